@@ -1,0 +1,37 @@
+"""The contract of every machine, and the plainest engine that runs one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
+
+A_contra = TypeVar("A_contra", contravariant=True)
+B_co = TypeVar("B_co", covariant=True)
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Machine(Protocol[A_contra, B_co]):
+    """Turns items into outputs, one step at a time, and knows nothing but what it was given."""
+
+    def step(self, item: A_contra, /) -> Sequence[B_co]:
+        """What follows from *item*: usually nothing, `()`."""
+        ...
+
+    def finish(self) -> Sequence[B_co]:
+        """What is left when no item will come any more."""
+        ...
+
+
+def fold(machine: Machine[A, B], items: Iterable[A]) -> list[B]:
+    """All that *machine* makes of *items*, its `finish` included: a pipeline without Rx.
+
+    >>> from rxfeed.core import TumblingVolume
+    >>> [str(w.volume) for w in fold(TumblingVolume(60), [match(size="0.5"), match(size="1")])]
+    ['1.5']
+    """
+    outputs: list[B] = []
+    for item in items:
+        outputs.extend(machine.step(item))
+    outputs.extend(machine.finish())
+    return outputs

@@ -1,0 +1,25 @@
+"""Exact decimal arithmetic, whatever the thread's own decimal context says."""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+
+from rxfeed.errors import ConfigError
+
+# Sums of price times size keep every digit: 100 are far more than markets have, and Inexact says so if not.
+EXACT = Context(prec=100, traps=[InvalidOperation, Overflow, Inexact])
+ROUNDED = Context(prec=28)
+ZERO = Decimal(0)
+
+
+def decimal(name: str, value: Decimal | str | int) -> Decimal:
+    """*value* as a finite `Decimal`; `ConfigError` names it otherwise (a float too: 0.1 is not one tenth)."""
+    if isinstance(value, bool | float) or not isinstance(value, Decimal | str | int):
+        raise ConfigError(f"{name}: {value!r} is a {type(value).__name__}; give a Decimal, a str or an int")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ConfigError(f"{name}: {value!r} is not a number") from None
+    if not number.is_finite():
+        raise ConfigError(f"{name}: {value!r} is not a finite number")
+    return number

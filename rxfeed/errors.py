@@ -1,0 +1,92 @@
+"""Every error that rxfeed raises or sends down `on_error`, in one tree.
+
+    RxfeedError
+    ├── ConfigError (also ValueError)       an argument or a setting that can never work
+    ├── ConnectFailed                       no connection came about
+    │   ├── AddressNotFound                 the host has no address
+    │   ├── CertificateInvalid              the server's certificate does not verify
+    │   ├── HandshakeRejected               the server answered, but not with an upgrade
+    │   └── ProxyFailed                     the proxy did not let us through
+    ├── ConnectionLost                      a connection that was open ended, and not by us
+    │   ├── ServerClosed                    with a close frame: `code` and `reason`
+    │   │   └── HostRetired                 ... that says the host is gone for good
+    │   └── ProtocolViolated                what came is not WebSocket
+    │       └── MessageTooBig               a frame or message over `max_size`
+    ├── FeedClosed                          the feed has ended and cannot be opened again
+    └── SinkError                           a sink could not keep what it was given
+
+No exception of websocket-client passes the transport, none of pymongo the sinks: each is mapped there, once,
+and stands behind ours as `__cause__`.
+"""
+
+from __future__ import annotations
+
+
+class RxfeedError(Exception):
+    """The root: `except RxfeedError` catches whatever this library raises by itself."""
+
+
+class ConfigError(RxfeedError, ValueError):
+    """An argument or a setting that can never work; the text names it and shows its value."""
+
+
+class ConnectFailed(RxfeedError):
+    """No connection came about: refused, unreachable, or too slow."""
+
+
+class AddressNotFound(ConnectFailed):
+    """The host's name has no address."""
+
+
+class CertificateInvalid(ConnectFailed):
+    """The server's certificate does not verify."""
+
+
+class ProxyFailed(ConnectFailed):
+    """The proxy did not let us through."""
+
+
+class HandshakeRejected(ConnectFailed):
+    """The server answered with *status* in place of an upgrade; *headers* have lower-case names."""
+
+    def __init__(self, text: str, status: int, headers: dict[str, str]) -> None:
+        super().__init__(text)
+        self.status = status
+        self.headers = headers
+
+
+class ConnectionLost(RxfeedError):
+    """A connection that was open ended, and not by us."""
+
+
+class ServerClosed(ConnectionLost):
+    """The server closed with *code* (1005: it gave none) and *reason* (often empty)."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"the server closed the connection: {code} {reason}".rstrip())
+        self.code = code
+        self.reason = reason
+
+
+class HostRetired(ServerClosed):
+    """The server closed with `deprecated hostname`: nothing will come from this host again."""
+
+
+class ProtocolViolated(ConnectionLost):
+    """What came is not WebSocket, so nothing after it can be trusted."""
+
+
+class MessageTooBig(ProtocolViolated):
+    """A frame, or the fragments of one message, went over `max_size`."""
+
+
+class FeedClosed(RxfeedError):
+    """The feed has ended and cannot be opened again: make a new one."""
+
+
+class SinkError(RxfeedError):
+    """A sink could not keep what it was given; *unwritten* counts what it still held."""
+
+    def __init__(self, text: str, unwritten: int) -> None:
+        super().__init__(text)
+        self.unwritten = unwritten

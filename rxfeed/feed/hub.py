@@ -1,0 +1,149 @@
+"""Hot sources whose subscribers cannot hurt one another."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from reactivex import Observable, abc
+from reactivex.disposable import Disposable
+
+from rxfeed.messages import Message
+from rxfeed.operators import Wish
+
+log = logging.getLogger("rxfeed.feed")
+T = TypeVar("T")
+
+_MOST_ROUTES = 10_000
+
+
+class Crowd(Generic[T]):
+    """Observers, each on its own: one that raises is cut off, told through its `on_error`, and counted by *failed*.
+
+    Any thread may join or leave; `deliver` and `end` are for the one that produces.
+    """
+
+    def __init__(self, failed: Callable[[], None]) -> None:
+        self._failed = failed
+        self._lock = threading.RLock()
+        self._wishes: dict[abc.ObserverBase[T], Wish | None] = {}
+        self._over = False
+        self._cause: Exception | None = None
+
+    def join(self, observer: abc.ObserverBase[T], wish: Wish | None = None) -> abc.DisposableBase:
+        """Let *observer* in, for what its *wish* names or (`None`) for everything; after the end it is told of that."""
+        with self._lock:
+            if not self._over:
+                self._wishes[observer] = wish
+                self._changed()
+                return Disposable(lambda: self._leave(observer))
+        _end(observer, self._cause)
+        return Disposable()
+
+    def deliver(self, observers: tuple[abc.ObserverBase[T], ...], item: T) -> None:
+        for observer in observers:
+            try:
+                observer.on_next(item)
+            except Exception as error:
+                self._cut(observer, error)
+
+    def end(self, cause: Exception | None) -> None:
+        """Complete every observer, or fail them with *cause*; only the first call counts."""
+        with self._lock:
+            if self._over:
+                return
+            self._over, self._cause = True, cause
+            observers = tuple(self._wishes)
+            self._wishes.clear()
+            self._changed()
+        for observer in observers:
+            try:
+                _end(observer, cause)
+            except Exception as error:
+                if error is not cause:  # without an on_error of its own, reactivex raises the cause itself
+                    self._failed()
+                log.error("nobody handled %r", error, exc_info=error)
+
+    def _leave(self, observer: abc.ObserverBase[T]) -> None:
+        with self._lock:
+            if observer in self._wishes:
+                del self._wishes[observer]
+                self._changed()
+
+    def _changed(self) -> None:
+        """The observers are others now; called with the lock held."""
+
+    def _cut(self, observer: abc.ObserverBase[T], error: Exception) -> None:
+        self._leave(observer)
+        self._failed()
+        try:
+            observer.on_error(error)
+        except Exception as unhandled:
+            log.error("a subscriber raised and was cut off: %r", unhandled, exc_info=unhandled)
+
+
+def _end(observer: abc.ObserverBase[Any], cause: Exception | None) -> None:
+    if cause is None:
+        observer.on_completed()
+    else:
+        observer.on_error(cause)
+
+
+class Hub(Crowd[Message]):
+    """The messages' hot source. Who wants a type or a product only is found by one look-up, not asked each time."""
+
+    def __init__(self, failed: Callable[[], None]) -> None:
+        super().__init__(failed)
+        self._routes: dict[tuple[type[Message], str | None], tuple[abc.ObserverBase[Message], ...]] = {}
+
+    def emit(self, message: Message) -> None:
+        key = (type(message), message.product_id)
+        observers = self._routes.get(key)
+        if observers is None:
+            observers = self._route(*key)
+        self.deliver(observers, message)
+
+    def _route(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
+        with self._lock:
+            # Product ids come from outside: they must not grow the table without bound.
+            if len(self._routes) >= _MOST_ROUTES:
+                self._routes = {}
+            observers = tuple(
+                observer
+                for observer, wish in self._wishes.items()
+                if wish is None or (kind in wish[0] and (wish[1] is None or product in wish[1]))
+            )
+            self._routes[kind, product] = observers
+        return observers
+
+    def _changed(self) -> None:
+        self._routes = {}
+
+
+class SideStream(Observable[T]):
+    """A hot source beside the messages; one with a *newest* item keeps it up to date for late subscribers."""
+
+    def __init__(self, failed: Callable[[], None], *newest: T) -> None:
+        super().__init__()
+        self._crowd: Crowd[T] = Crowd(failed)
+        self._newest = newest
+
+    def emit(self, item: T) -> None:
+        with self._crowd._lock:
+            if self._newest:
+                self._newest = (item,)
+            observers = tuple(self._crowd._wishes)
+        self._crowd.deliver(observers, item)
+
+    def end(self) -> None:
+        self._crowd.end(None)
+
+    def _subscribe_core(
+        self, observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        with self._crowd._lock:  # so that nothing newer overtakes the replayed item
+            for item in self._newest:
+                observer.on_next(item)
+            return self._crowd.join(observer)

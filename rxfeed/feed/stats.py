@@ -1,0 +1,33 @@
+"""What a feed has counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rxfeed.messages import Message
+
+
+@dataclass(slots=True)
+class Stats:
+    """Counters since the feed was made, readable from any thread at any time.
+
+    *bytes* are those of all frames' payloads; *subscriber_errors* counts the subscribers that raised and were cut off.
+    """
+
+    bytes: int = 0
+    malformed: int = 0
+    connections: int = 0
+    pings: int = 0
+    pongs: int = 0
+    subscriber_errors: int = 0
+    types: dict[type[Message], int] = field(default_factory=dict, repr=False)
+
+    @property
+    def messages(self) -> int:
+        """Messages handed to subscribers: every frame but the malformed ones."""
+        return sum(self.types.copy().values())
+
+    @property
+    def by_type(self) -> dict[str, int]:
+        """`messages` by the struct that they became: `{"Match": 12, "Ticker": 13}`."""
+        return {kind.__name__: count for kind, count in self.types.copy().items()}

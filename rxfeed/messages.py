@@ -1,0 +1,455 @@
+"""What the exchange says: one frozen struct per message type of the Exchange feed.
+
+Prices, sizes and money are `Decimal`, times are timezone-aware `datetime`s with microseconds (decoding one costs 45 ns
+more than copying its text, and nothing is ever naive), ids are `str`, sequences and trade ids are `int`. A field that
+the exchange may leave out is `None` then. Keys without a field here are not lost: see `Message.content`.
+
+Source: the feed's channel reference, https://docs.cdp.coinbase.com/exchange/websocket-feed/channels
+"""
+
+# Types narrow the base's optional fields to required ones; with keyword-only fields no order is broken by that.
+# pyright: reportGeneralTypeIssues=false
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec.structs import force_setattr
+
+Side = Literal["buy", "sell"]
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+Level = tuple[Decimal, Decimal]
+"""A price and the size that rests there."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_M = TypeVar("_M", bound="Message")
+
+
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Where a message came from: the frame's bytes, the clock at its receipt, and its product's epoch."""
+
+    raw: bytes
+    received_ns: int
+    epoch: int
+
+
+class _NotOnTheWire:
+    """The declared type of `_origin`: no JSON decodes to it, so no frame can forge one."""
+
+
+# gc=False: these trees of text and numbers can hold no cycle, and the collector need not walk them.
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The fields that every message has; `product_id` and `time` are `None` where the type has none."""
+
+    product_id: str | None = None
+    time: Time | None = None
+    _origin: _NotOnTheWire | None = None
+
+    @property
+    def type(self) -> str:
+        """The `type` that the exchange gave it."""
+        return str(self.__struct_config__.tag)
+
+    @property
+    def raw(self) -> bytes:
+        """The frame as it came. (A message made by hand is encoded here.)"""
+        origin: Any = self._origin
+        return msgspec.json.encode(self) if origin is None else origin.raw
+
+    @property
+    def content(self) -> Any:
+        """The frame as plain `dict` (level3: `list`), every key and text as sent, decoded anew at each call."""
+        return msgspec.json.decode(self.raw)
+
+    @property
+    def received_ns(self) -> int:
+        """Unix nanoseconds at which the frame's bytes were read from the socket; 0 for one made by hand."""
+        origin: Any = self._origin
+        return 0 if origin is None else origin.received_ns
+
+    @property
+    def received(self) -> datetime:
+        """`received_ns` as a UTC datetime."""
+        return _EPOCH + timedelta(microseconds=self.received_ns // 1000)
+
+    @property
+    def epoch(self) -> int:
+        """Rises, for a product, whenever something of it may have been missed; equal epochs are unbroken."""
+        origin: Any = self._origin
+        return 0 if origin is None else origin.epoch
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{name}={value!r}"
+            for name in self.__struct_fields__
+            if name != "_origin" and (value := getattr(self, name)) is not None
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def stamp(message: _M, origin: Origin) -> _M:
+    """*message* itself, with *origin*: for whoever makes the message, before anyone else has seen it."""
+    force_setattr(message, "_origin", origin)
+    return message
+
+
+class Malformed(msgspec.Struct, frozen=True, gc=False):
+    """A frame that is not JSON, or JSON of the wrong shape: its bytes, why, and Unix nanoseconds at receipt."""
+
+    raw: bytes
+    reason: str
+    received_ns: int = 0
+
+
+class Unknown(Message, frozen=True, kw_only=True, gc=False):
+    """A message of a type that is not listed here; `content` has all of it."""
+
+    type: str  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]  # no tag
+
+
+# ---- about the connection
+
+
+class ChannelSubscription(msgspec.Struct, frozen=True, gc=False):
+    """One channel of a `Subscriptions` answer, by the exchange's name for it (`level2_batch` is `level2_50`)."""
+
+    name: str
+    product_ids: tuple[str, ...] | None = None
+    account_ids: tuple[str, ...] | None = None
+
+
+class Subscriptions(Message, frozen=True, kw_only=True, gc=False, tag="subscriptions"):
+    """All that this connection is subscribed to, in answer to every subscribe and unsubscribe."""
+
+    channels: tuple[ChannelSubscription, ...]
+
+
+class ErrorMessage(Message, frozen=True, kw_only=True, gc=False, tag="error"):
+    """The exchange refuses something; the connection usually lives on."""
+
+    message: str
+    reason: str | None = None
+
+
+class Heartbeat(Message, frozen=True, kw_only=True, gc=False, tag="heartbeat"):
+    """Once a second and product; *sequence* repeats the product's last, *last_trade_id* is 0 before any trade."""
+
+    product_id: str
+    sequence: int
+    last_trade_id: int
+    time: Time
+
+
+# ---- trades and prices
+
+
+def _finite(message: Match | LastMatch) -> None:
+    # Decimal("NaN") is what the text "NaN" decodes to; one in a sum would poison the whole window.
+    if not (message.price.is_finite() and message.size.is_finite()):
+        raise ValueError("price and size must be finite numbers")
+
+
+class _Trade(Message, frozen=True, kw_only=True, gc=False):
+    product_id: str
+    trade_id: int
+    sequence: int
+    side: Side
+    price: Decimal
+    size: Decimal
+    time: Time
+    maker_order_id: str
+    taker_order_id: str
+    user_id: str | None = None
+    profile_id: str | None = None
+    maker_user_id: str | None = None
+    maker_profile_id: str | None = None
+    maker_fee_rate: Decimal | None = None
+    taker_user_id: str | None = None
+    taker_profile_id: str | None = None
+    taker_fee_rate: Decimal | None = None
+
+    @property
+    def taker_side(self) -> Side:
+        """The side of the order that came in and traded: the opposite of `side`, which is the maker's."""
+        return "buy" if self.side == "sell" else "sell"
+
+
+class Match(_Trade, frozen=True, kw_only=True, gc=False, tag="match"):
+    """A trade; *side* is the maker's. *sequence* is the product's on `full`, so it skips on `matches`."""
+
+    def __post_init__(self) -> None:
+        _finite(self)
+
+
+class LastMatch(_Trade, frozen=True, kw_only=True, gc=False, tag="last_match"):
+    """The product's last trade before the subscription, perhaps hours old: not a new one, and so not a `Match`."""
+
+    def __post_init__(self) -> None:
+        _finite(self)
+
+
+class RfqMatch(Message, frozen=True, kw_only=True, gc=False, tag="rfq_match"):
+    """A trade that came of a request for quote; it has no sequence."""
+
+    product_id: str
+    side: Side
+    price: Decimal
+    size: Decimal
+    time: Time
+    trade_id: int | None = None
+    maker_order_id: str | None = None
+    taker_order_id: str | None = None
+
+
+class Ticker(Message, frozen=True, kw_only=True, gc=False, tag="ticker"):
+    """The price after a trade, with the best bid and ask; *side* is the taker's. Also what `ticker_batch` sends."""
+
+    product_id: str
+    sequence: int
+    price: Decimal
+    best_bid: Decimal | None = None
+    best_bid_size: Decimal | None = None
+    best_ask: Decimal | None = None
+    best_ask_size: Decimal | None = None
+    side: Side | None = None
+    trade_id: int | None = None
+    last_size: Decimal | None = None
+    open_24h: Decimal | None = None
+    high_24h: Decimal | None = None
+    low_24h: Decimal | None = None
+    volume_24h: Decimal | None = None
+    volume_30d: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        if not self.price.is_finite():
+            raise ValueError("price must be a finite number")
+
+
+class Auction(Message, frozen=True, kw_only=True, gc=False, tag="auction", rename={"time": "timestamp"}):
+    """The state of an auction (*auction_state*: collection, opening, complete), about once a second."""
+
+    product_id: str
+    sequence: int
+    auction_state: str
+    time: Time
+    best_bid_price: Decimal | None = None
+    best_bid_size: Decimal | None = None
+    best_ask_price: Decimal | None = None
+    best_ask_size: Decimal | None = None
+    open_price: Decimal | None = None
+    open_size: Decimal | None = None
+    can_open: str | None = None
+
+
+# ---- level 2
+
+
+class Snapshot(Message, frozen=True, kw_only=True, gc=False, tag="snapshot"):
+    """The whole book by price, best first on each side."""
+
+    product_id: str
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+
+
+class L2Update(Message, frozen=True, kw_only=True, gc=False, tag="l2update"):
+    """Changes `(side, price, size)` to the book: *size* is the new total there, zero removes the price."""
+
+    product_id: str
+    changes: tuple[tuple[Side, Decimal, Decimal], ...]
+
+
+# ---- orders: `full` and `user`
+
+
+class _Order(Message, frozen=True, kw_only=True, gc=False):
+    product_id: str
+    order_id: str
+    side: Side
+    time: Time
+    # A private message of the user channel may come without one, and never raises the product's.
+    sequence: int | None = None
+    user_id: str | None = None
+    profile_id: str | None = None
+
+
+class Received(_Order, frozen=True, kw_only=True, gc=False, tag="received"):
+    """An order came in. A market order has no price, and *size*, *funds* or both."""
+
+    order_type: str | None = None
+    price: Decimal | None = None
+    size: Decimal | None = None
+    funds: Decimal | None = None
+    client_oid: str | None = None
+
+
+class Open(_Order, frozen=True, kw_only=True, gc=False, tag="open"):
+    """An order rests on the book with *remaining_size*."""
+
+    price: Decimal
+    remaining_size: Decimal
+
+
+class Done(_Order, frozen=True, kw_only=True, gc=False, tag="done"):
+    """An order has ended (*reason*: filled, canceled); perhaps one that never rested on the book."""
+
+    reason: str
+    price: Decimal | None = None
+    remaining_size: Decimal | None = None
+    cancel_reason: str | None = None
+
+
+class Change(_Order, frozen=True, kw_only=True, gc=False, tag="change"):
+    """An order was changed (*reason*: STP, modify_order; `None` before 2022)."""
+
+    reason: str | None = None
+    price: Decimal | None = None
+    old_price: Decimal | None = None
+    new_price: Decimal | None = None
+    old_size: Decimal | None = None
+    new_size: Decimal | None = None
+    old_funds: Decimal | None = None
+    new_funds: Decimal | None = None
+
+
+class Activate(Message, frozen=True, kw_only=True, gc=False, tag="activate"):
+    """A stop order of yours is live. The exchange gives *timestamp* (Unix seconds), and `time` is made of it."""
+
+    product_id: str
+    order_id: str
+    timestamp: Decimal
+    side: Side | None = None
+    stop_type: str | None = None
+    stop_price: Decimal | None = None
+    size: Decimal | None = None
+    funds: Decimal | None = None
+    user_id: str | None = None
+    profile_id: str | None = None
+    private: bool | None = None
+
+    def __post_init__(self) -> None:
+        microseconds = self.timestamp * 1_000_000
+        if not microseconds.is_finite() or abs(microseconds) > 10**17:
+            raise ValueError("timestamp must be Unix seconds")
+        force_setattr(self, "time", _EPOCH + timedelta(microseconds=int(microseconds)))
+
+
+class Balance(Message, frozen=True, kw_only=True, gc=False, tag="balance", rename={"time": "timestamp"}):
+    """An account's balance; not every change of it is sent."""
+
+    account_id: str
+    currency: str
+    holds: Decimal
+    available: Decimal
+    time: Time
+    updated: Time | None = None
+
+
+# ---- level 3: the same orders as arrays, laid out as the first frame's schema says
+
+
+class Level3Schema(Message, frozen=True, kw_only=True, gc=False, tag="level3"):
+    """The layout of the arrays to come: for each of their types, the names of its places."""
+
+    schema: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class _Level3(Message, frozen=True, kw_only=True, gc=False):
+    product_id: str
+    sequence: int
+    time: Time
+
+
+class Level3Open(_Level3, frozen=True, kw_only=True, gc=False, tag="open"):
+    """An order rests on the book."""
+
+    order_id: str
+    side: Side
+    price: Decimal
+    size: Decimal
+
+
+class Level3Done(_Level3, frozen=True, kw_only=True, gc=False, tag="done"):
+    """An order has ended."""
+
+    order_id: str
+
+
+class Level3Match(_Level3, frozen=True, kw_only=True, gc=False, tag="match"):
+    """A trade; look the maker's order up for its side."""
+
+    maker_order_id: str
+    taker_order_id: str
+    price: Decimal
+    size: Decimal
+
+
+class Level3Change(_Level3, frozen=True, kw_only=True, gc=False, tag="change"):
+    """An order has a new *size* or *price*."""
+
+    order_id: str
+    price: Decimal
+    size: Decimal
+
+
+class Level3Noop(_Level3, frozen=True, kw_only=True, gc=False, tag="noop"):
+    """Nothing on the book; it keeps the sequence unbroken."""
+
+
+# ---- status: what is traded, and in what state it is
+
+
+class StatusProduct(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A product: *status* is online, offline, internal or delisted."""
+
+    id: str
+    base_currency: str | None = None
+    quote_currency: str | None = None
+    base_increment: Decimal | None = None
+    quote_increment: Decimal | None = None
+    display_name: str | None = None
+    status: str | None = None
+    status_message: str | None = None
+    min_market_funds: Decimal | None = None
+    post_only: bool | None = None
+    limit_only: bool | None = None
+    cancel_only: bool | None = None
+    auction_mode: bool | None = None
+    fx_stablecoin: bool | None = None
+
+
+class StatusNetwork(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A network that a currency can be moved over; amounts in the currency, times in seconds."""
+
+    id: str
+    name: str | None = None
+    status: str | None = None
+    min_withdrawal_amount: Decimal | None = None
+    max_withdrawal_amount: Decimal | None = None
+    network_confirmations: int | None = None
+    processing_time_seconds: Decimal | None = None
+
+
+class StatusCurrency(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A currency; its free-form `details` are in the message's `content`."""
+
+    id: str
+    name: str | None = None
+    display_name: str | None = None
+    min_size: Decimal | None = None
+    max_precision: Decimal | None = None
+    status: str | None = None
+    status_message: str | None = None
+    convertible_to: tuple[str, ...] | None = None
+    default_network: str | None = None
+    supported_networks: tuple[StatusNetwork, ...] | None = None
+
+
+class Status(Message, frozen=True, kw_only=True, gc=False, tag="status"):
+    """All products and currencies, now and then."""
+
+    products: tuple[StatusProduct, ...]
+    currencies: tuple[StatusCurrency, ...]

@@ -1,0 +1,8 @@
+"""The protocol without any I/O: what to send, and what was said."""
+
+from rxfeed.protocol.auth import Credentials
+from rxfeed.protocol.decode import Decoder
+from rxfeed.protocol.hosts import DEFAULT_URL, live_url
+from rxfeed.protocol.requests import Subscription
+
+__all__ = ["DEFAULT_URL", "Credentials", "Decoder", "Subscription", "live_url"]

@@ -1,0 +1,105 @@
+"""What was said: a frame's bytes into a message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from rxfeed import messages as m
+
+_Known = (
+    m.Match
+    | m.LastMatch
+    | m.Ticker
+    | m.L2Update
+    | m.Snapshot
+    | m.Heartbeat
+    | m.Received
+    | m.Open
+    | m.Done
+    | m.Change
+    | m.Activate
+    | m.Auction
+    | m.RfqMatch
+    | m.Balance
+    | m.Status
+    | m.Subscriptions
+    | m.ErrorMessage
+)
+_KNOWN_TYPES = {known.__struct_config__.tag for known in _Known.__args__}
+_LEVEL3: dict[str, type[m.Message]] = {
+    "open": m.Level3Open,
+    "done": m.Level3Done,
+    "match": m.Level3Match,
+    "change": m.Level3Change,
+    "noop": m.Level3Noop,
+}
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_decode_known = msgspec.json.Decoder(_Known).decode
+_decode_any = msgspec.json.Decoder().decode
+
+
+class Decoder:
+    """Turns frames into messages; one a connection, since level3's schema holds for that connection alone."""
+
+    __slots__ = ("_layouts",)
+
+    def __init__(self) -> None:
+        self._layouts: dict[str, tuple[str, ...]] = {}
+
+    def decode(self, raw: bytes) -> m.Message | m.Malformed:
+        """The message that *raw* is; `Unknown` for a type that nobody knows; `Malformed` for what is none.
+
+        Never raises, and leaves the message's origin (receipt time, epoch) to the caller.
+
+            >>> Decoder().decode(b'{"type":"error","message":"Failed to subscribe"}')
+            ErrorMessage(message='Failed to subscribe')
+            >>> Decoder().decode(b'{"type":').reason
+            'not JSON: Input data was truncated'
+        """
+        try:
+            if not raw.isascii():
+                raw.decode()  # msgspec skips what it has no field for, bad UTF-8 in there included
+            return _decode_known(raw)
+        except msgspec.ValidationError as error:
+            return self._other(raw, error)
+        except _NOT_JSON as error:
+            return m.Malformed(raw, f"not JSON: {error}")
+
+    def _other(self, raw: bytes, error: msgspec.ValidationError) -> m.Message | m.Malformed:
+        try:
+            content = _decode_any(raw)
+        except _NOT_JSON as broken:
+            return m.Malformed(raw, f"not JSON: {broken}")
+        try:
+            if isinstance(content, list):
+                return self._level3(content)
+            kind = content.get("type") if isinstance(content, dict) else None
+            if kind == "level3":
+                return self._schema(content)
+        except msgspec.ValidationError as wrong:
+            return m.Malformed(raw, f"wrong shape: {wrong}")
+        if not isinstance(kind, str) or kind in _KNOWN_TYPES:
+            return m.Malformed(raw, f"wrong shape: {error}")
+        product = content.get("product_id")
+        return m.Unknown(type=kind, product_id=product if isinstance(product, str) else None)
+
+    def _schema(self, content: dict[str, Any]) -> m.Message:
+        layouts = msgspec.convert(content.get("schema"), dict[str, tuple[str, ...]])
+        self._layouts = layouts
+        return m.Level3Schema(schema=tuple(layouts.items()))
+
+    def _level3(self, content: list[Any]) -> m.Message:
+        kind = content[0] if content and isinstance(content[0], str) else ""
+        layout = self._layouts.get(kind)
+        if layout is None:
+            raise msgspec.ValidationError("an array that no level3 schema describes")
+        if len(layout) != len(content):
+            raise msgspec.ValidationError(f"level3 {kind} has {len(content)} places, its schema {len(layout)}")
+        fields = dict(zip(layout, content, strict=True))
+        if kind not in _LEVEL3:
+            product = fields.get("product_id")
+            return m.Unknown(type=kind, product_id=product if isinstance(product, str) else None)
+        return msgspec.convert(fields, _LEVEL3[kind], strict=False)

@@ -1,0 +1,71 @@
+"""What to say to the exchange: subscribe, unsubscribe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from rxfeed.errors import ConfigError
+from rxfeed.protocol.auth import Credentials, signed
+
+Channel = str | Mapping[str, Any]
+"""A channel's name, or the exchange's object for one: `{"name": "ticker", "product_ids": ["BTC-USD"]}`."""
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """The products and channels of one connection, checked."""
+
+    products: tuple[str, ...]
+    channels: tuple[str | dict[str, Any], ...]
+
+    @classmethod
+    def of(cls, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> Subscription:
+        """What *products* and *channels* say, each one or many; `ConfigError` names what is wrong.
+
+        >>> Subscription.of("BTC-USD", ["ticker", "heartbeat"]).text()
+        '{"type":"subscribe","product_ids":["BTC-USD"],"channels":["ticker","heartbeat"]}'
+        """
+        checked = tuple(_channel(channel) for channel in _many("channels", channels, (str, Mapping)))
+        if not checked:
+            raise ConfigError("channels: name at least one, 'ticker' for example")
+        return cls(tuple(dict.fromkeys(_many("products", products, str))), checked)
+
+    def text(
+        self,
+        kind: Literal["subscribe", "unsubscribe"] = "subscribe",
+        credentials: Credentials | None = None,
+        timestamp: str = "",
+    ) -> str:
+        """The message to send; with *credentials* signed at *timestamp* (Unix seconds, as text)."""
+        message: dict[str, Any] = {"type": kind}
+        if self.products:
+            message["product_ids"] = self.products
+        message["channels"] = self.channels
+        if credentials is not None:
+            message |= signed(credentials, timestamp)
+        return msgspec.json.encode(message).decode()
+
+
+def _many(name: str, given: Any, kinds: Any) -> list[Any]:
+    if isinstance(given, kinds):
+        return [given]
+    try:
+        items = list(given)
+    except TypeError:
+        raise ConfigError(f"{name}: {given!r} is neither one nor a list of them") from None
+    for item in items:
+        if not isinstance(item, kinds) or not item:
+            raise ConfigError(f"{name}: {item!r} cannot be one")
+    return items
+
+
+def _channel(channel: Channel) -> str | dict[str, Any]:
+    if isinstance(channel, str):
+        if not channel:
+            raise ConfigError("channels: '' cannot be one")
+        return channel
+    if not isinstance(channel.get("name"), str):
+        raise ConfigError(f"channels: {channel!r} has no 'name'")
+    return dict(channel)

@@ -1,0 +1,201 @@
+"""Messages into a MongoDB collection, off the socket's thread."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError
+from reactivex import Observable, abc
+from reactivex.disposable import Disposable
+
+from rxfeed.errors import ConfigError, SinkError
+from rxfeed.operators import Operator
+from rxfeed.sinks.documents import raw_document, typed_document
+
+log = logging.getLogger("rxfeed.sinks")
+T = TypeVar("T")
+ToDocument = Callable[[T], Mapping[str, Any]]
+
+
+class MongoWrite(msgspec.Struct, frozen=True):
+    """A batch of *count* documents is in the collection; it took *seconds*, and makes *total* since the start."""
+
+    count: int
+    seconds: float
+    total: int
+
+
+def to_mongo(
+    collection: Collection[Any],
+    *,
+    documents: Literal["typed", "raw"] | ToDocument[Any] = "typed",
+    batch_size: int = 1000,
+    batch_seconds: float = 1.0,
+    queue_size: int = 100_000,
+) -> Operator[Any, MongoWrite]:
+    """Write every item to *collection*, and emit a `MongoWrite` for each batch that the server has acknowledged.
+
+    Items wait in a queue of *queue_size*; a thread of the sink's own makes documents of them and inserts up to
+    *batch_size* at once, at the latest *batch_seconds* after the first of a batch came. While the queue is full the
+    source waits. When the source ends, and at the latest when the process does, what is left is written; then the
+    stream ends too, on the sink's thread.
+
+    *documents*: `"typed"` (see `typed_document`), `"raw"` (see `raw_document`), or a function from an item to a new
+    document. The collection's own write concern holds. An error of the database ends the stream with a `SinkError`
+    that counts what was not written; the source is let go.
+    """
+    for name, value in (("batch_size", batch_size), ("batch_seconds", batch_seconds), ("queue_size", queue_size)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise ConfigError(f"{name}: {value!r} is not above 0")
+    if not hasattr(collection, "insert_many"):
+        raise ConfigError(f"collection: {type(collection).__name__} is not a pymongo collection")
+    to_document = _to_document(documents)
+
+    def operator(source: Observable[Any]) -> Observable[MongoWrite]:
+        def subscribe(
+            observer: abc.ObserverBase[MongoWrite], scheduler: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            writer = _Writer(collection, to_document, batch_size, batch_seconds, queue_size, observer)
+            writer.start()
+            upstream = source.subscribe(writer.put, writer.end, writer.end, scheduler=scheduler)
+
+            def dispose() -> None:
+                upstream.dispose()
+                writer.end()
+
+            return Disposable(dispose)
+
+        return Observable(subscribe)
+
+    return operator
+
+
+def _to_document(documents: Any) -> ToDocument[Any]:
+    if callable(documents):
+        return documents
+    if documents not in ("typed", "raw"):
+        raise ConfigError(f"documents: {documents!r} is neither 'typed', 'raw' nor a function")
+    return typed_document if documents == "typed" else raw_document
+
+
+class _Writer:
+    """The queue between the source's thread, which puts, and the sink's own, which writes."""
+
+    def __init__(
+        self,
+        collection: Collection[Any],
+        to_document: ToDocument[Any],
+        batch_size: int,
+        batch_seconds: float,
+        queue_size: int,
+        observer: abc.ObserverBase[MongoWrite],
+    ) -> None:
+        self._collection = collection
+        self._to_document = to_document
+        self._batch_size = min(batch_size, queue_size)
+        self._batch_seconds = batch_seconds
+        self._queue_size = queue_size
+        self._observer = observer
+        self._queue: deque[Any] = deque()
+        # Signalled when a batch begins, is full, or was taken, and at the end: not for every item.
+        self._changed = threading.Condition(threading.Lock())
+        self._first_at = 0.0
+        self._ended = False
+        self._cause: Exception | None = None
+        self._total = 0
+        # A daemon, so that a script that forgets to close still ends; at exit it is waited for.
+        self._thread = threading.Thread(target=self._main, name="rxfeed-mongo", daemon=True)
+
+    def start(self) -> None:
+        atexit.register(self._finish)
+        self._thread.start()
+
+    # ---- on the source's thread
+
+    def put(self, item: Any) -> None:
+        with self._changed:
+            while len(self._queue) >= self._queue_size and not self._ended:
+                self._changed.wait()
+            if self._ended:
+                return
+            self._queue.append(item)
+            waiting = len(self._queue)
+            if waiting == 1:
+                self._first_at = time.monotonic()
+            if waiting == 1 or waiting == self._batch_size:
+                self._changed.notify_all()
+
+    def end(self, cause: Exception | None = None) -> None:
+        """Let no more in, and write what is here."""
+        with self._changed:
+            if not self._ended:
+                self._ended, self._cause = True, cause
+                self._changed.notify_all()
+
+    def _finish(self) -> None:
+        self.end()
+        self._thread.join()
+
+    # ---- on the sink's thread
+
+    def _main(self) -> None:
+        try:
+            while batch := self._take():
+                self._write(batch)
+        finally:
+            atexit.unregister(self._finish)
+        try:
+            if self._cause is None:
+                self._observer.on_completed()
+            else:
+                self._observer.on_error(self._cause)
+        except Exception as error:
+            log.error("nobody handled %r", error, exc_info=error)
+
+    def _take(self) -> list[Any]:
+        """The next batch, once it is full or old enough; empty at the very end."""
+        with self._changed:
+            while not self._ended and len(self._queue) < self._batch_size:
+                left = self._first_at + self._batch_seconds - time.monotonic() if self._queue else None
+                if left is not None and left <= 0:
+                    break
+                self._changed.wait(left)
+            batch = [self._queue.popleft() for _ in range(min(self._batch_size, len(self._queue)))]
+            self._first_at = time.monotonic()
+            self._changed.notify_all()
+        return batch
+
+    def _write(self, batch: list[Any]) -> None:
+        started = time.monotonic()
+        try:
+            self._collection.insert_many([self._to_document(item) for item in batch], ordered=False)
+        except Exception as error:
+            self._fail(error, len(batch))
+            return
+        self._total += len(batch)
+        written = MongoWrite(len(batch), time.monotonic() - started, self._total)
+        try:
+            self._observer.on_next(written)
+        except Exception as error:
+            # Whoever watches the writes may fail; the writes go on.
+            log.error("a subscriber of the sink raised: %r", error, exc_info=error)
+
+    def _fail(self, error: Exception, tried: int) -> None:
+        if isinstance(error, BulkWriteError):
+            tried -= error.details.get("nInserted", 0)
+        with self._changed:
+            unwritten = tried + len(self._queue)
+            self._queue.clear()
+            self._ended = True
+            self._changed.notify_all()
+        text = f"{self._collection.full_name}: {unwritten} documents not written: {type(error).__name__}: {error}"
+        self._cause = SinkError(text, unwritten)
+        self._cause.__cause__ = error

@@ -1,0 +1,166 @@
+"""One WebSocket connection: opened, read, written and closed by the thread that owns it."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import struct
+import threading
+import time
+from contextlib import suppress
+
+import msgspec
+from websocket import ABNF
+
+from rxfeed.errors import ConnectionLost, HostRetired, ServerClosed
+from rxfeed.transport.dial import TransportOptions, dial, keyword_options, tls_context
+from rxfeed.transport.mapping import connecting, running, shown
+from rxfeed.transport.reader import BufferedWebSocket
+from rxfeed.transport.wakeup import Wakeup
+
+_NO_CODE = 1005
+
+
+class Pong(msgspec.Struct, frozen=True):
+    """The answer to a ping of ours."""
+
+    payload: bytes
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """The server's close frame; *code* is 1005 where it gave none."""
+
+    code: int
+    reason: str
+
+    def error(self) -> ServerClosed:
+        retired = "deprecated hostname" in self.reason.lower()
+        return (HostRetired if retired else ServerClosed)(self.code, self.reason)
+
+
+Received = bytes | Pong | Closed
+
+
+class Connection:
+    """A connection to *url*: `open()`, then `receive()` and `send()` from that same thread, `close()` at the end.
+
+    `abort()` alone may come from another thread: it makes an `open()` that is under way give up.
+    """
+
+    def __init__(self, url: str, options: TransportOptions, wakeup: Wakeup) -> None:
+        self.url = url
+        self.shown = shown(url)
+        self.received_ns = 0
+        self._options = options
+        self._wakeup = wakeup
+        self._tls = tls_context(url, options)
+        self._socket = BufferedWebSocket(options.max_size, options.send_timeout, sslopt={"context": self._tls})
+        self._selector: selectors.BaseSelector | None = None
+        self._more = False
+        self._lock = threading.Lock()
+        self._dialing: socket.socket | None = None
+        self._aborted = False
+
+    # ---- opening
+
+    def open(self) -> None:
+        """Connect, verify, shake hands; raises a `ConnectFailed` that says which of them failed."""
+        options = self._options
+        with connecting(self.url):
+            direct = dial(self.url, options, self._tls, self._dialed)
+            try:
+                self._socket.connect(self.url, socket=direct, **keyword_options(self.url, options))
+            finally:
+                self._dialed(None)
+        # With a proxy it is the library that dials, so that only here the socket is known.
+        sock = self._socket.sock
+        assert sock is not None
+        sock.settimeout(0)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(sock, selectors.EVENT_READ)
+        self._selector.register(self._wakeup, selectors.EVENT_READ)
+
+    def _dialed(self, sock: socket.socket | None) -> None:
+        with self._lock:
+            self._dialing = sock
+            if self._aborted and sock is not None:
+                raise ConnectionAbortedError("given up")
+
+    def abort(self) -> None:
+        """Make `open()` raise at once; from any thread."""
+        with self._lock:
+            self._aborted = True
+            if self._dialing is not None:
+                # Not SSLSocket.shutdown, which pulls the TLS state from under a handshake.
+                with suppress(OSError):
+                    socket.socket.shutdown(self._dialing, socket.SHUT_RDWR)
+
+    # ---- open
+
+    def receive(self, timeout: float | None) -> list[Received]:
+        """What has come: messages, pongs, at last `Closed`; empty after *timeout* seconds or a wake-up.
+
+        `received_ns` then is the clock at which the bytes were read. Raises `ConnectionLost`.
+        """
+        assert self._selector is not None
+        with running():
+            if not self._more:
+                ready = self._selector.select(timeout)
+                if any(key.fileobj is self._wakeup for key, _ in ready):
+                    self._wakeup.clear()
+                    if len(ready) == 1:
+                        return []
+                if not ready:
+                    return []
+            self._more = self._socket.fill()
+            self.received_ns = time.time_ns()
+            taken = self._socket.take()
+        if taken and any(type(item) is not bytes for item in taken):
+            return [event for item in taken if (event := _event(item)) is not None]
+        return taken  # pyright: ignore[reportReturnType]  # all of them are bytes
+
+    def send(self, text: str) -> None:
+        """Send one text message."""
+        with running():
+            self._socket.send(text)
+
+    def ping(self, payload: bytes) -> None:
+        """Send a ping; its pong comes out of `receive`."""
+        with running():
+            self._socket.ping(payload)
+
+    # ---- closing
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Say goodbye, wait up to *timeout* seconds for the answer, and free the socket; never raises."""
+        if self._selector is not None:
+            if self._socket.connected:
+                self._socket.send_close()
+                with suppress(ConnectionLost):
+                    self._await_close(time.monotonic() + timeout)
+            self._selector.close()
+            self._selector = None
+        self._socket.shutdown()
+
+    def _await_close(self, deadline: float) -> None:
+        assert self._selector is not None
+        self._selector.unregister(self._wakeup)
+        with running():
+            while (left := deadline - time.monotonic()) > 0 and self._selector.select(left):
+                self._socket.fill()
+                for item in self._socket.take():
+                    if isinstance(item, ABNF) and item.opcode == ABNF.OPCODE_CLOSE:
+                        return
+
+
+def _event(item: bytes | ABNF) -> Received | None:
+    if isinstance(item, bytes):
+        return item
+    data = item.data.encode() if isinstance(item.data, str) else bytes(item.data)
+    if item.opcode == ABNF.OPCODE_PONG:
+        return Pong(data)
+    if item.opcode == ABNF.OPCODE_CLOSE:
+        if len(data) < 2:
+            return Closed(_NO_CODE, "")
+        return Closed(struct.unpack("!H", data[:2])[0], data[2:].decode(errors="replace"))
+    return None  # a ping: the library has answered it

@@ -1,0 +1,55 @@
+"""The one place where the exceptions of sockets, TLS and websocket-client become ours."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import websocket
+
+from rxfeed import errors
+
+
+def shown(url: str) -> str:
+    """*url* without what may be secret in it: user, password, query."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+
+
+@contextmanager
+def connecting(url: str) -> Iterator[None]:
+    """Whatever fails inside is raised as a `ConnectFailed` that names *url*."""
+    where = shown(url)
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        raise errors.CertificateInvalid(f"{where}: {error.verify_message}") from error
+    except (websocket.WebSocketAddressException, socket.gaierror) as error:
+        raise errors.AddressNotFound(f"{where}: no address for the host: {error}") from error
+    except websocket.WebSocketBadStatusException as error:
+        headers = {str(name).lower(): str(value) for name, value in (error.resp_headers or {}).items()}
+        text = f"{where}: the server answered {error.status_code} {error.status_message or ''}".rstrip()
+        raise errors.HandshakeRejected(text, error.status_code, headers) from error
+    except websocket.WebSocketProxyException as error:
+        raise errors.ProxyFailed(f"{where}: the proxy: {error}") from error
+    except (TimeoutError, websocket.WebSocketTimeoutException) as error:
+        raise errors.ConnectFailed(f"{where}: timed out") from error
+    except (OSError, websocket.WebSocketException) as error:
+        raise errors.ConnectFailed(f"{where}: {error}") from error
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """Whatever fails inside, on a connection that was open, is raised as a `ConnectionLost`."""
+    try:
+        yield
+    except (websocket.WebSocketProtocolException, websocket.WebSocketPayloadException) as error:
+        raise errors.ProtocolViolated(f"what the server sent is not WebSocket: {error}") from error
+    except (TimeoutError, websocket.WebSocketTimeoutException) as error:
+        raise errors.ConnectionLost("the server reads nothing: a send timed out") from error
+    except (OSError, websocket.WebSocketException) as error:
+        raise errors.ConnectionLost(f"the connection broke: {error}") from error
