@@ -20,6 +20,7 @@ from rxfeed.errors import (
     ConnectFailed,
     ConnectionLost,
     FeedClosed,
+    FrameMalformed,
     HandshakeRejected,
     HostRetired,
     MessageTooBig,
@@ -81,10 +82,6 @@ from rxfeed.protocol import DEFAULT_URL, Credentials
 from rxfeed.sinks import MongoWrite, raw_document, to_mongo, typed_document
 
 __all__ = [
-    "typed_document",
-    "to_mongo",
-    "raw_document",
-    "MongoWrite",
     "DEFAULT_URL",
     "Activate",
     "AddressNotFound",
@@ -101,6 +98,7 @@ __all__ = [
     "Feed",
     "FeedClosed",
     "FeedStatus",
+    "FrameMalformed",
     "HandshakeRejected",
     "Heartbeat",
     "HostRetired",
@@ -117,6 +115,7 @@ __all__ = [
     "Match",
     "Message",
     "MessageTooBig",
+    "MongoWrite",
     "Open",
     "Operator",
     "PriceCross",
@@ -149,9 +148,12 @@ __all__ = [
     "matches",
     "orders",
     "price_crossing",
+    "raw_document",
     "rfq_matches",
     "statuses",
     "tickers",
+    "to_mongo",
+    "typed_document",
     "unknowns",
     "window_volume",
 ]

@@ -12,6 +12,7 @@
     │   │   └── HostRetired                 ... that says the host is gone for good
     │   └── ProtocolViolated                what came is not WebSocket
     │       └── MessageTooBig               a frame or message over `max_size`
+    ├── FrameMalformed (also ValueError)    a frame that is no message, where an exception has to carry it
     ├── FeedClosed                          the feed has ended and cannot be opened again
     └── SinkError                           a sink could not keep what it was given
 
@@ -78,6 +79,10 @@ class ProtocolViolated(ConnectionLost):
 
 class MessageTooBig(ProtocolViolated):
     """A frame, or the fragments of one message, went over `max_size`."""
+
+
+class FrameMalformed(RxfeedError, ValueError):
+    """A frame that is no message: the feed emits such as `Malformed`, the classic client hands this to `on_error`."""
 
 
 class FeedClosed(RxfeedError):

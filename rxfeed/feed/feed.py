@@ -134,6 +134,14 @@ class Feed(Selectable):
         if self._cause is not None:
             raise self._cause
 
+    def serve(self) -> None:
+        """Connect, and deliver in the calling thread until the feed ends; nothing is raised but `FeedClosed`.
+
+        What it failed with goes to the subscribers, as always.
+        """
+        if self._begin(threading.current_thread()):
+            self._main()
+
     def wait(self, timeout: float | None = None) -> bool:
         """Block until the feed has ended, or *timeout* seconds; True where it has."""
         deadline = None if timeout is None else time.monotonic() + timeout

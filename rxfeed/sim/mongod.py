@@ -50,7 +50,13 @@ class Mongod:
                 probe.bind(("127.0.0.1", 0))
                 self.port = probe.getsockname()[1]
         command = [self._binary, "--dbpath", self._folder, "--bind_ip", "127.0.0.1", "--port", str(self.port)]
-        command += ["--nounixsocket", "--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false"]
+        command += [
+            "--nounixsocket",
+            "--wiredTigerCacheSizeGB",
+            "0.25",
+            "--setParameter",
+            "diagnosticDataCollectionEnabled=false",
+        ]
         if self._replica_set:
             command += ["--replSet", self._replica_set]
         log = Path(self._folder) / "mongod.log"

@@ -21,6 +21,7 @@ def typed_document(message: Message) -> dict[str, Any]:
     MongoDB's dates have milliseconds, so `time_us` and `received_ns` (Unix micro- and nanoseconds) keep the rest.
     An `Unknown` message is its frame, as sent.
     """
+    document: dict[str, Any]
     if isinstance(message, Unknown):
         document = raw_document(message)
     else:
@@ -49,7 +50,5 @@ def _bson(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_bson(each) for each in value]
     if isinstance(value, msgspec.Struct):
-        return {
-            name: _bson(each) for name in value.__struct_fields__ if (each := getattr(value, name)) is not None
-        }
+        return {name: _bson(each) for name in value.__struct_fields__ if (each := getattr(value, name)) is not None}
     return value

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import msgspec
 from pymongo.collection import Collection
@@ -79,11 +79,12 @@ def to_mongo(
 
 
 def _to_document(documents: Any) -> ToDocument[Any]:
-    if callable(documents):
-        return documents
-    if documents not in ("typed", "raw"):
+    to_document = (
+        {"typed": typed_document, "raw": raw_document}.get(documents) if isinstance(documents, str) else documents
+    )
+    if not callable(to_document):
         raise ConfigError(f"documents: {documents!r} is neither 'typed', 'raw' nor a function")
-    return typed_document if documents == "typed" else raw_document
+    return cast("ToDocument[Any]", to_document)
 
 
 class _Writer:
