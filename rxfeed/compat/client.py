@@ -29,7 +29,8 @@ class WebsocketClient:
     `start()` calls `on_open` in the caller's thread, before anything is connected, so that it may still set `url`,
     `products`, `channels` and the like; the other hooks run one after another on the client's own thread. `close()`
     ends it. Values are as the exchange sent them. A failure goes to `on_error(e, data=None)`: by default it sets
-    `error` and stops the client. *mongo_collection* gets a document for each message that the default `on_message` sees.
+    `error` and stops the client. *mongo_collection* gets a document of each message that the default `on_message`
+    sees.
     """
 
     __feed: Feed | None = None

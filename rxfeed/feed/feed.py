@@ -18,7 +18,7 @@ from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Disconnected, Ended, FeedStatus, KeepalivePong
 from rxfeed.messages import Malformed, Message
 from rxfeed.operators import Selectable, Wish
-from rxfeed.protocol import DEFAULT_URL, Credentials, Subscription, live_url
+from rxfeed.protocol import DEFAULT_URL, Credentials, Subscription, live_url, shown_url
 from rxfeed.protocol.requests import Channel
 from rxfeed.transport import Connection, TransportOptions, Wakeup
 
@@ -173,7 +173,7 @@ class Feed(Selectable):
             self._over.wait(timeout)
             if self._over.is_set():
                 thread.join(timeout)
-            else:
+            elif timeout:
                 log.warning("closing, but a subscriber or the system's resolver is still busy after %s s", timeout)
 
     def __enter__(self) -> Feed:
@@ -186,7 +186,7 @@ class Feed(Selectable):
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Feed {self._subscription.text()} from {self.url}>"
+        return f"<Feed {self._subscription.text()} from {shown_url(self.url)}>"
 
     # ---- the feed's thread
 

@@ -11,7 +11,7 @@ from rxfeed.feed.hub import Hub, SideStream
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Connected, Connecting, FeedStatus, Idle, KeepalivePong, Rejected, Subscribed
 from rxfeed.messages import ErrorMessage, Malformed, Message, Origin, Subscriptions, stamp
-from rxfeed.protocol import Decoder
+from rxfeed.protocol import Decoder, shown_url
 from rxfeed.transport import Closed, Connection, Pong
 
 log = logging.getLogger("rxfeed.feed")
@@ -70,11 +70,11 @@ class Session:
         """Deliver until stopped; raises `ConnectFailed` or `ConnectionLost` where it ends before that."""
         outlets, connection = self._outlets, self._connection
         try:
-            outlets.report(Connecting(url=connection.shown))
+            outlets.report(Connecting(url=shown_url(connection.url)))
             connection.open()
             connection.send(self._subscribe())
             outlets.stats.connections += 1
-            outlets.report(Connected(url=connection.shown))
+            outlets.report(Connected(url=shown_url(connection.url)))
             self._deliver()
         finally:
             connection.close()

@@ -32,11 +32,22 @@ def live_url(url: str, *, stacklevel: int = 2) -> str:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except (ValueError, AttributeError, TypeError):
-        raise ConfigError(f"url: {url!r} is not a WebSocket URL") from None
+        raise ConfigError("url: not a URL that can be read") from None
     if parts.scheme not in ("ws", "wss") or not host:
-        raise ConfigError(f"url: {url!r} is not a WebSocket URL: it takes ws:// or wss:// and a host")
+        raise ConfigError(f"url: {shown_url(url)} is not a WebSocket URL: it takes ws:// or wss:// and a host")
     live = _RETIRED.get(host)
     if live is None:
         return url
     warnings.warn(f"{host} is retired: connecting to {live} in its place", UserWarning, stacklevel + 1)
     return urlunsplit(urlsplit(live)._replace(path=parts.path, query=parts.query))
+
+
+def shown_url(url: str) -> str:
+    """*url* without what may be secret in it: user, password, query.
+
+    >>> shown_url("wss://me:secret@example.org:8443/feed?token=hidden")
+    'wss://example.org:8443/feed'
+    """
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"

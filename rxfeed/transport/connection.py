@@ -14,7 +14,7 @@ from websocket import ABNF
 
 from rxfeed.errors import ConnectionLost, HostRetired, ServerClosed
 from rxfeed.transport.dial import TransportOptions, dial, keyword_options, tls_context
-from rxfeed.transport.mapping import connecting, running, shown
+from rxfeed.transport.mapping import connecting, running
 from rxfeed.transport.reader import BufferedWebSocket
 from rxfeed.transport.wakeup import Wakeup
 
@@ -49,7 +49,6 @@ class Connection:
 
     def __init__(self, url: str, options: TransportOptions, wakeup: Wakeup) -> None:
         self.url = url
-        self.shown = shown(url)
         self.received_ns = 0
         self._options = options
         self._wakeup = wakeup

@@ -6,24 +6,17 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import websocket
 
 from rxfeed import errors
-
-
-def shown(url: str) -> str:
-    """*url* without what may be secret in it: user, password, query."""
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+from rxfeed.protocol import shown_url
 
 
 @contextmanager
 def connecting(url: str) -> Iterator[None]:
     """Whatever fails inside is raised as a `ConnectFailed` that names *url*."""
-    where = shown(url)
+    where = shown_url(url)
     try:
         yield
     except ssl.SSLCertVerificationError as error:

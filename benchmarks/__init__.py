@@ -1,0 +1,1 @@
+"""What a message costs on its way, as ratios within one run."""

@@ -1,0 +1,222 @@
+"""What each channel makes of the market's events, encoded once for all who listen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from rxfeed.sim.events import (
+    Change,
+    Done,
+    Event,
+    Heartbeat,
+    Match,
+    Open,
+    OrderEvent,
+    Received,
+    Side,
+    Tick,
+)
+from rxfeed.sim.frames import Frame, encode, text_frame
+from rxfeed.sim.market import Market
+from rxfeed.sim.product import MICROSECONDS, size_text, time_text
+from rxfeed.sim.status import status
+from rxfeed.sim.ticker import Ticker, TickerTape
+
+SLOW = 5 * MICROSECONDS  # of `ticker_batch` and `status`
+EVERYTHING = ""  # in place of a product id, where a channel has none
+
+SCHEMA = {
+    "type": "level3",
+    "schema": {
+        "change": ["type", "product_id", "sequence", "order_id", "price", "size", "time"],
+        "done": ["type", "product_id", "sequence", "order_id", "time"],
+        "match": [
+            "type",
+            "product_id",
+            "sequence",
+            "maker_order_id",
+            "taker_order_id",
+            "price",
+            "size",
+            "time",
+        ],
+        "noop": ["type", "product_id", "sequence", "time"],
+        "open": ["type", "product_id", "sequence", "order_id", "side", "price", "size", "time"],
+    },
+}
+
+Pair = tuple[str, str]  # (channel, product id)
+Level = tuple[Side, str]  # (side, price)
+
+
+class Listener(Protocol):
+    """Who takes frames."""
+
+    def offer(self, frame: Frame) -> None: ...
+
+
+class Channels:
+    """Sends what *market* publishes to the listeners of each channel and product."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._engines = market.engines
+        self._tapes = {name: TickerTape(engine) for name, engine in market.engines.items()}
+        self._audience: dict[Pair, list[Listener]] = {}
+        self._arriving: dict[str, str] = {}  # product id -> the order received last, if not open
+        self._moved: dict[str, dict[Level, str]] = {name: {} for name in market.engines}
+        self._traded: dict[str, Ticker] = {}
+        market.publish = self.publish
+
+    def join(self, pairs: Iterable[Pair], listener: Listener) -> None:
+        """Send the first frames of *pairs* to *listener*, and from now on what happens."""
+        pairs = list(pairs)
+        if any(channel == "level3" for channel, _ in pairs):
+            listener.offer(text_frame("level3", encode(SCHEMA)))
+        for pair in pairs:
+            for frame in self._first(*pair):
+                listener.offer(frame)
+            self._audience.setdefault(pair, []).append(listener)
+
+    def leave(self, pairs: Iterable[Pair], listener: Listener) -> None:
+        """Send *listener* nothing more of *pairs*."""
+        for pair in pairs:
+            self._audience[pair].remove(listener)
+
+    def publish(self, event: Event) -> None:
+        """Send what *event* means to each channel."""
+        if isinstance(event, Tick):
+            self._tick(event.micros)
+        elif isinstance(event, Heartbeat):
+            self._send("heartbeat", event.product_id, event)
+        else:
+            self._order_event(event)
+
+    def _order_event(self, event: OrderEvent) -> None:
+        product_id = event.product_id
+        # An order that ends before it is open was never on the book.
+        unseen = False
+        if isinstance(event, Received):
+            self._arriving[product_id] = event.order_id
+        elif isinstance(event, Open):
+            self._arriving.pop(product_id, None)
+        elif isinstance(event, Done) and self._arriving.get(product_id) == event.order_id:
+            unseen = True
+            del self._arriving[product_id]
+
+        self._send("full", product_id, event)
+        if self._audience.get(("level3", product_id)):
+            array = _level3(event, unseen)
+            self._deliver("level3", product_id, array[0], array)
+        if isinstance(event, Match):
+            self._send("matches", product_id, event)
+            ticker = self._tapes[product_id].after(event)
+            self._send("ticker", product_id, ticker)
+            self._traded[product_id] = ticker
+        if levels := () if unseen else _levels(event):
+            moved = self._moved[product_id]
+            for level in levels:
+                moved[level] = event.time
+            if self._audience.get(("level2", product_id)):
+                update = self._l2update(product_id, levels, event.time)
+                self._deliver("level2", product_id, "l2update", update)
+
+    def _tick(self, micros: int) -> None:
+        for product_id, moved in self._moved.items():
+            if moved:
+                if self._audience.get(("level2_batch", product_id)):
+                    # Two sorts that keep the order: buys before sells, each as they came.
+                    levels = sorted(moved, key=lambda level: level[0])
+                    update = self._l2update(product_id, levels, max(moved.values()))
+                    self._deliver("level2_batch", product_id, "l2update", update)
+                moved.clear()
+        if micros % SLOW == 0:
+            for product_id, ticker in self._traded.items():
+                self._send("ticker_batch", product_id, ticker)
+            self._traded.clear()
+            if self._audience.get(("status", EVERYTHING)):
+                self._deliver("status", EVERYTHING, "status", self._status())
+
+    def _send(self, channel: str, product_id: str, event: OrderEvent | Heartbeat | Ticker) -> None:
+        self._deliver(channel, product_id, event.type, event)
+
+    def _deliver(self, channel: str, product_id: str, type: str, message: object) -> None:
+        listeners = self._audience.get((channel, product_id))
+        if listeners:
+            frame = text_frame(type, encode(message))
+            for listener in listeners:
+                listener.offer(frame)
+
+    def _first(self, channel: str, product_id: str) -> list[Frame]:
+        """What a channel says at once to whoever joins it."""
+        if channel == "status":
+            return [text_frame("status", encode(self._status()))]
+        if channel == "ticker":
+            return [text_frame("ticker", encode(self._tapes[product_id].last))]
+        if channel == "matches":
+            match = self._engines[product_id].last_match
+            last = msgspec.structs.replace(match, type="last_match") if match else None
+            return [text_frame("last_match", encode(last))] if last else []
+        if channel in ("level2", "level2_batch"):
+            return [text_frame("snapshot", encode(self._snapshot(product_id)))]
+        return []
+
+    def _status(self) -> dict:
+        return status(engine.product for engine in self._engines.values())
+
+    def _snapshot(self, product_id: str) -> Mapping[str, object]:
+        engine = self._engines[product_id]
+        price_text = engine.product.price_text
+
+        def levels(side: Side) -> list[tuple[str, str]]:
+            return [(price_text(price), size_text(size)) for price, size in engine.sides[side]]
+
+        return {
+            "type": "snapshot",
+            "product_id": product_id,
+            "asks": levels("sell"),
+            "bids": levels("buy"),
+            "time": time_text(self._market.micros),
+        }
+
+    def _l2update(self, product_id: str, levels: Iterable[Level], time: str) -> Mapping[str, object]:
+        engine = self._engines[product_id]
+        changes = []
+        for side, price in levels:
+            size = engine.sides[side].size_at(engine.product.price_of(price))
+            changes.append((side, price, size_text(size)))
+        return {"type": "l2update", "product_id": product_id, "changes": changes, "time": time}
+
+
+def _levels(event: OrderEvent) -> tuple[Level, ...]:
+    """The levels of the book whose size *event* changes."""
+    if isinstance(event, Open | Match):
+        return ((event.side, event.price),)
+    if isinstance(event, Done) and event.reason == "canceled":
+        return ((event.side, str(event.price)),)
+    if isinstance(event, Change):
+        prices = (event.price,) if event.price else (event.old_price, event.new_price)
+        return tuple(dict.fromkeys((event.side, str(price)) for price in prices))
+    return ()
+
+
+def _level3(event: OrderEvent, unseen: bool) -> tuple[str, ...]:
+    """The array of *event*, as SCHEMA says; a `noop` for what does not concern the book."""
+    head = (event.type, event.product_id, str(event.sequence))
+    match event:
+        case Open():
+            size = event.remaining_size
+            return (*head, event.order_id, event.side, event.price, size, event.time)
+        case Match():
+            ids = (event.maker_order_id, event.taker_order_id)
+            return (*head, *ids, event.price, event.size, event.time)
+        case Change():
+            price = event.price or event.new_price
+            return (*head, event.order_id, str(price), event.new_size, event.time)
+        case Done() if not unseen:
+            return (*head, event.order_id, event.time)
+        case _:
+            return ("noop", *head[1:], event.time)

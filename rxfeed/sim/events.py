@@ -1,0 +1,110 @@
+"""What happens on the exchange, written as the frames of the feed write it.
+
+The order of the fields is the order of the keys in real frames, where `type` is often not the first.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from msgspec import UNSET, Struct, UnsetType
+
+Side = Literal["buy", "sell"]
+SIDES: tuple[Side, Side] = ("buy", "sell")
+Optional = str | UnsetType
+
+
+class Received(Struct, frozen=True, kw_only=True, gc=False):
+    """An order came in; a market order has `size` or `funds`, and no `price`."""
+
+    order_id: str
+    order_type: Literal["limit", "market"]
+    size: Optional = UNSET
+    price: Optional = UNSET
+    funds: Optional = UNSET
+    type: str = "received"
+    side: Side
+    product_id: str
+    time: str
+    sequence: int
+
+
+class Open(Struct, frozen=True, kw_only=True, gc=False):
+    """What is left of a limit order rests on the book."""
+
+    price: str
+    order_id: str
+    remaining_size: str
+    type: str = "open"
+    side: Side
+    product_id: str
+    time: str
+    sequence: int
+
+
+class Match(Struct, frozen=True, kw_only=True, gc=False):
+    """A trade; `side` is the maker's."""
+
+    type: str = "match"
+    trade_id: int
+    maker_order_id: str
+    taker_order_id: str
+    side: Side
+    size: str
+    price: str
+    product_id: str
+    sequence: int
+    time: str
+
+
+class Done(Struct, frozen=True, kw_only=True, gc=False):
+    """An order is over; a market order's has neither `price` nor `remaining_size`."""
+
+    order_id: str
+    reason: Literal["filled", "canceled"]
+    price: Optional = UNSET
+    remaining_size: Optional = UNSET
+    type: str = "done"
+    side: Side
+    product_id: str
+    time: str
+    sequence: int
+
+
+class Change(Struct, frozen=True, kw_only=True, gc=False):
+    """A resting order changed: by self-trade prevention (`price`) or its owner (`old_price`, `new_price`)."""
+
+    type: str = "change"
+    reason: Literal["STP", "modify_order"]
+    time: str
+    sequence: int
+    order_id: str
+    side: Side
+    product_id: str
+    old_size: str
+    new_size: str
+    price: Optional = UNSET
+    old_price: Optional = UNSET
+    new_price: Optional = UNSET
+
+
+OrderEvent = Received | Open | Match | Done | Change
+
+
+class Heartbeat(Struct, frozen=True, kw_only=True, gc=False):
+    """A whole second has passed; `sequence` repeats the product's last one."""
+
+    type: str = "heartbeat"
+    last_trade_id: int
+    product_id: str
+    sequence: int
+    time: str
+
+
+class Tick(NamedTuple):
+    """No message: 50 ms of virtual time have passed, for the channels that collect."""
+
+    micros: int
+
+
+Event = OrderEvent | Heartbeat | Tick

@@ -1,0 +1,287 @@
+"""`Exchange`: a local Coinbase Exchange, to test bots against."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl as tls
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from os import PathLike
+from typing import Any, Self
+
+from rxfeed.errors import ConfigError, RxfeedError
+from rxfeed.protocol.auth import Credentials
+from rxfeed.sim import check
+from rxfeed.sim.clients import Clients, Ledger
+from rxfeed.sim.engine import MatchingEngine
+from rxfeed.sim.events import SIDES
+from rxfeed.sim.live import LiveMarket
+from rxfeed.sim.market import Market
+from rxfeed.sim.playback import Playback, Then
+from rxfeed.sim.product import size_text
+from rxfeed.sim.recording import read_recording
+from rxfeed.sim.server import Server, Source
+
+
+class Exchange:
+    """A WebSocket server on this machine that speaks Coinbase Exchange's feed protocol.
+
+    >>> with Exchange(["BTC-USD"], seed=7, auto=False) as exchange:
+    ...     exchange.step(10)
+    ...     exchange.url.partition("127")[0]
+    'ws://'
+
+    *rate*: order events a virtual second, over all products. *speed*: virtual seconds a second; `None`: as
+    fast as the slowest client reads. *auto*: whether time passes by itself, from the first subscription on;
+    if not, nothing happens until `step` or `advance`. *credentials*: those that open the channels which need
+    authentication; without them, nobody gets in. *subscribe_timeout*: seconds after which a client that has
+    not subscribed is closed with 1008; `None`: never. *start*: the virtual time of the first event; `None`:
+    now. *ssl*: a server's context, for `wss`. *port*: 0 picks a free one. *backlog*: frames that may wait for
+    a client that reads too slowly, before it is sent `ErrSlowConsume` and closed with 1008.
+
+    The same arguments (with a *start*), the same requests and the same calls of `step` and `advance` give the
+    same frames, byte for byte.
+    """
+
+    def __init__(
+        self,
+        products: Sequence[str] = ("BTC-USD", "ETH-USD"),
+        *,
+        seed: int = 0,
+        rate: float = 100.0,
+        speed: float | None = 1.0,
+        auto: bool = True,
+        credentials: Credentials | None = None,
+        subscribe_timeout: float | None = 5.0,
+        start: datetime | None = None,
+        ssl: tls.SSLContext | None = None,
+        port: int = 0,
+        backlog: int = 100_000,
+    ) -> None:
+        ids = check.product_ids(products)
+        check.integer("seed", seed, -(2**63), 2**63)
+        check.number("rate", rate)
+        if speed is not None:
+            check.number("speed", speed)
+        if subscribe_timeout is not None:
+            check.number("subscribe_timeout", subscribe_timeout)
+        if start is not None:
+            check.moment("start", start)
+        if credentials is not None and not isinstance(credentials, Credentials):
+            raise ConfigError("credentials: not a Credentials")
+        if ssl is not None and not isinstance(ssl, tls.SSLContext):
+            raise ConfigError(f"ssl: {ssl!r} is not an ssl.SSLContext")
+
+        def live(clients: Clients) -> Source:
+            market = Market(ids, seed=seed, rate=rate, start=start or datetime.now(UTC))
+            return LiveMarket(market, clients, products=ids, credentials=credentials, speed=speed, auto=auto)
+
+        self._open_source: Callable[[Clients], Source] = live
+        self._source: Source | None = None
+        # A single turn of the market can bring a few hundred frames.
+        self._clients = Clients(check.integer("backlog", backlog, 1_000, 10**9))
+        self._server = Server(
+            self._clients,
+            subscribe_timeout=subscribe_timeout,
+            ssl=ssl,
+            port=check.integer("port", port, 0, 65_535),
+        )
+
+    @classmethod
+    def replay(
+        cls,
+        path: str | PathLike[str],
+        *,
+        speed: float | None = 1.0,
+        then: Then = "hold",
+        **server: Any,
+    ) -> Self:
+        """An exchange that plays a recording's received frames, as they are, to each client.
+
+        They begin with the client's first subscribe, at the recording's own pace times *speed* (`None`: as
+        fast as the client reads). *then*: keep the connection open after the last, or close it with 1000.
+        *server*: `subscribe_timeout`, `ssl`, `port`, `backlog`. A line that is no frame closes with 1011.
+        """
+        if next(read_recording(path), None) is None:
+            raise ConfigError(f"recording {path}: no received frame in it")
+
+        def frames() -> Iterator[tuple[float, bytes]]:
+            return ((seconds, text.encode()) for seconds, text in read_recording(path))
+
+        return cls._playing(frames, speed, then, server)
+
+    @classmethod
+    def serving(
+        cls,
+        frames: Iterable[str | bytes],
+        *,
+        speed: float | None = None,
+        then: Then = "hold",
+        **server: Any,
+    ) -> Self:
+        """As `replay`, for given *frames*, *speed* of them a second; bytes, too, go out as a text frame."""
+        payloads = check.payloads(frames)
+        played = [(float(second), payload) for second, payload in enumerate(payloads)]
+        return cls._playing(lambda: played, speed, then, server)
+
+    @classmethod
+    def _playing(
+        cls,
+        frames: Callable[[], Iterable[tuple[float, bytes]]],
+        speed: float | None,
+        then: Then,
+        server: dict[str, Any],
+    ) -> Self:
+        if speed is not None:
+            check.number("speed", speed)
+        check.one_of("then", then, ("hold", "close"))
+        for name in server:
+            check.one_of("argument", name, ("subscribe_timeout", "ssl", "port", "backlog"))
+        exchange = cls(**server)
+        exchange._open_source = partial(Playback, frames, speed=speed, then=then)
+        return exchange
+
+    # Life
+
+    def start(self) -> Self:
+        """Begin to listen; `url` says where."""
+        if self._source is not None:
+            raise RxfeedError("this exchange has been started before: make a new one")
+        self._source = self._open_source(self._clients)
+        self._server.start(self._source)
+        return self
+
+    def close(self) -> None:
+        """Close every connection with 1001 and stop listening; at once if that is done already."""
+        self._server.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """Where clients connect to."""
+        return self._server.url
+
+    # The market
+
+    def step(self, n: int = 1) -> None:
+        """Make *n* order events happen now, and the heartbeats and batches that fall before them.
+
+        When it returns, every frame that they caused has been handed to each client's socket; what a socket
+        does not take, because its client does not read, waits in the client's backlog.
+        """
+        self._server.wait(self._live.step(check.integer("n", n, 0, 10**9)))
+
+    def advance(self, seconds: float) -> None:
+        """Let *seconds* of virtual time pass now, with all that falls within; ends like `step`."""
+        self._server.wait(self._live.advance(check.number("seconds", seconds, zero=True)))
+
+    def pause(self) -> None:
+        """Stop the time; when it returns, nothing more happens by itself."""
+        self._server.wait(self._live.pause())
+
+    def resume(self) -> None:
+        """Let time pass by itself again (or for the first time, with `auto=False`)."""
+        self._server.wait(self._live.resume())
+
+    @property
+    def time(self) -> datetime:
+        """The virtual time."""
+        return self._server.read(lambda: self._live.market.time)
+
+    def sequence(self, product_id: str) -> int:
+        """The last sequence number of a product."""
+        return self._server.read(lambda: self._engine(product_id).sequence)
+
+    def last_trade_id(self, product_id: str) -> int:
+        """The id of a product's last trade."""
+        return self._server.read(lambda: self._engine(product_id).last_trade_id)
+
+    def book(self, product_id: str) -> dict[str, list[tuple[Decimal, Decimal]]]:
+        """The engine's own book: `bids` and `asks`, each (price, size), best first."""
+
+        def levels() -> dict[str, list[tuple[Decimal, Decimal]]]:
+            engine = self._engine(product_id)
+            price_text = engine.product.price_text
+            bids, asks = (
+                [(Decimal(price_text(price)), Decimal(size_text(size))) for price, size in book]
+                for book in (engine.sides[side] for side in SIDES)
+            )
+            return {"bids": bids, "asks": asks}
+
+        return self._server.read(levels)
+
+    # The clients
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return self._server.read(lambda: len(self._clients.open))
+
+    @property
+    def accepted(self) -> int:
+        """How many connections there have been."""
+        return self._server.read(lambda: self._clients.accepted)
+
+    @property
+    def pings(self) -> int:
+        """How many pings the clients have sent."""
+        return self._server.read(lambda: self._clients.pings)
+
+    @property
+    def sent(self) -> Ledger:
+        """The frames sent until now; errors and acknowledgements count, too."""
+        return self._server.read(lambda: self._clients.sent)
+
+    @property
+    def requests(self) -> list[Any]:
+        """What the clients have sent, parsed (`None`: no JSON), without keys, passphrases and signatures."""
+        return self._server.read(lambda: list(self._server.requests))
+
+    def wait_for_clients(self, n: int = 1, timeout: float = 5.0) -> None:
+        """Return as soon as *n* connected clients have subscribed; `TimeoutError` after *timeout* seconds."""
+        self._until(lambda: self._clients.subscribed >= n, timeout, f"{n} subscribed clients")
+
+    def drain(self, timeout: float = 5.0) -> None:
+        """Return as soon as all that is queued has been written; `TimeoutError` after *timeout* seconds."""
+        self._until(self._clients.drained, timeout, "clients that read what was sent")
+
+    def disconnect(self, code: int = 1000, reason: str = "") -> None:
+        """Send every client a close frame; what waits in a backlog is lost."""
+        check.integer("code", code, 1000, 4999)
+        if code in (1004, 1005, 1006, 1015) or 1016 <= code <= 2999 or len(reason.encode()) > 123:
+            raise ConfigError(f"code, reason: {code!r}, {reason!r} do not fit into a close frame")
+
+        async def hang_up() -> None:
+            for client in self._clients.open:
+                client.hang_up(code, reason)
+            await asyncio.sleep(0)
+
+        self._server.wait(hang_up())
+
+    @property
+    def _live(self) -> LiveMarket:
+        if isinstance(self._source, LiveMarket):
+            return self._source
+        if self._source is None:
+            raise RxfeedError("this exchange has not been started")
+        raise RxfeedError("this exchange plays given frames: it has no market")
+
+    def _engine(self, product_id: str) -> MatchingEngine:
+        engines = self._live.market.engines
+        if product_id not in engines:
+            raise ConfigError(f"product_id: {product_id!r} is none of {', '.join(engines)}")
+        return engines[product_id]
+
+    def _until(self, condition: Callable[[], bool], timeout: float, what: str) -> None:
+        check.number("timeout", timeout)
+        try:
+            self._server.wait(self._clients.until(condition, timeout))
+        except TimeoutError:
+            raise TimeoutError(f"no {what} within {timeout:g} s") from None

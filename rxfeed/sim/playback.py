@@ -1,0 +1,85 @@
+"""Given frames, played as they are to each client from its first subscribe on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from rxfeed.errors import ConfigError
+from rxfeed.sim.clients import Clients, Connection
+from rxfeed.sim.frames import text_frame, type_of
+from rxfeed.sim.subscriptions import parse
+
+SLICE = 64  # frames between two looks at the socket
+
+Then = Literal["hold", "close"]
+
+log = logging.getLogger(__name__)
+
+
+class Playback:
+    """Plays what *frames* gives, (seconds, payload) pairs, afresh to each client."""
+
+    def __init__(
+        self,
+        frames: Callable[[], Iterable[tuple[float, bytes]]],
+        clients: Clients,
+        *,
+        speed: float | None,
+        then: Then,
+    ) -> None:
+        self._frames = frames
+        self._clients = clients
+        self._speed = speed
+        self._then = then
+        self._playing: dict[Connection, asyncio.Task[None]] = {}
+
+    def receive(self, client: Connection, text: str | bytes) -> None:
+        """Begin to play, if this is the first subscribe of *client*."""
+        request = parse(text)
+        if client.subscribed or not isinstance(request, dict) or request.get("type") != "subscribe":
+            return
+        client.subscribed = True
+        self._playing[client] = asyncio.create_task(self._play(client))
+        self._clients.stirred()
+
+    def left(self, client: Connection) -> None:
+        """*client* is gone."""
+        if task := self._playing.pop(client, None):
+            task.cancel()
+
+    async def run(self) -> None:
+        """Nothing: each client has its own pace."""
+
+    async def _play(self, client: Connection) -> None:
+        try:
+            await self._send_all(client)
+        except ConfigError as error:
+            log.error("%s", error)
+            # A close frame has room for 123 bytes.
+            client.hang_up(1011, str(error).encode()[-123:].decode(errors="ignore"))
+            return
+        if self._then == "close":
+            await self._clients.until(lambda: not client.backlog and not client.blocked)
+            client.hang_up(1000, "")
+
+    async def _send_all(self, client: Connection) -> None:
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        first: float | None = None
+        for count, (seconds, payload) in enumerate(self._frames(), 1):
+            if self._speed is not None:
+                first = seconds if first is None else first
+                delay = begin + (seconds - first) / self._speed - loop.time()
+                if delay > 0:
+                    client.pump()
+                    await asyncio.sleep(delay)
+            client.offer(text_frame(type_of(payload), payload))
+            if count % SLICE == 0:
+                client.pump()
+                if self._speed is None:
+                    await self._clients.until(lambda: not client.backlog)
+                await asyncio.sleep(0)
+        client.pump()

@@ -1,0 +1,52 @@
+"""The `status` message: what products and currencies there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rxfeed.sim.product import Product
+
+
+def status(products: Iterable[Product]) -> dict:
+    """The message, with the keys of the documentation."""
+    products = list(products)
+    currencies = dict.fromkeys(name for product in products for name in (product.base, product.quote))
+    return {
+        "type": "status",
+        "products": [_product(product) for product in products],
+        "currencies": [_currency(name) for name in currencies],
+    }
+
+
+def _product(product: Product) -> dict:
+    return {
+        "id": product.product_id,
+        "base_currency": product.base,
+        "quote_currency": product.quote,
+        "base_increment": "0.00000001",
+        "quote_increment": product.quote_increment,
+        "display_name": product.product_id,
+        "status": "online",
+        "status_message": None,
+        "min_market_funds": "1",
+        "post_only": False,
+        "limit_only": False,
+        "cancel_only": False,
+        "fx_stablecoin": False,
+    }
+
+
+def _currency(name: str) -> dict:
+    return {
+        "id": name,
+        "name": name,
+        "display_name": name,
+        "min_size": "0.00000001",
+        "status": "online",
+        "status_message": None,
+        "max_precision": "0.00000001",
+        "convertible_to": [],
+        "details": {},
+        "default_network": "",
+        "supported_networks": [],
+    }

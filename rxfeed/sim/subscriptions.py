@@ -1,0 +1,251 @@
+"""What one client is subscribed to: its requests in, the exchange's answers out. No socket."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from rxfeed.protocol.auth import Credentials, sign
+from rxfeed.sim.channels import EVERYTHING, Pair
+
+EXPIRES = 30.0  # seconds by which a timestamp may be off
+AUTH_FIELDS = ("signature", "key", "passphrase", "timestamp")
+SECRETS = ("signature", "key", "passphrase")
+AUTH_REQUIRED = (
+    "level2, level3, and full channels now require authentication. "
+    "https://docs.cloud.coinbase.com/exchange/docs/websocket-auth"
+)
+
+Scope = Literal["products", "any products", "accounts", "none"]
+
+
+class Channel(NamedTuple):
+    """How a channel is named in an acknowledgement, and what it asks of a request."""
+
+    name: str
+    acknowledged: str
+    scope: Scope = "products"
+    refusal: str | None = None  # what a request without authentication hears
+
+
+def _private(name: str, scope: Scope = "products", refusal: str | None = None) -> Channel:
+    return Channel(name, name, scope, refusal or f"{name} channel requires authentication")
+
+
+_TICKER_BATCH = Channel("ticker_batch", "ticker_1000")
+_LEVEL2_BATCH = Channel("level2_batch", "level2_50")
+CHANNELS = {
+    "heartbeat": Channel("heartbeat", "heartbeat"),
+    "status": Channel("status", "status", "none"),
+    "ticker": Channel("ticker", "ticker"),
+    "ticker_batch": _TICKER_BATCH,
+    "ticker_1000": _TICKER_BATCH,
+    "level2": _private("level2", refusal=AUTH_REQUIRED),
+    "level2_batch": _LEVEL2_BATCH,
+    "level2_50": _LEVEL2_BATCH,
+    "matches": Channel("matches", "matches"),
+    "full": _private("full", refusal=AUTH_REQUIRED),
+    "level3": _private("level3", refusal=AUTH_REQUIRED),
+    "user": _private("user"),
+    "auctionfeed": Channel("auctionfeed", "auctionfeed"),
+    "rfq_matches": _private("rfq_matches", "any products"),
+    "balance": _private("balance", "accounts"),
+}
+
+
+class Answer(NamedTuple):
+    """The messages to send back, and the (channel, product id) pairs that are new or gone."""
+
+    replies: list[dict[str, Any]]
+    added: list[Pair]
+    removed: list[Pair]
+
+
+class _Refused(Exception):
+    """A request, or a part of it, that gets an `error` with this text as its reason."""
+
+
+class Subscriber:
+    """A client, and what it is subscribed to. *clock* gives Unix seconds, against which timestamps are checked.
+
+    >>> subscriber = Subscriber(["BTC-USD"])
+    >>> subscriber.receive('{"type":"subscribe","product_ids":["BTC-USD"],"channels":["matches"]}').added
+    [('matches', 'BTC-USD')]
+    """
+
+    def __init__(
+        self,
+        products: Sequence[str],
+        credentials: Credentials | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._products = tuple(products)
+        self._credentials = credentials
+        self._clock = clock
+        self._held: dict[Channel, dict[str, None]] = {}
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """Every (channel, product id) that the client is subscribed to."""
+        return [(channel.name, name) for channel, names in self._held.items() for name in names]
+
+    def receive(self, text: str | bytes) -> Answer:
+        """The answer to a frame from the client."""
+        request = parse(text)
+        verb = request.get("type") if isinstance(request, dict) else None
+        if not isinstance(request, dict) or verb not in ("subscribe", "unsubscribe"):
+            reason = "Type has to be either subscribe or unsubscribe"
+            return Answer([_error("Failed to subscribe", reason)], [], [])
+        signed = any(field in request for field in AUTH_FIELDS)
+        if verb == "subscribe" and signed and (refusal := self._check(request)):
+            return Answer([refusal], [], [])
+
+        before = dict.fromkeys(self.pairs)
+        reasons: list[str] = []
+        understood = self._apply(request, str(verb), signed, reasons)
+        after = dict.fromkeys(self.pairs)
+        replies = [_error(f"Failed to {verb}", reason) for reason in dict.fromkeys(reasons)]
+        if understood:
+            replies.append(self._acknowledgement())
+        added = [pair for pair in after if pair not in before]
+        return Answer(replies, added, [pair for pair in before if pair not in after])
+
+    def _apply(self, request: dict, verb: str, signed: bool, reasons: list[str]) -> bool:
+        """Change the subscriptions; whether any part of the request was good. The rest adds its reason."""
+        items = request.get("channels")
+        if not isinstance(items, list) or not items:
+            reasons.append("No channels provided")
+            return False
+        try:
+            _names(request, "product_ids")
+        except _Refused as refused:
+            reasons.append(str(refused))
+            return False
+        good = 0
+        for item in items:
+            try:
+                channel = _channel(item)
+                own = item if isinstance(item, dict) else {}
+                if verb == "subscribe":
+                    good += self._subscribe(channel, own, request, signed, reasons)
+                else:
+                    self._unsubscribe(channel, own, request)
+                    good += 1
+            except _Refused as refused:
+                reasons.append(str(refused))
+        return good > 0
+
+    def _subscribe(self, channel: Channel, own: dict, request: dict, signed: bool, reasons: list[str]) -> bool:
+        if channel.refusal and not signed:
+            raise _Refused(channel.refusal)
+        if channel.scope == "none":
+            names = [EVERYTHING]
+        elif channel.scope == "accounts":
+            names = _names(request, "account_ids") + _names(own, "account_ids")
+        else:
+            names = _names(request, "product_ids") + _names(own, "product_ids")
+            if not names and channel.scope == "any products":
+                names = list(self._products)
+            bad = [name for name in names or [""] if name not in self._products]
+            reasons.extend(f"{name} is not a valid product" for name in bad)
+            names = [name for name in names if name in self._products]
+            if not names:
+                return False
+        self._held.setdefault(channel, {}).update(dict.fromkeys(names))
+        return True
+
+    def _unsubscribe(self, channel: Channel, own: dict, request: dict) -> None:
+        held = self._held.get(channel, {})
+        field = "account_ids" if channel.scope == "accounts" else "product_ids"
+        names = _names(request, field) + _names(own, field)
+        if channel.scope == "none" or not names:
+            names = list(held)
+        for name in names:
+            held.pop(name, None)
+        if not held:
+            self._held.pop(channel, None)
+
+    def _check(self, request: dict) -> dict | None:
+        """The error that a signed request gets, if its signature is not good."""
+        claimed = {field: _text(request.get(field)) for field in AUTH_FIELDS}
+        if not self._credentials or not _authentic(claimed, self._credentials):
+            return _error("Authentication Failed", '{"message":"Invalid API Key"}')
+        try:
+            off = abs(self._clock() - float(claimed["timestamp"]))
+        except ValueError:
+            off = EXPIRES + 1
+        # Not `off > EXPIRES`: a timestamp of "nan" has expired, too.
+        if not off <= EXPIRES:
+            message = "Sorry, you could not be authenticated: Bad Request"
+            return _error(message, "request timestamp expired")
+        return None
+
+    def _acknowledgement(self) -> dict:
+        channels = []
+        for channel, held in self._held.items():
+            names = [name for name in held if name != EVERYTHING]
+            accounts = channel.scope == "accounts"
+            channels.append(
+                {
+                    "name": channel.acknowledged,
+                    "product_ids": None if accounts else names,
+                    "account_ids": names if accounts else None,
+                }
+            )
+        return {"type": "subscriptions", "channels": channels}
+
+
+def parse(text: str | bytes) -> Any:
+    """A request as Python objects; `None` if it is no JSON."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+
+
+def without_secrets(request: Any) -> Any:
+    """A request without its key, passphrase and signature, wherever in it they are."""
+    if isinstance(request, dict):
+        kept = request.items()
+        return {name: without_secrets(value) for name, value in kept if name not in SECRETS}
+    if isinstance(request, list):
+        return [without_secrets(value) for value in request]
+    return request
+
+
+def _error(message: str, reason: str) -> dict:
+    return {"type": "error", "message": message, "reason": reason}
+
+
+def _channel(item: object) -> Channel:
+    name = item.get("name") if isinstance(item, dict) else item
+    if isinstance(name, str) and name in CHANNELS:
+        return CHANNELS[name]
+    raise _Refused(f"{_text(name)} is not a valid channel")
+
+
+def _names(holder: dict, field: str) -> list[str]:
+    """The ids under *field*; none if it is absent."""
+    names = holder.get(field)
+    if names is None:
+        return []
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return names
+    raise _Refused("Invalid product ID provided")
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _authentic(claimed: dict[str, str], credentials: Credentials) -> bool:
+    expected = {
+        "key": credentials.key,
+        "passphrase": credentials.passphrase,
+        "signature": sign(credentials.secret, claimed["timestamp"]),
+    }
+    return all(hmac.compare_digest(expected[field].encode(), claimed[field].encode()) for field in expected)

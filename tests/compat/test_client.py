@@ -1,0 +1,254 @@
+"""The classic client's hooks, against the local exchange."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from rxfeed import ConnectFailed, FrameMalformed, ServerClosed
+from rxfeed.compat import WebsocketClient
+from rxfeed.sim import Exchange
+from tests.support.leaks import nothing_left_behind
+from tests.support.wire import WireServer, close_frame, frame, playing
+
+TICK = '{"type":"ticker","product_id":"BTC-USD","sequence":1,"price":"1.50"}'
+
+
+class Recorder(WebsocketClient):
+    """Notes every hook with its thread."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.calls: list[tuple[str, Any]] = []
+        self.threads: set[str] = set()
+        self.changed = threading.Condition()
+
+    def note(self, hook: str, value: Any = None) -> None:
+        with self.changed:
+            self.calls.append((hook, value))
+            self.changed.notify_all()
+
+    def on_open(self) -> None:
+        self.note("open", threading.current_thread() is threading.main_thread())
+
+    def on_message(self, msg: dict[str, Any]) -> None:
+        self.threads.add(threading.current_thread().name)
+        self.note("message", msg)
+
+    def on_error(self, e: Exception, data: Any = None) -> None:
+        self.note("error", (e, data))
+        super().on_error(e, data)
+
+    def on_close(self) -> None:
+        self.note("close")
+
+    def wait_for(self, count: int, hook: str = "message") -> list[Any]:
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.of(hook)) >= count, 10), self.calls
+            return self.of(hook)
+
+    def of(self, hook: str) -> list[Any]:
+        return [value for name, value in self.calls if name == hook]
+
+
+@pytest.fixture
+def exchange() -> Iterator[Exchange]:
+    with Exchange(seed=5, auto=False) as exchange:
+        yield exchange
+
+
+def test_a_session_from_open_to_close(exchange: Exchange) -> None:
+    client = Recorder(url=exchange.url, products=["BTC-USD"], channels=["matches", "ticker"])
+    with nothing_left_behind():
+        assert client.stop
+        client.start()
+        exchange.wait_for_clients()
+        exchange.step(300)
+        messages = client.wait_for(exchange.sent.frames)
+        client.close()
+    assert client.calls[0] == ("open", True)
+    assert client.calls[-1] == ("close", None)
+    assert [name for name, _ in client.calls].count("close") == 1
+    assert len(messages) == exchange.sent.frames
+    assert messages[0]["type"] == "subscriptions"
+    assert all(isinstance(m["price"], str) for m in messages if "price" in m)
+    assert client.threads == {"rxfeed-client"}
+    assert client.error is None
+    assert client.stop
+
+
+def test_on_open_may_set_everything(exchange: Exchange) -> None:
+    class Late(Recorder):
+        def on_open(self) -> None:
+            super().on_open()
+            self.url = exchange.url + "/"
+            self.products = "ETH-USD"
+            self.channels = ["heartbeat"]
+
+    client = Late()
+    client.start()
+    exchange.wait_for_clients()
+    exchange.advance(2)
+    client.wait_for(3)
+    client.close()
+    assert exchange.requests == [{"type": "subscribe", "product_ids": ["ETH-USD"], "channels": ["heartbeat"]}]
+    assert client.products == ["ETH-USD"]
+    assert client.url == exchange.url
+
+
+def test_without_products_and_channels_it_is_bitcoin_s_ticker(exchange: Exchange) -> None:
+    client = Recorder(url=exchange.url)
+    client.start()
+    exchange.wait_for_clients()
+    client.close()
+    assert client.products == ["BTC-USD"]
+    assert exchange.requests[0]["channels"] == [{"name": "ticker", "product_ids": ["BTC-USD"]}]
+
+
+@pytest.mark.parametrize("how", ["close", "stop"])
+def test_ending_it_from_on_message(exchange: Exchange, how: str) -> None:
+    class Ending(Recorder):
+        def on_message(self, msg: dict[str, Any]) -> None:
+            super().on_message(msg)
+            if how == "close":
+                self.close()
+            else:
+                self.stop = True
+
+    client = Ending(url=exchange.url, products=["BTC-USD"], channels=["ticker"])
+    with nothing_left_behind():
+        client.start()
+        client.wait_for(1, "close")
+        assert client.thread is not None
+        client.thread.join(5)
+    assert len(client.of("message")) == 1
+
+
+def test_it_can_be_started_again(exchange: Exchange) -> None:
+    client = Recorder(url=exchange.url, products=["BTC-USD"], channels=["ticker"])
+    for session in (1, 2):
+        client.start()
+        exchange.wait_for_clients()
+        client.wait_for(session)
+        client.close()
+        client.close()
+    assert [name for name, _ in client.calls if name != "message"] == ["open", "close", "open", "close"]
+    assert exchange.accepted == 2
+
+
+def test_a_refused_connection_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    client = Recorder(url="ws://127.0.0.1:9", channels=["ticker"])
+    client.start()
+    client.wait_for(1, "close")
+    ((error, data),) = client.of("error")
+    assert isinstance(error, ConnectFailed)
+    assert client.error is error
+    assert client.stop
+    assert capsys.readouterr().out == f"{error} - data: {data}\n"
+
+
+def test_a_bad_secret_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    client = Recorder(url="ws://127.0.0.1:9", auth=True, api_key="k", api_secret="not base64!", channels=["full"])
+    client.start()
+    client.wait_for(1, "close")
+    assert "secret is not base64" in str(client.error)
+    assert "not base64!" not in capsys.readouterr().out
+
+
+def test_a_server_s_close_is_told_with_its_code_and_reason() -> None:
+    with WireServer(playing(frame(TICK) + close_frame(1001, "deploying"))) as server:
+        client = Recorder(url=server.url, channels=["ticker"])
+        client.start()
+        client.wait_for(1, "close")
+    assert isinstance(client.error, ServerClosed)
+    assert (client.error.code, client.error.reason) == (1001, "deploying")
+    assert [name for name, _ in client.calls] == ["open", "message", "error", "close"]
+
+
+def test_an_exception_in_a_hook_goes_to_on_error_with_the_message() -> None:
+    class Broken(Recorder):
+        def on_message(self, msg: dict[str, Any]) -> None:
+            raise KeyError("price")
+
+    with Exchange.serving([TICK]) as exchange:
+        client = Broken(url=exchange.url, channels=["ticker"])
+        client.start()
+        client.wait_for(1, "close")
+    ((error, data),) = client.of("error")
+    assert isinstance(error, KeyError)
+    assert data == json.loads(TICK)
+
+
+def test_an_on_error_of_one_argument_works_and_may_go_on() -> None:
+    class Old(WebsocketClient):
+        def __init__(self, url: str) -> None:
+            super().__init__(url=url, channels=["ticker"])
+            self.errors: list[Exception] = []
+            self.messages: list[Any] = []
+
+        def on_error(self, e: Exception) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # as in 2018
+            self.errors.append(e)
+
+        def on_message(self, msg: Any) -> None:
+            self.messages.append(msg)
+            if len(self.messages) == 3:
+                self.close()
+
+    with Exchange.serving([TICK, "{nonsense", '{"type":"ticker"}', TICK]) as exchange:
+        client = Old(exchange.url)
+        client.start()
+        assert client.thread is not None
+        client.thread.join(10)
+    # JSON of a shape that we do not know is JSON all the same.
+    assert client.messages == [json.loads(TICK), {"type": "ticker"}, json.loads(TICK)]
+    (error,) = client.errors
+    assert isinstance(error, FrameMalformed)
+    assert isinstance(error, ValueError)
+
+
+def test_what_the_defaults_print(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+    printed = threading.Event()
+
+    class Printing(WebsocketClient):
+        def on_message(self, msg: dict[str, Any]) -> None:
+            super().on_message(msg)
+            printed.set()
+
+    client = Printing(url=exchange.url, products=["BTC-USD"], channels=["heartbeat"])
+    client.start()
+    assert printed.wait(10)
+    client.close()
+    out = capsys.readouterr().out
+    assert out.startswith("-- Subscribed! --\n\n{'type': 'subscriptions', ")
+    assert out.endswith("\n-- Socket Closed --\n")
+
+
+def test_should_print_silences_them(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+    client = WebsocketClient(url=exchange.url, products=["BTC-USD"], channels=["heartbeat"], should_print=False)
+    client.start()
+    exchange.wait_for_clients()
+    client.close()
+    assert capsys.readouterr().out == ""
+
+
+def test_the_mongo_collection_gets_each_message_once_as_sent(collection: Any) -> None:
+    frames = [TICK.replace("1.50", f"{n}.50") for n in range(200)]
+
+    class Storing(Recorder):
+        def on_message(self, msg: dict[str, Any]) -> None:
+            before = dict(msg)
+            WebsocketClient.on_message(self, msg)
+            assert msg == before
+            super().on_message(msg)
+
+    with Exchange.serving(frames) as exchange:
+        client = Storing(url=exchange.url, channels=["ticker"], should_print=False, mongo_collection=collection)
+        client.start()
+        client.wait_for(200)
+        client.close()
+    stored = list(collection.find({}, {"_id": 0}, sort=[("_id", 1)]))
+    assert stored == [json.loads(text) for text in frames]

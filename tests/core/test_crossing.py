@@ -1,0 +1,82 @@
+"""PriceCrossing: when a price moves across a level."""
+
+import itertools
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rxfeed import ConfigError, PriceCross, PriceCrossing, fold
+from tests.support.make import NOON, heartbeat, last_match, match, ticker
+
+
+def directions(*prices: Any, level: Any = 10) -> list[str]:
+    return [cross.direction for cross in fold(PriceCrossing("BTC-USD", level), [ticker(p) for p in prices])]
+
+
+@pytest.mark.parametrize(
+    ("prices", "expected"),
+    [
+        ([], []),
+        ([9], []),
+        ([11], []),
+        ([9, 11], ["up"]),
+        ([11, 9], ["down"]),
+        ([9, 11, 12, 9, 8, 11], ["up", "down", "up"]),
+        ([9, 10], []),  # a touch
+        ([9, 10, 9], []),
+        ([9, 10, 11], ["up"]),
+        ([10, 11], []),  # it came from nowhere
+        ([11, 10, 10, 9], ["down"]),
+        (["9.99999999", "10.00000001"], ["up"]),
+        (["9", "10.00"], []),
+    ],
+)
+def test_directions(prices: list[Any], expected: list[str]) -> None:
+    assert directions(*prices) == expected
+
+
+def test_all_that_a_crossing_says() -> None:
+    (cross,) = fold(PriceCrossing("BTC-USD", "10.5"), [ticker(10, time=1), ticker("10.5", time=2), ticker(11, time=3)])
+    assert cross == PriceCross(
+        "BTC-USD", Decimal("10.5"), "up", Decimal(10), Decimal(11), NOON.replace(second=3), spans_gap=False
+    )
+
+
+def test_trades_and_last_matches_count_too() -> None:
+    crosses = fold(PriceCrossing("BTC-USD", 10), [last_match(9), match(11), ticker(8)])
+    assert [(c.direction, c.before, c.price) for c in crosses] == [("up", 9, 11), ("down", 11, 8)]
+
+
+def test_other_products_and_messages_do_not() -> None:
+    assert fold(PriceCrossing("BTC-USD", 10), [ticker(9), ticker(11, product_id="ETH-USD"), heartbeat(1)]) == []
+
+
+def test_a_crossing_between_two_epochs_spans_a_gap() -> None:
+    crosses = fold(PriceCrossing("BTC-USD", 10), [ticker(9), ticker(11, epoch=1), ticker(9, epoch=1)])
+    assert [c.spans_gap for c in crosses] == [True, False]
+
+
+@pytest.mark.parametrize("level", [1.5, None, "ten", "NaN", float("inf"), True])
+def test_a_bad_level_is_named(level: Any) -> None:
+    with pytest.raises(ConfigError, match="level"):
+        PriceCrossing("BTC-USD", level)
+
+
+@pytest.mark.parametrize("product", ["", None, ["BTC-USD"]])
+def test_a_bad_product_is_named(product: Any) -> None:
+    with pytest.raises(ConfigError, match="product_id"):
+        PriceCrossing(product, 1)
+
+
+@given(st.lists(st.integers(5, 15)))
+def test_crossings_alternate_and_each_lies_across_the_level(prices: list[int]) -> None:
+    crosses = fold(PriceCrossing("BTC-USD", 10), [ticker(p) for p in prices])
+    for cross in crosses:
+        assert (cross.before < 10 < cross.price) if cross.direction == "up" else (cross.price < 10 < cross.before)
+    for one, next_one in itertools.pairwise(crosses):
+        assert one.direction != next_one.direction
+    sides = [p > 10 for p in prices if p != 10]
+    assert len(crosses) == sum(a != b for a, b in itertools.pairwise(sides))

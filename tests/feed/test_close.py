@@ -1,0 +1,193 @@
+"""close(): from anywhere, whatever the server does, in time, and with nothing left behind."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from rxfeed import Feed, Message
+from rxfeed.feed import Connecting
+from rxfeed.sim import Exchange
+from tests.support.collect import Collected
+from tests.support.leaks import nothing_left_behind
+from tests.support.wire import Wire, WireServer, frame, playing
+
+TICK = frame('{"type":"ticker","product_id":"A-B","sequence":1,"price":"1.5"}')
+
+
+@contextmanager
+def in_time(seconds: float = 2.0) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    assert time.monotonic() - started < seconds
+
+
+def test_a_hundred_times_in_a_row_from_another_thread() -> None:
+    with Exchange(auto=False) as exchange:
+        warm(exchange)
+        with nothing_left_behind():
+            for _ in range(100):
+                feed = Feed("BTC-USD", ["ticker", "matches"], url=exchange.url)
+                got = Collected(feed)
+                feed.connect()
+                got.wait_for(1)
+                with in_time():
+                    feed.close()
+                assert got.completed
+
+
+def test_a_hundred_times_in_a_row_from_a_subscriber() -> None:
+    with Exchange(auto=False) as exchange:
+        warm(exchange)
+        with nothing_left_behind():
+            for _ in range(100):
+                feed = Feed("BTC-USD", "ticker", url=exchange.url)
+                feed.subscribe(lambda message, feed=feed: feed.close())
+                got = Collected(feed)
+                feed.connect()
+                assert feed.wait(2)
+                assert got.completed
+
+
+def test_a_hundred_times_in_a_row_on_a_silent_server() -> None:
+    """It answers the handshake and nothing else, not even the close frame: 100 at once, since each waits a second."""
+    with WireServer(playing(TICK)) as server:
+        Feed("A-B", "ticker", url=server.url).close()
+        with nothing_left_behind(within=10):
+            feeds = [Feed("A-B", "ticker", url=server.url) for _ in range(100)]
+            gots = [Collected(feed) for feed in feeds]
+            for feed in feeds:
+                feed.connect()
+            for got in gots:
+                got.wait_for(1)
+            late: list[float] = []
+
+            def close(feed: Feed) -> None:
+                started = time.monotonic()
+                feed.close()
+                if time.monotonic() - started > 2:
+                    late.append(time.monotonic() - started)
+
+            closers = [threading.Thread(target=close, args=(feed,)) for feed in feeds]
+            for closer in closers:
+                closer.start()
+            for closer in closers:
+                closer.join()
+            assert late == []
+            for got in gots:
+                got.wait_for_end()
+
+
+def test_no_message_comes_after_close() -> None:
+    with WireServer(playing(TICK * 500)) as server:
+        feed = Feed("A-B", "ticker", url=server.url)
+        got = Collected(feed)
+        feed.subscribe(lambda message: feed.close())
+        feed.connect()
+        assert feed.wait(3)
+        assert len(got.items) == 1
+        assert got.completed
+
+
+@pytest.mark.parametrize("phase", ["connecting", "in the handshake", "in the TLS handshake"])
+def test_while_it_is_opening(phase: str) -> None:
+    reached = threading.Event()
+
+    def play(wire: Wire) -> None:
+        reached.set()
+        wire.until_gone()
+
+    with WireServer(play) as server, nothing_left_behind():
+        url = server.url.replace("ws:", "wss:") if "TLS" in phase else server.url
+        feed = Feed("A-B", "ticker", url=url)
+        got, status = Collected(feed), Collected(feed.status)
+        feed.connect()
+        if phase == "connecting":
+            status.wait_for(lambda items: any(isinstance(s, Connecting) for s in items))
+        else:
+            assert reached.wait(5)
+        with in_time():
+            feed.close()
+        got.wait_for_end()
+        assert got.completed
+
+
+def test_before_it_was_opened() -> None:
+    with nothing_left_behind():
+        feed = Feed("A-B", "ticker", url="ws://127.0.0.1:9")
+        got = Collected(feed)
+        feed.close()
+        feed.close()
+        assert got.completed
+
+
+def test_twice_and_from_two_threads_at_once() -> None:
+    with WireServer(playing(TICK)) as server, nothing_left_behind():
+        feed = Feed("A-B", "ticker", url=server.url)
+        got = Collected(feed)
+        feed.connect()
+        got.wait_for(1)
+        closers = [threading.Thread(target=feed.close) for _ in range(5)]
+        with in_time(3):
+            for closer in closers:
+                closer.start()
+            for closer in closers:
+                closer.join()
+        feed.close()
+        assert got.completed
+
+
+def test_while_a_subscriber_is_busy_it_returns_in_time() -> None:
+    release, busy = threading.Event(), threading.Event()
+    with WireServer(playing(TICK)) as server:
+        feed = Feed("A-B", "ticker", url=server.url)
+
+        def dawdle(message: Message) -> None:
+            busy.set()
+            release.wait(10)
+
+        feed.subscribe(dawdle)
+        feed.connect()
+        assert busy.wait(5)
+        with in_time():
+            feed.close(timeout=0.3)
+        assert not feed.wait(0)
+        release.set()
+        assert feed.wait(5)
+
+
+SCRIPT = """
+import sys
+from rxfeed import Feed, Message
+feed = Feed("BTC-USD", "ticker", url=sys.argv[1])
+feed.subscribe(lambda message: print("got", message.type, flush=True), print, lambda: print("completed", flush=True))
+feed.run()
+print("run returned")
+"""
+
+
+def test_ctrl_c_closes_run_cleanly() -> None:
+    with Exchange(auto=False) as exchange:
+        command = [sys.executable, "-c", SCRIPT, exchange.url]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("got")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    assert out.splitlines()[-2:] == ["completed", "run returned"]
+    assert err == ""
+    assert process.returncode == 0
+
+
+def warm(exchange: Exchange) -> None:
+    """What is made once and kept (the selectors' module, the trampoline) is no leak."""
+    feed = Feed("BTC-USD", "ticker", url=exchange.url)
+    feed.subscribe(lambda message: feed.close())
+    feed.run()

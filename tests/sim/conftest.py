@@ -1,0 +1,80 @@
+"""A plain client, and an exchange that stands still until it is told to move."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from websockets.sync.client import connect
+
+from rxfeed.protocol.auth import Credentials, signed
+from rxfeed.sim import Exchange
+
+CREDENTIALS = Credentials("key", "cnhmZWVkLXRlc3Qtc2VjcmV0LTAxMjM0NTY3ODlhYmNkZWY=", "passphrase")
+START = datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)
+
+
+class Client:
+    """A client of an exchange that has no other, so that `sent.frames` says how much there is to read."""
+
+    def __init__(self, exchange: Exchange, **options: Any) -> None:
+        self.exchange = exchange
+        self._stack = ExitStack()
+        connection = connect(exchange.url, compression=None, max_size=None, close_timeout=0.2, **options)
+        self.socket = self._stack.enter_context(connection)
+        self.texts: list[str] = []
+
+    def send(self, message: object) -> None:
+        self.socket.send(message if isinstance(message, str) else json.dumps(message))
+
+    def subscribe(self, *channels: object, products: tuple[str, ...] = ("BTC-USD",), sign: bool = False) -> None:
+        message = {"type": "subscribe", "product_ids": list(products), "channels": list(channels)}
+        self.send(message | (signed(CREDENTIALS, str(time.time())) if sign else {}))
+        self.exchange.wait_for_clients()
+
+    def next(self) -> Any:
+        text = self.socket.recv(timeout=5)
+        assert isinstance(text, str)
+        self.texts.append(text)
+        return json.loads(text)
+
+    def all(self) -> list[Any]:
+        """Every message that the exchange has sent and that is not read yet."""
+        return [self.next() for _ in range(self.exchange.sent.frames - len(self.texts))]
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+@pytest.fixture
+def exchange() -> Iterator[Exchange]:
+    """BTC-USD and ETH-USD, seeded; nothing happens by itself."""
+    with Exchange(seed=5, auto=False, start=START, credentials=CREDENTIALS) as exchange:
+        yield exchange
+
+
+@pytest.fixture
+def client(exchange: Exchange) -> Iterator[Client]:
+    client = Client(exchange)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def new_client() -> Iterator[type[Client]]:
+    """A class whose instances are closed at the end."""
+    made: list[Client] = []
+
+    class Closing(Client):
+        def __init__(self, exchange: Exchange, **options: Any) -> None:
+            super().__init__(exchange, **options)
+            made.append(self)
+
+    yield Closing
+    for client in made:
+        client.close()

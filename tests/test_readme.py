@@ -1,0 +1,51 @@
+"""What the README shows runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rxfeed
+from rxfeed.sim import Exchange
+from tests.support.collect import Collected
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_first_pipeline(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """As it stands, but against the local exchange, and ended by it."""
+    with Exchange(seed=3, auto=False, rate=2) as exchange:
+
+        class LocalFeed(rxfeed.Feed):
+            def __init__(self, *args: Any) -> None:
+                super().__init__(*args, url=exchange.url)
+
+            def run(self, scheduler: Any = None) -> None:
+                got = Collected(self)
+                self.connect()
+                exchange.wait_for_clients()
+                exchange.step(500)
+                got.wait_for(exchange.sent.frames)
+                self.close()
+
+        monkeypatch.setattr(rxfeed, "Feed", LocalFeed)
+        exec(compile(BLOCKS[0], "README.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert re.search(r"^\d\d:\d\d BTC-USD \d+\.\d+ vwap \d+\.\d\d \(partial\)$", out, re.MULTILINE)
+    assert re.search(r"(buy|sell) \d+\.\d+ \d+", out)
+
+
+def test_the_other_blocks(capsys: pytest.CaptureFixture[str]) -> None:
+    for block in BLOCKS[1:]:
+        exec(compile(block, "README.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert "Subscriptions(" in out
+    assert "Ticker(" in out
+
+
+def test_the_first_pipeline_is_about_ten_lines() -> None:
+    assert len([line for line in BLOCKS[0].splitlines() if line.strip()]) <= 10

@@ -1,0 +1,201 @@
+"""Frames cut from the buffer: whatever the pieces they come in, and whatever stands between them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websocket import ABNF, WebSocketProtocolException
+
+from rxfeed import ConnectionLost, MessageTooBig
+from rxfeed.transport.reader import BufferedWebSocket
+from tests.support.wire import close_frame, frame
+
+
+class Line:
+    """A reader and the socket that feeds it."""
+
+    def __init__(self, max_size: int = 1 << 20) -> None:
+        ours, self.theirs = socket.socketpair()
+        ours.setblocking(False)
+        self.reader = BufferedWebSocket(max_size, 1.0)
+        self.reader.sock = ours
+        self.reader.connected = True
+
+    def feed(self, *pieces: bytes) -> list[Any]:
+        """What comes out when *pieces* arrive one by one."""
+        taken: list[Any] = []
+        for piece in pieces:
+            for start in range(0, len(piece), 60_000):
+                self.theirs.sendall(piece[start : start + 60_000])
+                self.reader.fill()
+                taken += self.reader.take()
+        return [item if isinstance(item, bytes) else (item.opcode, bytes(item.data)) for item in taken]
+
+    def close(self) -> None:
+        self.theirs.close()
+        self.reader.shutdown()
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    line = Line()
+    yield line
+    line.close()
+
+
+SIZES = [0, 1, 125, 126, 127, 65_535, 65_536, 300_000]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("mask", [b"", b"mask"])
+def test_every_length_and_mask(line: Line, size: int, mask: bytes) -> None:
+    payload = os.urandom(size)
+    assert line.feed(frame(payload, mask=mask) + frame("next")) == [payload, b"next"]
+
+
+def test_many_frames_in_one_read(line: Line) -> None:
+    payloads = [b"%d" % i for i in range(1000)]
+    assert line.feed(b"".join(map(frame, payloads))) == payloads
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4, 5, 9, 10, 11, 500, 65_999])
+@pytest.mark.parametrize("size", [100, 1_000, 66_000])
+def test_a_frame_torn_anywhere(line: Line, size: int, at: int) -> None:
+    payload = os.urandom(size)
+    whole = frame("before") + frame(payload) + frame("after")
+    cut = len(frame("before")) + min(at, size)
+    assert line.feed(whole[:cut], whole[cut:]) == [b"before", payload, b"after"]
+
+
+def test_byte_by_byte(line: Line) -> None:
+    payload = os.urandom(200)
+    whole = frame("a") + frame(payload) + frame(b"ping", 9) + frame("b")
+    assert line.feed(*(whole[i : i + 1] for i in range(len(whole)))) == [b"a", payload, (9, b"ping"), b"b"]
+
+
+def test_fragments_with_control_frames_between_them(line: Line) -> None:
+    whole = (
+        frame("one")
+        + frame("tw", fin=False)
+        + frame(b"hello", 9)
+        + frame("o ", 0, fin=False)
+        + frame(b"", 10)
+        + frame("three", 0)
+        + frame("four")
+    )
+    assert line.feed(whole) == [b"one", (9, b"hello"), (10, b""), b"two three", b"four"]
+    assert line.feed(*(whole[i : i + 7] for i in range(0, len(whole), 7)))[-2:] == [b"two three", b"four"]
+
+
+def test_a_ping_is_answered(line: Line) -> None:
+    line.feed(frame(b"are you there", 9))
+    answer = line.theirs.recv(100)
+    masked = answer[2:6]
+    assert answer[0] == 0x8A
+    assert bytes(b ^ masked[i % 4] for i, b in enumerate(answer[6:])) == b"are you there"
+
+
+def test_nothing_is_taken_past_a_close_frame(line: Line) -> None:
+    assert line.feed(frame("last") + close_frame(1001, "bye") + frame("ghost")) == [
+        b"last",
+        (8, struct.pack("!H", 1001) + b"bye"),
+    ]
+
+
+def test_a_close_frame_is_handed_out_though_the_peer_is_gone(line: Line) -> None:
+    line.theirs.sendall(close_frame(1000, "bye"))
+    line.theirs.close()
+    line.reader.fill()
+    (item,) = line.reader.take()
+    assert isinstance(item, ABNF)
+
+
+def test_binary_messages_come_as_bytes(line: Line) -> None:
+    assert line.feed(frame(b"\x00\x01", 2)) == [b"\x00\x01"]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [frame("x", 3), frame("x", rsv=4), frame("x", 9, fin=False), frame("x", 0), frame("a", fin=False) + frame("b")],
+    ids=["opcode", "rsv", "fragmented ping", "stray continuation", "text inside fragments"],
+)
+def test_what_breaks_the_protocol_is_an_error(line: Line, bad: bytes) -> None:
+    with pytest.raises(WebSocketProtocolException):
+        line.feed(bad)
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        b"\x81\x7f" + struct.pack("!Q", 1 << 40),
+        b"\x81\x7f" + struct.pack("!Q", (1 << 63) + 5),
+        b"\x81\xff" + struct.pack("!Q", 1 << 40) + b"mask" + b"x",
+        b"\x01\x7f" + struct.pack("!Q", 1 << 40) + b"x",
+        b"\x82\x7f" + struct.pack("!Q", 1 << 40) + b"x",
+        frame(b"x" * 1001),
+        frame(b"x" * 1001, 2),
+        frame(b"x" * 600, fin=False) + frame(b"x" * 600, 0, fin=False),
+    ],
+    ids=["1 TiB", "high bit", "masked", "fragment", "binary", "whole", "whole binary", "fragments"],
+)
+def test_max_size_holds_before_anything_is_buffered(declared: bytes) -> None:
+    line = Line(max_size=1000)
+    try:
+        with pytest.raises(MessageTooBig, match="max_size is 1,000"):
+            line.feed(declared)
+    finally:
+        line.close()
+
+
+def test_a_message_of_exactly_max_size_passes() -> None:
+    line = Line(max_size=1000)
+    try:
+        fragments = frame(b"y" * 600, fin=False) + frame(b"y" * 400, 0)
+        assert line.feed(frame(b"x" * 1000) + fragments + fragments) == [b"x" * 1000, b"y" * 1000, b"y" * 1000]
+    finally:
+        line.close()
+
+
+def test_the_end_of_the_stream_is_said(line: Line) -> None:
+    line.theirs.close()
+    with pytest.raises(ConnectionLost, match="without a close frame"):
+        line.reader.fill()
+
+
+FRAMES = st.lists(
+    st.tuples(
+        st.sampled_from(["text", "masked", "fragments", "ping", "binary"]),
+        st.binary(max_size=140) | st.binary(max_size=9),
+    ),
+    max_size=12,
+)
+
+
+@given(FRAMES, st.data())
+def test_any_frames_in_any_pieces(frames: list[tuple[str, bytes]], data: st.DataObject) -> None:
+    stream, expected = b"", []
+    for kind, payload in frames:
+        if kind == "ping":
+            stream += frame(payload[:125], 9)
+            expected.append((9, payload[:125]))
+            continue
+        expected.append(payload)
+        if kind == "fragments":
+            middle = len(payload) // 2
+            stream += frame(payload[:middle], fin=False) + frame(payload[middle:], 0)
+        else:
+            stream += frame(payload, 2 if kind == "binary" else 1, mask=b"mask" if kind == "masked" else b"")
+    cuts = sorted(data.draw(st.sets(st.integers(1, max(1, len(stream))), max_size=8)))
+    pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    line = Line()
+    try:
+        assert line.feed(*(piece for piece in pieces if piece)) == expected
+    finally:
+        line.close()
