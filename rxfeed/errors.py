@@ -11,7 +11,6 @@
     │   ├── ServerClosed                    with a close frame: `code` and `reason`
     │   │   └── HostRetired                 ... that says the host is gone for good
     │   └── ProtocolViolated                what came is not WebSocket
-    │       └── MessageTooBig               a frame or message over `max_size`
     ├── FrameMalformed (also ValueError)    a frame that is no message, where an exception has to carry it
     ├── FeedClosed                          the feed has ended and cannot be opened again
     └── SinkError                           a sink could not keep what it was given
@@ -75,10 +74,6 @@ class HostRetired(ServerClosed):
 
 class ProtocolViolated(ConnectionLost):
     """What came is not WebSocket, so nothing after it can be trusted."""
-
-
-class MessageTooBig(ProtocolViolated):
-    """A frame, or the fragments of one message, went over `max_size`."""
 
 
 class FrameMalformed(RxfeedError, ValueError):

@@ -97,11 +97,10 @@ def stamp(message: _M, origin: Origin) -> _M:
 
 
 class Malformed(msgspec.Struct, frozen=True, gc=False):
-    """A frame that is not JSON, or JSON of the wrong shape: its bytes, why, and Unix nanoseconds at receipt."""
+    """A frame that is not JSON, or JSON of the wrong shape, and why; *raw* is empty for one over `max_size`."""
 
     raw: bytes
     reason: str
-    received_ns: int = 0
 
 
 class Unknown(Message, frozen=True, kw_only=True, gc=False):

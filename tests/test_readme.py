@@ -24,7 +24,7 @@ def test_the_first_pipeline(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
             def __init__(self, *args: Any) -> None:
                 super().__init__(*args, url=exchange.url)
 
-            def run(self, scheduler: Any = None) -> None:
+            def run(self, scheduler: Any = None, *, seconds: float | None = None) -> None:
                 got = Collected(self)
                 self.connect()
                 exchange.wait_for_clients()

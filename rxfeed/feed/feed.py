@@ -121,18 +121,18 @@ class Feed(Selectable):
         if self._begin(thread):
             thread.start()
 
-    def run(self, scheduler: abc.SchedulerBase | None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Connect and block until the feed ends; Ctrl-C closes it. Raises what it failed with.
-
-        (It has no last value to return, as `Observable.run` does.)
-        """
-        self.connect()
+    def run(  # pyright: ignore[reportIncompatibleMethodOverride]  # it has no last value to return
+        self, scheduler: abc.SchedulerBase | None = None, *, seconds: float | None = None
+    ) -> None:
+        """Connect and block until the feed ends; Ctrl-C, or *seconds*, closes it. Raises what it failed with."""
         try:
-            self.wait()
+            self.connect()
+            self.wait(seconds)
         except KeyboardInterrupt:
-            self.close()
+            pass
+        self.close()
         if self._cause is not None:
-            raise self._cause
+            raise self._cause.with_traceback(None)
 
     def serve(self) -> None:
         """Connect, and deliver in the calling thread until the feed ends; nothing is raised but `FeedClosed`.

@@ -58,13 +58,18 @@ class Crowd(Generic[T]):
             observers = tuple(self._wishes)
             self._wishes.clear()
             self._changed()
+        unhandled = False
         for observer in observers:
             try:
                 _end(observer, cause)
             except Exception as error:
-                if error is not cause:  # without an on_error of its own, reactivex raises the cause itself
+                if error is cause:  # without an on_error of its own, reactivex raises the cause itself
+                    unhandled = True
+                else:
                     self._failed()
-                log.error("nobody handled %r", error, exc_info=error)
+                    log.error("a subscriber raised at the end of the stream: %r", error, exc_info=error)
+        if unhandled:
+            log.error("the stream ended, and a subscriber without on_error cannot tell: %r", cause)
 
     def _leave(self, observer: abc.ObserverBase[T]) -> None:
         with self._lock:

@@ -12,7 +12,7 @@ from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Connected, Connecting, FeedStatus, Idle, KeepalivePong, Rejected, Subscribed
 from rxfeed.messages import ErrorMessage, Malformed, Message, Origin, Subscriptions, stamp
 from rxfeed.protocol import Decoder, shown_url
-from rxfeed.transport import Closed, Connection, Pong
+from rxfeed.transport import Closed, Connection, Oversized, Pong
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -106,9 +106,12 @@ class Session:
                 if self._stopping:
                     return
 
-    def _control(self, event: Pong | Closed, keepalive: Keepalive) -> None:
+    def _control(self, event: Oversized | Pong | Closed, keepalive: Keepalive) -> None:
         if isinstance(event, Closed):
             raise event.error()
+        if isinstance(event, Oversized):
+            self._malformed(Malformed(b"", f"over max_size: a message of {event.size:,} bytes was passed over"))
+            return
         round_trip = keepalive.pong(event.payload, self._clock())
         if round_trip is not None:
             self._outlets.stats.pongs += 1

@@ -63,7 +63,10 @@ def last_matches(product: Products = None) -> Operator[m.Message, m.LastMatch]:
 
 
 def tickers(product: Products = None) -> Operator[m.Message, m.Ticker]:
-    """Emit the tickers, of `ticker` and `ticker_batch` alike."""
+    """Emit the tickers, of `ticker` and `ticker_batch` alike.
+
+    `ticker` begins with one at once, which tells of the last trade before the subscription.
+    """
     return select([m.Ticker], product)
 
 

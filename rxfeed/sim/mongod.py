@@ -61,7 +61,10 @@ class Mongod:
             command += ["--replSet", self._replica_set]
         log = Path(self._folder) / "mongod.log"
         with log.open("ab") as output:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            # In a process group of its own: a Ctrl-C in the terminal is for us, and we stop it when we are done.
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
+            )
         deadline = time.monotonic() + timeout
         while self.process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):

@@ -46,7 +46,7 @@ def to_mongo(
     Items wait in a queue of *queue_size*; a thread of the sink's own makes documents of them and inserts up to
     *batch_size* at once, at the latest *batch_seconds* after the first of a batch came. While the queue is full the
     source waits. When the source ends, and at the latest when the process does, what is left is written; then the
-    stream ends too, on the sink's thread.
+    stream ends too, on the sink's thread. So it ends after its source does: keep the client open until then.
 
     *documents*: `"typed"` (see `typed_document`), `"raw"` (see `raw_document`), or a function from an item to a new
     document. The collection's own write concern holds. An error of the database ends the stream with a `SinkError`
@@ -197,6 +197,8 @@ class _Writer:
             self._queue.clear()
             self._ended = True
             self._changed.notify_all()
-        text = f"{self._collection.full_name}: {unwritten} documents not written: {type(error).__name__}: {error}"
+        # pymongo appends all it knows of the servers; that is behind __cause__ for who wants it.
+        why = str(error).partition(", Topology Description")[0]
+        text = f"{self._collection.full_name}: {unwritten} documents not written: {type(error).__name__}: {why}"
         self._cause = SinkError(text, unwritten)
         self._cause.__cause__ = error

@@ -15,7 +15,7 @@ from websocket import ABNF
 from rxfeed.errors import ConnectionLost, HostRetired, ServerClosed
 from rxfeed.transport.dial import TransportOptions, dial, keyword_options, tls_context
 from rxfeed.transport.mapping import connecting, running
-from rxfeed.transport.reader import BufferedWebSocket
+from rxfeed.transport.reader import BufferedWebSocket, Oversized
 from rxfeed.transport.wakeup import Wakeup
 
 _NO_CODE = 1005
@@ -38,7 +38,7 @@ class Closed(msgspec.Struct, frozen=True):
         return (HostRetired if retired else ServerClosed)(self.code, self.reason)
 
 
-Received = bytes | Pong | Closed
+Received = bytes | Oversized | Pong | Closed
 
 
 class Connection:
@@ -97,9 +97,10 @@ class Connection:
     # ---- open
 
     def receive(self, timeout: float | None) -> list[Received]:
-        """What has come: messages, pongs, at last `Closed`; empty after *timeout* seconds or a wake-up.
+        """What has come: messages (`Oversized` for one over `max_size`), pongs, at last `Closed`.
 
-        `received_ns` then is the clock at which the bytes were read. Raises `ConnectionLost`.
+        Empty after *timeout* seconds or a wake-up. `received_ns` then is the clock at which the bytes were read.
+        Raises `ConnectionLost`.
         """
         assert self._selector is not None
         with running():
@@ -152,8 +153,8 @@ class Connection:
                         return
 
 
-def _event(item: bytes | ABNF) -> Received | None:
-    if isinstance(item, bytes):
+def _event(item: bytes | Oversized | ABNF) -> Received | None:
+    if not isinstance(item, ABNF):
         return item
     data = item.data.encode() if isinstance(item.data, str) else bytes(item.data)
     if item.opcode == ABNF.OPCODE_PONG:

@@ -8,8 +8,7 @@ Rules:
 - The socket does not block. `fill()` is the only place that reads it, `_recv` only serves what is buffered, and raises
   `_Starved` where that is not enough; the library keeps what it had of a frame and goes on from there next time.
 - While the library is inside a frame or a fragmented message (`_midway`), nothing is cut past it.
-- A frame that declares more than `max_size`, or fragments that add up to more, raise `MessageTooBig` before they are
-  buffered.
+- A message over `max_size`, whole or in fragments, is passed over and never buffered; `Oversized` stands in its place.
 """
 
 from __future__ import annotations
@@ -18,16 +17,31 @@ import contextlib
 import ssl
 from typing import Any
 
-from websocket import ABNF, STATUS_NORMAL, WebSocket, WebSocketException
+import msgspec
+from websocket import ABNF, STATUS_NORMAL, WebSocket, WebSocketException, WebSocketProtocolException
 
-from rxfeed.errors import ConnectionLost, MessageTooBig
+from rxfeed.errors import ConnectionLost
 
 _CHUNK = 1 << 18
 _FIN_TEXT = 0x81
 
 
+class Oversized(msgspec.Struct, frozen=True):
+    """A message of *size* bytes was passed over."""
+
+    size: int
+
+
 class _Starved(Exception):
     """The buffer ends in mid-frame."""
+
+
+class _TooBig(Exception):
+    """The next frame makes its message too big."""
+
+    def __init__(self, frame_size: int, payload_size: int, *, last: bool) -> None:
+        super().__init__()
+        self.frame_size, self.payload_size, self.last = frame_size, payload_size, last
 
 
 class BufferedWebSocket(WebSocket):
@@ -44,7 +58,10 @@ class BufferedWebSocket(WebSocket):
         self._tail_size = 0
         self._wanted = 0
         self._midway = False
-        self._fragments = 0
+        self._inside_frame = False
+        self._message_size = 0  # of the fragments so far
+        self._passing = 0  # bytes of a frame still to be passed over
+        self._passed = 0  # payload bytes of a message that is being passed over
 
     # ---- reading
 
@@ -71,10 +88,12 @@ class BufferedWebSocket(WebSocket):
             self._tail = []
         return sock.pending() > 0 if isinstance(sock, ssl.SSLSocket) else len(chunk) == _CHUNK
 
-    def take(self) -> list[bytes | ABNF]:
+    def take(self) -> list[bytes | ABNF | Oversized]:
         """All that the buffer holds: a text or binary message as its bytes, a control frame as a frame."""
-        taken: list[bytes | ABNF] = []
+        taken: list[bytes | ABNF | Oversized] = []
         while self._wanted == 0:
+            if self._passing:
+                self._pass_over()
             if not self._midway:
                 self._cut(taken)
             if self._wanted or self._position >= len(self._buffer):
@@ -84,16 +103,19 @@ class BufferedWebSocket(WebSocket):
             except _Starved:
                 self._midway = True
                 break
+            except _TooBig as frame:
+                self._drop(frame, taken)
+                continue
             # A control frame may stand between the fragments of a message that is not over yet.
-            self._midway = self.cont_frame.recving_frames is not None
+            self._midway = self.cont_frame.recving_frames is not None or self._passed > 0
             taken.append(frame.data if opcode in (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY) else frame)
             if opcode == ABNF.OPCODE_CLOSE:
                 break
         return taken
 
-    def _cut(self, taken: list[bytes | ABNF]) -> None:
+    def _cut(self, taken: list[bytes | ABNF | Oversized]) -> None:
         """Move the whole text frames at the buffer's front to *taken*; the one place that every message passes."""
-        buffer, position = self._buffer, self._position
+        buffer, position, most = self._buffer, self._position, self._max_size
         end = len(buffer)
         while end - position >= 2 and buffer[position] == _FIN_TEXT:
             size = buffer[position + 1]
@@ -110,21 +132,17 @@ class BufferedWebSocket(WebSocket):
                 size = int.from_bytes(buffer[position + 2 : start], "big")
             elif size > 127:  # masked: the library knows how
                 break
+            if size > most:
+                break
             stop = start + size
             if stop > end:
-                self._check(size)
                 self._wanted = stop - end
                 break
-            if size > self._max_size:
-                self._check(size)
             taken.append(buffer[start:stop])
             position = stop
         self._position = position
 
     def _recv(self, bufsize: int) -> bytes:
-        # The library has read the header, and asks for the payload bit by bit.
-        if self.frame_buffer.length:
-            self._check(self.frame_buffer.length)
         chunk = self._buffer[self._position : self._position + bufsize]
         if not chunk:
             raise _Starved
@@ -132,17 +150,49 @@ class BufferedWebSocket(WebSocket):
         return chunk
 
     def recv_frame(self) -> ABNF:
+        if not self._inside_frame:
+            self._look_ahead()
+            self._inside_frame = True
         frame = super().recv_frame()
-        if frame.opcode in (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY, ABNF.OPCODE_CONT):
-            self._fragments += len(frame.data)
-            self._check(self._fragments)
-            if frame.fin:
-                self._fragments = 0
+        self._inside_frame = False
+        if frame.opcode < ABNF.OPCODE_CLOSE:
+            self._message_size = 0 if frame.fin else self._message_size + len(frame.data)
         return frame
 
-    def _check(self, size: int) -> None:
-        if size > self._max_size:
-            raise MessageTooBig(f"a message of at least {size:,} bytes: max_size is {self._max_size:,}")
+    # ---- messages that are too big
+
+    def _look_ahead(self) -> None:
+        """Read the next frame's header without taking it; raises `_TooBig` where the frame must not be read."""
+        head = self._buffer[self._position : self._position + 14]
+        if len(head) < 2:
+            raise _Starved
+        opcode, length = head[0] & 0x0F, head[1] & 0x7F
+        if opcode >= ABNF.OPCODE_CLOSE:
+            return
+        if self._passed and opcode != ABNF.OPCODE_CONT:
+            raise WebSocketProtocolException("Illegal frame")
+        extended = {126: 2, 127: 8}.get(length, 0)
+        if len(head) < 2 + extended:
+            raise _Starved
+        size = int.from_bytes(head[2 : 2 + extended], "big") if extended else length
+        if self._passed or self._message_size + size > self._max_size:
+            mask = 4 if head[1] & 0x80 else 0
+            raise _TooBig(2 + extended + mask + size, size, last=bool(head[0] & 0x80))
+
+    def _drop(self, frame: _TooBig, taken: list[bytes | ABNF | Oversized]) -> None:
+        self._passed += self._message_size + frame.payload_size
+        self._message_size = 0
+        self.cont_frame.cont_data = self.cont_frame.recving_frames = None
+        self._passing = frame.frame_size
+        self._midway = not frame.last
+        if frame.last:
+            taken.append(Oversized(self._passed))
+            self._passed = 0
+
+    def _pass_over(self) -> None:
+        step = min(self._passing, len(self._buffer) - self._position)
+        self._position += step
+        self._passing -= step
 
     # ---- sending
 

@@ -237,15 +237,17 @@ def test_a_thousand_bad_frames_among_good_ones() -> None:
     unknown = [f'{{"type":"new","number":{i}}}' for i in range(1000)]
     frames: list[str | bytes] = [each for three in zip(good, bad, unknown, strict=True) for each in three]
     with Exchange.serving(frames) as exchange:
-        feed = Feed("A-B", "ticker", url=exchange.url)
+        feed = Feed("A-B", "ticker", url=exchange.url, max_size=4999)
         got, malformed = Collected(feed), Collected(feed.malformed)
         with feed:
             got.wait_for(2000)
             malformed.wait_for(1000)
     assert [m.raw.decode() for m in got.items if isinstance(m, Ticker)] == good
     assert [m.content["number"] for m in got.items if m.type == "new"] == list(range(1000))
-    assert [m.raw for m in malformed.items] == bad
+    # The longest ones are over max_size, and passed over.
+    assert [m.raw for m in malformed.items] == [raw if len(raw) <= 4999 else b"" for raw in bad]
     assert all(m.reason for m in malformed.items)
+    assert sum("over max_size" in m.reason for m in malformed.items) == 125
     assert (feed.stats.malformed, feed.stats.messages) == (1000, 2000)
 
 

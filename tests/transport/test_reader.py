@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websocket import ABNF, WebSocketProtocolException
 
-from rxfeed import ConnectionLost, MessageTooBig
-from rxfeed.transport.reader import BufferedWebSocket
+from rxfeed import ConnectionLost
+from rxfeed.transport.reader import BufferedWebSocket, Oversized
 from tests.support.wire import close_frame, frame
 
 
@@ -36,7 +36,7 @@ class Line:
                 self.theirs.sendall(piece[start : start + 60_000])
                 self.reader.fill()
                 taken += self.reader.take()
-        return [item if isinstance(item, bytes) else (item.opcode, bytes(item.data)) for item in taken]
+        return [(item.opcode, item.data) if isinstance(item, ABNF) else item for item in taken]
 
     def close(self) -> None:
         self.theirs.close()
@@ -131,25 +131,52 @@ def test_what_breaks_the_protocol_is_an_error(line: Line, bad: bytes) -> None:
         line.feed(bad)
 
 
+BIG = b"x" * 1001
+
+
 @pytest.mark.parametrize(
-    "declared",
+    "big",
     [
-        b"\x81\x7f" + struct.pack("!Q", 1 << 40),
-        b"\x81\x7f" + struct.pack("!Q", (1 << 63) + 5),
-        b"\x81\xff" + struct.pack("!Q", 1 << 40) + b"mask" + b"x",
-        b"\x01\x7f" + struct.pack("!Q", 1 << 40) + b"x",
-        b"\x82\x7f" + struct.pack("!Q", 1 << 40) + b"x",
-        frame(b"x" * 1001),
-        frame(b"x" * 1001, 2),
-        frame(b"x" * 600, fin=False) + frame(b"x" * 600, 0, fin=False),
+        frame(BIG),
+        frame(BIG, 2),
+        frame(BIG, mask=b"mask"),
+        frame(BIG[:600], fin=False) + frame(BIG[600:], 0),
+        frame(BIG[:500], fin=False) + frame(b"ping", 9) + frame(BIG[500:], 0, fin=False) + frame("", 0),
+        frame(BIG, fin=False) + frame("", 0, fin=False) + frame("", 0),
+        frame(BIG[:500], fin=False, mask=b"mask") + frame(BIG[500:], 0, mask=b"mask"),
     ],
-    ids=["1 TiB", "high bit", "masked", "fragment", "binary", "whole", "whole binary", "fragments"],
+    ids=["whole", "binary", "masked", "fragments", "three fragments", "first too big", "masked fragments"],
 )
-def test_max_size_holds_before_anything_is_buffered(declared: bytes) -> None:
+@pytest.mark.parametrize("piece", [1, 7, 100_000])
+def test_a_message_over_max_size_is_passed_over(big: bytes, piece: int) -> None:
     line = Line(max_size=1000)
     try:
-        with pytest.raises(MessageTooBig, match="max_size is 1,000"):
-            line.feed(declared)
+        stream = frame("before") + big + frame("after") + frame("half", fin=False) + frame("half", 0)
+        got = line.feed(*(stream[i : i + piece] for i in range(0, len(stream), piece)))
+        assert [item for item in got if item != (9, b"ping")] == [b"before", Oversized(1001), b"after", b"halfhalf"]
+    finally:
+        line.close()
+
+
+@pytest.mark.parametrize("first", [b"\x81", b"\x01", b"\x82"])
+@pytest.mark.parametrize("size", [1 << 40, (1 << 63) + 5])
+def test_what_is_passed_over_is_never_buffered(first: bytes, size: int) -> None:
+    line = Line(max_size=1000)
+    try:
+        line.feed(first + b"\x7f" + struct.pack("!Q", size))
+        for _ in range(50):
+            assert line.feed(b"x" * 50_000) == []
+            held = len(line.reader._buffer) - line.reader._position + line.reader._tail_size
+            assert held <= 1000
+    finally:
+        line.close()
+
+
+def test_a_new_message_inside_one_that_is_passed_over_breaks_the_protocol() -> None:
+    line = Line(max_size=1000)
+    try:
+        with pytest.raises(WebSocketProtocolException):
+            line.feed(frame(BIG, fin=False) + frame("text"))
     finally:
         line.close()
 

@@ -1,0 +1,210 @@
+"""Gather half an hour of trades and tickers and draw them: price and VWAP, volume by taker's side, spread.
+
+Run: python examples/research.py
+Run: python examples/research.py --url wss://ws-feed.exchange.coinbase.com --seconds 600
+
+Without a --url, a local exchange plays the market, 300 times as fast as a real one.
+Needs matplotlib, and the local exchange websockets: pip install 'rxfeed[plot,sim]'
+"""
+
+import argparse
+import contextlib
+import statistics
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import matplotlib
+
+matplotlib.use("Agg")  # draws into files, and needs no display
+
+import matplotlib.dates as mdates
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+from reactivex import operators as ops
+
+from rxfeed import Feed, Match, Ticker, VolumeWindow, heartbeats, matches, tickers, window_volume
+from rxfeed.sim import Exchange
+
+INK, MUTED, GRID = "#1f2933", "#616e7c", "#e4e7eb"
+PRICE, VWAP, BUY, SELL, SPREAD = "#7b8794", "#d9480f", "#1c7c7d", "#ef9a76", "#5f5aa2"
+STYLE: Any = {
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": GRID,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "hatch.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.borderaxespad": 0.2,
+    "figure.constrained_layout.h_pad": 0.1,
+}
+
+
+class Quote(NamedTuple):
+    """The best prices after a trade; the spread in basis points (hundredths of a percent) of the mid price."""
+
+    time: datetime
+    mid: Decimal
+    spread: Decimal
+
+
+class Flow(NamedTuple):
+    """What takers bought and sold so far, in the base currency."""
+
+    trades: int = 0
+    bought: Decimal = Decimal(0)
+    sold: Decimal = Decimal(0)
+
+    def add(self, match: Match) -> "Flow":
+        bought = match.taker_side == "buy"
+        return Flow(
+            self.trades + 1,
+            self.bought + (match.size if bought else 0),
+            self.sold + (0 if bought else match.size),
+        )
+
+
+def quote(ticker: Ticker) -> list[Quote]:
+    """The quote of a ticker, if it has one."""
+    if not (ticker.time and ticker.best_bid and ticker.best_ask):
+        return []
+    mid = (ticker.best_bid + ticker.best_ask) / 2
+    return [Quote(ticker.time, mid, 10_000 * (ticker.best_ask - ticker.best_bid) / mid)]
+
+
+class Study:
+    """The pipelines, on one feed, and what they gathered."""
+
+    def __init__(self, feed: Feed, product: str, seconds: int, window: float) -> None:
+        self.product = product
+        self.windows: list[VolumeWindow] = []
+        self.quotes: list[Quote] = []
+        self.flow = Flow()
+
+        feed.pipe(window_volume(window)).subscribe(self._window)
+        # (The first ticker tells of a trade from before we came.)
+        feed.pipe(tickers(product), ops.skip(1), ops.map(quote)).subscribe(self.quotes.extend)
+        feed.pipe(matches(product), ops.scan(Flow.add, Flow())).subscribe(self._flow)
+        # A heartbeat comes with each second of the market, however fast that passes here.
+        feed.pipe(heartbeats(product), ops.take(seconds)).subscribe(on_completed=feed.close)
+
+    def _window(self, window: VolumeWindow) -> None:
+        self.windows.append(window)
+        print(f"{window.start:%H:%M:%S} volume {window.volume} vwap {window.vwap:.8g}")
+
+    def _flow(self, flow: Flow) -> None:
+        self.flow = flow
+
+    def summary(self) -> str:
+        base, quoted = self.product.split("-")
+        trades, volume = self.flow.trades, self.flow.bought + self.flow.sold
+        if not volume:
+            return "no trades"
+        vwap = sum(w.notional for w in self.windows) / volume
+        share = 100 * self.flow.bought / volume
+        return f"{trades} trades, {volume} {base} at {vwap:.8g} {quoted} on average, {share:.1f} % bought by takers"
+
+
+def draw(study: Study, path: str) -> None:
+    base, quoted = study.product.split("-")
+    start, end = min(w.start for w in study.windows), max(w.end for w in study.windows)
+    with plt.rc_context(STYLE):
+        figure, (above, middle, below) = plt.subplots(
+            3, 1, sharex=True, figsize=(11, 8), height_ratios=(5, 3, 2), layout="constrained"
+        )
+        draw_price(above, study, quoted)
+        draw_volume(middle, study, base)
+        draw_spread(below, study)
+        below.set_xlabel(f"{start:%d %B %Y}, UTC")
+        below.xaxis.set_major_formatter(mdates.DateFormatter("%H:%M", tz=UTC))
+        below.set_xlim(mdates.date2num(start), mdates.date2num(end))
+        figure.align_ylabels()
+        above.set_title(study.product, loc="left", size=17, weight="bold", pad=44)
+        above.annotate(study.summary(), (0, 1), (0, 27), "axes fraction", "offset points", size=11, color=MUTED)
+        figure.savefig(path, dpi=140)
+        plt.close(figure)
+
+
+def draw_price(axes: Axes, study: Study, quoted: str) -> None:
+    times: Any = [q.time for q in study.quotes]
+    axes.plot(times, [float(q.mid) for q in study.quotes], color=PRICE, linewidth=1, label="mid price")
+    vwaps = [float(w.vwap or 0) for w in study.windows]
+    starts: Any = [w.start for w in study.windows]
+    ends: Any = [w.end for w in study.windows]
+    axes.hlines(vwaps, starts, ends, color=VWAP, linewidth=2.4, label="VWAP of each window")
+    axes.set_ylabel(f"price, {quoted}")
+    axes.yaxis.set_major_formatter("{x:,.8g}")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+
+
+def draw_volume(axes: Axes, study: Study, base: str) -> None:
+    for w in study.windows:
+        bought, sold = float(w.buy_volume), float(w.sell_volume)
+        width: Any = 0.82 * (w.end - w.start)
+        middle: Any = w.start + (w.end - w.start) / 2
+        for height, bottom, color in ((bought, 0.0, BUY), (sold, bought, SELL)):
+            if w.complete:
+                axes.bar(middle, height, width, bottom, color=color)
+            else:
+                axes.bar(middle, height, width, bottom, color="white", edgecolor=color, hatch="////")
+    axes.set_ylabel(f"volume, {base}")
+    axes.grid(axis="x", visible=False)
+    axes.legend(
+        handles=[
+            Patch(color=BUY, label="takers bought"),
+            Patch(color=SELL, label="takers sold"),
+            Patch(facecolor="white", edgecolor=MUTED, hatch="////", label="incomplete window"),
+        ],
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=3,
+    )
+
+
+def draw_spread(axes: Axes, study: Study) -> None:
+    edges: list[Any] = []
+    deciles: list[list[float]] = []
+    for w in study.windows:
+        spreads = [float(q.spread) for q in study.quotes if w.start <= q.time < w.end]
+        if len(spreads) > 1:
+            edges += [w.start, w.end]
+            deciles += [statistics.quantiles(spreads, n=10, method="inclusive")] * 2
+    low, median, high = ([each[index] for each in deciles] for index in (0, 4, 8))
+    axes.fill_between(edges, low, high, color=SPREAD, alpha=0.22, linewidth=0, label="8 of 10 quotes")
+    axes.plot(edges, median, color=SPREAD, linewidth=1.6, label="median")
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("spread, bp of mid")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Gather a span of the market and draw it.")
+    parser.add_argument("--seconds", type=int, default=1800, help="of the market's time to gather (default: 1800)")
+    parser.add_argument("--window", type=float, default=60, help="length of a window in seconds (default: 60)")
+    parser.add_argument("--product", default="BTC-USD")
+    parser.add_argument("--url", help="the exchange (default: a local one, at 300 times the speed of a real one)")
+    parser.add_argument("--output", default="research.png", help="the picture's file (default: research.png)")
+    options = parser.parse_args()
+
+    with contextlib.ExitStack() as stack:
+        url = options.url or stack.enter_context(Exchange([options.product], seed=7, rate=10, speed=300)).url
+        feed = Feed(options.product, ["matches", "ticker", "heartbeat"], url=url)
+        study = Study(feed, options.product, options.seconds, options.window)
+        feed.run()  # Ctrl-C ends it early
+
+    print(f"{options.product}: {study.summary()}")
+    if study.windows and study.quotes:
+        draw(study, options.output)
+        print("drawn in", options.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Sum the traded volume of each minute, as a pipeline.
+
+Run: python examples/volume_per_minute.py --window 10
+"""
+
+import argparse
+
+from rxfeed import DEFAULT_URL, Feed, VolumeWindow, window_volume
+
+
+def show(window: VolumeWindow) -> None:
+    doubt = "" if window.complete else " (incomplete)"
+    facts = f"volume {window.volume} vwap {window.vwap:.8g} trades {window.count}"
+    print(f"{window.start:%Y-%m-%dT%H:%M:%S} {facts}{doubt}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Sum the traded volume of each minute, or of another window.")
+    parser.add_argument("--window", type=float, default=60, help="its length in seconds (default: 60)")
+    parser.add_argument("--product", default="BTC-USD")
+    parser.add_argument("--url", default=DEFAULT_URL)
+    parser.add_argument("--seconds", type=float, help="end after so many (default: on Ctrl-C)")
+    options = parser.parse_args()
+
+    # A heartbeat comes every second, and closes a window even where the next trade is long in coming.
+    feed = Feed(options.product, ["matches", "heartbeat"], url=options.url)
+    feed.pipe(window_volume(options.window)).subscribe(show)
+    feed.run(seconds=options.seconds)
+
+
+if __name__ == "__main__":
+    main()

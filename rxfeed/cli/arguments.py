@@ -1,0 +1,152 @@
+"""What the command line says."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+from rxfeed._version import __version__
+from rxfeed.errors import ConfigError
+from rxfeed.protocol import DEFAULT_URL
+
+_EXTRA = ("rich", "websockets")
+
+_DEMO = """\
+Run all of rxfeed on this machine: an exchange that makes markets, a feed that
+is connected to it, and a MongoDB.
+
+On that one feed run, as operator pipelines: live prices, traded volume by
+windows of time, crossings of price levels, and a sink that stores every
+message. At the end the sums are drawn up: frames that the exchange sent,
+messages that the feed received, documents that the database holds.
+"""
+_DEMO_EXAMPLES = """\
+exit status: 0 where the sums agree, 1 where not, 2 for bad usage or where a
+part is missing
+
+examples:
+  rxfeed demo                                      until Ctrl-C
+  rxfeed demo --seconds 20 --rate 500              a busier market
+  rxfeed demo --mongo mongodb://localhost:27017    keep the documents
+  rxfeed demo --seconds 5 --summary sums.json      for a script
+"""
+_WATCH = """\
+Print a live feed, a line a message: time (UTC), product, type, and what it
+says.
+
+Market data goes to standard output; what the connection does, and what the
+exchange refuses, to standard error.
+"""
+_WATCH_EXAMPLES = """\
+exit status: 0 when --count, --seconds or Ctrl-C ended it, 1 when the feed
+failed, 2 for bad usage
+
+examples:
+  rxfeed watch BTC-USD
+  rxfeed watch BTC-USD ETH-USD --channel matches --channel heartbeat
+  rxfeed watch BTC-USD --channel full --auth --json > full.jsonl
+  rxfeed watch BTC-USD --url ws://127.0.0.1:8765 --count 10
+"""
+
+
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Texts as they stand, and the defaults after each option that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's parser; `options.run(options)` then does what was asked."""
+    top = argparse.ArgumentParser(
+        prog="rxfeed",
+        description="Reactive streams over market-data feeds.",
+        epilog="examples:\n  rxfeed demo\n  rxfeed watch BTC-USD --channel matches\n",
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"rxfeed {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_demo(commands)
+    _add_watch(commands)
+    return top
+
+
+def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    demo = commands.add_parser(
+        "demo",
+        help="a local exchange, the pipelines, a MongoDB, and the sums of it all",
+        description=_DEMO,
+        epilog=_DEMO_EXAMPLES,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    demo.add_argument("--seconds", type=_positive, metavar="N", help="how long (default: until Ctrl-C)")
+    demo.add_argument("--rate", type=_positive, default=200.0, metavar="N", help="orders a second on the exchange")
+    demo.add_argument("--seed", type=int, default=1, metavar="N", help="of the market's randomness")
+    demo.add_argument("--window", type=_positive, default=5.0, metavar="SECONDS", help="width of the volume windows")
+    demo.add_argument(
+        "--mongo", metavar="URL", help="store on this server, in a new collection of the database rxfeed_demo"
+    )
+    demo.add_argument("--summary", type=Path, metavar="FILE", help="write the sums to FILE, as JSON")
+    demo.set_defaults(run=_demo)
+
+
+def _add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    watch = commands.add_parser(
+        "watch",
+        help="print a live feed",
+        description=_WATCH,
+        epilog=_WATCH_EXAMPLES,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    watch.add_argument("product", nargs="+", metavar="PRODUCT", help="such as BTC-USD; any number")
+    watch.add_argument(
+        "--channel", action="append", metavar="NAME", help="any number of times (default: ticker); see the exchange's"
+    )
+    watch.add_argument("--url", default=DEFAULT_URL, help="where the feed is")
+    watch.add_argument("--json", action="store_true", default=None, help="print the frames as they came, one a line")
+    watch.add_argument("--count", type=_natural, metavar="N", help="end after N messages")
+    watch.add_argument("--seconds", type=_positive, metavar="N", help="end after N seconds")
+    watch.add_argument(
+        "--auth",
+        action="store_true",
+        default=None,
+        help="sign with COINBASE_API_KEY, COINBASE_API_SECRET and COINBASE_API_PASSPHRASE of the environment",
+    )
+    watch.set_defaults(run=_watch)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    try:
+        from rxfeed.cli import demo
+    except ImportError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRA:
+            raise
+        raise ConfigError(f"{missing} is not installed, and the demo needs it: pip install 'rxfeed[demo]'") from None
+    return demo.run(options)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from rxfeed.cli import watch
+
+    return watch.run(options)
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)

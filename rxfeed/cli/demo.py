@@ -1,0 +1,163 @@
+"""`rxfeed demo`: an exchange, a feed, its pipelines and a database, all on this machine, and the sums of it."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.collection import Collection
+from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
+
+from rxfeed.cli.board import Board
+from rxfeed.cli.display import Display, PlainLines, Reading, is_screen
+from rxfeed.cli.pipelines import compose
+from rxfeed.cli.streams import on_signals, write_line
+from rxfeed.cli.summary import Count, Summary
+from rxfeed.errors import ConfigError, RxfeedError
+from rxfeed.feed import Feed
+from rxfeed.operators import window_volume
+from rxfeed.sim import Exchange, Ledger
+from rxfeed.sim.mongod import Mongod
+
+PRODUCTS = ("BTC-USD", "ETH-USD")
+CHANNELS = ("ticker", "matches", "heartbeat", "level2_batch")
+DATABASE = "rxfeed_demo"
+
+_BY_TYPE = [{"$group": {"_id": "$type", "n": {"$sum": 1}}}]
+_UNREACHABLE: dict[str, Any] = {"serverSelectionTimeoutMS": 3000}
+_STARTING = 10.0
+_ENDING = 15.0
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the demo; 0 where its sums agree."""
+    if options.summary is not None and not options.summary.absolute().parent.is_dir():
+        raise ConfigError(f"--summary: there is no folder {options.summary.absolute().parent}")
+    window_volume(options.window)  # complains of bad seconds before anything is started
+    asked: list[bool] = []  # a signal handler may not touch what has a lock
+    with on_signals(lambda: asked.append(True)), _collection(options.mongo) as collection:
+        with Exchange(PRODUCTS, seed=options.seed, rate=options.rate) as exchange:
+            summary = _play(exchange, collection, options, lambda: bool(asked))
+        write_line(summary.text())
+        if options.summary is not None:
+            _write(options.summary, summary)
+    return 0 if summary.ok else 1
+
+
+def _play(
+    exchange: Exchange, collection: Collection[Any], options: argparse.Namespace, asked_to_end: Callable[[], bool]
+) -> Summary:
+    feed = Feed(PRODUCTS, CHANNELS, url=exchange.url, ping_interval=1.0)
+    board = Board(PRODUCTS)
+    compose(feed, collection, board, options.window)
+    try:
+        feed.connect()
+        try:
+            exchange.wait_for_clients(1, _STARTING)
+        except TimeoutError as error:
+            raise RxfeedError(board.problem or str(error)) from None
+        started = time.monotonic()
+        _show_until(lambda: asked_to_end() or board.problem is not None, feed, exchange, board, options.seconds)
+        seconds = time.monotonic() - started
+        exchange.pause()
+        with suppress(TimeoutError):  # the sums will tell
+            exchange.drain(_ENDING)
+        sent = exchange.sent
+        _wait_until(lambda: board.problem is not None or feed.stats.messages + feed.stats.malformed >= sent.frames)
+    finally:
+        feed.close()
+    if not board.stored_all.wait(_ENDING):
+        board.failed("the sink did not end in time")
+    return _sum_up(sent, seconds, feed, board, collection)
+
+
+def _sum_up(sent: Ledger, seconds: float, feed: Feed, board: Board, collection: Collection[Any]) -> Summary:
+    try:
+        stored = collection.count_documents({})
+        by_type = {str(each["_id"]): each["n"] for each in collection.aggregate(_BY_TYPE)}
+    except PyMongoError as error:
+        board.failed(f"the stored documents cannot be counted: {type(error).__name__}")
+        stored, by_type = 0, {}
+    received = {str(kind.__struct_config__.tag): count for kind, count in feed.stats.types.items()}
+    return Summary(
+        seconds=seconds,
+        sent=sent.frames,
+        received=feed.stats.messages,
+        stored=stored,
+        malformed=feed.stats.malformed,
+        by_type={
+            kind: Count(sent.by_type.get(kind, 0), received.get(kind, 0), by_type.get(kind, 0))
+            for kind in sorted({*sent.by_type, *received, *by_type})
+        },
+        windows=board.window_count,
+        complete_windows=board.complete_windows,
+        trades=board.trades_in_windows,
+        crossings=board.crossing_count,
+        collection=collection.full_name,
+        problem=board.problem,
+    ).checked()
+
+
+def _show_until(over: Callable[[], bool], feed: Feed, exchange: Exchange, board: Board, seconds: float | None) -> None:
+    started = time.monotonic()
+    with Display() if is_screen() else PlainLines() as screen:
+        while not over():
+            elapsed = time.monotonic() - started
+            if seconds is not None and elapsed >= seconds:
+                return
+            # What was received is read before what was sent, so that it is never more.
+            received, malformed = feed.stats.messages, feed.stats.malformed
+            reading = Reading(exchange.url, elapsed, exchange.sent.frames, received, malformed)
+            screen.show(board, reading)
+            time.sleep(0.2 if seconds is None else max(0.0, min(0.2, seconds - elapsed)))
+
+
+def _wait_until(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _ENDING
+    while not ready() and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+@contextmanager
+def _collection(url: str | None) -> Iterator[Collection[Any]]:
+    """A new collection: on a private server that goes again, or on *url*'s, where it stays."""
+    if url is None:
+        write_line("starting MongoDB ...")
+        try:
+            server = Mongod()
+        except ConfigError as error:
+            raise ConfigError(f"{error}: --mongo URL") from None
+        with server, _new_collection(server.uri) as collection:
+            yield collection
+    else:
+        with _new_collection(url) as collection:
+            yield collection
+
+
+@contextmanager
+def _new_collection(url: str) -> Iterator[Collection[Any]]:
+    options = {} if "serverselectiontimeoutms" in url.lower() else _UNREACHABLE
+    # The texts of pymongo's complaints about a URL repeat parts of it, a password perhaps.
+    try:
+        client: MongoClient[Any] = MongoClient(url, **options)
+    except (InvalidURI, ConfigurationError, ValueError) as error:
+        raise ConfigError(f"--mongo: not a URL that MongoDB's driver takes ({type(error).__name__})") from None
+    with client:
+        try:
+            client.admin.command("ping")
+        except PyMongoError as error:
+            raise ConfigError(f"--mongo: no MongoDB to use there: {type(error).__name__}") from None
+        yield client[DATABASE][f"run_{datetime.now(UTC):%Y%m%d_%H%M%S_%f}"]
+
+
+def _write(file: Path, summary: Summary) -> None:
+    try:
+        file.write_bytes(summary.json())
+    except OSError as error:
+        raise ConfigError(f"--summary: {error}") from None

@@ -1,0 +1,241 @@
+"""The demo's live display: the only file that knows rich."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import TypeVar
+
+import msgspec
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.constrain import Constrain
+from rich.live import Live
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from rxfeed.cli.board import Board, Quote
+from rxfeed.cli.streams import write_line
+from rxfeed.core import PriceCross, VolumeWindow
+
+_WIDEST = 100
+_FIXED = 15  # lines that are always there
+_PLAIN_EVERY = 2.0  # seconds
+_COLOURS = {"subscribed": "green", "failed": "bold red", "up": "green", "down": "red", "yes": "green", "no": "yellow"}
+T = TypeVar("T")
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """The counters at one moment."""
+
+    url: str
+    seconds: float
+    sent: int
+    received: int
+    malformed: int
+
+
+def is_screen() -> bool:
+    """Whether standard output is a terminal on which one can draw."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+
+
+class PlainLines:
+    """A line now and then, without any control codes, for what is no terminal."""
+
+    def __init__(self, every: float = _PLAIN_EVERY) -> None:
+        self._every = every
+        self._next = 0.0
+
+    def show(self, board: Board, reading: Reading) -> None:
+        if reading.seconds < self._next:
+            return
+        self._next = reading.seconds + self._every
+        prices = (f"{product} {_price(quote)}" for product, quote in board.quotes.items())
+        counts = (
+            ("sent", reading.sent),
+            ("received", reading.received),
+            ("stored", board.stored),
+            ("windows", board.window_count),
+            ("crossings", board.crossing_count),
+        )
+        told = [f"{reading.seconds:7.1f} s", *prices, *(f"{name} {count:,}" for name, count in counts)]
+        write_line("  ".join(told))
+
+    def __enter__(self) -> PlainLines:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+
+class Display:
+    """The whole screen, drawn anew by each `show`, in the thread that calls it."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._live = Live(console=console or Console(), screen=True, auto_refresh=False)
+
+    def show(self, board: Board, reading: Reading) -> None:
+        self._live.update(Picture(board, reading), refresh=True)
+
+    def __enter__(self) -> Display:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+
+class Picture:
+    """The board as rich draws it, in as many lines as there are."""
+
+    def __init__(self, board: Board, reading: Reading) -> None:
+        self._board = board
+        self._reading = reading
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        room = max(2, (options.height or console.height) - _FIXED - len(self._board.quotes))
+        yield Constrain(self._parts(room - room // 2, room // 2), _WIDEST)
+
+    def _parts(self, windows: int, crossings: int) -> RenderableType:
+        board, reading = self._board, self._reading
+        head = Text(no_wrap=True, overflow="ellipsis")
+        head.append("rxfeed demo", "bold").append(f"   {reading.url}   ")
+        head.append(board.status, _COLOURS.get(board.status, "yellow"))
+        head.append(f"   {_duration(reading.seconds)}   Ctrl-C ends it")
+        return Group(
+            head,
+            Text(),
+            _title("prices"),
+            _prices(board.quotes),
+            Text(),
+            _title("volume by windows"),
+            _windows(_last(board.windows, windows)),
+            Text(),
+            _title("crossings of levels"),
+            _crossings(_last(board.crossings, crossings)),
+            Text(),
+            _title("counters"),
+            _counters(board, reading),
+        )
+
+
+def _prices(quotes: dict[str, Quote | None]) -> Table:
+    table = _table("product<10", "last>12", "change>10", "bid>12", "ask>12", "spread>8", "trades>8")
+    for product, quote in quotes.items():
+        if quote is None:
+            table.add_row(product)
+            continue
+        newest, change = quote.newest, quote.change
+        colour = "green" if change > 0 else "red" if change < 0 else ""
+        table.add_row(
+            product,
+            Text(_number(newest.price), "bold"),
+            Text(f"{change:+.3f} %", colour),
+            _number(newest.best_bid),
+            _number(newest.best_ask),
+            _number(quote.spread),
+            f"{quote.tickers:,}",
+        )
+    return table
+
+
+def _windows(windows: Sequence[VolumeWindow | None]) -> Table:
+    table = _table("from<12", "product<10", "volume>12", "vwap>12", "trades>8", "buy/sell %>10", "complete>8")
+    for window in windows:
+        if window is None:
+            table.add_row()
+            continue
+        complete = "yes" if window.complete else "no"
+        table.add_row(
+            _clock(window.start),
+            window.product_id,
+            f"{window.volume:,.4f}",
+            _number(window.vwap),
+            f"{window.count:,}",
+            _shares(window),
+            Text(complete, _COLOURS[complete]),
+        )
+    return table
+
+
+def _crossings(crossings: Sequence[PriceCross | None]) -> Table:
+    table = _table("time<12", "product<10", "moved<6", "across>12", "from>12", "to>12")
+    for crossing in crossings:
+        if crossing is None:
+            table.add_row()
+            continue
+        table.add_row(
+            "" if crossing.time is None else f"{crossing.time:%H:%M:%S.%f}"[:-3],
+            crossing.product_id,
+            Text(crossing.direction, _COLOURS[crossing.direction]),
+            _number(crossing.level),
+            _number(crossing.before),
+            _number(crossing.price),
+        )
+    return table
+
+
+def _counters(board: Board, reading: Reading) -> Table:
+    table = _table("sent<11", "received<11", "stored<11", "malformed<9", "windows<9", "crossings<9", "ping<9")
+    counts = (reading.sent, reading.received, board.stored, reading.malformed, board.window_count, board.crossing_count)
+    ping = "" if board.round_trip is None else f"{board.round_trip * 1000:.1f} ms"
+    table.add_row(*(f"{count:,}" for count in counts), ping)
+    return table
+
+
+def _table(*columns: str) -> Table:
+    """Columns `name<width` (to the left) and `name>width`; the widths stretch with the terminal, all alike."""
+    table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    for column in columns:
+        name, left, width = column.partition("<") if "<" in column else column.partition(">")
+        table.add_column(
+            name,
+            justify="left" if left == "<" else "right",
+            ratio=int(width),
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    return table
+
+
+def _title(text: str) -> Rule:
+    return Rule(Text(text, "bold"), align="left", style="dim")
+
+
+def _last(items: Sequence[T], count: int) -> list[T | None]:
+    """The newest *count*, newest first, and `None` for each that is not there yet."""
+    newest: list[T | None] = [*reversed(items[-count:])] if count else []
+    return newest + [None] * (count - len(newest))
+
+
+def _price(quote: Quote | None) -> str:
+    return "-" if quote is None else _number(quote.newest.price)
+
+
+def _number(number: Decimal | None) -> str:
+    return "" if number is None else f"{number:,.2f}"
+
+
+def _shares(window: VolumeWindow) -> str:
+    if not window.volume:
+        return ""
+    bought = round(100 * window.buy_volume / window.volume)
+    return f"{bought} / {100 - bought}"
+
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%H:%M:%S}" if not moment.microsecond else f"{moment:%H:%M:%S.%f}"[:-3]
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02}"

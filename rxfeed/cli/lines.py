@@ -1,0 +1,87 @@
+"""A message as one readable line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from rxfeed import messages as m
+from rxfeed.cli.streams import printable
+
+_SHOWN_ELSEWHERE = frozenset(("product_id", "time", "price", "size", "_origin"))
+_SIZES = ("size", "last_size")
+_MOST_CHANGES = 3
+_MOST_TEXT = 100
+
+
+def line(message: m.Message) -> str:
+    """Time (UTC; the receipt's where the message has none), product, type, and what it says.
+
+    >>> line(ticker("60000.10", product_id="BTC-USD"))
+    '12:00:00.000000  BTC-USD     ticker              60000.10'
+    """
+    time = message.time or message.received
+    begin = f"{time:%H:%M:%S.%f}  {message.product_id or '-':<10}  {message.type:<12}"
+    price = getattr(message, "price", None)
+    if price is not None:
+        size = next((value for name in _SIZES if (value := getattr(message, name, None)) is not None), None)
+        begin += f"  {_text(price):>14}  {_text(size):>14}"
+    rest = _REST.get(type(message), _fields)(message)
+    return printable(f"{begin}  {rest}".rstrip())
+
+
+def _ticker(ticker: m.Ticker) -> str:
+    told = (("", ticker.side), ("bid ", ticker.best_bid), ("ask ", ticker.best_ask), ("volume ", ticker.volume_24h))
+    return "  ".join(f"{name}{_text(value):<4}" for name, value in told if value is not None)
+
+
+def _trade(trade: m.Match | m.LastMatch) -> str:
+    return f"{trade.taker_side:<4}  trade {trade.trade_id}"
+
+
+def _snapshot(book: m.Snapshot) -> str:
+    best = [f"{name} {_text(side[0][0])}" for name, side in (("bid", book.bids), ("ask", book.asks)) if side]
+    return "  ".join([f"{len(book.bids)} bids, {len(book.asks)} asks", *best])
+
+
+def _update(update: m.L2Update) -> str:
+    told = [f"{side:<4} {_text(price)} {_text(size)}" for side, price, size in update.changes[:_MOST_CHANGES]]
+    left = len(update.changes) - len(told)
+    return ", ".join(told) + (f" and {left} more" if left else "")
+
+
+def _status(status: m.Status) -> str:
+    return f"{len(status.products)} products, {len(status.currencies)} currencies"
+
+
+def _unknown(message: m.Unknown) -> str:
+    text = message.raw.decode(errors="replace")
+    return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}..."
+
+
+def _fields(message: m.Message) -> str:
+    told = ((name, getattr(message, name)) for name in message.__struct_fields__ if name not in _SHOWN_ELSEWHERE)
+    return "  ".join(f"{name} {_text(value)}" for name, value in told if value is not None)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%dT%H:%M:%S.%fZ}"
+    return str(value)
+
+
+_REST: dict[type[m.Message], Callable[[Any], str]] = {
+    m.Ticker: _ticker,
+    m.Match: _trade,
+    m.LastMatch: _trade,
+    m.Snapshot: _snapshot,
+    m.L2Update: _update,
+    m.Status: _status,
+    m.Unknown: _unknown,
+}

@@ -1,0 +1,94 @@
+"""The sums of a demo, and whether they agree."""
+
+from __future__ import annotations
+
+from textwrap import shorten
+
+import msgspec
+
+_WIDEST = 200  # characters of one of the driver's long stories
+
+
+class Count(msgspec.Struct, frozen=True):
+    """How much of something was sent by the exchange, received by the feed, stored in the database."""
+
+    sent: int = 0
+    received: int = 0
+    stored: int = 0
+
+    @property
+    def agrees(self) -> bool:
+        return self.sent == self.received == self.stored
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run came to. *stored* was counted by the server; *trades* are those in the *windows*."""
+
+    seconds: float
+    sent: int
+    received: int
+    stored: int
+    malformed: int
+    by_type: dict[str, Count]
+    windows: int
+    complete_windows: int
+    trades: int
+    crossings: int
+    collection: str
+    problem: str | None = None
+    ok: bool = False
+
+    @property
+    def disagreements(self) -> list[str]:
+        """Why the sums do not add up; empty where they do."""
+        found = [] if self.problem is None else [self.problem]
+        total = Count(self.sent, self.received, self.stored)
+        if not total.agrees:
+            found.append(_told(total))
+        else:
+            found += [f"{kind}: {_told(count)}" for kind, count in self.by_type.items() if not count.agrees]
+        if self.malformed:
+            found.append(f"{self.malformed:,} frames malformed")
+        matches = self.by_type.get("match", Count()).received
+        if self.trades != matches:
+            found.append(f"{self.trades:,} trades in the windows, but {matches:,} matches received")
+        if not self.sent:
+            found.append("nothing was sent")
+        return found
+
+    def checked(self) -> Summary:
+        """Itself, with *ok* as it is."""
+        return msgspec.structs.replace(self, ok=not self.disagreements)
+
+    def json(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+    def text(self) -> str:
+        """For people: a table, the rest, and the verdict."""
+        rows = [("", "sent", "received", "stored")]
+        rows += [(kind, *_numbers(count)) for kind, count in self.by_type.items()]
+        rows.append(("all messages", *_numbers(Count(self.sent, self.received, self.stored))))
+        lines = [f"{name:<15}" + "".join(f"{number:>12}" for number in numbers) for name, *numbers in rows]
+        lines.insert(-1, "-" * len(lines[0]))
+        lines += [
+            "",
+            f"{'malformed':<15}{self.malformed:>12,}",
+            f"{'windows':<15}{self.windows:>12,}   {self.complete_windows:,} complete; {self.trades:,} trades in them",
+            f"{'crossings':<15}{self.crossings:>12,}",
+            f"{'seconds':<15}{self.seconds:>12,.1f}",
+            f"{'collection':<15}   {self.collection}",
+            "",
+        ]
+        if self.disagreements:
+            lines += ["It does not add up:", *(f"  {shorten(each, _WIDEST)}" for each in self.disagreements)]
+        else:
+            lines.append("It adds up: each frame sent was received and stored, each trade is in a window.")
+        return "\n".join(lines)
+
+
+def _told(count: Count) -> str:
+    return f"{count.sent:,} sent, {count.received:,} received, {count.stored:,} stored"
+
+
+def _numbers(count: Count) -> tuple[str, str, str]:
+    return f"{count.sent:,}", f"{count.received:,}", f"{count.stored:,}"

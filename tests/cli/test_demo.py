@@ -1,0 +1,135 @@
+"""`rxfeed demo`: that it ends as it should, and that its sums are right."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from rxfeed.cli import main
+from rxfeed.sim import mongod as mongod_module
+from rxfeed.sim.mongod import Mongod, find_mongod
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+needs_mongod = pytest.mark.skipif(
+    find_mongod() is None, reason="no mongod: neither on PATH nor from the wheel of the `demo` extra (Linux x86-64)"
+)
+
+
+def sums_agree(file: Path) -> dict[str, Any]:
+    """The summary in *file*, once its sums are found to agree."""
+    summary = json.loads(file.read_text())
+    assert summary["ok"] is True
+    assert summary["problem"] is None
+    assert summary["sent"] == summary["received"] == summary["stored"] > 0
+    assert summary["malformed"] == 0
+    for kind, counts in summary["by_type"].items():
+        assert counts["sent"] == counts["received"] == counts["stored"], kind
+    assert sum(counts["sent"] for counts in summary["by_type"].values()) == summary["sent"]
+    assert summary["trades"] == summary["by_type"]["match"]["received"]
+    return summary
+
+
+@needs_mongod
+def test_the_sums_agree(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "sums.json"
+    process = start("demo", "--seconds", "3.2", "--window", "1", "--rate", "300", "--summary", str(file))
+    out, err = process.communicate(timeout=40)
+    assert (process.returncode, err) == (0, "")
+    summary = sums_agree(file)
+    assert 3.2 <= summary["seconds"] < 6
+    assert summary["windows"] >= 4
+    assert summary["complete_windows"] >= 2
+    assert summary["crossings"] > 0
+    assert "\x1b" not in out
+    assert f"{summary['sent']:,}" in out
+    assert out.splitlines()[-1].startswith("It adds up")
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_the_summary(
+    ending: signal.Signals, mongod: Mongod, start: Start, tmp_path: Path
+) -> None:
+    file = tmp_path / "sums.json"
+    process = start("demo", "--mongo", mongod.uri, "--summary", str(file))
+    assert process.stdout is not None
+    assert "BTC-USD" in process.stdout.readline()
+    process.send_signal(ending)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+    assert "It adds up" in out
+    summary = sums_agree(file)
+    database, _, name = summary["collection"].partition(".")
+    with MongoClient[Any](mongod.uri) as client:
+        assert client[database][name].count_documents({}) == summary["stored"]
+        client.drop_database(database)
+
+
+@needs_mongod
+def test_ctrl_c_in_a_terminal_reaches_the_private_server_too(start: Start) -> None:
+    # A terminal sends SIGINT to the whole group of processes.
+    process = start("demo")
+    assert process.stdout is not None
+    while "BTC-USD" not in process.stdout.readline():
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    out, _ = process.communicate(timeout=40)
+    assert process.returncode == 0
+    assert "It adds up" in out
+
+
+def test_without_a_mongod_it_is_2(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(mongod_module, "find_mongod", lambda: None)
+    assert main(["demo", "--seconds", "1"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("rxfeed demo: no mongod")
+    assert "rxfeed[demo]" in err
+    assert "--mongo URL" in err
+
+
+@pytest.mark.parametrize("url", ["mongodb://user:se/cret@host", "mongodb://user:p@sscret@host", "http://secret"])
+def test_a_bad_url_is_2_and_not_repeated(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--mongo", url, "--seconds", "1"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("rxfeed demo: --mongo: ")
+    assert "cret" not in err
+
+
+def test_no_server_there_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+    url = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100"
+    assert main(["demo", "--mongo", url, "--seconds", "1"]) == 2
+    assert capsys.readouterr().err.startswith("rxfeed demo: --mongo: no MongoDB to use there")
+
+
+@pytest.mark.parametrize("args", [["--summary", "nowhere/at/all.json"], ["--window", "1e-9"]])
+def test_what_cannot_work_is_told_before_anything_starts(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--seconds", "1", *args]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("rxfeed demo: ")
+
+
+@needs_mongod
+def test_a_database_that_dies_is_1_with_the_reason(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "sums.json"
+    with Mongod() as server:
+        url = f"{server.uri}/?serverSelectionTimeoutMS=300"
+        process = start("demo", "--mongo", url, "--summary", str(file))
+        assert process.stdout is not None
+        assert "BTC-USD" in process.stdout.readline()
+        server.kill()
+        out, _ = process.communicate(timeout=40)
+    assert process.returncode == 1
+    assert "It does not add up" in out
+    assert "documents not written" in out
+    assert json.loads(file.read_text())["ok"] is False

@@ -1,0 +1,73 @@
+"""The command itself: help, usage, and what is missing."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from rxfeed import __version__
+from rxfeed.cli import main
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--help"], ["demo", "watch", "examples:", "rxfeed watch BTC-USD"]),
+        (["demo", "--help"], ["--seconds N", "until Ctrl-C", "(default: 200.0)", "--mongo URL", "examples:"]),
+        (["watch", "--help"], ["--channel NAME", "(default: ticker)", "COINBASE_API_KEY", "exit status:"]),
+        (["--version"], [f"rxfeed {__version__}"]),
+    ],
+)
+def test_help_tells_options_defaults_and_examples(
+    args: list[str], told: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as ended:
+        main(args)
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert [each for each in told if each not in text] == []
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        [],
+        ["dance"],
+        ["demo", "--seconds", "0"],
+        ["demo", "--rate", "nan"],
+        ["demo", "--window", "soon"],
+        ["watch"],
+        ["watch", "BTC-USD", "--count", "0"],
+        ["watch", "BTC-USD", "--count", "1.5"],
+    ],
+)
+def test_bad_usage_is_2(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(args)
+    assert ended.value.code == 2
+    assert "usage: rxfeed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["rich", "websockets"])
+def test_a_missing_extra_is_named(missing: str, start: Start, tmp_path: Path) -> None:
+    (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError('no {missing}', name='{missing}')\n")
+    process = start("demo", "--seconds", "1", path=tmp_path)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (2, "")
+    assert err == f"rxfeed demo: {missing} is not installed, and the demo needs it: pip install 'rxfeed[demo]'\n"
+
+
+def test_watch_needs_no_extra(start: Start, tmp_path: Path) -> None:
+    for name in ("rich", "websockets"):
+        (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError('no {name}', name='{name}')\n")
+    process = start("watch", "BTC-USD", "--url", "ws://127.0.0.1:1", path=tmp_path)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "refused" in err

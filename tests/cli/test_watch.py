@@ -1,0 +1,162 @@
+"""`rxfeed watch` against a local exchange."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from rxfeed.cli import main
+from rxfeed.sim import Exchange
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[Exchange]:
+    with Exchange(seed=3, rate=500) as exchange:
+        yield exchange
+
+
+def test_count_lines_and_the_status_apart_from_them(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["watch", "BTC-USD", "ETH-USD", "--url", exchange.url, "--count", "20"]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert len(lines) == 20
+    assert {line.split()[1] for line in lines} == {"BTC-USD", "ETH-USD"}
+    assert {line.split()[2] for line in lines} == {"ticker"}
+    assert err.splitlines() == [
+        f"connecting to {exchange.url}",
+        "connected",
+        "subscribed to ticker (BTC-USD, ETH-USD)",
+    ]
+
+
+def test_json_is_the_frames(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["watch", "BTC-USD", "--channel", "matches", "--channel", "heartbeat", "--json", "--count", "5"]
+    assert main([*args, "--url", exchange.url]) == 0
+    frames = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(frames) == 5
+    assert {frame["type"] for frame in frames} <= {"last_match", "match", "heartbeat"}
+    assert all(isinstance(frame["price"], str) for frame in frames if frame["type"] == "match")
+
+
+def test_seconds_end_it(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+    begun = time.monotonic()
+    assert main(["watch", "BTC-USD", "--channel", "heartbeat", "--seconds", "0.5", "--url", exchange.url]) == 0
+    assert 0.5 <= time.monotonic() - begun < 3
+
+
+def test_frames_of_every_kind_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    frames = [
+        '{"type":"ticker","sequence":1,"product_id":"A-B","price":"1.50","side":"buy","last_size":"2"}',
+        '{"type":"received","product_id":"A-B","order_id":"x","side":"buy","time":"2026-01-02T12:00:00Z","price":"1"}',
+        '{"type":"l2update","product_id":"A-B","changes":[["buy","1","2"],["sell","3","0"],["buy","1","2"],["buy","1","2"]]}',
+        '{"type":"snapshot","product_id":"A-B","bids":[],"asks":[["1","2"]]}',
+        '{"type":"new\\u001b[2J",\n"a":"\\u0007"}',
+        "no message",
+        '{"type":"status","products":[{"id":"A-B"}],"currencies":[]}',
+    ]
+    with Exchange.serving(frames, then="close") as exchange:
+        assert main(["watch", "A-B", "--url", exchange.url]) == 1
+    out, err = capsys.readouterr()
+    assert [line.split("  ", 1)[1] for line in out.splitlines()] == [
+        "A-B         ticker                  1.50               2  buy",
+        "A-B         received                   1                  order_id x  side buy",
+        "A-B         l2update      buy  1 2, sell 3 0, buy  1 2 and 1 more",
+        "A-B         snapshot      0 bids, 1 asks  ask 1",
+        '-           new?[2J       {"type":"new\\u001b[2J",?"a":"\\u0007"}',
+        "-           status        1 products, 0 currencies",
+    ]
+    assert "malformed frame: not JSON" in err
+    assert err.endswith("rxfeed watch: the server closed the connection: 1000\n")
+
+
+def test_json_stays_one_line_a_frame(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = '{"type":"ticker",\r\n"sequence":1, "product_id":"A-B",\n"price":"1"}'
+    with Exchange.serving([frame]) as exchange:
+        assert main(["watch", "A-B", "--json", "--count", "1", "--url", exchange.url]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line) == json.loads(frame)
+
+
+def test_nobody_there_is_1_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{nobody.getsockname()[1]}"
+        assert main(["watch", "BTC-USD", "--url", url]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.splitlines()) == 2
+    assert err.splitlines()[1].startswith(f"rxfeed watch: {url}: ")
+    assert "refused" in err
+
+
+def test_the_exchanges_reason_is_told(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["watch", "BTC-USD", "--channel", "tickers", "--url", exchange.url]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "rxfeed watch: nothing to watch: Failed to subscribe: tickers is not a valid channel\n" in err
+
+
+def test_what_is_granted_goes_on_without_what_is_not(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["watch", "BTC-USD", "--channel", "tickers", "--channel", "ticker", "--seconds", "1.5"]
+    assert main([*args, "--url", exchange.url]) == 0
+    out, err = capsys.readouterr()
+    assert "the exchange refuses: Failed to subscribe: tickers is not a valid channel\n" in err
+    assert out
+
+
+def test_a_bad_url_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["watch", "BTC-USD", "--url", "http://127.0.0.1"]) == 2
+    assert capsys.readouterr().err.startswith("rxfeed watch: url: ")
+
+
+def test_auth_without_credentials_is_2(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, exchange: Exchange
+) -> None:
+    for name in ("KEY", "SECRET", "PASSPHRASE"):
+        monkeypatch.delenv(f"COINBASE_API_{name}", raising=False)
+    assert main(["watch", "BTC-USD", "--auth", "--url", exchange.url]) == 2
+    assert "COINBASE_API_KEY" in capsys.readouterr().err
+
+
+def test_auth_signs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from rxfeed import Credentials
+
+    key = Credentials("key", "c2VjcmV0LW9mLW1pbmU=", "passphrase")
+    for name, value in (("KEY", key.key), ("SECRET", key.secret), ("PASSPHRASE", key.passphrase)):
+        monkeypatch.setenv(f"COINBASE_API_{name}", value)
+    with Exchange(rate=500, credentials=key) as exchange:
+        args = ["watch", "BTC-USD", "--channel", "full", "--auth", "--count", "10", "--url", exchange.url]
+        assert main(args) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 10
+    assert key.secret not in out + err
+    assert key.passphrase not in out + err
+
+
+def test_a_closed_pipe_ends_it_quietly(exchange: Exchange, start: Start) -> None:
+    process = start("watch", "BTC-USD", "--url", exchange.url)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(10) == 0
+    assert process.stderr.read().splitlines()[-1].startswith("subscribed to")
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it(ending: signal.Signals, exchange: Exchange, start: Start) -> None:
+    process = start("watch", "BTC-USD", "--url", exchange.url)
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    process.send_signal(ending)
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert "Traceback" not in err

@@ -1,0 +1,38 @@
+"""Every example ends by itself when it is told to, and says what it is when it is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rxfeed.sim import Exchange
+from rxfeed.sim.mongod import Mongod
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+NEEDS = {"price_alert": ("--level", "60000"), "price_alert_legacy": ("--level", "60000")}
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("mongo_")])
+def test_it_ends_after_some_seconds(name: str, busy_exchange: Exchange, run: Any) -> None:
+    run(name, "--url", busy_exchange.url, "--seconds", "1", *NEEDS.get(name, ())).end()
+    assert busy_exchange.accepted == 1
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("mongo_")])
+def test_it_ends_after_some_seconds_and_all_is_stored(
+    name: str, busy_exchange: Exchange, mongod: Mongod, run: Any
+) -> None:
+    script = run(name, "--url", busy_exchange.url, "--seconds", "1", "--mongo", f"{mongod.uri}/ending")
+    assert script.end()
+    assert busy_exchange.accepted == 1
+
+
+def test_the_readme_has_every_example_once() -> None:
+    rows = [line for line in (EXAMPLES / "README.md").read_text().splitlines() if line.startswith("| [")]
+    assert sorted(row.partition("](")[2].partition(".py)")[0] for row in rows) == NAMES
+    for row in rows:
+        name = row.partition("](")[2].partition(")")[0]
+        assert f"`python examples/{name}" in row
