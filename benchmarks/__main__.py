@@ -29,6 +29,11 @@ def plain_loop(url: str, count: int) -> None:
     client.close(timeout=0)
 
 
+def _feed(url: str) -> Feed:
+    # The frames are repeated, and each repetition would be taken for what it is.
+    return Feed("A-B", "ticker", url=url, drop_duplicates=False)
+
+
 def _until(feed: Feed, count: int) -> None:
     # One subscriber more than the pipeline, to know when it is over.
     def last(message: Message) -> None:
@@ -43,19 +48,19 @@ def _until(feed: Feed, count: int) -> None:
 
 def feed_alone(url: str, count: int) -> None:
     """Feed to one subscriber."""
-    _until(Feed("A-B", "ticker", url=url), count)
+    _until(_feed(url), count)
 
 
 def feed_window(url: str, count: int) -> None:
     """Feed, and `window_volume(60)` beside it."""
-    feed = Feed("A-B", "ticker", url=url)
+    feed = _feed(url)
     feed.pipe(window_volume(60)).subscribe()
     _until(feed, count)
 
 
 def feed_filter_window(url: str, count: int) -> None:
     """Feed, and a stock filter before `window_volume(60)` beside it."""
-    feed = Feed("A-B", "ticker", url=url)
+    feed = _feed(url)
     feed.pipe(ops.filter(lambda m: isinstance(m, Match)), window_volume(60)).subscribe()
     _until(feed, count)
 

@@ -12,9 +12,10 @@ feed, and `sim` an exchange to try all of it against.
 """
 
 from rxfeed._version import __version__
-from rxfeed.core import PriceCross, PriceCrossing, TumblingVolume, VolumeWindow, fold
+from rxfeed.core import PriceCross, PriceCrossing, Reconnect, TumblingVolume, VolumeWindow, fold
 from rxfeed.errors import (
     AddressNotFound,
+    AuthenticationFailed,
     CertificateInvalid,
     ConfigError,
     ConnectFailed,
@@ -28,6 +29,7 @@ from rxfeed.errors import (
     RxfeedError,
     ServerClosed,
     SinkError,
+    WentSilent,
 )
 from rxfeed.feed import Feed, FeedStatus, KeepalivePong, Stats
 from rxfeed.messages import (
@@ -59,9 +61,11 @@ from rxfeed.messages import (
     Unknown,
 )
 from rxfeed.operators import (
+    Bounded,
     Operator,
     auctions,
     balances,
+    bounded,
     error_messages,
     heartbeats,
     last_matches,
@@ -85,7 +89,9 @@ __all__ = [
     "Activate",
     "AddressNotFound",
     "Auction",
+    "AuthenticationFailed",
     "Balance",
+    "Bounded",
     "CertificateInvalid",
     "Change",
     "ConfigError",
@@ -121,6 +127,7 @@ __all__ = [
     "ProtocolViolated",
     "ProxyFailed",
     "Received",
+    "Reconnect",
     "RfqMatch",
     "RxfeedError",
     "ServerClosed",
@@ -133,9 +140,11 @@ __all__ = [
     "TumblingVolume",
     "Unknown",
     "VolumeWindow",
+    "WentSilent",
     "__version__",
     "auctions",
     "balances",
+    "bounded",
     "error_messages",
     "fold",
     "heartbeats",

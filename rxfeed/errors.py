@@ -8,9 +8,11 @@
     │   ├── HandshakeRejected               the server answered, but not with an upgrade
     │   └── ProxyFailed                     the proxy did not let us through
     ├── ConnectionLost                      a connection that was open ended, and not by us
+    │   ├── WentSilent                      no data, or no pong, for too long
     │   ├── ServerClosed                    with a close frame: `code` and `reason`
     │   │   └── HostRetired                 ... that says the host is gone for good
     │   └── ProtocolViolated                what came is not WebSocket
+    ├── AuthenticationFailed                the exchange does not accept the credentials
     ├── FrameMalformed (also ValueError)    a frame that is no message, where an exception has to carry it
     ├── FeedClosed                          the feed has ended and cannot be opened again
     └── SinkError                           a sink could not keep what it was given
@@ -59,6 +61,10 @@ class ConnectionLost(RxfeedError):
     """A connection that was open ended, and not by us."""
 
 
+class WentSilent(ConnectionLost):
+    """The connection stands, but nothing comes any more: no data, or no pong, for too long."""
+
+
 class ServerClosed(ConnectionLost):
     """The server closed with *code* (1005: it gave none) and *reason* (often empty)."""
 
@@ -74,6 +80,10 @@ class HostRetired(ServerClosed):
 
 class ProtocolViolated(ConnectionLost):
     """What came is not WebSocket, so nothing after it can be trusted."""
+
+
+class AuthenticationFailed(RxfeedError):
+    """The exchange does not accept the credentials; the text is its own."""
 
 
 class FrameMalformed(RxfeedError, ValueError):

@@ -138,7 +138,15 @@ class WebsocketClient:
         if self.channels is None:
             self.channels = [{"name": "ticker", "product_ids": self.products}]
         credentials = Credentials(self.api_key, self.api_secret, self.api_passphrase) if self.auth else None
-        feed = Feed(self.products, self.channels, url=self.url, credentials=credentials)
+        feed = Feed(
+            self.products,
+            self.channels,
+            url=self.url,
+            credentials=credentials,
+            reconnect=False,  # the classic scripts restart themselves
+            stale_after=None,
+            drop_duplicates=False,  # and see every frame
+        )
         feed.malformed.subscribe(self.__malformed)
         feed.subscribe(self.__message, self.__failed)
         self.__feed = feed

@@ -1,28 +1,42 @@
 """The feed: a connection to the exchange as a hot Observable."""
 
+from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed import Feed
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import (
+    CaughtUp,
     Connected,
     Connecting,
     Disconnected,
     Ended,
     FeedStatus,
+    Gap,
+    HeartbeatBack,
+    HeartbeatMissing,
     Idle,
     KeepalivePong,
+    Lagging,
+    Reconnecting,
     Rejected,
     Subscribed,
 )
 
 __all__ = [
+    "CaughtUp",
+    "Clock",
     "Connected",
     "Connecting",
     "Disconnected",
     "Ended",
     "Feed",
     "FeedStatus",
+    "Gap",
+    "HeartbeatBack",
+    "HeartbeatMissing",
     "Idle",
     "KeepalivePong",
+    "Lagging",
+    "Reconnecting",
     "Rejected",
     "Stats",
     "Subscribed",

@@ -6,21 +6,26 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 from reactivex import Observable, abc
 
-from rxfeed.errors import ConfigError, FeedClosed, RxfeedError
-from rxfeed.feed.session import Outlets, Session
+from rxfeed.core import Reconnect
+from rxfeed.errors import FeedClosed
+from rxfeed.feed.clock import Clock
+from rxfeed.feed.line import Line
+from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.settings import Settings
 from rxfeed.feed.stats import Stats
-from rxfeed.feed.status import Disconnected, Ended, FeedStatus, KeepalivePong
+from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
+from rxfeed.feed.wanted import Wanted
 from rxfeed.messages import Malformed, Message
 from rxfeed.operators import Selectable, Wish
-from rxfeed.protocol import DEFAULT_URL, Credentials, Subscription, live_url, shown_url
-from rxfeed.protocol.requests import Channel
-from rxfeed.transport import Connection, TransportOptions, Wakeup
+from rxfeed.protocol import DEFAULT_URL, Channel, Credentials, Subscription, live_url, shown_url
+from rxfeed.transport import TransportOptions
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -33,13 +38,20 @@ class Feed(Selectable):
         feed.run()
 
     Messages arrive on the feed's own thread, in the order in which the exchange sent them. A subscriber that raises is
-    cut off and told through its own `on_error`; the others and the connection go on. A feed ends once: it completes
-    when it was closed, and fails with a `ConnectFailed` or `ConnectionLost` when there is no connection (any more).
+    cut off and told through its own `on_error`; the others and the connection go on. When the connection is lost, or
+    goes silent, the feed comes back and subscribes anew; what was missed meanwhile is said on `status`, and by the
+    messages' `epoch`. A feed ends once: it completes when it was closed, and fails with what ended it otherwise, a
+    certificate that does not verify, credentials that are not accepted, a host that is retired, or `Reconnect.retries`.
 
     *products*, *channels*: one or many; a channel may be the exchange's object, with products of its own.
     *credentials* sign the subscription (see `Credentials.from_env`); `None` subscribes unsigned.
-    *ping_interval*: seconds between pings, sent whether or not messages flow; `None` for none.
-    The rest is `TransportOptions`'. Raises `ConfigError` for what can never work.
+    *reconnect*: True, False (the first failure ends the feed), or a `Reconnect`.
+    In seconds: *ping_interval* between pings, sent whether or not messages flow (`None`: none), *pong_timeout* for the
+    answer, *stale_after* without any data (`None`: however long; subscribe to `heartbeat` where a channel is quiet),
+    *heartbeat_timeout* without the heartbeat of a product, *lag_threshold* of delivery before `Lagging` is said.
+    *drop_duplicates*: False delivers also what came before (it is counted all the same).
+    *clock*: a `Clock` that runs faster, for tests. The rest is `TransportOptions`'. Raises `ConfigError` for what can
+    never work.
     """
 
     def __init__(
@@ -49,32 +61,46 @@ class Feed(Selectable):
         *,
         url: str = DEFAULT_URL,
         credentials: Credentials | None = None,
+        reconnect: bool | Reconnect = True,
         ping_interval: float | None = 30.0,
+        pong_timeout: float = 10.0,
+        stale_after: float | None = 60.0,
+        heartbeat_timeout: float = 5.0,
+        lag_threshold: float = 1.0,
+        drop_duplicates: bool = True,
         max_size: int = 64 * 1024 * 1024,
         connect_timeout: float = 10.0,
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | None = None,
         headers: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         super().__init__()
-        if ping_interval is not None and not ping_interval > 0:
-            raise ConfigError(f"ping_interval: {ping_interval!r} is not above 0; None sends no pings")
-        self.url = live_url(url)
-        self._subscription = Subscription.of(products, channels)
-        self._credentials = credentials
-        self._ping_interval = ping_interval
-        self._options = TransportOptions(
-            max_size=max_size,
-            connect_timeout=connect_timeout,
-            ssl_context=ssl_context,
-            proxy=proxy,
-            headers=dict(headers or {}),
+        settings = Settings(
+            url=live_url(url),
+            transport=TransportOptions(
+                max_size=max_size,
+                connect_timeout=connect_timeout,
+                ssl_context=ssl_context,
+                proxy=proxy,
+                headers=dict(headers or {}),
+            ),
+            credentials=credentials,
+            reconnect=reconnect,
+            ping_interval=ping_interval,
+            pong_timeout=pong_timeout,
+            stale_after=stale_after,
+            heartbeat_timeout=heartbeat_timeout,
+            lag_threshold=lag_threshold,
+            drop_duplicates=drop_duplicates,
         )
-        self._outlets = Outlets()
+        self.url = settings.url
+        self._wanted = Wanted(Subscription.of(products, channels))
+        self._outlets = Outlets(lag_threshold)
+        self._make_line = partial(Line, settings, self._wanted, self._outlets, clock or Clock())
         self._state = threading.Lock()
         self._closing = False
-        self._session: Session | None = None
-        self._wakeup: Wakeup | None = None
+        self._line: Line | None = None
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
         self._cause: Exception | None = None
@@ -117,7 +143,7 @@ class Feed(Selectable):
 
         Raises `FeedClosed` once the feed has ended.
         """
-        thread = threading.Thread(target=self._main, name="rxfeed", daemon=True)
+        thread = threading.Thread(target=self._serve, name="rxfeed", daemon=True)
         if self._begin(thread):
             thread.start()
 
@@ -140,7 +166,7 @@ class Feed(Selectable):
         What it failed with goes to the subscribers, as always.
         """
         if self._begin(threading.current_thread()):
-            self._main()
+            self._serve()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until the feed has ended, or *timeout* seconds; True where it has."""
@@ -161,20 +187,39 @@ class Feed(Selectable):
         """
         with self._state:
             first, self._closing = not self._closing, True
-            session, wakeup, thread = self._session, self._wakeup, self._thread
-        if session is None:
+            line, thread = self._line, self._thread
+        if line is None:
             self._end(None)
             return
         if first:
-            session.stop()
-            assert wakeup is not None
-            wakeup.set()
+            line.close()
         if thread is not threading.current_thread() and thread is not None:
             self._over.wait(timeout)
             if self._over.is_set():
                 thread.join(timeout)
             elif timeout:
                 log.warning("closing, but a subscriber or the system's resolver is still busy after %s s", timeout)
+
+    def add(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> None:
+        """Subscribe to *channels* for *products* too, now and after every reconnect; from any thread, at once.
+
+        `Subscribed` on `status` tells when the exchange has acknowledged it, `Rejected` what it refuses. Changes made
+        in quick succession are said in one message. Raises `ConfigError`, and `FeedClosed` once the feed has ended.
+        """
+        self._change(self._wanted.add, products, channels)
+
+    def remove(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> None:
+        """Unsubscribe from *channels* for *products*; with no products (`[]`) from the whole channels. As `add`."""
+        self._change(self._wanted.remove, products, channels)
+
+    def _change(self, change: Callable[[Subscription], None], products: Any, channels: Any) -> None:
+        subscription = Subscription.of(products, channels)
+        with self._state:
+            if self._closing or self._over.is_set():
+                raise FeedClosed("this feed has ended: make a new one")
+            change(subscription)
+            if self._line is not None:
+                self._line.nudge()
 
     def __enter__(self) -> Feed:
         self.connect()
@@ -186,7 +231,9 @@ class Feed(Selectable):
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Feed {self._subscription.text()} from {shown_url(self.url)}>"
+        channels = ", ".join(sorted({channel for channel, _ in self._wanted.pairs}))
+        products = ", ".join(sorted({product for _, product in self._wanted.pairs if product is not None}))
+        return f"<Feed of {channels} for {products or 'no product'} from {shown_url(self.url)}>"
 
     # ---- the feed's thread
 
@@ -194,23 +241,16 @@ class Feed(Selectable):
         with self._state:
             if self._closing or self._over.is_set():
                 raise FeedClosed("this feed has ended: make a new one")
-            if self._session is not None:
+            if self._line is not None:
                 return False
-            self._wakeup = Wakeup()
-            connection = Connection(self.url, self._options, self._wakeup)
-            self._session = Session(connection, self._subscribe_text, self._ping_interval, self._outlets)
-            self._thread = thread
+            self._line, self._thread = self._make_line(), thread
             return True
 
-    def _main(self) -> None:
+    def _serve(self) -> None:
         cause: Exception | None = None
-        assert self._session is not None
+        assert self._line is not None
         try:
-            self._session.run()
-        except RxfeedError as error:
-            if not self._closing:
-                cause = error
-                self._outlets.report(Disconnected(cause=error))
+            cause = self._line.run()
         except Exception as error:
             log.exception("a defect of rxfeed, please report it")
             cause = error
@@ -222,14 +262,9 @@ class Feed(Selectable):
             if self._over.is_set():
                 return
             self._cause = cause
-            if self._wakeup is not None:
-                self._wakeup.close()
         self._outlets.report(Ended(cause=cause))
         self._outlets.end(cause)
         self._over.set()
-
-    def _subscribe_text(self) -> str:
-        return self._subscription.text("subscribe", self._credentials, str(time.time()))
 
 
 class _Selection(Observable[Any]):

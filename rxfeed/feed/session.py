@@ -2,127 +2,208 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from rxfeed.core import Keepalive
-from rxfeed.feed.hub import Hub, SideStream
-from rxfeed.feed.stats import Stats
-from rxfeed.feed.status import Connected, Connecting, FeedStatus, Idle, KeepalivePong, Rejected, Subscribed
-from rxfeed.messages import ErrorMessage, Malformed, Message, Origin, Subscriptions, stamp
+from rxfeed.core import Continuity, HeartbeatWatch, Keepalive, Watchdog
+from rxfeed.errors import AuthenticationFailed, WentSilent
+from rxfeed.feed.clock import Clock
+from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.settings import Settings
+from rxfeed.feed.status import Connected, Connecting, HeartbeatBack, HeartbeatMissing, Rejected, Subscribed
+from rxfeed.feed.wanted import Wanted
+from rxfeed.messages import ErrorMessage, Heartbeat, Malformed, Message, Origin, Subscriptions, stamp
 from rxfeed.protocol import Decoder, shown_url
-from rxfeed.transport import Closed, Connection, Oversized, Pong
+from rxfeed.transport import Closed, Connection, Oversized, Pong, Received
 
-log = logging.getLogger("rxfeed.feed")
-
-
-class Outlets:
-    """Where all that a feed yields goes: the messages, the streams beside them, and the counters."""
-
-    def __init__(self) -> None:
-        self.stats = Stats()
-        self.hub = Hub(self._failed)
-        self.status: SideStream[FeedStatus] = SideStream(self._failed, Idle())
-        self.keepalive: SideStream[KeepalivePong] = SideStream(self._failed)
-        self.malformed: SideStream[Malformed] = SideStream(self._failed)
-
-    def report(self, status: FeedStatus) -> None:
-        log.info("%s", status)
-        self.status.emit(status)
-
-    def end(self, cause: Exception | None) -> None:
-        """End every stream; *cause* is for those who wait for messages."""
-        self.hub.end(cause)
-        self.malformed.end()
-        self.keepalive.end()
-        self.status.end()
-
-    def _failed(self) -> None:
-        self.stats.subscriber_errors += 1
+# The exchange takes 8 messages a second from a client: https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
+_SAY_EVERY = 1 / 8
+# Messages that are delivered before the clock is asked again: no longer than these take is a ping delayed.
+_AT_ONCE = 64
 
 
 class Session:
-    """Runs *connection* until it ends or `stop()` is called; *subscribe* makes the first message, freshly signed."""
+    """Runs *connection* until it ends or `stop()` is called."""
 
     def __init__(
         self,
+        settings: Settings,
         connection: Connection,
-        subscribe: Callable[[], str],
-        ping_interval: float | None,
+        wanted: Wanted,
+        continuity: Continuity,
         outlets: Outlets,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock,
     ) -> None:
+        self._settings = settings
         self._connection = connection
-        self._subscribe = subscribe
-        self._ping_interval = ping_interval
+        self._wanted = wanted
+        self._continuity = continuity
         self._outlets = outlets
         self._clock = clock
         self._decode = Decoder().decode
         self._stopping = False
+        self._to_say: list[str] = []
+        self.heard = False
+        """A message came that was more than an answer: the connection is good."""
 
     def stop(self) -> None:
-        """Make `run()` return soon, after the subscriber that is at work; from any thread, and only once."""
+        """Make `run()` return soon, after the subscriber that is at work; from any thread."""
         self._stopping = True
         self._connection.abort()
 
-    def run(self) -> None:
-        """Deliver until stopped; raises `ConnectFailed` or `ConnectionLost` where it ends before that."""
+    def run(self, attempt: int) -> None:
+        """Deliver until stopped; raises a `ConnectFailed`, `ConnectionLost` or `AuthenticationFailed` before that."""
         outlets, connection = self._outlets, self._connection
+        url = shown_url(connection.url)
         try:
-            outlets.report(Connecting(url=shown_url(connection.url)))
+            outlets.report(Connecting(url=url, attempt=attempt))
             connection.open()
-            connection.send(self._subscribe())
+            self._begin(self._clock.now())
             outlets.stats.connections += 1
-            outlets.report(Connected(url=shown_url(connection.url)))
-            self._deliver()
+            outlets.report(Connected(url=url))
+            while not self._stopping:
+                self._turn()
         finally:
             connection.close()
 
-    def _deliver(self) -> None:
-        connection, clock = self._connection, self._clock
-        keepalive = Keepalive(self._ping_interval, clock())
-        stats, types = self._outlets.stats, self._outlets.stats.types
-        decode, emit = self._decode, self._outlets.hub.emit
-        while not self._stopping:
-            for payload in keepalive.step(clock()):
-                connection.ping(payload)
-                stats.pings += 1
-            for event in connection.receive(keepalive.remaining(clock())):
-                if not isinstance(event, bytes):
-                    self._control(event, keepalive)
-                    continue
-                stats.bytes += len(event)
-                message = decode(event)
-                if isinstance(message, Malformed):
-                    self._malformed(message)
-                    continue
-                kind = type(message)
-                stamp(message, Origin(event, connection.received_ns, 0))
-                types[kind] = types.get(kind, 0) + 1
-                if kind is Subscriptions or kind is ErrorMessage:
-                    self._answer(message)
-                emit(message)
-                if self._stopping:
-                    return
+    def _begin(self, now: float) -> None:
+        settings = self._settings
+        if self._outlets.stats.connections:
+            self._continuity.reconnected()
+        self._keepalive = Keepalive(settings.ping_interval, settings.pong_timeout, now)
+        self._watchdog = Watchdog(settings.stale_after, now)
+        self._heartbeats = HeartbeatWatch(settings.heartbeat_timeout)
+        self._read_at = self._waiting_since = now
+        # The subscription must arrive within five seconds: whatever the pace, this goes out at once.
+        for text in self._wanted.opening(self._settings.credentials, str(time.time())):
+            self._connection.send(text)
+        self._say_at = now + _SAY_EVERY
+        self._expect(now)
 
-    def _control(self, event: Oversized | Pong | Closed, keepalive: Keepalive) -> None:
+    def _turn(self) -> None:
+        """Say what is due, hear what has come, and judge whether the other side is still there."""
+        before = self._clock.now()
+        self._speak(before)
+        unread = self._connection.more
+        events = self._connection.receive(self._clock.real(self._remaining(before)))
+        now = self._clock.now()
+        if now - before > 0.001:
+            self._waiting_since = now  # we were idle: this has only just come
+        elif not unread:
+            self._waiting_since = self._read_at  # it may have come as soon as we had read all that was before it
+        self._read_at = now
+        for start in range(0, len(events), _AT_ONCE):
+            if start:
+                self._speak(self._clock.now())
+            self._deliver(events[start : start + _AT_ONCE], now)
+            if self._stopping:
+                return
+            self._outlets.lag(self._clock.now() - self._waiting_since)
+        # While more is waiting to be read, an answer may be behind it.
+        if not self._connection.more:
+            self._judge(now)
+
+    # ---- what is said
+
+    def _remaining(self, now: float) -> float:
+        remaining = min(self._keepalive.remaining(now), self._watchdog.remaining(now), self._heartbeats.remaining(now))
+        return min(remaining, max(0.0, self._say_at - now)) if self._to_say else remaining
+
+    def _speak(self, now: float) -> None:
+        for payload in self._keepalive.step(now):
+            self._connection.ping(payload)
+            self._outlets.stats.pings += 1
+        if not self._to_say:
+            self._to_say = self._wanted.changes(self._settings.credentials, str(time.time()))
+            if not self._to_say:
+                return
+            self._expect(now)
+        if now >= self._say_at:
+            self._connection.send(self._to_say.pop(0))
+            self._say_at = now + _SAY_EVERY
+
+    def _expect(self, now: float) -> None:
+        pairs = [(channel, product) for channel, product in self._wanted.pairs if product is not None]
+        self._continuity.watch(pairs)
+        self._heartbeats.expect(frozenset(product for channel, product in pairs if channel == "heartbeat"), now)
+
+    # ---- what is heard
+
+    def _deliver(self, events: Sequence[Received], now: float) -> None:
+        decode, emit = self._decode, self._outlets.hub.emit
+        stats, types = self._outlets.stats, self._outlets.stats.types
+        continuity, checks = self._continuity, self._continuity.checks
+        received_ns = self._connection.received_ns
+        heard = False
+        for event in events:
+            if not isinstance(event, bytes):
+                self._control(event, now)
+                continue
+            stats.bytes += len(event)
+            message = decode(event)
+            if isinstance(message, Malformed):
+                self._unreadable(message)
+                continue
+            kind = type(message)
+            check = checks.get(kind)
+            if check is not None and not self._checked(check, message, now):
+                continue
+            stamp(message, Origin(event, received_ns, continuity.epoch(message.product_id)))
+            types[kind] = types.get(kind, 0) + 1
+            emit(message)
+            if kind is Subscriptions or kind is ErrorMessage:
+                self._answer(message)
+            else:
+                heard = True
+            if self._stopping:
+                return
+        if heard:
+            self.heard = True
+            self._watchdog.heard(now)
+
+    def _checked(self, check: Callable[[Message], bool], message: Message, now: float) -> bool:
+        """True for a message to deliver; the gap that it shows is said before it."""
+        fresh = check(message)
+        missed = self._continuity.missed
+        if missed:
+            self._continuity.missed = []
+            for each in missed:
+                self._outlets.gap(each)
+        if not fresh:
+            self._outlets.stats.duplicates += 1
+        elif isinstance(message, Heartbeat) and self._heartbeats.beat(message.product_id, now):
+            self._outlets.report(HeartbeatBack(product_id=message.product_id))
+        return fresh or not self._settings.drop_duplicates
+
+    def _control(self, event: Oversized | Pong | Closed, now: float) -> None:
         if isinstance(event, Closed):
             raise event.error()
         if isinstance(event, Oversized):
-            self._malformed(Malformed(b"", f"over max_size: a message of {event.size:,} bytes was passed over"))
+            self._unreadable(Malformed(b"", f"over max_size: a message of {event.size:,} bytes was passed over"))
             return
-        round_trip = keepalive.pong(event.payload, self._clock())
+        round_trip = self._keepalive.pong(event.payload, now)
         if round_trip is not None:
-            self._outlets.stats.pongs += 1
-            self._outlets.keepalive.emit(KeepalivePong(round_trip=round_trip))
+            self._outlets.pong(round_trip)
 
-    def _malformed(self, frame: Malformed) -> None:
-        self._outlets.stats.malformed += 1
-        self._outlets.malformed.emit(frame)
+    def _unreadable(self, frame: Malformed) -> None:
+        # Whatever it was, of whichever product, it was missed.
+        self._continuity.interrupted()
+        self._outlets.unreadable(frame)
 
     def _answer(self, message: Message) -> None:
         if isinstance(message, Subscriptions):
-            self._outlets.report(Subscribed(channels=message.channels))
+            self._outlets.report(Subscribed(channels=message.channels, missing=self._wanted.missing(message)))
         elif isinstance(message, ErrorMessage):
             self._outlets.report(Rejected(message=message.message, reason=message.reason))
+            if self._settings.credentials is not None and "authenticat" in message.message.lower():
+                raise AuthenticationFailed(f"{message.message}: {message.reason}")
+
+    # ---- is anybody there
+
+    def _judge(self, now: float) -> None:
+        if self._keepalive.silent(now):
+            raise WentSilent(f"a ping was not answered within {self._settings.pong_timeout:g} s")
+        if self._watchdog.stale(now):
+            raise WentSilent(f"no data for {self._settings.stale_after:g} s")
+        for product in self._heartbeats.step(now):
+            self._outlets.report(HeartbeatMissing(product_id=product, seconds=self._settings.heartbeat_timeout))

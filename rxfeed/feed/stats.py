@@ -11,20 +11,28 @@ from rxfeed.messages import Message
 class Stats:
     """Counters since the feed was made, readable from any thread at any time.
 
-    *bytes* are those of all frames' payloads; *subscriber_errors* counts the subscribers that raised and were cut off.
+    *bytes* are those of all messages' payloads. *duplicates* came again, or too late, and were dropped; *gaps* counts
+    the `Gap`s, *gapped* the numbers in them. *lag* is how many seconds after they came messages are delivered now,
+    *max_lag* the most so far. *subscriber_errors* counts the subscribers that raised and were cut off.
     """
 
     bytes: int = 0
     malformed: int = 0
+    duplicates: int = 0
+    gaps: int = 0
+    gapped: int = 0
     connections: int = 0
+    reconnects: int = 0
     pings: int = 0
     pongs: int = 0
+    lag: float = 0.0
+    max_lag: float = 0.0
     subscriber_errors: int = 0
     types: dict[type[Message], int] = field(default_factory=dict, repr=False)
 
     @property
     def messages(self) -> int:
-        """Messages handed to subscribers: every frame but the malformed ones."""
+        """Messages handed to subscribers: all that came, but for the malformed ones and the duplicates."""
         return sum(self.types.copy().values())
 
     @property

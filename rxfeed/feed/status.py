@@ -15,14 +15,18 @@ class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
 
 
+# ---- the connection
+
+
 class Idle(FeedStatus, frozen=True, kw_only=True):
     """Not connected yet."""
 
 
 class Connecting(FeedStatus, frozen=True, kw_only=True):
-    """On the way to *url*."""
+    """On the way to *url*, for the *attempt*-th time since a message last came."""
 
     url: str
+    attempt: int = 1
 
 
 class Connected(FeedStatus, frozen=True, kw_only=True):
@@ -31,10 +35,38 @@ class Connected(FeedStatus, frozen=True, kw_only=True):
     url: str
 
 
+class Disconnected(FeedStatus, frozen=True, kw_only=True):
+    """The connection could not be made, or ended, and not by us: *cause*."""
+
+    cause: Exception
+
+
+class Reconnecting(FeedStatus, frozen=True, kw_only=True):
+    """The *attempt*-th try begins after *delay* seconds, because of *cause*."""
+
+    attempt: int
+    delay: float
+    cause: Exception
+
+
+class Ended(FeedStatus, frozen=True, kw_only=True):
+    """The feed is over: closed, or failed with *cause*."""
+
+    cause: Exception | None
+
+
+# ---- the subscriptions
+
+
 class Subscribed(FeedStatus, frozen=True, kw_only=True):
-    """The exchange says what it sends us: all of it, by its own names."""
+    """The exchange says what it sends us: all of it, by its own names (`level2_batch` is `level2_50`).
+
+    *missing*: pairs of channel and product (`None` for a channel without) that we asked for and it does not list: not
+    acknowledged yet, or rejected.
+    """
 
     channels: tuple[ChannelSubscription, ...]
+    missing: tuple[tuple[str, str | None], ...] = ()
 
 
 class Rejected(FeedStatus, frozen=True, kw_only=True):
@@ -44,16 +76,39 @@ class Rejected(FeedStatus, frozen=True, kw_only=True):
     reason: str | None
 
 
-class Disconnected(FeedStatus, frozen=True, kw_only=True):
-    """The connection could not be made, or ended, and not by us: *cause*."""
-
-    cause: Exception
+# ---- the data
 
 
-class Ended(FeedStatus, frozen=True, kw_only=True):
-    """The feed is over: closed, or failed with *cause*."""
+class Gap(FeedStatus, frozen=True, kw_only=True):
+    """Numbers *first* to *last* of *product_id* on *channel* never came: sequences, or trade ids on `matches`."""
 
-    cause: Exception | None
+    product_id: str
+    channel: str
+    first: int
+    last: int
+
+
+class HeartbeatMissing(FeedStatus, frozen=True, kw_only=True):
+    """*product_id* has not beaten for *seconds*, though `heartbeat` is subscribed to for it."""
+
+    product_id: str
+    seconds: float
+
+
+class HeartbeatBack(FeedStatus, frozen=True, kw_only=True):
+    """*product_id* beats again."""
+
+    product_id: str
+
+
+class Lagging(FeedStatus, frozen=True, kw_only=True):
+    """Subscribers take so long that messages are delivered *seconds* after they came: see `bounded`."""
+
+    seconds: float
+
+
+class CaughtUp(FeedStatus, frozen=True, kw_only=True):
+    """Messages are delivered in time again."""
 
 
 class KeepalivePong(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """Operators: thin Rx skins over the machines of `rxfeed.core`."""
 
+from rxfeed.operators.bounded import Bounded, bounded
 from rxfeed.operators.lift import lift
 from rxfeed.operators.market import price_crossing, window_volume
 from rxfeed.operators.select import (
@@ -21,11 +22,13 @@ from rxfeed.operators.select import (
 from rxfeed.operators.source import Operator, Selectable, Wish
 
 __all__ = [
+    "Bounded",
     "Operator",
     "Selectable",
     "Wish",
     "auctions",
     "balances",
+    "bounded",
     "error_messages",
     "heartbeats",
     "last_matches",

@@ -3,6 +3,6 @@
 from rxfeed.protocol.auth import Credentials
 from rxfeed.protocol.decode import Decoder
 from rxfeed.protocol.hosts import DEFAULT_URL, live_url, shown_url
-from rxfeed.protocol.requests import Subscription
+from rxfeed.protocol.requests import Channel, Subscription
 
-__all__ = ["DEFAULT_URL", "Credentials", "Decoder", "Subscription", "live_url", "shown_url"]
+__all__ = ["DEFAULT_URL", "Channel", "Credentials", "Decoder", "Subscription", "live_url", "shown_url"]

@@ -6,7 +6,6 @@ import atexit
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, cast
 
@@ -18,6 +17,7 @@ from reactivex.disposable import Disposable
 
 from rxfeed.errors import ConfigError, SinkError
 from rxfeed.operators import Operator
+from rxfeed.operators.handover import Handover
 from rxfeed.sinks.documents import raw_document, typed_document
 
 log = logging.getLogger("rxfeed.sinks")
@@ -53,8 +53,9 @@ def to_mongo(
     that counts what was not written; the source is let go.
     """
     for name, value in (("batch_size", batch_size), ("batch_seconds", batch_seconds), ("queue_size", queue_size)):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise ConfigError(f"{name}: {value!r} is not above 0")
+        kinds = int | float if name == "batch_seconds" else int
+        if isinstance(value, bool) or not isinstance(value, kinds) or not value > 0:
+            raise ConfigError(f"{name}: {value!r} is not a number above 0")
     if not hasattr(collection, "insert_many"):
         raise ConfigError(f"collection: {type(collection).__name__} is not a pymongo collection")
     to_document = _to_document(documents)
@@ -88,7 +89,7 @@ def _to_document(documents: Any) -> ToDocument[Any]:
 
 
 class _Writer:
-    """The queue between the source's thread, which puts, and the sink's own, which writes."""
+    """The sink's thread, and the queue to it."""
 
     def __init__(
         self,
@@ -101,15 +102,11 @@ class _Writer:
     ) -> None:
         self._collection = collection
         self._to_document = to_document
-        self._batch_size = min(batch_size, queue_size)
+        self._batch_size = batch_size
         self._batch_seconds = batch_seconds
-        self._queue_size = queue_size
         self._observer = observer
-        self._queue: deque[Any] = deque()
-        # Signalled when a batch begins, is full, or was taken, and at the end: not for every item.
-        self._changed = threading.Condition(threading.Lock())
-        self._first_at = 0.0
-        self._ended = False
+        self._queue: Handover[Any] = Handover(queue_size, "block")
+        self.put = self._queue.put
         self._cause: Exception | None = None
         self._total = 0
         # A daemon, so that a script that forgets to close still ends; at exit it is waited for.
@@ -119,27 +116,10 @@ class _Writer:
         atexit.register(self._finish)
         self._thread.start()
 
-    # ---- on the source's thread
-
-    def put(self, item: Any) -> None:
-        with self._changed:
-            while len(self._queue) >= self._queue_size and not self._ended:
-                self._changed.wait()
-            if self._ended:
-                return
-            self._queue.append(item)
-            waiting = len(self._queue)
-            if waiting == 1:
-                self._first_at = time.monotonic()
-            if waiting == 1 or waiting == self._batch_size:
-                self._changed.notify_all()
-
     def end(self, cause: Exception | None = None) -> None:
         """Let no more in, and write what is here."""
-        with self._changed:
-            if not self._ended:
-                self._ended, self._cause = True, cause
-                self._changed.notify_all()
+        self._cause = self._cause or cause
+        self._queue.end()
 
     def _finish(self) -> None:
         self.end()
@@ -149,7 +129,7 @@ class _Writer:
 
     def _main(self) -> None:
         try:
-            while batch := self._take():
+            while batch := self._queue.take(self._batch_size, self._batch_size, self._batch_seconds):
                 self._write(batch)
         finally:
             atexit.unregister(self._finish)
@@ -159,20 +139,7 @@ class _Writer:
             else:
                 self._observer.on_error(self._cause)
         except Exception as error:
-            log.error("nobody handled %r", error, exc_info=error)
-
-    def _take(self) -> list[Any]:
-        """The next batch, once it is full or old enough; empty at the very end."""
-        with self._changed:
-            while not self._ended and len(self._queue) < self._batch_size:
-                left = self._first_at + self._batch_seconds - time.monotonic() if self._queue else None
-                if left is not None and left <= 0:
-                    break
-                self._changed.wait(left)
-            batch = [self._queue.popleft() for _ in range(min(self._batch_size, len(self._queue)))]
-            self._first_at = time.monotonic()
-            self._changed.notify_all()
-        return batch
+            log.error("nobody handled %r", error)
 
     def _write(self, batch: list[Any]) -> None:
         started = time.monotonic()
@@ -192,11 +159,7 @@ class _Writer:
     def _fail(self, error: Exception, tried: int) -> None:
         if isinstance(error, BulkWriteError):
             tried -= error.details.get("nInserted", 0)
-        with self._changed:
-            unwritten = tried + len(self._queue)
-            self._queue.clear()
-            self._ended = True
-            self._changed.notify_all()
+        unwritten = tried + self._queue.clear()
         # pymongo appends all it knows of the servers; that is behind __cause__ for who wants it.
         why = str(error).partition(", Topology Description")[0]
         text = f"{self._collection.full_name}: {unwritten} documents not written: {type(error).__name__}: {why}"

@@ -96,6 +96,11 @@ class Connection:
 
     # ---- open
 
+    @property
+    def more(self) -> bool:
+        """True while what has come is not read yet, as far as is known."""
+        return self._more
+
     def receive(self, timeout: float | None) -> list[Received]:
         """What has come: messages (`Oversized` for one over `max_size`), pongs, at last `Closed`.
 

@@ -256,7 +256,7 @@ def test_a_thousand_bad_frames_among_good_ones() -> None:
 
 def test_a_server_s_close_ends_it_with_code_and_reason() -> None:
     with WireServer(playing(TICK + close_frame(1000, "bye"))) as server:
-        feed = Feed("A-B", "ticker", url=server.url)
+        feed = Feed("A-B", "ticker", url=server.url, reconnect=False)
         got, status = Collected(feed), Collected(feed.status)
         with pytest.raises(ServerClosed, match="1000 bye"):
             feed.run()
@@ -267,7 +267,7 @@ def test_a_server_s_close_ends_it_with_code_and_reason() -> None:
 
 
 def test_a_failed_connect_is_told_to_every_subscriber() -> None:
-    feed = Feed("A-B", "ticker", url="ws://127.0.0.1:9")
+    feed = Feed("A-B", "ticker", url="ws://127.0.0.1:9", reconnect=False)
     got = Collected(feed)
     with pytest.raises(ConnectFailed):
         feed.run()
@@ -282,7 +282,7 @@ def test_windows_left_open_go_out_before_the_error() -> None:
         '"product_id":"A-B","sequence":2,"time":"2026-08-25T03:35:57.198335Z"}'
     )
     with WireServer(playing(frame(trade) + close_frame(1001))) as server:
-        feed = Feed("A-B", "matches", url=server.url)
+        feed = Feed("A-B", "matches", url=server.url, reconnect=False)
         windows = Collected(feed.pipe(window_volume(60)))
         feed.connect()
         windows.wait_for_end()

@@ -1,0 +1,62 @@
+"""When to try again."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import msgspec
+
+from rxfeed.errors import ConfigError
+
+_APART = 1.0  # seconds between two attempts, at least: the exchange's limit is 8, and nobody gains by more than one
+
+
+class Reconnect(msgspec.Struct, frozen=True, kw_only=True):
+    """How to come back: full jitter, `uniform(0, min(maximum, initial * factor ** failures))` seconds.
+
+    *retries*: how many failures in a row end the feed, `None` for never. Times in seconds.
+    """
+
+    initial: float = 1.0
+    maximum: float = 60.0
+    factor: float = 2.0
+    retries: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("initial", 0.0), ("maximum", self.initial), ("factor", 1.0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
+                raise ConfigError(f"reconnect: {name}: {value!r} is not a number from {least:g} on")
+        if self.retries is not None and (not isinstance(self.retries, int) or self.retries < 0):
+            raise ConfigError(f"reconnect: retries: {self.retries!r} is not a count")
+
+
+class Backoff:
+    """Outputs how long to wait after each failure; *uniform* draws the jitter."""
+
+    __slots__ = ("_uniform", "failures", "policy")
+
+    def __init__(self, policy: Reconnect, uniform: Callable[[float, float], float] = random.uniform) -> None:
+        self.policy = policy
+        self.failures = 0
+        self._uniform = uniform
+
+    def succeeded(self) -> None:
+        """A good message came: the next failure is a first one again."""
+        self.failures = 0
+
+    def failed(self, lasted: float, at_least: float = 0.0) -> float | None:
+        """Seconds to wait after an attempt that began *lasted* seconds ago; `None` where the retries are used up.
+
+        Never less than *at_least*, which the server may have asked for, nor than keeps attempts a second apart.
+        """
+        policy = self.policy
+        self.failures += 1
+        if policy.retries is not None and self.failures > policy.retries:
+            return None
+        # The power overflows long before a year of failures is over; the maximum is reached long before that.
+        exponent = min(self.failures - 1, 64)
+        ceiling = min(policy.maximum, policy.initial * policy.factor**exponent)
+        return max(self._uniform(0.0, ceiling), _APART - lasted, at_least)

@@ -1,0 +1,41 @@
+"""What a feed was told to do, checked."""
+
+from __future__ import annotations
+
+import msgspec
+
+from rxfeed.core import Reconnect
+from rxfeed.errors import ConfigError
+from rxfeed.protocol import Credentials
+from rxfeed.transport import TransportOptions
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """See `Feed` for what they mean; times in seconds."""
+
+    url: str
+    transport: TransportOptions
+    credentials: Credentials | None
+    reconnect: bool | Reconnect
+    ping_interval: float | None
+    pong_timeout: float
+    stale_after: float | None
+    heartbeat_timeout: float
+    lag_threshold: float
+    drop_duplicates: bool
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.reconnect, bool | Reconnect):
+            raise ConfigError(f"reconnect: {self.reconnect!r} is neither True, False nor a Reconnect")
+        for name in ("ping_interval", "pong_timeout", "stale_after", "heartbeat_timeout", "lag_threshold"):
+            seconds = getattr(self, name)
+            never = seconds is None and name in ("ping_interval", "stale_after")
+            if not never and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0):
+                raise ConfigError(f"{name}: {seconds!r} is not a number of seconds above 0")
+
+    @property
+    def policy(self) -> Reconnect:
+        """*reconnect* in full: False is one that never tries again."""
+        if isinstance(self.reconnect, Reconnect):
+            return self.reconnect
+        return Reconnect(retries=None if self.reconnect else 0)

@@ -1,0 +1,102 @@
+"""What a connection should be subscribed to, what it was told, and what the exchange says of it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from rxfeed.messages import Subscriptions
+from rxfeed.protocol import Credentials, Subscription
+
+Pair = tuple[str, str | None]
+"""A channel and one of its products; `None` for a channel that has none."""
+
+# The exchange acknowledges these under other names.
+_ALIASES = {"level2_50": "level2_batch", "ticker_1000": "ticker_batch"}
+
+
+class Wanted:
+    """Changes may come from any thread; the connection's own asks what is to be said.
+
+    Changes that cancel one another are never said, and those that gather are said in one message each way.
+    """
+
+    def __init__(self, first: Subscription) -> None:
+        self._lock = threading.Lock()
+        self._first: Subscription | None = first  # as long as it says all there is
+        self._extras: dict[str, dict[str, Any]] = {}
+        self._wanted: dict[Pair, None] = dict.fromkeys(self._pairs(first))
+        self._told: dict[Pair, None] = {}
+
+    def add(self, more: Subscription) -> None:
+        with self._lock:
+            self._first = None
+            self._wanted |= dict.fromkeys(self._pairs(more))
+
+    def remove(self, less: Subscription) -> None:
+        """Without products the whole channel goes."""
+        with self._lock:
+            self._first = None
+            for pair in self._pairs(less):
+                self._wanted.pop(pair, None)
+                if pair[1] is None:
+                    self._wanted = {each: None for each in self._wanted if each[0] != pair[0]}
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """All that is wanted, by the exchange's subscribe names."""
+        with self._lock:
+            return [(_ALIASES.get(channel, channel), product) for channel, product in self._wanted]
+
+    def opening(self, credentials: Credentials | None, timestamp: str) -> list[str]:
+        """The messages that a new connection begins with: one for all, unless nothing is wanted any more."""
+        with self._lock:
+            self._told = dict(self._wanted)
+            if self._first is not None:
+                return [self._first.text("subscribe", credentials, timestamp)]
+            wanted = self._grouped(self._told)
+            return [wanted.text("subscribe", credentials, timestamp)] if wanted.channels else []
+
+    def changes(self, credentials: Credentials | None, timestamp: str) -> list[str]:
+        """The messages that make of what the connection was told what is wanted now; usually none."""
+        with self._lock:
+            if self._told == self._wanted:
+                return []
+            gone = {pair: None for pair in self._told if pair not in self._wanted}
+            new = {pair: None for pair in self._wanted if pair not in self._told}
+            self._told = dict(self._wanted)
+            texts = [self._grouped(gone).text("unsubscribe", credentials, timestamp)] if gone else []
+            return texts + ([self._grouped(new).text("subscribe", credentials, timestamp)] if new else [])
+
+    def missing(self, answer: Subscriptions) -> tuple[Pair, ...]:
+        """What the connection was told and *answer* does not list: not acknowledged yet, or refused."""
+        held: set[Pair] = set()
+        for channel in answer.channels:
+            name = _ALIASES.get(channel.name, channel.name)
+            held |= {(name, None)} | {(name, product) for product in channel.product_ids or ()}
+        with self._lock:
+            return tuple(
+                (channel, product)
+                for channel, product in self._told
+                if (_ALIASES.get(channel, channel), product) not in held
+            )
+
+    def _pairs(self, subscription: Subscription) -> list[Pair]:
+        pairs: list[Pair] = []
+        for channel in subscription.channels:
+            named: dict[str, Any] = {"name": channel} if isinstance(channel, str) else channel
+            name, own = named["name"], named.get("product_ids") or ()
+            extra = {key: value for key, value in named.items() if key not in ("name", "product_ids")}
+            if extra:
+                self._extras[name] = extra
+            products = dict.fromkeys((*subscription.products, *own))
+            pairs += [(name, product) for product in products] or [(name, None)]
+        return pairs
+
+    def _grouped(self, pairs: dict[Pair, None]) -> Subscription:
+        channels: dict[str, dict[str, Any]] = {}
+        for name, product in pairs:
+            channel = channels.setdefault(name, {"name": name, **self._extras.get(name, {})})
+            if product is not None:
+                channel.setdefault("product_ids", []).append(product)
+        return Subscription((), tuple(channels.values()))

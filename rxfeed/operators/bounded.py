@@ -1,0 +1,98 @@
+"""A thread of its own for the slow part of a pipeline."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any, Generic, TypeVar
+
+from reactivex import Observable, abc
+from reactivex.disposable import Disposable
+
+from rxfeed.operators.handover import Handover, Policy
+
+log = logging.getLogger("rxfeed.operators")
+T = TypeVar("T")
+
+_AT_ONCE = 256
+
+
+class Bounded(Generic[T]):
+    """The operator that `bounded` returns; its counters may be read from any thread, and add up over subscriptions."""
+
+    def __init__(self, size: int, policy: Policy) -> None:
+        Handover(size, policy)  # so that bad arguments are told here
+        self.size = size
+        self.policy: Policy = policy
+        self.dropped = 0
+        self._queues: list[Handover[T]] = []
+        self._lock = threading.Lock()
+
+    @property
+    def waiting(self) -> int:
+        """Items that have been handed over and not taken yet."""
+        return sum(len(queue) for queue in self._queues)
+
+    def __call__(self, source: Observable[T]) -> Observable[T]:
+        def subscribe(observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
+            queue: Handover[T] = Handover(self.size, self.policy, self._count_dropped)
+            with self._lock:
+                self._queues.append(queue)
+            ending: list[Exception] = []
+
+            def on_error(error: Exception) -> None:
+                ending.append(error)
+                queue.end()
+
+            worker = threading.Thread(
+                target=self._work, args=(queue, observer, ending), name="rxfeed-bounded", daemon=True
+            )
+            worker.start()
+            upstream = source.subscribe(queue.put, on_error, queue.end, scheduler=scheduler)
+
+            def dispose() -> None:
+                upstream.dispose()
+                queue.clear()
+
+            return Disposable(dispose)
+
+        return Observable(subscribe)
+
+    def _work(self, queue: Handover[T], observer: abc.ObserverBase[T], ending: list[Exception]) -> None:
+        try:
+            while items := queue.take(_AT_ONCE):
+                for item in items:
+                    observer.on_next(item)
+        except Exception as error:
+            ending[:] = [error]
+            queue.clear()
+        finally:
+            with self._lock:
+                self._queues.remove(queue)
+        try:
+            if ending:
+                observer.on_error(ending[0])
+            else:
+                observer.on_completed()
+        except Exception as error:
+            log.error("the stream ended, and a subscriber without on_error cannot tell: %r", error)
+
+    def _count_dropped(self) -> None:
+        with self._lock:
+            self.dropped += 1
+
+
+def bounded(size: int, policy: Policy = "block") -> Bounded[Any]:
+    """Emit what comes, on a thread of its own behind a queue of *size* items.
+
+    At the bound *policy* decides: `"block"` makes the source wait, `"drop_oldest"` and `"drop_newest"` drop, `"latest"`
+    keeps only the newest item of each product. `.dropped` and `.waiting` of the operator count:
+
+    >>> slow = bounded(1000, "drop_oldest")
+    >>> reactivex.of(1, 2, 3).pipe(slow, reactivex.operators.sum()).run(), slow.dropped
+    (6, 0)
+
+    Without it everything runs on the feed's thread, and a slow subscriber slows the socket. What is still waiting when
+    the source ends is emitted before the end; a subscriber that raises is told through its own `on_error`.
+    """
+    return Bounded(size, policy)

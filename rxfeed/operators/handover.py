@@ -1,0 +1,116 @@
+"""The one way from a thread to another: a queue with a bound and a stated policy."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from itertools import count
+from typing import Any, Generic, Literal, TypeVar, get_args
+
+from rxfeed.errors import ConfigError
+
+T = TypeVar("T")
+Policy = Literal["block", "drop_oldest", "drop_newest", "latest"]
+POLICIES: tuple[Policy, ...] = get_args(Policy)
+
+
+class Handover(Generic[T]):
+    """Holds at most *size* items between the thread that puts and the one that takes.
+
+    At the bound: `block` makes `put` wait, `drop_oldest` and `drop_newest` drop and count, `latest` keeps only the
+    newest item of each `product_id` at any time (and at the bound lets the product that waits longest go).
+    """
+
+    def __init__(self, size: int, policy: Policy, dropped: Callable[[], None] = lambda: None) -> None:
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ConfigError(f"size: {size!r} is not a number of items")
+        if policy not in POLICIES:
+            raise ConfigError(f"policy: {policy!r} is none of {', '.join(POLICIES)}")
+        self.size = size
+        self._policy = policy
+        self._dropped = dropped
+        self._items: OrderedDict[Any, T] | deque[T] = OrderedDict() if policy == "latest" else deque()
+        # Signalled when the first item comes, when enough have, when some were taken, and at the end.
+        self._changed = threading.Condition(threading.Lock())
+        self._enough = 1
+        self._first_at = 0.0
+        self._ended = False
+        self._keys = count()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: T) -> None:
+        """Hand *item* over; after the end it is forgotten."""
+        with self._changed:
+            if len(self._items) >= self.size and not self._make_room():
+                return
+            if self._ended:
+                return
+            if isinstance(self._items, OrderedDict):
+                self._put_latest(self._items, item)
+            else:
+                self._items.append(item)
+            waiting = len(self._items)
+            if waiting == 1:
+                self._first_at = time.monotonic()
+            if waiting == 1 or waiting == self._enough:
+                self._changed.notify_all()
+
+    def _make_room(self) -> bool:
+        if self._policy == "block":
+            while len(self._items) >= self.size and not self._ended:
+                self._changed.wait()
+        elif self._policy == "drop_newest":
+            self._dropped()
+            return False
+        elif isinstance(self._items, deque):
+            self._items.popleft()
+            self._dropped()
+        return True
+
+    def _put_latest(self, items: OrderedDict[Any, T], item: T) -> None:
+        product = getattr(item, "product_id", None)
+        # What has no product has no newer one either.
+        key = next(self._keys) if product is None else product
+        if items.pop(key, None) is not None:
+            self._dropped()
+        elif len(items) >= self.size:
+            items.popitem(last=False)
+            self._dropped()
+        items[key] = item
+
+    def take(self, most: int, enough: int = 1, within: float = 0.0) -> list[T]:
+        """Up to *most* items, once there are *enough* or the first is *within* seconds old; empty at the very end."""
+        with self._changed:
+            self._enough = min(enough, self.size)
+            while not self._ended and len(self._items) < self._enough:
+                left = self._first_at + within - time.monotonic() if self._items else None
+                if left is not None and left <= 0:
+                    break
+                self._changed.wait(left)
+            items = self._items
+            if isinstance(items, OrderedDict):
+                taken = [items.popitem(last=False)[1] for _ in range(min(most, len(items)))]
+            else:
+                taken = [items.popleft() for _ in range(min(most, len(items)))]
+            self._first_at = time.monotonic()
+            self._changed.notify_all()
+        return taken
+
+    def end(self) -> None:
+        """Let no more in; what is here can still be taken."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def clear(self) -> int:
+        """End, and forget what is here: so many items."""
+        with self._changed:
+            self._ended = True
+            forgotten = len(self._items)
+            self._items.clear()
+            self._changed.notify_all()
+            return forgotten
