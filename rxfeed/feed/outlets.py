@@ -23,7 +23,7 @@ class Outlets:
         self.keepalive: SideStream[KeepalivePong] = SideStream(self._failed)
         self.malformed: SideStream[Malformed] = SideStream(self._failed)
         self._lag_threshold = lag_threshold
-        self._lagging = False
+        self.lagging = False
 
     def report(self, status: FeedStatus) -> None:
         log.info("%s", status)
@@ -48,12 +48,12 @@ class Outlets:
         stats.lag = seconds
         if seconds > stats.max_lag:
             stats.max_lag = seconds
-        if self._lagging:
+        if self.lagging:
             if seconds < self._lag_threshold / 2:
-                self._lagging = False
+                self.lagging = False
                 self.report(CaughtUp())
         elif seconds > self._lag_threshold:
-            self._lagging = True
+            self.lagging = True
             self.report(Lagging(seconds=seconds))
 
     def end(self, cause: Exception | None) -> None:

@@ -63,6 +63,9 @@ class Session:
             outlets.report(Connected(url=url))
             while not self._stopping:
                 self._turn()
+        except WentSilent:
+            connection.close(timeout=0)  # who says nothing will not say goodbye either
+            raise
         finally:
             connection.close()
 
@@ -85,6 +88,8 @@ class Session:
         before = self._clock.now()
         self._speak(before)
         unread = self._connection.more
+        if self._outlets.lagging and not self._connection.ready():
+            self._outlets.lag(0.0)
         events = self._connection.receive(self._clock.real(self._remaining(before)))
         now = self._clock.now()
         if now - before > 0.001:
@@ -135,31 +140,33 @@ class Session:
         continuity, checks = self._continuity, self._continuity.checks
         received_ns = self._connection.received_ns
         heard = False
-        for event in events:
-            if not isinstance(event, bytes):
-                self._control(event, now)
-                continue
-            stats.bytes += len(event)
-            message = decode(event)
-            if isinstance(message, Malformed):
-                self._unreadable(message)
-                continue
-            kind = type(message)
-            check = checks.get(kind)
-            if check is not None and not self._checked(check, message, now):
-                continue
-            stamp(message, Origin(event, received_ns, continuity.epoch(message.product_id)))
-            types[kind] = types.get(kind, 0) + 1
-            emit(message)
-            if kind is Subscriptions or kind is ErrorMessage:
-                self._answer(message)
-            else:
-                heard = True
-            if self._stopping:
-                return
-        if heard:
-            self.heard = True
-            self._watchdog.heard(now)
+        try:
+            for event in events:
+                if not isinstance(event, bytes):
+                    self._control(event, now)
+                    continue
+                stats.bytes += len(event)
+                message = decode(event)
+                if isinstance(message, Malformed):
+                    self._unreadable(message)
+                    continue
+                kind = type(message)
+                check = checks.get(kind)
+                if check is not None and not self._checked(check, message, now):
+                    continue
+                stamp(message, Origin(event, received_ns, continuity.epoch(message.product_id)))
+                types[kind] = types.get(kind, 0) + 1
+                emit(message)
+                if kind is Subscriptions or kind is ErrorMessage:
+                    self._answer(message)
+                else:
+                    heard = True
+                if self._stopping:
+                    return
+        finally:  # a close frame after it does not make a good message undone
+            if heard:
+                self.heard = True
+                self._watchdog.heard(now)
 
     def _checked(self, check: Callable[[Message], bool], message: Message, now: float) -> bool:
         """True for a message to deliver; the gap that it shows is said before it."""

@@ -14,6 +14,8 @@ Pair = tuple[str, str | None]
 # The exchange acknowledges these under other names.
 _ALIASES = {"level2_50": "level2_batch", "ticker_1000": "ticker_batch"}
 
+_WITHOUT_PRODUCTS = ("status", "balance")
+
 
 class Wanted:
     """Changes may come from any thread; the connection's own asks what is to be said.
@@ -89,7 +91,7 @@ class Wanted:
             extra = {key: value for key, value in named.items() if key not in ("name", "product_ids")}
             if extra:
                 self._extras[name] = extra
-            products = dict.fromkeys((*subscription.products, *own))
+            products = () if name in _WITHOUT_PRODUCTS else dict.fromkeys((*subscription.products, *own))
             pairs += [(name, product) for product in products] or [(name, None)]
         return pairs
 

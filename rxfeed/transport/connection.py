@@ -101,6 +101,11 @@ class Connection:
         """True while what has come is not read yet, as far as is known."""
         return self._more
 
+    def ready(self) -> bool:
+        """True where `receive` would not have to wait."""
+        assert self._selector is not None
+        return self._more or bool(self._selector.select(0))
+
     def receive(self, timeout: float | None) -> list[Received]:
         """What has come: messages (`Oversized` for one over `max_size`), pongs, at last `Closed`.
 

@@ -55,7 +55,8 @@ def _trade(price: Any, size: Any, time: Any, product_id: str, fields: dict[str, 
 
 
 def ticker(price: Any, *, time: Any = 0, product_id: str = "BTC-USD", epoch: int = 0, **fields: Any) -> Ticker:
-    message = Ticker(product_id=product_id, sequence=next(_ids), price=Decimal(price), time=at(time), **fields)
+    given: dict[str, Any] = {"sequence": next(_ids)} | fields
+    message = Ticker(product_id=product_id, price=Decimal(price), time=at(time), **given)
     return in_epoch(message, epoch)
 
 

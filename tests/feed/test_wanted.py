@@ -1,0 +1,150 @@
+"""Wanted: what is said so that a connection has what is wanted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rxfeed.feed.wanted import Wanted
+from rxfeed.messages import ChannelSubscription, Subscriptions
+from rxfeed.protocol import Credentials, Subscription
+
+
+def of(products: Any, channels: Any) -> Subscription:
+    return Subscription.of(products, channels)
+
+
+def said(texts: list[str]) -> list[tuple[str, dict[str, list[str]]]]:
+    """Kind, and products by channel, of each message."""
+    found = []
+    for text in texts:
+        message = json.loads(text)
+        channels = {each["name"]: each.get("product_ids", []) for each in message["channels"]}
+        found.append((message["type"], channels))
+    return found
+
+
+def opened(products: Any = "A-B", channels: Any = "ticker") -> Wanted:
+    wanted = Wanted(of(products, channels))
+    wanted.opening(None, "")
+    return wanted
+
+
+def test_a_connection_begins_with_what_the_user_wrote() -> None:
+    subscription = of(["A-B", "C-D"], ["ticker", {"name": "matches", "product_ids": ["E-F"]}])
+    assert Wanted(subscription).opening(None, "") == [subscription.text()]
+
+
+def test_changes_that_gather_are_said_at_once() -> None:
+    wanted = opened(["A-B", "C-D"], ["ticker", "matches"])
+    wanted.add(of("E-F", ["ticker", "heartbeat"]))
+    wanted.add(of("G-H", "ticker"))
+    wanted.remove(of("A-B", ["ticker", "matches"]))
+    assert said(wanted.changes(None, "")) == [
+        ("unsubscribe", {"ticker": ["A-B"], "matches": ["A-B"]}),
+        ("subscribe", {"ticker": ["E-F", "G-H"], "heartbeat": ["E-F"]}),
+    ]
+    assert wanted.changes(None, "") == []
+
+
+def test_changes_that_cancel_one_another_are_not_said() -> None:
+    wanted = opened()
+    wanted.add(of("C-D", "ticker"))
+    wanted.remove(of("C-D", "ticker"))
+    wanted.remove(of("A-B", "ticker"))
+    wanted.add(of("A-B", "ticker"))
+    assert wanted.changes(None, "") == []
+
+
+def test_a_new_connection_is_told_all_of_it() -> None:
+    wanted = opened(["A-B", "C-D"], "ticker")
+    wanted.add(of([], "status"))
+    wanted.remove(of("A-B", "ticker"))
+    wanted.changes(None, "")
+    assert said(wanted.opening(None, "")) == [("subscribe", {"ticker": ["C-D"], "status": []})]
+
+
+def test_nothing_is_said_where_nothing_is_wanted() -> None:
+    wanted = opened()
+    wanted.remove(of("A-B", "ticker"))
+    assert said(wanted.changes(None, "")) == [("unsubscribe", {"ticker": ["A-B"]})]
+    assert wanted.opening(None, "") == []
+
+
+def test_without_products_a_whole_channel_goes() -> None:
+    wanted = opened(["A-B", "C-D"], ["ticker", "matches"])
+    wanted.remove(of([], "ticker"))
+    assert said(wanted.changes(None, "")) == [("unsubscribe", {"ticker": ["A-B", "C-D"]})]
+
+
+def test_what_a_channel_says_beside_its_products_is_said_again() -> None:
+    wanted = opened([], [{"name": "balance", "account_ids": ["a"]}])
+    wanted.add(of("A-B", "ticker"))
+    wanted.changes(None, "")
+    (text,) = wanted.opening(None, "")
+    assert {"name": "balance", "account_ids": ["a"]} in json.loads(text)["channels"]
+
+
+def test_each_message_is_signed() -> None:
+    wanted = opened()
+    wanted.add(of("C-D", "full"))
+    (text,) = wanted.changes(Credentials("k", "c2VjcmV0", "p"), "17.0")
+    message = json.loads(text)
+    assert (message["key"], message["timestamp"]) == ("k", "17.0")
+    assert message["signature"]
+
+
+def test_answers_are_matched_under_the_exchange_s_names() -> None:
+    wanted = opened(["A-B", "C-D"], ["level2_batch", "ticker_batch", "status"])
+    answer = Subscriptions(
+        channels=(
+            ChannelSubscription("level2_50", ("C-D", "A-B")),
+            ChannelSubscription("ticker_1000", ("A-B",)),
+            ChannelSubscription("status", ()),
+        )
+    )
+    # `status` takes no products, though it was given some with the others.
+    assert wanted.missing(answer) == (("ticker_batch", "C-D"),)
+    assert ("level2_batch", "A-B") in wanted.pairs
+
+
+PAIRS = st.tuples(st.sampled_from(["A-B", "C-D", "E-F"]), st.sampled_from(["ticker", "matches", "full"]))
+STEPS = st.lists(st.tuples(st.sampled_from(["add", "remove", "say", "reconnect"]), PAIRS), max_size=40)
+
+
+@given(STEPS)
+def test_an_exchange_that_does_as_it_is_told_ends_up_with_what_is_wanted(steps: list[Any]) -> None:
+    wanted, model, held = opened(), {("ticker", "A-B")}, {("ticker", "A-B")}
+
+    def hear(texts: list[str]) -> None:
+        for kind, channels in said(texts):
+            pairs = {(channel, product) for channel, products in channels.items() for product in products}
+            assert pairs
+            assert (not pairs & held) if kind == "subscribe" else pairs <= held
+            held.symmetric_difference_update(pairs)
+
+    for step, (product, channel) in steps:
+        if step == "add":
+            wanted.add(of(product, channel))
+            model.add((channel, product))
+        elif step == "remove":
+            wanted.remove(of(product, channel))
+            model.discard((channel, product))
+        elif step == "say":
+            hear(wanted.changes(None, ""))
+            assert held == model
+        else:
+            held.clear()
+            for text in wanted.opening(None, ""):
+                message = json.loads(text)
+                root = message.get("product_ids", [])
+                for each in message["channels"]:
+                    name = each if isinstance(each, str) else each["name"]
+                    own = root if isinstance(each, str) else each["product_ids"]
+                    held.update((name, one) for one in own)
+            assert held == model
+    hear(wanted.changes(None, ""))
+    assert held == model
