@@ -199,15 +199,13 @@ class Continuity:
         return self._jump(run, number, time, copy=copy)
 
     def _jump(self, run: _Run, number: int, time: datetime, *, copy: bool) -> bool:
-        if run.last < 0 or number <= run.last:
-            if run.last >= 0 and not (run.fresh and self._began_anew(run, time)):
+        if 0 <= number <= run.last:
+            if not (run.fresh and self._began_anew(run, time)):
                 return False
-            if copy and run.last < 0:
-                return self._run_ahead(run, number)
             run.ahead.clear()
         elif copy:
             return self._run_ahead(run, number)
-        else:
+        elif run.last >= 0:
             self._miss(run, number - 1)
         seen = number in run.ahead
         run.ahead = {each for each in run.ahead if each > number}

@@ -216,6 +216,13 @@ def test_the_copy_may_run_ahead() -> None:
     assert run(continuity, messages) == ([messages[0], ahead, messages[2], messages[4]], [])
 
 
+def test_the_copy_may_be_the_first_that_comes() -> None:
+    continuity = watching("full", "matches")
+    ahead, five = match(sequence=6, trade_id=1, time=6), order(5)
+    assert run(continuity, [ahead, five, ahead, order(7)])[0][:2] == [ahead, five]
+    assert continuity.missed == []
+
+
 def test_a_gap_does_not_name_what_the_copy_brought() -> None:
     continuity = watching("full", "matches")
     ahead = match(sequence=7, trade_id=1, time=7)

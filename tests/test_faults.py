@@ -1,0 +1,301 @@
+"""A fault at a time: what the status says, that the data goes on, and that every trade is accounted for.
+
+The market stands still until it is told to move, waiting runs on a clock fifty times as fast, and the ledger is that of
+the trades: each one of the market is delivered once and in order, or lies in a gap that was reported.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import trustme
+
+from rxfeed import (
+    AuthenticationFailed,
+    CertificateInvalid,
+    ConnectFailed,
+    ConnectionLost,
+    Credentials,
+    Feed,
+    HandshakeRejected,
+    HostRetired,
+    Match,
+    Reconnect,
+    ServerClosed,
+    Ticker,
+    WentSilent,
+)
+from rxfeed.feed import Clock, Connected, Connecting, Disconnected, Ended, FeedStatus, Gap, Reconnecting
+from rxfeed.messages import Message
+from rxfeed.sim import Exchange, faults
+from tests.support.collect import Collected
+
+BTC = "BTC-USD"
+FAST = Clock(speed=50)
+CHANNELS = ["matches", "ticker", "heartbeat"]
+
+
+@dataclass
+class Run:
+    """A market, a feed on it, and everything that the feed said."""
+
+    exchange: Exchange
+    feed: Feed
+    got: Collected[Message]
+    status: Collected[FeedStatus]
+    first_trade: int
+    deliveries: list[float] = field(default_factory=list)
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [each for each in self.status.items if isinstance(each, kind)]
+
+    @property
+    def trades(self) -> list[int]:
+        return [m.trade_id for m in list(self.got.items) if isinstance(m, Match)]
+
+    @property
+    def gaps(self) -> list[int]:
+        return [n for gap in self.of(Gap) if gap.channel == "matches" for n in range(gap.first, gap.last + 1)]
+
+    def move_until(self, ready: Callable[[], Any], timeout: float = 15) -> None:
+        """Let orders come in until *ready*."""
+        deadline = time.monotonic() + timeout
+        while not ready():
+            assert time.monotonic() < deadline, self.status.items[-4:]
+            self.exchange.step(5)
+            time.sleep(0.002)
+
+    def settle(self) -> None:
+        """A hundred orders more, and heartbeats after them: now everything has come, or is known not to."""
+        self.exchange.step(100)
+        self.exchange.advance(3)
+        last = self.exchange.last_trade_id(BTC)
+        deadline = time.monotonic() + 10
+        while last not in {*self.trades, *self.gaps}:
+            assert time.monotonic() < deadline, (last, self.trades[-3:], self.gaps, self.status.items[-3:])
+            time.sleep(0.002)
+
+    def account(self) -> None:
+        trades, gaps = self.trades, self.gaps
+        assert trades == sorted(set(trades)), "each once, and in order"
+        assert len(gaps) == len(set(gaps))
+        assert not set(trades) & set(gaps)
+        assert sorted([*trades, *gaps]) == list(range(self.first_trade, self.exchange.last_trade_id(BTC) + 1))
+        tickers = [m.sequence for m in self.got.items if isinstance(m, Ticker)]
+        by_connection = [[]]  # type: list[list[int]]
+        for before, after in zip([0, *tickers], tickers, strict=False):
+            if after <= before:
+                by_connection.append([])
+            by_connection[-1].append(after)
+        assert len(by_connection) <= len(self.of(Connected))
+        assert [m.epoch for m in self.got.items if m.product_id == BTC] == sorted(
+            m.epoch for m in self.got.items if m.product_id == BTC
+        )
+
+
+@contextmanager
+def running(*script: faults.Fault, exchange: dict[str, Any] | None = None, **settings: Any) -> Iterator[Run]:
+    with Exchange([BTC], seed=9, auto=False, faults=list(script), **(exchange or {})) as market:
+        market.step(200)  # so that there is a last trade to begin with
+        options: dict[str, Any] = {
+            "reconnect": Reconnect(initial=0, maximum=0),
+            "stale_after": None,
+            "pong_timeout": 30,
+            "heartbeat_timeout": 1e9,
+            "clock": FAST,
+        }
+        feed = Feed(BTC, CHANNELS, url=market.url, **(options | settings))
+        run = Run(market, feed, Collected(feed), Collected(feed.status), market.last_trade_id(BTC) + 1)
+        with feed:
+            yield run
+
+
+ENDS: list[tuple[faults.Fault, type[Exception], str]] = [
+    (faults.Close(1000, "bye", after=40, connection=1), ServerClosed, "1000 bye"),
+    (faults.Close(1001, "going away", after=40, connection=1), ServerClosed, "1001 going away"),
+    (faults.Close(None, after=40, connection=1), ServerClosed, "1005"),
+    (faults.Close(4321, "ü", after=40, connection=1), ServerClosed, "4321 ü"),
+    (faults.Close(999, after=40, connection=1), ConnectionLost, "not WebSocket"),
+    (faults.SlowReaderKick(after=40, connection=1), ServerClosed, "1008"),
+    (faults.Vanish(after=40, connection=1), ConnectionLost, "without a close frame"),
+    (faults.Reset(after=40, connection=1), ConnectionLost, ""),
+    (faults.HalfOpen(after=40, connection=1), WentSilent, "a ping was not answered"),
+    (faults.NoPong(after=40, connection=1), WentSilent, "a ping was not answered"),
+]
+
+
+@pytest.mark.parametrize(("fault", "cause", "text"), ENDS, ids=[f"{f!r}"[:40] for f, _, _ in ENDS])
+def test_a_connection_that_ends(fault: faults.Fault, cause: type[Exception], text: str) -> None:
+    with running(fault) as run:
+        run.exchange.wait_for_clients()
+        run.move_until(lambda: len(run.of(Connected)) == 2)
+        run.exchange.wait_for_clients()
+        run.settle()
+        run.account()
+        (disconnected,), (again,) = run.of(Disconnected), run.of(Reconnecting)
+        assert isinstance(disconnected.cause, cause)
+        assert text in str(disconnected.cause)
+        assert again.cause is disconnected.cause
+        assert (again.attempt, run.feed.stats.reconnects) == (2, 1)
+        assert run.got.items[-1].epoch == 1 + len(run.of(Gap))
+
+
+@pytest.mark.parametrize("hold", [False, True])
+def test_silence_is_stale_though_pongs_come(hold: bool) -> None:
+    with running(faults.Silence(hold=hold, after=40, connection=1), stale_after=20, ping_interval=5) as run:
+        run.exchange.wait_for_clients()
+        run.move_until(lambda: len(run.of(Connected)) == 2)
+        run.exchange.wait_for_clients()
+        run.settle()
+        run.account()
+        assert [str(each.cause) for each in run.of(Disconnected)] == ["no data for 20 s"]
+        assert run.feed.stats.pongs > 0
+
+
+HANDSHAKES: list[tuple[faults.Fault, type[Exception], str]] = [
+    (faults.SlowHandshake(30, connection=1), ConnectFailed, "timed out"),
+    (faults.HalfOpen(before_handshake=True, connection=1), ConnectFailed, "timed out"),
+    (faults.Reset(before_handshake=True, connection=1), ConnectFailed, ""),
+    (faults.Vanish(before_handshake=True, connection=1), ConnectFailed, ""),
+    (faults.Status(503, connection=1), HandshakeRejected, "503"),
+    (faults.Status(429, retry_after=40, connection=1), HandshakeRejected, "429"),
+]
+
+
+@pytest.mark.parametrize(("fault", "cause", "text"), HANDSHAKES, ids=[f"{f!r}"[:40] for f, _, _ in HANDSHAKES])
+def test_a_handshake_that_fails(fault: faults.Fault, cause: type[Exception], text: str) -> None:
+    with running(fault, connect_timeout=0.3) as run:
+        run.exchange.wait_for_clients()
+        run.settle()
+        run.account()
+        (disconnected,), (again,) = run.of(Disconnected), run.of(Reconnecting)
+        assert isinstance(disconnected.cause, cause)
+        assert text in str(disconnected.cause)
+        if isinstance(disconnected.cause, HandshakeRejected):
+            assert again.delay == (40 if disconnected.cause.status == 429 else pytest.approx(1, abs=1))
+        assert [each.attempt for each in run.of(Connecting)] == [1, 2]
+        assert run.gaps == []
+
+
+def test_a_slow_handshake_is_waited_for() -> None:
+    with running(faults.SlowHandshake(0.3)) as run:
+        run.exchange.wait_for_clients()
+        run.settle()
+        run.account()
+        assert run.of(Disconnected) == []
+
+
+def test_nobody_listens_for_a_while() -> None:
+    with running(faults.Refuse(0.1, after=40, connection=1), faults.Close(1001, after=40, connection=1)) as run:
+        run.exchange.wait_for_clients()
+        run.move_until(lambda: len(run.of(Connected)) == 2)
+        run.exchange.wait_for_clients()
+        run.settle()
+        run.account()
+        causes = [each.cause for each in run.of(Disconnected)]
+        assert isinstance(causes[0], ServerClosed)
+        assert len(causes) > 1
+        assert all("refused" in str(cause) for cause in causes[1:])
+        delays = [each.delay for each in run.of(Reconnecting)]
+        assert all(delay <= 1 for delay in delays)
+
+
+# ---- no hope
+
+FATAL: list[tuple[faults.Fault, type[Exception]]] = [
+    (faults.Close(1000, "deprecated hostname"), HostRetired),
+    (faults.Status(401), HandshakeRejected),
+]
+
+
+@pytest.mark.parametrize(("fault", "cause"), FATAL, ids=["deprecated hostname", "401"])
+def test_what_is_not_tried_again(fault: faults.Fault, cause: type[Exception]) -> None:
+    with running(fault) as run:
+        run.got.wait_for_end()
+        assert isinstance(run.got.error, cause)
+        assert len(run.of(Connecting)) == 1
+        (ended,) = run.of(Ended)
+        assert ended.cause is run.got.error
+
+
+def test_credentials_that_are_not_accepted() -> None:
+    right, wrong = Credentials("key", "c2VjcmV0", "phrase"), Credentials("key", "b3RoZXI=", "phrase")
+    with running(exchange={"credentials": right}, credentials=wrong) as run:
+        run.got.wait_for_end()
+        assert isinstance(run.got.error, AuthenticationFailed)
+
+
+def test_a_wrong_certificate() -> None:
+    authority, stranger = trustme.CA(), trustme.CA()
+    context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    stranger.issue_cert("127.0.0.1").configure_cert(context)
+    authority.configure_trust(trusting)
+    with running(exchange={"ssl": context}, ssl_context=trusting) as run:
+        run.got.wait_for_end()
+        assert isinstance(run.got.error, CertificateInvalid)
+
+
+# ---- frames, on a connection that goes on
+
+MATCHES = {"match"}
+FRAMES: list[tuple[str, list[faults.Fault], dict[str, int]]] = [
+    ("malformed JSON", [faults.Malformed(after=n) for n in (20, 30, 40)], {"malformed": 3}),
+    ("bad UTF-8", [faults.BadUtf8(after=20)], {"malformed": 1}),
+    ("oversized", [faults.Oversized(3_000_000, after=20)], {"malformed": 1}),
+    ("fragmented", [faults.Fragmented(5, count=10, after=20)], {}),
+    ("masked", [faults.Masked(10, after=20)], {}),
+    ("duplicates", [faults.Duplicate(7, types=MATCHES, after=10)], {"duplicates": 7}),
+    ("missing", [faults.Drop(3, types=MATCHES, after=10)], {"gapped": 3, "gaps": 1}),
+    ("reordered", [faults.Reorder(2, types=MATCHES, after=10)], {"gapped": 1, "gaps": 1, "duplicates": 1}),
+    ("data before the ack", [faults.EarlyData(3)], {}),
+    ("the clock jumps on", [faults.ClockJump(3600, after=20)], {}),
+    ("the clock jumps back", [faults.ClockJump(-3600, after=20)], {}),
+    ("held back for a while", [faults.Silence(hold=True, after=20), faults.Recover(after=60)], {}),
+]
+
+
+@pytest.mark.parametrize(("name", "script", "counters"), FRAMES, ids=[name for name, _, _ in FRAMES])
+def test_frames_that_are_not_as_they_should_be(name: str, script: list[faults.Fault], counters: dict[str, int]) -> None:
+    with running(*script, max_size=2_000_000) as run:
+        run.exchange.wait_for_clients()
+        run.move_until(lambda: len(run.exchange.log) == len(script))
+        run.settle()
+        run.account()
+        stats, sent = run.feed.stats, run.exchange.sent
+        wait_until(lambda: sent.frames == stats.messages + stats.malformed + stats.duplicates)
+        assert run.of(Disconnected) == []
+        for counter in ("malformed", "duplicates", "gaps", "gapped"):
+            assert (counter, getattr(stats, counter)) == (counter, counters.get(counter, 0))
+        dropped = {each.trade_id for entry in run.exchange.log for each in entry.concerned}
+        if name in ("missing", "reordered"):
+            assert set(run.gaps) == dropped
+        raised = counters.get("gaps", 0) + counters.get("malformed", 0)
+        assert run.got.items[-1].epoch == raised
+
+
+def test_a_trade_dropped_at_the_end_is_found_by_the_heartbeats() -> None:
+    with running() as run:
+        run.exchange.wait_for_clients()
+        run.move_until(lambda: len(run.trades) > 10)
+        run.exchange.drain()
+        run.exchange.inject(faults.Drop(1000, types=MATCHES))
+        last = run.exchange.last_trade_id(BTC)
+        run.exchange.step(50)
+        known = run.exchange.last_trade_id(BTC)
+        run.exchange.advance(2)
+        wait_until(lambda: known in run.gaps)
+        assert run.trades[-1] == last
+        assert run.gaps == list(range(last + 1, run.gaps[-1] + 1))
+
+
+def wait_until(ready: Callable[[], bool], timeout: float = 10) -> None:
+    deadline = time.monotonic() + timeout
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
