@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
 def _play(
     exchange: Exchange, collection: Collection[Any], options: argparse.Namespace, asked_to_end: Callable[[], bool]
 ) -> Summary:
-    feed = Feed(PRODUCTS, CHANNELS, url=exchange.url, ping_interval=1.0)
+    feed = Feed(PRODUCTS, CHANNELS, url=exchange.url, ping_interval=1.0, reconnect=False)
     board = Board(PRODUCTS)
     compose(feed, collection, board, options.window)
     try:

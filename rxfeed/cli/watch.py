@@ -14,7 +14,22 @@ from typing import Any
 from rxfeed.cli.lines import line
 from rxfeed.cli.streams import on_signals, printable, silence_stdout
 from rxfeed.errors import ConfigError, RxfeedError
-from rxfeed.feed import Connected, Connecting, Ended, Feed, FeedStatus, Rejected, Subscribed
+from rxfeed.feed import (
+    CaughtUp,
+    Connected,
+    Connecting,
+    Disconnected,
+    Ended,
+    Feed,
+    FeedStatus,
+    Gap,
+    HeartbeatBack,
+    HeartbeatMissing,
+    Lagging,
+    Reconnecting,
+    Rejected,
+    Subscribed,
+)
 from rxfeed.messages import ErrorMessage, Malformed, Message, Subscriptions
 from rxfeed.protocol import Credentials
 
@@ -54,6 +69,7 @@ class _Watch:
         self._as_json = as_json
         self._items: Queue[Any] = Queue(_QUEUE)
         self._over = threading.Event()
+        self._connected = False
         self._granted = False
         self._refusal = ""
         self._refused_at: float | None = None
@@ -103,7 +119,24 @@ class _Watch:
             case Connecting(url=url):
                 _say(f"connecting to {url}")
             case Connected():
+                self._connected = True
                 _say("connected")
+            case Disconnected(cause=cause):
+                if not self._connected:  # a wrong address does not get better by trying
+                    raise RxfeedError(printable(str(cause) or repr(cause)))
+                _say(f"connection lost: {cause}")
+            case Reconnecting(delay=delay):
+                _say(f"again in {delay:.1f} s")
+            case Gap(product_id=product, channel=channel, first=first, last=last):
+                _say(f"missed {first} to {last} of {product} on {channel}")
+            case HeartbeatMissing(product_id=product, seconds=seconds):
+                _say(f"no heartbeat of {product} for {seconds:g} s")
+            case HeartbeatBack(product_id=product):
+                _say(f"the heartbeat of {product} is back")
+            case Lagging(seconds=seconds):
+                _say(f"printing is {seconds:.1f} s behind")
+            case CaughtUp():
+                _say("printing has caught up")
             case Subscribed(channels=channels):
                 self._granted = bool(channels)
                 told = (f"{each.name} ({', '.join(each.product_ids or ()) or 'all'})" for each in channels)

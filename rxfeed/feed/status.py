@@ -14,6 +14,11 @@ class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
 
+    def __str__(self) -> str:
+        """One line for a log, which has a time of its own: `Gap product_id=BTC-USD channel=matches first=3 last=4`."""
+        said = (f"{name}={getattr(self, name)}" for name in self.__struct_fields__ if name != "at")
+        return " ".join((type(self).__name__, *said))
+
 
 # ---- the connection
 

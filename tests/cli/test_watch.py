@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rxfeed.cli import main
-from rxfeed.sim import Exchange
+from rxfeed.sim import Exchange, faults
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -62,8 +62,8 @@ def test_frames_of_every_kind_are_a_line_each(capsys: pytest.CaptureFixture[str]
         "no message",
         '{"type":"status","products":[{"id":"A-B"}],"currencies":[]}',
     ]
-    with Exchange.serving(frames, then="close") as exchange:
-        assert main(["watch", "A-B", "--url", exchange.url]) == 1
+    with Exchange.serving(frames) as exchange:
+        assert main(["watch", "A-B", "--url", exchange.url, "--count", "6"]) == 0
     out, err = capsys.readouterr()
     assert [line.split("  ", 1)[1] for line in out.splitlines()] == [
         "A-B         ticker                  1.50               2  buy",
@@ -74,7 +74,16 @@ def test_frames_of_every_kind_are_a_line_each(capsys: pytest.CaptureFixture[str]
         "-           status        1 products, 0 currencies",
     ]
     assert "malformed frame: not JSON" in err
-    assert err.endswith("rxfeed watch: the server closed the connection: 1000\n")
+
+
+def test_it_comes_back_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    script = [faults.Close(1001, "going away", after=40, connection=1), faults.Drop(2, types={"match"}, after=5)]
+    with Exchange(["BTC-USD"], rate=1000, faults=script) as exchange:
+        assert main(["watch", "BTC-USD", "--channel", "matches", "--url", exchange.url, "--count", "80"]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 80
+    assert "connection lost: the server closed the connection: 1001 going away\nagain in " in err
+    assert "of BTC-USD on matches" in err
 
 
 def test_json_stays_one_line_a_frame(capsys: pytest.CaptureFixture[str]) -> None:
