@@ -27,20 +27,23 @@ class Crowd(Generic[T]):
 
     def __init__(self, failed: Callable[[], None]) -> None:
         self._failed = failed
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._wishes: dict[abc.ObserverBase[T], Wish | None] = {}
         self._over = False
         self._cause: Exception | None = None
 
     def join(self, observer: abc.ObserverBase[T], wish: Wish | None = None) -> abc.DisposableBase:
         """Let *observer* in, for what its *wish* names or (`None`) for everything; after the end it is told of that."""
-        with self._lock:
+        with self.lock:
             if not self._over:
                 self._wishes[observer] = wish
                 self._changed()
                 return Disposable(lambda: self._leave(observer))
         _end(observer, self._cause)
         return Disposable()
+
+    def everybody(self) -> tuple[abc.ObserverBase[T], ...]:
+        return tuple(self._wishes)
 
     def deliver(self, observers: tuple[abc.ObserverBase[T], ...], item: T) -> None:
         for observer in observers:
@@ -51,11 +54,11 @@ class Crowd(Generic[T]):
 
     def end(self, cause: Exception | None) -> None:
         """Complete every observer, or fail them with *cause*; only the first call counts."""
-        with self._lock:
+        with self.lock:
             if self._over:
                 return
             self._over, self._cause = True, cause
-            observers = tuple(self._wishes)
+            observers = self.everybody()
             self._wishes.clear()
             self._changed()
         unhandled = False
@@ -72,7 +75,7 @@ class Crowd(Generic[T]):
             log.error("the stream ended, and a subscriber without on_error cannot tell: %r", cause)
 
     def _leave(self, observer: abc.ObserverBase[T]) -> None:
-        with self._lock:
+        with self.lock:
             if observer in self._wishes:
                 del self._wishes[observer]
                 self._changed()
@@ -111,7 +114,7 @@ class Hub(Crowd[Message]):
         self.deliver(observers, message)
 
     def _route(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
-        with self._lock:
+        with self.lock:
             # Product ids come from outside: they must not grow the table without bound.
             if len(self._routes) >= _MOST_ROUTES:
                 self._routes = {}
@@ -136,10 +139,10 @@ class SideStream(Observable[T]):
         self._newest = newest
 
     def emit(self, item: T) -> None:
-        with self._crowd._lock:
+        with self._crowd.lock:
             if self._newest:
                 self._newest = (item,)
-            observers = tuple(self._crowd._wishes)
+            observers = self._crowd.everybody()
         self._crowd.deliver(observers, item)
 
     def end(self) -> None:
@@ -148,7 +151,7 @@ class SideStream(Observable[T]):
     def _subscribe_core(
         self, observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
-        with self._crowd._lock:  # so that nothing newer overtakes the replayed item
+        with self._crowd.lock:  # so that nothing newer overtakes the replayed item
             for item in self._newest:
                 observer.on_next(item)
             return self._crowd.join(observer)

@@ -1,0 +1,41 @@
+"""What type checkers infer of a pipeline; pyright fails on a wrong one, and running it does nothing but run."""
+
+from typing import assert_type
+
+from reactivex import Observable
+from reactivex import operators as ops
+
+from rxfeed import (
+    Feed,
+    FeedStatus,
+    KeepalivePong,
+    Malformed,
+    Match,
+    Message,
+    PriceCross,
+    Ticker,
+    VolumeWindow,
+    matches,
+    price_crossing,
+    tickers,
+    window_volume,
+)
+from rxfeed.operators import level2
+
+
+def test_each_operator_says_what_comes_out() -> None:
+    feed = Feed("BTC-USD", "matches")
+    assert_type(feed.pipe(matches()), Observable[Match])
+    assert_type(feed.pipe(tickers("BTC-USD")), Observable[Ticker])
+    assert_type(feed.pipe(window_volume(60)), Observable[VolumeWindow])
+    assert_type(feed.pipe(price_crossing("BTC-USD", "1")), Observable[PriceCross])
+    assert_type(feed.pipe(level2(), ops.map(lambda message: message.product_id)), Observable[str])
+    assert_type(feed.pipe(window_volume(60), ops.map(lambda window: window.count)), Observable[int])
+    assert_type(feed.pipe(ops.filter(lambda message: message.epoch > 0)), Observable[Message])
+
+
+def test_side_streams() -> None:
+    feed = Feed("BTC-USD", "matches")
+    assert_type(feed.status, Observable[FeedStatus])
+    assert_type(feed.keepalive, Observable[KeepalivePong])
+    assert_type(feed.malformed, Observable[Malformed])
