@@ -1,6 +1,7 @@
-"""A local exchange: a real WebSocket server that makes markets and plays recordings."""
+"""A local exchange: a real WebSocket server that makes markets, plays recordings, and fails on demand."""
 
-from rxfeed.sim.clients import Ledger
+from rxfeed.sim import faults
 from rxfeed.sim.exchange import Exchange
+from rxfeed.sim.ledger import Fired, FrameId, Ledger
 
-__all__ = ["Exchange", "Ledger"]
+__all__ = ["Exchange", "Fired", "FrameId", "Ledger", "faults"]

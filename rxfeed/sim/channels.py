@@ -21,7 +21,7 @@ from rxfeed.sim.events import (
 )
 from rxfeed.sim.frames import Frame, encode, text_frame
 from rxfeed.sim.market import Market
-from rxfeed.sim.product import MICROSECONDS, size_text, time_text
+from rxfeed.sim.product import MICROSECONDS, size_text
 from rxfeed.sim.status import status
 from rxfeed.sim.ticker import Ticker, TickerTape
 
@@ -179,7 +179,7 @@ class Channels:
             "product_id": product_id,
             "asks": levels("sell"),
             "bids": levels("buy"),
-            "time": time_text(self._market.micros),
+            "time": self._market.clock(),
         }
 
     def _l2update(self, product_id: str, levels: Iterable[Level], time: str) -> Mapping[str, object]:

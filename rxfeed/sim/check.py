@@ -23,6 +23,12 @@ def number(name: str, value: object, *, zero: bool = False) -> float:
     raise ConfigError(f"{name}: {value!r} is not a number {'from' if zero else 'above'} 0, up to {HIGHEST:g}")
 
 
+def optional_number(name: str, value: object) -> None:
+    """A number above zero and up to HIGHEST, or `None`."""
+    if value is not None:
+        number(name, value)
+
+
 def integer(name: str, value: object, lowest: int, highest: int) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest:
         return value

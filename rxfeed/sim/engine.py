@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 
 from rxfeed.errors import ConfigError
-from rxfeed.sim.events import Change, Done, Match, Open, OrderEvent, Received, Side
+from rxfeed.sim.events import SIDES, Change, Done, Match, Open, OrderEvent, Received, Side
 from rxfeed.sim.product import SIZE_UNIT, Product, size_text
 
 
@@ -103,6 +104,14 @@ class MatchingEngine:
         self._publish = publish
         self._clock = clock
         self._new_id = new_id
+
+    def levels(self) -> dict[str, list[tuple[Decimal, Decimal]]]:
+        """The book: `bids` and `asks`, each (price, size), best first."""
+        bids, asks = (
+            [(Decimal(self.product.price_text(price)), Decimal(size_text(size))) for price, size in self.sides[side]]
+            for side in SIDES
+        )
+        return {"bids": bids, "asks": asks}
 
     def limit(self, side: Side, price: int, size: int, *, immediate: bool = False) -> str:
         """The id of a limit order; what does not trade at once rests, or is canceled if *immediate*."""

@@ -14,14 +14,15 @@ from typing import Any, Self
 from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.protocol.auth import Credentials
 from rxfeed.sim import check
-from rxfeed.sim.clients import Clients, Ledger
+from rxfeed.sim.clients import Clients
 from rxfeed.sim.engine import MatchingEngine
-from rxfeed.sim.events import SIDES
+from rxfeed.sim.faults import ClockJump, Draw, Fault
+from rxfeed.sim.ledger import Fired, Ledger
 from rxfeed.sim.live import LiveMarket
 from rxfeed.sim.market import Market
 from rxfeed.sim.playback import Playback, Then
-from rxfeed.sim.product import size_text
 from rxfeed.sim.recording import read_recording
+from rxfeed.sim.sabotage import Script
 from rxfeed.sim.server import Server, Source
 
 
@@ -39,7 +40,8 @@ class Exchange:
     authentication; without them, nobody gets in. *subscribe_timeout*: seconds after which a client that has
     not subscribed is closed with 1008; `None`: never. *start*: the virtual time of the first event; `None`:
     now. *ssl*: a server's context, for `wss`. *port*: 0 picks a free one. *backlog*: frames that may wait for
-    a client that reads too slowly, before it is sent `ErrSlowConsume` and closed with 1008.
+    a client that reads too slowly, before it is sent `ErrSlowConsume` and closed with 1008. *faults*: what is
+    to go wrong, and when; see `rxfeed.sim.faults`.
 
     The same arguments (with a *start*), the same requests and the same calls of `step` and `advance` give the
     same frames, byte for byte.
@@ -59,14 +61,13 @@ class Exchange:
         ssl: tls.SSLContext | None = None,
         port: int = 0,
         backlog: int = 100_000,
+        faults: Fault | Draw | Iterable[Fault | Draw] = (),
     ) -> None:
         ids = check.product_ids(products)
         check.integer("seed", seed, -(2**63), 2**63)
         check.number("rate", rate)
-        if speed is not None:
-            check.number("speed", speed)
-        if subscribe_timeout is not None:
-            check.number("subscribe_timeout", subscribe_timeout)
+        check.optional_number("speed", speed)
+        check.optional_number("subscribe_timeout", subscribe_timeout)
         if start is not None:
             check.moment("start", start)
         if credentials is not None and not isinstance(credentials, Credentials):
@@ -81,13 +82,9 @@ class Exchange:
         self._open_source: Callable[[Clients], Source] = live
         self._source: Source | None = None
         # A single turn of the market can bring a few hundred frames.
-        self._clients = Clients(check.integer("backlog", backlog, 1_000, 10**9))
-        self._server = Server(
-            self._clients,
-            subscribe_timeout=subscribe_timeout,
-            ssl=ssl,
-            port=check.integer("port", port, 0, 65_535),
-        )
+        self._clients = Clients(check.integer("backlog", backlog, 1_000, 10**9), Script(faults))
+        check.integer("port", port, 0, 65_535)
+        self._server = Server(self._clients, subscribe_timeout=subscribe_timeout, ssl=ssl, port=port)
 
     @classmethod
     def replay(
@@ -102,7 +99,7 @@ class Exchange:
 
         They begin with the client's first subscribe, at the recording's own pace times *speed* (`None`: as
         fast as the client reads). *then*: keep the connection open after the last, or close it with 1000.
-        *server*: `subscribe_timeout`, `ssl`, `port`, `backlog`. A line that is no frame closes with 1011.
+        *server*: `subscribe_timeout`, `ssl`, `port`, `backlog`, `faults`. A line that is no frame closes with 1011.
         """
         if next(read_recording(path), None) is None:
             raise ConfigError(f"recording {path}: no received frame in it")
@@ -134,12 +131,13 @@ class Exchange:
         then: Then,
         server: dict[str, Any],
     ) -> Self:
-        if speed is not None:
-            check.number("speed", speed)
+        check.optional_number("speed", speed)
         check.one_of("then", then, ("hold", "close"))
         for name in server:
-            check.one_of("argument", name, ("subscribe_timeout", "ssl", "port", "backlog"))
+            check.one_of("argument", name, ("subscribe_timeout", "ssl", "port", "backlog", "faults"))
         exchange = cls(**server)
+        if any(isinstance(fault, ClockJump) for fault in exchange._clients.script.fixed):
+            raise ConfigError("faults: ClockJump: given frames have no clock to move")
         exchange._open_source = partial(Playback, frames, speed=speed, then=then)
         return exchange
 
@@ -205,17 +203,7 @@ class Exchange:
 
     def book(self, product_id: str) -> dict[str, list[tuple[Decimal, Decimal]]]:
         """The engine's own book: `bids` and `asks`, each (price, size), best first."""
-
-        def levels() -> dict[str, list[tuple[Decimal, Decimal]]]:
-            engine = self._engine(product_id)
-            price_text = engine.product.price_text
-            bids, asks = (
-                [(Decimal(price_text(price)), Decimal(size_text(size))) for price, size in book]
-                for book in (engine.sides[side] for side in SIDES)
-            )
-            return {"bids": bids, "asks": asks}
-
-        return self._server.read(levels)
+        return self._server.read(lambda: self._engine(product_id).levels())
 
     # The clients
 
@@ -237,7 +225,19 @@ class Exchange:
     @property
     def sent(self) -> Ledger:
         """The frames sent until now; errors and acknowledgements count, too."""
-        return self._server.read(lambda: self._clients.sent)
+        return self._server.read(lambda: self._clients.books.total)
+
+    def sent_to(self, connection: int) -> Ledger:
+        """The frames of one connection, by its number; of those that have ended, the latest 1,000 are kept."""
+        try:
+            return self._server.read(lambda: self._clients.books.of(connection))
+        except KeyError:
+            raise ConfigError(f"connection: {connection!r} is none that is known") from None
+
+    @property
+    def log(self) -> list[Fired]:
+        """The faults that fired, in that order; at most the latest 10,000."""
+        return self._server.read(self._clients.log.read)
 
     @property
     def requests(self) -> list[Any]:
@@ -264,6 +264,18 @@ class Exchange:
             await asyncio.sleep(0)
 
         self._server.wait(hang_up())
+
+    def inject(self, fault: Fault) -> None:
+        """Let *fault* happen now, or after so many more frames, on each open connection that it concerns.
+
+        A fault of the handshake waits for the next connection that it concerns, and happens to that one only.
+        `Refuse`, `Recover` and `ClockJump` need no connection. When it returns, what could be done is done.
+        """
+        if not isinstance(fault, Fault):
+            raise ConfigError(f"fault: {fault!r} is none of rxfeed.sim.faults")
+        if isinstance(fault, ClockJump):
+            _ = self._live  # it takes a market
+        self._server.wait(self._server.inject(fault))
 
     @property
     def _live(self) -> LiveMarket:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise, repeat
 from typing import NamedTuple
 
 import msgspec
 from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
+
+MASK = b"\x37\xfa\x21\x3d"  # the one in RFC 6455's examples
+PLAIN = 0x81  # the first byte of a text frame in one piece
+PIECE = 64 * 1024  # bytes of a stream that are made at once
 
 encode = msgspec.json.Encoder().encode
 
@@ -18,9 +24,73 @@ class Frame(NamedTuple):
     wire: bytes
 
 
+class Stream(NamedTuple):
+    """A text frame that is made piece by piece; *wire* is the last one."""
+
+    type: str
+    wire: bytes
+    pieces: Iterator[bytes]
+
+
 def text_frame(type: str, payload: bytes) -> Frame:
     """The frame of *payload*, which need not be UTF-8."""
     return Frame(type, WebSocketFrame(Opcode.TEXT, payload).serialize(mask=False))
+
+
+SLOW_CONSUMER = text_frame(
+    "error", encode({"type": "error", "message": "ErrSlowConsume", "reason": "too many backed-up messages"})
+).wire
+
+
+def is_plain(wire: bytes) -> bool:
+    """Whether it is a text frame in one piece and not masked."""
+    return wire[0] == PLAIN and wire[1] < 128
+
+
+def payload_of(wire: bytes) -> bytes:
+    """The payload of a plain frame.
+
+    >>> [len(payload_of(text_frame("", bytes(size)).wire)) for size in (0, 125, 126, 65_535, 65_536)]
+    [0, 125, 126, 65535, 65536]
+    """
+    return wire[{126: 4, 127: 10}.get(wire[1], 2) :]
+
+
+def fragmented(wire: bytes, pieces: int) -> bytes:
+    """A plain frame's message in so many frames, and a ping between every two."""
+    payload = payload_of(wire)
+    cuts = [len(payload) * piece // pieces for piece in range(pieces + 1)]
+    parts: list[bytes] = []
+    for piece, (begin, end) in enumerate(pairwise(cuts)):
+        opcode, fin = Opcode.CONT if piece else Opcode.TEXT, piece == pieces - 1
+        parts.append(WebSocketFrame(opcode, payload[begin:end], fin).serialize(mask=False))
+    return WebSocketFrame(Opcode.PING, b"between").serialize(mask=False).join(parts)
+
+
+def masked(wire: bytes) -> bytes:
+    """A plain frame with a mask."""
+    payload = payload_of(wire)
+    head = wire[: len(wire) - len(payload)]
+    key = int.from_bytes((MASK * (len(payload) // 4 + 1))[: len(payload)])
+    body = (int.from_bytes(payload) ^ key).to_bytes(len(payload))
+    return bytes([head[0], head[1] | 0x80]) + head[2:] + MASK + body
+
+
+def oversized(size: int) -> Stream:
+    """A text frame with *size* bytes of payload, which are JSON."""
+    begin, end = b'{"type":"oversized","padding":"', b'"}'
+    padding = size - len(begin) - len(end)
+    head = bytes([PLAIN, 127]) + size.to_bytes(8) if size >= 1 << 16 else _short_head(size)
+
+    def pieces() -> Iterator[bytes]:
+        yield head + begin
+        yield from repeat(b"x" * PIECE, padding // PIECE)
+
+    return Stream("oversized", b"x" * (padding % PIECE) + end, pieces())
+
+
+def _short_head(size: int) -> bytes:
+    return bytes([PLAIN, size]) if size < 126 else bytes([PLAIN, 126]) + size.to_bytes(2)
 
 
 def type_of(payload: bytes) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from rxfeed.protocol.auth import Credentials
 from rxfeed.sim.channels import Channels
-from rxfeed.sim.clients import Clients, Connection
+from rxfeed.sim.clients import Clients
+from rxfeed.sim.connection import Connection
 from rxfeed.sim.frames import encode, text_frame
 from rxfeed.sim.market import Market
 from rxfeed.sim.product import MICROSECONDS
@@ -41,6 +42,7 @@ class LiveMarket:
             self._auto.set()
         self._begun = asyncio.Event()
         self._origin = (0.0, 0)  # a time of the loop's clock, and the virtual one that it stands for
+        clients.jump = market.jump
 
     def receive(self, client: Connection, text: str | bytes) -> None:
         """Answer a frame from *client*."""

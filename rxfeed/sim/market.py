@@ -40,6 +40,7 @@ class Market:
     ) -> None:
         self.publish: Callable[[Event], None] = lambda event: None
         self.micros = _micros(start)
+        self._off = 0
         self._random = random.Random(seed)
         self._rate = rate
         self._next_order = self.micros
@@ -52,8 +53,16 @@ class Market:
 
     @property
     def time(self) -> datetime:
-        """The virtual time: that of the last thing that happened."""
-        return EPOCH + timedelta(microseconds=self.micros)
+        """The virtual time: that of the last thing that happened, as far off as `jump` has made it."""
+        return EPOCH + timedelta(microseconds=self.micros + self._off)
+
+    def clock(self) -> str:
+        """The virtual time as messages say it."""
+        return time_text(self.micros + self._off)
+
+    def jump(self, seconds: float) -> None:
+        """Put the clock that messages go by forward, or back."""
+        self._off += round(seconds * MICROSECONDS)
 
     @property
     def next_micros(self) -> int:
@@ -84,7 +93,7 @@ class Market:
                         last_trade_id=engine.last_trade_id,
                         product_id=product_id,
                         sequence=engine.sequence,
-                        time=self._clock(),
+                        time=self.clock(),
                     )
                 )
         self.publish(Tick(self.micros))
@@ -94,7 +103,7 @@ class Market:
         engine = MatchingEngine(
             product,
             publish=lambda event: self.publish(event),
-            clock=self._clock,
+            clock=self.clock,
             new_id=self._new_id,
             sequence=self._random.randrange(10**11, 2 * 10**11),
             trade_id=self._random.randrange(10**8, 10**9),
@@ -165,9 +174,6 @@ class Market:
     def _size(self, engine: MatchingEngine) -> int:
         price = self._fair[engine.product.product_id] / 10**engine.product.decimals
         return 1 + int(self._random.expovariate(1 / NOTIONAL) / price * SIZE_UNIT)
-
-    def _clock(self) -> str:
-        return time_text(self.micros)
 
     def _new_id(self) -> str:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from rxfeed.errors import ConfigError
-from rxfeed.sim.clients import Clients, Connection
+from rxfeed.sim.clients import Clients
+from rxfeed.sim.connection import Connection
 from rxfeed.sim.frames import text_frame, type_of
 from rxfeed.sim.subscriptions import parse
 

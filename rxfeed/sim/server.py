@@ -5,22 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import ssl as tls
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
+from datetime import UTC, datetime
+from email.utils import format_datetime, formatdate
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Protocol, TypeVar, cast
 
+from websockets.asyncio.server import Server as WebSocketServer
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 
 from rxfeed.errors import ConfigError, RxfeedError
-from rxfeed.sim.clients import Clients, Connection
+from rxfeed.sim.clients import Clients
+from rxfeed.sim.connection import CLOSING, Connection
+from rxfeed.sim.kinds import ClockJump, Fault, Recover, Refuse
 from rxfeed.sim.subscriptions import parse, without_secrets
 
 HOST = "127.0.0.1"
-CLOSING = 10.0  # seconds that a client has to read up to a close frame and answer it
 ENDING = 0.5  # seconds that all of them have for it when the server closes
 
 log = logging.getLogger(__name__)
@@ -48,6 +56,7 @@ class Server:
     ) -> None:
         self.port = port
         self.requests: list[Any] = []
+        self._source: Source
         self._clients = clients
         self._subscribe_timeout = subscribe_timeout
         self._ssl = ssl
@@ -55,6 +64,10 @@ class Server:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None  # while calls are taken
         self._stop = asyncio.Event()
+        self._servers: list[WebSocketServer] = []  # the last one may be listening
+        self._reserved: socket.socket | None = None  # keeps the port while nobody listens
+        self._reopening: asyncio.TimerHandle | None = None
+        self._opening = asyncio.Lock()
 
     @property
     def url(self) -> str:
@@ -64,8 +77,9 @@ class Server:
 
     def start(self, source: Source) -> None:
         """Begin to listen."""
+        self._source = source
         listening: Future[int] = Future()
-        run = partial(asyncio.run, self._main(source, listening))
+        run = partial(asyncio.run, self._main(listening))
         self._thread = threading.Thread(target=run, name="rxfeed-exchange", daemon=True)
         self._thread.start()
         self.port = listening.result()
@@ -100,39 +114,94 @@ class Server:
 
     # In the thread
 
-    async def _main(self, source: Source, listening: Future[int]) -> None:
-        # A factory where websockets' types ask for a class.
-        connect = cast("type[ServerConnection]", partial(Connection, self._clients))
+    async def _main(self, listening: Future[int]) -> None:
         try:
-            server = await serve(
-                partial(self._serve, source),
-                HOST,
-                self.port,
-                ssl=self._ssl,
-                compression=None,
-                ping_interval=None,
-                close_timeout=CLOSING,
-                # So that a connection is blocked whenever the kernel has not taken all.
-                write_limit=(1, 0),
-                create_connection=connect,
-                logger=log,
-            )
+            await self._listen(host=HOST, port=self.port)
         except OSError as error:
             listening.set_exception(ConfigError(f"port: {self.port}: {error.strerror}"))
             return
+        self._clients.refuse = self._refuse
+        self._clients.listen = lambda: self._clients.keep(asyncio.create_task(self._listen_again()))
         with self._lock:
             self._loop = asyncio.get_running_loop()
-        running = asyncio.create_task(source.run())
-        listening.set_result(server.sockets[0].getsockname()[1])
+        running = asyncio.create_task(self._source.run())
+        listening.set_result(self.port)
         await self._stop.wait()
         running.cancel()
-        server.close()
+        async with self._opening:
+            if self._reserved is not None:
+                self._reserved.close()
+                self._reserved = None
+        self._clients.abort_half_open()
+        for server in self._servers:
+            server.close()
         for _ in range(2):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(server.wait_closed(), ENDING)
+                everything = asyncio.gather(*(server.wait_closed() for server in self._servers))
+                await asyncio.wait_for(everything, ENDING)
             self._clients.abort()
 
-    async def _serve(self, source: Source, connection: ServerConnection) -> None:
+    async def _listen(self, **where: Any) -> None:
+        # A factory where websockets' types ask for a class.
+        connect = cast("type[ServerConnection]", partial(Connection, self._clients))
+        server = await serve(
+            self._serve,
+            **where,
+            ssl=self._ssl,
+            compression=None,
+            ping_interval=None,
+            close_timeout=CLOSING,
+            # So that a connection is blocked whenever the kernel has not taken all.
+            write_limit=(1, 0),
+            process_request=_rejection,
+            create_connection=connect,
+            logger=log,
+        )
+        self._servers.append(server)
+        self.port = server.sockets[0].getsockname()[1]
+
+    def _refuse(self, seconds: float | None) -> None:
+        """Stop listening, for *seconds* or until `_listen_again`; connections go on, and the port stays ours."""
+        if self._stop.is_set():
+            return
+        if self._reserved is None:
+            # The listening socket alone; the rest of the server lives on with its connections.
+            self._servers[-1].server.close()
+            self._reserved = socket.socket()
+            self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._reserved.bind((HOST, self.port))
+        if self._reopening is not None:
+            self._reopening.cancel()
+            self._reopening = None
+        if seconds is not None:
+            self._reopening = asyncio.get_running_loop().call_later(seconds, self._clients.listen)
+
+    async def _listen_again(self) -> None:
+        async with self._opening:
+            reserved, self._reserved = self._reserved, None
+            if reserved is not None:
+                await self._listen(sock=reserved)
+
+    async def inject(self, fault: Fault) -> None:
+        """Let *fault* happen to those whom it concerns."""
+        clients = self._clients
+        everywhere = fault.after is None and fault.connection is None
+        if fault.at_handshake:
+            clients.injected.append(fault)
+        elif everywhere and isinstance(fault, Refuse | ClockJump):
+            clients.log.add(0, fault, 0)
+            if isinstance(fault, Refuse):
+                self._refuse(fault.seconds)
+            else:
+                clients.jump(fault.seconds)
+        else:
+            for client in clients.open:
+                if fault.concerns(client.number):
+                    client.inject(fault)
+            if everywhere and isinstance(fault, Recover):
+                await self._listen_again()
+
+    async def _serve(self, connection: ServerConnection) -> None:
         client = cast("Connection", connection)
         self._clients.enter(client)
         deadline = None
@@ -141,18 +210,33 @@ class Server:
         try:
             async for text in client:
                 self.requests.append(without_secrets(parse(text)))
-                source.receive(client, text)
+                self._source.receive(client, text)
         except ConnectionClosed:
             pass
         finally:
             if deadline is not None:
                 deadline.cancel()
-            source.left(client)
+            self._source.left(client)
             self._clients.exit(client)
 
     def _too_late(self, client: Connection) -> None:
         if not client.subscribed:
             client.hang_up(1008, f"no subscribe within {self._subscribe_timeout:g} s")
+
+
+def _rejection(connection: ServerConnection, request: Request) -> Response | None:
+    """What the client gets in place of an upgrade, if a fault says so."""
+    fault = cast("Connection", connection).rejection
+    if fault is None:
+        return None
+    body = fault.body.encode()
+    headers = {"Date": formatdate(usegmt=True), "Connection": "close", "Content-Length": str(len(body))}
+    if isinstance(fault.retry_after, datetime):
+        headers["Retry-After"] = format_datetime(fault.retry_after.astimezone(UTC), usegmt=True)
+    elif fault.retry_after is not None:
+        headers["Retry-After"] = str(fault.retry_after)
+    phrase = HTTPStatus(fault.code).phrase if fault.code in list(HTTPStatus) else "Unknown"
+    return Response(fault.code, phrase, Headers(headers | dict(fault.headers)), body)
 
 
 def _result(future: Future[T]) -> T:

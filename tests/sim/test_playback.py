@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def test_a_recording_is_played_as_it_is_to_each_client(recording: Path, new_clie
             client = new_client(exchange)
             client.send({"type": "unsubscribe"})
             client.send({"type": "subscribe"})
-            client.send({"type": "subscribe"})
+            with suppress(ConnectionClosed):  # it may be over by now
+                client.send({"type": "subscribe"})
             assert texts(client, len(FRAMES)) == FRAMES
             assert code(client) == 1000
         assert exchange.sent.by_type == {"subscriptions": 2, "ticker": 2, "malformed": 4}
@@ -103,7 +105,7 @@ def test_a_slow_reader_gets_all_before_the_close(new_client: Any) -> None:
         client = new_client(exchange)
         client.subscribe("full")
         with pytest.raises(TimeoutError):
-            exchange.drain(timeout=0.2)
+            list(iter(lambda: exchange.drain(timeout=0.2), True))  # until the sockets are full
         assert texts(client, 300) == frames
         assert code(client) == 1000
 

@@ -1,0 +1,299 @@
+"""One client: what waits to be sent to it, the sending, and the faults that it has to live through."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Iterator
+from functools import partial
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, cast
+
+from websockets.asyncio.server import ServerConnection
+from websockets.frames import Close, Opcode
+from websockets.frames import Frame as WebSocketFrame
+from websockets.protocol import Event, State
+
+from rxfeed.sim import kinds
+from rxfeed.sim.frames import SLOW_CONSUMER, Frame, Stream
+from rxfeed.sim.kinds import Fault
+from rxfeed.sim.sabotage import Output, frames_in
+
+if TYPE_CHECKING:
+    from rxfeed.sim.clients import Clients
+
+CHUNK = 64 * 1024  # bytes that are written to a socket at once
+CLOSING = 10.0  # seconds that a client has to read up to a close frame and answer it
+PONG = b"\x8a"  # the first byte of a pong
+NO_CODE = 1005  # how an empty close frame is called
+RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER: on, for no time
+
+
+class Connection(ServerConnection):
+    """One client. Frames are offered to it one by one and pumped into its socket many at once.
+
+    What the socket does not take stays in a backlog, until it does. A client whose backlog grows beyond
+    its limit is told so and disconnected. Faults come between the offer and the backlog; those that end
+    the connection wait there for their turn.
+    """
+
+    def __init__(self, clients: Clients, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.number = 0
+        self.backlog: deque[Output] = deque()
+        self.blocked = False
+        self.subscribed = False
+        self.deaf = False  # it is not listened to any more
+        self.pings = 0
+        self.rejection: kinds.Status | None = None
+        self._made = False
+        self._leaving = False
+        self._mute = False  # no pongs
+        self._streaming = False  # a part of a frame is written
+        self._timers: list[asyncio.TimerHandle] = []
+        self._clients = clients
+        clients.known.add(self)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether frames can still be sent to the client."""
+        if self._leaving or self.protocol.state is not State.OPEN:
+            return False
+        return not self.transport.is_closing()
+
+    def begin(self) -> None:
+        """The connection is open: let happen what happens at once."""
+        self._queue(self._saboteur.begin())
+        self.pump()
+
+    def offer(self, frame: Frame) -> None:
+        """Queue *frame* to be sent, if no fault will have it otherwise."""
+        if self._saboteur.over or not self.is_open:
+            return
+        self._queue(self._saboteur.step(frame))
+        if len(self.backlog) > self._clients.limit and not self._saboteur.over:
+            self.pump()
+            if len(self.backlog) > self._clients.limit:
+                self._kick()
+
+    def inject(self, fault: Fault) -> None:
+        """Let *fault* happen, now or as many frames later as it says."""
+        if self.is_open and not self._saboteur.over:
+            self._queue(self._saboteur.inject(fault))
+            self.pump()
+
+    def pump(self) -> None:
+        """Hand the backlog to the socket, as far as it takes it."""
+        while self.backlog and self.is_open and not self.blocked:
+            if chunk := b"".join(self._chunk()):
+                self.transport.write(chunk)
+                if not self._streaming:
+                    self.send_data()
+            elif isinstance(self.backlog[0], kinds.Silence):
+                break
+            else:
+                self._end(cast("Fault", self.backlog.popleft()))
+        if not self.is_open:
+            self.lose()
+        self._clients.stirred()
+
+    def _chunk(self) -> Iterator[bytes]:
+        """What comes next for the socket; nothing, if that is a fault."""
+        room = CHUNK
+        while self.backlog and room > 0:
+            frame = self.backlog[0]
+            if isinstance(frame, Fault):
+                return
+            if isinstance(frame, Stream) and (piece := next(frame.pieces, None)):
+                self._streaming = True
+            else:
+                self._streaming = False
+                piece = frame.wire
+                self.tally.count(frame.type)
+                self.backlog.popleft()
+            room -= len(piece)
+            yield piece
+
+    def hang_up(self, code: int, reason: str) -> None:
+        """Send a close frame, and end the connection soon after; what is in the backlog is not sent."""
+        if self.is_open:
+            self._leave()
+            self._clients.keep(self.loop.create_task(self.close(code, reason)))
+            self._clients.stirred()
+
+    def lose(self) -> None:
+        """Forget what cannot be sent any more."""
+        if self._made:
+            self.tally.lost += frames_in(self.backlog) + self._saboteur.held
+            self.backlog.clear()
+            self._saboteur.end(lambda fault: True)
+
+    def _leave(self) -> None:
+        self._leaving = True
+        self.lose()
+
+    def _kick(self) -> None:
+        if not self._streaming:
+            self.tally.count("error")
+            self.transport.write(SLOW_CONSUMER)
+        self.hang_up(1008, "ErrSlowConsume")
+
+    # Faults
+
+    def _queue(self, outputs: list[Output]) -> None:
+        """Queue what is to be sent and what ends the connection; carry out the other faults."""
+        for output in outputs:
+            match output:
+                case kinds.Reset():
+                    self.pump()
+                    self._reset()
+                case kinds.Silence():
+                    if output.hold:
+                        self.backlog.append(output)
+                    if output.seconds is not None:
+                        self._later(output.seconds, partial(self._end_silence, output))
+                case kinds.NoPong():
+                    self._mute = True
+                case kinds.Recover():
+                    self._mute = False
+                    self._end_silence(None)
+                    self._clients.listen()
+                case kinds.Refuse():
+                    self._clients.refuse(output.seconds)
+                case kinds.ClockJump():
+                    self._clients.jump(output.seconds)
+                case kinds.Close() | kinds.Vanish() | kinds.HalfOpen() | kinds.SlowReaderKick():
+                    self._cut_at_silence()
+                    self.backlog.append(output)
+                case Frame() | Stream():
+                    self.backlog.append(output)
+
+    def _cut_at_silence(self) -> None:
+        """The end comes: what a silence has held back until now is lost."""
+        sent = list(takewhile(lambda each: not isinstance(each, kinds.Silence), self.backlog))
+        self.tally.lost += frames_in(self.backlog) - frames_in(sent)
+        self.backlog = deque(sent)
+
+    def _end(self, fault: Fault) -> None:
+        """End the connection as *fault* says."""
+        if isinstance(fault, kinds.SlowReaderKick):
+            self.tally.inserted += 1
+            self._kick()
+            return
+        self._leave()
+        if isinstance(fault, kinds.Close):
+            self._close(fault.code, fault.reason)
+        elif isinstance(fault, kinds.Vanish):
+            self.deaf = True
+            self._finish()
+        else:
+            assert isinstance(fault, kinds.HalfOpen)
+            self.deaf = True
+            self.transport.pause_reading()
+            self._clients.half_open.add(self)
+
+    def _close(self, code: int | None, reason: str) -> None:
+        """As the protocol's `send_close`, which would check the code."""
+        payload = b"" if code is None else struct.pack("!H", code) + reason.encode()
+        self.protocol.send_frame(WebSocketFrame(Opcode.CLOSE, payload))
+        self.protocol.close_sent = Close(NO_CODE if code is None else code, reason)
+        self.protocol.state = State.CLOSING
+        self.send_data()
+        self._clients.keep(self.loop.create_task(self.close()))  # waits for the answer
+
+    def _reset(self) -> None:
+        self._leave()
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.transport.abort()
+
+    def _finish(self) -> None:
+        """Send FIN after what is written; hang up when the client does, or later."""
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+        self._later(CLOSING, self.transport.abort)
+
+    def _end_silence(self, fault: kinds.Silence | None) -> None:
+        """End one silence, or all."""
+
+        def ends(each: object) -> bool:
+            return each is fault if fault else isinstance(each, kinds.Silence)
+
+        self._saboteur.end(ends)
+        self.backlog = deque(each for each in self.backlog if not ends(each))
+        self.pump()
+
+    def _later(self, seconds: float, call: Any) -> None:
+        self._timers.append(self.loop.call_later(seconds, call))
+
+    # asyncio.Protocol: the connection comes, is full, has room again, and goes.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.number, self._saboteur, self.tally = self._clients.admit()
+        delay = 0.0
+        for fault in self._saboteur.handshake() + self._clients.claimed(self.number):
+            match fault:
+                case kinds.SlowHandshake():
+                    delay += fault.seconds
+                case kinds.Status():
+                    self.rejection = fault
+                case kinds.Reset():
+                    return self._reset()
+                case kinds.Vanish():
+                    return self._finish()
+                case kinds.HalfOpen():
+                    self._clients.half_open.add(self)
+                    return self.transport.pause_reading()
+        if delay:
+            self.transport.pause_reading()
+            self._later(delay, self._wake)
+        else:
+            self._wake()
+        return None
+
+    def _wake(self) -> None:
+        self._made = True
+        self.transport.resume_reading()
+        super().connection_made(self.transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        self._clients.half_open.discard(self)
+        if self._made:
+            self.lose()
+            super().connection_lost(exc)
+        self._clients.books.close(self.number)
+
+    def data_received(self, data: bytes) -> None:
+        if self._made and not self.deaf:
+            super().data_received(data)
+
+    def send_data(self) -> None:
+        if self._mute:
+            self.protocol.writes = [data for data in self.protocol.writes if not data.startswith(PONG)]
+        if not self._streaming:
+            super().send_data()
+        elif self.protocol.state is not State.OPEN:
+            # In the middle of a frame, where no close frame can be.
+            self.protocol.data_to_send()
+            self._finish()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.blocked = True
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.blocked = False
+        self.pump()
+
+    def process_event(self, event: Event) -> None:
+        if getattr(event, "opcode", None) is Opcode.PING:
+            self.pings += 1
+        super().process_event(event)

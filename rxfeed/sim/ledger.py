@@ -1,0 +1,158 @@
+"""What became of the frames: counted as it happens, and read as frozen values."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgspec
+
+from rxfeed.sim.faults import Fault
+from rxfeed.sim.frames import Frame, payload_of
+
+LOGGED = 10_000  # faults that the log keeps
+REMEMBERED = 1_000  # closed connections whose own figures are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The text frames of all clients, or of one, so far: how many were sent, how many of each `type`, and the rest.
+
+    *frames* and *by_type*: handed to a socket. Faults left out *dropped*, added *duplicated* and *inserted*, and
+    delayed *reordered* of them. *lost*: queued, and cut off by the end of the connection. So all that the
+    exchange meant to send, plus duplicated and inserted, is frames, dropped and lost, and what still waits.
+
+    What a socket took and the client never read, because the connection was reset or the client left, counts as
+    sent: nobody can know better.
+    """
+
+    frames: int = 0
+    by_type: dict[str, int] = field(default_factory=dict)
+    dropped: int = 0
+    duplicated: int = 0
+    inserted: int = 0
+    reordered: int = 0
+    lost: int = 0
+
+
+class Tally:
+    """A `Ledger` in the making."""
+
+    __slots__ = ("by_type", "dropped", "duplicated", "frames", "inserted", "lost", "reordered")
+
+    def __init__(self) -> None:
+        self.by_type: Counter[str] = Counter()
+        self.frames = self.dropped = self.duplicated = self.inserted = self.reordered = self.lost = 0
+
+    def count(self, type: str) -> None:
+        """A frame went to a socket."""
+        self.frames += 1
+        self.by_type[type] += 1
+
+    def add(self, other: Tally) -> None:
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def read(self) -> Ledger:
+        by_type = dict(self.by_type)
+        rest = (self.dropped, self.duplicated, self.inserted, self.reordered, self.lost)
+        return Ledger(self.frames, by_type, *rest)
+
+
+class FrameId(NamedTuple):
+    """Which frame it was, as far as it says so."""
+
+    type: str
+    product_id: str | None = None
+    sequence: int | None = None
+    trade_id: int | None = None
+
+
+class _Ids(msgspec.Struct):
+    product_id: Any = None
+    sequence: Any = None
+    trade_id: Any = None
+
+
+def identify(frame: Frame) -> FrameId:
+    """The ids in a frame's message; of `level3`, in its array."""
+    payload = payload_of(frame.wire)
+    try:
+        if payload.startswith(b"["):
+            _, product_id, sequence = msgspec.json.decode(payload)[:3]
+            return FrameId(frame.type, product_id, int(sequence))
+        ids = msgspec.json.decode(payload, type=_Ids)
+    except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
+        return FrameId(frame.type)
+    return FrameId(frame.type, ids.product_id, ids.sequence, ids.trade_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A fault that fired, on which connection (0: on none in particular), and after how many of its frames.
+
+    *concerned*: the frames that a `Drop`, `Duplicate`, `Reorder` or `EarlyData` has changed until now.
+    """
+
+    connection: int
+    fault: Fault
+    frames: int
+    concerned: tuple[FrameId, ...] = ()
+
+
+class Entry:
+    """A `Fired` in the making."""
+
+    __slots__ = ("concerned", "connection", "fault", "frames")
+
+    def __init__(self, connection: int, fault: Fault, frames: int) -> None:
+        self.connection = connection
+        self.fault = fault
+        self.frames = frames
+        self.concerned: list[FrameId] = []
+
+
+class Log:
+    """The latest faults that fired, LOGGED of them at most."""
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque(maxlen=LOGGED)
+
+    def add(self, connection: int, fault: Fault, frames: int) -> Entry:
+        entry = Entry(connection, fault, frames)
+        self._entries.append(entry)
+        return entry
+
+    def read(self) -> list[Fired]:
+        return [Fired(e.connection, e.fault, e.frames, tuple(e.concerned)) for e in self._entries]
+
+
+class Books:
+    """The tallies of all connections: each one's own while it lasts and a while longer, and their sum for good."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Tally] = {}
+        self._closed: dict[int, Ledger] = {}
+        self._past = Tally()
+
+    def open(self, number: int) -> Tally:
+        return self._open.setdefault(number, Tally())
+
+    def close(self, number: int) -> None:
+        if tally := self._open.pop(number, None):
+            self._past.add(tally)
+            self._closed[number] = tally.read()
+            if len(self._closed) > REMEMBERED:
+                del self._closed[next(iter(self._closed))]
+
+    @property
+    def total(self) -> Ledger:
+        total = Tally()
+        for tally in (self._past, *self._open.values()):
+            total.add(tally)
+        return total.read()
+
+    def of(self, number: int) -> Ledger:
+        """The ledger of one connection; `KeyError` if there was none, or it is forgotten."""
+        return self._open[number].read() if number in self._open else self._closed[number]

@@ -1,0 +1,250 @@
+"""What the faults of a connection make of its frames. No socket, no clock: frames in, frames and faults out."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable, Iterable, Iterator
+from heapq import merge
+from operator import itemgetter
+
+from rxfeed.errors import ConfigError
+from rxfeed.sim import kinds
+from rxfeed.sim.faults import Draw
+from rxfeed.sim.frames import (
+    Frame,
+    Stream,
+    fragmented,
+    is_plain,
+    masked,
+    oversized,
+    text_frame,
+    type_of,
+)
+from rxfeed.sim.kinds import Fault, OfFrames
+from rxfeed.sim.ledger import Entry, Log, Tally, identify
+
+BAD_UTF8 = b'{"type":"ticker","product_id":"\xff\xfe"}'
+ENDS = (kinds.Close, kinds.Reset, kinds.Vanish, kinds.HalfOpen, kinds.SlowReaderKick)
+
+Output = Frame | Stream | Fault
+
+
+class Script:
+    """The faults of an exchange: for each connection its own, in the order in which they fire."""
+
+    def __init__(self, faults: Fault | Draw | Iterable[Fault | Draw]) -> None:
+        items = [faults] if isinstance(faults, Fault) or callable(faults) else faults
+        if not isinstance(items, Iterable):
+            raise ConfigError(f"faults: {faults!r} is no fault, no callable and no iterable of these")
+        self.fixed: list[Fault] = []
+        self._draws: list[Draw] = []
+        for item in items:
+            if isinstance(item, Fault):
+                self.fixed.append(item)
+            elif callable(item):
+                self._draws.append(item)
+            else:
+                raise ConfigError(f"faults: {item!r} is no fault, and no callable that draws some")
+        self.fixed.sort(key=_position)
+
+    def of(self, number: int) -> Iterator[Fault]:
+        """The faults of connection *number*."""
+        faults = merge(self.fixed, *(draw(number) for draw in self._draws), key=_position)
+        return (fault for fault in faults if fault.concerns(number))
+
+
+class Saboteur:
+    """Lets the faults of *script* happen to one connection's frames.
+
+    What comes out of `begin`, `step` and `inject` is to be sent, or is a fault of the connection that is to be
+    carried out, in that order. `over`: the last was one that ends the connection.
+    """
+
+    def __init__(self, number: int, script: Iterator[Fault], tally: Tally, log: Log) -> None:
+        self.frames = 0  # meant for the client until now
+        self.over = False
+        self._number = number
+        self._tally = tally
+        self._log = log
+        self._script = script
+        self._next = next(script, None)
+        self._injected: list[tuple[int, Fault]] = []  # (after, fault)
+        self._treatments: list[Treatment] = []
+        self._at_once = list(self._due())
+
+    @property
+    def held(self) -> int:
+        """Frames that are kept for later."""
+        return sum(treatment.held for treatment in self._treatments)
+
+    def handshake(self) -> list[Fault]:
+        """The faults that come before the connection is open."""
+        faults = [fault for fault in self._at_once if fault.at_handshake]
+        self._at_once = [fault for fault in self._at_once if not fault.at_handshake]
+        for fault in faults:
+            self._log.add(self._number, fault, 0)
+        return faults
+
+    def begin(self) -> list[Output]:
+        """What happens when the connection opens."""
+        return self._fire(self._at_once)
+
+    def step(self, frame: Frame) -> list[Output]:
+        """What becomes of a frame, and what happens after it."""
+        self.frames += 1
+        outputs: list[Output] = [frame]
+        if self._treatments:
+            outputs = [*self._treated(frame)]
+        if self._next is not None or self._injected:
+            outputs += self._fire(self._due())
+        return outputs
+
+    def inject(self, fault: Fault) -> list[Output]:
+        """Let *fault* happen: now, or after so many more frames."""
+        if fault.after:
+            insort(self._injected, (self.frames + fault.after, fault), key=itemgetter(0))
+            return []
+        return self._fire([fault])
+
+    def end(self, ends: Callable[[Fault], bool]) -> None:
+        """Stop treating frames as the faults that *ends* picks would have it."""
+        self._treatments = [treatment for treatment in self._treatments if not ends(treatment.fault)]
+
+    def _due(self) -> Iterator[Fault]:
+        while self._injected and self._injected[0][0] <= self.frames:
+            yield self._injected.pop(0)[1]
+        while self._next is not None and _position(self._next) <= self.frames:
+            fault, self._next = self._next, next(self._script, None)
+            yield fault
+
+    def _fire(self, faults: Iterable[Fault]) -> list[Output]:
+        outputs: list[Output] = []
+        for fault in faults:
+            outputs += self._happen(fault, self._log.add(self._number, fault, self.frames))
+            if self.over:
+                break
+        return outputs
+
+    def _happen(self, fault: Fault, entry: Entry) -> list[Output]:
+        if isinstance(fault, kinds.Malformed):
+            payload = fault.payload
+            return self._inserted(payload.encode() if isinstance(payload, str) else payload)
+        if isinstance(fault, kinds.BadUtf8):
+            return self._inserted(BAD_UTF8)
+        if isinstance(fault, kinds.Oversized):
+            self._tally.inserted += 1
+            return [oversized(fault.size)]
+        if treatment := _treatment(fault, self._tally, entry):
+            # Those that change the bytes come last: what they make has no readable payload.
+            self._treatments.append(treatment)
+            self._treatments.sort(key=lambda each: isinstance(each.fault, kinds.Fragmented | kinds.Masked))
+        self.over = isinstance(fault, ENDS)
+        return [fault]
+
+    def _inserted(self, payload: bytes) -> list[Output]:
+        self._tally.inserted += 1
+        return [text_frame(type_of(payload), payload)]
+
+    def _treated(self, frame: Frame) -> list[Frame]:
+        frames = [frame]
+        for treatment in self._treatments:
+            frames = [treated for each in frames for treated in treatment.apply(each)]
+        self._treatments = [treatment for treatment in self._treatments if treatment.left]
+        return frames
+
+
+class Treatment:
+    """Something that is done to frames that match, *left* times."""
+
+    def __init__(self, fault: Fault, left: float, tally: Tally, entry: Entry) -> None:
+        self.fault = fault
+        self.left = left
+        self._tally = tally
+        self._entry = entry
+
+    @property
+    def held(self) -> int:
+        """How many frames are kept for later."""
+        return 0
+
+    def apply(self, frame: Frame) -> list[Frame]:
+        """What becomes of *frame*."""
+        if not self.left or not _matches(self.fault, frame):
+            return [frame]
+        self.left -= 1
+        return self._change(frame)
+
+    def _change(self, frame: Frame) -> list[Frame]:
+        fault = self.fault
+        if isinstance(fault, kinds.Fragmented):
+            return [Frame(frame.type, fragmented(frame.wire, fault.pieces))]
+        if isinstance(fault, kinds.Masked):
+            return [Frame(frame.type, masked(frame.wire))]
+        if not isinstance(fault, kinds.Silence):
+            self._entry.concerned.append(identify(frame))
+        if isinstance(fault, kinds.Duplicate):
+            self._tally.duplicated += 1
+            return [frame, frame]
+        self._tally.dropped += 1
+        return []
+
+
+class Delay(Treatment):
+    """One frame waits until so many others have passed."""
+
+    _frame: Frame | None = None
+
+    @property
+    def held(self) -> int:
+        return self._frame is not None and self.left > 0
+
+    def apply(self, frame: Frame) -> list[Frame]:
+        if not self.left:
+            return [frame]
+        if self._frame is None:
+            if not _matches(self.fault, frame):
+                return [frame]
+            self._frame = frame
+            self._tally.reordered += 1
+            self._entry.concerned.append(identify(frame))
+            return []
+        if isinstance(self.fault, kinds.EarlyData):
+            passes = frame.type not in ("subscriptions", "error")
+        else:
+            passes = _matches(self.fault, frame)
+        self.left -= passes
+        return [frame] if self.left else [frame, self._frame]
+
+
+def _treatment(fault: Fault, tally: Tally, entry: Entry) -> Treatment | None:
+    """What *fault* does to frames, if it is a fault of frames."""
+    if isinstance(fault, kinds.Silence):
+        return None if fault.hold else Treatment(fault, float("inf"), tally, entry)
+    if isinstance(fault, kinds.EarlyData):
+        return Delay(fault, fault.count, tally, entry)
+    if isinstance(fault, kinds.Reorder):
+        return Delay(fault, fault.distance, tally, entry)
+    if isinstance(fault, kinds.Drop | kinds.Duplicate | kinds.Fragmented | kinds.Masked):
+        return Treatment(fault, fault.count, tally, entry)
+    return None
+
+
+def _matches(fault: Fault, frame: Frame) -> bool:
+    """Whether *fault* is about such frames."""
+    if isinstance(fault, kinds.EarlyData):
+        return frame.type == "subscriptions"
+    if not isinstance(fault, OfFrames):
+        return True
+    # What is fragmented or masked already is left alone.
+    if not is_plain(frame.wire) or (fault.types is not None and frame.type not in fault.types):
+        return False
+    return fault.product_id is None or identify(frame).product_id == fault.product_id
+
+
+def frames_in(outputs: Iterable[Output]) -> int:
+    """How many of them are frames."""
+    return sum(not isinstance(each, Fault) for each in outputs)
+
+
+def _position(fault: Fault) -> int:
+    return fault.after or 0
