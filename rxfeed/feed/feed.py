@@ -212,6 +212,25 @@ class Feed(Selectable):
         """Unsubscribe from *channels* for *products*; with no products (`[]`) from the whole channels. As `add`."""
         self._change(self._wanted.remove, products, channels)
 
+    def send(self, text: str) -> None:
+        """Say *text* to the exchange as it is, once, behind what waits to be said; from any thread, at once.
+
+        For what `add` and `remove` cannot say; at the pace that the exchange takes. Raises `FeedClosed`.
+        """
+        self._say(text)
+
+    def ping(self, payload: bytes = b"") -> None:
+        """Send a ping of your own, beside the keepalive's; as `send`."""
+        self._say(payload)
+
+    def _say(self, aside: str | bytes) -> None:
+        with self._state:
+            if self._closing or self._over.is_set():
+                raise FeedClosed("this feed has ended: make a new one")
+            self._wanted.asides.append(aside)
+            if self._line is not None:
+                self._line.nudge()
+
     def _change(self, change: Callable[[Subscription], None], products: Any, channels: Any) -> None:
         subscription = Subscription.of(products, channels)
         with self._state:

@@ -20,6 +20,8 @@ from rxfeed.transport import Closed, Connection, Oversized, Pong, Received
 _SAY_EVERY = 1 / 8
 # Messages that are delivered before the clock is asked again: no longer than these take is a ping delayed.
 _AT_ONCE = 64
+# A selector takes no endless wait as a number, and no week either.
+_LONGEST_WAIT = 3600.0
 
 
 class Session:
@@ -42,7 +44,7 @@ class Session:
         self._clock = clock
         self._decode = Decoder().decode
         self._stopping = False
-        self._to_say: list[str] = []
+        self._to_say: list[str | bytes] = []
         self.heard = False
         """A message came that was more than an answer: the connection is good."""
 
@@ -111,20 +113,29 @@ class Session:
     # ---- what is said
 
     def _remaining(self, now: float) -> float:
-        remaining = min(self._keepalive.remaining(now), self._watchdog.remaining(now), self._heartbeats.remaining(now))
-        return min(remaining, max(0.0, self._say_at - now)) if self._to_say else remaining
+        machines = (self._keepalive, self._watchdog, self._heartbeats)
+        remaining = min(_LONGEST_WAIT, *(machine.remaining(now) for machine in machines))
+        waiting = self._to_say or self._wanted.asides
+        return min(remaining, max(0.0, self._say_at - now)) if waiting else remaining
 
     def _speak(self, now: float) -> None:
         for payload in self._keepalive.step(now):
             self._connection.ping(payload)
             self._outlets.stats.pings += 1
         if not self._to_say:
-            self._to_say = self._wanted.changes(self._settings.credentials, str(time.time()))
-            if not self._to_say:
+            self._to_say = [*self._wanted.changes(self._settings.credentials, str(time.time()))]
+            if self._to_say:
+                self._expect(now)
+            elif self._wanted.asides:
+                self._to_say = [self._wanted.asides.popleft()]
+            else:
                 return
-            self._expect(now)
         if now >= self._say_at:
-            self._connection.send(self._to_say.pop(0))
+            said = self._to_say.pop(0)
+            if isinstance(said, str):
+                self._connection.send(said)
+            else:
+                self._connection.ping(said)
             self._say_at = now + _SAY_EVERY
 
     def _expect(self, now: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import Any
 
 from rxfeed.messages import Subscriptions
@@ -29,6 +30,8 @@ class Wanted:
         self._extras: dict[str, dict[str, Any]] = {}
         self._wanted: dict[Pair, None] = dict.fromkeys(self._pairs(first))
         self._told: dict[Pair, None] = {}
+        self.asides: deque[str | bytes] = deque()
+        """What is to be said besides, each once: texts as they are, and payloads of pings."""
 
     def add(self, more: Subscription) -> None:
         with self._lock:

@@ -377,7 +377,7 @@ def test_what_the_subscription_says() -> None:
     def play(wire: Wire) -> None:
         wire.shake()
         heard.append(json.loads(wire.recv_frame()[1]))
-        wire.until_gone()
+        wire.until_goodbye()
 
     channels = ["heartbeat", {"name": "ticker", "product_ids": ["ETH-BTC"]}]
     with WireServer(play) as server:

@@ -80,6 +80,13 @@ class Wire:
         data = self._exactly(size)
         return first & 0x0F, bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
 
+    def until_goodbye(self) -> None:
+        """Read, and answer nothing but the client's close frame."""
+        with suppress(OSError):
+            while self.recv_frame()[0] != 8:
+                pass
+            self.send(close_frame(1000))
+
     def until_gone(self) -> None:
         """Read, and answer nothing, until the client hangs up."""
         with suppress(OSError):
