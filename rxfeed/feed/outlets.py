@@ -23,7 +23,7 @@ class Outlets:
         self.keepalive: SideStream[KeepalivePong] = SideStream(self._failed)
         self.malformed: SideStream[Malformed] = SideStream(self._failed)
         self._lag_threshold = lag_threshold
-        self.lagging = False
+        self._lagging = False
 
     def report(self, status: FeedStatus) -> None:
         log.info("%s", status)
@@ -48,12 +48,12 @@ class Outlets:
         stats.lag = seconds
         if seconds > stats.max_lag:
             stats.max_lag = seconds
-        if self.lagging:
+        if self._lagging:
             if seconds < self._lag_threshold / 2:
-                self.lagging = False
+                self._lagging = False
                 self.report(CaughtUp())
         elif seconds > self._lag_threshold:
-            self.lagging = True
+            self._lagging = True
             self.report(Lagging(seconds=seconds))
 
     def end(self, cause: Exception | None) -> None:

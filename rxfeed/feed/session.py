@@ -20,6 +20,8 @@ from rxfeed.transport import Closed, Connection, Oversized, Pong, Received
 _SAY_EVERY = 1 / 8
 # Messages that are delivered before the clock is asked again: no longer than these take is a ping delayed.
 _AT_ONCE = 64
+# What comes within so many seconds after we were busy may have been waiting.
+_SHORT = 0.001
 # A selector takes no endless wait as a number, and no week either.
 _LONGEST_WAIT = 3600.0
 
@@ -90,12 +92,14 @@ class Session:
         before = self._clock.now()
         self._speak(before)
         unread = self._connection.more
-        if self._outlets.lagging and not self._connection.ready():
+        # Where the last turn took its time, look whether anything has been waiting for it to end.
+        idle = before - self._read_at > _SHORT and not self._connection.ready()
+        if idle:
             self._outlets.lag(0.0)
         events = self._connection.receive(self._clock.real(self._remaining(before)))
         now = self._clock.now()
-        if now - before > 0.001:
-            self._waiting_since = now  # we were idle: this has only just come
+        if idle or now - before > _SHORT:
+            self._waiting_since = now  # this has only just come
         elif not unread:
             self._waiting_since = self._read_at  # it may have come as soon as we had read all that was before it
         self._read_at = now
