@@ -1,24 +1,73 @@
 """Pure machines: no Rx, no threads, no clocks, no I/O. Time is what the messages say."""
 
 from rxfeed.core.backoff import Backoff, Reconnect
+from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
+from rxfeed.core.book import Level2Book
+from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
+from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder
+from rxfeed.core.candles import Candle, Candles
 from rxfeed.core.continuity import Continuity, Missed
 from rxfeed.core.crossing import PriceCross, PriceCrossing
+from rxfeed.core.full_book import BookStats, Level3Book
+from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
 from rxfeed.core.liveness import HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.machine import Machine, fold
+from rxfeed.core.moves import PriceMove, PriceMoves
+from rxfeed.core.presence import Presence
+from rxfeed.core.quotes import Priced, price_of, quote_of
+from rxfeed.core.rolling import RollingVolume, SlidingVolume
+from rxfeed.core.spreads import SpreadWidening, WideSpread
+from rxfeed.core.throttle import LatestByProduct, Throttle
+from rxfeed.core.tumbling import Tumbling
+from rxfeed.core.watched import Late
 from rxfeed.core.windows import TumblingVolume, VolumeWindow
 
 __all__ = [
     "Backoff",
+    "Bar",
+    "BookSnapshot",
+    "BookStats",
+    "BookView",
+    "Candle",
+    "Candles",
     "Continuity",
+    "DollarBars",
+    "FullBookView",
     "HeartbeatWatch",
     "Keepalive",
+    "Late",
+    "LatestByProduct",
+    "Level2Book",
+    "Level3Book",
     "Machine",
     "Missed",
+    "NeedSnapshot",
+    "Presence",
     "PriceCross",
     "PriceCrossing",
+    "PriceMove",
+    "PriceMoves",
+    "Priced",
+    "QueuePosition",
     "Reconnect",
+    "RestingOrder",
+    "RollingVolume",
+    "RunningImbalance",
+    "SlidingImbalance",
+    "SlidingVolume",
+    "SnapshotFailed",
+    "SnapshotTaken",
+    "SpreadWidening",
+    "Throttle",
+    "TickBars",
+    "TradeImbalance",
+    "Tumbling",
     "TumblingVolume",
+    "VolumeBars",
     "VolumeWindow",
     "Watchdog",
+    "WideSpread",
     "fold",
+    "price_of",
+    "quote_of",
 ]

@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from rxfeed.core.numbers import decimal
+from rxfeed.core.numbers import EXACT, decimal, not_negative
+from rxfeed.core.quotes import Breaks, Priced, price_of
 from rxfeed.errors import ConfigError
 from rxfeed.messages import LastMatch, Match, Message, Ticker
 
@@ -29,39 +30,51 @@ class PriceCross(msgspec.Struct, frozen=True, gc=False):
 
 
 class PriceCrossing:
-    """Outputs a `PriceCross` whenever *product_id*'s price (of tickers and trades) moves across *level*.
+    """Outputs a `PriceCross` whenever *product_id*'s price (of tickers, trades or a book's mid) moves across *level*.
 
-    A price that only touches the level is on neither side: 9, 10, 9 crosses nothing, 9, 10, 11 crosses once, at 11, so
-    directions always alternate. `last_match` counts as the price before, never as a trade. O(1) a message.
+    A price within *hysteresis* of the level, both ends included, is on neither side: at 0, 9, 10, 9 crosses nothing and
+    9, 10, 11 crosses 10 once, at 11, so directions always alternate. *once*: only the first is output. `last_match`
+    counts as the price before, never as a trade. O(1) a message.
     """
 
-    __slots__ = ("_before", "_epoch", "_side", "level", "product_id")
+    __slots__ = ("_before", "_break", "_breaks", "_high", "_low", "_once", "_over", "_side", "level", "product_id")
 
     looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Ticker))
 
-    def __init__(self, product_id: str, level: Decimal | str | int) -> None:
+    def __init__(
+        self,
+        product_id: str,
+        level: Decimal | str | int,
+        *,
+        hysteresis: Decimal | str | int = 0,
+        once: bool = False,
+    ) -> None:
         if not isinstance(product_id, str) or not product_id:
             raise ConfigError(f"product_id: {product_id!r} names no product")
         self.product_id = product_id
         self.level = decimal("level", level)
+        band = not_negative("hysteresis", hysteresis)
+        self._low, self._high = EXACT.subtract(self.level, band), EXACT.add(self.level, band)
+        self._once, self._over = once, False
         self._side = 0
         self._before = self.level
-        self._epoch = 0
+        self._breaks, self._break = Breaks(), 0
 
-    def step(self, message: Message) -> tuple[PriceCross, ...]:
-        if message.product_id != self.product_id or not isinstance(message, Match | LastMatch | Ticker):
+    def step(self, item: Priced) -> tuple[PriceCross, ...]:
+        if item.product_id != self.product_id or self._over:
             return ()
-        price = message.price
-        if price == self.level:
+        now = self._breaks.see(item)
+        price = price_of(item)
+        if price is None or self._low <= price <= self._high:
             return ()
-        side = 1 if price > self.level else -1
-        crossed, spans_gap = self._side == -side, message.epoch != self._epoch
-        before = self._before
-        self._side, self._before, self._epoch = side, price, message.epoch
+        side = 1 if price > self._high else -1
+        crossed, spans_gap, before = self._side == -side, now != self._break, self._before
+        self._side, self._before, self._break = side, price, now
         if not crossed:
             return ()
+        self._over = self._once
         direction = "up" if side > 0 else "down"
-        return (PriceCross(self.product_id, self.level, direction, before, price, message.time, spans_gap),)
+        return (PriceCross(self.product_id, self.level, direction, before, price, item.time, spans_gap),)
 
     def finish(self) -> tuple[PriceCross, ...]:
         return ()

@@ -23,3 +23,24 @@ def decimal(name: str, value: Decimal | str | int) -> Decimal:
     if not number.is_finite():
         raise ConfigError(f"{name}: {value!r} is not a finite number")
     return number
+
+
+def quotient(total: Decimal, count: Decimal) -> Decimal | None:
+    """*total* by *count*, to 28 digits; `None` by zero."""
+    return ROUNDED.divide(total, count) if count else None
+
+
+def positive(name: str, value: Decimal | str | int) -> Decimal:
+    """As `decimal`, and `ConfigError` names it where it is not above zero."""
+    number = decimal(name, value)
+    if number <= 0:
+        raise ConfigError(f"{name}: {value!r} is not above zero")
+    return number
+
+
+def not_negative(name: str, value: Decimal | str | int) -> Decimal:
+    """As `decimal`, and `ConfigError` names it where it is below zero."""
+    number = decimal(name, value)
+    if number < 0:
+        raise ConfigError(f"{name}: {value!r} is below zero")
+    return number

@@ -6,7 +6,7 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -23,7 +23,8 @@ from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
 from rxfeed.feed.wanted import Wanted
 from rxfeed.messages import Malformed, Message
-from rxfeed.operators import Selectable, Wish
+from rxfeed.operators import AsyncItems, Selectable, Wish, to_async_iterable
+from rxfeed.operators.handover import Policy
 from rxfeed.protocol import DEFAULT_URL, Channel, Credentials, Subscription, live_url, shown_url
 from rxfeed.transport import TransportOptions
 
@@ -135,6 +136,16 @@ class Feed(Selectable):
         self, observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
         return self._outlets.hub.join(observer)
+
+    def to_async_iterable(self, size: int = 10_000, policy: Policy = "block") -> AsyncItems[Message]:
+        """The messages for `async for`, which subscribes and then connects; leaving the loop does not close the feed.
+
+        At most *size* of them wait for the loop; *policy* says what happens then, as in `bounded`.
+        """
+        return to_async_iterable(self, size, policy, subscribed=self.connect)
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        return self.to_async_iterable().__aiter__()
 
     # ---- life
 

@@ -22,6 +22,9 @@ _SAY_EVERY = 1 / 8
 _AT_ONCE = 64
 # What comes within so many seconds after we were busy may have been waiting.
 _SHORT = 0.001
+# A book without sequence numbers is lost with whatever may have been missed; its snapshots are big: not too often.
+_BOOKS = frozenset(("level2", "level2_batch"))
+_RENEW_EVERY = 5.0
 # A selector takes no endless wait as a number, and no week either.
 _LONGEST_WAIT = 3600.0
 
@@ -46,6 +49,7 @@ class Session:
         self._clock = clock
         self._decode = Decoder().decode
         self._stopping = False
+        self._lost: set[str | None] = set()  # products whose book may be wrong; None: all
         self._to_say: list[str | bytes] = []
         self.heard = False
         """A message came that was more than an answer: the connection is good."""
@@ -85,6 +89,7 @@ class Session:
         for text in self._wanted.opening(self._settings.credentials, str(time.time())):
             self._connection.send(text)
         self._say_at = now + _SAY_EVERY
+        self._renew_at = now
         self._expect(now)
 
     def _turn(self) -> None:
@@ -119,6 +124,8 @@ class Session:
     def _remaining(self, now: float) -> float:
         machines = (self._keepalive, self._watchdog, self._heartbeats)
         remaining = min(_LONGEST_WAIT, *(machine.remaining(now) for machine in machines))
+        if self._lost:
+            remaining = min(remaining, max(0.0, self._renew_at - now))
         waiting = self._to_say or self._wanted.asides
         return min(remaining, max(0.0, self._say_at - now)) if waiting else remaining
 
@@ -126,9 +133,14 @@ class Session:
         for payload in self._keepalive.step(now):
             self._connection.ping(payload)
             self._outlets.stats.pings += 1
+        if self._lost and now >= self._renew_at:
+            self._renew_at = now + _RENEW_EVERY
+            for product in self._lost:
+                self._wanted.renew(_BOOKS, product)
+            self._lost.clear()
         if not self._to_say:
-            self._to_say = [*self._wanted.changes(self._settings.credentials, str(time.time()))]
-            if self._to_say:
+            if self._wanted.changed:
+                self._to_say = [*self._wanted.changes(self._settings.credentials, str(time.time()))]
                 self._expect(now)
             elif self._wanted.asides:
                 self._to_say = [self._wanted.asides.popleft()]
@@ -190,6 +202,7 @@ class Session:
         if missed:
             self._continuity.missed = []
             for each in missed:
+                self._lost.add(each.product_id)
                 self._outlets.gap(each)
         if not fresh:
             self._outlets.stats.duplicates += 1
@@ -210,6 +223,7 @@ class Session:
     def _unreadable(self, frame: Malformed) -> None:
         # Whatever it was, of whichever product, it was missed.
         self._continuity.interrupted()
+        self._lost.add(None)
         self._outlets.unreadable(frame)
 
     def _answer(self, message: Message) -> None:

@@ -30,6 +30,9 @@ class Wanted:
         self._extras: dict[str, dict[str, Any]] = {}
         self._wanted: dict[Pair, None] = dict.fromkeys(self._pairs(first))
         self._told: dict[Pair, None] = {}
+        self._renewed: dict[Pair, None] = {}
+        self.changed = False
+        """`changes` may have something to say; looked at at every turn, so that asking costs nothing."""
         self.asides: deque[str | bytes] = deque()
         """What is to be said besides, each once: texts as they are, and payloads of pings."""
 
@@ -37,6 +40,7 @@ class Wanted:
         with self._lock:
             self._first = None
             self._wanted |= dict.fromkeys(self._pairs(more))
+            self.changed = True
 
     def remove(self, less: Subscription) -> None:
         """Without products the whole channel goes."""
@@ -46,6 +50,15 @@ class Wanted:
                 self._wanted.pop(pair, None)
                 if pair[1] is None:
                     self._wanted = {each: None for each in self._wanted if each[0] != pair[0]}
+            self.changed = True
+
+    def renew(self, channels: frozenset[str], product_id: str | None) -> None:
+        """Say *channels* of a product (`None`: of all) anew on this connection: they begin with a snapshot again."""
+        with self._lock:
+            for channel, product in self._told:
+                if _ALIASES.get(channel, channel) in channels and product_id in (None, product):
+                    self._renewed[channel, product] = None
+                    self.changed = True
 
     @property
     def pairs(self) -> list[Pair]:
@@ -56,7 +69,7 @@ class Wanted:
     def opening(self, credentials: Credentials | None, timestamp: str) -> list[str]:
         """The messages that a new connection begins with: one for all, unless nothing is wanted any more."""
         with self._lock:
-            self._told = dict(self._wanted)
+            self._told, self._renewed, self.changed = dict(self._wanted), {}, False
             if self._first is not None:
                 return [self._first.text("subscribe", credentials, timestamp)]
             wanted = self._grouped(self._told)
@@ -65,11 +78,9 @@ class Wanted:
     def changes(self, credentials: Credentials | None, timestamp: str) -> list[str]:
         """The messages that make of what the connection was told what is wanted now; usually none."""
         with self._lock:
-            if self._told == self._wanted:
-                return []
-            gone = {pair: None for pair in self._told if pair not in self._wanted}
-            new = {pair: None for pair in self._wanted if pair not in self._told}
-            self._told = dict(self._wanted)
+            gone = {pair: None for pair in self._told if pair not in self._wanted or pair in self._renewed}
+            new = {pair: None for pair in self._wanted if pair not in self._told or pair in self._renewed}
+            self._told, self._renewed, self.changed = dict(self._wanted), {}, False
             texts = [self._grouped(gone).text("unsubscribe", credentials, timestamp)] if gone else []
             return texts + ([self._grouped(new).text("subscribe", credentials, timestamp)] if new else [])
 

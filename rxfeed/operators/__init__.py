@@ -1,8 +1,14 @@
 """Operators: thin Rx skins over the machines of `rxfeed.core`."""
 
+from rxfeed.operators.aio import AsyncItems, to_async_iterable
+from rxfeed.operators.bars import dollar_bars, tick_bars, volume_bars
+from rxfeed.operators.book import FullBook, full_book, order_book
+from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.bounded import Bounded, bounded
+from rxfeed.operators.frames import to_dataframe, to_records
+from rxfeed.operators.late import Timely
 from rxfeed.operators.lift import lift
-from rxfeed.operators.market import price_crossing, window_volume
+from rxfeed.operators.plumbing import by_product, latest_by_product, throttle_by_product
 from rxfeed.operators.select import (
     auctions,
     balances,
@@ -19,29 +25,52 @@ from rxfeed.operators.select import (
     tickers,
     unknowns,
 )
+from rxfeed.operators.signals import moved, price_crossing, spread_wider
 from rxfeed.operators.source import Operator, Selectable, Wish
+from rxfeed.operators.windows import candles, rolling_volume, trade_imbalance, window_volume
 
 __all__ = [
+    "AsyncItems",
     "Bounded",
+    "FullBook",
     "Operator",
     "Selectable",
+    "SnapshotSource",
+    "Timely",
     "Wish",
     "auctions",
     "balances",
     "bounded",
+    "by_product",
+    "candles",
+    "dollar_bars",
     "error_messages",
+    "full_book",
     "heartbeats",
     "last_matches",
+    "latest_by_product",
     "level2",
     "level3",
     "lift",
     "matches",
+    "moved",
+    "order_book",
     "orders",
     "price_crossing",
+    "rest_snapshot",
     "rfq_matches",
+    "rolling_volume",
     "select",
+    "spread_wider",
     "statuses",
+    "throttle_by_product",
+    "tick_bars",
     "tickers",
+    "to_async_iterable",
+    "to_dataframe",
+    "to_records",
+    "trade_imbalance",
     "unknowns",
+    "volume_bars",
     "window_volume",
 ]

@@ -22,6 +22,7 @@ from rxfeed.sim.live import LiveMarket
 from rxfeed.sim.market import Market
 from rxfeed.sim.playback import Playback, Then
 from rxfeed.sim.recording import read_recording
+from rxfeed.sim.rest import Rest
 from rxfeed.sim.sabotage import Script
 from rxfeed.sim.server import Server, Source
 
@@ -84,7 +85,8 @@ class Exchange:
         # A single turn of the market can bring a few hundred frames.
         self._clients = Clients(check.integer("backlog", backlog, 1_000, 10**9), Script(faults))
         check.integer("port", port, 0, 65_535)
-        self._server = Server(self._clients, subscribe_timeout=subscribe_timeout, ssl=ssl, port=port)
+        rest = Rest(self._books, lambda: self._live.market.clock())
+        self._server = Server(self._clients, subscribe_timeout=subscribe_timeout, ssl=ssl, port=port, rest=rest)
 
     @classmethod
     def replay(
@@ -166,6 +168,11 @@ class Exchange:
         """Where clients connect to."""
         return self._server.url
 
+    @property
+    def rest_url(self) -> str:
+        """Where `GET /products/<id>/book?level=1|2|3` is answered; given frames have no book, so that is 404 then."""
+        return self._server.rest_url
+
     # The market
 
     def step(self, n: int = 1) -> None:
@@ -244,6 +251,11 @@ class Exchange:
         """What the clients have sent, parsed (`None`: no JSON), without keys, passphrases and signatures."""
         return self._server.read(lambda: list(self._server.requests))
 
+    @property
+    def rest_requests(self) -> int:
+        """How many requests have come to `rest_url`."""
+        return self._server.read(lambda: self._server.rest.requests)
+
     def wait_for_clients(self, n: int = 1, timeout: float = 5.0) -> None:
         """Return as soon as *n* connected clients have subscribed; `TimeoutError` after *timeout* seconds."""
         self._until(lambda: self._clients.subscribed >= n, timeout, f"{n} subscribed clients")
@@ -284,6 +296,9 @@ class Exchange:
         if self._source is None:
             raise RxfeedError("this exchange has not been started")
         raise RxfeedError("this exchange plays given frames: it has no market")
+
+    def _books(self) -> dict[str, MatchingEngine]:
+        return self._source.market.engines if isinstance(self._source, LiveMarket) else {}
 
     def _engine(self, product_id: str) -> MatchingEngine:
         engines = self._live.market.engines

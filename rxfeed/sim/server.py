@@ -26,6 +26,7 @@ from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.connection import CLOSING, Connection
 from rxfeed.sim.kinds import ClockJump, Fault, Recover, Refuse
+from rxfeed.sim.rest import Rest
 from rxfeed.sim.subscriptions import parse, without_secrets
 
 HOST = "127.0.0.1"
@@ -53,8 +54,10 @@ class Server:
         subscribe_timeout: float | None,
         ssl: tls.SSLContext | None,
         port: int,
+        rest: Rest,
     ) -> None:
         self.port = port
+        self.rest = rest
         self.requests: list[Any] = []
         self._source: Source
         self._clients = clients
@@ -74,6 +77,12 @@ class Server:
         if self._thread is None:
             raise RxfeedError("this exchange has no url before it is started")
         return f"{'ws' if self._ssl is None else 'wss'}://{HOST}:{self.port}"
+
+    @property
+    def rest_url(self) -> str:
+        if self._thread is None:
+            raise RxfeedError("this exchange has no rest_url before it is started")
+        return f"{'http' if self._ssl is None else 'https'}://{HOST}:{self.rest.port}"
 
     def start(self, source: Source) -> None:
         """Begin to listen."""
@@ -117,6 +126,7 @@ class Server:
     async def _main(self, listening: Future[int]) -> None:
         try:
             await self._listen(host=HOST, port=self.port)
+            await self.rest.listen(HOST, self._ssl)
         except OSError as error:
             listening.set_exception(ConfigError(f"port: {self.port}: {error.strerror}"))
             return
@@ -128,6 +138,7 @@ class Server:
         listening.set_result(self.port)
         await self._stop.wait()
         running.cancel()
+        self.rest.close()
         async with self._opening:
             if self._reserved is not None:
                 self._reserved.close()

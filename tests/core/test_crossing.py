@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxfeed import ConfigError, PriceCross, PriceCrossing, fold
+from rxfeed.core.book_view import BookView
 from tests.support.make import NOON, heartbeat, last_match, match, ticker
 
 
@@ -80,3 +81,46 @@ def test_crossings_alternate_and_each_lies_across_the_level(prices: list[int]) -
         assert one.direction != next_one.direction
     sides = [p > 10 for p in prices if p != 10]
     assert len(crosses) == sum(a != b for a, b in itertools.pairwise(sides))
+
+
+@given(st.lists(st.tuples(st.integers(5, 15), st.sampled_from([0, 0, 0, 1]))), st.integers(0, 3))
+def test_crossings_are_those_of_a_slow_model(prices: list[tuple[int, int]], band: int) -> None:
+    epoch, stream = 0, []
+    for price, gap in prices:
+        epoch += gap
+        stream.append(ticker(price, epoch=epoch))
+    # Whatever lies in the band is taken out; what is left crosses where neighbours lie apart.
+    outside = [t for t in stream if abs(t.price - 10) > band]
+    expected = [
+        ("up" if one.price < 10 else "down", one.price, two.price, one.epoch != two.epoch)
+        for one, two in itertools.pairwise(outside)
+        if (one.price < 10) != (two.price < 10)
+    ]
+    crosses = fold(PriceCrossing("BTC-USD", 10, hysteresis=band), stream)
+    assert [(c.direction, c.before, c.price, c.spans_gap) for c in crosses] == expected
+    assert fold(PriceCrossing("BTC-USD", 10, hysteresis=band, once=True), stream) == crosses[:1]
+
+
+def view(bid: Any, ask: Any, *, ready: bool = True) -> BookView:
+    return BookView(
+        product_id="BTC-USD",
+        ready=ready,
+        time=NOON,
+        best_bid=bid and (Decimal(bid), Decimal(1)),
+        best_ask=ask and (Decimal(ask), Decimal(1)),
+    )
+
+
+def test_a_book_s_mid_crosses_as_a_price_does() -> None:
+    views = [view(8, 9), view(None, 11), view("10.5", 11), view(None, None, ready=False), view(9, "9.5")]
+    crosses = fold(PriceCrossing("BTC-USD", 10), views)
+    assert [(c.direction, c.before, c.price, c.spans_gap) for c in crosses] == [
+        ("up", Decimal("8.5"), Decimal("10.75"), False),
+        ("down", Decimal("10.75"), Decimal("9.25"), True),
+    ]
+
+
+@pytest.mark.parametrize("hysteresis", [-1, 0.5, "wide"])
+def test_a_bad_hysteresis_is_named(hysteresis: Any) -> None:
+    with pytest.raises(ConfigError, match="hysteresis"):
+        PriceCrossing("BTC-USD", 1, hysteresis=hysteresis)

@@ -1,28 +1,37 @@
-"""TumblingVolume against a table, and against a slow, obvious model."""
+"""TumblingVolume: what a window says, when it goes out, and what comes too late for it."""
 
-from collections import defaultdict
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, getcontext
-from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from rxfeed import ConfigError, Match, TumblingVolume, VolumeWindow, fold
+from rxfeed import ConfigError, TumblingVolume, VolumeWindow, fold
+from rxfeed.core import Candles, Late
 from tests.support.make import NOON, heartbeat, last_match, match, ticker
 
 
-def shown(windows: list[VolumeWindow]) -> list[tuple[Any, ...]]:
-    return [(w.product_id, (w.start - NOON).seconds, str(w.volume), w.count, w.complete) for w in windows]
+def folded(items: Iterable[Any], seconds: float = 60) -> list[VolumeWindow]:
+    return windows(fold(TumblingVolume(seconds), items))
+
+
+def windows(outputs: Iterable[VolumeWindow | Late]) -> list[VolumeWindow]:
+    assert not any(isinstance(each, Late) for each in outputs)
+    return [each for each in outputs if isinstance(each, VolumeWindow)]
+
+
+def shown(outputs: Iterable[VolumeWindow | Late]) -> list[tuple[Any, ...]]:
+    return [
+        (w.product_id, (w.start - NOON).total_seconds(), str(w.volume), w.count, w.complete) for w in windows(outputs)
+    ]
 
 
 def test_a_window_goes_out_with_the_first_trade_past_its_end() -> None:
     machine = TumblingVolume(60)
     assert machine.step(match(time=10)) == ()
     assert machine.step(match(time=59.999999)) == ()
-    (window,) = machine.step(match(time=60))
+    (window,) = windows(machine.step(match(time=60)))
     assert (window.start, window.end) == (NOON, NOON + timedelta(seconds=60))
     assert window.count == 2
 
@@ -33,7 +42,7 @@ def test_all_that_a_window_says() -> None:
         match("10.70", size="1", time=2, side="buy"),
         match("11", size="0.00000001", time=3, side="sell"),
     ]
-    (window,) = fold(TumblingVolume(60), trades)
+    (window,) = folded(trades)
     assert window == VolumeWindow(
         product_id="BTC-USD",
         start=NOON,
@@ -49,8 +58,8 @@ def test_all_that_a_window_says() -> None:
 
 
 def test_only_a_window_that_we_saw_from_before_its_start_is_complete() -> None:
-    windows = fold(TumblingVolume(60), [match(time=t) for t in (30, 70, 130)])
-    assert shown(windows) == [
+    seen = folded([match(time=t) for t in (30, 70, 130)])
+    assert shown(seen) == [
         ("BTC-USD", 0, "1", 1, False),  # we came in its midst
         ("BTC-USD", 60, "1", 1, True),
         ("BTC-USD", 120, "1", 1, False),  # it never ended
@@ -59,37 +68,37 @@ def test_only_a_window_that_we_saw_from_before_its_start_is_complete() -> None:
 
 def test_a_last_match_before_the_window_says_that_nothing_was_missed() -> None:
     trades = [last_match(time=-5, trade_id=1), match(time=30, trade_id=2), match(time=70, trade_id=3)]
-    assert shown(fold(TumblingVolume(60), trades))[0] == ("BTC-USD", 0, "1", 1, True)
+    assert shown(folded(trades))[0] == ("BTC-USD", 0, "1", 1, True)
 
 
 def test_a_last_match_inside_the_window_leaves_what_was_before_it_unknown() -> None:
     trades = [last_match(time=5), match(time=30), match(time=70)]
-    assert shown(fold(TumblingVolume(60), trades))[0] == ("BTC-USD", 0, "1", 1, False)
+    assert shown(folded(trades))[0] == ("BTC-USD", 0, "1", 1, False)
 
 
 def test_a_last_match_is_not_counted() -> None:
-    assert fold(TumblingVolume(60), [last_match(time=0), last_match(time=70)]) == []
+    assert folded([last_match(time=0), last_match(time=70)]) == []
 
 
 @pytest.mark.parametrize("complete", [True, False])
 def test_a_new_epoch_makes_its_window_incomplete(complete: bool) -> None:
     broken = 0 if complete else 1
     trades = [match(time=30), match(time=70), match(time=90, epoch=broken), match(time=130, epoch=broken)]
-    assert shown(fold(TumblingVolume(60), trades))[1] == ("BTC-USD", 60, "2", 2, complete)
+    assert shown(folded(trades))[1] == ("BTC-USD", 60, "2", 2, complete)
 
 
 def test_after_a_gap_the_windows_that_begin_later_are_complete_again() -> None:
     times = [(30, 0), (70, 0), (130, 1), (190, 1), (250, 1)]
-    windows = fold(TumblingVolume(60), [match(time=t, epoch=e) for t, e in times])
+    seen = folded([match(time=t, epoch=e) for t, e in times])
     # The gap lies between 70 and 130: the windows from 60 and from 120 may both lack trades.
-    assert [w.complete for w in windows] == [False, False, False, True, False]
+    assert [w.complete for w in seen] == [False, False, False, True, False]
 
 
 def test_a_heartbeat_closes_a_quiet_product_s_window() -> None:
     machine = TumblingVolume(60)
     machine.step(match(time=30, trade_id=7))
     assert machine.step(heartbeat(59, last_trade_id=7)) == ()
-    (window,) = machine.step(heartbeat(60, last_trade_id=7))
+    (window,) = windows(machine.step(heartbeat(60, last_trade_id=7)))
     assert window.count == 1
     assert machine.step(heartbeat(61, last_trade_id=7)) == ()
 
@@ -99,7 +108,7 @@ def test_a_heartbeat_that_overtook_a_trade_waits_for_it() -> None:
     machine.step(match(time=30, trade_id=7))
     assert machine.step(heartbeat(60, last_trade_id=8)) == ()
     assert machine.step(match(time=59, trade_id=8)) == ()
-    (window,) = machine.step(heartbeat(61, last_trade_id=8))
+    (window,) = windows(machine.step(heartbeat(61, last_trade_id=8)))
     assert window.count == 2
 
 
@@ -112,7 +121,7 @@ def test_a_heartbeat_in_a_new_epoch_makes_the_open_window_incomplete() -> None:
         match(time=70, trade_id=3, epoch=1),
         match(time=130, trade_id=4, epoch=1),
     ]
-    assert [(w.count, w.complete) for w in fold(TumblingVolume(60), items)] == [
+    assert [(w.count, w.complete) for w in folded(items)] == [
         (1, False),
         (1, False),
         (1, True),
@@ -120,29 +129,108 @@ def test_a_heartbeat_in_a_new_epoch_makes_the_open_window_incomplete() -> None:
     ]
 
 
-def test_a_late_trade_is_not_lost_and_not_put_elsewhere() -> None:
+def test_a_late_trade_is_told_apart_and_put_nowhere() -> None:
     machine = TumblingVolume(60)
     for time in (-30, 30, 70):
         machine.step(match(time=time))
-    (late,) = machine.step(match(time=59, size=5))
-    assert shown([late]) == [("BTC-USD", 0, "5", 1, False)]
-    assert shown(list(machine.finish())) == [("BTC-USD", 60, "1", 1, False)]
+    trade = match(time=59, size=5)
+    assert machine.step(trade) == (Late("BTC-USD", NOON, NOON + timedelta(minutes=1), trade),)
+    assert shown(machine.finish()) == [("BTC-USD", 60, "1", 1, False)]
+
+
+def test_a_trade_older_than_a_closed_window_s_start_is_late_too() -> None:
+    late = TumblingVolume(60)
+    late.step(match(time=70))
+    assert [type(each) for each in late.step(match(time=-3600))] == [Late]
+
+
+def test_lateness_keeps_several_windows_open_and_closes_them_in_order() -> None:
+    machine = TumblingVolume(10, lateness=20)
+    machine.step(match(time=-30, trade_id=1))
+    for number, time in enumerate((25, 15, 5, 24), 2):
+        assert shown(machine.step(match(time=time, trade_id=number)))[1:] == []
+    closed = machine.step(match(time=40, trade_id=6))
+    assert shown(closed) == [("BTC-USD", 0, "1", 1, True), ("BTC-USD", 10, "1", 1, True)]
+    assert shown(machine.finish()) == [("BTC-USD", 20, "2", 2, False), ("BTC-USD", 40, "1", 1, False)]
+
+
+def test_a_gap_tears_all_windows_that_lateness_keeps_open() -> None:
+    machine = TumblingVolume(10, lateness=20)
+    for time, epoch in ((-30, 0), (5, 0), (15, 0), (25, 1), (35, 1), (70, 1)):
+        for window in machine.step(match(time=time, epoch=epoch)):
+            assert isinstance(window, VolumeWindow)
+            assert window.complete is (window.start >= NOON + timedelta(seconds=30))
+
+
+def test_of_a_long_silence_the_last_ten_thousand_empty_windows_come() -> None:
+    machine = TumblingVolume(1, empty=True)
+    machine.step(match(time=0, trade_id=1))
+    closed = windows(machine.step(heartbeat(1_000_000, last_trade_id=1)))
+    assert len(closed) == 10_001  # and the one with the trade
+    assert closed[-1].end == NOON + timedelta(seconds=1_000_000)
+
+
+def test_a_heartbeat_alone_begins_the_empty_windows_and_the_first_trade_tells_whether_all_is_there() -> None:
+    for number, complete in ((8, True), (9, False)):
+        machine = TumblingVolume(60, empty=True)
+        machine.step(heartbeat(-10, last_trade_id=7))
+        machine.step(match(time=10, trade_id=number))
+        (window,) = windows(machine.step(match(time=70, trade_id=number + 1)))
+        assert shown([window]) == [("BTC-USD", 0, "1", 1, complete)]
+
+
+def test_a_last_match_after_the_first_heartbeat_says_what_it_would_have_said_before_it() -> None:
+    items = [heartbeat(5, last_trade_id=7), last_match(time=-5, trade_id=7), match(time=10, trade_id=8), match(time=70)]
+    assert shown(folded(items))[0] == ("BTC-USD", 0, "1", 1, True)
+
+
+def test_a_gap_that_an_old_trade_tells_of_reaches_up_to_now() -> None:
+    machine = TumblingVolume(60)
+    machine.step(match(time=-30, trade_id=1))
+    machine.step(heartbeat(61, last_trade_id=1))
+    machine.step(match(time=59, trade_id=3, epoch=1))
+    machine.step(match(time=70, trade_id=4, epoch=1))
+    assert shown(machine.step(match(time=130, trade_id=5, epoch=1))) == [("BTC-USD", 60, "1", 1, False)]
+
+
+def test_a_trade_that_never_comes_holds_its_window_open_for_one_heartbeat_only() -> None:
+    machine = TumblingVolume(60)
+    machine.step(match(time=-30, trade_id=6))
+    machine.step(match(time=30, trade_id=7))
+    assert machine.step(heartbeat(60, last_trade_id=8)) == ()
+    assert shown(machine.step(heartbeat(61, last_trade_id=8))) == [("BTC-USD", 0, "1", 1, False)]
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59.999999+00:00"])
+@pytest.mark.parametrize("machine", [TumblingVolume, Candles])
+def test_a_time_at_the_calendar_s_end_breaks_nothing(time: str, machine: Any) -> None:
+    trades = [match(time=30), match(time=datetime.fromisoformat(time)), match(time=70), match(time=130)]
+    for options in ({}, {"lateness": 3600}, {"empty": True, "lateness": 1}):
+        outputs = fold(machine(61, **options), trades)
+        counts = [1 if isinstance(each, Late) else each.count for each in outputs]
+        assert sum(counts) == 4
+
+
+@pytest.mark.parametrize("lateness", [-1, float("nan"), "1", None])
+def test_a_bad_lateness_is_named(lateness: Any) -> None:
+    with pytest.raises(ConfigError, match="lateness"):
+        TumblingVolume(60, lateness=lateness)
 
 
 def test_products_do_not_touch_one_another() -> None:
     trades = [match(time=10), match(time=70, product_id="ETH-USD", epoch=3), match(time=20)]
-    windows = fold(TumblingVolume(60), trades)
-    assert shown(windows) == [("BTC-USD", 0, "2", 2, False), ("ETH-USD", 60, "1", 1, False)]
+    seen = folded(trades)
+    assert shown(seen) == [("BTC-USD", 0, "2", 2, False), ("ETH-USD", 60, "1", 1, False)]
 
 
 def test_other_messages_do_nothing() -> None:
-    assert fold(TumblingVolume(60), [ticker(1), heartbeat(1)]) == []
+    assert folded([ticker(1), heartbeat(1)]) == []
 
 
 def test_sums_are_exact_whatever_the_thread_s_decimal_context_says() -> None:
     getcontext().prec, before = 3, getcontext().prec
     try:
-        (window,) = fold(TumblingVolume(60), [match("0.00000001", size="123456789012.12345678"), match(1, size="1e-8")])
+        (window,) = folded([match("0.00000001", size="123456789012.12345678"), match(1, size="1e-8")])
     finally:
         getcontext().prec = before
     assert window.volume == Decimal("123456789012.12345679")
@@ -157,59 +245,8 @@ def test_bad_seconds_are_named(seconds: Any) -> None:
 
 @pytest.mark.parametrize(("seconds", "offset"), [(60, 0), (0.5, 0), (7, 6), (86400, 43200)])
 def test_windows_are_aligned_to_the_unix_epoch(seconds: float, offset: float) -> None:
-    (window,) = fold(TumblingVolume(seconds), [match(time=0)])
+    (window,) = folded([match(time=0)], seconds)
     since = (window.start - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
     assert since % seconds == 0
     assert window.start <= NOON < window.end
     assert window.end - window.start == timedelta(seconds=seconds)
-
-
-TRADES = st.lists(
-    st.builds(
-        lambda price, size, time, product, side: match(price, size=size, time=time, product_id=product, side=side),
-        st.decimals("0.00000001", "100000", places=8),
-        st.decimals("0.00000001", "100000", places=8),
-        st.integers(-300, 300) | st.floats(-300, 300, allow_nan=False),
-        st.sampled_from(["BTC-USD", "ETH-USD", "A-B"]),
-        st.sampled_from(["buy", "sell"]),
-    ),
-    max_size=40,
-)
-
-
-def model(trades: list[Match], seconds: int) -> dict[tuple[str, datetime], list[Any]]:
-    """Count, volume, notional and taker-bought volume by product and span, with fractions."""
-    sums: dict[tuple[str, datetime], list[Any]] = defaultdict(lambda: [0, Fraction(0), Fraction(0), Fraction(0)])
-    for trade in trades:
-        second = (trade.time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=seconds) * seconds
-        entry = sums[trade.product_id, datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=second)]
-        entry[0] += 1
-        entry[1] += Fraction(trade.size)
-        entry[2] += Fraction(trade.size) * Fraction(trade.price)
-        entry[3] += Fraction(trade.size) if trade.side == "sell" else 0
-    return sums
-
-
-@given(TRADES, st.sampled_from([1, 60, 97]), st.randoms())
-def test_sums_by_span_equal_the_model_s_in_any_order_of_arrival(trades: list[Match], seconds: int, chance: Any) -> None:
-    chance.shuffle(trades)
-    sums: dict[tuple[str, datetime], list[Any]] = defaultdict(lambda: [0, Fraction(0), Fraction(0), Fraction(0)])
-    for window in fold(TumblingVolume(seconds), trades):
-        entry = sums[window.product_id, window.start]
-        entry[0] += window.count
-        entry[1] += Fraction(window.volume)
-        entry[2] += Fraction(window.notional)
-        entry[3] += Fraction(window.buy_volume)
-        assert window.volume == window.buy_volume + window.sell_volume
-        assert window.count > 0
-    assert sums == model(trades, seconds)
-
-
-@given(TRADES, st.integers(0, 40))
-def test_complete_windows_are_never_contradicted(trades: list[Match], joined: int) -> None:
-    """In order of time, a window called complete has every trade of its span, also those before we joined."""
-    trades.sort(key=lambda trade: trade.time)
-    truth = model(trades, 60)
-    for window in fold(TumblingVolume(60), trades[joined:]):
-        if window.complete:
-            assert window.count == truth[window.product_id, window.start][0]

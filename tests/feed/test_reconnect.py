@@ -25,6 +25,7 @@ from rxfeed import (
     Reconnect,
     ServerClosed,
     WentSilent,
+    order_book,
     price_crossing,
     window_volume,
 )
@@ -44,7 +45,7 @@ from rxfeed.feed import (
     Subscribed,
 )
 from rxfeed.feed.line import retry_after
-from rxfeed.sim import Exchange
+from rxfeed.sim import Exchange, faults
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
 from tests.support.wire import Play, Wire, WireServer, close_frame, frame
@@ -621,3 +622,27 @@ def wait_until(ready: Callable[[], bool], timeout: float = 10) -> None:
     while not ready():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+# ---- books, which have no numbers of their own
+
+
+def test_after_a_break_on_a_live_connection_the_book_begins_anew() -> None:
+    """A frame that nobody could read may have been the book's: it is subscribed to again, and is right again."""
+    credentials = Credentials("k", "c2VjcmV0", "p")
+    with Exchange(["BTC-USD"], seed=2, auto=False, credentials=credentials) as exchange:
+        feed = Feed("BTC-USD", ["level2", "heartbeat"], url=exchange.url, credentials=credentials)
+        books = Collected(feed.pipe(order_book("BTC-USD")))
+        with feed:
+            exchange.wait_for_clients()
+            books.wait_for(lambda items: items and items[-1].ready)
+            exchange.inject(faults.Malformed())
+            exchange.step(20)
+            books.wait_for(lambda items: any(not view.ready for view in items[1:]))
+            books.wait_for(lambda items: items[-1].ready)
+            exchange.step(50)
+            expected = exchange.book("BTC-USD")
+            books.wait_for(lambda items: list(items[-1].bids) == expected["bids"])
+            assert list(books.items[-1].asks) == expected["asks"]
+    assert feed.stats.connections == 1
+    assert [r["type"] for r in exchange.requests] == ["subscribe", "unsubscribe", "subscribe"]

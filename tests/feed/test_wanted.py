@@ -148,3 +148,21 @@ def test_an_exchange_that_does_as_it_is_told_ends_up_with_what_is_wanted(steps: 
             assert held == model
     hear(wanted.changes(None, ""))
     assert held == model
+
+
+def test_renewing_says_the_channel_anew() -> None:
+    wanted = opened(["A-B", "C-D"], ["level2_50", "ticker"])
+    wanted.renew(frozenset({"level2_batch"}), "C-D")
+    assert said(wanted.changes(None, "")) == [
+        ("unsubscribe", {"level2_50": ["C-D"]}),
+        ("subscribe", {"level2_50": ["C-D"]}),
+    ]
+    assert not wanted.changed
+    wanted.renew(frozenset({"full"}), None)
+    assert not wanted.changed
+    wanted.renew(frozenset({"level2_batch"}), None)
+    wanted.remove(of("A-B", "level2_50"))
+    assert said(wanted.changes(None, "")) == [
+        ("unsubscribe", {"level2_50": ["A-B", "C-D"]}),
+        ("subscribe", {"level2_50": ["C-D"]}),
+    ]

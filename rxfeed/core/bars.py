@@ -1,0 +1,224 @@
+"""Bars of research: as long as so many trades, so much volume, or so much money takes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from datetime import datetime
+from decimal import ROUND_DOWN, Context, Decimal
+from typing import ClassVar
+
+import msgspec
+
+from rxfeed.core.numbers import EXACT, ZERO, positive, quotient
+from rxfeed.errors import ConfigError
+from rxfeed.messages import Match, Message
+
+_DOWN = Context(prec=28, rounding=ROUND_DOWN)
+_MOST_AT_ONCE = 100_000
+
+
+class Bar(msgspec.Struct, frozen=True, gc=False):
+    """Trades of *product_id* that follow one another, from the time *start* of the first to *end* of the last.
+
+    *count* the trades that it has a part of; *volume*, *buy_volume* and *sell_volume* (by the taker's side) in the base
+    currency, *notional* in the quote currency, exact; *vwap* to 28 digits. *complete* is False where something was
+    missed within the bar or just before it, and for a bar that the stream's end cut short.
+    """
+
+    product_id: str
+    start: datetime
+    end: datetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    notional: Decimal
+    vwap: Decimal | None
+    count: int
+    buy_volume: Decimal
+    sell_volume: Decimal
+    complete: bool
+
+
+class _Growing:
+    """A product's bar so far."""
+
+    __slots__ = (
+        "bought",
+        "close",
+        "count",
+        "end",
+        "epoch",
+        "high",
+        "low",
+        "notional",
+        "open",
+        "sold",
+        "start",
+        "whole",
+    )
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+        self._begin()
+
+    def _begin(self) -> None:
+        self.whole = True
+        self.count = 0
+        self.bought = self.sold = self.notional = ZERO
+
+    @property
+    def volume(self) -> Decimal:
+        return EXACT.add(self.bought, self.sold)
+
+    def add(self, match: Match, size: Decimal, notional: Decimal) -> None:
+        """Take in a trade, or a part of it."""
+        price = match.price
+        if not self.count:
+            self.open = self.high = self.low = price
+            self.start = self.end = match.time
+        self.high, self.low, self.close = max(self.high, price), min(self.low, price), price
+        self.start, self.end = min(self.start, match.time), max(self.end, match.time)
+        if match.side == "sell":
+            self.bought = EXACT.add(self.bought, size)
+        else:
+            self.sold = EXACT.add(self.sold, size)
+        self.notional = EXACT.add(self.notional, notional)
+        self.count += 1
+
+    def result(self, product_id: str, complete: bool) -> Bar:
+        """The bar as it is; the next one begins."""
+        bar = Bar(
+            product_id=product_id,
+            start=self.start,
+            end=self.end,
+            open=self.open,
+            high=self.high,
+            low=self.low,
+            close=self.close,
+            volume=self.volume,
+            notional=self.notional,
+            vwap=quotient(self.notional, self.volume),
+            count=self.count,
+            buy_volume=self.bought,
+            sell_volume=self.sold,
+            complete=complete,
+        )
+        self._begin()
+        return bar
+
+
+class _Bars(ABC):
+    """Outputs a `Bar` of a product whenever it is full; at the end those that are not, as incomplete.
+
+    Bars begin with the first trade seen and follow the order of arrival, so that no trade is late. O(1) a trade and
+    bar; memory grows with the number of products.
+    """
+
+    __slots__ = ("_products",)
+
+    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match,))
+
+    def __init__(self) -> None:
+        self._products: dict[str, _Growing] = {}
+
+    def step(self, message: Message) -> tuple[Bar, ...]:
+        if type(message) is not Match:
+            return ()
+        bar = self._products.get(message.product_id)
+        if bar is None:
+            bar = self._products[message.product_id] = _Growing(message.epoch)
+        elif bar.epoch != message.epoch:
+            bar.epoch, bar.whole = message.epoch, False
+        return self._trade(bar, message)
+
+    def finish(self) -> tuple[Bar, ...]:
+        left = tuple(bar.result(product, complete=False) for product, bar in self._products.items() if bar.count)
+        self._products = {}
+        return left
+
+    @abstractmethod
+    def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]: ...
+
+
+class TickBars(_Bars):
+    """Bars of *trades* trades each.
+
+    >>> [(b.count, b.complete) for b in fold(TickBars(2), [match(), match(), match()])]
+    [(2, True), (1, False)]
+    """
+
+    __slots__ = ("_trades",)
+
+    def __init__(self, trades: int) -> None:
+        super().__init__()
+        if isinstance(trades, bool) or not isinstance(trades, int) or trades < 1:
+            raise ConfigError(f"trades: {trades!r} is not a number of trades")
+        self._trades = trades
+
+    def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]:
+        bar.add(match, match.size, EXACT.multiply(match.price, match.size))
+        return (bar.result(match.product_id, bar.whole),) if bar.count >= self._trades else ()
+
+
+class VolumeBars(_Bars):
+    """Bars of exactly *volume* each: a trade that overfills one is split, and its rest begins the next.
+
+    >>> [str(b.volume) for b in fold(VolumeBars("1.5"), [match(size=1), match(size="2.25")])]
+    ['1.5', '1.5', '0.25']
+    """
+
+    __slots__ = ("_volume",)
+
+    def __init__(self, volume: Decimal | str | int) -> None:
+        super().__init__()
+        self._volume = positive("volume", volume)
+
+    def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]:
+        _check_most("volume", self._volume, match.size, match)
+        full: list[Bar] = []
+        size = match.size
+        while size >= (missing := EXACT.subtract(self._volume, bar.volume)):
+            bar.add(match, missing, EXACT.multiply(match.price, missing))
+            full.append(bar.result(match.product_id, bar.whole))
+            size = EXACT.subtract(size, missing)
+        if size:
+            bar.add(match, size, EXACT.multiply(match.price, size))
+        return tuple(full)
+
+
+class DollarBars(_Bars):
+    """Bars of exactly *notional* of the quote currency each: a trade that overfills one is split by its notional.
+
+    The part's size is the notional that was missing by the price, cut to 28 digits, and the rest begins the next bar: a
+    quotient has no exact decimal, but the volumes of all bars add up to those of the trades exactly.
+
+    >>> [(str(b.notional), str(b.volume)) for b in fold(DollarBars(100), [match(40, size=2), match(40, size=1)])]
+    [('100', '2.5'), ('20', '0.5')]
+    """
+
+    __slots__ = ("_notional",)
+
+    def __init__(self, notional: Decimal | str | int) -> None:
+        super().__init__()
+        self._notional = positive("notional", notional)
+
+    def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]:
+        size, notional = match.size, EXACT.multiply(match.price, match.size)
+        _check_most("notional", self._notional, notional, match)
+        full: list[Bar] = []
+        while notional >= (missing := EXACT.subtract(self._notional, bar.notional)):
+            notional = EXACT.subtract(notional, missing)
+            part = _DOWN.divide(missing, match.price) if notional else size
+            bar.add(match, part, missing)
+            full.append(bar.result(match.product_id, bar.whole))
+            size = EXACT.subtract(size, part)
+        if size:
+            bar.add(match, size, notional)
+        return tuple(full)
+
+
+def _check_most(name: str, one: Decimal, all_of_it: Decimal, match: Match) -> None:
+    if all_of_it > EXACT.multiply(one, _MOST_AT_ONCE):
+        raise ConfigError(f"{name}: {one} is so little that trade {match.trade_id} fills over {_MOST_AT_ONCE:,} bars")

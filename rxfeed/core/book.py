@@ -1,0 +1,129 @@
+"""The book by price, of `level2` and `level2_batch`.
+
+Rules, from the channels' documentation:
+- A snapshot replaces both sides. A change's size is the new total at its price, and zero deletes the price; deletes of
+  prices that are not there are normal. Prices are equal by value, however they are written.
+- The channel has no sequence: what was missed can be known by the epoch alone. After it has changed, nothing is known
+  until the next snapshot, which the exchange sends whenever a connection subscribes.
+- A book may be crossed while an auction collects orders (`auctionfeed` tells); at any other time it is reported.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import ClassVar
+
+from rxfeed.core.book_levels import SortedMap
+from rxfeed.core.book_view import NOTHING, BookView, Sizes, count, product
+from rxfeed.core.numbers import ZERO
+from rxfeed.messages import Auction, Heartbeat, L2Update, Level, Message, Snapshot
+
+
+class Level2Book:
+    """Outputs a `BookView` of *product_id* for each message that changes its book, and one when it is lost.
+
+    The first one comes with the first snapshot. Once a message of the product, of any type that is looked at, carries
+    another epoch, or a change is none (a size that is negative or not a number), a view that is not `ready` goes out,
+    and the next one with the next snapshot (which may be that very message). O(log n) a change, for n prices; a view
+    takes O(1) and shares its memory with the book.
+    """
+
+    __slots__ = ("_asks", "_auction", "_bids", "_epoch", "_ready", "depth", "product_id")
+
+    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Snapshot, L2Update, Auction, Heartbeat))
+
+    def __init__(self, product_id: str, depth: int | None = None) -> None:
+        self.product_id = product(product_id)
+        self.depth = None if depth is None else count("depth", depth)
+        self._bids: Sizes = NOTHING
+        self._asks: Sizes = NOTHING
+        self._auction = False
+        self._ready = False
+        self._epoch = 0
+
+    def step(self, message: Message) -> tuple[BookView, ...]:
+        if message.product_id != self.product_id:
+            return ()
+        kind = type(message)
+        if kind is Snapshot:
+            return self._snapshot(message)  # type: ignore[arg-type]
+        if kind not in self.looks_at:
+            return ()
+        if not self._ready:
+            if kind is Auction:
+                self._auction = collecting(message)  # type: ignore[arg-type]
+            return ()
+        if message.epoch != self._epoch:
+            return self._lost(message)
+        if kind is L2Update:
+            return self._update(message)  # type: ignore[arg-type]
+        if kind is Auction:
+            self._auction = collecting(message)  # type: ignore[arg-type]
+        return ()
+
+    def finish(self) -> tuple[BookView, ...]:
+        return ()
+
+    def _snapshot(self, snapshot: Snapshot) -> tuple[BookView, ...]:
+        if not all(_sound(price, size) for side in (snapshot.bids, snapshot.asks) for price, size in side):
+            return self._lost(snapshot)
+        lost = ()
+        if snapshot.epoch != self._epoch:
+            lost = self._lost(snapshot)
+        self._bids, self._asks = _levels(snapshot.bids), _levels(snapshot.asks)
+        self._ready, self._epoch = True, snapshot.epoch
+        return (*lost, self._view(snapshot))
+
+    def _update(self, update: L2Update) -> tuple[BookView, ...]:
+        bids, asks = self._bids, self._asks
+        for side, price, size in update.changes:
+            if not _sound(price, size):
+                return self._lost(update)
+            levels = bids if side == "buy" else asks
+            levels = levels.put(price, size) if size else levels.drop(price)
+            if side == "buy":
+                bids = levels
+            else:
+                asks = levels
+        if bids is self._bids and asks is self._asks:
+            return ()
+        self._bids, self._asks = bids, asks
+        return (self._view(update),)
+
+    def _view(self, message: Message) -> BookView:
+        bid, ask = self._bids.last(), self._asks.first()
+        return BookView(
+            product_id=self.product_id,
+            ready=True,
+            time=message.time,
+            crossed=bid is not None and ask is not None and bid[0] >= ask[0] and not self._auction,
+            best_bid=bid,
+            best_ask=ask,
+            depth=self.depth,
+            _bids=self._bids,
+            _asks=self._asks,
+        )
+
+    def _lost(self, message: Message) -> tuple[BookView, ...]:
+        if not self._ready:
+            return ()
+        self._ready = self._auction = False
+        self._bids = self._asks = NOTHING
+        return (BookView(product_id=self.product_id, time=message.time, depth=self.depth),)
+
+
+def collecting(auction: Auction) -> bool:
+    """Whether the book may be crossed."""
+    return auction.auction_state != "complete"
+
+
+def _sound(price: Decimal, size: Decimal) -> bool:
+    try:
+        return size >= ZERO and price.is_finite() and size.is_finite()
+    except InvalidOperation:  # a NaN cannot be compared
+        return False
+
+
+def _levels(side: tuple[Level, ...]) -> Sizes:
+    sizes = dict(side)  # of a price that is there twice the last size counts
+    return SortedMap.of((price, size) for price, size in sizes.items() if size)

@@ -1,0 +1,195 @@
+"""A sorted map that never changes: what a book is made of.
+
+A B-tree of tuples. Setting a key makes a new map that shares all but one path of nodes with the old one, in O(log n),
+so that every version of a book can be handed out as it is, to any thread, without copying and without locks. Searching
+and copying inside a node is done in C (`bisect`, slices of tuples).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_MOST = 64  # keys in a node
+_FILL = 42  # keys in a node of a map that is made at once
+
+# (keys, values). In a leaf they go together; above, values are nodes, and each key but the first is the lowest that may
+# stand in its node. Nodes are never empty; they are not merged either, since those of prices long gone empty out.
+_Node = tuple[tuple[Any, ...], tuple[Any, ...]]
+
+
+class SortedMap(Generic[K, V]):
+    """Keys in ascending order, each with its value; keys are equal by value (`Decimal("1.0")` is `Decimal(1)`).
+
+    >>> book = SortedMap.of([(10, "a"), (11, "b")])
+    >>> list(book.put(11, "c")), list(book.drop(10)), list(book)
+    ([(10, 'a'), (11, 'c')], [(11, 'b')], [(10, 'a'), (11, 'b')])
+    """
+
+    __slots__ = ("_height", "_root")
+
+    def __init__(self, root: _Node | None = None, height: int = 0) -> None:
+        self._root = root
+        self._height = height
+
+    @classmethod
+    def of(cls, items: Iterable[tuple[K, V]]) -> SortedMap[K, V]:
+        """The map of *items*; of equal keys the last one counts. O(n log n)."""
+        ordered = sorted(dict(items).items(), key=lambda item: item[0])  # type: ignore[arg-type, return-value]
+        nodes: list[_Node] = []
+        for start in range(0, len(ordered), _FILL):
+            part = ordered[start : start + _FILL]
+            nodes.append((tuple(key for key, _ in part), tuple(value for _, value in part)))
+        height = 0
+        while len(nodes) > 1:
+            parts = [nodes[start : start + _FILL] for start in range(0, len(nodes), _FILL)]
+            nodes = [(tuple(node[0][0] for node in part), tuple(part)) for part in parts]
+            height += 1
+        return cls(nodes[0] if nodes else None, height)
+
+    def put(self, key: K, value: V) -> SortedMap[K, V]:
+        """With *value* at *key*; the same map where it is there already. O(log n)."""
+        root, height = self._root, self._height
+        if root is None:
+            return SortedMap(((key,), (value,)), 0)
+        parts = _put(root, height, key, value)
+        if len(parts) == 2:
+            return SortedMap(((parts[0][0][0], parts[1][0][0]), parts), height + 1)
+        return self if parts[0] is root else SortedMap(parts[0], height)
+
+    def drop(self, key: K) -> SortedMap[K, V]:
+        """Without *key*; the same map where it is not there. O(log n)."""
+        root, height = self._root, self._height
+        if root is None:
+            return self
+        left = _drop(root, height, key)
+        if left is root:
+            return self
+        if left is None:
+            return SortedMap()
+        while height and len(left[1]) == 1:
+            left, height = left[1][0], height - 1
+        return SortedMap(left, height)
+
+    def get(self, key: K) -> V | None:
+        """The value at *key*, or `None`. O(log n)."""
+        node = self._root
+        if node is None:
+            return None
+        for _ in range(self._height):
+            at = bisect_right(node[0], key)  # type: ignore[type-var]
+            node = node[1][at - 1 if at else 0]
+        keys, values = node
+        at = bisect_left(keys, key)  # type: ignore[type-var]
+        return values[at] if at < len(keys) and keys[at] == key else None
+
+    def first(self) -> tuple[K, V] | None:
+        """The lowest key and its value. O(log n)."""
+        node = self._root
+        if node is None:
+            return None
+        for _ in range(self._height):
+            node = node[1][0]
+        return node[0][0], node[1][0]
+
+    def last(self) -> tuple[K, V] | None:
+        """The highest key and its value. O(log n)."""
+        node = self._root
+        if node is None:
+            return None
+        for _ in range(self._height):
+            node = node[1][-1]
+        return node[0][-1], node[1][-1]
+
+    def __iter__(self) -> Iterator[tuple[K, V]]:
+        return iter(()) if self._root is None else _ascending(self._root, self._height)
+
+    def __reversed__(self) -> Iterator[tuple[K, V]]:
+        return iter(()) if self._root is None else _descending(self._root, self._height)
+
+    def __len__(self) -> int:
+        """O(n)."""
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return self._root is not None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SortedMap):
+            return NotImplemented
+        return self is other or self._root is other._root or list(self) == list(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return f"SortedMap({list(self)!r})"
+
+
+def _put(node: _Node, height: int, key: Any, value: Any) -> tuple[_Node, ...]:
+    """What takes *node*'s place: itself where nothing changes, or one node, or two where it was full."""
+    keys, values = node
+    if height:
+        at = bisect_right(keys, key)
+        at -= at > 0
+        child = values[at]
+        parts = _put(child, height - 1, key, value)
+        if len(parts) == 1:
+            if parts[0] is child:
+                return (node,)
+            return ((keys, values[:at] + parts + values[at + 1 :]),)
+        values = values[:at] + parts + values[at + 1 :]
+        keys = (*keys[: at + 1], parts[1][0][0], *keys[at + 1 :])
+    else:
+        at = bisect_left(keys, key)
+        if at < len(keys) and keys[at] == key:
+            if values[at] == value:
+                return (node,)
+            return ((keys, (*values[:at], value, *values[at + 1 :])),)
+        values = (*values[:at], value, *values[at:])
+        keys = (*keys[:at], key, *keys[at:])
+    if len(keys) <= _MOST:
+        return ((keys, values),)
+    half = len(keys) // 2
+    return ((keys[:half], values[:half]), (keys[half:], values[half:]))
+
+
+def _drop(node: _Node, height: int, key: Any) -> _Node | None:
+    """What is left of *node*: itself where *key* is not in it, `None` where nothing is."""
+    keys, values = node
+    if height:
+        at = bisect_right(keys, key)
+        at -= at > 0
+        child = values[at]
+        left = _drop(child, height - 1, key)
+        if left is child:
+            return node
+        if left is not None:
+            return keys, (*values[:at], left, *values[at + 1 :])
+    else:
+        at = bisect_left(keys, key)
+        if at == len(keys) or keys[at] != key:
+            return node
+    if len(keys) == 1:
+        return None
+    return keys[:at] + keys[at + 1 :], values[:at] + values[at + 1 :]
+
+
+def _ascending(node: _Node, height: int) -> Iterator[tuple[Any, Any]]:
+    if not height:
+        yield from zip(*node, strict=True)
+        return
+    for child in node[1]:
+        yield from _ascending(child, height - 1)
+
+
+def _descending(node: _Node, height: int) -> Iterator[tuple[Any, Any]]:
+    if not height:
+        yield from zip(reversed(node[0]), reversed(node[1]), strict=True)
+        return
+    for child in reversed(node[1]):
+        yield from _descending(child, height - 1)

@@ -1,0 +1,196 @@
+"""What a book looks like at one moment: a value that never changes, whatever becomes of the book."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
+from typing import Any, NamedTuple
+
+import msgspec
+
+from rxfeed.core.book_levels import SortedMap
+from rxfeed.core.numbers import EXACT, ROUNDED, ZERO
+from rxfeed.errors import ConfigError
+from rxfeed.messages import Level, Side
+
+_HALF = Decimal("0.5")
+
+Sizes = SortedMap[Decimal, Decimal]
+NOTHING: SortedMap[Any, Any] = SortedMap()
+
+
+class BookView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A product's book by price, as it was when *time* was said; it never changes, and may go to any thread.
+
+    *ready*: it is known to be the exchange's book; if not, it shows no prices at all. *crossed*: the best bid is at or
+    above the best ask, though no auction makes that legal. *sequence*: the number of the last message in it, for level
+    3 only. *best_bid*, *best_ask*: (price, size), `None` where the side is empty. *depth*: how many prices `bids` and
+    `asks` show, `None` for all. Prices are in the quote currency, sizes in the base currency.
+    """
+
+    product_id: str
+    ready: bool = False
+    time: datetime | None = None
+    sequence: int | None = None
+    crossed: bool = False
+    best_bid: Level | None = None
+    best_ask: Level | None = None
+    depth: int | None = None
+    _bids: SortedMap[Decimal, Any] = NOTHING
+    _asks: SortedMap[Decimal, Any] = NOTHING
+
+    @property
+    def bids(self) -> tuple[Level, ...]:
+        """(price, size), the highest price first. Made anew at each call, in O(prices shown)."""
+        return tuple(self._best("buy", self.depth))
+
+    @property
+    def asks(self) -> tuple[Level, ...]:
+        """(price, size), the lowest price first. Made anew at each call, in O(prices shown)."""
+        return tuple(self._best("sell", self.depth))
+
+    def top(self, n: int = 1) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
+        """The *n* best bids and asks, whatever the `depth`. O(n)."""
+        count("n", n)
+        return tuple(self._best("buy", n)), tuple(self._best("sell", n))
+
+    @property
+    def mid(self) -> Decimal | None:
+        """Halfway between the best bid and ask, exactly; `None` unless there are both."""
+        if self.best_bid is None or self.best_ask is None:
+            return None
+        return EXACT.multiply(EXACT.add(self.best_bid[0], self.best_ask[0]), _HALF)
+
+    @property
+    def spread(self) -> Decimal | None:
+        """The best ask less the best bid, negative where the book is crossed; `None` unless there are both."""
+        if self.best_bid is None or self.best_ask is None:
+            return None
+        return EXACT.subtract(self.best_ask[0], self.best_bid[0])
+
+    def imbalance(self, n: int = 1) -> Decimal | None:
+        """(bids - asks) / (bids + asks) of the sizes at the *n* best prices, -1 to 1; `None` for an empty book."""
+        bids, asks = (total(size for _, size in side) for side in self.top(n))
+        both = EXACT.add(bids, asks)
+        return ROUNDED.divide(EXACT.subtract(bids, asks), both) if both else None
+
+    def size_at(self, side: Side, price: Decimal) -> Decimal:
+        """The size that rests at *price*, zero for none. O(log n)."""
+        size = (self._bids if side == "buy" else self._asks).get(price)
+        return ZERO if size is None else size
+
+    def _best(self, side: Side, n: int | None) -> Iterator[Level]:
+        levels = reversed(self._bids) if side == "buy" else iter(self._asks)
+        return islice(levels, n)
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{name}={value!r}"
+            for name in ("product_id", "ready", "time", "sequence", "crossed", "best_bid", "best_ask", "depth")
+            if (value := getattr(self, name)) is not None
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class RestingOrder(NamedTuple):
+    """An order on the book, and the number that gives its place among those of its price: the lowest is first."""
+
+    order_id: str
+    side: Side
+    price: Decimal
+    size: Decimal
+    place: int
+
+
+class Queue(NamedTuple):
+    """The orders at one price: their sum, how many they are, and each by its place."""
+
+    size: Decimal
+    length: int
+    orders: SortedMap[int, RestingOrder]
+
+
+class QueuePosition(msgspec.Struct, frozen=True, gc=False):
+    """Where an order stands: so many *orders*, with *size* together, at its own price trade before it."""
+
+    order: RestingOrder
+    orders: int
+    size: Decimal
+
+
+class FullBookView(BookView, frozen=True, kw_only=True, gc=False):
+    """As `BookView`, and every order of the book."""
+
+    _orders: SortedMap[str, RestingOrder] = NOTHING
+
+    def order(self, order_id: str) -> RestingOrder | None:
+        """The order of that id, if it rests on the book. O(log n)."""
+        return self._orders.get(order_id)
+
+    def orders(self, side: Side, n: int | None = None) -> tuple[RestingOrder, ...]:
+        """The *n* orders of *side* (`None`: all) that trade first, in that order. O(n)."""
+        if n is not None:
+            count("n", n)
+        queues = reversed(self._bids) if side == "buy" else iter(self._asks)
+        return tuple(islice((order for _, queue in queues for _, order in queue.orders), n))
+
+    def queue_position(self, order_id: str) -> QueuePosition | None:
+        """What trades before that order at its price; `None` where it is not on the book. O(orders before it)."""
+        order = self._orders.get(order_id)
+        if order is None:
+            return None
+        queue = (self._bids if order.side == "buy" else self._asks).get(order.price)
+        ahead, size = 0, ZERO
+        for _, other in () if queue is None else queue.orders:
+            if other.place == order.place:
+                break
+            ahead, size = ahead + 1, EXACT.add(size, other.size)
+        return QueuePosition(order, ahead, size)
+
+    def aggregated(self) -> BookView:
+        """The same book by price alone, as `order_book` shows it. O(prices)."""
+        bids, asks = (SortedMap.of((price, queue.size) for price, queue in side) for side in (self._bids, self._asks))
+        return BookView(
+            product_id=self.product_id,
+            ready=self.ready,
+            time=self.time,
+            sequence=self.sequence,
+            crossed=self.crossed,
+            best_bid=self.best_bid,
+            best_ask=self.best_ask,
+            depth=self.depth,
+            _bids=bids,
+            _asks=asks,
+        )
+
+    def size_at(self, side: Side, price: Decimal) -> Decimal:
+        queue = (self._bids if side == "buy" else self._asks).get(price)
+        return ZERO if queue is None else queue.size
+
+    def _best(self, side: Side, n: int | None) -> Iterator[Level]:
+        queues = reversed(self._bids) if side == "buy" else iter(self._asks)
+        return ((price, queue.size) for price, queue in islice(queues, n))
+
+
+def total(sizes: Iterable[Decimal]) -> Decimal:
+    """The sum, exactly."""
+    result = ZERO
+    for size in sizes:
+        result = EXACT.add(result, size)
+    return result
+
+
+def product(product_id: object) -> str:
+    """*product_id*, if it is one; else `ConfigError`."""
+    if not isinstance(product_id, str) or not product_id:
+        raise ConfigError(f"product_id: {product_id!r} names no product")
+    return product_id
+
+
+def count(name: str, value: object) -> int:
+    """*value*, if it is a whole number from 1 on; else `ConfigError`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigError(f"{name}: {value!r} is not a whole number from 1 on")
+    return value

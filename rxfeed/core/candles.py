@@ -1,0 +1,107 @@
+"""Open, high, low and close by windows of event time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from rxfeed.core.numbers import EXACT, ZERO, quotient
+from rxfeed.core.tumbling import Gathering, Tumbling
+from rxfeed.messages import LastMatch, Match
+
+
+class Candle(msgspec.Struct, frozen=True, gc=False):
+    """The prices and volume of *product_id* in `[start, end)`.
+
+    *open* and *close* are the prices of the first and last trade by time, then by trade id, *high* and *low* the
+    extremes; a candle without a trade has the last close before it in all four, `None` where that is not known.
+    *volume* (base currency) and *notional* (quote currency) are exact, *vwap* their quotient to 28 digits. *complete*
+    is True only where every trade of the span is known to be in.
+    """
+
+    product_id: str
+    start: datetime
+    end: datetime
+    open: Decimal | None
+    high: Decimal | None
+    low: Decimal | None
+    close: Decimal | None
+    volume: Decimal
+    notional: Decimal
+    vwap: Decimal | None
+    count: int
+    complete: bool
+
+
+class _Prices(Gathering[Candle]):
+    __slots__ = ("_closes", "close", "count", "first", "high", "last", "low", "notional", "open", "volume")
+
+    def __init__(self, closes: dict[str, Decimal]) -> None:
+        self._closes = closes
+        self.count = 0
+        self.volume = self.notional = ZERO
+
+    def add(self, match: Match) -> None:
+        price = match.price
+        if not self.count:
+            self.open = self.high = self.low = self.close = price
+            self.first = self.last = (match.time, match.trade_id)
+        else:
+            if price > self.high:
+                self.high = price
+            elif price < self.low:
+                self.low = price
+            place = (match.time, match.trade_id)
+            if place >= self.last:
+                self.close, self.last = price, place
+            elif place < self.first:
+                self.open, self.first = price, place
+        self.volume = EXACT.add(self.volume, match.size)
+        self.notional = EXACT.fma(price, match.size, self.notional)
+        self.count += 1
+
+    def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> Candle:
+        before = self._closes.get(product_id)
+        prices = (before, before, before, before)
+        if self.count:
+            prices = (self.open, self.high, self.low, self.close)
+            self._closes[product_id] = self.close
+        return Candle(
+            product_id,
+            start,
+            end,
+            *prices,
+            volume=self.volume,
+            notional=self.notional,
+            vwap=quotient(self.notional, self.volume),
+            count=self.count,
+            complete=complete,
+        )
+
+
+class Candles(Tumbling[Candle]):
+    """Outputs a `Candle` per product and window of *seconds*: see `Tumbling` for when, and `Late` for the rest.
+
+    >>> [str(c.close) for c in fold(Candles(60), [match(9, time=0), match(11, time=59), match(10, time=60)])]
+    ['11', '10']
+    """
+
+    __slots__ = ("_closes",)
+
+    def __init__(self, seconds: float, lateness: float = 0, empty: bool = False) -> None:
+        super().__init__(seconds, lateness, empty)
+        self._closes: dict[str, Decimal] = {}  # the newest close that was output, or last_match's
+
+    def finish(self) -> tuple[Candle, ...]:
+        left = super().finish()
+        self._closes = {}
+        return left
+
+    def _open(self, product_id: str) -> _Prices:
+        return _Prices(self._closes)
+
+    def _last_match(self, last: LastMatch) -> None:
+        super()._last_match(last)
+        self._closes.setdefault(last.product_id, last.price)

@@ -1,0 +1,400 @@
+"""The book order by order, of `full` or `level3`, begun with a snapshot that comes another way.
+
+Rules, from the channels' documentation:
+- Queue what the channel says, take a snapshot (`GET /products/<id>/book?level=3`), drop what is not newer than it,
+  apply the rest, then go on live. The first message kept must follow the snapshot by one; if it does not, the snapshot
+  is too old and another is needed.
+- Sequences rise by one. A higher one is a gap, and all begins anew with the message that shows it; a lower or equal one
+  came before and is dropped. Another epoch is a gap, whatever the sequences say.
+- `open` puts an order at the back of its price, `match` takes its size off the maker's, `done` removes an order, and
+  says nothing where it never rested. `change` by self-trade prevention gives a new size; one by its owner a new price
+  too, and the order loses its place unless only its size went down. `received`, `noop` only raise the sequence.
+- Every `open` and `match` changes the book: one that cannot (an id that is there already, a maker that is not, more
+  than the maker has) shows that the book is wrong, and is treated as a gap.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import msgspec
+
+from rxfeed.core.book import collecting
+from rxfeed.core.book_levels import SortedMap
+from rxfeed.core.book_snapshot import NeedSnapshot, SnapshotFailed, SnapshotTaken
+from rxfeed.core.book_view import NOTHING, FullBookView, Queue, RestingOrder, count, product
+from rxfeed.core.numbers import EXACT, ZERO
+from rxfeed.messages import (
+    Auction,
+    Change,
+    Done,
+    Heartbeat,
+    Level3Change,
+    Level3Done,
+    Level3Match,
+    Level3Noop,
+    Level3Open,
+    Match,
+    Message,
+    Open,
+    Received,
+    Side,
+)
+
+_STEADY = 100  # messages in a row after which the failures before them are forgotten
+
+Queues = SortedMap[Decimal, Queue]
+Item = Message | SnapshotTaken | SnapshotFailed
+
+
+class BookStats(msgspec.Struct):
+    """What has happened to a `Level3Book` so far.
+
+    *gaps* counts sequence gaps, *breaks* changed epochs, *contradictions* messages that cannot be true of the book,
+    *stale* messages that came before, *overflowed* those that the full queue let go, *snapshots* and *failures* the
+    answers to `NeedSnapshot` that could be used and that could not.
+    """
+
+    gaps: int = 0
+    breaks: int = 0
+    contradictions: int = 0
+    stale: int = 0
+    overflowed: int = 0
+    snapshots: int = 0
+    failures: int = 0
+
+
+class Level3Book:
+    """Outputs a `FullBookView` of *product_id* for each message that changes its book, and `NeedSnapshot` to begin it.
+
+    Steps messages, and `SnapshotTaken` or `SnapshotFailed` in answer to `NeedSnapshot`; what comes meanwhile waits, at
+    most *buffer* messages, of which the oldest go first. After a gap one view that is not `ready` goes out and another
+    snapshot is asked for; the next view shows the book that it makes, with all that waited. O(log n) a message for n
+    orders; a view takes O(1) and shares its memory with the book.
+    """
+
+    __slots__ = (
+        "_asks",
+        "_auction",
+        "_bids",
+        "_buffer",
+        "_epoch",
+        "_heard",
+        "_orders",
+        "_place",
+        "_ready",
+        "_request",
+        "_sequence",
+        "_since",
+        "_trouble",
+        "buffer",
+        "depth",
+        "product_id",
+        "stats",
+    )
+
+    _effects: ClassVar[dict[type[Message], Callable[[Level3Book, Any], bool | None]]]
+    looks_at: ClassVar[frozenset[type[Message]]]
+
+    def __init__(
+        self, product_id: str, depth: int | None = None, *, buffer: int = 100_000, stats: BookStats | None = None
+    ) -> None:
+        self.product_id = product(product_id)
+        self.depth = None if depth is None else count("depth", depth)
+        self.buffer = count("buffer", buffer)
+        self.stats = BookStats() if stats is None else stats
+        self._buffer: deque[Any] = deque()
+        self._clear()
+        self._ready = self._heard = self._auction = False
+        self._epoch = 0
+        self._request = 0  # the number of the last NeedSnapshot
+        self._trouble = 0  # how many of them came of one thing going wrong after another
+        self._since = 0  # messages since the last one was answered
+
+    def step(self, item: Item) -> tuple[FullBookView | NeedSnapshot, ...]:
+        if isinstance(item, SnapshotTaken | SnapshotFailed):
+            if self._ready or not self._heard or item.request != self._request:
+                return ()  # an answer to what is not asked any more
+            return self._taken(item) if isinstance(item, SnapshotTaken) else self._again()
+        if item.product_id != self.product_id or type(item) not in self.looks_at:
+            return ()
+        if item.epoch != self._epoch or not self._heard:
+            begun, self._epoch, self._heard = self._heard, item.epoch, True
+            self.stats.breaks += begun
+            self._auction = False
+            self._buffer.clear()
+            return self._lost(item)
+        if isinstance(item, Auction):
+            self._auction = collecting(item)
+            return ()
+        sequence: int | None = item.sequence  # type: ignore[attr-defined]
+        if isinstance(item, Heartbeat) or sequence is None:
+            return ()
+        if self._ready:
+            return self._live(item, sequence)
+        self._keep(item, sequence)
+        return ()
+
+    def finish(self) -> tuple[FullBookView | NeedSnapshot, ...]:
+        return ()
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for a snapshot."""
+        return len(self._buffer)
+
+    # ---- between two snapshots
+
+    def _lost(self, message: Message) -> tuple[FullBookView | NeedSnapshot, ...]:
+        """Nothing is known any more but *message*, which comes after what was missed."""
+        was_ready, self._ready = self._ready, False
+        self._clear()
+        sequence = getattr(message, "sequence", None)
+        if isinstance(message, Auction):
+            self._auction = collecting(message)
+        elif not isinstance(message, Heartbeat) and sequence is not None:
+            self._keep(message, sequence)
+        need = self._need()
+        if was_ready:
+            return (FullBookView(product_id=self.product_id, time=message.time, depth=self.depth), *need)
+        return need
+
+    def _need(self) -> tuple[NeedSnapshot, ...]:
+        """Ask anew, and for less and less the more often the book is lost again at once."""
+        self._request += 1
+        need = NeedSnapshot(self.product_id, self._request, self._trouble)
+        self._trouble += 1
+        return (need,)
+
+    def _again(self) -> tuple[NeedSnapshot, ...]:
+        self.stats.failures += 1
+        return self._need()
+
+    def _keep(self, message: Any, sequence: int) -> None:
+        buffer = self._buffer
+        if buffer:
+            last = buffer[-1].sequence
+            if sequence <= last:
+                self.stats.stale += 1
+                return
+            if sequence > last + 1:
+                # What is older than the gap is of no use: only a snapshot that is newer will do.
+                self.stats.gaps += 1
+                buffer.clear()
+            elif len(buffer) == self.buffer:
+                buffer.popleft()
+                self.stats.overflowed += 1
+        buffer.append(message)
+
+    def _taken(self, taken: SnapshotTaken) -> tuple[FullBookView | NeedSnapshot, ...]:
+        snapshot, buffer = taken.snapshot, self._buffer
+        if buffer and buffer[0].sequence > snapshot.sequence + 1:
+            return self._again()
+        self._clear()
+        try:
+            sound = self._fill("buy", snapshot.bids) and self._fill("sell", snapshot.asks)
+        except ArithmeticError:
+            sound = False
+        if not sound:
+            self._clear()
+            return self._again()
+        self._sequence = snapshot.sequence
+        self._auction = self._auction or snapshot.auction_mode
+        time = snapshot.time
+        while buffer:
+            message = buffer.popleft()
+            if message.sequence <= self._sequence:
+                continue
+            self._sequence, time = message.sequence, message.time
+            if self._apply(message) is None:
+                self.stats.contradictions += 1
+                self._clear()
+                return self._again()
+        self.stats.snapshots += 1
+        self._ready, self._since = True, 0
+        return (self._view(time),)
+
+    def _fill(self, side: Side, entries: tuple[tuple[Decimal, Decimal, str], ...]) -> bool:
+        levels: dict[Decimal, list[RestingOrder]] = {}
+        orders: dict[str, RestingOrder] = dict(self._orders)
+        known = len(orders)
+        for price, size, order_id in entries:
+            if not (_positive(size) and price.is_finite()):
+                return False
+            self._place += 1
+            order = orders[order_id] = RestingOrder(order_id, side, price, size, self._place)
+            levels.setdefault(price, []).append(order)
+        queues = SortedMap.of((price, _queue(each)) for price, each in levels.items())
+        if side == "buy":
+            self._bids = queues
+        else:
+            self._asks = queues
+        self._orders = SortedMap.of(orders.items())
+        return len(orders) == known + len(entries)
+
+    def _clear(self) -> None:
+        self._bids: Queues = NOTHING
+        self._asks: Queues = NOTHING
+        self._orders: SortedMap[str, RestingOrder] = NOTHING
+        self._sequence = self._place = 0
+
+    # ---- live
+
+    def _live(self, message: Any, sequence: int) -> tuple[FullBookView | NeedSnapshot, ...]:
+        if sequence != self._sequence + 1:
+            if sequence <= self._sequence:
+                self.stats.stale += 1
+                return ()
+            self.stats.gaps += 1
+            return self._lost(message)
+        self._sequence = sequence
+        self._since += 1
+        if self._since == _STEADY:
+            self._trouble = 0
+        changed = self._apply(message)
+        if changed is None:
+            self.stats.contradictions += 1
+            return self._lost(message)
+        return (self._view(message.time),) if changed else ()
+
+    def _view(self, time: datetime | None) -> FullBookView:
+        bid, ask = self._bids.last(), self._asks.first()
+        return FullBookView(
+            product_id=self.product_id,
+            ready=True,
+            time=time,
+            sequence=self._sequence,
+            crossed=bid is not None and ask is not None and bid[0] >= ask[0] and not self._auction,
+            best_bid=None if bid is None else (bid[0], bid[1].size),
+            best_ask=None if ask is None else (ask[0], ask[1].size),
+            depth=self.depth,
+            _bids=self._bids,
+            _asks=self._asks,
+            _orders=self._orders,
+        )
+
+    # ---- by type: whether the book has changed, or None for what cannot be
+
+    def _apply(self, message: Any) -> bool | None:
+        try:
+            return self._effects[type(message)](self, message)
+        except ArithmeticError:  # not a number, or numbers so far apart that no sum of them is exact
+            return None
+
+    def _open(self, message: Open) -> bool | None:
+        return self._add(message.order_id, message.side, message.price, message.remaining_size)
+
+    def _open3(self, message: Level3Open) -> bool | None:
+        return self._add(message.order_id, message.side, message.price, message.size)
+
+    def _match(self, message: Match | Level3Match) -> bool | None:
+        order = self._orders.get(message.maker_order_id)
+        if order is None or not ZERO < message.size <= order.size or message.price != order.price:
+            return None
+        self._resize(order, EXACT.subtract(order.size, message.size))
+        return True
+
+    def _done(self, message: Done | Level3Done) -> bool | None:
+        order = self._orders.get(message.order_id)
+        if order is None:
+            return False
+        self._resize(order, ZERO)
+        return True
+
+    def _change(self, message: Change) -> bool | None:
+        order = self._orders.get(message.order_id)
+        if order is None or message.new_size is None:
+            return False
+        price = order.price if message.new_price is None else message.new_price
+        return self._modify(order, price, message.new_size)
+
+    def _change3(self, message: Level3Change) -> bool | None:
+        order = self._orders.get(message.order_id)
+        return False if order is None else self._modify(order, message.price, message.size)
+
+    def _nothing(self, message: Message) -> bool | None:
+        return False
+
+    # ---- orders
+
+    def _modify(self, order: RestingOrder, price: Decimal, size: Decimal) -> bool | None:
+        if price == order.price and size <= order.size:
+            if size == order.size:
+                return False
+            if not _positive(size) and size != ZERO:
+                return None
+            self._resize(order, size)
+            return True
+        if not (_positive(size) and price.is_finite()):
+            return None
+        self._resize(order, ZERO)
+        return self._add(order.order_id, order.side, price, size)
+
+    def _add(self, order_id: str, side: Side, price: Decimal, size: Decimal) -> bool | None:
+        if not (_positive(size) and price.is_finite()) or self._orders.get(order_id) is not None:
+            return None
+        queues = self._bids if side == "buy" else self._asks
+        queue = queues.get(price)
+        self._place += 1
+        order = RestingOrder(order_id, side, price, size, self._place)
+        if queue is None:
+            queue = _queue([order])
+        else:
+            queue = Queue(EXACT.add(queue.size, size), queue.length + 1, queue.orders.put(self._place, order))
+        self._orders = self._orders.put(order_id, order)
+        self._set(side, queues.put(price, queue))
+        return True
+
+    def _resize(self, order: RestingOrder, size: Decimal) -> None:
+        """Give *order* a smaller size where it stands; without any it is off the book."""
+        queues = self._bids if order.side == "buy" else self._asks
+        queue = queues.get(order.price)
+        assert queue is not None
+        rest = EXACT.subtract(queue.size, EXACT.subtract(order.size, size))
+        if size:
+            order = order._replace(size=size)
+            queue = Queue(rest, queue.length, queue.orders.put(order.place, order))
+            self._orders = self._orders.put(order.order_id, order)
+            self._set(order.side, queues.put(order.price, queue))
+            return
+        self._orders = self._orders.drop(order.order_id)
+        if queue.length == 1:
+            self._set(order.side, queues.drop(order.price))
+        else:
+            queue = Queue(rest, queue.length - 1, queue.orders.drop(order.place))
+            self._set(order.side, queues.put(order.price, queue))
+
+    def _set(self, side: Side, queues: Queues) -> None:
+        if side == "buy":
+            self._bids = queues
+        else:
+            self._asks = queues
+
+
+Level3Book._effects = {
+    Open: Level3Book._open,
+    Match: Level3Book._match,
+    Done: Level3Book._done,
+    Change: Level3Book._change,
+    Level3Open: Level3Book._open3,
+    Level3Match: Level3Book._match,
+    Level3Done: Level3Book._done,
+    Level3Change: Level3Book._change3,
+    **dict.fromkeys((Received, Level3Noop), Level3Book._nothing),
+}
+Level3Book.looks_at = frozenset((*Level3Book._effects, Auction, Heartbeat))
+
+
+def _queue(orders: list[RestingOrder]) -> Queue:
+    size = ZERO
+    for order in orders:
+        size = EXACT.add(size, order.size)
+    return Queue(size, len(orders), SortedMap.of((order.place, order) for order in orders))
+
+
+def _positive(size: Decimal) -> bool:
+    return size.is_finite() and size > ZERO

@@ -1,0 +1,132 @@
+"""What takers bought less what they sold."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+
+import msgspec
+
+from rxfeed.core.numbers import EXACT, ZERO, quotient
+from rxfeed.core.rolling import LastTrades, Rolling, Trade
+from rxfeed.messages import LastMatch, Match, Message
+
+
+class TradeImbalance(msgspec.Struct, frozen=True, gc=False):
+    """What takers bought less what they sold of *product_id* in `(start, end]`, the trade at *end* included.
+
+    *count* in trades, *volume* in the base currency, *notional* in the quote currency, all exact; *ratio*, from -1 to 1
+    and to 28 digits, is *volume* by all that was traded. Without a span *start* is the time of the first trade seen,
+    and that trade is in. *complete* is True only where nothing of the span is known to be missing.
+    """
+
+    product_id: str
+    start: datetime
+    end: datetime
+    count: int
+    volume: Decimal
+    notional: Decimal
+    ratio: Decimal | None
+    complete: bool
+
+
+class _Balance:
+    """Signed sums."""
+
+    __slots__ = ("count", "notional", "traded", "volume")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.volume = self.notional = self.traded = ZERO
+
+    def add(self, bought: bool, size: Decimal, notional: Decimal) -> None:
+        self.traded = EXACT.add(self.traded, size)
+        self._move(bought, size, notional)
+
+    def take_back(self, bought: bool, size: Decimal, notional: Decimal) -> None:
+        self.traded = EXACT.subtract(self.traded, size)
+        self._move(not bought, size, notional)
+
+    def _move(self, up: bool, size: Decimal, notional: Decimal) -> None:
+        change = EXACT.add if up else EXACT.subtract
+        self.volume, self.notional = change(self.volume, size), change(self.notional, notional)
+        self.count += 1 if up else -1
+
+    def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> TradeImbalance:
+        ratio = quotient(self.volume, self.traded)
+        return TradeImbalance(product_id, start, end, self.count, self.volume, self.notional, ratio, complete)
+
+
+class SlidingImbalance(Rolling[TradeImbalance]):
+    """Outputs a `TradeImbalance` of the last *seconds* at every trade: see `Rolling`.
+
+    >>> trades = [match(time=0, side="sell"), match(time=30, side="buy", size=3), match(time=60, side="sell")]
+    >>> [str(i.volume) for i in fold(SlidingImbalance(60), trades)]
+    ['1', '-2', '-2']
+    """
+
+    __slots__ = ()
+
+    def _follow(self, first: Match | LastMatch) -> _LastBalance:
+        return _LastBalance(first)
+
+
+class _LastBalance(LastTrades[TradeImbalance]):
+    __slots__ = ("sums",)
+
+    def __init__(self, first: Match | LastMatch) -> None:
+        super().__init__(first)
+        self.sums = _Balance()
+
+    def add(self, trade: Trade, price: Decimal) -> None:
+        self.sums.add(trade.bought, trade.size, trade.notional)
+
+    def drop(self, trade: Trade) -> None:
+        self.sums.take_back(trade.bought, trade.size, trade.notional)
+
+    def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> TradeImbalance:
+        return self.sums.result(product_id, start, end, complete)
+
+
+class _Running(_Balance):
+    __slots__ = ("epoch", "newest", "start", "whole")
+
+    def __init__(self, first: Match) -> None:
+        super().__init__()
+        self.epoch, self.whole = first.epoch, True
+        self.start = self.newest = first.time
+
+
+class RunningImbalance:
+    """Outputs a `TradeImbalance` since the first trade of its product at every trade, whatever their order.
+
+    Once something was missed it is never complete again. O(1) a trade; memory grows with the number of products.
+
+    >>> [str(i.volume) for i in fold(RunningImbalance(), [match(side="sell"), match(side="buy", size=3)])]
+    ['1', '-2']
+    """
+
+    __slots__ = ("_products",)
+
+    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match,))
+
+    def __init__(self) -> None:
+        self._products: dict[str, _Running] = {}
+
+    def step(self, message: Message) -> tuple[TradeImbalance, ...]:
+        if type(message) is not Match:
+            return ()
+        product = self._products.get(message.product_id)
+        if product is None:
+            product = self._products[message.product_id] = _Running(message)
+        if product.epoch != message.epoch:
+            product.epoch, product.whole = message.epoch, False
+        product.start, product.newest = min(product.start, message.time), max(product.newest, message.time)
+        notional = EXACT.multiply(message.price, message.size)
+        product.add(message.side == "sell", message.size, notional)
+        return (product.result(message.product_id, product.start, product.newest, product.whole),)
+
+    def finish(self) -> tuple[TradeImbalance, ...]:
+        self._products = {}
+        return ()

@@ -1,0 +1,119 @@
+"""When a price has moved far in a short time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar, Literal
+
+import msgspec
+
+from rxfeed.core.extremes import Extremes
+from rxfeed.core.numbers import EXACT, ROUNDED, positive
+from rxfeed.core.quotes import Breaks, Priced, price_of
+from rxfeed.core.watched import earlier, positive_span
+from rxfeed.messages import LastMatch, Match, Message, Ticker
+
+_HUNDRED = Decimal(100)
+
+
+class PriceMove(msgspec.Struct, frozen=True, gc=False):
+    """A price went from *before*, where it had come at *since*, to *price* at *time*: *percent*, to 28 digits, signed.
+
+    *spans_gap*: something was missed between the two.
+    """
+
+    product_id: str
+    direction: Literal["up", "down"]
+    percent: Decimal
+    before: Decimal
+    price: Decimal
+    since: datetime
+    time: datetime
+    spans_gap: bool = False
+
+
+class _Seen(msgspec.Struct, frozen=True, gc=False):
+    price: Decimal
+    time: datetime
+    breaks: int
+
+
+class _Product:
+    __slots__ = ("breaks", "newest", "prices")
+
+    def __init__(self) -> None:
+        self.breaks = Breaks()
+        self.newest: _Seen | None = None
+        self.prices: Extremes[_Seen] = Extremes()
+
+
+class PriceMoves:
+    """Outputs a `PriceMove` when a product's price is *percent* or more from one that held *within* seconds before.
+
+    A price holds until the next one comes: after a quiet hour a sudden move counts from the price of an hour ago. It is
+    compared with the lowest and the highest, and what is found starts afresh from the new price, so that one move is
+    output once. Prices without a time, not above zero, or older than the newest are passed over. Amortised O(1) a
+    message; memory grows with the products, and with the prices of the last *within* seconds that none has outdone.
+
+    >>> prices = [ticker(100, time=0), ticker(104, time=1), ticker(105, time=2)]
+    >>> [str(move.percent) for move in fold(PriceMoves(5, 60), prices)]
+    ['5']
+    """
+
+    __slots__ = ("_percent", "_products", "_within")
+
+    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Ticker))
+
+    def __init__(self, percent: Decimal | str | int, within: float) -> None:
+        self._percent = positive("percent", percent)
+        self._within = positive_span("within", within)
+        self._products: dict[str, _Product] = {}
+
+    def step(self, item: Priced) -> tuple[PriceMove, ...]:
+        product_id = item.product_id
+        price, time = price_of(item), item.time
+        if product_id is None:
+            return ()
+        product = self._products.get(product_id)
+        if product is None:
+            product = self._products[product_id] = _Product()
+        now = product.breaks.see(item)
+        before = product.newest
+        if price is None or price <= 0 or time is None or (before is not None and time < before.time):
+            return ()
+        product.newest = newest = _Seen(price, time, now)
+        if before is None:
+            return ()
+        product.prices.add(before.price, time, before)
+        product.prices.drop_until(earlier(time, self._within))
+        move = self._move(product, newest)
+        if move is None:
+            return ()
+        product.prices.clear()
+        return (self._result(product_id, move, newest),)
+
+    def finish(self) -> tuple[PriceMove, ...]:
+        self._products = {}
+        return ()
+
+    def _move(self, product: _Product, newest: _Seen) -> _Seen | None:
+        """Where the move began; the low where there are two."""
+        for extreme in (product.prices.low, product.prices.high):
+            change = EXACT.subtract(newest.price, extreme.price).copy_abs()
+            if EXACT.multiply(change, _HUNDRED) >= EXACT.multiply(self._percent, extreme.price):
+                return extreme.tag
+        return None
+
+    def _result(self, product_id: str, before: _Seen, newest: _Seen) -> PriceMove:
+        change = EXACT.subtract(newest.price, before.price)
+        return PriceMove(
+            product_id=product_id,
+            direction="up" if change > 0 else "down",
+            percent=ROUNDED.divide(EXACT.multiply(change, _HUNDRED), before.price),
+            before=before.price,
+            price=newest.price,
+            since=before.time,
+            time=newest.time,
+            spans_gap=before.breaks != newest.breaks,
+        )

@@ -1,0 +1,70 @@
+"""What tickers, trades and books say of a price, each in its own way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from rxfeed.core.numbers import EXACT
+from rxfeed.messages import LastMatch, Level, Match, Message, Ticker
+
+_HALF = Decimal("0.5")
+
+
+class QuotedBook(Protocol):
+    """A book as it is at a *time*; where it is not *ready* its prices say nothing."""
+
+    @property
+    def product_id(self) -> str: ...
+    @property
+    def time(self) -> datetime | None: ...
+    @property
+    def ready(self) -> bool: ...
+    @property
+    def best_bid(self) -> Level | None: ...
+    @property
+    def best_ask(self) -> Level | None: ...
+
+
+Priced = Message | QuotedBook
+"""What a signal can look at: messages (it takes the tickers and trades), or the views that a book puts out."""
+
+
+def price_of(item: Priced) -> Decimal | None:
+    """The price of a ticker or a trade, the mid of a book; `None` where there is none."""
+    if isinstance(item, Match | LastMatch | Ticker):
+        return item.price
+    quote = quote_of(item)
+    return None if quote is None else EXACT.multiply(EXACT.add(*quote), _HALF)
+
+
+def quote_of(item: Priced) -> tuple[Decimal, Decimal] | None:
+    """The best bid and ask of a ticker or a book; `None` unless there are both."""
+    if isinstance(item, Message):
+        bid, ask = (item.best_bid, item.best_ask) if isinstance(item, Ticker) else (None, None)
+    elif item.ready and item.best_bid is not None and item.best_ask is not None:
+        bid, ask = item.best_bid[0], item.best_ask[0]
+    else:
+        return None
+    # A ticker of an empty side says 0.
+    return (bid, ask) if bid and ask and bid.is_finite() and ask.is_finite() else None
+
+
+class Breaks:
+    """Counts the breaks of one product: a number that stays the same as long as nothing was missed."""
+
+    __slots__ = ("_epoch", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._epoch: int | None = None
+
+    def see(self, item: Priced) -> int:
+        epoch: int | None = getattr(item, "epoch", None)
+        if epoch is None:  # a book has none: after a break it says that it is not ready
+            self.count += not getattr(item, "ready", True)
+        elif epoch != self._epoch:
+            self.count += self._epoch is not None
+            self._epoch = epoch
+        return self.count

@@ -1,0 +1,168 @@
+"""Sums, highs and lows over the last seconds, at every trade."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar, Generic, TypeVar
+
+import msgspec
+
+from rxfeed.core.extremes import Extremes
+from rxfeed.core.numbers import EXACT, ZERO, quotient
+from rxfeed.core.watched import Late, Watched, earlier, positive_span
+from rxfeed.messages import LastMatch, Match, Message
+
+R = TypeVar("R")
+
+
+class RollingVolume(msgspec.Struct, frozen=True, gc=False):
+    """The trades of *product_id* in `(start, end]`: the last seconds up to and with the trade at *end*.
+
+    *volume* (base currency) and *notional* (quote currency) are exact, *vwap* their quotient to 28 digits, *high* and
+    *low* the extreme prices. *complete* is True only where every trade of the span before this one is known to be in.
+    """
+
+    product_id: str
+    start: datetime
+    end: datetime
+    volume: Decimal
+    notional: Decimal
+    vwap: Decimal | None
+    count: int
+    high: Decimal
+    low: Decimal
+    complete: bool
+
+
+class Trade(msgspec.Struct, frozen=True, gc=False):
+    """What is kept of a trade; *bought* by its taker."""
+
+    time: datetime
+    bought: bool
+    size: Decimal
+    notional: Decimal
+
+
+class LastTrades(Watched, ABC, Generic[R]):
+    """One product's trades of the last seconds, and what they come to."""
+
+    __slots__ = ("newest", "trades")
+
+    def __init__(self, first: Match | LastMatch) -> None:
+        super().__init__(first)
+        self.newest: datetime | None = None
+        self.trades: deque[Trade] = deque()
+
+    @abstractmethod
+    def add(self, trade: Trade, price: Decimal) -> None: ...
+
+    @abstractmethod
+    def drop(self, trade: Trade) -> None: ...
+
+    @abstractmethod
+    def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> R: ...
+
+
+class Rolling(ABC, Generic[R]):
+    """Outputs, at every trade, what the last *seconds* of its product come to: `(trade.time - seconds, trade.time]`.
+
+    A trade that is older than the newest of its product comes too late for the results that went out, and is output as
+    `Late`. A result is complete once nothing was missed since its start: after we came, or after a gap, that takes
+    *seconds*, unless `last_match` tells more. Amortised O(1) a trade; memory grows with the trades of the last
+    *seconds*.
+    """
+
+    __slots__ = ("_products", "_width")
+
+    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch))
+
+    def __init__(self, seconds: float) -> None:
+        self._width = positive_span("seconds", seconds)
+        self._products: dict[str, LastTrades[R]] = {}
+
+    @abstractmethod
+    def _follow(self, first: Match | LastMatch) -> LastTrades[R]:
+        """A product that nothing is known of yet."""
+
+    def step(self, message: Message) -> tuple[R | Late, ...]:
+        if type(message) is Match:
+            return self._trade(message)
+        if type(message) is LastMatch:
+            product = self._products.get(message.product_id)
+            if product is None:
+                self._products[message.product_id] = self._follow(message)
+            else:
+                product.last_match(message)
+        return ()
+
+    def finish(self) -> tuple[R, ...]:
+        self._products = {}
+        return ()
+
+    def _trade(self, match: Match) -> tuple[R | Late, ...]:
+        product_id, time = match.product_id, match.time
+        product = self._products.get(product_id)
+        if product is None:
+            product = self._products[product_id] = self._follow(match)
+        else:
+            product.trade(match)
+        start = earlier(time, self._width)
+        if product.newest is not None and time < product.newest:
+            return (Late(product_id, start, time, match),)
+        product.newest = time
+        trades = product.trades
+        while trades and trades[0].time <= start:
+            product.drop(trades.popleft())
+        trade = Trade(time, match.side == "sell", match.size, EXACT.multiply(match.price, match.size))
+        trades.append(trade)
+        product.add(trade, match.price)
+        return (product.result(product_id, start, time, product.since <= start),)
+
+
+class SlidingVolume(Rolling[RollingVolume]):
+    """Outputs a `RollingVolume` of the last *seconds* at every trade: see `Rolling`.
+
+    >>> [str(r.volume) for r in fold(SlidingVolume(60), [match(time=0), match(time=59), match(time=60)])]
+    ['1', '2', '2']
+    """
+
+    __slots__ = ()
+
+    def _follow(self, first: Match | LastMatch) -> _Volume:
+        return _Volume(first)
+
+
+class _Volume(LastTrades[RollingVolume]):
+    __slots__ = ("notional", "prices", "volume")
+
+    def __init__(self, first: Match | LastMatch) -> None:
+        super().__init__(first)
+        self.volume = self.notional = ZERO
+        self.prices: Extremes[None] = Extremes()
+
+    def add(self, trade: Trade, price: Decimal) -> None:
+        self.volume = EXACT.add(self.volume, trade.size)
+        self.notional = EXACT.add(self.notional, trade.notional)
+        self.prices.add(price, trade.time, None)
+
+    def drop(self, trade: Trade) -> None:
+        self.volume = EXACT.subtract(self.volume, trade.size)
+        self.notional = EXACT.subtract(self.notional, trade.notional)
+
+    def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> RollingVolume:
+        self.prices.drop_until(start)
+        return RollingVolume(
+            product_id=product_id,
+            start=start,
+            end=end,
+            volume=self.volume,
+            notional=self.notional,
+            vwap=quotient(self.notional, self.volume),
+            count=len(self.trades),
+            high=self.prices.high.price,
+            low=self.prices.low.price,
+            complete=complete,
+        )

@@ -1,0 +1,80 @@
+"""The newest of each product, and one in so many seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from rxfeed.core.presence import Presence
+from rxfeed.core.watched import positive_span
+
+T = TypeVar("T")
+
+
+class LatestByProduct(Generic[T]):
+    """Outputs, at every item, the newest item of each product so far, by product id.
+
+    It is the same mapping each time, live and read-only: `dict(latest)` keeps a copy. A product leaves it as `Presence`
+    says; items without a product are not in it. O(1) an item; memory grows with the number of products.
+
+    >>> [sorted(latest) for latest in map(dict, fold(LatestByProduct(), [ticker(1), ticker(2, product_id="A-B")]))]
+    [['A-B', 'BTC-USD'], ['A-B', 'BTC-USD']]
+    """
+
+    __slots__ = ("_items", "_presence", "_view")
+
+    def __init__(self, idle: float | None = None) -> None:
+        self._presence = Presence(idle)
+        self._items: dict[str, T] = {}
+        self._view = MappingProxyType(self._items)
+
+    def step(self, item: T) -> tuple[Mapping[str, T], ...]:
+        left = self._presence.step(item)
+        for product in left:
+            self._items.pop(product, None)
+        product_id: str | None = getattr(item, "product_id", None)
+        if product_id is not None:
+            self._items[product_id] = item
+        elif not left:
+            return ()
+        return (self._view,)
+
+    def finish(self) -> tuple[Mapping[str, T], ...]:
+        self._presence.finish()
+        return ()
+
+
+class Throttle(Generic[T]):
+    """Outputs an item of a product if its time is *seconds* or more after the last one that was output.
+
+    What comes between is dropped. The first item after a gap (a new `epoch`) is output at once, and so are items
+    without a product or a time. O(1) an item; memory grows with the number of products.
+
+    >>> [str(t.price) for t in fold(Throttle(1), [ticker(1, time=0), ticker(2, time=0.9), ticker(3, time=1)])]
+    ['1', '3']
+    """
+
+    __slots__ = ("_last", "_width")
+
+    def __init__(self, seconds: float) -> None:
+        self._width = positive_span("seconds", seconds)
+        self._last: dict[str, tuple[int, datetime]] = {}  # epoch and time of the last output
+
+    def step(self, item: T) -> tuple[T, ...]:
+        source: Any = item
+        product_id: str | None = getattr(source, "product_id", None)
+        time: datetime | None = getattr(source, "time", None)
+        if product_id is None or time is None:
+            return (item,)
+        epoch = getattr(source, "epoch", 0)
+        last = self._last.get(product_id)
+        if last is not None and last[0] == epoch and time - last[1] < self._width:
+            return ()
+        self._last[product_id] = epoch, time
+        return (item,)
+
+    def finish(self) -> tuple[T, ...]:
+        self._last = {}
+        return ()

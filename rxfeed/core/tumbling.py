@@ -1,0 +1,212 @@
+"""When windows of event time open and close, whatever is gathered in them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from heapq import heappop, heappush
+from typing import ClassVar, Generic, TypeVar
+
+from rxfeed.core.watched import (
+    EPOCH,
+    MICROSECOND,
+    Late,
+    Watched,
+    moment,
+    not_negative_microseconds,
+    positive_microseconds,
+)
+from rxfeed.messages import Heartbeat, LastMatch, Match, Message
+
+R = TypeVar("R")
+
+_MOST_EMPTY = 10_000
+
+
+class Gathering(ABC, Generic[R]):
+    """What has been gathered of one window; `add` is called with each of its trades, in the order of arrival."""
+
+    __slots__ = ("whole",)
+
+    whole: bool
+
+    @abstractmethod
+    def add(self, match: Match, /) -> None: ...
+
+    @abstractmethod
+    def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> R: ...
+
+
+class _Product(Watched, Generic[R]):
+    """One product's windows: those before *closed* are output, and the next is when its time comes to *due*.
+
+    [*start*, *end*) is where the next trade most likely falls: the window of the last one, up to *due*.
+    """
+
+    __slots__ = ("add", "closed", "due", "end", "first", "start", "starts", "windows")
+
+    def __init__(self, first: Match | LastMatch | Heartbeat, closed: datetime, due: datetime) -> None:
+        super().__init__(first)
+        self.closed, self.due = closed, due
+        self.first: datetime | None = None  # the start of the first window that can be output without a trade
+        self.start = self.end = EPOCH  # nothing falls there
+        self.add: Callable[[Match], None]
+        self.windows: dict[datetime, Gathering[R]] = {}
+        self.starts: list[datetime] = []  # theirs, as a heap
+
+    def broken(self) -> None:
+        for window in self.windows.values():
+            window.whole = False
+
+
+class Tumbling(ABC, Generic[R]):
+    """Windows `[start, end)` of *seconds*, aligned to the Unix epoch, of each product by its own time.
+
+    That time is the latest of its trades and heartbeats (one that names a trade which has not come is waited with until
+    the next). A window is output when that time comes to its end plus *lateness* seconds; a trade that comes later is
+    output as `Late`. With *empty* the windows without a trade are output too, from the first message on; of a longer
+    silence only the last 10,000. A window is complete unless we came in its midst, something was missed in or just
+    before it, or the stream ended before it did.
+
+    O(1) a message and output, O(log n) in the windows that *lateness* keeps open, n; memory grows with those and the
+    number of products.
+    """
+
+    __slots__ = ("_empty", "_lateness", "_products", "_width")
+
+    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Heartbeat))
+
+    def __init__(self, seconds: float, lateness: float = 0, empty: bool = False) -> None:
+        self._width = positive_microseconds("seconds", seconds)
+        self._lateness = not_negative_microseconds("lateness", lateness)
+        self._empty = bool(empty)
+        self._products: dict[str, _Product[R]] = {}
+
+    @abstractmethod
+    def _open(self, product_id: str) -> Gathering[R]:
+        """Something to gather a window in."""
+
+    def step(self, message: Message) -> tuple[R | Late, ...]:
+        if type(message) is Match:
+            product = self._products.get(message.product_id)
+            # Nearly every trade falls into the window of the one before it.
+            if product is not None and product.start <= message.time < product.end and message.epoch == product.epoch:
+                if message.trade_id > product.known:
+                    product.known = message.trade_id
+                product.add(message)
+                return ()
+            return self._trade(product, message)
+        if type(message) is Heartbeat:
+            return self._heartbeat(message)
+        if type(message) is LastMatch:
+            self._last_match(message)
+        return ()
+
+    def finish(self) -> tuple[R, ...]:
+        """The windows still open, all incomplete."""
+        products, self._products = self._products, {}
+        left: list[R] = []
+        for product_id, product in products.items():
+            end = max([self._end(start) for start in product.starts] + [product.closed])
+            if product.first is not None:
+                end = max(end, self._end(self._start(product.now)))
+            for window in product.windows.values():
+                window.whole = False
+            product.since = max(product.since, product.now)
+            left += self._close(product_id, product, end, finishing=True)
+        return tuple(left)
+
+    def _trade(self, product: _Product[R] | None, match: Match) -> tuple[R | Late, ...]:
+        product_id, time = match.product_id, match.time
+        if product is None:
+            product = self._products[product_id] = self._product(match)
+        elif product.trade(match):
+            product.broken()
+        start = self._start(time)
+        if time < product.closed:
+            return (Late(product_id, start, self._end(start), match),)
+        closed = self._pass(product_id, product, time)
+        window = product.windows.get(start)
+        if window is None:
+            window = product.windows[start] = self._open(product_id)
+            window.whole = product.since < start
+            heappush(product.starts, start)
+        product.start, product.end, product.add = start, min(self._end(start), product.due), window.add
+        window.add(match)
+        return closed
+
+    def _heartbeat(self, heartbeat: Heartbeat) -> tuple[R, ...]:
+        product = self._products.get(heartbeat.product_id)
+        if product is None:
+            product = self._products[heartbeat.product_id] = self._product(heartbeat)
+        missed, time = product.heartbeat(heartbeat)
+        if missed:
+            product.broken()
+        return self._pass(heartbeat.product_id, product, time)
+
+    def _last_match(self, last: LastMatch) -> None:
+        product = self._products.get(last.product_id)
+        if product is None:
+            self._products[last.product_id] = self._product(last)
+        elif product.last_match(last):
+            product.broken()
+
+    def _product(self, first: Match | LastMatch | Heartbeat) -> _Product[R]:
+        closed = self._closed(first.time)
+        return _Product(first, closed, self._due(closed))
+
+    def _pass(self, product_id: str, product: _Product[R], time: datetime) -> tuple[R, ...]:
+        """The product's time comes to *time*: what is due is output."""
+        if product.first is None and self._empty:
+            product.first = self._start(time)
+        if time < product.due:
+            return ()
+        closed = self._closed(time)
+        results = self._close(product_id, product, closed)
+        product.closed, product.due = closed, self._due(closed)
+        product.start = product.end = EPOCH
+        return tuple(results)
+
+    def _close(self, product_id: str, product: _Product[R], closed: datetime, finishing: bool = False) -> list[R]:
+        results: list[R] = []
+        at = product.closed
+        while product.starts and product.starts[0] < closed:
+            start = heappop(product.starts)
+            window = product.windows.pop(start)
+            results += self._empties(product_id, product, at, start)
+            at = self._end(start)
+            results.append(window.result(product_id, start, at, window.whole))
+        results += self._empties(product_id, product, at, closed)
+        return results
+
+    def _empties(self, product_id: str, product: _Product[R], at: datetime, to: datetime) -> list[R]:
+        if product.first is None:
+            return []
+        at = max(at, product.first)
+        missing = (to - at) // MICROSECOND // self._width
+        if missing > _MOST_EMPTY:
+            at += timedelta(microseconds=(missing - _MOST_EMPTY) * self._width)
+        results: list[R] = []
+        while at < to:
+            end = self._end(at)
+            results.append(self._open(product_id).result(product_id, at, end, product.since < at))
+            at = end
+        return results
+
+    # ---- the grid
+
+    def _start(self, time: datetime) -> datetime:
+        microseconds = (time - EPOCH) // MICROSECOND
+        return moment(microseconds - microseconds % self._width)
+
+    def _end(self, start: datetime) -> datetime:
+        return moment((start - EPOCH) // MICROSECOND + self._width)
+
+    def _closed(self, time: datetime) -> datetime:
+        """The end of the last window that is due at *time*."""
+        microseconds = (time - EPOCH) // MICROSECOND - self._lateness
+        return moment(microseconds - microseconds % self._width)
+
+    def _due(self, closed: datetime) -> datetime:
+        return moment((closed - EPOCH) // MICROSECOND + self._width + self._lateness)

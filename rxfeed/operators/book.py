@@ -1,0 +1,124 @@
+"""The operators that keep books: by price, and order by order."""
+
+from __future__ import annotations
+
+from reactivex import Observable, abc
+
+from rxfeed.core import Reconnect
+from rxfeed.core.book import Level2Book
+from rxfeed.core.book_view import BookView, FullBookView
+from rxfeed.core.full_book import BookStats, Level3Book
+from rxfeed.errors import ConfigError
+from rxfeed.messages import Message
+from rxfeed.operators.book_current import Current
+from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
+from rxfeed.operators.book_splice import Splice
+from rxfeed.operators.lift import lift
+from rxfeed.operators.source import Operator, Selectable, Wish
+
+
+def order_book(product_id: str, depth: int | None = None) -> Operator[Message, BookView]:
+    """Emit a `BookView` of *product_id* each time a message of `level2` or `level2_batch` changes its book.
+
+        snapshot  bids 9.0: 2     asks 11: 1         ->  best_bid (9.0, 2)   best_ask (11, 1)   mid 10
+        l2update  buy 9: 0        sell 10: 3         ->  best_bid None       best_ask (10, 3)   mid None
+        l2update, in a new epoch                     ->  not ready
+
+        >>> from decimal import Decimal
+        >>> from rxfeed.core.book import Level2Book
+        >>> ten, nine = Decimal(10), Decimal(9)
+        >>> messages = [
+        ...     Snapshot(product_id="BTC-USD", bids=((Decimal("9.0"), Decimal(2)),), asks=((Decimal(11), Decimal(1)),)),
+        ...     L2Update(product_id="BTC-USD", changes=(("buy", nine, Decimal(0)), ("sell", ten, Decimal(3)))),
+        ... ]
+        >>> [(len(book.bids), str(book.best_ask[0]), len(book.asks)) for book in fold(Level2Book("BTC-USD"), messages)]
+        [(1, '11', 1), (0, '10', 2)]
+
+    The first view comes with the snapshot that the exchange sends at every subscription, so compose before you connect.
+    At a gap (another `epoch`: a reconnect, something missed of the product, a frame that nobody could read) one view
+    that is not `ready` goes out, without prices, and the next one with the next snapshot. A book that is crossed
+    outside an auction says so (`auctionfeed` tells of auctions). Prices are in the quote currency, sizes in the base
+    currency.
+
+    All who subscribe to the result share one book; a late one gets the newest view at once. O(log n) a change for n
+    prices; memory O(n), and for a view that is kept, what has changed since. *depth* limits what `bids` and `asks`
+    show.
+    """
+    Level2Book(product_id, depth)  # so that bad arguments are told here, and not to each subscriber
+    lifted = lift(lambda: Level2Book(product_id, depth), (Level2Book.looks_at, frozenset([product_id])))
+    return lambda source: Current(lifted(source))
+
+
+class FullBook:
+    """The operator that `full_book` returns; its counters add up over subscriptions."""
+
+    def __init__(
+        self, product_id: str, snapshot: SnapshotSource | None, depth: int | None, retry: Reconnect, buffer: int
+    ) -> None:
+        Level3Book(product_id, depth, buffer=buffer)
+        if snapshot is not None and not callable(snapshot):
+            raise ConfigError(f"snapshot: {snapshot!r} cannot be called")
+        if not isinstance(retry, Reconnect):
+            raise ConfigError(f"retry: {retry!r} is not a Reconnect")
+        self.stats = BookStats()
+        self._product_id = product_id
+        self._snapshot = rest_snapshot() if snapshot is None else snapshot
+        self._depth = depth
+        self._retry = retry
+        self._buffer = buffer
+
+    def __call__(self, source: Observable[Message]) -> Observable[FullBookView]:
+        wish: Wish = (Level3Book.looks_at, frozenset([self._product_id]))
+        chosen: Observable[Message] = source.select(wish) if isinstance(source, Selectable) else source
+
+        def subscribe(
+            observer: abc.ObserverBase[FullBookView], scheduler: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            book = Level3Book(self._product_id, self._depth, buffer=self._buffer, stats=self.stats)
+            return Splice(book, self._snapshot, self._retry, observer).run(chosen, scheduler)
+
+        return Current(Observable(subscribe))
+
+
+def full_book(
+    product_id: str,
+    snapshot: SnapshotSource | None = None,
+    *,
+    depth: int | None = None,
+    retry: Reconnect = Reconnect(),  # noqa: B008  # frozen
+    buffer: int = 100_000,
+) -> FullBook:
+    """Emit a `FullBookView` of *product_id*, order by order, each time a message of `full` or `level3` changes it.
+
+        open a, sequence 8                              ->  (a snapshot is asked for)
+        snapshot at sequence 7: b buys 2 at 9           ->  bids 9: 2 and 1, of b and then a
+        match of b, size 2, sequence 9                  ->  bids 9: 1
+        match, sequence 11                              ->  not ready (and a snapshot is asked for)
+
+        >>> from decimal import Decimal
+        >>> from rxfeed.core.book_snapshot import BookSnapshot, SnapshotTaken
+        >>> from rxfeed.core.full_book import Level3Book
+        >>> nine, buys = Decimal(9), {"product_id": "BTC-USD", "side": "buy", "time": heartbeat(0).time}
+        >>> book = Level3Book("BTC-USD")
+        >>> book.step(Open(**buys, order_id="a", price=nine, remaining_size=Decimal(1), sequence=8))
+        (NeedSnapshot(product_id='BTC-USD', request=1, failures=0),)
+        >>> snapshot = BookSnapshot(sequence=7, bids=((nine, Decimal(2), "b"),), asks=())
+        >>> (view,) = book.step(SnapshotTaken(1, snapshot))
+        >>> view.best_bid, view.queue_position("a").size, [order.order_id for order in view.orders("buy")]
+        ((Decimal('9'), Decimal('3')), Decimal('2'), ['b', 'a'])
+
+    *snapshot* is called with the product id, on a thread of its own, and gives the answer of the exchange's `GET
+    /products/<id>/book?level=3` (bytes, str, dict) or a `BookSnapshot`; `None` stands for `rest_snapshot()`. Meanwhile
+    at most *buffer* messages wait, the oldest of which go first. It is asked for with the first message of the product
+    (heartbeats count), and after every gap: a sequence that is missing, another `epoch`, a message that cannot be true
+    of the book. Then one view that is not `ready` goes out, and the next one when the book has been made anew; other
+    products go on. *retry* spaces what fails, or is lost again at once: full jitter, and two requests never within a
+    second, or *retry*'s `initial` where that is less; `retries` of them in a row end the stream with `ConnectFailed`.
+    Leave `matches` out of a feed that has `full`: a trade that it brings early looks like a gap.
+
+    The view that a snapshot makes comes on the thread that fetched it, at once; a lock keeps it in line with the
+    messages' own. All who subscribe to the result share one book; a late one gets the newest view at once. O(log n) a
+    message for n orders; memory O(n), and for a view that is kept, what has changed since. `.stats` of the operator
+    counts gaps, failures and what the bound let go.
+    """
+    return FullBook(product_id, snapshot, depth, retry, buffer)

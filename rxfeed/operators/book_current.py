@@ -1,0 +1,110 @@
+"""One run of something for all who subscribe, and its newest item at once for those who come late."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any, Generic, TypeVar
+
+from reactivex import Observable, abc
+from reactivex.disposable import Disposable, SerialDisposable
+
+log = logging.getLogger("rxfeed.operators")
+T = TypeVar("T")
+
+
+class Current(Observable[T], Generic[T]):
+    """Runs *source* while anybody is subscribed; a late subscriber gets the newest item first, then what follows.
+
+    After the source has ended, or the last subscriber has left, the next one makes it run afresh. A subscriber that
+    raises is cut off and told through its own `on_error`; the others never notice.
+    """
+
+    def __init__(self, source: Observable[T]) -> None:
+        super().__init__()
+        self._source = source
+        self._run: _Run[T] | None = None
+        self._lock = threading.RLock()
+
+    def _subscribe_core(
+        self, observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        with self._lock:
+            run = self._run
+            first = run is None or run.over
+            if run is None or first:
+                run = self._run = _Run(self._lock)
+            run.join(observer)
+        if first:
+            run.upstream.disposable = self._source.subscribe(run.emit, run.fail, run.complete, scheduler=scheduler)
+
+        def leave() -> None:
+            if run.leave(observer):
+                run.upstream.dispose()
+
+        return Disposable(leave)
+
+
+class _Run(Generic[T]):
+    """The subscribers of one subscription to the source. *lock* keeps items in order, whoever joins or leaves."""
+
+    def __init__(self, lock: Any) -> None:
+        self.upstream = SerialDisposable()
+        self.over = False
+        self._lock = lock
+        self._observers: tuple[abc.ObserverBase[T], ...] = ()
+        self._newest: tuple[T, ...] = ()
+        self._cause: Exception | None = None
+
+    def join(self, observer: abc.ObserverBase[T]) -> None:
+        with self._lock:
+            for item in self._newest:
+                observer.on_next(item)
+            if not self.over:
+                self._observers = (*self._observers, observer)
+                return
+        _end(observer, self._cause)
+
+    def leave(self, observer: abc.ObserverBase[T]) -> bool:
+        """True where nobody is left."""
+        with self._lock:
+            self._observers = tuple(each for each in self._observers if each is not observer)
+            if not self._observers:
+                self.over = True
+            return self.over
+
+    def emit(self, item: T) -> None:
+        with self._lock:
+            self._newest = (item,)
+            for observer in self._observers:
+                try:
+                    observer.on_next(item)
+                except Exception as error:
+                    self.leave(observer)
+                    _end(observer, error)
+            over = self.over
+        if over:
+            self.upstream.dispose()
+
+    def fail(self, error: Exception) -> None:
+        self._finish(error)
+
+    def complete(self) -> None:
+        self._finish(None)
+
+    def _finish(self, cause: Exception | None) -> None:
+        with self._lock:
+            observers, self._observers = self._observers, ()
+            self.over, self._cause = True, cause
+        for observer in observers:
+            _end(observer, cause)
+
+
+def _end(observer: abc.ObserverBase[T], cause: Exception | None) -> None:
+    try:
+        if cause is None:
+            observer.on_completed()
+        else:
+            observer.on_error(cause)
+    except Exception as error:
+        log.error("the stream ended, and a subscriber without on_error cannot tell: %r", error)

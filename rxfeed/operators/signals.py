@@ -1,0 +1,85 @@
+"""Signals: something happened to a price or a spread. Tickers and trades of a feed, or the views of a book, will do."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from reactivex import operators as ops
+
+from rxfeed.core import PriceCross, PriceCrossing, Priced, PriceMove, PriceMoves, SpreadWidening, WideSpread
+from rxfeed.operators.lift import lift
+from rxfeed.operators.source import Operator
+
+
+def price_crossing(
+    product_id: str, level: Decimal | str | int, *, hysteresis: Decimal | str | int = 0, once: bool = False
+) -> Operator[Priced, PriceCross]:
+    """Emit a `PriceCross` each time *product_id*'s price, of tickers, trades or a book's mid, moves across *level*.
+
+        prices   --9--10--11--8--
+        emitted  ---------up--down-       price_crossing("BTC-USD", 10)
+
+        >>> prices = [ticker(9), ticker(10), ticker(11), ticker(8)]
+        >>> _ = reactivex.from_iterable(prices).pipe(price_crossing("BTC-USD", 10)).subscribe(
+        ...     lambda c: print(c.direction, c.before, c.price))
+        up 9 11
+        down 11 8
+
+    A price within *hysteresis* of the level, in the quote currency and both ends included, is on neither side: touching
+    is not crossing, and directions alternate. *once*: the stream completes with the first crossing. At a gap (a new
+    epoch, a book that was not ready) the price before it still counts, and `spans_gap` says that the level may have
+    been crossed more often. *level* is a Decimal, a str or an int: a float raises `ConfigError`. O(1) a message.
+    """
+
+    def machine() -> PriceCrossing:
+        return PriceCrossing(product_id, level, hysteresis=hysteresis, once=once)
+
+    machine()
+    crossing = lift(machine, (PriceCrossing.looks_at, frozenset([product_id])))
+    return (lambda source: crossing(source).pipe(ops.take(1))) if once else crossing
+
+
+def moved(percent: Decimal | str | int, within: float) -> Operator[Priced, PriceMove]:
+    """Emit a `PriceMove` when a product's price is *percent* or more from one that held in the last *within* seconds.
+
+        prices   -100--104--105--106--
+        emitted  -----------5%--------    moved(5, within=60)
+
+        >>> prices = [ticker(100, time=0), ticker(104, time=20), ticker(105, time=40), ticker(106, time=50)]
+        >>> _ = reactivex.from_iterable(prices).pipe(moved(5, within=60)).subscribe(
+        ...     lambda m: print(m.direction, m.percent, m.before, m.price))
+        up 5 100 105
+
+    A price, of tickers, trades or a book's mid, holds until the next one: a jump after a quiet hour counts from the
+    price of an hour ago. After a move the comparison starts afresh at its price. At a gap the prices before it still
+    count, and `spans_gap` says that the move goes across it. Prices that are older than the newest are passed over.
+    Amortised O(1) a message whatever *within*; memory by the products and the prices of the last *within* seconds.
+    """
+    PriceMoves(percent, within)
+    return lift(lambda: PriceMoves(percent, within), (PriceMoves.looks_at, None))
+
+
+def spread_wider(
+    than: Decimal | str | int, *, percent: bool = False, hysteresis: Decimal | str | int = 0, once: bool = False
+) -> Operator[Priced, WideSpread]:
+    """Emit a `WideSpread` when a product's best bid and ask, of tickers or a book, come to lie farther apart.
+
+        spread   -1--3--4--1--3--
+        emitted  ----3--------3--         spread_wider(2)
+
+        >>> quotes = [ticker(10, best_bid=Decimal(9), best_ask=Decimal(ask)) for ask in (10, 12, 13, 10, 12)]
+        >>> _ = reactivex.from_iterable(quotes).pipe(spread_wider(2)).subscribe(lambda w: print(w.spread, w.best_ask))
+        3 12
+        3 12
+
+    *than* and *hysteresis* are in the quote currency, with *percent* in percent of the mid. A spread that is wide from
+    the start is emitted; it is emitted again once it was back at *than* less *hysteresis*, or with *once* never for
+    that product. A quote with an empty side is passed over. `spans_gap`: something was missed since the quote before,
+    and the spread may have been wide already. O(1) a message; memory by the number of products.
+    """
+
+    def machine() -> SpreadWidening:
+        return SpreadWidening(than, percent=percent, hysteresis=hysteresis, once=once)
+
+    machine()
+    return lift(machine, (SpreadWidening.looks_at, None))

@@ -1,0 +1,123 @@
+"""Who is there, the newest of each, and one in so many seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rxfeed import ConfigError, Subscriptions, Ticker, fold
+from rxfeed.core import DollarBars, LatestByProduct, Presence, Throttle, TickBars, VolumeBars
+from rxfeed.messages import ChannelSubscription
+from tests.support.make import match, ticker
+
+
+def answer(*products: str) -> Subscriptions:
+    return Subscriptions(channels=(ChannelSubscription(name="matches", product_ids=products),))
+
+
+def of(product: str, time: float = 0, **fields: Any) -> Ticker:
+    return ticker(1, product_id=product, time=time, **fields)
+
+
+def test_a_product_leaves_when_no_channel_lists_it() -> None:
+    presence = Presence()
+    assert fold(presence, [answer("A"), of("A"), of("B"), answer("A", "B")]) == []
+    for product in "AB":
+        presence.step(of(product))
+    assert presence.step(answer("B", "C")) == ("A",)
+    assert presence.step(answer("B", "C")) == ()
+    assert presence.step(answer()) == ("B",)
+
+
+def test_a_product_leaves_when_it_was_idle() -> None:
+    presence = Presence(idle=60)
+    assert fold(Presence(60), [of("A", 0), of("B", 30), of("A", 59), of("C", 89.9)]) == []
+    for product, time in (("A", 0), ("B", 30), ("C", 50)):
+        presence.step(of(product, time))
+    assert presence.step(of("D", 95)) == ("A", "B")
+    assert len(presence) == 2
+
+
+def test_one_wrong_time_frees_nobody_for_good() -> None:
+    presence = Presence(idle=60)
+    presence.step(of("A", 0))
+    assert presence.step(of("B", 10**9)) == ("A",)
+    assert presence.step(of("A", 1)) == ()
+    assert presence.step(of("A", 62)) == ("B",)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ABCD"), st.integers(0, 30))))
+def test_idle_is_what_a_slow_model_says(items: list[tuple[str, int]]) -> None:
+    time, presence, newest = 0, Presence(40), {}
+    for product, on in items:
+        time += on
+        newest[product] = time
+        gone = {each for each, last in newest.items() if last <= time - 40}
+        assert set(presence.step(of(product, time))) == gone
+        for each in gone:
+            del newest[each]
+        assert len(presence) == len(newest)
+
+
+def test_the_newest_of_each_product_without_those_that_left() -> None:
+    machine: LatestByProduct[Any] = LatestByProduct()
+    first = of("A")
+    (latest,) = machine.step(first)
+    machine.step(of("B"))
+    machine.step(of("A", 1))
+    assert (set(latest), latest["A"] is first) == ({"A", "B"}, False)
+    (same,) = machine.step(answer("B"))
+    assert same is latest
+    assert set(latest) == {"B"}
+    assert machine.step(answer("B")) == ()
+    with pytest.raises(TypeError):
+        latest["C"] = first  # type: ignore[index]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("AB"), st.integers(-3, 12), st.sampled_from([0] * 6 + [1]))),
+    st.sampled_from([0.5, 1, 5]),
+)
+def test_throttle_is_what_a_slow_model_says(items: list[tuple[str, int, int]], seconds: float) -> None:
+    tenths = epoch = 0
+    emitted: list[Ticker] = []
+    machine: Throttle[Ticker] = Throttle(seconds)
+    for product, on, gap in items:
+        tenths, epoch = tenths + on, epoch + gap
+        item = of(product, tenths / 10, epoch=epoch)
+        before = [each for each in emitted if each.product_id == product]
+        assert item.time is not None
+        wanted = (
+            not before or before[-1].epoch != epoch or (item.time - before[-1].time).total_seconds() >= seconds  # type: ignore[operator]
+        )
+        assert machine.step(item) == ((item,) if wanted else ())
+        emitted += [item] * wanted
+
+
+def test_what_has_no_product_is_not_throttled() -> None:
+    assert len(fold(Throttle(60), [answer("A"), answer("A")])) == 2
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: Presence(0), "idle"),
+        (lambda: Throttle(-1), "seconds"),
+        (lambda: TickBars(0), "trades"),
+        (lambda: TickBars(1.5), "trades"),  # type: ignore[arg-type]
+        (lambda: VolumeBars(0), "volume"),
+        (lambda: DollarBars(0.1), "notional"),  # type: ignore[arg-type]
+    ],
+)
+def test_bad_arguments_are_named(make: Any, name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        make()
+
+
+@pytest.mark.parametrize("machine", [VolumeBars("0.00000001"), DollarBars("0.00000001")])
+def test_a_trade_that_fills_too_many_bars_is_an_error_that_says_so(machine: VolumeBars) -> None:
+    with pytest.raises(ConfigError, match="fills over 100,000 bars"):
+        machine.step(match(size=10**9))

@@ -1,0 +1,332 @@
+"""order_book and full_book: shared by their subscribers, begun by snapshots that fail, are slow, or too old."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import reactivex
+from reactivex import Observable, abc
+from reactivex import operators as ops
+from reactivex.subject import Subject
+
+from rxfeed import ConfigError, ConnectFailed, L2Update, Message, Open, Reconnect, Snapshot
+from rxfeed.core.book_snapshot import BookSnapshot
+from rxfeed.core.book_view import BookView, FullBookView
+from rxfeed.errors import FrameMalformed
+from rxfeed.operators import Selectable, Wish
+from rxfeed.operators.book import full_book, order_book
+from rxfeed.operators.book_rest import rest_snapshot
+from rxfeed.sim import Exchange
+from tests.support.collect import Collected
+from tests.support.leaks import nothing_left_behind
+from tests.support.make import at, in_epoch
+from tests.support.wire import Wire, WireServer
+
+BTC = "BTC-USD"
+AT_ONCE = Reconnect(initial=0, maximum=0)
+ONE = Decimal(1)
+
+
+@pytest.fixture(autouse=True)
+def _no_threads_left() -> Iterator[None]:
+    with nothing_left_behind():
+        yield
+
+
+def snapshot(price: int = 9) -> Snapshot:
+    return Snapshot(product_id=BTC, bids=((Decimal(price), ONE),), asks=())
+
+
+def update(size: int, price: int = 9) -> L2Update:
+    return L2Update(product_id=BTC, changes=(("buy", Decimal(price), Decimal(size)),))
+
+
+def opened(sequence: int) -> Open:
+    return Open(
+        product_id=BTC,
+        time=at(sequence),
+        order_id=str(sequence),
+        side="buy",
+        price=Decimal(9),
+        remaining_size=ONE,
+        sequence=sequence,
+    )
+
+
+def best(items: list[Any]) -> list[Any]:
+    return [view.best_bid and int(view.best_bid[1]) for view in items]
+
+
+# ---- order_book
+
+
+def test_one_book_for_all_and_the_newest_view_for_who_comes_late() -> None:
+    source: Subject[Message] = Subject()
+    made = source.pipe(order_book(BTC))
+    first = Collected(made)
+    for message in (snapshot(), update(2)):
+        source.on_next(message)
+    late = Collected(made)
+    source.on_next(update(3))
+    assert (best(first.items), best(late.items)) == ([1, 2, 3], [2, 3])
+    first.subscription.dispose()
+    source.on_next(update(4))
+    assert (best(first.items), best(late.items)) == ([1, 2, 3], [2, 3, 4])
+    late.subscription.dispose()
+    assert not source.observers
+    # Nobody kept it up to date meanwhile: it begins afresh.
+    again = Collected(made)
+    assert again.items == []
+    source.on_next(snapshot())
+    assert best(again.items) == [1]
+    source.on_completed()
+    assert again.completed
+
+
+def test_a_cold_source_plays_for_each_that_comes_after_its_end() -> None:
+    made = reactivex.of(snapshot(), update(2)).pipe(order_book(BTC, depth=1))
+    assert best(Collected(made).items) == best(Collected(made).items) == [1, 2]
+    assert Collected(reactivex.throw(ValueError("no")).pipe(order_book(BTC))).error is not None
+
+
+def test_a_subscriber_that_raises_is_cut_off_alone() -> None:
+    source: Subject[Message] = Subject()
+    made = source.pipe(order_book(BTC))
+    errors: list[Exception] = []
+
+    def refuse(view: BookView) -> None:
+        raise ValueError("no")
+
+    made.subscribe(refuse, errors.append)
+    good = Collected(made)
+    source.on_next(snapshot())
+    source.on_next(update(2))
+    assert best(good.items) == [1, 2]
+    assert [str(error) for error in errors] == ["no"]
+
+
+def test_one_that_leaves_in_the_midst_of_an_item() -> None:
+    source: Subject[Message] = Subject()
+    made = source.pipe(order_book(BTC))
+    made.pipe(ops.take(1)).subscribe(lambda view: None)
+    source.on_next(snapshot())
+    assert not source.observers
+
+
+class Choosing(Selectable):
+    """A source that remembers what was wished for."""
+
+    def __init__(self, source: Observable[Message]) -> None:
+        super().__init__()
+        self.wishes: list[Wish] = []
+        self._source = source
+
+    def _subscribe_core(
+        self, observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        return self._source.subscribe(observer)
+
+    def select(self, wish: Wish) -> Observable[Any]:
+        self.wishes.append(wish)
+        return self
+
+
+def test_only_what_a_book_looks_at_is_asked_for() -> None:
+    source = Choosing(reactivex.of(snapshot(), opened(1)))
+    assert best(Collected(source.pipe(order_book(BTC))).items) == [1]
+    Collected(source.pipe(full_book(BTC, Snapshots(book_at(1))))).subscription.dispose()
+    assert [products for _, products in source.wishes] == [frozenset([BTC])] * 2
+    assert Snapshot in source.wishes[0][0]
+    assert Open in source.wishes[1][0]
+
+
+# ---- full_book
+
+
+class Snapshots:
+    """Gives *answers* in turn, the last one for ever; keeps the times at which it was asked."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.asked: list[float] = []
+        self.threads: set[str] = set()
+
+    def __call__(self, product_id: str) -> Any:
+        assert product_id == BTC
+        self.asked.append(time.monotonic())
+        self.threads.add(threading.current_thread().name)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer() if callable(answer) else answer
+
+
+def book_at(sequence: int, *names: str) -> BookSnapshot:
+    return BookSnapshot(sequence=sequence, bids=tuple((Decimal(9), ONE, name) for name in names), asks=())
+
+
+def wait_until(ready: Callable[[], Any], timeout: float = 5) -> None:
+    deadline = time.monotonic() + timeout
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def test_messages_do_not_wait_for_the_snapshot() -> None:
+    source: Subject[Message] = Subject()
+    gate = threading.Event()
+    snapshots = Snapshots(lambda: gate.wait(5) and book_at(2, "a", "b"))
+    got: Collected[FullBookView] = Collected(source.pipe(full_book(BTC, snapshots)))
+    started = time.monotonic()
+    for sequence in (2, 3, 4):
+        source.on_next(opened(sequence))
+    assert time.monotonic() - started < 1
+    assert got.items == []
+    gate.set()
+    (view,) = got.wait_for(1)
+    assert [order.order_id for order in view.orders("buy")] == ["a", "b", "3", "4"]
+    source.on_next(opened(5))
+    assert best(got.items) == [4, 5]
+    assert snapshots.threads == {"rxfeed-book"}
+    source.on_completed()
+    assert got.completed
+
+
+def test_a_gap_resynchronises_and_a_late_subscriber_sees_the_book() -> None:
+    source: Subject[Message] = Subject()
+    operator = full_book(BTC, Snapshots(book_at(1, "a"), book_at(3, "b")), retry=AT_ONCE)
+    made = source.pipe(operator)
+    got = Collected(made)
+    source.on_next(opened(1))
+    got.wait_for(1)
+    source.on_next(opened(4))
+    got.wait_for(3)
+    late = Collected(made)
+    assert [view.ready for view in got.items] == [True, False, True]
+    assert late.items == got.items[-1:]
+    assert best(late.items) == [2]
+    assert (operator.stats.gaps, operator.stats.snapshots) == (1, 2)
+    source.on_error(ValueError("over"))
+    assert str(got.error) == str(late.error) == "over"
+
+
+def test_what_fails_is_tried_again_later_and_later() -> None:
+    source: Subject[Message] = Subject()
+    dict_of_it = {"sequence": 3, "bids": [["9", "1", "a"]], "asks": []}
+    snapshots = Snapshots(ConnectFailed("503"), b"<html>", book_at(0), dict_of_it)
+    operator = full_book(BTC, snapshots, retry=Reconnect(initial=0.1, maximum=0.2))
+    got = Collected(source.pipe(operator))
+    source.on_next(opened(2))
+    (view,) = got.wait_for(1)
+    assert view.sequence == 3
+    assert len(snapshots.asked) == 4
+    assert all(after - before >= 0.09 for before, after in zip(snapshots.asked, snapshots.asked[1:], strict=False))
+    assert (operator.stats.failures, operator.stats.snapshots) == (3, 1)
+    got.subscription.dispose()
+
+
+def test_the_end_of_all_tries() -> None:
+    source: Subject[Message] = Subject()
+    snapshots = Snapshots(ValueError("no"))
+    got = Collected(source.pipe(full_book(BTC, snapshots, retry=Reconnect(initial=0, maximum=0, retries=2))))
+    source.on_next(opened(2))
+    got.wait_for_end()
+    assert isinstance(got.error, ConnectFailed)
+    assert isinstance(got.error.__cause__, ValueError)
+    assert len(snapshots.asked) == 3
+    wait_until(lambda: not source.observers)
+
+
+def test_leaving_while_it_waits_ends_its_thread() -> None:
+    source: Subject[Message] = Subject()
+    got = Collected(source.pipe(full_book(BTC, Snapshots(ValueError("no")), retry=Reconnect(initial=60))))
+    source.on_next(opened(2))
+    wait_until(lambda: any(thread.name == "rxfeed-book" for thread in threading.enumerate()))
+    got.subscription.dispose()
+
+
+def test_only_the_newest_need_is_answered() -> None:
+    source: Subject[Message] = Subject()
+    gate = threading.Event()
+    snapshots = Snapshots(lambda: gate.wait(5) and book_at(99, "old"), book_at(1, "new"))
+    got = Collected(source.pipe(full_book(BTC, snapshots, retry=AT_ONCE)))
+    source.on_next(opened(98))
+    wait_until(lambda: snapshots.asked)
+    source.on_next(in_epoch(opened(1), 1))
+    gate.set()
+    (view,) = got.wait_for(1)
+    assert [order.order_id for order in view.orders("buy")] == ["new"]
+    assert len(snapshots.asked) == 2
+    got.subscription.dispose()
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: order_book(""), "product_id"),
+        (lambda: order_book(BTC, 0), "depth"),
+        (lambda: full_book(""), "product_id"),
+        (lambda: full_book(BTC, "url"), "snapshot"),  # type: ignore[arg-type]
+        (lambda: full_book(BTC, retry=True), "retry"),  # type: ignore[arg-type]
+        (lambda: full_book(BTC, buffer=0), "buffer"),
+        (lambda: rest_snapshot("ftp://host"), "url"),
+        (lambda: rest_snapshot("nothing"), "url"),
+        (lambda: rest_snapshot(timeout=0), "timeout"),
+    ],
+)
+def test_bad_arguments(make: Callable[[], Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        make()
+
+
+# ---- rest_snapshot
+
+
+def test_a_snapshot_from_the_local_exchange() -> None:
+    with Exchange([BTC], seed=2, auto=False) as exchange:
+        take = rest_snapshot(exchange.rest_url + "/")
+        book = take(BTC)
+        assert book.sequence == exchange.sequence(BTC)
+        assert book.bids[0][0] == exchange.book(BTC)["bids"][0][0]
+        assert exchange.rest_requests == 1
+        with pytest.raises(ConnectFailed, match="404"):
+            take("NO/NE-USD")
+    with pytest.raises(ConnectFailed, match="refused"):
+        take(BTC)
+
+
+def answering(*pieces: bytes) -> Callable[[Wire], None]:
+    def play(wire: Wire) -> None:
+        wire.read_request()
+        for piece in pieces:
+            wire.send(piece)
+
+    return play
+
+
+@pytest.mark.parametrize(
+    ("pieces", "error", "text"),
+    [
+        ([b"HTTP/1.1 200 OK\r\n\r\n[]"], FrameMalformed, "not a level 3 book"),
+        ([b"HTTP/1.1 503 Busy\r\n\r\n"], ConnectFailed, "503 Busy"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"], FrameMalformed, "truncated"),
+        ([b"what?\r\n\r\n"], ConnectFailed, "what"),
+        ([], ConnectFailed, "closed"),
+        ([b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 5000], ConnectFailed, "over 1,000 bytes"),
+    ],
+)
+def test_answers_that_are_none(pieces: list[bytes], error: type[Exception], text: str) -> None:
+    with WireServer(answering(*pieces)) as server:
+        take = rest_snapshot(f"http://127.0.0.1:{server.port}", timeout=2, max_size=1000)
+        with pytest.raises(error, match=text):
+            take(BTC)
+
+
+def test_no_answer_at_all() -> None:
+    with WireServer(Wire.until_gone) as server, pytest.raises(ConnectFailed, match="timed out"):
+        rest_snapshot(f"http://127.0.0.1:{server.port}", timeout=0.1)(BTC)

@@ -1,0 +1,69 @@
+"""Each table as a plain fold, through Rx in replay, and through Rx on a live feed: three times the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import reactivex
+from reactivex import Observable, abc
+from reactivex import operators as ops
+
+from rxfeed import Feed
+from rxfeed.core import Late
+from rxfeed.operators import Timely
+from rxfeed.sim import Exchange
+from tests.support.collect import Collected
+from tests.vectors import signals, windows
+from tests.vectors.table import BTC, ETH, Vector
+
+VECTORS = windows.VECTORS + signals.VECTORS
+
+
+def folded(vector: Vector) -> list[str]:
+    machine = vector.machine()
+    # Shown at once: a live mapping is another one later.
+    rows = [vector.row(output) for message in vector.messages for output in machine.step(message)]
+    return rows + [vector.row(output) for output in machine.finish()]
+
+
+def through_rx(vector: Vector, source: Observable[Any]) -> Collected[str]:
+    """What the operator emits, and in its place between that what came late."""
+    operator = vector.operator()
+    rows = source.pipe(operator, ops.map(vector.row))
+    if not isinstance(operator, Timely):
+        return Collected(rows)
+    late: Observable[Late] = operator.late
+
+    def subscribe(observer: abc.ObserverBase[str], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
+        late.subscribe(lambda item: observer.on_next(vector.row(item)))
+        return rows.subscribe(observer, scheduler=scheduler)
+
+    return Collected(reactivex.Observable(subscribe))
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
+def test_as_a_plain_fold(vector: Vector) -> None:
+    assert folded(vector) == vector.rows
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
+def test_in_replay(vector: Vector) -> None:
+    got = through_rx(vector, reactivex.from_iterable(vector.messages))
+    got.wait_for_end()
+    assert got.completed
+    assert got.items == vector.rows
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
+def test_on_a_live_feed(vector: Vector) -> None:
+    frames = [message.raw for message in vector.messages]
+    with Exchange.serving(frames, then="close") as exchange:
+        feed = Feed([BTC, ETH], ["matches", "heartbeat", "ticker"], url=exchange.url, reconnect=False)
+        got = through_rx(vector, feed)
+        epochs = Collected(feed.pipe(ops.map(lambda message: message.epoch)))
+        with feed:
+            got.wait_for_end()
+            epochs.wait_for_end()
+    assert got.items == vector.rows
+    assert epochs.items == [message.epoch for message in vector.messages]
