@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import inspect
+import json
 import threading
+from functools import partial
 from typing import Any
 
-import msgspec
-
+from rxfeed.compat.hooks import read, tell
+from rxfeed.compat.session import Life, Session
+from rxfeed.compat.socket import Socket
 from rxfeed.compat.store import Store
-from rxfeed.errors import FrameMalformed
+from rxfeed.compat.terms import Terms, explained
+from rxfeed.core import Reconnect
+from rxfeed.errors import ConnectionLost, FeedClosed, FrameMalformed
 from rxfeed.feed import Feed
 from rxfeed.messages import Malformed, Message
-from rxfeed.protocol import DEFAULT_URL, Credentials
+from rxfeed.protocol import DEFAULT_URL
+
+
+class _FeedOf:
+    """The descriptor behind `client.feed`; it has no `__set__`, so that a subclass may keep a `feed` of its own."""
+
+    def __get__(self, client: WebsocketClient | None, owner: type) -> Any:
+        return self if client is None else client._WebsocketClient__present_feed()  # pyright: ignore[reportAttributeAccessIssue]  # as the class mangles it
 
 
 class WebsocketClient:
@@ -27,43 +38,65 @@ class WebsocketClient:
         client.start()
 
     `start()` calls `on_open` in the caller's thread, before anything is connected, so that it may still set `url`,
-    `products`, `channels` and the like; the other hooks run one after another on the client's own thread. `close()`
-    ends it. Values are as the exchange sent them. A failure goes to `on_error(e, data=None)`: by default it sets
-    `error` and stops the client. *mongo_collection* gets a document of each message that the default `on_message`
-    sees.
+    `products`, `channels` and the like; the other hooks run one after another on `client.thread`. `close()` ends it
+    and waits; every hook may call `close()` and `start()`. Values are as the exchange sent them, and every frame
+    comes, twice where it was sent twice. A failure goes to `on_error(e, data=None)`: by default it sets `error` and
+    stops the client. *mongo_collection* gets a document of each message that the default `on_message` sees.
+
+    Beyond cbpro: *reconnect* (True, or a `Reconnect`) comes back after a lost connection, *ping_interval* is in
+    seconds, and `feed` is the Feed underneath: of the session that runs, or ran last; before the first `start()` and
+    in `on_open` of the one that is about to, made of the settings as they are at that moment.
     """
 
-    __feed: Feed | None = None
-    __store: Store | None = None
-    __stop: Any = True
+    # For a subclass that sets what it needs by itself and never calls __init__. Nothing else is kept on the instance
+    # but one lazy `Life`: other names are the subclass's.
+    url: Any = DEFAULT_URL
+    products: Any = None
+    channels: Any = None
+    type: Any = "subscribe"
+    error: Any = None
+    ws: Any = None
+    thread: Any = None
+    auth: Any = False
+    api_key: Any = ""
+    api_secret: Any = ""
+    api_passphrase: Any = ""
+    should_print: Any = True
+    mongo_collection: Any = None
+    feed = _FeedOf()
 
     def __init__(
         self,
-        url: str = DEFAULT_URL,
-        products: str | list[str] | None = None,
-        message_type: str = "subscribe",
+        url: Any = DEFAULT_URL,  # anything at all: on_open may repair it
+        products: Any = None,
+        message_type: Any = "subscribe",
         mongo_collection: Any = None,
-        should_print: bool = True,
-        auth: bool = False,
-        api_key: str = "",
-        api_secret: str = "",
-        api_passphrase: str = "",
+        should_print: Any = True,
+        auth: Any = False,
+        api_key: Any = "",
+        api_secret: Any = "",
+        api_passphrase: Any = "",
+        channels: Any = None,
         *,
-        channels: list[Any] | None = None,
+        reconnect: bool | Reconnect = False,
+        ping_interval: float | None = 30.0,
     ) -> None:
         self.url = url
         self.products = products
         self.channels = channels
         self.type = message_type
         self.stop = True
-        self.error: Exception | None = None
-        self.thread: threading.Thread | None = None
+        self.error = None
+        self.ws = None
+        self.thread = None
         self.auth = auth
         self.api_key = api_key
         self.api_secret = api_secret
         self.api_passphrase = api_passphrase
         self.should_print = should_print
         self.mongo_collection = mongo_collection
+        self.__life.reconnect = reconnect
+        self.__life.ping_interval = ping_interval
 
     # ---- hooks
 
@@ -80,9 +113,13 @@ class WebsocketClient:
             print(msg)  # noqa: T201
         # A pymongo collection refuses to be tested for truth.
         if self.mongo_collection is not None:
-            if self.__store is None:
-                self.__store = Store(self.mongo_collection, self.__failed)
-            self.__store.put(msg)
+            session = self.__current
+            if session.opened and not session.parting:
+                session.store(self.mongo_collection).put(msg)
+            else:  # called by hand: there is no end of a session that would write what waits
+                store = Store(self.mongo_collection)
+                store.put(msg)
+                store.close()
 
     def on_error(self, e: Exception, data: Any = None) -> None:
         self.error = e
@@ -94,102 +131,170 @@ class WebsocketClient:
     @property
     def stop(self) -> Any:
         """True while the client is, or should be, at rest; setting it ends the session after the current message."""
-        return self.__stop
+        return self.__dict__.get("stop", True)
 
     @stop.setter
     def stop(self, value: Any) -> None:
-        self.__stop = value
-        if value and self.__feed is not None:
-            self.__feed.close(timeout=0)
-
-    @property
-    def feed(self) -> Feed | None:
-        """The Feed underneath, while a session runs: pipelines can be subscribed to it beside the hooks."""
-        return self.__feed
+        self.__dict__["stop"] = value  # where vars(client) has always shown it
+        if value:
+            self.__life.session.end()
 
     def start(self) -> None:
         """Call `on_open`, then connect and listen on a thread of the client's own."""
+        life = self.__life
+        if life.opening == threading.get_ident():
+            return  # called by on_open: it is under way
+        session = life.open()
         self.stop = False
-        self.on_open()
-        self.thread = threading.Thread(target=self.__go, name="rxfeed-client")
-        self.thread.start()
+        try:
+            life.opening = threading.get_ident()
+            try:
+                self.on_open()
+            finally:
+                life.opening = None
+            thread = threading.Thread(target=self.__go, args=(session,), name="rxfeed-client", daemon=False)
+            self.thread = session.thread = thread
+            thread.start()
+        except BaseException:
+            session.finished.set()
+            session.thread, self.stop = None, True
+            raise
 
     def close(self) -> None:
-        """End the session and wait for it; from a hook, without waiting."""
+        """End the session and wait for it; in a hook, without waiting."""
+        session = self.__life.session
         self.stop = True
-        if self.thread is not None and self.thread is not threading.current_thread():
-            self.thread.join()
-
-    def __go(self) -> None:
-        try:
-            self._connect()
-            self._listen()
-        except Exception as error:
-            self.__failed(error)
-        finally:
-            self._disconnect()
+        if self.__life.here is None and self.__life.opening != threading.get_ident():
+            session.wait()
 
     def _connect(self) -> None:
-        if self.products is None:
-            self.products = ["BTC-USD"]
-        elif not isinstance(self.products, list):
-            self.products = [self.products]
-        self.url = self.url.removesuffix("/")
-        if self.channels is None:
-            self.channels = [{"name": "ticker", "product_ids": self.products}]
-        credentials = Credentials(self.api_key, self.api_secret, self.api_passphrase) if self.auth else None
-        feed = Feed(
-            self.products,
-            self.channels,
-            url=self.url,
-            credentials=credentials,
-            reconnect=False,  # the classic scripts restart themselves
-            stale_after=None,
-            drop_duplicates=False,  # and see every frame
-        )
-        feed.malformed.subscribe(self.__malformed)
-        feed.subscribe(self.__message, self.__failed)
-        self.__feed = feed
+        """Make the session's feed and `ws`; the connection opens when `_listen` begins."""
+        session = self.__current
+        terms = self.__terms
+        self.url, self.products, self.channels = terms.url, terms.products, terms.channels
+        feed = session.prepare(terms)
+        if not session.attached:
+            session.attached = True
+            feed.malformed.subscribe(partial(self.__malformed, session))
+            feed.subscribe(partial(self.__message, session), partial(setattr, session, "cause"))
+            session.ws = Socket(feed)
+        self.ws = session.ws
 
     def _listen(self) -> None:
-        if self.__feed is not None and not self.stop:
-            self.__feed.serve()
+        session = self.__current
+        if session.ending:
+            return
+        if session.feed is None:
+            if hasattr(self.ws, "recv"):  # a subclass's own, from its own _connect
+                read(self.ws, lambda: self.stop, partial(self.__handle, session), self.__tell)
+            return
+        try:
+            session.feed.serve()
+        except FeedClosed:  # ended since
+            return
+        if session.raised is not None:
+            raise session.raised
+        if session.ending:
+            return
+        if session.cause is not None:
+            self.__tell(explained(session.cause))
+        elif session.ws is not None and session.ws.closed_by_hand:
+            self.__tell(ConnectionLost("the connection was closed by ws.close()"))
 
     def _disconnect(self) -> None:
-        if self.__feed is not None:
-            self.__feed.close()
-            self.__feed = None
-        if self.__store is not None:
-            self.__store.close()
-            self.__store = None
-        self.on_close()
+        session = self.__current
+        if session.feed is not None:
+            session.feed.close()
+        elif self.ws is not None:
+            self.ws.close()
+        if session is not self.__life.here or session.parting:
+            return  # on_close is called once, and by the session's own thread
+        try:
+            session.flush()
+        except Exception as error:
+            self.__tell(error)
+        with self.__life.lock:
+            session.parting = True
+            # Whoever polls `stop` sees the end, unless a hook has started a new session by now.
+            if self.__life.session is session and not self.stop:
+                self.stop = True
+        try:
+            self.on_close()
+        except Exception as error:
+            self.__tell(error)
 
-    # ---- from the feed's streams to the hooks
+    # ---- what no subclass sees
 
-    def __message(self, message: Message) -> None:
-        self.__handle(message.content)
+    @property
+    def __life(self) -> Life:
+        found = self.__dict__.get("_WebsocketClient__rxfeed")
+        # setdefault is atomic: two threads that come first get one Life.
+        return found if found is not None else self.__dict__.setdefault("_WebsocketClient__rxfeed", Life())
 
-    def __malformed(self, frame: Malformed) -> None:
+    @property
+    def __current(self) -> Session:
+        here = self.__life.here
+        return here if here is not None else self.__life.session
+
+    @property
+    def __terms(self) -> Terms:
+        return Terms.of(self, self.__life.reconnect, self.__life.ping_interval)
+
+    def __present_feed(self) -> Feed:
+        session = self.__current
+        return session.feed if session.feed is not None else session.prepare(self.__terms)
+
+    def __go(self, session: Session) -> None:
+        try:
+            if not self.__life.enter(session):
+                return
+            try:
+                self._connect()
+                self._listen()
+            except Exception as error:
+                if error is session.raised:
+                    raise
+                self.__tell(error)
+            finally:
+                self._disconnect()
+        finally:
+            if session.feed is not None:
+                session.feed.close()  # where _disconnect was overridden, or raised
+            session.finished.set()
+
+    def __message(self, session: Session, message: Message) -> None:
+        self.__handle(session, message.content)
+
+    def __malformed(self, session: Session, frame: Malformed) -> None:
         # The classic client asked for JSON only, not for a shape.
         try:
-            content = msgspec.json.decode(frame.raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self.__failed(FrameMalformed(frame.reason), frame.raw)
+            content = json.loads(frame.raw)
+        except (ValueError, RecursionError):
+            self.__tell_midway(session, FrameMalformed(frame.reason), frame.raw.decode(errors="replace"))
         else:
-            self.__handle(content)
+            self.__handle(session, content)
 
-    def __handle(self, content: Any) -> None:
-        if self.stop:
+    def __handle(self, session: Session, content: Any) -> None:
+        if session.ending:
             return
         try:
             self.on_message(content)
         except Exception as error:
-            self.__failed(error, content)
-
-    def __failed(self, error: Exception, data: Any = None) -> None:
-        try:
-            inspect.signature(self.on_error).bind(error, data)
-        except TypeError:
-            self.on_error(error)  # an override of the wheel's time takes the error alone
+            self.__tell_midway(session, error, content)
         else:
-            self.on_error(error, data)
+            refused = session.terms.refusal(content) if session.terms is not None else None
+            if refused is not None and not session.ending:
+                self.__tell_midway(session, refused, content)
+        if self.stop and self.__life.session is session:
+            session.end()  # for a subclass whose own `stop` hides ours
+
+    def __tell_midway(self, session: Session, error: Exception, data: Any) -> None:
+        try:
+            self.__tell(error, data)
+        except Exception as raised:
+            # The feed would cut us off and go on: the session ends, and its thread raises this.
+            session.raised = raised
+            session.end()
+
+    def __tell(self, error: Exception, data: Any = None) -> None:
+        tell(self.on_error, error, data)

@@ -3,34 +3,61 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from reactivex.subject import Subject
 
+from rxfeed.errors import SinkError
 from rxfeed.sinks import to_mongo
+
+_PATIENCE = 60.0  # seconds for what is left at the end; pymongo itself gives up on a lost server after 30
 
 
 class Store:
-    """Keeps a copy of every dict that it is given in *collection*, in batches, off the caller's thread."""
+    """Keeps a copy of every dict that it is given in *collection*, in batches, off the caller's thread.
 
-    def __init__(self, collection: Any, failed: Callable[[Exception], None]) -> None:
+    A failure of the database is raised by the next `put`, or by `close`. A stand-in for a collection, which knows the
+    classic client's one call alone, gets that one, at once.
+    """
+
+    def __init__(self, collection: Any) -> None:
+        self.collection = collection
         self._messages: Subject[dict[str, Any]] = Subject()
         self._done = threading.Event()
-        self._failed = failed
-        # A copy, since pymongo adds an _id to what it inserts, and the caller's dict is the caller's.
-        self._messages.pipe(to_mongo(collection, documents=dict)).subscribe(
-            on_error=self._end, on_completed=self._done.set
-        )
+        self._error: Exception | None = None
+        self._plain = not hasattr(collection, "write_concern")
+        if not self._plain:
+            # A copy, since pymongo adds an _id to what it inserts, and the caller's dict is the caller's.
+            self._messages.pipe(to_mongo(collection, documents=dict)).subscribe(
+                on_error=self._failed, on_completed=self._done.set
+            )
+
+    @property
+    def broken(self) -> bool:
+        """True where nothing can be put any more."""
+        return self._done.is_set()
 
     def put(self, document: dict[str, Any]) -> None:
+        if self._plain:
+            self.collection.insert_one(dict(document))
+            return
+        self._check()
         self._messages.on_next(document)
 
     def close(self) -> None:
         """Return when everything is written."""
+        if self._plain:
+            return
         self._messages.on_completed()
-        self._done.wait()
+        if not self._done.wait(_PATIENCE):
+            raise SinkError(f"the database is still busy after {_PATIENCE:g} s", 0)
+        self._check()
 
-    def _end(self, error: Exception) -> None:
+    def _check(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def _failed(self, error: Exception) -> None:
+        self._error = error
         self._done.set()
-        self._failed(error)

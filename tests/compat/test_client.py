@@ -12,47 +12,11 @@ import pytest
 from rxfeed import ConnectFailed, FrameMalformed, ServerClosed
 from rxfeed.compat import WebsocketClient
 from rxfeed.sim import Exchange
+from tests.compat.recorder import Recorder
 from tests.support.leaks import nothing_left_behind
 from tests.support.wire import WireServer, close_frame, frame, playing
 
 TICK = '{"type":"ticker","product_id":"BTC-USD","sequence":1,"price":"1.50"}'
-
-
-class Recorder(WebsocketClient):
-    """Notes every hook with its thread."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.calls: list[tuple[str, Any]] = []
-        self.threads: set[str] = set()
-        self.changed = threading.Condition()
-
-    def note(self, hook: str, value: Any = None) -> None:
-        with self.changed:
-            self.calls.append((hook, value))
-            self.changed.notify_all()
-
-    def on_open(self) -> None:
-        self.note("open", threading.current_thread() is threading.main_thread())
-
-    def on_message(self, msg: dict[str, Any]) -> None:
-        self.threads.add(threading.current_thread().name)
-        self.note("message", msg)
-
-    def on_error(self, e: Exception, data: Any = None) -> None:
-        self.note("error", (e, data))
-        super().on_error(e, data)
-
-    def on_close(self) -> None:
-        self.note("close")
-
-    def wait_for(self, count: int, hook: str = "message") -> list[Any]:
-        with self.changed:
-            assert self.changed.wait_for(lambda: len(self.of(hook)) >= count, 10), self.calls
-            return self.of(hook)
-
-    def of(self, hook: str) -> list[Any]:
-        return [value for name, value in self.calls if name == hook]
 
 
 @pytest.fixture
@@ -76,7 +40,7 @@ def test_a_session_from_open_to_close(exchange: Exchange) -> None:
     assert len(messages) == exchange.sent.frames
     assert messages[0]["type"] == "subscriptions"
     assert all(isinstance(m["price"], str) for m in messages if "price" in m)
-    assert client.threads == {"rxfeed-client"}
+    assert client.threads == {client.thread}
     assert client.error is None
     assert client.stop
 

@@ -1,0 +1,42 @@
+"""Calls into a subclass, and a socket, that may be of any age."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from typing import Any
+
+
+def tell(on_error: Callable[..., Any], error: Exception, data: Any = None) -> None:
+    """Call *on_error* with as much as it takes: one argument in the wheel's time, two in later scripts."""
+    ways: list[tuple[Any, ...]] = [(error,), (error, None)] if data is None else [(error, data), (error,)]
+    try:
+        signature = inspect.signature(on_error)
+    except (TypeError, ValueError):  # some built-ins have none
+        on_error(*ways[0])
+        return
+    for arguments in ways:
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            continue
+        on_error(*arguments)
+        return
+    on_error(*ways[0])  # it takes neither: let it say so
+
+
+def read(
+    ws: Any, stopped: Callable[[], Any], handle: Callable[[Any], None], failed: Callable[[Exception, Any], None]
+) -> None:
+    """Read *ws* until *stopped*, or it ends, as the classics did: for a `_connect` that made a socket of its own."""
+    while not stopped():
+        raw = ws.recv()
+        try:
+            content = json.loads(raw)
+        except ValueError as error:
+            if not raw:  # websocket-client's word for a close
+                raise ConnectionError("the server closed the connection") from None
+            failed(error, raw)
+        else:
+            handle(content)

@@ -1,0 +1,70 @@
+"""Where an order book's snapshot comes from, and how often it is asked for."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+
+class RestClient:
+    """The one call of cbpro's `PublicClient` that a book needs; *timeout* in seconds."""
+
+    def __init__(self, url: str = "https://api.exchange.coinbase.com", timeout: float = 10.0) -> None:
+        self._url = url.rstrip("/")
+        self._timeout = timeout
+
+    def get_product_order_book(self, product_id: str, level: int = 1) -> Any:
+        """The book as the exchange's REST API gives it, parsed; raises `OSError` or `ValueError`."""
+        url = f"{self._url}/products/{quote(product_id)}/book?level={level:d}"
+        with urlopen(Request(url, headers={"User-Agent": "rxfeed"}), timeout=self._timeout) as answer:
+            return json.load(answer)
+
+
+class Fetch:
+    """A call on a thread of its own: `done` is set when `result` or `error` is there."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call = call
+        self.done = threading.Event()
+        self.result: Any = None
+        self.error: Exception | None = None
+        # A daemon: an answer that never comes must not hold a process that is done.
+        threading.Thread(target=self._run, name="rxfeed-snapshot", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self.result = self._call()
+        except Exception as error:
+            self.error = error
+        finally:
+            self.done.set()
+
+
+class Pace:
+    """Says when the next snapshot may be asked for: a few at once, then with pauses that double.
+
+    Times in seconds, of any clock that only moves forward.
+    """
+
+    BURST = 3
+    LONGEST = 60.0
+
+    def __init__(self) -> None:
+        self._pause = 0.0
+        self._tries = 0
+        self._last = float("-inf")
+
+    def due(self, now: float) -> bool:
+        return now - self._last >= self._pause
+
+    def tried(self, now: float) -> None:
+        """One was asked for at *now*."""
+        if now - self._last > 2 * self.LONGEST:
+            self._tries = 0  # a long time without any: it was no storm
+        self._tries += 1
+        self._last = now
+        self._pause = 0.0 if self._tries < self.BURST else min(self.LONGEST, 2.0 ** min(self._tries - self.BURST, 10))

@@ -1,0 +1,79 @@
+"""The classic client's settings, as a session takes them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from rxfeed.core import Reconnect
+from rxfeed.errors import AuthenticationFailed, HostRetired
+from rxfeed.feed import Feed
+from rxfeed.protocol import DEFAULT_URL, Credentials
+
+_PRIVATE = {"level2", "level3", "full", "user", "rfq_matches", "balance"}
+
+
+class Terms(NamedTuple):
+    """What is read from the attributes at connect, in the shape in which it is written back."""
+
+    url: Any
+    products: Any
+    channels: Any
+    credentials: tuple[Any, Any, Any] | None
+    reconnect: bool | Reconnect
+    ping_interval: float | None
+
+    @classmethod
+    def of(cls, client: Any, reconnect: bool | Reconnect, ping_interval: float | None) -> Terms:
+        url, products, channels = client.url, client.products, client.channels
+        if isinstance(url, str) and url.endswith("/"):
+            url = url[:-1]
+        if products is None:
+            products = ["BTC-USD"]
+        elif isinstance(products, str):
+            products = [products]
+        elif not isinstance(products, list):
+            products = list(products)
+        if channels is None:
+            channels = [{"name": "ticker", "product_ids": products}]
+        keys = (client.api_key, client.api_secret, client.api_passphrase)
+        return cls(url, products, channels, keys if client.auth else None, reconnect, ping_interval)
+
+    def feed(self) -> Feed:
+        """A Feed on these terms; raises the `ConfigError` of what can never work."""
+        interval = self.ping_interval
+        return Feed(
+            self.products,
+            self.channels,
+            url=self.url,
+            credentials=Credentials(*self.credentials) if self.credentials else None,
+            reconnect=self.reconnect,
+            ping_interval=interval,
+            # Who asks for quick pings wants to know quickly; a busy machine answers within two seconds all the same.
+            pong_timeout=min(10.0, max(2.0, interval)) if isinstance(interval, int | float) else 10.0,
+            stale_after=None,  # old scripts sit on quiet channels; that is what the pings are for
+            drop_duplicates=False,
+        )
+
+    def refusal(self, content: Any) -> AuthenticationFailed | None:
+        """What the exchange's *content* means where it refuses all that was asked for, for want of a signature."""
+        if not isinstance(content, dict) or content.get("type") != "error" or self.credentials:
+            return None
+        reason = content.get("reason")
+        if not isinstance(reason, str) or "require" not in reason or "authentication" not in reason:
+            return None
+        channels = self.channels if isinstance(self.channels, list | tuple) else [self.channels]
+        names = [channel["name"] if isinstance(channel, dict) else str(channel) for channel in channels]
+        if not _PRIVATE.issuperset(names):
+            return None  # the public ones go on, as they always did
+        return AuthenticationFailed(
+            f"{', '.join(names)}: Coinbase gives this to authenticated clients only: set auth=True with api_key, "
+            "api_secret and api_passphrase of an Exchange account, or use level2_batch, matches or ticker, "
+            f"which need no key (the exchange said: {reason})"
+        )
+
+
+def explained(error: Exception) -> Exception:
+    """*error* itself, with what to do about it in its text where that is known."""
+    if isinstance(error, HostRetired):
+        error.args = (f"{error}: this host is gone for good: set url to {DEFAULT_URL}",)
+    return error

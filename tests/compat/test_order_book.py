@@ -1,0 +1,343 @@
+"""The classic order book, in both shapes, against snapshots and messages of the local exchange."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import threading
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+import rxfeed.compat as cbpro
+from rxfeed import AuthenticationFailed, ConfigError, Credentials
+from rxfeed.compat.snapshot import Pace, RestClient
+from rxfeed.sim import Exchange, faults
+from tests.compat.recorder import finish
+from tests.legacy.conftest import Rest, level3
+
+KEYS = Credentials("key", "c2VjcmV0", "phrase")
+AUTH = {"auth": True, "api_key": "key", "api_secret": "c2VjcmV0", "api_passphrase": "phrase"}
+
+
+class Snapshots:
+    """In place of the REST client: gives each of *answers* in turn, the last one for ever."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, int]] = []
+
+    def get_product_order_book(self, product_id: str, level: int = 1) -> Any:
+        self.asked.append((product_id, level))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer() if callable(answer) else answer
+
+
+def snapshot(sequence: int = 10, bids: Any = (("99", "1", "b1"),), asks: Any = (("101", "2", "a1"),)) -> dict[str, Any]:
+    return {"sequence": sequence, "bids": [list(row) for row in bids], "asks": [list(row) for row in asks]}
+
+
+def message(kind: str, sequence: int, **fields: Any) -> dict[str, Any]:
+    return {"type": kind, "sequence": sequence, "product_id": "BTC-USD"} | fields
+
+
+def opened(sequence: int, order_id: str, side: str, price: str, size: str = "1") -> dict[str, Any]:
+    return message("open", sequence, order_id=order_id, side=side, price=price, remaining_size=size)
+
+
+def filled(*answers: Any, **settings: Any) -> cbpro.OrderBook:
+    """A plain book that is ready at sequence 10 or so."""
+    book = cbpro.OrderBook("BTC-USD", client=Snapshots(*answers or (snapshot(),)), **settings)
+    book.process_message(message("received", 10))
+    return book
+
+
+# ---- master's shape: a plain object
+
+
+def test_the_first_message_brings_the_snapshot_and_the_rest_changes_it() -> None:
+    book = filled()
+    assert book.ready
+    assert book._client.asked == [("BTC-USD", 3)]
+    assert (book.get_bid(), book.get_ask()) == (Decimal(99), Decimal(101))
+    book.process_message(opened(11, "b2", "buy", "99.5"))
+    book.process_message(opened(12, "b3", "buy", "99.50", "3"))
+    assert [order["id"] for order in book.get_bids(Decimal("99.5")) or []] == ["b2", "b3"]
+    book.process_message(message("match", 13, maker_order_id="b2", size="0.25", price="99.5", side="buy"))
+    assert book.get_bids(99.5) == [
+        {"id": "b2", "side": "buy", "price": Decimal("99.5"), "size": Decimal("0.75")},
+        {"id": "b3", "side": "buy", "price": Decimal("99.5"), "size": Decimal(3)},
+    ]
+    book.process_message(message("change", 14, order_id="b3", side="buy", price="99.5", new_size="2"))
+    book.process_message(message("done", 15, order_id="b2", side="buy", price="99.5", reason="canceled"))
+    assert book.get_current_book() == {
+        "sequence": 15,
+        "asks": [[Decimal(101), Decimal(2), "a1"]],
+        "bids": [[Decimal(99), Decimal(1), "b1"], [Decimal("99.5"), Decimal(2), "b3"]],
+    }
+    ticker = book.get_current_ticker()
+    assert ticker is not None
+    assert ticker["sequence"] == 13
+    assert book.get_asks(Decimal(5)) is None
+
+
+def test_other_products_and_repetitions_change_nothing() -> None:
+    book = filled()
+    before = book.get_current_book()
+    book.process_message(opened(11, "x", "buy", "100") | {"product_id": "ETH-USD"})
+    book.process_message(opened(10, "x", "buy", "100"))
+    book.process_message(message("heartbeat", 99))
+    book.process_message(message("ticker", 11, price="1"))
+    assert book.get_current_book() == before
+
+
+@pytest.mark.parametrize("error", [IndexError, ValueError, AttributeError])
+def test_without_orders_it_raises_what_old_code_catches(error: type[Exception]) -> None:
+    """The wheel's sortedcontainers raises IndexError, a tree of the time before it ValueError, None AttributeError."""
+    for book in (cbpro.OrderBook(client=Snapshots()), filled(snapshot(bids=(), asks=()))):
+        for read in (book.get_bid, book.get_ask):
+            with pytest.raises(error, match="BTC-USD: no order"):
+                read()
+
+
+def test_a_gap_is_told_and_mended_and_what_showed_it_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    gaps: list[tuple[int, int]] = []
+
+    class Book(cbpro.OrderBook):
+        def on_sequence_gap(self, gap_start: int, gap_end: int) -> None:
+            gaps.append((gap_start, gap_end))
+            super().on_sequence_gap(gap_start, gap_end)
+
+    book = Book(client=Snapshots(snapshot(), snapshot(13, bids=[("98", "1", "b9")])))
+    book.process_message(message("received", 10))
+    book.process_message(opened(14, "b7", "buy", "98.5"))  # both classics threw this one away
+    assert gaps == [(10, 14)]
+    assert book.ready
+    assert (book.get_bid(), book._sequence) == (Decimal("98.5"), 14)
+    assert capsys.readouterr().out == ""  # as master: the wheel prints, but only as a client
+
+
+def test_an_on_sequence_gap_that_does_nothing_does_not_stop_it() -> None:
+    book = filled(snapshot(), snapshot(20))
+    book.on_sequence_gap = lambda gap_start, gap_end: None
+    book.process_message(message("received", 15))
+    assert not book.ready
+    book.process_message(message("received", 16))
+    assert book.ready
+    assert book._sequence == 20
+
+
+def test_a_snapshot_that_is_too_old_is_asked_for_again_and_nothing_is_lost() -> None:
+    ready: list[int] = []
+    book = cbpro.OrderBook(client=Snapshots(snapshot(5), snapshot(10)))
+    book.on_ready = lambda: ready.append(book._sequence)
+    book.process_message(opened(11, "b2", "buy", "99.5"))
+    assert not book.ready
+    assert book.get_bid() == 99  # better than nothing: it can be read
+    book.process_message(opened(12, "b3", "buy", "99.75"))
+    assert book.ready
+    assert ready == [12]
+    assert book.get_bid() == Decimal("99.75")
+    assert len(book.get_current_book()["bids"]) == 3
+
+
+def test_it_holds_what_comes_while_the_snapshot_is_under_way() -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def slow() -> dict[str, Any]:
+        asked.set()
+        assert answer.wait(10)
+        return snapshot(20)
+
+    book = filled(snapshot(10), slow)
+    book.process_message(message("received", 20))  # a gap: it waits a moment, no longer
+    assert asked.is_set()
+    for sequence in range(21, 30):
+        book.process_message(opened(sequence, f"b{sequence}", "buy", str(sequence + 100)))
+    assert not book.ready
+    assert book.get_bid() == 99  # the book of before
+    assert book._client.asked == [("BTC-USD", 3)] * 2
+    answer.set()
+    fetch = book.__dict__["_OrderBook__rxfeed"].fetch
+    assert fetch.done.wait(10)
+    book.process_message(message("received", 30))
+    assert book.ready
+    assert (book._sequence, book.get_bid()) == (30, Decimal(129))
+
+
+def test_failed_snapshots_are_asked_for_again_with_pauses(caplog: pytest.LogCaptureFixture) -> None:
+    book = filled(OSError("no route"))
+    for sequence in range(11, 60):
+        book.process_message(message("received", sequence))
+    assert len(book._client.asked) == Pace.BURST
+    assert "no snapshot: OSError('no route')" in caplog.text
+
+
+def test_pauses_double_up_to_a_minute_and_are_forgotten_in_peace() -> None:
+    pace, now, tries = Pace(), 0.0, []
+    while now < 300:
+        if pace.due(now):
+            pace.tried(now)
+            tries.append(now)
+        now += 0.5
+    pauses = [b - a for a, b in pairwise(tries)]
+    assert pauses == [0.5, 0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+    pace.tried(now + 1_000)
+    assert pace.due(now + 1_000)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"price": "abc"},
+        {"price": "NaN"},
+        {"side": "up"},
+        {"remaining_size": None},
+    ],
+)
+def test_what_the_wire_says_is_never_asserted(wrong: dict[str, Any]) -> None:
+    """Both classics died of an assert here. What cannot be read counts as missed."""
+    book = filled(snapshot(), snapshot(11))
+    book.process_message(opened(11, "b2", "buy", "99.5") | wrong)
+    assert book.ready
+    assert book._sequence == 11
+    assert len(book._client.asked) == 2
+
+
+def test_a_match_of_an_order_that_is_not_the_first_or_not_there() -> None:
+    book = filled(snapshot(bids=[("99", "1", "b1"), ("99", "1", "b2")]))
+    book.process_message(message("match", 11, maker_order_id="b2", size="1", price="99", side="buy"))
+    book.process_message(message("match", 12, maker_order_id="nobody", size="1", price="99", side="buy"))
+    book.process_message(message("done", 13, order_id="b2", reason="filled"))  # without a price, as market orders'
+    assert [order["id"] for order in book.get_bids(99) or []] == ["b1"]
+    assert book.ready
+
+
+def test_a_modified_order_moves() -> None:
+    book = filled(snapshot(bids=[("99", "1", "b1"), ("99", "1", "b2")]))
+    change = {"order_id": "b1", "side": "buy", "reason": "modify_order"}
+    book.process_message(message("change", 11, **change, new_size="2", new_price="99"))
+    assert [order["id"] for order in book.get_bids(99) or []] == ["b2", "b1"]
+    book.process_message(message("change", 12, **change, new_size="2", new_price="98"))
+    assert [order["size"] for order in book.get_bids(98) or []] == [Decimal(2)]
+    book.process_message(message("change", 13, order_id="b2", side="buy", old_funds="3", new_funds="2"))
+    assert book.ready
+
+
+def test_reset_book_and_the_log() -> None:
+    log = io.BytesIO()
+    book = filled(snapshot(), snapshot(50), log_to=log)
+    book.process_message(message("received", 11) | {"product_id": "ETH-USD"})
+    book.reset_book()
+    assert book._sequence == 50
+    log.seek(0)
+    assert pickle.load(log) == message("received", 10)
+    assert log.read() == b""  # as master: of its product alone
+    with pytest.raises(ConfigError):
+        cbpro.OrderBook(log_to="a path")
+
+
+# ---- the wheel's shape: a client
+
+
+class Book(cbpro.OrderBook):
+    """Lets a test wait for it."""
+
+    def __init__(self, *given: Any, **settings: Any) -> None:
+        super().__init__(*given, **settings)
+        self.changed = threading.Condition()
+        self.times_ready = 0
+
+    def on_ready(self) -> None:
+        self.times_ready += 1
+
+    def on_message(self, message: Any) -> None:
+        super().on_message(message)
+        with self.changed:
+            self.changed.notify_all()
+
+    def reach(self, sequence: int) -> None:
+        with self.changed:
+            assert self.changed.wait_for(lambda: self.ready and self._sequence >= sequence, 15)
+
+
+def test_it_is_the_exchange_s_book_to_the_order(capsys: pytest.CaptureFixture[str]) -> None:
+    with Exchange(["BTC-USD"], seed=5, auto=False, credentials=KEYS) as exchange, Rest(exchange) as rest:
+        book = Book("BTC-USD", client=RestClient(rest.url), url=exchange.url, **AUTH)
+        book.start()
+        exchange.wait_for_clients()
+        exchange.step(500)
+        book.reach(exchange.sequence("BTC-USD"))
+        ours, theirs = book.get_current_book(), level3(exchange, "BTC-USD")
+        levels = exchange.book("BTC-USD")
+        book.close()
+    assert ours["sequence"] == theirs["sequence"]
+    for side in ("bids", "asks"):
+        expected = [[Decimal(price), Decimal(size), order_id] for price, size, order_id in theirs[side]]
+        assert sorted(ours[side]) == sorted(expected)
+    assert book.get_bid() == levels["bids"][0][0] == ours["bids"][-1][0]
+    assert book.get_ask() == levels["asks"][0][0] == ours["asks"][0][0]
+    assert book.error is None
+    assert book.times_ready == 1
+    assert capsys.readouterr().out == "-- Subscribed to OrderBook! --\n\n\n-- OrderBook Socket Closed! --\n"
+
+
+def test_gaps_doubles_and_reordering_of_the_feed_are_mended(capsys: pytest.CaptureFixture[str]) -> None:
+    script = [faults.Duplicate(3, after=50), faults.Drop(2, after=100), faults.Reorder(3, after=250)]
+    with (
+        Exchange(["BTC-USD"], seed=5, auto=False, credentials=KEYS, faults=script) as exchange,
+        Rest(exchange) as rest,
+    ):
+        book = Book("BTC-USD", client=RestClient(rest.url), url=exchange.url, **AUTH)
+        book.start()
+        exchange.wait_for_clients()
+        exchange.step(5)
+        book.reach(exchange.sequence("BTC-USD"))
+        exchange.step(300)
+        book.reach(exchange.sequence("BTC-USD"))
+        ours, theirs = book.get_current_book(), level3(exchange, "BTC-USD")
+        book.close()
+    assert sorted(row[2] for row in ours["bids"]) == sorted(row[2] for row in theirs["bids"])
+    assert book.error is None
+    assert "Error: messages missing (" in capsys.readouterr().out  # the wheel's words, as the wheel's shape
+
+
+def test_the_wheel_s_client_logs_everything() -> None:
+    log = io.BytesIO()
+    with Exchange(["BTC-USD"], seed=5, auto=False, credentials=KEYS) as exchange:
+        book = Book(log_to=log, client=Snapshots(snapshot()), url=exchange.url, **AUTH)
+        with book.changed:
+            book.start()
+            assert book.changed.wait(10)
+        book.close()
+    log.seek(0)
+    assert pickle.load(log)["type"] == "subscriptions"
+
+
+def test_without_keys_it_says_what_it_needs() -> None:
+    with Exchange(["BTC-USD"], seed=5, auto=False) as exchange:
+        book = cbpro.OrderBook(["BTC-USD"], url=exchange.url)
+        book.start()
+        finish(book)
+    assert isinstance(book.error, AuthenticationFailed)
+    assert "full: Coinbase gives this to authenticated clients only" in str(book.error)
+
+
+def test_a_product_s_name_in_every_form() -> None:
+    assert cbpro.OrderBook().product_id == "BTC-USD"
+    assert cbpro.OrderBook(None).product_id == "BTC-USD"  # as the wheel's own console has it
+    assert cbpro.OrderBook(["ETH-USD"]).product_id == "ETH-USD"
+    book = cbpro.OrderBook("ETH-USD")
+    book.product_id = "LTC-USD"
+    assert book.products == "LTC-USD"
+
+
+def test_the_rest_client_asks_what_the_reference_says() -> None:
+    with Exchange(["BTC-USD"], seed=5, auto=False) as exchange, Rest(exchange) as rest:
+        answer = RestClient(rest.url + "/").get_product_order_book("BTC-USD", level=3)
+    assert json.dumps(sorted(answer)) == '["asks", "bids", "sequence"]'

@@ -1,0 +1,523 @@
+"""What the issue calls "keep exactly", point by point, where test_client.py has not shown it already.
+
+Where the wheel 1.1.4 and GitHub master differ, the test says which one is followed, and why.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from websocket import create_connection
+
+import rxfeed.compat as cbpro
+from rxfeed import DEFAULT_URL, ConfigError, ConnectionLost, Credentials, FrameMalformed, matches
+from rxfeed.protocol.auth import sign
+from rxfeed.sim import Exchange, faults
+from tests.compat.recorder import Recorder, finish
+from tests.support.collect import Collected
+from tests.support.leaks import nothing_left_behind
+
+TICK = '{"type":"ticker","product_id":"BTC-USD","sequence":1,"price":"1.50"}'
+KEYS = Credentials("key", "c2VjcmV0", "phrase")
+
+
+@pytest.fixture
+def exchange() -> Iterator[Exchange]:
+    with Exchange(seed=5, auto=False, credentials=KEYS) as exchange:
+        yield exchange
+
+
+# ---- 1: start
+
+
+def test_1_on_open_comes_before_the_connection_in_the_caller_s_thread(exchange: Exchange) -> None:
+    class Client(Recorder):
+        def on_open(self) -> None:
+            super().on_open()
+            self.seen = (self.stop, exchange.accepted, self.ws, self.thread)
+
+    client = Client(url=exchange.url)
+    client.start()
+    client.wait_for(1)
+    client.close()
+    assert client.of("open") == [True]
+    assert client.seen == (False, 0, None, None)
+
+
+def test_1_one_thread_that_is_no_daemon_runs_the_three_steps(exchange: Exchange) -> None:
+    steps: list[tuple[str, Any]] = []
+
+    class Client(Recorder):
+        def _connect(self) -> None:
+            steps.append(("connect", threading.current_thread()))
+            super()._connect()
+
+        def _listen(self) -> None:
+            steps.append(("listen", threading.current_thread()))
+            super()._listen()
+
+        def _disconnect(self) -> None:
+            steps.append(("disconnect", threading.current_thread()))
+            super()._disconnect()
+
+    client = Client(url=exchange.url)
+    starter = threading.Thread(target=client.start, daemon=True)  # a thread's daemon flag is inherited
+    starter.start()
+    client.wait_for(1)
+    client.close()
+    assert [name for name, _ in steps] == ["connect", "listen", "disconnect"]
+    assert {thread for _, thread in steps} == client.threads == {client.thread}
+    assert client.thread is not None
+    assert not client.thread.daemon
+
+
+def test_1_an_on_open_that_raises_tells_the_caller_and_leaves_nothing(exchange: Exchange) -> None:
+    class Client(Recorder):
+        def on_open(self) -> None:
+            raise KeyError("mine")
+
+    client = Client(url=exchange.url)
+    with nothing_left_behind(), pytest.raises(KeyError, match="mine"):
+        client.start()
+    client.close()
+    assert client.stop
+    assert exchange.accepted == 0
+
+
+# ---- 2: the constructor
+
+
+def test_2_it_looks_at_nothing_and_opens_nothing() -> None:
+    with nothing_left_behind():
+        client = cbpro.WebsocketClient(url=3, products=4, channels=5, auth=6, api_secret=7)
+        assert (client.url, client.products, client.channels, client.auth) == (3, 4, 5, 6)
+    assert cbpro.WebsocketClient().url == DEFAULT_URL
+
+
+def test_2_both_signatures_fit() -> None:
+    """The wheel's tenth positional, master's keyword; left out it is master's ticker: the wheel's is refused by now."""
+    names = list(inspect.signature(cbpro.WebsocketClient.__init__).parameters)
+    assert names[1:11] == [
+        *("url", "products", "message_type", "mongo_collection", "should_print", "auth"),
+        *("api_key", "api_secret", "api_passphrase", "channels"),
+    ]
+    assert cbpro.WebsocketClient("u", ["P"], "t", None, False, True, "k", "s", "p", ["ticker"]).channels == ["ticker"]
+    assert cbpro.WebsocketClient(channels=["ticker"]).channels == ["ticker"]
+
+
+def test_2_without_super_init_it_works(exchange: Exchange) -> None:
+    class Rebel(cbpro.WebsocketClient):
+        def __init__(self) -> None:
+            self.url = exchange.url
+            self.got = threading.Event()
+
+        def on_message(self, msg: Any) -> None:
+            self.got.set()
+            self.close()
+
+    client = Rebel()
+    client.start()
+    assert client.got.wait(10)
+    finish(client)
+    assert client.error is None
+
+
+# ---- 3: the attributes
+
+
+def test_3_all_of_them_are_there_and_assignable() -> None:
+    client = cbpro.WebsocketClient()
+    for name in (
+        *("url", "products", "channels", "type", "stop", "error", "ws", "thread", "auth", "api_key", "api_secret"),
+        *("api_passphrase", "should_print", "mongo_collection"),
+    ):
+        assert name in vars(client)
+        setattr(client, name, 1)
+        assert getattr(client, name) == 1
+        assert vars(client)[name] == 1
+
+
+@pytest.mark.parametrize("value", [True, 1, 7])
+def test_3_stop_ends_a_quiet_session(exchange: Exchange, value: Any) -> None:
+    client = Recorder(url=exchange.url, channels=["auctionfeed"])
+    client.start()
+    client.wait_for(1)
+    client.stop = value
+    finish(client)
+    assert client.stop == value
+    assert client.error is None
+    assert client.hooks == ["open", "close"]
+
+
+def test_3_ws_pings_sends_and_knows_whether_it_is_connected(exchange: Exchange) -> None:
+    client = Recorder(url=exchange.url, channels=["ticker"])
+    client.start()
+    client.wait_for(1)
+    assert client.ws.connected
+    more = {"type": "subscribe", "product_ids": ["ETH-USD"], "channels": ["heartbeat"]}
+    client.ws.ping("keepalive")
+    client.ws.send(json.dumps(more))
+    client.wait_for(3)  # two acknowledgements, one ticker
+    client.close()
+    assert exchange.requests[1] == more
+    assert exchange.pings == 1
+    assert not client.ws.connected
+    with pytest.raises(ConnectionLost):
+        client.ws.send("late")
+    with pytest.raises(ConnectionLost):
+        client.ws.ping()
+    client.ws.close()
+
+
+def test_3_ws_close_ends_the_session_and_is_told_as_in_both_classics(exchange: Exchange) -> None:
+    client = Recorder(url=exchange.url, channels=["ticker"])
+    client.start()
+    client.wait_for(1)
+    client.ws.close()
+    finish(client)
+    assert client.hooks == ["open", "error", "close"]
+    assert isinstance(client.error, ConnectionLost)
+
+
+# ---- 4: the subscription
+
+
+@pytest.mark.parametrize(("products", "sent"), [(None, ["BTC-USD"]), ("ETH-USD", ["ETH-USD"]), (["ETH-USD"],) * 2])
+def test_4_one_message_with_the_products(exchange: Exchange, products: Any, sent: Any) -> None:
+    client = Recorder(url=exchange.url + "/", products=products, channels=["heartbeat"])
+    client.start()
+    client.wait_for(1)
+    client.close()
+    assert exchange.requests == [{"type": "subscribe", "product_ids": sent, "channels": ["heartbeat"]}]
+    assert (client.url, client.products) == (exchange.url, sent)
+
+
+def test_4_with_auth_it_is_signed(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed: list[Any] = []
+    monkeypatch.setattr("rxfeed.protocol.auth.sign", lambda *given: signed.append(given) or sign(*given))
+    client = Recorder(url=exchange.url, channels=["user"], auth="yes", api_key="key", api_passphrase="phrase")
+    client.api_secret = "c2VjcmV0"
+    client.start()
+    (answer,) = client.wait_for(1)
+    client.close()
+    assert answer["type"] == "subscriptions"  # the exchange has verified it
+    ((secret, timestamp),) = signed
+    assert secret == "c2VjcmV0"
+    assert exchange.requests[0]["timestamp"] == timestamp
+
+
+# ---- 5: the messages
+
+
+def test_5_every_frame_comes_in_order_as_it_was_sent_and_twice_if_it_was() -> None:
+    frames = [
+        '{"type":"subscriptions","channels":[]}',
+        TICK,
+        TICK,  # a duplicate, by its sequence too
+        '{"type":"error","message":"Failed to subscribe","reason":"no"}',
+        '{"type":"brand_new","big":123456789012345678901234567890,"x":[1.5,null,"\\u00e9"]}',
+        '{"type":"ticker","product_id":"BTC-USD","sequence":"no number"}',
+        "[1,2]",
+    ]
+    with Exchange.serving(frames) as exchange:
+        client = Recorder(url=exchange.url)
+        client.start()
+        client.wait_for(len(frames))
+        client.close()
+    assert client.of("message") == [json.loads(frame) for frame in frames]
+    assert client.threads == {client.thread}
+
+
+def test_5_a_slow_handler_loses_nothing(exchange: Exchange) -> None:
+    go_on = threading.Event()
+
+    class Slow(Recorder):
+        def on_message(self, msg: Any) -> None:
+            assert go_on.wait(10)
+            super().on_message(msg)
+
+    client = Slow(url=exchange.url, channels=["ticker", "matches"])
+    client.start()
+    exchange.wait_for_clients()
+    exchange.step(3_000)
+    go_on.set()
+    client.wait_for(exchange.sent.frames)
+    client.close()
+    assert len(client.of("message")) == exchange.sent.frames
+
+
+# ---- 6: on_error
+
+
+def test_6_it_gets_the_data_where_it_takes_them() -> None:
+    """Both classics call `on_error(e)` alone, though their own signature has `data`: here it is filled in."""
+    both: list[Any] = []
+    alone: list[Any] = []
+    overrides: list[Any] = [lambda e, data=None: both.append((e, data)), alone.append]
+    for override in overrides:
+        with Exchange.serving(["{nonsense", TICK]) as exchange:
+            client = Recorder(url=exchange.url)
+            client.on_error = override
+            client.start()
+            client.wait_for(1)
+            client.close()
+    ((error, data),) = both
+    assert data == "{nonsense"
+    assert isinstance(error, FrameMalformed)
+    assert [type(each) for each in alone] == [FrameMalformed]
+
+
+def test_6_the_default_stores_stops_and_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    client = cbpro.WebsocketClient()
+    client.stop = False
+    error = ValueError("bad")
+    client.on_error(error)
+    assert client.error is error
+    assert client.stop is True
+    client.on_error(error, {"a": 1})
+    assert capsys.readouterr().out == "bad - data: None\nbad - data: {'a': 1}\n"
+
+
+# ---- 7: on_close
+
+
+def test_7_it_comes_once_after_the_socket_has_closed() -> None:
+    with Exchange.serving([TICK], then="close") as exchange:
+
+        class Client(Recorder):
+            def on_close(self) -> None:
+                super().on_close()
+                self.left = (self.ws.connected, exchange.connections)
+
+        client = Client(url=exchange.url)
+        client.start()
+        finish(client)
+    assert client.hooks == ["open", "error", "close"]
+    assert client.left == (False, 0)
+    client.close()
+    client._disconnect()
+    assert client.hooks == ["open", "error", "close"]
+
+
+def test_7_start_in_on_close_begins_anew(exchange: Exchange) -> None:
+    class Again(Recorder):
+        def on_close(self) -> None:
+            super().on_close()
+            if len(self.of("close")) == 1:
+                self.start()
+
+    client = Again(url=exchange.url)
+    with nothing_left_behind():
+        client.start()
+        client.wait_for(1)
+        client.close()
+        client.wait_for(2)
+        client.close()
+    assert client.hooks == ["open", "close", "open", "close"]
+
+
+# ---- 8: close
+
+
+def test_8_close_waits_is_harmless_twice_and_leaves_no_error(exchange: Exchange) -> None:
+    client = Recorder(url=exchange.url)
+    client.close()  # before the first start
+    client.start()
+    client.wait_for(1)
+    client.close()
+    assert client.thread is not None
+    assert not client.thread.is_alive()
+    client.close()
+    assert client.error is None
+    assert client.hooks == ["open", "close"]
+
+
+@pytest.mark.parametrize("hook", ["on_open", "on_message", "on_error", "on_close"])
+def test_8_close_is_legal_in_any_callback(exchange: Exchange, hook: str) -> None:
+    client = Recorder(url=exchange.url)
+    before = getattr(client, hook)
+
+    def closing(*given: Any) -> None:
+        before(*given)
+        client.close()
+
+    setattr(client, hook, closing)
+    with nothing_left_behind():
+        client.start()
+        if hook in ("on_error", "on_close"):
+            exchange.wait_for_clients()
+            exchange.disconnect(1001, "going away")
+        finish(client)
+    assert client.hooks == ["open", *(["error"] if hook in ("on_error", "on_close") else []), "close"]
+
+
+@pytest.mark.parametrize("hook", ["on_open", "on_message", "on_error"])
+def test_8_start_is_legal_in_any_callback(exchange: Exchange, hook: str) -> None:
+    """Without a close: the session that is under way ends first, where both classics ran two threads on one socket."""
+    client = Recorder(url=exchange.url)
+    before = getattr(client, hook)
+
+    def starting(*given: Any) -> None:
+        before(*given)
+        if len(client.of("open")) == 1:
+            client.start()
+
+    setattr(client, hook, starting)
+    with nothing_left_behind():
+        client.start()
+        if hook == "on_error":
+            exchange.wait_for_clients()
+            exchange.disconnect(1001, "going away")
+        sessions = 1 if hook == "on_open" else 2
+        with client.changed:
+            assert client.changed.wait_for(lambda: len(client.threads) == sessions, 10)
+        assert len(client.of("close")) == sessions - 1  # the one before has ended before this one connects
+        client.close()
+    assert client.of("close") == [None] * sessions
+    assert len(client.threads) == sessions
+
+
+# ---- 9: names
+
+
+def test_9_no_name_beyond_the_classics() -> None:
+    """Those of both, of which `keepalive` and `_keepalive` are not needed; `feed` alone is ours, and gives way."""
+    classic = {"start", "close", "on_open", "on_close", "on_message", "on_error", "_connect", "_listen", "_disconnect"}
+    classic |= {"url", "products", "channels", "type", "stop", "error", "ws", "thread", "auth", "api_key"}
+    classic |= {"api_secret", "api_passphrase", "should_print", "mongo_collection"}
+    client = cbpro.WebsocketClient()
+    client.stop = False
+    names = {name for name in dir(client) if not name.startswith(("__", "_WebsocketClient__"))}
+    assert names == classic | {"feed"}
+    client.feed = "mine"  # pyright: ignore[reportAttributeAccessIssue]  # as a subclass may
+    assert client.feed == "mine"
+
+
+def test_9_hooks_are_looked_up_at_each_call_and_the_client_is_never_tested() -> None:
+    class Odd(Recorder):
+        def __bool__(self) -> bool:
+            raise AssertionError("tested for truth")
+
+        def __len__(self) -> int:
+            raise AssertionError("tested for truth")
+
+    with Exchange.serving([TICK, TICK]) as exchange:
+        client = Odd(url=exchange.url)
+        seen: list[Any] = []
+
+        def second(msg: Any) -> None:
+            seen.append(msg)
+            client.close()
+
+        def first(msg: Any) -> None:
+            client.on_message = second
+
+        client.on_message = first
+        client.start()
+        finish(client)
+    assert seen == [json.loads(TICK)]
+
+
+def test_9_a_connect_of_the_subclass_s_own_is_listened_to() -> None:
+    class Own(Recorder):
+        def _connect(self) -> None:
+            self.ws = create_connection(self.url)
+            self.ws.send('{"type":"subscribe","product_ids":["BTC-USD"],"channels":["ticker"]}')
+
+    with Exchange.serving([TICK, "{", TICK]) as exchange:
+        client = Own(url=exchange.url)
+        client.on_error = lambda e, data=None: client.note("error", (e, data))
+        client.start()
+        client.wait_for(2)
+        exchange.disconnect(1001, "going away")
+        finish(client)
+    assert client.of("message") == [json.loads(TICK)] * 2
+    client.ws.shutdown()  # the library keeps the descriptor of a connection that the server has ended
+    assert [data for _, data in client.of("error")] == ["{", None]
+    assert client.stop is True
+    assert client.of("close") == [None]
+
+
+# ---- 10: prints and documents
+
+
+class FakeCollection:
+    """As in people's tests: it knows insert_one alone."""
+
+    def __init__(self) -> None:
+        self.kept: list[Any] = []
+
+    def __bool__(self) -> bool:
+        raise NotImplementedError("as pymongo's")
+
+    def insert_one(self, document: dict[str, Any]) -> None:
+        document["_id"] = len(self.kept)
+        self.kept.append(document)
+
+
+@pytest.mark.parametrize("through_super", [False, True])
+def test_10_a_document_for_each_message(through_super: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    class Through(cbpro.WebsocketClient):
+        def on_message(self, msg: Any) -> None:
+            super().on_message(msg)
+            assert "_id" not in msg
+
+    collection = FakeCollection()
+    with Exchange.serving([TICK, TICK], then="close") as exchange:
+        kind = Through if through_super else cbpro.WebsocketClient
+        client = kind(url=exchange.url, mongo_collection=collection)
+        client.start()
+        finish(client)
+    tick = json.loads(TICK)
+    assert collection.kept == [tick | {"_id": 0}, tick | {"_id": 1}]
+    assert capsys.readouterr().out == (
+        f"-- Subscribed! --\n\n{tick}\n{tick}\n"
+        "the server closed the connection: 1000 - data: None\n\n-- Socket Closed --\n"
+    )
+
+
+# ---- the feed underneath
+
+
+def test_the_feed_can_be_piped_in_on_open(exchange: Exchange) -> None:
+    class Half(Recorder):
+        def on_open(self) -> None:
+            super().on_open()
+            self.channels = ["matches"]
+            self.trades = Collected(self.feed.pipe(matches()))
+
+    client = Half(url=exchange.url)
+    client.start()
+    exchange.wait_for_clients()
+    exchange.step(300)
+    client.wait_for(exchange.sent.frames)
+    client.close()
+    client.trades.wait_for_end()
+    assert len(client.trades.items) == len([m for m in client.of("message") if m["type"] == "match"]) > 0
+
+
+def test_settings_that_change_after_the_feed_was_asked_for_are_told() -> None:
+    client = Recorder(url="ws://127.0.0.1:9", channels=["ticker"])
+    assert client.feed is client.feed
+    client.channels = ["matches"]
+    client.start()
+    finish(client)
+    assert isinstance(client.error, ConfigError)
+    assert "settings changed" in str(client.error)
+
+
+def test_frames_that_faults_double_come_twice() -> None:
+    with Exchange(seed=1, auto=False, faults=[faults.Duplicate(2, types={"match"}, after=3)]) as exchange:
+        client = Recorder(url=exchange.url, channels=["matches"])
+        client.start()
+        exchange.wait_for_clients()
+        exchange.step(200)
+        client.wait_for(exchange.sent.frames)
+        client.close()
+        ids = [m["trade_id"] for m in client.of("message") if m["type"] == "match"]
+    assert len(ids) - len(set(ids)) == exchange.sent.duplicated > 0

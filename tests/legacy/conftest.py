@@ -1,0 +1,116 @@
+"""The scripts as a user runs them: each in a process of its own, several at a time, against an exchange of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rxfeed import Credentials
+from rxfeed.sim import Exchange
+from rxfeed.sim.mongod import Mongod, find_mongod
+from rxfeed.sim.product import size_text
+
+collect_ignore = ["scripts"]  # they run when they are imported
+SCRIPTS = Path(__file__).parent / "scripts"
+PATIENCE = 50.0  # seconds
+AT_ONCE = 4
+
+
+def level3(exchange: Exchange, product_id: str) -> dict[str, Any]:
+    """What the REST API would say of the exchange's book."""
+
+    def read() -> dict[str, Any]:
+        engine = exchange._engine(product_id)
+        rows: dict[str, list[list[str]]] = {"buy": [], "sell": []}
+        for order in engine.orders.values():
+            rows[order.side].append([engine.product.price_text(order.price), size_text(order.size), order.order_id])
+        return {"bids": rows["buy"], "asks": rows["sell"], "sequence": engine.sequence}
+
+    return exchange._server.read(read)
+
+
+class Rest:
+    """A little REST server: level 3 snapshots of *exchange*."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = json.dumps(level3(exchange, self.path.split("/")[2])).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Rest:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class Ran:
+    """What a script left: status, output, and the exchange's requests and pings."""
+
+    def __init__(self, name: str, faults: Any, mongo: str | None) -> None:
+        start = datetime(2026, 1, 2, 12, 0, 58, tzinfo=UTC)
+        keys = Credentials("key", "c2VjcmV0", "phrase")
+        # The volume of two minutes is to come in seconds; who signs needs the clock of today.
+        fast = name == "volume_per_minute"
+        with (
+            Exchange(
+                seed=3,
+                rate=10 if fast else 100,
+                speed=40 if fast else 1,
+                start=start if fast else None,
+                credentials=keys,
+                faults=faults,
+            ) as exchange,
+            Rest(exchange) as rest,
+        ):
+            done = subprocess.run(
+                [sys.executable, str(SCRIPTS / f"{name}.py"), exchange.url, mongo or rest.url],
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+                check=False,
+            )
+            self.requests, self.pings = exchange.requests, exchange.pings
+        self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="session")
+def run() -> Iterator[Callable[[dict[str, Any]], dict[str, Future[Ran]]]]:
+    """Begins all scripts (name -> faults), a few at a time; a test waits for its own."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield lambda faults: {name: pool.submit(Ran, name, each, None) for name, each in faults.items()}
+
+
+@pytest.fixture
+def mongo_uri() -> Iterator[str]:
+    if find_mongod() is None:
+        pytest.skip("no mongod: neither on PATH nor from the wheel of the `demo` extra (Linux x86-64)")
+    with Mongod() as server:
+        yield server.uri

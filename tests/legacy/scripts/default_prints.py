@@ -1,0 +1,13 @@
+"""The plain client, which prints all by itself."""
+
+import sys
+import time
+
+import rxfeed.compat as cbpro
+
+client = cbpro.WebsocketClient(url=sys.argv[1], products="BTC-USD")
+client.start()
+while client.ws is None or not client.ws.connected:
+    time.sleep(0.02)
+time.sleep(0.2)
+client.close()

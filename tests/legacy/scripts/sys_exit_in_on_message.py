@@ -1,0 +1,18 @@
+"""Close, and leave by sys.exit(), where the last message comes in."""
+
+import sys
+
+import rxfeed.compat as cbpro
+
+
+class Leaving(cbpro.WebsocketClient):
+    def on_message(self, msg):
+        print("leaving")
+        self.close()
+        sys.exit()
+
+    def on_close(self):
+        print("closed")
+
+
+Leaving(url=sys.argv[1], channels=["ticker"]).start()

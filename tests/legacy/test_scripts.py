@@ -1,0 +1,89 @@
+"""Scripts of the kinds that people wrote against the classic clients: each runs by itself, and ends by itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rxfeed.sim import faults
+from tests.legacy.conftest import SCRIPTS, Ran
+
+CUT = [faults.Close(1001, "going away", after=10, connection=1)]
+
+# Each script's output, as a pattern; the exchange closes the first connection of those in BROKEN.
+PRINTS = {
+    "attributes_before_super": r"5 prices \['BTC-USD'\]\n",
+    "auth_set_later": r"subscriptions \['user'\]\nerror None\n",
+    "book_as_client": r"-- Subscribed to OrderBook! --\n\n\n-- OrderBook Socket Closed! --\n"
+    r"ready True error None BTC-USD\n",
+    "book_as_object": r"both ready \['BTC-USD', 'ETH-USD'\]\n",
+    "bool_is_false": r"seen 3 error None\n",
+    "close_in_on_error": r"error: division by zero - True\nclosed\n",
+    "close_in_on_message": r"closed after 10\n",
+    "connect_overridden": r"connect\nlisten\ndisconnect\nclosed\n",
+    "context_manager": r"closed once\nerror None\n",
+    "default_prints": r"-- Subscribed! --\n\n(\{'type': '\w+', .*\}\n)+\n-- Socket Closed --\n",
+    "error_none_then_restart": r"the server closed the connection: 1001 going away - data: None\n"
+    r"restarting after ServerClosed\nrestarts 1 error None\n",
+    "hooks_assigned": r"first: True\nclosed\n",
+    "keyboard_interrupt": r"interrupted None\n",
+    "many_clients": r"8 clients, threads left: 1 errors: \[\]\n",
+    "no_super_init": r"-- Subscribed! --\n\n\n-- Socket Closed --\n",
+    "on_error_of_one_argument": r"failed: ConnectFailed\nclosed, stop True\n",
+    "on_open_sets_everything": r"Let's count the messages!\n-- Goodbye! --\nTrue \['BTC-USD', 'ETH-USD'\]\n",
+    "own_close": r"closed\nNone False\n",
+    "own_names": r"mine True mine None\n",
+    "pings_of_its_own": r"error None\n",
+    "price_alert": r"-- Watching --\nmoved (up|down)\n-- Goodbye! --\n",
+    "queue_consumer": r"in order \['BTC-USD', 'ETH-USD'\]\n",
+    "repaired_in_on_open": r"ticker of ETH-USD\n\n-- Socket Closed --\n",
+    "restart_in_on_close": r"the server closed the connection: 1001 going away - data: None\n"
+    r"closed, error: ServerClosed\nclosed, error: NoneType\nsessions 2\n",
+    "restart_in_on_error": r"error: the server closed the connection: 1001 going away\nerrors 1\n",
+    "restart_in_on_message": r"(closed\n){3}opened 3 error None\n",
+    "start_in_init": r"got True None\n",
+    "stop_on_a_quiet_feed": r"prompt True stop 1\n",
+    "subscribes_by_hand": r"heartbeat of ETH-USD\n",
+    "sys_exit_in_on_message": r"-- Subscribed! --\n\nleaving\nclosed\n",
+    "ten_positionals": r"\['heartbeat'\] \[\['ETH-USD'\]\]\n",
+    "volume_per_minute": r"\d\d:\d\d True\n\d\d:\d\d True\n\n?",
+    "watchdog": r"the server closed the connection: 1001 going away - data: None\n"
+    r"watchdog: stop True error the server closed the connection: 1001 going away messages True\n",
+}
+BROKEN = {"error_none_then_restart", "restart_in_on_close", "restart_in_on_error", "watchdog"}
+
+
+@pytest.fixture(scope="module")
+def ran(run: Callable[[dict[str, Any]], dict[str, Future[Ran]]]) -> dict[str, Future[Ran]]:
+    return run({name: CUT if name in BROKEN else () for name in PRINTS})
+
+
+@pytest.mark.parametrize("name", PRINTS)
+def test_it_runs_and_ends_by_itself(name: str, ran: dict[str, Future[Ran]]) -> None:
+    script = ran[name].result()
+    assert (script.status, script.err) == (0, "")
+    assert re.fullmatch(PRINTS[name], script.out), script.out
+
+
+def test_the_mongo_tick_store(mongo_uri: str) -> None:
+    script = Ran("mongo_tick_store", (), mongo_uri)
+    assert (script.status, script.out, script.err) == (0, "all stored True error None\n", "")
+
+
+def test_own_pings_reach_the_exchange(ran: dict[str, Future[Ran]]) -> None:
+    assert ran["pings_of_its_own"].result().pings == 3
+
+
+def test_what_is_said_by_hand_reaches_the_exchange(ran: dict[str, Future[Ran]]) -> None:
+    first, second = ran["subscribes_by_hand"].result().requests
+    assert first["channels"] == ["ticker"]
+    assert second == {"type": "subscribe", "product_ids": ["ETH-USD"], "channels": ["heartbeat"]}
+
+
+def test_every_script_is_run() -> None:
+    assert {Path(path).stem for path in SCRIPTS.glob("*.py")} == {*PRINTS, "mongo_tick_store"}
