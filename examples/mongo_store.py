@@ -28,7 +28,8 @@ def main() -> None:
         collection = mongo.get_default_database("rxfeed")["messages"]
         feed = Feed(options.product, ["ticker", "matches"], url=options.url)
 
-        # Writes go on for a moment after the feed has ended, and a database that fails ends the feed.
+        # Writes go on for a moment after the feed has ended. A database that is away is waited for; one that does not
+        # let us in ends the feed.
         stored: Future[None] = Future()
         stored.add_done_callback(lambda _: feed.close())
         feed.pipe(to_mongo(collection)).subscribe(show, stored.set_exception, lambda: stored.set_result(None))

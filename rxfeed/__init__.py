@@ -139,7 +139,20 @@ from rxfeed.operators import (
     window_volume,
 )
 from rxfeed.protocol import DEFAULT_URL, Credentials
-from rxfeed.sinks import MongoWrite, raw_document, to_mongo, typed_document
+from rxfeed.sinks import (
+    DeadLetter,
+    MongoLeft,
+    MongoSink,
+    MongoStats,
+    MongoWrite,
+    from_mongo,
+    make_indexes,
+    make_time_series,
+    message_id,
+    raw_document,
+    to_mongo,
+    typed_document,
+)
 
 __all__ = [
     "DEFAULT_URL",
@@ -162,6 +175,7 @@ __all__ = [
     "ConnectFailed",
     "ConnectionLost",
     "Credentials",
+    "DeadLetter",
     "DollarBars",
     "Done",
     "ErrorMessage",
@@ -190,6 +204,9 @@ __all__ = [
     "Malformed",
     "Match",
     "Message",
+    "MongoLeft",
+    "MongoSink",
+    "MongoStats",
     "MongoWrite",
     "NeedSnapshot",
     "Open",
@@ -240,6 +257,7 @@ __all__ = [
     "dollar_bars",
     "error_messages",
     "fold",
+    "from_mongo",
     "full_book",
     "heartbeats",
     "last_matches",
@@ -247,7 +265,10 @@ __all__ = [
     "level2",
     "level3",
     "lift",
+    "make_indexes",
+    "make_time_series",
     "matches",
+    "message_id",
     "moved",
     "order_book",
     "orders",

@@ -14,6 +14,8 @@
     │   └── ProtocolViolated                what came is not WebSocket
     ├── AuthenticationFailed                the exchange does not accept the credentials
     ├── FrameMalformed (also ValueError)    a frame that is no message, where an exception has to carry it
+    ├── BookEmpty (also IndexError, ValueError, AttributeError)
+    │                                       the classic order book has no order on that side
     ├── FeedClosed                          the feed has ended and cannot be opened again
     └── SinkError                           a sink could not keep what it was given
 
@@ -88,6 +90,10 @@ class AuthenticationFailed(RxfeedError):
 
 class FrameMalformed(RxfeedError, ValueError):
     """A frame that is no message: the feed emits such as `Malformed`, the classic client hands this to `on_error`."""
+
+
+class BookEmpty(RxfeedError, IndexError, ValueError, AttributeError):
+    """The classic order book has no order on that side: old code catches one of these three."""
 
 
 class FeedClosed(RxfeedError):

@@ -90,7 +90,7 @@ def test_every_frame_arrives_once_and_in_order_adds_up_and_is_stored_once(
     assert len(trades.items) == sum(counts.values())
 
     assert sum(write.count for write in writes.items) == len(frames)
-    stored = list(collection.find(sort=[("_id", 1)]))
+    stored = list(collection.find(sort=[("arrival", 1)]))
     assert Counter(document["type"] for document in stored) == Counter(json.loads(text)["type"] for text in frames)
     assert [(d["type"], d.get("product_id"), d.get("trade_id")) for d in stored] == [
         (f["type"], f.get("product_id"), f.get("trade_id")) for f in map(json.loads, frames)
@@ -100,7 +100,7 @@ def test_every_frame_arrives_once_and_in_order_adds_up_and_is_stored_once(
 def test_raw_documents_are_the_frames(frames: list[str], exchange: Exchange, collection: Any) -> None:
     feed = Feed("BTC-USD", CHANNELS, url=exchange.url)
     got = Collected(feed)
-    writes = Collected(feed.pipe(to_mongo(collection, documents="raw")))
+    writes = Collected(feed.pipe(to_mongo(collection, documents="raw", ids="mongo")))
     with feed:
         got.wait_for(len(frames))
     writes.wait_for_end(30)

@@ -25,7 +25,7 @@ def compose(feed: Feed, collection: Collection[Any], board: Board, window: float
     """Subscribe them all, to tell *board*: prices, volume by windows of *window* seconds, crossings, and the sink."""
     feed.status.subscribe(board.connection)
     feed.keepalive.subscribe(board.pong)
-    feed.pipe(to_mongo(collection, batch_seconds=0.25)).subscribe(
+    feed.pipe(to_mongo(collection, batch_seconds=0.25, retry_seconds=5.0)).subscribe(
         board.written, board.sink_failed, board.stored_all.set
     )
     feed.pipe(tickers()).subscribe(board.ticker, board.failed)

@@ -7,17 +7,11 @@ from collections import deque
 from decimal import Decimal
 from typing import Any
 
-from rxfeed.errors import RxfeedError
-
 Order = dict[str, Any]
 """As the classic book gives it out: `id`, `side`, and `price` and `size` as `Decimal`."""
 
 BROKEN = (KeyError, IndexError, TypeError, ValueError, ArithmeticError)
 """What reading a message or a snapshot of the wrong shape raises."""
-
-
-class BookEmpty(RxfeedError, IndexError, ValueError, AttributeError):
-    """There is no order on that side: old code catches one of these three."""
 
 
 class Side:

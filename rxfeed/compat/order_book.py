@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 from rxfeed.compat.client import WebsocketClient
-from rxfeed.compat.ladder import BROKEN, BookEmpty, Order, Replica
+from rxfeed.compat.ladder import BROKEN, Order, Replica
 from rxfeed.compat.snapshot import Fetch, Pace, RestClient
-from rxfeed.errors import ConfigError
+from rxfeed.errors import BookEmpty, ConfigError
 
 log = logging.getLogger("rxfeed.compat")
 

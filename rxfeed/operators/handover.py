@@ -29,6 +29,7 @@ class Handover(Generic[T]):
         if policy not in POLICIES:
             raise ConfigError(f"policy: {policy!r} is none of {', '.join(POLICIES)}")
         self.size = size
+        self.late = 0
         self._policy = policy
         self._dropped = dropped
         self._items: OrderedDict[Any, T] | deque[T] = OrderedDict() if policy == "latest" else deque()
@@ -43,11 +44,12 @@ class Handover(Generic[T]):
         return len(self._items)
 
     def put(self, item: T) -> None:
-        """Hand *item* over; after the end it is forgotten."""
+        """Hand *item* over; after the end it is forgotten, and counted in `late`."""
         with self._changed:
             if len(self._items) >= self.size and not self._make_room():
                 return
             if self._ended:
+                self.late += 1
                 return
             if isinstance(self._items, OrderedDict):
                 self._put_latest(self._items, item)

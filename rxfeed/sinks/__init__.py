@@ -1,6 +1,23 @@
-"""Where messages are kept: the only room that knows pymongo."""
+"""Where messages are kept, and read back from: the only room that knows pymongo."""
 
 from rxfeed.sinks.documents import raw_document, typed_document
-from rxfeed.sinks.mongo import MongoWrite, to_mongo
+from rxfeed.sinks.ids import message_id
+from rxfeed.sinks.mongo import MongoSink, to_mongo
+from rxfeed.sinks.reading import from_mongo
+from rxfeed.sinks.results import DeadLetter, MongoLeft, MongoStats, MongoWrite
+from rxfeed.sinks.setup import make_indexes, make_time_series
 
-__all__ = ["MongoWrite", "raw_document", "to_mongo", "typed_document"]
+__all__ = [
+    "DeadLetter",
+    "MongoLeft",
+    "MongoSink",
+    "MongoStats",
+    "MongoWrite",
+    "from_mongo",
+    "make_indexes",
+    "make_time_series",
+    "message_id",
+    "raw_document",
+    "to_mongo",
+    "typed_document",
+]

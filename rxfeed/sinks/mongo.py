@@ -1,167 +1,269 @@
-"""Messages into a MongoDB collection, off the socket's thread."""
+"""Messages into a MongoDB collection, off the source's thread, and none lost."""
 
 from __future__ import annotations
 
 import atexit
 import logging
 import threading
-import time
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar, cast
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, cast
 
-import msgspec
+from pymongo import WriteConcern
 from pymongo.collection import Collection
-from pymongo.errors import BulkWriteError
 from reactivex import Observable, abc
-from reactivex.disposable import Disposable
+from reactivex.disposable import Disposable, SingleAssignmentDisposable
 
-from rxfeed.errors import ConfigError, SinkError
-from rxfeed.operators import Operator
-from rxfeed.operators.handover import Handover
+from rxfeed.errors import ConfigError
+from rxfeed.messages import Message
+from rxfeed.sinks.dead import DeadLetters
 from rxfeed.sinks.documents import raw_document, typed_document
+from rxfeed.sinks.encoding import Identify, ToDocument, object_id
+from rxfeed.sinks.ids import message_id
+from rxfeed.sinks.results import Counters, DeadLetter, MongoLeft, MongoStats, MongoWrite
+from rxfeed.sinks.writer import AtBound, Settings, Writer
 
 log = logging.getLogger("rxfeed.sinks")
-T = TypeVar("T")
-ToDocument = Callable[[T], Mapping[str, Any]]
 
 
-class MongoWrite(msgspec.Struct, frozen=True):
-    """A batch of *count* documents is in the collection; it took *seconds*, and makes *total* since the start."""
+class MongoSink:
+    """The operator that `to_mongo` returns: `stats` at any time, `dead` letters, and `close`."""
 
-    count: int
-    seconds: float
-    total: int
+    def __init__(self, settings: Settings, dead_collection: Collection[Any] | None) -> None:
+        self._settings = settings
+        self._counters = Counters()
+        self._letters = DeadLetters(dead_collection)
+        self._writer: Writer | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def dead(self) -> Observable[DeadLetter]:
+        """What can never be stored, as it is found, on the sink's threads; it never ends."""
+        return self._letters.stream
+
+    @property
+    def stats(self) -> MongoStats:
+        """The sink at this moment; any thread may ask."""
+        counters, writer = self._counters, self._writer
+        return MongoStats(
+            taken=counters.taken,
+            written=counters.written,
+            duplicates=counters.duplicates,
+            dead=counters.dead,
+            dropped=counters.dropped,
+            lost=counters.lost,
+            queued=0 if writer is None else writer.queued,
+            spilled=0 if writer is None else writer.spilled,
+            spilled_ever=counters.spilled_ever,
+            spill_bytes=0 if writer is None else writer.spill_bytes,
+            retries=counters.retries,
+            lag=0.0 if writer is None else writer.lag,
+            throughput=counters.throughput(),
+            problem=counters.problem,
+        )
+
+    def close(self, timeout: float | None = None) -> MongoLeft:
+        """Let the source go, and write what is here; after *timeout* seconds (`flush_seconds`) say what is left.
+
+        What is left goes to the spill where there is one. Then the stream ends: with a `SinkError` if anything was
+        lost. Called by a subscriber of the sink, on the sink's thread, it does not wait.
+        """
+        writer = self._writer
+        if writer is None:
+            return MongoLeft(0, 0)
+        return writer.close(self._settings.flush_seconds if timeout is None else timeout)
+
+    def __repr__(self) -> str:
+        return f"<MongoSink {self._settings.collection.full_name}>"
+
+    def __call__(self, source: Observable[Any]) -> Observable[MongoWrite]:
+        def subscribe(
+            observer: abc.ObserverBase[MongoWrite], scheduler: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            upstream = SingleAssignmentDisposable()
+            watcher = _Watcher(observer)
+            try:
+                writer = self._start(watcher, upstream.dispose)
+            except Exception as error:
+                observer.on_error(error)
+                return Disposable()
+
+            def dispose() -> None:
+                if watcher.may_dispose():
+                    upstream.dispose()
+                    writer.end()
+
+            watcher.dispose = dispose
+            upstream.disposable = source.subscribe(writer.put, writer.end, writer.end, scheduler=scheduler)
+            return Disposable(dispose)
+
+        return Observable(subscribe)
+
+    def _start(self, watcher: _Watcher, let_go: Callable[[], None]) -> Writer:
+        def ended(error: Exception | None) -> None:
+            atexit.unregister(at_exit)
+            watcher.end(error)
+
+        def at_exit() -> None:
+            writer.end()
+            writer.wait()
+
+        with self._lock:
+            if self._writer is not None and not self._writer.over:
+                raise ConfigError("to_mongo: this sink is writing already; make one for each subscription")
+            writer = Writer(self._settings, self._counters, self._letters, watcher.tell, ended, let_go)
+            self._writer = writer
+        atexit.register(at_exit)
+        writer.start()
+        return writer
+
+
+class _Watcher:
+    """Whoever watches the writes. It may raise, which ends its watching; the writes go on."""
+
+    def __init__(self, observer: abc.ObserverBase[MongoWrite]) -> None:
+        self._observer = observer
+        self._lock = threading.RLock()  # two threads tell
+        self._telling: int | None = None
+        self._wanted_out = False
+        self._cut_off = False
+        self.dispose: Callable[[], None] = lambda: None
+
+    def tell(self, write: MongoWrite) -> None:
+        with self._lock:
+            if self._cut_off:
+                return
+            self._telling = threading.get_ident()
+            try:
+                self._observer.on_next(write)
+            except Exception as error:
+                # reactivex unsubscribes who raises; that is not the source's end.
+                self._cut_off = True
+                log.error("a subscriber of the sink raised: %r", error, exc_info=error)
+            finally:
+                self._telling = None
+        if self._wanted_out and not self._cut_off:
+            self.dispose()
+
+    def may_dispose(self) -> bool:
+        """Whether unsubscribing is meant: not while told, where it may be the consequence of raising."""
+        if self._telling == threading.get_ident():
+            self._wanted_out = True
+            return False
+        return True
+
+    def end(self, error: Exception | None) -> None:
+        try:
+            if error is None:
+                self._observer.on_completed()
+            else:
+                self._observer.on_error(error)
+        except Exception as failure:
+            log.error("nobody handled %r", failure)
 
 
 def to_mongo(
     collection: Collection[Any],
     *,
-    documents: Literal["typed", "raw"] | ToDocument[Any] = "typed",
+    documents: Literal["typed", "raw"] | ToDocument = "typed",
+    ids: Literal["message", "mongo"] = "message",
     batch_size: int = 1000,
+    batch_bytes: int = 8_000_000,
     batch_seconds: float = 1.0,
     queue_size: int = 100_000,
-) -> Operator[Any, MongoWrite]:
-    """Write every item to *collection*, and emit a `MongoWrite` for each batch that the server has acknowledged.
+    at_bound: AtBound = "block",
+    spill: str | Path | None = None,
+    spill_bytes: int = 4_000_000_000,
+    dead: Collection[Any] | None = None,
+    retry_seconds: float | None = None,
+    flush_seconds: float = 30.0,
+    attempt_seconds: float = 10.0,
+) -> MongoSink:
+    """Write every item to *collection*, once, and emit a `MongoWrite` for each batch that the server has acknowledged.
 
-    Items wait in a queue of *queue_size*; a thread of the sink's own makes documents of them and inserts up to
-    *batch_size* at once, at the latest *batch_seconds* after the first of a batch came. While the queue is full the
-    source waits. When the source ends, and at the latest when the process does, what is left is written; then the
-    stream ends too, on the sink's thread. So it ends after its source does: keep the client open until then.
+    Items wait in a queue of *queue_size*; threads of the sink's own make documents of them and insert up to
+    *batch_size* (and *batch_bytes*) at once, at the latest *batch_seconds* after the first of a batch came.
 
-    *documents*: `"typed"` (see `typed_document`), `"raw"` (see `raw_document`), or a function from an item to a new
-    document. The collection's own write concern holds. An error of the database ends the stream with a `SinkError`
-    that counts what was not written; the source is let go.
+    *documents*: `"typed"` (see `typed_document`; and `arrival`, see `from_mongo`), `"raw"` (see `raw_document`), or a
+    function from an item to a new document. *ids*: `"message"` gives each message a deterministic `_id` (see
+    `message_id`), so that none is stored twice: not by a retry, a reconnect's overlap or a second recorder. An item
+    that is no message, and everything with `"mongo"`, gets an ObjectId when it comes. An `_id` that is there stays.
+
+    **A database that is away** is tried again and again, for ever, or with *retry_seconds* until so long nothing got
+    through. Nothing that was acknowledged is sent again. With *spill*, a file's path, items meanwhile go to disk, as
+    they do when the queue is half full: safe from a crash of the process or the machine once a `MongoWrite` has them as
+    `spilled`. They are written in order as soon as the database takes them, in this run or the next with the same path.
+    At *spill_bytes*, or when the disk is full, no more goes to disk; what is there stays, and the queue fills up.
+
+    **A full queue**: `at_bound="block"` makes the source wait, `"drop_oldest"` drops what has waited longest in memory
+    and counts it, `"fail"` writes what is there and ends the stream with a `SinkError`.
+
+    **What can never be stored** (too large, an invalid key, refused by a validator) is told to `.dead` of the operator
+    and, where *dead* is a collection, stored there; the rest goes on.
+
+    **The end**: when the source ends, and at the latest when the process does, what is left is written, unless for
+    *flush_seconds* nothing got through; then the stream ends too, on the sink's thread, with a `SinkError` if anything
+    was lost. So it ends after its source does: keep the client open until then, or call `.close(timeout)`.
+
+    The collection's own write concern holds, or else majority; TLS, authentication and time-outs are the client's.
+    An attempt takes at most *attempt_seconds* (or the client's `timeoutMS`). One subscription at a time.
     """
-    for name, value in (("batch_size", batch_size), ("batch_seconds", batch_seconds), ("queue_size", queue_size)):
-        kinds = int | float if name == "batch_seconds" else int
+    _check_numbers(
+        batch_size=(batch_size, int),
+        batch_bytes=(batch_bytes, int),
+        batch_seconds=(batch_seconds, int | float),
+        queue_size=(queue_size, int),
+        spill_bytes=(spill_bytes, int),
+        flush_seconds=(flush_seconds, int | float),
+        attempt_seconds=(attempt_seconds, int | float),
+    )
+    if retry_seconds is not None:
+        _check_numbers(retry_seconds=(retry_seconds, int | float))
+    if ids not in ("message", "mongo"):
+        raise ConfigError(f"ids: {ids!r} is neither 'message' nor 'mongo'")
+    if at_bound not in ("block", "drop_oldest", "fail"):
+        raise ConfigError(f"at_bound: {at_bound!r} is none of block, drop_oldest, fail")
+    for name, given in (("collection", collection), ("dead", dead)):
+        if not (given is None and name == "dead") and not hasattr(given, "insert_many"):
+            raise ConfigError(f"{name}: {type(given).__name__} is not a pymongo collection")
+    if not collection.write_concern.acknowledged:
+        raise ConfigError("collection: with a write concern of 0 nobody knows what was written")
+    if collection.write_concern.is_server_default:
+        collection = collection.with_options(write_concern=WriteConcern("majority"))
+    if spill is not None and not Path(spill).absolute().parent.is_dir():
+        raise ConfigError(f"spill: there is no folder {Path(spill).absolute().parent}")
+    settings = Settings(
+        collection=collection,
+        to_document=_to_document(documents),
+        identify=object_id if ids == "mongo" else _message_or_object_id,
+        batch_size=batch_size,
+        batch_bytes=batch_bytes,
+        batch_seconds=batch_seconds,
+        queue_size=queue_size,
+        at_bound=at_bound,
+        spill=None if spill is None else str(spill),
+        spill_bytes=spill_bytes,
+        retry_seconds=retry_seconds,
+        flush_seconds=flush_seconds,
+        attempt_seconds=attempt_seconds,
+    )
+    return MongoSink(settings, dead)
+
+
+def _check_numbers(**arguments: tuple[Any, Any]) -> None:
+    for name, (value, kinds) in arguments.items():
         if isinstance(value, bool) or not isinstance(value, kinds) or not value > 0:
             raise ConfigError(f"{name}: {value!r} is not a number above 0")
-    if not hasattr(collection, "insert_many"):
-        raise ConfigError(f"collection: {type(collection).__name__} is not a pymongo collection")
-    to_document = _to_document(documents)
-
-    def operator(source: Observable[Any]) -> Observable[MongoWrite]:
-        def subscribe(
-            observer: abc.ObserverBase[MongoWrite], scheduler: abc.SchedulerBase | None = None
-        ) -> abc.DisposableBase:
-            writer = _Writer(collection, to_document, batch_size, batch_seconds, queue_size, observer)
-            writer.start()
-            upstream = source.subscribe(writer.put, writer.end, writer.end, scheduler=scheduler)
-
-            def dispose() -> None:
-                upstream.dispose()
-                writer.end()
-
-            return Disposable(dispose)
-
-        return Observable(subscribe)
-
-    return operator
 
 
-def _to_document(documents: Any) -> ToDocument[Any]:
-    to_document = (
+def _message_or_object_id(item: Any) -> Any:
+    return message_id(item) if isinstance(item, Message) else object_id(item)
+
+
+def _to_document(documents: Any) -> ToDocument:
+    to_document: Identify | None = (
         {"typed": typed_document, "raw": raw_document}.get(documents) if isinstance(documents, str) else documents
     )
     if not callable(to_document):
         raise ConfigError(f"documents: {documents!r} is neither 'typed', 'raw' nor a function")
-    return cast("ToDocument[Any]", to_document)
-
-
-class _Writer:
-    """The sink's thread, and the queue to it."""
-
-    def __init__(
-        self,
-        collection: Collection[Any],
-        to_document: ToDocument[Any],
-        batch_size: int,
-        batch_seconds: float,
-        queue_size: int,
-        observer: abc.ObserverBase[MongoWrite],
-    ) -> None:
-        self._collection = collection
-        self._to_document = to_document
-        self._batch_size = batch_size
-        self._batch_seconds = batch_seconds
-        self._observer = observer
-        self._queue: Handover[Any] = Handover(queue_size, "block")
-        self.put = self._queue.put
-        self._cause: Exception | None = None
-        self._total = 0
-        # A daemon, so that a script that forgets to close still ends; at exit it is waited for.
-        self._thread = threading.Thread(target=self._main, name="rxfeed-mongo", daemon=True)
-
-    def start(self) -> None:
-        atexit.register(self._finish)
-        self._thread.start()
-
-    def end(self, cause: Exception | None = None) -> None:
-        """Let no more in, and write what is here."""
-        self._cause = self._cause or cause
-        self._queue.end()
-
-    def _finish(self) -> None:
-        self.end()
-        self._thread.join()
-
-    # ---- on the sink's thread
-
-    def _main(self) -> None:
-        try:
-            while batch := self._queue.take(self._batch_size, self._batch_size, self._batch_seconds):
-                self._write(batch)
-        finally:
-            atexit.unregister(self._finish)
-        try:
-            if self._cause is None:
-                self._observer.on_completed()
-            else:
-                self._observer.on_error(self._cause)
-        except Exception as error:
-            log.error("nobody handled %r", error)
-
-    def _write(self, batch: list[Any]) -> None:
-        started = time.monotonic()
-        try:
-            self._collection.insert_many([self._to_document(item) for item in batch], ordered=False)
-        except Exception as error:
-            self._fail(error, len(batch))
-            return
-        self._total += len(batch)
-        written = MongoWrite(len(batch), time.monotonic() - started, self._total)
-        try:
-            self._observer.on_next(written)
-        except Exception as error:
-            # Whoever watches the writes may fail; the writes go on.
-            log.error("a subscriber of the sink raised: %r", error, exc_info=error)
-
-    def _fail(self, error: Exception, tried: int) -> None:
-        if isinstance(error, BulkWriteError):
-            tried -= error.details.get("nInserted", 0)
-        unwritten = tried + self._queue.clear()
-        # pymongo appends all it knows of the servers; that is behind __cause__ for who wants it.
-        why = str(error).partition(", Topology Description")[0]
-        text = f"{self._collection.full_name}: {unwritten} documents not written: {type(error).__name__}: {why}"
-        self._cause = SinkError(text, unwritten)
-        self._cause.__cause__ = error
+    return cast("ToDocument", to_document)

@@ -1,0 +1,173 @@
+"""The batches between the thread that makes them and the one that writes them: one in memory, the rest on disk.
+
+Oldest first, there are: the batch in hand (being written), the one that is ready, the spill, then the queue of items.
+A batch goes to the back of the spill when the spill is not empty, when the database is away, or when the queue behind
+is half full; in hand and ready it goes to the front of the spill as soon as an attempt has failed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+from bson.raw_bson import RawBSONDocument
+
+from rxfeed.sinks.spill import Spill
+
+_LOOK_AGAIN = 0.05  # seconds: the queue fills without telling
+
+
+class Batch(msgspec.Struct):
+    """Encoded documents, the receipt of the oldest (Unix ns), and the spill's keys of those that are on disk too."""
+
+    documents: list[RawBSONDocument]
+    received_ns: int
+    keys: list[int] | None = None
+
+
+class Backlog:
+    """*pressed* says whether the queue behind is half full."""
+
+    def __init__(self, spill: Spill | None, batch_size: int, pressed: Callable[[], bool]) -> None:
+        self.spill = spill
+        self._batch_size = batch_size
+        self._pressed = pressed
+        self._changed = threading.Condition()
+        self._ready: deque[Batch] = deque()
+        self._in_hand: Batch | None = None
+        self._away = False
+        self._ended = False
+        self._abandoned = False
+        self.lost = 0
+
+    @property
+    def queued(self) -> int:
+        """Documents in memory alone."""
+        with self._changed:
+            hand = self._in_hand
+            in_hand = 0 if hand is None or hand.keys is not None else len(hand.documents)
+            return in_hand + sum(len(batch.documents) for batch in self._ready)
+
+    @property
+    def oldest_ns(self) -> int | None:
+        """When the oldest document here was received."""
+        with self._changed:
+            waiting = [batch for batch in (self._in_hand, *self._ready) if batch is not None]
+            return waiting[0].received_ns if waiting else None
+
+    def put(self, batch: Batch) -> bool:
+        """Wait until there is room for *batch*; whether it went to disk."""
+        with self._changed:
+            while True:
+                if self._abandoned:
+                    return self._save(batch)
+                if self.spill is not None and (self._away or self.spill.documents or self._behind()):
+                    if self.spill.append(_raw(batch), batch.received_ns):
+                        self._changed.notify_all()
+                        return True
+                    # No room: nothing may overtake what is there, and so it waits.
+                    if not self.spill.documents and not self._ready:
+                        break
+                elif not self._ready:
+                    break
+                self._changed.wait(None if self.spill is None else _LOOK_AGAIN)
+            self._ready.append(batch)
+            self._changed.notify_all()
+        return False
+
+    def _behind(self) -> bool:
+        return bool(self._ready) and self._pressed()
+
+    def take(self) -> Batch | None:
+        """The oldest batch, in hand until `done` or `failed`; `None` at the end."""
+        with self._changed:
+            while True:
+                if self._ready:
+                    self._in_hand = self._ready.popleft()
+                    break
+                if self._abandoned:
+                    return None
+                if self.spill is not None and self.spill.documents:
+                    keys, documents, received_ns = self.spill.first(self._batch_size)
+                    self._in_hand = Batch([RawBSONDocument(each) for each in documents], received_ns, keys)
+                    break
+                if self._ended:
+                    return None
+                self._changed.wait()
+            self._changed.notify_all()
+            return self._in_hand
+
+    def done(self) -> bool:
+        """The batch in hand is safe; `False` where the spill cannot forget it, and it will come again."""
+        with self._changed:
+            hand, self._in_hand = self._in_hand, None
+            self._away = False
+            forgotten = True
+            if hand is not None and hand.keys is not None and self.spill is not None:
+                forgotten = self.spill.remove(hand.keys)
+            self._changed.notify_all()
+            return forgotten
+
+    def failed(self, pending: list[RawBSONDocument]) -> tuple[int, bool]:
+        """Of the batch in hand *pending* are not safe: how many went to disk, and whether it is in hand yet."""
+        with self._changed:
+            self._away = True
+            if self._in_hand is None:
+                return 0, False
+            self._in_hand.documents = pending
+            if self._in_hand.keys is not None or self.spill is None:
+                return 0, True
+            return self._to_front(self.spill), self._in_hand is not None
+
+    def _to_front(self, spill: Spill) -> int:
+        moved = 0
+        waiting = [batch for batch in (self._in_hand, *self._ready) if batch is not None and batch.keys is None]
+        while waiting and spill.prepend(_raw(waiting[-1]), waiting[-1].received_ns):
+            batch = waiting.pop()
+            moved += len(batch.documents)
+            if batch is self._in_hand:
+                self._in_hand = None
+            else:
+                self._ready.pop()
+        if moved:
+            self._changed.notify_all()
+        return moved
+
+    def end(self) -> None:
+        """No more will be put."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def abandon(self, *, final: bool) -> int:
+        """Give up: to disk with what there is and what still comes, and count what cannot; so many went to disk.
+
+        Not *final*: the batch in hand may still get through.
+        """
+        with self._changed:
+            self._abandoned = True
+            moved = 0 if self.spill is None else self._to_front(self.spill)
+            if final and self._in_hand is not None:
+                self.lost += 0 if self._in_hand.keys is not None else len(self._in_hand.documents)
+                self._in_hand = None
+            self.lost += sum(len(batch.documents) for batch in self._ready)
+            self._ready.clear()
+            self._changed.notify_all()
+            return moved
+
+    def lose(self, count: int) -> None:
+        """Count what never became a batch."""
+        with self._changed:
+            self.lost += count
+
+    def _save(self, batch: Batch) -> bool:
+        if self.spill is not None and self.spill.append(_raw(batch), batch.received_ns):
+            return True
+        self.lost += len(batch.documents)
+        return False
+
+
+def _raw(batch: Batch) -> list[bytes]:
+    return [bytes(document.raw) for document in batch.documents]

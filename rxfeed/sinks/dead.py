@@ -1,0 +1,85 @@
+"""What can never be stored: a stream, and on request a collection."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from datetime import UTC, datetime
+from typing import Any
+
+import bson
+from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
+from pymongo import WriteConcern
+from pymongo.collection import Collection
+from reactivex.subject import Subject
+
+from rxfeed.messages import Message
+from rxfeed.sinks.delivery import attempt, told
+from rxfeed.sinks.results import DeadLetter
+
+log = logging.getLogger("rxfeed.sinks")
+_MOST_WAITING = 10_000
+_MOST_BYTES = 8 * 1024 * 1024
+
+
+class DeadLetters:
+    """Tells `stream` of every letter, and keeps them for `flush` where there is a collection."""
+
+    def __init__(self, collection: Collection[Any] | None) -> None:
+        if collection is not None and collection.write_concern.is_server_default:
+            collection = collection.with_options(write_concern=WriteConcern("majority"))
+        self._collection = collection
+        self.stream: Subject[DeadLetter] = Subject()
+        self._waiting: deque[RawBSONDocument] = deque()
+        self._lock = threading.Lock()
+        self._telling = threading.RLock()  # two threads find dead documents, and a Subject wants one at a time
+
+    def add(self, letters: list[DeadLetter]) -> None:
+        log.error("%d documents can never be stored; the first: %s", len(letters), letters[0].reason)
+        for letter in letters:
+            if self._collection is not None:
+                with self._lock:
+                    if len(self._waiting) >= _MOST_WAITING:
+                        self._waiting.popleft()
+                        log.error("a dead letter was dropped: %d wait for their collection", _MOST_WAITING)
+                    self._waiting.append(RawBSONDocument(bson.encode(_document(letter))))
+            try:
+                with self._telling:
+                    self.stream.on_next(letter)
+            except Exception as error:
+                log.error("a subscriber of the dead letters raised: %r", error)
+
+    def flush(self, seconds: float) -> bool:
+        """Try to store those that wait; whether none waits any more."""
+        with self._lock:
+            letters = [self._waiting[place] for place in range(min(100, len(self._waiting)))]
+        if not letters or self._collection is None:
+            return True
+        outcome = attempt(self._collection, letters, seconds)
+        with self._lock:
+            for _ in letters:
+                self._waiting.popleft()
+            self._waiting.extendleft(reversed(outcome.pending))
+            if outcome.error is not None:
+                log.warning("dead letters wait for their collection: %s", told(outcome.error))
+            for _, reason in outcome.dead:
+                log.error("a dead letter cannot be stored either: %s", reason)
+            return not self._waiting
+
+
+def _document(letter: DeadLetter) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "_id": letter.id if isinstance(letter.id, str | int | ObjectId) else ObjectId(),
+        "reason": letter.reason,
+        "at": datetime.now(UTC),
+    }
+    item = letter.item
+    if isinstance(item, Message):
+        document |= {"frame": item.raw[:_MOST_BYTES], "received_ns": item.received_ns, "epoch": item.epoch}
+    elif isinstance(item, RawBSONDocument):
+        document["document"] = bytes(item.raw)[:_MOST_BYTES]
+    else:
+        document["item"] = repr(item)[: _MOST_BYTES // 4].encode(errors="replace").decode()
+    return document

@@ -1,0 +1,82 @@
+"""Items into batches of BSON documents, each with its `_id`; what can be no document is a dead letter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from time import time_ns
+from typing import Any
+
+import bson
+from bson import ObjectId
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+
+from rxfeed.messages import Message
+from rxfeed.sinks.backlog import Batch
+from rxfeed.sinks.delivery import told
+from rxfeed.sinks.documents import raw_document, typed_document
+from rxfeed.sinks.results import DeadLetter
+
+_MOST_BYTES = 16 * 1024 * 1024  # MongoDB's limit for a document
+
+ToDocument = Callable[[Any], Mapping[str, Any]]
+Identify = Callable[[Any], Any]
+
+
+class Encoder:
+    """Makes documents with *to_document*, and gives those an `_id` that have none: *identify*'s, else an ObjectId.
+
+    Typed documents get `arrival` too: their receipt in Unix nanoseconds, where need be later by as many as it takes to
+    rise with every message, so that sorting by it is the order in which they came.
+    """
+
+    def __init__(
+        self, to_document: ToDocument, identify: Identify, codec_options: CodecOptions[Any], batch_bytes: int
+    ) -> None:
+        self._to_document = to_document
+        self._identify = identify
+        self._codec_options = codec_options
+        self._batch_bytes = batch_bytes
+        self._typed = to_document is typed_document
+        self._ours = to_document in (typed_document, raw_document)
+        self._arrival = 0
+
+    def encode(self, items: list[Any], died: Callable[[DeadLetter], None]) -> Iterator[Batch]:
+        """Batches of at most so many bytes, in order; *died* hears of what can never be stored."""
+        documents: list[RawBSONDocument] = []
+        size = 0
+        received_ns = 0
+        for item in items:
+            try:
+                raw = self._one(item)
+            except Exception as error:
+                died(DeadLetter(told(error), item))
+                continue
+            if documents and size + len(raw) > self._batch_bytes:
+                yield Batch(documents, received_ns)
+                documents, size = [], 0
+            if not documents:
+                received_ns = (item.received_ns if isinstance(item, Message) else 0) or time_ns()
+            documents.append(RawBSONDocument(raw))
+            size += len(raw)
+        if documents:
+            yield Batch(documents, received_ns)
+
+    def _one(self, item: Any) -> bytes:
+        document: Any = self._to_document(item)
+        if not self._ours:
+            document = {**document}  # which may be somebody's, and gets an _id
+        if "_id" not in document:
+            document["_id"] = self._identify(item)
+        if self._typed:
+            self._arrival = max(self._arrival + 1, item.received_ns)
+            document["arrival"] = self._arrival
+        raw = bson.encode(document, codec_options=self._codec_options)
+        if len(raw) > _MOST_BYTES:
+            raise ValueError(f"the document {document['_id']!r} has {len(raw)} bytes; MongoDB takes {_MOST_BYTES}")
+        return raw
+
+
+def object_id(_: Any) -> ObjectId:
+    """A new one."""
+    return ObjectId()

@@ -1,0 +1,80 @@
+"""How long the sink tries: between attempts, for an attempt, and in all."""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+
+_FIRST, _LONGEST = 0.1, 3.0  # seconds: the ceilings of the pauses
+_SHORTEST = 0.01  # so that a refusal that comes at once makes no busy loop
+_LEAST = 0.05
+
+
+class Patience:
+    """*retry_seconds* without success while the source lives, *flush_seconds* after its end, and no deadline passed.
+
+    *attempt_seconds* bounds one attempt.
+    """
+
+    def __init__(self, retry_seconds: float | None, flush_seconds: float, attempt_seconds: float) -> None:
+        self._retry_seconds = math.inf if retry_seconds is None else retry_seconds
+        self._flush_seconds = flush_seconds
+        self._attempt_seconds = attempt_seconds
+        self._changed = threading.Condition()
+        self._since = time.monotonic()
+        self._failures = 0
+        self._ended_at: float | None = None
+        self._deadline = math.inf
+
+    @property
+    def ended(self) -> bool:
+        return self._ended_at is not None
+
+    def end(self, deadline: float | None = None) -> None:
+        """The source has ended; from now on *deadline* (monotonic) may hold too."""
+        with self._changed:
+            if self._ended_at is None:
+                self._ended_at = time.monotonic()
+            if deadline is not None:
+                self._deadline = min(self._deadline, deadline)
+            self._changed.notify_all()
+
+    def begin(self) -> None:
+        """Work begins, after a success or an idle time."""
+        if not self._failures:
+            self._since = time.monotonic()
+
+    def succeeded(self) -> None:
+        """Something got through."""
+        self._failures = 0
+        self._since = time.monotonic()
+
+    def left(self) -> float:
+        """Seconds in which something has to get through."""
+        now = time.monotonic()
+        left = min(self._since + self._retry_seconds, self._deadline) - now
+        if self._ended_at is not None:
+            left = min(left, max(self._since, self._ended_at) + self._flush_seconds - now)
+        return left
+
+    def for_attempt(self) -> float:
+        """Seconds that the next attempt may take."""
+        return max(_LEAST, min(self._attempt_seconds, self.left()))
+
+    def pause(self) -> bool:
+        """After a failure: wait, with jitter under a growing ceiling; `False` where another attempt has no time.
+
+        An end wakes it, so that the next attempt comes at once and the limits of the end hold.
+        """
+        self._failures += 1
+        ceiling = min(_LONGEST, _FIRST * 2.0 ** min(self._failures - 1, 30))
+        until = time.monotonic() + max(_SHORTEST, random.uniform(0.0, ceiling))
+        with self._changed:
+            ended, deadline = self._ended_at, self._deadline
+            while (rest := min(until - time.monotonic(), self.left())) > 0:
+                if (ended, deadline) != (self._ended_at, self._deadline):
+                    break
+                self._changed.wait(rest)
+        return self.left() > 0

@@ -1,0 +1,160 @@
+"""The sink over real servers that are killed, stepped down and away; and a recorder that is killed itself."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pytest
+import reactivex
+
+from rxfeed.sim.mongod import Mongod
+from rxfeed.sinks import from_mongo, to_mongo
+from tests.sinks.servers import Producer, ReplicaSet, needs_mongod, until
+from tests.support.collect import Collected
+
+pytestmark = [needs_mongod, pytest.mark.timeout(90)]
+
+
+def in_order(collection: Any, count: int) -> None:
+    """The trades 0, 1, ... up to *count* are stored, once each, and come back in order."""
+    assert collection.count_documents({}) == count
+    read = Collected(from_mongo(collection))
+    read.wait_for_end(30)
+    assert [message.trade_id for message in read.items] == list(range(count))  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize("spilling", [False, True], ids=["in memory", "spilling"])
+def test_kill_9_of_the_server_in_mid_batch(spilling: bool, tmp_path: Path) -> None:
+    chance = random.Random(spilling)
+    producer = Producer(1_500)
+    with Mongod() as server, pymongo.MongoClient[Any](server.uri) as client:
+        collection = client.x.messages
+        spill = tmp_path / "spill.db" if spilling else None
+        sink = to_mongo(
+            collection,
+            batch_size=200,
+            batch_seconds=0.05,
+            queue_size=2000 if spilling else 100_000,
+            spill=spill,
+            attempt_seconds=0.5,
+        )
+        writes = Collected(producer.source.pipe(sink))
+        producer.start()
+        for round_ in range(10):
+            before = sink.stats.written
+            until(lambda before=before: sink.stats.written > before)
+            time.sleep(chance.uniform(0, 0.1))
+            server.kill()
+            time.sleep(chance.uniform(0, 0.1))
+            if round_ == 0:  # the driver hides a short absence; one is long enough to be noticed
+                until(lambda: sink.stats.retries and (sink.stats.spilled_ever or not spilling))
+            server.start()
+        producer.stop()
+        writes.wait_for_end(30)
+        assert writes.completed, writes.error
+        assert bool(sink.stats.spilled_ever) is spilling
+        assert sum(write.count for write in writes.items) == producer.sent
+        in_order(collection, producer.sent)
+
+
+def test_a_primary_is_stepped_down_and_the_next_is_killed() -> None:
+    producer = Producer(1_000)
+    with ReplicaSet() as servers, pymongo.MongoClient[Any](servers.uri) as client:
+        collection = client.x.messages
+        sink = to_mongo(collection, batch_size=200, batch_seconds=0.05)
+        writes = Collected(producer.source.pipe(sink))
+        producer.start()
+        until(lambda: sink.stats.written > 500)
+        with pymongo.MongoClient[Any](servers.primary(client).uri) as direct:
+            direct.admin.command("replSetStepDown", 3, secondaryCatchUpPeriodSecs=2)
+        at_step_down = sink.stats.written
+        until(lambda: sink.stats.written > at_step_down + 500, 30)
+        servers.primary(client).kill()
+        at_kill = sink.stats.written
+        until(lambda: sink.stats.written > at_kill + 500, 30)
+        producer.stop()
+        writes.wait_for_end(30)
+        assert writes.completed, writes.error
+        in_order(collection, producer.sent)
+
+
+def test_a_database_that_is_away_costs_the_feed_nothing(tmp_path: Path) -> None:
+    producer = Producer(5_000)
+    with Mongod() as server, pymongo.MongoClient[Any](server.uri) as client:
+        sink = to_mongo(client.x.messages, batch_seconds=0.1, queue_size=5_000, spill=tmp_path / "spill.db")
+        writes = Collected(producer.source.pipe(sink))
+        producer.start()
+        until(lambda: sink.stats.written > 1_000)
+        server.kill()
+        queued = 0
+        gone = time.monotonic()
+        while time.monotonic() < gone + 4:
+            queued = max(queued, sink.stats.queued)
+            time.sleep(0.01)
+        away = sink.stats
+        server.start()
+        until(lambda: not sink.stats.spilled and sink.stats.problem is None)
+        assert producer.is_alive()
+        producer.stop()
+        writes.wait_for_end(30)
+        assert writes.completed, writes.error
+        assert away.spilled > 12_000
+        assert away.lag > 3
+        assert queued <= 5_000 + 3_000
+        waits = sorted(producer.waits)
+        assert waits[int(len(waits) * 0.99)] < 0.005
+        assert waits[-1] < 0.5
+        assert (tmp_path / "spill.db").stat().st_size < 1_000_000  # it gave the room back
+        in_order(client.x.messages, producer.sent)
+
+
+RECORDER = """
+import sys
+import pymongo
+from reactivex.subject import Subject
+from rxfeed import to_mongo
+from tests.sinks.servers import trade
+source = Subject()
+collection = pymongo.MongoClient(sys.argv[1]).x.messages
+sink = to_mongo(collection, batch_size=50, batch_seconds=0.02, queue_size=500, spill=sys.argv[2], attempt_seconds=0.2)
+safe = 0
+def tell(write):
+    print(write.count, write.spilled, flush=True)
+source.pipe(sink).subscribe(tell)
+number = 0
+while True:
+    source.on_next(trade(number))
+    number += 1
+"""
+
+
+def test_a_recorder_is_killed_and_the_next_start_drains_what_was_left(tmp_path: Path) -> None:
+    spill = tmp_path / "spill.db"
+    with Mongod() as server:
+        server.kill()
+        acknowledged = 0
+        command = [sys.executable, "-c", RECORDER, server.uri, str(spill)]
+        recorder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+        assert recorder.stdout is not None
+        while acknowledged < 3_000:
+            acknowledged += int(recorder.stdout.readline().split()[1])
+        recorder.kill()
+        acknowledged += sum(int(line.split()[1]) for line in recorder.stdout if line.endswith("\n"))
+        recorder.wait()
+        recorder.stdout.close()
+        server.start()
+        with pymongo.MongoClient[Any](server.uri) as client:
+            sink = to_mongo(client.x.messages, spill=spill)
+            writes = Collected(reactivex.empty().pipe(sink))
+            writes.wait_for_end(30)
+            assert writes.completed, writes.error
+            stored = client.x.messages.count_documents({})
+            assert stored >= acknowledged
+            ids = [message["trade_id"] for message in client.x.messages.find(sort=[("arrival", 1)])]
+            assert ids == list(range(ids[0], ids[0] + stored))

@@ -1,0 +1,190 @@
+"""What is read back is what was written."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import bson
+import msgspec
+import pytest
+import reactivex
+from reactivex import operators as ops
+
+from rxfeed import Message, SinkError, matches, typed_document, window_volume
+from rxfeed.errors import ConfigError
+from rxfeed.protocol import Decoder
+from rxfeed.sinks import from_mongo, make_indexes, make_time_series, to_mongo
+from tests.sinks.frames import FRAMES, LEVEL3, decode
+from tests.support.collect import Collected
+from tests.support.make import at, match
+
+DAY = int(datetime(2026, 8, 25, tzinfo=UTC).timestamp()) * 10**9
+
+
+def everything() -> list[Message]:
+    """Of each kind one, all in one nanosecond or two; level3 after its schema."""
+    decoder = Decoder()
+    frames = [*FRAMES.values(), *LEVEL3]
+    return [decode(raw, DAY + 123_456_789 + n // 9, n, decoder) for n, raw in enumerate(frames)]
+
+
+def stored(collection: Any, messages: list[Message], **options: Any) -> None:
+    writes = Collected(reactivex.from_iterable(messages).pipe(to_mongo(collection, **options)))
+    writes.wait_for_end()
+    assert writes.completed
+    assert collection.count_documents({}) == len(messages)
+
+
+def read(collection: Any, *arguments: Any, **named: Any) -> list[Message]:
+    collected = Collected(from_mongo(collection, *arguments, **named))
+    collected.wait_for_end()
+    assert collected.completed, collected.error
+    return collected.items
+
+
+def fields(message: Message) -> tuple[Any, ...]:
+    return (
+        type(message),
+        {name: value for name, value in msgspec.structs.asdict(message).items() if name != "_origin"},
+    )
+
+
+def test_typed_documents(collection: Any) -> None:
+    messages = everything()
+    stored(collection, messages, batch_size=5)
+    back = read(collection)
+    assert list(map(repr, back)) == list(map(repr, messages))
+    assert list(map(fields, back)) == list(map(fields, messages))
+    assert [(m.received_ns, m.received, m.epoch) for m in back] == [
+        (m.received_ns, m.received, m.epoch) for m in messages
+    ]
+
+
+def test_raw_documents(collection: Any) -> None:
+    messages = everything()
+    stored(collection, messages, documents="raw")
+    back = read(collection)
+    assert sorted(map(repr, back)) == sorted(map(repr, messages))
+    assert sorted(json.dumps(m.content) for m in back) == sorted(json.dumps(m.content) for m in messages)
+
+
+def test_raw_documents_come_by_time(collection: Any) -> None:
+    messages: list[Message] = [match(time=n, trade_id=n) for n in range(50)]
+    stored(collection, messages, documents="raw")
+    assert [m.time for m in read(collection, None, at(10), at(20))] == [at(n) for n in range(10, 20)]
+
+
+def test_by_product_and_receipt(collection: Any) -> None:
+    make_indexes(collection)
+    raw = FRAMES["match"]
+    messages = [
+        decode(raw.replace(b'"trade_id":10', b'"trade_id":%d' % n).replace(b"BTC", product), DAY + n * 1_000)
+        for n in range(20)
+        for product in (b"BTC", b"ETH")
+    ]
+    stored(collection, messages)
+    since = datetime(2026, 8, 25, tzinfo=UTC) + timedelta(microseconds=5)
+    back = read(collection, "ETH-USD", since, since + timedelta(microseconds=3))
+    assert [(m.product_id, m.received_ns - DAY) for m in back] == [("ETH-USD", n * 1_000) for n in (5, 6, 7)]
+
+
+def test_a_pipeline_over_yesterday(collection: Any) -> None:
+    messages = [match(size=1, time=n, trade_id=n) for n in range(120)]
+    stored(collection, messages)  # pyright: ignore[reportArgumentType]
+    windows = Collected(from_mongo(collection).pipe(window_volume(60)))
+    windows.wait_for_end()
+    assert [w.volume for w in windows.items] == [60, 60]
+    assert from_mongo(collection).pipe(matches(), ops.count()).run() == 120
+
+
+def test_documents_of_the_first_release(collection: Any) -> None:
+    messages: list[Message] = [decode(FRAMES["match"], DAY + n, n) for n in range(5)]
+    collection.insert_many([typed_document(message) for message in reversed(messages)])
+    stored_later: list[Message] = [match(trade_id=n, time=n) for n in range(3)]
+    Collected(reactivex.from_iterable(stored_later).pipe(to_mongo(collection))).wait_for_end()
+    assert [m.received_ns for m in read(collection)][3:] == [DAY + n for n in range(5)]
+
+
+def test_it_stops_reading_when_nobody_listens(collection: Any) -> None:
+    stored(collection, [match(trade_id=n) for n in range(500)])
+    first = Collected(from_mongo(collection).pipe(ops.take(3)))
+    first.wait_for_end()
+    assert len(first.items) == 3
+
+
+def test_what_is_no_message_ends_it(collection: Any) -> None:
+    collection.insert_one(
+        {"_id": "x", "arrival": bson.Int64(1), "received_ns": bson.Int64(1), "epoch": 1, "type": "match"}
+    )
+    collected = Collected(from_mongo(collection))
+    collected.wait_for_end()
+    assert isinstance(collected.error, SinkError)
+    assert "'x' is no message" in str(collected.error)
+
+
+def test_a_time_without_a_zone_is_refused(collection: Any) -> None:
+    with pytest.raises(ConfigError, match="since"):
+        from_mongo(collection, since=datetime(2026, 1, 1))
+
+
+def test_indexes_ttl_and_time_series(collection: Any) -> None:
+    names = make_indexes(collection, expire_after=timedelta(days=90))
+    assert names == make_indexes(collection, expire_after=timedelta(days=90))
+    assert collection.index_information()["received_1"]["expireAfterSeconds"] == 90 * 86400
+    plan = collection.find({"product_id": "A-B"}, sort=[("time", 1)]).explain()
+    assert "product_id_1_time_1" in json.dumps(plan["queryPlanner"]["winningPlan"])
+    series = make_time_series(collection.database, "series", expire_after=timedelta(days=1))
+    stored(series, everything())
+    assert list(map(repr, read(series))) == list(map(repr, everything()))
+
+
+def test_secrets_are_never_told(caplog: pytest.LogCaptureFixture, mongod: Any, tmp_path: Any) -> None:
+    import pymongo
+
+    uri = mongod.uri.replace("://", "://me:s3cr3t@")
+    with pymongo.MongoClient[Any](uri) as client:
+        sink = to_mongo(client.x.y, spill=tmp_path / "spill.db")
+        writes = Collected(reactivex.from_iterable(everything()).pipe(sink))
+        writes.wait_for_end(20)
+        assert isinstance(writes.error, SinkError)
+        told = [
+            caplog.text,
+            str(writes.error),
+            repr(writes.error),
+            repr(sink),
+            repr(sink.stats),
+            repr(writes.error.__cause__),
+        ]
+        assert "s3cr3t" not in "".join(told)
+        assert b"s3cr3t" not in (tmp_path / "spill.db").read_bytes()
+        assert sink.stats.problem
+
+
+def test_write_concern_is_the_user_s_or_majority(collection: Any) -> None:
+    from pymongo import WriteConcern
+    from pymongo.monitoring import CommandListener
+
+    seen: list[Any] = []
+
+    class Listener(CommandListener):
+        def started(self, event: Any) -> None:
+            if event.command_name == "insert":
+                seen.append(event.command.get("writeConcern"))
+
+        def succeeded(self, event: Any) -> None: ...
+
+        def failed(self, event: Any) -> None: ...
+
+    import pymongo
+
+    address = collection.database.client.address
+    with pymongo.MongoClient[Any](*address, event_listeners=[Listener()]) as client:
+        mine = client[collection.database.name].messages
+        stored(mine, [match(trade_id=1)])
+        other = client[collection.database.name].others.with_options(write_concern=WriteConcern(1, j=True))
+        stored(other, [match(trade_id=1)])
+    assert seen == [{"w": "majority"}, {"w": 1, "j": True}]
+    with pytest.raises(ConfigError, match="write concern of 0"):
+        to_mongo(collection.with_options(write_concern=WriteConcern(0)))
