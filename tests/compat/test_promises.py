@@ -287,6 +287,7 @@ def test_6_the_default_stores_stops_and_prints(capsys: pytest.CaptureFixture[str
 
 
 def test_7_it_comes_once_after_the_socket_has_closed() -> None:
+    """As the wheel: master's `close()` calls it twice, which no script can want."""
     with Exchange.serving([TICK], then="close") as exchange:
 
         class Client(Recorder):
@@ -325,6 +326,7 @@ def test_7_start_in_on_close_begins_anew(exchange: Exchange) -> None:
 
 
 def test_8_close_waits_is_harmless_twice_and_leaves_no_error(exchange: Exchange) -> None:
+    """It returns when the listener is done, as both mean it: master's waits up to 30 s for its keepalive thread."""
     client = Recorder(url=exchange.url)
     client.close()  # before the first start
     client.start()
