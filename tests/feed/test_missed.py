@@ -1,0 +1,110 @@
+"""What was missed shows in what is delivered."""
+
+from __future__ import annotations
+
+from rxfeed import (
+    Credentials,
+    Feed,
+    Match,
+    order_book,
+    price_crossing,
+    window_volume,
+)
+from rxfeed.feed import (
+    Gap,
+)
+from rxfeed.sim import Exchange, faults
+from tests.support.collect import Collected
+from tests.support.scenes import fast_feed, of, saying, scenes, tick, trade, wait_until
+from tests.support.wire import WireServer, close_frame, frame
+
+# ---- what was missed
+
+
+def test_gaps_duplicates_and_epochs_show_in_what_is_delivered() -> None:
+    pieces = (trade(1, 10), trade(2, 20), trade(2, 20), trade(5, 30), trade(4, 25), trade(6, 40))
+    with WireServer(saying(*pieces)) as server:
+        feed = fast_feed(server.url, "matches")
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            got.wait_for(4)
+            wait_until(lambda: feed.stats.duplicates == 2)
+    assert [(m.trade_id, m.epoch) for m in got.items if isinstance(m, Match)] == [(1, 0), (2, 0), (5, 1), (6, 1)]
+    (gap,) = of(status, Gap)
+    assert (gap.product_id, gap.channel, gap.first, gap.last) == ("A-B", "matches", 3, 4)
+    assert (feed.stats.gaps, feed.stats.gapped, feed.stats.duplicates) == (1, 2, 2)
+
+
+def test_a_gap_is_said_before_the_message_that_shows_it() -> None:
+    order: list[str] = []
+    with WireServer(saying(trade(1, 10), trade(3, 30))) as server:
+        feed = fast_feed(server.url, "matches")
+        feed.status.subscribe(lambda s: order.append("gap") if isinstance(s, Gap) else None)
+        got = Collected(feed)
+        feed.subscribe(lambda m: order.append(str(getattr(m, "trade_id", 0))))
+        with feed:
+            got.wait_for(2)
+    assert order == ["1", "gap", "3"]
+
+
+def test_duplicates_may_be_kept() -> None:
+    with WireServer(saying(trade(1, 10), trade(1, 10), trade(2, 11))) as server:
+        feed = fast_feed(server.url, "matches", drop_duplicates=False)
+        got = Collected(feed)
+        with feed:
+            got.wait_for(3)
+    assert feed.stats.duplicates == 1
+
+
+def test_windows_and_crossings_know_of_the_reconnect_between() -> None:
+    first = (trade(1, 10, "9"), trade(2, 70, "9"), trade(3, 130, "9"), close_frame(1001))
+    second = (trade(6, 150, "11", "last_match"), trade(7, 160, "11"), trade(8, 200, "9"), trade(9, 260, "9"))
+    with WireServer(scenes(saying(*first), saying(*second))) as server:
+        feed = fast_feed(server.url, "matches")
+        windows, crosses = Collected(feed.pipe(window_volume(60))), Collected(feed.pipe(price_crossing("A-B", 10)))
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            got.wait_for(7)
+        windows.wait_for_end()
+    assert [(w.count, w.complete) for w in windows.items] == [
+        (1, False),
+        (1, True),
+        (2, False),  # the reconnect lies in it
+        (1, True),
+        (1, False),
+    ]
+    assert [(c.direction, c.spans_gap) for c in crosses.items] == [("up", True), ("down", False)]
+    assert [(g.channel, g.first, g.last) for g in of(status, Gap)] == [("matches", 4, 6)]
+
+
+def test_a_frame_that_nobody_can_read_raises_the_epoch() -> None:
+    with WireServer(saying(tick(1), frame("nonsense"), tick(2))) as server:
+        feed = fast_feed(server.url)
+        got = Collected(feed)
+        with feed:
+            got.wait_for(2)
+    assert [m.epoch for m in got.items] == [0, 1]
+
+
+# ---- books, which have no numbers of their own
+
+
+def test_after_a_break_on_a_live_connection_the_book_begins_anew() -> None:
+    """A frame that nobody could read may have been the book's: it is subscribed to again, and is right again."""
+    credentials = Credentials("k", "c2VjcmV0", "p")
+    with Exchange(["BTC-USD"], seed=2, auto=False, credentials=credentials) as exchange:
+        feed = Feed("BTC-USD", ["level2", "heartbeat"], url=exchange.url, credentials=credentials)
+        books = Collected(feed.pipe(order_book("BTC-USD")))
+        with feed:
+            exchange.wait_for_clients()
+            books.wait_for(lambda items: items and items[-1].ready)
+            exchange.inject(faults.Malformed())
+            exchange.step(20)
+            books.wait_for(lambda items: any(not view.ready for view in items[1:]))
+            books.wait_for(lambda items: items[-1].ready)
+            exchange.step(50)
+            expected = exchange.book("BTC-USD")
+            books.wait_for(lambda items: list(items[-1].bids) == expected["bids"])
+            assert list(books.items[-1].asks) == expected["asks"]
+    assert feed.stats.connections == 1
+    assert [r["type"] for r in exchange.requests] == ["subscribe", "unsubscribe", "subscribe"]

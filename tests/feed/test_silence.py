@@ -1,0 +1,177 @@
+"""Who says nothing: no data, no pong, no heartbeat; and who takes too long to listen."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from rxfeed import (
+    WentSilent,
+)
+from rxfeed.feed import (
+    CaughtUp,
+    Clock,
+    Connected,
+    Disconnected,
+    HeartbeatBack,
+    HeartbeatMissing,
+    Lagging,
+)
+from tests.support.collect import Collected
+from tests.support.scenes import FAST, fast_feed, of, saying, scenes, tick
+from tests.support.wire import Wire, WireServer, frame
+
+# ---- silence
+
+
+@pytest.mark.parametrize(
+    "first",
+    [b"", tick(1), frame('{"type":"subscriptions","channels":[]}'), frame("nonsense")],
+    ids=["nothing at all", "then nothing", "only an ack", "only nonsense"],
+)
+def test_no_data_means_stale_and_stale_means_again(first: bytes) -> None:
+    with WireServer(scenes(saying(first), saying(tick(5)))) as server:
+        feed = fast_feed(server.url, stale_after=60)
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            got.wait_for(lambda items: any(getattr(m, "sequence", 0) == 5 for m in items))
+    (disconnected,) = of(status, Disconnected)
+    assert isinstance(disconnected.cause, WentSilent)
+    assert str(disconnected.cause) == "no data for 60 s"
+    waited = disconnected.at - of(status, Connected)[0].at
+    assert waited.total_seconds() * FAST.speed >= 59
+
+
+def test_pings_and_pongs_do_not_feed_the_watchdog() -> None:
+    def pong_only(wire: Wire) -> None:
+        wire.shake()
+        wire.recv_frame()
+        wire.send(frame(b"hello", 9))
+        while True:
+            opcode, payload = wire.recv_frame()
+            if opcode == 9:
+                wire.send(frame(payload, 10))
+
+    with WireServer(scenes(pong_only, saying(tick(1)))) as server:
+        feed = fast_feed(server.url, stale_after=60, ping_interval=5, pong_timeout=100)
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            got.wait_for(1)
+    assert feed.stats.pongs >= 5
+    assert str(of(status, Disconnected)[0].cause) == "no data for 60 s"
+
+
+def test_a_ping_without_a_pong_means_the_same() -> None:
+    with WireServer(scenes(saying(), saying(tick(1)))) as server:
+        feed = fast_feed(server.url, ping_interval=30)
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            got.wait_for(1)
+    assert str(of(status, Disconnected)[0].cause) == "a ping was not answered within 10 s"
+
+
+def test_a_slow_subscriber_is_not_taken_for_a_silent_server() -> None:
+    """While it dawdles nothing is read; what has come meanwhile is heard before anybody judges."""
+
+    def dawdle(message: Any) -> None:
+        if message.sequence == 1:
+            time.sleep(0.2)  # forty seconds of the fast clock
+
+    def keep_talking(wire: Wire) -> None:
+        wire.shake()
+        wire.recv_frame()
+        for sequence in range(1, 60):
+            wire.send(tick(sequence))
+            time.sleep(0.005)
+        wire.until_goodbye()
+
+    with WireServer(keep_talking) as server:
+        feed = fast_feed(server.url, stale_after=20)
+        feed.subscribe(dawdle)
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            got.wait_for(59)
+    assert of(status, Disconnected) == []
+
+
+def test_a_missing_heartbeat_is_noticed_for_its_product_alone() -> None:
+    def beat(product: str, second: int) -> bytes:
+        return frame(
+            f'{{"type":"heartbeat","product_id":"{product}","sequence":1,"last_trade_id":1,'
+            f'"time":"2026-01-02T03:04:{second:02}.000000Z"}}'
+        )
+
+    told = threading.Event()
+
+    def play(wire: Wire) -> None:
+        wire.shake()
+        wire.recv_frame()
+        wire.send(beat("A-B", 0) + beat("C-D", 0))
+        second = 0
+        while not told.is_set() and second < 59:  # only A-B beats, until somebody has noticed
+            second += 1
+            wire.send(beat("A-B", second))
+            time.sleep(0.05)
+        wire.send(beat("C-D", second))
+        wire.until_goodbye()
+
+    with WireServer(play) as server:
+        # Half a second of the wall's, between beats that are a tenth of it apart.
+        feed = fast_feed(server.url, {"name": "heartbeat", "product_ids": ["C-D"]}, heartbeat_timeout=100)
+        status = Collected(feed.status)
+        with feed:
+            status.wait_for(lambda items: any(isinstance(s, HeartbeatMissing) for s in items))
+            told.set()
+            status.wait_for(lambda items: any(isinstance(s, HeartbeatBack) for s in items))
+    assert [each.product_id for each in of(status, HeartbeatMissing)] == ["C-D"]
+    assert [each.product_id for each in of(status, HeartbeatBack)] == ["C-D"]
+    assert of(status, Disconnected) == []
+
+
+# ---- slow subscribers
+
+
+def test_a_slow_subscriber_is_visible() -> None:
+    slow = threading.Event()
+
+    def dawdle(message: Any) -> None:
+        if not slow.is_set():
+            time.sleep(0.02)
+
+    with WireServer(saying(b"".join(tick(n) for n in range(1, 400)), tick(400))) as server:
+        feed = fast_feed(server.url, lag_threshold=0.5, clock=Clock())
+        feed.subscribe(dawdle)
+        status, got = Collected(feed.status), Collected(feed)
+        with feed:
+            status.wait_for(lambda items: any(isinstance(s, Lagging) for s in items))
+            slow.set()
+            got.wait_for(400)
+    assert of(status, Lagging)[0].seconds > 0.5
+    assert len(of(status, Lagging)) == 1
+    assert feed.stats.max_lag > 0.5
+
+
+def test_it_says_when_it_has_caught_up() -> None:
+    go = threading.Event()
+
+    def play(wire: Wire) -> None:
+        wire.shake()
+        wire.recv_frame()
+        wire.send(tick(1))
+        go.wait(10)
+        wire.send(tick(2))
+        wire.until_goodbye()
+
+    with WireServer(play) as server:
+        feed = fast_feed(server.url, lag_threshold=0.1, clock=Clock())
+        feed.subscribe(lambda m: time.sleep(0.2) if getattr(m, "sequence", 0) == 1 else None)
+        status, got = Collected(feed.status), Collected(feed)
+        with feed:
+            status.wait_for(lambda items: any(isinstance(s, Lagging) for s in items))
+            go.set()
+            got.wait_for(2)
+            status.wait_for(lambda items: any(isinstance(s, CaughtUp) for s in items))
+    assert feed.stats.lag < 0.1
