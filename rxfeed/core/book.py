@@ -44,21 +44,20 @@ class Level2Book:
     def step(self, message: Message) -> tuple[BookView, ...]:
         if message.product_id != self.product_id:
             return ()
-        kind = type(message)
-        if kind is Snapshot:
-            return self._snapshot(message)  # type: ignore[arg-type]
-        if kind not in self.looks_at:
+        if isinstance(message, Snapshot):
+            return self._snapshot(message)
+        if type(message) not in self.looks_at:
             return ()
         if not self._ready:
-            if kind is Auction:
-                self._auction = collecting(message)  # type: ignore[arg-type]
+            if isinstance(message, Auction):
+                self._auction = collecting(message)
             return ()
         if message.epoch != self._epoch:
             return self._lost(message)
-        if kind is L2Update:
-            return self._update(message)  # type: ignore[arg-type]
-        if kind is Auction:
-            self._auction = collecting(message)  # type: ignore[arg-type]
+        if isinstance(message, L2Update):
+            return self._update(message)
+        if isinstance(message, Auction):
+            self._auction = collecting(message)
         return ()
 
     def finish(self) -> tuple[BookView, ...]:

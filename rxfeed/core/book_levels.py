@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 K = TypeVar("K")
@@ -39,7 +40,7 @@ class SortedMap(Generic[K, V]):
     @classmethod
     def of(cls, items: Iterable[tuple[K, V]]) -> SortedMap[K, V]:
         """The map of *items*; of equal keys the last one counts. O(n log n)."""
-        ordered = sorted(dict(items).items(), key=lambda item: item[0])  # type: ignore[arg-type, return-value]
+        ordered = sorted(dict(items).items(), key=itemgetter(0))
         nodes: list[_Node] = []
         for start in range(0, len(ordered), _FILL):
             part = ordered[start : start + _FILL]
@@ -81,10 +82,10 @@ class SortedMap(Generic[K, V]):
         if node is None:
             return None
         for _ in range(self._height):
-            at = bisect_right(node[0], key)  # type: ignore[type-var]
+            at = bisect_right(node[0], key)
             node = node[1][at - 1 if at else 0]
         keys, values = node
-        at = bisect_left(keys, key)  # type: ignore[type-var]
+        at = bisect_left(keys, key)
         return values[at] if at < len(keys) and keys[at] == key else None
 
     def first(self) -> tuple[K, V] | None:

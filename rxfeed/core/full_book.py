@@ -131,7 +131,7 @@ class Level3Book:
         if isinstance(item, Auction):
             self._auction = collecting(item)
             return ()
-        sequence: int | None = item.sequence  # type: ignore[attr-defined]
+        sequence: int | None = getattr(item, "sequence", None)
         if isinstance(item, Heartbeat) or sequence is None:
             return ()
         if self._ready:
