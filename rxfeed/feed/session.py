@@ -176,10 +176,14 @@ class Session:
                 message = decode(event)
                 if isinstance(message, Malformed):
                     self._unreadable(message)
+                    if self._stopping:
+                        return
                     continue
                 kind = type(message)
                 check = checks.get(kind)
                 if check is not None and not self._checked(check, message, now):
+                    if self._stopping:
+                        return
                     continue
                 stamp(message, Origin(event, received_ns, continuity.epoch(message.product_id)))
                 types[kind] = types.get(kind, 0) + 1
@@ -208,7 +212,8 @@ class Session:
             self._outlets.stats.duplicates += 1
         elif isinstance(message, Heartbeat) and self._heartbeats.beat(message.product_id, now):
             self._outlets.report(HeartbeatBack(product_id=message.product_id))
-        return fresh or not self._settings.drop_duplicates
+        # Who heard of the gap may have closed the feed.
+        return not self._stopping and (fresh or not self._settings.drop_duplicates)
 
     def _control(self, event: Oversized | Pong | Closed, now: float) -> None:
         if isinstance(event, Closed):

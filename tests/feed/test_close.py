@@ -13,12 +13,17 @@ from contextlib import contextmanager
 import pytest
 
 from rxfeed import Feed, Message
-from rxfeed.feed import Connecting
+from rxfeed.feed import Connecting, Gap
 from rxfeed.sim import Exchange
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
 from tests.support.wire import Wire, WireServer, frame, playing
 
+TRADE = (
+    '{"type":"match","trade_id":%d,"maker_order_id":"m","taker_order_id":"t","side":"sell","size":"1","price":"2",'
+    '"product_id":"A-B","sequence":2,"time":"2026-08-25T03:35:57.198335Z"}'
+)
+GAP = frame(TRADE % 1) + frame(TRADE % 3)
 TICK = frame('{"type":"ticker","product_id":"A-B","sequence":1,"price":"1.5"}')
 
 
@@ -93,6 +98,19 @@ def test_no_message_comes_after_close() -> None:
         feed.connect()
         assert feed.wait(3)
         assert len(got.items) == 1
+        assert got.completed
+
+
+@pytest.mark.parametrize("first", [frame("nonsense"), GAP], ids=["malformed", "gap"])
+def test_no_message_comes_after_a_side_stream_s_subscriber_closed(first: bytes) -> None:
+    with WireServer(playing(first + TICK * 5)) as server:
+        feed = Feed("A-B", "ticker", url=server.url)
+        got = Collected(feed)
+        feed.malformed.subscribe(lambda each: feed.close())
+        feed.status.subscribe(lambda status: feed.close() if isinstance(status, Gap) else None)
+        feed.connect()
+        assert feed.wait(3)
+        assert [m.type for m in got.items] == (["match"] if first is GAP else [])
         assert got.completed
 
 
