@@ -68,7 +68,7 @@ from rxfeed.errors import (
     SinkError,
     WentSilent,
 )
-from rxfeed.feed import Feed, FeedStatus, KeepalivePong, Stats
+from rxfeed.feed import Feed, FeedStatus, KeepalivePong, MessageSource, Stats
 from rxfeed.messages import (
     Activate,
     Auction,
@@ -204,6 +204,7 @@ __all__ = [
     "Malformed",
     "Match",
     "Message",
+    "MessageSource",
     "MongoLeft",
     "MongoSink",
     "MongoStats",

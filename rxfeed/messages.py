@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, final
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -96,11 +96,16 @@ def stamp(message: _M, origin: Origin) -> _M:
     return message
 
 
+@final
 class Malformed(msgspec.Struct, frozen=True, gc=False):
-    """A frame that is not JSON, or JSON of the wrong shape, and why; *raw* is empty for one over `max_size`."""
+    """A frame that is not JSON, or JSON of the wrong shape, and why; *raw* is empty for one over `max_size`.
+
+    *received_ns*: Unix nanoseconds at which its bytes were read; 0 for one that no feed received.
+    """
 
     raw: bytes
     reason: str
+    received_ns: int = 0
 
 
 class Unknown(Message, frozen=True, kw_only=True, gc=False):

@@ -2,6 +2,7 @@
 
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed import Feed
+from rxfeed.feed.source import MessageSource
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import (
     CaughtUp,
@@ -36,6 +37,7 @@ __all__ = [
     "Idle",
     "KeepalivePong",
     "Lagging",
+    "MessageSource",
     "Reconnecting",
     "Rejected",
     "Stats",

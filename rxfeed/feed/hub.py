@@ -106,12 +106,10 @@ class Hub(Crowd[Message]):
         super().__init__(failed)
         self._routes: dict[tuple[type[Message], str | None], tuple[abc.ObserverBase[Message], ...]] = {}
 
-    def emit(self, message: Message) -> None:
-        key = (type(message), message.product_id)
-        observers = self._routes.get(key)
-        if observers is None:
-            observers = self._route(*key)
-        self.deliver(observers, message)
+    def who(self, kind: type[Message], product_id: str | None) -> tuple[abc.ObserverBase[Message], ...]:
+        """The observers of a message of *kind* and *product_id*."""
+        observers = self._routes.get((kind, product_id))
+        return self._route(kind, product_id) if observers is None else observers
 
     def _route(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
         with self.lock:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from rxfeed.core import Continuity, HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.errors import AuthenticationFailed, WentSilent
 from rxfeed.feed.clock import Clock
+from rxfeed.feed.delivery import Delivery
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import Connected, Connecting, HeartbeatBack, HeartbeatMissing, Rejected, Subscribed
 from rxfeed.feed.wanted import Wanted
-from rxfeed.messages import ErrorMessage, Heartbeat, Malformed, Message, Origin, Subscriptions, stamp
-from rxfeed.protocol import Decoder, shown_url
+from rxfeed.messages import ErrorMessage, Heartbeat, Subscriptions
+from rxfeed.protocol import shown_url
 from rxfeed.transport import Closed, Connection, Oversized, Pong, Received
 
 # The exchange takes 8 messages a second from a client: https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
@@ -27,6 +28,7 @@ _BOOKS = frozenset(("level2", "level2_batch"))
 _RENEW_EVERY = 5.0
 # A selector takes no endless wait as a number, and no week either.
 _LONGEST_WAIT = 3600.0
+_ANSWERS = (Subscriptions, ErrorMessage)
 
 
 class Session:
@@ -47,16 +49,14 @@ class Session:
         self._continuity = continuity
         self._outlets = outlets
         self._clock = clock
-        self._decode = Decoder().decode
-        self._stopping = False
-        self._lost: set[str | None] = set()  # products whose book may be wrong; None: all
+        self._delivery = Delivery(outlets, continuity, drop_duplicates=settings.drop_duplicates)
         self._to_say: list[str | bytes] = []
         self.heard = False
         """A message came that was more than an answer: the connection is good."""
 
     def stop(self) -> None:
         """Make `run()` return soon, after the subscriber that is at work; from any thread."""
-        self._stopping = True
+        self._delivery.stopping = True
         self._connection.abort()
 
     def run(self, attempt: int) -> None:
@@ -69,7 +69,7 @@ class Session:
             self._begin(self._clock.now())
             outlets.stats.connections += 1
             outlets.report(Connected(url=url))
-            while not self._stopping:
+            while not self._delivery.stopping:
                 self._turn()
         except WentSilent:
             connection.close(timeout=0)  # who says nothing will not say goodbye either
@@ -112,7 +112,7 @@ class Session:
             if start:
                 self._speak(self._clock.now())
             self._deliver(events[start : start + _AT_ONCE], now)
-            if self._stopping:
+            if self._delivery.stopping:
                 return
             self._outlets.lag(self._clock.now() - self._waiting_since)
         # While more is waiting to be read, an answer may be behind it.
@@ -124,7 +124,7 @@ class Session:
     def _remaining(self, now: float) -> float:
         machines = (self._keepalive, self._watchdog, self._heartbeats)
         remaining = min(_LONGEST_WAIT, *(machine.remaining(now) for machine in machines))
-        if self._lost:
+        if self._delivery.lost:
             remaining = min(remaining, max(0.0, self._renew_at - now))
         waiting = self._to_say or self._wanted.asides
         return min(remaining, max(0.0, self._say_at - now)) if waiting else remaining
@@ -133,11 +133,12 @@ class Session:
         for payload in self._keepalive.step(now):
             self._connection.ping(payload)
             self._outlets.stats.pings += 1
-        if self._lost and now >= self._renew_at:
+        lost = self._delivery.lost
+        if lost and now >= self._renew_at:
             self._renew_at = now + _RENEW_EVERY
-            for product in self._lost:
+            for product in lost:
                 self._wanted.renew(_BOOKS, product)
-            self._lost.clear()
+            lost.clear()
         if not self._to_say:
             if self._wanted.changed:
                 self._to_say = [*self._wanted.changes(self._settings.credentials, str(time.time()))]
@@ -162,79 +163,47 @@ class Session:
     # ---- what is heard
 
     def _deliver(self, events: Sequence[Received], now: float) -> None:
-        decode, emit = self._decode, self._outlets.hub.emit
-        stats, types = self._outlets.stats, self._outlets.stats.types
-        continuity, checks = self._continuity, self._continuity.checks
-        received_ns = self._connection.received_ns
+        delivery, received_ns = self._delivery, self._connection.received_ns
+        hand_on = delivery.frame
         heard = False
         try:
             for event in events:
-                if not isinstance(event, bytes):
-                    self._control(event, now)
-                    continue
-                stats.bytes += len(event)
-                message = decode(event)
-                if isinstance(message, Malformed):
-                    self._unreadable(message)
-                    if self._stopping:
-                        return
-                    continue
-                kind = type(message)
-                check = checks.get(kind)
-                if check is not None and not self._checked(check, message, now):
-                    if self._stopping:
-                        return
-                    continue
-                stamp(message, Origin(event, received_ns, continuity.epoch(message.product_id)))
-                types[kind] = types.get(kind, 0) + 1
-                emit(message)
-                if kind is Subscriptions or kind is ErrorMessage:
-                    self._answer(message)
+                if isinstance(event, bytes):
+                    message = hand_on(event, received_ns)
+                    if isinstance(message, _ANSWERS):
+                        self._answer(message)
+                    else:
+                        heard = heard or message is not None
+                        if type(message) is Heartbeat:
+                            self._beat(message, now)
                 else:
-                    heard = True
-                if self._stopping:
+                    self._control(event, now)
+                if delivery.stopping:
                     return
         finally:  # a close frame after it does not make a good message undone
             if heard:
                 self.heard = True
                 self._watchdog.heard(now)
 
-    def _checked(self, check: Callable[[Message], bool], message: Message, now: float) -> bool:
-        """True for a message to deliver; the gap that it shows is said before it."""
-        fresh = check(message)
-        missed = self._continuity.missed
-        if missed:
-            self._continuity.missed = []
-            for each in missed:
-                self._lost.add(each.product_id)
-                self._outlets.gap(each)
-        if not fresh:
-            self._outlets.stats.duplicates += 1
-        elif isinstance(message, Heartbeat) and self._heartbeats.beat(message.product_id, now):
-            self._outlets.report(HeartbeatBack(product_id=message.product_id))
-        # Who heard of the gap may have closed the feed.
-        return not self._stopping and (fresh or not self._settings.drop_duplicates)
+    def _beat(self, heartbeat: Heartbeat, now: float) -> None:
+        if self._heartbeats.beat(heartbeat.product_id, now):
+            self._outlets.report(HeartbeatBack(product_id=heartbeat.product_id))
 
     def _control(self, event: Oversized | Pong | Closed, now: float) -> None:
         if isinstance(event, Closed):
             raise event.error()
         if isinstance(event, Oversized):
-            self._unreadable(Malformed(b"", f"over max_size: a message of {event.size:,} bytes was passed over"))
+            reason = f"over max_size: a message of {event.size:,} bytes was passed over"
+            self._delivery.unreadable(b"", reason, self._connection.received_ns)
             return
         round_trip = self._keepalive.pong(event.payload, now)
         if round_trip is not None:
             self._outlets.pong(round_trip)
 
-    def _unreadable(self, frame: Malformed) -> None:
-        # Whatever it was, of whichever product, it was missed.
-        self._continuity.interrupted()
-        self._lost.add(None)
-        self._outlets.unreadable(frame)
-
-    def _answer(self, message: Message) -> None:
+    def _answer(self, message: Subscriptions | ErrorMessage) -> None:
         if isinstance(message, Subscriptions):
             self._outlets.report(Subscribed(channels=message.channels, missing=self._wanted.missing(message)))
-        elif isinstance(message, ErrorMessage):
+        else:
             self._outlets.report(Rejected(message=message.message, reason=message.reason))
             if self._settings.credentials is not None and "authenticat" in message.message.lower():
                 raise AuthenticationFailed(f"{message.message}: {message.reason}")

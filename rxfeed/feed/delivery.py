@@ -1,0 +1,78 @@
+"""From frames to subscribers: the one place that every message passes, from a socket or from a recording."""
+
+from __future__ import annotations
+
+from rxfeed.core import Continuity
+from rxfeed.feed.outlets import Outlets
+from rxfeed.messages import Malformed, Message, Origin, stamp
+from rxfeed.protocol import Decoder
+
+
+class Delivery:
+    """Decodes the frames of one connection, says what is missing among them, stamps, counts and hands on.
+
+    *drop_duplicates*: False hands on also what came before; it is counted all the same. All calls come from one thread.
+    """
+
+    def __init__(self, outlets: Outlets, continuity: Continuity, *, drop_duplicates: bool = True) -> None:
+        self._outlets = outlets
+        self._stats = outlets.stats
+        self._hub = outlets.hub
+        self._continuity = continuity
+        self._checks = continuity.checks
+        self._drop_duplicates = drop_duplicates
+        self._decode = Decoder().decode
+        self.stopping = False
+        """Nothing is handed on any more; any thread may say so."""
+        self.lost: set[str | None] = set()
+        """Products of which something was missed, for whoever cares to take out; `None`: whose is not known."""
+
+    def frame(self, raw: bytes, received_ns: int) -> Message | None:
+        """Hand on the message that *raw* is, as its numbers say; `None` for one that is malformed or came before."""
+        self._stats.bytes += len(raw)
+        message = self._decode(raw)
+        if type(message) is Malformed:
+            self.unreadable(raw, message.reason, received_ns)
+            return None
+        check = self._checks.get(type(message))
+        if check is not None and not self._fresh(check(message)):
+            return None
+        self._hand_on(message, raw, received_ns, self._continuity.epoch(message.product_id))
+        return message
+
+    def recorded(self, raw: bytes, received_ns: int, epoch: int) -> Message | None:
+        """Hand on the message that *raw* is, with the *epoch* that was found when it was recorded."""
+        self._stats.bytes += len(raw)
+        message = self._decode(raw)
+        if type(message) is Malformed:
+            self._outlets.unreadable(Malformed(raw, message.reason, received_ns))
+            return None
+        self._hand_on(message, raw, received_ns, epoch)
+        return message
+
+    def unreadable(self, raw: bytes, reason: str, received_ns: int) -> None:
+        """Something came that nobody can read: whatever it was, of whichever product, it was missed."""
+        self._continuity.interrupted()
+        self.lost.add(None)
+        self._outlets.unreadable(Malformed(raw, reason, received_ns))
+
+    def _hand_on(self, message: Message, raw: bytes, received_ns: int, epoch: int) -> None:
+        kind = type(message)
+        types = self._stats.types
+        types[kind] = types.get(kind, 0) + 1
+        observers = self._hub.who(kind, message.product_id)
+        if observers:  # most pipelines want few of the types: the others cost no more than their decoding
+            self._hub.deliver(observers, stamp(message, Origin(raw, received_ns, epoch)))
+
+    def _fresh(self, fresh: bool) -> bool:
+        """True for a message to hand on; the gap that it shows is said before it."""
+        missed = self._continuity.missed
+        if missed:
+            self._continuity.missed = []
+            for each in missed:
+                self.lost.add(each.product_id)
+                self._outlets.gap(each)
+        if not fresh:
+            self._stats.duplicates += 1
+        # Who heard of the gap may have closed the feed.
+        return not self.stopping and (fresh or not self._drop_duplicates)

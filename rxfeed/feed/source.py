@@ -1,0 +1,216 @@
+"""What a feed and a recording that is played have in common: their streams, and a life on one thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from abc import abstractmethod
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Any, Self
+
+from reactivex import Observable, abc
+
+from rxfeed.errors import FeedClosed
+from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.stats import Stats
+from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
+from rxfeed.messages import Malformed, Message
+from rxfeed.operators import AsyncItems, Selectable, Wish, to_async_iterable
+from rxfeed.operators.handover import Policy
+
+log = logging.getLogger("rxfeed.feed")
+
+
+class MessageSource(Selectable):
+    """A hot Observable of all `Message`s, with streams beside it: compose and subscribe first, then `connect()`.
+
+    `Feed` and `Replay` are such, so that what is written for one runs over the other. It begins when it is told to, on
+    a thread of its own, and ends once: it completes, or fails with what ended it. A subscriber that raises is cut off
+    and told through its own `on_error`; the others go on.
+    """
+
+    def __init__(self, outlets: Outlets) -> None:
+        super().__init__()
+        self._outlets = outlets
+        self._state = threading.Lock()
+        self._begun = self._closing = False
+        self._thread: threading.Thread | None = None
+        self._over = threading.Event()
+        self._cause: Exception | None = None
+
+    # ---- what a kind of source is made of
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """It begins: called once, before `_work` and `_interrupt`, under the lock."""
+
+    @abstractmethod
+    def _work(self) -> Exception | None:
+        """Deliver until there is no more, or until interrupted; returns what it failed with."""
+
+    @abstractmethod
+    def _interrupt(self) -> None:
+        """Make `_work` return soon, after the subscriber that is at work; from any thread."""
+
+    # ---- streams
+
+    @property
+    def status(self) -> Observable[FeedStatus]:
+        """What the connection is doing, event by event; a late subscriber gets the newest one first."""
+        return self._outlets.status
+
+    @property
+    def keepalive(self) -> Observable[KeepalivePong]:
+        """The pongs to the feed's pings, each with its round-trip time."""
+        return self._outlets.keepalive
+
+    @property
+    def malformed(self) -> Observable[Malformed]:
+        """The frames that are no message, in their place between the messages, each with the reason."""
+        return self._outlets.malformed
+
+    @property
+    def stats(self) -> Stats:
+        """The counters, live."""
+        return self._outlets.stats
+
+    def select(self, wish: Wish) -> Observable[Any]:
+        """The messages that *wish* names: what `matches()` and its like use."""
+        return _Selection(self._outlets, wish)
+
+    def _subscribe_core(
+        self, observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        return self._outlets.hub.join(observer)
+
+    def to_async_iterable(self, size: int = 10_000, policy: Policy = "block") -> AsyncItems[Message]:
+        """The messages for `async for`, which subscribes and then connects; leaving the loop does not close the feed.
+
+        At most *size* of them wait for the loop; *policy* says what happens then, as in `bounded`.
+        """
+        return to_async_iterable(self, size, policy, subscribed=self.connect)
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        return self.to_async_iterable().__aiter__()
+
+    # ---- life
+
+    def connect(self) -> None:
+        """Begin, on a thread of its own, and return at once; harmless while it runs.
+
+        Raises `FeedClosed` once it has ended.
+        """
+        thread = threading.Thread(target=self._serve, name="rxfeed", daemon=True)
+        if self._begin(thread):
+            thread.start()
+
+    def run(  # pyright: ignore[reportIncompatibleMethodOverride]  # it has no last value to return
+        self, scheduler: abc.SchedulerBase | None = None, *, seconds: float | None = None
+    ) -> None:
+        """Connect and block until it ends; Ctrl-C, or *seconds*, closes it. Raises what it failed with."""
+        try:
+            self.connect()
+            self.wait(seconds)
+        except KeyboardInterrupt:
+            pass
+        self.close()
+        if self._cause is not None:
+            raise self._cause.with_traceback(None)
+
+    def serve(self) -> None:
+        """Connect, and deliver in the calling thread until it ends; nothing is raised but `FeedClosed`.
+
+        What it failed with goes to the subscribers, as always.
+        """
+        if self._begin(threading.current_thread()):
+            self._serve()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until it has ended, or *timeout* seconds; True where it has."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        # In slices, since some systems deliver no Ctrl-C inside one long wait.
+        while not self._over.is_set():
+            left = 0.5 if deadline is None else min(0.5, deadline - time.monotonic())
+            if left <= 0:
+                return False
+            self._over.wait(left)
+        return True
+
+    def close(self, timeout: float = 2.0) -> None:
+        """End it, and its thread, within *timeout* seconds; from any thread, any number of times.
+
+        No message is delivered any more; subscribers complete. Called by a subscriber it returns at once, and the end
+        comes when that subscriber has returned.
+        """
+        with self._state:
+            first, self._closing = not self._closing, True
+            begun, thread = self._begun, self._thread
+        if not begun:
+            self._end(None)
+            return
+        if first:
+            self._interrupt()
+        if thread is not threading.current_thread() and thread is not None:
+            self._over.wait(timeout)
+            if self._over.is_set():
+                thread.join(timeout)
+            elif timeout:
+                log.warning("closing, but a subscriber or the system's resolver is still busy after %s s", timeout)
+
+    def __enter__(self) -> Self:
+        self.connect()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ---- its thread
+
+    def _check_open(self) -> None:
+        if self._closing or self._over.is_set():
+            raise FeedClosed("this feed has ended: make a new one")
+
+    def _begin(self, thread: threading.Thread) -> bool:
+        with self._state:
+            self._check_open()
+            if self._begun:
+                return False
+            self._prepare()
+            self._begun, self._thread = True, thread
+            return True
+
+    def _serve(self) -> None:
+        cause: Exception | None = None
+        try:
+            cause = self._work()
+        except Exception as error:
+            log.exception("a defect of rxfeed, please report it")
+            cause = error
+        finally:
+            self._end(cause)
+
+    def _end(self, cause: Exception | None) -> None:
+        with self._state:
+            if self._over.is_set():
+                return
+            self._cause = cause
+        self._outlets.report(Ended(cause=cause))
+        self._outlets.end(cause)
+        self._over.set()
+
+
+class _Selection(Observable[Any]):
+    """A part of a source's messages, found by its hub."""
+
+    def __init__(self, outlets: Outlets, wish: Wish) -> None:
+        super().__init__()
+        self._outlets, self._wish = outlets, wish
+
+    def _subscribe_core(
+        self, observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        return self._outlets.hub.join(observer, self._wish)
