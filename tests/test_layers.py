@@ -19,19 +19,20 @@ ORDER = [
     {"core", "protocol"},
     {"transport", "operators"},
     {"feed"},
-    {"sinks"},
+    {"sinks", "recording"},
     {"compat", "sim"},
     {"cli"},
 ]
 # Which rooms know which library; msgspec and the standard library are everybody's.
 LIBRARIES = {
-    "reactivex": {"operators", "feed", "sinks", "compat", "cli"},
+    "reactivex": {"operators", "feed", "sinks", "recording", "compat", "cli"},
     "websocket": {"transport"},
     "pymongo": {"sinks", "cli"},
     "bson": {"sinks"},
     "websockets": {"sim"},
+    "zstandard": {"recording"},
     "rich": {"cli"},
-    "msgspec": {"messages", "core", "protocol", "transport", "feed", "sinks", "compat", "sim", "cli"},
+    "msgspec": {"messages", "core", "protocol", "transport", "feed", "sinks", "recording", "compat", "sim", "cli"},
 }
 PURE = {"threading", "socket", "time", "asyncio", "selectors", "logging", "subprocess", "queue"}
 

@@ -1,0 +1,112 @@
+"""The lines of a recording, before they are compressed: JSON, one object a line.
+
+    {"rxfeed":1,"ns":1790733802000000000,"session":"5f0c2b7a","segment":3,"about":{"url":"wss://..."}}
+        the first of every segment: the format's version, when it was begun, by which run of a recorder, the run's
+        how manieth segment it is, and what was recorded
+    {"ns":...,"epoch":2,"frame":{"type":"match",...}}
+        a frame, byte for byte as it came: Unix nanoseconds of its receipt, and its epoch
+    {"ns":...,"epoch":2,"text":"{\\n..."}
+        a frame that is more than one line, as a JSON string
+    {"ns":...,"malformed":"not JSON: ...","text":"..."}, or "base64" where it is not UTF-8
+        a frame that is no message, and why
+    {"ns":...,"status":{"type":"Gap","product_id":"BTC-USD",...}}
+        what the connection did: an item of `feed.status`
+    {"ns":...,"pong":0.0123}
+        the answer to a ping came after so many seconds
+    {"ns":...,"end":{"frames":120312}}
+        the last of a segment that was closed: how many frames it holds
+
+Unknown keys are passed over. What readers of version 1 cannot read has another number.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+import msgspec
+
+from rxfeed.messages import Malformed
+
+VERSION = 1
+
+encode = msgspec.json.Encoder().encode
+_NONE = msgspec.Raw()
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The first line of a segment. *about*: what was recorded (url, channels, products), for people and `rxfeed ls`."""
+
+    rxfeed: int
+    ns: int
+    session: str
+    segment: int
+    about: dict[str, Any] = {}
+
+
+class End(msgspec.Struct, frozen=True, gc=False):
+    """The last line of a segment that was closed."""
+
+    frames: int
+
+
+# gc=False: a replay makes one for each frame, and they hold no cycle.
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Any other line; of its parts one is not `None`, and not empty."""
+
+    ns: int
+    epoch: int = 0
+    frame: msgspec.Raw = _NONE
+    text: str | None = None
+    base64: str | None = None
+    malformed: str | None = None
+    status: msgspec.Raw = _NONE
+    pong: float | None = None
+    end: End | None = None
+
+    def raw(self) -> bytes:
+        """The frame's bytes, as they came; raises `ValueError` where the line has none."""
+        if self.frame is not _NONE:
+            return bytes(self.frame)
+        if self.text is not None:
+            return self.text.encode()
+        if self.base64 is not None:
+            try:
+                return base64.b64decode(self.base64, validate=True)
+            except binascii.Error as error:
+                raise ValueError(f"base64: {error}") from None
+        raise ValueError("a line without a frame")
+
+
+def header_line(header: Header) -> bytes:
+    return encode(header) + b"\n"
+
+
+def frame_line(raw: bytes, received_ns: int, epoch: int) -> bytes:
+    """A frame that is a message. It stands in its line as it is, unless that would be more than one line."""
+    if raw[:1] in b"{[" and raw[-1:] in b"}]" and b"\n" not in raw and b"\r" not in raw and raw:
+        return b'{"ns":%d,"epoch":%d,"frame":%b}\n' % (received_ns, epoch, raw)
+    return encode(Line(ns=received_ns, epoch=epoch, text=raw.decode())) + b"\n"
+
+
+def malformed_line(frame: Malformed) -> bytes:
+    try:
+        line = Line(ns=frame.received_ns, malformed=frame.reason, text=frame.raw.decode())
+    except UnicodeDecodeError:
+        coded = base64.b64encode(frame.raw).decode()
+        line = Line(ns=frame.received_ns, malformed=frame.reason, base64=coded)
+    return encode(line) + b"\n"
+
+
+def pong_line(ns: int, round_trip: float) -> bytes:
+    return encode(Line(ns=ns, pong=round_trip)) + b"\n"
+
+
+def end_line(ns: int, frames: int) -> bytes:
+    return encode(Line(ns=ns, end=End(frames))) + b"\n"
+
+
+decode_header = msgspec.json.Decoder(Header).decode
+decode_line = msgspec.json.Decoder(Line).decode
+decode_lines = msgspec.json.Decoder(Line).decode_lines

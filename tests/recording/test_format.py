@@ -1,0 +1,138 @@
+"""A line says what came, byte for byte, and the connection's events come back as they were."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rxfeed import Malformed, errors
+from rxfeed.feed import status as s
+from rxfeed.feed.status import FeedStatus
+from rxfeed.messages import ChannelSubscription
+from rxfeed.protocol import Decoder
+from rxfeed.recording.events import status_line, status_of
+from rxfeed.recording.format import decode_line, decode_lines, frame_line, malformed_line
+
+NS = 1_790_733_802_123_456_789
+
+STATUS: list[FeedStatus] = [
+    s.Idle(),
+    s.Connecting(url="wss://host", attempt=3),
+    s.Connected(url="wss://host"),
+    s.Subscribed(channels=(ChannelSubscription("matches", ("BTC-USD",)),), missing=(("status", None),)),
+    s.Rejected(message="Failed to subscribe", reason=None),
+    s.Gap(product_id="BTC-USD", channel="matches", first=3, last=4),
+    s.HeartbeatMissing(product_id="BTC-USD", seconds=5.0),
+    s.HeartbeatBack(product_id="BTC-USD"),
+    s.Lagging(seconds=1.5),
+    s.CaughtUp(),
+    s.Ended(cause=None),
+]
+CAUSES: list[Exception] = [
+    errors.ConnectionLost("gone"),
+    errors.WentSilent("no data"),
+    errors.ServerClosed(1001, "going away"),
+    errors.HostRetired(1000, "deprecated hostname"),
+    errors.HandshakeRejected("no", 503, {}),
+    errors.AuthenticationFailed("Invalid API Key"),
+    errors.SinkError("full", 0),
+]
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(
+    st.dictionaries(st.text(), json_values),
+    st.sampled_from([None, 2, "\t"]),
+    st.sampled_from([b"", b" ", b"\r\n"]),
+    st.booleans(),
+)
+def test_a_frame_comes_back_byte_for_byte_from_one_line(
+    content: dict[str, Any], indent: Any, around: bytes, ascii_only: bool
+) -> None:
+    raw = (
+        around
+        + json.dumps({**content, "type": "news"}, indent=indent, ensure_ascii=ascii_only).encode(
+            "utf-8", "surrogatepass"
+        )
+        + around
+    )
+    if isinstance(Decoder().decode(raw), Malformed):
+        return  # a lone surrogate
+    text = frame_line(raw, NS, 7)
+    assert text.count(b"\n") == 1
+    assert text.endswith(b"\n")
+    (line,) = decode_lines(text)
+    assert (line.raw(), line.ns, line.epoch, line.malformed) == (raw, NS, 7, None)
+    assert json.loads(text)["ns"] == NS
+
+
+def test_a_frame_on_one_line_stands_in_it_as_it_is() -> None:
+    assert frame_line(b'{"type":"x","size":"1.50"}', 1, 0) == b'{"ns":1,"epoch":0,"frame":{"type":"x","size":"1.50"}}\n'
+    assert frame_line(b'["open","A-B"]', 1, 0) == b'{"ns":1,"epoch":0,"frame":["open","A-B"]}\n'
+
+
+@given(st.binary())
+def test_what_is_no_message_comes_back_byte_for_byte_with_the_reason(raw: bytes) -> None:
+    text = malformed_line(Malformed(raw, "not JSON: it is not", NS))
+    assert text.count(b"\n") == 1
+    line = decode_line(text)
+    assert (line.raw(), line.ns, line.malformed) == (raw, NS, "not JSON: it is not")
+
+
+@pytest.mark.parametrize("text", ['{"ns":1}', '{"ns":1,"base64":"***"}'])
+def test_a_line_without_a_frame_says_so(text: str) -> None:
+    with pytest.raises(ValueError, match=r"base64|without a frame"):
+        decode_line(text).raw()
+
+
+@pytest.mark.parametrize("status", STATUS, ids=lambda status: type(status).__name__)
+def test_a_status_comes_back_as_it_was(status: FeedStatus) -> None:
+    assert status_of(decode_line(status_line(status))) == status
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: type(cause).__name__)
+def test_an_error_comes_back_with_its_type_and_text(cause: Exception) -> None:
+    for status in (
+        s.Disconnected(cause=cause),
+        s.Reconnecting(attempt=2, delay=1.5, cause=cause),
+        s.Ended(cause=cause),
+    ):
+        again: Any = status_of(decode_line(status_line(status)))
+        assert type(again) is type(status)
+        assert type(again.cause) is type(cause)
+        assert str(again.cause) == str(cause)
+        assert vars(again.cause) == vars(cause)
+        assert again.at == status.at
+
+
+def test_every_status_is_among_these() -> None:
+    tried = {type(status) for status in STATUS} | {s.Disconnected, s.Reconnecting}
+    assert set(FeedStatus.__subclasses__()) == tried
+
+
+def test_headers_of_an_answer_are_not_recorded() -> None:
+    cause = errors.HandshakeRejected("no", 401, {"set-cookie": "secret"})
+    assert b"secret" not in status_line(s.Disconnected(cause=cause))
+
+
+def test_an_error_that_is_not_ours_is_named() -> None:
+    again: Any = status_of(decode_line(status_line(s.Ended(cause=KeyError("x")))))
+    assert type(again.cause) is errors.ConnectionLost
+    assert str(again.cause) == "KeyError: 'x'"
+
+
+def test_a_status_of_a_later_version_is_passed_over() -> None:
+    assert status_of(decode_line('{"ns":1,"status":{"type":"Tomorrow","x":1}}')) is None
+
+
+def test_a_status_that_is_not_as_it_should_be_is_an_error() -> None:
+    with pytest.raises(ValueError, match="product_id"):
+        status_of(decode_line('{"ns":1,"status":{"type":"Gap","channel":"x","first":1,"last":2}}'))
