@@ -50,7 +50,7 @@ class Crowd(Generic[T]):
             try:
                 observer.on_next(item)
             except Exception as error:
-                self._cut(observer, error)
+                self.cut(observer, error)
 
     def end(self, cause: Exception | None) -> None:
         """Complete every observer, or fail them with *cause*; only the first call counts."""
@@ -83,7 +83,8 @@ class Crowd(Generic[T]):
     def _changed(self) -> None:
         """The observers are others now; called with the lock held."""
 
-    def _cut(self, observer: abc.ObserverBase[T], error: Exception) -> None:
+    def cut(self, observer: abc.ObserverBase[T], error: Exception) -> None:
+        """*observer* has raised *error*."""
         self._leave(observer)
         self._failed()
         try:
@@ -100,32 +101,32 @@ def _end(observer: abc.ObserverBase[Any], cause: Exception | None) -> None:
 
 
 class Hub(Crowd[Message]):
-    """The messages' hot source. Who wants a type or a product only is found by one look-up, not asked each time."""
+    """The messages' hot source; `Delivery` hands them out.
+
+    Who wants a type or a product only is found by one look-up, not asked each time.
+    """
 
     def __init__(self, failed: Callable[[], None]) -> None:
         super().__init__(failed)
-        self._routes: dict[tuple[type[Message], str | None], tuple[abc.ObserverBase[Message], ...]] = {}
+        self.routes: dict[tuple[type[Message], str | None], tuple[abc.ObserverBase[Message], ...]] = {}
+        """Observers by type and product that were asked for; another dict whenever somebody comes or goes."""
 
-    def who(self, kind: type[Message], product_id: str | None) -> tuple[abc.ObserverBase[Message], ...]:
-        """The observers of a message of *kind* and *product_id*."""
-        observers = self._routes.get((kind, product_id))
-        return self._route(kind, product_id) if observers is None else observers
-
-    def _route(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
+    def route(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
+        """Find who wants *kind* of *product*, and note it in `routes`."""
         with self.lock:
             # Product ids come from outside: they must not grow the table without bound.
-            if len(self._routes) >= _MOST_ROUTES:
-                self._routes = {}
+            if len(self.routes) >= _MOST_ROUTES:
+                self.routes = {}
             observers = tuple(
                 observer
                 for observer, wish in self._wishes.items()
                 if wish is None or (kind in wish[0] and (wish[1] is None or product in wish[1]))
             )
-            self._routes[kind, product] = observers
+            self.routes[kind, product] = observers
         return observers
 
     def _changed(self) -> None:
-        self._routes = {}
+        self.routes = {}
 
 
 class SideStream(Observable[T]):

@@ -14,8 +14,8 @@ from websocket import ABNF
 
 from rxfeed.errors import ConnectionLost, HostRetired, ServerClosed
 from rxfeed.transport.dial import TransportOptions, dial, keyword_options, tls_context
-from rxfeed.transport.mapping import connecting, running
-from rxfeed.transport.reader import BufferedWebSocket, Oversized
+from rxfeed.transport.mapping import FAILURES, connecting, lost, running
+from rxfeed.transport.reader import PATIENCE, BufferedWebSocket, Oversized
 from rxfeed.transport.wakeup import Wakeup
 
 _NO_CODE = 1005
@@ -55,7 +55,7 @@ class Connection:
         self._tls = tls_context(url, options)
         self._socket = BufferedWebSocket(options.max_size, options.send_timeout, sslopt={"context": self._tls})
         self._selector: selectors.BaseSelector | None = None
-        self._more = False
+        self._more = self._flowing = False
         self._lock = threading.Lock()
         self._dialing: socket.socket | None = None
         self._aborted = False
@@ -74,7 +74,7 @@ class Connection:
         # With a proxy it is the library that dials, so that only here the socket is known.
         sock = self._socket.sock
         assert sock is not None
-        sock.settimeout(0)
+        sock.settimeout(PATIENCE)
         self._selector = selectors.DefaultSelector()
         self._selector.register(sock, selectors.EVENT_READ)
         self._selector.register(self._wakeup, selectors.EVENT_READ)
@@ -106,28 +106,37 @@ class Connection:
         assert self._selector is not None
         return self._more or bool(self._selector.select(0))
 
-    def receive(self, timeout: float | None) -> list[Received]:
+    def receive(self, timeout: float) -> list[Received]:
         """What has come: messages (`Oversized` for one over `max_size`), pongs, at last `Closed`.
 
-        Empty after *timeout* seconds or a wake-up. `received_ns` then is the clock at which the bytes were read.
-        Raises `ConnectionLost`.
+        Empty after *timeout* seconds or a wake-up, and now and then sooner. `received_ns` then is the clock at which
+        the bytes were read. Raises `ConnectionLost`.
         """
-        assert self._selector is not None
-        with running():
-            if not self._more:
-                ready = self._selector.select(timeout)
-                if any(key.fileobj is self._wakeup for key, _ in ready):
-                    self._wakeup.clear()
-                    if len(ready) == 1:
-                        return []
-                if not ready:
-                    return []
+        try:
+            # While messages flow it is the socket alone that is waited for: asking a selector first, which knows the
+            # wake-up too, would be a fifth of what a lone message costs. So a wake-up may have to wait that long.
+            if not (self._more or (self._flowing and timeout > PATIENCE) or self._readable(timeout)):
+                return []
             self._more = self._socket.fill()
             self.received_ns = time.time_ns()
             taken = self._socket.take()
-        if taken and any(type(item) is not bytes for item in taken):
+            self._flowing = bool(taken)
+        except FAILURES as error:
+            raise lost(error) from error
+        if self._socket.mixed:
             return [event for item in taken if (event := _event(item)) is not None]
         return taken  # pyright: ignore[reportReturnType]  # all of them are bytes
+
+    def _readable(self, timeout: float | None) -> bool:
+        """Wait for the socket; False after *timeout* seconds, or a wake-up."""
+        assert self._selector is not None
+        readable = False
+        for key, _ in self._selector.select(timeout):
+            if key.fileobj is self._wakeup:
+                self._wakeup.clear()
+            else:
+                readable = True
+        return readable
 
     def send(self, text: str) -> None:
         """Send one text message."""

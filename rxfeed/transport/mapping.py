@@ -35,14 +35,23 @@ def connecting(url: str) -> Iterator[None]:
         raise errors.ConnectFailed(f"{where}: {error}") from error
 
 
+FAILURES = (OSError, websocket.WebSocketException)
+"""What reading and writing a socket may raise."""
+
+
+def lost(error: Exception) -> errors.ConnectionLost:
+    """What one of the `FAILURES` means on a connection that was open."""
+    if isinstance(error, websocket.WebSocketProtocolException | websocket.WebSocketPayloadException):
+        return errors.ProtocolViolated(f"what the server sent is not WebSocket: {error}")
+    if isinstance(error, TimeoutError | websocket.WebSocketTimeoutException):
+        return errors.ConnectionLost("the server reads nothing: a send timed out")
+    return errors.ConnectionLost(f"the connection broke: {error}")
+
+
 @contextmanager
 def running() -> Iterator[None]:
     """Whatever fails inside, on a connection that was open, is raised as a `ConnectionLost`."""
     try:
         yield
-    except (websocket.WebSocketProtocolException, websocket.WebSocketPayloadException) as error:
-        raise errors.ProtocolViolated(f"what the server sent is not WebSocket: {error}") from error
-    except (TimeoutError, websocket.WebSocketTimeoutException) as error:
-        raise errors.ConnectionLost("the server reads nothing: a send timed out") from error
-    except (OSError, websocket.WebSocketException) as error:
-        raise errors.ConnectionLost(f"the connection broke: {error}") from error
+    except FAILURES as error:
+        raise lost(error) from error

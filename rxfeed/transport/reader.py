@@ -5,8 +5,9 @@ frames: whole, unmasked text frames, which is nearly all of them, are cut straig
 stands at its front (control frames, fragments, masked frames) is left to the library, which reads from the same buffer.
 
 Rules:
-- The socket does not block. `fill()` is the only place that reads it, `_recv` only serves what is buffered, and raises
-  `_Starved` where that is not enough; the library keeps what it had of a frame and goes on from there next time.
+- `fill()` is the only place that reads the socket, and waits `PATIENCE` seconds at most; `_recv` only serves what is
+  buffered, and raises `_Starved` where that is not enough; the library keeps what it had of a frame and goes on from
+  there next time.
 - While the library is inside a frame or a fragmented message (`_midway`), nothing is cut past it.
 - A message over `max_size`, whole or in fragments, is passed over and never buffered; `Oversized` stands in its place.
 """
@@ -22,8 +23,12 @@ from websocket import ABNF, STATUS_NORMAL, WebSocket, WebSocketException, WebSoc
 
 from rxfeed.errors import ConnectionLost
 
-_CHUNK = 1 << 18
+# Some 500 messages at once. For four times as much malloc would ask the system for memory anew at each read, which
+# costs more than all else that a single message costs.
+_CHUNK = 1 << 16
 _FIN_TEXT = 0x81
+PATIENCE = 0.02
+"""Seconds that a read may wait for something to come."""
 
 
 class Oversized(msgspec.Struct, frozen=True):
@@ -45,7 +50,7 @@ class _TooBig(Exception):
 
 
 class BufferedWebSocket(WebSocket):
-    """A client's end of a connection; one thread owns it, and its socket does not block once it is connected."""
+    """A client's end of a connection; one thread owns it, and once connected its socket has `PATIENCE`."""
 
     def __init__(self, max_size: int, send_timeout: float, **options: Any) -> None:
         # Text goes to a JSON decoder, which rejects bad UTF-8 at a hundredth of the library's price.
@@ -58,6 +63,8 @@ class BufferedWebSocket(WebSocket):
         self._tail_size = 0
         self._wanted = 0
         self._midway = False
+        self.mixed = False
+        """What was taken last holds more than messages."""
         self._inside_frame = False
         self._message_size = 0  # of the fragments so far
         self._passing = 0  # bytes of a frame still to be passed over
@@ -66,7 +73,7 @@ class BufferedWebSocket(WebSocket):
     # ---- reading
 
     def fill(self) -> bool:
-        """Read the socket once; True where more may be waiting that no selector would show.
+        """Read the socket once, if something comes; True where more may be waiting that no selector would show.
 
         Raises `ConnectionLost` at the end of the stream.
         """
@@ -75,13 +82,15 @@ class BufferedWebSocket(WebSocket):
             raise ConnectionLost("the connection is closed")
         try:
             chunk = sock.recv(_CHUNK)
-        except (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        except (TimeoutError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return False
         if not chunk:
             raise ConnectionLost("the server ended the connection without a close frame")
         if self._wanted > self._tail_size + len(chunk):
             self._tail.append(chunk)
             self._tail_size += len(chunk)
+        elif self._position == len(self._buffer):  # all before it was whole frames, as it nearly always is
+            self._buffer, self._position = chunk, 0
         else:
             self._buffer = b"".join((self._buffer[self._position :], *self._tail, chunk))
             self._position = self._wanted = self._tail_size = 0
@@ -91,6 +100,7 @@ class BufferedWebSocket(WebSocket):
     def take(self) -> list[bytes | ABNF | Oversized]:
         """All that the buffer holds: a text or binary message as its bytes, a control frame as a frame."""
         taken: list[bytes | ABNF | Oversized] = []
+        self.mixed = False
         while self._wanted == 0:
             if self._passing:
                 self._pass_over()
@@ -108,7 +118,11 @@ class BufferedWebSocket(WebSocket):
                 continue
             # A control frame may stand between the fragments of a message that is not over yet.
             self._midway = self.cont_frame.recving_frames is not None or self._passed > 0
-            taken.append(frame.data if opcode in (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY) else frame)
+            if opcode in (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY):
+                taken.append(frame.data)
+            else:
+                taken.append(frame)
+                self.mixed = True
             if opcode == ABNF.OPCODE_CLOSE:
                 break
         return taken
@@ -187,6 +201,7 @@ class BufferedWebSocket(WebSocket):
         self._midway = not frame.last
         if frame.last:
             taken.append(Oversized(self._passed))
+            self.mixed = True
             self._passed = 0
 
     def _pass_over(self) -> None:
@@ -205,7 +220,7 @@ class BufferedWebSocket(WebSocket):
         try:
             return super()._send(data)
         finally:
-            sock.settimeout(0)
+            sock.settimeout(PATIENCE)
 
     def send_close(self, status: int = STATUS_NORMAL, reason: str | bytes = b"") -> None:
         # The library answers a close frame before it hands it out; a peer that is gone must not cost us its reason.
