@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from reactivex import abc
+
 from rxfeed.core import Continuity
 from rxfeed.feed.outlets import Outlets
 from rxfeed.messages import Malformed, Message, Origin, stamp
@@ -40,15 +42,32 @@ class Delivery:
         self._hand_on(message, raw, received_ns, self._continuity.epoch(message.product_id))
         return message
 
-    def recorded(self, raw: bytes, received_ns: int, epoch: int) -> Message | None:
-        """Hand on the message that *raw* is, with the *epoch* that was found when it was recorded."""
-        self._stats.bytes += len(raw)
-        message = self._decode(raw)
-        if type(message) is Malformed:
-            self._outlets.unreadable(Malformed(raw, message.reason, received_ns))
-            return None
-        self._hand_on(message, raw, received_ns, epoch)
-        return message
+    def checked(self, message: Message) -> bool:
+        """True for a message to hand on, as its numbers say; the gap that they show is said."""
+        check = self._checks.get(type(message))
+        return check is None or self._fresh(check(message))
+
+    def count(self, message: Message, size: int) -> tuple[abc.ObserverBase[Message], ...]:
+        """Count *message*, whose frame has *size* bytes; returns those who want it, for `hand_on`.
+
+        For messages that were judged when they were recorded.
+        """
+        stats = self._stats
+        stats.bytes += size
+        kind = type(message)
+        types = stats.types
+        types[kind] = types.get(kind, 0) + 1
+        return self._hub.who(kind, message.product_id)
+
+    def hand_on(
+        self, observers: tuple[abc.ObserverBase[Message], ...], message: Message, raw: bytes, ns: int, epoch: int
+    ) -> None:
+        """Stamp *message* with where it came from, and give it to *observers*."""
+        self._hub.deliver(observers, stamp(message, Origin(raw, ns, epoch)))
+
+    def given(self, message: Message) -> None:
+        """Hand on a message that is complete, and anybody's."""
+        self._hub.deliver(self.count(message, 0), message)
 
     def unreadable(self, raw: bytes, reason: str, received_ns: int) -> None:
         """Something came that nobody can read: whatever it was, of whichever product, it was missed."""

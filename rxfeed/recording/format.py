@@ -65,6 +65,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     pong: float | None = None
     end: End | None = None
 
+    @property
+    def has_frame(self) -> bool:
+        return self.frame is not _NONE or self.text is not None or self.base64 is not None
+
     def raw(self) -> bytes:
         """The frame's bytes, as they came; raises `ValueError` where the line has none."""
         if self.frame is not _NONE:
