@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reactivex import abc
+from collections.abc import Mapping
 
 from rxfeed.core import Continuity
 from rxfeed.feed.outlets import Outlets
@@ -47,27 +47,23 @@ class Delivery:
         check = self._checks.get(type(message))
         return check is None or self._fresh(check(message))
 
-    def count(self, message: Message, size: int) -> tuple[abc.ObserverBase[Message], ...]:
-        """Count *message*, whose frame has *size* bytes; returns those who want it, for `hand_on`.
-
-        For messages that were judged when they were recorded.
-        """
-        stats = self._stats
-        stats.bytes += size
-        kind = type(message)
-        types = stats.types
-        types[kind] = types.get(kind, 0) + 1
-        return self._hub.who(kind, message.product_id)
-
-    def hand_on(
-        self, observers: tuple[abc.ObserverBase[Message], ...], message: Message, raw: bytes, ns: int, epoch: int
-    ) -> None:
-        """Stamp *message* with where it came from, and give it to *observers*."""
-        self._hub.deliver(observers, stamp(message, Origin(raw, ns, epoch)))
+    def recorded(self, message: Message, raw: bytes, received_ns: int, epoch: int) -> None:
+        """Hand on *message*, which *raw* is, with the *epoch* that was found when it was recorded."""
+        self._stats.bytes += len(raw)
+        self._hand_on(message, raw, received_ns, epoch)
 
     def given(self, message: Message) -> None:
-        """Hand on a message that is complete, and anybody's."""
-        self._hub.deliver(self.count(message, 0), message)
+        """Hand on a *message* that has its origin."""
+        kind = type(message)
+        self.passed_over({kind: 1}, 0)
+        self._hub.deliver(self._hub.who(kind, message.product_id), message)
+
+    def passed_over(self, kinds: Mapping[type[Message], int], size: int) -> None:
+        """Count messages of these *kinds*, of *size* bytes together, which nobody wants and so nobody has to decode."""
+        stats = self._stats
+        stats.bytes += size
+        for kind, count in kinds.items():
+            stats.types[kind] = stats.types.get(kind, 0) + count
 
     def unreadable(self, raw: bytes, reason: str, received_ns: int) -> None:
         """Something came that nobody can read: whatever it was, of whichever product, it was missed."""

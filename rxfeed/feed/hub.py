@@ -105,6 +105,8 @@ class Hub(Crowd[Message]):
     def __init__(self, failed: Callable[[], None]) -> None:
         super().__init__(failed)
         self._routes: dict[tuple[type[Message], str | None], tuple[abc.ObserverBase[Message], ...]] = {}
+        self.wanted: frozenset[type[Message]] | None = frozenset()
+        """The types that somebody wants; `None`: all."""
 
     def who(self, kind: type[Message], product_id: str | None) -> tuple[abc.ObserverBase[Message], ...]:
         """The observers of a message of *kind* and *product_id*."""
@@ -126,6 +128,8 @@ class Hub(Crowd[Message]):
 
     def _changed(self) -> None:
         self._routes = {}
+        wishes = self._wishes.values()
+        self.wanted = None if None in wishes else frozenset().union(*(wish[0] for wish in wishes if wish is not None))
 
 
 class SideStream(Observable[T]):

@@ -31,6 +31,10 @@ class Timeline:
     def reach(self, ns: int) -> None:
         """Run what is due until *ns*, each at its time, and come to *ns*."""
         scheduler = self.scheduler
+        if not self.paced and scheduler.begun and ns < scheduler.next_ns:  # nothing waits for it
+            if ns > scheduler.ns:
+                scheduler.ns = ns
+            return
         if self._begin is None:
             self._begin = self._clock.now(), ns
             if not scheduler.begun:

@@ -25,18 +25,22 @@ _LONGEST_END = 256
 
 
 class Chunk(msgspec.Struct, frozen=True, gc=False):
-    """Whole lines, each ended: the first of them is the recording's *line*-th and begins at byte *offset*."""
+    """Whole lines, ended in *text* and bare in *lines*: the first is the recording's *line*-th, at byte *offset*."""
 
     line: int
     offset: int
     text: bytes
+    lines: list[bytes]
 
-    def lines(self) -> list[bytes]:
-        return self.text.split(b"\n")[:-1]
+    @classmethod
+    def of(cls, line: int, offset: int, text: bytes) -> Chunk:
+        lines = text.split(b"\n")
+        lines.pop()
+        return cls(line, offset, text, lines)
 
     def place(self, index: int) -> tuple[int, int]:
         """Line and offset of its *index*-th line, from 0."""
-        return self.line + index, self.offset + sum(len(line) + 1 for line in self.lines()[:index])
+        return self.line + index, self.offset + sum(len(line) + 1 for line in self.lines[:index])
 
 
 class _Older(msgspec.Struct):
@@ -77,7 +81,7 @@ class Recording:
         first = next(self._chunks(), None)
         if first is None:
             raise self.damaged(1, 0, "it is empty")
-        line = first.text[: first.text.index(b"\n")]
+        line = first.lines[0]
         try:
             self.kind = self._kind(line)
         except (ValueError, TypeError, RecursionError) as error:
@@ -94,12 +98,12 @@ class Recording:
         for chunk in self._chunks():
             if ended is not None:
                 raise self.damaged(chunk.line, chunk.offset, "something comes after the end line")
-            end = chunk.line + chunk.text.count(b"\n"), chunk.offset + len(chunk.text)
+            end = chunk.line + len(chunk.lines), chunk.offset + len(chunk.text)
             if self.kind == "segment":
                 ended = _end(chunk.text)
                 if chunk.line == 1:
-                    header = chunk.text.index(b"\n") + 1
-                    chunk = Chunk(2, header, chunk.text[header:])
+                    header = len(chunk.lines[0]) + 1
+                    chunk = Chunk(2, header, chunk.text[header:], chunk.lines[1:])
             yield chunk
         if self.kind == "segment" and ended is None:
             raise self.damaged(*end, "it has no end line: it is still being written, or its recorder was killed")
@@ -107,13 +111,13 @@ class Recording:
     def lines(self) -> Iterator[tuple[int, Line]]:
         """What a segment's lines after the header say, each with its number; raises as `chunks`."""
         for chunk in self.chunks():
-            for index, line in enumerate(chunk.lines()):
-                yield chunk.line + index, self.line(chunk, index, line)
+            for index in range(len(chunk.lines)):
+                yield chunk.line + index, self.line(chunk, index)
 
-    def line(self, chunk: Chunk, index: int, line: bytes) -> Line:
-        """What *line*, of a segment and the *index*-th of *chunk*, says; raises `RecordingDamaged`."""
+    def line(self, chunk: Chunk, index: int) -> Line:
+        """What the *index*-th line of a segment's *chunk* says; raises `RecordingDamaged`."""
         try:
-            return decode_line(line)
+            return decode_line(chunk.lines[index])
         except (ValueError, RecursionError) as error:
             raise self.damaged(*chunk.place(index), str(error)) from None
 
@@ -124,7 +128,7 @@ class Recording:
         """
         before = 0
         for chunk in self.chunks():
-            for index, line in enumerate(chunk.lines()):
+            for index, line in enumerate(chunk.lines):
                 try:
                     if self.kind == "segment":
                         said = decode_line(line)
@@ -171,8 +175,9 @@ class Recording:
                     if offset == 0 and not rest and piece[:1] not in b"{[":
                         raise self.damaged(1, 0, f"not a recording: it begins with {piece[:8]!r}")
                     for text in _together(piece, rest):
-                        yield Chunk(number, offset, text)
-                        number, offset = number + text.count(b"\n"), offset + len(text)
+                        chunk = Chunk.of(number, offset, text)
+                        yield chunk
+                        number, offset = number + len(chunk.lines), offset + len(text)
                     if len(rest) > _LONGEST_LINE:
                         raise self.damaged(number, offset, f"a line longer than {_LONGEST_LINE:,} bytes")
         except Broken as error:
@@ -183,7 +188,7 @@ class Recording:
             # Only others end their last line without ending it.
             if self.kind == "segment" or not _whole(rest):
                 raise self.damaged(number, offset, "it ends in the midst of a line")
-            yield Chunk(number, offset, bytes(rest) + b"\n")
+            yield Chunk.of(number, offset, bytes(rest) + b"\n")
 
 
 def _together(piece: bytes, rest: bytearray) -> Iterator[bytes]:
