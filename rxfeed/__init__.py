@@ -63,6 +63,7 @@ from rxfeed.errors import (
     HostRetired,
     ProtocolViolated,
     ProxyFailed,
+    RecordingDamaged,
     RxfeedError,
     ServerClosed,
     SinkError,
@@ -139,6 +140,7 @@ from rxfeed.operators import (
     window_volume,
 )
 from rxfeed.protocol import DEFAULT_URL, Credentials
+from rxfeed.recording import Replay
 from rxfeed.sinks import (
     DeadLetter,
     MongoLeft,
@@ -222,6 +224,8 @@ __all__ = [
     "QueuePosition",
     "Received",
     "Reconnect",
+    "RecordingDamaged",
+    "Replay",
     "RestingOrder",
     "RfqMatch",
     "RollingVolume",

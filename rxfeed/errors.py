@@ -2,6 +2,7 @@
 
     RxfeedError
     ├── ConfigError (also ValueError)       an argument or a setting that can never work
+    │   └── RecordingDamaged                a file of a recording that cannot be read, or no further than so
     ├── ConnectFailed                       no connection came about
     │   ├── AddressNotFound                 the host has no address
     │   ├── CertificateInvalid              the server's certificate does not verify
@@ -32,6 +33,17 @@ class RxfeedError(Exception):
 
 class ConfigError(RxfeedError, ValueError):
     """An argument or a setting that can never work; the text names it and shows its value."""
+
+
+class RecordingDamaged(ConfigError):
+    """The recording at *path* cannot be read from *line* on, which begins at byte *offset* of the unpacked text."""
+
+    def __init__(self, path: str, line: int, offset: int, reason: str) -> None:
+        super().__init__(f"recording {path}, line {line}, byte {offset}: {reason}")
+        self.path = path
+        self.line = line
+        self.offset = offset
+        self.reason = reason
 
 
 class ConnectFailed(RxfeedError):

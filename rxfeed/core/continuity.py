@@ -114,14 +114,22 @@ class Continuity:
     def epoch(self, product_id: str | None) -> int:
         return self._epochs.get(product_id, self._epoch)
 
-    def interrupted(self) -> None:
-        """Anything may have been missed: a new connection, or a frame that nobody could read."""
-        self._epoch += 1
-        for product in self._epochs:
-            self._epochs[product] += 1
+    def interrupted(self, least: int = 0) -> None:
+        """Anything may have been missed: a new connection, or a frame that nobody could read.
 
-    def reconnected(self) -> None:
-        self.interrupted()
+        No epoch is below *least* then.
+        """
+        self._epoch = max(self._epoch + 1, least)
+        for product, epoch in self._epochs.items():
+            self._epochs[product] = max(epoch + 1, least)
+
+    @property
+    def highest(self) -> int:
+        """No epoch is above it."""
+        return max(self._epoch, *self._epochs.values()) if self._epochs else self._epoch
+
+    def reconnected(self, least: int = 0) -> None:
+        self.interrupted(least)
         self._tickers.clear()
         for run in self._runs.values():
             run.fresh, run.pending = True, -1

@@ -20,6 +20,7 @@ from rxfeed.feed.status import (
     Reconnecting,
     Rejected,
     Subscribed,
+    Torn,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "Rejected",
     "Stats",
     "Subscribed",
+    "Torn",
 ]

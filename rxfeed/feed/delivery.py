@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec.structs import force_setattr
 
 from rxfeed.core import Continuity
@@ -42,15 +44,29 @@ class Delivery:
         self._hand_on(message, raw, received_ns, self._continuity.epoch(message.product_id))
         return message
 
-    def recorded(self, raw: bytes, received_ns: int, epoch: int) -> Message | None:
-        """Hand on the message that *raw* is, with the *epoch* that was found when it was recorded."""
+    def checked(self, message: Message) -> bool:
+        """True for a message to hand on, as its numbers say; the gap that they show is said."""
+        check = self._checks.get(type(message))
+        return check is None or self._fresh(check(message))
+
+    def recorded(self, message: Message, raw: bytes, received_ns: int, epoch: int) -> None:
+        """Hand on *message*, which *raw* is, with the *epoch* that was found when it was recorded."""
         self._stats.bytes += len(raw)
-        message = self._decode(raw)
-        if type(message) is Malformed:
-            self._outlets.unreadable(Malformed(raw, message.reason, received_ns))
-            return None
         self._hand_on(message, raw, received_ns, epoch)
-        return message
+
+    def given(self, message: Message) -> None:
+        """Hand on a *message* that has its origin."""
+        kind = type(message)
+        self.passed_over({kind: 1}, 0)
+        hub = self._hub
+        hub.deliver(hub.routes.get((kind, message.product_id)) or hub.route(kind, message.product_id), message)
+
+    def passed_over(self, kinds: Mapping[type[Message], int], size: int) -> None:
+        """Count messages of these *kinds*, of *size* bytes together, which nobody wants and so nobody has to decode."""
+        stats = self._stats
+        stats.bytes += size
+        for kind, count in kinds.items():
+            stats.types[kind] = stats.types.get(kind, 0) + count
 
     def unreadable(self, raw: bytes, reason: str, received_ns: int) -> None:
         """Something came that nobody can read: whatever it was, of whichever product, it was missed."""

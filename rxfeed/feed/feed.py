@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
+from reactivex import abc
+from reactivex.scheduler import TimeoutScheduler
+
 from rxfeed.core import Reconnect
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.line import Line
@@ -86,6 +89,11 @@ class Feed(MessageSource):
         self._wanted = Wanted(Subscription.of(products, channels))
         self._make_line = partial(Line, settings, self._wanted, self._outlets, clock or Clock())
         self._line: Line | None = None
+
+    @property
+    def scheduler(self) -> abc.SchedulerBase:
+        """The wall clock's, which operators of reactivex that wait use by themselves: as `Replay.scheduler`."""
+        return TimeoutScheduler.singleton()
 
     # ---- what is said
 

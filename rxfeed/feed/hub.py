@@ -110,6 +110,8 @@ class Hub(Crowd[Message]):
         super().__init__(failed)
         self.routes: dict[tuple[type[Message], str | None], tuple[abc.ObserverBase[Message], ...]] = {}
         """Observers by type and product that were asked for; another dict whenever somebody comes or goes."""
+        self.wanted: frozenset[type[Message]] | None = frozenset()
+        """The types that somebody wants; `None`: all."""
 
     def route(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
         """Find who wants *kind* of *product*, and note it in `routes`."""
@@ -127,6 +129,8 @@ class Hub(Crowd[Message]):
 
     def _changed(self) -> None:
         self.routes = {}
+        wishes = self._wishes.values()
+        self.wanted = None if None in wishes else frozenset().union(*(wish[0] for wish in wishes if wish is not None))
 
 
 class SideStream(Observable[T]):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 from rxfeed.core import Missed
 from rxfeed.feed.hub import Hub, SideStream
@@ -13,15 +15,20 @@ from rxfeed.messages import Malformed
 log = logging.getLogger("rxfeed.feed")
 
 
-class Outlets:
-    """The messages, the streams beside them, and the counters."""
+def _wall() -> datetime:
+    return datetime.now(UTC)
 
-    def __init__(self, lag_threshold: float) -> None:
+
+class Outlets:
+    """The messages, the streams beside them, and the counters; *now*: the clock that says when something happened."""
+
+    def __init__(self, lag_threshold: float, now: Callable[[], datetime] = _wall) -> None:
+        self.now = now
         self.stats = Stats()
-        self.hub = Hub(self._failed)
-        self.status: SideStream[FeedStatus] = SideStream(self._failed, Idle())
-        self.keepalive: SideStream[KeepalivePong] = SideStream(self._failed)
-        self.malformed: SideStream[Malformed] = SideStream(self._failed)
+        self.hub = Hub(self.failed)
+        self.status: SideStream[FeedStatus] = SideStream(self.failed, Idle(at=now()))
+        self.keepalive: SideStream[KeepalivePong] = SideStream(self.failed)
+        self.malformed: SideStream[Malformed] = SideStream(self.failed)
         self._lag_threshold = lag_threshold
         self._lagging = False
 
@@ -32,11 +39,12 @@ class Outlets:
     def gap(self, missed: Missed) -> None:
         self.stats.gaps += 1
         self.stats.gapped += missed.last - missed.first + 1
-        self.report(Gap(product_id=missed.product_id, channel=missed.channel, first=missed.first, last=missed.last))
+        named = {"product_id": missed.product_id, "channel": missed.channel}
+        self.report(Gap(at=self.now(), **named, first=missed.first, last=missed.last))
 
     def pong(self, round_trip: float) -> None:
         self.stats.pongs += 1
-        self.keepalive.emit(KeepalivePong(round_trip=round_trip))
+        self.keepalive.emit(KeepalivePong(round_trip=round_trip, at=self.now()))
 
     def unreadable(self, frame: Malformed) -> None:
         self.stats.malformed += 1
@@ -63,5 +71,6 @@ class Outlets:
         self.keepalive.end()
         self.status.end()
 
-    def _failed(self) -> None:
+    def failed(self) -> None:
+        """A subscriber raised."""
         self.stats.subscriber_errors += 1

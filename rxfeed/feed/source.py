@@ -54,7 +54,15 @@ class MessageSource(Selectable):
     def _interrupt(self) -> None:
         """Make `_work` return soon, after the subscriber that is at work; from any thread."""
 
+    def _ended(self) -> None:
+        """Everybody was told of the end; after this it is over."""
+
     # ---- streams
+
+    @property
+    @abstractmethod
+    def scheduler(self) -> abc.SchedulerBase:
+        """Its time, for operators that wait."""
 
     @property
     def status(self) -> Observable[FeedStatus]:
@@ -198,8 +206,9 @@ class MessageSource(Selectable):
             if self._over.is_set():
                 return
             self._cause = cause
-        self._outlets.report(Ended(cause=cause))
+        self._outlets.report(Ended(cause=cause, at=self._outlets.now()))
         self._outlets.end(cause)
+        self._ended()
         self._over.set()
 
 

@@ -116,6 +116,21 @@ class CaughtUp(FeedStatus, frozen=True, kw_only=True):
     """Messages are delivered in time again."""
 
 
+# ---- a recording
+
+
+class Torn(FeedStatus, frozen=True, kw_only=True):
+    """The recording at *path* ends before its end: whatever was from *line* on is lost, and why.
+
+    *line* (the first is 1) begins at byte *offset* of the text, unpacked. The rest of the recording is still played.
+    """
+
+    path: str
+    line: int
+    offset: int
+    reason: str
+
+
 class KeepalivePong(msgspec.Struct, frozen=True, kw_only=True):
     """An item of `feed.keepalive`: a ping of ours came back after *round_trip* seconds."""
 

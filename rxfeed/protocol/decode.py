@@ -8,7 +8,7 @@ import msgspec
 
 from rxfeed import messages as m
 
-_Known = (
+Known = (
     m.Match
     | m.LastMatch
     | m.Ticker
@@ -27,7 +27,7 @@ _Known = (
     | m.Subscriptions
     | m.ErrorMessage
 )
-_KNOWN_TYPES = {known.__struct_config__.tag for known in _Known.__args__}
+_KNOWN_TYPES = {known.__struct_config__.tag for known in Known.__args__}
 _LEVEL3: dict[str, type[m.Message]] = {
     "open": m.Level3Open,
     "done": m.Level3Done,
@@ -35,9 +35,17 @@ _LEVEL3: dict[str, type[m.Message]] = {
     "change": m.Level3Change,
     "noop": m.Level3Noop,
 }
+LEVEL3_SCHEMA = (
+    b'{"type":"level3","schema":{"change":["type","product_id","sequence","order_id","price","size","time"],"done":'
+    b'["type","product_id","sequence","order_id","time"],"match":["type","product_id","sequence","maker_order_id",'
+    b'"taker_order_id","price","size","time"],"noop":["type","product_id","sequence","time"],"open":["type",'
+    b'"product_id","sequence","order_id","side","price","size","time"]}}'
+)
+"""The layout that the exchange documents: for stored frames whose own schema is not among those that are asked for."""
+
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-_decode_known = msgspec.json.Decoder(_Known).decode
+_decode_known = msgspec.json.Decoder(Known).decode
 _decode_any = msgspec.json.Decoder().decode
 
 

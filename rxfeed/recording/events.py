@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -10,9 +9,8 @@ import msgspec
 from rxfeed import errors
 from rxfeed.feed.status import FeedStatus
 from rxfeed.recording.format import Line, encode
+from rxfeed.recording.moments import moment_of, ns_of
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _TYPES: dict[str, type[FeedStatus]] = {kind.__name__: kind for kind in FeedStatus.__subclasses__()}
 _ERRORS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
 
@@ -34,8 +32,7 @@ def status_line(status: FeedStatus) -> bytes:
         if name != "at":
             value = getattr(status, name)
             said[name] = _said(value) if isinstance(value, BaseException) else value
-    ns = (status.at - _EPOCH) // _MICROSECOND * 1000
-    return encode(Line(ns=ns, status=msgspec.Raw(encode(said)))) + b"\n"
+    return encode(Line(ns=ns_of(status.at), status=msgspec.Raw(encode(said)))) + b"\n"
 
 
 def status_of(line: Line) -> FeedStatus | None:
@@ -48,7 +45,7 @@ def status_of(line: Line) -> FeedStatus | None:
     kind = _TYPES.get(str(fields.pop("type", None)))
     if kind is None:
         return None
-    fields["at"] = _EPOCH + timedelta(microseconds=line.ns // 1000)
+    fields["at"] = moment_of(line.ns)
     cause = fields.pop("cause", None)
     if "cause" not in kind.__struct_fields__:
         return msgspec.convert(fields, kind)
@@ -74,6 +71,8 @@ def _error(said: _Said) -> Exception:
         return kind(said.code or 0, said.reason or "")
     if issubclass(kind, errors.HandshakeRejected):
         return kind(said.text, said.status or 0, {})
+    if issubclass(kind, errors.RecordingDamaged):
+        return errors.ConfigError(said.text)
     if issubclass(kind, errors.SinkError):
         return kind(said.text, 0)
     return kind(said.text)

@@ -4,7 +4,7 @@
         the first of every segment: the format's version, when it was begun, by which run of a recorder, the run's
         how manieth segment it is, and what was recorded
     {"ns":...,"epoch":2,"frame":{"type":"match",...}}
-        a frame, byte for byte as it came: Unix nanoseconds of its receipt, and its epoch
+        a frame, byte for byte as it came, the last in its line: Unix nanoseconds of its receipt, and its epoch
     {"ns":...,"epoch":2,"text":"{\\n..."}
         a frame that is more than one line, as a JSON string
     {"ns":...,"malformed":"not JSON: ...","text":"..."}, or "base64" where it is not UTF-8
@@ -64,6 +64,14 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     status: msgspec.Raw = _NONE
     pong: float | None = None
     end: End | None = None
+
+    @property
+    def has_frame(self) -> bool:
+        return self.frame is not _NONE or self.text is not None or self.base64 is not None
+
+    @property
+    def has_status(self) -> bool:
+        return self.status is not _NONE
 
     def raw(self) -> bytes:
         """The frame's bytes, as they came; raises `ValueError` where the line has none."""

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.protocol.auth import Credentials
+from rxfeed.recording.reading import Recording
 from rxfeed.sim import check
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.engine import MatchingEngine
@@ -21,7 +22,6 @@ from rxfeed.sim.ledger import Fired, Ledger
 from rxfeed.sim.live import LiveMarket
 from rxfeed.sim.market import Market
 from rxfeed.sim.playback import Playback, Then
-from rxfeed.sim.recording import read_recording
 from rxfeed.sim.rest import Rest
 from rxfeed.sim.sabotage import Script
 from rxfeed.sim.server import Server, Source
@@ -103,11 +103,12 @@ class Exchange:
         fast as the client reads). *then*: keep the connection open after the last, or close it with 1000.
         *server*: `subscribe_timeout`, `ssl`, `port`, `backlog`, `faults`. A line that is no frame closes with 1011.
         """
-        if next(read_recording(path), None) is None:
+        recording = Recording(path)
+        if next(recording.frames(), None) is None:
             raise ConfigError(f"recording {path}: no received frame in it")
 
         def frames() -> Iterator[tuple[float, bytes]]:
-            return ((seconds, text.encode()) for seconds, text in read_recording(path))
+            return ((ns / 1e9, raw) for ns, raw in recording.frames())
 
         return cls._playing(frames, speed, then, server)
 

@@ -19,18 +19,11 @@ from reactivex.scheduler import CurrentThreadScheduler
 
 from rxfeed import messages as m
 from rxfeed.errors import ConfigError, SinkError
-from rxfeed.protocol.decode import Decoder
+from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
 from rxfeed.sinks.delivery import told
 from rxfeed.sinks.ids import microseconds
 
 _OURS = ("_id", "received", "received_ns", "epoch", "arrival")
-# The layout that the exchange documents, for raw documents whose own schema frame is not among those asked for.
-_LEVEL3 = (
-    b'{"type":"level3","schema":{"change":["type","product_id","sequence","order_id","price","size","time"],"done":'
-    b'["type","product_id","sequence","order_id","time"],"match":["type","product_id","sequence","maker_order_id",'
-    b'"taker_order_id","price","size","time"],"noop":["type","product_id","sequence","time"],"open":["type",'
-    b'"product_id","sequence","order_id","side","price","size","time"]}}'
-)
 _TYPES: dict[str, type[m.Message]] = {
     str(kind.__struct_config__.tag): kind
     for kind in (
@@ -119,7 +112,7 @@ def _messages(collection: Collection[Any], product: str | None, since: datetime 
         allow_disk_use=True,
     )
     decode = Decoder().decode
-    decode(_LEVEL3)
+    decode(LEVEL3_SCHEMA)
     streams = (
         ((document["arrival"], _typed(document, decode)) for document in typed),
         ((document["received_ns"], _typed(document, decode)) for document in older),

@@ -14,8 +14,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from rxfeed.errors import ConfigError, RxfeedError
+from rxfeed.recording.reading import Recording
 from rxfeed.sim import Exchange
-from rxfeed.sim.recording import read_recording
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "coinbase-exchange-2021-04-17.jsonl.gz"
 FRAMES = ['{"type":"subscriptions","channels":[]}', '{"type":"ticker",  "price":"1"}', "not JSON, ü", ""]
@@ -85,12 +85,12 @@ def test_a_malformed_line_closes_and_says_where(recording: Path, new_client: Any
             texts(client, 9)
         assert caught.value.rcvd is not None
         assert caught.value.rcvd.code == 1011
-        assert "line 6: " in caught.value.rcvd.reason
+        assert "line 6, byte 325: " in caught.value.rcvd.reason
 
 
 @pytest.mark.skipif(not REAL.exists(), reason=f"the real recording {REAL.name} is not here")
 def test_a_real_recording_comes_through_unchanged(new_client: Any) -> None:
-    expected = [text for _, text in read_recording(REAL)]
+    expected = [raw.decode() for _, raw in Recording(REAL).frames()]
     with Exchange.replay(REAL, speed=None) as exchange:
         client = new_client(exchange)
         client.send({"type": "subscribe"})
@@ -175,5 +175,5 @@ def test_bad_arguments_are_named(tmp_path: Path, recording: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         Exchange.replay(tmp_path / "none")
     (tmp_path / "empty").touch()
-    with pytest.raises(ConfigError, match="no received frame"):
+    with pytest.raises(ConfigError, match="empty, line 1, byte 0: it is empty"):
         Exchange.replay(tmp_path / "empty")

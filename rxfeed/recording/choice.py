@@ -1,0 +1,47 @@
+"""What of a recording is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from rxfeed.errors import ConfigError
+from rxfeed.recording.moments import ns_of
+from rxfeed.recording.scheduler import NEVER
+
+
+class Choice:
+    """*products* (`None`: all; what has none is always wanted) received in `[since, until)`; `ConfigError`."""
+
+    def __init__(self, products: str | Iterable[str] | None, since: datetime | None, until: datetime | None) -> None:
+        self.products = _products(products)
+        self.since = _ns("since", since, 0)
+        self.until = _ns("until", until, NEVER)
+        if self.since >= self.until:
+            raise ConfigError(f"until: {until} is not after since, {since}")
+        self.everything = products is None and since is None and until is None
+
+    def takes(self, ns: int, product_id: str | None) -> bool:
+        return self.since <= ns < self.until and (
+            self.products is None or product_id is None or product_id in self.products
+        )
+
+
+def _products(products: str | Iterable[str] | None) -> frozenset[str] | None:
+    if products is None:
+        return None
+    try:
+        chosen = frozenset([products] if isinstance(products, str) else products)
+    except TypeError:
+        raise ConfigError(f"products: {products!r} is neither a product nor many") from None
+    if not chosen or not all(isinstance(each, str) and each for each in chosen):
+        raise ConfigError(f"products: {products!r} names no product")
+    return chosen
+
+
+def _ns(name: str, moment: datetime | None, otherwise: int) -> int:
+    if moment is None:
+        return otherwise
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise ConfigError(f"{name}: {moment!r} is not a datetime with a timezone")
+    return ns_of(moment)

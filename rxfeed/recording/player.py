@@ -1,0 +1,243 @@
+"""What the lines of a recording do to those who listen."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rxfeed.core import Continuity
+from rxfeed.feed.delivery import Delivery
+from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.status import Connected, Ended, FeedStatus, Gap, Reconnecting, Subscribed, Torn
+from rxfeed.messages import Malformed, Message, Subscriptions
+from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
+from rxfeed.recording.bulk import (
+    KINDS,
+    NO_FRAME,
+    NOT_CHOSEN,
+    Skimmed,
+    epoch_of,
+    frame_in,
+    frames_size,
+    skimmed_lines,
+    time_of,
+    type_of,
+    typed_lines,
+)
+from rxfeed.recording.choice import Choice
+from rxfeed.recording.events import status_of
+from rxfeed.recording.moments import moment_of, ns_of
+from rxfeed.recording.pace import Timeline
+from rxfeed.recording.reading import Chunk, Recording
+
+# Where more than one line in so many is wanted, to skim them first does not pay.
+_FEW = 4
+
+
+class Player:
+    """Plays recordings one after the other; whatever may be missing between two, and in one, raises all epochs."""
+
+    def __init__(self, outlets: Outlets, timeline: Timeline, choice: Choice) -> None:
+        self._outlets = outlets
+        self._timeline = timeline
+        self._choice = choice
+        self._takes_all = choice.everything
+        self._continuity = Continuity()
+        self._delivery = Delivery(outlets, self._continuity)
+        self._decode = Decoder().decode
+        self._decode(LEVEL3_SCHEMA)
+        self._base = 0  # what is added to the epochs as they were recorded
+        self._highest = -1
+        self._many: frozenset[type[Message]] | None = None  # types that turned out to be most of the lines
+
+    def stop(self) -> None:
+        """Hand nothing on any more; from any thread."""
+        self._delivery.stopping = True
+
+    @property
+    def stopping(self) -> bool:
+        return self._delivery.stopping
+
+    # ---- between recordings
+
+    def interrupted(self) -> None:
+        """Anything may be missing here."""
+        self._base = self._highest + 1
+
+    def torn(self, path: str, line: int, offset: int, reason: str) -> None:
+        """Something is missing here, and this is why."""
+        self.interrupted()
+        self._outlets.report(Torn(at=self._outlets.now(), path=path, line=line, offset=offset, reason=reason))
+
+    def play(self, recording: Recording) -> None:
+        """Play *recording*; raises `RecordingDamaged` where it ends too early."""
+        if recording.kind == "segment":
+            self._segment(recording)
+        else:
+            self._foreign(recording)
+
+    # ---- segments
+
+    def _segment(self, recording: Recording) -> None:
+        # Lines are decoded many at a time, which costs less than half of one by one; and most pipelines want few of the
+        # types: to skim a line costs a third of decoding it. What cannot be done so is done line by line.
+        for chunk in recording.chunks():
+            done = self._skip_through(recording, chunk) or self._all_of(recording, chunk)
+            for index in range(done, len(chunk.lines)):
+                if not self.stopping:
+                    self._line(recording, chunk, index)
+            if self.stopping:
+                return
+
+    def _skip_through(self, recording: Recording, chunk: Chunk) -> int:
+        """Play the lines of *chunk*, passing over those that nobody wants; returns how many it could play so.
+
+        Not where each has its time on a clock, or something is due between them.
+        """
+        hub, scheduler = self._outlets.hub, self._timeline.scheduler
+        wanted = hub.wanted
+        if wanted is None or wanted is self._many or self._timeline.paced or not scheduler.begun:
+            return 0
+        skimmed = skimmed_lines(chunk.text)
+        if not skimmed or (newest := max(map(time_of, skimmed))) >= scheduler.next_ns:
+            return 0
+        unwanted = {kind for kind, struct in KINDS.items() if struct not in wanted} | {NOT_CHOSEN}
+        kinds = self._kinds(skimmed)
+        self._highest = max(self._highest, self._base + max(map(epoch_of, skimmed)))
+        lines, done, played = chunk.lines, 0, 0
+        for index, kind in enumerate(kinds):
+            if kind not in unwanted:
+                self._passed_over(kinds[done:index], lines[done:index])
+                self._line(recording, chunk, index)
+                done = index + 1
+                played += 1
+                # Whoever heard of it may have closed the replay, subscribed to more, or want to be woken soon.
+                if self.stopping or hub.wanted is not wanted or newest >= scheduler.next_ns:
+                    return done
+        self._passed_over(kinds[done:], lines[done:])
+        if played * _FEW > len(lines):
+            self._many = wanted
+        return len(lines)
+
+    def _kinds(self, skimmed: list[Skimmed]) -> list[str | None]:
+        if self._choice.everything:
+            return list(map(type_of, skimmed))
+        takes = self._choice.takes
+        return [
+            peek.type if peek.type == NO_FRAME or takes(line.ns, peek.product_id) else NOT_CHOSEN
+            for line in skimmed
+            for peek in (line.frame,)
+        ]
+
+    def _passed_over(self, kinds: list[str | None], lines: list[bytes]) -> None:
+        counted = Counter(kinds)
+        if counted.pop(NOT_CHOSEN, 0):
+            lines = [line for line, kind in zip(lines, kinds, strict=True) if kind is not NOT_CHOSEN]
+        self._delivery.passed_over({KINDS[kind]: count for kind, count in counted.items()}, frames_size(lines))
+
+    def _all_of(self, recording: Recording, chunk: Chunk) -> int:
+        """Play all lines of *chunk*, decoded together; returns how many it could play so."""
+        delivery, base, lines = self._delivery, self._base, chunk.lines
+        typed = typed_lines(chunk.text)
+        if typed is None:
+            return 0
+        self._highest = max(self._highest, base + max(map(epoch_of, typed), default=0))
+        scheduler, free = self._timeline.scheduler, self._takes_all and not self._timeline.paced
+        for index, entry in enumerate(typed):
+            message, ns = entry.frame, entry.ns
+            if message is None:
+                self._line(recording, chunk, index)
+            elif (free and scheduler.ns <= ns < scheduler.next_ns) or self._reached(ns, message.product_id):
+                if ns > scheduler.ns:
+                    scheduler.ns = ns
+                delivery.recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
+            if delivery.stopping:
+                break
+        return len(lines)
+
+    def _line(self, recording: Recording, chunk: Chunk, index: int) -> None:
+        """Play one line, whatever it says."""
+        line = recording.line(chunk, index)
+        try:
+            raw = line.raw() if line.has_frame else b""
+            status = status_of(line) if line.has_status else None
+        except (ValueError, TypeError) as error:
+            raise recording.damaged(*chunk.place(index), str(error)) from None
+        if line.malformed is not None:
+            self._malformed(Malformed(raw, line.malformed, line.ns))
+        elif line.has_frame:
+            message = self._decode(raw)
+            epoch = self._base + line.epoch
+            self._highest = max(self._highest, epoch)
+            if type(message) is Malformed:
+                self._malformed(Malformed(raw, message.reason, line.ns))
+            elif self._reached(line.ns, message.product_id):
+                self._delivery.recorded(message, raw, line.ns, epoch)
+        elif status is not None and self._reached(line.ns, getattr(status, "product_id", None)):
+            self._status(status)
+        elif line.pong is not None and self._reached(line.ns, None):
+            self._outlets.pong(line.pong)
+
+    def _reached(self, ns: int, product_id: str | None) -> bool:
+        """False for what is not chosen; else it is time for it now, unless this replay is over."""
+        if not self._takes_all and not self._choice.takes(ns, product_id):
+            return False
+        self._timeline.reach(ns)
+        return not self._delivery.stopping
+
+    def _malformed(self, frame: Malformed) -> None:
+        if self._reached(frame.received_ns, None):
+            self._outlets.unreadable(frame)
+
+    def _status(self, status: FeedStatus) -> None:
+        stats = self._outlets.stats
+        if isinstance(status, Ended):  # a recorder's: this replay goes on, and says its own
+            return
+        if isinstance(status, Gap):
+            stats.gaps += 1
+            stats.gapped += status.last - status.first + 1
+        elif isinstance(status, Connected):
+            stats.connections += 1
+        elif isinstance(status, Reconnecting):
+            stats.reconnects += 1
+        self._outlets.report(status)
+
+    # ---- recordings without epochs, and messages
+
+    def _foreign(self, recording: Recording) -> None:
+        """A recording without events and epochs: they are found as a feed finds them."""
+        outlets, continuity, delivery = self._outlets, self._continuity, self._delivery
+        if self._highest >= 0:
+            continuity.reconnected(self._base)
+        first = True
+        for ns, raw in recording.frames():
+            message = self._decode(raw)
+            if isinstance(message, Subscriptions):
+                continuity.watch(
+                    (channel.name, product) for channel in message.channels for product in channel.product_ids or ()
+                )
+            if not self._reached(ns, None if isinstance(message, Malformed) else message.product_id):
+                if delivery.stopping:
+                    return
+                continue
+            if first:
+                first = False
+                self._status(Connected(url=recording.path, at=moment_of(ns)))
+            if isinstance(message, Malformed):
+                delivery.unreadable(raw, message.reason, ns)
+            elif delivery.checked(message):
+                if isinstance(message, Subscriptions):
+                    outlets.report(Subscribed(channels=message.channels, at=moment_of(ns)))
+                delivery.recorded(message, raw, ns, continuity.epoch(message.product_id))
+            self._highest = continuity.highest
+            if delivery.stopping:
+                return
+
+    def message(self, message: Message) -> None:
+        """Play *message*, as it is, at the time of its receipt; where that is not known, at its own."""
+        if self._reached(received(message) or self._timeline.scheduler.ns, message.product_id):
+            self._delivery.given(message)
+
+
+def received(message: Message) -> int:
+    """Unix nanoseconds of its receipt, or, where it has none, its own; 0 where it has neither."""
+    return message.received_ns or (0 if message.time is None else ns_of(message.time))

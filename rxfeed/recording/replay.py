@@ -1,0 +1,206 @@
+"""A recording as a source of messages: what runs on a Feed runs on it."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from functools import partial
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from reactivex import Observable
+from reactivex import operators as ops
+
+from rxfeed.errors import ConfigError, RecordingDamaged
+from rxfeed.feed.clock import Clock
+from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.source import MessageSource
+from rxfeed.feed.status import FeedStatus, KeepalivePong
+from rxfeed.messages import Malformed, Message
+from rxfeed.recording.choice import Choice
+from rxfeed.recording.files import Part, find, ordered, within
+from rxfeed.recording.pace import Timeline
+from rxfeed.recording.player import Player, received
+from rxfeed.recording.scheduler import ReplayScheduler, Timed, timed
+
+Path = str | PathLike[str]
+
+# Clocks are set back now and then, by no more than this.
+_MARGIN = 60 * 10**9
+# What is scheduled when the recording ends has so many seconds of its time to come.
+_AFTERWARDS = 3600.0
+
+
+class Replay(MessageSource):
+    """A hot Observable of all `Message`s of a recording: compose and subscribe first, then `connect()`, as with a Feed.
+
+        replay = Replay("recordings/", since=datetime(2026, 11, 24, tzinfo=UTC))
+        replay.pipe(window_volume(60)).subscribe(print)
+        replay.run()
+
+    *source*: a file or a folder, or many of them: segments of `rxfeed record`, older recordings
+    (`{"t", "dir", "data"}`), plain JSON lines (each a frame), each known by its content, packed with zstd, gzip, or
+    not. Or Messages: an Observable of them, such as `from_mongo(collection)`, or an iterable.
+    *speed*: 1 keeps the recorded pace, 60 plays a minute a second, `None` goes as fast as it can.
+    *products*, *since*, *until* (aware datetimes): only what was received in `[since, until)`, of these products or of
+    none. *clock*: a `Clock`, for tests.
+
+    It yields all that a feed does. Messages have the receipt time and the epoch that they were recorded with; `status`,
+    `malformed` and `keepalive` emit in their place what was recorded there, with its time. Segments are played session
+    by session (a session is one run of a recorder), by number, as their header lines say. Between two sessions, and
+    where one is damaged, all epochs rise; the damage is said on `status` by a `Torn`, and the rest is still played. A
+    session's own `Ended` is left out: the replay says one when it ends. It fails with a `RecordingDamaged` if nothing
+    could be read. Recordings without epochs are judged as a feed judges: `Connected`, `Subscribed` and `Gap` on
+    `status`, what comes twice dropped. Plain lines have their own time for their receipt.
+
+    Operators of reactivex that wait (`buffer_with_time`, `debounce`, `timeout`, ...) wait in the recording's time:
+    whatever is piped from a replay and its side-streams runs on `scheduler`, unless it is given another.
+
+    Raises `ConfigError`, for a path that does not exist too. `close()` ends it at once.
+    """
+
+    def __init__(
+        self,
+        source: Path | Iterable[Path] | Iterable[Message] | Observable[Message],
+        speed: float | None = None,
+        products: str | Iterable[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
+            raise ConfigError(f"speed: {speed!r} is not above 0")
+        choice = Choice(products, since, until)
+        self._shown, self._scheduler = repr(source), ReplayScheduler(lambda: self._outlets.failed())
+        super().__init__(Outlets(float("inf"), lambda: self._scheduler.now))
+        self._timeline = Timeline(self._scheduler, speed, clock or Clock())
+        self._player = Player(self._outlets, self._timeline, choice)
+        self._finished = threading.Event()
+        self._play, begin = self._opened(source, choice)
+        if begin:
+            self._scheduler.begin(max(begin, choice.since))
+        self._status = Timed(self._outlets.status, self._scheduler)
+        self._malformed = Timed(self._outlets.malformed, self._scheduler)
+        self._keepalive = Timed(self._outlets.keepalive, self._scheduler)
+
+    # ---- streams
+
+    @property
+    def scheduler(self) -> ReplayScheduler:
+        """The recording's time, for operators of reactivex that wait; what is piped from here uses it by itself.
+
+        It stands at the newest message's receipt. What is due until a message's time runs before that message, on the
+        replay's thread; at the end, when subscribers have been told, it goes on for as long as something is due, but no
+        longer than an hour. After `close()` nothing runs any more.
+        """
+        return self._scheduler
+
+    @property
+    def status(self) -> Observable[FeedStatus]:
+        return self._status
+
+    @property
+    def malformed(self) -> Observable[Malformed]:
+        return self._malformed
+
+    @property
+    def keepalive(self) -> Observable[KeepalivePong]:
+        return self._keepalive
+
+    # What `pipe` gives is as reactivex declares it.
+    if not TYPE_CHECKING:
+
+        def pipe(self, *operators: Any) -> Any:
+            return timed(super().pipe(*operators), self._scheduler) if operators else self
+
+    def __repr__(self) -> str:
+        return f"<Replay of {self._shown}>"
+
+    # ---- a source's life
+
+    def _prepare(self) -> None:
+        """Everything is."""
+
+    def _work(self) -> Exception | None:
+        return self._play()
+
+    def _interrupt(self) -> None:
+        self._player.stop()
+        self._timeline.stop()
+        self._finished.set()
+
+    def _ended(self) -> None:
+        if not self._player.stopping:
+            self._timeline.run_out(_AFTERWARDS)
+
+    # ---- what is played
+
+    def _opened(self, source: Any, choice: Choice) -> tuple[Callable[[], Exception | None], int]:
+        """How to play *source*, and when it begins (Unix nanoseconds; 0: that is not known yet)."""
+        if isinstance(source, Observable):
+            return partial(self._play_observable, source), 0
+        if isinstance(source, str | PathLike):
+            source = [source]
+        try:
+            items = iter(source)
+        except TypeError:
+            raise ConfigError(f"source: {source!r} is no path, and neither many paths nor Messages") from None
+        first = next(items, None)
+        if first is None:
+            raise ConfigError("source: there is nothing in it")
+        items = itertools.chain([first], items)
+        if isinstance(first, str | PathLike):
+            parts = within(ordered(find(items)), choice.since, choice.until, _MARGIN)
+            return partial(self._play_parts, parts), parts[0].ns if parts else 0
+        return partial(self._play_messages, items), received(_message(first))
+
+    def _play_parts(self, parts: list[Part]) -> Exception | None:
+        player, damages, before = self._player, list[RecordingDamaged](), None
+        for part in parts:
+            if player.stopping:
+                break
+            if before is not None and part.session != before.session:
+                player.interrupted()
+            elif before is not None and part.number > before.number + 1:
+                missing = f"segments {before.number + 1} to {part.number - 1} of session {part.session} are not here"
+                player.torn(part.path, 1, 0, missing)
+            before = part
+            try:
+                player.play(part.opened())
+            except RecordingDamaged as damage:
+                damages.append(damage)
+                player.torn(damage.path, damage.line, damage.offset, damage.reason)
+        unreadable = all(isinstance(part.found, RecordingDamaged) for part in parts)
+        return damages[0] if damages and unreadable else None
+
+    def _play_messages(self, items: Iterator[Any]) -> Exception | None:
+        try:
+            for item in items:
+                self._player.message(_message(item))
+                if self._player.stopping:
+                    break
+        except Exception as error:
+            return error
+        return None
+
+    def _play_observable(self, source: Observable[Any]) -> Exception | None:
+        failures: list[Exception] = []
+
+        def failed(error: Exception) -> None:
+            failures.append(error)
+            self._finished.set()
+
+        running = source.pipe(ops.take_while(lambda _: not self._player.stopping), ops.map(_message))
+        subscription = running.subscribe(self._player.message, failed, self._finished.set)
+        self._finished.wait()
+        subscription.dispose()
+        return failures[0] if failures else None
+
+
+def _message(item: Any) -> Message:
+    if not isinstance(item, Message):
+        raise ConfigError(f"source: {item!r} is neither a path nor a Message")
+    return item

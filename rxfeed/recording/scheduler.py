@@ -1,0 +1,166 @@
+"""The time of a replay: it stands still, and goes on as the recording's lines say."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from reactivex import Observable, abc, typing
+from reactivex.disposable import Disposable, SingleAssignmentDisposable
+from reactivex.observable import ConnectableObservable
+from reactivex.scheduler.periodicscheduler import PeriodicScheduler
+
+from rxfeed.recording.moments import moment_of, ns_of
+
+log = logging.getLogger("rxfeed.recording")
+T = TypeVar("T")
+
+NEVER = 1 << 63
+# Before the first line comes, time stands at zero: what is due this soon after it is so by how long it waits.
+_SOON = 365 * 86_400 * 10**9
+_FEW = 64
+
+
+class _Item:
+    """Something that is scheduled."""
+
+    __slots__ = ("action", "inner", "state")
+
+    def __init__(self, action: Any, state: Any) -> None:
+        self.action = action
+        self.state = state
+        self.inner = SingleAssignmentDisposable()
+
+
+class ReplayScheduler(PeriodicScheduler):
+    """A virtual scheduler: whoever plays a recording moves it to each line's time, and what is due runs before that.
+
+    Any thread may schedule; all actions run on the one that calls `advance`, in the order of their times, and those of
+    one time in the order in which they were scheduled. What is scheduled before the recording's first line counts from
+    there. One that raises is logged, and counted by *failed*; the others go on.
+    """
+
+    def __init__(self, failed: Callable[[], None]) -> None:
+        super().__init__()
+        self.begun = False
+        self.ns = 0
+        """Where it stands, in Unix nanoseconds."""
+        self.next_ns = NEVER
+        """Nothing is due before."""
+        self._failed = failed
+        self._lock = threading.RLock()
+        self._heap: list[tuple[int, int, _Item]] = []
+        self._scheduled = self._cancelled = 0
+
+    # ---- for operators
+
+    @property
+    def now(self) -> datetime:
+        return moment_of(self.ns)
+
+    def schedule(self, action: abc.ScheduledAction[Any], state: Any = None) -> abc.DisposableBase:
+        return self._put(self.ns, action, state)
+
+    def schedule_relative(
+        self, duetime: typing.RelativeTime, action: abc.ScheduledAction[Any], state: Any = None
+    ) -> abc.DisposableBase:
+        return self.schedule_absolute(self.now + self.to_timedelta(duetime), action, state)
+
+    def schedule_absolute(
+        self, duetime: typing.AbsoluteTime, action: abc.ScheduledAction[Any], state: Any = None
+    ) -> abc.DisposableBase:
+        return self._put(ns_of(self.to_datetime(duetime)), action, state)
+
+    def _put(self, ns: int, action: Any, state: Any) -> abc.DisposableBase:
+        item = _Item(action, state)
+        with self._lock:
+            self._scheduled += 1
+            heapq.heappush(self._heap, (ns, self._scheduled, item))
+            self.next_ns = self._heap[0][0]
+        return Disposable(lambda: self._cancel(item))
+
+    def _cancel(self, item: _Item) -> None:
+        with self._lock:
+            waiting, item.action = item.action is not None, None
+            if waiting:
+                self._cancelled += 1
+                # A time-out is scheduled and cancelled with every message: they must not gather until they are due.
+                if self._cancelled > _FEW + len(self._heap) // 2:
+                    self._heap = [entry for entry in self._heap if entry[2].action is not None]
+                    self._cancelled = 0
+                    self._sorted()
+        item.inner.dispose()
+
+    def _sorted(self) -> None:
+        heapq.heapify(self._heap)
+        self.next_ns = self._heap[0][0] if self._heap else NEVER
+
+    # ---- for whoever plays
+
+    def begin(self, ns: int) -> None:
+        """The recording begins at *ns*."""
+        with self._lock:
+            self.begun, self.ns = True, ns
+            self._heap = [(due + ns if due < _SOON else due, number, item) for due, number, item in self._heap]
+            self._sorted()
+
+    def advance(self, ns: int) -> None:
+        """Run the first action that is due until *ns*, if there is one: `next_ns` tells. Then it stands at its time."""
+        with self._lock:
+            if self.next_ns > ns:
+                return
+            due, _, item = heapq.heappop(self._heap)
+            self.next_ns = self._heap[0][0] if self._heap else NEVER
+            action, item.action = item.action, None
+            if action is None:
+                self._cancelled -= 1
+                return
+            self.ns = max(self.ns, due)
+        try:
+            item.inner.disposable = self.invoke_action(action, item.state)
+        except Exception as error:
+            self._failed()
+            log.error("a subscriber raised, on the replay's time: %r", error, exc_info=error)
+
+
+class Timed(Observable[T]):
+    """*source*, subscribed to with *scheduler* unless the subscriber brings one; so is all that is piped from it."""
+
+    def __init__(self, source: Observable[T], scheduler: abc.SchedulerBase) -> None:
+        super().__init__()
+        self._source = source
+        self._scheduler = scheduler
+
+    def _subscribe_core(
+        self, observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        return self._source.subscribe(observer, scheduler=scheduler or self._scheduler)
+
+    # What `pipe` gives is as reactivex declares it.
+    if not TYPE_CHECKING:
+
+        def pipe(self, *operators: Any) -> Any:
+            return timed(super().pipe(*operators), self._scheduler)
+
+
+class TimedConnectable(Timed[T]):
+    """What `publish` and its like make of a `Timed` one."""
+
+    _source: ConnectableObservable[T]
+
+    def connect(self, scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase | None:
+        return self._source.connect(scheduler or self._scheduler)
+
+    def auto_connect(self, subscriber_count: int = 1) -> Observable[T]:
+        return Timed(self._source.auto_connect(subscriber_count), self._scheduler)
+
+
+def timed(piped: Any, scheduler: abc.SchedulerBase) -> Any:
+    """*piped*, which may be anything that operators make, as a `Timed` one where it is an Observable."""
+    if isinstance(piped, ConnectableObservable):
+        return TimedConnectable(piped, scheduler)
+    return Timed(piped, scheduler) if isinstance(piped, Observable) else piped
