@@ -139,6 +139,7 @@ from rxfeed.operators import (
     window_volume,
 )
 from rxfeed.protocol import DEFAULT_URL, Credentials
+from rxfeed.recording import RecordedSegment, Recorder, RecordStats, record
 from rxfeed.sinks import (
     DeadLetter,
     MongoLeft,
@@ -222,6 +223,9 @@ __all__ = [
     "QueuePosition",
     "Received",
     "Reconnect",
+    "RecordStats",
+    "RecordedSegment",
+    "Recorder",
     "RestingOrder",
     "RfqMatch",
     "RollingVolume",
@@ -275,6 +279,7 @@ __all__ = [
     "orders",
     "price_crossing",
     "raw_document",
+    "record",
     "rest_snapshot",
     "rfq_matches",
     "rolling_volume",

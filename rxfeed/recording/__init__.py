@@ -1,1 +1,6 @@
 """Recordings: what a feed received, kept in files, and played again as if it were live."""
+
+from rxfeed.recording.record import Recorder, RecordStats, record
+from rxfeed.recording.segments import RecordedSegment
+
+__all__ = ["RecordStats", "RecordedSegment", "Recorder", "record"]

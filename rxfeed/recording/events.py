@@ -34,8 +34,12 @@ def status_line(status: FeedStatus) -> bytes:
         if name != "at":
             value = getattr(status, name)
             said[name] = _said(value) if isinstance(value, BaseException) else value
-    ns = (status.at - _EPOCH) // _MICROSECOND * 1000
-    return encode(Line(ns=ns, status=msgspec.Raw(encode(said)))) + b"\n"
+    return encode(Line(ns=nanoseconds(status.at), status=msgspec.Raw(encode(said)))) + b"\n"
+
+
+def nanoseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return (moment - _EPOCH) // _MICROSECOND * 1000
 
 
 def status_of(line: Line) -> FeedStatus | None:
