@@ -1,57 +1,197 @@
-"""A server in a process of its own that sends prepared frames faster than any client reads them."""
+"""A server in a process of its own that sends prepared frames faster than any client reads them, or at a given pace.
+
+The path of a client's URL says what it gets: `/?count=200000` as fast as it goes, `/?count=25000&rate=5000` at an even
+pace, one message a packet, `/?count=25000&rate=5000&burst=50` fifty at once.
+
+The pace is an open loop: a message is due by the clock, whether or not the client has taken those before it, and its
+send time is when the server let it go, not when the socket had room. So a client that is held up is seen to be late
+with all that came meanwhile.
+"""
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import ctypes
 import multiprocessing
+import select
 import socket
-import struct
+import time
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import accumulate
 from multiprocessing.connection import Connection
+from urllib.parse import parse_qsl
 
-GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+from benchmarks.frames import rounds
+from benchmarks.wire import Inbox, accept, framed
 
-
-def framed(payload: bytes) -> bytes:
-    size = len(payload)
-    if size < 126:
-        return bytes([0x81, size]) + payload
-    if size < 1 << 16:
-        return b"\x81\x7e" + struct.pack("!H", size) + payload
-    return b"\x81\x7f" + struct.pack("!Q", size) + payload
+_CHUNK = 1 << 18
+_LEAVE = 5.0  # seconds for a client to hang up, once it has all
+_SET_TIMER_SLACK = 29
 
 
-def _serve(blob: bytes, ready: Connection) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        ready.send(listener.getsockname()[1])
-        while True:
-            sock, _ = listener.accept()
-            with sock, suppress(OSError):
-                request = b""
-                while not request.endswith(b"\r\n\r\n"):
-                    request += sock.recv(4096)
-                key = next(line for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
-                digest = hashlib.sha1(key.split(b": ")[1] + GUID.encode()).digest()
-                sock.sendall(
-                    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                    b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
-                )
-                sock.recv(4096)  # the subscription
-                sock.sendall(blob)
-                sock.recv(4096)  # the client has had enough: hang up, so that nobody waits for a goodbye
+class Blaster:
+    """What the benchmark knows of its server."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self.port: int = pipe.recv()
+        self._ends = self._array()
+
+    def url(self, count: int, rate: int = 0, burst: int = 1) -> str:
+        return f"ws://127.0.0.1:{self.port}/?count={count}&rate={rate}&burst={burst}"
+
+    def sent(self) -> array[int]:
+        """When each message of the paced run that has ended was sent, in nanoseconds of the monotonic clock."""
+        return self._array()
+
+    def size(self, count: int) -> int:
+        """The bytes of the first *count* frames, prepared ones."""
+        return self._ends[count]
+
+    def _array(self) -> array[int]:
+        numbers: array[int] = array("q")
+        numbers.frombytes(self._pipe.recv_bytes())
+        return numbers
 
 
 @contextmanager
-def blaster(payloads: Sequence[bytes]) -> Iterator[str]:
-    """The URL of a server that sends *payloads*, all of them at once, to each client that says something."""
+def blaster(payloads: Sequence[bytes], prepared: int) -> Iterator[Blaster]:
+    """A server of *payloads*, round after round; *prepared* messages are framed beforehand, the others as they go."""
     ours, theirs = multiprocessing.Pipe()
-    blob = b"".join(map(framed, payloads))
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(blob, theirs), daemon=True)
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=_serve, args=(list(payloads), prepared, theirs), daemon=True)
     process.start()
+    theirs.close()
     try:
-        yield f"ws://127.0.0.1:{ours.recv()}"
+        yield Blaster(ours)
     finally:
         process.kill()
         process.join()
+        ours.close()
+
+
+class Tape:
+    """Frames end to end, and where each ends; what is beyond the prepared ones is made when it is asked for."""
+
+    def __init__(self, payloads: Sequence[bytes], prepared: int) -> None:
+        self._rounds = rounds(payloads)
+        made: list[bytes] = []
+        while len(made) < prepared:
+            made.extend(map(framed, next(self._rounds)))
+        self.prepared = len(made)
+        self.blob = memoryview(b"".join(made))
+        self.ends = array("q", accumulate(map(len, made), initial=0))
+
+    def chunks(self, count: int) -> Iterator[memoryview | bytes]:
+        """The first *count* frames, some hundred kilobytes at once, never a part of a frame."""
+        start, until = 0, min(count, self.prepared)
+        while start < until:
+            stop = start
+            while stop < until and self.ends[stop] - self.ends[start] < _CHUNK:
+                stop += min(100, until - stop)
+            yield self.blob[self.ends[start] : self.ends[stop]]
+            start = stop
+        while start < count:  # only once a tape: the rounds go on from here
+            frames = next(self._rounds)[: count - start]
+            start += len(frames)
+            yield b"".join(map(framed, frames))
+
+
+def _serve(payloads: list[bytes], prepared: int, pipe: Connection) -> None:
+    with suppress(OSError, AttributeError):  # sleep to the microsecond, where the system can
+        ctypes.CDLL(None).prctl(_SET_TIMER_SLACK, 1, 0, 0, 0)
+    tape = Tape(payloads, prepared)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        pipe.send(listener.getsockname()[1])
+        pipe.send_bytes(tape.ends.tobytes())
+        while True:
+            sock, _ = listener.accept()
+            with sock:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                times: array[int] | None = None
+                with suppress(OSError, StopIteration):
+                    plan = _greet(sock)
+                    guest = _Guest(sock)
+                    if plan.get("rate"):
+                        times = array("q", bytes(8 * plan["count"]))
+                        _pace(guest, tape, plan["count"], plan["rate"], plan.get("burst", 1), times)
+                    else:
+                        for chunk in tape.chunks(plan["count"]):
+                            guest.listen(0)
+                            guest.answer()
+                            sock.sendall(chunk)
+                    guest.see_off()
+                if times is not None:
+                    pipe.send_bytes(times.tobytes())
+
+
+def _greet(sock: socket.socket) -> dict[str, int]:
+    request = b""
+    while not request.endswith(b"\r\n\r\n"):
+        request += sock.recv(4096)
+    sock.sendall(accept(request))
+    sock.recv(4096)  # the subscription
+    query = request.split(b" ", 2)[1].partition(b"?")[2].decode()
+    return {name: int(value) for name, value in parse_qsl(query)}
+
+
+class _Guest:
+    """The client at the other end: its pings are answered, its leave is taken."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._inbox = Inbox()
+        self._pong = b""
+
+    def listen(self, seconds: float, *, until_writable: bool = False) -> None:
+        """Wait so long, or until the client says something; raises `OSError` once it has gone."""
+        readable, _, _ = select.select([self.sock], [self.sock] if until_writable else [], [], max(0.0, seconds))
+        if readable:
+            data = self.sock.recv(1 << 16)
+            self._pong = self._inbox.feed(data) or self._pong
+            if not data or self._inbox.closed:
+                raise ConnectionResetError
+
+    def answer(self) -> None:
+        """Send the pong that is due; between two frames."""
+        if self._pong:
+            self.sock.sendall(self._pong)
+            self._pong = b""
+
+    def see_off(self) -> None:
+        until = time.monotonic() + _LEAVE
+        while (left := until - time.monotonic()) > 0:
+            self.listen(left)
+            self.answer()
+
+    def offer(self, data: memoryview) -> int:
+        """Send what there is room for, and return how many bytes that was."""
+        try:
+            return self.sock.send(data)
+        except BlockingIOError:
+            return 0
+
+
+def _pace(guest: _Guest, tape: Tape, count: int, rate: int, burst: int, times: array[int]) -> None:
+    ends, blob, now = tape.ends, tape.blob, time.monotonic_ns
+    guest.sock.setblocking(False)
+    step = 1_000_000_000 * burst // rate
+    start, released, position = now(), 0, 0
+    while position < ends[count]:
+        backlog = position < ends[released]
+        due = start + released // burst * step if released < count else now() + step
+        guest.listen((due - now()) / 1e9, until_writable=backlog)
+        if backlog:
+            position += guest.offer(blob[position : ends[released]])
+        moment = now()
+        until = min(count, ((moment - start) // step + 1) * burst)
+        # A packet of its own for each message, or one for the burst.
+        for first in range(released, until, burst):
+            released = min(first + burst, until)
+            times[first:released] = array("q", [moment]) * (released - first)
+            if position == ends[first]:
+                position += guest.offer(blob[position : ends[released]])
+        if position == ends[released]:
+            guest.answer()
+    guest.sock.setblocking(True)

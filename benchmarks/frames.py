@@ -1,23 +1,134 @@
-"""The frames that everybody gets: the real recording where it is, else the local exchange's."""
+"""The frames that everybody gets: the real recording where it is, else the local exchange's.
+
+They are played round and round, and each round goes on where the one before it ended: times, sequences and trade ids
+rise by what a round spans. So windows close, and nothing is taken for a duplicate or a gap.
+"""
 
 from __future__ import annotations
 
 import gzip
 import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import chain, islice
 from pathlib import Path
 
 from websockets.sync.client import connect
 
 from rxfeed.sim import Exchange
 
+_MADE_OF = [f"{base}-USD" for base in ("BTC", "ETH", "ADA", "DOGE", "DOT", "LINK", "LTC", "SOL", "UNI", "XRP")]
 RECORDING = Path(__file__).parents[2] / "shared" / "data" / "coinbase-exchange-2021-04-17.jsonl.gz"
+_ONCE = ("subscriptions", "snapshot", "last_match")
+_PRODUCT = re.compile(rb'"product_id":\s*"([^"]*)"')
+_MOVING = re.compile(rb'(?<="time":")\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d|(?<="sequence":)\d+|(?<="trade_id":)\d+')
 
 
 def load(count: int) -> tuple[str, list[bytes]]:
-    """Where they are from, and *count* payloads without the big snapshots, repeated as often as that takes."""
-    source, payloads = ("the recording of 2021-04-17", _recorded()) if RECORDING.exists() else ("sim.Exchange", _made())
-    small = [payload for payload in payloads if len(payload) < 4096]
-    return source, (small * (count // len(small) + 1))[:count]
+    """Where they are from, and *count* payloads, without what is only said once, at the beginning."""
+    source, payloads = one_round()
+    return source, list(islice(chain.from_iterable(rounds(payloads)), count))
+
+
+def one_round() -> tuple[str, list[bytes]]:
+    """Where they are from, and the payloads of one round."""
+    source, payloads = _source()
+    return source, [payload for payload in payloads if json.loads(payload)["type"] not in _ONCE]
+
+
+def snapshots() -> list[bytes]:
+    """The books' snapshots, one a product, for who cannot take an update without."""
+    return [payload for payload in _source()[1] if json.loads(payload)["type"] == "snapshot"]
+
+
+def busiest(payloads: Sequence[bytes]) -> list[str]:
+    """Their products, from the one with the most messages to the one with the fewest."""
+    return [product.decode() for product, _ in Counter(map(_product, payloads)).most_common() if product]
+
+
+def crossed(payloads: Sequence[bytes]) -> tuple[str, str]:
+    """The product whose price moves the most often among *payloads*, and the price in the middle of its prices."""
+    prices: dict[str, set[Decimal]] = {}
+    for content in map(json.loads, payloads):
+        if "price" in content:
+            prices.setdefault(content["product_id"], set()).add(Decimal(content["price"]))
+    product = max(prices, key=lambda each: len(prices[each]))
+    low, high = min(prices[product]), max(prices[product])
+    return product, str((low + high) / 2)
+
+
+def rounds(payloads: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """*payloads*, then the same again and again, each time later and with higher numbers."""
+    spans, seconds = _spans(payloads)
+    templates = [_template(payload, spans) for payload in payloads]
+    again = 0
+    while True:
+        clock: dict[bytes, bytes] = {}
+        made: list[bytes] = []
+        for pattern, moving in templates:
+            values: list[bytes | int] = []
+            for value, span in moving:
+                if isinstance(value, int):
+                    values.append(value + again * span)
+                    continue
+                moved = clock.get(value)
+                if moved is None:
+                    moment = datetime.fromisoformat(value.decode()) + timedelta(seconds=again * seconds)
+                    moved = clock[value] = moment.isoformat().encode()
+                values.append(moved)
+            made.append(pattern % tuple(values))
+        yield made
+        again += 1
+
+
+def _template(payload: bytes, spans: dict[tuple[bytes, int], int]) -> tuple[bytes, list[tuple[bytes | int, int]]]:
+    """A pattern for `%`, and what goes into it: a time, or a number and what it rises by each round."""
+    moving: list[tuple[bytes | int, int]] = []
+    product, pattern, position = _product(payload), b"", 0
+    for match in _MOVING.finditer(payload):
+        pattern += payload[position : match.start()].replace(b"%", b"%%")
+        position, value = match.end(), match[0]
+        if b"T" in value:
+            pattern, item = pattern + b"%b", (value, 0)
+        else:
+            pattern, item = pattern + b"%d", (int(value), spans[product, _kind(match)])
+        moving.append(item)
+    return pattern + payload[position:].replace(b"%", b"%%"), moving
+
+
+def _spans(payloads: Sequence[bytes]) -> tuple[dict[tuple[bytes, int], int], int]:
+    """What a round's numbers cover, by product and kind, and its seconds."""
+    ranges: dict[tuple[bytes, int], tuple[int, int]] = {}
+    times: list[datetime] = []
+    for payload in payloads:
+        product = _product(payload)
+        for match in _MOVING.finditer(payload):
+            if b"T" in match[0]:
+                times.append(datetime.fromisoformat(match[0].decode()))
+                continue
+            key, number = (product, _kind(match)), int(match[0])
+            low, high = ranges.get(key, (number, number))
+            ranges[key] = min(low, number), max(high, number)
+    seconds = math.ceil((max(times) - min(times)).total_seconds()) + 1 if times else 0
+    return {key: high - low + 1 for key, (low, high) in ranges.items()}, seconds
+
+
+def _product(payload: bytes) -> bytes:
+    found = _PRODUCT.search(payload)
+    return found[1] if found else b""
+
+
+def _kind(match: re.Match[bytes]) -> int:
+    # sequence and trade_id: the number's name ends where the number begins
+    return match.string[match.start() - 4]
+
+
+def _source() -> tuple[str, list[bytes]]:
+    return ("the recording of 2021-04-17", _recorded()) if RECORDING.exists() else ("sim.Exchange", _made())
 
 
 def _recorded() -> list[bytes]:
@@ -27,8 +138,8 @@ def _recorded() -> list[bytes]:
 
 def _made() -> list[bytes]:
     channels = ["level2_batch", "ticker", "matches"]
-    with Exchange(seed=1, auto=False) as exchange, connect(exchange.url, max_size=None) as client:
-        client.send(json.dumps({"type": "subscribe", "product_ids": ["BTC-USD", "ETH-USD"], "channels": channels}))
+    with Exchange(_MADE_OF, seed=1, auto=False) as exchange, connect(exchange.url, max_size=None) as client:
+        client.send(json.dumps({"type": "subscribe", "product_ids": _MADE_OF, "channels": channels}))
         exchange.wait_for_clients()
         exchange.step(5000)
         return [str(client.recv()).encode() for _ in range(exchange.sent.frames)]

@@ -140,7 +140,7 @@ from rxfeed.operators import (
     window_volume,
 )
 from rxfeed.protocol import DEFAULT_URL, Credentials
-from rxfeed.recording import Replay
+from rxfeed.recording import RecordedSegment, Recorder, RecordStats, Replay, record
 from rxfeed.sinks import (
     DeadLetter,
     MongoLeft,
@@ -224,6 +224,9 @@ __all__ = [
     "QueuePosition",
     "Received",
     "Reconnect",
+    "RecordStats",
+    "RecordedSegment",
+    "Recorder",
     "RecordingDamaged",
     "Replay",
     "RestingOrder",
@@ -279,6 +282,7 @@ __all__ = [
     "orders",
     "price_crossing",
     "raw_document",
+    "record",
     "rest_snapshot",
     "rfq_matches",
     "rolling_volume",

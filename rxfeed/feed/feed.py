@@ -17,7 +17,7 @@ from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.wanted import Wanted
-from rxfeed.protocol import DEFAULT_URL, Channel, Credentials, Subscription, live_url, shown_url
+from rxfeed.protocol import DEFAULT_URL, Channel, Credentials, Subscription, live_url, redacted, shown_url
 from rxfeed.transport import TransportOptions
 
 
@@ -86,6 +86,7 @@ class Feed(MessageSource):
             drop_duplicates=drop_duplicates,
         )
         self.url = settings.url
+        self._credentials = credentials
         self._wanted = Wanted(Subscription.of(products, channels))
         self._make_line = partial(Line, settings, self._wanted, self._outlets, clock or Clock())
         self._line: Line | None = None
@@ -135,9 +136,28 @@ class Feed(MessageSource):
             if self._line is not None:
                 self._line.nudge()
 
+    # ---- what is told of it
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The `url`, without what may be secret in it, and the `channels` and `products` that are wanted now."""
+        pairs = self._wanted.pairs
+        return {
+            "url": shown_url(self.url),
+            "channels": sorted({channel for channel, _ in pairs}),
+            "products": sorted({product for _, product in pairs if product is not None}),
+        }
+
+    def redact(self, raw: bytes) -> bytes:
+        """*raw* without key, secret and passphrase, and without the signatures that were made with them lately."""
+        credentials = self._credentials
+        if credentials is None:
+            return raw
+        signatures = self._wanted.signatures.copy()
+        return redacted(raw, [credentials.key, credentials.secret, credentials.passphrase, *signatures])
+
     def __repr__(self) -> str:
-        channels = ", ".join(sorted({channel for channel, _ in self._wanted.pairs}))
-        products = ", ".join(sorted({product for _, product in self._wanted.pairs if product is not None}))
+        channels, products = (", ".join(self.about[name]) for name in ("channels", "products"))
         return f"<Feed of {channels} for {products or 'no product'} from {shown_url(self.url)}>"
 
     # ---- a source's life

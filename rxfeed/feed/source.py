@@ -84,6 +84,18 @@ class MessageSource(Selectable):
         """The counters, live."""
         return self._outlets.stats
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """What is delivered, for whoever keeps it: `url`, `channels`, `products`, as far as they are known."""
+        return {}
+
+    def redact(self, raw: bytes) -> bytes:
+        """*raw*, something that was received, without the credentials that this source was given, should they be there.
+
+        *raw* itself where they are not. For what a server may repeat them in: errors, and what is not understood.
+        """
+        return raw
+
     def select(self, wish: Wish) -> Observable[Any]:
         """The messages that *wish* names: what `matches()` and its like use."""
         return _Selection(self._outlets, wish)

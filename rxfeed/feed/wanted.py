@@ -8,6 +8,7 @@ from typing import Any
 
 from rxfeed.messages import Subscriptions
 from rxfeed.protocol import Credentials, Subscription
+from rxfeed.protocol.auth import sign
 
 Pair = tuple[str, str | None]
 """A channel and one of its products; `None` for a channel that has none."""
@@ -16,6 +17,8 @@ Pair = tuple[str, str | None]
 _ALIASES = {"level2_50": "level2_batch", "ticker_1000": "ticker_batch"}
 
 _WITHOUT_PRODUCTS = ("status", "balance")
+# At eight messages a second: an exchange that repeats what it was told does so before that.
+_ECHOED = 32
 
 
 class Wanted:
@@ -35,6 +38,8 @@ class Wanted:
         """`changes` may have something to say; looked at at every turn, so that asking costs nothing."""
         self.asides: deque[str | bytes] = deque()
         """What is to be said besides, each once: texts as they are, and payloads of pings."""
+        self.signatures: deque[str] = deque(maxlen=_ECHOED)
+        """Those that were sent last."""
 
     def add(self, more: Subscription) -> None:
         with self._lock:
@@ -70,6 +75,7 @@ class Wanted:
         """The messages that a new connection begins with: one for all, unless nothing is wanted any more."""
         with self._lock:
             self._told, self._renewed, self.changed = dict(self._wanted), {}, False
+            self._sign(credentials, timestamp)
             if self._first is not None:
                 return [self._first.text("subscribe", credentials, timestamp)]
             wanted = self._grouped(self._told)
@@ -81,8 +87,13 @@ class Wanted:
             gone = {pair: None for pair in self._told if pair not in self._wanted or pair in self._renewed}
             new = {pair: None for pair in self._wanted if pair not in self._told or pair in self._renewed}
             self._told, self._renewed, self.changed = dict(self._wanted), {}, False
+            self._sign(credentials, timestamp)
             texts = [self._grouped(gone).text("unsubscribe", credentials, timestamp)] if gone else []
             return texts + ([self._grouped(new).text("subscribe", credentials, timestamp)] if new else [])
+
+    def _sign(self, credentials: Credentials | None, timestamp: str) -> None:
+        if credentials is not None:
+            self.signatures.append(sign(credentials.secret, timestamp))
 
     def missing(self, answer: Subscriptions) -> tuple[Pair, ...]:
         """What the connection was told and *answer* does not list: not acknowledged yet, or refused."""

@@ -43,6 +43,12 @@ class Handover(Generic[T]):
     def __len__(self) -> int:
         return len(self._items)
 
+    @property
+    def first(self) -> T | None:
+        """What is taken next; `None` where nothing waits."""
+        with self._changed:
+            return next(iter(self._items.values() if isinstance(self._items, OrderedDict) else self._items), None)
+
     def put(self, item: T) -> None:
         """Hand *item* over; after the end it is forgotten, and counted in `late`."""
         with self._changed:

@@ -3,6 +3,17 @@
 from rxfeed.protocol.auth import Credentials
 from rxfeed.protocol.decode import Decoder
 from rxfeed.protocol.hosts import DEFAULT_URL, live_url, shown_url
+from rxfeed.protocol.redact import redacted, speechless
 from rxfeed.protocol.requests import Channel, Subscription
 
-__all__ = ["DEFAULT_URL", "Channel", "Credentials", "Decoder", "Subscription", "live_url", "shown_url"]
+__all__ = [
+    "DEFAULT_URL",
+    "Channel",
+    "Credentials",
+    "Decoder",
+    "Subscription",
+    "live_url",
+    "redacted",
+    "shown_url",
+    "speechless",
+]

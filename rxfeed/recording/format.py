@@ -7,6 +7,8 @@
         a frame, byte for byte as it came, the last in its line: Unix nanoseconds of its receipt, and its epoch
     {"ns":...,"epoch":2,"text":"{\\n..."}
         a frame that is more than one line, as a JSON string
+    {"redacted":true,"ns":...,"epoch":2,"frame":{"type":"error","reason":"bad key: [redacted]"}}
+        ... but for the credentials of the recorder's own, where a server repeats them (the same in other lines)
     {"ns":...,"malformed":"not JSON: ...","text":"..."}, or "base64" where it is not UTF-8
         a frame that is no message, and why
     {"ns":...,"status":{"type":"Gap","product_id":"BTC-USD",...}}
@@ -64,6 +66,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     status: msgspec.Raw = _NONE
     pong: float | None = None
     end: End | None = None
+    redacted: bool = False
 
     @property
     def has_frame(self) -> bool:
@@ -96,6 +99,11 @@ def frame_line(raw: bytes, received_ns: int, epoch: int) -> bytes:
     if raw[:1] in b"{[" and raw[-1:] in b"}]" and b"\n" not in raw and b"\r" not in raw and raw:
         return b'{"ns":%d,"epoch":%d,"frame":%b}\n' % (received_ns, epoch, raw)
     return encode(Line(ns=received_ns, epoch=epoch, text=raw.decode())) + b"\n"
+
+
+def redacted_line(line: bytes) -> bytes:
+    """*line*, with the word that it is not all that came."""
+    return b'{"redacted":true,' + line[1:]
 
 
 def malformed_line(frame: Malformed) -> bytes:

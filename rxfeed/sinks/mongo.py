@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import atexit
-import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from pymongo import WriteConcern
 from pymongo.collection import Collection
-from reactivex import Observable, abc
-from reactivex.disposable import Disposable, SingleAssignmentDisposable
+from reactivex import Observable
 
 from rxfeed.errors import ConfigError
 from rxfeed.messages import Message
+from rxfeed.operators.sink import Sink, check_numbers
 from rxfeed.sinks.dead import DeadLetters
 from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.encoding import Identify, ToDocument, object_id
@@ -23,18 +20,17 @@ from rxfeed.sinks.ids import message_id
 from rxfeed.sinks.results import Counters, DeadLetter, MongoLeft, MongoStats, MongoWrite
 from rxfeed.sinks.writer import AtBound, Settings, Writer
 
-log = logging.getLogger("rxfeed.sinks")
 
-
-class MongoSink:
+class MongoSink(Sink[MongoWrite, Writer]):
     """The operator that `to_mongo` returns: `stats` at any time, `dead` letters, and `close`."""
 
+    name = "to_mongo"
+
     def __init__(self, settings: Settings, dead_collection: Collection[Any] | None) -> None:
+        super().__init__()
         self._settings = settings
         self._counters = Counters()
         self._letters = DeadLetters(dead_collection)
-        self._writer: Writer | None = None
-        self._lock = threading.Lock()
 
     @property
     def dead(self) -> Observable[DeadLetter]:
@@ -58,7 +54,7 @@ class MongoSink:
             spill_bytes=0 if writer is None else writer.spill_bytes,
             retries=counters.retries,
             lag=0.0 if writer is None else writer.lag,
-            throughput=counters.throughput(),
+            throughput=counters.throughput.per_second(),
             problem=counters.problem,
         )
 
@@ -76,90 +72,14 @@ class MongoSink:
     def __repr__(self) -> str:
         return f"<MongoSink {self._settings.collection.full_name}>"
 
-    def __call__(self, source: Observable[Any]) -> Observable[MongoWrite]:
-        def subscribe(
-            observer: abc.ObserverBase[MongoWrite], scheduler: abc.SchedulerBase | None = None
-        ) -> abc.DisposableBase:
-            upstream = SingleAssignmentDisposable()
-            watcher = _Watcher(observer)
-            try:
-                writer = self._start(watcher, upstream.dispose)
-            except Exception as error:
-                observer.on_error(error)
-                return Disposable()
-
-            def dispose() -> None:
-                if watcher.may_dispose():
-                    upstream.dispose()
-                    writer.end()
-
-            watcher.dispose = dispose
-            upstream.disposable = source.subscribe(writer.put, writer.end, writer.end, scheduler=scheduler)
-            return Disposable(dispose)
-
-        return Observable(subscribe)
-
-    def _start(self, watcher: _Watcher, let_go: Callable[[], None]) -> Writer:
-        def ended(error: Exception | None) -> None:
-            atexit.unregister(at_exit)
-            watcher.end(error)
-
-        def at_exit() -> None:
-            writer.end()
-            writer.wait()
-
-        with self._lock:
-            if self._writer is not None and not self._writer.over:
-                raise ConfigError("to_mongo: this sink is writing already; make one for each subscription")
-            writer = Writer(self._settings, self._counters, self._letters, watcher.tell, ended, let_go)
-            self._writer = writer
-        atexit.register(at_exit)
-        writer.start()
-        return writer
-
-
-class _Watcher:
-    """Whoever watches the writes. It may raise, which ends its watching; the writes go on."""
-
-    def __init__(self, observer: abc.ObserverBase[MongoWrite]) -> None:
-        self._observer = observer
-        self._lock = threading.RLock()  # two threads tell
-        self._telling: int | None = None
-        self._wanted_out = False
-        self._cut_off = False
-        self.dispose: Callable[[], None] = lambda: None
-
-    def tell(self, write: MongoWrite) -> None:
-        with self._lock:
-            if self._cut_off:
-                return
-            self._telling = threading.get_ident()
-            try:
-                self._observer.on_next(write)
-            except Exception as error:
-                # reactivex unsubscribes who raises; that is not the source's end.
-                self._cut_off = True
-                log.error("a subscriber of the sink raised: %r", error, exc_info=error)
-            finally:
-                self._telling = None
-        if self._wanted_out and not self._cut_off:
-            self.dispose()
-
-    def may_dispose(self) -> bool:
-        """Whether unsubscribing is meant: not while told, where it may be the consequence of raising."""
-        if self._telling == threading.get_ident():
-            self._wanted_out = True
-            return False
-        return True
-
-    def end(self, error: Exception | None) -> None:
-        try:
-            if error is None:
-                self._observer.on_completed()
-            else:
-                self._observer.on_error(error)
-        except Exception as failure:
-            log.error("nobody handled %r", failure)
+    def _new_writer(
+        self,
+        source: Observable[Any],
+        emit: Callable[[MongoWrite], None],
+        ended: Callable[[Exception | None], None],
+        let_go: Callable[[], None],
+    ) -> Writer:
+        return Writer(self._settings, self._counters, self._letters, emit, ended, let_go)
 
 
 def to_mongo(
@@ -208,7 +128,7 @@ def to_mongo(
     The collection's own write concern holds, or else majority; TLS, authentication and time-outs are the client's.
     An attempt takes at most *attempt_seconds* (or the client's `timeoutMS`). One subscription at a time.
     """
-    _check_numbers(
+    check_numbers(
         batch_size=(batch_size, int),
         batch_bytes=(batch_bytes, int),
         batch_seconds=(batch_seconds, int | float),
@@ -218,7 +138,7 @@ def to_mongo(
         attempt_seconds=(attempt_seconds, int | float),
     )
     if retry_seconds is not None:
-        _check_numbers(retry_seconds=(retry_seconds, int | float))
+        check_numbers(retry_seconds=(retry_seconds, int | float))
     if ids not in ("message", "mongo"):
         raise ConfigError(f"ids: {ids!r} is neither 'message' nor 'mongo'")
     if at_bound not in ("block", "drop_oldest", "fail"):
@@ -248,12 +168,6 @@ def to_mongo(
         attempt_seconds=attempt_seconds,
     )
     return MongoSink(settings, dead)
-
-
-def _check_numbers(**arguments: tuple[Any, Any]) -> None:
-    for name, (value, kinds) in arguments.items():
-        if isinstance(value, bool) or not isinstance(value, kinds) or not value > 0:
-            raise ConfigError(f"{name}: {value!r} is not a number above 0")
 
 
 def _message_or_object_id(item: Any) -> Any:

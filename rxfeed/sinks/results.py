@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections import deque
 from typing import Any
 
 import msgspec
 
-_RECENT = 10.0  # seconds over which throughput is measured
+from rxfeed.operators.sink import Throughput
 
 
 class MongoWrite(msgspec.Struct, frozen=True):
@@ -97,8 +95,7 @@ class Counters:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._recent: deque[tuple[float, int]] = deque()
-        self._started = time.monotonic()
+        self.throughput = Throughput()
         self.taken = self.written = self.duplicates = self.dead = 0
         self.dropped = self.lost = self.spilled_ever = self.retries = 0
         self.problem: str | None = None
@@ -108,21 +105,12 @@ class Counters:
         return self.written + self.duplicates
 
     def acknowledged(self, written: int, duplicates: int) -> None:
-        now = time.monotonic()
         with self._lock:
             self.written += written
             self.duplicates += duplicates
-            self._recent.append((now, written + duplicates))
-            while self._recent[0][0] < now - _RECENT:
-                self._recent.popleft()
+        self.throughput.add(written + duplicates)
 
     def add(self, **counts: int) -> None:
         with self._lock:
             for name, count in counts.items():
                 setattr(self, name, getattr(self, name) + count)
-
-    def throughput(self) -> float:
-        now = time.monotonic()
-        with self._lock:
-            recent = sum(count for at, count in self._recent if at >= now - _RECENT)
-        return recent / max(0.001, min(_RECENT, now - self._started))

@@ -1,0 +1,40 @@
+"""ccxt.pro's handler for Coinbase Exchange, fed by hand: no socket, so that it is better off than in its own client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import ccxt.pro  # pyright: ignore[reportMissingImports]  # in this client's own environment
+import orjson  # pyright: ignore[reportMissingImports]  # what ccxt decodes with where it is, as it is here
+
+from benchmarks.peers.harness import Job, Meter, run
+
+
+def handler(job: Job, meter: Meter) -> None:
+    """Each frame decoded and handed to `handle_message`, with the books' snapshots before them."""
+    exchange = ccxt.pro.coinbaseexchange()
+    client = SimpleNamespace(url=job.url, subscriptions={}, resolve=lambda result, message_hash: result)
+    snapshots = [orjson.loads(line) for line in _lines(job.more["snapshots"])]
+    exchange.set_markets([_market(exchange, snapshot["product_id"]) for snapshot in snapshots])
+    for snapshot in snapshots:
+        exchange.handle_message(client, snapshot)
+    frames = _lines(job.more["frames"])
+    for frame in frames[: job.count]:
+        exchange.handle_message(client, orjson.loads(frame))
+        meter.tick()
+
+
+def _market(exchange: Any, product: str) -> dict[str, Any]:
+    base, quote = product.split("-")
+    names = {"id": product, "symbol": f"{base}/{quote}", "base": base, "quote": quote}
+    return exchange.safe_market_structure({**names, "baseId": base, "quoteId": quote, "type": "spot", "spot": True})
+
+
+def _lines(path: str) -> list[bytes]:
+    return Path(path).read_bytes().splitlines()
+
+
+if __name__ == "__main__":
+    run(handler)

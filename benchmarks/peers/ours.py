@@ -1,0 +1,121 @@
+"""rxfeed, in the ways in which it is used."""
+
+from __future__ import annotations
+
+import operator
+import time
+from collections import Counter
+from typing import Any
+
+from reactivex import Observable
+from reactivex import operators as ops
+
+from benchmarks.peers.harness import Job, Meter, memory, run
+from rxfeed import Feed, L2Update, Match, Message, Snapshot, level2, matches, price_crossing, tickers, window_volume
+from rxfeed.compat import WebsocketClient
+
+CHANNELS = ["level2_batch", "ticker", "matches"]
+
+
+def _nothing(item: object) -> None:
+    pass
+
+
+def _until_last(feed: Feed, meter: Meter) -> None:
+    def count(message: Message) -> None:
+        if meter.tick():
+            feed.close()
+
+    feed.subscribe(count)
+    feed.serve()
+
+
+def feed_filter_window(job: Job, meter: Meter) -> None:
+    """Feed, a stock filter, `window_volume(60)`, a subscriber; the filter's function counts."""
+    feed = Feed("BTC-USD", CHANNELS, url=job.url)
+
+    def is_trade(message: Message) -> bool:
+        if meter.tick():
+            feed.close()
+        return type(message) is Match
+
+    feed.pipe(ops.filter(is_trade), window_volume(60)).subscribe(_nothing)
+    feed.serve()
+
+
+def feed_alone(job: Job, meter: Meter) -> None:
+    """Feed to one subscriber."""
+    _until_last(Feed("BTC-USD", CHANNELS, url=job.url), meter)
+
+
+def feed_window_crossing(job: Job, meter: Meter) -> None:
+    """Feed with `window_volume(60)` and `price_crossing`, and the subscriber that counts."""
+    feed = Feed("BTC-USD", CHANNELS, url=job.url)
+    feed.pipe(window_volume(60)).subscribe(_nothing)
+    feed.pipe(price_crossing(job.more["product"], job.more["level"])).subscribe(_nothing)
+    _until_last(feed, meter)
+
+
+def classic(job: Job, meter: Meter) -> None:
+    """The compatibility client's `on_message(dict)`."""
+
+    class Counting(WebsocketClient):
+        def on_message(self, msg: dict[str, Any]) -> None:
+            if meter.tick():
+                self.close()
+
+    client = Counting(url=job.url, channels=CHANNELS, should_print=False)
+    client.start()
+    assert client.thread is not None
+    client.thread.join()
+
+
+def pipelines(job: Job, meter: Meter) -> None:
+    """As many pipelines as there are pairs of channel and product; nobody but them sees a message."""
+    feed = Feed("BTC-USD", CHANNELS, url=job.url)
+    for channel, product in job.more["pairs"]:
+        _pipeline(feed, channel, product, job.more["level"]).subscribe(_nothing)
+    meter.begin()
+    feed.connect()
+    while feed.stats.messages < job.count:
+        time.sleep(0.002)
+    meter.end()
+    feed.close()
+
+
+def _pipeline(feed: Feed, channel: str, product: str, level: str) -> Observable[Any]:
+    if channel == "matches":
+        return feed.pipe(matches(product), window_volume(60))
+    if channel == "ticker":
+        return feed.pipe(tickers(product), price_crossing(product, level))
+    return feed.pipe(level2(product), ops.map(_changes), ops.scan(operator.add))
+
+
+def _changes(message: L2Update | Snapshot) -> int:
+    return len(message.changes) if isinstance(message, L2Update) else 0
+
+
+def memory_held(job: Job, meter: Meter) -> dict[str, Any]:
+    """Feed with window and crossing, and the memory held after each *every* messages."""
+    feed = Feed("BTC-USD", CHANNELS, url=job.url)
+    outputs: Counter[str] = Counter()
+    feed.pipe(window_volume(60)).subscribe(lambda window: outputs.update(windows=1))
+    feed.pipe(price_crossing(job.more["product"], job.more["level"])).subscribe(lambda c: outputs.update(crossings=1))
+    samples: list[int] = []
+    seen = 0
+
+    def count(message: Message) -> None:
+        nonlocal seen
+        seen += 1
+        if seen % job.more["every"] == 0:
+            samples.append(memory())
+        if meter.tick():
+            feed.close()
+
+    feed.subscribe(count)
+    feed.serve()
+    return {"samples": samples, **outputs}
+
+
+if __name__ == "__main__":
+    run(feed_filter_window, feed_alone, feed_window_crossing, classic, pipelines, memory_held)

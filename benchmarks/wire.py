@@ -1,0 +1,77 @@
+"""WebSocket framing, both ways, in the few lines that a server or a bare loop needs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+
+GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_CLOSE, _PING, _PONG = 8, 9, 10
+
+
+def framed(payload: bytes, head: int = 0x81) -> bytes:
+    """A server's frame: whole, unmasked, text unless *head* says otherwise."""
+    size = len(payload)
+    if size < 126:
+        return bytes([head, size]) + payload
+    if size < 1 << 16:
+        return bytes([head, 126]) + struct.pack("!H", size) + payload
+    return bytes([head, 127]) + struct.pack("!Q", size) + payload
+
+
+def accept(request: bytes) -> bytes:
+    """The answer to a client's handshake."""
+    key = next(line for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+    digest = hashlib.sha1(key.split(b": ")[1] + GUID.encode()).digest()
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
+    )
+
+
+def cut(buffer: bytes) -> tuple[list[bytes], bytes]:
+    """The payloads of the whole frames at *buffer*'s front, and what is left; the frames are a server's."""
+    payloads: list[bytes] = []
+    position, end = 0, len(buffer)
+    while end - position >= 2:
+        size, start = buffer[position + 1], position + 2
+        if size == 126:
+            start += 2
+            size = int.from_bytes(buffer[start - 2 : start], "big")
+        elif size == 127:
+            start += 8
+            size = int.from_bytes(buffer[start - 8 : start], "big")
+        if start + size > end:
+            break
+        payloads.append(buffer[start : start + size])
+        position = start + size
+    return payloads, buffer[position:]
+
+
+class Inbox:
+    """What a client says: its newest ping, and whether it has taken its leave."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._buffer = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """The pong that *data* asks for, or nothing; the newest ping is answered, and those before it with it."""
+        self._buffer += data
+        pong = b""
+        while len(self._buffer) >= 2:
+            opcode, size = self._buffer[0] & 0x0F, self._buffer[1] & 0x7F
+            start = 2 + {126: 2, 127: 8}.get(size, 0)
+            if size > 125:
+                size = int.from_bytes(self._buffer[2:start], "big")
+            stop = start + 4 + size
+            if len(self._buffer) < stop:
+                break
+            if opcode == _PING:
+                mask = self._buffer[start : start + 4]
+                payload = bytes(byte ^ mask[at % 4] for at, byte in enumerate(self._buffer[start + 4 : stop]))
+                pong = framed(payload, 0x80 | _PONG)
+            self.closed = self.closed or opcode == _CLOSE
+            self._buffer = self._buffer[stop:]
+        return pong

@@ -1,0 +1,24 @@
+"""zstandard, where it is installed: nothing else of rxfeed needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rxfeed.errors import ConfigError
+
+if TYPE_CHECKING:
+    import zstandard
+
+
+def zstd() -> Any:
+    """The module `zstandard`; raises `ConfigError` where it is not installed."""
+    try:
+        import zstandard
+    except ImportError:
+        raise ConfigError("zstandard is not installed, and recordings need it: pip install 'rxfeed[record]'") from None
+    return zstandard
+
+
+def compressor(level: int) -> zstandard.ZstdCompressionObj:
+    """A new stream, with a checksum at its end: a file that was closed can be verified."""
+    return zstd().ZstdCompressor(level=level, write_checksum=True).compressobj()

@@ -1,0 +1,176 @@
+"""The recorder's thread: takes what the source hands over, and writes it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rxfeed.errors import ConfigError, SinkError
+from rxfeed.operators.handover import Handover
+from rxfeed.operators.sink import Throughput
+from rxfeed.recording.lines import Lines, received_ns
+from rxfeed.recording.segments import RecordedSegment, Segments, Totals
+
+log = logging.getLogger("rxfeed.recording")
+
+# Items that are enough to be written before their time: then a turn takes no longer than a subscriber may, and a
+# block of the file is still big enough to compress well.
+_BATCH = 512
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `record` was asked for."""
+
+    folder: Path
+    segment_bytes: int
+    segment_seconds: float
+    level: int
+    flush_seconds: float
+    queue_size: int
+
+
+class Counters(Totals):
+    """What adds up over a recorder's subscriptions: what is in the files, and what did not get there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited = 0.0
+        self.unwritten = 0
+        self.rate = Throughput()
+
+
+class Writer:
+    """One subscription's: the queue, the thread, and how they end.
+
+    *emit* hears of segments and *ended* of the end, on this thread; *let_go* unsubscribes from the source.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        counters: Counters,
+        lines: Lines,
+        about: Callable[[], dict[str, Any]],
+        emit: Callable[[RecordedSegment], None],
+        ended: Callable[[Exception | None], None],
+        let_go: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._counters = counters
+        self._lines = lines
+        self._tell_end = ended
+        self._let_go = let_go
+        self._queue: Handover[Any] = Handover(settings.queue_size, "block")
+        self._segments = Segments(
+            settings.folder,
+            segment_bytes=settings.segment_bytes,
+            segment_seconds=settings.segment_seconds,
+            level=settings.level,
+            totals=counters,
+            finished=emit,
+            about=about,
+        )
+        self._cause: Exception | None = None
+        self._writing = 0
+        self._oldest_ns = 0
+        self._finished = threading.Event()
+        # A daemon, so that a script that forgets to close still ends; at exit it is waited for.
+        self._thread = threading.Thread(target=self._work, name="rxfeed-record", daemon=True)
+
+    # ---- for the source, and for anybody
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, item: Any) -> None:
+        queue = self._queue
+        if len(queue) < queue.size:
+            queue.put(item)
+            return
+        began = time.monotonic()
+        queue.put(item)
+        self._counters.waited += time.monotonic() - began
+
+    def end(self, cause: Exception | None = None) -> None:
+        self._cause = self._cause or cause
+        self._queue.end()
+
+    def wait(self) -> None:
+        self._thread.join()
+
+    def close(self, timeout: float | None) -> int:
+        """End; return when everything is written, or after *timeout* seconds, how many items are not."""
+        self._let_go()
+        self.end()
+        if threading.current_thread() is not self._thread:
+            self._finished.wait(timeout)
+        return self.queued + self._counters.unwritten + self.late
+
+    @property
+    def over(self) -> bool:
+        return self._finished.is_set()
+
+    @property
+    def queued(self) -> int:
+        return len(self._queue) + self._writing
+
+    @property
+    def late(self) -> int:
+        """Items that came after the end."""
+        return self._queue.late
+
+    @property
+    def lag(self) -> float:
+        oldest = self._oldest_ns
+        if not oldest:
+            first = self._queue.first
+            oldest = 0 if first is None else received_ns(first)
+        return max(0.0, (time.time_ns() - oldest) / 1e9) if oldest else 0.0
+
+    @property
+    def path(self) -> Path | None:
+        return self._segments.path
+
+    # ---- on its thread
+
+    def _work(self) -> None:
+        try:
+            self._segments.open()
+            # Whatever is taken is written and flushed at once: so it is never older than this when it is safe.
+            while items := self._queue.take(_BATCH, _BATCH, self._settings.flush_seconds):
+                self._write(items)
+            self._segments.close()
+        except Exception as error:
+            self._failed(error)
+        self._finished.set()
+        self._tell_end(self._cause)
+
+    def _write(self, items: list[Any]) -> None:
+        self._writing, self._oldest_ns = len(items), received_ns(items[0])
+        for chunk in self._lines.encode(items):
+            self._segments.write(chunk)
+            self._writing -= len(chunk.lines)
+            self._counters.rate.add(chunk.frames)
+        self._oldest_ns = 0
+
+    def _failed(self, error: Exception) -> None:
+        if not isinstance(error, SinkError | ConfigError):
+            log.exception("a defect of rxfeed, please report it")
+        self._queue.end()
+        self._let_go()
+        self._segments.abandon()
+        held = self._writing + self._queue.clear()
+        self._counters.unwritten += held
+        unwritten = held + self.late
+        self._writing = self._oldest_ns = 0
+        if isinstance(error, ConfigError):
+            self._cause = error
+            return
+        self._cause = SinkError(f"{unwritten} items not written: {error or repr(error)}", unwritten)
+        self._cause.__cause__ = error

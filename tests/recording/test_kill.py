@@ -1,0 +1,87 @@
+"""`kill -9` in mid-recording: what was flushed is there."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rxfeed.sim import Exchange
+from tests.support.recordings import frames_in, lines_of, segments, text_of
+
+# Says after each flush how many frames can be read.
+RECORDER = """
+import sys, time
+from rxfeed import Feed, record
+url, folder, size = sys.argv[1:]
+feed = Feed("BTC-USD", ["matches", "ticker"], url=url)
+recorder = record(folder, flush_seconds=0.02, segment_bytes=int(size))
+feed.pipe(recorder).subscribe()
+feed.connect()
+told = 0
+while True:
+    frames = recorder.stats.frames
+    if frames > told:
+        told = frames
+        print(frames, flush=True)
+    time.sleep(0.001)
+"""
+
+
+def record_and_kill(folder: Path, *, after: int, size: int) -> int:
+    """How many frames had been flushed, for all that is known, when the recorder was killed; *after* at least."""
+    with (
+        Exchange(["BTC-USD"], seed=9, rate=2000) as exchange,
+        subprocess.Popen(
+            [sys.executable, "-c", RECORDER, exchange.url, str(folder), str(size)], stdout=subprocess.PIPE, text=True
+        ) as recorder,
+    ):
+        assert recorder.stdout is not None
+        flushed = 0
+        try:
+            while flushed < after:
+                flushed = int(recorder.stdout.readline())
+        finally:
+            recorder.kill()
+        rest = recorder.stdout.read().split()
+        assert recorder.wait(10) == -signal.SIGKILL
+    return int(rest[-1]) if rest else flushed
+
+
+@pytest.mark.parametrize("size", [10**9, 20_000], ids=["one segment", "several"])
+def test_what_was_flushed_is_there_in_order_and_closed_segments_say_so(tmp_path: Path, size: int) -> None:
+    flushed = record_and_kill(tmp_path, after=1500, size=size)
+    frames = frames_in(tmp_path)
+    assert len(frames) >= flushed >= 1500
+    trades = [frame["trade_id"] for frame in frames if frame["type"] == "match"]
+    assert trades == list(range(trades[0], trades[0] + len(trades)))
+    *closed, last = segments(tmp_path)
+    assert bool(closed) == (size < 10**9)
+    for path in closed:
+        lines = lines_of(path)
+        assert lines[-1]["end"] == {"frames": sum("frame" in line for line in lines)}
+    lines = lines_of(last)
+    assert "rxfeed" in lines[0]
+    # Of several, the last may have been closed just then.
+    assert "end" not in lines[-1] or closed
+
+
+def test_wherever_the_file_is_cut_the_blocks_before_are_there(tmp_path: Path) -> None:
+    record_and_kill(tmp_path, after=500, size=10**9)
+    (path,) = segments(tmp_path)
+    content, text = path.read_bytes(), text_of(path)
+    torn = tmp_path / "torn.jsonl.zst"
+    before = 0
+    for size in range(len(content) - 3000, len(content), 7):
+        torn.write_bytes(content[:size])
+        left = text_of(torn)
+        assert text.startswith(left)
+        assert len(left) >= before
+        before = len(left)
+    assert before < len(text)
+    assert before > len(text) * 0.8
+    torn.write_bytes(content[:-1])
+    assert lines_of(torn) == lines_of(path)[: len(lines_of(torn))]

@@ -1,0 +1,493 @@
+"""`record`: everything that a feed says is in the files, in its place, and nothing that is secret."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reactivex import operators as ops
+from reactivex.subject import Subject
+
+from rxfeed import (
+    ConfigError,
+    ConnectionLost,
+    Credentials,
+    Feed,
+    KeepalivePong,
+    Malformed,
+    Message,
+    Reconnect,
+    RecordedSegment,
+    Recorder,
+    SinkError,
+    matches,
+    record,
+)
+from rxfeed.feed import Gap, Idle
+from rxfeed.recording.events import status_of
+from rxfeed.recording.format import decode_line
+from rxfeed.sim import Exchange, faults
+from tests.support.collect import Collected
+from tests.support.leaks import nothing_left_behind
+from tests.support.recordings import frames_in, lines_of, segments, text_of
+from tests.support.sources import Said, message, tick
+from tests.support.wire import Wire, WireServer, close_frame, frame
+
+KEY = Credentials("the-api-key", "c2VjcmV0L29mL21pbmU+Pg==", "open/sesame")
+
+
+def recorded(source: Any, recorder: Recorder) -> Collected[RecordedSegment]:
+    """What *recorder* emits of *source*, which is played to its end."""
+    got = Collected(source.pipe(recorder))
+    source.serve()
+    got.wait_for_end()
+    return got
+
+
+def eventually(true: Callable[[], Any], timeout: float = 5) -> None:
+    deadline = time.monotonic() + timeout
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.005)
+
+
+# ---- what is recorded
+
+
+def test_a_feed_with_all_that_it_says_in_its_place(tmp_path: Path) -> None:
+    script = [
+        faults.Malformed('{"type":"tick', after=20, connection=1),
+        faults.Drop(2, types={"match"}, after=5, connection=1),
+        faults.Close(1001, "going away", after=150, connection=1),
+    ]
+    said: list[Any] = []
+    products = ["BTC-USD", "ETH-USD"]
+    with Exchange(products, seed=4, rate=500, faults=script) as exchange:
+        feed = Feed(
+            products, ["matches", "ticker"], url=exchange.url, ping_interval=0.05, reconnect=Reconnect(initial=0.05)
+        )
+        for stream in (feed, feed.status, feed.malformed, feed.keepalive):
+            stream.subscribe(said.append, on_error=lambda error: None)
+        recorder = record(tmp_path)
+        got = Collected(feed.pipe(recorder))
+        with feed:
+            eventually(lambda: feed.stats.reconnects == 1 and feed.stats.pongs and feed.stats.messages > 300)
+        got.wait_for_end()
+    assert got.completed
+    (told,) = got.items
+    header, *lines, end = text_of(told.path).splitlines()
+    assert json.loads(header)["about"] == {
+        "url": exchange.url,
+        "channels": ["matches", "ticker"],
+        "products": ["BTC-USD", "ETH-USD"],
+    }
+    assert [_told(item) for item in said if not isinstance(item, Idle)] == [_read(line) for line in lines]
+    assert any(isinstance(item, Gap) for item in said)
+    assert any(isinstance(item, Malformed) for item in said)
+    assert max(item.epoch for item in said if isinstance(item, Message)) > 0
+    stats = recorder.stats
+    assert stats.frames == feed.stats.messages + feed.stats.malformed == json.loads(end)["end"]["frames"]
+    assert (stats.malformed, stats.unwritten, stats.queue, stats.lag, stats.segment) == (1, 0, 0, 0.0, None)
+    assert stats.events == len(lines) - stats.frames
+    assert (stats.bytes, stats.uncompressed) == (told.bytes, told.uncompressed)
+    assert stats.rate > 0
+
+
+def _told(item: Any) -> Any:
+    if isinstance(item, Message):
+        return item.raw, item.received_ns, item.epoch
+    if isinstance(item, Malformed):
+        return item.raw, item.received_ns, item.reason
+    return str(item.round_trip) if isinstance(item, KeepalivePong) else str(item)
+
+
+def _read(text: bytes) -> Any:
+    line = decode_line(text)
+    if line.status:
+        return str(status_of(line))
+    if line.pong is not None:
+        return str(line.pong)
+    return line.raw(), line.ns, line.epoch if line.malformed is None else line.malformed
+
+
+def test_behind_another_operator_the_messages_alone(tmp_path: Path) -> None:
+    trades = [f'{{"type":"match","trade_id":{number},{TRADE}}}' for number in (1, 2)]
+    with Exchange.serving([trades[0], "nonsense", '{"type":"news"}', trades[1]]) as exchange:
+        feed = Feed("A-B", "matches", url=exchange.url)
+        got = Collected(feed.pipe(matches(), record(tmp_path)))
+        with feed:
+            eventually(lambda: feed.stats.messages == 3)
+        got.wait_for_end()
+    header, *lines, end = lines_of(got.items[0].path)
+    assert "about" not in header
+    assert [line["frame"]["trade_id"] for line in lines] == [1, 2]
+    assert end["end"] == {"frames": 2}
+
+
+TRADE = (
+    '"maker_order_id":"m","taker_order_id":"t","side":"sell","size":"1","price":"2","product_id":"A-B","sequence":2,'
+    '"time":"2026-08-25T03:35:57.198335Z"'
+)
+
+
+def test_each_segment_says_what_is_wanted_when_it_begins(tmp_path: Path) -> None:
+    feed = Feed("A-B", "matches", url="ws://me:hidden@127.0.0.1:1/feed?token=hidden")
+    assert feed.about == {"url": "ws://127.0.0.1:1/feed", "channels": ["matches"], "products": ["A-B"]}
+    feed.add("C-D", "ticker")
+    recorder = record(tmp_path)
+    feed.pipe(recorder).subscribe()
+    feed.close()
+    assert recorder.close() == 0
+    (path,) = segments(tmp_path)
+    about = lines_of(path)[0]["about"]
+    assert (about["channels"], about["products"]) == (["matches", "ticker"], ["A-B", "C-D"])
+    assert b"hidden" not in text_of(path)
+
+
+def test_what_is_no_message_ends_it_and_says_what_it_was(tmp_path: Path) -> None:
+    source: Subject[Any] = Subject()
+    got = Collected(source.pipe(record(tmp_path, flush_seconds=0.01)))
+    source.on_next(tick(1))
+    source.on_next(3.5)
+    got.wait_for_end()
+    assert isinstance(got.error, ConfigError)
+    assert str(got.error) == "record: it takes messages, and a float is none"
+    assert not source.observers
+
+
+# ---- when
+
+
+def test_a_line_can_be_read_soon_after_it_came_though_nothing_follows(tmp_path: Path) -> None:
+    source: Subject[Message] = Subject()
+    recorder = record(tmp_path, flush_seconds=0.05)
+    source.pipe(recorder).subscribe()
+    for number in range(3):
+        source.on_next(tick(number, time.time_ns()))
+        eventually(lambda: len(frames_in(tmp_path)) == number + 1)  # noqa: B023
+    assert recorder.stats.segment == segments(tmp_path)[0]
+    assert recorder.close() == 0
+    assert recorder.stats.segment is None
+
+
+def test_many_are_written_before_their_time(tmp_path: Path) -> None:
+    source: Subject[Message] = Subject()
+    recorder = record(tmp_path, flush_seconds=3600)
+    source.pipe(recorder).subscribe()
+    for number in range(600):
+        source.on_next(tick(number, time.time_ns()))
+    eventually(lambda: recorder.stats.frames == 512)
+    assert recorder.stats.queue == 88
+    assert 0 < recorder.stats.lag < 10
+    assert recorder.close() == 0
+    assert [each["sequence"] for each in frames_in(tmp_path)] == list(range(600))
+
+
+def test_a_segment_is_emitted_when_it_is_full(tmp_path: Path) -> None:
+    recorder = record(tmp_path, segment_bytes=1, queue_size=3)
+    got = recorded(Said(tick(number) for number in range(20)), recorder)
+    assert [told.path for told in got.items] == segments(tmp_path)
+    assert sum(told.frames for told in got.items) == recorder.stats.frames == 20
+    assert [told.number for told in got.items] == list(range(1, recorder.stats.segments + 1))
+    assert len({told.session for told in got.items}) == 1
+
+
+def test_a_full_queue_makes_the_source_wait_and_nothing_is_lost(tmp_path: Path) -> None:
+    may_go_on = threading.Event()
+    recorder = record(tmp_path, segment_bytes=1, queue_size=5)
+    source = Said(tick(number, time.time_ns()) for number in range(100))
+
+    def wait(told: RecordedSegment) -> None:  # on the recorder's thread
+        may_go_on.wait(10)
+
+    source.pipe(recorder).subscribe(wait)
+    source.connect()
+    eventually(lambda: recorder.stats.queue == recorder.stats.queue_size == 5)
+    assert not source.wait(0.1)
+    assert recorder.stats.lag >= 0.1
+    may_go_on.set()
+    assert source.wait(10)
+    assert recorder.close() == 0
+    assert [each["sequence"] for each in frames_in(tmp_path)] == list(range(100))
+    assert recorder.stats.waited >= 0.1
+    assert recorder.stats.unwritten == 0
+
+
+# ---- the end
+
+
+def test_it_ends_as_the_source_did_when_all_is_written(tmp_path: Path) -> None:
+    cause = ConnectionLost("gone")
+    got = recorded(Said([tick(1), cause]), record(tmp_path))
+    assert got.error is cause
+    *_, ended, end = lines_of(segments(tmp_path)[0])
+    assert ended["status"] == {"type": "Ended", "cause": {"error": "ConnectionLost", "text": "gone"}}
+    assert end["end"] == {"frames": 1}
+
+
+@pytest.mark.parametrize("way", ["close", "dispose"])
+def test_it_can_be_ended_while_the_source_goes_on(tmp_path: Path, way: str) -> None:
+    source: Subject[Message] = Subject()
+    others = Collected(source)
+    with nothing_left_behind():
+        recorder = record(tmp_path, flush_seconds=3600)
+        subscription = source.pipe(recorder).subscribe()
+        source.on_next(tick(1))
+        if way == "close":
+            assert recorder.close() == 0
+        else:
+            subscription.dispose()
+        source.on_next(tick(2))
+    assert len(others.items) == 2
+    (path,) = segments(tmp_path)
+    assert lines_of(path)[-1]["end"] == {"frames": 1}
+
+
+def test_close_by_a_subscriber_returns_at_once(tmp_path: Path) -> None:
+    recorder = record(tmp_path, segment_bytes=1, flush_seconds=0.01)
+    left: list[int] = []
+    source: Subject[Message] = Subject()
+    got = Collected(source.pipe(recorder, ops.do_action(lambda told: left.append(recorder.close()))))
+    source.on_next(tick(1))
+    got.wait_for_end()
+    assert got.completed
+    assert len(left) == 1
+
+
+def test_a_subscriber_that_raises_does_not_end_the_recording(tmp_path: Path) -> None:
+    def fail(told: RecordedSegment) -> None:
+        raise RuntimeError("no")
+
+    recorder = record(tmp_path, segment_bytes=1, flush_seconds=0.01)
+    source: Subject[Message] = Subject()
+    source.pipe(recorder).subscribe(fail)
+    for number in range(3):
+        source.on_next(tick(number))
+        eventually(lambda: recorder.stats.frames == number + 1)  # noqa: B023
+    assert recorder.close() == 0
+    assert len(frames_in(tmp_path)) == 3
+
+
+def test_one_subscription_at_a_time_and_each_is_a_session(tmp_path: Path) -> None:
+    recorder = record(tmp_path)
+    source: Subject[Message] = Subject()
+    source.pipe(recorder).subscribe()
+    second = Collected(source.pipe(recorder))
+    assert isinstance(second.error, ConfigError)
+    assert "record: this sink is writing already" in str(second.error)
+    source.on_next(tick(1))
+    recorder.close()
+    recorded(Said([tick(2)]), recorder)
+    assert [each["sequence"] for each in frames_in(tmp_path)] == [1, 2]
+    assert len({lines_of(path)[0]["session"] for path in segments(tmp_path)}) == 2
+    assert (recorder.stats.frames, recorder.stats.segments) == (2, 2)
+
+
+def test_what_waits_when_the_process_ends_is_written(tmp_path: Path) -> None:
+    script = f"""
+from reactivex.subject import Subject
+from rxfeed import record
+from tests.support.sources import tick
+source = Subject()
+source.pipe(record({str(tmp_path)!r}, flush_seconds=3600)).subscribe()
+source.on_next(tick(7))
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
+    assert [each["sequence"] for each in frames_in(tmp_path)] == [7]
+    assert lines_of(segments(tmp_path)[0])[-1]["end"] == {"frames": 1}
+
+
+# ---- when the system refuses
+
+
+def test_a_full_disk_ends_it_with_what_was_not_written_and_the_source_goes_on(tmp_path: Path) -> None:
+    source: Subject[Message] = Subject()
+    others = Collected(source)
+    recorder = record(tmp_path, flush_seconds=0.01)
+    got = Collected(source.pipe(recorder))
+    for number in range(10):
+        source.on_next(tick(number))
+    eventually(lambda: recorder.stats.frames == 10)
+    (path,) = segments(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, hard))
+    try:
+        for number in range(10, 100):
+            source.on_next(tick(number))
+        got.wait_for_end()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    error = got.error
+    assert isinstance(error, SinkError)
+    assert str(error) == f"{error.unwritten} items not written: {path}: File too large"
+    assert 0 < error.unwritten <= recorder.stats.unwritten
+    assert isinstance(error.__cause__, SinkError)
+    assert isinstance(error.__cause__.__cause__, OSError)
+    assert source.observers == [source.observers[0]]
+    assert len(others.items) == 100
+    assert [each["sequence"] for each in frames_in(tmp_path)] == list(range(10))
+    assert recorder.close() == recorder.stats.unwritten
+
+
+def test_a_source_that_waits_for_room_is_let_go_when_the_disk_is_full(tmp_path: Path) -> None:
+    recorder = record(tmp_path, queue_size=2)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        got = recorded(Said(tick(number) for number in range(100)), recorder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert isinstance(got.error, SinkError)
+    assert recorder.stats.frames == 0
+
+
+# ---- arguments
+
+
+@pytest.mark.parametrize(
+    ("named", "text"),
+    [
+        ({"segment_bytes": 0}, "segment_bytes: 0 is not a number above 0"),
+        ({"segment_bytes": 1.5}, "segment_bytes: 1.5 is"),
+        ({"segment_seconds": -1}, "segment_seconds: -1 is"),
+        ({"level": 23}, "level: 23 is above 22"),
+        ({"level": True}, "level: True is not"),
+        ({"flush_seconds": "1"}, "flush_seconds: '1' is not"),
+        ({"queue_size": 0}, "queue_size: 0 is not"),
+    ],
+)
+def test_bad_arguments_are_named(tmp_path: Path, named: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(text)):
+        record(tmp_path, **named)
+
+
+def test_a_path_that_is_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    with pytest.raises(ConfigError, match=re.escape(f"path: {path} is a file, and a recording is a folder of them")):
+        record(path)
+
+
+def test_without_zstandard_it_says_what_to_install_and_the_rest_goes_on(tmp_path: Path) -> None:
+    script = f"""
+import sys
+sys.modules["zstandard"] = None
+import rxfeed
+try:
+    rxfeed.record({str(tmp_path)!r})
+except rxfeed.ConfigError as error:
+    print(error)
+"""
+    ran = subprocess.run([sys.executable, "-c", script], check=True, timeout=30, stdout=subprocess.PIPE, text=True)
+    assert ran.stdout == "zstandard is not installed, and recordings need it: pip install 'rxfeed[record]'\n"
+
+
+def test_its_repr_says_where(tmp_path: Path) -> None:
+    assert repr(record(tmp_path)) == f"<Recorder to {tmp_path}>"
+
+
+# ---- secrets
+
+
+def _echo(wire: Wire) -> None:
+    """Say back, in every way there is, what the client said."""
+    wire.shake()
+    said = json.loads(wire.recv_frame()[1])
+    text = json.dumps(said)
+    wire.send(frame(json.dumps({"type": "error", "message": "Failed", "reason": text})))
+    wire.send(frame(json.dumps({"type": "error", "message": text.replace("/", "\\/"), "was": said})))
+    wire.send(frame('{"type":"error","message":"' + "".join(f"\\u{ord(each):04x}" for each in KEY.secret) + '"}'))
+    wire.send(frame(json.dumps({"type": "denied", "your": said})))
+    wire.send(frame(json.dumps({"type": "subscriptions", "channels": [{"name": said["key"]}]})))
+    wire.send(frame(f"no JSON: {text}"))
+    wire.send(frame(json.dumps({"type": "ticker", "sequence": said["passphrase"]}).replace("/", "\\/")))
+    wire.send(frame(f"no text: {said['signature']} ".encode() + b"\xff"))
+    wire.send(frame(json.dumps({"type": "error", "message": "Authentication Failed", "reason": text})))
+    wire.until_gone()
+
+
+def test_what_the_exchange_repeats_of_the_credentials_is_blanked(tmp_path: Path) -> None:
+    signatures: list[str] = []
+
+    def play(wire: Wire) -> None:
+        _echo(wire)
+
+    with WireServer(play) as server:
+        feed = Feed("A-B", "ticker", url=server.url, credentials=KEY)
+        seen = Collected(feed)
+        unreadable = Collected(feed.malformed)
+        recorded(feed, record(tmp_path))
+    for item in (*seen.items, *unreadable.items):
+        signatures += re.findall(r'"signature": "([^"]+)"', item.raw.decode(errors="replace"))
+    assert signatures  # the frames themselves are as they came
+    (path,) = segments(tmp_path)
+    content = text_of(path).decode()
+    for secret in (KEY.key, KEY.secret, KEY.passphrase, *signatures):
+        for text in (secret, secret.replace("/", "\\/"), secret.replace("/", "\\\\/")):
+            assert text not in content
+    lines = lines_of(path)
+    frames = [line for line in lines if "frame" in line or "malformed" in line]
+    assert len(frames) == 9
+    assert all(line["redacted"] for line in frames)
+    assert frames[0]["frame"]["type"] == "error"
+    assert frames[0]["frame"]["reason"].count("[redacted]") == 3
+    assert frames[3]["frame"]["your"]["key"] == "[redacted]"
+    rejected = [line for line in lines if line.get("status", {}).get("type") == "Rejected"]
+    assert len(rejected) == 4
+    assert "[redacted]" in rejected[0]["status"]["reason"]
+    ended = next(line for line in lines if line.get("status", {}).get("type") == "Ended")
+    assert ended["redacted"]
+    assert "Authentication Failed" in ended["status"]["cause"]["text"]
+
+
+def test_a_reason_to_close_may_repeat_them_too(tmp_path: Path) -> None:
+    def play(wire: Wire) -> None:
+        wire.shake()
+        wire.recv_frame()
+        wire.send(close_frame(1008, f"{KEY.key} is {KEY.passphrase}"))
+        wire.until_gone()
+
+    with WireServer(play) as server:
+        recorded(Feed("A-B", "ticker", url=server.url, credentials=KEY, reconnect=False), record(tmp_path))
+    (path,) = segments(tmp_path)
+    assert KEY.passphrase not in text_of(path).decode()
+    closed = [line for line in lines_of(path) if "redacted" in line]
+    assert [line["status"]["type"] for line in closed] == ["Disconnected", "Ended"]
+    assert closed[0]["status"]["cause"]["reason"] == "[redacted] is [redacted]"
+
+
+def test_market_data_is_as_it_came_whatever_it_says(tmp_path: Path) -> None:
+    raw = f'{{"type":"ticker","sequence":1,"product_id":"{KEY.key}","price":"1.50"}}'
+    with Exchange.serving([raw, '{"type":"error","message":"Failed to subscribe"}']) as exchange:
+        feed = Feed("A-B", "ticker", url=exchange.url, credentials=KEY)
+        got = Collected(feed.pipe(record(tmp_path)))
+        with feed:
+            eventually(lambda: feed.stats.messages == 2)
+        got.wait_for_end()
+    held = [line for line in lines_of(segments(tmp_path)[0]) if "frame" in line]
+    assert held[0]["frame"] == json.loads(raw)
+    assert held[1]["frame"] == {"type": "error", "message": "Failed to subscribe"}
+    assert not any("redacted" in line for line in held)
+
+
+def test_behind_another_operator_an_error_keeps_no_words(tmp_path: Path) -> None:
+    source: Subject[Message] = Subject()
+    recorder = record(tmp_path)
+    source.pipe(recorder).subscribe()
+    source.on_next(message(json.dumps({"type": "error", "message": "bad", "code": 4, "said": [KEY.secret]}), 5))
+    recorder.close()
+    assert lines_of(segments(tmp_path)[0])[1] == {
+        "redacted": True,
+        "ns": 5,
+        "epoch": 0,
+        "frame": {"type": "error", "message": "[redacted]", "code": 4, "said": ["[redacted]"]},
+    }

@@ -1,0 +1,29 @@
+"""Recordings as anybody reads them: zstandard and json, nothing of rxfeed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+
+def segments(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.jsonl.zst"))
+
+
+def text_of(path: Path) -> bytes:
+    """All that can be had of a segment, also of one that has no end."""
+    return zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """Its whole lines."""
+    whole, _, _ = text_of(path).rpartition(b"\n")
+    return [json.loads(line) for line in whole.splitlines()]
+
+
+def frames_in(folder: Path) -> list[dict[str, Any]]:
+    """The frames of all segments, in order."""
+    return [line["frame"] for path in segments(folder) for line in lines_of(path) if "frame" in line]
