@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from msgspec.structs import force_setattr
+from reactivex import abc
 
 from rxfeed.core import Continuity
 from rxfeed.feed.outlets import Outlets
@@ -15,34 +17,80 @@ from rxfeed.protocol import Decoder
 class Delivery:
     """Decodes the frames of one connection, says what is missing among them, stamps, counts and hands on.
 
-    *drop_duplicates*: False hands on also what came before; it is counted all the same. All calls come from one thread.
+    *drop_duplicates*: False hands on also what came before; it is counted all the same. *other*, *after*: see `frames`.
+    All calls come from one thread.
     """
 
-    def __init__(self, outlets: Outlets, continuity: Continuity, *, drop_duplicates: bool = True) -> None:
+    def __init__(
+        self,
+        outlets: Outlets,
+        continuity: Continuity,
+        *,
+        drop_duplicates: bool = True,
+        other: Callable[[Any], None] = lambda event: None,
+        after: Mapping[type[Message], Callable[[Any], bool]] | None = None,
+    ) -> None:
         self._outlets = outlets
         self._stats = outlets.stats
         self._hub = outlets.hub
         self._continuity = continuity
         self._checks = continuity.checks
         self._drop_duplicates = drop_duplicates
+        self._other = other
+        self._after = after or {}
         self._decode = Decoder().decode
+        self.heard = False
+        """Something came with the last frames that was more than an answer."""
         self.stopping = False
         """Nothing is handed on any more; any thread may say so."""
         self.lost: set[str | None] = set()
         """Products of which something was missed, for whoever cares to take out; `None`: whose is not known."""
 
-    def frame(self, raw: bytes, received_ns: int) -> Message | None:
-        """Hand on the message that *raw* is, as its numbers say; `None` for one that is malformed or came before."""
-        self._stats.bytes += len(raw)
-        message = self._decode(raw)
-        if type(message) is Malformed:
-            self.unreadable(raw, message.reason, received_ns)
-            return None
-        check = self._checks.get(type(message))
-        if check is not None and not self._fresh(check(message)):
-            return None
-        self._hand_on(message, raw, received_ns, self._continuity.epoch(message.product_id))
-        return message
+    def frames(self, events: Sequence[Any], received_ns: int) -> None:
+        """Hand on the messages that came, frames as they were read, as their numbers say.
+
+        What is no frame goes to *other*, in its place, and messages of some types, when they were handed on, to
+        *after*, which says whether they are signs of life. `heard` tells of those, whatever is raised.
+        """
+        # Every message passes here, so that all is written out: a call would cost a twentieth of what is done for one.
+        hub, stats, types, after = self._hub, self._stats, self._stats.types, self._after
+        decode, checks, epoch = self._decode, self._checks, self._continuity.epoch
+        self.heard, size = False, 0
+        try:
+            for raw in events:
+                if type(raw) is not bytes:
+                    self._other(raw)
+                    if self.stopping:
+                        return
+                    continue
+                size += len(raw)
+                message = decode(raw)
+                if type(message) is Malformed:
+                    self.unreadable(raw, message.reason, received_ns)
+                    if self.stopping:
+                        return
+                    continue
+                kind = type(message)
+                if kind in checks and not self._fresh(checks[kind](message)):
+                    if self.stopping:
+                        return
+                    continue
+                types[kind] = types.get(kind, 0) + 1
+                product_id = message.product_id
+                observers = hub.routes.get((kind, product_id))
+                if observers is None:
+                    observers = hub.route(kind, product_id)
+                if observers:  # most pipelines want few of the types: the others cost little more than their decoding
+                    force_setattr(message, "_origin", Origin(raw, received_ns, epoch(product_id)))
+                    hub.deliver(observers, message)
+                if kind in after:
+                    self.heard |= after[kind](message)
+                else:
+                    self.heard = True
+                if self.stopping:
+                    return
+        finally:
+            stats.bytes += size
 
     def checked(self, message: Message) -> bool:
         """True for a message to hand on, as its numbers say; the gap that they show is said."""
@@ -52,14 +100,21 @@ class Delivery:
     def recorded(self, message: Message, raw: bytes, received_ns: int, epoch: int) -> None:
         """Hand on *message*, which *raw* is, with the *epoch* that was found when it was recorded."""
         self._stats.bytes += len(raw)
-        self._hand_on(message, raw, received_ns, epoch)
+        observers = self._counted(message)
+        if observers:
+            force_setattr(message, "_origin", Origin(raw, received_ns, epoch))
+            self._hub.deliver(observers, message)
 
     def given(self, message: Message) -> None:
         """Hand on a *message* that has its origin."""
-        kind = type(message)
-        self.passed_over({kind: 1}, 0)
-        hub = self._hub
-        hub.deliver(hub.routes.get((kind, message.product_id)) or hub.route(kind, message.product_id), message)
+        self._hub.deliver(self._counted(message), message)
+
+    def _counted(self, message: Message) -> tuple[abc.ObserverBase[Message], ...]:
+        """Those who want *message*, which is counted."""
+        kind, types, hub = type(message), self._stats.types, self._hub
+        types[kind] = types.get(kind, 0) + 1
+        observers = hub.routes.get((kind, message.product_id))
+        return hub.route(kind, message.product_id) if observers is None else observers
 
     def passed_over(self, kinds: Mapping[type[Message], int], size: int) -> None:
         """Count messages of these *kinds*, of *size* bytes together, which nobody wants and so nobody has to decode."""
@@ -73,24 +128,6 @@ class Delivery:
         self._continuity.interrupted()
         self.lost.add(None)
         self._outlets.unreadable(Malformed(raw, reason, received_ns))
-
-    def _hand_on(self, message: Message, raw: bytes, received_ns: int, epoch: int) -> None:
-        # Every message passes here: written out, since each call would cost a twentieth of all that is done.
-        key = (type(message), message.product_id)
-        types = self._stats.types
-        types[key[0]] = types.get(key[0], 0) + 1
-        hub = self._hub
-        observers = hub.routes.get(key)
-        if observers is None:
-            observers = hub.route(*key)
-        if not observers:  # most pipelines want few of the types: the others cost no more than their decoding
-            return
-        force_setattr(message, "_origin", Origin(raw, received_ns, epoch))
-        for observer in observers:
-            try:
-                observer.on_next(message)
-            except Exception as error:
-                hub.cut(observer, error)
 
     def _fresh(self, fresh: bool) -> bool:
         """True for a message to hand on; the gap that it shows is said before it."""

@@ -21,7 +21,6 @@ from rxfeed.transport import Closed, Connection, Oversized, Pong, Received
 _AT_ONCE = 64
 # What comes within so many seconds after we were busy may have been waiting.
 _SHORT = 0.001
-_ANSWERS = (Subscriptions, ErrorMessage)
 
 
 class Session:
@@ -42,7 +41,13 @@ class Session:
         self._continuity = continuity
         self._outlets = outlets
         self._clock = clock
-        self._delivery = Delivery(outlets, continuity, drop_duplicates=settings.drop_duplicates)
+        self._delivery = Delivery(
+            outlets,
+            continuity,
+            drop_duplicates=settings.drop_duplicates,
+            other=self._control,
+            after={Heartbeat: self._beat, Subscriptions: self._subscribed, ErrorMessage: self._rejected},
+        )
         self.heard = False
         """A message came that was more than an answer: the connection is good."""
 
@@ -120,41 +125,32 @@ class Session:
         return after
 
     def _deliver(self, events: Sequence[Received], now: float) -> None:
-        delivery, received_ns = self._delivery, self._connection.received_ns
-        hand_on = delivery.frame
-        heard = False
         try:
-            for event in events:
-                if isinstance(event, bytes):
-                    message = hand_on(event, received_ns)
-                    if isinstance(message, _ANSWERS):
-                        self._answer(message)
-                    else:
-                        heard = heard or message is not None
-                        if type(message) is Heartbeat:
-                            self._duties.beat(message, now)
-                else:
-                    self._control(event, now)
-                if delivery.stopping:
-                    return
+            self._delivery.frames(events, self._connection.received_ns)
         finally:  # a close frame after it does not make a good message undone
-            if heard:
+            if self._delivery.heard:
                 self.heard = True
                 self._duties.heard(now)
 
-    def _control(self, event: Oversized | Pong | Closed, now: float) -> None:
+    def _beat(self, heartbeat: Heartbeat) -> bool:
+        self._duties.beat(heartbeat, self._read_at)
+        return True
+
+    def _control(self, event: Oversized | Pong | Closed) -> None:
         if isinstance(event, Closed):
             raise event.error()
         if isinstance(event, Oversized):
             reason = f"over max_size: a message of {event.size:,} bytes was passed over"
             self._delivery.unreadable(b"", reason, self._connection.received_ns)
             return
-        self._duties.pong(event.payload, now)
+        self._duties.pong(event.payload, self._read_at)
 
-    def _answer(self, message: Subscriptions | ErrorMessage) -> None:
-        if isinstance(message, Subscriptions):
-            self._outlets.report(Subscribed(channels=message.channels, missing=self._wanted.missing(message)))
-        else:
-            self._outlets.report(Rejected(message=message.message, reason=message.reason))
-            if self._settings.credentials is not None and "authenticat" in message.message.lower():
-                raise AuthenticationFailed(f"{message.message}: {message.reason}")
+    def _subscribed(self, answer: Subscriptions) -> bool:
+        self._outlets.report(Subscribed(channels=answer.channels, missing=self._wanted.missing(answer)))
+        return False
+
+    def _rejected(self, answer: ErrorMessage) -> bool:
+        self._outlets.report(Rejected(message=answer.message, reason=answer.reason))
+        if self._settings.credentials is not None and "authenticat" in answer.message.lower():
+            raise AuthenticationFailed(f"{answer.message}: {answer.reason}")
+        return False
