@@ -42,8 +42,11 @@ class Blaster:
         return f"ws://127.0.0.1:{self.port}/?count={count}&rate={rate}&burst={burst}"
 
     def sent(self) -> array[int]:
-        """When each message of the paced run that has ended was sent, in nanoseconds of the monotonic clock."""
-        return self._array()
+        """When each message of the paced run that has ended was sent, in nanoseconds of the monotonic clock.
+
+        Nothing where nobody came for them.
+        """
+        return self._array() if self._pipe.poll(_LEAVE + 5) else array("q")
 
     def size(self, count: int) -> int:
         """The bytes of the first *count* frames, prepared ones."""
@@ -112,10 +115,10 @@ def _serve(payloads: list[bytes], prepared: int, pipe: Connection) -> None:
                 times: array[int] | None = None
                 with suppress(OSError, StopIteration):
                     plan = _greet(sock)
-                    guest = _Guest(sock)
+                    guest = Guest(sock)
                     if plan.get("rate"):
                         times = array("q", bytes(8 * plan["count"]))
-                        _pace(guest, tape, plan["count"], plan["rate"], plan.get("burst", 1), times)
+                        pace(guest, tape, plan["count"], plan["rate"], plan.get("burst", 1), times)
                     else:
                         for chunk in tape.chunks(plan["count"]):
                             guest.listen(0)
@@ -136,7 +139,7 @@ def _greet(sock: socket.socket) -> dict[str, int]:
     return {name: int(value) for name, value in parse_qsl(query)}
 
 
-class _Guest:
+class Guest:
     """The client at the other end: its pings are answered, its leave is taken."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -173,7 +176,7 @@ class _Guest:
             return 0
 
 
-def _pace(guest: _Guest, tape: Tape, count: int, rate: int, burst: int, times: array[int]) -> None:
+def pace(guest: Guest, tape: Tape, count: int, rate: int, burst: int, times: array[int]) -> None:
     ends, blob, now = tape.ends, tape.blob, time.monotonic_ns
     guest.sock.setblocking(False)
     step = 1_000_000_000 * burst // rate
