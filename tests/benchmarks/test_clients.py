@@ -80,7 +80,7 @@ def test_a_run_that_is_not_over_in_time_is_too_slow(server: Blaster) -> None:
     job: dict[str, Any] = {"url": server.url(3000, 10), "count": 3000}
     with pytest.raises(TooSlow, match="not done after 2 s"):
         Cast().run(CLIENTS["bare"], job, 2)
-    assert len(server.sent()) == 3000
+    assert 0 < len(server.sent()) < 3000
 
 
 def test_a_run_that_breaks_says_how() -> None:

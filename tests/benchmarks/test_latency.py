@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.latency import SHARES, keeps_up, percentiles
+from benchmarks.latency import SHARES, keeps_up, pace_kept, percentiles
 
 
 def test_percentiles_are_latencies_that_occurred() -> None:
@@ -37,3 +37,10 @@ def test_so_many_are_not_above_a_percentile(latencies: list[int]) -> None:
 )
 def test_who_is_late_at_the_end_does_not_keep_up(latencies: list[float], kept: bool) -> None:
     assert keeps_up(latencies) is kept
+
+
+def test_a_server_that_is_slower_than_asked_is_the_limit() -> None:
+    assert pace_kept([at * 1_000_000 for at in range(1000)], 1000)
+    assert pace_kept([at * 1_040_000 for at in range(1000)], 1000)
+    assert not pace_kept([at * 1_100_000 for at in range(1000)], 1000)
+    assert pace_kept([0] * 50, 1000)  # one burst
