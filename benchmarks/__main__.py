@@ -1,8 +1,8 @@
 """rxfeed's feed against the clients that people use, on the same frames, in one run: a table, verdicts, a picture.
 
-The others get virtual environments of their own in .bench/, made at the first run. Latencies count from when the server
-let a message go by the clock, whether or not the client had taken those before it. The whole takes a quarter of an hour
-on two cores; close what else is running.
+It runs on Linux, with the `test` extra; the others get virtual environments of their own in .bench/, made at the first
+run. Latencies count from when the server let a message go by the clock, whether or not the client had taken those
+before it. The whole takes a quarter of an hour on two cores; close what else is running.
 
 What is saved by default is the whole of it: with --quick or --only the results and the picture go to .bench/.
 """

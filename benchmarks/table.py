@@ -19,8 +19,8 @@ BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 def markdown(results: dict[str, Any]) -> str:
     """Tables of what was measured, and the verdicts."""
     parts = [_about(results)]
-    if "speed" in results:
-        parts.append(_speed(results))
+    if "speed" in results or "latency" in results:
+        parts.append(_clients(results))
     if "load" in results:
         parts.append(_load(results["load"]))
     parts.append("\n".join(f"- {verdict}" for verdict in verdicts(results)))
@@ -45,29 +45,32 @@ def _about(results: dict[str, Any]) -> str:
     )
 
 
-def _speed(results: dict[str, Any]) -> str:
-    rows, latency = results["speed"], results.get("latency", {})
-    base = rows.get("pipeline", {}).get("rate")
-    head = ["client", "messages/s", "rxfeed's pipeline is", "CPU s a million", "peak MB"]
+def _clients(results: dict[str, Any]) -> str:
+    speed, latency = results.get("speed", {}), results.get("latency", {})
+    head = ["client"]
+    if speed:
+        head += ["messages/s", "rxfeed's pipeline is", "CPU s a million", "peak MB"]
     if latency:
         head += [f"ms at {rate:,}/s: p50, p99, p99.9" for rate in RATES]
     lines: list[list[str]] = []
-    for name, row in rows.items():
+    for name in speed or latency:
+        row = speed.get(name, {"label": name})
         if "missing" in row:
             lines.append([row["label"], f"missing: {row['missing']}", *[""] * (len(head) - 2)])
             continue
-        limit = " (the server is the limit)" if server_is_the_limit(row["rate"], results["server"]) else ""
-        line = [
-            row["label"],
-            f"{row['rate']:,.0f}{limit}",
-            f"{base / row['rate']:.2g} x" if base else "",
-            f"{row['cpu']:.2f}",
-            f"{row['peak'] / 2**20:.0f}",
-        ]
+        line = [row["label"]]
+        if speed:
+            line += _figures(row, speed.get("pipeline", {}).get("rate"), results["server"])
         if latency:
             line += [_cell(latency.get(name, {}).get(str(rate))) for rate in RATES]
         lines.append(line)
     return _table(head, lines)
+
+
+def _figures(row: dict[str, Any], base: float | None, server: float) -> list[str]:
+    limit = " (the server is the limit)" if server_is_the_limit(row["rate"], server) else ""
+    ratio = f"{base / row['rate']:.2g} x" if base else ""
+    return [f"{row['rate']:,.0f}{limit}", ratio, f"{row['cpu']:.2f}", f"{row['peak'] / 2**20:.0f}"]
 
 
 def _cell(found: dict[str, Any] | None) -> str:

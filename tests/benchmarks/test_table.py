@@ -46,6 +46,11 @@ def test_part_of_it_makes_part_of_the_tables() -> None:
     assert markdown(found).endswith("- met: ten pipelines, the CPU of one: 1.5 x, at most 2 x")
 
 
+def test_latencies_alone_have_a_table_too() -> None:
+    found = {key: value for key, value in results().items() if key != "speed"}
+    assert "| websocket | 0.10, 1.00, 2.00 | 0.10, 0.50, 2.00 | cannot keep up |" in markdown(found).splitlines()
+
+
 def test_the_command_writes_between_the_markers_and_nowhere_else(tmp_path: Path) -> None:
     saved, readme = tmp_path / "results.json", tmp_path / "README.md"
     saved.write_text(json.dumps(results()))
