@@ -1,109 +1,107 @@
-"""`python -m benchmarks`: messages a second through each stage, from a real socket, and the ratios between them."""
+"""rxfeed's feed against the clients that people use, on the same frames, in one run: a table, verdicts, a picture.
+
+It runs on Linux, with the `test` extra; the others get virtual environments of their own in .bench/, made at the first
+run. Latencies count from when the server let a message go by the clock, whether or not the client had taken those
+before it. The whole takes a quarter of an hour on two cores; close what else is running.
+
+What is saved by default is the whole of it: with --quick or --only the results and the picture go to .bench/.
+"""
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import json
+import os
+import platform
+import tempfile
 import time
-from collections.abc import Callable
-
-import websocket
-from reactivex import operators as ops
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from benchmarks.blaster import blaster
-from benchmarks.frames import load
-from rxfeed import Feed, Match, Message, window_volume
-from rxfeed.compat import WebsocketClient
-from rxfeed.protocol import Decoder
+from benchmarks.clients import CLIENTS, Cast
+from benchmarks.environments import FOLDER
+from benchmarks.frames import one_round
+from benchmarks.goals import server_is_the_limit
+from benchmarks.measure import Bench, Settings
+from benchmarks.plot import PICTURE, draw
+from benchmarks.table import RESULTS, markdown
 
-Runner = Callable[[str, int], None]
-
-
-def plain_loop(url: str, count: int) -> None:
-    """websocket-client's own recv and a typed decode, no pipeline."""
-    client = websocket.create_connection(url, skip_utf8_validation=True)
-    client.send("{}")
-    decode = Decoder().decode
-    for _ in range(count):
-        decode(client.recv_data()[1])
-    client.close(timeout=0)
+PARTS = ("speed", "latency", "load", "pipelines", "memory")
+QUICK = Settings(messages=100_000, runs=1, seconds=2, memory=1_500_000)
+FULL_MEMORY = 10_000_000
 
 
-def _feed(url: str) -> Feed:
-    # The frames are repeated, and each repetition would be taken for what it is.
-    return Feed("A-B", "ticker", url=url, drop_duplicates=False)
+def measure(settings: Settings, names: Sequence[str], parts: Sequence[str], cast: Cast) -> dict[str, Any]:
+    """The results of *parts*, of the clients *names*."""
+    source, payloads = one_round()
+    results: dict[str, Any] = {
+        "when": time.strftime("%Y-%m-%d", time.gmtime()),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "source": source,
+        "settings": settings._asdict(),
+    }
+    for name in names:
+        if reason := cast.missing(CLIENTS[name]):
+            print(f"missing: {cast.label(CLIENTS[name])}: {reason}")
+    print(f"frames of {source}", flush=True)
+    with tempfile.TemporaryDirectory() as folder, blaster(payloads, settings.prepared) as server:
+        bench = Bench(cast, server, payloads, settings, Path(folder))
+        todo: dict[str, Callable[[], Any]] = {
+            "speed": lambda: bench.speed(names),
+            "latency": lambda: bench.latency(names),
+            "load": lambda: bench.load(names),
+            "pipelines": bench.pipelines,
+            "memory": bench.memory,
+        }
+        results["server"] = bench.drained()
+        for part in parts:
+            began = time.monotonic()
+            results[part] = todo[part]()
+            print(f"{part}: {time.monotonic() - began:.0f} s", flush=True)
+    return results
 
 
-def _until(feed: Feed, count: int) -> None:
-    # One subscriber more than the pipeline, to know when it is over.
-    def last(message: Message) -> None:
-        nonlocal count
-        count -= 1
-        if not count:
-            feed.close()
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="two or three minutes: one short run of each")
+    parser.add_argument("--full", action="store_true", help=f"memory over {FULL_MEMORY:,} messages")
+    parser.add_argument("--memory", type=int, metavar="N", help="memory over so many messages")
+    parser.add_argument("--runs", type=int, metavar="N", help="of each, alternating")
+    chosen = {"action": "append", "default": [], "metavar": "NAME"}
+    known = f"a client ({', '.join(CLIENTS)}) or a part ({', '.join(PARTS)})"
+    parser.add_argument("--only", choices=[*CLIENTS, *PARTS], help=f"{known}; may be repeated", **chosen)
+    parser.add_argument("--json", type=Path, help="where the results go (default benchmarks/results.json)")
+    parser.add_argument("--plot", type=Path, help="where the picture goes (default docs/benchmarks.png)")
+    options = parser.parse_args(arguments)
 
-    feed.subscribe(last)
-    feed.serve()
+    settings = QUICK if options.quick else Settings()
+    if options.full or options.memory:
+        settings = settings._replace(memory=options.memory or FULL_MEMORY)
+    if options.runs:
+        settings = settings._replace(runs=options.runs)
+    names = [name for name in CLIENTS if name in options.only] or list(CLIENTS)
+    parts = [part for part in PARTS if part in options.only] or list(PARTS)
+    results = measure(settings, names, parts, Cast())
 
-
-def feed_alone(url: str, count: int) -> None:
-    """Feed to one subscriber."""
-    _until(_feed(url), count)
-
-
-def feed_window(url: str, count: int) -> None:
-    """Feed, and `window_volume(60)` beside it."""
-    feed = _feed(url)
-    feed.pipe(window_volume(60)).subscribe()
-    _until(feed, count)
-
-
-def feed_filter_window(url: str, count: int) -> None:
-    """Feed, and a stock filter before `window_volume(60)` beside it."""
-    feed = _feed(url)
-    feed.pipe(ops.filter(lambda m: isinstance(m, Match)), window_volume(60)).subscribe()
-    _until(feed, count)
-
-
-def classic(url: str, count: int) -> None:
-    """The compatibility client's `on_message(dict)`."""
-
-    class Counting(WebsocketClient):
-        left = count
-
-        def on_message(self, msg: dict[str, object]) -> None:
-            self.left -= 1
-            if not self.left:
-                self.close()
-
-    client = Counting(url=url, channels=["ticker"], should_print=False)
-    client.start()
-    assert client.thread is not None
-    client.thread.join()
-
-
-RUNNERS: list[Runner] = [plain_loop, feed_alone, feed_window, feed_filter_window, classic]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--messages", type=int, default=200_000, help="per run (default %(default)s)")
-    parser.add_argument("--runs", type=int, default=5, help="of each, alternating (default %(default)s)")
-    arguments = parser.parse_args()
-    source, payloads = load(arguments.messages)
-    print(f"{arguments.messages:,} frames of {source}, medians of {arguments.runs} alternating runs")
-    rates: dict[Runner, list[float]] = {runner: [] for runner in RUNNERS}
-    with blaster(payloads) as url:
-        for _ in range(arguments.runs):
-            for runner in RUNNERS:
-                started = time.perf_counter()
-                runner(url, len(payloads))
-                rates[runner].append(len(payloads) / (time.perf_counter() - started))
-    base = statistics.median(rates[plain_loop])
-    print(f"{'messages/s':>12}  {'ratio':>6}")
-    for runner in RUNNERS:
-        rate = statistics.median(rates[runner])
-        print(f"{rate:>12,.0f}  {rate / base:>6.2f}  {runner.__doc__}")
+    print(f"\n{markdown(results)}")
+    for row in results.get("speed", {}).values():
+        if "rate" in row and server_is_the_limit(row["rate"], results["server"]):
+            print(f"the server is the limit for {row['label']}")
+    partial = options.quick or options.only
+    where = options.json or (FOLDER / "results.json" if partial else RESULTS)
+    picture = options.plot or (FOLDER / "benchmarks.png" if partial else PICTURE)
+    where.parent.mkdir(parents=True, exist_ok=True)
+    where.write_text(json.dumps(results, indent=1) + "\n")
+    drawn = f", {picture}" if {"speed", "latency", "load"} & results.keys() else ""
+    if drawn:
+        draw(results, picture)
+    print(f"\nsaved {where}{drawn}")
 
 
 if __name__ == "__main__":

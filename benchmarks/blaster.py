@@ -42,8 +42,11 @@ class Blaster:
         return f"ws://127.0.0.1:{self.port}/?count={count}&rate={rate}&burst={burst}"
 
     def sent(self) -> array[int]:
-        """When each message of the paced run that has ended was sent, in nanoseconds of the monotonic clock."""
-        return self._array()
+        """When each message of the paced run that has ended was sent, in nanoseconds of the monotonic clock.
+
+        Only those that were sent, where the client left early; none where nobody came for them.
+        """
+        return self._array() if self._pipe.poll(_LEAVE + 5) else array("q")
 
     def size(self, count: int) -> int:
         """The bytes of the first *count* frames, prepared ones."""
@@ -111,46 +114,49 @@ def _serve(payloads: list[bytes], prepared: int, pipe: Connection) -> None:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 times: array[int] | None = None
                 with suppress(OSError, StopIteration):
-                    plan = _greet(sock)
-                    guest = _Guest(sock)
-                    if plan.get("rate"):
-                        times = array("q", bytes(8 * plan["count"]))
-                        _pace(guest, tape, plan["count"], plan["rate"], plan.get("burst", 1), times)
+                    guest = Guest(sock)
+                    count, rate = guest.plan["count"], guest.plan["rate"]
+                    if rate:
+                        times = array("q", bytes(8 * count))
+                        pace(guest, tape, count, rate, guest.plan["burst"], times)
                     else:
-                        for chunk in tape.chunks(plan["count"]):
+                        for chunk in tape.chunks(count):
                             guest.listen(0)
                             guest.answer()
                             sock.sendall(chunk)
                     guest.see_off()
                 if times is not None:
-                    pipe.send_bytes(times.tobytes())
+                    pipe.send_bytes(array("q", filter(None, times)).tobytes())
 
 
-def _greet(sock: socket.socket) -> dict[str, int]:
-    request = b""
-    while not request.endswith(b"\r\n\r\n"):
-        request += sock.recv(4096)
-    sock.sendall(accept(request))
-    sock.recv(4096)  # the subscription
-    query = request.split(b" ", 2)[1].partition(b"?")[2].decode()
-    return {name: int(value) for name, value in parse_qsl(query)}
-
-
-class _Guest:
-    """The client at the other end: its pings are answered, its leave is taken."""
+class Guest:
+    """The client at the other end: it is let in, its pings are answered, its leave is taken."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self._inbox = Inbox()
         self._pong = b""
+        request = b""
+        while not request.endswith(b"\r\n\r\n"):
+            request += self._heard()
+        sock.sendall(accept(request))
+        query = request.split(b" ", 2)[1].partition(b"?")[2].decode()
+        self.plan = {name: int(value) for name, value in parse_qsl(query)}
+        # The subscription, and what comes with it.
+        self._pong = self._inbox.feed(self._heard())
+
+    def _heard(self) -> bytes:
+        data = self.sock.recv(1 << 16)
+        if not data:
+            raise ConnectionResetError
+        return data
 
     def listen(self, seconds: float, *, until_writable: bool = False) -> None:
         """Wait so long, or until the client says something; raises `OSError` once it has gone."""
         readable, _, _ = select.select([self.sock], [self.sock] if until_writable else [], [], max(0.0, seconds))
         if readable:
-            data = self.sock.recv(1 << 16)
-            self._pong = self._inbox.feed(data) or self._pong
-            if not data or self._inbox.closed:
+            self._pong = self._inbox.feed(self._heard()) or self._pong
+            if self._inbox.closed:
                 raise ConnectionResetError
 
     def answer(self) -> None:
@@ -173,7 +179,7 @@ class _Guest:
             return 0
 
 
-def _pace(guest: _Guest, tape: Tape, count: int, rate: int, burst: int, times: array[int]) -> None:
+def pace(guest: Guest, tape: Tape, count: int, rate: int, burst: int, times: array[int]) -> None:
     ends, blob, now = tape.ends, tape.blob, time.monotonic_ns
     guest.sock.setblocking(False)
     step = 1_000_000_000 * burst // rate
@@ -184,12 +190,11 @@ def _pace(guest: _Guest, tape: Tape, count: int, rate: int, burst: int, times: a
         guest.listen((due - now()) / 1e9, until_writable=backlog)
         if backlog:
             position += guest.offer(blob[position : ends[released]])
-        moment = now()
-        until = min(count, ((moment - start) // step + 1) * burst)
+        until = min(count, ((now() - start) // step + 1) * burst)
         # A packet of its own for each message, or one for the burst.
         for first in range(released, until, burst):
             released = min(first + burst, until)
-            times[first:released] = array("q", [moment]) * (released - first)
+            times[first:released] = array("q", [now()]) * (released - first)
             if position == ends[first]:
                 position += guest.offer(blob[position : ends[released]])
         if position == ends[released]:

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import chain, islice
@@ -25,7 +25,9 @@ _MADE_OF = [f"{base}-USD" for base in ("BTC", "ETH", "ADA", "DOGE", "DOT", "LINK
 RECORDING = Path(__file__).parents[2] / "shared" / "data" / "coinbase-exchange-2021-04-17.jsonl.gz"
 _ONCE = ("subscriptions", "snapshot", "last_match")
 _PRODUCT = re.compile(rb'"product_id":\s*"([^"]*)"')
-_MOVING = re.compile(rb'(?<="time":")\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d|(?<="sequence":)\d+|(?<="trade_id":)\d+')
+_MOVING = re.compile(
+    rb'(?<="time":")(?P<time>[\d-]{10}T[\d:]{8})|(?<="sequence":)(?P<sequence>\d+)|(?<="trade_id":)(?P<trade_id>\d+)'
+)
 
 
 def load(count: int) -> tuple[str, list[bytes]]:
@@ -85,36 +87,34 @@ def rounds(payloads: Sequence[bytes]) -> Iterator[list[bytes]]:
         again += 1
 
 
-def _template(payload: bytes, spans: dict[tuple[bytes, int], int]) -> tuple[bytes, list[tuple[bytes | int, int]]]:
+def _template(payload: bytes, spans: Mapping[tuple[bytes, str], int]) -> tuple[bytes, list[tuple[bytes | int, int]]]:
     """A pattern for `%`, and what goes into it: a time, or a number and what it rises by each round."""
     moving: list[tuple[bytes | int, int]] = []
     product, pattern, position = _product(payload), b"", 0
     for match in _MOVING.finditer(payload):
         pattern += payload[position : match.start()].replace(b"%", b"%%")
-        position, value = match.end(), match[0]
-        if b"T" in value:
-            pattern, item = pattern + b"%b", (value, 0)
-        else:
-            pattern, item = pattern + b"%d", (int(value), spans[product, _kind(match)])
-        moving.append(item)
+        position, kind = match.end(), str(match.lastgroup)
+        pattern += b"%b" if kind == "time" else b"%d"
+        moving.append((match[0], 0) if kind == "time" else (int(match[0]), spans[product, kind]))
     return pattern + payload[position:].replace(b"%", b"%%"), moving
 
 
-def _spans(payloads: Sequence[bytes]) -> tuple[dict[tuple[bytes, int], int], int]:
+def _spans(payloads: Sequence[bytes]) -> tuple[dict[tuple[bytes, str], int], int]:
     """What a round's numbers cover, by product and kind, and its seconds."""
-    ranges: dict[tuple[bytes, int], tuple[int, int]] = {}
+    numbers: dict[tuple[bytes, str], list[int]] = {}
     times: list[datetime] = []
+    traded = {_product(payload) for payload in payloads if _is_trade(payload)}
     for payload in payloads:
         product = _product(payload)
         for match in _MOVING.finditer(payload):
-            if b"T" in match[0]:
+            kind = str(match.lastgroup)
+            if kind == "time":
                 times.append(datetime.fromisoformat(match[0].decode()))
-                continue
-            key, number = (product, _kind(match)), int(match[0])
-            low, high = ranges.get(key, (number, number))
-            ranges[key] = min(low, number), max(high, number)
+            # The first ticker names the trade before the round's first.
+            elif kind == "sequence" or _is_trade(payload) or product not in traded:
+                numbers.setdefault((product, kind), []).append(int(match[0]))
     seconds = math.ceil((max(times) - min(times)).total_seconds()) + 1 if times else 0
-    return {key: high - low + 1 for key, (low, high) in ranges.items()}, seconds
+    return {key: max(each) - min(each) + 1 for key, each in numbers.items()}, seconds
 
 
 def _product(payload: bytes) -> bytes:
@@ -122,9 +122,8 @@ def _product(payload: bytes) -> bytes:
     return found[1] if found else b""
 
 
-def _kind(match: re.Match[bytes]) -> int:
-    # sequence and trade_id: the number's name ends where the number begins
-    return match.string[match.start() - 4]
+def _is_trade(payload: bytes) -> bool:
+    return b'"type":"match"' in payload
 
 
 def _source() -> tuple[str, list[bytes]]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import ccxt.pro  # pyright: ignore[reportMissingImports]  # in this client's own environment
-import orjson  # pyright: ignore[reportMissingImports]  # what ccxt decodes with where it is, as it is here
-
 from benchmarks.peers.harness import Job, Meter, run
+
+# Only there in this client's own environment; ccxt decodes with orjson where it is.
+ccxt: Any = import_module("ccxt.pro")
+orjson: Any = import_module("orjson")
 
 
 def handler(job: Job, meter: Meter) -> None:
     """Each frame decoded and handed to `handle_message`, with the books' snapshots before them."""
-    exchange = ccxt.pro.coinbaseexchange()
+    exchange = ccxt.coinbaseexchange()
     client = SimpleNamespace(url=job.url, subscriptions={}, resolve=lambda result, message_hash: result)
     snapshots = [orjson.loads(line) for line in _lines(job.more["snapshots"])]
     exchange.set_markets([_market(exchange, snapshot["product_id"]) for snapshot in snapshots])

@@ -27,19 +27,11 @@ def websocket_client(job: Job, meter: Meter) -> None:
 
 def bare_loop(job: Job, meter: Meter) -> None:
     """Large socket reads, frames cut from the buffer, a typed decode."""
-    _bare(job, meter, 1 << 18)
-
-
-def bare_loop_64k(job: Job, meter: Meter) -> None:
-    """The same, reading no more at once than malloc serves without a system call."""
-    _bare(job, meter, 1 << 16)
-
-
-def _bare(job: Job, meter: Meter, size: int) -> None:
     sock = _opened(job)
     decode, rest, over = Decoder().decode, b"", False
     while not over:
-        payloads, rest = cut(rest + sock.recv(size))
+        # Larger reads are slower: where the heap happens to be laid out so, malloc maps and unmaps memory for each.
+        payloads, rest = cut(rest + sock.recv(1 << 16))
         for payload in payloads:
             decode(payload)
             over = meter.tick()
@@ -68,4 +60,4 @@ def _opened(job: Job) -> socket.socket:
 
 
 if __name__ == "__main__":
-    run(websocket_client, bare_loop, bare_loop_64k, drain)
+    run(websocket_client, bare_loop, drain)

@@ -1,0 +1,95 @@
+"""Who is measured, and the process that each run is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.environments import ENVIRONMENTS, Missing, Ready, prepare
+
+ROOT = Path(__file__).parents[1]
+
+
+class Client(NamedTuple):
+    """A function of a module of `benchmarks.peers`, in the *environment* of that name, or in ours."""
+
+    label: str
+    module: str
+    function: str
+    environment: str | None = None
+    slow: bool = False  # gets a tenth of the messages where the speed is measured
+    socket: bool = True
+
+
+CLIENTS: dict[str, Client] = {
+    "pipeline": Client("rxfeed: Feed, `filter`, `window_volume(60)`", "ours", "feed_filter_window"),
+    "feed": Client("rxfeed: Feed to a subscriber", "ours", "feed_alone"),
+    "compat": Client("rxfeed.compat: `on_message(dict)`", "ours", "classic"),
+    "cbpro": Client("{}: `on_message(dict)`", "cbpro", "on_message", "cbpro", slow=True),
+    "ccxt": Client("{}: handler alone, no socket", "ccxt", "handler", "ccxt", slow=True, socket=False),
+    "advanced": Client("{} and `json.loads`", "advanced", "on_message", "advanced"),
+    "websocket": Client("websocket-client, plain loop, typed decode", "plain", "websocket_client"),
+    "bare": Client("bare loop: large reads, cut, typed decode", "plain", "bare_loop"),
+    "picows": Client("{} (C) and msgspec to dict", "picows", "to_dict", "picows"),
+}
+# With a minute's volume and a price crossing; the bare loop only receives, cuts and decodes.
+AT_WORK: dict[str, Client] = {
+    "feed": Client("rxfeed: Feed, window and crossing", "ours", "feed_window_crossing"),
+    "cbpro": Client("{}: the same by hand in `on_message`", "cbpro", "window_crossing", "cbpro"),
+    "bare": Client("bare loop: recv, cut, typed decode, nothing else", "plain", "bare_loop"),
+}
+
+
+class Failed(Exception):
+    """A run has no result, and why."""
+
+
+class TooSlow(Failed):
+    """A run was not over when its time was."""
+
+
+class Cast:
+    """The clients that can be had here, and why the others cannot; environments are made when they are first wanted."""
+
+    def __init__(self) -> None:
+        self._environments: dict[str, Ready | Missing] = {}
+
+    def label(self, client: Client) -> str:
+        """Its name, as far as it is known with the version that was found."""
+        if client.environment is None:
+            return client.label
+        found = self._find(client.environment)
+        return client.label.format(found.what if isinstance(found, Ready) else ENVIRONMENTS[client.environment][0])
+
+    def missing(self, client: Client) -> str | None:
+        found = self._find(client.environment) if client.environment else None
+        return found.reason if isinstance(found, Missing) else None
+
+    def run(self, client: Client, job: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """The answer of one run, in a process of its own; raises `Failed`, after *seconds* `TooSlow`."""
+        python: Path | str = sys.executable
+        if client.environment is not None:
+            found = self._find(client.environment)
+            if isinstance(found, Missing):
+                raise Failed(found.reason)
+            python = found.python
+        command = [python, "-m", f"benchmarks.peers.{client.module}", client.function, json.dumps(job)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+        try:
+            done = subprocess.run(
+                command, check=True, capture_output=True, text=True, timeout=seconds, cwd=ROOT, env=environment
+            )
+        except subprocess.TimeoutExpired as error:
+            raise TooSlow(f"not done after {seconds:g} s") from error
+        except subprocess.CalledProcessError as error:
+            raise Failed((error.stderr.strip().splitlines() or ["no word of why"])[-1]) from error
+        return json.loads(done.stdout)
+
+    def _find(self, environment: str) -> Ready | Missing:
+        if environment not in self._environments:
+            self._environments[environment] = prepare(environment)
+        return self._environments[environment]

@@ -1,0 +1,122 @@
+"""What was asked of rxfeed's feed, and whether it holds: ratios of medians within one run."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any, NamedTuple
+
+from benchmarks.measure import LOAD, MEMORY_FROM
+
+_FLAT = 1 << 20  # bytes: allocators breathe by some pages
+_SERVER_SHARE = 0.5
+
+
+class Verdict(NamedTuple):
+    """*measured* is None where there is nothing to compare; then *note* says why."""
+
+    what: str
+    asked: float
+    measured: float | None
+    unit: str = "x"
+    at_most: bool = False
+    note: str = ""
+
+    @property
+    def met(self) -> bool | None:
+        if self.measured is None:
+            return None
+        return self.measured <= self.asked if self.at_most else self.measured >= self.asked
+
+    def __str__(self) -> str:
+        bound = f"{'at most' if self.at_most else 'at least'} {self.asked:g} {self.unit}"
+        if self.measured is None:
+            return f"not measured ({self.note}): {self.what}: {bound}"
+        outcome = "met" if self.met else f"MISSED by {abs(self.measured / self.asked - 1):.0%}"
+        note = f" ({self.note})" if self.note else ""
+        return f"{outcome}: {self.what}: {self.measured:.3g} {self.unit}, {bound}{note}"
+
+
+def verdicts(results: dict[str, Any]) -> list[Verdict]:
+    """One for each goal whose part was measured."""
+    found: list[Verdict] = []
+    if "speed" in results:
+        found += _speed(results["speed"], results["server"])
+    if "pipelines" in results:
+        costs = results["pipelines"]
+        found.append(Verdict("ten pipelines, the CPU of one", 2, costs["ten"] / costs["one"], at_most=True))
+    if "latency" in results:
+        found.append(_latency(results["latency"]))
+    if "load" in results:
+        found += _load(results["load"])
+    if "memory" in results:
+        found.append(_memory(results["memory"]))
+    return found
+
+
+def server_is_the_limit(rate: float, server: float) -> bool:
+    """True where a client takes so much of what the server can give that it may be the server that was measured."""
+    return rate > _SERVER_SHARE * server
+
+
+def growth(memory: dict[str, Any]) -> float | None:
+    """Bytes by which memory rose from the first fifth of what came after the first million to the last fifth."""
+    after = memory["samples"][MEMORY_FROM // memory["every"] :]
+    fifth = len(after) // 5
+    if not fifth:
+        return None
+    return statistics.median(after[-fifth:]) - statistics.median(after[:fifth])
+
+
+def _speed(rows: dict[str, Any], server: float) -> list[Verdict]:
+    wheel = "wheel" in rows.get("cbpro", {}).get("label", "")
+    goals = [
+        ("pipeline", "cbpro", 30 if wheel else 15),
+        ("pipeline", "advanced", 4),
+        ("pipeline", "picows", 0.4),
+        ("compat", "cbpro", 20 if wheel else 10),
+    ]
+    found: list[Verdict] = []
+    for ours, theirs, asked in goals:
+        what = f"{_label(rows, ours)}, the speed of {_label(rows, theirs)}"
+        lacking = next((name for name in (ours, theirs) if "rate" not in rows.get(name, {})), None)
+        if lacking:
+            found.append(Verdict(what, asked, None, note=f"no {_label(rows, lacking)}"))
+            continue
+        limited = server_is_the_limit(rows[theirs]["rate"], server)
+        note = "the server being the limit" if limited else ""
+        found.append(Verdict(what, asked, rows[ours]["rate"] / rows[theirs]["rate"], note=note))
+    return found
+
+
+def _latency(rows: dict[str, Any]) -> Verdict:
+    what = f"p99 latency at {LOAD:,} messages/s, that of the plain websocket-client loop"
+    p99 = {name: rows.get(name, {}).get(str(LOAD), {}).get("p99") for name in ("feed", "websocket")}
+    if None in p99.values():
+        return Verdict(what, 1.1, None, at_most=True, note="one of the two has none")
+    return Verdict(what, 1.1, p99["feed"] / p99["websocket"], at_most=True)
+
+
+def _load(paces: dict[str, Any]) -> list[Verdict]:
+    bursts, packets = paces["bursts"], paces["packets"]
+    found: list[Verdict] = []
+    if "cpu" in bursts.get("feed", {}):
+        found.append(Verdict(f"CPU at {LOAD:,} messages/s in bursts", 8, bursts["feed"]["cpu"], "%", at_most=True))
+    for rows, theirs, asked, pace in ((bursts, "cbpro", 0.25, "in bursts"), (packets, "bare", 1.5, "one a packet")):
+        what = f"CPU at {LOAD:,} messages/s {pace}, that of {_label(rows, theirs)}"
+        if "cpu" in rows.get("feed", {}) and "cpu" in rows.get(theirs, {}):
+            found.append(Verdict(what, asked, rows["feed"]["cpu"] / rows[theirs]["cpu"], at_most=True))
+        else:
+            found.append(Verdict(what, asked, None, at_most=True, note="one of the two is missing"))
+    return found
+
+
+def _memory(memory: dict[str, Any]) -> Verdict:
+    grown = growth(memory)
+    what = f"memory over {memory['messages']:,} messages, growth after the first million"
+    if grown is None:
+        return Verdict(what, _FLAT / 2**20, None, "MiB", at_most=True, note="too few messages")
+    return Verdict(what, _FLAT / 2**20, grown / 2**20, "MiB", at_most=True)
+
+
+def _label(rows: dict[str, Any], name: str) -> str:
+    return rows.get(name, {}).get("label", name)

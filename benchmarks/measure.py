@@ -1,0 +1,204 @@
+"""The measurements. Each runs everybody in turns and takes medians: what the machine does meanwhile hits all alike."""
+
+from __future__ import annotations
+
+import statistics
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.blaster import Blaster
+from benchmarks.clients import AT_WORK, CLIENTS, Cast, Client, Failed, TooSlow
+from benchmarks.frames import busiest, crossed, load, snapshots
+from benchmarks.latency import keeps_up, pace_kept, percentiles
+
+RATES = (1_000, 5_000, 20_000)
+LOAD = 5_000
+PACES = {"bursts": 50, "packets": 1}
+MEMORY_FROM = 1_000_000
+_SAMPLE_EVERY = 100_000
+_SLOW = "the server is the limit"
+_CHANNELS = ("level2", "ticker", "matches")
+
+
+class Settings(NamedTuple):
+    """How much of it."""
+
+    messages: int = 200_000
+    runs: int = 5
+    seconds: int = 5
+    memory: int = 2_000_000
+
+    @property
+    def prepared(self) -> int:
+        return max(self.messages, max(RATES) * self.seconds)
+
+
+class Bench:
+    """Measures *names*, clients of `CLIENTS`, on what *server* plays; *folder* is for files of a moment."""
+
+    def __init__(
+        self, cast: Cast, server: Blaster, payloads: Sequence[bytes], settings: Settings, folder: Path
+    ) -> None:
+        self.cast = cast
+        self.server = server
+        self.settings = settings
+        self._payloads = payloads
+        self._folder = folder
+        self._product, self._level = crossed(payloads)
+
+    def drained(self) -> float:
+        """Messages a second that the server gives away to who only reads the bytes."""
+        count = self.settings.messages
+        drain = Client("drain", "plain", "drain")
+        job = {"url": self.server.url(count), "count": count, "bytes": self.server.size(count)}
+        runs = [self.cast.run(drain, job, 60)["seconds"] for _ in range(self.settings.runs)]
+        return count / statistics.median(runs)
+
+    def speed(self, names: Iterable[str]) -> dict[str, Any]:
+        """As fast as it goes: messages a second, CPU seconds a million messages, peak bytes."""
+        found: dict[str, list[dict[str, float]]] = {}
+        failures: dict[str, str] = {}
+        for name, client in self._turns({name: CLIENTS[name] for name in names}, failures):
+            count = self.settings.messages // 10 if client.slow else self.settings.messages
+            job: dict[str, Any] = {"url": self.server.url(count), "count": count}
+            if not client.socket:
+                job |= self._files(count)
+            answer = self._try(name, client, job, 120, failures)
+            if answer:
+                rate, cpu = count / answer["seconds"], answer["cpu"] * 1e6 / count
+                found.setdefault(name, []).append({"rate": rate, "cpu": cpu, "peak": answer["peak"]})
+        rows: dict[str, Any] = {}
+        for name in names:
+            rows[name] = {"label": self.cast.label(CLIENTS[name])}
+            if name in found:
+                rows[name] |= {
+                    key: statistics.median(run[key] for run in found[name]) for key in ("rate", "cpu", "peak")
+                }
+                rows[name]["rates"] = [run["rate"] for run in found[name]]
+            else:
+                rows[name]["missing"] = failures[name]
+        return rows
+
+    def latency(self, names: Iterable[str]) -> dict[str, Any]:
+        """Percentiles in seconds at each of `RATES`, or `{"behind": true}` for who cannot keep up."""
+        clients = {name: CLIENTS[name] for name in names if CLIENTS[name].socket and name != "pipeline"}
+        rows: dict[str, Any] = {name: {} for name in clients}
+        for rate in RATES:
+            runs: dict[str, list[dict[str, float] | None]] = {}
+            failures: dict[str, str] = {}
+            for name, client in self._turns(clients, failures):
+                answer = self._paced(name, client, rate, 1, failures, stamped=True)
+                if answer is not None:
+                    runs.setdefault(name, []).append(answer["latency"])
+                if runs.get(name, []).count(None) > 1:
+                    failures[name] = "cannot keep up"
+            for name in clients:
+                kept = [each for each in runs.get(name, []) if each is not None]
+                if 2 * len(kept) > len(runs.get(name, [])):
+                    rows[name][str(rate)] = {key: statistics.median(run[key] for run in kept) for key in kept[0]}
+                else:
+                    rows[name][str(rate)] = (
+                        {"behind": True} if runs.get(name) else {"failed": failures.get(name, _SLOW)}
+                    )
+        return rows
+
+    def load(self, names: Iterable[str]) -> dict[str, Any]:
+        """Percent of a core at `LOAD` messages a second, with a window and a crossing, by the pace of their coming."""
+        clients = {name: client for name, client in AT_WORK.items() if name in names}
+        rows: dict[str, Any] = {}
+        for pace, burst in PACES.items():
+            runs: dict[str, list[float]] = {}
+            failures: dict[str, str] = {}
+            for name, client in self._turns(clients, failures):
+                answer = self._paced(name, client, LOAD, burst, failures, stamped=False)
+                if answer is not None:
+                    runs.setdefault(name, []).append(100 * answer["cpu"] / answer["seconds"])
+            rows[pace] = {}
+            for name, client in clients.items():
+                rows[pace][name] = {"label": self.cast.label(client)}
+                if name in runs:
+                    rows[pace][name] |= {"cpu": statistics.median(runs[name]), "runs": runs[name]}
+                else:
+                    rows[pace][name]["missing"] = failures.get(name, _SLOW)
+        return rows
+
+    def pipelines(self) -> dict[str, Any]:
+        """CPU seconds a million messages of one pipeline and of ten, each on its own channel and product."""
+        products = busiest(self._payloads)[:10]
+        pairs = [(_CHANNELS[at % len(_CHANNELS)], product) for at, product in enumerate(products)]
+        client, count = Client("pipelines", "ours", "pipelines"), self.settings.messages
+        costs: dict[str, list[float]] = {"one": [], "ten": []}
+        for _ in range(self.settings.runs):
+            for name, chosen in (("one", pairs[:1]), ("ten", pairs)):
+                job = {"url": self.server.url(count), "count": count, "pairs": chosen, "level": self._level}
+                costs[name].append(self.cast.run(client, job, 120)["cpu"] * 1e6 / count)
+        return {name: statistics.median(runs) for name, runs in costs.items()} | {"pairs": pairs}
+
+    def memory(self) -> dict[str, Any]:
+        """Bytes held while many messages pass, and how many of them came after the first million."""
+        count, client = self.settings.memory, Client("memory", "ours", "memory_held")
+        job = {"url": self.server.url(count), "count": count, "every": _SAMPLE_EVERY, **self._watched()}
+        answer = self.cast.run(client, job, 60 + count / 10_000)
+        outputs = {name: answer[name] for name in ("windows", "crossings")}
+        return {"messages": count, "every": _SAMPLE_EVERY, "samples": answer["samples"], **outputs}
+
+    # ---- one run
+
+    def _turns(self, clients: dict[str, Client], failures: dict[str, str]) -> Iterator[tuple[str, Client]]:
+        """Each of *clients* in turns; who has failed gets no other turn."""
+        for _ in range(self.settings.runs):
+            for name, client in clients.items():
+                if name not in failures:
+                    yield name, client
+
+    def _try(
+        self, name: str, client: Client, job: dict[str, Any], seconds: float, failures: dict[str, str]
+    ) -> dict[str, Any] | None:
+        try:
+            return self.cast.run(client, job, seconds)
+        except Failed as failure:
+            failures[name] = str(failure)
+            return None
+
+    def _paced(
+        self, name: str, client: Client, rate: int, burst: int, failures: dict[str, str], *, stamped: bool
+    ) -> dict[str, Any] | None:
+        """The answer, its `latency` the percentiles, or None for who fell behind; None where nothing is measured."""
+        if (reason := self.cast.missing(client)) is not None:
+            failures[name] = reason
+            return None
+        count, stamps = rate * self.settings.seconds, self._folder / "stamps"
+        job: dict[str, Any] = {"url": self.server.url(count, rate, burst), "count": count, **self._watched()}
+        if stamped:
+            job["stamps"] = str(stamps)
+        late: TooSlow | None = None
+        answer: dict[str, Any] = {"latency": None}
+        try:
+            answer |= self.cast.run(client, job, self.settings.seconds + 10)
+        except TooSlow as failure:
+            late = failure
+        except Failed as failure:
+            failures[name] = str(failure)
+        sent = self.server.sent()
+        if name in failures or not pace_kept(sent, rate):
+            return None
+        if late is not None:
+            failures[name] = str(late)
+            return answer if stamped else None
+        if stamped:
+            arrived: array[int] = array("q", stamps.read_bytes())
+            latencies = [(after - before) / 1e9 for before, after in zip(sent, arrived, strict=True)]
+            answer["latency"] = percentiles(latencies) if keeps_up(latencies) else None
+        return answer
+
+    def _watched(self) -> dict[str, str]:
+        return {"product": self._product, "level": self._level}
+
+    def _files(self, count: int) -> dict[str, str]:
+        files = {"frames": self._folder / "frames", "snapshots": self._folder / "snapshots"}
+        if not files["frames"].exists():
+            files["frames"].write_bytes(b"\n".join(load(count)[1]))
+            files["snapshots"].write_bytes(b"\n".join(snapshots()))
+        return {name: str(file) for name, file in files.items()}

@@ -1,0 +1,149 @@
+"""The server: every byte arrives, prepared or not; what is paced is stamped; a guest may go at any time."""
+
+from __future__ import annotations
+
+import socket
+from array import array
+from collections.abc import Iterator
+from itertools import chain, islice
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+import websocket
+
+from benchmarks.blaster import Blaster, Guest, Tape, blaster, pace
+from benchmarks.frames import rounds
+from benchmarks.wire import cut, framed
+from tests.benchmarks.test_frames import trade
+
+PAYLOADS = [trade(number) for number in range(1, 101)]
+
+
+def expected(count: int) -> list[bytes]:
+    return list(islice(chain.from_iterable(rounds(PAYLOADS)), count))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Blaster]:
+    with blaster(PAYLOADS, prepared=250) as server:
+        yield server
+
+
+def subscribed(url: str) -> websocket.WebSocket:
+    client = websocket.create_connection(url, timeout=10)
+    client.send("{}")
+    return client
+
+
+def received(client: websocket.WebSocket, count: int) -> list[bytes]:
+    return [client.recv_data()[1] for _ in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 100, 299, 1234])
+def test_every_message_arrives_in_order_prepared_or_not(count: int) -> None:
+    # A tape's rounds go on, so that only a new server begins at the first.
+    with blaster(PAYLOADS, prepared=250) as server:
+        client = subscribed(server.url(count))
+        assert received(client, count) == expected(count)
+        client.shutdown()
+
+
+def test_the_size_is_what_a_reader_of_bytes_gets(server: Blaster) -> None:
+    client = subscribed(server.url(200))
+    left, data = server.size(200), b""
+    assert isinstance(client.sock, socket.socket)
+    while left > len(data):
+        data += client.sock.recv(1 << 16)
+    assert cut(data) == (expected(200), b"")
+    client.shutdown()
+
+
+def test_a_chunk_ends_where_a_frame_does() -> None:
+    tape = Tape([b"x" * 1000] * 700, 700)
+    chunks = [bytes(chunk) for chunk in tape.chunks(650)]
+    assert len(chunks) > 1
+    assert [cut(chunk)[1] for chunk in chunks] == [b""] * len(chunks)
+    assert b"".join(chunks) == framed(b"x" * 1000) * 650
+
+
+@pytest.mark.parametrize("burst", [1, 50])
+def test_what_is_paced_is_stamped_burst_by_burst(server: Blaster, burst: int) -> None:
+    client = subscribed(server.url(200, 2000, burst))
+    assert received(client, 200) == expected(200)
+    client.shutdown()
+    times = server.sent()
+    assert len(times) == 200
+    assert list(times) == sorted(times)
+    assert times[0] > 0
+    assert all(len(set(times[at : at + burst])) == 1 for at in range(0, 200, burst))
+    # Never earlier than due.
+    assert times[-1] - times[0] >= (200 // burst - 1) * burst * 500_000
+
+
+class Slow:
+    """A guest by a clock of his own, who takes so many bytes each time that he is offered some, and none at first."""
+
+    def __init__(self, room: int, deaf_until: int) -> None:
+        self.sock = SimpleNamespace(setblocking=lambda flag: None)
+        self.now = 0
+        self.taken = b""
+        self._room, self._deaf_until = room, deaf_until
+
+    def monotonic_ns(self) -> int:
+        return self.now
+
+    def listen(self, seconds: float, *, until_writable: bool = False) -> None:
+        # Where there is something to write he is writable by and by.
+        self.now += min(round(seconds * 1e9), 10_000) if until_writable else round(seconds * 1e9)
+
+    def answer(self) -> None:
+        pass
+
+    def offer(self, data: memoryview) -> int:
+        size = min(self._room, len(data)) if self.now >= self._deaf_until else 0
+        self.taken += data[:size]
+        return size
+
+
+def test_who_does_not_read_is_late_by_the_clock_and_not_by_his_own_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(room=100, deaf_until=1_000_000_000)
+    monkeypatch.setattr("benchmarks.blaster.time", slow)
+    tape = Tape(PAYLOADS, 100)
+    times = array("q", bytes(8 * 100))
+    pace(cast(Guest, slow), tape, 100, 1000, 1, times)
+    assert times.tolist() == [at * 1_000_000 for at in range(100)]
+    assert slow.taken == bytes(tape.blob)
+    assert slow.now > 1_000_000_000
+
+
+def test_what_is_due_in_one_burst_is_let_go_at_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(room=1_000_000, deaf_until=0)
+    monkeypatch.setattr("benchmarks.blaster.time", slow)
+    tape = Tape(PAYLOADS, 100)
+    times = array("q", bytes(8 * 100))
+    pace(cast(Guest, slow), tape, 100, 5000, 40, times)
+    assert times.tolist() == [0] * 40 + [8_000_000] * 40 + [16_000_000] * 20
+    assert slow.taken == bytes(tape.blob)
+
+
+def test_who_leaves_early_makes_room_for_the_next(server: Blaster) -> None:
+    for plan in (server.url(250), server.url(250, 100)):
+        client = subscribed(plan)
+        received(client, 3)
+        client.shutdown()
+    assert 3 <= len(server.sent()) < 250
+    client = subscribed(server.url(50))
+    assert received(client, 50) == expected(50)
+    client.shutdown()
+
+
+def test_a_ping_is_answered_between_the_frames(server: Blaster) -> None:
+    client = subscribed(server.url(250, 1000))
+    client.ping("here")
+    seen = [client.recv_data_frame(control_frame=True) for _ in range(251)]
+    pongs = [frame.data for opcode, frame in seen if opcode == websocket.ABNF.OPCODE_PONG]
+    assert pongs == [b"here"]
+    assert [frame.data for opcode, frame in seen if opcode == websocket.ABNF.OPCODE_TEXT] == expected(250)
+    client.shutdown()
+    server.sent()

@@ -1,0 +1,71 @@
+"""Rounds go on where the one before ended, so that a feed sees one stream: no duplicate, no gap, time going on."""
+
+from __future__ import annotations
+
+import json
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import frames
+from rxfeed.core import Continuity
+from rxfeed.messages import Message
+from rxfeed.protocol import Decoder
+
+TRADE = '{"type":"match","trade_id":%d,"product_id":"%s","sequence":%d,"price":"%s","size":"1","side":"sell",'
+TIMED = '"maker_order_id":"100%%","taker_order_id":"","time":"2026-01-02T23:59:%02d.123456Z"}'
+
+
+def trade(number: int, product: str = "A-B", price: str = "10") -> bytes:
+    return (TRADE % (number, product, number * 10, price) + TIMED % (number % 10)).encode()
+
+
+def content(rounds: list[list[bytes]]) -> list[list[dict[str, Any]]]:
+    return [[json.loads(payload) for payload in each] for each in rounds]
+
+
+def test_the_first_round_is_what_was_given() -> None:
+    payloads = [trade(1), trade(2, "C-D"), b'{"type":"subscriptions","channels":[]}', trade(3)]
+    assert next(frames.rounds(payloads)) == payloads
+
+
+def test_numbers_go_on_by_product_and_time_by_what_a_round_lasts() -> None:
+    payloads = [trade(1), trade(7, "C-D"), trade(2), trade(3)]
+    first, second, third = content(list(islice(frames.rounds(payloads), 3)))
+    assert [message["trade_id"] for message in second] == [4, 8, 5, 6]
+    assert [message["trade_id"] for message in third] == [7, 9, 8, 9]
+    assert second[0]["sequence"] == 10 + 21  # from 10 to 30 they cover 21 numbers
+    assert second[0]["time"] == "2026-01-02T23:59:08.123456Z"  # from :01 to :07, and a second more
+    assert second[0]["maker_order_id"] == first[0]["maker_order_id"] == "100%"
+
+
+def test_the_local_exchange_stands_in_and_its_rounds_are_one_stream(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(frames, "RECORDING", tmp_path / "none")
+    source, payloads = frames.one_round()
+    assert source == "sim.Exchange"
+    assert len(frames.busiest(payloads)) == 10
+    assert len(frames.snapshots()) == 10
+    continuity, decode = Continuity(), Decoder().decode
+    continuity.watch(("matches", product) for product in frames.busiest(payloads))
+    for payload in chain.from_iterable(islice(frames.rounds(payloads), 3)):
+        message = decode(payload)
+        assert isinstance(message, Message)
+        assert continuity.step(message), payload
+    assert not continuity.missed
+
+
+def test_load_counts_across_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "_source", lambda: ("here", [b'{"type":"snapshot"}', trade(1), trade(2)]))
+    source, payloads = frames.load(5)
+    assert source == "here"
+    assert [json.loads(payload)["trade_id"] for payload in payloads] == [1, 2, 3, 4, 5]
+
+
+def test_the_price_that_is_watched_lies_between_the_prices_of_who_moves_most() -> None:
+    payloads = [trade(1, price="10"), trade(2, "C-D", "1"), trade(3, "C-D", "2"), trade(4, "C-D", "4")]
+    assert frames.crossed(payloads) == ("C-D", "2.5")
+    assert frames.busiest(payloads) == ["C-D", "A-B"]

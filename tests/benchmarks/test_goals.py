@@ -1,0 +1,88 @@
+"""Verdicts: met, missed by how much, or not measured and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.goals import Verdict, growth, server_is_the_limit, verdicts
+from tests.benchmarks.results import results
+
+
+def told(found: dict[str, Any], part: str) -> str:
+    (verdict,) = [str(verdict) for verdict in verdicts(found) if part in verdict.what]
+    return verdict
+
+
+def test_each_goal_has_its_verdict() -> None:
+    found = results()
+    assert [verdict.met for verdict in verdicts(found)] == [
+        True,
+        False,
+        None,
+        True,
+        True,
+        False,
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert told(found, "the speed of advanced") == (
+        "MISSED by 50%: rxfeed: pipeline, the speed of advanced: 2 x, at least 4 x"
+    )
+    assert told(found, "the speed of picows") == (
+        "not measured (no picows): rxfeed: pipeline, the speed of picows: at least 0.4 x"
+    )
+    assert told(found, "ten pipelines").startswith("met: ten pipelines, the CPU of one: 1.5 x, at most 2 x")
+    assert told(found, "p99").startswith("MISSED by 82%: p99 latency at 5,000 messages/s")
+    assert told(found, "one a packet").startswith("MISSED by 33%")
+    assert told(found, "cbpro at work").startswith(
+        "met: CPU at 5,000 messages/s in bursts, that of cbpro at work: 0.125"
+    )
+
+
+def test_twice_as_much_is_asked_against_the_wheel_which_is_half_as_fast() -> None:
+    found = results()
+    assert told(found, "pipeline, the speed of cbpro").endswith("at least 15 x")
+    assert told(found, "dict, the speed of cbpro").endswith("at least 10 x")
+    found["speed"]["cbpro"]["label"] = "cbpro (the wheel) 1.1.4"
+    assert told(found, "pipeline, the speed of cbpro").startswith("MISSED by 33%")
+    assert told(found, "dict, the speed of cbpro").endswith("at least 20 x")
+
+
+def test_only_what_was_measured_is_judged() -> None:
+    found = results()
+    assert verdicts({"server": 1.0}) == []
+    assert len(verdicts({"memory": found["memory"]})) == 1
+    assert told({"latency": {"feed": found["latency"]["feed"]}}, "p99").startswith(
+        "not measured (one of the two has none)"
+    )
+    assert [verdict.met for verdict in verdicts({"load": {"bursts": {}, "packets": {}}})] == [None, None]
+
+
+def test_a_server_that_may_be_the_limit_is_named() -> None:
+    assert server_is_the_limit(600_000, 1_000_000)
+    assert not server_is_the_limit(500_000, 1_000_000)
+    found = results()
+    found["server"] = 300_000.0
+    assert told(found, "the speed of advanced").endswith("(the server being the limit)")
+
+
+@pytest.mark.parametrize(
+    ("samples", "grown"),
+    [
+        ([9 << 20] * 10 + [8 << 20] * 10, 0),
+        ([0] * 10 + [at << 20 for at in range(10)], 8 << 20),
+        ([1] * 12, None),  # too short after the first million
+    ],
+)
+def test_growth_is_what_came_after_the_first_million(samples: list[int], grown: int | None) -> None:
+    assert growth({"samples": samples, "every": 100_000}) == grown
+
+
+def test_a_bound_is_met_by_what_touches_it() -> None:
+    assert Verdict("speed", 4, 4.0).met is True
+    assert Verdict("cost", 2, 2.0, at_most=True).met is True
+    assert Verdict("cost", 2, 2.1, at_most=True).met is False

@@ -1,0 +1,23 @@
+"""The picture: a PNG of whatever was measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from matplotlib import image
+
+from benchmarks.plot import main
+from tests.benchmarks.results import results
+
+
+@pytest.mark.parametrize("parts", [("speed", "latency", "load"), ("latency",), ("load",)])
+def test_a_picture_of_the_parts_that_there_are(tmp_path: Path, parts: tuple[str, ...]) -> None:
+    found = {key: value for key, value in results().items() if key in (*parts, "source", "cores", "python")}
+    saved, picture = tmp_path / "results.json", tmp_path / "docs" / "picture.png"
+    saved.write_text(json.dumps(found))
+    main(["--json", str(saved), "--into", str(picture)])
+    height, width, _ = image.imread(picture).shape
+    assert width == 1500
+    assert height > 150 * len(parts)

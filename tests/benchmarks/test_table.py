@@ -1,0 +1,65 @@
+"""The Markdown comes from the JSON alone, and takes its place between the markers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.table import BEGIN, END, inserted, main, markdown
+from tests.benchmarks.results import results
+
+
+def test_every_client_has_a_line_also_the_missing_ones() -> None:
+    lines = markdown(results()).splitlines()
+    assert (
+        "| rxfeed: feed | 410,000 | 0.98 x | 2.44 | 40 | 0.10, 1.00, 2.00 | 0.10, 1.00, 2.00 | 0.10, 1.00, 2.00 |"
+        in lines
+    )
+    assert "| picows | missing: no wheel \\| for this machine |  |  |  |  |  |  |" in lines
+    assert "| cbpro at work | 32.0 | missing: not done |" in lines
+    assert "| cbpro (GitHub master) 1.1.4 | 20,000 | 20 x | 50.00 | 40 |  |  |  |" in lines
+    assert any(line.startswith("- MISSED by 50%") for line in lines)
+    # Each line of a table has as many cells as its head.
+    for table in markdown(results()).split("\n\n"):
+        rows = [row for row in table.splitlines() if row.startswith("|")]
+        assert len({row.replace("\\|", "").count("|") for row in rows}) <= 1
+
+
+def test_who_cannot_keep_up_shows_no_number() -> None:
+    found = results()
+    found["speed"]["websocket"] = {**found["speed"]["feed"], "label": "loop"}
+    (line,) = [line for line in markdown(found).splitlines() if line.startswith("| loop")]
+    assert line.endswith("| 0.10, 0.50, 2.00 | cannot keep up |")
+
+
+def test_a_client_that_outruns_the_server_is_marked() -> None:
+    found = results()
+    found["server"] = 500_000.0
+    assert "| 410,000 (the server is the limit) |" in markdown(found)
+
+
+def test_part_of_it_makes_part_of_the_tables() -> None:
+    found = {key: value for key, value in results().items() if key not in ("speed", "latency", "load", "memory")}
+    assert "|" not in markdown(found)
+    assert markdown(found).endswith("- met: ten pipelines, the CPU of one: 1.5 x, at most 2 x")
+
+
+def test_latencies_alone_have_a_table_too() -> None:
+    found = {key: value for key, value in results().items() if key != "speed"}
+    assert "| websocket | 0.10, 1.00, 2.00 | 0.10, 0.50, 2.00 | cannot keep up |" in markdown(found).splitlines()
+
+
+def test_the_command_writes_between_the_markers_and_nowhere_else(tmp_path: Path) -> None:
+    saved, readme = tmp_path / "results.json", tmp_path / "README.md"
+    saved.write_text(json.dumps(results()))
+    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    for _ in range(2):
+        main(["--json", str(saved), "--into", str(readme)])
+        assert readme.read_text() == f"before\n{BEGIN}\n{markdown(results())}\n{END}\nafter\n"
+
+
+def test_without_markers_nothing_is_written() -> None:
+    with pytest.raises(SystemExit, match="where the table belongs"):
+        inserted(f"{END}{BEGIN}", "table")

@@ -1,0 +1,49 @@
+"""Framing: what is framed comes out of `cut` again, however the stream is sliced; pings are answered."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.wire import Inbox, accept, cut, framed
+
+PAYLOADS = st.lists(st.one_of(st.binary(max_size=200), st.integers(125, 66_000).map(lambda size: b"x" * size)))
+
+
+def from_client(opcode: int, payload: bytes, mask: bytes = b"\x01\x02\x03\x04") -> bytes:
+    masked = bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload))
+    size = len(payload)
+    head = bytes([0x80 | opcode, 0x80 | size]) if size < 126 else bytes([0x80 | opcode, 0xFE]) + size.to_bytes(2, "big")
+    return head + mask + masked
+
+
+@given(PAYLOADS, st.integers(1, 70_000))
+def test_cut_gives_back_what_was_framed_however_it_arrives(payloads: list[bytes], step: int) -> None:
+    stream = b"".join(map(framed, payloads))
+    taken: list[bytes] = []
+    rest = b""
+    for start in range(0, len(stream), step):
+        whole, rest = cut(rest + stream[start : start + step])
+        taken += whole
+    assert taken == payloads
+    assert rest == b""
+
+
+def test_the_handshake_answers_the_key_of_the_standard() -> None:
+    request = b"GET / HTTP/1.1\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n" in accept(request)
+
+
+def test_the_newest_ping_is_answered_also_when_it_comes_byte_by_byte() -> None:
+    said = from_client(1, b"x" * 300) + from_client(9, b"first") + from_client(9, b"second")
+    inbox = Inbox()
+    pongs = [pong for at in range(len(said)) if (pong := inbox.feed(said[at : at + 1]))]
+    assert pongs == [framed(b"first", 0x8A), framed(b"second", 0x8A)]
+    assert Inbox().feed(said) == framed(b"second", 0x8A)
+    assert not inbox.closed
+
+
+def test_a_close_frame_is_a_leave() -> None:
+    inbox = Inbox()
+    assert inbox.feed(from_client(8, b"\x03\xe8")) == b""
+    assert inbox.closed
