@@ -56,10 +56,11 @@ class Delivery:
 
     def given(self, message: Message) -> None:
         """Hand on a *message* that has its origin."""
-        kind = type(message)
-        self.passed_over({kind: 1}, 0)
+        key = (type(message), message.product_id)
+        self.passed_over({key[0]: 1}, 0)
         hub = self._hub
-        hub.deliver(hub.routes.get((kind, message.product_id)) or hub.route(kind, message.product_id), message)
+        observers = hub.routes.get(key)
+        hub.deliver(hub.route(*key) if observers is None else observers, message)
 
     def passed_over(self, kinds: Mapping[type[Message], int], size: int) -> None:
         """Count messages of these *kinds*, of *size* bytes together, which nobody wants and so nobody has to decode."""

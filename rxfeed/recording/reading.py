@@ -13,13 +13,14 @@ from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.messages import Time
 from rxfeed.recording.format import VERSION, End, Header, Line, decode_header, decode_line
 from rxfeed.recording.moments import ns_of
-from rxfeed.recording.unpack import Broken, unpacked
+from rxfeed.recording.unpack import MOST_HELD, Broken, unpacked
 
 Kind = Literal["segment", "older", "plain"]
 
 # So many bytes of lines are looked at together, at most: enough to make that pay, few enough to stay in a cache.
 _TOGETHER = 1 << 17
 _LONGEST_LINE = 1 << 27
+_BUFFER = 1 << 16
 # An end line has little to say.
 _LONGEST_END = 256
 
@@ -78,7 +79,7 @@ class Recording:
         self.kind: Kind = "plain"
         self.header: Header | None = None
         self.first_ns = 0
-        first = next(self._chunks(), None)
+        first = next(self._chunks(held=0), None)
         if first is None:
             raise self.damaged(1, 0, "it is empty")
         line = first.lines[0]
@@ -166,12 +167,12 @@ class Recording:
         self.first_ns = _own_ns(line)
         return "plain"
 
-    def _chunks(self) -> Iterator[Chunk]:
+    def _chunks(self, held: int = MOST_HELD) -> Iterator[Chunk]:
         """All whole lines."""
         number, offset, rest = 1, 0, bytearray()
         try:
-            with Path(self.path).open("rb") as file:
-                for piece in unpacked(file):
+            with Path(self.path).open("rb", buffering=_BUFFER) as file:
+                for piece in unpacked(file, held):
                     if offset == 0 and not rest and piece[:1] not in b"{[":
                         raise self.damaged(1, 0, f"not a recording: it begins with {piece[:8]!r}")
                     for text in _together(piece, rest):
