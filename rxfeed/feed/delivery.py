@@ -56,11 +56,9 @@ class Delivery:
 
     def given(self, message: Message) -> None:
         """Hand on a *message* that has its origin."""
-        key = (type(message), message.product_id)
-        self.passed_over({key[0]: 1}, 0)
-        hub = self._hub
-        observers = hub.routes.get(key)
-        hub.deliver(hub.route(*key) if observers is None else observers, message)
+        kind = type(message)
+        self.passed_over({kind: 1}, 0)
+        self._hub.deliver(self._hub.who(kind, message.product_id), message)
 
     def passed_over(self, kinds: Mapping[type[Message], int], size: int) -> None:
         """Count messages of these *kinds*, of *size* bytes together, which nobody wants and so nobody has to decode."""

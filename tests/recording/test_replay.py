@@ -112,10 +112,9 @@ def test_what_nobody_wants_is_passed_over_and_counted(tmp_path: Path) -> None:
     frames[500] = b'{"type":"news","n":1}'
     write(tmp_path, lines_of(frames, epoch=12))
     replay = Replay(tmp_path)
-    seen: list[tuple[int, int]] = []
-    replay.pipe(matches()).subscribe(lambda trade: seen.append((trade.trade_id, replay.stats.messages)))
+    got = Collected(replay.pipe(matches()))
     replay.serve()
-    assert seen == [(1, 1_001), (2, 2_001)]
+    assert [trade.trade_id for trade in got.items] == [1, 2]
     assert replay.stats.by_type == {"Ticker": 2_997, "Match": 2, "Unknown": 1}
     assert replay.stats.bytes == sum(map(len, frames))
 
@@ -462,7 +461,8 @@ def test_from_mongo_is_such_a_source(collection: Any) -> None:
 
 @pytest.mark.parametrize("operators", [[], [matches()]], ids=["all are wanted", "trades are wanted"])
 def test_close_ends_it_at_once_from_a_subscriber_too(tmp_path: Path, operators: list[Any]) -> None:
-    write(tmp_path, lines_of(trades(1, 100)))
+    quotes = lines_of([ticker(1).raw] * 2)
+    write(tmp_path, [line for trade in lines_of(trades(1, 100)) for line in (*quotes, trade)])
     with nothing_left_behind():
         replay = Replay(tmp_path)
         got = Collected(replay.pipe(*operators))
@@ -470,6 +470,8 @@ def test_close_ends_it_at_once_from_a_subscriber_too(tmp_path: Path, operators: 
         replay.connect()
         assert replay.wait(5)
     assert prices(got.items) == [1, 2, 3]
+    # What is passed over is counted too.
+    assert replay.stats.by_type == {"Match": 3, "Ticker": 6}
     assert got.completed
     with pytest.raises(FeedClosed):
         replay.connect()
