@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Iterator
 from os import PathLike, fspath
 from pathlib import Path
@@ -79,12 +81,11 @@ class Recording:
         self.kind: Kind = "plain"
         self.header: Header | None = None
         self.first_ns = 0
-        first = next(self._chunks(held=0), None)
-        if first is None:
+        beginning = list(itertools.islice(self._lines(), 2))
+        if not beginning:
             raise self.damaged(1, 0, "it is empty")
-        line = first.lines[0]
         try:
-            self.kind = self._kind(line)
+            self.kind = self._kind(*beginning)
         except (ValueError, TypeError, RecursionError) as error:
             raise self.damaged(1, 0, f"not a recording: {error}") from None
 
@@ -150,14 +151,29 @@ class Recording:
 
     # ---- how
 
-    def _kind(self, line: bytes) -> Kind:
+    def _lines(self) -> Iterator[bytes]:
+        """The first lines, without waiting for a checksum; what is damaged is met again by whoever reads all."""
+        found = 0
+        try:
+            for chunk in self._chunks(held=0):
+                for line in chunk.lines:
+                    found += 1
+                    yield line
+        except RecordingDamaged:
+            if not found:
+                raise
+
+    def _kind(self, line: bytes, second: bytes = b"") -> Kind:
         """By the first line; raises `ValueError` for one that is of no recording."""
         content = _decode_any(line)
         if isinstance(content, dict) and "rxfeed" in content:
             if content["rxfeed"] != VERSION:
                 raise ValueError(f"its format is version {content['rxfeed']}, and this rxfeed reads {VERSION}")
             self.header = header = decode_header(line)
-            self.first_ns = header.ns
+            # What was received first waited for its segment to be begun.
+            with contextlib.suppress(ValueError, RecursionError):
+                self.first_ns = decode_line(second).ns
+            self.first_ns = min(header.ns, self.first_ns or header.ns)
             return "segment"
         if isinstance(content, dict) and "dir" in content:
             self.first_ns = _ns(_decode_older(line).t)

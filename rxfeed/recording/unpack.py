@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from rxfeed.errors import ConfigError
+from rxfeed.recording.compression import zstd
 
 ZSTD = b"\x28\xb5\x2f\xfd"
 GZIP = b"\x1f\x8b"
@@ -30,22 +30,14 @@ def unpacked(file: BinaryIO, held: int = MOST_HELD) -> Iterator[bytes]:
     """
     begin = file.read(_PACKED_AT_ONCE)
     if begin.startswith(ZSTD):
-        make, errors = _zstd()
-        yield from _frames(file, begin, held, make, errors)
+        module = zstd()
+        yield from _frames(file, begin, held, module.ZstdDecompressor().decompressobj, module.ZstdError)
     elif begin.startswith(GZIP):
         yield from _frames(file, begin, held, lambda: zlib.decompressobj(31), zlib.error)
     else:
         while begin:
             yield begin
             begin = file.read(_AT_ONCE)
-
-
-def _zstd() -> tuple[Callable[[], Any], type[Exception]]:
-    try:
-        import zstandard
-    except ImportError:
-        raise ConfigError("a recording packed with zstd needs the extra: pip install 'rxfeed[record]'") from None
-    return zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError
 
 
 def _frames(

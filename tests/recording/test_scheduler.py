@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,9 +12,9 @@ import pytest
 import reactivex
 from reactivex import Observable
 from reactivex import operators as ops
-from reactivex.scheduler import HistoricalScheduler
+from reactivex.scheduler import HistoricalScheduler, TimeoutScheduler
 
-from rxfeed import Match, Message, Replay, by_product, matches
+from rxfeed import Feed, Match, Message, MessageSource, Replay, by_product, matches
 from rxfeed.feed import Gap
 from rxfeed.recording import ReplayScheduler
 from rxfeed.recording.events import status_line
@@ -179,6 +180,12 @@ def test_everything_piped_from_it_is_on_its_time(tmp_path: Path) -> None:
     assert [got.items for got in (fluent, piped, *both, late, auto)] == [[1, 2]] * 6
 
 
+def test_a_feed_s_time_is_the_wall_s() -> None:
+    feed: MessageSource = Feed("A-B", "ticker")
+    assert isinstance(feed.scheduler, TimeoutScheduler)
+    assert abs(feed.scheduler.now - datetime.now(UTC)) < timedelta(minutes=1)
+
+
 def test_side_streams_are_on_its_time(tmp_path: Path) -> None:
     gaps = [Gap(product_id="A-B", channel="matches", first=1, last=1, at=NOON + timedelta(seconds=s)) for s in (1, 9)]
     write(tmp_path, [*map(status_line, gaps), *lines_of([match().raw], ns=NS + 20 * SECOND)])
@@ -204,6 +211,14 @@ def test_its_time_begins_where_the_recording_or_the_span_does(tmp_path: Path) ->
     assert replay.scheduler.now == since
     piped = replay.pipe(ops.buffer_with_time(10), ops.map(prices))
     assert run(replay, piped) == [(17, [8, 14]), (19, [19]), (19, "completed")]
+
+
+def test_what_was_received_before_its_segment_was_begun_has_its_own_time(tmp_path: Path) -> None:
+    write(tmp_path, lines_of([match(1).raw, match(2).raw], ns=NS - SECOND // 2), ns=NS)
+    replay = Replay(tmp_path)
+    got = Collected(replay.pipe(ops.timestamp(), ops.map(lambda item: item.timestamp - NOON)))
+    replay.serve()
+    assert got.items == [timedelta(seconds=-0.5), timedelta(seconds=0.5)]
 
 
 def test_where_the_begin_is_not_known_it_is_the_first_message(tmp_path: Path) -> None:
@@ -232,6 +247,16 @@ def test_what_is_due_waits_for_its_time_on_the_clock_too(tmp_path: Path) -> None
     replay.serve()
     assert at == pytest.approx([0.5, 1, 2, 2.5, 3])  # and its wait was never longer than to the next of these
     assert clock.waited == pytest.approx([0.5, 0.5, 1, 0.5, 0.5])
+
+
+def test_what_another_thread_schedules_meanwhile_does_not_wait_for_the_next_message(tmp_path: Path) -> None:
+    replay = replay_of(tmp_path, [0, 3600], speed=1)
+    came, fired = threading.Event(), threading.Event()
+    replay.subscribe(lambda _: came.set())
+    with replay:
+        assert came.wait(5)
+        replay.scheduler.schedule_relative(0.01, lambda *_: fired.set())
+        assert fired.wait(5)
 
 
 def test_after_close_nothing_runs_any_more(tmp_path: Path) -> None:
