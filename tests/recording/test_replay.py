@@ -1,24 +1,20 @@
-"""A recording yields what the feed yielded: messages, events and epochs in their place, whatever else is damaged."""
+"""A recording yields what the feed yielded: messages, events and epochs in their place."""
 
 from __future__ import annotations
 
-import json
-import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import reactivex
 from reactivex import operators as ops
-from reactivex.scheduler import NewThreadScheduler
 
-from rxfeed import Match, Message, Replay, from_mongo, heartbeats, matches, tickers, to_mongo, window_volume
-from rxfeed.errors import ConfigError, ConnectionLost, FeedClosed, RecordingDamaged
-from rxfeed.feed import Connected, Disconnected, Ended, FeedStatus, Gap, Idle, Subscribed, Torn
+from rxfeed import Match, Message, Replay, heartbeats, matches, tickers
+from rxfeed.errors import ConfigError, ConnectionLost, FeedClosed
+from rxfeed.feed import Connected, Disconnected, Ended, Gap, Idle, Torn
 from rxfeed.messages import Malformed
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line, pong_line
@@ -28,29 +24,8 @@ from tests.support.clocks import Jumping
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
 from tests.support.make import NOON, heartbeat, match, ticker
-from tests.support.segments import NS, lines_of, text_of, write
-
-SECOND = 10**9
-
-
-def trades(first: int, last: int, product_id: str = "BTC-USD") -> list[bytes]:
-    return [match(n, trade_id=n, time=n, product_id=product_id).raw for n in range(first, last + 1)]
-
-
-def prices(source: Iterable[Message]) -> list[int]:
-    return [int(message.price) for message in source if isinstance(message, Match)]
-
-
-def played(replay: Replay) -> Collected[Message]:
-    got = Collected(replay)
-    replay.serve()
-    assert got.completed or got.error is not None
-    return got
-
-
-def torn(statuses: Iterable[FeedStatus]) -> list[Torn]:
-    return [status for status in statuses if isinstance(status, Torn)]
-
+from tests.support.replays import SECOND, played, prices, trades
+from tests.support.segments import NS, lines_of, write
 
 # ---- what it yields
 
@@ -164,144 +139,6 @@ def test_a_subscriber_that_raises_is_cut_off_and_told(tmp_path: Path) -> None:
     assert replay.stats.subscriber_errors == 1
 
 
-# ---- many files
-
-
-def test_segments_come_by_session_and_number_whatever_they_are_called(tmp_path: Path) -> None:
-    names = []
-    for session, ns, number, first in (("b", NS + 60 * SECOND, 1, 5), ("a", NS, 2, 3), ("a", NS, 1, 1)):
-        begun = ns + number * SECOND
-        path = write(tmp_path, lines_of(trades(first, first + 1), ns=begun), session=session, number=number, ns=begun)
-        names.append(path.rename(tmp_path / f"{first * 7 % 5}.zst"))
-    (tmp_path / "README.md").write_text("not a recording, and not called so")
-    assert prices(played(Replay(tmp_path)).items) == [1, 2, 3, 4, 5, 6]
-    for paths in (names, [str(name) for name in reversed(names)], tmp_path.glob("*.zst"), [tmp_path, *names]):
-        assert prices(played(Replay(paths)).items) == [1, 2, 3, 4, 5, 6]
-
-
-def test_a_new_session_raises_the_epochs_of_every_product(tmp_path: Path) -> None:
-    first = [*lines_of(trades(1, 1), epoch=4), *lines_of(trades(1, 1, "ETH-USD"), epoch=2)]
-    second = [*lines_of(trades(2, 2), epoch=0), *lines_of(trades(2, 2, "ETH-USD"), epoch=1)]
-    write(tmp_path, first, session="a")
-    write(tmp_path, second, session="b", ns=NS + SECOND)
-    replay = Replay(tmp_path)
-    got = played(replay).items
-    assert [(m.product_id, m.epoch) for m in got] == [("BTC-USD", 4), ("ETH-USD", 2), ("BTC-USD", 5), ("ETH-USD", 6)]
-
-
-def test_a_session_goes_on_in_its_next_segment(tmp_path: Path) -> None:
-    write(tmp_path, lines_of(trades(1, 30)))
-    later = NS + 30 * SECOND
-    write(tmp_path, lines_of(trades(31, 120), ns=later), number=2, ns=later)
-    replay = Replay(tmp_path)
-    windows = Collected(replay.pipe(window_volume(30)))
-    replay.serve()
-    assert [(w.count, w.complete) for w in windows.items] == [
-        (29, False),
-        (30, True),
-        (30, True),
-        (30, True),
-        (1, False),
-    ]
-    assert {m.epoch for m in played(Replay(tmp_path)).items} == {0}
-
-
-def test_a_segment_that_is_missing_is_said_and_raises_the_epochs(tmp_path: Path) -> None:
-    for number in (2, 3, 5):
-        write(tmp_path, lines_of(trades(number, number)), number=number, ns=NS + number)
-    replay = Replay(tmp_path)
-    statuses = Collected(replay.status)
-    assert [m.epoch for m in played(replay).items] == [0, 0, 1]
-    (gap,) = torn(statuses.items)
-    assert gap.reason == "segments 4 to 4 of session 5f0c2b7a are not here"
-    assert gap.path.endswith("-00005.jsonl.zst")
-
-
-def test_a_segment_that_is_there_twice_is_played_once(tmp_path: Path) -> None:
-    path = write(tmp_path, lines_of(trades(1, 3)))
-    shutil.copy(path, tmp_path / "again.zst")
-    (tmp_path / "20260102T120000.000000Z-5f0c2b7a-00001.again.zst").write_bytes(b"")
-    replay = Replay(tmp_path)
-    statuses = Collected(replay.status)
-    assert prices(played(replay).items) == [1, 2, 3]
-    assert torn(statuses.items) == []
-
-
-def damage(path: Path, how: str) -> None:
-    whole = path.read_bytes()
-    middle = len(whole) // 2
-    if how == "truncated":
-        path.write_bytes(whole[:-9])
-    elif how == "flipped":
-        path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 64]) + whole[middle + 1 :])
-    elif how == "empty":
-        path.write_bytes(b"")
-    elif how == "foreign":
-        path.write_bytes(b"\x89PNG")
-    elif how == "killed":
-        path.write_bytes(b"".join(text_of(lines_of(trades(4, 6)), number=2, ended=False))[:-7])
-
-
-@pytest.mark.parametrize("how", ["truncated", "flipped", "empty", "foreign", "killed"])
-@pytest.mark.parametrize("wanted", [None, "matches"])
-def test_the_other_segments_are_played_around_a_damaged_one(tmp_path: Path, how: str, wanted: str | None) -> None:
-    for number in (1, 2, 3):
-        path = write(
-            tmp_path,
-            lines_of(trades(3 * number - 2, 3 * number), ns=NS + number * SECOND),
-            number=number,
-            ns=NS + number * SECOND,
-            together=1,
-        )
-        if number == 2:
-            damage(path, how)
-    replay = Replay(tmp_path)
-    order: list[Any] = []
-    replay.status.subscribe(order.append)
-    (replay if wanted is None else replay.pipe(matches())).subscribe(order.append)
-    replay.serve()
-    (tear,) = torn(order)
-    place = order.index(tear)
-    before = [m for m in order[:place] if isinstance(m, Match)]
-    after = [m for m in order[place:] if isinstance(m, Match)]
-    assert tear.path.endswith("-00002.jsonl.zst")
-    assert prices(before) == list(range(1, 4 + tear.line - 2 if tear.line > 1 else 4))
-    assert prices(after) == [7, 8, 9]
-    assert {m.epoch for m in before} == {0}
-    assert {m.epoch for m in after} == {1}
-    assert order[-1] == Ended(cause=None, at=order[-1].at)
-
-
-@pytest.mark.parametrize("how", ["empty", "foreign"])
-def test_where_nothing_can_be_read_it_fails_and_says_why(tmp_path: Path, how: str) -> None:
-    path = write(tmp_path, [])
-    damage(path, how)
-    replay = Replay(path)
-    statuses = Collected(replay.status)
-    got = played(replay)
-    assert isinstance(got.error, RecordingDamaged)
-    assert str(path) in str(got.error)
-    assert "line 1, byte 0" in str(got.error)
-    assert [type(status) for status in statuses.items] == [Idle, Torn, Ended]
-    with pytest.raises(RecordingDamaged):
-        Replay(path).run()
-
-
-@pytest.mark.parametrize("line", [b'{"ns":1,"base64":"***"}', b'{"ns":1,"status":{"type":"Gap"}}', b"[]"])
-def test_a_line_that_says_nothing_good_tears(tmp_path: Path, line: bytes) -> None:
-    lines = lines_of(trades(1, 3))
-    write(tmp_path, [lines[0], line + b"\n", *lines[1:]])
-    for wanted in ([matches()], []):
-        replay = Replay(tmp_path)
-        statuses = Collected(replay.status)
-        got = Collected(replay.pipe(*wanted))
-        replay.serve()
-        assert prices(got.items) == [1]
-        (tear,) = torn(statuses.items)
-        assert tear.line == 3
-        assert got.completed
-
-
 # ---- some of it
 
 
@@ -353,107 +190,6 @@ def test_nothing_in_the_span_is_an_empty_replay(tmp_path: Path) -> None:
     assert (got.items, got.completed) == ([], True)
     got = played(Replay(tmp_path, until=NOON - timedelta(days=1)))
     assert (got.items, got.completed) == ([], True)
-
-
-# ---- recordings without epochs, and messages
-
-
-def older(path: Path, frames: Iterable[bytes], begin: float = NS / 1e9) -> Path:
-    lines = [{"t": begin + n, "dir": "recv", "data": raw.decode()} for n, raw in enumerate(frames)]
-    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    return path
-
-
-def test_an_older_recording_is_judged_as_a_feed_judges(tmp_path: Path) -> None:
-    subscriptions = b'{"type":"subscriptions","channels":[{"name":"matches","product_ids":["BTC-USD"]}]}'
-    one, two, five = (match(n, trade_id=n, time=n).raw for n in (1, 2, 5))
-    path = older(tmp_path / "old.jsonl", [subscriptions, one, two, two, five, b"nonsense", five])
-    replay = Replay(path)
-    statuses = Collected(replay.status)
-    malformed = Collected(replay.malformed)
-    got = played(replay)
-    assert prices(got.items) == [1, 2, 5]
-    assert [m.epoch for m in got.items] == [0, 0, 0, 1]
-    assert [m.received_ns for m in got.items] == [NS + n * SECOND for n in (0, 1, 2, 4)]
-    assert [type(s) for s in statuses.items] == [Idle, Connected, Subscribed, Gap, Ended]
-    assert str(statuses.items[1]) == f"Connected url={path}"
-    gap = Gap(product_id="BTC-USD", channel="matches", first=3, last=4, at=moment_of(NS + 4 * SECOND))
-    assert statuses.items[3] == gap
-    assert [(m.raw, m.received_ns) for m in malformed.items] == [(b"nonsense", NS + 5 * SECOND)]
-    assert (replay.stats.duplicates, replay.stats.malformed, replay.stats.connections) == (2, 1, 1)
-
-
-def test_between_two_of_them_the_numbers_go_on(tmp_path: Path) -> None:
-    trade = [match(n, trade_id=n, time=n).raw for n in range(1, 7)]
-    paths = [
-        older(tmp_path / "b.jsonl", trade[:3]),
-        older(tmp_path / "a.jsonl", trade[4:], NS / 1e9 + 60),
-    ]
-    write(tmp_path, lines_of(trade[5:], ns=NS + 90 * SECOND), ns=NS + 90 * SECOND)
-    replay = Replay(tmp_path)
-    statuses = Collected(replay.status)
-    got = played(replay)
-    assert [(int(m.price), m.epoch) for m in got.items if isinstance(m, Match)] == [
-        (1, 0), (2, 0), (3, 0), (5, 2), (6, 2), (6, 3)
-    ]  # fmt: skip
-    assert [str(s) for s in statuses.items[1:-1]] == [
-        f"Connected url={paths[0]}",
-        f"Connected url={paths[1]}",
-        "Gap product_id=BTC-USD channel=matches first=4 last=4",
-    ]
-
-
-def test_plain_lines_are_frames_with_their_own_time(tmp_path: Path) -> None:
-    path = tmp_path / "plain"
-    path.write_bytes(
-        b"\n".join([b'{"type":"subscriptions","channels":[]}', *trades(1, 4), b"{nonsense}", *trades(5, 5)])
-    )
-    replay = Replay(path, since=NOON + timedelta(seconds=2), until=NOON + timedelta(seconds=5))
-    malformed = Collected(replay.malformed)
-    got = played(replay)
-    assert prices(got.items) == [2, 3, 4]
-    assert [m.received for m in got.items] == [NOON + timedelta(seconds=n) for n in (2, 3, 4)]
-    assert [m.raw for m in malformed.items] == [b"{nonsense}"]
-
-
-@pytest.mark.parametrize("kind", ["iterable", "observable", "observable of another thread"])
-def test_messages_are_played_as_they_are(kind: str) -> None:
-    messages = [match(n, trade_id=n, time=n, epoch=n // 3) for n in range(1, 6)]
-    messages.insert(2, match(9, product_id="ETH-USD", time=2))
-    source: Any = iter(messages) if kind == "iterable" else reactivex.from_iterable(messages)
-    if kind.endswith("thread"):
-        source = reactivex.from_iterable(messages, scheduler=NewThreadScheduler())
-    replay = Replay(source, products=["BTC-USD"], since=NOON + timedelta(seconds=2), until=NOON + timedelta(seconds=5))
-    got = played(replay)
-    assert got.items == [messages[1], messages[3], messages[4]]
-    assert all(one is other for one, other in zip(got.items, [messages[1], *messages[3:5]], strict=True))
-    assert replay.stats.by_type == {"Match": 3}
-
-
-def test_what_such_a_source_fails_with_ends_the_replay() -> None:
-    def failing() -> Iterator[Message]:
-        yield match(1)
-        raise OSError("disk")
-
-    for source in (failing(), reactivex.concat(reactivex.of(match(1)), reactivex.throw(OSError("disk")))):
-        got = played(Replay(source))
-        assert (len(got.items), str(got.error)) == (1, "disk")
-    for source in ([match(1), 5], reactivex.of(match(1), 5)):
-        got = played(Replay(source))  # pyright: ignore[reportArgumentType]
-        assert isinstance(got.error, ConfigError)
-        assert "source: 5 is neither a path nor a Message" in str(got.error)
-
-
-def test_from_mongo_is_such_a_source(collection: Any) -> None:
-    messages = [match(n, trade_id=n, time=n) for n in range(1, 50)]
-    reactivex.from_iterable(messages).pipe(to_mongo(collection), ops.count()).run()
-    replay = Replay(from_mongo(collection))
-    assert prices(played(replay).items) == list(range(1, 50))
-    closing = Replay(from_mongo(collection))
-    got = Collected(closing)
-    closing.pipe(matches(), ops.filter(lambda m: m.trade_id == 5)).subscribe(lambda _: closing.close())
-    closing.serve()
-    assert prices(got.items) == [1, 2, 3, 4, 5]
 
 
 # ---- its life
