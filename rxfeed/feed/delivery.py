@@ -111,10 +111,9 @@ class Delivery:
 
     def _counted(self, message: Message) -> tuple[abc.ObserverBase[Message], ...]:
         """Those who want *message*, which is counted."""
-        kind, types, hub = type(message), self._stats.types, self._hub
+        kind, types = type(message), self._stats.types
         types[kind] = types.get(kind, 0) + 1
-        observers = hub.routes.get((kind, message.product_id))
-        return hub.route(kind, message.product_id) if observers is None else observers
+        return self._hub.who(kind, message.product_id)
 
     def passed_over(self, kinds: Mapping[type[Message], int], size: int) -> None:
         """Count messages of these *kinds*, of *size* bytes together, which nobody wants and so nobody has to decode."""

@@ -113,6 +113,11 @@ class Hub(Crowd[Message]):
         self.wanted: frozenset[type[Message]] | None = frozenset()
         """The types that somebody wants; `None`: all."""
 
+    def who(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
+        """The observers of a message of *kind* and *product*."""
+        observers = self.routes.get((kind, product))
+        return self.route(kind, product) if observers is None else observers
+
     def route(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
         """Find who wants *kind* of *product*, and note it in `routes`."""
         with self.lock:

@@ -39,7 +39,7 @@ def by_product(operator: Operator[A, B], *, idle: float | None = None) -> Operat
 
     def over(source: Observable[A]) -> Observable[B]:
         def subscribe(observer: abc.ObserverBase[B], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
-            runs = _Runs(operator, observer, Presence(idle))
+            runs = _Runs(operator, observer, scheduler, Presence(idle))
             upstream = source.subscribe(runs.on_next, runs.on_error, runs.on_completed, scheduler=scheduler)
 
             def dispose() -> None:
@@ -113,8 +113,14 @@ class _Run(Observable[Any]):
 class _Runs:
     """The products that are there."""
 
-    def __init__(self, operator: Operator[Any, Any], observer: abc.ObserverBase[Any], presence: Presence) -> None:
-        self._operator, self._observer, self._presence = operator, observer, presence
+    def __init__(
+        self,
+        operator: Operator[Any, Any],
+        observer: abc.ObserverBase[Any],
+        scheduler: abc.SchedulerBase | None,
+        presence: Presence,
+    ) -> None:
+        self._operator, self._observer, self._scheduler, self._presence = operator, observer, scheduler, presence
         self._runs: dict[str, _Run] = {}
         self._failed = False
 
@@ -132,7 +138,7 @@ class _Runs:
             except Exception as error:
                 self._fail(error)
                 return
-            run.subscription = emitted.subscribe(self._observer.on_next, self._fail)
+            run.subscription = emitted.subscribe(self._observer.on_next, self._fail, scheduler=self._scheduler)
         for observer in run.observers:
             observer.on_next(item)
 

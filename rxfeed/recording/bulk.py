@@ -19,6 +19,7 @@ T = TypeVar("T")
 NO_FRAME = ""
 """The type of a line that has none; whatever is called so is looked at."""
 NOT_CHOSEN = None
+"""In the place of a type: it does not count."""
 KINDS: dict[str | None, type[Message]] = {str(kind.__struct_config__.tag): kind for kind in Known.__args__}
 """What is known well enough to be passed over, by its type."""
 
@@ -51,7 +52,7 @@ class Typed(msgspec.Struct, gc=False):
 time_of, epoch_of, type_of = attrgetter("ns"), attrgetter("epoch"), attrgetter("frame.type")
 _before_frame = methodcaller("index", _FRAME)
 _skim = msgspec.json.Decoder(Skimmed).decode_lines
-_decode = msgspec.json.Decoder(Typed).decode_lines
+_typed = msgspec.json.Decoder(Typed)
 
 
 def skimmed_lines(text: bytes) -> list[Skimmed] | None:
@@ -59,7 +60,15 @@ def skimmed_lines(text: bytes) -> list[Skimmed] | None:
 
 
 def typed_lines(text: bytes) -> list[Typed] | None:
-    return _together(_decode, text)
+    return _together(_typed.decode_lines, text)
+
+
+def typed_line(line: bytes) -> Typed | None:
+    """A line of good UTF-8; `None` as for many."""
+    try:
+        return _typed.decode(line)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _together(decode_lines: Callable[[bytes], list[T]], text: bytes) -> list[T] | None:

@@ -20,5 +20,5 @@ def zstd() -> Any:
 
 
 def compressor(level: int) -> zstandard.ZstdCompressionObj:
-    """A new stream, with a checksum at its end: a file that was closed can be verified."""
+    """A new stream, with a checksum at its end: what was written with it can be verified."""
     return zstd().ZstdCompressor(level=level, write_checksum=True).compressobj()

@@ -7,8 +7,8 @@ import threading
 from rxfeed.feed.clock import Clock
 from rxfeed.recording.scheduler import ReplayScheduler
 
-# No system waits endlessly in one go.
-_LONGEST_WAIT = 3600.0
+# Another thread may schedule something that is due earlier than what is waited for.
+_LONGEST_WAIT = 0.5
 
 
 class Timeline:
@@ -39,11 +39,15 @@ class Timeline:
             self._begin = self._clock.now(), ns
             if not scheduler.begun:
                 scheduler.begin(ns)
-        while scheduler.next_ns <= ns and not self._stopped.is_set():
-            if self._wait(scheduler.next_ns):
+        while not self._stopped.is_set():
+            left = self._left(min(scheduler.next_ns, ns))
+            if left > 0:
+                self._stopped.wait(min(self._clock.real(left), _LONGEST_WAIT))
+            elif scheduler.next_ns <= ns:
                 scheduler.advance(ns)
-        if self._wait(ns) and ns > scheduler.ns:
-            scheduler.ns = ns
+            else:
+                scheduler.ns = max(scheduler.ns, ns)
+                return
 
     def run_out(self, seconds: float) -> None:
         """Run what is due after the end, as long as there is something, for at most *seconds*."""
@@ -52,12 +56,9 @@ class Timeline:
         while scheduler.next_ns <= last and not self._stopped.is_set():
             self.reach(scheduler.next_ns)
 
-    def _wait(self, ns: int) -> bool:
-        """Until it is time for *ns*; False where it was stopped before."""
-        if self.paced and self._begin is not None:
-            began, first = self._begin
-            at = began + (ns - first) / 1e9 / self._speed
-            while (left := at - self._clock.now()) > 0:
-                if self._stopped.wait(min(self._clock.real(left), _LONGEST_WAIT)):
-                    return False
-        return not self._stopped.is_set()
+    def _left(self, ns: int) -> float:
+        """Seconds on the clock until it is time for *ns*."""
+        if not self.paced or self._begin is None:
+            return 0.0
+        began, first = self._begin
+        return began + (ns - first) / 1e9 / self._speed - self._clock.now()

@@ -21,6 +21,7 @@ from rxfeed.recording.bulk import (
     skimmed_lines,
     time_of,
     type_of,
+    typed_line,
     typed_lines,
 )
 from rxfeed.recording.choice import Choice
@@ -29,8 +30,8 @@ from rxfeed.recording.moments import moment_of, ns_of
 from rxfeed.recording.pace import Timeline
 from rxfeed.recording.reading import Chunk, Recording
 
-# Where more than one line in so many is wanted, to skim them first does not pay.
-_FEW = 4
+# Where more than so many of the lines are wanted, to skim them first does not pay.
+_MANY = 0.7
 
 
 class Player:
@@ -103,20 +104,27 @@ class Player:
         unwanted = {kind for kind, struct in KINDS.items() if struct not in wanted} | {NOT_CHOSEN}
         kinds = self._kinds(skimmed)
         self._highest = max(self._highest, self._base + max(map(epoch_of, skimmed)))
-        lines, done, played = chunk.lines, 0, 0
-        for index, kind in enumerate(kinds):
-            if kind not in unwanted:
-                self._passed_over(kinds[done:index], lines[done:index])
-                self._line(recording, chunk, index)
-                done = index + 1
+        lines, played, done = chunk.lines, 0, 0
+        try:
+            for index, kind in enumerate(kinds):
+                if kind in unwanted or (kind in KINDS and not hub.who(KINDS[kind], skimmed[index].frame.product_id)):
+                    continue
+                kinds[index], done = NOT_CHOSEN, index + 1
                 played += 1
+                entry = typed_line(lines[index]) if kind in KINDS else None
+                if entry is None or entry.frame is None:
+                    self._line(recording, chunk, index)
+                elif self._reached(entry.ns, entry.frame.product_id):
+                    self._delivery.recorded(entry.frame, frame_in(lines[index]), entry.ns, self._base + entry.epoch)
                 # Whoever heard of it may have closed the replay, subscribed to more, or want to be woken soon.
                 if self.stopping or hub.wanted is not wanted or newest >= scheduler.next_ns:
                     return done
-        self._passed_over(kinds[done:], lines[done:])
-        if played * _FEW > len(lines):
+            done = len(lines)
+        finally:  # all together, as there may be few between two that are wanted
+            self._passed_over(kinds[:done], lines[:done])
+        if played > _MANY * len(lines):
             self._many = wanted
-        return len(lines)
+        return done
 
     def _kinds(self, skimmed: list[Skimmed]) -> list[str | None]:
         if self._choice.everything:

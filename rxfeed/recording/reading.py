@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Iterator
 from os import PathLike, fspath
 from pathlib import Path
@@ -13,13 +15,14 @@ from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.messages import Time
 from rxfeed.recording.format import VERSION, End, Header, Line, decode_header, decode_line
 from rxfeed.recording.moments import ns_of
-from rxfeed.recording.unpack import Broken, unpacked
+from rxfeed.recording.unpack import MOST_HELD, Broken, unpacked
 
 Kind = Literal["segment", "older", "plain"]
 
 # So many bytes of lines are looked at together, at most: enough to make that pay, few enough to stay in a cache.
 _TOGETHER = 1 << 17
 _LONGEST_LINE = 1 << 27
+_BUFFER = 1 << 16
 # An end line has little to say.
 _LONGEST_END = 256
 
@@ -78,12 +81,11 @@ class Recording:
         self.kind: Kind = "plain"
         self.header: Header | None = None
         self.first_ns = 0
-        first = next(self._chunks(), None)
-        if first is None:
+        beginning = list(itertools.islice(self._lines(), 2))
+        if not beginning:
             raise self.damaged(1, 0, "it is empty")
-        line = first.lines[0]
         try:
-            self.kind = self._kind(line)
+            self.kind = self._kind(*beginning)
         except (ValueError, TypeError, RecursionError) as error:
             raise self.damaged(1, 0, f"not a recording: {error}") from None
 
@@ -149,14 +151,29 @@ class Recording:
 
     # ---- how
 
-    def _kind(self, line: bytes) -> Kind:
+    def _lines(self) -> Iterator[bytes]:
+        """The first lines, without waiting for a checksum; what is damaged is met again by whoever reads all."""
+        found = 0
+        try:
+            for chunk in self._chunks(held=0):
+                for line in chunk.lines:
+                    found += 1
+                    yield line
+        except RecordingDamaged:
+            if not found:
+                raise
+
+    def _kind(self, line: bytes, second: bytes = b"") -> Kind:
         """By the first line; raises `ValueError` for one that is of no recording."""
         content = _decode_any(line)
         if isinstance(content, dict) and "rxfeed" in content:
             if content["rxfeed"] != VERSION:
                 raise ValueError(f"its format is version {content['rxfeed']}, and this rxfeed reads {VERSION}")
             self.header = header = decode_header(line)
-            self.first_ns = header.ns
+            # What was received first waited for its segment to be begun.
+            with contextlib.suppress(ValueError, RecursionError):
+                self.first_ns = decode_line(second).ns
+            self.first_ns = min(header.ns, self.first_ns or header.ns)
             return "segment"
         if isinstance(content, dict) and "dir" in content:
             self.first_ns = _ns(_decode_older(line).t)
@@ -166,12 +183,12 @@ class Recording:
         self.first_ns = _own_ns(line)
         return "plain"
 
-    def _chunks(self) -> Iterator[Chunk]:
+    def _chunks(self, held: int = MOST_HELD) -> Iterator[Chunk]:
         """All whole lines."""
         number, offset, rest = 1, 0, bytearray()
         try:
-            with Path(self.path).open("rb") as file:
-                for piece in unpacked(file):
+            with Path(self.path).open("rb", buffering=_BUFFER) as file:
+                for piece in unpacked(file, held):
                     if offset == 0 and not rest and piece[:1] not in b"{[":
                         raise self.damaged(1, 0, f"not a recording: it begins with {piece[:8]!r}")
                     for text in _together(piece, rest):

@@ -23,6 +23,7 @@ from rxfeed.recording.choice import Choice
 from rxfeed.recording.files import Part, find, ordered, within
 from rxfeed.recording.pace import Timeline
 from rxfeed.recording.player import Player, received
+from rxfeed.recording.reading import Recording
 from rxfeed.recording.scheduler import ReplayScheduler, Timed, timed
 
 Path = str | PathLike[str]
@@ -57,6 +58,15 @@ class Replay(MessageSource):
 
     Operators of reactivex that wait (`buffer_with_time`, `debounce`, `timeout`, ...) wait in the recording's time:
     whatever is piped from a replay and its side-streams runs on `scheduler`, unless it is given another.
+
+        >>> replay = Replay([match(time=0), match(time=59.9), match(time=60)])
+        >>> minutes = replay.pipe(reactivex.operators.buffer_with_time(60))
+        >>> _ = minutes.subscribe(lambda trades: print(len(trades)))
+        >>> replay.run()
+        2
+        1
+
+    A segment's frames that nobody wants are not decoded, only counted, some hundred lines at a time.
 
     Raises `ConfigError`, for a path that does not exist too. `close()` ends it at once.
     """
@@ -154,7 +164,8 @@ class Replay(MessageSource):
         items = itertools.chain([first], items)
         if isinstance(first, str | PathLike):
             parts = within(ordered(find(items)), choice.since, choice.until, _MARGIN)
-            return partial(self._play_parts, parts), parts[0].ns if parts else 0
+            begin = next((part.found.first_ns for part in parts if isinstance(part.found, Recording)), 0)
+            return partial(self._play_parts, parts), begin
         return partial(self._play_messages, items), received(_message(first))
 
     def _play_parts(self, parts: list[Part]) -> Exception | None:

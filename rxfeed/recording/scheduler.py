@@ -135,13 +135,11 @@ class Timed(Observable[T]):
         self._source = source
         self._scheduler = scheduler
 
-    def _subscribe_core(
-        self, observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
-    ) -> abc.DisposableBase:
-        return self._source.subscribe(observer, scheduler=scheduler or self._scheduler)
-
-    # What `pipe` gives is as reactivex declares it.
+    # What these give is as reactivex declares it.
     if not TYPE_CHECKING:
+
+        def subscribe(self, *observer: Any, scheduler: abc.SchedulerBase | None = None, **named: Any) -> Any:
+            return self._source.subscribe(*observer, scheduler=scheduler or self._scheduler, **named)
 
         def pipe(self, *operators: Any) -> Any:
             return timed(super().pipe(*operators), self._scheduler)
@@ -163,4 +161,4 @@ def timed(piped: Any, scheduler: abc.SchedulerBase) -> Any:
     """*piped*, which may be anything that operators make, as a `Timed` one where it is an Observable."""
     if isinstance(piped, ConnectableObservable):
         return TimedConnectable(piped, scheduler)
-    return Timed(piped, scheduler) if isinstance(piped, Observable) else piped
+    return Timed(piped, scheduler) if isinstance(piped, Observable) and not isinstance(piped, Timed) else piped

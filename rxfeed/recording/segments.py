@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from rxfeed.errors import SinkError
 from rxfeed.recording.compression import compressor, zstd
 from rxfeed.recording.format import VERSION, Header, end_line, header_line
 from rxfeed.recording.lines import Chunk
+from rxfeed.recording.moments import moment_of
 
 SUFFIX = ".jsonl.zst"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# A frame of zstd ends in a checksum, before which none of its lines is sure: a reader can hold so many bytes back.
+_VERIFIED_EVERY = 1 << 20
 
 
 class RecordedSegment(msgspec.Struct, frozen=True):
@@ -43,12 +45,12 @@ class RecordedSegment(msgspec.Struct, frozen=True):
     @property
     def first(self) -> datetime | None:
         """`first_ns` as a UTC datetime."""
-        return _moment(self.first_ns) if self.first_ns else None
+        return moment_of(self.first_ns) if self.first_ns else None
 
     @property
     def last(self) -> datetime | None:
         """`last_ns` as a UTC datetime."""
-        return _moment(self.last_ns) if self.last_ns else None
+        return moment_of(self.last_ns) if self.last_ns else None
 
 
 class Totals:
@@ -143,7 +145,9 @@ class _Segment:
         self._header = header
         self._held = Chunk([])
         self._totals = totals
+        self._level = level
         self._compressor = compressor(level)
+        self._unverified = 0
         self._block = zstd().COMPRESSOBJ_FLUSH_BLOCK
         with _refusals(path):
             self._file = path.open("xb", buffering=0)
@@ -193,7 +197,12 @@ class _Segment:
     def _write(self, lines: bytes, *, last: bool = False) -> None:
         """Compress *lines*, and hand them to the system to the last byte, or (where it refuses) none of them."""
         data = self._compressor.compress(lines)
-        data += self._compressor.flush() if last else self._compressor.flush(self._block)
+        self._unverified += len(lines)
+        if last or self._unverified >= _VERIFIED_EVERY:
+            data += self._compressor.flush()
+            self._compressor, self._unverified = compressor(self._level), 0
+        else:
+            data += self._compressor.flush(self._block)
         with _refusals(self.path):
             try:
                 rest = memoryview(data)
@@ -210,11 +219,7 @@ class _Segment:
 
 
 def _name(header: Header) -> str:
-    return f"{_moment(header.ns):%Y%m%dT%H%M%S.%fZ}-{header.session}-{header.segment:05}{SUFFIX}"
-
-
-def _moment(ns: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=ns // 1000)
+    return f"{moment_of(header.ns):%Y%m%dT%H%M%S.%fZ}-{header.session}-{header.segment:05}{SUFFIX}"
 
 
 @contextlib.contextmanager

@@ -6,67 +6,61 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from rxfeed.errors import ConfigError
+from rxfeed.recording.compression import zstd
 
 ZSTD = b"\x28\xb5\x2f\xfd"
 GZIP = b"\x1f\x8b"
 
 _AT_ONCE = 1 << 16
-# What a frame holds waits for the frame's checksum, if that is not too far.
-_MOST_HELD = 1 << 23
+# Packed bytes may become a thousand times as many: that must not be much.
+_PACKED_AT_ONCE = 1 << 12
+MOST_HELD = 1 << 23
+"""What a frame holds waits for the frame's checksum, if that is not further than so many bytes."""
 
 
 class Broken(Exception):
     """The packing ends too early, or does not hold what was put in."""
 
 
-def unpacked(file: BinaryIO) -> Iterator[bytes]:
+def unpacked(file: BinaryIO, held: int = MOST_HELD) -> Iterator[bytes]:
     """The content of *file* piece by piece, in bounded memory; `Broken` where it is damaged, behind what is good.
 
     A packed file is a row of frames (gzip: members). One whose checksum is wrong gives nothing, unless it is bigger
-    than 8 MB: its beginning is given before the checksum is seen. One that is cut off gives what is there.
+    than *held*: then it is given before the checksum is seen. One that is cut off gives what is there.
     """
-    begin = file.read(_AT_ONCE)
+    begin = file.read(_PACKED_AT_ONCE)
     if begin.startswith(ZSTD):
-        make, errors = _zstd()
-        yield from _frames(file, begin, make, errors)
+        module = zstd()
+        yield from _frames(file, begin, held, module.ZstdDecompressor().decompressobj, module.ZstdError)
     elif begin.startswith(GZIP):
-        yield from _frames(file, begin, lambda: zlib.decompressobj(31), zlib.error)
+        yield from _frames(file, begin, held, lambda: zlib.decompressobj(31), zlib.error)
     else:
         while begin:
             yield begin
             begin = file.read(_AT_ONCE)
 
 
-def _zstd() -> tuple[Callable[[], Any], type[Exception]]:
-    try:
-        import zstandard
-    except ImportError:
-        raise ConfigError("a recording packed with zstd needs the extra: pip install 'rxfeed[record]'") from None
-    return zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError
-
-
-def _frames(file: BinaryIO, packed: bytes, make: Callable[[], Any], errors: type[Exception]) -> Iterator[bytes]:
+def _frames(
+    file: BinaryIO, packed: bytes, most: int, make: Callable[[], Any], errors: type[Exception]
+) -> Iterator[bytes]:
     unpacker: Any = make()
     held: list[bytes] = []
-    size = 0
+    size = given = 0
     while packed:
         try:
             piece = unpacker.decompress(packed)
         except errors as error:
-            raise Broken(str(error)) from None
+            doubt = f", and the {given:,} bytes before may be wrong" if given else ""
+            raise Broken(f"{error}{doubt}") from None
         held.append(piece)
         size += len(piece)
-        if unpacker.eof or size > _MOST_HELD:
+        whole = unpacker.eof
+        if whole or size > most:
             yield b"".join(held)
-            held, size = [], 0
-        if unpacker.eof:
-            packed, unpacker = unpacker.unused_data, None
-        else:
-            packed = b""
-        packed = packed or file.read(_AT_ONCE)
-        if packed and unpacker is None:
-            unpacker = make()
+            held, size, given = [], 0, 0 if whole else given + size
+        packed = unpacker.unused_data or file.read(_PACKED_AT_ONCE)
+        if whole:
+            unpacker = make() if packed else None
     if unpacker is not None:
         yield b"".join(held)
         raise Broken("it ends in the midst of a packed frame")

@@ -18,11 +18,12 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rxfeed import FeedStatus, KeepalivePong, Malformed, Message, RecordedSegment, SinkError
+from rxfeed import FeedStatus, KeepalivePong, Malformed, Message, RecordedSegment, RecordingDamaged, SinkError
 from rxfeed.feed import CaughtUp, Connected, Gap
 from rxfeed.recording.events import status_of
 from rxfeed.recording.format import decode_header, decode_line
 from rxfeed.recording.lines import Lines
+from rxfeed.recording.reading import Recording
 from rxfeed.recording.segments import Segments, Totals
 from tests.support.recordings import lines_of, segments, text_of
 from tests.support.sources import Said, message, tick
@@ -220,6 +221,22 @@ def test_a_closed_segment_can_be_verified(tmp_path: Path, begin: Begin) -> None:
     content[-1] ^= 1  # of the checksum
     with pytest.raises(zstandard.ZstdError):
         zstandard.ZstdDecompressor().decompressobj().decompress(bytes(content))
+
+
+def test_a_long_segment_is_verified_a_megabyte_at_a_time(tmp_path: Path, begin: Begin) -> None:
+    writing = begin(tmp_path)
+    for number in range(100):
+        writing.write(*(tick(each * 7919 % 65537) for each in range(number * 300, number * 300 + 300)))
+    writing.segments.close()
+    (told,) = writing.finished
+    content = bytearray(told.path.read_bytes())
+    content[-1] ^= 1
+    told.path.write_bytes(content)
+    read: list[int] = []
+    with pytest.raises(RecordingDamaged, match="checksum"):
+        read.extend(len(chunk.text) for chunk in Recording(told.path).chunks())
+    assert told.uncompressed > 2_000_000
+    assert 0 < told.uncompressed - sum(read) < 1_100_000
 
 
 def test_a_full_disk_is_a_sink_error_and_what_was_written_stays(tmp_path: Path, begin: Begin) -> None:

@@ -15,7 +15,8 @@ def segments(folder: Path) -> list[Path]:
 
 def text_of(path: Path) -> bytes:
     """All that can be had of a segment, also of one that has no end."""
-    return zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
+    with zstandard.ZstdDecompressor().stream_reader(path.read_bytes(), read_across_frames=True) as reader:
+        return reader.read()
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:

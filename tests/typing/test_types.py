@@ -4,6 +4,7 @@ from typing import assert_type
 
 from reactivex import Observable
 from reactivex import operators as ops
+from reactivex.abc import DisposableBase
 
 from rxfeed import (
     Feed,
@@ -13,6 +14,7 @@ from rxfeed import (
     Match,
     Message,
     PriceCross,
+    Replay,
     Ticker,
     VolumeWindow,
     matches,
@@ -39,3 +41,11 @@ def test_side_streams() -> None:
     assert_type(feed.status, Observable[FeedStatus])
     assert_type(feed.keepalive, Observable[KeepalivePong])
     assert_type(feed.malformed, Observable[Malformed])
+
+
+def test_a_replay_is_as_a_feed() -> None:
+    replay = Replay([Message()])
+    assert_type(replay.pipe(matches()), Observable[Match])
+    assert_type(replay.pipe(window_volume(60), ops.buffer_with_time(60)), Observable[list[VolumeWindow]])
+    assert_type(replay.status, Observable[FeedStatus])
+    assert_type(replay.subscribe(print), DisposableBase)

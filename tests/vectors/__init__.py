@@ -1,1 +1,1 @@
-"""What goes in and what must come out, as tables; `test_three_ways.py` runs each three ways."""
+"""What goes in and what must come out, as tables; `test_four_ways.py` runs each four ways."""

@@ -1,7 +1,8 @@
-"""Each table as a plain fold, through Rx in replay, and through Rx on a live feed: three times the same."""
+"""Each table as a plain fold, and through Rx from memory, from a recording and on a live feed: each time the same."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +10,13 @@ import reactivex
 from reactivex import Observable, abc
 from reactivex import operators as ops
 
-from rxfeed import Feed
+from rxfeed import Feed, Replay
 from rxfeed.core import Late
 from rxfeed.operators import Timely
+from rxfeed.recording.format import frame_line
 from rxfeed.sim import Exchange
 from tests.support.collect import Collected
+from tests.support.segments import NS, write
 from tests.vectors import signals, windows
 from tests.vectors.table import BTC, ETH, Vector
 
@@ -48,9 +51,19 @@ def test_as_a_plain_fold(vector: Vector) -> None:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
-def test_in_replay(vector: Vector) -> None:
+def test_from_memory(vector: Vector) -> None:
     got = through_rx(vector, reactivex.from_iterable(vector.messages))
     got.wait_for_end()
+    assert got.completed
+    assert got.items == vector.rows
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
+def test_from_a_recording(vector: Vector, tmp_path: Path) -> None:
+    write(tmp_path, [frame_line(message.raw, NS, message.epoch) for message in vector.messages])
+    replay = Replay(tmp_path)
+    got = through_rx(vector, replay)
+    replay.serve()
     assert got.completed
     assert got.items == vector.rows
 

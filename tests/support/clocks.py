@@ -1,0 +1,20 @@
+"""Clocks for what waits."""
+
+from __future__ import annotations
+
+from rxfeed.feed import Clock
+
+
+class Jumping(Clock):
+    """Whoever waits with it is there at once; *waited* says how long each wait would have been."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited: list[float] = []
+        self._seconds = 0.0
+        self.now = lambda: self._seconds
+
+    def real(self, seconds: float) -> float:
+        self.waited.append(seconds)
+        self._seconds += seconds
+        return 0.0
