@@ -52,7 +52,7 @@ def record_and_kill(folder: Path, *, after: int, size: int) -> int:
 
 
 @pytest.mark.parametrize("size", [10**9, 20_000], ids=["one segment", "several"])
-def test_what_was_flushed_is_there_in_order_and_closed_segments_say_so(tmp_path: Path, size: int) -> None:
+def test_what_was_flushed_is_there_in_order(tmp_path: Path, size: int) -> None:
     flushed = record_and_kill(tmp_path, after=1500, size=size)
     frames = frames_in(tmp_path)
     assert len(frames) >= flushed >= 1500
@@ -63,10 +63,9 @@ def test_what_was_flushed_is_there_in_order_and_closed_segments_say_so(tmp_path:
     for path in closed:
         lines = lines_of(path)
         assert lines[-1]["end"] == {"frames": sum("frame" in line for line in lines)}
-    lines = lines_of(last)
-    assert "rxfeed" in lines[0]
-    # Of several, the last may have been closed just then.
-    assert "end" not in lines[-1] or closed
+    if not closed:  # else it may just have been closed, or begun
+        assert "rxfeed" in lines_of(last)[0]
+        assert "end" not in lines_of(last)[-1]
 
 
 def test_wherever_the_file_is_cut_the_blocks_before_are_there(tmp_path: Path) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import resource
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +36,9 @@ from rxfeed.recording.format import decode_line
 from rxfeed.sim import Exchange, faults
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
+from tests.support.limits import no_file_grows_over
 from tests.support.recordings import frames_in, lines_of, segments, text_of
+from tests.support.scenes import wait_until
 from tests.support.sources import Said, message, tick
 from tests.support.wire import Wire, WireServer, close_frame, frame
 
@@ -51,13 +51,6 @@ def recorded(source: Any, recorder: Recorder) -> Collected[RecordedSegment]:
     source.serve()
     got.wait_for_end()
     return got
-
-
-def eventually(true: Callable[[], Any], timeout: float = 5) -> None:
-    deadline = time.monotonic() + timeout
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.005)
 
 
 # ---- what is recorded
@@ -80,7 +73,7 @@ def test_a_feed_with_all_that_it_says_in_its_place(tmp_path: Path) -> None:
         recorder = record(tmp_path)
         got = Collected(feed.pipe(recorder))
         with feed:
-            eventually(lambda: feed.stats.reconnects == 1 and feed.stats.pongs and feed.stats.messages > 300)
+            wait_until(lambda: feed.stats.reconnects == 1 and feed.stats.pongs > 0 and feed.stats.messages > 300)
         got.wait_for_end()
     assert got.completed
     (told,) = got.items
@@ -125,7 +118,7 @@ def test_behind_another_operator_the_messages_alone(tmp_path: Path) -> None:
         feed = Feed("A-B", "matches", url=exchange.url)
         got = Collected(feed.pipe(matches(), record(tmp_path)))
         with feed:
-            eventually(lambda: feed.stats.messages == 3)
+            wait_until(lambda: feed.stats.messages == 3)
         got.wait_for_end()
     header, *lines, end = lines_of(got.items[0].path)
     assert "about" not in header
@@ -173,7 +166,7 @@ def test_a_line_can_be_read_soon_after_it_came_though_nothing_follows(tmp_path: 
     source.pipe(recorder).subscribe()
     for number in range(3):
         source.on_next(tick(number, time.time_ns()))
-        eventually(lambda: len(frames_in(tmp_path)) == number + 1)  # noqa: B023
+        wait_until(lambda: len(frames_in(tmp_path)) == number + 1)  # noqa: B023
     assert recorder.stats.segment == segments(tmp_path)[0]
     assert recorder.close() == 0
     assert recorder.stats.segment is None
@@ -185,7 +178,7 @@ def test_many_are_written_before_their_time(tmp_path: Path) -> None:
     source.pipe(recorder).subscribe()
     for number in range(600):
         source.on_next(tick(number, time.time_ns()))
-    eventually(lambda: recorder.stats.frames == 512)
+    wait_until(lambda: recorder.stats.frames == 512)
     assert recorder.stats.queue == 88
     assert 0 < recorder.stats.lag < 10
     assert recorder.close() == 0
@@ -211,7 +204,7 @@ def test_a_full_queue_makes_the_source_wait_and_nothing_is_lost(tmp_path: Path) 
 
     source.pipe(recorder).subscribe(wait)
     source.connect()
-    eventually(lambda: recorder.stats.queue == recorder.stats.queue_size == 5)
+    wait_until(lambda: recorder.stats.queue == recorder.stats.queue_size == 5)
     assert not source.wait(0.1)
     assert recorder.stats.lag >= 0.1
     may_go_on.set()
@@ -272,7 +265,7 @@ def test_a_subscriber_that_raises_does_not_end_the_recording(tmp_path: Path) -> 
     source.pipe(recorder).subscribe(fail)
     for number in range(3):
         source.on_next(tick(number))
-        eventually(lambda: recorder.stats.frames == number + 1)  # noqa: B023
+        wait_until(lambda: recorder.stats.frames == number + 1)  # noqa: B023
     assert recorder.close() == 0
     assert len(frames_in(tmp_path)) == 3
 
@@ -316,16 +309,12 @@ def test_a_full_disk_ends_it_with_what_was_not_written_and_the_source_goes_on(tm
     got = Collected(source.pipe(recorder))
     for number in range(10):
         source.on_next(tick(number))
-    eventually(lambda: recorder.stats.frames == 10)
+    wait_until(lambda: recorder.stats.frames == 10)
     (path,) = segments(tmp_path)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, hard))
-    try:
+    with no_file_grows_over(path.stat().st_size):
         for number in range(10, 100):
             source.on_next(tick(number))
         got.wait_for_end()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     error = got.error
     assert isinstance(error, SinkError)
     assert str(error) == f"{error.unwritten} items not written: {path}: File too large"
@@ -340,12 +329,8 @@ def test_a_full_disk_ends_it_with_what_was_not_written_and_the_source_goes_on(tm
 
 def test_a_source_that_waits_for_room_is_let_go_when_the_disk_is_full(tmp_path: Path) -> None:
     recorder = record(tmp_path, queue_size=2)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
+    with no_file_grows_over(0):
         got = recorded(Said(tick(number) for number in range(100)), recorder)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert isinstance(got.error, SinkError)
     assert recorder.stats.frames == 0
 
@@ -471,7 +456,7 @@ def test_market_data_is_as_it_came_whatever_it_says(tmp_path: Path) -> None:
         feed = Feed("A-B", "ticker", url=exchange.url, credentials=KEY)
         got = Collected(feed.pipe(record(tmp_path)))
         with feed:
-            eventually(lambda: feed.stats.messages == 2)
+            wait_until(lambda: feed.stats.messages == 2)
         got.wait_for_end()
     held = [line for line in lines_of(segments(tmp_path)[0]) if "frame" in line]
     assert held[0]["frame"] == json.loads(raw)
