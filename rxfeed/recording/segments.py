@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from rxfeed.errors import SinkError
 from rxfeed.recording.compression import compressor, zstd
 from rxfeed.recording.format import VERSION, Header, end_line, header_line
 from rxfeed.recording.lines import Chunk
+from rxfeed.recording.moments import moment_of
 
 SUFFIX = ".jsonl.zst"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RecordedSegment(msgspec.Struct, frozen=True):
@@ -43,12 +43,12 @@ class RecordedSegment(msgspec.Struct, frozen=True):
     @property
     def first(self) -> datetime | None:
         """`first_ns` as a UTC datetime."""
-        return _moment(self.first_ns) if self.first_ns else None
+        return moment_of(self.first_ns) if self.first_ns else None
 
     @property
     def last(self) -> datetime | None:
         """`last_ns` as a UTC datetime."""
-        return _moment(self.last_ns) if self.last_ns else None
+        return moment_of(self.last_ns) if self.last_ns else None
 
 
 class Totals:
@@ -210,11 +210,7 @@ class _Segment:
 
 
 def _name(header: Header) -> str:
-    return f"{_moment(header.ns):%Y%m%dT%H%M%S.%fZ}-{header.session}-{header.segment:05}{SUFFIX}"
-
-
-def _moment(ns: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=ns // 1000)
+    return f"{moment_of(header.ns):%Y%m%dT%H%M%S.%fZ}-{header.session}-{header.segment:05}{SUFFIX}"
 
 
 @contextlib.contextmanager

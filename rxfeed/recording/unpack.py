@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from rxfeed.errors import ConfigError
+from rxfeed.recording.compression import zstd
 
 ZSTD = b"\x28\xb5\x2f\xfd"
 GZIP = b"\x1f\x8b"
@@ -28,22 +28,14 @@ def unpacked(file: BinaryIO) -> Iterator[bytes]:
     """
     begin = file.read(_AT_ONCE)
     if begin.startswith(ZSTD):
-        make, errors = _zstd()
-        yield from _frames(file, begin, make, errors)
+        zstandard = zstd()
+        yield from _frames(file, begin, zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError)
     elif begin.startswith(GZIP):
         yield from _frames(file, begin, lambda: zlib.decompressobj(31), zlib.error)
     else:
         while begin:
             yield begin
             begin = file.read(_AT_ONCE)
-
-
-def _zstd() -> tuple[Callable[[], Any], type[Exception]]:
-    try:
-        import zstandard
-    except ImportError:
-        raise ConfigError("a recording packed with zstd needs the extra: pip install 'rxfeed[record]'") from None
-    return zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError
 
 
 def _frames(file: BinaryIO, packed: bytes, make: Callable[[], Any], errors: type[Exception]) -> Iterator[bytes]:

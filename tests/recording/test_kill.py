@@ -52,7 +52,7 @@ def record_and_kill(folder: Path, *, after: int, size: int) -> int:
 
 
 @pytest.mark.parametrize("size", [10**9, 20_000], ids=["one segment", "several"])
-def test_what_was_flushed_is_there_in_order(tmp_path: Path, size: int) -> None:
+def test_what_was_flushed_is_there_in_order_and_closed_segments_say_so(tmp_path: Path, size: int) -> None:
     flushed = record_and_kill(tmp_path, after=1500, size=size)
     frames = frames_in(tmp_path)
     assert len(frames) >= flushed >= 1500
