@@ -17,7 +17,7 @@ from rxfeed.errors import RxfeedError
 from rxfeed.feed import Connected, Disconnected, Feed, FeedStatus, Reconnecting, Subscribed
 from rxfeed.recording import Recorder, record
 
-_LOOK = 0.2  # seconds
+_LOOK = 0.4  # seconds; to draw takes 2 ms
 
 
 def run(options: argparse.Namespace) -> int:

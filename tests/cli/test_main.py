@@ -22,7 +22,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
         (["watch", "--help"], ["--channel NAME", "(default: ticker)", "COINBASE_API_KEY", "exit status:"]),
         (
             ["record", "--help"],
-            ["--to DIR", "(default: matches)", "(default: 64.0)", "COINBASE_API_KEY", "exit status:"],
+            ["--to DIR", "(default: matches)", "--segment-mb N", "exit status:"],
         ),
         (["--version"], [f"rxfeed {__version__}"]),
     ],
