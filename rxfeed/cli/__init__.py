@@ -1,4 +1,4 @@
-"""The `rxfeed` command: `rxfeed demo` and `rxfeed watch`."""
+"""The `rxfeed` command: `rxfeed demo`, `rxfeed watch`, `rxfeed record`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with *argv* (the process's own arguments); the exit status.
 
     0: as asked; 1: it failed, or the demo's sums do not agree; 2: bad usage, or something is not installed;
-    130: interrupted twice, or before anything had begun.
+    3: recorded, but something did not come; 130: interrupted twice, or before anything had begun.
     """
     options = parser().parse_args(argv)
     try:

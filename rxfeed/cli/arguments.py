@@ -48,6 +48,26 @@ examples:
   rxfeed watch BTC-USD --channel full --auth --json > full.jsonl
   rxfeed watch BTC-USD --url ws://127.0.0.1:8765 --count 10
 """
+_RECORD = """\
+Record a live feed into compressed files: each frame as it came, when it came,
+and what the connection did. docs/recording.md describes them.
+
+What was recorded so far is told on standard output, at the end with a summary
+that has to add up; what the connection does, on standard error. Ctrl-C,
+SIGTERM and a hang-up end it; a lost connection comes back.
+"""
+_RECORD_EXAMPLES = """\
+exit status: 0 where all is recorded and nothing was missed, 1 where something
+that came could not be recorded, or the feed failed, 2 for bad usage or where
+something is not installed, 3 where all that came is recorded, but something
+may not have come: there were gaps, or the connection was lost
+
+examples:
+  rxfeed record BTC-USD --to recordings
+  rxfeed record BTC-USD ETH-USD --channel matches --channel heartbeat --to DIR
+  rxfeed record BTC-USD --channel full --auth --to DIR --segment-minutes 15
+  zstdcat DIR/*.jsonl.zst | jq -c '.frame // empty'
+"""
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -62,7 +82,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="rxfeed",
         description="Reactive streams over market-data feeds.",
-        epilog="examples:\n  rxfeed demo\n  rxfeed watch BTC-USD --channel matches\n",
+        epilog="examples:\n  rxfeed demo\n  rxfeed watch BTC-USD --channel matches\n"
+        "  rxfeed record BTC-USD --channel matches --to recordings\n",
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
@@ -70,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_demo(commands)
     _add_watch(commands)
+    _add_record(commands)
     return top
 
 
@@ -102,21 +124,55 @@ def _add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
-    watch.add_argument("product", nargs="+", metavar="PRODUCT", help="such as BTC-USD; any number")
-    watch.add_argument(
-        "--channel", action="append", metavar="NAME", help="any number of times (default: ticker); see the exchange's"
-    )
-    watch.add_argument("--url", default=DEFAULT_URL, help="where the feed is")
+    _add_feed(watch, "ticker")
     watch.add_argument("--json", action="store_true", default=None, help="print the frames as they came, one a line")
     watch.add_argument("--count", type=_natural, metavar="N", help="end after N messages")
     watch.add_argument("--seconds", type=_positive, metavar="N", help="end after N seconds")
-    watch.add_argument(
+    watch.set_defaults(run=_watch)
+
+
+def _add_record(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    record = commands.add_parser(
+        "record",
+        help="record a live feed",
+        description=_RECORD,
+        epilog=_RECORD_EXAMPLES,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    _add_feed(record, "matches")
+    record.add_argument("--to", type=Path, required=True, metavar="DIR", help="the folder; made where it is not there")
+    record.add_argument("--seconds", type=_positive, metavar="N", help="end after N seconds")
+    record.add_argument(
+        "--segment-mb", type=_positive, default=64.0, metavar="N", help="megabytes of a file before the next begins"
+    )
+    record.add_argument(
+        "--segment-minutes", type=_positive, default=60.0, metavar="N", help="minutes before the next file begins"
+    )
+    record.add_argument("--level", type=_natural, default=3, metavar="N", help="of compression, 1 to 22")
+    record.add_argument(
+        "--flush-seconds", type=_positive, default=1.0, metavar="N", help="after which what came can be read"
+    )
+    record.set_defaults(run=_record)
+
+
+def _add_feed(command: argparse.ArgumentParser, channel: str) -> None:
+    """The options that `live.make_feed` takes; *channel* where none is named."""
+    command.add_argument("product", nargs="+", metavar="PRODUCT", help="such as BTC-USD; any number")
+    command.add_argument(
+        "--channel",
+        action="append",
+        metavar="NAME",
+        help=f"any number of times (default: {channel}); see the exchange's",
+    )
+    command.add_argument("--url", default=DEFAULT_URL, help="where the feed is")
+    command.add_argument(
         "--auth",
         action="store_true",
         default=None,
         help="sign with COINBASE_API_KEY, COINBASE_API_SECRET and COINBASE_API_PASSPHRASE of the environment",
     )
-    watch.set_defaults(run=_watch)
+    command.set_defaults(channels=[channel])
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -134,6 +190,12 @@ def _watch(options: argparse.Namespace) -> int:
     from rxfeed.cli import watch
 
     return watch.run(options)
+
+
+def _record(options: argparse.Namespace) -> int:
+    from rxfeed.cli import record
+
+    return record.run(options)
 
 
 def _positive(text: str) -> float:

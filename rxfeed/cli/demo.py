@@ -15,9 +15,9 @@ from pymongo.collection import Collection
 from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
 
 from rxfeed.cli.board import Board
-from rxfeed.cli.display import Display, PlainLines, Reading, is_screen
+from rxfeed.cli.display import Display, PlainLines, Reading
 from rxfeed.cli.pipelines import compose
-from rxfeed.cli.streams import on_signals, write_line
+from rxfeed.cli.streams import is_screen, on_signals, write_line
 from rxfeed.cli.summary import Count, Summary
 from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.feed import Feed

@@ -1,9 +1,7 @@
-"""The demo's live display: the only file that knows rich."""
+"""The demo's live display, drawn with rich."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -22,7 +20,7 @@ from rxfeed.cli.board import Board, Quote
 from rxfeed.cli.streams import write_line
 from rxfeed.core import PriceCross, VolumeWindow
 
-_WIDEST = 100
+WIDEST = 100
 _FIXED = 15  # lines that are always there
 _PLAIN_EVERY = 2.0  # seconds
 _COLOURS = {"subscribed": "green", "failed": "bold red", "up": "green", "down": "red", "yes": "green", "no": "yellow"}
@@ -37,11 +35,6 @@ class Reading(msgspec.Struct, frozen=True):
     sent: int
     received: int
     malformed: int
-
-
-def is_screen() -> bool:
-    """Whether standard output is a terminal on which one can draw."""
-    return sys.stdout.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
 class PlainLines:
@@ -103,14 +96,14 @@ class Picture:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         room = max(2, (options.height or console.height) - _FIXED - len(self._board.quotes))
-        yield Constrain(self._parts(room - room // 2, room // 2), _WIDEST)
+        yield Constrain(self._parts(room - room // 2, room // 2), WIDEST)
 
     def _parts(self, windows: int, crossings: int) -> RenderableType:
         board, reading = self._board, self._reading
         head = Text(no_wrap=True, overflow="ellipsis")
         head.append("rxfeed demo", "bold").append(f"   {reading.url}   ")
         head.append(board.status, _COLOURS.get(board.status, "yellow"))
-        head.append(f"   {_duration(reading.seconds)}   Ctrl-C ends it")
+        head.append(f"   {duration(reading.seconds)}   Ctrl-C ends it")
         return Group(
             head,
             Text(),
@@ -129,7 +122,7 @@ class Picture:
 
 
 def _prices(quotes: dict[str, Quote | None]) -> Table:
-    table = _table("product<10", "last>12", "change>10", "bid>12", "ask>12", "spread>8", "trades>8")
+    table = new_table("product<10", "last>12", "change>10", "bid>12", "ask>12", "spread>8", "trades>8")
     for product, quote in quotes.items():
         if quote is None:
             table.add_row(product)
@@ -149,7 +142,7 @@ def _prices(quotes: dict[str, Quote | None]) -> Table:
 
 
 def _windows(windows: Sequence[VolumeWindow | None]) -> Table:
-    table = _table("from<12", "product<10", "volume>12", "vwap>12", "trades>8", "buy/sell %>10", "complete>8")
+    table = new_table("from<12", "product<10", "volume>12", "vwap>12", "trades>8", "buy/sell %>10", "complete>8")
     for window in windows:
         if window is None:
             table.add_row()
@@ -168,7 +161,7 @@ def _windows(windows: Sequence[VolumeWindow | None]) -> Table:
 
 
 def _crossings(crossings: Sequence[PriceCross | None]) -> Table:
-    table = _table("time<12", "product<10", "moved<6", "across>12", "from>12", "to>12")
+    table = new_table("time<12", "product<10", "moved<6", "across>12", "from>12", "to>12")
     for crossing in crossings:
         if crossing is None:
             table.add_row()
@@ -185,14 +178,14 @@ def _crossings(crossings: Sequence[PriceCross | None]) -> Table:
 
 
 def _counters(board: Board, reading: Reading) -> Table:
-    table = _table("sent<11", "received<11", "stored<11", "malformed<9", "windows<9", "crossings<9", "ping<9")
+    table = new_table("sent<11", "received<11", "stored<11", "malformed<9", "windows<9", "crossings<9", "ping<9")
     counts = (reading.sent, reading.received, board.stored, reading.malformed, board.window_count, board.crossing_count)
     ping = "" if board.round_trip is None else f"{board.round_trip * 1000:.1f} ms"
     table.add_row(*(f"{count:,}" for count in counts), ping)
     return table
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
     """Columns `name<width` (to the left) and `name>width`; the widths stretch with the terminal, all alike."""
     table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for column in columns:
@@ -236,6 +229,6 @@ def _clock(moment: datetime) -> str:
     return f"{moment:%H:%M:%S}" if not moment.microsecond else f"{moment:%H:%M:%S.%f}"[:-3]
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}:{rest:02}"

@@ -19,6 +19,11 @@ def write_line(text: str) -> None:
     sys.stdout.flush()
 
 
+def is_screen() -> bool:
+    """Whether standard output is a terminal on which one can draw."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+
+
 def silence_stdout() -> None:
     """Send what is still buffered nowhere: else Python complains about the closed pipe when it exits."""
     with contextlib.suppress(OSError, ValueError):

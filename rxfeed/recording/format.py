@@ -35,6 +35,8 @@ VERSION = 1
 
 encode = msgspec.json.Encoder().encode
 _NONE = msgspec.Raw()
+_OPENING, _CLOSING = tuple(b"{["), tuple(b"}]")
+_LF, _CR = b"\n\r"
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -96,7 +98,8 @@ def header_line(header: Header) -> bytes:
 
 def frame_line(raw: bytes, received_ns: int, epoch: int) -> bytes:
     """A frame that is a message. It stands in its line as it is, unless that would be more than one line."""
-    if raw[:1] in b"{[" and raw[-1:] in b"}]" and b"\n" not in raw and b"\r" not in raw and raw:
+    # A byte is looked for five times as fast as a bytes of one.
+    if raw and raw[0] in _OPENING and raw[-1] in _CLOSING and _LF not in raw and _CR not in raw:
         return b'{"ns":%d,"epoch":%d,"frame":%b}\n' % (received_ns, epoch, raw)
     return encode(Line(ns=received_ns, epoch=epoch, text=raw.decode())) + b"\n"
 

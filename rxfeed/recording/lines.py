@@ -58,9 +58,7 @@ class Lines:
         for item in items:
             if isinstance(item, Message):
                 received_ns = item.received_ns
-                line = frame_line(item.raw, received_ns, item.epoch)
-                if type(item) in suspect:
-                    line = self._redacted(item)
+                line = self._redacted(item) if type(item) in suspect else frame_line(item.raw, received_ns, item.epoch)
             elif not self._whole:
                 raise ConfigError(f"record: it takes messages, and a {type(item).__name__} is none")
             elif isinstance(item, Malformed):

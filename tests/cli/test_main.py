@@ -17,9 +17,13 @@ Start = Callable[..., "subprocess.Popen[str]"]
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        (["--help"], ["demo", "watch", "examples:", "rxfeed watch BTC-USD"]),
+        (["--help"], ["demo", "watch", "record", "examples:", "rxfeed watch BTC-USD"]),
         (["demo", "--help"], ["--seconds N", "until Ctrl-C", "(default: 200.0)", "--mongo URL", "examples:"]),
         (["watch", "--help"], ["--channel NAME", "(default: ticker)", "COINBASE_API_KEY", "exit status:"]),
+        (
+            ["record", "--help"],
+            ["--to DIR", "(default: matches)", "--segment-mb N", "exit status:"],
+        ),
         (["--version"], [f"rxfeed {__version__}"]),
     ],
 )
@@ -44,6 +48,9 @@ def test_help_tells_options_defaults_and_examples(
         ["demo", "--rate", "nan"],
         ["demo", "--window", "soon"],
         ["watch"],
+        ["record", "BTC-USD"],
+        ["record", "--to", "here"],
+        ["record", "BTC-USD", "--to", "here", "--segment-mb", "0"],
         ["watch", "BTC-USD", "--count", "0"],
         ["watch", "BTC-USD", "--count", "1.5"],
     ],

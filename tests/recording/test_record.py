@@ -1,15 +1,13 @@
-"""`record`: everything that a feed says is in the files, in its place, and nothing that is secret."""
+"""`record`: everything that a feed says is in the files, in its place."""
 
 from __future__ import annotations
 
 import json
 import re
-import resource
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +18,12 @@ from reactivex.subject import Subject
 from rxfeed import (
     ConfigError,
     ConnectionLost,
-    Credentials,
     Feed,
     KeepalivePong,
     Malformed,
     Message,
     Reconnect,
     RecordedSegment,
-    Recorder,
     SinkError,
     matches,
     record,
@@ -38,27 +34,10 @@ from rxfeed.recording.format import decode_line
 from rxfeed.sim import Exchange, faults
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
-from tests.support.recordings import frames_in, lines_of, segments, text_of
-from tests.support.sources import Said, message, tick
-from tests.support.wire import Wire, WireServer, close_frame, frame
-
-KEY = Credentials("the-api-key", "c2VjcmV0L29mL21pbmU+Pg==", "open/sesame")
-
-
-def recorded(source: Any, recorder: Recorder) -> Collected[RecordedSegment]:
-    """What *recorder* emits of *source*, which is played to its end."""
-    got = Collected(source.pipe(recorder))
-    source.serve()
-    got.wait_for_end()
-    return got
-
-
-def eventually(true: Callable[[], Any], timeout: float = 5) -> None:
-    deadline = time.monotonic() + timeout
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.005)
-
+from tests.support.limits import no_file_grows_over
+from tests.support.recordings import frames_in, lines_of, recorded, segments, text_of
+from tests.support.scenes import wait_until
+from tests.support.sources import Said, tick
 
 # ---- what is recorded
 
@@ -80,7 +59,7 @@ def test_a_feed_with_all_that_it_says_in_its_place(tmp_path: Path) -> None:
         recorder = record(tmp_path)
         got = Collected(feed.pipe(recorder))
         with feed:
-            eventually(lambda: feed.stats.reconnects == 1 and feed.stats.pongs and feed.stats.messages > 300)
+            wait_until(lambda: feed.stats.reconnects == 1 and feed.stats.pongs > 0 and feed.stats.messages > 300)
         got.wait_for_end()
     assert got.completed
     (told,) = got.items
@@ -125,7 +104,7 @@ def test_behind_another_operator_the_messages_alone(tmp_path: Path) -> None:
         feed = Feed("A-B", "matches", url=exchange.url)
         got = Collected(feed.pipe(matches(), record(tmp_path)))
         with feed:
-            eventually(lambda: feed.stats.messages == 3)
+            wait_until(lambda: feed.stats.messages == 3)
         got.wait_for_end()
     header, *lines, end = lines_of(got.items[0].path)
     assert "about" not in header
@@ -173,7 +152,7 @@ def test_a_line_can_be_read_soon_after_it_came_though_nothing_follows(tmp_path: 
     source.pipe(recorder).subscribe()
     for number in range(3):
         source.on_next(tick(number, time.time_ns()))
-        eventually(lambda: len(frames_in(tmp_path)) == number + 1)  # noqa: B023
+        wait_until(lambda: len(frames_in(tmp_path)) == number + 1)  # noqa: B023
     assert recorder.stats.segment == segments(tmp_path)[0]
     assert recorder.close() == 0
     assert recorder.stats.segment is None
@@ -185,7 +164,7 @@ def test_many_are_written_before_their_time(tmp_path: Path) -> None:
     source.pipe(recorder).subscribe()
     for number in range(600):
         source.on_next(tick(number, time.time_ns()))
-    eventually(lambda: recorder.stats.frames == 512)
+    wait_until(lambda: recorder.stats.frames == 512)
     assert recorder.stats.queue == 88
     assert 0 < recorder.stats.lag < 10
     assert recorder.close() == 0
@@ -211,7 +190,7 @@ def test_a_full_queue_makes_the_source_wait_and_nothing_is_lost(tmp_path: Path) 
 
     source.pipe(recorder).subscribe(wait)
     source.connect()
-    eventually(lambda: recorder.stats.queue == recorder.stats.queue_size == 5)
+    wait_until(lambda: recorder.stats.queue == recorder.stats.queue_size == 5)
     assert not source.wait(0.1)
     assert recorder.stats.lag >= 0.1
     may_go_on.set()
@@ -272,7 +251,7 @@ def test_a_subscriber_that_raises_does_not_end_the_recording(tmp_path: Path) -> 
     source.pipe(recorder).subscribe(fail)
     for number in range(3):
         source.on_next(tick(number))
-        eventually(lambda: recorder.stats.frames == number + 1)  # noqa: B023
+        wait_until(lambda: recorder.stats.frames == number + 1)  # noqa: B023
     assert recorder.close() == 0
     assert len(frames_in(tmp_path)) == 3
 
@@ -316,16 +295,12 @@ def test_a_full_disk_ends_it_with_what_was_not_written_and_the_source_goes_on(tm
     got = Collected(source.pipe(recorder))
     for number in range(10):
         source.on_next(tick(number))
-    eventually(lambda: recorder.stats.frames == 10)
+    wait_until(lambda: recorder.stats.frames == 10)
     (path,) = segments(tmp_path)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, hard))
-    try:
+    with no_file_grows_over(path.stat().st_size):
         for number in range(10, 100):
             source.on_next(tick(number))
         got.wait_for_end()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     error = got.error
     assert isinstance(error, SinkError)
     assert str(error) == f"{error.unwritten} items not written: {path}: File too large"
@@ -340,12 +315,8 @@ def test_a_full_disk_ends_it_with_what_was_not_written_and_the_source_goes_on(tm
 
 def test_a_source_that_waits_for_room_is_let_go_when_the_disk_is_full(tmp_path: Path) -> None:
     recorder = record(tmp_path, queue_size=2)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
+    with no_file_grows_over(0):
         got = recorded(Said(tick(number) for number in range(100)), recorder)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert isinstance(got.error, SinkError)
     assert recorder.stats.frames == 0
 
@@ -393,101 +364,3 @@ except rxfeed.ConfigError as error:
 
 def test_its_repr_says_where(tmp_path: Path) -> None:
     assert repr(record(tmp_path)) == f"<Recorder to {tmp_path}>"
-
-
-# ---- secrets
-
-
-def _echo(wire: Wire) -> None:
-    """Say back, in every way there is, what the client said."""
-    wire.shake()
-    said = json.loads(wire.recv_frame()[1])
-    text = json.dumps(said)
-    wire.send(frame(json.dumps({"type": "error", "message": "Failed", "reason": text})))
-    wire.send(frame(json.dumps({"type": "error", "message": text.replace("/", "\\/"), "was": said})))
-    wire.send(frame('{"type":"error","message":"' + "".join(f"\\u{ord(each):04x}" for each in KEY.secret) + '"}'))
-    wire.send(frame(json.dumps({"type": "denied", "your": said})))
-    wire.send(frame(json.dumps({"type": "subscriptions", "channels": [{"name": said["key"]}]})))
-    wire.send(frame(f"no JSON: {text}"))
-    wire.send(frame(json.dumps({"type": "ticker", "sequence": said["passphrase"]}).replace("/", "\\/")))
-    wire.send(frame(f"no text: {said['signature']} ".encode() + b"\xff"))
-    wire.send(frame(json.dumps({"type": "error", "message": "Authentication Failed", "reason": text})))
-    wire.until_gone()
-
-
-def test_what_the_exchange_repeats_of_the_credentials_is_blanked(tmp_path: Path) -> None:
-    signatures: list[str] = []
-
-    def play(wire: Wire) -> None:
-        _echo(wire)
-
-    with WireServer(play) as server:
-        feed = Feed("A-B", "ticker", url=server.url, credentials=KEY)
-        seen = Collected(feed)
-        unreadable = Collected(feed.malformed)
-        recorded(feed, record(tmp_path))
-    for item in (*seen.items, *unreadable.items):
-        signatures += re.findall(r'"signature": "([^"]+)"', item.raw.decode(errors="replace"))
-    assert signatures  # the frames themselves are as they came
-    (path,) = segments(tmp_path)
-    content = text_of(path).decode()
-    for secret in (KEY.key, KEY.secret, KEY.passphrase, *signatures):
-        for text in (secret, secret.replace("/", "\\/"), secret.replace("/", "\\\\/")):
-            assert text not in content
-    lines = lines_of(path)
-    frames = [line for line in lines if "frame" in line or "malformed" in line]
-    assert len(frames) == 9
-    assert all(line["redacted"] for line in frames)
-    assert frames[0]["frame"]["type"] == "error"
-    assert frames[0]["frame"]["reason"].count("[redacted]") == 3
-    assert frames[3]["frame"]["your"]["key"] == "[redacted]"
-    rejected = [line for line in lines if line.get("status", {}).get("type") == "Rejected"]
-    assert len(rejected) == 4
-    assert "[redacted]" in rejected[0]["status"]["reason"]
-    ended = next(line for line in lines if line.get("status", {}).get("type") == "Ended")
-    assert ended["redacted"]
-    assert "Authentication Failed" in ended["status"]["cause"]["text"]
-
-
-def test_a_reason_to_close_may_repeat_them_too(tmp_path: Path) -> None:
-    def play(wire: Wire) -> None:
-        wire.shake()
-        wire.recv_frame()
-        wire.send(close_frame(1008, f"{KEY.key} is {KEY.passphrase}"))
-        wire.until_gone()
-
-    with WireServer(play) as server:
-        recorded(Feed("A-B", "ticker", url=server.url, credentials=KEY, reconnect=False), record(tmp_path))
-    (path,) = segments(tmp_path)
-    assert KEY.passphrase not in text_of(path).decode()
-    closed = [line for line in lines_of(path) if "redacted" in line]
-    assert [line["status"]["type"] for line in closed] == ["Disconnected", "Ended"]
-    assert closed[0]["status"]["cause"]["reason"] == "[redacted] is [redacted]"
-
-
-def test_market_data_is_as_it_came_whatever_it_says(tmp_path: Path) -> None:
-    raw = f'{{"type":"ticker","sequence":1,"product_id":"{KEY.key}","price":"1.50"}}'
-    with Exchange.serving([raw, '{"type":"error","message":"Failed to subscribe"}']) as exchange:
-        feed = Feed("A-B", "ticker", url=exchange.url, credentials=KEY)
-        got = Collected(feed.pipe(record(tmp_path)))
-        with feed:
-            eventually(lambda: feed.stats.messages == 2)
-        got.wait_for_end()
-    held = [line for line in lines_of(segments(tmp_path)[0]) if "frame" in line]
-    assert held[0]["frame"] == json.loads(raw)
-    assert held[1]["frame"] == {"type": "error", "message": "Failed to subscribe"}
-    assert not any("redacted" in line for line in held)
-
-
-def test_behind_another_operator_an_error_keeps_no_words(tmp_path: Path) -> None:
-    source: Subject[Message] = Subject()
-    recorder = record(tmp_path)
-    source.pipe(recorder).subscribe()
-    source.on_next(message(json.dumps({"type": "error", "message": "bad", "code": 4, "said": [KEY.secret]}), 5))
-    recorder.close()
-    assert lines_of(segments(tmp_path)[0])[1] == {
-        "redacted": True,
-        "ns": 5,
-        "epoch": 0,
-        "frame": {"type": "error", "message": "[redacted]", "code": 4, "said": ["[redacted]"]},
-    }

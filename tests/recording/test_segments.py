@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +24,7 @@ from rxfeed.recording.format import decode_header, decode_line
 from rxfeed.recording.lines import Lines
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.segments import Segments, Totals
+from tests.support.limits import no_file_grows_over
 from tests.support.recordings import lines_of, segments, text_of
 from tests.support.sources import Said, message, tick
 
@@ -244,7 +244,7 @@ def test_a_full_disk_is_a_sink_error_and_what_was_written_stays(tmp_path: Path, 
     writing.write(*map(tick, range(10)))
     (path,) = segments(tmp_path)
     size = path.stat().st_size
-    with _no_file_grows_over(size + 100), pytest.raises(SinkError, match=re.escape(f"{path}: File too large")):
+    with no_file_grows_over(size + 100), pytest.raises(SinkError, match=re.escape(f"{path}: File too large")):
         writing.write(*(tick(number * 7919 % 65537) for number in range(1000)))
     writing.segments.abandon()
     assert path.stat().st_size == size
@@ -255,7 +255,7 @@ def test_a_full_disk_is_a_sink_error_and_what_was_written_stays(tmp_path: Path, 
 
 def test_a_segment_that_cannot_be_begun_is_a_sink_error(tmp_path: Path, begin: Begin) -> None:
     writing = begin(tmp_path)
-    with _no_file_grows_over(0), pytest.raises(SinkError, match="File too large"):
+    with no_file_grows_over(0), pytest.raises(SinkError, match="File too large"):
         writing.segments.open()
     (tmp_path / "file").touch()
     with pytest.raises(SinkError, match=r"file: (File exists|Not a directory)"):
@@ -331,14 +331,3 @@ def _item(text: bytes) -> Any:
 
 def _plain(item: Any) -> Any:
     return (item.raw, item.received_ns, item.epoch) if isinstance(item, Message) else item
-
-
-@contextmanager
-def _no_file_grows_over(size: int) -> Iterator[None]:
-    # Python ignores the signal that would come with it.
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

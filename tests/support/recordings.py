@@ -1,4 +1,4 @@
-"""Recordings as anybody reads them: zstandard and json, nothing of rxfeed."""
+"""Recordings made, and as anybody reads them: with zstandard and json, nothing of rxfeed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import zstandard
+
+from rxfeed import RecordedSegment, Recorder
+from tests.support.collect import Collected
 
 
 def segments(folder: Path) -> list[Path]:
@@ -28,3 +31,11 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 def frames_in(folder: Path) -> list[dict[str, Any]]:
     """The frames of all segments, in order."""
     return [line["frame"] for path in segments(folder) for line in lines_of(path) if "frame" in line]
+
+
+def recorded(source: Any, recorder: Recorder) -> Collected[RecordedSegment]:
+    """What *recorder* emits of *source*, which is played to its end."""
+    got = Collected(source.pipe(recorder))
+    source.serve()
+    got.wait_for_end()
+    return got

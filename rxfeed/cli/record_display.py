@@ -1,0 +1,53 @@
+"""A recording as it goes, drawn with rich."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
+from rich.live import Live
+from rich.text import Text
+
+from rxfeed.cli.display import WIDEST, duration, new_table
+from rxfeed.cli.progress import Progress
+
+_COLOURS = {"recording": "green", "connection lost": "bold red"}
+_ECHO = 3  # columns for the ^C that a terminal shows: on a line of its own it would stay
+_WRONG = ("gaps", "lost")  # where they are not 0
+
+
+class RecordDisplay:
+    """Some lines at the bottom, drawn anew by each `show`; what is said meanwhile scrolls by above them."""
+
+    def __init__(self, what: str, console: Console | None = None) -> None:
+        self._what = what
+        self._console = console or Console()
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+
+    def show(self, progress: Progress) -> None:
+        width = min(WIDEST, self._console.width - _ECHO)
+        self._live.update(Constrain(picture(self._what, progress), width), refresh=True)
+
+    def __enter__(self) -> RecordDisplay:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+
+def picture(what: str, progress: Progress) -> RenderableType:
+    """*what* is recorded, and how that goes."""
+    head = Text(no_wrap=True, overflow="ellipsis")
+    head.append("rxfeed record", "bold").append("   ")
+    head.append(progress.status, _COLOURS.get(progress.status, "yellow"))
+    head.append(f"   {duration(progress.seconds)}   Ctrl-C ends it   {what}")
+    widths = {"messages": 13, "rate": 9, "size": 9, "gaps": 6, "lost": 6, "files": 6}
+    counters = new_table(*(f"{name}>{widths.get(name, 8)}" for name, _ in progress.cells))
+    counters.add_row(
+        *(Text(value, "bold red" if name in _WRONG and value != "0" else "") for name, value in progress.cells)
+    )
+    return Group(head, counters)

@@ -1,0 +1,273 @@
+"""`rxfeed record` against a local exchange."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from rxfeed import Credentials
+from rxfeed.cli import main
+from rxfeed.cli.progress import PlainProgress, Progress, RecordSummary
+from rxfeed.cli.record_display import RecordDisplay
+from rxfeed.feed import Stats
+from rxfeed.messages import Match
+from rxfeed.recording import RecordStats
+from rxfeed.sim import Exchange, faults
+from tests.support.limits import no_file_grows_over
+from tests.support.recordings import frames_in, lines_of, segments, text_of
+from tests.support.scenes import wait_until
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+STATS = RecordStats(
+    frames=1_234_567,
+    malformed=2,
+    events=7,
+    segments=3,
+    bytes=150_000_000,
+    uncompressed=1_200_000_000,
+    rate=4999.6,
+    lag=0.34,
+    queue=500,
+    queue_size=100_000,
+    waited=0.0,
+    unwritten=0,
+    segment=None,
+)
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[Exchange]:
+    with Exchange(seed=3, rate=500) as exchange:
+        yield exchange
+
+
+def sums(out: str) -> dict[str, str]:
+    """The summary's numbers by name."""
+    rows = (re.match(r"(\w+) +([\d,.]+)", line) for line in out.splitlines())
+    return {row[1]: row[2].replace(",", "") for row in rows if row}
+
+
+def test_it_records_and_adds_up(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["record", "BTC-USD", "ETH-USD", "--channel", "matches", "--channel", "ticker", "--seconds", "1.5"]
+    assert main([*args, "--url", exchange.url, "--to", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    (path,) = segments(tmp_path)
+    lines = lines_of(path)
+    assert lines[0]["about"]["channels"] == ["matches", "ticker"]
+    frames = frames_in(tmp_path)
+    assert len(frames) > 10
+    assert {frame["type"] for frame in frames} == {"subscriptions", "last_match", "match", "ticker"}
+    told = sums(out)
+    assert int(told["received"]) == int(told["recorded"]) == lines[-1]["end"]["frames"] == len(frames)
+    assert int(told["bytes"]) == path.stat().st_size
+    assert int(told["events"]) == len(lines) - 2 - len(frames)
+    assert f"in 1 file of {tmp_path}" in out
+    assert out.endswith("\n\nIt adds up: each frame received is recorded.\n")
+    assert err.splitlines() == [
+        f"connecting to {exchange.url}",
+        "connected",
+        "subscribed to matches (BTC-USD, ETH-USD), ticker (BTC-USD, ETH-USD)",
+    ]
+
+
+def test_what_did_not_come_is_3(start: Start, tmp_path: Path) -> None:
+    script = [
+        faults.Drop(2, types={"match"}, after=5, connection=1),
+        faults.Close(1001, "going away", after=40, connection=1),
+        faults.Malformed("{", after=5, connection=2),
+    ]
+    with Exchange(["BTC-USD"], rate=1000, faults=script) as exchange:
+        process = start("record", "BTC-USD", "--flush-seconds", "0.05", "--url", exchange.url, "--to", str(tmp_path))
+        wait_until(lambda: any(b'"malformed"' in text_of(path) for path in segments(tmp_path)))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 3
+    told = sums(out)
+    assert int(told["gaps"]) >= 1
+    assert (told["reconnects"], told["malformed"]) == ("1", "1")
+    assert int(told["messages"]) + 1 == int(told["received"]) == int(told["recorded"])
+    assert "each frame received is recorded. Something may not have come." in out
+    assert "connection lost: the server closed the connection: 1001 going away\nagain in " in err
+    assert "of BTC-USD on matches" in err
+    statuses = [line["status"]["type"] for path in segments(tmp_path) for line in lines_of(path) if "status" in line]
+    assert statuses.count("Connected") == 2
+
+
+def test_segments_as_asked_and_more_of_them_beside_those(exchange: Exchange, tmp_path: Path) -> None:
+    args = ["record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(tmp_path / "new")]
+    assert main([*args, "--seconds", "1", "--segment-mb", "0.002", "--flush-seconds", "0.05", "--level", "1"]) == 0
+    first = segments(tmp_path / "new")
+    assert len(first) > 2
+    assert main([*args, "--seconds", "0.5", "--segment-minutes", "0.0001", "--flush-seconds", "0.05"]) == 0
+    both = segments(tmp_path / "new")
+    assert both[: len(first)] == first
+    assert len(both) > len(first) + 2
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_it_with_the_last_line(
+    ending: signal.Signals, exchange: Exchange, start: Start, tmp_path: Path
+) -> None:
+    process = start("record", "BTC-USD", "--url", exchange.url, "--to", str(tmp_path))
+    assert process.stderr is not None
+    while not process.stderr.readline().startswith("subscribed"):
+        pass
+    process.send_signal(ending)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (0, "")
+    assert "It adds up" in out
+    (path,) = segments(tmp_path)
+    assert lines_of(path)[-1]["end"]["frames"] == int(sums(out)["recorded"])
+
+
+def test_a_full_disk_is_1_and_counts(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with no_file_grows_over(3000):
+        args = ["record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(tmp_path)]
+        assert main([*args, "--flush-seconds", "0.1"]) == 1
+    out, err = capsys.readouterr()
+    told = sums(out)
+    lost = int(told["received"]) - int(told["recorded"])
+    assert lost > 0
+    assert f"It does not add up: {lost:,} of the frames received are not recorded." in out
+    (path,) = segments(tmp_path)
+    assert re.search(rf"rxfeed record: \d+ items not written: {path}: File too large\n$", err)
+    assert len(frames_in(tmp_path)) == int(told["recorded"])
+
+
+def test_nobody_there_is_1_with_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{nobody.getsockname()[1]}"
+        assert main(["record", "BTC-USD", "--url", url, "--to", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[1].startswith(f"rxfeed record: {url}: ")
+
+
+def test_what_the_exchange_refuses_is_1(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["record", "BTC-USD", "--channel", "nothing", "--url", exchange.url, "--to", str(tmp_path)]
+    assert main(args) == 1
+    out, err = capsys.readouterr()
+    assert "rxfeed record: nothing to record: Failed to subscribe: nothing is not a valid channel\n" in err
+    assert "Each frame received is recorded, but it failed." in out
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--to", "{file}"], "path: {file} is a file, and a recording is a folder of them"),
+        (["--to", "{folder}", "--level", "30"], "level: 30 is above 22"),
+        (["--to", "{folder}", "--url", "http://127.0.0.1"], "url: "),
+    ],
+)
+def test_what_can_never_work_is_2(
+    more: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {"file": str(tmp_path / "file"), "folder": str(tmp_path / "folder")}
+    (tmp_path / "file").touch()
+    assert main(["record", "BTC-USD", *(each.format(**names) for each in more)]) == 2
+    assert capsys.readouterr().err.startswith(f"rxfeed record: {told.format(**names)}")
+    assert not (tmp_path / "folder").exists()
+
+
+def test_without_zstandard_it_says_what_to_install(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "zstandard.py").write_text("raise ModuleNotFoundError('no zstandard', name='zstandard')\n")
+    process = start("record", "BTC-USD", "--to", str(tmp_path / "new"), path=tmp_path)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (2, "")
+    assert err == "rxfeed record: zstandard is not installed, and recordings need it: pip install 'rxfeed[record]'\n"
+
+
+def test_it_needs_no_rich_and_signs_and_keeps_no_secret(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "rich.py").write_text("raise ModuleNotFoundError('no rich', name='rich')\n")
+    key = Credentials("key", "c2VjcmV0LW9mLW1pbmU=", "passphrase")
+    for name, value in (("KEY", key.key), ("SECRET", key.secret), ("PASSPHRASE", key.passphrase)):
+        monkeypatch.setenv(f"COINBASE_API_{name}", value)
+    with Exchange(rate=500, credentials=key) as exchange:
+        args = ("record", "BTC-USD", "--channel", "full", "--auth", "--seconds", "1", "--url", exchange.url)
+        process = start(*args, "--to", str(tmp_path / "recording"), path=tmp_path)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    content = b"".join(map(text_of, segments(tmp_path / "recording"))).decode()
+    assert len(content) > 1000
+    for secret in (key.secret, key.passphrase):
+        assert secret not in out + err + content
+
+
+def test_a_reader_that_goes_away_does_not_stop_it(exchange: Exchange, start: Start, tmp_path: Path) -> None:
+    args = ("record", "BTC-USD", "--seconds", "1", "--url", exchange.url, "--to", str(tmp_path))
+    process = start(*args)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(10) == 0
+    (path,) = segments(tmp_path)
+    assert lines_of(path)[-1]["end"]["frames"] > 0
+
+
+# ---- what is shown
+
+
+def progress(**named: object) -> Progress:
+    return msgspec.structs.replace(
+        Progress(status="recording", seconds=75.2, recorder=STATS, gaps=2, reconnects=1), **named
+    )
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_the_display_fits_and_nothing_is_cut(width: int) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, height=24, color_system=None)
+    with RecordDisplay("BTC-USD to here", console) as display:
+        display.show(progress())
+        console.print("connected")
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    for told in (
+        "rxfeed record   recording   1:15   Ctrl-C ends it   BTC-USD to here",
+        *("messages", "rate", "size", "ratio", "lag", "queue", "gaps", "lost", "files"),
+        *("1,234,567", "5,000/s", "150.0 MB", "8.0x", "0.3 s", "500", "2", "0", "3"),
+    ):
+        assert told in text
+    assert max(map(len, re.sub(r"\x1b\[[\d;?]*\w", "\r", text).replace("\r", "\n").splitlines())) <= width - 3
+
+
+def test_a_line_now_and_then_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with PlainProgress(every=10) as plain:
+        for tenths in range(0, 301, 2):
+            plain.show(progress(seconds=tenths / 10))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:10].strip() for line in lines] == ["10 s", "20 s", "30 s"]
+    assert lines[0] == (
+        "    10 s  messages 1,234,567  rate 5,000/s  size 150.0 MB  ratio 8.0x  lag 0.3 s  gaps 2  lost 0  files 3"
+    )
+
+
+def test_the_summary_says_what_is_lost_and_for_how_long_the_feed_waited() -> None:
+    feed = Stats(types={Match: 1_234_567}, malformed=3)
+    stats = msgspec.structs.replace(STATS, waited=2.5)
+    summary = RecordSummary(folder=Path("here"), seconds=300.0, feed=feed, recorder=stats)
+    assert (summary.lost, summary.exit_status) == (3, 1)
+    text = summary.text()
+    assert "received          1,234,570\nrecorded          1,234,567   in 3 files of here\n" in text
+    assert "150.0 MB, of 1.2 GB of lines: 8.0x" in text
+    assert "seconds               300.0   for 2.5 of them the feed had to wait for the disk" in text
+    assert text.endswith("It does not add up: 3 of the frames received are not recorded.")
+
+
+def test_what_jq_would_read_is_json(exchange: Exchange, tmp_path: Path) -> None:
+    args = ["record", "BTC-USD", "--seconds", "0.5", "--url", exchange.url, "--to", str(tmp_path)]
+    assert main(args) == 0
+    for line in text_of(segments(tmp_path)[0]).splitlines():
+        assert isinstance(json.loads(line), dict)

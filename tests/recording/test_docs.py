@@ -1,0 +1,52 @@
+"""What docs/recording.md shows works."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rxfeed.sim import Exchange
+from tests.support.recordings import frames_in, segments
+
+PAGE = (Path(__file__).parents[2] / "docs" / "recording.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+SHELL = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
+COMMANDS = [line for line in SHELL if not line.startswith("#")]
+
+
+@pytest.fixture
+def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the page's first block records, and the folder that the others expect it in."""
+    monkeypatch.chdir(tmp_path)
+    with Exchange(["BTC-USD"], seed=2, rate=500) as exchange:
+        exec(compile(PYTHON[0], "docs/recording.md", "exec"), {"URL": exchange.url, "SECONDS": 1.0})
+    return tmp_path / "recordings"
+
+
+def test_it_records(capsys: pytest.CaptureFixture[str], recordings: Path) -> None:
+    out = capsys.readouterr().out
+    assert "RecordedSegment(path=PosixPath('recordings/" in out
+    assert f"RecordStats(frames={len(frames_in(recordings))}, " in out
+
+
+def test_it_is_read_without_rxfeed(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    path = segments(recordings)[0]
+    (recordings / f"{path.name.replace('-00001', '-00002')}").write_bytes(path.read_bytes()[:-20])  # as one torn
+    assert "rxfeed" not in re.sub(r"#.*", "", PYTHON[1])
+    exec(compile(PYTHON[1], "docs/recording.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= len(frames_in(recordings)) > 0
+    assert {line.split()[1] for line in lines} <= {"match", "last_match", "heartbeat", "subscriptions"}
+
+
+@pytest.mark.skipif(not (shutil.which("zstd") and shutil.which("jq")), reason="zstd and jq are not installed")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_say_something(command: str, recordings: Path) -> None:
+    ran = subprocess.run(["bash", "-c", command], cwd=recordings.parent, capture_output=True, text=True, timeout=30)
+    assert (ran.returncode, "error" in ran.stderr) == (0, False), ran.stderr
+    assert ran.stdout or ran.stderr or "Gap" in command

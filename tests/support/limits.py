@@ -1,0 +1,19 @@
+"""A disk that is full."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def no_file_grows_over(size: int) -> Iterator[None]:
+    """This process can write no file beyond *size* bytes: `File too large`, as a full disk says `No space left`."""
+    # Python ignores the signal that would come with it.
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
