@@ -150,11 +150,7 @@ class Feed(MessageSource):
 
     def redact(self, raw: bytes) -> bytes:
         """*raw* without key, secret and passphrase, and without the signatures that were made with them lately."""
-        credentials = self._credentials
-        if credentials is None:
-            return raw
-        signatures = self._wanted.signatures.copy()
-        return redacted(raw, [credentials.key, credentials.secret, credentials.passphrase, *signatures])
+        return redacted(raw, self._wanted.secrets(self._credentials))
 
     def __repr__(self) -> str:
         channels, products = (", ".join(self.about[name]) for name in ("channels", "products"))

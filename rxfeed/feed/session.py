@@ -14,7 +14,7 @@ from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import Connected, Connecting, Rejected, Subscribed
 from rxfeed.feed.wanted import Wanted
 from rxfeed.messages import ErrorMessage, Heartbeat, Subscriptions
-from rxfeed.protocol import shown_url
+from rxfeed.protocol import redacted, shown_url
 from rxfeed.transport import Closed, Connection, Oversized, Pong, Received
 
 # Messages that are delivered before the clock is asked again: no longer than these take is a ping delayed.
@@ -138,7 +138,7 @@ class Session:
 
     def _control(self, event: Oversized | Pong | Closed) -> None:
         if isinstance(event, Closed):
-            raise event.error()
+            raise Closed(event.code, self._clean(event.reason)).error()
         if isinstance(event, Oversized):
             reason = f"over max_size: a message of {event.size:,} bytes was passed over"
             self._delivery.unreadable(b"", reason, self._connection.received_ns)
@@ -150,7 +150,13 @@ class Session:
         return False
 
     def _rejected(self, answer: ErrorMessage) -> bool:
-        self._outlets.report(Rejected(message=answer.message, reason=answer.reason))
-        if self._settings.credentials is not None and "authenticat" in answer.message.lower():
-            raise AuthenticationFailed(f"{answer.message}: {answer.reason}")
+        message = self._clean(answer.message)
+        reason = None if answer.reason is None else self._clean(answer.reason)
+        self._outlets.report(Rejected(message=message, reason=reason))
+        if self._settings.credentials is not None and "authenticat" in message.lower():
+            raise AuthenticationFailed(f"{message}: {reason}")
         return False
+
+    def _clean(self, text: str) -> str:
+        """What the other side says, for logs and exceptions: without our secrets, should it repeat them."""
+        return redacted(text.encode(), self._wanted.secrets(self._settings.credentials)).decode()

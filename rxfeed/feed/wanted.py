@@ -38,8 +38,7 @@ class Wanted:
         """`changes` may have something to say; looked at at every turn, so that asking costs nothing."""
         self.asides: deque[str | bytes] = deque()
         """What is to be said besides, each once: texts as they are, and payloads of pings."""
-        self.signatures: deque[str] = deque(maxlen=_ECHOED)
-        """Those that were sent last."""
+        self._signatures: deque[str] = deque(maxlen=_ECHOED)  # those that were sent last
 
     def add(self, more: Subscription) -> None:
         with self._lock:
@@ -93,7 +92,13 @@ class Wanted:
 
     def _sign(self, credentials: Credentials | None, timestamp: str) -> None:
         if credentials is not None:
-            self.signatures.append(sign(credentials.secret, timestamp))
+            self._signatures.append(sign(credentials.secret, timestamp))
+
+    def secrets(self, credentials: Credentials | None) -> list[str]:
+        """What the exchange was told and may repeat, and nobody else is to see."""
+        if credentials is None:
+            return []
+        return [credentials.key, credentials.secret, credentials.passphrase, *self._signatures.copy()]
 
     def missing(self, answer: Subscriptions) -> tuple[Pair, ...]:
         """What the connection was told and *answer* does not list: not acknowledged yet, or refused."""
