@@ -178,8 +178,9 @@ class PaperMarket:
                 self._broken = self._lost = True
             elif isinstance(message, Snapshot):
                 self._broken, self._replaced, self._epoch = False, True, message.epoch
-            elif isinstance(message, L2Update):
-                self._changed.update({(side, price): message.time for side, price, _ in message.changes})
+        if isinstance(message, L2Update) and not self._broken:
+            # Also what is as it was: trades were made up for.
+            self._changed.update({(side, price): message.time for side, price, _ in message.changes})
 
     def _settle(self) -> None:
         """Let happen what the recording has said of the moment that is over."""

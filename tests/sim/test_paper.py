@@ -163,6 +163,13 @@ def test_a_trade_whose_change_comes_much_later_is_taken_off_once() -> None:
     assert desk.hear(heartbeat(5))[0] == "4 2 sell 2 at 100 taker, 7 left"
 
 
+def test_a_change_to_the_same_size_says_that_what_traded_came_anew() -> None:
+    desk = Desk()
+    desk.hear(sold(1, 100, 4), update(2, ("buy", 100, 5)))
+    desk.market.market("sell", 5)
+    assert desk.hear(heartbeat(3)) == ["2 1 sell 5 at 100 taker, 0 left", "2 1 filled, 0 left"]
+
+
 def test_those_who_cancel_are_taken_to_stand_behind() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 1)

@@ -29,7 +29,7 @@ UNIT = Decimal("0.00000001")  # so small that it changes nothing for others
 
 
 class Op(NamedTuple):
-    """What happens *pause* ms after the one before; *order* is the number of the operation whose order is canceled."""
+    """What happens *pause* ms after the one before; *order* counts back to the resting order that is canceled."""
 
     pause: int
     kind: Literal["limit", "market", "cancel"]
@@ -78,13 +78,12 @@ class World:
         self._channels.publish(beat)  # so that every moment is told of
 
     def do(self, op: Op) -> None:
-        self._orders.append("")
         if op.kind == "limit":
-            self._orders[-1] = self.engine.limit(op.side, op.price, op.size * SIZE_UNIT)
+            self._orders.append(self.engine.limit(op.side, op.price, op.size * SIZE_UNIT))
         elif op.kind == "market":
             self.engine.market(op.side, size=op.size * SIZE_UNIT)
-        elif (order_id := self._orders[op.order % len(self._orders)]) in self.engine.orders:
-            self.engine.cancel(order_id)
+        elif resting := [order_id for order_id in self._orders if order_id in self.engine.orders]:
+            self.engine.cancel(resting[-1 - op.order % len(resting)])
 
     def rest(self, side: Side, price: int) -> None:
         self.mine = self.engine.limit(side, price, 1)
@@ -135,6 +134,11 @@ def ops(pauses: st.SearchStrategy[int], *kinds: str) -> st.SearchStrategy[list[O
 
 LIMITS = ops(st.integers(1, 30), "limit")
 ALL = ops(st.sampled_from([0, 0, 1, 30]), "limit", "limit", "market", "cancel")
+# One queue, of which orders leave at any place and takers take from the front.
+JOIN = st.builds(Op, st.sampled_from([0, 1]), st.just("limit"), st.just("buy"), st.just(10_000), SIZES)
+LEAVE = st.builds(Op, st.just(1), st.just("cancel"), order=st.integers(0, 4))
+TAKE = st.builds(Op, st.just(1), st.just("limit"), st.just("sell"), st.just(10_000), st.integers(1, 3))
+QUEUE = st.lists(st.one_of(JOIN, JOIN, LEAVE, TAKE), min_size=8, max_size=30)
 
 
 def truth(script: list[Op], place: int, side: Side, price: int) -> World:
@@ -179,10 +183,13 @@ def test_where_nobody_cancels_it_fills_when_it_really_would(
     assert filled == truth(script, place, side, price).filled
 
 
-@given(ALL, st.integers(0, 39), SIDES, PRICES, st.booleans())
-def test_it_never_fills_before_it_really_would(
-    script: list[Op], place: int, side: Side, price: int, swap: bool
-) -> None:
+@given(
+    st.one_of(st.tuples(ALL, SIDES, PRICES), st.tuples(QUEUE, st.just("buy"), st.just(10_000))),
+    st.integers(0, 10),
+    st.booleans(),
+)
+def test_it_never_fills_before_it_really_would(scene: tuple[list[Op], Side, int], place: int, swap: bool) -> None:
+    script, side, price = scene
     place %= len(script)
     messages = record(script)
     filled = first_fill(changes_first(messages) if swap else messages, moment_of(script, place), side, price)
