@@ -9,7 +9,7 @@ from itertools import count, groupby, pairwise
 from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rxfeed import Match, Message
@@ -173,6 +173,7 @@ def moment_of(script: list[Op], place: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
 
 
+@settings(deadline=None)
 @given(LIMITS, st.integers(0, 39), SIDES, PRICES, st.booleans())
 def test_where_nobody_cancels_it_fills_when_it_really_would(
     script: list[Op], place: int, side: Side, price: int, swap: bool
@@ -183,6 +184,7 @@ def test_where_nobody_cancels_it_fills_when_it_really_would(
     assert filled == truth(script, place, side, price).filled
 
 
+@settings(deadline=None)
 @given(
     st.one_of(st.tuples(ALL, SIDES, PRICES), st.tuples(QUEUE, st.just("buy"), st.just(10_000))),
     st.integers(0, 10),
@@ -235,6 +237,7 @@ def trade(messages: list[Message], orders: list[Sent], latency: float = 0.0) -> 
 CHANNELS = st.sampled_from(["level2", "level2_batch"])
 
 
+@settings(deadline=None)
 @given(ALL, CHANNELS, st.booleans())
 def test_without_orders_of_ours_the_engine_holds_the_recorded_book(script: list[Op], channel: str, swap: bool) -> None:
     messages = record(script, channel)
@@ -260,6 +263,7 @@ def assert_mirrored(market: PaperMarket, book: BookView, *, exactly: bool) -> No
         assert all(size <= shown[price] for price, size in mirrored)
 
 
+@settings(deadline=None)
 @given(ALL, ORDERS, CHANNELS, st.sampled_from([0.0, 0.001, 0.04]))
 def test_nothing_is_filled_twice_nor_more_than_there_was(
     script: list[Op], orders: list[Sent], channel: str, latency: float
@@ -294,6 +298,7 @@ def assert_below(market: PaperMarket) -> None:
             assert 0 <= level.standing() <= max(level.shown, 0)
 
 
+@settings(deadline=None)
 @given(ALL, ORDERS, CHANNELS, st.sampled_from([0.0, 0.002]))
 def test_a_second_run_is_the_same(script: list[Op], orders: list[Sent], channel: str, latency: float) -> None:
     messages = record(script, channel)
@@ -301,6 +306,7 @@ def test_a_second_run_is_the_same(script: list[Op], orders: list[Sent], channel:
     assert first == second
 
 
+@settings(deadline=None)
 @given(ALL, ORDERS, st.lists(st.integers(0, 90), min_size=2, max_size=4).map(sorted))
 def test_what_is_slower_arrives_later_and_what_is_too_slow_never(
     script: list[Op], orders: list[Sent], millis: list[int]
