@@ -10,42 +10,17 @@ Needs matplotlib, and the local exchange websockets: pip install 'rxfeed[plot,si
 import argparse
 import contextlib
 import statistics
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-import matplotlib
-
-matplotlib.use("Agg")  # draws into files, and needs no display
-
-import matplotlib.dates as mdates
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from reactivex import operators as ops
+from shared.drawing import ACCENT, BUY, PRICE, SELL, SPREAD, bar, incomplete, legend, picture
 
 from rxfeed import Feed, Match, Ticker, VolumeWindow, heartbeats, matches, tickers, window_volume
 from rxfeed.sim import Exchange
-
-INK, MUTED, GRID = "#1f2933", "#616e7c", "#e4e7eb"
-PRICE, VWAP, BUY, SELL, SPREAD = "#7b8794", "#d9480f", "#1c7c7d", "#ef9a76", "#5f5aa2"
-STYLE: Any = {
-    "font.size": 10,
-    "text.color": INK,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": GRID,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "hatch.linewidth": 0.8,
-    "legend.frameon": False,
-    "legend.borderaxespad": 0.2,
-    "figure.constrained_layout.h_pad": 0.1,
-}
 
 
 class Quote(NamedTuple):
@@ -115,22 +90,11 @@ class Study:
 
 def draw(study: Study, path: str) -> None:
     base, quoted = study.product.split("-")
-    start, end = min(w.start for w in study.windows), max(w.end for w in study.windows)
-    with plt.rc_context(STYLE):
-        figure, (above, middle, below) = plt.subplots(
-            3, 1, sharex=True, figsize=(11, 8), height_ratios=(5, 3, 2), layout="constrained"
-        )
+    span = (min(w.start for w in study.windows), max(w.end for w in study.windows))
+    with picture(path, study.product, study.summary(), span, (5, 3, 2)) as (above, middle, below):
         draw_price(above, study, quoted)
         draw_volume(middle, study, base)
         draw_spread(below, study)
-        below.set_xlabel(f"{start:%d %B %Y}, UTC")
-        below.xaxis.set_major_formatter(mdates.DateFormatter("%H:%M", tz=UTC))
-        below.set_xlim(mdates.date2num(start), mdates.date2num(end))
-        figure.align_ylabels()
-        above.set_title(study.product, loc="left", size=17, weight="bold", pad=44)
-        above.annotate(study.summary(), (0, 1), (0, 27), "axes fraction", "offset points", size=11, color=MUTED)
-        figure.savefig(path, dpi=140)
-        plt.close(figure)
 
 
 def draw_price(axes: Axes, study: Study, quoted: str) -> None:
@@ -139,34 +103,20 @@ def draw_price(axes: Axes, study: Study, quoted: str) -> None:
     vwaps = [float(w.vwap or 0) for w in study.windows]
     starts: Any = [w.start for w in study.windows]
     ends: Any = [w.end for w in study.windows]
-    axes.hlines(vwaps, starts, ends, color=VWAP, linewidth=2.4, label="VWAP of each window")
+    axes.hlines(vwaps, starts, ends, color=ACCENT, linewidth=2.4, label="VWAP of each window")
     axes.set_ylabel(f"price, {quoted}")
     axes.yaxis.set_major_formatter("{x:,.8g}")
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    legend(axes, 2)
 
 
 def draw_volume(axes: Axes, study: Study, base: str) -> None:
     for w in study.windows:
-        bought, sold = float(w.buy_volume), float(w.sell_volume)
-        width: Any = 0.82 * (w.end - w.start)
-        middle: Any = w.start + (w.end - w.start) / 2
-        for height, bottom, color in ((bought, 0.0, BUY), (sold, bought, SELL)):
-            if w.complete:
-                axes.bar(middle, height, width, bottom, color=color)
-            else:
-                axes.bar(middle, height, width, bottom, color="white", edgecolor=color, hatch="////")
+        bar(axes, w, float(w.buy_volume), 0.0, BUY)
+        bar(axes, w, float(w.sell_volume), float(w.buy_volume), SELL)
     axes.set_ylabel(f"volume, {base}")
     axes.grid(axis="x", visible=False)
-    axes.legend(
-        handles=[
-            Patch(color=BUY, label="takers bought"),
-            Patch(color=SELL, label="takers sold"),
-            Patch(facecolor="white", edgecolor=MUTED, hatch="////", label="incomplete window"),
-        ],
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
-        ncols=3,
-    )
+    shown = [Patch(color=BUY, label="takers bought"), Patch(color=SELL, label="takers sold")]
+    legend(axes, 3, [*shown, incomplete("window")])
 
 
 def draw_spread(axes: Axes, study: Study) -> None:
@@ -182,7 +132,7 @@ def draw_spread(axes: Axes, study: Study) -> None:
     axes.plot(edges, median, color=SPREAD, linewidth=1.6, label="median")
     axes.set_ylim(bottom=0)
     axes.set_ylabel("spread, bp of mid")
-    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+    legend(axes, 2)
 
 
 def main() -> None:
@@ -203,7 +153,6 @@ def main() -> None:
     print(f"{options.product}: {study.summary()}")
     if study.windows and study.quotes:
         draw(study, options.output)
-        print("drawn in", options.output)
 
 
 if __name__ == "__main__":

@@ -39,12 +39,29 @@ def test_the_first_pipeline(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     assert re.search(r"(buy|sell) \d+\.\d+ \d+", out)
 
 
-def test_the_other_blocks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_other_blocks(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they stand, in a folder that has a recording."""
+    monkeypatch.chdir(tmp_path)
+    record_in("recordings")
     for block in BLOCKS[1:]:
         exec(compile(block, "README.md", "exec"), {})
     out = capsys.readouterr().out
     assert "Subscriptions(" in out
     assert "Ticker(" in out
+    assert "vwap" in out  # of the table's head
+    assert "PaperOpen(" in out
+
+
+def record_in(folder: str) -> None:
+    with Exchange(["BTC-USD"], seed=3, auto=False, rate=2) as exchange:
+        feed = rxfeed.Feed("BTC-USD", ["level2_batch", "matches", "heartbeat"], url=exchange.url)
+        got, recorder = Collected(feed), rxfeed.record(folder)
+        feed.pipe(recorder).subscribe()
+        with feed:
+            exchange.wait_for_clients()
+            exchange.advance(120)
+            got.wait_for(exchange.sent.frames)
+        recorder.close()
 
 
 def test_the_first_pipeline_is_about_ten_lines() -> None:

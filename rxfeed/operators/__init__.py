@@ -5,7 +5,7 @@ from rxfeed.operators.bars import dollar_bars, tick_bars, volume_bars
 from rxfeed.operators.book import FullBook, full_book, order_book
 from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.bounded import Bounded, bounded
-from rxfeed.operators.frames import to_dataframe, to_records
+from rxfeed.operators.frames import to_dataframe, to_frames, to_records
 from rxfeed.operators.late import Timely
 from rxfeed.operators.lift import lift
 from rxfeed.operators.plumbing import by_product, latest_by_product, throttle_by_product
@@ -68,6 +68,7 @@ __all__ = [
     "tickers",
     "to_async_iterable",
     "to_dataframe",
+    "to_frames",
     "to_records",
     "trade_imbalance",
     "unknowns",

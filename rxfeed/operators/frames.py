@@ -1,94 +1,303 @@
-"""Tables of windows, candles and bars."""
+"""Tables of windows, candles, bars, messages and whatever else a pipeline emits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache, partial
 from importlib import import_module
-from typing import Any, Literal, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
+from rxfeed.core.book_view import count
 from rxfeed.errors import ConfigError
+from rxfeed.messages import L2Update, Level, Message, Side, Snapshot
+from rxfeed.operators.lift import lift
+from rxfeed.operators.source import Operator
 
-Library = Literal["polars", "pandas"]
+Library = Literal["polars", "pandas", "arrow"]
 
-_MOST_DIGITS = 38  # of a polars Decimal
+# What to import, and what to install where it is not there.
+_MODULES = {
+    "polars": ("polars", "rxfeed[frame]"),
+    "pandas": ("pandas", "pandas"),
+    "arrow": ("pyarrow", "rxfeed[arrow]"),
+}
+_CELLS = {str, int, float, bool, Decimal, datetime, bytes}
+
+
+class _Column(NamedTuple):
+    """What a column is called, how an item gives its cell, of what type that is, and whether it may be `None`."""
+
+    name: str
+    cell: Callable[[Any], Any]
+    kind: Any
+    optional: bool
+
+
+class _LevelRow(NamedTuple):
+    """One level of a `Snapshot`, or one change of an `L2Update`: *size* is the new total there."""
+
+    product_id: str
+    time: datetime | None
+    side: Side
+    price: Decimal
+    size: Decimal
+    snapshot: bool
+    received: datetime | None
+    epoch: int
 
 
 def to_records(items: Iterable[Any]) -> list[dict[str, Any]]:
-    """Each window, candle, bar or other result as a `dict` by field name: Decimals and datetimes stay what they are.
+    """Each window, candle, message or other result as a `dict` by column: Decimals and datetimes stay what they are.
 
         >>> from rxfeed.core import Candles
         >>> for record in to_records(fold(Candles(60), [match(9, time=0), match(11, time=1)])):
         ...     print(record["product_id"], record["open"], record["close"], record["complete"])
         BTC-USD 9 11 False
 
-    O(1) a field. Units and completeness are the items' own. In a pipeline: `ops.to_list(), ops.map(to_records)`.
+    The columns are those of `to_dataframe`. O(1) a field. Units and completeness are the items' own. In a pipeline:
+    `ops.to_list(), ops.map(to_records)`.
     """
-    return [{name: getattr(item, name) for name in _fields(item)} for item in items]
+    return [{column.name: column.cell(row) for column in _columns(type(row))} for row in _rows(items)]
 
 
 def to_dataframe(items: Iterable[Any], library: Library | None = None, *, exact: bool = False) -> Any:
-    """A DataFrame of polars or pandas with a row for each window, candle, bar or other result, a column for each field.
+    """A DataFrame of polars or pandas, or an Arrow table, with a row for each item and a column for each field.
 
         >>> from rxfeed.core import Candles
         >>> frame = to_dataframe(fold(Candles(60), [match(9, time=0), match(11, time=1)]), "polars")
         >>> frame.select("product_id", "close", "count").rows()
         [('BTC-USD', 11.0, 2)]
 
-    *library*: "polars" or "pandas"; `None` takes the one that is installed, polars first. Neither comes with rxfeed:
-    `pip install rxfeed[frame]`. Prices and volumes become floats, for computing with; with *exact* they stay decimals
-    (polars: of 38 digits, and `ConfigError` names a column that has more; pandas: `Decimal` objects). Times are UTC,
-    what is `None` is null. Items of different types do not go into one frame. No items make a frame without columns.
-    In a pipeline: `ops.to_list(), ops.map(to_dataframe)`. O(1) a field; memory by the number of rows.
+    *items*: results (windows, candles, bars, crossings, ...), messages, book views, or your own NamedTuples and msgspec
+    Structs, all of one type; what it declares makes the columns' types, so that every frame of it has the same. A
+    message also gives `received` and `epoch`; a book view's `best_bid` makes `best_bid` and `best_bid_size`. Only
+    `Snapshot` and `L2Update` go together: they make a row for each of their levels, with `side`, `price`, `size` (the
+    new total there) and `snapshot`. A type whose field holds more than one value in any other way (`Status`) is a
+    `ConfigError`.
+
+    *library*: "polars", "pandas" or "arrow" (a `pyarrow.Table`); `None` takes the first of them that is installed. None
+    comes with rxfeed: `pip install rxfeed[frame]` brings polars, `rxfeed[arrow]` pyarrow. Prices and volumes become
+    floats, for computing with; with *exact* they stay decimals, with as many places as their column needs (polars: of
+    38 digits; arrow: of 38, or of 76 where that is not enough; `ConfigError` names a column that has more; pandas:
+    `Decimal` objects). Times are UTC, to the microsecond; what is `None` is null. No items make a frame without
+    columns. O(1) a field; memory by the number of rows. In a pipeline: `to_frames`.
     """
-    rows = list(items)
-    if any(type(row) is not type(rows[0]) for row in rows):
-        kinds = sorted({type(row).__name__ for row in rows})
-        raise ConfigError(f"items: {', '.join(kinds)} do not go into one frame")
-    names = _fields(rows[0]) if rows else ()
-    columns = {name: [getattr(row, name) for row in rows] for name in names}
-    # A field that is a Decimal in one row is one, or None, in all of them.
-    decimals = [name for name, column in columns.items() if any(isinstance(value, Decimal) for value in column)]
-    empty = [name for name, column in columns.items() if all(value is None for value in column)]
-    if not exact:
-        for name in decimals + empty:
-            columns[name] = [None if value is None else float(value) for value in columns[name]]
+    rows = list(_rows(items))
+    kinds = {type(row) for row in rows}
+    if len(kinds) > 1:
+        raise ConfigError(f"items: {', '.join(sorted(kind.__name__ for kind in kinds))} do not go into one frame")
+    table = [(column, [column.cell(row) for row in rows]) for kind in kinds for column in _columns(kind)]
     chosen, module = _library(library)
-    if chosen == "pandas":
-        frame = module.DataFrame(columns)
-        return frame if exact else frame.astype(dict.fromkeys(decimals + empty, "float64"))
-    if exact:
-        schema = {name: _polars_decimal(module, name, columns[name]) for name in decimals}
+    return _MAKERS[chosen](module, table, exact)
+
+
+def to_frames(rows: int | None = 10_000, library: Library | None = None, *, exact: bool = False) -> Operator[Any, Any]:
+    """Emit a frame of every *rows* items, and one of the rest at the end: a long stream needs little memory.
+
+        items    --a--b--c--d--e--|
+        emitted  -----ab----cd----e|      to_frames(2)
+
+        >>> trades = reactivex.of(*(match(price, time=price) for price in (9, 10, 11)))
+        >>> _ = trades.pipe(to_frames(2, "polars")).subscribe(lambda frame: print(frame["price"].to_list()))
+        [9.0, 10.0]
+        [11.0]
+
+    *rows* `None`: one frame of the whole stream, when it ends. *library*, *exact* and the columns: see `to_dataframe`;
+    all frames of a stream have the same types, but for the decimals' places with *exact*, which are each frame's own. A
+    level-2 message counts as one item, however many rows it makes. What does not go into a frame ends the stream with
+    `ConfigError`. A stream that fails emits what came before, and then fails. Gaps are the items' own to tell.
+    """
+    if rows is not None:
+        count("rows", rows)
+    _library(library)
+    return lift(lambda: _Batches(rows, partial(to_dataframe, library=library, exact=exact)))
+
+
+class _Batches:
+    """Outputs what *make* makes of every *rows* items, and of what is left."""
+
+    __slots__ = ("_items", "_make", "_rows")
+
+    def __init__(self, rows: int | None, make: Callable[[list[Any]], Any]) -> None:
+        self._rows = rows
+        self._make = make
+        self._items: list[Any] = []
+
+    def step(self, item: Any) -> tuple[Any, ...]:
+        self._items.append(item)
+        return self.finish() if len(self._items) == self._rows else ()
+
+    def finish(self) -> tuple[Any, ...]:
+        items, self._items = self._items, []
+        return (self._make(items),) if items else ()
+
+
+# ---- rows and columns
+
+
+def _rows(items: Iterable[Any]) -> Iterator[Any]:
+    for item in items:
+        if isinstance(item, L2Update | Snapshot):
+            yield from _levels(item)
+        else:
+            yield item
+
+
+def _levels(message: L2Update | Snapshot) -> Iterator[_LevelRow]:
+    changes: list[tuple[Side, Decimal, Decimal]] = []
+    if isinstance(message, L2Update):
+        changes.extend(message.changes)
     else:
-        schema = dict.fromkeys(empty, module.Float64)
-    return module.DataFrame(columns, schema_overrides=schema)
+        changes.extend(("buy", *level) for level in message.bids)
+        changes.extend(("sell", *level) for level in message.asks)
+    about, snapshot = (message.product_id, message.time), isinstance(message, Snapshot)
+    for change in changes:
+        yield _LevelRow(*about, *change, snapshot, _received(message), message.epoch)
 
 
-def _fields(item: Any) -> tuple[str, ...]:
-    names: tuple[str, ...] | None = getattr(item, "__struct_fields__", None)
+@lru_cache(maxsize=256)
+def _columns(kind: type) -> tuple[_Column, ...]:
+    names: tuple[str, ...] | None = getattr(kind, "__struct_fields__", None) or getattr(kind, "_fields", None)
     if names is None:
-        raise ConfigError(f"items: {item!r} is no window, candle, bar or other result")
-    return tuple(name for name in names if not name.startswith("_"))
+        raise ConfigError(f"items: a {kind.__name__} is no window, candle, message or other result")
+    try:
+        hints = get_type_hints(kind)
+    except NameError:  # a class that was made inside a function: its cells tell what they are
+        hints = {}
+    columns: list[_Column] = []
+    for name in names:
+        if name.startswith("_"):
+            continue
+        cell, (bare, optional) = partial(_get, name), _bare(hints.get(name, Any))
+        if bare == Level:
+            columns.append(_Column(name, partial(_part, name, 0), Decimal, True))
+            columns.append(_Column(f"{name}_size", partial(_part, name, 1), Decimal, True))
+        elif bare in _CELLS or bare is Any:
+            columns.append(_Column(name, cell, bare, optional))
+        else:
+            raise ConfigError(f"items: {kind.__name__}.{name} holds more than one value, and a cell holds one")
+    if issubclass(kind, Message):
+        columns.append(_Column("received", _received, datetime, True))
+        columns.append(_Column("epoch", partial(_get, "epoch"), int, False))
+    return tuple(columns)
+
+
+def _bare(hint: Any) -> tuple[Any, bool]:
+    """The one type that *hint* allows beside `None`, and whether it allows that; `Any` where it says no type."""
+    if get_origin(hint) is Annotated:
+        return _bare(get_args(hint)[0])
+    if get_origin(hint) is Literal:
+        return type(get_args(hint)[0]), False
+    if get_origin(hint) in (Union, UnionType):
+        rest = [choice for choice in get_args(hint) if choice is not NoneType]
+        return (_bare(rest[0])[0] if len(rest) == 1 else Any), len(rest) < len(get_args(hint))
+    return hint, hint is Any
+
+
+def _get(name: str, item: Any) -> Any:
+    return getattr(item, name)
+
+
+def _part(name: str, place: int, item: Any) -> Decimal | None:
+    level = getattr(item, name)
+    return None if level is None else level[place]
+
+
+def _received(message: Message) -> datetime | None:
+    return message.received if message.received_ns else None
+
+
+# ---- libraries
+
+_Table = list[tuple[_Column, list[Any]]]
 
 
 def _library(wanted: Library | None) -> tuple[Library, Any]:
-    if wanted is not None and wanted not in get_args(Library):
-        raise ConfigError(f"library: {wanted!r} is neither polars nor pandas")
+    if wanted is not None and wanted not in _MODULES:
+        raise ConfigError(f"library: {wanted!r} is none of {', '.join(_MODULES)}")
     names: tuple[Library, ...] = get_args(Library) if wanted is None else (wanted,)
     for name in names:
         try:
-            return name, import_module(name)
+            return name, import_module(_MODULES[name][0])
         except ImportError:
             continue
-    raise ConfigError(f"library: {' or '.join(names)} is not installed: pip install rxfeed[frame]")
+    package = _MODULES[names[0]][1]
+    raise ConfigError(f"library: {' or '.join(names)} is not installed: pip install {package}")
 
 
-def _polars_decimal(module: Any, name: str, column: list[Decimal | None]) -> Any:
-    values = [value for value in column if value is not None]
-    scale = max(max(0, -_exponent(value)) for value in values)
-    if scale + max(value.adjusted() + 1 for value in values) > _MOST_DIGITS or scale > _MOST_DIGITS:
-        raise ConfigError(f"exact: {name} needs more than the {_MOST_DIGITS} digits that a polars Decimal has")
-    return module.Decimal(_MOST_DIGITS, scale)
+def _polars(module: Any, table: _Table, exact: bool) -> Any:
+    types = {
+        str: module.String,
+        int: module.Int64,
+        float: module.Float64,
+        bool: module.Boolean,
+        bytes: module.Binary,
+        datetime: module.Datetime("us", "UTC"),
+    }
+    schema, data = {}, {}
+    for column, cells in table:
+        if column.kind is Decimal:
+            schema[column.name] = module.Decimal(38, _digits(column, cells, 38)[1]) if exact else module.Float64
+            cells = cells if exact else _floats(cells)
+        else:
+            schema[column.name] = types.get(column.kind)
+        data[column.name] = cells
+    return module.DataFrame(data, schema=schema)
+
+
+def _pandas(module: Any, table: _Table, exact: bool) -> Any:
+    data = {}
+    for column, cells in table:
+        if column.kind is Decimal:
+            cells = module.Series(cells, dtype="object") if exact else module.Series(_floats(cells), dtype="float64")
+        elif column.kind is datetime:
+            cells = module.Series(module.to_datetime(cells, utc=True).as_unit("us"))
+        elif column.optional and column.kind in (int, bool):  # numpy's have no null
+            cells = module.Series(cells, dtype="Int64" if column.kind is int else "boolean")
+        data[column.name] = cells
+    return module.DataFrame(data)
+
+
+def _arrow(module: Any, table: _Table, exact: bool) -> Any:
+    types = {
+        str: module.string(),
+        int: module.int64(),
+        float: module.float64(),
+        bool: module.bool_(),
+        bytes: module.binary(),
+        datetime: module.timestamp("us", "UTC"),
+    }
+    arrays = {}
+    for column, cells in table:
+        if column.kind is not Decimal:
+            kind = types.get(column.kind)
+        elif exact:
+            digits, scale = _digits(column, cells, 76)
+            kind = module.decimal128(38, scale) if digits <= 38 else module.decimal256(76, scale)
+        else:
+            kind, cells = module.float64(), _floats(cells)
+        arrays[column.name] = module.array(cells, type=kind)
+    return module.table(arrays)
+
+
+_MAKERS: dict[Library, Callable[[Any, _Table, bool], Any]] = {"polars": _polars, "pandas": _pandas, "arrow": _arrow}
+
+
+def _floats(cells: list[Decimal | None]) -> list[float | None]:
+    return [None if cell is None else float(cell) for cell in cells]
+
+
+def _digits(column: _Column, cells: list[Decimal | None], most: int) -> tuple[int, int]:
+    """How many digits, and places among them, hold every cell."""
+    values = [cell for cell in cells if cell is not None]
+    scale = max((max(0, -_exponent(value)) for value in values), default=0)
+    digits = scale + max((value.adjusted() + 1 for value in values if value), default=0)
+    if max(digits, scale) > most:
+        raise ConfigError(f"exact: {column.name} needs more than the {most} digits that a decimal has there")
+    return max(digits, scale), scale
 
 
 def _exponent(value: Decimal) -> int:

@@ -6,20 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import matplotlib.image
-import numpy
-
 from rxfeed.sim import Exchange
-
-
-def assert_drawn(path: Path) -> None:
-    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    image = numpy.asarray(matplotlib.image.imread(path))
-    height, width, _ = image.shape
-    assert height > 500
-    assert width > 800
-    for third in numpy.array_split(image[:, :, :3], 3):  # the price, the volume, the spread
-        assert third.std() > 0.05
+from tests.support.pictures import assert_drawn
 
 
 def test_it_sums_the_trades_of_the_span(exchange: Exchange, run: Any, witness: Any, tmp_path: Path) -> None:

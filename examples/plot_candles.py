@@ -1,0 +1,85 @@
+"""Draw the candles of a recording, with their volume.
+
+Run: python examples/plot_candles.py recordings/ --seconds 300
+Run: python examples/plot_candles.py
+
+Without a folder, three hours of the local exchange are recorded first, which takes some seconds.
+Needs matplotlib, zstandard and websockets: pip install 'rxfeed[plot,record,sim]'
+"""
+
+import argparse
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+from shared.drawing import ACCENT, BUY, SELL, bar, incomplete, legend, missing, picture, shade
+from shared.market import Hole, holes, recording
+
+from rxfeed import Candle, Replay, candles
+
+
+def draw(path: str, product: str, drawn: list[Candle], missed: list[Hole]) -> None:
+    base, quoted = product.split("-")
+    first, last = drawn[0], drawn[-1]
+    assert first.open
+    assert last.close
+    change = 100 * (last.close / first.open - 1)
+    length = (first.end - first.start).total_seconds()
+    told = f"{first.open:,} to {last.close:,} {quoted}, {change:+.2f} %, in {len(drawn)} candles of {length:g} s"
+    with picture(path, product, told, (first.start, last.end), (5, 2)) as (above, below):
+        draw_candles(above, drawn, quoted)
+        draw_volume(below, drawn, base)
+        shade((above, below), missed)
+
+
+def color_of(candle: Candle) -> str:
+    assert candle.open is not None
+    assert candle.close is not None
+    return BUY if candle.close >= candle.open else SELL
+
+
+def draw_candles(axes: Axes, drawn: list[Candle], quoted: str) -> None:
+    middles: list[Any] = [c.start + (c.end - c.start) / 2 for c in drawn]
+    colors = [color_of(c) for c in drawn]
+    axes.vlines(middles, [float(c.low or 0) for c in drawn], [float(c.high or 0) for c in drawn], colors, linewidth=1.2)
+    for candle, color in zip(drawn, colors, strict=True):
+        opened, closed = float(candle.open or 0), float(candle.close or 0)
+        bar(axes, candle, abs(closed - opened), min(opened, closed), color)
+    axes.scatter(middles, [float(c.vwap or 0) for c in drawn], s=26, marker="_", color=ACCENT, zorder=3, label="VWAP")
+    axes.use_sticky_edges = False  # of bars, which would stand on the axis
+    axes.set_ylabel(f"price, {quoted}")
+    axes.yaxis.set_major_formatter("{x:,.8g}")
+    rose, fell = Patch(color=BUY, label="rose"), Patch(color=SELL, label="fell")
+    (vwap,) = axes.get_legend_handles_labels()[0]
+    legend(axes, 5, [rose, fell, vwap, incomplete("candle"), missing()])
+
+
+def draw_volume(axes: Axes, drawn: list[Candle], base: str) -> None:
+    for candle in drawn:
+        bar(axes, candle, float(candle.volume), 0.0, color_of(candle))
+    axes.set_ylabel(f"volume, {base}")
+    axes.grid(axis="x", visible=False)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Draw the candles of a recording.")
+    parser.add_argument("folder", nargs="?", help="of the recording (default: one that is made now)")
+    parser.add_argument("--product", default="BTC-USD")
+    parser.add_argument("--seconds", type=float, default=180, help="length of a candle (default: 180)")
+    parser.add_argument("--output", default="candles.png", help="the picture's file (default: candles.png)")
+    options = parser.parse_args()
+
+    drawn: list[Candle] = []
+    missed: list[Hole] = []
+    with recording(options.folder, options.product, hours=3) as folder:
+        replay = Replay(folder, products=options.product)
+        replay.pipe(candles(options.seconds)).subscribe(drawn.append)
+        replay.pipe(holes(options.product)).subscribe(missed.append)
+        replay.run()
+    if not drawn:
+        raise SystemExit(f"no trade of {options.product} in the recording")
+    draw(options.output, options.product, drawn, missed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""How the examples' pictures look: the times UTC, what is incomplete hatched, what is missing shaded."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")  # draws into files, and needs no display
+
+import matplotlib.dates as mdates
+import matplotlib.pyplot as plt
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+from shared.market import Hole
+
+INK, MUTED, GRID, MISSING = "#1f2933", "#616e7c", "#e4e7eb", "#eef0f3"
+PRICE, ACCENT, BUY, SELL, SPREAD = "#7b8794", "#d9480f", "#1c7c7d", "#ef9a76", "#5f5aa2"
+STYLE: Any = {
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": GRID,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "hatch.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.borderaxespad": 0.2,
+    "figure.constrained_layout.h_pad": 0.1,
+}
+
+
+@contextmanager
+def picture(
+    path: str, title: str, told: str, span: tuple[datetime, datetime], heights: Sequence[float], *, timeless: int = 0
+) -> Iterator[Sequence[Axes]]:
+    """Axes to draw on, one below the other; all but the last *timeless* share the time of *span*. Saved at the end."""
+    start, end = span
+    with plt.rc_context(STYLE):
+        figure, column = plt.subplots(
+            len(heights), 1, squeeze=False, figsize=(11, 8), height_ratios=heights, layout="constrained"
+        )
+        axes = [row[0] for row in column]
+        timed = axes[: len(axes) - timeless]
+        for each in timed:
+            each.sharex(timed[0])
+            each.tick_params(labelbottom=each is timed[-1])
+            each.xaxis.set_major_formatter(mdates.DateFormatter("%H:%M", tz=UTC))
+        timed[0].set_xlim(mdates.date2num(start), mdates.date2num(end))
+        timed[-1].set_xlabel(f"{start:%d %B %Y}, UTC")
+        yield axes
+        figure.align_ylabels()
+        axes[0].set_title(title, loc="left", size=17, weight="bold", pad=44)
+        axes[0].annotate(told, (0, 1), (0, 27), "axes fraction", "offset points", size=11, color=MUTED)
+        figure.savefig(path, dpi=140)
+        plt.close(figure)
+    print("drawn in", path)
+
+
+def shade(axes: Iterable[Axes], holes: Iterable[Hole]) -> None:
+    """Show where nothing is known."""
+    for each in axes:
+        for hole in holes:
+            edges: Any = hole
+            each.axvspan(*edges, color=MISSING, zorder=0)
+
+
+def bar(axes: Axes, item: Any, height: float, bottom: float, color: str) -> None:
+    """A bar as wide as a window or candle, hatched where that is not complete."""
+    width: Any = 0.82 * (item.end - item.start)
+    middle: Any = item.start + (item.end - item.start) / 2
+    if item.complete:
+        axes.bar(middle, height, width, bottom, color=color)
+    else:
+        axes.bar(middle, height, width, bottom, color="white", edgecolor=color, hatch="////")
+
+
+def incomplete(what: str) -> Patch:
+    """The legend's entry for what is hatched."""
+    return Patch(facecolor="white", edgecolor=MUTED, hatch="////", label=f"incomplete {what}")
+
+
+def missing() -> Patch:
+    """The legend's entry for what is shaded."""
+    return Patch(color=MISSING, label="nothing recorded")
+
+
+def legend(axes: Axes, columns: int, handles: Sequence[Artist] | None = None) -> None:
+    """A legend above the axes, at the right."""
+    given = {} if handles is None else {"handles": handles}
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=columns, **given)

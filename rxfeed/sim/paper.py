@@ -1,0 +1,286 @@
+"""`PaperMarket`: orders of a strategy, filled as honestly as a recording allows."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import ClassVar, NamedTuple
+
+from rxfeed.core import BookView, Level2Book
+from rxfeed.core.numbers import EXACT, decimal, positive
+from rxfeed.errors import RxfeedError
+from rxfeed.messages import L2Update, Match, Message, Side, Snapshot
+from rxfeed.sim import check, events
+from rxfeed.sim.engine import MatchingEngine
+from rxfeed.sim.events import SIDES
+from rxfeed.sim.mirror import PRICE_PLACES, Change, Mirror, price_decimal, price_units, size_units
+from rxfeed.sim.paper_events import PaperDone, PaperEvent, PaperFill, PaperOpen, Reason
+from rxfeed.sim.product import Product
+
+
+class _Order(NamedTuple):
+    order_id: str
+    side: Side
+    price: Decimal | None  # of a limit order
+    size: Decimal
+    post_only: bool
+
+
+class PaperMarket:
+    """Outputs what becomes of orders that are sent into the recorded (or live) market of *product_id*.
+
+    It looks at `level2` (or `level2_batch`) and `matches`; step every message of the product through it, and send
+    orders between the steps, of what its messages and events say:
+
+        >>> from decimal import Decimal
+        >>> market = PaperMarket("BTC-USD", latency=0.05, maker_fee="0.004")
+        >>> ten, eleven, one = (Decimal(each) for each in (10, 11, 1))
+        >>> book = Snapshot(product_id="BTC-USD", time=match(time=0).time, bids=((ten, one),), asks=((eleven, one),))
+        >>> market.step(book), market.limit("buy", 10, "0.5")
+        ((), 'paper-1')
+        >>> [(e.order_id, str(e.price), str(e.remaining)) for e in market.step(heartbeat(1))]
+        [('paper-1', '10', '0.5')]
+        >>> for sold in (match(10, size="0.9", side="buy", time=2), match(10, size="0.3", side="buy", time=3)):
+        ...     _ = market.step(sold)
+        >>> [(str(e.size), str(e.remaining), str(e.fee), e.maker) for e in market.finish()]
+        [('0.2', '0.3', '0.0080', True)]
+
+    An order, and a cancel, arrives *latency* seconds after the newest message when it was sent: by the exchange's own
+    times, so that *latency* is the whole way, of that message to the strategy and of the order to the exchange. It
+    meets the book as it is then, after everything that the recording says of that very microsecond, also with 0.
+
+    What is sent goes to a `MatchingEngine` in which the recorded orders rest (`rxfeed.sim.mirror` has the rules): it
+    takes what stands there, which stays taken for as long as the recording shows it; what rests, rests behind all that
+    stood at its price, and is filled by recorded trades that get past those, or that pass through its price, and by
+    recorded orders that come to rest beyond it; never for more than their size. Of what leaves a level without a trade
+    the last in the queue are taken to have left. The recording itself does not react to our orders.
+
+    While the book is not ready (none yet, a gap: another `epoch`) or crossed (an auction), orders that arrive are
+    refused, with the reason; those that rest are canceled when it begins. A trade that the recording says late, after
+    something newer, fills nothing. An order that would trade with one of ours is refused.
+
+    *maker_fee*, *taker_fee*: parts of the notional (`"0.004"` is 0.4 %; negative for a rebate). Prices have at most 12
+    decimal places, sizes 8; `ConfigError` for more. Nothing here knows a clock or a thread: the same messages and
+    orders give the same events. O(log n) a change for n prices.
+    """
+
+    looks_at: ClassVar[frozenset[type[Message]]] = Level2Book.looks_at | {Match}
+
+    def __init__(
+        self,
+        product_id: str,
+        *,
+        latency: float = 0.0,
+        maker_fee: Decimal | str | int = 0,
+        taker_fee: Decimal | str | int = 0,
+    ) -> None:
+        self._level2 = Level2Book(product_id)
+        self.product_id = product_id
+        self.latency = check.number("latency", latency, zero=True)
+        self._delay = timedelta(seconds=self.latency)
+        self._fees = {True: decimal("maker_fee", maker_fee), False: decimal("taker_fee", taker_fee)}
+        self._engine = MatchingEngine(
+            Product(product_id, PRICE_PLACES),
+            publish=self._published,
+            clock=str,  # nobody looks at the engine's times
+            new_id=lambda: self._arriving or self._mirror.new_id(),
+        )
+        self._mirror = Mirror(self._engine)
+        self.book: BookView | None = None
+        self.time: datetime | None = None
+        self._moment: datetime | None = None  # of the events that are being made
+        self._sent: deque[tuple[datetime, _Order | str]] = deque()  # a str: the id to cancel
+        self._count = 0
+        self._arriving = ""  # the id of the order that is arriving
+        self._open: dict[str, _Order] = {}  # what has arrived and is not over; size is what remains
+        self._events: list[PaperEvent] = []
+        self._why: Reason | None = "gap"  # the book is not ready
+        self._epoch = 0
+        # Of the moment that is not over yet: what the recording has said so far.
+        self._broken = True
+        self._lost = False
+        self._replaced = False
+        self._trades: list[Match] = []
+        self._changed: dict[tuple[Side, Decimal], datetime | None] = {}
+
+    # ---- the strategy's side
+
+    def limit(
+        self, side: Side, price: Decimal | str | int, size: Decimal | str | int, *, post_only: bool = False
+    ) -> str:
+        """Send a limit order; what does not trade when it arrives rests. The id by which its events know it.
+
+        *post_only*: it is refused where it would trade at once. Raises `RxfeedError` before the first message.
+        """
+        limit = positive("price", price)
+        price_units(limit)
+        return self._send(side, limit, size, post_only)
+
+    def market(self, side: Side, size: Decimal | str | int) -> str:
+        """Send an order that takes the best prices there are when it arrives; what is left is canceled. As `limit`."""
+        return self._send(side, None, size, False)
+
+    def cancel(self, order_id: str) -> None:
+        """Send a cancel, which arrives as late as an order; what has ended by then has ended."""
+        self._sent.append((self._due(), order_id))
+
+    def _send(self, side: Side, price: Decimal | None, size: Decimal | str | int, post_only: bool) -> str:
+        check.one_of("side", side, SIDES)
+        amount = positive("size", size)
+        size_units(amount)
+        due = self._due()
+        self._count += 1
+        order = _Order(f"paper-{self._count}", side, price, amount, post_only)
+        self._sent.append((due, order))
+        return order.order_id
+
+    def _due(self) -> datetime:
+        if self.time is None:
+            raise RxfeedError("no order can be sent before the market's first message: there is no time yet")
+        return self.time + self._delay
+
+    # ---- the recording's side
+
+    def step(self, message: Message) -> tuple[PaperEvent, ...]:
+        if message.product_id != self.product_id:
+            return ()
+        time = message.time
+        if time is not None and (self.time is None or time > self.time):
+            # A moment is known only when it is over: the trade may come before its change of the book, or after.
+            self._settle()
+            self._arrive(time)
+            self.time = time
+        if message.epoch != self._epoch:
+            self._broken = self._lost = True
+        if isinstance(message, Match):
+            if time == self.time:
+                self._trades.append(message)
+        elif type(message) in self.looks_at:
+            self._see(message)
+        return self._told()
+
+    def finish(self) -> tuple[PaperEvent, ...]:
+        """What the last moment brings; orders that have not arrived by then never do."""
+        self._settle()
+        if self.time is not None:
+            self._arrive(self.time + timedelta.resolution)
+        return self._told()
+
+    def _told(self) -> tuple[PaperEvent, ...]:
+        events, self._events = self._events, []
+        return tuple(events)
+
+    def _see(self, message: Message) -> None:
+        for view in self._level2.step(message):
+            self.book = view
+            if not view.ready:
+                self._broken = self._lost = True
+            elif isinstance(message, Snapshot):
+                self._broken, self._replaced, self._epoch = False, True, message.epoch
+        if isinstance(message, L2Update) and not self._broken:
+            # Also what is as it was: trades were made up for.
+            self._changed.update({(side, price): message.time for side, price, _ in message.changes})
+
+    def _settle(self) -> None:
+        """Let happen what the recording has said of the moment that is over."""
+        lost, replaced, trades, changed = self._lost, self._replaced, self._trades, self._changed
+        self._lost, self._replaced, self._trades, self._changed = False, False, [], {}
+        self._moment, view, before = self.time, self.book, self._why
+        now = self._unready()
+        if lost or now:
+            self._why = "gap" if lost else now
+            for order_id in list(self._open):
+                self._engine.cancel(order_id)
+        elif not before and not replaced:
+            for trade in trades:
+                self._mirror.trade(trade)
+        self._why = now
+        if view is not None and now != "gap":
+            changes: list[Change] = [
+                (side, price, view.size_at(side, price), when) for (side, price), when in changed.items()
+            ]
+            self._mirror.settle(self._mirror.replace(view.bids, view.asks) if replaced else changes, trading=not now)
+
+    def _unready(self) -> Reason | None:
+        """Why no order can be taken; `None` where one can."""
+        view = self.book
+        if view is None or not view.ready or self._broken:
+            return "gap"
+        return "crossed" if view.best_bid and view.best_ask and view.best_bid[0] >= view.best_ask[0] else None
+
+    # ---- orders that arrive
+
+    def _arrive(self, before: datetime) -> None:
+        while self._sent and self._sent[0][0] < before:
+            self._moment, arrived = self._sent.popleft()
+            if isinstance(arrived, _Order):
+                self._take(arrived)
+            elif arrived in self._open:
+                self._engine.cancel(arrived)
+
+    def _take(self, order: _Order) -> None:
+        self._open[order.order_id] = order
+        price, size = None if order.price is None else price_units(order.price), size_units(order.size)
+        opposite = self._engine.sides["sell" if order.side == "buy" else "buy"]
+        if self._why:
+            self._done(order.order_id, self._why)
+        elif order.post_only and price is not None and opposite.reaches(price):
+            self._done(order.order_id, "post_only")
+        elif self._meets_ours(order.side, price, size):
+            self._done(order.order_id, "self_trade")
+        else:
+            self._arriving = order.order_id
+            if price is None:
+                self._engine.market(order.side, size=size)
+            else:
+                self._engine.limit(order.side, price, size)
+                if order.order_id in self._open:
+                    self._mirror.joined(order.side, price)
+            self._arriving = ""
+
+    def _meets_ours(self, side: Side, price: int | None, size: int) -> bool:
+        """Whether an order of ours is among those that it would trade with."""
+        for maker in self._engine.sides["sell" if side == "buy" else "buy"].orders():
+            if size <= 0 or (price is not None and (maker.price > price if side == "buy" else maker.price < price)):
+                return False
+            if maker.order_id in self._open:
+                return True
+            size -= maker.size
+        return False
+
+    # ---- what the engine says of them
+
+    def _published(self, event: events.OrderEvent) -> None:
+        if isinstance(event, events.Match):
+            for order_id, maker in ((event.maker_order_id, True), (event.taker_order_id, False)):
+                if order_id in self._open:
+                    self._fill(order_id, _plain(event.price), _plain(event.size), maker)
+        elif event.order_id not in self._open:
+            return
+        elif isinstance(event, events.Open):
+            order = self._open[event.order_id]
+            price = price_decimal(self._engine.product.price_of(event.price))
+            self._events.append(PaperOpen(self.product_id, *order[:2], price, order.size, self._now()))
+        elif isinstance(event, events.Done):
+            self._done(event.order_id, "filled" if event.reason == "filled" else self._why or "canceled")
+
+    def _fill(self, order_id: str, price: Decimal, size: Decimal, maker: bool) -> None:
+        order = self._open[order_id]
+        order = self._open[order_id] = order._replace(size=EXACT.subtract(order.size, size))
+        fee = EXACT.multiply(EXACT.multiply(price, size), self._fees[maker])
+        about = (self.product_id, order_id, order.side, price, size, fee, maker, order.size)
+        self._events.append(PaperFill(*about, self._now()))
+
+    def _done(self, order_id: str, reason: Reason) -> None:
+        remaining = self._open.pop(order_id).size
+        self._events.append(PaperDone(self.product_id, order_id, reason, remaining, self._now()))
+
+    def _now(self) -> datetime:
+        assert self._moment is not None
+        return self._moment
+
+
+def _plain(text: str) -> Decimal:
+    """What the engine wrote, without the zeros at its end."""
+    return Decimal(text.rstrip("0").rstrip("."))

@@ -1,0 +1,58 @@
+"""What becomes of an order that was sent into a `PaperMarket`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from rxfeed.messages import Side
+
+Reason = Literal["filled", "canceled", "gap", "crossed", "post_only", "self_trade"]
+
+
+class PaperOpen(msgspec.Struct, frozen=True, gc=False):
+    """An order rests on the book with *remaining*, behind all that stood at its price at *time*."""
+
+    product_id: str
+    order_id: str
+    side: Side
+    price: Decimal
+    remaining: Decimal
+    time: datetime
+
+
+class PaperFill(msgspec.Struct, frozen=True, gc=False):
+    """*size* of an order traded at *price*, and *remaining* is left; *fee* in the quote currency.
+
+    *maker*: it rested, and an order of the market came to it.
+    """
+
+    product_id: str
+    order_id: str
+    side: Side
+    price: Decimal
+    size: Decimal
+    fee: Decimal
+    maker: bool
+    remaining: Decimal
+    time: datetime
+
+
+class PaperDone(msgspec.Struct, frozen=True, gc=False):
+    """An order is over, and *remaining* of it never traded.
+
+    *reason*: `filled`; `canceled` (asked for, or a market order that found no more); `gap` or `crossed` (the book was
+    not ready, when it came or later); `post_only` (it would have traded at once); `self_trade` (with one of ours).
+    """
+
+    product_id: str
+    order_id: str
+    reason: Reason
+    remaining: Decimal
+    time: datetime
+
+
+PaperEvent = PaperOpen | PaperFill | PaperDone

@@ -1,0 +1,146 @@
+"""The scripts that record, replay, draw and trade: on one recording, which the first of them makes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from rxfeed import Match, Replay
+from rxfeed.messages import Side
+from rxfeed.sim import PaperFill
+from tests.examples.conftest import EXAMPLES, Script
+from tests.support.make import at
+from tests.support.pictures import assert_drawn
+
+HOURS = 0.5
+
+
+class Recorded(NamedTuple):
+    folder: Path
+    printed: list[str]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    place = tmp_path_factory.mktemp("recorded")
+    folder = place / "recording"
+    script = Script("record_and_replay", ("--folder", str(folder), "--hours", str(HOURS), "--rate", "5"), place)
+    try:
+        yield Recorded(folder, script.end())
+    finally:
+        script.stop()
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The examples' modules can be imported."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name == "backtest" or name.partition(".")[0] == "shared":
+            del sys.modules[name]
+
+
+def test_live_and_replay_say_the_same_and_it_is_what_is_in_the_recording(recorded: Recorded) -> None:
+    recording, replayed, *hours, rare, verdict = recorded.printed
+    assert recording.startswith("recorded 0.5 hours in ")
+    assert replayed.startswith("replayed them in ")
+    assert verdict == "live and replay said the same"
+    assert " moves of 0.1 % within a minute, " in rare
+    messages: list[Any] = []
+    replay = Replay(recorded.folder)
+    replay.subscribe(messages.append)
+    replay.run()
+    trades = [message for message in messages if isinstance(message, Match)]
+    assert f": {len(messages):,} messages, " in recording
+    (hour,) = hours
+    assert hour.split()[:3] == ["06:00", "volume", str(sum(trade.size for trade in trades))]
+    assert hour.endswith(f"trades {len(trades)} (incomplete)")
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(recorded: Recorded, run: Any) -> None:
+    script = run("record_and_replay", "--folder", str(recorded.folder))
+    assert script.process.wait(20) == 1
+
+
+def test_the_outage_is_found_and_nothing_else(recorded: Recorded, shared: None) -> None:
+    from shared.market import BACK, LOST, START, Hole, holes  # pyright: ignore[reportMissingImports]
+
+    found: list[Hole] = []
+    replay = Replay(recorded.folder)
+    replay.pipe(holes("BTC-USD")).subscribe(found.append)
+    replay.run()
+    seconds = HOURS * 3600
+    outage = next(hole for hole in found if hole.end - hole.start > timedelta(seconds=10))
+    assert START + timedelta(seconds=LOST * seconds - 1) <= outage.start <= START + timedelta(seconds=LOST * seconds)
+    assert START + timedelta(seconds=BACK * seconds) <= outage.end <= START + timedelta(seconds=BACK * seconds + 1)
+    # That trades are missing is noticed with the next one.
+    assert all(hole.start >= outage.end for hole in found if hole is not outage)
+
+
+@pytest.mark.parametrize("name", ["plot_volume", "plot_candles", "plot_imbalance"])
+def test_a_recording_is_drawn(name: str, recorded: Recorded, run: Any, tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    assert run(name, str(recorded.folder), "--output", str(picture)).end() == [f"drawn in {picture}"]
+    assert_drawn(picture)
+
+
+@pytest.mark.parametrize("name", ["plot_volume", "plot_candles", "plot_imbalance"])
+def test_a_product_that_is_not_in_it_is_said(name: str, recorded: Recorded, run: Any) -> None:
+    script = run(name, str(recorded.folder), "--product", "ETH-USD")
+    assert script.process.wait(20) == 1
+    assert "of ETH-USD in the recording" in script._told()
+
+
+def test_without_a_recording_one_is_made(run: Any, tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    recording, drawn = run("plot_candles", "--output", str(picture)).end()
+    assert recording == "recording 3 h of the local exchange ..."
+    assert drawn == f"drawn in {picture}"
+    assert_drawn(picture)
+
+
+# ---- the back-test
+
+
+def rows(printed: list[str]) -> list[list[str]]:
+    heads, units, *lines = printed
+    assert heads.split() == ["latency", "fills", "volume", "most", "held", "profit", "fees", "net", "net"]
+    assert units.split() == ["s", "BTC", "BTC", "USD", "USD", "USD", "bp"]
+    return [line.split() for line in lines]
+
+
+def test_latency_takes_from_the_result_and_too_much_of_it_everything(recorded: Recorded, run: Any) -> None:
+    arguments = (str(recorded.folder), "--latency", "0", "0.5", "100000", "--fee", "0.1")
+    printed = run("backtest", *arguments).end()
+    fast, slow, never = rows(printed)
+    assert never == ["100000", "0", "0.0000", "0.0000", "+0.00", "0.00", "+0.00", "-"]
+    assert int(fast[1].replace(",", "")) > 10
+    assert slow[1:] != fast[1:]
+    for row in (fast, slow):
+        profit, fees, net = (Decimal(cell.replace(",", "")) for cell in row[4:7])
+        assert abs(profit - fees - net) <= Decimal("0.01")
+        assert fees > 0
+    assert run("backtest", *arguments).end() == printed
+
+
+def test_a_maker_books_what_its_fills_come_to(shared: None) -> None:
+    from backtest import Account  # pyright: ignore[reportMissingImports]
+
+    account = Account()
+    trades: list[tuple[Side, int, str]] = [("buy", 100, "2"), ("sell", 103, "3"), ("buy", 101, "0.5")]
+    for side, price, size in trades:
+        about = (Decimal(price), Decimal(size), Decimal("0.1"), True, Decimal(0), at(0))
+        account.book(PaperFill("BTC-USD", "paper-1", side, *about))
+    assert (account.fills, account.volume, account.position) == (3, Decimal("5.5"), Decimal("-0.5"))
+    assert (account.most, account.fees) == (2, Decimal("0.3"))
+    # 6 earned on the first two, and of the one that is short a half was bought back 2 below.
+    assert account.profit(Decimal(103)) == Decimal(7)
+    assert account.profit(Decimal(101)) == Decimal(8)

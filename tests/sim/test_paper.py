@@ -1,0 +1,412 @@
+"""Paper orders in a recorded market: what each scenario fills, to the unit."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import reactivex
+
+from rxfeed import Auction, ConfigError, L2Update, Message, RxfeedError, Snapshot, lift
+from rxfeed.sim import PaperDone, PaperFill, PaperMarket, PaperOpen
+from tests.support.make import at, heartbeat, in_epoch, last_match, match, ticker
+
+BTC = "BTC-USD"
+
+
+def snapshot(bids: dict[Any, Any], asks: dict[Any, Any], time: Any = 0, *, epoch: int = 0) -> Snapshot:
+    levels = [tuple((Decimal(price), Decimal(size)) for price, size in side.items()) for side in (bids, asks)]
+    return in_epoch(Snapshot(product_id=BTC, time=at(time), bids=levels[0], asks=levels[1]), epoch)
+
+
+def update(time: Any, *changes: tuple[Any, Any, Any], epoch: int = 0) -> L2Update:
+    given = tuple((side, Decimal(price), Decimal(size)) for side, price, size in changes)
+    return in_epoch(L2Update(product_id=BTC, time=at(time), changes=given), epoch)
+
+
+def sold(time: Any, price: Any, size: Any, **fields: Any) -> Message:
+    """A taker sold: the maker's side is buy."""
+    return match(price, size=size, time=time, side="buy", **fields)
+
+
+def bought(time: Any, price: Any, size: Any, **fields: Any) -> Message:
+    return match(price, size=size, time=time, side="sell", **fields)
+
+
+class Desk:
+    """A market with a book of 5 at 100 and 101, and all that it has told, in words."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.market = PaperMarket(BTC, **settings)
+        self.told: list[str] = []
+        self.hear(snapshot({100: 5, 99: 5}, {101: 5, 102: 5}))
+
+    def hear(self, *messages: Message) -> list[str]:
+        """What the messages, and the moments before them, have brought."""
+        events = [event for message in messages for event in self.market.step(message)]
+        self.told = [words(event) for event in events]
+        return self.told
+
+    def end(self) -> list[str]:
+        return [words(event) for event in self.market.finish()]
+
+
+def words(event: Any) -> str:
+    seconds = f"{(event.time - at(0)).total_seconds():g}"
+    number = event.order_id.removeprefix("paper-")
+    left = f"{event.remaining.normalize():f}"
+    if isinstance(event, PaperOpen):
+        return f"{seconds} {number} open {left} at {event.price}"
+    if isinstance(event, PaperFill):
+        role = "maker" if event.maker else "taker"
+        return f"{seconds} {number} {event.side} {event.size} at {event.price} {role}, {left} left"
+    assert isinstance(event, PaperDone)
+    return f"{seconds} {number} {event.reason}, {left} left"
+
+
+# ---- taking
+
+
+def test_a_market_order_takes_the_best_that_stands_when_it_arrives() -> None:
+    desk = Desk(latency=1)
+    desk.market.market("buy", 7)
+    assert desk.hear(update(0.9, ("sell", 101, 2))) == []
+    assert desk.hear(heartbeat(2)) == [
+        "1 1 buy 2 at 101 taker, 5 left",
+        "1 1 buy 5 at 102 taker, 0 left",
+        "1 1 filled, 0 left",
+    ]
+
+
+def test_it_sees_all_of_the_moment_in_which_it_arrives_and_nothing_later() -> None:
+    desk = Desk(latency=1)
+    desk.market.market("buy", 1)
+    assert desk.hear(update(1, ("sell", 101, 0)), update(1, ("sell", "101.5", 3))) == []
+    assert desk.hear(update(1.000001, ("sell", 101, 9))) == ["1 1 buy 1 at 101.5 taker, 0 left", "1 1 filled, 0 left"]
+
+
+def test_a_market_order_that_finds_no_more_is_canceled() -> None:
+    desk = Desk()
+    desk.market.market("sell", 12)
+    assert desk.hear(heartbeat(1)) == [
+        "0 1 sell 5 at 100 taker, 7 left",
+        "0 1 sell 5 at 99 taker, 2 left",
+        "0 1 canceled, 2 left",
+    ]
+    desk.market.market("sell", 1)
+    assert desk.hear(heartbeat(2)) == ["1 2 canceled, 1 left"]
+
+
+def test_a_limit_order_takes_up_to_its_price_and_rests_with_the_rest() -> None:
+    desk = Desk()
+    desk.market.limit("buy", 101, 6)
+    assert desk.hear(heartbeat(1)) == ["0 1 buy 5 at 101 taker, 1 left", "0 1 open 1 at 101"]
+
+
+def test_what_was_taken_stays_taken_while_the_recording_shows_it() -> None:
+    desk = Desk()
+    desk.market.market("buy", 4)
+    desk.hear(heartbeat(1))
+    desk.market.market("buy", 2)
+    assert desk.hear(heartbeat(2)) == [
+        "1 2 buy 1 at 101 taker, 1 left",
+        "1 2 buy 1 at 102 taker, 0 left",
+        "1 2 filled, 0 left",
+    ]
+    # Of 5 at 101, all taken, the recording shows 3 more: those can be taken, and only those.
+    desk.hear(update(3, ("sell", 101, 8)))
+    desk.market.market("buy", 4)
+    assert desk.hear(heartbeat(4))[0] == "3 3 buy 3 at 101 taker, 1 left"
+    # It shrinks to 2: of what it shows, nothing is left to us. Then it is new.
+    desk.hear(update(5, ("sell", 101, 2)))
+    desk.market.limit("buy", 101, 1)
+    assert desk.hear(update(6, ("sell", 101, 0)), update(7, ("sell", 101, 1))) == ["5 4 open 1 at 101"]
+    assert desk.hear(heartbeat(8)) == ["7 4 buy 1 at 101 maker, 0 left", "7 4 filled, 0 left"]
+
+
+# ---- resting
+
+
+def test_a_resting_order_waits_behind_all_that_stood_at_its_price() -> None:
+    desk = Desk()
+    desk.market.limit("buy", 100, 2)
+    assert desk.hear(update(1, ("buy", 100, 9))) == ["0 1 open 2 at 100"]  # 4 came behind it
+    assert desk.hear(sold(2, 100, 3), update(2, ("buy", 100, 6))) == []  # 2 of the first 5 are left
+    assert desk.hear(sold(3, 100, "2.5"), update(3, ("buy", 100, "3.5"))) == []
+    assert desk.hear(sold(4, 100, 4)) == ["3 1 buy 0.5 at 100 maker, 1.5 left"]
+    assert desk.end() == ["4 1 buy 1.5 at 100 maker, 0 left", "4 1 filled, 0 left"]
+
+
+@pytest.mark.parametrize("trade_first", [True, False])
+def test_the_change_and_the_trade_of_one_moment_come_in_any_order(trade_first: bool) -> None:
+    desk = Desk()
+    desk.market.limit("buy", 100, 2)
+    moment = [sold(1, 100, 6), update(1, ("buy", 100, 0))]
+    desk.hear(*(moment if trade_first else reversed(moment)))
+    assert desk.hear(heartbeat(2)) == ["1 1 buy 1 at 100 maker, 1 left"]
+    assert desk.hear(sold(3, 100, 9)) == []
+    assert desk.end() == ["3 1 buy 1 at 100 maker, 0 left", "3 1 filled, 0 left"]
+
+
+def test_a_trade_whose_change_comes_much_later_is_taken_off_once() -> None:
+    desk = Desk()
+    desk.hear(sold(1, 100, 4), heartbeat(2))
+    desk.market.market("sell", 2)
+    assert desk.hear(update(3, ("buy", 100, 1))) == [
+        "2 1 sell 1 at 100 taker, 1 left",
+        "2 1 sell 1 at 99 taker, 0 left",
+        "2 1 filled, 0 left",
+    ]
+    desk.hear(update(4, ("buy", 100, 3)))
+    desk.market.market("sell", 9)
+    assert desk.hear(heartbeat(5))[0] == "4 2 sell 2 at 100 taker, 7 left"
+
+
+def test_a_change_to_the_same_size_says_that_what_traded_came_anew() -> None:
+    desk = Desk()
+    desk.hear(sold(1, 100, 4), update(2, ("buy", 100, 5)))
+    desk.market.market("sell", 5)
+    assert desk.hear(heartbeat(3)) == ["2 1 sell 5 at 100 taker, 0 left", "2 1 filled, 0 left"]
+
+
+def test_those_who_cancel_are_taken_to_stand_behind() -> None:
+    desk = Desk()
+    desk.market.limit("buy", 100, 1)
+    desk.hear(update(1, ("buy", 100, 8)), update(2, ("buy", 100, 5)))  # 3 came behind, 3 left: those
+    assert desk.hear(sold(3, 100, 4), update(3, ("buy", 100, 1)), heartbeat(4)) == []  # 1 is ahead
+    assert desk.hear(update(5, ("buy", 100, 0)), sold(6, 100, 1), heartbeat(7)) == [
+        "6 1 buy 1 at 100 maker, 0 left",
+        "6 1 filled, 0 left",
+    ]
+
+
+def test_a_better_price_goes_first_and_for_no_more_than_was_traded() -> None:
+    desk = Desk()
+    desk.market.limit("buy", "100.5", 3)
+    desk.hear(heartbeat(1))
+    assert desk.hear(sold(2, 100, 2), update(2, ("buy", 100, 3)), heartbeat(3)) == ["2 1 buy 2 at 100.5 maker, 1 left"]
+    # What we took from the taker he did not take from the 5 at 100; the recording says that they are gone all the same.
+    desk.market.market("sell", 1)
+    assert desk.hear(heartbeat(4)) == ["3 2 self_trade, 1 left"]
+    desk.market.cancel("paper-1")
+    desk.market.market("sell", 4)
+    assert desk.hear(heartbeat(5)) == [
+        "4 1 canceled, 1 left",
+        "4 3 sell 3 at 100 taker, 1 left",
+        "4 3 sell 1 at 99 taker, 0 left",
+        "4 3 filled, 0 left",
+    ]
+
+
+def test_an_order_of_the_market_that_comes_to_rest_beyond_ours_trades_with_it() -> None:
+    desk = Desk()
+    desk.market.limit("sell", "100.5", 3)
+    desk.hear(heartbeat(1))
+    assert desk.hear(update(2, ("buy", "100.7", 2)), heartbeat(3)) == ["2 1 sell 2 at 100.5 maker, 1 left"]
+    # It rests in the recording, and not for us.
+    desk.market.cancel("paper-1")
+    desk.market.market("sell", 1)
+    assert "3 2 sell 1 at 100 taker, 0 left" in desk.hear(heartbeat(4))
+
+
+def test_a_trade_at_a_price_proves_that_the_better_ones_are_gone() -> None:
+    desk = Desk()
+    desk.hear(sold(1, 99, 1))
+    desk.market.market("sell", 5)
+    assert desk.hear(heartbeat(2)) == ["1 1 sell 4 at 99 taker, 1 left", "1 1 canceled, 1 left"]
+    # The change says it later, and that 3 have come anew.
+    desk.hear(update(3, ("buy", 100, 3)))
+    desk.market.market("sell", 5)
+    assert desk.hear(heartbeat(4)) == ["3 2 sell 3 at 100 taker, 2 left", "3 2 canceled, 2 left"]
+
+
+def test_trades_of_others_sides_prices_and_pasts_fill_nothing() -> None:
+    desk = Desk()
+    desk.market.limit("buy", 100, 1)
+    desk.market.limit("sell", 101, 1)
+    assert len(desk.hear(heartbeat(1))) == 2
+    nothing = [
+        bought(2, 100, 9),
+        sold(3, "100.01", 99),
+        sold(4, 100, 99, product_id="ETH-USD"),
+        last_match(100, size=99, time=5, side="buy"),
+        ticker(100, time=6, last_size=Decimal(99)),
+        sold(5, 100, 99),  # late: the ticker was newer
+        heartbeat(7),
+    ]
+    assert desk.hear(*nothing) == []
+    assert desk.end() == []
+
+
+# ---- on the way
+
+
+def test_a_cancel_is_late_too() -> None:
+    desk = Desk(latency=1)
+    desk.market.limit("buy", "100.5", 2)
+    desk.hear(heartbeat(2))
+    desk.market.cancel("paper-1")
+    assert desk.hear(sold(3, "100.5", "0.5"), heartbeat(4)) == [
+        "3 1 buy 0.5 at 100.5 maker, 1.5 left",
+        "3 1 canceled, 1.5 left",
+    ]
+    desk.market.cancel("paper-1")
+    desk.market.cancel("nothing")
+    assert desk.hear(heartbeat(9)) == []
+
+
+def test_a_cancel_does_not_overtake_its_order() -> None:
+    desk = Desk(latency=1)
+    desk.market.cancel(desk.market.limit("buy", 90, 1))
+    assert desk.hear(heartbeat(2)) == ["1 1 open 1 at 90", "1 1 canceled, 1 left"]
+
+
+def test_what_has_not_arrived_at_the_end_never_does() -> None:
+    desk = Desk(latency=5)
+    desk.market.market("buy", 1)
+    assert desk.hear(heartbeat(5)) == []
+    assert desk.end() == ["5 1 buy 1 at 101 taker, 0 left", "5 1 filled, 0 left"]
+    desk = Desk(latency=5.000001)
+    desk.market.market("buy", 1)
+    assert desk.hear(heartbeat(5)) == []
+    assert desk.end() == []
+
+
+def test_post_only_is_refused_where_it_would_trade() -> None:
+    desk = Desk(latency=1)
+    desk.market.limit("buy", "100.5", 1, post_only=True)
+    desk.market.limit("sell", "100.7", 1, post_only=True)
+    assert desk.hear(update(0.5, ("sell", "100.5", 1)), heartbeat(2)) == [
+        "1 1 post_only, 1 left",
+        "1 2 open 1 at 100.7",
+    ]
+
+
+def test_an_order_that_would_trade_with_ours_is_refused() -> None:
+    desk = Desk()
+    desk.market.limit("sell", 101, 1)
+    desk.market.limit("buy", 101, 6)
+    desk.market.limit("buy", 101, 5)
+    desk.market.market("buy", 1)
+    assert desk.hear(heartbeat(1)) == [
+        "0 1 open 1 at 101",
+        "0 2 self_trade, 6 left",  # the last of its six would be ours
+        "0 3 buy 5 at 101 taker, 0 left",
+        "0 3 filled, 0 left",
+        "0 4 self_trade, 1 left",
+    ]
+
+
+# ---- a book that is not ready
+
+
+def test_before_the_first_snapshot_orders_are_refused() -> None:
+    market = PaperMarket(BTC)
+    with pytest.raises(RxfeedError, match="before the market's first message"):
+        market.limit("buy", 1, 1)
+    market.step(heartbeat(0))
+    market.limit("buy", 1, 1)
+    assert [words(event) for event in market.step(heartbeat(1))] == ["0 1 gap, 1 left"]
+
+
+@pytest.mark.parametrize(
+    "breaker", [update(2, ("buy", 100, 1), epoch=1), heartbeat(2, epoch=1), sold(2, 100, 9, epoch=1)]
+)
+def test_a_gap_cancels_what_rests_and_refuses_what_comes_until_a_snapshot(breaker: Message) -> None:
+    desk = Desk()
+    desk.market.limit("buy", 100, 1)
+    desk.hear(heartbeat(1))
+    desk.hear(breaker)
+    desk.market.limit("buy", 100, 2)
+    assert desk.hear(sold(3, 100, 99, epoch=1)) == ["2 1 gap, 1 left", "2 2 gap, 2 left"]
+    desk.hear(snapshot({98: 1}, {103: 1}, 4, epoch=1))
+    desk.market.market("buy", 2)
+    assert desk.hear(heartbeat(5, epoch=1)) == ["4 3 buy 1 at 103 taker, 1 left", "4 3 canceled, 1 left"]
+
+
+def test_a_gap_that_heals_at_once_cancels_all_the_same() -> None:
+    desk = Desk()
+    desk.market.limit("buy", 100, 1)
+    desk.hear(heartbeat(1), snapshot({100: 5}, {101: 5}, 2, epoch=1))
+    desk.market.limit("buy", 100, 2)
+    assert desk.hear(heartbeat(3, epoch=1)) == ["2 1 gap, 1 left", "2 2 open 2 at 100"]
+
+
+def test_a_snapshot_without_a_gap_changes_nothing_for_what_rests() -> None:
+    desk = Desk()
+    desk.market.limit("buy", 100, 1)
+    assert desk.hear(heartbeat(1), snapshot({100: 7}, {101: 5}, 2), sold(3, 100, 6), heartbeat(4)) == [
+        "0 1 open 1 at 100",
+        "3 1 buy 1 at 100 maker, 0 left",
+        "3 1 filled, 0 left",
+    ]
+
+
+def test_a_crossed_book_cancels_and_refuses() -> None:
+    desk = Desk()
+    desk.market.limit("buy", 100, 1)
+    auction = Auction(product_id=BTC, sequence=1, auction_state="collection", time=at(1))
+    desk.hear(auction, update(2, ("buy", 103, 4)))
+    desk.market.market("buy", 1)
+    assert desk.hear(sold(3, 103, 3), heartbeat(4)) == ["2 1 crossed, 1 left", "2 2 crossed, 1 left"]
+    desk.hear(update(5, ("sell", 101, 0), ("sell", 102, 0), ("sell", 104, 2), ("buy", 103, 1)))
+    desk.market.market("buy", 1)
+    desk.market.market("sell", 2)
+    assert desk.hear(heartbeat(6)) == [
+        "5 3 buy 1 at 104 taker, 0 left",
+        "5 3 filled, 0 left",
+        "5 4 sell 1 at 103 taker, 1 left",
+        "5 4 sell 1 at 100 taker, 0 left",
+        "5 4 filled, 0 left",
+    ]
+
+
+# ---- fees, arguments, and in a pipeline
+
+
+def test_fees_are_parts_of_the_notional_exactly() -> None:
+    market = PaperMarket(BTC, maker_fee="-0.0001", taker_fee="0.006")
+    market.step(snapshot({"100.01": "0.12345678"}, {101: 1}))
+    market.limit("buy", "100.5", 1)
+    market.market("sell", "0.00000001")
+    market.market("buy", "0.5")
+    fills = [event for event in market.step(heartbeat(1)) if isinstance(event, PaperFill)]
+    assert [(fill.price, fill.size, fill.fee) for fill in fills] == [(Decimal(101), Decimal("0.5"), Decimal("0.303"))]
+    market.step(sold(2, "100.01", "0.1"))
+    (fill,) = market.finish()
+    assert isinstance(fill, PaperFill)
+    assert (fill.price, fill.size, fill.fee) == (Decimal("100.5"), Decimal("0.1"), Decimal("-0.001005"))
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda market: market.limit("bid", 1, 1), "side"),
+        (lambda market: market.limit("buy", 0, 1), "price"),
+        (lambda market: market.limit("buy", 1.5, 1), "price"),
+        (lambda market: market.limit("buy", "1e-13", 1), "price"),
+        (lambda market: market.market("buy", "0.000000001"), "size"),
+        (lambda market: market.market("buy", "-1"), "size"),
+        (lambda market: market.step(update(1, ("buy", 100, "1e-9"))) + market.finish(), "size"),
+        (lambda _: PaperMarket(BTC, latency=-1), "latency"),
+        (lambda _: PaperMarket(BTC, latency="1"), "latency"),  # type: ignore[arg-type]
+        (lambda _: PaperMarket(BTC, maker_fee=0.1), "maker_fee"),  # type: ignore[arg-type]
+        (lambda _: PaperMarket("", taker_fee=0), "product_id"),
+    ],
+)
+def test_what_can_never_work_is_named(call: Any, named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        call(Desk().market)
+
+
+def test_it_is_a_machine_like_the_others() -> None:
+    market = PaperMarket(BTC)
+    messages = [snapshot({100: 5}, {101: 5}), sold(1, 100, 9), heartbeat(2)]
+    source: Any = reactivex.from_iterable(messages)
+    got: list[Any] = []
+    source.pipe(lift(lambda: market)).subscribe(got.append)
+    assert got == []
+    assert market.book is not None
+    assert market.book.best_bid == (100, 5)
+    assert market.time == at(2)

@@ -1,0 +1,19 @@
+"""Whether a picture shows something."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.image
+import numpy
+
+
+def assert_drawn(path: Path) -> None:
+    """It is a PNG of some size, with something in the upper, the middle and the lower third."""
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    image = numpy.asarray(matplotlib.image.imread(path))
+    height, width, _ = image.shape
+    assert height > 500
+    assert width > 800
+    for third in numpy.array_split(image[:, :, :3], 3):
+        assert third.std() > 0.05
