@@ -143,8 +143,7 @@ class Replay(MessageSource):
         self._finished.set()
 
     def _ended(self) -> None:
-        if not self._player.stopping:
-            self._timeline.run_out(_AFTERWARDS)
+        self._timeline.run_out(_AFTERWARDS)
 
     # ---- what is played
 

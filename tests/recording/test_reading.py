@@ -267,6 +267,16 @@ def test_an_older_recording_that_is_cut_anywhere_says_so(
     assert [raw for _, raw in read] == (PLAIN.split(b"\n") if plain else [raw for _, raw in OLDER_FRAMES])[: len(read)]
 
 
+def test_nothing_of_a_frame_is_given_before_its_checksum(file: Path) -> None:
+    lines = text_of(lines_of(SOME))
+    whole = bytearray(packed(lines[:5_000], 5_000) + packed(lines[5_000:], 10_000))
+    whole[-1] ^= 1
+    file.write_bytes(whole)
+    read, damage = partly(file)
+    assert damage is not None
+    assert (len(read), damage.line) == (4_999, 5_001)
+
+
 def test_bytes_before_a_wrong_checksum_that_is_far_away_are_doubted(file: Path) -> None:
     lines = lines_of(SOME)
     times = MOST_HELD // sum(map(len, lines)) + 1

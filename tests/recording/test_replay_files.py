@@ -11,7 +11,9 @@ import pytest
 from rxfeed import Match, Replay, matches, window_volume
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed import Ended, Idle, Torn
+from rxfeed.recording.format import frame_line
 from tests.support.collect import Collected
+from tests.support.make import ticker
 from tests.support.replays import SECOND, played, prices, torn, trades
 from tests.support.segments import NS, lines_of, text_of, write
 
@@ -36,6 +38,16 @@ def test_a_new_session_raises_the_epochs_of_every_product(tmp_path: Path) -> Non
     replay = Replay(tmp_path)
     got = played(replay).items
     assert [(m.product_id, m.epoch) for m in got] == [("BTC-USD", 4), ("ETH-USD", 2), ("BTC-USD", 5), ("ETH-USD", 6)]
+
+
+@pytest.mark.parametrize("raw", [ticker(1).raw, b'{\n"type":"news"}', b'["noop","A-B","1","2026-01-02T12:00:00Z"]'])
+def test_epochs_rise_above_those_of_what_nobody_wants(tmp_path: Path, raw: bytes) -> None:
+    write(tmp_path, [*lines_of(trades(1, 1)), frame_line(raw, NS, 7)], session="a")
+    write(tmp_path, lines_of(trades(2, 2)), session="b", ns=NS + SECOND)
+    replay = Replay(tmp_path)
+    got = Collected(replay.pipe(matches()))
+    replay.serve()
+    assert [trade.epoch for trade in got.items] == [0, 8]
 
 
 def test_a_session_goes_on_in_its_next_segment(tmp_path: Path) -> None:
@@ -68,8 +80,9 @@ def test_a_segment_that_is_missing_is_said_and_raises_the_epochs(tmp_path: Path)
 
 def test_a_segment_that_is_there_twice_is_played_once(tmp_path: Path) -> None:
     path = write(tmp_path, lines_of(trades(1, 3)))
-    shutil.copy(path, tmp_path / "again.zst")
-    (tmp_path / "20260102T120000.000000Z-5f0c2b7a-00001.again.zst").write_bytes(b"")
+    shutil.copy(path, tmp_path / "0.zst")
+    for name in ("again", "zero"):
+        (tmp_path / f"20260102T120000.000000Z-5f0c2b7a-00001.{name}.zst").write_bytes(b"")
     replay = Replay(tmp_path)
     statuses = Collected(replay.status)
     assert prices(played(replay).items) == [1, 2, 3]

@@ -68,6 +68,12 @@ def test_between_two_of_them_the_numbers_go_on(tmp_path: Path) -> None:
     ]
 
 
+def test_their_epochs_are_above_those_of_a_segment_before(tmp_path: Path) -> None:
+    write(tmp_path, lines_of(trades(1, 1), epoch=5))
+    older(tmp_path / "old.jsonl", [*trades(2, 2), *trades(4, 4)], NS / 1e9 + 60)
+    assert [m.epoch for m in played(Replay(tmp_path)).items] == [5, 6, 7]
+
+
 def test_plain_lines_are_frames_with_their_own_time(tmp_path: Path) -> None:
     path = tmp_path / "plain"
     path.write_bytes(

@@ -14,14 +14,14 @@ from reactivex import Observable
 from reactivex import operators as ops
 from reactivex.scheduler import HistoricalScheduler, TimeoutScheduler
 
-from rxfeed import Feed, Match, Message, MessageSource, Replay, by_product, matches
+from rxfeed import Feed, Match, Message, MessageSource, Replay, by_product, matches, tickers
 from rxfeed.feed import Gap
 from rxfeed.recording import ReplayScheduler
 from rxfeed.recording.events import status_line
 from rxfeed.recording.moments import EPOCH, ns_of
 from tests.support.clocks import Jumping
 from tests.support.collect import Collected
-from tests.support.make import NOON, match
+from tests.support.make import NOON, match, ticker
 from tests.support.segments import NS, lines_of, write
 
 SECOND = 10**9
@@ -158,6 +158,16 @@ def test_each_product_by_itself(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [1, 5, 12])
     piped = replay.pipe(by_product(ops.buffer_with_time(10)), ops.map(prices))
     assert run(replay, piped) == [(11, [1, 5]), (12, [12]), (12, "completed")]
+
+
+def test_what_is_due_between_lines_that_nobody_wants_yet(tmp_path: Path) -> None:
+    trades = lines_of([match(1).raw])
+    quotes = [line for at in range(1, 10) for line in lines_of([ticker(at).raw], ns=NS + at * SECOND)]
+    replay = Replay(write(tmp_path, [*trades, *quotes]))
+    later = replay.pipe(matches(), ops.delay(4.5), ops.flat_map(lambda _: replay.pipe(tickers())))
+    got = Collected(later.pipe(ops.map(lambda quote: int(quote.price))))
+    replay.serve()
+    assert got.items == [5, 6, 7, 8, 9]
 
 
 # ---- how it is found
