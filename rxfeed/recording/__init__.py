@@ -1,8 +1,23 @@
 """Recordings: what a feed received, kept in files, and played again as if it were live."""
 
+from rxfeed.recording.catalogue import Catalogue, Damage, Held, Holding, Session, Span, catalogue
 from rxfeed.recording.record import Recorder, RecordStats, record
 from rxfeed.recording.replay import Replay
 from rxfeed.recording.scheduler import ReplayScheduler
 from rxfeed.recording.segments import RecordedSegment
 
-__all__ = ["RecordStats", "RecordedSegment", "Recorder", "Replay", "ReplayScheduler", "record"]
+__all__ = [
+    "Catalogue",
+    "Damage",
+    "Held",
+    "Holding",
+    "RecordStats",
+    "RecordedSegment",
+    "Recorder",
+    "Replay",
+    "ReplayScheduler",
+    "Session",
+    "Span",
+    "catalogue",
+    "record",
+]

@@ -147,6 +147,6 @@ def pipelines(draw: st.DrawFn, nested: bool = True) -> Pipeline:
 
 
 _MESSAGES = [
-    Step("filter(BTC-USD)", lambda: ops.filter(lambda message: message.product_id == "BTC-USD")),
+    Step("filter(BTC-USD)", lambda: ops.filter(lambda message: getattr(message, "product_id", None) == "BTC-USD")),
     Step("filter(trades)", lambda: ops.filter(lambda message: isinstance(message, rx.Match | rx.Heartbeat))),
 ]
