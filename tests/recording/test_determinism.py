@@ -12,19 +12,26 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reactivex import compose
+from reactivex import operators as ops
 
 from rxfeed import (
     Credentials,
     Feed,
+    FullBookView,
     MessageSource,
     Reconnect,
     Replay,
     candles,
+    full_book,
+    matches,
     operators,
     order_book,
     record,
+    rest_snapshot,
     rolling_volume,
 )
 from rxfeed.feed import Clock, Ended, FeedStatus, Idle, Torn
@@ -136,6 +143,70 @@ def test_every_operator_is_among_those_that_are_tried() -> None:
     named = {name for name in operators.__all__ if name.islower()}
     assert {name for name in named if re.search(rf'"{name}"|\b{name}\(', text) is None} == set()
     assert named >= tried.EXCLUDED
+
+
+# ---- what is promised of less
+
+
+def test_operators_that_wait_are_equal_over_every_replay(tmp_path: Path) -> None:
+    live(tmp_path, 300, CHANNELS[0], 5, ())
+    waiting = [
+        ops.buffer_with_time(0.01),
+        ops.buffer_with_time_or_count(0.02, 5),
+        ops.debounce(0.002),
+        ops.throttle_first(0.01),
+        ops.sample(0.01),
+        ops.delay(0.015),
+        ops.timestamp(),
+        ops.take_until_with_time(0.05),
+        compose(matches(), ops.window_with_time(0.02), ops.flat_map(ops.count())),
+    ]
+
+    def over(speed: float | None) -> list[tuple[list[Any], str]]:
+        replay = Replay(tmp_path, speed)
+        said = [Collected(replay.pipe(each)) for each in waiting]
+        replay.run()
+        return [([str(item) for item in each.items], repr(each.error)) for each in said]
+
+    once = over(None)
+    assert [error for _, error in once] == ["None"] * len(waiting)
+    assert min(len(items) for items, _ in once) > 3
+    assert over(FAST) == once
+    assert over(3.0) == once
+    assert over(None) == once
+
+
+def test_a_full_book_is_equal_wherever_both_are_ready(tmp_path: Path) -> None:
+    """Its snapshots come from elsewhere, and when they come: with which message it begins nobody can promise."""
+    answers: list[bytes] = []
+    with Exchange(["BTC-USD"], seed=3, rate=1000, credentials=KEY) as exchange:
+        fetch = rest_snapshot(exchange.rest_url)
+
+        def fetched(product_id: str) -> Any:
+            answers.append(msgspec.json.encode(fetch(product_id)))
+            return answers[-1]
+
+        feed = Feed("BTC-USD", "full", url=exchange.url, credentials=KEY)
+        once = Collected(feed.pipe(full_book("BTC-USD", fetched)))
+        segments = Collected(feed.pipe(record(tmp_path)))
+        feed.connect()
+        once.wait_for(500)
+        feed.close()
+        segments.wait_for_end()
+
+    given_again = iter(answers)
+    replay = Replay(tmp_path, speed=1)
+    again = Collected(replay.pipe(full_book("BTC-USD", lambda product_id: next(given_again))))
+    replay.run()
+
+    def ready(views: list[FullBookView]) -> dict[int | None, FullBookView]:
+        return {view.sequence: view for view in views if view.ready}
+
+    both = ready(once.items).keys() & ready(again.items).keys()
+    assert len(both) > 100
+    for sequence in both:
+        assert ready(again.items)[sequence].orders("buy") == ready(once.items)[sequence].orders("buy")
+        assert ready(again.items)[sequence].orders("sell") == ready(once.items)[sequence].orders("sell")
 
 
 # ---- a recorder that is killed

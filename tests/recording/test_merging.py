@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -11,13 +12,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rxfeed import (
+    Change,
     ConfigError,
     ConnectionLost,
+    Credentials,
+    Done,
     Feed,
     Level2Book,
     Malformed,
     Match,
     Message,
+    Open,
+    Received,
     Reconnect,
     RecordingDamaged,
     Replay,
@@ -27,7 +33,7 @@ from rxfeed import (
     window_volume,
 )
 from rxfeed.core import Heard, Link, Merge, Missed
-from rxfeed.feed import Connected, Disconnected, FeedStatus, Gap, HeartbeatBack, HeartbeatMissing, Torn
+from rxfeed.feed import Clock, Connected, Disconnected, FeedStatus, Gap, HeartbeatBack, HeartbeatMissing, Torn
 from rxfeed.messages import Origin, stamp
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line, pong_line
@@ -38,6 +44,7 @@ from tests.support.collectors import SECOND, START_NS, Market, Recorder, togethe
 from tests.support.segments import write
 
 BTC = "BTC-USD"
+PRODUCTS = (BTC, "ETH-USD")
 
 
 def line_of(heard: Heard) -> bytes | None:
@@ -156,6 +163,78 @@ def _trade_ids(folder: Path) -> list[int]:
     got = Collected(replay)
     replay.run()
     return [each.trade_id for each in got.items if isinstance(each, Match)]
+
+
+# What goes wrong with level2 nobody can see: its frames are left alone.
+_NUMBERED = {"received", "open", "match", "change", "done", "heartbeat"}
+KINDS: list[Any] = [
+    faults.Drop(2, types=_NUMBERED),
+    faults.Duplicate(types=_NUMBERED),
+    faults.Reorder(2, types=_NUMBERED),
+    faults.Malformed(),
+    faults.BadUtf8(),
+    faults.Close(1001, "going away"),
+    faults.Vanish(),
+    faults.Reset(),
+]
+
+
+@pytest.mark.parametrize("seed", [0, 3, 6])
+def test_collectors_of_one_exchange_with_faults_at_random(tmp_path: Path, seed: int) -> None:
+    """What each of them received, the merged stream has, in order; what is missing in it, it says; books are right."""
+    key, draw = Credentials("key", "c2VjcmV0", "open sesame"), faults.randomly(seed, every=300, kinds=KINDS)
+
+    def script(connection: int) -> Iterator[faults.Fault]:
+        return iter(()) if connection == 1 else draw(connection)
+
+    with Exchange(PRODUCTS, seed=seed, auto=False, credentials=key, faults=script) as exchange:
+        feeds, recorded = list[Feed](), list[Collected[Any]]()
+        for name in ("true", "one", "two"):
+            feed = Feed(
+                PRODUCTS,
+                ["full", "heartbeat", "level2"],
+                url=exchange.url,
+                credentials=key,
+                reconnect=Reconnect(initial=0, maximum=0),
+                stale_after=None,
+                clock=Clock(speed=50),
+            )
+            recorded.append(Collected(feed.pipe(record(tmp_path / name, segment_bytes=50_000))))
+            feed.connect()
+            exchange.wait_for_clients(1)
+            feeds.append(feed)
+        for _ in range(40):
+            exchange.step(20)
+            exchange.advance(0.3)
+            time.sleep(0.01)
+        exchange.drain()
+        for feed, end in zip(feeds, recorded, strict=True):
+            feed.close()
+            end.wait_for_end()
+
+    def of(*names: str, **how: Any) -> tuple[list[Message], list[FeedStatus]]:
+        replay = Replay([tmp_path / name for name in names], **how)
+        messages, status = Collected(replay), Collected(replay.status)
+        replay.run()
+        return messages.items, status.items
+
+    def numbers(messages: list[Message], product: str) -> list[int]:
+        orders = (each for each in messages if isinstance(each, Received | Open | Match | Change | Done))
+        return [each.sequence or 0 for each in orders if each.product_id == product]
+
+    true, one, two = of("true")[0], of("one")[0], of("two")[0]
+    messages, status = of("one", "two", merge=True)
+    for product in PRODUCTS:
+        came = numbers(messages, product)
+        assert came == sorted({*numbers(one, product), *numbers(two, product)})
+        assert len(came) > max(len(numbers(one, product)), len(numbers(two, product)))
+        gaps = [each for each in status if isinstance(each, Gap) and each.product_id == product]
+        said = {number for gap in gaps for number in range(gap.first, gap.last + 1)}
+        assert set(range(came[0], came[-1])) - set(came) == {number for number in said if number < came[-1]}
+        books = {(view.bids, view.asks) for view in fold(Level2Book(product), true)}
+        views = [view for view in fold(Level2Book(product), messages) if view.ready]
+        assert views
+        assert {(view.bids, view.asks) for view in views} <= books
 
 
 # ---- by hand
