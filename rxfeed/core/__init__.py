@@ -12,7 +12,8 @@ from rxfeed.core.full_book import BookStats, Level3Book
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
 from rxfeed.core.liveness import HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.machine import Machine, fold
-from rxfeed.core.merge import Heard, Link, Merge, Merged, Remark
+from rxfeed.core.merge import Merge
+from rxfeed.core.merge_items import Heard, Link, Merged, Remark
 from rxfeed.core.moves import PriceMove, PriceMoves
 from rxfeed.core.presence import Presence
 from rxfeed.core.quotes import Priced, price_of, quote_of

@@ -23,55 +23,12 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from rxfeed import messages as m
 from rxfeed.core.continuity import Continuity
-from rxfeed.core.coverage import Collector, Coverage, Pair, covers, uncovered
+from rxfeed.core.coverage import Collector, Coverage, covers, uncovered
+from rxfeed.core.merge_items import Heard, Link, Merged, Remark
 from rxfeed.core.merge_order import Copies, Entry, Numbered, Stream
 from rxfeed.core.watched import positive_microseconds
-
-
-class Heard(msgspec.Struct, frozen=True, gc=False):
-    """What *collector* (a number of yours) received at *ns*, Unix nanoseconds: the items that `Merge` steps.
-
-    *item*: a message, stamped with the collector's own epoch; a `Malformed`; a `Link` or a `Remark`.
-    """
-
-    collector: int
-    ns: int
-    item: Any
-
-
-class Link(msgspec.Struct, frozen=True):
-    """A collector's connection came up, or went down; *over*: for good. *said* goes out where no other one is up."""
-
-    up: bool
-    over: bool = False
-    said: Any = None
-
-
-class Remark(msgspec.Struct, frozen=True):
-    """*said* (`None`: nothing) goes out in its place. *alone*: only where no collector is connected.
-
-    *pair*: only where no other one covers that channel and product. *silent*: whether this one covers it from here on.
-    """
-
-    said: Any
-    alone: bool = False
-    pair: Pair | None = None
-    silent: bool = False
-
-
-class Merged(msgspec.Struct, frozen=True, gc=False):
-    """An item of the merged stream: *item* is a message, a `Malformed`, a `Missed`, or what a collector *said*.
-
-    *ns*, *raw* and all else of a message are those of the copy that was received first, its *epoch* is the stream's.
-    """
-
-    ns: int
-    epoch: int
-    item: Any
 
 
 class Merge:

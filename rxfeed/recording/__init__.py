@@ -1,10 +1,11 @@
 """Recordings: what a feed received, kept in files, and played again as if it were live."""
 
-from rxfeed.recording.catalogue import Catalogue, Damage, Held, Holding, Session, Span, catalogue
+from rxfeed.recording.catalogue import Catalogue, Session, catalogue
 from rxfeed.recording.record import Recorder, RecordStats, record
 from rxfeed.recording.replay import Replay
 from rxfeed.recording.scheduler import ReplayScheduler
 from rxfeed.recording.segments import RecordedSegment
+from rxfeed.recording.tally import Damage, Held, Holding, Span
 
 __all__ = [
     "Catalogue",

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from itertools import groupby, pairwise
 from operator import attrgetter
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,65 +18,10 @@ from rxfeed.protocol import Decoder
 from rxfeed.protocol.decode import LEVEL3_SCHEMA
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, find, ordered
-from rxfeed.recording.moments import moment_of
 from rxfeed.recording.reading import Chunk, Kind, Recording
+from rxfeed.recording.tally import Holding, Tally
 
 Source = str | PathLike[str]
-
-
-class Span(msgspec.Struct, frozen=True):
-    """From *first* to *last*, UTC."""
-
-    first: datetime
-    last: datetime
-
-    @property
-    def seconds(self) -> float:
-        return (self.last - self.first).total_seconds()
-
-
-class Damage(msgspec.Struct, frozen=True):
-    """What of *path* cannot be read, from *line* on (at byte *offset*, unpacked), and why: as `RecordingDamaged`."""
-
-    path: str
-    line: int
-    offset: int
-    reason: str
-
-
-class Held(msgspec.Struct, frozen=True):
-    """How many *messages* of a product there are, received in *span*."""
-
-    messages: int
-    span: Span
-
-
-class Holding(msgspec.Struct, frozen=True, kw_only=True):
-    """What one or many recordings hold.
-
-    *span*: from the first frame's receipt to the last one's; `None` where there is none. *products* and *by_type* (the
-    exchange's types; those of level3's arrays are `level3 open` and so on) count messages, the most first. *gaps* were
-    said, and *gapped* numbers are in them: each session's own. *offline*: the times within *span* without a
-    connection; for many sessions, those when none of them had one. *size* and *unpacked* are in bytes.
-    """
-
-    files: int = 0
-    size: int = 0
-    unpacked: int = 0
-    span: Span | None = None
-    channels: tuple[str, ...] = ()
-    products: dict[str, Held] = {}
-    by_type: dict[str, int] = {}
-    messages: int = 0
-    malformed: int = 0
-    gaps: int = 0
-    gapped: int = 0
-    offline: tuple[Span, ...] = ()
-    damaged: tuple[Damage, ...] = ()
-
-    @property
-    def offline_seconds(self) -> float:
-        return sum(span.seconds for span in self.offline)
 
 
 class Session(Holding, frozen=True, kw_only=True):
@@ -91,7 +33,7 @@ class Session(Holding, frozen=True, kw_only=True):
 
     session: str
     kind: Kind | None = None
-    about: dict[str, Any] = {}
+    about: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Catalogue(msgspec.Struct, frozen=True):
@@ -118,17 +60,15 @@ def catalogue(source: Source | Iterable[Source]) -> Catalogue:
     `ConfigError` where *source* does not exist or holds no recording.
     """
     paths = [source] if isinstance(source, str | PathLike) else source
-    tallies = [_tally(list(parts)) for _, parts in groupby(ordered(find(paths)), attrgetter("session"))]
-    total = _Tally()
-    for each in tallies:
-        total.add(each)
-    sessions = tuple(
-        Session(session=each.session, kind=each.kind, about=each.about, **each.holding()) for each in tallies
-    )
-    return Catalogue(sessions, Holding(**total.holding()))
+    sessions, total = list[Session](), Tally()
+    for name, parts in groupby(ordered(find(paths)), attrgetter("session")):
+        tally, kind, about = _session(list(parts))
+        sessions.append(Session(session=name, kind=kind, about=about, **tally.holding()))
+        total.add(tally)
+    return Catalogue(tuple(sessions), Holding(**total.holding()))
 
 
-# ---- counting
+# ---- reading
 
 
 class _Peek(msgspec.Struct, frozen=True, gc=False):
@@ -149,127 +89,10 @@ _Counted = dict[tuple[str, str | None], list[int]]
 _entries = msgspec.json.Decoder(_Entry).decode_lines
 
 
-class _Tally:
-    """A `Holding` in the making."""
-
-    def __init__(self) -> None:
-        self.session = ""
-        self.kind: Kind | None = None
-        self.about: dict[str, Any] = {}
-        self._files = self._size = self._unpacked = self._malformed = self._gaps = self._gapped = 0
-        self._span: tuple[int, int] | None = None
-        self._channels: set[str] = set()
-        self._types: Counter[str] = Counter()
-        self._products: dict[str, tuple[int, int, int]] = {}  # messages, first, last
-        self._online: list[tuple[int, int]] = []
-        self._since: int | None = None
-        """Since when there has been a connection."""
-        self._damaged: list[Damage] = []
-
-    def file(self, path: str) -> None:
-        self._files += 1
-        self._size += Path(path).stat().st_size
-
-    def text(self, size: int) -> None:
-        self._unpacked += size
-
-    def frames(self, kind: str, product_id: str | None, first: int, last: int, count: int = 1) -> None:
-        """So many messages, received from *first* to *last*."""
-        self._types[kind] += count
-        if product_id is not None:
-            before, begin, end = self._products.get(product_id, (0, first, last))
-            self._products[product_id] = before + count, min(begin, first), max(end, last)
-        self._received(first, last)
-
-    def malformed(self, ns: int) -> None:
-        self._malformed += 1
-        self._received(ns, ns)
-
-    def gap(self, first: int, last: int) -> None:
-        self._gaps += 1
-        self._gapped += last - first + 1
-
-    def subscribed(self, names: Iterable[str]) -> None:
-        self._channels.update(names)
-
-    def connected(self, ns: int) -> None:
-        self._since = ns
-
-    def disconnected(self, ns: int) -> None:
-        if self._since is not None:
-            self._online.append((self._since, ns))
-            self._since = None
-
-    def ended(self) -> None:
-        if self._span is not None:
-            self.disconnected(self._span[1])
-
-    def damage(self, damage: RecordingDamaged) -> None:
-        self._damaged.append(Damage(damage.path, damage.line, damage.offset, damage.reason))
-
-    def add(self, other: _Tally) -> None:
-        self._files += other._files
-        self._size += other._size
-        self._unpacked += other._unpacked
-        self._malformed += other._malformed
-        self._gaps += other._gaps
-        self._gapped += other._gapped
-        self._channels |= other._channels
-        self._types += other._types
-        self._online += other._online
-        self._damaged += other._damaged
-        for product_id, (count, first, last) in other._products.items():
-            before, begin, end = self._products.get(product_id, (0, first, last))
-            self._products[product_id] = before + count, min(begin, first), max(end, last)
-        if other._span is not None:
-            self._received(*other._span)
-
-    def holding(self) -> dict[str, Any]:
-        """The fields of a `Holding`."""
-        products = sorted(self._products.items(), key=lambda each: (-each[1][0], each[0]))
-        return {
-            "files": self._files,
-            "size": self._size,
-            "unpacked": self._unpacked,
-            "span": None if self._span is None else _span(*self._span),
-            "channels": tuple(sorted(self._channels)),
-            "products": {product: Held(count, _span(first, last)) for product, (count, first, last) in products},
-            "by_type": dict(sorted(self._types.items(), key=lambda each: (-each[1], each[0]))),
-            "messages": self._types.total(),
-            "malformed": self._malformed,
-            "gaps": self._gaps,
-            "gapped": self._gapped,
-            "offline": tuple(_span(*each) for each in self._offline()),
-            "damaged": tuple(self._damaged),
-        }
-
-    def _received(self, first: int, last: int) -> None:
-        if self._since is None and not self._online:
-            self._since = first  # a recording may begin in the midst of a connection
-        begin, end = self._span or (first, last)
-        self._span = min(begin, first), max(end, last)
-
-    def _offline(self) -> list[tuple[int, int]]:
-        """Between the times with a connection."""
-        joined: list[tuple[int, int]] = []
-        for begin, end in sorted(self._online):
-            if joined and begin <= joined[-1][1]:
-                joined[-1] = joined[-1][0], max(joined[-1][1], end)
-            else:
-                joined.append((begin, end))
-        return [(end, begin) for (_, end), (begin, _) in pairwise(joined)]
-
-
-def _span(first: int, last: int) -> Span:
-    return Span(moment_of(first), moment_of(last))
-
-
-# ---- reading
-
-
-def _tally(parts: Sequence[Part]) -> _Tally:
-    tally = _Tally()
-    tally.session = parts[0].session
+def _session(parts: Sequence[Part]) -> tuple[Tally, Kind | None, dict[str, Any]]:
+    tally = Tally()
+    kind: Kind | None = None
+    about: dict[str, Any] = {}
     before = parts[0].number - 1
     for part in parts:
         tally.file(part.path)
@@ -279,9 +102,9 @@ def _tally(parts: Sequence[Part]) -> _Tally:
         before = part.number
         try:
             recording = part.opened()
-            tally.kind = recording.kind
+            kind = recording.kind
             if recording.header is not None:
-                tally.about = tally.about or recording.header.about
+                about = about or recording.header.about
                 _segment(tally, recording)
             else:
                 _foreign(tally, recording)
@@ -290,10 +113,10 @@ def _tally(parts: Sequence[Part]) -> _Tally:
         if isinstance(part.found, Recording):
             tally.text(part.found.unpacked)
     tally.ended()
-    return tally
+    return tally, kind, about
 
 
-def _segment(tally: _Tally, recording: Recording) -> None:
+def _segment(tally: Tally, recording: Recording) -> None:
     for chunk in recording.chunks():
         try:
             entries = _entries(chunk.text)
@@ -318,7 +141,7 @@ def _segment(tally: _Tally, recording: Recording) -> None:
         _count(tally, counted)
 
 
-def _count(tally: _Tally, counted: _Counted) -> None:
+def _count(tally: Tally, counted: _Counted) -> None:
     for (kind, product), (count, first, last) in counted.items():
         tally.frames(kind, product, first, last, count)
     counted.clear()
@@ -329,7 +152,7 @@ def _of_level3(array: list[Any]) -> tuple[str, str | None]:
     return f"level3 {kind}", product if isinstance(product, str) else None
 
 
-def _line(tally: _Tally, recording: Recording, chunk: Chunk, index: int) -> None:
+def _line(tally: Tally, recording: Recording, chunk: Chunk, index: int) -> None:
     line = recording.line(chunk, index)
     if line.malformed is not None:
         tally.malformed(line.ns)
@@ -346,7 +169,7 @@ def _line(tally: _Tally, recording: Recording, chunk: Chunk, index: int) -> None
             _event(tally, status, line.ns)
 
 
-def _event(tally: _Tally, status: FeedStatus, ns: int) -> None:
+def _event(tally: Tally, status: FeedStatus, ns: int) -> None:
     match status:
         case Connected():
             tally.connected(ns)
@@ -360,7 +183,7 @@ def _event(tally: _Tally, status: FeedStatus, ns: int) -> None:
             pass
 
 
-def _foreign(tally: _Tally, recording: Recording) -> None:
+def _foreign(tally: Tally, recording: Recording) -> None:
     """Gaps are found as a feed finds them."""
     decode, continuity = Decoder().decode, Continuity()
     decode(LEVEL3_SCHEMA)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -27,6 +28,8 @@ from rxfeed.recording.pace import Timeline
 from rxfeed.recording.player import Player, received
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.scheduler import ReplayScheduler, Timed, timed
+
+log = logging.getLogger("rxfeed.recording")
 
 Path = str | PathLike[str]
 
@@ -59,13 +62,22 @@ class Replay(MessageSource):
     could be read. Recordings without epochs are judged as a feed judges: `Connected`, `Subscribed` and `Gap` on
     `status`, what comes twice dropped. Plain lines have their own time for their receipt.
 
+    **The promise**: whatever operators make of a feed that is being recorded, they make of its recording, at any speed
+    and every time: equal values in the same order, messages with their bytes, receipt times and epochs, `status` and
+    `malformed` in their places between them. It holds for the operators of rxfeed and those of reactivex that look at
+    items only. Those that wait are equal from replay to replay, but live they ran on the wall clock. It cannot hold for
+    `bounded` where its policy drops, which is its reader's speed, and for the first views of `full_book`, whose
+    snapshots come when they come: once both are ready, views of one sequence are equal. What a recorder blanked because
+    it was secret stays blank.
+
     **Merged** sessions give each message once, that of the collector which received it first, in the order of receipt;
     what one of them missed and another has goes where it belongs, before the next number of its channel. Epochs are
     made anew: they rise only where nobody received what is missing, and a `Gap` is said only then. The connection's
     events are said where nobody else was connected. Level2 has no numbers: of each product one collector's is played
-    until it breaks (a reconnect, a gap), then whose snapshot comes next. Numbers that come more than *patience* seconds
-    after a later one are dropped, and a `Gap`: that bounds how much clocks and ways may differ, and the memory, which
-    holds the messages of so many seconds.
+    until it breaks (a reconnect, something missed), which raises the product's epoch, and then whose snapshot comes
+    next. Numbers that come more than *patience* seconds after a later one are dropped, and a `Gap`: that bounds how
+    much clocks and ways may differ, and the memory, which holds the messages of so many seconds. Without *merge*
+    sessions that overlap are played one after the other, and the log warns.
 
     Operators of reactivex that wait (`buffer_with_time`, `debounce`, `timeout`, ...) wait in the recording's time:
     whatever is piped from a replay and its side-streams runs on `scheduler`, unless it is given another.
@@ -195,6 +207,10 @@ class Replay(MessageSource):
                 break
             if before is not None and part.session != before.session:
                 player.interrupted()
+                if part.ns < self._scheduler.ns:
+                    log.warning(
+                        "sessions %s and %s overlap: merge=True plays them as one", before.session, part.session
+                    )
             elif before is not None and part.number > before.number + 1:
                 missing = f"segments {before.number + 1} to {part.number - 1} of session {part.session} are not here"
                 player.torn(part.path, 1, 0, missing)

@@ -273,6 +273,18 @@ def test_sessions_after_one_another_are_one_stream_with_a_hole(tmp_path: Path) -
     assert names == ["Connected", "Disconnected", "Connected", "Gap", "Disconnected"]
 
 
+def test_sessions_that_overlap_and_are_not_merged_are_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    session(tmp_path, "aaaaaaaa", Recorder())
+    session(tmp_path, "bbbbbbbb", Recorder(latency=[0.1]))
+    Replay(tmp_path).run()
+    assert "sessions aaaaaaaa and bbbbbbbb overlap: merge=True plays them as one" in caplog.text
+    caplog.clear()
+    played(tmp_path)
+    assert caplog.text == ""
+
+
 def test_a_damaged_segment_is_said_and_the_other_collector_fills_it(tmp_path: Path) -> None:
     first, *_ = session(tmp_path, "aaaaaaaa", Recorder(channels=("matches", "level2", "heartbeat")))
     session(tmp_path, "bbbbbbbb", Recorder(spans=[(-2, 1e6)]), 1)
