@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from rxfeed.cli.progress import size
 from rxfeed.cli.streams import printable, write_line
 from rxfeed.recording import Catalogue, Holding, Session, Span, catalogue
 
@@ -120,20 +121,6 @@ def _seconds(seconds: float) -> str:
     ('0.2 s', '59.9 s', '1:01:01', '1 day, 1:01:01')
     """
     return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
-
-
-def size(count: float) -> str:
-    """Bytes, for people.
-
-    >>> size(999), size(1_234_567), size(64_000_000_000)
-    ('999 B', '1.2 MB', '64.0 GB')
-    """
-    unit = "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if count < 1000:
-            break
-        count, unit = count / 1000, larger
-    return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
 
 
 def _counted(count: int, what: str) -> str:

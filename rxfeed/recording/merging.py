@@ -78,7 +78,8 @@ def _gap(missed: Missed, ns: int) -> Gap:
 
 def _collector(number: int, parts: Sequence[Part]) -> Iterator[Heard]:
     """All that one session received; where something is missing of it, its connection counts as lost."""
-    ns = parts[0].ns
+    first = parts[0].found
+    ns = first.first_ns if isinstance(first, Recording) else parts[0].ns
     yield Heard(number, ns, Remark(None))  # so that no file is opened before its time
     before = parts[0].number - 1
     for part in parts:
