@@ -141,7 +141,7 @@ from rxfeed.operators import (
     window_volume,
 )
 from rxfeed.protocol import DEFAULT_URL, Credentials
-from rxfeed.recording import RecordedSegment, Recorder, RecordStats, Replay, record
+from rxfeed.recording import Catalogue, RecordedSegment, Recorder, RecordStats, Replay, catalogue, record
 from rxfeed.sinks import (
     DeadLetter,
     MongoLeft,
@@ -172,6 +172,7 @@ __all__ = [
     "Bounded",
     "Candle",
     "Candles",
+    "Catalogue",
     "CertificateInvalid",
     "Change",
     "ConfigError",
@@ -263,6 +264,7 @@ __all__ = [
     "bounded",
     "by_product",
     "candles",
+    "catalogue",
     "dollar_bars",
     "error_messages",
     "fold",

@@ -1,4 +1,4 @@
-"""The `rxfeed` command: `rxfeed demo`, `rxfeed watch`, `rxfeed record`."""
+"""The `rxfeed` command: `rxfeed demo`, `rxfeed watch`, `rxfeed record`, `rxfeed ls`."""
 
 from __future__ import annotations
 

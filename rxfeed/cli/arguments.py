@@ -68,6 +68,23 @@ examples:
   rxfeed record BTC-USD --channel full --auth --to DIR --segment-minutes 15
   zstdcat DIR/*.jsonl.zst | jq -c '.frame // empty'
 """
+_LS = """\
+Tell what recordings hold, by session (a session is one run of a recorder) and
+in all: sizes, when what was received, of which products and types, what is
+known to be missing, and what is damaged.
+
+All of it is read, in bounded memory. Segments of rxfeed, older recordings and
+plain JSON lines, packed or not, are told apart by their content.
+"""
+_LS_EXAMPLES = """\
+exit status: 0 where everything could be read, 1 where something is damaged
+(such as the end of a segment that is being written), 2 for bad usage
+
+examples:
+  rxfeed ls recordings/
+  rxfeed ls recordings/ --json | jq .total.by_type
+  rxfeed ls here/ there/2026-11-24.jsonl.gz
+"""
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -83,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
         prog="rxfeed",
         description="Reactive streams over market-data feeds.",
         epilog="examples:\n  rxfeed demo\n  rxfeed watch BTC-USD --channel matches\n"
-        "  rxfeed record BTC-USD --channel matches --to recordings\n",
+        "  rxfeed record BTC-USD --channel matches --to recordings\n  rxfeed ls recordings\n",
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
@@ -92,6 +109,7 @@ def parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_watch(commands)
     _add_record(commands)
+    _add_ls(commands)
     return top
 
 
@@ -175,6 +193,20 @@ def _add_feed(command: argparse.ArgumentParser, channel: str) -> None:
     command.set_defaults(channels=[channel])
 
 
+def _add_ls(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    ls = commands.add_parser(
+        "ls",
+        help="tell what recordings hold",
+        description=_LS,
+        epilog=_LS_EXAMPLES,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    ls.add_argument("path", nargs="+", metavar="PATH", help="a folder or a file; any number")
+    ls.add_argument("--json", action="store_true", default=None, help="for programs: one JSON object")
+    ls.set_defaults(run=_ls)
+
+
 def _demo(options: argparse.Namespace) -> int:
     try:
         from rxfeed.cli import demo
@@ -196,6 +228,12 @@ def _record(options: argparse.Namespace) -> int:
     from rxfeed.cli import record
 
     return record.run(options)
+
+
+def _ls(options: argparse.Namespace) -> int:
+    from rxfeed.cli import ls
+
+    return ls.run(options)
 
 
 def _positive(text: str) -> float:

@@ -12,6 +12,8 @@ from rxfeed.core.full_book import BookStats, Level3Book
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
 from rxfeed.core.liveness import HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.machine import Machine, fold
+from rxfeed.core.merge import Merge
+from rxfeed.core.merge_items import Heard, Link, Merged, Remark
 from rxfeed.core.moves import PriceMove, PriceMoves
 from rxfeed.core.presence import Presence
 from rxfeed.core.quotes import Priced, price_of, quote_of
@@ -33,13 +35,17 @@ __all__ = [
     "Continuity",
     "DollarBars",
     "FullBookView",
+    "Heard",
     "HeartbeatWatch",
     "Keepalive",
     "Late",
     "LatestByProduct",
     "Level2Book",
     "Level3Book",
+    "Link",
     "Machine",
+    "Merge",
+    "Merged",
     "Missed",
     "NeedSnapshot",
     "Presence",
@@ -50,6 +56,7 @@ __all__ = [
     "Priced",
     "QueuePosition",
     "Reconnect",
+    "Remark",
     "RestingOrder",
     "RollingVolume",
     "RunningImbalance",

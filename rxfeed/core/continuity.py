@@ -74,7 +74,8 @@ class Continuity:
     def __init__(self) -> None:
         self.missed: list[Missed] = []
         self._runs: dict[tuple[str, str], _Run] = {}
-        self._tickers: dict[str, int] = {}
+        self._tickers: dict[str, Ticker] = {}
+        self._renewed: set[str] = set()  # products of which a new connection has brought no ticker yet
         self._epoch = 0
         self._epochs: dict[str | None, int] = {}
         self._channels: dict[str, frozenset[str]] = {}
@@ -111,8 +112,39 @@ class Continuity:
         check = self.checks.get(type(message))
         return check is None or check(message)
 
+    def step_first(self, message: Message) -> bool:
+        """`step`, for a connection's first one of its channel where others are merged with it.
+
+        Numbers that went back may then be a market that began anew; where they are not, nothing has changed.
+        """
+        product: Any = message.product_id
+        if isinstance(message, Ticker):
+            last = self._tickers.get(product)
+            if last is not None and _earlier(last, message):
+                del self._tickers[product]
+        runs = [run for name in ("full", "matches", "level3") if (run := self._runs.get((name, product))) is not None]
+        before = [run.fresh for run in runs]
+        for run in runs:
+            run.fresh = True
+        delivered = self.step(message)
+        for run, fresh in zip(runs, before, strict=True):
+            run.fresh = run.fresh and fresh
+        return delivered
+
+    def last(self, channel: str, product_id: str) -> int:
+        """The newest number of *product_id* on *channel*; -1 where there was none."""
+        if channel == "ticker":
+            ticker = self._tickers.get(product_id)
+            return -1 if ticker is None else ticker.sequence
+        run = self._runs.get((channel, product_id))
+        return -1 if run is None else run.last
+
     def epoch(self, product_id: str | None) -> int:
         return self._epochs.get(product_id, self._epoch)
+
+    def lost(self, product_id: str | None) -> None:
+        """Something of this product alone may have been missed."""
+        self._epochs[product_id] = self.epoch(product_id) + 1
 
     def interrupted(self, least: int = 0) -> None:
         """Anything may have been missed: a new connection, or a frame that nobody could read.
@@ -130,7 +162,7 @@ class Continuity:
 
     def reconnected(self, least: int = 0) -> None:
         self.interrupted(least)
-        self._tickers.clear()
+        self._renewed.update(self._tickers)
         for run in self._runs.values():
             run.fresh, run.pending = True, -1
 
@@ -168,9 +200,13 @@ class Continuity:
         return True
 
     def _ticker(self, ticker: Ticker) -> bool:
-        if ticker.sequence <= self._tickers.get(ticker.product_id, -1):
+        product, last = ticker.product_id, self._tickers.get(ticker.product_id)
+        # A connection begins with the newest one, which may have come already.
+        again = product in self._renewed and last is not None and not _earlier(ticker, last)
+        if last is not None and ticker.sequence <= last.sequence and not again:
             return False
-        self._tickers[ticker.product_id] = ticker.sequence
+        self._renewed.discard(product)
+        self._tickers[product] = ticker
         return True
 
     def _heartbeat(self, heartbeat: Heartbeat) -> bool:
@@ -240,4 +276,8 @@ class Continuity:
             first = brought + 1
         if first <= last:
             self.missed.append(Missed(run.product_id, run.channel, first, last))
-        self._epochs[run.product_id] = self.epoch(run.product_id) + 1
+        self.lost(run.product_id)
+
+
+def _earlier(ticker: Ticker, than: Ticker) -> bool:
+    return ticker.time is not None and than.time is not None and ticker.time < than.time

@@ -1,8 +1,24 @@
 """Recordings: what a feed received, kept in files, and played again as if it were live."""
 
+from rxfeed.recording.catalogue import Catalogue, Session, catalogue
 from rxfeed.recording.record import Recorder, RecordStats, record
 from rxfeed.recording.replay import Replay
 from rxfeed.recording.scheduler import ReplayScheduler
 from rxfeed.recording.segments import RecordedSegment
+from rxfeed.recording.tally import Damage, Held, Holding, Span
 
-__all__ = ["RecordStats", "RecordedSegment", "Recorder", "Replay", "ReplayScheduler", "record"]
+__all__ = [
+    "Catalogue",
+    "Damage",
+    "Held",
+    "Holding",
+    "RecordStats",
+    "RecordedSegment",
+    "Recorder",
+    "Replay",
+    "ReplayScheduler",
+    "Session",
+    "Span",
+    "catalogue",
+    "record",
+]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
-from rxfeed.core import Continuity
+from rxfeed.core import Continuity, Merged
 from rxfeed.feed.delivery import Delivery
 from rxfeed.feed.outlets import Outlets
-from rxfeed.feed.status import Connected, Ended, FeedStatus, Gap, Reconnecting, Subscribed, Torn
+from rxfeed.feed.status import Connected, Ended, FeedStatus, Gap, KeepalivePong, Reconnecting, Subscribed, Torn
 from rxfeed.messages import Malformed, Message, Subscriptions
 from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
 from rxfeed.recording.bulk import (
@@ -75,6 +76,22 @@ class Player:
             self._segment(recording)
         else:
             self._foreign(recording)
+
+    def merged(self, items: Iterable[Merged]) -> None:
+        """Play what several recordings come to, with the epochs that it has together."""
+        for each in items:
+            item = each.item
+            if isinstance(item, Malformed):
+                self._malformed(item)
+            elif self._reached(each.ns, getattr(item, "product_id", None)):
+                if isinstance(item, Message):
+                    self._delivery.recorded(item, item.raw, each.ns, each.epoch)
+                elif isinstance(item, KeepalivePong):
+                    self._outlets.pong(item.round_trip)
+                else:
+                    self._status(item)
+            if self.stopping:
+                return
 
     # ---- segments
 

@@ -81,6 +81,8 @@ class Recording:
         self.kind: Kind = "plain"
         self.header: Header | None = None
         self.first_ns = 0
+        self.unpacked = 0
+        """Bytes of text that were read so far."""
         beginning = list(itertools.islice(self._lines(), 2))
         if not beginning:
             raise self.damaged(1, 0, "it is empty")
@@ -193,6 +195,7 @@ class Recording:
                         raise self.damaged(1, 0, f"not a recording: it begins with {piece[:8]!r}")
                     for text in _together(piece, rest):
                         chunk = Chunk.of(number, offset, text)
+                        self.unpacked = offset + len(text)
                         yield chunk
                         number, offset = number + len(chunk.lines), offset + len(text)
                     if len(rest) > _LONGEST_LINE:
@@ -205,6 +208,7 @@ class Recording:
             # Only others end their last line without ending it.
             if self.kind == "segment" or not _whole(rest):
                 raise self.damaged(number, offset, "it ends in the midst of a line")
+            self.unpacked = offset + len(rest)
             yield Chunk.of(number, offset, bytes(rest) + b"\n")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from reactivex import Observable
 from reactivex import operators as ops
 
+from rxfeed.core.watched import positive_microseconds
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.outlets import Outlets
@@ -21,10 +23,13 @@ from rxfeed.feed.status import FeedStatus, KeepalivePong
 from rxfeed.messages import Malformed, Message
 from rxfeed.recording.choice import Choice
 from rxfeed.recording.files import Part, find, ordered, within
+from rxfeed.recording.merging import merged
 from rxfeed.recording.pace import Timeline
 from rxfeed.recording.player import Player, received
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.scheduler import ReplayScheduler, Timed, timed
+
+log = logging.getLogger("rxfeed.recording")
 
 Path = str | PathLike[str]
 
@@ -46,7 +51,8 @@ class Replay(MessageSource):
     not. Or Messages: an Observable of them, such as `from_mongo(collection)`, or an iterable.
     *speed*: 1 keeps the recorded pace, 60 plays a minute a second, `None` goes as fast as it can.
     *products*, *since*, *until* (aware datetimes): only what was received in `[since, until)`, of these products or of
-    none. *clock*: a `Clock`, for tests.
+    none. *merge*: the sessions are several collectors' of one exchange, and are played as one, with *patience* (see
+    below). *clock*: a `Clock`, for tests.
 
     It yields all that a feed does. Messages have the receipt time and the epoch that they were recorded with; `status`,
     `malformed` and `keepalive` emit in their place what was recorded there, with its time. Segments are played session
@@ -55,6 +61,23 @@ class Replay(MessageSource):
     session's own `Ended` is left out: the replay says one when it ends. It fails with a `RecordingDamaged` if nothing
     could be read. Recordings without epochs are judged as a feed judges: `Connected`, `Subscribed` and `Gap` on
     `status`, what comes twice dropped. Plain lines have their own time for their receipt.
+
+    **The promise**: whatever operators make of a feed that is being recorded, they make of its recording, at any speed
+    and every time: equal values in the same order, messages with their bytes, receipt times and epochs, `status` and
+    `malformed` in their places between them. It holds for the operators of rxfeed and those of reactivex that look at
+    items only. Those that wait are equal from replay to replay, but live they ran on the wall clock. It cannot hold for
+    `bounded` where its policy drops, which is its reader's speed, and for the first views of `full_book`, whose
+    snapshots come when they come: once both are ready, views of one sequence are equal. What a recorder blanked because
+    it was secret stays blank.
+
+    **Merged** sessions give each message once, that of the collector which received it first, in the order of receipt;
+    what one of them missed and another has goes where it belongs, before the next number of its channel. Epochs are
+    made anew: they rise only where nobody received what is missing, and a `Gap` is said only then. The connection's
+    events are said where nobody else was connected. Level2 has no numbers: of each product one collector's is played
+    until it breaks (a reconnect, something missed), which raises the product's epoch, and then whose snapshot comes
+    next. Numbers that come more than *patience* seconds after a later one are dropped, and a `Gap`: that bounds how
+    much clocks and ways may differ, and the memory, which holds the messages of so many seconds. Without *merge*
+    sessions that overlap are played one after the other, and the log warns.
 
     Operators of reactivex that wait (`buffer_with_time`, `debounce`, `timeout`, ...) wait in the recording's time:
     whatever is piped from a replay and its side-streams runs on `scheduler`, unless it is given another.
@@ -79,6 +102,8 @@ class Replay(MessageSource):
         since: datetime | None = None,
         until: datetime | None = None,
         *,
+        merge: bool = False,
+        patience: float = 5.0,
         clock: Clock | None = None,
     ) -> None:
         if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
@@ -89,6 +114,8 @@ class Replay(MessageSource):
         self._timeline = Timeline(self._scheduler, speed, clock or Clock())
         self._player = Player(self._outlets, self._timeline, choice)
         self._finished = threading.Event()
+        self._patience = patience if merge else None
+        positive_microseconds("patience", patience)
         self._play, begin = self._opened(source, choice)
         if begin:
             self._scheduler.begin(max(begin, choice.since))
@@ -149,7 +176,10 @@ class Replay(MessageSource):
 
     def _opened(self, source: Any, choice: Choice) -> tuple[Callable[[], Exception | None], int]:
         """How to play *source*, and when it begins (Unix nanoseconds; 0: that is not known yet)."""
+        unmerged = ConfigError("merge: only recordings in files can be merged")
         if isinstance(source, Observable):
+            if self._patience is not None:
+                raise unmerged
             return partial(self._play_observable, source), 0
         if isinstance(source, str | PathLike):
             source = [source]
@@ -164,7 +194,9 @@ class Replay(MessageSource):
         if isinstance(first, str | PathLike):
             parts = within(ordered(find(items)), choice.since, choice.until, _MARGIN)
             begin = next((part.found.first_ns for part in parts if isinstance(part.found, Recording)), 0)
-            return partial(self._play_parts, parts), begin
+            return partial(self._play_parts if self._patience is None else self._play_merged, parts), begin
+        if self._patience is not None:
+            raise unmerged
         return partial(self._play_messages, items), received(_message(first))
 
     def _play_parts(self, parts: list[Part]) -> Exception | None:
@@ -174,6 +206,10 @@ class Replay(MessageSource):
                 break
             if before is not None and part.session != before.session:
                 player.interrupted()
+                if part.ns < self._scheduler.ns:
+                    log.warning(
+                        "sessions %s and %s overlap: merge=True plays them as one", before.session, part.session
+                    )
             elif before is not None and part.number > before.number + 1:
                 missing = f"segments {before.number + 1} to {part.number - 1} of session {part.session} are not here"
                 player.torn(part.path, 1, 0, missing)
@@ -185,6 +221,11 @@ class Replay(MessageSource):
                 player.torn(damage.path, damage.line, damage.offset, damage.reason)
         unreadable = all(isinstance(part.found, RecordingDamaged) for part in parts)
         return damages[0] if damages and unreadable else None
+
+    def _play_merged(self, parts: list[Part]) -> Exception | None:
+        self._player.merged(merged(parts, self._patience or 0))
+        damages = [part.found for part in parts if isinstance(part.found, RecordingDamaged)]
+        return damages[0] if damages and len(damages) == len(parts) else None
 
     def _play_messages(self, items: Iterator[Any]) -> Exception | None:
         try:

@@ -24,6 +24,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
             ["record", "--help"],
             ["--to DIR", "(default: matches)", "--segment-mb N", "exit status:"],
         ),
+        (["ls", "--help"], ["PATH", "--json", "exit status:", "examples:", "rxfeed ls recordings/"]),
         (["--version"], [f"rxfeed {__version__}"]),
     ],
 )
@@ -52,6 +53,7 @@ def test_help_tells_options_defaults_and_examples(
         ["record", "--to", "here"],
         ["record", "BTC-USD", "--to", "here", "--segment-mb", "0"],
         ["watch", "BTC-USD", "--count", "0"],
+        ["ls"],
         ["watch", "BTC-USD", "--count", "1.5"],
     ],
 )

@@ -321,3 +321,53 @@ def test_epochs_rise_exactly_when_something_may_have_been_missed(events: list[st
             continuity.interrupted()
         epoch = before + (event in ("skip", "reconnect", "unreadable"))
         assert continuity.epoch(BTC) == epoch
+
+
+# ---- one connection among others
+
+
+def test_the_first_one_of_a_connection_may_be_of_a_market_that_began_anew() -> None:
+    continuity = watching("matches")
+    run(continuity, [trade(500)])
+    again, anew = trade(499), trade(1, time=1000)
+    assert not continuity.step_first(again)
+    assert continuity.last("matches", BTC) == 500
+    assert not continuity.step(anew)
+    assert continuity.step_first(anew)
+    assert continuity.last("matches", BTC) == 1
+    assert continuity.missed == []
+
+
+def test_a_first_one_that_was_there_already_leaves_heartbeats_as_they_are() -> None:
+    continuity = watching("matches")
+    run(continuity, [trade(5), heartbeat(6, last_trade_id=7)])
+    assert not continuity.step_first(trade(5))
+    assert run(continuity, [heartbeat(7, last_trade_id=7)])[1] == [("matches", 6, 7)]
+
+
+def test_after_a_reconnect_the_newest_ticker_comes_again_and_older_ones_do_not() -> None:
+    continuity = Continuity()
+    old, newest, anew = (ticker(1, time=at_, sequence=n) for at_, n in ((1, 5), (2, 6), (3, 4)))
+    assert run(continuity, [old, newest, newest])[0] == [old, newest]
+    continuity.reconnected()
+    assert run(continuity, [old, newest, newest])[0] == [newest]
+    continuity.reconnected()
+    assert run(continuity, [anew])[0] == [anew]
+    assert continuity.last("ticker", BTC) == 4
+
+
+def test_a_first_ticker_is_of_a_market_that_began_anew_where_its_time_says_so() -> None:
+    continuity = Continuity()
+    assert continuity.step(ticker(1, time=2, sequence=6))
+    assert not continuity.step_first(ticker(1, time=2, sequence=6))
+    assert not continuity.step_first(ticker(1, time=1, sequence=5))
+    assert continuity.step_first(ticker(1, time=3, sequence=5))
+
+
+def test_what_may_be_lost_of_one_product_raises_its_epoch_alone() -> None:
+    continuity = Continuity()
+    continuity.lost(BTC)
+    continuity.lost(None)
+    assert [continuity.epoch(product) for product in (BTC, None, "ETH-USD")] == [1, 1, 0]
+    continuity.interrupted()
+    assert [continuity.epoch(product) for product in (BTC, None, "ETH-USD")] == [2, 2, 1]

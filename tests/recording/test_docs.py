@@ -33,12 +33,24 @@ def test_it_records(capsys: pytest.CaptureFixture[str], recordings: Path) -> Non
     assert f"RecordStats(frames={len(frames_in(recordings))}, " in out
 
 
+def test_what_is_in_a_folder_and_two_of_them_as_one(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    shutil.copytree(recordings, "recordings-of-the-other")
+    _, catalogue, merged, _ = PYTHON
+    exec(compile(catalogue, "docs/recording.md", "exec"), {})
+    total, session = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"\{'match': \d+, .*\} 0 0", total)
+    assert "Span(first=" in session
+    exec(compile(merged, "docs/recording.md", "exec"), {})
+    assert "VolumeWindow(" in capsys.readouterr().out
+
+
 def test_it_is_read_without_rxfeed(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     path = segments(recordings)[0]
     (recordings / f"{path.name.replace('-00001', '-00002')}").write_bytes(path.read_bytes()[:-20])  # as one torn
-    assert "rxfeed" not in re.sub(r"#.*", "", PYTHON[1])
-    exec(compile(PYTHON[1], "docs/recording.md", "exec"), {})
+    assert "rxfeed" not in re.sub(r"#.*", "", PYTHON[-1])
+    exec(compile(PYTHON[-1], "docs/recording.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) >= len(frames_in(recordings)) > 0
     assert {line.split()[1] for line in lines} <= {"match", "last_match", "heartbeat", "subscriptions"}

@@ -1,0 +1,127 @@
+"""`rxfeed ls`: what a folder of recordings holds."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from rxfeed.cli.progress import size
+from rxfeed.cli.streams import printable, write_line
+from rxfeed.recording import Catalogue, Holding, Session, Span, catalogue
+
+_WIDTH = 100
+_LABEL = 12
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what is there; 1 where some of it is damaged."""
+    found = catalogue(options.path)
+    if options.json:
+        write_line(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        write_line("\n".join(printable(line) for line in _lines(found)))
+    return 1 if found.total.damaged else 0
+
+
+def _lines(found: Catalogue) -> Iterator[str]:
+    for session in found.sessions:
+        yield f"session {session.session}"
+        yield from _about(session)
+        yield from _holding(session)
+        yield ""
+    total, many = found.total, len(found.sessions)
+    if many > 1:
+        yield f"total of {many} sessions"
+        yield from _holding(total)
+        yield ""
+        if found.overlapping:
+            yield "Sessions overlap: Replay(..., merge=True) plays them as one."
+            yield ""
+    if total.damaged:
+        yield f"damaged in {len({damage.path for damage in total.damaged})} of {total.files} files"
+        for damage in total.damaged:
+            yield f"  {damage.path}"
+            yield f"    from line {damage.line:,} (byte {damage.offset:,}, unpacked) on: {damage.reason}"
+    else:
+        yield f"{_counted(total.files, 'file')}, nothing damaged"
+
+
+def _about(session: Session) -> Iterator[str]:
+    if "url" in session.about:
+        yield _row("from", str(session.about["url"]))
+
+
+def _holding(held: Holding) -> Iterator[str]:
+    yield _row("files", f"{held.files:,}   {size(held.size)}, unpacked {size(held.unpacked)}")
+    yield _row("received", "nothing" if held.span is None else _span(held.span))
+    yield _row("channels", ", ".join(held.channels) or "not told")
+    missed = f" ({_counted(held.gapped, 'number')} missed)" if held.gaps else ""
+    yield _row("gaps", f"{held.gaps:,}{missed}")
+    yield _row("offline", _offline(held))
+    if held.malformed:
+        yield _row("malformed", f"{held.malformed:,}")
+    yield from _types(held)
+    if held.products:
+        yield ""
+        yield from _products(held)
+
+
+def _types(held: Holding) -> Iterator[str]:
+    counted = ", ".join(f"{kind}\xa0{count:,}" for kind, count in held.by_type.items())
+    told = f"{held.messages:,}" + (f": {counted}" if counted else "")
+    first, *rest = textwrap.wrap(told, _WIDTH - _LABEL - 2, break_on_hyphens=False)
+    yield _row("messages", first.replace("\xa0", " "))
+    for line in rest:
+        yield _row("", line.replace("\xa0", " "))
+
+
+def _products(held: Holding) -> Iterator[str]:
+    rows = [("product", "messages", "first (UTC)", "last (UTC)")]
+    rows += [
+        (product, f"{each.messages:,}", _moment(each.span.first), _moment(each.span.last))
+        for product, each in held.products.items()
+    ]
+    yield from _table(rows)
+
+
+def _table(rows: Sequence[tuple[str, str, str, str]]) -> Iterator[str]:
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for product, messages, first, last in rows:
+        yield f"  {product:<{wide[0]}}  {messages:>{wide[1]}}  {first:<{wide[2]}}  {last}"
+
+
+def _offline(held: Holding) -> str:
+    if not held.offline:
+        return "never"
+    longest = max(span.seconds for span in held.offline)
+    often = _counted(len(held.offline), "time")
+    return f"{_seconds(held.offline_seconds)} in all, {often}, {_seconds(longest)} at most"
+
+
+def _row(label: str, told: str) -> str:
+    return f"  {label:<{_LABEL}}{told}"
+
+
+def _span(span: Span) -> str:
+    return f"{_moment(span.first)} to {_moment(span.last)} UTC ({_seconds(span.seconds)})"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03}"
+
+
+def _seconds(seconds: float) -> str:
+    """How long, for people.
+
+    >>> _seconds(0.25), _seconds(59.94), _seconds(3661), _seconds(90_061)
+    ('0.2 s', '59.9 s', '1:01:01', '1 day, 1:01:01')
+    """
+    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

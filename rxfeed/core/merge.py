@@ -1,0 +1,269 @@
+"""What several collectors received of one exchange, merged into one stream: each message once.
+
+Rules:
+- The order is that of receipt. A message that only a later number showed to be missing, and that another collector
+  brings within `patience` seconds of receipt, goes before that number: nothing else is moved.
+- What is numbered (`matches` by trade id; `full`, `level3` and `ticker` by sequence; heartbeats by time) is one copy's
+  by its number. Anything else is a copy where another collector brought the same bytes within `patience` seconds.
+- A `last_match` tells of a trade before its connection: where another collector covers the trades and has brought that
+  one, it tells nothing, and goes.
+- Level2 has no number, and a book is right only if its snapshot and all its updates come from one connection: it is one
+  collector's at a time. Once that one may have missed something (its epoch rises) or is gone, the next snapshot of
+  the product decides whose it is then.
+- The epochs are made anew. One rises where numbers are missing that nobody brought; where a collector may have missed
+  something of a channel that no other one was receiving then; and where the level2 book that is followed is torn.
+- Collectors' clocks may differ, and a message may take longer to one of them than to another: *patience* has to be more
+  than that. What is later than it is dropped, and said to be missing if it was numbered.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from rxfeed import messages as m
+from rxfeed.core.continuity import Continuity
+from rxfeed.core.coverage import Collector, Coverage, covers, uncovered
+from rxfeed.core.merge_items import Heard, Link, Merged, Remark
+from rxfeed.core.merge_order import Copies, Entry, Numbered, Stream
+from rxfeed.core.watched import positive_microseconds
+
+
+class Merge:
+    """Steps what collectors received, in the order of receipt, and gives what they received together, each once.
+
+    It looks *patience* seconds ahead, and holds the messages of so many seconds. O(log n) a message for n of those.
+    """
+
+    def __init__(self, patience: float = 5.0) -> None:
+        self._patience = positive_microseconds("patience", patience) * 1000
+        self._coverage = Coverage()
+        self._continuity = Continuity()
+        self._numbers = Numbered()
+        self._copies = Copies(self._patience)
+        self._queue: deque[Entry] = deque()
+        self._newest = 0
+        self._torn: dict[str | None, int] = {}  # the epochs that are to rise, as they are
+        self._cut = False  # nobody is connected
+        self._named: dict[str, tuple[int, int]] = {}  # by the last heartbeat: sequence, trade id
+        self._followed: dict[str, tuple[Collector, bool]] = {}  # whose level2, and whether it is whole
+        self._out: list[Merged] = []
+        self._rules: dict[type[Any], Callable[[Entry], None]] = {
+            Link: self._link,
+            Remark: self._remark,
+            m.Malformed: self._malformed,
+            m.Subscriptions: self._subscriptions,
+            m.LastMatch: self._last_match,
+            m.Heartbeat: self._heartbeat,
+            m.Snapshot: self._snapshot,
+            m.L2Update: self._update,
+        }
+
+    def step(self, heard: Heard) -> list[Merged]:
+        """What is certain now that *heard* has been read."""
+        collector = self._coverage.collector(heard.collector)
+        collector.heard_ns = max(collector.heard_ns, heard.ns)
+        entry = Entry(collector, heard.ns, heard.item)
+        if isinstance(heard.item, m.Message):
+            self._numbers.add(entry)
+        self._queue.append(entry)
+        self._newest = max(self._newest, heard.ns)
+        return self._release(self._newest - self._patience)
+
+    def finish(self) -> list[Merged]:
+        return self._release(self._newest)
+
+    def _release(self, until: int) -> list[Merged]:
+        queue = self._queue
+        while queue and queue[0].ns <= until:
+            entry = queue.popleft()
+            if isinstance(entry.item, m.Message):
+                self._observe(entry)
+            if not entry.done:
+                entry.done = True
+                rule = self._rules.get(type(entry.item))
+                if rule is not None:
+                    rule(entry)
+                elif entry.stream is None:
+                    self._nameless(entry)
+                else:
+                    self._numbered(entry.stream, entry)
+            if entry.stream is not None:
+                self._numbers.sweep(entry.stream)
+        out, self._out = self._out, []
+        return out
+
+    def _emit(self, entry: Entry) -> None:
+        item, product = entry.item, entry.item.product_id
+        if self._torn:
+            epoch = self._torn.pop(product, None)
+            if epoch == self._continuity.epoch(product):
+                self._continuity.lost(product)
+        self._out.append(Merged(entry.ns, self._continuity.epoch(product), item))
+
+    def _miss(self, entry: Entry) -> None:
+        if self._continuity.missed:
+            self._out.extend(Merged(entry.ns, 0, missed) for missed in self._continuity.missed)
+            self._continuity.missed = []
+
+    # ---- who receives what
+
+    def _link(self, entry: Entry) -> None:
+        collector, link = entry.collector, entry.item
+        before = self._coverage.connected()
+        if collector.up:
+            self._tear_all(collector, entry.ns, gone=True)
+        collector.renewed()
+        collector.up, collector.over = link.up, link.over
+        if link.over and self._coverage.settled():
+            self._continuity.watch(self._watched())
+        if link.said is not None and before != self._coverage.connected():
+            self._out.append(Merged(entry.ns, 0, link.said))
+
+    def _remark(self, entry: Entry) -> None:
+        remark, collector = entry.item, entry.collector
+        pair = remark.pair
+        if pair is not None:
+            if remark.silent:
+                collector.silent.add(pair)
+            else:
+                collector.silent.discard(pair)
+            if any(covers(other, pair) for other in self._coverage.at_work(collector, entry.ns)):
+                return
+        if remark.said is not None and not (remark.alone and self._coverage.connected()):
+            self._out.append(Merged(entry.ns, 0, remark.said))
+
+    def _malformed(self, entry: Entry) -> None:
+        self._tear_all(entry.collector, entry.ns, gone=False)
+        entry.collector.epochs.clear()
+        if self._copies.first(entry):
+            self._out.append(Merged(entry.ns, 0, entry.item))
+
+    def _subscriptions(self, entry: Entry) -> None:
+        entry.collector.subscribed(entry.item)
+        self._continuity.watch(self._watched())
+        self._nameless(entry)
+
+    def _watched(self) -> list[tuple[str, str]]:
+        return [(channel, product) for channel, product in self._coverage.pairs() if product is not None]
+
+    def _observe(self, entry: Entry) -> None:
+        """What a message tells of its collector, whether it is a copy or not."""
+        collector, message = entry.collector, entry.item
+        collector.up = True  # a recording may begin in the midst of a connection
+        if self._cut:
+            self._cut = False
+            self._torn.clear()
+            self._named.clear()
+            self._continuity.reconnected()
+        if collector.acked is None and collector.saw(message):
+            self._continuity.watch(self._watched())
+        product, epoch = message.product_id, message.epoch
+        before = collector.epochs.get(product)
+        if before != epoch:
+            collector.epochs[product] = epoch
+            if before is not None:
+                others = self._coverage.at_work(collector, entry.ns)
+                self._tear(uncovered([pair for pair in collector.pairs if pair[1] == product], others))
+                self._tear_books(collector, product)
+
+    def _tear_all(self, collector: Collector, ns: int, *, gone: bool) -> None:
+        """*collector* may have missed anything."""
+        others = self._coverage.at_work(collector, ns)
+        if others:
+            self._tear(uncovered(collector.pairs, others))
+        elif gone:
+            self._cut = True
+        else:
+            self._torn.clear()
+            self._continuity.interrupted()
+        for product in list(self._followed):
+            self._tear_books(collector, product)
+
+    def _tear(self, products: Iterable[str | None]) -> None:
+        for product in products:
+            self._torn.setdefault(product, self._continuity.epoch(product))
+
+    def _tear_books(self, collector: Collector, product: str | None) -> None:
+        if product is not None and self._followed.get(product) == (collector, True):
+            self._followed[product] = (collector, False)
+            self._tear([product])
+
+    # ---- what is numbered
+
+    def _numbered(self, stream: Stream, entry: Entry) -> None:
+        self._pull(stream, entry.number, entry.item.time)
+        if stream in entry.collector.stale:
+            return
+        if stream in entry.collector.begun:
+            self._step(entry)
+        else:
+            entry.collector.begun.add(stream)
+            self._step_first(stream, entry)
+
+    def _pull(self, stream: Stream, number: int, time: datetime | None) -> None:
+        """Let what has a lower number go first."""
+        for other in self._numbers.before(stream, number, time):
+            if stream not in other.collector.stale:
+                self._step(other)
+
+    def _step(self, entry: Entry) -> bool:
+        fresh = self._continuity.step(entry.item)
+        self._miss(entry)
+        if fresh:
+            self._emit(entry)
+        return fresh
+
+    def _step_first(self, stream: Stream, entry: Entry) -> None:
+        continuity, before = self._continuity, self._continuity.last(*stream)
+        fresh = continuity.step_first(entry.item)
+        self._miss(entry)
+        if continuity.last(*stream) < before:
+            self._named.pop(stream[1], None)
+            for other in self._coverage.others(entry.collector):
+                if stream in other.begun:
+                    other.stale.add(stream)
+                    self._tear([stream[1]])
+        if fresh:
+            self._emit(entry)
+
+    def _last_match(self, entry: Entry) -> None:
+        last, collector = entry.item, entry.collector
+        stream = ("matches", last.product_id)
+        self._pull(stream, last.trade_id + 1, last.time)
+        others = self._coverage.at_work(collector, entry.ns)
+        if self._continuity.last(*stream) < last.trade_id or not any(covers(each, stream) for each in others):
+            self._step_first(stream, entry)
+
+    def _heartbeat(self, entry: Entry) -> None:
+        beat, product = entry.item, entry.item.product_id
+        if not self._copies.first(entry):
+            return
+        sequence, trade = self._named.get(product, (-1, -1))
+        if beat.sequence < sequence:  # another collector's, and late: it must not go back to what it named
+            self._emit(entry)
+            return
+        self._pull(("full", product), sequence + 1, beat.time)
+        self._pull(("matches", product), trade + 1, beat.time)
+        self._named[product] = (beat.sequence, beat.last_trade_id)
+        self._step(entry)
+
+    # ---- what is not
+
+    def _nameless(self, entry: Entry) -> None:
+        if self._copies.first(entry):
+            self._emit(entry)
+
+    def _snapshot(self, entry: Entry) -> None:
+        product, collector = entry.item.product_id, entry.collector
+        followed, whole = self._followed.get(product, (collector, False))
+        if followed is collector or not whole:
+            self._followed[product] = (collector, True)
+            self._emit(entry)
+
+    def _update(self, entry: Entry) -> None:
+        collector = entry.collector
+        if self._followed.setdefault(entry.item.product_id, (collector, False))[0] is collector:
+            self._emit(entry)

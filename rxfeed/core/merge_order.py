@@ -1,0 +1,125 @@
+"""What `Merge` holds while it looks ahead: who is next, and what is a copy."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from rxfeed import messages as m
+from rxfeed.core.coverage import Collector
+
+Stream = tuple[str, str]
+"""A numbered channel, and a product of it."""
+
+
+class Entry:
+    """Something that was heard; *number* is its place in *stream* where it has one."""
+
+    __slots__ = ("collector", "done", "item", "ns", "number", "stream")
+
+    def __init__(self, collector: Collector, ns: int, item: Any) -> None:
+        self.collector = collector
+        self.ns = ns
+        self.item = item
+        self.done = False
+        """It has gone out, or was dropped."""
+        self.stream: Stream | None = None
+        self.number = 0
+
+
+class Numbered:
+    """The entries that have a number and have not gone out, by stream."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Stream, list[tuple[int, int, Entry]]] = {}
+        self._count = 0
+        self._subscribed: set[Stream] = set()
+
+    def add(self, entry: Entry) -> None:
+        message = entry.item
+        if isinstance(message, m.Subscriptions):
+            self._subscribed.update(
+                (each.name, product) for each in message.channels for product in each.product_ids or ()
+            )
+        place = self._place(message)
+        if place is not None:
+            entry.stream, entry.number = place
+            self._count += 1
+            heapq.heappush(self._waiting.setdefault(entry.stream, []), (entry.number, self._count, entry))
+
+    def before(self, stream: Stream, number: int, time: datetime | None) -> Iterator[Entry]:
+        """Those with a lower number, in their order; but not what is later than *time*: that is of another market."""
+        waiting = self._waiting.get(stream, ())
+        while waiting and (waiting[0][2].done or (waiting[0][0] < number and not _later(waiting[0][2].item, time))):
+            entry = heapq.heappop(waiting)[2]
+            if not entry.done:
+                entry.done = True
+                yield entry
+
+    def sweep(self, stream: Stream) -> None:
+        waiting = self._waiting.get(stream, [])
+        while waiting and waiting[0][2].done:
+            heapq.heappop(waiting)
+        if not waiting:
+            self._waiting.pop(stream, None)
+
+    def _place(self, message: m.Message) -> tuple[Stream, int] | None:
+        found = _PLACES.get(type(message))
+        if found is None:
+            return None
+        message_: Any = message
+        product, (channel, number) = message_.product_id, found(message)
+        if channel == "matches":
+            if ("full", product) in self._subscribed:
+                channel, number = "full", message_.sequence
+            elif ("user", product) in self._subscribed and ("matches", product) not in self._subscribed:
+                return None  # one's own trades, among those of others that do not come
+        elif channel == "full" and ("full", product) not in self._subscribed:
+            if number is None or message_.user_id is not None:
+                return None
+            self._subscribed.add(("full", product))  # by a collector that does not tell
+        return ((channel, product), number)
+
+
+class Copies:
+    """Which frames without a number another collector brought within *patience* nanoseconds."""
+
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
+        self._copies: dict[bytes, list[set[Collector]]] = {}
+        self._aging: deque[tuple[int, bytes]] = deque()
+
+    def first(self, entry: Entry) -> bool:
+        """True where nobody else did. One collector's equal frames are no copies of one another."""
+        raw: bytes = entry.item.raw
+        while self._aging and self._aging[0][0] < entry.ns - self._patience:
+            _, old = self._aging.popleft()
+            self._copies[old].pop(0)
+            if not self._copies[old]:
+                del self._copies[old]
+        copies = self._copies.setdefault(raw, [])
+        for collectors in copies:
+            if entry.collector not in collectors:
+                collectors.add(entry.collector)
+                return False
+        copies.append({entry.collector})
+        self._aging.append((entry.ns, raw))
+        return True
+
+
+def _later(message: m.Message, than: datetime | None) -> bool:
+    return message.time is not None and than is not None and message.time > than
+
+
+_PLACES: dict[type[m.Message], Callable[[Any], tuple[str, Any]]] = {
+    m.Match: lambda match: ("matches", match.trade_id),
+    m.Ticker: lambda ticker: ("ticker", ticker.sequence),
+    **dict.fromkeys((m.Received, m.Open, m.Change, m.Done), lambda order: ("full", order.sequence)),
+    **dict.fromkeys(
+        (m.Level3Open, m.Level3Done, m.Level3Match, m.Level3Change, m.Level3Noop),
+        lambda order: ("level3", order.sequence),
+    ),
+}

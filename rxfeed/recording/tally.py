@@ -1,0 +1,184 @@
+"""What recordings hold, and how it is counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rxfeed.errors import RecordingDamaged
+from rxfeed.recording.moments import moment_of
+
+
+class Span(msgspec.Struct, frozen=True):
+    """From *first* to *last*, UTC."""
+
+    first: datetime
+    last: datetime
+
+    @property
+    def seconds(self) -> float:
+        return (self.last - self.first).total_seconds()
+
+
+class Damage(msgspec.Struct, frozen=True):
+    """What of *path* cannot be read, from *line* on (at byte *offset*, unpacked), and why: as `RecordingDamaged`."""
+
+    path: str
+    line: int
+    offset: int
+    reason: str
+
+
+class Held(msgspec.Struct, frozen=True):
+    """How many *messages* of a product there are, received in *span*."""
+
+    messages: int
+    span: Span
+
+
+class Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """What one or many recordings hold.
+
+    *span*: from the first frame's receipt to the last one's; `None` where there is none. *products* and *by_type* (the
+    exchange's types; those of level3's arrays are `level3 open` and so on) count messages, the most first. *gaps* were
+    said, and *gapped* numbers are in them: each session's own. *offline*: the times within *span* without a
+    connection; for many sessions, those when none of them had one. *size* and *unpacked* are in bytes.
+    """
+
+    files: int = 0
+    size: int = 0
+    unpacked: int = 0
+    span: Span | None = None
+    channels: tuple[str, ...] = ()
+    products: dict[str, Held] = {}
+    by_type: dict[str, int] = {}
+    messages: int = 0
+    malformed: int = 0
+    gaps: int = 0
+    gapped: int = 0
+    offline: tuple[Span, ...] = ()
+    damaged: tuple[Damage, ...] = ()
+
+    @property
+    def offline_seconds(self) -> float:
+        return sum(span.seconds for span in self.offline)
+
+
+class Tally:
+    """A `Holding` in the making."""
+
+    def __init__(self) -> None:
+        self._files = self._size = self._unpacked = self._malformed = self._gaps = self._gapped = 0
+        self._span: tuple[int, int] | None = None
+        self._channels: set[str] = set()
+        self._types: Counter[str] = Counter()
+        self._products: dict[str, tuple[int, int, int]] = {}  # messages, first, last
+        self._online: list[tuple[int, int]] = []
+        self._since: int | None = None
+        """Since when there has been a connection."""
+        self._damaged: list[Damage] = []
+
+    def file(self, path: str) -> None:
+        self._files += 1
+        self._size += Path(path).stat().st_size
+
+    def text(self, size: int) -> None:
+        self._unpacked += size
+
+    def frames(self, kind: str, product_id: str | None, first: int, last: int, count: int = 1) -> None:
+        """So many messages, received from *first* to *last*."""
+        self._types[kind] += count
+        if product_id is not None:
+            self._product(product_id, count, first, last)
+        self._received(first, last)
+
+    def malformed(self, ns: int) -> None:
+        self._malformed += 1
+        self._received(ns, ns)
+
+    def gap(self, first: int, last: int) -> None:
+        self._gaps += 1
+        self._gapped += last - first + 1
+
+    def subscribed(self, names: Iterable[str]) -> None:
+        self._channels.update(names)
+
+    def connected(self, ns: int) -> None:
+        self._since = ns
+
+    def disconnected(self, ns: int) -> None:
+        if self._since is not None:
+            self._online.append((self._since, ns))
+            self._since = None
+
+    def ended(self) -> None:
+        if self._span is not None:
+            self.disconnected(self._span[1])
+
+    def damage(self, damage: RecordingDamaged) -> None:
+        self._damaged.append(Damage(damage.path, damage.line, damage.offset, damage.reason))
+
+    def add(self, other: Tally) -> None:
+        self._files += other._files
+        self._size += other._size
+        self._unpacked += other._unpacked
+        self._malformed += other._malformed
+        self._gaps += other._gaps
+        self._gapped += other._gapped
+        self._channels |= other._channels
+        self._types += other._types
+        self._online += other._online
+        self._damaged += other._damaged
+        for product_id, held in other._products.items():
+            self._product(product_id, *held)
+        if other._span is not None:
+            self._received(*other._span)
+
+    def holding(self) -> dict[str, Any]:
+        """The fields of a `Holding`."""
+        products = sorted(self._products.items(), key=lambda each: (-each[1][0], each[0]))
+        return {
+            "files": self._files,
+            "size": self._size,
+            "unpacked": self._unpacked,
+            "span": None if self._span is None else _span(*self._span),
+            "channels": tuple(sorted(self._channels)),
+            "products": {product: Held(count, _span(first, last)) for product, (count, first, last) in products},
+            "by_type": dict(sorted(self._types.items(), key=lambda each: (-each[1], each[0]))),
+            "messages": self._types.total(),
+            "malformed": self._malformed,
+            "gaps": self._gaps,
+            "gapped": self._gapped,
+            "offline": tuple(_span(*each) for each in self._offline()),
+            "damaged": tuple(self._damaged),
+        }
+
+    def _product(self, product_id: str, count: int, first: int, last: int) -> None:
+        before, begin, end = self._products.get(product_id, (0, first, last))
+        self._products[product_id] = before + count, min(begin, first), max(end, last)
+
+    def _received(self, first: int, last: int) -> None:
+        if self._since is None and not self._online:
+            self._since = first  # a recording may begin in the midst of a connection
+        begin, end = self._span or (first, last)
+        self._span = min(begin, first), max(end, last)
+
+    def _offline(self) -> list[tuple[int, int]]:
+        """Between the times with a connection."""
+        joined: list[tuple[int, int]] = []
+        for begin, end in sorted(self._online):
+            if joined and begin <= joined[-1][1]:
+                joined[-1] = joined[-1][0], max(joined[-1][1], end)
+            else:
+                joined.append((begin, end))
+        return [(end, begin) for (_, end), (begin, _) in pairwise(joined)]
+
+
+def _span(first: int, last: int) -> Span:
+    return Span(moment_of(first), moment_of(last))

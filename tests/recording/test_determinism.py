@@ -1,0 +1,270 @@
+"""The promise: what a pipeline says over a feed, it says over its recording, value by value and in order."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reactivex import compose
+from reactivex import operators as ops
+
+from rxfeed import (
+    Credentials,
+    Feed,
+    FullBookView,
+    MessageSource,
+    Reconnect,
+    Replay,
+    candles,
+    full_book,
+    matches,
+    operators,
+    order_book,
+    record,
+    rest_snapshot,
+    rolling_volume,
+)
+from rxfeed.feed import Clock, Ended, FeedStatus, Idle, Torn
+from rxfeed.sim import Exchange, faults
+from tests.support import pipelines as tried
+from tests.support.collect import Collected
+from tests.support.pipelines import PRODUCTS, Pipeline, pipelines
+
+KEY = Credentials("key", "c2VjcmV0", "open sesame")
+FAST = 100.0
+
+KINDS = [
+    *faults.KINDS,
+    faults.ClockJump(7),
+    faults.ClockJump(-4),
+    faults.ClockJump(0.2),
+    faults.Drop(20),
+    faults.Masked(),
+    faults.EarlyData(3),
+    faults.Oversized(5000),
+    faults.Malformed(b'{"type":"match","trade_id":"x"}'),
+    faults.Malformed(b'{"type":"news","text":"\xc3\xa9"}'),
+]
+CHANNELS = [
+    ["matches", "ticker", "heartbeat", "level2_batch"],
+    ["full", "heartbeat", "level2"],
+    ["matches", "full", "user", "heartbeat"],
+    ["level3", "matches", "ticker_batch", "status"],
+]
+
+
+class Said:
+    """Everything that pipelines say over a source, and that the source itself does."""
+
+    def __init__(self, source: MessageSource, chosen: Iterable[Pipeline]) -> None:
+        self._streams = [[Collected(stream) for stream in each.over(source)] for each in chosen]
+        self._all: list[Any] = []
+        for stream in (source, source.status, source.malformed):
+            stream.subscribe(self._all.append, on_error=lambda error: None)
+
+    def by_pipeline(self) -> list[list[tuple[list[Any], str, bool]]]:
+        return [[(each.items, repr(each.error), each.completed) for each in streams] for streams in self._streams]
+
+    def by_source(self) -> list[Any]:
+        """Messages, statuses and what is malformed, as they came; an exception is its text."""
+        return [
+            str(item) + str(item.at) if isinstance(item, FeedStatus) else item
+            for item in self._all
+            if not isinstance(item, Idle | Ended)
+        ]
+
+
+def live(folder: Path, every: float, channels: list[str], seed: int, chosen: Sequence[Pipeline]) -> Said:
+    """What is said over a feed, with a fault in about *every* so many frames, while it is recorded."""
+    script = faults.randomly(seed, every=every, kinds=KINDS)
+    with Exchange(PRODUCTS, seed=seed, auto=False, credentials=KEY, faults=script) as exchange:
+        exchange.step(100)
+        feed = Feed(
+            PRODUCTS,
+            channels,
+            url=exchange.url,
+            credentials=KEY,
+            reconnect=Reconnect(initial=0, maximum=0),
+            stale_after=None,
+            clock=Clock(speed=50),
+            max_size=4000,
+        )
+        said = Said(feed, chosen)
+        segments = Collected(feed.pipe(record(folder, segment_bytes=30_000, flush_seconds=0.05)))
+        feed.connect()
+        for _ in range(25):
+            exchange.step(20)
+            exchange.advance(0.3)
+            time.sleep(0.002)
+        exchange.drain()
+        feed.close()
+        segments.wait_for_end()
+    return said
+
+
+def replayed(folder: Path, chosen: Sequence[Pipeline], speed: float | None = None) -> Said:
+    replay = Replay(folder, speed)
+    said = Said(replay, chosen)
+    replay.run()
+    return said
+
+
+@given(
+    st.lists(pipelines(), min_size=12, max_size=24),
+    st.sampled_from([100, 300, 1000, 10_000]),
+    st.sampled_from(CHANNELS),
+    st.integers(0, 1000),
+)
+@settings(max_examples=8, deadline=None)
+@pytest.mark.timeout(300)  # to find the smallest pipeline that fails takes its time
+def test_live_replayed_at_any_speed_and_replayed_again_are_equal(
+    chosen: list[Pipeline], every: float, channels: list[str], seed: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        once = live(Path(folder), every, channels, seed, chosen)
+        for speed in (None, FAST, None):
+            again = replayed(Path(folder), chosen, speed)
+            assert again.by_source() == once.by_source()
+            for pipeline, before, after in zip(chosen, once.by_pipeline(), again.by_pipeline(), strict=True):
+                assert after == before, pipeline
+
+
+def test_every_operator_is_among_those_that_are_tried() -> None:
+    text = Path(tried.__file__).read_text()
+    named = {name for name in operators.__all__ if name.islower()}
+    assert {name for name in named if re.search(rf'"{name}"|\b{name}\(', text) is None} == set()
+    assert named >= tried.EXCLUDED
+
+
+# ---- what is promised of less
+
+
+def test_operators_that_wait_are_equal_over_every_replay(tmp_path: Path) -> None:
+    live(tmp_path, 300, CHANNELS[0], 5, ())
+    waiting = [
+        ops.buffer_with_time(0.01),
+        ops.buffer_with_time_or_count(0.02, 5),
+        ops.debounce(0.002),
+        ops.throttle_first(0.01),
+        ops.sample(0.01),
+        ops.delay(0.015),
+        ops.timestamp(),
+        ops.take_until_with_time(0.05),
+        compose(matches(), ops.window_with_time(0.02), ops.flat_map(ops.count())),
+    ]
+
+    def over(speed: float | None) -> list[tuple[list[Any], str]]:
+        replay = Replay(tmp_path, speed)
+        said = [Collected(replay.pipe(each)) for each in waiting]
+        replay.run()
+        return [([str(item) for item in each.items], repr(each.error)) for each in said]
+
+    once = over(None)
+    assert [error for _, error in once] == ["None"] * len(waiting)
+    assert min(len(items) for items, _ in once) > 3
+    assert over(FAST) == once
+    assert over(3.0) == once
+    assert over(None) == once
+
+
+def test_a_full_book_is_equal_wherever_both_are_ready(tmp_path: Path) -> None:
+    """Its snapshots come from elsewhere, and when they come: with which message it begins nobody can promise."""
+    answers: list[bytes] = []
+    with Exchange(["BTC-USD"], seed=3, rate=1000, credentials=KEY) as exchange:
+        fetch = rest_snapshot(exchange.rest_url)
+
+        def fetched(product_id: str) -> Any:
+            answers.append(msgspec.json.encode(fetch(product_id)))
+            return answers[-1]
+
+        feed = Feed("BTC-USD", "full", url=exchange.url, credentials=KEY)
+        once = Collected(feed.pipe(full_book("BTC-USD", fetched)))
+        segments = Collected(feed.pipe(record(tmp_path)))
+        feed.connect()
+        once.wait_for(500)
+        feed.close()
+        segments.wait_for_end()
+
+    given_again = iter(answers)
+    replay = Replay(tmp_path, speed=1)
+    again = Collected(replay.pipe(full_book("BTC-USD", lambda product_id: next(given_again))))
+    replay.run()
+
+    def ready(views: list[FullBookView]) -> dict[int | None, FullBookView]:
+        return {view.sequence: view for view in views if view.ready}
+
+    both = ready(once.items).keys() & ready(again.items).keys()
+    assert len(both) > 100
+    for sequence in both:
+        assert ready(again.items)[sequence].orders("buy") == ready(once.items)[sequence].orders("buy")
+        assert ready(again.items)[sequence].orders("sell") == ready(once.items)[sequence].orders("sell")
+
+
+# ---- a recorder that is killed
+
+RECORDER = """
+import sys
+from rxfeed import *
+url, folder = sys.argv[1:]
+feed = Feed("BTC-USD", ["matches", "ticker", "level2_batch"], url=url)
+def tell(name):
+    def say(item):
+        sys.stdout.write(f"{name} {getattr(item, 'epoch', '')} {getattr(item, 'received_ns', '')} {item!r}\\n")
+        sys.stdout.flush()
+    return say
+feed.subscribe(tell("message"))
+feed.pipe(rolling_volume(0.5)).subscribe(tell("rolling"))
+feed.pipe(candles(0.05)).subscribe(tell("candle"))
+feed.pipe(order_book("BTC-USD", 1)).subscribe(tell("book"))
+feed.pipe(record(folder, flush_seconds=0.02, segment_bytes=10**9)).subscribe()
+feed.run()
+"""
+
+
+def test_what_a_killed_recorder_has_kept_says_the_beginning_of_what_was_said(tmp_path: Path) -> None:
+    with (
+        Exchange(["BTC-USD"], seed=9, rate=1000, faults=faults.Drop(3, types={"match"}, after=300)) as exchange,
+        subprocess.Popen(
+            [sys.executable, "-c", RECORDER, exchange.url, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        ) as recorder,
+    ):
+        assert recorder.stdout is not None
+        lines = [recorder.stdout.readline() for _ in range(4000)]
+        recorder.kill()
+        lines += recorder.stdout.read().splitlines(keepends=True)
+        assert recorder.wait(10) == -signal.SIGKILL
+    once = [line.rstrip("\n").split(" ", 1) for line in lines if line.endswith("\n")]
+
+    replay = Replay(tmp_path)
+    again: list[tuple[str, str]] = []
+    torn: list[int] = []
+
+    def tell(name: str) -> Callable[[Any], None]:
+        return lambda item: again.append(
+            (name, f"{getattr(item, 'epoch', '')} {getattr(item, 'received_ns', '')} {item!r}")
+        )
+
+    replay.subscribe(tell("message"))
+    replay.pipe(rolling_volume(0.5)).subscribe(tell("rolling"))
+    replay.pipe(candles(0.05)).subscribe(tell("candle"))
+    replay.pipe(order_book("BTC-USD", 1)).subscribe(tell("book"))
+    replay.status.subscribe(lambda status: torn.append(len(again)) if isinstance(status, Torn) else None)
+    replay.run()
+    (said,) = torn  # what comes after is the end of what was left, which the killed one did not live to see
+    assert said > 1000
+    for name in ("message", "rolling", "candle", "book"):
+        before = [text for each, text in once if each == name]
+        after = [text for each, text in again[:said] if each == name]
+        assert after
+        assert after == before[: len(after)]
