@@ -135,7 +135,6 @@ class Guest:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self._inbox = Inbox()
-        self._pong = b""
         request = b""
         while not request.endswith(b"\r\n\r\n"):
             request += self._heard()
@@ -143,7 +142,7 @@ class Guest:
         query = request.split(b" ", 2)[1].partition(b"?")[2].decode()
         self.plan = {name: int(value) for name, value in parse_qsl(query)}
         # The subscription, and what comes with it.
-        self._pong = self._inbox.feed(self._heard())
+        self._pongs = self._inbox.feed(self._heard())
 
     def _heard(self) -> bytes:
         data = self.sock.recv(1 << 16)
@@ -155,15 +154,15 @@ class Guest:
         """Wait so long, or until the client says something; raises `OSError` once it has gone."""
         readable, _, _ = select.select([self.sock], [self.sock] if until_writable else [], [], max(0.0, seconds))
         if readable:
-            self._pong = self._inbox.feed(self._heard()) or self._pong
+            self._pongs += self._inbox.feed(self._heard())
             if self._inbox.closed:
                 raise ConnectionResetError
 
     def answer(self) -> None:
-        """Send the pong that is due; between two frames."""
-        if self._pong:
-            self.sock.sendall(self._pong)
-            self._pong = b""
+        """Send the pongs that are due; between two frames."""
+        if self._pongs:
+            self.sock.sendall(self._pongs)
+            self._pongs = b""
 
     def see_off(self) -> None:
         until = time.monotonic() + _LEAVE

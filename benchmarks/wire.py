@@ -50,28 +50,29 @@ def cut(buffer: bytes) -> tuple[list[bytes], bytes]:
 
 
 class Inbox:
-    """What a client says: its newest ping, and whether it has taken its leave."""
+    """What a client says: its pings, and whether it has taken its leave."""
 
     def __init__(self) -> None:
         self.closed = False
         self._buffer = b""
 
     def feed(self, data: bytes) -> bytes:
-        """The pong that *data* asks for, or nothing; the newest ping is answered, and those before it with it."""
-        self._buffer += data
-        pong = b""
-        while len(self._buffer) >= 2:
-            opcode, size = self._buffer[0] & 0x0F, self._buffer[1] & 0x7F
-            start = 2 + {126: 2, 127: 8}.get(size, 0)
+        """The pongs that *data* asks for, one for each ping as servers do, or nothing."""
+        buffer, position = self._buffer + data, 0
+        pongs: list[bytes] = []
+        while len(buffer) - position >= 2:
+            opcode, size = buffer[position] & 0x0F, buffer[position + 1] & 0x7F
+            start = position + 2 + {126: 2, 127: 8}.get(size, 0)
             if size > 125:
-                size = int.from_bytes(self._buffer[2:start], "big")
+                size = int.from_bytes(buffer[position + 2 : start], "big")
             stop = start + 4 + size
-            if len(self._buffer) < stop:
+            if len(buffer) < stop:
                 break
             if opcode == _PING:
-                mask = self._buffer[start : start + 4]
-                payload = bytes(byte ^ mask[at % 4] for at, byte in enumerate(self._buffer[start + 4 : stop]))
-                pong = framed(payload, 0x80 | _PONG)
+                mask = int.from_bytes((buffer[start : start + 4] * (size // 4 + 1))[:size], "big")
+                payload = (int.from_bytes(buffer[start + 4 : stop], "big") ^ mask).to_bytes(size, "big")
+                pongs.append(framed(payload, 0x80 | _PONG))
             self.closed = self.closed or opcode == _CLOSE
-            self._buffer = self._buffer[stop:]
-        return pong
+            position = stop
+        self._buffer = buffer[position:]
+        return b"".join(pongs)
