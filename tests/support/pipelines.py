@@ -106,6 +106,13 @@ SELECTIONS: st.SearchStrategy[Step] = st.one_of(
 LATEST = _steps("latest_by_product", idle=st.none() | _seconds).map(
     lambda latest: Step(f"{latest.text} | map(dict)", lambda: lambda source: source.pipe(latest.make(), ops.map(dict)))
 )
+# Two frames are compared by what is in them.
+FRAMES = _steps("to_frames", rows=st.none() | st.integers(1, 20), library=st.just("polars")).map(
+    lambda frames: Step(
+        f"{frames.text} | map(schema, rows)",
+        lambda: lambda source: source.pipe(frames.make(), ops.map(lambda frame: (frame.schema, frame.rows()))),
+    )
+)
 STOCK = st.sampled_from(
     [
         Step("map(type name)", lambda: ops.map(lambda item: type(item).__name__)),
@@ -129,7 +136,7 @@ def pipelines(draw: st.DrawFn, nested: bool = True) -> Pipeline:
     kind = draw(st.integers(0, 6 if nested else 4))
     match kind:
         case 0:
-            made = [draw(WINDOWS)]
+            made = [draw(WINDOWS), *draw(st.lists(FRAMES, max_size=1))]
         case 1:
             made = [draw(BOOKS), *draw(st.lists(SIGNALS | THROTTLES | LATEST, max_size=1))]
         case 2:
