@@ -86,7 +86,7 @@ class Tape:
         self.blob = memoryview(b"".join(made))
         self.ends = array("q", accumulate(map(len, made), initial=0))
 
-    def chunks(self, count: int) -> Iterator[memoryview | bytes]:
+    def chunks(self, count: int) -> Iterator[memoryview]:
         """The first *count* frames, some hundred kilobytes at once, never a part of a frame."""
         start, until = 0, min(count, self.prepared)
         while start < until:
@@ -98,7 +98,7 @@ class Tape:
         while start < count:  # only once a tape: the rounds go on from here
             frames = next(self._rounds)[: count - start]
             start += len(frames)
-            yield b"".join(map(framed, frames))
+            yield memoryview(b"".join(map(framed, frames)))
 
 
 def _serve(payloads: list[bytes], prepared: int, pipe: Connection) -> None:
@@ -121,9 +121,8 @@ def _serve(payloads: list[bytes], prepared: int, pipe: Connection) -> None:
                         pace(guest, tape, count, rate, guest.plan["burst"], times)
                     else:
                         for chunk in tape.chunks(count):
-                            guest.listen(0)
                             guest.answer()
-                            sock.sendall(chunk)
+                            guest.give(chunk)
                     guest.see_off()
                 if times is not None:
                     pipe.send_bytes(array("q", filter(None, times)).tobytes())
@@ -143,6 +142,7 @@ class Guest:
         self.plan = {name: int(value) for name, value in parse_qsl(query)}
         # The subscription, and what comes with it.
         self._pongs = self._inbox.feed(self._heard())
+        sock.setblocking(False)
 
     def _heard(self) -> bytes:
         data = self.sock.recv(1 << 16)
@@ -160,9 +160,16 @@ class Guest:
 
     def answer(self) -> None:
         """Send the pongs that are due; between two frames."""
-        if self._pongs:
-            self.sock.sendall(self._pongs)
-            self._pongs = b""
+        pongs, self._pongs = self._pongs, b""
+        if pongs:
+            self.give(memoryview(pongs))
+
+    def give(self, data: memoryview) -> None:
+        """Send all of it, and hear meanwhile: who says much is not to wait for us while we wait for him."""
+        position = 0
+        while position < len(data):
+            position += self.offer(data[position:])
+            self.listen(0 if position == len(data) else _LEAVE, until_writable=True)
 
     def see_off(self) -> None:
         until = time.monotonic() + _LEAVE
@@ -180,7 +187,6 @@ class Guest:
 
 def pace(guest: Guest, tape: Tape, count: int, rate: int, burst: int, times: array[int]) -> None:
     ends, blob, now = tape.ends, tape.blob, time.monotonic_ns
-    guest.sock.setblocking(False)
     step = 1_000_000_000 * burst // rate
     start, released, position = now(), 0, 0
     while position < ends[count]:
@@ -198,4 +204,3 @@ def pace(guest: Guest, tape: Tape, count: int, rate: int, burst: int, times: arr
                 position += guest.offer(blob[position : ends[released]])
         if position == ends[released]:
             guest.answer()
-    guest.sock.setblocking(True)

@@ -21,7 +21,7 @@ class Client(NamedTuple):
     module: str
     function: str
     environment: str | None = None
-    slow: bool = False  # gets a tenth of the messages where the speed is measured
+    slow: bool = False  # gets a quarter of the messages where the speed is measured
     socket: bool = True
 
 

@@ -61,7 +61,7 @@ class Bench:
         found: dict[str, list[dict[str, float]]] = {}
         failures: dict[str, str] = {}
         for name, client in self._turns({name: CLIENTS[name] for name in names}, failures):
-            count = self.settings.messages // 10 if client.slow else self.settings.messages
+            count = self.settings.messages // 4 if client.slow else self.settings.messages
             job: dict[str, Any] = {"url": self.server.url(count), "count": count}
             if not client.socket:
                 job |= self._files(count)

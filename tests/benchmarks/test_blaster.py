@@ -6,7 +6,6 @@ import socket
 from array import array
 from collections.abc import Iterator
 from itertools import chain, islice
-from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -85,7 +84,6 @@ class Slow:
     """A guest by a clock of his own, who takes so many bytes each time that he is offered some, and none at first."""
 
     def __init__(self, room: int, deaf_until: int) -> None:
-        self.sock = SimpleNamespace(setblocking=lambda flag: None)
         self.now = 0
         self.taken = b""
         self._room, self._deaf_until = room, deaf_until
@@ -147,3 +145,17 @@ def test_a_ping_is_answered_between_the_frames(server: Blaster) -> None:
     assert [frame.data for opcode, frame in seen if opcode == websocket.ABNF.OPCODE_TEXT] == expected(250)
     client.shutdown()
     server.sent()
+
+
+def test_who_pings_before_each_message_and_reads_late_is_heard_all_the_same() -> None:
+    """More pings than the buffers between the two hold: the server reads them while it waits for room to write."""
+    with blaster([b'{"n":"' + b"x" * 1000 + b'"}'] * 100, prepared=20_000) as server:
+        client = subscribed(server.url(20_000))
+        pongs = texts = 0
+        for _ in range(20_000):
+            client.ping("keepalive")
+        while texts < 20_000 or pongs < 20_000:
+            opcode, _ = client.recv_data_frame(control_frame=True)
+            texts += opcode == websocket.ABNF.OPCODE_TEXT
+            pongs += opcode == websocket.ABNF.OPCODE_PONG
+        client.shutdown()
