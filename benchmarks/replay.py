@@ -120,9 +120,10 @@ def main() -> None:
 
 
 def _seconds(run: Callable[[], None]) -> float:
-    started = time.perf_counter()
+    # All of it is done on this thread: what else the machine does need not count.
+    started = time.thread_time()
     run()
-    return time.perf_counter() - started
+    return time.thread_time() - started
 
 
 if __name__ == "__main__":

@@ -131,7 +131,8 @@ class Player:
                 entry = typed_line(lines[index]) if kind in KINDS else None
                 if entry is None or entry.frame is None:
                     self._line(recording, chunk, index)
-                elif self._reached(entry.ns, entry.frame.product_id):
+                else:  # it is chosen, and nothing is due before it
+                    scheduler.ns = max(scheduler.ns, entry.ns)
                     self._delivery.recorded(entry.frame, frame_in(lines[index]), entry.ns, self._base + entry.epoch)
                 # Whoever heard of it may have closed the replay, subscribed to more, or want to be woken soon.
                 if self.stopping or hub.wanted is not wanted or newest >= scheduler.next_ns:
