@@ -28,7 +28,9 @@ class Level2Book:
     takes O(1) and shares its memory with the book.
     """
 
-    __slots__ = ("_asks", "_auction", "_bids", "_epoch", "_ready", "depth", "product_id")
+    __slots__ = (
+        "_asks", "_auction", "_best_ask", "_best_bid", "_bids", "_epoch", "_ready", "depth", "product_id"
+    )
 
     looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Snapshot, L2Update, Auction, Heartbeat))
 
@@ -37,6 +39,8 @@ class Level2Book:
         self.depth = None if depth is None else count("depth", depth)
         self._bids: Sizes = NOTHING
         self._asks: Sizes = NOTHING
+        self._best_bid: Level | None = None
+        self._best_ask: Level | None = None
         self._auction = False
         self._ready = False
         self._epoch = 0
@@ -44,9 +48,12 @@ class Level2Book:
     def step(self, message: Message) -> tuple[BookView, ...]:
         if message.product_id != self.product_id:
             return ()
-        if isinstance(message, Snapshot):
+        kind = type(message)
+        if kind is L2Update and self._ready and message.epoch == self._epoch:
+            return self._update(message)
+        if kind is Snapshot:
             return self._snapshot(message)
-        if type(message) not in self.looks_at:
+        if kind not in self.looks_at:
             return ()
         if not self._ready:
             if isinstance(message, Auction):
@@ -54,8 +61,6 @@ class Level2Book:
             return ()
         if message.epoch != self._epoch:
             return self._lost(message)
-        if isinstance(message, L2Update):
-            return self._update(message)
         if isinstance(message, Auction):
             self._auction = collecting(message)
         return ()
@@ -70,6 +75,7 @@ class Level2Book:
         if snapshot.epoch != self._epoch:
             lost = self._lost(snapshot)
         self._bids, self._asks = _levels(snapshot.bids), _levels(snapshot.asks)
+        self._best_bid, self._best_ask = self._bids.last(), self._asks.first()
         self._ready, self._epoch = True, snapshot.epoch
         return (*lost, self._view(snapshot))
 
@@ -84,13 +90,16 @@ class Level2Book:
                 bids = levels
             else:
                 asks = levels
-        if bids is self._bids and asks is self._asks:
+        if bids is not self._bids:
+            self._bids, self._best_bid = bids, bids.last()
+        elif asks is self._asks:
             return ()
-        self._bids, self._asks = bids, asks
+        if asks is not self._asks:
+            self._asks, self._best_ask = asks, asks.first()
         return (self._view(update),)
 
     def _view(self, message: Message) -> BookView:
-        bid, ask = self._bids.last(), self._asks.first()
+        bid, ask = self._best_bid, self._best_ask
         return BookView(
             product_id=self.product_id,
             ready=True,

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from rxfeed.core.numbers import EXACT, decimal, not_negative
-from rxfeed.core.quotes import Breaks, Priced, price_of
+from rxfeed.core.quotes import PRICED, Breaks, Priced, price_of
 from rxfeed.errors import ConfigError
 from rxfeed.messages import LastMatch, Match, Message, Ticker
 
@@ -37,7 +37,9 @@ class PriceCrossing:
     counts as the price before, never as a trade. O(1) a message.
     """
 
-    __slots__ = ("_before", "_break", "_breaks", "_high", "_low", "_once", "_over", "_side", "level", "product_id")
+    __slots__ = (
+        "_before", "_break", "_breaks", "_calm", "_high", "_low", "_once", "_over", "_side", "level", "product_id"
+    )
 
     looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Ticker))
 
@@ -59,14 +61,26 @@ class PriceCrossing:
         self._side = 0
         self._before = self.level
         self._breaks, self._break = Breaks(), 0
+        self._calm: int | None = None  # the epoch in which nothing was missed since *before*
 
     def step(self, item: Priced) -> tuple[PriceCross, ...]:
         if item.product_id != self.product_id or self._over:
             return ()
+        # Nearly every price is on the side of the one before it.
+        if type(item) in PRICED and item.epoch == self._calm:
+            price = item.price
+            if price > self._high if self._side > 0 else price < self._low:
+                self._before = price
+                return ()
+        return self._look(item)
+
+    def _look(self, item: Priced) -> tuple[PriceCross, ...]:
+        self._calm = None
         now = self._breaks.see(item)
         price = price_of(item)
         if price is None or self._low <= price <= self._high:
             return ()
+        self._calm = getattr(item, "epoch", None)
         side = 1 if price > self._high else -1
         crossed, spans_gap, before = self._side == -side, now != self._break, self._before
         self._side, self._before, self._break = side, price, now

@@ -58,9 +58,11 @@ class Extremes(Generic[T]):
 
     def drop_until(self, time: datetime) -> None:
         """Forget the prices that count no longer than *time*."""
-        for prices in (self._highs, self._lows):
-            while prices and prices[0].until <= time:
-                prices.popleft()
+        highs, lows = self._highs, self._lows
+        while highs and highs[0].until <= time:
+            highs.popleft()
+        while lows and lows[0].until <= time:
+            lows.popleft()
 
     def clear(self) -> None:
         self._highs.clear()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from datetime import datetime, timedelta
-from decimal import getcontext, setcontext
 from heapq import heappop, heappush
 from typing import ClassVar, Generic, TypeVar
 
-from rxfeed.core.numbers import EXACT
+from rxfeed.core.numbers import exactly
 from rxfeed.core.watched import (
     EPOCH,
     MICROSECOND,
@@ -29,8 +28,7 @@ _AT_ONCE = 16
 class Gathering(ABC, Generic[R]):
     """What has been gathered of one window, but for the trades that are *waiting* to be, in the order of arrival.
 
-    Sums in a decimal context of their own cost three times what `+` costs in the thread's. So the thread's is exchanged
-    for the exact one, and a number of trades are added at once.
+    A number of them are gathered at once: then the exact sums cost half as much.
     """
 
     __slots__ = ("waiting", "whole")
@@ -40,19 +38,15 @@ class Gathering(ABC, Generic[R]):
     def __init__(self) -> None:
         self.waiting: list[Match] = []
 
-    def gather(self) -> None:
+    @exactly
+    def gather(self, waiting: list[Match]) -> None:
         """Add what is waiting."""
-        theirs = getcontext()
-        setcontext(EXACT)
-        try:
-            self._add(self.waiting)
-        finally:
-            setcontext(theirs)
-        self.waiting.clear()
+        self._add(waiting)
+        waiting.clear()
 
     @abstractmethod
     def _add(self, trades: list[Match], /) -> None:
-        """Add *trades*, with operators: they are exact."""
+        """Add *trades*; operators are exact here."""
 
     @abstractmethod
     def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> R: ...
@@ -117,7 +111,7 @@ class Tumbling(ABC, Generic[R]):
                 waiting = product.window.waiting
                 waiting.append(message)
                 if len(waiting) == _AT_ONCE:
-                    product.window.gather()
+                    product.window.gather(waiting)
                 return ()
             return self._trade(product, message)
         if type(message) is Heartbeat:
@@ -158,7 +152,7 @@ class Tumbling(ABC, Generic[R]):
         product.start, product.end, product.window = start, min(self._end(start), product.due), window
         window.waiting.append(match)
         if len(window.waiting) >= _AT_ONCE:
-            window.gather()
+            window.gather(window.waiting)
         return closed
 
     def _heartbeat(self, heartbeat: Heartbeat) -> tuple[R, ...]:
@@ -201,7 +195,7 @@ class Tumbling(ABC, Generic[R]):
             window = product.windows.pop(start)
             results += self._empties(product_id, product, at, start)
             at = self._end(start)
-            window.gather()
+            window.gather(window.waiting)
             results.append(window.result(product_id, start, at, window.whole))
         results += self._empties(product_id, product, at, closed)
         return results
