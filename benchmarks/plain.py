@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 
 from benchmarks.states import PRICED, Book, Candled, Crossing, Rolling, Traded, Windowed
 from rxfeed import Late
-from rxfeed.messages import Heartbeat, LastMatch, Match, Message
+from rxfeed.messages import Heartbeat, LastMatch, Match
 
 MINUTE = timedelta(seconds=60)
 Out = Callable[[Any], object]
 S = TypeVar("S", bound=Windowed)
 
 
-def window_volume(messages: Iterable[Message], out: Out, late: Out) -> None:
+def window_volume(messages: Iterable[Any], out: Out, late: Out) -> None:
     products: dict[str, Traded] = {}
     for message in messages:
         if type(message) is Match:
@@ -41,7 +41,7 @@ def window_volume(messages: Iterable[Message], out: Out, late: Out) -> None:
     _finish(products, out)
 
 
-def candles(messages: Iterable[Message], out: Out, late: Out) -> None:
+def candles(messages: Iterable[Any], out: Out, late: Out) -> None:
     products: dict[str, Candled] = {}
     for message in messages:
         if type(message) is Match:
@@ -67,7 +67,7 @@ def candles(messages: Iterable[Message], out: Out, late: Out) -> None:
     _finish(products, out)
 
 
-def _rarely(products: dict[str, S], state: Callable[..., S], message: Message, out: Out, late: Out) -> None:
+def _rarely(products: dict[str, S], state: Callable[..., S], message: Any, out: Out, late: Out) -> None:
     if not isinstance(message, Match | LastMatch | Heartbeat):
         return
     product = products.get(message.product_id)
@@ -83,7 +83,7 @@ def _finish(products: dict[str, S], out: Out) -> None:
             out(output)
 
 
-def rolling_volume(messages: Iterable[Message], out: Out, late: Out) -> None:
+def rolling_volume(messages: Iterable[Any], out: Out, late: Out) -> None:
     products: dict[str, Rolling] = {}
     for message in messages:
         if type(message) is Match:
@@ -103,7 +103,7 @@ def rolling_volume(messages: Iterable[Message], out: Out, late: Out) -> None:
             (late if type(output) is Late else out)(output)
 
 
-def crossing(product_id: str, level: Decimal, messages: Iterable[Message], out: Out) -> None:
+def crossing(product_id: str, level: Decimal, messages: Iterable[Any], out: Out) -> None:
     """Of one product; the side that the price is on is a local."""
     state = Crossing(product_id, level)
     above, epoch = False, None
@@ -119,7 +119,7 @@ def crossing(product_id: str, level: Decimal, messages: Iterable[Message], out: 
         above, epoch = state.side > 0, state.epoch if state.side and not state.gap else None
 
 
-def crossings(levels: dict[str, Decimal], messages: Iterable[Message], out: Out) -> None:
+def crossings(levels: dict[str, Decimal], messages: Iterable[Any], out: Out) -> None:
     """Of many products."""
     states = {product_id: Crossing(product_id, level) for product_id, level in levels.items()}
     for message in messages:
@@ -128,7 +128,7 @@ def crossings(levels: dict[str, Decimal], messages: Iterable[Message], out: Out)
                 out(output)
 
 
-def book(product_ids: Iterable[str], messages: Iterable[Message], out: Out) -> None:
+def book(product_ids: Iterable[str], messages: Iterable[Any], out: Out) -> None:
     """Of one product or many: the tops come out, and the books behind them go on changing."""
     books = {product_id: Book(product_id) for product_id in product_ids}
     for message in messages:

@@ -13,7 +13,7 @@ from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Any, NamedTuple
 
 from rxfeed import Candle, Late, PriceCross, RollingVolume, VolumeWindow
-from rxfeed.messages import Auction, Heartbeat, L2Update, LastMatch, Level, Match, Message, Snapshot, Ticker
+from rxfeed.messages import Auction, Heartbeat, L2Update, LastMatch, Level, Match, Message, Side, Snapshot, Ticker
 
 EXACT = Context(prec=100, traps=[InvalidOperation, Overflow, Inexact])
 PRICED = frozenset((Match, LastMatch, Ticker))
@@ -30,8 +30,11 @@ class Watch:
         self.product_id, self.width, self.epoch = first.product_id, width, first.epoch
         self.since = self.now = self.named_at = first.time
         self.expecting = type(first) is Heartbeat  # the first trade's number tells whether one was missed before it
-        self.known = first.last_trade_id if type(first) is Heartbeat else first.trade_id
+        self.known = first.last_trade_id if isinstance(first, Heartbeat) else first.trade_id
         self.named = -1
+
+    def finish(self) -> tuple[Any, ...]:
+        return ()
 
     def missed(self, time: datetime) -> None:
         self.since = max(self.now, time)
@@ -276,7 +279,7 @@ class Book:
         self.bid_sizes: dict[Decimal, Decimal] = {}
         self.ask_sizes: dict[Decimal, Decimal] = {}
 
-    def take(self, message: Message) -> tuple[Top, ...]:
+    def take(self, message: Any) -> tuple[Top, ...]:
         kind = type(message)
         if kind not in BOOKED:
             return ()
@@ -319,6 +322,12 @@ class Book:
                 del prices[bisect_left(prices, price)]
                 changed = True
         return (self.top(update.time),) if changed else ()
+
+    def levels(self, side: Side) -> tuple[Level, ...]:
+        """Best first."""
+        if side == "buy":
+            return tuple((price, self.bid_sizes[price]) for price in reversed(self.bids))
+        return tuple((price, self.ask_sizes[price]) for price in self.asks)
 
     def top(self, time: datetime | None) -> Top:
         bid = (self.bids[-1], self.bid_sizes[self.bids[-1]]) if self.bids else None

@@ -66,7 +66,7 @@ def crossings(levels: dict[str, Decimal]) -> Stock:
     return lambda source: source.pipe(
         ops.filter(lambda message: type(message) in PRICED and message.product_id in levels),
         ops.group_by(lambda message: message.product_id),
-        ops.flat_map(lambda group: group.pipe(_crossed(levels[group.key]))),
+        ops.flat_map(lambda group: _crossed(levels[_key(group)])(group)),
     )
 
 
@@ -94,7 +94,7 @@ def books(product_ids: frozenset[str]) -> Stock:
     return lambda source: source.pipe(
         ops.filter(lambda message: type(message) in BOOKED and message.product_id in product_ids),
         ops.group_by(lambda message: message.product_id),
-        ops.flat_map(lambda group: group.pipe(_booked(group.key))),
+        ops.flat_map(lambda group: _booked(_key(group))(group)),
     )
 
 
@@ -104,3 +104,7 @@ def _booked(product_id: str) -> Callable[[Observable[Any]], Observable[Any]]:
         return source.pipe(ops.map(state.take), ops.filter(bool))
 
     return booked
+
+
+def _key(group: Any) -> str:
+    return group.key

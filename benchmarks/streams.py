@@ -1,4 +1,4 @@
-"""What one channel says, of one product or a thousand: the same messages at every run, stamped as a Feed stamps them."""
+"""What one channel says, of one product or a thousand: the same at every run, stamped as a Feed stamps messages."""
 
 from __future__ import annotations
 
@@ -18,59 +18,59 @@ def name(product: int) -> str:
     return f"P{product}-USD"
 
 
-def trades(products: int, count: int) -> list[Message]:
+def trades(products: int, count: int, *, first: int = 0, faults: bool = True) -> list[Message]:
     """`matches` and `heartbeat`: first `last_match`, then ten trades a second of one product, or one of each of many.
 
-    A heartbeat a second and product, some of which overtake the trade that they name; some trades come late, and now
-    and then all products have a gap.
+    A heartbeat a second and product. The *faults*: some heartbeats overtake the trade that they name, some trades come
+    late, and now and then all products have a gap. Products are numbered from *first* on.
     """
-    return list(_stamped(_trades(products, count), count))
+    return list(_stamped(_trades(range(first, first + products), count, faults), count, faults))
 
 
-def tickers(products: int, count: int) -> list[Message]:
+def tickers(products: int, count: int, *, first: int = 0, faults: bool = True) -> list[Message]:
     """`ticker`: ten a second of each product, around `Decimal(10_500)`."""
-    return list(_stamped(_tickers(products, count), count))
+    return list(_stamped(_tickers(range(first, first + products), count), count, faults))
 
 
-def books(products: int, count: int) -> list[Message]:
+def books(products: int, count: int, *, first: int = 0, faults: bool = True) -> list[Message]:
     """`level2` and `heartbeat`: a snapshot of each product, then updates of one price each, mostly near the best.
 
     A book has a thousand prices a side, each of many books fifty.
 
     Where there is a gap the snapshots come again, as they do after a reconnect.
     """
-    return list(_stamped(_books(products, count), count))
+    return list(_stamped(_books(range(first, first + products), count), count, faults))
 
 
-def _stamped(messages: Iterator[Message | None], count: int) -> Iterator[Message]:
-    """*count* of them; `None` is a gap."""
+def _stamped(messages: Iterator[Message | None], count: int, gaps: bool) -> Iterator[Message]:
+    """*count* of them; `None` is a gap, where those are wanted."""
     epoch = number = 0
     for message in messages:
         if number == count:
             return
         if message is None:
-            epoch += 1
+            epoch += gaps
             continue
         number += 1
-        yield stamp(message, Origin(b"{}", number, epoch))
+        yield stamp(message, Origin(message.raw, number, epoch))
 
 
-def _trades(products: int, count: int) -> Iterator[Message | None]:
+def _trades(products: range, count: int, faults: bool) -> Iterator[Message | None]:
     dice = random.Random(1)
-    a_second = 10 if products == 1 else 1
-    ids = [0] * products
+    a_second = 10 if len(products) == 1 else 1
+    ids = dict.fromkeys(products, 0)
     said = 0
-    for product in range(products):
+    for product in products:
         yield _trade(LastMatch, product, ids[product], START - timedelta(seconds=90), dice)
     for second in range(count):
         now = START + timedelta(seconds=second)
-        for product in range(products):
+        for product in products:
             for turn in range(a_second):
                 ids[product] += 1
-                behind = 3 if dice.random() < 0.001 else 0
-                time = now + timedelta(milliseconds=1000 // a_second * turn, microseconds=product) - behind * _SECOND
+                behind = 3 if faults and dice.random() < 0.001 else 0
+                time = now + timedelta(milliseconds=1000 // a_second * turn) - behind * _SECOND
                 yield _trade(Match, product, ids[product], time, dice)
-            ahead = dice.random() < 0.01
+            ahead = faults and dice.random() < 0.01
             yield Heartbeat(product_id=name(product), sequence=second, last_trade_id=ids[product] + ahead, time=now)
             said += a_second + 1
             if said >= _GAP_EVERY:
@@ -92,11 +92,12 @@ def _trade(kind: type[Match | LastMatch], product: int, number: int, time: datet
     )
 
 
-def _tickers(products: int, count: int) -> Iterator[Message | None]:
+def _tickers(products: range, count: int) -> Iterator[Message | None]:
     dice = random.Random(2)
-    cents = [1_050_000] * products
+    cents = dict.fromkeys(products, 1_050_000)
     for number in range(count):
-        turn, product = divmod(number, products)
+        turn, place = divmod(number, len(products))
+        product = products[place]
         if number and number % _GAP_EVERY == 0:
             yield None
         cents[product] += dice.randrange(-2000, 2001) + (1_050_000 - cents[product]) // 50
@@ -111,16 +112,16 @@ def _tickers(products: int, count: int) -> Iterator[Message | None]:
         )
 
 
-def _books(products: int, count: int) -> Iterator[Message | None]:
+def _books(products: range, count: int) -> Iterator[Message | None]:
     dice = random.Random(3)
-    levels = 1000 if products == 1 else 50
+    levels = 1000 if len(products) == 1 else 50
     bids, asks = (tuple((_level(side, rank), Decimal(1)) for rank in range(levels)) for side in ("buy", "sell"))
     said = 0
     while said < count:
-        for product in range(products):
+        for product in products:
             yield Snapshot(product_id=name(product), time=START, bids=bids, asks=asks)
         for number in range(_GAP_EVERY):
-            product = number % products
+            product = products[number % len(products)]
             time = START + timedelta(milliseconds=said + number)
             if number % 50 == 49:
                 yield Heartbeat(product_id=name(product), sequence=number, last_trade_id=0, time=time)
@@ -129,7 +130,7 @@ def _books(products: int, count: int) -> Iterator[Message | None]:
             rank = int(dice.expovariate(1 / 20)) % levels if dice.random() < 0.8 else dice.randrange(levels)
             size = Decimal(0) if dice.random() < 0.3 else Decimal(dice.randrange(1, 10**9)) / 10**8
             yield L2Update(product_id=name(product), time=time, changes=((side, _level(side, rank), size),))
-        said += products + _GAP_EVERY
+        said += len(products) + _GAP_EVERY
         yield None
 
 

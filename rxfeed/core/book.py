@@ -10,7 +10,7 @@ Rules, from the channels' documentation:
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import ClassVar
 
 from rxfeed.core.book_levels import SortedMap
@@ -28,9 +28,7 @@ class Level2Book:
     takes O(1) and shares its memory with the book.
     """
 
-    __slots__ = (
-        "_asks", "_auction", "_best_ask", "_best_bid", "_bids", "_epoch", "_ready", "depth", "product_id"
-    )
+    __slots__ = ("_asks", "_auction", "_best_ask", "_best_bid", "_bids", "_epoch", "_ready", "depth", "product_id")
 
     looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Snapshot, L2Update, Auction, Heartbeat))
 
@@ -48,12 +46,11 @@ class Level2Book:
     def step(self, message: Message) -> tuple[BookView, ...]:
         if message.product_id != self.product_id:
             return ()
-        kind = type(message)
-        if kind is L2Update and self._ready and message.epoch == self._epoch:
+        if isinstance(message, L2Update) and self._ready and message.epoch == self._epoch:
             return self._update(message)
-        if kind is Snapshot:
+        if isinstance(message, Snapshot):
             return self._snapshot(message)
-        if kind not in self.looks_at:
+        if type(message) not in self.looks_at:
             return ()
         if not self._ready:
             if isinstance(message, Auction):
@@ -84,12 +81,12 @@ class Level2Book:
         for side, price, size in update.changes:
             if not _sound(price, size):
                 return self._lost(update)
-            levels = bids if side == "buy" else asks
-            levels = levels.put(price, size) if size else levels.drop(price)
             if side == "buy":
-                bids = levels
+                bids = bids.put(price, size) if size else bids.drop(price)
             else:
-                asks = levels
+                asks = asks.put(price, size) if size else asks.drop(price)
+        if len(update.changes) > 1 and not self._changed(update, bids, asks):
+            return ()
         if bids is not self._bids:
             self._bids, self._best_bid = bids, bids.last()
         elif asks is self._asks:
@@ -97,6 +94,13 @@ class Level2Book:
         if asks is not self._asks:
             self._asks, self._best_ask = asks, asks.first()
         return (self._view(update),)
+
+    def _changed(self, update: L2Update, bids: Sizes, asks: Sizes) -> bool:
+        """Whether any size is another now: one change may have taken another back."""
+        return any(
+            (bids.get(price) != self._bids.get(price)) if side == "buy" else (asks.get(price) != self._asks.get(price))
+            for side, price, _ in update.changes
+        )
 
     def _view(self, message: Message) -> BookView:
         bid, ask = self._best_bid, self._best_ask
@@ -126,10 +130,8 @@ def collecting(auction: Auction) -> bool:
 
 
 def _sound(price: Decimal, size: Decimal) -> bool:
-    try:
-        return size >= ZERO and price.is_finite() and size.is_finite()
-    except InvalidOperation:  # a NaN cannot be compared
-        return False
+    # In this order, since a NaN cannot be compared.
+    return price.is_finite() and size.is_finite() and size >= ZERO
 
 
 def _levels(side: tuple[Level, ...]) -> Sizes:

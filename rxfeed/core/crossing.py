@@ -38,7 +38,17 @@ class PriceCrossing:
     """
 
     __slots__ = (
-        "_before", "_break", "_breaks", "_calm", "_high", "_low", "_once", "_over", "_side", "level", "product_id"
+        "_before",
+        "_break",
+        "_breaks",
+        "_calm",
+        "_high",
+        "_low",
+        "_once",
+        "_over",
+        "_side",
+        "level",
+        "product_id",
     )
 
     looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Ticker))
@@ -64,10 +74,10 @@ class PriceCrossing:
         self._calm: int | None = None  # the epoch in which nothing was missed since *before*
 
     def step(self, item: Priced) -> tuple[PriceCross, ...]:
-        if item.product_id != self.product_id or self._over:
+        if item.product_id != self.product_id:
             return ()
         # Nearly every price is on the side of the one before it.
-        if type(item) in PRICED and item.epoch == self._calm:
+        if isinstance(item, PRICED) and item.epoch == self._calm:
             price = item.price
             if price > self._high if self._side > 0 else price < self._low:
                 self._before = price
@@ -75,6 +85,8 @@ class PriceCrossing:
         return self._look(item)
 
     def _look(self, item: Priced) -> tuple[PriceCross, ...]:
+        if self._over:
+            return ()
         self._calm = None
         now = self._breaks.see(item)
         price = price_of(item)
@@ -86,7 +98,8 @@ class PriceCrossing:
         self._side, self._before, self._break = side, price, now
         if not crossed:
             return ()
-        self._over = self._once
+        if self._once:
+            self._over, self._calm = True, None
         direction = "up" if side > 0 else "down"
         return (PriceCross(self.product_id, self.level, direction, before, price, item.time, spans_gap),)
 

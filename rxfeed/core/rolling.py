@@ -140,7 +140,7 @@ class _Volume(LastTrades[RollingVolume]):
         self.prices: Extremes[None] = Extremes()
 
     def add(self, trade: Trade, price: Decimal, start: datetime) -> RollingVolume:
-        trades, prices = self.trades, self.prices
+        trades = self.trades
         volume, notional, end = self.volume + trade.size, self.notional + trade.notional, trade.time
         while trades and trades[0].time <= start:
             gone = trades.popleft()
@@ -148,8 +148,7 @@ class _Volume(LastTrades[RollingVolume]):
             notional -= gone.notional
         trades.append(trade)
         self.volume, self.notional = volume, notional
-        prices.drop_until(start)
-        prices.add(price, end, None)
+        low, high = self.prices.turn(price, end, None, start)
         return RollingVolume(
             self.product_id,
             start,
@@ -158,7 +157,7 @@ class _Volume(LastTrades[RollingVolume]):
             notional,
             vwap=quotient(notional, volume),
             count=len(trades),
-            high=prices.high.price,
-            low=prices.low.price,
+            high=high.price,
+            low=low.price,
             complete=self.since <= start,
         )

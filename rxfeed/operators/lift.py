@@ -14,17 +14,13 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-class _Observer(abc.ObserverBase[Any]):
-    """Three functions, with nothing before them."""
+class _Direct:
+    """An observer that is three functions, with nothing before them."""
 
-    def __init__(
-        self, on_next: abc.OnNext[Any], on_error: abc.OnError, on_completed: abc.OnCompleted
-    ) -> None:
+    __slots__ = ("on_completed", "on_error", "on_next")
+
+    def __init__(self, on_next: abc.OnNext[Any], on_error: abc.OnError, on_completed: abc.OnCompleted) -> None:
         self.on_next, self.on_error, self.on_completed = on_next, on_error, on_completed
-
-    def on_next(self, value: Any) -> None: ...
-    def on_error(self, error: Exception) -> None: ...
-    def on_completed(self) -> None: ...
 
 
 def lift(machine: Callable[[], Machine[A, B]], wish: Wish | None = None) -> Operator[A, B]:
@@ -80,7 +76,8 @@ def lift(machine: Callable[[], Machine[A, B]], wish: Wish | None = None) -> Oper
             if isinstance(source, Selectable):
                 # `subscribe` would put an observer between, a call for each message, that only minds who has been let
                 # go: such a source does that itself, and what *observer* may still get it ignores.
-                return chosen._subscribe_core(_Observer(on_next, on_error, on_completed), scheduler)
+                direct: Any = _Direct(on_next, on_error, on_completed)
+                return chosen._subscribe_core(direct, scheduler)
             return chosen.subscribe(on_next, on_error, on_completed, scheduler=scheduler)
 
         return Observable(subscribe)
