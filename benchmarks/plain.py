@@ -128,9 +128,9 @@ def crossings(levels: dict[str, Decimal], messages: Iterable[Any], out: Out) -> 
                 out(output)
 
 
-def book(product_ids: Iterable[str], messages: Iterable[Any], out: Out) -> None:
-    """Of one product or many: the tops come out, and the books behind them go on changing."""
-    books = {product_id: Book(product_id) for product_id in product_ids}
+def book(product_ids: Iterable[str], messages: Iterable[Any], out: Out, *, kept: bool) -> None:
+    """Of one product or many; *kept*: what comes out may be kept, as the views of `order_book` may."""
+    books = {product_id: Book(product_id, kept=kept) for product_id in product_ids}
     for message in messages:
         state = books.get(message.product_id)
         if state is not None:

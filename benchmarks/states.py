@@ -13,7 +13,7 @@ from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Any, NamedTuple
 
 from rxfeed import Candle, Late, PriceCross, RollingVolume, VolumeWindow
-from rxfeed.messages import Auction, Heartbeat, L2Update, LastMatch, Level, Match, Message, Side, Snapshot, Ticker
+from rxfeed.messages import Auction, Heartbeat, L2Update, LastMatch, Level, Match, Message, Snapshot, Ticker
 
 EXACT = Context(prec=100, traps=[InvalidOperation, Overflow, Inexact])
 PRICED = frozenset((Match, LastMatch, Ticker))
@@ -253,8 +253,15 @@ class Crossing:
         return (PriceCross(self.product_id, self.level, direction, before, price, message.time, gap),)
 
 
+class Side(NamedTuple):
+    """Prices in ascending order, and the size at each."""
+
+    prices: list[Decimal]
+    sizes: dict[Decimal, Decimal]
+
+
 class Top(NamedTuple):
-    """A book's best prices, as in a `BookView`; *book* is the book itself, which goes on changing."""
+    """A book's best prices, as in a `BookView`, and its two sides."""
 
     product_id: str
     ready: bool
@@ -262,22 +269,17 @@ class Top(NamedTuple):
     crossed: bool
     best_bid: Level | None
     best_ask: Level | None
-    book: Book
+    bids: Side
+    asks: Side
 
 
 class Book:
-    """For `Top`: each side's prices in ascending order, and the size at each."""
+    """For `Top`. Where it is *kept* its sides never change, as a view's do not; if not, there is one book all along."""
 
-    def __init__(self, product_id: str) -> None:
-        self.product_id = product_id
+    def __init__(self, product_id: str, *, kept: bool) -> None:
+        self.product_id, self.kept = product_id, kept
         self.ready, self.auction, self.epoch = False, False, 0
-        self._clear()
-
-    def _clear(self) -> None:
-        self.bids: list[Decimal] = []
-        self.asks: list[Decimal] = []
-        self.bid_sizes: dict[Decimal, Decimal] = {}
-        self.ask_sizes: dict[Decimal, Decimal] = {}
+        self.bids, self.asks = Side([], {}), Side([], {})
 
     def take(self, message: Any) -> tuple[Top, ...]:
         kind = type(message)
@@ -288,9 +290,8 @@ class Book:
             if not all(_sound(price, size) for side in (message.bids, message.asks) for price, size in side):
                 return self.lost(message)
             self.ready, self.epoch = True, message.epoch
-            self.bid_sizes = {price: size for price, size in message.bids if size}
-            self.ask_sizes = {price: size for price, size in message.asks if size}
-            self.bids, self.asks = sorted(self.bid_sizes), sorted(self.ask_sizes)
+            bids, asks = ({price: size for price, size in side if size} for side in (message.bids, message.asks))
+            self.bids, self.asks = Side(sorted(bids), bids), Side(sorted(asks), asks)
             return (*lost, self.top(message.time))
         if kind is Auction:
             self.auction = message.auction_state != "complete"
@@ -302,7 +303,7 @@ class Book:
         if not self.ready:
             return ()
         self.ready = self.auction = False
-        self._clear()
+        self.bids, self.asks = Side([], {}), Side([], {})
         return (self.top(message.time),)
 
     def update(self, update: L2Update) -> tuple[Top, ...]:
@@ -310,30 +311,32 @@ class Book:
         for side, price, size in update.changes:
             if not _sound(price, size):
                 return self.lost(update)
-            prices, sizes = (self.bids, self.bid_sizes) if side == "buy" else (self.asks, self.ask_sizes)
+            prices, sizes = self.bids if side == "buy" else self.asks
+            before = sizes.get(price, _ZERO)
+            if size == before:
+                continue
+            changed = True
+            if self.kept:
+                prices, sizes = copy = Side(prices.copy(), sizes.copy())
+                if side == "buy":
+                    self.bids = copy
+                else:
+                    self.asks = copy
             if size:
-                before = sizes.get(price)
-                if before is None:
+                if not before:
                     insort(prices, price)
-                if before != size:
-                    sizes[price] = size
-                    changed = True
-            elif sizes.pop(price, None) is not None:
+                sizes[price] = size
+            else:
+                del sizes[price]
                 del prices[bisect_left(prices, price)]
-                changed = True
         return (self.top(update.time),) if changed else ()
 
-    def levels(self, side: Side) -> tuple[Level, ...]:
-        """Best first."""
-        if side == "buy":
-            return tuple((price, self.bid_sizes[price]) for price in reversed(self.bids))
-        return tuple((price, self.ask_sizes[price]) for price in self.asks)
-
     def top(self, time: datetime | None) -> Top:
-        bid = (self.bids[-1], self.bid_sizes[self.bids[-1]]) if self.bids else None
-        ask = (self.asks[0], self.ask_sizes[self.asks[0]]) if self.asks else None
+        bids, asks = self.bids, self.asks
+        bid = (bids.prices[-1], bids.sizes[bids.prices[-1]]) if bids.prices else None
+        ask = (asks.prices[0], asks.sizes[asks.prices[0]]) if asks.prices else None
         crossed = bid is not None and ask is not None and bid[0] >= ask[0] and not self.auction
-        return Top(self.product_id, self.ready, time, crossed, bid, ask, self)
+        return Top(self.product_id, self.ready, time, crossed, bid, ask, bids, asks)
 
 
 def _sound(price: Decimal, size: Decimal) -> bool:

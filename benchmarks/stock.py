@@ -100,7 +100,7 @@ def books(product_ids: frozenset[str]) -> Stock:
 
 def _booked(product_id: str) -> Callable[[Observable[Any]], Observable[Any]]:
     def booked(source: Observable[Any]) -> Observable[Any]:
-        state = Book(product_id)
+        state = Book(product_id, kept=False)
         return source.pipe(ops.map(state.take), ops.filter(bool))
 
     return booked

@@ -127,12 +127,13 @@ def shown(output: Any, whole: bool) -> Any:
     """*output*, or what a book shows: its best prices, and where it is *whole* all others."""
     if not isinstance(output, BookView | Top):
         return output
-    sides: tuple[Any, ...] = ()
-    if whole and output.ready:
-        view = isinstance(output, BookView)
-        sides = (output.bids, output.asks) if view else (output.book.levels("buy"), output.book.levels("sell"))
     top = (output.product_id, output.ready, output.time, output.crossed, output.best_bid, output.best_ask)
-    return (*top, *sides)
+    # A book that goes on changing has changed already where it is lost and made anew by one message.
+    if not (whole and output.ready):
+        return top
+    if isinstance(output, BookView):
+        return (*top, output.bids, output.asks)
+    return (*top, tuple(sorted(output.bids.sizes.items(), reverse=True)), tuple(sorted(output.asks.sizes.items())))
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,8 @@ def pipelines(products: int) -> Iterator[Pipeline]:
         | ({"subject": from_subject(*books)} if products == 1 else {})
         | {
             "stock": of_stock(stock.book(names[0]) if products == 1 else stock.books(frozenset(names))),
-            "plain": in_loop(lambda messages, out, _: plain.book(names, messages, out)),
+            "plain": in_loop(lambda messages, out, _: plain.book(names, messages, out, kept=True)),
+            "live": in_loop(lambda messages, out, _: plain.book(names, messages, out, kept=False)),
             "naive": in_loop(_careless(naive.book)),
         },
     )
