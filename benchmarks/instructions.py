@@ -18,8 +18,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-Task = Callable[[], Callable[[int], None]]
-"""Prepares, and returns what handles so many messages."""
+Task = Callable[[int], Callable[[int], None]]
+"""Prepares for so many messages in all, and returns what handles the next ones."""
 
 _COUNTED = re.compile(r"I\s+refs:\s+([\d,]+)")
 _LIBRARIES = ("reactivex", "msgspec", "pymongo", "websocket-client")
@@ -33,7 +33,8 @@ def build() -> dict[str, str]:
     """What the counts hold for."""
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     python = f"{platform.python_implementation()} {platform.python_version()} {' '.join(platform.python_build())}"
-    return {"python": python, "compiler": platform.python_compiler(), "machine": platform.machine()} | versions
+    where = {"python": python, "compiler": platform.python_compiler(), "machine": platform.machine()}
+    return where | {"libc": " ".join(platform.libc_ver())} | versions
 
 
 def count(module: str, names: list[str], messages: int) -> dict[str, int]:
@@ -43,7 +44,7 @@ def count(module: str, names: list[str], messages: int) -> dict[str, int]:
         command = [*valgrind, f"--log-file={folder}/%p", sys.executable, "-m", __name__, folder, module, str(messages)]
         # Where things lie in memory decides how dicts collide.
         environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONMALLOC": "malloc"}
-        subprocess.run([*command, *names], env=environment, check=True)
+        subprocess.run([*command, *names], cwd=Path(__file__).parents[1], env=environment, check=True)
         taken = {name: [_read(Path(folder), name, times) for times in (1, 2)] for name in names}
     return {name: round((twice - once) / messages) for name, (once, twice) in taken.items()}
 
@@ -58,7 +59,7 @@ def _read(folder: Path, name: str, times: int) -> int:
 def _serve(folder: str, module: str, messages: int, names: list[str]) -> None:
     tasks: dict[str, Task] = importlib.import_module(module).TASKS
     for name in names:
-        handle = tasks[name]()
+        handle = tasks[name](3 * messages)
         handle(messages)  # caches, and specialised byte code
         for times in (1, 2):
             child = os.fork()

@@ -24,6 +24,7 @@ from pymongo.collection import Collection
 
 from benchmarks.frames import load
 from benchmarks.report import Report, with_json
+from benchmarks.ways import giving
 from rxfeed import Feed, Message, raw_document, to_mongo, typed_document
 from rxfeed.messages import Origin, stamp
 from rxfeed.protocol import Decoder
@@ -83,15 +84,17 @@ def sink(collection: Collection[Any], messages: list[Message], kind: Kind) -> fl
     feed = Feed("BTC-USD", "ticker", url="ws://127.0.0.1:1")
     done = Event()
     errors: list[Exception] = []
-    feed.pipe(to_mongo(collection, documents=kind, batch_size=BATCH)).subscribe(
-        on_error=lambda error: (errors.append(error), done.set()), on_completed=done.set
-    )
-    outlets = feed._outlets
-    emit = outlets.hub.emit
+
+    def failed(error: Exception) -> None:
+        errors.append(error)
+        done.set()
+
+    feed.pipe(to_mongo(collection, documents=kind, batch_size=BATCH)).subscribe(on_error=failed, on_completed=done.set)
+    give = giving(feed)
     started = time.perf_counter()
     for message in messages:
-        emit(message)
-    outlets.end(None)
+        give(message)
+    feed._outlets.end(None)
     if not done.wait(_FOREVER) or errors:
         raise SystemExit(f"the sink failed: {errors}")
     return time.perf_counter() - started

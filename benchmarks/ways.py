@@ -26,8 +26,26 @@ Way = Callable[[Out, Out], Run]
 LEVEL = Decimal(10_500)
 
 
+def giving(feed: Feed) -> Callable[[Message], None]:
+    """What gives a message to the feed's subscribers, as its `Delivery` does with one that is decoded and stamped."""
+    hub = feed._outlets.hub
+
+    def give(message: Message) -> None:
+        key = (type(message), message.product_id)
+        observers = hub.routes.get(key)
+        if observers is None:
+            observers = hub.route(*key)
+        for observer in observers:
+            try:
+                observer.on_next(message)
+            except Exception as error:
+                hub.cut(observer, error)
+
+    return give
+
+
 def through_hub(*operators: Callable[[], Any]) -> Way:
-    """The operators on a Feed, and its hub fed as its session does."""
+    """The operators on a Feed."""
 
     def way(out: Out, late: Out) -> Run:
         feed = Feed("P0-USD", "ticker", url="ws://127.0.0.1:1")
@@ -35,8 +53,7 @@ def through_hub(*operators: Callable[[], Any]) -> Way:
             feed.pipe(made).subscribe(out, _raise)
             if hasattr(made, "late"):
                 made.late.subscribe(late)
-        outlets = feed._outlets
-        return _feeding(outlets.hub.emit, lambda: outlets.end(None))
+        return _feeding(giving(feed), lambda: feed._outlets.end(None))
 
     return way
 
