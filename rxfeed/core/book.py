@@ -11,7 +11,7 @@ Rules, from the channels' documentation:
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rxfeed.core.book_levels import SortedMap
 from rxfeed.core.book_view import NOTHING, BookView, Sizes, count, product
@@ -46,8 +46,10 @@ class Level2Book:
     def step(self, message: Message) -> tuple[BookView, ...]:
         if message.product_id != self.product_id:
             return ()
-        if isinstance(message, L2Update) and self._ready and message.epoch == self._epoch:
-            return self._update(message)
+        if isinstance(message, L2Update) and self._ready:
+            origin: Any = message._origin  # `message.epoch`, without the call that a property is
+            if (0 if origin is None else origin.epoch) == self._epoch:
+                return self._update(message)
         if isinstance(message, Snapshot):
             return self._snapshot(message)
         if type(message) not in self.looks_at:

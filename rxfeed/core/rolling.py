@@ -104,7 +104,7 @@ class Rolling(ABC, Generic[R]):
         product = self._products.get(product_id)
         if product is None:
             product = self._products[product_id] = self._follow(match)
-        elif match.epoch == product.epoch and time >= product.now:  # nearly always
+        elif match.epoch == product.epoch and time >= product.now:  # as nearly always
             product.now = time
             if match.trade_id > product.known:
                 product.known = match.trade_id
