@@ -1,4 +1,10 @@
-"""`python -m benchmarks.sink`: documents a second through the sink, and in a bare `insert_many` loop beside it."""
+"""`python -m benchmarks.sink`: documents a second through the sink, and in what people write instead of it.
+
+`sink`: typed messages from a Feed's hub into `to_mongo`, batches of 1,000; `insert_many`: a bare loop over the same
+documents, made beforehand, with the write concern that the sink uses; `insert_one`: each message, parsed to a dict, in
+the callback, as cbpro does it. The server is a private mongod, the one member of a replica set, as MongoDB is run where
+it matters: there every acknowledged write is in the journal. Medians of alternating runs.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +12,29 @@ import argparse
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from itertools import islice
 from threading import Event
 from typing import Any, Literal
 
 import msgspec
 from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
-from reactivex.subject import Subject
 
 from benchmarks.frames import load
-from rxfeed import Message, raw_document, to_mongo, typed_document
+from benchmarks.report import Report, with_json
+from benchmarks.ways import giving
+from rxfeed import Feed, Message, raw_document, to_mongo, typed_document
 from rxfeed.messages import Origin, stamp
 from rxfeed.protocol import Decoder
 from rxfeed.sim.mongod import Mongod
 
 Kind = Literal["raw", "typed"]
+KINDS: tuple[Kind, ...] = ("raw", "typed")
 BATCH = 1000
+SET = "benchmark"
+_FOREVER = 600.0  # seconds: longer takes nothing here
 
 
 def messages_of(payloads: list[bytes]) -> list[Message]:
@@ -52,7 +63,7 @@ def _later(payload: bytes, years: int) -> bytes:
     return msgspec.json.encode(content)
 
 
-def bare(collection: Collection[Any], messages: list[Message], kind: Kind) -> float:
+def insert_many(collection: Collection[Any], messages: list[Message], kind: Kind) -> float:
     make: Callable[[Message], dict[str, Any]] = raw_document if kind == "raw" else typed_document
     batches = [list(map(make, messages[at : at + BATCH])) for at in range(0, len(messages), BATCH)]
     majority = collection.with_options(write_concern=WriteConcern("majority"))
@@ -62,45 +73,90 @@ def bare(collection: Collection[Any], messages: list[Message], kind: Kind) -> fl
     return time.perf_counter() - started
 
 
+def insert_one(collection: Collection[Any], frames: Iterable[bytes]) -> float:
+    started = time.perf_counter()
+    for frame in frames:
+        collection.insert_one(msgspec.json.decode(frame))
+    return time.perf_counter() - started
+
+
 def sink(collection: Collection[Any], messages: list[Message], kind: Kind) -> float:
-    source: Subject[Message] = Subject()
+    feed = Feed("BTC-USD", "ticker", url="ws://127.0.0.1:1")
     done = Event()
-    source.pipe(to_mongo(collection, documents=kind, batch_size=BATCH)).subscribe(
-        on_error=lambda error: print(error), on_completed=done.set
-    )
+    errors: list[Exception] = []
+
+    def failed(error: Exception) -> None:
+        errors.append(error)
+        done.set()
+
+    feed.pipe(to_mongo(collection, documents=kind, batch_size=BATCH)).subscribe(on_error=failed, on_completed=done.set)
+    give = giving(feed)
     started = time.perf_counter()
     for message in messages:
-        source.on_next(message)
-    source.on_completed()
-    done.wait()
+        give(message)
+    feed._outlets.end(None)
+    if not done.wait(_FOREVER) or errors:
+        raise SystemExit(f"the sink failed: {errors}")
     return time.perf_counter() - started
+
+
+def run(messages: list[Message], singles: int, runs: int, collection: Collection[Any]) -> Report:
+    """Documents a second, and the verdicts; *singles* messages, of the first, go one by one."""
+    report = Report("sink")
+    ways: dict[str, tuple[int, Callable[[], float]]] = {
+        "insert_one": (singles, lambda: insert_one(collection, [message.raw for message in islice(messages, singles)]))
+    }
+    for kind in KINDS:
+        ways[f"insert_many {kind}"] = len(messages), lambda kind=kind: insert_many(collection, messages, kind)
+        ways[f"sink {kind}"] = len(messages), lambda kind=kind: sink(collection, messages, kind)
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(runs):
+        for name, (count, way) in ways.items():
+            seconds[name].append(way())
+            if collection.count_documents({}) != count:
+                raise SystemExit(f"{name}: documents are missing")
+            collection.drop()
+    rates = {name: count / statistics.median(seconds[name]) for name, (count, _) in ways.items()}
+    report.rows += [
+        {"way": name, "documents": count, "a_second": round(rates[name])} for name, (count, _) in ways.items()
+    ]
+    raw, typed = (rates[f"sink {kind}"] / rates[f"insert_many {kind}"] for kind in KINDS)
+    report.at_least("sink, raw documents: speed by a bare insert_many loop's", raw, 0.8)
+    report.at_least("sink, typed documents: speed by a bare insert_many loop's", typed, 0.5)
+    for kind in KINDS:
+        report.at_least(f"sink, {kind} documents: by insert_one's", rates[f"sink {kind}"] / rates["insert_one"], 40)
+    return report
+
+
+def private(server: Mongod) -> str:
+    """The URL of *server*, once it is its replica set's primary."""
+    with MongoClient[Any](server.uri) as client:
+        members = [{"_id": 0, "host": f"127.0.0.1:{server.port}"}]
+        client.admin.command("replSetInitiate", {"_id": SET, "members": members})
+        while not client.admin.command("hello")["isWritablePrimary"]:
+            time.sleep(0.05)
+    return server.uri
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sink", description=__doc__)
     parser.add_argument("--messages", type=int, default=40_000, help="per run (default %(default)s)")
-    parser.add_argument("--runs", type=int, default=5, help="of each, alternating (default %(default)s)")
+    parser.add_argument("--singles", type=int, default=2000, help="for insert_one (default %(default)s)")
+    parser.add_argument("--runs", type=int, default=7, help="of each, alternating (default %(default)s)")
     parser.add_argument("--mongo", help="a server's URL (default: a private one)")
+    with_json(parser)
     arguments = parser.parse_args()
     origin, payloads = load(arguments.messages)
     messages = messages_of(payloads)
     print(f"{len(messages):,} messages of {origin}, batches of {BATCH}, medians of {arguments.runs} alternating runs")
     with ExitStack() as stack:
-        url = arguments.mongo or stack.enter_context(Mongod()).uri
+        url = arguments.mongo or private(stack.enter_context(Mongod(replica_set=SET)))
         database = stack.enter_context(MongoClient[Any](url))["rxfeed_benchmark"]
-        seconds: dict[tuple[str, Kind], list[float]] = {}
-        kinds: tuple[Kind, ...] = ("raw", "typed")
-        for _ in range(arguments.runs):
-            for kind in kinds:
-                for runner in (bare, sink):
-                    took = runner(database.messages, messages, kind)
-                    if database.messages.count_documents({}) != len(messages):
-                        raise SystemExit("documents are missing")
-                    database.drop_collection("messages")
-                    seconds.setdefault((runner.__name__, kind), []).append(took)
-    for kind in kinds:
-        rates = [len(messages) / statistics.median(seconds[name, kind]) for name in ("bare", "sink")]
-        print(f"{kind:>6}: insert_many {rates[0]:>8,.0f}/s, sink {rates[1]:>8,.0f}/s, ratio {rates[1] / rates[0]:.2f}")
+        report = run(messages, arguments.singles, arguments.runs, database.messages)
+    for row in report.rows:
+        print(f"{row['way']:>18} {row['a_second']:>9,} documents/s")
+    report.show()
+    report.save(arguments.json)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ Rules, from the channels' documentation:
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
-from typing import ClassVar
+from decimal import Decimal
+from typing import Any, ClassVar
 
 from rxfeed.core.book_levels import SortedMap
 from rxfeed.core.book_view import NOTHING, BookView, Sizes, count, product
@@ -28,7 +28,7 @@ class Level2Book:
     takes O(1) and shares its memory with the book.
     """
 
-    __slots__ = ("_asks", "_auction", "_bids", "_epoch", "_ready", "depth", "product_id")
+    __slots__ = ("_asks", "_auction", "_best_ask", "_best_bid", "_bids", "_epoch", "_ready", "depth", "product_id")
 
     looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Snapshot, L2Update, Auction, Heartbeat))
 
@@ -37,6 +37,8 @@ class Level2Book:
         self.depth = None if depth is None else count("depth", depth)
         self._bids: Sizes = NOTHING
         self._asks: Sizes = NOTHING
+        self._best_bid: Level | None = None
+        self._best_ask: Level | None = None
         self._auction = False
         self._ready = False
         self._epoch = 0
@@ -44,6 +46,10 @@ class Level2Book:
     def step(self, message: Message) -> tuple[BookView, ...]:
         if message.product_id != self.product_id:
             return ()
+        if isinstance(message, L2Update) and self._ready:
+            origin: Any = message._origin  # `message.epoch`, without the call that a property is
+            if (0 if origin is None else origin.epoch) == self._epoch:
+                return self._update(message)
         if isinstance(message, Snapshot):
             return self._snapshot(message)
         if type(message) not in self.looks_at:
@@ -54,8 +60,6 @@ class Level2Book:
             return ()
         if message.epoch != self._epoch:
             return self._lost(message)
-        if isinstance(message, L2Update):
-            return self._update(message)
         if isinstance(message, Auction):
             self._auction = collecting(message)
         return ()
@@ -70,6 +74,7 @@ class Level2Book:
         if snapshot.epoch != self._epoch:
             lost = self._lost(snapshot)
         self._bids, self._asks = _levels(snapshot.bids), _levels(snapshot.asks)
+        self._best_bid, self._best_ask = self._bids.last(), self._asks.first()
         self._ready, self._epoch = True, snapshot.epoch
         return (*lost, self._view(snapshot))
 
@@ -78,19 +83,29 @@ class Level2Book:
         for side, price, size in update.changes:
             if not _sound(price, size):
                 return self._lost(update)
-            levels = bids if side == "buy" else asks
-            levels = levels.put(price, size) if size else levels.drop(price)
             if side == "buy":
-                bids = levels
+                bids = bids.put(price, size) if size else bids.drop(price)
             else:
-                asks = levels
-        if bids is self._bids and asks is self._asks:
+                asks = asks.put(price, size) if size else asks.drop(price)
+        if len(update.changes) > 1 and not self._changed(update, bids, asks):
             return ()
-        self._bids, self._asks = bids, asks
+        if bids is not self._bids:
+            self._bids, self._best_bid = bids, bids.last()
+        elif asks is self._asks:
+            return ()
+        if asks is not self._asks:
+            self._asks, self._best_ask = asks, asks.first()
         return (self._view(update),)
 
+    def _changed(self, update: L2Update, bids: Sizes, asks: Sizes) -> bool:
+        """Whether any size is another now: one change may have taken another back."""
+        return any(
+            (bids.get(price) != self._bids.get(price)) if side == "buy" else (asks.get(price) != self._asks.get(price))
+            for side, price, _ in update.changes
+        )
+
     def _view(self, message: Message) -> BookView:
-        bid, ask = self._bids.last(), self._asks.first()
+        bid, ask = self._best_bid, self._best_ask
         return BookView(
             product_id=self.product_id,
             ready=True,
@@ -117,10 +132,8 @@ def collecting(auction: Auction) -> bool:
 
 
 def _sound(price: Decimal, size: Decimal) -> bool:
-    try:
-        return size >= ZERO and price.is_finite() and size.is_finite()
-    except InvalidOperation:  # a NaN cannot be compared
-        return False
+    # In this order, since a NaN cannot be compared.
+    return price.is_finite() and size.is_finite() and size >= ZERO
 
 
 def _levels(side: tuple[Level, ...]) -> Sizes:

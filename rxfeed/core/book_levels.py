@@ -2,7 +2,7 @@
 
 A B-tree of tuples. Setting a key makes a new map that shares all but one path of nodes with the old one, in O(log n),
 so that every version of a book can be handed out as it is, to any thread, without copying and without locks. Searching
-and copying inside a node is done in C (`bisect`, slices of tuples).
+and copying inside a node is done in C (`bisect`; a tuple copied into a list and back takes half of what slices do).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
+
+import msgspec
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -23,7 +25,7 @@ _FILL = 42  # keys in a node of a map that is made at once
 _Node = tuple[tuple[Any, ...], tuple[Any, ...]]
 
 
-class SortedMap(Generic[K, V]):
+class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
     """Keys in ascending order, each with its value; keys are equal by value (`Decimal("1.0")` is `Decimal(1)`).
 
     >>> book = SortedMap.of([(10, "a"), (11, "b")])
@@ -31,11 +33,8 @@ class SortedMap(Generic[K, V]):
     ([(10, 'a'), (11, 'c')], [(11, 'b')], [(10, 'a'), (11, 'b')])
     """
 
-    __slots__ = ("_height", "_root")
-
-    def __init__(self, root: _Node | None = None, height: int = 0) -> None:
-        self._root = root
-        self._height = height
+    _root: _Node | None = None
+    _height: int = 0
 
     @classmethod
     def of(cls, items: Iterable[tuple[K, V]]) -> SortedMap[K, V]:
@@ -140,23 +139,30 @@ def _put(node: _Node, height: int, key: Any, value: Any) -> tuple[_Node, ...]:
         child = values[at]
         parts = _put(child, height - 1, key, value)
         if len(parts) == 1:
-            if parts[0] is child:
-                return (node,)
-            return ((keys, values[:at] + parts + values[at + 1 :]),)
+            return (node,) if parts[0] is child else ((keys, _with(values, at, parts[0])),)
         values = values[:at] + parts + values[at + 1 :]
-        keys = (*keys[: at + 1], parts[1][0][0], *keys[at + 1 :])
+        keys = _with_more(keys, at + 1, parts[1][0][0])
     else:
         at = bisect_left(keys, key)
         if at < len(keys) and keys[at] == key:
-            if values[at] == value:
-                return (node,)
-            return ((keys, (*values[:at], value, *values[at + 1 :])),)
-        values = (*values[:at], value, *values[at:])
-        keys = (*keys[:at], key, *keys[at:])
+            return (node,) if values[at] == value else ((keys, _with(values, at, value)),)
+        keys, values = _with_more(keys, at, key), _with_more(values, at, value)
     if len(keys) <= _MOST:
         return ((keys, values),)
     half = len(keys) // 2
     return ((keys[:half], values[:half]), (keys[half:], values[half:]))
+
+
+def _with(values: tuple[Any, ...], at: int, value: Any) -> tuple[Any, ...]:
+    copy = list(values)
+    copy[at] = value
+    return tuple(copy)
+
+
+def _with_more(values: tuple[Any, ...], at: int, value: Any) -> tuple[Any, ...]:
+    copy = list(values)
+    copy.insert(at, value)
+    return tuple(copy)
 
 
 def _drop(node: _Node, height: int, key: Any) -> _Node | None:
@@ -170,7 +176,7 @@ def _drop(node: _Node, height: int, key: Any) -> _Node | None:
         if left is child:
             return node
         if left is not None:
-            return keys, (*values[:at], left, *values[at + 1 :])
+            return keys, _with(values, at, left)
     else:
         at = bisect_left(keys, key)
         if at == len(keys) or keys[at] != key:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from rxfeed.core.numbers import EXACT, ZERO, quotient
+from rxfeed.core.numbers import ZERO, quotient
 from rxfeed.core.tumbling import Gathering, Tumbling
 from rxfeed.messages import LastMatch, Match
 
@@ -39,16 +39,19 @@ class _Prices(Gathering[Candle]):
     __slots__ = ("_closes", "close", "count", "first", "high", "last", "low", "notional", "open", "volume")
 
     def __init__(self, closes: dict[str, Decimal]) -> None:
+        super().__init__()
         self._closes = closes
         self.count = 0
         self.volume = self.notional = ZERO
 
-    def add(self, match: Match) -> None:
-        price = match.price
-        if not self.count:
-            self.open = self.high = self.low = self.close = price
-            self.first = self.last = (match.time, match.trade_id)
-        else:
+    def _add(self, trades: list[Match]) -> None:
+        if not self.count and trades:
+            first = trades[0]
+            self.open = self.high = self.low = self.close = first.price
+            self.first = self.last = (first.time, first.trade_id)
+        volume, notional = self.volume, self.notional
+        for match in trades:
+            price, size = match.price, match.size
             if price > self.high:
                 self.high = price
             elif price < self.low:
@@ -58,9 +61,10 @@ class _Prices(Gathering[Candle]):
                 self.close, self.last = price, place
             elif place < self.first:
                 self.open, self.first = price, place
-        self.volume = EXACT.add(self.volume, match.size)
-        self.notional = EXACT.fma(price, match.size, self.notional)
-        self.count += 1
+            volume += size
+            notional += price * size
+        self.volume, self.notional = volume, notional
+        self.count += len(trades)
 
     def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> Candle:
         before = self._closes.get(product_id)

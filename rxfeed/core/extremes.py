@@ -38,29 +38,21 @@ class Extremes(Generic[T]):
     def __len__(self) -> int:
         return len(self._highs) + len(self._lows)
 
-    @property
-    def high(self) -> Price[T]:
-        return self._highs[0]
-
-    @property
-    def low(self) -> Price[T]:
-        return self._lows[0]
-
-    def add(self, price: Decimal, until: datetime, tag: T) -> None:
+    def turn(self, price: Decimal, until: datetime, tag: T, now: datetime) -> tuple[Price[T], Price[T]]:
+        """Forget the prices that count no longer than *now*, take one more, and give the lowest and the highest."""
         entry = Price(price, until, tag)
         highs, lows = self._highs, self._lows
-        while highs and highs[-1].price < price:
-            highs.pop()
-        highs.append(entry)
+        while lows and lows[0].until <= now:
+            lows.popleft()
         while lows and lows[-1].price > price:
             lows.pop()
         lows.append(entry)
-
-    def drop_until(self, time: datetime) -> None:
-        """Forget the prices that count no longer than *time*."""
-        for prices in (self._highs, self._lows):
-            while prices and prices[0].until <= time:
-                prices.popleft()
+        while highs and highs[0].until <= now:
+            highs.popleft()
+        while highs and highs[-1].price < price:
+            highs.pop()
+        highs.append(entry)
+        return lows[0], highs[0]
 
     def clear(self) -> None:
         self._highs.clear()

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import msgspec
 
-from rxfeed.core.numbers import EXACT, ZERO, quotient
+from rxfeed.core.numbers import ZERO, exactly, quotient
 from rxfeed.core.rolling import LastTrades, Rolling, Trade
 from rxfeed.messages import LastMatch, Match, Message
 
@@ -32,7 +32,7 @@ class TradeImbalance(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Balance:
-    """Signed sums."""
+    """Signed sums, of operators: whoever adds sees that they are exact."""
 
     __slots__ = ("count", "notional", "traded", "volume")
 
@@ -41,17 +41,18 @@ class _Balance:
         self.volume = self.notional = self.traded = ZERO
 
     def add(self, bought: bool, size: Decimal, notional: Decimal) -> None:
-        self.traded = EXACT.add(self.traded, size)
+        self.traded += size
         self._move(bought, size, notional)
 
     def take_back(self, bought: bool, size: Decimal, notional: Decimal) -> None:
-        self.traded = EXACT.subtract(self.traded, size)
+        self.traded -= size
         self._move(not bought, size, notional)
 
     def _move(self, up: bool, size: Decimal, notional: Decimal) -> None:
-        change = EXACT.add if up else EXACT.subtract
-        self.volume, self.notional = change(self.volume, size), change(self.notional, notional)
-        self.count += 1 if up else -1
+        if up:
+            self.volume, self.notional, self.count = self.volume + size, self.notional + notional, self.count + 1
+        else:
+            self.volume, self.notional, self.count = self.volume - size, self.notional - notional, self.count - 1
 
     def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> TradeImbalance:
         ratio = quotient(self.volume, self.traded)
@@ -79,14 +80,14 @@ class _LastBalance(LastTrades[TradeImbalance]):
         super().__init__(first)
         self.sums = _Balance()
 
-    def add(self, trade: Trade, price: Decimal) -> None:
-        self.sums.add(trade.bought, trade.size, trade.notional)
-
-    def drop(self, trade: Trade) -> None:
-        self.sums.take_back(trade.bought, trade.size, trade.notional)
-
-    def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> TradeImbalance:
-        return self.sums.result(product_id, start, end, complete)
+    def add(self, trade: Trade, price: Decimal, start: datetime) -> TradeImbalance:
+        sums, trades = self.sums, self.trades
+        sums.add(trade.bought, trade.size, trade.notional)
+        while trades and trades[0].time <= start:
+            gone = trades.popleft()
+            sums.take_back(gone.bought, gone.size, gone.notional)
+        trades.append(trade)
+        return sums.result(self.product_id, start, trade.time, self.since <= start)
 
 
 class _Running(_Balance):
@@ -115,16 +116,17 @@ class RunningImbalance:
         self._products: dict[str, _Running] = {}
 
     def step(self, message: Message) -> tuple[TradeImbalance, ...]:
-        if type(message) is not Match:
-            return ()
+        return self._trade(message) if type(message) is Match else ()
+
+    @exactly
+    def _trade(self, message: Match) -> tuple[TradeImbalance, ...]:
         product = self._products.get(message.product_id)
         if product is None:
             product = self._products[message.product_id] = _Running(message)
         if product.epoch != message.epoch:
             product.epoch, product.whole = message.epoch, False
         product.start, product.newest = min(product.start, message.time), max(product.newest, message.time)
-        notional = EXACT.multiply(message.price, message.size)
-        product.add(message.side == "sell", message.size, notional)
+        product.add(message.side == "sell", message.size, message.price * message.size)
         return (product.result(message.product_id, product.start, product.newest, product.whole),)
 
     def finish(self) -> tuple[TradeImbalance, ...]:

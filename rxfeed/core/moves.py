@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from rxfeed.core.extremes import Extremes
+from rxfeed.core.extremes import Extremes, Price
 from rxfeed.core.numbers import EXACT, ROUNDED, positive
 from rxfeed.core.quotes import Breaks, Priced, price_of
 from rxfeed.core.watched import earlier, positive_span
@@ -85,9 +85,7 @@ class PriceMoves:
         product.newest = newest = _Seen(price, time, now)
         if before is None:
             return ()
-        product.prices.add(before.price, time, before)
-        product.prices.drop_until(earlier(time, self._within))
-        move = self._move(product, newest)
+        move = self._move(product.prices.turn(before.price, time, before, earlier(time, self._within)), newest)
         if move is None:
             return ()
         product.prices.clear()
@@ -97,9 +95,9 @@ class PriceMoves:
         self._products = {}
         return ()
 
-    def _move(self, product: _Product, newest: _Seen) -> _Seen | None:
+    def _move(self, extremes: tuple[Price[_Seen], Price[_Seen]], newest: _Seen) -> _Seen | None:
         """Where the move began; the low where there are two."""
-        for extreme in (product.prices.low, product.prices.high):
+        for extreme in extremes:
             change = EXACT.subtract(newest.price, extreme.price).copy_abs()
             if EXACT.multiply(change, _HUNDRED) >= EXACT.multiply(self._percent, extreme.price):
                 return extreme.tag

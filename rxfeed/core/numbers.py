@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
+from collections.abc import Callable
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, getcontext, setcontext
+from functools import wraps
+from typing import TypeVar
 
 from rxfeed.errors import ConfigError
 
@@ -10,6 +13,29 @@ from rxfeed.errors import ConfigError
 EXACT = Context(prec=100, traps=[InvalidOperation, Overflow, Inexact])
 ROUNDED = Context(prec=28)
 ZERO = Decimal(0)
+
+A = TypeVar("A")
+B = TypeVar("B")
+S = TypeVar("S")
+
+
+def exactly(method: Callable[[S, A], B]) -> Callable[[S, A], B]:
+    """*method* with `EXACT` as the thread's decimal context, so that its `+` and `*` are exact.
+
+    `EXACT.add` costs three times what `+` does: where there are more than two of them, exchanging the context is worth
+    it. *method* must call nobody's code but ours.
+    """
+
+    @wraps(method)
+    def run(self: S, argument: A) -> B:
+        theirs = getcontext()
+        setcontext(EXACT)
+        try:
+            return method(self, argument)
+        finally:
+            setcontext(theirs)
+
+    return run
 
 
 def decimal(name: str, value: Decimal | str | int) -> Decimal:

@@ -10,6 +10,8 @@ from rxfeed.core.numbers import EXACT
 from rxfeed.messages import LastMatch, Level, Match, Message, Ticker
 
 _HALF = Decimal("0.5")
+PRICED = (Ticker, Match, LastMatch)
+"""The messages that have a price."""
 
 
 class QuotedBook(Protocol):
@@ -33,7 +35,7 @@ Priced = Message | QuotedBook
 
 def price_of(item: Priced) -> Decimal | None:
     """The price of a ticker or a trade, the mid of a book; `None` where there is none."""
-    if isinstance(item, Match | LastMatch | Ticker):
+    if isinstance(item, PRICED):
         return item.price
     quote = quote_of(item)
     return None if quote is None else EXACT.multiply(EXACT.add(*quote), _HALF)

@@ -11,8 +11,8 @@ from typing import ClassVar, Generic, TypeVar
 import msgspec
 
 from rxfeed.core.extremes import Extremes
-from rxfeed.core.numbers import EXACT, ZERO, quotient
-from rxfeed.core.watched import Late, Watched, earlier, positive_span
+from rxfeed.core.numbers import ZERO, exactly, quotient
+from rxfeed.core.watched import FIRST, Late, Watched, earlier, positive_span
 from rxfeed.messages import LastMatch, Match, Message
 
 R = TypeVar("R")
@@ -47,23 +47,19 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
 
 
 class LastTrades(Watched, ABC, Generic[R]):
-    """One product's trades of the last seconds, and what they come to."""
+    """One product's trades of the last seconds, and what they come to. Operators are exact in `add`."""
 
-    __slots__ = ("newest", "trades")
+    __slots__ = ("newest", "product_id", "trades")
 
     def __init__(self, first: Match | LastMatch) -> None:
         super().__init__(first)
-        self.newest: datetime | None = None
+        self.product_id = first.product_id
+        self.newest = FIRST
         self.trades: deque[Trade] = deque()
 
     @abstractmethod
-    def add(self, trade: Trade, price: Decimal) -> None: ...
-
-    @abstractmethod
-    def drop(self, trade: Trade) -> None: ...
-
-    @abstractmethod
-    def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> R: ...
+    def add(self, trade: Trade, price: Decimal, start: datetime) -> R:
+        """Let the trades go that are not after *start*, and take *trade*; what they come to then."""
 
 
 class Rolling(ABC, Generic[R]):
@@ -102,24 +98,24 @@ class Rolling(ABC, Generic[R]):
         self._products = {}
         return ()
 
+    @exactly
     def _trade(self, match: Match) -> tuple[R | Late, ...]:
         product_id, time = match.product_id, match.time
         product = self._products.get(product_id)
         if product is None:
             product = self._products[product_id] = self._follow(match)
+        elif match.epoch == product.epoch and time >= product.now:  # as nearly always
+            product.now = time
+            if match.trade_id > product.known:
+                product.known = match.trade_id
         else:
             product.trade(match)
         start = earlier(time, self._width)
-        if product.newest is not None and time < product.newest:
+        if time < product.newest:
             return (Late(product_id, start, time, match),)
         product.newest = time
-        trades = product.trades
-        while trades and trades[0].time <= start:
-            product.drop(trades.popleft())
-        trade = Trade(time, match.side == "sell", match.size, EXACT.multiply(match.price, match.size))
-        trades.append(trade)
-        product.add(trade, match.price)
-        return (product.result(product_id, start, time, product.since <= start),)
+        price, size = match.price, match.size
+        return (product.add(Trade(time, match.side == "sell", size, price * size), price, start),)
 
 
 class SlidingVolume(Rolling[RollingVolume]):
@@ -143,26 +139,25 @@ class _Volume(LastTrades[RollingVolume]):
         self.volume = self.notional = ZERO
         self.prices: Extremes[None] = Extremes()
 
-    def add(self, trade: Trade, price: Decimal) -> None:
-        self.volume = EXACT.add(self.volume, trade.size)
-        self.notional = EXACT.add(self.notional, trade.notional)
-        self.prices.add(price, trade.time, None)
-
-    def drop(self, trade: Trade) -> None:
-        self.volume = EXACT.subtract(self.volume, trade.size)
-        self.notional = EXACT.subtract(self.notional, trade.notional)
-
-    def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> RollingVolume:
-        self.prices.drop_until(start)
+    def add(self, trade: Trade, price: Decimal, start: datetime) -> RollingVolume:
+        trades = self.trades
+        volume, notional, end = self.volume + trade.size, self.notional + trade.notional, trade.time
+        while trades and trades[0].time <= start:
+            gone = trades.popleft()
+            volume -= gone.size
+            notional -= gone.notional
+        trades.append(trade)
+        self.volume, self.notional = volume, notional
+        low, high = self.prices.turn(price, end, None, start)
         return RollingVolume(
-            product_id=product_id,
-            start=start,
-            end=end,
-            volume=self.volume,
-            notional=self.notional,
-            vwap=quotient(self.notional, self.volume),
-            count=len(self.trades),
-            high=self.prices.high.price,
-            low=self.prices.low.price,
-            complete=complete,
+            self.product_id,
+            start,
+            end,
+            volume,
+            notional,
+            vwap=quotient(notional, volume),
+            count=len(trades),
+            high=high.price,
+            low=low.price,
+            complete=self.since <= start,
         )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
+from rxfeed.core.numbers import exactly
 from rxfeed.core.watched import (
     EPOCH,
     MICROSECOND,
@@ -22,17 +22,31 @@ from rxfeed.messages import Heartbeat, LastMatch, Match, Message
 R = TypeVar("R")
 
 _MOST_EMPTY = 10_000
+_AT_ONCE = 16
 
 
 class Gathering(ABC, Generic[R]):
-    """What has been gathered of one window; `add` is called with each of its trades, in the order of arrival."""
+    """What has been gathered of one window, but for the trades that are *waiting* to be, in the order of arrival.
 
-    __slots__ = ("whole",)
+    A number of them are gathered at once: then the exact sums cost half as much.
+    """
+
+    __slots__ = ("waiting", "whole")
 
     whole: bool
 
+    def __init__(self) -> None:
+        self.waiting: list[Match] = []
+
+    @exactly
+    def gather(self, waiting: list[Match]) -> None:
+        """Add what is waiting."""
+        self._add(waiting)
+        waiting.clear()
+
     @abstractmethod
-    def add(self, match: Match, /) -> None: ...
+    def _add(self, trades: list[Match], /) -> None:
+        """Add *trades*; operators are exact here."""
 
     @abstractmethod
     def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> R: ...
@@ -44,14 +58,14 @@ class _Product(Watched, Generic[R]):
     [*start*, *end*) is where the next trade most likely falls: the window of the last one, up to *due*.
     """
 
-    __slots__ = ("add", "closed", "due", "end", "first", "start", "starts", "windows")
+    __slots__ = ("closed", "due", "end", "first", "start", "starts", "window", "windows")
 
     def __init__(self, first: Match | LastMatch | Heartbeat, closed: datetime, due: datetime) -> None:
         super().__init__(first)
         self.closed, self.due = closed, due
         self.first: datetime | None = None  # the start of the first window that can be output without a trade
         self.start = self.end = EPOCH  # nothing falls there
-        self.add: Callable[[Match], None]
+        self.window: Gathering[R]
         self.windows: dict[datetime, Gathering[R]] = {}
         self.starts: list[datetime] = []  # theirs, as a heap
 
@@ -90,11 +104,16 @@ class Tumbling(ABC, Generic[R]):
     def step(self, message: Message) -> tuple[R | Late, ...]:
         if type(message) is Match:
             product = self._products.get(message.product_id)
+            origin: Any = message._origin  # `message.epoch`, without the call that a property is: a tenth of the step
+            epoch = 0 if origin is None else origin.epoch
             # Nearly every trade falls into the window of the one before it.
-            if product is not None and product.start <= message.time < product.end and message.epoch == product.epoch:
+            if product is not None and product.start <= message.time < product.end and epoch == product.epoch:
                 if message.trade_id > product.known:
                     product.known = message.trade_id
-                product.add(message)
+                waiting = product.window.waiting
+                waiting.append(message)
+                if len(waiting) == _AT_ONCE:
+                    product.window.gather(waiting)
                 return ()
             return self._trade(product, message)
         if type(message) is Heartbeat:
@@ -132,8 +151,10 @@ class Tumbling(ABC, Generic[R]):
             window = product.windows[start] = self._open(product_id)
             window.whole = product.since < start
             heappush(product.starts, start)
-        product.start, product.end, product.add = start, min(self._end(start), product.due), window.add
-        window.add(match)
+        product.start, product.end, product.window = start, min(self._end(start), product.due), window
+        window.waiting.append(match)
+        if len(window.waiting) >= _AT_ONCE:
+            window.gather(window.waiting)
         return closed
 
     def _heartbeat(self, heartbeat: Heartbeat) -> tuple[R, ...]:
@@ -176,6 +197,7 @@ class Tumbling(ABC, Generic[R]):
             window = product.windows.pop(start)
             results += self._empties(product_id, product, at, start)
             at = self._end(start)
+            window.gather(window.waiting)
             results.append(window.result(product_id, start, at, window.whole))
         results += self._empties(product_id, product, at, closed)
         return results

@@ -12,7 +12,8 @@ from rxfeed.messages import Heartbeat, LastMatch, Match
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-_FIRST = (datetime.min.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+FIRST = datetime.min.replace(tzinfo=UTC)
+_FIRST = (FIRST - EPOCH) // MICROSECOND
 _LAST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 
 

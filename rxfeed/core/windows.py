@@ -36,17 +36,22 @@ class _Sums(Gathering[VolumeWindow]):
     __slots__ = ("bought", "count", "notional", "sold")
 
     def __init__(self) -> None:
+        super().__init__()
         self.bought = self.sold = self.notional = ZERO
         self.count = 0
 
-    def add(self, match: Match) -> None:
-        # match.side is the maker's: a maker who sells meets a taker who buys.
-        if match.side == "sell":
-            self.bought = EXACT.add(self.bought, match.size)
-        else:
-            self.sold = EXACT.add(self.sold, match.size)
-        self.notional = EXACT.fma(match.price, match.size, self.notional)
-        self.count += 1
+    def _add(self, trades: list[Match]) -> None:
+        bought, sold, notional = self.bought, self.sold, self.notional
+        for match in trades:
+            size = match.size
+            # match.side is the maker's: a maker who sells meets a taker who buys.
+            if match.side == "sell":
+                bought += size
+            else:
+                sold += size
+            notional += match.price * size
+        self.bought, self.sold, self.notional = bought, sold, notional
+        self.count += len(trades)
 
     def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> VolumeWindow:
         volume = EXACT.add(self.bought, self.sold)

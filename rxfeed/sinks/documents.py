@@ -15,6 +15,8 @@ from bson import Decimal128
 from rxfeed.messages import Message, Unknown
 from rxfeed.sinks.ids import microseconds
 
+_decode = msgspec.json.Decoder().decode
+
 
 def typed_document(message: Message) -> dict[str, Any]:
     """The message's fields: numbers as Decimal128, times as dates, with `received` and `epoch`; `None`s are left out.
@@ -42,7 +44,7 @@ def typed_document(message: Message) -> dict[str, Any]:
 
 def raw_document(message: Message) -> dict[str, Any]:
     """The frame exactly as the exchange sent it, text as text; an array of level3 stands under `level3`."""
-    content = message.content
+    content = _decode(message.raw)
     return content if isinstance(content, dict) else {"type": message.type, "level3": content}
 
 

@@ -75,6 +75,8 @@ def test_changes_are_absolute_and_prices_equal_by_value() -> None:
 
 def test_what_changes_nothing_is_not_emitted() -> None:
     assert len(views(BOOK, update(("buy", 1, 0)), update(("buy", 10100, "2.0")), update(), heartbeat(1))) == 1
+    assert len(views(BOOK, update(("buy", 1, 1), ("buy", 1, 0)))) == 1
+    assert len(views(BOOK, update(("sell", 10103, 0), ("sell", "10103.0", 1)))) == 1
 
 
 def test_views_never_change() -> None:

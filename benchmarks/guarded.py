@@ -1,0 +1,150 @@
+"""What the guard measures: each task is prepared for so many messages in all, and then handles them bit by bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import cache
+from itertools import islice
+from typing import Any
+
+from bson.codec_options import DEFAULT_CODEC_OPTIONS
+from websocket import ABNF
+
+from benchmarks import streams
+from benchmarks.ways import LEVEL, giving
+from rxfeed import Feed, candles, order_book, price_crossing, rolling_volume, window_volume
+from rxfeed.core import Continuity
+from rxfeed.feed.delivery import Delivery
+from rxfeed.messages import Message
+from rxfeed.protocol import Decoder
+from rxfeed.sinks.documents import raw_document, typed_document
+from rxfeed.sinks.encoding import Encoder
+from rxfeed.sinks.ids import message_id
+from rxfeed.transport.reader import BufferedWebSocket
+
+Handle = Callable[[int], None]
+Task = Callable[[int], Handle]
+
+PRODUCT = streams.name(0)
+_AT_ONCE = 50  # frames that one read of the socket brings
+
+
+@cache
+def _messages(stream: Callable[..., list[Message]], count: int) -> list[Message]:
+    return stream(1, count)
+
+
+@cache
+def _mixed(count: int) -> list[Message]:
+    """Trades, tickers and a book's updates in turns."""
+    third = count // 3 + 1
+    kinds = (streams.trades(1, third), streams.tickers(1, third), streams.books(1, third + 1)[1:])
+    return [message for trio in zip(*kinds, strict=True) for message in trio][:count]
+
+
+def _each(handle: Callable[[Any], object], items: list[Any]) -> Handle:
+    rest = iter(items)
+
+    def some(count: int) -> None:
+        for item in islice(rest, count):
+            handle(item)
+
+    return some
+
+
+def yardstick(count: int) -> Handle:
+    """What Python itself costs here: a look-up, a comparison, a sum, a call. Others are measured by it."""
+    sums: dict[str, Decimal] = {}
+
+    def add(message: Any) -> None:
+        before = sums.get(message.product_id)
+        if before is None or message.trade_id:
+            sums[message.product_id] = message.size if before is None else before * 0 + message.size
+
+    return _each(add, [message for message in _messages(streams.trades, 2 * count) if hasattr(message, "size")][:count])
+
+
+def decode(count: int) -> Handle:
+    return _each(Decoder().decode, [message.raw for message in _mixed(count)])
+
+
+class _Socket:
+    """Has said everything already."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = iter(pieces)
+
+    def recv(self, size: int) -> bytes:
+        return next(self._pieces)
+
+
+def cut(count: int) -> Handle:
+    """Frames out of what the socket reads."""
+    frames = [ABNF(1, 0, 0, 0, ABNF.OPCODE_TEXT, 0, message.raw).format() for message in _mixed(count)]
+    reader: Any = BufferedWebSocket(1 << 20, 1.0)
+    reader.sock = _Socket([b"".join(frames[at : at + _AT_ONCE]) for at in range(0, len(frames), _AT_ONCE)])
+
+    def some(count: int) -> None:
+        for _ in range(count // _AT_ONCE):
+            reader.fill()
+            if len(reader.take()) != _AT_ONCE:
+                raise SystemExit("the reader cut other frames than were sent")
+
+    return some
+
+
+def _feed() -> Feed:
+    return Feed(PRODUCT, "ticker", url="ws://127.0.0.1:1")
+
+
+def deliver(count: int) -> Handle:
+    """From a frame to a subscriber of everything, as a session does it."""
+    feed = _feed()
+    feed.subscribe(lambda message: None)
+    frame = Delivery(feed._outlets, Continuity(), drop_duplicates=False).frame
+    return _each(lambda raw: frame(raw, 1), [message.raw for message in _mixed(count)])
+
+
+def _operator(operator: Callable[[], Any], stream: Callable[..., list[Message]]) -> Task:
+    """An operator on a Feed whose hub is given messages."""
+
+    def task(count: int) -> Handle:
+        feed = _feed()
+        feed.pipe(operator()).subscribe(lambda output: None)
+        return _each(giving(feed), _messages(stream, count))
+
+    return task
+
+
+def _documents(make: Callable[[Any], Any]) -> Task:
+    """The sink's documents, in batches, but for the server."""
+
+    def task(count: int) -> Handle:
+        encoder = Encoder(make, message_id, DEFAULT_CODEC_OPTIONS, 8_000_000)
+        rest = iter(_mixed(count))
+
+        def died(letter: Any) -> None:
+            raise SystemExit(f"no document: {letter}")
+
+        def some(count: int) -> None:
+            for _ in encoder.encode(list(islice(rest, count)), died):
+                pass
+
+        return some
+
+    return task
+
+
+TASKS: dict[str, Task] = {
+    "decode": decode,
+    "cut": cut,
+    "deliver": deliver,
+    "window_volume": _operator(lambda: window_volume(60), streams.trades),
+    "candles": _operator(lambda: candles(60), streams.trades),
+    "rolling_volume": _operator(lambda: rolling_volume(60), streams.trades),
+    "price_crossing": _operator(lambda: price_crossing(PRODUCT, LEVEL), streams.tickers),
+    "order_book": _operator(lambda: order_book(PRODUCT), streams.books),
+    "raw documents": _documents(raw_document),
+    "typed documents": _documents(typed_document),
+}

@@ -1,0 +1,138 @@
+"""The pipelines as plain loops, written by hand: what somebody writes who wants this one thing, and no library for it.
+
+They have the guarantees of the operators (exact sums, epochs, heartbeats, late trades) and the same outputs, to the
+last. What a message nearly always needs is written out in the loop; the rest is in `benchmarks.states`. Whoever calls a
+loop has set `EXACT` as the thread's decimal context. `benchmarks.naive` has the loops without the guarantees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from benchmarks.states import PRICED, Book, Candled, Crossing, Rolling, Traded, Windowed
+from rxfeed import Late
+from rxfeed.messages import Heartbeat, LastMatch, Match
+
+MINUTE = timedelta(seconds=60)
+Out = Callable[[Any], object]
+S = TypeVar("S", bound=Windowed)
+
+
+def window_volume(messages: Iterable[Any], out: Out, late: Out) -> None:
+    products: dict[str, Traded] = {}
+    for message in messages:
+        if type(message) is Match:
+            product = products.get(message.product_id)
+            # Nearly every trade falls into the window of the one before it.
+            if product and product.start <= message.time < product.until and message.epoch == product.epoch:
+                if message.trade_id > product.known:
+                    product.known = message.trade_id
+                if message.side == "sell":
+                    product.bought += message.size
+                else:
+                    product.sold += message.size
+                product.notional += message.price * message.size
+                product.count += 1
+                continue
+        _rarely(products, Traded, message, out, late)
+    _finish(products, out)
+
+
+def candles(messages: Iterable[Any], out: Out, late: Out) -> None:
+    products: dict[str, Candled] = {}
+    for message in messages:
+        if type(message) is Match:
+            product = products.get(message.product_id)
+            if product and product.start <= message.time < product.until and message.epoch == product.epoch:
+                if message.trade_id > product.known:
+                    product.known = message.trade_id
+                price = message.price
+                if price > product.high:
+                    product.high = price
+                elif price < product.low:
+                    product.low = price
+                place = (message.time, message.trade_id)
+                if place >= product.last:
+                    product.close, product.last = price, place
+                elif place < product.first:
+                    product.open, product.first = price, place
+                product.volume += message.size
+                product.notional += price * message.size
+                product.count += 1
+                continue
+        _rarely(products, Candled, message, out, late)
+    _finish(products, out)
+
+
+def _rarely(products: dict[str, S], state: Callable[..., S], message: Any, out: Out, late: Out) -> None:
+    if not isinstance(message, Match | LastMatch | Heartbeat):
+        return
+    product = products.get(message.product_id)
+    if product is None:
+        product = products[message.product_id] = state(message, MINUTE)
+    for output in product.take(message):
+        (late if type(output) is Late else out)(output)
+
+
+def _finish(products: dict[str, S], out: Out) -> None:
+    for product in products.values():
+        for output in product.finish():
+            out(output)
+
+
+def rolling_volume(messages: Iterable[Any], out: Out, late: Out) -> None:
+    products: dict[str, Rolling] = {}
+    for message in messages:
+        if type(message) is Match:
+            product = products.get(message.product_id)
+            if product and message.time >= product.newest and message.epoch == product.epoch:
+                if message.trade_id > product.known:
+                    product.known = message.trade_id
+                product.now = message.time
+                out(product.add(message))
+                continue
+        elif type(message) is not LastMatch:
+            continue
+        product = products.get(message.product_id)
+        if product is None:
+            product = products[message.product_id] = Rolling(message, MINUTE)
+        for output in product.take(message):
+            (late if type(output) is Late else out)(output)
+
+
+def crossing(product_id: str, level: Decimal, messages: Iterable[Any], out: Out) -> None:
+    """Of one product; the side that the price is on is a local."""
+    state = Crossing(product_id, level)
+    above, epoch = False, None
+    for message in messages:
+        if message.product_id != product_id or type(message) not in PRICED:
+            continue
+        # A price that stays where it was crosses nothing.
+        if message.epoch == epoch and (message.price > level if above else message.price < level):
+            state.before = message.price
+            continue
+        for output in state.take(message):
+            out(output)
+        above, epoch = state.side > 0, state.epoch if state.side and not state.gap else None
+
+
+def crossings(levels: dict[str, Decimal], messages: Iterable[Any], out: Out) -> None:
+    """Of many products."""
+    states = {product_id: Crossing(product_id, level) for product_id, level in levels.items()}
+    for message in messages:
+        if type(message) in PRICED and (state := states.get(message.product_id)):
+            for output in state.take(message):
+                out(output)
+
+
+def book(product_ids: Iterable[str], messages: Iterable[Any], out: Out, *, kept: bool) -> None:
+    """Of one product or many; *kept*: what comes out may be kept, as the views of `order_book` may."""
+    books = {product_id: Book(product_id, kept=kept) for product_id in product_ids}
+    for message in messages:
+        state = books.get(message.product_id)
+        if state is not None:
+            for output in state.take(message):
+                out(output)

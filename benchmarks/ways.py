@@ -1,0 +1,237 @@
+"""Each pipeline in all the ways that are compared, and how long one of them takes."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from itertools import chain
+from typing import Any
+
+from reactivex import Observable
+from reactivex.subject import Subject
+
+from benchmarks import naive, plain, stock, streams
+from benchmarks.plain import Out
+from benchmarks.states import EXACT, Top
+from rxfeed import BookView, Feed, Late, Message, candles, order_book, price_crossing, rolling_volume, window_volume
+
+Run = Callable[[Iterable[Message]], None]
+Way = Callable[[Out, Out], Run]
+"""Composes a pipeline whose results go to the first and whose late trades go to the second; what feeds it messages."""
+
+LEVEL = Decimal(10_500)
+
+
+def giving(feed: Feed) -> Callable[[Message], None]:
+    """What gives a message to the feed's subscribers, as its `Delivery` does with one that is decoded and stamped."""
+    hub = feed._outlets.hub
+
+    def give(message: Message) -> None:
+        key = (type(message), message.product_id)
+        observers = hub.routes.get(key)
+        if observers is None:
+            observers = hub.route(*key)
+        for observer in observers:
+            try:
+                observer.on_next(message)
+            except Exception as error:
+                hub.cut(observer, error)
+
+    return give
+
+
+def through_hub(*operators: Callable[[], Any]) -> Way:
+    """The operators on a Feed."""
+
+    def way(out: Out, late: Out) -> Run:
+        feed = Feed("P0-USD", "ticker", url="ws://127.0.0.1:1")
+        for made in [operator() for operator in operators]:
+            feed.pipe(made).subscribe(out, _raise)
+            if hasattr(made, "late"):
+                made.late.subscribe(late)
+        return _feeding(giving(feed), lambda: feed._outlets.end(None))
+
+    return way
+
+
+def from_subject(*operators: Callable[[], Any]) -> Way:
+    """The operators on a plain Subject."""
+
+    def way(out: Out, late: Out) -> Run:
+        source: Subject[Message] = Subject()
+        for made in [operator() for operator in operators]:
+            source.pipe(made).subscribe(out, _raise)
+            if hasattr(made, "late"):
+                made.late.subscribe(late)
+        return _feeding(source.on_next, source.on_completed)
+
+    return way
+
+
+def of_stock(operator: Callable[[Observable[Message]], Observable[tuple[Any, ...]]]) -> Way:
+    """reactivex's own operators on a plain Subject."""
+
+    def way(out: Out, late: Out) -> Run:
+        source: Subject[Message] = Subject()
+
+        def each(outputs: tuple[Any, ...]) -> None:
+            for output in outputs:
+                (late if type(output) is Late else out)(output)
+
+        source.pipe(operator).subscribe(each, _raise)
+        feeding = _feeding(source.on_next, source.on_completed)
+        return lambda messages: _exact(feeding, messages)
+
+    return way
+
+
+def in_loop(loop: Callable[[Iterable[Message], Out, Out], None]) -> Way:
+    return lambda out, late: lambda messages: _exact(lambda items: loop(items, out, late), messages)
+
+
+def _exact(run: Run, messages: Iterable[Message]) -> None:
+    with localcontext(EXACT):
+        run(messages)
+
+
+def _feeding(emit: Callable[[Message], None], end: Callable[[], None]) -> Run:
+    def run(messages: Iterable[Message]) -> None:
+        for message in messages:
+            emit(message)
+        end()
+
+    return run
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+class _Mark(Iterator[Any]):
+    """Yields nothing, and notes when it was asked."""
+
+    def __init__(self, times: list[float]) -> None:
+        self._times = times
+
+    def __next__(self) -> Any:
+        self._times.append(time.process_time())
+        raise StopIteration
+
+
+def nanoseconds(way: Way, messages: list[Message], known: int) -> float:
+    """What a message costs of the process's CPU time, once the first *known* messages are through."""
+    nowhere = deque[Any](maxlen=1).append
+    run = way(nowhere, nowhere)
+    marks: list[float] = []
+    gc.collect()
+    run(chain.from_iterable([messages[:known], _Mark(marks), messages[known:], _Mark(marks)]))
+    return (marks[1] - marks[0]) / (len(messages) - known) * 1e9
+
+
+def outputs(way: Way, messages: list[Message]) -> tuple[list[Any], list[Any]]:
+    """All that comes of *messages*, a book by what it shows at that moment; and the late trades."""
+    results: list[Any] = []
+    late: list[Any] = []
+    way(lambda output: results.append(shown(output, len(results) % 500 == 0)), late.append)(messages)
+    return results, late
+
+
+def shown(output: Any, whole: bool) -> Any:
+    """*output*, or what a book shows: its best prices, and where it is *whole* all others."""
+    if not isinstance(output, BookView | Top):
+        return output
+    top = (output.product_id, output.ready, output.time, output.crossed, output.best_bid, output.best_ask)
+    # A book that goes on changing has changed already where it is lost and made anew by one message.
+    if not (whole and output.ready):
+        return top
+    if isinstance(output, BookView):
+        return (*top, output.bids, output.asks)
+    return (*top, tuple(sorted(output.bids.sizes.items(), reverse=True)), tuple(sorted(output.asks.sizes.items())))
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One job in all the ways; those that `exact` names put out the same to the last, `naive` what it can."""
+
+    name: str
+    products: int
+    stream: Callable[..., list[Message]]
+    ways: dict[str, Way]
+
+    @property
+    def exact(self) -> dict[str, Way]:
+        return {name: way for name, way in self.ways.items() if name != "naive"}
+
+
+def pipelines(products: int) -> Iterator[Pipeline]:
+    """Those that are compared, over so many products.
+
+    A window is one operator for all products. A crossing or a book is one for each, and has no `subject` way for many,
+    since a Subject asks each of them about each message.
+    """
+    names = [streams.name(product) for product in range(products)]
+    levels = dict.fromkeys(names, LEVEL)
+    for job, operator in (("window_volume", window_volume), ("candles", candles), ("rolling_volume", rolling_volume)):
+        ways = {
+            "hub": through_hub(_minutes(operator)),
+            "subject": from_subject(_minutes(operator)),
+            "stock": of_stock(getattr(stock, job)),
+            "plain": in_loop(getattr(plain, job)),
+            "naive": in_loop(_careless(getattr(naive, job))),
+        }
+        yield Pipeline(job, products, streams.trades, ways)
+    crossings = [_crossing(name) for name in names]
+    yield Pipeline(
+        "price_crossing",
+        products,
+        streams.tickers,
+        {"hub": through_hub(*crossings)}
+        | ({"subject": from_subject(*crossings)} if products == 1 else {})
+        | {
+            "stock": of_stock(stock.crossing(names[0], LEVEL) if products == 1 else stock.crossings(levels)),
+            "plain": in_loop(_one_crossing if products == 1 else _crossings(levels)),
+            "naive": in_loop(lambda messages, out, _: naive.crossing(levels, messages, out)),
+        },
+    )
+    books = [_book(name) for name in names]
+    yield Pipeline(
+        "order_book",
+        products,
+        streams.books,
+        {"hub": through_hub(*books)}
+        | ({"subject": from_subject(*books)} if products == 1 else {})
+        | {
+            "stock": of_stock(stock.book(names[0]) if products == 1 else stock.books(frozenset(names))),
+            "plain": in_loop(lambda messages, out, _: plain.book(names, messages, out, kept=True)),
+            "live": in_loop(lambda messages, out, _: plain.book(names, messages, out, kept=False)),
+            "naive": in_loop(_careless(naive.book)),
+        },
+    )
+
+
+def _minutes(operator: Callable[[float], Any]) -> Callable[[], Any]:
+    return lambda: operator(60)
+
+
+def _crossing(name: str) -> Callable[[], Any]:
+    return lambda: price_crossing(name, LEVEL)
+
+
+def _book(name: str) -> Callable[[], Any]:
+    return lambda: order_book(name)
+
+
+def _careless(loop: Callable[[Iterable[Message], Out], None]) -> Callable[[Iterable[Message], Out, Out], None]:
+    return lambda messages, out, _: loop(messages, out)
+
+
+def _one_crossing(messages: Iterable[Message], out: Out, _: Out) -> None:
+    plain.crossing(streams.name(0), LEVEL, messages, out)
+
+
+def _crossings(levels: dict[str, Decimal]) -> Callable[[Iterable[Message], Out, Out], None]:
+    return lambda messages, out, _: plain.crossings(levels, messages, out)

@@ -1,0 +1,42 @@
+"""The same task, with a machine that does everything twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks import streams
+from benchmarks.guarded import Handle
+from benchmarks.ways import giving
+from rxfeed import Feed, lift
+from rxfeed.core import TumblingVolume
+
+
+class Twice:
+    """Two machines, of which the second one's outputs go out."""
+
+    def __init__(self) -> None:
+        self._machines = TumblingVolume(60), TumblingVolume(60)
+
+    def step(self, item: Any) -> Sequence[Any]:
+        first, second = self._machines
+        first.step(item)
+        return second.step(item)
+
+    def finish(self) -> Sequence[Any]:
+        return self._machines[1].finish()
+
+
+def window_volume(count: int) -> Handle:
+    feed = Feed("P0-USD", "ticker", url="ws://127.0.0.1:1")
+    feed.pipe(lift(Twice, (TumblingVolume.looks_at, None))).subscribe(lambda output: None)
+    give, rest = giving(feed), iter(streams.trades(1, count))
+
+    def some(count: int) -> None:
+        for _ in range(count):
+            give(next(rest))
+
+    return some
+
+
+TASKS = {"window_volume": window_volume}

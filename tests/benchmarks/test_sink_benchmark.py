@@ -1,0 +1,42 @@
+"""The sink's benchmark writes every document in each way, and reports the ratios."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks import sink, streams
+
+
+@pytest.fixture
+def payloads() -> list[bytes]:
+    return [message.raw for message in [*streams.trades(1, 40), *streams.tickers(1, 40)]]
+
+
+def test_frames_that_are_repeated_are_other_messages(payloads: list[bytes]) -> None:
+    messages = sink.messages_of(payloads * 3)
+    assert len(messages) == 3 * len(payloads)
+    assert len({message.raw for message in messages}) == len(messages)
+    assert {type(message) for message in messages[:80]} == {type(message) for message in messages[160:]}
+
+
+def test_each_way_writes_every_document(collection: Any, payloads: list[bytes]) -> None:
+    messages = sink.messages_of(payloads)
+    report = sink.run(messages, 10, 2, collection)
+    assert {row["way"]: row["documents"] for row in report.rows} == {
+        "insert_one": 10,
+        "insert_many raw": 80,
+        "sink raw": 80,
+        "insert_many typed": 80,
+        "sink typed": 80,
+    }
+    assert [verdict["goal"].rpartition(" ")[2] for verdict in report.verdicts] == ["0.8", "0.5", "40", "40"]
+    rates = {row["way"]: row["a_second"] for row in report.rows}
+    assert report.verdicts[0]["value"] == pytest.approx(rates["sink raw"] / rates["insert_many raw"], rel=0.02)
+
+
+def test_documents_that_are_missing_stop_it(collection: Any, payloads: list[bytes]) -> None:
+    twice = sink.messages_of(payloads)
+    with pytest.raises(SystemExit, match="sink raw: documents are missing"):
+        sink.run([*twice, *twice], 10, 1, collection)
