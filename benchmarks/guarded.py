@@ -102,8 +102,14 @@ def deliver(count: int) -> Handle:
     """From a frame to a subscriber of everything, as a session does it."""
     feed = _feed()
     feed.subscribe(lambda message: None)
-    frame = Delivery(feed._outlets, Continuity(), drop_duplicates=False).frame
-    return _each(lambda raw: frame(raw, 1), [message.raw for message in _mixed(count)])
+    deliver = Delivery(feed._outlets, Continuity(), drop_duplicates=False).frames
+    rest = iter([message.raw for message in _mixed(count)])
+
+    def some(count: int) -> None:
+        for _ in range(count // _AT_ONCE):
+            deliver(list(islice(rest, _AT_ONCE)), 1)
+
+    return some
 
 
 def _operator(operator: Callable[[], Any], stream: Callable[..., list[Message]]) -> Task:

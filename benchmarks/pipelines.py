@@ -42,6 +42,7 @@ from rxfeed.feed.delivery import Delivery
 
 WAYS = ("hub", "subject", "stock", "plain", "live", "naive")
 TEN = 10
+_AT_ONCE = 50  # frames that one read of the socket brings
 
 
 def check(pipeline: Pipeline, messages: list[Message]) -> int:
@@ -96,13 +97,13 @@ def _through(composes: list[Compose], messages: list[Message], decode: bool) -> 
     feed = Feed("P0-USD", "ticker", url="ws://127.0.0.1:1")
     for compose in composes:
         compose(feed).subscribe(deque[Any](maxlen=1).append)
-    give, deliver = giving(feed), Delivery(feed._outlets, Continuity(), drop_duplicates=False).frame
+    give, deliver = giving(feed), Delivery(feed._outlets, Continuity(), drop_duplicates=False).frames
     frames = [message.raw for message in messages] if decode else []
     gc.collect()
     started = time.process_time()
     if decode:
-        for frame in frames:
-            deliver(frame, 1)
+        for at in range(0, len(frames), _AT_ONCE):
+            deliver(frames[at : at + _AT_ONCE], 1)
     else:
         for message in messages:
             give(message)

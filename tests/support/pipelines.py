@@ -106,12 +106,15 @@ SELECTIONS: st.SearchStrategy[Step] = st.one_of(
 LATEST = _steps("latest_by_product", idle=st.none() | _seconds).map(
     lambda latest: Step(f"{latest.text} | map(dict)", lambda: lambda source: source.pipe(latest.make(), ops.map(dict)))
 )
-# Two frames are compared by what is in them.
-FRAMES = _steps("to_frames", rows=st.none() | st.integers(1, 20), library=st.just("polars")).map(
-    lambda frames: Step(
-        f"{frames.text} | map(schema, rows)",
-        lambda: lambda source: source.pipe(frames.make(), ops.map(lambda frame: (frame.schema, frame.rows()))),
-    )
+
+
+def _content(frame: Any) -> Any:
+    return frame.schema, frame.rows()
+
+
+# Frames are compared by what is in them.
+FRAMES = _steps("to_frames", rows=st.sampled_from([None, 1, 7]), library=st.just("polars"), exact=st.booleans()).map(
+    lambda made: Step(f"{made.text} | map(content)", lambda: lambda source: source.pipe(made.make(), ops.map(_content)))
 )
 STOCK = st.sampled_from(
     [
@@ -140,7 +143,7 @@ def pipelines(draw: st.DrawFn, nested: bool = True) -> Pipeline:
         case 1:
             made = [draw(BOOKS), *draw(st.lists(SIGNALS | THROTTLES | LATEST, max_size=1))]
         case 2:
-            made = [draw(SELECTIONS), *draw(st.lists(STOCK, max_size=1))]
+            made = [draw(SELECTIONS), *draw(st.lists(STOCK | FRAMES, max_size=1))]
         case 3:
             made = [draw(SIGNALS)]
         case 4:
