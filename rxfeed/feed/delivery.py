@@ -11,7 +11,7 @@ from reactivex import abc
 from rxfeed.core import Continuity
 from rxfeed.feed.outlets import Outlets
 from rxfeed.messages import Malformed, Message, Origin
-from rxfeed.protocol import Decoder
+from rxfeed.protocol.decode import UNDECODED, Decoder, decode_known
 
 
 class Delivery:
@@ -54,7 +54,7 @@ class Delivery:
         """
         # Every message passes here, so that all is written out: a call would cost a twentieth of what is done for one.
         hub, stats, types, after = self._hub, self._stats, self._stats.types, self._after
-        decode, checks, epoch = self._decode, self._checks, self._continuity.epoch
+        known, decode, checks, epoch = decode_known, self._decode, self._checks, self._continuity.epoch
         self.heard, size = False, 0
         try:
             for raw in events:
@@ -64,7 +64,10 @@ class Delivery:
                         return
                     continue
                 size += len(raw)
-                message = decode(raw)
+                try:
+                    message = known(raw) if raw.isascii() else decode(raw)
+                except UNDECODED:
+                    message = decode(raw)  # it knows more, and says why
                 if type(message) is Malformed:
                     self.unreadable(raw, message.reason, received_ns)
                     if self.stopping:
@@ -82,7 +85,11 @@ class Delivery:
                     observers = hub.route(kind, product_id)
                 if observers:  # most pipelines want few of the types: the others cost little more than their decoding
                     force_setattr(message, "_origin", Origin(raw, received_ns, epoch(product_id)))
-                    hub.deliver(observers, message)
+                    for observer in observers:
+                        try:
+                            observer.on_next(message)
+                        except Exception as error:
+                            hub.cut(observer, error)
                 if kind in after:
                     self.heard |= after[kind](message)
                 else:

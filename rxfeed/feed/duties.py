@@ -63,7 +63,8 @@ class Duties:
     @property
     def pressing(self) -> bool:
         """Something is to be said or to be asked for as soon as it may be."""
-        return bool(self._wanted.changed or self._wanted.asides or self._to_say or self._lost)
+        wanted = self._wanted
+        return bool(wanted.changed or wanted.asides or self._to_say or self._lost)
 
     # ---- what is said
 

@@ -102,7 +102,7 @@ class Session:
         idle = before - self._read_at > _SHORT and not connection.ready()
         if idle:
             self._outlets.lag(0.0)
-        events = connection.receive(clock.real(duties.alarm - before))
+        events = connection.receive((duties.alarm - before) / clock.speed)
         if not events:  # we had to wait, so nobody waits for us
             self._outlets.lag(0.0)
         now = after = clock.now()

@@ -43,9 +43,11 @@ LEVEL3_SCHEMA = (
 )
 """The layout that the exchange documents: for stored frames whose own schema is not among those that are asked for."""
 
-_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNDECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a frame may raise; msgspec's `ValidationError` is among them."""
 
-_decode_known = msgspec.json.Decoder(Known).decode
+decode_known = msgspec.json.Decoder(Known).decode
+"""The quick way of `Decoder.decode`, for ASCII of a known type; raises `UNDECODED` for any other frame."""
 _decode_any = msgspec.json.Decoder().decode
 
 
@@ -70,16 +72,16 @@ class Decoder:
         try:
             if not raw.isascii():
                 raw.decode()  # msgspec skips what it has no field for, bad UTF-8 in there included
-            return _decode_known(raw)
+            return decode_known(raw)
         except msgspec.ValidationError as error:
             return self._other(raw, error)
-        except _NOT_JSON as error:
+        except UNDECODED as error:
             return m.Malformed(raw, f"not JSON: {error}")
 
     def _other(self, raw: bytes, error: msgspec.ValidationError) -> m.Message | m.Malformed:
         try:
             content = _decode_any(raw)
-        except _NOT_JSON as broken:
+        except UNDECODED as broken:
             return m.Malformed(raw, f"not JSON: {broken}")
         try:
             if isinstance(content, list):

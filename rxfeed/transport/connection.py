@@ -55,7 +55,8 @@ class Connection:
         self._tls = tls_context(url, options)
         self._socket = BufferedWebSocket(options.max_size, options.send_timeout, sslopt={"context": self._tls})
         self._selector: selectors.BaseSelector | None = None
-        self._more = self._flowing = False
+        self.more = self._flowing = False
+        """`more`: there is something that has come and is not read yet, as far as is known."""
         self._lock = threading.Lock()
         self._dialing: socket.socket | None = None
         self._aborted = False
@@ -96,15 +97,10 @@ class Connection:
 
     # ---- open
 
-    @property
-    def more(self) -> bool:
-        """True while what has come is not read yet, as far as is known."""
-        return self._more
-
     def ready(self) -> bool:
         """True where `receive` would not have to wait."""
         assert self._selector is not None
-        return self._more or bool(self._selector.select(0))
+        return self.more or bool(self._selector.select(0))
 
     def receive(self, timeout: float) -> list[Received]:
         """What has come: messages (`Oversized` for one over `max_size`), pongs, at last `Closed`.
@@ -115,9 +111,9 @@ class Connection:
         try:
             # While messages flow it is the socket alone that is waited for: asking a selector first, which knows the
             # wake-up too, would be a fifth of what a lone message costs. So a wake-up may have to wait that long.
-            if not (self._more or (self._flowing and timeout > PATIENCE) or self._readable(timeout)):
+            if not (self.more or (self._flowing and timeout > PATIENCE) or self._readable(timeout)):
                 return []
-            self._more = self._socket.fill()
+            self.more = self._socket.fill()
             self.received_ns = time.time_ns()
             taken = self._socket.take()
             self._flowing = bool(taken)
