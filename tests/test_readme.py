@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,12 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_first_pipeline(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """As it stands, but against the local exchange, and ended by it."""
+(STUDY,) = (block for block in BLOCKS if "def study(" in block)
+
+
+@pytest.fixture
+def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """`rxfeed.Feed` goes to the local exchange, which ends it."""
     with Exchange(seed=3, auto=False, rate=2) as exchange:
 
         class LocalFeed(rxfeed.Feed):
@@ -33,10 +38,29 @@ def test_the_first_pipeline(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
                 self.close()
 
         monkeypatch.setattr(rxfeed, "Feed", LocalFeed)
-        exec(compile(BLOCKS[0], "README.md", "exec"), {})
+        yield
+
+
+@pytest.mark.usefixtures("local")
+def test_the_first_pipeline(capsys: pytest.CaptureFixture[str]) -> None:
+    """As it stands, but against the local exchange, and ended by it."""
+    exec(compile(BLOCKS[0], "README.md", "exec"), {})
     out = capsys.readouterr().out
     assert re.search(r"^\d\d:\d\d BTC-USD \d+\.\d+ vwap \d+\.\d\d \(partial\)$", out, re.MULTILINE)
     assert re.search(r"(buy|sell) \d+\.\d+ \d+", out)
+
+
+@pytest.mark.usefixtures("local")
+def test_a_study_says_the_same_over_live_and_replay(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it stands, but against the local exchange."""
+    monkeypatch.chdir(tmp_path)
+    exec(compile(STUDY, "README.md", "exec"), {})
+    windows = capsys.readouterr().out.splitlines()
+    half = len(windows) // 2
+    assert half > 1
+    assert windows[:half] == windows[half:]
 
 
 def test_the_other_blocks(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,6 +68,8 @@ def test_the_other_blocks(capsys: pytest.CaptureFixture[str], tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     record_in("recordings")
     for block in BLOCKS[1:]:
+        if block is STUDY:
+            continue
         exec(compile(block, "README.md", "exec"), {})
     out = capsys.readouterr().out
     assert "Subscriptions(" in out

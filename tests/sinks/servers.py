@@ -35,7 +35,7 @@ class Producer(threading.Thread):
     """Trades 0, 1, 2, ... at *rate* a second until `stop`; `waits` is how long the subscribers took."""
 
     def __init__(self, rate: float, make: Callable[[int], Any] = trade) -> None:
-        super().__init__(name="producer")
+        super().__init__(name="producer", daemon=True)
         self.source: Subject[Any] = Subject()
         self.sent = 0
         self.waits: list[float] = []
