@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
@@ -101,10 +101,11 @@ class Rolling(ABC, Generic[R]):
     @exactly
     def _trade(self, match: Match) -> tuple[R | Late, ...]:
         product_id, time = match.product_id, match.time
+        origin: Any = match._origin  # `match.epoch`, without the call that a property is
         product = self._products.get(product_id)
         if product is None:
             product = self._products[product_id] = self._follow(match)
-        elif match.epoch == product.epoch and time >= product.now:  # as nearly always
+        elif (0 if origin is None else origin.epoch) == product.epoch and time >= product.now:  # as nearly always
             product.now = time
             if match.trade_id > product.known:
                 product.known = match.trade_id

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rxfeed import ConfigError, TumblingVolume, VolumeWindow, fold
-from rxfeed.core import Candles, Late
+from rxfeed.core import Candles, Late, PriceMoves, SlidingVolume
 from tests.support.make import NOON, heartbeat, last_match, match, ticker
 
 
@@ -250,3 +250,9 @@ def test_windows_are_aligned_to_the_unix_epoch(seconds: float, offset: float) ->
     assert since % seconds == 0
     assert window.start <= NOON < window.end
     assert window.end - window.start == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(("machine", "outputs"), [(SlidingVolume(60), 3), (PriceMoves(5, 60), 0)])
+def test_the_calendars_first_moment_is_a_time_like_others(machine: Any, outputs: int) -> None:
+    first = datetime.min.replace(tzinfo=UTC)
+    assert len(fold(machine, [match(time=first) for _ in range(3)])) == outputs
