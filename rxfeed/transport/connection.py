@@ -108,6 +108,8 @@ class Connection:
         Empty after *timeout* seconds or a wake-up, and now and then sooner. `received_ns` then is the clock at which
         the bytes were read. Raises `ConnectionLost`.
         """
+        if self._socket.failure is not None:
+            raise lost(self._socket.failure) from self._socket.failure
         try:
             # While messages flow it is the socket alone that is waited for: asking a selector first, which knows the
             # wake-up too, would be a fifth of what a lone message costs. So a wake-up may have to wait that long.
@@ -151,8 +153,9 @@ class Connection:
         if self._selector is not None:
             if self._socket.connected:
                 self._socket.send_close()
-                with suppress(ConnectionLost):
-                    self._await_close(time.monotonic() + timeout)
+                if self._socket.failure is None:  # nothing behind it can be trusted, a close frame neither
+                    with suppress(ConnectionLost):
+                        self._await_close(time.monotonic() + timeout)
             self._selector.close()
             self._selector = None
         self._socket.shutdown()

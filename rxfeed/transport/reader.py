@@ -1,20 +1,23 @@
 """websocket-client's `WebSocket`, with a buffer between it and the socket.
 
 The library asks the socket three times for each frame and handles it in many calls. Here one large read holds many
-frames: whole, unmasked text frames, which is nearly all of them, are cut straight from the buffer, and whatever else
-stands at its front (control frames, fragments, masked frames) is left to the library, which reads from the same buffer.
+frames. Whole, unmasked text frames, which is nearly all of them, are cut straight from the buffer. All other frames
+(control frames, fragments, masked frames) are taken one by one, when they are in the buffer as a whole.
 
 Rules:
-- `fill()` is the only place that reads the socket, and waits `PATIENCE` seconds at most; `_recv` only serves what is
-  buffered, and raises `_Starved` where that is not enough; the library keeps what it had of a frame and goes on from
-  there next time.
-- While the library is inside a frame or a fragmented message (`_midway`), nothing is cut past it.
+- `fill()` is the only place that reads the socket, and waits `PATIENCE` seconds at most.
+- A frame is taken when all of it is in the buffer. Until then `_wanted` bytes are gathered as pieces, without a copy.
+- What is wrong in a frame's header is an error at once: nothing is buffered for such a frame.
+- What stood before an error is returned; `take()` keeps the error as `failure`, and raises it when it is called again.
 - A message over `max_size`, whole or in fragments, is passed over and never buffered; `Oversized` stands in its place.
+- The fragments of a message are kept as a list, with a bound on their number, and joined once.
+- Nothing of a message reaches the library's trace, since a server may repeat what is secret.
 """
 
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
 from typing import Any
 
@@ -22,11 +25,14 @@ import msgspec
 from websocket import ABNF, STATUS_NORMAL, WebSocket, WebSocketException, WebSocketProtocolException
 
 from rxfeed.errors import ConnectionLost
+from rxfeed.transport.mapping import FAILURES
 
 # Some 500 messages at once. For four times as much malloc would ask the system for memory anew at each read, which
 # costs more than all else that a single message costs.
 _CHUNK = 1 << 16
 _FIN_TEXT = 0x81
+_MOST_IN_A_CONTROL_FRAME = 125
+_MOST_FRAGMENTS = 100_000
 PATIENCE = 0.02
 """Seconds that a read may wait for something to come."""
 
@@ -35,18 +41,6 @@ class Oversized(msgspec.Struct, frozen=True):
     """A message of *size* bytes was passed over."""
 
     size: int
-
-
-class _Starved(Exception):
-    """The buffer ends in mid-frame."""
-
-
-class _TooBig(Exception):
-    """The next frame makes its message too big."""
-
-    def __init__(self, frame_size: int, payload_size: int, *, last: bool) -> None:
-        super().__init__()
-        self.frame_size, self.payload_size, self.last = frame_size, payload_size, last
 
 
 class BufferedWebSocket(WebSocket):
@@ -62,13 +56,21 @@ class BufferedWebSocket(WebSocket):
         self._tail: list[bytes] = []  # of a long frame: joined to the buffer when enough of it is here
         self._tail_size = 0
         self._wanted = 0
-        self._midway = False
-        self.mixed = False
-        """What was taken last holds more than messages."""
-        self._inside_frame = False
+        self._fragments: list[bytes] | None = None  # of the message that is not over yet
         self._message_size = 0  # of the fragments so far
         self._passing = 0  # bytes of a frame still to be passed over
         self._passed = 0  # payload bytes of a message that is being passed over
+        self.mixed = False
+        """What was taken last holds more than messages."""
+        self.failure: Exception | None = None
+        """What stood behind that which was taken last: the next `take()` raises it."""
+
+    def attach(self, sock: socket.socket, unread: bytes) -> None:
+        """Go on with *sock*, on which the handshake is done; *unread* came behind its answer."""
+        sock.settimeout(PATIENCE)
+        self.sock = sock
+        self.connected = True
+        self._buffer, self._position = unread, 0
 
     # ---- reading
 
@@ -98,33 +100,26 @@ class BufferedWebSocket(WebSocket):
         return sock.pending() > 0 if isinstance(sock, ssl.SSLSocket) else len(chunk) == _CHUNK
 
     def take(self) -> list[bytes | ABNF | Oversized]:
-        """All that the buffer holds: a text or binary message as its bytes, a control frame as a frame."""
+        """All that the buffer holds: a text or binary message as its bytes, a control frame as a frame.
+
+        Raises what is wrong with the first frame; an error behind good frames waits for the next call.
+        """
         taken: list[bytes | ABNF | Oversized] = []
         self.mixed = False
-        while self._wanted == 0:
-            if self._passing:
-                self._pass_over()
-            if not self._midway:
-                self._cut(taken)
-            if self._wanted or self._position >= len(self._buffer):
-                break
-            try:
-                opcode, frame = self.recv_data_frame(control_frame=True)
-            except _Starved:
-                self._midway = True
-                break
-            except _TooBig as frame:
-                self._drop(frame, taken)
-                continue
-            # A control frame may stand between the fragments of a message that is not over yet.
-            self._midway = self.cont_frame.recving_frames is not None or self._passed > 0
-            if opcode in (ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY):
-                taken.append(frame.data)
-            else:
-                taken.append(frame)
-                self.mixed = True
-            if opcode == ABNF.OPCODE_CLOSE:
-                break
+        if self.failure is not None:
+            raise self.failure
+        try:
+            while self._wanted == 0:
+                if self._passing:
+                    self._pass_over()
+                if self._fragments is None and not self._passed:
+                    self._cut(taken)
+                if self._wanted or self._position >= len(self._buffer) or not self._next(taken):
+                    break
+        except FAILURES as error:
+            self.failure = error
+            if not taken:
+                raise
         return taken
 
     def _cut(self, taken: list[bytes | ABNF | Oversized]) -> None:
@@ -144,7 +139,7 @@ class BufferedWebSocket(WebSocket):
                 if start > end:
                     break
                 size = int.from_bytes(buffer[position + 2 : start], "big")
-            elif size > 127:  # masked: the library knows how
+            elif size > 127:  # masked
                 break
             if size > most:
                 break
@@ -156,50 +151,88 @@ class BufferedWebSocket(WebSocket):
             position = stop
         self._position = position
 
-    def _recv(self, bufsize: int) -> bytes:
-        chunk = self._buffer[self._position : self._position + bufsize]
-        if not chunk:
-            raise _Starved
-        self._position += len(chunk)
-        return chunk
+    def _next(self, taken: list[bytes | ABNF | Oversized]) -> bool:
+        """Move the frame at the buffer's front to *taken*; False if more has to come first, or nothing may follow."""
+        head = self._buffer[self._position : self._position + 14]
+        if len(head) < 2:
+            return False
+        opcode, last, length = head[0] & 0x0F, bool(head[0] & 0x80), head[1] & 0x7F
+        control = opcode >= ABNF.OPCODE_CLOSE
+        self._check(opcode, length, last=last, reserved=head[0] & 0x70)
+        extended = {126: 2, 127: 8}.get(length, 0)
+        if len(head) < 2 + extended:
+            return False
+        size = int.from_bytes(head[2 : 2 + extended], "big") if extended else length
+        mask = 4 if head[1] & 0x80 else 0
+        whole = 2 + extended + mask + size
+        if not control and (self._passed or self._message_size + size > self._max_size):
+            self._drop(whole, size, taken, last=last)
+            return True
+        end = self._position + whole
+        if end > len(self._buffer):
+            self._wanted = end - len(self._buffer)
+            return False
+        payload = self._buffer[end - size : end]
+        if mask:
+            payload = ABNF.mask(self._buffer[end - size - mask : end - size], payload)
+        self._position = end
+        if control:
+            return self._control(ABNF(1, 0, 0, 0, opcode, 0, payload), taken)
+        self._gather(payload, taken, last=last)
+        return True
 
-    def recv_frame(self) -> ABNF:
-        if not self._inside_frame:
-            self._look_ahead()
-            self._inside_frame = True
-        frame = super().recv_frame()
-        self._inside_frame = False
-        if frame.opcode < ABNF.OPCODE_CLOSE:
-            self._message_size = 0 if frame.fin else self._message_size + len(frame.data)
-        return frame
+    def _check(self, opcode: int, length: int, *, last: bool, reserved: int) -> None:
+        """Raise what is wrong with a frame as far as its first two bytes show."""
+        if reserved:
+            raise WebSocketProtocolException("a reserved bit is set in a frame, and no extension was agreed on")
+        if opcode not in ABNF.OPCODES:
+            raise WebSocketProtocolException(f"a frame has the unknown opcode {opcode}")
+        if opcode >= ABNF.OPCODE_CLOSE:
+            if not last:
+                raise WebSocketProtocolException("a control frame is fragmented")
+            if length > _MOST_IN_A_CONTROL_FRAME:
+                raise WebSocketProtocolException(f"a control frame has over {_MOST_IN_A_CONTROL_FRAME} bytes")
+        elif (opcode == ABNF.OPCODE_CONT) != (self._fragments is not None or self._passed > 0):
+            reason = "continues no message" if opcode == ABNF.OPCODE_CONT else "begins inside another message"
+            raise WebSocketProtocolException(f"a frame {reason}")
+
+    def _control(self, frame: ABNF, taken: list[bytes | ABNF | Oversized]) -> bool:
+        frame.validate(skip_utf8_validation=True)
+        taken.append(frame)
+        self.mixed = True
+        if frame.opcode == ABNF.OPCODE_CLOSE:
+            self.send_close()
+            return False
+        if frame.opcode == ABNF.OPCODE_PING and self.failure is None:
+            try:
+                self.pong(frame.data)
+            except FAILURES as error:
+                self.failure = error  # what is behind the ping has come all the same
+        return True
+
+    def _gather(self, payload: bytes, taken: list[bytes | ABNF | Oversized], *, last: bool) -> None:
+        """Take the *payload* of a text, binary or continuation frame."""
+        if self._fragments is None:
+            if last:
+                taken.append(payload)
+                return
+            self._fragments = []
+        self._fragments.append(payload)
+        self._message_size += len(payload)
+        if last:
+            taken.append(b"".join(self._fragments))
+            self._fragments, self._message_size = None, 0
+        elif len(self._fragments) >= _MOST_FRAGMENTS:
+            raise WebSocketProtocolException(f"a message has over {_MOST_FRAGMENTS:,} fragments")
 
     # ---- messages that are too big
 
-    def _look_ahead(self) -> None:
-        """Read the next frame's header without taking it; raises `_TooBig` where the frame must not be read."""
-        head = self._buffer[self._position : self._position + 14]
-        if len(head) < 2:
-            raise _Starved
-        opcode, length = head[0] & 0x0F, head[1] & 0x7F
-        if opcode >= ABNF.OPCODE_CLOSE:
-            return
-        if self._passed and opcode != ABNF.OPCODE_CONT:
-            raise WebSocketProtocolException("Illegal frame")
-        extended = {126: 2, 127: 8}.get(length, 0)
-        if len(head) < 2 + extended:
-            raise _Starved
-        size = int.from_bytes(head[2 : 2 + extended], "big") if extended else length
-        if self._passed or self._message_size + size > self._max_size:
-            mask = 4 if head[1] & 0x80 else 0
-            raise _TooBig(2 + extended + mask + size, size, last=bool(head[0] & 0x80))
-
-    def _drop(self, frame: _TooBig, taken: list[bytes | ABNF | Oversized]) -> None:
-        self._passed += self._message_size + frame.payload_size
-        self._message_size = 0
-        self.cont_frame.cont_data = self.cont_frame.recving_frames = None
-        self._passing = frame.frame_size
-        self._midway = not frame.last
-        if frame.last:
+    def _drop(self, whole: int, size: int, taken: list[bytes | ABNF | Oversized], *, last: bool) -> None:
+        """Begin to pass over a frame of *whole* bytes with a payload of *size*, and what came of its message."""
+        self._passed += self._message_size + size
+        self._fragments, self._message_size = None, 0
+        self._passing = whole
+        if last:
             taken.append(Oversized(self._passed))
             self.mixed = True
             self._passed = 0

@@ -224,6 +224,24 @@ def test_broken_frames_are_an_error_of_ours(wakeup: Wakeup) -> None:
         client.close()
 
 
+def test_messages_before_a_violation_are_received_first(wakeup: Wakeup) -> None:
+    """The failure comes at once with the next call, though the server sends nothing more."""
+    good = [b"%d" % i for i in range(200)]
+    with WireServer(playing(b"".join(map(frame, good)) + frame("x", rsv=4))) as server:
+        client = connection(server.url, wakeup)
+        client.open()
+        client.send("x")
+        got: list[object] = []
+        while len(got) < len(good):
+            got += client.receive(5)
+        assert got == good
+        started = time.monotonic()
+        with pytest.raises(ProtocolViolated, match="reserved bit"):
+            client.receive(30)
+        assert time.monotonic() - started < 5
+        client.close()
+
+
 def test_a_server_that_never_says_goodbye_is_left_in_time(wakeup: Wakeup) -> None:
     with WireServer(playing()) as server, nothing_left_behind():
         client = connection(server.url, wakeup)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -129,6 +130,64 @@ def test_binary_messages_come_as_bytes(line: Line) -> None:
 def test_what_breaks_the_protocol_is_an_error(line: Line, bad: bytes) -> None:
     with pytest.raises(WebSocketProtocolException):
         line.feed(bad)
+
+
+VIOLATIONS = [
+    frame("x", rsv=4),
+    frame(b"x" * 126, 9),
+    frame("x", 3),
+    frame("x", 0),
+    frame(b"x", 8),
+    frame("a", fin=False) + frame("b"),
+]
+
+
+@pytest.mark.parametrize("bad", VIOLATIONS, ids=["rsv", "long ping", "opcode", "continuation", "close", "inside"])
+def test_messages_before_a_violation_come_first(line: Line, bad: bytes) -> None:
+    """One read holds good messages and a violation: the messages are returned, and the next call raises."""
+    good = [b"%d" % i for i in range(200)]
+    assert line.feed(b"".join(map(frame, good)) + bad + frame("behind")) == good
+    for _ in range(2):
+        with pytest.raises(WebSocketProtocolException):
+            line.reader.take()
+
+
+@pytest.mark.parametrize("opcode", [8, 9, 10])
+def test_a_long_control_frame_is_refused_at_its_header(line: Line, opcode: int) -> None:
+    with pytest.raises(WebSocketProtocolException, match="over 125 bytes"):
+        line.feed(bytes([0x80 | opcode, 127]) + struct.pack("!Q", 1 << 40))
+
+
+def test_messages_behind_an_unanswerable_ping_are_taken(line: Line) -> None:
+    line.theirs.sendall(frame("one") + frame(b"there?", 9) + frame("two") + frame(b"?", 9) + close_frame(1001, "bye"))
+    line.theirs.close()
+    line.reader.fill()
+    one, ping, two, _, close = line.reader.take()
+    assert (one, two) == (b"one", b"two")
+    assert isinstance(ping, ABNF)
+    assert isinstance(close, ABNF)
+    assert close.opcode == ABNF.OPCODE_CLOSE
+    assert isinstance(line.reader.failure, OSError)
+
+
+def test_small_fragments_of_a_large_message_cost_little() -> None:
+    """No fragment copies what came before it: 5,000 of one byte after 32 MB take a moment, not half a minute."""
+    line = Line(max_size=1 << 26)
+    first, small = b"x" * (32 << 20), frame("y", 0, fin=False) * 5_000
+    try:
+        started = time.thread_time()
+        assert line.feed(frame(first, fin=False), small, frame("z", 0)) == [first + b"y" * 5_000 + b"z"]
+        assert time.thread_time() - started < 3
+    finally:
+        line.close()
+
+
+def test_a_message_of_too_many_fragments_is_refused(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rxfeed.transport.reader._MOST_FRAGMENTS", 10)
+    ten = frame("a", fin=False) + frame("b", 0, fin=False) * 8 + frame("c", 0)
+    assert line.feed(ten + ten) == [b"abbbbbbbbc"] * 2
+    with pytest.raises(WebSocketProtocolException, match="over 10 fragments"):
+        line.feed(frame("a", fin=False) + frame("", 0, fin=False) * 10)
 
 
 BIG = b"x" * 1001
