@@ -140,7 +140,7 @@ from rxfeed.operators import (
     volume_bars,
     window_volume,
 )
-from rxfeed.protocol import DEFAULT_URL, Credentials
+from rxfeed.protocol import DEFAULT_URL, Credentials, Secret
 from rxfeed.recording import Catalogue, RecordedSegment, Recorder, RecordStats, Replay, catalogue, record
 from rxfeed.sinks import (
     DeadLetter,
@@ -236,6 +236,7 @@ __all__ = [
     "RollingVolume",
     "RunningImbalance",
     "RxfeedError",
+    "Secret",
     "ServerClosed",
     "SinkError",
     "SlidingImbalance",

@@ -16,7 +16,7 @@ from rxfeed.core import Reconnect
 from rxfeed.errors import ConnectionLost, FeedClosed, FrameMalformed
 from rxfeed.feed import Feed
 from rxfeed.messages import Malformed, Message
-from rxfeed.protocol import DEFAULT_URL
+from rxfeed.protocol import DEFAULT_URL, Secret
 
 
 class _FeedOf:
@@ -171,7 +171,8 @@ class WebsocketClient:
         """Make the session's feed and `ws`; the connection opens when `_listen` begins."""
         session = self.__current
         terms = self.__terms
-        self.url, self.products, self.channels = terms.url, terms.products, terms.channels
+        self.url = terms.url.reveal() if isinstance(terms.url, Secret) else terms.url
+        self.products, self.channels = terms.products, terms.channels
         feed = session.prepare(terms)
         if not session.attached:
             session.attached = True

@@ -7,21 +7,22 @@ import threading
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
-from urllib.request import Request, urlopen
+
+from rxfeed import transport
+from rxfeed.protocol import Secret
 
 
 class RestClient:
-    """The one call of cbpro's `PublicClient` that a book needs; *timeout* in seconds."""
+    """The one call of cbpro's `PublicClient` that a book needs; *timeout* in seconds for all of it."""
 
     def __init__(self, url: str = "https://api.exchange.coinbase.com", timeout: float = 10.0) -> None:
-        self._url = url.rstrip("/")
-        self._timeout = timeout
+        self._url, self._timeout = Secret(url), timeout
 
     def get_product_order_book(self, product_id: str, level: int = 1) -> Any:
-        """The book as the exchange's REST API gives it, parsed; raises `OSError` or `ValueError`."""
-        url = f"{self._url}/products/{quote(product_id)}/book?level={level:d}"
-        with urlopen(Request(url, headers={"User-Agent": "rxfeed"}), timeout=self._timeout) as answer:
-            return json.load(answer)
+        """The book as the exchange's REST API gives it, parsed; raises `ConnectFailed` or `ValueError`."""
+        # Made here, since a class has one as its default, and the proxy of the environment may be a wrong one.
+        client = transport.RestClient(self._url, timeout=self._timeout)
+        return json.loads(client.get(f"/products/{quote(product_id, safe='')}/book?level={level:d}"))
 
 
 class Fetch:

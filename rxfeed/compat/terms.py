@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from rxfeed.core import Reconnect
 from rxfeed.errors import AuthenticationFailed, HostRetired
 from rxfeed.feed import Feed
-from rxfeed.protocol import DEFAULT_URL, Credentials
+from rxfeed.protocol import DEFAULT_URL, Credentials, Secret
 
 _PRIVATE = {"level2", "level3", "full", "user", "rfq_matches", "balance"}
 
@@ -15,10 +15,10 @@ _PRIVATE = {"level2", "level3", "full", "user", "rfq_matches", "balance"}
 class Terms(NamedTuple):
     """What is read from the attributes at connect, in the shape in which it is written back."""
 
-    url: Any
+    url: Any  # a `Secret` where it is a text
     products: Any
     channels: Any
-    credentials: tuple[Any, Any, Any] | None
+    credentials: tuple[Any, Any, Any] | None  # the last two are a `Secret` where they are texts
     reconnect: bool | Reconnect
     ping_interval: float | None
 
@@ -35,7 +35,8 @@ class Terms(NamedTuple):
             products = list(products)
         if channels is None:
             channels = [{"name": "ticker", "product_ids": products}]
-        keys = (client.api_key, client.api_secret, client.api_passphrase)
+        keys = (client.api_key, _hidden(client.api_secret), _hidden(client.api_passphrase))
+        url = _hidden(url)
         return cls(url, products, channels, keys if client.auth else None, reconnect, ping_interval)
 
     def feed(self) -> Feed:
@@ -70,6 +71,11 @@ class Terms(NamedTuple):
             "api_secret and api_passphrase of an Exchange account, or use level2_batch, matches or ticker, "
             f"which need no key (the exchange said: {reason})"
         )
+
+
+def _hidden(value: Any) -> Any:
+    """A text as a `Secret`; another value, which will be refused where it is used, as it is."""
+    return Secret(value) if isinstance(value, str) else value
 
 
 def explained(error: Exception) -> Exception:

@@ -11,6 +11,7 @@ from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import HeartbeatBack, HeartbeatMissing
 from rxfeed.feed.wanted import Wanted
 from rxfeed.messages import Heartbeat
+from rxfeed.protocol import Secret
 from rxfeed.transport import Connection
 
 # The exchange takes 8 messages a second from a client: https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
@@ -50,7 +51,7 @@ class Duties:
         self.heard = self._watchdog.heard
         """To be called with the time when a message came that was more than an answer."""
         self._heartbeats = HeartbeatWatch(settings.heartbeat_timeout)
-        self._to_say: list[str | bytes] = []
+        self._to_say: list[str | Secret | bytes] = []
         # The subscription must arrive within five seconds: whatever the pace, this goes out at once.
         for text in wanted.opening(settings.credentials, str(time.time())):
             connection.send(text)
@@ -86,7 +87,7 @@ class Duties:
                 self._to_say = [self._wanted.asides.popleft()]
         if self._to_say and now >= self._say_at:
             said = self._to_say.pop(0)
-            if isinstance(said, str):
+            if isinstance(said, str | Secret):
                 self._connection.send(said)
             else:
                 self._connection.ping(said)

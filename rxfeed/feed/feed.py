@@ -17,7 +17,17 @@ from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.wanted import Wanted
-from rxfeed.protocol import DEFAULT_URL, Channel, Credentials, Subscription, live_url, redacted, shown_url
+from rxfeed.protocol import (
+    DEFAULT_URL,
+    Channel,
+    Credentials,
+    Secret,
+    Subscription,
+    live_url,
+    redacted,
+    revealed,
+    shown_url,
+)
 from rxfeed.transport import TransportOptions
 
 
@@ -50,7 +60,7 @@ class Feed(MessageSource):
         products: str | Iterable[str],
         channels: Channel | Iterable[Channel],
         *,
-        url: str = DEFAULT_URL,
+        url: str | Secret = DEFAULT_URL,
         credentials: Credentials | None = None,
         reconnect: bool | Reconnect = True,
         ping_interval: float | None = 30.0,
@@ -62,20 +72,25 @@ class Feed(MessageSource):
         max_size: int = 64 * 1024 * 1024,
         connect_timeout: float = 10.0,
         ssl_context: ssl.SSLContext | None = None,
-        proxy: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        proxy: str | Secret | None = None,
+        headers: Mapping[str, str | Secret] | None = None,
         clock: Clock | None = None,
     ) -> None:
         super().__init__(Outlets(lag_threshold))
-        settings = Settings(
-            url=live_url(url),
-            transport=TransportOptions(
+        try:
+            hidden = Secret(live_url(revealed(url)))
+            transport = TransportOptions(
                 max_size=max_size,
                 connect_timeout=connect_timeout,
                 ssl_context=ssl_context,
                 proxy=proxy,
-                headers=dict(headers or {}),
-            ),
+                headers={} if headers is None else headers,
+            )
+        finally:
+            url, proxy, headers = "", None, None  # a traceback with local variables would show what is secret in them
+        settings = Settings(
+            url=hidden,
+            transport=transport,
             credentials=credentials,
             reconnect=reconnect,
             ping_interval=ping_interval,
@@ -85,7 +100,7 @@ class Feed(MessageSource):
             lag_threshold=lag_threshold,
             drop_duplicates=drop_duplicates,
         )
-        self.url = settings.url
+        self._url = hidden
         self._credentials = credentials
         self._wanted = Wanted(Subscription.of(products, channels))
         self._make_line = partial(Line, settings, self._wanted, self._outlets, clock or Clock())
@@ -110,7 +125,7 @@ class Feed(MessageSource):
         """Unsubscribe from *channels* for *products*; with no products (`[]`) from the whole channels. As `add`."""
         self._change(self._wanted.remove, products, channels)
 
-    def send(self, text: str) -> None:
+    def send(self, text: str | Secret) -> None:
         """Say *text* to the exchange as it is, once, behind what waits to be said; from any thread, at once.
 
         For what `add` and `remove` cannot say; at the pace that the exchange takes. Raises `FeedClosed`.
@@ -121,7 +136,7 @@ class Feed(MessageSource):
         """Send a ping of your own, beside the keepalive's; as `send`."""
         self._say(payload)
 
-    def _say(self, aside: str | bytes) -> None:
+    def _say(self, aside: str | Secret | bytes) -> None:
         with self._state:
             self._check_open()
             self._wanted.asides.append(aside)
@@ -139,11 +154,16 @@ class Feed(MessageSource):
     # ---- what is told of it
 
     @property
+    def url(self) -> str:
+        """Where it connects to, without what may be secret in it: user, password, query."""
+        return shown_url(self._url.reveal())
+
+    @property
     def about(self) -> dict[str, Any]:
         """The `url`, without what may be secret in it, and the `channels` and `products` that are wanted now."""
         pairs = self._wanted.pairs
         return {
-            "url": shown_url(self.url),
+            "url": self.url,
             "channels": sorted({channel for channel, _ in pairs}),
             "products": sorted({product for _, product in pairs if product is not None}),
         }
@@ -154,7 +174,7 @@ class Feed(MessageSource):
 
     def __repr__(self) -> str:
         channels, products = (", ".join(self.about[name]) for name in ("channels", "products"))
-        return f"<Feed of {channels} for {products or 'no product'} from {shown_url(self.url)}>"
+        return f"<Feed of {channels} for {products or 'no product'} from {self.url}>"
 
     # ---- a source's life
 

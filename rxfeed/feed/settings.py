@@ -6,14 +6,14 @@ import msgspec
 
 from rxfeed.core import Reconnect
 from rxfeed.errors import ConfigError
-from rxfeed.protocol import Credentials
-from rxfeed.transport import TransportOptions
+from rxfeed.protocol import Credentials, Secret
+from rxfeed.transport import Endpoint, TransportOptions, proxy_for
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """See `Feed` for what they mean; times in seconds."""
 
-    url: str
+    url: Secret
     transport: TransportOptions
     credentials: Credentials | None
     reconnect: bool | Reconnect
@@ -25,6 +25,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drop_duplicates: bool
 
     def __post_init__(self) -> None:
+        endpoint = Endpoint.of(self.url)
+        proxy_for(endpoint.host, self.transport.proxy, secure=endpoint.secure)  # a wrong one is an error at once
         if not isinstance(self.reconnect, bool | Reconnect):
             raise ConfigError(f"reconnect: {self.reconnect!r} is neither True, False nor a Reconnect")
         for name in ("ping_interval", "pong_timeout", "stale_after", "heartbeat_timeout", "lag_threshold"):

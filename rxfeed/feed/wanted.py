@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 from rxfeed.messages import Subscriptions
-from rxfeed.protocol import Credentials, Subscription
+from rxfeed.protocol import Credentials, Secret, Subscription
 from rxfeed.protocol.auth import sign
 
 Pair = tuple[str, str | None]
@@ -36,9 +36,9 @@ class Wanted:
         self._renewed: dict[Pair, None] = {}
         self.changed = False
         """`changes` may have something to say; looked at at every turn, so that asking costs nothing."""
-        self.asides: deque[str | bytes] = deque()
+        self.asides: deque[str | Secret | bytes] = deque()
         """What is to be said besides, each once: texts as they are, and payloads of pings."""
-        self._signatures: deque[str] = deque(maxlen=_ECHOED)  # those that were sent last
+        self._signatures: deque[Secret] = deque(maxlen=_ECHOED)  # those that were sent last
 
     def add(self, more: Subscription) -> None:
         with self._lock:
@@ -70,31 +70,31 @@ class Wanted:
         with self._lock:
             return [(_ALIASES.get(channel, channel), product) for channel, product in self._wanted]
 
-    def opening(self, credentials: Credentials | None, timestamp: str) -> list[str]:
+    def opening(self, credentials: Credentials | None, timestamp: str) -> list[str | Secret]:
         """The messages that a new connection begins with: one for all, unless nothing is wanted any more."""
         with self._lock:
             self._told, self._renewed, self.changed = dict(self._wanted), {}, False
             self._sign(credentials, timestamp)
             if self._first is not None:
-                return [self._first.text("subscribe", credentials, timestamp)]
+                return [self._first.request("subscribe", credentials, timestamp)]
             wanted = self._grouped(self._told)
-            return [wanted.text("subscribe", credentials, timestamp)] if wanted.channels else []
+            return [wanted.request("subscribe", credentials, timestamp)] if wanted.channels else []
 
-    def changes(self, credentials: Credentials | None, timestamp: str) -> list[str]:
+    def changes(self, credentials: Credentials | None, timestamp: str) -> list[str | Secret]:
         """The messages that make of what the connection was told what is wanted now; usually none."""
         with self._lock:
             gone = {pair: None for pair in self._told if pair not in self._wanted or pair in self._renewed}
             new = {pair: None for pair in self._wanted if pair not in self._told or pair in self._renewed}
             self._told, self._renewed, self.changed = dict(self._wanted), {}, False
             self._sign(credentials, timestamp)
-            texts = [self._grouped(gone).text("unsubscribe", credentials, timestamp)] if gone else []
-            return texts + ([self._grouped(new).text("subscribe", credentials, timestamp)] if new else [])
+            texts = [self._grouped(gone).request("unsubscribe", credentials, timestamp)] if gone else []
+            return texts + ([self._grouped(new).request("subscribe", credentials, timestamp)] if new else [])
 
     def _sign(self, credentials: Credentials | None, timestamp: str) -> None:
         if credentials is not None:
-            self._signatures.append(sign(credentials.secret, timestamp))
+            self._signatures.append(Secret(sign(credentials.secret, timestamp)))
 
-    def secrets(self, credentials: Credentials | None) -> list[str]:
+    def secrets(self, credentials: Credentials | None) -> list[str | Secret]:
         """What the exchange was told and may repeat, and nobody else is to see."""
         if credentials is None:
             return []

@@ -7,38 +7,41 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import os
 from dataclasses import dataclass, field
 
 from rxfeed.errors import ConfigError
+from rxfeed.protocol.secret import Secret, revealed
 
 VERIFY_PATH = "/users/self/verify"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Credentials:
     """An Exchange API key; only *key* shows in its repr.
 
     *secret* is the base64 text that the exchange gave; another text raises `ConfigError`, which does not repeat it.
+    *secret* and *passphrase* are kept as `Secret`s.
 
         >>> Credentials("my-key", "c2VjcmV0", "my-passphrase")
         Credentials(key='my-key')
     """
 
     key: str
-    secret: str = field(repr=False)
-    passphrase: str = field(repr=False)
+    secret: Secret = field(repr=False)
+    passphrase: Secret = field(repr=False)
 
-    def __post_init__(self) -> None:
-        for name in ("key", "secret", "passphrase"):
-            if not isinstance(getattr(self, name), str):
-                raise ConfigError(f"credentials: {name} must be a str")
+    def __init__(self, key: str, secret: str | Secret, passphrase: str | Secret) -> None:
         try:
-            base64.b64decode(self.secret, validate=True)
-        except (binascii.Error, ValueError):
-            raise ConfigError("credentials: the secret is not base64 text") from None
+            reason = _refused(key, secret, passphrase)
+            if reason:
+                raise ConfigError(f"credentials: {reason}")
+            object.__setattr__(self, "key", key)
+            object.__setattr__(self, "secret", Secret(revealed(secret)))
+            object.__setattr__(self, "passphrase", Secret(revealed(passphrase)))
+        finally:
+            secret = passphrase = ""  # a traceback with local variables shows neither
 
     @classmethod
     def from_env(cls, prefix: str = "COINBASE_") -> Credentials | None:
@@ -47,20 +50,38 @@ class Credentials:
         `None` where none of the three is set; `ConfigError` that names the missing ones where only some are.
         """
         names = [prefix + name for name in ("API_KEY", "API_SECRET", "API_PASSPHRASE")]
-        values = [os.environ.get(name, "") for name in names]
+        values = [Secret(os.environ.get(name, "")) for name in names]
         if not any(values):
             return None
         missing = [name for name, value in zip(names, values, strict=True) if not value]
         if missing:
             raise ConfigError(f"environment: {', '.join(missing)} not set, but the rest of the credentials are")
-        return cls(*values)
+        key, secret, passphrase = values
+        return cls(key.reveal(), secret, passphrase)
 
 
-def sign(secret: str, timestamp: str) -> str:
-    """The base64 signature of a subscribe message sent at *timestamp* (Unix seconds, as text)."""
+def _refused(key: object, secret: object, passphrase: object) -> str:
+    """What is wrong with credentials, without a part of them; empty where nothing is."""
+    for name, value in (("key", key), ("secret", secret), ("passphrase", passphrase)):
+        text = value.reveal() if isinstance(value, Secret) and name != "key" else value
+        if not isinstance(text, str):
+            return f"{name} must be a str"
+        if not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text):
+            return f"{name} is a text that cannot be encoded"
+    try:
+        base64.b64decode(revealed(secret), validate=True)  # pyright: ignore[reportArgumentType]  # a text, as was seen
+    except (binascii.Error, ValueError):
+        return "the secret is not base64 text"
+    return ""
+
+
+def sign(secret: str | Secret, timestamp: str) -> str:
+    """The base64 signature of a subscribe message sent at *timestamp* (Unix seconds, as text).
+
+    Use it, and `signed`, inside an expression: neither result belongs into a local variable, see `Secret`.
+    """
     prehash = f"{timestamp}GET{VERIFY_PATH}".encode()
-    digest = hmac.new(base64.b64decode(secret), prehash, hashlib.sha256).digest()
-    return base64.b64encode(digest).decode()
+    return base64.b64encode(hmac.digest(binascii.a2b_base64(revealed(secret)), prehash, "sha256")).decode()
 
 
 def signed(credentials: Credentials, timestamp: str) -> dict[str, str]:
@@ -68,6 +89,6 @@ def signed(credentials: Credentials, timestamp: str) -> dict[str, str]:
     return {
         "signature": sign(credentials.secret, timestamp),
         "key": credentials.key,
-        "passphrase": credentials.passphrase,
+        "passphrase": credentials.passphrase.reveal(),
         "timestamp": timestamp,
     }

@@ -9,7 +9,9 @@ import msgspec
 
 from rxfeed.errors import ConfigError
 from rxfeed.protocol.auth import Credentials, signed
+from rxfeed.protocol.secret import Secret
 
+Kind = Literal["subscribe", "unsubscribe"]
 Channel = str | Mapping[str, Any]
 """A channel's name, or the exchange's object for one: `{"name": "ticker", "product_ids": ["BTC-USD"]}`."""
 
@@ -32,20 +34,21 @@ class Subscription(msgspec.Struct, frozen=True):
             raise ConfigError("channels: name at least one, 'ticker' for example")
         return cls(tuple(dict.fromkeys(_many("products", products, str))), checked)
 
-    def text(
-        self,
-        kind: Literal["subscribe", "unsubscribe"] = "subscribe",
-        credentials: Credentials | None = None,
-        timestamp: str = "",
-    ) -> str:
-        """The message to send; with *credentials* signed at *timestamp* (Unix seconds, as text)."""
+    def text(self, kind: Kind = "subscribe") -> str:
+        """The message to send, unsigned."""
         message: dict[str, Any] = {"type": kind}
         if self.products:
             message["product_ids"] = self.products
         message["channels"] = self.channels
-        if credentials is not None:
-            message |= signed(credentials, timestamp)
         return msgspec.json.encode(message).decode()
+
+    def request(self, kind: Kind, credentials: Credentials | None, timestamp: str) -> str | Secret:
+        """The message to send, with *credentials* signed at *timestamp* (Unix seconds, as text)."""
+        text = self.text(kind)
+        if credentials is None:
+            return text
+        # The fields are put behind the others, since encoding those can fail, and a traceback shows what was encoded.
+        return Secret(f"{text[:-1]},{msgspec.json.encode(signed(credentials, timestamp)).decode()[1:]}")
 
 
 def _many(name: str, given: Any, kinds: Any) -> list[Any]:

@@ -245,7 +245,7 @@ def _text(value: object) -> str:
 def _authentic(claimed: dict[str, str], credentials: Credentials) -> bool:
     expected = {
         "key": credentials.key,
-        "passphrase": credentials.passphrase,
+        "passphrase": credentials.passphrase.reveal(),
         "signature": sign(credentials.secret, claimed["timestamp"]),
     }
     return all(hmac.compare_digest(expected[field].encode(), claimed[field].encode()) for field in expected)

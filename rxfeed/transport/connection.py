@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import selectors
-import socket
 import struct
 import threading
 import time
@@ -13,8 +12,14 @@ import msgspec
 from websocket import ABNF
 
 from rxfeed.errors import ConnectionLost, HostRetired, ServerClosed
-from rxfeed.transport.dial import TransportOptions, dial, keyword_options, tls_context
+from rxfeed.protocol import Secret
+from rxfeed.transport.attempt import Attempt
+from rxfeed.transport.dial import dial, tls_context
+from rxfeed.transport.endpoint import Endpoint
+from rxfeed.transport.handshake import upgrade
 from rxfeed.transport.mapping import FAILURES, connecting, lost, running
+from rxfeed.transport.options import TransportOptions
+from rxfeed.transport.proxy import proxy_for
 from rxfeed.transport.reader import PATIENCE, BufferedWebSocket, Oversized
 from rxfeed.transport.wakeup import Wakeup
 
@@ -47,53 +52,50 @@ class Connection:
     `abort()` alone may come from another thread: it makes an `open()` that is under way give up.
     """
 
-    def __init__(self, url: str, options: TransportOptions, wakeup: Wakeup) -> None:
-        self.url = url
+    def __init__(self, url: str | Secret, options: TransportOptions, wakeup: Wakeup) -> None:
+        self._endpoint = Endpoint.of(url)
+        self.url = self._endpoint.shown
+        """Where it leads, without what may be secret."""
         self.received_ns = 0
         self._options = options
         self._wakeup = wakeup
-        self._tls = tls_context(url, options)
-        self._socket = BufferedWebSocket(options.max_size, options.send_timeout, sslopt={"context": self._tls})
+        self._tls = tls_context(options.ssl_context) if self._endpoint.secure else None
+        self._socket = BufferedWebSocket(options.max_size, options.send_timeout)
         self._selector: selectors.BaseSelector | None = None
         self.more = self._flowing = False
         """`more`: there is something that has come and is not read yet, as far as is known."""
         self._lock = threading.Lock()
-        self._dialing: socket.socket | None = None
+        self._attempt: Attempt | None = None
         self._aborted = False
 
     # ---- opening
 
     def open(self) -> None:
-        """Connect, verify, shake hands; raises a `ConnectFailed` that says which of them failed."""
-        options = self._options
-        with connecting(self.url):
-            direct = dial(self.url, options, self._tls, self._dialed)
-            try:
-                self._socket.connect(self.url, socket=direct, **keyword_options(self.url, options))
-            finally:
-                self._dialed(None)
-        # With a proxy it is the library that dials, so that only here the socket is known.
-        sock = self._socket.sock
-        assert sock is not None
-        sock.settimeout(PATIENCE)
+        """Connect, verify, shake hands, all within `connect_timeout`; raises a `ConnectFailed` with what failed."""
+        endpoint, options = self._endpoint, self._options
+        attempt = Attempt(options.connect_timeout)
+        with self._lock:
+            self._attempt = attempt
+            if self._aborted:
+                attempt.abort()
+        with connecting(self.url, attempt):
+            proxy = proxy_for(endpoint.host, options.proxy, secure=endpoint.secure)
+            sock = dial(endpoint, proxy, self._tls, attempt)
+            with attempt.using(sock):
+                unread = upgrade(sock, endpoint, options.headers, attempt)
+        attempt.done()
+        self._socket.attach(sock, unread)
+        self.more = bool(unread)
         self._selector = selectors.DefaultSelector()
         self._selector.register(sock, selectors.EVENT_READ)
         self._selector.register(self._wakeup, selectors.EVENT_READ)
-
-    def _dialed(self, sock: socket.socket | None) -> None:
-        with self._lock:
-            self._dialing = sock
-            if self._aborted and sock is not None:
-                raise ConnectionAbortedError("given up")
 
     def abort(self) -> None:
         """Make `open()` raise at once; from any thread."""
         with self._lock:
             self._aborted = True
-            if self._dialing is not None:
-                # Not SSLSocket.shutdown, which pulls the TLS state from under a handshake.
-                with suppress(OSError):
-                    socket.socket.shutdown(self._dialing, socket.SHUT_RDWR)
+            if self._attempt is not None:
+                self._attempt.abort()
 
     # ---- open
 
@@ -136,10 +138,10 @@ class Connection:
                 readable = True
         return readable
 
-    def send(self, text: str) -> None:
+    def send(self, text: str | Secret) -> None:
         """Send one text message."""
         with running():
-            self._socket.send(text)
+            self._socket.send_message(text)
 
     def ping(self, payload: bytes) -> None:
         """Send a ping; its pong comes out of `receive`."""

@@ -1,7 +1,8 @@
-"""The one place where the exceptions of sockets, TLS and websocket-client become ours."""
+"""The one place where the exceptions of sockets, TLS, HTTP and websocket-client become those of rxfeed."""
 
 from __future__ import annotations
 
+import http.client
 import socket
 import ssl
 from collections.abc import Iterator
@@ -10,29 +11,40 @@ from contextlib import contextmanager
 import websocket
 
 from rxfeed import errors
-from rxfeed.protocol import shown_url
+from rxfeed.transport.attempt import Aborted, Attempt
+from rxfeed.transport.dial import ProxyUnusable
+from rxfeed.transport.handshake import UpgradeBroken, UpgradeRefused
+from rxfeed.transport.head import HeadTooLarge, shown
 
 
 @contextmanager
-def connecting(url: str) -> Iterator[None]:
-    """Whatever fails inside is raised as a `ConnectFailed` that names *url*."""
-    where = shown_url(url)
+def connecting(where: str, attempt: Attempt, setting: str = "connect_timeout") -> Iterator[None]:
+    """Whatever fails inside is raised as a `ConnectFailed` that names *where*, a URL without secrets.
+
+    *setting*: the name of the argument that the deadline comes from.
+    """
     try:
         yield
     except ssl.SSLCertVerificationError as error:
         raise errors.CertificateInvalid(f"{where}: {error.verify_message}") from error
-    except (websocket.WebSocketAddressException, socket.gaierror) as error:
+    except (socket.gaierror, UnicodeError) as error:
         raise errors.AddressNotFound(f"{where}: no address for the host: {error}") from error
-    except websocket.WebSocketBadStatusException as error:
-        headers = {str(name).lower(): str(value) for name, value in (error.resp_headers or {}).items()}
-        text = f"{where}: the server answered {error.status_code} {error.status_message or ''}".rstrip()
-        raise errors.HandshakeRejected(text, error.status_code, headers) from error
-    except websocket.WebSocketProxyException as error:
-        raise errors.ProxyFailed(f"{where}: the proxy: {error}") from error
-    except (TimeoutError, websocket.WebSocketTimeoutException) as error:
-        raise errors.ConnectFailed(f"{where}: timed out") from error
-    except (OSError, websocket.WebSocketException) as error:
+    except UpgradeRefused as error:
+        raise errors.HandshakeRejected(f"{where}: {error}", error.status, error.headers) from error
+    except (ProxyUnusable, errors.ConfigError) as error:  # the environment's proxy may have become another
+        raise errors.ProxyFailed(f"{where}: {error}") from error
+    except TimeoutError as error:
+        raise errors.ConnectFailed(
+            f"{where}: timed out after {attempt.timeout:g} s ({setting}), {attempt.step}"
+        ) from error
+    except (Aborted, UpgradeBroken) as error:
         raise errors.ConnectFailed(f"{where}: {error}") from error
+    except OSError as error:
+        raise errors.ConnectFailed(f"{where}: {attempt.step}: {error}") from error
+    except HeadTooLarge as error:
+        raise errors.ConnectFailed(f"{where}: {error}") from error
+    except http.client.HTTPException as error:
+        raise errors.ConnectFailed(f"{where}: the answer is no HTTP: {shown(repr(error))}") from error
 
 
 FAILURES = (OSError, websocket.WebSocketException)

@@ -194,7 +194,7 @@ def test_it_needs_no_rich_and_signs_and_keeps_no_secret(
 ) -> None:
     (tmp_path / "rich.py").write_text("raise ModuleNotFoundError('no rich', name='rich')\n")
     key = Credentials("key", "c2VjcmV0LW9mLW1pbmU=", "passphrase")
-    for name, value in (("KEY", key.key), ("SECRET", key.secret), ("PASSPHRASE", key.passphrase)):
+    for name, value in (("KEY", key.key), ("SECRET", key.secret.reveal()), ("PASSPHRASE", key.passphrase.reveal())):
         monkeypatch.setenv(f"COINBASE_API_{name}", value)
     with Exchange(rate=500, credentials=key) as exchange:
         args = ("record", "BTC-USD", "--channel", "full", "--auth", "--seconds", "1", "--url", exchange.url)
@@ -203,7 +203,7 @@ def test_it_needs_no_rich_and_signs_and_keeps_no_secret(
     assert process.returncode == 0, err
     content = b"".join(map(text_of, segments(tmp_path / "recording"))).decode()
     assert len(content) > 1000
-    for secret in (key.secret, key.passphrase):
+    for secret in (key.secret.reveal(), key.passphrase.reveal()):
         assert secret not in out + err + content
 
 

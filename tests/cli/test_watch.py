@@ -139,15 +139,15 @@ def test_auth_signs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
     from rxfeed import Credentials
 
     key = Credentials("key", "c2VjcmV0LW9mLW1pbmU=", "passphrase")
-    for name, value in (("KEY", key.key), ("SECRET", key.secret), ("PASSPHRASE", key.passphrase)):
+    for name, value in (("KEY", key.key), ("SECRET", key.secret.reveal()), ("PASSPHRASE", key.passphrase.reveal())):
         monkeypatch.setenv(f"COINBASE_API_{name}", value)
     with Exchange(rate=500, credentials=key) as exchange:
         args = ["watch", "BTC-USD", "--channel", "full", "--auth", "--count", "10", "--url", exchange.url]
         assert main(args) == 0
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 10
-    assert key.secret not in out + err
-    assert key.passphrase not in out + err
+    assert key.secret.reveal() not in out + err
+    assert key.passphrase.reveal() not in out + err
 
 
 def test_a_closed_pipe_ends_it_quietly(exchange: Exchange, start: Start) -> None:

@@ -207,7 +207,7 @@ def test_4_with_auth_it_is_signed(exchange: Exchange, monkeypatch: pytest.Monkey
     client.close()
     assert answer["type"] == "subscriptions"  # the exchange has verified it
     ((secret, timestamp),) = signed
-    assert secret == "c2VjcmV0"
+    assert secret.reveal() == "c2VjcmV0"
     assert exchange.requests[0]["timestamp"] == timestamp
 
 

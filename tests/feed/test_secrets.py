@@ -21,7 +21,7 @@ def test_what_is_repeated_is_blanked_in_status_errors_and_log(caplog: pytest.Log
         wire.shake()
         said.append(json.loads(wire.recv_frame()[1]))
         wire.send(frame(json.dumps({"type": "error", "message": "Failed to subscribe", "reason": json.dumps(said[0])})))
-        wire.send(close_frame(1008, f"{KEY.key} is {KEY.passphrase}"))
+        wire.send(close_frame(1008, f"{KEY.key} is {KEY.passphrase.reveal()}"))
         wire.until_gone()
 
     with caplog.at_level(logging.DEBUG, "rxfeed"), WireServer(play) as server:
@@ -31,5 +31,5 @@ def test_what_is_repeated_is_blanked_in_status_errors_and_log(caplog: pytest.Log
     told = "".join(map(str, status.items)) + caplog.text + str(got.error) + repr(got.error) + repr(feed)
     assert told.count("[redacted]") > 4
     assert "Failed to subscribe" in told
-    for secret in (KEY.key, KEY.secret, KEY.passphrase, said[0]["signature"]):
+    for secret in (KEY.key, KEY.secret.reveal(), KEY.passphrase.reveal(), said[0]["signature"]):
         assert secret not in told

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rxfeed.feed.wanted import Wanted
 from rxfeed.messages import ChannelSubscription, Subscriptions
-from rxfeed.protocol import Credentials, Subscription
+from rxfeed.protocol import Credentials, Secret, Subscription
 
 
 def of(products: Any, channels: Any) -> Subscription:
@@ -91,8 +91,9 @@ def test_what_a_channel_says_beside_its_products_is_said_again() -> None:
 def test_each_message_is_signed() -> None:
     wanted = opened()
     wanted.add(of("C-D", "full"))
-    (text,) = wanted.changes(Credentials("k", "c2VjcmV0", "p"), "17.0")
-    message = json.loads(text)
+    (request,) = wanted.changes(Credentials("k", "c2VjcmV0", "p"), "17.0")
+    assert isinstance(request, Secret)
+    message = json.loads(request.reveal())
     assert (message["key"], message["timestamp"]) == ("k", "17.0")
     assert message["signature"]
 

@@ -6,7 +6,7 @@ import warnings
 import pytest
 
 from rxfeed import DEFAULT_URL, ConfigError, Credentials
-from rxfeed.protocol import Subscription, live_url
+from rxfeed.protocol import Secret, Subscription, live_url
 
 
 def test_one_of_each() -> None:
@@ -29,7 +29,10 @@ def test_channels_that_need_no_product() -> None:
 
 def test_signed() -> None:
     credentials = Credentials("key", "c2VjcmV0", "phrase")
-    said = json.loads(Subscription.of("A-B", "full").text("subscribe", credentials, "17.5"))
+    request = Subscription.of("A-B", "full").request("subscribe", credentials, "17.5")
+    assert isinstance(request, Secret)
+    said = json.loads(request.reveal())
+    assert (said["type"], said["channels"]) == ("subscribe", ["full"])
     assert (said["key"], said["passphrase"], said["timestamp"]) == ("key", "phrase", "17.5")
     assert said["signature"]
 

@@ -26,7 +26,9 @@ def _echo(wire: Wire) -> None:
     text = json.dumps(said)
     wire.send(frame(json.dumps({"type": "error", "message": "Failed", "reason": text})))
     wire.send(frame(json.dumps({"type": "error", "message": text.replace("/", "\\/"), "was": said})))
-    wire.send(frame('{"type":"error","message":"' + "".join(f"\\u{ord(each):04x}" for each in KEY.secret) + '"}'))
+    wire.send(
+        frame('{"type":"error","message":"' + "".join(f"\\u{ord(each):04x}" for each in KEY.secret.reveal()) + '"}')
+    )
     wire.send(frame(json.dumps({"type": "denied", "your": said})))
     wire.send(frame(json.dumps({"type": "subscriptions", "channels": [{"name": said["key"]}]})))
     wire.send(frame(f"no JSON: {text}"))
@@ -52,7 +54,7 @@ def test_what_the_exchange_repeats_of_the_credentials_is_blanked(tmp_path: Path)
     assert signatures  # the frames themselves are as they came
     (path,) = segments(tmp_path)
     content = text_of(path).decode()
-    for secret in (KEY.key, KEY.secret, KEY.passphrase, *signatures):
+    for secret in (KEY.key, KEY.secret.reveal(), KEY.passphrase.reveal(), *signatures):
         for text in (secret, secret.replace("/", "\\/"), secret.replace("/", "\\\\/")):
             assert text not in content
     lines = lines_of(path)
@@ -74,13 +76,13 @@ def test_a_reason_to_close_may_repeat_them_too(tmp_path: Path) -> None:
     def play(wire: Wire) -> None:
         wire.shake()
         wire.recv_frame()
-        wire.send(close_frame(1008, f"{KEY.key} is {KEY.passphrase}"))
+        wire.send(close_frame(1008, f"{KEY.key} is {KEY.passphrase.reveal()}"))
         wire.until_gone()
 
     with WireServer(play) as server:
         recorded(Feed("A-B", "ticker", url=server.url, credentials=KEY, reconnect=False), record(tmp_path))
     (path,) = segments(tmp_path)
-    assert KEY.passphrase not in text_of(path).decode()
+    assert KEY.passphrase.reveal() not in text_of(path).decode()
     closed = [line["status"] for line in lines_of(path) if "cause" in line.get("status", {})]
     assert [status["type"] for status in closed] == ["Disconnected", "Ended"]
     assert closed[0]["cause"]["reason"] == "[redacted] is [redacted]"
@@ -104,7 +106,9 @@ def test_behind_another_operator_an_error_keeps_no_words(tmp_path: Path) -> None
     source: Subject[Message] = Subject()
     recorder = record(tmp_path)
     source.pipe(recorder).subscribe()
-    source.on_next(message(json.dumps({"type": "error", "message": "bad", "code": 4, "said": [KEY.secret]}), 5))
+    source.on_next(
+        message(json.dumps({"type": "error", "message": "bad", "code": 4, "said": [KEY.secret.reveal()]}), 5)
+    )
     recorder.close()
     assert lines_of(segments(tmp_path)[0])[1] == {
         "redacted": True,

@@ -1,0 +1,96 @@
+"""How to connect."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Mapping
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from rxfeed.errors import ConfigError
+from rxfeed.protocol import Secret, secret
+from rxfeed.transport.proxy import parsed
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_OURS = re.compile(r"upgrade|connection|content-length|transfer-encoding|sec-websocket-(?!protocol$).*", re.IGNORECASE)
+_LONGEST = 86_400.0
+
+
+class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to connect. Sizes in bytes, times in seconds.
+
+    *connect_timeout*: for all steps of an attempt together, from resolving the host to the answer to the handshake.
+    *proxy*: `http://user:password@host:port`, or a `socks4`, `socks4a`, `socks5` or `socks5h` URL; `None` takes that of
+    the environment (`https_proxy`, `http_proxy`, `no_proxy`), `""` connects directly whatever that has.
+    *ssl_context*: in place of the default, which verifies the certificate and the host's name and takes TLS 1.2 on.
+    *proxy* and the values of *headers* are kept as `Secret`s. Raises `ConfigError` for what can never work.
+    """
+
+    max_size: int = 64 * 1024 * 1024
+    connect_timeout: float = 10.0
+    send_timeout: float = 5.0
+    ssl_context: ssl.SSLContext | None = None
+    proxy: str | Secret | None = None
+    headers: Mapping[str, str | Secret] = {}
+
+    def __post_init__(self) -> None:
+        if isinstance(self.proxy, str):
+            force_setattr(self, "proxy", Secret(self.proxy))
+        refused, headers = _kept(self.headers)
+        force_setattr(self, "headers", headers)
+        if refused:
+            raise ConfigError(f"headers: {refused}")
+        if isinstance(self.max_size, bool) or not isinstance(self.max_size, int) or self.max_size < 1:
+            raise ConfigError(f"max_size: {self.max_size!r} is not a number of bytes above 0")
+        for name in ("connect_timeout", "send_timeout"):
+            check_timeout(name, getattr(self, name))
+        if self.proxy is not None and not isinstance(self.proxy, Secret):
+            raise ConfigError(f"proxy: a {type(self.proxy).__name__} is not a proxy's URL")
+        if self.proxy:
+            parsed(self.proxy, "proxy")
+
+
+def check_timeout(name: str, seconds: object) -> None:
+    """Raise a `ConfigError` that names *name* if *seconds* is no time to wait for."""
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not number or not 0 < seconds <= _LONGEST:
+        raise ConfigError(f"{name}: {seconds!r} is not a number of seconds above 0 and up to {_LONGEST:,.0f}")
+
+
+def _kept(headers: object) -> tuple[str, dict[str, Secret]]:
+    """What is wrong with *headers*, and those of them that can be sent. Values are not repeated: they may be secret."""
+    if not isinstance(headers, Mapping):
+        return f"a {type(headers).__name__} is not a mapping of names to texts", {}
+    kept: dict[str, Secret] = {}
+    for name in headers:
+        reason = _wrong(name, headers[name])
+        if reason:
+            return reason, {}
+        kept[name] = secret(headers[name])
+    return "", kept
+
+
+def _wrong(name: object, value: object) -> str:
+    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+        return f"{name!r} is not a header's name"
+    if _OURS.fullmatch(name):
+        return f"{name} is set by the transport"
+    if not isinstance(value, str | Secret):
+        return f"the value of {name} is a {type(value).__name__}, not a text"
+    text = value.reveal() if isinstance(value, Secret) else value
+    if _BREAKS.search(text):
+        return f"the value of {name} has a line break or another control character"
+    if not text.isascii() and not _encodable(text):
+        return f"the value of {name} cannot be encoded"
+    return ""
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

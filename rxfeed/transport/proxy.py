@@ -1,0 +1,90 @@
+"""Which proxy stands between a feed and its server, and whether it is one that can be used."""
+
+from __future__ import annotations
+
+import os
+import urllib.request
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import msgspec
+
+from rxfeed.errors import ConfigError
+from rxfeed.protocol import Secret, check_host, secret
+
+_KINDS = ("http", "socks4", "socks4a", "socks5", "socks5h")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_REMEDIES = {
+    "https": "write http:// if the proxy takes CONNECT without TLS, as most do",
+    "socks": "write socks5://, or socks5h:// if the proxy is to resolve the host",
+}
+
+
+class Proxy(msgspec.Struct, frozen=True):
+    """A proxy, and how to connect through it."""
+
+    kind: str
+    host: str
+    port: int
+    user: Secret | None
+    password: Secret
+    shown: str
+    """Its URL without user and password."""
+
+
+def proxy_for(host: str, given: str | Secret | None, *, secure: bool) -> Proxy | None:
+    """The proxy between this machine and *host*; `None` for a direct connection.
+
+    *given*: a proxy's URL, `""` for none whatever the environment has, `None` for that of the environment.
+    Raises `ConfigError`, which names where the proxy's URL stands.
+    """
+    if given is not None:
+        return parsed(given, "proxy") if given else None
+    if host in _LOOPBACK or urllib.request.proxy_bypass(host):
+        return None
+    scheme = "https" if secure else "http"
+    url = Secret(urllib.request.getproxies().get(scheme) or "")
+    return parsed(url, f"proxy (from {_source(scheme)})") if url else None
+
+
+def _source(scheme: str) -> str:
+    name = f"{scheme}_proxy"
+    names = [each for each in (name, name.upper()) if os.environ.get(each)]
+    return f"the environment variable {names[0]}" if names else "the system's settings"
+
+
+def parsed(url: str | Secret, source: str) -> Proxy:
+    """The proxy at *url*; a `ConfigError` names *source* and does not repeat the URL, which may hold a password."""
+    url = secret(url)
+    kind, host, port = _place(url)
+    shown = f"{kind}://{host or ''}" if kind.isidentifier() else "the text"
+    if kind not in _KINDS or not host:
+        what = f"{kind}:// proxies are not supported" if host and kind else f"{shown} is not a proxy's URL"
+        remedy = _REMEDIES.get(kind, "")
+        direct = 'give proxy="" to connect directly'
+        raise ConfigError(
+            f"{source}: {what}: it takes a host and a port behind one of {', '.join(each + '://' for each in _KINDS)}; "
+            + (f"{remedy}, or {direct}" if remedy else direct)
+        )
+    check_host(source, host)
+    port = port or (80 if kind == "http" else 1080)
+    return Proxy(kind, host, port, _user(url), _password(url), f"{kind}://{host}:{port}")
+
+
+def _split(url: Secret) -> SplitResult:
+    return urlsplit(url.reveal() if "://" in url.reveal() else f"http://{url.reveal()}")
+
+
+def _place(url: Secret) -> tuple[str, str | None, int | None]:
+    """Kind, host and port; without a host where *url* cannot be read."""
+    try:
+        return _split(url).scheme, _split(url).hostname, _split(url).port
+    except ValueError:
+        return "", None, None
+
+
+def _user(url: Secret) -> Secret | None:
+    return Secret(unquote(_split(url).username or "")) if _split(url).username else None
+
+
+def _password(url: Secret) -> Secret:
+    return Secret(unquote(_split(url).password or ""))
