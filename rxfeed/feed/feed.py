@@ -173,6 +173,8 @@ class Feed(MessageSource):
         return redacted(raw, self._wanted.secrets(self._credentials))
 
     def __repr__(self) -> str:
+        if "_wanted" not in vars(self) or "_url" not in vars(self):
+            return "<Feed with settings that were refused>"  # a traceback with local variables shows it
         channels, products = (", ".join(self.about[name]) for name in ("channels", "products"))
         return f"<Feed of {channels} for {products or 'no product'} from {self.url}>"
 

@@ -35,13 +35,16 @@ class Credentials:
     def __init__(self, key: str, secret: str | Secret, passphrase: str | Secret) -> None:
         try:
             reason = _refused(key, secret, passphrase)
-            if reason:
-                raise ConfigError(f"credentials: {reason}")
-            object.__setattr__(self, "key", key)
-            object.__setattr__(self, "secret", Secret(revealed(secret)))
-            object.__setattr__(self, "passphrase", Secret(revealed(passphrase)))
+            kept = ("", "", "") if reason else (key, secret, passphrase)
+            object.__setattr__(self, "key", kept[0])
+            object.__setattr__(self, "secret", Secret(revealed(kept[1])))
+            object.__setattr__(self, "passphrase", Secret(revealed(kept[2])))
         finally:
-            secret = passphrase = ""  # a traceback with local variables shows neither
+            # A traceback with local variables shows neither, and `self` has its attributes for that.
+            secret = passphrase = ""
+            kept = ()
+        if reason:
+            raise ConfigError(f"credentials: {reason}")
 
     @classmethod
     def from_env(cls, prefix: str = "COINBASE_") -> Credentials | None:
