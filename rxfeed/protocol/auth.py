@@ -1,4 +1,4 @@
-"""Signing, as https://docs.cdp.coinbase.com/exchange/websocket-feed/authentication says.
+"""Signing, as in https://docs.cdp.coinbase.com/exchange/websocket-feed/authentication.
 
 HMAC-SHA256 over `timestamp + "GET" + "/users/self/verify"`, keyed with the decoded secret, in base64.
 """

@@ -1,4 +1,8 @@
-"""The only room that knows websocket-client: from a URL to frames, and nothing above sees its exceptions."""
+"""From a URL to frames, and to the answer of a GET request. Other packages see no exception of sockets or libraries.
+
+This is the only package that imports websocket-client, which it uses for what a frame is: its opcodes, masks and checks.
+Resolving, connecting, proxies, TLS and the handshake are done here, since all of them share one deadline (`Attempt`).
+"""
 
 from rxfeed.transport.connection import Closed, Connection, Pong, Received
 from rxfeed.transport.endpoint import Endpoint

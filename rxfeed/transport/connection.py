@@ -151,7 +151,7 @@ class Connection:
     # ---- closing
 
     def close(self, timeout: float = 1.0) -> None:
-        """Say goodbye, wait up to *timeout* seconds for the answer, and free the socket; never raises."""
+        """Send a close frame, wait up to *timeout* seconds for the answer, and free the socket; never raises."""
         if self._selector is not None:
             if self._socket.connected:
                 self._socket.send_close()

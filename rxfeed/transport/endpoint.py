@@ -1,4 +1,4 @@
-"""What a URL says about where to connect."""
+"""The server and the resource that a URL names."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import os
 import socket
 from collections.abc import Mapping
 
-from rxfeed.protocol import Secret
+from rxfeed.protocol import Secret, revealed
 from rxfeed.transport.attempt import Attempt
 from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.head import Answer
@@ -30,7 +30,7 @@ class UpgradeBroken(Exception):
     """The answer is an upgrade, but not one to WebSocket."""
 
 
-def upgrade(sock: socket.socket, endpoint: Endpoint, headers: Mapping[str, Secret], attempt: Attempt) -> bytes:
+def upgrade(sock: socket.socket, endpoint: Endpoint, headers: Mapping[str, str | Secret], attempt: Attempt) -> bytes:
     """Shake hands on *sock*; what came behind the answer. Nothing of the body of another answer is read."""
     key = base64.b64encode(os.urandom(16)).decode()
     attempt.step = "sending the handshake"
@@ -44,7 +44,7 @@ def upgrade(sock: socket.socket, endpoint: Endpoint, headers: Mapping[str, Secre
     return answer.unread()
 
 
-def _request(endpoint: Endpoint, headers: Mapping[str, Secret], key: str) -> Secret:
+def _request(endpoint: Endpoint, headers: Mapping[str, str | Secret], key: str) -> Secret:
     given = {name.lower() for name in headers}
     lines = [Secret(f"GET {endpoint.resource.reveal()} HTTP/1.1")]
     if "host" not in given:
@@ -57,7 +57,7 @@ def _request(endpoint: Endpoint, headers: Mapping[str, Secret], key: str) -> Sec
     ]
     if endpoint.authorization is not None and "authorization" not in given:
         lines.append(Secret(f"Authorization: {endpoint.authorization.reveal()}"))
-    lines += [Secret(f"{name}: {value.reveal()}") for name, value in headers.items()]
+    lines += [Secret(f"{name}: {revealed(value)}") for name, value in headers.items()]
     return Secret("\r\n".join(line.reveal() for line in (*lines, Secret(""), Secret(""))))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -53,7 +54,7 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
             parsed(self.proxy, "proxy")
 
 
-def check_timeout(name: str, seconds: object) -> None:
+def check_timeout(name: str, seconds: Any) -> None:
     """Raise a `ConfigError` that names *name* if *seconds* is no time to wait for."""
     number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not number or not 0 < seconds <= _LONGEST:

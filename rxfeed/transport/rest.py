@@ -20,7 +20,7 @@ class RestClient:
     """Gets what is at paths below *url*, an http or https URL.
 
     A request takes *timeout* seconds at most, from resolving the host to the last byte, and *max_size* bytes. Redirects
-    are not followed, since they would lead elsewhere than *url* says.
+    are not followed: the server and the encryption are those of *url*.
     """
 
     def __init__(

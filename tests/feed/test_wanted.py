@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import given
@@ -10,18 +11,18 @@ from hypothesis import strategies as st
 
 from rxfeed.feed.wanted import Wanted
 from rxfeed.messages import ChannelSubscription, Subscriptions
-from rxfeed.protocol import Credentials, Secret, Subscription
+from rxfeed.protocol import Credentials, Secret, Subscription, revealed
 
 
 def of(products: Any, channels: Any) -> Subscription:
     return Subscription.of(products, channels)
 
 
-def said(texts: list[str]) -> list[tuple[str, dict[str, list[str]]]]:
+def said(texts: Sequence[str | Secret]) -> list[tuple[str, dict[str, list[str]]]]:
     """Kind, and products by channel, of each message."""
     found = []
     for text in texts:
-        message = json.loads(text)
+        message = json.loads(revealed(text))
         channels = {each["name"]: each.get("product_ids", []) for each in message["channels"]}
         found.append((message["type"], channels))
     return found
@@ -85,7 +86,7 @@ def test_what_a_channel_says_beside_its_products_is_said_again() -> None:
     wanted.add(of("A-B", "ticker"))
     wanted.changes(None, "")
     (text,) = wanted.opening(None, "")
-    assert {"name": "balance", "account_ids": ["a"]} in json.loads(text)["channels"]
+    assert {"name": "balance", "account_ids": ["a"]} in json.loads(revealed(text))["channels"]
 
 
 def test_each_message_is_signed() -> None:
@@ -120,7 +121,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["add", "remove", "say", "reconnect"]
 def test_an_exchange_that_does_as_it_is_told_ends_up_with_what_is_wanted(steps: list[Any]) -> None:
     wanted, model, held = opened(), {("ticker", "A-B")}, {("ticker", "A-B")}
 
-    def hear(texts: list[str]) -> None:
+    def hear(texts: Sequence[str | Secret]) -> None:
         for kind, channels in said(texts):
             pairs = {(channel, product) for channel, products in channels.items() for product in products}
             assert pairs
@@ -140,7 +141,7 @@ def test_an_exchange_that_does_as_it_is_told_ends_up_with_what_is_wanted(steps: 
         else:
             held.clear()
             for text in wanted.opening(None, ""):
-                message = json.loads(text)
+                message = json.loads(revealed(text))
                 root = message.get("product_ids", [])
                 for each in message["channels"]:
                     name = each if isinstance(each, str) else each["name"]
