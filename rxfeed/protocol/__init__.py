@@ -3,12 +3,13 @@
 from rxfeed.protocol.auth import Credentials
 from rxfeed.protocol.decode import Decoder
 from rxfeed.protocol.hosts import DEFAULT_URL, check_host, live_url, shown_url
-from rxfeed.protocol.redact import redacted, speechless
+from rxfeed.protocol.redact import REDACTED, redacted, speechless
 from rxfeed.protocol.requests import Channel, Subscription
 from rxfeed.protocol.secret import Secret, revealed, secret
 
 __all__ = [
     "DEFAULT_URL",
+    "REDACTED",
     "Channel",
     "Credentials",
     "Decoder",

@@ -1,6 +1,6 @@
 """From a URL to frames, and to the answer of a GET request. Other packages see no exception of sockets or libraries.
 
-This is the only package that imports websocket-client, which it uses for what a frame is: its opcodes, masks and checks.
+This is the only package that imports websocket-client, and uses it for frames: their opcodes, masks and checks.
 Resolving, connecting, proxies, TLS and the handshake are done here, since all of them share one deadline (`Attempt`).
 """
 

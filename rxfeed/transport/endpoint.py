@@ -50,6 +50,11 @@ class Endpoint(msgspec.Struct, frozen=True):
         )
 
     @property
+    def query(self) -> Secret:
+        """The query of the resource, which may have a token."""
+        return Secret(self.resource.reveal().partition("?")[2])
+
+    @property
     def host_header(self) -> str:
         """The value of a Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -9,11 +9,13 @@ import os
 import socket
 from collections.abc import Mapping
 
-from rxfeed.protocol import Secret, revealed
+from rxfeed.protocol import REDACTED, Secret, revealed, secret
 from rxfeed.transport.attempt import Attempt
 from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.head import Answer
 
+# A shorter text, such as a flag, would be replaced in words that have nothing to do with it.
+_SHORTEST_SECRET = 6
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -39,7 +41,9 @@ def upgrade(sock: socket.socket, endpoint: Endpoint, headers: Mapping[str, str |
     answer = Answer(sock, attempt)
     if answer.status != 101:
         remedy = ": set url to where it is" if answer.redirects else ""
-        raise UpgradeRefused(f"the server answered {answer}{remedy}", answer.status, answer.headers)
+        sent = [endpoint.query, endpoint.authorization or Secret(""), *map(secret, headers.values())]
+        received = {name: _without(value, sent) for name, value in answer.headers.items()}
+        raise UpgradeRefused(_without(f"the server answered {answer}{remedy}", sent), answer.status, received)
     _check(answer.headers, key)
     return answer.unread()
 
@@ -59,6 +63,14 @@ def _request(endpoint: Endpoint, headers: Mapping[str, str | Secret], key: str) 
         lines.append(Secret(f"Authorization: {endpoint.authorization.reveal()}"))
     lines += [Secret(f"{name}: {revealed(value)}") for name, value in headers.items()]
     return Secret("\r\n".join(line.reveal() for line in (*lines, Secret(""), Secret(""))))
+
+
+def _without(text: str, secrets: list[Secret]) -> str:
+    """*text*, in which a server may repeat what it was sent, without *secrets*."""
+    for each in secrets:
+        if len(each.reveal()) >= _SHORTEST_SECRET:
+            text = text.replace(each.reveal(), REDACTED)
+    return text
 
 
 def _check(headers: Mapping[str, str], key: str) -> None:

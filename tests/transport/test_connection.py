@@ -334,6 +334,15 @@ def test_through_a_proxy_with_a_password(wakeup: Wakeup) -> None:
     assert b"Proxy-Authorization: Basic dXNlcjpwQHNz" in proxy.heard
 
 
+def test_tls_through_a_proxy(wakeup: Wakeup) -> None:
+    with WireServer(playing(frame("hello")), tls_server("127.0.0.1")) as server, WireServer(Proxy().play) as middle:
+        client = connection(server.url, wakeup, proxy=f"http://127.0.0.1:{middle.port}", ssl_context=trusting())
+        client.open()
+        client.send("x")
+        assert client.receive(5) == [b"hello"]
+        client.close(timeout=0.1)
+
+
 def test_a_proxy_that_refuses(wakeup: Wakeup) -> None:
     with (
         WireServer(playing()) as server,

@@ -14,6 +14,7 @@ from rxfeed import ConnectFailed, HandshakeRejected, Secret
 from rxfeed.transport import Connection, TransportOptions, Wakeup
 from rxfeed.transport.endpoint import Endpoint
 from tests.support.leaks import nothing_left_behind
+from tests.support.tracker import recorded_of
 from tests.support.wire import Wire, WireServer
 
 
@@ -63,6 +64,21 @@ def test_a_redirect_keeps_status_and_location(wakeup: Wakeup, status: int) -> No
     assert error.headers["location"] == location
     assert f"{status} Moved, a redirect to wss://ws-feed.example.org/there: set url" in str(error)
     assert "hidden" not in str(error)
+
+
+def test_what_a_rejection_repeats_of_secrets_is_blanked(wakeup: Wakeup) -> None:
+    """A server that moved sends the query back, and a proxy before it may send the headers back."""
+
+    def play(wire: Wire) -> None:
+        wire.read_request()
+        wire.send("HTTP/1.1 301 hidden-value?\r\nLocation: wss://x/feed?token=hidden\r\nX-Was: hidden-value\r\n\r\n")
+
+    with WireServer(play) as server:
+        client = connection(f"{server.url}/feed?token=hidden", wakeup, headers={"X-Key": "hidden-value", "X-Flag": "1"})
+        with pytest.raises(HandshakeRejected, match="answered 301") as caught:
+            client.open()
+    assert caught.value.headers == {"location": "wss://x/feed?[redacted]", "x-was": "[redacted]"}
+    assert "hidden" not in recorded_of(caught.value)
 
 
 def test_a_redirect_to_nowhere_is_an_error_like_others(wakeup: Wakeup) -> None:
