@@ -239,7 +239,7 @@ def test_requests_are_kept_without_secrets(exchange: Exchange, client: Client) -
     client.subscribe("full", sign=True)
     (request,) = exchange.requests
     assert set(request) == {"type", "product_ids", "channels", "timestamp"}
-    assert CREDENTIALS.passphrase not in json.dumps(request)
+    assert CREDENTIALS.passphrase.reveal() not in json.dumps(request)
 
 
 def test_pings_are_answered_and_counted(exchange: Exchange, client: Client) -> None:
