@@ -51,8 +51,8 @@ class Feed(MessageSource):
     answer, *stale_after* without any data (`None`: however long; subscribe to `heartbeat` where a channel is quiet),
     *heartbeat_timeout* without the heartbeat of a product, *lag_threshold* of delivery before `Lagging` is said.
     *drop_duplicates*: False delivers also what came before (it is counted all the same).
-    *clock*: a `Clock` that runs faster, for tests. The rest is `TransportOptions`'. Raises `ConfigError` for what can
-    never work.
+    *clock*: a `Clock` that runs faster, for tests. The rest is `TransportOptions`'. *url*, *proxy* and the values
+    of *headers* may be `Secret`s, and are kept as such. Raises `ConfigError` for what can never work.
     """
 
     def __init__(

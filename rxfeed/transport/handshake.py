@@ -38,14 +38,14 @@ def upgrade(sock: socket.socket, endpoint: Endpoint, headers: Mapping[str, str |
     attempt.step = "sending the handshake"
     attempt.send(sock, memoryview(_request(endpoint, headers, key).reveal().encode()))
     attempt.step = "waiting for the answer to the handshake"
-    answer = Answer(sock, attempt)
-    if answer.status != 101:
-        remedy = ": set url to where it is" if answer.redirects else ""
-        sent = [endpoint.query, endpoint.authorization or Secret(""), *map(secret, headers.values())]
-        received = {name: _without(value, sent) for name, value in answer.headers.items()}
-        raise UpgradeRefused(_without(f"the server answered {answer}{remedy}", sent), answer.status, received)
-    _check(answer.headers, key)
-    return answer.unread()
+    with Answer(sock, attempt) as answer:
+        if answer.status != 101:
+            remedy = ": set url to where it is" if answer.redirects else ""
+            sent = [endpoint.query, endpoint.authorization or Secret(""), *map(secret, headers.values())]
+            received = {name: _without(value, sent) for name, value in answer.headers.items()}
+            raise UpgradeRefused(_without(f"the server answered {answer}{remedy}", sent), answer.status, received)
+        _check(answer.headers, key)
+        return answer.unread()
 
 
 def _request(endpoint: Endpoint, headers: Mapping[str, str | Secret], key: str) -> Secret:

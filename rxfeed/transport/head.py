@@ -47,7 +47,7 @@ class _Bytes(io.RawIOBase):
 
 
 class Answer:
-    """The head of an answer: `status`, `reason` and `headers`, with lower-case names.
+    """The head of an answer: `status`, `reason` and `headers`, with lower-case names. Close it, or use it with `with`.
 
     Raises `http.client.HTTPException` where what came is no HTTP, and `OSError`.
     """
@@ -55,13 +55,27 @@ class Answer:
     def __init__(self, sock: socket.socket, attempt: Attempt) -> None:
         self._bytes = _Bytes(sock, attempt)
         self._response = http.client.HTTPResponse(self._bytes)  # pyright: ignore[reportArgumentType]  # it needs makefile
-        self._response.begin()
+        try:
+            self._response.begin()
+        except BaseException:
+            self.close()
+            raise
         self.status = self._response.status
         self.reason = shown(self._response.reason)
         self.headers: dict[str, str] = {}
         for name, value in self._response.headers.items():
             name, value = name.lower(), str(value).strip()
             self.headers[name] = f"{self.headers[name]}, {value}" if name in self.headers else value
+
+    def close(self) -> None:
+        """Read no more; the socket stays open."""
+        self._response.close()
+
+    def __enter__(self) -> Answer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __str__(self) -> str:
         text = f"{self.status} {self.reason}".rstrip()

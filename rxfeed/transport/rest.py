@@ -61,12 +61,12 @@ class RestClient:
             with sock, attempt.using(sock):
                 attempt.step = "waiting for the answer"
                 attempt.send(sock, memoryview(_request(endpoint).reveal().encode()))
-                answer = Answer(sock, attempt)
-                if answer.status != 200:
-                    remedy = ": set url to where it is" if answer.redirects else ""
-                    raise ConnectFailed(f"{where}: the server answered {answer}{remedy}")
-                attempt.step = "reading the answer"
-                body = answer.body(self._max_size)
+                with Answer(sock, attempt) as answer:
+                    if answer.status != 200:
+                        remedy = ": set url to where it is" if answer.redirects else ""
+                        raise ConnectFailed(f"{where}: the server answered {answer}{remedy}")
+                    attempt.step = "reading the answer"
+                    body = answer.body(self._max_size)
         if body is None:
             raise ConnectFailed(f"{where}: the answer is over {self._max_size:,} bytes")
         return body
