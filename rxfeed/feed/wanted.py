@@ -94,11 +94,17 @@ class Wanted:
         if credentials is not None:
             self._signatures.append(Secret(sign(credentials.secret, timestamp)))
 
-    def secrets(self, credentials: Credentials | None) -> list[str | Secret]:
-        """What the exchange was told and may repeat, and nobody else is to see."""
+    def secrets(self, credentials: Credentials | None) -> list[str]:
+        """What the exchange received and may repeat; for use inside the expression that calls `redacted`."""
         if credentials is None:
             return []
-        return [credentials.key, credentials.secret, credentials.passphrase, *self._signatures.copy()]
+        signatures = self._signatures.copy()
+        return [
+            credentials.key,
+            credentials.secret.reveal(),
+            credentials.passphrase.reveal(),
+            *(each.reveal() for each in signatures),
+        ]
 
     def missing(self, answer: Subscriptions) -> tuple[Pair, ...]:
         """What the connection was told and *answer* does not list: not acknowledged yet, or refused."""

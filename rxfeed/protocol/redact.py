@@ -7,12 +7,10 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.protocol.secret import SHOWN, Secret, revealed
-
-REDACTED = SHOWN
+REDACTED = "[redacted]"
 
 
-def redacted(raw: bytes, secrets: Sequence[str | Secret]) -> bytes:
+def redacted(raw: bytes, secrets: Sequence[str]) -> bytes:
     """*raw* with `[redacted]` in place of each of *secrets*; *raw* itself where there is none in it.
 
     In JSON they are found however they are escaped, and all of it is then written anew; only the value of a `type`
@@ -21,41 +19,25 @@ def redacted(raw: bytes, secrets: Sequence[str | Secret]) -> bytes:
         >>> redacted(b'{"type":"error", "reason":"bad key: \\\\u0061bc"}', ["abc"])
         b'{"type":"error","reason":"bad key: [redacted]"}'
     """
-    shapes = _Shapes(secrets)
-    if b"\\" not in raw and not shapes.stand_in(raw):
+    # The longest first: one may be a part of another. As they are in JSON, too: a text may hold JSON.
+    quoted = [msgspec.json.encode(secret).decode()[1:-1] for secret in secrets]
+    shapes = {*secrets, *quoted, *(each.replace("/", "\\/") for each in quoted)}
+    secrets = sorted(filter(None, shapes), key=len, reverse=True)
+    if b"\\" not in raw and not any(secret.encode() in raw for secret in secrets):
         return raw
+
+    def clean(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, REDACTED)
+        return text
 
     try:
         content = msgspec.json.decode(raw)
-        cleaned = _each_text(content, shapes.cleaned)
+        cleaned = _each_text(content, clean)
         return raw if cleaned == content else msgspec.json.encode(cleaned)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return shapes.cleaned_bytes(raw)
-
-
-class _Shapes:
-    """What secrets look like in a message; no method of it can raise, so that no traceback has them."""
-
-    __slots__ = ("_shapes",)
-
-    def __init__(self, secrets: Sequence[str | Secret]) -> None:
-        # As they are in JSON, too: a text may hold JSON.
-        quoted = [msgspec.json.encode(revealed(each)).decode()[1:-1] for each in secrets]
-        shapes = {*map(revealed, secrets), *quoted, *(each.replace("/", "\\/") for each in quoted)}
-        # The longest first: one may be a part of another.
-        self._shapes = sorted(filter(None, shapes), key=len, reverse=True)
-
-    def stand_in(self, raw: bytes) -> bool:
-        return any(shape.encode() in raw for shape in self._shapes)
-
-    def cleaned(self, text: str) -> str:
-        for shape in self._shapes:
-            text = text.replace(shape, REDACTED)
-        return text
-
-    def cleaned_bytes(self, raw: bytes) -> bytes:
-        for shape in self._shapes:
-            raw = raw.replace(shape.encode(), REDACTED.encode())
+        for secret in secrets:
+            raw = raw.replace(secret.encode(), REDACTED.encode())
         return raw
 
 

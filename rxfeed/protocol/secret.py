@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import Any, NoReturn
 
-SHOWN = "[redacted]"
+from rxfeed.protocol.redact import REDACTED
 
 
 class Secret:
@@ -33,13 +33,13 @@ class Secret:
         return self._text
 
     def __repr__(self) -> str:
-        return f"Secret('{SHOWN}')"
+        return f"Secret('{REDACTED}')"
 
     def __str__(self) -> str:
-        return SHOWN
+        return REDACTED
 
     def __format__(self, spec: str) -> str:
-        return SHOWN
+        return REDACTED
 
     def __bool__(self) -> bool:
         return bool(self._text)

@@ -32,16 +32,27 @@ from rxfeed.transport.mapping import FAILURES
 # costs more than all else that a single message costs.
 _CHUNK = 1 << 16
 _FIN_TEXT = 0x81
+_BEGINNING = 512
 _MOST_IN_A_CONTROL_FRAME = 125
 _MOST_FRAGMENTS = 100_000
 PATIENCE = 0.02
 """Seconds that a read may wait for something to come."""
 
 
-class Oversized(msgspec.Struct, frozen=True):
-    """A message of *size* bytes was passed over."""
+class Oversized(msgspec.Struct, frozen=True, eq=False):
+    """A message of *size* bytes was passed over; *beginning*: its first bytes, as many as were at hand.
+
+    Two of the same size are equal: how much was at hand is chance.
+    """
 
     size: int
+    beginning: bytes = b""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Oversized) and other.size == self.size
+
+    def __hash__(self) -> int:
+        return hash(self.size)
 
 
 class BufferedWebSocket(WebSocket):
@@ -61,6 +72,7 @@ class BufferedWebSocket(WebSocket):
         self._message_size = 0  # of the fragments so far
         self._passing = 0  # bytes of a frame still to be passed over
         self._passed = 0  # payload bytes of a message that is being passed over
+        self._beginning = b""  # of that message
         self.mixed = False
         """What was taken last holds more than messages."""
         self.failure: Exception | None = None
@@ -230,11 +242,14 @@ class BufferedWebSocket(WebSocket):
 
     def _drop(self, whole: int, size: int, taken: list[bytes | ABNF | Oversized], *, last: bool) -> None:
         """Begin to pass over a frame of *whole* bytes with a payload of *size*, and what came of its message."""
+        if not self._passed:
+            start = self._position + whole - size
+            self._beginning = (self._fragments or [self._buffer[start : start + _BEGINNING]])[0][:_BEGINNING]
         self._passed += self._message_size + size
         self._fragments, self._message_size = None, 0
         self._passing = whole
         if last:
-            taken.append(Oversized(self._passed))
+            taken.append(Oversized(self._passed, self._beginning))
             self.mixed = True
             self._passed = 0
 

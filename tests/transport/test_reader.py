@@ -217,6 +217,19 @@ def test_a_message_over_max_size_is_passed_over(big: bytes, piece: int) -> None:
         line.close()
 
 
+@pytest.mark.parametrize("fragments", [[BIG], [b"abc" + BIG], [b"abc", BIG], [b"a" * 600, BIG[:600], b""]])
+def test_a_message_that_is_passed_over_keeps_its_beginning(fragments: list[bytes]) -> None:
+    line = Line(max_size=1000)
+    try:
+        last = len(fragments) - 1
+        stream = b"".join(frame(each, 0 if at else 1, fin=at == last) for at, each in enumerate(fragments))
+        (item,) = line.feed(frame("before") + stream)[1:]
+        assert item.size == len(b"".join(fragments))
+        assert item.beginning == fragments[0][:512]
+    finally:
+        line.close()
+
+
 @pytest.mark.parametrize("first", [b"\x81", b"\x01", b"\x82"])
 @pytest.mark.parametrize("size", [1 << 40, (1 << 63) + 5])
 def test_what_is_passed_over_is_never_buffered(first: bytes, size: int) -> None:
