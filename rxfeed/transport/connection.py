@@ -59,7 +59,6 @@ class Connection:
         self.received_ns = 0
         self._options = options
         self._wakeup = wakeup
-        self._tls = tls_context(options.ssl_context) if self._endpoint.secure else None
         self._socket = BufferedWebSocket(options.max_size, options.send_timeout)
         self._selector: selectors.BaseSelector | None = None
         self.more = self._flowing = False
@@ -80,15 +79,17 @@ class Connection:
                 attempt.abort()
         with connecting(self.url, attempt):
             proxy = proxy_for(endpoint.host, options.proxy, secure=endpoint.secure)
-            sock = dial(endpoint, proxy, self._tls, attempt)
+            context = tls_context(options.ssl_context) if endpoint.secure else None
+            sock = dial(endpoint, proxy, context, attempt)
             with attempt.using(sock):
                 unread = upgrade(sock, endpoint, options.headers, attempt)
+                attempt.step = "waiting for data"
+                self._selector = selectors.DefaultSelector()
+                self._selector.register(sock, selectors.EVENT_READ)
+                self._selector.register(self._wakeup, selectors.EVENT_READ)
         attempt.done()
         self._socket.attach(sock, unread)
         self.more = bool(unread)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(sock, selectors.EVENT_READ)
-        self._selector.register(self._wakeup, selectors.EVENT_READ)
 
     def abort(self) -> None:
         """Make `open()` raise at once; from any thread."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import selectors
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -194,6 +197,26 @@ def test_a_name_that_cannot_be_one_has_no_address(wakeup: Wakeup, monkeypatch: p
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     with pytest.raises(AddressNotFound, match="label too long"):
         connection("ws://example.org", wakeup, proxy="").open()
+
+
+# ---- resources
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_no_file_descriptors_left_is_a_connect_failure(
+    wakeup: Wakeup, secure: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever step it is that needs one more: here the trusted certificates, or the selector."""
+
+    def refuse(*arguments: Any, **options: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with WireServer(playing()) as server, nothing_left_behind():
+        url = server.url.replace("ws://", "wss://") if secure else server.url
+        with monkeypatch.context() as patched:
+            patched.setattr(*(ssl, "create_default_context") if secure else (selectors, "DefaultSelector"), refuse)
+            with pytest.raises(ConnectFailed, match="Too many open files"):
+                connection(url, wakeup).open()
 
 
 # ---- bounds
