@@ -39,7 +39,9 @@ class Feed(MessageSource):
     *reconnect*: True, False (the first failure ends the feed), or a `Reconnect`.
     In seconds: *ping_interval* between pings, sent whether or not messages flow (`None`: none), *pong_timeout* for the
     answer, *stale_after* without any data (`None`: however long; subscribe to `heartbeat` where a channel is quiet),
-    *heartbeat_timeout* without the heartbeat of a product, *lag_threshold* of delivery before `Lagging` is said.
+    *heartbeat_timeout* without the heartbeat of a product, *lag_threshold* of delivery before `Lagging` is reported.
+    The first three time-outs measure the time in which the socket was empty: a backlog is no silence. The bytes of a
+    message that arrives at 10 kB/s or more are signs of life, for up to 600 s a message.
     *drop_duplicates*: False delivers also what came before (it is counted all the same).
     *clock*: a `Clock` that runs faster, for tests. The rest is `TransportOptions`'. Raises `ConfigError` for what can
     never work.

@@ -51,11 +51,11 @@ class Outlets:
         self.malformed.emit(frame)
 
     def lag(self, seconds: float) -> None:
-        """Messages are delivered *seconds* after they came; said once when it grows, and once when it is over."""
+        """Messages are delivered *seconds* after they came; reported once when it grows, and once when it is over."""
         stats = self.stats
-        stats.lag = seconds
-        if seconds > stats.max_lag:
-            stats.max_lag = seconds
+        stats.measured_lag = seconds
+        if seconds > stats.measured_max_lag:
+            stats.measured_max_lag = seconds
         if self._lagging:
             if seconds < self._lag_threshold / 2:
                 self._lagging = False

@@ -62,6 +62,8 @@ class BufferedWebSocket(WebSocket):
         self._tail: list[bytes] = []  # of a long frame: joined to the buffer when enough of it is here
         self._tail_size = 0
         self._wanted = 0
+        self.read_size = 0
+        """Bytes of the last `fill`."""
         self._midway = False
         self.mixed = False
         """What was taken last holds more than messages."""
@@ -83,9 +85,11 @@ class BufferedWebSocket(WebSocket):
         try:
             chunk = sock.recv(_CHUNK)
         except (TimeoutError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            self.read_size = 0
             return False
         if not chunk:
             raise ConnectionLost("the server ended the connection without a close frame")
+        self.read_size = len(chunk)
         if self._wanted > self._tail_size + len(chunk):
             self._tail.append(chunk)
             self._tail_size += len(chunk)
