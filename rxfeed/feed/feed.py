@@ -16,6 +16,7 @@ from rxfeed.feed.line import Line
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.source import MessageSource
+from rxfeed.feed.status_log import StatusLog
 from rxfeed.feed.wanted import Wanted
 from rxfeed.protocol import DEFAULT_URL, Channel, Credentials, Subscription, live_url, redacted, shown_url
 from rxfeed.transport import TransportOptions
@@ -40,8 +41,8 @@ class Feed(MessageSource):
     In seconds: *ping_interval* between pings, sent whether or not messages flow (`None`: none), *pong_timeout* for the
     answer, *stale_after* without any data (`None`: however long; subscribe to `heartbeat` where a channel is quiet),
     *heartbeat_timeout* without the heartbeat of a product, *lag_threshold* of delivery before `Lagging` is reported.
-    The first three time-outs measure the time in which the socket was empty: a backlog is no silence. The bytes of a
-    message that arrives at 10 kB/s or more are signs of life, for up to 600 s a message.
+    Silence is measured while the socket is empty: a backlog is none. The bytes of a message that arrives at 10 kB/s or
+    more are signs of life, for up to 600 s a message.
     *drop_duplicates*: False delivers also what came before (it is counted all the same).
     *clock*: a `Clock` that runs faster, for tests. The rest is `TransportOptions`'. Raises `ConfigError` for what can
     never work.
@@ -68,7 +69,7 @@ class Feed(MessageSource):
         headers: Mapping[str, str] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(Outlets(lag_threshold))
+        super().__init__(Outlets(lag_threshold, status_log=StatusLog()))
         settings = Settings(
             url=live_url(url),
             transport=TransportOptions(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from rxfeed.core import ARRIVAL_LIMIT, Arrival, Continuity
-from rxfeed.errors import AuthenticationFailed, WentSilent
+from rxfeed.errors import AuthenticationFailed, TimestampRejected, WentSilent
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.delivery import Delivery
 from rxfeed.feed.duties import Duties
@@ -14,7 +15,7 @@ from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import Connected, Connecting, Rejected, Subscribed
 from rxfeed.feed.wanted import Wanted
 from rxfeed.messages import ErrorMessage, Heartbeat, Subscriptions
-from rxfeed.protocol import redacted, shown_url
+from rxfeed.protocol import Refusal, redacted, refusal, shown_url
 from rxfeed.transport import Closed, Connection, Oversized, Pong, Received
 
 # Messages that are delivered before the clock is asked again: no longer than these take is a ping delayed.
@@ -48,6 +49,8 @@ class Session:
             other=self._control,
             after={Heartbeat: self._beat, Subscriptions: self._subscribed, ErrorMessage: self._rejected},
         )
+        self.opened = False
+        """The connection was open."""
         self.heard = False
         """A message came that was more than an answer: the connection is good."""
 
@@ -63,6 +66,7 @@ class Session:
         try:
             outlets.report(Connecting(url=url, attempt=attempt))
             connection.open()
+            self.opened = True
             now = self._clock.now()
             self._begin(now)
             outlets.stats.connections += 1
@@ -169,16 +173,29 @@ class Session:
         self._duties.pong(event.payload, self._read_at)
 
     def _subscribed(self, answer: Subscriptions) -> bool:
+        if answer.channels:
+            self._wanted.accepted = True
         self._outlets.report(Subscribed(channels=answer.channels, missing=self._wanted.missing(answer)))
         return False
 
     def _rejected(self, answer: ErrorMessage) -> bool:
         message = self._clean(answer.message)
         reason = None if answer.reason is None else self._clean(answer.reason)
-        self._outlets.report(Rejected(message=message, reason=reason))
-        if self._settings.credentials is not None and "authenticat" in message.lower():
-            raise AuthenticationFailed(f"{message}: {reason}")
-        return False
+        rejected = Rejected(message=message, reason=reason)
+        refused = None if self._settings.credentials is None else refusal(answer.message, answer.reason)
+        if refused is None:
+            self._outlets.report(rejected)
+            return False
+        self._outlets.status.emit(rejected)  # the log has it as the cause of the `Disconnected`
+        raise self._unauthenticated(refused, message, reason)
+
+    def _unauthenticated(self, refused: Refusal, message: str, reason: str | None) -> Exception:
+        """The error for a signed request that was refused."""
+        text = message if reason is None else f"{message}: {reason}"
+        if refused is Refusal.TIMESTAMP or (refused is Refusal.UNSPECIFIED and self._wanted.accepted):
+            now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            return TimestampRejected(f"{text}: compare the clock of this machine, {now}, with a time server")
+        return AuthenticationFailed(f"{text}: check key, secret and passphrase")
 
     def _clean(self, text: str) -> str:
         """*text*, which the exchange sent, for logs and exceptions: without secrets that it may repeat."""

@@ -36,6 +36,8 @@ class Wanted:
         self._renewed: dict[Pair, None] = {}
         self.changed = False
         """`changes` may have something to say; looked at at every turn, so that asking costs nothing."""
+        self.accepted = False
+        """A subscription of this feed was acknowledged, so that its credentials, if any, were good."""
         self.asides: deque[str | bytes] = deque()
         """What is to be said besides, each once: texts as they are, and payloads of pings."""
         self._signatures: deque[str] = deque(maxlen=_ECHOED)  # those that were sent last

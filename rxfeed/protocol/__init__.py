@@ -4,6 +4,7 @@ from rxfeed.protocol.auth import Credentials
 from rxfeed.protocol.decode import Decoder
 from rxfeed.protocol.hosts import DEFAULT_URL, live_url, shown_url
 from rxfeed.protocol.redact import redacted, speechless
+from rxfeed.protocol.refusals import Refusal, refusal, remedy
 from rxfeed.protocol.requests import Channel, Subscription
 
 __all__ = [
@@ -11,9 +12,12 @@ __all__ = [
     "Channel",
     "Credentials",
     "Decoder",
+    "Refusal",
     "Subscription",
     "live_url",
     "redacted",
+    "refusal",
+    "remedy",
     "shown_url",
     "speechless",
 ]
