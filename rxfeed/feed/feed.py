@@ -69,7 +69,7 @@ class Feed(MessageSource):
         headers: Mapping[str, str] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(Outlets(lag_threshold, status_log=StatusLog()))
+        super().__init__(Outlets(lag_threshold, status_log=self._status_log()))
         settings = Settings(
             url=live_url(url),
             transport=TransportOptions(
@@ -90,7 +90,9 @@ class Feed(MessageSource):
         )
         self.url = settings.url
         self._credentials = credentials
-        self._wanted = Wanted(Subscription.of(products, channels))
+        subscription = Subscription.of(products, channels)
+        subscription.warn_of_products()
+        self._wanted = Wanted(subscription)
         self._make_line = partial(Line, settings, self._wanted, self._outlets, clock or Clock())
         self._line: Line | None = None
 
@@ -107,6 +109,7 @@ class Feed(MessageSource):
         `Subscribed` on `status` tells when the exchange has acknowledged it, `Rejected` what it refuses. Changes made
         in quick succession are said in one message. Raises `ConfigError`, and `FeedClosed` once the feed has ended.
         """
+        Subscription.of(products, channels).warn_of_products()
         self._change(self._wanted.add, products, channels)
 
     def remove(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> None:
@@ -160,6 +163,10 @@ class Feed(MessageSource):
         return f"<Feed of {channels} for {products or 'no product'} from {shown_url(self.url)}>"
 
     # ---- a source's life
+
+    def _status_log(self) -> StatusLog:
+        """What logs the status."""
+        return StatusLog()
 
     def _prepare(self) -> None:
         self._line = self._make_line()

@@ -10,7 +10,7 @@ Rules:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from rxfeed.errors import (
@@ -43,9 +43,10 @@ _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
 
 
 class StatusLog:
-    """Logs the status of one feed."""
+    """Logs the status of one feed; no item of the types *quiet* is a warning."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: Collection[type[FeedStatus]] = ()) -> None:
+        self._quiet = frozenset(quiet)
         self._outage: set[str] = set()
         self._rejections: set[str] = set()
 
@@ -55,7 +56,7 @@ class StatusLog:
 
     def write(self, status: FeedStatus, note: str = "") -> None:
         """Log *status*; *note*, what follows from it, is a part of a warning."""
-        warning = _WARNINGS.get(type(status))
+        warning = None if type(status) in self._quiet else _WARNINGS.get(type(status))
         text = None if warning is None else warning(self, status)
         if text is None:
             log.info("%s", status)
