@@ -12,6 +12,7 @@ from reactivex.disposable import Disposable
 
 from rxfeed.messages import Message
 from rxfeed.operators import Wish
+from rxfeed.operators.joining import JoiningObserver
 
 log = logging.getLogger("rxfeed.feed")
 T = TypeVar("T")
@@ -159,7 +160,11 @@ class SideStream(Observable[T]):
     def _subscribe_core(
         self, observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
-        with self._crowd.lock:  # so that nothing newer overtakes the replayed item
-            for item in self._newest:
-                observer.on_next(item)
-            return self._crowd.join(observer)
+        with self._crowd.lock:  # so that nothing newer overtakes the replayed item; no user code runs in here
+            joining = JoiningObserver(observer, self._newest)
+            joined = self._crowd.join(joining)
+        try:
+            joining.catch_up()
+        except Exception as error:
+            self._crowd.cut(joining, error)
+        return joined
