@@ -80,8 +80,8 @@ class Outlets:
             self._lagging = True
             self.report(Lagging(seconds=seconds))
 
-    def end(self, cause: Exception | None) -> None:
-        """End every stream; *cause* is for those who wait for messages."""
+    def end(self, cause: BaseException | None) -> None:
+        """End every stream; the subscribers of messages get *cause*."""
         self.hub.end(cause)
         self.malformed.end()
         self.keepalive.end()

@@ -59,9 +59,9 @@ class Reconnecting(FeedStatus, frozen=True, kw_only=True):
 
 
 class Ended(FeedStatus, frozen=True, kw_only=True):
-    """The feed is over: closed, or failed with *cause*."""
+    """The feed is over: closed, or failed with *cause*; a `SystemExit` or `KeyboardInterrupt` is a subscriber's."""
 
-    cause: Exception | None
+    cause: BaseException | None
 
 
 # ---- the subscriptions
