@@ -37,7 +37,10 @@ class Stats:
 
     @property
     def lag(self) -> float:
-        """The seconds between the arrival of messages and their delivery, now; it grows while a subscriber blocks."""
+        """The seconds between the arrival of messages and their delivery, at most; it grows while a subscriber blocks.
+
+        Under a backlog it counts from the last moment at which nothing waited.
+        """
         oldest = self.oldest
         return self.measured_lag if oldest is None else max(0.0, self.clock() - oldest)
 

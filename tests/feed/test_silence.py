@@ -12,6 +12,7 @@ import pytest
 
 from rxfeed import (
     WentSilent,
+    tickers,
 )
 from rxfeed.feed import (
     CaughtUp,
@@ -172,11 +173,11 @@ def test_backlog_of_a_slow_subscriber_is_no_silence() -> None:
     pieces = [b"".join(padded(n, 200) for n in range(start, start + 40)) for start in range(1, 4001, 40)]
     with WireServer(answering_pings(*pieces, pause=0.01)) as server:
         feed = fast_feed(server.url, ping_interval=30, pong_timeout=10, stale_after=60)
-        feed.subscribe(lambda message: time.sleep(0.001) if message.sequence < 3000 else None)
+        feed.pipe(tickers()).subscribe(lambda each: time.sleep(0.001) if (each.sequence or 0) < 3000 else None)
         got, status = Collected(feed), Collected(feed.status)
         with feed:
             got.wait_for(4000, 30)
-    assert [message.sequence for message in got.items] == list(range(1, 4001))
+    assert [getattr(each, "sequence", 0) for each in got.items] == list(range(1, 4001))
     assert of(status, Disconnected) == []
     assert of(status, Lagging)
     assert feed.stats.max_lag > 10  # the deadline of a pong has passed in the meantime
