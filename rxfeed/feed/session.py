@@ -173,9 +173,10 @@ class Session:
         self._duties.pong(event.payload, self._read_at)
 
     def _subscribed(self, answer: Subscriptions) -> bool:
-        if answer.channels:
+        missing = self._wanted.missing(answer)
+        if len(missing) < self._wanted.told:
             self._wanted.accepted = True
-        self._outlets.report(Subscribed(channels=answer.channels, missing=self._wanted.missing(answer)))
+        self._outlets.report(Subscribed(channels=answer.channels, missing=missing))
         return False
 
     def _rejected(self, answer: ErrorMessage) -> bool:

@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -76,9 +77,10 @@ class StatusLog:
 
     def _rejected(self, status: Rejected) -> str | None:
         text = status.message if status.reason is None else f"{status.message}: {status.reason}"
-        if text in self._rejections or len(self._rejections) >= _MOST_REJECTIONS:
+        key = re.sub(r"\d+", "0", text)  # a time or a number in it does not make it another one
+        if key in self._rejections or len(self._rejections) >= _MOST_REJECTIONS:
             return None
-        self._rejections.add(text)
+        self._rejections.add(key)
         return ": ".join(filter(None, ("rejected", _one_line(text), remedy(status.message, status.reason))))
 
 

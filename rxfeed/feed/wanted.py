@@ -102,6 +102,12 @@ class Wanted:
             return []
         return [credentials.key, credentials.secret, credentials.passphrase, *self._signatures.copy()]
 
+    @property
+    def told(self) -> int:
+        """The number of pairs that the connection was asked for."""
+        with self._lock:
+            return len(self._told)
+
     def missing(self, answer: Subscriptions) -> tuple[Pair, ...]:
         """What the connection was told and *answer* does not list: not acknowledged yet, or refused."""
         held: set[Pair] = set()

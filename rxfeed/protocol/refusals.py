@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 
@@ -16,15 +17,20 @@ class Refusal(Enum):
     """The exchange gives no reason."""
 
 
-# The first line with a word of the answer decides: "API key expired" is about the key, "signature expired" about time.
-_WORDS = (
-    (("timestamp", "clock", "too old", "in the future"), Refusal.TIMESTAMP),
-    (("key", "passphrase", "secret"), Refusal.CREDENTIALS),
-    (("expired",), Refusal.TIMESTAMP),
-    (("signature",), Refusal.CREDENTIALS),
+# The first that is found decides. Single words do not: an answer may repeat the whole request, with all its fields.
+_TIME, _KEY = "(timestamp|clock|time)", "(api key|key|passphrase|secret|signature)"
+_WRONG = "(expired|invalid|not valid|wrong|incorrect|bad|unknown|revoked|disabled|mismatch|does not match)"
+_PATTERNS = tuple(
+    (re.compile(pattern), meaning)
+    for pattern, meaning in (
+        (rf"\b{_TIME}\b[^\"{{}},]{{0,20}}\b({_WRONG}|too old|in the future|skew)", Refusal.TIMESTAMP),
+        (rf"\b({_WRONG}|stale|old)\b[^\"{{}},]{{0,20}}\b{_TIME}\b", Refusal.TIMESTAMP),
+        (r"\b(request|signature) (has )?expired\b", Refusal.TIMESTAMP),
+        (rf"\b{_KEY}\b[^\"{{}},]{{0,20}}\b{_WRONG}", Refusal.CREDENTIALS),
+        (rf"\b{_WRONG}\b[^\"{{}},]{{0,20}}\b{_KEY}\b", Refusal.CREDENTIALS),
+    )
 )
 _REMEDIES = (
-    (("timestamp", "expired"), "compare the clock of this machine with a time server"),
     (
         ("require authentication", "requires authentication"),
         "give credentials (Credentials.from_env()), or use a channel without a key: level2_batch, matches, ticker",
@@ -47,8 +53,7 @@ def refusal(message: str, reason: str | None) -> Refusal | None:
     """
     if "authenticat" not in message.lower():
         return None
-    text = f"{message} {reason or ''}".lower()
-    return next((what for words, what in _WORDS if any(word in text for word in words)), Refusal.UNSPECIFIED)
+    return _meaning(message, reason)
 
 
 def remedy(message: str, reason: str | None) -> str:
@@ -57,5 +62,12 @@ def remedy(message: str, reason: str | None) -> str:
     >>> remedy("Failed to subscribe", "BTC-XXX is not a valid product")
     'check the products of the feed: they are named as in BTC-USD'
     """
+    if _meaning(message, reason) is Refusal.TIMESTAMP:
+        return "compare the clock of this machine with a time server"
     text = f"{message} {reason or ''}".lower()
     return next((what for words, what in _REMEDIES if any(word in text for word in words)), "")
+
+
+def _meaning(message: str, reason: str | None) -> Refusal:
+    text = re.sub(r"[\s_-]+", " ", f"{message}. {reason or ''}".lower())
+    return next((meaning for pattern, meaning in _PATTERNS if pattern.search(text)), Refusal.UNSPECIFIED)
