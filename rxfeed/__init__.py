@@ -67,6 +67,7 @@ from rxfeed.errors import (
     RxfeedError,
     ServerClosed,
     SinkError,
+    TimestampRejected,
     WentSilent,
 )
 from rxfeed.feed import Feed, FeedStatus, KeepalivePong, MessageSource, Stats
@@ -252,6 +253,7 @@ __all__ = [
     "TickBars",
     "Ticker",
     "Timely",
+    "TimestampRejected",
     "TradeImbalance",
     "TumblingVolume",
     "Unknown",

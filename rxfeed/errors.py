@@ -12,7 +12,8 @@
     │   ├── WentSilent                      no data, or no pong, for too long
     │   ├── ServerClosed                    with a close frame: `code` and `reason`
     │   │   └── HostRetired                 ... that says the host is gone for good
-    │   └── ProtocolViolated                what came is not WebSocket
+    │   ├── ProtocolViolated                what came is not WebSocket
+    │   └── TimestampRejected               a signed request was refused, most likely for the time of a clock
     ├── AuthenticationFailed                the exchange does not accept the credentials
     ├── FrameMalformed (also ValueError)    a frame that is no message, where an exception has to carry it
     ├── BookEmpty (also IndexError, ValueError, AttributeError)
@@ -94,6 +95,13 @@ class HostRetired(ServerClosed):
 
 class ProtocolViolated(ConnectionLost):
     """What came is not WebSocket, so nothing after it can be trusted."""
+
+
+class TimestampRejected(ConnectionLost):
+    """The exchange refused the time of a signed request, or credentials that it had accepted before.
+
+    The text is the exchange's own, with the time of this machine's clock.
+    """
 
 
 class AuthenticationFailed(RxfeedError):

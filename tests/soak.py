@@ -1,6 +1,7 @@
 """A market, faults drawn at random, a pipeline with a Mongo sink, and a ledger that has to add up to the last trade.
 
     python -m tests.soak --minutes 5 --seed 1
+    python -m tests.soak --minutes 5 --slow-subscriber
 
 It prints the ledger, and ends with status 1 where it does not add up or something is left behind.
 """
@@ -23,6 +24,7 @@ from rxfeed import Feed, Match, Reconnect, matches, to_mongo, window_volume
 from rxfeed.feed import Clock, Gap
 from rxfeed.sim import Exchange, faults
 from rxfeed.sim.mongod import Mongod
+from tests.soak_slow import slow_subscriber
 from tests.support.collect import Collected
 from tests.support.leaks import open_files
 
@@ -212,8 +214,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5, help="(default %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the market and of the faults (default %(default)s)")
+    parser.add_argument(
+        "--slow-subscriber", action="store_true", help="no faults, but a subscriber that takes 20 ms at 200 messages/s"
+    )
     options = parser.parse_args()
-    ledger = soak(options.minutes * 60, options.seed, lambda line: print(line, flush=True))
+
+    def show(line: str) -> None:
+        print(line, flush=True)
+
+    seconds = options.minutes * 60
+    ledger = slow_subscriber(seconds, show) if options.slow_subscriber else soak(seconds, options.seed, show)
     for name, value in ledger.items():
         print(f"{name:>12}  {value}")
     return 1 if ledger["problems"] else 0

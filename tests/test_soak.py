@@ -4,6 +4,7 @@ import pytest
 
 from rxfeed.sim.mongod import find_mongod
 from tests.soak import soak
+from tests.soak_slow import slow_subscriber
 
 
 @pytest.mark.skipif(find_mongod() is None, reason="no mongod: neither on PATH nor from the `demo` extra's wheel")
@@ -13,3 +14,11 @@ def test_the_ledger_adds_up_through_random_faults() -> None:
     assert ledger["reconnects"] > 0
     assert sum(ledger["gapped"].values()) > 0
     assert sum(ledger["delivered"].values()) > 100
+
+
+def test_slow_subscriber_loses_nothing_and_is_never_disconnected() -> None:
+    """With time-outs that are as short against its lag as the usual ones are after minutes."""
+    ledger = slow_subscriber(8, ping_interval=0.5, pong_timeout=0.25, stale_after=1.0, heartbeat_timeout=2.0)
+    assert ledger["problems"] == []
+    assert ledger["waiting"] > 500
+    assert ledger["pings"] > 3

@@ -1,5 +1,6 @@
 """A recorded market to try things on: where no folder is given, the local exchange plays one and it is recorded."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ def record_market(
 
     They pass as fast as they can be received. *compose* may subscribe to the feed before it begins.
     """
+    logging.getLogger("rxfeed.feed.status").setLevel(logging.ERROR)  # the outage is a part of the plan: no warning
     seconds, over, healed, missed = round(3600 * hours), threading.Event(), threading.Event(), []
     exchange = Exchange([product], seed=7, rate=rate, speed=None, auto=False, start=START, credentials=KEY)
     channels = ["level2", "matches", "ticker", "heartbeat"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -11,6 +12,9 @@ from rxfeed.errors import ConfigError, RxfeedError
 
 __all__ = ["main"]
 
+# The commands show the status of a connection by themselves: without a handler its warnings would be there twice.
+_NOWHERE = logging.NullHandler()
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with *argv* (the process's own arguments); the exit status.
@@ -19,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     3: recorded, but something did not come; 130: interrupted twice, or before anything had begun.
     """
     options = parser().parse_args(argv)
+    logging.getLogger("rxfeed.feed.status").addHandler(_NOWHERE)
     try:
         return options.run(options)
     except ConfigError as error:

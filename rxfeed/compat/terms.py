@@ -6,10 +6,17 @@ from typing import Any, NamedTuple
 
 from rxfeed.core import Reconnect
 from rxfeed.errors import AuthenticationFailed, HostRetired
-from rxfeed.feed import Feed
+from rxfeed.feed import Disconnected, Feed, StatusLog
 from rxfeed.protocol import DEFAULT_URL, Credentials, Secret
 
 _PRIVATE = {"level2", "level3", "full", "user", "rfq_matches", "balance"}
+
+
+class _ReportedFeed(Feed):
+    """A feed with an end that the client's `on_error` reports, so that the log does not have it as a warning, too."""
+
+    def _status_log(self) -> StatusLog:
+        return StatusLog(quiet=[Disconnected])
 
 
 class Terms(NamedTuple):
@@ -42,7 +49,8 @@ class Terms(NamedTuple):
     def feed(self) -> Feed:
         """A Feed on these terms; raises the `ConfigError` of what can never work."""
         interval = self.ping_interval
-        return Feed(
+        make = Feed if self.reconnect else _ReportedFeed
+        return make(
             self.products,
             self.channels,
             url=self.url,

@@ -10,7 +10,7 @@ from rxfeed.core.continuity import Continuity, Missed
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.full_book import BookStats, Level3Book
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
-from rxfeed.core.liveness import HeartbeatWatch, Keepalive, Watchdog
+from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.machine import Machine, fold
 from rxfeed.core.merge import Merge
 from rxfeed.core.merge_items import Heard, Link, Merged, Remark
@@ -25,6 +25,8 @@ from rxfeed.core.watched import Late
 from rxfeed.core.windows import TumblingVolume, VolumeWindow
 
 __all__ = [
+    "ARRIVAL_LIMIT",
+    "Arrival",
     "Backoff",
     "Bar",
     "BookSnapshot",

@@ -1,4 +1,4 @@
-"""When to try again."""
+"""The waits between attempts."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import msgspec
 
 from rxfeed.errors import ConfigError
 
-_APART = 1.0  # seconds between two attempts, at least: the exchange's limit is 8, and nobody gains by more than one
+APART = 1.0
+"""Seconds between two attempts on a public host, at least: the exchange's limit is 8 a second."""
 
 
 class Reconnect(msgspec.Struct, frozen=True, kw_only=True):
-    """How to come back: full jitter, `uniform(0, min(maximum, initial * factor ** failures))` seconds.
+    """How to reconnect: full jitter, `uniform(0, min(maximum, initial * factor ** failures))` seconds.
 
-    *retries*: how many failures in a row end the feed, `None` for never. Times in seconds.
+    Two attempts on a public host begin at least one second apart, whatever the values; on loopback 10 ms. A server may
+    ask for longer (`Retry-After`), up to an hour. *retries*: how many failures in a row end the feed, `None` for no
+    limit. Times in seconds.
     """
 
     initial: float = 1.0
@@ -34,12 +37,18 @@ class Reconnect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backoff:
-    """Outputs how long to wait after each failure; *uniform* draws the jitter."""
+    """Outputs how long to wait after each failure; *uniform* draws the jitter.
 
-    __slots__ = ("_uniform", "failures", "policy")
+    *apart*: seconds between the beginnings of two attempts, at least.
+    """
 
-    def __init__(self, policy: Reconnect, uniform: Callable[[float, float], float] = random.uniform) -> None:
+    __slots__ = ("_apart", "_uniform", "failures", "policy")
+
+    def __init__(
+        self, policy: Reconnect, uniform: Callable[[float, float], float] = random.uniform, apart: float = APART
+    ) -> None:
         self.policy = policy
+        self._apart = apart
         self.failures = 0
         self._uniform = uniform
 
@@ -50,7 +59,7 @@ class Backoff:
     def failed(self, lasted: float, at_least: float = 0.0) -> float | None:
         """Seconds to wait after an attempt that began *lasted* seconds ago; `None` where the retries are used up.
 
-        Never less than *at_least*, which the server may have asked for, nor than keeps attempts a second apart.
+        Never less than *at_least*, which the server may have asked for, nor than keeps the attempts apart.
         """
         policy = self.policy
         self.failures += 1
@@ -59,4 +68,4 @@ class Backoff:
         # The power overflows long before a year of failures is over; the maximum is reached long before that.
         exponent = min(self.failures - 1, 64)
         ceiling = min(policy.maximum, policy.initial * policy.factor**exponent)
-        return max(self._uniform(0.0, ceiling), _APART - lasted, at_least)
+        return max(self._uniform(0.0, ceiling), self._apart - lasted, at_least)

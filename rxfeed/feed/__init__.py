@@ -22,6 +22,7 @@ from rxfeed.feed.status import (
     Subscribed,
     Torn,
 )
+from rxfeed.feed.status_log import StatusLog
 
 __all__ = [
     "CaughtUp",
@@ -42,6 +43,7 @@ __all__ = [
     "Reconnecting",
     "Rejected",
     "Stats",
+    "StatusLog",
     "Subscribed",
     "Torn",
 ]

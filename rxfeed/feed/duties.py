@@ -1,4 +1,4 @@
-"""What a connection owes the other side, and may expect of it: pings, changes of the subscription, signs of life."""
+"""The housekeeping of a connection: pings, changes of the subscription, and the detection of silence."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ _LONGEST_WAIT = 3600.0
 
 
 class Duties:
-    """Those of one connection, from the moment it is open; times are of the feed's clock.
+    """The housekeeping of one connection, from the moment it is open; times are of the feed's clock.
 
-    Most turns have nothing to do with them, and need only look: nothing is due before `alarm`, unless something is
-    `pressing`.
+    Most turns need only two comparisons: nothing is due before `alarm`, unless something is `pressing`.
     """
 
     def __init__(
@@ -45,11 +44,13 @@ class Duties:
         self._wanted = wanted
         self._continuity = continuity
         self._outlets = outlets
-        self._lost = lost  # products whose book may be wrong; None: all
+        self._lost = lost  # products with a book that may be wrong; None: all
+        self.idle = 0.0
+        """Seconds that the connection was waited for while it was empty: silence is measured in these."""
         self._keepalive = Keepalive(settings.ping_interval, settings.pong_timeout, now)
-        self._watchdog = Watchdog(settings.stale_after, now)
+        self._watchdog = Watchdog(settings.stale_after, self.idle)
         self.heard = self._watchdog.heard
-        """To be called with the time when a message came that was more than an answer."""
+        """To be called with the idle time when a message came that was more than an answer."""
         self._heartbeats = HeartbeatWatch(settings.heartbeat_timeout)
         self._to_say: list[str | Secret | bytes] = []
         # The subscription must arrive within five seconds: whatever the pace, this goes out at once.
@@ -59,19 +60,19 @@ class Duties:
         self._renew_at = now
         self.alarm = now
         """Before this time nothing is due by itself."""
-        self._expect(now)
+        self._expect()
 
     @property
     def pressing(self) -> bool:
-        """Something is to be said or to be asked for as soon as it may be."""
+        """A request waits to be sent as soon as the rate limit allows."""
         wanted = self._wanted
         return bool(wanted.changed or wanted.asides or self._to_say or self._lost)
 
-    # ---- what is said
+    # ---- requests
 
     def speak(self, now: float) -> None:
-        """Say what is due."""
-        for payload in self._keepalive.step(now):
+        """Send the pings and requests that are due."""
+        for payload in self._keepalive.step(now, self.idle):
             self._connection.ping(payload)
             self._outlets.stats.pings += 1
         if self._lost and now >= self._renew_at:
@@ -82,7 +83,7 @@ class Duties:
         if not self._to_say:
             if self._wanted.changed:
                 self._to_say = [*self._wanted.changes(self._settings.credentials, str(time.time()))]
-                self._expect(now)
+                self._expect()
             elif self._wanted.asides:
                 self._to_say = [self._wanted.asides.popleft()]
         if self._to_say and now >= self._say_at:
@@ -95,23 +96,28 @@ class Duties:
         self.alarm = now + self._remaining(now)
 
     def _remaining(self, now: float) -> float:
-        machines = (self._keepalive, self._watchdog, self._heartbeats)
-        remaining = min(_LONGEST_WAIT, *(machine.remaining(now) for machine in machines))
+        # Idle time passes no faster than the clock: the alarm may come too early, never too late.
+        remaining = min(
+            _LONGEST_WAIT,
+            self._keepalive.remaining(now, self.idle),
+            self._watchdog.remaining(self.idle),
+            self._heartbeats.remaining(self.idle),
+        )
         if self._lost:
             remaining = min(remaining, max(0.0, self._renew_at - now))
         if self._to_say or self._wanted.asides:
             remaining = min(remaining, max(0.0, self._say_at - now))
         return remaining
 
-    def _expect(self, now: float) -> None:
+    def _expect(self) -> None:
         pairs = [(channel, product) for channel, product in self._wanted.pairs if product is not None]
         self._continuity.watch(pairs)
-        self._heartbeats.expect(frozenset(product for channel, product in pairs if channel == "heartbeat"), now)
+        self._heartbeats.expect(frozenset(product for channel, product in pairs if channel == "heartbeat"), self.idle)
 
-    # ---- is anybody there
+    # ---- silence
 
     def beat(self, heartbeat: Heartbeat, now: float) -> None:
-        if self._heartbeats.beat(heartbeat.product_id, now):
+        if self._heartbeats.beat(heartbeat.product_id, self.idle):
             self.alarm = now  # the next one may be missing before anything else is due
             self._outlets.report(HeartbeatBack(product_id=heartbeat.product_id))
 
@@ -120,11 +126,11 @@ class Duties:
         if round_trip is not None:
             self._outlets.pong(round_trip)
 
-    def judge(self, now: float) -> None:
-        """Raises `WentSilent` where nobody is there; for when all that had come by *now* was heard."""
-        if self._keepalive.silent(now):
+    def judge(self) -> None:
+        """Raise `WentSilent` if the connection is silent; to be called only when the socket was found empty."""
+        if self._keepalive.silent(self.idle):
             raise WentSilent(f"a ping was not answered within {self._settings.pong_timeout:g} s")
-        if self._watchdog.stale(now):
+        if self._watchdog.stale(self.idle):
             raise WentSilent(f"no data for {self._settings.stale_after:g} s")
-        for product in self._heartbeats.step(now):
+        for product in self._heartbeats.step(self.idle):
             self._outlets.report(HeartbeatMissing(product_id=product, seconds=self._settings.heartbeat_timeout))

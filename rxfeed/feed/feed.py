@@ -16,6 +16,7 @@ from rxfeed.feed.line import Line
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.source import MessageSource
+from rxfeed.feed.status_log import StatusLog
 from rxfeed.feed.wanted import Wanted
 from rxfeed.protocol import (
     DEFAULT_URL,
@@ -49,7 +50,9 @@ class Feed(MessageSource):
     *reconnect*: True, False (the first failure ends the feed), or a `Reconnect`.
     In seconds: *ping_interval* between pings, sent whether or not messages flow (`None`: none), *pong_timeout* for the
     answer, *stale_after* without any data (`None`: however long; subscribe to `heartbeat` where a channel is quiet),
-    *heartbeat_timeout* without the heartbeat of a product, *lag_threshold* of delivery before `Lagging` is said.
+    *heartbeat_timeout* without the heartbeat of a product, *lag_threshold* of delivery before `Lagging` is reported.
+    Silence is measured while the socket is empty: a backlog is none. The bytes of a message that arrives at 10 kB/s or
+    more are signs of life, for up to 600 s a message.
     *drop_duplicates*: False delivers also what came before (it is counted all the same).
     *clock*: a `Clock` that runs faster, for tests. The rest is `TransportOptions`'. *url*, *proxy* and the values
     of *headers* may be `Secret`s, and are kept as such. Raises `ConfigError` for what can never work.
@@ -76,7 +79,7 @@ class Feed(MessageSource):
         headers: Mapping[str, str | Secret] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(Outlets(lag_threshold))
+        super().__init__(Outlets(lag_threshold, status_log=self._status_log()))
         try:
             hidden = Secret(live_url(revealed(url)))
             transport = TransportOptions(
@@ -102,7 +105,9 @@ class Feed(MessageSource):
         )
         self._url = hidden
         self._credentials = credentials
-        self._wanted = Wanted(Subscription.of(products, channels))
+        subscription = Subscription.of(products, channels)
+        subscription.warn_of_products()
+        self._wanted = Wanted(subscription)
         self._make_line = partial(Line, settings, self._wanted, self._outlets, clock or Clock())
         self._line: Line | None = None
 
@@ -119,6 +124,7 @@ class Feed(MessageSource):
         `Subscribed` on `status` tells when the exchange has acknowledged it, `Rejected` what it refuses. Changes made
         in quick succession are said in one message. Raises `ConfigError`, and `FeedClosed` once the feed has ended.
         """
+        Subscription.of(products, channels).warn_of_products()
         self._change(self._wanted.add, products, channels)
 
     def remove(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> None:
@@ -179,6 +185,10 @@ class Feed(MessageSource):
         return f"<Feed of {channels} for {products or 'no product'} from {self.url}>"
 
     # ---- a source's life
+
+    def _status_log(self) -> StatusLog:
+        """What logs the status."""
+        return StatusLog()
 
     def _prepare(self) -> None:
         self._line = self._make_line()

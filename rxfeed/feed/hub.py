@@ -12,6 +12,7 @@ from reactivex.disposable import Disposable
 
 from rxfeed.messages import Message
 from rxfeed.operators import Wish
+from rxfeed.operators.joining import JoiningObserver
 
 log = logging.getLogger("rxfeed.feed")
 T = TypeVar("T")
@@ -30,7 +31,7 @@ class Crowd(Generic[T]):
         self.lock = threading.RLock()
         self._wishes: dict[abc.ObserverBase[T], Wish | None] = {}
         self._over = False
-        self._cause: Exception | None = None
+        self._cause: BaseException | None = None
 
     def join(self, observer: abc.ObserverBase[T], wish: Wish | None = None) -> abc.DisposableBase:
         """Let *observer* in, for what its *wish* names or (`None`) for everything; after the end it is told of that."""
@@ -52,8 +53,11 @@ class Crowd(Generic[T]):
             except Exception as error:
                 self.cut(observer, error)
 
-    def end(self, cause: Exception | None) -> None:
-        """Complete every observer, or fail them with *cause*; only the first call counts."""
+    def end(self, cause: BaseException | None) -> None:
+        """Complete every observer, or fail them with *cause*; only the first call counts.
+
+        A `SystemExit` or `KeyboardInterrupt` that an observer raises is raised again once all have ended.
+        """
         with self.lock:
             if self._over:
                 return
@@ -61,18 +65,22 @@ class Crowd(Generic[T]):
             observers = self.everybody()
             self._wishes.clear()
             self._changed()
-        unhandled = False
+        unhandled, leaving = False, None
         for observer in observers:
             try:
                 _end(observer, cause)
-            except Exception as error:
+            except BaseException as error:
                 if error is cause:  # without an on_error of its own, reactivex raises the cause itself
-                    unhandled = True
+                    unhandled = isinstance(error, Exception)  # others are raised by `run`
+                elif not isinstance(error, Exception):
+                    leaving = leaving or error
                 else:
                     self._failed()
                     log.error("a subscriber raised at the end of the stream: %r", error, exc_info=error)
         if unhandled:
             log.error("the stream ended, and a subscriber without on_error cannot tell: %r", cause)
+        if leaving is not None:
+            raise leaving
 
     def _leave(self, observer: abc.ObserverBase[T]) -> None:
         with self.lock:
@@ -93,11 +101,11 @@ class Crowd(Generic[T]):
             log.error("a subscriber raised and was cut off: %r", unhandled, exc_info=unhandled)
 
 
-def _end(observer: abc.ObserverBase[Any], cause: Exception | None) -> None:
+def _end(observer: abc.ObserverBase[Any], cause: BaseException | None) -> None:
     if cause is None:
         observer.on_completed()
     else:
-        observer.on_error(cause)
+        observer.on_error(cause)  # pyright: ignore[reportArgumentType]  # it passes anything on
 
 
 class Hub(Crowd[Message]):
@@ -159,7 +167,11 @@ class SideStream(Observable[T]):
     def _subscribe_core(
         self, observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
-        with self._crowd.lock:  # so that nothing newer overtakes the replayed item
-            for item in self._newest:
-                observer.on_next(item)
-            return self._crowd.join(observer)
+        with self._crowd.lock:  # so that nothing newer overtakes the replayed item; no user code runs in here
+            joining = JoiningObserver(observer, self._newest)
+            joined = self._crowd.join(joining)
+        try:
+            joining.catch_up()
+        except Exception as error:
+            self._crowd.cut(joining, error)
+        return joined

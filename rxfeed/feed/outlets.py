@@ -10,6 +10,7 @@ from rxfeed.core import Missed
 from rxfeed.feed.hub import Hub, SideStream
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import CaughtUp, FeedStatus, Gap, Idle, KeepalivePong, Lagging
+from rxfeed.feed.status_log import StatusLog
 from rxfeed.messages import Malformed
 
 log = logging.getLogger("rxfeed.feed")
@@ -20,21 +21,36 @@ def _wall() -> datetime:
 
 
 class Outlets:
-    """The messages, the streams beside them, and the counters; *now*: the clock that says when something happened."""
+    """The messages, the streams beside them, and the counters.
 
-    def __init__(self, lag_threshold: float, now: Callable[[], datetime] = _wall) -> None:
+    *now*: the clock for the times of events. *status_log*: `None` logs all at INFO, as for the past of a recording.
+    """
+
+    def __init__(
+        self, lag_threshold: float, now: Callable[[], datetime] = _wall, status_log: StatusLog | None = None
+    ) -> None:
         self.now = now
         self.stats = Stats()
         self.hub = Hub(self.failed)
         self.status: SideStream[FeedStatus] = SideStream(self.failed, Idle(at=now()))
         self.keepalive: SideStream[KeepalivePong] = SideStream(self.failed)
         self.malformed: SideStream[Malformed] = SideStream(self.failed)
+        self.status_log = status_log
         self._lag_threshold = lag_threshold
         self._lagging = False
 
-    def report(self, status: FeedStatus) -> None:
-        log.info("%s", status)
+    def report(self, status: FeedStatus, note: str = "") -> None:
+        """Log *status* and emit it; *note* is a part of the log line."""
+        if self.status_log is None:
+            log.info("%s", status)
+        else:
+            self.status_log.write(status, note)
         self.status.emit(status)
+
+    def recovered(self) -> None:
+        """Messages came after an outage."""
+        if self.status_log is not None:
+            self.status_log.recovered()
 
     def gap(self, missed: Missed) -> None:
         self.stats.gaps += 1
@@ -51,11 +67,11 @@ class Outlets:
         self.malformed.emit(frame)
 
     def lag(self, seconds: float) -> None:
-        """Messages are delivered *seconds* after they came; said once when it grows, and once when it is over."""
+        """Messages are delivered *seconds* after they came; reported once when it grows, and once when it is over."""
         stats = self.stats
-        stats.lag = seconds
-        if seconds > stats.max_lag:
-            stats.max_lag = seconds
+        stats.measured_lag = seconds
+        if seconds > stats.measured_max_lag:
+            stats.measured_max_lag = seconds
         if self._lagging:
             if seconds < self._lag_threshold / 2:
                 self._lagging = False
@@ -64,8 +80,8 @@ class Outlets:
             self._lagging = True
             self.report(Lagging(seconds=seconds))
 
-    def end(self, cause: Exception | None) -> None:
-        """End every stream; *cause* is for those who wait for messages."""
+    def end(self, cause: BaseException | None) -> None:
+        """End every stream; the subscribers of messages get *cause*."""
         self.hub.end(cause)
         self.malformed.end()
         self.keepalive.end()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
-from rxfeed.core import Continuity
-from rxfeed.errors import AuthenticationFailed, WentSilent
+from rxfeed.core import ARRIVAL_LIMIT, Arrival, Continuity
+from rxfeed.errors import AuthenticationFailed, TimestampRejected, WentSilent
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.delivery import Delivery
 from rxfeed.feed.duties import Duties
@@ -14,12 +15,12 @@ from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import Connected, Connecting, Rejected, Subscribed
 from rxfeed.feed.wanted import Wanted
 from rxfeed.messages import ErrorMessage, Heartbeat, Subscriptions
-from rxfeed.protocol import redacted, shown_url
+from rxfeed.protocol import Refusal, redacted, refusal, shown_url
 from rxfeed.transport import Closed, Connection, Oversized, Pong, Received
 
 # Messages that are delivered before the clock is asked again: no longer than these take is a ping delayed.
 _AT_ONCE = 64
-# What comes within so many seconds after we were busy may have been waiting.
+# Seconds; what comes within these after a busy turn may have been waiting.
 _SHORT = 0.001
 
 
@@ -48,6 +49,8 @@ class Session:
             other=self._control,
             after={Heartbeat: self._beat, Subscriptions: self._subscribed, ErrorMessage: self._rejected},
         )
+        self.opened = False
+        """The connection was open."""
         self.heard = False
         """A message came that was more than an answer: the connection is good."""
 
@@ -63,6 +66,7 @@ class Session:
         try:
             outlets.report(Connecting(url=url, attempt=attempt))
             connection.open()
+            self.opened = True
             now = self._clock.now()
             self._begin(now)
             outlets.stats.connections += 1
@@ -70,9 +74,10 @@ class Session:
             while not self._delivery.stopping:
                 now = self._turn(now)
         except WentSilent:
-            connection.close(timeout=0)  # who says nothing will not say goodbye either
+            connection.close(timeout=0)  # the peer does not respond, so skip the closing handshake
             raise
         finally:
+            outlets.stats.oldest = None
             connection.close()
 
     def _begin(self, now: float) -> None:
@@ -87,50 +92,72 @@ class Session:
             self._delivery.lost,
             now,
         )
+        self._arrival = Arrival()
         self._read_at = self._waiting_since = now
+        self._outlets.stats.clock = self._clock.now
 
     def _turn(self, before: float) -> float:
-        """Say what is due, hear what has come, and judge whether the other side is still there.
+        """Send what is due, deliver what has come, and detect silence.
 
-        *before* is the clock's time now; the time at the end comes back, since asking costs.
+        *before* is the clock's time now; the time at the end is returned, since asking for it costs.
         """
         connection, duties, clock = self._connection, self._duties, self._clock
         if before >= duties.alarm or duties.pressing:
             duties.speak(before)
-        unread = connection.more
-        # Where the last turn took its time, look whether anything has been waiting for it to end.
-        idle = before - self._read_at > _SHORT and not connection.ready()
-        if idle:
+            before = clock.now()
+        # A short read does not prove that nothing waits: after a turn that took its time the socket is asked.
+        busy = before - self._read_at > _SHORT
+        behind = connection.ready() if busy else connection.more
+        if busy and not behind:
             self._outlets.lag(0.0)
         events = connection.receive((duties.alarm - before) / clock.speed)
-        if not events:  # we had to wait, so nobody waits for us
-            self._outlets.lag(0.0)
         now = after = clock.now()
-        if idle or now - before > _SHORT:
-            self._waiting_since = now  # this has only just come
-        elif not unread:
-            self._waiting_since = self._read_at  # it may have come as soon as we had read all that was before it
+        if not behind:
+            self._waiting_since = now if busy or now - before > _SHORT else self._read_at
+            if not events:
+                self._outlets.lag(0.0)
+        if connection.arriving or self._arrival.size:
+            self._arriving(now - before, behind)
+        elif not behind:
+            duties.idle += now - before
         self._read_at = now
+        if events:
+            after = self._deliver_all(events, now)
+        # While more waits to be read, an answer may be behind it.
+        if after >= duties.alarm and not self._delivery.stopping and not connection.ready():
+            duties.judge()
+        return after
+
+    def _arriving(self, seconds: float, behind: bool) -> None:
+        """Count the *seconds* of a read after which a message is still incomplete, or was completed."""
+        idle = self._arrival.step(self._connection.arriving, seconds)
+        if not behind:
+            self._duties.idle += idle
+        if self._arrival.endless:
+            raise WentSilent(f"one message has not arrived completely within {ARRIVAL_LIMIT:g} s")
+
+    def _deliver_all(self, events: Sequence[Received], now: float) -> float:
+        """Deliver what was read at *now*; pings are sent between. Returns the clock's time."""
+        duties, clock, stats = self._duties, self._clock, self._outlets.stats
+        after, stats.oldest = now, self._waiting_since
         for start in range(0, len(events), _AT_ONCE):
             if start and (after >= duties.alarm or duties.pressing):
                 duties.speak(after)
-            self._deliver(events[start : start + _AT_ONCE] if len(events) > _AT_ONCE else events, now)
+            self._deliver(events[start : start + _AT_ONCE] if len(events) > _AT_ONCE else events)
             if self._delivery.stopping:
-                return after
+                break
             after = clock.now()
             self._outlets.lag(after - self._waiting_since)
-        # While more is waiting to be read, an answer may be behind it.
-        if now >= duties.alarm and not connection.more:
-            duties.judge(now)
+        stats.oldest = None
         return after
 
-    def _deliver(self, events: Sequence[Received], now: float) -> None:
+    def _deliver(self, events: Sequence[Received]) -> None:
         try:
             self._delivery.frames(events, self._connection.received_ns)
         finally:  # a close frame after it does not make a good message undone
             if self._delivery.heard:
                 self.heard = True
-                self._duties.heard(now)
+                self._duties.heard(self._duties.idle)
 
     def _beat(self, heartbeat: Heartbeat) -> bool:
         self._duties.beat(heartbeat, self._read_at)
@@ -146,17 +173,31 @@ class Session:
         self._duties.pong(event.payload, self._read_at)
 
     def _subscribed(self, answer: Subscriptions) -> bool:
-        self._outlets.report(Subscribed(channels=answer.channels, missing=self._wanted.missing(answer)))
+        missing = self._wanted.missing(answer)
+        if len(missing) < self._wanted.told:
+            self._wanted.accepted = True
+        self._outlets.report(Subscribed(channels=answer.channels, missing=missing))
         return False
 
     def _rejected(self, answer: ErrorMessage) -> bool:
         message = self._clean(answer.message)
         reason = None if answer.reason is None else self._clean(answer.reason)
-        self._outlets.report(Rejected(message=message, reason=reason))
-        if self._settings.credentials is not None and "authenticat" in message.lower():
-            raise AuthenticationFailed(f"{message}: {reason}")
-        return False
+        rejected = Rejected(message=message, reason=reason)
+        refused = None if self._settings.credentials is None else refusal(answer.message, answer.reason)
+        if refused is None:
+            self._outlets.report(rejected)
+            return False
+        self._outlets.status.emit(rejected)  # the log has it as the cause of the `Disconnected`
+        raise self._unauthenticated(refused, message, reason)
+
+    def _unauthenticated(self, refused: Refusal, message: str, reason: str | None) -> Exception:
+        """The error for a signed request that was refused."""
+        text = message if reason is None else f"{message}: {reason}"
+        if refused is Refusal.TIMESTAMP or (refused is Refusal.UNSPECIFIED and self._wanted.accepted):
+            now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            return TimestampRejected(f"{text}: compare the clock of this machine, {now}, with a time server")
+        return AuthenticationFailed(f"{text}: check key, secret and passphrase")
 
     def _clean(self, text: str) -> str:
-        """What the other side says, for logs and exceptions: without our secrets, should it repeat them."""
+        """*text*, which the exchange sent, for logs and exceptions: without secrets that it may repeat."""
         return redacted(text.encode(), self._wanted.secrets(self._settings.credentials)).decode()

@@ -38,7 +38,8 @@ class MessageSource(Selectable):
         self._begun = self._closing = False
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
-        self._cause: Exception | None = None
+        self._cause: BaseException | None = None
+        self._raises = False  # `run` or `serve` waits, and raises what a subscriber leaves the program with
 
     # ---- what a kind of source is made of
 
@@ -129,7 +130,11 @@ class MessageSource(Selectable):
     def run(  # pyright: ignore[reportIncompatibleMethodOverride]  # it has no last value to return
         self, scheduler: abc.SchedulerBase | None = None, *, seconds: float | None = None
     ) -> None:
-        """Connect and block until it ends; Ctrl-C, or *seconds*, closes it. Raises what it failed with."""
+        """Connect and block until it ends; Ctrl-C, or *seconds*, closes it.
+
+        Raises what it failed with: also a `SystemExit` or `KeyboardInterrupt` that a subscriber raised.
+        """
+        self._raises = True
         try:
             self.connect()
             self.wait(seconds)
@@ -140,12 +145,16 @@ class MessageSource(Selectable):
             raise self._cause.with_traceback(None)
 
     def serve(self) -> None:
-        """Connect, and deliver in the calling thread until it ends; nothing is raised but `FeedClosed`.
+        """Connect, and deliver in the calling thread until it ends.
 
-        What it failed with goes to the subscribers, as always.
+        What it failed with goes to the subscribers. Raises `FeedClosed`, and a `SystemExit` or `KeyboardInterrupt` that
+        a subscriber raised.
         """
         if self._begin(threading.current_thread()):
+            self._raises = True
             self._serve()
+            if self._cause is not None and not isinstance(self._cause, Exception):
+                raise self._cause
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until it has ended, or *timeout* seconds; True where it has."""
@@ -204,23 +213,30 @@ class MessageSource(Selectable):
             return True
 
     def _serve(self) -> None:
-        cause: Exception | None = None
+        cause: BaseException | None = None
         try:
             cause = self._work()
         except Exception as error:
             log.exception("a defect of rxfeed, please report it")
             cause = error
+        except BaseException as error:  # SystemExit, KeyboardInterrupt: it is the end for all subscribers
+            level = logging.INFO if self._raises else logging.WARNING
+            log.log(level, "a subscriber raised %r: the feed ends, and run() raises it", error)
+            cause = error
         finally:
             self._end(cause)
 
-    def _end(self, cause: Exception | None) -> None:
+    def _end(self, cause: BaseException | None) -> None:
         with self._state:
             if self._over.is_set():
                 return
             self._cause = cause
-        self._outlets.report(Ended(cause=cause, at=self._outlets.now()))
-        self._outlets.end(cause)
-        self._ended()
+        ended = Ended(cause=cause, at=self._outlets.now())
+        for step in (lambda: self._outlets.report(ended), lambda: self._outlets.end(cause), self._ended):
+            try:
+                step()
+            except BaseException as error:  # a subscriber leaves the program at the end: the others end all the same
+                self._cause = self._cause or error
         self._over.set()
 
 

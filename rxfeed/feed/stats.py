@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rxfeed.messages import Message
@@ -12,8 +14,7 @@ class Stats:
     """Counters since the feed was made, readable from any thread at any time.
 
     *bytes* are those of all messages' payloads. *duplicates* came again, or too late, and were dropped; *gaps* counts
-    the `Gap`s, *gapped* the numbers in them. *lag* is how many seconds after they came messages are delivered now,
-    *max_lag* the most so far. *subscriber_errors* counts the subscribers that raised and were cut off.
+    the `Gap`s, *gapped* the numbers in them. *subscriber_errors* counts the subscribers that raised and were cut off.
     """
 
     bytes: int = 0
@@ -25,10 +26,28 @@ class Stats:
     reconnects: int = 0
     pings: int = 0
     pongs: int = 0
-    lag: float = 0.0
-    max_lag: float = 0.0
     subscriber_errors: int = 0
     types: dict[type[Message], int] = field(default_factory=dict, repr=False)
+    measured_lag: float = field(default=0.0, repr=False)
+    """The lag when a delivery last ended."""
+    measured_max_lag: float = field(default=0.0, repr=False)
+    oldest: float | None = field(default=None, repr=False)
+    """The time by *clock* since which the messages of a delivery that is under way may have waited."""
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
+
+    @property
+    def lag(self) -> float:
+        """The seconds between the arrival of messages and their delivery, at most; it grows while a subscriber blocks.
+
+        Under a backlog it counts from the last moment at which nothing waited.
+        """
+        oldest = self.oldest
+        return self.measured_lag if oldest is None else max(0.0, self.clock() - oldest)
+
+    @property
+    def max_lag(self) -> float:
+        """The longest `lag` so far."""
+        return max(self.measured_max_lag, self.lag)
 
     @property
     def messages(self) -> int:

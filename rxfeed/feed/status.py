@@ -47,17 +47,21 @@ class Disconnected(FeedStatus, frozen=True, kw_only=True):
 
 
 class Reconnecting(FeedStatus, frozen=True, kw_only=True):
-    """The *attempt*-th try begins after *delay* seconds, because of *cause*."""
+    """The *attempt*-th try begins after *delay* seconds, because of *cause*.
+
+    *retry_after*: the seconds that the server asked for with `Retry-After`, at most an hour; 0 where it did not.
+    """
 
     attempt: int
     delay: float
     cause: Exception
+    retry_after: float = 0.0
 
 
 class Ended(FeedStatus, frozen=True, kw_only=True):
-    """The feed is over: closed, or failed with *cause*."""
+    """The feed is over: closed, or failed with *cause*; a `SystemExit` or `KeyboardInterrupt` is a subscriber's."""
 
-    cause: Exception | None
+    cause: BaseException | None
 
 
 # ---- the subscriptions

@@ -36,6 +36,8 @@ class Wanted:
         self._renewed: dict[Pair, None] = {}
         self.changed = False
         """`changes` may have something to say; looked at at every turn, so that asking costs nothing."""
+        self.accepted = False
+        """A subscription of this feed was acknowledged, so that its credentials, if any, were good."""
         self.asides: deque[str | Secret | bytes] = deque()
         """What is to be said besides, each once: texts as they are, and payloads of pings."""
         self._signatures: deque[Secret] = deque(maxlen=_ECHOED)  # those that were sent last
@@ -105,6 +107,12 @@ class Wanted:
             credentials.passphrase.reveal(),
             *(each.reveal() for each in signatures),
         ]
+
+    @property
+    def told(self) -> int:
+        """The number of pairs that the connection was asked for."""
+        with self._lock:
+            return len(self._told)
 
     def missing(self, answer: Subscriptions) -> tuple[Pair, ...]:
         """What the connection was told and *answer* does not list: not acknowledged yet, or refused."""

@@ -9,6 +9,8 @@ from typing import Any, Generic, TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable, SerialDisposable
 
+from rxfeed.operators.joining import JoiningObserver
+
 log = logging.getLogger("rxfeed.operators")
 T = TypeVar("T")
 
@@ -34,19 +36,24 @@ class Current(Observable[T], Generic[T]):
             first = run is None or run.over
             if run is None or first:
                 run = self._run = _Run(self._lock)
-            run.join(observer)
+            joining = run.join(observer)
+        try:
+            joining.catch_up()
+        except Exception as error:
+            run.leave(joining)
+            _end(joining, error)
         if first:
             run.upstream.disposable = self._source.subscribe(run.emit, run.fail, run.complete, scheduler=scheduler)
 
         def leave() -> None:
-            if run.leave(observer):
+            if run.leave(joining):
                 run.upstream.dispose()
 
         return Disposable(leave)
 
 
 class _Run(Generic[T]):
-    """The subscribers of one subscription to the source. *lock* keeps items in order, whoever joins or leaves."""
+    """The subscribers of one subscription to the source. *lock* guards their list; no subscriber runs under it."""
 
     def __init__(self, lock: Any) -> None:
         self.upstream = SerialDisposable()
@@ -56,14 +63,15 @@ class _Run(Generic[T]):
         self._newest: tuple[T, ...] = ()
         self._cause: Exception | None = None
 
-    def join(self, observer: abc.ObserverBase[T]) -> None:
+    def join(self, observer: abc.ObserverBase[T]) -> JoiningObserver[T]:
+        """Add *observer*: what is returned emits the newest item to it, and then all that follow."""
         with self._lock:
-            for item in self._newest:
-                observer.on_next(item)
-            if not self.over:
-                self._observers = (*self._observers, observer)
-                return
-        _end(observer, self._cause)
+            joining = JoiningObserver(observer, self._newest)
+            if self.over:
+                _end(joining, self._cause)
+            else:
+                self._observers = (*self._observers, joining)
+        return joining
 
     def leave(self, observer: abc.ObserverBase[T]) -> bool:
         """True where nobody is left."""
@@ -76,14 +84,14 @@ class _Run(Generic[T]):
     def emit(self, item: T) -> None:
         with self._lock:
             self._newest = (item,)
-            for observer in self._observers:
-                try:
-                    observer.on_next(item)
-                except Exception as error:
-                    self.leave(observer)
-                    _end(observer, error)
-            over = self.over
-        if over:
+            observers = self._observers
+        for observer in observers:
+            try:
+                observer.on_next(item)
+            except Exception as error:
+                self.leave(observer)
+                _end(observer, error)
+        if self.over:
             self.upstream.dispose()
 
     def fail(self, error: Exception) -> None:

@@ -58,12 +58,12 @@ class Bounded(Generic[T]):
 
         return Observable(subscribe)
 
-    def _work(self, queue: Handover[T], observer: abc.ObserverBase[T], ending: list[Exception]) -> None:
+    def _work(self, queue: Handover[T], observer: abc.ObserverBase[T], ending: list[Any]) -> None:
         try:
             while items := queue.take(_AT_ONCE):
                 for item in items:
                     observer.on_next(item)
-        except Exception as error:
+        except BaseException as error:  # SystemExit too, which would else leave the source waiting for this thread
             ending[:] = [error]
             queue.clear()
         finally:
@@ -74,7 +74,7 @@ class Bounded(Generic[T]):
                 observer.on_error(ending[0])
             else:
                 observer.on_completed()
-        except Exception as error:
+        except BaseException as error:
             log.error("the stream ended, and a subscriber without on_error cannot tell: %r", error)
 
     def _count_dropped(self) -> None:

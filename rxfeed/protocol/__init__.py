@@ -4,6 +4,7 @@ from rxfeed.protocol.auth import Credentials
 from rxfeed.protocol.decode import Decoder
 from rxfeed.protocol.hosts import DEFAULT_URL, check_host, live_url, shown_url
 from rxfeed.protocol.redact import REDACTED, redacted, speechless
+from rxfeed.protocol.refusals import Refusal, refusal, remedy
 from rxfeed.protocol.requests import Channel, Subscription
 from rxfeed.protocol.secret import Secret, revealed, secret
 
@@ -13,11 +14,14 @@ __all__ = [
     "Channel",
     "Credentials",
     "Decoder",
+    "Refusal",
     "Secret",
     "Subscription",
     "check_host",
     "live_url",
     "redacted",
+    "refusal",
+    "remedy",
     "revealed",
     "secret",
     "shown_url",

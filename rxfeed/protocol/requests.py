@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import msgspec
 
 from rxfeed.errors import ConfigError
 from rxfeed.protocol.auth import Credentials, signed
+from rxfeed.protocol.names import CHANNELS, can_be_product, likely_channel, likely_product
 from rxfeed.protocol.secret import Secret
 
 Kind = Literal["subscribe", "unsubscribe"]
@@ -24,7 +26,7 @@ class Subscription(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> Subscription:
-        """What *products* and *channels* say, each one or many; `ConfigError` names what is wrong.
+        """The subscription to *products* and *channels*, each one or many; `ConfigError` names what is wrong.
 
         >>> Subscription.of("BTC-USD", ["ticker", "heartbeat"]).text()
         '{"type":"subscribe","product_ids":["BTC-USD"],"channels":["ticker","heartbeat"]}'
@@ -33,6 +35,15 @@ class Subscription(msgspec.Struct, frozen=True):
         if not checked:
             raise ConfigError("channels: name at least one, 'ticker' for example")
         return cls(tuple(dict.fromkeys(_many("products", products, str))), checked)
+
+    def warn_of_products(self, stacklevel: int = 2) -> None:
+        """Issue a warning for each product with an id that no product has, with the likely one."""
+        own = (item for each in self.channels if isinstance(each, dict) for item in each.get("product_ids") or ())
+        for product in dict.fromkeys((*self.products, *own)):
+            if isinstance(product, str) and not can_be_product(product):
+                likely = likely_product(product)
+                remedy = "they are named as in BTC-USD" if likely is None else f"did you mean {likely!r}?"
+                warnings.warn(f"products: {product!r} cannot be a product: {remedy}", UserWarning, stacklevel + 1)
 
     def text(self, kind: Kind = "subscribe") -> str:
         """The message to send, unsigned."""
@@ -68,7 +79,18 @@ def _channel(channel: Channel) -> str | dict[str, Any]:
     if isinstance(channel, str):
         if not channel:
             raise ConfigError("channels: '' cannot be one")
+        _check_name(channel)
         return channel
-    if not isinstance(channel.get("name"), str):
+    name = channel.get("name")
+    if not isinstance(name, str):
         raise ConfigError(f"channels: {channel!r} has no 'name'")
+    _check_name(name)
     return dict(channel)
+
+
+def _check_name(name: str) -> None:
+    if name in CHANNELS:
+        return
+    likely = likely_channel(name)
+    remedy = "" if likely is None else f"; did you mean {likely!r}?"
+    raise ConfigError(f"channels: {name!r} is not a channel of the exchange: it has {', '.join(CHANNELS)}{remedy}")

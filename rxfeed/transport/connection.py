@@ -63,6 +63,8 @@ class Connection:
         self._selector: selectors.BaseSelector | None = None
         self.more = self._flowing = False
         """`more`: there is something that has come and is not read yet, as far as is known."""
+        self.arriving = 0
+        """Bytes that were read since the last whole frame; 0 after a read that completed one."""
         self._lock = threading.Lock()
         self._attempt: Attempt | None = None
         self._aborted = False
@@ -122,6 +124,7 @@ class Connection:
             self.received_ns = time.time_ns()
             taken = self._socket.take()
             self._flowing = bool(taken)
+            self.arriving = 0 if taken else self.arriving + self._socket.read_size
         except FAILURES as error:
             raise lost(error) from error
         if self._socket.mixed:

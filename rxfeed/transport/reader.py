@@ -69,6 +69,8 @@ class BufferedWebSocket(WebSocket):
         self._tail_size = 0
         self._wanted = 0
         self._fragments: list[bytes] | None = None  # of the message that is not over yet
+        self.read_size = 0
+        """Bytes of the last `fill`."""
         self._message_size = 0  # of the fragments so far
         self._passing = 0  # bytes of a frame still to be passed over
         self._passed = 0  # payload bytes of a message that is being passed over
@@ -98,9 +100,11 @@ class BufferedWebSocket(WebSocket):
         try:
             chunk = sock.recv(_CHUNK)
         except (TimeoutError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            self.read_size = 0
             return False
         if not chunk:
             raise ConnectionLost("the server ended the connection without a close frame")
+        self.read_size = len(chunk)
         if self._wanted > self._tail_size + len(chunk):
             self._tail.append(chunk)
             self._tail_size += len(chunk)

@@ -6,9 +6,12 @@ import contextlib
 import selectors
 import socket
 
+# It needs no file descriptor of its own, so that a wait works while the process is out of them.
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
+
 
 class Wakeup:
-    """A pair of sockets: whoever waits on `fileno()` goes on once any thread has called `set()`."""
+    """A pair of sockets: a wait on `fileno()` ends once any thread has called `set()`."""
 
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()
@@ -32,7 +35,7 @@ class Wakeup:
 
     def wait(self, timeout: float | None) -> bool:
         """True once woken, False after *timeout* seconds."""
-        with selectors.DefaultSelector() as selector:
+        with _Selector() as selector:
             selector.register(self._reader, selectors.EVENT_READ)
             woken = bool(selector.select(timeout))
         if woken:

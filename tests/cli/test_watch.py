@@ -107,17 +107,17 @@ def test_nobody_there_is_1_with_one_line(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_the_exchanges_reason_is_told(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["watch", "BTC-USD", "--channel", "tickers", "--url", exchange.url]) == 1
+    assert main(["watch", "BTC-XXX", "--channel", "ticker", "--url", exchange.url]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert "rxfeed watch: nothing to watch: Failed to subscribe: tickers is not a valid channel\n" in err
+    assert "rxfeed watch: nothing to watch: Failed to subscribe: BTC-XXX is not a valid product\n" in err
 
 
 def test_what_is_granted_goes_on_without_what_is_not(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
-    args = ["watch", "BTC-USD", "--channel", "tickers", "--channel", "ticker", "--seconds", "1.5"]
+    args = ["watch", "BTC-XXX", "BTC-USD", "--channel", "ticker", "--seconds", "1.5"]
     assert main([*args, "--url", exchange.url]) == 0
     out, err = capsys.readouterr()
-    assert "the exchange refuses: Failed to subscribe: tickers is not a valid channel\n" in err
+    assert "the exchange refuses: Failed to subscribe: BTC-XXX is not a valid product\n" in err
     assert out
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed.core import HeartbeatWatch, Keepalive, Watchdog
+from rxfeed.core import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
 
 
 def test_a_ping_every_interval_and_not_before() -> None:
@@ -64,6 +64,54 @@ def test_a_pong_that_does_not_come_in_time() -> None:
     assert keepalive.silent(40)
     keepalive.pong(ping, 40)
     assert not keepalive.silent(41)
+
+
+def test_pong_deadline_counts_idle_time_alone() -> None:
+    keepalive = Keepalive(30, timeout=10, now=0)
+    (ping,) = keepalive.step(30, idle=5)
+    assert keepalive.remaining(31, idle=5) == 10
+    assert not keepalive.silent(idle=14.9)  # the clock does not matter
+    assert keepalive.silent(idle=15)
+    assert keepalive.pong(ping, 500) == 470
+    assert not keepalive.silent(idle=1000)
+
+
+def test_arriving_bytes_hold_idle_time_back() -> None:
+    """A message of 9 MB at 1 Mbit/s; then a pause within it counts, but for the second that is credited."""
+    arrival, idle, size = Arrival(), 0.0, 0
+    for _ in range(72):
+        size += 125_000
+        idle += arrival.step(size, 1.0)
+    assert idle == 0
+    assert arrival.step(size, 5.0) == 4.0
+    assert arrival.step(size, 5.0) == 5.0
+    assert arrival.step(0, 3.0) == 3.0  # the message is whole
+    assert not arrival.endless
+
+
+def test_dripping_bytes_hold_nothing_back() -> None:
+    arrival = Arrival()
+    assert sum(arrival.step(size, 2.0) for size in range(1, 31)) == pytest.approx(60, abs=0.01)
+
+
+def test_one_message_holds_idle_time_back_up_to_the_limit() -> None:
+    arrival = Arrival()
+    idle = [arrival.step(size, 10.0) for size in range(1_000_000, 100_000_000, 1_000_000)]
+    assert sum(idle) == len(idle) * 10 - ARRIVAL_LIMIT
+    assert arrival.endless
+    assert arrival.step(1_000, 0.1) == 0  # the next message begins anew
+    assert not arrival.endless
+
+
+@given(st.lists(st.tuples(st.integers(0, 200_000), st.floats(0, 30)), max_size=60))
+def test_arrival_never_holds_back_more_than_its_bytes_buy(reads: list[tuple[int, float]]) -> None:
+    arrival, size, waited, idle = Arrival(), 0, 0.0, 0.0
+    for came, seconds in reads:
+        size += came
+        silent = arrival.step(size, seconds)
+        assert 0 <= silent <= seconds
+        waited, idle = waited + seconds, idle + silent
+    assert waited - idle <= min(size / 10_000, ARRIVAL_LIMIT) + 1e-6
 
 
 def test_one_pong_may_answer_several_pings() -> None:

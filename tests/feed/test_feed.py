@@ -24,6 +24,7 @@ from rxfeed import (
     ServerClosed,
     Subscriptions,
     Ticker,
+    bounded,
     matches,
     price_crossing,
     tickers,
@@ -323,17 +324,75 @@ def test_serve_delivers_in_the_calling_thread(exchange: Exchange) -> None:
     assert threads == [threading.current_thread()]
 
 
-def test_leaving_by_sys_exit_in_a_subscriber_ends_it_cleanly(exchange: Exchange) -> None:
+@pytest.mark.parametrize("leaving", [SystemExit(3), KeyboardInterrupt()])
+@pytest.mark.parametrize("way", ["run", "serve"])
+def test_leaving_the_program_in_a_subscriber_ends_the_others_with_it(
+    exchange: Exchange, leaving: BaseException, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`sys.exit()` and Ctrl-C are no good end: the others get them on `on_error`, and the caller too."""
     feed = Feed("BTC-USD", "ticker", url=exchange.url)
-    other = Collected(feed)
+    before, behind = Collected(feed), Collected(feed.pipe(bounded(10)))
+    status = Collected(feed.status)
+
+    def leave(message: Message) -> None:
+        raise leaving
+
+    feed.subscribe(leave)
+    after = Collected(feed.pipe(window_volume(60)))
+    with pytest.raises(type(leaving)) as raised:
+        feed.run() if way == "run" else feed.serve()
+    assert raised.value is leaving
+    behind.wait_for_end()
+    assert all(each.error is leaving for each in (before, after, behind))
+    assert isinstance(status.items[-1], Ended)
+    assert status.items[-1].cause is leaving
+    assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
+
+
+def test_leaving_the_program_on_the_feed_s_thread_is_logged(
+    exchange: Exchange, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed = Feed("BTC-USD", "ticker", url=exchange.url)
 
     def leave(message: Message) -> None:
         raise SystemExit(3)
 
     feed.subscribe(leave)
+    feed.connect()
+    assert feed.wait(5)
+    assert [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING] == [
+        "a subscriber raised SystemExit(3): the feed ends, and run() raises it"
+    ]
+
+
+def test_leaving_the_program_at_the_end_ends_the_others_all_the_same(exchange: Exchange) -> None:
+    feed = Feed("BTC-USD", "ticker", url=exchange.url)
+
+    def leave(*arguments: object) -> None:
+        raise SystemExit(3)
+
+    feed.status.subscribe(lambda status: leave() if isinstance(status, Ended) else None)
+    feed.subscribe(on_completed=leave)
+    other = Collected(feed)
     with pytest.raises(SystemExit):
-        feed.serve()
+        feed.run(seconds=0.2)
     assert other.completed
+
+
+def test_leaving_the_program_behind_a_queue_does_not_block_the_feed(exchange: Exchange) -> None:
+    feed = Feed("BTC-USD", "ticker", url=exchange.url)
+    got = Collected(feed)
+    ends: list[BaseException] = []
+
+    def leave(message: Message) -> None:
+        raise SystemExit(3)
+
+    feed.pipe(bounded(1)).subscribe(leave, ends.append)
+    with feed:
+        exchange.wait_for_clients()
+        exchange.step(200)
+        got.wait_for(exchange.sent.frames)
+    assert [type(each) for each in ends] == [SystemExit]
 
 
 # ---- what is sent

@@ -9,6 +9,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rxfeed import (
     AuthenticationFailed,
@@ -28,7 +30,7 @@ from rxfeed.feed import (
     Reconnecting,
     Rejected,
 )
-from rxfeed.feed.line import retry_after
+from rxfeed.feed.line import retry_after, seconds_apart
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
 from tests.support.scenes import FAST, answering, fast_feed, kinds, of, saying, scenes, tick
@@ -94,7 +96,17 @@ def test_an_answer_to_the_subscription_is_not_yet_a_good_message() -> None:
     assert [s.attempt for s in of(status, Connecting)] == [1, 2, 3]
 
 
-def test_attempts_are_at_most_one_a_second() -> None:
+def test_attempts_at_a_public_host_are_a_second_apart() -> None:
+    for url in (
+        "wss://ws-feed.exchange.coinbase.com",
+        "ws://10.0.0.1:80",
+        "ws://localhost.example.org",
+        "ws://[2001:db8::1]",
+    ):
+        assert seconds_apart(url) == 1.0
+
+
+def test_attempts_on_loopback_follow_the_policy() -> None:
     times: list[float] = []
 
     def note(wire: Wire) -> None:
@@ -103,11 +115,17 @@ def test_attempts_are_at_most_one_a_second() -> None:
         wire.send("HTTP/1.1 503 Service Unavailable\r\n\r\n")
 
     with WireServer(note) as server:
-        feed = fast_feed(server.url, reconnect=Reconnect(initial=0, maximum=0, retries=2), clock=Clock())
+        feed = fast_feed(server.url, reconnect=Reconnect(initial=0.05, maximum=0.1, retries=5), clock=Clock())
+        status = Collected(feed.status)
         with pytest.raises(HandshakeRejected):
             feed.run()
-    assert len(times) == 3
-    assert all(after - before > 0.95 for before, after in pairwise(times))
+    assert [seconds_apart(url) for url in (server.url, "ws://localhost:1", "ws://[::1]:1", "ws://127.3.2.1")] == [
+        0.01
+    ] * 4
+    assert all(again.delay <= 0.1 for again in of(status, Reconnecting))
+    assert len(times) == 6
+    assert all(after - before > 0.009 for before, after in pairwise(times))  # and do not spin
+    assert times[-1] - times[0] < 3
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -129,6 +147,24 @@ def test_retry_after_may_be_a_date() -> None:
     assert retry_after("Fri, 02 Jan 2026 03:04:35 GMT", now) == 30
     assert retry_after("Fri, 02 Jan 2026 03:00:00 GMT", now) == 0
     assert retry_after("-5", now) == retry_after("²", now) == retry_after("", now) == 0
+
+
+@pytest.mark.parametrize("header", ["1771404540", "9" * 5000, "3601", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_retry_after_is_capped_at_an_hour(header: str) -> None:
+    """Waited for in slices, reported, and cut short by `close()`."""
+    with WireServer(answering(f"HTTP/1.1 429 Busy\r\nRetry-After: {header}\r\n\r\n")) as server:
+        feed = fast_feed(server.url, clock=Clock())
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            status.wait_for(lambda items: any(isinstance(s, Reconnecting) for s in items))
+        assert got.completed
+    (again,) = of(status, Reconnecting)
+    assert (again.delay, again.retry_after) == (3600, 3600)
+
+
+@given(st.text() | st.datetimes().map(lambda at: at.strftime("%a, %d %b %Y %H:%M:%S +9959")) | st.integers().map(str))
+def test_retry_after_takes_any_header(header: str) -> None:
+    assert 0 <= retry_after(header, datetime(2026, 1, 2, tzinfo=UTC)) <= 3600
 
 
 def test_when_the_retries_are_used_up_the_last_cause_ends_the_stream() -> None:

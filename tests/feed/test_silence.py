@@ -1,15 +1,18 @@
-"""Who says nothing: no data, no pong, no heartbeat; and who takes too long to listen."""
+"""Silence: no data, no pong, no heartbeat; and subscribers that take too long."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from rxfeed import (
     WentSilent,
+    tickers,
 )
 from rxfeed.feed import (
     CaughtUp,
@@ -21,7 +24,7 @@ from rxfeed.feed import (
     Lagging,
 )
 from tests.support.collect import Collected
-from tests.support.scenes import FAST, fast_feed, of, saying, scenes, tick
+from tests.support.scenes import FAST, fast_feed, of, saying, scenes, tick, wait_until
 from tests.support.wire import Wire, WireServer, frame
 
 # ---- silence
@@ -74,7 +77,7 @@ def test_a_ping_without_a_pong_means_the_same() -> None:
 
 
 def test_a_slow_subscriber_is_not_taken_for_a_silent_server() -> None:
-    """While it dawdles nothing is read; what has come meanwhile is heard before anybody judges."""
+    """While it dawdles nothing is read; what has come in the meantime is delivered before silence is judged."""
 
     def dawdle(message: Any) -> None:
         if message.sequence == 1:
@@ -111,7 +114,7 @@ def test_a_missing_heartbeat_is_noticed_for_its_product_alone() -> None:
         wire.recv_frame()
         wire.send(beat("A-B", 0) + beat("C-D", 0))
         second = 0
-        while not told.is_set() and second < 59:  # only A-B beats, until somebody has noticed
+        while not told.is_set() and second < 59:  # only A-B beats, until its absence was reported
             second += 1
             wire.send(beat("A-B", second))
             time.sleep(0.05)
@@ -131,7 +134,143 @@ def test_a_missing_heartbeat_is_noticed_for_its_product_alone() -> None:
     assert of(status, Disconnected) == []
 
 
+# ---- backlogs, and messages that take long to arrive
+
+
+def answering_pings(*pieces: bytes, pause: float) -> Callable[[Wire], None]:
+    """Send *pieces*, each *pause* seconds after the one before; a pong goes between two of them, as in one queue."""
+
+    def scene(wire: Wire) -> None:
+        wire.shake()
+        wire.recv_frame()
+        sending = threading.Lock()
+
+        def answer() -> None:
+            with suppress(OSError):
+                while (received := wire.recv_frame())[0] != 8:
+                    if received[0] == 9:
+                        with sending:
+                            wire.send(frame(received[1], 10))
+
+        answers = threading.Thread(target=answer)
+        answers.start()
+        with suppress(OSError):
+            for piece in pieces:
+                with sending:
+                    wire.send(piece)
+                time.sleep(pause)
+        answers.join()
+
+    return scene
+
+
+def padded(sequence: int, size: int) -> bytes:
+    return frame(f'{{"type":"ticker","product_id":"A-B","sequence":{sequence},"price":"1.5","pad":"{"x" * size}"}}')
+
+
+def test_backlog_of_a_slow_subscriber_is_no_silence() -> None:
+    """The server sends four times as fast as the subscriber takes, so that each pong waits behind a backlog."""
+    pieces = [b"".join(padded(n, 200) for n in range(start, start + 40)) for start in range(1, 4001, 40)]
+    with WireServer(answering_pings(*pieces, pause=0.01)) as server:
+        feed = fast_feed(server.url, ping_interval=30, pong_timeout=10, stale_after=60)
+        feed.pipe(tickers()).subscribe(lambda each: time.sleep(0.001) if (each.sequence or 0) < 3000 else None)
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            got.wait_for(4000, 30)
+    assert [getattr(each, "sequence", 0) for each in got.items] == list(range(1, 4001))
+    assert of(status, Disconnected) == []
+    assert of(status, Lagging)
+    assert feed.stats.max_lag > 10  # the deadline of a pong has passed in the meantime
+
+
+def test_snapshot_on_a_slow_link_is_delivered() -> None:
+    """9 MB at 1 Mbit/s take 72 s: more than pong and data may take, and no pong can overtake it."""
+    snapshot = padded(1, 9_000_000)
+    bytes_a_piece = 125_000  # of one second of the fast clock
+    pieces = [snapshot[start : start + bytes_a_piece] for start in range(0, len(snapshot), bytes_a_piece)]
+    delivered = threading.Event()
+
+    def scene(wire: Wire) -> None:
+        wire.shake()
+        wire.recv_frame()
+        began = time.monotonic()
+        for number, piece in enumerate(pieces, 1):
+            time.sleep(max(0.0, began + number / FAST.speed - time.monotonic()))
+            wire.send(piece)
+        delivered.wait(10)
+        wire.until_goodbye()
+
+    with WireServer(scene) as server:
+        feed = fast_feed(server.url, ping_interval=30, pong_timeout=10, stale_after=60)
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            got.wait_for(1)
+            delivered.set()
+    assert of(status, Disconnected) == []
+    assert feed.stats.pings >= 2
+
+
+def test_message_that_drips_is_silence() -> None:
+    """A byte every two seconds is no sign of life: 60 s without data end the connection."""
+
+    def drip(wire: Wire) -> None:
+        wire.shake()
+        wire.recv_frame()
+        with suppress(OSError):
+            for byte in tick(1):
+                wire.send(bytes([byte]))
+                time.sleep(2 / FAST.speed)
+            raise AssertionError("the whole message was read")
+
+    with WireServer(scenes(drip, saying(tick(2)))) as server:
+        feed = fast_feed(server.url, stale_after=60)
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            got.wait_for(1)
+    assert [str(each.cause) for each in of(status, Disconnected)] == ["no data for 60 s"]
+
+
+def test_message_that_never_ends_is_cut_off() -> None:
+    def flood(wire: Wire) -> None:
+        wire.shake()
+        wire.recv_frame()
+        with suppress(OSError):
+            wire.send(b"\x81\x7f" + (1 << 40).to_bytes(8, "big"))
+            while True:
+                wire.send(bytes(200_000))
+                time.sleep(0.002)
+
+    with WireServer(scenes(flood, saying(tick(2)))) as server:
+        feed = fast_feed(server.url, stale_after=60, clock=Clock(speed=1000))
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            got.wait_for(1)
+    (disconnected,) = of(status, Disconnected)
+    assert isinstance(disconnected.cause, WentSilent)
+    assert str(disconnected.cause) == "one message has not arrived completely within 600 s"
+
+
 # ---- slow subscribers
+
+
+def test_lag_grows_while_a_subscriber_blocks() -> None:
+    blocked, release = threading.Event(), threading.Event()
+
+    def block(message: Any) -> None:
+        blocked.set()
+        release.wait(10)
+
+    with WireServer(saying(tick(1))) as server:
+        feed = fast_feed(server.url)
+        feed.subscribe(block)
+        got = Collected(feed)
+        with feed:
+            assert blocked.wait(5)
+            wait_until(lambda: feed.stats.lag > 90)  # of the fast clock
+            release.set()
+            got.wait_for(1)
+            wait_until(lambda: feed.stats.lag == 0)
+    assert feed.stats.max_lag > 90
 
 
 def test_a_slow_subscriber_is_visible() -> None:

@@ -1,0 +1,94 @@
+"""The log lines of a feed's status.
+
+Rules:
+- Every status is logged, at INFO, but for those of the table `_WARNINGS`.
+- A warning is one line: what happened, and what to do. The same one is logged once an outage, or, for what the exchange
+  rejects, once a feed; its repetitions are logged at INFO.
+- A cause that is no `RxfeedError` has been logged with its traceback where it was caught.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Collection
+from typing import Any
+
+from rxfeed.errors import (
+    AddressNotFound,
+    AuthenticationFailed,
+    CertificateInvalid,
+    ConnectFailed,
+    HandshakeRejected,
+    HostRetired,
+    ProxyFailed,
+    RxfeedError,
+    TimestampRejected,
+)
+from rxfeed.feed.status import Disconnected, FeedStatus, Rejected
+from rxfeed.protocol import DEFAULT_URL, remedy
+
+log = logging.getLogger("rxfeed.feed.status")
+
+_MOST_REJECTIONS = 1_000
+
+# The first that fits; a cause without one has its remedy in its text, or needs none.
+_REMEDIES: tuple[tuple[type[Exception], str], ...] = (
+    (AddressNotFound, "check the name of the host and the network's DNS"),
+    (CertificateInvalid, "check the URL, and the clock and the CA certificates of this machine"),
+    (ProxyFailed, "check the proxy: the argument, or the variables https_proxy and http_proxy"),
+    (HandshakeRejected, "check the URL and the headers"),
+    (HostRetired, f"use {DEFAULT_URL}"),
+    (ConnectFailed, "check the URL and the network"),
+)
+
+
+class StatusLog:
+    """Logs the status of one feed; no item of the types *quiet* is a warning."""
+
+    def __init__(self, quiet: Collection[type[FeedStatus]] = ()) -> None:
+        self._quiet = frozenset(quiet)
+        self._outage: set[str] = set()
+        self._rejections: set[str] = set()
+
+    def recovered(self) -> None:
+        """An outage is over: the next one is logged anew."""
+        self._outage.clear()
+
+    def write(self, status: FeedStatus, note: str = "") -> None:
+        """Log *status*; *note*, what follows from it, is a part of a warning."""
+        warning = None if type(status) in self._quiet else _WARNINGS.get(type(status))
+        text = None if warning is None else warning(self, status)
+        if text is None:
+            log.info("%s", status)
+        else:
+            log.warning("%s", f"{text}; {note}" if note else text)
+
+    def _disconnected(self, status: Disconnected) -> str | None:
+        cause = status.cause
+        own = isinstance(cause, AuthenticationFailed | TimestampRejected)
+        kind = type(cause).__name__ if own else "connection"
+        if not isinstance(cause, RxfeedError) or kind in self._outage:
+            return None
+        self._outage.add(kind)
+        what = "no connection" if isinstance(cause, ConnectFailed) else "disconnected"
+        advice = next((text for kind, text in _REMEDIES if isinstance(cause, kind)), "")
+        return ": ".join(filter(None, (what, _one_line(cause), advice)))
+
+    def _rejected(self, status: Rejected) -> str | None:
+        text = status.message if status.reason is None else f"{status.message}: {status.reason}"
+        key = re.sub(r"\d+", "0", text)  # a time or a number in it does not make it another one
+        if key in self._rejections or len(self._rejections) >= _MOST_REJECTIONS:
+            return None
+        self._rejections.add(key)
+        return ": ".join(filter(None, ("rejected", _one_line(text), remedy(status.message, status.reason))))
+
+
+_WARNINGS: dict[type[FeedStatus], Callable[[StatusLog, Any], str | None]] = {
+    Disconnected: StatusLog._disconnected,
+    Rejected: StatusLog._rejected,
+}
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split()) or repr(text)

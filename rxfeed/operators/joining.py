@@ -1,0 +1,63 @@
+"""A late subscriber of a hot source gets the newest item first, and blocks only its own thread with it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from reactivex import abc
+
+T = TypeVar("T")
+
+
+class JoiningObserver(abc.ObserverBase[T], Generic[T]):
+    """Stands for *observer* in a hot source that a subscriber joins while items flow; *newest* are its first items.
+
+    Until `catch_up` has returned, what the source emits waits here in order, and `catch_up` emits it on the
+    subscriber's own thread. From then on items go straight through. No lock is held while the subscriber runs.
+    """
+
+    def __init__(self, observer: abc.ObserverBase[T], newest: tuple[T, ...]) -> None:
+        self._observer = observer
+        self._lock = threading.Lock()
+        self._waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque(
+            (observer.on_next, (item,)) for item in newest
+        )
+        self._live = False
+
+    def on_next(self, value: T) -> None:
+        if self._live or not self._queued(self._observer.on_next, value):
+            self._observer.on_next(value)
+
+    def on_error(self, error: Exception) -> None:
+        if self._live or not self._queued(self._observer.on_error, error):
+            self._observer.on_error(error)
+
+    def on_completed(self) -> None:
+        if self._live or not self._queued(self._observer.on_completed):
+            self._observer.on_completed()
+
+    def _queued(self, call: Callable[..., None], *arguments: Any) -> bool:
+        """True if the call waits for `catch_up`."""
+        with self._lock:
+            if not self._live:
+                self._waiting.append((call, arguments))
+            return not self._live
+
+    def catch_up(self) -> None:
+        """Emit what waits, until nothing does; raises what the subscriber raises, and then nothing waits any more."""
+        try:
+            while True:
+                with self._lock:
+                    if not self._waiting:
+                        self._live = True
+                        return
+                    call, arguments = self._waiting.popleft()
+                call(*arguments)
+        except BaseException:
+            with self._lock:
+                self._waiting.clear()
+                self._live = True
+            raise

@@ -1,0 +1,70 @@
+"""The names of channels and products, and the likely ones in place of others."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+CHANNELS = (
+    "auctionfeed",
+    "balance",
+    "full",
+    "heartbeat",
+    "level2",
+    "level2_50",
+    "level2_batch",
+    "level3",
+    "matches",
+    "rfq_matches",
+    "status",
+    "ticker",
+    "ticker_1000",
+    "ticker_batch",
+    "user",
+)
+"""The exchange's channels; `level2_50` and `ticker_1000` are its other names of the batched ones."""
+
+# Names that other exchanges, or the messages of a channel, have.
+_OTHER_NAMES = {
+    "auction": "auctionfeed",
+    "book": "level2_batch",
+    "l2update": "level2_batch",
+    "last_match": "matches",
+    "orderbook": "level2_batch",
+    "order_book": "level2_batch",
+    "snapshot": "level2_batch",
+    "trade": "matches",
+    "trades": "matches",
+}
+_QUOTES = ("USDT", "USDC", "USD", "EUR", "GBP", "BTC", "ETH")
+_PRODUCT = re.compile(r"[A-Z0-9]+(-[A-Z0-9]+)+|ALL")  # ALL: every product of `rfq_matches`
+
+
+def likely_channel(name: str) -> str | None:
+    """The channel that *name* may mean; `None` where none is similar.
+
+    >>> likely_channel("trades"), likely_channel("heartbeats"), likely_channel("candles")
+    ('matches', 'heartbeat', None)
+    """
+    lower = name.strip().lower()
+    if lower in CHANNELS:
+        return lower
+    return _OTHER_NAMES.get(lower) or next(iter(difflib.get_close_matches(lower, CHANNELS, 1, 0.75)), None)
+
+
+def can_be_product(product: str) -> bool:
+    """True if *product* has the form of a product's id: `BTC-USD`."""
+    return _PRODUCT.fullmatch(product) is not None
+
+
+def likely_product(product: str) -> str | None:
+    """The id that *product* may mean; `None` where none is likely.
+
+    >>> likely_product("btc-usd"), likely_product("ETH/EUR"), likely_product("btcusdt"), likely_product("?")
+    ('BTC-USD', 'ETH-EUR', 'BTC-USDT', None)
+    """
+    likely = re.sub(r"[\s/_:.-]+", "-", product.strip()).upper()
+    if "-" not in likely:
+        quote = next((each for each in _QUOTES if likely.endswith(each) and likely != each), None)
+        likely = likely if quote is None else f"{likely.removesuffix(quote)}-{quote}"
+    return likely if can_be_product(likely) and likely != product else None
