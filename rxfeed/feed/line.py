@@ -61,7 +61,7 @@ class Line:
         self._wanted = wanted
         self._outlets = outlets
         self._clock = clock
-        self._backoff = Backoff(settings.policy, uniform, seconds_apart(settings.url))
+        self._backoff = Backoff(settings.policy, uniform, seconds_apart(shown_url(settings.url.reveal())))
         self._continuity = Continuity()
         self._wakeup = Wakeup()
         self._lock = threading.Lock()
@@ -131,7 +131,7 @@ class Line:
             return error
         if error.errno not in _SHORTAGES:
             log.error("the system refused an operation, and it is retried: %s", error, exc_info=error)
-        where = shown_url(self._settings.url)
+        where = shown_url(self._settings.url.reveal())
         opened = self._session is not None and self._session.opened
         kind, what = (ConnectionLost, "the connection broke") if opened else (ConnectFailed, "no connection")
         mapped = kind(f"{where}: {what}: {error}")
