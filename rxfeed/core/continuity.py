@@ -200,6 +200,8 @@ class Continuity:
         return True
 
     def _ticker(self, ticker: Ticker) -> bool:
+        if ticker.sequence is None:  # a product's first one, before any trade
+            return True
         product, last = ticker.product_id, self._tickers.get(ticker.product_id)
         # A connection begins with the newest one, which may have come already.
         again = product in self._renewed and last is not None and not _earlier(ticker, last)

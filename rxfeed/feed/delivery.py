@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 from reactivex import abc
 
 from rxfeed.core import Continuity
 from rxfeed.feed.outlets import Outlets
 from rxfeed.messages import Malformed, Message, Origin
 from rxfeed.protocol.decode import UNDECODED, Decoder, decode_known
+from rxfeed.protocol.times import ENDING, PLAIN, finer
+
+# Where one of these cannot be read, nothing of a product is missing.
+_NO_DATA = frozenset(("subscriptions", "error", "heartbeat", "status", "balance", "level3"))
 
 
 class Delivery:
@@ -65,11 +69,12 @@ class Delivery:
                     continue
                 size += len(raw)
                 try:
-                    message = known(raw) if raw.isascii() else decode(raw)
+                    quick = raw.isascii() and (raw[ENDING] == PLAIN or not finer(raw))
+                    message = known(raw) if quick else decode(raw)
                 except UNDECODED:
                     message = decode(raw)  # it knows more, and says why
                 if type(message) is Malformed:
-                    self.unreadable(raw, message.reason, received_ns)
+                    self.unreadable(message, received_ns)
                     if self.stopping:
                         return
                     continue
@@ -129,11 +134,15 @@ class Delivery:
         for kind, count in kinds.items():
             stats.types[kind] = stats.types.get(kind, 0) + count
 
-    def unreadable(self, raw: bytes, reason: str, received_ns: int) -> None:
-        """Something came that nobody can read: whatever it was, of whichever product, it was missed."""
-        self._continuity.interrupted()
-        self.lost.add(None)
-        self._outlets.unreadable(Malformed(raw, reason, received_ns))
+    def unreadable(self, frame: Malformed, received_ns: int) -> None:
+        """Report *frame*. Its product, or all where it names none, missed something; its type may carry no data."""
+        if frame.type not in _NO_DATA:
+            if frame.product_id is None:
+                self._continuity.interrupted()
+            else:
+                self._continuity.lost(frame.product_id)
+            self.lost.add(frame.product_id)
+        self._outlets.unreadable(replace(frame, received_ns=received_ns))
 
     def _fresh(self, fresh: bool) -> bool:
         """True for a message to hand on; the gap that it shows is said before it."""

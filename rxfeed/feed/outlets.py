@@ -14,6 +14,8 @@ from rxfeed.messages import Malformed
 
 log = logging.getLogger("rxfeed.feed")
 
+_MOST_NAMED = 100
+
 
 def _wall() -> datetime:
     return datetime.now(UTC)
@@ -29,6 +31,7 @@ class Outlets:
         self.status: SideStream[FeedStatus] = SideStream(self.failed, Idle(at=now()))
         self.keepalive: SideStream[KeepalivePong] = SideStream(self.failed)
         self.malformed: SideStream[Malformed] = SideStream(self.failed)
+        self._unreadable: set[tuple[str | None, str | None]] = set()  # what the log has
         self._lag_threshold = lag_threshold
         self._lagging = False
 
@@ -48,6 +51,10 @@ class Outlets:
 
     def unreadable(self, frame: Malformed) -> None:
         self.stats.malformed += 1
+        named = (frame.type, frame.product_id)
+        if named not in self._unreadable and len(self._unreadable) < _MOST_NAMED:
+            self._unreadable.add(named)
+            log.warning("malformed frame: type %.64r, product %.64r; see `malformed`, the next are not logged", *named)
         self.malformed.emit(frame)
 
     def lag(self, seconds: float) -> None:

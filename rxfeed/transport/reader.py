@@ -27,14 +27,25 @@ from rxfeed.errors import ConnectionLost
 # costs more than all else that a single message costs.
 _CHUNK = 1 << 16
 _FIN_TEXT = 0x81
+_BEGINNING = 512
 PATIENCE = 0.02
 """Seconds that a read may wait for something to come."""
 
 
-class Oversized(msgspec.Struct, frozen=True):
-    """A message of *size* bytes was passed over."""
+class Oversized(msgspec.Struct, frozen=True, eq=False):
+    """A message of *size* bytes was passed over; *beginning*: its first bytes, as many as were at hand.
+
+    Two of the same size are equal: how much was at hand is chance.
+    """
 
     size: int
+    beginning: bytes = b""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Oversized) and other.size == self.size
+
+    def __hash__(self) -> int:
+        return hash(self.size)
 
 
 class _Starved(Exception):
@@ -69,6 +80,7 @@ class BufferedWebSocket(WebSocket):
         self._message_size = 0  # of the fragments so far
         self._passing = 0  # bytes of a frame still to be passed over
         self._passed = 0  # payload bytes of a message that is being passed over
+        self._beginning = b""  # of that message
 
     # ---- reading
 
@@ -194,13 +206,17 @@ class BufferedWebSocket(WebSocket):
             raise _TooBig(2 + extended + mask + size, size, last=bool(head[0] & 0x80))
 
     def _drop(self, frame: _TooBig, taken: list[bytes | ABNF | Oversized]) -> None:
+        if not self._passed:
+            start = self._position + frame.frame_size - frame.payload_size
+            before = self.cont_frame.cont_data
+            self._beginning = bytes(before[1][:_BEGINNING] if before else self._buffer[start : start + _BEGINNING])
         self._passed += self._message_size + frame.payload_size
         self._message_size = 0
         self.cont_frame.cont_data = self.cont_frame.recving_frames = None
         self._passing = frame.frame_size
         self._midway = not frame.last
         if frame.last:
-            taken.append(Oversized(self._passed))
+            taken.append(Oversized(self._passed, self._beginning))
             self.mixed = True
             self._passed = 0
 
