@@ -14,8 +14,8 @@ from rxfeed.messages import Malformed, Message, Origin
 from rxfeed.protocol.decode import UNDECODED, Decoder, decode_known
 from rxfeed.protocol.times import ENDING, PLAIN, finer
 
-# Where one of these cannot be read, nothing of a product is missing.
-_NO_DATA = frozenset(("subscriptions", "error", "heartbeat", "status", "balance", "level3"))
+NO_DATA = frozenset(("subscriptions", "error", "heartbeat", "status", "balance", "level3"))
+"""Types of the wire: where a frame of one cannot be decoded, nothing of a product is missing."""
 
 
 class Delivery:
@@ -136,7 +136,7 @@ class Delivery:
 
     def unreadable(self, frame: Malformed, received_ns: int) -> None:
         """Report *frame*. Its product, or all where it names none, missed something; its type may carry no data."""
-        if frame.type not in _NO_DATA:
+        if frame.type not in NO_DATA:
             if frame.product_id is None:
                 self._continuity.interrupted()
             else:

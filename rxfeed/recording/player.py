@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from rxfeed.core import Continuity, Merged
-from rxfeed.feed.delivery import Delivery
+from rxfeed.feed.delivery import NO_DATA, Delivery
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.status import Connected, Ended, FeedStatus, Gap, KeepalivePong, Reconnecting, Subscribed, Torn
 from rxfeed.messages import Malformed, Message, Subscriptions
@@ -175,6 +175,7 @@ class Player:
             message, ns = entry.frame, entry.ns
             if message is None:
                 self._line(recording, chunk, index)
+                base = self._base
             elif (free and scheduler.ns <= ns < scheduler.next_ns) or self._reached(ns, message.product_id):
                 if ns > scheduler.ns:
                     scheduler.ns = ns
@@ -198,6 +199,9 @@ class Player:
             epoch = self._base + line.epoch
             self._highest = max(self._highest, epoch)
             if type(message) is Malformed:
+                # When it was recorded it was a message: the epochs of the recording do not count it as missing.
+                if message.type not in NO_DATA:
+                    self.interrupted()
                 self._malformed(replace(message, received_ns=line.ns))
             elif self._reached(line.ns, message.product_id):
                 self._delivery.recorded(message, raw, line.ns, epoch)
