@@ -49,7 +49,7 @@ def test_a_frame_that_cannot_be_is_malformed_in_a_replay(tmp_path: Path, name: s
     bad = json.dumps(fields).replace('"@"', value).encode()
     write(tmp_path, lines_of([ticker(1, product_id="A-B").raw, bad, ticker(2, product_id="A-B").raw]))
     replay = Replay(tmp_path)
-    got, malformed = Collected(replay), Collected(replay.malformed)
+    got, malformed = Collected[Any](replay), Collected(replay.malformed)
     replay.serve()
     assert [(each.price, each.epoch) for each in got.items] == [(1, 0), (2, 1)]
     assert [(each.product_id, each.type, each.raw) for each in malformed.items] == [("A-B", name, bad)]
