@@ -1,8 +1,8 @@
 """The price that a ticker, a trade or a book has.
 
-A price that is not above zero is none: an exchange sends 0 where there was no trade, or no quote. So a product whose
-prices may be below zero (a spread between two others) has no signals while they are: compare its prices in a pipeline
-of your own, for example `feed.pipe(matches("A-B"), ops.map(lambda match: match.price))`.
+A price that is not above zero is none: an exchange sends 0 where there was no trade, or no quote. So signals ignore a
+product (for example a spread between two others) while its price is below zero: compare its prices in a pipeline of
+your own, such as `feed.pipe(matches("A-B"), ops.map(lambda match: match.price))`.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class Renewals:
         product.due = True
 
     def step(self, now: float) -> list[str | None]:
-        """The products whose books are to be requested now."""
+        """The products of which the book is to be requested now."""
         due = [product_id for product_id, product in self._products.items() if product.due and product.at <= now]
         for product_id in due:
             product = self._products[product_id]

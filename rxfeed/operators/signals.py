@@ -29,8 +29,8 @@ def price_crossing(
     is not crossing, and directions alternate. *once*: the stream completes with the first crossing. At a gap (a new
     epoch, a book that was not ready) the price before it still counts, and `spans_gap` says that the level may have
     been crossed more often. *level* is a Decimal, a str or an int above zero: a float raises `ConfigError`. A price
-    that is not above zero is none, and is passed over: where a product's prices may be below zero, as those of a spread
-    may, compare them in a pipeline of your own. O(1) a message.
+    that is not above zero is none, and is passed over: for a product with prices below zero, as a spread may have,
+    compare them in a pipeline of your own. O(1) a message.
     """
 
     def machine() -> PriceCrossing:

@@ -63,7 +63,7 @@ UNDECODED = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 """What decoding a frame may raise; msgspec's `ValidationError` is among them, and up to 0.20 it is no `ValueError`."""
 
 decode_known = msgspec.json.Decoder(Known).decode
-"""The quick way of `Decoder.decode`, for ASCII of a known type whose times are in microseconds.
+"""The quick way of `Decoder.decode`, for ASCII of a known type with times in microseconds.
 
 Raises `UNDECODED` for any other frame."""
 # Numbers stay exact, and no exponent is too much for them.
