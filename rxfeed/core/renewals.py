@@ -4,7 +4,7 @@ Rules:
 - The first loss of a product is followed by a request at once, the next ones by one after 5, 10, 20 ... 320 seconds:
   what made the last snapshot useless may make the next one useless, and snapshots are large.
 - A product without a loss for twice as long as its last wait, and for a minute at least, begins anew.
-- `None` stands for all products.
+- `None` stands for all products, and for those that are lost while very many others are.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 _FIRST = 5.0
 _LONGEST = 320.0
 _CALM = 60.0
+_MOST = 2000  # products; a malformed frame may name any
 
 
 class _Product:
@@ -25,7 +26,7 @@ class _Product:
 
 
 class Renewals:
-    """`lost` and `step` take times of one clock; memory grows with the products that were lost lately."""
+    """`lost` and `step` take times of one clock; memory grows with the products that were lost lately, up to a bound."""
 
     __slots__ = ("_products",)
 
@@ -34,6 +35,8 @@ class Renewals:
 
     def lost(self, product_id: str | None, now: float) -> None:
         """Something of the product's book was lost at *now*."""
+        if len(self._products) >= _MOST and product_id not in self._products:
+            product_id = None
         product = self._products.get(product_id)
         if product is None or self._calm(product, now):
             product = self._products[product_id] = _Product()

@@ -54,6 +54,15 @@ def test_every_loss_is_followed_by_a_request(losses: list[float]) -> None:
     assert all(any(loss <= request <= loss + 321 for request in found) for loss in losses)
 
 
+def test_beyond_a_bound_lost_products_count_as_all() -> None:
+    renewals = Renewals()
+    for number in range(3000):
+        renewals.lost(str(number), 0)
+    due = renewals.step(0)
+    assert len(due) == 2001
+    assert None in due
+
+
 def test_products_that_are_lost_no_more_take_no_memory() -> None:
     renewals = Renewals()
     for number in range(1000):
