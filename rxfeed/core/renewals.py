@@ -26,7 +26,7 @@ class _Product:
 
 
 class Renewals:
-    """`lost` and `step` take times of one clock; memory grows with the products that were lost lately, up to a bound."""
+    """`lost` and `step` take times of one clock; memory grows with the products lost lately, up to a bound."""
 
     __slots__ = ("_products",)
 

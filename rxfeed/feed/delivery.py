@@ -59,7 +59,7 @@ class Delivery:
         # Every message passes here, so that all is written out: a call would cost a twentieth of what is done for one.
         hub, stats, types, after = self._hub, self._stats, self._stats.types, self._after
         known, decode, checks, epoch = decode_known, self._decode, self._checks, self._continuity.epoch
-        self.heard, size = False, 0
+        heard, size = False, 0
         try:
             for raw in events:
                 if type(raw) is not bytes:
@@ -69,8 +69,8 @@ class Delivery:
                     continue
                 size += len(raw)
                 try:
-                    quick = raw.isascii() and (raw[ENDING] == PLAIN or not finer(raw))
-                    message = known(raw) if quick else decode(raw)
+                    plain = raw.isascii() and (raw[ENDING] == PLAIN or not finer(raw))
+                    message = known(raw) if plain else decode(raw)
                 except UNDECODED:
                     message = decode(raw)  # it knows more, and says why
                 if type(message) is Malformed:
@@ -83,7 +83,10 @@ class Delivery:
                     if self.stopping:
                         return
                     continue
-                types[kind] = types.get(kind, 0) + 1
+                try:
+                    types[kind] += 1
+                except KeyError:
+                    types[kind] = 1
                 product_id = message.product_id
                 observers = hub.routes.get((kind, product_id))
                 if observers is None:
@@ -95,13 +98,11 @@ class Delivery:
                             observer.on_next(message)
                         except Exception as error:
                             hub.cut(observer, error)
-                if kind in after:
-                    self.heard |= after[kind](message)
-                else:
-                    self.heard = True
+                heard = kind not in after or after[kind](message) or heard
                 if self.stopping:
                     return
         finally:
+            self.heard = heard
             stats.bytes += size
 
     def checked(self, message: Message) -> bool:
