@@ -3,6 +3,7 @@
 Prices, sizes and money are `Decimal`, times are timezone-aware `datetime`s with microseconds (decoding one costs 45 ns
 more than copying its text, and nothing is ever naive), ids are `str`, sequences and trade ids are `int`. A field that
 the exchange may leave out is `None` then. Keys without a field here are not lost: see `Message.content`.
+Numbers keep to the rules of `rxfeed.values`: a message with any other cannot be made.
 
 Source: the feed's channel reference, https://docs.cdp.coinbase.com/exchange/websocket-feed/channels
 """
@@ -12,20 +13,31 @@ Source: the feed's channel reference, https://docs.cdp.coinbase.com/exchange/web
 
 from __future__ import annotations
 
+import json
+import math
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Annotated, Any, Literal, TypeVar, final
 
 import msgspec
 from msgspec.structs import force_setattr
 
+from rxfeed.values import NEGATIVE, NOT_FINITE, TOO_LONG, ZERO, check, check_sizes, fits
+
 Side = Literal["buy", "sell"]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Level = tuple[Decimal, Decimal]
 """A price and the size that rests there."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONG = Context(prec=100)
+_MILLION = Decimal(1_000_000)
 _M = TypeVar("_M", bound="Message")
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < 1000 else float(digits)
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -62,7 +74,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     @property
     def content(self) -> Any:
         """The frame as plain `dict` (level3: `list`), every key and text as sent, decoded anew at each call."""
-        return msgspec.json.decode(self.raw)
+        raw = self.raw
+        try:
+            return msgspec.json.decode(raw)
+        except msgspec.DecodeError:  # a number that a field of no type here holds, and a float does not
+            return json.loads(raw, parse_int=_integer)
 
     @property
     def received_ns(self) -> int:
@@ -100,12 +116,15 @@ def stamp(message: _M, origin: Origin) -> _M:
 class Malformed(msgspec.Struct, frozen=True, gc=False):
     """A frame that is not JSON, or JSON of the wrong shape, and why; *raw* is empty for one over `max_size`.
 
-    *received_ns*: Unix nanoseconds at which its bytes were read; 0 for one that no feed received.
+    *received_ns*: Unix nanoseconds at which its bytes were read; 0 for one that no feed received. *product_id* and
+    *type*: what the frame names, `None` where it names none that can be read.
     """
 
     raw: bytes
     reason: str
     received_ns: int = 0
+    product_id: str | None = None
+    type: str | None = None
 
 
 class Unknown(Message, frozen=True, kw_only=True, gc=False):
@@ -142,24 +161,18 @@ class Heartbeat(Message, frozen=True, kw_only=True, gc=False, tag="heartbeat"):
     """Once a second and product; *sequence* repeats the product's last, *last_trade_id* is 0 before any trade."""
 
     product_id: str
-    sequence: int
-    last_trade_id: int
+    sequence: Count
+    last_trade_id: Count
     time: Time
 
 
 # ---- trades and prices
 
 
-def _finite(message: Match | LastMatch) -> None:
-    # Decimal("NaN") is what the text "NaN" decodes to; one in a sum would poison the whole window.
-    if not (message.price.is_finite() and message.size.is_finite()):
-        raise ValueError("price and size must be finite numbers")
-
-
 class _Trade(Message, frozen=True, kw_only=True, gc=False):
     product_id: str
-    trade_id: int
-    sequence: int
+    trade_id: Count
+    sequence: Count
     side: Side
     price: Decimal
     size: Decimal
@@ -175,6 +188,19 @@ class _Trade(Message, frozen=True, kw_only=True, gc=False):
     taker_profile_id: str | None = None
     taker_fee_rate: Decimal | None = None
 
+    def __post_init__(self) -> None:
+        # Most messages of some pipelines are trades: what `check` and `check_sizes` do is written out here.
+        size = self.size
+        try:
+            if not (fits(self.price).is_finite() and fits(size).is_finite()):
+                raise ValueError(NOT_FINITE)
+        except ArithmeticError:
+            raise ValueError(TOO_LONG) from None
+        if size < ZERO:
+            raise ValueError(NEGATIVE)
+        if self.taker_fee_rate is not None or self.maker_fee_rate is not None:
+            check(self.taker_fee_rate, self.maker_fee_rate)
+
     @property
     def taker_side(self) -> Side:
         """The side of the order that came in and traded: the opposite of `side`, which is the maker's."""
@@ -184,42 +210,45 @@ class _Trade(Message, frozen=True, kw_only=True, gc=False):
 class Match(_Trade, frozen=True, kw_only=True, gc=False, tag="match"):
     """A trade; *side* is the maker's. *sequence* is the product's on `full`, so it skips on `matches`."""
 
-    def __post_init__(self) -> None:
-        _finite(self)
-
 
 class LastMatch(_Trade, frozen=True, kw_only=True, gc=False, tag="last_match"):
     """The product's last trade before the subscription, perhaps hours old: not a new one, and so not a `Match`."""
 
-    def __post_init__(self) -> None:
-        _finite(self)
-
 
 class RfqMatch(Message, frozen=True, kw_only=True, gc=False, tag="rfq_match"):
-    """A trade that came of a request for quote; it has no sequence."""
+    """A trade that came of a request for quote; it has no sequence. Upper case sides become lower case."""
 
     product_id: str
-    side: Side
+    side: Side | Literal["BUY", "SELL"]
     price: Decimal
     size: Decimal
     time: Time
-    trade_id: int | None = None
+    trade_id: Count | None = None
     maker_order_id: str | None = None
     taker_order_id: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.side.isupper():
+            force_setattr(self, "side", self.side.lower())
+        check(self.price)
+        check_sizes(self.size)
+
 
 class Ticker(Message, frozen=True, kw_only=True, gc=False, tag="ticker"):
-    """The price after a trade, with the best bid and ask; *side* is the taker's. Also what `ticker_batch` sends."""
+    """The price after a trade, with the best bid and ask; *side* is the taker's. Also what `ticker_batch` sends.
+
+    A product's first one may have no *sequence*, *time* and *trade_id*: before any trade.
+    """
 
     product_id: str
-    sequence: int
     price: Decimal
+    sequence: Count | None = None
     best_bid: Decimal | None = None
     best_bid_size: Decimal | None = None
     best_ask: Decimal | None = None
     best_ask_size: Decimal | None = None
     side: Side | None = None
-    trade_id: int | None = None
+    trade_id: Count | None = None
     last_size: Decimal | None = None
     open_24h: Decimal | None = None
     high_24h: Decimal | None = None
@@ -228,15 +257,26 @@ class Ticker(Message, frozen=True, kw_only=True, gc=False, tag="ticker"):
     volume_30d: Decimal | None = None
 
     def __post_init__(self) -> None:
-        if not self.price.is_finite():
-            raise ValueError("price must be a finite number")
+        check(
+            self.price,
+            self.best_bid,
+            self.best_ask,
+            self.best_bid_size,
+            self.best_ask_size,
+            self.last_size,
+            self.open_24h,
+            self.high_24h,
+            self.low_24h,
+            self.volume_24h,
+            self.volume_30d,
+        )
 
 
 class Auction(Message, frozen=True, kw_only=True, gc=False, tag="auction", rename={"time": "timestamp"}):
     """The state of an auction (*auction_state*: collection, opening, complete), about once a second."""
 
     product_id: str
-    sequence: int
+    sequence: Count
     auction_state: str
     time: Time
     best_bid_price: Decimal | None = None
@@ -247,8 +287,23 @@ class Auction(Message, frozen=True, kw_only=True, gc=False, tag="auction", renam
     open_size: Decimal | None = None
     can_open: str | None = None
 
+    def __post_init__(self) -> None:
+        check(self.best_bid_price, self.best_ask_price, self.open_price)
+        check_sizes(self.best_bid_size, self.best_ask_size, self.open_size)
+
 
 # ---- level 2
+
+
+def _check_levels(side: tuple[Level, ...]) -> None:
+    try:
+        for price, size in side:
+            if not (fits(price).is_finite() and fits(size).is_finite()):
+                raise ValueError(NOT_FINITE)
+            if size < ZERO:
+                raise ValueError(NEGATIVE)
+    except ArithmeticError:
+        raise ValueError(TOO_LONG) from None
 
 
 class Snapshot(Message, frozen=True, kw_only=True, gc=False, tag="snapshot"):
@@ -258,12 +313,27 @@ class Snapshot(Message, frozen=True, kw_only=True, gc=False, tag="snapshot"):
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
 
+    def __post_init__(self) -> None:
+        _check_levels(self.bids)
+        _check_levels(self.asks)
+
 
 class L2Update(Message, frozen=True, kw_only=True, gc=False, tag="l2update"):
     """Changes `(side, price, size)` to the book: *size* is the new total there, zero removes the price."""
 
     product_id: str
     changes: tuple[tuple[Side, Decimal, Decimal], ...]
+
+    def __post_init__(self) -> None:
+        # Nearly all of a feed of books is of this type: what `check` and `check_sizes` do is written out here.
+        try:
+            for _, price, size in self.changes:
+                if not (fits(price).is_finite() and fits(size).is_finite()):
+                    raise ValueError(NOT_FINITE)
+                if size < ZERO:
+                    raise ValueError(NEGATIVE)
+        except ArithmeticError:
+            raise ValueError(TOO_LONG) from None
 
 
 # ---- orders: `full` and `user`
@@ -275,7 +345,7 @@ class _Order(Message, frozen=True, kw_only=True, gc=False):
     side: Side
     time: Time
     # A private message of the user channel may come without one, and never raises the product's.
-    sequence: int | None = None
+    sequence: Count | None = None
     user_id: str | None = None
     profile_id: str | None = None
 
@@ -289,12 +359,20 @@ class Received(_Order, frozen=True, kw_only=True, gc=False, tag="received"):
     funds: Decimal | None = None
     client_oid: str | None = None
 
+    def __post_init__(self) -> None:
+        check(self.price, self.funds)
+        check_sizes(self.size)
+
 
 class Open(_Order, frozen=True, kw_only=True, gc=False, tag="open"):
     """An order rests on the book with *remaining_size*."""
 
     price: Decimal
     remaining_size: Decimal
+
+    def __post_init__(self) -> None:
+        check(self.price)
+        check_sizes(self.remaining_size)
 
 
 class Done(_Order, frozen=True, kw_only=True, gc=False, tag="done"):
@@ -305,10 +383,22 @@ class Done(_Order, frozen=True, kw_only=True, gc=False, tag="done"):
     remaining_size: Decimal | None = None
     cancel_reason: str | None = None
 
+    def __post_init__(self) -> None:
+        check(self.price)
+        check_sizes(self.remaining_size)
 
-class Change(_Order, frozen=True, kw_only=True, gc=False, tag="change"):
-    """An order was changed (*reason*: STP, modify_order; `None` before 2022)."""
 
+class Change(Message, frozen=True, kw_only=True, gc=False, tag="change"):
+    """An order was changed (*reason*: STP, modify_order; `None` before 2022).
+
+    The change of a stop order that was triggered may have no *product_id*, *time*, *sequence* and *side*.
+    """
+
+    order_id: str
+    side: Side | None = None
+    sequence: Count | None = None
+    user_id: str | None = None
+    profile_id: str | None = None
     reason: str | None = None
     price: Decimal | None = None
     old_price: Decimal | None = None
@@ -317,6 +407,10 @@ class Change(_Order, frozen=True, kw_only=True, gc=False, tag="change"):
     new_size: Decimal | None = None
     old_funds: Decimal | None = None
     new_funds: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        check(self.price, self.old_price, self.new_price, self.old_funds, self.new_funds)
+        check_sizes(self.old_size, self.new_size)
 
 
 class Activate(Message, frozen=True, kw_only=True, gc=False, tag="activate"):
@@ -335,10 +429,14 @@ class Activate(Message, frozen=True, kw_only=True, gc=False, tag="activate"):
     private: bool | None = None
 
     def __post_init__(self) -> None:
-        microseconds = self.timestamp * 1_000_000
-        if not microseconds.is_finite() or abs(microseconds) > 10**17:
-            raise ValueError("timestamp must be Unix seconds")
-        force_setattr(self, "time", _EPOCH + timedelta(microseconds=int(microseconds)))
+        check(self.stop_price, self.funds)
+        check_sizes(self.size)
+        try:
+            check(self.timestamp)
+            time = _EPOCH + timedelta(microseconds=math.floor(_LONG.multiply(self.timestamp, _MILLION)))
+        except (ValueError, ArithmeticError):  # before the year 1, or after 9999, too
+            raise ValueError("timestamp must be Unix seconds") from None
+        force_setattr(self, "time", time)
 
 
 class Balance(Message, frozen=True, kw_only=True, gc=False, tag="balance", rename={"time": "timestamp"}):
@@ -350,6 +448,9 @@ class Balance(Message, frozen=True, kw_only=True, gc=False, tag="balance", renam
     available: Decimal
     time: Time
     updated: Time | None = None
+
+    def __post_init__(self) -> None:
+        check(self.holds, self.available)
 
 
 # ---- level 3: the same orders as arrays, laid out as the first frame's schema says
@@ -363,7 +464,7 @@ class Level3Schema(Message, frozen=True, kw_only=True, gc=False, tag="level3"):
 
 class _Level3(Message, frozen=True, kw_only=True, gc=False):
     product_id: str
-    sequence: int
+    sequence: Count
     time: Time
 
 
@@ -374,6 +475,10 @@ class Level3Open(_Level3, frozen=True, kw_only=True, gc=False, tag="open"):
     side: Side
     price: Decimal
     size: Decimal
+
+    def __post_init__(self) -> None:
+        check(self.price)
+        check_sizes(self.size)
 
 
 class Level3Done(_Level3, frozen=True, kw_only=True, gc=False, tag="done"):
@@ -390,6 +495,10 @@ class Level3Match(_Level3, frozen=True, kw_only=True, gc=False, tag="match"):
     price: Decimal
     size: Decimal
 
+    def __post_init__(self) -> None:
+        check(self.price)
+        check_sizes(self.size)
+
 
 class Level3Change(_Level3, frozen=True, kw_only=True, gc=False, tag="change"):
     """An order has a new *size* or *price*."""
@@ -397,6 +506,10 @@ class Level3Change(_Level3, frozen=True, kw_only=True, gc=False, tag="change"):
     order_id: str
     price: Decimal
     size: Decimal
+
+    def __post_init__(self) -> None:
+        check(self.price)
+        check_sizes(self.size)
 
 
 class Level3Noop(_Level3, frozen=True, kw_only=True, gc=False, tag="noop"):
@@ -424,6 +537,9 @@ class StatusProduct(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     auction_mode: bool | None = None
     fx_stablecoin: bool | None = None
 
+    def __post_init__(self) -> None:
+        check(self.base_increment, self.quote_increment, self.min_market_funds)
+
 
 class StatusNetwork(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A network that a currency can be moved over; amounts in the currency, times in seconds."""
@@ -435,6 +551,9 @@ class StatusNetwork(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     max_withdrawal_amount: Decimal | None = None
     network_confirmations: int | None = None
     processing_time_seconds: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        check(self.min_withdrawal_amount, self.max_withdrawal_amount, self.processing_time_seconds)
 
 
 class StatusCurrency(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -450,6 +569,9 @@ class StatusCurrency(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     convertible_to: tuple[str, ...] | None = None
     default_network: str | None = None
     supported_networks: tuple[StatusNetwork, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check(self.min_size, self.max_precision)
 
 
 class Status(Message, frozen=True, kw_only=True, gc=False, tag="status"):

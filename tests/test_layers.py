@@ -14,7 +14,7 @@ ROOT = Path(rxfeed.__file__).parent
 # Left to right; rooms in one place do not know one another.
 ORDER = [
     {"_version"},
-    {"errors"},
+    {"errors", "values"},
     {"messages"},
     {"core", "protocol"},
     {"transport"},

@@ -80,7 +80,8 @@ class _Watch:
         if isinstance(item, FeedStatus):
             self._teller.tell(item)
         elif isinstance(item, Malformed):
-            say(f"malformed frame: {item.reason}")
+            named = " ".join(name for name in (item.type, item.product_id) if name is not None)
+            say(f"malformed frame{named and f' ({named})'}: {item.reason}")
         elif isinstance(item, Message) and not isinstance(item, Subscriptions | ErrorMessage):
             sys.stdout.write(f"{_frame(item.raw) if self._as_json else line(item)}\n")
             return True

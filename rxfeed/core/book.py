@@ -10,12 +10,10 @@ Rules, from the channels' documentation:
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any, ClassVar
 
 from rxfeed.core.book_levels import SortedMap
 from rxfeed.core.book_view import NOTHING, BookView, Sizes, count, product
-from rxfeed.core.numbers import ZERO
 from rxfeed.messages import Auction, Heartbeat, L2Update, Level, Message, Snapshot
 
 
@@ -23,9 +21,9 @@ class Level2Book:
     """Outputs a `BookView` of *product_id* for each message that changes its book, and one when it is lost.
 
     The first one comes with the first snapshot. Once a message of the product, of any type that is looked at, carries
-    another epoch, or a change is none (a size that is negative or not a number), a view that is not `ready` goes out,
-    and the next one with the next snapshot (which may be that very message). O(log n) a change, for n prices; a view
-    takes O(1) and shares its memory with the book.
+    another epoch, a view that is not `ready` goes out, and the next one with the next snapshot (which may be that very
+    message). What cannot be a level (a size below zero, a NaN) is no message, and raises the epoch. O(log n) a change,
+    for n prices; a view takes O(1) and shares its memory with the book.
     """
 
     __slots__ = ("_asks", "_auction", "_best_ask", "_best_bid", "_bids", "_epoch", "_ready", "depth", "product_id")
@@ -68,8 +66,6 @@ class Level2Book:
         return ()
 
     def _snapshot(self, snapshot: Snapshot) -> tuple[BookView, ...]:
-        if not all(_sound(price, size) for side in (snapshot.bids, snapshot.asks) for price, size in side):
-            return self._lost(snapshot)
         lost = ()
         if snapshot.epoch != self._epoch:
             lost = self._lost(snapshot)
@@ -81,8 +77,6 @@ class Level2Book:
     def _update(self, update: L2Update) -> tuple[BookView, ...]:
         bids, asks = self._bids, self._asks
         for side, price, size in update.changes:
-            if not _sound(price, size):
-                return self._lost(update)
             if side == "buy":
                 bids = bids.put(price, size) if size else bids.drop(price)
             else:
@@ -129,11 +123,6 @@ class Level2Book:
 def collecting(auction: Auction) -> bool:
     """Whether the book may be crossed."""
     return auction.auction_state != "complete"
-
-
-def _sound(price: Decimal, size: Decimal) -> bool:
-    # In this order, since a NaN cannot be compared.
-    return price.is_finite() and size.is_finite() and size >= ZERO
 
 
 def _levels(side: tuple[Level, ...]) -> Sizes:

@@ -10,6 +10,7 @@ import msgspec
 
 from rxfeed.errors import FrameMalformed
 from rxfeed.messages import Time
+from rxfeed.values import check, check_sizes
 
 Entry = tuple[Decimal, Decimal, str]
 """Price, size, order id."""
@@ -24,6 +25,11 @@ class BookSnapshot(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     auction_mode: bool = False
     time: Time | None = None
 
+    def __post_init__(self) -> None:
+        for price, size, _ in (*self.bids, *self.asks):
+            check(price)
+            check_sizes(size)
+
     @classmethod
     def of(cls, answer: BookSnapshot | bytes | str | Mapping[str, Any]) -> BookSnapshot:
         """The snapshot that *answer* is: its JSON, or that as Python objects. Raises `FrameMalformed`.
@@ -37,7 +43,7 @@ class BookSnapshot(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             if isinstance(answer, bytes | str):
                 return msgspec.json.decode(answer, type=cls)
             return msgspec.convert(answer, cls)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise FrameMalformed(f"not a level 3 book: {error}") from None
 
 

@@ -135,7 +135,7 @@ class Continuity:
         """The newest number of *product_id* on *channel*; -1 where there was none."""
         if channel == "ticker":
             ticker = self._tickers.get(product_id)
-            return -1 if ticker is None else ticker.sequence
+            return -1 if ticker is None or ticker.sequence is None else ticker.sequence
         run = self._runs.get((channel, product_id))
         return -1 if run is None else run.last
 
@@ -200,10 +200,12 @@ class Continuity:
         return True
 
     def _ticker(self, ticker: Ticker) -> bool:
+        if ticker.sequence is None:  # a product's first one, before any trade
+            return True
         product, last = ticker.product_id, self._tickers.get(ticker.product_id)
         # A connection begins with the newest one, which may have come already.
         again = product in self._renewed and last is not None and not _earlier(ticker, last)
-        if last is not None and ticker.sequence <= last.sequence and not again:
+        if last is not None and last.sequence is not None and ticker.sequence <= last.sequence and not again:
             return False
         self._renewed.discard(product)
         self._tickers[product] = ticker
@@ -232,7 +234,7 @@ class Continuity:
             run = self._runs[channel, product_id] = _Run(product_id, channel)
         return run
 
-    def _advance(self, run: _Run, number: int, time: datetime, *, copy: bool = False) -> bool:
+    def _advance(self, run: _Run, number: int, time: datetime | None, *, copy: bool = False) -> bool:
         """Take *number*; False where it was delivered before. *copy*: it may be another channel's, and run ahead."""
         if number == run.last + 1 and run.last >= 0:
             run.last, run.time, run.fresh = number, time, False
@@ -242,7 +244,7 @@ class Continuity:
             return True
         return self._jump(run, number, time, copy=copy)
 
-    def _jump(self, run: _Run, number: int, time: datetime, *, copy: bool) -> bool:
+    def _jump(self, run: _Run, number: int, time: datetime | None, *, copy: bool) -> bool:
         if 0 <= number <= run.last:
             if not (run.fresh and self._began_anew(run, time)):
                 return False
@@ -264,8 +266,8 @@ class Continuity:
         run.ahead.add(number)
         return True
 
-    def _began_anew(self, run: _Run, time: datetime) -> bool:
-        return run.time is not None and time > run.time
+    def _began_anew(self, run: _Run, time: datetime | None) -> bool:
+        return run.time is not None and time is not None and time > run.time
 
     def _miss(self, run: _Run, last: int) -> None:
         """Everything after `run.last` up to *last* is missing, but for what another channel brought."""

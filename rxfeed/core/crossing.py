@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from rxfeed.core.numbers import EXACT, decimal, not_negative
+from rxfeed.core.numbers import EXACT, ZERO, not_negative, positive
 from rxfeed.core.quotes import PRICED, Breaks, Priced, price_of
 from rxfeed.errors import ConfigError
 from rxfeed.messages import LastMatch, Match, Message, Ticker
@@ -34,7 +34,8 @@ class PriceCrossing:
 
     A price within *hysteresis* of the level, both ends included, is on neither side: at 0, 9, 10, 9 crosses nothing and
     9, 10, 11 crosses 10 once, at 11, so directions always alternate. *once*: only the first is output. `last_match`
-    counts as the price before, never as a trade. O(1) a message.
+    counts as the price before, never as a trade. A price that is not above zero is passed over, and no *level* may be
+    so (`rxfeed.core.quotes` has what to do for products with such prices). O(1) a message.
     """
 
     __slots__ = (
@@ -64,7 +65,7 @@ class PriceCrossing:
         if not isinstance(product_id, str) or not product_id:
             raise ConfigError(f"product_id: {product_id!r} names no product")
         self.product_id = product_id
-        self.level = decimal("level", level)
+        self.level = positive("level", level)
         band = not_negative("hysteresis", hysteresis)
         self._low, self._high = EXACT.subtract(self.level, band), EXACT.add(self.level, band)
         self._once, self._over = once, False
@@ -80,7 +81,7 @@ class PriceCrossing:
             origin: Any = item._origin  # `item.epoch`, without the call that a property is: a fifth of the step
             price, calm = item.price, (0 if origin is None else origin.epoch) == self._calm
             # Nearly every price is on the side of the one before it.
-            if calm and (price > self._high if self._side > 0 else price < self._low):
+            if calm and (price > self._high if self._side > 0 else ZERO < price < self._low):
                 self._before = price
                 return ()
         return self._look(item)

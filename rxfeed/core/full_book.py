@@ -195,11 +195,7 @@ class Level3Book:
         if buffer and buffer[0].sequence > snapshot.sequence + 1:
             return self._again()
         self._clear()
-        try:
-            sound = self._fill("buy", snapshot.bids) and self._fill("sell", snapshot.asks)
-        except ArithmeticError:
-            sound = False
-        if not sound:
+        if not (self._fill("buy", snapshot.bids) and self._fill("sell", snapshot.asks)):
             self._clear()
             return self._again()
         self._sequence = snapshot.sequence
@@ -223,7 +219,7 @@ class Level3Book:
         orders: dict[str, RestingOrder] = dict(self._orders)
         known = len(orders)
         for price, size, order_id in entries:
-            if not (_positive(size) and price.is_finite()):
+            if not size:
                 return False
             self._place += 1
             order = orders[order_id] = RestingOrder(order_id, side, price, size, self._place)
@@ -280,10 +276,7 @@ class Level3Book:
     # ---- by type: whether the book has changed, or None for what cannot be
 
     def _apply(self, message: Any) -> bool | None:
-        try:
-            return self._effects[type(message)](self, message)
-        except ArithmeticError:  # not a number, or numbers so far apart that no sum of them is exact
-            return None
+        return self._effects[type(message)](self, message)
 
     def _open(self, message: Open) -> bool | None:
         return self._add(message.order_id, message.side, message.price, message.remaining_size)
@@ -325,17 +318,15 @@ class Level3Book:
         if price == order.price and size <= order.size:
             if size == order.size:
                 return False
-            if not _positive(size) and size != ZERO:
-                return None
             self._resize(order, size)
             return True
-        if not (_positive(size) and price.is_finite()):
+        if not size:
             return None
         self._resize(order, ZERO)
         return self._add(order.order_id, order.side, price, size)
 
     def _add(self, order_id: str, side: Side, price: Decimal, size: Decimal) -> bool | None:
-        if not (_positive(size) and price.is_finite()) or self._orders.get(order_id) is not None:
+        if not size or self._orders.get(order_id) is not None:
             return None
         queues = self._bids if side == "buy" else self._asks
         queue = queues.get(price)
@@ -394,7 +385,3 @@ def _queue(orders: list[RestingOrder]) -> Queue:
     for order in orders:
         size = EXACT.add(size, order.size)
     return Queue(size, len(orders), SortedMap.of((order.place, order) for order in orders))
-
-
-def _positive(size: Decimal) -> bool:
-    return size.is_finite() and size > ZERO

@@ -136,8 +136,12 @@ class Merge:
             self._out.append(Merged(entry.ns, 0, remark.said))
 
     def _malformed(self, entry: Entry) -> None:
-        self._tear_all(entry.collector, entry.ns, gone=False)
-        entry.collector.epochs.clear()
+        collector, product = entry.collector, entry.item.product_id
+        if product is None:
+            self._tear_all(collector, entry.ns, gone=False)
+            collector.epochs.clear()
+        else:
+            self._tear_product(collector, product, entry.ns)
         if self._copies.first(entry):
             self._out.append(Merged(entry.ns, 0, entry.item))
 
@@ -165,9 +169,7 @@ class Merge:
         if before != epoch:
             collector.epochs[product] = epoch
             if before is not None:
-                others = self._coverage.at_work(collector, entry.ns)
-                self._tear(uncovered([pair for pair in collector.pairs if pair[1] == product], others))
-                self._tear_books(collector, product)
+                self._tear_product(collector, product, entry.ns)
 
     def _tear_all(self, collector: Collector, ns: int, *, gone: bool) -> None:
         """*collector* may have missed anything."""
@@ -181,6 +183,12 @@ class Merge:
             self._continuity.interrupted()
         for product in list(self._followed):
             self._tear_books(collector, product)
+
+    def _tear_product(self, collector: Collector, product: str | None, ns: int) -> None:
+        """*collector* may have missed something of *product*."""
+        pairs = [pair for pair in collector.pairs if pair[1] == product]
+        self._tear(uncovered(pairs, self._coverage.at_work(collector, ns)))
+        self._tear_books(collector, product)
 
     def _tear(self, products: Iterable[str | None]) -> None:
         for product in products:

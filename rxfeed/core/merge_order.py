@@ -72,6 +72,8 @@ class Numbered:
             return None
         message_: Any = message
         product, (channel, number) = message_.product_id, found(message)
+        if product is None or (channel == "ticker" and number is None):
+            return None
         if channel == "matches":
             if ("full", product) in self._subscribed:
                 channel, number = "full", message_.sequence

@@ -80,7 +80,7 @@ class PriceMoves:
             product = self._products[product_id] = _Product()
         now = product.breaks.see(item)
         before = product.newest
-        if price is None or price <= 0 or time is None or (before is not None and time < before.time):
+        if price is None or time is None or (before is not None and time < before.time):
             return ()
         product.newest = newest = _Seen(price, time, now)
         if before is None:

@@ -8,11 +8,14 @@ from functools import wraps
 from typing import TypeVar
 
 from rxfeed.errors import ConfigError
+from rxfeed.values import ZERO, check
 
-# Sums of price times size keep every digit: 100 are far more than markets have, and Inexact says so if not.
-EXACT = Context(prec=100, traps=[InvalidOperation, Overflow, Inexact])
+__all__ = ["EXACT", "ROUNDED", "ZERO", "decimal", "exactly", "not_negative", "positive", "quotient"]
+
+# Every digit is kept. The numbers of messages have at most 40, the first within 10**40 and 10**-40 (rxfeed.values): a
+# product of four of them spans some 500 places, so that 1000 are enough for any sum of such products.
+EXACT = Context(prec=1000, traps=[InvalidOperation, Overflow, Inexact])
 ROUNDED = Context(prec=28)
-ZERO = Decimal(0)
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -48,6 +51,10 @@ def decimal(name: str, value: Decimal | str | int) -> Decimal:
         raise ConfigError(f"{name}: {value!r} is not a number") from None
     if not number.is_finite():
         raise ConfigError(f"{name}: {value!r} is not a finite number")
+    try:
+        check(number)
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from None
     return number
 
 

@@ -1,4 +1,9 @@
-"""What tickers, trades and books say of a price, each in its own way."""
+"""The price that a ticker, a trade or a book has.
+
+A price that is not above zero is none: an exchange sends 0 where there was no trade, or no quote. So signals ignore a
+product (for example a spread between two others) while its price is below zero: compare its prices in a pipeline of
+your own, such as `feed.pipe(matches("A-B"), ops.map(lambda match: match.price))`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from rxfeed.core.numbers import EXACT
+from rxfeed.core.numbers import EXACT, ZERO
 from rxfeed.messages import LastMatch, Level, Match, Message, Ticker
 
 _HALF = Decimal("0.5")
@@ -34,23 +39,23 @@ Priced = Message | QuotedBook
 
 
 def price_of(item: Priced) -> Decimal | None:
-    """The price of a ticker or a trade, the mid of a book; `None` where there is none."""
+    """The price of a ticker or a trade, the mid of a book; `None` where there is none above zero."""
     if isinstance(item, PRICED):
-        return item.price
+        return item.price if item.price > ZERO else None
     quote = quote_of(item)
     return None if quote is None else EXACT.multiply(EXACT.add(*quote), _HALF)
 
 
 def quote_of(item: Priced) -> tuple[Decimal, Decimal] | None:
-    """The best bid and ask of a ticker or a book; `None` unless there are both."""
+    """The best bid and ask of a ticker or a book; `None` unless there are both, above zero."""
     if isinstance(item, Message):
         bid, ask = (item.best_bid, item.best_ask) if isinstance(item, Ticker) else (None, None)
     elif item.ready and item.best_bid is not None and item.best_ask is not None:
         bid, ask = item.best_bid[0], item.best_ask[0]
     else:
         return None
-    # A ticker of an empty side says 0.
-    return (bid, ask) if bid and ask and bid.is_finite() and ask.is_finite() else None
+    # A ticker of an empty side has 0.
+    return (bid, ask) if bid is not None and ask is not None and bid > ZERO and ask > ZERO else None
 
 
 class Breaks:

@@ -45,8 +45,8 @@ class SpreadWidening:
 
     *than* and *hysteresis* are in the quote currency, or with *percent* in percent of the mid. Once wide, it is output
     anew only after the spread was *than* less *hysteresis* or narrower. One that is wide in the first quote is output,
-    a quote with an empty side is passed over. *once*: only the first of each product is output. O(1) a message; memory
-    grows with the number of products.
+    a quote with an empty side, or a price that is not above zero, is passed over. *once*: only the first of each
+    product is output. O(1) a message; memory grows with the number of products.
 
     >>> quotes = [ticker(10, best_bid=Decimal(9), best_ask=Decimal(each)) for each in (10, 12, 13, 10, 12)]
     >>> [str(w.best_ask) for w in fold(SpreadWidening(2), quotes)]

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 from reactivex import abc
 
 from rxfeed.core import Continuity
 from rxfeed.feed.outlets import Outlets
 from rxfeed.messages import Malformed, Message, Origin
 from rxfeed.protocol.decode import UNDECODED, Decoder, decode_known
+from rxfeed.protocol.times import ENDING, PLAIN, finer
+
+NO_DATA = frozenset(("subscriptions", "error", "heartbeat", "status", "balance", "level3"))
+"""Types of the wire: where a frame of one cannot be decoded, nothing of a product is missing."""
 
 
 class Delivery:
@@ -55,7 +59,7 @@ class Delivery:
         # Every message passes here, so that all is written out: a call would cost a twentieth of what is done for one.
         hub, stats, types, after = self._hub, self._stats, self._stats.types, self._after
         known, decode, checks, epoch = decode_known, self._decode, self._checks, self._continuity.epoch
-        self.heard, size = False, 0
+        heard, size = False, 0
         try:
             for raw in events:
                 if type(raw) is not bytes:
@@ -65,11 +69,12 @@ class Delivery:
                     continue
                 size += len(raw)
                 try:
-                    message = known(raw) if raw.isascii() else decode(raw)
+                    plain = raw.isascii() and (raw[ENDING] == PLAIN or not finer(raw))
+                    message = known(raw) if plain else decode(raw)
                 except UNDECODED:
                     message = decode(raw)  # it knows more, and says why
                 if type(message) is Malformed:
-                    self.unreadable(raw, message.reason, received_ns)
+                    self.unreadable(message, received_ns)
                     if self.stopping:
                         return
                     continue
@@ -78,7 +83,10 @@ class Delivery:
                     if self.stopping:
                         return
                     continue
-                types[kind] = types.get(kind, 0) + 1
+                try:
+                    types[kind] += 1
+                except KeyError:
+                    types[kind] = 1
                 product_id = message.product_id
                 observers = hub.routes.get((kind, product_id))
                 if observers is None:
@@ -90,13 +98,11 @@ class Delivery:
                             observer.on_next(message)
                         except Exception as error:
                             hub.cut(observer, error)
-                if kind in after:
-                    self.heard |= after[kind](message)
-                else:
-                    self.heard = True
+                heard = kind not in after or after[kind](message) or heard
                 if self.stopping:
                     return
         finally:
+            self.heard = heard
             stats.bytes += size
 
     def checked(self, message: Message) -> bool:
@@ -129,11 +135,15 @@ class Delivery:
         for kind, count in kinds.items():
             stats.types[kind] = stats.types.get(kind, 0) + count
 
-    def unreadable(self, raw: bytes, reason: str, received_ns: int) -> None:
-        """Something came that nobody can read: whatever it was, of whichever product, it was missed."""
-        self._continuity.interrupted()
-        self.lost.add(None)
-        self._outlets.unreadable(Malformed(raw, reason, received_ns))
+    def unreadable(self, frame: Malformed, received_ns: int) -> None:
+        """Report *frame*. Its product, or all where it names none, missed something; its type may carry no data."""
+        if frame.type not in NO_DATA:
+            if frame.product_id is None:
+                self._continuity.interrupted()
+            else:
+                self._continuity.lost(frame.product_id)
+            self.lost.add(frame.product_id)
+        self._outlets.unreadable(replace(frame, received_ns=received_ns))
 
     def _fresh(self, fresh: bool) -> bool:
         """True for a message to hand on; the gap that it shows is said before it."""

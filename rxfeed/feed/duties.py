@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from rxfeed.core import Continuity, HeartbeatWatch, Keepalive, Watchdog
+from rxfeed.core.renewals import Renewals
 from rxfeed.errors import WentSilent
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.settings import Settings
@@ -16,9 +17,8 @@ from rxfeed.transport import Connection
 
 # The exchange takes 8 messages a second from a client: https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
 _SAY_EVERY = 1 / 8
-# A book without sequence numbers is lost with whatever may have been missed; its snapshots are big: not too often.
+# A book without sequence numbers is lost with whatever may have been missed.
 _BOOKS = frozenset(("level2", "level2_batch"))
-_RENEW_EVERY = 5.0
 # A selector takes no endless wait as a number, and no week either.
 _LONGEST_WAIT = 3600.0
 
@@ -57,7 +57,7 @@ class Duties:
         for text in wanted.opening(settings.credentials, str(time.time())):
             connection.send(text)
         self._say_at = now + _SAY_EVERY
-        self._renew_at = now
+        self._renewals = Renewals()
         self.alarm = now
         """Before this time nothing is due by itself."""
         self._expect()
@@ -75,11 +75,10 @@ class Duties:
         for payload in self._keepalive.step(now, self.idle):
             self._connection.ping(payload)
             self._outlets.stats.pings += 1
-        if self._lost and now >= self._renew_at:
-            self._renew_at = now + _RENEW_EVERY
-            for product in self._lost:
-                self._wanted.renew(_BOOKS, product)
-            self._lost.clear()
+        while self._lost:
+            self._renewals.lost(self._lost.pop(), now)
+        for product in self._renewals.step(now):
+            self._wanted.renew(_BOOKS, product)
         if not self._to_say:
             if self._wanted.changed:
                 self._to_say = [*self._wanted.changes(self._settings.credentials, str(time.time()))]
@@ -103,8 +102,9 @@ class Duties:
             self._watchdog.remaining(self.idle),
             self._heartbeats.remaining(self.idle),
         )
-        if self._lost:
-            remaining = min(remaining, max(0.0, self._renew_at - now))
+        renewal = self._renewals.remaining(now)
+        if renewal is not None:
+            remaining = min(remaining, renewal)
         if self._to_say or self._wanted.asides:
             remaining = min(remaining, max(0.0, self._say_at - now))
         return remaining

@@ -15,6 +15,8 @@ from rxfeed.messages import Malformed
 
 log = logging.getLogger("rxfeed.feed")
 
+_MOST_NAMED = 100
+
 
 def _wall() -> datetime:
     return datetime.now(UTC)
@@ -36,6 +38,7 @@ class Outlets:
         self.keepalive: SideStream[KeepalivePong] = SideStream(self.failed)
         self.malformed: SideStream[Malformed] = SideStream(self.failed)
         self.status_log = status_log
+        self._unreadable: set[tuple[str | None, str | None]] = set()  # what the log has
         self._lag_threshold = lag_threshold
         self._lagging = False
 
@@ -64,6 +67,10 @@ class Outlets:
 
     def unreadable(self, frame: Malformed) -> None:
         self.stats.malformed += 1
+        named = (frame.type, frame.product_id)
+        if named not in self._unreadable and len(self._unreadable) < _MOST_NAMED:
+            self._unreadable.add(named)
+            log.warning("malformed frame: type %.64r, product %.64r; see `malformed`, the next are not logged", *named)
         self.malformed.emit(frame)
 
     def lag(self, seconds: float) -> None:

@@ -14,8 +14,9 @@ from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import Connected, Connecting, Rejected, Subscribed
 from rxfeed.feed.wanted import Wanted
-from rxfeed.messages import ErrorMessage, Heartbeat, Subscriptions
+from rxfeed.messages import ErrorMessage, Heartbeat, Malformed, Subscriptions
 from rxfeed.protocol import Refusal, redacted, refusal, shown_url
+from rxfeed.protocol.decode import names_in
 from rxfeed.transport import Closed, Connection, Oversized, Pong, Received
 
 # Messages that are delivered before the clock is asked again: no longer than these take is a ping delayed.
@@ -168,7 +169,8 @@ class Session:
             raise Closed(event.code, self._clean(event.reason)).error()
         if isinstance(event, Oversized):
             reason = f"over max_size: a message of {event.size:,} bytes was passed over"
-            self._delivery.unreadable(b"", reason, self._connection.received_ns)
+            frame = Malformed(b"", reason, 0, *names_in(event.beginning))
+            self._delivery.unreadable(frame, self._connection.received_ns)
             return
         self._duties.pong(event.payload, self._read_at)
 

@@ -28,7 +28,9 @@ def price_crossing(
     A price within *hysteresis* of the level, in the quote currency and both ends included, is on neither side: touching
     is not crossing, and directions alternate. *once*: the stream completes with the first crossing. At a gap (a new
     epoch, a book that was not ready) the price before it still counts, and `spans_gap` says that the level may have
-    been crossed more often. *level* is a Decimal, a str or an int: a float raises `ConfigError`. O(1) a message.
+    been crossed more often. *level* is a Decimal, a str or an int above zero: a float raises `ConfigError`. A price
+    that is not above zero is none, and is passed over: for a product with prices below zero, as a spread may have,
+    compare them in a pipeline of your own. O(1) a message.
     """
 
     def machine() -> PriceCrossing:
@@ -52,7 +54,8 @@ def moved(percent: Decimal | str | int, within: float) -> Operator[Priced, Price
 
     A price, of tickers, trades or a book's mid, holds until the next one: a jump after a quiet hour counts from the
     price of an hour ago. After a move the comparison starts afresh at its price. At a gap the prices before it still
-    count, and `spans_gap` says that the move goes across it. Prices that are older than the newest are passed over.
+    count, and `spans_gap` says that the move goes across it. Prices that are older than the newest, or not above zero,
+    are passed over.
     Amortised O(1) a message whatever *within*; memory by the products and the prices of the last *within* seconds.
     """
     PriceMoves(percent, within)
@@ -74,8 +77,9 @@ def spread_wider(
 
     *than* and *hysteresis* are in the quote currency, with *percent* in percent of the mid. A spread that is wide from
     the start is emitted; it is emitted again once it was back at *than* less *hysteresis*, or with *once* never for
-    that product. A quote with an empty side is passed over. `spans_gap`: something was missed since the quote before,
-    and the spread may have been wide already. O(1) a message; memory by the number of products.
+    that product. A quote with an empty side, or with a price that is not above zero, is passed over. `spans_gap`:
+    something was missed since the quote before, and the spread may have been wide already. O(1) a message; memory by
+    the number of products.
     """
 
     def machine() -> SpreadWidening:

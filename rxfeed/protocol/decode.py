@@ -1,12 +1,16 @@
-"""What was said: a frame's bytes into a message."""
+"""A frame's bytes into a message."""
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from rxfeed import messages as m
+from rxfeed.protocol.times import in_microseconds
 
 Known = (
     m.Match
@@ -27,6 +31,18 @@ Known = (
     | m.Subscriptions
     | m.ErrorMessage
 )
+_LONGEST_NAME = 64
+_BEGINNING = 512
+_PRODUCT = re.compile(rb'"product_id"\s*:\s*"([0-9A-Za-z._-]{1,64})"')
+_TYPE = re.compile(rb'"type"\s*:\s*"([0-9A-Za-z_]{1,32})"')
+
+
+class _Names(msgspec.Struct):
+    product_id: Any = None
+    type: str | None = None
+
+
+_names = msgspec.json.Decoder(_Names).decode
 _KNOWN_TYPES = {known.__struct_config__.tag for known in Known.__args__}
 _LEVEL3: dict[str, type[m.Message]] = {
     "open": m.Level3Open,
@@ -43,12 +59,15 @@ LEVEL3_SCHEMA = (
 )
 """The layout that the exchange documents: for stored frames whose own schema is not among those that are asked for."""
 
-UNDECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding a frame may raise; msgspec's `ValidationError` is among them."""
+UNDECODED = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
+"""What decoding a frame may raise; msgspec's `ValidationError` is among them, and up to 0.20 it is no `ValueError`."""
 
 decode_known = msgspec.json.Decoder(Known).decode
-"""The quick way of `Decoder.decode`, for ASCII of a known type; raises `UNDECODED` for any other frame."""
-_decode_any = msgspec.json.Decoder().decode
+"""The quick way of `Decoder.decode`, for ASCII of a known type with times in microseconds.
+
+Raises `UNDECODED` for any other frame."""
+# Numbers stay exact, and no exponent is too much for them.
+_decode_any = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class Decoder:
@@ -60,56 +79,106 @@ class Decoder:
         self._layouts: dict[str, tuple[str, ...]] = {}
 
     def decode(self, raw: bytes) -> m.Message | m.Malformed:
-        """The message that *raw* is; `Unknown` for a type that nobody knows; `Malformed` for what is none.
+        """The message that *raw* is; `Unknown` for a type that is not listed; `Malformed` for what is no message.
 
-        Never raises, and leaves the message's origin (receipt time, epoch) to the caller.
+        An optional field that is null, or an empty text, is absent. Never raises, and leaves the message's origin
+        (receipt time, epoch) to the caller.
 
             >>> Decoder().decode(b'{"type":"error","message":"Failed to subscribe"}')
             ErrorMessage(message='Failed to subscribe')
             >>> Decoder().decode(b'{"type":').reason
             'not JSON: Input data was truncated'
+            >>> Decoder().decode(b'{"type":"match","product_id":"BTC-USD"}').product_id
+            'BTC-USD'
         """
         try:
             if not raw.isascii():
                 raw.decode()  # msgspec skips what it has no field for, bad UTF-8 in there included
-            return decode_known(raw)
+            return decode_known(in_microseconds(raw))
         except msgspec.ValidationError as error:
             return self._other(raw, error)
         except UNDECODED as error:
-            return m.Malformed(raw, f"not JSON: {error}")
+            return _malformed(raw, f"not JSON: {error}", error)
 
     def _other(self, raw: bytes, error: msgspec.ValidationError) -> m.Message | m.Malformed:
         try:
-            content = _decode_any(raw)
+            content: Any = _decode_any(in_microseconds(raw))
         except UNDECODED as broken:
-            return m.Malformed(raw, f"not JSON: {broken}")
-        try:
-            if isinstance(content, list):
-                return self._level3(content)
-            kind = content.get("type") if isinstance(content, dict) else None
-            if kind == "level3":
-                return self._schema(content)
-        except msgspec.ValidationError as wrong:
-            return m.Malformed(raw, f"wrong shape: {wrong}")
-        if not isinstance(kind, str) or kind in _KNOWN_TYPES:
+            return _malformed(raw, f"not JSON: {broken}", broken)
+        if isinstance(content, list):
+            return self._level3(raw, content)
+        if not isinstance(content, dict):
             return m.Malformed(raw, f"wrong shape: {error}")
-        product = content.get("product_id")
-        return m.Unknown(type=kind, product_id=product if isinstance(product, str) else None)
+        kind, product = content.get("type"), named_product(content.get("product_id"))
+        if not isinstance(kind, str):
+            return m.Malformed(raw, f"wrong shape: {error}", 0, product)
+        if kind not in _KNOWN_TYPES and kind != "level3":
+            return m.Unknown(type=kind, product_id=product)
+        try:
+            return self._schema(content) if kind == "level3" else msgspec.convert(_without_blanks(content), Known)
+        except UNDECODED as wrong:
+            return m.Malformed(raw, f"wrong shape: {wrong if kind == 'level3' else error}", 0, product, kind)
 
     def _schema(self, content: dict[str, Any]) -> m.Message:
         layouts = msgspec.convert(content.get("schema"), dict[str, tuple[str, ...]])
         self._layouts = layouts
         return m.Level3Schema(schema=tuple(layouts.items()))
 
-    def _level3(self, content: list[Any]) -> m.Message:
+    def _level3(self, raw: bytes, content: list[Any]) -> m.Message | m.Malformed:
         kind = content[0] if content and isinstance(content[0], str) else ""
         layout = self._layouts.get(kind)
-        if layout is None:
-            raise msgspec.ValidationError("an array that no level3 schema describes")
-        if len(layout) != len(content):
-            raise msgspec.ValidationError(f"level3 {kind} has {len(content)} places, its schema {len(layout)}")
+        if layout is None or len(layout) != len(content):
+            # The documented layouts have the product in the second place.
+            product = named_product(content[1]) if len(content) > 1 else None
+            reason = "an array that no level3 schema describes"
+            if layout is not None:
+                reason = f"level3 {kind} has {len(content)} places, its schema {len(layout)}"
+            return m.Malformed(raw, f"wrong shape: {reason}", 0, product, kind or None)
         fields = dict(zip(layout, content, strict=True))
+        product = named_product(fields.get("product_id"))
         if kind not in _LEVEL3:
-            product = fields.get("product_id")
-            return m.Unknown(type=kind, product_id=product if isinstance(product, str) else None)
-        return msgspec.convert(fields, _LEVEL3[kind], strict=False)
+            return m.Unknown(type=kind, product_id=product)
+        try:
+            return msgspec.convert(fields, _LEVEL3[kind], strict=False)
+        except UNDECODED as error:
+            return m.Malformed(raw, f"wrong shape: {error}", 0, product, kind)
+
+
+def named_product(value: Any) -> str | None:
+    """*value*, if it can be a product's name."""
+    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME else None
+
+
+def names_in(beginning: bytes) -> tuple[str | None, str | None]:
+    """The product and the type that the *beginning* of a frame names, of one that was not read as a whole."""
+    product, kind = _PRODUCT.search(beginning), _TYPE.search(beginning)
+    return None if product is None else product[1].decode(), None if kind is None else kind[1].decode()
+
+
+def _malformed(raw: bytes, reason: str, error: Exception) -> m.Malformed:
+    """What cannot be parsed names a product only if JSON is all it lacks: good UTF-8, or less depth."""
+    if isinstance(error, RecursionError):
+        return m.Malformed(raw, reason, 0, *names_in(raw[:_BEGINNING]))
+    if isinstance(error, UnicodeDecodeError):
+        with suppress(*UNDECODED):
+            names = _names(raw.decode(errors="replace").encode())
+            return m.Malformed(raw, reason, 0, named_product(names.product_id), names.type)
+    return m.Malformed(raw, reason)
+
+
+def _without_blanks(content: dict[str, Any]) -> dict[str, Any]:
+    """*content* without its nulls and empty texts, and a thin market's snapshot without its levels that are null."""
+    if content["type"] == "snapshot":
+        sides = {name: _levels(content[name]) for name in ("bids", "asks") if name in content}
+        content = content | sides
+    return {name: value for name, value in content.items() if value is not None and value != ""}
+
+
+def _levels(side: Any) -> Any:
+    if side is None:
+        return []
+    return [each for each in side if not _blank(each)] if isinstance(side, list) else side
+
+
+def _blank(level: Any) -> bool:
+    return level is None or (isinstance(level, list) and any(each is None for each in level))

@@ -12,7 +12,8 @@ from typing import TypeVar
 import msgspec
 
 from rxfeed.messages import Message
-from rxfeed.protocol.decode import Known
+from rxfeed.protocol.decode import UNDECODED, Known
+from rxfeed.protocol.times import finer
 
 T = TypeVar("T")
 
@@ -60,14 +61,14 @@ def skimmed_lines(text: bytes) -> list[Skimmed] | None:
 
 
 def typed_lines(text: bytes) -> list[Typed] | None:
-    return _together(_typed.decode_lines, text)
+    return None if finer(text) else _together(_typed.decode_lines, text)
 
 
 def typed_line(line: bytes) -> Typed | None:
     """A line of good UTF-8; `None` as for many."""
     try:
-        return _typed.decode(line)
-    except (ValueError, RecursionError):
+        return None if finer(line) else _typed.decode(line)
+    except UNDECODED:
         return None
 
 
@@ -80,7 +81,7 @@ def _together(decode_lines: Callable[[bytes], list[T]], text: bytes) -> list[T] 
         if not text.isascii():
             text.decode()  # msgspec skips what it has no field for, bad UTF-8 in there included
         return decode_lines(text)
-    except (ValueError, RecursionError):
+    except UNDECODED:
         return None
 
 

@@ -15,7 +15,7 @@ from rxfeed.errors import RecordingDamaged
 from rxfeed.feed.status import Connected, Disconnected, FeedStatus, Gap, Subscribed
 from rxfeed.messages import Malformed, Message, Subscriptions
 from rxfeed.protocol import Decoder
-from rxfeed.protocol.decode import LEVEL3_SCHEMA
+from rxfeed.protocol.decode import LEVEL3_SCHEMA, UNDECODED
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, find, ordered
 from rxfeed.recording.reading import Chunk, Kind, Recording
@@ -157,7 +157,11 @@ def _line(tally: Tally, recording: Recording, chunk: Chunk, index: int) -> None:
     if line.malformed is not None:
         tally.malformed(line.ns)
     elif line.has_frame:
-        frame = msgspec.json.decode(line.raw(), type=_Peek | list[Any])
+        try:
+            frame = msgspec.json.decode(line.raw(), type=_Peek | list[Any])
+        except UNDECODED:
+            tally.malformed(line.ns)
+            return
         kind, product = _of_level3(frame) if isinstance(frame, list) else (frame.type, frame.product_id)
         tally.frames(kind, product, line.ns, line.ns)
     elif line.has_status:

@@ -10,7 +10,7 @@
     {"redacted":true,"ns":...,"epoch":2,"frame":{"type":"error","reason":"bad key: [redacted]"}}
         ... but for the credentials of the recorder's own, where a server repeats them (the same in other lines)
     {"ns":...,"malformed":"not JSON: ...","text":"..."}, or "base64" where it is not UTF-8
-        a frame that is no message, and why
+        a frame that is no message, and why; with "product_id" and "type" where it names them
     {"ns":...,"status":{"type":"Gap","product_id":"BTC-USD",...}}
         what the connection did: an item of `feed.status`
     {"ns":...,"pong":0.0123}
@@ -65,6 +65,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     text: str | None = None
     base64: str | None = None
     malformed: str | None = None
+    product_id: str | None = None
+    type: str | None = None
     status: msgspec.Raw = _NONE
     pong: float | None = None
     end: End | None = None
@@ -110,12 +112,22 @@ def redacted_line(line: bytes) -> bytes:
 
 
 def malformed_line(frame: Malformed) -> bytes:
+    said: Any = {
+        "ns": frame.received_ns,
+        "malformed": frame.reason,
+        "product_id": frame.product_id,
+        "type": frame.type,
+    }
     try:
-        line = Line(ns=frame.received_ns, malformed=frame.reason, text=frame.raw.decode())
+        line = Line(text=frame.raw.decode(), **said)
     except UnicodeDecodeError:
-        coded = base64.b64encode(frame.raw).decode()
-        line = Line(ns=frame.received_ns, malformed=frame.reason, base64=coded)
+        line = Line(base64=base64.b64encode(frame.raw).decode(), **said)
     return encode(line) + b"\n"
+
+
+def malformed_frame(line: Line) -> Malformed:
+    """What `malformed_line` was made of; raises `ValueError` where the line's base64 is none."""
+    return Malformed(line.raw(), line.malformed or "", line.ns, line.product_id, line.type)
 
 
 def pong_line(ns: int, round_trip: float) -> bytes:

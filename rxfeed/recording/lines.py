@@ -88,7 +88,11 @@ class Lines:
         return line if clean == message.raw else redacted_line(line)
 
     def _malformed(self, frame: Malformed) -> bytes:
-        clean = Malformed(self._redact(frame.raw), self._redact(frame.reason.encode()).decode(), frame.received_ns)
+        reason, product_id, kind = (
+            None if text is None else self._redact(text.encode()).decode()
+            for text in (frame.reason, frame.product_id, frame.type)
+        )
+        clean = Malformed(self._redact(frame.raw), reason or "", frame.received_ns, product_id, kind)
         line = malformed_line(clean)
         return line if clean == frame else redacted_line(line)
 

@@ -9,6 +9,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
+from msgspec.structs import replace
+
 from rxfeed.core import Heard, Link, Merge, Merged, Missed, Remark
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed.status import (
@@ -29,7 +31,7 @@ from rxfeed.messages import Malformed, Origin, stamp
 from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
-from rxfeed.recording.format import Line
+from rxfeed.recording.format import Line, malformed_frame
 from rxfeed.recording.moments import moment_of
 from rxfeed.recording.reading import Recording
 
@@ -112,7 +114,7 @@ def _part(number: int, recording: Recording) -> Iterator[Heard]:
         return
     for index, line in recording.lines():
         if line.malformed is not None:
-            yield Heard(number, line.ns, Malformed(line.raw(), line.malformed, line.ns))
+            yield Heard(number, line.ns, malformed_frame(line))
         elif line.has_frame:
             yield hear(line.raw(), line.ns, line.epoch)
         elif line.pong is not None:
@@ -127,7 +129,7 @@ def _part(number: int, recording: Recording) -> Iterator[Heard]:
 def _frame(number: int, decode: Any, raw: bytes, ns: int, epoch: int) -> Heard:
     message = decode(raw)
     if isinstance(message, Malformed):
-        return Heard(number, ns, Malformed(raw, message.reason, ns))
+        return Heard(number, ns, replace(message, received_ns=ns))
     return Heard(number, ns, stamp(message, Origin(raw, ns, epoch)))
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from rxfeed.core import Continuity, Merged
-from rxfeed.feed.delivery import Delivery
+from rxfeed.feed.delivery import NO_DATA, Delivery
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.status import Connected, Ended, FeedStatus, Gap, KeepalivePong, Reconnecting, Subscribed, Torn
 from rxfeed.messages import Malformed, Message, Subscriptions
@@ -27,6 +29,7 @@ from rxfeed.recording.bulk import (
 )
 from rxfeed.recording.choice import Choice
 from rxfeed.recording.events import status_of
+from rxfeed.recording.format import malformed_frame
 from rxfeed.recording.moments import moment_of, ns_of
 from rxfeed.recording.pace import Timeline
 from rxfeed.recording.reading import Chunk, Recording
@@ -172,6 +175,7 @@ class Player:
             message, ns = entry.frame, entry.ns
             if message is None:
                 self._line(recording, chunk, index)
+                base = self._base
             elif (free and scheduler.ns <= ns < scheduler.next_ns) or self._reached(ns, message.product_id):
                 if ns > scheduler.ns:
                     scheduler.ns = ns
@@ -189,13 +193,16 @@ class Player:
         except (ValueError, TypeError) as error:
             raise recording.damaged(*chunk.place(index), str(error)) from None
         if line.malformed is not None:
-            self._malformed(Malformed(raw, line.malformed, line.ns))
+            self._malformed(malformed_frame(line))
         elif line.has_frame:
             message = self._decode(raw)
             epoch = self._base + line.epoch
             self._highest = max(self._highest, epoch)
             if type(message) is Malformed:
-                self._malformed(Malformed(raw, message.reason, line.ns))
+                # When it was recorded it was a message: the epochs of the recording do not count it as missing.
+                if message.type not in NO_DATA:
+                    self.interrupted()
+                self._malformed(replace(message, received_ns=line.ns))
             elif self._reached(line.ns, message.product_id):
                 self._delivery.recorded(message, raw, line.ns, epoch)
         elif status is not None and self._reached(line.ns, getattr(status, "product_id", None)):
@@ -211,7 +218,7 @@ class Player:
         return not self._delivery.stopping
 
     def _malformed(self, frame: Malformed) -> None:
-        if self._reached(frame.received_ns, None):
+        if self._reached(frame.received_ns, frame.product_id):
             self._outlets.unreadable(frame)
 
     def _status(self, status: FeedStatus) -> None:
@@ -241,7 +248,7 @@ class Player:
                 continuity.watch(
                     (channel.name, product) for channel in message.channels for product in channel.product_ids or ()
                 )
-            if not self._reached(ns, None if isinstance(message, Malformed) else message.product_id):
+            if not self._reached(ns, message.product_id):
                 if delivery.stopping:
                     return
                 continue
@@ -249,7 +256,7 @@ class Player:
                 first = False
                 self._status(Connected(url=recording.path, at=moment_of(ns)))
             if isinstance(message, Malformed):
-                delivery.unreadable(raw, message.reason, ns)
+                delivery.unreadable(message, ns)
             elif delivery.checked(message):
                 if isinstance(message, Subscriptions):
                     outlets.report(Subscribed(channels=message.channels, at=moment_of(ns)))

@@ -13,6 +13,7 @@ import msgspec
 
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.messages import Time
+from rxfeed.protocol.times import in_microseconds
 from rxfeed.recording.format import VERSION, End, Header, Line, decode_header, decode_line
 from rxfeed.recording.moments import ns_of
 from rxfeed.recording.unpack import MOST_HELD, Broken, unpacked
@@ -253,6 +254,7 @@ def _ns(seconds: float) -> int:
 def _own_ns(frame: bytes) -> int:
     """A frame's own time; 0 where it has none. The time of one of `level3` is its last place."""
     try:
+        frame = in_microseconds(frame)
         moment = _decode_frame(frame).time if frame[:1] != b"[" else msgspec.convert(_decode_any(frame)[-1], Time)
     except (ValueError, IndexError, RecursionError):
         return 0

@@ -3,7 +3,7 @@
 | message | `_id` |
 |---|---|
 | match, last_match, rfq_match with a trade id | `BTC-USD/match/1081862675` |
-| ticker | `BTC-USD/ticker/37475248783` (by sequence) |
+| ticker with a sequence | `BTC-USD/ticker/37475248783` |
 | received, open, done, change of `full` | `BTC-USD/full/open/38292760991` (by sequence) |
 | of `level3` | `BTC-USD/level3/open/57560479456` (by sequence) |
 | heartbeat | `BTC-USD/heartbeat/1790733802000000/136999334560` (time in Unix microseconds, sequence) |
@@ -85,6 +85,8 @@ def _l2update(message: m.L2Update) -> str:
 
 
 def _ticker(message: m.Ticker) -> str:
+    if message.sequence is None:
+        return _by_content(message)
     return f"{message.product_id}/ticker/{message.sequence}"
 
 

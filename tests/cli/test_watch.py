@@ -60,6 +60,7 @@ def test_frames_of_every_kind_are_a_line_each(capsys: pytest.CaptureFixture[str]
         '{"type":"snapshot","product_id":"A-B","bids":[],"asks":[["1","2"]]}',
         '{"type":"new\\u001b[2J",\n"a":"\\u0007"}',
         "no message",
+        '{"type":"ticker","product_id":"A-B","price":"NaN"}',
         '{"type":"status","products":[{"id":"A-B"}],"currencies":[]}',
     ]
     with Exchange.serving(frames) as exchange:
@@ -74,6 +75,7 @@ def test_frames_of_every_kind_are_a_line_each(capsys: pytest.CaptureFixture[str]
         "-           status        1 products, 0 currencies",
     ]
     assert "malformed frame: not JSON" in err
+    assert "malformed frame (ticker A-B): wrong shape: a number is not finite" in err
 
 
 def test_it_comes_back_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -123,11 +123,13 @@ def test_a_snapshot_in_a_new_epoch_tells_of_the_break_too() -> None:
 
 
 @pytest.mark.parametrize("change", [("buy", 1, "NaN"), ("buy", "NaN", 1), ("sell", 1, -1), ("sell", 1, "Infinity")])
-def test_a_change_that_is_none_loses_the_book(change: Any) -> None:
-    assert [view.ready for view in views(BOOK, update(("buy", 3, 3), change), update(("buy", 1, 1)))] == [True, False]
-    bad = snapshot([change[1:]], [])
-    assert [view.ready for view in views(BOOK, bad, BOOK)] == [True, False, True]
-    assert views(bad) == []
+def test_a_level_that_cannot_be_is_in_no_message(change: Any) -> None:
+    with pytest.raises(ValueError, match=r"a number|a size"):
+        update(("buy", 3, 3), change)
+    with pytest.raises(ValueError, match=r"a number|a size"):
+        snapshot([change[1:]], [])
+    with pytest.raises(ValueError, match=r"a number|a size"):
+        snapshot([], [change[1:]])
 
 
 def test_a_crossed_book_is_reported_outside_an_auction() -> None:

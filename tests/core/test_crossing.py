@@ -124,3 +124,18 @@ def test_a_book_s_mid_crosses_as_a_price_does() -> None:
 def test_a_bad_hysteresis_is_named(hysteresis: Any) -> None:
     with pytest.raises(ConfigError, match="hysteresis"):
         PriceCrossing("BTC-USD", 1, hysteresis=hysteresis)
+
+
+@pytest.mark.parametrize("nothing", [0, "0.00", -5])
+def test_a_price_that_is_not_above_zero_is_no_price(nothing: Any) -> None:
+    assert directions(nothing, 11) == []
+    assert directions(9, nothing, 9, nothing, 11) == ["up"]
+    assert directions(11, nothing, 9) == ["down"]
+    (cross,) = fold(PriceCrossing("BTC-USD", 10), [ticker(9), ticker(nothing), ticker(11)])
+    assert cross.before == 9
+
+
+@pytest.mark.parametrize("level", [0, -1])
+def test_a_level_that_is_not_above_zero_is_named(level: int) -> None:
+    with pytest.raises(ConfigError, match=r"level: .* is not above zero"):
+        PriceCrossing("BTC-USD", level)

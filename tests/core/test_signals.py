@@ -134,3 +134,16 @@ def test_a_book_s_spread_counts_too_and_says_what_a_gap_may_hide() -> None:
 def test_bad_arguments_are_named(make: Any, name: str) -> None:
     with pytest.raises(ConfigError, match=name):
         make()
+
+
+@pytest.mark.parametrize("nothing", ["0", "-5"])
+def test_moves_and_spreads_pass_over_what_is_not_above_zero(nothing: str) -> None:
+    prices = [ticker(100, time=0), ticker(nothing, time=1), ticker(100, time=2)]
+    assert fold(PriceMoves(5, 60), prices) == []
+    one, none = Decimal(1), Decimal(nothing)
+    for bid, ask in ((none, one), (none, none), (Decimal(-9), none)):
+        quote = ticker(10, best_bid=bid, best_ask=ask)
+        assert fold(SpreadWidening(0), [quote]) == []
+        assert fold(SpreadWidening(0, percent=True), [quote]) == []
+    book = BookView(product_id="A-B", ready=True, best_bid=(none, one), best_ask=(one, one))
+    assert fold(SpreadWidening(0), [book]) == []

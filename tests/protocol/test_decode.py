@@ -329,6 +329,69 @@ def test_what_is_no_message_is_malformed_with_a_reason(frame: bytes, reason: str
     assert reason in result.reason
 
 
+TICKER = {"type": "ticker", "product_id": "A-B", "price": "1.00"}
+CHANGE = {"type": "change", "order_id": "o", "reason": "modify_order", "new_size": "1"}
+SNAPSHOT = {"type": "snapshot", "product_id": "A-B", "bids": [["9", "1"]], "asks": [["10", "1"]]}
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        (TICKER, m.Ticker(product_id="A-B", price=Decimal("1.00"))),
+        (TICKER | {"side": ""}, m.Ticker(product_id="A-B", price=Decimal("1.00"))),
+        (
+            TICKER | {"side": "", "time": "", "trade_id": None, "last_size": "", "sequence": None, "best_bid": "0"},
+            m.Ticker(product_id="A-B", price=Decimal("1.00"), best_bid=Decimal(0)),
+        ),
+        (CHANGE, m.Change(order_id="o", reason="modify_order", new_size=Decimal(1))),
+        (
+            CHANGE | {"side": "buy", "price": ""},
+            m.Change(order_id="o", side="buy", reason="modify_order", new_size=Decimal(1)),
+        ),
+        (SNAPSHOT | {"asks": None}, m.Snapshot(product_id="A-B", bids=((Decimal(9), Decimal(1)),), asks=())),
+        (SNAPSHOT | {"asks": [None]}, m.Snapshot(product_id="A-B", bids=((Decimal(9), Decimal(1)),), asks=())),
+        (
+            SNAPSHOT | {"asks": [["10", None], ["11", "2"]], "bids": []},
+            m.Snapshot(product_id="A-B", bids=(), asks=((Decimal(11), Decimal(2)),)),
+        ),
+    ],
+)
+def test_what_an_exchange_leaves_out_is_none(frame: dict[str, Any], expected: m.Message) -> None:
+    assert Decoder().decode(json.dumps(frame).encode()) == expected
+
+
+def test_a_quote_s_trade_may_have_its_side_in_upper_case() -> None:
+    frame = next(frame for frame, kind, _ in VECTORS if kind is m.RfqMatch)
+    message = Decoder().decode(frame.replace('"sell"', '"SELL"').encode())
+    assert isinstance(message, m.RfqMatch)
+    assert message.side == "sell"
+
+
+@pytest.mark.parametrize(
+    ("frame", "named"),
+    [
+        (MATCH.replace('"sell"', '""').encode(), ("BTC-USD", "match")),
+        (MATCH.replace('"sell"', '"both"').encode(), ("BTC-USD", "match")),
+        (b'{"type":"snapshot","product_id":"A-B","bids":[["1","-1"]],"asks":[]}', ("A-B", "snapshot")),
+        (b'{"type":"l2update","product_id":"A-B","changes":[null]}', ("A-B", "l2update")),
+        (b'{"type":"status","products":5}', (None, "status")),
+        (b'{"type":7,"product_id":"A-B"}', ("A-B", None)),
+        (b'{"type":["match"],"product_id":["A-B"]}', (None, None)),
+        (b'{"type":"match","product_id":"%b"}' % (b"x" * 65), (None, "match")),
+        (b'["open","A-B","1"]', ("A-B", "open")),
+        (b'{"type":"match","product_id":"A-B","x":"\xff"}', ("A-B", "match")),
+        (b'{"type":"match","product_id":"A-B","x":' + b"[" * 100_000, ("A-B", "match")),
+        (b'{"type":"match","product_id":"A-B","x":', (None, None)),
+        (b"nonsense", (None, None)),
+        (b"[[]]", (None, None)),
+    ],
+)
+def test_a_malformed_frame_names_its_product_and_type(frame: bytes, named: tuple[str | None, str | None]) -> None:
+    result = Decoder().decode(frame)
+    assert isinstance(result, m.Malformed)
+    assert (result.product_id, result.type) == named
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),

@@ -1,0 +1,54 @@
+"""Messages whose optional fields are absent pass the checks of numbers, and have an id."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from rxfeed import Change, Ticker
+from rxfeed.core import Continuity, Merge
+from rxfeed.core.merge_items import Heard
+from rxfeed.messages import Message
+from rxfeed.sinks.ids import message_id
+from tests.support.make import at, ticker
+
+FIRST = Ticker(product_id="BTC-USD", price=Decimal(1))
+STOPPED = Change(order_id="o", new_size=Decimal(1))
+
+
+@pytest.mark.parametrize("channels", [[], ["full"], ["user", "ticker", "matches"]])
+def test_a_message_without_numbers_is_fresh(channels: list[str]) -> None:
+    continuity = Continuity()
+    continuity.watch((channel, "BTC-USD") for channel in channels)
+    for message in (FIRST, STOPPED, FIRST, ticker(1, sequence=5), FIRST, STOPPED, ticker(1, sequence=6), FIRST):
+        assert continuity.step(message)
+    assert not continuity.missed
+    assert continuity.last("ticker", "BTC-USD") == 6
+
+
+def test_a_change_without_a_time_counts_in_its_sequence() -> None:
+    continuity = Continuity()
+    continuity.watch([("full", "BTC-USD")])
+    changes = [
+        Change(product_id="BTC-USD", order_id="o", sequence=number, time=None if number == 2 else at(number))
+        for number in (1, 2, 3)
+    ]
+    assert [continuity.step(each) for each in changes] == [True, True, True]
+    continuity.reconnected()
+    assert [continuity.step(each) for each in (changes[1], changes[2])] == [False, False]
+    assert not continuity.missed
+
+
+def test_messages_without_numbers_are_merged_by_their_content() -> None:
+    merge, found = Merge(1), []
+    for collector in (0, 1):
+        for place, message in enumerate((FIRST, STOPPED)):
+            found += merge.step(Heard(collector, place, message))
+    found += merge.finish()
+    assert [each.item for each in found if isinstance(each.item, Message)] == [FIRST, STOPPED]
+
+
+def test_a_ticker_without_a_sequence_has_an_id_of_its_content() -> None:
+    assert message_id(FIRST).startswith("BTC-USD/ticker/0/")
+    assert message_id(FIRST) != message_id(Ticker(product_id="BTC-USD", price=Decimal(2)))

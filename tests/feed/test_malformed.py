@@ -1,0 +1,128 @@
+"""A frame that cannot be decoded concerns the product that it names, and no other."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from rxfeed import Feed, order_book
+from rxfeed.feed import Clock
+from tests.support.collect import Collected
+from tests.support.scenes import fast_feed, saying, tick
+from tests.support.wire import Wire, WireServer, frame
+
+ODD = '{"type":"ticker","product_id":"A-B","sequence":2,"price":"sNaN"}'
+
+
+def level2(product: str, kind: str, *levels: list[str]) -> bytes:
+    time = "2026-01-02T03:04:05.000000Z"
+    levels_by_name = {"bids": levels, "asks": []} if kind == "snapshot" else {"changes": levels}
+    return frame(json.dumps({"type": kind, "product_id": product, **levels_by_name, "time": time}))
+
+
+def test_a_malformed_frame_raises_the_epoch_of_its_product_alone() -> None:
+    other = frame('{"type":"ticker","product_id":"C-D","sequence":1,"price":"1"}')
+    with WireServer(saying(tick(1) + other + frame(ODD) + tick(3) + other.replace(b":1,", b":2,"))) as server:
+        feed = fast_feed(server.url)
+        got, bad = Collected(feed), Collected(feed.malformed)
+        with feed:
+            got.wait_for(4)
+    assert [(each.product_id, each.epoch) for each in got.items] == [("A-B", 0), ("C-D", 0), ("A-B", 1), ("C-D", 0)]
+    (malformed,) = bad.items
+    assert (malformed.product_id, malformed.type) == ("A-B", "ticker")
+    assert malformed.raw == ODD.encode()
+    assert malformed.received_ns > 0
+
+
+@pytest.mark.parametrize("kind", ["subscriptions", "error", "status", "balance", "heartbeat"])
+def test_a_malformed_frame_without_market_data_raises_no_epoch(kind: str) -> None:
+    with WireServer(saying(tick(1), frame(f'{{"type":"{kind}","product_id":"A-B","time":5}}'), tick(2))) as server:
+        feed = fast_feed(server.url)
+        got = Collected(feed)
+        with feed:
+            got.wait_for(2)
+    assert [each.epoch for each in got.items] == [0, 0]
+    assert feed.stats.malformed == 1
+
+
+def test_malformed_frames_are_logged_once_for_each_type(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "rxfeed.feed")
+    with WireServer(saying(frame(ODD) * 3 + frame("nonsense") * 2 + tick(5))) as server:
+        feed = fast_feed(server.url)
+        got = Collected(feed)
+        with feed:
+            got.wait_for(1)
+    lines = [record.getMessage() for record in caplog.records if "malformed frame" in record.getMessage()]
+    assert [line.split(";")[0] for line in lines] == [
+        "malformed frame: type 'ticker', product 'A-B'",
+        "malformed frame: type None, product None",
+    ]
+
+
+def test_a_message_over_max_size_names_its_product_where_it_begins_so() -> None:
+    big = frame('{"type":"snapshot","product_id":"A-B","bids":[' + '["1","1"],' * 500 + "]}")
+    with WireServer(saying(big + frame("x" * 3000) + tick(5))) as server:
+        feed = fast_feed(server.url, max_size=2000)
+        got, bad = Collected(feed), Collected(feed.malformed)
+        with feed:
+            got.wait_for(1)
+    assert [(each.product_id, each.type) for each in bad.items] == [("A-B", "snapshot"), (None, None)]
+    assert [each.raw for each in bad.items] == [b"", b""]
+
+
+@pytest.mark.parametrize("size", ["-1", "NaN", "sNaN", "1e99"])
+def test_a_book_with_a_level_that_cannot_be_is_renewed(size: str) -> None:
+    """The other product's book stays as it is, and is not requested anew."""
+    requests: list[dict[str, Any]] = []
+
+    def play(wire: Wire) -> None:
+        wire.shake()
+        wire.recv_frame()
+        wire.send(level2("A-B", "snapshot", ["9", "1"]) + level2("C-D", "snapshot", ["9", "1"]))
+        wire.send(level2("A-B", "l2update", ["buy", "9", size]))
+        wire.send(level2("A-B", "l2update", ["buy", "8", "1"]) + level2("C-D", "l2update", ["buy", "8", "1"]))
+        while len(requests) < 2:
+            requests.append(json.loads(wire.recv_frame()[1]))
+        wire.send(level2("A-B", "snapshot", ["7", "2"]) + level2("C-D", "l2update", ["buy", "7", "1"]))
+        wire.until_goodbye()
+
+    with WireServer(play) as server:
+        feed = Feed(["A-B", "C-D"], ["level2_batch"], url=server.url, ping_interval=None)
+        books = {product: Collected(feed.pipe(order_book(product))) for product in ("A-B", "C-D")}
+        with feed:
+            books["A-B"].wait_for(lambda items: len(items) > 1 and items[-1].ready)
+            books["C-D"].wait_for(3)
+    assert [view.ready for view in books["A-B"].items] == [True, False, True]
+    assert books["A-B"].items[-1].best_bid == (7, 2)
+    assert [view.ready for view in books["C-D"].items] == [True, True, True]
+    assert [(each["type"], each["channels"]) for each in requests] == [
+        (kind, [{"name": "level2_batch", "product_ids": ["A-B"]}]) for kind in ("unsubscribe", "subscribe")
+    ]
+
+
+def test_a_snapshot_that_stays_malformed_is_requested_ever_more_rarely() -> None:
+    clock, requested, enough = Clock(speed=50), list[float](), threading.Event()
+
+    def play(wire: Wire) -> None:
+        wire.shake()
+        wire.recv_frame()
+        while len(requested) < 5:
+            wire.send(level2("A-B", "snapshot", ["9", "-1"]))
+            wire.recv_frame()  # unsubscribe
+            wire.recv_frame()  # subscribe
+            requested.append(clock.now())
+        enough.set()
+        wire.until_goodbye()
+
+    with WireServer(play) as server:
+        feed = fast_feed(server.url, "level2_batch", clock=clock)
+        with feed:
+            assert enough.wait(20)
+    waits = [after - before for before, after in pairwise(requested)]
+    # Each wait of the wall's clock may take some hundredths of a second more, or less where the one before did.
+    assert all(wait > least - 4 for wait, least in zip(waits, (5, 10, 20, 40), strict=True)), waits
