@@ -19,6 +19,7 @@ from rxfeed.feed.status import (
     Lagging,
     Reconnecting,
     Rejected,
+    SequenceReset,
     Subscribed,
     Torn,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "MessageSource",
     "Reconnecting",
     "Rejected",
+    "SequenceReset",
     "Stats",
     "Subscribed",
     "Torn",

@@ -6,15 +6,10 @@ import threading
 from collections import deque
 from typing import Any
 
+from rxfeed.core import ALIASES, Pair
 from rxfeed.messages import Subscriptions
 from rxfeed.protocol import Credentials, Subscription
 from rxfeed.protocol.auth import sign
-
-Pair = tuple[str, str | None]
-"""A channel and one of its products; `None` for a channel that has none."""
-
-# The exchange acknowledges these under other names.
-_ALIASES = {"level2_50": "level2_batch", "ticker_1000": "ticker_batch"}
 
 _WITHOUT_PRODUCTS = ("status", "balance")
 # At eight messages a second: an exchange that repeats what it was told does so before that.
@@ -60,7 +55,7 @@ class Wanted:
         """Say *channels* of a product (`None`: of all) anew on this connection: they begin with a snapshot again."""
         with self._lock:
             for channel, product in self._told:
-                if _ALIASES.get(channel, channel) in channels and product_id in (None, product):
+                if ALIASES.get(channel, channel) in channels and product_id in (None, product):
                     self._renewed[channel, product] = None
                     self.changed = True
 
@@ -68,7 +63,7 @@ class Wanted:
     def pairs(self) -> list[Pair]:
         """All that is wanted, by the exchange's subscribe names."""
         with self._lock:
-            return [(_ALIASES.get(channel, channel), product) for channel, product in self._wanted]
+            return [(ALIASES.get(channel, channel), product) for channel, product in self._wanted]
 
     def opening(self, credentials: Credentials | None, timestamp: str) -> list[str]:
         """The messages that a new connection begins with: one for all, unless nothing is wanted any more."""
@@ -104,13 +99,13 @@ class Wanted:
         """What the connection was told and *answer* does not list: not acknowledged yet, or refused."""
         held: set[Pair] = set()
         for channel in answer.channels:
-            name = _ALIASES.get(channel.name, channel.name)
+            name = ALIASES.get(channel.name, channel.name)
             held |= {(name, None)} | {(name, product) for product in channel.product_ids or ()}
         with self._lock:
             return tuple(
                 (channel, product)
                 for channel, product in self._told
-                if (_ALIASES.get(channel, channel), product) not in held
+                if (ALIASES.get(channel, channel), product) not in held
             )
 
     def _pairs(self, subscription: Subscription) -> list[Pair]:

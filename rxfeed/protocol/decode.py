@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -42,6 +43,8 @@ LEVEL3_SCHEMA = (
     b'"product_id","sequence","order_id","side","price","size","time"]}}'
 )
 """The layout that the exchange documents: for stored frames whose own schema is not among those that are asked for."""
+
+_DIGITS = re.compile("[0-9]{1,19}").fullmatch
 
 UNDECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding a frame may raise; msgspec's `ValidationError` is among them."""
@@ -93,8 +96,7 @@ class Decoder:
             return m.Malformed(raw, f"wrong shape: {wrong}")
         if not isinstance(kind, str) or kind in _KNOWN_TYPES:
             return m.Malformed(raw, f"wrong shape: {error}")
-        product = content.get("product_id")
-        return m.Unknown(type=kind, product_id=product if isinstance(product, str) else None)
+        return _unknown(kind, content)
 
     def _schema(self, content: dict[str, Any]) -> m.Message:
         layouts = msgspec.convert(content.get("schema"), dict[str, tuple[str, ...]])
@@ -110,6 +112,17 @@ class Decoder:
             raise msgspec.ValidationError(f"level3 {kind} has {len(content)} places, its schema {len(layout)}")
         fields = dict(zip(layout, content, strict=True))
         if kind not in _LEVEL3:
-            product = fields.get("product_id")
-            return m.Unknown(type=kind, product_id=product if isinstance(product, str) else None)
+            return _unknown(kind, fields, level3=True)
         return msgspec.convert(fields, _LEVEL3[kind], strict=False)
+
+
+def _unknown(kind: str, fields: dict[str, Any], level3: bool = False) -> m.Unknown:
+    """A message of an unknown type: what its fields tell of product and sequence counts where it makes sense."""
+    product, sequence = fields.get("product_id"), fields.get("sequence")
+    if level3 and isinstance(sequence, str) and _DIGITS(sequence):
+        sequence = int(sequence)
+    if not isinstance(sequence, int) or isinstance(sequence, bool) or not 0 <= sequence < 1 << 63:
+        sequence = None
+    return m.Unknown(
+        type=kind, product_id=product if isinstance(product, str) else None, sequence=sequence, level3=level3
+    )

@@ -271,7 +271,7 @@ def test_another_schema_is_followed() -> None:
     message = decoder.decode(b'["noop","2023-03-28T23:24:03Z","x","A-B","7"]')
     assert isinstance(message, m.Level3Noop)
     assert (message.product_id, message.sequence) == ("A-B", 7)
-    assert decoder.decode(b'["new"]') == m.Unknown(type="new")
+    assert decoder.decode(b'["new"]') == m.Unknown(type="new", level3=True)
 
 
 def test_an_array_without_a_schema_is_malformed() -> None:
