@@ -7,7 +7,7 @@ from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed
 from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder
 from rxfeed.core.candles import Candle, Candles
 from rxfeed.core.continuity import Continuity, Resubscribed
-from rxfeed.core.coverage import ALIASES, Pair
+from rxfeed.core.coverage import ALIASES, CHANNELS_OF, Pair, by_subscribed_name
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.full_book import BookStats, Level3Book
@@ -29,6 +29,7 @@ from rxfeed.core.windows import TumblingVolume, VolumeWindow
 
 __all__ = [
     "ALIASES",
+    "CHANNELS_OF",
     "MAX_AHEAD",
     "Backoff",
     "Bar",
@@ -83,6 +84,7 @@ __all__ = [
     "VolumeWindow",
     "Watchdog",
     "WideSpread",
+    "by_subscribed_name",
     "fold",
     "price_of",
     "quote_of",

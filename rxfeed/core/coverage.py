@@ -31,6 +31,15 @@ _CHANNELS: dict[type[m.Message], str] = {
     **dict.fromkeys(_ORDERS, "full"),
     **dict.fromkeys((m.Level3Open, m.Level3Done, m.Level3Match, m.Level3Change, m.Level3Noop), "level3"),
 }
+CHANNELS_OF: dict[type[m.Message], frozenset[str]] = {
+    **{kind: frozenset((channel,)) for kind, channel in _CHANNELS.items()},
+    m.Match: frozenset(("matches", "full", "user")),
+    m.Ticker: frozenset(("ticker", "ticker_batch")),
+    **dict.fromkeys((m.Snapshot, m.L2Update), frozenset(("level2", "level2_batch"))),
+    **dict.fromkeys((*_ORDERS, m.Activate), frozenset(("full", "user"))),
+    m.Level3Schema: frozenset(("level3",)),
+}
+"""The channels that bring messages of a type, by the names that a subscription takes."""
 
 
 def by_subscribed_name(pair: Pair) -> Pair:

@@ -14,6 +14,7 @@ from rxfeed.core import Reconnect
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.line import Line
 from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.outside import Outside
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.wanted import Wanted
@@ -88,6 +89,7 @@ class Feed(MessageSource):
         self.url = settings.url
         self._credentials = credentials
         self._wanted = Wanted(Subscription.of(products, channels))
+        self._outlets.hub.admits = Outside(self._wanted, self._outlets.stats).admits
         self._make_line = partial(Line, settings, self._wanted, self._outlets, clock or Clock())
         self._line: Line | None = None
 
@@ -125,6 +127,7 @@ class Feed(MessageSource):
         with self._state:
             self._check_open()
             self._wanted.asides.append(aside)
+            self._wanted.by_hand |= isinstance(aside, str)
             if self._line is not None:
                 self._line.nudge()
 
