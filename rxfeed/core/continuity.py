@@ -1,4 +1,4 @@
-"""What was missed, what came twice, and the epochs that say so.
+"""What was missed, what came twice, and the epochs that show it.
 
 Rules, from the channels' documentation:
 - `full` (received, open, match, change, done) and `level3` number their messages by product, each one more than the
@@ -6,12 +6,12 @@ Rules, from the channels' documentation:
   follows from a number is in `sequence.py`.
 - A ticker with a lower sequence is dropped. But if its time is newer, or if it is the third in a row that rises, the
   sequence began anew with it.
-- One product's match comes twice where both `full` and `matches` are subscribed to, and one's own orders twice where
+- A match comes twice where both `full` and `matches` are subscribed to, and the user's own orders come twice where
   `user` is: such a copy may run ahead of its stream, and the other one is then dropped.
 - After a reconnect the numbers go on, and what lies between was missed.
-- An epoch rises for all products when the connection was interrupted or something came that nobody could read, and for
-  one product when something of it was missed, when its numbers began anew, and when one of its channels was left or
-  rejoined (then again when the exchange acknowledges that: what came between was still of the old subscription).
+- An epoch rises for all products when the connection was interrupted or a frame could not be decoded, and for one
+  product when something of it was missed, when its numbers began anew, and when one of its channels was left or
+  rejoined (then again when the exchange acknowledges that: what came between may be of the old subscription).
 - Products come from outside: of those that are not subscribed to, only so many are followed.
 """
 
@@ -59,7 +59,7 @@ class Resubscribed(msgspec.Struct, frozen=True):
 
 
 class Continuity:
-    """Steps every message: False for one that came before, and `missed` tells what did not come.
+    """Steps every message: False for one that came before. `missed` has what did not come.
 
     `epoch(product_id)` is what the next message of the product is to be stamped with. O(1) a message.
     """
@@ -71,7 +71,7 @@ class Continuity:
         self._limited_ns = 0
         self._runs: dict[tuple[str, str], Sequence] = {}
         self._tickers: dict[str, Ticker] = {}
-        self._refused: dict[str, tuple[int, int]] = {}  # lower tickers: the last one's sequence, and how many in a row
+        self._refused: dict[str, tuple[int, int]] = {}  # lower tickers: the last sequence, and how many in a row
         self._renewed: set[str] = set()  # products of which a new connection has brought no ticker yet
         self._epoch = 0
         self._epochs: dict[str | None, int] = {}
@@ -152,7 +152,7 @@ class Continuity:
         self.missed.append(found)
 
     def interrupted(self, least: int = 0) -> None:
-        """Anything may have been missed: a new connection, or a frame that nobody could read.
+        """Anything may have been missed: a new connection, or a frame that could not be decoded.
 
         No epoch is below *least* then.
         """
@@ -202,6 +202,8 @@ class Continuity:
         return True
 
     def _ticker(self, ticker: Ticker) -> bool:
+        if ticker.sequence is None:  # a product's first one, before any trade
+            return True
         product, last = ticker.product_id, self._tickers.get(ticker.product_id)
         if last is not None and ticker.sequence <= last.sequence and not self._follows(ticker, last):
             return False
@@ -214,7 +216,7 @@ class Continuity:
         return True
 
     def _follows(self, ticker: Ticker, last: Ticker) -> bool:
-        """Whether *ticker*, whose sequence is no higher than that of the last one, comes after it."""
+        """Whether *ticker*, of a sequence no higher than that of *last*, comes after it."""
         product, newer = ticker.product_id, _earlier(last, ticker)
         # A connection begins with the newest one, which may have come already.
         again = product in self._renewed and not _earlier(ticker, last)

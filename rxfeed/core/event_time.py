@@ -1,12 +1,12 @@
 """The clock of event time: the times of messages, as far as their receipt makes them credible.
 
 Rules:
-- Event time is what the messages say. A time more than *max_ahead* seconds after the message's receipt is not credible:
-  it moves no product's event time, closes no window and makes no product idle.
+- Event time is the latest time of a product's messages. A time more than *max_ahead* seconds after the message's
+  receipt is not credible: it moves no event time, closes no window and makes no product idle.
 - The receipt is `received_ns`, which a recording keeps. So live and replay come to the same results.
-- A message without a receipt (made by hand, or the output of another operator) is not limited.
-- A trade whose time is not credible is `Late` where results have a place in time. Elsewhere it counts, and its time is
-  the latest credible one.
+- A message without a receipt (made in a test, or the output of another operator) is not limited.
+- A trade with a time that is not credible is `Late` where results have a place in time. Elsewhere it counts, and its
+  time is the latest credible one.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ class Sequence:
         return self._jump(number, time, copy)
 
     def base(self, number: int, time: datetime) -> None:
-        """A message that tells the last number before the subscription, and is not one of the line."""
+        """A message with the last number before the subscription, which is not one of the line."""
         if number >= 0:
             if self.last < 0 or number > self.last:
                 self._miss(number)

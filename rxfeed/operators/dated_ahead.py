@@ -22,6 +22,18 @@ M = TypeVar("M", bound=_Timed)
 def reporting(operator: str, make: Callable[[], M]) -> Callable[[], M]:
     """*make*, for machines that log the first message dated too far after its receipt, once for all of *operator*."""
     make()  # so that bad arguments raise here, and not at each subscription
+    report = report_once(operator)
+
+    def made() -> M:
+        machine = make()
+        machine.clock.report = report
+        return machine
+
+    return made
+
+
+def report_once(operator: str) -> Callable[[EventClock, Any], None]:
+    """For `EventClock.report`, of any number of clocks: logs the first message of all."""
     lock = threading.Lock()
     reported = False
 
@@ -41,9 +53,4 @@ def reporting(operator: str, make: Callable[[], M]) -> Callable[[], M]:
                 item.received,
             )
 
-    def made() -> M:
-        machine = make()
-        machine.clock.report = None if reported else report
-        return machine
-
-    return made
+    return report

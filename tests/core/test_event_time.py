@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rxfeed import ConfigError, L2Update, Match, Message, Snapshot, Ticker, fold
@@ -60,7 +60,7 @@ WITHOUT_A_CLOCK: dict[str, Callable[[], Any]] = {
     "full_book": lambda: Level3Book("BTC-USD"),
 }
 PLACED = ("window_volume", "window_volume, late", "candles", "rolling_volume", "sliding imbalance")
-"""The machines whose results have a place in time: a trade that is dated ahead is late for them."""
+"""The machines that place results in time: a trade that is dated ahead is late for them."""
 
 
 def received(message: Any, seconds: float) -> Any:
@@ -195,6 +195,7 @@ KINDS: dict[str, Callable[[datetime, str, int], Message]] = {
 
 
 @pytest.mark.parametrize("name", [*MACHINES, *WITHOUT_A_CLOCK])
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(sorted(KINDS)), TIMES, st.sampled_from(["BTC-USD", "ETH-USD"]), TIMES), max_size=12

@@ -1,4 +1,4 @@
-"""Sequences of numbers against a slow model that keeps every line, and against streams whose truth is known."""
+"""Sequences of numbers against a slow model that keeps every line, and against streams that are known to be true."""
 
 from __future__ import annotations
 
@@ -115,14 +115,14 @@ def test_sequence_is_what_a_slow_model_makes_of_likely_numbers(steps: list[tuple
     assert taken(items) == ([each for each in items if slow.take(*each)], slow.found)
 
 
-# ---- streams whose truth is known: times rise with the numbers, and copies have the time of what they copy
+# ---- true streams: times rise with the numbers, and copies have the time of what they copy
 
 
 @st.composite
 def streams(draw: Any, wrong: bool = False) -> tuple[list[Numbered], list[Numbered], int | None]:
     """A true stream with losses and restarts; the same with copies, and with one wrong number: (true, sent, place).
 
-    The numbers do not meet: a copy from before a restart that continues what came after it cannot be told from that.
+    The numbers do not meet: a copy from before a restart that continues what came after it looks like the next one.
     """
     number, begun, true = 100_500, 100_000, list[Numbered]()
     for time, event in enumerate(draw(st.lists(st.sampled_from(["next"] * 6 + ["loss", "anew"]), max_size=40))):
