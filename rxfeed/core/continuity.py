@@ -111,7 +111,6 @@ class Continuity:
             frozenset(product for channel, product in pairs if channel == name) for name in ("full", "matches", "user")
         )
         for channel, product in left | rejoined:
-            # What is not subscribed to any more will have a hole, and that is no loss.
             if product is not None:
                 self._runs.pop((channel, product), None)
                 if channel in ("ticker", "ticker_batch") and product in self._tickers:
@@ -284,9 +283,11 @@ class Continuity:
     def _run(self, channel: str, product_id: str) -> Sequence:
         run = self._runs.get((channel, product_id))
         if run is None:
-            run = Sequence(product_id, channel, self)
-            if self._may_follow(product_id, len(self._runs)):
-                self._runs[channel, product_id] = run
+            run, pair = Sequence(product_id, channel, self), (channel, product_id)
+            # What still comes of a channel that was left, or is not acknowledged again, will have a hole.
+            settled = pair not in self._left and pair not in self._rejoining
+            if settled and self._may_follow(product_id, len(self._runs)):
+                self._runs[pair] = run
         return run
 
     def _may_follow(self, product_id: str, count: int) -> bool:

@@ -481,6 +481,26 @@ def test_leaving_and_rejoining_a_channel_raises_its_products_epochs(channel: str
     assert (continuity.epoch("ETH-USD"), continuity.epoch(None)) == (0, 0)
 
 
+@pytest.mark.parametrize(("channel", "make"), [("full", order), ("matches", trade), ("level3", noop)])
+def test_what_still_comes_of_the_old_subscription_shows_no_gap(channel: str, make: Any) -> None:
+    """The unsubscribe and the subscribe take their time, and trades are missed between them."""
+    continuity = watching(channel, "heartbeat")
+    other = [("heartbeat", BTC)]
+    run(continuity, [make(5)])
+    continuity.watch(other)
+    run(continuity, [make(6), *beats(10, 20)])
+    continuity.watch([(channel, BTC), *other])
+    run(continuity, [make(7), *beats(30, 40), make(45)])
+    continuity.step(Subscriptions(channels=(ChannelSubscription(channel, (BTC,)),)))
+    delivered, missed = run(continuity, [make(46), make(47), make(47), make(50)])
+    assert len(delivered) == 3
+    assert missed == [(channel, 48, 49)]
+
+
+def beats(*numbers: int) -> list[Heartbeat]:
+    return [Heartbeat(product_id=BTC, sequence=n, last_trade_id=n, time=at(n)) for n in numbers]
+
+
 def test_joining_a_channel_for_the_first_time_raises_nothing() -> None:
     continuity = watching("matches")
     continuity.watch([("matches", BTC), ("ticker", BTC), ("user", None)])
