@@ -38,6 +38,7 @@ CHANNELS_OF: dict[type[m.Message], frozenset[str]] = {
     **dict.fromkeys((m.Snapshot, m.L2Update), frozenset(("level2", "level2_batch"))),
     **dict.fromkeys((*_ORDERS, m.Activate), frozenset(("full", "user"))),
     m.Level3Schema: frozenset(("level3",)),
+    m.Auction: frozenset(("auctionfeed", "auction")),
 }
 """The channels that bring messages of a type, by the names that a subscription takes."""
 
