@@ -82,17 +82,20 @@ def test_a_heartbeat_with_a_wrong_trade_id_loses_no_trade() -> None:
 # ---- times
 
 
-def test_a_trade_dated_in_the_future_blinds_no_window(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_trade_dated_in_the_future_blinds_no_window(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    """Live and in replay alike."""
     now = datetime.now(UTC).timestamp() - 1_764_000_000 - 600
     now -= now % 60
     pieces = [trade(1, now - 1, kind="last_match"), *(trade(n, now + n) for n in range(2, 200))]
     pieces[100] = trade(101, now + 600 + 3600)
     with WireServer(saying(*pieces, close_frame(1000))) as server:
         feed = fast_feed(server.url, "matches", reconnect=False)
-        minutes = window_volume(60)
-        windows, late = Collected(feed.pipe(minutes)), Collected(minutes.late)
+        by_minute = window_volume(60)
+        windows, late = Collected(feed.pipe(by_minute)), Collected(by_minute.late)
+        written = Collected(feed.pipe(record(tmp_path / FOLDER)))
         with feed:
             windows.wait_for_end()
+            written.wait_for_end()
     assert [(each.count, each.complete) for each in windows.items] == [
         (58, True),
         (59, False),
@@ -103,6 +106,10 @@ def test_a_trade_dated_in_the_future_blinds_no_window(caplog: pytest.LogCaptureF
     (warning,) = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
     assert "window_volume" in warning
     assert "max_ahead" in warning
+    replay = Replay(tmp_path / FOLDER)
+    (again,) = minutes(replay)
+    replay.run()
+    assert again.items == windows.items
 
 
 # ---- unknown types
