@@ -128,9 +128,14 @@ class Malformed(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unknown(Message, frozen=True, kw_only=True, gc=False):
-    """A message of a type that is not listed here; `content` has all of it."""
+    """A message of a type that is not listed here; `content` has all of it.
+
+    *sequence*: its number in the product's sequence, if it has one. *level3*: it came as an array of that channel.
+    """
 
     type: str  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]  # no tag
+    sequence: int | None = None
+    level3: bool = False
 
 
 # ---- about the connection

@@ -6,8 +6,10 @@ from rxfeed.core.book import Level2Book
 from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder
 from rxfeed.core.candles import Candle, Candles
-from rxfeed.core.continuity import Continuity, Missed
+from rxfeed.core.continuity import Continuity, Resubscribed
+from rxfeed.core.coverage import ALIASES, CHANNELS_OF, Pair, by_subscribed_name
 from rxfeed.core.crossing import PriceCross, PriceCrossing
+from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.full_book import BookStats, Level3Book
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
@@ -18,6 +20,7 @@ from rxfeed.core.moves import PriceMove, PriceMoves
 from rxfeed.core.presence import Presence
 from rxfeed.core.quotes import Priced, price_of, quote_of
 from rxfeed.core.rolling import RollingVolume, SlidingVolume
+from rxfeed.core.sequence import Missed, Restarted
 from rxfeed.core.spreads import SpreadWidening, WideSpread
 from rxfeed.core.throttle import LatestByProduct, Throttle
 from rxfeed.core.tumbling import Tumbling
@@ -25,7 +28,10 @@ from rxfeed.core.watched import Late
 from rxfeed.core.windows import TumblingVolume, VolumeWindow
 
 __all__ = [
+    "ALIASES",
     "ARRIVAL_LIMIT",
+    "CHANNELS_OF",
+    "MAX_AHEAD",
     "Arrival",
     "Backoff",
     "Bar",
@@ -36,6 +42,7 @@ __all__ = [
     "Candles",
     "Continuity",
     "DollarBars",
+    "EventClock",
     "FullBookView",
     "Heard",
     "HeartbeatWatch",
@@ -50,6 +57,7 @@ __all__ = [
     "Merged",
     "Missed",
     "NeedSnapshot",
+    "Pair",
     "Presence",
     "PriceCross",
     "PriceCrossing",
@@ -59,7 +67,9 @@ __all__ = [
     "QueuePosition",
     "Reconnect",
     "Remark",
+    "Restarted",
     "RestingOrder",
+    "Resubscribed",
     "RollingVolume",
     "RunningImbalance",
     "SlidingImbalance",
@@ -76,6 +86,7 @@ __all__ = [
     "VolumeWindow",
     "Watchdog",
     "WideSpread",
+    "by_subscribed_name",
     "fold",
     "price_of",
     "quote_of",

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import msgspec
 
+from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ZERO, positive, quotient
 from rxfeed.errors import ConfigError
 from rxfeed.messages import Match, Message
@@ -46,6 +47,7 @@ class _Growing:
 
     __slots__ = (
         "bought",
+        "clock",
         "close",
         "count",
         "end",
@@ -59,8 +61,9 @@ class _Growing:
         "whole",
     )
 
-    def __init__(self, epoch: int) -> None:
+    def __init__(self, epoch: int, clock: EventClock) -> None:
         self.epoch = epoch
+        self.clock = clock
         self._begin()
 
     def _begin(self) -> None:
@@ -74,12 +77,14 @@ class _Growing:
 
     def add(self, match: Match, size: Decimal, notional: Decimal) -> None:
         """Take in a trade, or a part of it."""
-        price = match.price
+        price, time = match.price, match.time
+        if time > self.clock.limit:
+            time = self.clock.limited(match, time)
         if not self.count:
             self.open = self.high = self.low = price
-            self.start = self.end = match.time
+            self.start = self.end = time
         self.high, self.low, self.close = max(self.high, price), min(self.low, price), price
-        self.start, self.end = min(self.start, match.time), max(self.end, match.time)
+        self.start, self.end = min(self.start, time), max(self.end, time)
         if match.side == "sell":
             self.bought = EXACT.add(self.bought, size)
         else:
@@ -112,15 +117,17 @@ class _Growing:
 class _Bars(ABC):
     """Outputs a `Bar` of a product whenever it is full; at the end those that are not, as incomplete.
 
-    Bars begin with the first trade seen and follow the order of arrival, so that no trade is late. O(1) a trade and
+    Bars begin with the first trade seen and follow the order of arrival, so that no trade is late; the time of one that
+    is dated more than *max_ahead* seconds after its receipt is limited to that (see `EventClock`). O(1) a trade and
     bar; memory grows with the number of products.
     """
 
-    __slots__ = ("_products",)
+    __slots__ = ("_products", "clock")
 
     looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match,))
 
-    def __init__(self) -> None:
+    def __init__(self, max_ahead: float | None) -> None:
+        self.clock = EventClock(max_ahead)
         self._products: dict[str, _Growing] = {}
 
     def step(self, message: Message) -> tuple[Bar, ...]:
@@ -128,7 +135,7 @@ class _Bars(ABC):
             return ()
         bar = self._products.get(message.product_id)
         if bar is None:
-            bar = self._products[message.product_id] = _Growing(message.epoch)
+            bar = self._products[message.product_id] = _Growing(message.epoch, self.clock)
         elif bar.epoch != message.epoch:
             bar.epoch, bar.whole = message.epoch, False
         return self._trade(bar, message)
@@ -151,8 +158,8 @@ class TickBars(_Bars):
 
     __slots__ = ("_trades",)
 
-    def __init__(self, trades: int) -> None:
-        super().__init__()
+    def __init__(self, trades: int, *, max_ahead: float | None = MAX_AHEAD) -> None:
+        super().__init__(max_ahead)
         if isinstance(trades, bool) or not isinstance(trades, int) or trades < 1:
             raise ConfigError(f"trades: {trades!r} is not a number of trades")
         self._trades = trades
@@ -171,8 +178,8 @@ class VolumeBars(_Bars):
 
     __slots__ = ("_volume",)
 
-    def __init__(self, volume: Decimal | str | int) -> None:
-        super().__init__()
+    def __init__(self, volume: Decimal | str | int, *, max_ahead: float | None = MAX_AHEAD) -> None:
+        super().__init__(max_ahead)
         self._volume = positive("volume", volume)
 
     def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]:
@@ -200,8 +207,8 @@ class DollarBars(_Bars):
 
     __slots__ = ("_notional",)
 
-    def __init__(self, notional: Decimal | str | int) -> None:
-        super().__init__()
+    def __init__(self, notional: Decimal | str | int, *, max_ahead: float | None = MAX_AHEAD) -> None:
+        super().__init__(max_ahead)
         self._notional = positive("notional", notional)
 
     def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]:

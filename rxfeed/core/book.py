@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from rxfeed.core.book_levels import SortedMap
 from rxfeed.core.book_view import NOTHING, BookView, Sizes, count, product
+from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.messages import Auction, Heartbeat, L2Update, Level, Message, Snapshot
 
 
@@ -23,14 +24,27 @@ class Level2Book:
     The first one comes with the first snapshot. Once a message of the product, of any type that is looked at, carries
     another epoch, a view that is not `ready` goes out, and the next one with the next snapshot (which may be that very
     message). What cannot be a level (a size below zero, a NaN) is no message, and raises the epoch. O(log n) a change,
-    for n prices; a view takes O(1) and shares its memory with the book.
+    for n prices; a view takes O(1) and shares its memory with the book. A view's
+    time is limited as `EventClock` has it.
     """
 
-    __slots__ = ("_asks", "_auction", "_best_ask", "_best_bid", "_bids", "_epoch", "_ready", "depth", "product_id")
+    __slots__ = (
+        "_asks",
+        "_auction",
+        "_best_ask",
+        "_best_bid",
+        "_bids",
+        "_epoch",
+        "_ready",
+        "clock",
+        "depth",
+        "product_id",
+    )
 
     looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Snapshot, L2Update, Auction, Heartbeat))
 
-    def __init__(self, product_id: str, depth: int | None = None) -> None:
+    def __init__(self, product_id: str, depth: int | None = None, *, max_ahead: float | None = MAX_AHEAD) -> None:
+        self.clock = EventClock(max_ahead)
         self.product_id = product(product_id)
         self.depth = None if depth is None else count("depth", depth)
         self._bids: Sizes = NOTHING
@@ -99,11 +113,13 @@ class Level2Book:
         )
 
     def _view(self, message: Message) -> BookView:
-        bid, ask = self._best_bid, self._best_ask
+        bid, ask, time = self._best_bid, self._best_ask, message.time
+        if time is not None and time > self.clock.limit:
+            time = self.clock.limited(message, time)
         return BookView(
             product_id=self.product_id,
             ready=True,
-            time=message.time,
+            time=time,
             crossed=bid is not None and ask is not None and bid[0] >= ask[0] and not self._auction,
             best_bid=bid,
             best_ask=ask,
@@ -117,7 +133,8 @@ class Level2Book:
             return ()
         self._ready = self._auction = False
         self._bids = self._asks = NOTHING
-        return (BookView(product_id=self.product_id, time=message.time, depth=self.depth),)
+        time = None if message.time is None else self.clock.limited(message, message.time)
+        return (BookView(product_id=self.product_id, time=time, depth=self.depth),)
 
 
 def collecting(auction: Auction) -> bool:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
+from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.numbers import ZERO, quotient
 from rxfeed.core.tumbling import Gathering, Tumbling
 from rxfeed.messages import LastMatch, Match
@@ -94,8 +95,10 @@ class Candles(Tumbling[Candle]):
 
     __slots__ = ("_closes",)
 
-    def __init__(self, seconds: float, lateness: float = 0, empty: bool = False) -> None:
-        super().__init__(seconds, lateness, empty)
+    def __init__(
+        self, seconds: float, lateness: float = 0, empty: bool = False, *, max_ahead: float | None = MAX_AHEAD
+    ) -> None:
+        super().__init__(seconds, lateness, empty, max_ahead=max_ahead)
         self._closes: dict[str, Decimal] = {}  # the newest close that was output, or last_match's
 
     def finish(self) -> tuple[Candle, ...]:

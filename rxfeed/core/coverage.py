@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from rxfeed import messages as m
 
@@ -10,6 +11,8 @@ Pair = tuple[str, str | None]
 """A channel and one of its products; `None` for a channel that has none."""
 
 LEVEL2 = frozenset(("level2", "level2_batch", "level2_50"))
+ALIASES = {"level2_50": "level2_batch", "ticker_1000": "ticker_batch"}
+"""The exchange acknowledges these channels under other names than those it takes."""
 # A heartbeat is no market data: it is nobody's loss. The books by price are followed, not merged.
 _NOT_MISSED = LEVEL2 | {"heartbeat"}
 _ORDERS = (m.Received, m.Open, m.Change, m.Done)
@@ -28,12 +31,28 @@ _CHANNELS: dict[type[m.Message], str] = {
     **dict.fromkeys(_ORDERS, "full"),
     **dict.fromkeys((m.Level3Open, m.Level3Done, m.Level3Match, m.Level3Change, m.Level3Noop), "level3"),
 }
+CHANNELS_OF: dict[type[m.Message], frozenset[str]] = {
+    **{kind: frozenset((channel,)) for kind, channel in _CHANNELS.items()},
+    m.Match: frozenset(("matches", "full", "user")),
+    m.Ticker: frozenset(("ticker", "ticker_batch")),
+    **dict.fromkeys((m.Snapshot, m.L2Update), frozenset(("level2", "level2_batch"))),
+    **dict.fromkeys((*_ORDERS, m.Activate), frozenset(("full", "user"))),
+    m.Level3Schema: frozenset(("level3",)),
+    m.Auction: frozenset(("auctionfeed", "auction")),
+}
+"""The channels that bring messages of a type, by the names that a subscription takes."""
+
+
+def by_subscribed_name(pair: Pair) -> Pair:
+    """*pair* by the name that a subscription takes."""
+    channel, product = pair
+    return ALIASES.get(channel, channel), product
 
 
 class Collector:
     """What is known of one of them."""
 
-    __slots__ = ("acked", "begun", "epochs", "heard_ns", "number", "over", "pairs", "silent", "stale", "up")
+    __slots__ = ("acked", "epochs", "heard_ns", "number", "over", "pairs", "silent", "stale", "up")
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -48,16 +67,13 @@ class Collector:
         """Of which it said that nothing comes, though the connection stands."""
         self.epochs: dict[str | None, int] = {}
         """Its own epochs, as far as they were not looked into already."""
-        self.begun: set[tuple[str, str]] = set()
-        """Of which numbered streams this connection has brought something."""
-        self.stale: set[tuple[str, str]] = set()
-        """Those that another collector saw begin anew: what this connection brings of them is of the old market."""
+        self.stale: dict[tuple[str, str], datetime] = {}
+        """The numbered streams that another collector saw begin anew, and when: what is older is of the old market."""
 
     def renewed(self) -> None:
         """Another connection, or none."""
         self.acked = None
         self.epochs.clear()
-        self.begun.clear()
         self.stale.clear()
         self.silent.clear()
 

@@ -11,6 +11,7 @@ Rules, from the channels' documentation:
   too, and the order loses its place unless only its size went down. `received`, `noop` only raise the sequence.
 - Every `open` and `match` changes the book: one that cannot (an id that is there already, a maker that is not, more
   than the maker has) shows that the book is wrong, and is treated as a gap.
+- A message of an unknown type changes nothing. Its sequence is not missing where the next known one skips it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from rxfeed.core.book import collecting
 from rxfeed.core.book_levels import SortedMap
 from rxfeed.core.book_snapshot import NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import NOTHING, FullBookView, Queue, RestingOrder, count, product
+from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ZERO
 from rxfeed.messages import (
     Auction,
@@ -43,8 +45,10 @@ from rxfeed.messages import (
     Open,
     Received,
     Side,
+    Unknown,
 )
 
+_MOST_UNKNOWN = 10_000
 _STEADY = 100  # messages in a row after which the failures before them are forgotten
 
 Queues = SortedMap[Decimal, Queue]
@@ -73,7 +77,8 @@ class Level3Book:
 
     Steps messages, and `SnapshotTaken` or `SnapshotFailed` in answer to `NeedSnapshot`; what comes meanwhile waits, at
     most *buffer* messages, of which the oldest go first. After a gap one view that is not `ready` goes out and another
-    snapshot is asked for; the next view shows the book that it makes, with all that waited. O(log n) a message for n
+    snapshot is asked for; the next view shows the book that it makes, with all that waited. A view's time is limited as
+    `EventClock` has it. O(log n) a message for n
     orders; a view takes O(1) and shares its memory with the book.
     """
 
@@ -91,7 +96,9 @@ class Level3Book:
         "_sequence",
         "_since",
         "_trouble",
+        "_unknown",
         "buffer",
+        "clock",
         "depth",
         "product_id",
         "stats",
@@ -101,13 +108,21 @@ class Level3Book:
     looks_at: ClassVar[frozenset[type[Message]]]
 
     def __init__(
-        self, product_id: str, depth: int | None = None, *, buffer: int = 100_000, stats: BookStats | None = None
+        self,
+        product_id: str,
+        depth: int | None = None,
+        *,
+        buffer: int = 100_000,
+        stats: BookStats | None = None,
+        max_ahead: float | None = MAX_AHEAD,
     ) -> None:
+        self.clock = EventClock(max_ahead)
         self.product_id = product(product_id)
         self.depth = None if depth is None else count("depth", depth)
         self.buffer = count("buffer", buffer)
         self.stats = BookStats() if stats is None else stats
         self._buffer: deque[Any] = deque()
+        self._unknown: set[int] = set()  # sequences of unknown types, which the book has not come to
         self._clear()
         self._ready = self._heard = self._auction = False
         self._epoch = 0
@@ -127,12 +142,16 @@ class Level3Book:
             self.stats.breaks += begun
             self._auction = False
             self._buffer.clear()
+            self._unknown.clear()
             return self._lost(item)
         if isinstance(item, Auction):
             self._auction = collecting(item)
             return ()
         sequence: int | None = getattr(item, "sequence", None)
         if isinstance(item, Heartbeat) or sequence is None:
+            return ()
+        if isinstance(item, Unknown):
+            self._skip(sequence)
             return ()
         if self._ready:
             return self._live(item, sequence)
@@ -156,11 +175,13 @@ class Level3Book:
         sequence = getattr(message, "sequence", None)
         if isinstance(message, Auction):
             self._auction = collecting(message)
+        elif isinstance(message, Unknown) and sequence is not None:
+            self._skip(sequence)
         elif not isinstance(message, Heartbeat) and sequence is not None:
             self._keep(message, sequence)
         need = self._need()
         if was_ready:
-            return (FullBookView(product_id=self.product_id, time=message.time, depth=self.depth), *need)
+            return (FullBookView(product_id=self.product_id, time=self._time(message), depth=self.depth), *need)
         return need
 
     def _need(self) -> tuple[NeedSnapshot, ...]:
@@ -181,7 +202,7 @@ class Level3Book:
             if sequence <= last:
                 self.stats.stale += 1
                 return
-            if sequence > last + 1:
+            if not self._follows(last, sequence):
                 # What is older than the gap is of no use: only a snapshot that is newer will do.
                 self.stats.gaps += 1
                 buffer.clear()
@@ -192,7 +213,7 @@ class Level3Book:
 
     def _taken(self, taken: SnapshotTaken) -> tuple[FullBookView | NeedSnapshot, ...]:
         snapshot, buffer = taken.snapshot, self._buffer
-        if buffer and buffer[0].sequence > snapshot.sequence + 1:
+        if buffer and not self._follows(snapshot.sequence, buffer[0].sequence):
             return self._again()
         self._clear()
         if not (self._fill("buy", snapshot.bids) and self._fill("sell", snapshot.asks)):
@@ -205,7 +226,7 @@ class Level3Book:
             message = buffer.popleft()
             if message.sequence <= self._sequence:
                 continue
-            self._sequence, time = message.sequence, message.time
+            self._sequence, time = message.sequence, self._time(message)
             if self._apply(message) is None:
                 self.stats.contradictions += 1
                 self._clear()
@@ -245,8 +266,10 @@ class Level3Book:
             if sequence <= self._sequence:
                 self.stats.stale += 1
                 return ()
-            self.stats.gaps += 1
-            return self._lost(message)
+            if not self._follows(self._sequence, sequence):
+                self.stats.gaps += 1
+                return self._lost(message)
+            self._unknown = {each for each in self._unknown if each > sequence}
         self._sequence = sequence
         self._since += 1
         if self._since == _STEADY:
@@ -255,7 +278,24 @@ class Level3Book:
         if changed is None:
             self.stats.contradictions += 1
             return self._lost(message)
-        return (self._view(message.time),) if changed else ()
+        return (self._view(self._time(message)),) if changed else ()
+
+    def _time(self, message: Message) -> datetime | None:
+        time = message.time
+        return time if time is None or time <= self.clock.limit else self.clock.limited(message, time)
+
+    # ---- sequences
+
+    def _skip(self, sequence: int) -> None:
+        """*sequence* is of an unknown type."""
+        if len(self._unknown) >= _MOST_UNKNOWN:
+            self._unknown.clear()
+        self._unknown.add(sequence)
+
+    def _follows(self, last: int, sequence: int) -> bool:
+        """Whether nothing is missing between *last* and *sequence*."""
+        between = sequence - last - 1
+        return between <= 0 or (between <= len(self._unknown) and self._unknown.issuperset(range(last + 1, sequence)))
 
     def _view(self, time: datetime | None) -> FullBookView:
         bid, ask = self._bids.last(), self._asks.first()
@@ -377,7 +417,7 @@ Level3Book._effects = {
     Level3Change: Level3Book._change3,
     **dict.fromkeys((Received, Level3Noop), Level3Book._nothing),
 }
-Level3Book.looks_at = frozenset((*Level3Book._effects, Auction, Heartbeat))
+Level3Book.looks_at = frozenset((*Level3Book._effects, Auction, Heartbeat, Unknown))
 
 
 def _queue(orders: list[RestingOrder]) -> Queue:

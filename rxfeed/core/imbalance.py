@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import msgspec
 
+from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import ZERO, exactly, quotient
 from rxfeed.core.rolling import LastTrades, Rolling, Trade
 from rxfeed.messages import LastMatch, Match, Message
@@ -93,26 +94,29 @@ class _LastBalance(LastTrades[TradeImbalance]):
 class _Running(_Balance):
     __slots__ = ("epoch", "newest", "start", "whole")
 
-    def __init__(self, first: Match) -> None:
+    def __init__(self, first: Match, time: datetime) -> None:
         super().__init__()
         self.epoch, self.whole = first.epoch, True
-        self.start = self.newest = first.time
+        self.start = self.newest = time
 
 
 class RunningImbalance:
     """Outputs a `TradeImbalance` since the first trade of its product at every trade, whatever their order.
 
-    Once something was missed it is never complete again. O(1) a trade; memory grows with the number of products.
+    Once something was missed it is never complete again. No trade is late; the time of one that is dated more than
+    *max_ahead* seconds after its receipt is limited to that (see `EventClock`). O(1) a trade; memory grows with the
+    number of products.
 
     >>> [str(i.volume) for i in fold(RunningImbalance(), [match(side="sell"), match(side="buy", size=3)])]
     ['1', '-2']
     """
 
-    __slots__ = ("_products",)
+    __slots__ = ("_products", "clock")
 
     looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match,))
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_ahead: float | None = MAX_AHEAD) -> None:
+        self.clock = EventClock(max_ahead)
         self._products: dict[str, _Running] = {}
 
     def step(self, message: Message) -> tuple[TradeImbalance, ...]:
@@ -120,12 +124,14 @@ class RunningImbalance:
 
     @exactly
     def _trade(self, message: Match) -> tuple[TradeImbalance, ...]:
-        product = self._products.get(message.product_id)
+        product, time = self._products.get(message.product_id), message.time
+        if time > self.clock.limit:
+            time = self.clock.limited(message, time)
         if product is None:
-            product = self._products[message.product_id] = _Running(message)
+            product = self._products[message.product_id] = _Running(message, time)
         if product.epoch != message.epoch:
             product.epoch, product.whole = message.epoch, False
-        product.start, product.newest = min(product.start, message.time), max(product.newest, message.time)
+        product.start, product.newest = min(product.start, time), max(product.newest, time)
         product.add(message.side == "sell", message.size, message.price * message.size)
         return (product.result(message.product_id, product.start, product.newest, product.whole),)
 

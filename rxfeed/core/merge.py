@@ -5,6 +5,7 @@ Rules:
   brings within `patience` seconds of receipt, goes before that number: nothing else is moved.
 - What is numbered (`matches` by trade id; `full`, `level3` and `ticker` by sequence; heartbeats by time) is one copy's
   by its number. Anything else is a copy where another collector brought the same bytes within `patience` seconds.
+- Once a numbered stream began anew in what one collector brings, what others bring of it from before goes.
 - A `last_match` tells of a trade before its connection: where another collector covers the trades and has brought that
   one, it tells nothing, and goes.
 - Level2 has no number, and a book is right only if its snapshot and all its updates come from one connection: it is one
@@ -24,11 +25,15 @@ from datetime import datetime
 from typing import Any
 
 from rxfeed import messages as m
-from rxfeed.core.continuity import Continuity
+from rxfeed.core.continuity import Continuity, Resubscribed
 from rxfeed.core.coverage import Collector, Coverage, covers, uncovered
+from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.merge_items import Heard, Link, Merged, Remark
 from rxfeed.core.merge_order import Copies, Entry, Numbered, Stream
-from rxfeed.core.watched import positive_microseconds
+from rxfeed.core.sequence import Restarted
+from rxfeed.core.watched import FIRST, moment, positive_microseconds
+
+_MAX_AHEAD = int(MAX_AHEAD * 1_000_000)
 
 
 class Merge:
@@ -47,7 +52,7 @@ class Merge:
         self._newest = 0
         self._torn: dict[str | None, int] = {}  # the epochs that are to rise, as they are
         self._cut = False  # nobody is connected
-        self._named: dict[str, tuple[int, int]] = {}  # by the last heartbeat: sequence, trade id
+        self._named: dict[str, tuple[int, int, datetime | None]] = {}  # by the last heartbeat: sequence, trade id, time
         self._followed: dict[str, tuple[Collector, bool]] = {}  # whose level2, and whether it is whole
         self._out: list[Merged] = []
         self._rules: dict[type[Any], Callable[[Entry], None]] = {
@@ -79,6 +84,7 @@ class Merge:
         queue = self._queue
         while queue and queue[0].ns <= until:
             entry = queue.popleft()
+            self._continuity.received(entry.ns)
             if isinstance(entry.item, m.Message):
                 self._observe(entry)
             if not entry.done:
@@ -104,9 +110,16 @@ class Merge:
         self._out.append(Merged(entry.ns, self._continuity.epoch(product), item))
 
     def _miss(self, entry: Entry) -> None:
-        if self._continuity.missed:
-            self._out.extend(Merged(entry.ns, 0, missed) for missed in self._continuity.missed)
-            self._continuity.missed = []
+        found, self._continuity.missed = self._continuity.missed, []
+        for each in found:
+            if isinstance(each, Resubscribed):
+                continue
+            self._out.append(Merged(entry.ns, 0, each))
+            if isinstance(each, Restarted) and each.first < each.last:
+                self._named.pop(each.product_id, None)
+                if entry.item.time is not None:
+                    for other in self._coverage.others(entry.collector):
+                        other.stale[each.channel, each.product_id] = entry.item.time
 
     # ---- who receives what
 
@@ -203,39 +216,31 @@ class Merge:
 
     def _numbered(self, stream: Stream, entry: Entry) -> None:
         self._pull(stream, entry.number, entry.item.time)
-        if stream in entry.collector.stale:
-            return
-        if stream in entry.collector.begun:
-            self._step(entry)
-        else:
-            entry.collector.begun.add(stream)
-            self._step_first(stream, entry)
+        self._step(entry)
 
     def _pull(self, stream: Stream, number: int, time: datetime | None) -> None:
         """Let what has a lower number go first."""
         for other in self._numbers.before(stream, number, time):
-            if stream not in other.collector.stale:
-                self._step(other)
+            self._step(other)
 
-    def _step(self, entry: Entry) -> bool:
+    def _step(self, entry: Entry) -> None:
+        if entry.collector.stale and entry.stream is not None and self._stale(entry, entry.stream):
+            return
         fresh = self._continuity.step(entry.item)
-        self._miss(entry)
+        if self._continuity.missed:
+            self._miss(entry)
         if fresh:
             self._emit(entry)
-        return fresh
 
-    def _step_first(self, stream: Stream, entry: Entry) -> None:
-        continuity, before = self._continuity, self._continuity.last(*stream)
-        fresh = continuity.step_first(entry.item)
-        self._miss(entry)
-        if continuity.last(*stream) < before:
-            self._named.pop(stream[1], None)
-            for other in self._coverage.others(entry.collector):
-                if stream in other.begun:
-                    other.stale.add(stream)
-                    self._tear([stream[1]])
-        if fresh:
-            self._emit(entry)
+    def _stale(self, entry: Entry, stream: Stream) -> bool:
+        """Whether *entry* is from before another collector saw the stream begin anew."""
+        began, time = entry.collector.stale.get(stream), entry.item.time
+        if began is None or time is None:
+            return False
+        if time < began:
+            return True
+        del entry.collector.stale[stream]
+        return False
 
     def _last_match(self, entry: Entry) -> None:
         last, collector = entry.item, entry.collector
@@ -243,19 +248,20 @@ class Merge:
         self._pull(stream, last.trade_id + 1, last.time)
         others = self._coverage.at_work(collector, entry.ns)
         if self._continuity.last(*stream) < last.trade_id or not any(covers(each, stream) for each in others):
-            self._step_first(stream, entry)
+            self._step(entry)
 
     def _heartbeat(self, entry: Entry) -> None:
         beat, product = entry.item, entry.item.product_id
         if not self._copies.first(entry):
             return
-        sequence, trade = self._named.get(product, (-1, -1))
-        if beat.sequence < sequence:  # another collector's, and late: it must not go back to what it named
-            self._emit(entry)
+        sequence, trade, at = self._named.get(product, (-1, -1, None))
+        if beat.sequence < sequence and not (at is not None and beat.time > at):
+            self._emit(entry)  # another collector's, and late: it must not go back to what it named
             return
         self._pull(("full", product), sequence + 1, beat.time)
         self._pull(("matches", product), trade + 1, beat.time)
-        self._named[product] = (beat.sequence, beat.last_trade_id)
+        credible = beat.time <= moment(entry.ns // 1000 + _MAX_AHEAD)
+        self._named[product] = (beat.sequence, beat.last_trade_id, beat.time if credible else FIRST)
         self._step(entry)
 
     # ---- what is not

@@ -41,7 +41,8 @@ class Remark(msgspec.Struct, frozen=True):
 
 
 class Merged(msgspec.Struct, frozen=True, gc=False):
-    """An item of the merged stream: *item* is a message, a `Malformed`, a `Missed`, or what a collector *said*.
+    """An item of the merged stream: *item* is a message, a `Malformed`, a `Missed`, a `Restarted`, or what a collector
+    *said*.
 
     *ns*, *raw* and all else of a message are those of the copy that was received first, its *epoch* is the stream's.
     """

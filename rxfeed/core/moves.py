@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.extremes import Extremes, Price
 from rxfeed.core.numbers import EXACT, ROUNDED, positive
 from rxfeed.core.quotes import Breaks, Priced, price_of
@@ -53,7 +54,8 @@ class PriceMoves:
 
     A price holds until the next one comes: after a quiet hour a sudden move counts from the price of an hour ago. It is
     compared with the lowest and the highest, and what is found starts afresh from the new price, so that one move is
-    output once. Prices without a time, not above zero, or older than the newest are passed over. Amortised O(1) a
+    output once. Prices without a time, not above zero, older than the newest, or dated more than *max_ahead* seconds
+    after their receipt (see `EventClock`) are passed over. Amortised O(1) a
     message; memory grows with the products, and with the prices of the last *within* seconds that none has outdone.
 
     >>> prices = [ticker(100, time=0), ticker(104, time=1), ticker(105, time=2)]
@@ -61,11 +63,12 @@ class PriceMoves:
     ['5']
     """
 
-    __slots__ = ("_percent", "_products", "_within")
+    __slots__ = ("_percent", "_products", "_within", "clock")
 
     looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Ticker))
 
-    def __init__(self, percent: Decimal | str | int, within: float) -> None:
+    def __init__(self, percent: Decimal | str | int, within: float, *, max_ahead: float | None = MAX_AHEAD) -> None:
+        self.clock = EventClock(max_ahead)
         self._percent = positive("percent", percent)
         self._within = positive_span("within", within)
         self._products: dict[str, _Product] = {}
@@ -81,6 +84,8 @@ class PriceMoves:
         now = product.breaks.see(item)
         before = product.newest
         if price is None or time is None or (before is not None and time < before.time):
+            return ()
+        if time > self.clock.limit and self.clock.is_ahead(item, time):
             return ()
         product.newest = newest = _Seen(price, time, now)
         if before is None:

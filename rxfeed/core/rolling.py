@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
+from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.extremes import Extremes
 from rxfeed.core.numbers import ZERO, exactly, quotient
 from rxfeed.core.watched import FIRST, Late, Watched, earlier, positive_span
@@ -66,17 +67,18 @@ class Rolling(ABC, Generic[R]):
     """Outputs, at every trade, what the last *seconds* of its product come to: `(trade.time - seconds, trade.time]`.
 
     A trade that is older than the newest of its product comes too late for the results that went out, and is output as
-    `Late`. A result is complete once nothing was missed since its start: after we came, or after a gap, that takes
-    *seconds*, unless `last_match` tells more. Amortised O(1) a trade; memory grows with the trades of the last
-    *seconds*.
+    `Late`; so is one dated more than *max_ahead* seconds after its receipt (see `EventClock`). A result is complete
+    once nothing was missed since its start: after we came, or after a gap, that takes *seconds*, unless `last_match`
+    tells more. Amortised O(1) a trade; memory grows with the trades of the last *seconds*.
     """
 
-    __slots__ = ("_products", "_width")
+    __slots__ = ("_products", "_width", "clock")
 
     looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch))
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> None:
         self._width = positive_span("seconds", seconds)
+        self.clock = EventClock(max_ahead)
         self._products: dict[str, LastTrades[R]] = {}
 
     @abstractmethod
@@ -86,7 +88,7 @@ class Rolling(ABC, Generic[R]):
     def step(self, message: Message) -> tuple[R | Late, ...]:
         if type(message) is Match:
             return self._trade(message)
-        if type(message) is LastMatch:
+        if type(message) is LastMatch and not self.clock.is_ahead(message, message.time):
             product = self._products.get(message.product_id)
             if product is None:
                 self._products[message.product_id] = self._follow(message)
@@ -103,6 +105,10 @@ class Rolling(ABC, Generic[R]):
         product_id, time = match.product_id, match.time
         origin: Any = match._origin  # `match.epoch`, without the call that a property is
         product = self._products.get(product_id)
+        if time > self.clock.limit and self.clock.is_ahead(match, time):
+            if product is not None:
+                product.undated(match)
+            return (Late(product_id, earlier(time, self._width), time, match),)
         if product is None:
             product = self._products[product_id] = self._follow(match)
         elif (0 if origin is None else origin.epoch) == product.epoch and time >= product.now:  # as nearly always

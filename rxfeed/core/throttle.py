@@ -7,6 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.presence import Presence
 from rxfeed.core.watched import positive_span
 
@@ -23,10 +24,11 @@ class LatestByProduct(Generic[T]):
     [['A-B', 'BTC-USD'], ['A-B', 'BTC-USD']]
     """
 
-    __slots__ = ("_items", "_presence", "_view")
+    __slots__ = ("_items", "_presence", "_view", "clock")
 
-    def __init__(self, idle: float | None = None) -> None:
-        self._presence = Presence(idle)
+    def __init__(self, idle: float | None = None, *, max_ahead: float | None = MAX_AHEAD) -> None:
+        self._presence = Presence(idle, max_ahead=max_ahead)
+        self.clock = self._presence.clock
         self._items: dict[str, T] = {}
         self._view = MappingProxyType(self._items)
 
@@ -50,15 +52,17 @@ class Throttle(Generic[T]):
     """Outputs an item of a product if its time is *seconds* or more after the last one that was output.
 
     What comes between is dropped. The first item after a gap (a new `epoch`) is output at once, and so are items
-    without a product or a time. O(1) an item; memory grows with the number of products.
+    without a product or a time, or dated more than *max_ahead* seconds after their receipt (see `EventClock`). O(1) an
+    item; memory grows with the number of products.
 
     >>> [str(t.price) for t in fold(Throttle(1), [ticker(1, time=0), ticker(2, time=0.9), ticker(3, time=1)])]
     ['1', '3']
     """
 
-    __slots__ = ("_last", "_width")
+    __slots__ = ("_last", "_width", "clock")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> None:
+        self.clock = EventClock(max_ahead)
         self._width = positive_span("seconds", seconds)
         self._last: dict[str, tuple[int, datetime]] = {}  # epoch and time of the last output
 
@@ -67,6 +71,8 @@ class Throttle(Generic[T]):
         product_id: str | None = getattr(source, "product_id", None)
         time: datetime | None = getattr(source, "time", None)
         if product_id is None or time is None:
+            return (item,)
+        if time > self.clock.limit and self.clock.is_ahead(item, time):
             return (item,)
         epoch = getattr(source, "epoch", 0)
         last = self._last.get(product_id)

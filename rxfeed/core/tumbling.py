@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from typing import Any, ClassVar, Generic, TypeVar
 
+from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import exactly
 from rxfeed.core.watched import (
     EPOCH,
@@ -55,7 +56,8 @@ class Gathering(ABC, Generic[R]):
 class _Product(Watched, Generic[R]):
     """One product's windows: those before *closed* are output, and the next is when its time comes to *due*.
 
-    [*start*, *end*) is where the next trade most likely falls: the window of the last one, up to *due*.
+    [*start*, *end*) is where the next trade most likely falls: the window of the last one, up to *due*, and to where
+    the receipt of the last one makes times credible.
     """
 
     __slots__ = ("closed", "due", "end", "first", "start", "starts", "window", "windows")
@@ -78,23 +80,27 @@ class Tumbling(ABC, Generic[R]):
     """Windows `[start, end)` of *seconds*, aligned to the Unix epoch, of each product by its own time.
 
     That time is the latest of its trades and heartbeats (one that names a trade which has not come is waited with until
-    the next). A window is output when that time comes to its end plus *lateness* seconds; a trade that comes later is
-    output as `Late`. With *empty* the windows without a trade are output too, from the first message on; of a longer
-    silence only the last 10,000. A window is complete unless we came in its midst, something was missed in or just
-    before it, or the stream ended before it did.
+    the next), and is limited by their receipt: see `EventClock`. A window is output when that time comes to its end
+    plus *lateness* seconds; a trade that comes later is output as `Late`, and so is one dated more than *max_ahead*
+    seconds after its receipt. With *empty* the windows without a trade are output too, from the first message on; of a
+    longer silence only the last 10,000. A window is complete unless we came in its midst, something was missed in or
+    just before it, or the stream ended before it did.
 
     O(1) a message and output, O(log n) in the windows that *lateness* keeps open, n; memory grows with those and the
     number of products.
     """
 
-    __slots__ = ("_empty", "_lateness", "_products", "_width")
+    __slots__ = ("_empty", "_lateness", "_products", "_width", "clock")
 
     looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Heartbeat))
 
-    def __init__(self, seconds: float, lateness: float = 0, empty: bool = False) -> None:
+    def __init__(
+        self, seconds: float, lateness: float = 0, empty: bool = False, *, max_ahead: float | None = MAX_AHEAD
+    ) -> None:
         self._width = positive_microseconds("seconds", seconds)
         self._lateness = not_negative_microseconds("lateness", lateness)
         self._empty = bool(empty)
+        self.clock = EventClock(max_ahead)
         self._products: dict[str, _Product[R]] = {}
 
     @abstractmethod
@@ -117,8 +123,9 @@ class Tumbling(ABC, Generic[R]):
                 return ()
             return self._trade(product, message)
         if type(message) is Heartbeat:
-            return self._heartbeat(message)
-        if type(message) is LastMatch:
+            if not self.clock.is_ahead(message, message.time):
+                return self._heartbeat(message)
+        elif type(message) is LastMatch and not self.clock.is_ahead(message, message.time):
             self._last_match(message)
         return ()
 
@@ -138,6 +145,12 @@ class Tumbling(ABC, Generic[R]):
 
     def _trade(self, product: _Product[R] | None, match: Match) -> tuple[R | Late, ...]:
         product_id, time = match.product_id, match.time
+        if time > self.clock.limit and self.clock.is_ahead(match, time):
+            if product is not None:
+                product.undated(match)
+                product.broken()
+            start = self._start(time)
+            return (Late(product_id, start, self._end(start), match),)
         if product is None:
             product = self._products[product_id] = self._product(match)
         elif product.trade(match):
@@ -151,7 +164,8 @@ class Tumbling(ABC, Generic[R]):
             window = product.windows[start] = self._open(product_id)
             window.whole = product.since < start
             heappush(product.starts, start)
-        product.start, product.end, product.window = start, min(self._end(start), product.due), window
+        product.start, product.window = start, window
+        product.end = min(self._end(start), product.due, self.clock.bound(time))
         window.waiting.append(match)
         if len(window.waiting) >= _AT_ONCE:
             window.gather(window.waiting)

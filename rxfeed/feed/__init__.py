@@ -19,6 +19,7 @@ from rxfeed.feed.status import (
     Lagging,
     Reconnecting,
     Rejected,
+    SequenceReset,
     Subscribed,
     Torn,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "MessageSource",
     "Reconnecting",
     "Rejected",
+    "SequenceReset",
     "Stats",
     "StatusLog",
     "Subscribed",

@@ -60,6 +60,7 @@ class Delivery:
         hub, stats, types, after = self._hub, self._stats, self._stats.types, self._after
         known, decode, checks, epoch = decode_known, self._decode, self._checks, self._continuity.epoch
         heard, size = False, 0
+        self._continuity.received(received_ns)
         try:
             for raw in events:
                 if type(raw) is not bytes:
@@ -152,7 +153,7 @@ class Delivery:
             self._continuity.missed = []
             for each in missed:
                 self.lost.add(each.product_id)
-                self._outlets.gap(each)
+                self._outlets.found(each)
         if not fresh:
             self._stats.duplicates += 1
         # Who heard of the gap may have closed the feed.

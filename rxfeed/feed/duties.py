@@ -110,9 +110,10 @@ class Duties:
         return remaining
 
     def _expect(self) -> None:
-        pairs = [(channel, product) for channel, product in self._wanted.pairs if product is not None]
+        pairs = self._wanted.pairs
         self._continuity.watch(pairs)
-        self._heartbeats.expect(frozenset(product for channel, product in pairs if channel == "heartbeat"), self.idle)
+        beating = frozenset(product for channel, product in pairs if channel == "heartbeat" and product is not None)
+        self._heartbeats.expect(beating, self.idle)
 
     # ---- silence
 

@@ -14,6 +14,7 @@ from rxfeed.core import Reconnect
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.line import Line
 from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.outside import Outside
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.status_log import StatusLog
@@ -108,6 +109,7 @@ class Feed(MessageSource):
         subscription = Subscription.of(products, channels)
         subscription.warn_of_products()
         self._wanted = Wanted(subscription)
+        self._outlets.hub.admits = Outside(self._wanted, self._outlets.stats).admits
         self._make_line = partial(Line, settings, self._wanted, self._outlets, clock or Clock())
         self._line: Line | None = None
 
@@ -146,6 +148,7 @@ class Feed(MessageSource):
         with self._state:
             self._check_open()
             self._wanted.asides.append(aside)
+            self._wanted.by_hand |= isinstance(aside, str)
             if self._line is not None:
                 self._line.nudge()
 

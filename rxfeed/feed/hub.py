@@ -118,6 +118,8 @@ class Hub(Crowd[Message]):
         super().__init__(failed)
         self.routes: dict[tuple[type[Message], str | None], tuple[abc.ObserverBase[Message], ...]] = {}
         """Observers by type and product that were asked for; another dict whenever somebody comes or goes."""
+        self.admits: Callable[[type[Message], str | None], bool | None] = lambda kind, product: True
+        """Called before a route is stored; `False`: it is not to be, `None`: nothing goes there."""
         self.wanted: frozenset[type[Message]] | None = frozenset()
         """The types that somebody wants; `None`: all."""
 
@@ -127,7 +129,10 @@ class Hub(Crowd[Message]):
         return self.route(kind, product) if observers is None else observers
 
     def route(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
-        """Find who wants *kind* of *product*, and note it in `routes`."""
+        """Find the observers of *kind* of *product*, and store them in `routes`."""
+        admitted = self.admits(kind, product)
+        if admitted is None:
+            return ()
         with self.lock:
             # Product ids come from outside: they must not grow the table without bound.
             if len(self.routes) >= _MOST_ROUTES:
@@ -137,7 +142,8 @@ class Hub(Crowd[Message]):
                 for observer, wish in self._wishes.items()
                 if wish is None or (kind in wish[0] and (wish[1] is None or product in wish[1]))
             )
-            self.routes[kind, product] = observers
+            if admitted:
+                self.routes[kind, product] = observers
         return observers
 
     def _changed(self) -> None:

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from rxfeed.core import Missed
+from rxfeed.core import Missed, Restarted, Resubscribed
 from rxfeed.feed.hub import Hub, SideStream
 from rxfeed.feed.stats import Stats
-from rxfeed.feed.status import CaughtUp, FeedStatus, Gap, Idle, KeepalivePong, Lagging
+from rxfeed.feed.status import CaughtUp, FeedStatus, Gap, Idle, KeepalivePong, Lagging, SequenceReset
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.messages import Malformed
 
@@ -55,11 +55,26 @@ class Outlets:
         if self.status_log is not None:
             self.status_log.recovered()
 
-    def gap(self, missed: Missed) -> None:
-        self.stats.gaps += 1
-        self.stats.gapped += missed.last - missed.first + 1
-        named = {"product_id": missed.product_id, "channel": missed.channel}
-        self.report(Gap(at=self.now(), **named, first=missed.first, last=missed.last))
+    def found(self, found: Missed | Restarted | Resubscribed) -> None:
+        """Report what the numbers of the messages show."""
+        if isinstance(found, Resubscribed):
+            return
+        named = {"product_id": found.product_id, "channel": found.channel, "first": found.first, "last": found.last}
+        if isinstance(found, Missed):
+            self.stats.gaps += 1
+            self.stats.gapped += found.last - found.first + 1
+            self.report(Gap(at=self.now(), **named))
+        else:
+            self.stats.resets += 1
+            log.warning(
+                "the numbers of %s on %s went from %d to %d, which is newer: they began anew, or one was wrong; "
+                "messages are delivered, in another epoch",
+                found.product_id,
+                found.channel,
+                found.last,
+                found.first,
+            )
+            self.report(SequenceReset(at=self.now(), **named))
 
     def pong(self, round_trip: float) -> None:
         self.stats.pongs += 1

@@ -14,7 +14,9 @@ class Stats:
     """Counters since the feed was made, readable from any thread at any time.
 
     *bytes* are those of all messages' payloads. *duplicates* came again, or too late, and were dropped; *gaps* counts
-    the `Gap`s, *gapped* the numbers in them. *subscriber_errors* counts the subscribers that raised and were cut off.
+    the `Gap`s, *gapped* the numbers in them, *resets* the `SequenceReset`s. *unsubscribed* counts the messages for
+    channels and products that were not subscribed to. *subscriber_errors* counts the subscribers that raised and were
+    cut off.
     """
 
     bytes: int = 0
@@ -22,6 +24,8 @@ class Stats:
     duplicates: int = 0
     gaps: int = 0
     gapped: int = 0
+    resets: int = 0
+    unsubscribed: int = 0
     connections: int = 0
     reconnects: int = 0
     pings: int = 0

@@ -97,6 +97,18 @@ class Gap(FeedStatus, frozen=True, kw_only=True):
     last: int
 
 
+class SequenceReset(FeedStatus, frozen=True, kw_only=True):
+    """The numbers of *product_id* on *channel* went back: after *last* came *first*, and it is newer.
+
+    The exchange numbers the product anew, or *last* was wrong. Messages are delivered from *first* on, in a new epoch.
+    """
+
+    product_id: str
+    channel: str
+    last: int
+    first: int
+
+
 class HeartbeatMissing(FeedStatus, frozen=True, kw_only=True):
     """*product_id* has not beaten for *seconds*, though `heartbeat` is subscribed to for it."""
 

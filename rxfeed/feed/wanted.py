@@ -6,17 +6,14 @@ import threading
 from collections import deque
 from typing import Any
 
+from rxfeed.core import ALIASES, CHANNELS_OF, Pair, by_subscribed_name
 from rxfeed.messages import Subscriptions
 from rxfeed.protocol import Credentials, Secret, Subscription
 from rxfeed.protocol.auth import sign
 
-Pair = tuple[str, str | None]
-"""A channel and one of its products; `None` for a channel that has none."""
-
-# The exchange acknowledges these under other names.
-_ALIASES = {"level2_50": "level2_batch", "ticker_1000": "ticker_batch"}
-
 _WITHOUT_PRODUCTS = ("status", "balance")
+_KNOWN = frozenset[str]().union(*CHANNELS_OF.values())
+_ALL = "ALL"  # how `rfq_matches` lists all products
 # At eight messages a second: an exchange that repeats what it was told does so before that.
 _ECHOED = 32
 
@@ -32,6 +29,10 @@ class Wanted:
         self._first: Subscription | None = first  # as long as it says all there is
         self._extras: dict[str, dict[str, Any]] = {}
         self._wanted: dict[Pair, None] = dict.fromkeys(self._pairs(first))
+        self._ever: set[Pair] = set(map(by_subscribed_name, self._wanted))
+        self._listed: set[Pair] = set()  # by the exchange, last
+        self.by_hand = False
+        """The user has sent requests, so that only the exchange's answers tell what is subscribed to."""
         self._told: dict[Pair, None] = {}
         self._renewed: dict[Pair, None] = {}
         self.changed = False
@@ -45,7 +46,9 @@ class Wanted:
     def add(self, more: Subscription) -> None:
         with self._lock:
             self._first = None
-            self._wanted |= dict.fromkeys(self._pairs(more))
+            pairs = self._pairs(more)
+            self._wanted |= dict.fromkeys(pairs)
+            self._ever.update(map(by_subscribed_name, pairs))
             self.changed = True
 
     def remove(self, less: Subscription) -> None:
@@ -62,7 +65,7 @@ class Wanted:
         """Say *channels* of a product (`None`: of all) anew on this connection: they begin with a snapshot again."""
         with self._lock:
             for channel, product in self._told:
-                if _ALIASES.get(channel, channel) in channels and product_id in (None, product):
+                if ALIASES.get(channel, channel) in channels and product_id in (None, product):
                     self._renewed[channel, product] = None
                     self.changed = True
 
@@ -70,7 +73,7 @@ class Wanted:
     def pairs(self) -> list[Pair]:
         """All that is wanted, by the exchange's subscribe names."""
         with self._lock:
-            return [(_ALIASES.get(channel, channel), product) for channel, product in self._wanted]
+            return [(ALIASES.get(channel, channel), product) for channel, product in self._wanted]
 
     def opening(self, credentials: Credentials | None, timestamp: str) -> list[str | Secret]:
         """The messages that a new connection begins with: one for all, unless nothing is wanted any more."""
@@ -116,16 +119,38 @@ class Wanted:
 
     def missing(self, answer: Subscriptions) -> tuple[Pair, ...]:
         """What the connection was told and *answer* does not list: not acknowledged yet, or refused."""
-        held: set[Pair] = set()
-        for channel in answer.channels:
-            name = _ALIASES.get(channel.name, channel.name)
-            held |= {(name, None)} | {(name, product) for product in channel.product_ids or ()}
+        listed = {
+            by_subscribed_name((channel.name, None if product == _ALL else product))
+            for channel in answer.channels
+            for product in channel.product_ids or (None,)
+        }
+        held = listed | {(channel, None) for channel, _ in listed}
         with self._lock:
+            self._listed = listed
             return tuple(
                 (channel, product)
                 for channel, product in self._told
-                if (_ALIASES.get(channel, channel), product) not in held
+                if (ALIASES.get(channel, channel), product) not in held
             )
+
+    def has(self, channels: frozenset[str] | None, product: str | None) -> bool:
+        """Whether one of *channels* (`None`: any) of *product* (`None`: of any) was ever wanted, or is listed now.
+
+        A channel that is not known here may bring any type: it counts as one of *channels*.
+        """
+        with self._lock:
+            if channels is not None:
+                channels |= {channel for channel, _ in self._ever} - _KNOWN
+            for pairs in (self._ever, self._listed):
+                if channels is None:
+                    found = any(each is None or each == product for _, each in pairs)
+                elif product is None:
+                    found = any(channel in channels for channel, _ in pairs)
+                else:
+                    found = any((each, product) in pairs or (each, None) in pairs for each in channels)
+                if found:
+                    return True
+            return False
 
     def _pairs(self, subscription: Subscription) -> list[Pair]:
         pairs: list[Pair] = []

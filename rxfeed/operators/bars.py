@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from rxfeed.core import Bar, DollarBars, TickBars, VolumeBars
+from rxfeed.core import MAX_AHEAD, Bar, DollarBars, TickBars, VolumeBars
 from rxfeed.messages import Message
+from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import Operator
 
 
-def tick_bars(trades: int) -> Operator[Message, Bar]:
+def tick_bars(trades: int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[Message, Bar]:
     """Emit a `Bar` of each product for every so many *trades* of it.
 
         prices   -9--11--10--12--|
@@ -21,15 +22,16 @@ def tick_bars(trades: int) -> Operator[Message, Bar]:
         9 11 True
         10 12 True
 
-    Bars follow the order of arrival, so no trade is late; *start* and *end* are its trades' earliest and latest times.
+    Bars follow the order of arrival, so no trade is late; *start* and *end* are its trades' earliest and latest times,
+    and of a trade that is dated more than *max_ahead* seconds after its receipt (60; `None`: no limit) that limit.
     The bar that a gap falls into, or just before, is not `complete`, nor is the one that the stream's end cuts short.
     O(1) a trade; memory by the number of products.
     """
-    TickBars(trades)
-    return lift(lambda: TickBars(trades), (TickBars.looks_at, None))
+    machine = reporting("tick_bars", lambda: TickBars(trades, max_ahead=max_ahead))
+    return lift(machine, (TickBars.looks_at, None))
 
 
-def volume_bars(volume: Decimal | str | int) -> Operator[Message, Bar]:
+def volume_bars(volume: Decimal | str | int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[Message, Bar]:
     """Emit a `Bar` of each product whenever exactly *volume* of it, in the base currency, has been traded.
 
         sizes    -1----------4-------|
@@ -43,13 +45,13 @@ def volume_bars(volume: Decimal | str | int) -> Operator[Message, Bar]:
 
     A trade that overfills a bar is split: the part that was missing fills it and the rest begins the next, so that one
     trade may fill several; it counts as one in each. A trade that fills over 100,000 ends the stream with
-    `ConfigError`. Arrival, gaps and cost as for `tick_bars`, and O(1) a bar.
+    `ConfigError`. Arrival, *max_ahead*, gaps and cost as for `tick_bars`, and O(1) a bar.
     """
-    VolumeBars(volume)
-    return lift(lambda: VolumeBars(volume), (VolumeBars.looks_at, None))
+    machine = reporting("volume_bars", lambda: VolumeBars(volume, max_ahead=max_ahead))
+    return lift(machine, (VolumeBars.looks_at, None))
 
 
-def dollar_bars(notional: Decimal | str | int) -> Operator[Message, Bar]:
+def dollar_bars(notional: Decimal | str | int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[Message, Bar]:
     """Emit a `Bar` of each product whenever exactly *notional*, in its quote currency, has changed hands.
 
         price x size   -40x2------40x1------|
@@ -64,5 +66,5 @@ def dollar_bars(notional: Decimal | str | int) -> Operator[Message, Bar]:
     cut to 28 digits, and the rest of the size goes on: the volumes of all bars add up exactly. The rest as for
     `volume_bars`.
     """
-    DollarBars(notional)
-    return lift(lambda: DollarBars(notional), (DollarBars.looks_at, None))
+    machine = reporting("dollar_bars", lambda: DollarBars(notional, max_ahead=max_ahead))
+    return lift(machine, (DollarBars.looks_at, None))

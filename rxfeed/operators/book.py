@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reactivex import Observable, abc
 
-from rxfeed.core import Reconnect
+from rxfeed.core import MAX_AHEAD, Reconnect
 from rxfeed.core.book import Level2Book
 from rxfeed.core.book_view import BookView, FullBookView
 from rxfeed.core.full_book import BookStats, Level3Book
@@ -13,11 +13,14 @@ from rxfeed.messages import Message
 from rxfeed.operators.book_current import Current
 from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.book_splice import Splice
+from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import Operator, Selectable, Wish
 
 
-def order_book(product_id: str, depth: int | None = None) -> Operator[Message, BookView]:
+def order_book(
+    product_id: str, depth: int | None = None, *, max_ahead: float | None = MAX_AHEAD
+) -> Operator[Message, BookView]:
     """Emit a `BookView` of *product_id* each time a message of `level2` or `level2_batch` changes its book.
 
         snapshot  bids 9.0: 2     asks 11: 1         ->  best_bid (9.0, 2)   best_ask (11, 1)   mid 10
@@ -42,10 +45,10 @@ def order_book(product_id: str, depth: int | None = None) -> Operator[Message, B
 
     All who subscribe to the result share one book; a late one gets the newest view at once. O(log n) a change for n
     prices; memory O(n), and for a view that is kept, what has changed since. *depth* limits what `bids` and `asks`
-    show.
+    show, *max_ahead* a view's time to so many seconds after the receipt of its message (`None`: no limit).
     """
-    Level2Book(product_id, depth)  # so that bad arguments are told here, and not to each subscriber
-    lifted = lift(lambda: Level2Book(product_id, depth), (Level2Book.looks_at, frozenset([product_id])))
+    machine = reporting("order_book", lambda: Level2Book(product_id, depth, max_ahead=max_ahead))
+    lifted = lift(machine, (Level2Book.looks_at, frozenset([product_id])))
     return lambda source: Current(lifted(source))
 
 
@@ -53,19 +56,26 @@ class FullBook:
     """The operator that `full_book` returns; its counters add up over subscriptions."""
 
     def __init__(
-        self, product_id: str, snapshot: SnapshotSource | None, depth: int | None, retry: Reconnect, buffer: int
+        self,
+        product_id: str,
+        snapshot: SnapshotSource | None,
+        depth: int | None,
+        retry: Reconnect,
+        buffer: int,
+        max_ahead: float | None = MAX_AHEAD,
     ) -> None:
-        Level3Book(product_id, depth, buffer=buffer)
         if snapshot is not None and not callable(snapshot):
             raise ConfigError(f"snapshot: {snapshot!r} cannot be called")
         if not isinstance(retry, Reconnect):
             raise ConfigError(f"retry: {retry!r} is not a Reconnect")
         self.stats = BookStats()
+        self._book = reporting(
+            "full_book",
+            lambda: Level3Book(product_id, depth, buffer=buffer, stats=self.stats, max_ahead=max_ahead),
+        )
         self._product_id = product_id
         self._snapshot = rest_snapshot() if snapshot is None else snapshot
-        self._depth = depth
         self._retry = retry
-        self._buffer = buffer
 
     def __call__(self, source: Observable[Message]) -> Observable[FullBookView]:
         wish: Wish = (Level3Book.looks_at, frozenset([self._product_id]))
@@ -74,8 +84,7 @@ class FullBook:
         def subscribe(
             observer: abc.ObserverBase[FullBookView], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
-            book = Level3Book(self._product_id, self._depth, buffer=self._buffer, stats=self.stats)
-            return Splice(book, self._snapshot, self._retry, observer).run(chosen, scheduler)
+            return Splice(self._book(), self._snapshot, self._retry, observer).run(chosen, scheduler)
 
         return Current(Observable(subscribe))
 
@@ -87,6 +96,7 @@ def full_book(
     depth: int | None = None,
     retry: Reconnect = Reconnect(),  # noqa: B008  # frozen
     buffer: int = 100_000,
+    max_ahead: float | None = MAX_AHEAD,
 ) -> FullBook:
     """Emit a `FullBookView` of *product_id*, order by order, each time a message of `full` or `level3` changes it.
 
@@ -119,6 +129,6 @@ def full_book(
     The view that a snapshot makes comes on the thread that fetched it, at once; a lock keeps it in line with the
     messages' own. All who subscribe to the result share one book; a late one gets the newest view at once. O(log n) a
     message for n orders; memory O(n), and for a view that is kept, what has changed since. `.stats` of the operator
-    counts gaps, failures and what the bound let go.
+    counts gaps, failures and what the bound let go. *max_ahead*: as for `order_book`.
     """
-    return FullBook(product_id, snapshot, depth, retry, buffer)
+    return FullBook(product_id, snapshot, depth, retry, buffer, max_ahead)

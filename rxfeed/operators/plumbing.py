@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
-from rxfeed.core import LatestByProduct, Presence, Throttle
+from rxfeed.core import MAX_AHEAD, LatestByProduct, Presence, Throttle
+from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import Operator
 
@@ -16,7 +17,9 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def by_product(operator: Operator[A, B], *, idle: float | None = None) -> Operator[A, B]:
+def by_product(
+    operator: Operator[A, B], *, idle: float | None = None, max_ahead: float | None = MAX_AHEAD
+) -> Operator[A, B]:
     """Emit what *operator* makes of each product's items, run for each product by itself and from its first item on.
 
         source   -A1--B1--A2--A3--B2--
@@ -29,17 +32,18 @@ def by_product(operator: Operator[A, B], *, idle: float | None = None) -> Operat
         5 7
 
     A product leaves when an answer to a subscription (`Subscriptions`, in every feed's messages) lists it in no channel
-    any more, and, with *idle*, when an item of another product is *idle* seconds or more later than its newest. Its run
-    is completed then, what that still emits goes out, and nothing is kept; with its next item it begins anew. A run
-    that completes by itself emits nothing more until its product has left. One that fails ends the stream. Items
-    without a product reach no run. Gaps are *operator*'s business: items keep their `epoch`.
+    any more, and, with *idle*, when an item of another product is *idle* seconds or more later than its newest (times
+    more than *max_ahead* seconds after the item's receipt do not count; `None`: all do). Its run is completed then,
+    what that still emits goes out, and nothing is kept; with its next item it begins anew. A run that completes by
+    itself emits nothing more until its product has left. One that fails ends the stream. Items without a product reach
+    no run. Gaps are *operator*'s business: items keep their `epoch`.
     Cost: O(1) an item, beside *operator*'s; memory by the products that are there.
     """
-    Presence(idle)
+    presence = reporting("by_product", lambda: Presence(idle, max_ahead=max_ahead))
 
     def over(source: Observable[A]) -> Observable[B]:
         def subscribe(observer: abc.ObserverBase[B], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
-            runs = _Runs(operator, observer, scheduler, Presence(idle))
+            runs = _Runs(operator, observer, scheduler, presence())
             upstream = source.subscribe(runs.on_next, runs.on_error, runs.on_completed, scheduler=scheduler)
 
             def dispose() -> None:
@@ -53,7 +57,9 @@ def by_product(operator: Operator[A, B], *, idle: float | None = None) -> Operat
     return over
 
 
-def latest_by_product(*, idle: float | None = None) -> Operator[A, Mapping[str, A]]:
+def latest_by_product(
+    *, idle: float | None = None, max_ahead: float | None = MAX_AHEAD
+) -> Operator[A, Mapping[str, A]]:
     """Emit, at every item, the newest item of each product so far: a mapping by product id.
 
         source   -A1----B1--------A2--------
@@ -70,11 +76,10 @@ def latest_by_product(*, idle: float | None = None) -> Operator[A, Mapping[str, 
     another thread. A product leaves it as it leaves `by_product`. At a gap nothing is taken out: an item's `epoch`
     tells. O(1) an item; memory by the products that are there.
     """
-    Presence(idle)
-    return lift(lambda: LatestByProduct(idle))
+    return lift(reporting("latest_by_product", lambda: LatestByProduct[A](idle, max_ahead=max_ahead)))
 
 
-def throttle_by_product(seconds: float) -> Operator[A, A]:
+def throttle_by_product(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> Operator[A, A]:
     """Emit an item of each product if its time is *seconds* or more after the last one emitted.
 
         seconds  -0.0--0.4--0.9--1.0--1.2--2.0-
@@ -86,10 +91,10 @@ def throttle_by_product(seconds: float) -> Operator[A, A]:
         7
 
     Time is the items' own: no timer runs, and what comes between is dropped. The first item after a gap (a new `epoch`)
-    goes out at once; items without a product or a time always do. O(1) an item; memory by the number of products.
+    goes out at once; items without a product or a time always do, and those dated more than *max_ahead* seconds after
+    their receipt (60; `None`: no limit). O(1) an item; memory by the number of products.
     """
-    Throttle(seconds)
-    return lift(lambda: Throttle(seconds))
+    return lift(reporting("throttle_by_product", lambda: Throttle[A](seconds, max_ahead=max_ahead)))
 
 
 class _Run(Observable[Any]):

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from reactivex import operators as ops
 
-from rxfeed.core import PriceCross, PriceCrossing, Priced, PriceMove, PriceMoves, SpreadWidening, WideSpread
+from rxfeed.core import MAX_AHEAD, PriceCross, PriceCrossing, Priced, PriceMove, PriceMoves, SpreadWidening, WideSpread
+from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import Operator
 
@@ -41,7 +42,9 @@ def price_crossing(
     return (lambda source: crossing(source).pipe(ops.take(1))) if once else crossing
 
 
-def moved(percent: Decimal | str | int, within: float) -> Operator[Priced, PriceMove]:
+def moved(
+    percent: Decimal | str | int, within: float, *, max_ahead: float | None = MAX_AHEAD
+) -> Operator[Priced, PriceMove]:
     """Emit a `PriceMove` when a product's price is *percent* or more from one that held in the last *within* seconds.
 
         prices   -100--104--105--106--
@@ -54,12 +57,12 @@ def moved(percent: Decimal | str | int, within: float) -> Operator[Priced, Price
 
     A price, of tickers, trades or a book's mid, holds until the next one: a jump after a quiet hour counts from the
     price of an hour ago. After a move the comparison starts afresh at its price. At a gap the prices before it still
-    count, and `spans_gap` says that the move goes across it. Prices that are older than the newest, or not above zero,
-    are passed over.
+    count, and `spans_gap` says that the move goes across it. Prices are passed over that are older than the newest, not
+    above zero, or dated more than *max_ahead* seconds after their receipt (60; `None`: no limit).
     Amortised O(1) a message whatever *within*; memory by the products and the prices of the last *within* seconds.
     """
-    PriceMoves(percent, within)
-    return lift(lambda: PriceMoves(percent, within), (PriceMoves.looks_at, None))
+    machine = reporting("moved", lambda: PriceMoves(percent, within, max_ahead=max_ahead))
+    return lift(machine, (PriceMoves.looks_at, None))
 
 
 def spread_wider(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rxfeed.core import (
+    MAX_AHEAD,
     Candle,
     Candles,
     RollingVolume,
@@ -13,10 +14,13 @@ from rxfeed.core import (
     TumblingVolume,
     VolumeWindow,
 )
+from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.late import Timely
 
 
-def window_volume(seconds: float, lateness: float = 0, empty: bool = False) -> Timely[VolumeWindow]:
+def window_volume(
+    seconds: float, lateness: float = 0, empty: bool = False, *, max_ahead: float | None = MAX_AHEAD
+) -> Timely[VolumeWindow]:
     """Emit a `VolumeWindow` for each product and each `[start, end)` of *seconds* in which it traded.
 
         trades  --2----1-|--1-----|-      |: whole minutes
@@ -42,14 +46,20 @@ def window_volume(seconds: float, lateness: float = 0, empty: bool = False) -> T
         late for 12:00:00 7
         (2, 1)
 
+    Time never runs ahead of the messages' receipt by more than *max_ahead* seconds (60; `None`: no limit). A trade that
+    is dated later is late, and what it may belong to is not `complete`; the first one is logged.
+
     At a gap: `complete` is False for the windows that it may have torn, for one that we came into the midst of, and for
     one that had not ended. A duplicate counts as often as it comes (a feed delivers it once). `last_match` is no trade.
     Cost: O(1) a message and window; memory by the number of products and of the windows that *lateness* keeps open.
     """
-    return Timely(lambda: TumblingVolume(seconds, lateness, empty), (TumblingVolume.looks_at, None))
+    machine = reporting("window_volume", lambda: TumblingVolume(seconds, lateness, empty, max_ahead=max_ahead))
+    return Timely(machine, (TumblingVolume.looks_at, None))
 
 
-def candles(seconds: float, lateness: float = 0, empty: bool = False) -> Timely[Candle]:
+def candles(
+    seconds: float, lateness: float = 0, empty: bool = False, *, max_ahead: float | None = MAX_AHEAD
+) -> Timely[Candle]:
     """Emit a `Candle` (prices, volume, count, VWAP) for each product and `[start, end)` of *seconds*.
 
         prices   -10--12--9-|-11--|-      |: whole minutes
@@ -60,15 +70,16 @@ def candles(seconds: float, lateness: float = 0, empty: bool = False) -> Timely[
         ...     lambda c: print(c.open, c.high, c.low, c.close, c.count))
         10 12 9 9 3
 
-    Prices and notional in the quote currency, volume in the base currency. When candles go out, what *lateness* and
-    *empty* mean, what is late, what a gap does, and the cost: all as for `window_volume`. Open and close go by the
-    trades' times, then their ids, not by arrival; a candle without a trade repeats the last close (`last_match`'s price
-    before the first one), or has `None` where there is none.
+    Prices and notional in the quote currency, volume in the base currency. When candles go out, what *lateness*,
+    *empty* and *max_ahead* mean, what is late, what a gap does, and the cost: all as for `window_volume`. Open and
+    close go by the trades' times, then their ids, not by arrival; a candle without a trade repeats the last close
+    (`last_match`'s price before the first one), or has `None` where there is none.
     """
-    return Timely(lambda: Candles(seconds, lateness, empty), (Candles.looks_at, None))
+    machine = reporting("candles", lambda: Candles(seconds, lateness, empty, max_ahead=max_ahead))
+    return Timely(machine, (Candles.looks_at, None))
 
 
-def rolling_volume(seconds: float) -> Timely[RollingVolume]:
+def rolling_volume(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> Timely[RollingVolume]:
     """Emit, at every trade, its product's volume, VWAP, count, high and low over the last *seconds*.
 
         sizes    -1------1------1--       a trade each half minute
@@ -81,14 +92,16 @@ def rolling_volume(seconds: float) -> Timely[RollingVolume]:
         2 2 True
 
     The span is `(trade.time - seconds, trade.time]`. A trade that is older than the newest of its product is in none:
-    it is counted, and on the operator's `late` stream, as for `window_volume`. At a gap, as at the beginning,
+    it is counted, and on the operator's `late` stream, as for `window_volume`; so is one that is dated more than
+    *max_ahead* seconds after its receipt. At a gap, as at the beginning,
     `complete` is False until *seconds* have passed. Volume in the base currency, prices in the quote currency.
     Cost: amortised O(1) a trade whatever *seconds*; memory by the trades of the last *seconds*.
     """
-    return Timely(lambda: SlidingVolume(seconds), (SlidingVolume.looks_at, None))
+    machine = reporting("rolling_volume", lambda: SlidingVolume(seconds, max_ahead=max_ahead))
+    return Timely(machine, (SlidingVolume.looks_at, None))
 
 
-def trade_imbalance(seconds: float | None = None) -> Timely[TradeImbalance]:
+def trade_imbalance(seconds: float | None = None, *, max_ahead: float | None = MAX_AHEAD) -> Timely[TradeImbalance]:
     """Emit, at every trade, what takers bought less what they sold of its product: so far, or in the last *seconds*.
 
         taker    -buy 1--sell 3--buy 1--
@@ -101,9 +114,11 @@ def trade_imbalance(seconds: float | None = None) -> Timely[TradeImbalance]:
         -1 1
 
     *volume* in the base currency, *notional* in the quote currency, *count* in trades. With *seconds* spans, late
-    trades, gaps and cost are as for `rolling_volume`. Without, nothing is late, `complete` is False from the first gap
-    on, and it takes O(1) a trade and memory by the number of products.
+    trades, *max_ahead*, gaps and cost are as for `rolling_volume`. Without, nothing is late, `complete` is False from
+    the first gap on, and it takes O(1) a trade and memory by the number of products.
     """
     if seconds is None:
-        return Timely(RunningImbalance, (RunningImbalance.looks_at, None))
-    return Timely(lambda: SlidingImbalance(seconds), (SlidingImbalance.looks_at, None))
+        running = reporting("trade_imbalance", lambda: RunningImbalance(max_ahead=max_ahead))
+        return Timely(running, (RunningImbalance.looks_at, None))
+    sliding = reporting("trade_imbalance", lambda: SlidingImbalance(seconds, max_ahead=max_ahead))
+    return Timely(sliding, (SlidingImbalance.looks_at, None))

@@ -59,6 +59,8 @@ LEVEL3_SCHEMA = (
 )
 """The layout that the exchange documents: for stored frames whose own schema is not among those that are asked for."""
 
+_DIGITS = re.compile("[0-9]{1,19}").fullmatch
+
 UNDECODED = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 """What decoding a frame may raise; msgspec's `ValidationError` is among them, and up to 0.20 it is no `ValueError`."""
 
@@ -113,7 +115,7 @@ class Decoder:
         if not isinstance(kind, str):
             return m.Malformed(raw, f"wrong shape: {error}", 0, product)
         if kind not in _KNOWN_TYPES and kind != "level3":
-            return m.Unknown(type=kind, product_id=product)
+            return _unknown(kind, content)
         try:
             return self._schema(content) if kind == "level3" else msgspec.convert(_without_blanks(content), Known)
         except UNDECODED as wrong:
@@ -137,7 +139,7 @@ class Decoder:
         fields = dict(zip(layout, content, strict=True))
         product = named_product(fields.get("product_id"))
         if kind not in _LEVEL3:
-            return m.Unknown(type=kind, product_id=product)
+            return _unknown(kind, fields, level3=True)
         try:
             return msgspec.convert(fields, _LEVEL3[kind], strict=False)
         except UNDECODED as error:
@@ -182,3 +184,13 @@ def _levels(side: Any) -> Any:
 
 def _blank(level: Any) -> bool:
     return level is None or (isinstance(level, list) and any(each is None for each in level))
+
+
+def _unknown(kind: str, fields: dict[str, Any], level3: bool = False) -> m.Unknown:
+    """A message of an unknown type: what its fields tell of product and sequence counts where it makes sense."""
+    product, sequence = named_product(fields.get("product_id")), fields.get("sequence")
+    if level3 and isinstance(sequence, str) and _DIGITS(sequence):
+        sequence = int(sequence)
+    if not isinstance(sequence, int) or isinstance(sequence, bool) or not 0 <= sequence < 1 << 63:
+        sequence = None
+    return m.Unknown(type=kind, product_id=product, sequence=sequence, level3=level3)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.core import Continuity
+from rxfeed.core import Continuity, Missed
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed.status import Connected, Disconnected, FeedStatus, Gap, Subscribed
 from rxfeed.messages import Malformed, Message, Subscriptions
@@ -199,11 +199,12 @@ def _foreign(tally: Tally, recording: Recording) -> None:
         if isinstance(message, Subscriptions):
             tally.subscribed(channel.name for channel in message.channels)
             continuity.watch(
-                (channel.name, product) for channel in message.channels for product in channel.product_ids or ()
+                (channel.name, product) for channel in message.channels for product in channel.product_ids or (None,)
             )
         continuity.step(message)
-        for missed in continuity.missed:
-            tally.gap(missed.first, missed.last)
+        for found in continuity.missed:
+            if isinstance(found, Missed):
+                tally.gap(found.first, found.last)
         continuity.missed = []
         tally.frames(_type(message, raw), message.product_id, ns, ns)
 

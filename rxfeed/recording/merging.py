@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from rxfeed.core import Heard, Link, Merge, Merged, Missed, Remark
+from rxfeed.core import Heard, Link, Merge, Merged, Missed, Remark, Restarted
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed.status import (
     Connected,
@@ -25,6 +25,7 @@ from rxfeed.feed.status import (
     Idle,
     KeepalivePong,
     Reconnecting,
+    SequenceReset,
     Torn,
 )
 from rxfeed.messages import Malformed, Origin, stamp
@@ -56,8 +57,8 @@ def merged(parts: Sequence[Part], patience: float) -> Iterator[Merged]:
 def _said(items: Iterable[Merged], missing: set[str]) -> Iterator[Merged]:
     for each in items:
         item = each.item
-        if isinstance(item, Missed):
-            yield Merged(each.ns, 0, _gap(item, each.ns))
+        if isinstance(item, Missed | Restarted):
+            yield Merged(each.ns, 0, _found(item, each.ns))
             continue
         elif isinstance(item, HeartbeatMissing):
             missing.add(item.product_id)
@@ -68,13 +69,14 @@ def _said(items: Iterable[Merged], missing: set[str]) -> Iterator[Merged]:
         yield each
 
 
-def _gap(missed: Missed, ns: int) -> Gap:
-    return Gap(
+def _found(found: Missed | Restarted, ns: int) -> Gap | SequenceReset:
+    kind = Gap if isinstance(found, Missed) else SequenceReset
+    return kind(
         at=moment_of(ns),
-        product_id=missed.product_id,
-        channel=missed.channel,
-        first=missed.first,
-        last=missed.last,
+        product_id=found.product_id,
+        channel=found.channel,
+        first=found.first,
+        last=found.last,
     )
 
 
@@ -140,7 +142,7 @@ def _event(line: Line, recording: Recording, index: int) -> Link | Remark | None
     except ValueError as error:
         raise recording.damaged(index, 0, str(error)) from None
     match status:
-        case None | Gap() | Ended():
+        case None | Gap() | SequenceReset() | Ended():
             return None
         case Connected():
             return Link(up=True, said=status)

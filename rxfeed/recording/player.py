@@ -10,7 +10,17 @@ from msgspec.structs import replace
 from rxfeed.core import Continuity, Merged
 from rxfeed.feed.delivery import NO_DATA, Delivery
 from rxfeed.feed.outlets import Outlets
-from rxfeed.feed.status import Connected, Ended, FeedStatus, Gap, KeepalivePong, Reconnecting, Subscribed, Torn
+from rxfeed.feed.status import (
+    Connected,
+    Ended,
+    FeedStatus,
+    Gap,
+    KeepalivePong,
+    Reconnecting,
+    SequenceReset,
+    Subscribed,
+    Torn,
+)
 from rxfeed.messages import Malformed, Message, Subscriptions
 from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
 from rxfeed.recording.bulk import (
@@ -228,6 +238,8 @@ class Player:
         if isinstance(status, Gap):
             stats.gaps += 1
             stats.gapped += status.last - status.first + 1
+        elif isinstance(status, SequenceReset):
+            stats.resets += 1
         elif isinstance(status, Connected):
             stats.connections += 1
         elif isinstance(status, Reconnecting):
@@ -243,10 +255,14 @@ class Player:
             continuity.reconnected(self._base)
         first = True
         for ns, raw in recording.frames():
+            if recording.kind != "plain":  # a plain frame has no receipt but its own time
+                continuity.received(ns)
             message = self._decode(raw)
             if isinstance(message, Subscriptions):
                 continuity.watch(
-                    (channel.name, product) for channel in message.channels for product in channel.product_ids or ()
+                    (channel.name, product)
+                    for channel in message.channels
+                    for product in channel.product_ids or (None,)
                 )
             if not self._reached(ns, message.product_id):
                 if delivery.stopping:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl as tls
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from os import PathLike
@@ -40,9 +40,10 @@ class Exchange:
     if not, nothing happens until `step` or `advance`. *credentials*: those that open the channels which need
     authentication; without them, nobody gets in. *subscribe_timeout*: seconds after which a client that has
     not subscribed is closed with 1008; `None`: never. *start*: the virtual time of the first event; `None`:
-    now. *ssl*: a server's context, for `wss`. *port*: 0 picks a free one. *backlog*: frames that may wait for
-    a client that reads too slowly, before it is sent `ErrSlowConsume` and closed with 1008. *faults*: what is
-    to go wrong, and when; see `rxfeed.sim.faults`.
+    now, or a month ago where virtual time may run ahead of the clock, as windows take no trade from the
+    future. *ssl*: a server's context, for `wss`. *port*: 0 picks a free one. *backlog*: frames that may wait
+    for a client that reads too slowly, before it is sent `ErrSlowConsume` and closed with 1008. *faults*:
+    what is to go wrong, and when; see `rxfeed.sim.faults`.
 
     The same arguments (with a *start*), the same requests and the same calls of `step` and `advance` give the
     same frames, byte for byte.
@@ -76,8 +77,10 @@ class Exchange:
         if ssl is not None and not isinstance(ssl, tls.SSLContext):
             raise ConfigError(f"ssl: {ssl!r} is not an ssl.SSLContext")
 
+        behind = timedelta(days=0 if auto and speed is not None and speed <= 1 else 30)
+
         def live(clients: Clients) -> Source:
-            market = Market(ids, seed=seed, rate=rate, start=start or datetime.now(UTC))
+            market = Market(ids, seed=seed, rate=rate, start=start or datetime.now(UTC) - behind)
             return LiveMarket(market, clients, products=ids, credentials=credentials, speed=speed, auto=auto)
 
         self._open_source: Callable[[Clients], Source] = live

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar, NamedTuple
 
-from rxfeed.core import BookView, Level2Book
+from rxfeed.core import MAX_AHEAD, BookView, EventClock, Level2Book
 from rxfeed.core.numbers import EXACT, decimal, positive
 from rxfeed.errors import RxfeedError
 from rxfeed.messages import L2Update, Match, Message, Side, Snapshot
+from rxfeed.operators.dated_ahead import report_once
 from rxfeed.sim import check, events
 from rxfeed.sim.engine import MatchingEngine
 from rxfeed.sim.events import SIDES
@@ -61,8 +62,9 @@ class PaperMarket:
     something newer, fills nothing. An order that would trade with one of ours is refused.
 
     *maker_fee*, *taker_fee*: parts of the notional (`"0.004"` is 0.4 %; negative for a rebate). Prices have at most 12
-    decimal places, sizes 8; `ConfigError` for more. Nothing here knows a clock or a thread: the same messages and
-    orders give the same events. O(log n) a change for n prices.
+    decimal places, sizes 8; `ConfigError` for more. A message that is dated more than *max_ahead* seconds after its
+    receipt (60; `None`: any) moves no time, and such a trade fills nothing. Nothing here knows a clock or a thread: the
+    same messages and orders give the same events. O(log n) a change for n prices.
     """
 
     looks_at: ClassVar[frozenset[type[Message]]] = Level2Book.looks_at | {Match}
@@ -74,8 +76,11 @@ class PaperMarket:
         latency: float = 0.0,
         maker_fee: Decimal | str | int = 0,
         taker_fee: Decimal | str | int = 0,
+        max_ahead: float | None = MAX_AHEAD,
     ) -> None:
-        self._level2 = Level2Book(product_id)
+        self._level2 = Level2Book(product_id, max_ahead=max_ahead)
+        self.clock = EventClock(max_ahead)
+        self.clock.report = report_once("PaperMarket")
         self.product_id = product_id
         self.latency = check.number("latency", latency, zero=True)
         self._delay = timedelta(seconds=self.latency)
@@ -146,6 +151,9 @@ class PaperMarket:
         if message.product_id != self.product_id:
             return ()
         time = message.time
+        ahead = time is not None and time > self.clock.limit and self.clock.is_ahead(message, time)
+        if ahead:  # what it changes is of the present moment, and a trade fills nothing
+            time = self.time
         if time is not None and (self.time is None or time > self.time):
             # A moment is known only when it is over: the trade may come before its change of the book, or after.
             self._settle()
@@ -154,10 +162,10 @@ class PaperMarket:
         if message.epoch != self._epoch:
             self._broken = self._lost = True
         if isinstance(message, Match):
-            if time == self.time:
+            if time == self.time and not ahead:
                 self._trades.append(message)
         elif type(message) in self.looks_at:
-            self._see(message)
+            self._see(message, time)
         return self._told()
 
     def finish(self) -> tuple[PaperEvent, ...]:
@@ -171,7 +179,7 @@ class PaperMarket:
         events, self._events = self._events, []
         return tuple(events)
 
-    def _see(self, message: Message) -> None:
+    def _see(self, message: Message, time: datetime | None) -> None:
         for view in self._level2.step(message):
             self.book = view
             if not view.ready:
@@ -180,7 +188,7 @@ class PaperMarket:
                 self._broken, self._replaced, self._epoch = False, True, message.epoch
         if isinstance(message, L2Update) and not self._broken:
             # Also what is as it was: trades were made up for.
-            self._changed.update({(side, price): message.time for side, price, _ in message.changes})
+            self._changed.update({(side, price): time for side, price, _ in message.changes})
 
     def _settle(self) -> None:
         """Let happen what the recording has said of the moment that is over."""

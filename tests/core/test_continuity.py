@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import Done, Message, Received
-from rxfeed.core import Continuity, Missed
-from rxfeed.messages import Level3Noop
+from rxfeed import Done, Heartbeat, Message, Received, Subscriptions, Ticker, Unknown
+from rxfeed.core import Continuity, Missed, Restarted, Resubscribed
+from rxfeed.messages import ChannelSubscription, Level3Noop
 from tests.support.make import at, heartbeat, last_match, match, ticker
 
 BTC = "BTC-USD"
@@ -46,8 +47,13 @@ def watching(*channels: str) -> Continuity:
 def run(continuity: Continuity, messages: Iterable[Message]) -> tuple[list[Any], list[Any]]:
     """What is delivered, and what was missed as (channel, first, last)."""
     delivered = [message for message in messages if continuity.step(message)]
-    missed = [(each.channel, each.first, each.last) for each in continuity.missed]
+    missed = [(each.channel, each.first, each.last) for each in continuity.missed if isinstance(each, Missed)]
     return delivered, missed
+
+
+def restarts(continuity: Continuity) -> list[tuple[str, int, int]]:
+    """What began anew, as (channel, last, first)."""
+    return [(each.channel, each.last, each.first) for each in continuity.missed if isinstance(each, Restarted)]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +87,7 @@ class TestNumbersThatRiseByOne:
         assert continuity.missed == []
         continuity.reconnected()
         assert continuity.step(make(10))
-        assert [(m.first, m.last) for m in continuity.missed] == [(7, 9)]
+        assert [(m.first, m.last) for m in continuity.missed if isinstance(m, Missed)] == [(7, 9)]
         assert continuity.epoch(BTC) == 3
 
     def test_what_is_sent_again_after_a_reconnect_is_dropped(self, channel: str, make: Any) -> None:
@@ -99,12 +105,64 @@ class TestNumbersThatRiseByOne:
         continuity.reconnected()
         fresh = [_later(make, n) for n in (1, 2, 3)]
         assert run(continuity, fresh) == (fresh, [])
+        assert restarts(continuity) == [(channel, 500, 1)]
+
+    def test_numbers_that_begin_anew_on_a_connection_are_delivered(self, channel: str, make: Any) -> None:
+        continuity = watching(channel)
+        before, fresh = [make(n) for n in range(500, 600)], [_later(make, n) for n in range(1, 100)]
+        assert run(continuity, [*before, *fresh]) == ([*before, *fresh], [])
+        assert restarts(continuity) == [(channel, 599, 1)]
+        assert continuity.epoch(BTC) == 1
+
+    @pytest.mark.parametrize("wrong", [10**15, 3, 102])
+    def test_one_wrong_number_loses_nothing_after_it(self, channel: str, make: Any, wrong: int) -> None:
+        """What it stood for is reported where it is higher; all that follows is delivered, in another epoch."""
+        continuity = watching(channel)
+        before, after = [make(n) for n in range(95, 101)], [_later(make, n) for n in range(101, 200)]
+        strange = at_time(make, wrong, 1000.5)
+        delivered, missed = run(continuity, [*before, strange, *after])
+        assert delivered == [*before, strange, *after]
+        assert missed == ([(channel, 101, wrong - 1)] if wrong > 101 else [])
+        assert continuity.epoch(BTC) >= 1
+
+    @pytest.mark.parametrize("wrong", [10**15, 3])
+    @pytest.mark.parametrize("begun", [True, False])
+    def test_a_wrong_number_with_a_wrong_time_loses_nothing_after_it(
+        self, channel: str, make: Any, begun: bool, wrong: int
+    ) -> None:
+        """The time cannot be right: it is five years after the receipt."""
+        continuity = watching(channel)
+        continuity.received(int(at(0).timestamp()) * 10**9)
+        before, after = [make(n) for n in range(35, 41)] * begun, [make(n) for n in range(41, 50)]
+        strange = at_time(make, wrong, 150_000_000)
+        delivered, missed = run(continuity, [*before, strange, *after])
+        assert delivered == [*before, strange, *after]
+        gaps = {(True, 10**15): [(41, 10**15 - 1)], (False, 3): [(4, 40)]}.get((begun, wrong), [])
+        assert missed == [(channel, *gap) for gap in gaps]
+
+    def test_late_ones_of_a_gap_and_copies_are_dropped_however_they_come(self, channel: str, make: Any) -> None:
+        continuity = watching(channel)
+        sent = [make(n) for n in (98, 99, 100, 105, 99, 100, 102, 104, 105, 106, 107, 103, 106)]
+        delivered, missed = run(continuity, sent)
+        assert delivered == [*sent[:4], *sent[9:11]]
+        assert missed == [(channel, 101, 104)]
+        assert restarts(continuity) == []
+
+    def test_numbers_below_zero_change_nothing(self, channel: str, make: Any) -> None:
+        sent = [make(5), at_time(make, -1, 5.5), make(6)]
+        continuity = watching(channel)
+        assert run(continuity, sent) == (sent, [])
+        assert continuity.epoch(BTC) == 0
 
 
 def _later(make: Any, number: int) -> Message:
+    return at_time(make, number, 1000 + number)
+
+
+def at_time(make: Any, number: int, time: float) -> Message:
     if make is noop:
-        return Level3Noop(product_id=BTC, sequence=number, time=at(1000 + number))
-    return make(number, time=1000 + number)
+        return Level3Noop(product_id=BTC, sequence=number, time=at(time))
+    return make(number, time=time)
 
 
 def test_products_do_not_touch_one_another() -> None:
@@ -179,7 +237,7 @@ def test_a_trade_that_has_not_come_by_the_next_heartbeat_was_dropped() -> None:
     assert continuity.missed == []  # it may have overtaken them
     assert run(continuity, [trade(5), heartbeat(6, last_trade_id=6)])[1] == [("matches", 6, 6)]
     assert continuity.epoch(BTC) == 1
-    assert not continuity.step(trade(6))  # too late: it has been reported
+    assert continuity.step(trade(6))  # no heartbeat alone sets the last number
 
 
 def test_a_heartbeat_tells_of_orders_too() -> None:
@@ -323,26 +381,171 @@ def test_epochs_rise_exactly_when_something_may_have_been_missed(events: list[st
         assert continuity.epoch(BTC) == epoch
 
 
-# ---- one connection among others
+# ---- wrong numbers of heartbeats, last matches and tickers
 
 
-def test_the_first_one_of_a_connection_may_be_of_a_market_that_began_anew() -> None:
+def test_a_heartbeat_that_names_a_wrong_number_loses_no_trade() -> None:
+    continuity = watching("matches", "heartbeat")
+    beats = [heartbeat(n, last_trade_id=10**15) for n in (4, 5)]
+    trades = [trade(n) for n in range(5, 100)]
+    delivered, missed = run(continuity, [trade(4), *beats, *trades])
+    assert delivered[3:] == trades
+    assert missed == [("matches", 5, 10**15)]
+    # The next heartbeat is right, and gaps are found as before.
+    run(continuity, [heartbeat(100, last_trade_id=99), trade(102)])
+    assert run(continuity, [])[1][1:] == [("matches", 100, 101)]
+
+
+def test_what_a_heartbeat_showed_to_be_missing_is_reported_once() -> None:
+    continuity = watching("matches", "heartbeat")
+    beats = [heartbeat(n, last_trade_id=6) for n in (5, 6, 7, 8)]
+    assert run(continuity, [trade(4), *beats, trade(9)])[1] == [("matches", 5, 6), ("matches", 7, 8)]
+    assert continuity.epoch(BTC) == 2
+
+
+def test_a_last_match_with_a_wrong_number_loses_no_trade() -> None:
     continuity = watching("matches")
-    run(continuity, [trade(500)])
-    again, anew = trade(499), trade(1, time=1000)
-    assert not continuity.step_first(again)
-    assert continuity.last("matches", BTC) == 500
-    assert not continuity.step(anew)
-    assert continuity.step_first(anew)
-    assert continuity.last("matches", BTC) == 1
+    trades = [trade(n) for n in range(5, 100)]
+    assert run(continuity, [last_match(trade_id=10**15, time=4.5), *trades])[0][1:] == trades
+    assert restarts(continuity) == [("matches", 10**15, 5)]
+
+
+def test_tickers_follow_a_sequence_that_began_anew() -> None:
+    continuity = Continuity()
+    wrong = ticker(1, time=0.5, sequence=10**15)
+    after = [ticker(1, time=n, sequence=n) for n in range(1, 50)]
+    assert run(continuity, [wrong, *after])[0] == [wrong, *after]
+    assert restarts(continuity) == [("ticker", 10**15, 1)]
+    assert continuity.epoch(BTC) == 1
+
+
+def test_tickers_without_a_time_are_followed_from_the_third_on() -> None:
+    continuity = Continuity()
+    tickers = [Ticker(product_id=BTC, price=Decimal(1), sequence=n) for n in (10**15, 1, 2, 2, 3, 4)]
+    delivered, _ = run(continuity, tickers)
+    assert [each.sequence for each in delivered] == [10**15, 3, 4]
+    assert restarts(continuity) == [("ticker", 10**15, 3)]
+
+
+# ---- unknown types
+
+
+def unknown(sequence: int | None, level3: bool = False) -> Unknown:
+    return Unknown(type="new", product_id=BTC, sequence=sequence, level3=level3)
+
+
+@pytest.mark.parametrize(("channel", "make"), [("full", order), ("level3", noop)])
+def test_the_number_of_an_unknown_type_is_not_missing(channel: str, make: Any) -> None:
+    level3 = channel == "level3"
+    sent = [make(5), unknown(6, level3), make(7), make(8), unknown(10, level3), make(12), unknown(None, level3)]
+    continuity = watching(channel)
+    assert run(continuity, sent) == (sent, [(channel, 9, 9), (channel, 11, 11)])
+    assert continuity.epoch(BTC) == 1
+
+
+def test_an_unknown_type_that_repeats_a_number_drops_nothing() -> None:
+    """As a ticker repeats the sequence of its match."""
+    sent = [order(5), unknown(6), order(6), unknown(6), unknown(1), unknown(10**15), order(7)]
+    continuity = watching("full")
+    assert run(continuity, sent) == (sent, [])
+    assert continuity.epoch(BTC) == 0
+
+
+def test_a_heartbeat_that_names_the_number_of_an_unknown_type_shows_no_gap() -> None:
+    continuity = watching("full", "heartbeat")
+    beats = [Heartbeat(product_id=BTC, sequence=6, last_trade_id=1, time=at(n)) for n in (6, 7, 8)]
+    assert run(continuity, [order(5), unknown(6), *beats, order(7)])[1] == []
+    assert continuity.epoch(BTC) == 0
+
+
+# ---- channels that are left and rejoined
+
+CHANNELS = ["full", "matches", "level3", "ticker", "ticker_batch", "level2", "level2_batch", "user", "heartbeat"]
+
+
+@pytest.mark.parametrize("channel", [*CHANNELS, "auctionfeed", "rfq_matches"])
+def test_leaving_and_rejoining_a_channel_raises_its_products_epochs(channel: str) -> None:
+    pairs = [(channel, BTC), (channel, "ETH-USD"), ("status", None)]
+    continuity = Continuity()
+    continuity.watch(pairs)
+    assert continuity.epoch(BTC) == 0
+    continuity.watch(pairs[1:])
+    assert continuity.epoch(BTC) == 1
+    continuity.watch(pairs)
+    assert continuity.epoch(BTC) == 2
+    # What came until the exchange acknowledges it may still be of the old subscription.
+    alias = {"level2_batch": "level2_50", "ticker_batch": "ticker_1000"}.get(channel, channel)
+    for _ in range(2):
+        continuity.step(Subscriptions(channels=(ChannelSubscription(alias, (BTC, "ETH-USD")),)))
+        assert continuity.epoch(BTC) == (2 if "level2" in channel else 3)
+    assert (continuity.epoch("ETH-USD"), continuity.epoch(None)) == (0, 0)
+
+
+@pytest.mark.parametrize(("channel", "make"), [("full", order), ("matches", trade), ("level3", noop)])
+def test_what_still_comes_of_the_old_subscription_shows_no_gap(channel: str, make: Any) -> None:
+    """The unsubscribe and the subscribe take their time, and trades are missed between them."""
+    continuity = watching(channel, "heartbeat")
+    other = [("heartbeat", BTC)]
+    run(continuity, [make(5)])
+    continuity.watch(other)
+    run(continuity, [make(6), *beats(10, 20)])
+    continuity.watch([(channel, BTC), *other])
+    run(continuity, [make(7), *beats(30, 40), make(45)])
+    continuity.step(Subscriptions(channels=(ChannelSubscription(channel, (BTC,)),)))
+    delivered, missed = run(continuity, [make(46), make(47), make(47), make(50)])
+    assert len(delivered) == 3
+    assert missed == [(channel, 48, 49)]
+
+
+def beats(*numbers: int) -> list[Heartbeat]:
+    return [Heartbeat(product_id=BTC, sequence=n, last_trade_id=n, time=at(n)) for n in numbers]
+
+
+def test_joining_a_channel_for_the_first_time_raises_nothing() -> None:
+    continuity = watching("matches")
+    continuity.watch([("matches", BTC), ("ticker", BTC), ("user", None)])
+    assert continuity.epoch(BTC) == 0
+
+
+def test_leaving_a_channel_of_all_products_raises_all_epochs() -> None:
+    continuity = Continuity()
+    continuity.watch([("user", None), ("ticker", BTC)])
+    continuity.watch([("ticker", BTC)])
+    assert [continuity.epoch(each) for each in (BTC, "ETH-USD", None)] == [1, 1, 1]
+
+
+def test_a_book_by_price_of_a_product_that_left_another_channel_is_renewed() -> None:
+    """Its epoch rises too; so it has to begin anew. A channel that was left itself is not renewed."""
+    continuity = watching("level2", "ticker")
+    continuity.watch([("level2", BTC)])
+    assert continuity.missed == [Resubscribed(BTC)]
+    continuity.missed = []
+    continuity.watch([])
     assert continuity.missed == []
 
 
-def test_a_first_one_that_was_there_already_leaves_heartbeats_as_they_are() -> None:
-    continuity = watching("matches")
-    run(continuity, [trade(5), heartbeat(6, last_trade_id=7)])
-    assert not continuity.step_first(trade(5))
-    assert run(continuity, [heartbeat(7, last_trade_id=7)])[1] == [("matches", 6, 7)]
+def test_the_first_ticker_after_rejoining_may_repeat_the_last() -> None:
+    continuity = watching("ticker")
+    newest = ticker(1, time=1, sequence=5)
+    assert continuity.step(newest)
+    continuity.watch([])
+    continuity.watch([("ticker", BTC)])
+    assert continuity.step(newest)
+    assert not continuity.step(newest)
+
+
+# ---- products that come from outside
+
+
+def test_products_that_are_not_subscribed_to_take_bounded_memory() -> None:
+    continuity = watching("matches", "ticker")
+    for number in range(30_000):
+        for make in (trade(1, product_id=f"P{number}"), ticker(1, product_id=f"P{number}")):
+            assert continuity.step(make)
+        continuity.lost(f"P{number}")
+    assert max(len(continuity._runs), len(continuity._tickers), len(continuity._epochs)) <= 10_010
+    # Those that are go on as before.
+    assert run(continuity, [trade(1), trade(3)])[1] == [("matches", 2, 2)]
 
 
 def test_after_a_reconnect_the_newest_ticker_comes_again_and_older_ones_do_not() -> None:
@@ -354,14 +557,6 @@ def test_after_a_reconnect_the_newest_ticker_comes_again_and_older_ones_do_not()
     continuity.reconnected()
     assert run(continuity, [anew])[0] == [anew]
     assert continuity.last("ticker", BTC) == 4
-
-
-def test_a_first_ticker_is_of_a_market_that_began_anew_where_its_time_says_so() -> None:
-    continuity = Continuity()
-    assert continuity.step(ticker(1, time=2, sequence=6))
-    assert not continuity.step_first(ticker(1, time=2, sequence=6))
-    assert not continuity.step_first(ticker(1, time=1, sequence=5))
-    assert continuity.step_first(ticker(1, time=3, sequence=5))
 
 
 def test_what_may_be_lost_of_one_product_raises_its_epoch_alone() -> None:

@@ -26,6 +26,7 @@ from rxfeed import (
     Message,
     Open,
     Received,
+    Unknown,
 )
 from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import FullBookView
@@ -125,6 +126,39 @@ def test_it_asks_for_a_snapshot_with_the_first_message_and_splices() -> None:
     assert names(after) == "ecd"
     assert names(view) == "aecd"
     assert book.stats.snapshots == 1
+
+
+def unknown(sequence: int | None) -> Unknown:
+    return Unknown(type="new", product_id=BTC, sequence=sequence)
+
+
+def test_an_unknown_type_with_the_next_sequence_changes_nothing() -> None:
+    book, _ = ready(10)
+    assert book.step(unknown(11)) == ()
+    (view,) = book.step(matched("a", 10, 1, 12))
+    assert (view.ready, view.sequence) == (True, 12)  # type: ignore[union-attr]
+    assert book.step(unknown(14)) == ()
+    # 13 is missing all the same, and what an unknown type repeats is nothing.
+    (lost, _) = book.step(opened("f", 1, 1, 15))
+    assert (lost.ready, book.stats.gaps) == (False, 1)  # type: ignore[union-attr]
+
+
+def test_an_unknown_type_that_repeats_a_sequence_loses_nothing() -> None:
+    book, _ = ready(10)
+    for sequence in (11, 5, None, 10**15):
+        assert book.step(unknown(sequence)) == ()
+    (view,) = book.step(matched("a", 10, 1, 11))
+    assert (view.ready, view.sequence, book.stats.gaps) == (True, 11, 0)  # type: ignore[union-attr]
+
+
+def test_unknown_types_among_what_waits_for_a_snapshot_show_no_gap() -> None:
+    book = Level3Book(BTC)
+    book.step(unknown(7))
+    for item in (opened("e", 10, 4, 8), unknown(9), done("b", 10)):
+        assert book.step(item) == ()
+    (view,) = book.step(taken(1, 6, BIDS, ASKS))
+    assert isinstance(view, FullBookView)
+    assert (view.sequence, names(view), book.stats.gaps) == (10, "aecd", 0)
 
 
 def test_a_heartbeat_asks_too_and_an_answer_nobody_asked_for_is_not_taken() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxfeed import BookView, ConfigError, Level2Book, fold
-from rxfeed.core import Heard, Link, Merge, Merged, Missed, Remark
+from rxfeed.core import Heard, Link, Merge, Merged, Missed, Remark, Restarted
 from rxfeed.messages import (
     Auction,
     Heartbeat,
@@ -322,6 +322,49 @@ def test_a_market_that_began_anew_is_followed_and_what_is_left_of_the_old_one_is
     two += [link(1, 7, up=True), came(1, 8, 1, 5, 1), came(1, 9, 2, 6, 1), came(1, 10, 3, 7, 1), came(1, 11, 4, 8, 1)]
     items = merged(one, two, patience=4)
     assert [each.trade_id for each in messages(items, Match)] == [500, 501, 1, 2, 3, 4]
+
+
+def received_by(number: int, seconds: float, message: Any) -> Heard:
+    ns = START_NS + round(seconds * 10**9)
+    return Heard(number, ns, stamp(_copy(message), Origin(message.raw, ns, 0)))
+
+
+def numbered(trade_id: int, time: float) -> Match:
+    return match(time=time, trade_id=trade_id, sequence=trade_id)
+
+
+@pytest.mark.parametrize("behind", [0.0, 0.4, 1.7])
+def test_numbers_that_begin_anew_within_connections_are_followed_once(behind: float) -> None:
+    trades = [numbered(n, n - 500) for n in range(501, 511)] + [numbered(n, 10 + n) for n in range(1, 11)]
+    recorded = [[received_by(each, n + 1 + behind * each, trade) for n, trade in enumerate(trades)] for each in (0, 1)]
+    items = merged(*recorded)
+    assert [each.trade_id for each in messages(items, Match)] == [each.trade_id for each in trades]
+    (reset,) = [each.item for each in items if isinstance(each.item, Restarted)]
+    assert (reset.last, reset.first) == (510, 1)
+    assert missed(items) == []
+    # Both go on to cover one another.
+    alone = merged(recorded[0][:14], recorded[1])
+    assert [each.trade_id for each in messages(alone, Match)] == [each.trade_id for each in trades]
+
+
+def test_one_wrong_number_of_one_collector_loses_nothing() -> None:
+    trades = [numbered(n, n) for n in range(1, 30)]
+    wrong = [*trades[:10], numbered(10**15, 11), *trades[11:]]
+    recorded = [
+        [received_by(each, n + each / 10, trade) for n, trade in enumerate((wrong, trades)[each])] for each in (0, 1)
+    ]
+    came = [each.trade_id for each in messages(merged(*recorded), Match)]
+    # The eleventh comes from the other collector, and under the wrong number too.
+    assert came == [*range(1, 12), 10**15, *range(12, 30)]
+
+
+def test_a_heartbeat_with_wrong_numbers_does_not_silence_those_after_it() -> None:
+    def beat(time: float, sequence: int, trade_id: int) -> Heartbeat:
+        return Heartbeat(product_id=BTC, sequence=sequence, last_trade_id=trade_id, time=NOON + timedelta(seconds=time))
+
+    sent: list[Message] = [numbered(1, 0.5), beat(1, 10**15, 1), *(beat(n, n, 3) for n in range(2, 6))]
+    recorded = [[received_by(each, n + 1, message) for n, message in enumerate(sent)] for each in (0, 1)]
+    assert missed(merged(*recorded)) == [(BTC, "matches", 2, 3)]
 
 
 def test_what_was_unreadable_for_one_does_not_tear_what_the_other_covers() -> None:

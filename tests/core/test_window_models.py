@@ -39,7 +39,7 @@ ITEMS: st.SearchStrategy[list[Item]] = st.lists(
         st.sampled_from(["BTC-USD", "ETH-USD"]),
         st.sampled_from(["buy", "sell"]),
         st.sampled_from([0] * 9 + [1]),  # how far the epoch rises
-        st.sampled_from([1] * 9 + [-2, 3]),  # how far the trade ids do
+        st.sampled_from([1] * 9 + [-2, 3, 10**15]),  # how far the trade ids do
     ),
     max_size=40,
 )
@@ -88,6 +88,7 @@ class Slow:
     known: int = 0
     expecting: bool = False
     named: tuple[int, Any] = (-1, None)
+    waived: int = -1  # named in vain, and waited for no more
     begun: Any = None  # the first window that is output empty
     closed: Any = None
 
@@ -135,9 +136,11 @@ def slow_windows(stream: list[Message], seconds: int, lateness: int, empty: bool
         gap = message.epoch != p.epoch
         p.epoch = message.epoch
         if beat:
-            if p.named[0] > p.known:
-                p.known, gap = p.named[0], True
-            passed = message.time if number <= p.known else p.named[1] or p.first.time
+            if p.named[0] > p.known and p.named[0] != p.waived:
+                p.waived, gap = p.named[0], True
+            if number < p.waived:
+                p.waived = -1
+            passed = message.time if number <= p.known or number <= p.waived else p.named[1] or p.first.time
         else:
             if gap or new:
                 p.known = number
@@ -145,7 +148,9 @@ def slow_windows(stream: list[Message], seconds: int, lateness: int, empty: bool
                 gap = True
             if isinstance(message, LastMatch) and p.expecting and not gap:
                 p.torn_until = min(p.torn_until, message.time)
-            if isinstance(message, Match) or p.expecting:
+            if p.expecting:
+                p.known = number
+            elif isinstance(message, Match):
                 p.known = max(p.known, number)
             p.expecting = False
             passed = message.time

@@ -41,7 +41,7 @@ def test_unreachable_server_prints_one_line_in_a_plain_program() -> None:
     done = script("ws://127.0.0.1:9", "A-B", "ticker", "3")
     (line,) = done.stderr.splitlines()
     began = "no connection: ws://127.0.0.1:9: connecting to 127.0.0.1: [Errno 111] Connection refused"
-        assert line.startswith(f"{began}: check the URL and")
+    assert line.startswith(f"{began}: check the URL and")
     assert "the next attempt begins in" in line
     assert done.stdout == ""
 

@@ -271,7 +271,24 @@ def test_another_schema_is_followed() -> None:
     message = decoder.decode(b'["noop","2023-03-28T23:24:03Z","x","A-B","7"]')
     assert isinstance(message, m.Level3Noop)
     assert (message.product_id, message.sequence) == ("A-B", 7)
-    assert decoder.decode(b'["new"]') == m.Unknown(type="new")
+    assert decoder.decode(b'["new"]') == m.Unknown(type="new", level3=True)
+
+
+@pytest.mark.parametrize(
+    ("sequence", "expected"),
+    [("7", 7), ("0", 0), ("-1", None), ("1.5", None), ('"7"', None), ("null", None), ("true", None), ("9" * 40, None)],
+)
+def test_an_unknown_type_has_its_sequence_if_that_is_one(sequence: str, expected: int | None) -> None:
+    message = Decoder().decode(b'{"type":"new","product_id":"A-B","sequence":%b}' % sequence.encode())
+    assert message == m.Unknown(type="new", product_id="A-B", sequence=expected)
+
+
+@pytest.mark.parametrize(("sequence", "expected"), [('"7"', 7), ("7", 7), ('"x"', None), ('"%s"' % ("9" * 40), None)])
+def test_an_unknown_array_has_its_sequence_by_the_schema(sequence: str, expected: int | None) -> None:
+    decoder = Decoder()
+    decoder.decode(b'{"type":"level3","schema":{"new":["type","product_id","sequence"]}}')
+    message = decoder.decode(b'["new","A-B",%b]' % sequence.encode())
+    assert message == m.Unknown(type="new", product_id="A-B", sequence=expected, level3=True)
 
 
 def test_an_array_without_a_schema_is_malformed() -> None:

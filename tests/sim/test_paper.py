@@ -9,6 +9,7 @@ import pytest
 import reactivex
 
 from rxfeed import Auction, ConfigError, L2Update, Message, RxfeedError, Snapshot, lift
+from rxfeed.messages import Origin, stamp
 from rxfeed.sim import PaperDone, PaperFill, PaperMarket, PaperOpen
 from tests.support.make import at, heartbeat, in_epoch, last_match, match, ticker
 
@@ -168,6 +169,20 @@ def test_a_change_to_the_same_size_says_that_what_traded_came_anew() -> None:
     desk.hear(sold(1, 100, 4), update(2, ("buy", 100, 5)))
     desk.market.market("sell", 5)
     assert desk.hear(heartbeat(3)) == ["2 1 sell 5 at 100 taker, 0 left", "2 1 filled, 0 left"]
+
+
+def test_what_is_dated_in_the_future_moves_no_time_and_fills_nothing() -> None:
+    def received(message: Message, seconds: float) -> Message:
+        return stamp(message, Origin(message.raw, int(at(seconds).timestamp()) * 10**9, 0))
+
+    desk = Desk(latency=1)
+    desk.hear(received(heartbeat(0), 0))
+    desk.market.limit("buy", 100, 1)
+    assert desk.hear(received(sold(3600, 100, 6), 1), received(update(3600, ("buy", 99, 4)), 1)) == []
+    assert desk.market.time == at(0)
+    assert desk.hear(received(heartbeat(2), 2)) == ["1 1 open 1 at 100"]
+    assert desk.market.book is not None
+    assert desk.market.book.bids[1] == (99, 4)
 
 
 def test_those_who_cancel_are_taken_to_stand_behind() -> None:

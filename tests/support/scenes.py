@@ -57,7 +57,7 @@ def tick(sequence: int, price: str = "1.5") -> bytes:
 
 
 def trade(trade_id: int, second: float, price: str = "2", kind: str = "match") -> bytes:
-    time_text = datetime.fromtimestamp(1_800_000_000 + second, UTC).isoformat(timespec="microseconds")
+    time_text = datetime.fromtimestamp(1_764_000_000 + second, UTC).isoformat(timespec="microseconds")
     return frame(
         f'{{"type":"{kind}","trade_id":{trade_id},"maker_order_id":"m","taker_order_id":"t","side":"sell","size":"1",'
         f'"price":"{price}","product_id":"A-B","sequence":{trade_id * 10},"time":"{time_text.replace("+00:00", "Z")}"}}'

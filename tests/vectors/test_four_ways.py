@@ -60,7 +60,8 @@ def test_from_memory(vector: Vector) -> None:
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
 def test_from_a_recording(vector: Vector, tmp_path: Path) -> None:
-    write(tmp_path, [frame_line(message.raw, NS, message.epoch) for message in vector.messages])
+    received_ns = NS + 86400 * 10**9  # after all of it
+    write(tmp_path, [frame_line(message.raw, received_ns, message.epoch) for message in vector.messages])
     replay = Replay(tmp_path)
     got = through_rx(vector, replay)
     replay.serve()

@@ -1,0 +1,65 @@
+"""The clock of event time: the times of messages, as far as their receipt makes them credible.
+
+Rules:
+- Event time is the latest time of a product's messages. A time more than *max_ahead* seconds after the message's
+  receipt is not credible: it moves no event time, closes no window and makes no product idle.
+- The receipt is `received_ns`, which a recording keeps. So live and replay come to the same results.
+- A message without a receipt (made in a test, or the output of another operator) is not limited.
+- A trade with a time that is not credible is `Late` where results have a place in time. Elsewhere it counts, and its
+  time is the latest credible one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from rxfeed.core.watched import FIRST, LAST, moment, not_negative_microseconds
+
+MAX_AHEAD = 60.0
+"""Seconds after its receipt that a message may be dated: more than latencies and clocks that are kept in time need."""
+
+
+class EventClock:
+    """Decides which times are credible, for the messages of one machine. O(1), one comparison for nearly every message.
+
+    *max_ahead*: seconds that a message may be dated after its receipt; `None` for any.
+
+    >>> trade = match(time=0)
+    >>> EventClock(60).is_ahead(trade, trade.time)  # it has no receipt
+    False
+    """
+
+    __slots__ = ("_microseconds", "limit", "max_ahead", "report")
+
+    def __init__(self, max_ahead: float | None = MAX_AHEAD) -> None:
+        self.max_ahead = max_ahead
+        self._microseconds = None if max_ahead is None else not_negative_microseconds("max_ahead", max_ahead)
+        self.limit = FIRST if max_ahead is not None else LAST
+        """Times up to it are credible; for later ones ask `is_ahead`."""
+        self.report: Callable[[EventClock, Any], None] | None = None
+        """Called with the first item that is ahead, and not again."""
+
+    def is_ahead(self, item: Any, time: datetime) -> bool:
+        """True where *time*, of *item*, is too far after the item's receipt."""
+        if time <= self.limit or self._microseconds is None:
+            return False
+        received_ns: int = getattr(item, "received_ns", 0)
+        if not received_ns:
+            return False
+        self.limit = moment(received_ns // 1000 + self._microseconds)
+        if time <= self.limit:
+            return False
+        report, self.report = self.report, None
+        if report is not None:
+            report(self, item)
+        return True
+
+    def limited(self, item: Any, time: datetime) -> datetime:
+        """*time*, or the latest credible one where it is ahead."""
+        return self.limit if self.is_ahead(item, time) else time
+
+    def bound(self, time: datetime) -> datetime:
+        """Up to where times are credible like *time*, which is."""
+        return self.limit if time <= self.limit else LAST

@@ -1,0 +1,66 @@
+"""Messages for products and channels that were never subscribed to."""
+
+from __future__ import annotations
+
+import logging
+
+from rxfeed.core import CHANNELS_OF
+from rxfeed.feed.stats import Stats
+from rxfeed.feed.wanted import Wanted
+from rxfeed.messages import Message
+
+log = logging.getLogger("rxfeed.feed")
+
+_MOST_DELIVERED = 1_000
+_MOST_REPORTED = 20
+
+
+class Outside:
+    """Decides about messages that are outside the subscription, before their route is stored.
+
+    Rules:
+    - A message is inside if its channel and product were ever subscribed to on this feed, or if the exchange lists
+      them.
+    - What is outside is counted, and reported once for each channel and product, up to a bound.
+    - Pipelines keep something for each product, so only so many channels and products are delivered beyond the
+      subscription. Messages of any more are dropped.
+    """
+
+    def __init__(self, wanted: Wanted, stats: Stats) -> None:
+        self._wanted = wanted
+        self._stats = stats
+        self._seen: set[tuple[str, str | None]] = set()
+        self._full = False
+
+    def admits(self, kind: type[Message], product: str | None) -> bool | None:
+        """True for a message that is inside, False for one that is not, None for one to drop."""
+        channels = CHANNELS_OF.get(kind)
+        if (channels is None and product is None) or self._wanted.has(channels, product):
+            return True
+        self._stats.unsubscribed += 1
+        place = (kind.__name__ if channels is None else min(channels), product)
+        if place in self._seen:
+            return False
+        if len(self._seen) >= _MOST_DELIVERED:
+            if not self._full:
+                self._full = True
+                log.warning(
+                    "messages of more than %d channels and products outside the subscription: those of any more are "
+                    "dropped, and counted in stats.unsubscribed",
+                    _MOST_DELIVERED,
+                )
+            return None
+        self._seen.add(place)
+        self._report(kind, product)
+        return False
+
+    def _report(self, kind: type[Message], product: str | None) -> None:
+        if self._wanted.by_hand or len(self._seen) > _MOST_REPORTED:
+            return
+        log.warning(
+            "outside the subscription: a message of type %s for %s. Such messages are delivered, and counted in "
+            "stats.unsubscribed. Check what was subscribed to, and the server.%s",
+            kind.__name__,
+            product or "no product",
+            " Further ones are counted only." if len(self._seen) == _MOST_REPORTED else "",
+        )

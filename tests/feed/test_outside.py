@@ -1,0 +1,110 @@
+"""Messages for products and channels that were never subscribed to: delivered up to a bound, counted, reported once."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from rxfeed import Feed, Match, window_volume
+from rxfeed.feed.stats import Stats
+from rxfeed.feed.wanted import Wanted
+from rxfeed.messages import ChannelSubscription, Subscriptions, Ticker, Unknown
+from rxfeed.protocol import Subscription
+from rxfeed.sim import Exchange
+from tests.support.collect import Collected
+from tests.support.make import match, ticker
+
+MOST = 1_000
+
+
+def reports(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+
+
+def served(frames: list[bytes], channels: Any, products: Any = "A-B") -> tuple[Collected[Any], Collected[Any], Stats]:
+    """All that a feed delivers of *frames*, and its windows."""
+    with Exchange.serving(frames, then="close") as exchange:
+        feed = Feed(products, channels, url=exchange.url, reconnect=False)
+        got, windows = Collected(feed), Collected(feed.pipe(window_volume(60)))
+        with feed:
+            got.wait_for_end()
+    return got, windows, feed.stats
+
+
+def test_a_product_outside_the_subscription_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    frames = [match(product_id=product, trade_id=n).raw for n in range(1, 4) for product in ("A-B", "C-D")]
+    got, _, stats = served(frames, "matches")
+    assert [each.product_id for each in got.items if isinstance(each, Match)] == ["A-B", "C-D"] * 3
+    assert stats.unsubscribed == 3
+    (report,) = reports(caplog)
+    assert "Match for C-D" in report
+
+
+def test_a_channel_outside_the_subscription_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    frames = [ticker(1, product_id="A-B", sequence=n).raw for n in range(1, 4)]
+    got, _, stats = served(frames, "matches")
+    assert len(got.items) == stats.unsubscribed == 3
+    assert len(reports(caplog)) == 1
+
+
+def test_products_without_end_take_bounded_memory(caplog: pytest.LogCaptureFixture) -> None:
+    frames = [match(product_id=f"P{n}", trade_id=1).raw for n in range(3 * MOST)] * 2
+    frames.append(match(product_id="A-B", trade_id=1).raw)
+    got, windows, stats = served(frames, "matches")
+    # Copies are dropped before that.
+    products = {each.product_id for each in got.items}
+    assert len(products) == MOST + 1
+    assert "A-B" in products
+    assert len(windows.items) == MOST + 1
+    assert stats.unsubscribed == 3 * MOST
+    assert len(reports(caplog)) == 20 + 1
+
+
+def test_what_was_removed_or_is_listed_by_the_exchange_is_inside() -> None:
+    wanted = Wanted(Subscription.of(["A-B"], ["matches", "level2_50"]))
+    wanted.add(Subscription.of("C-D", "ticker"))
+    wanted.remove(Subscription.of("C-D", "ticker"))
+    ticks, books = frozenset(["ticker", "ticker_batch"]), frozenset(["level2", "level2_batch"])
+    assert wanted.has(ticks, "C-D")
+    assert wanted.has(books, "A-B")
+    assert wanted.has(None, "A-B")
+    assert not wanted.has(ticks, "A-B")
+    assert not wanted.has(None, "E-F")
+    listed = (ChannelSubscription("ticker_1000", ("E-F",)), ChannelSubscription("rfq_matches", ("ALL",)))
+    wanted.missing(Subscriptions(channels=listed))
+    assert wanted.has(ticks, "E-F")
+    assert not wanted.has(ticks, "G-H")
+    assert wanted.has(frozenset(["rfq_matches"]), "G-H")
+    assert not wanted.has(frozenset(["heartbeat"]), None)
+
+
+def test_a_channel_that_is_not_known_may_bring_any_type() -> None:
+    wanted = Wanted(Subscription.of(["A-B"], ["matches_v2"]))
+    assert wanted.has(frozenset(["matches"]), "A-B")
+    assert not wanted.has(frozenset(["matches"]), "C-D")
+
+
+@pytest.mark.parametrize("frame", [b'{"type":"new"}', b'{"type":"error","message":"x"}'])
+def test_what_has_no_product_and_no_channel_is_inside(frame: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    _, _, stats = served([frame], "matches")
+    assert stats.unsubscribed == 0
+    assert [each for each in reports(caplog) if "outside" in each] == []
+
+
+def test_an_unknown_type_of_a_product_outside_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    got, _, stats = served([b'{"type":"new","product_id":"C-D"}'], "matches")
+    assert isinstance(got.items[0], Unknown)
+    assert (stats.unsubscribed, len(reports(caplog))) == (1, 1)
+
+
+def test_what_is_subscribed_to_later_is_delivered_as_before() -> None:
+    with Exchange(["BTC-USD", "ETH-USD"], seed=2, auto=False) as exchange:
+        feed = Feed("BTC-USD", "matches", url=exchange.url)
+        got = Collected(feed)
+        with feed:
+            exchange.wait_for_clients()
+            feed.add("ETH-USD", "ticker")
+            got.wait_for(lambda items: any(isinstance(each, Ticker) for each in items))
+    assert feed.stats.unsubscribed == 0
