@@ -48,7 +48,35 @@ UNDECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 decode_known = msgspec.json.Decoder(Known).decode
 """The quick way of `Decoder.decode`, for ASCII of a known type; raises `UNDECODED` for any other frame."""
-_decode_any = msgspec.json.Decoder().decode
+_decode_all = msgspec.json.Decoder().decode
+# A level3 array, and any message whose type is not listed, is much shorter.
+_LONGEST_OF_ANY_SHAPE = 1 << 20
+
+
+class _Named(msgspec.Struct):
+    type: msgspec.Raw | None = None
+    product_id: msgspec.Raw | None = None
+    sequence: msgspec.Raw | None = None
+    time: msgspec.Raw | None = None
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
+
+
+def _decode_any(raw: bytes) -> Any:
+    """The content of *raw*; raises `UNDECODED`.
+
+    Decoded without a schema, JSON takes up to thirty times its size of memory. So of a frame of more than a megabyte
+    only the fields that name it are decoded; an array of that size is none that is known.
+    """
+    if len(raw) <= _LONGEST_OF_ANY_SHAPE:
+        return _decode_all(raw)
+    try:
+        named = _decode_named(raw)
+    except msgspec.ValidationError:  # no object
+        return []
+    fields = ((name, getattr(named, name)) for name in named.__struct_fields__)
+    return {name: _decode_all(value) for name, value in fields if value is not None and len(value) < 256}
 
 
 class Decoder:

@@ -13,6 +13,7 @@ import msgspec
 
 from rxfeed.messages import Message
 from rxfeed.protocol.decode import Known
+from rxfeed.recording.moments import FIRST_NS, LAST_NS
 
 T = TypeVar("T")
 
@@ -74,14 +75,16 @@ def typed_line(line: bytes) -> Typed | None:
 def _together(decode_lines: Callable[[bytes], list[T]], text: bytes) -> list[T] | None:
     """The lines of *text*; `None` where they have to be looked at one by one.
 
-    That is where one of them is no line, or has a frame of a type that takes more to decode.
+    That is where one of them is no line, is off the calendar, or has a frame of a type that takes more to decode.
     """
     try:
         if not text.isascii():
             text.decode()  # msgspec skips what it has no field for, bad UTF-8 in there included
-        return decode_lines(text)
+        lines = decode_lines(text)
     except (ValueError, RecursionError):
         return None
+    times = list(map(time_of, lines))
+    return lines if not times or (min(times) >= FIRST_NS and max(times) <= LAST_NS) else None
 
 
 def frame_in(line: bytes) -> bytes:
