@@ -77,8 +77,8 @@ All of it is read, in bounded memory. Segments of rxfeed, older recordings and
 plain JSON lines, packed or not, are told apart by their content.
 """
 _LS_EXAMPLES = """\
-exit status: 0 where everything could be read, 1 where something is damaged
-(such as the end of a segment that is being written), 2 for bad usage
+exit status: 0 where everything could be read, 1 where something is damaged, 2
+for bad usage; a segment that is being written is open, which is no damage
 
 examples:
   rxfeed ls recordings/
@@ -259,7 +259,9 @@ def _permissions(text: str) -> int:
     except ValueError:
         mode = 0
     if mode & ~0o666 or mode & 0o600 != 0o600:
-        raise argparse.ArgumentTypeError(f"{text!r} is not from 600 to 666, in octal, with the owner reading and writing")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not from 600 to 666, in octal, with the owner reading and writing"
+        )
     return mode
 
 

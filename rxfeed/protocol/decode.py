@@ -50,14 +50,16 @@ decode_known = msgspec.json.Decoder(Known).decode
 """The quick way of `Decoder.decode`, for ASCII of a known type; raises `UNDECODED` for any other frame."""
 _decode_all = msgspec.json.Decoder().decode
 # A level3 array, and any message whose type is not listed, is much shorter.
-_LONGEST_OF_ANY_SHAPE = 1 << 20
+_LONGEST_OF_ANY_SHAPE = 1 << 22
+_LONGEST_FIELD = 256
+_NONE = msgspec.Raw()
 
 
 class _Named(msgspec.Struct):
-    type: msgspec.Raw | None = None
-    product_id: msgspec.Raw | None = None
-    sequence: msgspec.Raw | None = None
-    time: msgspec.Raw | None = None
+    type: msgspec.Raw = _NONE
+    product_id: msgspec.Raw = _NONE
+    sequence: msgspec.Raw = _NONE
+    time: msgspec.Raw = _NONE
 
 
 _decode_named = msgspec.json.Decoder(_Named).decode
@@ -66,8 +68,8 @@ _decode_named = msgspec.json.Decoder(_Named).decode
 def _decode_any(raw: bytes) -> Any:
     """The content of *raw*; raises `UNDECODED`.
 
-    Decoded without a schema, JSON takes up to thirty times its size of memory. So of a frame of more than a megabyte
-    only the fields that name it are decoded; an array of that size is none that is known.
+    Decoded without a schema, JSON takes up to thirty times its size of memory. So of a frame of more than four
+    megabytes only the fields that name it are decoded; an array of that size is none that is known.
     """
     if len(raw) <= _LONGEST_OF_ANY_SHAPE:
         return _decode_all(raw)
@@ -75,8 +77,8 @@ def _decode_any(raw: bytes) -> Any:
         named = _decode_named(raw)
     except msgspec.ValidationError:  # no object
         return []
-    fields = ((name, getattr(named, name)) for name in named.__struct_fields__)
-    return {name: _decode_all(value) for name, value in fields if value is not None and len(value) < 256}
+    texts = {name: bytes(getattr(named, name)) for name in named.__struct_fields__}
+    return {name: _decode_all(text) for name, text in texts.items() if 0 < len(text) <= _LONGEST_FIELD}
 
 
 class Decoder:

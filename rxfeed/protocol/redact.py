@@ -1,9 +1,9 @@
 """Secrets taken out of what a server says, which may repeat what it was told.
 
 Rules:
-- Texts are replaced where they stand, without decoding the whole: so neither the depth nor the size of a frame matters,
-  and all the rest of it stays byte for byte.
-- In a text of JSON a secret is found however it is escaped. Where the frame is not JSON, it is also found outside texts.
+- Texts are replaced where they stand, without decoding the whole. So neither the depth nor the size of a frame
+  matters, and all the rest of it stays byte for byte.
+- In a text of JSON a secret is found however it is escaped. In a frame that is not JSON it is found outside texts, too.
 - The value of a `type` stays as it is, if it is a text: so a message remains what it was.
 """
 

@@ -1,7 +1,7 @@
 """A JSON array as lines: many programs store messages so, on one line or over many.
 
-Each byte stays in its place, so that offsets are those of the file: the brackets become a space and a line end, the commas
-between the items become line ends, and all other line ends become spaces. Memory is bounded by a piece.
+Each byte stays in its place, so that offsets are those of the file: the brackets become a space and a line end, the
+commas between the items become line ends, and all other line ends become spaces. Memory is bounded by a piece.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ from collections.abc import Iterator
 from rxfeed.recording.unpack import Broken, CutShort
 
 _SPACE = b" \t\r\n"
-# An array of objects or of arrays, or an empty one. What begins with `["` is a frame of level3.
-_ARRAY = re.compile(rb"\s*\[\s*([^\s])", re.ASCII)
+# An array of objects or of level3's arrays, or an empty one. What begins with `["` is a frame of level3.
+_ARRAY = re.compile(rb'\s*\[\s*(?:\]|[{\[]\s*")')
 _MOST_SPACE = 1 << 16
-# A whole text, or a sign. Of a text that goes on in the next piece it finds the opening quote.
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["\[\]{},\r\n]', re.DOTALL)
+_TEXT = rb'"(?:[^"\\]++|\\.)*+"'
+# Between items: a whole text, or a sign. Of a text that goes on in the next piece both find the opening quote.
+_SIGN = re.compile(_TEXT + rb'|["\[\]{},\r\n]', re.DOTALL)
+# Within an item: whatever changes no depth, with flat arrays, at one go; or a sign.
+_FLAT = rb"(?:" + _TEXT + rb'|[^"\[\]{}\r\n]++)'
+_WITHIN = re.compile(rb"(?:" + _FLAT + rb"|\[" + _FLAT + rb'*+\])++|["\[\]{}\r\n]', re.DOTALL)
 _IN_TEXT = re.compile(rb'["\\]')
-_BETWEEN = re.compile(rb"\s*", re.ASCII)
+_BETWEEN = re.compile(rb"\s*")
 
 
 def as_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -29,12 +33,11 @@ def as_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
     head = b""
     for piece in pieces:
         head += piece
-        inside = head.lstrip(_SPACE)
-        if (inside and inside[:1] != b"[") or len(head) > _MOST_SPACE or inside[1:].strip(_SPACE):
+        signs = head[:_MOST_SPACE].translate(None, _SPACE)
+        if signs[:1] not in b"[" or len(signs) >= 3 or len(head) >= _MOST_SPACE:
             break
-    begin = _ARRAY.match(head)
     whole = _with(head, pieces)
-    return _lines(whole) if begin is not None and begin[1] in b"[{]" else whole
+    return whole if _ARRAY.match(head[:_MOST_SPACE]) is None else _lines(whole)
 
 
 def _with(head: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -65,10 +68,12 @@ class _Array:
         while at < len(piece):
             if self._in_text:
                 at = self._text(piece, at)
-            elif not self.depth:
+            elif self.depth == 0:
                 at = self._between(piece, out, at)
-            else:
+            elif self.depth == 1:
                 at = self._items(piece, out, at)
+            else:
+                at = self._within(piece, out, at)
         self._skip = at - len(piece)
         return bytes(out)
 
@@ -94,24 +99,38 @@ class _Array:
         return at
 
     def _items(self, piece: bytes, out: bytearray, at: int) -> int:
-        for token in _TOKEN.finditer(piece, at):
+        for token in _SIGN.finditer(piece, at):
             sign, place = token[0], token.start()
-            if len(sign) > 1:
-                continue
-            if sign == b'"':
-                self._in_text = True
-                return token.end()
-            if sign in b"\r\n":
-                out[place] = ord(" ")
-            elif sign in b"[{":
-                self.depth += 1
-            elif sign == b",":
-                if self.depth == 1:
-                    out[place] = ord("\n")
-            elif self.depth > 1:
-                self.depth -= 1
+            if sign == b",":
+                out[place] = ord("\n")
             elif sign == b"]":
                 out[place] = ord("\n")
                 self.depth = 0
                 return token.end()
+            elif self._entered(sign, out, place):
+                return token.end()
         return len(piece)
+
+    def _within(self, piece: bytes, out: bytearray, at: int) -> int:
+        for token in _WITHIN.finditer(piece, at):
+            sign = token[0]
+            if sign in (b"]", b"}"):
+                self.depth -= 1
+                if self.depth == 1:
+                    return token.end()
+            elif self._entered(sign, out, token.start()) and self._in_text:
+                return token.end()
+        return len(piece)
+
+    def _entered(self, sign: bytes, out: bytearray, place: int) -> bool:
+        """Whether *sign* leads into a text that goes on, or one deeper; a line end becomes a space."""
+        if sign == b'"':
+            self._in_text = True
+        elif sign in (b"[", b"{"):
+            self.depth += 1
+        elif sign in (b"\r", b"\n"):
+            out[place] = ord(" ")
+            return False
+        else:
+            return False
+        return True

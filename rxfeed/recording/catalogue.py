@@ -16,12 +16,12 @@ from rxfeed.feed.status import Connected, Connecting, Disconnected, FeedStatus, 
 from rxfeed.messages import Malformed, Message, Subscriptions
 from rxfeed.protocol import Decoder
 from rxfeed.protocol.decode import LEVEL3_SCHEMA
+from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, find, ordered
 from rxfeed.recording.format import Line
 from rxfeed.recording.moments import FIRST_NS, LAST_NS
 from rxfeed.recording.peek import type_and_product
-from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.reading import Kind, Recording, SegmentOpen
 from rxfeed.recording.tally import Holding, Tally
 

@@ -23,8 +23,8 @@ _NAME = re.compile(r"(\d{8}T\d{6}\.\d{6})Z-(\w+)-(\d{1,18})\.", re.ASCII)
 class Part(NamedTuple):
     """A file in its place: *number* of *session*, which is its path where it is no segment.
 
-    *ns*: when it was begun; 0 where that is not known. *missing*: the numbers of the segments of its session between the
-    part before it and this one that are not there; empty where none is missing.
+    *ns*: when it was begun; 0 where that is not known. *missing*: the numbers of the segments of its session between
+    the part before it and this one that are not there; empty where none is missing.
     """
 
     path: str

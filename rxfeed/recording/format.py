@@ -19,8 +19,8 @@
         the last of a segment that was closed: how many frames it holds, and the earliest and the latest `ns` of its
         lines (a clock can be set back), which are absent where it has no such line; in zstd a frame of its own
 
-A line is no longer than `LONGEST_LINE`, and a header line no longer than `LONGEST_HEADER`: a reader needs no more memory.
-A frame that makes a longer line is recorded as malformed, with the reason and without its bytes.
+A line is no longer than `LONGEST_LINE`, and a header line no longer than `LONGEST_HEADER`, which bounds the memory of a
+reader. A frame that makes a longer line is recorded as malformed, with the reason and without its bytes.
 
 Unknown keys are passed over. What readers of version 1 cannot read has another number.
 """

@@ -132,9 +132,8 @@ class Lines:
 
     def _not_recorded(self, item: Any, ns: int, error: Exception) -> bytes:
         """A line in place of *item*'s own. Of *error* the text is left out where it may repeat what *item* holds."""
-        reason = f"a {type(item).__name__} is not recorded: {type(error).__name__}"
-        if isinstance(error, _NotRecordable):
-            reason += f": {error}"
+        cause = str(error) if isinstance(error, _NotRecordable) else type(error).__name__
+        reason = f"{type(item).__name__} is not recorded: {cause}"
         if not self._reported:
             self._reported = True
             with contextlib.suppress(Exception):  # a log that fails does not end the recording either

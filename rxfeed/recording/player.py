@@ -28,10 +28,10 @@ from rxfeed.recording.bulk import (
     typed_lines,
 )
 from rxfeed.recording.choice import Choice
+from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.moments import moment_of, ns_of
 from rxfeed.recording.pace import Timeline
-from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.reading import Recording
 
 log = logging.getLogger("rxfeed.recording")

@@ -94,7 +94,7 @@ class SegmentFile:
         """Where the file is now. One that cannot be looked for counts as being here."""
         opened = os.fstat(self._file.fileno())
         try:
-            found = os.stat(self.path)
+            found = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
             found = None
         except OSError:

@@ -4,15 +4,14 @@ Rules:
 - A segment is closed at its size, and by the first chunk after its time, also where the clock was set back.
 - Before each write the file is compared with its path. One that was moved away is closed where it is. One that was
   deleted is lost, and reported. A new one is begun either way, in a new folder if need be.
-- What is in a closed segment is not looked after: it may be moved elsewhere. Only where the whole folder is gone with an
-  open segment in it, or between two segments, the closed ones count as lost too.
+- A closed segment is not looked after: it may be moved elsewhere. Only where the whole folder was deleted with an open
+  segment in it, or between two segments, the closed ones count as lost too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import secrets
 import time
 from collections.abc import Callable
@@ -203,7 +202,7 @@ class Segments:
 def _id(folder: Path) -> tuple[int, int] | None:
     """What tells *folder* from another one at its path; `None` where there is none."""
     with contextlib.suppress(OSError):
-        found = os.stat(folder)
+        found = folder.stat()
         return found.st_dev, found.st_ino
     return None
 

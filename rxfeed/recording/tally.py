@@ -16,7 +16,6 @@ import msgspec
 from rxfeed.errors import RecordingDamaged
 from rxfeed.recording.moments import moment_of
 
-
 OTHER = "(other)"
 """What counts types and products that are too many."""
 _MOST_NAMES = 10_000
@@ -57,8 +56,8 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     exchange's types; those of level3's arrays are `level3 open` and so on) count messages, the most first; beyond
     10,000 names the rest counts as `(other)`. *gaps* were reported, and *gapped* numbers are in them: each session's
     own. *attempts* to connect were made, and *connections* came about. *offline*: the times within *span* without a
-    connection; for many sessions, those when none of them had one. *size* and *unpacked* are in bytes. *open*: the files
-    that are being written, which is no damage.
+    connection; for many sessions, those when none of them had one. *size* and *unpacked* are in bytes. *open*: the
+    files that are being written, which is no damage.
     """
 
     files: int = 0

@@ -67,6 +67,7 @@ class Writer:
         self._settings = settings
         self._counters = counters
         self._lines = lines
+        self._emit_to = emit
         self._tell_end = ended
         self._let_go = let_go
         self._queue: Handover[Any] = Handover(settings.queue_size, "block")
@@ -76,7 +77,7 @@ class Writer:
             segment_seconds=settings.segment_seconds,
             level=settings.level,
             totals=counters,
-            finished=emit,
+            finished=self._emit,
             about=about,
             mode=settings.mode,
         )
@@ -155,6 +156,10 @@ class Writer:
         finally:
             self._finished.set()
             self._tell_end(self._cause)
+
+    def _emit(self, segment: RecordedSegment) -> None:
+        with contextlib.suppress(Exception):  # a subscriber that raised, where the log cannot take that either
+            self._emit_to(segment)
 
     def _write(self, items: list[Any]) -> None:
         self._writing, self._oldest_ns = len(items), received_ns(items[0])

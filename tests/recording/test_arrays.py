@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -92,14 +93,16 @@ json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
 )
-items = st.lists(st.dictionaries(st.text(), json_values, max_size=3) | st.lists(json_values, max_size=3), max_size=5)
+first = st.fixed_dictionaries({"type": st.text()}) | st.builds(lambda kind: [kind, 1], st.text())
+item = st.dictionaries(st.text(), json_values, max_size=3) | st.lists(json_values, max_size=3)
+items = st.builds(lambda one, rest: [one, *rest], first, st.lists(item, max_size=5))
 
 
 @given(st.lists(items, min_size=1, max_size=3), st.sampled_from([None, 0, 1]), st.booleans(), st.data())
 def test_items_become_lines_wherever_pieces_end(arrays: list[Any], indent: Any, ascii_only: bool, data: Any) -> None:
     text = "\n".join(json.dumps(each, indent=indent, ensure_ascii=ascii_only) for each in arrays).encode()
     cuts = sorted({0, len(text), *data.draw(st.lists(st.integers(0, len(text))))})
-    pieces = [text[begin:end] for begin, end in zip(cuts, cuts[1:], strict=False)]
+    pieces = [text[begin:end] for begin, end in pairwise(cuts)]
     lines = b"".join(as_lines(iter(pieces)))
     assert len(lines) == len(text)
     assert [json.loads(line) for line in lines.split(b"\n") if line.strip()] == [
