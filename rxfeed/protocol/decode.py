@@ -49,7 +49,7 @@ UNDECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 decode_known = msgspec.json.Decoder(Known).decode
 """The quick way of `Decoder.decode`, for ASCII of a known type; raises `UNDECODED` for any other frame."""
 _decode_all = msgspec.json.Decoder().decode
-# A level3 array, and any message whose type is not listed, is much shorter.
+# A level3 array, and a message of a type that is not listed, is much shorter.
 _LONGEST_OF_ANY_SHAPE = 1 << 22
 _LONGEST_FIELD = 256
 _NONE = msgspec.Raw()

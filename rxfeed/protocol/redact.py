@@ -1,4 +1,4 @@
-"""Secrets taken out of what a server says, which may repeat what it was told.
+"""Secrets taken out of what a server sends, which may repeat what it received.
 
 Rules:
 - Texts are replaced where they stand, without decoding the whole. So neither the depth nor the size of a frame

@@ -46,8 +46,8 @@ class RecordStats(msgspec.Struct, frozen=True):
     waited: float
     """Seconds that the source has waited because the queue was full."""
     unwritten: int
-    """Items that will not be written, because the system refused, and items whose file was deleted while it was being
-    written."""
+    """Items that will not be written, because the system refused, and items of files that were deleted while they were
+    being written."""
     segment: Path | None
     """The file that is being written."""
 

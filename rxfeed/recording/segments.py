@@ -200,7 +200,7 @@ class Segments:
 
 
 def _id(folder: Path) -> tuple[int, int] | None:
-    """What tells *folder* from another one at its path; `None` where there is none."""
+    """The identity of *folder*, which another one at its path does not have; `None` where there is none."""
     with contextlib.suppress(OSError):
         found = folder.stat()
         return found.st_dev, found.st_ino

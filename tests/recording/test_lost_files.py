@@ -24,7 +24,7 @@ from tests.support.sources import tick
 
 
 class Recording:
-    """A recorder whose source is the test."""
+    """A recorder of what the test sends."""
 
     def __init__(self, folder: Path, **how: Any) -> None:
         self.source: Subject[Message] = Subject()
@@ -143,12 +143,15 @@ def test_log_and_subscriber_that_fail_do_not_end_it(tmp_path: Path) -> None:
         def emit(self, record: logging.LogRecord) -> None:
             raise OSError("No space left on device")
 
+    def raising(segment: RecordedSegment) -> None:
+        raise ZeroDivisionError
+
     handler = Full()
     logging.getLogger("rxfeed").addHandler(handler)
     try:
         source: Subject[Message] = Subject()
         recorder = record(tmp_path / "recordings", flush_seconds=0.01)
-        source.pipe(recorder).subscribe(lambda segment: 1 / 0)
+        source.pipe(recorder).subscribe(raising)
         source.on_next(tick(1))
         wait_until(lambda: recorder.stats.frames == 1)
         shutil.rmtree(tmp_path / "recordings")

@@ -44,9 +44,9 @@ def bad_date(path: Path) -> None:
     path.with_name("20261399T250000.000000Z-5f0c2b7a-00007.jsonl.zst").write_bytes(b"")
 
 
-def header(ns: str) -> Callable[[Path], None]:
+def header(ns: str) -> Callable[[Path], Any]:
     text = b'{"rxfeed":1,"ns":%s,"session":"aaaaaaaa","segment":1}\n{"ns":1,"end":{"frames":0}}\n'
-    return lambda path: path.write_bytes(text % ns.encode()) and None
+    return lambda path: path.write_bytes(text % ns.encode())
 
 
 BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
