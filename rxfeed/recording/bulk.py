@@ -13,7 +13,7 @@ import msgspec
 
 from rxfeed.messages import Message
 from rxfeed.protocol.decode import Known
-from rxfeed.recording.moments import FIRST_NS, LAST_NS
+from rxfeed.recording.moments import Moment
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class _Peek(msgspec.Struct, frozen=True, gc=False):
 class Skimmed(msgspec.Struct, gc=False):
     """A line, of which no more is decoded than that."""
 
-    ns: int
+    ns: Moment
     epoch: int = 0
     frame: _Peek = _Peek(NO_FRAME)
 
@@ -45,7 +45,7 @@ class Skimmed(msgspec.Struct, gc=False):
 class Typed(msgspec.Struct, gc=False):
     """A line, and the message in it; `None` where there is none, or one that is more than one line."""
 
-    ns: int
+    ns: Moment
     epoch: int = 0
     frame: Known | None = None
 
@@ -75,16 +75,14 @@ def typed_line(line: bytes) -> Typed | None:
 def _together(decode_lines: Callable[[bytes], list[T]], text: bytes) -> list[T] | None:
     """The lines of *text*; `None` where they have to be looked at one by one.
 
-    That is where one of them is no line, is off the calendar, or has a frame of a type that takes more to decode.
+    That is where one of them is no line, is of a far year, or has a frame of a type that takes more to decode.
     """
     try:
         if not text.isascii():
             text.decode()  # msgspec skips what it has no field for, bad UTF-8 in there included
-        lines = decode_lines(text)
+        return decode_lines(text)
     except (ValueError, RecursionError):
         return None
-    times = list(map(time_of, lines))
-    return lines if not times or (min(times) >= FIRST_NS and max(times) <= LAST_NS) else None
 
 
 def frame_in(line: bytes) -> bytes:

@@ -20,7 +20,7 @@ from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, find, ordered
 from rxfeed.recording.format import Line
-from rxfeed.recording.moments import FIRST_NS, LAST_NS
+from rxfeed.recording.moments import Moment
 from rxfeed.recording.peek import type_and_product
 from rxfeed.recording.reading import Kind, Recording, SegmentOpen
 from rxfeed.recording.tally import Holding, Tally
@@ -84,7 +84,7 @@ class _Peek(msgspec.Struct, frozen=True, gc=False):
 class _Entry(msgspec.Struct, gc=False):
     """Of a line, what is counted; an array is of level3. No *frame*: it has to be looked at."""
 
-    ns: int
+    ns: Moment
     frame: _Peek | list[Any] | None = None
 
 
@@ -148,17 +148,15 @@ def _segment(tally: Tally, recording: Recording) -> None:
 def _together(chunk: Chunk) -> list[_Entry] | None:
     """The lines of *chunk*; `None` where they have to be looked at one by one.
 
-    That is where one of them is no line, or off the calendar, which is damage, or so long that its frame may be an
+    That is where one of them is no line, which is damage, or of a far year, or so long that its frame may be an
     array of any size.
     """
     if len(chunk.text) > _MOST_TOGETHER:
         return None
     try:
-        entries = _entries(chunk.text)
+        return _entries(chunk.text)
     except (ValueError, RecursionError):
         return None
-    times = [entry.ns for entry in entries]
-    return entries if not times or (min(times) >= FIRST_NS and max(times) <= LAST_NS) else None
 
 
 def _count(tally: Tally, counted: _Counted) -> None:

@@ -77,17 +77,18 @@ class Lines:
         chunk = Chunk([])
         suspect = self._suspect
         for item in items:
-            if not isinstance(item, Message) and not self._whole:
+            is_message, malformed = isinstance(item, Message), False
+            if not is_message and not self._whole:
                 raise ConfigError(f"record: it takes messages, and a {type(item).__name__} is none")
             try:
-                if isinstance(item, Message):
-                    ns, malformed = item.received_ns, False
+                if is_message:
+                    ns = item.received_ns
                     line = self._redacted(item) if type(item) in suspect else frame_line(item.raw, ns, item.epoch)
                 elif isinstance(item, Malformed):
                     ns, malformed = item.received_ns, True
                     line = self._malformed(item)
                 else:
-                    ns, malformed = ns_of(item.at), False
+                    ns = ns_of(item.at)
                     line = self._event(item)
                 if len(line) > LONGEST_LINE or not FIRST_NS <= ns <= LAST_NS:
                     raise _NotRecordable(f"received at {ns}, in a line of {len(line):,} bytes")
@@ -100,9 +101,10 @@ class Lines:
                 chunk.earliest = ns
             if ns > chunk.latest:
                 chunk.latest = ns
-            if malformed or isinstance(item, Message):
+            if malformed:
+                chunk.malformed += 1
+            if is_message or malformed:
                 chunk.frames += 1
-                chunk.malformed += malformed
                 chunk.first_ns = chunk.first_ns or ns
                 chunk.last_ns = ns or chunk.last_ns
             else:

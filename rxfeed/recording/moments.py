@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import msgspec
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 FIRST_NS, LAST_NS = (_FIRST - EPOCH) // _MICROSECOND * 1000, (_LAST - EPOCH) // _MICROSECOND * 1000 + 999
 """The calendar's first and last nanosecond, in UTC."""
+Moment = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+"""Unix nanoseconds of the years 1678 to 2261, in lines that are decoded together."""
 
 
 def ns_of(moment: datetime) -> int:
