@@ -77,8 +77,8 @@ All of it is read, in bounded memory. Segments of rxfeed, older recordings and
 plain JSON lines, packed or not, are told apart by their content.
 """
 _LS_EXAMPLES = """\
-exit status: 0 where everything could be read, 1 where something is damaged
-(such as the end of a segment that is being written), 2 for bad usage
+exit status: 0 where everything could be read, 1 where something is damaged, 2
+for bad usage; a segment that is being written is open, which is no damage
 
 examples:
   rxfeed ls recordings/
@@ -171,6 +171,13 @@ def _add_record(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     record.add_argument(
         "--flush-seconds", type=_positive, default=1.0, metavar="N", help="after which what came can be read"
     )
+    record.add_argument(
+        "--mode",
+        type=_permissions,
+        default="600",
+        metavar="OCTAL",
+        help="permissions of the files, such as 640; folders that are made get the same for their readers",
+    )
     record.set_defaults(run=_record)
 
 
@@ -244,6 +251,18 @@ def _positive(text: str) -> float:
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return number
+
+
+def _permissions(text: str) -> int:
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = 0
+    if mode & ~0o666 or mode & 0o600 != 0o600:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not from 600 to 666, in octal, with the owner reading and writing"
+        )
+    return mode
 
 
 def _natural(text: str) -> int:

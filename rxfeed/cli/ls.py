@@ -41,6 +41,9 @@ def _lines(found: Catalogue) -> Iterator[str]:
         if found.overlapping:
             yield "Sessions overlap: Replay(..., merge=True) plays them as one."
             yield ""
+    if total.open:
+        yield f"{_counted(len(total.open), 'file')} open: being written"
+        yield from (f"  {path}" for path in total.open)
     if total.damaged:
         yield f"damaged in {len({damage.path for damage in total.damaged})} of {total.files} files"
         for damage in total.damaged:
@@ -96,7 +99,9 @@ def _table(rows: Sequence[tuple[str, str, str, str]]) -> Iterator[str]:
 
 def _offline(held: Holding) -> str:
     if not held.offline:
-        return "never"
+        if held.connections or held.span is not None:
+            return "never"
+        return f"always: {_counted(held.attempts, 'attempt')} and no connection" if held.attempts else "not known"
     longest = max(span.seconds for span in held.offline)
     often = _counted(len(held.offline), "time")
     return f"{_seconds(held.offline_seconds)} in all, {often}, {_seconds(longest)} at most"

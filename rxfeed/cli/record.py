@@ -28,6 +28,7 @@ def run(options: argparse.Namespace) -> int:
         segment_seconds=options.segment_minutes * 60,
         level=options.level,
         flush_seconds=options.flush_seconds,
+        mode=options.mode,
     )
     feed = make_feed(options)
     asked: list[bool] = []  # a signal handler may not touch what has a lock

@@ -69,7 +69,37 @@ decode_known = msgspec.json.Decoder(Known).decode
 
 Raises `UNDECODED` for any other frame."""
 # Numbers stay exact, and no exponent is too much for them.
-_decode_any = msgspec.json.Decoder(float_hook=Decimal).decode
+_decode_all = msgspec.json.Decoder(float_hook=Decimal).decode
+# A level3 array, and a message of a type that is not listed, is much shorter.
+_LONGEST_OF_ANY_SHAPE = 1 << 22
+_LONGEST_FIELD = 256
+_NONE = msgspec.Raw()
+
+
+class _Named(msgspec.Struct):
+    type: msgspec.Raw = _NONE
+    product_id: msgspec.Raw = _NONE
+    sequence: msgspec.Raw = _NONE
+    time: msgspec.Raw = _NONE
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
+
+
+def _decode_any(raw: bytes) -> Any:
+    """The content of *raw*; raises `UNDECODED`.
+
+    Decoded without a schema, JSON takes up to thirty times its size of memory. So of a frame of more than four
+    megabytes only the fields that name it are decoded; an array of that size is none that is known.
+    """
+    if len(raw) <= _LONGEST_OF_ANY_SHAPE:
+        return _decode_all(raw)
+    try:
+        named = _decode_named(raw)
+    except msgspec.ValidationError:  # no object
+        return []
+    texts = {name: bytes(getattr(named, name)) for name in named.__struct_fields__}
+    return {name: _decode_all(text) for name, text in texts.items() if 0 < len(text) <= _LONGEST_FIELD}
 
 
 class Decoder:

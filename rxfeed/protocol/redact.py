@@ -1,23 +1,33 @@
-"""Secrets taken out of what a server says, which may repeat what it was told."""
+"""Secrets taken out of what a server sends, which may repeat what it received.
+
+Rules:
+- Texts are replaced where they stand, without decoding the whole. So neither the depth nor the size of a frame
+  matters, and all the rest of it stays byte for byte.
+- In a text of JSON a secret is found however it is escaped. In a frame that is not JSON it is found outside texts, too.
+- The value of a `type` stays as it is, if it is a text: so a message remains what it was.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 
 REDACTED = "[redacted]"
+_HIDDEN = msgspec.json.encode(REDACTED)
+_decode_text = msgspec.json.Decoder(str).decode
+_decode_nothing = msgspec.json.Decoder(msgspec.Raw).decode
+# A `type` with a text, or a text; behind a name comes a colon.
+_TEXT = rb'"(?:[^"\\]++|\\.)*+"'
+_TEXTS = re.compile(rb'"type"\s*+:\s*+' + _TEXT + rb"|(" + _TEXT + rb")(\s*+:)?", re.DOTALL)
 
 
 def redacted(raw: bytes, secrets: Sequence[str]) -> bytes:
     """*raw* with `[redacted]` in place of each of *secrets*; *raw* itself where there is none in it.
 
-    In JSON they are found however they are escaped, and all of it is then written anew; only the value of a `type`
-    stays as it is, so that a message remains what it was.
-
-        >>> redacted(b'{"type":"error", "reason":"bad key: \\\\u0061bc"}', ["abc"])
-        b'{"type":"error","reason":"bad key: [redacted]"}'
+    >>> redacted(b'{"type":"error", "reason":"bad key: \\\\u0061bc"}', ["abc"])
+    b'{"type":"error", "reason":"bad key: [redacted]"}'
     """
     # The longest first: one may be a part of another. As they are in JSON, too: a text may hold JSON.
     quoted = [msgspec.json.encode(secret).decode()[1:-1] for secret in secrets]
@@ -26,38 +36,42 @@ def redacted(raw: bytes, secrets: Sequence[str]) -> bytes:
     if b"\\" not in raw and not any(secret.encode() in raw for secret in secrets):
         return raw
 
-    def clean(text: str) -> str:
+    def clean(text: bytes, is_name: bool) -> bytes:
+        try:
+            before = after = _decode_text(text)
+        except ValueError:  # not JSON
+            return text
         for secret in secrets:
-            text = text.replace(secret, REDACTED)
-        return text
+            after = after.replace(secret, REDACTED)
+        return text if before == after else msgspec.json.encode(after)
 
-    try:
-        content = msgspec.json.decode(raw)
-        cleaned = _each_text(content, clean)
-        return raw if cleaned == content else msgspec.json.encode(cleaned)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    cleaned = _each_text(raw, clean)
+    if not _is_json(cleaned):
         for secret in secrets:
-            raw = raw.replace(secret.encode(), REDACTED.encode())
-        return raw
+            cleaned = cleaned.replace(secret.encode(), REDACTED.encode())
+    return raw if cleaned == raw else cleaned
 
 
 def speechless(raw: bytes) -> bytes:
-    """*raw*, JSON, with `[redacted]` for each text that is a value: for when nobody knows what the secrets are.
+    """*raw*, JSON, with `[redacted]` for each text that is a value: for when it is not known what the secrets are.
 
     >>> speechless(b'{"type":"error","reason":"bad key: abc","code":3}')
     b'{"type":"error","reason":"[redacted]","code":3}'
     """
-    return msgspec.json.encode(_each_text(msgspec.json.decode(raw), lambda text: REDACTED, names=False))
+    return _each_text(raw, lambda text, is_name: text if is_name else _HIDDEN)
 
 
-def _each_text(content: Any, clean: Callable[[str], str], *, names: bool = True) -> Any:
-    if isinstance(content, str):
-        return clean(content)
-    if isinstance(content, dict):
-        return {
-            clean(name) if names else name: value if name == "type" else _each_text(value, clean, names=names)
-            for name, value in content.items()
-        }
-    if isinstance(content, list):
-        return [_each_text(each, clean, names=names) for each in content]
-    return content
+def _each_text(raw: bytes, clean: Callable[[bytes, bool], bytes]) -> bytes:
+    def replace(found: re.Match[bytes]) -> bytes:
+        text, colon = found.groups()
+        return found[0] if text is None else clean(text, colon is not None) + (colon or b"")
+
+    return _TEXTS.sub(replace, raw)
+
+
+def _is_json(raw: bytes) -> bool:
+    try:
+        _decode_nothing(raw)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -4,6 +4,7 @@ from rxfeed.recording.catalogue import Catalogue, Session, catalogue
 from rxfeed.recording.record import Recorder, RecordStats, record
 from rxfeed.recording.replay import Replay
 from rxfeed.recording.scheduler import ReplayScheduler
+from rxfeed.recording.segment_file import make_folder
 from rxfeed.recording.segments import RecordedSegment
 from rxfeed.recording.tally import Damage, Held, Holding, Span
 
@@ -20,5 +21,6 @@ __all__ = [
     "Session",
     "Span",
     "catalogue",
+    "make_folder",
     "record",
 ]

@@ -14,6 +14,7 @@ import msgspec
 from rxfeed.messages import Message
 from rxfeed.protocol.decode import UNDECODED, Known
 from rxfeed.protocol.times import finer
+from rxfeed.recording.moments import Moment
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ class _Peek(msgspec.Struct, frozen=True, gc=False):
 class Skimmed(msgspec.Struct, gc=False):
     """A line, of which no more is decoded than that."""
 
-    ns: int
+    ns: Moment
     epoch: int = 0
     frame: _Peek = _Peek(NO_FRAME)
 
@@ -45,7 +46,7 @@ class Skimmed(msgspec.Struct, gc=False):
 class Typed(msgspec.Struct, gc=False):
     """A line, and the message in it; `None` where there is none, or one that is more than one line."""
 
-    ns: int
+    ns: Moment
     epoch: int = 0
     frame: Known | None = None
 
@@ -75,7 +76,7 @@ def typed_line(line: bytes) -> Typed | None:
 def _together(decode_lines: Callable[[bytes], list[T]], text: bytes) -> list[T] | None:
     """The lines of *text*; `None` where they have to be looked at one by one.
 
-    That is where one of them is no line, or has a frame of a type that takes more to decode.
+    That is where one of them is no line, is of a far year, or has a frame of a type that takes more to decode.
     """
     try:
         if not text.isascii():

@@ -12,13 +12,17 @@ import msgspec
 
 from rxfeed.core import Continuity, Missed
 from rxfeed.errors import RecordingDamaged
-from rxfeed.feed.status import Connected, Disconnected, FeedStatus, Gap, Subscribed
+from rxfeed.feed.status import Connected, Connecting, Disconnected, FeedStatus, Gap, Subscribed
 from rxfeed.messages import Malformed, Message, Subscriptions
 from rxfeed.protocol import Decoder
 from rxfeed.protocol.decode import LEVEL3_SCHEMA, UNDECODED
+from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, find, ordered
-from rxfeed.recording.reading import Chunk, Kind, Recording
+from rxfeed.recording.format import Line
+from rxfeed.recording.moments import Moment
+from rxfeed.recording.peek import type_and_product
+from rxfeed.recording.reading import Kind, Recording, SegmentOpen
 from rxfeed.recording.tally import Holding, Tally
 
 Source = str | PathLike[str]
@@ -56,7 +60,8 @@ def catalogue(source: Source | Iterable[Source]) -> Catalogue:
         >>> catalogue("recordings").total.by_type                            # doctest: +SKIP
         {'l2update': 6216, 'ticker': 46, 'match': 36}
 
-    Everything is read once, in bounded memory. What is damaged is in `damaged`; the rest of it is counted. Raises
+    Everything is read once, in bounded memory. What is damaged is in `damaged`, and the segments that are being written
+    are in `open`; what can be read of them is counted. Raises
     `ConfigError` where *source* does not exist or holds no recording.
     """
     paths = [source] if isinstance(source, str | PathLike) else source
@@ -79,13 +84,14 @@ class _Peek(msgspec.Struct, frozen=True, gc=False):
 class _Entry(msgspec.Struct, gc=False):
     """Of a line, what is counted; an array is of level3. No *frame*: it has to be looked at."""
 
-    ns: int
+    ns: Moment
     frame: _Peek | list[Any] | None = None
 
 
 _Counted = dict[tuple[str, str | None], list[int]]
 """By type and product: how many, the first one's time, the last one's."""
 
+_MOST_TOGETHER = 1 << 20
 _entries = msgspec.json.Decoder(_Entry).decode_lines
 
 
@@ -93,13 +99,10 @@ def _session(parts: Sequence[Part]) -> tuple[Tally, Kind | None, dict[str, Any]]
     tally = Tally()
     kind: Kind | None = None
     about: dict[str, Any] = {}
-    before = parts[0].number - 1
     for part in parts:
         tally.file(part.path)
-        if part.number > before + 1:
-            missing = f"segments {before + 1} to {part.number - 1} of session {part.session} are not here"
-            tally.damage(RecordingDamaged(part.path, 1, 0, missing))
-        before = part.number
+        if part.gap is not None:
+            tally.damage(part.gap)
         try:
             recording = part.opened()
             kind = recording.kind
@@ -108,6 +111,8 @@ def _session(parts: Sequence[Part]) -> tuple[Tally, Kind | None, dict[str, Any]]
                 _segment(tally, recording)
             else:
                 _foreign(tally, recording)
+        except SegmentOpen:
+            tally.open(part.path)
         except RecordingDamaged as damage:
             tally.damage(damage)
         if isinstance(part.found, Recording):
@@ -118,9 +123,8 @@ def _session(parts: Sequence[Part]) -> tuple[Tally, Kind | None, dict[str, Any]]
 
 def _segment(tally: Tally, recording: Recording) -> None:
     for chunk in recording.chunks():
-        try:
-            entries = _entries(chunk.text)
-        except (ValueError, RecursionError):  # one of them is no line: it will be named
+        entries = _together(chunk)
+        if entries is None:
             for index in range(len(chunk.lines)):
                 _line(tally, recording, chunk, index)
             continue
@@ -141,6 +145,20 @@ def _segment(tally: Tally, recording: Recording) -> None:
         _count(tally, counted)
 
 
+def _together(chunk: Chunk) -> list[_Entry] | None:
+    """The lines of *chunk*; `None` where they have to be looked at one by one.
+
+    That is where one of them is no line, which is damage, or of a far year, or so long that its frame may be an
+    array of any size.
+    """
+    if len(chunk.text) > _MOST_TOGETHER:
+        return None
+    try:
+        return _entries(chunk.text)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _count(tally: Tally, counted: _Counted) -> None:
     for (kind, product), (count, first, last) in counted.items():
         tally.frames(kind, product, first, last, count)
@@ -149,32 +167,37 @@ def _count(tally: Tally, counted: _Counted) -> None:
 
 def _of_level3(array: list[Any]) -> tuple[str, str | None]:
     kind, product = (*array, None, None)[:2]
-    return f"level3 {kind}", product if isinstance(product, str) else None
+    return f"level3 {kind if isinstance(kind, str) else None}", product if isinstance(product, str) else None
 
 
 def _line(tally: Tally, recording: Recording, chunk: Chunk, index: int) -> None:
     line = recording.line(chunk, index)
+    try:
+        _tell(tally, line)
+    except (ValueError, RecursionError) as error:
+        raise recording.damaged(*chunk.place(index), str(error)) from None
+
+
+def _tell(tally: Tally, line: Line) -> None:
     if line.malformed is not None:
         tally.malformed(line.ns)
     elif line.has_frame:
         try:
-            frame = msgspec.json.decode(line.raw(), type=_Peek | list[Any])
+            kind, product = type_and_product(line.raw())
         except UNDECODED:
             tally.malformed(line.ns)
             return
-        kind, product = _of_level3(frame) if isinstance(frame, list) else (frame.type, frame.product_id)
         tally.frames(kind, product, line.ns, line.ns)
     elif line.has_status:
-        try:
-            status = status_of(line)
-        except (ValueError, TypeError) as error:
-            raise recording.damaged(*chunk.place(index), str(error)) from None
+        status = status_of(line)
         if status is not None:
             _event(tally, status, line.ns)
 
 
 def _event(tally: Tally, status: FeedStatus, ns: int) -> None:
     match status:
+        case Connecting():
+            tally.connecting()
         case Connected():
             tally.connected(ns)
         case Disconnected():

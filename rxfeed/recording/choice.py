@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from rxfeed.errors import ConfigError
-from rxfeed.recording.moments import ns_of
-from rxfeed.recording.scheduler import NEVER
+from rxfeed.recording.moments import FIRST_NS, LAST_NS, ns_of
 
 
 class Choice:
@@ -15,8 +14,8 @@ class Choice:
 
     def __init__(self, products: str | Iterable[str] | None, since: datetime | None, until: datetime | None) -> None:
         self.products = _products(products)
-        self.since = _ns("since", since, 0)
-        self.until = _ns("until", until, NEVER)
+        self.since = _ns("since", since, FIRST_NS)
+        self.until = _ns("until", until, LAST_NS + 1)
         if self.since >= self.until:
             raise ConfigError(f"until: {until} is not after since, {since}")
         self.everything = products is None and since is None and until is None

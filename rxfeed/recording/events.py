@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import msgspec
@@ -13,6 +14,13 @@ from rxfeed.recording.moments import moment_of, ns_of
 
 _TYPES: dict[str, type[FeedStatus]] = {kind.__name__: kind for kind in FeedStatus.__subclasses__()}
 _ERRORS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
+
+
+class _Kind(msgspec.Struct):
+    type: str = ""
+
+
+_kind = msgspec.json.Decoder(_Kind).decode
 
 
 class _Said(msgspec.Struct, omit_defaults=True):
@@ -41,21 +49,32 @@ def status_of(line: Line) -> FeedStatus | None:
     Raises `ValueError` (`msgspec.ValidationError`) where it is not as it should be. An error comes back as the type of
     `rxfeed.errors` that it was, a foreign one as a `ConnectionLost` that names it.
     """
-    fields: dict[str, Any] = msgspec.json.decode(line.status, type=dict[str, Any])
-    kind = _TYPES.get(str(fields.pop("type", None)))
+    kind = _TYPES.get(_kind(line.status).type)
     if kind is None:
         return None
-    fields["at"] = moment_of(line.ns)
-    cause = fields.pop("cause", None)
-    if "cause" not in kind.__struct_fields__:
-        return msgspec.convert(fields, kind)
-    error = None if cause is None else _error(msgspec.convert(cause, _Said))
-    made: Any = kind
-    return made(**{name: fields[name] for name in kind.__struct_fields__ if name in fields}, cause=error)
+    recorded = msgspec.json.decode(line.status, type=_recorded(kind))
+    fields = {name: getattr(recorded, name) for name in recorded.__struct_fields__}
+    if "cause" in fields:
+        fields["cause"] = None if fields["cause"] is None else _error(fields["cause"])
+    return kind(**fields, at=moment_of(line.ns))
+
+
+@functools.cache
+def _recorded(kind: type[FeedStatus]) -> type[msgspec.Struct]:
+    """*kind* as its line has it: so that nothing is decoded that it has no field for."""
+    fields: list[Any] = []
+    for field in msgspec.structs.fields(kind):
+        if field.name == "cause":
+            fields.append((field.name, _Said | None, None))
+        elif field.name != "at":
+            default = [] if field.required else [msgspec.field(default=field.default)]
+            fields.append((field.name, field.type, *default))
+    return msgspec.defstruct(kind.__name__, fields, kw_only=True)
 
 
 def _said(error: BaseException) -> _Said:
-    said = _Said(type(error).__name__, str(error))
+    # The text may hold bytes of a file's name that are no UTF-8, which no line can hold.
+    said = _Said(type(error).__name__, str(error).encode("utf-8", "backslashreplace").decode())
     if isinstance(error, errors.ServerClosed):
         said.code, said.reason = error.code, error.reason
     elif isinstance(error, errors.HandshakeRejected):

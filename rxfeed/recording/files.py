@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -10,22 +11,28 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rxfeed.errors import ConfigError, RecordingDamaged
+from rxfeed.recording.bounds import bounds_of
 from rxfeed.recording.moments import ns_of
 from rxfeed.recording.reading import Recording
 
 _SUFFIXES = frozenset((".jsonl", ".ndjson", ".json", ".zst", ".gz"))
 # A segment's name, for one whose header cannot be read: its time, session and number.
-_NAME = re.compile(r"(\d{8}T\d{6}\.\d{6})Z-(\w+)-(\d+)\.")
+_NAME = re.compile(r"(\d{8}T\d{6}\.\d{6})Z-(\w+)-(\d{1,18})\.", re.ASCII)
 
 
 class Part(NamedTuple):
-    """A file in its place: *number* of *session*, which is its path where it is no segment; begun at *ns*."""
+    """A file in its place: *number* of *session*, which is its path where it is no segment.
+
+    *ns*: when it was begun; 0 where that is not known. *missing*: the numbers of the segments of its session between
+    the part before it and this one that are not there; empty where none is missing.
+    """
 
     path: str
     session: str
     number: int
     ns: int
     found: Recording | RecordingDamaged
+    missing: range = range(0)
 
     def opened(self) -> Recording:
         """Raises the `RecordingDamaged` that was found in its place."""
@@ -33,18 +40,38 @@ class Part(NamedTuple):
             raise self.found
         return self.found
 
+    @property
+    def gap(self) -> RecordingDamaged | None:
+        """What *missing* is, as an error."""
+        if not self.missing:
+            return None
+        reason = f"segments {self.missing[0]} to {self.missing[-1]} of session {self.session} are not here"
+        return RecordingDamaged(self.path, 1, 0, reason)
+
 
 def find(paths: Iterable[str | PathLike[str]]) -> list[str]:
-    """The files that *paths* name; of a folder, those in it that are called like recordings. `ConfigError` for none."""
+    """The files that *paths* name; of a folder, all in it that are called like recordings, of whatever kind they are.
+
+    `ConfigError` for a path that is not there, and for a folder that cannot be read or holds none.
+    """
     files: list[str] = []
     for path in map(Path, paths):
-        if not path.exists():
+        if not os.path.lexists(path):
             raise ConfigError(f"source: {fspath(path)!r} does not exist")
-        inside = [path] if not path.is_dir() else sorted(each for each in path.iterdir() if each.suffix in _SUFFIXES)
-        if not inside:
-            raise ConfigError(f"source: the folder {fspath(path)!r} holds no *.jsonl, *.json, *.zst or *.gz")
-        files += map(fspath, inside)
+        files += map(fspath, _inside(path))
     return list(dict.fromkeys(files))
+
+
+def _inside(path: Path) -> list[Path]:
+    try:
+        if not path.is_dir():
+            return [path]
+        inside = sorted(each for each in path.iterdir() if each.suffix in _SUFFIXES)
+    except OSError as error:
+        raise ConfigError(f"source: {fspath(path)!r} cannot be read: {error.strerror or error}") from error
+    if not inside:
+        raise ConfigError(f"source: the folder {fspath(path)!r} holds no *.jsonl, *.json, *.zst or *.gz")
+    return inside
 
 
 def ordered(files: Iterable[str]) -> list[Part]:
@@ -59,8 +86,15 @@ def ordered(files: Iterable[str]) -> list[Part]:
             parts[part.session, part.number] = part
     begun: dict[str, int] = {}
     for part in parts.values():
-        begun[part.session] = min(part.ns, begun.get(part.session, part.ns))
-    return sorted(parts.values(), key=lambda part: (begun[part.session], part.session, part.number))
+        if part.ns:
+            begun[part.session] = min(part.ns, begun.get(part.session, part.ns))
+    order = sorted(parts.values(), key=lambda part: (begun.get(part.session, 0), part.session, part.number))
+    return [
+        part._replace(missing=range(before.number + 1, part.number))
+        if before is not None and before.session == part.session
+        else part
+        for before, part in zip([None, *order], order, strict=False)
+    ]
 
 
 def _part(file: str) -> Part:
@@ -70,21 +104,39 @@ def _part(file: str) -> Part:
         name = _NAME.match(Path(file).name)
         if name is None:
             return Part(file, file, 1, 0, damage)
-        begun = datetime.strptime(name[1], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
-        return Part(file, name[2], int(name[3]), ns_of(begun), damage)
+        return Part(file, name[2], int(name[3]), _begun(name[1]), damage)
     header = recording.header
     if header is None:
         return Part(file, file, 1, recording.first_ns, recording)
     return Part(file, header.session, header.segment, header.ns, recording)
 
 
-def within(parts: Sequence[Part], since: int, until: int, margin: int) -> list[Part]:
-    """Those of *parts*, in order, that may hold something received in `[since, until)`, if clocks err by *margin*.
+def _begun(time: str) -> int:
+    """When a segment was begun, by its name; 0 where that is no time."""
+    try:
+        return ns_of(datetime.strptime(time, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC))
+    except ValueError:
+        return 0
 
-    A segment ends before the next one of its session begins; of the last one the end is not known.
+
+def within(parts: Sequence[Part], since: int, until: int) -> list[Part]:
+    """Those of *parts*, in order, that may hold something received in `[since, until)`.
+
+    A closed segment is left out by what it holds. Of any other file that is not known before it is read.
     """
-    ends = [
-        following.ns if following is not None and following.session == part.session else until
-        for part, following in zip(parts, [*parts[1:], None], strict=True)
-    ]
-    return [part for part, end in zip(parts, ends, strict=True) if end > since - margin and part.ns < until + margin]
+    chosen: list[Part] = []
+    missing = range(0)
+    for part in parts:
+        following = bool(chosen) and chosen[-1].session == part.session
+        missing = (missing or part.missing) if following else range(0)
+        if _may_hold(part, since, until):
+            chosen.append(part._replace(missing=missing))
+            missing = range(0)
+    return chosen
+
+
+def _may_hold(part: Part, since: int, until: int) -> bool:
+    if not isinstance(part.found, Recording) or part.found.header is None:
+        return True
+    bounds = bounds_of(part.path)
+    return bounds is None or (bounds[1] >= since and bounds[0] < until)

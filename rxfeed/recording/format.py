@@ -15,8 +15,12 @@
         what the connection did: an item of `feed.status`
     {"ns":...,"pong":0.0123}
         the answer to a ping came after so many seconds
-    {"ns":...,"end":{"frames":120312}}
-        the last of a segment that was closed: how many frames it holds
+    {"ns":...,"end":{"frames":120312},"first":...,"last":...}
+        the last of a segment that was closed: how many frames it holds, and the earliest and the latest `ns` of its
+        lines (a clock can be set back), which are absent where it has no such line; in zstd a frame of its own
+
+A line is no longer than `LONGEST_LINE`, and a header line no longer than `LONGEST_HEADER`, which bounds the memory of a
+reader. A frame that makes a longer line is recorded as malformed, with the reason and without its bytes.
 
 Unknown keys are passed over. What readers of version 1 cannot read has another number.
 """
@@ -24,14 +28,17 @@ Unknown keys are passed over. What readers of version 1 cannot read has another 
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Any
 
 import msgspec
 
 from rxfeed.messages import Malformed
+from rxfeed.recording.moments import on_calendar
 
 VERSION = 1
+LONGEST_LINE = (1 << 26) + (1 << 16)
+"""Bytes: a frame of the `max_size` that a feed has by default, and what stands around it."""
+LONGEST_HEADER = 1 << 20
 
 encode = msgspec.json.Encoder().encode
 _NONE = msgspec.Raw()
@@ -47,6 +54,9 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     session: str
     segment: int
     about: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        on_calendar(self.ns)
 
 
 class End(msgspec.Struct, frozen=True, gc=False):
@@ -70,7 +80,12 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     status: msgspec.Raw = _NONE
     pong: float | None = None
     end: End | None = None
+    first: int | None = None
+    last: int | None = None
     redacted: bool = False
+
+    def __post_init__(self) -> None:
+        on_calendar(self.ns)
 
     @property
     def has_frame(self) -> bool:
@@ -89,13 +104,15 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
         if self.base64 is not None:
             try:
                 return base64.b64decode(self.base64, validate=True)
-            except binascii.Error as error:
+            except ValueError as error:  # also of a text that is not ASCII
                 raise ValueError(f"base64: {error}") from None
         raise ValueError("a line without a frame")
 
 
 def header_line(header: Header) -> bytes:
-    return encode(header) + b"\n"
+    """The first line of a segment; without its *about* where it would be longer than a reader reads."""
+    line = encode(header) + b"\n"
+    return line if len(line) <= LONGEST_HEADER else encode(msgspec.structs.replace(header, about={})) + b"\n"
 
 
 def frame_line(raw: bytes, received_ns: int, epoch: int) -> bytes:
@@ -134,8 +151,8 @@ def pong_line(ns: int, round_trip: float) -> bytes:
     return encode(Line(ns=ns, pong=round_trip)) + b"\n"
 
 
-def end_line(ns: int, frames: int) -> bytes:
-    return encode(Line(ns=ns, end=End(frames))) + b"\n"
+def end_line(ns: int, frames: int, first: int | None = None, last: int | None = None) -> bytes:
+    return encode(Line(ns=ns, end=End(frames), first=first, last=last)) + b"\n"
 
 
 decode_header = msgspec.json.Decoder(Header).decode

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -13,8 +16,18 @@ from rxfeed.feed import FeedStatus, KeepalivePong, MessageSource
 from rxfeed.messages import ErrorMessage, Malformed, Message, Subscriptions, Unknown
 from rxfeed.protocol import speechless
 from rxfeed.recording.events import status_line
-from rxfeed.recording.format import frame_line, malformed_line, pong_line, redacted_line
-from rxfeed.recording.moments import ns_of
+from rxfeed.recording.format import (
+    LONGEST_LINE,
+    Line,
+    encode,
+    frame_line,
+    malformed_line,
+    pong_line,
+    redacted_line,
+)
+from rxfeed.recording.moments import FIRST_NS, LAST_NS, ns_of
+
+log = logging.getLogger("rxfeed.recording")
 
 # Compressed and written in one go; a segment exceeds its size by no more than this, or one line.
 _MOST_BYTES = 1 << 20
@@ -23,7 +36,8 @@ _MOST_BYTES = 1 << 20
 class Chunk(msgspec.Struct):
     """Some *lines*: how many frames they are, how many of these are malformed, and how many events of a connection.
 
-    *first_ns* and *last_ns*: when the first and the last of its frames came, 0 where there is none.
+    *first_ns* and *last_ns*: when the first and the last of its frames came, 0 where there is none. *earliest* and
+    *latest*: of all its lines, whatever their order.
     """
 
     lines: list[bytes]
@@ -33,6 +47,12 @@ class Chunk(msgspec.Struct):
     events: int = 0
     first_ns: int = 0
     last_ns: int = 0
+    earliest: int = LAST_NS
+    latest: int = FIRST_NS
+
+
+class _NotRecordable(ValueError):
+    """Its line is longer, or its time is another, than a reader takes."""
 
 
 class Lines:
@@ -50,32 +70,45 @@ class Lines:
         else:
             self._redact = speechless
             self._suspect = frozenset((ErrorMessage,))
+        self._reported = False
 
     def encode(self, items: Iterable[Any]) -> Iterator[Chunk]:
         """*items* in chunks; raises `ConfigError` at what does not come from a feed."""
         chunk = Chunk([])
         suspect = self._suspect
         for item in items:
-            if isinstance(item, Message):
-                received_ns = item.received_ns
-                line = self._redacted(item) if type(item) in suspect else frame_line(item.raw, received_ns, item.epoch)
-            elif not self._whole:
+            is_message, malformed = isinstance(item, Message), False
+            if not is_message and not self._whole:
                 raise ConfigError(f"record: it takes messages, and a {type(item).__name__} is none")
-            elif isinstance(item, Malformed):
-                received_ns = item.received_ns
-                line = self._malformed(item)
-                chunk.malformed += 1
-            else:
-                line = self._event(item)
-                received_ns = None
+            try:
+                if is_message:
+                    ns = item.received_ns
+                    line = self._redacted(item) if type(item) in suspect else frame_line(item.raw, ns, item.epoch)
+                elif isinstance(item, Malformed):
+                    ns, malformed = item.received_ns, True
+                    line = self._malformed(item)
+                else:
+                    ns = ns_of(item.at)
+                    line = self._event(item)
+                if len(line) > LONGEST_LINE or not FIRST_NS <= ns <= LAST_NS:
+                    raise _NotRecordable(f"received at {ns}, in a line of {len(line):,} bytes")
+            except Exception as error:  # nothing that an item holds ends the recording
+                ns, malformed = time.time_ns(), isinstance(item, Message | Malformed)
+                line = self._not_recorded(item, ns, error)
             chunk.lines.append(line)
             chunk.size += len(line)
-            if received_ns is None:
-                chunk.events += 1
-            else:
+            if ns < chunk.earliest:
+                chunk.earliest = ns
+            if ns > chunk.latest:
+                chunk.latest = ns
+            if malformed:
+                chunk.malformed += 1
+            if is_message or malformed:
                 chunk.frames += 1
-                chunk.first_ns = chunk.first_ns or received_ns
-                chunk.last_ns = received_ns or chunk.last_ns
+                chunk.first_ns = chunk.first_ns or ns
+                chunk.last_ns = ns or chunk.last_ns
+            else:
+                chunk.events += 1
             if chunk.size >= _MOST_BYTES:
                 yield chunk
                 chunk = Chunk([])
@@ -99,9 +132,22 @@ class Lines:
     def _event(self, item: FeedStatus | KeepalivePong) -> bytes:
         if isinstance(item, KeepalivePong):
             return pong_line(ns_of(item.at), item.round_trip)
-        line = status_line(item)
+        line = status_line(item)[:-1]
         clean = self._redact(line)
-        return line if clean is line else redacted_line(clean + b"\n")
+        return line + b"\n" if clean == line else redacted_line(clean + b"\n")
+
+    def _not_recorded(self, item: Any, ns: int, error: Exception) -> bytes:
+        """A line in place of *item*'s own. Of *error* the text is left out where it may repeat what *item* holds."""
+        cause = str(error) if isinstance(error, _NotRecordable) else type(error).__name__
+        reason = f"{type(item).__name__} is not recorded: {cause}"
+        if not self._reported:
+            self._reported = True
+            with contextlib.suppress(Exception):  # a log that fails does not end the recording either
+                log.error("record: %s; further ones are not logged", reason, exc_info=error)
+        if isinstance(item, Message | Malformed):
+            return malformed_line(Malformed(b"", reason, ns))
+        status = msgspec.Raw(encode({"type": "NotRecorded", "reason": reason}))
+        return encode(Line(ns=ns, status=status)) + b"\n"
 
 
 def received_ns(item: Any) -> int:

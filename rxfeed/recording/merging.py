@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
@@ -39,15 +39,18 @@ from rxfeed.recording.reading import Recording
 _by_ns = attrgetter("ns")
 
 
-def merged(parts: Sequence[Part], patience: float) -> Iterator[Merged]:
+def merged(
+    parts: Sequence[Part], patience: float, unreadable: Callable[[RecordingDamaged], None] = lambda _: None
+) -> Iterator[Merged]:
     """What the sessions of *parts*, each a collector, received together, as `rxfeed.core.Merge` has it.
 
     *parts* are in the order of `ordered`. An item is a message (stamped with its collector's epoch), a
     `Malformed`, a `KeepalivePong` or a `FeedStatus`. Of each session one file is open at a time, from when it begins.
+    *unreadable* gets the damage of each part of which nothing could be read.
     """
     machine = Merge(patience)
     sessions = [list(session) for _, session in groupby(parts, attrgetter("session"))]
-    collectors = (_collector(number, session) for number, session in enumerate(sessions))
+    collectors = (_collector(number, session, unreadable) for number, session in enumerate(sessions))
     missing: set[str] = set()  # whose heartbeats are said to be
     for items in map(machine.step, heapq.merge(*collectors, key=_by_ns)):
         yield from _said(items, missing)
@@ -80,22 +83,21 @@ def _found(found: Missed | Restarted, ns: int) -> Gap | SequenceReset:
     )
 
 
-def _collector(number: int, parts: Sequence[Part]) -> Iterator[Heard]:
+def _collector(number: int, parts: Sequence[Part], unreadable: Callable[[RecordingDamaged], None]) -> Iterator[Heard]:
     """All that one session received; where something is missing of it, its connection counts as lost."""
     first = parts[0].found
     ns = first.first_ns if isinstance(first, Recording) else parts[0].ns
     yield Heard(number, ns, Remark(None))  # so that no file is opened before its time
-    before = parts[0].number - 1
     for part in parts:
-        if part.number > before + 1:
-            missing = f"segments {before + 1} to {part.number - 1} of session {part.session} are not here"
-            yield from _torn(number, ns, RecordingDamaged(part.path, 1, 0, missing))
-        before = part.number
+        if part.gap is not None:
+            yield from _torn(number, ns, part.gap)
         try:
             for heard in _part(number, part.opened()):
                 ns = heard.ns
                 yield heard
         except RecordingDamaged as damage:
+            if damage.line == 1:
+                unreadable(damage)
             yield from _torn(number, max(ns, part.ns), damage)
     yield Heard(number, ns, Link(up=False, over=True))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from rxfeed.feed.clock import Clock
-from rxfeed.recording.scheduler import ReplayScheduler
+from rxfeed.recording.scheduler import LATEST, ReplayScheduler
 
 # Another thread may schedule something that is due earlier than what is waited for.
 _LONGEST_WAIT = 0.5
@@ -29,12 +29,13 @@ class Timeline:
         self._stopped.set()
 
     def reach(self, ns: int) -> None:
-        """Run what is due until *ns*, each at its time, and come to *ns*."""
+        """Run what is due until *ns*, each at its time, and come to *ns*, or to the latest that virtual time can be."""
         scheduler = self.scheduler
         if not self.paced and scheduler.begun and ns < scheduler.next_ns:  # nothing waits for it
             if ns > scheduler.ns:
                 scheduler.ns = ns
             return
+        ns = min(ns, LATEST)
         if self._begin is None:
             self._begin = self._clock.now(), ns
             if not scheduler.begun:
@@ -52,7 +53,7 @@ class Timeline:
     def run_out(self, seconds: float) -> None:
         """Run what is due after the end, as long as there is something, for at most *seconds*."""
         scheduler = self.scheduler
-        last = scheduler.ns + round(seconds * 1e9)
+        last = min(scheduler.ns + round(seconds * 1e9), LATEST)
         while scheduler.next_ns <= last and not self._stopped.is_set():
             self.reach(scheduler.next_ns)
 

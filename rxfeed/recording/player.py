@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 
 from msgspec.structs import replace
 
 from rxfeed.core import Continuity, Merged
+from rxfeed.errors import RecordingDamaged
 from rxfeed.feed.delivery import NO_DATA, Delivery
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.status import (
@@ -38,11 +40,14 @@ from rxfeed.recording.bulk import (
     typed_lines,
 )
 from rxfeed.recording.choice import Choice
+from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.format import malformed_frame
 from rxfeed.recording.moments import moment_of, ns_of
 from rxfeed.recording.pace import Timeline
-from rxfeed.recording.reading import Chunk, Recording
+from rxfeed.recording.reading import Recording
+
+log = logging.getLogger("rxfeed.recording")
 
 # Where more than so many of the lines are wanted, to skim them first does not pay.
 _MANY = 0.7
@@ -78,10 +83,11 @@ class Player:
         """Anything may be missing here."""
         self._base = self._highest + 1
 
-    def torn(self, path: str, line: int, offset: int, reason: str) -> None:
-        """Something is missing here, and this is why."""
+    def torn(self, damage: RecordingDamaged) -> None:
+        """Something is missing here: *damage*."""
         self.interrupted()
-        self._outlets.report(Torn(at=self._outlets.now(), path=path, line=line, offset=offset, reason=reason))
+        at = self._outlets.now()
+        self._status(Torn(at=at, path=damage.path, line=damage.line, offset=damage.offset, reason=damage.reason))
 
     def play(self, recording: Recording) -> None:
         """Play *recording*; raises `RecordingDamaged` where it ends too early."""
@@ -96,6 +102,8 @@ class Player:
             item = each.item
             if isinstance(item, Malformed):
                 self._malformed(item)
+            elif isinstance(item, Torn):  # of whatever time: what is lost there is not known
+                self._status(item)
             elif self._reached(each.ns, getattr(item, "product_id", None)):
                 if isinstance(item, Message):
                     self._delivery.recorded(item, item.raw, each.ns, each.epoch)
@@ -186,9 +194,10 @@ class Player:
             if message is None:
                 self._line(recording, chunk, index)
                 base = self._base
-            elif (free and scheduler.ns <= ns < scheduler.next_ns) or self._reached(ns, message.product_id):
-                if ns > scheduler.ns:
-                    scheduler.ns = ns
+            elif free and scheduler.ns <= ns < scheduler.next_ns:
+                scheduler.ns = ns
+                delivery.recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
+            elif self._reached(ns, message.product_id):
                 delivery.recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
             if delivery.stopping:
                 break
@@ -244,6 +253,8 @@ class Player:
             stats.connections += 1
         elif isinstance(status, Reconnecting):
             stats.reconnects += 1
+        elif isinstance(status, Torn):
+            log.warning("recording %s is not played from line %s on: %s", status.path, status.line, status.reason)
         self._outlets.report(status)
 
     # ---- recordings without epochs, and messages

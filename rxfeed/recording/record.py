@@ -46,7 +46,8 @@ class RecordStats(msgspec.Struct, frozen=True):
     waited: float
     """Seconds that the source has waited because the queue was full."""
     unwritten: int
-    """Items that were handed over and will not be written, because the system refused."""
+    """Items that will not be written, because the system refused, and items of files that were deleted while they were
+    being written."""
     segment: Path | None
     """The file that is being written."""
 
@@ -77,7 +78,7 @@ class Recorder(Sink[RecordedSegment, Writer]):
             queue=0 if writer is None else writer.queued,
             queue_size=self._settings.queue_size,
             waited=counters.waited,
-            unwritten=counters.unwritten + (0 if writer is None else writer.late),
+            unwritten=counters.unwritten + counters.lost + (0 if writer is None else writer.late),
             segment=None if writer is None else writer.path,
         )
 
@@ -131,6 +132,7 @@ def record(
     level: int = 3,
     flush_seconds: float = 1.0,
     queue_size: int = 100_000,
+    mode: int = 0o600,
 ) -> Recorder:
     """Write every message into files in the folder *path*, and emit a `RecordedSegment` for each that is finished.
 
@@ -142,6 +144,9 @@ def record(
     *level* 1 to 22) and writes them, *flush_seconds* after they came at the latest. From then on they can be read, also
     after this process is killed. Nothing is dropped: a full queue makes the source wait, which `.stats` shows.
 
+    **Permissions**: segments are made with *mode*, by default for their owner alone, and folders that are not there so
+    that the same users can read them (0600 makes 0700, 0640 makes 0750). The umask may narrow both.
+
     A segment is closed when its file has *segment_bytes*, and by what comes when it is *segment_seconds* old; then it
     is also safe from a power cut. A folder that is there gets further ones, one that is not is made.
 
@@ -151,6 +156,10 @@ def record(
     **The end**: when the source ends, and at the latest when the process does, what waits is written; then the stream
     ends as the source did. When the system refuses to write (a full disk) it ends with a `SinkError` that names the
     file and counts the items that are not written; what the segment held before can be read.
+
+    **A file that is deleted** while it is being written, alone or with its folder, is noticed at the next write: it is
+    logged at ERROR, emitted as a `RecordedSegment` that is `lost`, and counted in `.stats.unwritten`. A new segment is
+    begun, in a new folder if need be. One that is moved away is closed where it is.
 
     One subscription at a time.
 
@@ -163,6 +172,9 @@ def record(
         flush_seconds=(flush_seconds, int | float),
         queue_size=(queue_size, int),
     )
+    if isinstance(mode, bool) or not isinstance(mode, int) or mode & ~0o666 or mode & 0o600 != 0o600:
+        shown = f"{mode!r} (that is {mode:#o})" if isinstance(mode, int) else repr(mode)
+        raise ConfigError(f"mode: {shown} is not from 0o600 to 0o666, with the owner reading and writing")
     if level > 22:
         raise ConfigError(f"level: {level} is above 22, zstd's highest")
     zstd()
@@ -177,5 +189,6 @@ def record(
             level=level,
             flush_seconds=flush_seconds,
             queue_size=queue_size,
+            mode=mode,
         )
     )

@@ -33,8 +33,6 @@ log = logging.getLogger("rxfeed.recording")
 
 Path = str | PathLike[str]
 
-# Clocks are set back now and then, by no more than this.
-_MARGIN = 60 * 10**9
 # What is scheduled when the recording ends has so many seconds of its time to come.
 _AFTERWARDS = 3600.0
 
@@ -192,7 +190,7 @@ class Replay(MessageSource):
             raise ConfigError("source: there is nothing in it")
         items = itertools.chain([first], items)
         if isinstance(first, str | PathLike):
-            parts = within(ordered(find(items)), choice.since, choice.until, _MARGIN)
+            parts = within(ordered(find(items)), choice.since, choice.until)
             begin = next((part.found.first_ns for part in parts if isinstance(part.found, Recording)), 0)
             return partial(self._play_parts if self._patience is None else self._play_merged, parts), begin
         if self._patience is not None:
@@ -206,26 +204,25 @@ class Replay(MessageSource):
                 break
             if before is not None and part.session != before.session:
                 player.interrupted()
-                if part.ns < self._scheduler.ns:
+                if 0 < part.ns < self._scheduler.ns:
                     log.warning(
                         "sessions %s and %s overlap: merge=True plays them as one", before.session, part.session
                     )
-            elif before is not None and part.number > before.number + 1:
-                missing = f"segments {before.number + 1} to {part.number - 1} of session {part.session} are not here"
-                player.torn(part.path, 1, 0, missing)
+            elif part.gap is not None:
+                player.torn(part.gap)
             before = part
             try:
                 player.play(part.opened())
             except RecordingDamaged as damage:
                 damages.append(damage)
-                player.torn(damage.path, damage.line, damage.offset, damage.reason)
-        unreadable = all(isinstance(part.found, RecordingDamaged) for part in parts)
-        return damages[0] if damages and unreadable else None
+                player.torn(damage)
+        unreadable = [damage for damage in damages if damage.line == 1]
+        return unreadable[0] if unreadable and len(unreadable) == len(parts) else None
 
     def _play_merged(self, parts: list[Part]) -> Exception | None:
-        self._player.merged(merged(parts, self._patience or 0))
-        damages = [part.found for part in parts if isinstance(part.found, RecordingDamaged)]
-        return damages[0] if damages and len(damages) == len(parts) else None
+        unreadable: list[RecordingDamaged] = []
+        self._player.merged(merged(parts, self._patience or 0, unreadable.append))
+        return unreadable[0] if unreadable and len(unreadable) == len(parts) else None
 
     def _play_messages(self, items: Iterator[Any]) -> Exception | None:
         try:

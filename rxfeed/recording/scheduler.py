@@ -6,7 +6,7 @@ import heapq
 import logging
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reactivex import Observable, abc, typing
@@ -14,12 +14,16 @@ from reactivex.disposable import Disposable, SingleAssignmentDisposable
 from reactivex.observable import ConnectableObservable
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
-from rxfeed.recording.moments import moment_of, ns_of
+from rxfeed.recording.moments import FIRST_NS, LAST_NS, moment_of, ns_of
 
 log = logging.getLogger("rxfeed.recording")
 T = TypeVar("T")
+_MICROSECOND = timedelta(microseconds=1)
 
-NEVER = 1 << 63
+_YEAR = 366 * 86_400 * 10**9
+EARLIEST, LATEST = FIRST_NS + _YEAR, LAST_NS - _YEAR
+"""Virtual time stays between these: a year from the calendar's ends, so that operators can add to it."""
+NEVER = LATEST + 1
 # Before the first line comes, time stands at zero: what is due this soon after it is so by how long it waits.
 _SOON = 365 * 86_400 * 10**9
 _FEW = 64
@@ -68,7 +72,8 @@ class ReplayScheduler(PeriodicScheduler):
     def schedule_relative(
         self, duetime: typing.RelativeTime, action: abc.ScheduledAction[Any], state: Any = None
     ) -> abc.DisposableBase:
-        return self.schedule_absolute(self.now + self.to_timedelta(duetime), action, state)
+        due = self.ns // 1000 * 1000 + self.to_timedelta(duetime) // _MICROSECOND * 1000
+        return self._put(due, action, state)
 
     def schedule_absolute(
         self, duetime: typing.AbsoluteTime, action: abc.ScheduledAction[Any], state: Any = None
@@ -80,7 +85,7 @@ class ReplayScheduler(PeriodicScheduler):
         with self._lock:
             self._scheduled += 1
             heapq.heappush(self._heap, (ns, self._scheduled, item))
-            self.next_ns = self._heap[0][0]
+            self._set_next()
         return Disposable(lambda: self._cancel(item))
 
     def _cancel(self, item: _Item) -> None:
@@ -97,12 +102,17 @@ class ReplayScheduler(PeriodicScheduler):
 
     def _sorted(self) -> None:
         heapq.heapify(self._heap)
-        self.next_ns = self._heap[0][0] if self._heap else NEVER
+        self._set_next()
+
+    def _set_next(self) -> None:
+        # What is due after LATEST never runs: virtual time does not come there.
+        self.next_ns = min(self._heap[0][0], NEVER) if self._heap else NEVER
 
     # ---- for whoever plays
 
     def begin(self, ns: int) -> None:
-        """The recording begins at *ns*."""
+        """The recording begins at *ns*, or at the nearest that virtual time can be."""
+        ns = min(max(ns, EARLIEST), LATEST)
         with self._lock:
             self.begun, self.ns = True, ns
             self._heap = [(due + ns if due < _SOON else due, number, item) for due, number, item in self._heap]
@@ -111,10 +121,10 @@ class ReplayScheduler(PeriodicScheduler):
     def advance(self, ns: int) -> None:
         """Run the first action that is due until *ns*, if there is one: `next_ns` tells. Then it stands at its time."""
         with self._lock:
-            if self.next_ns > ns:
+            if self.next_ns > min(ns, LATEST):
                 return
             due, _, item = heapq.heappop(self._heap)
-            self.next_ns = self._heap[0][0] if self._heap else NEVER
+            self._set_next()
             action, item.action = item.action, None
             if action is None:
                 self._cancelled -= 1

@@ -1,27 +1,34 @@
-"""Segments: the files of a recording, one after another, each readable while it is being written."""
+"""Segments: the files of a recording, one after another, each readable while it is being written.
+
+Rules:
+- A segment is closed at its size, and by the first chunk after its time, also where the clock was set back.
+- Before each write the file is compared with its path. One that was moved away is closed where it is. One that was
+  deleted is lost, and reported. A new one is begun either way, in a new folder if need be.
+- A closed segment is not looked after: it may be moved elsewhere. Only where the whole folder was deleted with an open
+  segment in it, or between two segments, the closed ones count as lost too.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import os
+import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from rxfeed.errors import SinkError
-from rxfeed.recording.compression import compressor, zstd
-from rxfeed.recording.format import VERSION, Header, end_line, header_line
+from rxfeed.recording.format import VERSION, Header
 from rxfeed.recording.lines import Chunk
 from rxfeed.recording.moments import moment_of
+from rxfeed.recording.segment_file import Place, SegmentFile, Totals, make_folder, refusals
+
+log = logging.getLogger("rxfeed.recording")
 
 SUFFIX = ".jsonl.zst"
-# A frame of zstd ends in a checksum, before which none of its lines is sure: a reader can hold so many bytes back.
-_VERIFIED_EVERY = 1 << 20
 
 
 class RecordedSegment(msgspec.Struct, frozen=True):
@@ -29,6 +36,7 @@ class RecordedSegment(msgspec.Struct, frozen=True):
 
     *frames* are all that it holds, *malformed* so many of them; *bytes* is the file's size, *uncompressed* that of its
     lines. *first_ns* and *last_ns*: Unix nanoseconds of the first and the last frame's receipt, 0 where there is none.
+    *lost*: the file was deleted while it was being written, and all that it held is gone.
     """
 
     path: Path
@@ -41,6 +49,7 @@ class RecordedSegment(msgspec.Struct, frozen=True):
     uncompressed: int
     first_ns: int
     last_ns: int
+    lost: bool = False
 
     @property
     def first(self) -> datetime | None:
@@ -53,20 +62,12 @@ class RecordedSegment(msgspec.Struct, frozen=True):
         return moment_of(self.last_ns) if self.last_ns else None
 
 
-class Totals:
-    """What adds up over segments: what is in the files, that is."""
-
-    def __init__(self) -> None:
-        self.frames = self.malformed = self.events = 0
-        self.bytes = self.uncompressed = self.segments = 0
-
-
 class Segments:
-    """Writes chunks into segments in *folder*, and tells *finished* of each that is full or old enough.
+    """Writes chunks into segments in *folder*, and calls *finished* with each that is full, old enough, or lost.
 
     A segment is closed at *segment_bytes* of the file, and before the first chunk after *segment_seconds*. All that
     was written has left the process when `write` returns. Raises `SinkError` for what the system refuses; the segment
-    is then as it was before. *clock*: Unix nanoseconds.
+    is then as it was before. *mode*: a file's permissions. *clock*: Unix nanoseconds.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Segments:
         totals: Totals,
         finished: Callable[[RecordedSegment], None],
         about: Callable[[], dict[str, Any]] = dict,
+        mode: int = 0o600,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._folder = folder
@@ -88,11 +90,14 @@ class Segments:
         self._totals = totals
         self._finished = finished
         self._about = about
+        self._mode = mode
         self._clock = clock
         self._session = secrets.token_hex(4)
         self._number = 0
         self._begun = self._named = 0
-        self._segment: _Segment | None = None
+        self._segment: SegmentFile | None = None
+        self._folder_id: tuple[int, int] | None = None
+        self._closed = Totals()  # what the closed segments in that folder hold
 
     @property
     def path(self) -> Path | None:
@@ -103,31 +108,34 @@ class Segments:
         """Begin a segment, unless there is one."""
         if self._segment is not None:
             return
-        with _refusals(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
-        # The names sort in time order also where the clock is set back.
+        self._check_folder()
+        with refusals(self._folder):
+            make_folder(self._folder, self._mode)
+        self._folder_id = _id(self._folder)
         self._begun = self._clock()
+        # The names sort in time order also where the clock is set back.
         self._named = max(self._named + 1000, self._begun)
         self._number += 1
         header = Header(
-            rxfeed=VERSION, ns=self._named, session=self._session, segment=self._number, about=self._about()
+            rxfeed=VERSION, ns=self._begun, session=self._session, segment=self._number, about=self._about()
         )
-        self._segment = _Segment(self._folder / _name(header), header, self._level, self._totals)
+        path = self._folder / f"{moment_of(self._named):%Y%m%dT%H%M%S.%fZ}-{self._session}-{self._number:05}{SUFFIX}"
+        self._segment = SegmentFile(path, header, self._level, self._totals, self._mode)
 
     def write(self, chunk: Chunk) -> None:
+        self._check_place()
         if self._segment is not None and not 0 <= self._clock() - self._begun < self._segment_ns:
-            self.close()
+            self._close()
         self.open()
         assert self._segment is not None
         self._segment.write(chunk)
-        if self._segment.bytes >= self._segment_bytes:
-            self.close()
+        if self._segment.held.bytes >= self._segment_bytes:
+            self._close()
 
     def close(self) -> None:
         """Finish the segment; harmless where there is none."""
-        segment, self._segment = self._segment, None
-        if segment is not None:
-            self._finished(segment.close(self._clock()))
+        self._check_place()
+        self._close()
 
     def abandon(self) -> None:
         """Let go of a segment that cannot be written any more; it stays as far as it got."""
@@ -135,106 +143,70 @@ class Segments:
         if segment is not None:
             segment.let_go()
 
+    # ---- where the files are
 
-class _Segment:
-    """One file, from its header to its end."""
+    def _check_place(self) -> None:
+        """Let go of a segment that is not at its path any more."""
+        segment = self._segment
+        place = Place.HERE if segment is None else segment.place
+        if segment is None or place is Place.HERE:
+            return
+        if place is Place.MOVED:
+            _report(logging.WARNING, "segment %s was moved away while it was written; it is closed there", segment.path)
+            if _id(self._folder) != self._folder_id:  # the closed ones were moved with it
+                self._folder_id, self._closed = None, Totals()
+            self._close()
+            return
+        self._segment = None
+        segment.let_go()
+        self._totals.lose(segment.held)
+        frames = segment.held.frames
+        _report(logging.ERROR, "segment %s was deleted while it was written: %s frames are lost", segment.path, frames)
+        self._check_folder()
+        self._finished(self._described(segment, lost=True))
 
-    def __init__(self, path: Path, header: Header, level: int, totals: Totals) -> None:
-        self.path = path
-        self.bytes = 0
-        self._header = header
-        self._held = Chunk([])
-        self._totals = totals
-        self._level = level
-        self._compressor = compressor(level)
-        self._unverified = 0
-        self._block = zstd().COMPRESSOBJ_FLUSH_BLOCK
-        with _refusals(path):
-            self._file = path.open("xb", buffering=0)
-        totals.segments += 1
-        try:
-            self._write(header_line(header))
-        except SinkError:
-            self.let_go()
-            raise
+    def _check_folder(self) -> None:
+        """Count the closed segments as lost where their folder is not at its path any more."""
+        if self._folder_id is None or _id(self._folder) == self._folder_id:
+            return
+        closed, self._closed, self._folder_id = self._closed, Totals(), None
+        self._totals.lose(closed)
+        text = "folder %s was deleted or replaced while it was recorded into: its closed segments had %s frames"
+        _report(logging.ERROR, text, self._folder, closed.frames)
 
-    def write(self, chunk: Chunk) -> None:
-        self._write(b"".join(chunk.lines))
-        for counted in (self._held, self._totals):
-            counted.frames += chunk.frames
-            counted.malformed += chunk.malformed
-            counted.events += chunk.events
-        self._held.first_ns = self._held.first_ns or chunk.first_ns
-        self._held.last_ns = chunk.last_ns or self._held.last_ns
+    def _close(self) -> None:
+        segment, self._segment = self._segment, None
+        if segment is None:
+            return
+        segment.close(self._clock())
+        self._closed.add(segment.held)
+        self._finished(self._described(segment))
 
-    def close(self, ns: int) -> RecordedSegment:
-        """Write the end, and wait until the disk has all of it."""
-        held = self._held
-        try:
-            self._write(end_line(ns, held.frames), last=True)
-            with _refusals(self.path):
-                os.fsync(self._file)
-        finally:
-            self.let_go()
-        _sync_folder(self.path.parent)
+    def _described(self, segment: SegmentFile, *, lost: bool = False) -> RecordedSegment:
+        held = segment.held
         return RecordedSegment(
-            path=self.path,
-            session=self._header.session,
-            number=self._header.segment,
+            path=segment.path,
+            session=self._session,
+            number=segment.header.segment,
             frames=held.frames,
             malformed=held.malformed,
             events=held.events,
-            bytes=self.bytes,
-            uncompressed=held.size,
-            first_ns=held.first_ns,
-            last_ns=held.last_ns,
+            bytes=held.bytes,
+            uncompressed=held.uncompressed,
+            first_ns=segment.first_ns,
+            last_ns=segment.last_ns,
+            lost=lost,
         )
 
-    def let_go(self) -> None:
-        with contextlib.suppress(OSError):
-            self._file.close()
 
-    def _write(self, lines: bytes, *, last: bool = False) -> None:
-        """Compress *lines*, and hand them to the system to the last byte, or (where it refuses) none of them."""
-        data = self._compressor.compress(lines)
-        self._unverified += len(lines)
-        if last or self._unverified >= _VERIFIED_EVERY:
-            data += self._compressor.flush()
-            self._compressor, self._unverified = compressor(self._level), 0
-        else:
-            data += self._compressor.flush(self._block)
-        with _refusals(self.path):
-            try:
-                rest = memoryview(data)
-                while rest:
-                    rest = rest[self._file.write(rest) :]
-            except OSError:
-                with contextlib.suppress(OSError):
-                    os.ftruncate(self._file.fileno(), self.bytes)
-                raise
-        self.bytes += len(data)
-        self._held.size += len(lines)
-        self._totals.bytes += len(data)
-        self._totals.uncompressed += len(lines)
-
-
-def _name(header: Header) -> str:
-    return f"{moment_of(header.ns):%Y%m%dT%H%M%S.%fZ}-{header.session}-{header.segment:05}{SUFFIX}"
-
-
-@contextlib.contextmanager
-def _refusals(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise SinkError(f"{path}: {error.strerror or error}", 0) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """See that the names in *folder* are safe too, on systems where a folder can be asked for that."""
+def _id(folder: Path) -> tuple[int, int] | None:
+    """The identity of *folder*, which another one at its path does not have; `None` where there is none."""
     with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        found = folder.stat()
+        return found.st_dev, found.st_ino
+    return None
+
+
+def _report(level: int, text: str, *values: Any) -> None:
+    with contextlib.suppress(Exception):  # a log that fails does not end the recording
+        log.log(level, text, *values)

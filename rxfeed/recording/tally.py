@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import os
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from rxfeed.errors import RecordingDamaged
 from rxfeed.recording.moments import moment_of
+
+OTHER = "(other)"
+"""What counts types and products that are too many."""
+_MOST_NAMES = 10_000
+_MOST_SPANS = 100_000
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -46,9 +53,11 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     """What one or many recordings hold.
 
     *span*: from the first frame's receipt to the last one's; `None` where there is none. *products* and *by_type* (the
-    exchange's types; those of level3's arrays are `level3 open` and so on) count messages, the most first. *gaps* were
-    said, and *gapped* numbers are in them: each session's own. *offline*: the times within *span* without a
-    connection; for many sessions, those when none of them had one. *size* and *unpacked* are in bytes.
+    exchange's types; those of level3's arrays are `level3 open` and so on) count messages, the most first; beyond
+    10,000 names the rest counts as `(other)`. *gaps* were reported, and *gapped* numbers are in them: each session's
+    own. *attempts* to connect were made, and *connections* came about. *offline*: the times within *span* without a
+    connection; for many sessions, those when none of them had one. *size* and *unpacked* are in bytes. *open*: the
+    files that are being written, which is no damage.
     """
 
     files: int = 0
@@ -62,7 +71,10 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     malformed: int = 0
     gaps: int = 0
     gapped: int = 0
+    attempts: int = 0
+    connections: int = 0
     offline: tuple[Span, ...] = ()
+    open: tuple[str, ...] = ()
     damaged: tuple[Damage, ...] = ()
 
     @property
@@ -83,17 +95,20 @@ class Tally:
         self._since: int | None = None
         """Since when there has been a connection."""
         self._damaged: list[Damage] = []
+        self._open: list[str] = []
+        self._attempts = self._connections = 0
 
     def file(self, path: str) -> None:
         self._files += 1
-        self._size += Path(path).stat().st_size
+        with contextlib.suppress(OSError):  # it is damaged, and will be named
+            self._size += os.lstat(path).st_size
 
     def text(self, size: int) -> None:
         self._unpacked += size
 
     def frames(self, kind: str, product_id: str | None, first: int, last: int, count: int = 1) -> None:
         """So many messages, received from *first* to *last*."""
-        self._types[kind] += count
+        self._types[kind if kind in self._types or len(self._types) < _MOST_NAMES else OTHER] += count
         if product_id is not None:
             self._product(product_id, count, first, last)
         self._received(first, last)
@@ -107,15 +122,21 @@ class Tally:
         self._gapped += last - first + 1
 
     def subscribed(self, names: Iterable[str]) -> None:
-        self._channels.update(names)
+        self._channels.update(itertools.islice(names, max(0, _MOST_NAMES - len(self._channels))))
+
+    def connecting(self) -> None:
+        self._attempts += 1
 
     def connected(self, ns: int) -> None:
+        self._connections += 1
         self._since = ns
 
     def disconnected(self, ns: int) -> None:
         if self._since is not None:
             self._online.append((self._since, ns))
             self._since = None
+            if len(self._online) > _MOST_SPANS:
+                self._online = _fewer(self._joined())
 
     def ended(self) -> None:
         if self._span is not None:
@@ -123,6 +144,9 @@ class Tally:
 
     def damage(self, damage: RecordingDamaged) -> None:
         self._damaged.append(Damage(damage.path, damage.line, damage.offset, damage.reason))
+
+    def open(self, path: str) -> None:
+        self._open.append(path)
 
     def add(self, other: Tally) -> None:
         self._files += other._files
@@ -135,6 +159,9 @@ class Tally:
         self._types += other._types
         self._online += other._online
         self._damaged += other._damaged
+        self._open += other._open
+        self._attempts += other._attempts
+        self._connections += other._connections
         for product_id, held in other._products.items():
             self._product(product_id, *held)
         if other._span is not None:
@@ -156,10 +183,15 @@ class Tally:
             "gaps": self._gaps,
             "gapped": self._gapped,
             "offline": tuple(_span(*each) for each in self._offline()),
+            "attempts": self._attempts,
+            "connections": self._connections,
+            "open": tuple(self._open),
             "damaged": tuple(self._damaged),
         }
 
     def _product(self, product_id: str, count: int, first: int, last: int) -> None:
+        if product_id not in self._products and len(self._products) >= _MOST_NAMES:
+            product_id = OTHER
         before, begin, end = self._products.get(product_id, (0, first, last))
         self._products[product_id] = before + count, min(begin, first), max(end, last)
 
@@ -171,13 +203,26 @@ class Tally:
 
     def _offline(self) -> list[tuple[int, int]]:
         """Between the times with a connection."""
+        return [(end, begin) for (_, end), (begin, _) in pairwise(self._joined())]
+
+    def _joined(self) -> list[tuple[int, int]]:
         joined: list[tuple[int, int]] = []
         for begin, end in sorted(self._online):
             if joined and begin <= joined[-1][1]:
                 joined[-1] = joined[-1][0], max(joined[-1][1], end)
             else:
                 joined.append((begin, end))
-        return [(end, begin) for (_, end), (begin, _) in pairwise(joined)]
+        return joined
+
+
+def _fewer(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """*spans*, in order, at most half of `_MOST_SPANS`: the shortest breaks between them are left out."""
+    most = _MOST_SPANS // 2
+    if len(spans) <= most:
+        return spans
+    longest = sorted(range(1, len(spans)), key=lambda at: spans[at][0] - spans[at - 1][1])[1 - most :]
+    edges = [0, *sorted(longest), len(spans)]
+    return [(spans[begin][0], spans[end - 1][1]) for begin, end in pairwise(edges)]
 
 
 def _span(first: int, last: int) -> Span:

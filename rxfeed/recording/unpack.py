@@ -12,14 +12,18 @@ ZSTD = b"\x28\xb5\x2f\xfd"
 GZIP = b"\x1f\x8b"
 
 _AT_ONCE = 1 << 16
-# Packed bytes may become a thousand times as many: that must not be much.
-_PACKED_AT_ONCE = 1 << 12
+# Four packed bytes can become 128 kB. So no call of the decompressor returns more than 16 MB.
+_PACKED_AT_ONCE = 1 << 9
 MOST_HELD = 1 << 23
 """What a frame holds waits for the frame's checksum, if that is not further than so many bytes."""
 
 
 class Broken(Exception):
-    """The packing ends too early, or does not hold what was put in."""
+    """The packing does not hold what was put in."""
+
+
+class CutShort(Broken):
+    """It ends before its end."""
 
 
 def unpacked(file: BinaryIO, held: int = MOST_HELD) -> Iterator[bytes]:
@@ -63,4 +67,4 @@ def _frames(
             unpacker = make() if packed else None
     if unpacker is not None:
         yield b"".join(held)
-        raise Broken("it ends in the midst of a packed frame")
+        raise CutShort("it ends in the midst of a packed frame")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -15,7 +16,8 @@ from rxfeed.errors import ConfigError, SinkError
 from rxfeed.operators.handover import Handover
 from rxfeed.operators.sink import Throughput
 from rxfeed.recording.lines import Lines, received_ns
-from rxfeed.recording.segments import RecordedSegment, Segments, Totals
+from rxfeed.recording.segment_file import Totals
+from rxfeed.recording.segments import RecordedSegment, Segments
 
 log = logging.getLogger("rxfeed.recording")
 
@@ -33,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     level: int
     flush_seconds: float
     queue_size: int
+    mode: int
 
 
 class Counters(Totals):
@@ -64,6 +67,7 @@ class Writer:
         self._settings = settings
         self._counters = counters
         self._lines = lines
+        self._emit_to = emit
         self._tell_end = ended
         self._let_go = let_go
         self._queue: Handover[Any] = Handover(settings.queue_size, "block")
@@ -73,8 +77,9 @@ class Writer:
             segment_seconds=settings.segment_seconds,
             level=settings.level,
             totals=counters,
-            finished=emit,
+            finished=self._emit,
             about=about,
+            mode=settings.mode,
         )
         self._cause: Exception | None = None
         self._writing = 0
@@ -110,7 +115,7 @@ class Writer:
         self.end()
         if threading.current_thread() is not self._thread:
             self._finished.wait(timeout)
-        return self.queued + self._counters.unwritten + self.late
+        return self.queued + self._counters.unwritten + self._counters.lost + self.late
 
     @property
     def over(self) -> bool:
@@ -148,8 +153,13 @@ class Writer:
             self._segments.close()
         except Exception as error:
             self._failed(error)
-        self._finished.set()
-        self._tell_end(self._cause)
+        finally:
+            self._finished.set()
+            self._tell_end(self._cause)
+
+    def _emit(self, segment: RecordedSegment) -> None:
+        with contextlib.suppress(Exception):  # a subscriber that raised, where the log cannot take that either
+            self._emit_to(segment)
 
     def _write(self, items: list[Any]) -> None:
         self._writing, self._oldest_ns = len(items), received_ns(items[0])
@@ -161,7 +171,8 @@ class Writer:
 
     def _failed(self, error: Exception) -> None:
         if not isinstance(error, SinkError | ConfigError):
-            log.exception("a defect of rxfeed, please report it")
+            with contextlib.suppress(Exception):  # a log that fails
+                log.exception("a defect of rxfeed, please report it")
         self._queue.end()
         self._let_go()
         self._segments.abandon()

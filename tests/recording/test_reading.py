@@ -144,7 +144,7 @@ def test_a_file_that_is_no_recording_says_why(file: Path, content: bytes, why: s
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"none\.jsonl: No such file"):
+    with pytest.raises(ConfigError, match=r"none\.jsonl, line 1, byte 0: No such file"):
         Recording(tmp_path / "none.jsonl")
 
 

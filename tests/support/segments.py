@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -24,7 +25,9 @@ def text_of(
     """All lines of a segment."""
     header = header_line(Header(rxfeed=1, ns=ns, session=session, segment=number))
     frames = sum(b'"frame":' in line or b'"text":' in line for line in lines)
-    return [header, *lines, *([end_line(ns, frames)] if ended else [])]
+    times = [int(found[1]) for line in lines if (found := re.match(rb'\{(?:"redacted":true,)?"ns":(-?\d+)', line))]
+    bounds = (min(times), max(times)) if times else ()
+    return [header, *lines, *([end_line(ns, frames, *bounds)] if ended else [])]
 
 
 def packed(lines: Sequence[bytes], together: int = 100) -> bytes:
@@ -45,5 +48,7 @@ def write(
 ) -> Path:
     """A whole segment in *folder*, with its name."""
     path = folder / f"20260102T120000.000000Z-{session}-{number:05}.jsonl.zst"
-    path.write_bytes(packed(text_of(lines, session=session, number=number, ns=ns, ended=ended), together))
+    text = text_of(lines, session=session, number=number, ns=ns, ended=ended)
+    whole = len(text) - ended  # a recorder packs the end line alone
+    path.write_bytes(packed(text[:whole], together) + packed(text[whole:]))
     return path
