@@ -21,14 +21,45 @@
     └── SinkError                           a sink could not keep what it was given
 
 No exception of websocket-client passes the transport, none of pymongo the sinks: each is mapped there, once,
-and stands behind ours as `__cause__`.
+and stands behind ours as `__cause__`. Each can be pickled and copied.
 """
 
 from __future__ import annotations
 
+import pickle
+from typing import Any
+
 
 class RxfeedError(Exception):
-    """The root: `except RxfeedError` catches whatever this library raises by itself."""
+    """The root: `except RxfeedError` catches whatever this library raises by itself.
+
+    All of them can be pickled and copied, with their attributes and their `__cause__`.
+    """
+
+    # By default an exception is made anew by a call with its `args`, which are not what `__init__` takes here.
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = dict(vars(self))
+        if self.__cause__ is not None:
+            state["__cause__"] = picklable(self.__cause__)
+        return _rebuilt, (type(self), self.args), state
+
+
+def _rebuilt(kind: type[RxfeedError], args: tuple[Any, ...]) -> RxfeedError:
+    return kind.__new__(kind, *args)
+
+
+def picklable(error: BaseException) -> BaseException:
+    """*error*, or an `RxfeedError` with its type and text if a pickle of *error* cannot be read back.
+
+    An exception that fails to load stops the process that reads it, such as the parent of a `multiprocessing.Pool`.
+    """
+    if isinstance(error, RxfeedError):
+        return error
+    try:
+        copied = pickle.loads(pickle.dumps(error))
+    except Exception:  # `__reduce__` and `__init__` of any class may raise anything
+        copied = None
+    return error if type(copied) is type(error) else RxfeedError(f"{type(error).__name__}: {error}")
 
 
 class ConfigError(RxfeedError, ValueError):
