@@ -9,12 +9,10 @@ from typing import Any
 from rxfeed.messages import Subscriptions
 from rxfeed.protocol import Credentials, Subscription
 from rxfeed.protocol.auth import sign
+from rxfeed.protocol.channels import ALIASES as _ALIASES
 
 Pair = tuple[str, str | None]
 """A channel and one of its products; `None` for a channel that has none."""
-
-# The exchange acknowledges these under other names.
-_ALIASES = {"level2_50": "level2_batch", "ticker_1000": "ticker_batch"}
 
 _WITHOUT_PRODUCTS = ("status", "balance")
 # At eight messages a second: an exchange that repeats what it was told does so before that.

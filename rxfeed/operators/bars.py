@@ -7,7 +7,7 @@ from decimal import Decimal
 from rxfeed.core import Bar, DollarBars, TickBars, VolumeBars
 from rxfeed.messages import Message
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Operator
+from rxfeed.operators.source import Operator, Wish
 
 
 def tick_bars(trades: int) -> Operator[Message, Bar]:
@@ -26,7 +26,7 @@ def tick_bars(trades: int) -> Operator[Message, Bar]:
     O(1) a trade; memory by the number of products.
     """
     TickBars(trades)
-    return lift(lambda: TickBars(trades), (TickBars.looks_at, None))
+    return lift(lambda: TickBars(trades), Wish(TickBars.looks_at, None, "tick_bars"))
 
 
 def volume_bars(volume: Decimal | str | int) -> Operator[Message, Bar]:
@@ -46,7 +46,7 @@ def volume_bars(volume: Decimal | str | int) -> Operator[Message, Bar]:
     `ConfigError`. Arrival, gaps and cost as for `tick_bars`, and O(1) a bar.
     """
     VolumeBars(volume)
-    return lift(lambda: VolumeBars(volume), (VolumeBars.looks_at, None))
+    return lift(lambda: VolumeBars(volume), Wish(VolumeBars.looks_at, None, "volume_bars"))
 
 
 def dollar_bars(notional: Decimal | str | int) -> Operator[Message, Bar]:
@@ -65,4 +65,4 @@ def dollar_bars(notional: Decimal | str | int) -> Operator[Message, Bar]:
     `volume_bars`.
     """
     DollarBars(notional)
-    return lift(lambda: DollarBars(notional), (DollarBars.looks_at, None))
+    return lift(lambda: DollarBars(notional), Wish(DollarBars.looks_at, None, "dollar_bars"))

@@ -9,12 +9,12 @@ from rxfeed.core.book import Level2Book
 from rxfeed.core.book_view import BookView, FullBookView
 from rxfeed.core.full_book import BookStats, Level3Book
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Message
+from rxfeed.messages import Auction, Heartbeat, Match, Message
 from rxfeed.operators.book_current import Current
 from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.book_splice import Splice
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Operator, Selectable, Wish
+from rxfeed.operators.source import Operator, Selectable, Wish, check_source, declare, results_of
 
 
 def order_book(product_id: str, depth: int | None = None) -> Operator[Message, BookView]:
@@ -45,8 +45,13 @@ def order_book(product_id: str, depth: int | None = None) -> Operator[Message, B
     show.
     """
     Level2Book(product_id, depth)  # so that bad arguments are told here, and not to each subscriber
-    lifted = lift(lambda: Level2Book(product_id, depth), (Level2Book.looks_at, frozenset([product_id])))
-    return lambda source: Current(lifted(source))
+    wish = Wish(Level2Book.looks_at, frozenset([product_id]), "order_book")
+    lifted = lift(lambda: Level2Book(product_id, depth), wish)
+    return declare(lambda source: results_of(Current(lifted(source)), "order_book"), wish)
+
+
+# A book of orders needs more than the trades, which `matches` has too.
+_ORDERS = Level3Book.looks_at - {Match, Auction, Heartbeat}
 
 
 class FullBook:
@@ -61,6 +66,7 @@ class FullBook:
         if not isinstance(retry, Reconnect):
             raise ConfigError(f"retry: {retry!r} is not a Reconnect")
         self.stats = BookStats()
+        self.wish = Wish(Level3Book.looks_at, frozenset([product_id]), "full_book", _ORDERS)
         self._product_id = product_id
         self._snapshot = rest_snapshot() if snapshot is None else snapshot
         self._depth = depth
@@ -68,8 +74,8 @@ class FullBook:
         self._buffer = buffer
 
     def __call__(self, source: Observable[Message]) -> Observable[FullBookView]:
-        wish: Wish = (Level3Book.looks_at, frozenset([self._product_id]))
-        chosen: Observable[Message] = source.select(wish) if isinstance(source, Selectable) else source
+        check_source(source, self.wish)
+        chosen: Observable[Message] = source.select(self.wish) if isinstance(source, Selectable) else source
 
         def subscribe(
             observer: abc.ObserverBase[FullBookView], scheduler: abc.SchedulerBase | None = None
@@ -77,7 +83,7 @@ class FullBook:
             book = Level3Book(self._product_id, self._depth, buffer=self._buffer, stats=self.stats)
             return Splice(book, self._snapshot, self._retry, observer).run(chosen, scheduler)
 
-        return Current(Observable(subscribe))
+        return results_of(Current(Observable(subscribe)), "full_book")
 
 
 def full_book(

@@ -9,6 +9,8 @@ from typing import Any, Generic, TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable, SerialDisposable
 
+from rxfeed.operators.unhandled import hand_back, log_unhandled
+
 log = logging.getLogger("rxfeed.operators")
 T = TypeVar("T")
 
@@ -81,7 +83,7 @@ class _Run(Generic[T]):
                     observer.on_next(item)
                 except Exception as error:
                     self.leave(observer)
-                    _end(observer, error)
+                    log_unhandled(hand_back(observer, error))
             over = self.over
         if over:
             self.upstream.dispose()
@@ -107,4 +109,4 @@ def _end(observer: abc.ObserverBase[T], cause: Exception | None) -> None:
         else:
             observer.on_error(cause)
     except Exception as error:
-        log.error("the stream ended, and a subscriber without on_error cannot tell: %r", error)
+        log.error("the stream ended, and a subscriber without on_error cannot tell: %r", error, exc_info=error)

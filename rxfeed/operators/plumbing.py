@@ -10,7 +10,7 @@ from reactivex.disposable import Disposable
 
 from rxfeed.core import LatestByProduct, Presence, Throttle
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Operator
+from rxfeed.operators.source import Operator, check_source, declare, wish_of
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -37,7 +37,12 @@ def by_product(operator: Operator[A, B], *, idle: float | None = None) -> Operat
     """
     Presence(idle)
 
+    wish = wish_of(operator)
+
     def over(source: Observable[A]) -> Observable[B]:
+        if wish is not None:
+            check_source(source, wish)
+
         def subscribe(observer: abc.ObserverBase[B], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
             runs = _Runs(operator, observer, scheduler, Presence(idle))
             upstream = source.subscribe(runs.on_next, runs.on_error, runs.on_completed, scheduler=scheduler)
@@ -50,7 +55,7 @@ def by_product(operator: Operator[A, B], *, idle: float | None = None) -> Operat
 
         return Observable(subscribe)
 
-    return over
+    return declare(over, wish)
 
 
 def latest_by_product(*, idle: float | None = None) -> Operator[A, Mapping[str, A]]:

@@ -8,7 +8,7 @@ from reactivex import operators as ops
 
 from rxfeed.core import PriceCross, PriceCrossing, Priced, PriceMove, PriceMoves, SpreadWidening, WideSpread
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Operator
+from rxfeed.operators.source import Operator, Wish, declare
 
 
 def price_crossing(
@@ -35,8 +35,9 @@ def price_crossing(
         return PriceCrossing(product_id, level, hysteresis=hysteresis, once=once)
 
     machine()
-    crossing = lift(machine, (PriceCrossing.looks_at, frozenset([product_id])))
-    return (lambda source: crossing(source).pipe(ops.take(1))) if once else crossing
+    wish = Wish(PriceCrossing.looks_at, frozenset([product_id]), "price_crossing", books=True)
+    crossing = lift(machine, wish)
+    return declare(lambda source: crossing(source).pipe(ops.take(1)), wish) if once else crossing
 
 
 def moved(percent: Decimal | str | int, within: float) -> Operator[Priced, PriceMove]:
@@ -56,7 +57,7 @@ def moved(percent: Decimal | str | int, within: float) -> Operator[Priced, Price
     Amortised O(1) a message whatever *within*; memory by the products and the prices of the last *within* seconds.
     """
     PriceMoves(percent, within)
-    return lift(lambda: PriceMoves(percent, within), (PriceMoves.looks_at, None))
+    return lift(lambda: PriceMoves(percent, within), Wish(PriceMoves.looks_at, None, "moved", books=True))
 
 
 def spread_wider(
@@ -82,4 +83,4 @@ def spread_wider(
         return SpreadWidening(than, percent=percent, hysteresis=hysteresis, once=once)
 
     machine()
-    return lift(machine, (SpreadWidening.looks_at, None))
+    return lift(machine, Wish(SpreadWidening.looks_at, None, "spread_wider", books=True))

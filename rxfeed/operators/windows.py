@@ -14,6 +14,7 @@ from rxfeed.core import (
     VolumeWindow,
 )
 from rxfeed.operators.late import Timely
+from rxfeed.operators.source import Wish
 
 
 def window_volume(seconds: float, lateness: float = 0, empty: bool = False) -> Timely[VolumeWindow]:
@@ -46,7 +47,9 @@ def window_volume(seconds: float, lateness: float = 0, empty: bool = False) -> T
     one that had not ended. A duplicate counts as often as it comes (a feed delivers it once). `last_match` is no trade.
     Cost: O(1) a message and window; memory by the number of products and of the windows that *lateness* keeps open.
     """
-    return Timely(lambda: TumblingVolume(seconds, lateness, empty), (TumblingVolume.looks_at, None))
+    return Timely(
+        lambda: TumblingVolume(seconds, lateness, empty), Wish(TumblingVolume.looks_at, None, "window_volume")
+    )
 
 
 def candles(seconds: float, lateness: float = 0, empty: bool = False) -> Timely[Candle]:
@@ -65,7 +68,7 @@ def candles(seconds: float, lateness: float = 0, empty: bool = False) -> Timely[
     trades' times, then their ids, not by arrival; a candle without a trade repeats the last close (`last_match`'s price
     before the first one), or has `None` where there is none.
     """
-    return Timely(lambda: Candles(seconds, lateness, empty), (Candles.looks_at, None))
+    return Timely(lambda: Candles(seconds, lateness, empty), Wish(Candles.looks_at, None, "candles"))
 
 
 def rolling_volume(seconds: float) -> Timely[RollingVolume]:
@@ -85,7 +88,7 @@ def rolling_volume(seconds: float) -> Timely[RollingVolume]:
     `complete` is False until *seconds* have passed. Volume in the base currency, prices in the quote currency.
     Cost: amortised O(1) a trade whatever *seconds*; memory by the trades of the last *seconds*.
     """
-    return Timely(lambda: SlidingVolume(seconds), (SlidingVolume.looks_at, None))
+    return Timely(lambda: SlidingVolume(seconds), Wish(SlidingVolume.looks_at, None, "rolling_volume"))
 
 
 def trade_imbalance(seconds: float | None = None) -> Timely[TradeImbalance]:
@@ -105,5 +108,5 @@ def trade_imbalance(seconds: float | None = None) -> Timely[TradeImbalance]:
     on, and it takes O(1) a trade and memory by the number of products.
     """
     if seconds is None:
-        return Timely(RunningImbalance, (RunningImbalance.looks_at, None))
-    return Timely(lambda: SlidingImbalance(seconds), (SlidingImbalance.looks_at, None))
+        return Timely(RunningImbalance, Wish(RunningImbalance.looks_at, None, "trade_imbalance"))
+    return Timely(lambda: SlidingImbalance(seconds), Wish(SlidingImbalance.looks_at, None, "trade_imbalance"))
