@@ -7,7 +7,7 @@ It bids and offers around the mid, and quotes anew when that moves; its orders g
 engine, in which the recording stands (see rxfeed/sim/paper.py for what they get). Strategy and recording are the same:
 only the time differs that an order, and a cancel, takes. Every fill is a maker's: its orders never take.
 Without a folder, an hour of the local exchange is recorded first, which takes some seconds.
-Needs zstandard and websockets: pip install 'rxfeed[record,sim]'
+Needs zstandard and websockets: pip install ".[record,sim]"
 """
 
 import argparse

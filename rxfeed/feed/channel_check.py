@@ -3,7 +3,7 @@
 - A feed's operator is checked when the exchange acknowledges a subscription, or when it is subscribed to after that.
 - What was requested counts as subscribed, acknowledged or not: what the exchange refuses is reported as `Rejected`.
 - A replay's operators are checked at its end: a recording need not hold an acknowledgement.
-- Each operator is reported once. One whose channel was found once is not checked again.
+- Each operator is reported once, and not checked again after its channel was found.
 """
 
 from __future__ import annotations

@@ -8,15 +8,15 @@ from decimal import Decimal
 from importlib import import_module
 from typing import Any, Literal, NamedTuple, get_args
 
-from rxfeed.errors import ConfigError
+from rxfeed.errors import ConfigError, ExtraMissing, install_command
 
 Library = Literal["polars", "pandas", "arrow"]
 
-# What to import, and what to install where it is not there.
+# What to import, and how to install it.
 _MODULES = {
-    "polars": ("polars", "rxfeed[frame]"),
-    "pandas": ("pandas", "pandas"),
-    "arrow": ("pyarrow", "rxfeed[arrow]"),
+    "polars": ("polars", install_command("frame")),
+    "pandas": ("pandas", "pip install pandas"),
+    "arrow": ("pyarrow", install_command("arrow")),
 }
 
 
@@ -41,8 +41,8 @@ def library_of(wanted: Library | None) -> tuple[Library, Any]:
             return name, import_module(_MODULES[name][0])
         except ImportError:
             continue
-    package = _MODULES[names[0]][1]
-    raise ConfigError(f"library: {' or '.join(names)} is not installed: pip install {package}")
+    packages = " or ".join(_MODULES[name][0] for name in names)
+    raise ExtraMissing(packages, "a frame", _MODULES[names[0]][1])
 
 
 def _polars(module: Any, table: Table, exact: bool) -> Any:

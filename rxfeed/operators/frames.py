@@ -64,7 +64,7 @@ def to_dataframe(items: Iterable[Any], library: Library | None = None, *, exact:
     `ConfigError`.
 
     *library*: "polars", "pandas" or "arrow" (a `pyarrow.Table`); `None` takes the first of them that is installed. None
-    comes with rxfeed: `pip install rxfeed[frame]` brings polars, `rxfeed[arrow]` pyarrow. Prices and volumes become
+    comes with rxfeed: `pip install "rxfeed[frame]"` brings polars, `rxfeed[arrow]` pyarrow. Prices and volumes become
     floats, for computing with; with *exact* they stay decimals, with as many places as their column needs (polars: of
     38 digits; arrow: of 38, or of 76 where that is not enough; `ConfigError` names a column that has more; pandas:
     `Decimal` objects). Times are UTC, to the microsecond; what is `None` is null. No items make a frame without

@@ -56,7 +56,7 @@ _BOOKS = ("order_book", "full_book")
 
 
 def check_source(source: Any, wish: Wish) -> None:
-    """`ConfigError` if *source* was made by an operator whose results one with *wish* does not take."""
+    """`ConfigError` if *source* has the results of an operator that one with *wish* does not take."""
     by, name = getattr(source, "emitted_by", ""), wish.operator
     if by and not (wish.books and by in _BOOKS):
         takes = "messages or the views of a book" if wish.books else "messages"
