@@ -101,6 +101,8 @@ def trade(folder: Path, product: str, latencies: list[float], fee: Decimal, **ru
     replay.run()
     if failures:
         raise failures[0]
+    if makers and makers[0].mid is None:
+        raise SystemExit(f"{folder}: it has no book of {product}: record level2 or level2_batch too, and matches")
     for maker in makers:
         maker.finish()
     return makers
