@@ -9,6 +9,8 @@ import pickle
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -18,7 +20,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rxfeed
-import rxfeed.sim
 from rxfeed import FeedStatus, Level3Book, Message, Reconnect, RxfeedError, errors, fold
 from rxfeed.core import Level2Book
 from rxfeed.core.book_snapshot import BookSnapshot, SnapshotTaken
@@ -196,7 +197,8 @@ def test_message_round_trips_with_frame_and_epoch(data: st.DataObject, kind: typ
         assert (copied.raw, copied.received_ns, copied.epoch) == (b"the frame", 7, 3)
 
 
-PUBLIC = {**vars(rxfeed), **vars(rxfeed.sim)}.values()
+MODULES = [import_module(name) for name in ("rxfeed", "rxfeed.sim", "rxfeed.backtest") if find_spec(name)]
+PUBLIC = [each for module in MODULES for each in vars(module).values()]
 RESULTS = [
     each
     for each in dict.fromkeys(each for each in PUBLIC if isinstance(each, type))

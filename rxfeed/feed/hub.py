@@ -145,7 +145,7 @@ class Hub(Crowd[Message]):
             observers = tuple(
                 observer
                 for observer, wish in self._wishes.items()
-                if wish is None or (kind in wish[0] and (wish[1] is None or product in wish[1]))
+                if wish is None or (kind in wish.types and (wish.products is None or product in wish.products))
             )
             self.routes[kind, product] = observers
         return observers
@@ -159,7 +159,9 @@ class Hub(Crowd[Message]):
     def _changed(self) -> None:
         self.routes = {}
         wishes = self._wishes.values()
-        self.wanted = None if None in wishes else frozenset().union(*(wish[0] for wish in wishes if wish is not None))
+        self.wanted = (
+            None if None in wishes else frozenset().union(*(wish.types for wish in wishes if wish is not None))
+        )
 
 
 class SideStream(Observable[T]):
