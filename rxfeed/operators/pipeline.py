@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Generator
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reactivex import Observable, abc
 from reactivex.internal.exceptions import SequenceContainsNoElementsError
@@ -55,12 +55,9 @@ class Guarded(Rooted[T]):
                 return subscription
             return self._subscribe_to(on_next, on_error, *others, **named)
 
-        def __iter__(self) -> NoReturn:
-            # Without it Python iterates by index, and every index makes another Observable, without end.
-            raise ConfigError(
-                f"a {type(self).__name__} is a stream, and a loop over it never ends: "
-                "subscribe to it, use `async for`, or pipe it into to_frames()"
-            )
+        # Python would iterate by index, and every index makes another Observable, without end. With a method in place
+        # of None operators of reactivex would take a stream for an iterable.
+        __iter__ = None
 
     def _subscribe_to(self, *observer: Any, **named: Any) -> Any:
         return super().subscribe(*observer, **named)
