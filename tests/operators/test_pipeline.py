@@ -305,7 +305,8 @@ def test_operators_of_reactivex_do_not_take_a_stream_for_an_iterable() -> None:
 def test_published_pipeline_still_connects_by_itself() -> None:
     replay = source()
     published: Any = replay.pipe(matches(), ops.publish())
-    one, other = Collected(published), Collected(published.pipe(ops.map(lambda trade: trade.price)))
+    priced: Any = ops.map(lambda trade: trade.price)  # pyright: ignore
+    one, other = Collected(published), Collected(published.pipe(priced))
     published.connect()
     assert len(played(replay).items) == 3
     assert len(one.items) == len(other.items) == 2
