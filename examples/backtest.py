@@ -7,7 +7,7 @@ It bids and offers around the mid, and quotes anew when that moves; its orders g
 engine, in which the recording stands (see rxfeed/sim/paper.py for what they get). Strategy and recording are the same:
 only the time differs that an order, and a cancel, takes. Every fill is a maker's: its orders never take.
 Without a folder, an hour of the local exchange is recorded first, which takes some seconds.
-Needs zstandard and websockets: pip install 'rxfeed[record,sim]'
+Needs zstandard and websockets: pip install ".[record,sim]"
 """
 
 import argparse
@@ -101,6 +101,8 @@ def trade(folder: Path, product: str, latencies: list[float], fee: Decimal, **ru
     replay.run()
     if failures:
         raise failures[0]
+    if makers and makers[0].mid is None:
+        raise SystemExit(f"{folder}: it has no book of {product}: record level2 or level2_batch too, and matches")
     for maker in makers:
         maker.finish()
     return makers

@@ -4,15 +4,13 @@ Run: python examples/plot_candles.py recordings/ --seconds 300
 Run: python examples/plot_candles.py
 
 Without a folder, three hours of the local exchange are recorded first, which takes some seconds.
-Needs matplotlib, zstandard and websockets: pip install 'rxfeed[plot,record,sim]'
+Needs matplotlib, zstandard and websockets: pip install ".[plot,record,sim]"
 """
 
 import argparse
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.patches import Patch
-from shared.drawing import ACCENT, BUY, SELL, bar, incomplete, legend, missing, picture, shade
+from shared.drawing import ACCENT, BUY, SELL, Axes, Patch, bar, incomplete, legend, missing, picture, shade
 from shared.market import Hole, holes, recording
 
 from rxfeed import Candle, Replay, candles

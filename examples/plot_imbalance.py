@@ -5,7 +5,7 @@ Run: python examples/plot_imbalance.py
 
 The imbalance is (bid size - ask size) / (bid size + ask size) at the best levels: -1 is a book of asks, 1 one of bids.
 Without a folder, three hours of the local exchange are recorded first, which takes some seconds.
-Needs matplotlib, zstandard and websockets: pip install 'rxfeed[plot,record,sim]'
+Needs matplotlib, zstandard and websockets: pip install ".[plot,record,sim]"
 """
 
 import argparse
@@ -16,9 +16,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from matplotlib.axes import Axes
-from matplotlib.patches import Patch
-from shared.drawing import BUY, MUTED, PRICE, SELL, SPREAD, legend, missing, picture, shade
+from shared.drawing import BUY, MUTED, PRICE, SELL, SPREAD, Axes, Patch, legend, missing, picture, shade
 from shared.market import Hole, holes, recording
 
 from rxfeed import BookView, Replay, order_book

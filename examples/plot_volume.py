@@ -4,16 +4,14 @@ Run: python examples/plot_volume.py recordings/
 Run: python examples/plot_volume.py
 
 Without a folder, three hours of the local exchange are recorded first, which takes some seconds.
-Needs matplotlib, zstandard and websockets: pip install 'rxfeed[plot,record,sim]'
+Needs matplotlib, zstandard and websockets: pip install ".[plot,record,sim]"
 """
 
 import argparse
 import math
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.patches import Patch
-from shared.drawing import ACCENT, BUY, MUTED, SELL, bar, incomplete, legend, missing, picture, shade
+from shared.drawing import ACCENT, BUY, MUTED, SELL, Axes, Patch, bar, incomplete, legend, missing, picture, shade
 from shared.market import Hole, holes, recording
 
 from rxfeed import Replay, VolumeWindow, window_volume

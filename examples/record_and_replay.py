@@ -4,7 +4,7 @@ Run: python examples/record_and_replay.py
 Run: python examples/record_and_replay.py --folder recordings/ --hours 24
 
 What it recorded can be looked at with plot_volume.py, plot_candles.py, plot_imbalance.py and backtest.py.
-Needs zstandard and websockets: pip install 'rxfeed[record,sim]'
+Needs zstandard and websockets: pip install ".[record,sim]"
 """
 
 import argparse

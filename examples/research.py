@@ -4,7 +4,7 @@ Run: python examples/research.py
 Run: python examples/research.py --url wss://ws-feed.exchange.coinbase.com --seconds 600
 
 Without a --url, a local exchange plays the market, 300 times as fast as a real one.
-Needs matplotlib, and the local exchange websockets: pip install 'rxfeed[plot,sim]'
+Needs matplotlib, and the local exchange websockets: pip install ".[plot,sim]"
 """
 
 import argparse
@@ -14,10 +14,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from matplotlib.axes import Axes
-from matplotlib.patches import Patch
 from reactivex import operators as ops
-from shared.drawing import ACCENT, BUY, PRICE, SELL, SPREAD, bar, incomplete, legend, picture
+from shared.drawing import ACCENT, BUY, PRICE, SELL, SPREAD, Axes, Patch, bar, incomplete, legend, picture
 
 from rxfeed import Feed, Match, Ticker, VolumeWindow, heartbeats, matches, tickers, window_volume
 from rxfeed.sim import Exchange

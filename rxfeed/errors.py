@@ -2,6 +2,7 @@
 
     RxfeedError
     ├── ConfigError (also ValueError)       an argument or a setting that can never work
+    │   ├── ExtraMissing (also ImportError) a package of an extra is not installed
     │   └── RecordingDamaged                a file of a recording that cannot be read, or no further than so
     ├── ConnectFailed                       no connection came about
     │   ├── AddressNotFound                 the host has no address
@@ -22,18 +23,88 @@
     └── SinkError                           a sink could not keep what it was given
 
 No exception of websocket-client passes the transport, none of pymongo the sinks: each is mapped there, once,
-and stands behind ours as `__cause__`.
+and stands behind ours as `__cause__`. Each can be pickled and copied.
 """
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 
 class RxfeedError(Exception):
-    """The root: `except RxfeedError` catches whatever this library raises by itself."""
+    """The root: `except RxfeedError` catches whatever this library raises by itself.
+
+    All of them can be pickled and copied, with their attributes and their `__cause__`.
+    """
+
+    # By default an exception is made anew by a call with its `args`, which are not what `__init__` takes here.
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = dict(vars(self))
+        if self.__cause__ is not None:
+            state["__cause__"] = picklable(self.__cause__)
+        return _rebuilt, (type(self), self.args), state
+
+
+def _rebuilt(kind: type[RxfeedError], args: tuple[Any, ...]) -> RxfeedError:
+    return kind.__new__(kind, *args)
+
+
+def picklable(error: BaseException) -> BaseException:
+    """*error*, or an `RxfeedError` with its type and text if a pickle of *error* cannot be read back.
+
+    An exception that fails to load stops the process that reads it, such as the parent of a `multiprocessing.Pool`.
+    """
+    if isinstance(error, RxfeedError):
+        return error
+    try:
+        copied = pickle.loads(pickle.dumps(error))
+    except Exception:  # `__reduce__` and `__init__` of any class may raise anything
+        copied = None
+    return error if type(copied) is type(error) else RxfeedError(f"{type(error).__name__}: {error}")
 
 
 class ConfigError(RxfeedError, ValueError):
     """An argument or a setting that can never work; the text names it and shows its value."""
+
+
+class ExtraMissing(ConfigError, ImportError):
+    """*package* is not installed, and *needed_by* needs it; the text has the command that installs it."""
+
+    def __init__(self, package: str, needed_by: str, command: str) -> None:
+        super().__init__(f"{package} is not installed, and {needed_by} needs it: {command}")
+        self.package = package
+        self.needed_by = needed_by
+        self.command = command
+
+
+def install_command(extra: str) -> str:
+    """How to install *extra*, from the index and from a clone.
+
+    >>> install_command("sim")
+    'pip install "rxfeed[sim]" (in a clone of rxfeed: pip install ".[sim]")'
+    """
+    return f'pip install "rxfeed[{extra}]" (in a clone of rxfeed: pip install ".[{extra}]")'
+
+
+@contextmanager
+def needs_extra(extra: str, needed_by: str) -> Iterator[None]:
+    """Around imports: `ExtraMissing`, with the command that installs *extra*, where a package is not installed.
+
+    >>> with needs_extra("sim", "the exchange"):
+    ...     import websockets
+    """
+    try:
+        yield
+    except ExtraMissing as error:  # of another extra, inside of this one
+        raise ExtraMissing(error.package, needed_by, install_command(extra)) from None
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "rxfeed"):
+            raise
+        raise ExtraMissing(package, needed_by, install_command(extra)) from None
 
 
 class RecordingDamaged(ConfigError):

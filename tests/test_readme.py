@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 (STUDY,) = (block for block in BLOCKS if "def study(" in block)
+(BACKTEST,) = (block for block in BLOCKS if "PaperMarket(" in block)
 
 
 @pytest.fixture
@@ -26,15 +28,15 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with Exchange(seed=3, auto=False, rate=2) as exchange:
 
         class LocalFeed(rxfeed.Feed):
-            def __init__(self, *args: Any) -> None:
-                super().__init__(*args, url=exchange.url)
+            def __init__(self, *args: Any, **named: Any) -> None:
+                super().__init__(*args, **({"url": exchange.url} | named))
 
             def run(self, scheduler: Any = None, *, seconds: float | None = None) -> None:
-                got = Collected(self)
+                got, before = Collected(self), exchange.sent.frames
                 self.connect()
                 exchange.wait_for_clients()
                 exchange.step(500)
-                got.wait_for(exchange.sent.frames)
+                got.wait_for(exchange.sent.frames - before)
                 self.close()
 
         monkeypatch.setattr(rxfeed, "Feed", LocalFeed)
@@ -63,24 +65,54 @@ def test_a_study_says_the_same_over_live_and_replay(
     assert windows[:half] == windows[half:]
 
 
-def test_the_other_blocks(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As they stand, in a folder that has a recording."""
+@pytest.mark.usefixtures("local")
+def test_the_sections_run_in_order(
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As they stand, each on what those before it left: the back-test trades in the recording of the section before."""
     monkeypatch.chdir(tmp_path)
-    record_in("recordings")
-    for block in BLOCKS[1:]:
-        if block is STUDY:
-            continue
+    said: list[str] = []
+    for block in BLOCKS:
         exec(compile(block, "README.md", "exec"), {})
-    out = capsys.readouterr().out
-    assert "Subscriptions(" in out
-    assert "Ticker(" in out
-    assert "vwap" in out  # of the table's head
-    assert "PaperOpen(" in out
+        said.append(capsys.readouterr().out)
+    everything, (backtest,) = "".join(said), (out for out in said if "Paper" in out)
+    assert "Subscriptions(" in everything
+    assert "Ticker(" in everything
+    assert "vwap" in backtest  # of the table's head
+    assert backtest.count("PaperOpen(") == 1
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def record_in(folder: str) -> None:
-    with Exchange(["BTC-USD"], seed=3, auto=False, rate=2) as exchange:
-        feed = rxfeed.Feed("BTC-USD", ["level2_batch", "matches", "heartbeat"], url=exchange.url)
+def test_the_back_test_orders_once_where_two_products_are_recorded(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record_in("recordings", ["level2_batch", "matches", "heartbeat"])
+    exec(compile(BACKTEST, "README.md", "exec"), {})
+    assert capsys.readouterr().out.count("PaperOpen(") == 1
+
+
+def test_the_back_test_of_a_recording_without_books_warns_once(
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record_in("recordings", ["matches", "heartbeat"])
+    exec(compile(BACKTEST, "README.md", "exec"), {})
+    assert "Paper" not in capsys.readouterr().out
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
+    assert re.search(r"PaperMarket of BTC-USD: no snapshot .* level2 or level2_batch", warning)
+
+
+def record_in(folder: str, channels: list[str]) -> None:
+    products = ["BTC-USD", "ETH-USD"]
+    with Exchange(products, seed=3, auto=False, rate=2) as exchange:
+        feed = rxfeed.Feed(products, channels, url=exchange.url)
         got, recorder = Collected(feed), rxfeed.record(folder)
         feed.pipe(recorder).subscribe()
         with feed:

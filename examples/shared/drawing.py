@@ -5,16 +5,20 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # draws into files, and needs no display
-
-import matplotlib.dates as mdates
-import matplotlib.pyplot as plt
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.patches import Patch
 from shared.market import Hole
+
+from rxfeed.errors import needs_extra
+
+with needs_extra("plot", "this picture"):
+    import matplotlib
+
+    matplotlib.use("Agg")  # draws into files, and needs no display
+
+    import matplotlib.dates as mdates
+    import matplotlib.pyplot as plt
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.patches import Patch
 
 INK, MUTED, GRID, MISSING = "#1f2933", "#616e7c", "#e4e7eb", "#eef0f3"
 PRICE, ACCENT, BUY, SELL, SPREAD = "#7b8794", "#d9480f", "#1c7c7d", "#ef9a76", "#5f5aa2"

@@ -7,10 +7,8 @@ import math
 from pathlib import Path
 
 from rxfeed._version import __version__
-from rxfeed.errors import ConfigError
+from rxfeed.errors import needs_extra
 from rxfeed.protocol import DEFAULT_URL
-
-_EXTRA = ("rich", "websockets")
 
 _DEMO = """\
 Run all of rxfeed on this machine: an exchange that makes markets, a feed that
@@ -215,13 +213,8 @@ def _add_ls(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def _demo(options: argparse.Namespace) -> int:
-    try:
+    with needs_extra("demo", "the demo"):
         from rxfeed.cli import demo
-    except ImportError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing not in _EXTRA:
-            raise
-        raise ConfigError(f"{missing} is not installed, and the demo needs it: pip install 'rxfeed[demo]'") from None
     return demo.run(options)
 
 

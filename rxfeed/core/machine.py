@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
+from rxfeed.errors import ConfigError
+
 A_contra = TypeVar("A_contra", contravariant=True)
 B_co = TypeVar("B_co", covariant=True)
 A = TypeVar("A")
@@ -30,6 +32,10 @@ def fold(machine: Machine[A, B], items: Iterable[A]) -> list[B]:
     >>> [str(w.volume) for w in fold(TumblingVolume(60), [match(size="0.5"), match(size="1")])]
     ['1.5']
     """
+    if isinstance(machine, type):
+        raise ConfigError(f"fold: {machine.__name__} is a class: give a machine, fold({machine.__name__}(...), items)")
+    if hasattr(items, "subscribe"):
+        raise ConfigError("fold: a stream was given in place of a list of items: pipe it into lift(...) of the machine")
     outputs: list[B] = []
     for item in items:
         outputs.extend(machine.step(item))

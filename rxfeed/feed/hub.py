@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
@@ -13,6 +14,7 @@ from reactivex.disposable import Disposable
 from rxfeed.messages import Message
 from rxfeed.operators import Wish
 from rxfeed.operators.joining import JoiningObserver
+from rxfeed.operators.unhandled import at, hand_back, place_of_caller
 
 log = logging.getLogger("rxfeed.feed")
 T = TypeVar("T")
@@ -30,14 +32,17 @@ class Crowd(Generic[T]):
         self._failed = failed
         self.lock = threading.RLock()
         self._wishes: dict[abc.ObserverBase[T], Wish | None] = {}
+        # Where each was subscribed. An observer that raises has often left before `cut`, which needs its place.
+        self._places: WeakKeyDictionary[abc.ObserverBase[T], str] = WeakKeyDictionary()
         self._over = False
         self._cause: BaseException | None = None
 
     def join(self, observer: abc.ObserverBase[T], wish: Wish | None = None) -> abc.DisposableBase:
         """Let *observer* in, for what its *wish* names or (`None`) for everything; after the end it is told of that."""
+        place = place_of_caller()
         with self.lock:
             if not self._over:
-                self._wishes[observer] = wish
+                self._wishes[observer], self._places[observer] = wish, place
                 self._changed()
                 return Disposable(lambda: self._leave(observer))
         _end(observer, self._cause)
@@ -76,7 +81,8 @@ class Crowd(Generic[T]):
                     leaving = leaving or error
                 else:
                     self._failed()
-                    log.error("a subscriber raised at the end of the stream: %r", error, exc_info=error)
+                    where = at(self._places.get(observer, ""))
+                    log.error("a subscriber raised at the end of the stream%s: %r", where, error, exc_info=error)
         if unhandled:
             log.error("the stream ended, and a subscriber without on_error cannot tell: %r", cause)
         if leaving is not None:
@@ -92,13 +98,22 @@ class Crowd(Generic[T]):
         """The observers are others now; called with the lock held."""
 
     def cut(self, observer: abc.ObserverBase[T], error: Exception) -> None:
-        """*observer* has raised *error*."""
+        """*error* came out of *observer*: a subscriber raised it, or an operator without an `on_error` behind it."""
+        place = self._places.get(observer, "")
         self._leave(observer)
         self._failed()
-        try:
-            observer.on_error(error)
-        except Exception as unhandled:
-            log.error("a subscriber raised and was cut off: %r", unhandled, exc_info=unhandled)
+        unhandled = hand_back(observer, error)
+        if unhandled is not None:
+            log_raised(unhandled, place)
+
+
+def log_raised(error: Exception, place: str) -> None:
+    """Log that *error* ended a subscription that was made at *place*."""
+    log.error(
+        "a subscriber or its pipeline raised and was cut off%s: %r; give subscribe() an on_error to handle it",
+        *(at(place), error),
+        exc_info=error,
+    )
 
 
 def _end(observer: abc.ObserverBase[Any], cause: BaseException | None) -> None:
@@ -122,6 +137,7 @@ class Hub(Crowd[Message]):
         """Called before a route is stored; `False`: it is not to be, `None`: nothing goes there."""
         self.wanted: frozenset[type[Message]] | None = frozenset()
         """The types that somebody wants; `None`: all."""
+        self._seen: set[tuple[type[Message], str | None]] = set()
 
     def who(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
         """The observers of a message of *kind* and *product*."""
@@ -137,19 +153,29 @@ class Hub(Crowd[Message]):
             # Product ids come from outside: they must not grow the table without bound.
             if len(self.routes) >= _MOST_ROUTES:
                 self.routes = {}
+            if len(self._seen) < _MOST_ROUTES:
+                self._seen.add((kind, product))
             observers = tuple(
                 observer
                 for observer, wish in self._wishes.items()
-                if wish is None or (kind in wish[0] and (wish[1] is None or product in wish[1]))
+                if wish is None or (kind in wish.types and (wish.products is None or product in wish.products))
             )
             if admitted:
                 self.routes[kind, product] = observers
         return observers
 
+    def has_seen(self, kinds: frozenset[type[Message]], product: str | None) -> bool:
+        """Whether a message of one of *kinds*, of *product* (`None`: any), was wanted and came; True if unknown."""
+        with self.lock:
+            seen = self._seen
+            return len(seen) >= _MOST_ROUTES or any(kind in kinds and product in (None, each) for kind, each in seen)
+
     def _changed(self) -> None:
         self.routes = {}
         wishes = self._wishes.values()
-        self.wanted = None if None in wishes else frozenset().union(*(wish[0] for wish in wishes if wish is not None))
+        self.wanted = (
+            None if None in wishes else frozenset().union(*(wish.types for wish in wishes if wish is not None))
+        )
 
 
 class SideStream(Observable[T]):

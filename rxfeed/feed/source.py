@@ -8,32 +8,47 @@ import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from reactivex import Observable, abc
 
 from rxfeed.errors import FeedClosed
+from rxfeed.feed.channel_check import ChannelCheck
+from rxfeed.feed.hub import log_raised
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
 from rxfeed.messages import Malformed, Message
-from rxfeed.operators import AsyncItems, Selectable, Wish, to_async_iterable
+from rxfeed.operators import AsyncItems, Guarded, Pipeline, Selectable, Wish, to_async_iterable
 from rxfeed.operators.handover import Policy
+from rxfeed.operators.pipeline import first_wish, piped
+from rxfeed.operators.unhandled import is_handed_back, place_of_caller
 
 log = logging.getLogger("rxfeed.feed")
 
 
-class MessageSource(Selectable):
+class MessageSource(Selectable, Guarded[Message]):
     """A hot Observable of all `Message`s, with streams beside it: compose and subscribe first, then `connect()`.
 
     `Feed` and `Replay` are such, so that what is written for one runs over the other. It begins when it is told to, on
     a thread of its own, and ends once: it completes, or fails with what ended it. A subscriber that raises is cut off
-    and told through its own `on_error`; the others go on.
+    and told through its own `on_error`; the others go on. What no `on_error` takes is logged once, at ERROR.
+
+    *piped_on*: the scheduler of what is piped from it and its side-streams, unless that is given another.
     """
 
-    def __init__(self, outlets: Outlets) -> None:
+    _recorded: ClassVar[bool] = False
+    """Its messages are those of a recording."""
+
+    def __init__(self, outlets: Outlets, piped_on: abc.SchedulerBase | None = None) -> None:
         super().__init__()
         self._outlets = outlets
+        self._piped_on = piped_on
+        self._status = Pipeline(outlets.status, self, piped_on)
+        self._keepalive = Pipeline(outlets.keepalive, self, piped_on)
+        self._malformed = Pipeline(outlets.malformed, self, piped_on)
+        self._channels = ChannelCheck(outlets.hub, self._recorded, lambda: self._closing)
+        outlets.status.subscribe(self._channels.status)
         self._state = threading.Lock()
         self._begun = self._closing = False
         self._thread: threading.Thread | None = None
@@ -68,17 +83,17 @@ class MessageSource(Selectable):
     @property
     def status(self) -> Observable[FeedStatus]:
         """What the connection is doing, event by event; a late subscriber gets the newest one first."""
-        return self._outlets.status
+        return self._status
 
     @property
     def keepalive(self) -> Observable[KeepalivePong]:
         """The pongs to the feed's pings, each with its round-trip time."""
-        return self._outlets.keepalive
+        return self._keepalive
 
     @property
     def malformed(self) -> Observable[Malformed]:
         """The frames that are no message, in their place between the messages, each with the reason."""
-        return self._outlets.malformed
+        return self._malformed
 
     @property
     def stats(self) -> Stats:
@@ -99,7 +114,7 @@ class MessageSource(Selectable):
 
     def select(self, wish: Wish) -> Observable[Any]:
         """The messages that *wish* names: what `matches()` and its like use."""
-        return _Selection(self._outlets, wish)
+        return _Selection(self, self._outlets, wish)
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None
@@ -116,6 +131,31 @@ class MessageSource(Selectable):
     def __aiter__(self) -> AsyncIterator[Message]:
         return self.to_async_iterable().__aiter__()
 
+    # ---- what is composed on it
+
+    # What this gives is as reactivex declares it.
+    if not TYPE_CHECKING:
+
+        def pipe(self, *operators: Any) -> Any:
+            wish = first_wish(operators)
+            return piped(super().pipe(*operators), self, self._piped_on, wish) if operators else self
+
+    @property
+    def root(self) -> Self:
+        return self
+
+    def unhandled(self, error: Exception, place: str) -> None:
+        """Log *error*, which ended a subscription without `on_error` that was made at *place*."""
+        if error is self._cause:  # of all that it ended, which is logged once for all
+            raise error
+        if not is_handed_back(error):  # which counts it
+            self._outlets.failed()
+        log_raised(error, place)
+
+    def expect(self, wish: Wish, place: str) -> None:
+        """Warn if no subscribed channel has what *wish* needs, now or when the channels are known."""
+        self._channels.expect(wish, place)
+
     # ---- life
 
     def connect(self) -> None:
@@ -123,9 +163,15 @@ class MessageSource(Selectable):
 
         Raises `FeedClosed` once it has ended.
         """
+        self.begin()
+
+    def begin(self) -> bool:
+        """As `connect`; True if it did not run before."""
         thread = threading.Thread(target=self._serve, name="rxfeed", daemon=True)
-        if self._begin(thread):
+        begun = self._begin(thread)
+        if begun:
             thread.start()
+        return begun
 
     def run(  # pyright: ignore[reportIncompatibleMethodOverride]  # it has no last value to return
         self, scheduler: abc.SchedulerBase | None = None, *, seconds: float | None = None
@@ -243,11 +289,12 @@ class MessageSource(Selectable):
 class _Selection(Observable[Any]):
     """A part of a source's messages, found by its hub."""
 
-    def __init__(self, outlets: Outlets, wish: Wish) -> None:
+    def __init__(self, source: MessageSource, outlets: Outlets, wish: Wish) -> None:
         super().__init__()
-        self._outlets, self._wish = outlets, wish
+        self._source, self._outlets, self._wish = source, outlets, wish
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
+        self._source.expect(self._wish, place_of_caller())
         return self._outlets.hub.join(observer, self._wish)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
+from rxfeed.errors import picklable
 from rxfeed.messages import ChannelSubscription
 
 
@@ -18,6 +20,15 @@ class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
         """One line for a log, which has a time of its own: `Gap product_id=BTC-USD channel=matches first=3 last=4`."""
         said = (f"{name}={getattr(self, name)}" for name in self.__struct_fields__ if name != "at")
         return " ".join((type(self).__name__, *said))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        errors = {name: picklable(value) for name, value in fields.items() if isinstance(value, BaseException)}
+        return _rebuilt, (type(self), fields | errors)
+
+
+def _rebuilt(kind: type[FeedStatus], fields: dict[str, Any]) -> FeedStatus:
+    return kind(**fields)
 
 
 # ---- the connection

@@ -8,6 +8,7 @@ from rxfeed.operators.bounded import Bounded, bounded
 from rxfeed.operators.frames import to_dataframe, to_frames, to_records
 from rxfeed.operators.late import Timely
 from rxfeed.operators.lift import lift
+from rxfeed.operators.pipeline import Guarded, Pipeline
 from rxfeed.operators.plumbing import by_product, latest_by_product, throttle_by_product
 from rxfeed.operators.select import (
     auctions,
@@ -26,14 +27,17 @@ from rxfeed.operators.select import (
     unknowns,
 )
 from rxfeed.operators.signals import moved, price_crossing, spread_wider
-from rxfeed.operators.source import Operator, Selectable, Wish
+from rxfeed.operators.source import Operator, Root, Selectable, Wish
 from rxfeed.operators.windows import candles, rolling_volume, trade_imbalance, window_volume
 
 __all__ = [
     "AsyncItems",
     "Bounded",
     "FullBook",
+    "Guarded",
     "Operator",
+    "Pipeline",
+    "Root",
     "Selectable",
     "SnapshotSource",
     "Timely",

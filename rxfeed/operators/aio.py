@@ -11,6 +11,7 @@ from reactivex import Observable
 
 from rxfeed.errors import RxfeedError
 from rxfeed.operators.handover import Handover, Policy
+from rxfeed.operators.source import Rooted
 
 T = TypeVar("T")
 
@@ -125,8 +126,11 @@ def to_async_iterable(
     `"drop_newest"` drop, `"latest"` keeps only the newest item of each product; `.dropped` counts. A source that runs
     in the event loop's own thread cannot wait for it: more than *size* at once raise `RxfeedError` there.
 
-    The loop begins with the subscription, then calls *subscribed* (a feed's `connect`, so that nothing is missed). It
-    ends when the source completes, raises what it failed with, and a loop that is left unsubscribes. Items, their order
-    and their `epoch` are the source's. No thread is started; O(1) an item, memory by *size*.
+    The loop begins with the subscription, and then connects the feed or the replay that *source* is a pipeline of, so
+    that nothing is missed; *subscribed* is called in place of that. It ends when the source completes, raises what it
+    failed with, and a loop that is left unsubscribes. Items, their order and their `epoch` are the source's. No thread
+    is started; O(1) an item, memory by *size*.
     """
+    if subscribed is None and isinstance(source, Rooted):
+        subscribed = source.root.connect
     return AsyncItems(source, size, policy, subscribed)

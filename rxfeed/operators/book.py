@@ -9,13 +9,13 @@ from rxfeed.core.book import Level2Book
 from rxfeed.core.book_view import BookView, FullBookView
 from rxfeed.core.full_book import BookStats, Level3Book
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Message
+from rxfeed.messages import Auction, Heartbeat, Match, Message
 from rxfeed.operators.book_current import Current
 from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.book_splice import Splice
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Operator, Selectable, Wish
+from rxfeed.operators.source import Operator, Selectable, Wish, check_source, declare, results_of
 
 
 def order_book(
@@ -48,8 +48,13 @@ def order_book(
     show, *max_ahead* a view's time to so many seconds after the receipt of its message (`None`: no limit).
     """
     machine = reporting("order_book", lambda: Level2Book(product_id, depth, max_ahead=max_ahead))
-    lifted = lift(machine, (Level2Book.looks_at, frozenset([product_id])))
-    return lambda source: Current(lifted(source))
+    wish = Wish(Level2Book.looks_at, frozenset([product_id]), "order_book")
+    lifted = lift(machine, wish)
+    return declare(lambda source: results_of(Current(lifted(source)), "order_book"), wish)
+
+
+# A book of orders needs more than the trades, which `matches` has too.
+_ORDERS = Level3Book.looks_at - {Match, Auction, Heartbeat}
 
 
 class FullBook:
@@ -69,6 +74,7 @@ class FullBook:
         if not isinstance(retry, Reconnect):
             raise ConfigError(f"retry: {retry!r} is not a Reconnect")
         self.stats = BookStats()
+        self.wish = Wish(Level3Book.looks_at, frozenset([product_id]), "full_book", _ORDERS)
         self._book = reporting(
             "full_book",
             lambda: Level3Book(product_id, depth, buffer=buffer, stats=self.stats, max_ahead=max_ahead),
@@ -78,15 +84,15 @@ class FullBook:
         self._retry = retry
 
     def __call__(self, source: Observable[Message]) -> Observable[FullBookView]:
-        wish: Wish = (Level3Book.looks_at, frozenset([self._product_id]))
-        chosen: Observable[Message] = source.select(wish) if isinstance(source, Selectable) else source
+        check_source(source, self.wish)
+        chosen: Observable[Message] = source.select(self.wish) if isinstance(source, Selectable) else source
 
         def subscribe(
             observer: abc.ObserverBase[FullBookView], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
             return Splice(self._book(), self._snapshot, self._retry, observer).run(chosen, scheduler)
 
-        return Current(Observable(subscribe))
+        return results_of(Current(Observable(subscribe)), "full_book")
 
 
 def full_book(

@@ -10,6 +10,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable, SerialDisposable
 
 from rxfeed.operators.joining import JoiningObserver
+from rxfeed.operators.unhandled import hand_back, log_unhandled
 
 log = logging.getLogger("rxfeed.operators")
 T = TypeVar("T")
@@ -90,7 +91,7 @@ class _Run(Generic[T]):
                 observer.on_next(item)
             except Exception as error:
                 self.leave(observer)
-                _end(observer, error)
+                log_unhandled(hand_back(observer, error))
         if self.over:
             self.upstream.dispose()
 
@@ -115,4 +116,4 @@ def _end(observer: abc.ObserverBase[T], cause: Exception | None) -> None:
         else:
             observer.on_error(cause)
     except Exception as error:
-        log.error("the stream ended, and a subscriber without on_error cannot tell: %r", error)
+        log.error("the stream ended, and a subscriber without on_error cannot tell: %r", error, exc_info=error)

@@ -10,6 +10,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
 from rxfeed.operators.handover import Handover, Policy
+from rxfeed.operators.unhandled import hand_back, log_unhandled
 
 log = logging.getLogger("rxfeed.operators")
 T = TypeVar("T")
@@ -59,23 +60,30 @@ class Bounded(Generic[T]):
         return Observable(subscribe)
 
     def _work(self, queue: Handover[T], observer: abc.ObserverBase[T], ending: list[Any]) -> None:
+        raised: Exception | None = None
         try:
             while items := queue.take(_AT_ONCE):
                 for item in items:
                     observer.on_next(item)
-        except BaseException as error:  # SystemExit too, which would else leave the source waiting for this thread
-            ending[:] = [error]
+        except Exception as error:
             queue.clear()
+            raised = error
+        except BaseException as error:  # SystemExit too, which would else leave the source waiting for this thread
+            queue.clear()
+            ending[:] = [error]
         finally:
             with self._lock:
                 self._queues.remove(queue)
+        if raised is not None:
+            log_unhandled(hand_back(observer, raised))
+            return
         try:
             if ending:
                 observer.on_error(ending[0])
             else:
                 observer.on_completed()
         except BaseException as error:
-            log.error("the stream ended, and a subscriber without on_error cannot tell: %r", error)
+            log.error("the stream ended, and a subscriber without on_error cannot tell: %r", error, exc_info=error)
 
     def _count_dropped(self) -> None:
         with self._lock:

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache, partial
-from importlib import import_module
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+from reactivex import Observable
 
 from rxfeed.core.book_view import count
 from rxfeed.errors import ConfigError
 from rxfeed.messages import L2Update, Level, Message, Side, Snapshot
+from rxfeed.operators.frame_makers import MAKERS, Column, Library, library_of
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import Operator
 
-Library = Literal["polars", "pandas", "arrow"]
-
-# What to import, and what to install where it is not there.
-_MODULES = {
-    "polars": ("polars", "rxfeed[frame]"),
-    "pandas": ("pandas", "pandas"),
-    "arrow": ("pyarrow", "rxfeed[arrow]"),
-}
 _CELLS = {str, int, float, bool, Decimal, datetime, bytes}
-
-
-class _Column(NamedTuple):
-    """What a column is called, how an item gives its cell, of what type that is, and whether it may be `None`."""
-
-    name: str
-    cell: Callable[[Any], Any]
-    kind: Any
-    optional: bool
 
 
 class _LevelRow(NamedTuple):
@@ -60,7 +45,7 @@ def to_records(items: Iterable[Any]) -> list[dict[str, Any]]:
     The columns are those of `to_dataframe`. O(1) a field. Units and completeness are the items' own. In a pipeline:
     `ops.to_list(), ops.map(to_records)`.
     """
-    return [{column.name: column.cell(row) for column in _columns(type(row))} for row in _rows(items)]
+    return [{column.name: column.cell(row) for column in _columns(type(row))} for row in _rows(_checked(items))]
 
 
 def to_dataframe(items: Iterable[Any], library: Library | None = None, *, exact: bool = False) -> Any:
@@ -79,19 +64,19 @@ def to_dataframe(items: Iterable[Any], library: Library | None = None, *, exact:
     `ConfigError`.
 
     *library*: "polars", "pandas" or "arrow" (a `pyarrow.Table`); `None` takes the first of them that is installed. None
-    comes with rxfeed: `pip install rxfeed[frame]` brings polars, `rxfeed[arrow]` pyarrow. Prices and volumes become
+    comes with rxfeed: `pip install "rxfeed[frame]"` brings polars, `rxfeed[arrow]` pyarrow. Prices and volumes become
     floats, for computing with; with *exact* they stay decimals, with as many places as their column needs (polars: of
     38 digits; arrow: of 38, or of 76 where that is not enough; `ConfigError` names a column that has more; pandas:
     `Decimal` objects). Times are UTC, to the microsecond; what is `None` is null. No items make a frame without
     columns. O(1) a field; memory by the number of rows. In a pipeline: `to_frames`.
     """
-    rows = list(_rows(items))
+    rows = list(_rows(_checked(items)))
     kinds = {type(row) for row in rows}
     if len(kinds) > 1:
         raise ConfigError(f"items: {', '.join(sorted(kind.__name__ for kind in kinds))} do not go into one frame")
     table = [(column, [column.cell(row) for row in rows]) for kind in kinds for column in _columns(kind)]
-    chosen, module = _library(library)
-    return _MAKERS[chosen](module, table, exact)
+    chosen, module = library_of(library)
+    return MAKERS[chosen](module, table, exact)
 
 
 def to_frames(rows: int | None = 10_000, library: Library | None = None, *, exact: bool = False) -> Operator[Any, Any]:
@@ -112,7 +97,7 @@ def to_frames(rows: int | None = 10_000, library: Library | None = None, *, exac
     """
     if rows is not None:
         count("rows", rows)
-    _library(library)
+    library_of(library)
     return lift(lambda: _Batches(rows, partial(to_dataframe, library=library, exact=exact)))
 
 
@@ -138,6 +123,18 @@ class _Batches:
 # ---- rows and columns
 
 
+def _checked(items: Any) -> Iterable[Any]:
+    """*items*; `ConfigError` for what is no collection of them."""
+    if isinstance(items, Observable):
+        raise ConfigError(
+            "items: a stream has no rows yet: pipe it into to_frames(), "
+            "such as feed.pipe(candles(60), to_frames()).subscribe(print)"
+        )
+    if isinstance(items, Mapping | str | bytes) or not isinstance(items, Iterable):
+        raise ConfigError(f"items: a {type(items).__name__} is not a list of items: put a single item into a list")
+    return items
+
+
 def _rows(items: Iterable[Any]) -> Iterator[Any]:
     for item in items:
         if isinstance(item, L2Update | Snapshot):
@@ -159,29 +156,32 @@ def _levels(message: L2Update | Snapshot) -> Iterator[_LevelRow]:
 
 
 @lru_cache(maxsize=256)
-def _columns(kind: type) -> tuple[_Column, ...]:
+def _columns(kind: type) -> tuple[Column, ...]:
     names: tuple[str, ...] | None = getattr(kind, "__struct_fields__", None) or getattr(kind, "_fields", None)
     if names is None:
-        raise ConfigError(f"items: a {kind.__name__} is no window, candle, message or other result")
+        raise ConfigError(
+            f"items: a {kind.__name__} is no window, candle, message or other result, whose declared fields make the "
+            "columns: give those, or NamedTuples or msgspec Structs of your own"
+        )
     try:
         hints = get_type_hints(kind)
     except NameError:  # a class that was made inside a function: its cells tell what they are
         hints = {}
-    columns: list[_Column] = []
+    columns: list[Column] = []
     for name in names:
         if name.startswith("_"):
             continue
         cell, (bare, optional) = partial(_get, name), _bare(hints.get(name, Any))
         if bare == Level:
-            columns.append(_Column(name, partial(_part, name, 0), Decimal, True))
-            columns.append(_Column(f"{name}_size", partial(_part, name, 1), Decimal, True))
+            columns.append(Column(name, partial(_part, name, 0), Decimal, True))
+            columns.append(Column(f"{name}_size", partial(_part, name, 1), Decimal, True))
         elif bare in _CELLS or bare is Any:
-            columns.append(_Column(name, cell, bare, optional))
+            columns.append(Column(name, cell, bare, optional))
         else:
             raise ConfigError(f"items: {kind.__name__}.{name} holds more than one value, and a cell holds one")
     if issubclass(kind, Message):
-        columns.append(_Column("received", _received, datetime, True))
-        columns.append(_Column("epoch", partial(_get, "epoch"), int, False))
+        columns.append(Column("received", _received, datetime, True))
+        columns.append(Column("epoch", partial(_get, "epoch"), int, False))
     return tuple(columns)
 
 
@@ -208,98 +208,3 @@ def _part(name: str, place: int, item: Any) -> Decimal | None:
 
 def _received(message: Message) -> datetime | None:
     return message.received if message.received_ns else None
-
-
-# ---- libraries
-
-_Table = list[tuple[_Column, list[Any]]]
-
-
-def _library(wanted: Library | None) -> tuple[Library, Any]:
-    if wanted is not None and wanted not in _MODULES:
-        raise ConfigError(f"library: {wanted!r} is none of {', '.join(_MODULES)}")
-    names: tuple[Library, ...] = get_args(Library) if wanted is None else (wanted,)
-    for name in names:
-        try:
-            return name, import_module(_MODULES[name][0])
-        except ImportError:
-            continue
-    package = _MODULES[names[0]][1]
-    raise ConfigError(f"library: {' or '.join(names)} is not installed: pip install {package}")
-
-
-def _polars(module: Any, table: _Table, exact: bool) -> Any:
-    types = {
-        str: module.String,
-        int: module.Int64,
-        float: module.Float64,
-        bool: module.Boolean,
-        bytes: module.Binary,
-        datetime: module.Datetime("us", "UTC"),
-    }
-    schema, data = {}, {}
-    for column, cells in table:
-        if column.kind is Decimal:
-            schema[column.name] = module.Decimal(38, _digits(column, cells, 38)[1]) if exact else module.Float64
-            cells = cells if exact else _floats(cells)
-        else:
-            schema[column.name] = types.get(column.kind)
-        data[column.name] = cells
-    return module.DataFrame(data, schema=schema)
-
-
-def _pandas(module: Any, table: _Table, exact: bool) -> Any:
-    data = {}
-    for column, cells in table:
-        if column.kind is Decimal:
-            cells = module.Series(cells, dtype="object") if exact else module.Series(_floats(cells), dtype="float64")
-        elif column.kind is datetime:
-            cells = module.Series(module.to_datetime(cells, utc=True).as_unit("us"))
-        elif column.optional and column.kind in (int, bool):  # numpy's have no null
-            cells = module.Series(cells, dtype="Int64" if column.kind is int else "boolean")
-        data[column.name] = cells
-    return module.DataFrame(data)
-
-
-def _arrow(module: Any, table: _Table, exact: bool) -> Any:
-    types = {
-        str: module.string(),
-        int: module.int64(),
-        float: module.float64(),
-        bool: module.bool_(),
-        bytes: module.binary(),
-        datetime: module.timestamp("us", "UTC"),
-    }
-    arrays = {}
-    for column, cells in table:
-        if column.kind is not Decimal:
-            kind = types.get(column.kind)
-        elif exact:
-            digits, scale = _digits(column, cells, 76)
-            kind = module.decimal128(38, scale) if digits <= 38 else module.decimal256(76, scale)
-        else:
-            kind, cells = module.float64(), _floats(cells)
-        arrays[column.name] = module.array(cells, type=kind)
-    return module.table(arrays)
-
-
-_MAKERS: dict[Library, Callable[[Any, _Table, bool], Any]] = {"polars": _polars, "pandas": _pandas, "arrow": _arrow}
-
-
-def _floats(cells: list[Decimal | None]) -> list[float | None]:
-    return [None if cell is None else float(cell) for cell in cells]
-
-
-def _digits(column: _Column, cells: list[Decimal | None], most: int) -> tuple[int, int]:
-    """How many digits, and places among them, hold every cell."""
-    values = [cell for cell in cells if cell is not None]
-    scale = max((max(0, -_exponent(value)) for value in values), default=0)
-    digits = scale + max((value.adjusted() + 1 for value in values if value), default=0)
-    if max(digits, scale) > most:
-        raise ConfigError(f"exact: {column.name} needs more than the {most} digits that a decimal has there")
-    return max(digits, scale), scale
-
-
-def _exponent(value: Decimal) -> int:
-    exponent = value.as_tuple().exponent
-    return exponent if isinstance(exponent, int) else 0

@@ -27,6 +27,11 @@ class JoiningObserver(abc.ObserverBase[T], Generic[T]):
         )
         self._live = False
 
+    @property
+    def is_stopped(self) -> bool:
+        """True if *observer* has ended and ignores what is emitted."""
+        return getattr(self._observer, "is_stopped", False)
+
     def on_next(self, value: T) -> None:
         if self._live or not self._queued(self._observer.on_next, value):
             self._observer.on_next(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -13,9 +12,9 @@ from reactivex.disposable import Disposable
 from rxfeed.core import Late, Machine
 from rxfeed.messages import Message
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Wish
+from rxfeed.operators.source import Wish, results_of
+from rxfeed.operators.unhandled import hand_back, log_unhandled
 
-log = logging.getLogger("rxfeed.operators")
 B = TypeVar("B")
 
 
@@ -47,10 +46,7 @@ class LateStream(Observable[Late]):
                 observer.on_next(late)
             except Exception as error:
                 self._leave(observer)
-                try:
-                    observer.on_error(error)
-                except Exception as unhandled:
-                    log.error("a subscriber raised and was cut off: %r", unhandled, exc_info=unhandled)
+                log_unhandled(hand_back(observer, error))
 
     def _end(self) -> None:
         with self._lock:
@@ -69,6 +65,7 @@ class Timely(Generic[B]):
     def __init__(self, machine: Callable[[], Machine[Message, B | Late]], wish: Wish) -> None:
         machine()  # so that bad arguments are told here, and not to each subscriber
         self._lifted = lift(machine, wish)
+        self.wish = wish
         self._lock = threading.Lock()
         self._running = 0
         self._late = LateStream()
@@ -110,7 +107,7 @@ class Timely(Generic[B]):
 
             return Disposable(dispose)
 
-        return Observable(subscribe)
+        return results_of(Observable(subscribe), self.wish.operator)
 
     def _count(self, late: Late) -> None:
         with self._lock:

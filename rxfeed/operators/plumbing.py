@@ -11,7 +11,7 @@ from reactivex.disposable import Disposable
 from rxfeed.core import MAX_AHEAD, LatestByProduct, Presence, Throttle
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Operator
+from rxfeed.operators.source import Operator, check_source, declare, wish_of
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -41,7 +41,12 @@ def by_product(
     """
     presence = reporting("by_product", lambda: Presence(idle, max_ahead=max_ahead))
 
+    wish = wish_of(operator)
+
     def over(source: Observable[A]) -> Observable[B]:
+        if wish is not None:
+            check_source(source, wish)
+
         def subscribe(observer: abc.ObserverBase[B], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
             runs = _Runs(operator, observer, scheduler, presence())
             upstream = source.subscribe(runs.on_next, runs.on_error, runs.on_completed, scheduler=scheduler)
@@ -54,7 +59,7 @@ def by_product(
 
         return Observable(subscribe)
 
-    return over
+    return declare(over, wish)
 
 
 def latest_by_product(

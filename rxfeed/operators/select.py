@@ -9,23 +9,24 @@ from reactivex import Observable, abc
 
 from rxfeed import messages as m
 from rxfeed.errors import ConfigError
-from rxfeed.operators.source import Operator, Selectable, Wish
+from rxfeed.operators.source import Operator, Selectable, Wish, check_source, declare
 
 M = TypeVar("M", bound=m.Message)
 Products = str | Iterable[str] | None
 """One product id, many, or `None` for all."""
 
 
-def select(types: Iterable[type[M]], product: Products = None) -> Operator[m.Message, M]:
-    """Emit the messages of exactly *types*, and, where it is given, of *product* only.
+def select(types: Iterable[type[M]], product: Products = None, operator: str = "select") -> Operator[m.Message, M]:
+    """Emit the messages of exactly *types*, and, where it is given, of *product* only; *operator* names it in warnings.
 
     >>> reactivex.of(ticker(9), match()).pipe(select([Match])).subscribe(lambda m: print(m.type)).dispose()
     match
     """
-    wish: Wish = (frozenset(types), _products(product))
-    wanted, products = wish
+    wish = Wish(frozenset(types), _products(product), operator)
+    wanted, products = wish.types, wish.products
 
-    def operator(source: Observable[m.Message]) -> Observable[M]:
+    def selecting(source: Observable[m.Message]) -> Observable[M]:
+        check_source(source, wish)
         if isinstance(source, Selectable):
             return source.select(wish)
 
@@ -40,12 +41,14 @@ def select(types: Iterable[type[M]], product: Products = None) -> Operator[m.Mes
 
         return Observable(subscribe)
 
-    return operator
+    return declare(selecting, wish)
 
 
 def _products(product: Products) -> frozenset[str] | None:
     if product is None:
         return None
+    if isinstance(product, Observable):
+        raise ConfigError("product: a stream was given in place of a product; in pipe(), call the operator: matches()")
     chosen = frozenset([product] if isinstance(product, str) else product)
     if not chosen or not all(isinstance(each, str) and each for each in chosen):
         raise ConfigError(f"product: {product!r} names no product")
@@ -54,12 +57,12 @@ def _products(product: Products) -> frozenset[str] | None:
 
 def matches(product: Products = None) -> Operator[m.Message, m.Match]:
     """Emit the trades; the `last_match` that the channel begins with is none (see `last_matches`)."""
-    return select([m.Match], product)
+    return select([m.Match], product, "matches")
 
 
 def last_matches(product: Products = None) -> Operator[m.Message, m.LastMatch]:
     """Emit the last trade before each subscription to `matches`, perhaps hours old."""
-    return select([m.LastMatch], product)
+    return select([m.LastMatch], product, "last_matches")
 
 
 def tickers(product: Products = None) -> Operator[m.Message, m.Ticker]:
@@ -67,54 +70,54 @@ def tickers(product: Products = None) -> Operator[m.Message, m.Ticker]:
 
     `ticker` begins with one at once, which tells of the last trade before the subscription.
     """
-    return select([m.Ticker], product)
+    return select([m.Ticker], product, "tickers")
 
 
 def heartbeats(product: Products = None) -> Operator[m.Message, m.Heartbeat]:
     """Emit the heartbeats, one a second and product."""
-    return select([m.Heartbeat], product)
+    return select([m.Heartbeat], product, "heartbeats")
 
 
 def level2(product: Products = None) -> Operator[m.Message, m.Snapshot | m.L2Update]:
     """Emit the book by price: snapshots, and the updates that follow them."""
-    return select([m.Snapshot, m.L2Update], product)
+    return select([m.Snapshot, m.L2Update], product, "level2")
 
 
 def level3(product: Products = None) -> Operator[m.Message, m.Message]:
     """Emit the orders of the `level3` channel."""
-    return select([m.Level3Open, m.Level3Done, m.Level3Match, m.Level3Change, m.Level3Noop], product)
+    return select([m.Level3Open, m.Level3Done, m.Level3Match, m.Level3Change, m.Level3Noop], product, "level3")
 
 
 def orders(product: Products = None) -> Operator[m.Message, m.Message]:
     """Emit the orders' lives, of `full` and `user`: received, open, match, change, done, activate."""
-    return select([m.Received, m.Open, m.Match, m.Change, m.Done, m.Activate], product)
+    return select([m.Received, m.Open, m.Match, m.Change, m.Done, m.Activate], product, "orders")
 
 
 def auctions(product: Products = None) -> Operator[m.Message, m.Auction]:
     """Emit the states of auctions."""
-    return select([m.Auction], product)
+    return select([m.Auction], product, "auctions")
 
 
 def rfq_matches(product: Products = None) -> Operator[m.Message, m.RfqMatch]:
     """Emit the trades that came of requests for quote."""
-    return select([m.RfqMatch], product)
+    return select([m.RfqMatch], product, "rfq_matches")
 
 
 def balances() -> Operator[m.Message, m.Balance]:
     """Emit the balances of the accounts subscribed to."""
-    return select([m.Balance])
+    return select([m.Balance], None, "balances")
 
 
 def statuses() -> Operator[m.Message, m.Status]:
     """Emit the products' and currencies' states."""
-    return select([m.Status])
+    return select([m.Status], None, "statuses")
 
 
 def error_messages() -> Operator[m.Message, m.ErrorMessage]:
     """Emit what the exchange refuses."""
-    return select([m.ErrorMessage])
+    return select([m.ErrorMessage], None, "error_messages")
 
 
 def unknowns() -> Operator[m.Message, m.Unknown]:
     """Emit the messages of types that this library does not know yet."""
-    return select([m.Unknown])
+    return select([m.Unknown], None, "unknowns")

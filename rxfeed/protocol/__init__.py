@@ -1,6 +1,7 @@
 """The protocol without any I/O: what to send, and what was said."""
 
 from rxfeed.protocol.auth import Credentials
+from rxfeed.protocol.channels import CHANNELS, channels_with, types_of
 from rxfeed.protocol.decode import Decoder
 from rxfeed.protocol.hosts import DEFAULT_URL, check_host, live_url, shown_url
 from rxfeed.protocol.redact import REDACTED, redacted, speechless
@@ -9,6 +10,7 @@ from rxfeed.protocol.requests import Channel, Subscription
 from rxfeed.protocol.secret import Secret, revealed, secret
 
 __all__ = [
+    "CHANNELS",
     "DEFAULT_URL",
     "REDACTED",
     "Channel",
@@ -17,6 +19,7 @@ __all__ = [
     "Refusal",
     "Secret",
     "Subscription",
+    "channels_with",
     "check_host",
     "live_url",
     "redacted",
@@ -26,4 +29,5 @@ __all__ = [
     "secret",
     "shown_url",
     "speechless",
+    "types_of",
 ]

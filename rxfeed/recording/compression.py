@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rxfeed.errors import ConfigError
+from rxfeed.errors import needs_extra
 
 if TYPE_CHECKING:
     import zstandard
 
 
 def zstd() -> Any:
-    """The module `zstandard`; raises `ConfigError` where it is not installed."""
-    try:
+    """The module `zstandard`; raises `ExtraMissing` where it is not installed."""
+    with needs_extra("record", "a recording"):
         import zstandard
-    except ImportError:
-        raise ConfigError("zstandard is not installed, and recordings need it: pip install 'rxfeed[record]'") from None
     return zstandard
 
 

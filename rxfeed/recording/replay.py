@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 from reactivex import Observable
 from reactivex import operators as ops
@@ -19,15 +19,14 @@ from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.source import MessageSource
-from rxfeed.feed.status import FeedStatus, KeepalivePong
-from rxfeed.messages import Malformed, Message
+from rxfeed.messages import Message
 from rxfeed.recording.choice import Choice
 from rxfeed.recording.files import Part, find, ordered, within
 from rxfeed.recording.merging import merged
 from rxfeed.recording.pace import Timeline
 from rxfeed.recording.player import Player, received
 from rxfeed.recording.reading import Recording
-from rxfeed.recording.scheduler import ReplayScheduler, Timed, timed
+from rxfeed.recording.scheduler import ReplayScheduler
 
 log = logging.getLogger("rxfeed.recording")
 
@@ -92,6 +91,8 @@ class Replay(MessageSource):
     Raises `ConfigError`, for a path that does not exist too. `close()` ends it at once.
     """
 
+    _recorded: ClassVar[bool] = True
+
     def __init__(
         self,
         source: Path | Iterable[Path] | Iterable[Message] | Observable[Message],
@@ -108,7 +109,7 @@ class Replay(MessageSource):
             raise ConfigError(f"speed: {speed!r} is not above 0")
         choice = Choice(products, since, until)
         self._shown, self._scheduler = repr(source), ReplayScheduler(lambda: self._outlets.failed())
-        super().__init__(Outlets(float("inf"), lambda: self._scheduler.now))
+        super().__init__(Outlets(float("inf"), lambda: self._scheduler.now), self._scheduler)
         self._timeline = Timeline(self._scheduler, speed, clock or Clock())
         self._player = Player(self._outlets, self._timeline, choice)
         self._finished = threading.Event()
@@ -117,9 +118,6 @@ class Replay(MessageSource):
         self._play, begin = self._opened(source, choice)
         if begin:
             self._scheduler.begin(max(begin, choice.since))
-        self._status = Timed(self._outlets.status, self._scheduler)
-        self._malformed = Timed(self._outlets.malformed, self._scheduler)
-        self._keepalive = Timed(self._outlets.keepalive, self._scheduler)
 
     # ---- streams
 
@@ -132,24 +130,6 @@ class Replay(MessageSource):
         longer than an hour. After `close()` nothing runs any more.
         """
         return self._scheduler
-
-    @property
-    def status(self) -> Observable[FeedStatus]:
-        return self._status
-
-    @property
-    def malformed(self) -> Observable[Malformed]:
-        return self._malformed
-
-    @property
-    def keepalive(self) -> Observable[KeepalivePong]:
-        return self._keepalive
-
-    # What `pipe` gives is as reactivex declares it.
-    if not TYPE_CHECKING:
-
-        def pipe(self, *operators: Any) -> Any:
-            return timed(super().pipe(*operators), self._scheduler) if operators else self
 
     def __repr__(self) -> str:
         return f"<Replay of {self._shown}>"

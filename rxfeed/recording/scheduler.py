@@ -7,17 +7,15 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-from reactivex import Observable, abc, typing
+from reactivex import abc, typing
 from reactivex.disposable import Disposable, SingleAssignmentDisposable
-from reactivex.observable import ConnectableObservable
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from rxfeed.recording.moments import FIRST_NS, LAST_NS, moment_of, ns_of
 
 log = logging.getLogger("rxfeed.recording")
-T = TypeVar("T")
 _MICROSECOND = timedelta(microseconds=1)
 
 _YEAR = 366 * 86_400 * 10**9
@@ -135,40 +133,3 @@ class ReplayScheduler(PeriodicScheduler):
         except Exception as error:
             self._failed()
             log.error("a subscriber raised, on the replay's time: %r", error, exc_info=error)
-
-
-class Timed(Observable[T]):
-    """*source*, subscribed to with *scheduler* unless the subscriber brings one; so is all that is piped from it."""
-
-    def __init__(self, source: Observable[T], scheduler: abc.SchedulerBase) -> None:
-        super().__init__()
-        self._source = source
-        self._scheduler = scheduler
-
-    # What these give is as reactivex declares it.
-    if not TYPE_CHECKING:
-
-        def subscribe(self, *observer: Any, scheduler: abc.SchedulerBase | None = None, **named: Any) -> Any:
-            return self._source.subscribe(*observer, scheduler=scheduler or self._scheduler, **named)
-
-        def pipe(self, *operators: Any) -> Any:
-            return timed(super().pipe(*operators), self._scheduler)
-
-
-class TimedConnectable(Timed[T]):
-    """What `publish` and its like make of a `Timed` one."""
-
-    _source: ConnectableObservable[T]
-
-    def connect(self, scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase | None:
-        return self._source.connect(scheduler or self._scheduler)
-
-    def auto_connect(self, subscriber_count: int = 1) -> Observable[T]:
-        return Timed(self._source.auto_connect(subscriber_count), self._scheduler)
-
-
-def timed(piped: Any, scheduler: abc.SchedulerBase) -> Any:
-    """*piped*, which may be anything that operators make, as a `Timed` one where it is an Observable."""
-    if isinstance(piped, ConnectableObservable):
-        return TimedConnectable(piped, scheduler)
-    return Timed(piped, scheduler) if isinstance(piped, Observable) and not isinstance(piped, Timed) else piped

@@ -12,15 +12,17 @@ from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
-from websockets.asyncio.server import ServerConnection
-from websockets.frames import Close, Opcode
-from websockets.frames import Frame as WebSocketFrame
-from websockets.protocol import Event, State
-
+from rxfeed.errors import needs_extra
 from rxfeed.sim import kinds
 from rxfeed.sim.frames import SLOW_CONSUMER, Frame, Stream
 from rxfeed.sim.kinds import Fault
 from rxfeed.sim.sabotage import Output, frames_in
+
+with needs_extra("sim", "rxfeed.sim"):
+    from websockets.asyncio.server import ServerConnection
+    from websockets.frames import Close, Opcode
+    from websockets.frames import Frame as WebSocketFrame
+    from websockets.protocol import Event, State
 
 if TYPE_CHECKING:
     from rxfeed.sim.clients import Clients

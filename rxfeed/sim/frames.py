@@ -7,8 +7,12 @@ from itertools import pairwise, repeat
 from typing import NamedTuple
 
 import msgspec
-from websockets.frames import Frame as WebSocketFrame
-from websockets.frames import Opcode
+
+from rxfeed.errors import needs_extra
+
+with needs_extra("sim", "rxfeed.sim"):
+    from websockets.frames import Frame as WebSocketFrame
+    from websockets.frames import Opcode
 
 MASK = b"\x37\xfa\x21\x3d"  # the one in RFC 6455's examples
 PLAIN = 0x81  # the first byte of a text frame in one piece

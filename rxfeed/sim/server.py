@@ -16,18 +16,19 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol, TypeVar, cast
 
-from websockets.asyncio.server import Server as WebSocketServer
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
-
-from rxfeed.errors import ConfigError, RxfeedError
+from rxfeed.errors import ConfigError, RxfeedError, needs_extra
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.connection import CLOSING, Connection
 from rxfeed.sim.kinds import ClockJump, Fault, Recover, Refuse
 from rxfeed.sim.rest import Rest
 from rxfeed.sim.subscriptions import parse, without_secrets
+
+with needs_extra("sim", "rxfeed.sim"):
+    from websockets.asyncio.server import Server as WebSocketServer
+    from websockets.asyncio.server import ServerConnection, serve
+    from websockets.datastructures import Headers
+    from websockets.exceptions import ConnectionClosed
+    from websockets.http11 import Request, Response
 
 HOST = "127.0.0.1"
 ENDING = 0.5  # seconds that all of them have for it when the server closes

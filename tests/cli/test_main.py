@@ -70,7 +70,8 @@ def test_a_missing_extra_is_named(missing: str, start: Start, tmp_path: Path) ->
     process = start("demo", "--seconds", "1", path=tmp_path)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (2, "")
-    assert err == f"rxfeed demo: {missing} is not installed, and the demo needs it: pip install 'rxfeed[demo]'\n"
+    hint = 'pip install "rxfeed[demo]" (in a clone of rxfeed: pip install ".[demo]")'
+    assert err == f"rxfeed demo: {missing} is not installed, and the demo needs it: {hint}\n"
 
 
 def test_watch_needs_no_extra(start: Start, tmp_path: Path) -> None:

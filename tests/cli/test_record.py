@@ -186,7 +186,8 @@ def test_without_zstandard_it_says_what_to_install(start: Start, tmp_path: Path)
     process = start("record", "BTC-USD", "--to", str(tmp_path / "new"), path=tmp_path)
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (2, "")
-    assert err == "rxfeed record: zstandard is not installed, and recordings need it: pip install 'rxfeed[record]'\n"
+    hint = 'pip install "rxfeed[record]" (in a clone of rxfeed: pip install ".[record]")'
+    assert err == f"rxfeed record: zstandard is not installed, and a recording needs it: {hint}\n"
 
 
 def test_it_needs_no_rich_and_signs_and_keeps_no_secret(

@@ -15,7 +15,7 @@ from rxfeed import Match, Replay
 from rxfeed.messages import Side
 from rxfeed.sim import PaperFill
 from tests.examples.conftest import EXAMPLES, Script
-from tests.support.make import at
+from tests.support.make import at, match
 from tests.support.pictures import assert_drawn
 
 HOURS = 0.5
@@ -144,3 +144,12 @@ def test_a_maker_books_what_its_fills_come_to(shared: None) -> None:
     # 6 earned on the first two, and of the one that is short a half was bought back 2 below.
     assert account.profit(Decimal(103)) == Decimal(7)
     assert account.profit(Decimal(101)) == Decimal(8)
+
+
+def test_a_recording_without_books_is_named(shared: None, tmp_path: Path) -> None:
+    from backtest import trade  # pyright: ignore[reportMissingImports]
+
+    file = tmp_path / "trades.jsonl"
+    file.write_bytes(b"\n".join(match(9, time=n).raw for n in range(3)))
+    with pytest.raises(SystemExit, match=r"trades\.jsonl: it has no book of BTC-USD: record level2"):
+        trade(file, "BTC-USD", [0], Decimal(0), edge=Decimal("0.001"), size=Decimal("0.1"), most=Decimal(1))

@@ -140,7 +140,7 @@ def test_only_what_a_book_looks_at_is_asked_for() -> None:
     source = Choosing(reactivex.of(snapshot(), opened(1)))
     assert best(Collected(source.pipe(order_book(BTC))).items) == [1]
     Collected(source.pipe(full_book(BTC, Snapshots(book_at(1))))).subscription.dispose()
-    assert [products for _, products in source.wishes] == [frozenset([BTC])] * 2
+    assert [wish.products for wish in source.wishes] == [frozenset([BTC])] * 2
     assert Snapshot in source.wishes[0][0]
     assert Open in source.wishes[1][0]
 

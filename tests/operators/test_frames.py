@@ -234,7 +234,12 @@ def test_kinds_do_not_mix() -> None:
 def test_without_a_library_what_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("polars", "pandas", "pyarrow"):
         monkeypatch.setitem(sys.modules, name, None)
-    wanted = {None: r"rxfeed\[frame\]", "polars": r"rxfeed\[frame\]", "pandas": "pandas$", "arrow": r"rxfeed\[arrow\]"}
+    wanted = {
+        None: r'"rxfeed\[frame\]" \(in a clone of rxfeed: pip install "\.\[frame\]"\)$',
+        "polars": r'"rxfeed\[frame\]" ',
+        "pandas": "pandas$",
+        "arrow": r'"rxfeed\[arrow\]" \(in a clone of rxfeed: pip install "\.\[arrow\]"\)$',
+    }
     for library, told in wanted.items():
         with pytest.raises(ConfigError, match=f"pip install {told}"):
             to_dataframe(CANDLES, library)  # type: ignore[arg-type]

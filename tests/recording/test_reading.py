@@ -151,7 +151,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_without_zstandard_it_says_what_to_install(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_bytes(packed(TEXT))
     monkeypatch.setitem(sys.modules, "zstandard", None)
-    with pytest.raises(ConfigError, match=r"pip install 'rxfeed\[record\]'"):
+    with pytest.raises(ConfigError, match=r'pip install "rxfeed\[record\]" \(in a clone'):
         Recording(file)
 
 

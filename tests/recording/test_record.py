@@ -359,7 +359,8 @@ except rxfeed.ConfigError as error:
     print(error)
 """
     ran = subprocess.run([sys.executable, "-c", script], check=True, timeout=30, stdout=subprocess.PIPE, text=True)
-    assert ran.stdout == "zstandard is not installed, and recordings need it: pip install 'rxfeed[record]'\n"
+    hint = 'pip install "rxfeed[record]" (in a clone of rxfeed: pip install ".[record]")'
+    assert ran.stdout == f"zstandard is not installed, and a recording needs it: {hint}\n"
 
 
 def test_its_repr_says_where(tmp_path: Path) -> None:

@@ -425,3 +425,51 @@ def test_it_is_a_machine_like_the_others() -> None:
     assert market.book is not None
     assert market.book.best_bid == (100, 5)
     assert market.time == at(2)
+
+
+# ---- what never came
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_market_without_a_book_warns_once_in_its_second_minute(caplog: pytest.LogCaptureFixture) -> None:
+    market = PaperMarket(BTC)
+    market.step(heartbeat(0))
+    market.step(sold(59, 100, 1))
+    assert warnings(caplog) == []
+    for time in (60, 61, 200):
+        market.step(heartbeat(time))
+    market.finish()
+    (line,) = warnings(caplog)
+    assert "PaperMarket of BTC-USD: no snapshot" in line
+    assert "level2 or level2_batch" in line
+
+
+def test_market_without_a_book_warns_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    market = PaperMarket(BTC)
+    market.step(sold(0, 100, 1))
+    market.finish()
+    assert "record level2 or level2_batch too" in warnings(caplog)[0]
+
+
+def test_market_without_any_message_warns_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    PaperMarket(BTC).finish()
+    assert len(warnings(caplog)) == 1
+
+
+def test_market_without_trades_warns_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+    desk.hear(heartbeat(100))
+    assert warnings(caplog) == []
+    desk.end()
+    (line,) = warnings(caplog)
+    assert "record matches too" in line
+
+
+def test_market_with_both_does_not_warn(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+    desk.hear(sold(1, 100, 1), heartbeat(200))
+    desk.end()
+    assert warnings(caplog) == []

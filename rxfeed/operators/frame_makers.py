@@ -1,0 +1,122 @@
+"""Tables of polars, pandas and Arrow, each made of columns and their cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from importlib import import_module
+from typing import Any, Literal, NamedTuple, get_args
+
+from rxfeed.errors import ConfigError, ExtraMissing, install_command
+
+Library = Literal["polars", "pandas", "arrow"]
+
+# What to import, and how to install it.
+_MODULES = {
+    "polars": ("polars", install_command("frame")),
+    "pandas": ("pandas", "pip install pandas"),
+    "arrow": ("pyarrow", install_command("arrow")),
+}
+
+
+class Column(NamedTuple):
+    """What a column is called, how an item gives its cell, of what type that is, and whether it may be `None`."""
+
+    name: str
+    cell: Callable[[Any], Any]
+    kind: Any
+    optional: bool
+
+
+Table = list[tuple[Column, list[Any]]]
+
+
+def library_of(wanted: Library | None) -> tuple[Library, Any]:
+    if wanted is not None and wanted not in _MODULES:
+        raise ConfigError(f"library: {wanted!r} is none of {', '.join(_MODULES)}")
+    names: tuple[Library, ...] = get_args(Library) if wanted is None else (wanted,)
+    for name in names:
+        try:
+            return name, import_module(_MODULES[name][0])
+        except ImportError:
+            continue
+    packages = " or ".join(_MODULES[name][0] for name in names)
+    raise ExtraMissing(packages, "a frame", _MODULES[names[0]][1])
+
+
+def _polars(module: Any, table: Table, exact: bool) -> Any:
+    types = {
+        str: module.String,
+        int: module.Int64,
+        float: module.Float64,
+        bool: module.Boolean,
+        bytes: module.Binary,
+        datetime: module.Datetime("us", "UTC"),
+    }
+    schema, data = {}, {}
+    for column, cells in table:
+        if column.kind is Decimal:
+            schema[column.name] = module.Decimal(38, _digits(column, cells, 38)[1]) if exact else module.Float64
+            cells = cells if exact else _floats(cells)
+        else:
+            schema[column.name] = types.get(column.kind)
+        data[column.name] = cells
+    return module.DataFrame(data, schema=schema)
+
+
+def _pandas(module: Any, table: Table, exact: bool) -> Any:
+    data = {}
+    for column, cells in table:
+        if column.kind is Decimal:
+            cells = module.Series(cells, dtype="object") if exact else module.Series(_floats(cells), dtype="float64")
+        elif column.kind is datetime:
+            cells = module.Series(module.to_datetime(cells, utc=True).as_unit("us"))
+        elif column.optional and column.kind in (int, bool):  # numpy's have no null
+            cells = module.Series(cells, dtype="Int64" if column.kind is int else "boolean")
+        data[column.name] = cells
+    return module.DataFrame(data)
+
+
+def _arrow(module: Any, table: Table, exact: bool) -> Any:
+    types = {
+        str: module.string(),
+        int: module.int64(),
+        float: module.float64(),
+        bool: module.bool_(),
+        bytes: module.binary(),
+        datetime: module.timestamp("us", "UTC"),
+    }
+    arrays = {}
+    for column, cells in table:
+        if column.kind is not Decimal:
+            kind = types.get(column.kind)
+        elif exact:
+            digits, scale = _digits(column, cells, 76)
+            kind = module.decimal128(38, scale) if digits <= 38 else module.decimal256(76, scale)
+        else:
+            kind, cells = module.float64(), _floats(cells)
+        arrays[column.name] = module.array(cells, type=kind)
+    return module.table(arrays)
+
+
+MAKERS: dict[Library, Callable[[Any, Table, bool], Any]] = {"polars": _polars, "pandas": _pandas, "arrow": _arrow}
+
+
+def _floats(cells: list[Decimal | None]) -> list[float | None]:
+    return [None if cell is None else float(cell) for cell in cells]
+
+
+def _digits(column: Column, cells: list[Decimal | None], most: int) -> tuple[int, int]:
+    """How many digits, and places among them, hold every cell."""
+    values = [cell for cell in cells if cell is not None]
+    scale = max((max(0, -_exponent(value)) for value in values), default=0)
+    digits = scale + max((value.adjusted() + 1 for value in values if value), default=0)
+    if max(digits, scale) > most:
+        raise ConfigError(f"exact: {column.name} needs more than the {most} digits that a decimal has there")
+    return max(digits, scale), scale
+
+
+def _exponent(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0

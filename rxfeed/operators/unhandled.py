@@ -1,0 +1,61 @@
+"""Exceptions of subscribers and operators that no `on_error` takes, and where the subscription was made.
+
+- If a subscriber raises, the exception comes out of `on_next`, and its `on_error` has not been called yet.
+- If an operator raises, reactivex calls `on_error` downstream. A subscriber without one raises the exception again, out
+  of `on_next`, and by then every observer up to the source is stopped: a further `on_error` reaches none of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+from reactivex import abc
+
+_handing_back = threading.local()
+log = logging.getLogger("rxfeed.operators")
+_INTERNAL = frozenset(("rxfeed", "reactivex", "threading"))
+
+
+def hand_back(observer: abc.ObserverBase[Any], error: Exception) -> Exception | None:
+    """Give *error*, which came out of *observer*, to its `on_error`; what is left to log, `None` if it was handled."""
+    if getattr(observer, "is_stopped", False):
+        return error
+    _handing_back.error = error
+    try:
+        observer.on_error(error)
+    except Exception as unhandled:
+        return unhandled
+    finally:
+        _handing_back.error = None
+    return None
+
+
+def is_handed_back(error: Exception) -> bool:
+    """True within the call of `hand_back` for *error*, on its thread."""
+    return getattr(_handing_back, "error", None) is error
+
+
+def place_of_caller() -> str:
+    """File, line and function of the nearest frame outside rxfeed and reactivex; empty if there is none."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] not in _INTERNAL:
+            code = frame.f_code
+            return f"{code.co_filename}:{frame.f_lineno} in {code.co_name}"
+        frame = frame.f_back
+    return ""
+
+
+def log_unhandled(error: Exception | None) -> None:
+    """Log what `hand_back` returned, with its traceback."""
+    if error is not None:
+        log.error("a subscriber or its pipeline raised, and was cut off: %r", error, exc_info=error)
+
+
+def at(place: str) -> str:
+    """*place* for a log line."""
+    return f" (subscribed at {place})" if place else ""

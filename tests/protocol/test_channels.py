@@ -1,0 +1,47 @@
+"""The table of channels and their messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from rxfeed import messages as m
+from rxfeed.protocol import CHANNELS, channels_with, types_of
+from rxfeed.sim.subscriptions import CHANNELS as SERVED
+
+
+def leaves(kind: type[m.Message]) -> set[type[m.Message]]:
+    return {kind, *(leaf for each in kind.__subclasses__() for leaf in leaves(each))}
+
+
+ABOUT_THE_CONNECTION = {m.Subscriptions, m.ErrorMessage, m.Unknown}
+
+
+def test_every_message_type_is_in_a_channel() -> None:
+    """A type that is added to the messages is added to the table."""
+    public = {kind for kind in leaves(m.Message) if kind is not m.Message and not kind.__name__.startswith("_")}
+    from_rxfeed = {kind for kind in public if kind.__module__ == "rxfeed.messages"}
+    assert from_rxfeed - set().union(*CHANNELS.values()) == ABOUT_THE_CONNECTION
+
+
+def test_every_channel_of_the_local_exchange_is_in_the_table() -> None:
+    assert {name for name in SERVED if not types_of(name)} == set()
+
+
+@pytest.mark.parametrize(
+    ("types", "expected"),
+    [
+        ([m.Match], ["matches", "full"]),
+        ([m.Snapshot], ["level2", "level2_batch"]),
+        ([m.Ticker, m.Match], ["ticker", "ticker_batch", "matches", "full"]),
+        ([m.Balance], ["balance"]),
+        ([m.ErrorMessage], []),
+    ],
+)
+def test_channels_with_types(types: list[type[m.Message]], expected: list[str]) -> None:
+    assert channels_with(types) == expected
+
+
+def test_names_of_acknowledgements_have_the_same_messages() -> None:
+    assert types_of("level2_50") == types_of("level2_batch") != frozenset()
+    assert types_of("ticker_1000") == types_of("ticker_batch") != frozenset()
+    assert types_of("unheard-of") == frozenset()
