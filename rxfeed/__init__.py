@@ -68,6 +68,7 @@ from rxfeed.errors import (
     ServerClosed,
     SinkError,
     WentSilent,
+    WrongProcess,
 )
 from rxfeed.feed import Feed, FeedStatus, KeepalivePong, MessageSource, Stats
 from rxfeed.messages import (
@@ -103,6 +104,7 @@ from rxfeed.operators import (
     Bounded,
     FullBook,
     Operator,
+    SinkLeft,
     Timely,
     auctions,
     balances,
@@ -238,6 +240,7 @@ __all__ = [
     "RxfeedError",
     "ServerClosed",
     "SinkError",
+    "SinkLeft",
     "SlidingImbalance",
     "SlidingVolume",
     "Snapshot",
@@ -258,6 +261,7 @@ __all__ = [
     "VolumeWindow",
     "WentSilent",
     "WideSpread",
+    "WrongProcess",
     "__version__",
     "auctions",
     "balances",

@@ -81,13 +81,12 @@ def test_the_other_blocks(capsys: pytest.CaptureFixture[str], tmp_path: Path, mo
 def record_in(folder: str) -> None:
     with Exchange(["BTC-USD"], seed=3, auto=False, rate=2) as exchange:
         feed = rxfeed.Feed("BTC-USD", ["level2_batch", "matches", "heartbeat"], url=exchange.url)
-        got, recorder = Collected(feed), rxfeed.record(folder)
-        feed.pipe(recorder).subscribe()
+        got = Collected(feed)
+        feed.pipe(rxfeed.record(folder)).subscribe()
         with feed:
             exchange.wait_for_clients()
             exchange.advance(120)
             got.wait_for(exchange.sent.frames)
-        recorder.close()
 
 
 def test_the_first_pipeline_is_about_ten_lines() -> None:

@@ -11,6 +11,7 @@ from rxfeed.feed.hub import Hub, SideStream
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import CaughtUp, FeedStatus, Gap, Idle, KeepalivePong, Lagging
 from rxfeed.messages import Malformed
+from rxfeed.operators.endings import SourceSinks
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -25,6 +26,7 @@ class Outlets:
     def __init__(self, lag_threshold: float, now: Callable[[], datetime] = _wall) -> None:
         self.now = now
         self.stats = Stats()
+        self.sinks = SourceSinks()
         self.hub = Hub(self.failed)
         self.status: SideStream[FeedStatus] = SideStream(self.failed, Idle(at=now()))
         self.keepalive: SideStream[KeepalivePong] = SideStream(self.failed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from abc import abstractmethod
@@ -12,12 +13,13 @@ from typing import Any, Self
 
 from reactivex import Observable, abc
 
-from rxfeed.errors import FeedClosed
+from rxfeed.errors import FeedClosed, WrongProcess
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
 from rxfeed.messages import Malformed, Message
 from rxfeed.operators import AsyncItems, Selectable, Wish, to_async_iterable
+from rxfeed.operators.endings import SinkLeft, on_sink_thread, serving, subscribed_to
 from rxfeed.operators.handover import Policy
 
 log = logging.getLogger("rxfeed.feed")
@@ -37,6 +39,7 @@ class MessageSource(Selectable):
         self._state = threading.Lock()
         self._begun = self._closing = False
         self._thread: threading.Thread | None = None
+        self._process = os.getpid()
         self._over = threading.Event()
         self._cause: Exception | None = None
 
@@ -98,11 +101,13 @@ class MessageSource(Selectable):
 
     def select(self, wish: Wish) -> Observable[Any]:
         """The messages that *wish* names: what `matches()` and its like use."""
-        return _Selection(self._outlets, wish)
+        return _Selection(self, self._outlets, wish)
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
+        self._check_process()
+        subscribed_to(self._outlets.sinks)
         return self._outlets.hub.join(observer)
 
     def to_async_iterable(self, size: int = 10_000, policy: Policy = "block") -> AsyncItems[Message]:
@@ -127,15 +132,22 @@ class MessageSource(Selectable):
             thread.start()
 
     def run(  # pyright: ignore[reportIncompatibleMethodOverride]  # it has no last value to return
-        self, scheduler: abc.SchedulerBase | None = None, *, seconds: float | None = None
+        self,
+        scheduler: abc.SchedulerBase | None = None,
+        *,
+        seconds: float | None = None,
+        flush: float | None = None,
     ) -> None:
-        """Connect and block until it ends; Ctrl-C, or *seconds*, closes it. Raises what it failed with."""
+        """Connect and block until the source has ended and its sinks have written everything.
+
+        Ctrl-C, or *seconds*, closes it; *flush* is that of `close`. Raises the error that the source failed with.
+        """
         try:
             self.connect()
             self.wait(seconds)
         except KeyboardInterrupt:
             pass
-        self.close()
+        self.close(flush=flush)
         if self._cause is not None:
             raise self._cause.with_traceback(None)
 
@@ -148,7 +160,8 @@ class MessageSource(Selectable):
             self._serve()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until it has ended, or *timeout* seconds; True where it has."""
+        """Block until it has ended, or *timeout* seconds; True where it has. For its sinks only `close` waits."""
+        self._check_process()
         deadline = None if timeout is None else time.monotonic() + timeout
         # In slices, since some systems deliver no Ctrl-C inside one long wait.
         while not self._over.is_set():
@@ -158,26 +171,34 @@ class MessageSource(Selectable):
             self._over.wait(left)
         return True
 
-    def close(self, timeout: float = 2.0) -> None:
-        """End it, and its thread, within *timeout* seconds; from any thread, any number of times.
+    def close(self, timeout: float = 2.0, *, flush: float | None = None) -> tuple[SinkLeft, ...]:
+        """End the source, and return when its sinks (`record`, `to_mongo`) have written everything; from any thread.
 
-        No message is delivered any more; subscribers complete. Called by a subscriber it returns at once, and the end
-        comes when that subscriber has returned.
+        No message is delivered any more; subscribers complete. *timeout*: seconds for the source itself; 0 ends it
+        without waiting for anything. *flush*: seconds for all sinks together; `None`: each has its own limit
+        (`flush_seconds` of `to_mongo`). Returns what each sink could not write in that time, which is logged too.
+
+        Called by a subscriber of the source or of a sink it returns at once, and the end comes when that subscriber has
+        returned.
         """
+        self._check_process()
+        sinks = self._outlets.sinks
         with self._state:
             first, self._closing = not self._closing, True
             begun, thread = self._begun, self._thread
         if not begun:
             self._end(None)
-            return
-        if first:
+        elif first:
             self._interrupt()
-        if thread is not threading.current_thread() and thread is not None:
+        if thread is threading.current_thread() or not timeout or on_sink_thread():
+            return ()
+        if thread is not None and not self._over.wait(timeout) and sinks.unblock():
             self._over.wait(timeout)
-            if self._over.is_set():
-                thread.join(timeout)
-            elif timeout:
-                log.warning("closing, but a subscriber or the system's resolver is still busy after %s s", timeout)
+        if thread is not None and self._over.is_set():
+            thread.join(timeout)
+        elif thread is not None:
+            log.warning("closing, but a subscriber or the system's resolver is still busy after %s s", timeout)
+        return sinks.flush(flush)
 
     def __enter__(self) -> Self:
         self.connect()
@@ -186,52 +207,63 @@ class MessageSource(Selectable):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if os.getpid() == self._process:  # a forked child leaves the block, too
+            self.close()
 
     # ---- its thread
+
+    def _check_process(self) -> None:
+        if self._process != os.getpid() and self._begun:
+            raise WrongProcess("this feed runs in the parent process; make a new one after the fork")
 
     def _check_open(self) -> None:
         if self._closing or self._over.is_set():
             raise FeedClosed("this feed has ended: make a new one")
 
     def _begin(self, thread: threading.Thread) -> bool:
+        self._check_process()  # before the lock, which a fork may have found held
         with self._state:
             self._check_open()
             if self._begun:
                 return False
             self._prepare()
-            self._begun, self._thread = True, thread
+            self._begun, self._thread, self._process = True, thread, os.getpid()
             return True
 
     def _serve(self) -> None:
         cause: Exception | None = None
-        try:
-            cause = self._work()
-        except Exception as error:
-            log.exception("a defect of rxfeed, please report it")
-            cause = error
-        finally:
-            self._end(cause)
+        with serving(self._outlets.sinks):
+            try:
+                cause = self._work()
+            except Exception as error:
+                log.exception("a defect of rxfeed, please report it")
+                cause = error
+            finally:
+                self._end(cause)
 
     def _end(self, cause: Exception | None) -> None:
         with self._state:
             if self._over.is_set():
                 return
             self._cause = cause
-        self._outlets.report(Ended(cause=cause, at=self._outlets.now()))
-        self._outlets.end(cause)
-        self._ended()
+        self._outlets.sinks.over = True
+        with serving(self._outlets.sinks):
+            self._outlets.report(Ended(cause=cause, at=self._outlets.now()))
+            self._outlets.end(cause)
+            self._ended()
         self._over.set()
 
 
 class _Selection(Observable[Any]):
     """A part of a source's messages, found by its hub."""
 
-    def __init__(self, outlets: Outlets, wish: Wish) -> None:
+    def __init__(self, source: MessageSource, outlets: Outlets, wish: Wish) -> None:
         super().__init__()
-        self._outlets, self._wish = outlets, wish
+        self._source, self._outlets, self._wish = source, outlets, wish
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
+        self._source._check_process()
+        subscribed_to(self._outlets.sinks)
         return self._outlets.hub.join(observer, self._wish)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from rxfeed.errors import ConfigError, SinkError
-from rxfeed.operators.handover import Handover
+from rxfeed.operators.handover import Forked, Handover
 from rxfeed.operators.sink import Throughput
 from rxfeed.recording.lines import Lines, received_ns
 from rxfeed.recording.segments import RecordedSegment, Segments, Totals
@@ -48,8 +48,10 @@ class Counters(Totals):
 class Writer:
     """One subscription's: the queue, the thread, and how they end.
 
-    *emit* hears of segments and *ended* of the end, on this thread; *let_go* unsubscribes from the source.
+    *emit* is called with segments and *ended* at the end, on this thread; *let_go* unsubscribes from the source.
     """
+
+    flush_seconds = 30.0
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class Writer:
         self._lines = lines
         self._tell_end = ended
         self._let_go = let_go
-        self._queue: Handover[Any] = Handover(settings.queue_size, "block")
+        self._queue: Handover[Any] | Forked = Handover(settings.queue_size, "block")
         self._segments = Segments(
             settings.folder,
             segment_bytes=settings.segment_bytes,
@@ -77,7 +79,7 @@ class Writer:
             about=about,
         )
         self._cause: Exception | None = None
-        self._writing = 0
+        self._writing = self._lost = 0
         self._oldest_ns = 0
         self._finished = threading.Event()
         # A daemon, so that a script that forgets to close still ends; at exit it is waited for.
@@ -126,6 +128,21 @@ class Writer:
         return self._queue.late
 
     @property
+    def remaining(self) -> tuple[int, int]:
+        return self.queued + self.late + self._lost, 0
+
+    @property
+    def full(self) -> bool:
+        return len(self._queue) >= self._queue.size
+
+    @property
+    def threads(self) -> tuple[threading.Thread, ...]:
+        return (self._thread,)
+
+    def forked(self) -> None:
+        self._queue = Forked()
+
+    @property
     def lag(self) -> float:
         oldest = self._oldest_ns
         if not oldest:
@@ -167,6 +184,7 @@ class Writer:
         self._segments.abandon()
         held = self._writing + self._queue.clear()
         self._counters.unwritten += held
+        self._lost += held
         unwritten = held + self.late
         self._writing = self._oldest_ns = 0
         if isinstance(error, ConfigError):

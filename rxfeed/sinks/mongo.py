@@ -123,7 +123,8 @@ def to_mongo(
 
     **The end**: when the source ends, and at the latest when the process does, what is left is written, unless for
     *flush_seconds* nothing got through; then the stream ends too, on the sink's thread, with a `SinkError` if anything
-    was lost. So it ends after its source does: keep the client open until then, or call `.close(timeout)`.
+    was lost. A feed or replay that the sink stands on waits for this: its `run()`, `close()` and `with` block return
+    when the sink has ended. Keep the client open until then. On another source call `.close(timeout)`.
 
     The collection's own write concern holds, or else majority; TLS, authentication and time-outs are the client's.
     An attempt takes at most *attempt_seconds* (or the client's `timeoutMS`). One subscription at a time.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import sqlite3
 import threading
 from pathlib import Path
@@ -119,6 +120,10 @@ class Spill:
                     self._db.executescript("PRAGMA incremental_vacuum")  # execute would do one page
                     self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return True
+
+    def forked(self) -> None:
+        """Keep the connection open for ever: closed in a child, it would delete the log that the parent writes."""
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._db))
 
     def close(self) -> None:
         with self._lock:

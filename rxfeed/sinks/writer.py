@@ -12,7 +12,7 @@ import msgspec
 from pymongo.collection import Collection
 
 from rxfeed.errors import SinkError
-from rxfeed.operators.handover import Handover
+from rxfeed.operators.handover import Forked, Handover
 from rxfeed.sinks.backlog import Backlog, Batch
 from rxfeed.sinks.dead import DeadLetters
 from rxfeed.sinks.delivery import Attempt, attempt, told
@@ -66,9 +66,10 @@ class Writer:
         self._let_go = let_go
         self._collection = settings.collection
         self.name = settings.collection.full_name
+        self.flush_seconds = settings.flush_seconds
         self._spill = None if settings.spill is None else Spill(settings.spill, self.name, settings.spill_bytes)
         policy = "drop_newest" if settings.at_bound == "fail" else settings.at_bound
-        self._queue: Handover[Any] = Handover(settings.queue_size, policy, self._dropped)
+        self._queue: Handover[Any] | Forked = Handover(settings.queue_size, policy, self._dropped)
         half = max(1, settings.queue_size // 2)
         self._backlog = Backlog(self._spill, settings.batch_size, lambda: len(self._queue) >= half)
         self._encoder = Encoder(
@@ -127,7 +128,24 @@ class Writer:
         return self.left()
 
     def left(self) -> MongoLeft:
-        return MongoLeft(self.queued + self._backlog.lost + self._queue.late, self.spilled)
+        return MongoLeft(*self.remaining)
+
+    @property
+    def remaining(self) -> tuple[int, int]:
+        return self.queued + self._backlog.lost + self._queue.late, self.spilled
+
+    @property
+    def full(self) -> bool:
+        return self._settings.at_bound == "block" and len(self._queue) >= self._queue.size
+
+    @property
+    def threads(self) -> tuple[threading.Thread, ...]:
+        return self._maker, self._deliverer
+
+    def forked(self) -> None:
+        self._queue = Forked()
+        if self._spill is not None:
+            self._spill.forked()
 
     @property
     def queued(self) -> int:
