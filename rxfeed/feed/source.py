@@ -40,6 +40,7 @@ class MessageSource(Selectable):
         self._begun = self._closing = False
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
+        self._unwritten: tuple[SinkLeft, ...] = ()
         self._over = threading.Event()
         self._cause: Exception | None = None
 
@@ -171,12 +172,13 @@ class MessageSource(Selectable):
             self._over.wait(left)
         return True
 
-    def close(self, timeout: float = 2.0, *, flush: float | None = None) -> tuple[SinkLeft, ...]:
+    def close(self, timeout: float = 2.0, *, flush: float | None = None) -> None:
         """End the source, and return when its sinks (`record`, `to_mongo`) have written everything; from any thread.
 
         No message is delivered any more; subscribers complete. *timeout*: seconds for the source itself; 0 ends it
         without waiting for anything. *flush*: seconds for all sinks together; `None`: each has its own limit
-        (`flush_seconds` of `to_mongo`). Returns what each sink could not write in that time, which is logged too.
+        (`flush_seconds` of `to_mongo`). What a sink could not write in that time is logged at WARNING, with its counts,
+        and is in `unwritten`.
 
         Called by a subscriber of the source or of a sink it returns at once, and the end comes when that subscriber has
         returned.
@@ -191,14 +193,19 @@ class MessageSource(Selectable):
         elif first:
             self._interrupt()
         if thread is threading.current_thread() or not timeout or on_sink_thread():
-            return ()
+            return
         if thread is not None and not self._over.wait(timeout) and sinks.unblock():
             self._over.wait(timeout)
         if thread is not None and self._over.is_set():
             thread.join(timeout)
         elif thread is not None:
             log.warning("closing, but a subscriber or the system's resolver is still busy after %s s", timeout)
-        return sinks.flush(flush)
+        self._unwritten = sinks.flush(flush)
+
+    @property
+    def unwritten(self) -> tuple[SinkLeft, ...]:
+        """What its sinks had not written when `close` or `run` returned: one item for each sink that left something."""
+        return self._unwritten
 
     def __enter__(self) -> Self:
         self.connect()

@@ -56,11 +56,12 @@ class Handover(Generic[T]):
             if self._ended:
                 self.late += 1
                 return
-            if len(self._items) >= self.size and not self._make_room():
-                return
-            if self._cleared:
-                self.late += 1
-                return
+            if len(self._items) >= self.size:
+                if not self._make_room():
+                    return
+                if self._cleared:
+                    self.late += 1
+                    return
             if isinstance(self._items, OrderedDict):
                 self._put_latest(self._items, item)
             else:
@@ -130,18 +131,11 @@ class Handover(Generic[T]):
             return forgotten
 
 
-class Forked:
-    """Stands for a `Handover` in a forked child, where nothing takes from it."""
+class Forked(Handover[Any]):
+    """Stands for a `Handover` of the parent process in a forked child, where nothing takes from it."""
 
-    late = 0
-    size = 1
-    first = None
+    def __init__(self) -> None:
+        super().__init__(1, "block")  # the locks of the other one may be held for ever
 
-    def __len__(self) -> int:
-        return 0
-
-    def put(self, item: object) -> None:
+    def put(self, item: Any) -> None:
         raise WrongProcess("this sink writes in the parent process; make a new one after the fork")
-
-    def end(self) -> None:
-        """Nothing is here."""

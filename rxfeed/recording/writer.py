@@ -68,7 +68,7 @@ class Writer:
         self._lines = lines
         self._tell_end = ended
         self._let_go = let_go
-        self._queue: Handover[Any] | Forked = Handover(settings.queue_size, "block")
+        self._queue: Handover[Any] = Handover(settings.queue_size, "block")
         self._segments = Segments(
             settings.folder,
             segment_bytes=settings.segment_bytes,

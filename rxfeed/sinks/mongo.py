@@ -18,7 +18,8 @@ from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.encoding import Identify, ToDocument, object_id
 from rxfeed.sinks.ids import message_id
 from rxfeed.sinks.results import Counters, DeadLetter, MongoLeft, MongoStats, MongoWrite
-from rxfeed.sinks.writer import AtBound, Settings, Writer
+from rxfeed.sinks.settings import AtBound, Settings
+from rxfeed.sinks.writer import Writer
 
 
 class MongoSink(Sink[MongoWrite, Writer]):

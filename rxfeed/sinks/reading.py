@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -95,7 +95,7 @@ def from_mongo(
 
 def _messages(
     collection: Collection[Any], product: str | None, since: datetime | None, until: datetime | None
-) -> Iterator[m.Message]:
+) -> Generator[m.Message, None, None]:
     # Dates that Python cannot hold must not end the reading without the document's name.
     any_date = DatetimeConversion.DATETIME_AUTO
     options: CodecOptions[Any] = CodecOptions(tz_aware=True, tzinfo=UTC, datetime_conversion=any_date)

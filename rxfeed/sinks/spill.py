@@ -30,7 +30,7 @@ _ROW = "id, count, received_ns, documents"
 
 class _Pending(NamedTuple):
     key: int
-    count: int
+    documents: int
     size: int
 
 
@@ -109,7 +109,7 @@ class Spill:
         )
         left_out = set(self._undeleted)
         self._pending = deque(row for row in map(_Pending._make, rows) if row.key not in left_out)
-        self.documents = sum(row.count for row in self._pending)
+        self.documents = sum(row.documents for row in self._pending)
         self.bytes = sum(row.size for row in self._pending)
         if self._pending:
             self._before = min(self._before, self._pending[0].key - 1)
@@ -197,7 +197,7 @@ class Spill:
         with self._lock:
             while self._pending and len(keys) < min(100, len(self._pending)):
                 pending = self._pending[len(keys)]
-                if keys and len(documents) + pending.count > most:
+                if keys and len(documents) + pending.documents > most:
                     break
                 try:
                     row = self._db.execute(f"SELECT {_ROW} FROM batches WHERE id = ?", (pending.key,)).fetchone()
@@ -224,7 +224,7 @@ class Spill:
             self._forget({pending.key})
         else:
             self._remove([pending.key])
-        self._damaged(reason, pending.count)
+        self._damaged(reason, pending.documents)
 
     def remove(self, keys: list[int]) -> None:
         """Forget batches that are safe elsewhere: they never come again while this object lives."""
@@ -239,7 +239,7 @@ class Spill:
     def _forget(self, keys: set[int]) -> None:
         for pending in [each for each in self._pending if each.key in keys]:
             self._pending.remove(pending)
-            self.documents -= pending.count
+            self.documents -= pending.documents
             self.bytes -= pending.size
 
     def _delete(self) -> None:

@@ -7,42 +7,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Literal
-
-import msgspec
-from pymongo.collection import Collection
+from typing import Any
 
 from rxfeed.errors import SinkError
 from rxfeed.operators.handover import Forked, Handover
 from rxfeed.sinks.backlog import Backlog, Batch
 from rxfeed.sinks.dead import DeadLetters
 from rxfeed.sinks.delivery import Attempt, attempt, told
-from rxfeed.sinks.encoding import Encoder, Identify, ToDocument
+from rxfeed.sinks.encoding import Encoder
 from rxfeed.sinks.patience import Patience
 from rxfeed.sinks.results import Counters, DeadLetter, MongoLeft, MongoWrite
+from rxfeed.sinks.settings import Settings
 from rxfeed.sinks.spill import Spill
 
 log = logging.getLogger("rxfeed.sinks")
-AtBound = Literal["block", "drop_oldest", "fail"]
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `to_mongo` was asked for."""
-
-    collection: Collection[Any]
-    to_document: ToDocument
-    identify: Identify
-    batch_size: int
-    batch_bytes: int
-    batch_seconds: float
-    queue_size: int
-    at_bound: AtBound
-    spill: str | None
-    spill_bytes: int
-    spill_mode: int
-    retry_seconds: float | None
-    flush_seconds: float
-    attempt_seconds: float
 
 
 class Writer:
@@ -72,7 +50,7 @@ class Writer:
         self._damaged: deque[tuple[str, int]] = deque()
         self._spill = None if settings.spill is None else self._open(settings.spill)
         policy = "drop_newest" if settings.at_bound == "fail" else settings.at_bound
-        self._queue: Handover[Any] | Forked = Handover(settings.queue_size, policy, self._dropped)
+        self._queue: Handover[Any] = Handover(settings.queue_size, policy, self._dropped)
         half = max(1, settings.queue_size // 2)
         self._backlog = Backlog(self._spill, settings.batch_size, lambda: len(self._queue) >= half)
         self._encoder = Encoder(

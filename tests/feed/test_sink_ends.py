@@ -48,7 +48,8 @@ class Away(Scripted):
 
 
 def sink_over(collection: Any, **options: Any) -> MongoSink:
-    return to_mongo(collection, **({"batch_size": 20, "batch_seconds": 60} | options))
+    given: dict[str, Any] = {"batch_size": 20, "batch_seconds": 60} | options
+    return to_mongo(collection, **given)
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +98,8 @@ def test_with_and_close_return_when_the_sink_has_written() -> None:
         else:
             source.connect()
             source.wait(5)
-            assert source.close() == ()
+            source.close()
+            assert source.unwritten == ()
         assert writes.completed
         assert len(collection.stored) == COUNT
 
@@ -121,9 +123,9 @@ def test_close_flush_returns_the_counts(caplog: pytest.LogCaptureFixture, tmp_pa
     source.wait(5)
     started = time.monotonic()
     with caplog.at_level(logging.WARNING):
-        left = source.close(flush=0.5)
+        source.close(flush=0.5)
     assert time.monotonic() - started < 2
-    assert sorted(left) == [SinkLeft("to_mongo", 0, COUNT), SinkLeft("to_mongo", COUNT, 0)]
+    assert sorted(source.unwritten) == [SinkLeft("to_mongo", 0, COUNT), SinkLeft("to_mongo", COUNT, 0)]
     assert f"to_mongo: {COUNT} items not written at the end" in caplog.text
     assert lost.error is not None
     assert spilled.completed
@@ -143,7 +145,8 @@ def test_without_a_limit_the_sink_s_own_holds() -> None:
     writes = Collected(source.pipe(sink_over(Away(), flush_seconds=0.3)))
     source.connect()
     source.wait(5)
-    assert source.close() == (SinkLeft("to_mongo", COUNT),)
+    source.close()
+    assert source.unwritten == (SinkLeft("to_mongo", COUNT),)
     assert writes.error is not None
 
 
@@ -160,7 +163,11 @@ def test_close_from_the_sink_s_callback_does_not_deadlock() -> None:
             feed.close()
             took.append(time.monotonic() - started)
 
-        feed.pipe(sink_over(collection, batch_seconds=0.01)).subscribe(close, close, lambda: (close(), ended.set()))
+        def completed() -> None:
+            close()
+            ended.set()
+
+        feed.pipe(sink_over(collection, batch_seconds=0.01)).subscribe(close, close, completed)
         feed.connect()
         exchange.wait_for_clients()
         exchange.step(20)
@@ -172,9 +179,10 @@ def test_close_from_the_sink_s_callback_does_not_deadlock() -> None:
 
 def test_close_from_the_callback_of_a_merged_sink() -> None:
     first, second = Said(TRADES), Said(TRADES)
-    done = threading.Event()
+    connected, done = threading.Event(), threading.Event()
 
     def close(_: Any) -> None:
+        connected.wait(5)
         first.close()
         second.close()
         done.set()
@@ -182,6 +190,7 @@ def test_close_from_the_callback_of_a_merged_sink() -> None:
     reactivex.merge(first, second).pipe(sink_over(Scripted(), batch_seconds=0.01)).subscribe(close)
     first.connect()
     second.connect()
+    connected.set()
     assert done.wait(5)
     first.close()
     second.close()
@@ -191,7 +200,7 @@ def test_close_from_the_feed_s_callback_does_not_deadlock() -> None:
     source = Said(TRADES)
     collection = Slow()
     writes = Collected(source.pipe(sink_over(collection)))
-    source.subscribe(lambda _: source.close() and None)
+    source.subscribe(lambda _: source.close())
     source.run()
     assert writes.completed
     assert len(collection.stored) == COUNT
@@ -216,8 +225,9 @@ def test_a_full_queue_in_front_of_a_dead_database_does_not_hold_close() -> None:
     source.connect()
     time.sleep(0.2)
     started = time.monotonic()
-    (left,) = source.close(0.3, flush=0.5)
+    source.close(0.3, flush=0.5)
     assert time.monotonic() - started < 3
+    (left,) = source.unwritten
     assert left.unwritten >= 50
     writes.wait_for_end()
 
