@@ -71,16 +71,19 @@ class MessageSource(Selectable):
     @property
     def status(self) -> Observable[FeedStatus]:
         """What the connection is doing, event by event; a late subscriber gets the newest one first."""
+        self._check_process()
         return self._outlets.status
 
     @property
     def keepalive(self) -> Observable[KeepalivePong]:
         """The pongs to the feed's pings, each with its round-trip time."""
+        self._check_process()
         return self._outlets.keepalive
 
     @property
     def malformed(self) -> Observable[Malformed]:
         """The frames that are no message, in their place between the messages, each with the reason."""
+        self._check_process()
         return self._outlets.malformed
 
     @property

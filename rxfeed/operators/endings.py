@@ -116,7 +116,7 @@ class SourceSinks:
         for other in others:
             other.join()
         remaining = tuple(each for each in left if each.unwritten or each.spilled)
-        for each in remaining:
+        for each in (each for each in remaining if each.unwritten):  # a sink logs itself what is on disk alone
             log.warning(
                 "%s: %d items not written at the end, %d more on disk for the next start",
                 each.sink,

@@ -267,3 +267,30 @@ def test_a_put_that_waits_at_the_end_is_taken() -> None:
     assert queue.take(2) == []
     assert queue.late == 1
     putter.join()
+
+
+def test_sink_of_a_side_stream_is_waited_for() -> None:
+    collection = Slow()
+    source = Said(TRADES)
+    writes = Collected(source.status.pipe(sink_over(collection, documents=lambda s: {"status": type(s).__name__})))
+    source.run()
+    assert writes.completed
+    assert [each["status"] for each in collection.stored.values()] == ["Idle", "Ended"]
+
+
+def test_close_before_the_source_began_ends_its_sinks() -> None:
+    source = Said(TRADES)
+    writes = Collected(source.pipe(sink_over(Slow())))
+    source.close()
+    assert writes.completed
+
+
+def test_unsubscribed_sink_is_waited_for_too() -> None:
+    collection = Slow(0.3)
+    source = Said(TRADES)
+    writes = Collected(source.pipe(sink_over(collection)))
+    source.connect()
+    source.wait(5)
+    writes.subscription.dispose()
+    source.close()
+    assert len(collection.stored) == COUNT

@@ -18,7 +18,7 @@ import os, sys, threading, time
 from pathlib import Path
 from pymongo.errors import AutoReconnect
 from reactivex.subject import Subject
-from rxfeed import Feed, Replay, record, to_mongo
+from rxfeed import Feed, Replay, matches, record, to_mongo
 from rxfeed.errors import WrongProcess
 from tests.sinks.servers import Scripted
 from tests.support.sources import tick
@@ -75,6 +75,9 @@ def child():
         "close": feed.close,
         "add": lambda: feed.add("ETH-USD", "ticker"),
         "subscribe": lambda: feed.subscribe(print),
+        "matches": lambda: feed.pipe(matches()).subscribe(print),
+        "status": lambda: feed.status.subscribe(print),
+        "wait": lambda: feed.wait(0),
     }
     for name, use in uses.items():
         try:
