@@ -29,13 +29,13 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             def __init__(self, *args: Any) -> None:
                 super().__init__(*args, url=exchange.url)
 
-            def run(self, scheduler: Any = None, *, seconds: float | None = None) -> None:
+            def run(self, scheduler: Any = None, *, seconds: float | None = None, flush: float | None = None) -> None:
                 got = Collected(self)
                 self.connect()
                 exchange.wait_for_clients()
                 exchange.step(500)
                 got.wait_for(exchange.sent.frames)
-                self.close()
+                self.close(flush=flush)
 
         monkeypatch.setattr(rxfeed, "Feed", LocalFeed)
         yield

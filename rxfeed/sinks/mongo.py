@@ -117,7 +117,8 @@ def to_mongo(
     machine once a `MongoWrite` has them as `spilled`. They are written in order as soon as the database takes them, in
     this run or the next with the same path. At *spill_bytes*, or when the disk is full, no more goes to disk; what is
     there stays, and the queue fills up. A damaged batch, or a damaged file, is set aside under a name with `.damaged`,
-    logged at ERROR, and counted as dead. Its files have the permissions *spill_mode*.
+    logged at ERROR, and counted as dead. Its files have the permissions *spill_mode*; one of them, `-reserve`, keeps a
+    megabyte of the disk for deletions.
 
     **A process that is killed** loses what is in memory alone. With a spill these are at most the items of the last
     `batch_seconds + 2` seconds, whether the database is healthy, slow or away, as long as the disk takes them. Without
