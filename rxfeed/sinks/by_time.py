@@ -90,7 +90,7 @@ def _sorted(gathered: list[tuple[tuple[str, str], int, dict[str, Any]]]) -> Iter
 def _fraction(document: dict[str, Any], text: str) -> str:
     """The digits of the fraction, without zeros at the end: their order as text is that of their value."""
     sent = document.get("time") or document.get("timestamp")
-    # The server knows milliseconds of Unix seconds; what was sent has all digits.
+    # The server computes milliseconds of Unix seconds; the text as sent has all digits.
     digits = (sent if isinstance(sent, str) else text).partition(".")[2]
     end = next((place for place, digit in enumerate(digits) if not digit.isdigit()), len(digits))
     return digits[:end].rstrip("0")
