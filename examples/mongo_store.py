@@ -4,7 +4,6 @@ Run: python examples/mongo_store.py --seconds 10
 """
 
 import argparse
-from concurrent.futures import Future
 from typing import Any
 
 from pymongo import MongoClient
@@ -28,16 +27,17 @@ def main() -> None:
         collection = mongo.get_default_database("rxfeed")["messages"]
         feed = Feed(options.product, ["ticker", "matches"], url=options.url)
 
-        # Writes go on for a moment after the feed has ended. A database that is away is waited for; one that does not
-        # let us in ends the feed.
-        stored: Future[None] = Future()
-        stored.add_done_callback(lambda _: feed.close())
-        feed.pipe(to_mongo(collection)).subscribe(show, stored.set_exception, lambda: stored.set_result(None))
+        failures: list[Exception] = []
 
-        try:
-            feed.run(seconds=options.seconds)
-        finally:
-            stored.result()
+        def failed(error: Exception) -> None:
+            failures.append(error)
+            feed.close()
+
+        # The sink retries while the database is unreachable, and fails if the database refuses the user.
+        feed.pipe(to_mongo(collection)).subscribe(show, failed)
+        feed.run(seconds=options.seconds)  # returns when every message is stored
+        if failures:
+            raise SystemExit(f"not stored: {failures[0]}")
 
 
 if __name__ == "__main__":

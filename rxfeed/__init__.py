@@ -70,6 +70,7 @@ from rxfeed.errors import (
     SinkError,
     TimestampRejected,
     WentSilent,
+    WrongProcess,
 )
 from rxfeed.feed import Feed, FeedStatus, KeepalivePong, MessageSource, Stats
 from rxfeed.messages import (
@@ -105,6 +106,7 @@ from rxfeed.operators import (
     Bounded,
     FullBook,
     Operator,
+    SinkLeft,
     Timely,
     auctions,
     balances,
@@ -242,6 +244,7 @@ __all__ = [
     "Secret",
     "ServerClosed",
     "SinkError",
+    "SinkLeft",
     "SlidingImbalance",
     "SlidingVolume",
     "Snapshot",
@@ -263,6 +266,7 @@ __all__ = [
     "VolumeWindow",
     "WentSilent",
     "WideSpread",
+    "WrongProcess",
     "__version__",
     "auctions",
     "balances",

@@ -20,6 +20,7 @@
     ├── BookEmpty (also IndexError, ValueError, AttributeError)
     │                                       the classic order book has no order on that side
     ├── FeedClosed                          the feed has ended and cannot be opened again
+    ├── WrongProcess                        a feed or a sink of the parent process, used in a forked child
     └── SinkError                           a sink could not keep what it was given
 
 No exception of websocket-client passes the transport, none of pymongo the sinks: each is mapped there, once,
@@ -189,6 +190,10 @@ class BookEmpty(RxfeedError, IndexError, ValueError, AttributeError):
 
 class FeedClosed(RxfeedError):
     """The feed has ended and cannot be opened again: make a new one."""
+
+
+class WrongProcess(RxfeedError):
+    """A feed or a sink that runs in the parent process was used in a forked child, where its threads do not exist."""
 
 
 class SinkError(RxfeedError):

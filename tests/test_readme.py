@@ -31,13 +31,13 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             def __init__(self, *args: Any, **named: Any) -> None:
                 super().__init__(*args, **({"url": exchange.url} | named))
 
-            def run(self, scheduler: Any = None, *, seconds: float | None = None) -> None:
+            def run(self, scheduler: Any = None, *, seconds: float | None = None, flush: float | None = None) -> None:
                 got, before = Collected(self), exchange.sent.frames
                 self.connect()
                 exchange.wait_for_clients()
                 exchange.step(500)
                 got.wait_for(exchange.sent.frames - before)
-                self.close()
+                self.close(flush=flush)
 
         monkeypatch.setattr(rxfeed, "Feed", LocalFeed)
         yield
@@ -113,13 +113,12 @@ def record_in(folder: str, channels: list[str]) -> None:
     products = ["BTC-USD", "ETH-USD"]
     with Exchange(products, seed=3, auto=False, rate=2) as exchange:
         feed = rxfeed.Feed(products, channels, url=exchange.url)
-        got, recorder = Collected(feed), rxfeed.record(folder)
-        feed.pipe(recorder).subscribe()
+        got = Collected(feed)
+        feed.pipe(rxfeed.record(folder)).subscribe()
         with feed:
             exchange.wait_for_clients()
             exchange.advance(120)
             got.wait_for(exchange.sent.frames)
-        recorder.close()
 
 
 def test_the_first_pipeline_is_about_ten_lines() -> None:

@@ -62,7 +62,6 @@ def record_market(
             healed.wait(2)  # a moment for us, and half an hour at the pace of this exchange
             exchange.advance((1 - BACK) * seconds)
             over.wait(60)
-        recorder.close()
     return recorder
 
 

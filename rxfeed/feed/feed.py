@@ -145,6 +145,7 @@ class Feed(MessageSource):
         self._say(payload)
 
     def _say(self, aside: str | Secret | bytes) -> None:
+        self._check_process()
         with self._state:
             self._check_open()
             self._wanted.asides.append(aside)
@@ -154,6 +155,7 @@ class Feed(MessageSource):
 
     def _change(self, change: Callable[[Subscription], None], products: Any, channels: Any) -> None:
         subscription = Subscription.of(products, channels)
+        self._check_process()
         with self._state:
             self._check_open()
             change(subscription)

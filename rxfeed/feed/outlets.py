@@ -12,6 +12,7 @@ from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import CaughtUp, FeedStatus, Gap, Idle, KeepalivePong, Lagging, SequenceReset
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.messages import Malformed
+from rxfeed.operators.endings import SourceSinks
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -33,6 +34,7 @@ class Outlets:
     ) -> None:
         self.now = now
         self.stats = Stats()
+        self.sinks = SourceSinks()
         self.hub = Hub(self.failed)
         self.status: SideStream[FeedStatus] = SideStream(self.failed, Idle(at=now()))
         self.keepalive: SideStream[KeepalivePong] = SideStream(self.failed)

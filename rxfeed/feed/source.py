@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from abc import abstractmethod
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from reactivex import Observable, abc
 
-from rxfeed.errors import FeedClosed
+from rxfeed.errors import FeedClosed, WrongProcess
 from rxfeed.feed.channel_check import ChannelCheck
 from rxfeed.feed.hub import log_raised
 from rxfeed.feed.outlets import Outlets
@@ -20,6 +21,7 @@ from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
 from rxfeed.messages import Malformed, Message
 from rxfeed.operators import AsyncItems, Guarded, Pipeline, Selectable, Wish, to_async_iterable
+from rxfeed.operators.endings import SinkLeft, on_sink_thread, serving, subscribed_to
 from rxfeed.operators.handover import Policy
 from rxfeed.operators.pipeline import first_wish, piped
 from rxfeed.operators.unhandled import is_handed_back, place_of_caller
@@ -52,6 +54,8 @@ class MessageSource(Selectable, Guarded[Message]):
         self._state = threading.Lock()
         self._begun = self._closing = False
         self._thread: threading.Thread | None = None
+        self._process = os.getpid()
+        self._unwritten: tuple[SinkLeft, ...] = ()
         self._over = threading.Event()
         self._cause: BaseException | None = None
         self._raises = False  # `run` or `serve` waits, and raises what a subscriber leaves the program with
@@ -83,16 +87,19 @@ class MessageSource(Selectable, Guarded[Message]):
     @property
     def status(self) -> Observable[FeedStatus]:
         """What the connection is doing, event by event; a late subscriber gets the newest one first."""
+        self._check_process()
         return self._status
 
     @property
     def keepalive(self) -> Observable[KeepalivePong]:
         """The pongs to the feed's pings, each with its round-trip time."""
+        self._check_process()
         return self._keepalive
 
     @property
     def malformed(self) -> Observable[Malformed]:
         """The frames that are no message, in their place between the messages, each with the reason."""
+        self._check_process()
         return self._malformed
 
     @property
@@ -119,6 +126,8 @@ class MessageSource(Selectable, Guarded[Message]):
     def _subscribe_core(
         self, observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
+        self._check_process()
+        subscribed_to(self._outlets.sinks)
         return self._outlets.hub.join(observer)
 
     def to_async_iterable(self, size: int = 10_000, policy: Policy = "block") -> AsyncItems[Message]:
@@ -174,11 +183,16 @@ class MessageSource(Selectable, Guarded[Message]):
         return begun
 
     def run(  # pyright: ignore[reportIncompatibleMethodOverride]  # it has no last value to return
-        self, scheduler: abc.SchedulerBase | None = None, *, seconds: float | None = None
+        self,
+        scheduler: abc.SchedulerBase | None = None,
+        *,
+        seconds: float | None = None,
+        flush: float | None = None,
     ) -> None:
-        """Connect and block until it ends; Ctrl-C, or *seconds*, closes it.
+        """Connect and block until the source has ended and its sinks have written everything.
 
-        Raises what it failed with: also a `SystemExit` or `KeyboardInterrupt` that a subscriber raised.
+        Ctrl-C, or *seconds*, closes it; *flush* is that of `close`. Raises the error that the source failed with, also
+        a `SystemExit` or `KeyboardInterrupt` that a subscriber raised.
         """
         self._raises = True
         try:
@@ -186,7 +200,7 @@ class MessageSource(Selectable, Guarded[Message]):
             self.wait(seconds)
         except KeyboardInterrupt:
             pass
-        self.close()
+        self.close(flush=flush)
         if self._cause is not None:
             raise self._cause.with_traceback(None)
 
@@ -203,7 +217,8 @@ class MessageSource(Selectable, Guarded[Message]):
                 raise self._cause
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until it has ended, or *timeout* seconds; True where it has."""
+        """Block until it has ended, or *timeout* seconds; True where it has. For its sinks only `close` waits."""
+        self._check_process()
         deadline = None if timeout is None else time.monotonic() + timeout
         # In slices, since some systems deliver no Ctrl-C inside one long wait.
         while not self._over.is_set():
@@ -213,26 +228,40 @@ class MessageSource(Selectable, Guarded[Message]):
             self._over.wait(left)
         return True
 
-    def close(self, timeout: float = 2.0) -> None:
-        """End it, and its thread, within *timeout* seconds; from any thread, any number of times.
+    def close(self, timeout: float = 2.0, *, flush: float | None = None) -> None:
+        """End the source, and return when its sinks (`record`, `to_mongo`) have written everything; from any thread.
 
-        No message is delivered any more; subscribers complete. Called by a subscriber it returns at once, and the end
-        comes when that subscriber has returned.
+        No message is delivered any more; subscribers complete. *timeout*: seconds for the source itself; 0 ends it
+        without waiting for anything. *flush*: seconds for all sinks together; `None`: each has its own limit
+        (`flush_seconds` of `to_mongo`). What a sink could not write in that time is logged at WARNING, with its counts,
+        and is in `unwritten`.
+
+        Called by a subscriber of the source or of a sink it returns at once, and the end comes when that subscriber has
+        returned.
         """
+        self._check_process()
+        sinks = self._outlets.sinks
         with self._state:
             first, self._closing = not self._closing, True
             begun, thread = self._begun, self._thread
         if not begun:
             self._end(None)
-            return
-        if first:
+        elif first:
             self._interrupt()
-        if thread is not threading.current_thread() and thread is not None:
+        if thread is threading.current_thread() or not timeout or on_sink_thread():
+            return
+        if thread is not None and not self._over.wait(timeout) and sinks.unblock():
             self._over.wait(timeout)
-            if self._over.is_set():
-                thread.join(timeout)
-            elif timeout:
-                log.warning("closing, but a subscriber or the system's resolver is still busy after %s s", timeout)
+        if thread is not None and self._over.is_set():
+            thread.join(timeout)
+        elif thread is not None:
+            log.warning("closing, but a subscriber or the system's resolver is still busy after %s s", timeout)
+        self._unwritten = sinks.flush(flush)
+
+    @property
+    def unwritten(self) -> tuple[SinkLeft, ...]:
+        """What its sinks had not written when `close` or `run` returned: one item for each sink that left something."""
+        return self._unwritten
 
     def __enter__(self) -> Self:
         self.connect()
@@ -241,48 +270,59 @@ class MessageSource(Selectable, Guarded[Message]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if os.getpid() == self._process:  # a forked child leaves the block, too
+            self.close()
 
     # ---- its thread
+
+    def _check_process(self) -> None:
+        if self._process != os.getpid() and self._begun:
+            raise WrongProcess("this feed runs in the parent process; make a new one after the fork")
 
     def _check_open(self) -> None:
         if self._closing or self._over.is_set():
             raise FeedClosed("this feed has ended: make a new one")
 
     def _begin(self, thread: threading.Thread) -> bool:
+        self._check_process()  # before the lock, which a fork may have found held
         with self._state:
             self._check_open()
             if self._begun:
                 return False
             self._prepare()
-            self._begun, self._thread = True, thread
+            self._begun, self._thread, self._process = True, thread, os.getpid()
             return True
 
     def _serve(self) -> None:
         cause: BaseException | None = None
-        try:
-            cause = self._work()
-        except Exception as error:
-            log.exception("a defect of rxfeed, please report it")
-            cause = error
-        except BaseException as error:  # SystemExit, KeyboardInterrupt: it is the end for all subscribers
-            level = logging.INFO if self._raises else logging.WARNING
-            log.log(level, "a subscriber raised %r: the feed ends, and run() raises it", error)
-            cause = error
-        finally:
-            self._end(cause)
+        with serving(self._outlets.sinks):
+            try:
+                cause = self._work()
+            except Exception as error:
+                log.exception("a defect of rxfeed, please report it")
+                cause = error
+            except BaseException as error:  # SystemExit, KeyboardInterrupt: it is the end for all subscribers
+                level = logging.INFO if self._raises else logging.WARNING
+                log.log(level, "a subscriber raised %r: the feed ends, and run() raises it", error)
+                cause = error
+            finally:
+                self._end(cause)
 
     def _end(self, cause: BaseException | None) -> None:
         with self._state:
             if self._over.is_set():
                 return
             self._cause = cause
+        self._outlets.sinks.over = True
         ended = Ended(cause=cause, at=self._outlets.now())
-        for step in (lambda: self._outlets.report(ended), lambda: self._outlets.end(cause), self._ended):
-            try:
-                step()
-            except BaseException as error:  # a subscriber leaves the program at the end: the others end all the same
-                self._cause = self._cause or error
+        with serving(self._outlets.sinks):
+            for step in (lambda: self._outlets.report(ended), lambda: self._outlets.end(cause), self._ended):
+                try:
+                    step()
+                except (
+                    BaseException
+                ) as error:  # a subscriber leaves the program at the end: the others end all the same
+                    self._cause = self._cause or error
         self._over.set()
 
 
@@ -296,5 +336,7 @@ class _Selection(Observable[Any]):
     def _subscribe_core(
         self, observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
+        self._source._check_process()
+        subscribed_to(self._outlets.sinks)
         self._source.expect(self._wish, place_of_caller())
         return self._outlets.hub.join(observer, self._wish)

@@ -5,6 +5,7 @@ from rxfeed.operators.bars import dollar_bars, tick_bars, volume_bars
 from rxfeed.operators.book import FullBook, full_book, order_book
 from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.bounded import Bounded, bounded
+from rxfeed.operators.endings import SinkLeft
 from rxfeed.operators.frames import to_dataframe, to_frames, to_records
 from rxfeed.operators.late import Timely
 from rxfeed.operators.lift import lift
@@ -39,6 +40,7 @@ __all__ = [
     "Pipeline",
     "Root",
     "Selectable",
+    "SinkLeft",
     "SnapshotSource",
     "Timely",
     "Wish",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, Generic, Literal, TypeVar, get_args
 
-from rxfeed.errors import ConfigError
+from rxfeed.errors import ConfigError, WrongProcess
 
 T = TypeVar("T")
 Policy = Literal["block", "drop_oldest", "drop_newest", "latest"]
@@ -37,7 +37,8 @@ class Handover(Generic[T]):
         self._changed = threading.Condition(threading.Lock())
         self._enough = 1
         self._first_at = 0.0
-        self._ended = False
+        self._waiting = 0
+        self._ended = self._cleared = False
         self._keys = count()
 
     def __len__(self) -> int:
@@ -50,13 +51,17 @@ class Handover(Generic[T]):
             return next(iter(self._items.values() if isinstance(self._items, OrderedDict) else self._items), None)
 
     def put(self, item: T) -> None:
-        """Hand *item* over; after the end it is forgotten, and counted in `late`."""
+        """Hand *item* over; after the end it is dropped, and counted in `late`. One that waits at the end is taken."""
         with self._changed:
-            if len(self._items) >= self.size and not self._make_room():
-                return
             if self._ended:
                 self.late += 1
                 return
+            if len(self._items) >= self.size:
+                if not self._make_room():
+                    return
+                if self._cleared:
+                    self.late += 1
+                    return
             if isinstance(self._items, OrderedDict):
                 self._put_latest(self._items, item)
             else:
@@ -69,8 +74,10 @@ class Handover(Generic[T]):
 
     def _make_room(self) -> bool:
         if self._policy == "block":
+            self._waiting += 1
             while len(self._items) >= self.size and not self._ended:
                 self._changed.wait()
+            self._waiting -= 1
         elif self._policy == "drop_newest":
             self._dropped()
             return False
@@ -94,7 +101,7 @@ class Handover(Generic[T]):
         """Up to *most* items, once there are *enough* or the first is *within* seconds old; empty at the very end."""
         with self._changed:
             self._enough = min(enough, self.size)
-            while not self._ended and len(self._items) < self._enough:
+            while (self._waiting and not self._items) if self._ended else len(self._items) < self._enough:
                 left = self._first_at + within - time.monotonic() if self._items else None
                 if left is not None and left <= 0:
                     break
@@ -117,8 +124,18 @@ class Handover(Generic[T]):
     def clear(self) -> int:
         """End, and forget what is here: so many items."""
         with self._changed:
-            self._ended = True
+            self._ended = self._cleared = True
             forgotten = len(self._items)
             self._items.clear()
             self._changed.notify_all()
             return forgotten
+
+
+class Forked(Handover[Any]):
+    """Stands for a `Handover` of the parent process in a forked child, where nothing takes from it."""
+
+    def __init__(self) -> None:
+        super().__init__(1, "block")  # the locks of the other one may be held for ever
+
+    def put(self, item: Any) -> None:
+        raise WrongProcess("this sink writes in the parent process; make a new one after the fork")

@@ -87,7 +87,8 @@ class Recorder(Sink[RecordedSegment, Writer]):
 
         It waits for that, *timeout* seconds at most. Called by a subscriber of the recorder it does not wait.
         """
-        return 0 if self._writer is None else self._writer.close(timeout)
+        writer = self._writer
+        return 0 if writer is None else writer.close(timeout)
 
     def __repr__(self) -> str:
         return f"<Recorder to {self._settings.folder}>"
@@ -108,7 +109,11 @@ class Recorder(Sink[RecordedSegment, Writer]):
         return Writer(self._settings, self._counters, Lines(source), about, emit, ended, let_go)
 
     def _attach(
-        self, source: Observable[Any], writer: Writer, scheduler: abc.SchedulerBase | None
+        self,
+        source: Observable[Any],
+        writer: Writer,
+        end: Callable[[Exception | None], None],
+        scheduler: abc.SchedulerBase | None,
     ) -> abc.DisposableBase:
         attached = CompositeDisposable()
         if isinstance(source, MessageSource):
@@ -120,7 +125,7 @@ class Recorder(Sink[RecordedSegment, Writer]):
             attached.add(source.status.subscribe(put_status))
             attached.add(source.keepalive.subscribe(writer.put))
             attached.add(source.malformed.subscribe(writer.put))
-        attached.add(super()._attach(source, writer, scheduler))
+        attached.add(super()._attach(source, writer, end, scheduler))
         return attached
 
 
@@ -154,7 +159,8 @@ def record(
     credentials they are blanked, and the line says so. Behind other operators errors keep none of their words.
 
     **The end**: when the source ends, and at the latest when the process does, what waits is written; then the stream
-    ends as the source did. When the system refuses to write (a full disk) it ends with a `SinkError` that names the
+    ends as the source did. A feed that the recorder stands on waits for this in its `run()`, `close()` and `with`
+    block. When the system refuses to write (a full disk) it ends with a `SinkError` that names the
     file and counts the items that are not written; what the segment held before can be read.
 
     **A file that is deleted** while it is being written, alone or with its folder, is noticed at the next write: it is

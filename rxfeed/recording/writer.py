@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from rxfeed.errors import ConfigError, SinkError
-from rxfeed.operators.handover import Handover
+from rxfeed.operators.handover import Forked, Handover
 from rxfeed.operators.sink import Throughput
 from rxfeed.recording.lines import Lines, received_ns
 from rxfeed.recording.segment_file import Totals
@@ -51,8 +51,10 @@ class Counters(Totals):
 class Writer:
     """One subscription's: the queue, the thread, and how they end.
 
-    *emit* hears of segments and *ended* of the end, on this thread; *let_go* unsubscribes from the source.
+    *emit* is called with segments and *ended* at the end, on this thread; *let_go* unsubscribes from the source.
     """
+
+    flush_seconds = 30.0
 
     def __init__(
         self,
@@ -82,7 +84,7 @@ class Writer:
             mode=settings.mode,
         )
         self._cause: Exception | None = None
-        self._writing = 0
+        self._writing = self._lost = 0
         self._oldest_ns = 0
         self._finished = threading.Event()
         # A daemon, so that a script that forgets to close still ends; at exit it is waited for.
@@ -129,6 +131,21 @@ class Writer:
     def late(self) -> int:
         """Items that came after the end."""
         return self._queue.late
+
+    @property
+    def remaining(self) -> tuple[int, int]:
+        return self.queued + self.late + self._lost, 0
+
+    @property
+    def full(self) -> bool:
+        return len(self._queue) >= self._queue.size
+
+    @property
+    def threads(self) -> tuple[threading.Thread, ...]:
+        return (self._thread,)
+
+    def forked(self) -> None:
+        self._queue = Forked()
 
     @property
     def lag(self) -> float:
@@ -178,6 +195,7 @@ class Writer:
         self._segments.abandon()
         held = self._writing + self._queue.clear()
         self._counters.unwritten += held
+        self._lost += held
         unwritten = held + self.late
         self._writing = self._oldest_ns = 0
         if isinstance(error, ConfigError):

@@ -1,13 +1,15 @@
 """The batches between the thread that makes them and the one that writes them: one in memory, the rest on disk.
 
 Oldest first, there are: the batch in hand (being written), the one that is ready, the spill, then the queue of items.
-A batch goes to the back of the spill when the spill is not empty, when the database is away, or when the queue behind
-is half full; in hand and ready it goes to the front of the spill as soon as an attempt has failed.
+A batch goes to the back of the spill when the spill is not empty, when the database is away or slow, or when the queue
+behind is half full. In hand and ready it goes to the front of the spill when an attempt has failed, or has taken
+`SLOW` seconds: then the batch in hand is on disk too, until its attempt succeeds.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -16,7 +18,8 @@ from bson.raw_bson import RawBSONDocument
 
 from rxfeed.sinks.spill import Spill
 
-_LOOK_AGAIN = 0.05  # seconds: the queue fills without telling
+_LOOK_AGAIN = 0.05  # seconds: the queue fills without a signal
+SLOW = 1.0  # seconds
 
 
 class Batch(msgspec.Struct):
@@ -37,6 +40,7 @@ class Backlog:
         self._changed = threading.Condition()
         self._ready: deque[Batch] = deque()
         self._in_hand: Batch | None = None
+        self._since = 0.0  # when it was taken in hand
         self._away = False
         self._ended = False
         self._abandoned = False
@@ -84,6 +88,7 @@ class Backlog:
         """The oldest batch, in hand until `done` or `failed`; `None` at the end."""
         with self._changed:
             while True:
+                self._since = time.monotonic()
                 if self._ready:
                     self._in_hand = self._ready.popleft()
                     break
@@ -91,6 +96,8 @@ class Backlog:
                     return None
                 if self.spill is not None and self.spill.documents:
                     keys, documents, received_ns = self.spill.first(self._batch_size)
+                    if not keys:  # all that was left is damaged, and set aside
+                        continue
                     self._in_hand = Batch([RawBSONDocument(each) for each in documents], received_ns, keys)
                     break
                 if self._ended:
@@ -99,16 +106,14 @@ class Backlog:
             self._changed.notify_all()
             return self._in_hand
 
-    def done(self) -> bool:
-        """The batch in hand is safe; `False` where the spill cannot forget it, and it will come again."""
+    def done(self) -> None:
+        """The batch in hand is safe."""
         with self._changed:
             hand, self._in_hand = self._in_hand, None
             self._away = False
-            forgotten = True
             if hand is not None and hand.keys is not None and self.spill is not None:
-                forgotten = self.spill.remove(hand.keys)
+                self.spill.remove(hand.keys)
             self._changed.notify_all()
-            return forgotten
 
     def failed(self, pending: list[RawBSONDocument]) -> tuple[int, bool]:
         """Of the batch in hand *pending* are not safe: how many went to disk, and whether it is in hand yet."""
@@ -124,7 +129,7 @@ class Backlog:
     def _to_front(self, spill: Spill) -> int:
         moved = 0
         waiting = [batch for batch in (self._in_hand, *self._ready) if batch is not None and batch.keys is None]
-        while waiting and spill.prepend(_raw(waiting[-1]), waiting[-1].received_ns):
+        while waiting and spill.prepend(_raw(waiting[-1]), waiting[-1].received_ns) is not None:
             batch = waiting.pop()
             moved += len(batch.documents)
             if batch is self._in_hand:
@@ -133,6 +138,32 @@ class Backlog:
                 self._ready.pop()
         if moved:
             self._changed.notify_all()
+        return moved
+
+    def watch(self) -> int:
+        """Wait until an attempt takes too long, then save what is in memory: so many documents; -1 at the end."""
+        with self._changed:
+            while not (self._ended and self._in_hand is None and not self._ready) and not self._abandoned:
+                hand, left = self._in_hand, None
+                if hand is not None and not self._away and self.spill is not None:
+                    left = self._since + SLOW - time.monotonic()
+                    if left <= 0:
+                        self._away = True
+                        return self._copy_to_front(self.spill, hand)
+                self._changed.wait(left)
+            return -1
+
+    def _copy_to_front(self, spill: Spill, hand: Batch) -> int:
+        """Save the batches that are ready, and a copy of the one in hand, which is being written."""
+        moved = 0
+        while self._ready and spill.prepend(_raw(self._ready[-1]), self._ready[-1].received_ns) is not None:
+            moved += len(self._ready.pop().documents)
+        if hand.keys is None and not self._ready:
+            key = spill.prepend(_raw(hand), hand.received_ns)
+            if key is not None:
+                hand.keys = [key]
+                moved += len(hand.documents)
+        self._changed.notify_all()
         return moved
 
     def end(self) -> None:

@@ -1,8 +1,12 @@
-"""Messages as MongoDB documents; each call makes a new one, and the message stays as it was."""
+"""Messages as MongoDB documents; each call makes a new one, and the message stays as it was.
+
+Some keys of a document are the sink's: `_id`, `received`, `received_ns`, `epoch`, `arrival`. If a frame that is stored
+as it was sent has such a key itself, that key stands in a sub-document, `_wire`, and `from_mongo` puts it back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -17,16 +21,22 @@ from rxfeed.sinks.ids import microseconds
 
 _decode = msgspec.json.Decoder().decode
 
+WIRE = "_wire"
+"""The key of the sub-document that has the frame's own keys of reserved names."""
+# A raw document has no receipt and no epoch, so that these names are free in it; `level3` stands for a frame's array.
+_RESERVED_RAW = frozenset(("_id", "received_ns", "arrival", "level3", WIRE))
+RESERVED = _RESERVED_RAW | {"received", "epoch"}
+
 
 def typed_document(message: Message) -> dict[str, Any]:
     """The message's fields: numbers as Decimal128, times as dates, with `received` and `epoch`; `None`s are left out.
 
     MongoDB's dates have milliseconds, so `time_us` and `received_ns` (Unix micro- and nanoseconds) keep the rest.
-    An `Unknown` message is its frame, as sent.
+    An `Unknown` message is its frame, as sent; keys of reserved names stand under `_wire`.
     """
     document: dict[str, Any]
     if isinstance(message, Unknown):
-        document = raw_document(message)
+        document = _content(message, RESERVED)
     else:
         kind, values, fields, times = _plan(type(message))
         document = {"type": kind}
@@ -43,9 +53,36 @@ def typed_document(message: Message) -> dict[str, Any]:
 
 
 def raw_document(message: Message) -> dict[str, Any]:
-    """The frame exactly as the exchange sent it, text as text; an array of level3 stands under `level3`."""
+    """The frame exactly as the exchange sent it, text as text; an array of level3 stands under `level3`.
+
+    Keys of reserved names (`_id`, `received_ns`, `arrival`, `level3`) stand under `_wire`.
+    """
+    return _content(message, _RESERVED_RAW)
+
+
+def _content(message: Message, reserved: frozenset[str]) -> dict[str, Any]:
     content = _decode(message.raw)
-    return content if isinstance(content, dict) else {"type": message.type, "level3": content}
+    if not isinstance(content, dict):
+        return {"type": message.type, "level3": content}
+    if not reserved.isdisjoint(content):
+        own = {name: content.pop(name) for name in tuple(content) if name in reserved}
+        content[WIRE] = own
+    return content
+
+
+def frame_content(document: Mapping[str, Any]) -> Any:
+    """The frame's content again, of a typed or a raw document."""
+    if isinstance(document.get("level3"), list):
+        return document["level3"]
+    # Documents of earlier versions have no `_wire`; what they have under that name is the frame's.
+    own = document.get(WIRE)
+    moved = own if isinstance(own, Mapping) and own and RESERVED.issuperset(own) else {}
+    removed = {"_id"}
+    if moved:
+        removed.add(WIRE)
+    if "received_ns" in document:  # a typed one
+        removed |= RESERVED - {"level3", WIRE}
+    return {name: value for name, value in document.items() if name not in removed} | dict(moved)
 
 
 def decimal128(value: Decimal) -> Decimal128:

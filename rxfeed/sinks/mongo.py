@@ -18,7 +18,8 @@ from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.encoding import Identify, ToDocument, object_id
 from rxfeed.sinks.ids import message_id
 from rxfeed.sinks.results import Counters, DeadLetter, MongoLeft, MongoStats, MongoWrite
-from rxfeed.sinks.writer import AtBound, Settings, Writer
+from rxfeed.sinks.settings import AtBound, Settings
+from rxfeed.sinks.writer import Writer
 
 
 class MongoSink(Sink[MongoWrite, Writer]):
@@ -94,6 +95,7 @@ def to_mongo(
     at_bound: AtBound = "block",
     spill: str | Path | None = None,
     spill_bytes: int = 4_000_000_000,
+    spill_mode: int = 0o600,
     dead: Collection[Any] | None = None,
     retry_seconds: float | None = None,
     flush_seconds: float = 30.0,
@@ -110,10 +112,18 @@ def to_mongo(
     that is no message, and everything with `"mongo"`, gets an ObjectId when it comes. An `_id` that is there stays.
 
     **A database that is away** is tried again and again, for ever, or with *retry_seconds* until so long nothing got
-    through. Nothing that was acknowledged is sent again. With *spill*, a file's path, items meanwhile go to disk, as
-    they do when the queue is half full: safe from a crash of the process or the machine once a `MongoWrite` has them as
-    `spilled`. They are written in order as soon as the database takes them, in this run or the next with the same path.
-    At *spill_bytes*, or when the disk is full, no more goes to disk; what is there stays, and the queue fills up.
+    through. Nothing that was acknowledged is sent again. With *spill*, a file's path, items go to disk when an attempt
+    has failed or takes longer than a second, and when the queue is half full: safe from a crash of the process or the
+    machine once a `MongoWrite` has them as `spilled`. They are written in order as soon as the database takes them, in
+    this run or the next with the same path. At *spill_bytes*, or when the disk is full, no more goes to disk; what is
+    there stays, and the queue fills up. A damaged batch, or a damaged file, is set aside under a name with `.damaged`,
+    logged at ERROR, and counted as dead. Its files have the permissions *spill_mode*; one of them, `-reserve`, keeps a
+    megabyte of the disk for deletions.
+
+    **A process that is killed** loses what is in memory alone. With a spill these are at most the items of the last
+    `batch_seconds + 2` seconds, whether the database is healthy, slow or away, as long as the disk takes them. Without
+    a spill these are the items of the last `batch_seconds` and of two inserts while the database is healthy, and up to
+    *queue_size* and two batches while it is not.
 
     **A full queue**: `at_bound="block"` makes the source wait, `"drop_oldest"` drops what has waited longest in memory
     and counts it, `"fail"` writes what is there and ends the stream with a `SinkError`.
@@ -123,7 +133,8 @@ def to_mongo(
 
     **The end**: when the source ends, and at the latest when the process does, what is left is written, unless for
     *flush_seconds* nothing got through; then the stream ends too, on the sink's thread, with a `SinkError` if anything
-    was lost. So it ends after its source does: keep the client open until then, or call `.close(timeout)`.
+    was lost. A feed or replay that the sink stands on waits for this: its `run()`, `close()` and `with` block return
+    when the sink has ended. Keep the client open until then. On another source call `.close(timeout)`.
 
     The collection's own write concern holds, or else majority; TLS, authentication and time-outs are the client's.
     An attempt takes at most *attempt_seconds* (or the client's `timeoutMS`). One subscription at a time.
@@ -150,6 +161,8 @@ def to_mongo(
         raise ConfigError("collection: with a write concern of 0 nobody knows what was written")
     if collection.write_concern.is_server_default:
         collection = collection.with_options(write_concern=WriteConcern("majority"))
+    if isinstance(spill_mode, bool) or not isinstance(spill_mode, int) or not 0o600 <= spill_mode <= 0o777:
+        raise ConfigError(f"spill_mode: {spill_mode!r} gives the owner no right to read and write, as 0o600 does")
     if spill is not None and not Path(spill).absolute().parent.is_dir():
         raise ConfigError(f"spill: there is no folder {Path(spill).absolute().parent}")
     settings = Settings(
@@ -163,6 +176,7 @@ def to_mongo(
         at_bound=at_bound,
         spill=None if spill is None else str(spill),
         spill_bytes=spill_bytes,
+        spill_mode=spill_mode,
         retry_seconds=retry_seconds,
         flush_seconds=flush_seconds,
         attempt_seconds=attempt_seconds,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from bson import Decimal128
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import ASCENDING
 from pymongo.collection import Collection
-from pymongo.errors import PyMongoError
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 from reactivex.scheduler import CurrentThreadScheduler
@@ -20,10 +20,11 @@ from reactivex.scheduler import CurrentThreadScheduler
 from rxfeed import messages as m
 from rxfeed.errors import ConfigError, SinkError
 from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
+from rxfeed.sinks.by_time import by_time, in_order
 from rxfeed.sinks.delivery import told
+from rxfeed.sinks.documents import frame_content
 from rxfeed.sinks.ids import microseconds
 
-_OURS = ("_id", "received", "received_ns", "epoch", "arrival")
 _TYPES: dict[str, type[m.Message]] = {
     str(kind.__struct_config__.tag): kind
     for kind in (
@@ -50,10 +51,10 @@ def from_mongo(
     """Emit the messages that `to_mongo` stored in *collection*, in order: of *product*, in `[since, until)`.
 
     Typed documents come in the order of `arrival`, their receipt, which *since* and *until* are about too; `received`,
-    `received_ns` and `epoch` are what they were. Raw documents say nothing of their receipt: for them it is `time`, and
-    those without one come first, unless there is a *since*. `raw` and `content` of a message are encoded anew.
-    `make_indexes` makes it fast. A document that is no message ends the stream with a `SinkError`, as does a lost
-    database. It reads on the thread that subscribes.
+    `received_ns` and `epoch` are what they were. Raw documents have no receipt: for them it is `time`, to the last
+    digit of its fraction, and those without one come first, unless there is a *since*. `raw` and `content` of a message
+    are encoded anew. `make_indexes` makes it fast. A document that is no message ends the stream with a `SinkError`
+    that names its `_id`; a lost database ends it, too. It reads on the thread that subscribes.
     """
     for name, value in (("since", since), ("until", until)):
         if value is not None and (not isinstance(value, datetime) or value.tzinfo is None):
@@ -69,12 +70,12 @@ def from_mongo(
             while not disposed:
                 try:
                     message = next(messages, None)
-                except PyMongoError as error:
+                except SinkError as error:
+                    return observer.on_error(error)
+                except Exception as error:
                     failure = SinkError(f"{collection.full_name}: {told(error)}", 0)
                     failure.__cause__ = error
                     return observer.on_error(failure)
-                except SinkError as error:
-                    return observer.on_error(error)
                 if message is None:
                     return observer.on_completed()
                 observer.on_next(message)
@@ -92,11 +93,16 @@ def from_mongo(
     return Observable(subscribe)
 
 
-def _messages(collection: Collection[Any], product: str | None, since: datetime | None, until: datetime | None) -> Any:
-    options: CodecOptions[Any] = CodecOptions(tz_aware=True, tzinfo=UTC)
+def _messages(
+    collection: Collection[Any], product: str | None, since: datetime | None, until: datetime | None
+) -> Generator[m.Message, None, None]:
+    # Dates that Python cannot hold must not end the reading without the document's name.
+    any_date = DatetimeConversion.DATETIME_AUTO
+    options: CodecOptions[Any] = CodecOptions(tz_aware=True, tzinfo=UTC, datetime_conversion=any_date)
     stored = collection.with_options(codec_options=options)
     of_product = {} if product is None else {"product_id": product}
-    received = _between(since, until, lambda at: microseconds(at) * 1000) or {"$exists": True}
+    limits = {"$gte": since, "$lt": until}
+    received = {name: microseconds(at) * 1000 for name, at in limits.items() if at is not None} or {"$exists": True}
     typed = stored.find({**of_product, "arrival": received}, sort=[("arrival", ASCENDING)], allow_disk_use=True)
     # Typed documents of rxfeed 0.1 have no arrival yet.
     older = stored.find(
@@ -104,53 +110,64 @@ def _messages(collection: Collection[Any], product: str | None, since: datetime 
         sort=[("received_ns", ASCENDING)],
         allow_disk_use=True,
     )
-    times = _between(since, until, lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
-    level3 = {} if product is None else {"$or": [{"product_id": product}, {"level3.1": product}]}
-    raw = stored.find(
-        {**level3, "received_ns": {"$exists": False}, **({"time": times} if times else {})},
-        sort=[("time", ASCENDING), ("sequence", ASCENDING)],
-        allow_disk_use=True,
-    )
+    raw = stored.aggregate(by_time(product, since, until), allowDiskUse=True)
     decode = Decoder().decode
     decode(LEVEL3_SCHEMA)
     streams = (
-        ((document["arrival"], _typed(document, decode)) for document in typed),
-        ((document["received_ns"], _typed(document, decode)) for document in older),
-        _raw(raw, decode),
+        (_typed(document, "arrival", decode) for document in typed),
+        (_typed(document, "received_ns", decode) for document in older),
+        _raw(in_order(raw, since, until), decode),
     )
     with typed, older, raw:
         for _, message in heapq.merge(*streams, key=lambda pair: pair[0]):
             yield message
 
 
-def _between(since: datetime | None, until: datetime | None, of: Callable[[datetime], Any]) -> dict[str, Any]:
-    limits = {"$gte": since, "$lt": until}
-    return {name: of(limit) for name, limit in limits.items() if limit is not None}
-
-
-def _raw(documents: Any, decode: Callable[[bytes], Any]) -> Iterator[tuple[int, m.Message]]:
+def _raw(documents: Iterator[dict[str, Any]], decode: Callable[[bytes], Any]) -> Iterator[tuple[int, m.Message]]:
+    newest = 0  # some types have a time that their message has not
     for document in documents:
-        message = _decoded(document, decode)
-        at = 0 if message.time is None else microseconds(message.time) * 1000
-        yield at, m.stamp(message, m.Origin(_frame(document), 0, 0))
+        with _naming(document):
+            frame = _frame(document)
+            message = _decoded(document, frame, decode)
+            if message.time is not None:
+                newest = max(newest, microseconds(message.time) * 1000)
+            entry = newest, m.stamp(message, m.Origin(frame, 0, 0))
+        yield entry
 
 
-def _typed(document: dict[str, Any], decode: Callable[[bytes], Any]) -> m.Message:
-    kind = document.get("type")
-    known = _TYPES.get(kind) if isinstance(kind, str) else None
-    sister = _LEVEL3_TYPES.get(str(kind))
-    if sister is not None and sister[1] not in document:
-        known = sister[0]
-    if known is None:
-        message = _decoded(document, decode)
-        raw = _frame(document)
-    else:
-        try:
+def _typed(document: dict[str, Any], order: str, decode: Callable[[bytes], Any]) -> tuple[int, m.Message]:
+    with _naming(document):
+        kind = document.get("type")
+        known = _TYPES.get(kind) if isinstance(kind, str) else None
+        sister = _LEVEL3_TYPES.get(str(kind))
+        if sister is not None and sister[1] not in document:
+            known = sister[0]
+        if known is None:
+            raw = _frame(document)
+            message = _decoded(document, raw, decode)
+        else:
             message = _converted(document, known)
-        except (msgspec.ValidationError, TypeError, ValueError) as error:
-            raise _stranger(document, str(error)) from error
-        raw = msgspec.json.encode(message)
-    return m.stamp(message, m.Origin(raw, int(document["received_ns"]), int(document["epoch"])))
+            raw = msgspec.json.encode(message)
+        place, received_ns, epoch = (_whole(document, name) for name in (order, "received_ns", "epoch"))
+        return place, m.stamp(message, m.Origin(raw, received_ns, epoch))
+
+
+def _whole(document: dict[str, Any], name: str) -> int:
+    value = document.get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{name} is {value!r}, and not a whole number" if name in document else f"it has no {name}")
+    return int(value)
+
+
+@contextmanager
+def _naming(document: dict[str, Any]) -> Iterator[None]:
+    """What is raised for *document* becomes a `SinkError` with its `_id`."""
+    try:
+        yield
+    except SinkError:
+        raise
+    except Exception as error:
+        raise _stranger(document, str(error) or repr(error)) from error
 
 
 def _converted(document: dict[str, Any], kind: type[m.Message]) -> m.Message:
@@ -164,8 +181,8 @@ def _converted(document: dict[str, Any], kind: type[m.Message]) -> m.Message:
     return msgspec.convert(fields, kind)
 
 
-def _decoded(document: dict[str, Any], decode: Callable[[bytes], Any]) -> m.Message:
-    message = decode(_frame(document))
+def _decoded(document: dict[str, Any], frame: bytes, decode: Callable[[bytes], Any]) -> m.Message:
+    message = decode(frame)
     if isinstance(message, m.Malformed):
         raise _stranger(document, message.reason)
     return message
@@ -173,10 +190,7 @@ def _decoded(document: dict[str, Any], decode: Callable[[bytes], Any]) -> m.Mess
 
 def _frame(document: dict[str, Any]) -> bytes:
     """What the exchange sent, as JSON again."""
-    frame = {name: _plain(value) for name, value in document.items() if name not in _OURS}
-    if isinstance(frame.get("level3"), list):
-        return msgspec.json.encode(frame["level3"])
-    return msgspec.json.encode(frame, enc_hook=str)
+    return msgspec.json.encode(_plain(frame_content(document)), enc_hook=str)
 
 
 def _stranger(document: dict[str, Any], why: str) -> SinkError:

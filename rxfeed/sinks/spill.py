@@ -1,15 +1,37 @@
-"""Batches on disk, in order, in SQLite: for while the database is away or behind."""
+"""Batches on disk, in order, in SQLite: for the time in which the database is away, slow or behind.
+
+- A batch that was acknowledged is never returned again, even where a full disk does not allow its deletion: its key is
+  remembered, the deletion is repeated, and when nothing else is left the file is made anew.
+- A reserve file keeps some room for deletions; it is released when the disk is full.
+- A damaged batch is copied to a file of its own and skipped. A damaged database file is renamed, and what can be read
+  of it goes into a new one. Either is logged, with the name of the file.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import logging
+import os
 import sqlite3
 import threading
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from rxfeed.errors import ConfigError, SinkError
+from rxfeed.sinks.quarantine import Reserve, is_damage, readable_rows, set_aside, set_file_aside, split
 
+log = logging.getLogger("rxfeed.sinks")
 _LAYOUT = "1"
+_ROW = "id, count, received_ns, documents"
+
+
+class _Pending(NamedTuple):
+    key: int
+    documents: int
+    size: int
 
 
 class Spill:
@@ -18,33 +40,56 @@ class Spill:
     `append` and `prepend` return when the batch is on the disk itself (write-ahead log, synchronous=FULL): then neither
     a killed process nor a power cut loses it. The documents hold at most *most_bytes*; the file holds a little more,
     and gives room back when the queue is empty. One process at a time, and one collection (*owner*) for good.
+    *mode*: the permissions of its files. *damaged* is called with a reason and the number of documents set aside.
     """
 
-    def __init__(self, path: str | Path, owner: str, most_bytes: int) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        owner: str,
+        most_bytes: int,
+        *,
+        mode: int = 0o600,
+        damaged: Callable[[str, int], None] = lambda reason, count: None,
+    ) -> None:
         self.path = str(path)
+        self._owner = owner
         self._most_bytes = most_bytes
+        self._mode = mode
+        self._damaged = damaged
         self._lock = threading.Lock()
+        self._undeleted: list[int] = []
+        self._pending: deque[_Pending] = deque()
+        self._before, self._next = -1, 0
+        self.documents = self.bytes = 0
         self.problem: str | None = None
+        self._db: Any = None
+        self._reserve = Reserve(f"{self.path}-reserve", mode)
         try:
-            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0.5)
+            self._connect()
         except sqlite3.Error as error:
-            raise SinkError(f"spill {self.path}: {error}", 0) from error
-        try:
-            self._open(owner)
-            first, last, self.documents, self.bytes = self._db.execute(
-                "SELECT coalesce(min(id), 0), coalesce(max(id), -1), coalesce(sum(count), 0), "
-                "coalesce(sum(length(documents)), 0) FROM batches"
-            ).fetchone()
-        except sqlite3.Error as error:
-            self._db.close()
-            locked = "another process or sink uses it" if "locked" in str(error) else str(error)
-            raise SinkError(f"spill {self.path}: {locked}", 0) from error
+            if not is_damage(error):
+                self._close()
+                locked = "another process or sink uses it" if "locked" in str(error) else str(error)
+                raise SinkError(f"spill {self.path}: {locked}", 0) from error
+            self._restore(error)
         except ConfigError:
-            self._db.close()
+            self._close()
             raise
-        self._before, self._next = first - 1, last + 1
+        self._reserve.fill()
 
-    def _open(self, owner: str) -> None:
+    # ---- the file
+
+    def _connect(self) -> None:
+        """Open the file, or make it, and read what is in it."""
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, self._mode))
+            with contextlib.suppress(PermissionError):
+                Path(self.path).chmod(self._mode)  # past the umask, and for a file of an earlier version
+        except OSError as error:
+            raise SinkError(f"spill {self.path}: {error.strerror or error}", 0) from error
+        self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0.5)
         for pragma in ("auto_vacuum=INCREMENTAL", "locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
             self._db.execute(f"PRAGMA {pragma}").fetchall()
         self._db.execute("BEGIN EXCLUSIVE")
@@ -53,84 +98,196 @@ class Spill:
             "CREATE TABLE IF NOT EXISTS batches"
             " (id INTEGER PRIMARY KEY, count INTEGER, received_ns INTEGER, documents BLOB)"
         )
-        for name, value in (("layout", _LAYOUT), ("collection", owner)):
+        for name, value in (("layout", _LAYOUT), ("collection", self._owner)):
             self._db.execute("INSERT OR IGNORE INTO about VALUES (?, ?)", (name, value))
             found = self._db.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()[0]
             if found != value:
                 raise ConfigError(f"spill: {self.path} is of {name} {found!r}, not {value!r}")
         self._db.execute("COMMIT")
+        rows = self._db.execute(
+            "SELECT id, coalesce(count, 0), coalesce(length(documents), 0) FROM batches ORDER BY id"
+        )
+        left_out = set(self._undeleted)
+        self._pending = deque(row for row in map(_Pending._make, rows) if row.key not in left_out)
+        self.documents = sum(row.documents for row in self._pending)
+        self.bytes = sum(row.size for row in self._pending)
+        if self._pending:
+            self._before = min(self._before, self._pending[0].key - 1)
+            self._next = max(self._next, self._pending[-1].key + 1)
+
+    def _restore(self, error: sqlite3.Error) -> None:
+        """Rename the damaged file, and begin a new one with what can be read of it."""
+        had = self.documents
+        self._close()
+        try:
+            aside = set_file_aside(self.path)
+            rows = readable_rows(aside, self._owner, _ROW)
+            self._connect()
+            with contextlib.suppress(sqlite3.Error):  # of a full disk: they are in the damaged file yet
+                self._db.executemany(f"INSERT OR IGNORE INTO batches ({_ROW}) VALUES (?, ?, ?, ?)", rows)
+            self._close()
+            self._connect()
+        except (sqlite3.Error, OSError) as failure:
+            raise SinkError(f"spill {self.path} is damaged, and cannot be made anew: {failure}", 0) from error
+        self.problem = f"spill {self.path}: {error}"
+        log.error(
+            "spill %s is damaged (%s): it was renamed to %s, and %d documents were read from it; look into that file "
+            "for the rest",
+            self.path,
+            error,
+            aside,
+            self.documents,
+        )
+        if had > self.documents:
+            self._damaged(f"spill {self.path} is damaged, and was renamed to {aside}", had - self.documents)
+
+    def _anew(self) -> None:
+        """Make the file anew, since nothing in it is needed and it can neither be emptied nor shrunk."""
+        self._close()
+        for suffix in ("", "-wal", "-shm"):
+            Path(self.path + suffix).unlink(missing_ok=True)
+        self._undeleted.clear()
+        self._connect()
+
+    def _close(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            if self._db is not None:
+                self._db.close()
+
+    # ---- batches
 
     def append(self, documents: list[bytes], received_ns: int) -> bool:
         """Put a batch behind the others; `False`, and nothing done, where there is no room for it."""
-        return self._insert(self._next, documents, received_ns)
+        with self._lock:
+            return self._insert(self._next, documents, received_ns)
 
-    def prepend(self, documents: list[bytes], received_ns: int) -> bool:
-        """Put a batch before the others."""
-        return self._insert(self._before, documents, received_ns)
+    def prepend(self, documents: list[bytes], received_ns: int) -> int | None:
+        """Put a batch before the others; its key, or `None` where there is no room for it."""
+        with self._lock:
+            key = self._before
+            return key if self._insert(key, documents, received_ns) else None
 
     def _insert(self, key: int, documents: list[bytes], received_ns: int) -> bool:
         blob = b"".join(documents)
-        with self._lock:
-            if self.bytes + len(blob) > self._most_bytes:
-                return False
-            try:
-                self._db.execute("INSERT INTO batches VALUES (?, ?, ?, ?)", (key, len(documents), received_ns, blob))
-            except sqlite3.Error as error:  # the disk is full, or broken: like the limit, and it may pass
-                self.problem = f"spill {self.path}: {error}"
-                return False
-            self.problem = None
-            self._before = min(self._before, key - 1)
-            self._next = max(self._next, key + 1)
-            self.documents += len(documents)
-            self.bytes += len(blob)
+        if self.bytes + len(blob) > self._most_bytes:
+            return False
+        row = (key, len(documents), received_ns, blob)
+        if not self._do(f"INSERT INTO batches ({_ROW}) VALUES (?, ?, ?, ?)", [row]):
+            return False
+        self.problem = None
+        self._before = min(self._before, key - 1)
+        self._next = max(self._next, key + 1)
+        self.documents += len(documents)
+        self.bytes += len(blob)
+        pending = _Pending(key, len(documents), len(blob))
+        if self._pending and key < self._pending[0].key:
+            self._pending.appendleft(pending)
+        else:
+            self._pending.append(pending)
         return True
 
     def first(self, most: int) -> tuple[list[int], list[bytes], int]:
-        """The first batches' keys, their documents (at most *most*, but one batch at least) and the oldest receipt."""
+        """The first batches' keys, their documents (at most *most*, but one batch at least) and the oldest receipt.
+
+        No keys where nothing is left that can be read.
+        """
         keys: list[int] = []
         documents: list[bytes] = []
         received_ns = 0
         with self._lock:
-            rows = self._db.execute("SELECT id, count, received_ns, documents FROM batches ORDER BY id LIMIT 100")
-            for key, count, received, blob in rows:
-                if keys and len(documents) + count > most:
+            while self._pending and len(keys) < min(100, len(self._pending)):
+                pending = self._pending[len(keys)]
+                if keys and len(documents) + pending.documents > most:
                     break
-                received_ns = received_ns or received
-                keys.append(key)
-                documents += split(blob)
+                try:
+                    row = self._db.execute(f"SELECT {_ROW} FROM batches WHERE id = ?", (pending.key,)).fetchone()
+                except sqlite3.Error as error:
+                    if not is_damage(error):
+                        raise SinkError(f"spill {self.path}: {error}", 0) from error
+                    self._restore(error)
+                    keys, documents, received_ns = [], [], 0
+                    continue
+                found = split(row)
+                if found is None:
+                    self._set_aside(pending, row)
+                    continue
+                received_ns = received_ns or int(row[2])
+                keys.append(pending.key)
+                documents += found
         return keys, documents, received_ns
 
-    def remove(self, keys: list[int]) -> bool:
-        """Forget batches that are safe elsewhere; `False` where a full disk does not allow even that."""
+    def _set_aside(self, pending: _Pending, row: Any) -> None:
+        file = set_aside(self.path, pending.key, row, self._mode)
+        reason = f"spill {self.path}: batch {pending.key} is damaged, and was moved to {file}"
+        if file is None:
+            reason = f"spill {self.path}: batch {pending.key} is damaged, and cannot be copied elsewhere; it is skipped"
+            self._forget({pending.key})
+        else:
+            self._remove([pending.key])
+        self._damaged(reason, pending.documents)
+
+    def remove(self, keys: list[int]) -> None:
+        """Forget batches that are safe elsewhere: they never come again while this object lives."""
         with self._lock:
-            within = (keys[0], keys[-1])
-            try:
-                documents, size = self._db.execute(
-                    "SELECT sum(count), sum(length(documents)) FROM batches WHERE id BETWEEN ? AND ?", within
-                ).fetchone()
-                self._db.execute("DELETE FROM batches WHERE id BETWEEN ? AND ?", within)
-            except sqlite3.Error as error:
-                self.problem = f"spill {self.path}: {error}"
-                return False
-            self.documents -= documents
-            self.bytes -= size
-            if not self.documents:
+            self._remove(keys)
+
+    def _remove(self, keys: list[int]) -> None:
+        self._forget(set(keys))
+        self._undeleted += keys
+        self._delete()
+
+    def _forget(self, keys: set[int]) -> None:
+        for pending in [each for each in self._pending if each.key in keys]:
+            self._pending.remove(pending)
+            self.documents -= pending.documents
+            self.bytes -= pending.size
+
+    def _delete(self) -> None:
+        """Delete what is acknowledged, as far as the disk allows it."""
+        statement, keys = "DELETE FROM batches WHERE id = ?", [(key,) for key in self._undeleted]
+        if not keys:
+            return
+        if self._do(statement, keys) or (self._reserve.release() and self._do(statement, keys)):
+            self._undeleted.clear()
+            if not self._pending:
                 with contextlib.suppress(sqlite3.Error):  # it is about room alone, and comes again
                     self._db.executescript("PRAGMA incremental_vacuum")  # execute would do one page
                     self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        return True
+                self._reserve.fill()
+        elif not self._pending:
+            with contextlib.suppress(sqlite3.Error, SinkError):
+                self._anew()
+                self._reserve.fill()
+
+    def _do(self, statement: str, rows: list[tuple[Any, ...]]) -> bool:
+        """Execute *statement* for all *rows*, or for none; whether it could be done."""
+        for _ in range(2):
+            try:
+                self._db.execute("BEGIN")
+                self._db.executemany(statement, rows)
+                self._db.execute("COMMIT")
+                return True
+            except sqlite3.Error as error:
+                self.problem = f"spill {self.path}: {error}"
+                with contextlib.suppress(sqlite3.Error):
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
+                if not is_damage(error):  # the disk is full, or refuses: like the limit, and it may pass
+                    return False
+                self._restore(error)
+        return False
+
+    # ---- the end
+
+    def forked(self) -> None:
+        """Keep the connection open for ever: closed in a child, it would delete the log that the parent writes."""
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._db))
 
     def close(self) -> None:
         with self._lock:
-            self._db.close()
-
-
-def split(blob: bytes) -> list[bytes]:
-    """BSON documents one behind the other: each begins with its length."""
-    documents = []
-    at = 0
-    while at < len(blob):
-        end = at + int.from_bytes(blob[at : at + 4], "little")
-        documents.append(blob[at:end])
-        at = end
-    return documents
+            self._delete()
+            if self._undeleted:
+                log.warning("spill %s: %d batches are written and cannot be deleted", self.path, len(self._undeleted))
+            self._close()
+            if not self._pending:
+                self._reserve.release()

@@ -1,46 +1,26 @@
-"""The sink's two threads: one makes batches of what comes, one writes them."""
+"""The sink's threads: one makes batches, one writes them, and one watches over the second where there is a spill."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Any, Literal
-
-import msgspec
-from pymongo.collection import Collection
+from typing import Any
 
 from rxfeed.errors import SinkError
-from rxfeed.operators.handover import Handover
+from rxfeed.operators.handover import Forked, Handover
 from rxfeed.sinks.backlog import Backlog, Batch
 from rxfeed.sinks.dead import DeadLetters
 from rxfeed.sinks.delivery import Attempt, attempt, told
-from rxfeed.sinks.encoding import Encoder, Identify, ToDocument
+from rxfeed.sinks.encoding import Encoder
 from rxfeed.sinks.patience import Patience
 from rxfeed.sinks.results import Counters, DeadLetter, MongoLeft, MongoWrite
+from rxfeed.sinks.settings import Settings
 from rxfeed.sinks.spill import Spill
 
 log = logging.getLogger("rxfeed.sinks")
-AtBound = Literal["block", "drop_oldest", "fail"]
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `to_mongo` was asked for."""
-
-    collection: Collection[Any]
-    to_document: ToDocument
-    identify: Identify
-    batch_size: int
-    batch_bytes: int
-    batch_seconds: float
-    queue_size: int
-    at_bound: AtBound
-    spill: str | None
-    spill_bytes: int
-    retry_seconds: float | None
-    flush_seconds: float
-    attempt_seconds: float
 
 
 class Writer:
@@ -66,7 +46,9 @@ class Writer:
         self._let_go = let_go
         self._collection = settings.collection
         self.name = settings.collection.full_name
-        self._spill = None if settings.spill is None else Spill(settings.spill, self.name, settings.spill_bytes)
+        self.flush_seconds = settings.flush_seconds
+        self._damaged: deque[tuple[str, int]] = deque()
+        self._spill = None if settings.spill is None else self._open(settings.spill)
         policy = "drop_newest" if settings.at_bound == "fail" else settings.at_bound
         self._queue: Handover[Any] = Handover(settings.queue_size, policy, self._dropped)
         half = max(1, settings.queue_size // 2)
@@ -82,12 +64,25 @@ class Writer:
         # Daemons, so that a script that forgets to close still ends; at exit they are waited for.
         self._maker = threading.Thread(target=self._make, name="rxfeed-mongo-batches", daemon=True)
         self._deliverer = threading.Thread(target=self._deliver, name="rxfeed-mongo", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name="rxfeed-mongo-watch", daemon=True)
+
+    def _open(self, path: str) -> Spill:
+        settings = self._settings
+        return Spill(
+            path,
+            self.name,
+            settings.spill_bytes,
+            mode=settings.spill_mode,
+            damaged=lambda reason, count: self._damaged.append((reason, count)),
+        )
 
     # ---- for the source, and for anybody
 
     def start(self) -> None:
         self._maker.start()
         self._deliverer.start()
+        if self._spill is not None:
+            self._watcher.start()
 
     def put(self, item: Any) -> None:
         self._counters.taken += 1
@@ -119,7 +114,7 @@ class Writer:
         keeping = min(1.0, timeout / 4)  # of the time: for the spill, should the database not answer
         self.end(deadline=closing - keeping)
         self._let_go()
-        if threading.current_thread() in (self._maker, self._deliverer):
+        if threading.current_thread() in self.threads:
             return self.left()
         if not self._finished.wait(closing - keeping / 2 - time.monotonic()):
             self._abandon(final=False)
@@ -127,7 +122,24 @@ class Writer:
         return self.left()
 
     def left(self) -> MongoLeft:
-        return MongoLeft(self.queued + self._backlog.lost + self._queue.late, self.spilled)
+        return MongoLeft(*self.remaining)
+
+    @property
+    def remaining(self) -> tuple[int, int]:
+        return self.queued + self._backlog.lost + self._queue.late, self.spilled
+
+    @property
+    def full(self) -> bool:
+        return self._settings.at_bound == "block" and len(self._queue) >= self._queue.size
+
+    @property
+    def threads(self) -> tuple[threading.Thread, ...]:
+        return self._maker, self._deliverer, self._watcher
+
+    def forked(self) -> None:
+        self._queue = Forked()
+        if self._spill is not None:
+            self._spill.forked()
 
     @property
     def queued(self) -> int:
@@ -178,11 +190,27 @@ class Writer:
         self._letters.add(died)
         self._emit(MongoWrite(0, 0.0, self._counters.total, dead=len(died)))
 
+    # ---- on the thread that watches
+
+    def _watch(self) -> None:
+        while (saved := self._backlog.watch()) >= 0:
+            if saved:
+                log.warning("%s: the database is slow; %d documents were written to the spill", self.name, saved)
+                self._spilled(saved)
+
     # ---- on the thread that writes
+
+    def _report_damaged(self) -> None:
+        while self._damaged:
+            reason, count = self._damaged.popleft()
+            self._counters.add(dead=count)
+            self._letters.add([DeadLetter(reason, None)])
+            self._emit(MongoWrite(0, 0.0, self._counters.total, dead=count))
 
     def _deliver(self) -> None:
         try:
             while batch := self._backlog.take():
+                self._report_damaged()
                 if not self._write(batch):
                     self._abandon(final=True)
                     break
@@ -201,11 +229,11 @@ class Writer:
         while True:
             self._try(outcome)
             if outcome.error is None:
-                forgotten = self._backlog.done()
-                self._counters.problem = None if forgotten or self._spill is None else self._spill.problem
+                self._backlog.done()
+                self._counters.problem = None if self._spill is None else self._spill.problem
                 self._account(outcome, 0, started)
                 self._letters.flush(self._patience.for_attempt())
-                return forgotten or self._patience.pause()
+                return True
             hopeless = self._note(outcome)
             moved, kept = self._backlog.failed(outcome.pending)
             self._counters.add(spilled_ever=moved)
@@ -271,6 +299,9 @@ class Writer:
 
     def _finish(self) -> None:
         self._maker.join()
+        if self._spill is not None:
+            self._watcher.join()
+            self._report_damaged()
         self._counters.add(lost=self._backlog.lost + self._queue.late)
         if self._spill is not None:
             if self._spill.documents:

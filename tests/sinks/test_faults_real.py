@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -158,3 +159,60 @@ def test_a_recorder_is_killed_and_the_next_start_drains_what_was_left(tmp_path: 
             assert stored >= acknowledged
             ids = [message["trade_id"] for message in client.x.messages.find(sort=[("arrival", 1)])]
             assert ids == list(range(ids[0], ids[0] + stored))
+
+
+PACED = """
+import sys, threading, time
+import pymongo
+from rxfeed import to_mongo
+from tests.sinks.servers import Producer
+producer = Producer(2_000)
+collection = pymongo.MongoClient(sys.argv[1]).x.messages
+options = {"spill": sys.argv[2]} if sys.argv[2] else {}
+sink = to_mongo(collection, batch_seconds=float(sys.argv[3]), **options)
+producer.source.pipe(sink).subscribe()
+producer.start()
+while True:
+    time.sleep(0.01)
+    print(producer.sent, flush=True)
+"""
+
+
+@pytest.mark.parametrize("database", ["healthy", "stopped", "killed"])
+def test_what_a_killed_recorder_loses_is_bounded(database: str, tmp_path: Path) -> None:
+    """With a spill: at most what was received in the last `batch_seconds` + 2 seconds, at 2,000 messages a second."""
+    spill, batch_seconds, rate = str(tmp_path / "spill.db"), 0.5, 2_000
+    with Mongod() as server, pymongo.MongoClient[Any](server.uri) as client:
+        command = [sys.executable, "-c", PACED, server.uri, spill, str(batch_seconds)]
+        recorder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+        assert recorder.stdout is not None
+
+        seen: list[int] = [0]
+
+        def sent(least: int) -> None:
+            while seen[-1] < least:
+                seen.append(int(recorder.stdout.readline()))  # pyright: ignore[reportOptionalMemberAccess]
+
+        sent(2_000)
+        assert server.process is not None
+        if database == "stopped":
+            server.process.send_signal(signal.SIGSTOP)
+        elif database == "killed":
+            server.kill()
+        sent(2_000 + 5 * rate)
+        recorder.kill()
+        seen += [int(line) for line in recorder.stdout if line.endswith("\n")]
+        last = seen[-1]
+        recorder.wait()
+        recorder.stdout.close()
+        if database == "stopped":
+            server.process.send_signal(signal.SIGCONT)
+        elif database == "killed":
+            server.start()
+        writes = Collected(reactivex.empty().pipe(to_mongo(client.x.messages, spill=spill)))
+        writes.wait_for_end(30)
+        assert writes.completed, writes.error
+        stored = client.x.messages.count_documents({})
+        assert last - stored <= (batch_seconds + 2) * rate
+        ids = [message["trade_id"] for message in client.x.messages.find(sort=[("arrival", 1)])]
+        assert ids == list(range(stored))

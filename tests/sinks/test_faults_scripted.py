@@ -223,15 +223,6 @@ def test_a_spill_is_of_one_collection_and_one_sink(tmp_path: Path) -> None:
     assert "x.messages" in str(third.error)
 
 
-def test_a_broken_spill_is_told(tmp_path: Path) -> None:
-    spill = tmp_path / "spill.db"
-    spill.write_bytes(b"no database" * 1000)
-    writes = Collected(reactivex.of(1).pipe(sink_over(Scripted(), spill=spill)))
-    writes.wait_for_end()
-    assert isinstance(writes.error, SinkError)
-    assert "spill" in str(writes.error)
-
-
 def test_a_disk_that_is_full_ends_nothing(tmp_path: Path) -> None:
     """SQLite says so itself here: its file may have no more pages."""
     collection = Away()

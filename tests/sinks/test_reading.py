@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import bson
 import msgspec
 import pytest
 import reactivex
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from reactivex import operators as ops
 
 from rxfeed import Message, SinkError, matches, typed_document, window_volume
@@ -74,6 +77,52 @@ def test_raw_documents_come_by_time(collection: Any) -> None:
     messages: list[Message] = [match(time=n, trade_id=n) for n in range(50)]
     stored(collection, messages, documents="raw")
     assert [m.time for m in read(collection, None, at(10), at(20))] == [at(n) for n in range(10, 20)]
+
+
+FRACTIONS = ["", ".0", ".000001", ".4", ".45", ".4500", ".450000001", ".5", ".500001", ".999999999"]
+
+
+@given(st.permutations([(second, fraction) for second in ("03", "04", "05") for fraction in FRACTIONS]))
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_raw_documents_come_by_the_value_of_their_fraction(collection: Any, order: list[tuple[str, str]]) -> None:
+    """`...04Z` comes before `...04.5Z`; equal times come by sequence."""
+    collection.delete_many({})
+    collection.insert_many(
+        {
+            "type": "ticker",
+            "product_id": "A-B",
+            "price": "1",
+            "sequence": n,
+            "time": f"2026-01-02T03:04:{second}{part}Z",
+        }
+        for n, (second, part) in enumerate(order)
+    )
+    wanted = sorted(range(len(order)), key=lambda n: (Decimal(order[n][0] + order[n][1]), n))
+    assert [m.sequence for m in read(collection)] == wanted  # pyright: ignore[reportAttributeAccessIssue]
+    since = datetime(2026, 1, 2, 3, 4, 4, 450_000, tzinfo=UTC)
+    until = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    within = [n for n in wanted if Decimal("4.45") <= Decimal(order[n][0] + order[n][1]) < 5]
+    assert [m.sequence for m in read(collection, "A-B", since, until)] == within  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_raw_documents_of_all_shapes_come_by_time(collection: Any) -> None:
+    """`time`, `timestamp`, Unix seconds and level3's arrays in one order; what has none comes first."""
+    day, btc = "2023-03-28T23:24:", {"product_id": "BTC-USD", "sequence": 1}
+    frames: list[Any] = [
+        {"type": "auction", "auction_state": "x", "timestamp": day + "01Z"} | btc,
+        {"type": "activate", "product_id": "BTC-USD", "order_id": "", "timestamp": "1680045842.5"},
+        {"type": "level3", "level3": json.loads(LEVEL3[4])},
+        {"type": "level3", "level3": json.loads(LEVEL3[1])},
+        {"type": "rainbow", "product_id": "BTC-USD", "time": "2023-03-28T23:24:03.2Z"},
+        {"type": "heartbeat", "last_trade_id": 1, "time": day + "02Z"} | btc,
+        {"type": "subscriptions", "channels": []},
+    ]  # fmt: skip
+    collection.insert_many(frames)
+    kinds = ["subscriptions", "auction", "heartbeat", "activate", "open", "done", "rainbow"]
+    assert [message.type for message in read(collection)] == kinds
+    since = datetime(2023, 3, 28, 23, 24, 2, tzinfo=UTC)
+    assert [message.type for message in read(collection, "BTC-USD", since)] == kinds[2:]
+    assert [message.type for message in read(collection, None, None, since)] == kinds[:2]
 
 
 def test_by_product_and_receipt(collection: Any) -> None:

@@ -1,0 +1,109 @@
+"""Raw documents in the order of their times.
+
+- A raw document has its time as the exchange sent it: text under `time` or `timestamp`, the last place of an array of
+  level3, or Unix seconds as text (`activate`).
+- Text is in order to the second, and within a second it is not: `04Z` comes after `04.5Z`. So the server sorts by text,
+  and each second is sorted here, by the digits of its fraction, then by sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+_KEY = "_rxfeed_time"
+_SECOND = 19  # characters of 2026-01-02T03:04:05
+_FORMAT = "%Y-%m-%dT%H:%M:%S.%LZ"
+_AFTER_ALL = "~"  # behind each character of a time
+
+
+def by_time(product: str | None, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
+    """The stages of an aggregation: raw documents, in order to the second, within limits that are whole seconds."""
+    conditions: list[dict[str, Any]] = [{"received_ns": {"$exists": False}}]
+    if product is not None:
+        conditions.append({"$or": [{"product_id": product}, {"level3.1": product}]})
+    limits: dict[str, Any] = {}
+    if since is not None:
+        limits["$gte"] = _second(since)
+    if until is not None:
+        limits["$lte"] = _second(until) + _AFTER_ALL
+    if limits:  # an index on `time` serves the most of them
+        conditions.append({"$or": [{"time": limits}, {"time": {"$not": {"$type": "string"}}}]})
+    within = {_KEY: limits} if since is not None else {"$or": [{_KEY: limits}, {_KEY: None}]}
+    return [
+        {"$match": {"$and": conditions}},
+        {"$set": {_KEY: _time_text()}},
+        *([{"$match": within}] if limits else []),
+        {"$sort": {_KEY: 1, "sequence": 1}},
+    ]
+
+
+def _time_text() -> dict[str, Any]:
+    array = {"$cond": [{"$isArray": "$level3"}, {"$arrayElemAt": ["$level3", -1]}, None]}
+    unix = {"$toDate": {"$toLong": {"$multiply": [{"$toDecimal": "$$time"}, 1000]}}}
+    branches = [
+        {
+            "case": {"$eq": [{"$type": "$$time"}, "date"]},
+            "then": {"$dateToString": {"date": "$$time", "format": _FORMAT}},
+        },
+        {"case": {"$ne": [{"$type": "$$time"}, "string"]}, "then": None},
+        {
+            "case": {"$regexMatch": {"input": "$$time", "regex": r"^[0-9]{1,11}(\.[0-9]{1,18})?$"}},
+            "then": {"$dateToString": {"date": unix, "format": _FORMAT}},
+        },
+    ]
+    return {
+        "$let": {
+            "vars": {"time": {"$ifNull": ["$time", {"$ifNull": ["$timestamp", array]}]}},
+            "in": {"$switch": {"branches": branches, "default": "$$time"}},
+        }
+    }
+
+
+def in_order(
+    documents: Iterable[dict[str, Any]], since: datetime | None, until: datetime | None
+) -> Iterator[dict[str, Any]]:
+    """The documents that `by_time` finds, in order to the last digit, and within the limits."""
+    first, end = (None if at is None else (_second(at), f"{at.microsecond:06}".rstrip("0")) for at in (since, until))
+    second: str | None = None
+    gathered: list[tuple[tuple[str, str], int, dict[str, Any]]] = []
+    for document in documents:
+        text = document.pop(_KEY, None)
+        if text is None:
+            yield document
+            continue
+        moment = text[:_SECOND], _fraction(document, text)
+        if moment[0] != second:
+            yield from _sorted(gathered)
+            second, gathered = moment[0], []
+        if (first is None or first <= moment) and (end is None or moment < end):
+            gathered.append((moment, _sequence(document), document))
+    yield from _sorted(gathered)
+
+
+def _sorted(gathered: list[tuple[tuple[str, str], int, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    gathered.sort(key=lambda each: each[:2])
+    return (document for _, _, document in gathered)
+
+
+def _fraction(document: dict[str, Any], text: str) -> str:
+    """The digits of the fraction, without zeros at the end: their order as text is that of their value."""
+    sent = document.get("time") or document.get("timestamp")
+    # The server computes milliseconds of Unix seconds; the text as sent has all digits.
+    digits = (sent if isinstance(sent, str) else text).partition(".")[2]
+    end = next((place for place, digit in enumerate(digits) if not digit.isdigit()), len(digits))
+    return digits[:end].rstrip("0")
+
+
+def _sequence(document: dict[str, Any]) -> int:
+    array = document.get("level3")
+    value = array[2] if isinstance(array, list) and len(array) > 2 else document.get("sequence")
+    try:
+        return int(value)  # pyright: ignore[reportArgumentType]
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def _second(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat()[:_SECOND]

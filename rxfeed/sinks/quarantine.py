@@ -1,0 +1,127 @@
+"""What is done with a damaged spill, and the room that is kept for a full disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import bson
+from bson.codec_options import CodecOptions, DatetimeConversion
+
+_RESERVE = 1024 * 1024
+_SHORTEST = 5  # bytes of a BSON document: its length and its end
+_ANY_DATE: CodecOptions[Any] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)
+_DAMAGES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """The file is no database, or a damaged one: not one that is full, locked or refused."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGES
+
+
+def split(row: Any) -> list[bytes] | None:
+    """The documents of a batch, one behind the other in its blob; `None` where the batch is damaged.
+
+    *row*: id, count, received_ns, documents.
+    """
+    if row is None:
+        return None
+    _, count, received_ns, blob = row
+    if not isinstance(blob, bytes) or not isinstance(received_ns, int):
+        return None
+    documents = []
+    at = 0
+    while at < len(blob):
+        end = at + int.from_bytes(blob[at : at + 4], "little")
+        if not at + _SHORTEST <= end <= len(blob):
+            return None
+        documents.append(blob[at:end])
+        at = end
+    if len(documents) != count:
+        return None
+    try:
+        for document in documents:
+            bson.decode(document, _ANY_DATE)
+    except Exception:
+        return None
+    return documents
+
+
+def set_aside(path: str, key: int, row: Any, mode: int) -> str | None:
+    """Write the damaged batch to a file beside the spill; its name, or `None` where that cannot be done."""
+    blob = row[3] if row is not None and isinstance(row[3], bytes) else b""
+    file = f"{path}.damaged-{_now()}-{key}.bson"
+    try:
+        with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, mode), "wb") as target:
+            target.write(blob)
+            target.flush()
+            os.fsync(target.fileno())
+    except OSError:
+        with contextlib.suppress(OSError):
+            Path(file).unlink()
+        return None
+    return file
+
+
+def set_file_aside(path: str) -> str:
+    """Rename the damaged database and its log; the new name."""
+    aside = f"{path}.damaged-{_now()}"
+    Path(path).rename(aside)
+    for suffix in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            Path(path + suffix).rename(aside + suffix)
+    return aside
+
+
+def readable_rows(path: str, owner: str, columns: str) -> list[Any]:
+    """The batches of *owner* that can be read from the damaged database *path*, from its front and from its back."""
+    rows: dict[Any, Any] = {}
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        try:
+            found = db.execute("SELECT value FROM about WHERE name = 'collection'").fetchone()
+        except sqlite3.Error:
+            return []
+        if found != (owner,):
+            return []
+        for order in ("ASC", "DESC"):
+            with contextlib.suppress(sqlite3.Error):
+                for row in db.execute(f"SELECT {columns} FROM batches ORDER BY id {order}"):
+                    if row[0] in rows:
+                        break
+                    if split(row) is not None:
+                        rows[row[0]] = row
+    return [rows[key] for key in sorted(rows)]
+
+
+class Reserve:
+    """A file that holds some room on the disk until it is needed."""
+
+    def __init__(self, path: str, mode: int) -> None:
+        self._path = Path(path)
+        self._mode = mode
+
+    def fill(self) -> None:
+        """Take the room, where there is enough."""
+        if self._path.exists():
+            return
+        try:
+            with os.fdopen(os.open(self._path, os.O_CREAT | os.O_WRONLY, self._mode), "wb") as file:
+                file.write(bytes(_RESERVE))  # written, since a file with a hole holds no room
+        except OSError:
+            self.release()
+
+    def release(self) -> bool:
+        """Give the room back; whether there was some."""
+        try:
+            self._path.unlink()
+        except OSError:
+            return False
+        return True
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"

@@ -1,0 +1,31 @@
+"""The arguments of `to_mongo`, checked."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from pymongo.collection import Collection
+
+from rxfeed.sinks.encoding import Identify, ToDocument
+
+AtBound = Literal["block", "drop_oldest", "fail"]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """See `to_mongo` for what they mean."""
+
+    collection: Collection[Any]
+    to_document: ToDocument
+    identify: Identify
+    batch_size: int
+    batch_bytes: int
+    batch_seconds: float
+    queue_size: int
+    at_bound: AtBound
+    spill: str | None
+    spill_bytes: int
+    spill_mode: int
+    retry_seconds: float | None
+    flush_seconds: float
+    attempt_seconds: float
