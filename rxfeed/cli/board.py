@@ -26,7 +26,10 @@ class Quote(msgspec.Struct, frozen=True):
     @property
     def change(self) -> Decimal:
         """Since the first price, in percent of it."""
-        return (self.newest.price / self.first - 1) * 100 if self.first else Decimal(0)
+        try:
+            return (self.newest.price / self.first - 1) * 100
+        except ArithmeticError:  # no first price, or a ratio that is out of range
+            return Decimal(0)
 
     @property
     def spread(self) -> Decimal | None:
