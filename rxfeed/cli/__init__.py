@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rxfeed.cli.arguments import parser
 from rxfeed.cli.logs import logs_on_stderr
-from rxfeed.cli.streams import OutputClosed, flush_output, prepared_streams, write_error
+from rxfeed.cli.streams import OutputClosed, prepared_streams, write_error
 from rxfeed.errors import ConfigError, RxfeedError
 
 __all__ = ["main"]
@@ -21,10 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = "rxfeed"
     with prepared_streams(), logs_on_stderr():
         try:
-            try:
-                options = parser().parse_args(argv)
-            finally:
-                flush_output()  # argparse ignores a help text that could not be written
+            options = parser().parse_args(argv)
             command = f"rxfeed {options.command}"
             return options.run(options)
         except ConfigError as error:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from pathlib import Path
+from typing import Any
 
 from rxfeed._version import __version__
+from rxfeed.cli.streams import write_line
 from rxfeed.errors import ConfigError
 from rxfeed.protocol import DEFAULT_URL
 
@@ -97,9 +100,19 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
         return action.help if action.default is None else super()._get_help_string(action)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Raises where argparse ignores that a help text cannot be written."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message and file is sys.stdout:
+            write_line(message.removesuffix("\n"))
+        else:
+            super()._print_message(message, file)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command's parser; `options.run(options)` then does what was asked."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="rxfeed",
         description="Reactive streams over market-data feeds.",
         epilog="examples:\n  rxfeed demo\n  rxfeed watch BTC-USD --channel matches\n"

@@ -7,6 +7,7 @@ import time
 import warnings
 
 from rxfeed.cli.streams import write_error
+from rxfeed.cli.text import printable
 from rxfeed.errors import AddressNotFound, ConfigError, HandshakeRejected, ProxyFailed, RxfeedError
 from rxfeed.feed import (
     CaughtUp,
@@ -87,7 +88,7 @@ class StatusReporter:
                 listed = (f"{each.name} ({', '.join(each.product_ids or ()) or 'all'})" for each in channels)
                 write_error(f"subscribed to {', '.join(listed) or 'nothing'}")
             case Rejected(message=message, reason=reason):
-                self._refusal = message if reason is None else f"{message}: {reason}"
+                self._refusal = printable(message if reason is None else f"{message}: {reason}")
                 self._refused_at = time.monotonic()
                 write_error(f"the exchange refuses: {self._refusal}")
             case Ended(cause=cause) if cause is not None:
@@ -101,7 +102,7 @@ class StatusReporter:
 
 
 def _text(cause: Exception) -> str:
-    return str(cause) or repr(cause)
+    return printable(str(cause) or repr(cause))
 
 
 def _remedy(cause: Exception) -> str:

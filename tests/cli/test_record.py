@@ -166,7 +166,9 @@ def test_record_retries_its_first_connection(start: Start, tmp_path: Path) -> No
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = start("record", "BTC-USD", "--channel", "ticker", "--url", f"ws://127.0.0.1:{port}", "--to", str(tmp_path))
+    process = start(
+        "record", "BTC-USD", "--channel", "ticker", "--url", f"ws://127.0.0.1:{port}", "--to", str(tmp_path)
+    )
     assert process.stderr is not None
     assert process.stderr.readline().startswith("connecting to")
     assert process.stderr.readline().startswith("warning: not connected: ")
