@@ -27,14 +27,18 @@ class Quote(msgspec.Struct, frozen=True):
     def change(self) -> Decimal:
         """Since the first price, in percent of it."""
         try:
-            return (self.newest.price / self.first - 1) * 100
+            change = (self.newest.price / self.first - 1) * 100
         except ArithmeticError:  # no first price, or a ratio that is out of range
             return Decimal(0)
+        return change if change.is_finite() else Decimal(0)
 
     @property
     def spread(self) -> Decimal | None:
         bid, ask = self.newest.best_bid, self.newest.best_ask
-        return None if bid is None or ask is None else ask - bid
+        try:
+            return None if bid is None or ask is None else ask - bid
+        except ArithmeticError:
+            return None
 
 
 class Board:
