@@ -25,10 +25,6 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("suite")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "alone: measures, and runs while no other worker runs a test")
-
-
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before the time limit of the test begins
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     if not hasattr(item.config, "workerinput"):  # the only process of this run
