@@ -1,4 +1,4 @@
-"""What the command line says."""
+"""The options of the command line."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
     demo = commands.add_parser(
         "demo",
         help="a local exchange, the pipelines, a MongoDB, and the sums of it all",
@@ -156,7 +156,7 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     demo.set_defaults(run=_demo)
 
 
-def _add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_watch(commands: argparse._SubParsersAction[_Parser]) -> None:
     watch = commands.add_parser(
         "watch",
         help="print a live feed",
@@ -177,7 +177,7 @@ def _add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     watch.set_defaults(run=_watch)
 
 
-def _add_record(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
     record = commands.add_parser(
         "record",
         help="record a live feed",
@@ -221,7 +221,7 @@ def _add_feed(command: argparse.ArgumentParser, channel: str) -> None:
     command.set_defaults(channels=[channel])
 
 
-def _add_ls(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_ls(commands: argparse._SubParsersAction[_Parser]) -> None:
     ls = commands.add_parser(
         "ls",
         help="tell what recordings hold",

@@ -1,4 +1,4 @@
-"""What the demo knows of itself: written by the pipelines on their threads, read by the main one that draws it."""
+"""The state of the demo: written by the pipelines on their threads, read by the main one that draws it."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def _play(
         _show_until(lambda: asked_to_end() or board.problem is not None, feed, exchange, board, options.seconds)
         seconds = time.monotonic() - started
         exchange.pause()
-        with suppress(TimeoutError):  # the sums will tell
+        with suppress(TimeoutError):  # the sums show it
             exchange.drain(_ENDING)
         sent = exchange.sent
         _wait_until(lambda: board.problem is not None or feed.stats.messages + feed.stats.malformed >= sent.frames)

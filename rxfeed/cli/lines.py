@@ -17,7 +17,7 @@ _MOST_TEXT = 100
 
 
 def line(message: m.Message) -> str:
-    """Time (UTC; the receipt's where the message has none), product, type, and what it says.
+    """Time (UTC; the receipt's where the message has none), product, type, and its content.
 
     >>> line(ticker("60000.10", product_id="BTC-USD"))
     '12:00:00.000000  BTC-USD     ticker              60000.10'

@@ -23,7 +23,7 @@ _LARGEST = 40  # decimal exponent
 
 
 def compose(feed: Feed, collection: Collection[Any], board: Board, window: float) -> None:
-    """Subscribe them all, to tell *board*: prices, volume by windows of *window* seconds, crossings, and the sink."""
+    """Subscribe them all with *board* as their state: prices, volumes of *window* seconds, crossings, and the sink."""
     feed.status.subscribe(board.connection)
     feed.keepalive.subscribe(board.pong)
     feed.pipe(to_mongo(collection, batch_seconds=0.25, retry_seconds=5.0)).subscribe(

@@ -25,7 +25,7 @@ _LOOK = 0.4  # seconds; to draw takes 2 ms
 
 
 def run(options: argparse.Namespace) -> int:
-    """Record what the options ask for, until they, a signal or the feed end it; what `RecordSummary` says of it."""
+    """Record what the options ask for, until they, a signal or the feed end it; the exit status."""
     recorder = record(
         options.to,
         segment_bytes=max(1, round(options.segment_mb * 1e6)),

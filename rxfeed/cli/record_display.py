@@ -21,7 +21,7 @@ _WRONG = ("gaps", "lost")  # where they are not 0
 
 
 class RecordDisplay:
-    """Some lines at the bottom, drawn anew by each `show`; what is said meanwhile scrolls by above them."""
+    """Some lines at the bottom, drawn anew by each `show`; log lines scroll by above them."""
 
     def __init__(self, what: str, console: Console | None = None) -> None:
         self._what = printable(what)

@@ -44,7 +44,7 @@ class _Watch:
         self._reporter = StatusReporter("watch", "printing")
         feed.status.subscribe(self._put)
         feed.malformed.subscribe(self._put)
-        feed.subscribe(self._put, on_error=lambda error: None)  # the status tells it, too
+        feed.subscribe(self._put, on_error=lambda error: None)  # reported as a status, too
 
     def run(self, count: int | None, seconds: float | None) -> None:
         deadline = None if seconds is None else time.monotonic() + seconds

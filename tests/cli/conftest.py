@@ -44,7 +44,7 @@ def start() -> Iterator[Start]:
         }
         process = subprocess.Popen(
             [sys.executable, "-m", "rxfeed.cli", *args],
-            env=os.environ | {"PYTHONIOENCODING": "utf-8"} | hidden | (env or {}),
+            env=os.environ | {"PYTHONIOENCODING": "utf-8"} | hidden | dict(env or {}),
             **(defaults | options),
         )
         processes.append(process)

@@ -54,7 +54,7 @@ def shown(text: str, encoding: str) -> str:
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    """A folder whose name and product are not ASCII."""
+    """A folder of a name, and a product, that are not ASCII."""
     folder = tmp_path / NAME
     folder.mkdir()
     raw = f'{{"type":"ticker","sequence":1,"product_id":"{NAME}","price":"1"}}'
