@@ -38,11 +38,12 @@ HOSTILE = {
 
 
 def test_the_environment_of_tests_has_nothing_of_the_callers() -> None:
-    environment = HOSTILE | {"PATH": "/bin", "PYTHONPATH": "here"}
+    environment = HOSTILE | {"PATH": "/bin", "PYTHONPATH": "here", "RXFEED_SOAK": "1"}
     make_neutral(environment)
     assert environment.pop("HOME")
     assert environment == {
         "PATH": "/bin",
+        "RXFEED_SOAK": "1",
         "PYTHONPATH": "here",
         "LC_ALL": "C",
         "TZ": "Asia/Tokyo",

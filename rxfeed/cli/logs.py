@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterator
 
 from rxfeed.cli.streams import write_error
-from rxfeed.feed import FeedStatus
 
 
 class _StderrHandler(logging.Handler):
@@ -16,8 +15,8 @@ class _StderrHandler(logging.Handler):
 
 
 def _is_no_status(record: logging.LogRecord) -> bool:
-    """False for an item of `feed.status`, which the commands report in their own words."""
-    return not (isinstance(record.args, tuple) and any(isinstance(each, FeedStatus) for each in record.args))
+    """False for the log of `feed.status`, which the commands report in their own words."""
+    return record.name != "rxfeed.feed.status"
 
 
 @contextlib.contextmanager

@@ -16,8 +16,6 @@ from benchmarks.frames import rounds
 from benchmarks.wire import cut, framed
 from tests.benchmarks.test_frames import trade
 
-pytestmark = pytest.mark.alone
-
 PAYLOADS = [trade(number) for number in range(1, 101)]
 
 

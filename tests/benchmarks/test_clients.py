@@ -18,8 +18,6 @@ from benchmarks.environments import ENVIRONMENTS, Attempt, Missing, Ready, prepa
 from benchmarks.measure import Bench, Settings
 from tests.benchmarks.test_frames import trade
 
-pytestmark = pytest.mark.alone
-
 PAYLOADS = [trade(number, price=str(number % 7)) for number in range(1, 1001)]
 OURS = [name for name, client in CLIENTS.items() if client.environment is None]
 SETTINGS = Settings(messages=3000, runs=1, seconds=1, memory=200_000)

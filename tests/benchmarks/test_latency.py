@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from benchmarks.latency import SHARES, keeps_up, pace_kept, percentiles
 
-pytestmark = pytest.mark.alone
-
 
 def test_percentiles_are_latencies_that_occurred() -> None:
     shuffled = list(range(1, 1001))

@@ -20,8 +20,6 @@ from benchmarks.ways import Pipeline, in_loop, outputs, pipelines
 from rxfeed import Message, PriceCross
 from tests.support.make import heartbeat, last_match, match, ticker
 
-pytestmark = pytest.mark.alone
-
 ALL = [pipeline for products in (1, 3) for pipeline in pipelines(products)]
 COUNT = 3000
 

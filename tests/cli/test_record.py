@@ -203,10 +203,10 @@ def test_record_of_a_folder_that_cannot_be_made_is_2(tmp_path: Path, capsys: pyt
 
 
 def test_what_the_exchange_refuses_is_1(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    args = ["record", "BTC-USD", "--channel", "nothing", "--url", exchange.url, "--to", str(tmp_path)]
+    args = ["record", "BTC-XXX", "--channel", "ticker", "--url", exchange.url, "--to", str(tmp_path)]
     assert main(args) == 1
     out, err = capsys.readouterr()
-    assert "rxfeed record: nothing to record: Failed to subscribe: nothing is not a valid channel\n" in err
+    assert "rxfeed record: nothing to record: Failed to subscribe: BTC-XXX is not a valid product\n" in err
     assert "Each frame received is recorded, but it failed." in out
 
 

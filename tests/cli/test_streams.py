@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import pty
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from rxfeed.cli import main
+from rxfeed.cli.logs import logs_on_stderr
 from rxfeed.recording.format import frame_line
 from rxfeed.sim import Exchange
 from rxfeed.sim.mongod import find_mongod
@@ -286,3 +288,14 @@ def test_record_goes_on_when_its_terminal_is_gone(
     assert "warning: standard output cannot be written: Input/output error" in err
     (path,) = segments(tmp_path)
     assert lines_of(path)[-1]["end"]["frames"] > 0
+
+
+# ---- logs
+
+
+def test_warnings_of_the_library_are_lines_without_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    with logs_on_stderr():
+        logging.getLogger("rxfeed.sinks").warning("the server answered: %s", "\x1b[2Jno")
+        logging.getLogger("rxfeed.sinks").info("not shown")
+        logging.getLogger("rxfeed.feed.status").warning("reported by the command itself")
+    assert capsys.readouterr().err == "the server answered: ?[2Jno\n"
