@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -15,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 _NOT_COPIED = shutil.ignore_patterns(
     ".git", ".venv*", "*.egg-info", "__pycache__", ".*cache", ".hypothesis", ".bench", "build", "dist", "*.png"
 )
+PINNED = re.compile(r"^[\w.-]+\s*==")
 BUILD = "import setuptools.build_meta as build; print(build.build_sdist({!r}))"
 
 
@@ -64,3 +67,12 @@ def test_the_tests_of_the_source_distribution_can_be_collected(unpacked: Path) -
     ]
     collected = subprocess.run(command, cwd=unpacked, capture_output=True, text=True, timeout=50, check=False)
     assert collected.returncode == 0, collected.stdout + collected.stderr
+
+
+def test_every_requirement_has_a_floor_that_can_be_installed() -> None:
+    """`scripts/lowest` installs the floors; what has none is not tested."""
+    script = runpy.run_path(str(ROOT / "scripts" / "lowest"))
+    lines = [line for line in script["requirements"]() if not PINNED.match(line)]
+    assert len(lines) > 15
+    assert [line for line in lines if not script["FLOOR"].match(line)] == []
+    assert set(script["floors"]()) >= {"reactivex", "websocket-client", "pymongo", "msgspec", "websockets", "polars"}

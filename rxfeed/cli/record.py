@@ -46,13 +46,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check_folder(folder: Path) -> None:
-    """Make *folder*. Without this a folder that cannot be used is noticed with the first connection only."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"--to: {folder} cannot be made: {error.strerror or error}") from None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError(f"--to: {folder} is not writable")
+    """Raise `ConfigError` where *folder* cannot be written. The recorder notices it with the first connection only."""
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise ConfigError(f"--to: {folder} cannot be made: {there} is not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"--to: {folder} cannot be written: {there} is not writable")
 
 
 class _Recording:

@@ -199,7 +199,18 @@ def test_record_names_a_host_without_address_and_ctrl_c_ends_it(start: Start, tm
 def test_record_of_a_folder_that_cannot_be_made_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     assert main(["record", "BTC-USD", "--to", str(tmp_path / "file" / "folder")]) == 2
-    assert capsys.readouterr().err.startswith(f"rxfeed record: --to: {tmp_path}/file/folder cannot be made: ")
+    reason = f"{tmp_path}/file is not a folder"
+    assert capsys.readouterr().err == f"rxfeed record: --to: {tmp_path}/file/folder cannot be made: {reason}\n"
+
+
+def test_record_of_a_folder_that_is_not_writable_is_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
+    assert main(["record", "BTC-USD", "--to", str(tmp_path / "a" / "b")]) == 2
+    reason = f"{tmp_path}/a/b cannot be written: {tmp_path} is not writable"
+    assert capsys.readouterr().err == f"rxfeed record: --to: {reason}\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_the_exchange_refuses_is_1(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

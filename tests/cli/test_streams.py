@@ -60,7 +60,8 @@ def recording(tmp_path: Path) -> Path:
     folder = tmp_path / NAME
     folder.mkdir()
     raw = f'{{"type":"ticker","sequence":1,"product_id":"{NAME}","price":"1"}}'
-    write(folder, [frame_line(raw.encode(), NS, 0)], ended=False)
+    write(folder, [frame_line(raw.encode(), NS, 0)])
+    (folder / "damaged.jsonl").write_text("no recording")
     return folder
 
 
@@ -213,10 +214,12 @@ def test_demo_on_a_full_disk_is_1_and_ends_its_parts(start: Start) -> None:
 # ---- closed
 
 
-@pytest.mark.parametrize(("ended", "status"), [(True, 0), (False, 1)])
-def test_ls_keeps_its_status_when_its_reader_leaves(ended: bool, status: int, tmp_path: Path, start: Start) -> None:
+@pytest.mark.parametrize(("damaged", "status"), [(False, 0), (True, 1)])
+def test_ls_keeps_its_status_when_its_reader_leaves(damaged: bool, status: int, tmp_path: Path, start: Start) -> None:
     raw = b'{"type":"ticker","sequence":1,"product_id":"P%d","price":"1"}'
-    write(tmp_path, [frame_line(raw % number, NS, 0) for number in range(5000)], ended=ended)
+    write(tmp_path, [frame_line(raw % number, NS, 0) for number in range(5000)])
+    if damaged:
+        (tmp_path / "damaged.jsonl").write_text("no recording")
     process = start("ls", str(tmp_path))
     assert process.stdout is not None
     process.stdout.close()
