@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 import reactivex
 
 import rxfeed
 from rxfeed.sim.mongod import Mongod, find_mongod
 from tests.support import make
+from tests.support.environment import make_neutral
+from tests.support.turns import turn
+
+make_neutral(os.environ)
+
+# An example takes as long as the machine lets it: how busy that is must not decide whether a test passes.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("suite")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before the time limit of the test begins
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    if not hasattr(item.config, "workerinput"):  # the only process of this run
+        return (yield)
+    with turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

@@ -316,6 +316,7 @@ def right_now(items: list[Any], exchange: Exchange) -> bool:
 # ---- what it costs
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("run", [level2_run, level3_run])
 def test_what_a_message_costs_hardly_depends_on_the_depth(run: Callable[[int, int], float]) -> None:
     shallow = min(run(100, 2000) for _ in range(5))

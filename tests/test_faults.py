@@ -87,7 +87,7 @@ class Run:
         assert len(gaps) == len(set(gaps))
         assert not set(trades) & set(gaps)
         assert sorted([*trades, *gaps]) == list(range(self.first_trade, self.exchange.last_trade_id(BTC) + 1))
-        tickers = [m.sequence for m in self.got.items if isinstance(m, Ticker)]
+        tickers = [m.sequence for m in self.got.items if isinstance(m, Ticker) and m.sequence is not None]
         by_connection = [[]]  # type: list[list[int]]
         for before, after in zip([0, *tickers], tickers, strict=False):
             if after <= before:

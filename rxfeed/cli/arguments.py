@@ -1,12 +1,15 @@
-"""What the command line says."""
+"""The options of the command line."""
 
 from __future__ import annotations
 
 import argparse
 import math
+import sys
 from pathlib import Path
+from typing import Any
 
 from rxfeed._version import __version__
+from rxfeed.cli.streams import write_line
 from rxfeed.errors import needs_extra
 from rxfeed.protocol import DEFAULT_URL
 
@@ -20,8 +23,8 @@ message. At the end the sums are drawn up: frames that the exchange sent,
 messages that the feed received, documents that the database holds.
 """
 _DEMO_EXAMPLES = """\
-exit status: 0 where the sums agree, 1 where not, 2 for bad usage or where a
-part is missing
+exit status: 0 where the sums agree, 1 where not or where standard output
+cannot be written, 2 for bad usage or where a part is missing
 
 examples:
   rxfeed demo                                      until Ctrl-C
@@ -37,8 +40,8 @@ Market data goes to standard output; what the connection does, and what the
 exchange refuses, to standard error.
 """
 _WATCH_EXAMPLES = """\
-exit status: 0 when --count, --seconds or Ctrl-C ended it, 1 when the feed
-failed, 2 for bad usage
+exit status: 0 when --count, --seconds, Ctrl-C or a closed pipe ended it, 1
+when the feed failed or standard output cannot be written, 2 for bad usage
 
 examples:
   rxfeed watch BTC-USD
@@ -50,15 +53,18 @@ _RECORD = """\
 Record a live feed into compressed files: each frame as it came, when it came,
 and what the connection did. docs/recording.md describes them.
 
-What was recorded so far is told on standard output, at the end with a summary
-that has to add up; what the connection does, on standard error. Ctrl-C,
-SIGTERM and a hang-up end it; a lost connection comes back.
+Progress goes to standard output, at the end with a summary that has to add up;
+what the connection does, to standard error. Where one of them cannot be
+written (a full disk, a closed pipe), the recording goes on. Ctrl-C, SIGTERM
+and a hang-up end it. A connection that is lost, or that fails at the start, is
+tried again.
 """
 _RECORD_EXAMPLES = """\
 exit status: 0 where all is recorded and nothing was missed, 1 where something
-that came could not be recorded, or the feed failed, 2 for bad usage or where
-something is not installed, 3 where all that came is recorded, but something
-may not have come: there were gaps, or the connection was lost
+that came could not be recorded, the feed failed, or there never was a
+connection, 2 for bad usage or where something is not installed, 3 where all
+that came is recorded, but something may not have come: there were gaps, the
+connection was lost, or the first attempt to connect failed
 
 examples:
   rxfeed record BTC-USD --to recordings
@@ -92,9 +98,19 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
         return action.help if action.default is None else super()._get_help_string(action)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Raises where argparse ignores that a help text cannot be written."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message and file is sys.stdout:
+            write_line(message.removesuffix("\n"))
+        else:
+            super()._print_message(message, file)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command's parser; `options.run(options)` then does what was asked."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="rxfeed",
         description="Reactive streams over market-data feeds.",
         epilog="examples:\n  rxfeed demo\n  rxfeed watch BTC-USD --channel matches\n"
@@ -111,7 +127,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
     demo = commands.add_parser(
         "demo",
         help="a local exchange, the pipelines, a MongoDB, and the sums of it all",
@@ -124,14 +140,21 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     demo.add_argument("--rate", type=_positive, default=200.0, metavar="N", help="orders a second on the exchange")
     demo.add_argument("--seed", type=int, default=1, metavar="N", help="of the market's randomness")
     demo.add_argument("--window", type=_positive, default=5.0, metavar="SECONDS", help="width of the volume windows")
-    demo.add_argument(
+    mongo = demo.add_mutually_exclusive_group()
+    mongo.add_argument(
         "--mongo", metavar="URL", help="store on this server, in a new collection of the database rxfeed_demo"
+    )
+    mongo.add_argument(
+        "--mongo-file",
+        type=Path,
+        metavar="FILE",
+        help="read that URL from FILE, so that its password is not in the list of processes; or set RXFEED_MONGO_URL",
     )
     demo.add_argument("--summary", type=Path, metavar="FILE", help="write the sums to FILE, as JSON")
     demo.set_defaults(run=_demo)
 
 
-def _add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_watch(commands: argparse._SubParsersAction[_Parser]) -> None:
     watch = commands.add_parser(
         "watch",
         help="print a live feed",
@@ -141,13 +164,18 @@ def _add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         allow_abbrev=False,
     )
     _add_feed(watch, "ticker")
-    watch.add_argument("--json", action="store_true", default=None, help="print the frames as they came, one a line")
+    watch.add_argument(
+        "--json",
+        action="store_true",
+        default=None,
+        help="print the frames as they came, one a line, with control characters escaped",
+    )
     watch.add_argument("--count", type=_natural, metavar="N", help="end after N messages")
     watch.add_argument("--seconds", type=_positive, metavar="N", help="end after N seconds")
     watch.set_defaults(run=_watch)
 
 
-def _add_record(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
     record = commands.add_parser(
         "record",
         help="record a live feed",
@@ -198,7 +226,7 @@ def _add_feed(command: argparse.ArgumentParser, channel: str) -> None:
     command.set_defaults(channels=[channel])
 
 
-def _add_ls(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_ls(commands: argparse._SubParsersAction[_Parser]) -> None:
     ls = commands.add_parser(
         "ls",
         help="tell what recordings hold",

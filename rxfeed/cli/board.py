@@ -1,4 +1,4 @@
-"""What the demo knows of itself: written by the pipelines on their threads, read by the main one that draws it."""
+"""The state of the demo: written by the pipelines on their threads, read by the main one that draws it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,19 @@ class Quote(msgspec.Struct, frozen=True):
     @property
     def change(self) -> Decimal:
         """Since the first price, in percent of it."""
-        return (self.newest.price / self.first - 1) * 100 if self.first else Decimal(0)
+        try:
+            change = (self.newest.price / self.first - 1) * 100
+        except ArithmeticError:  # no first price, or a ratio that is out of range
+            return Decimal(0)
+        return change if change.is_finite() else Decimal(0)
 
     @property
     def spread(self) -> Decimal | None:
         bid, ask = self.newest.best_bid, self.newest.best_ask
-        return None if bid is None or ask is None else ask - bid
+        try:
+            return None if bid is None or ask is None else ask - bid
+        except ArithmeticError:
+            return None
 
 
 class Board:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,15 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pymongo import MongoClient
 from pymongo.collection import Collection
-from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
+from pymongo.errors import PyMongoError
 
 from rxfeed.cli.board import Board
 from rxfeed.cli.display import Display, PlainLines, Reading
+from rxfeed.cli.mongo_url import VARIABLE, MongoUrl
 from rxfeed.cli.pipelines import compose
-from rxfeed.cli.streams import is_screen, on_signals, write_line
+from rxfeed.cli.signals import on_signals
+from rxfeed.cli.streams import is_screen, write_error, write_line
 from rxfeed.cli.summary import Count, Summary
+from rxfeed.cli.text import printable
 from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.feed import Feed
 from rxfeed.operators import window_volume
@@ -30,7 +33,6 @@ CHANNELS = ("ticker", "matches", "heartbeat", "level2_batch")
 DATABASE = "rxfeed_demo"
 
 _BY_TYPE = [{"$group": {"_id": "$type", "n": {"$sum": 1}}}]
-_UNREACHABLE: dict[str, Any] = {"serverSelectionTimeoutMS": 3000}
 _STARTING = 10.0
 _ENDING = 15.0
 
@@ -39,12 +41,13 @@ def run(options: argparse.Namespace) -> int:
     """Run the demo; 0 where its sums agree."""
     if options.summary is not None and not options.summary.absolute().parent.is_dir():
         raise ConfigError(f"--summary: there is no folder {options.summary.absolute().parent}")
-    window_volume(options.window)  # complains of bad seconds before anything is started
+    window_volume(options.window)  # raises for bad seconds before anything is started
+    mongo = MongoUrl.find(options.mongo, options.mongo_file, os.environ)
     asked: list[bool] = []  # a signal handler may not touch what has a lock
-    with on_signals(lambda: asked.append(True)), _collection(options.mongo) as collection:
+    with on_signals(lambda: asked.append(True)), _collection(mongo) as collection:
         with Exchange(PRODUCTS, seed=options.seed, rate=options.rate) as exchange:
             summary = _play(exchange, collection, options, lambda: bool(asked))
-        write_line(summary.text())
+        write_line("\n".join(printable(line) for line in summary.text().splitlines()))
         if options.summary is not None:
             _write(options.summary, summary)
     return 0 if summary.ok else 1
@@ -66,7 +69,7 @@ def _play(
         _show_until(lambda: asked_to_end() or board.problem is not None, feed, exchange, board, options.seconds)
         seconds = time.monotonic() - started
         exchange.pause()
-        with suppress(TimeoutError):  # the sums will tell
+        with suppress(TimeoutError):  # the sums show it
             exchange.drain(_ENDING)
         sent = exchange.sent
         _wait_until(lambda: board.problem is not None or feed.stats.messages + feed.stats.malformed >= sent.frames)
@@ -125,7 +128,7 @@ def _wait_until(ready: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def _collection(url: str | None) -> Iterator[Collection[Any]]:
+def _collection(url: MongoUrl | None) -> Iterator[Collection[Any]]:
     """A new collection: on a private server that goes again, or on *url*'s, where it stays."""
     if url is None:
         write_line("starting MongoDB ...")
@@ -133,7 +136,7 @@ def _collection(url: str | None) -> Iterator[Collection[Any]]:
             server = Mongod()
         except ConfigError as error:
             raise ConfigError(f"{error}: --mongo URL") from None
-        with server, _new_collection(server.uri) as collection:
+        with server, _new_collection(MongoUrl(server.uri, "the demo's own server")) as collection:
             yield collection
     else:
         with _new_collection(url) as collection:
@@ -141,18 +144,16 @@ def _collection(url: str | None) -> Iterator[Collection[Any]]:
 
 
 @contextmanager
-def _new_collection(url: str) -> Iterator[Collection[Any]]:
-    options = {} if "serverselectiontimeoutms" in url.lower() else _UNREACHABLE
-    # The texts of pymongo's complaints about a URL repeat parts of it, a password perhaps.
-    try:
-        client: MongoClient[Any] = MongoClient(url, **options)
-    except (InvalidURI, ConfigurationError, ValueError) as error:
-        raise ConfigError(f"--mongo: not a URL that MongoDB's driver takes ({type(error).__name__})") from None
-    with client:
+def _new_collection(url: MongoUrl) -> Iterator[Collection[Any]]:
+    with url.client() as client:
         try:
             client.admin.command("ping")
         except PyMongoError as error:
-            raise ConfigError(f"--mongo: no MongoDB to use there: {type(error).__name__}") from None
+            raise ConfigError(f"{url.source}: no MongoDB to use there: {type(error).__name__}") from None
+        if url.is_exposed:
+            write_error(
+                f"warning: --mongo: the list of processes shows the URL's password: use --mongo-file or {VARIABLE}"
+            )
         yield client[DATABASE][f"run_{datetime.now(UTC):%Y%m%d_%H%M%S_%f}"]
 
 

@@ -17,7 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rxfeed.cli.board import Board, Quote
-from rxfeed.cli.streams import write_line
+from rxfeed.cli.streams import write_line, writing
+from rxfeed.cli.text import rounded_number
 from rxfeed.core import PriceCross, VolumeWindow
 
 WIDEST = 100
@@ -72,19 +73,22 @@ class Display:
     """The whole screen, drawn anew by each `show`, in the thread that calls it."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._live = Live(console=console or Console(), screen=True, auto_refresh=False)
+        self._live = Live(console=console or Console(), screen=True, auto_refresh=False, redirect_stdout=False)
 
     def show(self, board: Board, reading: Reading) -> None:
-        self._live.update(Picture(board, reading), refresh=True)
+        with writing():
+            self._live.update(Picture(board, reading), refresh=True)
 
     def __enter__(self) -> Display:
-        self._live.start()
+        with writing():
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        with writing():
+            self._live.stop()
 
 
 class Picture:
@@ -132,7 +136,7 @@ def _prices(quotes: dict[str, Quote | None]) -> Table:
         table.add_row(
             product,
             Text(_number(newest.price), "bold"),
-            Text(f"{change:+.3f} %", colour),
+            Text(f"{rounded_number(change, 3, '+')} %", colour),
             _number(newest.best_bid),
             _number(newest.best_ask),
             _number(quote.spread),
@@ -151,7 +155,7 @@ def _windows(windows: Sequence[VolumeWindow | None]) -> Table:
         table.add_row(
             _clock(window.start),
             window.product_id,
-            f"{window.volume:,.4f}",
+            rounded_number(window.volume, 4),
             _number(window.vwap),
             f"{window.count:,}",
             _shares(window),
@@ -215,7 +219,7 @@ def _price(quote: Quote | None) -> str:
 
 
 def _number(number: Decimal | None) -> str:
-    return "" if number is None else f"{number:,.2f}"
+    return "" if number is None else rounded_number(number)
 
 
 def _shares(window: VolumeWindow) -> str:

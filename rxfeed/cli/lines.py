@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from rxfeed import messages as m
-from rxfeed.cli.streams import printable
+from rxfeed.cli.text import plain_number, printable
 
 _SHOWN_ELSEWHERE = frozenset(("product_id", "time", "price", "size", "_origin"))
 _SIZES = ("size", "last_size")
@@ -17,7 +17,7 @@ _MOST_TEXT = 100
 
 
 def line(message: m.Message) -> str:
-    """Time (UTC; the receipt's where the message has none), product, type, and what it says.
+    """Time (UTC; the receipt's where the message has none), product, type, and its content.
 
     >>> line(ticker("60000.10", product_id="BTC-USD"))
     '12:00:00.000000  BTC-USD     ticker              60000.10'
@@ -70,7 +70,7 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Decimal):
-        return f"{value:f}"
+        return plain_number(value)
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%dT%H:%M:%S.%fZ}"
     return str(value)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -10,7 +12,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from rxfeed.cli.progress import size
-from rxfeed.cli.streams import printable, write_line
+from rxfeed.cli.streams import OutputClosed, write_line
+from rxfeed.cli.text import printable
 from rxfeed.recording import Catalogue, Holding, Session, Span, catalogue
 
 _WIDTH = 100
@@ -20,11 +23,15 @@ _LABEL = 12
 def run(options: argparse.Namespace) -> int:
     """Print what is there; 1 where some of it is damaged."""
     found = catalogue(options.path)
-    if options.json:
-        write_line(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
-    else:
-        write_line("\n".join(printable(line) for line in _lines(found)))
+    # ASCII, so that it is JSON in every encoding. A file's name may hold bytes that are no text, which msgspec refuses.
+    text = json.dumps(msgspec.to_builtins(found), indent=2) if options.json else _table_of(found)
+    with contextlib.suppress(OutputClosed):  # a reader that has seen enough (`| head`) changes nothing of the result
+        write_line(text)
     return 1 if found.total.damaged else 0
+
+
+def _table_of(found: Catalogue) -> str:
+    return "\n".join(printable(line) for line in _lines(found))
 
 
 def _lines(found: Catalogue) -> Iterator[str]:

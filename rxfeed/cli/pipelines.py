@@ -19,10 +19,11 @@ from rxfeed.sinks import to_mongo
 
 _SPACING = Decimal("0.0002")  # of a price: what the exchange's random walk covers in a second or two
 _LEVELS = 8  # on either side
+_LARGEST = 40  # decimal exponent
 
 
 def compose(feed: Feed, collection: Collection[Any], board: Board, window: float) -> None:
-    """Subscribe them all, to tell *board*: prices, volume by windows of *window* seconds, crossings, and the sink."""
+    """Subscribe them all with *board* as their state: prices, volumes of *window* seconds, crossings, and the sink."""
     feed.status.subscribe(board.connection)
     feed.keepalive.subscribe(board.pong)
     feed.pipe(to_mongo(collection, batch_seconds=0.25, retry_seconds=5.0)).subscribe(
@@ -48,14 +49,14 @@ def crossings(product_id: str) -> Operator[Message, PriceCross]:
 
 
 def levels_near(price: Decimal) -> list[Decimal]:
-    """Round prices on either side of *price*, evenly spaced.
+    """Round prices on either side of *price*, evenly spaced; none where it is not positive, or beyond any market's.
 
     >>> print(*levels_near(Decimal("60003.18"))[6:10])
     59990 60000 60010 60020
     """
-    wanted = price * _SPACING
-    if wanted <= 0:
+    if not price.is_finite() or price <= 0 or abs(price.adjusted()) > _LARGEST:
         return []
+    wanted = price * _SPACING
     unit = Decimal(1).scaleb(wanted.adjusted())
     step = next(unit * size for size in (5, 2, 1) if unit * size <= wanted)
     below = int(price // step)

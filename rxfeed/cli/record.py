@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 from queue import Empty, Queue
-from typing import Any
+from typing import Protocol
 
-from rxfeed.cli.live import Teller, make_feed
+from rxfeed.cli.live import StatusReporter, make_feed
 from rxfeed.cli.progress import PlainProgress, Progress, RecordSummary
-from rxfeed.cli.streams import is_screen, on_signals, silence_stdout, write_line
-from rxfeed.errors import RxfeedError
+from rxfeed.cli.signals import on_signals
+from rxfeed.cli.streams import OutputClosed, OutputFailed, is_screen, write_error, write_line
+from rxfeed.cli.text import printable
+from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.feed import Connected, Disconnected, Feed, FeedStatus, Reconnecting, Subscribed
 from rxfeed.recording import Recorder, record
 
@@ -21,7 +25,7 @@ _LOOK = 0.4  # seconds; to draw takes 2 ms
 
 
 def run(options: argparse.Namespace) -> int:
-    """Record what the options ask for, until they, a signal or the feed end it; what `RecordSummary` says of it."""
+    """Record what the options ask for, until they, a signal or the feed end it; the exit status."""
     recorder = record(
         options.to,
         segment_bytes=max(1, round(options.segment_mb * 1e6)),
@@ -31,29 +35,51 @@ def run(options: argparse.Namespace) -> int:
         mode=options.mode,
     )
     feed = make_feed(options)
+    _check_folder(options.to)
     asked: list[bool] = []  # a signal handler may not touch what has a lock
     with on_signals(lambda: asked.append(True)):
         summary = _Recording(feed, recorder).run(options, lambda: bool(asked))
     if feed.stats.connections:
-        _show(summary.text())
+        _show(summary)
     if summary.problem is not None:
         raise RxfeedError(summary.problem)
     return summary.exit_status
 
 
+def _check_folder(folder: Path) -> None:
+    """Raise `ConfigError` where *folder* cannot be written. The recorder notices it with the first connection only."""
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise ConfigError(f"--to: {folder} cannot be made: {there} is not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"--to: {folder} cannot be written: {there} is not writable")
+
+
 class _Recording:
-    """The feed and the recorder work on their threads; the main one looks after them."""
+    """The feed and the recorder work on their threads; the main one reports and draws."""
 
     def __init__(self, feed: Feed, recorder: Recorder) -> None:
         self._feed = feed
         self._recorder = recorder
-        self._said: Queue[FeedStatus] = Queue()
-        self._teller = Teller("record", "recording")
+        self._statuses: Queue[FeedStatus] = Queue()
+        self._reporter = StatusReporter("record", "recording", patient=True)
         self._state = "connecting"
+        self._last_failure: Exception | None = None
         self._error: Exception | None = None
         self._recorded = threading.Event()
-        feed.status.subscribe(self._said.put)
-        feed.pipe(recorder).subscribe(on_error=self._failed, on_completed=self._recorded.set)
+        self._started = False
+        feed.status.subscribe(self._on_status, on_completed=self._on_feed_end)
+
+    def _on_status(self, status: FeedStatus) -> None:
+        """On the feed's thread. The recorder begins with the first connection, so that attempts leave no segment."""
+        if isinstance(status, Connected) and not self._started:
+            self._started = True
+            self._feed.pipe(self._recorder).subscribe(on_error=self._failed, on_completed=self._recorded.set)
+        self._statuses.put(status)
+
+    def _on_feed_end(self) -> None:
+        if not self._started:
+            self._recorded.set()
 
     def _failed(self, error: Exception) -> None:
         self._error = error
@@ -69,8 +95,11 @@ class _Recording:
             problem = error
         seconds = time.monotonic() - began
         self._feed.close()
-        self._recorded.wait()
+        if self._started:  # else the feed's thread may still wait for the system's resolver
+            self._recorded.wait()
         problem = problem or self._error
+        if problem is None and not self._started:
+            problem = RxfeedError(f"never connected: {self._last_failure or 'the first attempt did not end in time'}")
         return RecordSummary(
             folder=options.to,
             seconds=seconds,
@@ -80,42 +109,78 @@ class _Recording:
         )
 
     def _watch(self, began: float, options: argparse.Namespace, asked_to_end: Callable[[], bool]) -> None:
-        with _screen(options) as screen:
+        with _Screen(_display(options)) as screen:
             while not asked_to_end() and not self._recorded.is_set():
                 seconds = time.monotonic() - began
                 left = _LOOK if options.seconds is None else min(_LOOK, options.seconds - seconds)
                 if left <= 0:
                     return
-                self._tell(left)
+                self._report(left)
                 stats = self._feed.stats
-                progress = Progress(self._state, seconds, self._recorder.stats, stats.gaps, stats.reconnects)
-                try:
-                    screen.show(progress)
-                except BrokenPipeError:  # nobody looks any more: that is no reason to stop
-                    silence_stdout()
+                screen.show(Progress(self._state, seconds, self._recorder.stats, stats.gaps, stats.reconnects))
+            self._report(0)
 
-    def _tell(self, seconds: float) -> None:
-        """Say, for so long, what the connection does."""
+    def _report(self, seconds: float) -> None:
+        """Report, for so long, what the connection does."""
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        while True:
             try:
-                status = self._said.get(timeout=left)
+                status = self._statuses.get(timeout=max(0.0, until - time.monotonic()))
             except Empty:
                 break
             self._state = _STATES.get(type(status), self._state)
-            self._teller.tell(status)
-        self._teller.check_refusal()
+            if isinstance(status, Disconnected):
+                self._last_failure = status.cause
+            self._reporter.report(status)
+        self._reporter.check_refusal()
 
 
 _STATES: dict[type[FeedStatus], str] = {
     Connected: "connected",
     Subscribed: "recording",
-    Disconnected: "connection lost",
-    Reconnecting: "connection lost",
+    Disconnected: "not connected",
+    Reconnecting: "not connected",
 }
 
 
-def _screen(options: argparse.Namespace) -> AbstractContextManager[Any]:
+class _Display(Protocol):
+    def show(self, progress: Progress) -> None: ...
+
+
+class _Screen:
+    """A display that may fail: then nothing more is shown, and the recording goes on."""
+
+    def __init__(self, display: AbstractContextManager[_Display]) -> None:
+        self._display = display
+        self._shown: _Display | None = None
+        self._stack = ExitStack()
+
+    def show(self, progress: Progress) -> None:
+        if self._shown is not None:
+            try:
+                self._shown.show(progress)
+            except OutputFailed as error:
+                self._give_up(error)
+
+    def __enter__(self) -> _Screen:
+        try:
+            self._shown = self._stack.enter_context(self._display)
+        except OutputFailed as error:
+            self._give_up(error)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        try:
+            self._stack.close()
+        except OutputFailed as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OutputFailed) -> None:
+        self._shown = None
+        _report_failed_output(error)
+
+
+def _display(options: argparse.Namespace) -> AbstractContextManager[_Display]:
     """A live display where there is a terminal, and rich is installed; lines elsewhere."""
     if is_screen():
         try:
@@ -127,8 +192,13 @@ def _screen(options: argparse.Namespace) -> AbstractContextManager[Any]:
     return PlainProgress()
 
 
-def _show(text: str) -> None:
+def _show(summary: RecordSummary) -> None:
     try:
-        write_line(text)
-    except BrokenPipeError:
-        silence_stdout()
+        write_line("\n".join(printable(line) for line in summary.text().splitlines()))
+    except OutputFailed as error:
+        _report_failed_output(error)
+
+
+def _report_failed_output(error: OutputFailed) -> None:
+    if not isinstance(error, OutputClosed):  # a reader that leaves does so on purpose
+        write_error(f"warning: {error}; nothing more is shown, and the recording goes on")

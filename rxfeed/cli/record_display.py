@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -11,6 +12,8 @@ from rich.text import Text
 
 from rxfeed.cli.display import WIDEST, duration, new_table
 from rxfeed.cli.progress import Progress
+from rxfeed.cli.streams import writing
+from rxfeed.cli.text import printable
 
 _COLOURS = {"recording": "green", "connection lost": "bold red"}
 _ECHO = 3  # columns for the ^C that a terminal shows: on a line of its own it would stay
@@ -18,25 +21,35 @@ _WRONG = ("gaps", "lost")  # where they are not 0
 
 
 class RecordDisplay:
-    """Some lines at the bottom, drawn anew by each `show`; what is said meanwhile scrolls by above them."""
+    """Some lines at the bottom, drawn anew by each `show`; log lines scroll by above them."""
 
     def __init__(self, what: str, console: Console | None = None) -> None:
-        self._what = what
+        self._what = printable(what)
         self._console = console or Console()
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        # Lines for standard error scroll by above the display, unless they go into a file.
+        self._live = Live(
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=sys.stderr.isatty(),
+        )
 
     def show(self, progress: Progress) -> None:
         width = min(WIDEST, self._console.width - _ECHO)
-        self._live.update(Constrain(picture(self._what, progress), width), refresh=True)
+        with writing():
+            self._live.update(Constrain(picture(self._what, progress), width), refresh=True)
 
     def __enter__(self) -> RecordDisplay:
-        self._live.start()
+        with writing():
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        with writing():
+            self._live.stop()
 
 
 def picture(what: str, progress: Progress) -> RenderableType:

@@ -1,22 +1,90 @@
-"""Standard output and its ends."""
+"""Standard output and standard error, each of which may fail.
+
+- No text fails because of the encoding: a character that the encoding lacks is written as an escape.
+- A failed write to standard output raises `OutputFailed`, or `OutputClosed` where the reader has closed the pipe.
+- A failed write to standard error is ignored, since there is no place left to report it.
+- A stream that failed is redirected to the null device. Otherwise Python writes the buffered rest again when it exits,
+  fails again, and replaces the exit status.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from types import FrameType
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
 
-_ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+from rxfeed.cli.text import printable
+from rxfeed.errors import RxfeedError
 
 
-def write_line(text: str) -> None:
-    """Write *text* to standard output, unbuffered; `BrokenPipeError` where nobody reads that any more."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+class OutputFailed(RxfeedError):
+    """Standard output cannot be written: a full disk, or a terminal that is gone."""
+
+
+class OutputClosed(OutputFailed):
+    """The reader of standard output has closed the pipe (`| head`)."""
+
+
+@contextlib.contextmanager
+def prepared_streams() -> Iterator[None]:
+    """Inside, both streams are there and take every character; afterwards nothing waits in their buffers."""
+    with contextlib.ExitStack() as after:
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is None:  # closed by the caller (`>&-`)
+                setattr(sys, name, after.enter_context(Path(os.devnull).open("w", encoding="utf-8")))
+                after.callback(setattr, sys, name, None)
+                continue
+            stream: Any = getattr(sys, name)
+            before = getattr(stream, "errors", None)
+            if hasattr(stream, "reconfigure") and before != "backslashreplace":
+                stream.reconfigure(errors="backslashreplace")
+                after.callback(_restore, stream, before)
+        try:
+            yield
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                try:
+                    stream.flush()
+                except (OSError, ValueError):
+                    _silence(stream)
+
+
+def write_line(text: str, *, flush: bool = True) -> None:
+    """Write *text* to standard output; raises `OutputFailed`."""
+    with writing():
+        sys.stdout.write(f"{text}\n")
+        if flush:
+            sys.stdout.flush()
+
+
+def flush_output() -> None:
+    """Write what waits in the buffer of standard output; raises `OutputFailed`."""
+    with writing():
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """An `OSError` inside is a failure of standard output, and is raised as `OutputFailed`."""
+    try:
+        yield
+    except OSError as error:
+        _silence(sys.stdout)
+        kind = OutputClosed if isinstance(error, BrokenPipeError) else OutputFailed
+        raise kind(f"standard output cannot be written: {error.strerror or error}") from error
+
+
+def write_error(text: str) -> None:
+    """Write the lines of *text* to standard error, without control characters; a failure is ignored."""
+    stream = sys.stderr
+    try:
+        stream.write("".join(f"{printable(line)}\n" for line in text.splitlines() or [""]))
+        stream.flush()
+    except (OSError, ValueError, OutputFailed):  # `ValueError`: the stream is closed
+        _silence(stream)
 
 
 def is_screen() -> bool:
@@ -24,45 +92,16 @@ def is_screen() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
-def silence_stdout() -> None:
-    """Send what is still buffered nowhere: else Python complains about the closed pipe when it exits."""
+def _silence(stream: TextIO) -> None:
+    """Redirect *stream* to the null device, if it is one of the process's own."""
+    if stream not in (sys.__stdout__, sys.__stderr__):
+        return
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
 
 
-def printable(text: str) -> str:
-    """*text* without control characters: what a server says may not steer the terminal.
-
-    >>> printable("not a channel\\x1b[2J")
-    'not a channel?[2J'
-    """
-    return text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
-
-
-@contextlib.contextmanager
-def on_signals(act: Callable[[], None]) -> Iterator[None]:
-    """Meanwhile *act* on the first Ctrl-C, SIGTERM or hang-up; what comes after that acts as it did before."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = [getattr(signal, name) for name in _ENDING if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        restore()
-        act()
-
-    for number in numbers:
-        # What is ignored (nohup, a shell's background job) stays ignored.
-        if before[number] is not signal.SIG_IGN:
-            signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        restore()
+def _restore(stream: Any, errors: str | None) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        stream.reconfigure(errors=errors)

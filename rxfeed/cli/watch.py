@@ -11,8 +11,10 @@ from queue import Empty, Full, Queue
 from typing import Any
 
 from rxfeed.cli.lines import line
-from rxfeed.cli.live import Teller, make_feed, say
-from rxfeed.cli.streams import on_signals, silence_stdout
+from rxfeed.cli.live import StatusReporter, make_feed
+from rxfeed.cli.signals import on_signals
+from rxfeed.cli.streams import OutputClosed, flush_output, write_error, write_line
+from rxfeed.cli.text import json_line
 from rxfeed.feed import Feed, FeedStatus
 from rxfeed.messages import ErrorMessage, Malformed, Message, Subscriptions
 
@@ -23,16 +25,11 @@ _LOOK = 0.2  # seconds
 def run(options: argparse.Namespace) -> int:
     """Print what the options ask for, until they or the feed end it."""
     feed = make_feed(options)
-    reconfigure = getattr(sys.stdout, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(errors="backslashreplace")  # a terminal without UTF-8 shows what it can
     try:
         with on_signals(_interrupt):
             _Watch(feed, as_json=bool(options.json)).run(options.count, options.seconds)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OutputClosed):  # both mean: enough
         pass
-    except BrokenPipeError:
-        silence_stdout()
     return 0
 
 
@@ -44,10 +41,10 @@ class _Watch:
         self._as_json = as_json
         self._items: Queue[Any] = Queue(_QUEUE)
         self._over = threading.Event()
-        self._teller = Teller("watch", "printing")
+        self._reporter = StatusReporter("watch", "printing")
         feed.status.subscribe(self._put)
         feed.malformed.subscribe(self._put)
-        feed.subscribe(self._put, on_error=lambda error: None)  # the status tells it, too
+        feed.subscribe(self._put, on_error=lambda error: None)  # reported as a status, too
 
     def run(self, count: int | None, seconds: float | None) -> None:
         deadline = None if seconds is None else time.monotonic() + seconds
@@ -61,9 +58,9 @@ class _Watch:
                     item = None
                 printed += self._print(item)
                 if self._items.empty():
-                    sys.stdout.flush()
-                self._teller.check_refusal()
-            sys.stdout.flush()
+                    flush_output()
+                self._reporter.check_refusal()
+            flush_output()
         finally:
             self._over.set()
             self._feed.close()
@@ -78,23 +75,21 @@ class _Watch:
     def _print(self, item: Any) -> bool:
         """Whether *item* was market data, and is printed."""
         if isinstance(item, FeedStatus):
-            self._teller.tell(item)
+            self._reporter.report(item)
         elif isinstance(item, Malformed):
             named = " ".join(name for name in (item.type, item.product_id) if name is not None)
-            say(f"malformed frame{named and f' ({named})'}: {item.reason}")
+            write_error(f"malformed frame{named and f' ({named})'}: {item.reason}")
         elif isinstance(item, Message) and not isinstance(item, Subscriptions | ErrorMessage):
-            sys.stdout.write(f"{_frame(item.raw) if self._as_json else line(item)}\n")
+            write_line(self._line(item), flush=False)
             return True
         return False
+
+    def _line(self, message: Message) -> str:
+        return json_line(message.raw, sys.stdout.encoding or "ascii") if self._as_json else line(message)
 
 
 def _left(deadline: float) -> float:
     return min(_LOOK, max(0.0, deadline - time.monotonic()))
-
-
-def _frame(raw: bytes) -> str:
-    # Inside JSON's strings a line break is escaped; between its tokens it is only space.
-    return raw.decode().replace("\n", " ").replace("\r", " ")
 
 
 def _interrupt() -> None:

@@ -15,6 +15,8 @@ from benchmarks import guard, instructions
 from benchmarks.guard import Guarded, load, main, save
 from benchmarks.guarded import TASKS
 
+pytestmark = pytest.mark.alone
+
 HONEST, SLOWED = "tests.benchmarks.honest", "tests.benchmarks.slowed"
 BUILD = instructions.build()
 counts_instructions = pytest.mark.skipif(not instructions.available(), reason="no valgrind here to count instructions")

@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,24 +25,33 @@ def _signals_end_as_in_a_terminal() -> Iterator[None]:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts `rxfeed` with arguments, in a process group of its own; what is left at the end is killed."""
-    begun: list[subprocess.Popen[str]] = []
+    """Starts `rxfeed` with arguments, in a process group of its own; what is left at the end is killed.
 
-    def begin(*args: str, path: Path | None = None) -> subprocess.Popen[str]:
+    *path*: a folder of modules that hide installed ones; *env*: more of the environment; the rest as `Popen`'s.
+    """
+    processes: list[subprocess.Popen[str]] = []
+
+    def begin(
+        *args: str, path: Path | None = None, env: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[str]:
+        hidden = {} if path is None else {"PYTHONPATH": str(path)}
+        defaults: dict[str, Any] = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "encoding": "utf-8",
+            "start_new_session": True,
+        }
         process = subprocess.Popen(
             [sys.executable, "-m", "rxfeed.cli", *args],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-            env=os.environ | ({} if path is None else {"PYTHONPATH": str(path)}),
+            env=os.environ | {"PYTHONIOENCODING": "utf-8"} | hidden | dict(env or {}),
+            **(defaults | options),
         )
-        begun.append(process)
+        processes.append(process)
         return process
 
     yield begin
-    for process in begun:
+    for process in processes:
         with process:
             if process.poll() is None:
                 process.kill()

@@ -14,6 +14,7 @@ import pytest
 from pymongo import MongoClient
 
 from rxfeed.cli import main
+from rxfeed.cli.mongo_url import MongoUrl
 from rxfeed.sim import mongod as mongod_module
 from rxfeed.sim.mongod import Mongod, find_mongod
 
@@ -103,6 +104,67 @@ def test_a_bad_url_is_2_and_not_repeated(url: str, capsys: pytest.CaptureFixture
     err = capsys.readouterr().err
     assert err.startswith("rxfeed demo: --mongo: ")
     assert "cret" not in err
+
+
+@pytest.mark.parametrize("source", ["file", "environment"])
+def test_the_url_is_read_from_a_file_or_the_environment_and_not_repeated(
+    source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "url"
+    file.write_text("mongodb://user:sscret@127.0.0.1:1/?serverSelectionTimeoutMS=100\n")
+    more = ["--mongo-file", str(file)] if source == "file" else []
+    if source == "environment":
+        monkeypatch.setenv("RXFEED_MONGO_URL", file.read_text().strip())
+    assert main(["demo", "--seconds", "1", *more]) == 2
+    out, err = capsys.readouterr()
+    name = f"--mongo-file {file}" if source == "file" else "RXFEED_MONGO_URL"
+    assert err.startswith(f"rxfeed demo: {name}: no MongoDB to use there: ")
+    assert "sscret" not in out + err
+
+
+def test_the_argument_is_used_before_the_environment(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RXFEED_MONGO_URL", "http://environment")
+    assert main(["demo", "--mongo", "http://argument", "--seconds", "1"]) == 2
+    assert capsys.readouterr().err.startswith("rxfeed demo: --mongo: ")
+    with pytest.raises(SystemExit):
+        main(["demo", "--mongo", "http://argument", "--mongo-file", "file"])
+
+
+def test_a_url_file_that_cannot_be_read_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--mongo-file", str(tmp_path / "none")]) == 2
+    expected = f"rxfeed demo: --mongo-file: {tmp_path}/none cannot be read: No such file or directory\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_demo_stores_where_the_environment_names_a_server(mongod: Mongod, start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "sums.json"
+    environment = {"RXFEED_MONGO_URL": mongod.uri}
+    process = start("demo", "--seconds", "0.5", "--summary", str(file), env=environment)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+    assert "starting MongoDB" not in out
+    database, _, name = sums_agree(file)["collection"].partition(".")
+    with MongoClient[Any](mongod.uri) as client:
+        assert client[database][name].count_documents({}) > 0
+        client.drop_database(database)
+
+
+@pytest.mark.parametrize(
+    ("url", "exposed"),
+    [
+        ("mongodb://user:secret@host/", True),
+        ("mongodb+srv://user:p@ss@host/", True),
+        ("mongodb://user@host:27017/", False),
+        ("mongodb://host:27017,other:27017/?a=b", False),
+    ],
+)
+def test_a_password_among_the_arguments_is_noticed(url: str, exposed: bool, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text(url)
+    found = [MongoUrl.find(url, None, {}), MongoUrl.find(None, tmp_path / "url", {})]
+    assert [each is not None and each.is_exposed for each in found] == [exposed, False]
+    assert "secret" not in repr(found)
 
 
 def test_no_server_there_is_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,7 +30,7 @@ def test_levels_are_round_and_around_the_price(price: str) -> None:
     assert steps.pop().normalize().as_tuple().digits in ((1,), (2,), (5,))
 
 
-@pytest.mark.parametrize("price", ["0", "-1"])
+@pytest.mark.parametrize("price", ["0", "-1", "NaN", "sNaN", "Infinity", "1e999999999", "1e-999999999"])
 def test_no_levels_where_there_is_no_price(price: str) -> None:
     assert levels_near(Decimal(price)) == []
 

@@ -145,14 +145,72 @@ def test_a_full_disk_is_1_and_counts(exchange: Exchange, tmp_path: Path, capsys:
     assert len(frames_in(tmp_path)) == int(told["recorded"])
 
 
-def test_nobody_there_is_1_with_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        url = f"ws://127.0.0.1:{nobody.getsockname()[1]}"
-        assert main(["record", "BTC-USD", "--url", url, "--to", str(tmp_path)]) == 1
+def test_record_without_a_server_warns_and_leaves_no_segment(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"ws://127.0.0.1:{silent.getsockname()[1]}"
+        assert main(["record", "BTC-USD", "--url", url, "--to", str(tmp_path), "--seconds", "1"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines()[1].startswith(f"rxfeed record: {url}: ")
+    connecting, warning, *_, failure = err.splitlines()
+    assert connecting == f"connecting to {url}"
+    assert re.fullmatch(rf"warning: not connected: {url}: .*refused: check --url, .*; again in \d+\.\d s", warning)
+    assert failure.startswith(f"rxfeed record: never connected: {url}: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_record_retries_its_first_connection(start: Start, tmp_path: Path) -> None:
+    """The server comes after the recorder: one segment, which begins with the connection."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = start(
+        "record", "BTC-USD", "--channel", "ticker", "--url", f"ws://127.0.0.1:{port}", "--to", str(tmp_path)
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("connecting to")
+    assert process.stderr.readline().startswith("warning: not connected: ")
+    with Exchange(seed=3, rate=500, port=port):
+        wait_until(lambda: any(b'"frame"' in text_of(path) for path in segments(tmp_path)), 20)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 3, err
+    assert "each frame received is recorded. Something may not have come." in out
+    (path,) = segments(tmp_path)
+    lines = lines_of(path)
+    assert lines[1]["status"]["type"] == "Connected"
+    assert lines[-1]["end"]["frames"] == int(sums(out)["recorded"]) > 0
+
+
+def test_record_names_a_host_without_address_and_ctrl_c_ends_it(start: Start, tmp_path: Path) -> None:
+    process = start("record", "BTC-USD", "--url", "wss://feed.invalid", "--to", str(tmp_path))
+    assert process.stderr is not None
+    process.stderr.readline()
+    warning = process.stderr.readline()
+    assert "no address for the host" in warning
+    assert "check the host name in --url" in warning
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_record_of_a_folder_that_cannot_be_made_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert main(["record", "BTC-USD", "--to", str(tmp_path / "file" / "folder")]) == 2
+    reason = f"{tmp_path}/file is not a folder"
+    assert capsys.readouterr().err == f"rxfeed record: --to: {tmp_path}/file/folder cannot be made: {reason}\n"
+
+
+def test_record_of_a_folder_that_is_not_writable_is_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write everywhere
+    assert main(["record", "BTC-USD", "--to", str(tmp_path / "a" / "b")]) == 2
+    reason = f"{tmp_path}/a/b cannot be written: {tmp_path} is not writable"
+    assert capsys.readouterr().err == f"rxfeed record: --to: {reason}\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_the_exchange_refuses_is_1(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The scripts as a user runs them: each in a process of its own, several at a time, against an exchange of its own."""
+"""The scripts as a user runs them: each in a process of its own, against an exchange of its own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,7 +23,6 @@ from rxfeed.sim.product import size_text
 collect_ignore = ["scripts"]  # they run when they are imported
 SCRIPTS = Path(__file__).parent / "scripts"
 PATIENCE = 50.0  # seconds
-AT_ONCE = 4
 
 
 def level3(exchange: Exchange, product_id: str) -> dict[str, Any]:
@@ -99,13 +97,6 @@ class Ran:
             )
             self.requests, self.pings = exchange.requests, exchange.pings
         self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
-
-
-@pytest.fixture(scope="session")
-def run() -> Iterator[Callable[[dict[str, Any]], dict[str, Future[Ran]]]]:
-    """Begins all scripts (name -> faults), a few at a time; a test waits for its own."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield lambda faults: {name: pool.submit(Ran, name, each, None) for name, each in faults.items()}
 
 
 @pytest.fixture

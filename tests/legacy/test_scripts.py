@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -58,14 +56,15 @@ PRINTS = {
 BROKEN = {"error_none_then_restart", "restart_in_on_close", "restart_in_on_error", "watchdog"}
 
 
-@pytest.fixture(scope="module")
-def ran(run: Callable[[dict[str, Any]], dict[str, Future[Ran]]]) -> dict[str, Future[Ran]]:
-    return run({name: CUT if name in BROKEN else () for name in PRINTS})
+@functools.cache
+def ran(name: str) -> Ran:
+    """Run a script, within the test: threads that outlive a test would be found by the next one."""
+    return Ran(name, CUT if name in BROKEN else (), None)
 
 
 @pytest.mark.parametrize("name", PRINTS)
-def test_it_runs_and_ends_by_itself(name: str, ran: dict[str, Future[Ran]]) -> None:
-    script = ran[name].result()
+def test_it_runs_and_ends_by_itself(name: str) -> None:
+    script = ran(name)
     assert (script.status, script.err) == (0, "")
     assert re.fullmatch(PRINTS[name], script.out), script.out
 
@@ -75,12 +74,12 @@ def test_the_mongo_tick_store(mongo_uri: str) -> None:
     assert (script.status, script.out, script.err) == (0, "all stored True error None\n", "")
 
 
-def test_own_pings_reach_the_exchange(ran: dict[str, Future[Ran]]) -> None:
-    assert ran["pings_of_its_own"].result().pings == 3
+def test_own_pings_reach_the_exchange() -> None:
+    assert ran("pings_of_its_own").pings == 3
 
 
-def test_what_is_said_by_hand_reaches_the_exchange(ran: dict[str, Future[Ran]]) -> None:
-    first, second = ran["subscribes_by_hand"].result().requests
+def test_requests_sent_by_a_script_reach_the_exchange() -> None:
+    first, second = ran("subscribes_by_hand").requests
     assert first["channels"] == ["ticker"]
     assert second == {"type": "subscribe", "product_ids": ["ETH-USD"], "channels": ["heartbeat"]}
 

@@ -163,7 +163,7 @@ def test_an_attempt_that_hangs_cannot_hold_close(tmp_path: Path) -> None:
     for number in range(95):
         source.on_next(number)
     assert hanging.wait(5)
-    left = sink.close(0.4)
+    left = sink.close(2)
     assert (left.unwritten, left.spilled) == (0, 95)
     release.set()
     writes.wait_for_end()

@@ -18,6 +18,7 @@ from reactivex import operators as ops
 from rxfeed import Message, SinkError, matches, typed_document, window_volume
 from rxfeed.errors import ConfigError
 from rxfeed.protocol import Decoder
+from rxfeed.sim.mongod import Mongod
 from rxfeed.sinks import from_mongo, make_indexes, make_time_series, to_mongo
 from tests.sinks.frames import FRAMES, LEVEL3, decode
 from tests.support.collect import Collected
@@ -211,7 +212,7 @@ def test_secrets_are_never_told(caplog: pytest.LogCaptureFixture, mongod: Any, t
         assert sink.stats.problem
 
 
-def test_write_concern_is_the_user_s_or_majority(collection: Any) -> None:
+def test_write_concern_is_the_user_s_or_majority(collection: Any, mongod: Mongod) -> None:
     from pymongo import WriteConcern
     from pymongo.monitoring import CommandListener
 
@@ -228,8 +229,7 @@ def test_write_concern_is_the_user_s_or_majority(collection: Any) -> None:
 
     import pymongo
 
-    address = collection.database.client.address
-    with pymongo.MongoClient[Any](*address, event_listeners=[Listener()]) as client:
+    with pymongo.MongoClient[Any](mongod.uri, event_listeners=[Listener()]) as client:
         mine = client[collection.database.name].messages
         stored(mine, [match(trade_id=1)])
         other = client[collection.database.name].others.with_options(write_concern=WriteConcern(1, j=True))

@@ -1,0 +1,36 @@
+"""The environment that tests run in, whatever the caller's is."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import MutableMapping
+from pathlib import Path
+
+# What changes the behaviour of the package, of Python, of the terminal's library or of the plots.
+_REMOVED = re.compile(
+    r"COLUMNS|LINES|NO_COLOR|FORCE_COLOR|TTY_\w+|CLICOLOR\w*|COLORTERM"
+    r"|COINBASE_\w+|RXFEED_(?!SOAK)\w+|MPL\w+|WEBSOCKET_CLIENT_\w+"
+    r"|\w+_proxy|\w+_PROXY"
+    r"|PYTHON(?!PATH|HOME|HASHSEED|DONTWRITEBYTECODE)\w*"
+)
+_SET = {"TERM": "xterm-256color", "MPLBACKEND": "agg"}
+
+
+def make_neutral(environment: MutableMapping[str, str]) -> None:
+    """Remove from *environment* what would change the result of a test, and set what every test needs.
+
+    Time zone and locale stay as they are: results must not depend on them.
+    """
+    for name in [name for name in environment if _REMOVED.fullmatch(name)]:
+        del environment[name]
+    environment.update(_SET)
+    if not environment.get("HOME"):
+        environment["HOME"] = _home_of_user()
+
+
+def _home_of_user() -> str:
+    import pwd
+
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    return home if Path(home).is_dir() else os.devnull

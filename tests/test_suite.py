@@ -1,0 +1,102 @@
+"""The suite itself: it depends on nothing of the caller's environment, and its workers take turns."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import pytest
+
+from tests.support.environment import make_neutral
+from tests.support.turns import turn
+
+HOSTILE = {
+    "TERM": "dumb",
+    "COLUMNS": "20",
+    "LINES": "3",
+    "NO_COLOR": "1",
+    "FORCE_COLOR": "1",
+    "LC_ALL": "C",
+    "TZ": "Asia/Tokyo",
+    "HOME": "",
+    "PYTHONIOENCODING": "ascii",
+    "PYTHONUNBUFFERED": "1",
+    "https_proxy": "http://user:word@127.0.0.1:9",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "no_proxy": "example.com",
+    "COINBASE_API_KEY": "key",
+    "COINBASE_API_SECRET": "c2VjcmV0",
+    "COINBASE_API_PASSPHRASE": "phrase",
+    "RXFEED_MONGO_URL": "mongodb://127.0.0.1:1",
+    "MPLBACKEND": "none of them",
+}
+
+
+def test_the_environment_of_tests_has_nothing_of_the_callers() -> None:
+    environment = HOSTILE | {"PATH": "/bin", "PYTHONPATH": "here", "RXFEED_SOAK": "1"}
+    make_neutral(environment)
+    assert environment.pop("HOME")
+    assert environment == {
+        "PATH": "/bin",
+        "RXFEED_SOAK": "1",
+        "PYTHONPATH": "here",
+        "LC_ALL": "C",
+        "TZ": "Asia/Tokyo",
+        "TERM": "xterm-256color",
+        "MPLBACKEND": "agg",
+    }
+
+
+@pytest.mark.parametrize("missing", [(), ("TERM", "HOME")], ids=["hostile", "without TERM and HOME"])
+def test_displays_and_texts_pass_in_a_hostile_environment(missing: tuple[str, ...], tmp_path: Path) -> None:
+    environment = {name: value for name, value in (os.environ | HOSTILE).items() if name not in missing}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command += ["tests/cli/test_main.py", "tests/cli/test_parts.py", "tests/cli/test_record.py"]
+    command += ["-k", "help or missing or usage or picture or display or plain or refuses or summary"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert " passed" in ended.stdout
+
+
+def in_turn(alone: bool, gate: Path, room: Path, inside: Event, leave: Event) -> None:
+    with turn(alone=alone, gate=gate, room=room):
+        inside.set()
+        leave.wait(20)
+
+
+def test_a_turn_alone_waits_for_all_others_and_is_not_overtaken(tmp_path: Path) -> None:
+    gate, room = tmp_path / "gate", tmp_path / "room"
+    gate.touch()
+    room.touch()
+    spawn = multiprocessing.get_context("spawn")  # this process has threads
+
+    def started(alone: bool) -> tuple[BaseProcess, Event, Event]:
+        inside, leave = spawn.Event(), spawn.Event()
+        process = spawn.Process(target=in_turn, args=(alone, gate, room, inside, leave), daemon=True)
+        process.start()
+        return process, inside, leave
+
+    first, first_inside, first_leaves = started(alone=False)
+    second, second_inside, second_leaves = started(alone=False)
+    assert first_inside.wait(10)
+    assert second_inside.wait(10)  # side by side
+    alone, alone_inside, alone_leaves = started(alone=True)
+    assert not alone_inside.wait(1)
+    first_leaves.set()
+    late, late_inside, late_leaves = started(alone=False)
+    assert not late_inside.wait(1)
+    assert not alone_inside.is_set()
+    second_leaves.set()
+    assert alone_inside.wait(10)
+    assert not late_inside.wait(0.2)
+    alone_leaves.set()
+    assert late_inside.wait(10)
+    late_leaves.set()
+    for process in (first, second, alone, late):
+        process.join(10)
+        assert process.exitcode == 0
