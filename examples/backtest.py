@@ -18,8 +18,8 @@ from pathlib import Path
 from shared.market import recording
 
 from rxfeed import Message, Replay
+from rxfeed.backtest import PaperDone, PaperEvent, PaperFill, PaperMarket
 from rxfeed.messages import Side
-from rxfeed.sim import PaperDone, PaperEvent, PaperFill, PaperMarket
 
 ZERO = Decimal(0)
 

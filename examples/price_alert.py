@@ -1,4 +1,4 @@
-"""Say when a price goes above or below a level, as a pipeline.
+"""Print an alert when a price goes above or below a level, as a pipeline.
 
 Run: python examples/price_alert.py --level 60000
 """

@@ -1,4 +1,4 @@
-"""Say when a price goes above or below a level, with the classic callback client.
+"""Print an alert when a price goes above or below a level, with the classic callback client.
 
 Run: python examples/price_alert_legacy.py --level 60000
 

@@ -1,4 +1,4 @@
-"""Record a day of the local exchange, play it again in seconds, and see that the same pipelines say the same.
+"""Record a day of the local exchange, replay it in seconds, and compare the results of the same pipelines.
 
 Run: python examples/record_and_replay.py
 Run: python examples/record_and_replay.py --folder recordings/ --hours 24

@@ -63,7 +63,7 @@ class Study:
         self.flow = Flow()
 
         feed.pipe(window_volume(window)).subscribe(self._window)
-        # (The first ticker tells of a trade from before we came.)
+        # (The first ticker is of a trade before the subscription.)
         feed.pipe(tickers(product), ops.skip(1), ops.map(quote)).subscribe(self.quotes.extend)
         feed.pipe(matches(product), ops.scan(Flow.add, Flow())).subscribe(self._flow)
         # A heartbeat comes with each second of the market, however fast that passes here.

@@ -2,7 +2,7 @@
 
 Run: python examples/volume_per_minute_legacy.py
 
-`volume_per_minute.py` does the same as a pipeline, and says which minutes are complete.
+`volume_per_minute.py` does the same as a pipeline, and marks the minutes that are complete.
 """
 
 import argparse

@@ -22,14 +22,14 @@ from rxfeed.core.book import Level2Book
 from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import BookView
 from rxfeed.core.full_book import Level3Book
+from rxfeed.core.matching import TickEvent
 from rxfeed.feed import Clock
 from rxfeed.messages import Origin, stamp
 from rxfeed.operators.book import full_book, order_book
 from rxfeed.operators.book_rest import rest_snapshot
 from rxfeed.protocol import Decoder
 from rxfeed.sim import Exchange, faults
-from rxfeed.sim.channels import Channels
-from rxfeed.sim.events import Tick
+from rxfeed.sim.coinbase_exchange.channels import Channels
 from rxfeed.sim.frames import Frame, payload_of
 from rxfeed.sim.market import Market
 from rxfeed.sim.rest import Rest
@@ -167,7 +167,7 @@ class Lab:
 
     def _publish(self, event: Any) -> None:
         self.events += 1
-        tick = isinstance(event, Tick)
+        tick = isinstance(event, TickEvent)
         book = self.books[self.engine.sequence] if tick else self._note()
         self.channels.publish(event)
         for line in self._leaving:

@@ -21,7 +21,7 @@ ORDER = [
     {"operators"},
     {"feed"},
     {"sinks", "recording"},
-    {"compat", "sim"},
+    {"compat", "sim", "backtest"},
     {"cli"},
 ]
 # Which rooms know which library; msgspec and the standard library are everybody's.
@@ -33,7 +33,19 @@ LIBRARIES = {
     "websockets": {"sim"},
     "zstandard": {"recording"},
     "rich": {"cli"},
-    "msgspec": {"messages", "core", "protocol", "transport", "feed", "sinks", "recording", "compat", "sim", "cli"},
+    "msgspec": {
+        "messages",
+        "core",
+        "protocol",
+        "transport",
+        "feed",
+        "sinks",
+        "recording",
+        "compat",
+        "sim",
+        "backtest",
+        "cli",
+    },
 }
 PURE = {"threading", "socket", "time", "asyncio", "selectors", "logging", "subprocess", "queue"}
 

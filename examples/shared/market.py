@@ -16,7 +16,7 @@ from rxfeed.sim import Exchange
 from rxfeed.sim.faults import Recover, Refuse
 
 START = datetime(2026, 1, 2, 6, tzinfo=UTC)
-LOST, BACK = 0.597, 0.653  # of its time: between them nobody gets through
+LOST, BACK = 0.597, 0.653  # parts of the time: between them no connection succeeds
 KEY = Credentials("local", "bG9jYWw=", "local")  # opens `level2` on the local exchange, and nothing else
 
 

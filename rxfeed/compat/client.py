@@ -7,11 +7,11 @@ import threading
 from functools import partial
 from typing import Any
 
-from rxfeed.compat.hooks import read, tell
-from rxfeed.compat.session import Life, Session
+from rxfeed.compat.hooks import call_on_error, read_socket
+from rxfeed.compat.session import Event, Session, SessionManager, State
+from rxfeed.compat.settings import ClientSettings, explained
 from rxfeed.compat.socket import Socket
 from rxfeed.compat.store import Store
-from rxfeed.compat.terms import Terms, explained
 from rxfeed.core import Reconnect
 from rxfeed.errors import ConnectionLost, FeedClosed, FrameMalformed
 from rxfeed.feed import Feed
@@ -19,11 +19,11 @@ from rxfeed.messages import Malformed, Message
 from rxfeed.protocol import DEFAULT_URL, Secret
 
 
-class _FeedOf:
+class _FeedAttribute:
     """The descriptor behind `client.feed`; it has no `__set__`, so that a subclass may keep a `feed` of its own."""
 
     def __get__(self, client: WebsocketClient | None, owner: type) -> Any:
-        return self if client is None else client._WebsocketClient__present_feed()  # pyright: ignore[reportAttributeAccessIssue]  # as the class mangles it
+        return self if client is None else client._WebsocketClient__current_feed()  # pyright: ignore[reportAttributeAccessIssue]  # as the class mangles it
 
 
 class WebsocketClient:
@@ -48,8 +48,8 @@ class WebsocketClient:
     in `on_open` of the one that is about to, made of the settings as they are at that moment.
     """
 
-    # For a subclass that sets what it needs by itself and never calls __init__. Nothing else is kept on the instance
-    # but one lazy `Life`: other names are the subclass's.
+    # For a subclass that sets its attributes itself and never calls __init__. The instance has nothing else but one
+    # lazy `SessionManager`: all other names are free for the subclass.
     url: Any = DEFAULT_URL
     products: Any = None
     channels: Any = None
@@ -63,7 +63,7 @@ class WebsocketClient:
     api_passphrase: Any = ""
     should_print: Any = True
     mongo_collection: Any = None
-    feed = _FeedOf()
+    feed = _FeedAttribute()
 
     def __init__(
         self,
@@ -95,8 +95,8 @@ class WebsocketClient:
         self.api_passphrase = api_passphrase
         self.should_print = should_print
         self.mongo_collection = mongo_collection
-        self.__life.reconnect = reconnect
-        self.__life.ping_interval = ping_interval
+        self.__manager.reconnect = reconnect
+        self.__manager.ping_interval = ping_interval
 
     # ---- hooks
 
@@ -114,45 +114,47 @@ class WebsocketClient:
         # A pymongo collection refuses to be tested for truth.
         if self.mongo_collection is not None:
             session = self.__current
-            if session.opened and not session.parting:
+            if session.open:
                 session.store(self.mongo_collection).put(msg)
-            else:  # called by hand: there is no end of a session that would write what waits
+            else:  # called by the script itself: no session ends later and writes what waits
                 store = Store(self.mongo_collection)
                 store.put(msg)
                 store.close()
 
     def on_error(self, e: Exception, data: Any = None) -> None:
         self.error = e
-        self.stop = True
-        print(f"{e} - data: {data}")  # noqa: T201
+        try:
+            print(f"{e} - data: {data}")  # noqa: T201
+        finally:
+            self.stop = True  # last: a script that polls `stop` prints its own end after this text
 
     # ---- life
 
     @property
     def stop(self) -> Any:
-        """True while the client is, or should be, at rest; setting it ends the session after the current message."""
+        """True if no session runs or the running one is to end; setting it ends the session after this message."""
         return self.__dict__.get("stop", True)
 
     @stop.setter
     def stop(self, value: Any) -> None:
         self.__dict__["stop"] = value  # where vars(client) has always shown it
         if value:
-            self.__life.session.end()
+            self.__manager.session.end()
 
     def start(self) -> None:
         """Call `on_open`, then connect and listen on a thread of the client's own."""
-        life = self.__life
-        if life.opening == threading.get_ident():
-            return  # called by on_open: it is under way
-        session = life.open()
+        manager = self.__manager
+        if manager.opening == threading.get_ident():
+            return  # called by on_open: the start is already under way
+        session = manager.open()
         self.stop = False
         try:
-            life.opening = threading.get_ident()
+            manager.opening = threading.get_ident()
             try:
                 self.on_open()
             finally:
-                life.opening = None
-            thread = threading.Thread(target=self.__go, args=(session,), name="rxfeed-client", daemon=False)
+                manager.opening = None
+            thread = threading.Thread(target=self.__run, args=(session,), name="rxfeed-client", daemon=False)
             self.thread = session.thread = thread
             thread.start()
         except BaseException:
@@ -162,20 +164,19 @@ class WebsocketClient:
 
     def close(self) -> None:
         """End the session and wait for it; in a hook, without waiting."""
-        session = self.__life.session
+        session = self.__manager.session
         self.stop = True
-        if self.__life.here is None and self.__life.opening != threading.get_ident():
+        if self.__manager.here is None and self.__manager.opening != threading.get_ident():
             session.wait()
 
     def _connect(self) -> None:
         """Make the session's feed and `ws`; the connection opens when `_listen` begins."""
         session = self.__current
-        terms = self.__terms
-        self.url = terms.url.reveal() if isinstance(terms.url, Secret) else terms.url
-        self.products, self.channels = terms.products, terms.channels
-        feed = session.prepare(terms)
-        if not session.attached:
-            session.attached = True
+        settings = self.__settings
+        self.url = settings.url.reveal() if isinstance(settings.url, Secret) else settings.url
+        self.products, self.channels = settings.products, settings.channels
+        feed = session.prepare(settings)
+        if session.ws is None:
             feed.malformed.subscribe(partial(self.__malformed, session))
             feed.subscribe(partial(self.__message, session), partial(setattr, session, "cause"))
             session.ws = Socket(feed)
@@ -186,8 +187,8 @@ class WebsocketClient:
         if session.ending:
             return
         if session.feed is None:
-            if hasattr(self.ws, "recv"):  # a subclass's own, from its own _connect
-                read(self.ws, lambda: self.stop, partial(self.__handle, session), self.__tell)
+            if hasattr(self.ws, "recv"):  # an overridden _connect made a socket of its own
+                read_socket(self.ws, lambda: self.stop, partial(self.__handle, session), self.__report)
             return
         try:
             session.feed.serve()
@@ -198,9 +199,9 @@ class WebsocketClient:
         if session.ending:
             return
         if session.cause is not None:
-            self.__tell(explained(session.cause))
-        elif session.ws is not None and session.ws.closed_by_hand:
-            self.__tell(ConnectionLost("the connection was closed by ws.close()"))
+            self.__report(explained(session.cause))
+        elif session.ws is not None and session.ws.closed_by_script:
+            self.__report(ConnectionLost("the connection was closed by ws.close()"))
 
     def _disconnect(self) -> None:
         session = self.__current
@@ -208,46 +209,46 @@ class WebsocketClient:
             session.feed.close()
         elif self.ws is not None:
             self.ws.close()
-        if session is not self.__life.here or session.parting:
+        if session is not self.__manager.here or session.state is State.CLOSED:
             return  # on_close is called once, and by the session's own thread
         try:
             session.flush()
         except Exception as error:
-            self.__tell(error)
-        with self.__life.lock:
-            session.parting = True
-            # Whoever polls `stop` sees the end, unless a hook has started a new session by now.
-            if self.__life.session is session and not self.stop:
+            self.__report(error)
+        with self.__manager.lock:
+            session.move(Event.CLOSE)
+            # A script that polls `stop` must see the end, unless a hook has started a new session meanwhile.
+            if self.__manager.session is session and not self.stop:
                 self.stop = True
         try:
             self.on_close()
         except Exception as error:
-            self.__tell(error)
+            self.__report(error)
 
-    # ---- what no subclass sees
+    # ---- private: not visible to a subclass
 
     @property
-    def __life(self) -> Life:
+    def __manager(self) -> SessionManager:
         found = self.__dict__.get("_WebsocketClient__rxfeed")
-        # setdefault is atomic: two threads that come first get one Life.
-        return found if found is not None else self.__dict__.setdefault("_WebsocketClient__rxfeed", Life())
+        # setdefault is atomic: two first calls at the same time get the same manager.
+        return found if found is not None else self.__dict__.setdefault("_WebsocketClient__rxfeed", SessionManager())
 
     @property
     def __current(self) -> Session:
-        here = self.__life.here
-        return here if here is not None else self.__life.session
+        here = self.__manager.here
+        return here if here is not None else self.__manager.session
 
     @property
-    def __terms(self) -> Terms:
-        return Terms.of(self, self.__life.reconnect, self.__life.ping_interval)
+    def __settings(self) -> ClientSettings:
+        return ClientSettings.of(self, self.__manager.reconnect, self.__manager.ping_interval)
 
-    def __present_feed(self) -> Feed:
+    def __current_feed(self) -> Feed:
         session = self.__current
-        return session.feed if session.feed is not None else session.prepare(self.__terms)
+        return session.feed if session.feed is not None else session.prepare(self.__settings)
 
-    def __go(self, session: Session) -> None:
+    def __run(self, session: Session) -> None:
         try:
-            if not self.__life.enter(session):
+            if not self.__manager.enter(session):
                 return
             try:
                 self._connect()
@@ -255,7 +256,7 @@ class WebsocketClient:
             except Exception as error:
                 if error is session.raised:
                     raise
-                self.__tell(error)
+                self.__report(error)
             finally:
                 self._disconnect()
         finally:
@@ -271,7 +272,7 @@ class WebsocketClient:
         try:
             content = json.loads(frame.raw)
         except (ValueError, RecursionError):
-            self.__tell_midway(session, FrameMalformed(frame.reason), frame.raw.decode(errors="replace"))
+            self.__report_during_session(session, FrameMalformed(frame.reason), frame.raw.decode(errors="replace"))
         else:
             self.__handle(session, content)
 
@@ -281,21 +282,21 @@ class WebsocketClient:
         try:
             self.on_message(content)
         except Exception as error:
-            self.__tell_midway(session, error, content)
+            self.__report_during_session(session, error, content)
         else:
-            refused = session.terms.refusal(content) if session.terms is not None else None
+            refused = session.settings.refusal(content) if session.settings is not None else None
             if refused is not None and not session.ending:
-                self.__tell_midway(session, refused, content)
-        if self.stop and self.__life.session is session:
-            session.end()  # for a subclass whose own `stop` hides ours
+                self.__report_during_session(session, refused, content)
+        if self.stop and self.__manager.session is session:
+            session.end()  # for a subclass that replaces the property `stop` by an attribute
 
-    def __tell_midway(self, session: Session, error: Exception, data: Any) -> None:
+    def __report_during_session(self, session: Session, error: Exception, data: Any) -> None:
         try:
-            self.__tell(error, data)
+            self.__report(error, data)
         except Exception as raised:
-            # The feed would cut us off and go on: the session ends, and its thread raises this.
+            # The feed would only unsubscribe this client and go on. So the session ends, and its thread raises this.
             session.raised = raised
             session.end()
 
-    def __tell(self, error: Exception, data: Any = None) -> None:
-        tell(self.on_error, error, data)
+    def __report(self, error: Exception, data: Any = None) -> None:
+        call_on_error(self.on_error, error, data)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def tell(on_error: Callable[..., Any], error: Exception, data: Any = None) -> None:
+def call_on_error(on_error: Callable[..., Any], error: Exception, data: Any = None) -> None:
     """Call *on_error* with as much as it takes: one argument in the wheel's time, two in later scripts."""
     ways: list[tuple[Any, ...]] = [(error,), (error, None)] if data is None else [(error, data), (error,)]
     try:
@@ -23,10 +23,10 @@ def tell(on_error: Callable[..., Any], error: Exception, data: Any = None) -> No
             continue
         on_error(*arguments)
         return
-    on_error(*ways[0])  # it takes neither: let it say so
+    on_error(*ways[0])  # it takes neither: the TypeError names its parameters
 
 
-def read(
+def read_socket(
     ws: Any, stopped: Callable[[], Any], handle: Callable[[Any], None], failed: Callable[[Exception, Any], None]
 ) -> None:
     """Read *ws* until *stopped*, or it ends, as the classics did: for a `_connect` that made a socket of its own."""
@@ -35,7 +35,7 @@ def read(
         try:
             content = json.loads(raw)
         except ValueError as error:
-            if not raw:  # websocket-client's word for a close
+            if not raw:  # recv() of websocket-client returns "" for a close frame
                 raise ConnectionError("the server closed the connection") from None
             failed(error, raw)
         else:

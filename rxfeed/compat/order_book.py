@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from rxfeed.compat.client import WebsocketClient
-from rxfeed.compat.ladder import BROKEN, Order, Replica
+from rxfeed.compat.price_levels import BROKEN, Order, SequencedBook
 from rxfeed.compat.snapshot import Fetch, Pace, RestClient
 from rxfeed.errors import BookEmpty, ConfigError
 
@@ -29,16 +29,16 @@ class _State:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.replica = Replica()
+        self.orders = SequencedBook()
         self.pace = Pace()
         self.fetch: Fetch | None = None
 
 
-class _ReadyOf:
+class _ReadyAttribute:
     """The descriptor behind `ready`; without a `__set__`, so that a subclass may keep a `ready` of its own."""
 
     def __get__(self, book: OrderBook | None, owner: type) -> Any:
-        return self if book is None else book._OrderBook__book.replica.ready  # pyright: ignore[reportAttributeAccessIssue]  # as the class mangles it
+        return self if book is None else book._OrderBook__book.orders.ready  # pyright: ignore[reportAttributeAccessIssue]  # as the class mangles it
 
 
 class OrderBook(WebsocketClient):
@@ -53,14 +53,14 @@ class OrderBook(WebsocketClient):
 
     The first message brings a level 3 snapshot, through `_client.get_product_order_book(product_id, level=3)`; *client*
     is put in its place. It is asked for on another thread. What comes meanwhile is held and replayed; the same after a
-    gap in the sequence, where the book of before can be read until the new one is there. `ready` says whether it is
+    gap in the sequence, where the book of before can be read until the new one is there. `ready` is True while it is
     exact, and `on_ready()` is called when it becomes so. Snapshots that fail, or are too old, are asked for again with
     growing pauses. *log_to* gets every message pickled. *settings* are `WebsocketClient`'s.
     """
 
     _client: Any = RestClient()
     _log_to: Any = None
-    ready = _ReadyOf()
+    ready = _ReadyAttribute()
 
     def __init__(self, product_id: Any = "BTC-USD", log_to: Any = None, *, client: Any = None, **settings: Any) -> None:
         if log_to is not None and not hasattr(log_to, "write"):
@@ -99,7 +99,7 @@ class OrderBook(WebsocketClient):
     def on_sequence_gap(self, gap_start: int, gap_end: int) -> None:
         """The messages between these two sequences were missed: ask for a snapshot."""
         self.reset_book()
-        if self.thread is not None:  # master's plain object says nothing
+        if self.thread is not None:  # the plain object of GitHub master prints nothing
             print(f"Error: messages missing ({gap_start} - {gap_end}). Re-initializing  book at sequence.")  # noqa: T201
 
     def on_ready(self) -> None:
@@ -118,7 +118,7 @@ class OrderBook(WebsocketClient):
         """Ask for a snapshot, unless that was done too often of late, and load it if it comes soon."""
         book = self.__book
         with book.lock:
-            book.replica.lose()
+            book.orders.lose()
             if book.fetch is None:
                 now = time.monotonic()
                 if not book.pace.due(now):
@@ -126,7 +126,7 @@ class OrderBook(WebsocketClient):
                 book.pace.tried(now)
                 ask = self._client.get_product_order_book
                 book.fetch = Fetch(partial(ask, self.product_id, level=3))
-            fetch, first = book.fetch, book.replica.sequence < 0
+            fetch, first = book.fetch, book.orders.sequence < 0
         # An old script reads the book right after the message that filled it. The wait ends when the client does.
         until = time.monotonic() + (_FIRST_WAIT if first else _WAIT)
         while not fetch.done.wait(0.05) and time.monotonic() < until and not (self.stop and self.thread is not None):
@@ -143,12 +143,12 @@ class OrderBook(WebsocketClient):
             log.debug("%s: a message of the unknown type %r counts in the sequence", self.product_id, kind)
         book = self.__book
         with book.lock:
-            gap = book.replica.step(message)
+            gap = book.orders.step(message)
         if gap is not None:
             self.on_sequence_gap(*gap)
         elif book.fetch is not None:
             self.__collect()
-        elif not book.replica.ready:
+        elif not book.orders.ready:
             self.reset_book()
 
     def __collect(self) -> None:
@@ -163,7 +163,7 @@ class OrderBook(WebsocketClient):
                 log.warning("%s: no snapshot: %r", self.product_id, fetch.error)
                 return
             try:
-                ready = book.replica.load(fetch.result)
+                ready = book.orders.load(fetch.result)
             except BROKEN as error:
                 log.warning("%s: not a level 3 snapshot: %r", self.product_id, error)
                 return
@@ -175,11 +175,11 @@ class OrderBook(WebsocketClient):
     # ---- the book
 
     def get_ask(self) -> Decimal:
-        """The lowest price that somebody sells at; raises `BookEmpty`."""
+        """The lowest price of a sell order; raises `BookEmpty`."""
         return self.__best("sell", 0)
 
     def get_bid(self) -> Decimal:
-        """The highest price that somebody buys at; raises `BookEmpty`."""
+        """The highest price of a buy order; raises `BookEmpty`."""
         return self.__best("buy", -1)
 
     def get_asks(self, price: Any) -> list[Order] | None:
@@ -194,39 +194,39 @@ class OrderBook(WebsocketClient):
         """The `sequence`, and as `asks` and `bids` each order's price, size and id, the lowest price first."""
         book = self.__book
         with book.lock:
-            sides = book.replica.ladder.sides
-            return {"sequence": book.replica.sequence, "asks": sides["sell"].rows(), "bids": sides["buy"].rows()}
+            sides = book.orders.levels.sides
+            return {"sequence": book.orders.sequence, "asks": sides["sell"].rows(), "bids": sides["buy"].rows()}
 
     def get_current_ticker(self) -> dict[str, Any] | None:
         """The newest match."""
-        return self.__book.replica.last_match
+        return self.__book.orders.last_match
 
     @property
     def _sequence(self) -> int:
-        return self.__book.replica.sequence
+        return self.__book.orders.sequence
 
     @_sequence.setter
     def _sequence(self, value: int) -> None:
         # Scripts put -1 here to have the book made anew.
         book = self.__book
         with book.lock:
-            book.replica.sequence = value
+            book.orders.sequence = value
             if value < 0:
-                book.replica.lose()
+                book.orders.lose()
 
     def __best(self, side: str, index: int) -> Decimal:
         book = self.__book
         with book.lock:
-            prices = book.replica.ladder.sides[side].prices
+            prices = book.orders.levels.sides[side].prices
             if not prices:
-                known = "there is none" if book.replica.ready else "the book is not ready"
+                known = "there is none" if book.orders.ready else "the book is not ready"
                 raise BookEmpty(f"{self.product_id}: no order to {side}: {known}")
             return prices[index]
 
     def __level(self, side: str, price: Any) -> list[Order] | None:
         book = self.__book
         with book.lock:
-            orders = book.replica.ladder.sides[side].levels.get(price)
+            orders = book.orders.levels.sides[side].levels.get(price)
             return None if orders is None else [dict(order) for order in orders.values()]
 
     @property

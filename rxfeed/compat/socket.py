@@ -1,4 +1,4 @@
-"""What the classic client's `ws` is: the four things that scripts do with it."""
+"""The classic client's `ws`: the four operations that scripts use."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Socket:
 
     def __init__(self, feed: Feed) -> None:
         self.connected = False
-        self.closed_by_hand = False
+        self.closed_by_script = False
         self._feed = feed
         feed.status.subscribe(self._follow)
 
     def send(self, payload: str | bytes, *_: Any) -> int:
-        """Say *payload*, as text; its length. Raises `ConnectionLost` once the session is over."""
+        """Send *payload* as text and return its length. Raises `ConnectionLost` once the session is over."""
         text = payload if isinstance(payload, str) else bytes(payload).decode()
         try:
             self._feed.send(text)
@@ -43,7 +43,7 @@ class Socket:
 
     def close(self, *_: Any, **__: Any) -> None:
         """Close the connection, and with it end the session; harmless when that is done."""
-        self.closed_by_hand = True
+        self.closed_by_script = True
         self._feed.close()
 
     def _follow(self, status: FeedStatus) -> None:

@@ -16,8 +16,8 @@ _PATIENCE = 60.0  # seconds for what is left at the end; pymongo itself gives up
 class Store:
     """Keeps a copy of every dict that it is given in *collection*, in batches, off the caller's thread.
 
-    A failure of the database is raised by the next `put`, or by `close`. A stand-in for a collection, which knows the
-    classic client's one call alone, gets that one, at once.
+    A failure of the database is raised by the next `put`, or by `close`. A stand-in for a collection that only has
+    `insert_one`, as the classic client needed, gets that call at once.
     """
 
     def __init__(self, collection: Any) -> None:

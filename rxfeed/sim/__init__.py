@@ -3,18 +3,5 @@
 from rxfeed.sim import faults
 from rxfeed.sim.exchange import Exchange
 from rxfeed.sim.ledger import Fired, FrameId, Ledger
-from rxfeed.sim.paper import PaperMarket
-from rxfeed.sim.paper_events import PaperDone, PaperEvent, PaperFill, PaperOpen
 
-__all__ = [
-    "Exchange",
-    "Fired",
-    "FrameId",
-    "Ledger",
-    "PaperDone",
-    "PaperEvent",
-    "PaperFill",
-    "PaperMarket",
-    "PaperOpen",
-    "faults",
-]
+__all__ = ["Exchange", "Fired", "FrameId", "Ledger", "faults"]

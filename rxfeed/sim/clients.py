@@ -1,4 +1,4 @@
-"""The clients' connections: who they are, what they were sent, and what is to go wrong with them."""
+"""The connections of all clients, with the counters and the faults of each."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from weakref import WeakSet
 
 from rxfeed.sim.connection import Connection
-from rxfeed.sim.kinds import Fault
-from rxfeed.sim.ledger import Books, Log, Tally
-from rxfeed.sim.sabotage import Saboteur, Script
+from rxfeed.sim.fault_injector import FaultInjector, Script
+from rxfeed.sim.fault_types import Fault
+from rxfeed.sim.ledger import FrameCounters, Log, Tally
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +21,9 @@ class Clients:
     def __init__(self, limit: int, script: Script) -> None:
         self.limit = limit
         self.accepted = 0
-        self.known: WeakSet[Connection] = WeakSet()  # also those whose handshake is not over
-        self.half_open: set[Connection] = set()  # that nobody else may hold
-        self.books = Books()
+        self.known: WeakSet[Connection] = WeakSet()  # also connections in their handshake
+        self.half_open: set[Connection] = set()  # with no other reference
+        self.counters = FrameCounters()
         self.log = Log()
         self.injected: list[Fault] = []  # those of the handshake, each for a connection that is yet to come
         # What faults do to the server and to the market; these set them.
@@ -35,7 +35,7 @@ class Clients:
         self._members: dict[Connection, None] = {}
         self._pings_of_gone = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stir: asyncio.Future[None] | None = None
+        self._change: asyncio.Future[None] | None = None
 
     @property
     def open(self) -> list[Connection]:
@@ -49,11 +49,11 @@ class Clients:
     def pings(self) -> int:
         return self._pings_of_gone + sum(client.pings for client in self._members)
 
-    def admit(self) -> tuple[int, Saboteur, Tally]:
+    def admit(self) -> tuple[int, FaultInjector, Tally]:
         """The number of a connection that has just come, and what belongs to it."""
         self._arrived += 1
-        tally = self.books.open(self._arrived)
-        return self._arrived, Saboteur(self._arrived, self.script.of(self._arrived), tally, self.log), tally
+        tally = self.counters.open(self._arrived)
+        return self._arrived, FaultInjector(self._arrived, self.script.of(self._arrived), tally, self.log), tally
 
     def claimed(self, number: int) -> list[Fault]:
         """The fault of the handshake that was injected for the next connection, if it concerns this one."""
@@ -68,12 +68,12 @@ class Clients:
         self.accepted += 1
         self._members[client] = None
         client.begin()
-        self.stirred()
+        self.changed()
 
     def exit(self, client: Connection) -> None:
         self._pings_of_gone += client.pings
         del self._members[client]
-        self.stirred()
+        self.changed()
 
     def abort(self) -> None:
         """Cut every connection that there still is."""
@@ -82,7 +82,7 @@ class Clients:
                 transport.abort()
 
     def abort_half_open(self) -> None:
-        """Cut those that are not to hear a word."""
+        """Abort the half-open connections without a close frame."""
         for client in self.half_open:
             client.transport.abort()
 
@@ -104,18 +104,18 @@ class Clients:
         """Whether everything is written."""
         return not any(client.backlog or client.blocked for client in self.open)
 
-    def stirred(self) -> None:
-        """Something changed that somebody may be waiting for."""
-        if self._stir is not None and not self._stir.done():
-            self._stir.set_result(None)
+    def changed(self) -> None:
+        """Wake the waiting tasks of `until`: something has changed."""
+        if self._change is not None and not self._change.done():
+            self._change.set_result(None)
 
     async def until(self, condition: Callable[[], bool], timeout: float | None = None) -> None:
         """Return as soon as *condition* holds; `TimeoutError` after *timeout* seconds."""
         async with asyncio.timeout(timeout):
             while not condition():
-                if self._stir is None or self._stir.done():
-                    self._stir = asyncio.get_running_loop().create_future()
-                await asyncio.shield(self._stir)
+                if self._change is None or self._change.done():
+                    self._change = asyncio.get_running_loop().create_future()
+                await asyncio.shield(self._change)
 
 
 def _no_clock(seconds: float) -> None:

@@ -13,10 +13,10 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
 from rxfeed.errors import needs_extra
-from rxfeed.sim import kinds
+from rxfeed.sim import fault_types
+from rxfeed.sim.fault_injector import Output, frames_in
+from rxfeed.sim.fault_types import Fault
 from rxfeed.sim.frames import SLOW_CONSUMER, Frame, Stream
-from rxfeed.sim.kinds import Fault
-from rxfeed.sim.sabotage import Output, frames_in
 
 with needs_extra("sim", "rxfeed.sim"):
     from websockets.asyncio.server import ServerConnection
@@ -37,9 +37,9 @@ RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER: on, f
 class Connection(ServerConnection):
     """One client. Frames are offered to it one by one and pumped into its socket many at once.
 
-    What the socket does not take stays in a backlog, until it does. A client whose backlog grows beyond
-    its limit is told so and disconnected. Faults come between the offer and the backlog; those that end
-    the connection wait there for their turn.
+    What the socket does not take stays in a backlog, until it does. If its backlog grows beyond
+    its limit, the client receives `ErrSlowConsume` and is disconnected. Faults come between the offer and the
+    backlog; those that end the connection wait there for their turn.
     """
 
     def __init__(self, clients: Clients, *args: Any, **kwargs: Any) -> None:
@@ -50,7 +50,7 @@ class Connection(ServerConnection):
         self.subscribed = False
         self.deaf = False  # it is not listened to any more
         self.pings = 0
-        self.rejection: kinds.Status | None = None
+        self.rejection: fault_types.Status | None = None
         self._made = False
         self._leaving = False
         self._mute = False  # no pongs
@@ -68,23 +68,23 @@ class Connection(ServerConnection):
 
     def begin(self) -> None:
         """The connection is open: let happen what happens at once."""
-        self._queue(self._saboteur.begin())
+        self._queue(self._injector.begin())
         self.pump()
 
     def offer(self, frame: Frame) -> None:
         """Queue *frame* to be sent, if no fault will have it otherwise."""
-        if self._saboteur.over or not self.is_open:
+        if self._injector.over or not self.is_open:
             return
-        self._queue(self._saboteur.step(frame))
-        if len(self.backlog) > self._clients.limit and not self._saboteur.over:
+        self._queue(self._injector.step(frame))
+        if len(self.backlog) > self._clients.limit and not self._injector.over:
             self.pump()
             if len(self.backlog) > self._clients.limit:
                 self._kick()
 
     def inject(self, fault: Fault) -> None:
-        """Let *fault* happen, now or as many frames later as it says."""
-        if self.is_open and not self._saboteur.over:
-            self._queue(self._saboteur.inject(fault))
+        """Let *fault* happen, now or after its number of frames."""
+        if self.is_open and not self._injector.over:
+            self._queue(self._injector.inject(fault))
             self.pump()
 
     def pump(self) -> None:
@@ -94,13 +94,13 @@ class Connection(ServerConnection):
                 self.transport.write(chunk)
                 if not self._streaming:
                     self.send_data()
-            elif isinstance(self.backlog[0], kinds.Silence):
+            elif isinstance(self.backlog[0], fault_types.Silence):
                 break
             else:
                 self._end(cast("Fault", self.backlog.popleft()))
         if not self.is_open:
             self.lose()
-        self._clients.stirred()
+        self._clients.changed()
 
     def _chunk(self) -> Iterator[bytes]:
         """What comes next for the socket; nothing, if that is a fault."""
@@ -124,14 +124,14 @@ class Connection(ServerConnection):
         if self.is_open:
             self._leave()
             self._clients.keep(self.loop.create_task(self.close(code, reason)))
-            self._clients.stirred()
+            self._clients.changed()
 
     def lose(self) -> None:
         """Forget what cannot be sent any more."""
         if self._made:
-            self.tally.lost += frames_in(self.backlog) + self._saboteur.held
+            self.tally.lost += frames_in(self.backlog) + self._injector.held
             self.backlog.clear()
-            self._saboteur.end(lambda fault: True)
+            self._injector.end(lambda fault: True)
 
     def _leave(self) -> None:
         self._leaving = True
@@ -149,25 +149,25 @@ class Connection(ServerConnection):
         """Queue what is to be sent and what ends the connection; carry out the other faults."""
         for output in outputs:
             match output:
-                case kinds.Reset():
+                case fault_types.Reset():
                     self.pump()
                     self._reset()
-                case kinds.Silence():
+                case fault_types.Silence():
                     if output.hold:
                         self.backlog.append(output)
                     if output.seconds is not None:
                         self._later(output.seconds, partial(self._end_silence, output))
-                case kinds.NoPong():
+                case fault_types.NoPong():
                     self._mute = True
-                case kinds.Recover():
+                case fault_types.Recover():
                     self._mute = False
                     self._end_silence(None)
                     self._clients.listen()
-                case kinds.Refuse():
+                case fault_types.Refuse():
                     self._clients.refuse(output.seconds)
-                case kinds.ClockJump():
+                case fault_types.ClockJump():
                     self._clients.jump(output.seconds)
-                case kinds.Close() | kinds.Vanish() | kinds.HalfOpen() | kinds.SlowReaderKick():
+                case fault_types.Close() | fault_types.Vanish() | fault_types.HalfOpen() | fault_types.SlowReaderKick():
                     self._cut_at_silence()
                     self.backlog.append(output)
                 case Frame() | Stream():
@@ -175,24 +175,24 @@ class Connection(ServerConnection):
 
     def _cut_at_silence(self) -> None:
         """The end comes: what a silence has held back until now is lost."""
-        sent = list(takewhile(lambda each: not isinstance(each, kinds.Silence), self.backlog))
+        sent = list(takewhile(lambda each: not isinstance(each, fault_types.Silence), self.backlog))
         self.tally.lost += frames_in(self.backlog) - frames_in(sent)
         self.backlog = deque(sent)
 
     def _end(self, fault: Fault) -> None:
-        """End the connection as *fault* says."""
-        if isinstance(fault, kinds.SlowReaderKick):
+        """End the connection in the way of *fault*."""
+        if isinstance(fault, fault_types.SlowReaderKick):
             self.tally.inserted += 1
             self._kick()
             return
         self._leave()
-        if isinstance(fault, kinds.Close):
+        if isinstance(fault, fault_types.Close):
             self._close(fault.code, fault.reason)
-        elif isinstance(fault, kinds.Vanish):
+        elif isinstance(fault, fault_types.Vanish):
             self.deaf = True
             self._finish()
         else:
-            assert isinstance(fault, kinds.HalfOpen)
+            assert isinstance(fault, fault_types.HalfOpen)
             self.deaf = True
             self.transport.pause_reading()
             self._clients.half_open.add(self)
@@ -219,13 +219,13 @@ class Connection(ServerConnection):
             self.transport.close()
         self._later(CLOSING, self.transport.abort)
 
-    def _end_silence(self, fault: kinds.Silence | None) -> None:
+    def _end_silence(self, fault: fault_types.Silence | None) -> None:
         """End one silence, or all."""
 
         def ends(each: object) -> bool:
-            return each is fault if fault else isinstance(each, kinds.Silence)
+            return each is fault if fault else isinstance(each, fault_types.Silence)
 
-        self._saboteur.end(ends)
+        self._injector.end(ends)
         self.backlog = deque(each for each in self.backlog if not ends(each))
         self.pump()
 
@@ -236,19 +236,19 @@ class Connection(ServerConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        self.number, self._saboteur, self.tally = self._clients.admit()
+        self.number, self._injector, self.tally = self._clients.admit()
         delay = 0.0
-        for fault in self._saboteur.handshake() + self._clients.claimed(self.number):
+        for fault in self._injector.handshake() + self._clients.claimed(self.number):
             match fault:
-                case kinds.SlowHandshake():
+                case fault_types.SlowHandshake():
                     delay += fault.seconds
-                case kinds.Status():
+                case fault_types.Status():
                     self.rejection = fault
-                case kinds.Reset():
+                case fault_types.Reset():
                     return self._reset()
-                case kinds.Vanish():
+                case fault_types.Vanish():
                     return self._finish()
-                case kinds.HalfOpen():
+                case fault_types.HalfOpen():
                     self._clients.half_open.add(self)
                     return self.transport.pause_reading()
         if delay:
@@ -270,7 +270,7 @@ class Connection(ServerConnection):
         if self._made:
             self.lose()
             super().connection_lost(exc)
-        self._clients.books.close(self.number)
+        self._clients.counters.close(self.number)
 
     def data_received(self, data: bytes) -> None:
         if self._made and not self.deaf:

@@ -11,39 +11,38 @@ from functools import partial
 from os import PathLike
 from typing import Any, Self
 
+from rxfeed.core import arguments
+from rxfeed.core.matching import MatchingEngine
 from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.protocol.auth import Credentials
 from rxfeed.recording.reading import Recording
-from rxfeed.sim import check
 from rxfeed.sim.clients import Clients
-from rxfeed.sim.engine import MatchingEngine
+from rxfeed.sim.fault_injector import Script
 from rxfeed.sim.faults import ClockJump, Draw, Fault
 from rxfeed.sim.ledger import Fired, Ledger
 from rxfeed.sim.live import LiveMarket
 from rxfeed.sim.market import Market
 from rxfeed.sim.playback import Playback, Then
 from rxfeed.sim.rest import Rest
-from rxfeed.sim.sabotage import Script
 from rxfeed.sim.server import Server, Source
 
 
 class Exchange:
-    """A WebSocket server on this machine that speaks Coinbase Exchange's feed protocol.
+    """A WebSocket server on this machine with Coinbase Exchange's feed protocol.
 
     >>> with Exchange(["BTC-USD"], seed=7, auto=False) as exchange:
     ...     exchange.step(10)
     ...     exchange.url.partition("127")[0]
     'ws://'
 
-    *rate*: order events a virtual second, over all products. *speed*: virtual seconds a second; `None`: as
-    fast as the slowest client reads. *auto*: whether time passes by itself, from the first subscription on;
-    if not, nothing happens until `step` or `advance`. *credentials*: those that open the channels which need
-    authentication; without them, nobody gets in. *subscribe_timeout*: seconds after which a client that has
-    not subscribed is closed with 1008; `None`: never. *start*: the virtual time of the first event; `None`:
-    now, or a month ago where virtual time may run ahead of the clock, as windows take no trade from the
-    future. *ssl*: a server's context, for `wss`. *port*: 0 picks a free one. *backlog*: frames that may wait
-    for a client that reads too slowly, before it is sent `ErrSlowConsume` and closed with 1008. *faults*:
-    what is to go wrong, and when; see `rxfeed.sim.faults`.
+    *rate*: order events a virtual second, over all products. *speed*: virtual seconds a second; `None`: as fast as the
+    slowest client reads. *auto*: whether time passes by itself, from the first subscription on; if not, nothing happens
+    until `step` or `advance`. *credentials*: those that open the channels which need authentication; without them, no
+    client can subscribe to these. *subscribe_timeout*: seconds after which a client that has not subscribed is closed
+    with 1008; `None`: never. *start*: the virtual time of the first event; `None`: now, or a month ago if virtual time
+    may run ahead of the clock, since windows take no trade from the future. *ssl*: a server's context, for `wss`.
+    *port*: 0 picks a free one. *backlog*: frames that may wait for a client that reads too slowly, before it is sent
+    `ErrSlowConsume` and closed with 1008. *faults*: what is to go wrong, and when; see `rxfeed.sim.faults`.
 
     The same arguments (with a *start*), the same requests and the same calls of `step` and `advance` give the
     same frames, byte for byte.
@@ -65,13 +64,13 @@ class Exchange:
         backlog: int = 100_000,
         faults: Fault | Draw | Iterable[Fault | Draw] = (),
     ) -> None:
-        ids = check.product_ids(products)
-        check.integer("seed", seed, -(2**63), 2**63)
-        check.number("rate", rate)
-        check.optional_number("speed", speed)
-        check.optional_number("subscribe_timeout", subscribe_timeout)
+        ids = arguments.product_ids(products)
+        arguments.integer("seed", seed, -(2**63), 2**63)
+        arguments.number("rate", rate)
+        arguments.optional_number("speed", speed)
+        arguments.optional_number("subscribe_timeout", subscribe_timeout)
         if start is not None:
-            check.moment("start", start)
+            arguments.moment("start", start)
         if credentials is not None and not isinstance(credentials, Credentials):
             raise ConfigError("credentials: not a Credentials")
         if ssl is not None and not isinstance(ssl, tls.SSLContext):
@@ -86,8 +85,8 @@ class Exchange:
         self._open_source: Callable[[Clients], Source] = live
         self._source: Source | None = None
         # A single turn of the market can bring a few hundred frames.
-        self._clients = Clients(check.integer("backlog", backlog, 1_000, 10**9), Script(faults))
-        check.integer("port", port, 0, 65_535)
+        self._clients = Clients(arguments.integer("backlog", backlog, 1_000, 10**9), Script(faults))
+        arguments.integer("port", port, 0, 65_535)
         rest = Rest(self._books, lambda: self._live.market.clock())
         self._server = Server(self._clients, subscribe_timeout=subscribe_timeout, ssl=ssl, port=port, rest=rest)
 
@@ -125,7 +124,7 @@ class Exchange:
         **server: Any,
     ) -> Self:
         """As `replay`, for given *frames*, *speed* of them a second; bytes, too, go out as a text frame."""
-        payloads = check.payloads(frames)
+        payloads = arguments.payloads(frames)
         played = [(float(second), payload) for second, payload in enumerate(payloads)]
         return cls._playing(lambda: played, speed, then, server)
 
@@ -137,10 +136,10 @@ class Exchange:
         then: Then,
         server: dict[str, Any],
     ) -> Self:
-        check.optional_number("speed", speed)
-        check.one_of("then", then, ("hold", "close"))
+        arguments.optional_number("speed", speed)
+        arguments.one_of("then", then, ("hold", "close"))
         for name in server:
-            check.one_of("argument", name, ("subscribe_timeout", "ssl", "port", "backlog", "faults"))
+            arguments.one_of("argument", name, ("subscribe_timeout", "ssl", "port", "backlog", "faults"))
         exchange = cls(**server)
         if any(isinstance(fault, ClockJump) for fault in exchange._clients.script.fixed):
             raise ConfigError("faults: ClockJump: given frames have no clock to move")
@@ -150,7 +149,7 @@ class Exchange:
     # Life
 
     def start(self) -> Self:
-        """Begin to listen; `url` says where."""
+        """Begin to listen on `url`."""
         if self._source is not None:
             raise RxfeedError("this exchange has been started before: make a new one")
         self._source = self._open_source(self._clients)
@@ -185,11 +184,11 @@ class Exchange:
         When it returns, every frame that they caused has been handed to each client's socket; what a socket
         does not take, because its client does not read, waits in the client's backlog.
         """
-        self._server.wait(self._live.step(check.integer("n", n, 0, 10**9)))
+        self._server.wait(self._live.step(arguments.integer("n", n, 0, 10**9)))
 
     def advance(self, seconds: float) -> None:
         """Let *seconds* of virtual time pass now, with all that falls within; ends like `step`."""
-        self._server.wait(self._live.advance(check.number("seconds", seconds, zero=True)))
+        self._server.wait(self._live.advance(arguments.number("seconds", seconds, zero=True)))
 
     def pause(self) -> None:
         """Stop the time; when it returns, nothing more happens by itself."""
@@ -236,12 +235,12 @@ class Exchange:
     @property
     def sent(self) -> Ledger:
         """The frames sent until now; errors and acknowledgements count, too."""
-        return self._server.read(lambda: self._clients.books.total)
+        return self._server.read(lambda: self._clients.counters.total)
 
     def sent_to(self, connection: int) -> Ledger:
         """The frames of one connection, by its number; of those that have ended, the latest 1,000 are kept."""
         try:
-            return self._server.read(lambda: self._clients.books.of(connection))
+            return self._server.read(lambda: self._clients.counters.of(connection))
         except KeyError:
             raise ConfigError(f"connection: {connection!r} is none that is known") from None
 
@@ -270,7 +269,7 @@ class Exchange:
 
     def disconnect(self, code: int = 1000, reason: str = "") -> None:
         """Send every client a close frame; what waits in a backlog is lost."""
-        check.integer("code", code, 1000, 4999)
+        arguments.integer("code", code, 1000, 4999)
         if code in (1004, 1005, 1006, 1015) or 1016 <= code <= 2999 or len(reason.encode()) > 123:
             raise ConfigError(f"code, reason: {code!r}, {reason!r} do not fit into a close frame")
 
@@ -311,7 +310,7 @@ class Exchange:
         return engines[product_id]
 
     def _until(self, condition: Callable[[], bool], timeout: float, what: str) -> None:
-        check.number("timeout", timeout)
+        arguments.number("timeout", timeout)
         try:
             self._server.wait(self._clients.until(condition, timeout))
         except TimeoutError:

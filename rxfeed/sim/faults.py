@@ -18,9 +18,9 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
-from rxfeed.sim import check
-from rxfeed.sim.kinds import (
+from rxfeed.sim.fault_types import (
     BadUtf8,
     ClockJump,
     Close,
@@ -97,7 +97,7 @@ def randomly(seed: int | str, *, every: float = 100.0, kinds: Sequence[Fault] = 
         >>> next(draw(1)) == next(draw(1))
         True
     """
-    check.number("every", every)
+    arguments.number("every", every)
     kinds = tuple(kinds)
     for kind in kinds:
         if not isinstance(kind, Fault) or kind.at_handshake or kind.after is not None:

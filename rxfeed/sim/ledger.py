@@ -1,4 +1,4 @@
-"""What became of the frames: counted as it happens, and read as frozen values."""
+"""Counters of frames and a log of faults, read as frozen values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rxfeed.sim.faults import Fault
 from rxfeed.sim.frames import Frame, payload_of
 
 LOGGED = 10_000  # faults that the log keeps
-REMEMBERED = 1_000  # closed connections whose own figures are kept
+REMEMBERED = 1_000  # closed connections of which the figures are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Ledger:
     exchange meant to send, plus duplicated and inserted, is frames, dropped and lost, and what still waits.
 
     What a socket took and the client never read, because the connection was reset or the client left, counts as
-    sent: nobody can know better.
+    sent, since a server cannot detect it.
     """
 
     frames: int = 0
@@ -61,7 +61,7 @@ class Tally:
 
 
 class FrameId(NamedTuple):
-    """Which frame it was, as far as it says so."""
+    """The ids of a frame, as far as it has them."""
 
     type: str
     product_id: str | None = None
@@ -128,8 +128,8 @@ class Log:
         return [Fired(e.connection, e.fault, e.frames, tuple(e.concerned)) for e in self._entries]
 
 
-class Books:
-    """The tallies of all connections: each one's own while it lasts and a while longer, and their sum for good."""
+class FrameCounters:
+    """The tallies of all connections: each for its connection and some time after it, and their sum."""
 
     def __init__(self) -> None:
         self._open: dict[int, Tally] = {}

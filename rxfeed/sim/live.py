@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from rxfeed.core.matching import MICROSECONDS
 from rxfeed.protocol.auth import Credentials
-from rxfeed.sim.channels import Channels
 from rxfeed.sim.clients import Clients
+from rxfeed.sim.coinbase_exchange import Channels, Subscriber
 from rxfeed.sim.connection import Connection
 from rxfeed.sim.frames import encode, text_frame
 from rxfeed.sim.market import Market
-from rxfeed.sim.product import MICROSECONDS
-from rxfeed.sim.subscriptions import Subscriber
 
 SLICE = 100  # turns of the market between two looks at the sockets
 
@@ -61,7 +60,7 @@ class LiveMarket:
             if not self._begun.is_set():
                 self._rebase()
                 self._begun.set()
-        self._clients.stirred()
+        self._clients.changed()
 
     def left(self, client: Connection) -> None:
         """*client* is gone."""

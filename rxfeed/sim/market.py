@@ -8,9 +8,19 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from rxfeed.sim.engine import MatchingEngine, Order
-from rxfeed.sim.events import SIDES, Event, Heartbeat, Side, Tick
-from rxfeed.sim.product import MICROSECONDS, SIZE_UNIT, Product, time_text
+from rxfeed.core.matching import (
+    MICROSECONDS,
+    SIDES,
+    SIZE_UNIT,
+    Event,
+    HeartbeatEvent,
+    MatchingEngine,
+    Product,
+    RestingOrder,
+    Side,
+    TickEvent,
+    time_text,
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TICK = 50_000  # microseconds
@@ -24,7 +34,7 @@ NOTIONAL = 2_000.0  # mean value of an order, in quote currency
 
 
 class Market:
-    """Order after order, and a `Tick` every 50 ms of virtual time, all told to `publish`, which is to be set.
+    """Passes orders, and a tick every 50 ms of virtual time, to `publish`, which the owner sets.
 
     *rate* is the mean number of orders a virtual second over all products, *start* the time of the first one
     (timezone-aware). The same arguments give the same events; there is no thread and no other clock.
@@ -57,11 +67,11 @@ class Market:
         return EPOCH + timedelta(microseconds=self.micros + self._off)
 
     def clock(self) -> str:
-        """The virtual time as messages say it."""
+        """The virtual time as the text of messages."""
         return time_text(self.micros + self._off)
 
     def jump(self, seconds: float) -> None:
-        """Put the clock that messages go by forward, or back."""
+        """Move the clock of the messages forward, or back."""
         self._off += round(seconds * MICROSECONDS)
 
     @property
@@ -89,14 +99,14 @@ class Market:
         if self.micros % MICROSECONDS == 0:
             for product_id, engine in self.engines.items():
                 self.publish(
-                    Heartbeat(
+                    HeartbeatEvent(
                         last_trade_id=engine.last_trade_id,
                         product_id=product_id,
                         sequence=engine.sequence,
                         time=self.clock(),
                     )
                 )
-        self.publish(Tick(self.micros))
+        self.publish(TickEvent(self.micros))
 
     def _open(self, product: Product) -> None:
         """Open a product with a filled book and one trade, before anyone listens."""
@@ -143,7 +153,7 @@ class Market:
         else:
             engine.limit(side, self._price(engine, side), self._size(engine))
 
-    def _change(self, engine: MatchingEngine, order: Order) -> None:
+    def _change(self, engine: MatchingEngine, order: RestingOrder) -> None:
         draw = self._random
         part = 1 + int(order.size * draw.random())
         if part >= order.size:
@@ -157,7 +167,7 @@ class Market:
             size = part if draw.random() < 0.5 else order.size + part
             engine.modify(order.order_id, price, size)
 
-    def _any(self, engine: MatchingEngine) -> Order:
+    def _any(self, engine: MatchingEngine) -> RestingOrder:
         """A resting order; the older, the less often."""
         orders = engine.orders
         newest = reversed(orders.values())

@@ -9,9 +9,9 @@ from typing import Literal
 
 from rxfeed.errors import ConfigError
 from rxfeed.sim.clients import Clients
+from rxfeed.sim.coinbase_exchange import parse
 from rxfeed.sim.connection import Connection
 from rxfeed.sim.frames import text_frame, type_of
-from rxfeed.sim.subscriptions import parse
 
 SLICE = 64  # frames between two looks at the socket
 
@@ -44,7 +44,7 @@ class Playback:
             return
         client.subscribed = True
         self._playing[client] = asyncio.create_task(self._play(client))
-        self._clients.stirred()
+        self._clients.changed()
 
     def left(self, client: Connection) -> None:
         """*client* is gone."""

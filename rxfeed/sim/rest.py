@@ -14,10 +14,8 @@ from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from rxfeed.sim.engine import BookSide, MatchingEngine
-from rxfeed.sim.events import SIDES
+from rxfeed.core.matching import SIDES, BookSide, MatchingEngine, Product, size_text
 from rxfeed.sim.frames import encode
-from rxfeed.sim.product import Product, size_text
 
 PATIENCE = 5.0  # seconds that a client has for its request
 LONGEST = 16 * 1024  # bytes of a request

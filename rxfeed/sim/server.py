@@ -18,10 +18,10 @@ from typing import Any, Protocol, TypeVar, cast
 
 from rxfeed.errors import ConfigError, RxfeedError, needs_extra
 from rxfeed.sim.clients import Clients
+from rxfeed.sim.coinbase_exchange import parse, without_secrets
 from rxfeed.sim.connection import CLOSING, Connection
-from rxfeed.sim.kinds import ClockJump, Fault, Recover, Refuse
+from rxfeed.sim.fault_types import ClockJump, Fault, Recover, Refuse
 from rxfeed.sim.rest import Rest
-from rxfeed.sim.subscriptions import parse, without_secrets
 
 with needs_extra("sim", "rxfeed.sim"):
     from websockets.asyncio.server import Server as WebSocketServer
@@ -69,7 +69,7 @@ class Server:
         self._loop: asyncio.AbstractEventLoop | None = None  # while calls are taken
         self._stop = asyncio.Event()
         self._servers: list[WebSocketServer] = []  # the last one may be listening
-        self._reserved: socket.socket | None = None  # keeps the port while nobody listens
+        self._reserved: socket.socket | None = None  # keeps the port while it is closed
         self._reopening: asyncio.TimerHandle | None = None
         self._opening = asyncio.Lock()
 
@@ -237,7 +237,7 @@ class Server:
 
 
 def _rejection(connection: ServerConnection, request: Request) -> Response | None:
-    """What the client gets in place of an upgrade, if a fault says so."""
+    """The response in place of an upgrade, if a fault rejects the handshake."""
     fault = cast("Connection", connection).rejection
     if fault is None:
         return None

@@ -31,11 +31,10 @@ from rxfeed import (
 from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import FullBookView
 from rxfeed.core.full_book import Level3Book
+from rxfeed.core.matching import SIDES, MatchingEngine
 from rxfeed.messages import Heartbeat, Side
 from rxfeed.protocol import Decoder
-from rxfeed.sim.channels import Channels
-from rxfeed.sim.engine import MatchingEngine
-from rxfeed.sim.events import SIDES
+from rxfeed.sim.coinbase_exchange.channels import Channels
 from rxfeed.sim.frames import Frame, payload_of
 from rxfeed.sim.market import Market
 from rxfeed.sim.rest import Rest

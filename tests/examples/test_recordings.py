@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from rxfeed import Match, Replay
+from rxfeed.backtest import PaperFill
 from rxfeed.messages import Side
-from rxfeed.sim import PaperFill
 from tests.examples.conftest import EXAMPLES, Script
 from tests.support.make import at, match
 from tests.support.pictures import assert_drawn

@@ -18,7 +18,7 @@ import websocket
 
 import rxfeed.compat as cbpro
 from rxfeed import ConfigError, ConnectionLost, Credentials, Feed, Secret
-from rxfeed.compat.terms import Terms
+from rxfeed.compat.settings import ClientSettings
 from rxfeed.protocol import Subscription
 from rxfeed.protocol.auth import sign
 from rxfeed.transport import Connection, TransportOptions, Wakeup
@@ -254,7 +254,7 @@ def test_the_classic_client_s_settings_show_no_secret() -> None:
         api_secret=KEY.secret.reveal(),
         api_passphrase=KEY.passphrase.reveal(),
     )
-    terms = Terms.of(client, False, 30.0)
+    terms = ClientSettings.of(client, False, 30.0)
     assert_hidden(repr(terms))
     assert terms.feed().url == "ws://127.0.0.1:1"
     assert client.url == f"ws://{USER}:{PASSWORD}@127.0.0.1:1"  # as old scripts have it

@@ -138,7 +138,7 @@ def test_unknown_channel_is_refused_before_anything_is_connected(wrong: str, lik
 
 
 def test_every_channel_of_the_local_exchange_is_known() -> None:
-    from rxfeed.sim.subscriptions import CHANNELS
+    from rxfeed.sim.coinbase_exchange.subscriptions import CHANNELS
 
     Feed("BTC-USD", list(CHANNELS))
 

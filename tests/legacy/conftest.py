@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from rxfeed import Credentials
+from rxfeed.core.matching import size_text
 from rxfeed.sim import Exchange
 from rxfeed.sim.mongod import Mongod, find_mongod
-from rxfeed.sim.product import size_text
 
 collect_ignore = ["scripts"]  # they run when they are imported
 SCRIPTS = Path(__file__).parent / "scripts"

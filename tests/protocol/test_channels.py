@@ -6,7 +6,7 @@ import pytest
 
 from rxfeed import messages as m
 from rxfeed.protocol import CHANNELS, channels_with, types_of
-from rxfeed.sim.subscriptions import CHANNELS as SERVED
+from rxfeed.sim.coinbase_exchange.subscriptions import CHANNELS as SERVED
 
 
 def leaves(kind: type[m.Message]) -> set[type[m.Message]]:

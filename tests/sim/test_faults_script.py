@@ -13,9 +13,9 @@ from websockets.exceptions import ConnectionClosed
 
 from rxfeed.errors import ConfigError
 from rxfeed.protocol.auth import Credentials
-from rxfeed.sim import Exchange, Ledger, faults, kinds
+from rxfeed.sim import Exchange, Ledger, fault_types, faults
 from rxfeed.sim.frames import fragmented, masked, payload_of, text_frame
-from rxfeed.sim.ledger import REMEMBERED, Books
+from rxfeed.sim.ledger import REMEMBERED, FrameCounters
 
 CREDENTIALS = Credentials("key", "cnhmZWVkLXRlc3Qtc2VjcmV0LTAxMjM0NTY3ODlhYmNkZWY=", "passphrase")
 START = datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)
@@ -101,7 +101,7 @@ def test_draws_mix_with_given_faults() -> None:
 
 
 def test_the_books_remember_the_latest_connections_and_the_sum_of_all() -> None:
-    books = Books()
+    books = FrameCounters()
     for number in range(1, REMEMBERED + 3):
         books.open(number).count("match")
         books.close(number)
@@ -161,7 +161,9 @@ def test_bad_faults_are_named(make: Any, text: str) -> None:
 
 def test_the_page_names_every_kind() -> None:
     page = (ROOT / "docs" / "faults.md").read_text()
-    every = [name for name, kind in vars(kinds).items() if isinstance(kind, type) and issubclass(kind, faults.Fault)]
+    every = [
+        name for name, kind in vars(fault_types).items() if isinstance(kind, type) and issubclass(kind, faults.Fault)
+    ]
     every = [name for name in every if not name.startswith("_") and name not in ("Fault", "OfFrames")]
     assert len(every) == 21
     assert [name for name in every if f"| `{name}" not in page] == []

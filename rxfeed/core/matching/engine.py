@@ -6,13 +6,22 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
+from rxfeed.core.matching.events import (
+    SIDES,
+    ChangeEvent,
+    DoneEvent,
+    MatchEvent,
+    OpenEvent,
+    OrderEvent,
+    ReceivedEvent,
+    Side,
+)
+from rxfeed.core.matching.product import SIZE_UNIT, Product, size_text
 from rxfeed.errors import ConfigError
-from rxfeed.sim.events import SIDES, Change, Done, Match, Open, OrderEvent, Received, Side
-from rxfeed.sim.product import SIZE_UNIT, Product, size_text
 
 
-class Order:
-    """A resting order: *price* and *size* as in `rxfeed.sim.product`; *size* is what remains."""
+class RestingOrder:
+    """A resting order: *price* and *size* as in `rxfeed.core.matching.product`; *size* is what remains."""
 
     __slots__ = ("order_id", "price", "side", "size")
 
@@ -31,7 +40,7 @@ class BookSide:
     def __init__(self, side: Side) -> None:
         self._sign = 1 if side == "buy" else -1
         self._keys: list[int] = []
-        self._levels: dict[int, dict[str, Order]] = {}
+        self._levels: dict[int, dict[str, RestingOrder]] = {}
         self._totals: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -41,11 +50,11 @@ class BookSide:
         """(price, total size) of each level, best first."""
         return ((self._sign * key, self._totals[key]) for key in reversed(self._keys))
 
-    def orders(self) -> Iterator[Order]:
+    def orders(self) -> Iterator[RestingOrder]:
         """Each order, best price first and then the oldest."""
         return (order for key in reversed(self._keys) for order in self._levels[key].values())
 
-    def best(self) -> Order | None:
+    def best(self) -> RestingOrder | None:
         """The order that trades next."""
         return next(iter(self._levels[self._keys[-1]].values())) if self._keys else None
 
@@ -56,7 +65,7 @@ class BookSide:
         """Whether this side would trade with an incoming order at *price*."""
         return bool(self._keys) and self._keys[-1] >= self._sign * price
 
-    def add(self, order: Order) -> None:
+    def add(self, order: RestingOrder) -> None:
         key = self._sign * order.price
         if key not in self._levels:
             insort(self._keys, key)
@@ -65,7 +74,7 @@ class BookSide:
         self._levels[key][order.order_id] = order
         self._totals[key] += order.size
 
-    def reduce(self, order: Order, size: int) -> None:
+    def reduce(self, order: RestingOrder, size: int) -> None:
         """Take *size* off; an order without any left is off the book."""
         key = self._sign * order.price
         order.size -= size
@@ -98,8 +107,8 @@ class MatchingEngine:
         self.product = product
         self.sequence = sequence
         self.last_trade_id = trade_id
-        self.last_match: Match | None = None
-        self.orders: dict[str, Order] = {}
+        self.last_match: MatchEvent | None = None
+        self.orders: dict[str, RestingOrder] = {}
         self.sides: dict[Side, BookSide] = {"buy": BookSide("buy"), "sell": BookSide("sell")}
         self._publish = publish
         self._clock = clock
@@ -115,10 +124,10 @@ class MatchingEngine:
 
     def limit(self, side: Side, price: int, size: int, *, immediate: bool = False) -> str:
         """The id of a limit order; what does not trade at once rests, or is canceled if *immediate*."""
-        order = Order(self._new_id(), side, price, size)
+        order = RestingOrder(self._new_id(), side, price, size)
         price_text = self.product.price_text(price)
         self._publish(
-            Received(
+            ReceivedEvent(
                 order_id=order.order_id,
                 order_type="limit",
                 size=size_text(size),
@@ -134,7 +143,7 @@ class MatchingEngine:
             self.orders[order.order_id] = order
             self.sides[side].add(order)
             self._publish(
-                Open(
+                OpenEvent(
                     price=price_text,
                     order_id=order.order_id,
                     remaining_size=size_text(order.size),
@@ -148,9 +157,9 @@ class MatchingEngine:
 
     def market(self, side: Side, *, size: int = 0, funds: int = 0) -> str:
         """The id of a market order for a *size*, or for *funds* (a count of quote increments)."""
-        order = Order(self._new_id(), side, 0, size)
+        order = RestingOrder(self._new_id(), side, 0, size)
         amount = {"size": size_text(size)} if size else {"funds": self.product.price_text(funds)}
-        self._publish(Received(order_id=order.order_id, order_type="market", side=side, **amount, **self._stamp()))
+        self._publish(ReceivedEvent(order_id=order.order_id, order_type="market", side=side, **amount, **self._stamp()))
         opposite = self.sides[_other(side)]
         budget = funds * SIZE_UNIT
         traded = False
@@ -163,7 +172,7 @@ class MatchingEngine:
             traded = True
         filled = traded and not order.size
         self._publish(
-            Done(
+            DoneEvent(
                 order_id=order.order_id,
                 reason="filled" if filled else "canceled",
                 side=side,
@@ -194,7 +203,7 @@ class MatchingEngine:
             order.price, order.size = price, size
             book.add(order)
         self._publish(
-            Change(
+            ChangeEvent(
                 reason="modify_order",
                 order_id=order_id,
                 side=order.side,
@@ -212,7 +221,7 @@ class MatchingEngine:
         old_size = order.size
         self.sides[order.side].reduce(order, size)
         self._publish(
-            Change(
+            ChangeEvent(
                 reason="STP",
                 order_id=order_id,
                 side=order.side,
@@ -223,7 +232,7 @@ class MatchingEngine:
             )
         )
 
-    def _trade(self, taker: Order, book: BookSide, wanted: int) -> int:
+    def _trade(self, taker: RestingOrder, book: BookSide, wanted: int) -> int:
         """The size that *taker* trades with the best order of *book*."""
         maker = book.best()
         assert maker is not None
@@ -231,7 +240,7 @@ class MatchingEngine:
         taker.size -= size
         book.reduce(maker, size)
         self.last_trade_id += 1
-        self.last_match = Match(
+        self.last_match = MatchEvent(
             trade_id=self.last_trade_id,
             maker_order_id=maker.order_id,
             taker_order_id=taker.order_id,
@@ -247,9 +256,9 @@ class MatchingEngine:
             self._done(maker)
         return size
 
-    def _done(self, order: Order) -> None:
+    def _done(self, order: RestingOrder) -> None:
         self._publish(
-            Done(
+            DoneEvent(
                 order_id=order.order_id,
                 reason="canceled" if order.size else "filled",
                 price=self.product.price_text(order.price),

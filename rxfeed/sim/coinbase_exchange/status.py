@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rxfeed.sim.product import Product
+from rxfeed.core.matching import Product
 
 
 def status(products: Iterable[Product]) -> dict:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from rxfeed.sim.engine import MatchingEngine
-from rxfeed.sim.events import Match, Side
-from rxfeed.sim.product import SIZE_UNIT, size_text
+from rxfeed.core.matching import SIZE_UNIT, MatchEvent, MatchingEngine, Side, size_text
 
 
 class Ticker(Struct, frozen=True, kw_only=True, gc=False):
@@ -45,7 +43,7 @@ class TickerTape:
         self._month = 29 * self._volume
         self.last = self.after(engine.last_match)
 
-    def after(self, match: Match) -> Ticker:
+    def after(self, match: MatchEvent) -> Ticker:
         """The ticker that *match*, the engine's last, causes."""
         product = self._engine.product
         price = product.price_of(match.price)

@@ -8,7 +8,8 @@ from heapq import merge
 from operator import itemgetter
 
 from rxfeed.errors import ConfigError
-from rxfeed.sim import kinds
+from rxfeed.sim import fault_types
+from rxfeed.sim.fault_types import Fault, OfFrames
 from rxfeed.sim.faults import Draw
 from rxfeed.sim.frames import (
     Frame,
@@ -20,11 +21,10 @@ from rxfeed.sim.frames import (
     text_frame,
     type_of,
 )
-from rxfeed.sim.kinds import Fault, OfFrames
 from rxfeed.sim.ledger import Entry, Log, Tally, identify
 
 BAD_UTF8 = b'{"type":"ticker","product_id":"\xff\xfe"}'
-ENDS = (kinds.Close, kinds.Reset, kinds.Vanish, kinds.HalfOpen, kinds.SlowReaderKick)
+ENDS = (fault_types.Close, fault_types.Reset, fault_types.Vanish, fault_types.HalfOpen, fault_types.SlowReaderKick)
 
 Output = Frame | Stream | Fault
 
@@ -53,7 +53,7 @@ class Script:
         return (fault for fault in faults if fault.concerns(number))
 
 
-class Saboteur:
+class FaultInjector:
     """Lets the faults of *script* happen to one connection's frames.
 
     What comes out of `begin`, `step` and `inject` is to be sent, or is a fault of the connection that is to be
@@ -126,18 +126,18 @@ class Saboteur:
         return outputs
 
     def _happen(self, fault: Fault, entry: Entry) -> list[Output]:
-        if isinstance(fault, kinds.Malformed):
+        if isinstance(fault, fault_types.Malformed):
             payload = fault.payload
             return self._inserted(payload.encode() if isinstance(payload, str) else payload)
-        if isinstance(fault, kinds.BadUtf8):
+        if isinstance(fault, fault_types.BadUtf8):
             return self._inserted(BAD_UTF8)
-        if isinstance(fault, kinds.Oversized):
+        if isinstance(fault, fault_types.Oversized):
             self._tally.inserted += 1
             return [oversized(fault.size)]
         if treatment := _treatment(fault, self._tally, entry):
             # Those that change the bytes come last: what they make has no readable payload.
             self._treatments.append(treatment)
-            self._treatments.sort(key=lambda each: isinstance(each.fault, kinds.Fragmented | kinds.Masked))
+            self._treatments.sort(key=lambda each: isinstance(each.fault, fault_types.Fragmented | fault_types.Masked))
         self.over = isinstance(fault, ENDS)
         return [fault]
 
@@ -176,13 +176,13 @@ class Treatment:
 
     def _change(self, frame: Frame) -> list[Frame]:
         fault = self.fault
-        if isinstance(fault, kinds.Fragmented):
+        if isinstance(fault, fault_types.Fragmented):
             return [Frame(frame.type, fragmented(frame.wire, fault.pieces))]
-        if isinstance(fault, kinds.Masked):
+        if isinstance(fault, fault_types.Masked):
             return [Frame(frame.type, masked(frame.wire))]
-        if not isinstance(fault, kinds.Silence):
+        if not isinstance(fault, fault_types.Silence):
             self._entry.concerned.append(identify(frame))
-        if isinstance(fault, kinds.Duplicate):
+        if isinstance(fault, fault_types.Duplicate):
             self._tally.duplicated += 1
             return [frame, frame]
         self._tally.dropped += 1
@@ -208,7 +208,7 @@ class Delay(Treatment):
             self._tally.reordered += 1
             self._entry.concerned.append(identify(frame))
             return []
-        if isinstance(self.fault, kinds.EarlyData):
+        if isinstance(self.fault, fault_types.EarlyData):
             passes = frame.type not in ("subscriptions", "error")
         else:
             passes = _matches(self.fault, frame)
@@ -218,20 +218,20 @@ class Delay(Treatment):
 
 def _treatment(fault: Fault, tally: Tally, entry: Entry) -> Treatment | None:
     """What *fault* does to frames, if it is a fault of frames."""
-    if isinstance(fault, kinds.Silence):
+    if isinstance(fault, fault_types.Silence):
         return None if fault.hold else Treatment(fault, float("inf"), tally, entry)
-    if isinstance(fault, kinds.EarlyData):
+    if isinstance(fault, fault_types.EarlyData):
         return Delay(fault, fault.count, tally, entry)
-    if isinstance(fault, kinds.Reorder):
+    if isinstance(fault, fault_types.Reorder):
         return Delay(fault, fault.distance, tally, entry)
-    if isinstance(fault, kinds.Drop | kinds.Duplicate | kinds.Fragmented | kinds.Masked):
+    if isinstance(fault, fault_types.Drop | fault_types.Duplicate | fault_types.Fragmented | fault_types.Masked):
         return Treatment(fault, fault.count, tally, entry)
     return None
 
 
 def _matches(fault: Fault, frame: Frame) -> bool:
     """Whether *fault* is about such frames."""
-    if isinstance(fault, kinds.EarlyData):
+    if isinstance(fault, fault_types.EarlyData):
         return frame.type == "subscriptions"
     if not isinstance(fault, OfFrames):
         return True

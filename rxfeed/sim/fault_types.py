@@ -6,8 +6,8 @@ from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
-from rxfeed.sim import check
 
 MOST = 2**62
 
@@ -21,9 +21,9 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.after is not None:
-            check.integer("after", self.after, 0, MOST)
+            arguments.integer("after", self.after, 0, MOST)
         if isinstance(self.connection, str) or not isinstance(self.connection, Container | None):
-            check.integer("connection", self.connection, 1, MOST)
+            arguments.integer("connection", self.connection, 1, MOST)
         if self.after and self.at_handshake:
             raise ConfigError(f"after: {self.after} frames, for a fault that comes before all frames")
 
@@ -56,7 +56,7 @@ class _AtHandshake(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class OfFrames(Fault):
-    """A fault of frames: of those whose `type` is in *types* and which are about *product_id* (`None`: of any)."""
+    """A fault of frames: of those with a `type` in *types* and of *product_id* (`None`: of any)."""
 
     types: Collection[str] | None = None
     product_id: str | None = None
@@ -73,7 +73,7 @@ class _Counted(OfFrames):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check.integer("count", self.count, 1, MOST)
+        arguments.integer("count", self.count, 1, MOST)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class _ForAWhile(Fault):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check.optional_number("seconds", self.seconds)
+        arguments.optional_number("seconds", self.seconds)
 
 
 # The handshake
@@ -96,7 +96,7 @@ class SlowHandshake(_AtHandshake):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check.number("seconds", self.seconds)
+        arguments.number("seconds", self.seconds)
 
 
 @dataclass(frozen=True)
@@ -113,16 +113,16 @@ class Status(_AtHandshake):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check.integer("code", self.code, 200, 999)
+        arguments.integer("code", self.code, 200, 999)
         if isinstance(self.retry_after, datetime):
-            check.moment("retry_after", self.retry_after)
+            arguments.moment("retry_after", self.retry_after)
         elif self.retry_after is not None:
-            check.integer("retry_after", self.retry_after, 0, MOST)
+            arguments.integer("retry_after", self.retry_after, 0, MOST)
 
 
 @dataclass(frozen=True)
 class Refuse(_ForAWhile):
-    """Nobody listens: whoever connects gets `ConnectionRefusedError`, for *seconds* or (`None`) until `Recover`.
+    """The port is closed: connecting raises `ConnectionRefusedError`, for *seconds* or (`None`) until `Recover`.
 
     Open connections go on, so it is mostly followed by a `Close` or `Reset`. The port stays the same, and reserved.
     """
@@ -144,7 +144,7 @@ class Close(Fault):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.code is not None:
-            check.integer("code", self.code, 0, 65_535)
+            arguments.integer("code", self.code, 0, 65_535)
         if len(self.reason.encode()) > (0 if self.code is None else 123):
             raise ConfigError(f"code, reason: {self.code!r}, {self.reason!r} do not fit into a close frame")
 
@@ -159,7 +159,7 @@ class Reset(_Anywhere):
 
 @dataclass(frozen=True)
 class Vanish(_Anywhere):
-    """All frames before it, then the end of the stream (FIN), without a close frame; what the client says is ignored.
+    """All frames before it, then the end of the stream (FIN), without a close frame; what the client sends is ignored.
 
     With *before_handshake*, as soon as TCP (and TLS) have connected.
     """
@@ -214,7 +214,7 @@ class ClockJump(Fault):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.seconds:
-            check.number("seconds", abs(self.seconds))
+            arguments.number("seconds", abs(self.seconds))
 
 
 # Frames
@@ -228,7 +228,7 @@ class Malformed(Fault):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check.payloads([self.payload])
+        arguments.payloads([self.payload])
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,7 @@ class Oversized(Fault):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check.integer("size", self.size, 64, MOST)
+        arguments.integer("size", self.size, 64, MOST)
 
 
 @dataclass(frozen=True)
@@ -259,8 +259,8 @@ class Fragmented(OfFrames):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check.integer("pieces", self.pieces, 2, 10_000)
-        check.integer("count", self.count, 1, MOST)
+        arguments.integer("pieces", self.pieces, 2, 10_000)
+        arguments.integer("count", self.count, 1, MOST)
 
 
 @dataclass(frozen=True)
@@ -286,7 +286,7 @@ class Reorder(OfFrames):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check.integer("distance", self.distance, 1, MOST)
+        arguments.integer("distance", self.distance, 1, MOST)
 
 
 @dataclass(frozen=True)
@@ -297,4 +297,4 @@ class EarlyData(Fault):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check.integer("count", self.count, 1, MOST)
+        arguments.integer("count", self.count, 1, MOST)

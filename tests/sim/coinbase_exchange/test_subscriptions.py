@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rxfeed.protocol.auth import Credentials, sign, signed
-from rxfeed.sim.subscriptions import AUTH_REQUIRED, Answer, Subscriber, without_secrets
+from rxfeed.sim.coinbase_exchange.subscriptions import AUTH_REQUIRED, Answer, Subscriber, without_secrets
 
 NOW = 1_700_000_000.0
 CREDENTIALS = Credentials("key", "cnhmZWVkLXRlc3Qtc2VjcmV0LTAxMjM0NTY3ODlhYmNkZWY=", "passphrase")

@@ -13,14 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rxfeed import Match, Message
+from rxfeed.backtest import PaperDone, PaperEvent, PaperFill, PaperMarket, PaperOpen
 from rxfeed.core import BookView
+from rxfeed.core.matching import SIZE_UNIT, MatchingEngine, Product, events, time_text
 from rxfeed.messages import Side
 from rxfeed.protocol.decode import Decoder
-from rxfeed.sim import PaperDone, PaperEvent, PaperFill, PaperMarket, PaperOpen, events
-from rxfeed.sim.channels import Channels
-from rxfeed.sim.engine import MatchingEngine
+from rxfeed.sim.coinbase_exchange.channels import Channels
 from rxfeed.sim.frames import Frame
-from rxfeed.sim.product import SIZE_UNIT, Product, time_text
 
 BTC = "BTC-USD"
 START = 1_767_355_200_000_000  # noon of 2 January 2026, in microseconds
@@ -71,10 +70,10 @@ class World:
         end = self.micros + 1_000 * millis
         for tick in range((self.micros // BATCH + 1) * BATCH, end + 1, BATCH):
             self.micros = tick
-            self._channels.publish(events.Tick(tick))
+            self._channels.publish(events.TickEvent(tick))
         self.micros = end
         time, last = self._market.clock(), self.engine.last_trade_id
-        beat = events.Heartbeat(last_trade_id=last, product_id=BTC, sequence=self.engine.sequence, time=time)
+        beat = events.HeartbeatEvent(last_trade_id=last, product_id=BTC, sequence=self.engine.sequence, time=time)
         self._channels.publish(beat)  # so that every moment is told of
 
     def do(self, op: Op) -> None:
@@ -91,10 +90,10 @@ class World:
             self.filled = datetime.fromisoformat(self._market.clock())
 
     def _publish(self, event: Any) -> None:
-        if isinstance(event, events.Match | events.Open):
-            size = event.size if isinstance(event, events.Match) else event.remaining_size
+        if isinstance(event, events.MatchEvent | events.OpenEvent):
+            size = event.size if isinstance(event, events.MatchEvent) else event.remaining_size
             self.offers.append((datetime.fromisoformat(event.time), Decimal(size)))
-        if isinstance(event, events.Match) and event.maker_order_id == self.mine:
+        if isinstance(event, events.MatchEvent) and event.maker_order_id == self.mine:
             self.filled = datetime.fromisoformat(event.time)
         if self._market.publish is not None:
             self._market.publish(event)
@@ -293,7 +292,7 @@ def test_nothing_is_filled_twice_nor_more_than_there_was(
 
 def assert_below(market: PaperMarket) -> None:
     """Of what the market shows, no more stands in the engine than that."""
-    for levels in market._mirror._levels.values():
+    for levels in market._queue._levels.values():
         for level in levels.values():
             assert 0 <= level.standing() <= max(level.shown, 0)
 

@@ -1,6 +1,6 @@
-"""What happens on the exchange, written as the frames of the feed write it.
+"""The events of a matching engine, with numbers and times as text.
 
-The order of the fields is the order of the keys in real frames, where `type` is often not the first.
+Their fields, in this order, are the keys of real frames of an exchange, where `type` is often not the first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ SIDES: tuple[Side, Side] = ("buy", "sell")
 Optional = str | UnsetType
 
 
-class Received(Struct, frozen=True, kw_only=True, gc=False):
+class ReceivedEvent(Struct, frozen=True, kw_only=True, gc=False):
     """An order came in; a market order has `size` or `funds`, and no `price`."""
 
     order_id: str
@@ -29,7 +29,7 @@ class Received(Struct, frozen=True, kw_only=True, gc=False):
     sequence: int
 
 
-class Open(Struct, frozen=True, kw_only=True, gc=False):
+class OpenEvent(Struct, frozen=True, kw_only=True, gc=False):
     """What is left of a limit order rests on the book."""
 
     price: str
@@ -42,7 +42,7 @@ class Open(Struct, frozen=True, kw_only=True, gc=False):
     sequence: int
 
 
-class Match(Struct, frozen=True, kw_only=True, gc=False):
+class MatchEvent(Struct, frozen=True, kw_only=True, gc=False):
     """A trade; `side` is the maker's."""
 
     type: str = "match"
@@ -57,7 +57,7 @@ class Match(Struct, frozen=True, kw_only=True, gc=False):
     time: str
 
 
-class Done(Struct, frozen=True, kw_only=True, gc=False):
+class DoneEvent(Struct, frozen=True, kw_only=True, gc=False):
     """An order is over; a market order's has neither `price` nor `remaining_size`."""
 
     order_id: str
@@ -71,7 +71,7 @@ class Done(Struct, frozen=True, kw_only=True, gc=False):
     sequence: int
 
 
-class Change(Struct, frozen=True, kw_only=True, gc=False):
+class ChangeEvent(Struct, frozen=True, kw_only=True, gc=False):
     """A resting order changed: by self-trade prevention (`price`) or its owner (`old_price`, `new_price`)."""
 
     type: str = "change"
@@ -88,10 +88,10 @@ class Change(Struct, frozen=True, kw_only=True, gc=False):
     new_price: Optional = UNSET
 
 
-OrderEvent = Received | Open | Match | Done | Change
+OrderEvent = ReceivedEvent | OpenEvent | MatchEvent | DoneEvent | ChangeEvent
 
 
-class Heartbeat(Struct, frozen=True, kw_only=True, gc=False):
+class HeartbeatEvent(Struct, frozen=True, kw_only=True, gc=False):
     """A whole second has passed; `sequence` repeats the product's last one."""
 
     type: str = "heartbeat"
@@ -101,10 +101,10 @@ class Heartbeat(Struct, frozen=True, kw_only=True, gc=False):
     time: str
 
 
-class Tick(NamedTuple):
+class TickEvent(NamedTuple):
     """No message: 50 ms of virtual time have passed, for the channels that collect."""
 
     micros: int
 
 
-Event = OrderEvent | Heartbeat | Tick
+Event = OrderEvent | HeartbeatEvent | TickEvent

@@ -16,7 +16,7 @@ MICROSECONDS = 10**6
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A product such as `BTC-USD`, whose prices have *decimals* decimal places.
+    """A product such as `BTC-USD`; its prices have *decimals* decimal places.
 
     >>> Product("BTC-USD").price_text(6_000_001)
     '60000.01'

@@ -8,17 +8,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar, NamedTuple
 
-from rxfeed.core import MAX_AHEAD, BookView, EventClock, Level2Book
+from rxfeed.backtest.events import PaperDone, PaperEvent, PaperFill, PaperOpen, Reason
+from rxfeed.backtest.queue_model import PRICE_PLACES, Change, QueueModel, price_decimal, price_units, size_units
+from rxfeed.core import MAX_AHEAD, BookView, EventClock, Level2Book, arguments
+from rxfeed.core.matching import SIDES, MatchingEngine, Product, events
 from rxfeed.core.numbers import EXACT, decimal, positive
 from rxfeed.errors import RxfeedError
 from rxfeed.messages import L2Update, Match, Message, Side, Snapshot
 from rxfeed.operators.dated_ahead import report_once
-from rxfeed.sim import check, events
-from rxfeed.sim.engine import MatchingEngine
-from rxfeed.sim.events import SIDES
-from rxfeed.sim.mirror import PRICE_PLACES, Change, Mirror, price_decimal, price_units, size_units
-from rxfeed.sim.paper_events import PaperDone, PaperEvent, PaperFill, PaperOpen, Reason
-from rxfeed.sim.product import Product
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +53,11 @@ class PaperMarket:
     times, so that *latency* is the whole way, of that message to the strategy and of the order to the exchange. It
     meets the book as it is then, after everything that the recording says of that very microsecond, also with 0.
 
-    What is sent goes to a `MatchingEngine` in which the recorded orders rest (`rxfeed.sim.mirror` has the rules): it
-    takes what stands there, which stays taken for as long as the recording shows it; what rests, rests behind all that
-    stood at its price, and is filled by recorded trades that get past those, or that pass through its price, and by
-    recorded orders that come to rest beyond it; never for more than their size. Of what leaves a level without a trade
-    the last in the queue are taken to have left. The recording itself does not react to our orders.
+    What is sent goes to a `MatchingEngine` in which the recorded orders rest; `rxfeed.backtest.queue_model` has the
+    rules. It takes what stands there, which stays taken for as long as the recording shows it. What rests, rests behind
+    all that stood at its price, and is filled by recorded trades that get past those, or that pass through its price,
+    and by recorded orders that come to rest beyond it; never for more than their size. Of what leaves a level without a
+    trade the last in the queue are taken to have left. The recording itself does not react to our orders.
 
     While the book is not ready (none yet, a gap: another `epoch`) or crossed (an auction), orders that arrive are
     refused, with the reason; those that rest are canceled when it begins. A trade that the recording says late, after
@@ -88,16 +85,16 @@ class PaperMarket:
         self.clock = EventClock(max_ahead)
         self.clock.report = report_once("PaperMarket")
         self.product_id = product_id
-        self.latency = check.number("latency", latency, zero=True)
+        self.latency = arguments.number("latency", latency, zero=True)
         self._delay = timedelta(seconds=self.latency)
         self._fees = {True: decimal("maker_fee", maker_fee), False: decimal("taker_fee", taker_fee)}
         self._engine = MatchingEngine(
             Product(product_id, PRICE_PLACES),
             publish=self._published,
             clock=str,  # nobody looks at the engine's times
-            new_id=lambda: self._arriving or self._mirror.new_id(),
+            new_id=lambda: self._arriving or self._queue.new_id(),
         )
-        self._mirror = Mirror(self._engine)
+        self._queue = QueueModel(self._engine)
         self.book: BookView | None = None
         self.time: datetime | None = None
         self._moment: datetime | None = None  # of the events that are being made
@@ -139,7 +136,7 @@ class PaperMarket:
         self._sent.append((self._due(), order_id))
 
     def _send(self, side: Side, price: Decimal | None, size: Decimal | str | int, post_only: bool) -> str:
-        check.one_of("side", side, SIDES)
+        arguments.one_of("side", side, SIDES)
         amount = positive("size", size)
         size_units(amount)
         due = self._due()
@@ -228,13 +225,13 @@ class PaperMarket:
                 self._engine.cancel(order_id)
         elif not before and not replaced:
             for trade in trades:
-                self._mirror.trade(trade)
+                self._queue.trade(trade)
         self._why = now
         if view is not None and now != "gap":
             changes: list[Change] = [
                 (side, price, view.size_at(side, price), when) for (side, price), when in changed.items()
             ]
-            self._mirror.settle(self._mirror.replace(view.bids, view.asks) if replaced else changes, trading=not now)
+            self._queue.settle(self._queue.replace(view.bids, view.asks) if replaced else changes, trading=not now)
 
     def _unready(self) -> Reason | None:
         """Why no order can be taken; `None` where one can."""
@@ -270,7 +267,7 @@ class PaperMarket:
             else:
                 self._engine.limit(order.side, price, size)
                 if order.order_id in self._open:
-                    self._mirror.joined(order.side, price)
+                    self._queue.joined(order.side, price)
             self._arriving = ""
 
     def _meets_ours(self, side: Side, price: int | None, size: int) -> bool:
@@ -286,17 +283,17 @@ class PaperMarket:
     # ---- what the engine says of them
 
     def _published(self, event: events.OrderEvent) -> None:
-        if isinstance(event, events.Match):
+        if isinstance(event, events.MatchEvent):
             for order_id, maker in ((event.maker_order_id, True), (event.taker_order_id, False)):
                 if order_id in self._open:
                     self._fill(order_id, _plain(event.price), _plain(event.size), maker)
         elif event.order_id not in self._open:
             return
-        elif isinstance(event, events.Open):
+        elif isinstance(event, events.OpenEvent):
             order = self._open[event.order_id]
             price = price_decimal(self._engine.product.price_of(event.price))
             self._events.append(PaperOpen(self.product_id, *order[:2], price, order.size, self._now()))
-        elif isinstance(event, events.Done):
+        elif isinstance(event, events.DoneEvent):
             self._done(event.order_id, "filled" if event.reason == "filled" else self._why or "canceled")
 
     def _fill(self, order_id: str, price: Decimal, size: Decimal, maker: bool) -> None:

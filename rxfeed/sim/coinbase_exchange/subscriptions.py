@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from rxfeed.protocol.auth import Credentials, sign
-from rxfeed.sim.channels import EVERYTHING, Pair
+from rxfeed.sim.coinbase_exchange.channels import EVERYTHING, Pair
 
 EXPIRES = 30.0  # seconds by which a timestamp may be off
 AUTH_FIELDS = ("signature", "key", "passphrase", "timestamp")
@@ -29,7 +29,7 @@ class Channel(NamedTuple):
     name: str
     acknowledged: str
     scope: Scope = "products"
-    refusal: str | None = None  # what a request without authentication hears
+    refusal: str | None = None  # the reason in the answer to a request without authentication
 
 
 def _private(name: str, scope: Scope = "products", refusal: str | None = None) -> Channel:

@@ -40,7 +40,7 @@ class Side:
         return [[o["price"], o["size"], o["id"]] for price in self.prices for o in self.levels[price].values()]
 
 
-class Ladder:
+class PriceLevels:
     """Every order of one product, kept by the messages of the `full` channel in their order."""
 
     def __init__(self) -> None:
@@ -48,16 +48,16 @@ class Ladder:
         self._orders: dict[str, Order] = {}
 
     @classmethod
-    def of(cls, snapshot: Any) -> Ladder:
-        """The book that a level 3 *snapshot* of the REST API says; raises one of `BROKEN` for what is none."""
-        ladder = cls()
+    def of(cls, snapshot: Any) -> PriceLevels:
+        """The book of a level 3 *snapshot* of the REST API; raises one of `BROKEN` if its shape is wrong."""
+        levels = cls()
         for side, rows in (("buy", snapshot["bids"]), ("sell", snapshot["asks"])):
             for price, size, order_id in rows:
-                ladder._add(order_id, side, price, size)
-        return ladder
+                levels._add(order_id, side, price, size)
+        return levels
 
     def apply(self, message: dict[str, Any]) -> None:
-        """Change the book as *message* says; raises one of `BROKEN`, with the book as it was, if it says nothing."""
+        """Apply *message*; raises one of `BROKEN`, and leaves the book unchanged, if its shape is wrong."""
         kind = message["type"]
         if kind == "open":
             self._add(message["order_id"], message["side"], message["price"], message["remaining_size"])
@@ -77,11 +77,11 @@ class Ladder:
 
     def _add(self, order_id: str, side: str, price: Any, size: Any) -> None:
         order = {"id": order_id, "side": side, "price": _decimal(price), "size": _decimal(size)}
-        ours = self.sides[side]
+        orders_of_side = self.sides[side]
         if order_id in self._orders:
             self._remove(self._orders[order_id])
         self._orders[order_id] = order
-        ours.add(order)
+        orders_of_side.add(order)
 
     def _remove(self, order: Order) -> None:
         del self._orders[order["id"]]
@@ -104,14 +104,14 @@ class Ladder:
             self._add(order["id"], order["side"], price, size)
 
 
-class Replica:
-    """A `Ladder` and its place in the sequence: what comes while it has none is held, and replayed on a snapshot.
+class SequencedBook:
+    """A `PriceLevels` and its place in the sequence: what comes while it has none is held, and replayed on a snapshot.
 
     *most*: messages that are held; with more of them the oldest go, and the snapshot has to be newer.
     """
 
     def __init__(self, most: int = 500_000) -> None:
-        self.ladder = Ladder()
+        self.levels = PriceLevels()
         self.sequence = -1
         self.ready = False
         self.last_match: dict[str, Any] | None = None
@@ -135,7 +135,7 @@ class Replica:
         return last, sequence
 
     def lose(self) -> None:
-        """The book is not to be trusted any more until a snapshot comes; it can still be read."""
+        """Mark the book as not exact until the next snapshot; it can still be read."""
         self.ready = False
 
     def load(self, snapshot: Any) -> bool:
@@ -143,8 +143,8 @@ class Replica:
 
         Raises one of `BROKEN` where it is no snapshot, and changes nothing then.
         """
-        ladder, sequence = Ladder.of(snapshot), int(snapshot["sequence"])
-        self.ladder, self.sequence = ladder, sequence
+        levels, sequence = PriceLevels.of(snapshot), int(snapshot["sequence"])
+        self.levels, self.sequence = levels, sequence
         waiting = sorted(self._held, key=lambda message: message["sequence"])
         self._held.clear()
         for index, message in enumerate(waiting):
@@ -161,7 +161,7 @@ class Replica:
 
     def _applied(self, message: dict[str, Any]) -> bool:
         try:
-            self.ladder.apply(message)
+            self.levels.apply(message)
         except BROKEN:
             return False
         self.sequence = message["sequence"]

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from rxfeed.sim.channels import Channels
+from rxfeed.core.matching import size_text
+from rxfeed.sim.coinbase_exchange.channels import Channels
 from rxfeed.sim.frames import Frame
 from rxfeed.sim.market import Market
-from rxfeed.sim.product import size_text
 
 PRODUCTS = ("BTC-USD", "ETH-USD", "SOL-EUR")
 START = datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The classic client's settings, as a session takes them."""
+"""The classic client's settings, as a session uses them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class _ReportedFeed(Feed):
         return StatusLog(quiet=[Disconnected])
 
 
-class Terms(NamedTuple):
-    """What is read from the attributes at connect, in the shape in which it is written back."""
+class ClientSettings(NamedTuple):
+    """The attributes read at connect, in the form in which they are written back."""
 
     url: Any  # a `Secret` where it is a text
     products: Any
@@ -30,7 +30,7 @@ class Terms(NamedTuple):
     ping_interval: float | None
 
     @classmethod
-    def of(cls, client: Any, reconnect: bool | Reconnect, ping_interval: float | None) -> Terms:
+    def of(cls, client: Any, reconnect: bool | Reconnect, ping_interval: float | None) -> ClientSettings:
         url, products, channels = client.url, client.products, client.channels
         if isinstance(url, str) and url.endswith("/"):
             url = url[:-1]
@@ -47,7 +47,7 @@ class Terms(NamedTuple):
         return cls(url, products, channels, keys if client.auth else None, reconnect, ping_interval)
 
     def feed(self) -> Feed:
-        """A Feed on these terms; raises the `ConfigError` of what can never work."""
+        """A Feed with these settings; raises `ConfigError` for one that can never work."""
         interval = self.ping_interval
         make = Feed if self.reconnect else _ReportedFeed
         return make(
@@ -57,14 +57,14 @@ class Terms(NamedTuple):
             credentials=Credentials(*self.credentials) if self.credentials else None,
             reconnect=self.reconnect,
             ping_interval=interval,
-            # Who asks for quick pings wants to know quickly; a busy machine answers within two seconds all the same.
+            # Frequent pings are to detect a dead connection soon; even a busy machine answers within two seconds.
             pong_timeout=min(10.0, max(2.0, interval)) if isinstance(interval, int | float) else 10.0,
-            stale_after=None,  # old scripts sit on quiet channels; that is what the pings are for
+            stale_after=None,  # old scripts listen to quiet channels; the pings show whether the connection is alive
             drop_duplicates=False,
         )
 
     def refusal(self, content: Any) -> AuthenticationFailed | None:
-        """What the exchange's *content* means where it refuses all that was asked for, for want of a signature."""
+        """The error to report if *content* refuses all channels for want of a signature; otherwise `None`."""
         if not isinstance(content, dict) or content.get("type") != "error" or self.credentials:
             return None
         reason = content.get("reason")
@@ -87,7 +87,7 @@ def _hidden(value: Any) -> Any:
 
 
 def explained(error: Exception) -> Exception:
-    """*error* itself, with what to do about it in its text where that is known."""
+    """*error* itself, with the remedy added to its text if one is known."""
     if isinstance(error, HostRetired):
         error.args = (f"{error}: this host is gone for good: set url to {DEFAULT_URL}",)
     return error

@@ -11,10 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rxfeed.core.matching import (
+    SIDES,
+    SIZE_UNIT,
+    ChangeEvent,
+    DoneEvent,
+    MatchEvent,
+    MatchingEngine,
+    OpenEvent,
+    OrderEvent,
+    Product,
+    ReceivedEvent,
+    Side,
+    size_text,
+)
 from rxfeed.errors import ConfigError
-from rxfeed.sim.engine import MatchingEngine
-from rxfeed.sim.events import SIDES, Change, Done, Match, Open, OrderEvent, Received, Side
-from rxfeed.sim.product import SIZE_UNIT, Product, size_text
 
 TIME = "2026-01-01T00:00:00.000000Z"
 UNIT = SIZE_UNIT
@@ -28,20 +39,20 @@ class Follower:
 
     def apply(self, event: OrderEvent) -> None:
         match event:
-            case Open():
+            case OpenEvent():
                 self.orders[event.order_id] = [event.side, Decimal(event.price), Decimal(event.remaining_size)]
-            case Match():
+            case MatchEvent():
                 order = self.orders[event.maker_order_id]
                 assert order[:2] == [event.side, Decimal(event.price)]
                 order[2] -= Decimal(event.size)
                 assert order[2] >= 0
-            case Done():
+            case DoneEvent():
                 order = self.orders.pop(event.order_id, None)
                 if order is not None and event.reason == "filled":
                     assert order[2] == 0
-            case Change(reason="STP"):
+            case ChangeEvent(reason="STP"):
                 self.orders[event.order_id][2] = Decimal(event.new_size)
-            case Change():
+            case ChangeEvent():
                 order = self.orders[event.order_id]
                 assert order[1:] == [Decimal(str(event.old_price)), Decimal(event.old_size)]
                 new_price, new_size = Decimal(str(event.new_price)), Decimal(event.new_size)
@@ -90,7 +101,7 @@ class Harness:
             assert levels == list(self.follower.levels(side).items())
             assert [order.order_id for order in self.engine.sides[side].orders()] == self.follower.queue(side)
         bids, asks = self.follower.levels("buy"), self.follower.levels("sell")
-        if bids and asks and not isinstance(event, Match | Done):
+        if bids and asks and not isinstance(event, MatchEvent | DoneEvent):
             assert max(bids) < min(asks)
 
     def take(self) -> list[OrderEvent]:
@@ -136,7 +147,7 @@ def test_a_book_that_follows_full_is_the_engines_after_every_event(actions: list
     harness = Harness()
     for action in actions:
         act(harness.engine, action)
-    trades = [event.trade_id for event in harness.events if isinstance(event, Match)]
+    trades = [event.trade_id for event in harness.events if isinstance(event, MatchEvent)]
     assert trades == list(range(8, 8 + len(trades)))
     assert harness.engine.last_trade_id == 7 + len(trades)
 
@@ -150,19 +161,19 @@ def test_each_size_that_came_in_is_traded_canceled_changed_or_rests(actions: lis
     left: dict[str, Decimal] = {}
     for event in harness.events:
         match event:
-            case Received(order_type="limit"):
+            case ReceivedEvent(order_type="limit"):
                 left[event.order_id] = Decimal(str(event.size))
-            case Open():
+            case OpenEvent():
                 assert Decimal(event.remaining_size) == left[event.order_id]
-            case Match():
+            case MatchEvent():
                 assert Decimal(event.size) > 0
                 for order_id in (event.maker_order_id, event.taker_order_id):
                     if order_id in left:
                         left[order_id] -= Decimal(event.size)
-            case Change():
+            case ChangeEvent():
                 assert Decimal(event.old_size) == left[event.order_id]
                 left[event.order_id] = Decimal(event.new_size)
-            case Done() if event.order_id in left:
+            case DoneEvent() if event.order_id in left:
                 assert Decimal(str(event.remaining_size)) == left.pop(event.order_id)
     assert left == {order_id: order[2] for order_id, order in harness.follower.orders.items()}
     assert all(size > 0 for size in left.values())
@@ -180,19 +191,19 @@ def test_what_a_limit_order_says_when_it_rests_trades_and_goes() -> None:
 
     taker = engine.limit("buy", 10_001, 3 * UNIT)
     received, match, maker_done, opened = harness.take()
-    assert isinstance(received, Received)
+    assert isinstance(received, ReceivedEvent)
     assert (received.size, received.price) == ("3.00000000", "100.01")
-    assert isinstance(match, Match)
+    assert isinstance(match, MatchEvent)
     assert (match.maker_order_id, match.taker_order_id) == (maker, taker)
     assert (match.side, match.price, match.size) == ("sell", "100.00", "2.00000000")
-    assert isinstance(maker_done, Done)
+    assert isinstance(maker_done, DoneEvent)
     assert (maker_done.order_id, maker_done.reason, maker_done.remaining_size) == (maker, "filled", "0.00000000")
-    assert isinstance(opened, Open)
+    assert isinstance(opened, OpenEvent)
     assert (opened.order_id, opened.price, opened.remaining_size) == (taker, "100.01", "1.00000000")
 
     engine.cancel(taker)
     (done,) = harness.take()
-    assert isinstance(done, Done)
+    assert isinstance(done, DoneEvent)
     assert (done.reason, done.price, done.remaining_size) == ("canceled", "100.01", "1.00000000")
 
 
@@ -208,8 +219,8 @@ def test_an_immediate_order_cancels_what_does_not_trade() -> None:
     harness = Harness()
     harness.engine.limit("buy", 10_000, UNIT, immediate=True)
     received, done = harness.take()
-    assert isinstance(received, Received)
-    assert isinstance(done, Done)
+    assert isinstance(received, ReceivedEvent)
+    assert isinstance(done, DoneEvent)
     assert (done.reason, done.remaining_size) == ("canceled", "1.00000000")
 
 
@@ -220,14 +231,14 @@ def test_a_market_order_has_no_price_and_takes_the_best_first_and_the_oldest_of_
     harness.take()
     engine.market("buy", size=2 * UNIT + 1)
     received, *trades, done = harness.take()
-    assert isinstance(received, Received)
-    assert isinstance(done, Done)
+    assert isinstance(received, ReceivedEvent)
+    assert isinstance(done, DoneEvent)
     assert not received.price
     assert not received.funds
     assert not done.price
     assert not done.remaining_size
     assert done.reason == "filled"
-    assert [event.maker_order_id for event in trades if isinstance(event, Match)] == [first, second, dear]
+    assert [event.maker_order_id for event in trades if isinstance(event, MatchEvent)] == [first, second, dear]
 
 
 def test_a_market_order_for_funds_spends_what_it_can() -> None:
@@ -236,9 +247,9 @@ def test_a_market_order_for_funds_spends_what_it_can() -> None:
     harness.take()
     harness.engine.market("buy", funds=15_000)
     received, match, done = harness.take()
-    assert isinstance(received, Received)
-    assert isinstance(match, Match)
-    assert isinstance(done, Done)
+    assert isinstance(received, ReceivedEvent)
+    assert isinstance(match, MatchEvent)
+    assert isinstance(done, DoneEvent)
     assert (received.funds, received.size or None) == ("150.00", None)
     assert (match.size, done.reason) == ("1.50000000", "filled")
 
@@ -247,7 +258,7 @@ def test_a_market_order_on_an_empty_book_is_canceled() -> None:
     harness = Harness()
     harness.engine.market("buy", size=UNIT)
     _, done = harness.take()
-    assert isinstance(done, Done)
+    assert isinstance(done, DoneEvent)
     assert done.reason == "canceled"
 
 

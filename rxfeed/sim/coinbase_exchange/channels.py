@@ -1,4 +1,4 @@
-"""What each channel makes of the market's events, encoded once for all who listen."""
+"""The frames of each channel for the market's events, encoded once for all listeners."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from typing import Protocol
 
 import msgspec
 
-from rxfeed.sim.events import (
-    Change,
-    Done,
+from rxfeed.core.matching import (
+    MICROSECONDS,
+    ChangeEvent,
+    DoneEvent,
     Event,
-    Heartbeat,
-    Match,
-    Open,
+    HeartbeatEvent,
+    MatchEvent,
+    OpenEvent,
     OrderEvent,
-    Received,
+    ReceivedEvent,
     Side,
-    Tick,
+    TickEvent,
+    size_text,
 )
+from rxfeed.sim.coinbase_exchange.status import status
+from rxfeed.sim.coinbase_exchange.ticker import Ticker, TickerTape
 from rxfeed.sim.frames import Frame, encode, text_frame
 from rxfeed.sim.market import Market
-from rxfeed.sim.product import MICROSECONDS, size_text
-from rxfeed.sim.status import status
-from rxfeed.sim.ticker import Ticker, TickerTape
 
 SLOW = 5 * MICROSECONDS  # of `ticker_batch` and `status`
 EVERYTHING = ""  # in place of a product id, where a channel has none
@@ -53,7 +54,7 @@ Level = tuple[Side, str]  # (side, price)
 
 
 class Listener(Protocol):
-    """Who takes frames."""
+    """A receiver of frames."""
 
     def offer(self, frame: Frame) -> None: ...
 
@@ -87,10 +88,10 @@ class Channels:
             self._audience[pair].remove(listener)
 
     def publish(self, event: Event) -> None:
-        """Send what *event* means to each channel."""
-        if isinstance(event, Tick):
+        """Send the frames of *event* on each channel."""
+        if isinstance(event, TickEvent):
             self._tick(event.micros)
-        elif isinstance(event, Heartbeat):
+        elif isinstance(event, HeartbeatEvent):
             self._send("heartbeat", event.product_id, event)
         else:
             self._order_event(event)
@@ -99,11 +100,11 @@ class Channels:
         product_id = event.product_id
         # An order that ends before it is open was never on the book.
         unseen = False
-        if isinstance(event, Received):
+        if isinstance(event, ReceivedEvent):
             self._arriving[product_id] = event.order_id
-        elif isinstance(event, Open):
+        elif isinstance(event, OpenEvent):
             self._arriving.pop(product_id, None)
-        elif isinstance(event, Done) and self._arriving.get(product_id) == event.order_id:
+        elif isinstance(event, DoneEvent) and self._arriving.get(product_id) == event.order_id:
             unseen = True
             del self._arriving[product_id]
 
@@ -111,7 +112,7 @@ class Channels:
         if self._audience.get(("level3", product_id)):
             array = _level3(event, unseen)
             self._deliver("level3", product_id, array[0], array)
-        if isinstance(event, Match):
+        if isinstance(event, MatchEvent):
             self._send("matches", product_id, event)
             ticker = self._tapes[product_id].after(event)
             self._send("ticker", product_id, ticker)
@@ -140,7 +141,7 @@ class Channels:
             if self._audience.get(("status", EVERYTHING)):
                 self._deliver("status", EVERYTHING, "status", self._status())
 
-    def _send(self, channel: str, product_id: str, event: OrderEvent | Heartbeat | Ticker) -> None:
+    def _send(self, channel: str, product_id: str, event: OrderEvent | HeartbeatEvent | Ticker) -> None:
         self._deliver(channel, product_id, event.type, event)
 
     def _deliver(self, channel: str, product_id: str, type: str, message: object) -> None:
@@ -151,7 +152,7 @@ class Channels:
                 listener.offer(frame)
 
     def _first(self, channel: str, product_id: str) -> list[Frame]:
-        """What a channel says at once to whoever joins it."""
+        """The frames that a channel sends at once to a new subscriber."""
         if channel == "status":
             return [text_frame("status", encode(self._status()))]
         if channel == "ticker":
@@ -192,31 +193,31 @@ class Channels:
 
 
 def _levels(event: OrderEvent) -> tuple[Level, ...]:
-    """The levels of the book whose size *event* changes."""
-    if isinstance(event, Open | Match):
+    """The levels of the book that change their size by *event*."""
+    if isinstance(event, OpenEvent | MatchEvent):
         return ((event.side, event.price),)
-    if isinstance(event, Done) and event.reason == "canceled":
+    if isinstance(event, DoneEvent) and event.reason == "canceled":
         return ((event.side, str(event.price)),)
-    if isinstance(event, Change):
+    if isinstance(event, ChangeEvent):
         prices = (event.price,) if event.price else (event.old_price, event.new_price)
         return tuple(dict.fromkeys((event.side, str(price)) for price in prices))
     return ()
 
 
 def _level3(event: OrderEvent, unseen: bool) -> tuple[str, ...]:
-    """The array of *event*, as SCHEMA says; a `noop` for what does not concern the book."""
+    """The array of *event* in the layout of SCHEMA; a `noop` if it does not concern the book."""
     head = (event.type, event.product_id, str(event.sequence))
     match event:
-        case Open():
+        case OpenEvent():
             size = event.remaining_size
             return (*head, event.order_id, event.side, event.price, size, event.time)
-        case Match():
+        case MatchEvent():
             ids = (event.maker_order_id, event.taker_order_id)
             return (*head, *ids, event.price, event.size, event.time)
-        case Change():
+        case ChangeEvent():
             price = event.price or event.new_price
             return (*head, event.order_id, str(price), event.new_size, event.time)
-        case Done() if not unseen:
+        case DoneEvent() if not unseen:
             return (*head, event.order_id, event.time)
         case _:
             return ("noop", *head[1:], event.time)

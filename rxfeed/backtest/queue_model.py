@@ -5,8 +5,9 @@ Rules:
   in which they came. Their sum is never more than the recording shows there.
 - A trade of the recording comes in as an order that trades at once: with ours at better prices first, then with its
   level from the front, ours in their turn.
-- What else leaves a level leaves from its back: nobody ahead of us is taken to have given up, unless nobody else is
-  left. What comes joins the back; where it reaches orders of ours on the other side, it trades with them first.
+- Any other decrease of a level is taken from its back: orders ahead of a paper order are assumed to stay, unless no
+  others are left. An increase joins the back. If its price reaches paper orders of the opposite side, it trades with
+  them first.
 - What we took stays taken for as long as the recording shows it: only changes of a level are applied, not its size.
 """
 
@@ -17,11 +18,10 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import count, takewhile
 
+from rxfeed.core.matching import SIDES, MatchingEngine, RestingOrder
 from rxfeed.core.numbers import EXACT
 from rxfeed.errors import ConfigError
 from rxfeed.messages import Match, Side
-from rxfeed.sim.engine import MatchingEngine, Order
-from rxfeed.sim.events import SIDES
 
 PRICE_PLACES, SIZE_PLACES = 12, 8  # of the engine's whole numbers
 
@@ -36,7 +36,7 @@ class _Level:
 
     def __init__(self) -> None:
         self.shown = 0
-        self.orders: list[Order] = []
+        self.orders: list[RestingOrder] = []
         self.ours_last = False  # an order of ours stands behind the last of *orders*
         self.gone = 0
         self.gone_at: datetime | None = None
@@ -47,7 +47,7 @@ class _Level:
         return sum(order.size for order in self.orders)
 
 
-class Mirror:
+class QueueModel:
     """Keeps the market's orders in *engine*; all others that rest there are ours."""
 
     def __init__(self, engine: MatchingEngine) -> None:
@@ -62,7 +62,7 @@ class Mirror:
         """Let the taker of a recorded trade in, for as much as was traded and at its price."""
         side, price = match.side, price_units(match.price)
         book = self._engine.sides[side]
-        # It traded at this price, so nobody stood at a better one any more: a change to come will say so.
+        # A trade at this price means that no better price was left, although the change that removes it is yet to come.
         for stale in {order.price for order in takewhile(lambda each: _better(side, each.price, price), book.orders())}:
             if level := self._levels[side].get(stale):
                 standing = level.standing()
@@ -74,7 +74,7 @@ class Mirror:
         self._gone(level, before - level.standing(), match.time)
 
     def settle(self, changes: Iterable[Change], *, trading: bool) -> None:
-        """Let go and come what the recording says; *trading*: what comes trades with orders of ours that it reaches."""
+        """Apply the recorded *changes*. *trading*: an increase trades with the paper orders that its price reaches."""
         coming: list[tuple[Side, int, _Level, int]] = []
         for side, decimal, size, when in changes:
             price, shown = price_units(decimal), size_units(size)
@@ -130,7 +130,7 @@ class Mirror:
             engine.sides[side].reduce(level.orders[-1], -size)
             return
         else:
-            order = Order(self.new_id(), side, price, size)
+            order = RestingOrder(self.new_id(), side, price, size)
             engine.orders[order.order_id] = order
             engine.sides[side].add(order)
         if order is not None:

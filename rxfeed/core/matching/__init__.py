@@ -1,0 +1,39 @@
+"""A matching engine with price-time priority, for the local exchange and for back-tests."""
+
+from rxfeed.core.matching.engine import BookSide, MatchingEngine, RestingOrder
+from rxfeed.core.matching.events import (
+    SIDES,
+    ChangeEvent,
+    DoneEvent,
+    Event,
+    HeartbeatEvent,
+    MatchEvent,
+    OpenEvent,
+    OrderEvent,
+    ReceivedEvent,
+    Side,
+    TickEvent,
+)
+from rxfeed.core.matching.product import MICROSECONDS, SIZE_UNIT, Product, size_text, time_text
+
+__all__ = [
+    "MICROSECONDS",
+    "SIDES",
+    "SIZE_UNIT",
+    "BookSide",
+    "ChangeEvent",
+    "DoneEvent",
+    "Event",
+    "HeartbeatEvent",
+    "MatchEvent",
+    "MatchingEngine",
+    "OpenEvent",
+    "OrderEvent",
+    "Product",
+    "ReceivedEvent",
+    "RestingOrder",
+    "Side",
+    "TickEvent",
+    "size_text",
+    "time_text",
+]

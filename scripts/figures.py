@@ -1,0 +1,96 @@
+"""Print the figures that this project limits, each with its limit; exit status 1 where one is above it.
+
+    python scripts/figures.py
+
+They are: public names of `rxfeed`, milliseconds of `import rxfeed`, uses of `Any` in the package, hits of
+`scripts/language.py`, and test names that are too long. The time depends on the machine, so it has a limit and is
+printed, but does not fail the command.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from language import hits
+
+ROOT = Path(__file__).parents[1]
+LIMITS = {
+    "public names in rxfeed.__all__": 75,
+    "uses of Any in rxfeed": 230,
+    "language: rxfeed": 30,
+    "language: tests": 20,
+    "language: docs, examples, README.md, CONTRIBUTING.md": 10,
+    "test names over 70 characters": 0,
+    "milliseconds of import rxfeed": 130,
+}
+DEPENDS_ON_MACHINE = {"milliseconds of import rxfeed"}
+
+
+def public_names() -> int:
+    """The length of `rxfeed.__all__`."""
+    return int(_python("import rxfeed; print(len(rxfeed.__all__))"))
+
+
+def import_milliseconds(runs: int = 7) -> int:
+    """The median time of a process that imports rxfeed, less that of a process that imports nothing."""
+
+    def median(code: str) -> float:
+        times: list[float] = []
+        for _ in range(runs):
+            began = time.perf_counter()
+            _python(code)
+            times.append(time.perf_counter() - began)
+        return statistics.median(times)
+
+    return round(1000 * (median("import rxfeed") - median("pass")))
+
+
+def uses_of_any() -> int:
+    """How often the word `Any` occurs in the package's code."""
+    return sum(len(re.findall(r"\bAny\b", path.read_text("utf-8"))) for path in (ROOT / "rxfeed").rglob("*.py"))
+
+
+def language_hits(*places: str) -> tuple[int, int]:
+    """Sentences that break a rule in *places*, and test names that are too long."""
+    found = hits([ROOT / place for place in places])
+    names = sum(rule.startswith("test name") for _, _, rule, _ in found)
+    return len(found) - names, names
+
+
+def _python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def figures() -> dict[str, int]:
+    """All of them, by the names of `LIMITS`."""
+    in_tests, names = language_hits("tests")
+    return {
+        "public names in rxfeed.__all__": public_names(),
+        "uses of Any in rxfeed": uses_of_any(),
+        "language: rxfeed": language_hits("rxfeed")[0],
+        "language: tests": in_tests,
+        "language: docs, examples, README.md, CONTRIBUTING.md": language_hits(
+            "docs", "examples", "README.md", "CONTRIBUTING.md"
+        )[0],
+        "test names over 70 characters": names,
+        "milliseconds of import rxfeed": import_milliseconds(),
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    above = False
+    for name, value in figures().items():
+        over = value > LIMITS[name]
+        above = above or (over and name not in DEPENDS_ON_MACHINE)
+        print(f"{value:6}  at most {LIMITS[name]:3}  {name}{'  ABOVE' if over else ''}")
+    sys.exit(1 if above else 0)
+
+
+if __name__ == "__main__":
+    main()
