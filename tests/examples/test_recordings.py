@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -132,9 +133,7 @@ def test_latency_takes_from_the_result_and_too_much_of_it_everything(recorded: R
 
 
 def test_a_maker_books_what_its_fills_come_to(shared: None) -> None:
-    from backtest import Account  # pyright: ignore[reportMissingImports]
-
-    account = Account()
+    account = import_module("backtest").Account()
     trades: list[tuple[Side, int, str]] = [("buy", 100, "2"), ("sell", 103, "3"), ("buy", 101, "0.5")]
     for side, price, size in trades:
         about = (Decimal(price), Decimal(size), Decimal("0.1"), True, Decimal(0), at(0))
@@ -147,9 +146,8 @@ def test_a_maker_books_what_its_fills_come_to(shared: None) -> None:
 
 
 def test_a_recording_without_books_is_named(shared: None, tmp_path: Path) -> None:
-    from backtest import trade  # pyright: ignore[reportMissingImports]
-
+    module = import_module("backtest")
     file = tmp_path / "trades.jsonl"
     file.write_bytes(b"\n".join(match(9, time=n).raw for n in range(3)))
     with pytest.raises(SystemExit, match=r"trades\.jsonl: it has no book of BTC-USD: record level2"):
-        trade(file, "BTC-USD", [0], Decimal(0), edge=Decimal("0.001"), size=Decimal("0.1"), most=Decimal(1))
+        module.trade(file, "BTC-USD", [0], Decimal(0), edge=Decimal("0.001"), size=Decimal("0.1"), most=Decimal(1))
