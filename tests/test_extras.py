@@ -99,7 +99,7 @@ def test_extra_within_an_extra_is_named_by_the_outer_one() -> None:
     assert isinstance(caught.value, ConfigError)
 
 
-def test_module_of_rxfeed_that_is_missing_is_no_extra() -> None:
+def test_missing_module_of_rxfeed_is_no_extra() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"rxfeed\.none"), needs_extra("demo", "the demo"):
         import rxfeed.none  # type: ignore  # noqa: F401
     assert issubclass(errors.ExtraMissing, ImportError)

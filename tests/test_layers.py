@@ -71,7 +71,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).par
 
 
 @pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(ROOT)) for path in FILES])
-def test_every_file_keeps_to_the_drawing(path: Path) -> None:
+def test_every_file_keeps_to_the_layers(path: Path) -> None:
     mine = room(path)
     (place,) = [number for number, rooms in enumerate(ORDER) if mine in rooms]
     allowed = set().union(*ORDER[:place]) | {mine}
@@ -87,11 +87,11 @@ def test_every_file_keeps_to_the_drawing(path: Path) -> None:
             assert top not in PURE, f"{mine} is pure and imports {top}"
 
 
-def test_the_drawing_names_every_room() -> None:
+def test_layers_name_every_package() -> None:
     assert {room(path) for path in FILES} == set().union(*ORDER)
 
 
-def test_the_readme_draws_the_same_house() -> None:
+def test_readme_draws_the_same_layers() -> None:
     """The README's line of rooms is the order that holds here."""
     readme = (ROOT.parent / "README.md").read_text()
     line = next(line for line in readme.splitlines() if line.startswith("    errors, messages ->"))

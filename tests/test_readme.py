@@ -44,7 +44,7 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("local")
-def test_the_first_pipeline(capsys: pytest.CaptureFixture[str]) -> None:
+def test_first_pipeline_runs(capsys: pytest.CaptureFixture[str]) -> None:
     """As it stands, but against the local exchange, and ended by it."""
     exec(compile(BLOCKS[0], "README.md", "exec"), {})
     out = capsys.readouterr().out
@@ -53,7 +53,7 @@ def test_the_first_pipeline(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("local")
-def test_a_study_says_the_same_over_live_and_replay(
+def test_study_is_equal_over_live_and_replay(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it stands, but against the local exchange."""
@@ -66,7 +66,7 @@ def test_a_study_says_the_same_over_live_and_replay(
 
 
 @pytest.mark.usefixtures("local")
-def test_the_sections_run_in_order(
+def test_sections_run_in_order(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
     tmp_path: Path,
@@ -86,7 +86,7 @@ def test_the_sections_run_in_order(
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_the_back_test_orders_once_where_two_products_are_recorded(
+def test_back_test_orders_once_with_two_products_recorded(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -95,7 +95,7 @@ def test_the_back_test_orders_once_where_two_products_are_recorded(
     assert capsys.readouterr().out.count("PaperOpen(") == 1
 
 
-def test_the_back_test_of_a_recording_without_books_warns_once(
+def test_back_test_of_a_recording_without_books_warns_once(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
     tmp_path: Path,
@@ -121,5 +121,5 @@ def record_in(folder: str, channels: list[str]) -> None:
             got.wait_for(exchange.sent.frames)
 
 
-def test_the_first_pipeline_is_about_ten_lines() -> None:
+def test_first_pipeline_has_about_ten_lines() -> None:
     assert len([line for line in BLOCKS[0].splitlines() if line.strip()]) <= 10

@@ -174,7 +174,7 @@ def moment_of(script: list[Op], place: int) -> datetime:
 
 @settings(deadline=None)
 @given(LIMITS, st.integers(0, 39), SIDES, PRICES, st.booleans())
-def test_where_nobody_cancels_it_fills_when_it_really_would(
+def test_paper_fills_equal_real_fills_without_cancels(
     script: list[Op], place: int, side: Side, price: int, swap: bool
 ) -> None:
     place %= len(script)
@@ -189,7 +189,7 @@ def test_where_nobody_cancels_it_fills_when_it_really_would(
     st.integers(0, 10),
     st.booleans(),
 )
-def test_it_never_fills_before_it_really_would(scene: tuple[list[Op], Side, int], place: int, swap: bool) -> None:
+def test_paper_never_fills_before_the_real_order(scene: tuple[list[Op], Side, int], place: int, swap: bool) -> None:
     script, side, price = scene
     place %= len(script)
     messages = record(script)
@@ -238,7 +238,7 @@ CHANNELS = st.sampled_from(["level2", "level2_batch"])
 
 @settings(deadline=None)
 @given(ALL, CHANNELS, st.booleans())
-def test_without_orders_of_ours_the_engine_holds_the_recorded_book(script: list[Op], channel: str, swap: bool) -> None:
+def test_engine_without_paper_orders_holds_the_recorded_book(script: list[Op], channel: str, swap: bool) -> None:
     messages = record(script, channel)
     market = PaperMarket(BTC)
     for message in changes_first(messages) if swap else messages:
@@ -264,7 +264,7 @@ def assert_mirrored(market: PaperMarket, book: BookView, *, exactly: bool) -> No
 
 @settings(deadline=None)
 @given(ALL, ORDERS, CHANNELS, st.sampled_from([0.0, 0.001, 0.04]))
-def test_nothing_is_filled_twice_nor_more_than_there_was(
+def test_fills_do_not_exceed_the_traded_size(
     script: list[Op], orders: list[Sent], channel: str, latency: float
 ) -> None:
     world = lived(script, channel)
@@ -299,7 +299,7 @@ def assert_below(market: PaperMarket) -> None:
 
 @settings(deadline=None)
 @given(ALL, ORDERS, CHANNELS, st.sampled_from([0.0, 0.002]))
-def test_a_second_run_is_the_same(script: list[Op], orders: list[Sent], channel: str, latency: float) -> None:
+def test_second_run_is_equal(script: list[Op], orders: list[Sent], channel: str, latency: float) -> None:
     messages = record(script, channel)
     first, second = ([event for event, _ in trade(messages, orders, latency)] for _ in range(2))
     assert first == second
@@ -307,9 +307,7 @@ def test_a_second_run_is_the_same(script: list[Op], orders: list[Sent], channel:
 
 @settings(deadline=None)
 @given(ALL, ORDERS, st.lists(st.integers(0, 90), min_size=2, max_size=4).map(sorted))
-def test_what_is_slower_arrives_later_and_what_is_too_slow_never(
-    script: list[Op], orders: list[Sent], millis: list[int]
-) -> None:
+def test_latency_delays_arrival(script: list[Op], orders: list[Sent], millis: list[int]) -> None:
     messages = record(script)
     arrivals: list[dict[str, datetime]] = []
     for latency in millis:

@@ -72,23 +72,23 @@ def test_pipelines_and_memory(server: Blaster, tmp_path: Path) -> None:
     assert held["windows"] > 10
 
 
-def test_what_the_server_gives_is_drained(server: Blaster, tmp_path: Path) -> None:
+def test_server_rate_is_measured_by_draining(server: Blaster, tmp_path: Path) -> None:
     assert bench(server, tmp_path).drained() > 0
 
 
-def test_a_run_that_is_not_over_in_time_is_too_slow(server: Blaster) -> None:
+def test_run_over_its_time_limit_is_reported_as_too_slow(server: Blaster) -> None:
     job: dict[str, Any] = {"url": server.url(3000, 10), "count": 3000}
     with pytest.raises(TooSlow, match="not done after 2 s"):
         Cast().run(CLIENTS["bare"], job, 2)
     assert 0 < len(server.sent()) < 3000
 
 
-def test_a_run_that_breaks_says_how() -> None:
+def test_failed_run_is_reported_with_its_error() -> None:
     with pytest.raises(Failed, match="refused"):
         Cast().run(CLIENTS["websocket"], {"url": "ws://127.0.0.1:9", "count": 1}, 60)
 
 
-def test_a_client_that_cannot_be_installed_is_missing_and_the_others_go_on(
+def test_client_that_cannot_be_installed_is_reported_as_missing(
     server: Blaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("benchmarks.clients.prepare", lambda name: Missing(f"no {name} for this machine"))
@@ -101,7 +101,7 @@ def test_a_client_that_cannot_be_installed_is_missing_and_the_others_go_on(
     assert found.load(["cbpro"])["packets"]["cbpro"]["missing"] == "no cbpro for this machine"
 
 
-def test_environments_fall_back_say_so_and_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environments_fall_back_with_a_report_and_are_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ways = [Attempt("pip from nowhere", [[str(tmp_path / "nowhere")]]), Attempt("pip as it came", [])]
     monkeypatch.setitem(environments.ENVIRONMENTS, "tool", ("pip", "pip", ways))
     said: list[str] = []
@@ -115,7 +115,7 @@ def test_environments_fall_back_say_so_and_are_kept(tmp_path: Path, monkeypatch:
     assert said == []
 
 
-def test_an_installation_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installation_over_its_time_limit_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ways = [Attempt("slow", [["slow"]], seconds=60), Attempt("slower", [["slower"]], seconds=90)]
     monkeypatch.setitem(environments.ENVIRONMENTS, "tool", ("tool", "tool", ways))
     monkeypatch.setattr(environments.venv, "create", lambda home, **how: None)
@@ -129,7 +129,7 @@ def test_an_installation_that_takes_too_long_is_given_up(tmp_path: Path, monkeyp
     )
 
 
-def test_all_that_is_measured_has_a_client_and_an_environment() -> None:
+def test_every_measured_client_has_an_environment() -> None:
     for client in (*CLIENTS.values(), *AT_WORK.values()):
         assert client.environment is None or client.environment in ENVIRONMENTS
         assert Path(measure.__file__).with_name("peers").joinpath(f"{client.module}.py").exists()

@@ -29,14 +29,14 @@ def named(pipeline: Pipeline) -> str:
 
 
 @pytest.mark.parametrize("pipeline", ALL, ids=named)
-def test_all_ways_put_out_the_same(pipeline: Pipeline) -> None:
+def test_all_implementations_emit_equal_results(pipeline: Pipeline) -> None:
     messages = pipeline.stream(pipeline.products, COUNT)
     assert len(messages) == COUNT
     assert check(pipeline, messages) > 0
 
 
 @pytest.mark.parametrize("pipeline", ALL, ids=named)
-def test_a_way_that_puts_out_something_else_is_not_timed(pipeline: Pipeline) -> None:
+def test_implementation_with_other_results_is_not_timed(pipeline: Pipeline) -> None:
     def lazy(messages: Any, out: Any, late: Any) -> None:
         for message in messages:
             if not isinstance(message, PriceCross):
@@ -47,7 +47,7 @@ def test_a_way_that_puts_out_something_else_is_not_timed(pipeline: Pipeline) -> 
         check(wrong, pipeline.stream(pipeline.products, 300))
 
 
-def test_the_streams_have_what_the_guarantees_are_for() -> None:
+def test_streams_contain_gaps_and_late_trades() -> None:
     (window_volume, *_), messages = list(pipelines(1)), streams.trades(1, 30_000)
     windows, late = outputs(window_volume.ways["hub"], messages)
     assert late
@@ -89,7 +89,9 @@ def told(events: list[tuple[str, str, float, int, bool]]) -> list[Message]:
 @pytest.mark.parametrize("pipeline", list(pipelines(2))[:4], ids=named)
 @settings(max_examples=60, deadline=None)
 @given(events=st.lists(EVENTS, max_size=40))
-def test_they_do_so_whatever_comes(pipeline: Pipeline, events: list[tuple[str, str, float, int, bool]]) -> None:
+def test_all_implementations_agree_on_random_streams(
+    pipeline: Pipeline, events: list[tuple[str, str, float, int, bool]]
+) -> None:
     check(pipeline, told(events))
 
 
@@ -104,7 +106,7 @@ BRIEFLY: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("pipeline", ALL, ids=named)
-def test_the_naive_loop_is_right_where_nothing_goes_wrong(pipeline: Pipeline) -> None:
+def test_naive_loop_is_right_on_a_stream_without_faults(pipeline: Pipeline) -> None:
     messages = pipeline.stream(pipeline.products, COUNT, faults=False)
     exact, late = outputs(pipeline.ways["hub"], messages)
     naive, _ = outputs(pipeline.ways["naive"], messages)
@@ -124,13 +126,13 @@ def test_the_naive_loop_is_right_where_nothing_goes_wrong(pipeline: Pipeline) ->
 # ---- the report
 
 
-def test_ten_at_once() -> None:
+def test_ten_pipelines_at_once() -> None:
     row = compare_ten(400, 1)
     assert row["ratios"].keys() == {"a message", "a feed"}
     assert all(each > 0 for each in row["ns"].values())
 
 
-def test_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_has_rows_and_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = benchmark.run(600, 1, (1, 2))
     report.save(tmp_path / "report.json")
     saved = json.loads((tmp_path / "report.json").read_text())

@@ -11,7 +11,7 @@ from benchmarks.table import BEGIN, END, inserted, main, markdown
 from tests.benchmarks.results import results
 
 
-def test_every_client_has_a_line_also_the_missing_ones() -> None:
+def test_every_client_has_a_line() -> None:
     lines = markdown(results()).splitlines()
     assert (
         "| rxfeed: feed | 410,000 | 0.98 x | 2.44 | 40 | 0.10, 1.00, 2.00 | 0.10, 1.00, 2.00 | 0.10, 1.00, 2.00 |"
@@ -27,7 +27,7 @@ def test_every_client_has_a_line_also_the_missing_ones() -> None:
         assert len({row.replace("\\|", "").count("|") for row in rows}) <= 1
 
 
-def test_who_cannot_keep_up_shows_no_number() -> None:
+def test_client_that_cannot_keep_up_shows_no_number() -> None:
     found = results()
     found["speed"]["websocket"] = {**found["speed"]["feed"], "label": "loop"}
     (line,) = [line for line in markdown(found).splitlines() if line.startswith("| loop")]
@@ -40,18 +40,18 @@ def test_a_client_that_outruns_the_server_is_marked() -> None:
     assert "| 410,000 (the server is the limit) |" in markdown(found)
 
 
-def test_part_of_it_makes_part_of_the_tables() -> None:
+def test_partial_results_make_partial_tables() -> None:
     found = {key: value for key, value in results().items() if key not in ("speed", "latency", "load", "memory")}
     assert "|" not in markdown(found)
     assert markdown(found).endswith("- met: ten pipelines, the CPU of one: 1.5 x, at most 2 x")
 
 
-def test_latencies_alone_have_a_table_too() -> None:
+def test_latencies_alone_make_a_table() -> None:
     found = {key: value for key, value in results().items() if key != "speed"}
     assert "| websocket | 0.10, 1.00, 2.00 | 0.10, 0.50, 2.00 | cannot keep up |" in markdown(found).splitlines()
 
 
-def test_the_command_writes_between_the_markers_and_nowhere_else(tmp_path: Path) -> None:
+def test_command_writes_between_the_markers_only(tmp_path: Path) -> None:
     saved, readme = tmp_path / "results.json", tmp_path / "README.md"
     saved.write_text(json.dumps(results()))
     readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")

@@ -35,7 +35,7 @@ def test_jitter_is_full() -> None:
     assert drawn == [(0, 4), (0, 12), (0, 36)]
 
 
-def test_a_good_message_begins_anew() -> None:
+def test_good_message_resets_the_delay() -> None:
     backoff = Backoff(Reconnect(initial=1, maximum=10), longest)
     for _ in range(4):
         backoff.failed(100)
@@ -48,7 +48,7 @@ def test_attempts_are_a_second_apart(lasted: float, delay: float) -> None:
     assert Backoff(Reconnect(), shortest).failed(lasted) == delay
 
 
-def test_what_the_server_asks_for_is_waited_for() -> None:
+def test_retry_after_of_the_server_is_honoured() -> None:
     assert Backoff(Reconnect(maximum=5), longest).failed(100, at_least=120) == 120
 
 

@@ -27,7 +27,7 @@ def most(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @given(st.lists(st.tuples(KEYS, st.integers(0, 3))), STEPS)
-def test_it_is_a_sorted_dictionary(begin: list[tuple[int, int]], steps: list[tuple[str, int, int]]) -> None:
+def test_map_is_a_sorted_dictionary(begin: list[tuple[int, int]], steps: list[tuple[str, int, int]]) -> None:
     model, tree = dict(begin), SortedMap.of(begin)
     versions = [(dict(model), tree)]
     for verb, key, value in steps:

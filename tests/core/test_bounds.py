@@ -40,7 +40,7 @@ MACHINES: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", MACHINES)
 @given(trades=TRADES)
-def test_no_number_within_the_bounds_ends_a_machine(name: str, trades: list[tuple[str, str, str, int]]) -> None:
+def test_machines_accept_every_number_within_the_bounds(name: str, trades: list[tuple[str, str, str, int]]) -> None:
     messages: list[Any] = []
     for price, size, product, time in trades:
         messages.append(match(price, size=size, product_id=product, time=time))

@@ -39,7 +39,7 @@ def test_directions(prices: list[Any], expected: list[str]) -> None:
     assert directions(*prices) == expected
 
 
-def test_all_that_a_crossing_says() -> None:
+def test_crossing_has_all_fields() -> None:
     (cross,) = fold(PriceCrossing("BTC-USD", "10.5"), [ticker(10, time=1), ticker("10.5", time=2), ticker(11, time=3)])
     assert cross == PriceCross(
         "BTC-USD", Decimal("10.5"), "up", Decimal(10), Decimal(11), NOON.replace(second=3), spans_gap=False
@@ -51,7 +51,7 @@ def test_trades_and_last_matches_count_too() -> None:
     assert [(c.direction, c.before, c.price) for c in crosses] == [("up", 9, 11), ("down", 11, 8)]
 
 
-def test_other_products_and_messages_do_not() -> None:
+def test_other_products_and_messages_do_not_cross() -> None:
     assert fold(PriceCrossing("BTC-USD", 10), [ticker(9), ticker(11, product_id="ETH-USD"), heartbeat(1)]) == []
 
 
@@ -127,7 +127,7 @@ def test_a_bad_hysteresis_is_named(hysteresis: Any) -> None:
 
 
 @pytest.mark.parametrize("nothing", [0, "0.00", -5])
-def test_a_price_that_is_not_above_zero_is_no_price(nothing: Any) -> None:
+def test_price_at_or_below_zero_is_ignored(nothing: Any) -> None:
     assert directions(nothing, 11) == []
     assert directions(9, nothing, 9, nothing, 11) == ["up"]
     assert directions(11, nothing, 9) == ["down"]

@@ -18,7 +18,7 @@ STOPPED = Change(order_id="o", new_size=Decimal(1))
 
 
 @pytest.mark.parametrize("channels", [[], ["full"], ["user", "ticker", "matches"]])
-def test_a_message_without_numbers_is_fresh(channels: list[str]) -> None:
+def test_message_without_numbers_is_new(channels: list[str]) -> None:
     continuity = Continuity()
     continuity.watch((channel, "BTC-USD") for channel in channels)
     for message in (FIRST, STOPPED, FIRST, ticker(1, sequence=5), FIRST, STOPPED, ticker(1, sequence=6), FIRST):
@@ -49,6 +49,6 @@ def test_messages_without_numbers_are_merged_by_their_content() -> None:
     assert [each.item for each in found if isinstance(each.item, Message)] == [FIRST, STOPPED]
 
 
-def test_a_ticker_without_a_sequence_has_an_id_of_its_content() -> None:
+def test_ticker_without_a_sequence_has_a_content_id() -> None:
     assert message_id(FIRST).startswith("BTC-USD/ticker/0/")
     assert message_id(FIRST) != message_id(Ticker(product_id="BTC-USD", price=Decimal(2)))

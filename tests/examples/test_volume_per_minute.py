@@ -61,7 +61,7 @@ def test_volumes_are_the_sums_of_the_trades_sent(exchange: Exchange, run: Any, w
     assert goodbye == "-- Goodbye! --"
 
 
-def test_the_window_that_was_open_at_the_end_is_told_as_incomplete(exchange: Exchange, run: Any, witness: Any) -> None:
+def test_window_open_at_the_end_is_incomplete(exchange: Exchange, run: Any, witness: Any) -> None:
     listener = witness("matches", "heartbeat")
     script = run("volume_per_minute", "--url", exchange.url)
     exchange.wait_for_clients(2, timeout=20)

@@ -64,7 +64,7 @@ def test_malformed_frames_are_logged_once_for_each_type(caplog: pytest.LogCaptur
     ]
 
 
-def test_a_message_over_max_size_names_its_product_where_it_begins_so() -> None:
+def test_message_over_max_size_names_its_product() -> None:
     big = frame('{"type":"snapshot","product_id":"A-B","bids":[' + '["1","1"],' * 500 + "]}")
     with WireServer(saying(big + frame("x" * 3000) + tick(5))) as server:
         feed = fast_feed(server.url, max_size=2000)
@@ -76,7 +76,7 @@ def test_a_message_over_max_size_names_its_product_where_it_begins_so() -> None:
 
 
 @pytest.mark.parametrize("size", ["-1", "NaN", "sNaN", "1e99"])
-def test_a_book_with_a_level_that_cannot_be_is_renewed(size: str) -> None:
+def test_book_with_an_impossible_level_is_renewed(size: str) -> None:
     """The other product's book stays as it is, and is not requested anew."""
     requests: list[dict[str, Any]] = []
 
@@ -105,7 +105,7 @@ def test_a_book_with_a_level_that_cannot_be_is_renewed(size: str) -> None:
     ]
 
 
-def test_a_snapshot_that_stays_malformed_is_requested_ever_more_rarely() -> None:
+def test_snapshot_that_stays_malformed_is_requested_with_back_off() -> None:
     clock, requested, enough = Clock(speed=50), list[float](), threading.Event()
 
     def play(wire: Wire) -> None:

@@ -82,7 +82,7 @@ def test_a_heartbeat_with_a_wrong_trade_id_loses_no_trade() -> None:
 # ---- times
 
 
-def test_a_trade_dated_in_the_future_blinds_no_window(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+def test_trade_dated_ahead_does_not_advance_windows(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     """Live and in replay alike."""
     now = datetime.now(UTC).timestamp() - 1_764_000_000 - 600
     now -= now % 60
@@ -160,7 +160,7 @@ def minutes(source: MessageSource) -> list[Collected[Any]]:
 
 @pytest.mark.parametrize("products", [["BTC-USD", "ETH-USD"], ["BTC-USD"], []])
 @pytest.mark.parametrize("channels", [["matches"], ["matches", "heartbeat"]], ids=["alone", "heartbeat"])
-def test_no_window_over_a_channel_that_was_left_is_complete(
+def test_window_over_an_unsubscribed_channel_is_incomplete(
     channels: list[str], products: list[str], tmp_path: Path
 ) -> None:
     """Also where the trades between are missing without a gap in the numbers; live and in replay alike."""
@@ -197,7 +197,7 @@ def test_no_window_over_a_channel_that_was_left_is_complete(
     assert again.items == live.items
 
 
-def test_a_replay_of_frames_alone_finds_what_was_left_and_rejoined(tmp_path: Path) -> None:
+def test_replay_of_frames_finds_resubscriptions(tmp_path: Path) -> None:
     def listed(*names: str) -> bytes:
         channels = [{"name": name, "product_ids": ["A-B"]} for name in names]
         return json.dumps({"type": "subscriptions", "channels": channels}).encode()
@@ -219,7 +219,7 @@ def test_a_replay_of_frames_alone_finds_what_was_left_and_rejoined(tmp_path: Pat
     assert of(status, Gap) == []
 
 
-def test_a_book_goes_on_when_its_product_leaves_another_channel() -> None:
+def test_book_continues_if_its_product_leaves_another_channel() -> None:
     credentials = Credentials("k", "c2VjcmV0", "p")
     with Exchange(["BTC-USD"], seed=2, auto=False, credentials=credentials) as exchange:
         feed = Feed("BTC-USD", ["level2", "ticker"], url=exchange.url, credentials=credentials)

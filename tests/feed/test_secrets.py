@@ -29,7 +29,7 @@ from tests.support.wire import Wire, WireServer, close_frame, frame
 KEY = Credentials("the-api-key", "c2VjcmV0L29mL21pbmU+Pg==", "open/sesame")
 
 
-def test_what_is_repeated_is_blanked_in_status_errors_and_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_repeated_secrets_are_redacted_in_status_errors_and_log(caplog: pytest.LogCaptureFixture) -> None:
     said: list[dict[str, str]] = []
 
     def play(wire: Wire) -> None:
@@ -205,7 +205,7 @@ def test_a_send_that_fails_shows_no_secret_in_its_traceback(secure: bool) -> Non
         {"ping_interval": 0},
     ],
 )
-def test_a_setting_that_is_refused_shows_no_secret_in_its_traceback(bad: dict[str, Any]) -> None:
+def test_rejected_setting_shows_no_secret_in_its_traceback(bad: dict[str, Any]) -> None:
     settings = {
         "url": f"ws://{USER}:{PASSWORD}@x?token={TOKEN}",
         "headers": {"X-Key": HEADER},

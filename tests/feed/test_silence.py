@@ -35,7 +35,7 @@ from tests.support.wire import Wire, WireServer, frame
     [b"", tick(1), frame('{"type":"subscriptions","channels":[]}'), frame("nonsense")],
     ids=["nothing at all", "then nothing", "only an ack", "only nonsense"],
 )
-def test_no_data_means_stale_and_stale_means_again(first: bytes) -> None:
+def test_no_data_means_stale_and_a_reconnect(first: bytes) -> None:
     with WireServer(scenes(saying(first), saying(tick(5)))) as server:
         feed = fast_feed(server.url, stale_after=60)
         got, status = Collected(feed), Collected(feed.status)
@@ -48,7 +48,7 @@ def test_no_data_means_stale_and_stale_means_again(first: bytes) -> None:
     assert waited.total_seconds() * FAST.speed >= 59
 
 
-def test_pings_and_pongs_do_not_feed_the_watchdog() -> None:
+def test_pings_and_pongs_do_not_reset_the_watchdog() -> None:
     def pong_only(wire: Wire) -> None:
         wire.shake()
         wire.recv_frame()
@@ -67,7 +67,7 @@ def test_pings_and_pongs_do_not_feed_the_watchdog() -> None:
     assert str(of(status, Disconnected)[0].cause) == "no data for 60 s"
 
 
-def test_a_ping_without_a_pong_means_the_same() -> None:
+def test_missing_pong_means_stale_and_a_reconnect() -> None:
     with WireServer(scenes(saying(), saying(tick(1)))) as server:
         feed = fast_feed(server.url, ping_interval=30)
         got, status = Collected(feed), Collected(feed.status)
@@ -76,7 +76,7 @@ def test_a_ping_without_a_pong_means_the_same() -> None:
     assert str(of(status, Disconnected)[0].cause) == "a ping was not answered within 10 s"
 
 
-def test_a_slow_subscriber_is_not_taken_for_a_silent_server() -> None:
+def test_slow_subscriber_is_no_silent_server() -> None:
     """While it dawdles nothing is read; what has come in the meantime is delivered before silence is judged."""
 
     def dawdle(message: Any) -> None:
@@ -100,7 +100,7 @@ def test_a_slow_subscriber_is_not_taken_for_a_silent_server() -> None:
     assert of(status, Disconnected) == []
 
 
-def test_a_missing_heartbeat_is_noticed_for_its_product_alone() -> None:
+def test_missing_heartbeat_is_reported_for_its_product_alone() -> None:
     def beat(product: str, second: int) -> bytes:
         return frame(
             f'{{"type":"heartbeat","product_id":"{product}","sequence":1,"last_trade_id":1,'
@@ -210,7 +210,7 @@ def test_snapshot_on_a_slow_link_is_delivered() -> None:
     assert feed.stats.pings >= 2
 
 
-def test_message_that_drips_is_silence() -> None:
+def test_message_in_slow_single_bytes_is_silence() -> None:
     """A byte every two seconds is no sign of life: 60 s without data end the connection."""
 
     def drip(wire: Wire) -> None:
@@ -273,7 +273,7 @@ def test_lag_grows_while_a_subscriber_blocks() -> None:
     assert feed.stats.max_lag > 90
 
 
-def test_a_slow_subscriber_is_visible() -> None:
+def test_slow_subscriber_is_reported_as_lagging() -> None:
     slow = threading.Event()
 
     def dawdle(message: Any) -> None:
@@ -293,7 +293,7 @@ def test_a_slow_subscriber_is_visible() -> None:
     assert feed.stats.max_lag > 0.5
 
 
-def test_it_says_when_it_has_caught_up() -> None:
+def test_end_of_lag_is_reported() -> None:
     go = threading.Event()
 
     def play(wire: Wire) -> None:

@@ -128,7 +128,7 @@ def replayed(folder: Path, chosen: Sequence[Pipeline], speed: float | None = Non
 )
 @settings(max_examples=8, deadline=None)
 @pytest.mark.timeout(300)  # to find the smallest pipeline that fails takes its time
-def test_live_replayed_at_any_speed_and_replayed_again_are_equal(
+def test_live_and_replays_at_any_speed_are_equal(
     chosen: list[Pipeline], every: float, channels: list[str], seed: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -140,7 +140,7 @@ def test_live_replayed_at_any_speed_and_replayed_again_are_equal(
                 assert after == before, pipeline
 
 
-def test_every_operator_is_among_those_that_are_tried() -> None:
+def test_every_operator_is_in_the_random_pipelines() -> None:
     text = Path(tried.__file__).read_text()
     named = {name for name in operators.__all__ if name.islower()}
     assert {name for name in named if re.search(rf'"{name}"|\b{name}\(', text) is None} == set()
@@ -150,7 +150,7 @@ def test_every_operator_is_among_those_that_are_tried() -> None:
 # ---- what is promised of less
 
 
-def test_operators_that_wait_are_equal_over_every_replay(tmp_path: Path) -> None:
+def test_timed_operators_are_equal_over_every_replay(tmp_path: Path) -> None:
     live(tmp_path, 300, CHANNELS[0], 5, ())
     waiting = [
         ops.buffer_with_time(0.01),
@@ -178,7 +178,7 @@ def test_operators_that_wait_are_equal_over_every_replay(tmp_path: Path) -> None
     assert over(None) == once
 
 
-def test_a_full_book_is_equal_wherever_both_are_ready(tmp_path: Path) -> None:
+def test_full_books_are_equal_while_both_are_ready(tmp_path: Path) -> None:
     """Its snapshots come from elsewhere, and when they come: with which message it begins nobody can promise."""
     answers: list[bytes] = []
     with Exchange(["BTC-USD"], seed=3, rate=1000, credentials=KEY) as exchange:
@@ -232,7 +232,7 @@ feed.run()
 """
 
 
-def test_what_a_killed_recorder_has_kept_says_the_beginning_of_what_was_said(tmp_path: Path) -> None:
+def test_recording_of_a_killed_process_replays_the_start(tmp_path: Path) -> None:
     with (
         Exchange(["BTC-USD"], seed=9, rate=1000, faults=faults.Drop(3, types={"match"}, after=300)) as exchange,
         subprocess.Popen(

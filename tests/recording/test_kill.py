@@ -56,7 +56,7 @@ def record_and_kill(folder: Path, *, after: int, size: int) -> int:
 
 
 @pytest.mark.parametrize("size", [10**9, 20_000], ids=["one segment", "several"])
-def test_what_was_flushed_is_there_in_order_and_closed_segments_say_so(tmp_path: Path, size: int) -> None:
+def test_flushed_frames_are_kept_in_order_after_a_kill(tmp_path: Path, size: int) -> None:
     flushed = record_and_kill(tmp_path, after=1500, size=size)
     frames = frames_in(tmp_path)
     assert len(frames) >= flushed >= 1500
@@ -72,7 +72,7 @@ def test_what_was_flushed_is_there_in_order_and_closed_segments_say_so(tmp_path:
         assert "end" not in lines_of(last)[-1]
 
 
-def test_it_is_played_to_the_last_whole_line_and_the_tear_is_said(tmp_path: Path) -> None:
+def test_killed_recording_is_played_to_its_last_whole_line(tmp_path: Path) -> None:
     flushed = record_and_kill(tmp_path, after=500, size=10**9)
     (path,) = segments(tmp_path)
     content = path.read_bytes()
@@ -89,7 +89,7 @@ def test_it_is_played_to_the_last_whole_line_and_the_tear_is_said(tmp_path: Path
     assert (tear.path, tear.line) == (str(path), len(lines_of(path)) + 1)
 
 
-def test_wherever_the_file_is_cut_the_blocks_before_are_there(tmp_path: Path) -> None:
+def test_file_cut_anywhere_keeps_the_blocks_before(tmp_path: Path) -> None:
     record_and_kill(tmp_path, after=500, size=10**9)
     (path,) = segments(tmp_path)
     content, text = path.read_bytes(), text_of(path)

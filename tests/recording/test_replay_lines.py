@@ -50,7 +50,7 @@ OPERATORS: dict[str, list[Any]] = {
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LINES, st.sampled_from(list(OPERATORS)), st.sampled_from([None, "ETH-USD"]), st.booleans())
-def test_the_outcome_is_that_of_line_by_line(
+def test_chunked_replay_equals_replay_line_by_line(
     tmp_path: Path, lines: list[bytes], wanted: str, product: str | None, paced: bool
 ) -> None:
     decode = Decoder().decode

@@ -38,7 +38,7 @@ def _echo(wire: Wire) -> None:
     wire.until_gone()
 
 
-def test_what_the_exchange_repeats_of_the_credentials_is_blanked(tmp_path: Path) -> None:
+def test_credentials_repeated_by_the_exchange_are_redacted(tmp_path: Path) -> None:
     signatures: list[str] = []
 
     def play(wire: Wire) -> None:
@@ -72,7 +72,7 @@ def test_what_the_exchange_repeats_of_the_credentials_is_blanked(tmp_path: Path)
     assert "[redacted]" in ended["status"]["cause"]["text"]
 
 
-def test_a_reason_to_close_may_repeat_them_too(tmp_path: Path) -> None:
+def test_credentials_in_a_close_reason_are_redacted(tmp_path: Path) -> None:
     def play(wire: Wire) -> None:
         wire.shake()
         wire.recv_frame()
@@ -88,7 +88,7 @@ def test_a_reason_to_close_may_repeat_them_too(tmp_path: Path) -> None:
     assert closed[0]["cause"]["reason"] == "[redacted] is [redacted]"
 
 
-def test_market_data_is_as_it_came_whatever_it_says(tmp_path: Path) -> None:
+def test_market_data_is_recorded_unchanged(tmp_path: Path) -> None:
     raw = f'{{"type":"ticker","sequence":1,"product_id":"{KEY.key}","price":"1.50"}}'
     with Exchange.serving([raw, '{"type":"error","message":"Failed to subscribe"}']) as exchange:
         feed = Feed("A-B", "ticker", url=exchange.url, credentials=KEY)
@@ -102,7 +102,7 @@ def test_market_data_is_as_it_came_whatever_it_says(tmp_path: Path) -> None:
     assert not any("redacted" in line for line in held)
 
 
-def test_behind_another_operator_an_error_keeps_no_words(tmp_path: Path) -> None:
+def test_error_behind_an_operator_is_recorded_without_texts(tmp_path: Path) -> None:
     source: Subject[Message] = Subject()
     recorder = record(tmp_path)
     source.pipe(recorder).subscribe()

@@ -75,14 +75,14 @@ def test_a_raw_document_is_the_frame() -> None:
     assert "received" not in document
 
 
-def test_an_unknown_message_keeps_all_it_had() -> None:
+def test_unknown_message_keeps_all_fields() -> None:
     document = typed_document(decoded(b'{"type":"rainbow","colours":["red"]}'))
     assert document["type"] == "rainbow"
     assert document["colours"] == ["red"]
     assert document["epoch"] == 4
 
 
-def test_level3_arrays_are_documents_too() -> None:
+def test_level3_arrays_are_documents() -> None:
     decoder = Decoder()
     decoder.decode(b'{"type":"level3","schema":{"noop":["type","product_id","sequence","time"]}}')
     raw = b'["noop","BTC-USD","1","2023-03-28T23:24:03.185394Z"]'

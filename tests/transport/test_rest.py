@@ -99,13 +99,13 @@ def test_a_chunked_body_is_joined(body: bytes) -> None:
         assert RestClient(http(server)).get("/") == b"[1,2,3]"
 
 
-def test_a_body_that_breaks_off_is_a_connect_failure() -> None:
+def test_truncated_body_is_a_connect_failure() -> None:
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n[1,2"
     with WireServer(answering(answer)) as server, pytest.raises(ConnectFailed, match="the connection ended after"):
         RestClient(http(server)).get("/")
 
 
-def test_headers_have_a_bound() -> None:
+def test_headers_are_bounded() -> None:
     with (
         WireServer(answering(b"HTTP/1.1 200 OK\r\n", b"A: b" + b"x" * 100_000)) as server,
         pytest.raises(ConnectFailed, match="over 65,536 bytes of headers"),
@@ -113,7 +113,7 @@ def test_headers_have_a_bound() -> None:
         RestClient(http(server)).get("/")
 
 
-def test_what_is_requested() -> None:
+def test_request_line_and_headers() -> None:
     requests: list[bytes] = []
 
     def play(wire: Wire) -> None:
@@ -136,19 +136,19 @@ def test_what_is_requested() -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan"), True, "5"])
-def test_a_timeout_is_a_number_that_can_be_waited_for(timeout: float) -> None:
+def test_bad_timeout_is_rejected(timeout: float) -> None:
     with pytest.raises(ConfigError, match="timeout"):
         rest_snapshot(timeout=timeout)
 
 
 @pytest.mark.parametrize("url", ["ftp://host", "nothing", "http://", "http://[", 7, "http://me:hidden@x:port"])
-def test_a_url_is_one_of_http(url: str) -> None:
+def test_url_must_be_http(url: str) -> None:
     with pytest.raises(ConfigError, match="url: ") as caught:
         rest_snapshot(url)
     assert "hidden" not in str(caught.value)
 
 
-def test_it_goes_through_the_environment_s_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_uses_the_environment_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[bytes] = []
 
     def play(wire: Wire) -> None:
