@@ -1,4 +1,4 @@
-"""The soak's row of a slow subscriber: 200 messages a second, and 20 ms for each of them.
+"""The soak run with a slow subscriber: 200 messages a second, and 20 ms for each of them.
 
 The server sends four times as fast as the subscriber takes. At the end the subscriber becomes quick, and everything
 that the server sent has to come: no trade is missing, and the connection was never lost.

@@ -1,4 +1,4 @@
-"""Books that are never wrong: against the local exchange's own while everything goes wrong, and on a real recording."""
+"""Books compared with those of the local exchange under faults, and on a real recording."""
 
 from __future__ import annotations
 
@@ -279,7 +279,7 @@ def settle(exchange: Exchange, books: dict[tuple[str, str], Collected[Any]], tim
         if not wrong:
             return
         assert time.monotonic() < deadline, [(key, books[key].items[-1:]) for key in wrong]
-        # No sequence tells a level 2 book that all is well after a frame that nobody could read.
+        # No sequence shows that a level 2 book is correct after a frame that cannot be read.
         if any(key[0].startswith("level2") and lost(books[key]) for key in wrong):
             exchange.disconnect(1001, "again")
         exchange.step(3)

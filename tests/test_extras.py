@@ -84,7 +84,7 @@ def test_commands_name_extras_that_exist() -> None:
 
 
 def test_docs_name_commands_that_work_from_a_clone() -> None:
-    """The package index may not have rxfeed: docs and examples install what is here."""
+    """The package index may not have rxfeed: docs and examples install the clone."""
     for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*")]:
         if path.suffix in (".py", ".md") and "pip install" in (text := path.read_text()):
             from_index = re.findall(r"pip install\s+[\"']?rxfeed", text)

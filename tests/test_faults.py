@@ -1,7 +1,7 @@
-"""A fault at a time: what the status says, that the data goes on, and that every trade is accounted for.
+"""One fault in each test: its status events, the data after it, and a proof that every trade is delivered or reported.
 
-The market stands still until it is told to move, waiting runs on a clock fifty times as fast, and the ledger is that of
-the trades: each one of the market is delivered once and in order, or lies in a gap that was reported.
+The market changes only when the test moves it, waits run on a clock fifty times as fast, and every trade of the market
+is delivered once and in order, or lies in a gap that was reported.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CHANNELS = ["matches", "ticker", "heartbeat"]
 
 @dataclass
 class Run:
-    """A market, a feed on it, and everything that the feed said."""
+    """A market, a feed on it, and everything that the feed emitted."""
 
     exchange: Exchange
     feed: Feed
@@ -72,7 +72,7 @@ class Run:
             time.sleep(0.002)
 
     def settle(self) -> None:
-        """A hundred orders more, and heartbeats after them: now everything has come, or is known not to."""
+        """Run a hundred more orders and heartbeats, after which each message has arrived or is reported as missing."""
         self.exchange.step(100)
         self.exchange.advance(3)
         last = self.exchange.last_trade_id(BTC)
@@ -206,7 +206,7 @@ def test_refused_connections_are_retried() -> None:
         assert all(delay <= 1 for delay in delays)
 
 
-# ---- no hope
+# ---- permanent failures
 
 FATAL: list[tuple[faults.Fault, type[Exception]]] = [
     (faults.Close(1000, "deprecated hostname"), HostRetired),
@@ -241,7 +241,7 @@ def test_wrong_certificate_ends_the_feed() -> None:
         assert isinstance(run.got.error, CertificateInvalid)
 
 
-# ---- frames, on a connection that goes on
+# ---- frames, on a connection that stays open
 
 MATCHES = {"match"}
 FRAMES: list[tuple[str, list[faults.Fault], dict[str, int]]] = [

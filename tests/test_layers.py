@@ -1,4 +1,4 @@
-"""The house as it is drawn: an import goes only to the left, and each library is known in its rooms alone."""
+"""The layers: an import goes only to the left, and each library is imported in its packages alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import rxfeed
 
 ROOT = Path(rxfeed.__file__).parent
-# Left to right; rooms in one place do not know one another.
+# Left to right; packages of one layer do not import one another.
 ORDER = [
     {"_version"},
     {"errors", "values"},
@@ -24,7 +24,7 @@ ORDER = [
     {"compat", "sim", "backtest"},
     {"cli"},
 ]
-# Which rooms know which library; msgspec and the standard library are everybody's.
+# Which packages import which library; all may import msgspec and the standard library.
 LIBRARIES = {
     "reactivex": {"operators", "feed", "sinks", "recording", "compat", "cli"},
     "websocket": {"transport"},
@@ -92,7 +92,7 @@ def test_layers_name_every_package() -> None:
 
 
 def test_readme_draws_the_same_layers() -> None:
-    """The README's line of rooms is the order that holds here."""
+    """The order of the README's line of packages is the order tested here."""
     readme = (ROOT.parent / "README.md").read_text()
     line = next(line for line in readme.splitlines() if line.startswith("    errors, messages ->"))
     drawn = [{each.strip() for each in place.split(",")} for place in line.split("->")]

@@ -1,4 +1,4 @@
-"""What every message promises."""
+"""What holds for every message."""
 
 import copy
 import pickle

@@ -1,4 +1,4 @@
-"""A short one of each run; `python -m tests.soak --minutes 60` is for longer ones."""
+"""A short run of each kind; `python -m tests.soak --minutes 60` is for longer ones."""
 
 import pytest
 

@@ -36,7 +36,7 @@ def bought(time: Any, price: Any, size: Any, **fields: Any) -> Message:
 
 
 class Desk:
-    """A market with a book of 5 at 100 and 101, and all that it has told, in words."""
+    """A market with a book of 5 at 100 and 101, and its events as short texts."""
 
     def __init__(self, **settings: Any) -> None:
         self.market = PaperMarket(BTC, **settings)
@@ -44,7 +44,7 @@ class Desk:
         self.hear(snapshot({100: 5, 99: 5}, {101: 5, 102: 5}))
 
     def hear(self, *messages: Message) -> list[str]:
-        """What the messages, and the moments before them, have brought."""
+        """The events of the messages, and of the times before them."""
         events = [event for message in messages for event in self.market.step(message)]
         self.told = [words(event) for event in events]
         return self.told
@@ -119,7 +119,7 @@ def test_taken_size_stays_taken_while_the_recording_shows_it() -> None:
     desk.hear(update(3, ("sell", 101, 8)))
     desk.market.market("buy", 4)
     assert desk.hear(heartbeat(4))[0] == "3 3 buy 3 at 101 taker, 1 left"
-    # It shrinks to 2: of what it shows, nothing is left to us. Then it is new.
+    # It shrinks to 2: nothing of the recorded size is left. Then the size is new.
     desk.hear(update(5, ("sell", 101, 2)))
     desk.market.limit("buy", 101, 1)
     assert desk.hear(update(6, ("sell", 101, 0)), update(7, ("sell", 101, 1))) == ["5 4 open 1 at 101"]
@@ -132,7 +132,7 @@ def test_taken_size_stays_taken_while_the_recording_shows_it() -> None:
 def test_resting_order_queues_behind_its_price_level() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 2)
-    assert desk.hear(update(1, ("buy", 100, 9))) == ["0 1 open 2 at 100"]  # 4 came behind it
+    assert desk.hear(update(1, ("buy", 100, 9))) == ["0 1 open 2 at 100"]  # 4 were added behind it
     assert desk.hear(sold(2, 100, 3), update(2, ("buy", 100, 6))) == []  # 2 of the first 5 are left
     assert desk.hear(sold(3, 100, "2.5"), update(3, ("buy", 100, "3.5"))) == []
     assert desk.hear(sold(4, 100, 4)) == ["3 1 buy 0.5 at 100 maker, 1.5 left"]
@@ -189,7 +189,7 @@ def test_messages_dated_ahead_move_no_time_and_fill_nothing() -> None:
 def test_canceled_size_is_assumed_behind_the_order() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 1)
-    desk.hear(update(1, ("buy", 100, 8)), update(2, ("buy", 100, 5)))  # 3 came behind, 3 left: those
+    desk.hear(update(1, ("buy", 100, 8)), update(2, ("buy", 100, 5)))  # 3 added behind, and those 3 canceled
     assert desk.hear(sold(3, 100, 4), update(3, ("buy", 100, 1)), heartbeat(4)) == []  # 1 is ahead
     assert desk.hear(update(5, ("buy", 100, 0)), sold(6, 100, 1), heartbeat(7)) == [
         "6 1 buy 1 at 100 maker, 0 left",
@@ -202,7 +202,7 @@ def test_better_price_fills_first_and_at_most_what_was_traded() -> None:
     desk.market.limit("buy", "100.5", 3)
     desk.hear(heartbeat(1))
     assert desk.hear(sold(2, 100, 2), update(2, ("buy", 100, 3)), heartbeat(3)) == ["2 1 buy 2 at 100.5 maker, 1 left"]
-    # What we took from the taker he did not take from the 5 at 100; the recording says that they are gone all the same.
+    # The paper order took the taker's size, so the 5 at 100 stay; in the recording they are gone.
     desk.market.market("sell", 1)
     assert desk.hear(heartbeat(4)) == ["3 2 self_trade, 1 left"]
     desk.market.cancel("paper-1")
@@ -220,7 +220,7 @@ def test_market_order_that_rests_across_a_paper_order_fills_it() -> None:
     desk.market.limit("sell", "100.5", 3)
     desk.hear(heartbeat(1))
     assert desk.hear(update(2, ("buy", "100.7", 2)), heartbeat(3)) == ["2 1 sell 2 at 100.5 maker, 1 left"]
-    # It rests in the recording, and not for us.
+    # It rests in the recording, and is filled here.
     desk.market.cancel("paper-1")
     desk.market.market("sell", 1)
     assert "3 2 sell 1 at 100 taker, 0 left" in desk.hear(heartbeat(4))
@@ -231,7 +231,7 @@ def test_trade_at_a_price_empties_better_levels() -> None:
     desk.hear(sold(1, 99, 1))
     desk.market.market("sell", 5)
     assert desk.hear(heartbeat(2)) == ["1 1 sell 4 at 99 taker, 1 left", "1 1 canceled, 1 left"]
-    # The change says it later, and that 3 have come anew.
+    # The change shows it later, and that 3 were added.
     desk.hear(update(3, ("buy", 100, 3)))
     desk.market.market("sell", 5)
     assert desk.hear(heartbeat(4)) == ["3 2 sell 3 at 100 taker, 2 left", "3 2 canceled, 2 left"]
@@ -255,7 +255,7 @@ def test_trades_of_other_sides_prices_and_times_fill_nothing() -> None:
     assert desk.end() == []
 
 
-# ---- on the way
+# ---- orders in flight
 
 
 def test_cancel_arrives_after_latency() -> None:
@@ -307,7 +307,7 @@ def test_order_that_would_self_trade_is_rejected() -> None:
     desk.market.market("buy", 1)
     assert desk.hear(heartbeat(1)) == [
         "0 1 open 1 at 101",
-        "0 2 self_trade, 6 left",  # the last of its six would be ours
+        "0 2 self_trade, 6 left",  # the last of its six would trade with the paper order
         "0 3 buy 5 at 101 taker, 0 left",
         "0 3 filled, 0 left",
         "0 4 self_trade, 1 left",
@@ -428,7 +428,7 @@ def test_paper_market_is_a_machine() -> None:
     assert market.time == at(2)
 
 
-# ---- what never came
+# ---- missing messages
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -1,4 +1,4 @@
-"""Paper orders against the truth: the same market with the order really in it, and what must hold whatever happens."""
+"""Paper orders compared with a market that contains the real order, and properties that must always hold."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Op(NamedTuple):
 
 
 class World:
-    """An engine that operations are done to, and the messages that tell of it on *channel* and `matches`."""
+    """An engine, and the messages that describe its operations on *channel* and `matches`."""
 
     def __init__(self, channel: str = "level2") -> None:
         ids = count(1)
@@ -47,7 +47,7 @@ class World:
         self.messages: list[Message] = []
         self.offers: list[tuple[datetime, Decimal]] = []  # what traded, and what came to rest
         self.mine: str | None = None
-        self.filled: datetime | None = None  # when something of mine traded first
+        self.filled: datetime | None = None  # when the test's order traded first
         self._orders: list[str] = []
         self._decoder = Decoder()
         self._market: Any = SimpleNamespace(engines={}, publish=None, clock=lambda: time_text(self.micros))
@@ -74,7 +74,7 @@ class World:
         self.micros = end
         time, last = self._market.clock(), self.engine.last_trade_id
         beat = events.HeartbeatEvent(last_trade_id=last, product_id=BTC, sequence=self.engine.sequence, time=time)
-        self._channels.publish(beat)  # so that every moment is told of
+        self._channels.publish(beat)  # so that every time is in a message
 
     def do(self, op: Op) -> None:
         if op.kind == "limit":
@@ -113,7 +113,7 @@ def record(script: list[Op], channel: str = "level2") -> list[Message]:
 
 
 def changes_first(messages: list[Message]) -> list[Message]:
-    """The other order of a moment: the changes of the book before the trades, as the exchange mostly sends them."""
+    """The messages with the book's changes before the trades of the same time, as the exchange mostly sends them."""
     return [
         message
         for _, moment in groupby(messages, key=lambda message: message.time)
@@ -141,7 +141,7 @@ QUEUE = st.lists(st.one_of(JOIN, JOIN, LEAVE, TAKE), min_size=8, max_size=30)
 
 
 def truth(script: list[Op], place: int, side: Side, price: int) -> World:
-    """The world with an order of mine in it from the end of the moment of *place* on."""
+    """The market with the test's order in it, from the end of the time of *place* on."""
     world = World()
     for number, op in enumerate(script):
         if world.mine is None and number > place and op.pause:
@@ -198,7 +198,7 @@ def test_paper_never_fills_before_the_real_order(scene: tuple[list[Op], Side, in
     assert filled is None or (really is not None and really <= filled)
 
 
-# ---- what must hold whatever happens
+# ---- properties
 
 
 class Sent(NamedTuple):
@@ -291,7 +291,7 @@ def test_fills_do_not_exceed_the_traded_size(
 
 
 def assert_below(market: PaperMarket) -> None:
-    """Of what the market shows, no more stands in the engine than that."""
+    """Fail if the engine has more at a price than the market shows."""
     for levels in market._queue._levels.values():
         for level in levels.values():
             assert 0 <= level.standing() <= max(level.shown, 0)
@@ -322,7 +322,7 @@ def test_latency_delays_arrival(script: list[Op], orders: list[Sent], millis: li
 
 
 def test_the_script_can_fill_an_order() -> None:
-    """So that the comparisons above compare something."""
+    """This shows that the comparisons above compare something."""
     script = [Op(1, "limit", "buy", 10_000, 2), Op(5, "limit", "sell", 10_000, 3), Op(5, "limit", "buy", 10_000, 2)]
     filled = first_fill(record(script), moment_of(script, 0), "buy", 10_000)
     assert filled == truth(script, 0, "buy", 10_000).filled == moment_of(script, 1)

@@ -1,4 +1,4 @@
-"""The server: every byte arrives, prepared or not; what is paced is stamped; a guest may go at any time."""
+"""The server: every byte arrives, prepared or not; paced messages are stamped; a client may disconnect at any time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def received(client: websocket.WebSocket, count: int) -> list[bytes]:
 
 @pytest.mark.parametrize("count", [1, 100, 299, 1234])
 def test_every_message_arrives_in_order(count: int) -> None:
-    # A tape's rounds go on, so that only a new server begins at the first.
+    # The rounds of a server continue, so only a new server starts at the first.
     with blaster(PAYLOADS, prepared=250) as server:
         client = subscribed(server.url(count))
         assert received(client, count) == expected(count)
@@ -79,7 +79,7 @@ def test_paced_bursts_are_stamped_with_their_times(server: Blaster, burst: int) 
 
 
 class Slow:
-    """A guest by a clock of his own, who takes so many bytes each time that he is offered some, and none at first."""
+    """A client with a simulated clock that accepts a fixed number of bytes at each offer, and none at the first."""
 
     def __init__(self, room: int, deaf_until: int) -> None:
         self.now = 0
@@ -90,7 +90,7 @@ class Slow:
         return self.now
 
     def listen(self, seconds: float, *, until_writable: bool = False) -> None:
-        # Where there is something to write he is writable by and by.
+        # If there is something to write, the client becomes writable later.
         self.now += min(round(seconds * 1e9), 10_000) if until_writable else round(seconds * 1e9)
 
     def answer(self) -> None:

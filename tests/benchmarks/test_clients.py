@@ -1,4 +1,4 @@
-"""Runs of real clients in processes of their own, and what becomes of those that cannot be had or do not finish."""
+"""Runs of real clients, each in a process; clients that cannot be installed or do not finish are reported."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_pipelines_and_memory(server: Blaster, tmp_path: Path) -> None:
     held = bench(server, tmp_path).memory()
     assert len(held["samples"]) == 2
     assert min(held["samples"]) > 10 << 20
-    # A round of nine seconds brings the price across the level and back time and again, and minutes pass.
+    # In a round of nine seconds the price crosses the level many times, and minutes of event time pass.
     assert held["crossings"] > 1000
     assert held["windows"] > 10
 

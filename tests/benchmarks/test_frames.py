@@ -1,4 +1,4 @@
-"""Rounds go on where the one before ended, so that a feed sees one stream: no duplicate, no gap, time going on."""
+"""Each round continues the one before it, so that a feed receives one stream without duplicates and gaps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guard tells a regression from noise."""
+"""The guard distinguishes a regression from noise."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _burn() -> None:
 
 @pytest.fixture
 def busy_machine() -> Iterator[None]:
-    """Processes that want all the time of every core."""
+    """Processes that use all the time of every core."""
     context = multiprocessing.get_context("spawn")
     burners = [context.Process(target=_burn, daemon=True) for _ in range(multiprocessing.cpu_count())]
     for burner in burners:
@@ -46,14 +46,14 @@ def arguments(committed: Path, module: str, *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the honest task costs, committed while nothing else of ours ran."""
+    """The cost of the unchanged task, measured while no other process of the test ran."""
     committed = tmp_path_factory.mktemp("guard") / "guard.json"
     assert main(arguments(committed, HONEST, "--update")) == 0
     return committed
 
 
 @counts_instructions
-@pytest.mark.timeout(240)  # under valgrind the imports alone take six seconds of a core, which we share
+@pytest.mark.timeout(240)  # under valgrind the imports alone take six seconds of a shared core
 def test_work_done_twice_fails(counted: Path, tmp_path: Path) -> None:
     assert main(arguments(counted, SLOWED, "--json", str(tmp_path / "found.json"))) == 1
     verdicts = json.loads((tmp_path / "found.json").read_text())["verdicts"]

@@ -1,4 +1,4 @@
-"""Percentiles by nearest rank, and who keeps up."""
+"""Percentiles by nearest rank, and whether a client keeps up."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def test_percentiles_are_nearest_ranks(latencies: list[int]) -> None:
     ("latencies", "kept"),
     [
         ([0.001] * 1000, True),
-        ([0.001] * 500 + [2.0] * 40 + [0.001] * 460, True),  # held up once, and caught up
+        ([0.001] * 500 + [2.0] * 40 + [0.001] * 460, True),  # delayed once, and back in time
         ([at / 1000 for at in range(1000)], False),  # a backlog that grows
-        ([0.001] * 990 + [1.0] * 10, True),  # held up at the very end
+        ([0.001] * 990 + [1.0] * 10, True),  # delayed at the very end
     ],
 )
 def test_client_late_at_the_end_does_not_keep_up(latencies: list[float], kept: bool) -> None:

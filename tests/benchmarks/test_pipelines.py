@@ -1,4 +1,4 @@
-"""What is compared puts out the same, whatever comes; and the report says what was found."""
+"""The compared implementations emit equal results for any messages; the report has their figures."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_streams_contain_gaps_and_late_trades() -> None:
     assert {message.epoch for message in streams.trades(1, 30_000, faults=False)} == {0}
 
 
-# ---- whatever comes
+# ---- any messages
 
 NAMES = [streams.name(product) for product in range(2)]
 EVENTS = st.tuples(
@@ -69,7 +69,7 @@ EVENTS = st.tuples(
 
 
 def told(events: list[tuple[str, str, float, int, bool]]) -> list[Message]:
-    """In time, more or less; a heartbeat may be of a trade before or to come; some events are a gap too."""
+    """Messages roughly in order of time; heartbeats may name earlier or later trades; some messages follow a gap."""
     made: list[Message] = []
     now, trades, epoch = 0.0, 100, 0
     for number, (kind, product, seconds, ahead, gap) in enumerate(events):
@@ -112,7 +112,7 @@ def test_naive_loop_is_right_on_a_stream_without_faults(pipeline: Pipeline) -> N
     naive, _ = outputs(pipeline.ways["naive"], messages)
     assert not late
     if pipeline.name == "order_book":
-        # (product, ready, time, crossed, best bid, best ask), and a price alone; said again only by the naive one.
+        # (product, ready, time, crossed, best bid, best ask), and a price alone; only the naive loop repeats them.
         tops = [(view[0], view[4] and view[4][0], view[5] and view[5][0]) for view in exact if view[1]]
         for product in {top[0] for top in tops}:
             mine, theirs = (

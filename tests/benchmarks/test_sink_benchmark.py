@@ -1,4 +1,4 @@
-"""The sink's benchmark writes every document in each way, and reports the ratios."""
+"""Each implementation in the sink's benchmark writes every document, and the ratios are reported."""
 
 from __future__ import annotations
 

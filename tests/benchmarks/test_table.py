@@ -1,4 +1,4 @@
-"""The Markdown comes from the JSON alone, and takes its place between the markers."""
+"""The Markdown depends on the JSON alone, and is written between the markers."""
 
 from __future__ import annotations
 

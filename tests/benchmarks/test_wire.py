@@ -1,4 +1,4 @@
-"""Framing: what is framed comes out of `cut` again, however the stream is sliced; pings are answered."""
+"""Framing: `cut` returns the framed payloads for any division of the stream; pings are answered."""
 
 from __future__ import annotations
 

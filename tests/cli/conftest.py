@@ -1,4 +1,4 @@
-"""The command as a process of its own."""
+"""The command in a separate process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _signals_end_as_in_a_terminal() -> Iterator[None]:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts `rxfeed` with arguments, in a process group of its own; what is left at the end is killed.
+    """Starts `rxfeed` with arguments, in a new process group; a process that is left at the end is killed.
 
     *path*: a folder of modules that hide installed ones; *env*: more of the environment; the rest as `Popen`'s.
     """

@@ -1,4 +1,4 @@
-"""`rxfeed demo`: that it ends as it should, and that its sums are right."""
+"""`rxfeed demo`: its exit status and its counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command itself: help, usage, and what is missing."""
+"""The command itself: help, usage, and missing extras."""
 
 from __future__ import annotations
 

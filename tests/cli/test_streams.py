@@ -1,4 +1,4 @@
-"""Standard output and error of every command: in any encoding, on a full disk, closed, or a terminal that goes."""
+"""Standard output and error of every command: in any encoding, on a full disk, closed, or on a terminal that closes."""
 
 from __future__ import annotations
 

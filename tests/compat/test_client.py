@@ -167,7 +167,7 @@ def test_on_error_of_one_argument_works_and_may_continue() -> None:
         client.start()
         assert client.thread is not None
         client.thread.join(10)
-    # JSON of a shape that we do not know is JSON all the same.
+    # JSON of an unknown shape is valid JSON.
     assert client.messages == [json.loads(TICK), {"type": "ticker"}, json.loads(TICK)]
     (error,) = client.errors
     assert isinstance(error, FrameMalformed)

@@ -1,4 +1,4 @@
-"""What the classic clients died of, fault by fault."""
+"""The faults that ended the sessions of cbpro's clients."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def exchange() -> Iterator[Exchange]:
 
 
 def failure(exchange: Exchange, *broken: faults.Fault, **settings: Any) -> Any:
-    """The one error of a session on *exchange*, which told it once and then closed."""
+    """The one error of a session on *exchange*; on_error was called once, and then on_close."""
     for fault in broken:
         exchange.inject(fault)
     client = Recorder(**{"url": exchange.url, "channels": ["ticker"]} | settings)
@@ -53,7 +53,7 @@ def failure(exchange: Exchange, *broken: faults.Fault, **settings: Any) -> Any:
     return error
 
 
-# ---- no silent death
+# ---- no silent end
 
 
 def test_reconnect_is_off_by_default(exchange: Exchange) -> None:
@@ -172,7 +172,7 @@ def test_on_error_that_raises_ends_the_session(exchange: Exchange, monkeypatch: 
     assert client.hooks == ["open", "error", "close"]
 
 
-# pytest shows what threading itself passes over in silence.
+# pytest reports exceptions that threading itself ignores.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_sys_exit_in_a_handler_closes_first(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url, channels=["ticker"])
@@ -189,7 +189,7 @@ def test_sys_exit_in_a_handler_closes_first(exchange: Exchange) -> None:
     assert exchange.connections == 0
 
 
-# ---- what comes
+# ---- messages
 
 
 def test_malformed_json_reaches_on_error_with_its_data() -> None:
@@ -240,7 +240,7 @@ def test_lost_connection_reaches_on_error(exchange: Exchange) -> None:
     assert isinstance(client.error, ConnectionLost)
 
 
-# ---- what is gone, or closed to us
+# ---- retired hosts and private channels
 
 
 def test_a_retired_host_is_explained(exchange: Exchange) -> None:

@@ -24,7 +24,7 @@ AUTH = {"auth": True, "api_key": "key", "api_secret": "c2VjcmV0", "api_passphras
 
 
 class Snapshots:
-    """In place of the REST client: gives each of *answers* in turn, the last one for ever."""
+    """Replaces the REST client: returns each of *answers* in turn, and then repeats the last."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -115,7 +115,7 @@ def test_gap_is_reported_and_repaired_without_loss(capsys: pytest.CaptureFixture
 
     book = Book(client=Snapshots(snapshot(), snapshot(13, bids=[("98", "1", "b9")])))
     book.process_message(message("received", 10))
-    book.process_message(opened(14, "b7", "buy", "98.5"))  # both classics threw this one away
+    book.process_message(opened(14, "b7", "buy", "98.5"))  # both versions of cbpro lost this one
     assert gaps == [(10, 14)]
     assert book.ready
     assert (book.get_bid(), book._sequence) == (Decimal("98.5"), 14)
@@ -201,7 +201,7 @@ def test_back_off_doubles_up_to_a_minute_and_resets() -> None:
     ],
 )
 def test_inconsistent_messages_raise_no_assertion(wrong: dict[str, Any]) -> None:
-    """Both classics died of an assert here. What cannot be read counts as missed."""
+    """Both versions of cbpro raised an AssertionError here. A message that cannot be read counts as missed."""
     book = filled(snapshot(), snapshot(11))
     book.process_message(opened(11, "b2", "buy", "99.5") | wrong)
     assert book.ready

@@ -1,6 +1,6 @@
-"""What the issue calls "keep exactly", point by point, where test_client.py has not shown it already.
+"""What compat keeps exactly of cbpro, point by point, as far as test_client.py does not test it.
 
-Where the wheel 1.1.4 and GitHub master differ, the test says which one is followed, and why.
+Where the wheel 1.1.4 and GitHub master differ, the test names the version that is followed, and the reason.
 """
 
 from __future__ import annotations
@@ -388,7 +388,7 @@ def test_8_start_is_legal_in_any_callback(exchange: Exchange, hook: str) -> None
 
 
 def test_9_no_public_names_beyond_cbpro() -> None:
-    """Those of both, of which `keepalive` and `_keepalive` are not needed; `feed` alone is ours, and gives way."""
+    """The names of both versions but `keepalive` and `_keepalive`; only `feed` is new, and it may be overridden."""
     classic = {"start", "close", "on_open", "on_close", "on_message", "on_error", "_connect", "_listen", "_disconnect"}
     classic |= {"url", "products", "channels", "type", "stop", "error", "ws", "thread", "auth", "api_key"}
     classic |= {"api_secret", "api_passphrase", "should_print", "mongo_collection"}
@@ -449,7 +449,7 @@ def test_9_overridden_connect_is_used() -> None:
 
 
 class FakeCollection:
-    """As in people's tests: it knows insert_one alone."""
+    """A collection with insert_one alone, as users' tests have it."""
 
     def __init__(self) -> None:
         self.kept: list[Any] = []
@@ -483,7 +483,7 @@ def test_10_a_document_for_each_message(through_super: bool, capsys: pytest.Capt
     )
 
 
-# ---- the feed underneath
+# ---- the feed of the client
 
 
 def test_the_feed_can_be_piped_in_on_open(exchange: Exchange) -> None:

@@ -1,4 +1,4 @@
-"""The level 2 book, by hand and against a dictionary."""
+"""The level 2 book, with fixed examples and compared with a dictionary."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ MESSAGES = st.one_of(
 
 
 class Model:
-    """The book as a child would keep it."""
+    """The simplest possible book."""
 
     def __init__(self) -> None:
         self.sides: dict[str, dict[Decimal, Decimal]] | None = None

@@ -1,4 +1,4 @@
-"""All that a message may hold is computed with exactly, and written without an exponent in few characters."""
+"""Calculations with every valid number are exact, and it is written in few characters, without an exponent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Continuity: what was missed, what came twice, and the epochs."""
+"""Continuity: missing messages, duplicates, and epochs."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class TestNumbersThatRiseByOne:
 
     @pytest.mark.parametrize("wrong", [10**15, 3, 102])
     def test_one_wrong_number_loses_nothing_after_it(self, channel: str, make: Any, wrong: int) -> None:
-        """What it stood for is reported where it is higher; all that follows is delivered, in another epoch."""
+        """If the wrong number is higher, the one that it replaced is reported as a gap; later ones are delivered."""
         continuity = watching(channel)
         before, after = [make(n) for n in range(95, 101)], [_later(make, n) for n in range(101, 200)]
         strange = at_time(make, wrong, 1000.5)
@@ -253,7 +253,7 @@ def test_heartbeat_before_the_first_message_shows_no_gap() -> None:
     continuity.reconnected()
     run(continuity, [heartbeat(5, last_trade_id=9), heartbeat(6, last_trade_id=9)])
     assert continuity.missed == []
-    # The next trade tells all of it, once.
+    # The next trade shows the whole gap, once.
     assert run(continuity, [trade(10)])[1] == [("matches", 5, 9)]
 
 
@@ -324,7 +324,7 @@ NUMBERS = st.lists(st.integers(0, 60), max_size=60)
 @pytest.mark.parametrize(("channel", "make"), [("full", order), ("matches", trade), ("level3", noop)])
 @given(numbers=NUMBERS)
 def test_every_number_is_delivered_once_or_in_one_gap(channel: str, make: Any, numbers: list[int]) -> None:
-    """Whatever comes, in whatever order and however often."""
+    """Any messages, in any order and number."""
     continuity = watching(channel)
     delivered, missed = run(continuity, [make(n) for n in numbers])
     got = [m.trade_id if channel == "matches" else m.sequence for m in delivered]
@@ -456,7 +456,7 @@ def test_heartbeat_after_an_unknown_type_shows_no_gap() -> None:
     assert continuity.epoch(BTC) == 0
 
 
-# ---- channels that are left and rejoined
+# ---- channels that are unsubscribed and resubscribed
 
 CHANNELS = ["full", "matches", "level3", "ticker", "ticker_batch", "level2", "level2_batch", "user", "heartbeat"]
 
@@ -471,7 +471,7 @@ def test_resubscribed_channel_raises_its_products_epochs(channel: str) -> None:
     assert continuity.epoch(BTC) == 1
     continuity.watch(pairs)
     assert continuity.epoch(BTC) == 2
-    # What came until the exchange acknowledges it may still be of the old subscription.
+    # Messages before the acknowledgement may still belong to the old subscription.
     alias = {"level2_batch": "level2_50", "ticker_batch": "ticker_1000"}.get(channel, channel)
     for _ in range(2):
         continuity.step(Subscriptions(channels=(ChannelSubscription(alias, (BTC, "ETH-USD")),)))
@@ -513,7 +513,7 @@ def test_unsubscribed_channel_of_all_products_raises_all_epochs() -> None:
 
 
 def test_book_is_renewed_if_its_product_leaves_another_channel() -> None:
-    """Its epoch rises too; so it has to begin anew. A channel that was left itself is not renewed."""
+    """The epoch of the book rises too, so the book is requested again. An unsubscribed channel is not renewed."""
     continuity = watching("level2", "ticker")
     continuity.watch([("level2", BTC)])
     assert continuity.missed == [Resubscribed(BTC)]
@@ -532,7 +532,7 @@ def test_first_ticker_of_a_resubscription_may_repeat() -> None:
     assert not continuity.step(newest)
 
 
-# ---- products that come from outside
+# ---- products without a subscription
 
 
 def test_products_that_are_not_subscribed_to_take_bounded_memory() -> None:
@@ -542,7 +542,7 @@ def test_products_that_are_not_subscribed_to_take_bounded_memory() -> None:
             assert continuity.step(make)
         continuity.lost(f"P{number}")
     assert max(len(continuity._runs), len(continuity._tickers), len(continuity._epochs)) <= 10_010
-    # Those that are go on as before.
+    # Subscribed products are delivered as before.
     assert run(continuity, [trade(1), trade(3)])[1] == [("matches", 2, 2)]
 
 

@@ -29,7 +29,7 @@ def directions(*prices: Any, level: Any = 10) -> list[str]:
         ([9, 10], []),  # a touch
         ([9, 10, 9], []),
         ([9, 10, 11], ["up"]),
-        ([10, 11], []),  # it came from nowhere
+        ([10, 11], []),  # there was no earlier price
         ([11, 10, 10, 9], ["down"]),
         (["9.99999999", "10.00000001"], ["up"]),
         (["9", "10.00"], []),

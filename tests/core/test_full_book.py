@@ -1,4 +1,4 @@
-"""The level 3 book: by hand, and against the matching engine of the local exchange with everything going wrong."""
+"""The level 3 book: with fixed examples, and compared with the local exchange's matching engine under faults."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_an_unknown_type_with_the_next_sequence_changes_nothing() -> None:
     (view,) = book.step(matched("a", 10, 1, 12))
     assert (view.ready, view.sequence) == (True, 12)  # type: ignore[union-attr]
     assert book.step(unknown(14)) == ()
-    # 13 is missing all the same, and what an unknown type repeats is nothing.
+    # 13 is missing nevertheless; a number that an unknown type repeats is ignored.
     (lost, _) = book.step(opened("f", 1, 1, 15))
     assert (lost.ready, book.stats.gaps) == (False, 1)  # type: ignore[union-attr]
 
@@ -415,7 +415,7 @@ def test_bad_arguments_are_named() -> None:
 
 
 class _Ear:
-    """Hears both channels of a market, and remembers the engine's book after every sequence."""
+    """Receives both channels of a market, and stores the engine's book after every sequence."""
 
     def __init__(self, seed: int, messages: int) -> None:
         market = Market([BTC], seed=seed, start=datetime(2026, 1, 1, tzinfo=UTC))

@@ -1,4 +1,4 @@
-"""Merging: what several collectors received together, each message once, and epochs that rise where nobody saw it."""
+"""Merging: each message of several collectors once, and epochs that rise for messages that none received."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.support.make import NOON, heartbeat, match
 
 BTC = "BTC-USD"
 ALL = ("matches", "ticker", "heartbeat", "auctionfeed", "level2")
-# No receipt is later than another one's of the same message by this much: latencies, and the clocks' differences.
+# Two receipts of one message differ by less than this: latencies, and the differences of the clocks.
 PATIENCE = 2.0
 
 kinds = st.lists(
@@ -139,7 +139,7 @@ def test_complete_collector_prevents_epochs_of_numbered_data(
     market = Market((BTC, "ETH-USD")).run(happened)
     if not market.said:
         return
-    # Who covers for another has to be there already, and to be heard of within `patience`.
+    # A collector covers for another only if it was connected before, and delivers within `patience`.
     whole.spans = ((-5.0, 1e6),)
     torn.channels = whole.channels = ("matches", "ticker", "heartbeat")
     market.said += [(each / 2, heartbeat(each / 2, product_id="ETH-USD")) for each in range(40)]
@@ -213,7 +213,7 @@ def test_messages_without_numbers_are_compared_by_bytes(
     }
 
 
-# ---- by hand
+# ---- fixed examples
 
 TRADES = [("trade", BTC)] * 20
 

@@ -1,4 +1,4 @@
-"""Messages whose optional fields are absent pass the checks of numbers, and have an id."""
+"""Messages without their optional fields pass the sequence checks, and have an id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is there, the newest of each, and one in so many seconds."""
+"""Active products, the newest item of each product, and throttling."""
 
 from __future__ import annotations
 

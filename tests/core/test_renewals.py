@@ -1,4 +1,4 @@
-"""Renewals: when a lost book is requested anew."""
+"""Renewals: when a lost book is requested again."""
 
 from __future__ import annotations
 

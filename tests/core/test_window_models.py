@@ -88,7 +88,7 @@ class Slow:
     known: int = 0
     expecting: bool = False
     named: tuple[int, Any] = (-1, None)
-    waived: int = -1  # named in vain, and waited for no more
+    waived: int = -1  # named, but not received, and not awaited any more
     begun: Any = None  # the first window that is output empty
     closed: Any = None
 
@@ -250,7 +250,7 @@ def test_no_trade_is_lost_or_counted_twice(items: list[Item], seconds: int, late
 
 @given(ITEMS, st.integers(0, 40), st.sampled_from([0, 90]))
 def test_complete_windows_are_never_contradicted(items: list[Item], joined: int, lateness: int) -> None:
-    """In order of time, a window called complete has every trade of its span, also those before we joined."""
+    """In order of time, a complete window has every trade of its span, also those before the subscription."""
     trades = sorted((m for m in messages([("trade", *rest[1:]) for rest in items])), key=lambda m: m.time or DAWN)
     truth: dict[Any, int] = defaultdict(int)
     for trade in trades:

@@ -1,4 +1,4 @@
-"""TumblingVolume: what a window says, when it goes out, and what comes too late for it."""
+"""TumblingVolume: the fields of a window, when it is emitted, and late trades."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -60,7 +60,7 @@ def test_window_has_all_fields() -> None:
 def test_window_is_complete_only_if_received_from_its_start() -> None:
     seen = folded([match(time=t) for t in (30, 70, 130)])
     assert shown(seen) == [
-        ("BTC-USD", 0, "1", 1, False),  # we came in its midst
+        ("BTC-USD", 0, "1", 1, False),  # received from within the window
         ("BTC-USD", 60, "1", 1, True),
         ("BTC-USD", 120, "1", 1, False),  # it never ended
     ]

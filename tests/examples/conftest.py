@@ -1,4 +1,4 @@
-"""The examples as a user runs them: processes of their own, against an exchange in the test's."""
+"""The examples as a user runs them: in separate processes, against an exchange in the process of the test."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Script:
 
 
 class Witness:
-    """A plain client that hears what the examples hear."""
+    """A plain client that receives what the examples receive."""
 
     def __init__(self, exchange: Exchange, socket: ClientConnection, *channels: str) -> None:
         self._exchange = exchange

@@ -1,4 +1,4 @@
-"""Every example ends by itself when it is told to, and says what it is when it is asked."""
+"""Every example ends after the given time, and the examples' README lists it."""
 
 from __future__ import annotations
 

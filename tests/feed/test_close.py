@@ -1,4 +1,4 @@
-"""close(): from anywhere, whatever the server does, in time, and with nothing left behind."""
+"""close(): from any thread, with any behaviour of the server, within a bounded time, and without leaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Feed against the local exchange: what arrives, for whom, and what is said beside it."""
+"""A Feed against the local exchange: messages, subscribers, and the side streams."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_subscriber_that_raises_does_not_affect_others(exchange: Exchange, caplo
 
     before = Collected(feed)
     feed.subscribe(bad, told.append)
-    feed.subscribe(worse)  # without an on_error: said in the log
+    feed.subscribe(worse)  # without an on_error: logged
     after = Collected(feed)
     with feed, caplog.at_level(logging.ERROR):
         exchange.wait_for_clients()
@@ -329,7 +329,7 @@ def test_serve_delivers_in_the_calling_thread(exchange: Exchange) -> None:
 def test_system_exit_in_a_subscriber_ends_the_others(
     exchange: Exchange, leaving: BaseException, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """`sys.exit()` and Ctrl-C are no good end: the others get them on `on_error`, and the caller too."""
+    """`sys.exit()` and Ctrl-C are errors: the other subscribers get them on `on_error`, and the caller too."""
     feed = Feed("BTC-USD", "ticker", url=exchange.url)
     before, behind = Collected(feed), Collected(feed.pipe(bounded(10)))
     status = Collected(feed.status)

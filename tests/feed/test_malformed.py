@@ -1,4 +1,4 @@
-"""A frame that cannot be decoded concerns the product that it names, and no other."""
+"""A frame that cannot be decoded affects only the product that it names."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_message_over_max_size_names_its_product() -> None:
 
 @pytest.mark.parametrize("size", ["-1", "NaN", "sNaN", "1e99"])
 def test_book_with_an_impossible_level_is_renewed(size: str) -> None:
-    """The other product's book stays as it is, and is not requested anew."""
+    """The other product's book is kept, and is not requested again."""
     requests: list[dict[str, Any]] = []
 
     def play(wire: Wire) -> None:
@@ -124,5 +124,5 @@ def test_snapshot_that_stays_malformed_is_requested_with_back_off() -> None:
         with feed:
             assert enough.wait(20)
     waits = [after - before for before, after in pairwise(requested)]
-    # Each wait of the wall's clock may take some hundredths of a second more, or less where the one before did.
+    # Each wait may take some hundredths of a second more on the wall clock, or less after such a wait.
     assert all(wait > least - 4 for wait, least in zip(waits, (5, 10, 20, 40), strict=True)), waits

@@ -1,4 +1,4 @@
-"""What was missed shows in what is delivered."""
+"""Losses are visible in the delivered messages and status events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.collect import Collected
 from tests.support.scenes import fast_feed, of, saying, scenes, tick, trade, wait_until
 from tests.support.wire import WireServer, close_frame, frame
 
-# ---- what was missed
+# ---- losses
 
 
 def test_gaps_duplicates_and_epochs_are_delivered() -> None:
@@ -90,7 +90,7 @@ def test_unreadable_frame_raises_the_epoch() -> None:
 
 
 def test_book_restarts_after_a_break_on_a_live_connection() -> None:
-    """A frame that nobody could read may have been the book's: it is subscribed to again, and is right again."""
+    """An unreadable frame may belong to the book: the book is subscribed to again, and is correct afterwards."""
     credentials = Credentials("k", "c2VjcmV0", "p")
     with Exchange(["BTC-USD"], seed=2, auto=False, credentials=credentials) as exchange:
         feed = Feed("BTC-USD", ["level2", "heartbeat"], url=exchange.url, credentials=credentials)

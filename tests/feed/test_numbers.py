@@ -1,4 +1,4 @@
-"""Wrong numbers, wrong times, unknown types and rejoined channels on a live connection, and in its recording."""
+"""Wrong numbers, wrong times, unknown types and resubscribed channels on a live connection, and in its recording."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_an_unknown_type_with_a_sequence_is_no_gap() -> None:
     assert book.stats.gaps == 0  # the epoch shows it
 
 
-# ---- channels that are left and rejoined
+# ---- channels that are unsubscribed and resubscribed
 
 
 def acknowledged(status: Collected[Any], number: int) -> None:

@@ -1,4 +1,4 @@
-"""A feed that comes back, or says why not."""
+"""A feed that reconnects, or ends with the reason."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_every_connection_is_subscribed_and_signed_again() -> None:
     assert len({m["timestamp"] for m in heard}) == len({m["signature"] for m in heard}) == len(heard)
 
 
-# ---- no hope
+# ---- permanent failures
 
 
 def test_retired_host_is_not_retried() -> None:

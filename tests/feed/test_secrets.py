@@ -1,4 +1,4 @@
-"""What an exchange repeats of the credentials gets into no status, exception or log line."""
+"""Credentials that an exchange repeats are in no status event, exception or log line."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_repeated_secrets_are_redacted_in_status_errors_and_log(caplog: pytest.L
 
 # ---- in no repr, traceback or trace
 
-# All that a user may give that is secret; texts that stand nowhere else.
+# All secrets that a user may give; the texts occur nowhere else.
 USER, PROXY_USER, PROXY_PASSWORD, HEADER, TOKEN = "url-user", "proxy-user", "proxy-pass", "header-value", "url-token"
 PASSWORD = "url-pass"
 
@@ -77,7 +77,7 @@ def encoded(user: str, password: str) -> str:
 
 
 def hidden() -> list[str]:
-    """All of them, and what is made of them."""
+    """All secrets, and their encoded forms."""
     pairs = [encoded(USER, PASSWORD), encoded(PROXY_USER, PROXY_PASSWORD)]
     return [
         USER,
@@ -218,7 +218,7 @@ def test_rejected_setting_shows_no_secret_in_its_traceback(bad: dict[str, Any]) 
 
 
 def test_the_library_s_trace_shows_no_secret() -> None:
-    """Neither what is sent, nor what a server repeats of it, in whatever frames."""
+    """The trace contains neither the sent secrets nor their repetition by a server, in any frames."""
     said: list[dict[str, str]] = []
     lines = io.StringIO()
 

@@ -77,7 +77,7 @@ def test_missing_pong_means_stale_and_a_reconnect() -> None:
 
 
 def test_slow_subscriber_is_no_silent_server() -> None:
-    """While it dawdles nothing is read; what has come in the meantime is delivered before silence is judged."""
+    """While the subscriber blocks, nothing is read; waiting messages are delivered before silence is detected."""
 
     def dawdle(message: Any) -> None:
         if message.sequence == 1:
@@ -114,7 +114,7 @@ def test_missing_heartbeat_is_reported_for_its_product_alone() -> None:
         wire.recv_frame()
         wire.send(beat("A-B", 0) + beat("C-D", 0))
         second = 0
-        while not told.is_set() and second < 59:  # only A-B beats, until its absence was reported
+        while not told.is_set() and second < 59:  # only A-B has heartbeats, until the absence of the other was reported
             second += 1
             wire.send(beat("A-B", second))
             time.sleep(0.05)
@@ -122,7 +122,7 @@ def test_missing_heartbeat_is_reported_for_its_product_alone() -> None:
         wire.until_goodbye()
 
     with WireServer(play) as server:
-        # Half a second of the wall's, between beats that are a tenth of it apart.
+        # Half a second of the wall clock, between heartbeats that are a tenth of it apart.
         feed = fast_feed(server.url, {"name": "heartbeat", "product_ids": ["C-D"]}, heartbeat_timeout=100)
         status = Collected(feed.status)
         with feed:
@@ -211,7 +211,7 @@ def test_snapshot_on_a_slow_link_is_delivered() -> None:
 
 
 def test_message_in_slow_single_bytes_is_silence() -> None:
-    """A byte every two seconds is no sign of life: 60 s without data end the connection."""
+    """A byte every two seconds does not count as data: 60 s without data end the connection."""
 
     def drip(wire: Wire) -> None:
         wire.shake()

@@ -1,4 +1,4 @@
-"""A source ends with its sinks: it returns when they have written everything, or reports what is left."""
+"""A source ends with its sinks: it returns when they have written everything, or reports the unwritten items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wanted: what is said so that a connection has what is wanted."""
+"""The requests that bring a connection to the current subscriptions."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_acknowledgements_are_matched_by_the_exchange_s_names() -> None:
             ChannelSubscription("status", ()),
         )
     )
-    # `status` takes no products, though it was given some with the others.
+    # `status` has no products, although the call gave some for the other channels.
     assert wanted.missing(answer) == (("ticker_batch", "C-D"),)
     assert ("level2_batch", "A-B") in wanted.pairs
 

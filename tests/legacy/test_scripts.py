@@ -1,4 +1,4 @@
-"""Scripts of the kinds that people wrote against the classic clients: each runs by itself, and ends by itself."""
+"""Scripts as users wrote them for cbpro's clients: each runs and ends without help."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def test_book_is_shared_and_late_subscribers_get_the_newest_view() -> None:
     assert (best(first.items), best(late.items)) == ([1, 2, 3], [2, 3, 4])
     late.subscription.dispose()
     assert not source.observers
-    # Nobody kept it up to date meanwhile: it begins afresh.
+    # Without subscribers the book was not updated, so it starts again.
     again = Collected(made)
     assert again.items == []
     source.on_next(snapshot())
@@ -119,7 +119,7 @@ def test_subscriber_may_unsubscribe_during_an_item() -> None:
 
 
 class Choosing(Selectable):
-    """A source that remembers what was wished for."""
+    """A source that records the requested message filters."""
 
     def __init__(self, source: Observable[Message]) -> None:
         super().__init__()
@@ -149,7 +149,7 @@ def test_book_subscribes_to_its_messages_only() -> None:
 
 
 class Snapshots:
-    """Gives *answers* in turn, the last one for ever; keeps the times at which it was asked."""
+    """Returns *answers* in turn, and then repeats the last; records the times of the requests."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)

@@ -22,7 +22,7 @@ from tests.support.make import ticker
 
 
 class Gate:
-    """A subscriber that lets nothing through until it is opened."""
+    """A subscriber that blocks until it is opened."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
@@ -38,7 +38,7 @@ class Gate:
 
 @contextmanager
 def held(policy: Policy, size: int = 3) -> Iterator[tuple[Subject[Any], Gate, Any]]:
-    """A source, and a slow subscriber that has taken one item and is stuck with it."""
+    """A source, and a slow subscriber that has taken one item and is blocked."""
     source: Subject[Any] = Subject()
     gate, slow = Gate(), bounded(size, policy)
     source.pipe(slow).subscribe(gate.on_next, on_completed=gate.done.set)

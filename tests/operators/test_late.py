@@ -1,4 +1,4 @@
-"""What comes too late: the stream beside the windows."""
+"""Late trades: the stream beside the windows."""
 
 from __future__ import annotations
 

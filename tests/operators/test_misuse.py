@@ -1,4 +1,4 @@
-"""What is given in the wrong place is named, with where and the remedy."""
+"""A wrong argument or operator is named, with its place and the remedy."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ OPERATORS: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("name", OPERATORS)
 @pytest.mark.parametrize("piped", [source(), source().pipe(ops.filter(lambda m: True)), reactivex.of(match())])
 def test_operator_of_messages_after_candles_is_rejected(name: str, piped: Observable[Any]) -> None:
-    """Some raised what did not name it, the others emitted nothing, without a word."""
+    """Without the check, some raise an unclear error, and others emit nothing."""
     with pytest.raises(ConfigError, match=rf"{name} after candles: .*feed\.pipe\({name}\(\.\.\.\)\)"):
         piped.pipe(candles(60), OPERATORS[name]())
     with pytest.raises(ConfigError, match=f"{name} after candles"):

@@ -1,4 +1,4 @@
-"""What raises in a pipeline is logged once, and each way to wait for a pipeline connects its source."""
+"""An exception in a pipeline is logged once, and each way to wait for a pipeline connects its source."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Broken:
 
 
 class BrokenAtEnd:
-    """A machine that raises when no item comes any more."""
+    """A machine that raises when the source completes."""
 
     def step(self, item: Any) -> tuple[Any, ...]:
         return ()
@@ -109,7 +109,7 @@ def test_pipeline_that_raises_is_logged_once(name: str, caplog: pytest.LogCaptur
     (record,) = raised(caplog)
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], ZeroDivisionError | SequenceContainsNoElementsError)
-    # Without the source's help these know no place; the traceback has the operator's.
+    # Without the source these have no line of the subscription; the traceback has the line of the operator.
     if name not in ("on a thread, applied", "after a book, applied", "after late"):
         assert re.search(rf"subscribed at {re.escape(HERE)}:\d+ in test_pipeline_that_raises", record.getMessage())
         assert replay.stats.subscriber_errors == 1

@@ -1,4 +1,4 @@
-"""One product at a time: each has a run of its own, which ends with it."""
+"""by_product: each product has a separate run, which ends with the product."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures, and secrets that stay secret."""
+"""Signatures, and secrets that are not shown."""
 
 import base64
 import traceback

@@ -1,4 +1,4 @@
-"""Frames to messages: every type of the reference, and everything that is none."""
+"""Frames to messages: every type of the reference, and frames that are no message."""
 
 import json
 from datetime import UTC, datetime

@@ -32,7 +32,7 @@ ABSURD += ["0." + "7" * 150, "1" + "0" * 150, "0e999999", "0e-999999", "0." + "0
 
 
 def decoded(content: Any) -> m.Message | m.Malformed:
-    """What the frame of *content* is, level3's schema known."""
+    """The decoded frame of *content*, with the schema of level3."""
     decoder = Decoder()
     decoder.decode(LAYOUT)
     return decoder.decode(json.dumps(content).encode())

@@ -1,4 +1,4 @@
-"""What a server repeats of the secrets that it was told is taken out, and nothing else is touched."""
+"""Secrets that a server repeats are redacted, and nothing else is changed."""
 
 from __future__ import annotations
 

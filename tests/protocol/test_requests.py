@@ -1,4 +1,4 @@
-"""What is said to the exchange, and to which host."""
+"""The requests to the exchange, and the host that they are sent to."""
 
 import json
 import warnings

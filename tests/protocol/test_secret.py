@@ -1,4 +1,4 @@
-"""A `Secret` shows itself nowhere, and gives its text when it is asked for."""
+"""A `Secret` is shown nowhere, and returns its text on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times are cut off to microseconds, and a leap second is the last microsecond of its minute."""
+"""Times are truncated to microseconds, and a leap second is the last microsecond of its minute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A line says what came, byte for byte, and the connection's events come back as they were."""
+"""A line holds a frame byte for byte, and the connection's events are read back equal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kill -9` in mid-recording: what was flushed is there."""
+"""`kill -9` during a recording: flushed frames are kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rxfeed.sim import Exchange
 from tests.support.collect import Collected
 from tests.support.recordings import frames_in, lines_of, segments, text_of
 
-# Says after each flush how many frames can be read.
+# Prints after each flush how many frames can be read.
 RECORDER = """
 import sys, time
 from rxfeed import Feed, record
@@ -76,7 +76,7 @@ def test_killed_recording_is_played_to_its_last_whole_line(tmp_path: Path) -> No
     flushed = record_and_kill(tmp_path, after=500, size=10**9)
     (path,) = segments(tmp_path)
     content = path.read_bytes()
-    path.write_bytes(content[: len(content) - 3])  # as where the kill came in the midst of a write
+    path.write_bytes(content[: len(content) - 3])  # as after a kill during a write
     replay = Replay(tmp_path)
     played = Collected(replay)
     torn = Collected(replay.status.pipe(ops.filter(lambda status: isinstance(status, Torn))))

@@ -1,4 +1,4 @@
-"""What recordings hold that is no message, or is none any more."""
+"""Recorded frames that are no message, or that this version does not accept as one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory is bounded, whatever a recording holds, and however small it is packed."""
+"""Memory is bounded for any content of a recording and any compression."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def _link(status: FeedStatus) -> TypeGuard[Connected | Disconnected]:
 
 
 def test_collectors_with_different_losses_lose_nothing_together(tmp_path: Path) -> None:
-    """The third one has no faults: it tells what there was."""
+    """The third collector has no faults, so it has the complete messages."""
     script = [
         *(faults.Drop(3, types={"match"}, after=after, connection=1) for after in (40, 200)),
         faults.Malformed(after=300, connection=1),
@@ -165,7 +165,7 @@ def _trade_ids(folder: Path) -> list[int]:
     return [each.trade_id for each in got.items if isinstance(each, Match)]
 
 
-# What goes wrong with level2 nobody can see: its frames are left alone.
+# Losses of level2 cannot be detected, so its frames have no faults.
 _NUMBERED = {"received", "open", "match", "change", "done", "heartbeat"}
 KINDS: list[Any] = [
     faults.Drop(2, types=_NUMBERED),
@@ -181,7 +181,7 @@ KINDS: list[Any] = [
 
 @pytest.mark.parametrize("seed", [0, 3, 6])
 def test_collectors_with_random_faults_are_merged(tmp_path: Path, seed: int) -> None:
-    """What each of them received, the merged stream has, in order; what is missing in it, it says; books are right."""
+    """The merged stream has all received messages in order, reports its gaps, and its books are correct."""
     key, draw = Credentials("key", "c2VjcmV0", "open sesame"), faults.randomly(seed, every=300, kinds=KINDS)
 
     def script(connection: int) -> Iterator[faults.Fault]:
@@ -237,7 +237,7 @@ def test_collectors_with_random_faults_are_merged(tmp_path: Path, seed: int) -> 
         assert {(view.bids, view.asks) for view in views} <= books
 
 
-# ---- by hand
+# ---- fixed examples
 
 
 def session(folder: Path, name: str, recorder: Recorder, number: int = 0, market: Market | None = None) -> list[Path]:
@@ -320,7 +320,7 @@ def test_only_subscribed_types_are_played(tmp_path: Path) -> None:
 
 
 def test_other_formats_are_merged(tmp_path: Path) -> None:
-    """Plain lines have no events and no epochs: numbers and copies are found all the same."""
+    """Plain lines have no events and no epochs; gaps and copies are found nevertheless."""
     whole = [each.item for each in Recorder().record(MARKET) if isinstance(each.item, Message)]
     for name, left_out in (("one", {5, 6, 7}), ("two", {11, 12})):
         kept = [each.raw for place, each in enumerate(whole) if place not in left_out]

@@ -1,4 +1,4 @@
-"""Files are read by their content, to the last good line, and what is wrong with one is said with its place."""
+"""Files are read by their content up to the last valid line, and damage is reported with its place."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PACKINGS: dict[str, Packing] = {
 
 
 def partly(path: Path) -> tuple[list[tuple[int, bytes]], RecordingDamaged | None]:
-    """What is read, and what then is wrong."""
+    """The frames that are read, and the damage after them."""
     read: list[tuple[int, bytes]] = []
     try:
         for frame in Recording(path).frames():
@@ -57,7 +57,7 @@ def partly(path: Path) -> tuple[list[tuple[int, bytes]], RecordingDamaged | None
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    return tmp_path / "file"  # no name tells what is in it
+    return tmp_path / "file"  # the name does not show the content
 
 
 # ---- kinds
@@ -116,7 +116,7 @@ def test_file_is_read_in_pieces(file: Path) -> None:
     assert most < 4 * MOST_HELD
 
 
-# ---- what is wrong with a file
+# ---- damaged files
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`record`: everything that a feed says is in the files, in its place."""
+"""`record`: everything that a feed emits is in the files, in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recording yields what the feed yielded: messages, events and epochs in their place."""
+"""A replay emits what the feed emitted: messages, events and epochs, in order."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_span_without_messages_is_an_empty_replay(tmp_path: Path) -> None:
     assert (got.items, got.completed) == ([], True)
 
 
-# ---- its life
+# ---- its start and end
 
 
 @pytest.mark.parametrize("operators", [[], [matches()]], ids=["all are wanted", "trades are wanted"])
@@ -204,7 +204,7 @@ def test_close_from_a_subscriber_ends_the_replay_at_once(tmp_path: Path, operato
         replay.connect()
         assert replay.wait(5)
     assert prices(got.items) == [1, 2, 3]
-    # What is passed over is counted too.
+    # Skipped messages are counted too.
     assert replay.stats.by_type == {"Match": 3, "Ticker": 6}
     assert got.completed
     with pytest.raises(FeedClosed):

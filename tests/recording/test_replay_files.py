@@ -1,4 +1,4 @@
-"""Segments are played in the order in which they were recorded, whatever else is damaged."""
+"""Segments are played in the order of recording, also if others are damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators of reactivex that wait, wait in the recording's time: exactly, and without being told to."""
+"""Timed operators of reactivex use the recording's time exactly, without an explicit scheduler."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def prices(messages: Iterable[Any]) -> list[float]:
 
 
 def run(replay: Replay, piped: Observable[Any]) -> list[tuple[float, Any]]:
-    """What comes, each with the recording's second at which it does."""
+    """The emitted items, each with the second of the recording at which it is emitted."""
     got: list[tuple[float, Any]] = []
 
     def at() -> float:

@@ -1,4 +1,4 @@
-"""What is secret is in no recording, whatever the exchange repeats of it."""
+"""Secrets are in no recording, also if the exchange repeats them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY = Credentials("the-api-key", "c2VjcmV0L29mL21pbmU+Pg==", "open/sesame")
 
 
 def _echo(wire: Wire) -> None:
-    """Say back, in every way there is, what the client said."""
+    """Repeat the client's request in every possible form."""
     wire.shake()
     said = json.loads(wire.recv_frame()[1])
     text = json.dumps(said)

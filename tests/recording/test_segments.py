@@ -1,4 +1,4 @@
-"""Segments: what was written can be read at any moment, and comes back as it was."""
+"""Segments: written lines can be read at any time, and are read back equal."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ Begin = Callable[..., "Writing"]
 
 @pytest.fixture
 def begin() -> Iterator[Begin]:
-    """Begins a `Writing`; what is still open at the end is let go."""
+    """Begins a `Writing`; segments that are open at the end are closed."""
     with ExitStack() as stack:
         yield lambda *args, **named: stack.enter_context(Writing(*args, **named))
 
 
 class Writing:
-    """Segments with a clock of the test's own."""
+    """Segments with a clock that the test sets."""
 
     def __init__(self, folder: Path, *, size: int = 10**9, seconds: float = 1e6) -> None:
         self.now = NS
@@ -265,7 +265,7 @@ def test_segment_that_cannot_be_created_is_a_sink_error(tmp_path: Path, begin: B
         begin(tmp_path / "file").segments.open()
 
 
-# ---- whatever comes, and whenever it is flushed
+# ---- any lines, and any flushes
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 times = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(lambda time: time.replace(tzinfo=UTC))

@@ -40,7 +40,7 @@ def types(messages: list[Any]) -> list[str]:
     return [message["type"] for message in messages]
 
 
-# Moving by hand
+# step and advance
 
 
 def test_nothing_happens_before_step_or_advance(exchange: Exchange, client: Client) -> None:
@@ -140,7 +140,7 @@ def test_step_does_not_wait_for_a_client_that_reads_later(exchange: Exchange, cl
             sequences[name] = sequence
 
 
-# By itself
+# auto
 
 
 def test_market_runs_from_the_first_subscription(new_client: NewClient) -> None:
@@ -297,7 +297,7 @@ def test_waiting_ends_at_its_timeout(exchange: Exchange) -> None:
         exchange.wait_for_clients(timeout=0.01)
 
 
-# Life
+# Start and close
 
 
 def test_close_leaves_no_threads_or_sockets(new_client: NewClient) -> None:

@@ -135,7 +135,7 @@ def test_half_open_reads_and_sends_nothing(new_client: Any) -> None:
         raw.sock.settimeout(0.2)
         with pytest.raises(TimeoutError):
             raw.sock.sendall(bytes(50_000_000))
-        # The others are as well as ever.
+        # The others are not affected.
         other = new_client(server)
         other.subscribe("heartbeat")
         server.advance(1)

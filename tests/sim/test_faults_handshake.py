@@ -146,7 +146,7 @@ def test_refusing_exchange_can_be_closed() -> None:
 
 
 def test_wrong_certificate_is_a_given_context(new_client: Any) -> None:
-    """The context is a live thing: what it is given later holds for later connections."""
+    """Changes of the context apply to later connections."""
     good, bad = trustme.CA(), trustme.CA()
     server_side, client_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     good.configure_trust(client_side)

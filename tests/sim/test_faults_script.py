@@ -1,4 +1,4 @@
-"""Scripts of faults, the draws, and the ledger: what is counted of what a client gets."""
+"""Scripts of faults, random faults, and the counters of the frames that a client receives."""
 
 from __future__ import annotations
 

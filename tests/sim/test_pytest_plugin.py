@@ -1,4 +1,4 @@
-"""The fixtures, in a pytest of their own."""
+"""The fixtures, in a separate pytest run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sink over real servers that are killed, stepped down and away; and a recorder that is killed itself."""
+"""The sink over real servers that are killed, stepped down or unreachable; and a recorder that is killed."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_unreachable_database_does_not_slow_the_feed(tmp_path: Path) -> None:
         waits = sorted(producer.waits)
         assert waits[int(len(waits) * 0.99)] < 0.005
         assert waits[-1] < 0.5
-        assert (tmp_path / "spill.db").stat().st_size < 1_000_000  # it gave the room back
+        assert (tmp_path / "spill.db").stat().st_size < 1_000_000  # the spill released its disk space
         in_order(client.x.messages, producer.sent)
 
 

@@ -76,7 +76,7 @@ def test_each_document_is_stored_once_or_is_a_dead_letter(
 
 
 class Away(Scripted):
-    """Nobody answers, unless `back` is set."""
+    """A collection that does not answer until `back` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -224,7 +224,7 @@ def test_a_spill_is_of_one_collection_and_one_sink(tmp_path: Path) -> None:
 
 
 def test_full_spill_disk_does_not_end_the_stream(tmp_path: Path) -> None:
-    """SQLite says so itself here: its file may have no more pages."""
+    """SQLite itself reports the full disk here: its file may have no more pages."""
     collection = Away()
     sink = sink_over(collection, batch_size=10, queue_size=50, at_bound="drop_oldest", spill=tmp_path / "spill.db")
     source: Subject[int] = Subject()

@@ -1,4 +1,4 @@
-"""A child that is forked while sinks and a feed run in the parent ends, and touches nothing of the parent's."""
+"""A child that is forked while sinks and a feed run in the parent ends, and changes nothing of the parent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which messages are one and the same."""
+"""Equal ids for copies of one message, and different ids for all others."""
 
 from __future__ import annotations
 

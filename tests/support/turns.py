@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-# Two files that are always there, of which only the locks are used: so nothing is left behind.
+# Two files that always exist, of which only the locks are used, so no file is created.
 GATE, ROOM = Path(__file__), Path(__file__).with_name("__init__.py")
 
 

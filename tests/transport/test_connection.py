@@ -293,7 +293,7 @@ def test_unverified_certificate_is_an_error(wakeup: Wakeup, case: str) -> None:
 
 
 class Proxy:
-    """An HTTP proxy that lets CONNECT through, or answers *status*."""
+    """An HTTP proxy that accepts CONNECT, or answers with *status*."""
 
     def __init__(self, status: str = "200 OK") -> None:
         self.status = status

@@ -1,4 +1,4 @@
-"""Frames cut from the buffer: whatever the pieces they come in, and whatever stands between them."""
+"""Frames cut from the buffer, for any pieces and any frames between them."""
 
 from __future__ import annotations
 

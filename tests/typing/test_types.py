@@ -1,4 +1,4 @@
-"""What type checkers infer of a pipeline; pyright fails on a wrong one, and running it does nothing but run."""
+"""The types that a type checker infers of a pipeline: pyright reports a wrong one; a test run checks no types."""
 
 from typing import assert_type
 

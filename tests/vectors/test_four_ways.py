@@ -25,13 +25,13 @@ VECTORS = windows.VECTORS + signals.VECTORS
 
 def folded(vector: Vector) -> list[str]:
     machine = vector.machine()
-    # Shown at once: a live mapping is another one later.
+    # Shown at once, since the mapping changes later.
     rows = [vector.row(output) for message in vector.messages for output in machine.step(message)]
     return rows + [vector.row(output) for output in machine.finish()]
 
 
 def through_rx(vector: Vector, source: Observable[Any]) -> Collected[str]:
-    """What the operator emits, and in its place between that what came late."""
+    """The outputs of the operator, with the late trades in their order among them."""
     operator = vector.operator()
     rows = source.pipe(operator, ops.map(vector.row))
     if not isinstance(operator, Timely):

@@ -1,4 +1,4 @@
-"""The engine against a book that is rebuilt from its events, as the documentation says."""
+"""The engine compared with a book that is built from its events as the exchange documents it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Follower:
 
 
 class Harness:
-    """An engine whose every event is checked as it comes."""
+    """An engine with a check of each event."""
 
     def __init__(self) -> None:
         ids = count(1)

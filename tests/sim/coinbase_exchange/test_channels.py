@@ -20,7 +20,7 @@ Book = dict[str, dict[Decimal, Decimal]]
 
 
 class Listener:
-    """Keeps what it is sent, as JSON."""
+    """Keeps the messages that it receives, as JSON."""
 
     def __init__(self) -> None:
         self.wires: list[bytes] = []
@@ -28,7 +28,7 @@ class Listener:
 
     def offer(self, frame: Frame) -> None:
         self.wires.append(frame.wire)
-        # The header, whose length byte can be any character, is 2, 4 or 10 bytes long.
+        # The header is 2, 4 or 10 bytes long; its length byte can be any character.
         start = {126: 4, 127: 10}.get(frame.wire[1], 2)
         self.messages.append(json.loads(frame.wire[start:]))
 
