@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.table import BEGIN, END, inserted, main, markdown
+from benchmarks.table import BEGIN, END, inserted, main, markdown, summary
 from tests.benchmarks.results import results
 
 
@@ -52,14 +52,46 @@ def test_latencies_alone_make_a_table() -> None:
 
 
 def test_command_writes_between_the_markers_only(tmp_path: Path) -> None:
-    saved, readme = tmp_path / "results.json", tmp_path / "README.md"
+    saved, tables, readme = tmp_path / "results.json", tmp_path / "tables.md", tmp_path / "README.md"
     saved.write_text(json.dumps(results()))
-    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    for path in (tables, readme):
+        path.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     for _ in range(2):
-        main(["--json", str(saved), "--into", str(readme)])
-        assert readme.read_text() == f"before\n{BEGIN}\n{markdown(results())}\n{END}\nafter\n"
+        main(["--json", str(saved), "--into", str(tables), "--summary", str(readme)])
+        assert tables.read_text() == f"before\n{BEGIN}\n{markdown(results())}\n{END}\nafter\n"
+        assert readme.read_text() == f"before\n{BEGIN}\n{summary(results())}\n{END}\nafter\n"
 
 
-def test_without_markers_nothing_is_written() -> None:
+def test_without_markers_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="where the table belongs"):
         inserted(f"{END}{BEGIN}", "table")
+    saved, tables, readme = tmp_path / "results.json", tmp_path / "tables.md", tmp_path / "README.md"
+    saved.write_text(json.dumps(results()))
+    tables.write_text(f"{BEGIN}\nold\n{END}\n")
+    readme.write_text("no markers")
+    with pytest.raises(SystemExit, match="where the table belongs"):
+        main(["--json", str(saved), "--into", str(tables), "--summary", str(readme)])
+    assert tables.read_text() == f"{BEGIN}\nold\n{END}\n"
+
+
+FIRST_ROW = "messages/s; rxfeed with a filter and a window, the others without"
+LAST_ROW = "% of a core at 5,000 messages/s in bursts of 50; window and crossing but in the bare loop"
+
+
+def test_summary_has_three_figures_and_the_count_of_met_goals() -> None:
+    about, table, goals = summary(results()).split("\n\n")
+    assert about.startswith("Linux x86_64, 2 cores")
+    assert table.splitlines() == [
+        "|  | rxfeed | cbpro (GitHub master) 1.1.4 | advanced | bare loop |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        f"| {FIRST_ROW} | 400,000 | 20,000 | 200,000 |  |",
+        "| p99 latency at 5,000 messages/s, ms | 1.00 |  |  |  |",
+        f"| {LAST_ROW} | 4.0 | 32.0 |  | 2.0 |",
+    ]
+    assert goals == "6 of 9 goals are met."
+
+
+def test_summary_of_partial_results_has_measured_rows_only() -> None:
+    found = {key: value for key, value in results().items() if key not in ("speed", "latency", "load", "memory")}
+    assert "|" not in summary(found)
+    assert summary(found).endswith("1 of 1 goals are met.")
