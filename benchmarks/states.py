@@ -1,6 +1,6 @@
-"""What the hand-written pipelines keep of a product, and all that may follow from a message, in full.
+"""The state of the plain pipelines for a product, and the complete processing of a message.
 
-The plain loops go through `take` for what is rare, the stock operators' `scan` for every message. The caller has set
+The plain loops call `take` for rare messages, the stock operators' `scan` calls it for every message. The caller sets
 `EXACT` as the thread's decimal context.
 """
 
@@ -24,12 +24,12 @@ _ZERO = Decimal(0)
 
 
 class Watch:
-    """Since when nothing of a product was missed."""
+    """The time since which no message of a product was missed."""
 
     def __init__(self, first: Match | LastMatch | Heartbeat, width: timedelta) -> None:
         self.product_id, self.width, self.epoch = first.product_id, width, first.epoch
         self.since = self.now = self.named_at = first.time
-        self.expecting = type(first) is Heartbeat  # the first trade's number tells whether one was missed before it
+        self.expecting = type(first) is Heartbeat  # the first trade's number shows whether one was missed before it
         self.known = first.last_trade_id if isinstance(first, Heartbeat) else first.trade_id
         self.named = -1
 
@@ -58,7 +58,7 @@ class Watch:
             self.since = min(self.since, last.time)
 
     def heartbeat(self, heartbeat: Heartbeat) -> datetime:
-        """The time up to which no trade is to come any more."""
+        """The time before which no more trades are expected."""
         if self.named > self.known or heartbeat.epoch != self.epoch:
             self.known, self.epoch = max(self.known, self.named), heartbeat.epoch
             self.missed(heartbeat.time)
@@ -178,7 +178,7 @@ class Candled(Windowed):
 
 
 class Rolling(Watch):
-    """For `RollingVolume`: the trades of the last *width*, and those prices that no later one has outdone."""
+    """For `RollingVolume`: the trades of the last *width*, and the prices that no later one exceeds."""
 
     def __init__(self, first: Match | LastMatch, width: timedelta) -> None:
         super().__init__(first, width)
@@ -274,7 +274,7 @@ class Top(NamedTuple):
 
 
 class Book:
-    """For `Top`. Where it is *kept* its sides never change, as a view's do not; if not, there is one book all along."""
+    """For `Top`. If *kept*, its sides never change, like those of a view; if not, one book is changed in place."""
 
     def __init__(self, product_id: str, *, kept: bool) -> None:
         self.product_id, self.kept = product_id, kept

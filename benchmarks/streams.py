@@ -1,4 +1,4 @@
-"""What one channel says, of one product or a thousand: the same at every run, stamped as a Feed stamps messages."""
+"""The messages of one channel, for one product or a thousand: equal at every run, stamped as by a Feed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rxfeed.messages import Heartbeat, L2Update, LastMatch, Match, Message, Orig
 
 START = datetime(2026, 1, 2, 12, 0, 30, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
-_GAP_EVERY = 20_000  # messages: a break of the connection, for all products
+_GAP_EVERY = 20_000  # messages: a reconnect, for all products
 
 
 def name(product: int) -> str:
@@ -37,13 +37,13 @@ def books(products: int, count: int, *, first: int = 0, faults: bool = True) -> 
 
     A book has a thousand prices a side, each of many books fifty.
 
-    Where there is a gap the snapshots come again, as they do after a reconnect.
+    After a gap the snapshots are repeated, as after a reconnect.
     """
     return list(_stamped(_books(range(first, first + products), count), count, faults))
 
 
 def _stamped(messages: Iterator[Message | None], count: int, gaps: bool) -> Iterator[Message]:
-    """*count* of them; `None` is a gap, where those are wanted."""
+    """*count* of them; `None` is a gap, if *gaps*."""
     epoch = number = 0
     for message in messages:
         if number == count:
