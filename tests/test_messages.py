@@ -45,7 +45,7 @@ def test_content_is_a_new_dict_for_each_caller() -> None:
 
 
 @pytest.mark.parametrize("name", ["price", "product_id", "_origin", "anything"])
-def test_a_message_cannot_be_changed(name: str) -> None:
+def test_message_cannot_be_changed(name: str) -> None:
     with pytest.raises(AttributeError):
         setattr(decoded(), name, None)
 
@@ -57,14 +57,14 @@ def test_book_levels_cannot_be_changed() -> None:
     assert hash(message.bids)
 
 
-def test_a_repr_shows_the_fields_and_not_the_frame() -> None:
+def test_repr_shows_the_fields_and_not_the_frame() -> None:
     shown = repr(decoded())
     assert "price=Decimal('80691.530')" in shown
     assert "_origin" not in shown
     assert "raw" not in shown
 
 
-def test_a_message_survives_pickling_and_copying() -> None:
+def test_message_survives_pickling_and_copying() -> None:
     message = decoded()
     for twin in (pickle.loads(pickle.dumps(message)), copy.deepcopy(message)):
         assert twin == message

@@ -321,7 +321,7 @@ def test_latency_delays_arrival(script: list[Op], orders: list[Sent], millis: li
     assert list(trade(messages, orders, 10_000.0)) == []
 
 
-def test_the_script_can_fill_an_order() -> None:
+def test_script_can_fill_an_order() -> None:
     """This shows that the comparisons above compare something."""
     script = [Op(1, "limit", "buy", 10_000, 2), Op(5, "limit", "sell", 10_000, 3), Op(5, "limit", "buy", 10_000, 2)]
     filled = first_fill(record(script), moment_of(script, 0), "buy", 10_000)

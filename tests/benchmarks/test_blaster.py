@@ -58,7 +58,7 @@ def test_reported_size_is_the_bytes_received(server: Blaster) -> None:
     client.shutdown()
 
 
-def test_a_chunk_ends_where_a_frame_does() -> None:
+def test_chunk_ends_where_a_frame_does() -> None:
     tape = Tape([b"x" * 1000] * 700, 700)
     chunks = [bytes(chunk) for chunk in tape.chunks(650)]
     assert len(chunks) > 1

@@ -33,7 +33,7 @@ def bench(server: Blaster, folder: Path) -> Bench:
     return Bench(Cast(), server, PAYLOADS, SETTINGS, folder)
 
 
-def test_the_speed_of_every_client_that_needs_no_environment(server: Blaster, tmp_path: Path) -> None:
+def test_speed_of_every_client_without_an_environment(server: Blaster, tmp_path: Path) -> None:
     rows = bench(server, tmp_path).speed(OURS)
     assert list(rows) == OURS
     for row in rows.values():
@@ -43,7 +43,7 @@ def test_the_speed_of_every_client_that_needs_no_environment(server: Blaster, tm
         assert len(row["rates"]) == 1
 
 
-def test_the_latency_of_a_client(server: Blaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_latency_of_a_client(server: Blaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "RATES", (1000,))
     found = bench(server, tmp_path).latency(["pipeline", "feed"])
     assert list(found) == ["feed"]
@@ -51,7 +51,7 @@ def test_the_latency_of_a_client(server: Blaster, tmp_path: Path, monkeypatch: p
     assert 0 < found["feed"]["1000"]["p50"] <= found["feed"]["1000"]["p99"] <= found["feed"]["1000"]["p99.9"]
 
 
-def test_the_load_of_a_client_at_both_paces(server: Blaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_of_a_client_at_both_paces(server: Blaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "LOAD", 1000)
     found = bench(server, tmp_path).load(["feed"])
     assert found.keys() == {"bursts", "packets"}
@@ -136,7 +136,7 @@ def test_every_measured_client_has_an_environment() -> None:
         assert isinstance(client, Client)
 
 
-def test_the_command_from_end_to_end(
+def test_command_from_end_to_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("benchmarks.__main__.QUICK", SETTINGS)

@@ -63,7 +63,7 @@ def test_verdicts_cover_measured_parts_only() -> None:
     assert [verdict.met for verdict in verdicts({"load": {"bursts": {}, "packets": {}}})] == [None, None]
 
 
-def test_a_server_that_may_be_the_limit_is_named() -> None:
+def test_server_that_may_be_the_limit_is_named() -> None:
     assert server_is_the_limit(600_000, 1_000_000)
     assert not server_is_the_limit(500_000, 1_000_000)
     found = results()

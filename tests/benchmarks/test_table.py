@@ -34,7 +34,7 @@ def test_client_that_cannot_keep_up_shows_no_number() -> None:
     assert line.endswith("| 0.10, 0.50, 2.00 | cannot keep up |")
 
 
-def test_a_client_that_outruns_the_server_is_marked() -> None:
+def test_client_that_outruns_the_server_is_marked() -> None:
     found = results()
     found["server"] = 500_000.0
     assert "| 410,000 (the server is the limit) |" in markdown(found)

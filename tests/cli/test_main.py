@@ -65,7 +65,7 @@ def test_bad_usage_exits_with_2(args: list[str], capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.parametrize("missing", ["rich", "websockets"])
-def test_a_missing_extra_is_named(missing: str, start: Start, tmp_path: Path) -> None:
+def test_missing_extra_is_named(missing: str, start: Start, tmp_path: Path) -> None:
     (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError('no {missing}', name='{missing}')\n")
     process = start("demo", "--seconds", "1", path=tmp_path)
     out, err = process.communicate(timeout=20)

@@ -25,7 +25,7 @@ def exchange() -> Iterator[Exchange]:
         yield exchange
 
 
-def test_a_session_from_open_to_close(exchange: Exchange) -> None:
+def test_session_from_open_to_close(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url, products=["BTC-USD"], channels=["matches", "ticker"])
     with nothing_left_behind():
         assert client.stop

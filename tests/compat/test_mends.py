@@ -113,7 +113,7 @@ def test_refused_429_and_dns_reach_on_error(exchange: Exchange) -> None:
     assert error.status == 429
 
 
-def test_a_bad_secret_reaches_on_error_and_is_not_shown(exchange: Exchange) -> None:
+def test_bad_secret_reaches_on_error_and_is_not_shown(exchange: Exchange) -> None:
     error = failure(exchange, auth=True, api_key="key", api_secret="!!!", api_passphrase="phrase")
     assert "secret is not base64" in str(error)
     assert "!!!" not in str(error)
@@ -243,7 +243,7 @@ def test_lost_connection_reaches_on_error(exchange: Exchange) -> None:
 # ---- retired hosts and private channels
 
 
-def test_a_retired_host_is_explained(exchange: Exchange) -> None:
+def test_retired_host_is_explained(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url, channels=["ticker"])
     client.start()
     exchange.wait_for_clients()
@@ -253,7 +253,7 @@ def test_a_retired_host_is_explained(exchange: Exchange) -> None:
     assert "set url to wss://ws-feed.exchange.coinbase.com" in str(client.error)
 
 
-def test_the_old_default_host_is_replaced_with_a_warning() -> None:
+def test_old_default_host_is_replaced_with_a_warning() -> None:
     client = Recorder(url="wss://ws-feed.pro.coinbase.com", channels=["ticker"])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -218,7 +218,7 @@ def test_match_of_an_order_not_first_or_missing() -> None:
     assert book.ready
 
 
-def test_a_modified_order_moves() -> None:
+def test_modified_order_moves() -> None:
     book = filled(snapshot(bids=[("99", "1", "b1"), ("99", "1", "b2")]))
     change = {"order_id": "b1", "side": "buy", "reason": "modify_order"}
     book.process_message(message("change", 11, **change, new_size="2", new_price="99"))

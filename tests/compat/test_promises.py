@@ -35,7 +35,7 @@ def exchange() -> Iterator[Exchange]:
 # ---- 1: start
 
 
-def test_1_on_open_comes_before_the_connection_in_the_caller_s_thread(exchange: Exchange) -> None:
+def test_1_on_open_precedes_the_connection_in_the_caller_s_thread(exchange: Exchange) -> None:
     class Client(Recorder):
         def on_open(self) -> None:
             super().on_open()
@@ -486,7 +486,7 @@ def test_10_a_document_for_each_message(through_super: bool, capsys: pytest.Capt
 # ---- the feed of the client
 
 
-def test_the_feed_can_be_piped_in_on_open(exchange: Exchange) -> None:
+def test_feed_can_be_piped_in_on_open(exchange: Exchange) -> None:
     class Half(Recorder):
         def on_open(self) -> None:
             super().on_open()

@@ -60,7 +60,7 @@ def test_retries_are_counted_from_the_last_good_message() -> None:
     assert Backoff(Reconnect(retries=0), shortest).failed(100) is None
 
 
-def test_a_year_of_failures_does_not_overflow() -> None:
+def test_year_of_failures_does_not_overflow() -> None:
     backoff = Backoff(Reconnect(factor=10), longest)
     backoff.failures = 10_000_000
     assert backoff.failed(100) == 60
@@ -90,7 +90,7 @@ def test_bad_arguments_are_named(wrong: dict[str, Any]) -> None:
     st.floats(10, 100),
     st.floats(1, 5),
 )
-def test_a_delay_is_within_its_bounds(
+def test_delay_is_within_its_bounds(
     events: list[tuple[float, float, bool]], initial: float, maximum: float, factor: float
 ) -> None:
     backoff = Backoff(Reconnect(initial=initial, maximum=maximum, factor=factor))

@@ -132,7 +132,7 @@ def test_impossible_level_is_malformed(change: Any) -> None:
         snapshot([], [change[1:]])
 
 
-def test_a_crossed_book_is_reported_outside_an_auction() -> None:
+def test_crossed_book_is_reported_outside_an_auction() -> None:
     cross, locked = update(("buy", 10104, 1)), update(("buy", 10104, 0), ("buy", "10102.5", 1))
     assert [view.crossed for view in views(BOOK, cross, locked, update(("buy", "10102.5", 0)))] == [
         False,

@@ -63,7 +63,7 @@ def test_maps_are_equal_by_value_and_keys_too() -> None:
     assert repr(SortedMap.of([(1, "a")])) == "SortedMap([(1, 'a')])"
 
 
-def test_a_large_map_stays_flat_and_empties_out() -> None:
+def test_large_map_stays_flat_and_empties_out() -> None:
     tree: SortedMap[int, int] = SortedMap()
     for key in range(3000):
         tree = tree.put(key * 7919 % 3000, key)

@@ -127,7 +127,7 @@ class TestNumbersThatRiseByOne:
 
     @pytest.mark.parametrize("wrong", [10**15, 3])
     @pytest.mark.parametrize("begun", [True, False])
-    def test_a_wrong_number_with_a_wrong_time_loses_nothing_after_it(
+    def test_wrong_number_with_a_wrong_time_loses_nothing_after_it(
         self, channel: str, make: Any, begun: bool, wrong: int
     ) -> None:
         """The time cannot be right: it is five years after the receipt."""
@@ -196,7 +196,7 @@ def test_ticker_sequence_must_not_decrease() -> None:
     assert missed == []
 
 
-def test_the_first_ticker_of_a_new_connection_may_repeat_the_last() -> None:
+def test_first_ticker_of_a_new_connection_may_repeat_the_last() -> None:
     continuity = Continuity()
     again = ticker(1, sequence=5)
     assert continuity.step(again)
@@ -309,7 +309,7 @@ def test_resubscribed_product_has_no_gap() -> None:
     assert run(continuity, [order(50), noop(60)])[1] == []
 
 
-def test_an_interruption_raises_every_epoch() -> None:
+def test_interruption_raises_every_epoch() -> None:
     continuity = watching("full")
     run(continuity, [order(5), order(7)])
     continuity.interrupted()
@@ -382,7 +382,7 @@ def test_epochs_rise_exactly_for_possible_losses(events: list[str]) -> None:
 # ---- wrong numbers of heartbeats, last matches and tickers
 
 
-def test_a_heartbeat_that_names_a_wrong_number_loses_no_trade() -> None:
+def test_heartbeat_that_names_a_wrong_number_loses_no_trade() -> None:
     continuity = watching("matches", "heartbeat")
     beats = [heartbeat(n, last_trade_id=10**15) for n in (4, 5)]
     trades = [trade(n) for n in range(5, 100)]
@@ -401,7 +401,7 @@ def test_gap_shown_by_a_heartbeat_is_reported_once() -> None:
     assert continuity.epoch(BTC) == 2
 
 
-def test_a_last_match_with_a_wrong_number_loses_no_trade() -> None:
+def test_last_match_with_a_wrong_number_loses_no_trade() -> None:
     continuity = watching("matches")
     trades = [trade(n) for n in range(5, 100)]
     assert run(continuity, [last_match(trade_id=10**15, time=4.5), *trades])[0][1:] == trades
@@ -441,7 +441,7 @@ def test_number_of_an_unknown_type_is_no_gap(channel: str, make: Any) -> None:
     assert continuity.epoch(BTC) == 1
 
 
-def test_an_unknown_type_that_repeats_a_number_drops_nothing() -> None:
+def test_unknown_type_that_repeats_a_number_drops_nothing() -> None:
     """As a ticker repeats the sequence of its match."""
     sent = [order(5), unknown(6), order(6), unknown(6), unknown(1), unknown(10**15), order(7)]
     continuity = watching("full")

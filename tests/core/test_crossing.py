@@ -55,19 +55,19 @@ def test_other_products_and_messages_do_not_cross() -> None:
     assert fold(PriceCrossing("BTC-USD", 10), [ticker(9), ticker(11, product_id="ETH-USD"), heartbeat(1)]) == []
 
 
-def test_a_crossing_between_two_epochs_spans_a_gap() -> None:
+def test_crossing_between_two_epochs_spans_a_gap() -> None:
     crosses = fold(PriceCrossing("BTC-USD", 10), [ticker(9), ticker(11, epoch=1), ticker(9, epoch=1)])
     assert [c.spans_gap for c in crosses] == [True, False]
 
 
 @pytest.mark.parametrize("level", [1.5, None, "ten", "NaN", float("inf"), True])
-def test_a_bad_level_is_named(level: Any) -> None:
+def test_bad_level_is_named(level: Any) -> None:
     with pytest.raises(ConfigError, match="level"):
         PriceCrossing("BTC-USD", level)
 
 
 @pytest.mark.parametrize("product", ["", None, ["BTC-USD"]])
-def test_a_bad_product_is_named(product: Any) -> None:
+def test_bad_product_is_named(product: Any) -> None:
     with pytest.raises(ConfigError, match="product_id"):
         PriceCrossing(product, 1)
 
@@ -111,7 +111,7 @@ def view(bid: Any, ask: Any, *, ready: bool = True) -> BookView:
     )
 
 
-def test_a_book_s_mid_crosses_as_a_price_does() -> None:
+def test_book_s_mid_crosses_as_a_price_does() -> None:
     views = [view(8, 9), view(None, 11), view("10.5", 11), view(None, None, ready=False), view(9, "9.5")]
     crosses = fold(PriceCrossing("BTC-USD", 10), views)
     assert [(c.direction, c.before, c.price, c.spans_gap) for c in crosses] == [
@@ -121,7 +121,7 @@ def test_a_book_s_mid_crosses_as_a_price_does() -> None:
 
 
 @pytest.mark.parametrize("hysteresis", [-1, 0.5, "wide"])
-def test_a_bad_hysteresis_is_named(hysteresis: Any) -> None:
+def test_bad_hysteresis_is_named(hysteresis: Any) -> None:
     with pytest.raises(ConfigError, match="hysteresis"):
         PriceCrossing("BTC-USD", 1, hysteresis=hysteresis)
 
@@ -136,6 +136,6 @@ def test_price_at_or_below_zero_is_ignored(nothing: Any) -> None:
 
 
 @pytest.mark.parametrize("level", [0, -1])
-def test_a_level_that_is_not_above_zero_is_named(level: int) -> None:
+def test_level_that_is_not_above_zero_is_named(level: int) -> None:
     with pytest.raises(ConfigError, match=r"level: .* is not above zero"):
         PriceCrossing("BTC-USD", level)

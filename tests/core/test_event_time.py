@@ -140,7 +140,7 @@ def test_items_dated_ahead_do_not_stop_other_machines() -> None:
     assert fold(Presence(60), [others[0], wrong, others[1], *tickers((50, 50))]) == []
 
 
-def test_the_time_of_a_book_is_limited() -> None:
+def test_time_of_a_book_is_limited() -> None:
     ten = Decimal(10)
     snapshot = Snapshot(product_id="BTC-USD", bids=((ten, ten),), asks=(), time=at(0))
     update = L2Update(product_id="BTC-USD", changes=(("buy", ten, Decimal(1)),), time=at(10**6))

@@ -131,7 +131,7 @@ def unknown(sequence: int | None) -> Unknown:
     return Unknown(type="new", product_id=BTC, sequence=sequence)
 
 
-def test_an_unknown_type_with_the_next_sequence_changes_nothing() -> None:
+def test_unknown_type_with_the_next_sequence_changes_nothing() -> None:
     book, _ = ready(10)
     assert book.step(unknown(11)) == ()
     (view,) = book.step(matched("a", 10, 1, 12))
@@ -142,7 +142,7 @@ def test_an_unknown_type_with_the_next_sequence_changes_nothing() -> None:
     assert (lost.ready, book.stats.gaps) == (False, 1)  # type: ignore[union-attr]
 
 
-def test_an_unknown_type_that_repeats_a_sequence_loses_nothing() -> None:
+def test_unknown_type_that_repeats_a_sequence_loses_nothing() -> None:
     book, _ = ready(10)
     for sequence in (11, 5, None, 10**15):
         assert book.step(unknown(sequence)) == ()
@@ -379,7 +379,7 @@ def test_buffer_is_bounded() -> None:
     assert names(view) == "567"
 
 
-def test_a_crossed_book_is_reported_outside_an_auction() -> None:
+def test_crossed_book_is_reported_outside_an_auction() -> None:
     crossing = [(12, 1, "a")], [(11, 1, "x")]
     book = Level3Book(BTC)
     book.step(received(1))

@@ -27,7 +27,7 @@ def test_message_without_numbers_is_new(channels: list[str]) -> None:
     assert continuity.last("ticker", "BTC-USD") == 6
 
 
-def test_a_change_without_a_time_counts_in_its_sequence() -> None:
+def test_change_without_a_time_counts_in_its_sequence() -> None:
     continuity = Continuity()
     continuity.watch([("full", "BTC-USD")])
     changes = [

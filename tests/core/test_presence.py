@@ -22,7 +22,7 @@ def of(product: str, time: float = 0, **fields: Any) -> Ticker:
     return ticker(1, product_id=product, time=time, **fields)
 
 
-def test_a_product_leaves_when_no_channel_lists_it() -> None:
+def test_product_leaves_when_no_channel_lists_it() -> None:
     presence = Presence()
     assert fold(presence, [answer("A"), of("A"), of("B"), answer("A", "B")]) == []
     for product in "AB":

@@ -76,7 +76,7 @@ def test_last_match_inside_the_window_leaves_it_incomplete() -> None:
     assert shown(folded(trades))[0] == ("BTC-USD", 0, "1", 1, False)
 
 
-def test_a_last_match_is_not_counted() -> None:
+def test_last_match_is_not_counted() -> None:
     assert folded([last_match(time=0), last_match(time=70)]) == []
 
 
@@ -112,7 +112,7 @@ def test_heartbeat_ahead_of_its_trade_closes_nothing() -> None:
     assert window.count == 2
 
 
-def test_a_heartbeat_in_a_new_epoch_makes_the_open_window_incomplete() -> None:
+def test_heartbeat_in_a_new_epoch_makes_the_open_window_incomplete() -> None:
     items = [
         match(time=-30, trade_id=1),
         match(time=10, trade_id=2),
@@ -214,7 +214,7 @@ def test_last_time_of_the_calendar_is_accepted(time: str, machine: Any) -> None:
 
 
 @pytest.mark.parametrize("lateness", [-1, float("nan"), "1", None])
-def test_a_bad_lateness_is_named(lateness: Any) -> None:
+def test_bad_lateness_is_named(lateness: Any) -> None:
     with pytest.raises(ConfigError, match="lateness"):
         TumblingVolume(60, lateness=lateness)
 

@@ -87,7 +87,7 @@ def test_outage_is_the_only_finding(recorded: Recorded, shared: None) -> None:
 
 
 @pytest.mark.parametrize("name", ["plot_volume", "plot_candles", "plot_imbalance"])
-def test_a_recording_is_drawn(name: str, recorded: Recorded, run: Any, tmp_path: Path) -> None:
+def test_recording_is_drawn(name: str, recorded: Recorded, run: Any, tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
     assert run(name, str(recorded.folder), "--output", str(picture)).end() == [f"drawn in {picture}"]
     assert_drawn(picture)
@@ -145,7 +145,7 @@ def test_maker_result_equals_its_fills(shared: None) -> None:
     assert account.profit(Decimal(101)) == Decimal(8)
 
 
-def test_a_recording_without_books_is_named(shared: None, tmp_path: Path) -> None:
+def test_recording_without_books_is_named(shared: None, tmp_path: Path) -> None:
     module = import_module("backtest")
     file = tmp_path / "trades.jsonl"
     file.write_bytes(b"\n".join(match(9, time=n).raw for n in range(3)))

@@ -109,7 +109,7 @@ def test_pipelines_emit_results(exchange: Exchange) -> None:
     assert sum(w.volume for w in windows.items) == sum(m.size for m in trades)
 
 
-def test_a_crossing_from_the_live_feed(exchange: Exchange) -> None:
+def test_crossing_from_the_live_feed(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", "ticker", url=exchange.url)
     prices = Collected(feed.pipe(tickers("BTC-USD"), ops.map(lambda t: t.price)))
     with feed:
@@ -159,7 +159,7 @@ def test_subscriber_that_raises_does_not_affect_others(exchange: Exchange, caplo
     assert after.completed
 
 
-def test_an_operator_that_raises_ends_its_own_pipeline(exchange: Exchange) -> None:
+def test_operator_that_raises_ends_its_own_pipeline(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", "ticker", url=exchange.url)
     broken = Collected(feed.pipe(ops.map(lambda message: message.no_such_field)))  # pyright: ignore
     whole = Collected(feed)
@@ -291,7 +291,7 @@ def test_open_windows_are_emitted_before_the_error() -> None:
     assert isinstance(windows.error, ServerClosed)
 
 
-def test_a_closed_feed_completes_and_cannot_be_opened_again(exchange: Exchange) -> None:
+def test_closed_feed_completes_and_cannot_be_opened_again(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", "ticker", url=exchange.url)
     got = Collected(feed)
     with feed:

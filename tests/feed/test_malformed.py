@@ -25,7 +25,7 @@ def level2(product: str, kind: str, *levels: list[str]) -> bytes:
     return frame(json.dumps({"type": kind, "product_id": product, **levels_by_name, "time": time}))
 
 
-def test_a_malformed_frame_raises_the_epoch_of_its_product_alone() -> None:
+def test_malformed_frame_raises_the_epoch_of_its_product_alone() -> None:
     other = frame('{"type":"ticker","product_id":"C-D","sequence":1,"price":"1"}')
     with WireServer(saying(tick(1) + other + frame(ODD) + tick(3) + other.replace(b":1,", b":2,"))) as server:
         feed = fast_feed(server.url)
@@ -40,7 +40,7 @@ def test_a_malformed_frame_raises_the_epoch_of_its_product_alone() -> None:
 
 
 @pytest.mark.parametrize("kind", ["subscriptions", "error", "status", "balance", "heartbeat"])
-def test_a_malformed_frame_without_market_data_raises_no_epoch(kind: str) -> None:
+def test_malformed_frame_without_market_data_raises_no_epoch(kind: str) -> None:
     with WireServer(saying(tick(1), frame(f'{{"type":"{kind}","product_id":"A-B","time":5}}'), tick(2))) as server:
         feed = fast_feed(server.url)
         got = Collected(feed)

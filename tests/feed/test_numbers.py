@@ -71,7 +71,7 @@ def beat(second: float, last_trade_id: int) -> bytes:
     }))  # fmt: skip
 
 
-def test_a_heartbeat_with_a_wrong_trade_id_loses_no_trade() -> None:
+def test_heartbeat_with_a_wrong_trade_id_loses_no_trade() -> None:
     pieces = [trade(1, 1), beat(2, 10**15), beat(3, 10**15), *(trade(n, 2 + n) for n in range(2, 20)), beat(22, 19)]
     got, windows, _, feed = played([*pieces, trade(20, 61), trade(21, 121), trade(22, 181)], ["matches", "heartbeat"])
     assert [each.trade_id for each in got.items if isinstance(each, Match)] == list(range(1, 23))
@@ -121,7 +121,7 @@ def order(sequence: int, kind: str, **fields: Any) -> bytes:
     return frame(json.dumps(common | fields))
 
 
-def test_an_unknown_type_with_a_sequence_is_no_gap() -> None:
+def test_unknown_type_with_a_sequence_is_no_gap() -> None:
     def opened(sequence: int) -> bytes:
         return order(sequence, "open", order_id=f"o{sequence}", side="buy", price="9", remaining_size="1")
 

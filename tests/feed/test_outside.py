@@ -34,7 +34,7 @@ def served(frames: list[bytes], channels: Any, products: Any = "A-B") -> tuple[C
     return got, windows, feed.stats
 
 
-def test_a_product_outside_the_subscription_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_product_outside_the_subscription_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     frames = [match(product_id=product, trade_id=n).raw for n in range(1, 4) for product in ("A-B", "C-D")]
     got, _, stats = served(frames, "matches")
     assert [each.product_id for each in got.items if isinstance(each, Match)] == ["A-B", "C-D"] * 3
@@ -43,7 +43,7 @@ def test_a_product_outside_the_subscription_is_reported_once(caplog: pytest.LogC
     assert "Match for C-D" in report
 
 
-def test_a_channel_outside_the_subscription_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_channel_outside_the_subscription_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     frames = [ticker(1, product_id="A-B", sequence=n).raw for n in range(1, 4)]
     got, _, stats = served(frames, "matches")
     assert len(got.items) == stats.unsubscribed == 3
@@ -94,7 +94,7 @@ def test_message_without_product_and_channel_is_inside(frame: bytes, caplog: pyt
     assert [each for each in reports(caplog) if "outside" in each] == []
 
 
-def test_an_unknown_type_of_a_product_outside_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_type_of_a_product_outside_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     got, _, stats = served([b'{"type":"new","product_id":"C-D"}'], "matches")
     assert isinstance(got.items[0], Unknown)
     assert (stats.unsubscribed, len(reports(caplog))) == (1, 1)

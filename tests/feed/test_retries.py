@@ -74,7 +74,7 @@ def test_unauthorized_handshake_after_a_good_one_is_retried() -> None:
 # ---- defects, and a system that is short of something
 
 
-def test_unexpected_exception_is_logged_and_retried_with_growing_waits(
+def test_unexpected_exception_is_logged_and_retried_with_back_off(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Messages before the defect do not reset the back-off."""

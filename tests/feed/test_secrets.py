@@ -110,7 +110,7 @@ def assert_hidden(text: str, *more: str) -> None:
     assert [secret for secret in (*hidden(), *more) if secret in text] == []
 
 
-def test_a_feed_and_its_options_show_no_secret() -> None:
+def test_feed_and_its_options_show_no_secret() -> None:
     feed = feed_to(1, proxy=2)
     options = TransportOptions(proxy=f"http://{PROXY_USER}:{PROXY_PASSWORD}@x", headers={"X-Key": HEADER})
     text = repr(feed) + repr(vars(feed)) + repr(options) + feed.url + repr(feed.about)
@@ -148,7 +148,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("play", "behind"), FAILURES)
-def test_a_failed_connection_shows_no_secret_in_its_traceback(play: Any, behind: str) -> None:
+def test_failed_connection_shows_no_secret_in_its_traceback(play: Any, behind: str) -> None:
     context = tls_server() if behind == "tls" else None
     with WireServer(play, context) as server:
         proxy = server.port if behind == "a proxy" else None
@@ -169,7 +169,7 @@ def _send_often(connection: Connection, request: Secret) -> None:
 
 
 @pytest.mark.parametrize("secure", [False, True])
-def test_a_send_that_fails_shows_no_secret_in_its_traceback(secure: bool) -> None:
+def test_send_that_fails_shows_no_secret_in_its_traceback(secure: bool) -> None:
     """The subscription, and a signed request for more, cannot be sent."""
     request = Subscription.of("A-B", "full").request("subscribe", KEY, "17.5")
     assert isinstance(request, Secret)
@@ -217,7 +217,7 @@ def test_rejected_setting_shows_no_secret_in_its_traceback(bad: dict[str, Any]) 
     assert_hidden(recorded_of(caught.value))
 
 
-def test_the_library_s_trace_shows_no_secret() -> None:
+def test_library_s_trace_shows_no_secret() -> None:
     """The trace contains neither the sent secrets nor their repetition by a server, in any frames."""
     said: list[dict[str, str]] = []
     lines = io.StringIO()
@@ -246,7 +246,7 @@ def test_the_library_s_trace_shows_no_secret() -> None:
     assert_hidden(lines.getvalue(), said[0]["signature"])
 
 
-def test_the_classic_client_s_settings_show_no_secret() -> None:
+def test_classic_client_s_settings_show_no_secret() -> None:
     client = cbpro.WebsocketClient(
         url=f"ws://{USER}:{PASSWORD}@127.0.0.1:1",
         auth=True,

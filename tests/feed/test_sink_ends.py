@@ -104,7 +104,7 @@ def test_with_and_close_return_when_the_sink_has_written() -> None:
         assert len(collection.stored) == COUNT
 
 
-def test_a_recording_can_be_replayed_after_run(tmp_path: Path) -> None:
+def test_recording_can_be_replayed_after_run(tmp_path: Path) -> None:
     source = Said([tick(n) for n in range(20_000)])
     source.pipe(record(tmp_path / "recording")).subscribe()
     source.run()

@@ -72,7 +72,7 @@ def test_break_unsubscribes_and_unblocks_the_source() -> None:
         assert gone.wait(5)
 
 
-def test_a_cancelled_task_unsubscribes() -> None:
+def test_cancelled_task_unsubscribes() -> None:
     source: Subject[int] = Subject()
 
     async def run() -> None:
@@ -130,7 +130,7 @@ def test_items_arrive_while_the_loop_waits() -> None:
     assert len(delays) == 5
 
 
-def test_a_feed_is_connected_when_the_loop_has_subscribed() -> None:
+def test_feed_is_connected_when_the_loop_has_subscribed() -> None:
     frames = [match(time=n, trade_id=n + 1).raw for n in range(50)]
     with nothing_left_behind(), Exchange.serving(frames) as exchange:
 

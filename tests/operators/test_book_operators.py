@@ -197,7 +197,7 @@ def test_messages_do_not_wait_for_the_snapshot() -> None:
     assert got.completed
 
 
-def test_a_gap_resynchronises_and_a_late_subscriber_sees_the_book() -> None:
+def test_gap_resynchronises_and_a_late_subscriber_sees_the_book() -> None:
     source: Subject[Message] = Subject()
     operator = full_book(BTC, Snapshots(book_at(1, "a"), book_at(3, "b")), retry=AT_ONCE)
     made = source.pipe(operator)
@@ -287,7 +287,7 @@ def test_bad_arguments_are_named(make: Callable[[], Any], named: str) -> None:
 # ---- rest_snapshot
 
 
-def test_a_snapshot_from_the_local_exchange() -> None:
+def test_snapshot_from_the_local_exchange() -> None:
     with Exchange([BTC], seed=2, auto=False) as exchange:
         take = rest_snapshot(exchange.rest_url + "/")
         book = take(BTC)

@@ -81,7 +81,7 @@ def test_frame_has_a_row_for_each_item_and_floats(library: Any) -> None:
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_an_exact_frame_keeps_decimals(library: Any) -> None:
+def test_exact_frame_keeps_decimals(library: Any) -> None:
     library_of(library)
     frame = to_dataframe(CANDLES, library, exact=True)
     assert cells(frame, "notional") == [Decimal("1.2915"), Decimal(11), 0, 0]
@@ -107,7 +107,7 @@ def test_times_are_utc_to_the_microsecond(library: Any) -> None:
     )
 
 
-def test_a_column_too_long_for_a_decimal_is_named() -> None:
+def test_column_too_long_for_a_decimal_is_named() -> None:
     pytest.importorskip("polars")
     pyarrow = pytest.importorskip("pyarrow")
     long = fold(TumblingVolume(60), [match("1e-20", size=10**30), match(1, size="1e-20")])
@@ -273,7 +273,7 @@ def test_frames_have_the_batch_size_and_a_rest(library: Any) -> None:
     assert reactivex.empty().pipe(to_frames(3, library), ops.count()).run() == 0
 
 
-def test_a_stream_that_fails_emits_what_came_before() -> None:
+def test_stream_that_fails_emits_what_came_before() -> None:
     pytest.importorskip("polars")
     broken = reactivex.concat(reactivex.of(match(1), match(2), match(3)), reactivex.throw(OSError("gone")))
     got = Collected(broken.pipe(to_frames(2, "polars")))

@@ -70,7 +70,7 @@ def broken(source: Observable[Any]) -> Observable[Any]:
 
 
 @pytest.mark.parametrize("operator", [broken, ops.map(lambda _: 1 // 0)])
-def test_a_run_that_fails_ends_the_stream(operator: Callable[[Any], Any]) -> None:
+def test_run_that_fails_ends_the_stream(operator: Callable[[Any], Any]) -> None:
     source: Subject[Any] = Subject()
     got = Collected(source.pipe(by_product(operator)))
     source.on_next(of("A"))
@@ -115,7 +115,7 @@ def test_each_product_has_the_results_of_a_separate_run(items: list[tuple[str, i
 
 
 @pytest.mark.parametrize("make", [lambda: by_product(ops.count(), idle=0), lambda: latest_by_product(idle=-1)])
-def test_a_bad_idle_is_named(make: Any) -> None:
+def test_bad_idle_is_named(make: Any) -> None:
     with pytest.raises(ConfigError, match="idle"):
         make()
 

@@ -291,7 +291,7 @@ def test_unknown_array_has_its_sequence(sequence: str, expected: int | None) -> 
     assert message == m.Unknown(type="new", product_id="A-B", sequence=expected, level3=True)
 
 
-def test_an_array_without_a_schema_is_malformed() -> None:
+def test_array_without_a_schema_is_malformed() -> None:
     result = Decoder().decode(b'["noop","BTC-USD","1","2023-03-28T23:24:03.185394Z"]')
     assert isinstance(result, m.Malformed)
     assert "schema" in result.reason
@@ -377,7 +377,7 @@ def test_absent_fields_are_none(frame: dict[str, Any], expected: m.Message) -> N
     assert Decoder().decode(json.dumps(frame).encode()) == expected
 
 
-def test_a_quote_s_trade_may_have_its_side_in_upper_case() -> None:
+def test_quote_s_trade_may_have_its_side_in_upper_case() -> None:
     frame = next(frame for frame, kind, _ in VECTORS if kind is m.RfqMatch)
     message = Decoder().decode(frame.replace('"sell"', '"SELL"').encode())
     assert isinstance(message, m.RfqMatch)
@@ -403,7 +403,7 @@ def test_a_quote_s_trade_may_have_its_side_in_upper_case() -> None:
         (b"[[]]", (None, None)),
     ],
 )
-def test_a_malformed_frame_names_its_product_and_type(frame: bytes, named: tuple[str | None, str | None]) -> None:
+def test_malformed_frame_names_its_product_and_type(frame: bytes, named: tuple[str | None, str | None]) -> None:
     result = Decoder().decode(frame)
     assert isinstance(result, m.Malformed)
     assert (result.product_id, result.type) == named

@@ -176,7 +176,7 @@ def test_impossible_level_makes_its_message_malformed(size: str) -> None:
 
 @pytest.mark.parametrize("name", ["sequence", "trade_id"])
 @pytest.mark.parametrize("number", [-1, 2**63, 10**300])
-def test_a_count_out_of_range_is_malformed(name: str, number: int) -> None:
+def test_count_out_of_range_is_malformed(name: str, number: int) -> None:
     result = decoded(MATCH | {name: number})
     assert isinstance(result, m.Malformed)
     assert result.product_id == "BTC-USD"

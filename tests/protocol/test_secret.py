@@ -33,18 +33,18 @@ SESAME = Secret("open sesame")
         lambda secret: repr(Credentials("key", "c2VjcmV0", secret)),
     ],
 )
-def test_a_secret_is_not_in_its_texts(show: Callable[[Secret], str]) -> None:
+def test_secret_is_not_in_its_texts(show: Callable[[Secret], str]) -> None:
     assert "sesame" not in show(SESAME)
 
 
-def test_a_secret_is_not_in_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_secret_is_not_in_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("rxfeed").warning("password %s, %r", SESAME, SESAME)
     assert caplog.messages == ["password [redacted], Secret('[redacted]')"]
 
 
 @pytest.mark.parametrize("write", [pickle.dumps, json.dumps, msgspec.json.encode, vars])
 @pytest.mark.parametrize("what", [SESAME, Credentials("key", "c2VjcmV0", SESAME)], ids=["secret", "credentials"])
-def test_a_secret_is_not_written(write: Callable[[Any], Any], what: Any) -> None:
+def test_secret_is_not_written(write: Callable[[Any], Any], what: Any) -> None:
     try:
         written = write(what)
     except TypeError as error:

@@ -56,7 +56,7 @@ json_values = st.recursive(
     st.sampled_from([b"", b" ", b"\r\n"]),
     st.booleans(),
 )
-def test_a_frame_comes_back_byte_for_byte_from_one_line(
+def test_frame_is_read_back_byte_for_byte_from_one_line(
     content: dict[str, Any], indent: Any, around: bytes, ascii_only: bool
 ) -> None:
     raw = (
@@ -82,7 +82,7 @@ def test_frame_of_one_line_is_written_unchanged() -> None:
 
 
 @given(st.binary())
-def test_malformed_frame_comes_back_byte_for_byte_with_its_reason(raw: bytes) -> None:
+def test_malformed_frame_is_read_back_byte_for_byte_with_its_reason(raw: bytes) -> None:
     text = malformed_line(Malformed(raw, "not JSON: it is not", NS))
     assert text.count(b"\n") == 1
     line = decode_line(text)
@@ -96,12 +96,12 @@ def test_line_without_a_frame_has_none(text: str) -> None:
 
 
 @pytest.mark.parametrize("status", STATUS, ids=lambda status: type(status).__name__)
-def test_a_status_comes_back_as_it_was(status: FeedStatus) -> None:
+def test_status_is_read_back_equal(status: FeedStatus) -> None:
     assert status_of(decode_line(status_line(status))) == status
 
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: type(cause).__name__)
-def test_an_error_comes_back_with_its_type_and_text(cause: Exception) -> None:
+def test_error_is_read_back_with_type_and_text(cause: Exception) -> None:
     for status in (
         s.Disconnected(cause=cause),
         s.Reconnecting(attempt=2, delay=1.5, cause=cause),

@@ -28,12 +28,12 @@ LEAP = BEAT.replace(b"59.9999998", b"60.5")
 
 
 @given(st.binary(max_size=40), st.text(max_size=20), st.integers(0, 2**62), NAMES, NAMES)
-def test_a_malformed_line_holds_all_of_its_frame(raw: bytes, reason: str, ns: int, product: Any, kind: Any) -> None:
+def test_malformed_line_holds_all_of_its_frame(raw: bytes, reason: str, ns: int, product: Any, kind: Any) -> None:
     frame = Malformed(raw, reason, ns, product, kind)
     assert malformed_frame(decode_line(malformed_line(frame))) == frame
 
 
-def test_a_malformed_frame_is_played_with_its_product_and_type(tmp_path: Path) -> None:
+def test_malformed_frame_is_played_with_its_product_and_type(tmp_path: Path) -> None:
     named, nameless = Malformed(b"{}", "no", NS, "A-B", "match"), Malformed(b"[]", "no", NS + 1)
     write(tmp_path, [malformed_line(each) for each in (named, nameless)])
     replay = Replay(tmp_path)
@@ -57,7 +57,7 @@ def test_impossible_frame_is_malformed_in_a_replay(tmp_path: Path, name: str, va
 
 
 @pytest.mark.parametrize("frame", [b'{"type":5}', b'{"type":"match","product_id":7}', b"[1e400]", b"{}"])
-def test_a_frame_without_a_type_is_counted_as_malformed_by_ls(tmp_path: Path, frame: bytes) -> None:
+def test_frame_without_a_type_is_counted_as_malformed_by_ls(tmp_path: Path, frame: bytes) -> None:
     write(tmp_path, lines_of([ticker(1).raw, frame, ticker(2).raw]))
     total = catalogue(tmp_path).total
     assert total.by_type["ticker"] == 2

@@ -143,7 +143,7 @@ def test_file_that_is_no_recording_has_a_reason(file: Path, content: bytes, why:
     assert (caught.value.path, caught.value.line, caught.value.offset) == (str(file), 1, 0)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.jsonl, line 1, byte 0: No such file"):
         Recording(tmp_path / "none.jsonl")
 
@@ -177,7 +177,7 @@ def test_bad_line_of_a_segment_is_named_when_reached(file: Path, line: bytes) ->
     assert (damage.line, damage.offset) == (5, sum(map(len, TEXT[:4])))
 
 
-def test_a_segment_without_its_end_is_read_to_the_last_whole_line(file: Path) -> None:
+def test_segment_without_its_end_is_read_to_the_last_whole_line(file: Path) -> None:
     file.write_bytes(b"".join(TEXT[:-1]))
     read, damage = partly(file)
     assert len(read) == len(FRAMES)
@@ -237,9 +237,7 @@ def test_uncompressed_segment_cut_anywhere_returns_whole_lines(tmp_path: Path, c
 
 @HELD_BACK
 @given(st.data(), st.integers(1, 255), st.integers(1, 9))
-def test_a_flipped_byte_never_gives_a_wrong_frame(
-    tmp_path: Path, data: st.DataObject, flip: int, together: int
-) -> None:
+def test_flipped_byte_never_gives_a_wrong_frame(tmp_path: Path, data: st.DataObject, flip: int, together: int) -> None:
     """Each frame of zstd has a checksum, and is not given before it was seen."""
     whole = bytearray(packed(TEXT, together))
     at = data.draw(st.integers(0, len(whole) - 1))

@@ -171,7 +171,7 @@ def test_full_buffer_is_written_before_the_interval(tmp_path: Path) -> None:
     assert [each["sequence"] for each in frames_in(tmp_path)] == list(range(600))
 
 
-def test_a_segment_is_emitted_when_it_is_full(tmp_path: Path) -> None:
+def test_segment_is_emitted_when_it_is_full(tmp_path: Path) -> None:
     recorder = record(tmp_path, segment_bytes=1, queue_size=3)
     got = recorded(Said(tick(number) for number in range(20)), recorder)
     assert [told.path for told in got.items] == segments(tmp_path)
@@ -180,7 +180,7 @@ def test_a_segment_is_emitted_when_it_is_full(tmp_path: Path) -> None:
     assert len({told.session for told in got.items}) == 1
 
 
-def test_a_full_queue_makes_the_source_wait_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_full_queue_makes_the_source_wait_and_nothing_is_lost(tmp_path: Path) -> None:
     may_go_on = threading.Event()
     recorder = record(tmp_path, segment_bytes=1, queue_size=5)
     source = Said(tick(number, time.time_ns()) for number in range(100))
@@ -242,7 +242,7 @@ def test_close_by_a_subscriber_returns_at_once(tmp_path: Path) -> None:
     assert len(left) == 1
 
 
-def test_a_subscriber_that_raises_does_not_end_the_recording(tmp_path: Path) -> None:
+def test_subscriber_that_raises_does_not_end_the_recording(tmp_path: Path) -> None:
     def fail(told: RecordedSegment) -> None:
         raise RuntimeError("no")
 

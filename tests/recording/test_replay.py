@@ -261,7 +261,7 @@ def test_bad_arguments_are_named(tmp_path: Path, arguments: dict[str, Any], why:
         Replay(**{"source": tmp_path, **arguments})
 
 
-def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+def test_empty_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"source: the folder .* holds no"):
         Replay(tmp_path)
 

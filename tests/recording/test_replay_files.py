@@ -30,7 +30,7 @@ def test_segments_are_ordered_by_session_and_number(tmp_path: Path) -> None:
         assert prices(played(Replay(paths)).items) == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_new_session_raises_the_epochs_of_every_product(tmp_path: Path) -> None:
+def test_new_session_raises_the_epochs_of_every_product(tmp_path: Path) -> None:
     first = [*lines_of(trades(1, 1), epoch=4), *lines_of(trades(1, 1, "ETH-USD"), epoch=2)]
     second = [*lines_of(trades(2, 2), epoch=0), *lines_of(trades(2, 2, "ETH-USD"), epoch=1)]
     write(tmp_path, first, session="a")

@@ -134,7 +134,7 @@ def test_time_interval_is_between_receipts(tmp_path: Path) -> None:
     assert got == [(0.25, 0.25), (7, 6.75), (7, "completed")]
 
 
-def test_an_interval_beside_the_messages(tmp_path: Path) -> None:
+def test_interval_beside_the_messages(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [0.5, 2.5, 3])
     piped = replay.pipe(ops.map(price), ops.merge(reactivex.interval(1)), ops.take(6))
     assert run(replay, piped) == [
@@ -324,7 +324,7 @@ def test_actions_run_by_time_then_by_schedule_order() -> None:
     assert ran[3:] == [("d", 3), ("e", 3)]
 
 
-def test_an_action_may_schedule_and_dispose() -> None:
+def test_action_may_schedule_and_dispose() -> None:
     made, ran = scheduler(), list[str]()
     later = made.schedule_relative(2, lambda *_: ran.append("disposed"))
 

@@ -151,7 +151,7 @@ def test_written_lines_are_readable_before_the_end(tmp_path: Path, begin: Begin)
         assert [line["frame"]["sequence"] for line in lines] == list(range(1, number + 1))
 
 
-def test_a_segment_is_full_at_its_size(tmp_path: Path, begin: Begin) -> None:
+def test_segment_is_full_at_its_size(tmp_path: Path, begin: Begin) -> None:
     writing = begin(tmp_path, size=5_000)
     for number in range(1000):
         writing.write(tick(number * 7919 % 65537))
@@ -216,7 +216,7 @@ def test_closed_segment_and_its_name_are_synced_to_disk(
     assert [path for path, _ in synced] == [str(told.path), str(tmp_path)]
 
 
-def test_a_closed_segment_can_be_verified(tmp_path: Path, begin: Begin) -> None:
+def test_closed_segment_can_be_verified(tmp_path: Path, begin: Begin) -> None:
     writing = begin(tmp_path)
     writing.write(*map(tick, range(100)))
     writing.segments.close()
@@ -226,7 +226,7 @@ def test_a_closed_segment_can_be_verified(tmp_path: Path, begin: Begin) -> None:
         zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress(bytes(content))
 
 
-def test_a_long_segment_is_verified_a_megabyte_at_a_time(tmp_path: Path, begin: Begin) -> None:
+def test_long_segment_is_verified_a_megabyte_at_a_time(tmp_path: Path, begin: Begin) -> None:
     writing = begin(tmp_path)
     for number in range(100):
         writing.write(*(tick(each * 7919 % 65537) for each in range(number * 300, number * 300 + 300)))

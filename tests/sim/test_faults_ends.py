@@ -58,7 +58,7 @@ def test_close_at_once_as_a_retired_host(new_client: Any) -> None:
         new_client(server).subscribe("heartbeat")
 
 
-def test_an_empty_close_as_websocket_client_sees_it() -> None:
+def test_empty_close_as_websocket_client_sees_it() -> None:
     with exchange() as server:
         sock = websocket.create_connection(server.url, timeout=5)
         server.inject(faults.Close(None))

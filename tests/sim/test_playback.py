@@ -55,7 +55,7 @@ def test_recording_is_played_unchanged_to_each_client(recording: Path, new_clien
         assert exchange.sent.by_type == {"subscriptions": 2, "ticker": 2, "malformed": 4}
 
 
-def test_a_recording_has_its_own_pace_times_the_speed(recording: Path, new_client: Any) -> None:
+def test_recording_has_its_own_pace_times_the_speed(recording: Path, new_client: Any) -> None:
     with Exchange.replay(recording, speed=5) as exchange:
         client = new_client(exchange)
         client.send({"type": "subscribe"})
@@ -120,7 +120,7 @@ def test_given_bytes_are_sent_as_text_even_if_not_utf8(new_client: Any) -> None:
         assert exchange.sent.by_type == {"malformed": 2, "untyped": 1}
 
 
-def test_the_frames_of_bad_bytes_are_text_frames(new_client: Any) -> None:
+def test_frames_of_bad_bytes_are_text_frames(new_client: Any) -> None:
     with Exchange.serving([b"\xff"]) as exchange:
         client = new_client(exchange)
         client.send({"type": "subscribe"})
@@ -141,7 +141,7 @@ def test_given_frames_can_be_sent_at_a_rate(new_client: Any) -> None:
         assert time.monotonic() - begin >= 0.15 - 0.05
 
 
-def test_a_client_that_vanishes_stops_its_playback(new_client: Any) -> None:
+def test_client_that_vanishes_stops_its_playback(new_client: Any) -> None:
     with Exchange.serving(["1", "2", "3"], speed=0.01) as exchange:
         client = new_client(exchange)
         client.subscribe("full")

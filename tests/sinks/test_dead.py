@@ -49,7 +49,7 @@ def test_valid_documents_are_stored_and_invalid_ones_reported(collection: Any, k
     assert all(reason in grave["reason"] for grave in graves.find())
 
 
-def test_a_validator_and_a_foreign_unique_index_make_dead_letters(collection: Any) -> None:
+def test_validator_and_a_foreign_unique_index_make_dead_letters(collection: Any) -> None:
     collection.database.create_collection("messages", validator={"n": {"$ne": 5}})
     collection.create_index("side", unique=True, sparse=True)
     sink = to_mongo(collection, documents=lambda n: {"n": n} | ({"side": "buy"} if n < 2 else {}))

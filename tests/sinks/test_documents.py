@@ -22,7 +22,7 @@ def decoded(raw: bytes) -> Message:
     return stamp(message, Origin(raw, int(RECEIVED.timestamp()) * 10**9 + 200_123_456, 4))
 
 
-def test_a_typed_document() -> None:
+def test_typed_document() -> None:
     message = decoded(MATCH)
     before = repr(message)
     assert typed_document(message) == {
@@ -68,7 +68,7 @@ def test_every_document_is_bson() -> None:
             assert decode(encode(document))["type"] == message.type
 
 
-def test_a_raw_document_is_the_frame() -> None:
+def test_raw_document_is_the_frame() -> None:
     document = raw_document(decoded(MATCH))
     assert document["price"] == "80691.530"
     assert document["new"] == 1

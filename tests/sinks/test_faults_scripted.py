@@ -204,7 +204,7 @@ def test_closed_client_ends_the_stream_and_keeps_the_spill(tmp_path: Path) -> No
     assert list(collection.stored) == [1, 2]
 
 
-def test_a_spill_is_of_one_collection_and_one_sink(tmp_path: Path) -> None:
+def test_spill_is_of_one_collection_and_one_sink(tmp_path: Path) -> None:
     spill = tmp_path / "spill.db"
     source: Subject[int] = Subject()
     sink = sink_over(Scripted(), spill=spill)

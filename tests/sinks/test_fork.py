@@ -168,7 +168,7 @@ os._exit(0)  # as one that is killed
 """
 
 
-def test_a_child_s_exit_does_not_delete_the_log_of_the_spill(tmp_path: Path) -> None:
+def test_child_s_exit_does_not_delete_the_log_of_the_spill(tmp_path: Path) -> None:
     path = tmp_path / "spill.db"
     subprocess.run([sys.executable, "-c", SPILL, str(path)], check=True, timeout=30)
     spill = Spill(path, "x.y", 10**6)

@@ -85,7 +85,7 @@ def test_unsubscribing_flushes_and_ends_the_thread(collection: Any) -> None:
     assert collection.count_documents({"n": {"$exists": True}}) == 10
 
 
-def test_an_error_of_the_source_flushes_first(collection: Any) -> None:
+def test_error_of_the_source_flushes_first(collection: Any) -> None:
     source = reactivex.concat(reactivex.of(1, 2), reactivex.throw(OSError("gone")))
     writes = Collected(source.pipe(to_mongo(collection, documents=numbered)))
     writes.wait_for_end()

@@ -83,7 +83,7 @@ def hanging_resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     [(b"HTTP/1.1 101 Switching Protocols\r\n", b"A: b\r\n"), (b"HTTP/1.1 503 No\r\n", b"x"), (b"", b"HTTP/1.1 ")],
     ids=["headers", "one header", "status line"],
 )
-def test_a_dripping_handshake_ends_at_the_deadline(wakeup: Wakeup, first: bytes, drop: bytes) -> None:
+def test_dripping_handshake_ends_at_the_deadline(wakeup: Wakeup, first: bytes, drop: bytes) -> None:
     with (
         WireServer(dripping(first, drop)) as server,
         at_most(3),
@@ -92,7 +92,7 @@ def test_a_dripping_handshake_ends_at_the_deadline(wakeup: Wakeup, first: bytes,
         connection(server.url, wakeup, connect_timeout=0.4).open()
 
 
-def test_a_dripping_tls_handshake_ends_at_the_deadline(wakeup: Wakeup) -> None:
+def test_dripping_tls_handshake_ends_at_the_deadline(wakeup: Wakeup) -> None:
     """A record of TLS with a length that is never reached."""
     with WireServer(dripping(b"\x16\x03\x03\x40\x00", b"\x02")) as server, at_most(3):
         client = connection(server.url.replace("ws://", "wss://"), wakeup, connect_timeout=0.4)
@@ -101,7 +101,7 @@ def test_a_dripping_tls_handshake_ends_at_the_deadline(wakeup: Wakeup) -> None:
 
 
 @pytest.mark.parametrize("kind", ["http", "socks5"])
-def test_a_dripping_proxy_ends_at_the_deadline(wakeup: Wakeup, kind: str) -> None:
+def test_dripping_proxy_ends_at_the_deadline(wakeup: Wakeup, kind: str) -> None:
     first, drop = (b"HTTP/1.1 200 OK\r\n", b"A: b\r\n") if kind == "http" else (b"\x05", b"")
     with WireServer(dripping(first, drop)) as server, at_most(3):
         proxy = f"{kind}://user:hidden@127.0.0.1:{server.port}"
@@ -148,7 +148,7 @@ def test_silent_address_leaves_time_for_others(wakeup: Wakeup, monkeypatch: pyte
 # ---- the resolver
 
 
-def test_a_hanging_resolver_ends_at_the_deadline(wakeup: Wakeup, hanging_resolver: list[str]) -> None:
+def test_hanging_resolver_ends_at_the_deadline(wakeup: Wakeup, hanging_resolver: list[str]) -> None:
     for _ in range(3):
         with at_most(3), pytest.raises(ConnectFailed, match=r"timed out after 0\.2 s .* resolving example\.org"):
             connection("ws://example.org", wakeup, connect_timeout=0.2, proxy="").open()

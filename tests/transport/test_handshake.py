@@ -56,7 +56,7 @@ def answered(answer: bytes, wakeup: Wakeup) -> ConnectFailed:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_keeps_status_and_location(wakeup: Wakeup, status: int) -> None:
+def test_redirect_keeps_status_and_location(wakeup: Wakeup, status: int) -> None:
     location = "wss://me:hidden@ws-feed.example.org/there?token=hidden"
     error = answered(f"HTTP/1.1 {status} Moved\r\nLocation: {location}\r\n\r\n".encode(), wakeup)
     assert isinstance(error, HandshakeRejected)
@@ -123,7 +123,7 @@ def test_odd_headers_are_a_connect_failure(wakeup: Wakeup, header: bytes, status
         b"HTTP/1.1 100 Continue\r\n\r\n" * 10,
     ],
 )
-def test_a_broken_answer_is_a_connect_failure(wakeup: Wakeup, answer: bytes) -> None:
+def test_broken_answer_is_a_connect_failure(wakeup: Wakeup, answer: bytes) -> None:
     with nothing_left_behind():
         answered(answer, wakeup)
 

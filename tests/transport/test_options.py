@@ -85,7 +85,7 @@ def test_possible_host_is_accepted(host: str) -> None:
     Feed("A-B", "ticker", url=f"wss://{host}/feed")
 
 
-def test_a_url_without_its_slashes_shows_no_password() -> None:
+def test_url_without_its_slashes_shows_no_password() -> None:
     with pytest.raises(ConfigError, match="it takes ws:// or wss://") as caught:
         Feed("A-B", "ticker", url="me:hidden@example.org/feed")
     assert "hidden" not in str(caught.value)

@@ -95,7 +95,7 @@ def test_fragments_with_control_frames_between(line: Line) -> None:
     assert line.feed(*(whole[i : i + 7] for i in range(0, len(whole), 7)))[-2:] == [b"two three", b"four"]
 
 
-def test_a_ping_is_answered(line: Line) -> None:
+def test_ping_is_answered(line: Line) -> None:
     line.feed(frame(b"are you there", 9))
     answer = line.theirs.recv(100)
     masked = answer[2:6]
@@ -153,7 +153,7 @@ def test_messages_before_a_violation_are_returned_first(line: Line, bad: bytes) 
 
 
 @pytest.mark.parametrize("opcode", [8, 9, 10])
-def test_a_long_control_frame_is_refused_at_its_header(line: Line, opcode: int) -> None:
+def test_long_control_frame_is_refused_at_its_header(line: Line, opcode: int) -> None:
     with pytest.raises(WebSocketProtocolException, match="over 125 bytes"):
         line.feed(bytes([0x80 | opcode, 127]) + struct.pack("!Q", 1 << 40))
 
@@ -182,7 +182,7 @@ def test_small_fragments_of_a_large_message_cost_little() -> None:
         line.close()
 
 
-def test_a_message_of_too_many_fragments_is_refused(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_of_too_many_fragments_is_refused(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rxfeed.transport.reader._MOST_FRAGMENTS", 10)
     ten = frame("a", fin=False) + frame("b", 0, fin=False) * 8 + frame("c", 0)
     assert line.feed(ten + ten) == [b"abbbbbbbbc"] * 2

@@ -65,7 +65,7 @@ def dripping(first: bytes, drop: bytes) -> Callable[[Wire], None]:
     ],
     ids=["headers", "status line", "body", "chunks", "error"],
 )
-def test_a_dripping_answer_ends_at_the_deadline(make: Callable[[str], Ask], first: bytes, drop: bytes) -> None:
+def test_dripping_answer_ends_at_the_deadline(make: Callable[[str], Ask], first: bytes, drop: bytes) -> None:
     with WireServer(dripping(first, drop)) as server, nothing_left_behind(), at_most(3):
         ask = make(http(server))
         with pytest.raises(ConnectFailed, match=r"timed out after 0\.4 s \(timeout\), (waiting|reading)"):
@@ -74,7 +74,7 @@ def test_a_dripping_answer_ends_at_the_deadline(make: Callable[[str], Ask], firs
 
 @pytest.mark.parametrize("make", ASKS)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed(make: Callable[[str], Ask], status: int) -> None:
+def test_redirect_is_not_followed(make: Callable[[str], Ask], status: int) -> None:
     """The error names it, and nothing asks the server that it leads to."""
     asked: list[bytes] = []
 
@@ -93,7 +93,7 @@ def test_a_redirect_is_not_followed(make: Callable[[str], Ask], status: int) -> 
 
 
 @pytest.mark.parametrize("body", [b"4\r\n[1,2\r\n2\r\n,3\r\n1\r\n]\r\n0\r\n\r\n"])
-def test_a_chunked_body_is_joined(body: bytes) -> None:
+def test_chunked_body_is_joined(body: bytes) -> None:
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
     with WireServer(answering(answer)) as server:
         assert RestClient(http(server)).get("/") == b"[1,2,3]"

@@ -207,7 +207,7 @@ def test_limit_order_events_from_arrival_to_done() -> None:
     assert (done.reason, done.price, done.remaining_size) == ("canceled", "100.01", "1.00000000")
 
 
-def test_an_order_that_is_filled_at_once_is_never_open() -> None:
+def test_order_that_is_filled_at_once_is_never_open() -> None:
     harness = Harness()
     harness.engine.limit("sell", 10_000, 2 * UNIT)
     harness.take()
@@ -215,7 +215,7 @@ def test_an_order_that_is_filled_at_once_is_never_open() -> None:
     assert told(harness.take()) == ["received", "match", "done"]
 
 
-def test_an_immediate_order_cancels_what_does_not_trade() -> None:
+def test_immediate_order_cancels_what_does_not_trade() -> None:
     harness = Harness()
     harness.engine.limit("buy", 10_000, UNIT, immediate=True)
     received, done = harness.take()
@@ -254,7 +254,7 @@ def test_market_order_for_funds_spends_at_most_them() -> None:
     assert (match.size, done.reason) == ("1.50000000", "filled")
 
 
-def test_a_market_order_on_an_empty_book_is_canceled() -> None:
+def test_market_order_on_an_empty_book_is_canceled() -> None:
     harness = Harness()
     harness.engine.market("buy", size=UNIT)
     _, done = harness.take()
@@ -272,7 +272,7 @@ def test_only_a_smaller_size_keeps_the_queue_position() -> None:
     assert [order.order_id for order in engine.sides["buy"].orders()] == [second, first]
 
 
-def test_a_new_price_must_not_trade() -> None:
+def test_new_price_must_not_trade() -> None:
     harness = Harness()
     harness.engine.limit("sell", 10_000, UNIT)
     order = harness.engine.limit("buy", 9_999, UNIT)

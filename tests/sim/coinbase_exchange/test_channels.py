@@ -210,7 +210,7 @@ def test_full_is_contiguous_and_matches_are_its_matches(stage: Stage) -> None:
     assert {"funds" in m for m in full if m.get("order_type") == "market"} == {True, False}
 
 
-def test_a_ticker_follows_each_match_with_the_takers_side(stage: Stage) -> None:
+def test_ticker_follows_each_match_with_the_takers_side(stage: Stage) -> None:
     messages = stage.listen("ticker", "matches", "level2", products=("ETH-USD",))
     stage.run(2000)
     tickers = [m for m in messages if m["type"] == "ticker"]

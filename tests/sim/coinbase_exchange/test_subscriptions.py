@@ -173,7 +173,7 @@ def test_each_subscribe_needs_a_signature_and_no_unsubscribe(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("timestamp", ["1700000000", 1_700_000_000, "1700000029.9", "1699999970.1"])
-def test_a_timestamp_may_be_a_number_and_off_by_30_seconds(ask: Ask, timestamp: str | int) -> None:
+def test_timestamp_may_be_a_number_and_off_by_30_seconds(ask: Ask, timestamp: str | int) -> None:
     signature = sign(CREDENTIALS.secret, str(timestamp))
     assert acknowledged(ask(**request(timestamp=timestamp, signature=signature)))
 
