@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks import streams
 from benchmarks.report import Report, with_json
-from benchmarks.ways import LEVEL, Pipeline, giving, nanoseconds, outputs, pipelines
+from benchmarks.ways import LEVEL, Pipeline, feed_of, giving, nanoseconds, outputs, pipelines
 from rxfeed import (
     Feed,
     Message,
@@ -94,7 +94,7 @@ def ten() -> list[tuple[Callable[..., list[Message]], Compose]]:
 
 def _through(composes: list[Compose], messages: list[Message], decode: bool) -> float:
     """Seconds that *messages* take through the hub of a Feed with those pipelines, from their frames on if *decode*."""
-    feed = Feed("P0-USD", "ticker", url="ws://127.0.0.1:1")
+    feed = feed_of(TEN)
     for compose in composes:
         compose(feed).subscribe(deque[Any](maxlen=1).append)
     give, deliver = giving(feed), Delivery(feed._outlets, Continuity(), drop_duplicates=False).frames
@@ -103,7 +103,7 @@ def _through(composes: list[Compose], messages: list[Message], decode: bool) -> 
     started = time.process_time()
     if decode:
         for at in range(0, len(frames), _AT_ONCE):
-            deliver(frames[at : at + _AT_ONCE], 1)
+            deliver(frames[at : at + _AT_ONCE], messages[at].received_ns)
     else:
         for message in messages:
             give(message)
