@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from rxfeed.core.book_levels import SortedMap
 from rxfeed.core.book_view import NOTHING, BookView, Sizes, count, product
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
+from rxfeed.core.sorted_map import SortedMap
 from rxfeed.messages import Auction, Heartbeat, L2Update, Level, Message, Snapshot
 
 

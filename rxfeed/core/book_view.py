@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from rxfeed.core.book_levels import SortedMap
 from rxfeed.core.numbers import EXACT, ROUNDED, ZERO
+from rxfeed.core.sorted_map import SortedMap
 from rxfeed.errors import ConfigError
 from rxfeed.messages import Level, Side
 

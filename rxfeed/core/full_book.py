@@ -25,11 +25,11 @@ from typing import Any, ClassVar
 import msgspec
 
 from rxfeed.core.book import collecting
-from rxfeed.core.book_levels import SortedMap
 from rxfeed.core.book_snapshot import NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import NOTHING, FullBookView, Queue, RestingOrder, count, product
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ZERO
+from rxfeed.core.sorted_map import SortedMap
 from rxfeed.messages import (
     Auction,
     Change,
