@@ -21,7 +21,7 @@ from rxfeed.core import Continuity
 from rxfeed.core.book import Level2Book
 from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import BookView
-from rxfeed.core.full_book import Level3Book
+from rxfeed.core.level3_book import Level3Book
 from rxfeed.core.matching import TickEvent
 from rxfeed.feed import Clock
 from rxfeed.messages import Origin, stamp

@@ -10,8 +10,8 @@ from rxfeed.core.continuity import Continuity, Resubscribed
 from rxfeed.core.coverage import ALIASES, CHANNELS_OF, Pair, by_subscribed_name
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.full_book import BookStats, Level3Book
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
+from rxfeed.core.level3_book import BookStats, Level3Book
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.machine import Machine, fold
 from rxfeed.core.merge import Merge
