@@ -22,10 +22,10 @@ from typing import Any
 
 import msgspec
 
+from rxfeed.core.completeness import LAST, moment
 from rxfeed.core.coverage import LEVEL2, Pair, by_subscribed_name
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.sequence import Missed, Restarted, Sequence
-from rxfeed.core.watched import LAST, moment
 from rxfeed.messages import (
     Change,
     Done,

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from rxfeed.core.watched import FIRST, LAST, moment, not_negative_microseconds
+from rxfeed.core.completeness import FIRST, LAST, moment, not_negative_microseconds
 
 MAX_AHEAD = 60.0
 """Seconds after its receipt that a message may be dated: more than latencies and clocks that are kept in time need."""

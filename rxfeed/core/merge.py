@@ -25,13 +25,13 @@ from datetime import datetime
 from typing import Any
 
 from rxfeed import messages as m
+from rxfeed.core.completeness import FIRST, moment, positive_microseconds
 from rxfeed.core.continuity import Continuity, Resubscribed
 from rxfeed.core.coverage import Collector, Coverage, covers, uncovered
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.merge_items import Heard, Link, Merged, Remark
 from rxfeed.core.merge_order import Copies, Entry, Numbered, Stream
 from rxfeed.core.sequence import Restarted
-from rxfeed.core.watched import FIRST, moment, positive_microseconds
 
 _MAX_AHEAD = int(MAX_AHEAD * 1_000_000)
 

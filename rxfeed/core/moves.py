@@ -8,11 +8,11 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from rxfeed.core.completeness import earlier, positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.extremes import Extremes, Price
 from rxfeed.core.numbers import EXACT, ROUNDED, positive
 from rxfeed.core.quotes import Breaks, Priced, price_of
-from rxfeed.core.watched import earlier, positive_span
 from rxfeed.messages import LastMatch, Match, Message, Ticker
 
 _HUNDRED = Decimal(100)

@@ -6,8 +6,8 @@ from collections import OrderedDict
 from datetime import datetime
 from typing import Any
 
+from rxfeed.core.completeness import positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.watched import positive_span
 from rxfeed.messages import Subscriptions
 
 

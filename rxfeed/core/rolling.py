@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
+from rxfeed.core.completeness import FIRST, CompletenessTracker, Late, earlier, positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.extremes import Extremes
 from rxfeed.core.numbers import ZERO, exactly, quotient
-from rxfeed.core.watched import FIRST, Late, Watched, earlier, positive_span
 from rxfeed.messages import LastMatch, Match, Message
 
 R = TypeVar("R")
@@ -47,7 +47,7 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
     notional: Decimal
 
 
-class LastTrades(Watched, ABC, Generic[R]):
+class LastTrades(CompletenessTracker, ABC, Generic[R]):
     """One product's trades of the last seconds, and what they come to. Operators are exact in `add`."""
 
     __slots__ = ("newest", "product_id", "trades")

@@ -7,9 +7,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from rxfeed.core.completeness import positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.presence import Presence
-from rxfeed.core.watched import positive_span
 
 T = TypeVar("T")
 

@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from typing import Any, ClassVar, Generic, TypeVar
 
-from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.numbers import exactly
-from rxfeed.core.watched import (
+from rxfeed.core.completeness import (
     EPOCH,
     MICROSECOND,
+    CompletenessTracker,
     Late,
-    Watched,
     moment,
     not_negative_microseconds,
     positive_microseconds,
 )
+from rxfeed.core.event_time import MAX_AHEAD, EventClock
+from rxfeed.core.numbers import exactly
 from rxfeed.messages import Heartbeat, LastMatch, Match, Message
 
 R = TypeVar("R")
@@ -53,7 +53,7 @@ class Gathering(ABC, Generic[R]):
     def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> R: ...
 
 
-class _Product(Watched, Generic[R]):
+class _Product(CompletenessTracker, Generic[R]):
     """One product's windows: those before *closed* are output, and the next is when its time comes to *due*.
 
     [*start*, *end*) is where the next trade most likely falls: the window of the last one, up to *due*, and to where

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from reactivex import Observable
 from reactivex import operators as ops
 
-from rxfeed.core.watched import positive_microseconds
+from rxfeed.core.completeness import positive_microseconds
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.outlets import Outlets

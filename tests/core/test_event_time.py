@@ -32,7 +32,7 @@ from rxfeed.core import (
     TumblingVolume,
     VolumeBars,
 )
-from rxfeed.core.watched import EPOCH, FIRST, LAST, MICROSECOND
+from rxfeed.core.completeness import EPOCH, FIRST, LAST, MICROSECOND
 from rxfeed.messages import Origin, stamp
 from tests.support.make import at, heartbeat, last_match, match, ticker
 

@@ -31,7 +31,7 @@ class Late(msgspec.Struct, frozen=True, gc=False):
     trade: Match
 
 
-class Watched:
+class CompletenessTracker:
     """One product: everything after *since* was seen, and *known* is the highest trade id that has come.
 
     Rules:
