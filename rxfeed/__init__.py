@@ -13,6 +13,7 @@ feed, and `sim` an exchange to try all of it against.
 
 from rxfeed._version import __version__
 from rxfeed.core import (
+    ActiveProducts,
     Bar,
     BookSnapshot,
     BookStats,
@@ -26,7 +27,6 @@ from rxfeed.core import (
     Level2Book,
     Level3Book,
     NeedSnapshot,
-    Presence,
     PriceCross,
     PriceCrossing,
     PriceMove,
@@ -164,6 +164,7 @@ from rxfeed.sinks import (
 __all__ = [
     "DEFAULT_URL",
     "Activate",
+    "ActiveProducts",
     "AddressNotFound",
     "AsyncItems",
     "Auction",
@@ -221,7 +222,6 @@ __all__ = [
     "NeedSnapshot",
     "Open",
     "Operator",
-    "Presence",
     "PriceCross",
     "PriceCrossing",
     "PriceMove",

@@ -1,5 +1,6 @@
 """Pure machines: no Rx, no threads, no clocks, no I/O. Time is what the messages say."""
 
+from rxfeed.core.active_products import ActiveProducts
 from rxfeed.core.backoff import Backoff, Reconnect
 from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
 from rxfeed.core.book import Level2Book
@@ -18,7 +19,6 @@ from rxfeed.core.machine import Machine, fold
 from rxfeed.core.merge import Merge
 from rxfeed.core.merge_items import Heard, Link, Merged, Remark
 from rxfeed.core.moves import PriceMove, PriceMoves
-from rxfeed.core.presence import Presence
 from rxfeed.core.quotes import Priced, price_of, quote_of
 from rxfeed.core.rolling import RollingVolume, SlidingVolume
 from rxfeed.core.sequence import Missed, Restarted
@@ -32,6 +32,7 @@ __all__ = [
     "ARRIVAL_LIMIT",
     "CHANNELS_OF",
     "MAX_AHEAD",
+    "ActiveProducts",
     "Arrival",
     "Backoff",
     "Bar",
@@ -58,7 +59,6 @@ __all__ = [
     "Missed",
     "NeedSnapshot",
     "Pair",
-    "Presence",
     "PriceCross",
     "PriceCrossing",
     "PriceMove",

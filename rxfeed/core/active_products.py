@@ -11,7 +11,7 @@ from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.messages import Subscriptions
 
 
-class Presence:
+class ActiveProducts:
     """Steps every item; outputs the ids of the products that left before it.
 
     A product leaves when the exchange's answer to a subscription (`Subscriptions`, in every feed's messages) lists it
@@ -19,7 +19,7 @@ class Presence:
     newest. It comes back with its next item. An item dated more than *max_ahead* seconds after its receipt (see
     `EventClock`) counts as one without a time. O(1) a message and product that leaves.
 
-    >>> fold(Presence(60), [ticker(1, time=0), ticker(1, product_id="ETH-USD", time=60)])
+    >>> fold(ActiveProducts(60), [ticker(1, time=0), ticker(1, product_id="ETH-USD", time=60)])
     ['BTC-USD']
     """
 
