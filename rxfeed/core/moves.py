@@ -10,9 +10,9 @@ import msgspec
 
 from rxfeed.core.completeness import earlier, positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.extremes import Extremes, Price
 from rxfeed.core.numbers import EXACT, ROUNDED, positive
 from rxfeed.core.quotes import Breaks, Priced, price_of
+from rxfeed.core.sliding_min_max import Price, SlidingMinMax
 from rxfeed.messages import LastMatch, Match, Message, Ticker
 
 _HUNDRED = Decimal(100)
@@ -46,7 +46,7 @@ class _Product:
     def __init__(self) -> None:
         self.breaks = Breaks()
         self.newest: _Seen | None = None
-        self.prices: Extremes[_Seen] = Extremes()
+        self.prices: SlidingMinMax[_Seen] = SlidingMinMax()
 
 
 class PriceMoves:
@@ -90,7 +90,7 @@ class PriceMoves:
         product.newest = newest = _Seen(price, time, now)
         if before is None:
             return ()
-        move = self._move(product.prices.turn(before.price, time, before, earlier(time, self._within)), newest)
+        move = self._move(product.prices.push(before.price, time, before, earlier(time, self._within)), newest)
         if move is None:
             return ()
         product.prices.clear()

@@ -12,8 +12,8 @@ import msgspec
 
 from rxfeed.core.completeness import FIRST, CompletenessTracker, Late, earlier, positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.extremes import Extremes
 from rxfeed.core.numbers import ZERO, exactly, quotient
+from rxfeed.core.sliding_min_max import SlidingMinMax
 from rxfeed.messages import LastMatch, Match, Message
 
 R = TypeVar("R")
@@ -144,7 +144,7 @@ class _Volume(LastTrades[RollingVolume]):
     def __init__(self, first: Match | LastMatch) -> None:
         super().__init__(first)
         self.volume = self.notional = ZERO
-        self.prices: Extremes[None] = Extremes()
+        self.prices: SlidingMinMax[None] = SlidingMinMax()
 
     def add(self, trade: Trade, price: Decimal, start: datetime) -> RollingVolume:
         trades = self.trades
@@ -155,7 +155,7 @@ class _Volume(LastTrades[RollingVolume]):
             notional -= gone.notional
         trades.append(trade)
         self.volume, self.notional = volume, notional
-        low, high = self.prices.turn(price, end, None, start)
+        low, high = self.prices.push(price, end, None, start)
         return RollingVolume(
             self.product_id,
             start,

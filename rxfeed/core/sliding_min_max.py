@@ -13,14 +13,14 @@ T = TypeVar("T")
 
 
 class Price(msgspec.Struct, Generic[T], frozen=True, gc=False):
-    """A *price* that counts *until* a time, and what the user of `Extremes` knows of it."""
+    """A *price* that counts *until* a time, and what the user of `SlidingMinMax` knows of it."""
 
     price: Decimal
     until: datetime
     tag: T
 
 
-class Extremes(Generic[T]):
+class SlidingMinMax(Generic[T]):
     """Holds of each direction only the prices that no later one has outdone; amortised O(1) a price.
 
     Prices come in the order of their *until*. Of equal ones the earlier stays in front.
@@ -38,7 +38,7 @@ class Extremes(Generic[T]):
     def __len__(self) -> int:
         return len(self._highs) + len(self._lows)
 
-    def turn(self, price: Decimal, until: datetime, tag: T, now: datetime) -> tuple[Price[T], Price[T]]:
+    def push(self, price: Decimal, until: datetime, tag: T, now: datetime) -> tuple[Price[T], Price[T]]:
         """Forget the prices that count no longer than *now*, take one more, and give the lowest and the highest."""
         entry = Price(price, until, tag)
         highs, lows = self._highs, self._lows
