@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from rxfeed.core.numbers import EXACT, ZERO, not_negative, positive
-from rxfeed.core.quotes import PRICED, Breaks, Priced, price_of
+from rxfeed.core.quotes import PRICED, EpochCounter, Priced, price_of
 from rxfeed.errors import ConfigError
 from rxfeed.messages import LastMatch, Match, Message, Ticker
 
@@ -71,7 +71,7 @@ class PriceCrossing:
         self._once, self._over = once, False
         self._side = 0
         self._before = self.level
-        self._breaks, self._break = Breaks(), 0
+        self._breaks, self._break = EpochCounter(), 0
         self._calm: int | None = None  # the epoch in which nothing was missed since *before*
 
     def step(self, item: Priced) -> tuple[PriceCross, ...]:

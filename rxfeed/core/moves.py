@@ -11,7 +11,7 @@ import msgspec
 from rxfeed.core.completeness import earlier, positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ROUNDED, positive
-from rxfeed.core.quotes import Breaks, Priced, price_of
+from rxfeed.core.quotes import EpochCounter, Priced, price_of
 from rxfeed.core.sliding_min_max import Price, SlidingMinMax
 from rxfeed.messages import LastMatch, Match, Message, Ticker
 
@@ -44,7 +44,7 @@ class _Product:
     __slots__ = ("breaks", "newest", "prices")
 
     def __init__(self) -> None:
-        self.breaks = Breaks()
+        self.breaks = EpochCounter()
         self.newest: _Seen | None = None
         self.prices: SlidingMinMax[_Seen] = SlidingMinMax()
 

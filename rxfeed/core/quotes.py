@@ -58,7 +58,7 @@ def quote_of(item: Priced) -> tuple[Decimal, Decimal] | None:
     return (bid, ask) if bid is not None and ask is not None and bid > ZERO and ask > ZERO else None
 
 
-class Breaks:
+class EpochCounter:
     """Counts the breaks of one product: a number that stays the same as long as nothing was missed."""
 
     __slots__ = ("_epoch", "count")

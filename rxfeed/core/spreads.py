@@ -9,7 +9,7 @@ from typing import ClassVar
 import msgspec
 
 from rxfeed.core.numbers import EXACT, ROUNDED, not_negative
-from rxfeed.core.quotes import Breaks, Priced, quote_of
+from rxfeed.core.quotes import EpochCounter, Priced, quote_of
 from rxfeed.errors import ConfigError
 from rxfeed.messages import Message, Ticker
 
@@ -35,7 +35,7 @@ class _Product:
     __slots__ = ("break_", "breaks", "wide")
 
     def __init__(self) -> None:
-        self.breaks = Breaks()
+        self.breaks = EpochCounter()
         self.break_: int | None = None  # of the quote before
         self.wide = False
 
