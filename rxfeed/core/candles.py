@@ -9,7 +9,7 @@ import msgspec
 
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.numbers import ZERO, quotient
-from rxfeed.core.tumbling import Gathering, Tumbling
+from rxfeed.core.tumbling import Tumbling, WindowAccumulator
 from rxfeed.messages import LastMatch, Match
 
 
@@ -36,7 +36,7 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
     complete: bool
 
 
-class _Prices(Gathering[Candle]):
+class _Prices(WindowAccumulator[Candle]):
     __slots__ = ("_closes", "close", "count", "first", "high", "last", "low", "notional", "open", "volume")
 
     def __init__(self, closes: dict[str, Decimal]) -> None:

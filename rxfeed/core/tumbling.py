@@ -26,7 +26,7 @@ _MOST_EMPTY = 10_000
 _AT_ONCE = 16
 
 
-class Gathering(ABC, Generic[R]):
+class WindowAccumulator(ABC, Generic[R]):
     """What has been gathered of one window, but for the trades that are *waiting* to be, in the order of arrival.
 
     A number of them are gathered at once: then the exact sums cost half as much.
@@ -67,8 +67,8 @@ class _Product(CompletenessTracker, Generic[R]):
         self.closed, self.due = closed, due
         self.first: datetime | None = None  # the start of the first window that can be output without a trade
         self.start = self.end = EPOCH  # nothing falls there
-        self.window: Gathering[R]
-        self.windows: dict[datetime, Gathering[R]] = {}
+        self.window: WindowAccumulator[R]
+        self.windows: dict[datetime, WindowAccumulator[R]] = {}
         self.starts: list[datetime] = []  # theirs, as a heap
 
     def broken(self) -> None:
@@ -104,7 +104,7 @@ class Tumbling(ABC, Generic[R]):
         self._products: dict[str, _Product[R]] = {}
 
     @abstractmethod
-    def _open(self, product_id: str) -> Gathering[R]:
+    def _open(self, product_id: str) -> WindowAccumulator[R]:
         """Something to gather a window in."""
 
     def step(self, message: Message) -> tuple[R | Late, ...]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from rxfeed.core.numbers import EXACT, ZERO, quotient
-from rxfeed.core.tumbling import Gathering, Tumbling
+from rxfeed.core.tumbling import Tumbling, WindowAccumulator
 from rxfeed.messages import Match
 
 
@@ -32,7 +32,7 @@ class VolumeWindow(msgspec.Struct, frozen=True, gc=False):
     complete: bool
 
 
-class _Sums(Gathering[VolumeWindow]):
+class _Sums(WindowAccumulator[VolumeWindow]):
     __slots__ = ("bought", "count", "notional", "sold")
 
     def __init__(self) -> None:
