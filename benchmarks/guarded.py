@@ -14,7 +14,7 @@ from websocket import ABNF
 from benchmarks import streams
 from benchmarks.ways import LEVEL, giving
 from rxfeed import Feed, candles, order_book, price_crossing, rolling_volume, window_volume
-from rxfeed.core import Continuity
+from rxfeed.core import GapDetector
 from rxfeed.feed.delivery import Delivery
 from rxfeed.messages import Message
 from rxfeed.protocol import Decoder
@@ -102,7 +102,7 @@ def deliver(count: int) -> Handle:
     """From a frame to a subscriber of everything, as a session does it."""
     feed = _feed()
     feed.subscribe(lambda message: None)
-    deliver = Delivery(feed._outlets, Continuity(), drop_duplicates=False).frames
+    deliver = Delivery(feed._outlets, GapDetector(), drop_duplicates=False).frames
     rest = iter([message.raw for message in _mixed(count)])
 
     def some(count: int) -> None:

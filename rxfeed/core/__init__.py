@@ -8,7 +8,7 @@ from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed
 from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder
 from rxfeed.core.candles import Candle, Candles
 from rxfeed.core.completeness import Late
-from rxfeed.core.continuity import Continuity, Resubscribed
+from rxfeed.core.continuity import GapDetector, Resubscribed
 from rxfeed.core.coverage import ALIASES, CHANNELS_OF, Pair, by_subscribed_name
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
@@ -41,10 +41,10 @@ __all__ = [
     "BookView",
     "Candle",
     "Candles",
-    "Continuity",
     "DollarBars",
     "EventClock",
     "FullBookView",
+    "GapDetector",
     "Heard",
     "HeartbeatWatch",
     "Keepalive",

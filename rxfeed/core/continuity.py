@@ -58,7 +58,7 @@ class Resubscribed(msgspec.Struct, frozen=True):
     product_id: str | None
 
 
-class Continuity:
+class GapDetector:
     """Steps every message: False for one that came before. `missed` has what did not come.
 
     `epoch(product_id)` is what the next message of the product is to be stamped with. O(1) a message.

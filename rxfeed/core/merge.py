@@ -26,7 +26,7 @@ from typing import Any
 
 from rxfeed import messages as m
 from rxfeed.core.completeness import FIRST, moment, positive_microseconds
-from rxfeed.core.continuity import Continuity, Resubscribed
+from rxfeed.core.continuity import GapDetector, Resubscribed
 from rxfeed.core.coverage import Collector, Coverage, covers, uncovered
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.merge_items import Heard, Link, Merged, Remark
@@ -45,7 +45,7 @@ class Merge:
     def __init__(self, patience: float = 5.0) -> None:
         self._patience = positive_microseconds("patience", patience) * 1000
         self._coverage = Coverage()
-        self._continuity = Continuity()
+        self._continuity = GapDetector()
         self._numbers = Numbered()
         self._copies = Copies(self._patience)
         self._queue: deque[Entry] = deque()

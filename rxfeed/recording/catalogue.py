@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.core import Continuity, Missed
+from rxfeed.core import GapDetector, Missed
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed.status import Connected, Connecting, Disconnected, FeedStatus, Gap, Subscribed
 from rxfeed.messages import Malformed, Message, Subscriptions
@@ -212,7 +212,7 @@ def _event(tally: Tally, status: FeedStatus, ns: int) -> None:
 
 def _foreign(tally: Tally, recording: Recording) -> None:
     """Gaps are found as a feed finds them."""
-    decode, continuity = Decoder().decode, Continuity()
+    decode, continuity = Decoder().decode, GapDetector()
     decode(LEVEL3_SCHEMA)
     for ns, raw in recording.frames():
         message = decode(raw)

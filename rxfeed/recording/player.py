@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from rxfeed.core import Continuity, Merged
+from rxfeed.core import GapDetector, Merged
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed.delivery import NO_DATA, Delivery
 from rxfeed.feed.outlets import Outlets
@@ -61,7 +61,7 @@ class Player:
         self._timeline = timeline
         self._choice = choice
         self._takes_all = choice.everything
-        self._continuity = Continuity()
+        self._continuity = GapDetector()
         self._delivery = Delivery(outlets, self._continuity)
         self._decode = Decoder().decode
         self._decode(LEVEL3_SCHEMA)

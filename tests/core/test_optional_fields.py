@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from rxfeed import Change, Ticker
-from rxfeed.core import Continuity, Merge
+from rxfeed.core import GapDetector, Merge
 from rxfeed.core.merge_items import Heard
 from rxfeed.messages import Message
 from rxfeed.sinks.ids import message_id
@@ -19,7 +19,7 @@ STOPPED = Change(order_id="o", new_size=Decimal(1))
 
 @pytest.mark.parametrize("channels", [[], ["full"], ["user", "ticker", "matches"]])
 def test_a_message_without_numbers_is_fresh(channels: list[str]) -> None:
-    continuity = Continuity()
+    continuity = GapDetector()
     continuity.watch((channel, "BTC-USD") for channel in channels)
     for message in (FIRST, STOPPED, FIRST, ticker(1, sequence=5), FIRST, STOPPED, ticker(1, sequence=6), FIRST):
         assert continuity.step(message)
@@ -28,7 +28,7 @@ def test_a_message_without_numbers_is_fresh(channels: list[str]) -> None:
 
 
 def test_a_change_without_a_time_counts_in_its_sequence() -> None:
-    continuity = Continuity()
+    continuity = GapDetector()
     continuity.watch([("full", "BTC-USD")])
     changes = [
         Change(product_id="BTC-USD", order_id="o", sequence=number, time=None if number == 2 else at(number))

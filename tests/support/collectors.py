@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from rxfeed.core import Continuity, Heard, Link
+from rxfeed.core import GapDetector, Heard, Link
 from rxfeed.messages import (
     Auction,
     ChannelSubscription,
@@ -117,7 +117,7 @@ class Recorder:
     def record(self, market: Market, number: int = 0) -> list[Heard]:
         """What a feed would have recorded, with its own epochs, as it merges."""
         heard: list[Heard] = []
-        continuity = Continuity()
+        continuity = GapDetector()
         continuity.watch((channel, product) for channel in self.channels for product in self.products)
         kinds = tuple(kind for channel in self.channels for kind in CHANNELS[channel])
         frame, ns = 0, 0
