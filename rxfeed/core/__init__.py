@@ -17,7 +17,7 @@ from rxfeed.core.level3_book import BookStats, Level3Book
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.machine import Machine, fold
 from rxfeed.core.merge import Merge
-from rxfeed.core.merge_items import Heard, Link, Merged, Remark
+from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.moves import PriceMove, PriceMoves
 from rxfeed.core.quotes import Priced, price_of, quote_of
 from rxfeed.core.rolling import RollingVolume, SlidingVolume
@@ -41,21 +41,20 @@ __all__ = [
     "BookView",
     "Candle",
     "Candles",
+    "ConnectionChange",
     "DollarBars",
     "EventClock",
     "FullBookView",
     "GapDetector",
-    "Heard",
     "HeartbeatWatch",
     "Keepalive",
     "Late",
     "LatestByProduct",
     "Level2Book",
     "Level3Book",
-    "Link",
     "Machine",
     "Merge",
-    "Merged",
+    "MergedItem",
     "Missed",
     "NeedSnapshot",
     "Pair",
@@ -65,8 +64,8 @@ __all__ = [
     "PriceMoves",
     "Priced",
     "QueuePosition",
+    "ReceivedItem",
     "Reconnect",
-    "Remark",
     "Restarted",
     "RestingOrder",
     "Resubscribed",
@@ -77,6 +76,7 @@ __all__ = [
     "SnapshotFailed",
     "SnapshotTaken",
     "SpreadWidening",
+    "StatusEvent",
     "Throttle",
     "TickBars",
     "TradeImbalance",

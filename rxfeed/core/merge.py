@@ -29,7 +29,7 @@ from rxfeed.core.completeness import FIRST, moment, positive_microseconds
 from rxfeed.core.continuity import GapDetector, Resubscribed
 from rxfeed.core.coverage import Collector, Coverage, covers, uncovered
 from rxfeed.core.event_time import MAX_AHEAD
-from rxfeed.core.merge_items import Heard, Link, Merged, Remark
+from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_order import Copies, Entry, Numbered, Stream
 from rxfeed.core.sequence import Restarted
 
@@ -54,10 +54,10 @@ class Merge:
         self._cut = False  # nobody is connected
         self._named: dict[str, tuple[int, int, datetime | None]] = {}  # by the last heartbeat: sequence, trade id, time
         self._followed: dict[str, tuple[Collector, bool]] = {}  # whose level2, and whether it is whole
-        self._out: list[Merged] = []
+        self._out: list[MergedItem] = []
         self._rules: dict[type[Any], Callable[[Entry], None]] = {
-            Link: self._link,
-            Remark: self._remark,
+            ConnectionChange: self._link,
+            StatusEvent: self._remark,
             m.Malformed: self._malformed,
             m.Subscriptions: self._subscriptions,
             m.LastMatch: self._last_match,
@@ -66,7 +66,7 @@ class Merge:
             m.L2Update: self._update,
         }
 
-    def step(self, heard: Heard) -> list[Merged]:
+    def step(self, heard: ReceivedItem) -> list[MergedItem]:
         """What is certain now that *heard* has been read."""
         collector = self._coverage.collector(heard.collector)
         collector.heard_ns = max(collector.heard_ns, heard.ns)
@@ -77,10 +77,10 @@ class Merge:
         self._newest = max(self._newest, heard.ns)
         return self._release(self._newest - self._patience)
 
-    def finish(self) -> list[Merged]:
+    def finish(self) -> list[MergedItem]:
         return self._release(self._newest)
 
-    def _release(self, until: int) -> list[Merged]:
+    def _release(self, until: int) -> list[MergedItem]:
         queue = self._queue
         while queue and queue[0].ns <= until:
             entry = queue.popleft()
@@ -107,14 +107,14 @@ class Merge:
             epoch = self._torn.pop(product, None)
             if epoch == self._continuity.epoch(product):
                 self._continuity.lost(product)
-        self._out.append(Merged(entry.ns, self._continuity.epoch(product), item))
+        self._out.append(MergedItem(entry.ns, self._continuity.epoch(product), item))
 
     def _miss(self, entry: Entry) -> None:
         found, self._continuity.missed = self._continuity.missed, []
         for each in found:
             if isinstance(each, Resubscribed):
                 continue
-            self._out.append(Merged(entry.ns, 0, each))
+            self._out.append(MergedItem(entry.ns, 0, each))
             if isinstance(each, Restarted) and each.first < each.last:
                 self._named.pop(each.product_id, None)
                 if entry.item.time is not None:
@@ -133,7 +133,7 @@ class Merge:
         if link.over and self._coverage.settled():
             self._continuity.watch(self._watched())
         if link.said is not None and before != self._coverage.connected():
-            self._out.append(Merged(entry.ns, 0, link.said))
+            self._out.append(MergedItem(entry.ns, 0, link.said))
 
     def _remark(self, entry: Entry) -> None:
         remark, collector = entry.item, entry.collector
@@ -146,7 +146,7 @@ class Merge:
             if any(covers(other, pair) for other in self._coverage.at_work(collector, entry.ns)):
                 return
         if remark.said is not None and not (remark.alone and self._coverage.connected()):
-            self._out.append(Merged(entry.ns, 0, remark.said))
+            self._out.append(MergedItem(entry.ns, 0, remark.said))
 
     def _malformed(self, entry: Entry) -> None:
         collector, product = entry.collector, entry.item.product_id
@@ -156,7 +156,7 @@ class Merge:
         else:
             self._tear_product(collector, product, entry.ns)
         if self._copies.first(entry):
-            self._out.append(Merged(entry.ns, 0, entry.item))
+            self._out.append(MergedItem(entry.ns, 0, entry.item))
 
     def _subscriptions(self, entry: Entry) -> None:
         entry.collector.subscribed(entry.item)

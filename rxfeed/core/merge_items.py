@@ -9,10 +9,10 @@ import msgspec
 from rxfeed.core.coverage import Pair
 
 
-class Heard(msgspec.Struct, frozen=True, gc=False):
+class ReceivedItem(msgspec.Struct, frozen=True, gc=False):
     """What *collector* (a number of yours) received at *ns*, Unix nanoseconds: the items that `Merge` steps.
 
-    *item*: a message, stamped with the collector's own epoch; a `Malformed`; a `Link` or a `Remark`.
+    *item*: a message, stamped with the collector's own epoch; a `Malformed`; a `ConnectionChange` or a `StatusEvent`.
     """
 
     collector: int
@@ -20,7 +20,7 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
     item: Any
 
 
-class Link(msgspec.Struct, frozen=True):
+class ConnectionChange(msgspec.Struct, frozen=True):
     """A collector's connection came up, or went down; *over*: for good. *said* goes out where no other one is up."""
 
     up: bool
@@ -28,7 +28,7 @@ class Link(msgspec.Struct, frozen=True):
     said: Any = None
 
 
-class Remark(msgspec.Struct, frozen=True):
+class StatusEvent(msgspec.Struct, frozen=True):
     """*said* (`None`: nothing) goes out in its place. *alone*: only where no collector is connected.
 
     *pair*: only where no other one covers that channel and product. *silent*: whether this one covers it from here on.
@@ -40,7 +40,7 @@ class Remark(msgspec.Struct, frozen=True):
     silent: bool = False
 
 
-class Merged(msgspec.Struct, frozen=True, gc=False):
+class MergedItem(msgspec.Struct, frozen=True, gc=False):
     """An item of the merged stream: *item* is a message, a `Malformed`, a `Missed`, a `Restarted`, or what a collector
     *said*.
 

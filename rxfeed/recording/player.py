@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from rxfeed.core import GapDetector, Merged
+from rxfeed.core import GapDetector, MergedItem
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed.delivery import NO_DATA, Delivery
 from rxfeed.feed.outlets import Outlets
@@ -96,7 +96,7 @@ class Player:
         else:
             self._foreign(recording)
 
-    def merged(self, items: Iterable[Merged]) -> None:
+    def merged(self, items: Iterable[MergedItem]) -> None:
         """Play what several recordings come to, with the epochs that it has together."""
         for each in items:
             item = each.item

@@ -8,7 +8,7 @@ import pytest
 
 from rxfeed import Change, Ticker
 from rxfeed.core import GapDetector, Merge
-from rxfeed.core.merge_items import Heard
+from rxfeed.core.merge_items import ReceivedItem
 from rxfeed.messages import Message
 from rxfeed.sinks.ids import message_id
 from tests.support.make import at, ticker
@@ -44,7 +44,7 @@ def test_messages_without_numbers_are_merged_by_their_content() -> None:
     merge, found = Merge(1), []
     for collector in (0, 1):
         for place, message in enumerate((FIRST, STOPPED)):
-            found += merge.step(Heard(collector, place, message))
+            found += merge.step(ReceivedItem(collector, place, message))
     found += merge.finish()
     assert [each.item for each in found if isinstance(each.item, Message)] == [FIRST, STOPPED]
 

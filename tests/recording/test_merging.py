@@ -32,7 +32,7 @@ from rxfeed import (
     record,
     window_volume,
 )
-from rxfeed.core import Heard, Link, Merge, Missed
+from rxfeed.core import ConnectionChange, Merge, Missed, ReceivedItem
 from rxfeed.feed import Clock, Connected, Disconnected, FeedStatus, Gap, HeartbeatBack, HeartbeatMissing, Torn
 from rxfeed.messages import Origin, stamp
 from rxfeed.recording.events import status_line
@@ -47,9 +47,9 @@ BTC = "BTC-USD"
 PRODUCTS = (BTC, "ETH-USD")
 
 
-def line_of(heard: Heard) -> bytes | None:
+def line_of(heard: ReceivedItem) -> bytes | None:
     item, at = heard.item, moment_of(heard.ns)
-    if isinstance(item, Link):
+    if isinstance(item, ConnectionChange):
         if item.over:
             return None
         cause = ConnectionLost(item.said)
@@ -59,7 +59,7 @@ def line_of(heard: Heard) -> bytes | None:
     return frame_line(item.raw, heard.ns, item.epoch)
 
 
-def write_session(folder: Path, recorded: list[Heard], session: str, segments: int = 2) -> list[Path]:
+def write_session(folder: Path, recorded: list[ReceivedItem], session: str, segments: int = 2) -> list[Path]:
     """*recorded* in so many segments."""
     lines = [line for each in recorded if (line := line_of(each)) is not None]
     size = -(-len(lines) // segments)
