@@ -54,17 +54,17 @@ class WindowAccumulator(ABC, Generic[R]):
 
 
 class _Product(CompletenessTracker, Generic[R]):
-    """One product's windows: those before *closed* are output, and the next is when its time comes to *due*.
+    """One product's windows: those before *boundary* are output, and the next is when its time comes to *due*.
 
     [*start*, *end*) is where the next trade most likely falls: the window of the last one, up to *due*, and to where
     the receipt of the last one makes times credible.
     """
 
-    __slots__ = ("closed", "due", "end", "first", "start", "starts", "window", "windows")
+    __slots__ = ("boundary", "due", "end", "first", "start", "starts", "window", "windows")
 
-    def __init__(self, first: Match | LastMatch | Heartbeat, closed: datetime, due: datetime) -> None:
+    def __init__(self, first: Match | LastMatch | Heartbeat, boundary: datetime, due: datetime) -> None:
         super().__init__(first)
-        self.closed, self.due = closed, due
+        self.boundary, self.due = boundary, due
         self.first: datetime | None = None  # the start of the first window that can be output without a trade
         self.start = self.end = EPOCH  # nothing falls there
         self.window: WindowAccumulator[R]
@@ -134,13 +134,13 @@ class Tumbling(ABC, Generic[R]):
         products, self._products = self._products, {}
         left: list[R] = []
         for product_id, product in products.items():
-            end = max([self._end(start) for start in product.starts] + [product.closed])
+            end = max([self._end(start) for start in product.starts] + [product.boundary])
             if product.first is not None:
                 end = max(end, self._end(self._start(product.now)))
             for window in product.windows.values():
                 window.whole = False
             product.since = max(product.since, product.now)
-            left += self._close(product_id, product, end, finishing=True)
+            left += self._emit_due(product_id, product, end, finishing=True)
         return tuple(left)
 
     def _trade(self, product: _Product[R] | None, match: Match) -> tuple[R | Late, ...]:
@@ -156,9 +156,9 @@ class Tumbling(ABC, Generic[R]):
         elif product.trade(match):
             product.broken()
         start = self._start(time)
-        if time < product.closed:
+        if time < product.boundary:
             return (Late(product_id, start, self._end(start), match),)
-        closed = self._pass(product_id, product, time)
+        boundary = self._advance_to(product_id, product, time)
         window = product.windows.get(start)
         if window is None:
             window = product.windows[start] = self._open(product_id)
@@ -169,7 +169,7 @@ class Tumbling(ABC, Generic[R]):
         window.waiting.append(match)
         if len(window.waiting) >= _AT_ONCE:
             window.gather(window.waiting)
-        return closed
+        return boundary
 
     def _heartbeat(self, heartbeat: Heartbeat) -> tuple[R, ...]:
         product = self._products.get(heartbeat.product_id)
@@ -178,7 +178,7 @@ class Tumbling(ABC, Generic[R]):
         missed, time = product.heartbeat(heartbeat)
         if missed:
             product.broken()
-        return self._pass(heartbeat.product_id, product, time)
+        return self._advance_to(heartbeat.product_id, product, time)
 
     def _last_match(self, last: LastMatch) -> None:
         product = self._products.get(last.product_id)
@@ -188,32 +188,32 @@ class Tumbling(ABC, Generic[R]):
             product.broken()
 
     def _product(self, first: Match | LastMatch | Heartbeat) -> _Product[R]:
-        closed = self._closed(first.time)
-        return _Product(first, closed, self._due(closed))
+        boundary = self._boundary(first.time)
+        return _Product(first, boundary, self._due(boundary))
 
-    def _pass(self, product_id: str, product: _Product[R], time: datetime) -> tuple[R, ...]:
+    def _advance_to(self, product_id: str, product: _Product[R], time: datetime) -> tuple[R, ...]:
         """The product's time comes to *time*: what is due is output."""
         if product.first is None and self._empty:
             product.first = self._start(time)
         if time < product.due:
             return ()
-        closed = self._closed(time)
-        results = self._close(product_id, product, closed)
-        product.closed, product.due = closed, self._due(closed)
+        boundary = self._boundary(time)
+        results = self._emit_due(product_id, product, boundary)
+        product.boundary, product.due = boundary, self._due(boundary)
         product.start = product.end = EPOCH
         return tuple(results)
 
-    def _close(self, product_id: str, product: _Product[R], closed: datetime, finishing: bool = False) -> list[R]:
+    def _emit_due(self, product_id: str, product: _Product[R], boundary: datetime, finishing: bool = False) -> list[R]:
         results: list[R] = []
-        at = product.closed
-        while product.starts and product.starts[0] < closed:
+        at = product.boundary
+        while product.starts and product.starts[0] < boundary:
             start = heappop(product.starts)
             window = product.windows.pop(start)
             results += self._empties(product_id, product, at, start)
             at = self._end(start)
             window.gather(window.waiting)
             results.append(window.result(product_id, start, at, window.whole))
-        results += self._empties(product_id, product, at, closed)
+        results += self._empties(product_id, product, at, boundary)
         return results
 
     def _empties(self, product_id: str, product: _Product[R], at: datetime, to: datetime) -> list[R]:
@@ -239,10 +239,10 @@ class Tumbling(ABC, Generic[R]):
     def _end(self, start: datetime) -> datetime:
         return moment((start - EPOCH) // MICROSECOND + self._width)
 
-    def _closed(self, time: datetime) -> datetime:
+    def _boundary(self, time: datetime) -> datetime:
         """The end of the last window that is due at *time*."""
         microseconds = (time - EPOCH) // MICROSECOND - self._lateness
         return moment(microseconds - microseconds % self._width)
 
-    def _due(self, closed: datetime) -> datetime:
-        return moment((closed - EPOCH) // MICROSECOND + self._width + self._lateness)
+    def _due(self, boundary: datetime) -> datetime:
+        return moment((boundary - EPOCH) // MICROSECOND + self._width + self._lateness)
