@@ -25,8 +25,8 @@ from rxfeed.feed.status import (
     Idle,
     KeepalivePong,
     Reconnecting,
+    RecordingTruncated,
     SequenceReset,
-    Torn,
 )
 from rxfeed.messages import Malformed, Origin, stamp
 from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
@@ -105,7 +105,9 @@ def _collector(
 
 
 def _torn(number: int, ns: int, damage: RecordingDamaged) -> Iterator[ReceivedItem]:
-    status = Torn(at=moment_of(ns), path=damage.path, line=damage.line, offset=damage.offset, reason=damage.reason)
+    status = RecordingTruncated(
+        at=moment_of(ns), path=damage.path, line=damage.line, offset=damage.offset, reason=damage.reason
+    )
     yield ReceivedItem(number, ns, StatusEvent(status))
     yield ReceivedItem(number, ns, ConnectionChange(up=False))
 

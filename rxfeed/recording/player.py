@@ -19,9 +19,9 @@ from rxfeed.feed.status import (
     Gap,
     KeepalivePong,
     Reconnecting,
+    RecordingTruncated,
     SequenceReset,
     Subscribed,
-    Torn,
 )
 from rxfeed.messages import Malformed, Message, Subscriptions
 from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
@@ -87,7 +87,9 @@ class Player:
         """Something is missing here: *damage*."""
         self.interrupted()
         at = self._outlets.now()
-        self._status(Torn(at=at, path=damage.path, line=damage.line, offset=damage.offset, reason=damage.reason))
+        self._status(
+            RecordingTruncated(at=at, path=damage.path, line=damage.line, offset=damage.offset, reason=damage.reason)
+        )
 
     def play(self, recording: Recording) -> None:
         """Play *recording*; raises `RecordingDamaged` where it ends too early."""
@@ -102,7 +104,7 @@ class Player:
             item = each.item
             if isinstance(item, Malformed):
                 self._malformed(item)
-            elif isinstance(item, Torn):  # of whatever time: what is lost there is not known
+            elif isinstance(item, RecordingTruncated):  # of whatever time: what is lost there is not known
                 self._status(item)
             elif self._reached(each.ns, getattr(item, "product_id", None)):
                 if isinstance(item, Message):
@@ -253,7 +255,7 @@ class Player:
             stats.connections += 1
         elif isinstance(status, Reconnecting):
             stats.reconnects += 1
-        elif isinstance(status, Torn):
+        elif isinstance(status, RecordingTruncated):
             log.warning("recording %s is not played from line %s on: %s", status.path, status.line, status.reason)
         self._outlets.report(status)
 

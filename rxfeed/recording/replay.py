@@ -54,7 +54,7 @@ class Replay(MessageSource):
     It yields all that a feed does. Messages have the receipt time and the epoch that they were recorded with; `status`,
     `malformed` and `keepalive` emit in their place what was recorded there, with its time. Segments are played session
     by session (a session is one run of a recorder), by number, as their header lines say. Between two sessions, and
-    where one is damaged, all epochs rise; the damage is said on `status` by a `Torn`, and the rest is still played. A
+    where one is damaged, all epochs rise; the damage is said on `status` by a `RecordingTruncated`, and the rest is still played. A
     session's own `Ended` is left out: the replay says one when it ends. It fails with a `RecordingDamaged` if nothing
     could be read. Recordings without epochs are judged as a feed judges: `Connected`, `Subscribed` and `Gap` on
     `status`, what comes twice dropped. Plain lines have their own time for their receipt.

@@ -31,7 +31,7 @@ STATUS: list[FeedStatus] = [
     s.HeartbeatBack(product_id="BTC-USD"),
     s.Lagging(seconds=1.5),
     s.CaughtUp(),
-    s.Torn(path="a.jsonl.zst", line=7, offset=1024, reason="no end line"),
+    s.RecordingTruncated(path="a.jsonl.zst", line=7, offset=1024, reason="no end line"),
     s.Ended(cause=None),
 ]
 CAUSES: list[Exception] = [

@@ -33,7 +33,16 @@ from rxfeed import (
     window_volume,
 )
 from rxfeed.core import ConnectionChange, Merge, Missed, ReceivedItem
-from rxfeed.feed import Clock, Connected, Disconnected, FeedStatus, Gap, HeartbeatBack, HeartbeatMissing, Torn
+from rxfeed.feed import (
+    Clock,
+    Connected,
+    Disconnected,
+    FeedStatus,
+    Gap,
+    HeartbeatBack,
+    HeartbeatMissing,
+    RecordingTruncated,
+)
 from rxfeed.messages import Origin, stamp
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line, pong_line
@@ -291,7 +300,7 @@ def test_a_damaged_segment_is_said_and_the_other_collector_fills_it(tmp_path: Pa
     content = first.read_bytes()
     first.write_bytes(content[: len(content) // 2])
     messages, status = played(tmp_path)
-    (torn,) = [each for each in status if isinstance(each, Torn)]
+    (torn,) = [each for each in status if isinstance(each, RecordingTruncated)]
     assert torn.path == str(first)
     assert [each.trade_id for each in messages if isinstance(each, Match)] == [*range(11, 23)]
     assert not [each for each in status if isinstance(each, Gap)]
@@ -305,7 +314,7 @@ def test_a_segment_that_is_not_there_is_said(tmp_path: Path) -> None:
     first.rename(tmp_path / "kept")
     third = write(tmp_path, [], session="aaaaaaaa", number=4, ns=START_NS + 9 * SECOND)
     _, status = played(second, third)
-    assert [each.reason for each in status if isinstance(each, Torn)] == [
+    assert [each.reason for each in status if isinstance(each, RecordingTruncated)] == [
         "segments 3 to 3 of session aaaaaaaa are not here"
     ]
 
