@@ -147,7 +147,7 @@ class CaughtUp(FeedStatus, frozen=True, kw_only=True):
 
 
 class RecordingTruncated(FeedStatus, frozen=True, kw_only=True):
-    """The recording at *path* ends before its end: whatever was from *line* on is lost, and why.
+    """The recording at *path* is truncated or damaged: nothing from *line* on can be played, for this *reason*.
 
     *line* (the first is 1) begins at byte *offset* of the text, unpacked. The rest of the recording is still played.
     """

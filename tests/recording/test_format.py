@@ -50,6 +50,14 @@ json_values = st.recursive(
 )
 
 
+def test_status_named_torn_in_older_recordings_is_read() -> None:
+    truncated = s.RecordingTruncated(path="a.jsonl.zst", line=7, offset=1024, reason="no end line")
+    (new,) = decode_lines(status_line(truncated))
+    (old,) = decode_lines(status_line(truncated).replace(b'"RecordingTruncated"', b'"Torn"'))
+    assert isinstance(status_of(old), s.RecordingTruncated)
+    assert status_of(old) == status_of(new)
+
+
 @given(
     st.dictionaries(st.text(), json_values),
     st.sampled_from([None, 2, "\t"]),
