@@ -20,10 +20,10 @@ from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, find, ordered
 from rxfeed.recording.format import Line
-from rxfeed.recording.moments import Moment
 from rxfeed.recording.peek import type_and_product
 from rxfeed.recording.reading import Kind, Recording, SegmentOpen
 from rxfeed.recording.tally import Holding, Tally
+from rxfeed.recording.timestamps import Moment
 
 Source = str | PathLike[str]
 

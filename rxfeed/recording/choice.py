@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from rxfeed.errors import ConfigError
-from rxfeed.recording.moments import FIRST_NS, LAST_NS, ns_of
+from rxfeed.recording.timestamps import FIRST_NS, LAST_NS, ns_of
 
 
 class Choice:

@@ -10,7 +10,7 @@ import msgspec
 from rxfeed import errors
 from rxfeed.feed.status import FeedStatus, RecordingTruncated
 from rxfeed.recording.format import Line, encode
-from rxfeed.recording.moments import moment_of, ns_of
+from rxfeed.recording.timestamps import moment_of, ns_of
 
 _TYPES: dict[str, type[FeedStatus]] = {kind.__name__: kind for kind in FeedStatus.__subclasses__()}
 _TYPES["Torn"] = RecordingTruncated  # its name in older recordings

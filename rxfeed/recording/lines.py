@@ -25,7 +25,7 @@ from rxfeed.recording.format import (
     pong_line,
     redacted_line,
 )
-from rxfeed.recording.moments import FIRST_NS, LAST_NS, ns_of
+from rxfeed.recording.timestamps import FIRST_NS, LAST_NS, ns_of
 
 log = logging.getLogger("rxfeed.recording")
 

@@ -33,8 +33,8 @@ from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
 from rxfeed.recording.format import Line, malformed_frame
-from rxfeed.recording.moments import moment_of
 from rxfeed.recording.reading import Recording
+from rxfeed.recording.timestamps import moment_of
 
 _by_ns = attrgetter("ns")
 

@@ -43,9 +43,9 @@ from rxfeed.recording.choice import Choice
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.format import malformed_frame
-from rxfeed.recording.moments import moment_of, ns_of
 from rxfeed.recording.pace import Timeline
 from rxfeed.recording.reading import Recording
+from rxfeed.recording.timestamps import moment_of, ns_of
 
 log = logging.getLogger("rxfeed.recording")
 

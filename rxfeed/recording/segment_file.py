@@ -20,8 +20,8 @@ from rxfeed.errors import SinkError
 from rxfeed.recording.compression import compressor, zstd
 from rxfeed.recording.format import Header, end_line, header_line
 from rxfeed.recording.lines import Chunk
-from rxfeed.recording.moments import FIRST_NS, LAST_NS
 from rxfeed.recording.opening import lock
+from rxfeed.recording.timestamps import FIRST_NS, LAST_NS
 
 # A frame of zstd ends in a checksum, before which none of its lines is sure: a reader can hold so many bytes back.
 _VERIFIED_EVERY = 1 << 20

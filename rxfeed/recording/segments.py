@@ -23,8 +23,8 @@ import msgspec
 
 from rxfeed.recording.format import VERSION, Header
 from rxfeed.recording.lines import Chunk
-from rxfeed.recording.moments import moment_of
 from rxfeed.recording.segment_file import Place, SegmentFile, Totals, make_folder, refusals
+from rxfeed.recording.timestamps import moment_of
 
 log = logging.getLogger("rxfeed.recording")
 

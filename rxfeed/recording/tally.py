@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from rxfeed.errors import RecordingDamaged
-from rxfeed.recording.moments import moment_of
+from rxfeed.recording.timestamps import moment_of
 
 OTHER = "(other)"
 """What counts types and products that are too many."""

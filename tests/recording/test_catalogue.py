@@ -20,7 +20,7 @@ from rxfeed.messages import Malformed
 from rxfeed.recording import Catalogue, Damage, Holding, Session
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line
-from rxfeed.recording.moments import moment_of
+from rxfeed.recording.timestamps import moment_of
 from rxfeed.sim import Exchange, faults
 from tests.support.collect import Collected
 from tests.support.segments import NS, lines_of, packed, text_of, write

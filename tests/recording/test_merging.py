@@ -46,7 +46,7 @@ from rxfeed.feed import (
 from rxfeed.messages import Origin, stamp
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line, pong_line
-from rxfeed.recording.moments import moment_of, ns_of
+from rxfeed.recording.timestamps import moment_of, ns_of
 from rxfeed.sim import Exchange, faults
 from tests.support.collect import Collected
 from tests.support.collectors import SECOND, START_NS, Market, Recorder, together

@@ -18,8 +18,8 @@ from rxfeed.feed import Connected, Disconnected, Ended, Gap, Idle, RecordingTrun
 from rxfeed.messages import Malformed
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line, pong_line
-from rxfeed.recording.moments import moment_of
 from rxfeed.recording.reading import Recording
+from rxfeed.recording.timestamps import moment_of
 from tests.support.clocks import Jumping
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
