@@ -39,12 +39,12 @@ from rxfeed.recording.bulk import (
     typed_line,
     typed_lines,
 )
-from rxfeed.recording.choice import Choice
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.format import malformed_frame
 from rxfeed.recording.pace import Timeline
 from rxfeed.recording.reading import Recording
+from rxfeed.recording.time_range import TimeRange
 from rxfeed.recording.timestamps import moment_of, ns_of
 
 log = logging.getLogger("rxfeed.recording")
@@ -56,7 +56,7 @@ _MANY = 0.7
 class Player:
     """Plays recordings one after the other; whatever may be missing between two, and in one, raises all epochs."""
 
-    def __init__(self, outlets: Outlets, timeline: Timeline, choice: Choice) -> None:
+    def __init__(self, outlets: Outlets, timeline: Timeline, choice: TimeRange) -> None:
         self._outlets = outlets
         self._timeline = timeline
         self._choice = choice

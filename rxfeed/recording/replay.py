@@ -20,13 +20,13 @@ from rxfeed.feed.clock import Clock
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.source import MessageSource
 from rxfeed.messages import Message
-from rxfeed.recording.choice import Choice
 from rxfeed.recording.files import Part, find, ordered, within
 from rxfeed.recording.merging import merged
 from rxfeed.recording.pace import Timeline
 from rxfeed.recording.player import Player, received
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.scheduler import ReplayScheduler
+from rxfeed.recording.time_range import TimeRange
 
 log = logging.getLogger("rxfeed.recording")
 
@@ -107,7 +107,7 @@ class Replay(MessageSource):
     ) -> None:
         if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
             raise ConfigError(f"speed: {speed!r} is not above 0")
-        choice = Choice(products, since, until)
+        choice = TimeRange(products, since, until)
         self._shown, self._scheduler = repr(source), ReplayScheduler(lambda: self._outlets.failed())
         super().__init__(Outlets(float("inf"), lambda: self._scheduler.now), self._scheduler)
         self._timeline = Timeline(self._scheduler, speed, clock or Clock())
@@ -152,7 +152,7 @@ class Replay(MessageSource):
 
     # ---- what is played
 
-    def _opened(self, source: Any, choice: Choice) -> tuple[Callable[[], Exception | None], int]:
+    def _opened(self, source: Any, choice: TimeRange) -> tuple[Callable[[], Exception | None], int]:
         """How to play *source*, and when it begins (Unix nanoseconds; 0: that is not known yet)."""
         unmerged = ConfigError("merge: only recordings in files can be merged")
         if isinstance(source, Observable):
