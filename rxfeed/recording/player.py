@@ -42,7 +42,7 @@ from rxfeed.recording.bulk import (
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.format import malformed_frame
-from rxfeed.recording.pace import Timeline
+from rxfeed.recording.pacer import Pacer
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.time_range import TimeRange
 from rxfeed.recording.timestamps import moment_of, ns_of
@@ -56,9 +56,9 @@ _MANY = 0.7
 class Player:
     """Plays recordings one after the other; whatever may be missing between two, and in one, raises all epochs."""
 
-    def __init__(self, outlets: Outlets, timeline: Timeline, choice: TimeRange) -> None:
+    def __init__(self, outlets: Outlets, pacer: Pacer, choice: TimeRange) -> None:
         self._outlets = outlets
-        self._timeline = timeline
+        self._pacer = pacer
         self._choice = choice
         self._takes_all = choice.everything
         self._continuity = GapDetector()
@@ -134,9 +134,9 @@ class Player:
 
         Not where each has its time on a clock, or something is due between them.
         """
-        hub, scheduler = self._outlets.hub, self._timeline.scheduler
+        hub, scheduler = self._outlets.hub, self._pacer.scheduler
         wanted = hub.wanted
-        if wanted is None or wanted is self._many or self._timeline.paced or not scheduler.begun:
+        if wanted is None or wanted is self._many or self._pacer.paced or not scheduler.begun:
             return 0
         skimmed = skimmed_lines(chunk.text)
         if not skimmed or (newest := max(map(time_of, skimmed))) >= scheduler.next_ns:
@@ -190,7 +190,7 @@ class Player:
         if typed is None:
             return 0
         self._highest = max(self._highest, base + max(map(epoch_of, typed), default=0))
-        scheduler, free = self._timeline.scheduler, self._takes_all and not self._timeline.paced
+        scheduler, free = self._pacer.scheduler, self._takes_all and not self._pacer.paced
         for index, entry in enumerate(typed):
             message, ns = entry.frame, entry.ns
             if message is None:
@@ -235,7 +235,7 @@ class Player:
         """False for what is not chosen; else it is time for it now, unless this replay is over."""
         if not self._takes_all and not self._choice.takes(ns, product_id):
             return False
-        self._timeline.reach(ns)
+        self._pacer.reach(ns)
         return not self._delivery.stopping
 
     def _malformed(self, frame: Malformed) -> None:
@@ -296,7 +296,7 @@ class Player:
 
     def message(self, message: Message) -> None:
         """Play *message*, as it is, at the time of its receipt; where that is not known, at its own."""
-        if self._reached(received(message) or self._timeline.scheduler.ns, message.product_id):
+        if self._reached(received(message) or self._pacer.scheduler.ns, message.product_id):
             self._delivery.given(message)
 
 

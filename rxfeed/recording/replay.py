@@ -22,7 +22,7 @@ from rxfeed.feed.source import MessageSource
 from rxfeed.messages import Message
 from rxfeed.recording.files import Part, find, ordered, within
 from rxfeed.recording.merging import merged
-from rxfeed.recording.pace import Timeline
+from rxfeed.recording.pacer import Pacer
 from rxfeed.recording.player import Player, received
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.scheduler import ReplayScheduler
@@ -110,8 +110,8 @@ class Replay(MessageSource):
         choice = TimeRange(products, since, until)
         self._shown, self._scheduler = repr(source), ReplayScheduler(lambda: self._outlets.failed())
         super().__init__(Outlets(float("inf"), lambda: self._scheduler.now), self._scheduler)
-        self._timeline = Timeline(self._scheduler, speed, clock or Clock())
-        self._player = Player(self._outlets, self._timeline, choice)
+        self._pacer = Pacer(self._scheduler, speed, clock or Clock())
+        self._player = Player(self._outlets, self._pacer, choice)
         self._finished = threading.Event()
         self._patience = patience if merge else None
         positive_microseconds("patience", patience)
@@ -144,11 +144,11 @@ class Replay(MessageSource):
 
     def _interrupt(self) -> None:
         self._player.stop()
-        self._timeline.stop()
+        self._pacer.stop()
         self._finished.set()
 
     def _ended(self) -> None:
-        self._timeline.run_out(_AFTERWARDS)
+        self._pacer.run_out(_AFTERWARDS)
 
     # ---- what is played
 
