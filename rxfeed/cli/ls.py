@@ -14,7 +14,7 @@ import msgspec
 from rxfeed.cli.progress import size
 from rxfeed.cli.streams import OutputClosed, write_line
 from rxfeed.cli.text import printable
-from rxfeed.recording import Catalogue, Holding, Session, Span, catalogue
+from rxfeed.recording import Catalogue, RecordingSummary, Session, Span, catalogue
 
 _WIDTH = 100
 _LABEL = 12
@@ -65,7 +65,7 @@ def _about(session: Session) -> Iterator[str]:
         yield _row("from", str(session.about["url"]))
 
 
-def _holding(held: Holding) -> Iterator[str]:
+def _holding(held: RecordingSummary) -> Iterator[str]:
     yield _row("files", f"{held.files:,}   {size(held.size)}, unpacked {size(held.unpacked)}")
     yield _row("received", "nothing" if held.span is None else _span(held.span))
     yield _row("channels", ", ".join(held.channels) or "not told")
@@ -80,7 +80,7 @@ def _holding(held: Holding) -> Iterator[str]:
         yield from _products(held)
 
 
-def _types(held: Holding) -> Iterator[str]:
+def _types(held: RecordingSummary) -> Iterator[str]:
     counted = ", ".join(f"{kind}\xa0{count:,}" for kind, count in held.by_type.items())
     told = f"{held.messages:,}" + (f": {counted}" if counted else "")
     first, *rest = textwrap.wrap(told, _WIDTH - _LABEL - 2, break_on_hyphens=False)
@@ -89,7 +89,7 @@ def _types(held: Holding) -> Iterator[str]:
         yield _row("", line.replace("\xa0", " "))
 
 
-def _products(held: Holding) -> Iterator[str]:
+def _products(held: RecordingSummary) -> Iterator[str]:
     rows = [("product", "messages", "first (UTC)", "last (UTC)")]
     rows += [
         (product, f"{each.messages:,}", _moment(each.span.first), _moment(each.span.last))
@@ -104,7 +104,7 @@ def _table(rows: Sequence[tuple[str, str, str, str]]) -> Iterator[str]:
         yield f"  {product:<{wide[0]}}  {messages:>{wide[1]}}  {first:<{wide[2]}}  {last}"
 
 
-def _offline(held: Holding) -> str:
+def _offline(held: RecordingSummary) -> str:
     if not held.offline:
         if held.connections or held.span is not None:
             return "never"

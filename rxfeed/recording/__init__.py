@@ -6,16 +6,16 @@ from rxfeed.recording.replay import Replay
 from rxfeed.recording.scheduler import ReplayScheduler
 from rxfeed.recording.segment_file import make_folder
 from rxfeed.recording.segments import RecordedSegment
-from rxfeed.recording.tally import Damage, Held, Holding, Span
+from rxfeed.recording.summary import Damage, ProductSummary, RecordingSummary, Span
 
 __all__ = [
     "Catalogue",
     "Damage",
-    "Held",
-    "Holding",
+    "ProductSummary",
     "RecordStats",
     "RecordedSegment",
     "Recorder",
+    "RecordingSummary",
     "Replay",
     "ReplayScheduler",
     "Session",

@@ -22,13 +22,13 @@ from rxfeed.recording.files import Part, find, ordered
 from rxfeed.recording.format import Line
 from rxfeed.recording.peek import type_and_product
 from rxfeed.recording.reading import Kind, Recording, SegmentOpen
-from rxfeed.recording.tally import Holding, Tally
+from rxfeed.recording.summary import RecordingSummary, SummaryBuilder
 from rxfeed.recording.timestamps import Moment
 
 Source = str | PathLike[str]
 
 
-class Session(Holding, frozen=True, kw_only=True):
+class Session(RecordingSummary, frozen=True, kw_only=True):
     """What one run of a recorder left: *session* is its id, and *about* what it says of itself.
 
     A file that is no segment is a session of its own, and *session* its path. *kind*: as `Recording` has it; `None`
@@ -44,7 +44,7 @@ class Catalogue(msgspec.Struct, frozen=True):
     """What is there, by session in the order of recording, and all in all."""
 
     sessions: tuple[Session, ...]
-    total: Holding
+    total: RecordingSummary
 
     @property
     def overlapping(self) -> bool:
@@ -65,12 +65,12 @@ def catalogue(source: Source | Iterable[Source]) -> Catalogue:
     `ConfigError` where *source* does not exist or holds no recording.
     """
     paths = [source] if isinstance(source, str | PathLike) else source
-    sessions, total = list[Session](), Tally()
+    sessions, total = list[Session](), SummaryBuilder()
     for name, parts in groupby(ordered(find(paths)), attrgetter("session")):
         tally, kind, about = _session(list(parts))
         sessions.append(Session(session=name, kind=kind, about=about, **tally.holding()))
         total.add(tally)
-    return Catalogue(tuple(sessions), Holding(**total.holding()))
+    return Catalogue(tuple(sessions), RecordingSummary(**total.holding()))
 
 
 # ---- reading
@@ -95,8 +95,8 @@ _MOST_TOGETHER = 1 << 20
 _entries = msgspec.json.Decoder(_Entry).decode_lines
 
 
-def _session(parts: Sequence[Part]) -> tuple[Tally, Kind | None, dict[str, Any]]:
-    tally = Tally()
+def _session(parts: Sequence[Part]) -> tuple[SummaryBuilder, Kind | None, dict[str, Any]]:
+    tally = SummaryBuilder()
     kind: Kind | None = None
     about: dict[str, Any] = {}
     for part in parts:
@@ -121,7 +121,7 @@ def _session(parts: Sequence[Part]) -> tuple[Tally, Kind | None, dict[str, Any]]
     return tally, kind, about
 
 
-def _segment(tally: Tally, recording: Recording) -> None:
+def _segment(tally: SummaryBuilder, recording: Recording) -> None:
     for chunk in recording.chunks():
         entries = _together(chunk)
         if entries is None:
@@ -159,7 +159,7 @@ def _together(chunk: Chunk) -> list[_Entry] | None:
         return None
 
 
-def _count(tally: Tally, counted: _Counted) -> None:
+def _count(tally: SummaryBuilder, counted: _Counted) -> None:
     for (kind, product), (count, first, last) in counted.items():
         tally.frames(kind, product, first, last, count)
     counted.clear()
@@ -170,7 +170,7 @@ def _of_level3(array: list[Any]) -> tuple[str, str | None]:
     return f"level3 {kind if isinstance(kind, str) else None}", product if isinstance(product, str) else None
 
 
-def _line(tally: Tally, recording: Recording, chunk: Chunk, index: int) -> None:
+def _line(tally: SummaryBuilder, recording: Recording, chunk: Chunk, index: int) -> None:
     line = recording.line(chunk, index)
     try:
         _tell(tally, line)
@@ -178,7 +178,7 @@ def _line(tally: Tally, recording: Recording, chunk: Chunk, index: int) -> None:
         raise recording.damaged(*chunk.place(index), str(error)) from None
 
 
-def _tell(tally: Tally, line: Line) -> None:
+def _tell(tally: SummaryBuilder, line: Line) -> None:
     if line.malformed is not None:
         tally.malformed(line.ns)
     elif line.has_frame:
@@ -194,7 +194,7 @@ def _tell(tally: Tally, line: Line) -> None:
             _event(tally, status, line.ns)
 
 
-def _event(tally: Tally, status: FeedStatus, ns: int) -> None:
+def _event(tally: SummaryBuilder, status: FeedStatus, ns: int) -> None:
     match status:
         case Connecting():
             tally.connecting()
@@ -210,7 +210,7 @@ def _event(tally: Tally, status: FeedStatus, ns: int) -> None:
             pass
 
 
-def _foreign(tally: Tally, recording: Recording) -> None:
+def _foreign(tally: SummaryBuilder, recording: Recording) -> None:
     """Gaps are found as a feed finds them."""
     decode, continuity = Decoder().decode, GapDetector()
     decode(LEVEL3_SCHEMA)

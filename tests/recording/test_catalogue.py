@@ -17,7 +17,7 @@ from rxfeed import ConfigError, Feed, Reconnect, catalogue, record
 from rxfeed.errors import ConnectionLost
 from rxfeed.feed import Connected, Disconnected, Gap
 from rxfeed.messages import Malformed
-from rxfeed.recording import Catalogue, Damage, Holding, Session
+from rxfeed.recording import Catalogue, Damage, RecordingSummary, Session
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line
 from rxfeed.recording.timestamps import moment_of
@@ -38,8 +38,8 @@ def trade(number: int, product: bytes = b"BTC-USD") -> bytes:
 
 def only(found: Catalogue) -> Session:
     (session,) = found.sessions
-    assert {name: getattr(found.total, name) for name in Holding.__struct_fields__} == {
-        name: getattr(session, name) for name in Holding.__struct_fields__
+    assert {name: getattr(found.total, name) for name in RecordingSummary.__struct_fields__} == {
+        name: getattr(session, name) for name in RecordingSummary.__struct_fields__
     }
     return session
 
@@ -60,7 +60,7 @@ def frame(second: float, raw: bytes = trade(1)) -> bytes:
     return frame_line(raw, NS + round(second * SECOND), 0)
 
 
-def offline(found: Holding) -> list[tuple[float, float]]:
+def offline(found: RecordingSummary) -> list[tuple[float, float]]:
     return [tuple((each - at(0)) / timedelta(seconds=1) for each in (span.first, span.last)) for span in found.offline]  # pyright: ignore[reportReturnType]
 
 
