@@ -167,7 +167,7 @@ class SummaryBuilder:
         if other._span is not None:
             self._received(*other._span)
 
-    def holding(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
         """The fields of a `RecordingSummary`."""
         products = sorted(self._products.items(), key=lambda each: (-each[1][0], each[0]))
         return {
