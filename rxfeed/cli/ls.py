@@ -14,7 +14,7 @@ import msgspec
 from rxfeed.cli.progress import size
 from rxfeed.cli.streams import OutputClosed, write_line
 from rxfeed.cli.text import printable
-from rxfeed.recording import Catalogue, RecordingSummary, Session, Span, catalogue
+from rxfeed.recording import Catalogue, RecordedSession, RecordingSummary, Span, catalogue
 
 _WIDTH = 100
 _LABEL = 12
@@ -60,7 +60,7 @@ def _lines(found: Catalogue) -> Iterator[str]:
         yield f"{_counted(total.files, 'file')}, nothing damaged"
 
 
-def _about(session: Session) -> Iterator[str]:
+def _about(session: RecordedSession) -> Iterator[str]:
     if "url" in session.about:
         yield _row("from", str(session.about["url"]))
 

@@ -1,6 +1,6 @@
 """Recordings: what a feed received, kept in files, and played again as if it were live."""
 
-from rxfeed.recording.catalogue import Catalogue, Session, catalogue
+from rxfeed.recording.catalogue import Catalogue, RecordedSession, catalogue
 from rxfeed.recording.record import Recorder, RecordStats, record
 from rxfeed.recording.replay import Replay
 from rxfeed.recording.scheduler import ReplayScheduler
@@ -14,11 +14,11 @@ __all__ = [
     "ProductSummary",
     "RecordStats",
     "RecordedSegment",
+    "RecordedSession",
     "Recorder",
     "RecordingSummary",
     "Replay",
     "ReplayScheduler",
-    "Session",
     "Span",
     "catalogue",
     "make_folder",

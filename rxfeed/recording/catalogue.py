@@ -28,7 +28,7 @@ from rxfeed.recording.timestamps import Moment
 Source = str | PathLike[str]
 
 
-class Session(RecordingSummary, frozen=True, kw_only=True):
+class RecordedSession(RecordingSummary, frozen=True, kw_only=True):
     """What one run of a recorder left: *session* is its id, and *about* what it says of itself.
 
     A file that is no segment is a session of its own, and *session* its path. *kind*: as `Recording` has it; `None`
@@ -43,7 +43,7 @@ class Session(RecordingSummary, frozen=True, kw_only=True):
 class Catalogue(msgspec.Struct, frozen=True):
     """What is there, by session in the order of recording, and all in all."""
 
-    sessions: tuple[Session, ...]
+    sessions: tuple[RecordedSession, ...]
     total: RecordingSummary
 
     @property
@@ -65,10 +65,10 @@ def catalogue(source: Source | Iterable[Source]) -> Catalogue:
     `ConfigError` where *source* does not exist or holds no recording.
     """
     paths = [source] if isinstance(source, str | PathLike) else source
-    sessions, total = list[Session](), SummaryBuilder()
+    sessions, total = list[RecordedSession](), SummaryBuilder()
     for name, parts in groupby(ordered(find(paths)), attrgetter("session")):
         summary, kind, about = _session(list(parts))
-        sessions.append(Session(session=name, kind=kind, about=about, **summary.fields()))
+        sessions.append(RecordedSession(session=name, kind=kind, about=about, **summary.fields()))
         total.add(summary)
     return Catalogue(tuple(sessions), RecordingSummary(**total.fields()))
 

@@ -17,7 +17,7 @@ from rxfeed import ConfigError, Feed, Reconnect, catalogue, record
 from rxfeed.errors import ConnectionLost
 from rxfeed.feed import Connected, Disconnected, Gap
 from rxfeed.messages import Malformed
-from rxfeed.recording import Catalogue, Damage, RecordingSummary, Session
+from rxfeed.recording import Catalogue, Damage, RecordedSession, RecordingSummary
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line
 from rxfeed.recording.timestamps import moment_of
@@ -36,7 +36,7 @@ def trade(number: int, product: bytes = b"BTC-USD") -> bytes:
     return MATCH % (number, product)
 
 
-def only(found: Catalogue) -> Session:
+def only(found: Catalogue) -> RecordedSession:
     (session,) = found.sessions
     assert {name: getattr(found.total, name) for name in RecordingSummary.__struct_fields__} == {
         name: getattr(session, name) for name in RecordingSummary.__struct_fields__
