@@ -19,7 +19,7 @@ from pathlib import Path
 from rxfeed.errors import SinkError
 from rxfeed.recording.compression import compressor, zstd
 from rxfeed.recording.format import Header, end_line, header_line
-from rxfeed.recording.lines import Chunk
+from rxfeed.recording.lines import LineBatch
 from rxfeed.recording.opening import lock
 from rxfeed.recording.timestamps import FIRST_NS, LAST_NS
 
@@ -103,7 +103,7 @@ class SegmentFile:
             return Place.HERE
         return Place.MOVED if opened.st_nlink else Place.DELETED
 
-    def write(self, chunk: Chunk) -> None:
+    def write(self, chunk: LineBatch) -> None:
         if not self._locked:  # a reader was looking at it
             self._locked = lock(self._file.fileno())
         self._write(b"".join(chunk.lines))

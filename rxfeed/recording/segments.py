@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from rxfeed.recording.format import VERSION, Header
-from rxfeed.recording.lines import Chunk
+from rxfeed.recording.lines import LineBatch
 from rxfeed.recording.segment_file import Place, SegmentFile, Totals, make_folder, refusals
 from rxfeed.recording.timestamps import moment_of
 
@@ -122,7 +122,7 @@ class Segments:
         path = self._folder / f"{moment_of(self._named):%Y%m%dT%H%M%S.%fZ}-{self._session}-{self._number:05}{SUFFIX}"
         self._segment = SegmentFile(path, header, self._level, self._totals, self._mode)
 
-    def write(self, chunk: Chunk) -> None:
+    def write(self, chunk: LineBatch) -> None:
         self._check_place()
         if self._segment is not None and not 0 <= self._clock() - self._begun < self._segment_ns:
             self._close()
