@@ -26,7 +26,7 @@ log = logging.getLogger("rxfeed.recording")
 _BATCH = 512
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class RecorderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `record` was asked for."""
 
     folder: Path
@@ -38,7 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mode: int
 
 
-class Counters(Totals):
+class RecorderCounters(Totals):
     """What adds up over a recorder's subscriptions: what is in the files, and what did not get there."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Counters(Totals):
         self.rate = Throughput()
 
 
-class Writer:
+class RecordingWriter:
     """One subscription's: the queue, the thread, and how they end.
 
     *emit* is called with segments and *ended* at the end, on this thread; *let_go* unsubscribes from the source.
@@ -58,8 +58,8 @@ class Writer:
 
     def __init__(
         self,
-        settings: Settings,
-        counters: Counters,
+        settings: RecorderSettings,
+        counters: RecorderCounters,
         lines: Lines,
         about: Callable[[], dict[str, Any]],
         emit: Callable[[RecordedSegment], None],
