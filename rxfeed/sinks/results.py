@@ -90,7 +90,7 @@ class MongoStats(msgspec.Struct, frozen=True):
     """Why the last attempt failed; `None` after one that did not."""
 
 
-class Counters:
+class MongoCounters:
     """What adds up over a sink's subscriptions."""
 
     def __init__(self) -> None:

@@ -16,14 +16,14 @@ from rxfeed.sinks.dead import DeadLetters
 from rxfeed.sinks.delivery import Attempt, attempt, told
 from rxfeed.sinks.encoding import Encoder
 from rxfeed.sinks.patience import Patience
-from rxfeed.sinks.results import Counters, DeadLetter, MongoLeft, MongoWrite
-from rxfeed.sinks.settings import Settings
+from rxfeed.sinks.results import DeadLetter, MongoCounters, MongoLeft, MongoWrite
+from rxfeed.sinks.settings import MongoSettings
 from rxfeed.sinks.spill import Spill
 
 log = logging.getLogger("rxfeed.sinks")
 
 
-class Writer:
+class MongoWriter:
     """One subscription's: the queue, the threads, and how they end.
 
     *emit* hears of batches and *ended* of the end, on these threads; *let_go* unsubscribes from the source.
@@ -31,8 +31,8 @@ class Writer:
 
     def __init__(
         self,
-        settings: Settings,
-        counters: Counters,
+        settings: MongoSettings,
+        counters: MongoCounters,
         letters: DeadLetters,
         emit: Callable[[MongoWrite], None],
         ended: Callable[[Exception | None], None],
