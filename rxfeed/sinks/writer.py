@@ -15,8 +15,8 @@ from rxfeed.sinks.backlog import Backlog, Batch
 from rxfeed.sinks.dead import DeadLetters
 from rxfeed.sinks.delivery import Attempt, attempt, told
 from rxfeed.sinks.encoding import Encoder
-from rxfeed.sinks.patience import Patience
 from rxfeed.sinks.results import DeadLetter, MongoCounters, MongoLeft, MongoWrite
+from rxfeed.sinks.retry_policy import RetryPolicy
 from rxfeed.sinks.settings import MongoSettings
 from rxfeed.sinks.spill import Spill
 
@@ -56,7 +56,7 @@ class MongoWriter:
         self._encoder = Encoder(
             settings.to_document, settings.identify, self._collection.codec_options, settings.batch_bytes
         )
-        self._patience = Patience(settings.retry_seconds, settings.flush_seconds, settings.attempt_seconds)
+        self._retry_policy = RetryPolicy(settings.retry_seconds, settings.flush_seconds, settings.attempt_seconds)
         self._cause: Exception | None = None  # why the source, or the sink, ended
         self._last_error: Exception | None = None  # of the database
         self._overflow = self._making = 0
@@ -87,7 +87,7 @@ class MongoWriter:
     def put(self, item: Any) -> None:
         self._counters.taken += 1
         self._queue.put(item)
-        if self._overflow and not self._patience.ended and self._settings.at_bound == "fail":
+        if self._overflow and not self._retry_policy.ended and self._settings.at_bound == "fail":
             size = self._settings.queue_size
             self._fail(SinkError(f"{self.name}: the queue of {size} items is full, and at_bound is 'fail'", 0))
 
@@ -98,7 +98,7 @@ class MongoWriter:
     def end(self, cause: Exception | None = None, deadline: float | None = None) -> None:
         """Let no more in, and write what is here, until *deadline* (monotonic) at the latest."""
         self._cause = self._cause or cause
-        self._patience.end(deadline)
+        self._retry_policy.end(deadline)
         self._queue.end()
 
     def wait(self) -> None:
@@ -214,7 +214,7 @@ class MongoWriter:
                 if not self._write(batch):
                     self._abandon(final=True)
                     break
-            while not self._letters.flush(self._patience.for_attempt()) and self._patience.pause():
+            while not self._letters.flush(self._retry_policy.for_attempt()) and self._retry_policy.pause():
                 pass
         except Exception as error:
             self._broken(error)
@@ -224,7 +224,7 @@ class MongoWriter:
     def _write(self, batch: Batch) -> bool:
         """Write *batch*, or see that it goes to the spill; `False` to give up."""
         started = time.monotonic()
-        self._patience.begin()
+        self._retry_policy.begin()
         outcome = Attempt(pending=batch.documents)
         while True:
             self._try(outcome)
@@ -232,24 +232,24 @@ class MongoWriter:
                 self._backlog.done()
                 self._counters.problem = None if self._spill is None else self._spill.problem
                 self._account(outcome, 0, started)
-                self._letters.flush(self._patience.for_attempt())
+                self._letters.flush(self._retry_policy.for_attempt())
                 return True
             hopeless = self._note(outcome)
             moved, kept = self._backlog.failed(outcome.pending)
             self._counters.add(spilled_ever=moved)
             if not kept or hopeless:
                 self._account(outcome, moved, started)
-                return not hopeless and self._patience.pause()
-            if not self._patience.pause():
+                return not hopeless and self._retry_policy.pause()
+            if not self._retry_policy.pause():
                 self._account(outcome, 0, started)
                 return False
 
     def _try(self, outcome: Attempt) -> None:
         """Send what of *outcome* is pending, and add what comes of it."""
         pending, outcome.pending, outcome.error = outcome.pending, [], None
-        outcome.add(attempt(self._collection, pending, self._patience.for_attempt()))
+        outcome.add(attempt(self._collection, pending, self._retry_policy.for_attempt()))
         if len(outcome.pending) < len(pending):
-            self._patience.succeeded()
+            self._retry_policy.succeeded()
 
     def _note(self, outcome: Attempt) -> bool:
         """Tell of a failed attempt; whether another is hopeless."""
