@@ -13,7 +13,7 @@ from reactivex import Observable
 from rxfeed.errors import ConfigError
 from rxfeed.messages import Message
 from rxfeed.operators.sink import Sink, check_numbers
-from rxfeed.sinks.dead import DeadLetters
+from rxfeed.sinks.dead_letters import DeadLetters
 from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.encoding import Identify, ToDocument, object_id
 from rxfeed.sinks.ids import message_id

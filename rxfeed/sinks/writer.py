@@ -12,7 +12,7 @@ from typing import Any
 from rxfeed.errors import SinkError
 from rxfeed.operators.handover import Forked, Handover
 from rxfeed.sinks.backlog import Backlog, Batch
-from rxfeed.sinks.dead import DeadLetters
+from rxfeed.sinks.dead_letters import DeadLetters
 from rxfeed.sinks.delivery import Attempt, attempt, told
 from rxfeed.sinks.encoding import Encoder
 from rxfeed.sinks.results import DeadLetter, MongoCounters, MongoLeft, MongoWrite
