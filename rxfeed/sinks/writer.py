@@ -13,8 +13,8 @@ from rxfeed.errors import SinkError
 from rxfeed.operators.handover import Forked, Handover
 from rxfeed.sinks.backlog import Backlog, Batch
 from rxfeed.sinks.dead_letters import DeadLetters
-from rxfeed.sinks.delivery import Attempt, attempt, told
 from rxfeed.sinks.encoding import Encoder
+from rxfeed.sinks.insert import Attempt, attempt, told
 from rxfeed.sinks.results import DeadLetter, MongoCounters, MongoLeft, MongoWrite
 from rxfeed.sinks.retry_policy import RetryPolicy
 from rxfeed.sinks.settings import MongoSettings
