@@ -14,7 +14,7 @@ from rxfeed.operators.handover import Forked, Handover
 from rxfeed.sinks.backlog import Backlog, Batch
 from rxfeed.sinks.dead_letters import DeadLetters
 from rxfeed.sinks.encoding import Encoder
-from rxfeed.sinks.insert import Attempt, attempt, told
+from rxfeed.sinks.insert import InsertAttempt, attempt, told
 from rxfeed.sinks.results import DeadLetter, MongoCounters, MongoLeft, MongoWrite
 from rxfeed.sinks.retry_policy import RetryPolicy
 from rxfeed.sinks.settings import MongoSettings
@@ -225,7 +225,7 @@ class MongoWriter:
         """Write *batch*, or see that it goes to the spill; `False` to give up."""
         started = time.monotonic()
         self._retry_policy.begin()
-        outcome = Attempt(pending=batch.documents)
+        outcome = InsertAttempt(pending=batch.documents)
         while True:
             self._try(outcome)
             if outcome.error is None:
@@ -244,14 +244,14 @@ class MongoWriter:
                 self._account(outcome, 0, started)
                 return False
 
-    def _try(self, outcome: Attempt) -> None:
+    def _try(self, outcome: InsertAttempt) -> None:
         """Send what of *outcome* is pending, and add what comes of it."""
         pending, outcome.pending, outcome.error = outcome.pending, [], None
         outcome.add(attempt(self._collection, pending, self._retry_policy.for_attempt()))
         if len(outcome.pending) < len(pending):
             self._retry_policy.succeeded()
 
-    def _note(self, outcome: Attempt) -> bool:
+    def _note(self, outcome: InsertAttempt) -> bool:
         """Tell of a failed attempt; whether another is hopeless."""
         assert outcome.error is not None
         self._last_error = outcome.error
@@ -267,7 +267,7 @@ class MongoWriter:
         self._counters.add(retries=1)
         return False
 
-    def _account(self, outcome: Attempt, spilled: int, started: float) -> None:
+    def _account(self, outcome: InsertAttempt, spilled: int, started: float) -> None:
         count = outcome.written + outcome.duplicates
         if count:
             self._counters.acknowledged(outcome.written, outcome.duplicates)
