@@ -148,10 +148,10 @@ from rxfeed.protocol import DEFAULT_URL, Credentials, Secret
 from rxfeed.recording import Catalogue, RecordedSegment, Recorder, RecordStats, Replay, catalogue, record
 from rxfeed.sinks import (
     DeadLetter,
-    MongoLeft,
     MongoSink,
     MongoStats,
     MongoWrite,
+    UnwrittenCounts,
     from_mongo,
     make_indexes,
     make_time_series,
@@ -215,7 +215,6 @@ __all__ = [
     "Match",
     "Message",
     "MessageSource",
-    "MongoLeft",
     "MongoSink",
     "MongoStats",
     "MongoWrite",
@@ -262,6 +261,7 @@ __all__ = [
     "TradeImbalance",
     "TumblingVolume",
     "Unknown",
+    "UnwrittenCounts",
     "VolumeBars",
     "VolumeWindow",
     "WentSilent",

@@ -17,7 +17,7 @@ from rxfeed.sinks.dead_letters import DeadLetters
 from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.encoding import Identify, ToDocument, object_id
 from rxfeed.sinks.ids import message_id
-from rxfeed.sinks.results import DeadLetter, MongoCounters, MongoLeft, MongoStats, MongoWrite
+from rxfeed.sinks.results import DeadLetter, MongoCounters, MongoStats, MongoWrite, UnwrittenCounts
 from rxfeed.sinks.settings import AtBound, MongoSettings
 from rxfeed.sinks.writer import MongoWriter
 
@@ -59,7 +59,7 @@ class MongoSink(Sink[MongoWrite, MongoWriter]):
             problem=counters.problem,
         )
 
-    def close(self, timeout: float | None = None) -> MongoLeft:
+    def close(self, timeout: float | None = None) -> UnwrittenCounts:
         """Let the source go, and write what is here; after *timeout* seconds (`flush_seconds`) say what is left.
 
         What is left goes to the spill where there is one. Then the stream ends: with a `SinkError` if anything was
@@ -67,7 +67,7 @@ class MongoSink(Sink[MongoWrite, MongoWriter]):
         """
         writer = self._writer
         if writer is None:
-            return MongoLeft(0, 0)
+            return UnwrittenCounts(0, 0)
         return writer.close(self._settings.flush_seconds if timeout is None else timeout)
 
     def __repr__(self) -> str:

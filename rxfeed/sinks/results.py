@@ -43,7 +43,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     id: Any = None
 
 
-class MongoLeft(msgspec.Struct, frozen=True):
+class UnwrittenCounts(msgspec.Struct, frozen=True):
     """What `close` left behind: *unwritten* are lost with the process, *spilled* wait on disk for the next start."""
 
     unwritten: int

@@ -15,7 +15,7 @@ from rxfeed.sinks.backlog import Backlog, Batch
 from rxfeed.sinks.dead_letters import DeadLetters
 from rxfeed.sinks.encoding import Encoder
 from rxfeed.sinks.insert import InsertAttempt, attempt, told
-from rxfeed.sinks.results import DeadLetter, MongoCounters, MongoLeft, MongoWrite
+from rxfeed.sinks.results import DeadLetter, MongoCounters, MongoWrite, UnwrittenCounts
 from rxfeed.sinks.retry_policy import RetryPolicy
 from rxfeed.sinks.settings import MongoSettings
 from rxfeed.sinks.spill import Spill
@@ -108,7 +108,7 @@ class MongoWriter:
     def over(self) -> bool:
         return self._finished.is_set()
 
-    def close(self, timeout: float) -> MongoLeft:
+    def close(self, timeout: float) -> UnwrittenCounts:
         """End; return when everything is written, or after *timeout* seconds with what then is left."""
         closing = time.monotonic() + timeout
         keeping = min(1.0, timeout / 4)  # of the time: for the spill, should the database not answer
@@ -121,8 +121,8 @@ class MongoWriter:
             self._finished.wait(max(0.0, closing - time.monotonic()))
         return self.left()
 
-    def left(self) -> MongoLeft:
-        return MongoLeft(*self.remaining)
+    def left(self) -> UnwrittenCounts:
+        return UnwrittenCounts(*self.remaining)
 
     @property
     def remaining(self) -> tuple[int, int]:
