@@ -34,7 +34,7 @@ NO_CODE = 1005  # how an empty close frame is called
 RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER: on, for no time
 
 
-class Connection(ServerConnection):
+class ClientConnection(ServerConnection):
     """One client. Frames are offered to it one by one and pumped into its socket many at once.
 
     What the socket does not take stays in a backlog, until it does. If its backlog grows beyond
