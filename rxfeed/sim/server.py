@@ -242,7 +242,7 @@ def _rejection(connection: ServerConnection, request: Request) -> Response | Non
     if fault is None:
         return None
     body = fault.body.encode()
-    headers = {"Date": formatdate(usegmt=True), "ClientConnection": "close", "Content-Length": str(len(body))}
+    headers = {"Date": formatdate(usegmt=True), "Connection": "close", "Content-Length": str(len(body))}
     if isinstance(fault.retry_after, datetime):
         headers["Retry-After"] = format_datetime(fault.retry_after.astimezone(UTC), usegmt=True)
     elif fault.retry_after is not None:
