@@ -10,7 +10,7 @@ from weakref import WeakSet
 from rxfeed.sim.connection import ClientConnection
 from rxfeed.sim.fault_injector import FaultInjector, Script
 from rxfeed.sim.fault_types import Fault
-from rxfeed.sim.ledger import FrameCounters, Log, Tally
+from rxfeed.sim.ledger import FrameCounters, LedgerBuilder, Log
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Clients:
     def pings(self) -> int:
         return self._pings_of_gone + sum(client.pings for client in self._members)
 
-    def admit(self) -> tuple[int, FaultInjector, Tally]:
+    def admit(self) -> tuple[int, FaultInjector, LedgerBuilder]:
         """The number of a connection that has just come, and what belongs to it."""
         self._arrived += 1
         tally = self.counters.open(self._arrived)
