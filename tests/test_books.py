@@ -215,7 +215,7 @@ KINDS = [
     faults.Reorder(2, types=ORDERS),
     faults.Close(1001, "going away"),
     faults.Vanish(),
-    faults.Malformed(),
+    faults.MalformedFrame(),
 ]
 
 

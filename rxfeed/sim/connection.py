@@ -50,7 +50,7 @@ class ClientConnection(ServerConnection):
         self.subscribed = False
         self.deaf = False  # it is not listened to any more
         self.pings = 0
-        self.rejection: fault_types.Status | None = None
+        self.rejection: fault_types.HttpStatus | None = None
         self._made = False
         self._leaving = False
         self._mute = False  # no pongs
@@ -242,7 +242,7 @@ class ClientConnection(ServerConnection):
             match fault:
                 case fault_types.SlowHandshake():
                     delay += fault.seconds
-                case fault_types.Status():
+                case fault_types.HttpStatus():
                     self.rejection = fault
                 case fault_types.Reset():
                     return self._reset()

@@ -126,12 +126,12 @@ class FaultInjector:
         return outputs
 
     def _happen(self, fault: Fault, entry: FiredBuilder) -> list[Output]:
-        if isinstance(fault, fault_types.Malformed):
+        if isinstance(fault, fault_types.MalformedFrame):
             payload = fault.payload
             return self._inserted(payload.encode() if isinstance(payload, str) else payload)
         if isinstance(fault, fault_types.BadUtf8):
             return self._inserted(BAD_UTF8)
-        if isinstance(fault, fault_types.Oversized):
+        if isinstance(fault, fault_types.OversizedFrame):
             self._tally.inserted += 1
             return [oversized(fault.size)]
         if treatment := _treatment(fault, self._tally, entry):

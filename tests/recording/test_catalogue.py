@@ -67,7 +67,7 @@ def offline(found: RecordingSummary) -> list[tuple[float, float]]:
 def test_a_recorded_feed_with_faults(tmp_path: Path) -> None:
     script = [
         faults.Drop(3, types={"match"}, after=30),
-        faults.Malformed(after=60),
+        faults.MalformedFrame(after=60),
         faults.Close(1001, "going away", after=200, connection=1),
     ]
     with Exchange(seed=4, auto=False, faults=script) as exchange:

@@ -52,9 +52,9 @@ KINDS = [
     faults.Drop(20),
     faults.Masked(),
     faults.EarlyData(3),
-    faults.Oversized(5000),
-    faults.Malformed(b'{"type":"match","trade_id":"x"}'),
-    faults.Malformed(b'{"type":"news","text":"\xc3\xa9"}'),
+    faults.OversizedFrame(5000),
+    faults.MalformedFrame(b'{"type":"match","trade_id":"x"}'),
+    faults.MalformedFrame(b'{"type":"news","text":"\xc3\xa9"}'),
 ]
 CHANNELS = [
     ["matches", "ticker", "heartbeat", "level2_batch"],

@@ -130,7 +130,7 @@ def test_collectors_of_one_exchange_with_different_losses_lose_nothing_together(
     """The third one has no faults: it tells what there was."""
     script = [
         *(faults.Drop(3, types={"match"}, after=after, connection=1) for after in (40, 200)),
-        faults.Malformed(after=300, connection=1),
+        faults.MalformedFrame(after=300, connection=1),
         faults.Reset(after=500, connection=1),
         *(faults.Drop(2, types={"match"}, after=after, connection=2) for after in (100, 400)),
         faults.Close(1001, "going away", after=800, connection=2),
@@ -180,7 +180,7 @@ KINDS: list[Any] = [
     faults.Drop(2, types=_NUMBERED),
     faults.Duplicate(types=_NUMBERED),
     faults.Reorder(2, types=_NUMBERED),
-    faults.Malformed(),
+    faults.MalformedFrame(),
     faults.BadUtf8(),
     faults.Close(1001, "going away"),
     faults.Vanish(),
