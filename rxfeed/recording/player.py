@@ -220,8 +220,8 @@ class Player:
             epoch = self._base + line.epoch
             self._highest = max(self._highest, epoch)
             if type(message) is Malformed:
-                # When it was recorded it was a message: the epochs of the recording do not count it as missing.
-                if message.type not in NO_DATA:
+                # An earlier version recorded it as a message of this product, so the recorded epochs do not rise here.
+                if message.product_id is not None and message.type not in NO_DATA:
                     self.interrupted()
                 self._malformed(replace(message, received_ns=line.ns))
             elif self._reached(line.ns, message.product_id):
