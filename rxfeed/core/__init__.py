@@ -1,4 +1,4 @@
-"""Pure machines: no Rx, no threads, no clocks, no I/O. Time is what the messages say."""
+"""Pure state machines without Rx, threads, clocks or I/O. Time is the event time of the messages."""
 
 from rxfeed.core.active_products import ActiveProducts
 from rxfeed.core.backoff import Backoff, Reconnect

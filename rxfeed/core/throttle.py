@@ -17,8 +17,8 @@ T = TypeVar("T")
 class LatestByProduct(Generic[T]):
     """Outputs, at every item, the newest item of each product so far, by product id.
 
-    It is the same mapping each time, live and read-only: `dict(latest)` keeps a copy. A product leaves it as
-    `ActiveProducts` reports; items without a product are not in it. O(1) an item; memory grows with the number of
+    It is the same mapping each time, live and read-only: `dict(latest)` keeps a copy. A product is removed when
+    `ActiveProducts` outputs it. Items without a product are not in it. O(1) an item; memory grows with the number of
     products.
 
     >>> [sorted(latest) for latest in map(dict, fold(LatestByProduct(), [ticker(1), ticker(2, product_id="A-B")]))]

@@ -1,4 +1,4 @@
-"""Traded volume by windows of event time."""
+"""Traded volume of each window of event time."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class VolumeWindow(msgspec.Struct, frozen=True, gc=False):
     """The trades of *product_id* in `[start, end)`.
 
     *volume* in the base currency, *notional* (the sum of price times size) in the quote currency, both exact; *vwap* is
-    their quotient to 28 digits; *buy_volume* and *sell_volume* go by the taker's side. *complete* is True only where
-    every trade of the span is known to be in.
+    their quotient to 28 digits; *buy_volume* and *sell_volume* are those of the taker's side. *complete* is True only
+    if every trade of the window is known to be counted.
     """
 
     product_id: str
@@ -44,7 +44,7 @@ class _Sums(WindowAccumulator[VolumeWindow]):
         bought, sold, notional = self.bought, self.sold, self.notional
         for match in trades:
             size = match.size
-            # match.side is the maker's: a maker who sells meets a taker who buys.
+            # match.side is the maker's side: the taker of a sell order bought.
             if match.side == "sell":
                 bought += size
             else:
