@@ -151,9 +151,9 @@ def _event(line: Line, recording: Recording, index: int) -> ConnectionChange | S
         case None | Gap() | SequenceReset() | Ended():
             return None
         case Connected():
-            return ConnectionChange(up=True, said=status)
+            return ConnectionChange(up=True, status=status)
         case Disconnected():
-            return ConnectionChange(up=False, said=status)
+            return ConnectionChange(up=False, status=status)
         case Idle() | Connecting() | Reconnecting():
             return StatusEvent(status, alone=True)
         case HeartbeatMissing(product_id=product) | HeartbeatBack(product_id=product):

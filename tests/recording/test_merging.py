@@ -61,8 +61,8 @@ def line_of(heard: ReceivedItem) -> bytes | None:
     if isinstance(item, ConnectionChange):
         if item.over:
             return None
-        cause = ConnectionLost(item.said)
-        return status_line(Connected(url=item.said, at=at) if item.up else Disconnected(cause=cause, at=at))
+        cause = ConnectionLost(item.status)
+        return status_line(Connected(url=item.status, at=at) if item.up else Disconnected(cause=cause, at=at))
     if isinstance(item, Malformed):
         return malformed_line(item)
     return frame_line(item.raw, heard.ns, item.epoch)

@@ -125,7 +125,7 @@ class Recorder:
             if connection:
                 continuity.reconnected()
             ns = max(ns, self._ns(begin, frame))
-            heard.append(ReceivedItem(number, ns, ConnectionChange(up=True, said=f"up {number}")))
+            heard.append(ReceivedItem(number, ns, ConnectionChange(up=True, status=f"up {number}")))
             sent: list[tuple[float, Message]] = [(begin, self._ack())]
             for product in self.products:
                 sent += [(begin, message) for message in market.opening(product, begin)]
@@ -146,7 +146,7 @@ class Recorder:
                     origin = Origin(message.raw, ns, continuity.epoch(message.product_id))
                     heard.append(ReceivedItem(number, ns, stamp(_changed(message), origin)))
             ns = max(ns, self._ns(min(end, market.said[-1][0] + 2), frame))
-            heard.append(ReceivedItem(number, ns, ConnectionChange(up=False, said=f"down {number}")))
+            heard.append(ReceivedItem(number, ns, ConnectionChange(up=False, status=f"down {number}")))
         heard.append(ReceivedItem(number, ns, ConnectionChange(up=False, over=True)))
         return heard
 
