@@ -1,4 +1,4 @@
-"""When windows of event time open and close, whatever is gathered in them."""
+"""Opens and closes windows of event time, for any accumulator."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _AT_ONCE = 16
 
 
 class WindowAccumulator(ABC, Generic[R]):
-    """What has been gathered of one window, but for the trades that are *waiting* to be, in the order of arrival.
+    """The sums of one window, without the *waiting* trades, which are in the order of arrival.
 
-    A number of them are gathered at once: then the exact sums cost half as much.
+    Many trades are added at once, since exact sums then take half the time.
     """
 
     __slots__ = ("waiting", "whole")
@@ -41,23 +41,23 @@ class WindowAccumulator(ABC, Generic[R]):
 
     @exactly
     def gather(self, waiting: list[Match]) -> None:
-        """Add what is waiting."""
+        """Add the waiting trades, and empty the list."""
         self._add(waiting)
         waiting.clear()
 
     @abstractmethod
     def _add(self, trades: list[Match], /) -> None:
-        """Add *trades*; operators are exact here."""
+        """Add *trades*; `+` and `*` are exact here."""
 
     @abstractmethod
     def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> R: ...
 
 
 class _Product(CompletenessTracker, Generic[R]):
-    """One product's windows: those before *boundary* are output, and the next is when its time comes to *due*.
+    """The windows of one product: those before *boundary* were output, and the next is due when event time is *due*.
 
-    [*start*, *end*) is where the next trade most likely falls: the window of the last one, up to *due*, and to where
-    the receipt of the last one makes times credible.
+    [*start*, *end*) most likely contains the time of the next trade. It is the window of the last trade, up to *due*,
+    and up to the latest time that is credible at the receipt of the last trade.
     """
 
     __slots__ = ("boundary", "due", "end", "first", "start", "starts", "window", "windows")
@@ -65,11 +65,11 @@ class _Product(CompletenessTracker, Generic[R]):
     def __init__(self, first: Match | LastMatch | Heartbeat, boundary: datetime, due: datetime) -> None:
         super().__init__(first)
         self.boundary, self.due = boundary, due
-        self.first: datetime | None = None  # the start of the first window that can be output without a trade
-        self.start = self.end = EPOCH  # nothing falls there
+        self.first: datetime | None = None  # the start of the first window that can be output empty
+        self.start = self.end = EPOCH  # no trade is in it
         self.window: WindowAccumulator[R]
         self.windows: dict[datetime, WindowAccumulator[R]] = {}
-        self.starts: list[datetime] = []  # theirs, as a heap
+        self.starts: list[datetime] = []  # the windows' starts, as a heap
 
     def broken(self) -> None:
         for window in self.windows.values():
@@ -79,15 +79,15 @@ class _Product(CompletenessTracker, Generic[R]):
 class Tumbling(ABC, Generic[R]):
     """Windows `[start, end)` of *seconds*, aligned to the Unix epoch, of each product by its own time.
 
-    That time is the latest of its trades and heartbeats (one that names a trade which has not come is waited with until
-    the next), and is limited by their receipt: see `EventClock`. A window is output when that time comes to its end
-    plus *lateness* seconds; a trade that comes later is output as `Late`, and so is one dated more than *max_ahead*
-    seconds after its receipt. With *empty* the windows without a trade are output too, from the first message on; of a
-    longer silence only the last 10,000. A window is complete unless we came in its midst, something was missed in or
-    just before it, or the stream ended before it did.
+    The event time of a product is the latest time of its trades and heartbeats, limited by their receipt: see
+    `EventClock`. If a heartbeat has the id of a trade that has not arrived, event time does not advance until the next
+    heartbeat. A window is output when event time is its end plus *lateness* seconds. A trade that comes later is output
+    as `Late`, and so is a trade dated more than *max_ahead* seconds after its receipt. With *empty*, windows without a
+    trade are output too, from the first message on, at most 10,000 at once. A window is complete unless the
+    subscription began within it, trades in it or directly before it were missed, or the stream ended before its end.
 
-    O(1) a message and output, O(log n) in the windows that *lateness* keeps open, n; memory grows with those and the
-    number of products.
+    O(1) a message and output, O(log n) for n windows that *lateness* keeps open. Memory grows with the open windows and
+    the number of products.
     """
 
     __slots__ = ("_empty", "_lateness", "_products", "_width", "clock")
@@ -105,7 +105,7 @@ class Tumbling(ABC, Generic[R]):
 
     @abstractmethod
     def _open(self, product_id: str) -> WindowAccumulator[R]:
-        """Something to gather a window in."""
+        """A new accumulator for a window."""
 
     def step(self, message: Message) -> tuple[R | Late, ...]:
         if type(message) is Match:
@@ -130,7 +130,7 @@ class Tumbling(ABC, Generic[R]):
         return ()
 
     def finish(self) -> tuple[R, ...]:
-        """The windows still open, all incomplete."""
+        """The windows that are still open, all incomplete."""
         products, self._products = self._products, {}
         left: list[R] = []
         for product_id, product in products.items():
@@ -192,7 +192,7 @@ class Tumbling(ABC, Generic[R]):
         return _Product(first, boundary, self._due(boundary))
 
     def _advance_to(self, product_id: str, product: _Product[R], time: datetime) -> tuple[R, ...]:
-        """The product's time comes to *time*: what is due is output."""
+        """The windows that are due when the product's event time is *time*."""
         if product.first is None and self._empty:
             product.first = self._start(time)
         if time < product.due:
@@ -240,7 +240,7 @@ class Tumbling(ABC, Generic[R]):
         return moment((start - EPOCH) // MICROSECOND + self._width)
 
     def _boundary(self, time: datetime) -> datetime:
-        """The end of the last window that is due at *time*."""
+        """The end of the last window that is due at *time*: all windows before it were output."""
         microseconds = (time - EPOCH) // MICROSECOND - self._lateness
         return moment(microseconds - microseconds % self._width)
 
