@@ -37,7 +37,7 @@ class CompletenessTracker:
     Rules:
     - If a message has another epoch, trades may be missing up to its time, or up to *now* if that is later.
     - A `last_match` proves that no trade came between it and the subscription.
-    - A heartbeat may overtake the trade whose id it contains. Then event time does not advance until that trade or the
+    - A heartbeat may overtake the trade with the id that it contains. Then event time stops until that trade or the
       next heartbeat comes. If the trade has not come by the next heartbeat, it was missed.
     - The wait for such an id happens only once, until a heartbeat has a lower id: then the id was wrong, or the ids
       restarted. A heartbeat alone never sets *known*, except as the first message.

@@ -16,7 +16,7 @@ ALIASES = {"level2_50": "level2_batch", "ticker_1000": "ticker_batch"}
 # A missed heartbeat is no missed market data. Level2 is followed at one collector, not merged.
 _NOT_MISSED = LEVEL2 | {"heartbeat"}
 _ORDERS = (m.Received, m.Open, m.Change, m.Done)
-# The channel of a message type, for collectors whose subscriptions were not acknowledged in the recording.
+# The channel of a message type, for collectors without an acknowledgement in the recording.
 _CHANNELS: dict[type[m.Message], str] = {
     m.Match: "matches",
     m.LastMatch: "matches",

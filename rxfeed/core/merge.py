@@ -52,7 +52,7 @@ class Merge:
         self._copies = Copies(self._patience)
         self._queue: deque[Entry] = deque()
         self._newest = 0
-        self._interrupted: dict[str | None, int] = {}  # products whose epochs are to rise, with the present epoch
+        self._interrupted: dict[str | None, int] = {}  # the present epochs of products with a rise to come
         self._disconnected = False  # no collector is connected
         self._beats: dict[str, tuple[int, int, datetime | None]] = {}  # the last heartbeats: sequence, trade id, time
         self._followed_books: dict[

@@ -75,7 +75,7 @@ class BookSide:
         self._totals[key] += order.size
 
     def reduce(self, order: EngineOrder, size: int) -> None:
-        """Take *size* off; an order without any left is off the book."""
+        """Reduce *order* by *size*; an order of size zero is removed."""
         key = self._sign * order.price
         order.size -= size
         self._totals[key] -= size
@@ -89,7 +89,7 @@ class BookSide:
 class MatchingEngine:
     """Orders in, the events of the `full` channel out.
 
-    *publish* is called with each event at the moment when the book stands as that event leaves it.
+    *publish* is called with each event when the book is in the state after it.
     *clock* gives the time of an event as text, *new_id* an order id. *sequence* and *trade_id* are the last
     ones used; both go up by one.
     """
@@ -182,7 +182,7 @@ class MatchingEngine:
         return order.order_id
 
     def cancel(self, order_id: str) -> None:
-        """Take a resting order off the book."""
+        """Remove a resting order from the book."""
         order = self.orders.pop(order_id)
         remaining = order.size
         self.sides[order.side].reduce(order, remaining)
@@ -190,7 +190,7 @@ class MatchingEngine:
         self._done(order)
 
     def modify(self, order_id: str, price: int, size: int) -> None:
-        """Give a resting order a new price and size; it keeps its place only if just the size went down."""
+        """Change the price and size of a resting order; it keeps its place only if nothing but its size is reduced."""
         order = self.orders[order_id]
         if self.sides[_other(order.side)].reaches(price):
             raise ConfigError(f"price: {self.product.price_text(price)} would trade at once")
@@ -216,7 +216,7 @@ class MatchingEngine:
         )
 
     def prevent_self_trade(self, order_id: str, size: int) -> None:
-        """Take *size*, less than what remains, off a resting order."""
+        """Reduce a resting order by *size*, which is less than its remaining size."""
         order = self.orders[order_id]
         old_size = order.size
         self.sides[order.side].reduce(order, size)
