@@ -173,12 +173,12 @@ def _of_level3(array: list[Any]) -> tuple[str, str | None]:
 def _line(summary: SummaryBuilder, recording: Recording, chunk: Chunk, index: int) -> None:
     line = recording.line(chunk, index)
     try:
-        _tell(summary, line)
+        _add_line(summary, line)
     except (ValueError, RecursionError) as error:
         raise recording.damaged(*chunk.place(index), str(error)) from None
 
 
-def _tell(summary: SummaryBuilder, line: Line) -> None:
+def _add_line(summary: SummaryBuilder, line: Line) -> None:
     if line.malformed is not None:
         summary.malformed(line.ns)
     elif line.has_frame:

@@ -53,11 +53,11 @@ def merged(
     collectors = (_collector(number, session, unreadable) for number, session in enumerate(sessions))
     missing: set[str] = set()  # whose heartbeats are said to be
     for items in map(machine.step, heapq.merge(*collectors, key=_by_ns)):
-        yield from _said(items, missing)
-    yield from _said(machine.finish(), missing)
+        yield from _statuses(items, missing)
+    yield from _statuses(machine.finish(), missing)
 
 
-def _said(items: Iterable[MergedItem], missing: set[str]) -> Iterator[MergedItem]:
+def _statuses(items: Iterable[MergedItem], missing: set[str]) -> Iterator[MergedItem]:
     for each in items:
         item = each.item
         if isinstance(item, Missed | Restarted):
@@ -92,19 +92,19 @@ def _collector(
     yield ReceivedItem(number, ns, StatusEvent(None))  # so that no file is opened before its time
     for part in parts:
         if part.gap is not None:
-            yield from _torn(number, ns, part.gap)
+            yield from _truncated(number, ns, part.gap)
         try:
-            for heard in _part(number, part.opened()):
-                ns = heard.ns
-                yield heard
+            for received in _part(number, part.opened()):
+                ns = received.ns
+                yield received
         except RecordingDamaged as damage:
             if damage.line == 1:
                 unreadable(damage)
-            yield from _torn(number, max(ns, part.ns), damage)
+            yield from _truncated(number, max(ns, part.ns), damage)
     yield ReceivedItem(number, ns, ConnectionChange(up=False, over=True))
 
 
-def _torn(number: int, ns: int, damage: RecordingDamaged) -> Iterator[ReceivedItem]:
+def _truncated(number: int, ns: int, damage: RecordingDamaged) -> Iterator[ReceivedItem]:
     status = RecordingTruncated(
         at=moment_of(ns), path=damage.path, line=damage.line, offset=damage.offset, reason=damage.reason
     )
@@ -115,16 +115,16 @@ def _torn(number: int, ns: int, damage: RecordingDamaged) -> Iterator[ReceivedIt
 def _part(number: int, recording: Recording) -> Iterator[ReceivedItem]:
     decode = Decoder().decode
     decode(LEVEL3_SCHEMA)  # for one whose recording begins after it
-    hear = partial(_frame, number, decode)
+    received_frame = partial(_frame, number, decode)
     if recording.kind != "segment":
         for ns, raw in recording.frames():
-            yield hear(raw, ns, 0)
+            yield received_frame(raw, ns, 0)
         return
     for index, line in recording.lines():
         if line.malformed is not None:
             yield ReceivedItem(number, line.ns, malformed_frame(line))
         elif line.has_frame:
-            yield hear(line.raw(), line.ns, line.epoch)
+            yield received_frame(line.raw(), line.ns, line.epoch)
         elif line.pong is not None:
             pong = KeepalivePong(round_trip=line.pong, at=moment_of(line.ns))
             yield ReceivedItem(number, line.ns, StatusEvent(pong))

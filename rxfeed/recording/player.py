@@ -56,11 +56,11 @@ _MANY = 0.7
 class Player:
     """Plays recordings one after the other; whatever may be missing between two, and in one, raises all epochs."""
 
-    def __init__(self, outlets: Outlets, pacer: Pacer, choice: TimeRange) -> None:
+    def __init__(self, outlets: Outlets, pacer: Pacer, time_range: TimeRange) -> None:
         self._outlets = outlets
         self._pacer = pacer
-        self._choice = choice
-        self._takes_all = choice.everything
+        self._time_range = time_range
+        self._takes_all = time_range.everything
         self._continuity = GapDetector()
         self._delivery = Delivery(outlets, self._continuity)
         self._decode = Decoder().decode
@@ -83,7 +83,7 @@ class Player:
         """Anything may be missing here."""
         self._base = self._highest + 1
 
-    def torn(self, damage: RecordingDamaged) -> None:
+    def truncated(self, damage: RecordingDamaged) -> None:
         """Something is missing here: *damage*."""
         self.interrupted()
         at = self._outlets.now()
@@ -168,9 +168,9 @@ class Player:
         return done
 
     def _kinds(self, skimmed: list[Skimmed]) -> list[str | None]:
-        if self._choice.everything:
+        if self._time_range.everything:
             return list(map(type_of, skimmed))
-        takes = self._choice.takes
+        takes = self._time_range.takes
         return [
             peek.type if peek.type == NO_FRAME or takes(line.ns, peek.product_id) else NOT_CHOSEN
             for line in skimmed
@@ -233,7 +233,7 @@ class Player:
 
     def _reached(self, ns: int, product_id: str | None) -> bool:
         """False for what is not chosen; else it is time for it now, unless this replay is over."""
-        if not self._takes_all and not self._choice.takes(ns, product_id):
+        if not self._takes_all and not self._time_range.takes(ns, product_id):
             return False
         self._pacer.reach(ns)
         return not self._delivery.stopping

@@ -107,17 +107,17 @@ class Replay(MessageSource):
     ) -> None:
         if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
             raise ConfigError(f"speed: {speed!r} is not above 0")
-        choice = TimeRange(products, since, until)
+        time_range = TimeRange(products, since, until)
         self._shown, self._scheduler = repr(source), ReplayScheduler(lambda: self._outlets.failed())
         super().__init__(Outlets(float("inf"), lambda: self._scheduler.now), self._scheduler)
         self._pacer = Pacer(self._scheduler, speed, clock or Clock())
-        self._player = Player(self._outlets, self._pacer, choice)
+        self._player = Player(self._outlets, self._pacer, time_range)
         self._finished = threading.Event()
         self._patience = patience if merge else None
         positive_microseconds("patience", patience)
-        self._play, begin = self._opened(source, choice)
+        self._play, begin = self._opened(source, time_range)
         if begin:
-            self._scheduler.begin(max(begin, choice.since))
+            self._scheduler.begin(max(begin, time_range.since))
 
     # ---- streams
 
@@ -152,7 +152,7 @@ class Replay(MessageSource):
 
     # ---- what is played
 
-    def _opened(self, source: Any, choice: TimeRange) -> tuple[Callable[[], Exception | None], int]:
+    def _opened(self, source: Any, time_range: TimeRange) -> tuple[Callable[[], Exception | None], int]:
         """How to play *source*, and when it begins (Unix nanoseconds; 0: that is not known yet)."""
         unmerged = ConfigError("merge: only recordings in files can be merged")
         if isinstance(source, Observable):
@@ -170,7 +170,7 @@ class Replay(MessageSource):
             raise ConfigError("source: there is nothing in it")
         items = itertools.chain([first], items)
         if isinstance(first, str | PathLike):
-            parts = within(ordered(find(items)), choice.since, choice.until)
+            parts = within(ordered(find(items)), time_range.since, time_range.until)
             begin = next((part.found.first_ns for part in parts if isinstance(part.found, Recording)), 0)
             return partial(self._play_parts if self._patience is None else self._play_merged, parts), begin
         if self._patience is not None:
@@ -189,13 +189,13 @@ class Replay(MessageSource):
                         "sessions %s and %s overlap: merge=True plays them as one", before.session, part.session
                     )
             elif part.gap is not None:
-                player.torn(part.gap)
+                player.truncated(part.gap)
             before = part
             try:
                 player.play(part.opened())
             except RecordingDamaged as damage:
                 damages.append(damage)
-                player.torn(damage)
+                player.truncated(damage)
         unreadable = [damage for damage in damages if damage.line == 1]
         return unreadable[0] if unreadable and len(unreadable) == len(parts) else None
 

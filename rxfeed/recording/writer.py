@@ -70,7 +70,7 @@ class RecordingWriter:
         self._counters = counters
         self._lines = lines
         self._emit_to = emit
-        self._tell_end = ended
+        self._on_end = ended
         self._let_go = let_go
         self._queue: Handover[Any] = Handover(settings.queue_size, "block")
         self._segments = Segments(
@@ -172,7 +172,7 @@ class RecordingWriter:
             self._failed(error)
         finally:
             self._finished.set()
-            self._tell_end(self._cause)
+            self._on_end(self._cause)
 
     def _emit(self, segment: RecordedSegment) -> None:
         with contextlib.suppress(Exception):  # a subscriber that raised, where the log cannot take that either

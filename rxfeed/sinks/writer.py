@@ -42,7 +42,7 @@ class MongoWriter:
         self._counters = counters
         self._letters = letters
         self._emit = emit
-        self._tell_end = ended
+        self._on_end = ended
         self._let_go = let_go
         self._collection = settings.collection
         self.name = settings.collection.full_name
@@ -308,7 +308,7 @@ class MongoWriter:
                 log.warning("%s: %d documents wait in the spill for the next start", self.name, self._spill.documents)
             self._spill.close()
         self._finished.set()
-        self._tell_end(self._outcome(self._backlog.lost + self._queue.late))
+        self._on_end(self._outcome(self._backlog.lost + self._queue.late))
 
     def _outcome(self, lost: int) -> Exception | None:
         """What the stream ends with."""
