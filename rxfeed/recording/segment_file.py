@@ -86,7 +86,7 @@ class SegmentFile:
         try:
             self._write(header_line(header))
         except SinkError:
-            self.let_go()
+            self.release()
             raise
 
     @property
@@ -123,10 +123,10 @@ class SegmentFile:
             with refusals(self.path):
                 os.fsync(self._file)
         finally:
-            self.let_go()
+            self.release()
         _sync_folder(self.path.parent)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         with contextlib.suppress(OSError):
             self._file.close()
 

@@ -141,7 +141,7 @@ class Segments:
         """Let go of a segment that cannot be written any more; it stays as far as it got."""
         segment, self._segment = self._segment, None
         if segment is not None:
-            segment.let_go()
+            segment.release()
 
     # ---- where the files are
 
@@ -158,7 +158,7 @@ class Segments:
             self._close()
             return
         self._segment = None
-        segment.let_go()
+        segment.release()
         self._totals.lose(segment.held)
         frames = segment.held.frames
         _report(logging.ERROR, "segment %s was deleted while it was written: %s frames are lost", segment.path, frames)

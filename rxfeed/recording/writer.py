@@ -51,7 +51,7 @@ class RecorderCounters(Totals):
 class RecordingWriter:
     """One subscription's: the queue, the thread, and how they end.
 
-    *emit* is called with segments and *ended* at the end, on this thread; *let_go* unsubscribes from the source.
+    *emit* is called with segments and *ended* at the end, on this thread; *unsubscribe* unsubscribes from the source.
     """
 
     flush_seconds = 30.0
@@ -64,14 +64,14 @@ class RecordingWriter:
         about: Callable[[], dict[str, Any]],
         emit: Callable[[RecordedSegment], None],
         ended: Callable[[Exception | None], None],
-        let_go: Callable[[], None],
+        unsubscribe: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._counters = counters
         self._lines = lines
         self._emit_to = emit
         self._on_end = ended
-        self._let_go = let_go
+        self._unsubscribe = unsubscribe
         self._queue: Handover[Any] = Handover(settings.queue_size, "block")
         self._segments = Segments(
             settings.folder,
@@ -113,7 +113,7 @@ class RecordingWriter:
 
     def close(self, timeout: float | None) -> int:
         """End; return when everything is written, or after *timeout* seconds, how many items are not."""
-        self._let_go()
+        self._unsubscribe()
         self.end()
         if threading.current_thread() is not self._thread:
             self._finished.wait(timeout)
@@ -191,7 +191,7 @@ class RecordingWriter:
             with contextlib.suppress(Exception):  # a log that fails
                 log.exception("a defect of rxfeed, please report it")
         self._queue.end()
-        self._let_go()
+        self._unsubscribe()
         self._segments.abandon()
         held = self._writing + self._queue.clear()
         self._counters.unwritten += held

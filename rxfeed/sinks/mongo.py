@@ -78,9 +78,9 @@ class MongoSink(Sink[MongoWrite, MongoWriter]):
         source: Observable[Any],
         emit: Callable[[MongoWrite], None],
         ended: Callable[[Exception | None], None],
-        let_go: Callable[[], None],
+        unsubscribe: Callable[[], None],
     ) -> MongoWriter:
-        return MongoWriter(self._settings, self._counters, self._letters, emit, ended, let_go)
+        return MongoWriter(self._settings, self._counters, self._letters, emit, ended, unsubscribe)
 
 
 def to_mongo(

@@ -26,7 +26,7 @@ log = logging.getLogger("rxfeed.sinks")
 class MongoWriter:
     """One subscription's: the queue, the threads, and how they end.
 
-    *emit* hears of batches and *ended* of the end, on these threads; *let_go* unsubscribes from the source.
+    *emit* hears of batches and *ended* of the end, on these threads; *unsubscribe* unsubscribes from the source.
     """
 
     def __init__(
@@ -36,14 +36,14 @@ class MongoWriter:
         letters: DeadLetters,
         emit: Callable[[MongoWrite], None],
         ended: Callable[[Exception | None], None],
-        let_go: Callable[[], None],
+        unsubscribe: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._counters = counters
         self._letters = letters
         self._emit = emit
         self._on_end = ended
-        self._let_go = let_go
+        self._unsubscribe = unsubscribe
         self._collection = settings.collection
         self.name = settings.collection.full_name
         self.flush_seconds = settings.flush_seconds
@@ -113,7 +113,7 @@ class MongoWriter:
         closing = time.monotonic() + timeout
         keeping = min(1.0, timeout / 4)  # of the time: for the spill, should the database not answer
         self.end(deadline=closing - keeping)
-        self._let_go()
+        self._unsubscribe()
         if threading.current_thread() in self.threads:
             return self.left()
         if not self._finished.wait(closing - keeping / 2 - time.monotonic()):
@@ -282,7 +282,7 @@ class MongoWriter:
 
     def _fail(self, error: Exception) -> None:
         self.end(error)
-        self._let_go()
+        self._unsubscribe()
 
     def _broken(self, error: Exception) -> None:
         log.error("%s: the sink failed: %s", self.name, told(error), exc_info=error)
@@ -292,7 +292,7 @@ class MongoWriter:
 
     def _abandon(self, *, final: bool) -> None:
         self.end()
-        self._let_go()
+        self._unsubscribe()
         moved = self._backlog.abandon(final=final)
         if moved:
             self._spilled(moved)
