@@ -37,7 +37,7 @@ from rxfeed import (
     trade_imbalance,
     window_volume,
 )
-from rxfeed.core import Continuity
+from rxfeed.core import GapDetector
 from rxfeed.feed.delivery import Delivery
 
 WAYS = ("hub", "subject", "stock", "plain", "live", "naive")
@@ -97,7 +97,7 @@ def _through(composes: list[Compose], messages: list[Message], decode: bool) -> 
     feed = feed_of(TEN)
     for compose in composes:
         compose(feed).subscribe(deque[Any](maxlen=1).append)
-    give, deliver = giving(feed), Delivery(feed._outlets, Continuity(), drop_duplicates=False).frames
+    give, deliver = giving(feed), Delivery(feed._outlets, GapDetector(), drop_duplicates=False).frames
     frames = [message.raw for message in messages] if decode else []
     gc.collect()
     started = time.process_time()

@@ -44,7 +44,7 @@ from tests.support.sources import Said, tick
 
 def test_a_feed_with_all_that_it_says_in_its_place(tmp_path: Path) -> None:
     script = [
-        faults.Malformed('{"type":"tick', after=20, connection=1),
+        faults.MalformedFrame('{"type":"tick', after=20, connection=1),
         faults.Drop(2, types={"match"}, after=5, connection=1),
         faults.Close(1001, "going away", after=150, connection=1),
     ]

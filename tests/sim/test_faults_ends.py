@@ -229,9 +229,9 @@ def test_slow_reader_kick() -> None:
 
 
 def test_after_the_end_nothing_fires() -> None:
-    script = (faults.Close(1001, after=2), faults.Malformed(after=2), faults.Drop(after=3))
+    script = (faults.Close(1001, after=2), faults.MalformedFrame(after=2), faults.Drop(after=3))
     with exchange(*script) as server, Raw(server) as raw:
         beats(server, raw, 1)
         assert raw.read() == Got(CLOSE, b"\x03\xe9")
-        server.inject(faults.Malformed())
+        server.inject(faults.MalformedFrame())
         assert [fired.fault for fired in server.log] == [faults.Close(1001, after=2)]
