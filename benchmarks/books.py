@@ -15,7 +15,7 @@ from typing import Any
 
 from rxfeed.core.book import Level2Book
 from rxfeed.core.book_snapshot import BookSnapshot, SnapshotTaken
-from rxfeed.core.full_book import Level3Book
+from rxfeed.core.level3_book import Level3Book
 from rxfeed.messages import Done, L2Update, Match, Message, Open, Side, Snapshot
 
 BTC = "BTC-USD"

@@ -12,9 +12,9 @@ from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from websocket import ABNF
 
 from benchmarks import streams
-from benchmarks.ways import LEVEL, giving
-from rxfeed import Feed, candles, order_book, price_crossing, rolling_volume, window_volume
-from rxfeed.core import Continuity
+from benchmarks.ways import LEVEL, feed_of, giving
+from rxfeed import candles, order_book, price_crossing, rolling_volume, window_volume
+from rxfeed.core import GapDetector
 from rxfeed.feed.delivery import Delivery
 from rxfeed.messages import Message
 from rxfeed.protocol import Decoder
@@ -94,20 +94,18 @@ def cut(count: int) -> Handle:
     return some
 
 
-def _feed() -> Feed:
-    return Feed(PRODUCT, "ticker", url="ws://127.0.0.1:1")
-
-
 def deliver(count: int) -> Handle:
     """From a frame to a subscriber of everything, as a session does it."""
-    feed = _feed()
+    feed = feed_of(1)
     feed.subscribe(lambda message: None)
-    deliver = Delivery(feed._outlets, Continuity(), drop_duplicates=False).frames
-    rest = iter([message.raw for message in _mixed(count)])
+    deliver = Delivery(feed._outlets, GapDetector(), drop_duplicates=False).frames
+    messages = _mixed(count)
+    reads = [messages[at : at + _AT_ONCE] for at in range(0, len(messages), _AT_ONCE)]
+    rest = iter([([each.raw for each in read], max(each.received_ns for each in read)) for read in reads])
 
     def some(count: int) -> None:
-        for _ in range(count // _AT_ONCE):
-            deliver(list(islice(rest, _AT_ONCE)), 1)
+        for frames, received_ns in islice(rest, count // _AT_ONCE):
+            deliver(frames, received_ns)
 
     return some
 
@@ -116,7 +114,7 @@ def _operator(operator: Callable[[], Any], stream: Callable[..., list[Message]])
     """An operator on a Feed; the messages go to the feed's router."""
 
     def task(count: int) -> Handle:
-        feed = _feed()
+        feed = feed_of(1)
         feed.pipe(operator()).subscribe(lambda output: None)
         return _each(giving(feed), _messages(stream, count))
 

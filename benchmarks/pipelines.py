@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks import streams
 from benchmarks.report import Report, with_json
-from benchmarks.ways import LEVEL, Pipeline, giving, nanoseconds, outputs, pipelines
+from benchmarks.ways import LEVEL, Pipeline, feed_of, giving, nanoseconds, outputs, pipelines
 from rxfeed import (
     Feed,
     Message,
@@ -37,7 +37,7 @@ from rxfeed import (
     trade_imbalance,
     window_volume,
 )
-from rxfeed.core import Continuity
+from rxfeed.core import GapDetector
 from rxfeed.feed.delivery import Delivery
 
 WAYS = ("hub", "subject", "stock", "plain", "live", "naive")
@@ -93,17 +93,17 @@ def ten() -> list[tuple[Callable[..., list[Message]], Compose]]:
 
 
 def _through(composes: list[Compose], messages: list[Message], decode: bool) -> float:
-    """Seconds for *messages* through the router of a Feed with those pipelines, including decoding if *decode*."""
-    feed = Feed("P0-USD", "ticker", url="ws://127.0.0.1:1")
+    """Seconds that *messages* take through the hub of a Feed with those pipelines, from their frames on if *decode*."""
+    feed = feed_of(TEN)
     for compose in composes:
         compose(feed).subscribe(deque[Any](maxlen=1).append)
-    give, deliver = giving(feed), Delivery(feed._outlets, Continuity(), drop_duplicates=False).frames
+    give, deliver = giving(feed), Delivery(feed._outlets, GapDetector(), drop_duplicates=False).frames
     frames = [message.raw for message in messages] if decode else []
     gc.collect()
     started = time.process_time()
     if decode:
         for at in range(0, len(frames), _AT_ONCE):
-            deliver(frames[at : at + _AT_ONCE], 1)
+            deliver(frames[at : at + _AT_ONCE], messages[at].received_ns)
     else:
         for message in messages:
             give(message)

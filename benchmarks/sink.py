@@ -24,7 +24,7 @@ from pymongo.collection import Collection
 
 from benchmarks.frames import load
 from benchmarks.report import Report, with_json
-from benchmarks.ways import giving
+from benchmarks.ways import CHANNELS, giving
 from rxfeed import Feed, Message, raw_document, to_mongo, typed_document
 from rxfeed.messages import Origin, stamp
 from rxfeed.protocol import Decoder
@@ -81,7 +81,8 @@ def insert_one(collection: Collection[Any], frames: Iterable[bytes]) -> float:
 
 
 def sink(collection: Collection[Any], messages: list[Message], kind: Kind) -> float:
-    feed = Feed("BTC-USD", "ticker", url="ws://127.0.0.1:1")
+    products = sorted({message.product_id for message in messages if message.product_id is not None})
+    feed = Feed(products, CHANNELS, url="ws://127.0.0.1:1")
     done = Event()
     errors: list[Exception] = []
 

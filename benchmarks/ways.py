@@ -15,8 +15,9 @@ from reactivex import Observable
 from reactivex.subject import Subject
 
 from benchmarks import naive, plain, stock, streams
+from benchmarks.book_states import Top
 from benchmarks.plain import Out
-from benchmarks.states import EXACT, Top
+from benchmarks.states import EXACT
 from rxfeed import BookView, Feed, Late, Message, candles, order_book, price_crossing, rolling_volume, window_volume
 
 Run = Callable[[Iterable[Message]], None]
@@ -24,6 +25,14 @@ Way = Callable[[Out, Out], Run]
 """Composes a pipeline: its results go to the first argument, its late trades to the second; returns its input."""
 
 LEVEL = Decimal(10_500)
+
+
+CHANNELS = ("matches", "heartbeat", "ticker", "level2")
+
+
+def feed_of(products: int) -> Feed:
+    """A feed that is subscribed to all that the streams have of so many products; it is never connected."""
+    return Feed([streams.name(product) for product in range(products)], CHANNELS, url="ws://127.0.0.1:1")
 
 
 def giving(feed: Feed) -> Callable[[Message], None]:
@@ -44,11 +53,11 @@ def giving(feed: Feed) -> Callable[[Message], None]:
     return give
 
 
-def through_hub(*operators: Callable[[], Any]) -> Way:
-    """The operators on a Feed."""
+def through_hub(products: int, *operators: Callable[[], Any]) -> Way:
+    """The operators on a Feed of so many products."""
 
     def way(out: Out, late: Out) -> Run:
-        feed = Feed("P0-USD", "ticker", url="ws://127.0.0.1:1")
+        feed = feed_of(products)
         for made in [operator() for operator in operators]:
             feed.pipe(made).subscribe(out, _raise)
             if hasattr(made, "late"):
@@ -177,7 +186,7 @@ def pipelines(products: int) -> Iterator[Pipeline]:
     levels = dict.fromkeys(names, LEVEL)
     for job, operator in (("window_volume", window_volume), ("candles", candles), ("rolling_volume", rolling_volume)):
         ways = {
-            "hub": through_hub(_minutes(operator)),
+            "hub": through_hub(products, _minutes(operator)),
             "subject": from_subject(_minutes(operator)),
             "stock": of_stock(getattr(stock, job)),
             "plain": in_loop(getattr(plain, job)),
@@ -189,7 +198,7 @@ def pipelines(products: int) -> Iterator[Pipeline]:
         "price_crossing",
         products,
         streams.tickers,
-        {"hub": through_hub(*crossings)}
+        {"hub": through_hub(products, *crossings)}
         | ({"subject": from_subject(*crossings)} if products == 1 else {})
         | {
             "stock": of_stock(stock.crossing(names[0], LEVEL) if products == 1 else stock.crossings(levels)),
@@ -202,7 +211,7 @@ def pipelines(products: int) -> Iterator[Pipeline]:
         "order_book",
         products,
         streams.books,
-        {"hub": through_hub(*books)}
+        {"hub": through_hub(products, *books)}
         | ({"subject": from_subject(*books)} if products == 1 else {})
         | {
             "stock": of_stock(stock.book(names[0]) if products == 1 else stock.books(frozenset(names))),

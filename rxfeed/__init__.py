@@ -13,6 +13,7 @@ feed, and `sim` an exchange to try all of it against.
 
 from rxfeed._version import __version__
 from rxfeed.core import (
+    ActiveProducts,
     Bar,
     BookSnapshot,
     BookStats,
@@ -26,7 +27,6 @@ from rxfeed.core import (
     Level2Book,
     Level3Book,
     NeedSnapshot,
-    Presence,
     PriceCross,
     PriceCrossing,
     PriceMove,
@@ -148,10 +148,10 @@ from rxfeed.protocol import DEFAULT_URL, Credentials, Secret
 from rxfeed.recording import Catalogue, RecordedSegment, Recorder, RecordStats, Replay, catalogue, record
 from rxfeed.sinks import (
     DeadLetter,
-    MongoLeft,
     MongoSink,
     MongoStats,
     MongoWrite,
+    UnwrittenCounts,
     from_mongo,
     make_indexes,
     make_time_series,
@@ -164,6 +164,7 @@ from rxfeed.sinks import (
 __all__ = [
     "DEFAULT_URL",
     "Activate",
+    "ActiveProducts",
     "AddressNotFound",
     "AsyncItems",
     "Auction",
@@ -214,14 +215,12 @@ __all__ = [
     "Match",
     "Message",
     "MessageSource",
-    "MongoLeft",
     "MongoSink",
     "MongoStats",
     "MongoWrite",
     "NeedSnapshot",
     "Open",
     "Operator",
-    "Presence",
     "PriceCross",
     "PriceCrossing",
     "PriceMove",
@@ -262,6 +261,7 @@ __all__ = [
     "TradeImbalance",
     "TumblingVolume",
     "Unknown",
+    "UnwrittenCounts",
     "VolumeBars",
     "VolumeWindow",
     "WentSilent",

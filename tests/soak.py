@@ -42,7 +42,7 @@ KINDS = (
     faults.Silence(0.2, hold=True),
     faults.SlowReaderKick(),
     faults.Masked(5),
-    faults.Oversized(100_000),
+    faults.OversizedFrame(100_000),
     faults.ClockJump(30),
     faults.ClockJump(-30),
 )

@@ -17,11 +17,11 @@ import pytest
 
 from benchmarks.books import level2_run, level3_run
 from rxfeed import Credentials, Feed, L2Update, Message, Reconnect, Snapshot
-from rxfeed.core import Continuity
+from rxfeed.core import GapDetector
 from rxfeed.core.book import Level2Book
 from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import BookView
-from rxfeed.core.full_book import Level3Book
+from rxfeed.core.level3_book import Level3Book
 from rxfeed.core.matching import TickEvent
 from rxfeed.feed import Clock
 from rxfeed.messages import Origin, stamp
@@ -59,7 +59,7 @@ class Line:
         self.view: BookView | None = None
         self.breaks = self.compared = 0
         self._decode = Decoder().decode
-        self._continuity = Continuity()
+        self._continuity = GapDetector()
         self._late: list[Message] = []
         self._away = 0
         self._need: NeedSnapshot | None = None
@@ -215,7 +215,7 @@ KINDS = [
     faults.Reorder(2, types=ORDERS),
     faults.Close(1001, "going away"),
     faults.Vanish(),
-    faults.Malformed(),
+    faults.MalformedFrame(),
 ]
 
 

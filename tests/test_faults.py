@@ -163,8 +163,8 @@ HANDSHAKES: list[tuple[faults.Fault, type[Exception], str]] = [
     (faults.HalfOpen(before_handshake=True, connection=1), ConnectFailed, "timed out"),
     (faults.Reset(before_handshake=True, connection=1), ConnectFailed, ""),
     (faults.Vanish(before_handshake=True, connection=1), ConnectFailed, ""),
-    (faults.Status(503, connection=1), HandshakeRejected, "503"),
-    (faults.Status(429, retry_after=40, connection=1), HandshakeRejected, "429"),
+    (faults.HttpStatus(503, connection=1), HandshakeRejected, "503"),
+    (faults.HttpStatus(429, retry_after=40, connection=1), HandshakeRejected, "429"),
 ]
 
 
@@ -210,7 +210,7 @@ def test_refused_connections_are_retried() -> None:
 
 FATAL: list[tuple[faults.Fault, type[Exception]]] = [
     (faults.Close(1000, "deprecated hostname"), HostRetired),
-    (faults.Status(401), HandshakeRejected),
+    (faults.HttpStatus(401), HandshakeRejected),
 ]
 
 
@@ -245,9 +245,9 @@ def test_wrong_certificate_ends_the_feed() -> None:
 
 MATCHES = {"match"}
 FRAMES: list[tuple[str, list[faults.Fault], dict[str, int]]] = [
-    ("malformed JSON", [faults.Malformed(after=n) for n in (20, 30, 40)], {"malformed": 3}),
+    ("malformed JSON", [faults.MalformedFrame(after=n) for n in (20, 30, 40)], {"malformed": 3}),
     ("bad UTF-8", [faults.BadUtf8(after=20)], {"malformed": 1}),
-    ("oversized", [faults.Oversized(3_000_000, after=20)], {"malformed": 1}),
+    ("oversized", [faults.OversizedFrame(3_000_000, after=20)], {"malformed": 1}),
     ("fragmented", [faults.Fragmented(5, count=10, after=20)], {}),
     ("masked", [faults.Masked(10, after=20)], {}),
     ("duplicates", [faults.Duplicate(7, types=MATCHES, after=10)], {"duplicates": 7}),

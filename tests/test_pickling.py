@@ -102,7 +102,7 @@ def test_error_round_trips_with_attributes_and_cause(data: st.DataObject, kind: 
 
 def test_all_errors_of_the_tree_are_tested() -> None:
     named = {each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, RxfeedError)}
-    assert named == set(tree(RxfeedError))
+    assert named == {kind for kind in tree(RxfeedError) if kind.__module__ == errors.__name__}
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -134,9 +134,10 @@ def test_error_returns_from_a_process_pool() -> None:
 # ---- structs
 
 
-st.register_type_strategy(Decimal, st.decimals(allow_nan=False, allow_infinity=False))
+st.register_type_strategy(Decimal, st.decimals(0, 10**12, places=8))  # what a message may hold as a size
 st.register_type_strategy(float, st.floats(allow_nan=False))
 st.register_type_strategy(Exception, CAUSES)
+st.register_type_strategy(BaseException, st.one_of(CAUSES, st.builds(SystemExit, st.integers(0, 255))))
 st.register_type_strategy(Path, st.sampled_from(["a", "b/c"]).map(Path))
 st.register_type_strategy(datetime, st.datetimes(timezones=st.just(UTC)))  # none of them holds a naive time
 

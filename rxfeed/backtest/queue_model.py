@@ -18,7 +18,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import count, takewhile
 
-from rxfeed.core.matching import SIDES, MatchingEngine, RestingOrder
+from rxfeed.core.matching import SIDES, EngineOrder, MatchingEngine
 from rxfeed.core.numbers import EXACT
 from rxfeed.errors import ConfigError
 from rxfeed.messages import Match, Side
@@ -36,7 +36,7 @@ class _Level:
 
     def __init__(self) -> None:
         self.shown = 0
-        self.orders: list[RestingOrder] = []
+        self.orders: list[EngineOrder] = []
         self.ours_last = False  # an order of ours stands behind the last of *orders*
         self.gone = 0
         self.gone_at: datetime | None = None
@@ -130,7 +130,7 @@ class QueueModel:
             engine.sides[side].reduce(level.orders[-1], -size)
             return
         else:
-            order = RestingOrder(self.new_id(), side, price, size)
+            order = EngineOrder(self.new_id(), side, price, size)
             engine.orders[order.order_id] = order
             engine.sides[side].add(order)
         if order is not None:

@@ -14,7 +14,7 @@ import msgspec
 from rxfeed.cli.progress import size
 from rxfeed.cli.streams import OutputClosed, write_line
 from rxfeed.cli.text import printable
-from rxfeed.recording import Catalogue, Holding, Session, Span, catalogue
+from rxfeed.recording import Catalogue, RecordedSession, RecordingSummary, Span, catalogue
 
 _WIDTH = 100
 _LABEL = 12
@@ -38,12 +38,12 @@ def _lines(found: Catalogue) -> Iterator[str]:
     for session in found.sessions:
         yield f"session {session.session}"
         yield from _about(session)
-        yield from _holding(session)
+        yield from _summary(session)
         yield ""
     total, many = found.total, len(found.sessions)
     if many > 1:
         yield f"total of {many} sessions"
-        yield from _holding(total)
+        yield from _summary(total)
         yield ""
         if found.overlapping:
             yield "Sessions overlap: Replay(..., merge=True) plays them as one."
@@ -60,40 +60,40 @@ def _lines(found: Catalogue) -> Iterator[str]:
         yield f"{_counted(total.files, 'file')}, nothing damaged"
 
 
-def _about(session: Session) -> Iterator[str]:
+def _about(session: RecordedSession) -> Iterator[str]:
     if "url" in session.about:
         yield _row("from", str(session.about["url"]))
 
 
-def _holding(held: Holding) -> Iterator[str]:
-    yield _row("files", f"{held.files:,}   {size(held.size)}, unpacked {size(held.unpacked)}")
-    yield _row("received", "nothing" if held.span is None else _span(held.span))
-    yield _row("channels", ", ".join(held.channels) or "not told")
-    missed = f" ({_counted(held.gapped, 'number')} missed)" if held.gaps else ""
-    yield _row("gaps", f"{held.gaps:,}{missed}")
-    yield _row("offline", _offline(held))
-    if held.malformed:
-        yield _row("malformed", f"{held.malformed:,}")
-    yield from _types(held)
-    if held.products:
+def _summary(summary: RecordingSummary) -> Iterator[str]:
+    yield _row("files", f"{summary.files:,}   {size(summary.size)}, unpacked {size(summary.unpacked)}")
+    yield _row("received", "nothing" if summary.span is None else _span(summary.span))
+    yield _row("channels", ", ".join(summary.channels) or "not told")
+    missed = f" ({_counted(summary.gapped, 'number')} missed)" if summary.gaps else ""
+    yield _row("gaps", f"{summary.gaps:,}{missed}")
+    yield _row("offline", _offline(summary))
+    if summary.malformed:
+        yield _row("malformed", f"{summary.malformed:,}")
+    yield from _types(summary)
+    if summary.products:
         yield ""
-        yield from _products(held)
+        yield from _products(summary)
 
 
-def _types(held: Holding) -> Iterator[str]:
-    counted = ", ".join(f"{kind}\xa0{count:,}" for kind, count in held.by_type.items())
-    told = f"{held.messages:,}" + (f": {counted}" if counted else "")
+def _types(summary: RecordingSummary) -> Iterator[str]:
+    counted = ", ".join(f"{kind}\xa0{count:,}" for kind, count in summary.by_type.items())
+    told = f"{summary.messages:,}" + (f": {counted}" if counted else "")
     first, *rest = textwrap.wrap(told, _WIDTH - _LABEL - 2, break_on_hyphens=False)
     yield _row("messages", first.replace("\xa0", " "))
     for line in rest:
         yield _row("", line.replace("\xa0", " "))
 
 
-def _products(held: Holding) -> Iterator[str]:
+def _products(summary: RecordingSummary) -> Iterator[str]:
     rows = [("product", "messages", "first (UTC)", "last (UTC)")]
     rows += [
         (product, f"{each.messages:,}", _moment(each.span.first), _moment(each.span.last))
-        for product, each in held.products.items()
+        for product, each in summary.products.items()
     ]
     yield from _table(rows)
 
@@ -104,14 +104,14 @@ def _table(rows: Sequence[tuple[str, str, str, str]]) -> Iterator[str]:
         yield f"  {product:<{wide[0]}}  {messages:>{wide[1]}}  {first:<{wide[2]}}  {last}"
 
 
-def _offline(held: Holding) -> str:
-    if not held.offline:
-        if held.connections or held.span is not None:
+def _offline(summary: RecordingSummary) -> str:
+    if not summary.offline:
+        if summary.connections or summary.span is not None:
             return "never"
-        return f"always: {_counted(held.attempts, 'attempt')} and no connection" if held.attempts else "not known"
-    longest = max(span.seconds for span in held.offline)
-    often = _counted(len(held.offline), "time")
-    return f"{_seconds(held.offline_seconds)} in all, {often}, {_seconds(longest)} at most"
+        return f"always: {_counted(summary.attempts, 'attempt')} and no connection" if summary.attempts else "not known"
+    longest = max(span.seconds for span in summary.offline)
+    often = _counted(len(summary.offline), "time")
+    return f"{_seconds(summary.offline_seconds)} in all, {often}, {_seconds(longest)} at most"
 
 
 def _row(label: str, told: str) -> str:

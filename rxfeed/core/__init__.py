@@ -1,30 +1,30 @@
-"""Pure machines: no Rx, no threads, no clocks, no I/O. Time is what the messages say."""
+"""Pure state machines without Rx, threads, clocks or I/O. Time is the event time of the messages."""
 
+from rxfeed.core.active_products import ActiveProducts
 from rxfeed.core.backoff import Backoff, Reconnect
 from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
 from rxfeed.core.book import Level2Book
 from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder
 from rxfeed.core.candles import Candle, Candles
-from rxfeed.core.continuity import Continuity, Resubscribed
+from rxfeed.core.completeness import Late
+from rxfeed.core.continuity import GapDetector, Resubscribed
 from rxfeed.core.coverage import ALIASES, CHANNELS_OF, Pair, by_subscribed_name
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.full_book import BookStats, Level3Book
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
+from rxfeed.core.level3_book import BookStats, Level3Book
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.machine import Machine, fold
 from rxfeed.core.merge import Merge
-from rxfeed.core.merge_items import Heard, Link, Merged, Remark
+from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.moves import PriceMove, PriceMoves
-from rxfeed.core.presence import Presence
 from rxfeed.core.quotes import Priced, price_of, quote_of
 from rxfeed.core.rolling import RollingVolume, SlidingVolume
 from rxfeed.core.sequence import Missed, Restarted
 from rxfeed.core.spreads import SpreadWidening, WideSpread
 from rxfeed.core.throttle import LatestByProduct, Throttle
 from rxfeed.core.tumbling import Tumbling
-from rxfeed.core.watched import Late
 from rxfeed.core.windows import TumblingVolume, VolumeWindow
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "ARRIVAL_LIMIT",
     "CHANNELS_OF",
     "MAX_AHEAD",
+    "ActiveProducts",
     "Arrival",
     "Backoff",
     "Bar",
@@ -40,33 +41,31 @@ __all__ = [
     "BookView",
     "Candle",
     "Candles",
-    "Continuity",
+    "ConnectionChange",
     "DollarBars",
     "EventClock",
     "FullBookView",
-    "Heard",
+    "GapDetector",
     "HeartbeatWatch",
     "Keepalive",
     "Late",
     "LatestByProduct",
     "Level2Book",
     "Level3Book",
-    "Link",
     "Machine",
     "Merge",
-    "Merged",
+    "MergedItem",
     "Missed",
     "NeedSnapshot",
     "Pair",
-    "Presence",
     "PriceCross",
     "PriceCrossing",
     "PriceMove",
     "PriceMoves",
     "Priced",
     "QueuePosition",
+    "ReceivedItem",
     "Reconnect",
-    "Remark",
     "Restarted",
     "RestingOrder",
     "Resubscribed",
@@ -77,6 +76,7 @@ __all__ = [
     "SnapshotFailed",
     "SnapshotTaken",
     "SpreadWidening",
+    "StatusEvent",
     "Throttle",
     "TickBars",
     "TradeImbalance",

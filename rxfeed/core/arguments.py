@@ -1,4 +1,4 @@
-"""Arguments that are as they should be, or a `ConfigError` that names them and shows their value."""
+"""Validators of arguments. Each raises a `ConfigError` with the argument's name and value if it is not valid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PRODUCT_ID = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
 
 
 def number(name: str, value: object, *, zero: bool = False) -> float:
-    """A number above zero and up to HIGHEST; or zero, where *zero* allows it."""
+    """A number above zero and up to HIGHEST; zero too, if *zero* is True."""
     if (
         isinstance(value, int | float)
         and not isinstance(value, bool)
@@ -58,7 +58,7 @@ def product_ids(value: object) -> tuple[str, ...]:
 
 
 def payloads(value: object) -> list[bytes]:
-    """The bytes of text frames that are given as str or bytes."""
+    """The bytes of text frames, given as str or bytes."""
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise ConfigError(f"frames: {value!r} is not an iterable of str and bytes")
     found = []

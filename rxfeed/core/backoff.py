@@ -53,19 +53,19 @@ class Backoff:
         self._uniform = uniform
 
     def succeeded(self) -> None:
-        """A good message came: the next failure is a first one again."""
+        """A valid message came: the next failure counts as the first one."""
         self.failures = 0
 
     def failed(self, lasted: float, at_least: float = 0.0) -> float | None:
-        """Seconds to wait after an attempt that began *lasted* seconds ago; `None` where the retries are used up.
+        """Seconds to wait after an attempt that began *lasted* seconds ago; `None` if no retry is left.
 
-        Never less than *at_least*, which the server may have asked for, nor than keeps the attempts apart.
+        At least *at_least*, which the server may have requested, and so long that attempts are *apart* seconds apart.
         """
         policy = self.policy
         self.failures += 1
         if policy.retries is not None and self.failures > policy.retries:
             return None
-        # The power overflows long before a year of failures is over; the maximum is reached long before that.
+        # The power would overflow after many failures; the maximum is reached before.
         exponent = min(self.failures - 1, 64)
         ceiling = min(policy.maximum, policy.initial * policy.factor**exponent)
         return max(self._uniform(0.0, ceiling), self._apart - lasted, at_least)

@@ -1,4 +1,4 @@
-"""Bars of research: as long as so many trades, so much volume, or so much money takes."""
+"""Bars for research, each of a number of trades, a volume, or a notional."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ _MOST_AT_ONCE = 100_000
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):
-    """Trades of *product_id* that follow one another, from the time *start* of the first to *end* of the last.
+    """Consecutive trades of *product_id*, from the time *start* of the first to the time *end* of the last.
 
-    *count* the trades that it has a part of; *volume*, *buy_volume* and *sell_volume* (by the taker's side) in the base
-    currency, *notional* in the quote currency, exact; *vwap* to 28 digits. *complete* is False where something was
-    missed within the bar or just before it, and for a bar that the stream's end cut short.
+    *count*: trades of which the bar has at least a part. *volume*, *buy_volume* and *sell_volume* (by the taker's side)
+    are in the base currency and exact, *notional* is in the quote currency and exact, *vwap* has 28 digits. *complete*
+    is False if messages were missed within the bar or directly before it, or if the stream ended before the bar was
+    full.
     """
 
     product_id: str
@@ -43,7 +44,7 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Growing:
-    """A product's bar so far."""
+    """The bar of a product that is not full yet."""
 
     __slots__ = (
         "bought",
@@ -76,7 +77,7 @@ class _Growing:
         return EXACT.add(self.bought, self.sold)
 
     def add(self, match: Match, size: Decimal, notional: Decimal) -> None:
-        """Take in a trade, or a part of it."""
+        """Add a trade, or a part of it."""
         price, time = match.price, match.time
         if time > self.clock.limit:
             time = self.clock.limited(match, time)
@@ -93,7 +94,7 @@ class _Growing:
         self.count += 1
 
     def result(self, product_id: str, complete: bool) -> Bar:
-        """The bar as it is; the next one begins."""
+        """The bar of the trades added so far. The next trade begins another bar."""
         bar = Bar(
             product_id=product_id,
             start=self.start,
@@ -115,11 +116,11 @@ class _Growing:
 
 
 class _Bars(ABC):
-    """Outputs a `Bar` of a product whenever it is full; at the end those that are not, as incomplete.
+    """Outputs each `Bar` of a product when it is full, and at the end the bars that are not full, as incomplete.
 
-    Bars begin with the first trade seen and follow the order of arrival, so that no trade is late; the time of one that
-    is dated more than *max_ahead* seconds after its receipt is limited to that (see `EventClock`). O(1) a trade and
-    bar; memory grows with the number of products.
+    The first bar begins with the first trade. Trades are taken in the order of arrival, so no trade is late. A trade's
+    time is limited to *max_ahead* seconds after its receipt (see `EventClock`). O(1) a trade and bar; memory grows with
+    the number of products.
     """
 
     __slots__ = ("_products", "clock")
@@ -198,8 +199,8 @@ class VolumeBars(_Bars):
 class DollarBars(_Bars):
     """Bars of exactly *notional* of the quote currency each: a trade that overfills one is split by its notional.
 
-    The part's size is the notional that was missing by the price, cut to 28 digits, and the rest begins the next bar: a
-    quotient has no exact decimal, but the volumes of all bars add up to those of the trades exactly.
+    The size of the first part is the missing notional divided by the price, cut to 28 digits, since a quotient may have
+    no exact decimal. The rest begins the next bar, so the volumes of all bars add up exactly to those of the trades.
 
     >>> [(str(b.notional), str(b.volume)) for b in fold(DollarBars(100), [match(40, size=2), match(40, size=1)])]
     [('100', '2.5'), ('20', '0.5')]
@@ -228,4 +229,4 @@ class DollarBars(_Bars):
 
 def _check_most(name: str, one: Decimal, all_of_it: Decimal, match: Match) -> None:
     if all_of_it > EXACT.multiply(one, _MOST_AT_ONCE):
-        raise ConfigError(f"{name}: {one} is so little that trade {match.trade_id} fills over {_MOST_AT_ONCE:,} bars")
+        raise ConfigError(f"{name}: {one} is too small: trade {match.trade_id} fills over {_MOST_AT_ONCE:,} bars")

@@ -3,29 +3,29 @@
 Rules, from the channels' documentation:
 - A snapshot replaces both sides. A change's size is the new total at its price, and zero deletes the price; deletes of
   prices that are not there are normal. Prices are equal by value, however they are written.
-- The channel has no sequence: what was missed can be known by the epoch alone. After it has changed, nothing is known
-  until the next snapshot, which the exchange sends whenever a connection subscribes.
-- A book may be crossed while an auction collects orders (`auctionfeed` tells); at any other time it is reported.
+- The channel has no sequence: only the epoch shows a gap. After a gap the book is not known until the next snapshot,
+  which the exchange sends whenever a connection subscribes.
+- A book may be crossed while an auction collects orders (see `auctionfeed`). At any other time this is reported.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from rxfeed.core.book_levels import SortedMap
 from rxfeed.core.book_view import NOTHING, BookView, Sizes, count, product
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
+from rxfeed.core.sorted_map import SortedMap
 from rxfeed.messages import Auction, Heartbeat, L2Update, Level, Message, Snapshot
 
 
 class Level2Book:
-    """Outputs a `BookView` of *product_id* for each message that changes its book, and one when it is lost.
+    """Outputs a `BookView` of *product_id* for each message that changes its book, and one at each gap.
 
-    The first one comes with the first snapshot. Once a message of the product, of any type that is looked at, carries
-    another epoch, a view that is not `ready` goes out, and the next one with the next snapshot (which may be that very
-    message). What cannot be a level (a size below zero, a NaN) is no message, and raises the epoch. O(log n) a change,
-    for n prices; a view takes O(1) and shares its memory with the book. A view's
-    time is limited as `EventClock` has it.
+    The first view comes with the first snapshot. If a message of the product, of any accepted type, has another epoch,
+    a view that is not `ready` is output. The next view comes with the next snapshot, which may be the same message.
+    Levels that are not valid (a size below zero, a NaN) make a frame malformed, which raises the epoch. O(log n) a
+    change for n prices; a view takes O(1) and shares its memory with the book. A view's time is limited (see
+    `EventClock`).
     """
 
     __slots__ = (
@@ -106,7 +106,7 @@ class Level2Book:
         return (self._view(update),)
 
     def _changed(self, update: L2Update, bids: Sizes, asks: Sizes) -> bool:
-        """Whether any size is another now: one change may have taken another back."""
+        """True if any size has changed: one change may have reversed another."""
         return any(
             (bids.get(price) != self._bids.get(price)) if side == "buy" else (asks.get(price) != self._asks.get(price))
             for side, price, _ in update.changes
@@ -138,10 +138,10 @@ class Level2Book:
 
 
 def collecting(auction: Auction) -> bool:
-    """Whether the book may be crossed."""
+    """True while the book may be crossed."""
     return auction.auction_state != "complete"
 
 
 def _levels(side: tuple[Level, ...]) -> Sizes:
-    sizes = dict(side)  # of a price that is there twice the last size counts
+    sizes = dict(side)  # if a price is listed twice, its last size counts
     return SortedMap.of((price, size) for price, size in sizes.items() if size)

@@ -1,4 +1,4 @@
-"""The snapshot that a book by orders begins with, and how it is asked for."""
+"""The snapshot of a level 3 book, its request and the answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Entry = tuple[Decimal, Decimal, str]
 
 
 class BookSnapshot(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What `GET /products/<id>/book?level=3` answers: every order, each side best price first and then the oldest."""
+    """The response to `GET /products/<id>/book?level=3`: every order, by side, best price and oldest first."""
 
     sequence: int
     bids: tuple[Entry, ...]
@@ -32,7 +32,7 @@ class BookSnapshot(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     @classmethod
     def of(cls, answer: BookSnapshot | bytes | str | Mapping[str, Any]) -> BookSnapshot:
-        """The snapshot that *answer* is: its JSON, or that as Python objects. Raises `FrameMalformed`.
+        """The snapshot in *answer*, which is JSON text or Python objects. Raises `FrameMalformed`.
 
         >>> BookSnapshot.of('{"sequence":3,"bids":[["9.5","1","a"]],"asks":[]}').bids
         ((Decimal('9.5'), Decimal('1'), 'a'),)
@@ -48,7 +48,7 @@ class BookSnapshot(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class NeedSnapshot(msgspec.Struct, frozen=True, gc=False):
-    """Give a snapshot of *product_id*, and *request* with it; *failures* in a row came before, so do not hurry."""
+    """Requests a snapshot of *product_id*; the answer repeats *request*. *failures*: consecutive ones before it."""
 
     product_id: str
     request: int
@@ -63,7 +63,7 @@ class SnapshotTaken(msgspec.Struct, frozen=True, gc=False):
 
 
 class SnapshotFailed(msgspec.Struct, frozen=True, gc=False):
-    """The other answer to `NeedSnapshot`, and why."""
+    """The answer to `NeedSnapshot` if there is no snapshot, with the reason."""
 
     request: int
     reason: str = ""

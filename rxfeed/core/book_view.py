@@ -1,4 +1,4 @@
-"""What a book looks like at one moment: a value that never changes, whatever becomes of the book."""
+"""Immutable views of a book at one moment."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from rxfeed.core.book_levels import SortedMap
 from rxfeed.core.numbers import EXACT, ROUNDED, ZERO
+from rxfeed.core.sorted_map import SortedMap
 from rxfeed.errors import ConfigError
 from rxfeed.messages import Level, Side
 
@@ -22,12 +22,12 @@ NOTHING: SortedMap[Any, Any] = SortedMap()
 
 
 class BookView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A product's book by price, as it was when *time* was said; it never changes, and may go to any thread.
+    """A product's book by price after the message of *time*; it is immutable, and any thread may use it.
 
-    *ready*: it is known to be the exchange's book; if not, it shows no prices at all. *crossed*: the best bid is at or
-    above the best ask, though no auction makes that legal. *sequence*: the number of the last message in it, for level
-    3 only. *best_bid*, *best_ask*: (price, size), `None` where the side is empty. *depth*: how many prices `bids` and
-    `asks` show, `None` for all. Prices are in the quote currency, sizes in the base currency.
+    *ready*: it is known to be the exchange's book; if not, it has no prices. *crossed*: the best bid is at or above the
+    best ask, and no auction allows that. *sequence*: the number of the last applied message, for level 3 only.
+    *best_bid*, *best_ask*: (price, size), `None` if the side is empty. *depth*: the number of prices in `bids` and
+    `asks`, `None` for all. Prices are in the quote currency, sizes in the base currency.
     """
 
     product_id: str
@@ -58,14 +58,14 @@ class BookView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def mid(self) -> Decimal | None:
-        """Halfway between the best bid and ask, exactly; `None` unless there are both."""
+        """The exact mean of the best bid and ask; `None` if a side is empty."""
         if self.best_bid is None or self.best_ask is None:
             return None
         return EXACT.multiply(EXACT.add(self.best_bid[0], self.best_ask[0]), _HALF)
 
     @property
     def spread(self) -> Decimal | None:
-        """The best ask less the best bid, negative where the book is crossed; `None` unless there are both."""
+        """The best ask less the best bid, negative if the book is crossed; `None` if a side is empty."""
         if self.best_bid is None or self.best_ask is None:
             return None
         return EXACT.subtract(self.best_ask[0], self.best_bid[0])
@@ -113,7 +113,7 @@ class Queue(NamedTuple):
 
 
 class QueuePosition(msgspec.Struct, frozen=True, gc=False):
-    """Where an order stands: so many *orders*, with *size* together, at its own price trade before it."""
+    """An order's place in its queue: *orders* orders at its price, of *size* together, trade before it."""
 
     order: RestingOrder
     orders: int
@@ -121,7 +121,7 @@ class QueuePosition(msgspec.Struct, frozen=True, gc=False):
 
 
 class FullBookView(BookView, frozen=True, kw_only=True, gc=False):
-    """As `BookView`, and every order of the book."""
+    """A `BookView` with every order of the book."""
 
     _orders: SortedMap[str, RestingOrder] = NOTHING
 
@@ -137,7 +137,7 @@ class FullBookView(BookView, frozen=True, kw_only=True, gc=False):
         return tuple(islice((order for _, queue in queues for _, order in queue.orders), n))
 
     def queue_position(self, order_id: str) -> QueuePosition | None:
-        """What trades before that order at its price; `None` where it is not on the book. O(orders before it)."""
+        """The orders that trade before that order at its price; `None` if it is not on the book. O(these orders)."""
         order = self._orders.get(order_id)
         if order is None:
             return None
@@ -150,7 +150,7 @@ class FullBookView(BookView, frozen=True, kw_only=True, gc=False):
         return QueuePosition(order, ahead, size)
 
     def aggregated(self) -> BookView:
-        """The same book by price alone, as `order_book` shows it. O(prices)."""
+        """The same book by price, without orders, as `order_book` emits it. O(prices)."""
         bids, asks = (SortedMap.of((price, queue.size) for price, queue in side) for side in (self._bids, self._asks))
         return BookView(
             product_id=self.product_id,
@@ -183,14 +183,14 @@ def total(sizes: Iterable[Decimal]) -> Decimal:
 
 
 def product(product_id: object) -> str:
-    """*product_id*, if it is one; else `ConfigError`."""
+    """*product_id*, if it is a product id; else raises `ConfigError`."""
     if not isinstance(product_id, str) or not product_id:
         raise ConfigError(f"product_id: {product_id!r} names no product")
     return product_id
 
 
 def count(name: str, value: object) -> int:
-    """*value*, if it is a whole number from 1 on; else `ConfigError`."""
+    """*value*, if it is a whole number from 1 on; else raises `ConfigError`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigError(f"{name}: {value!r} is not a whole number from 1 on")
     return value

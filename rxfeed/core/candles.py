@@ -1,4 +1,4 @@
-"""Open, high, low and close by windows of event time."""
+"""Open, high, low and close of each window of event time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.numbers import ZERO, quotient
-from rxfeed.core.tumbling import Gathering, Tumbling
+from rxfeed.core.tumbling import Tumbling, WindowAccumulator
 from rxfeed.messages import LastMatch, Match
 
 
@@ -19,7 +19,7 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
     *open* and *close* are the prices of the first and last trade by time, then by trade id, *high* and *low* the
     extremes; a candle without a trade has the last close before it in all four, `None` where that is not known.
     *volume* (base currency) and *notional* (quote currency) are exact, *vwap* their quotient to 28 digits. *complete*
-    is True only where every trade of the span is known to be in.
+    is True only if every trade of the window is known to be counted.
     """
 
     product_id: str
@@ -36,7 +36,7 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
     complete: bool
 
 
-class _Prices(Gathering[Candle]):
+class _Prices(WindowAccumulator[Candle]):
     __slots__ = ("_closes", "close", "count", "first", "high", "last", "low", "notional", "open", "volume")
 
     def __init__(self, closes: dict[str, Decimal]) -> None:

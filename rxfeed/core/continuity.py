@@ -1,18 +1,18 @@
-"""What was missed, what came twice, and the epochs that show it.
+"""Detects gaps and duplicates, and counts epochs.
 
 Rules, from the channels' documentation:
-- `full` (received, open, match, change, done) and `level3` number their messages by product, each one more than the
-  last. `matches` numbers its trades (`trade_id`) so, `ticker` only must not go back, level2 has no number at all. What
-  follows from a number is in `sequence.py`.
-- A ticker with a lower sequence is dropped. But if its time is newer, or if it is the third in a row that rises, the
-  sequence began anew with it.
-- A match comes twice where both `full` and `matches` are subscribed to, and the user's own orders come twice where
-  `user` is: such a copy may run ahead of its stream, and the other one is then dropped.
-- After a reconnect the numbers go on, and what lies between was missed.
-- An epoch rises for all products when the connection was interrupted or a frame could not be decoded, and for one
-  product when something of it was missed, when its numbers began anew, and when one of its channels was left or
-  rejoined (then again when the exchange acknowledges that: what came between may be of the old subscription).
-- Products come from outside: of those that are not subscribed to, only so many are followed.
+- `full` (received, open, match, change, done) and `level3` number their messages by product; numbers rise by one. On
+  `matches` trade ids rise by one, on `ticker` sequences rise, level2 has no numbers. `sequence.py` has the rules for
+  numbers that rise by one.
+- A ticker with a lower sequence is dropped. But if its time is newer, or if it is the third one in a row with a rising
+  sequence, the sequence restarted.
+- A match comes twice if both `full` and `matches` are subscribed to, and the user's own orders come twice if `user` is.
+  Such a copy may come ahead of its stream; then the stream's own message is dropped.
+- After a reconnect the numbers continue, and the numbers between were missed.
+- An epoch rises for all products when the connection was interrupted or a frame could not be decoded. It rises for one
+  product when messages of it were missed, when its numbers restarted, and when one of its channels was unsubscribed or
+  resubscribed (again at the acknowledgement, since messages before it may be of the old subscription).
+- Product ids come from the server. So the number of products that are followed without a subscription is limited.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from typing import Any
 
 import msgspec
 
+from rxfeed.core.completeness import LAST, moment
 from rxfeed.core.coverage import LEVEL2, Pair, by_subscribed_name
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.sequence import Missed, Restarted, Sequence
-from rxfeed.core.watched import LAST, moment
 from rxfeed.messages import (
     Change,
     Done,
@@ -53,32 +53,32 @@ _MAX_AHEAD = int(MAX_AHEAD * 1_000_000)
 
 
 class Resubscribed(msgspec.Struct, frozen=True):
-    """A channel of *product_id* (`None`: of products that are not known) was left or rejoined: its epoch has risen."""
+    """A channel of *product_id* (`None`: not known) was unsubscribed or resubscribed, and its epoch has risen."""
 
     product_id: str | None
 
 
-class Continuity:
-    """Steps every message: False for one that came before. `missed` has what did not come.
+class GapDetector:
+    """Checks every message: `step` returns False for a duplicate, and appends gaps and restarts to `missed`.
 
-    `epoch(product_id)` is what the next message of the product is to be stamped with. O(1) a message.
+    `epoch(product_id)` is the epoch of the next message of the product. O(1) a message.
     """
 
     def __init__(self) -> None:
         self.missed: list[Missed | Restarted | Resubscribed] = []
         self.limit = LAST
-        """Later times are not credible, by the receipt of the messages (see `EventClock`)."""
+        """The latest credible time, by the receipt of the messages (see `EventClock`)."""
         self._limited_ns = 0
         self._runs: dict[tuple[str, str], Sequence] = {}
         self._tickers: dict[str, Ticker] = {}
         self._refused: dict[str, tuple[int, int]] = {}  # lower tickers: the last sequence, and how many in a row
-        self._renewed: set[str] = set()  # products of which a new connection has brought no ticker yet
+        self._renewed: set[str] = set()  # products without a ticker since the last reconnect
         self._epoch = 0
         self._epochs: dict[str | None, int] = {}
         self._watched: frozenset[Pair] = frozenset()
         self._products: frozenset[str | None] = frozenset()
-        self._left: set[Pair] = set()  # channels that were watched once
-        self._rejoining: set[Pair] = set()  # not acknowledged yet
+        self._left: set[Pair] = set()  # channels that were subscribed to before
+        self._rejoining: set[Pair] = set()  # resubscribed, and not acknowledged yet
         self._full: frozenset[str | None] = frozenset()
         self._matches: frozenset[str | None] = frozenset()
         self._user: frozenset[str | None] = frozenset()
@@ -94,16 +94,16 @@ class Continuity:
         }
 
     def watch(self, channels: Iterable[Pair]) -> None:
-        """What is subscribed to now: pairs of channel and product (`None`: of all); which numbers have to be unbroken.
+        """Set the subscriptions: pairs of channel and product (`None`: all). Their numbers are checked.
 
-        The products of channels that were left, or are rejoined, get another epoch.
+        If a channel was unsubscribed or resubscribed, the epochs of its products rise.
         """
         pairs = frozenset(map(by_subscribed_name, channels))
         before, self._watched = self._watched, pairs
         left, rejoined = before - pairs, (pairs - before) & self._left
         self._left = (self._left | left) - pairs
         self._rejoining = (self._rejoining | rejoined) & pairs
-        if len(self._left) > _MOST_UNWATCHED:  # an exchange that lists ever others: each may have been here before
+        if len(self._left) > _MOST_UNWATCHED:  # beyond the limit any pair may have been subscribed before
             self._left.clear()
             self.interrupted()
         self._products = frozenset(product for _, product in pairs)
@@ -118,18 +118,18 @@ class Continuity:
         self._resubscribed(left | rejoined)
 
     def received(self, ns: int) -> None:
-        """What comes next was received at *ns*, Unix nanoseconds. The limit of credible times follows once a second."""
+        """Set the receipt of the next message, Unix nanoseconds. Once a second the limit of credible times follows."""
         if not 0 <= ns - self._limited_ns < _SECOND:
             self._limited_ns = ns
             self.limit = moment((ns + _SECOND) // 1000 + _MAX_AHEAD)
 
     def step(self, message: Message) -> bool:
-        """True for a message to deliver. What it shows to be missing is in `missed` then, and in its epoch."""
+        """True for a message to deliver, False for a duplicate. A gap that it reveals is in `missed` and its epoch."""
         check = self.checks.get(type(message))
         return check is None or check(message)
 
     def last(self, channel: str, product_id: str) -> int:
-        """The newest number of *product_id* on *channel*; -1 where there was none."""
+        """The last number of *product_id* on *channel*; -1 if there was none."""
         if channel == "ticker":
             ticker = self._tickers.get(product_id)
             return -1 if ticker is None or ticker.sequence is None else ticker.sequence
@@ -140,9 +140,9 @@ class Continuity:
         return self._epochs.get(product_id, self._epoch)
 
     def lost(self, product_id: str | None) -> None:
-        """Something of this product alone may have been missed."""
+        """Messages of this product may have been missed: its epoch rises."""
         if product_id not in self._epochs and len(self._epochs) >= _MOST_UNWATCHED + len(self._products):
-            self.interrupted()  # of so many products none is known by its own epoch
+            self.interrupted()  # beyond the limit all products share an epoch
             self._epochs.clear()
         else:
             self._epochs[product_id] = self.epoch(product_id) + 1
@@ -151,9 +151,9 @@ class Continuity:
         self.missed.append(found)
 
     def interrupted(self, least: int = 0) -> None:
-        """Anything may have been missed: a new connection, or a frame that could not be decoded.
+        """Messages of any product may have been missed (a new connection, an undecodable frame): all epochs rise.
 
-        No epoch is below *least* then.
+        Each epoch is at least *least* then.
         """
         self._epoch = max(self._epoch + 1, least)
         for product, epoch in self._epochs.items():
@@ -161,7 +161,7 @@ class Continuity:
 
     @property
     def highest(self) -> int:
-        """No epoch is above it."""
+        """The highest epoch of all products."""
         return max(self._epoch, *self._epochs.values()) if self._epochs else self._epoch
 
     def reconnected(self, least: int = 0) -> None:
@@ -215,10 +215,10 @@ class Continuity:
         return True
 
     def _follows(self, ticker: Ticker, last: Ticker) -> bool:
-        """Whether *ticker*, of a sequence no higher than that of *last*, comes after it."""
+        """True if *ticker* comes after *last*, although its sequence is not higher."""
         product, newer = ticker.product_id, _earlier(last, ticker)
         number, before = _sequence(ticker), _sequence(last)
-        # A connection begins with the newest one, which may have come already.
+        # A connection begins with the newest ticker, which may have come before.
         again = product in self._renewed and not _earlier(ticker, last)
         if number < before and not newer and not again:
             refused, row = self._refused.get(product, (-1, 0))
@@ -261,7 +261,7 @@ class Continuity:
                     ),
                 )
             )
-            # A book by price begins with its own snapshot.
+            # A level2 book begins with its own snapshot.
             self._resubscribed(pair for pair in self._rejoining & listed if pair[0] not in LEVEL2)
             self._rejoining -= listed
         return True
@@ -269,7 +269,7 @@ class Continuity:
     # ---- products
 
     def _resubscribed(self, pairs: Iterable[Pair]) -> None:
-        """The epochs of what *pairs* name rise."""
+        """Raise the epochs of the products in *pairs*."""
         by_product: dict[str | None, set[str]] = {}
         for channel, product in pairs:
             by_product.setdefault(product, set()).add(channel)
@@ -285,7 +285,7 @@ class Continuity:
         run = self._runs.get((channel, product_id))
         if run is None:
             run, pair = Sequence(product_id, channel, self), (channel, product_id)
-            # What still comes of a channel that was left, or is not acknowledged again, will have a hole.
+            # Messages of a channel that was unsubscribed, or is not acknowledged yet, may be incomplete.
             settled = pair not in self._left and pair not in self._rejoining
             if settled and self._may_follow(product_id, len(self._runs)):
                 self._runs[pair] = run

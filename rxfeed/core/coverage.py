@@ -1,4 +1,4 @@
-"""Which of several collectors was receiving what, and when."""
+"""Which channels and products each of several collectors was receiving, and when."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from datetime import datetime
 from rxfeed import messages as m
 
 Pair = tuple[str, str | None]
-"""A channel and one of its products; `None` for a channel that has none."""
+"""A channel and one of its products; `None` for a channel without products."""
 
 LEVEL2 = frozenset(("level2", "level2_batch", "level2_50"))
 ALIASES = {"level2_50": "level2_batch", "ticker_1000": "ticker_batch"}
-"""The exchange acknowledges these channels under other names than those it takes."""
-# A heartbeat is no market data: it is nobody's loss. The books by price are followed, not merged.
+"""Channels that the exchange acknowledges under another name than that of the request."""
+# A missed heartbeat is no missed market data. Level2 is followed at one collector, not merged.
 _NOT_MISSED = LEVEL2 | {"heartbeat"}
 _ORDERS = (m.Received, m.Open, m.Change, m.Done)
-# What a collector that does not say what it is subscribed to must be subscribed to.
+# The channel of a message type, for collectors without an acknowledgement in the recording.
 _CHANNELS: dict[type[m.Message], str] = {
     m.Match: "matches",
     m.LastMatch: "matches",
@@ -40,45 +40,45 @@ CHANNELS_OF: dict[type[m.Message], frozenset[str]] = {
     m.Level3Schema: frozenset(("level3",)),
     m.Auction: frozenset(("auctionfeed", "auction")),
 }
-"""The channels that bring messages of a type, by the names that a subscription takes."""
+"""The channels that a message of a type can be from, by the names of requests."""
 
 
 def by_subscribed_name(pair: Pair) -> Pair:
-    """*pair* by the name that a subscription takes."""
+    """*pair* with the channel's name in requests."""
     channel, product = pair
     return ALIASES.get(channel, channel), product
 
 
 class Collector:
-    """What is known of one of them."""
+    """The state of one collector."""
 
-    __slots__ = ("acked", "epochs", "heard_ns", "number", "over", "pairs", "silent", "stale", "up")
+    __slots__ = ("acked", "epochs", "last_ns", "number", "over", "pairs", "silent", "stale", "up")
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.up = False
         self.over = False
-        self.heard_ns = 0
-        """The newest that has been read of it; it is ahead of what is being judged."""
+        self.last_ns = 0
+        """The receipt of its newest item, which is later than that of the item that is processed."""
         self.pairs: set[Pair] = set()
         self.acked: frozenset[Pair] | None = None
-        """What it said last, on this connection, that it is subscribed to."""
+        """The last acknowledgement on this connection."""
         self.silent: set[Pair] = set()
-        """Of which it said that nothing comes, though the connection stands."""
+        """Those of which nothing comes, although the connection is open."""
         self.epochs: dict[str | None, int] = {}
-        """Its own epochs, as far as they were not looked into already."""
+        """Its last epoch of each product."""
         self.stale: dict[tuple[str, str], datetime] = {}
-        """The numbered streams that another collector saw begin anew, and when: what is older is of the old market."""
+        """The numbered streams that restarted at another collector, and when: older messages are dropped."""
 
     def renewed(self) -> None:
-        """Another connection, or none."""
+        """The connection was closed or replaced."""
         self.acked = None
         self.epochs.clear()
         self.stale.clear()
         self.silent.clear()
 
     def subscribed(self, answer: m.Subscriptions) -> None:
-        """Answers come one by one while a connection subscribes; only one that lists less takes something away."""
+        """Add the acknowledged pairs. One that lists fewer pairs than the last one removes the others."""
         acked = frozenset(
             (channel.name, product) for channel in answer.channels for product in channel.product_ids or (None,)
         )
@@ -87,7 +87,7 @@ class Collector:
         self.acked = acked
 
     def saw(self, message: m.Message) -> bool:
-        """True where *message* shows a subscription that the collector did not tell of."""
+        """True if *message* shows a subscription without an acknowledgement."""
         channel = _CHANNELS.get(type(message))
         if channel is None or self.acked is not None or (channel, message.product_id) in self.pairs:
             return False
@@ -98,7 +98,7 @@ class Collector:
 
 
 class Coverage:
-    """All of them."""
+    """The state of all collectors."""
 
     def __init__(self) -> None:
         self._all: dict[int, Collector] = {}
@@ -112,19 +112,19 @@ class Coverage:
     def others(self, collector: Collector) -> list[Collector]:
         return [each for each in self._all.values() if each is not collector]
 
-    def at_work(self, collector: Collector, ns: int) -> list[Collector]:
-        """The others that were receiving at *ns*: connected, and heard of again after it.
+    def receiving_at(self, collector: Collector, ns: int) -> list[Collector]:
+        """The other collectors that were receiving at *ns*: those that are connected and received an item after *ns*.
 
-        A connection that is dead and does not know it brings nothing any more; what comes after *ns* shows that all
-        before it came, too.
+        A broken connection that is not detected yet receives nothing. An item after *ns* shows that all items before it
+        were received.
         """
-        return [each for each in self.others(collector) if each.up and each.heard_ns > ns]
+        return [each for each in self.others(collector) if each.up and each.last_ns > ns]
 
     def connected(self) -> bool:
         return any(each.up for each in self._all.values())
 
     def settled(self) -> bool:
-        """Somebody is connected, and all who are have told what they are subscribed to."""
+        """A collector is connected, and the subscriptions of all connected collectors are known."""
         return self.connected() and all(each.pairs for each in self._all.values() if each.up)
 
     def pairs(self) -> set[Pair]:
@@ -132,14 +132,14 @@ class Coverage:
 
 
 def uncovered(pairs: Iterable[Pair], others: Iterable[Collector]) -> set[str | None]:
-    """The products of which something in *pairs* may have been missed that none of *others* was receiving."""
+    """The products in *pairs* of which no collector in *others* was receiving the channel."""
     return {
         pair[1] for pair in pairs if pair[0] not in _NOT_MISSED and not any(covers(other, pair) for other in others)
     }
 
 
 def covers(collector: Collector, pair: Pair) -> bool:
-    """Whether what *collector* receives has all of *pair* in it."""
+    """True if *collector* receives all messages of *pair*."""
     if pair in collector.silent:
         return False
     return pair in collector.pairs or (pair[0] == "matches" and ("full", pair[1]) in collector.pairs)

@@ -1,4 +1,4 @@
-"""When a price moves across a level."""
+"""Detects a price that moves across a level."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from rxfeed.core.numbers import EXACT, ZERO, not_negative, positive
-from rxfeed.core.quotes import PRICED, Breaks, Priced, price_of
+from rxfeed.core.quotes import PRICED, EpochCounter, Priced, price_of
 from rxfeed.errors import ConfigError
 from rxfeed.messages import LastMatch, Match, Message, Ticker
 
@@ -17,7 +17,7 @@ from rxfeed.messages import LastMatch, Match, Message, Ticker
 class PriceCross(msgspec.Struct, frozen=True, gc=False):
     """A price went from *before*, on one side of *level*, to *price*, on the other, at *time*.
 
-    *spans_gap*: something was missed between the two, so that the level may have been crossed more than this once.
+    *spans_gap*: messages between the two were missed, so the level may have been crossed more than once.
     """
 
     product_id: str
@@ -34,7 +34,7 @@ class PriceCrossing:
 
     A price within *hysteresis* of the level, both ends included, is on neither side: at 0, 9, 10, 9 crosses nothing and
     9, 10, 11 crosses 10 once, at 11, so directions always alternate. *once*: only the first is output. `last_match`
-    counts as the price before, never as a trade. A price that is not above zero is passed over, and no *level* may be
+    counts as the price before, never as a trade. A price that is not above zero is skipped, and no *level* may be
     so (`rxfeed.core.quotes` has what to do for products with such prices). O(1) a message.
     """
 
@@ -71,7 +71,7 @@ class PriceCrossing:
         self._once, self._over = once, False
         self._side = 0
         self._before = self.level
-        self._breaks, self._break = Breaks(), 0
+        self._breaks, self._break = EpochCounter(), 0
         self._calm: int | None = None  # the epoch in which nothing was missed since *before*
 
     def step(self, item: Priced) -> tuple[PriceCross, ...]:

@@ -1,12 +1,12 @@
-"""The clock of event time: the times of messages, as far as their receipt makes them credible.
+"""The clock of event time. It accepts the times of messages that are credible, given their receipt.
 
 Rules:
 - Event time is the latest time of a product's messages. A time more than *max_ahead* seconds after the message's
   receipt is not credible: it moves no event time, closes no window and makes no product idle.
-- The receipt is `received_ns`, which a recording keeps. So live and replay come to the same results.
+- The receipt is `received_ns`, which recordings contain. So live and replay give equal results.
 - A message without a receipt (made in a test, or the output of another operator) is not limited.
-- A trade with a time that is not credible is `Late` where results have a place in time. Elsewhere it counts, and its
-  time is the latest credible one.
+- If results belong to spans of time, a trade with a time that is not credible is `Late`. If not, the trade counts, and
+  its time is limited to the latest credible one.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from rxfeed.core.watched import FIRST, LAST, moment, not_negative_microseconds
+from rxfeed.core.completeness import FIRST, LAST, moment, not_negative_microseconds
 
 MAX_AHEAD = 60.0
-"""Seconds after its receipt that a message may be dated: more than latencies and clocks that are kept in time need."""
+"""Seconds that a message may be dated after its receipt: more than latencies and synchronised clocks need."""
 
 
 class EventClock:
@@ -27,7 +27,7 @@ class EventClock:
     *max_ahead*: seconds that a message may be dated after its receipt; `None` for any.
 
     >>> trade = match(time=0)
-    >>> EventClock(60).is_ahead(trade, trade.time)  # it has no receipt
+    >>> EventClock(60).is_ahead(trade, trade.time)  # the trade has no receipt
     False
     """
 
@@ -39,10 +39,10 @@ class EventClock:
         self.limit = FIRST if max_ahead is not None else LAST
         """Times up to it are credible; for later ones ask `is_ahead`."""
         self.report: Callable[[EventClock, Any], None] | None = None
-        """Called with the first item that is ahead, and not again."""
+        """Called once, with the first item that is ahead."""
 
     def is_ahead(self, item: Any, time: datetime) -> bool:
-        """True where *time*, of *item*, is too far after the item's receipt."""
+        """True if *time*, of *item*, is too far after the item's receipt."""
         if time <= self.limit or self._microseconds is None:
             return False
         received_ns: int = getattr(item, "received_ns", 0)
@@ -57,7 +57,7 @@ class EventClock:
         return True
 
     def limited(self, item: Any, time: datetime) -> datetime:
-        """*time*, or the latest credible one where it is ahead."""
+        """*time*, or the latest credible time if it is ahead."""
         return self.limit if self.is_ahead(item, time) else time
 
     def bound(self, time: datetime) -> datetime:

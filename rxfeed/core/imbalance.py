@@ -1,4 +1,4 @@
-"""What takers bought less what they sold."""
+"""Trade imbalance: what takers bought less what they sold."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class TradeImbalance(msgspec.Struct, frozen=True, gc=False):
     """What takers bought less what they sold of *product_id* in `(start, end]`, the trade at *end* included.
 
     *count* in trades, *volume* in the base currency, *notional* in the quote currency, all exact; *ratio*, from -1 to 1
-    and to 28 digits, is *volume* by all that was traded. Without a span *start* is the time of the first trade seen,
-    and that trade is in. *complete* is True only where nothing of the span is known to be missing.
+    and to 28 digits, is *volume* divided by the traded volume. Without a span, *start* is the time of the first trade,
+    and that trade is included. *complete* is True only if no trade of the span is known to be missing.
     """
 
     product_id: str
@@ -33,7 +33,7 @@ class TradeImbalance(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Balance:
-    """Signed sums, of operators: whoever adds sees that they are exact."""
+    """Signed sums, made with `+` and `-`. Callers set the decimal context that makes them exact."""
 
     __slots__ = ("count", "notional", "traded", "volume")
 
@@ -103,9 +103,8 @@ class _Running(_Balance):
 class RunningImbalance:
     """Outputs a `TradeImbalance` since the first trade of its product at every trade, whatever their order.
 
-    Once something was missed it is never complete again. No trade is late; the time of one that is dated more than
-    *max_ahead* seconds after its receipt is limited to that (see `EventClock`). O(1) a trade; memory grows with the
-    number of products.
+    After a gap no result of the product is complete. No trade is late; a trade's time is limited to *max_ahead* seconds
+    after its receipt (see `EventClock`). O(1) a trade; memory grows with the number of products.
 
     >>> [str(i.volume) for i in fold(RunningImbalance(), [match(side="sell"), match(side="buy", size=3)])]
     ['1', '-2']

@@ -2,7 +2,7 @@
 
 Rules:
 - Silence is measured in idle time: the time spent waiting for a socket that was empty. While messages are delivered, or
-  more of them wait to be read, idle time stands still. So a slow subscriber never looks like a silent server, and the
+  more of them wait to be read, idle time does not advance. So a slow subscriber is never taken for a silent server. The
   deadline of a pong counts from when it could have been read.
 - Pings are sent by the clock itself, whether or not the connection is idle.
 - A message that is arriving holds idle time back (`Arrival`), since no pong can overtake it.
@@ -122,11 +122,11 @@ class Watchdog:
         self._until = now + self.patience
 
     def heard(self, now: float) -> None:
-        """Data came."""
+        """Data was received at *now*."""
         self._until = now + self.patience
 
     def remaining(self, now: float) -> float:
-        """Seconds until it will be stale, at least 0."""
+        """Seconds until the connection is stale, at least 0."""
         return max(0.0, self._until - now)
 
     def stale(self, now: float) -> bool:

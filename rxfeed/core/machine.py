@@ -1,4 +1,4 @@
-"""The contract of every machine, and the plainest engine that runs one."""
+"""The contract of all machines, and `fold`, which runs one over a list."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ B = TypeVar("B")
 
 
 class Machine(Protocol[A_contra, B_co]):
-    """Turns items into outputs, one step at a time, and knows nothing but what it was given."""
+    """Turns items into outputs, one step at a time. Its only inputs are its arguments and the items."""
 
     def step(self, item: A_contra, /) -> Sequence[B_co]:
-        """What follows from *item*: usually nothing, `()`."""
+        """The outputs that *item* causes: usually none, `()`."""
         ...
 
     def finish(self) -> Sequence[B_co]:
-        """What is left when no item will come any more."""
+        """The remaining outputs, after the last item."""
         ...
 
 
 def fold(machine: Machine[A, B], items: Iterable[A]) -> list[B]:
-    """All that *machine* makes of *items*, its `finish` included: a pipeline without Rx.
+    """All outputs of *machine* for *items*, those of `finish` included: a pipeline without Rx.
 
     >>> from rxfeed.core import TumblingVolume
     >>> [str(w.volume) for w in fold(TumblingVolume(60), [match(size="0.5"), match(size="1")])]

@@ -1,20 +1,21 @@
-"""What several collectors received of one exchange, merged into one stream: each message once.
+"""The messages that several collectors received from one exchange, merged into one stream: each message once.
 
 Rules:
-- The order is that of receipt. A message that only a later number showed to be missing, and that another collector
-  brings within `patience` seconds of receipt, goes before that number: nothing else is moved.
-- What is numbered (`matches` by trade id; `full`, `level3` and `ticker` by sequence; heartbeats by time) is one copy's
-  by its number. Anything else is a copy where another collector brought the same bytes within `patience` seconds.
-- Once a numbered stream began anew in what one collector brings, what others bring of it from before goes.
-- A `last_match` tells of a trade before its connection: where another collector covers the trades and has brought that
-  one, it tells nothing, and goes.
-- Level2 has no number, and a book is right only if its snapshot and all its updates come from one connection: it is one
-  collector's at a time. Once that one may have missed something (its epoch rises) or is gone, the next snapshot of
-  the product decides whose it is then.
-- The epochs are made anew. One rises where numbers are missing that nobody brought; where a collector may have missed
-  something of a channel that no other one was receiving then; and where the level2 book that is followed is torn.
-- Collectors' clocks may differ, and a message may take longer to one of them than to another: *patience* has to be more
-  than that. What is later than it is dropped, and said to be missing if it was numbered.
+- The order is the order of receipt, with one exception. If a message reveals a gap, and another collector receives the
+  missing message within `patience` seconds, the missing message is output before it.
+- Numbered messages (`matches` by trade id; `full`, `level3` and `ticker` by sequence; heartbeats by time) are copies if
+  their numbers are equal. Other messages are copies if their bytes are equal and two collectors received them within
+  `patience` seconds.
+- If a numbered stream restarted at one collector, messages from before the restart that others bring are dropped.
+- A `last_match` is a trade from before its connection. It is dropped if another collector covers the trades and has
+  received that trade.
+- Level2 has no numbers, and a book is right only if its snapshot and all its updates come from one connection. So the
+  book of a product is that of one collector at a time. If that collector may have missed something (its epoch rises) or
+  is disconnected, the next snapshot of the product selects the collector.
+- Epochs are counted anew. An epoch rises if numbers are missing at all collectors; if a collector may have missed
+  something of a channel that no other collector was receiving; and if the level2 book that is followed is interrupted.
+- The clocks of collectors may differ, and so may the latencies of a message. *patience* has to be longer than both
+  together. A message that comes later is dropped; if it is numbered, it is reported as missing.
 """
 
 from __future__ import annotations
@@ -25,39 +26,42 @@ from datetime import datetime
 from typing import Any
 
 from rxfeed import messages as m
-from rxfeed.core.continuity import Continuity, Resubscribed
+from rxfeed.core.completeness import FIRST, moment, positive_microseconds
+from rxfeed.core.continuity import GapDetector, Resubscribed
 from rxfeed.core.coverage import Collector, Coverage, covers, uncovered
 from rxfeed.core.event_time import MAX_AHEAD
-from rxfeed.core.merge_items import Heard, Link, Merged, Remark
+from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_order import Copies, Entry, Numbered, Stream
 from rxfeed.core.sequence import Restarted
-from rxfeed.core.watched import FIRST, moment, positive_microseconds
 
 _MAX_AHEAD = int(MAX_AHEAD * 1_000_000)
 
 
 class Merge:
-    """Steps what collectors received, in the order of receipt, and gives what they received together, each once.
+    """Outputs each message of several collectors once; its inputs are their items, in the order of receipt.
 
-    It looks *patience* seconds ahead, and holds the messages of so many seconds. O(log n) a message for n of those.
+    An item is output *patience* seconds after its receipt, and the items of these seconds are buffered. O(log n) a
+    message for n buffered messages.
     """
 
     def __init__(self, patience: float = 5.0) -> None:
         self._patience = positive_microseconds("patience", patience) * 1000
         self._coverage = Coverage()
-        self._continuity = Continuity()
+        self._continuity = GapDetector()
         self._numbers = Numbered()
         self._copies = Copies(self._patience)
         self._queue: deque[Entry] = deque()
         self._newest = 0
-        self._torn: dict[str | None, int] = {}  # the epochs that are to rise, as they are
-        self._cut = False  # nobody is connected
-        self._named: dict[str, tuple[int, int, datetime | None]] = {}  # by the last heartbeat: sequence, trade id, time
-        self._followed: dict[str, tuple[Collector, bool]] = {}  # whose level2, and whether it is whole
-        self._out: list[Merged] = []
+        self._interrupted: dict[str | None, int] = {}  # the present epochs of products with a rise to come
+        self._disconnected = False  # no collector is connected
+        self._beats: dict[str, tuple[int, int, datetime | None]] = {}  # the last heartbeats: sequence, trade id, time
+        self._followed_books: dict[
+            str, tuple[Collector, bool]
+        ] = {}  # the collector of level2, and whether its book is complete
+        self._out: list[MergedItem] = []
         self._rules: dict[type[Any], Callable[[Entry], None]] = {
-            Link: self._link,
-            Remark: self._remark,
+            ConnectionChange: self._connection_change,
+            StatusEvent: self._status_event,
             m.Malformed: self._malformed,
             m.Subscriptions: self._subscriptions,
             m.LastMatch: self._last_match,
@@ -66,21 +70,21 @@ class Merge:
             m.L2Update: self._update,
         }
 
-    def step(self, heard: Heard) -> list[Merged]:
-        """What is certain now that *heard* has been read."""
-        collector = self._coverage.collector(heard.collector)
-        collector.heard_ns = max(collector.heard_ns, heard.ns)
-        entry = Entry(collector, heard.ns, heard.item)
-        if isinstance(heard.item, m.Message):
+    def step(self, received: ReceivedItem) -> list[MergedItem]:
+        """The items that are final after *received*, in order."""
+        collector = self._coverage.collector(received.collector)
+        collector.last_ns = max(collector.last_ns, received.ns)
+        entry = Entry(collector, received.ns, received.item)
+        if isinstance(received.item, m.Message):
             self._numbers.add(entry)
         self._queue.append(entry)
-        self._newest = max(self._newest, heard.ns)
+        self._newest = max(self._newest, received.ns)
         return self._release(self._newest - self._patience)
 
-    def finish(self) -> list[Merged]:
+    def finish(self) -> list[MergedItem]:
         return self._release(self._newest)
 
-    def _release(self, until: int) -> list[Merged]:
+    def _release(self, until: int) -> list[MergedItem]:
         queue = self._queue
         while queue and queue[0].ns <= until:
             entry = queue.popleft()
@@ -93,7 +97,7 @@ class Merge:
                 if rule is not None:
                     rule(entry)
                 elif entry.stream is None:
-                    self._nameless(entry)
+                    self._unnumbered(entry)
                 else:
                     self._numbered(entry.stream, entry)
             if entry.stream is not None:
@@ -103,77 +107,77 @@ class Merge:
 
     def _emit(self, entry: Entry) -> None:
         item, product = entry.item, entry.item.product_id
-        if self._torn:
-            epoch = self._torn.pop(product, None)
+        if self._interrupted:
+            epoch = self._interrupted.pop(product, None)
             if epoch == self._continuity.epoch(product):
                 self._continuity.lost(product)
-        self._out.append(Merged(entry.ns, self._continuity.epoch(product), item))
+        self._out.append(MergedItem(entry.ns, self._continuity.epoch(product), item))
 
     def _miss(self, entry: Entry) -> None:
         found, self._continuity.missed = self._continuity.missed, []
         for each in found:
             if isinstance(each, Resubscribed):
                 continue
-            self._out.append(Merged(entry.ns, 0, each))
+            self._out.append(MergedItem(entry.ns, 0, each))
             if isinstance(each, Restarted) and each.first < each.last:
-                self._named.pop(each.product_id, None)
+                self._beats.pop(each.product_id, None)
                 if entry.item.time is not None:
                     for other in self._coverage.others(entry.collector):
                         other.stale[each.channel, each.product_id] = entry.item.time
 
-    # ---- who receives what
+    # ---- the collectors' subscriptions
 
-    def _link(self, entry: Entry) -> None:
-        collector, link = entry.collector, entry.item
+    def _connection_change(self, entry: Entry) -> None:
+        collector, change = entry.collector, entry.item
         before = self._coverage.connected()
         if collector.up:
-            self._tear_all(collector, entry.ns, gone=True)
+            self._interrupt_all(collector, entry.ns, gone=True)
         collector.renewed()
-        collector.up, collector.over = link.up, link.over
-        if link.over and self._coverage.settled():
+        collector.up, collector.over = change.up, change.over
+        if change.over and self._coverage.settled():
             self._continuity.watch(self._watched())
-        if link.said is not None and before != self._coverage.connected():
-            self._out.append(Merged(entry.ns, 0, link.said))
+        if change.status is not None and before != self._coverage.connected():
+            self._out.append(MergedItem(entry.ns, 0, change.status))
 
-    def _remark(self, entry: Entry) -> None:
-        remark, collector = entry.item, entry.collector
-        pair = remark.pair
+    def _status_event(self, entry: Entry) -> None:
+        event, collector = entry.item, entry.collector
+        pair = event.pair
         if pair is not None:
-            if remark.silent:
+            if event.silent:
                 collector.silent.add(pair)
             else:
                 collector.silent.discard(pair)
-            if any(covers(other, pair) for other in self._coverage.at_work(collector, entry.ns)):
+            if any(covers(other, pair) for other in self._coverage.receiving_at(collector, entry.ns)):
                 return
-        if remark.said is not None and not (remark.alone and self._coverage.connected()):
-            self._out.append(Merged(entry.ns, 0, remark.said))
+        if event.status is not None and not (event.alone and self._coverage.connected()):
+            self._out.append(MergedItem(entry.ns, 0, event.status))
 
     def _malformed(self, entry: Entry) -> None:
         collector, product = entry.collector, entry.item.product_id
         if product is None:
-            self._tear_all(collector, entry.ns, gone=False)
+            self._interrupt_all(collector, entry.ns, gone=False)
             collector.epochs.clear()
         else:
-            self._tear_product(collector, product, entry.ns)
+            self._interrupt_product(collector, product, entry.ns)
         if self._copies.first(entry):
-            self._out.append(Merged(entry.ns, 0, entry.item))
+            self._out.append(MergedItem(entry.ns, 0, entry.item))
 
     def _subscriptions(self, entry: Entry) -> None:
         entry.collector.subscribed(entry.item)
         self._continuity.watch(self._watched())
-        self._nameless(entry)
+        self._unnumbered(entry)
 
     def _watched(self) -> list[tuple[str, str]]:
         return [(channel, product) for channel, product in self._coverage.pairs() if product is not None]
 
     def _observe(self, entry: Entry) -> None:
-        """What a message tells of its collector, whether it is a copy or not."""
+        """Update the state of the collector of a message, also if the message is a copy."""
         collector, message = entry.collector, entry.item
-        collector.up = True  # a recording may begin in the midst of a connection
-        if self._cut:
-            self._cut = False
-            self._torn.clear()
-            self._named.clear()
+        collector.up = True  # a recording may begin during a connection
+        if self._disconnected:
+            self._disconnected = False
+            self._interrupted.clear()
+            self._beats.clear()
             self._continuity.reconnected()
         if collector.acked is None and collector.saw(message):
             self._continuity.watch(self._watched())
@@ -182,44 +186,44 @@ class Merge:
         if before != epoch:
             collector.epochs[product] = epoch
             if before is not None:
-                self._tear_product(collector, product, entry.ns)
+                self._interrupt_product(collector, product, entry.ns)
 
-    def _tear_all(self, collector: Collector, ns: int, *, gone: bool) -> None:
-        """*collector* may have missed anything."""
-        others = self._coverage.at_work(collector, ns)
+    def _interrupt_all(self, collector: Collector, ns: int, *, gone: bool) -> None:
+        """*collector* may have missed messages of any product."""
+        others = self._coverage.receiving_at(collector, ns)
         if others:
-            self._tear(uncovered(collector.pairs, others))
+            self._interrupt(uncovered(collector.pairs, others))
         elif gone:
-            self._cut = True
+            self._disconnected = True
         else:
-            self._torn.clear()
+            self._interrupted.clear()
             self._continuity.interrupted()
-        for product in list(self._followed):
-            self._tear_books(collector, product)
+        for product in list(self._followed_books):
+            self._interrupt_books(collector, product)
 
-    def _tear_product(self, collector: Collector, product: str | None, ns: int) -> None:
-        """*collector* may have missed something of *product*."""
+    def _interrupt_product(self, collector: Collector, product: str | None, ns: int) -> None:
+        """*collector* may have missed messages of *product*."""
         pairs = [pair for pair in collector.pairs if pair[1] == product]
-        self._tear(uncovered(pairs, self._coverage.at_work(collector, ns)))
-        self._tear_books(collector, product)
+        self._interrupt(uncovered(pairs, self._coverage.receiving_at(collector, ns)))
+        self._interrupt_books(collector, product)
 
-    def _tear(self, products: Iterable[str | None]) -> None:
+    def _interrupt(self, products: Iterable[str | None]) -> None:
         for product in products:
-            self._torn.setdefault(product, self._continuity.epoch(product))
+            self._interrupted.setdefault(product, self._continuity.epoch(product))
 
-    def _tear_books(self, collector: Collector, product: str | None) -> None:
-        if product is not None and self._followed.get(product) == (collector, True):
-            self._followed[product] = (collector, False)
-            self._tear([product])
+    def _interrupt_books(self, collector: Collector, product: str | None) -> None:
+        if product is not None and self._followed_books.get(product) == (collector, True):
+            self._followed_books[product] = (collector, False)
+            self._interrupt([product])
 
-    # ---- what is numbered
+    # ---- numbered messages
 
     def _numbered(self, stream: Stream, entry: Entry) -> None:
         self._pull(stream, entry.number, entry.item.time)
         self._step(entry)
 
     def _pull(self, stream: Stream, number: int, time: datetime | None) -> None:
-        """Let what has a lower number go first."""
+        """Output the messages with lower numbers first."""
         for other in self._numbers.before(stream, number, time):
             self._step(other)
 
@@ -233,7 +237,7 @@ class Merge:
             self._emit(entry)
 
     def _stale(self, entry: Entry, stream: Stream) -> bool:
-        """Whether *entry* is from before another collector saw the stream begin anew."""
+        """True if *entry* is from before a restart of the stream at another collector."""
         began, time = entry.collector.stale.get(stream), entry.item.time
         if began is None or time is None:
             return False
@@ -246,7 +250,7 @@ class Merge:
         last, collector = entry.item, entry.collector
         stream = ("matches", last.product_id)
         self._pull(stream, last.trade_id + 1, last.time)
-        others = self._coverage.at_work(collector, entry.ns)
+        others = self._coverage.receiving_at(collector, entry.ns)
         if self._continuity.last(*stream) < last.trade_id or not any(covers(each, stream) for each in others):
             self._step(entry)
 
@@ -254,30 +258,30 @@ class Merge:
         beat, product = entry.item, entry.item.product_id
         if not self._copies.first(entry):
             return
-        sequence, trade, at = self._named.get(product, (-1, -1, None))
+        sequence, trade, at = self._beats.get(product, (-1, -1, None))
         if beat.sequence < sequence and not (at is not None and beat.time > at):
-            self._emit(entry)  # another collector's, and late: it must not go back to what it named
+            self._emit(entry)  # a late one of another collector: the last ids must not go back
             return
         self._pull(("full", product), sequence + 1, beat.time)
         self._pull(("matches", product), trade + 1, beat.time)
         credible = beat.time <= moment(entry.ns // 1000 + _MAX_AHEAD)
-        self._named[product] = (beat.sequence, beat.last_trade_id, beat.time if credible else FIRST)
+        self._beats[product] = (beat.sequence, beat.last_trade_id, beat.time if credible else FIRST)
         self._step(entry)
 
-    # ---- what is not
+    # ---- messages without numbers
 
-    def _nameless(self, entry: Entry) -> None:
+    def _unnumbered(self, entry: Entry) -> None:
         if self._copies.first(entry):
             self._emit(entry)
 
     def _snapshot(self, entry: Entry) -> None:
         product, collector = entry.item.product_id, entry.collector
-        followed, whole = self._followed.get(product, (collector, False))
+        followed, whole = self._followed_books.get(product, (collector, False))
         if followed is collector or not whole:
-            self._followed[product] = (collector, True)
+            self._followed_books[product] = (collector, True)
             self._emit(entry)
 
     def _update(self, entry: Entry) -> None:
         collector = entry.collector
-        if self._followed.setdefault(entry.item.product_id, (collector, False))[0] is collector:
+        if self._followed_books.setdefault(entry.item.product_id, (collector, False))[0] is collector:
             self._emit(entry)

@@ -1,4 +1,4 @@
-"""What goes into a `Merge`, and what comes out."""
+"""The inputs and the outputs of a `Merge`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import msgspec
 from rxfeed.core.coverage import Pair
 
 
-class Heard(msgspec.Struct, frozen=True, gc=False):
-    """What *collector* (a number of yours) received at *ns*, Unix nanoseconds: the items that `Merge` steps.
+class ReceivedItem(msgspec.Struct, frozen=True, gc=False):
+    """An item that *collector* (a number chosen by the caller) received at *ns*, Unix nanoseconds.
 
-    *item*: a message, stamped with the collector's own epoch; a `Malformed`; a `Link` or a `Remark`.
+    *item*: a message, stamped with the collector's own epoch; a `Malformed`; a `ConnectionChange` or a `StatusEvent`.
     """
 
     collector: int
@@ -20,31 +20,34 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
     item: Any
 
 
-class Link(msgspec.Struct, frozen=True):
-    """A collector's connection came up, or went down; *over*: for good. *said* goes out where no other one is up."""
+class ConnectionChange(msgspec.Struct, frozen=True):
+    """A collector's connection came up or went down; *over*: it will not come up again.
+
+    *status* is output if no other collector is connected.
+    """
 
     up: bool
     over: bool = False
-    said: Any = None
+    status: Any = None
 
 
-class Remark(msgspec.Struct, frozen=True):
-    """*said* (`None`: nothing) goes out in its place. *alone*: only where no collector is connected.
+class StatusEvent(msgspec.Struct, frozen=True):
+    """A *status* to output (`None`: nothing). *alone*: only if no collector is connected.
 
-    *pair*: only where no other one covers that channel and product. *silent*: whether this one covers it from here on.
+    *pair*: only if no other collector covers that channel and product. *silent*: from now on this collector receives
+    nothing of it.
     """
 
-    said: Any
+    status: Any
     alone: bool = False
     pair: Pair | None = None
     silent: bool = False
 
 
-class Merged(msgspec.Struct, frozen=True, gc=False):
-    """An item of the merged stream: *item* is a message, a `Malformed`, a `Missed`, a `Restarted`, or what a collector
-    *said*.
+class MergedItem(msgspec.Struct, frozen=True, gc=False):
+    """An item of the merged stream: a message, a `Malformed`, a `Missed`, a `Restarted`, or a collector's status.
 
-    *ns*, *raw* and all else of a message are those of the copy that was received first, its *epoch* is the stream's.
+    A message, and its *ns*, are those of the copy that was received first; *epoch* is the merged stream's.
     """
 
     ns: int

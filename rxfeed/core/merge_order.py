@@ -1,4 +1,4 @@
-"""What `Merge` holds while it looks ahead: who is next, and what is a copy."""
+"""The buffer of `Merge`: the order of numbered messages, and copies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Stream = tuple[str, str]
 
 
 class Entry:
-    """Something that was heard; *number* is its place in *stream* where it has one."""
+    """A received item; *number* is its number in *stream*, if it has one."""
 
     __slots__ = ("collector", "done", "item", "ns", "number", "stream")
 
@@ -25,13 +25,13 @@ class Entry:
         self.ns = ns
         self.item = item
         self.done = False
-        """It has gone out, or was dropped."""
+        """It was output or dropped."""
         self.stream: Stream | None = None
         self.number = 0
 
 
 class Numbered:
-    """The entries that have a number and have not gone out, by stream."""
+    """The numbered entries that were not output yet, by stream."""
 
     def __init__(self) -> None:
         self._waiting: dict[Stream, list[tuple[int, int, Entry]]] = {}
@@ -51,7 +51,7 @@ class Numbered:
             heapq.heappush(self._waiting.setdefault(entry.stream, []), (entry.number, self._count, entry))
 
     def before(self, stream: Stream, number: int, time: datetime | None) -> Iterator[Entry]:
-        """Those with a lower number, in their order; but not what is later than *time*: that is of another market."""
+        """The entries with lower numbers, in order; not those later than *time*, which are from after a restart."""
         waiting = self._waiting.get(stream, ())
         while waiting and (waiting[0][2].done or (waiting[0][0] < number and not _later(waiting[0][2].item, time))):
             entry = heapq.heappop(waiting)[2]
@@ -78,16 +78,16 @@ class Numbered:
             if ("full", product) in self._subscribed:
                 channel, number = "full", message_.sequence
             elif ("user", product) in self._subscribed and ("matches", product) not in self._subscribed:
-                return None  # one's own trades, among those of others that do not come
+                return None  # the user's own trades: the other trades of the product are not received
         elif channel == "full" and ("full", product) not in self._subscribed:
             if number is None or message_.user_id is not None:
                 return None
-            self._subscribed.add(("full", product))  # by a collector that does not tell
+            self._subscribed.add(("full", product))  # by a collector without an acknowledgement
         return ((channel, product), number)
 
 
 class Copies:
-    """Which frames without a number another collector brought within *patience* nanoseconds."""
+    """Detects frames without a number that another collector received within *patience* nanoseconds."""
 
     def __init__(self, patience: int) -> None:
         self._patience = patience
@@ -95,7 +95,7 @@ class Copies:
         self._aging: deque[tuple[int, bytes]] = deque()
 
     def first(self, entry: Entry) -> bool:
-        """True where nobody else did. One collector's equal frames are no copies of one another."""
+        """True if no other collector received it. Equal frames of one collector are not copies."""
         raw: bytes = entry.item.raw
         while self._aging and self._aging[0][0] < entry.ns - self._patience:
             _, old = self._aging.popleft()

@@ -1,4 +1,4 @@
-"""When a price has moved far in a short time."""
+"""Detects a price that moves far in a short time."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from rxfeed.core.completeness import earlier, positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.extremes import Extremes, Price
 from rxfeed.core.numbers import EXACT, ROUNDED, positive
-from rxfeed.core.quotes import Breaks, Priced, price_of
-from rxfeed.core.watched import earlier, positive_span
+from rxfeed.core.quotes import EpochCounter, Priced, price_of
+from rxfeed.core.sliding_min_max import Price, SlidingMinMax
 from rxfeed.messages import LastMatch, Match, Message, Ticker
 
 _HUNDRED = Decimal(100)
 
 
 class PriceMove(msgspec.Struct, frozen=True, gc=False):
-    """A price went from *before*, where it had come at *since*, to *price* at *time*: *percent*, to 28 digits, signed.
+    """A price went from *before*, its value since *since*, to *price* at *time*: signed *percent*, to 28 digits.
 
-    *spans_gap*: something was missed between the two.
+    *spans_gap*: messages between the two were missed.
     """
 
     product_id: str
@@ -44,19 +44,19 @@ class _Product:
     __slots__ = ("breaks", "newest", "prices")
 
     def __init__(self) -> None:
-        self.breaks = Breaks()
+        self.breaks = EpochCounter()
         self.newest: _Seen | None = None
-        self.prices: Extremes[_Seen] = Extremes()
+        self.prices: SlidingMinMax[_Seen] = SlidingMinMax()
 
 
 class PriceMoves:
     """Outputs a `PriceMove` when a product's price is *percent* or more from one that held *within* seconds before.
 
-    A price holds until the next one comes: after a quiet hour a sudden move counts from the price of an hour ago. It is
-    compared with the lowest and the highest, and what is found starts afresh from the new price, so that one move is
-    output once. Prices without a time, not above zero, older than the newest, or dated more than *max_ahead* seconds
-    after their receipt (see `EventClock`) are passed over. Amortised O(1) a
-    message; memory grows with the products, and with the prices of the last *within* seconds that none has outdone.
+    A price is valid until the next one: after a quiet hour a sudden move counts from the price of an hour ago. Each
+    price is compared with the lowest and the highest. After an output the comparison begins with the new price, so that
+    one move is output once. A price is skipped if it has no time, is not above zero, is older than the newest, or is
+    dated more than *max_ahead* seconds after its receipt (see `EventClock`). Amortised O(1) a message; memory grows
+    with the products, and with the prices of the last *within* seconds that are a minimum or maximum since then.
 
     >>> prices = [ticker(100, time=0), ticker(104, time=1), ticker(105, time=2)]
     >>> [str(move.percent) for move in fold(PriceMoves(5, 60), prices)]
@@ -90,7 +90,7 @@ class PriceMoves:
         product.newest = newest = _Seen(price, time, now)
         if before is None:
             return ()
-        move = self._move(product.prices.turn(before.price, time, before, earlier(time, self._within)), newest)
+        move = self._move(product.prices.push(before.price, time, before, earlier(time, self._within)), newest)
         if move is None:
             return ()
         product.prices.clear()
@@ -101,7 +101,7 @@ class PriceMoves:
         return ()
 
     def _move(self, extremes: tuple[Price[_Seen], Price[_Seen]], newest: _Seen) -> _Seen | None:
-        """Where the move began; the low where there are two."""
+        """The price at which the move began; the lowest one if there are two."""
         for extreme in extremes:
             change = EXACT.subtract(newest.price, extreme.price).copy_abs()
             if EXACT.multiply(change, _HUNDRED) >= EXACT.multiply(self._percent, extreme.price):

@@ -1,4 +1,4 @@
-"""Exact decimal arithmetic, whatever the thread's own decimal context says."""
+"""Exact decimal arithmetic that does not depend on the thread's decimal context."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rxfeed.values import ZERO, check
 
 __all__ = ["EXACT", "ROUNDED", "ZERO", "decimal", "exactly", "not_negative", "positive", "quotient"]
 
-# Every digit is kept. The numbers of messages have at most 40, the first within 10**40 and 10**-40 (rxfeed.values): a
-# product of four of them spans some 500 places, so that 1000 are enough for any sum of such products.
+# Every digit is kept. The numbers of messages have at most 40 digits, the first between 10**40 and 10**-40
+# (rxfeed.values). A product of four of them has some 500 digits, so 1000 are enough for any sum of such products.
 EXACT = Context(prec=1000, traps=[InvalidOperation, Overflow, Inexact])
 ROUNDED = Context(prec=28)
 
@@ -25,8 +25,8 @@ S = TypeVar("S")
 def exactly(method: Callable[[S, A], B]) -> Callable[[S, A], B]:
     """*method* with `EXACT` as the thread's decimal context, so that its `+` and `*` are exact.
 
-    `EXACT.add` costs three times what `+` does: where there are more than two of them, exchanging the context is worth
-    it. *method* must call nobody's code but ours.
+    `EXACT.add` takes three times as long as `+`, so with more than two of them it is faster to exchange the context.
+    *method* must not call users' code.
     """
 
     @wraps(method)
@@ -42,7 +42,7 @@ def exactly(method: Callable[[S, A], B]) -> Callable[[S, A], B]:
 
 
 def decimal(name: str, value: Decimal | str | int) -> Decimal:
-    """*value* as a finite `Decimal`; `ConfigError` names it otherwise (a float too: 0.1 is not one tenth)."""
+    """*value* as a finite `Decimal`; raises `ConfigError` for all else, and for floats (0.1 is not one tenth)."""
     if isinstance(value, bool | float) or not isinstance(value, Decimal | str | int):
         raise ConfigError(f"{name}: {value!r} is a {type(value).__name__}; give a Decimal, a str or an int")
     try:
@@ -59,12 +59,12 @@ def decimal(name: str, value: Decimal | str | int) -> Decimal:
 
 
 def quotient(total: Decimal, count: Decimal) -> Decimal | None:
-    """*total* by *count*, to 28 digits; `None` by zero."""
+    """*total* divided by *count*, to 28 digits; `None` if *count* is zero."""
     return ROUNDED.divide(total, count) if count else None
 
 
 def positive(name: str, value: Decimal | str | int) -> Decimal:
-    """As `decimal`, and `ConfigError` names it where it is not above zero."""
+    """As `decimal`; also raises `ConfigError` if *value* is not above zero."""
     number = decimal(name, value)
     if number <= 0:
         raise ConfigError(f"{name}: {value!r} is not above zero")
@@ -72,7 +72,7 @@ def positive(name: str, value: Decimal | str | int) -> Decimal:
 
 
 def not_negative(name: str, value: Decimal | str | int) -> Decimal:
-    """As `decimal`, and `ConfigError` names it where it is below zero."""
+    """As `decimal`; also raises `ConfigError` if *value* is below zero."""
     number = decimal(name, value)
     if number < 0:
         raise ConfigError(f"{name}: {value!r} is below zero")

@@ -1,8 +1,8 @@
-"""The price that a ticker, a trade or a book has.
+"""The price of a ticker, a trade or a book.
 
-A price that is not above zero is none: an exchange sends 0 where there was no trade, or no quote. So signals ignore a
-product (for example a spread between two others) while its price is below zero: compare its prices in a pipeline of
-your own, such as `feed.pipe(matches("A-B"), ops.map(lambda match: match.price))`.
+A price that is not above zero is treated as missing: an exchange sends 0 if there was no trade, or no quote. So signals
+ignore a product (for example a spread between two others) while its price is below zero. To compare such prices, use
+the messages themselves: `feed.pipe(matches("A-B"), ops.map(lambda match: match.price))`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PRICED = (Ticker, Match, LastMatch)
 
 
 class QuotedBook(Protocol):
-    """A book as it is at a *time*; where it is not *ready* its prices say nothing."""
+    """The state of a book at a *time*. If it is not *ready*, its prices are not valid."""
 
     @property
     def product_id(self) -> str: ...
@@ -35,11 +35,11 @@ class QuotedBook(Protocol):
 
 
 Priced = Message | QuotedBook
-"""What a signal can look at: messages (it takes the tickers and trades), or the views that a book puts out."""
+"""The inputs of a signal: messages (it uses tickers and trades), or the views that a book outputs."""
 
 
 def price_of(item: Priced) -> Decimal | None:
-    """The price of a ticker or a trade, the mid of a book; `None` where there is none above zero."""
+    """The price of a ticker or a trade, the mid of a book; `None` if there is none above zero."""
     if isinstance(item, PRICED):
         return item.price if item.price > ZERO else None
     quote = quote_of(item)
@@ -58,8 +58,8 @@ def quote_of(item: Priced) -> tuple[Decimal, Decimal] | None:
     return (bid, ask) if bid is not None and ask is not None and bid > ZERO and ask > ZERO else None
 
 
-class Breaks:
-    """Counts the breaks of one product: a number that stays the same as long as nothing was missed."""
+class EpochCounter:
+    """Counts the interruptions of one product. The count is constant as long as no message was missed."""
 
     __slots__ = ("_epoch", "count")
 
@@ -69,7 +69,7 @@ class Breaks:
 
     def see(self, item: Priced) -> int:
         epoch: int | None = getattr(item, "epoch", None)
-        if epoch is None:  # a book has none: after a break it says that it is not ready
+        if epoch is None:  # a book view has no epoch; after a gap a view that is not ready comes
             self.count += not getattr(item, "ready", True)
         elif epoch != self._epoch:
             self.count += self._epoch is not None

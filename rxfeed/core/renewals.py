@@ -1,10 +1,10 @@
-"""When a product's book is requested anew after something of it was lost.
+"""Decides when a product's book is requested again after a gap.
 
 Rules:
-- The first loss of a product is followed by a request at once, the next ones by one after 5, 10, 20 ... 320 seconds:
-  what made the last snapshot useless may make the next one useless, and snapshots are large.
-- A product without a loss for twice as long as its last wait, and for a minute at least, begins anew.
-- `None` stands for all products, and for those that are lost while very many others are.
+- After the first gap of a product its book is requested at once, after the next ones with waits of 5, 10, 20 ... 320
+  seconds: the reason of the last gap may cause another, and snapshots are large.
+- If a product has no gap for twice its last wait, and for a minute at least, its waits begin again.
+- `None` means all products. It also replaces products with a gap while very many others have one.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ class _Product:
     __slots__ = ("at", "due", "lost_at", "wait")
 
     def __init__(self) -> None:
-        self.wait = 0.0  # seconds between the last request and the one that is due, or would be
+        self.wait = 0.0  # seconds between the last request and the next one
         self.at = 0.0  # no request before this time
         self.lost_at = 0.0
         self.due = False
 
 
 class Renewals:
-    """`lost` and `step` take times of one clock; memory grows with the products lost lately, up to a bound."""
+    """`lost` and `step` take times of one clock. Memory grows with the products that had gaps, up to a limit."""
 
     __slots__ = ("_products",)
 
@@ -34,7 +34,7 @@ class Renewals:
         self._products: dict[str | None, _Product] = {}
 
     def lost(self, product_id: str | None, now: float) -> None:
-        """Something of the product's book was lost at *now*."""
+        """The product's book had a gap at *now*."""
         if len(self._products) >= _MOST and product_id not in self._products:
             product_id = None
         product = self._products.get(product_id)
@@ -45,7 +45,7 @@ class Renewals:
         product.due = True
 
     def step(self, now: float) -> list[str | None]:
-        """The products of which the book is to be requested now."""
+        """The products of the books to request at *now*."""
         due = [product_id for product_id, product in self._products.items() if product.due and product.at <= now]
         for product_id in due:
             product = self._products[product_id]
@@ -57,7 +57,7 @@ class Renewals:
         return due
 
     def remaining(self, now: float) -> float | None:
-        """Seconds until `step` has something to return; `None` where nothing is due."""
+        """Seconds until `step` returns a product; `None` if none is due."""
         due = [product.at for product in self._products.values() if product.due]
         return max(0.0, min(due) - now) if due else None
 

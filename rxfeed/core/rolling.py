@@ -1,4 +1,4 @@
-"""Sums, highs and lows over the last seconds, at every trade."""
+"""Sums, highs and lows of the last seconds, at every trade."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
+from rxfeed.core.completeness import FIRST, CompletenessTracker, Late, earlier, positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.extremes import Extremes
 from rxfeed.core.numbers import ZERO, exactly, quotient
-from rxfeed.core.watched import FIRST, Late, Watched, earlier, positive_span
+from rxfeed.core.sliding_min_max import SlidingMinMax
 from rxfeed.messages import LastMatch, Match, Message
 
 R = TypeVar("R")
 
 
 class RollingVolume(msgspec.Struct, frozen=True, gc=False):
-    """The trades of *product_id* in `(start, end]`: the last seconds up to and with the trade at *end*.
+    """The trades of *product_id* in `(start, end]`: the last seconds, the trade at *end* included.
 
     *volume* (base currency) and *notional* (quote currency) are exact, *vwap* their quotient to 28 digits, *high* and
-    *low* the extreme prices. *complete* is True only where every trade of the span before this one is known to be in.
+    *low* the extreme prices. *complete* is True only if every earlier trade of the span is known to be counted.
     """
 
     product_id: str
@@ -39,7 +39,7 @@ class RollingVolume(msgspec.Struct, frozen=True, gc=False):
 
 
 class Trade(msgspec.Struct, frozen=True, gc=False):
-    """What is kept of a trade; *bought* by its taker."""
+    """The fields of a trade that its later removal needs. *bought*: the taker bought."""
 
     time: datetime
     bought: bool
@@ -47,8 +47,8 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
     notional: Decimal
 
 
-class LastTrades(Watched, ABC, Generic[R]):
-    """One product's trades of the last seconds, and what they come to. Operators are exact in `add`."""
+class LastTrades(CompletenessTracker, ABC, Generic[R]):
+    """The trades of one product in the last seconds, and their sums. In `add`, `+` and `*` are exact."""
 
     __slots__ = ("newest", "product_id", "trades")
 
@@ -60,16 +60,17 @@ class LastTrades(Watched, ABC, Generic[R]):
 
     @abstractmethod
     def add(self, trade: Trade, price: Decimal, start: datetime) -> R:
-        """Let the trades go that are not after *start*, and take *trade*; what they come to then."""
+        """The result after *trade* was added and the trades that are not after *start* were removed."""
 
 
 class Rolling(ABC, Generic[R]):
-    """Outputs, at every trade, what the last *seconds* of its product come to: `(trade.time - seconds, trade.time]`.
+    """Outputs, at every trade, the result of the last *seconds* of its product: `(trade.time - seconds, trade.time]`.
 
-    A trade that is older than the newest of its product comes too late for the results that went out, and is output as
-    `Late`; so is one dated more than *max_ahead* seconds after its receipt (see `EventClock`). A result is complete
-    once nothing was missed since its start: after we came, or after a gap, that takes *seconds*, unless `last_match`
-    tells more. Amortised O(1) a trade; memory grows with the trades of the last *seconds*.
+    A trade that is older than the newest of its product is missing from earlier results, and is output as `Late`; so is
+    a trade dated more than *max_ahead* seconds after its receipt (see `EventClock`). A result is complete if no trade
+    since its start was missed. After the subscription, and after a gap, the first complete result comes *seconds*
+    later, or earlier if a `last_match` shows that no trade is missing. Amortised O(1) a trade; memory grows with the
+    trades of the last *seconds*.
     """
 
     __slots__ = ("_products", "_width", "clock")
@@ -83,7 +84,7 @@ class Rolling(ABC, Generic[R]):
 
     @abstractmethod
     def _follow(self, first: Match | LastMatch) -> LastTrades[R]:
-        """A product that nothing is known of yet."""
+        """The state of a product at its *first* message."""
 
     def step(self, message: Message) -> tuple[R | Late, ...]:
         if type(message) is Match:
@@ -144,7 +145,7 @@ class _Volume(LastTrades[RollingVolume]):
     def __init__(self, first: Match | LastMatch) -> None:
         super().__init__(first)
         self.volume = self.notional = ZERO
-        self.prices: Extremes[None] = Extremes()
+        self.prices: SlidingMinMax[None] = SlidingMinMax()
 
     def add(self, trade: Trade, price: Decimal, start: datetime) -> RollingVolume:
         trades = self.trades
@@ -155,7 +156,7 @@ class _Volume(LastTrades[RollingVolume]):
             notional -= gone.notional
         trades.append(trade)
         self.volume, self.notional = volume, notional
-        low, high = self.prices.turn(price, end, None, start)
+        low, high = self.prices.push(price, end, None, start)
         return RollingVolume(
             self.product_id,
             start,

@@ -1,24 +1,24 @@
-"""The numbers of one product on one channel, which rise by one: what is missing, what came before, what began anew.
+"""The numbers of one product on one channel, which rise by one: detects gaps, duplicates and restarts.
 
 Rules:
-- A *line* is a row of numbers that follow one another. The next number continues it.
-- A higher number is a gap: what lies between is missing, and another line begins.
-- A lower number came before, or is too late, if its time is not newer than that of the last message: it is dropped. If
-  its time is newer, the sequence began anew with it: that is reported, and the message is delivered. One such number is
-  enough, since the times of a sequence rise with its numbers: a copy of what came before is never newer.
-- After that a higher number with a time from before it is of the old sequence: it is dropped, unless it continues the
-  line.
-- A line is *doubted* until three numbers have followed so: the number that began it may have been wrong, and the line
-  before it goes on. If the line before is the lower one, its next number is lower and newer, as above. If it is the
-  higher one, a number beyond both lines continues it: what lies between it and that number is missing.
-- The last time of a line shorter than three may be wrong, too. Where it is not credible (`EventClock` has the rule) and
-  that of a lower number is, that number is newer.
-- A heartbeat names the last number, and may overtake it. What has not come by the next heartbeat is missing; but no
-  heartbeat alone sets the last number, and what it named in vain is delivered if it still comes.
-- Another channel's copy of a message may run ahead of the line; the line's own is dropped then.
-- A message of an unknown type is never dropped and never shows a gap. Its number is not missing; whether the sequence
-  counts it, or it repeats another message's number, cannot be known.
-- A negative number is none: its message is delivered, and changes nothing.
+- A *run* is a series of consecutive numbers. The next number continues it.
+- A higher number is a gap: the numbers between are missing, and another run begins.
+- A lower number with a time that is not newer is a duplicate, or too late: its message is dropped. A lower number with
+  a newer time is a restart: it is reported, and its message is delivered. One such number is enough, since times rise
+  with numbers, and a copy of an earlier message is never newer.
+- After a restart, a higher number with a time from before the restart is of the old sequence: its message is dropped,
+  unless it continues the run.
+- A run is *unproven* until it has three numbers: its first number may be wrong, and then the run before it continues.
+  If the run before is the lower one, its next number is lower and newer, as above. If it is the higher one, a number
+  above both runs continues it, and the numbers between are missing.
+- The last time of a run shorter than three may be wrong, too. If it is not credible (see `EventClock`), and the time of
+  a lower number is, that number counts as newer.
+- A heartbeat contains the last number, and may overtake its message. Numbers that have not come by the next heartbeat
+  are missing. A heartbeat alone never sets the last number, and a message that still comes is delivered.
+- Another channel's copy of a message may come ahead of the run; then the run's own message is dropped.
+- A message of an unknown type is never dropped and never shows a gap. Its number is not missing. Whether the sequence
+  counts it, or it repeats the number of another message, is not known.
+- A negative number is not a sequence number: its message is delivered, and changes nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PROVEN = 3
 
 
 class Missed(msgspec.Struct, frozen=True):
-    """Numbers *first* to *last* of *product_id* on *channel* (sequences; trade ids on `matches`) never came."""
+    """Numbers *first* to *last* of *product_id* on *channel* (sequences; trade ids on `matches`) did not come."""
 
     product_id: str
     channel: str
@@ -42,7 +42,7 @@ class Missed(msgspec.Struct, frozen=True):
 
 
 class Restarted(msgspec.Struct, frozen=True):
-    """The numbers of *product_id* on *channel* began anew: after *last* came *first*, which is newer."""
+    """The numbers of *product_id* on *channel* restarted: after *last* came *first*, with a newer time."""
 
     product_id: str
     channel: str
@@ -51,7 +51,7 @@ class Restarted(msgspec.Struct, frozen=True):
 
 
 class Findings(Protocol):
-    """Where a `Sequence` reports."""
+    """Receives the reports of a `Sequence`."""
 
     limit: datetime
     """Later times are not credible."""
@@ -59,11 +59,11 @@ class Findings(Protocol):
     def report(self, found: Missed | Restarted) -> None: ...
 
     def lost(self, product_id: str | None) -> None:
-        """Something of the product may have been missed."""
+        """Messages of the product may have been missed."""
 
 
 class Sequence:
-    """Takes the numbers of *product_id* on *channel*; O(1) for one that continues the line."""
+    """Checks the numbers of *product_id* on *channel*; O(1) for a number that continues the run."""
 
     __slots__ = (
         "_ahead",
@@ -85,23 +85,23 @@ class Sequence:
         self.product_id = product_id
         self.channel = channel
         self.last = -1
-        """The last number of the line; -1 for none yet."""
+        """The last number of the run; -1 for none yet."""
         self.time: datetime | None = None
         """The time of the last message."""
         self.fresh = False
-        """A new connection, and nothing of it yet."""
+        """True on a new connection until its first message."""
         self.pending = -1
-        """What the last heartbeat named and had not come."""
+        """The number in the last heartbeat, if its message had not come."""
         self._findings = findings
-        self._first = -1  # of the line
-        self._before = -1  # the last number of the line before
+        self._first = -1  # of the run
+        self._before = -1  # the last number of the run before
         self._reported = -1  # numbers up to it were reported as missing, because of a heartbeat
-        self._since: datetime | None = None  # when the sequence began anew
+        self._since: datetime | None = None  # the time of the last restart
         self._ahead: set[int] = set()  # delivered from another channel before this one had come to them
         self._unknown: set[int] = set()  # the same, of unknown types
 
     def take(self, number: int, time: datetime | None, copy: bool = False) -> bool:
-        """False where *number* came before. *copy*: it may be another channel's, and run ahead."""
+        """False for a duplicate. *copy*: the message may be a copy of another channel, which may come ahead."""
         if number == self.last + 1 and self.last >= 0:
             self.last, self.time, self.fresh = number, time, False
             if self._ahead and number in self._ahead:
@@ -111,7 +111,7 @@ class Sequence:
         return self._jump(number, time, copy)
 
     def base(self, number: int, time: datetime) -> None:
-        """A message with the last number before the subscription, which is not one of the line."""
+        """A message with the last number before the subscription, which is not part of the run."""
         if number >= 0:
             if self.last < 0 or number > self.last:
                 self._miss(number)
@@ -128,7 +128,7 @@ class Sequence:
             self._unknown.add(number)
 
     def beat(self, number: int) -> None:
-        """A heartbeat names *number* as the last one."""
+        """A heartbeat has *number* as the last one."""
         if self.last < 0 or self.fresh:
             return
         if self.pending > self.last:
@@ -141,7 +141,7 @@ class Sequence:
     def reconnected(self) -> None:
         self.fresh, self.pending = True, -1
 
-    # ---- what does not continue the line
+    # ---- numbers that do not continue the run
 
     def _jump(self, number: int, time: datetime | None, copy: bool) -> bool:
         if number < 0:
@@ -153,7 +153,7 @@ class Sequence:
         if copy:
             return self._run_ahead(number)
         if self.last >= 0:
-            if self._doubted and self.last < self._before < number:
+            if self._unproven and self.last < self._before < number:
                 return self._restart(number, time)
             self._miss(number - 1)
         return self._begin(number, time)
@@ -163,27 +163,27 @@ class Sequence:
         return self.last - self._first + 1 < _PROVEN
 
     @property
-    def _doubted(self) -> bool:
+    def _unproven(self) -> bool:
         return self._before >= 0 and self._short
 
     def _newer(self, time: datetime | None) -> bool:
-        """Whether *time* is newer than that of the last message."""
+        """True if *time* is newer than that of the last message."""
         if time is None or self.time is None:
             return False
         return time > self.time or (self._short and self.time > self._findings.limit >= time)
 
     def _of_before(self, time: datetime | None) -> bool:
-        """Whether *time* is from before the sequence began anew."""
+        """True if *time* is from before the last restart."""
         since = self._since
         if time is None or since is None:
             return False
         return time < since and not since > self._findings.limit >= time
 
     def _restart(self, number: int, time: datetime | None) -> bool:
-        """The sequence began anew with *number*, or the line before a doubted one goes on with it."""
-        before, doubted, left = self._before, self._doubted, self.last
+        """The sequence restarts with *number*, or the run before an unproven one continues with it."""
+        before, unproven, left = self._before, self._unproven, self.last
         self._findings.report(Restarted(self.product_id, self.channel, left, number))
-        if doubted and left < before:  # what lies between two lines that rise was reported when the higher one began
+        if unproven and left < before:  # the gap between rising runs was reported already
             self.last = before
             self._report_missing(number - 1)
         self._findings.lost(self.product_id)
@@ -191,14 +191,14 @@ class Sequence:
         self._unknown.clear()
         self._reported = self.pending = -1
         self._since = time
-        if not doubted or before < number:
+        if not unproven or before < number:
             before = left
         return self._begin(number, time, before)
 
     def _begin(self, number: int, time: datetime | None, before: int | None = None) -> bool:
-        """Another line begins with *number*; False where that came ahead."""
+        """Begin another run with *number*. False if that came ahead."""
         if before is None:
-            before = self._before if self._doubted else self.last
+            before = self._before if self._unproven else self.last
         self._before, self._first, self.last, self.time, self.fresh = before, number, number, time, False
         seen = number in self._ahead
         self._ahead = {each for each in self._ahead if each > number}
@@ -214,7 +214,7 @@ class Sequence:
         return True
 
     def _miss(self, last: int) -> None:
-        """What comes after the line, up to *last*, is missing, but for what came ahead or was reported."""
+        """Report the numbers after the run, up to *last*, as missing, except those that came ahead or were reported."""
         if self.last >= 0 and self._report_missing(last):
             self._findings.lost(self.product_id)
 

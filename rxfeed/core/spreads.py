@@ -1,4 +1,4 @@
-"""When the best bid and ask are far apart."""
+"""Detects a spread that becomes wider than a limit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar
 import msgspec
 
 from rxfeed.core.numbers import EXACT, ROUNDED, not_negative
-from rxfeed.core.quotes import Breaks, Priced, quote_of
+from rxfeed.core.quotes import EpochCounter, Priced, quote_of
 from rxfeed.errors import ConfigError
 from rxfeed.messages import Message, Ticker
 
@@ -17,9 +17,9 @@ _HALF_HUNDREDTH = Decimal("0.005")
 
 
 class WideSpread(msgspec.Struct, frozen=True, gc=False):
-    """The *spread*, *best_ask* less *best_bid*, became wider than allowed at *time*; *percent* is it by the mid.
+    """The *spread*, *best_ask* less *best_bid*, became wider than the limit at *time*; *percent* of the mid.
 
-    *spans_gap*: something was missed since the quote before it.
+    *spans_gap*: messages since the quote before it were missed.
     """
 
     product_id: str
@@ -35,7 +35,7 @@ class _Product:
     __slots__ = ("break_", "breaks", "wide")
 
     def __init__(self) -> None:
-        self.breaks = Breaks()
+        self.breaks = EpochCounter()
         self.break_: int | None = None  # of the quote before
         self.wide = False
 
@@ -44,8 +44,8 @@ class SpreadWidening:
     """Outputs a `WideSpread` when a product's spread, of tickers or of a book, becomes wider than *than*.
 
     *than* and *hysteresis* are in the quote currency, or with *percent* in percent of the mid. Once wide, it is output
-    anew only after the spread was *than* less *hysteresis* or narrower. One that is wide in the first quote is output,
-    a quote with an empty side, or a price that is not above zero, is passed over. *once*: only the first of each
+    again only after the spread was *than* less *hysteresis* or narrower. One that is wide in the first quote is output.
+    A quote with an empty side, or with a price that is not above zero, is skipped. *once*: only the first of each
     product is output. O(1) a message; memory grows with the number of products.
 
     >>> quotes = [ticker(10, best_bid=Decimal(9), best_ask=Decimal(each)) for each in (10, 12, 13, 10, 12)]
@@ -68,7 +68,7 @@ class SpreadWidening:
         self._than = not_negative("than", than)
         self._back = EXACT.subtract(self._than, not_negative("hysteresis", hysteresis))
         if self._back < 0:
-            raise ConfigError(f"hysteresis: {hysteresis!r} is more than {than!r}, and no spread comes back so far")
+            raise ConfigError(f"hysteresis: {hysteresis!r} is more than {than!r}: no spread is so narrow")
         self._percent, self._once = percent, once
         self._products: dict[str, _Product] = {}
 
@@ -85,7 +85,7 @@ class SpreadWidening:
             return ()
         bid, ask = quote
         spread = EXACT.subtract(ask, bid)
-        # Both sides times the mid, which no quotient would keep exact.
+        # Both sides of the comparison are multiplied by the mid, since a quotient is not exact.
         unit = EXACT.multiply(EXACT.add(bid, ask), _HALF_HUNDREDTH) if self._percent else Decimal(1)
         spans_gap, product.break_ = product.break_ not in (None, now), now
         if product.wide:

@@ -7,9 +7,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from rxfeed.core.active_products import ActiveProducts
+from rxfeed.core.completeness import positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.presence import Presence
-from rxfeed.core.watched import positive_span
 
 T = TypeVar("T")
 
@@ -17,8 +17,9 @@ T = TypeVar("T")
 class LatestByProduct(Generic[T]):
     """Outputs, at every item, the newest item of each product so far, by product id.
 
-    It is the same mapping each time, live and read-only: `dict(latest)` keeps a copy. A product leaves it as `Presence`
-    says; items without a product are not in it. O(1) an item; memory grows with the number of products.
+    It is the same mapping each time, live and read-only: `dict(latest)` keeps a copy. A product is removed when
+    `ActiveProducts` outputs it. Items without a product are not in it. O(1) an item; memory grows with the number of
+    products.
 
     >>> [sorted(latest) for latest in map(dict, fold(LatestByProduct(), [ticker(1), ticker(2, product_id="A-B")]))]
     [['A-B', 'BTC-USD'], ['A-B', 'BTC-USD']]
@@ -27,7 +28,7 @@ class LatestByProduct(Generic[T]):
     __slots__ = ("_items", "_presence", "_view", "clock")
 
     def __init__(self, idle: float | None = None, *, max_ahead: float | None = MAX_AHEAD) -> None:
-        self._presence = Presence(idle, max_ahead=max_ahead)
+        self._presence = ActiveProducts(idle, max_ahead=max_ahead)
         self.clock = self._presence.clock
         self._items: dict[str, T] = {}
         self._view = MappingProxyType(self._items)

@@ -1,4 +1,4 @@
-"""When windows of event time open and close, whatever is gathered in them."""
+"""Opens and closes windows of event time, for any accumulator."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from typing import Any, ClassVar, Generic, TypeVar
 
-from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.numbers import exactly
-from rxfeed.core.watched import (
+from rxfeed.core.completeness import (
     EPOCH,
     MICROSECOND,
+    CompletenessTracker,
     Late,
-    Watched,
     moment,
     not_negative_microseconds,
     positive_microseconds,
 )
+from rxfeed.core.event_time import MAX_AHEAD, EventClock
+from rxfeed.core.numbers import exactly
 from rxfeed.messages import Heartbeat, LastMatch, Match, Message
 
 R = TypeVar("R")
@@ -26,10 +26,10 @@ _MOST_EMPTY = 10_000
 _AT_ONCE = 16
 
 
-class Gathering(ABC, Generic[R]):
-    """What has been gathered of one window, but for the trades that are *waiting* to be, in the order of arrival.
+class WindowAccumulator(ABC, Generic[R]):
+    """The sums of one window, without the *waiting* trades, which are in the order of arrival.
 
-    A number of them are gathered at once: then the exact sums cost half as much.
+    Many trades are added at once, since exact sums then take half the time.
     """
 
     __slots__ = ("waiting", "whole")
@@ -41,35 +41,35 @@ class Gathering(ABC, Generic[R]):
 
     @exactly
     def gather(self, waiting: list[Match]) -> None:
-        """Add what is waiting."""
+        """Add the waiting trades, and empty the list."""
         self._add(waiting)
         waiting.clear()
 
     @abstractmethod
     def _add(self, trades: list[Match], /) -> None:
-        """Add *trades*; operators are exact here."""
+        """Add *trades*; `+` and `*` are exact here."""
 
     @abstractmethod
     def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> R: ...
 
 
-class _Product(Watched, Generic[R]):
-    """One product's windows: those before *closed* are output, and the next is when its time comes to *due*.
+class _Product(CompletenessTracker, Generic[R]):
+    """The windows of one product: those before *boundary* were output, and the next is due when event time is *due*.
 
-    [*start*, *end*) is where the next trade most likely falls: the window of the last one, up to *due*, and to where
-    the receipt of the last one makes times credible.
+    [*start*, *end*) most likely contains the time of the next trade. It is the window of the last trade, up to *due*,
+    and up to the latest time that is credible at the receipt of the last trade.
     """
 
-    __slots__ = ("closed", "due", "end", "first", "start", "starts", "window", "windows")
+    __slots__ = ("boundary", "due", "end", "first", "start", "starts", "window", "windows")
 
-    def __init__(self, first: Match | LastMatch | Heartbeat, closed: datetime, due: datetime) -> None:
+    def __init__(self, first: Match | LastMatch | Heartbeat, boundary: datetime, due: datetime) -> None:
         super().__init__(first)
-        self.closed, self.due = closed, due
-        self.first: datetime | None = None  # the start of the first window that can be output without a trade
-        self.start = self.end = EPOCH  # nothing falls there
-        self.window: Gathering[R]
-        self.windows: dict[datetime, Gathering[R]] = {}
-        self.starts: list[datetime] = []  # theirs, as a heap
+        self.boundary, self.due = boundary, due
+        self.first: datetime | None = None  # the start of the first window that can be output empty
+        self.start = self.end = EPOCH  # no trade is in it
+        self.window: WindowAccumulator[R]
+        self.windows: dict[datetime, WindowAccumulator[R]] = {}
+        self.starts: list[datetime] = []  # the windows' starts, as a heap
 
     def broken(self) -> None:
         for window in self.windows.values():
@@ -79,15 +79,15 @@ class _Product(Watched, Generic[R]):
 class Tumbling(ABC, Generic[R]):
     """Windows `[start, end)` of *seconds*, aligned to the Unix epoch, of each product by its own time.
 
-    That time is the latest of its trades and heartbeats (one that names a trade which has not come is waited with until
-    the next), and is limited by their receipt: see `EventClock`. A window is output when that time comes to its end
-    plus *lateness* seconds; a trade that comes later is output as `Late`, and so is one dated more than *max_ahead*
-    seconds after its receipt. With *empty* the windows without a trade are output too, from the first message on; of a
-    longer silence only the last 10,000. A window is complete unless we came in its midst, something was missed in or
-    just before it, or the stream ended before it did.
+    The event time of a product is the latest time of its trades and heartbeats, limited by their receipt: see
+    `EventClock`. If a heartbeat has the id of a trade that has not arrived, event time does not advance until the next
+    heartbeat. A window is output when event time is its end plus *lateness* seconds. A trade that comes later is output
+    as `Late`, and so is a trade dated more than *max_ahead* seconds after its receipt. With *empty*, windows without a
+    trade are output too, from the first message on, at most 10,000 at once. A window is complete unless the
+    subscription began within it, trades in it or directly before it were missed, or the stream ended before its end.
 
-    O(1) a message and output, O(log n) in the windows that *lateness* keeps open, n; memory grows with those and the
-    number of products.
+    O(1) a message and output, O(log n) for n windows that *lateness* keeps open. Memory grows with the open windows and
+    the number of products.
     """
 
     __slots__ = ("_empty", "_lateness", "_products", "_width", "clock")
@@ -104,8 +104,8 @@ class Tumbling(ABC, Generic[R]):
         self._products: dict[str, _Product[R]] = {}
 
     @abstractmethod
-    def _open(self, product_id: str) -> Gathering[R]:
-        """Something to gather a window in."""
+    def _open(self, product_id: str) -> WindowAccumulator[R]:
+        """A new accumulator for a window."""
 
     def step(self, message: Message) -> tuple[R | Late, ...]:
         if type(message) is Match:
@@ -130,17 +130,17 @@ class Tumbling(ABC, Generic[R]):
         return ()
 
     def finish(self) -> tuple[R, ...]:
-        """The windows still open, all incomplete."""
+        """The windows that are still open, all incomplete."""
         products, self._products = self._products, {}
         left: list[R] = []
         for product_id, product in products.items():
-            end = max([self._end(start) for start in product.starts] + [product.closed])
+            end = max([self._end(start) for start in product.starts] + [product.boundary])
             if product.first is not None:
                 end = max(end, self._end(self._start(product.now)))
             for window in product.windows.values():
                 window.whole = False
             product.since = max(product.since, product.now)
-            left += self._close(product_id, product, end, finishing=True)
+            left += self._emit_due(product_id, product, end, finishing=True)
         return tuple(left)
 
     def _trade(self, product: _Product[R] | None, match: Match) -> tuple[R | Late, ...]:
@@ -156,9 +156,9 @@ class Tumbling(ABC, Generic[R]):
         elif product.trade(match):
             product.broken()
         start = self._start(time)
-        if time < product.closed:
+        if time < product.boundary:
             return (Late(product_id, start, self._end(start), match),)
-        closed = self._pass(product_id, product, time)
+        boundary = self._advance_to(product_id, product, time)
         window = product.windows.get(start)
         if window is None:
             window = product.windows[start] = self._open(product_id)
@@ -169,7 +169,7 @@ class Tumbling(ABC, Generic[R]):
         window.waiting.append(match)
         if len(window.waiting) >= _AT_ONCE:
             window.gather(window.waiting)
-        return closed
+        return boundary
 
     def _heartbeat(self, heartbeat: Heartbeat) -> tuple[R, ...]:
         product = self._products.get(heartbeat.product_id)
@@ -178,7 +178,7 @@ class Tumbling(ABC, Generic[R]):
         missed, time = product.heartbeat(heartbeat)
         if missed:
             product.broken()
-        return self._pass(heartbeat.product_id, product, time)
+        return self._advance_to(heartbeat.product_id, product, time)
 
     def _last_match(self, last: LastMatch) -> None:
         product = self._products.get(last.product_id)
@@ -188,32 +188,32 @@ class Tumbling(ABC, Generic[R]):
             product.broken()
 
     def _product(self, first: Match | LastMatch | Heartbeat) -> _Product[R]:
-        closed = self._closed(first.time)
-        return _Product(first, closed, self._due(closed))
+        boundary = self._boundary(first.time)
+        return _Product(first, boundary, self._due(boundary))
 
-    def _pass(self, product_id: str, product: _Product[R], time: datetime) -> tuple[R, ...]:
-        """The product's time comes to *time*: what is due is output."""
+    def _advance_to(self, product_id: str, product: _Product[R], time: datetime) -> tuple[R, ...]:
+        """The windows that are due when the product's event time is *time*."""
         if product.first is None and self._empty:
             product.first = self._start(time)
         if time < product.due:
             return ()
-        closed = self._closed(time)
-        results = self._close(product_id, product, closed)
-        product.closed, product.due = closed, self._due(closed)
+        boundary = self._boundary(time)
+        results = self._emit_due(product_id, product, boundary)
+        product.boundary, product.due = boundary, self._due(boundary)
         product.start = product.end = EPOCH
         return tuple(results)
 
-    def _close(self, product_id: str, product: _Product[R], closed: datetime, finishing: bool = False) -> list[R]:
+    def _emit_due(self, product_id: str, product: _Product[R], boundary: datetime, finishing: bool = False) -> list[R]:
         results: list[R] = []
-        at = product.closed
-        while product.starts and product.starts[0] < closed:
+        at = product.boundary
+        while product.starts and product.starts[0] < boundary:
             start = heappop(product.starts)
             window = product.windows.pop(start)
             results += self._empties(product_id, product, at, start)
             at = self._end(start)
             window.gather(window.waiting)
             results.append(window.result(product_id, start, at, window.whole))
-        results += self._empties(product_id, product, at, closed)
+        results += self._empties(product_id, product, at, boundary)
         return results
 
     def _empties(self, product_id: str, product: _Product[R], at: datetime, to: datetime) -> list[R]:
@@ -239,10 +239,10 @@ class Tumbling(ABC, Generic[R]):
     def _end(self, start: datetime) -> datetime:
         return moment((start - EPOCH) // MICROSECOND + self._width)
 
-    def _closed(self, time: datetime) -> datetime:
-        """The end of the last window that is due at *time*."""
+    def _boundary(self, time: datetime) -> datetime:
+        """The end of the last window that is due at *time*: all windows before it were output."""
         microseconds = (time - EPOCH) // MICROSECOND - self._lateness
         return moment(microseconds - microseconds % self._width)
 
-    def _due(self, closed: datetime) -> datetime:
-        return moment((closed - EPOCH) // MICROSECOND + self._width + self._lateness)
+    def _due(self, boundary: datetime) -> datetime:
+        return moment((boundary - EPOCH) // MICROSECOND + self._width + self._lateness)

@@ -1,4 +1,4 @@
-"""Traded volume by windows of event time."""
+"""Traded volume of each window of event time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from rxfeed.core.numbers import EXACT, ZERO, quotient
-from rxfeed.core.tumbling import Gathering, Tumbling
+from rxfeed.core.tumbling import Tumbling, WindowAccumulator
 from rxfeed.messages import Match
 
 
@@ -16,8 +16,8 @@ class VolumeWindow(msgspec.Struct, frozen=True, gc=False):
     """The trades of *product_id* in `[start, end)`.
 
     *volume* in the base currency, *notional* (the sum of price times size) in the quote currency, both exact; *vwap* is
-    their quotient to 28 digits; *buy_volume* and *sell_volume* go by the taker's side. *complete* is True only where
-    every trade of the span is known to be in.
+    their quotient to 28 digits; *buy_volume* and *sell_volume* are those of the taker's side. *complete* is True only
+    if every trade of the window is known to be counted.
     """
 
     product_id: str
@@ -32,7 +32,7 @@ class VolumeWindow(msgspec.Struct, frozen=True, gc=False):
     complete: bool
 
 
-class _Sums(Gathering[VolumeWindow]):
+class _Sums(WindowAccumulator[VolumeWindow]):
     __slots__ = ("bought", "count", "notional", "sold")
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class _Sums(Gathering[VolumeWindow]):
         bought, sold, notional = self.bought, self.sold, self.notional
         for match in trades:
             size = match.size
-            # match.side is the maker's: a maker who sells meets a taker who buys.
+            # match.side is the maker's side: the taker of a sell order bought.
             if match.side == "sell":
                 bought += size
             else:

@@ -18,10 +18,10 @@ from rxfeed.feed.status import (
     KeepalivePong,
     Lagging,
     Reconnecting,
+    RecordingTruncated,
     Rejected,
     SequenceReset,
     Subscribed,
-    Torn,
 )
 from rxfeed.feed.status_log import StatusLog
 
@@ -42,10 +42,10 @@ __all__ = [
     "Lagging",
     "MessageSource",
     "Reconnecting",
+    "RecordingTruncated",
     "Rejected",
     "SequenceReset",
     "Stats",
     "StatusLog",
     "Subscribed",
-    "Torn",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import force_setattr, replace
 from reactivex import abc
 
-from rxfeed.core import Continuity
+from rxfeed.core import GapDetector
 from rxfeed.feed.outlets import Outlets
 from rxfeed.messages import Malformed, Message, Origin
 from rxfeed.protocol.decode import UNDECODED, Decoder, decode_known
@@ -28,7 +28,7 @@ class Delivery:
     def __init__(
         self,
         outlets: Outlets,
-        continuity: Continuity,
+        continuity: GapDetector,
         *,
         drop_duplicates: bool = True,
         other: Callable[[Any], None] = lambda event: None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from rxfeed.core import Continuity, HeartbeatWatch, Keepalive, Watchdog
+from rxfeed.core import GapDetector, HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.renewals import Renewals
 from rxfeed.errors import WentSilent
 from rxfeed.feed.outlets import Outlets
@@ -34,7 +34,7 @@ class Duties:
         settings: Settings,
         connection: Connection,
         wanted: Wanted,
-        continuity: Continuity,
+        continuity: GapDetector,
         outlets: Outlets,
         lost: set[str | None],
         now: float,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rxfeed.core import ARRIVAL_LIMIT, Arrival, Continuity
+from rxfeed.core import ARRIVAL_LIMIT, Arrival, GapDetector
 from rxfeed.errors import AuthenticationFailed, TimestampRejected, WentSilent
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.delivery import Delivery
@@ -33,7 +33,7 @@ class Session:
         settings: Settings,
         connection: Connection,
         wanted: Wanted,
-        continuity: Continuity,
+        continuity: GapDetector,
         outlets: Outlets,
         clock: Clock,
     ) -> None:

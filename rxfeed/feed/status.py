@@ -146,8 +146,8 @@ class CaughtUp(FeedStatus, frozen=True, kw_only=True):
 # ---- a recording
 
 
-class Torn(FeedStatus, frozen=True, kw_only=True):
-    """The recording at *path* ends before its end: whatever was from *line* on is lost, and why.
+class RecordingTruncated(FeedStatus, frozen=True, kw_only=True):
+    """The recording at *path* is truncated or damaged: nothing from *line* on can be played, for this *reason*.
 
     *line* (the first is 1) begins at byte *offset* of the text, unpacked. The rest of the recording is still played.
     """

@@ -6,13 +6,12 @@ import threading
 from collections import deque
 from typing import Any
 
-from rxfeed.core import ALIASES, CHANNELS_OF, Pair, by_subscribed_name
+from rxfeed.core import ALIASES, Pair, by_subscribed_name
 from rxfeed.messages import Subscriptions
 from rxfeed.protocol import Credentials, Secret, Subscription
 from rxfeed.protocol.auth import sign
 
 _WITHOUT_PRODUCTS = ("status", "balance")
-_KNOWN = frozenset[str]().union(*CHANNELS_OF.values())
 _ALL = "ALL"  # how `rfq_matches` lists all products
 # At eight messages a second: an exchange that repeats what it was told does so before that.
 _ECHOED = 32
@@ -134,13 +133,8 @@ class Wanted:
             )
 
     def has(self, channels: frozenset[str] | None, product: str | None) -> bool:
-        """Whether one of *channels* (`None`: any) of *product* (`None`: of any) was ever wanted, or is listed now.
-
-        A channel that is not known here may bring any type: it counts as one of *channels*.
-        """
+        """Whether one of *channels* (`None`: any) of *product* (`None`: of any) was ever wanted, or is listed now."""
         with self._lock:
-            if channels is not None:
-                channels |= {channel for channel, _ in self._ever} - _KNOWN
             for pairs in (self._ever, self._listed):
                 if channels is None:
                     found = any(each is None or each == product for _, each in pairs)

@@ -7,7 +7,7 @@ from reactivex import Observable, abc
 from rxfeed.core import MAX_AHEAD, Reconnect
 from rxfeed.core.book import Level2Book
 from rxfeed.core.book_view import BookView, FullBookView
-from rxfeed.core.full_book import BookStats, Level3Book
+from rxfeed.core.level3_book import BookStats, Level3Book
 from rxfeed.errors import ConfigError
 from rxfeed.messages import Auction, Heartbeat, Match, Message
 from rxfeed.operators.book_current import Current
@@ -113,7 +113,7 @@ def full_book(
 
         >>> from decimal import Decimal
         >>> from rxfeed.core.book_snapshot import BookSnapshot, SnapshotTaken
-        >>> from rxfeed.core.full_book import Level3Book
+        >>> from rxfeed.core.level3_book import Level3Book
         >>> nine, buys = Decimal(9), {"product_id": "BTC-USD", "side": "buy", "time": heartbeat(0).time}
         >>> book = Level3Book("BTC-USD")
         >>> book.step(Open(**buys, order_id="a", price=nine, remaining_size=Decimal(1), sequence=8))

@@ -14,7 +14,7 @@ from reactivex.disposable import CompositeDisposable, Disposable
 from rxfeed.core import Backoff, Reconnect
 from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import FullBookView
-from rxfeed.core.full_book import Item, Level3Book
+from rxfeed.core.level3_book import Item, Level3Book
 from rxfeed.errors import ConnectFailed
 from rxfeed.messages import Message
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
-from rxfeed.core import MAX_AHEAD, LatestByProduct, Presence, Throttle
+from rxfeed.core import MAX_AHEAD, ActiveProducts, LatestByProduct, Throttle
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import Operator, check_source, declare, wish_of
@@ -39,7 +39,7 @@ def by_product(
     no run. Gaps are *operator*'s business: items keep their `epoch`.
     Cost: O(1) an item, beside *operator*'s; memory by the products that are there.
     """
-    presence = reporting("by_product", lambda: Presence(idle, max_ahead=max_ahead))
+    presence = reporting("by_product", lambda: ActiveProducts(idle, max_ahead=max_ahead))
 
     wish = wish_of(operator)
 
@@ -128,7 +128,7 @@ class _Runs:
         operator: Operator[Any, Any],
         observer: abc.ObserverBase[Any],
         scheduler: abc.SchedulerBase | None,
-        presence: Presence,
+        presence: ActiveProducts,
     ) -> None:
         self._operator, self._observer, self._scheduler, self._presence = operator, observer, scheduler, presence
         self._runs: dict[str, _Run] = {}

@@ -95,9 +95,9 @@ class Sink(Generic[T, W]):
         source: Observable[Any],
         emit: Callable[[T], None],
         ended: Callable[[Exception | None], None],
-        let_go: Callable[[], None],
+        unsubscribe: Callable[[], None],
     ) -> W:
-        """A writer of what *source* emits, which calls *emit* and, once, *ended*; *let_go* unsubscribes it."""
+        """A writer of what *source* emits, which calls *emit* and, once, *ended*; *unsubscribe* unsubscribes it."""
 
     def _attach(
         self,
@@ -131,7 +131,7 @@ class Sink(Generic[T, W]):
 
         return Observable(subscribe)
 
-    def _start(self, source: Observable[Any], watcher: _Watcher[T], let_go: Callable[[], None]) -> _Run[W]:
+    def _start(self, source: Observable[Any], watcher: _Watcher[T], unsubscribe: Callable[[], None]) -> _Run[W]:
         def ended(error: Exception | None) -> None:
             atexit.unregister(run.at_exit)
             watcher.end(error)
@@ -140,7 +140,7 @@ class Sink(Generic[T, W]):
         with self._starting:
             if self._writer is not None and not self._writer.over:
                 raise ConfigError(f"{self.name}: this sink is writing already; make one for each subscription")
-            writer = self._new_writer(source, watcher.tell, ended, let_go)
+            writer = self._new_writer(source, watcher.tell, ended, unsubscribe)
             self._current, self._process = writer, os.getpid()
         run = _Run(self.name, writer)
         atexit.register(run.at_exit)

@@ -194,7 +194,10 @@ def _malformed(raw: bytes, reason: str, error: Exception) -> m.Malformed:
     if isinstance(error, UnicodeDecodeError):
         with suppress(*UNDECODED):
             names = _names(raw.decode(errors="replace").encode())
-            return m.Malformed(raw, reason, 0, named_product(names.product_id), names.type)
+            product = named_product(names.product_id)
+            if product is not None and "\ufffd" in product:  # the bytes of the name itself: it can be any product
+                product = None
+            return m.Malformed(raw, reason, 0, product, names.type)
     return m.Malformed(raw, reason)
 
 

@@ -14,7 +14,7 @@ import msgspec
 from rxfeed.messages import Message
 from rxfeed.protocol.decode import UNDECODED, Known
 from rxfeed.protocol.times import finer
-from rxfeed.recording.moments import Moment
+from rxfeed.recording.timestamps import Moment
 
 T = TypeVar("T")
 

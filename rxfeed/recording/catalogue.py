@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.core import Continuity, Missed
+from rxfeed.core import GapDetector, Missed
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed.status import Connected, Connecting, Disconnected, FeedStatus, Gap, Subscribed
 from rxfeed.messages import Malformed, Message, Subscriptions
@@ -20,15 +20,15 @@ from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, find, ordered
 from rxfeed.recording.format import Line
-from rxfeed.recording.moments import Moment
 from rxfeed.recording.peek import type_and_product
 from rxfeed.recording.reading import Kind, Recording, SegmentOpen
-from rxfeed.recording.tally import Holding, Tally
+from rxfeed.recording.summary import RecordingSummary, SummaryBuilder
+from rxfeed.recording.timestamps import Moment
 
 Source = str | PathLike[str]
 
 
-class Session(Holding, frozen=True, kw_only=True):
+class RecordedSession(RecordingSummary, frozen=True, kw_only=True):
     """What one run of a recorder left: *session* is its id, and *about* what it says of itself.
 
     A file that is no segment is a session of its own, and *session* its path. *kind*: as `Recording` has it; `None`
@@ -43,8 +43,8 @@ class Session(Holding, frozen=True, kw_only=True):
 class Catalogue(msgspec.Struct, frozen=True):
     """What is there, by session in the order of recording, and all in all."""
 
-    sessions: tuple[Session, ...]
-    total: Holding
+    sessions: tuple[RecordedSession, ...]
+    total: RecordingSummary
 
     @property
     def overlapping(self) -> bool:
@@ -65,12 +65,12 @@ def catalogue(source: Source | Iterable[Source]) -> Catalogue:
     `ConfigError` where *source* does not exist or holds no recording.
     """
     paths = [source] if isinstance(source, str | PathLike) else source
-    sessions, total = list[Session](), Tally()
+    sessions, total = list[RecordedSession](), SummaryBuilder()
     for name, parts in groupby(ordered(find(paths)), attrgetter("session")):
-        tally, kind, about = _session(list(parts))
-        sessions.append(Session(session=name, kind=kind, about=about, **tally.holding()))
-        total.add(tally)
-    return Catalogue(tuple(sessions), Holding(**total.holding()))
+        summary, kind, about = _session(list(parts))
+        sessions.append(RecordedSession(session=name, kind=kind, about=about, **summary.fields()))
+        total.add(summary)
+    return Catalogue(tuple(sessions), RecordingSummary(**total.fields()))
 
 
 # ---- reading
@@ -95,45 +95,45 @@ _MOST_TOGETHER = 1 << 20
 _entries = msgspec.json.Decoder(_Entry).decode_lines
 
 
-def _session(parts: Sequence[Part]) -> tuple[Tally, Kind | None, dict[str, Any]]:
-    tally = Tally()
+def _session(parts: Sequence[Part]) -> tuple[SummaryBuilder, Kind | None, dict[str, Any]]:
+    summary = SummaryBuilder()
     kind: Kind | None = None
     about: dict[str, Any] = {}
     for part in parts:
-        tally.file(part.path)
+        summary.file(part.path)
         if part.gap is not None:
-            tally.damage(part.gap)
+            summary.damage(part.gap)
         try:
             recording = part.opened()
             kind = recording.kind
             if recording.header is not None:
                 about = about or recording.header.about
-                _segment(tally, recording)
+                _segment(summary, recording)
             else:
-                _foreign(tally, recording)
+                _foreign(summary, recording)
         except SegmentOpen:
-            tally.open(part.path)
+            summary.open(part.path)
         except RecordingDamaged as damage:
-            tally.damage(damage)
+            summary.damage(damage)
         if isinstance(part.found, Recording):
-            tally.text(part.found.unpacked)
-    tally.ended()
-    return tally, kind, about
+            summary.text(part.found.unpacked)
+    summary.ended()
+    return summary, kind, about
 
 
-def _segment(tally: Tally, recording: Recording) -> None:
+def _segment(summary: SummaryBuilder, recording: Recording) -> None:
     for chunk in recording.chunks():
         entries = _together(chunk)
         if entries is None:
             for index in range(len(chunk.lines)):
-                _line(tally, recording, chunk, index)
+                _line(summary, recording, chunk, index)
             continue
         counted: _Counted = {}
         for index, entry in enumerate(entries):
             frame = entry.frame
             if frame is None:
-                _count(tally, counted)  # an event has its place between the frames
-                _line(tally, recording, chunk, index)
+                _count(summary, counted)  # an event has its place between the frames
+                _line(summary, recording, chunk, index)
                 continue
             key = _of_level3(frame) if isinstance(frame, list) else (frame.type, frame.product_id)
             times = counted.get(key)
@@ -142,7 +142,7 @@ def _segment(tally: Tally, recording: Recording) -> None:
             else:
                 times[0] += 1
                 times[2] = entry.ns
-        _count(tally, counted)
+        _count(summary, counted)
 
 
 def _together(chunk: Chunk) -> list[_Entry] | None:
@@ -159,9 +159,9 @@ def _together(chunk: Chunk) -> list[_Entry] | None:
         return None
 
 
-def _count(tally: Tally, counted: _Counted) -> None:
+def _count(summary: SummaryBuilder, counted: _Counted) -> None:
     for (kind, product), (count, first, last) in counted.items():
-        tally.frames(kind, product, first, last, count)
+        summary.frames(kind, product, first, last, count)
     counted.clear()
 
 
@@ -170,66 +170,66 @@ def _of_level3(array: list[Any]) -> tuple[str, str | None]:
     return f"level3 {kind if isinstance(kind, str) else None}", product if isinstance(product, str) else None
 
 
-def _line(tally: Tally, recording: Recording, chunk: Chunk, index: int) -> None:
+def _line(summary: SummaryBuilder, recording: Recording, chunk: Chunk, index: int) -> None:
     line = recording.line(chunk, index)
     try:
-        _tell(tally, line)
+        _add_line(summary, line)
     except (ValueError, RecursionError) as error:
         raise recording.damaged(*chunk.place(index), str(error)) from None
 
 
-def _tell(tally: Tally, line: Line) -> None:
+def _add_line(summary: SummaryBuilder, line: Line) -> None:
     if line.malformed is not None:
-        tally.malformed(line.ns)
+        summary.malformed(line.ns)
     elif line.has_frame:
         try:
             kind, product = type_and_product(line.raw())
         except UNDECODED:
-            tally.malformed(line.ns)
+            summary.malformed(line.ns)
             return
-        tally.frames(kind, product, line.ns, line.ns)
+        summary.frames(kind, product, line.ns, line.ns)
     elif line.has_status:
         status = status_of(line)
         if status is not None:
-            _event(tally, status, line.ns)
+            _event(summary, status, line.ns)
 
 
-def _event(tally: Tally, status: FeedStatus, ns: int) -> None:
+def _event(summary: SummaryBuilder, status: FeedStatus, ns: int) -> None:
     match status:
         case Connecting():
-            tally.connecting()
+            summary.connecting()
         case Connected():
-            tally.connected(ns)
+            summary.connected(ns)
         case Disconnected():
-            tally.disconnected(ns)
+            summary.disconnected(ns)
         case Gap(first=first, last=last):
-            tally.gap(first, last)
+            summary.gap(first, last)
         case Subscribed(channels=channels):
-            tally.subscribed(channel.name for channel in channels)
+            summary.subscribed(channel.name for channel in channels)
         case _:
             pass
 
 
-def _foreign(tally: Tally, recording: Recording) -> None:
+def _foreign(summary: SummaryBuilder, recording: Recording) -> None:
     """Gaps are found as a feed finds them."""
-    decode, continuity = Decoder().decode, Continuity()
+    decode, continuity = Decoder().decode, GapDetector()
     decode(LEVEL3_SCHEMA)
     for ns, raw in recording.frames():
         message = decode(raw)
         if isinstance(message, Malformed):
-            tally.malformed(ns)
+            summary.malformed(ns)
             continue
         if isinstance(message, Subscriptions):
-            tally.subscribed(channel.name for channel in message.channels)
+            summary.subscribed(channel.name for channel in message.channels)
             continuity.watch(
                 (channel.name, product) for channel in message.channels for product in channel.product_ids or (None,)
             )
         continuity.step(message)
         for found in continuity.missed:
             if isinstance(found, Missed):
-                tally.gap(found.first, found.last)
+                summary.gap(found.first, found.last)
         continuity.missed = []
-        tally.frames(_type(message, raw), message.product_id, ns, ns)
+        summary.frames(_type(message, raw), message.product_id, ns, ns)
 
 
 def _type(message: Message, raw: bytes) -> str:

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 
 from rxfeed import errors
-from rxfeed.feed.status import FeedStatus
+from rxfeed.feed.status import FeedStatus, RecordingTruncated
 from rxfeed.recording.format import Line, encode
-from rxfeed.recording.moments import moment_of, ns_of
+from rxfeed.recording.timestamps import moment_of, ns_of
 
 _TYPES: dict[str, type[FeedStatus]] = {kind.__name__: kind for kind in FeedStatus.__subclasses__()}
+_TYPES["Torn"] = RecordingTruncated  # its name in older recordings
 _ERRORS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
 
 
@@ -23,7 +24,7 @@ class _Kind(msgspec.Struct):
 _kind = msgspec.json.Decoder(_Kind).decode
 
 
-class _Said(msgspec.Struct, omit_defaults=True):
+class _RecordedError(msgspec.Struct, omit_defaults=True):
     """An exception: which of `rxfeed.errors` (or a foreign one's name), and what it says."""
 
     error: str
@@ -35,12 +36,12 @@ class _Said(msgspec.Struct, omit_defaults=True):
 
 def status_line(status: FeedStatus) -> bytes:
     """A line for *status*. Of an error's headers nothing is kept: a server may put anything into them."""
-    said: dict[str, Any] = {"type": type(status).__name__}
+    fields: dict[str, Any] = {"type": type(status).__name__}
     for name in status.__struct_fields__:
         if name != "at":
             value = getattr(status, name)
-            said[name] = _said(value) if isinstance(value, BaseException) else value
-    return encode(Line(ns=ns_of(status.at), status=msgspec.Raw(encode(said)))) + b"\n"
+            fields[name] = _recorded_error(value) if isinstance(value, BaseException) else value
+    return encode(Line(ns=ns_of(status.at), status=msgspec.Raw(encode(fields)))) + b"\n"
 
 
 def status_of(line: Line) -> FeedStatus | None:
@@ -65,33 +66,33 @@ def _recorded(kind: type[FeedStatus]) -> type[msgspec.Struct]:
     fields: list[Any] = []
     for field in msgspec.structs.fields(kind):
         if field.name == "cause":
-            fields.append((field.name, _Said | None, None))
+            fields.append((field.name, _RecordedError | None, None))
         elif field.name != "at":
             default = [] if field.required else [msgspec.field(default=field.default)]
             fields.append((field.name, field.type, *default))
     return msgspec.defstruct(kind.__name__, fields, kw_only=True)
 
 
-def _said(error: BaseException) -> _Said:
+def _recorded_error(error: BaseException) -> _RecordedError:
     # The text may hold bytes of a file's name that are no UTF-8, which no line can hold.
-    said = _Said(type(error).__name__, str(error).encode("utf-8", "backslashreplace").decode())
+    recorded = _RecordedError(type(error).__name__, str(error).encode("utf-8", "backslashreplace").decode())
     if isinstance(error, errors.ServerClosed):
-        said.code, said.reason = error.code, error.reason
+        recorded.code, recorded.reason = error.code, error.reason
     elif isinstance(error, errors.HandshakeRejected):
-        said.status = error.status
-    return said
+        recorded.status = error.status
+    return recorded
 
 
-def _error(said: _Said) -> Exception:
-    kind = _ERRORS.get(said.error)
+def _error(recorded: _RecordedError) -> Exception:
+    kind = _ERRORS.get(recorded.error)
     if kind is None or not issubclass(kind, errors.RxfeedError):
-        return errors.ConnectionLost(f"{said.error}: {said.text}")
+        return errors.ConnectionLost(f"{recorded.error}: {recorded.text}")
     if issubclass(kind, errors.ServerClosed):
-        return kind(said.code or 0, said.reason or "")
+        return kind(recorded.code or 0, recorded.reason or "")
     if issubclass(kind, errors.HandshakeRejected):
-        return kind(said.text, said.status or 0, {})
+        return kind(recorded.text, recorded.status or 0, {})
     if issubclass(kind, errors.RecordingDamaged):
-        return errors.ConfigError(said.text)
+        return errors.ConfigError(recorded.text)
     if issubclass(kind, errors.SinkError):
-        return kind(said.text, 0)
-    return kind(said.text)
+        return kind(recorded.text, 0)
+    return kind(recorded.text)

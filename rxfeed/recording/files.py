@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.recording.bounds import bounds_of
-from rxfeed.recording.moments import ns_of
 from rxfeed.recording.reading import Recording
+from rxfeed.recording.timestamps import ns_of
 
 _SUFFIXES = frozenset((".jsonl", ".ndjson", ".json", ".zst", ".gz"))
 # A segment's name, for one whose header cannot be read: its time, session and number.

@@ -33,7 +33,7 @@ from typing import Any
 import msgspec
 
 from rxfeed.messages import Malformed
-from rxfeed.recording.moments import on_calendar
+from rxfeed.recording.timestamps import on_calendar
 
 VERSION = 1
 LONGEST_LINE = (1 << 26) + (1 << 16)

@@ -25,7 +25,7 @@ from rxfeed.recording.format import (
     pong_line,
     redacted_line,
 )
-from rxfeed.recording.moments import FIRST_NS, LAST_NS, ns_of
+from rxfeed.recording.timestamps import FIRST_NS, LAST_NS, ns_of
 
 log = logging.getLogger("rxfeed.recording")
 
@@ -33,7 +33,7 @@ log = logging.getLogger("rxfeed.recording")
 _MOST_BYTES = 1 << 20
 
 
-class Chunk(msgspec.Struct):
+class LineBatch(msgspec.Struct):
     """Some *lines*: how many frames they are, how many of these are malformed, and how many events of a connection.
 
     *first_ns* and *last_ns*: when the first and the last of its frames came, 0 where there is none. *earliest* and
@@ -72,9 +72,9 @@ class Lines:
             self._suspect = frozenset((ErrorMessage,))
         self._reported = False
 
-    def encode(self, items: Iterable[Any]) -> Iterator[Chunk]:
+    def encode(self, items: Iterable[Any]) -> Iterator[LineBatch]:
         """*items* in chunks; raises `ConfigError` at what does not come from a feed."""
-        chunk = Chunk([])
+        chunk = LineBatch([])
         suspect = self._suspect
         for item in items:
             is_message, malformed = isinstance(item, Message), False
@@ -111,7 +111,7 @@ class Lines:
                 chunk.events += 1
             if chunk.size >= _MOST_BYTES:
                 yield chunk
-                chunk = Chunk([])
+                chunk = LineBatch([])
         if chunk.lines:
             yield chunk
 

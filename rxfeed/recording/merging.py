@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from rxfeed.core import Heard, Link, Merge, Merged, Missed, Remark, Restarted
+from rxfeed.core import ConnectionChange, Merge, MergedItem, Missed, ReceivedItem, Restarted, StatusEvent
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed.status import (
     Connected,
@@ -25,23 +25,23 @@ from rxfeed.feed.status import (
     Idle,
     KeepalivePong,
     Reconnecting,
+    RecordingTruncated,
     SequenceReset,
-    Torn,
 )
 from rxfeed.messages import Malformed, Origin, stamp
 from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
 from rxfeed.recording.format import Line, malformed_frame
-from rxfeed.recording.moments import moment_of
 from rxfeed.recording.reading import Recording
+from rxfeed.recording.timestamps import moment_of
 
 _by_ns = attrgetter("ns")
 
 
 def merged(
     parts: Sequence[Part], patience: float, unreadable: Callable[[RecordingDamaged], None] = lambda _: None
-) -> Iterator[Merged]:
+) -> Iterator[MergedItem]:
     """What the sessions of *parts*, each a collector, received together, as `rxfeed.core.Merge` has it.
 
     *parts* are in the order of `ordered`. An item is a message (stamped with its collector's epoch), a
@@ -53,15 +53,15 @@ def merged(
     collectors = (_collector(number, session, unreadable) for number, session in enumerate(sessions))
     missing: set[str] = set()  # whose heartbeats are said to be
     for items in map(machine.step, heapq.merge(*collectors, key=_by_ns)):
-        yield from _said(items, missing)
-    yield from _said(machine.finish(), missing)
+        yield from _statuses(items, missing)
+    yield from _statuses(machine.finish(), missing)
 
 
-def _said(items: Iterable[Merged], missing: set[str]) -> Iterator[Merged]:
+def _statuses(items: Iterable[MergedItem], missing: set[str]) -> Iterator[MergedItem]:
     for each in items:
         item = each.item
         if isinstance(item, Missed | Restarted):
-            yield Merged(each.ns, 0, _found(item, each.ns))
+            yield MergedItem(each.ns, 0, _found(item, each.ns))
             continue
         elif isinstance(item, HeartbeatMissing):
             missing.add(item.product_id)
@@ -83,61 +83,65 @@ def _found(found: Missed | Restarted, ns: int) -> Gap | SequenceReset:
     )
 
 
-def _collector(number: int, parts: Sequence[Part], unreadable: Callable[[RecordingDamaged], None]) -> Iterator[Heard]:
+def _collector(
+    number: int, parts: Sequence[Part], unreadable: Callable[[RecordingDamaged], None]
+) -> Iterator[ReceivedItem]:
     """All that one session received; where something is missing of it, its connection counts as lost."""
     first = parts[0].found
     ns = first.first_ns if isinstance(first, Recording) else parts[0].ns
-    yield Heard(number, ns, Remark(None))  # so that no file is opened before its time
+    yield ReceivedItem(number, ns, StatusEvent(None))  # so that no file is opened before its time
     for part in parts:
         if part.gap is not None:
-            yield from _torn(number, ns, part.gap)
+            yield from _truncated(number, ns, part.gap)
         try:
-            for heard in _part(number, part.opened()):
-                ns = heard.ns
-                yield heard
+            for received in _part(number, part.opened()):
+                ns = received.ns
+                yield received
         except RecordingDamaged as damage:
             if damage.line == 1:
                 unreadable(damage)
-            yield from _torn(number, max(ns, part.ns), damage)
-    yield Heard(number, ns, Link(up=False, over=True))
+            yield from _truncated(number, max(ns, part.ns), damage)
+    yield ReceivedItem(number, ns, ConnectionChange(up=False, over=True))
 
 
-def _torn(number: int, ns: int, damage: RecordingDamaged) -> Iterator[Heard]:
-    status = Torn(at=moment_of(ns), path=damage.path, line=damage.line, offset=damage.offset, reason=damage.reason)
-    yield Heard(number, ns, Remark(status))
-    yield Heard(number, ns, Link(up=False))
+def _truncated(number: int, ns: int, damage: RecordingDamaged) -> Iterator[ReceivedItem]:
+    status = RecordingTruncated(
+        at=moment_of(ns), path=damage.path, line=damage.line, offset=damage.offset, reason=damage.reason
+    )
+    yield ReceivedItem(number, ns, StatusEvent(status))
+    yield ReceivedItem(number, ns, ConnectionChange(up=False))
 
 
-def _part(number: int, recording: Recording) -> Iterator[Heard]:
+def _part(number: int, recording: Recording) -> Iterator[ReceivedItem]:
     decode = Decoder().decode
     decode(LEVEL3_SCHEMA)  # for one whose recording begins after it
-    hear = partial(_frame, number, decode)
+    received_frame = partial(_frame, number, decode)
     if recording.kind != "segment":
         for ns, raw in recording.frames():
-            yield hear(raw, ns, 0)
+            yield received_frame(raw, ns, 0)
         return
     for index, line in recording.lines():
         if line.malformed is not None:
-            yield Heard(number, line.ns, malformed_frame(line))
+            yield ReceivedItem(number, line.ns, malformed_frame(line))
         elif line.has_frame:
-            yield hear(line.raw(), line.ns, line.epoch)
+            yield received_frame(line.raw(), line.ns, line.epoch)
         elif line.pong is not None:
             pong = KeepalivePong(round_trip=line.pong, at=moment_of(line.ns))
-            yield Heard(number, line.ns, Remark(pong))
+            yield ReceivedItem(number, line.ns, StatusEvent(pong))
         elif line.has_status:
             item = _event(line, recording, index)
             if item is not None:
-                yield Heard(number, line.ns, item)
+                yield ReceivedItem(number, line.ns, item)
 
 
-def _frame(number: int, decode: Any, raw: bytes, ns: int, epoch: int) -> Heard:
+def _frame(number: int, decode: Any, raw: bytes, ns: int, epoch: int) -> ReceivedItem:
     message = decode(raw)
     if isinstance(message, Malformed):
-        return Heard(number, ns, replace(message, received_ns=ns))
-    return Heard(number, ns, stamp(message, Origin(raw, ns, epoch)))
+        return ReceivedItem(number, ns, replace(message, received_ns=ns))
+    return ReceivedItem(number, ns, stamp(message, Origin(raw, ns, epoch)))
 
 
-def _event(line: Line, recording: Recording, index: int) -> Link | Remark | None:
+def _event(line: Line, recording: Recording, index: int) -> ConnectionChange | StatusEvent | None:
     """What the connection's event says to a `Merge`: of gaps nothing, they are found anew."""
     try:
         status = status_of(line)
@@ -147,12 +151,12 @@ def _event(line: Line, recording: Recording, index: int) -> Link | Remark | None
         case None | Gap() | SequenceReset() | Ended():
             return None
         case Connected():
-            return Link(up=True, said=status)
+            return ConnectionChange(up=True, status=status)
         case Disconnected():
-            return Link(up=False, said=status)
+            return ConnectionChange(up=False, status=status)
         case Idle() | Connecting() | Reconnecting():
-            return Remark(status, alone=True)
+            return StatusEvent(status, alone=True)
         case HeartbeatMissing(product_id=product) | HeartbeatBack(product_id=product):
-            return Remark(status, pair=("heartbeat", product), silent=isinstance(status, HeartbeatMissing))
+            return StatusEvent(status, pair=("heartbeat", product), silent=isinstance(status, HeartbeatMissing))
         case FeedStatus():
-            return Remark(status)
+            return StatusEvent(status)

@@ -8,7 +8,7 @@ import msgspec
 
 from rxfeed.messages import Time
 from rxfeed.protocol.times import in_microseconds
-from rxfeed.recording.moments import ns_of
+from rxfeed.recording.timestamps import ns_of
 
 _NONE = msgspec.Raw()
 # The last place of a level3 frame is its time, and the first two are its type and product.

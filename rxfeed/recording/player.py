@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from rxfeed.core import Continuity, Merged
+from rxfeed.core import GapDetector, MergedItem
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed.delivery import NO_DATA, Delivery
 from rxfeed.feed.outlets import Outlets
@@ -19,9 +19,9 @@ from rxfeed.feed.status import (
     Gap,
     KeepalivePong,
     Reconnecting,
+    RecordingTruncated,
     SequenceReset,
     Subscribed,
-    Torn,
 )
 from rxfeed.messages import Malformed, Message, Subscriptions
 from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
@@ -39,13 +39,13 @@ from rxfeed.recording.bulk import (
     typed_line,
     typed_lines,
 )
-from rxfeed.recording.choice import Choice
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.format import malformed_frame
-from rxfeed.recording.moments import moment_of, ns_of
-from rxfeed.recording.pace import Timeline
+from rxfeed.recording.pacer import Pacer
 from rxfeed.recording.reading import Recording
+from rxfeed.recording.time_range import TimeRange
+from rxfeed.recording.timestamps import moment_of, ns_of
 
 log = logging.getLogger("rxfeed.recording")
 
@@ -56,12 +56,12 @@ _MANY = 0.7
 class Player:
     """Plays recordings one after the other; whatever may be missing between two, and in one, raises all epochs."""
 
-    def __init__(self, outlets: Outlets, timeline: Timeline, choice: Choice) -> None:
+    def __init__(self, outlets: Outlets, pacer: Pacer, time_range: TimeRange) -> None:
         self._outlets = outlets
-        self._timeline = timeline
-        self._choice = choice
-        self._takes_all = choice.everything
-        self._continuity = Continuity()
+        self._pacer = pacer
+        self._time_range = time_range
+        self._takes_all = time_range.everything
+        self._continuity = GapDetector()
         self._delivery = Delivery(outlets, self._continuity)
         self._decode = Decoder().decode
         self._decode(LEVEL3_SCHEMA)
@@ -83,11 +83,13 @@ class Player:
         """Anything may be missing here."""
         self._base = self._highest + 1
 
-    def torn(self, damage: RecordingDamaged) -> None:
+    def truncated(self, damage: RecordingDamaged) -> None:
         """Something is missing here: *damage*."""
         self.interrupted()
         at = self._outlets.now()
-        self._status(Torn(at=at, path=damage.path, line=damage.line, offset=damage.offset, reason=damage.reason))
+        self._status(
+            RecordingTruncated(at=at, path=damage.path, line=damage.line, offset=damage.offset, reason=damage.reason)
+        )
 
     def play(self, recording: Recording) -> None:
         """Play *recording*; raises `RecordingDamaged` where it ends too early."""
@@ -96,13 +98,13 @@ class Player:
         else:
             self._foreign(recording)
 
-    def merged(self, items: Iterable[Merged]) -> None:
+    def merged(self, items: Iterable[MergedItem]) -> None:
         """Play what several recordings come to, with the epochs that it has together."""
         for each in items:
             item = each.item
             if isinstance(item, Malformed):
                 self._malformed(item)
-            elif isinstance(item, Torn):  # of whatever time: what is lost there is not known
+            elif isinstance(item, RecordingTruncated):  # of whatever time: what is lost there is not known
                 self._status(item)
             elif self._reached(each.ns, getattr(item, "product_id", None)):
                 if isinstance(item, Message):
@@ -132,9 +134,9 @@ class Player:
 
         Not where each has its time on a clock, or something is due between them.
         """
-        hub, scheduler = self._outlets.hub, self._timeline.scheduler
+        hub, scheduler = self._outlets.hub, self._pacer.scheduler
         wanted = hub.wanted
-        if wanted is None or wanted is self._many or self._timeline.paced or not scheduler.begun:
+        if wanted is None or wanted is self._many or self._pacer.paced or not scheduler.begun:
             return 0
         skimmed = skimmed_lines(chunk.text)
         if not skimmed or (newest := max(map(time_of, skimmed))) >= scheduler.next_ns:
@@ -166,9 +168,9 @@ class Player:
         return done
 
     def _kinds(self, skimmed: list[Skimmed]) -> list[str | None]:
-        if self._choice.everything:
+        if self._time_range.everything:
             return list(map(type_of, skimmed))
-        takes = self._choice.takes
+        takes = self._time_range.takes
         return [
             peek.type if peek.type == NO_FRAME or takes(line.ns, peek.product_id) else NOT_CHOSEN
             for line in skimmed
@@ -188,7 +190,7 @@ class Player:
         if typed is None:
             return 0
         self._highest = max(self._highest, base + max(map(epoch_of, typed), default=0))
-        scheduler, free = self._timeline.scheduler, self._takes_all and not self._timeline.paced
+        scheduler, free = self._pacer.scheduler, self._takes_all and not self._pacer.paced
         for index, entry in enumerate(typed):
             message, ns = entry.frame, entry.ns
             if message is None:
@@ -218,8 +220,8 @@ class Player:
             epoch = self._base + line.epoch
             self._highest = max(self._highest, epoch)
             if type(message) is Malformed:
-                # When it was recorded it was a message: the epochs of the recording do not count it as missing.
-                if message.type not in NO_DATA:
+                # An earlier version recorded it as a message of this product, so the recorded epochs do not rise here.
+                if message.product_id is not None and message.type not in NO_DATA:
                     self.interrupted()
                 self._malformed(replace(message, received_ns=line.ns))
             elif self._reached(line.ns, message.product_id):
@@ -231,9 +233,9 @@ class Player:
 
     def _reached(self, ns: int, product_id: str | None) -> bool:
         """False for what is not chosen; else it is time for it now, unless this replay is over."""
-        if not self._takes_all and not self._choice.takes(ns, product_id):
+        if not self._takes_all and not self._time_range.takes(ns, product_id):
             return False
-        self._timeline.reach(ns)
+        self._pacer.reach(ns)
         return not self._delivery.stopping
 
     def _malformed(self, frame: Malformed) -> None:
@@ -253,7 +255,7 @@ class Player:
             stats.connections += 1
         elif isinstance(status, Reconnecting):
             stats.reconnects += 1
-        elif isinstance(status, Torn):
+        elif isinstance(status, RecordingTruncated):
             log.warning("recording %s is not played from line %s on: %s", status.path, status.line, status.reason)
         self._outlets.report(status)
 
@@ -294,7 +296,7 @@ class Player:
 
     def message(self, message: Message) -> None:
         """Play *message*, as it is, at the time of its receipt; where that is not known, at its own."""
-        if self._reached(received(message) or self._timeline.scheduler.ns, message.product_id):
+        if self._reached(received(message) or self._pacer.scheduler.ns, message.product_id):
             self._delivery.given(message)
 
 

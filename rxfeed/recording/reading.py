@@ -15,9 +15,9 @@ from rxfeed.errors import RecordingDamaged
 from rxfeed.recording.arrays import as_lines
 from rxfeed.recording.chunks import Chunk, whole_lines
 from rxfeed.recording.format import LONGEST_HEADER, LONGEST_LINE, VERSION, Header, Line, decode_header, decode_line
-from rxfeed.recording.moments import on_calendar
 from rxfeed.recording.opening import is_locked, open_file
 from rxfeed.recording.peek import first_line, is_json, own_ns
+from rxfeed.recording.timestamps import on_calendar
 from rxfeed.recording.unpack import MOST_HELD, Broken, CutShort, unpacked
 
 Kind = Literal["segment", "older", "plain"]

@@ -16,7 +16,7 @@ from rxfeed.operators.sink import Sink, check_numbers
 from rxfeed.recording.compression import zstd
 from rxfeed.recording.lines import Lines
 from rxfeed.recording.segments import RecordedSegment
-from rxfeed.recording.writer import Counters, Settings, Writer
+from rxfeed.recording.writer import RecorderCounters, RecorderSettings, RecordingWriter
 
 
 class RecordStats(msgspec.Struct, frozen=True):
@@ -52,15 +52,15 @@ class RecordStats(msgspec.Struct, frozen=True):
     """The file that is being written."""
 
 
-class Recorder(Sink[RecordedSegment, Writer]):
+class Recorder(Sink[RecordedSegment, RecordingWriter]):
     """The operator that `record` returns: `stats` at any time, and `close`."""
 
     name = "record"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: RecorderSettings) -> None:
         super().__init__()
         self._settings = settings
-        self._counters = Counters()
+        self._counters = RecorderCounters()
 
     @property
     def stats(self) -> RecordStats:
@@ -98,20 +98,20 @@ class Recorder(Sink[RecordedSegment, Writer]):
         source: Observable[Any],
         emit: Callable[[RecordedSegment], None],
         ended: Callable[[Exception | None], None],
-        let_go: Callable[[], None],
-    ) -> Writer:
+        unsubscribe: Callable[[], None],
+    ) -> RecordingWriter:
         if self._writer is not None:
             self._counters.unwritten += self._writer.late
 
         def about() -> dict[str, Any]:
             return source.about if isinstance(source, MessageSource) else {}
 
-        return Writer(self._settings, self._counters, Lines(source), about, emit, ended, let_go)
+        return RecordingWriter(self._settings, self._counters, Lines(source), about, emit, ended, unsubscribe)
 
     def _attach(
         self,
         source: Observable[Any],
-        writer: Writer,
+        writer: RecordingWriter,
         end: Callable[[Exception | None], None],
         scheduler: abc.SchedulerBase | None,
     ) -> abc.DisposableBase:
@@ -188,7 +188,7 @@ def record(
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"path: {folder} is a file, and a recording is a folder of them")
     return Recorder(
-        Settings(
+        RecorderSettings(
             folder=folder,
             segment_bytes=segment_bytes,
             segment_seconds=segment_seconds,

@@ -14,19 +14,19 @@ from typing import Any, ClassVar
 from reactivex import Observable
 from reactivex import operators as ops
 
-from rxfeed.core.watched import positive_microseconds
+from rxfeed.core.completeness import positive_microseconds
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.source import MessageSource
 from rxfeed.messages import Message
-from rxfeed.recording.choice import Choice
 from rxfeed.recording.files import Part, find, ordered, within
 from rxfeed.recording.merging import merged
-from rxfeed.recording.pace import Timeline
+from rxfeed.recording.pacer import Pacer
 from rxfeed.recording.player import Player, received
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.scheduler import ReplayScheduler
+from rxfeed.recording.time_range import TimeRange
 
 log = logging.getLogger("rxfeed.recording")
 
@@ -54,10 +54,10 @@ class Replay(MessageSource):
     It yields all that a feed does. Messages have the receipt time and the epoch that they were recorded with; `status`,
     `malformed` and `keepalive` emit in their place what was recorded there, with its time. Segments are played session
     by session (a session is one run of a recorder), by number, as their header lines say. Between two sessions, and
-    where one is damaged, all epochs rise; the damage is said on `status` by a `Torn`, and the rest is still played. A
-    session's own `Ended` is left out: the replay says one when it ends. It fails with a `RecordingDamaged` if nothing
-    could be read. Recordings without epochs are judged as a feed judges: `Connected`, `Subscribed` and `Gap` on
-    `status`, what comes twice dropped. Plain lines have their own time for their receipt.
+    where one is damaged, all epochs rise; the damage is said on `status` by a `RecordingTruncated`, and the rest is
+    still played. A session's own `Ended` is left out: the replay says one when it ends. It fails with a
+    `RecordingDamaged` if nothing could be read. Recordings without epochs are judged as a feed judges: `Connected`,
+    `Subscribed` and `Gap` on `status`, what comes twice dropped. Plain lines have their own time for their receipt.
 
     **The promise**: whatever operators make of a feed that is being recorded, they make of its recording, at any speed
     and every time: equal values in the same order, messages with their bytes, receipt times and epochs, `status` and
@@ -107,17 +107,17 @@ class Replay(MessageSource):
     ) -> None:
         if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
             raise ConfigError(f"speed: {speed!r} is not above 0")
-        choice = Choice(products, since, until)
+        time_range = TimeRange(products, since, until)
         self._shown, self._scheduler = repr(source), ReplayScheduler(lambda: self._outlets.failed())
         super().__init__(Outlets(float("inf"), lambda: self._scheduler.now), self._scheduler)
-        self._timeline = Timeline(self._scheduler, speed, clock or Clock())
-        self._player = Player(self._outlets, self._timeline, choice)
+        self._pacer = Pacer(self._scheduler, speed, clock or Clock())
+        self._player = Player(self._outlets, self._pacer, time_range)
         self._finished = threading.Event()
         self._patience = patience if merge else None
         positive_microseconds("patience", patience)
-        self._play, begin = self._opened(source, choice)
+        self._play, begin = self._opened(source, time_range)
         if begin:
-            self._scheduler.begin(max(begin, choice.since))
+            self._scheduler.begin(max(begin, time_range.since))
 
     # ---- streams
 
@@ -144,15 +144,15 @@ class Replay(MessageSource):
 
     def _interrupt(self) -> None:
         self._player.stop()
-        self._timeline.stop()
+        self._pacer.stop()
         self._finished.set()
 
     def _ended(self) -> None:
-        self._timeline.run_out(_AFTERWARDS)
+        self._pacer.run_out(_AFTERWARDS)
 
     # ---- what is played
 
-    def _opened(self, source: Any, choice: Choice) -> tuple[Callable[[], Exception | None], int]:
+    def _opened(self, source: Any, time_range: TimeRange) -> tuple[Callable[[], Exception | None], int]:
         """How to play *source*, and when it begins (Unix nanoseconds; 0: that is not known yet)."""
         unmerged = ConfigError("merge: only recordings in files can be merged")
         if isinstance(source, Observable):
@@ -170,7 +170,7 @@ class Replay(MessageSource):
             raise ConfigError("source: there is nothing in it")
         items = itertools.chain([first], items)
         if isinstance(first, str | PathLike):
-            parts = within(ordered(find(items)), choice.since, choice.until)
+            parts = within(ordered(find(items)), time_range.since, time_range.until)
             begin = next((part.found.first_ns for part in parts if isinstance(part.found, Recording)), 0)
             return partial(self._play_parts if self._patience is None else self._play_merged, parts), begin
         if self._patience is not None:
@@ -189,13 +189,13 @@ class Replay(MessageSource):
                         "sessions %s and %s overlap: merge=True plays them as one", before.session, part.session
                     )
             elif part.gap is not None:
-                player.torn(part.gap)
+                player.truncated(part.gap)
             before = part
             try:
                 player.play(part.opened())
             except RecordingDamaged as damage:
                 damages.append(damage)
-                player.torn(damage)
+                player.truncated(damage)
         unreadable = [damage for damage in damages if damage.line == 1]
         return unreadable[0] if unreadable and len(unreadable) == len(parts) else None
 

@@ -13,7 +13,7 @@ from reactivex import abc, typing
 from reactivex.disposable import Disposable, SingleAssignmentDisposable
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
-from rxfeed.recording.moments import FIRST_NS, LAST_NS, moment_of, ns_of
+from rxfeed.recording.timestamps import FIRST_NS, LAST_NS, moment_of, ns_of
 
 log = logging.getLogger("rxfeed.recording")
 _MICROSECOND = timedelta(microseconds=1)

@@ -19,9 +19,9 @@ from pathlib import Path
 from rxfeed.errors import SinkError
 from rxfeed.recording.compression import compressor, zstd
 from rxfeed.recording.format import Header, end_line, header_line
-from rxfeed.recording.lines import Chunk
-from rxfeed.recording.moments import FIRST_NS, LAST_NS
+from rxfeed.recording.lines import LineBatch
 from rxfeed.recording.opening import lock
+from rxfeed.recording.timestamps import FIRST_NS, LAST_NS
 
 # A frame of zstd ends in a checksum, before which none of its lines is sure: a reader can hold so many bytes back.
 _VERIFIED_EVERY = 1 << 20
@@ -86,7 +86,7 @@ class SegmentFile:
         try:
             self._write(header_line(header))
         except SinkError:
-            self.let_go()
+            self.release()
             raise
 
     @property
@@ -103,7 +103,7 @@ class SegmentFile:
             return Place.HERE
         return Place.MOVED if opened.st_nlink else Place.DELETED
 
-    def write(self, chunk: Chunk) -> None:
+    def write(self, chunk: LineBatch) -> None:
         if not self._locked:  # a reader was looking at it
             self._locked = lock(self._file.fileno())
         self._write(b"".join(chunk.lines))
@@ -123,10 +123,10 @@ class SegmentFile:
             with refusals(self.path):
                 os.fsync(self._file)
         finally:
-            self.let_go()
+            self.release()
         _sync_folder(self.path.parent)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         with contextlib.suppress(OSError):
             self._file.close()
 

@@ -22,9 +22,9 @@ from typing import Any
 import msgspec
 
 from rxfeed.recording.format import VERSION, Header
-from rxfeed.recording.lines import Chunk
-from rxfeed.recording.moments import moment_of
+from rxfeed.recording.lines import LineBatch
 from rxfeed.recording.segment_file import Place, SegmentFile, Totals, make_folder, refusals
+from rxfeed.recording.timestamps import moment_of
 
 log = logging.getLogger("rxfeed.recording")
 
@@ -122,7 +122,7 @@ class Segments:
         path = self._folder / f"{moment_of(self._named):%Y%m%dT%H%M%S.%fZ}-{self._session}-{self._number:05}{SUFFIX}"
         self._segment = SegmentFile(path, header, self._level, self._totals, self._mode)
 
-    def write(self, chunk: Chunk) -> None:
+    def write(self, chunk: LineBatch) -> None:
         self._check_place()
         if self._segment is not None and not 0 <= self._clock() - self._begun < self._segment_ns:
             self._close()
@@ -141,7 +141,7 @@ class Segments:
         """Let go of a segment that cannot be written any more; it stays as far as it got."""
         segment, self._segment = self._segment, None
         if segment is not None:
-            segment.let_go()
+            segment.release()
 
     # ---- where the files are
 
@@ -158,7 +158,7 @@ class Segments:
             self._close()
             return
         self._segment = None
-        segment.let_go()
+        segment.release()
         self._totals.lose(segment.held)
         frames = segment.held.frames
         _report(logging.ERROR, "segment %s was deleted while it was written: %s frames are lost", segment.path, frames)

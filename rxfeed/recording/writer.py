@@ -26,7 +26,7 @@ log = logging.getLogger("rxfeed.recording")
 _BATCH = 512
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class RecorderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `record` was asked for."""
 
     folder: Path
@@ -38,7 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mode: int
 
 
-class Counters(Totals):
+class RecorderCounters(Totals):
     """What adds up over a recorder's subscriptions: what is in the files, and what did not get there."""
 
     def __init__(self) -> None:
@@ -48,30 +48,30 @@ class Counters(Totals):
         self.rate = Throughput()
 
 
-class Writer:
+class RecordingWriter:
     """One subscription's: the queue, the thread, and how they end.
 
-    *emit* is called with segments and *ended* at the end, on this thread; *let_go* unsubscribes from the source.
+    *emit* is called with segments and *ended* at the end, on this thread; *unsubscribe* unsubscribes from the source.
     """
 
     flush_seconds = 30.0
 
     def __init__(
         self,
-        settings: Settings,
-        counters: Counters,
+        settings: RecorderSettings,
+        counters: RecorderCounters,
         lines: Lines,
         about: Callable[[], dict[str, Any]],
         emit: Callable[[RecordedSegment], None],
         ended: Callable[[Exception | None], None],
-        let_go: Callable[[], None],
+        unsubscribe: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._counters = counters
         self._lines = lines
         self._emit_to = emit
-        self._tell_end = ended
-        self._let_go = let_go
+        self._on_end = ended
+        self._unsubscribe = unsubscribe
         self._queue: Handover[Any] = Handover(settings.queue_size, "block")
         self._segments = Segments(
             settings.folder,
@@ -113,7 +113,7 @@ class Writer:
 
     def close(self, timeout: float | None) -> int:
         """End; return when everything is written, or after *timeout* seconds, how many items are not."""
-        self._let_go()
+        self._unsubscribe()
         self.end()
         if threading.current_thread() is not self._thread:
             self._finished.wait(timeout)
@@ -172,7 +172,7 @@ class Writer:
             self._failed(error)
         finally:
             self._finished.set()
-            self._tell_end(self._cause)
+            self._on_end(self._cause)
 
     def _emit(self, segment: RecordedSegment) -> None:
         with contextlib.suppress(Exception):  # a subscriber that raised, where the log cannot take that either
@@ -191,7 +191,7 @@ class Writer:
             with contextlib.suppress(Exception):  # a log that fails
                 log.exception("a defect of rxfeed, please report it")
         self._queue.end()
-        self._let_go()
+        self._unsubscribe()
         self._segments.abandon()
         held = self._writing + self._queue.clear()
         self._counters.unwritten += held

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable
 from weakref import WeakSet
 
-from rxfeed.sim.connection import Connection
+from rxfeed.sim.connection import ClientConnection
 from rxfeed.sim.fault_injector import FaultInjector, Script
 from rxfeed.sim.fault_types import Fault
-from rxfeed.sim.ledger import FrameCounters, Log, Tally
+from rxfeed.sim.ledger import FrameCounters, LedgerBuilder, Log
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +21,8 @@ class Clients:
     def __init__(self, limit: int, script: Script) -> None:
         self.limit = limit
         self.accepted = 0
-        self.known: WeakSet[Connection] = WeakSet()  # also connections in their handshake
-        self.half_open: set[Connection] = set()  # with no other reference
+        self.known: WeakSet[ClientConnection] = WeakSet()  # also connections in their handshake
+        self.half_open: set[ClientConnection] = set()  # with no other reference
         self.counters = FrameCounters()
         self.log = Log()
         self.injected: list[Fault] = []  # those of the handshake, each for a connection that is yet to come
@@ -32,13 +32,13 @@ class Clients:
         self.jump: Callable[[float], None] = _no_clock
         self.script = script
         self._arrived = 0
-        self._members: dict[Connection, None] = {}
+        self._members: dict[ClientConnection, None] = {}
         self._pings_of_gone = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._change: asyncio.Future[None] | None = None
 
     @property
-    def open(self) -> list[Connection]:
+    def open(self) -> list[ClientConnection]:
         return [client for client in self._members if client.is_open]
 
     @property
@@ -49,7 +49,7 @@ class Clients:
     def pings(self) -> int:
         return self._pings_of_gone + sum(client.pings for client in self._members)
 
-    def admit(self) -> tuple[int, FaultInjector, Tally]:
+    def admit(self) -> tuple[int, FaultInjector, LedgerBuilder]:
         """The number of a connection that has just come, and what belongs to it."""
         self._arrived += 1
         tally = self.counters.open(self._arrived)
@@ -64,13 +64,13 @@ class Clients:
                 return [fault]
         return []
 
-    def enter(self, client: Connection) -> None:
+    def enter(self, client: ClientConnection) -> None:
         self.accepted += 1
         self._members[client] = None
         client.begin()
         self.changed()
 
-    def exit(self, client: Connection) -> None:
+    def exit(self, client: ClientConnection) -> None:
         self._pings_of_gone += client.pings
         del self._members[client]
         self.changed()

@@ -34,7 +34,7 @@ NO_CODE = 1005  # how an empty close frame is called
 RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER: on, for no time
 
 
-class Connection(ServerConnection):
+class ClientConnection(ServerConnection):
     """One client. Frames are offered to it one by one and pumped into its socket many at once.
 
     What the socket does not take stays in a backlog, until it does. If its backlog grows beyond
@@ -50,7 +50,7 @@ class Connection(ServerConnection):
         self.subscribed = False
         self.deaf = False  # it is not listened to any more
         self.pings = 0
-        self.rejection: fault_types.Status | None = None
+        self.rejection: fault_types.HttpStatus | None = None
         self._made = False
         self._leaving = False
         self._mute = False  # no pongs
@@ -242,7 +242,7 @@ class Connection(ServerConnection):
             match fault:
                 case fault_types.SlowHandshake():
                     delay += fault.seconds
-                case fault_types.Status():
+                case fault_types.HttpStatus():
                     self.rejection = fault
                 case fault_types.Reset():
                     return self._reset()

@@ -21,7 +21,7 @@ from rxfeed.sim.frames import (
     text_frame,
     type_of,
 )
-from rxfeed.sim.ledger import Entry, Log, Tally, identify
+from rxfeed.sim.ledger import FiredBuilder, LedgerBuilder, Log, identify
 
 BAD_UTF8 = b'{"type":"ticker","product_id":"\xff\xfe"}'
 ENDS = (fault_types.Close, fault_types.Reset, fault_types.Vanish, fault_types.HalfOpen, fault_types.SlowReaderKick)
@@ -60,7 +60,7 @@ class FaultInjector:
     carried out, in that order. `over`: the last was one that ends the connection.
     """
 
-    def __init__(self, number: int, script: Iterator[Fault], tally: Tally, log: Log) -> None:
+    def __init__(self, number: int, script: Iterator[Fault], tally: LedgerBuilder, log: Log) -> None:
         self.frames = 0  # meant for the client until now
         self.over = False
         self._number = number
@@ -125,13 +125,13 @@ class FaultInjector:
                 break
         return outputs
 
-    def _happen(self, fault: Fault, entry: Entry) -> list[Output]:
-        if isinstance(fault, fault_types.Malformed):
+    def _happen(self, fault: Fault, entry: FiredBuilder) -> list[Output]:
+        if isinstance(fault, fault_types.MalformedFrame):
             payload = fault.payload
             return self._inserted(payload.encode() if isinstance(payload, str) else payload)
         if isinstance(fault, fault_types.BadUtf8):
             return self._inserted(BAD_UTF8)
-        if isinstance(fault, fault_types.Oversized):
+        if isinstance(fault, fault_types.OversizedFrame):
             self._tally.inserted += 1
             return [oversized(fault.size)]
         if treatment := _treatment(fault, self._tally, entry):
@@ -156,7 +156,7 @@ class FaultInjector:
 class Treatment:
     """Something that is done to frames that match, *left* times."""
 
-    def __init__(self, fault: Fault, left: float, tally: Tally, entry: Entry) -> None:
+    def __init__(self, fault: Fault, left: float, tally: LedgerBuilder, entry: FiredBuilder) -> None:
         self.fault = fault
         self.left = left
         self._tally = tally
@@ -216,7 +216,7 @@ class Delay(Treatment):
         return [frame] if self.left else [frame, self._frame]
 
 
-def _treatment(fault: Fault, tally: Tally, entry: Entry) -> Treatment | None:
+def _treatment(fault: Fault, tally: LedgerBuilder, entry: FiredBuilder) -> Treatment | None:
     """What *fault* does to frames, if it is a fault of frames."""
     if isinstance(fault, fault_types.Silence):
         return None if fault.hold else Treatment(fault, float("inf"), tally, entry)

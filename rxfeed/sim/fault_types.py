@@ -100,7 +100,7 @@ class SlowHandshake(_AtHandshake):
 
 
 @dataclass(frozen=True)
-class Status(_AtHandshake):
+class HttpStatus(_AtHandshake):
     """An HTTP response with this status in place of the upgrade, and the end of the connection.
 
     *retry_after* makes a `Retry-After` header: seconds, or a datetime, written as an HTTP-date. *headers* are added.
@@ -221,7 +221,7 @@ class ClockJump(Fault):
 
 
 @dataclass(frozen=True)
-class Malformed(Fault):
+class MalformedFrame(Fault):
     """One more text frame, with *payload*: by default JSON that is cut off."""
 
     payload: str | bytes = '{"type":"ticker","sequence":12'
@@ -237,7 +237,7 @@ class BadUtf8(Fault):
 
 
 @dataclass(frozen=True)
-class Oversized(Fault):
+class OversizedFrame(Fault):
     """One more text frame, of *size* bytes: `{"type":"oversized","padding":"xxx..."}`, made as the client reads it.
 
     Pings that come meanwhile are answered behind it. A close frame that comes meanwhile ends the stream (FIN).

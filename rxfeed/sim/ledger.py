@@ -36,7 +36,7 @@ class Ledger:
     lost: int = 0
 
 
-class Tally:
+class LedgerBuilder:
     """A `Ledger` in the making."""
 
     __slots__ = ("by_type", "dropped", "duplicated", "frames", "inserted", "lost", "reordered")
@@ -50,7 +50,7 @@ class Tally:
         self.frames += 1
         self.by_type[type] += 1
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: LedgerBuilder) -> None:
         for name in self.__slots__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
@@ -101,7 +101,7 @@ class Fired:
     concerned: tuple[FrameId, ...] = ()
 
 
-class Entry:
+class FiredBuilder:
     """A `Fired` in the making."""
 
     __slots__ = ("concerned", "connection", "fault", "frames")
@@ -117,10 +117,10 @@ class Log:
     """The latest faults that fired, LOGGED of them at most."""
 
     def __init__(self) -> None:
-        self._entries: deque[Entry] = deque(maxlen=LOGGED)
+        self._entries: deque[FiredBuilder] = deque(maxlen=LOGGED)
 
-    def add(self, connection: int, fault: Fault, frames: int) -> Entry:
-        entry = Entry(connection, fault, frames)
+    def add(self, connection: int, fault: Fault, frames: int) -> FiredBuilder:
+        entry = FiredBuilder(connection, fault, frames)
         self._entries.append(entry)
         return entry
 
@@ -132,12 +132,12 @@ class FrameCounters:
     """The tallies of all connections: each for its connection and some time after it, and their sum."""
 
     def __init__(self) -> None:
-        self._open: dict[int, Tally] = {}
+        self._open: dict[int, LedgerBuilder] = {}
         self._closed: dict[int, Ledger] = {}
-        self._past = Tally()
+        self._past = LedgerBuilder()
 
-    def open(self, number: int) -> Tally:
-        return self._open.setdefault(number, Tally())
+    def open(self, number: int) -> LedgerBuilder:
+        return self._open.setdefault(number, LedgerBuilder())
 
     def close(self, number: int) -> None:
         if tally := self._open.pop(number, None):
@@ -148,7 +148,7 @@ class FrameCounters:
 
     @property
     def total(self) -> Ledger:
-        total = Tally()
+        total = LedgerBuilder()
         for tally in (self._past, *self._open.values()):
             total.add(tally)
         return total.read()

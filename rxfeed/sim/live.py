@@ -9,7 +9,7 @@ from rxfeed.core.matching import MICROSECONDS
 from rxfeed.protocol.auth import Credentials
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.coinbase_exchange import Channels, Subscriber
-from rxfeed.sim.connection import Connection
+from rxfeed.sim.connection import ClientConnection
 from rxfeed.sim.frames import encode, text_frame
 from rxfeed.sim.market import Market
 
@@ -35,7 +35,7 @@ class LiveMarket:
         self._products = products
         self._credentials = credentials
         self._speed = speed
-        self._subscribers: dict[Connection, Subscriber] = {}
+        self._subscribers: dict[ClientConnection, Subscriber] = {}
         self._auto = asyncio.Event()
         if auto:
             self._auto.set()
@@ -43,7 +43,7 @@ class LiveMarket:
         self._origin = (0.0, 0)  # a time of the loop's clock, and the virtual one that it stands for
         clients.jump = market.jump
 
-    def receive(self, client: Connection, text: str | bytes) -> None:
+    def receive(self, client: ClientConnection, text: str | bytes) -> None:
         """Answer a frame from *client*."""
         subscriber = self._subscribers.get(client)
         if subscriber is None:
@@ -62,7 +62,7 @@ class LiveMarket:
                 self._begun.set()
         self._clients.changed()
 
-    def left(self, client: Connection) -> None:
+    def left(self, client: ClientConnection) -> None:
         """*client* is gone."""
         if subscriber := self._subscribers.pop(client, None):
             self._channels.leave(subscriber.pairs, client)

@@ -12,11 +12,11 @@ from rxfeed.core.matching import (
     MICROSECONDS,
     SIDES,
     SIZE_UNIT,
+    EngineOrder,
     Event,
     HeartbeatEvent,
     MatchingEngine,
     Product,
-    RestingOrder,
     Side,
     TickEvent,
     time_text,
@@ -153,7 +153,7 @@ class Market:
         else:
             engine.limit(side, self._price(engine, side), self._size(engine))
 
-    def _change(self, engine: MatchingEngine, order: RestingOrder) -> None:
+    def _change(self, engine: MatchingEngine, order: EngineOrder) -> None:
         draw = self._random
         part = 1 + int(order.size * draw.random())
         if part >= order.size:
@@ -167,7 +167,7 @@ class Market:
             size = part if draw.random() < 0.5 else order.size + part
             engine.modify(order.order_id, price, size)
 
-    def _any(self, engine: MatchingEngine) -> RestingOrder:
+    def _any(self, engine: MatchingEngine) -> EngineOrder:
         """A resting order; the older, the less often."""
         orders = engine.orders
         newest = reversed(orders.values())

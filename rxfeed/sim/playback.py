@@ -10,7 +10,7 @@ from typing import Literal
 from rxfeed.errors import ConfigError
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.coinbase_exchange import parse
-from rxfeed.sim.connection import Connection
+from rxfeed.sim.connection import ClientConnection
 from rxfeed.sim.frames import text_frame, type_of
 
 SLICE = 64  # frames between two looks at the socket
@@ -35,9 +35,9 @@ class Playback:
         self._clients = clients
         self._speed = speed
         self._then = then
-        self._playing: dict[Connection, asyncio.Task[None]] = {}
+        self._playing: dict[ClientConnection, asyncio.Task[None]] = {}
 
-    def receive(self, client: Connection, text: str | bytes) -> None:
+    def receive(self, client: ClientConnection, text: str | bytes) -> None:
         """Begin to play, if this is the first subscribe of *client*."""
         request = parse(text)
         if client.subscribed or not isinstance(request, dict) or request.get("type") != "subscribe":
@@ -46,7 +46,7 @@ class Playback:
         self._playing[client] = asyncio.create_task(self._play(client))
         self._clients.changed()
 
-    def left(self, client: Connection) -> None:
+    def left(self, client: ClientConnection) -> None:
         """*client* is gone."""
         if task := self._playing.pop(client, None):
             task.cancel()
@@ -54,7 +54,7 @@ class Playback:
     async def run(self) -> None:
         """Nothing: each client has its own pace."""
 
-    async def _play(self, client: Connection) -> None:
+    async def _play(self, client: ClientConnection) -> None:
         try:
             await self._send_all(client)
         except ConfigError as error:
@@ -66,7 +66,7 @@ class Playback:
             await self._clients.until(lambda: not client.backlog and not client.blocked)
             client.hang_up(1000, "")
 
-    async def _send_all(self, client: Connection) -> None:
+    async def _send_all(self, client: ClientConnection) -> None:
         loop = asyncio.get_running_loop()
         begin = loop.time()
         first: float | None = None

@@ -14,7 +14,7 @@ and in a test:
         ...
 
     def test_my_bot_backs_off(rxfeed_exchange_factory):
-        exchange = rxfeed_exchange_factory(faults=[faults.Status(429, retry_after=1, connection=1)])
+        exchange = rxfeed_exchange_factory(faults=[faults.HttpStatus(429, retry_after=1, connection=1)])
         ...
 
 Nothing happens on these exchanges until `step` or `advance`, and what happens is the same in every run: the seed

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar, cast
 from rxfeed.errors import ConfigError, RxfeedError, needs_extra
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.coinbase_exchange import parse, without_secrets
-from rxfeed.sim.connection import CLOSING, Connection
+from rxfeed.sim.connection import CLOSING, ClientConnection
 from rxfeed.sim.fault_types import ClockJump, Fault, Recover, Refuse
 from rxfeed.sim.rest import Rest
 
@@ -40,8 +40,8 @@ T = TypeVar("T")
 class Source(Protocol):
     """What the clients' frames come from."""
 
-    def receive(self, client: Connection, text: str | bytes) -> None: ...
-    def left(self, client: Connection) -> None: ...
+    def receive(self, client: ClientConnection, text: str | bytes) -> None: ...
+    def left(self, client: ClientConnection) -> None: ...
     async def run(self) -> None: ...
 
 
@@ -155,7 +155,7 @@ class Server:
 
     async def _listen(self, **where: Any) -> None:
         # A factory where websockets' types ask for a class.
-        connect = cast("type[ServerConnection]", partial(Connection, self._clients))
+        connect = cast("type[ServerConnection]", partial(ClientConnection, self._clients))
         server = await serve(
             self._serve,
             **where,
@@ -214,7 +214,7 @@ class Server:
                 await self._listen_again()
 
     async def _serve(self, connection: ServerConnection) -> None:
-        client = cast("Connection", connection)
+        client = cast("ClientConnection", connection)
         self._clients.enter(client)
         deadline = None
         if self._subscribe_timeout is not None:
@@ -231,14 +231,14 @@ class Server:
             self._source.left(client)
             self._clients.exit(client)
 
-    def _too_late(self, client: Connection) -> None:
+    def _too_late(self, client: ClientConnection) -> None:
         if not client.subscribed:
             client.hang_up(1008, f"no subscribe within {self._subscribe_timeout:g} s")
 
 
 def _rejection(connection: ServerConnection, request: Request) -> Response | None:
     """The response in place of an upgrade, if a fault rejects the handshake."""
-    fault = cast("Connection", connection).rejection
+    fault = cast("ClientConnection", connection).rejection
     if fault is None:
         return None
     body = fault.body.encode()

@@ -2,17 +2,17 @@
 
 from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.ids import message_id
+from rxfeed.sinks.indexes import make_indexes, make_time_series
 from rxfeed.sinks.mongo import MongoSink, to_mongo
 from rxfeed.sinks.reading import from_mongo
-from rxfeed.sinks.results import DeadLetter, MongoLeft, MongoStats, MongoWrite
-from rxfeed.sinks.setup import make_indexes, make_time_series
+from rxfeed.sinks.results import DeadLetter, MongoStats, MongoWrite, UnwrittenCounts
 
 __all__ = [
     "DeadLetter",
-    "MongoLeft",
     "MongoSink",
     "MongoStats",
     "MongoWrite",
+    "UnwrittenCounts",
     "from_mongo",
     "make_indexes",
     "make_time_series",

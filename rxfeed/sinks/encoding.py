@@ -13,8 +13,8 @@ from bson.raw_bson import RawBSONDocument
 
 from rxfeed.messages import Message
 from rxfeed.sinks.backlog import Batch
-from rxfeed.sinks.delivery import told
 from rxfeed.sinks.documents import raw_document, typed_document
+from rxfeed.sinks.insert import told
 from rxfeed.sinks.results import DeadLetter
 
 _MOST_BYTES = 16 * 1024 * 1024  # MongoDB's limit for a document

@@ -13,24 +13,24 @@ from reactivex import Observable
 from rxfeed.errors import ConfigError
 from rxfeed.messages import Message
 from rxfeed.operators.sink import Sink, check_numbers
-from rxfeed.sinks.dead import DeadLetters
+from rxfeed.sinks.dead_letters import DeadLetters
 from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.encoding import Identify, ToDocument, object_id
 from rxfeed.sinks.ids import message_id
-from rxfeed.sinks.results import Counters, DeadLetter, MongoLeft, MongoStats, MongoWrite
-from rxfeed.sinks.settings import AtBound, Settings
-from rxfeed.sinks.writer import Writer
+from rxfeed.sinks.results import DeadLetter, MongoCounters, MongoStats, MongoWrite, UnwrittenCounts
+from rxfeed.sinks.settings import AtBound, MongoSettings
+from rxfeed.sinks.writer import MongoWriter
 
 
-class MongoSink(Sink[MongoWrite, Writer]):
+class MongoSink(Sink[MongoWrite, MongoWriter]):
     """The operator that `to_mongo` returns: `stats` at any time, `dead` letters, and `close`."""
 
     name = "to_mongo"
 
-    def __init__(self, settings: Settings, dead_collection: Collection[Any] | None) -> None:
+    def __init__(self, settings: MongoSettings, dead_collection: Collection[Any] | None) -> None:
         super().__init__()
         self._settings = settings
-        self._counters = Counters()
+        self._counters = MongoCounters()
         self._letters = DeadLetters(dead_collection)
 
     @property
@@ -59,7 +59,7 @@ class MongoSink(Sink[MongoWrite, Writer]):
             problem=counters.problem,
         )
 
-    def close(self, timeout: float | None = None) -> MongoLeft:
+    def close(self, timeout: float | None = None) -> UnwrittenCounts:
         """Let the source go, and write what is here; after *timeout* seconds (`flush_seconds`) say what is left.
 
         What is left goes to the spill where there is one. Then the stream ends: with a `SinkError` if anything was
@@ -67,7 +67,7 @@ class MongoSink(Sink[MongoWrite, Writer]):
         """
         writer = self._writer
         if writer is None:
-            return MongoLeft(0, 0)
+            return UnwrittenCounts(0, 0)
         return writer.close(self._settings.flush_seconds if timeout is None else timeout)
 
     def __repr__(self) -> str:
@@ -78,9 +78,9 @@ class MongoSink(Sink[MongoWrite, Writer]):
         source: Observable[Any],
         emit: Callable[[MongoWrite], None],
         ended: Callable[[Exception | None], None],
-        let_go: Callable[[], None],
-    ) -> Writer:
-        return Writer(self._settings, self._counters, self._letters, emit, ended, let_go)
+        unsubscribe: Callable[[], None],
+    ) -> MongoWriter:
+        return MongoWriter(self._settings, self._counters, self._letters, emit, ended, unsubscribe)
 
 
 def to_mongo(
@@ -165,7 +165,7 @@ def to_mongo(
         raise ConfigError(f"spill_mode: {spill_mode!r} gives the owner no right to read and write, as 0o600 does")
     if spill is not None and not Path(spill).absolute().parent.is_dir():
         raise ConfigError(f"spill: there is no folder {Path(spill).absolute().parent}")
-    settings = Settings(
+    settings = MongoSettings(
         collection=collection,
         to_document=_to_document(documents),
         identify=object_id if ids == "mongo" else _message_or_object_id,

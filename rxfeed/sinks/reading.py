@@ -21,9 +21,9 @@ from rxfeed import messages as m
 from rxfeed.errors import ConfigError, SinkError
 from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
 from rxfeed.sinks.by_time import by_time, in_order
-from rxfeed.sinks.delivery import told
 from rxfeed.sinks.documents import frame_content
 from rxfeed.sinks.ids import microseconds
+from rxfeed.sinks.insert import told
 
 _TYPES: dict[str, type[m.Message]] = {
     str(kind.__struct_config__.tag): kind

@@ -43,7 +43,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     id: Any = None
 
 
-class MongoLeft(msgspec.Struct, frozen=True):
+class UnwrittenCounts(msgspec.Struct, frozen=True):
     """What `close` left behind: *unwritten* are lost with the process, *spilled* wait on disk for the next start."""
 
     unwritten: int
@@ -90,7 +90,7 @@ class MongoStats(msgspec.Struct, frozen=True):
     """Why the last attempt failed; `None` after one that did not."""
 
 
-class Counters:
+class MongoCounters:
     """What adds up over a sink's subscriptions."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from rxfeed.sinks.encoding import Identify, ToDocument
 AtBound = Literal["block", "drop_oldest", "fail"]
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class MongoSettings(msgspec.Struct, frozen=True, kw_only=True):
     """See `to_mongo` for what they mean."""
 
     collection: Collection[Any]

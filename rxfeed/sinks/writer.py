@@ -12,38 +12,38 @@ from typing import Any
 from rxfeed.errors import SinkError
 from rxfeed.operators.handover import Forked, Handover
 from rxfeed.sinks.backlog import Backlog, Batch
-from rxfeed.sinks.dead import DeadLetters
-from rxfeed.sinks.delivery import Attempt, attempt, told
+from rxfeed.sinks.dead_letters import DeadLetters
 from rxfeed.sinks.encoding import Encoder
-from rxfeed.sinks.patience import Patience
-from rxfeed.sinks.results import Counters, DeadLetter, MongoLeft, MongoWrite
-from rxfeed.sinks.settings import Settings
+from rxfeed.sinks.insert import InsertAttempt, attempt, told
+from rxfeed.sinks.results import DeadLetter, MongoCounters, MongoWrite, UnwrittenCounts
+from rxfeed.sinks.retry_policy import RetryPolicy
+from rxfeed.sinks.settings import MongoSettings
 from rxfeed.sinks.spill import Spill
 
 log = logging.getLogger("rxfeed.sinks")
 
 
-class Writer:
+class MongoWriter:
     """One subscription's: the queue, the threads, and how they end.
 
-    *emit* hears of batches and *ended* of the end, on these threads; *let_go* unsubscribes from the source.
+    *emit* hears of batches and *ended* of the end, on these threads; *unsubscribe* unsubscribes from the source.
     """
 
     def __init__(
         self,
-        settings: Settings,
-        counters: Counters,
+        settings: MongoSettings,
+        counters: MongoCounters,
         letters: DeadLetters,
         emit: Callable[[MongoWrite], None],
         ended: Callable[[Exception | None], None],
-        let_go: Callable[[], None],
+        unsubscribe: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._counters = counters
         self._letters = letters
         self._emit = emit
-        self._tell_end = ended
-        self._let_go = let_go
+        self._on_end = ended
+        self._unsubscribe = unsubscribe
         self._collection = settings.collection
         self.name = settings.collection.full_name
         self.flush_seconds = settings.flush_seconds
@@ -56,7 +56,7 @@ class Writer:
         self._encoder = Encoder(
             settings.to_document, settings.identify, self._collection.codec_options, settings.batch_bytes
         )
-        self._patience = Patience(settings.retry_seconds, settings.flush_seconds, settings.attempt_seconds)
+        self._retry_policy = RetryPolicy(settings.retry_seconds, settings.flush_seconds, settings.attempt_seconds)
         self._cause: Exception | None = None  # why the source, or the sink, ended
         self._last_error: Exception | None = None  # of the database
         self._overflow = self._making = 0
@@ -87,7 +87,7 @@ class Writer:
     def put(self, item: Any) -> None:
         self._counters.taken += 1
         self._queue.put(item)
-        if self._overflow and not self._patience.ended and self._settings.at_bound == "fail":
+        if self._overflow and not self._retry_policy.ended and self._settings.at_bound == "fail":
             size = self._settings.queue_size
             self._fail(SinkError(f"{self.name}: the queue of {size} items is full, and at_bound is 'fail'", 0))
 
@@ -98,7 +98,7 @@ class Writer:
     def end(self, cause: Exception | None = None, deadline: float | None = None) -> None:
         """Let no more in, and write what is here, until *deadline* (monotonic) at the latest."""
         self._cause = self._cause or cause
-        self._patience.end(deadline)
+        self._retry_policy.end(deadline)
         self._queue.end()
 
     def wait(self) -> None:
@@ -108,12 +108,12 @@ class Writer:
     def over(self) -> bool:
         return self._finished.is_set()
 
-    def close(self, timeout: float) -> MongoLeft:
+    def close(self, timeout: float) -> UnwrittenCounts:
         """End; return when everything is written, or after *timeout* seconds with what then is left."""
         closing = time.monotonic() + timeout
         keeping = min(1.0, timeout / 4)  # of the time: for the spill, should the database not answer
         self.end(deadline=closing - keeping)
-        self._let_go()
+        self._unsubscribe()
         if threading.current_thread() in self.threads:
             return self.left()
         if not self._finished.wait(closing - keeping / 2 - time.monotonic()):
@@ -121,8 +121,8 @@ class Writer:
             self._finished.wait(max(0.0, closing - time.monotonic()))
         return self.left()
 
-    def left(self) -> MongoLeft:
-        return MongoLeft(*self.remaining)
+    def left(self) -> UnwrittenCounts:
+        return UnwrittenCounts(*self.remaining)
 
     @property
     def remaining(self) -> tuple[int, int]:
@@ -214,7 +214,7 @@ class Writer:
                 if not self._write(batch):
                     self._abandon(final=True)
                     break
-            while not self._letters.flush(self._patience.for_attempt()) and self._patience.pause():
+            while not self._letters.flush(self._retry_policy.for_attempt()) and self._retry_policy.pause():
                 pass
         except Exception as error:
             self._broken(error)
@@ -224,34 +224,34 @@ class Writer:
     def _write(self, batch: Batch) -> bool:
         """Write *batch*, or see that it goes to the spill; `False` to give up."""
         started = time.monotonic()
-        self._patience.begin()
-        outcome = Attempt(pending=batch.documents)
+        self._retry_policy.begin()
+        outcome = InsertAttempt(pending=batch.documents)
         while True:
             self._try(outcome)
             if outcome.error is None:
                 self._backlog.done()
                 self._counters.problem = None if self._spill is None else self._spill.problem
                 self._account(outcome, 0, started)
-                self._letters.flush(self._patience.for_attempt())
+                self._letters.flush(self._retry_policy.for_attempt())
                 return True
             hopeless = self._note(outcome)
             moved, kept = self._backlog.failed(outcome.pending)
             self._counters.add(spilled_ever=moved)
             if not kept or hopeless:
                 self._account(outcome, moved, started)
-                return not hopeless and self._patience.pause()
-            if not self._patience.pause():
+                return not hopeless and self._retry_policy.pause()
+            if not self._retry_policy.pause():
                 self._account(outcome, 0, started)
                 return False
 
-    def _try(self, outcome: Attempt) -> None:
+    def _try(self, outcome: InsertAttempt) -> None:
         """Send what of *outcome* is pending, and add what comes of it."""
         pending, outcome.pending, outcome.error = outcome.pending, [], None
-        outcome.add(attempt(self._collection, pending, self._patience.for_attempt()))
+        outcome.add(attempt(self._collection, pending, self._retry_policy.for_attempt()))
         if len(outcome.pending) < len(pending):
-            self._patience.succeeded()
+            self._retry_policy.succeeded()
 
-    def _note(self, outcome: Attempt) -> bool:
+    def _note(self, outcome: InsertAttempt) -> bool:
         """Tell of a failed attempt; whether another is hopeless."""
         assert outcome.error is not None
         self._last_error = outcome.error
@@ -267,7 +267,7 @@ class Writer:
         self._counters.add(retries=1)
         return False
 
-    def _account(self, outcome: Attempt, spilled: int, started: float) -> None:
+    def _account(self, outcome: InsertAttempt, spilled: int, started: float) -> None:
         count = outcome.written + outcome.duplicates
         if count:
             self._counters.acknowledged(outcome.written, outcome.duplicates)
@@ -282,7 +282,7 @@ class Writer:
 
     def _fail(self, error: Exception) -> None:
         self.end(error)
-        self._let_go()
+        self._unsubscribe()
 
     def _broken(self, error: Exception) -> None:
         log.error("%s: the sink failed: %s", self.name, told(error), exc_info=error)
@@ -292,7 +292,7 @@ class Writer:
 
     def _abandon(self, *, final: bool) -> None:
         self.end()
-        self._let_go()
+        self._unsubscribe()
         moved = self._backlog.abandon(final=final)
         if moved:
             self._spilled(moved)
@@ -308,7 +308,7 @@ class Writer:
                 log.warning("%s: %d documents wait in the spill for the next start", self.name, self._spill.documents)
             self._spill.close()
         self._finished.set()
-        self._tell_end(self._outcome(self._backlog.lost + self._queue.late))
+        self._on_end(self._outcome(self._backlog.lost + self._queue.late))
 
     def _outcome(self, lost: int) -> Exception | None:
         """What the stream ends with."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import frames
-from rxfeed.core import Continuity
+from rxfeed.core import GapDetector
 from rxfeed.messages import Message
 from rxfeed.protocol import Decoder
 
@@ -47,7 +47,7 @@ def test_local_exchange_replaces_a_missing_recording(monkeypatch: pytest.MonkeyP
     assert source == "sim.Exchange"
     assert len(frames.busiest(payloads)) == 10
     assert len(frames.snapshots()) == 10
-    continuity, decode = Continuity(), Decoder().decode
+    continuity, decode = GapDetector(), Decoder().decode
     continuity.watch(("matches", product) for product in frames.busiest(payloads))
     for payload in chain.from_iterable(islice(frames.rounds(payloads), 3)):
         message = decode(payload)

@@ -13,7 +13,7 @@ from rxfeed.feed import Connected, Disconnected, Gap, Subscribed
 from rxfeed.messages import ChannelSubscription, Malformed
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line
-from rxfeed.recording.moments import moment_of
+from rxfeed.recording.timestamps import moment_of
 from tests.support.segments import NS, write
 
 SECOND = 10**9

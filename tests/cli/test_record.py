@@ -87,7 +87,7 @@ def test_record_without_messages_exits_with_3(start: Start, tmp_path: Path) -> N
     script = [
         faults.Drop(2, types={"match"}, after=5, connection=1),
         faults.Close(1001, "going away", after=40, connection=1),
-        faults.Malformed("{", after=5, connection=2),
+        faults.MalformedFrame("{", after=5, connection=2),
     ]
     with Exchange(["BTC-USD"], rate=1000, faults=script) as exchange:
         process = start("record", "BTC-USD", "--flush-seconds", "0.05", "--url", exchange.url, "--to", str(tmp_path))

@@ -56,8 +56,8 @@ def failure(exchange: Exchange, *broken: faults.Fault, **settings: Any) -> Any:
 # ---- no silent end
 
 
-def test_reconnect_is_off_by_default(exchange: Exchange) -> None:
-    assert isinstance(failure(exchange, faults.Status(503)), HandshakeRejected)
+def test_reconnect_is_off_unless_it_is_asked_for(exchange: Exchange) -> None:
+    assert isinstance(failure(exchange, faults.HttpStatus(503)), HandshakeRejected)
     assert exchange.accepted <= 1
 
 
@@ -108,7 +108,7 @@ def test_half_open_connection_is_detected(exchange: Exchange) -> None:
 def test_refused_429_and_dns_reach_on_error(exchange: Exchange) -> None:
     assert isinstance(failure(exchange, url="ws://127.0.0.1:9"), ConnectFailed)
     assert isinstance(failure(exchange, url="ws://no-such-host.invalid"), AddressNotFound | ConnectFailed)
-    error = failure(exchange, faults.Status(429, retry_after=3))
+    error = failure(exchange, faults.HttpStatus(429, retry_after=3))
     assert isinstance(error, HandshakeRejected)
     assert error.status == 429
 

@@ -1,4 +1,4 @@
-"""Continuity: missing messages, duplicates, and epochs."""
+"""GapDetector: what was missed, what came twice, and the epochs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxfeed import Done, Heartbeat, Message, Received, Subscriptions, Ticker, Unknown
-from rxfeed.core import Continuity, Missed, Restarted, Resubscribed
+from rxfeed.core import GapDetector, Missed, Restarted, Resubscribed
 from rxfeed.messages import ChannelSubscription, Level3Noop
 from tests.support.make import at, heartbeat, last_match, match, ticker
 
@@ -38,20 +38,20 @@ def noop(sequence: int) -> Level3Noop:
     return Level3Noop(product_id=BTC, sequence=sequence, time=at(sequence))
 
 
-def watching(*channels: str) -> Continuity:
-    continuity = Continuity()
+def watching(*channels: str) -> GapDetector:
+    continuity = GapDetector()
     continuity.watch((channel, BTC) for channel in channels)
     return continuity
 
 
-def run(continuity: Continuity, messages: Iterable[Message]) -> tuple[list[Any], list[Any]]:
+def run(continuity: GapDetector, messages: Iterable[Message]) -> tuple[list[Any], list[Any]]:
     """What is delivered, and what was missed as (channel, first, last)."""
     delivered = [message for message in messages if continuity.step(message)]
     missed = [(each.channel, each.first, each.last) for each in continuity.missed if isinstance(each, Missed)]
     return delivered, missed
 
 
-def restarts(continuity: Continuity) -> list[tuple[str, int, int]]:
+def restarts(continuity: GapDetector) -> list[tuple[str, int, int]]:
     """What began anew, as (channel, last, first)."""
     return [(each.channel, each.last, each.first) for each in continuity.missed if isinstance(each, Restarted)]
 
@@ -165,8 +165,8 @@ def at_time(make: Any, number: int, time: float) -> Message:
     return make(number, time=time)
 
 
-def test_products_are_independent() -> None:
-    continuity = Continuity()
+def test_products_do_not_touch_one_another() -> None:
+    continuity = GapDetector()
     continuity.watch([("full", BTC), ("full", "ETH-USD")])
     messages = [order(1), order(100, product_id="ETH-USD"), order(2), order(102, product_id="ETH-USD"), order(3)]
     assert run(continuity, messages)[0] == messages
@@ -191,13 +191,13 @@ def test_private_messages_without_a_sequence_pass() -> None:
 
 def test_ticker_sequence_must_not_decrease() -> None:
     first, second, third = ticker(1, sequence=5), ticker(1, sequence=9), ticker(1, sequence=12)
-    delivered, missed = run(Continuity(), [first, second, first, second, third])
+    delivered, missed = run(GapDetector(), [first, second, first, second, third])
     assert delivered == [first, second, third]
     assert missed == []
 
 
-def test_first_ticker_of_a_new_connection_may_repeat_the_last() -> None:
-    continuity = Continuity()
+def test_the_first_ticker_of_a_new_connection_may_repeat_the_last() -> None:
+    continuity = GapDetector()
     again = ticker(1, sequence=5)
     assert continuity.step(again)
     continuity.reconnected()
@@ -408,8 +408,8 @@ def test_last_match_with_a_wrong_number_loses_no_trade() -> None:
     assert restarts(continuity) == [("matches", 10**15, 5)]
 
 
-def test_tickers_follow_a_restarted_sequence() -> None:
-    continuity = Continuity()
+def test_tickers_follow_a_sequence_that_began_anew() -> None:
+    continuity = GapDetector()
     wrong = ticker(1, time=0.5, sequence=10**15)
     after = [ticker(1, time=n, sequence=n) for n in range(1, 50)]
     assert run(continuity, [wrong, *after])[0] == [wrong, *after]
@@ -417,8 +417,8 @@ def test_tickers_follow_a_restarted_sequence() -> None:
     assert continuity.epoch(BTC) == 1
 
 
-def test_tickers_without_a_time_follow_a_restart_at_the_third() -> None:
-    continuity = Continuity()
+def test_tickers_without_a_time_are_followed_from_the_third_on() -> None:
+    continuity = GapDetector()
     tickers = [Ticker(product_id=BTC, price=Decimal(1), sequence=n) for n in (10**15, 1, 2, 2, 3, 4)]
     delivered, _ = run(continuity, tickers)
     assert [each.sequence for each in delivered] == [10**15, 3, 4]
@@ -464,7 +464,7 @@ CHANNELS = ["full", "matches", "level3", "ticker", "ticker_batch", "level2", "le
 @pytest.mark.parametrize("channel", [*CHANNELS, "auctionfeed", "rfq_matches"])
 def test_resubscribed_channel_raises_its_products_epochs(channel: str) -> None:
     pairs = [(channel, BTC), (channel, "ETH-USD"), ("status", None)]
-    continuity = Continuity()
+    continuity = GapDetector()
     continuity.watch(pairs)
     assert continuity.epoch(BTC) == 0
     continuity.watch(pairs[1:])
@@ -505,8 +505,8 @@ def test_first_subscription_raises_no_epoch() -> None:
     assert continuity.epoch(BTC) == 0
 
 
-def test_unsubscribed_channel_of_all_products_raises_all_epochs() -> None:
-    continuity = Continuity()
+def test_leaving_a_channel_of_all_products_raises_all_epochs() -> None:
+    continuity = GapDetector()
     continuity.watch([("user", None), ("ticker", BTC)])
     continuity.watch([("ticker", BTC)])
     assert [continuity.epoch(each) for each in (BTC, "ETH-USD", None)] == [1, 1, 1]
@@ -546,9 +546,8 @@ def test_products_that_are_not_subscribed_to_take_bounded_memory() -> None:
     assert run(continuity, [trade(1), trade(3)])[1] == [("matches", 2, 2)]
 
 
-def test_newest_ticker_repeats_after_a_reconnect() -> None:
-    """Older ones are dropped."""
-    continuity = Continuity()
+def test_after_a_reconnect_the_newest_ticker_comes_again_and_older_ones_do_not() -> None:
+    continuity = GapDetector()
     old, newest, anew = (ticker(1, time=at_, sequence=n) for at_, n in ((1, 5), (2, 6), (3, 4)))
     assert run(continuity, [old, newest, newest])[0] == [old, newest]
     continuity.reconnected()
@@ -558,8 +557,8 @@ def test_newest_ticker_repeats_after_a_reconnect() -> None:
     assert continuity.last("ticker", BTC) == 4
 
 
-def test_possible_loss_of_one_product_raises_its_epoch_alone() -> None:
-    continuity = Continuity()
+def test_what_may_be_lost_of_one_product_raises_its_epoch_alone() -> None:
+    continuity = GapDetector()
     continuity.lost(BTC)
     continuity.lost(None)
     assert [continuity.epoch(product) for product in (BTC, None, "ETH-USD")] == [1, 1, 0]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from rxfeed import ConfigError, L2Update, Match, Message, Snapshot, Ticker, fold
 from rxfeed.core import (
+    ActiveProducts,
     Candles,
     DollarBars,
     EventClock,
@@ -20,7 +21,6 @@ from rxfeed.core import (
     LatestByProduct,
     Level2Book,
     Level3Book,
-    Presence,
     PriceCrossing,
     PriceMoves,
     RunningImbalance,
@@ -32,7 +32,7 @@ from rxfeed.core import (
     TumblingVolume,
     VolumeBars,
 )
-from rxfeed.core.watched import EPOCH, FIRST, LAST, MICROSECOND
+from rxfeed.core.completeness import EPOCH, FIRST, LAST, MICROSECOND
 from rxfeed.messages import Origin, stamp
 from tests.support.make import at, heartbeat, last_match, match, ticker
 
@@ -49,7 +49,7 @@ MACHINES: dict[str, Callable[..., Any]] = {
     "moved": lambda **given: PriceMoves(5, 60, **given),
     "throttle": lambda **given: Throttle(10, **given),
     "latest": lambda **given: LatestByProduct(60, **given),
-    "presence": lambda **given: Presence(60, **given),
+    "presence": lambda **given: ActiveProducts(60, **given),
     "order_book": lambda **given: Level2Book("BTC-USD", **given),
 }
 WITHOUT_A_CLOCK: dict[str, Callable[[], Any]] = {
@@ -137,7 +137,7 @@ def test_items_dated_ahead_do_not_stop_other_machines() -> None:
     moving = [received(ticker(price, time=t), 5) for price, t in ((100, 0), (101, 10**6), (106, 5))]
     assert [(move.before, move.price) for move in fold(PriceMoves(5, 60), moving)] == [(100, 106)]
     others = tickers((0, 0), (30, 30), product_id="A-B")
-    assert fold(Presence(60), [others[0], wrong, others[1], *tickers((50, 50))]) == []
+    assert fold(ActiveProducts(60), [others[0], wrong, others[1], *tickers((50, 50))]) == []
 
 
 def test_time_of_a_book_is_limited() -> None:
@@ -221,7 +221,7 @@ def test_machines_accept_the_ends_of_the_calendar(name: str, items: list[tuple[s
 def test_presence_and_throttle_accept_the_first_time() -> None:
     item = ticker(1, time=FIRST)
     assert len(fold(LatestByProduct(60), [item, item])) == 2
-    assert fold(Presence(60), [item, ticker(1, time=FIRST, product_id="A-B")]) == []
+    assert fold(ActiveProducts(60), [item, ticker(1, time=FIRST, product_id="A-B")]) == []
     assert fold(Throttle(60), [item, item]) == [item]
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxfeed import BookView, ConfigError, Level2Book, fold
-from rxfeed.core import Heard, Link, Merge, Merged, Missed, Remark, Restarted
+from rxfeed.core import ConnectionChange, Merge, MergedItem, Missed, ReceivedItem, Restarted, StatusEvent
 from rxfeed.messages import (
     Auction,
     Heartbeat,
@@ -61,11 +61,11 @@ def recorders(draw: Any, channels: tuple[str, ...], whole: bool = False) -> Reco
     )
 
 
-def merged(*recorded: list[Heard], patience: float = PATIENCE) -> list[Merged]:
+def merged(*recorded: list[ReceivedItem], patience: float = PATIENCE) -> list[MergedItem]:
     return fold(Merge(patience), together(*recorded))
 
 
-def messages(items: list[Merged], kind: Any = Message) -> list[Any]:
+def messages(items: list[MergedItem], kind: Any = Message) -> list[Any]:
     """The messages of a merged stream, stamped with the epochs that it gives them."""
     return [
         stamp(_copy(each.item), Origin(each.item.raw, each.ns, each.epoch))
@@ -78,7 +78,7 @@ def _copy(message: Any) -> Any:
     return type(message)(**{n: getattr(message, n) for n in message.__struct_fields__ if n != "_origin"})
 
 
-def missed(items: list[Merged]) -> list[tuple[str, str, int, int]]:
+def missed(items: list[MergedItem]) -> list[tuple[str, str, int, int]]:
     found = [each.item for each in items if isinstance(each.item, Missed)]
     return [(each.product_id, each.channel, each.first, each.last) for each in found]
 
@@ -276,7 +276,7 @@ def test_silent_connection_covers_nothing() -> None:
     recorded = Recorder(channels=("ticker",), spans=[(-2, 1)]).record(market, 1)
     *heard, down, over = recorded
     end = START_NS + 9 * 10**9
-    dead = [*heard, Heard(1, end, down.item), Heard(1, end, over.item)]
+    dead = [*heard, ReceivedItem(1, end, down.item), ReceivedItem(1, end, over.item)]
     items = merged(alive.record(market, 0), dead, patience=0.5)
     tickers = messages(items, Ticker)
     assert {each.epoch for each in tickers if each.time < NOON + timedelta(seconds=3.1)} == {0}
@@ -309,14 +309,14 @@ def test_level2_switches_collectors_at_a_break() -> None:
     assert ready.count(False) == 1
 
 
-def test_restarted_market_is_followed_without_old_messages() -> None:
-    def came(number: int, seconds: float, trade_id: int, at: float, epoch: int = 0) -> Heard:
+def test_a_market_that_began_anew_is_followed_and_what_is_left_of_the_old_one_is_not() -> None:
+    def came(number: int, seconds: float, trade_id: int, at: float, epoch: int = 0) -> ReceivedItem:
         ns = START_NS + round(seconds * 10**9)
         trade = match(time=at, trade_id=trade_id, sequence=trade_id)
-        return Heard(number, ns, stamp(_copy(trade), Origin(trade.raw, ns, epoch)))
+        return ReceivedItem(number, ns, stamp(_copy(trade), Origin(trade.raw, ns, epoch)))
 
-    def link(number: int, seconds: float, *, up: bool) -> Heard:
-        return Heard(number, START_NS + round(seconds * 10**9), Link(up=up))
+    def link(number: int, seconds: float, *, up: bool) -> ReceivedItem:
+        return ReceivedItem(number, START_NS + round(seconds * 10**9), ConnectionChange(up=up))
 
     one = [came(0, 1, 500, 1), came(0, 2, 501, 2), link(0, 3, up=False), link(0, 4, up=True)]
     one += [came(0, 5, 1, 5, 1), came(0, 6, 2, 6, 1), came(0, 7, 3, 7, 1)]
@@ -327,9 +327,9 @@ def test_restarted_market_is_followed_without_old_messages() -> None:
     assert [each.trade_id for each in messages(items, Match)] == [500, 501, 1, 2, 3, 4]
 
 
-def received_by(number: int, seconds: float, message: Any) -> Heard:
+def received_by(number: int, seconds: float, message: Any) -> ReceivedItem:
     ns = START_NS + round(seconds * 10**9)
-    return Heard(number, ns, stamp(_copy(message), Origin(message.raw, ns, 0)))
+    return ReceivedItem(number, ns, stamp(_copy(message), Origin(message.raw, ns, 0)))
 
 
 def numbered(trade_id: int, time: float) -> Match:
@@ -393,9 +393,9 @@ def test_status_events_pass_unless_another_collector_covers() -> None:
     pair = ("heartbeat", BTC)
     market = Market().run([("beat", BTC), ("trade", BTC)] * 20)
 
-    def heard(number: int, seconds: float, **fields: Any) -> Heard:
+    def heard(number: int, seconds: float, **fields: Any) -> ReceivedItem:
         said = f"{number} at {seconds:g}"
-        return Heard(number, START_NS + round(seconds * 10**9), Remark(said, **fields))
+        return ReceivedItem(number, START_NS + round(seconds * 10**9), StatusEvent(said, **fields))
 
     one, two = Recorder(spans=[(-1, 20)]).record(market, 0), Recorder(spans=[(-1, 20)]).record(market, 1)
     said = [

@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from rxfeed import Change, Ticker
-from rxfeed.core import Continuity, Merge
-from rxfeed.core.merge_items import Heard
+from rxfeed.core import GapDetector, Merge
+from rxfeed.core.merge_items import ReceivedItem
 from rxfeed.messages import Message
 from rxfeed.sinks.ids import message_id
 from tests.support.make import at, ticker
@@ -18,8 +18,8 @@ STOPPED = Change(order_id="o", new_size=Decimal(1))
 
 
 @pytest.mark.parametrize("channels", [[], ["full"], ["user", "ticker", "matches"]])
-def test_message_without_numbers_is_new(channels: list[str]) -> None:
-    continuity = Continuity()
+def test_a_message_without_numbers_is_fresh(channels: list[str]) -> None:
+    continuity = GapDetector()
     continuity.watch((channel, "BTC-USD") for channel in channels)
     for message in (FIRST, STOPPED, FIRST, ticker(1, sequence=5), FIRST, STOPPED, ticker(1, sequence=6), FIRST):
         assert continuity.step(message)
@@ -27,8 +27,8 @@ def test_message_without_numbers_is_new(channels: list[str]) -> None:
     assert continuity.last("ticker", "BTC-USD") == 6
 
 
-def test_change_without_a_time_counts_in_its_sequence() -> None:
-    continuity = Continuity()
+def test_a_change_without_a_time_counts_in_its_sequence() -> None:
+    continuity = GapDetector()
     continuity.watch([("full", "BTC-USD")])
     changes = [
         Change(product_id="BTC-USD", order_id="o", sequence=number, time=None if number == 2 else at(number))
@@ -44,7 +44,7 @@ def test_messages_without_numbers_are_merged_by_their_content() -> None:
     merge, found = Merge(1), []
     for collector in (0, 1):
         for place, message in enumerate((FIRST, STOPPED)):
-            found += merge.step(Heard(collector, place, message))
+            found += merge.step(ReceivedItem(collector, place, message))
     found += merge.finish()
     assert [each.item for each in found if isinstance(each.item, Message)] == [FIRST, STOPPED]
 

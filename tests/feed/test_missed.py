@@ -98,7 +98,7 @@ def test_book_restarts_after_a_break_on_a_live_connection() -> None:
         with feed:
             exchange.wait_for_clients()
             books.wait_for(lambda items: items and items[-1].ready)
-            exchange.inject(faults.Malformed())
+            exchange.inject(faults.MalformedFrame())
             exchange.step(20)
             books.wait_for(lambda items: any(not view.ready for view in items[1:]))
             books.wait_for(lambda items: items[-1].ready)

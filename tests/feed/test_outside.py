@@ -81,12 +81,6 @@ def test_removed_or_listed_products_are_inside() -> None:
     assert not wanted.has(frozenset(["heartbeat"]), None)
 
 
-def test_unknown_channel_may_have_any_type() -> None:
-    wanted = Wanted(Subscription.of(["A-B"], ["matches_v2"]))
-    assert wanted.has(frozenset(["matches"]), "A-B")
-    assert not wanted.has(frozenset(["matches"]), "C-D")
-
-
 @pytest.mark.parametrize("frame", [b'{"type":"new"}', b'{"type":"error","message":"x"}'])
 def test_message_without_product_and_channel_is_inside(frame: bytes, caplog: pytest.LogCaptureFixture) -> None:
     _, _, stats = served([frame], "matches")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rxfeed import Replay, catalogue
 from rxfeed.errors import RecordingDamaged
-from rxfeed.feed import Torn
+from rxfeed.feed import RecordingTruncated
 from rxfeed.recording.arrays import as_lines
 from tests.support.collect import Collected
 from tests.support.replays import played, prices, trades
@@ -34,7 +34,7 @@ def test_array_is_played_item_by_item(tmp_path: Path, indent: Any, around: str, 
     assert prices(got.items) == [1, 2, 3, 4, 5]
     assert [message.content for message in got.items] == ITEMS
     assert malformed.items == []
-    assert not any(isinstance(each, Torn) for each in status.items)
+    assert not any(isinstance(each, RecordingTruncated) for each in status.items)
     found = catalogue(path).total
     assert (found.by_type, found.damaged) == ({"match": 5}, ())
 
@@ -76,7 +76,7 @@ def test_truncated_array_is_played_and_reported(tmp_path: Path, cut: Any, reason
     replay = Replay(path)
     status = Collected(replay.status)
     assert prices(played(replay).items) == [1, 2, 3, 4]
-    assert [each.reason for each in status.items if isinstance(each, Torn)] == [reason]
+    assert [each.reason for each in status.items if isinstance(each, RecordingTruncated)] == [reason]
 
 
 def test_text_behind_an_array_is_reported(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_text_behind_an_array_is_reported(tmp_path: Path) -> None:
     replay = Replay(path)
     status = Collected(replay.status)
     played(replay)
-    (torn,) = [each for each in status.items if isinstance(each, Torn)]
+    (torn,) = [each for each in status.items if isinstance(each, RecordingTruncated)]
     assert "follows an array" in torn.reason
 
 

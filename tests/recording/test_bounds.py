@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from rxfeed import Replay
 from rxfeed.recording.bounds import bounds_of
 from rxfeed.recording.lines import Lines
-from rxfeed.recording.moments import moment_of
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.segment_file import Totals
 from rxfeed.recording.segments import Segments
+from rxfeed.recording.timestamps import moment_of
 from tests.support.collect import Collected
 from tests.support.recordings import segments, text_of
 from tests.support.replays import SECOND, played, torn

@@ -17,10 +17,10 @@ from rxfeed import ConfigError, Feed, Reconnect, catalogue, record
 from rxfeed.errors import ConnectionLost
 from rxfeed.feed import Connected, Disconnected, Gap
 from rxfeed.messages import Malformed
-from rxfeed.recording import Catalogue, Damage, Holding, Session
+from rxfeed.recording import Catalogue, Damage, RecordedSession, RecordingSummary
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line
-from rxfeed.recording.moments import moment_of
+from rxfeed.recording.timestamps import moment_of
 from rxfeed.sim import Exchange, faults
 from tests.support.collect import Collected
 from tests.support.segments import NS, lines_of, packed, text_of, write
@@ -36,10 +36,10 @@ def trade(number: int, product: bytes = b"BTC-USD") -> bytes:
     return MATCH % (number, product)
 
 
-def only(found: Catalogue) -> Session:
+def only(found: Catalogue) -> RecordedSession:
     (session,) = found.sessions
-    assert {name: getattr(found.total, name) for name in Holding.__struct_fields__} == {
-        name: getattr(session, name) for name in Holding.__struct_fields__
+    assert {name: getattr(found.total, name) for name in RecordingSummary.__struct_fields__} == {
+        name: getattr(session, name) for name in RecordingSummary.__struct_fields__
     }
     return session
 
@@ -60,14 +60,14 @@ def frame(second: float, raw: bytes = trade(1)) -> bytes:
     return frame_line(raw, NS + round(second * SECOND), 0)
 
 
-def offline(found: Holding) -> list[tuple[float, float]]:
+def offline(found: RecordingSummary) -> list[tuple[float, float]]:
     return [tuple((each - at(0)) / timedelta(seconds=1) for each in (span.first, span.last)) for span in found.offline]  # pyright: ignore[reportReturnType]
 
 
 def test_catalogue_of_a_recorded_feed_with_faults(tmp_path: Path) -> None:
     script = [
         faults.Drop(3, types={"match"}, after=30),
-        faults.Malformed(after=60),
+        faults.MalformedFrame(after=60),
         faults.Close(1001, "going away", after=200, connection=1),
     ]
     with Exchange(seed=4, auto=False, faults=script) as exchange:

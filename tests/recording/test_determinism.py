@@ -35,7 +35,7 @@ from rxfeed import (
     rest_snapshot,
     rolling_volume,
 )
-from rxfeed.feed import Clock, Ended, FeedStatus, Idle, Torn
+from rxfeed.feed import Clock, Ended, FeedStatus, Idle, RecordingTruncated
 from rxfeed.sim import Exchange, faults
 from tests.support import pipelines as tried
 from tests.support.collect import Collected
@@ -52,9 +52,9 @@ KINDS = [
     faults.Drop(20),
     faults.Masked(),
     faults.EarlyData(3),
-    faults.Oversized(5000),
-    faults.Malformed(b'{"type":"match","trade_id":"x"}'),
-    faults.Malformed(b'{"type":"news","text":"\xc3\xa9"}'),
+    faults.OversizedFrame(5000),
+    faults.MalformedFrame(b'{"type":"match","trade_id":"x"}'),
+    faults.MalformedFrame(b'{"type":"news","text":"\xc3\xa9"}'),
 ]
 CHANNELS = [
     ["matches", "ticker", "heartbeat", "level2_batch"],
@@ -259,7 +259,7 @@ def test_recording_of_a_killed_process_replays_the_start(tmp_path: Path) -> None
     replay.pipe(rolling_volume(0.5)).subscribe(tell("rolling"))
     replay.pipe(candles(0.05)).subscribe(tell("candle"))
     replay.pipe(order_book("BTC-USD", 1)).subscribe(tell("book"))
-    replay.status.subscribe(lambda status: torn.append(len(again)) if isinstance(status, Torn) else None)
+    replay.status.subscribe(lambda status: torn.append(len(again)) if isinstance(status, RecordingTruncated) else None)
     replay.run()
     (said,) = torn  # later items are the completion of the replay, which the killed process did not reach
     assert said > 1000

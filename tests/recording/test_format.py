@@ -31,7 +31,7 @@ STATUS: list[FeedStatus] = [
     s.HeartbeatBack(product_id="BTC-USD"),
     s.Lagging(seconds=1.5),
     s.CaughtUp(),
-    s.Torn(path="a.jsonl.zst", line=7, offset=1024, reason="no end line"),
+    s.RecordingTruncated(path="a.jsonl.zst", line=7, offset=1024, reason="no end line"),
     s.Ended(cause=None),
 ]
 CAUSES: list[Exception] = [
@@ -48,6 +48,14 @@ json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
+
+
+def test_status_named_torn_in_older_recordings_is_read() -> None:
+    truncated = s.RecordingTruncated(path="a.jsonl.zst", line=7, offset=1024, reason="no end line")
+    (new,) = decode_lines(status_line(truncated))
+    (old,) = decode_lines(status_line(truncated).replace(b'"RecordingTruncated"', b'"Torn"'))
+    assert isinstance(status_of(old), s.RecordingTruncated)
+    assert status_of(old) == status_of(new)
 
 
 @given(

@@ -11,7 +11,7 @@ import pytest
 from reactivex import operators as ops
 
 from rxfeed import Replay
-from rxfeed.feed import Torn
+from rxfeed.feed import RecordingTruncated
 from rxfeed.sim import Exchange
 from tests.support.collect import Collected
 from tests.support.recordings import frames_in, lines_of, segments, text_of
@@ -79,13 +79,13 @@ def test_killed_recording_is_played_to_its_last_whole_line(tmp_path: Path) -> No
     path.write_bytes(content[: len(content) - 3])  # as after a kill during a write
     replay = Replay(tmp_path)
     played = Collected(replay)
-    torn = Collected(replay.status.pipe(ops.filter(lambda status: isinstance(status, Torn))))
+    torn = Collected(replay.status.pipe(ops.filter(lambda status: isinstance(status, RecordingTruncated))))
     replay.run()
     assert played.completed
     assert [message.content for message in played.items] == frames_in(tmp_path)
     assert len(played.items) > flushed - 600  # the last block is lost, and the frames in it: at most a batch
     (tear,) = torn.items
-    assert isinstance(tear, Torn)
+    assert isinstance(tear, RecordingTruncated)
     assert (tear.path, tear.line) == (str(path), len(lines_of(path)) + 1)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rxfeed import Malformed, Replay, heartbeats, level2, matches, order_book, tickers
 from rxfeed.core import Merge
-from rxfeed.core.merge_items import Heard
+from rxfeed.core.merge_items import ReceivedItem
 from rxfeed.messages import Message
 from rxfeed.recording import catalogue
 from rxfeed.recording.format import decode_line, malformed_frame, malformed_line
@@ -101,7 +101,7 @@ def test_merging_raises_the_epoch_of_the_malformed_product_alone() -> None:
     items: list[Any] = [*first, Malformed(b"{}", "no", 5, "A-B", "match"), *after]
     merge, found = Merge(1), []
     for place, item in enumerate(items):
-        found += merge.step(Heard(0, place, item))
+        found += merge.step(ReceivedItem(0, place, item))
     found += merge.finish()
     epochs = [(each.item.product_id, each.epoch) for each in found if isinstance(each.item, Message)]
     assert epochs == [("A-B", 0), ("C-D", 0), ("A-B", 1), ("C-D", 0)]

@@ -32,12 +32,21 @@ from rxfeed import (
     record,
     window_volume,
 )
-from rxfeed.core import Heard, Link, Merge, Missed
-from rxfeed.feed import Clock, Connected, Disconnected, FeedStatus, Gap, HeartbeatBack, HeartbeatMissing, Torn
+from rxfeed.core import ConnectionChange, Merge, Missed, ReceivedItem
+from rxfeed.feed import (
+    Clock,
+    Connected,
+    Disconnected,
+    FeedStatus,
+    Gap,
+    HeartbeatBack,
+    HeartbeatMissing,
+    RecordingTruncated,
+)
 from rxfeed.messages import Origin, stamp
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line, pong_line
-from rxfeed.recording.moments import moment_of, ns_of
+from rxfeed.recording.timestamps import moment_of, ns_of
 from rxfeed.sim import Exchange, faults
 from tests.support.collect import Collected
 from tests.support.collectors import SECOND, START_NS, Market, Recorder, together
@@ -47,19 +56,19 @@ BTC = "BTC-USD"
 PRODUCTS = (BTC, "ETH-USD")
 
 
-def line_of(heard: Heard) -> bytes | None:
+def line_of(heard: ReceivedItem) -> bytes | None:
     item, at = heard.item, moment_of(heard.ns)
-    if isinstance(item, Link):
+    if isinstance(item, ConnectionChange):
         if item.over:
             return None
-        cause = ConnectionLost(item.said)
-        return status_line(Connected(url=item.said, at=at) if item.up else Disconnected(cause=cause, at=at))
+        cause = ConnectionLost(item.status)
+        return status_line(Connected(url=item.status, at=at) if item.up else Disconnected(cause=cause, at=at))
     if isinstance(item, Malformed):
         return malformed_line(item)
     return frame_line(item.raw, heard.ns, item.epoch)
 
 
-def write_session(folder: Path, recorded: list[Heard], session: str, segments: int = 2) -> list[Path]:
+def write_session(folder: Path, recorded: list[ReceivedItem], session: str, segments: int = 2) -> list[Path]:
     """*recorded* in so many segments."""
     lines = [line for each in recorded if (line := line_of(each)) is not None]
     size = -(-len(lines) // segments)
@@ -121,7 +130,7 @@ def test_collectors_with_different_losses_lose_nothing_together(tmp_path: Path) 
     """The third collector has no faults, so it has the complete messages."""
     script = [
         *(faults.Drop(3, types={"match"}, after=after, connection=1) for after in (40, 200)),
-        faults.Malformed(after=300, connection=1),
+        faults.MalformedFrame(after=300, connection=1),
         faults.Reset(after=500, connection=1),
         *(faults.Drop(2, types={"match"}, after=after, connection=2) for after in (100, 400)),
         faults.Close(1001, "going away", after=800, connection=2),
@@ -171,7 +180,7 @@ KINDS: list[Any] = [
     faults.Drop(2, types=_NUMBERED),
     faults.Duplicate(types=_NUMBERED),
     faults.Reorder(2, types=_NUMBERED),
-    faults.Malformed(),
+    faults.MalformedFrame(),
     faults.BadUtf8(),
     faults.Close(1001, "going away"),
     faults.Vanish(),
@@ -289,7 +298,7 @@ def test_damaged_segment_is_reported_and_filled(tmp_path: Path) -> None:
     content = first.read_bytes()
     first.write_bytes(content[: len(content) // 2])
     messages, status = played(tmp_path)
-    (torn,) = [each for each in status if isinstance(each, Torn)]
+    (torn,) = [each for each in status if isinstance(each, RecordingTruncated)]
     assert torn.path == str(first)
     assert [each.trade_id for each in messages if isinstance(each, Match)] == [*range(11, 23)]
     assert not [each for each in status if isinstance(each, Gap)]
@@ -303,7 +312,7 @@ def test_missing_segment_is_reported(tmp_path: Path) -> None:
     first.rename(tmp_path / "kept")
     third = write(tmp_path, [], session="aaaaaaaa", number=4, ns=START_NS + 9 * SECOND)
     _, status = played(second, third)
-    assert [each.reason for each in status if isinstance(each, Torn)] == [
+    assert [each.reason for each in status if isinstance(each, RecordingTruncated)] == [
         "segments 3 to 3 of session aaaaaaaa are not here"
     ]
 

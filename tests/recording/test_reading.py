@@ -19,8 +19,8 @@ from rxfeed.feed.status import Connected
 from rxfeed.messages import Malformed
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import VERSION, malformed_line
-from rxfeed.recording.moments import ns_of
 from rxfeed.recording.reading import Recording
+from rxfeed.recording.timestamps import ns_of
 from rxfeed.recording.unpack import MOST_HELD
 from tests.support.make import NOON, match
 from tests.support.segments import NS, lines_of, packed, text_of

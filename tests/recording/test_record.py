@@ -44,7 +44,7 @@ from tests.support.sources import Said, tick
 
 def test_feed_is_recorded_with_all_events_in_order(tmp_path: Path) -> None:
     script = [
-        faults.Malformed('{"type":"tick', after=20, connection=1),
+        faults.MalformedFrame('{"type":"tick', after=20, connection=1),
         faults.Drop(2, types={"match"}, after=5, connection=1),
         faults.Close(1001, "going away", after=150, connection=1),
     ]

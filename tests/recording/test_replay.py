@@ -14,12 +14,12 @@ from reactivex import operators as ops
 
 from rxfeed import Match, Message, Replay, heartbeats, matches, tickers
 from rxfeed.errors import ConfigError, ConnectionLost, FeedClosed
-from rxfeed.feed import Connected, Disconnected, Ended, Gap, Idle, Torn
+from rxfeed.feed import Connected, Disconnected, Ended, Gap, Idle, RecordingTruncated
 from rxfeed.messages import Malformed
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line, pong_line
-from rxfeed.recording.moments import moment_of
 from rxfeed.recording.reading import Recording
+from rxfeed.recording.timestamps import moment_of
 from tests.support.clocks import Jumping
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
@@ -77,7 +77,7 @@ def test_two_replays_are_equal_event_by_event(tmp_path: Path) -> None:
         statuses = Collected(replay.status)
         runs.append((played(replay).items, statuses.items))
     assert runs[0] == runs[1]
-    assert [type(status) for status in runs[0][1]] == [Idle, Torn, Ended]
+    assert [type(status) for status in runs[0][1]] == [Idle, RecordingTruncated, Ended]
     assert runs[0][1][1].at == moment_of(NS + 2 * SECOND)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from rxfeed import Match, Replay, matches, window_volume
 from rxfeed.errors import RecordingDamaged
-from rxfeed.feed import Ended, Idle, Torn
+from rxfeed.feed import Ended, Idle, RecordingTruncated
 from rxfeed.recording.format import frame_line
 from tests.support.collect import Collected
 from tests.support.make import ticker
@@ -144,7 +144,7 @@ def test_replay_without_readable_files_fails_with_the_reason(tmp_path: Path, how
     assert isinstance(got.error, RecordingDamaged)
     assert str(path) in str(got.error)
     assert "line 1, byte 0" in str(got.error)
-    assert [type(status) for status in statuses.items] == [Idle, Torn, Ended]
+    assert [type(status) for status in statuses.items] == [Idle, RecordingTruncated, Ended]
     with pytest.raises(RecordingDamaged):
         Replay(path).run()
 

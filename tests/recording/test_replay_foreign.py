@@ -16,7 +16,7 @@ from reactivex.scheduler import NewThreadScheduler
 from rxfeed import Match, Message, Replay, from_mongo, matches, to_mongo
 from rxfeed.errors import ConfigError
 from rxfeed.feed import Connected, Ended, Gap, Idle, Subscribed
-from rxfeed.recording.moments import moment_of
+from rxfeed.recording.timestamps import moment_of
 from tests.support.collect import Collected
 from tests.support.make import NOON, match
 from tests.support.replays import SECOND, played, prices, trades

@@ -18,7 +18,7 @@ from rxfeed import Feed, Match, Message, MessageSource, Replay, by_product, matc
 from rxfeed.feed import Gap
 from rxfeed.recording import ReplayScheduler
 from rxfeed.recording.events import status_line
-from rxfeed.recording.moments import EPOCH, ns_of
+from rxfeed.recording.timestamps import EPOCH, ns_of
 from tests.support.clocks import Jumping
 from tests.support.collect import Collected
 from tests.support.make import NOON, match, ticker

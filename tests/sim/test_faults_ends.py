@@ -228,10 +228,10 @@ def test_slow_reader_kick_disconnects() -> None:
         assert (server.sent.frames, server.sent.inserted) == (4, 1)
 
 
-def test_no_fault_fires_after_the_end() -> None:
-    script = (faults.Close(1001, after=2), faults.Malformed(after=2), faults.Drop(after=3))
+def test_after_the_end_nothing_fires() -> None:
+    script = (faults.Close(1001, after=2), faults.MalformedFrame(after=2), faults.Drop(after=3))
     with exchange(*script) as server, Raw(server) as raw:
         beats(server, raw, 1)
         assert raw.read() == Got(CLOSE, b"\x03\xe9")
-        server.inject(faults.Malformed())
+        server.inject(faults.MalformedFrame())
         assert [fired.fault for fired in server.log] == [faults.Close(1001, after=2)]

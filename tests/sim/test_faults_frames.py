@@ -39,7 +39,7 @@ def sequences(messages: list[Any], product_id: str = "BTC-USD") -> list[int]:
 
 @pytest.mark.parametrize("payload", ['{"type":"ticker","sequence":12', b'{"type":"ma', b"", "nonsense"])
 def test_malformed(payload: str | bytes, new_client: Any) -> None:
-    with exchange(faults.Malformed(payload, after=2)) as server:
+    with exchange(faults.MalformedFrame(payload, after=2)) as server:
         client = new_client(server)
         client.subscribe("heartbeat")
         server.advance(3)
@@ -66,7 +66,7 @@ def test_bad_utf8() -> None:
 
 @pytest.mark.parametrize("size", [64, 125, 126, 65_535, 65_536, 65_536 + 33, 10_000_000])
 def test_oversized(size: int) -> None:
-    with exchange(faults.Oversized(size, after=1)) as server, Raw(server) as raw:
+    with exchange(faults.OversizedFrame(size, after=1)) as server, Raw(server) as raw:
         raw.subscribe("heartbeat")
         server.wait_for_clients()
         raw.read()
@@ -84,11 +84,11 @@ def test_oversized(size: int) -> None:
 def test_oversized_is_made_while_it_is_read(new_client: Any) -> None:
     with exchange() as server:
         with connect(server.url, max_size=1_000_000, close_timeout=1) as client:
-            server.inject(faults.Oversized(2**62))
+            server.inject(faults.OversizedFrame(2**62))
             with pytest.raises(ConnectionClosedError, match=r"1009.*no close frame received"):
                 client.recv(timeout=5)
         with Raw(server) as raw:
-            server.inject(faults.Oversized(2**40))
+            server.inject(faults.OversizedFrame(2**40))
             assert raw.sock.recv(10) == b"\x81\x7f" + (2**40).to_bytes(8)
             server.disconnect(1001)
             while raw.sock.recv(1 << 20):
@@ -240,7 +240,7 @@ def test_given_frames_have_faults_but_no_clock(new_client: Any) -> None:
 
 
 def test_websocket_client_reads_what_it_can() -> None:
-    script = (faults.Fragmented(4), faults.Malformed(after=1), faults.Oversized(2_000_000, after=1))
+    script = (faults.Fragmented(4), faults.MalformedFrame(after=1), faults.OversizedFrame(2_000_000, after=1))
     with exchange(*script) as server:
         sock = websocket.create_connection(server.url, timeout=5)
         sock.send('{"type":"subscribe","product_ids":["BTC-USD"],"channels":["heartbeat"]}')
@@ -256,8 +256,8 @@ def test_inject_counts_from_now_on() -> None:
         server.wait_for_clients()
         server.advance(3)
         server.inject(faults.Close(1001, after=2))
-        server.inject(faults.Malformed(after=1))
-        server.inject(faults.Malformed(connection=2))
+        server.inject(faults.MalformedFrame(after=1))
+        server.inject(faults.MalformedFrame(connection=2))
         server.advance(3)
         got = [raw.read() for _ in range(8)]
         assert [each.opcode for each in got] == [TEXT] * 7 + [CLOSE]

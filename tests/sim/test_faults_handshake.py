@@ -38,15 +38,15 @@ DATE = datetime(2026, 11, 22, 13, 0, 0, tzinfo=timezone(timedelta(hours=1)))
 @pytest.mark.parametrize(
     ("fault", "headers"),
     [
-        (faults.Status(429, retry_after=7), {"Retry-After": "7"}),
-        (faults.Status(429, retry_after=DATE), {"Retry-After": "Sun, 22 Nov 2026 12:00:00 GMT"}),
-        (faults.Status(401, body="who?"), {"Content-Length": "4"}),
-        (faults.Status(503), {}),
-        (faults.Status(403, headers={"X-Why": "not here"}), {"X-Why": "not here"}),
-        (faults.Status(522), {}),
+        (faults.HttpStatus(429, retry_after=7), {"Retry-After": "7"}),
+        (faults.HttpStatus(429, retry_after=DATE), {"Retry-After": "Sun, 22 Nov 2026 12:00:00 GMT"}),
+        (faults.HttpStatus(401, body="who?"), {"Content-Length": "4"}),
+        (faults.HttpStatus(503), {}),
+        (faults.HttpStatus(403, headers={"X-Why": "not here"}), {"X-Why": "not here"}),
+        (faults.HttpStatus(522), {}),
     ],
 )
-def test_http_status_replaces_the_upgrade(fault: faults.Status, headers: dict[str, str], new_client: Any) -> None:
+def test_a_status_in_place_of_the_upgrade(fault: faults.HttpStatus, headers: dict[str, str], new_client: Any) -> None:
     with exchange(fault) as server:
         with pytest.raises(InvalidStatus) as caught:
             new_client(server)
@@ -61,8 +61,8 @@ def test_http_status_replaces_the_upgrade(fault: faults.Status, headers: dict[st
         assert server.accepted == 0
 
 
-def test_first_connections_are_rejected_and_the_next_accepted(new_client: Any) -> None:
-    with exchange(faults.Status(503, connection=range(1, 3))) as server:
+def test_the_first_ones_are_turned_away_and_the_next_gets_in(new_client: Any) -> None:
+    with exchange(faults.HttpStatus(503, connection=range(1, 3))) as server:
         for _ in range(2):
             with pytest.raises(InvalidStatus):
                 new_client(server)
@@ -72,8 +72,8 @@ def test_first_connections_are_rejected_and_the_next_accepted(new_client: Any) -
 
 def test_injected_fault_applies_to_the_next_connection_only(new_client: Any) -> None:
     with exchange() as server:
-        server.inject(faults.Status(401))
-        server.inject(faults.Status(429))
+        server.inject(faults.HttpStatus(401))
+        server.inject(faults.HttpStatus(429))
         for code in (401, 429):
             with pytest.raises(InvalidStatus, match=str(code)):
                 new_client(server)
@@ -177,7 +177,7 @@ def test_faults_over_tls(new_client: Any) -> None:
         faults.Vanish(after=1, connection=2),
         faults.Close(None, after=1, connection=3),
         faults.HalfOpen(after=1, connection=4),
-        faults.Status(503, connection=5),
+        faults.HttpStatus(503, connection=5),
     ]
     with exchange(*script, ssl=server_side) as server:
         for seen in ("no close frame", "no close frame", r"1005"):

@@ -28,7 +28,7 @@ HARMLESS = (
     faults.Duplicate(),
     faults.Reorder(3, types={"open", "match"}),
     faults.Fragmented(5),
-    faults.Oversized(100_000),
+    faults.OversizedFrame(100_000),
     faults.Silence(),
     faults.Recover(),
     faults.NoPong(),
@@ -61,7 +61,7 @@ def test_every_frame_is_accounted_for(new_client: Any) -> None:
     plain = run((), new_client)[1].sent
     assert plain == Ledger(plain.frames, plain.by_type)
     script = [faults.Drop(5, after=10), faults.Duplicate(3, after=20), faults.Reorder(4, after=30)]
-    script += [faults.Oversized(70_000, after=40), faults.Silence(after=100), faults.Recover(after=150)]
+    script += [faults.OversizedFrame(70_000, after=40), faults.Silence(after=100), faults.Recover(after=150)]
     texts, exchange = run(script, new_client)
     sent = exchange.sent
     assert len(texts) == sent.frames == sum(sent.by_type.values())
@@ -90,7 +90,7 @@ def test_each_connection_has_its_own_faults_and_figures(new_client: Any) -> None
 
 
 def test_draws_mix_with_given_faults() -> None:
-    given = faults.Malformed(after=30)
+    given = faults.MalformedFrame(after=30)
     with Exchange(auto=False, faults=[faults.randomly(1, every=10), given]) as exchange:
         drawn = list(islice(exchange._clients.script.of(1), 20))
     assert given in drawn
@@ -131,7 +131,7 @@ def test_masked_and_fragmented_frames_have_the_payload(size: int) -> None:
         (lambda: faults.Reorder(0), "distance: 0"),
         (lambda: faults.EarlyData(0), "count: 0"),
         (lambda: faults.Fragmented(1), "pieces: 1"),
-        (lambda: faults.Oversized(10), "size: 10"),
+        (lambda: faults.OversizedFrame(10), "size: 10"),
         (lambda: faults.Close(70_000), "code: 70000"),
         (lambda: faults.Close(None, "why"), "code, reason: None, 'why'"),
         (lambda: faults.Close(1000, "x" * 124), "code, reason"),
@@ -141,13 +141,13 @@ def test_masked_and_fragmented_frames_have_the_payload(size: int) -> None:
         (lambda: faults.SlowHandshake(1, after=5), "after: 5 frames"),
         (lambda: faults.Reset(before_handshake=True, after=5), "after: 5 frames"),
         (lambda: faults.ClockJump(float("inf")), "seconds: inf"),
-        (lambda: faults.Malformed(WRONG), "frames: 7"),
-        (lambda: faults.Status(99), "code: 99"),
-        (lambda: faults.Status(429, retry_after=datetime(2026, 1, 1)), "retry_after: .* time zone"),
-        (lambda: faults.Status(429, retry_after=-1), "retry_after: -1"),
+        (lambda: faults.MalformedFrame(WRONG), "frames: 7"),
+        (lambda: faults.HttpStatus(99), "code: 99"),
+        (lambda: faults.HttpStatus(429, retry_after=datetime(2026, 1, 1)), "retry_after: .* time zone"),
+        (lambda: faults.HttpStatus(429, retry_after=-1), "retry_after: -1"),
         (lambda: faults.randomly(1, every=0), "every: 0"),
         (lambda: faults.randomly(1, kinds=[]), "kinds: none"),
-        (lambda: faults.randomly(1, kinds=[faults.Status(503)]), "kinds: Status"),
+        (lambda: faults.randomly(1, kinds=[faults.HttpStatus(503)]), "kinds: HttpStatus"),
         (lambda: faults.randomly(1, kinds=[faults.Drop(after=3)]), "kinds: Drop"),
         (lambda: Exchange(faults=WRONG), "faults: 7"),
         (lambda: Exchange(faults=[WRONG]), "faults: 7"),

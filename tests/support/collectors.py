@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from rxfeed.core import Continuity, Heard, Link
+from rxfeed.core import ConnectionChange, GapDetector, ReceivedItem
 from rxfeed.messages import (
     Auction,
     ChannelSubscription,
@@ -114,10 +114,10 @@ class Recorder:
     latency: Sequence[float] = (0.05,)
     skew: float = 0.0
 
-    def record(self, market: Market, number: int = 0) -> list[Heard]:
+    def record(self, market: Market, number: int = 0) -> list[ReceivedItem]:
         """What a feed would have recorded, with its own epochs, as it merges."""
-        heard: list[Heard] = []
-        continuity = Continuity()
+        heard: list[ReceivedItem] = []
+        continuity = GapDetector()
         continuity.watch((channel, product) for channel in self.channels for product in self.products)
         kinds = tuple(kind for channel in self.channels for kind in CHANNELS[channel])
         frame, ns = 0, 0
@@ -125,7 +125,7 @@ class Recorder:
             if connection:
                 continuity.reconnected()
             ns = max(ns, self._ns(begin, frame))
-            heard.append(Heard(number, ns, Link(up=True, said=f"up {number}")))
+            heard.append(ReceivedItem(number, ns, ConnectionChange(up=True, status=f"up {number}")))
             sent: list[tuple[float, Message]] = [(begin, self._ack())]
             for product in self.products:
                 sent += [(begin, message) for message in market.opening(product, begin)]
@@ -141,13 +141,13 @@ class Recorder:
                 ns = max(ns, self._ns(at, frame))
                 if frame in self.garbled and not isinstance(message, Subscriptions):
                     continuity.interrupted()
-                    heard.append(Heard(number, ns, Malformed(b"%d/%d" % (number, frame), "no", ns)))
+                    heard.append(ReceivedItem(number, ns, Malformed(b"%d/%d" % (number, frame), "no", ns)))
                 elif continuity.step(message):
                     origin = Origin(message.raw, ns, continuity.epoch(message.product_id))
-                    heard.append(Heard(number, ns, stamp(_changed(message), origin)))
+                    heard.append(ReceivedItem(number, ns, stamp(_changed(message), origin)))
             ns = max(ns, self._ns(min(end, market.said[-1][0] + 2), frame))
-            heard.append(Heard(number, ns, Link(up=False, said=f"down {number}")))
-        heard.append(Heard(number, ns, Link(up=False, over=True)))
+            heard.append(ReceivedItem(number, ns, ConnectionChange(up=False, status=f"down {number}")))
+        heard.append(ReceivedItem(number, ns, ConnectionChange(up=False, over=True)))
         return heard
 
     def _ns(self, at: float, frame: int) -> int:
@@ -158,7 +158,7 @@ class Recorder:
         return Subscriptions(channels=channels)
 
 
-def together(*recorded: list[Heard]) -> list[Heard]:
+def together(*recorded: list[ReceivedItem]) -> list[ReceivedItem]:
     return sorted((each for one in recorded for each in one), key=lambda each: each.ns)
 
 

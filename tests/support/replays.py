@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rxfeed import FeedStatus, Match, Message, Replay
-from rxfeed.feed import Torn
+from rxfeed.feed import RecordingTruncated
 from tests.support.collect import Collected
 from tests.support.make import match
 
@@ -27,5 +27,5 @@ def played(replay: Replay) -> Collected[Message]:
     return got
 
 
-def torn(statuses: Iterable[FeedStatus]) -> list[Torn]:
-    return [status for status in statuses if isinstance(status, Torn)]
+def torn(statuses: Iterable[FeedStatus]) -> list[RecordingTruncated]:
+    return [status for status in statuses if isinstance(status, RecordingTruncated)]

@@ -1,6 +1,6 @@
 """A matching engine with price-time priority, for the local exchange and for back-tests."""
 
-from rxfeed.core.matching.engine import BookSide, MatchingEngine, RestingOrder
+from rxfeed.core.matching.engine import BookSide, EngineOrder, MatchingEngine
 from rxfeed.core.matching.events import (
     SIDES,
     ChangeEvent,
@@ -23,6 +23,7 @@ __all__ = [
     "BookSide",
     "ChangeEvent",
     "DoneEvent",
+    "EngineOrder",
     "Event",
     "HeartbeatEvent",
     "MatchEvent",
@@ -31,7 +32,6 @@ __all__ = [
     "OrderEvent",
     "Product",
     "ReceivedEvent",
-    "RestingOrder",
     "Side",
     "TickEvent",
     "size_text",

@@ -20,7 +20,7 @@ from rxfeed.core.matching.product import SIZE_UNIT, Product, size_text
 from rxfeed.errors import ConfigError
 
 
-class RestingOrder:
+class EngineOrder:
     """A resting order: *price* and *size* as in `rxfeed.core.matching.product`; *size* is what remains."""
 
     __slots__ = ("order_id", "price", "side", "size")
@@ -40,7 +40,7 @@ class BookSide:
     def __init__(self, side: Side) -> None:
         self._sign = 1 if side == "buy" else -1
         self._keys: list[int] = []
-        self._levels: dict[int, dict[str, RestingOrder]] = {}
+        self._levels: dict[int, dict[str, EngineOrder]] = {}
         self._totals: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -50,11 +50,11 @@ class BookSide:
         """(price, total size) of each level, best first."""
         return ((self._sign * key, self._totals[key]) for key in reversed(self._keys))
 
-    def orders(self) -> Iterator[RestingOrder]:
+    def orders(self) -> Iterator[EngineOrder]:
         """Each order, best price first and then the oldest."""
         return (order for key in reversed(self._keys) for order in self._levels[key].values())
 
-    def best(self) -> RestingOrder | None:
+    def best(self) -> EngineOrder | None:
         """The order that trades next."""
         return next(iter(self._levels[self._keys[-1]].values())) if self._keys else None
 
@@ -65,7 +65,7 @@ class BookSide:
         """Whether this side would trade with an incoming order at *price*."""
         return bool(self._keys) and self._keys[-1] >= self._sign * price
 
-    def add(self, order: RestingOrder) -> None:
+    def add(self, order: EngineOrder) -> None:
         key = self._sign * order.price
         if key not in self._levels:
             insort(self._keys, key)
@@ -74,8 +74,8 @@ class BookSide:
         self._levels[key][order.order_id] = order
         self._totals[key] += order.size
 
-    def reduce(self, order: RestingOrder, size: int) -> None:
-        """Take *size* off; an order without any left is off the book."""
+    def reduce(self, order: EngineOrder, size: int) -> None:
+        """Reduce *order* by *size*; an order of size zero is removed."""
         key = self._sign * order.price
         order.size -= size
         self._totals[key] -= size
@@ -89,7 +89,7 @@ class BookSide:
 class MatchingEngine:
     """Orders in, the events of the `full` channel out.
 
-    *publish* is called with each event at the moment when the book stands as that event leaves it.
+    *publish* is called with each event when the book is in the state after it.
     *clock* gives the time of an event as text, *new_id* an order id. *sequence* and *trade_id* are the last
     ones used; both go up by one.
     """
@@ -108,7 +108,7 @@ class MatchingEngine:
         self.sequence = sequence
         self.last_trade_id = trade_id
         self.last_match: MatchEvent | None = None
-        self.orders: dict[str, RestingOrder] = {}
+        self.orders: dict[str, EngineOrder] = {}
         self.sides: dict[Side, BookSide] = {"buy": BookSide("buy"), "sell": BookSide("sell")}
         self._publish = publish
         self._clock = clock
@@ -124,7 +124,7 @@ class MatchingEngine:
 
     def limit(self, side: Side, price: int, size: int, *, immediate: bool = False) -> str:
         """The id of a limit order; what does not trade at once rests, or is canceled if *immediate*."""
-        order = RestingOrder(self._new_id(), side, price, size)
+        order = EngineOrder(self._new_id(), side, price, size)
         price_text = self.product.price_text(price)
         self._publish(
             ReceivedEvent(
@@ -157,7 +157,7 @@ class MatchingEngine:
 
     def market(self, side: Side, *, size: int = 0, funds: int = 0) -> str:
         """The id of a market order for a *size*, or for *funds* (a count of quote increments)."""
-        order = RestingOrder(self._new_id(), side, 0, size)
+        order = EngineOrder(self._new_id(), side, 0, size)
         amount = {"size": size_text(size)} if size else {"funds": self.product.price_text(funds)}
         self._publish(ReceivedEvent(order_id=order.order_id, order_type="market", side=side, **amount, **self._stamp()))
         opposite = self.sides[_other(side)]
@@ -182,7 +182,7 @@ class MatchingEngine:
         return order.order_id
 
     def cancel(self, order_id: str) -> None:
-        """Take a resting order off the book."""
+        """Remove a resting order from the book."""
         order = self.orders.pop(order_id)
         remaining = order.size
         self.sides[order.side].reduce(order, remaining)
@@ -190,7 +190,7 @@ class MatchingEngine:
         self._done(order)
 
     def modify(self, order_id: str, price: int, size: int) -> None:
-        """Give a resting order a new price and size; it keeps its place only if just the size went down."""
+        """Change the price and size of a resting order; it keeps its place only if nothing but its size is reduced."""
         order = self.orders[order_id]
         if self.sides[_other(order.side)].reaches(price):
             raise ConfigError(f"price: {self.product.price_text(price)} would trade at once")
@@ -216,7 +216,7 @@ class MatchingEngine:
         )
 
     def prevent_self_trade(self, order_id: str, size: int) -> None:
-        """Take *size*, less than what remains, off a resting order."""
+        """Reduce a resting order by *size*, which is less than its remaining size."""
         order = self.orders[order_id]
         old_size = order.size
         self.sides[order.side].reduce(order, size)
@@ -232,7 +232,7 @@ class MatchingEngine:
             )
         )
 
-    def _trade(self, taker: RestingOrder, book: BookSide, wanted: int) -> int:
+    def _trade(self, taker: EngineOrder, book: BookSide, wanted: int) -> int:
         """The size that *taker* trades with the best order of *book*."""
         maker = book.best()
         assert maker is not None
@@ -256,7 +256,7 @@ class MatchingEngine:
             self._done(maker)
         return size
 
-    def _done(self, order: RestingOrder) -> None:
+    def _done(self, order: EngineOrder) -> None:
         self._publish(
             DoneEvent(
                 order_id=order.order_id,

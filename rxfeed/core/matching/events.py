@@ -15,7 +15,7 @@ Optional = str | UnsetType
 
 
 class ReceivedEvent(Struct, frozen=True, kw_only=True, gc=False):
-    """An order came in; a market order has `size` or `funds`, and no `price`."""
+    """An order was received; a market order has `size` or `funds`, and no `price`."""
 
     order_id: str
     order_type: Literal["limit", "market"]
@@ -30,7 +30,7 @@ class ReceivedEvent(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class OpenEvent(Struct, frozen=True, kw_only=True, gc=False):
-    """What is left of a limit order rests on the book."""
+    """The rest of a limit order is on the book."""
 
     price: str
     order_id: str
@@ -58,7 +58,7 @@ class MatchEvent(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class DoneEvent(Struct, frozen=True, kw_only=True, gc=False):
-    """An order is over; a market order's has neither `price` nor `remaining_size`."""
+    """An order is done; that of a market order has neither `price` nor `remaining_size`."""
 
     order_id: str
     reason: Literal["filled", "canceled"]

@@ -1,4 +1,4 @@
-"""What is fixed about a product, and how its prices, sizes and times are written.
+"""The constants of a product, and the text form of its prices, sizes and times.
 
 Inside the simulation a price is a count of the product's quote increment, a size a count of 1e-8 of its
 base currency, and a time Unix microseconds: integers, so that nothing is ever rounded.

@@ -22,7 +22,7 @@ from rxfeed.core.matching import (
     size_text,
 )
 from rxfeed.sim.coinbase_exchange.status import status
-from rxfeed.sim.coinbase_exchange.ticker import Ticker, TickerTape
+from rxfeed.sim.coinbase_exchange.ticker import TickerMessage, TickerTape
 from rxfeed.sim.frames import Frame, encode, text_frame
 from rxfeed.sim.market import Market
 
@@ -69,7 +69,7 @@ class Channels:
         self._audience: dict[Pair, list[Listener]] = {}
         self._arriving: dict[str, str] = {}  # product id -> the order received last, if not open
         self._moved: dict[str, dict[Level, str]] = {name: {} for name in market.engines}
-        self._traded: dict[str, Ticker] = {}
+        self._traded: dict[str, TickerMessage] = {}
         market.publish = self.publish
 
     def join(self, pairs: Iterable[Pair], listener: Listener) -> None:
@@ -141,7 +141,7 @@ class Channels:
             if self._audience.get(("status", EVERYTHING)):
                 self._deliver("status", EVERYTHING, "status", self._status())
 
-    def _send(self, channel: str, product_id: str, event: OrderEvent | HeartbeatEvent | Ticker) -> None:
+    def _send(self, channel: str, product_id: str, event: OrderEvent | HeartbeatEvent | TickerMessage) -> None:
         self._deliver(channel, product_id, event.type, event)
 
     def _deliver(self, channel: str, product_id: str, type: str, message: object) -> None:

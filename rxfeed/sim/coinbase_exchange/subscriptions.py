@@ -57,7 +57,7 @@ CHANNELS = {
 }
 
 
-class Answer(NamedTuple):
+class SubscriptionReplies(NamedTuple):
     """The messages to send back, and the (channel, product id) pairs that are new or gone."""
 
     replies: list[dict[str, Any]]
@@ -93,16 +93,16 @@ class Subscriber:
         """Every (channel, product id) that the client is subscribed to."""
         return [(channel.name, name) for channel, names in self._held.items() for name in names]
 
-    def receive(self, text: str | bytes) -> Answer:
+    def receive(self, text: str | bytes) -> SubscriptionReplies:
         """The answer to a frame from the client."""
         request = parse(text)
         verb = request.get("type") if isinstance(request, dict) else None
         if not isinstance(request, dict) or verb not in ("subscribe", "unsubscribe"):
             reason = "Type has to be either subscribe or unsubscribe"
-            return Answer([_error("Failed to subscribe", reason)], [], [])
+            return SubscriptionReplies([_error("Failed to subscribe", reason)], [], [])
         signed = any(field in request for field in AUTH_FIELDS)
         if verb == "subscribe" and signed and (refusal := self._check(request)):
-            return Answer([refusal], [], [])
+            return SubscriptionReplies([refusal], [], [])
 
         before = dict.fromkeys(self.pairs)
         reasons: list[str] = []
@@ -112,7 +112,7 @@ class Subscriber:
         if understood:
             replies.append(self._acknowledgement())
         added = [pair for pair in after if pair not in before]
-        return Answer(replies, added, [pair for pair in before if pair not in after])
+        return SubscriptionReplies(replies, added, [pair for pair in before if pair not in after])
 
     def _apply(self, request: dict, verb: str, signed: bool, reasons: list[str]) -> bool:
         """Change the subscriptions; whether any part of the request was good. The rest adds its reason."""

@@ -7,7 +7,7 @@ from msgspec import Struct
 from rxfeed.core.matching import SIZE_UNIT, MatchEvent, MatchingEngine, Side, size_text
 
 
-class Ticker(Struct, frozen=True, kw_only=True, gc=False):
+class TickerMessage(Struct, frozen=True, kw_only=True, gc=False):
     """A trade with the best prices after it; `side` is the taker's."""
 
     type: str = "ticker"
@@ -43,7 +43,7 @@ class TickerTape:
         self._month = 29 * self._volume
         self.last = self.after(engine.last_match)
 
-    def after(self, match: MatchEvent) -> Ticker:
+    def after(self, match: MatchEvent) -> TickerMessage:
         """The ticker that *match*, the engine's last, causes."""
         product = self._engine.product
         price = product.price_of(match.price)
@@ -52,7 +52,7 @@ class TickerTape:
         self._volume += product.price_of(match.size)
         best_bid, best_bid_size = self._best("buy")
         best_ask, best_ask_size = self._best("sell")
-        self.last = Ticker(
+        self.last = TickerMessage(
             sequence=match.sequence,
             product_id=match.product_id,
             price=match.price,

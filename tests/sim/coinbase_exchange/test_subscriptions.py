@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from rxfeed.protocol.auth import Credentials, sign, signed
-from rxfeed.sim.coinbase_exchange.subscriptions import AUTH_REQUIRED, Answer, Subscriber, without_secrets
+from rxfeed.sim.coinbase_exchange.subscriptions import AUTH_REQUIRED, Subscriber, SubscriptionReplies, without_secrets
 
 NOW = 1_700_000_000.0
 CREDENTIALS = Credentials("key", "cnhmZWVkLXRlc3Qtc2VjcmV0LTAxMjM0NTY3ODlhYmNkZWY=", "passphrase")
 PRODUCTS = ("BTC-USD", "ETH-USD")
-Ask = Callable[..., Answer]
+Ask = Callable[..., SubscriptionReplies]
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def ask() -> Ask:
     """Sends a request, given by its fields, of one client; a str is sent as it is."""
     held = Subscriber(PRODUCTS, CREDENTIALS, clock=lambda: NOW)
 
-    def ask(text: str | None = None, /, **request: Any) -> Answer:
+    def ask(text: str | None = None, /, **request: Any) -> SubscriptionReplies:
         request.setdefault("type", "subscribe")
         return held.receive(json.dumps(request) if text is None else text)
 
@@ -33,7 +33,7 @@ def entry(name: str, *products: str) -> dict[str, Any]:
     return {"name": name, "product_ids": list(products), "account_ids": None}
 
 
-def acknowledged(answer: Answer) -> list[Any]:
+def acknowledged(answer: SubscriptionReplies) -> list[Any]:
     """The channels of the acknowledgement, which comes last."""
     assert answer.replies[-1]["type"] == "subscriptions"
     assert set(answer.replies[-1]) == {"type", "channels"}
@@ -132,8 +132,10 @@ TYPE = "Type has to be either subscribe or unsubscribe"
         ({"channels": ["balance"]}, "balance channel requires authentication"),
     ],
 )
-def test_request_that_fails_wholly_gets_an_error_alone(ask: Ask, request_: dict[str, Any], reason: str) -> None:
-    assert ask(**request_) == Answer([error(reason)], [], [])
+def test_what_fails_altogether_gets_an_error_and_no_acknowledgement(
+    ask: Ask, request_: dict[str, Any], reason: str
+) -> None:
+    assert ask(**request_) == SubscriptionReplies([error(reason)], [], [])
 
 
 @pytest.mark.parametrize("text", ["", "subscribe", "{", "[]", "null", "[" * 100_000, '"\\ud800"', "NaN"])

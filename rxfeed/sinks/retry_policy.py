@@ -12,7 +12,7 @@ _SHORTEST = 0.01  # so that a refusal that comes at once makes no busy loop
 _LEAST = 0.05
 
 
-class Patience:
+class RetryPolicy:
     """*retry_seconds* without success while the source lives, *flush_seconds* after its end, and no deadline passed.
 
     *attempt_seconds* bounds one attempt.

@@ -47,7 +47,7 @@ _PASSING_LABELS = ("RetryableWriteError", "TransientTransactionError")
 Trouble = Literal["passing", "refused", "fatal"]
 
 
-class Attempt(msgspec.Struct):
+class InsertAttempt(msgspec.Struct):
     """What became of the documents: those *pending* are to be sent again, and *error* is why; *trouble* its kind."""
 
     written: int = 0
@@ -57,7 +57,7 @@ class Attempt(msgspec.Struct):
     error: Exception | None = None
     trouble: Trouble = "passing"
 
-    def add(self, other: Attempt) -> None:
+    def add(self, other: InsertAttempt) -> None:
         self.written += other.written
         self.duplicates += other.duplicates
         self.dead += other.dead
@@ -66,7 +66,7 @@ class Attempt(msgspec.Struct):
             self.error, self.trouble = other.error, other.trouble
 
 
-def attempt(collection: Collection[Any], documents: list[RawBSONDocument], seconds: float) -> Attempt:
+def attempt(collection: Collection[Any], documents: list[RawBSONDocument], seconds: float) -> InsertAttempt:
     """Insert *documents*, giving up on an answer after *seconds* (a client with a `timeoutMS` keeps that)."""
     theirs = collection.database.client.options.timeout
     limit = pymongo.timeout(seconds) if theirs is None else contextlib.nullcontext()
@@ -77,13 +77,13 @@ def attempt(collection: Collection[Any], documents: list[RawBSONDocument], secon
         return _sort(documents, error)
     except Exception as error:
         if passes(error):
-            return Attempt(pending=documents, error=error)
+            return InsertAttempt(pending=documents, error=error)
         if isinstance(error, OperationFailure) and error.code in _REFUSED:
-            return Attempt(pending=documents, error=error, trouble="refused")
+            return InsertAttempt(pending=documents, error=error, trouble="refused")
         if isinstance(error, OperationFailure | DocumentTooLarge | InvalidDocument):
             return _halve(collection, documents, seconds, error)
-        return Attempt(pending=documents, error=error, trouble="fatal")
-    return Attempt(written=len(documents))
+        return InsertAttempt(pending=documents, error=error, trouble="fatal")
+    return InsertAttempt(written=len(documents))
 
 
 def passes(error: Exception) -> bool:
@@ -97,8 +97,8 @@ def passes(error: Exception) -> bool:
     return error.timeout or any(error.has_error_label(label) for label in _PASSING_LABELS)
 
 
-def _sort(documents: list[RawBSONDocument], error: BulkWriteError) -> Attempt:
-    outcome = Attempt(error=error)
+def _sort(documents: list[RawBSONDocument], error: BulkWriteError) -> InsertAttempt:
+    outcome = InsertAttempt(error=error)
     # Without the write concern even what was inserted is not safe, and is sent again for its acknowledgement.
     unsafe = bool(error.details.get("writeConcernErrors"))
     failed: set[int] = set()
@@ -122,10 +122,12 @@ def _sort(documents: list[RawBSONDocument], error: BulkWriteError) -> Attempt:
     return outcome
 
 
-def _halve(collection: Collection[Any], documents: list[RawBSONDocument], seconds: float, error: Exception) -> Attempt:
+def _halve(
+    collection: Collection[Any], documents: list[RawBSONDocument], seconds: float, error: Exception
+) -> InsertAttempt:
     if len(documents) == 1:
-        return Attempt(dead=[(documents[0], told(error))])
-    outcome = Attempt()
+        return InsertAttempt(dead=[(documents[0], told(error))])
+    outcome = InsertAttempt()
     middle = len(documents) // 2
     for half in (documents[:middle], documents[middle:]):
         if outcome.error is None:
@@ -134,7 +136,9 @@ def _halve(collection: Collection[Any], documents: list[RawBSONDocument], second
             outcome.pending += half
     about_documents = not isinstance(error, OperationFailure) or error.code in _CONTENT
     if len(outcome.dead) == len(documents) and not about_documents:
-        return Attempt(pending=documents, error=error, trouble="refused")  # every single one: then it is not about them
+        return InsertAttempt(
+            pending=documents, error=error, trouble="refused"
+        )  # every single one: then it is not about them
     return outcome
 
 

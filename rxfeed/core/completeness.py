@@ -1,4 +1,4 @@
-"""Since when nothing of a product was missed: what windows, rolling sums and bars know before they say `complete`."""
+"""Tracks since when no trade of a product was missed, which decides whether a result is `complete`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LAST = (LAST - EPOCH) // MICROSECOND
 
 
 class Late(msgspec.Struct, frozen=True, gc=False):
-    """A *trade* that came when `[start, end)`, where it belongs, had been output: it is in no result.
+    """A *trade* that came after its window `[start, end)` was output. No result contains it.
 
-    For rolling results, which have no such grid, `(start, end]` are the seconds up to the trade. A trade dated too far
-    after its receipt is one, too: see `EventClock`.
+    For rolling results, which have no grid of windows, `(start, end]` is the span up to the trade. A trade dated too
+    far after its receipt is late, too: see `EventClock`.
     """
 
     product_id: str
@@ -31,17 +31,18 @@ class Late(msgspec.Struct, frozen=True, gc=False):
     trade: Match
 
 
-class Watched:
-    """One product: everything after *since* was seen, and *known* is the highest trade id that has come.
+class CompletenessTracker:
+    """The state of one product: no trade after *since* was missed, and *known* is the highest trade id that has come.
 
     Rules:
-    - A message of another epoch: something was missed up to its time, or up to *now* where that is later.
-    - `last_match` is the exchange's word that no trade came between it and the subscription.
-    - A heartbeat may overtake the trade that it names: time waits then, for that trade or for the next heartbeat; by
-      then what has not come was missed.
-    - What a heartbeat named in vain is waited for once, until one names less: that number was wrong, or the ids began
-      anew. A heartbeat alone never sets *known*, but where it comes first.
-    - A heartbeat that comes first tells the last trade's id, and the first trade's tells whether it was the next.
+    - If a message has another epoch, trades may be missing up to its time, or up to *now* if that is later.
+    - A `last_match` proves that no trade came between it and the subscription.
+    - A heartbeat may overtake the trade with the id that it contains. Then event time stops until that trade or the
+      next heartbeat comes. If the trade has not come by the next heartbeat, it was missed.
+    - The wait for such an id happens only once, until a heartbeat has a lower id: then the id was wrong, or the ids
+      restarted. A heartbeat alone never sets *known*, except as the first message.
+    - If the first message is a heartbeat, it has the id of the last trade, and the id of the first trade shows whether
+      a trade between the two was missed.
     """
 
     __slots__ = ("_expecting", "_named", "_named_at", "_waived", "epoch", "known", "now", "since")
@@ -49,13 +50,13 @@ class Watched:
     def __init__(self, first: Match | LastMatch | Heartbeat) -> None:
         self.epoch, self.since = first.epoch, first.time
         self.now = first.time
-        self._expecting = isinstance(first, Heartbeat)  # the first trade is still to say whether it is the next
+        self._expecting = isinstance(first, Heartbeat)  # the id of the first trade will show whether a trade was missed
         self.known = first.last_trade_id if isinstance(first, Heartbeat) else first.trade_id
         self._named, self._named_at = -1, first.time
-        self._waived = -1  # what a heartbeat named, and is not waited for any more
+        self._waived = -1  # the id of a heartbeat for which the wait is over
 
     def trade(self, match: Match) -> bool:
-        """Take a trade in; True where something was missed before it."""
+        """Add a trade. True if trades before it were missed."""
         number, missed = match.trade_id, False
         if match.epoch != self.epoch:
             self.epoch, self.known, missed = match.epoch, number, True
@@ -81,7 +82,7 @@ class Watched:
         return False
 
     def heartbeat(self, heartbeat: Heartbeat) -> tuple[bool, datetime]:
-        """Whether something was missed, and the time up to which no trade is to come any more."""
+        """Whether trades were missed, and the event time: no earlier trade is expected."""
         missed = heartbeat.epoch != self.epoch
         self.epoch = heartbeat.epoch
         if self._named > self.known and self._named != self._waived:
@@ -98,7 +99,7 @@ class Watched:
         return missed, passed
 
     def undated(self, match: Match) -> None:
-        """A trade whose time is not credible: what has begun by its receipt lacks it."""
+        """Add a trade with a time that is not credible. Results that began before its receipt lack it."""
         if match.epoch != self.epoch:
             self.epoch, self.known = match.epoch, match.trade_id
         self._expecting = False
@@ -110,7 +111,7 @@ class Watched:
 
 
 def positive_microseconds(name: str, seconds: float) -> int:
-    """*seconds* in microseconds; `ConfigError` names it where that is no positive number."""
+    """*seconds* in microseconds; raises `ConfigError`, with *name*, if that is not positive."""
     microseconds = _microseconds(name, seconds)
     if microseconds < 1:
         raise ConfigError(f"{name}: {seconds!r} is not a positive number of seconds")
@@ -118,7 +119,7 @@ def positive_microseconds(name: str, seconds: float) -> int:
 
 
 def not_negative_microseconds(name: str, seconds: float) -> int:
-    """As `positive_microseconds`, but 0 is a number of seconds too."""
+    """As `positive_microseconds`, but 0 is allowed."""
     microseconds = _microseconds(name, seconds)
     if microseconds < 0:
         raise ConfigError(f"{name}: {seconds!r} is a negative number of seconds")
@@ -129,17 +130,17 @@ def _microseconds(name: str, seconds: float) -> int:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
         raise ConfigError(f"{name}: {seconds!r} is not a number of seconds")
     if abs(seconds) > 1e11:
-        raise ConfigError(f"{name}: {seconds!r} is more seconds than a calendar has")
+        raise ConfigError(f"{name}: {seconds!r} is more seconds than the calendar has")
     return round(seconds * 1_000_000)
 
 
 def moment(microseconds: int) -> datetime:
-    """The time so many microseconds after 1970, or the calendar's first or last where it has no such time."""
+    """The time at *microseconds* after 1970, limited to the calendar's first and last time."""
     return EPOCH + timedelta(microseconds=min(max(microseconds, _FIRST), _LAST))
 
 
 def earlier(time: datetime, span: timedelta) -> datetime:
-    """*time* less *span*, but never before the calendar."""
+    """*time* less *span*, limited to the calendar's first time."""
     try:
         return time - span
     except OverflowError:

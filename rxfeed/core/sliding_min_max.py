@@ -1,4 +1,4 @@
-"""The highest and lowest of the last prices."""
+"""The highest and lowest price of a sliding span."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ T = TypeVar("T")
 
 
 class Price(msgspec.Struct, Generic[T], frozen=True, gc=False):
-    """A *price* that counts *until* a time, and what the user of `Extremes` knows of it."""
+    """A *price* that counts *until* a time, with a *tag* of the caller."""
 
     price: Decimal
     until: datetime
     tag: T
 
 
-class Extremes(Generic[T]):
-    """Holds of each direction only the prices that no later one has outdone; amortised O(1) a price.
+class SlidingMinMax(Generic[T]):
+    """Keeps only the prices that can become the minimum or maximum: two monotonic queues, amortised O(1) a price.
 
-    Prices come in the order of their *until*. Of equal ones the earlier stays in front.
+    Prices are pushed in the order of their *until*. Of equal prices the earlier one is kept first.
     """
 
     __slots__ = ("_highs", "_lows")
@@ -38,8 +38,8 @@ class Extremes(Generic[T]):
     def __len__(self) -> int:
         return len(self._highs) + len(self._lows)
 
-    def turn(self, price: Decimal, until: datetime, tag: T, now: datetime) -> tuple[Price[T], Price[T]]:
-        """Forget the prices that count no longer than *now*, take one more, and give the lowest and the highest."""
+    def push(self, price: Decimal, until: datetime, tag: T, now: datetime) -> tuple[Price[T], Price[T]]:
+        """The lowest and the highest price, after *price* was added and those that count until *now* were removed."""
         entry = Price(price, until, tag)
         highs, lows = self._highs, self._lows
         while lows and lows[0].until <= now:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxfeed import ConfigError, Subscriptions, Ticker, fold
-from rxfeed.core import DollarBars, LatestByProduct, Presence, Throttle, TickBars, VolumeBars
+from rxfeed.core import ActiveProducts, DollarBars, LatestByProduct, Throttle, TickBars, VolumeBars
 from rxfeed.messages import ChannelSubscription
 from tests.support.make import match, ticker
 
@@ -22,8 +22,8 @@ def of(product: str, time: float = 0, **fields: Any) -> Ticker:
     return ticker(1, product_id=product, time=time, **fields)
 
 
-def test_product_leaves_when_no_channel_lists_it() -> None:
-    presence = Presence()
+def test_a_product_leaves_when_no_channel_lists_it() -> None:
+    presence = ActiveProducts()
     assert fold(presence, [answer("A"), of("A"), of("B"), answer("A", "B")]) == []
     for product in "AB":
         presence.step(of(product))
@@ -32,17 +32,17 @@ def test_product_leaves_when_no_channel_lists_it() -> None:
     assert presence.step(answer()) == ("B",)
 
 
-def test_product_leaves_when_idle() -> None:
-    presence = Presence(idle=60)
-    assert fold(Presence(60), [of("A", 0), of("B", 30), of("A", 59), of("C", 89.9)]) == []
+def test_a_product_leaves_when_it_was_idle() -> None:
+    presence = ActiveProducts(idle=60)
+    assert fold(ActiveProducts(60), [of("A", 0), of("B", 30), of("A", 59), of("C", 89.9)]) == []
     for product, time in (("A", 0), ("B", 30), ("C", 50)):
         presence.step(of(product, time))
     assert presence.step(of("D", 95)) == ("A", "B")
     assert len(presence) == 2
 
 
-def test_one_wrong_time_removes_no_product_for_good() -> None:
-    presence = Presence(idle=60)
+def test_one_wrong_time_frees_nobody_for_good() -> None:
+    presence = ActiveProducts(idle=60)
     presence.step(of("A", 0))
     assert presence.step(of("B", 10**9)) == ("A",)
     assert presence.step(of("A", 1)) == ()
@@ -50,8 +50,8 @@ def test_one_wrong_time_removes_no_product_for_good() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("ABCD"), st.integers(0, 30))))
-def test_idle_products_equal_those_of_a_slow_model(items: list[tuple[str, int]]) -> None:
-    time, presence, newest = 0, Presence(40), {}
+def test_idle_is_what_a_slow_model_says(items: list[tuple[str, int]]) -> None:
+    time, presence, newest = 0, ActiveProducts(40), {}
     for product, on in items:
         time += on
         newest[product] = time
@@ -104,7 +104,7 @@ def test_items_without_a_product_are_not_throttled() -> None:
 @pytest.mark.parametrize(
     ("make", "name"),
     [
-        (lambda: Presence(0), "idle"),
+        (lambda: ActiveProducts(0), "idle"),
         (lambda: Throttle(-1), "seconds"),
         (lambda: TickBars(0), "trades"),
         (lambda: TickBars(1.5), "trades"),  # type: ignore[arg-type]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed.core import book_levels
-from rxfeed.core.book_levels import SortedMap
+from rxfeed.core import sorted_map
+from rxfeed.core.sorted_map import SortedMap
 
 KEYS = st.integers(0, 60)
 STEPS = st.lists(st.tuples(st.sampled_from(["put", "put", "drop"]), KEYS, st.integers(0, 3)), max_size=200)
@@ -20,8 +20,8 @@ STEPS = st.lists(st.tuples(st.sampled_from(["put", "put", "drop"]), KEYS, st.int
 def most(request: pytest.FixtureRequest) -> Iterator[None]:
     """Small nodes, so that few keys make many levels of them."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(book_levels, "_MOST", request.param)
-    patch.setattr(book_levels, "_FILL", max(2, request.param * 2 // 3))
+    patch.setattr(sorted_map, "_MOST", request.param)
+    patch.setattr(sorted_map, "_FILL", max(2, request.param * 2 // 3))
     yield
     patch.undo()
 

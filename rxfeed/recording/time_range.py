@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from rxfeed.errors import ConfigError
-from rxfeed.recording.moments import FIRST_NS, LAST_NS, ns_of
+from rxfeed.recording.timestamps import FIRST_NS, LAST_NS, ns_of
 
 
-class Choice:
+class TimeRange:
     """*products* (`None`: all; what has none is always wanted) received in `[since, until)`; `ConfigError`."""
 
     def __init__(self, products: str | Iterable[str] | None, since: datetime | None, until: datetime | None) -> None:

@@ -11,7 +11,7 @@ from rxfeed.recording.scheduler import LATEST, ReplayScheduler
 _LONGEST_WAIT = 0.5
 
 
-class Timeline:
+class Pacer:
     """Moves *scheduler* to the times that it is told of, *speed* times as fast as they were (`None`: at once).
 
     It never goes back: a time before the newest one is now. `stop()`, from any thread, ends whatever waits.

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from rxfeed.errors import RecordingDamaged
-from rxfeed.recording.moments import moment_of
+from rxfeed.recording.timestamps import moment_of
 
 OTHER = "(other)"
 """What counts types and products that are too many."""
@@ -42,14 +42,14 @@ class Damage(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Held(msgspec.Struct, frozen=True):
+class ProductSummary(msgspec.Struct, frozen=True):
     """How many *messages* of a product there are, received in *span*."""
 
     messages: int
     span: Span
 
 
-class Holding(msgspec.Struct, frozen=True, kw_only=True):
+class RecordingSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What one or many recordings hold.
 
     *span*: from the first frame's receipt to the last one's; `None` where there is none. *products* and *by_type* (the
@@ -65,7 +65,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     unpacked: int = 0
     span: Span | None = None
     channels: tuple[str, ...] = ()
-    products: dict[str, Held] = {}
+    products: dict[str, ProductSummary] = {}
     by_type: dict[str, int] = {}
     messages: int = 0
     malformed: int = 0
@@ -82,8 +82,8 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
         return sum(span.seconds for span in self.offline)
 
 
-class Tally:
-    """A `Holding` in the making."""
+class SummaryBuilder:
+    """A `RecordingSummary` in the making."""
 
     def __init__(self) -> None:
         self._files = self._size = self._unpacked = self._malformed = self._gaps = self._gapped = 0
@@ -148,7 +148,7 @@ class Tally:
     def open(self, path: str) -> None:
         self._open.append(path)
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: SummaryBuilder) -> None:
         self._files += other._files
         self._size += other._size
         self._unpacked += other._unpacked
@@ -167,8 +167,8 @@ class Tally:
         if other._span is not None:
             self._received(*other._span)
 
-    def holding(self) -> dict[str, Any]:
-        """The fields of a `Holding`."""
+    def fields(self) -> dict[str, Any]:
+        """The fields of a `RecordingSummary`."""
         products = sorted(self._products.items(), key=lambda each: (-each[1][0], each[0]))
         return {
             "files": self._files,
@@ -176,7 +176,9 @@ class Tally:
             "unpacked": self._unpacked,
             "span": None if self._span is None else _span(*self._span),
             "channels": tuple(sorted(self._channels)),
-            "products": {product: Held(count, _span(first, last)) for product, (count, first, last) in products},
+            "products": {
+                product: ProductSummary(count, _span(first, last)) for product, (count, first, last) in products
+            },
             "by_type": dict(sorted(self._types.items(), key=lambda each: (-each[1], each[0]))),
             "messages": self._types.total(),
             "malformed": self._malformed,

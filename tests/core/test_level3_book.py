@@ -30,7 +30,7 @@ from rxfeed import (
 )
 from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import FullBookView
-from rxfeed.core.full_book import Level3Book
+from rxfeed.core.level3_book import Level3Book
 from rxfeed.core.matching import SIDES, MatchingEngine
 from rxfeed.messages import Heartbeat, Side
 from rxfeed.protocol import Decoder

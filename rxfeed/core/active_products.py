@@ -1,4 +1,4 @@
-"""Which products are there, and which have left."""
+"""Tracks which products are active."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections import OrderedDict
 from datetime import datetime
 from typing import Any
 
+from rxfeed.core.completeness import positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.watched import positive_span
 from rxfeed.messages import Subscriptions
 
 
-class Presence:
-    """Steps every item; outputs the ids of the products that left before it.
+class ActiveProducts:
+    """Outputs, at every item, the ids of the products that stopped being active before it.
 
-    A product leaves when the exchange's answer to a subscription (`Subscriptions`, in every feed's messages) lists it
-    in no channel any more, and, with *idle*, when an item of another product is *idle* or more seconds later than its
-    newest. It comes back with its next item. An item dated more than *max_ahead* seconds after its receipt (see
-    `EventClock`) counts as one without a time. O(1) a message and product that leaves.
+    A product stops being active when the exchange's acknowledgement (`Subscriptions`, in every feed's messages) lists
+    it in no channel. With *idle*, it also does when an item of another product is *idle* or more seconds later than its
+    newest item. Its next item makes it active again. An item dated more than *max_ahead* seconds after its receipt (see
+    `EventClock`) is treated as one without a time. O(1) a message and product.
 
-    >>> fold(Presence(60), [ticker(1, time=0), ticker(1, product_id="ETH-USD", time=60)])
+    >>> fold(ActiveProducts(60), [ticker(1, time=0), ticker(1, product_id="ETH-USD", time=60)])
     ['BTC-USD']
     """
 
@@ -28,7 +28,7 @@ class Presence:
     def __init__(self, idle: float | None = None, *, max_ahead: float | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
         self._idle = None if idle is None else positive_span("idle", idle)
-        self._newest: OrderedDict[str, datetime | None] = OrderedDict()  # the one silent longest is first
+        self._newest: OrderedDict[str, datetime | None] = OrderedDict()  # the product with the oldest item is first
 
     def __len__(self) -> int:
         return len(self._newest)
@@ -51,10 +51,10 @@ class Presence:
         if time is None:
             return ()
         left: list[str] = []
-        # The item's own product is the last one, and never idle.
+        # The item's own product is last, and never idle.
         while (oldest := next(iter(newest))) != product_id:
             last = newest[oldest]
-            # The one silent longest cannot be newer: its time was wrong, or it had none.
+            # The oldest item cannot have a later time: its time was wrong, or it had none.
             if last is None or last > time:
                 newest[oldest] = time
                 break

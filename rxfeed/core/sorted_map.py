@@ -1,8 +1,8 @@
-"""A sorted map that never changes: what a book is made of.
+"""An immutable sorted map, for the levels and orders of books.
 
-A B-tree of tuples. Setting a key makes a new map that shares all but one path of nodes with the old one, in O(log n),
-so that every version of a book can be handed out as it is, to any thread, without copying and without locks. Searching
-and copying inside a node is done in C (`bisect`; a tuple copied into a list and back takes half of what slices do).
+It is a B-tree of tuples. Setting a key makes a new map in O(log n), which shares all nodes but one path with the old
+map. So every version of a book can be used in any thread, without copies and without locks. Searching and copying
+inside a node is done in C (`bisect`; copying a tuple into a list and back takes half the time of slices).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ V = TypeVar("V")
 _MOST = 64  # keys in a node
 _FILL = 42  # keys in a node of a map that is made at once
 
-# (keys, values). In a leaf they go together; above, values are nodes, and each key but the first is the lowest that may
-# stand in its node. Nodes are never empty; they are not merged either, since those of prices long gone empty out.
+# (keys, values). In a leaf each key has its value. Above, values are nodes, and each key but the first is the lowest
+# key that its node may have. Nodes are never empty. They are not merged, since nodes of old prices become empty.
 _Node = tuple[tuple[Any, ...], tuple[Any, ...]]
 
 
@@ -38,7 +38,7 @@ class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
 
     @classmethod
     def of(cls, items: Iterable[tuple[K, V]]) -> SortedMap[K, V]:
-        """The map of *items*; of equal keys the last one counts. O(n log n)."""
+        """The map of *items*; if keys are equal, the last one counts. O(n log n)."""
         ordered = sorted(dict(items).items(), key=itemgetter(0))
         nodes: list[_Node] = []
         for start in range(0, len(ordered), _FILL):
@@ -52,7 +52,7 @@ class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
         return cls(nodes[0] if nodes else None, height)
 
     def put(self, key: K, value: V) -> SortedMap[K, V]:
-        """With *value* at *key*; the same map where it is there already. O(log n)."""
+        """The map with *value* at *key*; the same map if it is there already. O(log n)."""
         root, height = self._root, self._height
         if root is None:
             return SortedMap(((key,), (value,)), 0)
@@ -62,7 +62,7 @@ class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
         return self if parts[0] is root else SortedMap(parts[0], height)
 
     def drop(self, key: K) -> SortedMap[K, V]:
-        """Without *key*; the same map where it is not there. O(log n)."""
+        """The map without *key*; the same map if it is not there. O(log n)."""
         root, height = self._root, self._height
         if root is None:
             return self
@@ -131,7 +131,7 @@ class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
 
 
 def _put(node: _Node, height: int, key: Any, value: Any) -> tuple[_Node, ...]:
-    """What takes *node*'s place: itself where nothing changes, or one node, or two where it was full."""
+    """The replacement of *node*: itself if nothing changes, one node, or two nodes if it was full."""
     keys, values = node
     if height:
         at = bisect_right(keys, key)
@@ -166,7 +166,7 @@ def _with_more(values: tuple[Any, ...], at: int, value: Any) -> tuple[Any, ...]:
 
 
 def _drop(node: _Node, height: int, key: Any) -> _Node | None:
-    """What is left of *node*: itself where *key* is not in it, `None` where nothing is."""
+    """The remainder of *node*: itself if *key* is not in it, `None` if it is empty."""
     keys, values = node
     if height:
         at = bisect_right(keys, key)

@@ -1,17 +1,18 @@
-"""The book order by order, of `full` or `level3`, begun with a snapshot that comes another way.
+"""The book with all its orders, from `full` or `level3` messages and a snapshot by REST.
 
 Rules, from the channels' documentation:
-- Queue what the channel says, take a snapshot (`GET /products/<id>/book?level=3`), drop what is not newer than it,
-  apply the rest, then go on live. The first message kept must follow the snapshot by one; if it does not, the snapshot
-  is too old and another is needed.
-- Sequences rise by one. A higher one is a gap, and all begins anew with the message that shows it; a lower or equal one
-  came before and is dropped. Another epoch is a gap, whatever the sequences say.
-- `open` puts an order at the back of its price, `match` takes its size off the maker's, `done` removes an order, and
-  says nothing where it never rested. `change` by self-trade prevention gives a new size; one by its owner a new price
-  too, and the order loses its place unless only its size went down. `received`, `noop` only raise the sequence.
-- Every `open` and `match` changes the book: one that cannot (an id that is there already, a maker that is not, more
-  than the maker has) shows that the book is wrong, and is treated as a gap.
-- A message of an unknown type changes nothing. Its sequence is not missing where the next known one skips it.
+- Buffer the channel's messages, request a snapshot (`GET /products/<id>/book?level=3`), drop the messages that are not
+  newer than it, and apply the others. The first of them must have the snapshot's sequence plus one. If not, the
+  snapshot is too old, and another is requested.
+- Sequences rise by one. A higher sequence is a gap, and another snapshot is requested. A message with a lower or equal
+  sequence is a duplicate and is dropped. Another epoch is a gap, whatever the sequences are.
+- `open` adds an order behind the others at its price. `match` reduces the maker's order. `done` removes an order, or
+  changes nothing if the order was not on the book. `change` by self-trade prevention has a new size. `change` by the
+  owner may have a new price, too; the order keeps its place only if nothing but its size was reduced. `received` and
+  `noop` only raise the sequence.
+- Every `open` and `match` changes the book. One that cannot (an id that exists, a maker that does not, more than the
+  maker's size) shows that the book is wrong, and is treated as a gap.
+- A message of an unknown type changes nothing. Its sequence is not missing if the next known message skips it.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from typing import Any, ClassVar
 import msgspec
 
 from rxfeed.core.book import collecting
-from rxfeed.core.book_levels import SortedMap
 from rxfeed.core.book_snapshot import NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import NOTHING, FullBookView, Queue, RestingOrder, count, product
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ZERO
+from rxfeed.core.sorted_map import SortedMap
 from rxfeed.messages import (
     Auction,
     Change,
@@ -49,18 +50,18 @@ from rxfeed.messages import (
 )
 
 _MOST_UNKNOWN = 10_000
-_STEADY = 100  # messages in a row after which the failures before them are forgotten
+_STEADY = 100  # consecutive messages that reset the count of failures
 
 Queues = SortedMap[Decimal, Queue]
 Item = Message | SnapshotTaken | SnapshotFailed
 
 
 class BookStats(msgspec.Struct):
-    """What has happened to a `Level3Book` so far.
+    """The counters of a `Level3Book`.
 
-    *gaps* counts sequence gaps, *breaks* changed epochs, *contradictions* messages that cannot be true of the book,
-    *stale* messages that came before, *overflowed* those that the full queue let go, *snapshots* and *failures* the
-    answers to `NeedSnapshot` that could be used and that could not.
+    *gaps* counts sequence gaps, *breaks* changed epochs, *contradictions* messages that cannot be applied to the book,
+    *stale* duplicates, *overflowed* messages that the full buffer dropped. *snapshots* counts the answers to
+    `NeedSnapshot` that were used, *failures* those that were not.
     """
 
     gaps: int = 0
@@ -75,11 +76,11 @@ class BookStats(msgspec.Struct):
 class Level3Book:
     """Outputs a `FullBookView` of *product_id* for each message that changes its book, and `NeedSnapshot` to begin it.
 
-    Steps messages, and `SnapshotTaken` or `SnapshotFailed` in answer to `NeedSnapshot`; what comes meanwhile waits, at
-    most *buffer* messages, of which the oldest go first. After a gap one view that is not `ready` goes out and another
-    snapshot is asked for; the next view shows the book that it makes, with all that waited. A view's time is limited as
-    `EventClock` has it. O(log n) a message for n
-    orders; a view takes O(1) and shares its memory with the book.
+    Its inputs are messages, and a `SnapshotTaken` or `SnapshotFailed` in answer to each `NeedSnapshot`. Messages that
+    come before the answer are buffered, at most *buffer* of them; the oldest are dropped first. After a gap it outputs
+    one view that is not `ready`, and another `NeedSnapshot`; the next view has the snapshot and the buffered messages.
+    A view's time is limited (see `EventClock`). O(log n) a message for n orders; a view takes O(1) and shares its
+    memory with the book.
     """
 
     __slots__ = (
@@ -122,18 +123,18 @@ class Level3Book:
         self.buffer = count("buffer", buffer)
         self.stats = BookStats() if stats is None else stats
         self._buffer: deque[Any] = deque()
-        self._unknown: set[int] = set()  # sequences of unknown types, which the book has not come to
+        self._unknown: set[int] = set()  # sequences of unknown types, above that of the book
         self._clear()
         self._ready = self._heard = self._auction = False
         self._epoch = 0
         self._request = 0  # the number of the last NeedSnapshot
-        self._trouble = 0  # how many of them came of one thing going wrong after another
-        self._since = 0  # messages since the last one was answered
+        self._trouble = 0  # consecutive failures
+        self._since = 0  # messages since the last answer
 
     def step(self, item: Item) -> tuple[FullBookView | NeedSnapshot, ...]:
         if isinstance(item, SnapshotTaken | SnapshotFailed):
             if self._ready or not self._heard or item.request != self._request:
-                return ()  # an answer to what is not asked any more
+                return ()  # the answer to an earlier request
             return self._taken(item) if isinstance(item, SnapshotTaken) else self._again()
         if item.product_id != self.product_id or type(item) not in self.looks_at:
             return ()
@@ -169,7 +170,7 @@ class Level3Book:
     # ---- between two snapshots
 
     def _lost(self, message: Message) -> tuple[FullBookView | NeedSnapshot, ...]:
-        """Nothing is known any more but *message*, which comes after what was missed."""
+        """Discard the book: messages before *message* were missed."""
         was_ready, self._ready = self._ready, False
         self._clear()
         sequence = getattr(message, "sequence", None)
@@ -185,7 +186,7 @@ class Level3Book:
         return need
 
     def _need(self) -> tuple[NeedSnapshot, ...]:
-        """Ask anew, and for less and less the more often the book is lost again at once."""
+        """Request a snapshot, with the number of consecutive failures, so that the caller can wait."""
         self._request += 1
         need = NeedSnapshot(self.product_id, self._request, self._trouble)
         self._trouble += 1
@@ -203,7 +204,7 @@ class Level3Book:
                 self.stats.stale += 1
                 return
             if not self._follows(last, sequence):
-                # What is older than the gap is of no use: only a snapshot that is newer will do.
+                # Messages before the gap are useless: the snapshot has to be newer than the gap.
                 self.stats.gaps += 1
                 buffer.clear()
             elif len(buffer) == self.buffer:
@@ -287,13 +288,13 @@ class Level3Book:
     # ---- sequences
 
     def _skip(self, sequence: int) -> None:
-        """*sequence* is of an unknown type."""
+        """*sequence* is that of a message of an unknown type."""
         if len(self._unknown) >= _MOST_UNKNOWN:
             self._unknown.clear()
         self._unknown.add(sequence)
 
     def _follows(self, last: int, sequence: int) -> bool:
-        """Whether nothing is missing between *last* and *sequence*."""
+        """True if nothing is missing between *last* and *sequence*."""
         between = sequence - last - 1
         return between <= 0 or (between <= len(self._unknown) and self._unknown.issuperset(range(last + 1, sequence)))
 
@@ -313,7 +314,7 @@ class Level3Book:
             _orders=self._orders,
         )
 
-    # ---- by type: whether the book has changed, or None for what cannot be
+    # ---- by type: whether the book has changed, or None for a message that cannot be applied
 
     def _apply(self, message: Any) -> bool | None:
         return self._effects[type(message)](self, message)
@@ -381,7 +382,7 @@ class Level3Book:
         return True
 
     def _resize(self, order: RestingOrder, size: Decimal) -> None:
-        """Give *order* a smaller size where it stands; without any it is off the book."""
+        """Reduce *order* to *size* at its place; with a size of zero it is removed."""
         queues = self._bids if order.side == "buy" else self._asks
         queue = queues.get(order.price)
         assert queue is not None

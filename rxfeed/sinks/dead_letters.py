@@ -16,7 +16,7 @@ from pymongo.collection import Collection
 from reactivex.subject import Subject
 
 from rxfeed.messages import Message
-from rxfeed.sinks.delivery import attempt, told
+from rxfeed.sinks.insert import attempt, told
 from rxfeed.sinks.results import DeadLetter
 
 log = logging.getLogger("rxfeed.sinks")
