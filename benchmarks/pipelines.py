@@ -93,7 +93,7 @@ def ten() -> list[tuple[Callable[..., list[Message]], Compose]]:
 
 
 def _through(composes: list[Compose], messages: list[Message], decode: bool) -> float:
-    """Seconds that *messages* take through the hub of a Feed with those pipelines, from their frames on if *decode*."""
+    """Seconds for *messages* through the router of a Feed with those pipelines, including decoding if *decode*."""
     feed = feed_of(TEN)
     for compose in composes:
         compose(feed).subscribe(deque[Any](maxlen=1).append)

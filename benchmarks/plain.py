@@ -112,7 +112,7 @@ def crossing(product_id: str, level: Decimal, messages: Iterable[Any], out: Out)
     for message in messages:
         if message.product_id != product_id or type(message) not in PRICED:
             continue
-        # A price that stays where it was crosses nothing.
+        # An unchanged price crosses nothing.
         if message.epoch == epoch and (message.price > level if above else ZERO < message.price < level):
             state.before = message.price
             continue

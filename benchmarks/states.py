@@ -100,7 +100,7 @@ class Watch:
             self.since = min(self.since, last.time)
 
     def heartbeat(self, heartbeat: Heartbeat) -> datetime:
-        """The time up to which no trade is to come any more."""
+        """The time before which no more trades are expected."""
         in_vain = self.named > self.known and self.named != self.waived
         if in_vain:
             self.waived = self.named

@@ -16,7 +16,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
 _CENTRE = Decimal(10_500)
-_GAP_EVERY = 20_000  # messages: a break of the connection, for all products
+_GAP_EVERY = 20_000  # messages: a reconnect, for all products
 _LATENCY = timedelta(milliseconds=20)
 
 

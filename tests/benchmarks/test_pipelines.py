@@ -73,7 +73,7 @@ Event = tuple[str, str, float, int, bool, int]
 
 
 def told(events: list[Event], receipts: bool) -> list[Message]:
-    """In time, more or less; a heartbeat may be of a trade before or to come; some events are a gap too.
+    """Messages roughly in order of time; a heartbeat may name an earlier or a later trade; some messages follow a gap.
 
     The last of an event: seconds by which its time is ahead of its receipt. Only after a product's first trade, since
     at the end the operators close products in the order of credible messages, and `group_by` in that of all. Without
@@ -109,7 +109,7 @@ def told(events: list[Event], receipts: bool) -> list[Message]:
 @pytest.mark.parametrize("pipeline", list(pipelines(2)), ids=named)
 @settings(max_examples=100, deadline=None)
 @given(events=st.lists(EVENTS, max_size=40), receipts=st.booleans())
-def test_they_do_so_whatever_comes(pipeline: Pipeline, events: list[Event], receipts: bool) -> None:
+def test_all_implementations_agree_on_random_streams(pipeline: Pipeline, events: list[Event], receipts: bool) -> None:
     check(pipeline, told(events, receipts))
 
 

@@ -56,7 +56,7 @@ def failure(exchange: Exchange, *broken: faults.Fault, **settings: Any) -> Any:
 # ---- no silent end
 
 
-def test_reconnect_is_off_unless_it_is_asked_for(exchange: Exchange) -> None:
+def test_reconnect_is_off_by_default(exchange: Exchange) -> None:
     assert isinstance(failure(exchange, faults.HttpStatus(503)), HandshakeRejected)
     assert exchange.accepted <= 1
 

@@ -22,7 +22,7 @@ def of(product: str, time: float = 0, **fields: Any) -> Ticker:
     return ticker(1, product_id=product, time=time, **fields)
 
 
-def test_a_product_leaves_when_no_channel_lists_it() -> None:
+def test_product_leaves_when_no_channel_lists_it() -> None:
     presence = ActiveProducts()
     assert fold(presence, [answer("A"), of("A"), of("B"), answer("A", "B")]) == []
     for product in "AB":
@@ -32,7 +32,7 @@ def test_a_product_leaves_when_no_channel_lists_it() -> None:
     assert presence.step(answer()) == ("B",)
 
 
-def test_a_product_leaves_when_it_was_idle() -> None:
+def test_product_leaves_when_idle() -> None:
     presence = ActiveProducts(idle=60)
     assert fold(ActiveProducts(60), [of("A", 0), of("B", 30), of("A", 59), of("C", 89.9)]) == []
     for product, time in (("A", 0), ("B", 30), ("C", 50)):
@@ -41,7 +41,7 @@ def test_a_product_leaves_when_it_was_idle() -> None:
     assert len(presence) == 2
 
 
-def test_one_wrong_time_frees_nobody_for_good() -> None:
+def test_one_wrong_time_removes_no_product_for_good() -> None:
     presence = ActiveProducts(idle=60)
     presence.step(of("A", 0))
     assert presence.step(of("B", 10**9)) == ("A",)
@@ -50,7 +50,7 @@ def test_one_wrong_time_frees_nobody_for_good() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("ABCD"), st.integers(0, 30))))
-def test_idle_is_what_a_slow_model_says(items: list[tuple[str, int]]) -> None:
+def test_idle_products_equal_those_of_a_slow_model(items: list[tuple[str, int]]) -> None:
     time, presence, newest = 0, ActiveProducts(40), {}
     for product, on in items:
         time += on

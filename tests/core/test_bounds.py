@@ -70,7 +70,7 @@ def test_book_of_numbers_within_the_bounds_is_exact(bids: list[tuple[str, str]],
 
 
 @given(PRICES, SIZES)
-def test_a_line_of_numbers_within_the_bounds_is_short(price: str, size: str) -> None:
+def test_line_of_numbers_within_the_bounds_is_short(price: str, size: str) -> None:
     """Only beyond forty digits on a side of the point is there an exponent."""
     shown = line(match(price, size=size)).replace("BTC-USD", "")
     assert len(shown) < 300

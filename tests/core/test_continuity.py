@@ -165,7 +165,7 @@ def at_time(make: Any, number: int, time: float) -> Message:
     return make(number, time=time)
 
 
-def test_products_do_not_touch_one_another() -> None:
+def test_products_are_independent() -> None:
     continuity = GapDetector()
     continuity.watch([("full", BTC), ("full", "ETH-USD")])
     messages = [order(1), order(100, product_id="ETH-USD"), order(2), order(102, product_id="ETH-USD"), order(3)]
@@ -196,7 +196,7 @@ def test_ticker_sequence_must_not_decrease() -> None:
     assert missed == []
 
 
-def test_the_first_ticker_of_a_new_connection_may_repeat_the_last() -> None:
+def test_first_ticker_of_a_new_connection_may_repeat_the_last() -> None:
     continuity = GapDetector()
     again = ticker(1, sequence=5)
     assert continuity.step(again)
@@ -408,7 +408,7 @@ def test_last_match_with_a_wrong_number_loses_no_trade() -> None:
     assert restarts(continuity) == [("matches", 10**15, 5)]
 
 
-def test_tickers_follow_a_sequence_that_began_anew() -> None:
+def test_tickers_follow_a_restarted_sequence() -> None:
     continuity = GapDetector()
     wrong = ticker(1, time=0.5, sequence=10**15)
     after = [ticker(1, time=n, sequence=n) for n in range(1, 50)]
@@ -417,7 +417,7 @@ def test_tickers_follow_a_sequence_that_began_anew() -> None:
     assert continuity.epoch(BTC) == 1
 
 
-def test_tickers_without_a_time_are_followed_from_the_third_on() -> None:
+def test_tickers_without_a_time_follow_a_restart_at_the_third() -> None:
     continuity = GapDetector()
     tickers = [Ticker(product_id=BTC, price=Decimal(1), sequence=n) for n in (10**15, 1, 2, 2, 3, 4)]
     delivered, _ = run(continuity, tickers)
@@ -505,7 +505,7 @@ def test_first_subscription_raises_no_epoch() -> None:
     assert continuity.epoch(BTC) == 0
 
 
-def test_leaving_a_channel_of_all_products_raises_all_epochs() -> None:
+def test_unsubscribed_channel_of_all_products_raises_all_epochs() -> None:
     continuity = GapDetector()
     continuity.watch([("user", None), ("ticker", BTC)])
     continuity.watch([("ticker", BTC)])
@@ -546,7 +546,7 @@ def test_products_that_are_not_subscribed_to_take_bounded_memory() -> None:
     assert run(continuity, [trade(1), trade(3)])[1] == [("matches", 2, 2)]
 
 
-def test_after_a_reconnect_the_newest_ticker_comes_again_and_older_ones_do_not() -> None:
+def test_newest_ticker_repeats_after_a_reconnect() -> None:
     continuity = GapDetector()
     old, newest, anew = (ticker(1, time=at_, sequence=n) for at_, n in ((1, 5), (2, 6), (3, 4)))
     assert run(continuity, [old, newest, newest])[0] == [old, newest]
@@ -557,7 +557,7 @@ def test_after_a_reconnect_the_newest_ticker_comes_again_and_older_ones_do_not()
     assert continuity.last("ticker", BTC) == 4
 
 
-def test_what_may_be_lost_of_one_product_raises_its_epoch_alone() -> None:
+def test_possible_loss_of_one_product_raises_its_epoch_alone() -> None:
     continuity = GapDetector()
     continuity.lost(BTC)
     continuity.lost(None)

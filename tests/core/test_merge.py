@@ -309,7 +309,7 @@ def test_level2_switches_collectors_at_a_break() -> None:
     assert ready.count(False) == 1
 
 
-def test_a_market_that_began_anew_is_followed_and_what_is_left_of_the_old_one_is_not() -> None:
+def test_restarted_market_is_followed_without_old_messages() -> None:
     def came(number: int, seconds: float, trade_id: int, at: float, epoch: int = 0) -> ReceivedItem:
         ns = START_NS + round(seconds * 10**9)
         trade = match(time=at, trade_id=trade_id, sequence=trade_id)

@@ -18,7 +18,7 @@ STOPPED = Change(order_id="o", new_size=Decimal(1))
 
 
 @pytest.mark.parametrize("channels", [[], ["full"], ["user", "ticker", "matches"]])
-def test_a_message_without_numbers_is_fresh(channels: list[str]) -> None:
+def test_message_without_numbers_is_new(channels: list[str]) -> None:
     continuity = GapDetector()
     continuity.watch((channel, "BTC-USD") for channel in channels)
     for message in (FIRST, STOPPED, FIRST, ticker(1, sequence=5), FIRST, STOPPED, ticker(1, sequence=6), FIRST):
@@ -27,7 +27,7 @@ def test_a_message_without_numbers_is_fresh(channels: list[str]) -> None:
     assert continuity.last("ticker", "BTC-USD") == 6
 
 
-def test_a_change_without_a_time_counts_in_its_sequence() -> None:
+def test_change_without_a_time_counts_in_its_sequence() -> None:
     continuity = GapDetector()
     continuity.watch([("full", "BTC-USD")])
     changes = [

@@ -228,7 +228,7 @@ def test_slow_reader_kick_disconnects() -> None:
         assert (server.sent.frames, server.sent.inserted) == (4, 1)
 
 
-def test_after_the_end_nothing_fires() -> None:
+def test_no_fault_fires_after_the_end() -> None:
     script = (faults.Close(1001, after=2), faults.MalformedFrame(after=2), faults.Drop(after=3))
     with exchange(*script) as server, Raw(server) as raw:
         beats(server, raw, 1)

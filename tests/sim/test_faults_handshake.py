@@ -46,7 +46,7 @@ DATE = datetime(2026, 11, 22, 13, 0, 0, tzinfo=timezone(timedelta(hours=1)))
         (faults.HttpStatus(522), {}),
     ],
 )
-def test_a_status_in_place_of_the_upgrade(fault: faults.HttpStatus, headers: dict[str, str], new_client: Any) -> None:
+def test_http_status_replaces_the_upgrade(fault: faults.HttpStatus, headers: dict[str, str], new_client: Any) -> None:
     with exchange(fault) as server:
         with pytest.raises(InvalidStatus) as caught:
             new_client(server)
@@ -61,7 +61,7 @@ def test_a_status_in_place_of_the_upgrade(fault: faults.HttpStatus, headers: dic
         assert server.accepted == 0
 
 
-def test_the_first_ones_are_turned_away_and_the_next_gets_in(new_client: Any) -> None:
+def test_first_connections_are_rejected_and_the_next_accepted(new_client: Any) -> None:
     with exchange(faults.HttpStatus(503, connection=range(1, 3))) as server:
         for _ in range(2):
             with pytest.raises(InvalidStatus):

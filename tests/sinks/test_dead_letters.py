@@ -62,7 +62,7 @@ def test_validator_and_a_foreign_unique_index_make_dead_letters(collection: Any)
     assert sink.stats.duplicates == 0
 
 
-def test_a_number_with_too_many_digits_is_told_with_its_message(collection: Any) -> None:
+def test_number_with_too_many_digits_is_reported_with_its_message(collection: Any) -> None:
     endless = match(Decimal("1." + "1" * 38), trade_id=1)
     dead: list[DeadLetter] = []
     graves = collection.database.dead

@@ -132,9 +132,7 @@ TYPE = "Type has to be either subscribe or unsubscribe"
         ({"channels": ["balance"]}, "balance channel requires authentication"),
     ],
 )
-def test_what_fails_altogether_gets_an_error_and_no_acknowledgement(
-    ask: Ask, request_: dict[str, Any], reason: str
-) -> None:
+def test_request_that_fails_wholly_gets_an_error_alone(ask: Ask, request_: dict[str, Any], reason: str) -> None:
     assert ask(**request_) == SubscriptionReplies([error(reason)], [], [])
 
 
