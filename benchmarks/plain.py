@@ -1,7 +1,7 @@
-"""The pipelines as plain loops, written for this one purpose, without a library.
+"""The pipelines as plain loops: specialised code for one task, without a library.
 
 They have the guarantees of the operators (exact sums, epochs, heartbeats, late trades, limits of event time) and the
-same outputs, to the last. What a message nearly always needs is written out in the loop; the rest is in
+same outputs. The usual path of a message is inline in the loop; the rest is in
 `benchmarks.states`. The caller of a loop has set `EXACT` as the thread's decimal context. `benchmarks.naive` has the
 loops without the guarantees.
 """

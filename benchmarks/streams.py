@@ -1,4 +1,4 @@
-"""The messages of one channel, of one product or a thousand: the same at every run, stamped as a Feed stamps them."""
+"""The messages of one channel, for one product or a thousand: equal at every run, stamped as by a Feed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def books(products: int, count: int, *, first: int = 0, faults: bool = True) -> 
 
 
 def _stamped(messages: Iterator[Message | None], count: int, gaps: bool) -> Iterator[Message]:
-    """*count* of them, each received 20 ms after the newest so far; `None` is a gap, which *gaps* lets pass."""
+    """*count* of them, each received 20 ms after the newest so far; `None` is a gap, if *gaps*."""
     epoch = number = 0
     newest = START
     for message in messages:

@@ -173,7 +173,7 @@ def _ledger(
         if made != accounted:
             problems.append(f"{product}: {made} trades made, {accounted} accounted for")
     stored = {each["_id"]: each["count"] for each in collection.aggregate([{"$sortByCount": "$type"}])}
-    # After a reconnect the last ticker comes again, and after a jump of the clock a heartbeat's time: stored once.
+    # After a reconnect the last ticker is repeated, and after a clock jump the time of a heartbeat: stored once.
     if sum(stored.values()) + repeated != feed.stats.messages:
         problems.append(f"{feed.stats.messages} messages delivered, {sum(stored.values())} stored, {repeated} repeated")
     if stored.get("match", 0) != sum(trades.delivered.values()):

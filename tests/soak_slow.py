@@ -22,7 +22,7 @@ _DRAINED_WITHIN = 120.0
 
 
 class SlowSubscriber:
-    """Takes `TAKES` seconds for each message until it is *quick*, and notes what became of the trades."""
+    """Takes `TAKES` seconds for each message until it is *quick*, and records the trades."""
 
     def __init__(self, first: dict[str, int]) -> None:
         self.quick = False

@@ -52,7 +52,7 @@ def own(levels: dict[str, list[tuple[Decimal, Decimal]]]) -> Shown:
 
 
 class Line:
-    """One channel of one product into one book, by way of *fate*, with epochs as a feed gives them."""
+    """Connects one channel of one product to one book, with random faults and the epochs of a feed."""
 
     def __init__(self, lab: Lab, channel: str, dice: random.Random, every: int) -> None:
         self.lab, self.channel, self.dice, self.every = lab, channel, dice, every

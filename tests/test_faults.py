@@ -64,7 +64,7 @@ class Run:
         return [n for gap in self.of(Gap) if gap.channel == "matches" for n in range(gap.first, gap.last + 1)]
 
     def move_until(self, ready: Callable[[], Any], timeout: float = 15) -> None:
-        """Let orders come in until *ready*."""
+        """Run orders until *ready*."""
         deadline = time.monotonic() + timeout
         while not ready():
             assert time.monotonic() < deadline, self.status.items[-4:]

@@ -45,7 +45,7 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("local")
 def test_first_pipeline_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    """As it stands, but against the local exchange, and ended by it."""
+    """The code is unchanged, but connects to the local exchange, which ends it."""
     exec(compile(BLOCKS[0], "README.md", "exec"), {})
     out = capsys.readouterr().out
     assert re.search(r"^\d\d:\d\d BTC-USD \d+\.\d+ vwap \d+\.\d\d \(partial\)$", out, re.MULTILINE)
@@ -56,7 +56,7 @@ def test_first_pipeline_runs(capsys: pytest.CaptureFixture[str]) -> None:
 def test_study_is_equal_over_live_and_replay(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As it stands, but against the local exchange."""
+    """The code is unchanged, but connects to the local exchange."""
     monkeypatch.chdir(tmp_path)
     exec(compile(STUDY, "README.md", "exec"), {})
     windows = capsys.readouterr().out.splitlines()
@@ -72,7 +72,7 @@ def test_sections_run_in_order(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As they stand, each on what those before it left: the back-test trades in the recording of the section before."""
+    """The code is unchanged, and run in order: the back-test uses the recording of an earlier section."""
     monkeypatch.chdir(tmp_path)
     said: list[str] = []
     for block in BLOCKS:

@@ -45,7 +45,7 @@ class World:
         ids = count(1)
         self.micros = START
         self.messages: list[Message] = []
-        self.offers: list[tuple[datetime, Decimal]] = []  # what traded, and what came to rest
+        self.offers: list[tuple[datetime, Decimal]] = []  # traded orders, and orders that rest
         self.mine: str | None = None
         self.filled: datetime | None = None  # when the test's order traded first
         self._orders: list[str] = []

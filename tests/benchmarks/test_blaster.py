@@ -146,7 +146,7 @@ def test_ping_is_answered_between_frames(server: Blaster) -> None:
 
 
 def test_pings_of_a_slow_reader_are_answered() -> None:
-    """More pings than the buffers between the two hold: the server reads them while it waits for room to write."""
+    """More pings than the socket buffers hold: the server reads them while it waits for room to write."""
     with blaster([b'{"n":"' + b"x" * 1000 + b'"}'] * 100, prepared=20_000) as server:
         client = subscribed(server.url(20_000))
         pongs = texts = 0

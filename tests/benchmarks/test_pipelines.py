@@ -73,11 +73,11 @@ Event = tuple[str, str, float, int, bool, int]
 
 
 def told(events: list[Event], receipts: bool) -> list[Message]:
-    """Messages roughly in order of time; a heartbeat may name an earlier or a later trade; some messages follow a gap.
+    """Messages roughly in order of time; heartbeats may name earlier or later trades; some messages follow a gap.
 
-    The last of an event: seconds by which its time is ahead of its receipt. Only after a product's first trade, since
-    at the end the operators close products in the order of credible messages, and `group_by` in that of all. Without
-    *receipts* all times are credible.
+    The last value of an event is the number of seconds by which its time is ahead of its receipt. It is used only
+    after a product's first trade: at the end the operators close products in the order of credible messages,
+    `group_by` in the order of all. Without *receipts* all times are credible.
     """
     made: list[Message] = []
     now, clock, trades, epoch, traded = 0.0, 0.0, 100, 0, set[str]()

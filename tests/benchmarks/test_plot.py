@@ -1,4 +1,4 @@
-"""The picture: a PNG of whatever was measured."""
+"""The picture: a PNG of the measured parts."""
 
 from __future__ import annotations
 

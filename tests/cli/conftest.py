@@ -17,7 +17,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture(autouse=True)
 def _signals_end_as_in_a_terminal() -> Iterator[None]:
-    """Under `nohup` a hang-up is ignored, by whatever is started too; `rxfeed` leaves it so."""
+    """Under `nohup`, SIGHUP is ignored, also by child processes; `rxfeed` does not change that."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)

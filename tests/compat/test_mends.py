@@ -79,7 +79,7 @@ def test_reconnect_calls_no_on_error() -> None:
 
 
 def test_pings_are_sent_on_a_quiet_feed(exchange: Exchange) -> None:
-    """One in 30 s by default; the wheel sent one only when a message came, which was too late."""
+    """One in 30 s by default; the wheel sent one only after a message, which was too late."""
     client = Recorder(url=exchange.url, channels=["auctionfeed"], ping_interval=0.05)
     client.start()
     client.wait_for(1)
@@ -218,7 +218,7 @@ def test_default_on_error_stops_at_malformed_json() -> None:
 @pytest.mark.parametrize("code", [1000, 1001, 1011])
 def test_server_close_reaches_on_error_once(exchange: Exchange, code: int) -> None:
     client = Recorder(url=exchange.url, channels=["ticker"])
-    # An override that does not set `stop` made both classics call it without end.
+    # Both versions of cbpro call an override that does not set `stop` without end.
     client.on_error = lambda e, data=None: client.note("error", e)
     client.start()
     exchange.wait_for_clients()

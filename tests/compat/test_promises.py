@@ -255,7 +255,7 @@ def test_5_a_slow_handler_loses_nothing(exchange: Exchange) -> None:
 
 
 def test_6_on_error_gets_the_data_if_it_accepts_them() -> None:
-    """Both classics call `on_error(e)` alone, though their own signature has `data`: here it is filled in."""
+    """Both versions call `on_error(e)` alone, although their signature has `data`; compat passes it."""
     both: list[Any] = []
     alone: list[Any] = []
     overrides: list[Any] = [lambda e, data=None: both.append((e, data)), alone.append]
@@ -360,7 +360,7 @@ def test_8_close_is_legal_in_any_callback(exchange: Exchange, hook: str) -> None
 
 @pytest.mark.parametrize("hook", ["on_open", "on_message", "on_error"])
 def test_8_start_is_legal_in_any_callback(exchange: Exchange, hook: str) -> None:
-    """Without a close: the session that is under way ends first, where both classics ran two threads on one socket."""
+    """Without a close the current session ends first; both versions ran two threads on one socket."""
     client = Recorder(url=exchange.url)
     before = getattr(client, hook)
 

@@ -71,7 +71,7 @@ def test_book_of_numbers_within_the_bounds_is_exact(bids: list[tuple[str, str]],
 
 @given(PRICES, SIZES)
 def test_line_of_numbers_within_the_bounds_is_short(price: str, size: str) -> None:
-    """Only beyond forty digits on a side of the point is there an exponent."""
+    """A number has an exponent only with more than forty digits on a side of the point."""
     shown = line(match(price, size=size)).replace("BTC-USD", "")
     assert len(shown) < 300
     plain = [f"{Decimal(number):f}".partition(".") for number in (price, size)]

@@ -1,4 +1,4 @@
-"""GapDetector: what was missed, what came twice, and the epochs."""
+"""GapDetector: missing messages, duplicates, and epochs."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def watching(*channels: str) -> GapDetector:
 
 
 def run(continuity: GapDetector, messages: Iterable[Message]) -> tuple[list[Any], list[Any]]:
-    """What is delivered, and what was missed as (channel, first, last)."""
+    """The delivered messages, and the gaps as (channel, first, last)."""
     delivered = [message for message in messages if continuity.step(message)]
     missed = [(each.channel, each.first, each.last) for each in continuity.missed if isinstance(each, Missed)]
     return delivered, missed
 
 
 def restarts(continuity: GapDetector) -> list[tuple[str, int, int]]:
-    """What began anew, as (channel, last, first)."""
+    """The restarted sequences, as (channel, last, first)."""
     return [(each.channel, each.last, each.first) for each in continuity.missed if isinstance(each, Restarted)]
 
 

@@ -99,7 +99,7 @@ def test_one_message_delays_idle_time_up_to_the_limit() -> None:
     idle = [arrival.step(size, 10.0) for size in range(1_000_000, 100_000_000, 1_000_000)]
     assert sum(idle) == len(idle) * 10 - ARRIVAL_LIMIT
     assert arrival.endless
-    assert arrival.step(1_000, 0.1) == 0  # the next message begins anew
+    assert arrival.step(1_000, 0.1) == 0  # the next message starts from zero
     assert not arrival.endless
 
 

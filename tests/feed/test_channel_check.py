@@ -225,7 +225,7 @@ def test_replay_that_is_closed_early_does_not_warn(caplog: pytest.LogCaptureFixt
 def test_recording_with_a_quiet_channel_does_not_warn(
     alone: bool, exchange: Exchange, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No trade came, but the channel was subscribed: nothing is missing but trades. Books are."""
+    """There were no trades, but the channel was subscribed, so only the channel of the book is reported."""
     feed, recorder = Feed("BTC-USD", ["matches", "heartbeat"], url=exchange.url), record(tmp_path)
     got = Collected(feed)
     feed.pipe(recorder).subscribe()

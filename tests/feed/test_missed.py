@@ -86,7 +86,7 @@ def test_unreadable_frame_raises_the_epoch() -> None:
     assert [m.epoch for m in got.items] == [0, 1]
 
 
-# ---- books, which have no numbers of their own
+# ---- books, which have no sequence numbers
 
 
 def test_book_restarts_after_a_break_on_a_live_connection() -> None:

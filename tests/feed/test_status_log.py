@@ -1,4 +1,4 @@
-"""What a feed logs by itself: problems once, at WARNING, in one line, with what to do."""
+"""The log of a feed: each problem once, at WARNING, in one line, with the remedy."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ async def everything(items: Any) -> list[Any]:
 
 
 def threaded(count: int, gone: threading.Event | None = None) -> Observable[int]:
-    """Counts on a thread of its own, and completes."""
+    """Counts on a new thread, and completes."""
 
     def subscribe(observer: Any, scheduler: Any = None) -> Any:
         def work() -> None:

@@ -101,7 +101,7 @@ def _late(source: MessageSource) -> Observable[Any]:
 
 @pytest.mark.parametrize("name", PIPELINES)
 def test_pipeline_that_raises_is_logged_once(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """With its traceback and the line that subscribed; every pipeline without on_error, however it is composed."""
+    """With the traceback and the line of the subscription, for any pipeline without on_error."""
     replay = Replay([match(9, time=0), BOOK, match(11, time=61), match(10, time=1)])
     PIPELINES[name](replay).subscribe(print)
     replay.run()

@@ -1,4 +1,4 @@
-"""A message costs the same whatever the window's length and however many the products: in calls, not in time."""
+"""The cost of a message does not depend on the window's length or the products; it is counted in calls, not in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers, counts and texts that no exchange sends: whatever a field holds, decoding never raises."""
+"""Numbers, counts and texts that no exchange sends: decoding never raises, for any value of a field."""
 
 from __future__ import annotations
 

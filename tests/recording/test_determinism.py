@@ -77,7 +77,7 @@ class Said:
         return [[(each.items, repr(each.error), each.completed) for each in streams] for streams in self._streams]
 
     def by_source(self) -> list[Any]:
-        """Messages, statuses and what is malformed, as they came; an exception is its text."""
+        """Messages, statuses and malformed frames in order; an exception as its text."""
         return [
             str(item) + str(item.at) if isinstance(item, FeedStatus) else item
             for item in self._all

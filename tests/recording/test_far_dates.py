@@ -1,4 +1,4 @@
-"""Every frame is played, whatever date it has; virtual time stays on the calendar."""
+"""Every frame is played, for any date; virtual time stays within the calendar."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ OVER, WITHIN = 120, 60  # megabytes: longer than a line may be, and not
 MOST = 320  # megabytes, of which the interpreter and what it imports take some 60
 HEADER = text_of([])[0]
 
-# Prints the peak of its memory in megabytes, and how many frames came.
+# Prints the peak of its memory in megabytes, and the number of frames.
 PEAK = r"""
 import logging, pathlib, re, sys
 from rxfeed import Replay, catalogue

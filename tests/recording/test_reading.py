@@ -49,7 +49,7 @@ def partly(path: Path) -> tuple[list[tuple[int, bytes]], RecordingDamaged | None
     read: list[tuple[int, bytes]] = []
     try:
         for frame in Recording(path).frames():
-            read.append(frame)  # what came before the damage counts
+            read.append(frame)  # frames before the damage count
     except RecordingDamaged as damage:
         return read, damage
     return read, None

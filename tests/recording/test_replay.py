@@ -111,7 +111,7 @@ def test_late_subscriber_gets_later_messages(tmp_path: Path, all_of: bool) -> No
 
 
 def test_level3_needs_no_schema_in_the_recording(tmp_path: Path) -> None:
-    """The schema may stand in a segment that is not here."""
+    """The schema may be in a segment that is missing."""
     order = b'["open","BTC-USD","7","id","buy","1.0","2.0","2026-01-02T12:01:00.500000Z"]'
     schema = b'{"type":"level3","schema":{"open":["type","product_id","sequence","time"]}}'
     other = b'["open","BTC-USD","8","2026-01-02T12:01:00.500000Z"]'

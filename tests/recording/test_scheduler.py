@@ -292,7 +292,7 @@ def test_action_that_raises_is_counted_and_others_run(tmp_path: Path, caplog: py
     assert "KeyError('mine')" in caplog.text
 
 
-# ---- the scheduler by itself
+# ---- the scheduler alone
 
 
 def scheduler() -> ReplayScheduler:

@@ -51,7 +51,7 @@ def test_credentials_repeated_by_the_exchange_are_redacted(tmp_path: Path) -> No
         recorded(feed, record(tmp_path))
     for item in (*seen.items, *unreadable.items):
         signatures += re.findall(r'"signature": "([^"]+)"', item.raw.decode(errors="replace"))
-    assert signatures  # the frames themselves are as they came
+    assert signatures  # the frames themselves are unchanged
     (path,) = segments(tmp_path)
     content = text_of(path).decode()
     for secret in (KEY.key, KEY.secret.reveal(), KEY.passphrase.reveal(), *signatures):

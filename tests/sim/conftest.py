@@ -53,7 +53,7 @@ class Client:
 
 @pytest.fixture
 def exchange() -> Iterator[Exchange]:
-    """BTC-USD and ETH-USD, seeded; nothing happens by itself."""
+    """BTC-USD and ETH-USD, seeded; they change only by `step` and `advance`."""
     with Exchange(seed=5, auto=False, start=START, credentials=CREDENTIALS) as exchange:
         yield exchange
 

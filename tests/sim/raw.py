@@ -18,7 +18,7 @@ TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
 class Got(NamedTuple):
-    """A frame as it came."""
+    """A frame as it was received."""
 
     opcode: int
     payload: bytes

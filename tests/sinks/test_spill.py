@@ -173,13 +173,13 @@ def test_other_collection_s_damaged_file_is_not_read(tmp_path: Path) -> None:
 
 
 def test_undeletable_batch_is_not_sent_again(tmp_path: Path) -> None:
-    """SQLite refuses each deletion here, as it does on a full disk; at the end the file is made anew."""
+    """SQLite refuses each deletion here, as on a full disk; at the end a new file replaces the old one."""
     path = tmp_path / "spill.db"
     filled(path, batches=30)
     with sqlite3.connect(path) as db:
         db.execute("CREATE TRIGGER never BEFORE DELETE ON batches BEGIN SELECT RAISE(FAIL, 'disk is full'); END")
     db.close()
-    collection = Scripted()  # asserts that nothing acknowledged comes again
+    collection = Scripted()  # asserts that acknowledged documents are not sent again
     sink = sink_over(collection, spill=path, batch_size=3 * BATCH)
     writes = Collected(reactivex.empty().pipe(sink))
     writes.wait_for_end()

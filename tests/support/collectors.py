@@ -167,7 +167,7 @@ def _open(**fields: Any) -> Open:
 
 
 def _changed(message: Any, **fields: Any) -> Any:
-    """A copy of its own, without an origin."""
+    """An independent copy, without an origin."""
     given = {name: getattr(message, name) for name in message.__struct_fields__ if name != "_origin"}
     return type(message)(**(given | fields))
 

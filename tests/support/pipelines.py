@@ -21,7 +21,7 @@ EXCLUDED = {"bounded", "full_book", "rest_snapshot", "to_async_iterable", "to_da
 
 @dataclass(frozen=True)
 class Step:
-    """An operator, made anew for each pipeline, and how it is written."""
+    """An operator, made for each pipeline, and its source text."""
 
     text: str
     make: Callable[[], Any] = field(compare=False, repr=False)

@@ -1,4 +1,4 @@
-"""One deadline for all steps of an attempt, a bound on what a server may send meanwhile, and an end from outside."""
+"""One deadline for all steps of an attempt, a bound on the bytes of a server, and abort."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_hanging_resolver_ends_at_the_deadline(wakeup: Wakeup, hanging_resolver:
     for _ in range(3):
         with at_most(3), pytest.raises(ConnectFailed, match=r"timed out after 0\.2 s .* resolving example\.org"):
             connection("ws://example.org", wakeup, connect_timeout=0.2, proxy="").open()
-    assert hanging_resolver == ["example.org"]  # one thread hangs there, however many attempts there are
+    assert hanging_resolver == ["example.org"]  # one thread hangs there, for any number of attempts
 
 
 def test_hanging_resolver_does_not_block_abort(wakeup: Wakeup, hanging_resolver: list[str]) -> None:

@@ -115,7 +115,7 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_unusable_proxy_is_rejected_with_a_remedy(
     proxy: str, remedy: str, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At construction, naming where it stands; the environment's also for a Feed that was given none."""
+    """At construction, with the place of the value; the environment's proxy also for a Feed without an option."""
     named = "proxy: "
     if source != "argument":
         monkeypatch.setenv(source, proxy)

@@ -30,7 +30,7 @@ class Line:
         self.reader.connected = True
 
     def feed(self, *pieces: bytes) -> list[Any]:
-        """What comes out when *pieces* arrive one by one."""
+        """The frames that are returned when *pieces* arrive one by one."""
         taken: list[Any] = []
         for piece in pieces:
             for start in range(0, len(piece), 60_000):
@@ -171,7 +171,7 @@ def test_messages_behind_an_unanswerable_ping_are_read(line: Line) -> None:
 
 
 def test_small_fragments_of_a_large_message_cost_little() -> None:
-    """No fragment copies what came before it: 5,000 of one byte after 32 MB take a moment, not half a minute."""
+    """No fragment copies earlier ones: 5,000 of one byte after 32 MB take a moment, not half a minute."""
     line = Line(max_size=1 << 26)
     first, small = b"x" * (32 << 20), frame("y", 0, fin=False) * 5_000
     try:

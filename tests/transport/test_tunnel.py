@@ -29,7 +29,7 @@ def connection(url: str, wakeup: Wakeup, **options: Any) -> Connection:
 
 
 class Socks:
-    """A SOCKS proxy of both versions, which connects to *port* of this machine whatever it is asked for."""
+    """A SOCKS proxy of both versions, which connects every request to *port* of this machine."""
 
     def __init__(self, port: int, *, method: int = 0, login: int = 0, code: int = 0, kind: int = 1) -> None:
         self.port, self.method, self.login, self.code, self.kind = port, method, login, code, kind
