@@ -40,14 +40,14 @@ class Desk:
 
     def __init__(self, **settings: Any) -> None:
         self.market = PaperMarket(BTC, **settings)
-        self.told: list[str] = []
-        self.hear(snapshot({100: 5, 99: 5}, {101: 5, 102: 5}))
+        self.events: list[str] = []
+        self.step(snapshot({100: 5, 99: 5}, {101: 5, 102: 5}))
 
-    def hear(self, *messages: Message) -> list[str]:
+    def step(self, *messages: Message) -> list[str]:
         """The events of the messages, and of the times before them."""
         events = [event for message in messages for event in self.market.step(message)]
-        self.told = [words(event) for event in events]
-        return self.told
+        self.events = [words(event) for event in events]
+        return self.events
 
     def end(self) -> list[str]:
         return [words(event) for event in self.market.finish()]
@@ -72,8 +72,8 @@ def words(event: Any) -> str:
 def test_market_order_takes_the_best_price_at_its_arrival() -> None:
     desk = Desk(latency=1)
     desk.market.market("buy", 7)
-    assert desk.hear(update(0.9, ("sell", 101, 2))) == []
-    assert desk.hear(heartbeat(2)) == [
+    assert desk.step(update(0.9, ("sell", 101, 2))) == []
+    assert desk.step(heartbeat(2)) == [
         "1 1 buy 2 at 101 taker, 5 left",
         "1 1 buy 5 at 102 taker, 0 left",
         "1 1 filled, 0 left",
@@ -83,47 +83,47 @@ def test_market_order_takes_the_best_price_at_its_arrival() -> None:
 def test_order_arrives_after_all_messages_of_its_time() -> None:
     desk = Desk(latency=1)
     desk.market.market("buy", 1)
-    assert desk.hear(update(1, ("sell", 101, 0)), update(1, ("sell", "101.5", 3))) == []
-    assert desk.hear(update(1.000001, ("sell", 101, 9))) == ["1 1 buy 1 at 101.5 taker, 0 left", "1 1 filled, 0 left"]
+    assert desk.step(update(1, ("sell", 101, 0)), update(1, ("sell", "101.5", 3))) == []
+    assert desk.step(update(1.000001, ("sell", 101, 9))) == ["1 1 buy 1 at 101.5 taker, 0 left", "1 1 filled, 0 left"]
 
 
 def test_market_order_without_liquidity_is_canceled() -> None:
     desk = Desk()
     desk.market.market("sell", 12)
-    assert desk.hear(heartbeat(1)) == [
+    assert desk.step(heartbeat(1)) == [
         "0 1 sell 5 at 100 taker, 7 left",
         "0 1 sell 5 at 99 taker, 2 left",
         "0 1 canceled, 2 left",
     ]
     desk.market.market("sell", 1)
-    assert desk.hear(heartbeat(2)) == ["1 2 canceled, 1 left"]
+    assert desk.step(heartbeat(2)) == ["1 2 canceled, 1 left"]
 
 
 def test_limit_order_takes_up_to_its_price_and_rests() -> None:
     desk = Desk()
     desk.market.limit("buy", 101, 6)
-    assert desk.hear(heartbeat(1)) == ["0 1 buy 5 at 101 taker, 1 left", "0 1 open 1 at 101"]
+    assert desk.step(heartbeat(1)) == ["0 1 buy 5 at 101 taker, 1 left", "0 1 open 1 at 101"]
 
 
 def test_taken_size_stays_taken_while_the_recording_shows_it() -> None:
     desk = Desk()
     desk.market.market("buy", 4)
-    desk.hear(heartbeat(1))
+    desk.step(heartbeat(1))
     desk.market.market("buy", 2)
-    assert desk.hear(heartbeat(2)) == [
+    assert desk.step(heartbeat(2)) == [
         "1 2 buy 1 at 101 taker, 1 left",
         "1 2 buy 1 at 102 taker, 0 left",
         "1 2 filled, 0 left",
     ]
     # Of 5 at 101, all taken, the recording shows 3 more: those can be taken, and only those.
-    desk.hear(update(3, ("sell", 101, 8)))
+    desk.step(update(3, ("sell", 101, 8)))
     desk.market.market("buy", 4)
-    assert desk.hear(heartbeat(4))[0] == "3 3 buy 3 at 101 taker, 1 left"
+    assert desk.step(heartbeat(4))[0] == "3 3 buy 3 at 101 taker, 1 left"
     # It shrinks to 2: nothing of the recorded size is left. Then the size is new.
-    desk.hear(update(5, ("sell", 101, 2)))
+    desk.step(update(5, ("sell", 101, 2)))
     desk.market.limit("buy", 101, 1)
-    assert desk.hear(update(6, ("sell", 101, 0)), update(7, ("sell", 101, 1))) == ["5 4 open 1 at 101"]
-    assert desk.hear(heartbeat(8)) == ["7 4 buy 1 at 101 maker, 0 left", "7 4 filled, 0 left"]
+    assert desk.step(update(6, ("sell", 101, 0)), update(7, ("sell", 101, 1))) == ["5 4 open 1 at 101"]
+    assert desk.step(heartbeat(8)) == ["7 4 buy 1 at 101 maker, 0 left", "7 4 filled, 0 left"]
 
 
 # ---- resting
@@ -132,10 +132,10 @@ def test_taken_size_stays_taken_while_the_recording_shows_it() -> None:
 def test_resting_order_queues_behind_its_price_level() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 2)
-    assert desk.hear(update(1, ("buy", 100, 9))) == ["0 1 open 2 at 100"]  # 4 were added behind it
-    assert desk.hear(sold(2, 100, 3), update(2, ("buy", 100, 6))) == []  # 2 of the first 5 are left
-    assert desk.hear(sold(3, 100, "2.5"), update(3, ("buy", 100, "3.5"))) == []
-    assert desk.hear(sold(4, 100, 4)) == ["3 1 buy 0.5 at 100 maker, 1.5 left"]
+    assert desk.step(update(1, ("buy", 100, 9))) == ["0 1 open 2 at 100"]  # 4 were added behind it
+    assert desk.step(sold(2, 100, 3), update(2, ("buy", 100, 6))) == []  # 2 of the first 5 are left
+    assert desk.step(sold(3, 100, "2.5"), update(3, ("buy", 100, "3.5"))) == []
+    assert desk.step(sold(4, 100, 4)) == ["3 1 buy 0.5 at 100 maker, 1.5 left"]
     assert desk.end() == ["4 1 buy 1.5 at 100 maker, 0 left", "4 1 filled, 0 left"]
 
 
@@ -144,32 +144,32 @@ def test_change_and_trade_of_one_time_come_in_any_order(trade_first: bool) -> No
     desk = Desk()
     desk.market.limit("buy", 100, 2)
     moment = [sold(1, 100, 6), update(1, ("buy", 100, 0))]
-    desk.hear(*(moment if trade_first else reversed(moment)))
-    assert desk.hear(heartbeat(2)) == ["1 1 buy 1 at 100 maker, 1 left"]
-    assert desk.hear(sold(3, 100, 9)) == []
+    desk.step(*(moment if trade_first else reversed(moment)))
+    assert desk.step(heartbeat(2)) == ["1 1 buy 1 at 100 maker, 1 left"]
+    assert desk.step(sold(3, 100, 9)) == []
     assert desk.end() == ["3 1 buy 1 at 100 maker, 0 left", "3 1 filled, 0 left"]
 
 
 def test_trade_with_a_late_change_is_subtracted_once() -> None:
     desk = Desk()
-    desk.hear(sold(1, 100, 4), heartbeat(2))
+    desk.step(sold(1, 100, 4), heartbeat(2))
     desk.market.market("sell", 2)
-    assert desk.hear(update(3, ("buy", 100, 1))) == [
+    assert desk.step(update(3, ("buy", 100, 1))) == [
         "2 1 sell 1 at 100 taker, 1 left",
         "2 1 sell 1 at 99 taker, 0 left",
         "2 1 filled, 0 left",
     ]
-    desk.hear(update(4, ("buy", 100, 3)))
+    desk.step(update(4, ("buy", 100, 3)))
     desk.market.market("sell", 9)
-    assert desk.hear(heartbeat(5))[0] == "4 2 sell 2 at 100 taker, 7 left"
+    assert desk.step(heartbeat(5))[0] == "4 2 sell 2 at 100 taker, 7 left"
 
 
 def test_change_to_the_same_size_means_new_size() -> None:
     """If the size is unchanged after a trade, as much as was traded has been added behind."""
     desk = Desk()
-    desk.hear(sold(1, 100, 4), update(2, ("buy", 100, 5)))
+    desk.step(sold(1, 100, 4), update(2, ("buy", 100, 5)))
     desk.market.market("sell", 5)
-    assert desk.hear(heartbeat(3)) == ["2 1 sell 5 at 100 taker, 0 left", "2 1 filled, 0 left"]
+    assert desk.step(heartbeat(3)) == ["2 1 sell 5 at 100 taker, 0 left", "2 1 filled, 0 left"]
 
 
 def test_messages_dated_ahead_move_no_time_and_fill_nothing() -> None:
@@ -177,11 +177,11 @@ def test_messages_dated_ahead_move_no_time_and_fill_nothing() -> None:
         return stamp(message, Origin(message.raw, int(at(seconds).timestamp()) * 10**9, 0))
 
     desk = Desk(latency=1)
-    desk.hear(received(heartbeat(0), 0))
+    desk.step(received(heartbeat(0), 0))
     desk.market.limit("buy", 100, 1)
-    assert desk.hear(received(sold(3600, 100, 6), 1), received(update(3600, ("buy", 99, 4)), 1)) == []
+    assert desk.step(received(sold(3600, 100, 6), 1), received(update(3600, ("buy", 99, 4)), 1)) == []
     assert desk.market.time == at(0)
-    assert desk.hear(received(heartbeat(2), 2)) == ["1 1 open 1 at 100"]
+    assert desk.step(received(heartbeat(2), 2)) == ["1 1 open 1 at 100"]
     assert desk.market.book is not None
     assert desk.market.book.bids[1] == (99, 4)
 
@@ -189,9 +189,9 @@ def test_messages_dated_ahead_move_no_time_and_fill_nothing() -> None:
 def test_canceled_size_is_assumed_behind_the_order() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 1)
-    desk.hear(update(1, ("buy", 100, 8)), update(2, ("buy", 100, 5)))  # 3 added behind, and those 3 canceled
-    assert desk.hear(sold(3, 100, 4), update(3, ("buy", 100, 1)), heartbeat(4)) == []  # 1 is ahead
-    assert desk.hear(update(5, ("buy", 100, 0)), sold(6, 100, 1), heartbeat(7)) == [
+    desk.step(update(1, ("buy", 100, 8)), update(2, ("buy", 100, 5)))  # 3 added behind, and those 3 canceled
+    assert desk.step(sold(3, 100, 4), update(3, ("buy", 100, 1)), heartbeat(4)) == []  # 1 is ahead
+    assert desk.step(update(5, ("buy", 100, 0)), sold(6, 100, 1), heartbeat(7)) == [
         "6 1 buy 1 at 100 maker, 0 left",
         "6 1 filled, 0 left",
     ]
@@ -200,14 +200,14 @@ def test_canceled_size_is_assumed_behind_the_order() -> None:
 def test_better_price_fills_first_and_at_most_what_was_traded() -> None:
     desk = Desk()
     desk.market.limit("buy", "100.5", 3)
-    desk.hear(heartbeat(1))
-    assert desk.hear(sold(2, 100, 2), update(2, ("buy", 100, 3)), heartbeat(3)) == ["2 1 buy 2 at 100.5 maker, 1 left"]
+    desk.step(heartbeat(1))
+    assert desk.step(sold(2, 100, 2), update(2, ("buy", 100, 3)), heartbeat(3)) == ["2 1 buy 2 at 100.5 maker, 1 left"]
     # The paper order took the taker's size, so the 5 at 100 stay; in the recording they are gone.
     desk.market.market("sell", 1)
-    assert desk.hear(heartbeat(4)) == ["3 2 self_trade, 1 left"]
+    assert desk.step(heartbeat(4)) == ["3 2 self_trade, 1 left"]
     desk.market.cancel("paper-1")
     desk.market.market("sell", 4)
-    assert desk.hear(heartbeat(5)) == [
+    assert desk.step(heartbeat(5)) == [
         "4 1 canceled, 1 left",
         "4 3 sell 3 at 100 taker, 1 left",
         "4 3 sell 1 at 99 taker, 0 left",
@@ -218,30 +218,30 @@ def test_better_price_fills_first_and_at_most_what_was_traded() -> None:
 def test_market_order_that_rests_across_a_paper_order_fills_it() -> None:
     desk = Desk()
     desk.market.limit("sell", "100.5", 3)
-    desk.hear(heartbeat(1))
-    assert desk.hear(update(2, ("buy", "100.7", 2)), heartbeat(3)) == ["2 1 sell 2 at 100.5 maker, 1 left"]
+    desk.step(heartbeat(1))
+    assert desk.step(update(2, ("buy", "100.7", 2)), heartbeat(3)) == ["2 1 sell 2 at 100.5 maker, 1 left"]
     # It rests in the recording, and is filled here.
     desk.market.cancel("paper-1")
     desk.market.market("sell", 1)
-    assert "3 2 sell 1 at 100 taker, 0 left" in desk.hear(heartbeat(4))
+    assert "3 2 sell 1 at 100 taker, 0 left" in desk.step(heartbeat(4))
 
 
 def test_trade_at_a_price_empties_better_levels() -> None:
     desk = Desk()
-    desk.hear(sold(1, 99, 1))
+    desk.step(sold(1, 99, 1))
     desk.market.market("sell", 5)
-    assert desk.hear(heartbeat(2)) == ["1 1 sell 4 at 99 taker, 1 left", "1 1 canceled, 1 left"]
+    assert desk.step(heartbeat(2)) == ["1 1 sell 4 at 99 taker, 1 left", "1 1 canceled, 1 left"]
     # The change shows it later, and that 3 were added.
-    desk.hear(update(3, ("buy", 100, 3)))
+    desk.step(update(3, ("buy", 100, 3)))
     desk.market.market("sell", 5)
-    assert desk.hear(heartbeat(4)) == ["3 2 sell 3 at 100 taker, 2 left", "3 2 canceled, 2 left"]
+    assert desk.step(heartbeat(4)) == ["3 2 sell 3 at 100 taker, 2 left", "3 2 canceled, 2 left"]
 
 
 def test_trades_of_other_sides_prices_and_times_fill_nothing() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 1)
     desk.market.limit("sell", 101, 1)
-    assert len(desk.hear(heartbeat(1))) == 2
+    assert len(desk.step(heartbeat(1))) == 2
     nothing = [
         bought(2, 100, 9),
         sold(3, "100.01", 99),
@@ -251,7 +251,7 @@ def test_trades_of_other_sides_prices_and_times_fill_nothing() -> None:
         sold(5, 100, 99),  # late: the ticker was newer
         heartbeat(7),
     ]
-    assert desk.hear(*nothing) == []
+    assert desk.step(*nothing) == []
     assert desk.end() == []
 
 
@@ -261,31 +261,31 @@ def test_trades_of_other_sides_prices_and_times_fill_nothing() -> None:
 def test_cancel_arrives_after_latency() -> None:
     desk = Desk(latency=1)
     desk.market.limit("buy", "100.5", 2)
-    desk.hear(heartbeat(2))
+    desk.step(heartbeat(2))
     desk.market.cancel("paper-1")
-    assert desk.hear(sold(3, "100.5", "0.5"), heartbeat(4)) == [
+    assert desk.step(sold(3, "100.5", "0.5"), heartbeat(4)) == [
         "3 1 buy 0.5 at 100.5 maker, 1.5 left",
         "3 1 canceled, 1.5 left",
     ]
     desk.market.cancel("paper-1")
     desk.market.cancel("nothing")
-    assert desk.hear(heartbeat(9)) == []
+    assert desk.step(heartbeat(9)) == []
 
 
 def test_cancel_does_not_overtake_its_order() -> None:
     desk = Desk(latency=1)
     desk.market.cancel(desk.market.limit("buy", 90, 1))
-    assert desk.hear(heartbeat(2)) == ["1 1 open 1 at 90", "1 1 canceled, 1 left"]
+    assert desk.step(heartbeat(2)) == ["1 1 open 1 at 90", "1 1 canceled, 1 left"]
 
 
 def test_orders_in_flight_at_the_end_never_arrive() -> None:
     desk = Desk(latency=5)
     desk.market.market("buy", 1)
-    assert desk.hear(heartbeat(5)) == []
+    assert desk.step(heartbeat(5)) == []
     assert desk.end() == ["5 1 buy 1 at 101 taker, 0 left", "5 1 filled, 0 left"]
     desk = Desk(latency=5.000001)
     desk.market.market("buy", 1)
-    assert desk.hear(heartbeat(5)) == []
+    assert desk.step(heartbeat(5)) == []
     assert desk.end() == []
 
 
@@ -293,7 +293,7 @@ def test_post_only_is_rejected_if_it_would_trade() -> None:
     desk = Desk(latency=1)
     desk.market.limit("buy", "100.5", 1, post_only=True)
     desk.market.limit("sell", "100.7", 1, post_only=True)
-    assert desk.hear(update(0.5, ("sell", "100.5", 1)), heartbeat(2)) == [
+    assert desk.step(update(0.5, ("sell", "100.5", 1)), heartbeat(2)) == [
         "1 1 post_only, 1 left",
         "1 2 open 1 at 100.7",
     ]
@@ -305,7 +305,7 @@ def test_order_that_would_self_trade_is_rejected() -> None:
     desk.market.limit("buy", 101, 6)
     desk.market.limit("buy", 101, 5)
     desk.market.market("buy", 1)
-    assert desk.hear(heartbeat(1)) == [
+    assert desk.step(heartbeat(1)) == [
         "0 1 open 1 at 101",
         "0 2 self_trade, 6 left",  # the last of its six would trade with the paper order
         "0 3 buy 5 at 101 taker, 0 left",
@@ -332,27 +332,27 @@ def test_orders_before_the_first_snapshot_are_rejected() -> None:
 def test_gap_cancels_and_rejects_orders_until_a_snapshot(breaker: Message) -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 1)
-    desk.hear(heartbeat(1))
-    desk.hear(breaker)
+    desk.step(heartbeat(1))
+    desk.step(breaker)
     desk.market.limit("buy", 100, 2)
-    assert desk.hear(sold(3, 100, 99, epoch=1)) == ["2 1 gap, 1 left", "2 2 gap, 2 left"]
-    desk.hear(snapshot({98: 1}, {103: 1}, 4, epoch=1))
+    assert desk.step(sold(3, 100, 99, epoch=1)) == ["2 1 gap, 1 left", "2 2 gap, 2 left"]
+    desk.step(snapshot({98: 1}, {103: 1}, 4, epoch=1))
     desk.market.market("buy", 2)
-    assert desk.hear(heartbeat(5, epoch=1)) == ["4 3 buy 1 at 103 taker, 1 left", "4 3 canceled, 1 left"]
+    assert desk.step(heartbeat(5, epoch=1)) == ["4 3 buy 1 at 103 taker, 1 left", "4 3 canceled, 1 left"]
 
 
 def test_gap_with_an_immediate_snapshot_cancels_too() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 1)
-    desk.hear(heartbeat(1), snapshot({100: 5}, {101: 5}, 2, epoch=1))
+    desk.step(heartbeat(1), snapshot({100: 5}, {101: 5}, 2, epoch=1))
     desk.market.limit("buy", 100, 2)
-    assert desk.hear(heartbeat(3, epoch=1)) == ["2 1 gap, 1 left", "2 2 open 2 at 100"]
+    assert desk.step(heartbeat(3, epoch=1)) == ["2 1 gap, 1 left", "2 2 open 2 at 100"]
 
 
 def test_snapshot_without_a_gap_keeps_resting_orders() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 1)
-    assert desk.hear(heartbeat(1), snapshot({100: 7}, {101: 5}, 2), sold(3, 100, 6), heartbeat(4)) == [
+    assert desk.step(heartbeat(1), snapshot({100: 7}, {101: 5}, 2), sold(3, 100, 6), heartbeat(4)) == [
         "0 1 open 1 at 100",
         "3 1 buy 1 at 100 maker, 0 left",
         "3 1 filled, 0 left",
@@ -363,13 +363,13 @@ def test_crossed_book_cancels_and_rejects() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 1)
     auction = Auction(product_id=BTC, sequence=1, auction_state="collection", time=at(1))
-    desk.hear(auction, update(2, ("buy", 103, 4)))
+    desk.step(auction, update(2, ("buy", 103, 4)))
     desk.market.market("buy", 1)
-    assert desk.hear(sold(3, 103, 3), heartbeat(4)) == ["2 1 crossed, 1 left", "2 2 crossed, 1 left"]
-    desk.hear(update(5, ("sell", 101, 0), ("sell", 102, 0), ("sell", 104, 2), ("buy", 103, 1)))
+    assert desk.step(sold(3, 103, 3), heartbeat(4)) == ["2 1 crossed, 1 left", "2 2 crossed, 1 left"]
+    desk.step(update(5, ("sell", 101, 0), ("sell", 102, 0), ("sell", 104, 2), ("buy", 103, 1)))
     desk.market.market("buy", 1)
     desk.market.market("sell", 2)
-    assert desk.hear(heartbeat(6)) == [
+    assert desk.step(heartbeat(6)) == [
         "5 3 buy 1 at 104 taker, 0 left",
         "5 3 filled, 0 left",
         "5 4 sell 1 at 103 taker, 1 left",
@@ -462,7 +462,7 @@ def test_market_without_any_message_warns_at_its_end(caplog: pytest.LogCaptureFi
 
 def test_market_without_trades_warns_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
     desk = Desk()
-    desk.hear(heartbeat(100))
+    desk.step(heartbeat(100))
     assert warnings(caplog) == []
     desk.end()
     (line,) = warnings(caplog)
@@ -471,6 +471,6 @@ def test_market_without_trades_warns_at_its_end(caplog: pytest.LogCaptureFixture
 
 def test_market_with_both_does_not_warn(caplog: pytest.LogCaptureFixture) -> None:
     desk = Desk()
-    desk.hear(sold(1, 100, 1), heartbeat(200))
+    desk.step(sold(1, 100, 1), heartbeat(200))
     desk.end()
     assert warnings(caplog) == []

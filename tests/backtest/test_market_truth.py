@@ -38,7 +38,7 @@ class Op(NamedTuple):
     order: int = 0
 
 
-class World:
+class RealMarket:
     """An engine, and the messages that describe its operations on *channel* and `matches`."""
 
     def __init__(self, channel: str = "level2") -> None:
@@ -99,8 +99,8 @@ class World:
             self._market.publish(event)
 
 
-def lived(script: list[Op], channel: str = "level2") -> World:
-    world = World(channel)
+def lived(script: list[Op], channel: str = "level2") -> RealMarket:
+    world = RealMarket(channel)
     for op in script:
         world.pass_time(op.pause)
         world.do(op)
@@ -140,9 +140,9 @@ TAKE = st.builds(Op, st.just(1), st.just("limit"), st.just("sell"), st.just(10_0
 QUEUE = st.lists(st.one_of(JOIN, JOIN, LEAVE, TAKE), min_size=8, max_size=30)
 
 
-def truth(script: list[Op], place: int, side: Side, price: int) -> World:
+def truth(script: list[Op], place: int, side: Side, price: int) -> RealMarket:
     """The market with the test's order in it, from the end of the time of *place* on."""
-    world = World()
+    world = RealMarket()
     for number, op in enumerate(script):
         if world.mine is None and number > place and op.pause:
             world.rest(side, price)

@@ -10,7 +10,7 @@ from benchmarks.goals import Verdict, growth, server_is_the_limit, verdicts
 from tests.benchmarks.results import results
 
 
-def told(found: dict[str, Any], part: str) -> str:
+def verdict_text(found: dict[str, Any], part: str) -> str:
     (verdict,) = [str(verdict) for verdict in verdicts(found) if part in verdict.what]
     return verdict
 
@@ -29,16 +29,16 @@ def test_each_goal_has_its_verdict() -> None:
         False,
         True,
     ]
-    assert told(found, "the speed of advanced") == (
+    assert verdict_text(found, "the speed of advanced") == (
         "MISSED by 50%: rxfeed: pipeline, the speed of advanced: 2 x, at least 4 x"
     )
-    assert told(found, "the speed of picows") == (
+    assert verdict_text(found, "the speed of picows") == (
         "not measured (no picows): rxfeed: pipeline, the speed of picows: at least 0.4 x"
     )
-    assert told(found, "ten pipelines").startswith("met: ten pipelines, the CPU of one: 1.5 x, at most 2 x")
-    assert told(found, "p99").startswith("MISSED by 82%: p99 latency at 5,000 messages/s")
-    assert told(found, "one a packet").startswith("MISSED by 33%")
-    assert told(found, "cbpro at work").startswith(
+    assert verdict_text(found, "ten pipelines").startswith("met: ten pipelines, the CPU of one: 1.5 x, at most 2 x")
+    assert verdict_text(found, "p99").startswith("MISSED by 82%: p99 latency at 5,000 messages/s")
+    assert verdict_text(found, "one a packet").startswith("MISSED by 33%")
+    assert verdict_text(found, "cbpro at work").startswith(
         "met: CPU at 5,000 messages/s in bursts, that of cbpro at work: 0.125"
     )
 
@@ -46,18 +46,18 @@ def test_each_goal_has_its_verdict() -> None:
 def test_goal_against_the_wheel_is_doubled() -> None:
     """The wheel of cbpro is half as fast as its GitHub master."""
     found = results()
-    assert told(found, "pipeline, the speed of cbpro").endswith("at least 15 x")
-    assert told(found, "dict, the speed of cbpro").endswith("at least 10 x")
+    assert verdict_text(found, "pipeline, the speed of cbpro").endswith("at least 15 x")
+    assert verdict_text(found, "dict, the speed of cbpro").endswith("at least 10 x")
     found["speed"]["cbpro"]["label"] = "cbpro (the wheel) 1.1.4"
-    assert told(found, "pipeline, the speed of cbpro").startswith("MISSED by 33%")
-    assert told(found, "dict, the speed of cbpro").endswith("at least 20 x")
+    assert verdict_text(found, "pipeline, the speed of cbpro").startswith("MISSED by 33%")
+    assert verdict_text(found, "dict, the speed of cbpro").endswith("at least 20 x")
 
 
 def test_verdicts_cover_measured_parts_only() -> None:
     found = results()
     assert verdicts({"server": 1.0}) == []
     assert len(verdicts({"memory": found["memory"]})) == 1
-    assert told({"latency": {"feed": found["latency"]["feed"]}}, "p99").startswith(
+    assert verdict_text({"latency": {"feed": found["latency"]["feed"]}}, "p99").startswith(
         "not measured (one of the two has none)"
     )
     assert [verdict.met for verdict in verdicts({"load": {"bursts": {}, "packets": {}}})] == [None, None]
@@ -68,7 +68,7 @@ def test_server_that_may_be_the_limit_is_named() -> None:
     assert not server_is_the_limit(500_000, 1_000_000)
     found = results()
     found["server"] = 300_000.0
-    assert told(found, "the speed of advanced").endswith("(the server being the limit)")
+    assert verdict_text(found, "the speed of advanced").endswith("(the server being the limit)")
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ EVENTS = st.tuples(
 Event = tuple[str, str, float, int, bool, int]
 
 
-def told(events: list[Event], receipts: bool) -> list[Message]:
+def messages_of(events: list[Event], receipts: bool) -> list[Message]:
     """Messages roughly in order of time; heartbeats may name earlier or later trades; some messages follow a gap.
 
     The last value of an event is the number of seconds by which its time is ahead of its receipt. It is used only
@@ -110,7 +110,7 @@ def told(events: list[Event], receipts: bool) -> list[Message]:
 @settings(max_examples=100, deadline=None)
 @given(events=st.lists(EVENTS, max_size=40), receipts=st.booleans())
 def test_all_implementations_agree_on_random_streams(pipeline: Pipeline, events: list[Event], receipts: bool) -> None:
-    check(pipeline, told(events, receipts))
+    check(pipeline, messages_of(events, receipts))
 
 
 # ---- the naive ones

@@ -23,7 +23,7 @@ from rxfeed.feed import Stats
 from rxfeed.messages import Match
 from rxfeed.recording import RecordStats
 from rxfeed.sim import Exchange, faults
-from tests.support.limits import no_file_grows_over
+from tests.support.limits import file_size_limit
 from tests.support.recordings import frames_in, lines_of, segments, text_of
 from tests.support.scenes import wait_until
 
@@ -136,7 +136,7 @@ def test_record_ends_on_a_signal_with_the_last_line(
 def test_record_on_a_full_disk_exits_with_1_and_counts(
     exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with no_file_grows_over(3000):
+    with file_size_limit(3000):
         args = ["record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(tmp_path)]
         assert main([*args, "--flush-seconds", "0.1"]) == 1
     out, err = capsys.readouterr()

@@ -285,13 +285,13 @@ def test_missing_keys_do_not_stop_public_channels(exchange: Exchange) -> None:
 
 
 def test_database_failure_reaches_on_error_on_the_listener_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    def lose(_: Any) -> Any:
+    def disconnect(_: Any) -> Any:
         raise SinkError("lost", 1)
 
     class Collection:
         write_concern = "as a real one"
 
-    monkeypatch.setattr("rxfeed.compat.store.to_mongo", lambda *_, **__: reactivex.operators.map(lose))
+    monkeypatch.setattr("rxfeed.compat.store.to_mongo", lambda *_, **__: reactivex.operators.map(disconnect))
     with Exchange.serving(['{"type":"ticker"}']) as exchange:
 
         class Storing(Recorder):

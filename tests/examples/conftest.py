@@ -56,13 +56,13 @@ class Script:
                 line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 line = None
-            assert line is not None, f"{self.name}: not enough was printed:\n{self._told()}"
+            assert line is not None, f"{self.name}: not enough was printed:\n{self._stderr()}"
             self.printed.append(line)
         return self.printed
 
     def interrupt(self) -> list[str]:
         """All that was printed, with a Ctrl-C now."""
-        assert self.process.poll() is None, f"{self.name} has ended before the Ctrl-C:\n{self._told()}"
+        assert self.process.poll() is None, f"{self.name} has ended before the Ctrl-C:\n{self._stderr()}"
         self.process.send_signal(signal.SIGINT)
         return self.end()
 
@@ -72,7 +72,7 @@ class Script:
         self._reader.join()
         while (line := self._lines.get()) is not None:
             self.printed.append(line)
-        assert status == 0, f"{self.name}: status {status}\n{self._told()}"
+        assert status == 0, f"{self.name}: status {status}\n{self._stderr()}"
         assert self._errors.read_text() == ""
         return self.printed
 
@@ -88,11 +88,11 @@ class Script:
                 self._lines.put(line.rstrip("\n"))
         self._lines.put(None)
 
-    def _told(self) -> str:
+    def _stderr(self) -> str:
         return "\n".join(self.printed) + "\n" + self._errors.read_text()
 
 
-class Witness:
+class Listener:
     """A plain client that receives what the examples receive."""
 
     def __init__(self, exchange: Exchange, socket: ClientConnection, *channels: str) -> None:
@@ -101,7 +101,7 @@ class Witness:
         request = {"type": "subscribe", "product_ids": ["BTC-USD"], "channels": list(channels)}
         self._socket.send(json.dumps(request))
 
-    def heard(self) -> list[dict[str, Any]]:
+    def received(self) -> list[dict[str, Any]]:
         """Every message of the exchange until now, since the last call."""
         self._exchange.drain()
         assert self._socket.ping().wait(PATIENCE)  # the pong comes behind all that was sent
@@ -114,7 +114,7 @@ class Witness:
 
 
 Run = Callable[..., Script]
-Listen = Callable[..., Witness]
+Listen = Callable[..., Listener]
 
 
 @pytest.fixture
@@ -152,9 +152,9 @@ def witness(exchange: Exchange) -> Iterator[Listen]:
     """`witness(*channels)` listens to `exchange`."""
     with contextlib.ExitStack() as sockets:
 
-        def start(*channels: str) -> Witness:
+        def start(*channels: str) -> Listener:
             socket = connect(exchange.url, compression=None, max_size=None, max_queue=None, close_timeout=1)
-            return Witness(exchange, sockets.enter_context(socket), *channels)
+            return Listener(exchange, sockets.enter_context(socket), *channels)
 
         yield start
 

@@ -20,7 +20,7 @@ def test_message_counter_counts_and_prints(exchange: Exchange, run: Any, witness
     # Of the 60, one is the acknowledgement of the subscription.
     while exchange.sent.by_type["ticker"] < 3 * 59:
         exchange.step()
-    tickers = [message for message in listener.heard() if message["type"] == "ticker"]
+    tickers = [message for message in listener.received() if message["type"] == "ticker"]
     expected = [f"Message type: ticker \t@ {float(ticker['price']):.3f}" for ticker in tickers]
     printed = counting.end()
     assert prices(printed)[:59] == expected[:59]

@@ -31,7 +31,7 @@ def test_pipeline_stores_typed_documents(exchange: Exchange, mongod: Mongod, run
     script = run("mongo_store", "--url", exchange.url, "--mongo", f"{mongod.uri}/typed")
     exchange.wait_for_clients(2, timeout=20)
     exchange.step(4_000)
-    messages = listener.heard()
+    messages = listener.received()
     assert len(messages) > 1_000
     printed = script.until(lambda lines: bool(lines) and lines[-1].endswith(f", {len(messages)} in all"))
     assert sum(int(line.split()[1]) for line in printed) == len(messages)
@@ -50,7 +50,7 @@ def test_classic_client_stores_messages_as_sent(exchange: Exchange, mongod: Mong
     script = run("mongo_store_legacy", "--url", exchange.url, "--mongo", f"{mongod.uri}/legacy")
     exchange.wait_for_clients(2, timeout=20)
     exchange.step(4_000)
-    messages = listener.heard()
+    messages = listener.received()
     assert len(messages) > 1_000
 
     with MongoClient[dict[str, Any]](mongod.uri) as mongo:
@@ -68,7 +68,7 @@ def test_ctrl_c_loses_no_received_message(exchange: Exchange, mongod: Mongod, ru
     exchange.step(20_000)
     script.until(bool)
     total = int(script.interrupt()[-1].split()[-3])
-    messages = listener.heard()
+    messages = listener.received()
 
     with MongoClient[dict[str, Any]](mongod.uri) as mongo:
         documents = list(mongo["interrupted"]["messages"].find())

@@ -26,7 +26,7 @@ def crossings(tickers: list[dict[str, Any]]) -> list[tuple[str, Decimal, datetim
     return found
 
 
-def told(line: str) -> tuple[str, Decimal, datetime]:
+def parsed(line: str) -> tuple[str, Decimal, datetime]:
     """The values of a line such as `BTC-USD is above 59999.80: 60000.52 at 2026-01-02T12:00:31Z`."""
     subject, _, rest = line.partition(f" {LEVEL}: ")
     price, _, time = rest.partition(" at ")
@@ -47,7 +47,7 @@ def test_alerts_are_the_crossings_of_the_prices_sent(exchange: Exchange, run: An
     exchange.wait_for_clients(3, timeout=20)
 
     exchange.step(3_000)
-    tickers = [message for message in listener.heard() if message["type"] == "ticker"]
+    tickers = [message for message in listener.received() if message["type"] == "ticker"]
     expected = crossings(tickers)
     prices = [Decimal(ticker["price"]) for ticker in tickers]
     assert len(expected) > 10
@@ -55,7 +55,7 @@ def test_alerts_are_the_crossings_of_the_prices_sent(exchange: Exchange, run: An
     for script in scripts:
         script.until(lambda lines: sum(map(is_alert, lines)) == len(expected))
         printed = script.interrupt()
-        assert [told(line) for line in printed if is_alert(line)] == expected
+        assert [parsed(line) for line in printed if is_alert(line)] == expected
     assert scripts[0].printed == list(filter(is_alert, scripts[0].printed))
     assert scripts[1].printed[0] == f"-- Watching BTC-USD at {LEVEL} --"
     assert scripts[1].printed[-1] == "-- Goodbye! --"

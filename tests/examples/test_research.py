@@ -17,7 +17,7 @@ def test_research_sums_the_trades_of_the_span(exchange: Exchange, run: Any, witn
     exchange.wait_for_clients(2, timeout=20)
 
     exchange.advance(150)
-    trades = [m for m in listener.heard() if m["type"] == "match"]
+    trades = [m for m in listener.received() if m["type"] == "match"]
     sizes = [Decimal(trade["size"]) for trade in trades]
     volume = sum(sizes)
     bought = sum(size for trade, size in zip(trades, sizes, strict=True) if trade["side"] == "sell")

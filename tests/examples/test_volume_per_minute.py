@@ -38,7 +38,7 @@ def test_volumes_are_the_sums_of_the_trades_sent(exchange: Exchange, run: Any, w
     exchange.wait_for_clients(4, timeout=20)
 
     exchange.advance(150)  # to 12:03:00: the heartbeat of that time closes the last windows
-    messages = listener.heard()
+    messages = listener.received()
     for script, seconds, count in ((minutes, 60, 3), (tens, 10, 15)):
         expected = by_window(messages, seconds)
         assert len(expected) == count
@@ -52,7 +52,7 @@ def test_volumes_are_the_sums_of_the_trades_sent(exchange: Exchange, run: Any, w
     last = exchange.last_trade_id("BTC-USD")
     while exchange.last_trade_id("BTC-USD") == last:
         exchange.step()
-    expected = by_window(messages + listener.heard(), 60)
+    expected = by_window(messages + listener.received(), 60)
     *whole, (newest, trades) = expected.items()
     legacy.until(lambda lines: len(lines) == len(whole))
     *printed, partial, goodbye = legacy.interrupt()
@@ -68,7 +68,7 @@ def test_window_open_at_the_end_is_incomplete(exchange: Exchange, run: Any, witn
 
     exchange.advance(30)  # 12:01:00 closes the first minute
     exchange.step(20)
-    *_, (start, trades) = by_window(listener.heard(), 60).items()
+    *_, (start, trades) = by_window(listener.received(), 60).items()
     assert start == "2026-01-02T12:01:00"
     script.until(lambda lines: len(lines) == 1)
     printed = script.interrupt()[1:]

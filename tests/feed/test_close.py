@@ -120,7 +120,7 @@ def test_close_while_connecting(phase: str) -> None:
 
     def play(wire: Wire) -> None:
         reached.set()
-        wire.until_gone()
+        wire.until_disconnected()
 
     with WireServer(play) as server, nothing_left_behind():
         url = server.url.replace("ws:", "wss:") if "TLS" in phase else server.url
@@ -167,11 +167,11 @@ def test_close_returns_in_time_while_a_subscriber_is_busy() -> None:
     with WireServer(playing(TICK)) as server:
         feed = Feed("A-B", "ticker", url=server.url)
 
-        def dawdle(message: Message) -> None:
+        def block_for_seconds(message: Message) -> None:
             busy.set()
             release.wait(10)
 
-        feed.subscribe(dawdle)
+        feed.subscribe(block_for_seconds)
         feed.connect()
         assert busy.wait(5)
         with in_time():

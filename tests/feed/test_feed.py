@@ -139,12 +139,12 @@ def test_subscriber_that_raises_does_not_affect_others(exchange: Exchange, caplo
         if len(seen) == 3:
             raise ValueError("mine")
 
-    def worse(message: Message) -> None:
+    def fail_without_on_error(message: Message) -> None:
         raise ZeroDivisionError
 
     before = Collected(feed)
     feed.subscribe(bad, told.append)
-    feed.subscribe(worse)  # without an on_error: logged
+    feed.subscribe(fail_without_on_error)  # without an on_error: logged
     after = Collected(feed)
     with feed, caplog.at_level(logging.ERROR):
         exchange.wait_for_clients()
@@ -334,10 +334,10 @@ def test_system_exit_in_a_subscriber_ends_the_others(
     before, behind = Collected(feed), Collected(feed.pipe(bounded(10)))
     status = Collected(feed.status)
 
-    def leave(message: Message) -> None:
+    def exit_program(message: Message) -> None:
         raise leaving
 
-    feed.subscribe(leave)
+    feed.subscribe(exit_program)
     after = Collected(feed.pipe(window_volume(60)))
     with pytest.raises(type(leaving)) as raised:
         feed.run() if way == "run" else feed.serve()
@@ -352,10 +352,10 @@ def test_system_exit_in_a_subscriber_ends_the_others(
 def test_system_exit_on_the_feed_thread_is_logged(exchange: Exchange, caplog: pytest.LogCaptureFixture) -> None:
     feed = Feed("BTC-USD", "ticker", url=exchange.url)
 
-    def leave(message: Message) -> None:
+    def exit_program(message: Message) -> None:
         raise SystemExit(3)
 
-    feed.subscribe(leave)
+    feed.subscribe(exit_program)
     feed.connect()
     assert feed.wait(5)
     assert [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING] == [
@@ -366,11 +366,11 @@ def test_system_exit_on_the_feed_thread_is_logged(exchange: Exchange, caplog: py
 def test_system_exit_at_completion_ends_the_others(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", "ticker", url=exchange.url)
 
-    def leave(*arguments: object) -> None:
+    def exit_program(*arguments: object) -> None:
         raise SystemExit(3)
 
-    feed.status.subscribe(lambda status: leave() if isinstance(status, Ended) else None)
-    feed.subscribe(on_completed=leave)
+    feed.status.subscribe(lambda status: exit_program() if isinstance(status, Ended) else None)
+    feed.subscribe(on_completed=exit_program)
     other = Collected(feed)
     with pytest.raises(SystemExit):
         feed.run(seconds=0.2)
@@ -382,10 +382,10 @@ def test_system_exit_behind_a_queue_does_not_block_the_feed(exchange: Exchange) 
     got = Collected(feed)
     ends: list[BaseException] = []
 
-    def leave(message: Message) -> None:
+    def exit_program(message: Message) -> None:
         raise SystemExit(3)
 
-    feed.pipe(bounded(1)).subscribe(leave, ends.append)
+    feed.pipe(bounded(1)).subscribe(exit_program, ends.append)
     with feed:
         exchange.wait_for_clients()
         exchange.step(200)
@@ -434,7 +434,7 @@ def test_subscribe_request_content() -> None:
     def play(wire: Wire) -> None:
         wire.shake()
         heard.append(json.loads(wire.recv_frame()[1]))
-        wire.until_goodbye()
+        wire.until_closed()
 
     channels = ["heartbeat", {"name": "ticker", "product_ids": ["ETH-BTC"]}]
     with WireServer(play) as server:

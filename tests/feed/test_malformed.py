@@ -13,7 +13,7 @@ import pytest
 from rxfeed import Feed, order_book
 from rxfeed.feed import Clock
 from tests.support.collect import Collected
-from tests.support.scenes import fast_feed, saying, tick
+from tests.support.scenes import fast_feed, sending, tick
 from tests.support.wire import Wire, WireServer, frame
 
 ODD = '{"type":"ticker","product_id":"A-B","sequence":2,"price":"sNaN"}'
@@ -27,7 +27,7 @@ def level2(product: str, kind: str, *levels: list[str]) -> bytes:
 
 def test_malformed_frame_raises_the_epoch_of_its_product_alone() -> None:
     other = frame('{"type":"ticker","product_id":"C-D","sequence":1,"price":"1"}')
-    with WireServer(saying(tick(1) + other + frame(ODD) + tick(3) + other.replace(b":1,", b":2,"))) as server:
+    with WireServer(sending(tick(1) + other + frame(ODD) + tick(3) + other.replace(b":1,", b":2,"))) as server:
         feed = fast_feed(server.url)
         got, bad = Collected(feed), Collected(feed.malformed)
         with feed:
@@ -41,7 +41,7 @@ def test_malformed_frame_raises_the_epoch_of_its_product_alone() -> None:
 
 @pytest.mark.parametrize("kind", ["subscriptions", "error", "status", "balance", "heartbeat"])
 def test_malformed_frame_without_market_data_raises_no_epoch(kind: str) -> None:
-    with WireServer(saying(tick(1), frame(f'{{"type":"{kind}","product_id":"A-B","time":5}}'), tick(2))) as server:
+    with WireServer(sending(tick(1), frame(f'{{"type":"{kind}","product_id":"A-B","time":5}}'), tick(2))) as server:
         feed = fast_feed(server.url)
         got = Collected(feed)
         with feed:
@@ -52,7 +52,7 @@ def test_malformed_frame_without_market_data_raises_no_epoch(kind: str) -> None:
 
 def test_malformed_frames_are_logged_once_for_each_type(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "rxfeed.feed")
-    with WireServer(saying(frame(ODD) * 3 + frame("nonsense") * 2 + tick(5))) as server:
+    with WireServer(sending(frame(ODD) * 3 + frame("nonsense") * 2 + tick(5))) as server:
         feed = fast_feed(server.url)
         got = Collected(feed)
         with feed:
@@ -66,7 +66,7 @@ def test_malformed_frames_are_logged_once_for_each_type(caplog: pytest.LogCaptur
 
 def test_message_over_max_size_names_its_product() -> None:
     big = frame('{"type":"snapshot","product_id":"A-B","bids":[' + '["1","1"],' * 500 + "]}")
-    with WireServer(saying(big + frame("x" * 3000) + tick(5))) as server:
+    with WireServer(sending(big + frame("x" * 3000) + tick(5))) as server:
         feed = fast_feed(server.url, max_size=2000)
         got, bad = Collected(feed), Collected(feed.malformed)
         with feed:
@@ -89,7 +89,7 @@ def test_book_with_an_impossible_level_is_renewed(size: str) -> None:
         while len(requests) < 2:
             requests.append(json.loads(wire.recv_frame()[1]))
         wire.send(level2("A-B", "snapshot", ["7", "2"]) + level2("C-D", "l2update", ["buy", "7", "1"]))
-        wire.until_goodbye()
+        wire.until_closed()
 
     with WireServer(play) as server:
         feed = Feed(["A-B", "C-D"], ["level2_batch"], url=server.url, ping_interval=None)
@@ -117,7 +117,7 @@ def test_snapshot_that_stays_malformed_is_requested_with_back_off() -> None:
             wire.recv_frame()  # subscribe
             requested.append(clock.now())
         enough.set()
-        wire.until_goodbye()
+        wire.until_closed()
 
     with WireServer(play) as server:
         feed = fast_feed(server.url, "level2_batch", clock=clock)

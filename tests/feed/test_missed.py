@@ -15,7 +15,7 @@ from rxfeed.feed import (
 )
 from rxfeed.sim import Exchange, faults
 from tests.support.collect import Collected
-from tests.support.scenes import fast_feed, of, saying, scenes, tick, trade, wait_until
+from tests.support.scenes import fast_feed, of, scenes, sending, tick, trade, wait_until
 from tests.support.wire import WireServer, close_frame, frame
 
 # ---- losses
@@ -23,7 +23,7 @@ from tests.support.wire import WireServer, close_frame, frame
 
 def test_gaps_duplicates_and_epochs_are_delivered() -> None:
     pieces = (trade(1, 10), trade(2, 20), trade(2, 20), trade(5, 30), trade(4, 25), trade(6, 40))
-    with WireServer(saying(*pieces)) as server:
+    with WireServer(sending(*pieces)) as server:
         feed = fast_feed(server.url, "matches")
         got, status = Collected(feed), Collected(feed.status)
         with feed:
@@ -37,7 +37,7 @@ def test_gaps_duplicates_and_epochs_are_delivered() -> None:
 
 def test_gap_precedes_the_message_that_reveals_it() -> None:
     order: list[str] = []
-    with WireServer(saying(trade(1, 10), trade(3, 30))) as server:
+    with WireServer(sending(trade(1, 10), trade(3, 30))) as server:
         feed = fast_feed(server.url, "matches")
         feed.status.subscribe(lambda s: order.append("gap") if isinstance(s, Gap) else None)
         got = Collected(feed)
@@ -48,7 +48,7 @@ def test_gap_precedes_the_message_that_reveals_it() -> None:
 
 
 def test_duplicates_may_be_kept() -> None:
-    with WireServer(saying(trade(1, 10), trade(1, 10), trade(2, 11))) as server:
+    with WireServer(sending(trade(1, 10), trade(1, 10), trade(2, 11))) as server:
         feed = fast_feed(server.url, "matches", drop_duplicates=False)
         got = Collected(feed)
         with feed:
@@ -59,7 +59,7 @@ def test_duplicates_may_be_kept() -> None:
 def test_windows_and_crossings_reflect_a_reconnect() -> None:
     first = (trade(1, 10, "9"), trade(2, 70, "9"), trade(3, 130, "9"), close_frame(1001))
     second = (trade(6, 150, "11", "last_match"), trade(7, 160, "11"), trade(8, 200, "9"), trade(9, 260, "9"))
-    with WireServer(scenes(saying(*first), saying(*second))) as server:
+    with WireServer(scenes(sending(*first), sending(*second))) as server:
         feed = fast_feed(server.url, "matches")
         windows, crosses = Collected(feed.pipe(window_volume(60))), Collected(feed.pipe(price_crossing("A-B", 10)))
         got, status = Collected(feed), Collected(feed.status)
@@ -78,7 +78,7 @@ def test_windows_and_crossings_reflect_a_reconnect() -> None:
 
 
 def test_unreadable_frame_raises_the_epoch() -> None:
-    with WireServer(saying(tick(1), frame("nonsense"), tick(2))) as server:
+    with WireServer(sending(tick(1), frame("nonsense"), tick(2))) as server:
         feed = fast_feed(server.url)
         got = Collected(feed)
         with feed:

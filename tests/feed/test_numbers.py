@@ -16,7 +16,7 @@ from rxfeed.core.book_snapshot import BookSnapshot
 from rxfeed.feed import Gap, SequenceReset, Subscribed
 from rxfeed.sim import Exchange
 from tests.support.collect import Collected
-from tests.support.scenes import fast_feed, of, saying, trade
+from tests.support.scenes import fast_feed, of, sending, trade
 from tests.support.wire import WireServer, close_frame, frame
 
 FOLDER = "recordings"
@@ -24,7 +24,7 @@ FOLDER = "recordings"
 
 def played(pieces: Sequence[bytes], channels: Any = "matches", **arguments: Any) -> tuple[Any, Any, Any, Feed]:
     """All messages, windows of a minute, and status of a feed that is served *pieces*."""
-    with WireServer(saying(*pieces, close_frame(1000))) as server:
+    with WireServer(sending(*pieces, close_frame(1000))) as server:
         feed = fast_feed(server.url, channels, reconnect=False)
         got, status = Collected(feed), Collected(feed.status)
         windows = Collected(feed.pipe(window_volume(60, **arguments)))
@@ -88,7 +88,7 @@ def test_trade_dated_ahead_does_not_advance_windows(caplog: pytest.LogCaptureFix
     now -= now % 60
     pieces = [trade(1, now - 1, kind="last_match"), *(trade(n, now + n) for n in range(2, 200))]
     pieces[100] = trade(101, now + 600 + 3600)
-    with WireServer(saying(*pieces, close_frame(1000))) as server:
+    with WireServer(sending(*pieces, close_frame(1000))) as server:
         feed = fast_feed(server.url, "matches", reconnect=False)
         by_minute = window_volume(60)
         windows, late = Collected(feed.pipe(by_minute)), Collected(by_minute.late)
@@ -130,7 +130,7 @@ def test_unknown_type_with_a_sequence_is_no_gap() -> None:
         return order(sequence, "open", order_id=f"o{sequence}", side="buy", price="9", remaining_size="1")
 
     pieces = [opened(5), opened(6), order(7, "rebate"), opened(8), order(9, "rebate"), opened(11)]
-    with WireServer(saying(*pieces, close_frame(1000))) as server:
+    with WireServer(sending(*pieces, close_frame(1000))) as server:
         feed = fast_feed(server.url, "full", reconnect=False)
         got, status = Collected(feed), Collected(feed.status)
         snapshot = BookSnapshot(sequence=4, bids=(), asks=())

@@ -33,7 +33,7 @@ from rxfeed.feed import (
 from rxfeed.feed.line import retry_after, seconds_apart
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
-from tests.support.scenes import FAST, answering, fast_feed, kinds, of, saying, scenes, tick
+from tests.support.scenes import FAST, answering, fast_feed, kinds, of, scenes, sending, tick
 from tests.support.wire import Wire, WireServer, close_frame, frame
 
 # ---- reconnecting
@@ -48,7 +48,7 @@ def test_server_close_is_a_disconnect(code: int) -> None:
         wire.recv_frame()
         wire.send(tick(1) + bye)
 
-    with WireServer(scenes(leave, saying(tick(2)))) as server:
+    with WireServer(scenes(leave, sending(tick(2)))) as server:
         feed = fast_feed(server.url)
         got, status = Collected(feed), Collected(feed.status)
         with feed:
@@ -74,8 +74,8 @@ def test_server_close_is_a_disconnect(code: int) -> None:
 
 def test_attempts_count_from_the_last_message_and_delays_grow() -> None:
     refuse = answering("HTTP/1.1 503 Service Unavailable\r\n\r\n")
-    told = saying(tick(1) + close_frame(1001))
-    with WireServer(scenes(refuse, refuse, refuse, told, refuse, saying(tick(2)))) as server:
+    told = sending(tick(1) + close_frame(1001))
+    with WireServer(scenes(refuse, refuse, refuse, told, refuse, sending(tick(2)))) as server:
         feed = fast_feed(server.url, reconnect=Reconnect(initial=8, maximum=64))
         got, status = Collected(feed), Collected(feed.status)
         with feed:
@@ -88,7 +88,7 @@ def test_attempts_count_from_the_last_message_and_delays_grow() -> None:
 
 def test_acknowledgement_does_not_reset_the_attempts() -> None:
     ack = frame('{"type":"subscriptions","channels":[]}') + close_frame(1001)
-    with WireServer(scenes(saying(ack), saying(ack), saying(tick(1)))) as server:
+    with WireServer(scenes(sending(ack), sending(ack), sending(tick(1)))) as server:
         feed = fast_feed(server.url)
         got, status = Collected(feed), Collected(feed.status)
         with feed:
@@ -131,7 +131,7 @@ def test_attempts_on_loopback_follow_the_policy() -> None:
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_honoured(status: int) -> None:
     busy = answering(f"HTTP/1.1 {status} Busy\r\nRetry-After: 30\r\n\r\n")
-    with WireServer(scenes(busy, saying(tick(1)))) as server:
+    with WireServer(scenes(busy, sending(tick(1)))) as server:
         feed = fast_feed(server.url)
         got, said = Collected(feed), Collected(feed.status)
         with feed:
@@ -186,7 +186,7 @@ def test_every_connection_is_subscribed_and_signed_again() -> None:
         wire.shake()
         heard.append(json.loads(wire.recv_frame()[1]))
         wire.send(tick(len(heard)) + close_frame(1001))
-        wire.until_goodbye()
+        wire.until_closed()
 
     with WireServer(listen) as server:
         credentials = Credentials("k", "c2VjcmV0", "p")
@@ -202,7 +202,7 @@ def test_every_connection_is_subscribed_and_signed_again() -> None:
 
 
 def test_retired_host_is_not_retried() -> None:
-    with WireServer(saying(close_frame(1000, "deprecated hostname"))) as server:
+    with WireServer(sending(close_frame(1000, "deprecated hostname"))) as server:
         feed = fast_feed(server.url)
         with pytest.raises(HostRetired, match="deprecated hostname"):
             feed.run()
@@ -217,7 +217,7 @@ def test_retired_host_is_not_retried() -> None:
     ],
 )
 def test_failed_authentication_is_not_retried(refusal: str) -> None:
-    with WireServer(saying(frame(refusal))) as server:
+    with WireServer(sending(frame(refusal))) as server:
         feed = fast_feed(server.url, "user", credentials=Credentials("k", "c2VjcmV0", "p"))
         got, status = Collected(feed), Collected(feed.status)
         with pytest.raises(AuthenticationFailed, match="uthenticat"):
@@ -240,7 +240,7 @@ def test_unverified_certificate_is_not_retried() -> None:
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    with WireServer(saying(tick(1)), context) as server:
+    with WireServer(sending(tick(1)), context) as server:
         feed = fast_feed(server.url)
         status = Collected(feed.status)
         with pytest.raises(CertificateInvalid):

@@ -18,7 +18,7 @@ from rxfeed import AuthenticationFailed, ConnectionLost, Credentials, TimestampR
 from rxfeed.feed import Disconnected, Reconnecting
 from rxfeed.feed.wanted import Wanted
 from tests.support.collect import Collected
-from tests.support.scenes import answering, fast_feed, of, saying, scenes, tick
+from tests.support.scenes import answering, fast_feed, of, scenes, sending, tick
 from tests.support.wire import Wire, WireServer, close_frame, frame
 
 # ---- clocks and credentials
@@ -41,9 +41,9 @@ def refusing(message: str, reason: str | None) -> bytes:
 def test_clock_skew_is_retried_with_back_off(
     accepted: bool, answer: tuple[str, str | None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = [saying(ACCEPTED + tick(1) + close_frame(1001))] if accepted else []
-    refused = saying(refusing(*answer))
-    with WireServer(scenes(*before, refused, refused, saying(ACCEPTED + tick(2)))) as server:
+    before = [sending(ACCEPTED + tick(1) + close_frame(1001))] if accepted else []
+    refused = sending(refusing(*answer))
+    with WireServer(scenes(*before, refused, refused, sending(ACCEPTED + tick(2)))) as server:
         feed = fast_feed(server.url, "user", credentials=Credentials("k", "c2VjcmV0", "p"))
         got, status = Collected(feed), Collected(feed.status)
         with caplog.at_level(logging.WARNING), feed:
@@ -55,8 +55,8 @@ def test_clock_skew_is_retried_with_back_off(
 
 
 def test_rejected_key_ends_a_feed_with_credentials_that_worked() -> None:
-    first = saying(ACCEPTED + tick(1) + close_frame(1001))
-    with WireServer(scenes(first, saying(refusing(*NO_KEY)))) as server:
+    first = sending(ACCEPTED + tick(1) + close_frame(1001))
+    with WireServer(scenes(first, sending(refusing(*NO_KEY)))) as server:
         feed = fast_feed(server.url, "user", credentials=Credentials("k", "c2VjcmV0", "p"))
         with pytest.raises(AuthenticationFailed, match="Invalid API Key"):
             feed.run()
@@ -64,7 +64,7 @@ def test_rejected_key_ends_a_feed_with_credentials_that_worked() -> None:
 
 def test_unauthorized_handshake_after_a_good_one_is_retried() -> None:
     denied = answering("HTTP/1.1 401 Unauthorized\r\n\r\n")
-    with WireServer(scenes(saying(tick(1) + close_frame(1001)), denied, saying(tick(2)))) as server:
+    with WireServer(scenes(sending(tick(1) + close_frame(1001)), denied, sending(tick(2)))) as server:
         feed = fast_feed(server.url)
         got = Collected(feed)
         with feed:
@@ -87,7 +87,7 @@ def test_unexpected_exception_is_logged_and_retried_with_back_off(
         return missing(wanted, answer)
 
     monkeypatch.setattr(Wanted, "missing", defect)
-    with WireServer(saying(tick(1), ACCEPTED, tick(2))) as server:
+    with WireServer(sending(tick(1), ACCEPTED, tick(2))) as server:
         feed = fast_feed(server.url)
         got, status = Collected(feed), Collected(feed.status)
         with caplog.at_level(logging.ERROR), feed:
@@ -110,7 +110,7 @@ def test_unexpected_os_error_is_mapped_and_retried(
         return opening(wanted, *arguments)
 
     monkeypatch.setattr(Wanted, "opening", refuse)
-    with WireServer(saying(tick(1))) as server:
+    with WireServer(sending(tick(1))) as server:
         feed = fast_feed(server.url)
         got, status = Collected(feed), Collected(feed.status)
         with caplog.at_level(logging.ERROR), feed:
@@ -191,7 +191,7 @@ def test_feed_survives_a_lack_of_file_descriptors() -> None:
         if not drop.is_set():
             drop.wait(20)
             wire.send(close_frame(1001, "reconnect"))
-        wire.until_goodbye()
+        wire.until_closed()
 
     with WireServer(scene) as server, running(server.url) as (process, proceed, line):
         assert line() == "connected\n"

@@ -37,7 +37,7 @@ def test_repeated_secrets_are_redacted_in_status_errors_and_log(caplog: pytest.L
         said.append(json.loads(wire.recv_frame()[1]))
         wire.send(frame(json.dumps({"type": "error", "message": "Failed to subscribe", "reason": json.dumps(said[0])})))
         wire.send(close_frame(1008, f"{KEY.key} is {KEY.passphrase.reveal()}"))
-        wire.until_gone()
+        wire.until_disconnected()
 
     with caplog.at_level(logging.DEBUG, "rxfeed"), WireServer(play) as server:
         feed = Feed("A-B", "ticker", url=server.url, credentials=KEY, reconnect=False)
@@ -121,7 +121,7 @@ def test_feed_and_its_options_show_no_secret() -> None:
 
 def _silent(wire: Wire) -> None:
     wire.read_request()
-    wire.until_gone()
+    wire.until_disconnected()
 
 
 def _rejecting(wire: Wire) -> None:
@@ -231,7 +231,7 @@ def test_library_s_trace_shows_no_secret() -> None:
         echo = json.dumps({"type": "error", "message": "no", "reason": json.dumps(said[0])})
         wire.send(frame(echo) + frame(echo, mask=b"mask") + frame(echo[:9], fin=False) + frame(echo[9:], 0))
         wire.send(frame(b"ping", 9) + close_frame(1000))
-        wire.until_gone()
+        wire.until_disconnected()
 
     websocket.enableTrace(True, logging.StreamHandler(lines))
     try:

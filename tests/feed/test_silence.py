@@ -24,7 +24,7 @@ from rxfeed.feed import (
     Lagging,
 )
 from tests.support.collect import Collected
-from tests.support.scenes import FAST, fast_feed, of, saying, scenes, tick, wait_until
+from tests.support.scenes import FAST, fast_feed, of, scenes, sending, tick, wait_until
 from tests.support.wire import Wire, WireServer, frame
 
 # ---- silence
@@ -36,7 +36,7 @@ from tests.support.wire import Wire, WireServer, frame
     ids=["nothing at all", "then nothing", "only an ack", "only nonsense"],
 )
 def test_no_data_means_stale_and_a_reconnect(first: bytes) -> None:
-    with WireServer(scenes(saying(first), saying(tick(5)))) as server:
+    with WireServer(scenes(sending(first), sending(tick(5)))) as server:
         feed = fast_feed(server.url, stale_after=60)
         got, status = Collected(feed), Collected(feed.status)
         with feed:
@@ -58,7 +58,7 @@ def test_pings_and_pongs_do_not_reset_the_watchdog() -> None:
             if opcode == 9:
                 wire.send(frame(payload, 10))
 
-    with WireServer(scenes(pong_only, saying(tick(1)))) as server:
+    with WireServer(scenes(pong_only, sending(tick(1)))) as server:
         feed = fast_feed(server.url, stale_after=60, ping_interval=5, pong_timeout=100)
         got, status = Collected(feed), Collected(feed.status)
         with feed:
@@ -68,7 +68,7 @@ def test_pings_and_pongs_do_not_reset_the_watchdog() -> None:
 
 
 def test_missing_pong_means_stale_and_a_reconnect() -> None:
-    with WireServer(scenes(saying(), saying(tick(1)))) as server:
+    with WireServer(scenes(sending(), sending(tick(1)))) as server:
         feed = fast_feed(server.url, ping_interval=30)
         got, status = Collected(feed), Collected(feed.status)
         with feed:
@@ -79,21 +79,21 @@ def test_missing_pong_means_stale_and_a_reconnect() -> None:
 def test_slow_subscriber_is_no_silent_server() -> None:
     """While the subscriber blocks, nothing is read; waiting messages are delivered before silence is detected."""
 
-    def dawdle(message: Any) -> None:
+    def block_for_seconds(message: Any) -> None:
         if message.sequence == 1:
             time.sleep(0.2)  # forty seconds of the fast clock
 
-    def keep_talking(wire: Wire) -> None:
+    def send_heartbeats(wire: Wire) -> None:
         wire.shake()
         wire.recv_frame()
         for sequence in range(1, 60):
             wire.send(tick(sequence))
             time.sleep(0.005)
-        wire.until_goodbye()
+        wire.until_closed()
 
-    with WireServer(keep_talking) as server:
+    with WireServer(send_heartbeats) as server:
         feed = fast_feed(server.url, stale_after=20)
-        feed.subscribe(dawdle)
+        feed.subscribe(block_for_seconds)
         got, status = Collected(feed), Collected(feed.status)
         with feed:
             got.wait_for(59)
@@ -119,7 +119,7 @@ def test_missing_heartbeat_is_reported_for_its_product_alone() -> None:
             wire.send(beat("A-B", second))
             time.sleep(0.05)
         wire.send(beat("C-D", second))
-        wire.until_goodbye()
+        wire.until_closed()
 
     with WireServer(play) as server:
         # Half a second of the wall clock, between heartbeats that are a tenth of it apart.
@@ -198,7 +198,7 @@ def test_snapshot_on_a_slow_link_is_delivered() -> None:
             time.sleep(max(0.0, began + number / FAST.speed - time.monotonic()))
             wire.send(piece)
         delivered.wait(10)
-        wire.until_goodbye()
+        wire.until_closed()
 
     with WireServer(scene) as server:
         feed = fast_feed(server.url, ping_interval=30, pong_timeout=10, stale_after=60)
@@ -222,7 +222,7 @@ def test_message_in_slow_single_bytes_is_silence() -> None:
                 time.sleep(2 / FAST.speed)
             raise AssertionError("the whole message was read")
 
-    with WireServer(scenes(drip, saying(tick(2)))) as server:
+    with WireServer(scenes(drip, sending(tick(2)))) as server:
         feed = fast_feed(server.url, stale_after=60)
         got, status = Collected(feed), Collected(feed.status)
         with feed:
@@ -240,7 +240,7 @@ def test_message_that_never_ends_is_cut_off() -> None:
                 wire.send(bytes(200_000))
                 time.sleep(0.002)
 
-    with WireServer(scenes(flood, saying(tick(2)))) as server:
+    with WireServer(scenes(flood, sending(tick(2)))) as server:
         feed = fast_feed(server.url, stale_after=60, clock=Clock(speed=1000))
         got, status = Collected(feed), Collected(feed.status)
         with feed:
@@ -260,7 +260,7 @@ def test_lag_grows_while_a_subscriber_blocks() -> None:
         blocked.set()
         release.wait(10)
 
-    with WireServer(saying(tick(1))) as server:
+    with WireServer(sending(tick(1))) as server:
         feed = fast_feed(server.url)
         feed.subscribe(block)
         got = Collected(feed)
@@ -276,13 +276,13 @@ def test_lag_grows_while_a_subscriber_blocks() -> None:
 def test_slow_subscriber_is_reported_as_lagging() -> None:
     slow = threading.Event()
 
-    def dawdle(message: Any) -> None:
+    def block_for_seconds(message: Any) -> None:
         if not slow.is_set():
             time.sleep(0.02)
 
-    with WireServer(saying(b"".join(tick(n) for n in range(1, 400)), tick(400))) as server:
+    with WireServer(sending(b"".join(tick(n) for n in range(1, 400)), tick(400))) as server:
         feed = fast_feed(server.url, lag_threshold=0.5, clock=Clock())
-        feed.subscribe(dawdle)
+        feed.subscribe(block_for_seconds)
         status, got = Collected(feed.status), Collected(feed)
         with feed:
             status.wait_for(lambda items: any(isinstance(s, Lagging) for s in items))
@@ -302,7 +302,7 @@ def test_end_of_lag_is_reported() -> None:
         wire.send(tick(1))
         go.wait(10)
         wire.send(tick(2))
-        wire.until_goodbye()
+        wire.until_closed()
 
     with WireServer(play) as server:
         feed = fast_feed(server.url, lag_threshold=0.1, clock=Clock())

@@ -15,7 +15,7 @@ from rxfeed.feed import Connecting, Disconnected, StatusLog
 from rxfeed.feed.outlets import Outlets
 from rxfeed.sim import Exchange
 from tests.support.collect import Collected
-from tests.support.scenes import answering, fast_feed, of, saying, scenes, tick, wait_until
+from tests.support.scenes import answering, fast_feed, of, scenes, sending, tick, wait_until
 from tests.support.wire import WireServer, close_frame, frame
 
 REJECTED = frame('{"type":"error","message":"Failed to subscribe","reason":"BTC-XXX is not a valid product"}')
@@ -56,7 +56,7 @@ def test_rejected_product_prints_one_line_in_a_plain_program() -> None:
 
 
 def test_rejection_is_logged_once_and_not_after_each_reconnect(caplog: pytest.LogCaptureFixture) -> None:
-    with WireServer(scenes(saying(REJECTED + tick(1) + close_frame(1001)), saying(REJECTED + tick(2)))) as server:
+    with WireServer(scenes(sending(REJECTED + tick(1) + close_frame(1001)), sending(REJECTED + tick(2)))) as server:
         feed = fast_feed(server.url)
         got = Collected(feed)
         with caplog.at_level(logging.INFO), feed:
@@ -67,8 +67,8 @@ def test_rejection_is_logged_once_and_not_after_each_reconnect(caplog: pytest.Lo
 
 def test_each_outage_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     refuse = answering("HTTP/1.1 503 Service Unavailable\r\n\r\n")
-    cut = saying(tick(1) + close_frame(1001, "restart"))
-    with WireServer(scenes(refuse, refuse, refuse, cut, refuse, refuse, saying(tick(2)))) as server:
+    cut = sending(tick(1) + close_frame(1001, "restart"))
+    with WireServer(scenes(refuse, refuse, refuse, cut, refuse, refuse, sending(tick(2)))) as server:
         feed = fast_feed(server.url)
         got, status = Collected(feed), Collected(feed.status)
         with caplog.at_level(logging.WARNING), feed:
@@ -81,7 +81,7 @@ def test_each_outage_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_rejected_credentials_print_one_line(caplog: pytest.LogCaptureFixture) -> None:
     refusal = '{"type":"error","message":"Authentication Failed","reason":"{\\"message\\":\\"Invalid API Key\\"}"}'
-    with WireServer(saying(frame(refusal))) as server:
+    with WireServer(sending(frame(refusal))) as server:
         feed = fast_feed(server.url, "user", credentials=Credentials("my-key", "c2VjcmV0", "my-phrase"))
         with caplog.at_level(logging.WARNING), pytest.raises(AuthenticationFailed):
             feed.run()
@@ -94,7 +94,7 @@ def test_rejected_credentials_print_one_line(caplog: pytest.LogCaptureFixture) -
 
 def test_text_of_the_exchange_is_printed_on_one_line(caplog: pytest.LogCaptureFixture) -> None:
     lines = frame('{"type":"error","message":"Failed\\nto subscribe","reason":"two\\r\\nlines"}')
-    with WireServer(saying(lines)) as server:
+    with WireServer(sending(lines)) as server:
         feed = fast_feed(server.url)
         with caplog.at_level(logging.WARNING), feed:
             wait_until(lambda: bool(warned(caplog)))

@@ -328,5 +328,5 @@ def test_invalid_rest_answers_are_errors(pieces: list[bytes], error: type[Except
 
 
 def test_missing_rest_answer_is_an_error() -> None:
-    with WireServer(Wire.until_gone) as server, pytest.raises(ConnectFailed, match="timed out"):
+    with WireServer(Wire.until_disconnected) as server, pytest.raises(ConnectFailed, match="timed out"):
         rest_snapshot(f"http://127.0.0.1:{server.port}", timeout=0.1)(BTC)

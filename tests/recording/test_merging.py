@@ -342,7 +342,7 @@ def test_other_formats_are_merged(tmp_path: Path) -> None:
 def test_heartbeats_are_missing_if_no_collector_receives_them(tmp_path: Path) -> None:
     heard = [each for each in Recorder().record(MARKET) if isinstance(each.item, Message)]
 
-    def said(name: str, *statuses: FeedStatus) -> Path:
+    def write_status(name: str, *statuses: FeedStatus) -> Path:
         lines = [(each.ns, frame_line(each.item.raw, each.ns, 0)) for each in heard]
         lines += [(ns_of(each.at), status_line(each)) for each in statuses]
         return write(tmp_path, [line for _, line in sorted(lines)], session=name, ns=heard[0].ns)
@@ -353,8 +353,8 @@ def test_heartbeats_are_missing_if_no_collector_receives_them(tmp_path: Path) ->
     def back(second: int) -> HeartbeatBack:
         return HeartbeatBack(product_id=BTC, at=moment_of(START_NS + second * SECOND))
 
-    one = said("aaaaaaaa", missing(1), back(2), missing(4), back(7))
-    two = said("bbbbbbbb", missing(5), back(6))
+    one = write_status("aaaaaaaa", missing(1), back(2), missing(4), back(7))
+    two = write_status("bbbbbbbb", missing(5), back(6))
     _, status = played(one, two)
     assert [each for each in status if isinstance(each, HeartbeatMissing | HeartbeatBack)] == [missing(5), back(6)]
 

@@ -34,7 +34,7 @@ from rxfeed.recording.format import decode_line
 from rxfeed.sim import Exchange, faults
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
-from tests.support.limits import no_file_grows_over
+from tests.support.limits import file_size_limit
 from tests.support.recordings import frames_in, lines_of, recorded, segments, text_of
 from tests.support.scenes import wait_until
 from tests.support.sources import Said, tick
@@ -297,7 +297,7 @@ def test_full_disk_ends_the_recording_with_its_unwritten_count(tmp_path: Path) -
         source.on_next(tick(number))
     wait_until(lambda: recorder.stats.frames == 10)
     (path,) = segments(tmp_path)
-    with no_file_grows_over(path.stat().st_size):
+    with file_size_limit(path.stat().st_size):
         for number in range(10, 100):
             source.on_next(tick(number))
         got.wait_for_end()
@@ -315,7 +315,7 @@ def test_full_disk_ends_the_recording_with_its_unwritten_count(tmp_path: Path) -
 
 def test_full_disk_unblocks_a_waiting_source(tmp_path: Path) -> None:
     recorder = record(tmp_path, queue_size=2)
-    with no_file_grows_over(0):
+    with file_size_limit(0):
         got = recorded(Said(tick(number) for number in range(100)), recorder)
     assert isinstance(got.error, SinkError)
     assert recorder.stats.frames == 0

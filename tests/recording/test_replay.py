@@ -20,7 +20,7 @@ from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line, pong_line
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.timestamps import moment_of
-from tests.support.clocks import Jumping
+from tests.support.clocks import JumpingClock
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
 from tests.support.make import NOON, heartbeat, match, ticker
@@ -214,7 +214,7 @@ def test_close_from_a_subscriber_ends_the_replay_at_once(tmp_path: Path, operato
 @pytest.mark.parametrize(("speed", "seconds"), [(1, 10.0), (60, 10 / 60), (0.5, 20.0)])
 def test_pace_is_the_recorded_one_times_the_speed(tmp_path: Path, speed: float, seconds: float) -> None:
     write(tmp_path, lines_of(trades(1, 3), step=10 * SECOND))
-    clock = Jumping()
+    clock = JumpingClock()
     replay = Replay(tmp_path, speed=speed, clock=clock)
     times: list[float] = []
     replay.subscribe(lambda _: times.append(clock.now()))

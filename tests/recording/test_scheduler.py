@@ -19,7 +19,7 @@ from rxfeed.feed import Gap
 from rxfeed.recording import ReplayScheduler
 from rxfeed.recording.events import status_line
 from rxfeed.recording.timestamps import EPOCH, ns_of
-from tests.support.clocks import Jumping
+from tests.support.clocks import JumpingClock
 from tests.support.collect import Collected
 from tests.support.make import NOON, match, ticker
 from tests.support.segments import NS, lines_of, write
@@ -249,7 +249,7 @@ def test_earlier_time_is_the_current_time(tmp_path: Path) -> None:
 
 
 def test_timers_wait_on_the_clock_at_a_given_speed(tmp_path: Path) -> None:
-    clock = Jumping()
+    clock = JumpingClock()
     replay = replay_of(tmp_path, [0, 25], speed=10, clock=clock)
     at: list[float] = []
     replay.pipe(ops.buffer_with_time(10)).subscribe(lambda _: at.append(clock.now()))

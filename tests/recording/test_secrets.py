@@ -35,7 +35,7 @@ def _echo(wire: Wire) -> None:
     wire.send(frame(json.dumps({"type": "ticker", "sequence": said["passphrase"]}).replace("/", "\\/")))
     wire.send(frame(f"no text: {said['signature']} ".encode() + b"\xff"))
     wire.send(frame(json.dumps({"type": "error", "message": "Authentication Failed", "reason": text})))
-    wire.until_gone()
+    wire.until_disconnected()
 
 
 def test_credentials_repeated_by_the_exchange_are_redacted(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_credentials_in_a_close_reason_are_redacted(tmp_path: Path) -> None:
         wire.shake()
         wire.recv_frame()
         wire.send(close_frame(1008, f"{KEY.key} is {KEY.passphrase.reveal()}"))
-        wire.until_gone()
+        wire.until_disconnected()
 
     with WireServer(play) as server:
         recorded(Feed("A-B", "ticker", url=server.url, credentials=KEY, reconnect=False), record(tmp_path))

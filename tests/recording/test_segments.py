@@ -25,7 +25,7 @@ from rxfeed.recording.lines import Lines
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.segment_file import Totals
 from rxfeed.recording.segments import Segments
-from tests.support.limits import no_file_grows_over
+from tests.support.limits import file_size_limit
 from tests.support.recordings import lines_of, segments, text_of
 from tests.support.sources import Said, message, tick
 
@@ -247,7 +247,7 @@ def test_full_disk_is_a_sink_error_and_keeps_written_lines(tmp_path: Path, begin
     writing.write(*map(tick, range(10)))
     (path,) = segments(tmp_path)
     size = path.stat().st_size
-    with no_file_grows_over(size + 100), pytest.raises(SinkError, match=re.escape(f"{path}: File too large")):
+    with file_size_limit(size + 100), pytest.raises(SinkError, match=re.escape(f"{path}: File too large")):
         writing.write(*(tick(number * 7919 % 65537) for number in range(1000)))
     writing.segments.abandon()
     assert path.stat().st_size == size
@@ -258,7 +258,7 @@ def test_full_disk_is_a_sink_error_and_keeps_written_lines(tmp_path: Path, begin
 
 def test_segment_that_cannot_be_created_is_a_sink_error(tmp_path: Path, begin: Begin) -> None:
     writing = begin(tmp_path)
-    with no_file_grows_over(0), pytest.raises(SinkError, match="File too large"):
+    with file_size_limit(0), pytest.raises(SinkError, match="File too large"):
         writing.segments.open()
     (tmp_path / "file").touch()
     with pytest.raises(SinkError, match=r"file: (File exists|Not a directory)"):

@@ -78,7 +78,7 @@ def drained(path: Path, **options: Any) -> tuple[list[int], MongoSink, list[Dead
     return list(collection.stored), sink, dead
 
 
-def but_for(*batches: int, of: int = 5) -> list[int]:
+def all_but(*batches: int, of: int = 5) -> list[int]:
     return [number for number in range(of * BATCH) if number // BATCH not in batches]
 
 
@@ -106,7 +106,7 @@ def test_damaged_batch_is_set_aside(tmp_path: Path, damage: Any, place: int, cap
         db.execute("UPDATE batches SET documents = ? WHERE id = ?", (bad, place))
     db.close()
     stored, sink, dead = drained(path)
-    assert stored == but_for(place)
+    assert stored == all_but(place)
     (aside,) = tmp_path.glob("spill.db.damaged-*.bson")
     assert aside.read_bytes() == (bad if isinstance(bad, bytes) else b"")
     assert aside.stat().st_mode & 0o777 == 0o600

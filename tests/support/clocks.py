@@ -5,7 +5,7 @@ from __future__ import annotations
 from rxfeed.feed import Clock
 
 
-class Jumping(Clock):
+class JumpingClock(Clock):
     """A clock that each wait advances at once; *waited* has the length of each wait."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def no_file_grows_over(size: int) -> Iterator[None]:
+def file_size_limit(size: int) -> Iterator[None]:
     """Limits files of this process to *size* bytes: `File too large` replaces the `No space left` of a full disk."""
     # Python ignores the signal that would come with it.
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -33,13 +33,13 @@ def scenes(*plays: Callable[[Wire], None]) -> Play:
     return play
 
 
-def saying(*pieces: bytes) -> Callable[[Wire], None]:
+def sending(*pieces: bytes) -> Callable[[Wire], None]:
     def scene(wire: Wire) -> None:
         wire.shake()
         wire.recv_frame()
         for piece in pieces:
             wire.send(piece)
-        wire.until_goodbye()
+        wire.until_closed()
 
     return scene
 

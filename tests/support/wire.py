@@ -80,14 +80,14 @@ class Wire:
         data = self._exactly(size)
         return first & 0x0F, bytes(byte ^ mask[i % 4] for i, byte in enumerate(data))
 
-    def until_goodbye(self) -> None:
+    def until_closed(self) -> None:
         """Read, and answer nothing but the client's close frame."""
         with suppress(OSError):
             while self.recv_frame()[0] != 8:
                 pass
             self.send(close_frame(1000))
 
-    def until_gone(self) -> None:
+    def until_disconnected(self) -> None:
         """Read, and answer nothing, until the client hangs up."""
         with suppress(OSError):
             while self.sock.recv(65536):
@@ -174,6 +174,6 @@ def playing(*pieces: bytes | str) -> Play:
         wire.recv_frame()
         for piece in pieces:
             wire.send(piece)
-        wire.until_gone()
+        wire.until_disconnected()
 
     return play

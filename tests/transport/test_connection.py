@@ -47,7 +47,7 @@ def test_messages_pongs_and_close_are_received(wakeup: Wakeup) -> None:
         assert opcode == 9
         wire.send(frame("one") + frame(payload, 10) + frame("two"))
         wire.send(close_frame(1001, "going away"))
-        wire.until_gone()
+        wire.until_disconnected()
 
     with WireServer(play) as server:
         client = connection(server.url, wakeup)
@@ -150,7 +150,7 @@ def test_broken_handshake_is_a_connect_failure(wakeup: Wakeup, answer: str) -> N
 
 
 def test_server_without_an_answer_times_out(wakeup: Wakeup) -> None:
-    with WireServer(Wire.until_gone) as server, pytest.raises(ConnectFailed, match="timed out"):
+    with WireServer(Wire.until_disconnected) as server, pytest.raises(ConnectFailed, match="timed out"):
         connection(server.url, wakeup, connect_timeout=0.2).open()
 
 
@@ -160,7 +160,7 @@ def test_abort_ends_a_hanging_connect(wakeup: Wakeup, secure: bool) -> None:
 
     def play(wire: Wire) -> None:
         asked.set()
-        wire.until_gone()
+        wire.until_disconnected()
 
     with WireServer(play) as server:
         url = server.url.replace("ws://", "wss://") if secure else server.url
@@ -383,7 +383,7 @@ def test_extra_headers_are_sent(wakeup: Wakeup) -> None:
     def play(wire: Wire) -> None:
         wire.shake()
         heard.append(wire.request)
-        wire.until_gone()
+        wire.until_disconnected()
 
     with WireServer(play) as server:
         client = connection(server.url, wakeup, headers={"X-Mine": "yes"})

@@ -117,7 +117,7 @@ def test_all_steps_share_one_deadline(wakeup: Wakeup) -> None:
         wire.read_request()
         time.sleep(1.0)
         wire.send("HTTP/1.1 200 OK\r\n\r\n")
-        wire.until_gone()
+        wire.until_disconnected()
 
     with WireServer(play) as server, at_most(2.3):
         proxy = f"http://127.0.0.1:{server.port}"
@@ -245,7 +245,7 @@ def test_body_of_a_rejected_handshake_is_not_read(wakeup: Wakeup) -> None:
     def play(wire: Wire) -> None:
         wire.read_request()
         wire.send("HTTP/1.1 503 Busy\r\nContent-Length: 100000000\r\n\r\nx")
-        wire.until_gone()
+        wire.until_disconnected()
 
     with WireServer(play) as server, at_most(5), pytest.raises(ConnectFailed, match="503 Busy"):
         connection(server.url, wakeup, connect_timeout=30).open()
@@ -262,7 +262,7 @@ def test_frames_behind_the_handshake_are_kept(wakeup: Wakeup) -> None:
         wire.sock.settimeout(5)
         assert wire.recv_frame() == (1, b"x")
         send(frame("two")[3:] + frame("three"))
-        wire.until_gone()
+        wire.until_disconnected()
 
     with WireServer(play) as server:
         client = connection(server.url, wakeup)

@@ -36,7 +36,7 @@ def request_of(wakeup: Wakeup, path: str = "", user: str = "", **options: Any) -
     def play(wire: Wire) -> None:
         wire.shake()
         requests.append(wire.request)
-        wire.until_gone()
+        wire.until_disconnected()
 
     with WireServer(play) as server:
         client = connection(server.url.replace("//", f"//{user}") + path, wakeup, **options)

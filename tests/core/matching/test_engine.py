@@ -179,7 +179,7 @@ def test_every_size_is_traded_canceled_changed_or_resting(actions: list[tuple[An
     assert all(size > 0 for size in left.values())
 
 
-def told(events: list[OrderEvent]) -> list[str]:
+def names_of(events: list[OrderEvent]) -> list[str]:
     return [event.type for event in events]
 
 
@@ -187,7 +187,7 @@ def test_limit_order_events_from_arrival_to_done() -> None:
     harness = Harness()
     engine = harness.engine
     maker = engine.limit("sell", 10_000, 2 * UNIT)
-    assert told(harness.take()) == ["received", "open"]
+    assert names_of(harness.take()) == ["received", "open"]
 
     taker = engine.limit("buy", 10_001, 3 * UNIT)
     received, match, maker_done, opened = harness.take()
@@ -212,7 +212,7 @@ def test_order_that_is_filled_at_once_is_never_open() -> None:
     harness.engine.limit("sell", 10_000, 2 * UNIT)
     harness.take()
     harness.engine.limit("buy", 10_000, UNIT)
-    assert told(harness.take()) == ["received", "match", "done"]
+    assert names_of(harness.take()) == ["received", "match", "done"]
 
 
 def test_immediate_order_cancels_what_does_not_trade() -> None:
