@@ -69,6 +69,7 @@ def test_a_recorded_feed_with_faults(tmp_path: Path) -> None:
         faults.Drop(3, types={"match"}, after=30),
         faults.MalformedFrame(after=60),
         faults.Close(1001, "going away", after=200, connection=1),
+        faults.Refuse(seconds=0.1, after=200, connection=1),
     ]
     with Exchange(seed=4, auto=False, faults=script) as exchange:
         channels = ["matches", "ticker", "heartbeat"]
