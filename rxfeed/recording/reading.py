@@ -92,7 +92,8 @@ class Recording:
             yield chunk
         if self.kind == "segment" and ended is None:
             raise self._cut_short(
-                *end, "it has no end line: its recorder was killed, or is still writing on a system without file locks"
+                *end,
+                "it has no end line: its recorder was killed, or it is still being written on a system without locks",
             )
 
     def lines(self) -> Iterator[tuple[int, Line]]:
