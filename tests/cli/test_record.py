@@ -224,7 +224,7 @@ def test_what_the_exchange_refuses_is_1(exchange: Exchange, tmp_path: Path, caps
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--to", "{file}"], "path: {file} is a file, and a recording is a folder of them"),
+        (["--to", "{file}"], "path: {file} is a file; a recording is a folder"),
         (["--to", "{folder}", "--level", "30"], "level: 30 is above 22"),
         (["--to", "{folder}", "--url", "http://127.0.0.1"], "url: "),
     ],

@@ -219,7 +219,7 @@ def test_a_torn_segment_counts_to_where_it_is_torn(tmp_path: Path) -> None:
     assert 0 < session.messages < 100
     (damage,) = session.damaged
     # The header is a line, too.
-    assert damage == Damage(str(path), session.messages + 2, session.unpacked, "it ends in the midst of a packed frame")
+    assert damage == Damage(str(path), session.messages + 2, session.unpacked, "it ends within a compressed frame")
     assert session.size == len(content) // 2
 
 
@@ -269,7 +269,7 @@ def test_a_segment_that_is_there_twice_counts_once(tmp_path: Path) -> None:
 def test_where_nothing_is_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         catalogue(tmp_path / "nowhere")
-    with pytest.raises(ConfigError, match="holds no"):
+    with pytest.raises(ConfigError, match="has no"):
         catalogue(tmp_path)
 
 
