@@ -1,4 +1,4 @@
-"""What the plain loops and the stock operators keep of a level 2 book, and what they put out of it."""
+"""The state of a level 2 book in the plain loops and the stock operators, and its outputs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Top(NamedTuple):
 
 
 class Book:
-    """For `Top`. Where it is *kept* its sides never change, as a view's do not; if not, there is one book all along."""
+    """For `Top`. If *kept*, its sides never change, like those of a view; if not, one book is changed in place."""
 
     def __init__(self, product_id: str, *, kept: bool) -> None:
         self.product_id, self.kept, self.ahead = product_id, kept, Ahead()

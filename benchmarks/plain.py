@@ -1,7 +1,7 @@
-"""The pipelines as plain loops, written for this one purpose, without a library.
+"""The pipelines as plain loops: specialised code for one task, without a library.
 
 They have the guarantees of the operators (exact sums, epochs, heartbeats, late trades, limits of event time) and the
-same outputs, to the last. What a message nearly always needs is written out in the loop; the rest is in
+same outputs. The usual path of a message is inline in the loop; the rest is in
 `benchmarks.states`. The caller of a loop has set `EXACT` as the thread's decimal context. `benchmarks.naive` has the
 loops without the guarantees.
 """
@@ -30,7 +30,7 @@ def window_volume(messages: Iterable[Any], out: Out, late: Out) -> None:
     for message in messages:
         if type(message) is Match:
             product = products.get(message.product_id)
-            # Nearly every trade falls into the window of the one before it.
+            # Nearly every trade is in the window of the trade before it.
             if product and product.start <= message.time < product.until and message.epoch == product.epoch:
                 if message.trade_id > product.known:
                     product.known = message.trade_id
@@ -112,7 +112,7 @@ def crossing(product_id: str, level: Decimal, messages: Iterable[Any], out: Out)
     for message in messages:
         if message.product_id != product_id or type(message) not in PRICED:
             continue
-        # A price that stays where it was crosses nothing.
+        # An unchanged price crosses nothing.
         if message.epoch == epoch and (message.price > level if above else ZERO < message.price < level):
             state.before = message.price
             continue
@@ -131,7 +131,7 @@ def crossings(levels: dict[str, Decimal], messages: Iterable[Any], out: Out) -> 
 
 
 def book(product_ids: Iterable[str], messages: Iterable[Any], out: Out, *, kept: bool) -> None:
-    """Of one product or many; *kept*: what comes out may be kept, as the views of `order_book` may."""
+    """Of one product or many; *kept*: the outputs do not change later, like the views of `order_book`."""
     books = {product_id: Book(product_id, kept=kept) for product_id in product_ids}
     for message in messages:
         state = books.get(message.product_id)

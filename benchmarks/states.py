@@ -1,6 +1,6 @@
-"""What the hand-written pipelines keep of a product, and all that may follow from a message, in full.
+"""The state of the plain pipelines for a product, and the complete processing of a message.
 
-The plain loops go through `take` for what is rare, the stock operators' `scan` for every message. The caller has set
+The plain loops call `take` for rare messages, the stock operators' `scan` calls it for every message. The caller sets
 `EXACT` as the thread's decimal context.
 """
 
@@ -26,7 +26,7 @@ W = TypeVar("W", bound="Watch")
 
 
 class Ahead:
-    """Which times are credible: those up to *limit*, which is a minute after a receipt."""
+    """The check of event times: a time is credible up to *limit*, which is a minute after a receipt."""
 
     def __init__(self) -> None:
         self.limit = _FIRST
@@ -42,12 +42,12 @@ class Ahead:
         return self.limit if self.has(message) else message.time
 
     def until(self, time: datetime) -> datetime:
-        """Up to where times are credible without another look at a receipt, as *time* is."""
+        """The time up to which times are credible without a check of the receipt; *time* is credible."""
         return self.limit if time <= self.limit else _LAST
 
 
 class Watch:
-    """Since when nothing of a product was missed."""
+    """The time since which no message of a product was missed."""
 
     def __init__(self, first: Match | LastMatch | Heartbeat, width: timedelta, ahead: Ahead) -> None:
         self.product_id, self.width, self.epoch, self.ahead = first.product_id, width, first.epoch, ahead
@@ -58,19 +58,19 @@ class Watch:
 
     @staticmethod
     def late(match: Match, width: timedelta) -> Late:
-        """*match* as one that belongs to a window which is over."""
+        """*match* as a late trade: its window has ended."""
         start = match.time - (match.time - _EPOCH) % width
         return Late(match.product_id, start, start + width, match)
 
     def undated(self, match: Match) -> None:
-        """What has begun by the receipt of a trade lacks it, since its time is not credible."""
+        """Mark windows that started before the receipt of *match* as incomplete, since its time is not credible."""
         if match.epoch != self.epoch:
             self.epoch, self.known = match.epoch, match.trade_id
         self.expecting, self.known = False, max(self.known, match.trade_id)
         self.missed(match.received)
 
     def take(self, message: Any) -> tuple[Any, ...]:
-        """What comes of a credible message."""
+        """The outputs for a credible message."""
         raise NotImplementedError
 
     def finish(self) -> tuple[Any, ...]:
@@ -100,7 +100,7 @@ class Watch:
             self.since = min(self.since, last.time)
 
     def heartbeat(self, heartbeat: Heartbeat) -> datetime:
-        """The time up to which no trade is to come any more."""
+        """The time before which no more trades are expected."""
         in_vain = self.named > self.known and self.named != self.waived
         if in_vain:
             self.waived = self.named
@@ -118,7 +118,7 @@ class Watch:
 
 
 class Windowed(Watch):
-    """One window `[start, end)` at a time; up to *until* a trade falls into it without another look."""
+    """One window `[start, end)` at a time; a trade before *until* belongs to it without another check."""
 
     def __init__(self, first: Match | LastMatch | Heartbeat, width: timedelta, ahead: Ahead) -> None:
         super().__init__(first, width, ahead)
@@ -225,7 +225,7 @@ class Candled(Windowed):
 
 
 class Rolling(Watch):
-    """For `RollingVolume`: the trades of the last *width*, and those prices that no later one has outdone."""
+    """For `RollingVolume`: the trades of the last *width*, and the prices that no later one exceeds."""
 
     def __init__(self, first: Match | LastMatch, width: timedelta, ahead: Ahead) -> None:
         super().__init__(first, width, ahead)
@@ -280,7 +280,7 @@ class Rolling(Watch):
 def take(
     product: W | None, state: type[W], message: Any, width: timedelta, ahead: Ahead
 ) -> tuple[W | None, tuple[Any, ...]]:
-    """The *product* (a new *state* where there is none) after *message*, and what comes of that."""
+    """The *product* after *message* (a new *state* if there was none), and the outputs."""
     if ahead.has(message):
         if type(message) is not Match:
             return product, ()

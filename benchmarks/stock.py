@@ -1,6 +1,6 @@
-"""The pipelines out of reactivex's own operators, as its users write them: group, scan, compare neighbours.
+"""The pipelines made of reactivex's operators, as its users write them: group, scan, compare neighbours.
 
-They put out tuples of outputs: of `flat_map`, the other way to put out many for one, each item costs 100 µs.
+They emit tuples of outputs: `flat_map`, which could emit many items for one, costs 100 µs an item.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The messages of one channel, of one product or a thousand: the same at every run, stamped as a Feed stamps them."""
+"""The messages of one channel, for one product or a thousand: equal at every run, stamped as by a Feed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
 _CENTRE = Decimal(10_500)
-_GAP_EVERY = 20_000  # messages: a break of the connection, for all products
+_GAP_EVERY = 20_000  # messages: a reconnect, for all products
 _LATENCY = timedelta(milliseconds=20)
 
 
@@ -43,13 +43,13 @@ def books(products: int, count: int, *, first: int = 0, faults: bool = True) -> 
 
     A book has a thousand prices a side, each of many books fifty.
 
-    Where there is a gap the snapshots come again, as they do after a reconnect.
+    After a gap the snapshots are repeated, as after a reconnect.
     """
     return list(_stamped(_books(range(first, first + products), count), count, faults))
 
 
 def _stamped(messages: Iterator[Message | None], count: int, gaps: bool) -> Iterator[Message]:
-    """*count* of them, each received 20 ms after the newest so far; `None` is a gap, which *gaps* lets pass."""
+    """*count* of them, each received 20 ms after the newest so far; `None` is a gap, if *gaps*."""
     epoch = number = 0
     newest = START
     for message in messages:

@@ -1,4 +1,4 @@
-"""Each pipeline in all the ways that are compared, and how long one of them takes."""
+"""Each pipeline in all compared implementations, and the time that one of them takes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rxfeed import BookView, Feed, Late, Message, candles, order_book, price_cro
 
 Run = Callable[[Iterable[Message]], None]
 Way = Callable[[Out, Out], Run]
-"""Composes a pipeline whose results go to the first and whose late trades go to the second; what feeds it messages."""
+"""Composes a pipeline: its results go to the first argument, its late trades to the second; returns its input."""
 
 LEVEL = Decimal(10_500)
 
@@ -36,7 +36,7 @@ def feed_of(products: int) -> Feed:
 
 
 def giving(feed: Feed) -> Callable[[Message], None]:
-    """What gives a message to the feed's subscribers, as its `Delivery` does with one that is decoded and stamped."""
+    """The function that passes a message to the feed's subscribers, as `Delivery` does after decoding and stamping."""
     hub = feed._outlets.hub
 
     def give(message: Message) -> None:
@@ -121,7 +121,7 @@ def _raise(error: Exception) -> None:
 
 
 class _Mark(Iterator[Any]):
-    """Yields nothing, and notes when it was asked."""
+    """Yields nothing, and records the time of the request."""
 
     def __init__(self, times: list[float]) -> None:
         self._times = times
@@ -132,7 +132,7 @@ class _Mark(Iterator[Any]):
 
 
 def nanoseconds(way: Way, messages: list[Message], known: int) -> float:
-    """What a message costs of the process's CPU time, once the first *known* messages are through."""
+    """CPU time a message, after the first *known* messages."""
     nowhere = deque[Any](maxlen=1).append
     run = way(nowhere, nowhere)
     marks: list[float] = []
@@ -142,7 +142,7 @@ def nanoseconds(way: Way, messages: list[Message], known: int) -> float:
 
 
 def outputs(way: Way, messages: list[Message]) -> tuple[list[Any], list[Any]]:
-    """All that comes of *messages*, a book by what it shows at that moment; and the late trades."""
+    """All outputs for *messages*, a book by its current prices; and the late trades."""
     results: list[Any] = []
     late: list[Any] = []
     way(lambda output: results.append(shown(output, len(results) % 500 == 0)), late.append)(messages)
@@ -150,11 +150,11 @@ def outputs(way: Way, messages: list[Message]) -> tuple[list[Any], list[Any]]:
 
 
 def shown(output: Any, whole: bool) -> Any:
-    """*output*, or what a book shows: its best prices, and where it is *whole* all others."""
+    """*output*, or the prices of a book: the best ones, and if *whole* all others."""
     if not isinstance(output, BookView | Top):
         return output
     top = (output.product_id, output.ready, output.time, output.crossed, output.best_bid, output.best_ask)
-    # A book that goes on changing has changed already where it is lost and made anew by one message.
+    # A book that is changed in place has changed again if one message both invalidates and restores it.
     if not (whole and output.ready):
         return top
     if isinstance(output, BookView):
@@ -164,7 +164,7 @@ def shown(output: Any, whole: bool) -> Any:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """One job in all the ways; those that `exact` names put out the same to the last, `naive` what it can."""
+    """One pipeline in all implementations; those named by `exact` emit equal results, `naive` may not."""
 
     name: str
     products: int
@@ -177,10 +177,10 @@ class Pipeline:
 
 
 def pipelines(products: int) -> Iterator[Pipeline]:
-    """Those that are compared, over so many products.
+    """The compared pipelines, for so many products.
 
     A window is one operator for all products. A crossing or a book is one for each, and has no `subject` way for many,
-    since a Subject asks each of them about each message.
+    since a Subject passes each message to each of them.
     """
     names = [streams.name(product) for product in range(products)]
     levels = dict.fromkeys(names, LEVEL)

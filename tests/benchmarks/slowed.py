@@ -14,7 +14,7 @@ from rxfeed.operators import Wish
 
 
 class Twice:
-    """Two machines, of which the second one's outputs go out."""
+    """Two machines that do the same work; the outputs are those of the second."""
 
     def __init__(self) -> None:
         self._machines = TumblingVolume(60), TumblingVolume(60)

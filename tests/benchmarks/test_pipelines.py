@@ -1,4 +1,4 @@
-"""What is compared puts out the same, whatever comes; and the report says what was found."""
+"""The compared implementations emit equal results for any messages; the report has their figures."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def named(pipeline: Pipeline) -> str:
 
 
 @pytest.mark.parametrize("pipeline", ALL, ids=named)
-def test_all_ways_put_out_the_same(pipeline: Pipeline) -> None:
+def test_all_implementations_emit_equal_results(pipeline: Pipeline) -> None:
     messages = pipeline.stream(pipeline.products, COUNT)
     assert len(messages) == COUNT
     assert check(pipeline, messages) > 0
 
 
 @pytest.mark.parametrize("pipeline", ALL, ids=named)
-def test_a_way_that_puts_out_something_else_is_not_timed(pipeline: Pipeline) -> None:
+def test_implementation_with_other_results_is_not_timed(pipeline: Pipeline) -> None:
     def lazy(messages: Any, out: Any, late: Any) -> None:
         for message in messages:
             if not isinstance(message, PriceCross):
@@ -49,7 +49,7 @@ def test_a_way_that_puts_out_something_else_is_not_timed(pipeline: Pipeline) -> 
         check(wrong, pipeline.stream(pipeline.products, 300))
 
 
-def test_the_streams_have_what_the_guarantees_are_for() -> None:
+def test_streams_contain_gaps_and_late_trades() -> None:
     (window_volume, *_), messages = list(pipelines(1)), streams.trades(1, 30_000)
     windows, late = outputs(window_volume.ways["hub"], messages)
     assert late
@@ -58,7 +58,7 @@ def test_the_streams_have_what_the_guarantees_are_for() -> None:
     assert {message.epoch for message in streams.trades(1, 30_000, faults=False)} == {0}
 
 
-# ---- whatever comes
+# ---- any messages
 
 NAMES = [streams.name(product) for product in range(2)]
 EVENTS = st.tuples(
@@ -73,11 +73,11 @@ Event = tuple[str, str, float, int, bool, int]
 
 
 def told(events: list[Event], receipts: bool) -> list[Message]:
-    """In time, more or less; a heartbeat may be of a trade before or to come; some events are a gap too.
+    """Messages roughly in order of time; heartbeats may name earlier or later trades; some messages follow a gap.
 
-    The last of an event: seconds by which its time is ahead of its receipt. Only after a product's first trade, since
-    at the end the operators close products in the order of credible messages, and `group_by` in that of all. Without
-    *receipts* all times are credible.
+    The last value of an event is the number of seconds by which its time is ahead of its receipt. It is used only
+    after a product's first trade: at the end the operators close products in the order of credible messages,
+    `group_by` in the order of all. Without *receipts* all times are credible.
     """
     made: list[Message] = []
     now, clock, trades, epoch, traded = 0.0, 0.0, 100, 0, set[str]()
@@ -109,7 +109,7 @@ def told(events: list[Event], receipts: bool) -> list[Message]:
 @pytest.mark.parametrize("pipeline", list(pipelines(2)), ids=named)
 @settings(max_examples=100, deadline=None)
 @given(events=st.lists(EVENTS, max_size=40), receipts=st.booleans())
-def test_they_do_so_whatever_comes(pipeline: Pipeline, events: list[Event], receipts: bool) -> None:
+def test_all_implementations_agree_on_random_streams(pipeline: Pipeline, events: list[Event], receipts: bool) -> None:
     check(pipeline, told(events, receipts))
 
 
@@ -124,13 +124,13 @@ BRIEFLY: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("pipeline", ALL, ids=named)
-def test_the_naive_loop_is_right_where_nothing_goes_wrong(pipeline: Pipeline) -> None:
+def test_naive_loop_is_right_on_a_stream_without_faults(pipeline: Pipeline) -> None:
     messages = pipeline.stream(pipeline.products, COUNT, faults=False)
     exact, late = outputs(pipeline.ways["hub"], messages)
     naive, _ = outputs(pipeline.ways["naive"], messages)
     assert not late
     if pipeline.name == "order_book":
-        # (product, ready, time, crossed, best bid, best ask), and a price alone; said again only by the naive one.
+        # (product, ready, time, crossed, best bid, best ask), and a price alone; only the naive loop repeats them.
         tops = [(view[0], view[4] and view[4][0], view[5] and view[5][0]) for view in exact if view[1]]
         for product in {top[0] for top in tops}:
             mine, theirs = (
@@ -144,13 +144,13 @@ def test_the_naive_loop_is_right_where_nothing_goes_wrong(pipeline: Pipeline) ->
 # ---- the report
 
 
-def test_ten_at_once() -> None:
+def test_ten_pipelines_at_once() -> None:
     row = compare_ten(400, 1)
     assert row["ratios"].keys() == {"a message", "a feed"}
     assert all(each > 0 for each in row["ns"].values())
 
 
-def test_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_has_rows_and_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = benchmark.run(600, 1, (1, 2))
     report.save(tmp_path / "report.json")
     saved = json.loads((tmp_path / "report.json").read_text())
