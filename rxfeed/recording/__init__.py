@@ -1,4 +1,4 @@
-"""Recordings: what a feed received, kept in files, and played again as if it were live."""
+"""Recordings: files of all that a feed received, and their replay, which is as a live feed."""
 
 from rxfeed.recording.catalogue import Catalogue, RecordedSession, catalogue
 from rxfeed.recording.record import Recorder, RecordStats, record

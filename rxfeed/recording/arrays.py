@@ -1,7 +1,7 @@
-"""A JSON array as lines: many programs store messages so, on one line or over many.
+"""Turns a JSON array into lines, since many programs store messages in arrays, on one line or on many.
 
-Each byte stays in its place, so that offsets are those of the file: the brackets become a space and a line end, the
-commas between the items become line ends, and all other line ends become spaces. Memory is bounded by a piece.
+Every byte keeps its offset. The brackets become a space and a line end, the commas between items become line ends, and
+all other line ends become spaces. Memory is bounded by a piece.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from rxfeed.recording.unpack import Broken, CutShort
 
 _SPACE = b" \t\r\n"
-# An array of objects or of level3's arrays, or an empty one. What begins with `["` is a frame of level3.
+# An array of objects or of level3's arrays, or an empty one. A line that begins with `["` is a level3 frame.
 _ARRAY = re.compile(rb'\s*\[\s*(?:\]|[{\[]\s*")')
 _MOST_SPACE = 1 << 16
 _TEXT = rb'"(?:[^"\\]++|\\.)*+"'
-# Between items: a whole text, or a sign. Of a text that goes on in the next piece both find the opening quote.
+# Between items: a whole string, or a sign. If a string continues in the next piece, its opening quote is found.
 _SIGN = re.compile(_TEXT + rb'|["\[\]{},\r\n]', re.DOTALL)
-# Within an item: whatever changes no depth, with flat arrays, at one go; or a sign.
+# Within an item: all that changes no depth, and flat arrays, at once; or a sign.
 _FLAT = rb"(?:" + _TEXT + rb'|[^"\[\]{}\r\n]++)'
 _WITHIN = re.compile(rb"(?:" + _FLAT + rb"|\[" + _FLAT + rb'*+\])++|["\[\]{}\r\n]', re.DOTALL)
 _IN_TEXT = re.compile(rb'["\\]')
@@ -26,9 +26,9 @@ _BETWEEN = re.compile(rb"\s*")
 
 
 def as_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """*pieces*, with each item of a JSON array on a line where they are such; else as they are.
+    """*pieces* with each item of a JSON array on a line of its own; unchanged if they are no array.
 
-    Raises `CutShort` where an array has no end, and `Broken` where something else than another array follows it.
+    Raises `CutShort` if an array has no end, and `Broken` if anything but another array follows it.
     """
     head = b""
     for piece in pieces:
@@ -123,7 +123,7 @@ class _Array:
         return len(piece)
 
     def _entered(self, sign: bytes, out: bytearray, place: int) -> bool:
-        """Whether *sign* leads into a text that goes on, or one deeper; a line end becomes a space."""
+        """True if *sign* begins an unfinished string or a deeper level. A line end becomes a space."""
         if sign == b'"':
             self._in_text = True
         elif sign in (b"[", b"{"):

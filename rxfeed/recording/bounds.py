@@ -1,4 +1,4 @@
-"""From when to when the lines of a closed segment are, without reading all of it: its end line has that."""
+"""Reads the first and last time of a closed segment from its end line, without reading the rest."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _TAIL = 1 << 10
 
 
 def bounds_of(path: str) -> tuple[int, int] | None:
-    """The earliest and the latest `ns` of the lines of the segment at *path*; `None` where its end does not have them.
+    """The earliest and the latest `ns` of the lines of the segment at *path*; `None` if its end does not have them.
 
-    That is a segment without an end line or without any other line, one that was packed anew, and a file that cannot be
-    read: only reading it to its end shows what it holds.
+    That is a segment without an end line or without any other line, one that was compressed again, and a file that
+    cannot be read. The times of such a file are not known before it is read.
     """
     try:
         with open_file(path) as file:
@@ -29,7 +29,7 @@ def bounds_of(path: str) -> tuple[int, int] | None:
 
 
 def _last(file: BinaryIO) -> bytes:
-    """The text at the end of *file*; of a packed one, of its last frame; empty where it is not found in the tail."""
+    """The text at the end of *file*, or of its last compressed frame; empty if that is not found in the tail."""
     begin = file.read(len(ZSTD))
     if begin.startswith(GZIP):
         return b""
@@ -38,7 +38,7 @@ def _last(file: BinaryIO) -> bytes:
     if begin != ZSTD:
         return tail if tail.endswith(b"\n") else b""
     at = len(tail)
-    while (at := tail.rfind(ZSTD, 0, at)) >= 0:  # these four bytes may stand in what is packed, too
+    while (at := tail.rfind(ZSTD, 0, at)) >= 0:  # compressed data may contain these four bytes, too
         text = _frame(tail[at:])
         if text is not None:
             return text
@@ -46,7 +46,7 @@ def _last(file: BinaryIO) -> bytes:
 
 
 def _frame(packed: bytes) -> bytes | None:
-    """What the zstd frame *packed* holds, with a checksum that is right; `None` where it is no whole frame."""
+    """The content of the zstd frame *packed*; `None` if it is not complete or its checksum is wrong."""
     module = zstd()
     unpacker = module.ZstdDecompressor().decompressobj()
     try:

@@ -1,6 +1,6 @@
-"""Many lines of a segment at a time, as far as somebody wants them.
+"""Decodes many lines of a segment at once, completely or only as far as needed to skip them.
 
-One by one, a line costs more than twice as much to decode; and to skim one that nobody wants costs a third of that.
+Decoding lines one by one takes more than twice as long. Skimming a line takes a third of decoding it.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from rxfeed.recording.timestamps import Moment
 T = TypeVar("T")
 
 NO_FRAME = ""
-"""The type of a line that has none; whatever is called so is looked at."""
+"""The type of a line without a frame; such lines are always decoded."""
 NOT_CHOSEN = None
-"""In the place of a type: it does not count."""
+"""In place of a type: the line is not selected, and not counted."""
 KINDS: dict[str | None, type[Message]] = {str(kind.__struct_config__.tag): kind for kind in Known.__args__}
-"""What is known well enough to be passed over, by its type."""
+"""The message types that can be skipped without decoding, by the exchange's types."""
 
 _FRAME = b'"frame":'
 
 
 class _Peek(msgspec.Struct, frozen=True, gc=False):
-    """What tells who wants a frame."""
+    """The fields of a frame by which it is selected."""
 
     type: str
     product_id: str | None = None
 
 
 class Skimmed(msgspec.Struct, gc=False):
-    """A line, of which no more is decoded than that."""
+    """A skimmed line: its time, its epoch, and its frame's type and product."""
 
     ns: Moment
     epoch: int = 0
@@ -44,7 +44,7 @@ class Skimmed(msgspec.Struct, gc=False):
 
 
 class Typed(msgspec.Struct, gc=False):
-    """A line, and the message in it; `None` where there is none, or one that is more than one line."""
+    """A line, and its message; `None` if it has none, or one of more than one line."""
 
     ns: Moment
     epoch: int = 0
@@ -66,7 +66,7 @@ def typed_lines(text: bytes) -> list[Typed] | None:
 
 
 def typed_line(line: bytes) -> Typed | None:
-    """A line of good UTF-8; `None` as for many."""
+    """One line of valid UTF-8; `None` as for many lines."""
     try:
         return None if finer(line) else _typed.decode(line)
     except UNDECODED:
@@ -74,23 +74,23 @@ def typed_line(line: bytes) -> Typed | None:
 
 
 def _together(decode_lines: Callable[[bytes], list[T]], text: bytes) -> list[T] | None:
-    """The lines of *text*; `None` where they have to be looked at one by one.
+    """The lines of *text*, decoded at once; `None` if they have to be decoded one by one.
 
-    That is where one of them is no line, is of a far year, or has a frame of a type that takes more to decode.
+    That is the case if one of them is damaged, of a far year, or has a frame that needs another decoder.
     """
     try:
         if not text.isascii():
-            text.decode()  # msgspec skips what it has no field for, bad UTF-8 in there included
+            text.decode()  # msgspec skips unknown fields, also those with invalid UTF-8
         return decode_lines(text)
     except UNDECODED:
         return None
 
 
 def frame_in(line: bytes) -> bytes:
-    """The frame's bytes, which are the last in their line."""
+    """The frame's bytes, which are at the end of *line*."""
     return line[line.index(_FRAME) + len(_FRAME) : -1]
 
 
 def frames_size(lines: Sequence[bytes]) -> int:
-    """How many bytes the frames in *lines* have together."""
+    """The total size of the frames in *lines*, in bytes."""
     return sum(map(len, lines)) - sum(map(_before_frame, lines)) - len(lines) * len(_FRAME + b"}")

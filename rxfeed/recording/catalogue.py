@@ -1,4 +1,4 @@
-"""What a folder of recordings holds."""
+"""Lists the content of recordings."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Source = str | PathLike[str]
 
 
 class RecordedSession(RecordingSummary, frozen=True, kw_only=True):
-    """What one run of a recorder left: *session* is its id, and *about* what it says of itself.
+    """The recording of one run of a recorder: *session* is its id, *about* the description in its header.
 
-    A file that is no segment is a session of its own, and *session* its path. *kind*: as `Recording` has it; `None`
-    where no file of it can be read.
+    A file that is no segment is a session with its path as *session*. *kind*: see `Recording`; `None` if no file of it
+    can be read.
     """
 
     session: str
@@ -41,28 +41,27 @@ class RecordedSession(RecordingSummary, frozen=True, kw_only=True):
 
 
 class Catalogue(msgspec.Struct, frozen=True):
-    """What is there, by session in the order of recording, and all in all."""
+    """The content of recordings, by session in the order of recording, and in total."""
 
     sessions: tuple[RecordedSession, ...]
     total: RecordingSummary
 
     @property
     def overlapping(self) -> bool:
-        """Two sessions were received at the same time: `Replay` can merge them."""
+        """True if two sessions overlap in time: `Replay` can merge them."""
         spans = sorted((each.span.first, each.span.last) for each in self.sessions if each.span is not None)
         return any(end > begin for (_, end), (begin, _) in pairwise(spans))
 
 
 def catalogue(source: Source | Iterable[Source]) -> Catalogue:
-    """What the recordings in *source* hold: a file, a folder, or many of them, of any format that `Replay` plays.
+    """The content of the recordings in *source*: a file, a folder, or many of them, of any format that `Replay` plays.
 
         >>> from rxfeed.recording import catalogue
         >>> catalogue("recordings").total.by_type                            # doctest: +SKIP
         {'l2update': 6216, 'ticker': 46, 'match': 36}
 
-    Everything is read once, in bounded memory. What is damaged is in `damaged`, and the segments that are being written
-    are in `open`; what can be read of them is counted. Raises
-    `ConfigError` where *source* does not exist or holds no recording.
+    Everything is read once, in bounded memory. `damaged` lists damaged files, and `open` segments that are being
+    written; their readable parts are counted. Raises `ConfigError` if *source* does not exist or has no recording.
     """
     paths = [source] if isinstance(source, str | PathLike) else source
     sessions, total = list[RecordedSession](), SummaryBuilder()
@@ -82,14 +81,14 @@ class _Peek(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Entry(msgspec.Struct, gc=False):
-    """Of a line, what is counted; an array is of level3. No *frame*: it has to be looked at."""
+    """The counted parts of a line; an array is of level3. A line without *frame* is decoded by itself."""
 
     ns: Moment
     frame: _Peek | list[Any] | None = None
 
 
 _Counted = dict[tuple[str, str | None], list[int]]
-"""By type and product: how many, the first one's time, the last one's."""
+"""By type and product: the count, and the first and the last receipt."""
 
 _MOST_TOGETHER = 1 << 20
 _entries = msgspec.json.Decoder(_Entry).decode_lines
@@ -132,7 +131,7 @@ def _segment(summary: SummaryBuilder, recording: Recording) -> None:
         for index, entry in enumerate(entries):
             frame = entry.frame
             if frame is None:
-                _count(summary, counted)  # an event has its place between the frames
+                _count(summary, counted)  # an event has a place between the frames
                 _line(summary, recording, chunk, index)
                 continue
             key = _of_level3(frame) if isinstance(frame, list) else (frame.type, frame.product_id)
@@ -146,10 +145,9 @@ def _segment(summary: SummaryBuilder, recording: Recording) -> None:
 
 
 def _together(chunk: Chunk) -> list[_Entry] | None:
-    """The lines of *chunk*; `None` where they have to be looked at one by one.
+    """The lines of *chunk*, decoded at once; `None` if they have to be decoded one by one.
 
-    That is where one of them is no line, which is damage, or of a far year, or so long that its frame may be an
-    array of any size.
+    That is the case if one of them is damaged, of a far year, or so long that its frame may be an array of any size.
     """
     if len(chunk.text) > _MOST_TOGETHER:
         return None
@@ -211,7 +209,7 @@ def _event(summary: SummaryBuilder, status: FeedStatus, ns: int) -> None:
 
 
 def _foreign(summary: SummaryBuilder, recording: Recording) -> None:
-    """Gaps are found as a feed finds them."""
+    """Count a file without events; its gaps are detected as by a feed."""
     decode, continuity = Decoder().decode, GapDetector()
     decode(LEVEL3_SCHEMA)
     for ns, raw in recording.frames():

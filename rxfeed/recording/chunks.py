@@ -1,4 +1,4 @@
-"""Lines of a recording that are looked at together."""
+"""Chunks: lines of a recording that are decoded together."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import msgspec
 
-# So many bytes of lines are looked at together, at most: enough to make that pay, few enough to stay in a cache.
+# The size of a chunk at most, in bytes: large enough to be fast, small enough for a processor's cache.
 _TOGETHER = 1 << 17
 
 
 class Chunk(msgspec.Struct, frozen=True, gc=False):
-    """Whole lines, ended in *text* and bare in *lines*: the first is the recording's *line*-th, at byte *offset*."""
+    """Whole lines: *text* with line ends, *lines* without. The first has number *line*, and is at byte *offset*."""
 
     line: int
     offset: int
@@ -25,12 +25,12 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
         return cls(line, offset, text, lines)
 
     def place(self, index: int) -> tuple[int, int]:
-        """Line and offset of its *index*-th line, from 0."""
+        """The number and the offset of the line at *index*."""
         return self.line + index, self.offset + sum(len(line) + 1 for line in self.lines[:index])
 
 
 def whole_lines(piece: bytes, rest: bytearray) -> Iterator[bytes]:
-    """Whole lines, as many as make sense at a time; what is left of *piece* stays in *rest*."""
+    """Whole lines, in parts of a useful size; the rest of *piece* stays in *rest*."""
     at, last = 0, piece.rfind(b"\n") + 1
     while at < last:
         cut = last if last - at <= _TOGETHER else piece.index(b"\n", at + _TOGETHER - 1) + 1

@@ -1,4 +1,4 @@
-"""zstandard, where it is installed: nothing else of rxfeed needs it."""
+"""The optional zstandard, which only recordings need."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def zstd() -> Any:
-    """The module `zstandard`; raises `ExtraMissing` where it is not installed."""
+    """The module `zstandard`; raises `ExtraMissing` if it is not installed."""
     with needs_extra("record", "a recording"):
         import zstandard
     return zstandard
 
 
 def compressor(level: int) -> zstandard.ZstdCompressionObj:
-    """A new stream, with a checksum at its end: what was written with it can be verified."""
+    """A new stream with a checksum at its end, so that readers can verify it."""
     return zstd().ZstdCompressor(level=level, write_checksum=True).compressobj()

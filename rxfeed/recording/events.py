@@ -1,4 +1,4 @@
-"""The connection's events as lines of a recording, and back."""
+"""Encodes the connection's events as lines of a recording, and decodes them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _kind = msgspec.json.Decoder(_Kind).decode
 
 
 class _RecordedError(msgspec.Struct, omit_defaults=True):
-    """An exception: which of `rxfeed.errors` (or a foreign one's name), and what it says."""
+    """An exception: the name of its class in `rxfeed.errors` (or elsewhere), and its text."""
 
     error: str
     text: str
@@ -35,7 +35,7 @@ class _RecordedError(msgspec.Struct, omit_defaults=True):
 
 
 def status_line(status: FeedStatus) -> bytes:
-    """A line for *status*. Of an error's headers nothing is kept: a server may put anything into them."""
+    """The line of *status*. The headers of an error are not recorded, since they may contain secrets."""
     fields: dict[str, Any] = {"type": type(status).__name__}
     for name in status.__struct_fields__:
         if name != "at":
@@ -45,10 +45,10 @@ def status_line(status: FeedStatus) -> bytes:
 
 
 def status_of(line: Line) -> FeedStatus | None:
-    """The status that *line* says; `None` for one of a type that this version does not know.
+    """The status in *line*; `None` if its type is unknown to this version.
 
-    Raises `ValueError` (`msgspec.ValidationError`) where it is not as it should be. An error comes back as the type of
-    `rxfeed.errors` that it was, a foreign one as a `ConnectionLost` that names it.
+    Raises `ValueError` (`msgspec.ValidationError`) if it is not valid. An error of `rxfeed.errors` has its type again;
+    any other is a `ConnectionLost` with its name.
     """
     kind = _TYPES.get(_kind(line.status).type)
     if kind is None:
@@ -62,7 +62,7 @@ def status_of(line: Line) -> FeedStatus | None:
 
 @functools.cache
 def _recorded(kind: type[FeedStatus]) -> type[msgspec.Struct]:
-    """*kind* as its line has it: so that nothing is decoded that it has no field for."""
+    """The struct to decode a recorded *kind* with, which ignores fields that *kind* does not have."""
     fields: list[Any] = []
     for field in msgspec.structs.fields(kind):
         if field.name == "cause":
@@ -74,7 +74,7 @@ def _recorded(kind: type[FeedStatus]) -> type[msgspec.Struct]:
 
 
 def _recorded_error(error: BaseException) -> _RecordedError:
-    # The text may hold bytes of a file's name that are no UTF-8, which no line can hold.
+    # The text may contain a file's name that is not valid UTF-8, which a line cannot contain.
     recorded = _RecordedError(type(error).__name__, str(error).encode("utf-8", "backslashreplace").decode())
     if isinstance(error, errors.ServerClosed):
         recorded.code, recorded.reason = error.code, error.reason

@@ -1,4 +1,4 @@
-"""Which files a recording is made of, and in which order they are played."""
+"""Finds the files of recordings, and their order."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from rxfeed.recording.reading import Recording
 from rxfeed.recording.timestamps import ns_of
 
 _SUFFIXES = frozenset((".jsonl", ".ndjson", ".json", ".zst", ".gz"))
-# A segment's name, for one whose header cannot be read: its time, session and number.
+# A segment's name has its time, session and number, also if its header cannot be read.
 _NAME = re.compile(r"(\d{8}T\d{6}\.\d{6})Z-(\w+)-(\d{1,18})\.", re.ASCII)
 
 
 class Part(NamedTuple):
-    """A file in its place: *number* of *session*, which is its path where it is no segment.
+    """A file and its place: *number* in *session*, which is the path of a file that is no segment.
 
-    *ns*: when it was begun; 0 where that is not known. *missing*: the numbers of the segments of its session between
-    the part before it and this one that are not there; empty where none is missing.
+    *ns*: when it was begun; 0 if not known. *missing*: the numbers of the missing segments of its session between the
+    part before it and this one; empty if none is missing.
     """
 
     path: str
@@ -35,24 +35,24 @@ class Part(NamedTuple):
     missing: range = range(0)
 
     def opened(self) -> Recording:
-        """Raises the `RecordingDamaged` that was found in its place."""
+        """The recording; raises the `RecordingDamaged` that was found instead."""
         if isinstance(self.found, RecordingDamaged):
             raise self.found
         return self.found
 
     @property
     def gap(self) -> RecordingDamaged | None:
-        """What *missing* is, as an error."""
+        """The missing segments as an error; `None` if none is missing."""
         if not self.missing:
             return None
-        reason = f"segments {self.missing[0]} to {self.missing[-1]} of session {self.session} are not here"
+        reason = f"segments {self.missing[0]} to {self.missing[-1]} of session {self.session} are missing"
         return RecordingDamaged(self.path, 1, 0, reason)
 
 
 def find(paths: Iterable[str | PathLike[str]]) -> list[str]:
-    """The files that *paths* name; of a folder, all in it that are called like recordings, of whatever kind they are.
+    """The files at *paths*; of a folder, all in it with the name of a recording, also FIFOs and the like.
 
-    `ConfigError` for a path that is not there, and for a folder that cannot be read or holds none.
+    Raises `ConfigError` for a path that does not exist, and for a folder that cannot be read or has no recording.
     """
     files: list[str] = []
     for path in map(Path, paths):
@@ -70,14 +70,14 @@ def _inside(path: Path) -> list[Path]:
     except OSError as error:
         raise ConfigError(f"source: {fspath(path)!r} cannot be read: {error.strerror or error}") from error
     if not inside:
-        raise ConfigError(f"source: the folder {fspath(path)!r} holds no *.jsonl, *.json, *.zst or *.gz")
+        raise ConfigError(f"source: the folder {fspath(path)!r} has no *.jsonl, *.json, *.zst or *.gz")
     return inside
 
 
 def ordered(files: Iterable[str]) -> list[Part]:
-    """*files* in the order in which they were recorded: session after session, and by number within.
+    """*files* in the order of their recording: by session, and by number within a session.
 
-    Of a segment that is there twice, one is left out: the damaged one, if one is.
+    If a segment is there twice, one of them is left out, if possible a damaged one.
     """
     parts: dict[tuple[str, int], Part] = {}
     for part in map(_part, files):
@@ -112,7 +112,7 @@ def _part(file: str) -> Part:
 
 
 def _begun(time: str) -> int:
-    """When a segment was begun, by its name; 0 where that is no time."""
+    """When a segment was begun, by its name; 0 if the name has no valid time."""
     try:
         return ns_of(datetime.strptime(time, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC))
     except ValueError:
@@ -120,9 +120,10 @@ def _begun(time: str) -> int:
 
 
 def within(parts: Sequence[Part], since: int, until: int) -> list[Part]:
-    """Those of *parts*, in order, that may hold something received in `[since, until)`.
+    """The *parts*, in order, that may contain items received in `[since, until)`.
 
-    A closed segment is left out by what it holds. Of any other file that is not known before it is read.
+    A closed segment is selected by the times in its end line. The times of any other file are not known before it is
+    read.
     """
     chosen: list[Part] = []
     missing = range(0)

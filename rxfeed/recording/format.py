@@ -1,28 +1,28 @@
 """The lines of a recording, before they are compressed: JSON, one object a line.
 
     {"rxfeed":1,"ns":1790733802000000000,"session":"5f0c2b7a","segment":3,"about":{"url":"wss://..."}}
-        the first of every segment: the format's version, when it was begun, by which run of a recorder, the run's
-        how manieth segment it is, and what was recorded
+        the first line of every segment: the version of the format, the time of its creation, the id of the session (a
+        run of a recorder), the segment's number within the session, and a description of the source
     {"ns":...,"epoch":2,"frame":{"type":"match",...}}
-        a frame, byte for byte as it came, the last in its line: Unix nanoseconds of its receipt, and its epoch
+        a frame, byte for byte as received, at the end of its line; Unix nanoseconds of its receipt, and its epoch
     {"ns":...,"epoch":2,"text":"{\\n..."}
-        a frame that is more than one line, as a JSON string
+        a frame of more than one line, as a JSON string
     {"redacted":true,"ns":...,"epoch":2,"frame":{"type":"error","reason":"bad key: [redacted]"}}
-        ... but for the credentials of the recorder's own, where a server repeats them (the same in other lines)
-    {"ns":...,"malformed":"not JSON: ...","text":"..."}, or "base64" where it is not UTF-8
-        a frame that is no message, and why; with "product_id" and "type" where it names them
+        a frame in which the server repeated the recorder's credentials: they are redacted (also in other lines)
+    {"ns":...,"malformed":"not JSON: ...","text":"..."}, or "base64" if it is not UTF-8
+        a malformed frame, and the reason; with "product_id" and "type" if the frame has them
     {"ns":...,"status":{"type":"Gap","product_id":"BTC-USD",...}}
-        what the connection did: an item of `feed.status`
+        an event of the connection: an item of `feed.status`
     {"ns":...,"pong":0.0123}
-        the answer to a ping came after so many seconds
+        a pong, and the round trip in seconds
     {"ns":...,"end":{"frames":120312},"first":...,"last":...}
-        the last of a segment that was closed: how many frames it holds, and the earliest and the latest `ns` of its
-        lines (a clock can be set back), which are absent where it has no such line; in zstd a frame of its own
+        the last line of a closed segment: the number of frames, and the earliest and the latest `ns` of its lines (a
+        clock can be set back), which are absent if it has no other line; with zstd a frame of its own
 
-A line is no longer than `LONGEST_LINE`, and a header line no longer than `LONGEST_HEADER`, which bounds the memory of a
-reader. A frame that makes a longer line is recorded as malformed, with the reason and without its bytes.
+A line is at most `LONGEST_LINE` bytes long, and a header line at most `LONGEST_HEADER`, which bounds the memory of
+readers. A frame that makes a longer line is recorded as malformed, with the reason and without its bytes.
 
-Unknown keys are passed over. What readers of version 1 cannot read has another number.
+Readers ignore unknown keys. A format that readers of version 1 cannot read gets another version number.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from rxfeed.recording.timestamps import on_calendar
 
 VERSION = 1
 LONGEST_LINE = (1 << 26) + (1 << 16)
-"""Bytes: a frame of the `max_size` that a feed has by default, and what stands around it."""
+"""Bytes: enough for a frame of a feed's default `max_size`, and the rest of its line."""
 LONGEST_HEADER = 1 << 20
 
 encode = msgspec.json.Encoder().encode
@@ -47,7 +47,7 @@ _LF, _CR = b"\n\r"
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The first line of a segment. *about*: what was recorded (url, channels, products), for people and `rxfeed ls`."""
+    """The first line of a segment. *about*: url, channels and products of the source, for `rxfeed ls`."""
 
     rxfeed: int
     ns: int
@@ -67,7 +67,7 @@ class End(msgspec.Struct, frozen=True, gc=False):
 
 # gc=False: a replay makes one for each frame, and they hold no cycle.
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Any other line; of its parts one is not `None`, and not empty."""
+    """Any other line; exactly one of its parts is set."""
 
     ns: int
     epoch: int = 0
@@ -96,7 +96,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
         return self.status is not _NONE
 
     def raw(self) -> bytes:
-        """The frame's bytes, as they came; raises `ValueError` where the line has none."""
+        """The frame's bytes, as received; raises `ValueError` if the line has none."""
         if self.frame is not _NONE:
             return bytes(self.frame)
         if self.text is not None:
@@ -110,21 +110,21 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
 
 
 def header_line(header: Header) -> bytes:
-    """The first line of a segment; without its *about* where it would be longer than a reader reads."""
+    """The first line of a segment; without *about* if it would be too long for readers."""
     line = encode(header) + b"\n"
     return line if len(line) <= LONGEST_HEADER else encode(msgspec.structs.replace(header, about={})) + b"\n"
 
 
 def frame_line(raw: bytes, received_ns: int, epoch: int) -> bytes:
-    """A frame that is a message. It stands in its line as it is, unless that would be more than one line."""
-    # A byte is looked for five times as fast as a bytes of one.
+    """The line of a frame: the frame unchanged, or as a JSON string if it has more than one line."""
+    # Searching for an int is five times as fast as for a bytes of length 1.
     if raw and raw[0] in _OPENING and raw[-1] in _CLOSING and _LF not in raw and _CR not in raw:
         return b'{"ns":%d,"epoch":%d,"frame":%b}\n' % (received_ns, epoch, raw)
     return encode(Line(ns=received_ns, epoch=epoch, text=raw.decode())) + b"\n"
 
 
 def redacted_line(line: bytes) -> bytes:
-    """*line*, with the word that it is not all that came."""
+    """*line*, marked as redacted."""
     return b'{"redacted":true,' + line[1:]
 
 
@@ -143,7 +143,7 @@ def malformed_line(frame: Malformed) -> bytes:
 
 
 def malformed_frame(line: Line) -> Malformed:
-    """What `malformed_line` was made of; raises `ValueError` where the line's base64 is none."""
+    """The malformed frame in *line*; raises `ValueError` if its base64 is not valid."""
     return Malformed(line.raw(), line.malformed or "", line.ns, line.product_id, line.type)
 
 

@@ -1,4 +1,4 @@
-"""What a source emits as lines of a recording, without the secrets that it may hold."""
+"""Encodes the items of a source as lines of a recording, without secrets."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from rxfeed.recording.timestamps import FIRST_NS, LAST_NS, ns_of
 
 log = logging.getLogger("rxfeed.recording")
 
-# Compressed and written in one go; a segment exceeds its size by no more than this, or one line.
+# Lines that are compressed and written at once; a segment exceeds its size by at most this, or one line.
 _MOST_BYTES = 1 << 20
 
 
 class LineBatch(msgspec.Struct):
-    """Some *lines*: how many frames they are, how many of these are malformed, and how many events of a connection.
+    """Encoded *lines*, with the numbers of frames, of malformed ones among them, and of the connection's events.
 
-    *first_ns* and *last_ns*: when the first and the last of its frames came, 0 where there is none. *earliest* and
-    *latest*: of all its lines, whatever their order.
+    *first_ns* and *last_ns*: receipts of its first and last frame, 0 if there is none. *earliest* and *latest*: times
+    of all its lines, in any order.
     """
 
     lines: list[bytes]
@@ -52,14 +52,14 @@ class LineBatch(msgspec.Struct):
 
 
 class _NotRecordable(ValueError):
-    """Its line is longer, or its time is another, than a reader takes."""
+    """The item's line is too long for readers, or its time is off the calendar."""
 
 
 class Lines:
-    """Encodes what *source* emits.
+    """Encodes the items of *source*.
 
-    Of answers, and of what is not understood, a `MessageSource` knows what must not be kept. Of another Observable
-    nobody does: of its errors the words are not kept.
+    A `MessageSource` redacts its secrets in acknowledgements, errors and unknown messages. The secrets behind any other
+    Observable are not known, so all strings of its error messages are redacted.
     """
 
     def __init__(self, source: Observable[Any]) -> None:
@@ -73,13 +73,13 @@ class Lines:
         self._reported = False
 
     def encode(self, items: Iterable[Any]) -> Iterator[LineBatch]:
-        """*items* in chunks; raises `ConfigError` at what does not come from a feed."""
+        """The lines of *items*, in batches; raises `ConfigError` for an item that is no message."""
         chunk = LineBatch([])
         suspect = self._suspect
         for item in items:
             is_message, malformed = isinstance(item, Message), False
             if not is_message and not self._whole:
-                raise ConfigError(f"record: it takes messages, and a {type(item).__name__} is none")
+                raise ConfigError(f"record: a {type(item).__name__} is not a Message")
             try:
                 if is_message:
                     ns = item.received_ns
@@ -92,7 +92,7 @@ class Lines:
                     line = self._event(item)
                 if len(line) > LONGEST_LINE or not FIRST_NS <= ns <= LAST_NS:
                     raise _NotRecordable(f"received at {ns}, in a line of {len(line):,} bytes")
-            except Exception as error:  # nothing that an item holds ends the recording
+            except Exception as error:  # no content of an item ends the recording
                 ns, malformed = time.time_ns(), isinstance(item, Message | Malformed)
                 line = self._not_recorded(item, ns, error)
             chunk.lines.append(line)
@@ -137,13 +137,13 @@ class Lines:
         return line + b"\n" if clean == line else redacted_line(clean + b"\n")
 
     def _not_recorded(self, item: Any, ns: int, error: Exception) -> bytes:
-        """A line in place of *item*'s own. Of *error* the text is left out where it may repeat what *item* holds."""
+        """A line in place of *item*'s own, without the text of *error* if that may repeat the content of *item*."""
         cause = str(error) if isinstance(error, _NotRecordable) else type(error).__name__
         reason = f"{type(item).__name__} is not recorded: {cause}"
         if not self._reported:
             self._reported = True
-            with contextlib.suppress(Exception):  # a log that fails does not end the recording either
-                log.error("record: %s; further ones are not logged", reason, exc_info=error)
+            with contextlib.suppress(Exception):  # a failing log does not end the recording either
+                log.error("record: %s; the next ones are not logged", reason, exc_info=error)
         if isinstance(item, Message | Malformed):
             return malformed_line(Malformed(b"", reason, ns))
         status = msgspec.Raw(encode({"type": "NotRecorded", "reason": reason}))
@@ -151,5 +151,5 @@ class Lines:
 
 
 def received_ns(item: Any) -> int:
-    """Unix nanoseconds at which *item*, a message, a malformed frame or an event, came; 0 where it does not say."""
+    """Unix nanoseconds of the receipt of *item*, a message, a malformed frame or an event; 0 if it has none."""
     return item.received_ns if isinstance(item, Message | Malformed) else ns_of(item.at)

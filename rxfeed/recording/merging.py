@@ -1,4 +1,4 @@
-"""Recordings of several collectors, played as one."""
+"""Merges the recordings of several collectors into one stream."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ _by_ns = attrgetter("ns")
 def merged(
     parts: Sequence[Part], patience: float, unreadable: Callable[[RecordingDamaged], None] = lambda _: None
 ) -> Iterator[MergedItem]:
-    """What the sessions of *parts*, each a collector, received together, as `rxfeed.core.Merge` has it.
+    """The items of all sessions in *parts*, each session being a collector, merged by `rxfeed.core.Merge`.
 
-    *parts* are in the order of `ordered`. An item is a message (stamped with its collector's epoch), a
-    `Malformed`, a `KeepalivePong` or a `FeedStatus`. Of each session one file is open at a time, from when it begins.
-    *unreadable* gets the damage of each part of which nothing could be read.
+    *parts* are in the order of `ordered`. An item is a message (stamped with its collector's epoch), a `Malformed`, a
+    `KeepalivePong` or a `FeedStatus`. One file of each session is open at a time. *unreadable* is called with the
+    damage of each part of which nothing could be read.
     """
     machine = Merge(patience)
     sessions = [list(session) for _, session in groupby(parts, attrgetter("session"))]
     collectors = (_collector(number, session, unreadable) for number, session in enumerate(sessions))
-    missing: set[str] = set()  # whose heartbeats are said to be
+    missing: set[str] = set()  # products with a HeartbeatMissing that was output
     for items in map(machine.step, heapq.merge(*collectors, key=_by_ns)):
         yield from _statuses(items, missing)
     yield from _statuses(machine.finish(), missing)
@@ -86,10 +86,10 @@ def _found(found: Missed | Restarted, ns: int) -> Gap | SequenceReset:
 def _collector(
     number: int, parts: Sequence[Part], unreadable: Callable[[RecordingDamaged], None]
 ) -> Iterator[ReceivedItem]:
-    """All that one session received; where something is missing of it, its connection counts as lost."""
+    """All items of one session. Where a part of it is missing, its connection counts as lost."""
     first = parts[0].found
     ns = first.first_ns if isinstance(first, Recording) else parts[0].ns
-    yield ReceivedItem(number, ns, StatusEvent(None))  # so that no file is opened before its time
+    yield ReceivedItem(number, ns, StatusEvent(None))  # so that the file is not opened before its time
     for part in parts:
         if part.gap is not None:
             yield from _truncated(number, ns, part.gap)
@@ -114,7 +114,7 @@ def _truncated(number: int, ns: int, damage: RecordingDamaged) -> Iterator[Recei
 
 def _part(number: int, recording: Recording) -> Iterator[ReceivedItem]:
     decode = Decoder().decode
-    decode(LEVEL3_SCHEMA)  # for one whose recording begins after it
+    decode(LEVEL3_SCHEMA)  # for recordings that begin after the schema
     received_frame = partial(_frame, number, decode)
     if recording.kind != "segment":
         for ns, raw in recording.frames():
@@ -142,7 +142,7 @@ def _frame(number: int, decode: Any, raw: bytes, ns: int, epoch: int) -> Receive
 
 
 def _event(line: Line, recording: Recording, index: int) -> ConnectionChange | StatusEvent | None:
-    """What the connection's event says to a `Merge`: of gaps nothing, they are found anew."""
+    """The connection's event as an item of a `Merge`; `None` for gaps, which `Merge` detects itself."""
     try:
         status = status_of(line)
     except ValueError as error:

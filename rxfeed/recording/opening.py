@@ -1,4 +1,4 @@
-"""Files of recordings: opened so that none can block the reader, and locked while they are written.
+"""Opens files of recordings without blocking, and locks them while they are written.
 
 The recorder holds a lock (`flock`) on the segment that it writes. The system releases the lock when the recorder's
 process ends, in whatever way. So a segment without an end line is open if the lock is held, and damaged if it is not.
@@ -29,12 +29,12 @@ _KINDS = {
 
 
 def open_file(path: str) -> BinaryIO:
-    """The file at *path*, for reading; raises `OSError`, also for what is no regular file."""
+    """The file at *path*, for reading; raises `OSError`, also if it is no regular file."""
     number = os.open(path, _READ)
     try:
         kind = stat.S_IFMT(os.fstat(number).st_mode)
         if kind != stat.S_IFREG:
-            raise OSError(f"it is {_KINDS.get(kind, 'no regular file')}, and a recording is a file")
+            raise OSError(f"it is {_KINDS.get(kind, 'no regular file')}; a recording is a file")
         return os.fdopen(number, "rb", buffering=_BUFFER)
     except BaseException:
         os.close(number)
@@ -42,7 +42,7 @@ def open_file(path: str) -> BinaryIO:
 
 
 def lock(number: int) -> bool:
-    """Lock the open file *number* for as long as it is open; False where that is not possible now."""
+    """Lock the open file *number* for as long as it is open. False if that is not possible now."""
     if fcntl is None:
         return False
     try:
@@ -53,7 +53,7 @@ def lock(number: int) -> bool:
 
 
 def is_locked(number: int) -> bool:
-    """Whether a recorder holds the lock of the open file *number*."""
+    """True if a recorder holds the lock of the open file *number*."""
     if fcntl is None:
         return False
     try:

@@ -1,4 +1,4 @@
-"""When a line's turn comes: behind what is due before it, and, on a clock, as long after the first as it was."""
+"""Paces a replay: a line waits for the actions that are due before it, and with a speed for its time."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import threading
 from rxfeed.feed.clock import Clock
 from rxfeed.recording.scheduler import LATEST, ReplayScheduler
 
-# Another thread may schedule something that is due earlier than what is waited for.
+# Seconds after which it is checked whether another thread has scheduled an earlier action.
 _LONGEST_WAIT = 0.5
 
 
 class Pacer:
-    """Moves *scheduler* to the times that it is told of, *speed* times as fast as they were (`None`: at once).
+    """Advances *scheduler* to the times of lines, at *speed* times the recorded pace (`None`: without waits).
 
-    It never goes back: a time before the newest one is now. `stop()`, from any thread, ends whatever waits.
+    Virtual time never goes back: a time before the newest one is due at once. `stop()`, from any thread, ends a wait.
     """
 
     def __init__(self, scheduler: ReplayScheduler, speed: float | None, clock: Clock) -> None:
@@ -29,9 +29,9 @@ class Pacer:
         self._stopped.set()
 
     def reach(self, ns: int) -> None:
-        """Run what is due until *ns*, each at its time, and come to *ns*, or to the latest that virtual time can be."""
+        """Run the actions that are due until *ns*, each at its time, and advance virtual time to *ns*, or to LATEST."""
         scheduler = self.scheduler
-        if not self.paced and scheduler.begun and ns < scheduler.next_ns:  # nothing waits for it
+        if not self.paced and scheduler.begun and ns < scheduler.next_ns:  # no action is due
             if ns > scheduler.ns:
                 scheduler.ns = ns
             return
@@ -51,14 +51,14 @@ class Pacer:
                 return
 
     def run_out(self, seconds: float) -> None:
-        """Run what is due after the end, as long as there is something, for at most *seconds*."""
+        """Run the actions that are due after the end, up to *seconds* later."""
         scheduler = self.scheduler
         last = min(scheduler.ns + round(seconds * 1e9), LATEST)
         while scheduler.next_ns <= last and not self._stopped.is_set():
             self.reach(scheduler.next_ns)
 
     def _left(self, ns: int) -> float:
-        """Seconds on the clock until it is time for *ns*."""
+        """Seconds on the clock until *ns* is due."""
         if not self.paced or self._begin is None:
             return 0.0
         began, first = self._begin

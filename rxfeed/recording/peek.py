@@ -1,4 +1,4 @@
-"""What has to be known of a frame before it is decoded, or instead: found in bounded memory, however long it is."""
+"""Reads single fields of a frame without decoding it, in bounded memory, however long it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rxfeed.protocol.times import in_microseconds
 from rxfeed.recording.timestamps import ns_of
 
 _NONE = msgspec.Raw()
-# The last place of a level3 frame is its time, and the first two are its type and product.
+# The last item of a level3 frame is its time; the first two are its type and product.
 _LAST_TEXT = re.compile(rb'("[^"\\]{1,48}")\s*\]\s*\Z')
 _FIRST_TEXTS = re.compile(rb'\s*\[\s*("[^"\\]*")(?:\s*,\s*("[^"\\]*"))?')
 _TAIL = 96
@@ -42,7 +42,7 @@ _value = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def own_ns(frame: bytes) -> int:
-    """A frame's own time in Unix nanoseconds; 0 where it has none."""
+    """The time in a frame, in Unix nanoseconds; 0 if it has none."""
     try:
         if frame.lstrip()[:1] != b"[":
             moment = _timed(in_microseconds(frame)).time
@@ -55,7 +55,7 @@ def own_ns(frame: bytes) -> int:
 
 
 def type_and_product(frame: bytes) -> tuple[str, str | None]:
-    """The type (of an array: `level3 open` and so on) and the product of a frame; raises `ValueError` for no JSON."""
+    """The type (`level3 open` and so on for arrays) and the product of a frame; raises `ValueError` if not JSON."""
     if frame.lstrip()[:1] == b"[":
         texts = _FIRST_TEXTS.match(frame)
         kind, product = (None, None) if texts is None else texts.groups()
@@ -68,14 +68,14 @@ def type_and_product(frame: bytes) -> tuple[str, str | None]:
 
 
 def first_line(line: bytes) -> str:
-    """What the first line of a recording is: `header`, `older` or `frame`; raises `ValueError` for no such line."""
+    """The kind of a recording's first line: `header`, `older` or `frame`; raises `ValueError` for any other."""
     try:
         if line.lstrip()[:1] == b"[":
             _value(line)
             return "frame"
         first = _first(line)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"its first line is no JSON ({error}); it needs a value a line, or one array") from None
+        raise ValueError(f"its first line is no JSON ({error}); it needs one JSON value a line, or one array") from None
     if bytes(first.rxfeed):
         return "header"
     if bytes(first.dir):
@@ -86,7 +86,7 @@ def first_line(line: bytes) -> str:
 
 
 def is_json(line: bytes | bytearray) -> bool:
-    """Whether *line* is one whole JSON value."""
+    """True if *line* is one whole JSON value."""
     try:
         _value(line)
     except (ValueError, RecursionError):
@@ -95,7 +95,7 @@ def is_json(line: bytes | bytearray) -> bool:
 
 
 def _name(text: bytes | None) -> str | None:
-    """The name that the JSON *text* is; `None` for what is no name."""
+    """The JSON string *text* as a name; `None` if it is no valid name."""
     if not text or text[:1] != b'"' or len(text) > _LONGEST_NAME:
         return None
     return _text(text)

@@ -1,4 +1,4 @@
-"""What the lines of a recording do to those who listen."""
+"""Emits the lines of recordings on the streams of a replay."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ from rxfeed.recording.timestamps import moment_of, ns_of
 
 log = logging.getLogger("rxfeed.recording")
 
-# Where more than so many of the lines are wanted, to skim them first does not pay.
+# If a larger part of the lines is needed than this, decoding all of them is faster than skimming them first.
 _MANY = 0.7
 
 
 class Player:
-    """Plays recordings one after the other; whatever may be missing between two, and in one, raises all epochs."""
+    """Plays recordings one after the other. Possible gaps, within a recording or between two, raise all epochs."""
 
     def __init__(self, outlets: Outlets, pacer: Pacer, time_range: TimeRange) -> None:
         self._outlets = outlets
@@ -67,10 +67,10 @@ class Player:
         self._decode(LEVEL3_SCHEMA)
         self._base = 0  # what is added to the epochs as they were recorded
         self._highest = -1
-        self._many: frozenset[type[Message]] | None = None  # types that turned out to be most of the lines
+        self._many: frozenset[type[Message]] | None = None  # types that were most of the lines
 
     def stop(self) -> None:
-        """Hand nothing on any more; from any thread."""
+        """Stop emitting; from any thread."""
         self._delivery.stopping = True
 
     @property
@@ -80,11 +80,11 @@ class Player:
     # ---- between recordings
 
     def interrupted(self) -> None:
-        """Anything may be missing here."""
+        """Messages of any product may be missing here: all epochs rise."""
         self._base = self._highest + 1
 
     def truncated(self, damage: RecordingDamaged) -> None:
-        """Something is missing here: *damage*."""
+        """Report *damage* at this place; all epochs rise."""
         self.interrupted()
         at = self._outlets.now()
         self._status(
@@ -92,19 +92,19 @@ class Player:
         )
 
     def play(self, recording: Recording) -> None:
-        """Play *recording*; raises `RecordingDamaged` where it ends too early."""
+        """Play *recording*; raises `RecordingDamaged` if it ends too early."""
         if recording.kind == "segment":
             self._segment(recording)
         else:
             self._foreign(recording)
 
     def merged(self, items: Iterable[MergedItem]) -> None:
-        """Play what several recordings come to, with the epochs that it has together."""
+        """Play the merged items of several recordings, with their merged epochs."""
         for each in items:
             item = each.item
             if isinstance(item, Malformed):
                 self._malformed(item)
-            elif isinstance(item, RecordingTruncated):  # of whatever time: what is lost there is not known
+            elif isinstance(item, RecordingTruncated):  # at any time, since the times of what is lost are not known
                 self._status(item)
             elif self._reached(each.ns, getattr(item, "product_id", None)):
                 if isinstance(item, Message):
@@ -119,8 +119,8 @@ class Player:
     # ---- segments
 
     def _segment(self, recording: Recording) -> None:
-        # Lines are decoded many at a time, which costs less than half of one by one; and most pipelines want few of the
-        # types: to skim a line costs a third of decoding it. What cannot be done so is done line by line.
+        # Decoding many lines at once takes less than half the time of decoding them one by one, and skimming a line
+        # takes a third of decoding it. Most pipelines need few types. Other lines are played one by one.
         for chunk in recording.chunks():
             done = self._skip_through(recording, chunk) or self._all_of(recording, chunk)
             for index in range(done, len(chunk.lines)):
@@ -130,9 +130,9 @@ class Player:
                 return
 
     def _skip_through(self, recording: Recording, chunk: Chunk) -> int:
-        """Play the lines of *chunk*, passing over those that nobody wants; returns how many it could play so.
+        """Play the lines of *chunk* that have subscribers, and skip the others; returns the number of lines done.
 
-        Not where each has its time on a clock, or something is due between them.
+        It returns 0 if a clock paces the lines, or if an action is due between them.
         """
         hub, scheduler = self._outlets.hub, self._pacer.scheduler
         wanted = hub.wanted
@@ -154,14 +154,14 @@ class Player:
                 entry = typed_line(lines[index]) if kind in KINDS else None
                 if entry is None or entry.frame is None:
                     self._line(recording, chunk, index)
-                else:  # it is chosen, and nothing is due before it
+                else:  # it is selected, and no action is due before it
                     scheduler.ns = max(scheduler.ns, entry.ns)
                     self._delivery.recorded(entry.frame, frame_in(lines[index]), entry.ns, self._base + entry.epoch)
-                # Whoever heard of it may have closed the replay, subscribed to more, or want to be woken soon.
+                # A subscriber may have closed the replay, subscribed to more, or scheduled an action.
                 if self.stopping or hub.wanted is not wanted or newest >= scheduler.next_ns:
                     return done
             done = len(lines)
-        finally:  # all together, as there may be few between two that are wanted
+        finally:  # all at once, since few lines may be skipped between two that are played
             self._passed_over(kinds[:done], lines[:done])
         if played > _MANY * len(lines):
             self._many = wanted
@@ -184,7 +184,7 @@ class Player:
         self._delivery.passed_over({KINDS[kind]: count for kind, count in counted.items()}, frames_size(lines))
 
     def _all_of(self, recording: Recording, chunk: Chunk) -> int:
-        """Play all lines of *chunk*, decoded together; returns how many it could play so."""
+        """Play all lines of *chunk*, decoded at once; returns the number of lines played."""
         delivery, base, lines = self._delivery, self._base, chunk.lines
         typed = typed_lines(chunk.text)
         if typed is None:
@@ -206,7 +206,7 @@ class Player:
         return len(lines)
 
     def _line(self, recording: Recording, chunk: Chunk, index: int) -> None:
-        """Play one line, whatever it says."""
+        """Play one line of any kind."""
         line = recording.line(chunk, index)
         try:
             raw = line.raw() if line.has_frame else b""
@@ -232,7 +232,7 @@ class Player:
             self._outlets.pong(line.pong)
 
     def _reached(self, ns: int, product_id: str | None) -> bool:
-        """False for what is not chosen; else it is time for it now, unless this replay is over."""
+        """Wait until *ns* is due. False if the item is not selected, or if the replay was closed."""
         if not self._takes_all and not self._time_range.takes(ns, product_id):
             return False
         self._pacer.reach(ns)
@@ -244,7 +244,7 @@ class Player:
 
     def _status(self, status: FeedStatus) -> None:
         stats = self._outlets.stats
-        if isinstance(status, Ended):  # a recorder's: this replay goes on, and says its own
+        if isinstance(status, Ended):  # that of the recorded feed: the replay emits its own
             return
         if isinstance(status, Gap):
             stats.gaps += 1
@@ -256,19 +256,19 @@ class Player:
         elif isinstance(status, Reconnecting):
             stats.reconnects += 1
         elif isinstance(status, RecordingTruncated):
-            log.warning("recording %s is not played from line %s on: %s", status.path, status.line, status.reason)
+            log.warning("recording %s: lines from %s on are not played: %s", status.path, status.line, status.reason)
         self._outlets.report(status)
 
     # ---- recordings without epochs, and messages
 
     def _foreign(self, recording: Recording) -> None:
-        """A recording without events and epochs: they are found as a feed finds them."""
+        """Play a recording without events and epochs: gaps are detected as by a feed."""
         outlets, continuity, delivery = self._outlets, self._continuity, self._delivery
         if self._highest >= 0:
             continuity.reconnected(self._base)
         first = True
         for ns, raw in recording.frames():
-            if recording.kind != "plain":  # a plain frame has no receipt but its own time
+            if recording.kind != "plain":  # a plain frame has its own time as its receipt
                 continuity.received(ns)
             message = self._decode(raw)
             if isinstance(message, Subscriptions):
@@ -295,11 +295,11 @@ class Player:
                 return
 
     def message(self, message: Message) -> None:
-        """Play *message*, as it is, at the time of its receipt; where that is not known, at its own."""
+        """Play *message*, unchanged, at the time of its receipt, or at its own time if it has no receipt."""
         if self._reached(received(message) or self._pacer.scheduler.ns, message.product_id):
             self._delivery.given(message)
 
 
 def received(message: Message) -> int:
-    """Unix nanoseconds of its receipt, or, where it has none, its own; 0 where it has neither."""
+    """Unix nanoseconds of the message's receipt, or of its own time if it has no receipt; 0 if it has neither."""
     return message.received_ns or (0 if message.time is None else ns_of(message.time))

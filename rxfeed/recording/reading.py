@@ -1,4 +1,4 @@
-"""One file of a recording, read line by line: a segment of rxfeed's, an older recording, or plain JSON lines."""
+"""Reads one file of a recording line by line: a segment, an older recording, or plain JSON lines."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from rxfeed.recording.unpack import MOST_HELD, Broken, CutShort, unpacked
 
 Kind = Literal["segment", "older", "plain"]
 
-# Of a first piece so much is looked at.
+# Bytes of the first piece from which the kind of file is detected.
 _BEGIN = 256
-# An end line has little in it.
+# An end line is short.
 _LONGEST_END = 256
 
 
 class SegmentOpen(RecordingDamaged):
-    """The segment is being written: what is there was read, and its end is not there yet."""
+    """The segment is being written: what is there was read, and more will follow."""
 
 
 class _Older(msgspec.Struct):
@@ -44,14 +44,15 @@ _decode_older = msgspec.json.Decoder(_Older).decode
 
 
 class Recording:
-    """One file, known by its content, not by its name.
+    """One file of a recording. Its kind is detected from its content, not from its name.
 
-    *kind*: `segment` (rxfeed's own, then *header* is its first line), `older` (`{"t", "dir", "data"}`, as an exchange
-    of `rxfeed.sim` plays them too) or `plain` (each line a frame); each packed with zstd, gzip, or not at all. A JSON
-    array of objects, or of level3's arrays, is read item by item, as if each were a line.
-    *first_ns*: Unix nanoseconds at which it begins; of plain lines, the first one's own time, or 0 where it has none.
+    *kind*: `segment` (with its first line as *header*), `older` (`{"t", "dir", "data"}`, which an exchange of
+    `rxfeed.sim` plays too) or `plain` (each line a frame); each compressed with zstd, gzip, or not. The items of a JSON
+    array of objects, or of level3's arrays, are read as lines.
+    *first_ns*: Unix nanoseconds at which it begins; of plain lines, the time in the first frame, or 0 if it has none.
 
-    Raises `RecordingDamaged` for a file that cannot be opened, is empty, foreign, or damaged in its first line.
+    Raises `RecordingDamaged` for a file that cannot be opened, is empty, of another format, or damaged in its first
+    line.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
@@ -60,7 +61,7 @@ class Recording:
         self.header: Header | None = None
         self.first_ns = 0
         self.unpacked = 0
-        """Bytes of text that were read so far."""
+        """Bytes of decompressed text that were read so far."""
         self._being_written = False
         beginning = list(itertools.islice(self._lines(), 2))
         if not beginning:
@@ -71,16 +72,16 @@ class Recording:
             raise self.damaged(1, 0, f"not a recording: {error}") from None
 
     def chunks(self) -> Iterator[Chunk]:
-        """The lines after the header, in bounded memory; then `RecordingDamaged` where it does not end as it should.
+        """The lines after the header, in bounded memory; raises `RecordingDamaged` after the last readable line.
 
-        A segment should end with its end line. One that is being written does not (`SegmentOpen`), nor does one that
-        was left by a recorder that was killed: it is read to the last whole line.
+        A segment has an end line. A segment without one is being written (`SegmentOpen`), or its recorder was killed;
+        it is read to the last whole line.
         """
         ended: int | None = None
         end = 1, 0
         for chunk in self._chunks():
             if ended is not None:
-                raise self.damaged(chunk.line, chunk.offset, "something comes after the end line")
+                raise self.damaged(chunk.line, chunk.offset, "there is data after the end line")
             end = chunk.line + len(chunk.lines), chunk.offset + len(chunk.text)
             if self.kind == "segment":
                 last = end_of(chunk.text)
@@ -91,17 +92,18 @@ class Recording:
             yield chunk
         if self.kind == "segment" and ended is None:
             raise self._cut_short(
-                *end, "it has no end line: its recorder was killed, or it is still being written where no lock is seen"
+                *end,
+                "it has no end line: its recorder was killed, or it is still being written on a system without locks",
             )
 
     def lines(self) -> Iterator[tuple[int, Line]]:
-        """What a segment's lines after the header say, each with its number; raises as `chunks`."""
+        """The decoded lines after a segment's header, each with its number; raises as `chunks`."""
         for chunk in self.chunks():
             for index in range(len(chunk.lines)):
                 yield chunk.line + index, self.line(chunk, index)
 
     def line(self, chunk: Chunk, index: int) -> Line:
-        """What the *index*-th line of a segment's *chunk* says; raises `RecordingDamaged`."""
+        """The *index*-th line of a segment's *chunk*, decoded; raises `RecordingDamaged`."""
         try:
             return decode_line(chunk.lines[index])
         except (ValueError, RecursionError) as error:
@@ -110,7 +112,7 @@ class Recording:
     def frames(self) -> Iterator[tuple[int, bytes]]:
         """The received frames, each with the Unix nanoseconds of its receipt; raises as `chunks`.
 
-        A plain frame has its own time in place of that, or the time of the one before it.
+        Plain frames have no receipt: their own time is used, or that of the frame before.
         """
         before = 0
         for chunk in self.chunks():
@@ -133,16 +135,16 @@ class Recording:
     def damaged(self, line: int, offset: int, reason: str) -> RecordingDamaged:
         return RecordingDamaged(self.path, line, offset, reason)
 
-    # ---- how
+    # ---- lines
 
     def _cut_short(self, line: int, offset: int, reason: str) -> RecordingDamaged:
-        """It ends before its end, which is no damage while it is being written."""
+        """The error of a truncated file; a segment that is being written is not damaged."""
         if self._being_written:
             return SegmentOpen(self.path, line, offset, "it is being written: more follows")
         return self.damaged(line, offset, reason)
 
     def _lines(self) -> Iterator[bytes]:
-        """The first lines that are not blank, before any checksum is seen; damage behind them is met again later."""
+        """The first lines that are not blank, before a checksum is verified. Damage after them is detected later."""
         found = 0
         try:
             for chunk in self._chunks(held=0):
@@ -154,7 +156,7 @@ class Recording:
                 raise
 
     def _kind(self, line: bytes, second: bytes = b"") -> Kind:
-        """By the first line; raises `ValueError` for one that is of no recording."""
+        """The kind of file, by its first line; raises `ValueError` if that is not a line of a recording."""
         match first_line(line):
             case "header":
                 self._read_header(line, second)
@@ -173,13 +175,13 @@ class Recording:
         if version != VERSION:
             raise ValueError(f"its format is version {version}, and this rxfeed reads {VERSION}")
         self.header = header = decode_header(line)
-        # What was received first waited for its segment to be begun.
+        # The first item was received before its segment was created.
         with contextlib.suppress(ValueError, RecursionError):
             self.first_ns = decode_line(second).ns
         self.first_ns = min(header.ns, self.first_ns or header.ns)
 
     def _chunks(self, held: int = MOST_HELD) -> Iterator[Chunk]:
-        """All whole lines."""
+        """All whole lines, in chunks."""
         number, offset, rest = 1, 0, bytearray()
         try:
             with open_file(self.path) as file:
@@ -201,9 +203,9 @@ class Recording:
         except OSError as error:
             raise self.damaged(number, offset, error.strerror or str(error)) from error
         if rest.strip():
-            # Only others end their last line without ending it.
+            # Files of other programs may have no line end after the last line.
             if self.kind == "segment" or not is_json(rest):
-                raise self._cut_short(number, offset, "it ends in the midst of a line")
+                raise self._cut_short(number, offset, "it ends within a line")
             self.unpacked = offset + len(rest)
             yield Chunk.of(number, offset, bytes(rest) + b"\n")
 
@@ -216,7 +218,7 @@ _decode_version = msgspec.json.Decoder(_Version).decode
 
 
 def end_of(text: bytes) -> Line | None:
-    """A segment's end line, if the last line of *text* is one."""
+    """The end line of a segment, if the last line of *text* is one."""
     begin = text.rfind(b"\n", 0, -1) + 1
     if len(text) - begin > _LONGEST_END or b'"end"' not in text[begin:]:
         return None

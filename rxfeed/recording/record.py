@@ -1,4 +1,4 @@
-"""What a feed receives, kept in files, off the feed's thread, and none of it lost."""
+"""Records all that a feed receives into files, in a thread of its own, and drops nothing."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from rxfeed.recording.writer import RecorderCounters, RecorderSettings, Recordin
 
 
 class RecordStats(msgspec.Struct, frozen=True):
-    """A recorder at this moment; counts are since it was made, over all its subscriptions."""
+    """The state of a recorder. Counts are those of all its subscriptions."""
 
     frames: int
-    """Frames that are in the files and can be read from them: messages, and what is malformed."""
+    """Frames that are in the files and can be read: messages and malformed frames."""
     malformed: int
-    """So many of these are malformed."""
+    """Malformed frames among them."""
     events: int
     """Items of `status` and `keepalive` that are in the files."""
     segments: int
-    """Segments that were begun."""
+    """Segments that were created."""
     bytes: int
     """Bytes of the files."""
     uncompressed: int
@@ -37,23 +37,22 @@ class RecordStats(msgspec.Struct, frozen=True):
     rate: float
     """Frames a second, written over the last ten seconds."""
     lag: float
-    """Seconds since the oldest item that waits was received; 0 where none waits. Up to `flush_seconds` is as it should
-    be."""
+    """Seconds since the receipt of the oldest item in the queue; 0 if it is empty. Up to `flush_seconds` is normal."""
     queue: int
-    """Items that wait to be written."""
+    """Items in the queue, not written yet."""
     queue_size: int
-    """Where so many wait, the source does too."""
+    """The capacity of the queue. If it is full, the source waits."""
     waited: float
-    """Seconds that the source has waited because the queue was full."""
+    """Seconds that the source has waited for the full queue."""
     unwritten: int
-    """Items that will not be written, because the system refused, and items of files that were deleted while they were
-    being written."""
+    """Items that will not be written, since the system refused them, and items of files that were deleted while they
+    were being written."""
     segment: Path | None
     """The file that is being written."""
 
 
 class Recorder(Sink[RecordedSegment, RecordingWriter]):
-    """The operator that `record` returns: `stats` at any time, and `close`."""
+    """The operator that `record` returns, with `stats` and `close`."""
 
     name = "record"
 
@@ -64,7 +63,7 @@ class Recorder(Sink[RecordedSegment, RecordingWriter]):
 
     @property
     def stats(self) -> RecordStats:
-        """The recorder at this moment; any thread may ask."""
+        """The present state of the recorder, for any thread."""
         counters, writer = self._counters, self._writer
         return RecordStats(
             frames=counters.frames,
@@ -83,9 +82,9 @@ class Recorder(Sink[RecordedSegment, RecordingWriter]):
         )
 
     def close(self, timeout: float | None = None) -> int:
-        """Let the source go, write what is here, and finish the segment; how many items are not written.
+        """Unsubscribe from the source, write the queue, and close the segment. Returns the number of unwritten items.
 
-        It waits for that, *timeout* seconds at most. Called by a subscriber of the recorder it does not wait.
+        It waits at most *timeout* seconds. It does not wait if a subscriber of the recorder calls it.
         """
         writer = self._writer
         return 0 if writer is None else writer.close(timeout)
@@ -119,7 +118,7 @@ class Recorder(Sink[RecordedSegment, RecordingWriter]):
         if isinstance(source, MessageSource):
 
             def put_status(status: FeedStatus) -> None:
-                if not isinstance(status, Idle):  # that nothing has happened yet is no event
+                if not isinstance(status, Idle):  # the initial state is no event
                     writer.put(status)
 
             attached.add(source.status.subscribe(put_status))
@@ -139,37 +138,38 @@ def record(
     queue_size: int = 100_000,
     mode: int = 0o600,
 ) -> Recorder:
-    """Write every message into files in the folder *path*, and emit a `RecordedSegment` for each that is finished.
+    """Emit a `RecordedSegment` for each file that is finished, and write every message into files in the folder *path*.
 
-    Over a `Feed` (any `MessageSource`) also what is malformed, the items of `status`, and the pongs, each in its place
-    between the messages; behind other operators the messages that come. A line has the frame byte for byte, when it was
-    received, and its epoch: `docs/recording.md` describes it, `Replay` plays it.
+    If the source is a `Feed` (any `MessageSource`), malformed frames, the items of `status`, and pongs are recorded
+    too, in their places between the messages. Behind other operators only messages are recorded. A line contains the
+    frame byte for byte, the time of its receipt, and its epoch. `docs/recording.md` describes the format; `Replay`
+    plays it.
 
-    The source's thread only hands over: items wait in a queue of *queue_size* for a thread that compresses them (zstd,
-    *level* 1 to 22) and writes them, *flush_seconds* after they came at the latest. From then on they can be read, also
-    after this process is killed. Nothing is dropped: a full queue makes the source wait, which `.stats` shows.
+    The source's thread puts items into a queue of *queue_size*. Another thread compresses them (zstd, *level* 1 to 22)
+    and writes them, at most *flush_seconds* after their receipt. From then on they can be read, also after this process
+    is killed. Nothing is dropped: if the queue is full, the source waits, which `.stats` shows.
 
-    **Permissions**: segments are made with *mode*, by default for their owner alone, and folders that are not there so
-    that the same users can read them (0600 makes 0700, 0640 makes 0750). The umask may narrow both.
+    **Permissions**: segments are created with *mode*, by default for their owner alone. New folders get permissions so
+    that the same users can read them (0600 makes 0700, 0640 makes 0750). The umask may reduce both.
 
-    A segment is closed when its file has *segment_bytes*, and by what comes when it is *segment_seconds* old; then it
-    is also safe from a power cut. A folder that is there gets further ones, one that is not is made.
+    A segment is closed when its file has *segment_bytes*, and by the first item after *segment_seconds*. After that it
+    is also safe from a power failure. An existing folder gets more segments, a missing one is created.
 
-    **What is secret is not kept**: nothing that is sent is recorded, and where the exchange repeats the feed's
-    credentials they are blanked, and the line says so. Behind other operators errors keep none of their words.
+    **Secrets are not recorded**: no sent frame is recorded. If the exchange repeats the feed's credentials, they are
+    redacted, and the line is marked. Behind other operators all strings of error messages are redacted.
 
-    **The end**: when the source ends, and at the latest when the process does, what waits is written; then the stream
-    ends as the source did. A feed that the recorder stands on waits for this in its `run()`, `close()` and `with`
-    block. When the system refuses to write (a full disk) it ends with a `SinkError` that names the
-    file and counts the items that are not written; what the segment held before can be read.
+    **The end**: when the source ends, and at the latest at the exit of the process, the queue is written; then the
+    stream ends as the source did. A recorded feed waits for this in its `run()`, `close()` and `with` block. If the
+    system refuses to write (a full disk), the stream ends with a `SinkError` with the file's name and the number of
+    unwritten items; what the segment contained before can be read.
 
-    **A file that is deleted** while it is being written, alone or with its folder, is noticed at the next write: it is
-    logged at ERROR, emitted as a `RecordedSegment` that is `lost`, and counted in `.stats.unwritten`. A new segment is
-    begun, in a new folder if need be. One that is moved away is closed where it is.
+    **A deleted file**: if a file is deleted while it is being written, alone or with its folder, the next write detects
+    it. It is logged at ERROR, emitted as a `RecordedSegment` that is `lost`, and counted in `.stats.unwritten`. A new
+    segment is created, with its folder if necessary. A file that is moved away is closed at its new place.
 
     One subscription at a time.
 
-    Raises `ConfigError` for bad arguments, a *path* that is a file, and where zstandard is not installed.
+    Raises `ConfigError` for invalid arguments, a *path* that is a file, and if zstandard is not installed.
     """
     check_numbers(
         segment_bytes=(segment_bytes, int),
@@ -186,7 +186,7 @@ def record(
     zstd()
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"path: {folder} is a file, and a recording is a folder of them")
+        raise ConfigError(f"path: {folder} is a file; a recording is a folder")
     return Recorder(
         RecorderSettings(
             folder=folder,

@@ -1,4 +1,4 @@
-"""A recording as a source of messages: what runs on a Feed runs on it."""
+"""Replays recordings as a source of messages with the interface of a Feed."""
 
 from __future__ import annotations
 
@@ -32,52 +32,52 @@ log = logging.getLogger("rxfeed.recording")
 
 Path = str | PathLike[str]
 
-# What is scheduled when the recording ends has so many seconds of its time to come.
+# Seconds of virtual time for which scheduled actions run after the end of the recording.
 _AFTERWARDS = 3600.0
 
 
 class Replay(MessageSource):
-    """A hot Observable of all `Message`s of a recording: compose and subscribe first, then `connect()`, as with a Feed.
+    """Emits all `Message`s of a recording, as a hot Observable: subscribe first, then `connect()`, as with a Feed.
 
         replay = Replay("recordings/", since=datetime(2026, 11, 24, tzinfo=UTC))
         replay.pipe(window_volume(60)).subscribe(print)
         replay.run()
 
-    *source*: a file or a folder, or many of them: segments of `rxfeed record`, older recordings
-    (`{"t", "dir", "data"}`), plain JSON lines (each a frame), each known by its content, packed with zstd, gzip, or
-    not. Or Messages: an Observable of them, such as `from_mongo(collection)`, or an iterable.
-    *speed*: 1 keeps the recorded pace, 60 plays a minute a second, `None` goes as fast as it can.
-    *products*, *since*, *until* (aware datetimes): only what was received in `[since, until)`, of these products or of
-    none. *merge*: the sessions are several collectors' of one exchange, and are played as one, with *patience* (see
-    below). *clock*: a `Clock`, for tests.
+    *source*: one or many files or folders. A file is a segment of `rxfeed record`, an older recording
+    (`{"t", "dir", "data"}`) or plain JSON lines (each a frame), compressed with zstd, gzip, or not; its format is
+    detected from its content. Or Messages: an Observable of them, such as `from_mongo(collection)`, or an iterable.
+    *speed*: 1 keeps the recorded pace, 60 plays a minute a second, `None` plays without waits.
+    *products*, *since*, *until* (aware datetimes): only items received in `[since, until)`, of these products or
+    without a product. *merge*: the sessions are those of several collectors of one exchange, and are merged, with
+    *patience* (see below). *clock*: a `Clock`, for tests.
 
-    It yields all that a feed does. Messages have the receipt time and the epoch that they were recorded with; `status`,
-    `malformed` and `keepalive` emit in their place what was recorded there, with its time. Segments are played session
-    by session (a session is one run of a recorder), by number, as their header lines say. Between two sessions, and
-    where one is damaged, all epochs rise; the damage is said on `status` by a `RecordingTruncated`, and the rest is
-    still played. A session's own `Ended` is left out: the replay says one when it ends. It fails with a
-    `RecordingDamaged` if nothing could be read. Recordings without epochs are judged as a feed judges: `Connected`,
-    `Subscribed` and `Gap` on `status`, what comes twice dropped. Plain lines have their own time for their receipt.
+    It emits all that the feed emitted. Messages have their recorded receipt and epoch. `status`, `malformed` and
+    `keepalive` emit the recorded items at their places, with their times. The segments of a session (a run of a
+    recorder) are played by number, one session after the other. Between two sessions, and at damage, all epochs rise.
+    Damage is reported on `status` by a `RecordingTruncated`, and the rest is still played. If nothing can be read, the
+    replay fails with a `RecordingDamaged`. The recorded `Ended` is left out; the replay emits its own at its end. In
+    recordings without events, gaps and duplicates are detected as by a feed, which emits `Connected`, `Subscribed` and
+    `Gap` on `status`. The receipt of a plain line is the time in its frame.
 
-    **The promise**: whatever operators make of a feed that is being recorded, they make of its recording, at any speed
-    and every time: equal values in the same order, messages with their bytes, receipt times and epochs, `status` and
-    `malformed` in their places between them. It holds for the operators of rxfeed and those of reactivex that look at
-    items only. Those that wait are equal from replay to replay, but live they ran on the wall clock. It cannot hold for
-    `bounded` where its policy drops, which is its reader's speed, and for the first views of `full_book`, whose
-    snapshots come when they come: once both are ready, views of one sequence are equal. What a recorder blanked because
-    it was secret stays blank.
+    **The promise**: all outputs of operators on a recorded feed are equal on its replay, at any speed and every time:
+    equal values in the same order, messages with their bytes, receipts and epochs, `status` and `malformed` at their
+    places. It is valid for the operators of rxfeed, and for those of reactivex that use items only. Operators with time
+    are equal in all replays, but a feed runs them on the wall clock. It is not valid for `bounded` with an overflow
+    policy that drops, which depends on the speed of its reader, and for the first views of `full_book`, which depend on
+    the arrival of snapshots. Once both books are ready, views of equal sequence are equal. Redacted secrets stay
+    redacted.
 
-    **Merged** sessions give each message once, that of the collector which received it first, in the order of receipt;
-    what one of them missed and another has goes where it belongs, before the next number of its channel. Epochs are
-    made anew: they rise only where nobody received what is missing, and a `Gap` is said only then. The connection's
-    events are said where nobody else was connected. Level2 has no numbers: of each product one collector's is played
-    until it breaks (a reconnect, something missed), which raises the product's epoch, and then whose snapshot comes
-    next. Numbers that come more than *patience* seconds after a later one are dropped, and a `Gap`: that bounds how
-    much clocks and ways may differ, and the memory, which holds the messages of so many seconds. Without *merge*
-    sessions that overlap are played one after the other, and the log warns.
+    **Merged** sessions emit each message once, in the order of receipt, as the copy that was received first. A message
+    that one collector missed and another received is emitted before the next number of its channel. Epochs are counted
+    anew: they rise, and a `Gap` is emitted, only if no collector received a message. Events of a connection are emitted
+    if no other collector was connected. Level2 has no numbers. So each product's level2 messages are those of one
+    collector until its stream is interrupted (a reconnect, a gap). Then the product's epoch rises, and the next
+    snapshot selects the collector. A number that comes more than *patience* seconds after a higher one is dropped, and
+    reported as a `Gap`. So *patience* has to be longer than differences of clocks and latencies. Messages of so many
+    seconds are buffered. Without *merge*, overlapping sessions are played one after the other, and a warning is logged.
 
-    Operators of reactivex that wait (`buffer_with_time`, `debounce`, `timeout`, ...) wait in the recording's time:
-    whatever is piped from a replay and its side-streams runs on `scheduler`, unless it is given another.
+    Operators of reactivex with time (`buffer_with_time`, `debounce`, `timeout`, ...) use the recording's time:
+    pipelines of a replay and its other streams run on `scheduler`, unless they are given another.
 
         >>> replay = Replay([match(time=0), match(time=59.9), match(time=60)])
         >>> minutes = replay.pipe(reactivex.operators.buffer_with_time(60))
@@ -86,9 +86,9 @@ class Replay(MessageSource):
         2
         1
 
-    A segment's frames that nobody wants are not decoded, only counted, some hundred lines at a time.
+    Frames of a segment without a subscriber are not decoded, only counted, some hundred lines at a time.
 
-    Raises `ConfigError`, for a path that does not exist too. `close()` ends it at once.
+    Raises `ConfigError`, also for a path that does not exist. `close()` ends it at once.
     """
 
     _recorded: ClassVar[bool] = True
@@ -123,21 +123,21 @@ class Replay(MessageSource):
 
     @property
     def scheduler(self) -> ReplayScheduler:
-        """The recording's time, for operators of reactivex that wait; what is piped from here uses it by itself.
+        """The scheduler of the recording's time, for operators of reactivex with time. Pipelines use it by default.
 
-        It stands at the newest message's receipt. What is due until a message's time runs before that message, on the
-        replay's thread; at the end, when subscribers have been told, it goes on for as long as something is due, but no
-        longer than an hour. After `close()` nothing runs any more.
+        Its time is the receipt of the newest message. Actions that are due before a message run before it, on the
+        replay's thread. After the replay has completed, scheduled actions run for at most an hour of virtual time.
+        After `close()` none runs.
         """
         return self._scheduler
 
     def __repr__(self) -> str:
         return f"<Replay of {self._shown}>"
 
-    # ---- a source's life
+    # ---- the thread
 
     def _prepare(self) -> None:
-        """Everything is."""
+        """All is prepared."""
 
     def _work(self) -> Exception | None:
         return self._play()
@@ -153,7 +153,7 @@ class Replay(MessageSource):
     # ---- what is played
 
     def _opened(self, source: Any, time_range: TimeRange) -> tuple[Callable[[], Exception | None], int]:
-        """How to play *source*, and when it begins (Unix nanoseconds; 0: that is not known yet)."""
+        """The function that plays *source*, and when it begins (Unix nanoseconds; 0: not known yet)."""
         unmerged = ConfigError("merge: only recordings in files can be merged")
         if isinstance(source, Observable):
             if self._patience is not None:
@@ -164,10 +164,10 @@ class Replay(MessageSource):
         try:
             items = iter(source)
         except TypeError:
-            raise ConfigError(f"source: {source!r} is no path, and neither many paths nor Messages") from None
+            raise ConfigError(f"source: {source!r} is no path, no paths and no Messages") from None
         first = next(items, None)
         if first is None:
-            raise ConfigError("source: there is nothing in it")
+            raise ConfigError("source: it is empty")
         items = itertools.chain([first], items)
         if isinstance(first, str | PathLike):
             parts = within(ordered(find(items)), time_range.since, time_range.until)

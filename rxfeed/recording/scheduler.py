@@ -1,4 +1,4 @@
-"""The time of a replay: it stands still, and goes on as the recording's lines say."""
+"""The virtual time of a replay, which the times of the recording's lines advance."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _MICROSECOND = timedelta(microseconds=1)
 
 _YEAR = 366 * 86_400 * 10**9
 EARLIEST, LATEST = FIRST_NS + _YEAR, LAST_NS - _YEAR
-"""Virtual time stays between these: a year from the calendar's ends, so that operators can add to it."""
+"""The limits of virtual time: a year from the calendar's ends, so that operators can add to it."""
 NEVER = LATEST + 1
-# Before the first line comes, time stands at zero: what is due this soon after it is so by how long it waits.
+# Before the first line time is zero. An action that is due so soon after zero was scheduled by its delay.
 _SOON = 365 * 86_400 * 10**9
 _FEW = 64
 
 
 class _Item:
-    """Something that is scheduled."""
+    """A scheduled action."""
 
     __slots__ = ("action", "inner", "state")
 
@@ -39,20 +39,20 @@ class _Item:
 
 
 class ReplayScheduler(PeriodicScheduler):
-    """A virtual scheduler: whoever plays a recording moves it to each line's time, and what is due runs before that.
+    """A virtual scheduler. The replay advances it to each line's time; actions that are due run before the line.
 
-    Any thread may schedule; all actions run on the one that calls `advance`, in the order of their times, and those of
-    one time in the order in which they were scheduled. What is scheduled before the recording's first line counts from
-    there. One that raises is logged, and counted by *failed*; the others go on.
+    Any thread may schedule. All actions run on the thread that calls `advance`, in the order of their times, and at
+    equal times in the order of scheduling. A delay that is scheduled before the recording's first line counts from that
+    line. An action that raises is logged, and *failed* is called; the other actions run.
     """
 
     def __init__(self, failed: Callable[[], None]) -> None:
         super().__init__()
         self.begun = False
         self.ns = 0
-        """Where it stands, in Unix nanoseconds."""
+        """The virtual time, in Unix nanoseconds."""
         self.next_ns = NEVER
-        """Nothing is due before."""
+        """The time at which the next action is due."""
         self._failed = failed
         self._lock = threading.RLock()
         self._heap: list[tuple[int, int, _Item]] = []
@@ -91,7 +91,7 @@ class ReplayScheduler(PeriodicScheduler):
             waiting, item.action = item.action is not None, None
             if waiting:
                 self._cancelled += 1
-                # A time-out is scheduled and cancelled with every message: they must not gather until they are due.
+                # A time-out is scheduled and cancelled at every message: cancelled items must not accumulate.
                 if self._cancelled > _FEW + len(self._heap) // 2:
                     self._heap = [entry for entry in self._heap if entry[2].action is not None]
                     self._cancelled = 0
@@ -103,13 +103,13 @@ class ReplayScheduler(PeriodicScheduler):
         self._set_next()
 
     def _set_next(self) -> None:
-        # What is due after LATEST never runs: virtual time does not come there.
+        # Actions that are due after LATEST never run.
         self.next_ns = min(self._heap[0][0], NEVER) if self._heap else NEVER
 
-    # ---- for whoever plays
+    # ---- for the replay
 
     def begin(self, ns: int) -> None:
-        """The recording begins at *ns*, or at the nearest that virtual time can be."""
+        """Begin at *ns*, limited to the range of virtual time."""
         ns = min(max(ns, EARLIEST), LATEST)
         with self._lock:
             self.begun, self.ns = True, ns
@@ -117,7 +117,7 @@ class ReplayScheduler(PeriodicScheduler):
             self._sorted()
 
     def advance(self, ns: int) -> None:
-        """Run the first action that is due until *ns*, if there is one: `next_ns` tells. Then it stands at its time."""
+        """Run the first action that is due until *ns*, if any (see `next_ns`). Virtual time is its time then."""
         with self._lock:
             if self.next_ns > min(ns, LATEST):
                 return

@@ -1,11 +1,11 @@
-"""One file of a recording while it is written, from its header to its end.
+"""Writes one file of a recording, from its header to its end line.
 
 Rules:
-- The file is locked for as long as it is open: so readers know an open segment from one that was left by a recorder
+- The file is locked for as long as it is open, so that readers can distinguish an open segment from one of a recorder
   that was killed.
-- What the system refuses is undone: the file is then as it was before.
-- The end line is a zstd frame of its own, so that a reader finds it without unpacking the rest.
-- A file can be moved or deleted while it is written. `place` finds out, by comparing the open file with its path.
+- If the system refuses a write, the file is truncated to its length before it.
+- The end line is a zstd frame of its own, so that readers can find it without decompressing the rest.
+- A file can be moved or deleted while it is written. `place` detects this by comparing the open file with its path.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rxfeed.recording.lines import LineBatch
 from rxfeed.recording.opening import lock
 from rxfeed.recording.timestamps import FIRST_NS, LAST_NS
 
-# A frame of zstd ends in a checksum, before which none of its lines is sure: a reader can hold so many bytes back.
+# A zstd frame ends with a checksum that verifies its lines. Readers can buffer so many bytes until they come to it.
 _VERIFIED_EVERY = 1 << 20
 
 
@@ -31,7 +31,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 class Place(Enum):
-    """Where an open file is."""
+    """The place of an open file."""
 
     HERE = "at its path"
     MOVED = "moved away"
@@ -39,7 +39,7 @@ class Place(Enum):
 
 
 class Totals:
-    """What adds up over segments: what is in the files, that is. *lost* items were in files that were deleted."""
+    """Counters over segments. *lost*: items in files that were deleted; all other counts are of existing files."""
 
     def __init__(self) -> None:
         self.frames = self.malformed = self.events = 0
@@ -59,14 +59,14 @@ class Totals:
         self.size(other.bytes, other.uncompressed)
 
     def lose(self, lost: Totals) -> None:
-        """What *lost* has is in no file any more."""
+        """Subtract the counts of a deleted file, and count its items as lost."""
         self.count(-lost.frames, -lost.malformed, -lost.events)
         self.size(-lost.bytes, -lost.uncompressed)
         self.lost += lost.frames + lost.events
 
 
 class SegmentFile:
-    """One file; *held* is what it has. *mode*: its permissions, which the umask may narrow."""
+    """One file, with its counts in *held*. *mode*: its permissions, which the umask may reduce."""
 
     def __init__(self, path: Path, header: Header, level: int, totals: Totals, mode: int) -> None:
         self.path = path
@@ -91,7 +91,7 @@ class SegmentFile:
 
     @property
     def place(self) -> Place:
-        """Where the file is now. One that cannot be looked for counts as being here."""
+        """The present place of the file; `HERE` if the path cannot be checked."""
         opened = os.fstat(self._file.fileno())
         try:
             found = self.path.stat()
@@ -104,7 +104,7 @@ class SegmentFile:
         return Place.MOVED if opened.st_nlink else Place.DELETED
 
     def write(self, chunk: LineBatch) -> None:
-        if not self._locked:  # a reader was looking at it
+        if not self._locked:  # a reader was checking the lock
             self._locked = lock(self._file.fileno())
         self._write(b"".join(chunk.lines))
         for counted in (self.held, self._totals):
@@ -115,7 +115,7 @@ class SegmentFile:
         self._bounds = min(earliest, chunk.earliest), max(latest, chunk.latest)
 
     def close(self, ns: int) -> None:
-        """Write the end, and wait until the disk has all of it."""
+        """Write the end line, and wait until all is on the disk."""
         held = self.held
         bounds = self._bounds if held.frames or held.events else ()
         try:
@@ -131,7 +131,7 @@ class SegmentFile:
             self._file.close()
 
     def _write(self, lines: bytes, *, last: bool = False) -> None:
-        """Compress *lines*, and hand them to the system to the last byte, or (where it refuses) none of them."""
+        """Compress and write *lines*, completely, or not at all if the system refuses."""
         data = b""
         if last and self._unverified:
             data = self._new_frame()
@@ -162,7 +162,7 @@ class SegmentFile:
 
 @contextlib.contextmanager
 def refusals(path: Path) -> Iterator[None]:
-    """What the system refuses, as a `SinkError` that names *path*."""
+    """Raises an `OSError` as a `SinkError` with *path*."""
     try:
         yield
     except OSError as error:
@@ -170,9 +170,9 @@ def refusals(path: Path) -> Iterator[None]:
 
 
 def make_folder(folder: Path, mode: int) -> None:
-    """Make *folder*, and those above it that are not there, with permissions for the classes that *mode* lets read.
+    """Create *folder* and its missing parents; users that can read files of *mode* can read the folders.
 
-    0600 makes 0700, 0640 makes 0750; the umask may narrow that. A folder that is there keeps its permissions.
+    0600 makes 0700, 0640 makes 0750; the umask may reduce that. An existing folder keeps its permissions.
     """
     permissions = 0o700 | (0o050 if mode & 0o040 else 0) | (0o005 if mode & 0o004 else 0)
     for each in [*reversed(folder.parents), folder]:
@@ -185,7 +185,7 @@ def make_folder(folder: Path, mode: int) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """See that the names in *folder* are safe too, on systems where a folder can be asked for that."""
+    """Write the names in *folder* to the disk too, on systems that support it for folders."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,11 +1,11 @@
-"""Segments: the files of a recording, one after another, each readable while it is being written.
+"""Writes the segments of a recording one after another; each can be read while it is being written.
 
 Rules:
-- A segment is closed at its size, and by the first chunk after its time, also where the clock was set back.
-- Before each write the file is compared with its path. One that was moved away is closed where it is. One that was
-  deleted is lost, and reported. A new one is begun either way, in a new folder if need be.
-- A closed segment is not looked after: it may be moved elsewhere. Only where the whole folder was deleted with an open
-  segment in it, or between two segments, the closed ones count as lost too.
+- A segment is closed at its size, and by the first batch after its time, also if the clock was set back.
+- Before each write the file is compared with its path. A file that was moved is closed at its new place. A file that
+  was deleted is lost, which is reported. In both cases a new segment is created, with its folder if necessary.
+- A closed segment is not checked: it may be moved. But if the whole folder was deleted with an open segment in it, or
+  between two segments, the closed segments count as lost too.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ SUFFIX = ".jsonl.zst"
 
 
 class RecordedSegment(msgspec.Struct, frozen=True):
-    """A segment that is finished: closed, and safe from a power cut.
+    """A segment that is finished: closed, and safe from a power failure.
 
-    *frames* are all that it holds, *malformed* so many of them; *bytes* is the file's size, *uncompressed* that of its
-    lines. *first_ns* and *last_ns*: Unix nanoseconds of the first and the last frame's receipt, 0 where there is none.
-    *lost*: the file was deleted while it was being written, and all that it held is gone.
+    *frames*: all its frames, *malformed* ones included. *bytes*: the size of the file, *uncompressed* that of its
+    lines. *first_ns* and *last_ns*: Unix nanoseconds of the receipt of its first and last frame, 0 if it has none.
+    *lost*: the file was deleted while it was being written, with all its content.
     """
 
     path: Path
@@ -63,11 +63,11 @@ class RecordedSegment(msgspec.Struct, frozen=True):
 
 
 class Segments:
-    """Writes chunks into segments in *folder*, and calls *finished* with each that is full, old enough, or lost.
+    """Writes batches of lines into segments in *folder*, and calls *finished* with each segment that is finished.
 
-    A segment is closed at *segment_bytes* of the file, and before the first chunk after *segment_seconds*. All that
-    was written has left the process when `write` returns. Raises `SinkError` for what the system refuses; the segment
-    is then as it was before. *mode*: a file's permissions. *clock*: Unix nanoseconds.
+    A segment is closed at *segment_bytes* of the file, and before the first batch after *segment_seconds*. When `write`
+    returns, the system has the lines. Raises `SinkError` if the system refuses a write; the segment is then as before.
+    *mode*: the permissions of files. *clock*: Unix nanoseconds.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Segments:
         self._begun = self._named = 0
         self._segment: SegmentFile | None = None
         self._folder_id: tuple[int, int] | None = None
-        self._closed = Totals()  # what the closed segments in that folder hold
+        self._closed = Totals()  # the counts of the closed segments in that folder
 
     @property
     def path(self) -> Path | None:
@@ -105,7 +105,7 @@ class Segments:
         return None if self._segment is None else self._segment.path
 
     def open(self) -> None:
-        """Begin a segment, unless there is one."""
+        """Create a segment, unless there is one."""
         if self._segment is not None:
             return
         self._check_folder()
@@ -113,7 +113,7 @@ class Segments:
             make_folder(self._folder, self._mode)
         self._folder_id = _id(self._folder)
         self._begun = self._clock()
-        # The names sort in time order also where the clock is set back.
+        # Names sort in the order of creation, also if the clock is set back.
         self._named = max(self._named + 1000, self._begun)
         self._number += 1
         header = Header(
@@ -133,27 +133,27 @@ class Segments:
             self._close()
 
     def close(self) -> None:
-        """Finish the segment; harmless where there is none."""
+        """Finish the segment, if there is one."""
         self._check_place()
         self._close()
 
     def abandon(self) -> None:
-        """Let go of a segment that cannot be written any more; it stays as far as it got."""
+        """Close the file of a segment that cannot be written any more, without an end line."""
         segment, self._segment = self._segment, None
         if segment is not None:
             segment.release()
 
-    # ---- where the files are
+    # ---- the places of the files
 
     def _check_place(self) -> None:
-        """Let go of a segment that is not at its path any more."""
+        """Finish a segment that was moved or deleted."""
         segment = self._segment
         place = Place.HERE if segment is None else segment.place
         if segment is None or place is Place.HERE:
             return
         if place is Place.MOVED:
-            _report(logging.WARNING, "segment %s was moved away while it was written; it is closed there", segment.path)
-            if _id(self._folder) != self._folder_id:  # the closed ones were moved with it
+            _report(logging.WARNING, "segment %s was moved while it was written; it is closed there", segment.path)
+            if _id(self._folder) != self._folder_id:  # the closed segments were moved with it
                 self._folder_id, self._closed = None, Totals()
             self._close()
             return
@@ -166,12 +166,12 @@ class Segments:
         self._finished(self._described(segment, lost=True))
 
     def _check_folder(self) -> None:
-        """Count the closed segments as lost where their folder is not at its path any more."""
+        """Count the closed segments as lost if their folder is not at its path any more."""
         if self._folder_id is None or _id(self._folder) == self._folder_id:
             return
         closed, self._closed, self._folder_id = self._closed, Totals(), None
         self._totals.lose(closed)
-        text = "folder %s was deleted or replaced while it was recorded into: its closed segments had %s frames"
+        text = "folder %s was deleted or replaced during the recording: its closed segments had %s frames"
         _report(logging.ERROR, text, self._folder, closed.frames)
 
     def _close(self) -> None:
@@ -200,7 +200,7 @@ class Segments:
 
 
 def _id(folder: Path) -> tuple[int, int] | None:
-    """The identity of *folder*, which another one at its path does not have; `None` where there is none."""
+    """The identity of *folder*, which changes if it is replaced; `None` if it does not exist."""
     with contextlib.suppress(OSError):
         found = folder.stat()
         return found.st_dev, found.st_ino

@@ -1,4 +1,4 @@
-"""What recordings hold, and how it is counted."""
+"""Summaries of recordings, and the counters that they are made of."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rxfeed.errors import RecordingDamaged
 from rxfeed.recording.timestamps import moment_of
 
 OTHER = "(other)"
-"""What counts types and products that are too many."""
+"""The name under which types and products beyond the limit are counted."""
 _MOST_NAMES = 10_000
 _MOST_SPANS = 100_000
 
@@ -34,7 +34,7 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Damage(msgspec.Struct, frozen=True):
-    """What of *path* cannot be read, from *line* on (at byte *offset*, unpacked), and why: as `RecordingDamaged`."""
+    """The part of *path* that cannot be read, from *line* on (at byte *offset*, unpacked), and the *reason*."""
 
     path: str
     line: int
@@ -43,21 +43,21 @@ class Damage(msgspec.Struct, frozen=True):
 
 
 class ProductSummary(msgspec.Struct, frozen=True):
-    """How many *messages* of a product there are, received in *span*."""
+    """The number of *messages* of a product, received in *span*."""
 
     messages: int
     span: Span
 
 
 class RecordingSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What one or many recordings hold.
+    """The content of one or many recordings.
 
-    *span*: from the first frame's receipt to the last one's; `None` where there is none. *products* and *by_type* (the
-    exchange's types; those of level3's arrays are `level3 open` and so on) count messages, the most first; beyond
-    10,000 names the rest counts as `(other)`. *gaps* were reported, and *gapped* numbers are in them: each session's
-    own. *attempts* to connect were made, and *connections* came about. *offline*: the times within *span* without a
-    connection; for many sessions, those when none of them had one. *size* and *unpacked* are in bytes. *open*: the
-    files that are being written, which is no damage.
+    *span*: from the receipt of the first frame to that of the last; `None` without frames. *products* and *by_type*
+    (the exchange's types; `level3 open` and so on for level3's arrays) count messages, in falling order; beyond 10,000
+    names the others are counted as `(other)`. *gaps*: reported gaps, each session's own, with *gapped* missing numbers.
+    *attempts* and *connections*: attempts to connect, and those that succeeded. *offline*: spans within *span* without
+    a connection; for many sessions, spans in which no session had one. *size* and *unpacked* are in bytes. *open*:
+    files that are being written, which are not damaged.
     """
 
     files: int = 0
@@ -83,7 +83,7 @@ class RecordingSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SummaryBuilder:
-    """A `RecordingSummary` in the making."""
+    """Counts what becomes a `RecordingSummary`."""
 
     def __init__(self) -> None:
         self._files = self._size = self._unpacked = self._malformed = self._gaps = self._gapped = 0
@@ -93,21 +93,21 @@ class SummaryBuilder:
         self._products: dict[str, tuple[int, int, int]] = {}  # messages, first, last
         self._online: list[tuple[int, int]] = []
         self._since: int | None = None
-        """Since when there has been a connection."""
+        """The time of the present connection."""
         self._damaged: list[Damage] = []
         self._open: list[str] = []
         self._attempts = self._connections = 0
 
     def file(self, path: str) -> None:
         self._files += 1
-        with contextlib.suppress(OSError):  # it is damaged, and will be named
+        with contextlib.suppress(OSError):  # it will be listed as damaged
             self._size += os.lstat(path).st_size
 
     def text(self, size: int) -> None:
         self._unpacked += size
 
     def frames(self, kind: str, product_id: str | None, first: int, last: int, count: int = 1) -> None:
-        """So many messages, received from *first* to *last*."""
+        """Add *count* messages, received from *first* to *last*."""
         self._types[kind if kind in self._types or len(self._types) < _MOST_NAMES else OTHER] += count
         if product_id is not None:
             self._product(product_id, count, first, last)
@@ -199,12 +199,12 @@ class SummaryBuilder:
 
     def _received(self, first: int, last: int) -> None:
         if self._since is None and not self._online:
-            self._since = first  # a recording may begin in the midst of a connection
+            self._since = first  # a recording may begin during a connection
         begin, end = self._span or (first, last)
         self._span = min(begin, first), max(end, last)
 
     def _offline(self) -> list[tuple[int, int]]:
-        """Between the times with a connection."""
+        """The spans between the connections."""
         return [(end, begin) for (_, end), (begin, _) in pairwise(self._joined())]
 
     def _joined(self) -> list[tuple[int, int]]:
@@ -218,7 +218,7 @@ class SummaryBuilder:
 
 
 def _fewer(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """*spans*, in order, at most half of `_MOST_SPANS`: the shortest breaks between them are left out."""
+    """At most `_MOST_SPANS / 2` spans: those with the shortest interruptions between them are joined."""
     most = _MOST_SPANS // 2
     if len(spans) <= most:
         return spans

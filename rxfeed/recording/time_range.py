@@ -1,4 +1,4 @@
-"""What of a recording is wanted."""
+"""Selects the part of a recording that is played."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from rxfeed.recording.timestamps import FIRST_NS, LAST_NS, ns_of
 
 
 class TimeRange:
-    """*products* (`None`: all; what has none is always wanted) received in `[since, until)`; `ConfigError`."""
+    """Selects items of *products* (`None`: all), and items without a product, received in `[since, until)`.
+
+    Raises `ConfigError` for invalid arguments.
+    """
 
     def __init__(self, products: str | Iterable[str] | None, since: datetime | None, until: datetime | None) -> None:
         self.products = _products(products)
@@ -32,9 +35,9 @@ def _products(products: str | Iterable[str] | None) -> frozenset[str] | None:
     try:
         chosen = frozenset([products] if isinstance(products, str) else products)
     except TypeError:
-        raise ConfigError(f"products: {products!r} is neither a product nor many") from None
+        raise ConfigError(f"products: {products!r} is neither a product id nor many") from None
     if not chosen or not all(isinstance(each, str) and each for each in chosen):
-        raise ConfigError(f"products: {products!r} names no product")
+        raise ConfigError(f"products: {products!r} has no product id")
     return chosen
 
 

@@ -1,4 +1,4 @@
-"""A file's bytes without their packing: zstd, gzip or none, known by how they begin."""
+"""Decompresses a file: zstd, gzip or none, by its first bytes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ _AT_ONCE = 1 << 16
 # Four packed bytes can become 128 kB. So no call of the decompressor returns more than 16 MB.
 _PACKED_AT_ONCE = 1 << 9
 MOST_HELD = 1 << 23
-"""What a frame holds waits for the frame's checksum, if that is not further than so many bytes."""
+"""The content of a frame is returned after its checksum, if it has at most so many bytes."""
 
 
 class Broken(Exception):
-    """The packing does not hold what was put in."""
+    """The compressed data is damaged."""
 
 
 class CutShort(Broken):
-    """It ends before its end."""
+    """The compressed data is truncated."""
 
 
 def unpacked(file: BinaryIO, held: int = MOST_HELD) -> Iterator[bytes]:
-    """The content of *file* piece by piece, in bounded memory; `Broken` where it is damaged, behind what is good.
+    """The content of *file* piece by piece, in bounded memory; raises `Broken` at damage, after the content before it.
 
-    A packed file is a row of frames (gzip: members). One whose checksum is wrong gives nothing, unless it is bigger
-    than *held*: then it is given before the checksum is seen. One that is cut off gives what is there.
+    A compressed file is a series of frames (gzip: members). A frame with a wrong checksum has no content, unless it is
+    larger than *held*: then its content is returned before the checksum is verified. A truncated frame has the content
+    that is there.
     """
     begin = file.read(_PACKED_AT_ONCE)
     if begin.startswith(ZSTD):
@@ -67,4 +68,4 @@ def _frames(
             unpacker = make() if packed else None
     if unpacker is not None:
         yield b"".join(held)
-        raise CutShort("it ends in the midst of a packed frame")
+        raise CutShort("it ends within a compressed frame")

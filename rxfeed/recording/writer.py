@@ -1,4 +1,4 @@
-"""The recorder's thread: takes what the source hands over, and writes it."""
+"""The recorder's queue and the thread that writes its items."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from rxfeed.recording.segments import RecordedSegment, Segments
 
 log = logging.getLogger("rxfeed.recording")
 
-# Items that are enough to be written before their time: then a turn takes no longer than a subscriber may, and a
-# block of the file is still big enough to compress well.
+# If the queue has so many items, they are written before `flush_seconds` are over. A write of so many items does not
+# delay other threads noticeably, and still compresses well.
 _BATCH = 512
 
 
 class RecorderSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `record` was asked for."""
+    """The arguments of `record`."""
 
     folder: Path
     segment_bytes: int
@@ -39,7 +39,7 @@ class RecorderSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecorderCounters(Totals):
-    """What adds up over a recorder's subscriptions: what is in the files, and what did not get there."""
+    """Counters over all subscriptions of a recorder."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class RecorderCounters(Totals):
 
 
 class RecordingWriter:
-    """One subscription's: the queue, the thread, and how they end.
+    """The queue and the thread of one subscription, and their end.
 
     *emit* is called with segments and *ended* at the end, on this thread; *unsubscribe* unsubscribes from the source.
     """
@@ -87,10 +87,10 @@ class RecordingWriter:
         self._writing = self._lost = 0
         self._oldest_ns = 0
         self._finished = threading.Event()
-        # A daemon, so that a script that forgets to close still ends; at exit it is waited for.
+        # A daemon, so that a script without a `close` still exits; at exit the process waits for it.
         self._thread = threading.Thread(target=self._work, name="rxfeed-record", daemon=True)
 
-    # ---- for the source, and for anybody
+    # ---- for the source and for other threads
 
     def start(self) -> None:
         self._thread.start()
@@ -112,7 +112,7 @@ class RecordingWriter:
         self._thread.join()
 
     def close(self, timeout: float | None) -> int:
-        """End; return when everything is written, or after *timeout* seconds, how many items are not."""
+        """End; wait until all is written, or *timeout* seconds. Returns the number of unwritten items."""
         self._unsubscribe()
         self.end()
         if threading.current_thread() is not self._thread:
@@ -159,12 +159,12 @@ class RecordingWriter:
     def path(self) -> Path | None:
         return self._segments.path
 
-    # ---- on its thread
+    # ---- on the writer's thread
 
     def _work(self) -> None:
         try:
             self._segments.open()
-            # Whatever is taken is written and flushed at once: so it is never older than this when it is safe.
+            # Items are written and flushed as soon as they are taken: so they wait no longer than `flush_seconds`.
             while items := self._queue.take(_BATCH, _BATCH, self._settings.flush_seconds):
                 self._write(items)
             self._segments.close()
@@ -175,7 +175,7 @@ class RecordingWriter:
             self._on_end(self._cause)
 
     def _emit(self, segment: RecordedSegment) -> None:
-        with contextlib.suppress(Exception):  # a subscriber that raised, where the log cannot take that either
+        with contextlib.suppress(Exception):  # a subscriber raised, and so did the log
             self._emit_to(segment)
 
     def _write(self, items: list[Any]) -> None:
@@ -188,7 +188,7 @@ class RecordingWriter:
 
     def _failed(self, error: Exception) -> None:
         if not isinstance(error, SinkError | ConfigError):
-            with contextlib.suppress(Exception):  # a log that fails
+            with contextlib.suppress(Exception):  # a failing log
                 log.exception("a defect of rxfeed, please report it")
         self._queue.end()
         self._unsubscribe()

@@ -16,7 +16,7 @@ from pymongo.collection import Collection
 from reactivex.subject import Subject
 
 from rxfeed.messages import Message
-from rxfeed.sinks.insert import attempt, told
+from rxfeed.sinks.insert import attempt, error_text
 from rxfeed.sinks.results import DeadLetter
 
 log = logging.getLogger("rxfeed.sinks")
@@ -34,7 +34,7 @@ class DeadLetters:
         self.stream: Subject[DeadLetter] = Subject()
         self._waiting: deque[RawBSONDocument] = deque()
         self._lock = threading.Lock()
-        self._telling = threading.RLock()  # two threads find dead documents, and a Subject wants one at a time
+        self._emitting = threading.RLock()  # two threads find dead documents, and a Subject wants one at a time
 
     def add(self, letters: list[DeadLetter]) -> None:
         log.error("%d documents can never be stored; the first: %s", len(letters), letters[0].reason)
@@ -46,7 +46,7 @@ class DeadLetters:
                         log.error("a dead letter was dropped: %d wait for their collection", _MOST_WAITING)
                     self._waiting.append(RawBSONDocument(bson.encode(_document(letter))))
             try:
-                with self._telling:
+                with self._emitting:
                     self.stream.on_next(letter)
             except Exception as error:
                 log.error("a subscriber of the dead letters raised: %r", error)
@@ -63,7 +63,7 @@ class DeadLetters:
                 self._waiting.popleft()
             self._waiting.extendleft(reversed(outcome.pending))
             if outcome.error is not None:
-                log.warning("dead letters wait for their collection: %s", told(outcome.error))
+                log.warning("dead letters wait for their collection: %s", error_text(outcome.error))
             for _, reason in outcome.dead:
                 log.error("a dead letter cannot be stored either: %s", reason)
             return not self._waiting

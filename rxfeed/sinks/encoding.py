@@ -14,7 +14,7 @@ from bson.raw_bson import RawBSONDocument
 from rxfeed.messages import Message
 from rxfeed.sinks.backlog import Batch
 from rxfeed.sinks.documents import raw_document, typed_document
-from rxfeed.sinks.insert import told
+from rxfeed.sinks.insert import error_text
 from rxfeed.sinks.results import DeadLetter
 
 _MOST_BYTES = 16 * 1024 * 1024  # MongoDB's limit for a document
@@ -50,7 +50,7 @@ class Encoder:
             try:
                 raw = self._one(item)
             except Exception as error:
-                died(DeadLetter(told(error), item))
+                died(DeadLetter(error_text(error), item))
                 continue
             if documents and size + len(raw) > self._batch_bytes:
                 yield Batch(documents, received_ns)

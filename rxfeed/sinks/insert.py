@@ -112,7 +112,7 @@ def _sort(documents: list[RawBSONDocument], error: BulkWriteError) -> InsertAtte
         elif each["code"] in _PASSING:
             outcome.pending.append(document)
         else:
-            outcome.dead.append((document, told(f"{each['code']}: {each['errmsg']}")))
+            outcome.dead.append((document, error_text(f"{each['code']}: {each['errmsg']}")))
     if unsafe:
         outcome.pending += [document for place, document in enumerate(documents) if place not in failed]
     else:
@@ -126,7 +126,7 @@ def _halve(
     collection: Collection[Any], documents: list[RawBSONDocument], seconds: float, error: Exception
 ) -> InsertAttempt:
     if len(documents) == 1:
-        return InsertAttempt(dead=[(documents[0], told(error))])
+        return InsertAttempt(dead=[(documents[0], error_text(error))])
     outcome = InsertAttempt()
     middle = len(documents) // 2
     for half in (documents[:middle], documents[middle:]):
@@ -142,7 +142,7 @@ def _halve(
     return outcome
 
 
-def told(error: Exception | str) -> str:
+def error_text(error: Exception | str) -> str:
     """An error in a line, without what pymongo appends of its servers, and without any password."""
     text = str(error) if isinstance(error, str) else f"{type(error).__name__}: {error}"
     text = text.partition(", Topology Description")[0].partition(", full error")[0]

@@ -128,8 +128,8 @@ def to_mongo(
     **A full queue**: `at_bound="block"` makes the source wait, `"drop_oldest"` drops what has waited longest in memory
     and counts it, `"fail"` writes what is there and ends the stream with a `SinkError`.
 
-    **What can never be stored** (too large, an invalid key, refused by a validator) is told to `.dead` of the operator
-    and, where *dead* is a collection, stored there; the rest goes on.
+    **What can never be stored** (too large, an invalid key, refused by a validator) is error_text to `.dead` of the
+    operator and, where *dead* is a collection, stored there; the rest goes on.
 
     **The end**: when the source ends, and at the latest when the process does, what is left is written, unless for
     *flush_seconds* nothing got through; then the stream ends too, on the sink's thread, with a `SinkError` if anything

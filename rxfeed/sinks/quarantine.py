@@ -51,7 +51,7 @@ def split(row: Any) -> list[bytes] | None:
     return documents
 
 
-def set_aside(path: str, key: int, row: Any, mode: int) -> str | None:
+def quarantine_batch(path: str, key: int, row: Any, mode: int) -> str | None:
     """Write the damaged batch to a file beside the spill; its name, or `None` where that cannot be done."""
     blob = row[3] if row is not None and isinstance(row[3], bytes) else b""
     file = f"{path}.damaged-{_now()}-{key}.bson"
@@ -67,7 +67,7 @@ def set_aside(path: str, key: int, row: Any, mode: int) -> str | None:
     return file
 
 
-def set_file_aside(path: str) -> str:
+def quarantine_file(path: str) -> str:
     """Rename the damaged database and its log; the new name."""
     aside = f"{path}.damaged-{_now()}"
     Path(path).rename(aside)

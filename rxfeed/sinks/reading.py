@@ -23,7 +23,7 @@ from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
 from rxfeed.sinks.by_time import by_time, in_order
 from rxfeed.sinks.documents import frame_content
 from rxfeed.sinks.ids import microseconds
-from rxfeed.sinks.insert import told
+from rxfeed.sinks.insert import error_text
 
 _TYPES: dict[str, type[m.Message]] = {
     str(kind.__struct_config__.tag): kind
@@ -32,7 +32,7 @@ _TYPES: dict[str, type[m.Message]] = {
         *(m.Activate, m.Auction, m.RfqMatch, m.Balance, m.Status, m.Subscriptions, m.ErrorMessage, m.Level3Schema),
     )
 }
-# A level3 message has the type of its elder sister on `full`, and lacks this of hers.
+# A level3 message has the type of its elder level3_kind on `full`, and lacks this of hers.
 _LEVEL3_TYPES: dict[str, tuple[type[m.Message], str]] = {
     "open": (m.Level3Open, "remaining_size"),
     "done": (m.Level3Done, "side"),
@@ -73,7 +73,7 @@ def from_mongo(
                 except SinkError as error:
                     return observer.on_error(error)
                 except Exception as error:
-                    failure = SinkError(f"{collection.full_name}: {told(error)}", 0)
+                    failure = SinkError(f"{collection.full_name}: {error_text(error)}", 0)
                     failure.__cause__ = error
                     return observer.on_error(failure)
                 if message is None:
@@ -139,9 +139,9 @@ def _typed(document: dict[str, Any], order: str, decode: Callable[[bytes], Any])
     with _naming(document):
         kind = document.get("type")
         known = _TYPES.get(kind) if isinstance(kind, str) else None
-        sister = _LEVEL3_TYPES.get(str(kind))
-        if sister is not None and sister[1] not in document:
-            known = sister[0]
+        level3_kind = _LEVEL3_TYPES.get(str(kind))
+        if level3_kind is not None and level3_kind[1] not in document:
+            known = level3_kind[0]
         if known is None:
             raw = _frame(document)
             message = _decoded(document, raw, decode)
@@ -167,7 +167,7 @@ def _naming(document: dict[str, Any]) -> Iterator[None]:
     except SinkError:
         raise
     except Exception as error:
-        raise _stranger(document, str(error) or repr(error)) from error
+        raise _not_a_message(document, str(error) or repr(error)) from error
 
 
 def _converted(document: dict[str, Any], kind: type[m.Message]) -> m.Message:
@@ -184,7 +184,7 @@ def _converted(document: dict[str, Any], kind: type[m.Message]) -> m.Message:
 def _decoded(document: dict[str, Any], frame: bytes, decode: Callable[[bytes], Any]) -> m.Message:
     message = decode(frame)
     if isinstance(message, m.Malformed):
-        raise _stranger(document, message.reason)
+        raise _not_a_message(document, message.reason)
     return message
 
 
@@ -193,7 +193,7 @@ def _frame(document: dict[str, Any]) -> bytes:
     return msgspec.json.encode(_plain(frame_content(document)), enc_hook=str)
 
 
-def _stranger(document: dict[str, Any], why: str) -> SinkError:
+def _not_a_message(document: dict[str, Any], why: str) -> SinkError:
     return SinkError(f"the document {document.get('_id')!r} is no message: {why}", 0)
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rxfeed.errors import ConfigError, SinkError
-from rxfeed.sinks.quarantine import Reserve, is_damage, readable_rows, set_aside, set_file_aside, split
+from rxfeed.sinks.quarantine import Reserve, is_damage, quarantine_batch, quarantine_file, readable_rows, split
 
 log = logging.getLogger("rxfeed.sinks")
 _LAYOUT = "1"
@@ -120,7 +120,7 @@ class Spill:
         had = self.documents
         self._close()
         try:
-            aside = set_file_aside(self.path)
+            aside = quarantine_file(self.path)
             rows = readable_rows(aside, self._owner, _ROW)
             self._connect()
             with contextlib.suppress(sqlite3.Error):  # of a full disk: they are in the damaged file yet
@@ -217,7 +217,7 @@ class Spill:
         return keys, documents, received_ns
 
     def _set_aside(self, pending: _Pending, row: Any) -> None:
-        file = set_aside(self.path, pending.key, row, self._mode)
+        file = quarantine_batch(self.path, pending.key, row, self._mode)
         reason = f"spill {self.path}: batch {pending.key} is damaged, and was moved to {file}"
         if file is None:
             reason = f"spill {self.path}: batch {pending.key} is damaged, and cannot be copied elsewhere; it is skipped"

@@ -14,7 +14,7 @@ from rxfeed.operators.handover import Forked, Handover
 from rxfeed.sinks.backlog import Backlog, Batch
 from rxfeed.sinks.dead_letters import DeadLetters
 from rxfeed.sinks.encoding import Encoder
-from rxfeed.sinks.insert import InsertAttempt, attempt, told
+from rxfeed.sinks.insert import InsertAttempt, attempt, error_text
 from rxfeed.sinks.results import DeadLetter, MongoCounters, MongoWrite, UnwrittenCounts
 from rxfeed.sinks.retry_policy import RetryPolicy
 from rxfeed.sinks.settings import MongoSettings
@@ -111,12 +111,12 @@ class MongoWriter:
     def close(self, timeout: float) -> UnwrittenCounts:
         """End; return when everything is written, or after *timeout* seconds with what then is left."""
         closing = time.monotonic() + timeout
-        keeping = min(1.0, timeout / 4)  # of the time: for the spill, should the database not answer
-        self.end(deadline=closing - keeping)
+        reserved = min(1.0, timeout / 4)  # of the time: for the spill, should the database not answer
+        self.end(deadline=closing - reserved)
         self._unsubscribe()
         if threading.current_thread() in self.threads:
             return self.left()
-        if not self._finished.wait(closing - keeping / 2 - time.monotonic()):
+        if not self._finished.wait(closing - reserved / 2 - time.monotonic()):
             self._abandon(final=False)
             self._finished.wait(max(0.0, closing - time.monotonic()))
         return self.left()
@@ -171,11 +171,11 @@ class MongoWriter:
                     if self._backlog.put(batch):
                         self._spilled(len(batch.documents))
                 if died:
-                    self._bury(died)
+                    self._add_dead(died)
                     died = []
                 self._making = 0
         except Exception as error:
-            self._broken(error)
+            self._crashed(error)
             self._backlog.lose(self._making + self._queue.clear())
         finally:
             self._making = 0
@@ -185,7 +185,7 @@ class MongoWriter:
         self._counters.add(spilled_ever=count)
         self._emit(MongoWrite(0, 0.0, self._counters.total, spilled=count))
 
-    def _bury(self, died: list[DeadLetter]) -> None:
+    def _add_dead(self, died: list[DeadLetter]) -> None:
         self._counters.add(dead=len(died))
         self._letters.add(died)
         self._emit(MongoWrite(0, 0.0, self._counters.total, dead=len(died)))
@@ -217,7 +217,7 @@ class MongoWriter:
             while not self._letters.flush(self._retry_policy.for_attempt()) and self._retry_policy.pause():
                 pass
         except Exception as error:
-            self._broken(error)
+            self._crashed(error)
             self._abandon(final=True)
         self._finish()
 
@@ -255,7 +255,7 @@ class MongoWriter:
         """Tell of a failed attempt; whether another is hopeless."""
         assert outcome.error is not None
         self._last_error = outcome.error
-        why = told(outcome.error)
+        why = error_text(outcome.error)
         if self._counters.problem is None:
             log.warning("%s: a batch did not get through, and is tried again: %s", self.name, why)
         self._counters.problem = why
@@ -284,10 +284,10 @@ class MongoWriter:
         self.end(error)
         self._unsubscribe()
 
-    def _broken(self, error: Exception) -> None:
-        log.error("%s: the sink failed: %s", self.name, told(error), exc_info=error)
+    def _crashed(self, error: Exception) -> None:
+        log.error("%s: the sink failed: %s", self.name, error_text(error), exc_info=error)
         self._last_error = self._last_error or error
-        self._fail(SinkError(f"{self.name}: {told(error)}", 0))
+        self._fail(SinkError(f"{self.name}: {error_text(error)}", 0))
         self._abandon(final=False)
 
     def _abandon(self, *, final: bool) -> None:
@@ -318,7 +318,7 @@ class MongoWriter:
             return cause
         reason = str(cause) if isinstance(cause, SinkError) else None
         if reason is None:
-            why = "the time was over" if self._last_error is None else told(self._last_error)
+            why = "the time was over" if self._last_error is None else error_text(self._last_error)
             reason = f"{self.name}: {why}"
         error = SinkError(f"{lost + overflow} documents not written: {reason}", lost + overflow)
         error.__cause__ = self._last_error or cause

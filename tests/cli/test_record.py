@@ -230,7 +230,7 @@ def test_record_rejected_subscription_exits_with_1(
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--to", "{file}"], "path: {file} is a file, and a recording is a folder of them"),
+        (["--to", "{file}"], "path: {file} is a file; a recording is a folder"),
         (["--to", "{folder}", "--level", "30"], "level: 30 is above 22"),
         (["--to", "{folder}", "--url", "http://127.0.0.1"], "url: "),
     ],

@@ -51,7 +51,7 @@ def test_array_of_an_older_recording_is_played(tmp_path: Path) -> None:
     [
         ("[]", "it is empty"),
         ("[ \n ]\n", "it is empty"),
-        ("[1, 2]x", "it ends in the midst of a line"),
+        ("[1, 2]x", "it ends within a line"),
         ('[{"price":"1"}]', "neither a header nor a frame"),
         ('{\n  "type": "match"\n}', "not a recording: its first line is no JSON"),
     ],

@@ -68,6 +68,7 @@ def test_catalogue_of_a_recorded_feed_with_faults(tmp_path: Path) -> None:
     script = [
         faults.Drop(3, types={"match"}, after=30),
         faults.MalformedFrame(after=60),
+        faults.Refuse(seconds=0.3, after=199, connection=1),
         faults.Close(1001, "going away", after=200, connection=1),
     ]
     with Exchange(seed=4, auto=False, faults=script) as exchange:
@@ -218,7 +219,7 @@ def test_truncated_segment_counts_up_to_its_end(tmp_path: Path) -> None:
     assert 0 < session.messages < 100
     (damage,) = session.damaged
     # The header is a line, too.
-    assert damage == Damage(str(path), session.messages + 2, session.unpacked, "it ends in the midst of a packed frame")
+    assert damage == Damage(str(path), session.messages + 2, session.unpacked, "it ends within a compressed frame")
     assert session.size == len(content) // 2
 
 
@@ -268,7 +269,7 @@ def test_segment_present_twice_counts_once(tmp_path: Path) -> None:
 def test_missing_or_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         catalogue(tmp_path / "nowhere")
-    with pytest.raises(ConfigError, match="holds no"):
+    with pytest.raises(ConfigError, match="has no"):
         catalogue(tmp_path)
 
 

@@ -313,7 +313,7 @@ def test_missing_segment_is_reported(tmp_path: Path) -> None:
     third = write(tmp_path, [], session="aaaaaaaa", number=4, ns=START_NS + 9 * SECOND)
     _, status = played(second, third)
     assert [each.reason for each in status if isinstance(each, RecordingTruncated)] == [
-        "segments 3 to 3 of session aaaaaaaa are not here"
+        "segments 3 to 3 of session aaaaaaaa are missing"
     ]
 
 

@@ -66,7 +66,7 @@ def test_open_segment_is_no_damage_until_its_recorder_is_killed(
             recorder.send_signal(signal.SIGKILL)
     total = catalogue(tmp_path).total
     assert (total.open, len(total.damaged), total.messages) == ((), 1, 5)
-    assert total.damaged[0].reason == "it ends in the midst of a packed frame"
+    assert total.damaged[0].reason == "it ends within a compressed frame"
     assert main(["ls", str(tmp_path)]) == 1
 
 

@@ -52,8 +52,8 @@ def header(ns: str) -> Callable[[Path], Any]:
 BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "dangling link": (dangling, "No such file"),
     "link loop": (loop, "Too many levels of symbolic links"),
-    "folder": (Path.mkdir, "it is a folder, and a recording is a file"),
-    "FIFO": (os.mkfifo, "it is a FIFO, and a recording is a file"),
+    "folder": (Path.mkdir, "it is a folder; a recording is a file"),
+    "FIFO": (os.mkfifo, "it is a FIFO; a recording is a file"),
     "socket": (bound_socket, "No such device"),
     "bad date in the name": (bad_date, "it is empty"),
     "header off the calendar": (header("999999999999999999999"), "off the calendar"),
@@ -82,7 +82,7 @@ def test_broken_file_is_a_status_and_the_rest_is_played(
     got = played(replay)
     assert got.completed
     assert prices(got.items) == [1, 2, 3, 4]
-    named = [each for each in torn(status.items) if "are not here" not in each.reason]
+    named = [each for each in torn(status.items) if "are missing" not in each.reason]
     assert len(named) == 1
     assert reason in named[0].reason
     assert Path(named[0].path).parent == tmp_path
@@ -95,7 +95,7 @@ def test_broken_file_is_damage_in_the_catalogue(tmp_path: Path, kind: str) -> No
     reason = made(tmp_path, kind)
     total = catalogue(tmp_path).total
     assert total.by_type == {"match": 4}
-    (damage,) = [each for each in total.damaged if "are not here" not in each.reason]
+    (damage,) = [each for each in total.damaged if "are missing" not in each.reason]
     assert reason in damage.reason
 
 

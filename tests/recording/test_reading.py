@@ -126,7 +126,7 @@ def test_file_is_read_in_pieces(file: Path) -> None:
         (gzip.compress(b"", mtime=0), "it is empty"),
         (b"\x89PNG\r\n\x1a\n\0\0", "it begins with b'.PNG"),
         (b"# Notes\n", "it begins with b'# Notes"),
-        (b'{"ns":1', "it ends in the midst of a line"),
+        (b'{"ns":1', "it ends within a line"),
         (b'{"a":1}\n', "neither a header nor a frame"),
         (b'{"rxfeed":2,"ns":1,"session":"a","segment":1}\n', f"version 2, and this rxfeed reads {VERSION}"),
         (b'{"rxfeed":1,"ns":1}\n', "missing required field `session`"),
@@ -191,7 +191,7 @@ def test_lines_after_the_end_line_are_not_read(file: Path) -> None:
     read, damage = partly(file)
     assert len(read) == len(FRAMES)
     assert damage is not None
-    assert (damage.line, damage.reason) == (len(TEXT) + 1, "something comes after the end line")
+    assert (damage.line, damage.reason) == (len(TEXT) + 1, "there is data after the end line")
 
 
 # ---- cuts and flips

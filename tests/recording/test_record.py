@@ -139,7 +139,7 @@ def test_item_that_is_no_message_ends_the_recording(tmp_path: Path) -> None:
     source.on_next(3.5)
     got.wait_for_end()
     assert isinstance(got.error, ConfigError)
-    assert str(got.error) == "record: it takes messages, and a float is none"
+    assert str(got.error) == "record: a float is not a Message"
     assert not source.observers
 
 
@@ -344,7 +344,7 @@ def test_bad_arguments_are_named(tmp_path: Path, named: dict[str, Any], text: st
 def test_path_that_is_a_file_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
-    with pytest.raises(ConfigError, match=re.escape(f"path: {path} is a file, and a recording is a folder of them")):
+    with pytest.raises(ConfigError, match=re.escape(f"path: {path} is a file; a recording is a folder")):
         record(path)
 
 

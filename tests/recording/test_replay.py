@@ -242,7 +242,7 @@ def test_close_ends_a_wait_at_once(tmp_path: Path) -> None:
     [
         ({"source": "nowhere"}, "source: 'nowhere' does not exist"),
         ({"source": 5}, "source: 5 is no path"),
-        ({"source": []}, "source: there is nothing in it"),
+        ({"source": []}, "source: it is empty"),
         ({"source": [5]}, "source: 5 is neither a path nor a Message"),
         ({"speed": 0}, "speed: 0 is not above 0"),
         ({"speed": True}, "speed: True"),
@@ -262,7 +262,7 @@ def test_bad_arguments_are_named(tmp_path: Path, arguments: dict[str, Any], why:
 
 
 def test_empty_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"source: the folder .* holds no"):
+    with pytest.raises(ConfigError, match=r"source: the folder .* has no"):
         Replay(tmp_path)
 
 

@@ -74,7 +74,7 @@ def test_missing_segment_is_reported_and_raises_the_epochs(tmp_path: Path) -> No
     statuses = Collected(replay.status)
     assert [m.epoch for m in played(replay).items] == [0, 0, 1]
     (gap,) = torn(statuses.items)
-    assert gap.reason == "segments 4 to 4 of session 5f0c2b7a are not here"
+    assert gap.reason == "segments 4 to 4 of session 5f0c2b7a are missing"
     assert gap.path.endswith("-00005.jsonl.zst")
 
 
