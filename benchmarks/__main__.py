@@ -1,8 +1,8 @@
 """rxfeed's feed compared with other clients, on the same frames, in one run: a table, verdicts, a picture.
 
 It runs on Linux, with the `test` extra. Each other client gets a virtual environment in .bench/ at the first run.
-Latency counts from the time at which the server's clock sent a message, whether or not the client had read the earlier
-ones. A full run takes a quarter of an hour on two cores; end other programs first.
+Latency counts from the time at which the server's clock released a message, whether or not the client had read the
+earlier ones. A full run takes a quarter of an hour on two cores; end other programs first.
 
 By default only a full run replaces the saved results: with --quick or --only, results and picture go to .bench/.
 """
@@ -19,11 +19,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.blaster import blaster
-from benchmarks.clients import CLIENTS, Cast
+from benchmarks.clients import CLIENTS, ClientRunner
 from benchmarks.environments import FOLDER
 from benchmarks.frames import one_round
 from benchmarks.goals import server_is_the_limit
+from benchmarks.load_server import load_server
 from benchmarks.measure import Bench, Settings
 from benchmarks.plot import PICTURE, draw
 from benchmarks.table import RESULTS, markdown
@@ -33,7 +33,7 @@ QUICK = Settings(messages=100_000, runs=1, seconds=2, memory=1_500_000)
 FULL_MEMORY = 10_000_000
 
 
-def measure(settings: Settings, names: Sequence[str], parts: Sequence[str], cast: Cast) -> dict[str, Any]:
+def measure(settings: Settings, names: Sequence[str], parts: Sequence[str], runner: ClientRunner) -> dict[str, Any]:
     """The results of *parts* for the clients *names*."""
     source, payloads = one_round()
     results: dict[str, Any] = {
@@ -45,11 +45,11 @@ def measure(settings: Settings, names: Sequence[str], parts: Sequence[str], cast
         "settings": settings._asdict(),
     }
     for name in names:
-        if reason := cast.missing(CLIENTS[name]):
-            print(f"missing: {cast.label(CLIENTS[name])}: {reason}")
+        if reason := runner.missing(CLIENTS[name]):
+            print(f"missing: {runner.label(CLIENTS[name])}: {reason}")
     print(f"frames of {source}", flush=True)
-    with tempfile.TemporaryDirectory() as folder, blaster(payloads, settings.prepared) as server:
-        bench = Bench(cast, server, payloads, settings, Path(folder))
+    with tempfile.TemporaryDirectory() as folder, load_server(payloads, settings.prepared) as server:
+        bench = Bench(runner, server, payloads, settings, Path(folder))
         todo: dict[str, Callable[[], Any]] = {
             "speed": lambda: bench.speed(names),
             "latency": lambda: bench.latency(names),
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = settings._replace(runs=options.runs)
     names = [name for name in CLIENTS if name in options.only] or list(CLIENTS)
     parts = [part for part in PARTS if part in options.only] or list(PARTS)
-    results = measure(settings, names, parts, Cast())
+    results = measure(settings, names, parts, ClientRunner())
 
     print(f"\n{markdown(results)}")
     for row in results.get("speed", {}).values():

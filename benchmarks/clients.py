@@ -26,9 +26,9 @@ class Client(NamedTuple):
 
 
 CLIENTS: dict[str, Client] = {
-    "pipeline": Client("rxfeed: Feed, `filter`, `window_volume(60)`", "ours", "feed_filter_window"),
-    "feed": Client("rxfeed: Feed to a subscriber", "ours", "feed_alone"),
-    "compat": Client("rxfeed.compat: `on_message(dict)`", "ours", "classic"),
+    "pipeline": Client("rxfeed: Feed, `filter`, `window_volume(60)`", "feed", "feed_filter_window"),
+    "feed": Client("rxfeed: Feed to a subscriber", "feed", "feed_alone"),
+    "compat": Client("rxfeed.compat: `on_message(dict)`", "feed", "classic"),
     "cbpro": Client("{}: `on_message(dict)`", "cbpro", "on_message", "cbpro", slow=True),
     "ccxt": Client("{}: handler alone, no socket", "ccxt", "handler", "ccxt", slow=True, socket=False),
     "advanced": Client("{} and `json.loads`", "advanced", "on_message", "advanced"),
@@ -37,8 +37,8 @@ CLIENTS: dict[str, Client] = {
     "picows": Client("{} (C) and msgspec to dict", "picows", "to_dict", "picows"),
 }
 # With a minute's volume and a price crossing; the bare loop only receives, cuts and decodes.
-AT_WORK: dict[str, Client] = {
-    "feed": Client("rxfeed: Feed, window and crossing", "ours", "feed_window_crossing"),
+LOADED_CLIENTS: dict[str, Client] = {
+    "feed": Client("rxfeed: Feed, window and crossing", "feed", "feed_window_crossing"),
     "cbpro": Client("{}: the same by hand in `on_message`", "cbpro", "window_crossing", "cbpro"),
     "bare": Client("bare loop: recv, cut, typed decode, nothing else", "plain", "bare_loop"),
 }
@@ -52,7 +52,7 @@ class TooSlow(Failed):
     """A run was not over within its time limit."""
 
 
-class Cast:
+class ClientRunner:
     """The clients that can be installed here, and the reasons for the others; environments are made at first use."""
 
     def __init__(self) -> None:

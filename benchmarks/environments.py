@@ -87,7 +87,7 @@ def prepare(name: str, folder: Path = FOLDER, say: Callable[[str], None] = print
         try:
             what = f"{attempt.what} {_make(home, python, attempt, check)}"
         except (OSError, subprocess.SubprocessError) as error:
-            reasons.append(f"{attempt.what}: {_told(error)}")
+            reasons.append(f"{attempt.what}: {_reason(error)}")
             say(f"cannot have {reasons[-1]}")
             continue
         ready.write_text(json.dumps({"wanted": wanted, "what": what}))
@@ -108,7 +108,7 @@ def _run(command: Sequence[str | Path], seconds: float) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=seconds, env=environment).stdout
 
 
-def _told(error: OSError | subprocess.SubprocessError) -> str:
+def _reason(error: OSError | subprocess.SubprocessError) -> str:
     if isinstance(error, subprocess.TimeoutExpired):
         return f"not done after {error.timeout:g} s"
     if isinstance(error, subprocess.CalledProcessError):

@@ -76,15 +76,15 @@ def _speed(rows: dict[str, Any], server: float) -> list[Verdict]:
         ("compat", "cbpro", 20 if wheel else 10),
     ]
     found: list[Verdict] = []
-    for ours, theirs, asked in goals:
-        what = f"{_label(rows, ours)}, the speed of {_label(rows, theirs)}"
-        lacking = next((name for name in (ours, theirs) if "rate" not in rows.get(name, {})), None)
+    for own, other, asked in goals:
+        what = f"{_label(rows, own)}, the speed of {_label(rows, other)}"
+        lacking = next((name for name in (own, other) if "rate" not in rows.get(name, {})), None)
         if lacking:
             found.append(Verdict(what, asked, None, note=f"no {_label(rows, lacking)}"))
             continue
-        limited = server_is_the_limit(rows[theirs]["rate"], server)
+        limited = server_is_the_limit(rows[other]["rate"], server)
         note = "the server being the limit" if limited else ""
-        found.append(Verdict(what, asked, rows[ours]["rate"] / rows[theirs]["rate"], note=note))
+        found.append(Verdict(what, asked, rows[own]["rate"] / rows[other]["rate"], note=note))
     return found
 
 
@@ -101,10 +101,10 @@ def _load(paces: dict[str, Any]) -> list[Verdict]:
     found: list[Verdict] = []
     if "cpu" in bursts.get("feed", {}):
         found.append(Verdict(f"CPU at {LOAD:,} messages/s in bursts", 8, bursts["feed"]["cpu"], "%", at_most=True))
-    for rows, theirs, asked, pace in ((bursts, "cbpro", 0.25, "in bursts"), (packets, "bare", 1.5, "one a packet")):
-        what = f"CPU at {LOAD:,} messages/s {pace}, that of {_label(rows, theirs)}"
-        if "cpu" in rows.get("feed", {}) and "cpu" in rows.get(theirs, {}):
-            found.append(Verdict(what, asked, rows["feed"]["cpu"] / rows[theirs]["cpu"], at_most=True))
+    for rows, other, asked, pace in ((bursts, "cbpro", 0.25, "in bursts"), (packets, "bare", 1.5, "one a packet")):
+        what = f"CPU at {LOAD:,} messages/s {pace}, that of {_label(rows, other)}"
+        if "cpu" in rows.get("feed", {}) and "cpu" in rows.get(other, {}):
+            found.append(Verdict(what, asked, rows["feed"]["cpu"] / rows[other]["cpu"], at_most=True))
         else:
             found.append(Verdict(what, asked, None, at_most=True, note="one of the two is missing"))
     return found

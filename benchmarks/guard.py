@@ -57,7 +57,7 @@ def _seconds(handle: Handle) -> float:
     return time.process_time() - started
 
 
-def dearer(task: Task, committed: float) -> tuple[float, bool]:
+def lowest_ratio(task: Task, committed: float) -> tuple[float, bool]:
     """The lowest ratio of all attempts up to the first that passes, and whether none passed."""
     lowest = ratio(task)
     for _ in range(ATTEMPTS - 1):
@@ -78,7 +78,7 @@ def check(module: str, committed: list[Guarded], *, valgrind: bool) -> Report:
         print(f"skipped: no CPU time is committed for {build['python']}; --update writes it")
     gc.collect()
     for name in (name for name in tasks if name in like.ratios):
-        found, worse = dearer(tasks[name], like.ratios[name])
+        found, worse = lowest_ratio(tasks[name], like.ratios[name])
         _judge(report, name, "CPU time by the yardstick's", found, like.ratios[name], MORE_TIME, worse)
     held = {} if same is None else same.instructions
     if not valgrind or not held:

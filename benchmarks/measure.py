@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.blaster import Blaster
-from benchmarks.clients import AT_WORK, CLIENTS, Cast, Client, Failed, TooSlow
+from benchmarks.clients import CLIENTS, LOADED_CLIENTS, Client, ClientRunner, Failed, TooSlow
 from benchmarks.frames import busiest, crossed, load, snapshots
 from benchmarks.latency import keeps_up, pace_kept, percentiles
+from benchmarks.load_server import LoadServer
 
 RATES = (1_000, 5_000, 20_000)
 LOAD = 5_000
@@ -39,9 +39,9 @@ class Bench:
     """Measures *names*, clients of `CLIENTS`, with the messages of *server*; *folder* is for temporary files."""
 
     def __init__(
-        self, cast: Cast, server: Blaster, payloads: Sequence[bytes], settings: Settings, folder: Path
+        self, runner: ClientRunner, server: LoadServer, payloads: Sequence[bytes], settings: Settings, folder: Path
     ) -> None:
-        self.cast = cast
+        self.runner = runner
         self.server = server
         self.settings = settings
         self._payloads = payloads
@@ -53,7 +53,7 @@ class Bench:
         count = self.settings.messages
         drain = Client("drain", "plain", "drain")
         job = {"url": self.server.url(count), "count": count, "bytes": self.server.size(count)}
-        runs = [self.cast.run(drain, job, 60)["seconds"] for _ in range(self.settings.runs)]
+        runs = [self.runner.run(drain, job, 60)["seconds"] for _ in range(self.settings.runs)]
         return count / statistics.median(runs)
 
     def speed(self, names: Iterable[str]) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class Bench:
                 found.setdefault(name, []).append({"rate": rate, "cpu": cpu, "peak": answer["peak"]})
         rows: dict[str, Any] = {}
         for name in names:
-            rows[name] = {"label": self.cast.label(CLIENTS[name])}
+            rows[name] = {"label": self.runner.label(CLIENTS[name])}
             if name in found:
                 rows[name] |= {
                     key: statistics.median(run[key] for run in found[name]) for key in ("rate", "cpu", "peak")
@@ -106,7 +106,7 @@ class Bench:
 
     def load(self, names: Iterable[str]) -> dict[str, Any]:
         """Percent of a core at `LOAD` messages a second, with a window and a crossing, by pace."""
-        clients = {name: client for name, client in AT_WORK.items() if name in names}
+        clients = {name: client for name, client in LOADED_CLIENTS.items() if name in names}
         rows: dict[str, Any] = {}
         for pace, burst in PACES.items():
             runs: dict[str, list[float]] = {}
@@ -117,7 +117,7 @@ class Bench:
                     runs.setdefault(name, []).append(100 * answer["cpu"] / answer["seconds"])
             rows[pace] = {}
             for name, client in clients.items():
-                rows[pace][name] = {"label": self.cast.label(client)}
+                rows[pace][name] = {"label": self.runner.label(client)}
                 if name in runs:
                     rows[pace][name] |= {"cpu": statistics.median(runs[name]), "runs": runs[name]}
                 else:
@@ -128,19 +128,19 @@ class Bench:
         """CPU seconds a million messages of one pipeline and of ten, each on its own channel and product."""
         products = busiest(self._payloads)[:10]
         pairs = [(_CHANNELS[at % len(_CHANNELS)], product) for at, product in enumerate(products)]
-        client, count = Client("pipelines", "ours", "pipelines"), self.settings.messages
+        client, count = Client("pipelines", "feed", "pipelines"), self.settings.messages
         costs: dict[str, list[float]] = {"one": [], "ten": []}
         for _ in range(self.settings.runs):
             for name, chosen in (("one", pairs[:1]), ("ten", pairs)):
                 job = {"url": self.server.url(count), "count": count, "pairs": chosen, "level": self._level}
-                costs[name].append(self.cast.run(client, job, 120)["cpu"] * 1e6 / count)
+                costs[name].append(self.runner.run(client, job, 120)["cpu"] * 1e6 / count)
         return {name: statistics.median(runs) for name, runs in costs.items()} | {"pairs": pairs}
 
     def memory(self) -> dict[str, Any]:
         """Bytes held during many messages, and how many of them were added after the first million."""
-        count, client = self.settings.memory, Client("memory", "ours", "memory_held")
+        count, client = self.settings.memory, Client("memory", "feed", "memory_held")
         job = {"url": self.server.url(count), "count": count, "every": _SAMPLE_EVERY, **self._watched()}
-        answer = self.cast.run(client, job, 60 + count / 10_000)
+        answer = self.runner.run(client, job, 60 + count / 10_000)
         outputs = {name: answer[name] for name in ("windows", "crossings")}
         return {"messages": count, "every": _SAMPLE_EVERY, "samples": answer["samples"], **outputs}
 
@@ -157,7 +157,7 @@ class Bench:
         self, name: str, client: Client, job: dict[str, Any], seconds: float, failures: dict[str, str]
     ) -> dict[str, Any] | None:
         try:
-            return self.cast.run(client, job, seconds)
+            return self.runner.run(client, job, seconds)
         except Failed as failure:
             failures[name] = str(failure)
             return None
@@ -166,7 +166,7 @@ class Bench:
         self, name: str, client: Client, rate: int, burst: int, failures: dict[str, str], *, stamped: bool
     ) -> dict[str, Any] | None:
         """The answer, with percentiles as `latency` (None for a client that fell behind); None without a result."""
-        if (reason := self.cast.missing(client)) is not None:
+        if (reason := self.runner.missing(client)) is not None:
             failures[name] = reason
             return None
         count, stamps = rate * self.settings.seconds, self._folder / "stamps"
@@ -176,7 +176,7 @@ class Bench:
         late: TooSlow | None = None
         answer: dict[str, Any] = {"latency": None}
         try:
-            answer |= self.cast.run(client, job, self.settings.seconds + 10)
+            answer |= self.runner.run(client, job, self.settings.seconds + 10)
         except TooSlow as failure:
             late = failure
         except Failed as failure:

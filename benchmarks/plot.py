@@ -12,7 +12,7 @@ from benchmarks.measure import LOAD, PACES, RATES
 from benchmarks.table import RESULTS, ROOT
 
 PICTURE = ROOT / "docs" / "benchmarks.png"
-_OURS, _THEIRS, _INK, _FAINT = "#0b6e99", "#a5aeb7", "#24292f", "#e5e8eb"
+_RXFEED, _OTHERS, _INK, _FAINT = "#0b6e99", "#a5aeb7", "#24292f", "#e5e8eb"
 _PACES = {"bursts": "50 every 10 ms", "packets": "one a packet"}
 _STYLE: Any = {
     "font.size": 9,
@@ -73,7 +73,7 @@ def _latency(part: Any, results: dict[str, Any]) -> None:
     for axis, rate in zip(part.subplots(1, len(RATES), sharex=True, sharey=True), RATES, strict=True):
         for place, name in enumerate(names):
             found = rows[name].get(str(rate), {})
-            color = _OURS if name in ("feed", "compat") else "#7d8a95"
+            color = _RXFEED if name in ("feed", "compat") else "#7d8a95"
             if "p50" not in found:
                 axis.text(0.5, place, "cannot keep up", color=color, fontsize=8, ha="center", va="center",
                           transform=axis.get_yaxis_transform())  # fmt: skip
@@ -123,7 +123,7 @@ def _plain(row: dict[str, Any]) -> str:
 
 
 def _color(row: dict[str, Any]) -> str:
-    return _OURS if row["label"].startswith("rxfeed") else _THEIRS
+    return _RXFEED if row["label"].startswith("rxfeed") else _OTHERS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

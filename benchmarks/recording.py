@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 from reactivex.subject import Subject
 
-from benchmarks.blaster import Blaster, blaster
 from benchmarks.frames import load
+from benchmarks.load_server import LoadServer, load_server
 from rxfeed import Feed, Message, Recorder, record
 from rxfeed.messages import Origin, stamp
 from rxfeed.protocol import Decoder
@@ -88,7 +88,7 @@ def stamped(payloads: Sequence[bytes]) -> list[Message]:
     return [stamp(each, Origin(payload, now, 1)) for payload, each in decoded if isinstance(each, Message)]
 
 
-def recording(server: Blaster, payloads: Sequence[bytes], seconds: float, runs: int) -> bool:
+def recording(server: LoadServer, payloads: Sequence[bytes], seconds: float, runs: int) -> bool:
     """Print the cost of recording; returns whether it is within the goal."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -124,7 +124,7 @@ def main() -> None:
     arguments = parser.parse_args()
     origin, payloads = load(arguments.messages)
     print(f"frames of {origin}")
-    with blaster(payloads, round(RATE * arguments.seconds)) as server:
+    with load_server(payloads, round(RATE * arguments.seconds)) as server:
         ok = recording(server, payloads, arguments.seconds, arguments.runs)
     raise SystemExit(0 if ok else 1)
 

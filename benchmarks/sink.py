@@ -34,7 +34,7 @@ Kind = Literal["raw", "typed"]
 KINDS: tuple[Kind, ...] = ("raw", "typed")
 BATCH = 1000
 SET = "benchmark"
-_FOREVER = 600.0  # seconds: the limit of every wait here
+_TIME_LIMIT = 600.0  # seconds: the limit of every wait here
 
 
 def messages_of(payloads: list[bytes]) -> list[Message]:
@@ -96,7 +96,7 @@ def sink(collection: Collection[Any], messages: list[Message], kind: Kind) -> fl
     for message in messages:
         give(message)
     feed._outlets.end(None)
-    if not done.wait(_FOREVER) or errors:
+    if not done.wait(_TIME_LIMIT) or errors:
         raise SystemExit(f"the sink failed: {errors}")
     return time.perf_counter() - started
 

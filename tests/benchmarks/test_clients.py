@@ -12,9 +12,9 @@ import pytest
 
 from benchmarks import environments, measure
 from benchmarks.__main__ import main
-from benchmarks.blaster import Blaster, blaster
-from benchmarks.clients import AT_WORK, CLIENTS, Cast, Client, Failed, TooSlow
+from benchmarks.clients import CLIENTS, LOADED_CLIENTS, Client, ClientRunner, Failed, TooSlow
 from benchmarks.environments import ENVIRONMENTS, Attempt, Missing, Ready, prepare
+from benchmarks.load_server import LoadServer, load_server
 from benchmarks.measure import Bench, Settings
 from tests.benchmarks.test_frames import trade
 
@@ -24,16 +24,16 @@ SETTINGS = Settings(messages=3000, runs=1, seconds=1, memory=200_000)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Blaster]:
-    with blaster(PAYLOADS, prepared=3000) as server:
+def server() -> Iterator[LoadServer]:
+    with load_server(PAYLOADS, prepared=3000) as server:
         yield server
 
 
-def bench(server: Blaster, folder: Path) -> Bench:
-    return Bench(Cast(), server, PAYLOADS, SETTINGS, folder)
+def bench(server: LoadServer, folder: Path) -> Bench:
+    return Bench(ClientRunner(), server, PAYLOADS, SETTINGS, folder)
 
 
-def test_speed_of_every_client_without_an_environment(server: Blaster, tmp_path: Path) -> None:
+def test_speed_of_every_client_without_an_environment(server: LoadServer, tmp_path: Path) -> None:
     rows = bench(server, tmp_path).speed(OURS)
     assert list(rows) == OURS
     for row in rows.values():
@@ -43,7 +43,7 @@ def test_speed_of_every_client_without_an_environment(server: Blaster, tmp_path:
         assert len(row["rates"]) == 1
 
 
-def test_latency_of_a_client(server: Blaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_latency_of_a_client(server: LoadServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "RATES", (1000,))
     found = bench(server, tmp_path).latency(["pipeline", "feed"])
     assert list(found) == ["feed"]
@@ -51,7 +51,7 @@ def test_latency_of_a_client(server: Blaster, tmp_path: Path, monkeypatch: pytes
     assert 0 < found["feed"]["1000"]["p50"] <= found["feed"]["1000"]["p99"] <= found["feed"]["1000"]["p99.9"]
 
 
-def test_load_of_a_client_at_both_paces(server: Blaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_of_a_client_at_both_paces(server: LoadServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "LOAD", 1000)
     found = bench(server, tmp_path).load(["feed"])
     assert found.keys() == {"bursts", "packets"}
@@ -59,7 +59,7 @@ def test_load_of_a_client_at_both_paces(server: Blaster, tmp_path: Path, monkeyp
     assert found["bursts"]["feed"]["cpu"] > 0
 
 
-def test_pipelines_and_memory(server: Blaster, tmp_path: Path) -> None:
+def test_pipelines_and_memory(server: LoadServer, tmp_path: Path) -> None:
     costs = bench(server, tmp_path).pipelines()
     assert costs["one"] > 0
     assert costs["ten"] > 0
@@ -72,24 +72,24 @@ def test_pipelines_and_memory(server: Blaster, tmp_path: Path) -> None:
     assert held["windows"] > 10
 
 
-def test_server_rate_is_measured_by_draining(server: Blaster, tmp_path: Path) -> None:
+def test_server_rate_is_measured_by_draining(server: LoadServer, tmp_path: Path) -> None:
     assert bench(server, tmp_path).drained() > 0
 
 
-def test_run_over_its_time_limit_is_reported_as_too_slow(server: Blaster) -> None:
+def test_run_over_its_time_limit_is_reported_as_too_slow(server: LoadServer) -> None:
     job: dict[str, Any] = {"url": server.url(3000, 10), "count": 3000}
     with pytest.raises(TooSlow, match="not done after 2 s"):
-        Cast().run(CLIENTS["bare"], job, 2)
+        ClientRunner().run(CLIENTS["bare"], job, 2)
     assert 0 < len(server.sent()) < 3000
 
 
 def test_failed_run_is_reported_with_its_error() -> None:
     with pytest.raises(Failed, match="refused"):
-        Cast().run(CLIENTS["websocket"], {"url": "ws://127.0.0.1:9", "count": 1}, 60)
+        ClientRunner().run(CLIENTS["websocket"], {"url": "ws://127.0.0.1:9", "count": 1}, 60)
 
 
 def test_client_that_cannot_be_installed_is_reported_as_missing(
-    server: Blaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    server: LoadServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("benchmarks.clients.prepare", lambda name: Missing(f"no {name} for this machine"))
     found = bench(server, tmp_path)
@@ -130,7 +130,7 @@ def test_installation_over_its_time_limit_is_stopped(tmp_path: Path, monkeypatch
 
 
 def test_every_measured_client_has_an_environment() -> None:
-    for client in (*CLIENTS.values(), *AT_WORK.values()):
+    for client in (*CLIENTS.values(), *LOADED_CLIENTS.values()):
         assert client.environment is None or client.environment in ENVIRONMENTS
         assert Path(measure.__file__).with_name("peers").joinpath(f"{client.module}.py").exists()
         assert isinstance(client, Client)

@@ -88,12 +88,12 @@ def test_time_regression_needs_every_attempt(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(guard, "ratio", lambda task: found.pop(0))
 
     scripted(1.0, 9.0)
-    assert guard.dearer(TASKS["decode"], 1.0) == (1.0, False)
+    assert guard.lowest_ratio(TASKS["decode"], 1.0) == (1.0, False)
     assert found == [9.0]
     scripted(9.0, 8.0, 1.49)
-    assert guard.dearer(TASKS["decode"], 1.0) == (1.49, False)
+    assert guard.lowest_ratio(TASKS["decode"], 1.0) == (1.49, False)
     scripted(1.7, 1.8, 1.6, 1.9, 1.51)
-    assert guard.dearer(TASKS["decode"], 1.0) == (1.51, True)
+    assert guard.lowest_ratio(TASKS["decode"], 1.0) == (1.51, True)
     assert found == []
 
 

@@ -11,8 +11,8 @@ from typing import cast
 import pytest
 import websocket
 
-from benchmarks.blaster import Blaster, Guest, Tape, blaster, pace
 from benchmarks.frames import rounds
+from benchmarks.load_server import ClientConnection, LoadServer, Tape, load_server, pace
 from benchmarks.wire import cut, framed
 from tests.benchmarks.test_frames import trade
 
@@ -24,8 +24,8 @@ def expected(count: int) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Blaster]:
-    with blaster(PAYLOADS, prepared=250) as server:
+def server() -> Iterator[LoadServer]:
+    with load_server(PAYLOADS, prepared=250) as server:
         yield server
 
 
@@ -42,13 +42,13 @@ def received(client: websocket.WebSocket, count: int) -> list[bytes]:
 @pytest.mark.parametrize("count", [1, 100, 299, 1234])
 def test_every_message_arrives_in_order(count: int) -> None:
     # The rounds of a server continue, so only a new server starts at the first.
-    with blaster(PAYLOADS, prepared=250) as server:
+    with load_server(PAYLOADS, prepared=250) as server:
         client = subscribed(server.url(count))
         assert received(client, count) == expected(count)
         client.shutdown()
 
 
-def test_reported_size_is_the_bytes_received(server: Blaster) -> None:
+def test_reported_size_is_the_bytes_received(server: LoadServer) -> None:
     client = subscribed(server.url(200))
     left, data = server.size(200), b""
     assert isinstance(client.sock, socket.socket)
@@ -67,7 +67,7 @@ def test_chunk_ends_where_a_frame_does() -> None:
 
 
 @pytest.mark.parametrize("burst", [1, 50])
-def test_paced_bursts_are_stamped_with_their_times(server: Blaster, burst: int) -> None:
+def test_paced_bursts_are_stamped_with_their_times(server: LoadServer, burst: int) -> None:
     client = subscribed(server.url(200, 2000, burst))
     assert received(client, 200) == expected(200)
     client.shutdown()
@@ -96,7 +96,7 @@ class Slow:
     def answer(self) -> None:
         pass
 
-    def offer(self, data: memoryview) -> int:
+    def send_some(self, data: memoryview) -> int:
         size = min(self._room, len(data)) if self.now >= self._deaf_until else 0
         self.taken += data[:size]
         return size
@@ -104,10 +104,10 @@ class Slow:
 
 def test_slow_reader_is_late_by_the_server_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow(room=100, deaf_until=1_000_000_000)
-    monkeypatch.setattr("benchmarks.blaster.time", slow)
+    monkeypatch.setattr("benchmarks.load_server.time", slow)
     tape = Tape(PAYLOADS, 100)
     times = array("q", bytes(8 * 100))
-    pace(cast(Guest, slow), tape, 100, 1000, 1, times)
+    pace(cast(ClientConnection, slow), tape, 100, 1000, 1, times)
     assert times.tolist() == [at * 1_000_000 for at in range(100)]
     assert slow.taken == bytes(tape.blob)
     assert slow.now > 1_000_000_000
@@ -115,15 +115,15 @@ def test_slow_reader_is_late_by_the_server_clock(monkeypatch: pytest.MonkeyPatch
 
 def test_burst_is_sent_at_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow(room=1_000_000, deaf_until=0)
-    monkeypatch.setattr("benchmarks.blaster.time", slow)
+    monkeypatch.setattr("benchmarks.load_server.time", slow)
     tape = Tape(PAYLOADS, 100)
     times = array("q", bytes(8 * 100))
-    pace(cast(Guest, slow), tape, 100, 5000, 40, times)
+    pace(cast(ClientConnection, slow), tape, 100, 5000, 40, times)
     assert times.tolist() == [0] * 40 + [8_000_000] * 40 + [16_000_000] * 20
     assert slow.taken == bytes(tape.blob)
 
 
-def test_early_disconnect_frees_the_server_for_the_next_client(server: Blaster) -> None:
+def test_early_disconnect_frees_the_server_for_the_next_client(server: LoadServer) -> None:
     for plan in (server.url(250), server.url(250, 100)):
         client = subscribed(plan)
         received(client, 3)
@@ -134,7 +134,7 @@ def test_early_disconnect_frees_the_server_for_the_next_client(server: Blaster) 
     client.shutdown()
 
 
-def test_ping_is_answered_between_frames(server: Blaster) -> None:
+def test_ping_is_answered_between_frames(server: LoadServer) -> None:
     client = subscribed(server.url(250, 1000))
     client.ping("here")
     seen = [client.recv_data_frame(control_frame=True) for _ in range(251)]
@@ -147,7 +147,7 @@ def test_ping_is_answered_between_frames(server: Blaster) -> None:
 
 def test_pings_of_a_slow_reader_are_answered() -> None:
     """More pings than the socket buffers hold: the server reads them while it waits for room to write."""
-    with blaster([b'{"n":"' + b"x" * 1000 + b'"}'] * 100, prepared=20_000) as server:
+    with load_server([b'{"n":"' + b"x" * 1000 + b'"}'] * 100, prepared=20_000) as server:
         client = subscribed(server.url(20_000))
         pongs = texts = 0
         for _ in range(20_000):

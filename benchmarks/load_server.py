@@ -1,11 +1,11 @@
-"""A server in a process of its own that sends prepared frames faster than any client reads them, or at a given pace.
+"""A server in a separate process that sends prepared frames faster than any client reads them, or at a given pace.
 
 The path of a client's URL selects the messages: `/?count=200000` at full speed, `/?count=25000&rate=5000` at an even
 pace, one message a packet, `/?count=25000&rate=5000&burst=50` fifty at once.
 
 The pace is an open loop: a message is due by the clock, whether or not the client has read the earlier ones. Its send
-time is the time at which it was due, not the time at which the socket had room. So a client that was delayed is late
-for all messages of the delay.
+time is the time at which the server released it, not the time at which the socket had room. So a client that was
+delayed is late for all messages of the delay.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LEAVE = 5.0  # seconds for a client to disconnect after its last message
 _SET_TIMER_SLACK = 29
 
 
-class Blaster:
+class LoadServer:
     """The benchmark's view of its server."""
 
     def __init__(self, pipe: Connection) -> None:
@@ -59,19 +59,19 @@ class Blaster:
 
 
 @contextmanager
-def blaster(payloads: Sequence[bytes], prepared: int) -> Iterator[Blaster]:
+def load_server(payloads: Sequence[bytes], prepared: int) -> Iterator[LoadServer]:
     """A server of *payloads*, round after round; *prepared* messages are framed in advance, others while sending."""
-    ours, theirs = multiprocessing.Pipe()
+    own, other = multiprocessing.Pipe()
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_serve, args=(list(payloads), prepared, theirs), daemon=True)
+    process = context.Process(target=_serve, args=(list(payloads), prepared, other), daemon=True)
     process.start()
-    theirs.close()
+    other.close()
     try:
-        yield Blaster(ours)
+        yield LoadServer(own)
     finally:
         process.kill()
         process.join()
-        ours.close()
+        own.close()
 
 
 class Tape:
@@ -114,21 +114,21 @@ def _serve(payloads: list[bytes], prepared: int, pipe: Connection) -> None:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 times: array[int] | None = None
                 with suppress(OSError, StopIteration):
-                    guest = Guest(sock)
-                    count, rate = guest.plan["count"], guest.plan["rate"]
+                    client = ClientConnection(sock)
+                    count, rate = client.plan["count"], client.plan["rate"]
                     if rate:
                         times = array("q", bytes(8 * count))
-                        pace(guest, tape, count, rate, guest.plan["burst"], times)
+                        pace(client, tape, count, rate, client.plan["burst"], times)
                     else:
                         for chunk in tape.chunks(count):
-                            guest.answer()
-                            guest.give(chunk)
-                    guest.see_off()
+                            client.answer()
+                            client.send(chunk)
+                    client.wait_for_close()
                 if times is not None:
                     pipe.send_bytes(array("q", filter(None, times)).tobytes())
 
 
-class Guest:
+class ClientConnection:
     """A connected client: it is accepted, its pings are answered, its close is processed."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -136,15 +136,15 @@ class Guest:
         self._inbox = Inbox()
         request = b""
         while not request.endswith(b"\r\n\r\n"):
-            request += self._heard()
+            request += self._receive()
         sock.sendall(accept(request))
         query = request.split(b" ", 2)[1].partition(b"?")[2].decode()
         self.plan = {name: int(value) for name, value in parse_qsl(query)}
         # The subscription, and the bytes received with it.
-        self._pongs = self._inbox.feed(self._heard())
+        self._pongs = self._inbox.feed(self._receive())
         sock.setblocking(False)
 
-    def _heard(self) -> bytes:
+    def _receive(self) -> bytes:
         data = self.sock.recv(1 << 16)
         if not data:
             raise ConnectionResetError
@@ -154,7 +154,7 @@ class Guest:
         """Wait so long, or until the client sends something; raises `OSError` after it has disconnected."""
         readable, _, _ = select.select([self.sock], [self.sock] if until_writable else [], [], max(0.0, seconds))
         if readable:
-            self._pongs += self._inbox.feed(self._heard())
+            self._pongs += self._inbox.feed(self._receive())
             if self._inbox.closed:
                 raise ConnectionResetError
 
@@ -162,22 +162,22 @@ class Guest:
         """Send the pongs that are due; between two frames."""
         pongs, self._pongs = self._pongs, b""
         if pongs:
-            self.give(memoryview(pongs))
+            self.send(memoryview(pongs))
 
-    def give(self, data: memoryview) -> None:
+    def send(self, data: memoryview) -> None:
         """Send all of it and read meanwhile: otherwise a client that sends much could block while the server blocks."""
         position = 0
         while position < len(data):
-            position += self.offer(data[position:])
+            position += self.send_some(data[position:])
             self.listen(0 if position == len(data) else _LEAVE, until_writable=True)
 
-    def see_off(self) -> None:
+    def wait_for_close(self) -> None:
         until = time.monotonic() + _LEAVE
         while (left := until - time.monotonic()) > 0:
             self.listen(left)
             self.answer()
 
-    def offer(self, data: memoryview) -> int:
+    def send_some(self, data: memoryview) -> int:
         """Send as many bytes as the socket accepts, and return their number."""
         try:
             return self.sock.send(data)
@@ -185,22 +185,22 @@ class Guest:
             return 0
 
 
-def pace(guest: Guest, tape: Tape, count: int, rate: int, burst: int, times: array[int]) -> None:
+def pace(client: ClientConnection, tape: Tape, count: int, rate: int, burst: int, times: array[int]) -> None:
     ends, blob, now = tape.ends, tape.blob, time.monotonic_ns
     step = 1_000_000_000 * burst // rate
     start, released, position = now(), 0, 0
     while position < ends[count]:
         backlog = position < ends[released]
         due = start + released // burst * step if released < count else now() + step
-        guest.listen((due - now()) / 1e9, until_writable=backlog)
+        client.listen((due - now()) / 1e9, until_writable=backlog)
         if backlog:
-            position += guest.offer(blob[position : ends[released]])
+            position += client.send_some(blob[position : ends[released]])
         until = min(count, ((now() - start) // step + 1) * burst)
         # A packet of its own for each message, or one for the burst.
         for first in range(released, until, burst):
             released = min(first + burst, until)
             times[first:released] = array("q", [now()]) * (released - first)
             if position == ends[first]:
-                position += guest.offer(blob[position : ends[released]])
+                position += client.send_some(blob[position : ends[released]])
         if position == ends[released]:
-            guest.answer()
+            client.answer()
