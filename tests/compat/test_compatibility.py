@@ -287,7 +287,7 @@ def test_6_default_on_error_stores_stops_and_prints(capsys: pytest.CaptureFixtur
 
 
 def test_7_on_close_is_called_once_after_the_socket_closed() -> None:
-    """As the wheel: master's `close()` calls it twice, which no script can want."""
+    """As the wheel: master's `close()` calls it twice, which is a defect."""
     with Exchange.serving([TICK], then="close") as exchange:
 
         class Client(Recorder):
