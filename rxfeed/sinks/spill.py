@@ -208,14 +208,14 @@ class Spill:
                     continue
                 found = split(row)
                 if found is None:
-                    self._set_aside(pending, row)
+                    self._quarantine(pending, row)
                     continue
                 received_ns = received_ns or int(row[2])
                 keys.append(pending.key)
                 documents += found
         return keys, documents, received_ns
 
-    def _set_aside(self, pending: _Pending, row: Any) -> None:
+    def _quarantine(self, pending: _Pending, row: Any) -> None:
         file = quarantine_batch(self.path, pending.key, row, self._mode)
         reason = f"spill {self.path}: batch {pending.key} is damaged, and was moved to {file}"
         if file is None:
