@@ -22,7 +22,7 @@ from pymongo.errors import AutoReconnect
 from reactivex.subject import Subject
 
 from rxfeed import ConfigError
-from rxfeed.sinks import DeadLetter, MongoSink, patience, to_mongo
+from rxfeed.sinks import DeadLetter, MongoSink, retry_policy, to_mongo
 from rxfeed.sinks.spill import Spill
 from tests.sinks.servers import Scripted, until
 from tests.support.collect import Collected
@@ -34,7 +34,7 @@ BATCH = 10
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_FIRST", "_LONGEST", "_SHORTEST"):
-        monkeypatch.setattr(patience, name, 0.005)
+        monkeypatch.setattr(retry_policy, name, 0.005)
 
 
 class Away(Scripted):
