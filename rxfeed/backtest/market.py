@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _PATIENCE = timedelta(minutes=1)  # of the market's time without a book, after which that is reported
 
 
-class _Order(NamedTuple):
+class _PaperOrder(NamedTuple):
     order_id: str
     side: Side
     price: Decimal | None  # of a limit order
@@ -99,10 +99,10 @@ class PaperMarket:
         self.book: BookView | None = None
         self.time: datetime | None = None
         self._moment: datetime | None = None  # of the events that are being made
-        self._sent: deque[tuple[datetime, _Order | str]] = deque()  # a str: the id to cancel
+        self._sent: deque[tuple[datetime, _PaperOrder | str]] = deque()  # a str: the id to cancel
         self._count = 0
         self._arriving = ""  # the id of the order that is arriving
-        self._open: dict[str, _Order] = {}  # orders that have arrived and are not done; size is what remains
+        self._open: dict[str, _PaperOrder] = {}  # orders that have arrived and are not done; size is what remains
         self._events: list[PaperEvent] = []
         self._began: datetime | None = None
         self._has_book = self._has_trades = self._warned = False
@@ -142,7 +142,7 @@ class PaperMarket:
         size_units(amount)
         due = self._due()
         self._count += 1
-        order = _Order(f"paper-{self._count}", side, price, amount, post_only)
+        order = _PaperOrder(f"paper-{self._count}", side, price, amount, post_only)
         self._sent.append((due, order))
         return order.order_id
 
@@ -246,12 +246,12 @@ class PaperMarket:
     def _arrive(self, before: datetime) -> None:
         while self._sent and self._sent[0][0] < before:
             self._moment, arrived = self._sent.popleft()
-            if isinstance(arrived, _Order):
+            if isinstance(arrived, _PaperOrder):
                 self._accept(arrived)
             elif arrived in self._open:
                 self._engine.cancel(arrived)
 
-    def _accept(self, order: _Order) -> None:
+    def _accept(self, order: _PaperOrder) -> None:
         self._open[order.order_id] = order
         price, size = None if order.price is None else price_units(order.price), size_units(order.size)
         opposite = self._engine.sides["sell" if order.side == "buy" else "buy"]
