@@ -1,1 +1,1 @@
-"""What a message costs on its way, as ratios within one run."""
+"""The cost of a message, as ratios within one run."""

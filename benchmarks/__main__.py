@@ -1,10 +1,10 @@
-"""rxfeed's feed against the clients that people use, on the same frames, in one run: a table, verdicts, a picture.
+"""rxfeed's feed compared with other clients, on the same frames, in one run: a table, verdicts, a picture.
 
-It runs on Linux, with the `test` extra; the others get virtual environments of their own in .bench/, made at the first
-run. Latencies count from when the server let a message go by the clock, whether or not the client had taken those
-before it. The whole takes a quarter of an hour on two cores; close what else is running.
+It runs on Linux, with the `test` extra. Each other client gets a virtual environment in .bench/ at the first run.
+Latency counts from the time at which the server's clock sent a message, whether or not the client had read the earlier
+ones. A full run takes a quarter of an hour on two cores; end other programs first.
 
-What is saved by default is the whole of it: with --quick or --only the results and the picture go to .bench/.
+By default only a full run replaces the saved results: with --quick or --only, results and picture go to .bench/.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FULL_MEMORY = 10_000_000
 
 
 def measure(settings: Settings, names: Sequence[str], parts: Sequence[str], cast: Cast) -> dict[str, Any]:
-    """The results of *parts*, of the clients *names*."""
+    """The results of *parts* for the clients *names*."""
     source, payloads = one_round()
     results: dict[str, Any] = {
         "when": time.strftime("%Y-%m-%d", time.gmtime()),

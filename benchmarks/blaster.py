@@ -1,11 +1,11 @@
 """A server in a process of its own that sends prepared frames faster than any client reads them, or at a given pace.
 
-The path of a client's URL says what it gets: `/?count=200000` as fast as it goes, `/?count=25000&rate=5000` at an even
+The path of a client's URL selects the messages: `/?count=200000` at full speed, `/?count=25000&rate=5000` at an even
 pace, one message a packet, `/?count=25000&rate=5000&burst=50` fifty at once.
 
-The pace is an open loop: a message is due by the clock, whether or not the client has taken those before it, and its
-send time is when the server let it go, not when the socket had room. So a client that is held up is seen to be late
-with all that came meanwhile.
+The pace is an open loop: a message is due by the clock, whether or not the client has read the earlier ones. Its send
+time is the time at which it was due, not the time at which the socket had room. So a client that was delayed is late
+for all messages of the delay.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from benchmarks.frames import rounds
 from benchmarks.wire import Inbox, accept, framed
 
 _CHUNK = 1 << 18
-_LEAVE = 5.0  # seconds for a client to hang up, once it has all
+_LEAVE = 5.0  # seconds for a client to disconnect after its last message
 _SET_TIMER_SLACK = 29
 
 
 class Blaster:
-    """What the benchmark knows of its server."""
+    """The benchmark's view of its server."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -44,7 +44,7 @@ class Blaster:
     def sent(self) -> array[int]:
         """When each message of the paced run that has ended was sent, in nanoseconds of the monotonic clock.
 
-        Only those that were sent, where the client left early; none where nobody came for them.
+        If the client disconnected early, only the messages that were sent; without a client, none.
         """
         return self._array() if self._pipe.poll(_LEAVE + 5) else array("q")
 
@@ -60,7 +60,7 @@ class Blaster:
 
 @contextmanager
 def blaster(payloads: Sequence[bytes], prepared: int) -> Iterator[Blaster]:
-    """A server of *payloads*, round after round; *prepared* messages are framed beforehand, the others as they go."""
+    """A server of *payloads*, round after round; *prepared* messages are framed in advance, others while sending."""
     ours, theirs = multiprocessing.Pipe()
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=_serve, args=(list(payloads), prepared, theirs), daemon=True)
@@ -75,7 +75,7 @@ def blaster(payloads: Sequence[bytes], prepared: int) -> Iterator[Blaster]:
 
 
 class Tape:
-    """Frames end to end, and where each ends; what is beyond the prepared ones is made when it is asked for."""
+    """Consecutive frames, and the end of each; frames beyond the prepared ones are made on request."""
 
     def __init__(self, payloads: Sequence[bytes], prepared: int) -> None:
         self._rounds = rounds(payloads)
@@ -95,7 +95,7 @@ class Tape:
                 stop += min(100, until - stop)
             yield self.blob[self.ends[start] : self.ends[stop]]
             start = stop
-        while start < count:  # only once a tape: the rounds go on from here
+        while start < count:  # only once a tape: the rounds continue from here
             frames = next(self._rounds)[: count - start]
             start += len(frames)
             yield memoryview(b"".join(map(framed, frames)))
@@ -129,7 +129,7 @@ def _serve(payloads: list[bytes], prepared: int, pipe: Connection) -> None:
 
 
 class Guest:
-    """The client at the other end: it is let in, its pings are answered, its leave is taken."""
+    """A connected client: it is accepted, its pings are answered, its close is processed."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -140,7 +140,7 @@ class Guest:
         sock.sendall(accept(request))
         query = request.split(b" ", 2)[1].partition(b"?")[2].decode()
         self.plan = {name: int(value) for name, value in parse_qsl(query)}
-        # The subscription, and what comes with it.
+        # The subscription, and the bytes received with it.
         self._pongs = self._inbox.feed(self._heard())
         sock.setblocking(False)
 
@@ -151,7 +151,7 @@ class Guest:
         return data
 
     def listen(self, seconds: float, *, until_writable: bool = False) -> None:
-        """Wait so long, or until the client says something; raises `OSError` once it has gone."""
+        """Wait so long, or until the client sends something; raises `OSError` after it has disconnected."""
         readable, _, _ = select.select([self.sock], [self.sock] if until_writable else [], [], max(0.0, seconds))
         if readable:
             self._pongs += self._inbox.feed(self._heard())
@@ -165,7 +165,7 @@ class Guest:
             self.give(memoryview(pongs))
 
     def give(self, data: memoryview) -> None:
-        """Send all of it, and hear meanwhile: who says much is not to wait for us while we wait for him."""
+        """Send all of it and read meanwhile: otherwise a client that sends much could block while the server blocks."""
         position = 0
         while position < len(data):
             position += self.offer(data[position:])
@@ -178,7 +178,7 @@ class Guest:
             self.answer()
 
     def offer(self, data: memoryview) -> int:
-        """Send what there is room for, and return how many bytes that was."""
+        """Send as many bytes as the socket accepts, and return their number."""
         try:
             return self.sock.send(data)
         except BlockingIOError:

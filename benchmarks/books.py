@@ -1,4 +1,4 @@
-"""What a message costs a book, by the number of prices or orders in it: the curve should hardly rise.
+"""The cost of a message for a book, by its number of prices or orders: the curve should hardly rise.
 
 python -m benchmarks.books
 """
@@ -29,7 +29,7 @@ def _price(side: Side, rank: int) -> Decimal:
 
 
 def _rank(dice: random.Random, depth: int) -> int:
-    """Half of what happens is near the best price, and the other half anywhere."""
+    """Half of the changes are near the best price, the other half at any price."""
     return min(int(dice.expovariate(1 / 20)), depth - 1) if dice.random() < 0.5 else dice.randrange(depth)
 
 
@@ -48,7 +48,7 @@ def _level2(depth: int, count: int) -> tuple[Snapshot, list[Message]]:
 
 @cache
 def _level3(depth: int, count: int) -> tuple[BookSnapshot, list[Message]]:
-    """Orders come, trade and go: as many as before are on the book at the end, three at each price."""
+    """Orders open, trade and are canceled: at the end the book has as many as before, three at each price."""
     dice = random.Random(1)
     orders: dict[Side, list[tuple[Decimal, str]]] = {
         side: [(_price(side, rank // 3), f"{side}{rank:032d}") for rank in range(depth)] for side in ("buy", "sell")

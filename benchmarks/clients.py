@@ -1,4 +1,4 @@
-"""Who is measured, and the process that each run is."""
+"""The measured clients, and the process of each run."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ ROOT = Path(__file__).parents[1]
 
 
 class Client(NamedTuple):
-    """A function of a module of `benchmarks.peers`, in the *environment* of that name, or in ours."""
+    """A function of a module of `benchmarks.peers`, in the *environment* of that name, or in rxfeed's."""
 
     label: str
     module: str
     function: str
     environment: str | None = None
-    slow: bool = False  # gets a quarter of the messages where the speed is measured
+    slow: bool = False  # gets a quarter of the messages in the measurement of speed
     socket: bool = True
 
 
@@ -45,21 +45,21 @@ AT_WORK: dict[str, Client] = {
 
 
 class Failed(Exception):
-    """A run has no result, and why."""
+    """A run has no result; the text is the reason."""
 
 
 class TooSlow(Failed):
-    """A run was not over when its time was."""
+    """A run was not over within its time limit."""
 
 
 class Cast:
-    """The clients that can be had here, and why the others cannot; environments are made when they are first wanted."""
+    """The clients that can be installed here, and the reasons for the others; environments are made at first use."""
 
     def __init__(self) -> None:
         self._environments: dict[str, Ready | Missing] = {}
 
     def label(self, client: Client) -> str:
-        """Its name, as far as it is known with the version that was found."""
+        """Its name, with the installed version if that is known."""
         if client.environment is None:
             return client.label
         found = self._find(client.environment)
@@ -70,7 +70,7 @@ class Cast:
         return found.reason if isinstance(found, Missing) else None
 
     def run(self, client: Client, job: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """The answer of one run, in a process of its own; raises `Failed`, after *seconds* `TooSlow`."""
+        """The answer of one run in a new process; raises `Failed`, and after *seconds* `TooSlow`."""
         python: Path | str = sys.executable
         if client.environment is not None:
             found = self._find(client.environment)

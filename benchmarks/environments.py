@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parents[1] / ".bench"
 
 
 class Attempt(NamedTuple):
-    """One way to get a client: what one gets, pip's arguments, install by install, and the seconds for each."""
+    """One way to install a client: its name, pip's arguments for each call, and the seconds for each."""
 
     what: str
     installs: Sequence[Sequence[str]]
@@ -23,23 +23,23 @@ class Attempt(NamedTuple):
 
 
 class Ready(NamedTuple):
-    """*python* has the client, and *what* says which."""
+    """*python* has the client; *what* is its name."""
 
     python: Path
     what: str
 
 
 class Missing(NamedTuple):
-    """The client cannot be had here, and *reason* says why."""
+    """The client cannot be installed here; *reason* is the cause."""
 
     reason: str
 
 
-# The wheel's pins of requests and pymongo cannot be imported by Python 3.10 and later. What a message passes, which is
-# websocket-client and six, is as pinned; these are source distributions older than build isolation.
+# The versions of requests and pymongo that the wheel pins cannot be imported by Python 3.10 and later. websocket-client
+# and six, which handle each message, are as pinned; these are source distributions older than build isolation.
 _CBPRO_PINS = ("websocket-client==0.40.0", "six==1.10.0", "sortedcontainers", "requests>=2.32", "pymongo>=3.13")
 ENVIRONMENTS: dict[str, tuple[str, str, Sequence[Attempt]]] = {
-    # its distribution, what has to be importable, and the ways to get it
+    # its distribution, the module that must be importable, and the ways to install it
     "cbpro": (
         "cbpro",
         "cbpro",
@@ -70,7 +70,7 @@ ENVIRONMENTS: dict[str, tuple[str, str, Sequence[Attempt]]] = {
 
 
 def prepare(name: str, folder: Path = FOLDER, say: Callable[[str], None] = print) -> Ready | Missing:
-    """The environment of *name*, made where it is not there yet; what was tried in vain is said."""
+    """The environment of *name*, made if it does not exist; failed attempts are reported."""
     distribution, imports, attempts = ENVIRONMENTS[name]
     check = f"import {imports}, importlib.metadata as m; print(m.version({distribution!r}))"
     home = folder / name
@@ -96,7 +96,7 @@ def prepare(name: str, folder: Path = FOLDER, say: Callable[[str], None] = print
 
 
 def _make(home: Path, python: Path, attempt: Attempt, check: str) -> str:
-    """The version that was installed; raises what went wrong."""
+    """The installed version; raises the error of the installation."""
     venv.create(home, clear=True, with_pip=True)
     for arguments in attempt.installs:
         _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments], attempt.seconds)

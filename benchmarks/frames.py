@@ -1,7 +1,7 @@
-"""The frames that everybody gets: the real recording where it is, else the local exchange's.
+"""The frames that every client gets: the real recording if it exists, else those of the local exchange.
 
-They are played round and round, and each round goes on where the one before it ended: times, sequences and trade ids
-rise by what a round spans. So windows close, and nothing is taken for a duplicate or a gap.
+They are played in rounds, and each round continues the one before it: times, sequences and trade ids rise by the span
+of a round. So windows close, and no message is a duplicate or shows a gap.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ _MOVING = re.compile(
 
 
 def load(count: int) -> tuple[str, list[bytes]]:
-    """Where they are from, and *count* payloads, without what is only said once, at the beginning."""
+    """The source, and *count* payloads, without the messages that are sent only once, at the start."""
     source, payloads = one_round()
     return source, list(islice(chain.from_iterable(rounds(payloads)), count))
 
 
 def one_round() -> tuple[str, list[bytes]]:
-    """Where they are from, and the payloads of one round."""
+    """The source, and the payloads of one round."""
     source, payloads = _source()
     return source, [payload for payload in payloads if json.loads(payload)["type"] not in _ONCE]
 
 
 def snapshots() -> list[bytes]:
-    """The books' snapshots, one a product, for who cannot take an update without."""
+    """The books' snapshots, one a product, for clients that need one before an update."""
     return [payload for payload in _source()[1] if json.loads(payload)["type"] == "snapshot"]
 
 
@@ -53,7 +53,7 @@ def busiest(payloads: Sequence[bytes]) -> list[str]:
 
 
 def crossed(payloads: Sequence[bytes]) -> tuple[str, str]:
-    """The product whose price moves the most often among *payloads*, and the price in the middle of its prices."""
+    """The product with the most price changes in *payloads*, and the middle of its prices."""
     prices: dict[str, set[Decimal]] = {}
     for content in map(json.loads, payloads):
         if "price" in content:
@@ -88,7 +88,7 @@ def rounds(payloads: Sequence[bytes]) -> Iterator[list[bytes]]:
 
 
 def _template(payload: bytes, spans: Mapping[tuple[bytes, str], int]) -> tuple[bytes, list[tuple[bytes | int, int]]]:
-    """A pattern for `%`, and what goes into it: a time, or a number and what it rises by each round."""
+    """A pattern for `%`, and its arguments: a time, or a number and its increase for each round."""
     moving: list[tuple[bytes | int, int]] = []
     product, pattern, position = _product(payload), b"", 0
     for match in _MOVING.finditer(payload):
@@ -100,7 +100,7 @@ def _template(payload: bytes, spans: Mapping[tuple[bytes, str], int]) -> tuple[b
 
 
 def _spans(payloads: Sequence[bytes]) -> tuple[dict[tuple[bytes, str], int], int]:
-    """What a round's numbers cover, by product and kind, and its seconds."""
+    """The span of a round's numbers by product and kind, and of its seconds."""
     numbers: dict[tuple[bytes, str], list[int]] = {}
     times: list[datetime] = []
     traded = {_product(payload) for payload in payloads if _is_trade(payload)}

@@ -1,4 +1,4 @@
-"""What was asked of rxfeed's feed, and whether it holds: ratios of medians within one run."""
+"""The goals of rxfeed's feed, and whether they are met: ratios of medians within one run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from benchmarks.measure import LOAD, MEMORY_FROM
 
-_FLAT = 1 << 20  # bytes: allocators breathe by some pages
+_FLAT = 1 << 20  # bytes: the memory of an allocator varies by some pages
 _SERVER_SHARE = 0.5
 
 
 class Verdict(NamedTuple):
-    """*measured* is None where there is nothing to compare; then *note* says why."""
+    """If *measured* is None there is nothing to compare, and *note* has the reason."""
 
     what: str
     asked: float
@@ -37,7 +37,7 @@ class Verdict(NamedTuple):
 
 
 def verdicts(results: dict[str, Any]) -> list[Verdict]:
-    """One for each goal whose part was measured."""
+    """One for each goal of a measured part."""
     found: list[Verdict] = []
     if "speed" in results:
         found += _speed(results["speed"], results["server"])
@@ -54,12 +54,12 @@ def verdicts(results: dict[str, Any]) -> list[Verdict]:
 
 
 def server_is_the_limit(rate: float, server: float) -> bool:
-    """True where a client takes so much of what the server can give that it may be the server that was measured."""
+    """True if a client takes so large a part of the server's rate that the server may be what was measured."""
     return rate > _SERVER_SHARE * server
 
 
 def growth(memory: dict[str, Any]) -> float | None:
-    """Bytes by which memory rose from the first fifth of what came after the first million to the last fifth."""
+    """Bytes of growth after the first million: the median of the last fifth minus that of the first fifth."""
     after = memory["samples"][MEMORY_FROM // memory["every"] :]
     fifth = len(after) // 5
     if not fifth:

@@ -1,13 +1,13 @@
-"""`python -m benchmarks.guard`: fails where a message has become dearer than `guard.json` says; in CI, in a minute.
+"""`python -m benchmarks.guard`: fails if a message costs more than `guard.json` allows; in CI, in a minute.
 
-Two measures, compared with those that were taken with the same build of Python, libc and libraries:
+Two measures are compared with figures of the same build of Python, libc and libraries:
 
-- Machine instructions, counted by valgrind. Nothing that runs beside changes them, and a tenth more is a regression.
-- CPU time by that of a yardstick of plain Python (another build of the same Python's will do). Of many short turns,
-  taken alternately, the shortest counts, since noise only adds; what is more than half as dear again is measured anew,
-  and is a regression if it stays so.
+- Machine instructions, counted by valgrind. Other processes do not change them, and a tenth more is a regression.
+- CPU time relative to a yardstick of plain Python (figures of another build of the same Python are accepted). Of many
+  short alternating turns the shortest counts, since noise only adds. A ratio more than half above its figure is
+  measured again, and is a regression if it stays there.
 
-`--update` writes what is measured, of this machine, into `guard.json`.
+`--update` writes the figures of this machine into `guard.json`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MORE_INSTRUCTIONS, MORE_TIME = 1.1, 1.5
 
 
 class Guarded(msgspec.Struct, frozen=True):
-    """What one build of Python and libraries is held to: *instructions* a message, and *ratios* to the yardstick."""
+    """The figures of one build of Python and libraries: *instructions* a message, and *ratios* to the yardstick."""
 
     build: dict[str, str]
     instructions: dict[str, int] = {}
@@ -43,7 +43,7 @@ class Guarded(msgspec.Struct, frozen=True):
 
 
 def ratio(task: Task) -> float:
-    """What a message costs the task, by what one costs the yardstick."""
+    """The cost of a message for the task, relative to that for the yardstick."""
     handles = [make(TURN * (TURNS + 1)) for make in (yardstick, task)]
     for handle in handles:
         handle(TURN)
@@ -58,7 +58,7 @@ def _seconds(handle: Handle) -> float:
 
 
 def dearer(task: Task, committed: float) -> tuple[float, bool]:
-    """The lowest ratio of as many attempts as it takes to be let off, and whether none was."""
+    """The lowest ratio of all attempts up to the first that passes, and whether none passed."""
     lowest = ratio(task)
     for _ in range(ATTEMPTS - 1):
         if lowest <= committed * MORE_TIME:
@@ -68,7 +68,7 @@ def dearer(task: Task, committed: float) -> tuple[float, bool]:
 
 
 def check(module: str, committed: list[Guarded], *, valgrind: bool) -> Report:
-    """Measure the tasks of *module*, and judge them by what is *committed* for this build."""
+    """Measure the tasks of *module*, and compare them with the *committed* figures of this build."""
     report = Report("guard")
     tasks: dict[str, Task] = importlib.import_module(module).TASKS
     build = instructions.build()
@@ -105,7 +105,7 @@ def _judge(report: Report, name: str, what: str, found: float, before: float, mo
 
 
 def measure(module: str, *, valgrind: bool) -> Guarded:
-    """What the tasks of *module* cost here and now; the median of the ratios of three attempts."""
+    """The current cost of the tasks of *module*; the ratios are medians of three attempts."""
     tasks: dict[str, Task] = importlib.import_module(module).TASKS
     ratios = {name: round(sorted(ratio(task) for _ in range(3))[1], 2) for name, task in tasks.items()}
     counts = instructions.count(module, list(tasks), MESSAGES) if valgrind else {}

@@ -1,4 +1,4 @@
-"""What the guard measures: each task is prepared for so many messages in all, and then handles them bit by bit."""
+"""The tasks that the guard measures: each is prepared for a number of messages, and then processes them in portions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bson.codec_options import DEFAULT_CODEC_OPTIONS
 from websocket import ABNF
 
 from benchmarks import streams
-from benchmarks.ways import LEVEL, giving
-from rxfeed import Feed, candles, order_book, price_crossing, rolling_volume, window_volume
+from benchmarks.ways import LEVEL, feed_of, giving
+from rxfeed import candles, order_book, price_crossing, rolling_volume, window_volume
 from rxfeed.core import GapDetector
 from rxfeed.feed.delivery import Delivery
 from rxfeed.messages import Message
@@ -37,7 +37,7 @@ def _messages(stream: Callable[..., list[Message]], count: int) -> list[Message]
 
 @cache
 def _mixed(count: int) -> list[Message]:
-    """Trades, tickers and a book's updates in turns."""
+    """Alternating trades, tickers and updates of a book."""
     third = count // 3 + 1
     kinds = (streams.trades(1, third), streams.tickers(1, third), streams.books(1, third + 1)[1:])
     return [message for trio in zip(*kinds, strict=True) for message in trio][:count]
@@ -54,7 +54,7 @@ def _each(handle: Callable[[Any], object], items: list[Any]) -> Handle:
 
 
 def yardstick(count: int) -> Handle:
-    """What Python itself costs here: a look-up, a comparison, a sum, a call. Others are measured by it."""
+    """The cost of Python itself: a look-up, a comparison, a sum, a call. Other tasks are relative to it."""
     sums: dict[str, Decimal] = {}
 
     def add(message: Any) -> None:
@@ -70,7 +70,7 @@ def decode(count: int) -> Handle:
 
 
 class _Socket:
-    """Has said everything already."""
+    """Its `recv` returns *pieces*, one after another."""
 
     def __init__(self, pieces: list[bytes]) -> None:
         self._pieces = iter(pieces)
@@ -80,7 +80,7 @@ class _Socket:
 
 
 def cut(count: int) -> Handle:
-    """Frames out of what the socket reads."""
+    """Frames cut from the bytes that the socket reads."""
     frames = [ABNF(1, 0, 0, 0, ABNF.OPCODE_TEXT, 0, message.raw).format() for message in _mixed(count)]
     reader: Any = BufferedWebSocket(1 << 20, 1.0)
     reader.sock = _Socket([b"".join(frames[at : at + _AT_ONCE]) for at in range(0, len(frames), _AT_ONCE)])
@@ -94,29 +94,27 @@ def cut(count: int) -> Handle:
     return some
 
 
-def _feed() -> Feed:
-    return Feed(PRODUCT, "ticker", url="ws://127.0.0.1:1")
-
-
 def deliver(count: int) -> Handle:
     """From a frame to a subscriber of everything, as a session does it."""
-    feed = _feed()
+    feed = feed_of(1)
     feed.subscribe(lambda message: None)
     deliver = Delivery(feed._outlets, GapDetector(), drop_duplicates=False).frames
-    rest = iter([message.raw for message in _mixed(count)])
+    messages = _mixed(count)
+    reads = [messages[at : at + _AT_ONCE] for at in range(0, len(messages), _AT_ONCE)]
+    rest = iter([([each.raw for each in read], max(each.received_ns for each in read)) for read in reads])
 
     def some(count: int) -> None:
-        for _ in range(count // _AT_ONCE):
-            deliver(list(islice(rest, _AT_ONCE)), 1)
+        for frames, received_ns in islice(rest, count // _AT_ONCE):
+            deliver(frames, received_ns)
 
     return some
 
 
 def _operator(operator: Callable[[], Any], stream: Callable[..., list[Message]]) -> Task:
-    """An operator on a Feed whose hub is given messages."""
+    """An operator on a Feed; the messages go to the feed's router."""
 
     def task(count: int) -> Handle:
-        feed = _feed()
+        feed = feed_of(1)
         feed.pipe(operator()).subscribe(lambda output: None)
         return _each(giving(feed), _messages(stream, count))
 
@@ -124,7 +122,7 @@ def _operator(operator: Callable[[], Any], stream: Callable[..., list[Message]])
 
 
 def _documents(make: Callable[[Any], Any]) -> Task:
-    """The sink's documents, in batches, but for the server."""
+    """The sink's documents, in batches, without the server."""
 
     def task(count: int) -> Handle:
         encoder = Encoder(make, message_id, DEFAULT_CODEC_OPTIONS, 8_000_000)

@@ -1,8 +1,8 @@
-"""How many machine instructions a message takes, counted by valgrind: the same on a busy machine as on a quiet one.
+"""Machine instructions a message, counted by valgrind: independent of the load of the machine.
 
-One process is started under valgrind, so that what is slow there, importing and preparing, is done once. For each task
-it forks two children, which do it for some messages and for twice as many: the difference is what the messages took,
-without what it takes to start. Counts hold for one build of CPython and one set of libraries: `build` names them.
+One process is started under valgrind, so that slow imports and preparations are done once. For each task it forks two
+children, which process some messages and twice as many: the difference is the cost of the messages without the start.
+Counts are valid for one build of CPython and one set of libraries: `build` names them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def available() -> bool:
 
 
 def build() -> dict[str, str]:
-    """What the counts hold for."""
+    """The build that the counts are valid for."""
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     python = f"{platform.python_implementation()} {platform.python_version()} {' '.join(platform.python_build())}"
     where = {"python": python, "compiler": platform.python_compiler(), "machine": platform.machine()}
@@ -42,7 +42,7 @@ def count(module: str, names: list[str], messages: int) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as folder:
         valgrind = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
         command = [*valgrind, f"--log-file={folder}/%p", sys.executable, "-m", __name__, folder, module, str(messages)]
-        # Where things lie in memory decides how dicts collide.
+        # The addresses of objects determine the collisions in dicts.
         environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONMALLOC": "malloc"}
         subprocess.run([*command, *names], cwd=Path(__file__).parents[1], env=environment, check=True)
         taken = {name: [_read(Path(folder), name, times) for times in (1, 2)] for name in names}

@@ -11,7 +11,7 @@ _PACE = 0.95
 
 
 def percentiles(latencies: Sequence[float]) -> dict[str, float]:
-    """The nearest ranks: of a hundred latencies the p99 is the second-highest's upper neighbour, the 99th.
+    """Percentiles by nearest rank: of a hundred latencies the p99 is the 99th.
 
     >>> percentiles(range(1, 1001))
     {'p50': 500, 'p99': 990, 'p99.9': 999}
@@ -21,13 +21,13 @@ def percentiles(latencies: Sequence[float]) -> dict[str, float]:
 
 
 def keeps_up(latencies: Sequence[float]) -> bool:
-    """False where, at the end of the run, most messages come a tenth of a second late: the backlog grows."""
+    """False if, at the end of the run, most messages are a tenth of a second late: the backlog grows."""
     last = sorted(latencies[-max(1, len(latencies) // 10) :])
     return last[len(last) // 2] < _TOO_LATE
 
 
 def pace_kept(sent: Sequence[int], rate: int) -> bool:
-    """False where the server itself, by its times in nanoseconds, was slower than *rate*: then it is the limit."""
+    """False if the server itself, by its times in nanoseconds, was slower than *rate*: then it is the limit."""
     if len(sent) < 2:
         return True
     return (len(sent) - 1) / rate >= _PACE * (sent[-1] - sent[0]) / 1e9

@@ -1,4 +1,4 @@
-"""The measurements. Each runs everybody in turns and takes medians: what the machine does meanwhile hits all alike."""
+"""The measurements. Each runs all clients in turns and takes medians, so that other load affects all equally."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CHANNELS = ("level2", "ticker", "matches")
 
 
 class Settings(NamedTuple):
-    """How much of it."""
+    """The size of the measurements."""
 
     messages: int = 200_000
     runs: int = 5
@@ -36,7 +36,7 @@ class Settings(NamedTuple):
 
 
 class Bench:
-    """Measures *names*, clients of `CLIENTS`, on what *server* plays; *folder* is for files of a moment."""
+    """Measures *names*, clients of `CLIENTS`, with the messages of *server*; *folder* is for temporary files."""
 
     def __init__(
         self, cast: Cast, server: Blaster, payloads: Sequence[bytes], settings: Settings, folder: Path
@@ -49,7 +49,7 @@ class Bench:
         self._product, self._level = crossed(payloads)
 
     def drained(self) -> float:
-        """Messages a second that the server gives away to who only reads the bytes."""
+        """Messages a second that the server sends to a client that only reads the bytes."""
         count = self.settings.messages
         drain = Client("drain", "plain", "drain")
         job = {"url": self.server.url(count), "count": count, "bytes": self.server.size(count)}
@@ -57,7 +57,7 @@ class Bench:
         return count / statistics.median(runs)
 
     def speed(self, names: Iterable[str]) -> dict[str, Any]:
-        """As fast as it goes: messages a second, CPU seconds a million messages, peak bytes."""
+        """At full speed: messages a second, CPU seconds a million messages, peak bytes."""
         found: dict[str, list[dict[str, float]]] = {}
         failures: dict[str, str] = {}
         for name, client in self._turns({name: CLIENTS[name] for name in names}, failures):
@@ -82,7 +82,7 @@ class Bench:
         return rows
 
     def latency(self, names: Iterable[str]) -> dict[str, Any]:
-        """Percentiles in seconds at each of `RATES`, or `{"behind": true}` for who cannot keep up."""
+        """Percentiles in seconds at each of `RATES`, or `{"behind": true}` for a client that cannot keep up."""
         clients = {name: CLIENTS[name] for name in names if CLIENTS[name].socket and name != "pipeline"}
         rows: dict[str, Any] = {name: {} for name in clients}
         for rate in RATES:
@@ -105,7 +105,7 @@ class Bench:
         return rows
 
     def load(self, names: Iterable[str]) -> dict[str, Any]:
-        """Percent of a core at `LOAD` messages a second, with a window and a crossing, by the pace of their coming."""
+        """Percent of a core at `LOAD` messages a second, with a window and a crossing, by pace."""
         clients = {name: client for name, client in AT_WORK.items() if name in names}
         rows: dict[str, Any] = {}
         for pace, burst in PACES.items():
@@ -137,7 +137,7 @@ class Bench:
         return {name: statistics.median(runs) for name, runs in costs.items()} | {"pairs": pairs}
 
     def memory(self) -> dict[str, Any]:
-        """Bytes held while many messages pass, and how many of them came after the first million."""
+        """Bytes held during many messages, and how many of them were added after the first million."""
         count, client = self.settings.memory, Client("memory", "ours", "memory_held")
         job = {"url": self.server.url(count), "count": count, "every": _SAMPLE_EVERY, **self._watched()}
         answer = self.cast.run(client, job, 60 + count / 10_000)
@@ -147,7 +147,7 @@ class Bench:
     # ---- one run
 
     def _turns(self, clients: dict[str, Client], failures: dict[str, str]) -> Iterator[tuple[str, Client]]:
-        """Each of *clients* in turns; who has failed gets no other turn."""
+        """Each of *clients* in turns; a client that has failed gets no other turn."""
         for _ in range(self.settings.runs):
             for name, client in clients.items():
                 if name not in failures:
@@ -165,7 +165,7 @@ class Bench:
     def _paced(
         self, name: str, client: Client, rate: int, burst: int, failures: dict[str, str], *, stamped: bool
     ) -> dict[str, Any] | None:
-        """The answer, its `latency` the percentiles, or None for who fell behind; None where nothing is measured."""
+        """The answer, with percentiles as `latency` (None for a client that fell behind); None without a result."""
         if (reason := self.cast.missing(client)) is not None:
             failures[name] = reason
             return None

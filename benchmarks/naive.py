@@ -1,7 +1,7 @@
-"""The pipelines as the loops that most people write: they do not know that anything was missed, or late.
+"""The pipelines as simple loops, which do not detect missed or late messages.
 
-Sums are exact where the thread's decimal context makes them so. What they put out is right on a feed without faults,
-but for the windows torn by the beginning and the end, and comes with the next trade alone.
+Sums are exact if the thread's decimal context is. The outputs are right on a feed without faults, except for the first
+and the last window, and are emitted at the next trade only.
 """
 
 from __future__ import annotations

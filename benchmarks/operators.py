@@ -1,4 +1,4 @@
-"""`python -m benchmarks.operators`: what a message costs each operator, by the window's length and the products."""
+"""`python -m benchmarks.operators`: the cost of a message for each operator, by window length and products."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ ALL: dict[str, Callable[[], Step]] = {
 
 
 def stream(products: int, count: int) -> list[Message]:
-    """Trades and tickers in turns, ten a second of each product."""
+    """Alternating trades and tickers, ten a second of each product."""
     made: list[Message] = []
     for number in range(count):
         turn, product = divmod(number, products)
-        # A price that wanders, up and down over many scales.
+        # A price that moves up and down over many scales.
         price = Decimal(10_000 + turn * 7919 % 613 + turn % 1009)
         moment, name = _NOON + timedelta(milliseconds=100 * turn), f"P{product}-USD"
         if turn % 4:
@@ -104,7 +104,7 @@ def stream(products: int, count: int) -> list[Message]:
 
 
 def nanoseconds(step: Step, messages: list[Message], known: int) -> float:
-    """What a message takes, once each product is *known*."""
+    """Nanoseconds a message, after the first message of each product."""
     rest = iter(messages)
     for message in islice(rest, known):
         step(message)
@@ -115,7 +115,7 @@ def nanoseconds(step: Step, messages: list[Message], known: int) -> float:
 
 
 def calls(step: Step, messages: list[Message], known: int) -> float:
-    """How many functions, of Python and of C, a message calls, once each product is *known*: no clock is asked."""
+    """Function calls a message, of Python and of C, after the first message of each product: independent of time."""
     rest = iter(messages)
     for message in islice(rest, known):
         step(message)

@@ -1,10 +1,10 @@
-"""`python -m benchmarks.pipelines`: what a message costs an operator, and the same job done in other ways.
+"""`python -m benchmarks.pipelines`: the cost of a message for an operator, and for other implementations of it.
 
-`hub`: the operator on a Feed, whose hub is given typed messages; `subject`: on a plain Subject; `stock`: reactivex's
-own operators on a Subject; `plain`: a loop written by hand with the same guarantees, which the verdicts compare with;
-`live`: for the book, the same loop without copies, so that what it put out changes with the next message (`stock` does
-so too); `naive`: a loop that knows no gaps, late trades or heartbeats. All but the naive put out the same, which is
-checked first. Figures are CPU time, medians of alternating runs.
+`hub`: the operator on a Feed, with typed messages given to its router; `subject`: on a plain Subject; `stock`:
+reactivex's operators on a Subject; `plain`: a plain loop with the same guarantees, which the verdicts compare with;
+`live`: for the book, the same loop without copies, so that an output changes with the next message (as with `stock`);
+`naive`: a loop without gaps, late trades and heartbeats. All but `naive` emit equal results, which is checked first.
+Figures are CPU time, medians of alternating runs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks import streams
 from benchmarks.report import Report, with_json
-from benchmarks.ways import LEVEL, Pipeline, giving, nanoseconds, outputs, pipelines
+from benchmarks.ways import LEVEL, Pipeline, feed_of, giving, nanoseconds, outputs, pipelines
 from rxfeed import (
     Feed,
     Message,
@@ -46,18 +46,18 @@ _AT_ONCE = 50  # frames that one read of the socket brings
 
 
 def check(pipeline: Pipeline, messages: list[Message]) -> int:
-    """How many outputs each way has; `SystemExit` unless they are equal, late trades included."""
+    """The number of outputs of each implementation; `SystemExit` unless they are equal, late trades included."""
     found = {name: outputs(way, messages) for name, way in pipeline.exact.items()}
     expected = found["plain"]
     for name, (results, late) in found.items():
-        # Who has been heard first is closed first by the operator, and by group_by who comes first.
+        # The operator closes products in the order of their first message, and group_by in the order of the next one.
         if results != expected[0] or late != expected[1]:
             raise SystemExit(f"{pipeline.name}, {pipeline.products} products: {name} puts out something else")
     return len(expected[0])
 
 
 def compare(pipeline: Pipeline, count: int, runs: int) -> dict[str, Any]:
-    """A row: ns a message in each way, and how many outputs there were."""
+    """A row: ns a message of each implementation, and the number of outputs."""
     messages = pipeline.stream(pipeline.products, count)
     emitted = check(pipeline, messages)
     known = min(max(count // 10, 5 * pipeline.products), count // 2)
@@ -76,7 +76,7 @@ Compose = Callable[[Feed], Any]
 
 
 def ten() -> list[tuple[Callable[..., list[Message]], Compose]]:
-    """Ten pipelines: what each one's channel says, and how it is composed for its product, the one of that number."""
+    """Ten pipelines: the messages of each channel, and a function that composes the pipeline for a product's number."""
     name = streams.name
     return [
         (streams.trades, lambda feed: feed.pipe(matches(name(0)), window_volume(60))),
@@ -93,8 +93,8 @@ def ten() -> list[tuple[Callable[..., list[Message]], Compose]]:
 
 
 def _through(composes: list[Compose], messages: list[Message], decode: bool) -> float:
-    """Seconds that *messages* take through the hub of a Feed with those pipelines, from their frames on if *decode*."""
-    feed = Feed("P0-USD", "ticker", url="ws://127.0.0.1:1")
+    """Seconds for *messages* through the router of a Feed with those pipelines, including decoding if *decode*."""
+    feed = feed_of(TEN)
     for compose in composes:
         compose(feed).subscribe(deque[Any](maxlen=1).append)
     give, deliver = giving(feed), Delivery(feed._outlets, GapDetector(), drop_duplicates=False).frames
@@ -103,7 +103,7 @@ def _through(composes: list[Compose], messages: list[Message], decode: bool) -> 
     started = time.process_time()
     if decode:
         for at in range(0, len(frames), _AT_ONCE):
-            deliver(frames[at : at + _AT_ONCE], 1)
+            deliver(frames[at : at + _AT_ONCE], messages[at].received_ns)
     else:
         for message in messages:
             give(message)
@@ -111,11 +111,11 @@ def _through(composes: list[Compose], messages: list[Message], decode: bool) -> 
 
 
 def compare_ten(count: int, runs: int) -> dict[str, Any]:
-    """A row: what ten pipelines at once cost by what one does.
+    """A row: the cost of ten pipelines at once relative to that of one.
 
     `a message`: as many messages go to ten pipelines, a tenth to each, as go to one alone (the mean of the ten).
-    `a feed`: a feed of all ten channels has all ten pipelines instead of one (the mean again), from the frames on; nine
-    in ten of that one's messages were for nobody, so this is dearer by the work of nine pipelines.
+    `a feed`: a feed of all ten channels has all ten pipelines instead of one (the mean again), including decoding. With
+    one pipeline, nine in ten messages have no subscriber, so this ratio includes the work of nine pipelines.
     """
     channels = [stream(1, count, first=number) for number, (stream, _) in enumerate(ten())]
     mixed = list(chain.from_iterable(zip(*(channel[: count // TEN] for channel in channels), strict=True)))

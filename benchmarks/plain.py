@@ -1,8 +1,9 @@
-"""The pipelines as plain loops, written by hand: what somebody writes who wants this one thing, and no library for it.
+"""The pipelines as plain loops: specialised code for one task, without a library.
 
-They have the guarantees of the operators (exact sums, epochs, heartbeats, late trades) and the same outputs, to the
-last. What a message nearly always needs is written out in the loop; the rest is in `benchmarks.states`. Whoever calls a
-loop has set `EXACT` as the thread's decimal context. `benchmarks.naive` has the loops without the guarantees.
+They have the guarantees of the operators (exact sums, epochs, heartbeats, late trades, limits of event time) and the
+same outputs. The usual path of a message is inline in the loop; the rest is in
+`benchmarks.states`. The caller of a loop has set `EXACT` as the thread's decimal context. `benchmarks.naive` has the
+loops without the guarantees.
 """
 
 from __future__ import annotations
@@ -12,21 +13,24 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from benchmarks.states import PRICED, Book, Candled, Crossing, Rolling, Traded, Windowed
+from benchmarks.book_states import Book
+from benchmarks.states import PRICED, Ahead, Candled, Crossing, Rolling, Traded, Watch, take
 from rxfeed import Late
+from rxfeed.core.numbers import ZERO
 from rxfeed.messages import Heartbeat, LastMatch, Match
 
 MINUTE = timedelta(seconds=60)
 Out = Callable[[Any], object]
-S = TypeVar("S", bound=Windowed)
+S = TypeVar("S", bound=Watch)
 
 
 def window_volume(messages: Iterable[Any], out: Out, late: Out) -> None:
     products: dict[str, Traded] = {}
+    ahead = Ahead()
     for message in messages:
         if type(message) is Match:
             product = products.get(message.product_id)
-            # Nearly every trade falls into the window of the one before it.
+            # Nearly every trade is in the window of the trade before it.
             if product and product.start <= message.time < product.until and message.epoch == product.epoch:
                 if message.trade_id > product.known:
                     product.known = message.trade_id
@@ -37,12 +41,13 @@ def window_volume(messages: Iterable[Any], out: Out, late: Out) -> None:
                 product.notional += message.price * message.size
                 product.count += 1
                 continue
-        _rarely(products, Traded, message, out, late)
+        _rarely(products, Traded, ahead, message, out, late)
     _finish(products, out)
 
 
 def candles(messages: Iterable[Any], out: Out, late: Out) -> None:
     products: dict[str, Candled] = {}
+    ahead = Ahead()
     for message in messages:
         if type(message) is Match:
             product = products.get(message.product_id)
@@ -63,17 +68,17 @@ def candles(messages: Iterable[Any], out: Out, late: Out) -> None:
                 product.notional += price * message.size
                 product.count += 1
                 continue
-        _rarely(products, Candled, message, out, late)
+        _rarely(products, Candled, ahead, message, out, late)
     _finish(products, out)
 
 
-def _rarely(products: dict[str, S], state: Callable[..., S], message: Any, out: Out, late: Out) -> None:
+def _rarely(products: dict[str, S], state: type[S], ahead: Ahead, message: Any, out: Out, late: Out) -> None:
     if not isinstance(message, Match | LastMatch | Heartbeat):
         return
-    product = products.get(message.product_id)
-    if product is None:
-        product = products[message.product_id] = state(message, MINUTE)
-    for output in product.take(message):
+    product, outputs = take(products.get(message.product_id), state, message, MINUTE, ahead)
+    if product is not None:
+        products[message.product_id] = product
+    for output in outputs:
         (late if type(output) is Late else out)(output)
 
 
@@ -85,10 +90,11 @@ def _finish(products: dict[str, S], out: Out) -> None:
 
 def rolling_volume(messages: Iterable[Any], out: Out, late: Out) -> None:
     products: dict[str, Rolling] = {}
+    ahead = Ahead()
     for message in messages:
         if type(message) is Match:
             product = products.get(message.product_id)
-            if product and message.time >= product.newest and message.epoch == product.epoch:
+            if product and product.newest <= message.time <= ahead.limit and message.epoch == product.epoch:
                 if message.trade_id > product.known:
                     product.known = message.trade_id
                 product.now = message.time
@@ -96,11 +102,7 @@ def rolling_volume(messages: Iterable[Any], out: Out, late: Out) -> None:
                 continue
         elif type(message) is not LastMatch:
             continue
-        product = products.get(message.product_id)
-        if product is None:
-            product = products[message.product_id] = Rolling(message, MINUTE)
-        for output in product.take(message):
-            (late if type(output) is Late else out)(output)
+        _rarely(products, Rolling, ahead, message, out, late)
 
 
 def crossing(product_id: str, level: Decimal, messages: Iterable[Any], out: Out) -> None:
@@ -110,8 +112,8 @@ def crossing(product_id: str, level: Decimal, messages: Iterable[Any], out: Out)
     for message in messages:
         if message.product_id != product_id or type(message) not in PRICED:
             continue
-        # A price that stays where it was crosses nothing.
-        if message.epoch == epoch and (message.price > level if above else message.price < level):
+        # An unchanged price crosses nothing.
+        if message.epoch == epoch and (message.price > level if above else ZERO < message.price < level):
             state.before = message.price
             continue
         for output in state.take(message):
@@ -129,7 +131,7 @@ def crossings(levels: dict[str, Decimal], messages: Iterable[Any], out: Out) -> 
 
 
 def book(product_ids: Iterable[str], messages: Iterable[Any], out: Out, *, kept: bool) -> None:
-    """Of one product or many; *kept*: what comes out may be kept, as the views of `order_book` may."""
+    """Of one product or many; *kept*: the outputs do not change later, like the views of `order_book`."""
     books = {product_id: Book(product_id, kept=kept) for product_id in product_ids}
     for message in messages:
         state = books.get(message.product_id)

@@ -1,4 +1,4 @@
-"""The results as one picture: `python -m benchmarks.plot`."""
+"""`python -m benchmarks.plot`: the results as one picture."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _title(part: Any, title: str, more: str) -> None:
 
 
 def _bare(axis: Any) -> None:
-    """Bars that carry their numbers need no scale."""
+    """Remove the scale of an axis, since the bars have their numbers."""
     axis.margins(x=0.15, y=0.02)
     axis.xaxis.set_visible(False)
     axis.spines["bottom"].set_visible(False)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.recording`: what it costs to record a feed, beside the feed alone."""
+"""`python -m benchmarks.recording`: the cost of recording a feed, compared with the feed alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST = 5.0
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What a run took: CPU seconds of this process, all its threads, and on the wall."""
+    """The cost of a run: CPU seconds of all threads of this process, and elapsed seconds."""
 
     cpu: float
     wall: float
@@ -64,7 +64,7 @@ def feed_run(url: str, count: int, folder: Path | None) -> Run:
 
 
 def recorder_run(messages: Sequence[Message], folder: Path) -> Run:
-    """A recorder alone, as fast as it goes."""
+    """A recorder alone, at full speed."""
 
     def run() -> None:
         source: Subject[Message] = Subject()
@@ -89,7 +89,7 @@ def stamped(payloads: Sequence[bytes]) -> list[Message]:
 
 
 def recording(server: Blaster, payloads: Sequence[bytes], seconds: float, runs: int) -> bool:
-    """Print what recording costs; whether that is little enough."""
+    """Print the cost of recording; returns whether it is within the goal."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         ok = True
@@ -101,7 +101,7 @@ def recording(server: Blaster, payloads: Sequence[bytes], seconds: float, runs: 
             for _ in range(runs):
                 for into, shares in ((None, alone), (folder, both)):
                     run = feed_run(server.url(count, RATE, burst), count, into)
-                    server.sent()  # it waits for somebody to take this
+                    server.sent()  # the other process waits for this read
                     shares.append(100 * run.cpu / seconds)
             less, more = statistics.median(alone), statistics.median(both)
             verdict = "met" if more - less <= MOST else "NOT MET"

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.replay`: how fast a recording is played, beside decoding the same frames in a bare loop."""
+"""`python -m benchmarks.replay`: the speed of a replay, compared with decoding the same frames in a bare loop."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FLUSH = 5_000
 
 
 class Case(NamedTuple):
-    """What every runner gets; *product* has the most messages."""
+    """The input of every run; *product* has the most messages."""
 
     frames: Sequence[bytes]
     path: Path
@@ -53,7 +53,7 @@ def bare(case: Case) -> None:
 
 
 def windows(case: Case) -> None:
-    """window_volume(60): frames of types that nobody wants are skimmed"""
+    """window_volume(60): frames of other types are skipped"""
     replay = Replay(case.path)
     replay.pipe(window_volume(60)).subscribe()
     _serve(replay, case)
@@ -120,7 +120,7 @@ def main() -> None:
 
 
 def _seconds(run: Callable[[], None]) -> float:
-    # All of it is done on this thread: what else the machine does need not count.
+    # All work is on this thread, so its CPU time excludes other processes.
     started = time.thread_time()
     run()
     return time.thread_time() - started

@@ -1,4 +1,4 @@
-"""What a benchmark found: rows of figures, and whether the goals are met; printed, and saved as JSON."""
+"""The results of a benchmark: rows of figures, and whether the goals are met; printed, and saved as JSON."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.sink`: documents a second through the sink, and in what people write instead of it.
+"""`python -m benchmarks.sink`: documents a second through the sink, and with code without it.
 
-`sink`: typed messages from a Feed's hub into `to_mongo`, batches of 1,000; `insert_many`: a bare loop over the same
-documents, made beforehand, with the write concern that the sink uses; `insert_one`: each message, parsed to a dict, in
-the callback, as cbpro does it. The server is a private mongod, the one member of a replica set, as MongoDB is run where
-it matters: there every acknowledged write is in the journal. Medians of alternating runs.
+`sink`: typed messages from a Feed's router into `to_mongo`, batches of 1,000; `insert_many`: a bare loop over the same
+documents, made in advance, with the write concern of the sink; `insert_one`: each message, parsed to a dict, in the
+callback, as in cbpro. The server is a private mongod, the one member of a replica set, as usual in production: there
+every acknowledged write is in the journal. Medians of alternating runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pymongo.collection import Collection
 
 from benchmarks.frames import load
 from benchmarks.report import Report, with_json
-from benchmarks.ways import giving
+from benchmarks.ways import CHANNELS, giving
 from rxfeed import Feed, Message, raw_document, to_mongo, typed_document
 from rxfeed.messages import Origin, stamp
 from rxfeed.protocol import Decoder
@@ -34,11 +34,11 @@ Kind = Literal["raw", "typed"]
 KINDS: tuple[Kind, ...] = ("raw", "typed")
 BATCH = 1000
 SET = "benchmark"
-_FOREVER = 600.0  # seconds: longer takes nothing here
+_FOREVER = 600.0  # seconds: the limit of every wait here
 
 
 def messages_of(payloads: list[bytes]) -> list[Message]:
-    """As messages; frames that are repeated are made new ones, of later years."""
+    """The frames as messages; repeated frames get times of later years, so that all are different."""
     decode = Decoder().decode
     seen: Counter[bytes] = Counter()
     messages: list[Message] = []
@@ -81,7 +81,8 @@ def insert_one(collection: Collection[Any], frames: Iterable[bytes]) -> float:
 
 
 def sink(collection: Collection[Any], messages: list[Message], kind: Kind) -> float:
-    feed = Feed("BTC-USD", "ticker", url="ws://127.0.0.1:1")
+    products = sorted({message.product_id for message in messages if message.product_id is not None})
+    feed = Feed(products, CHANNELS, url="ws://127.0.0.1:1")
     done = Event()
     errors: list[Exception] = []
 
@@ -101,7 +102,7 @@ def sink(collection: Collection[Any], messages: list[Message], kind: Kind) -> fl
 
 
 def run(messages: list[Message], singles: int, runs: int, collection: Collection[Any]) -> Report:
-    """Documents a second, and the verdicts; *singles* messages, of the first, go one by one."""
+    """Documents a second, and the verdicts; the first *singles* messages are inserted one by one."""
     report = Report("sink")
     ways: dict[str, tuple[int, Callable[[], float]]] = {
         "insert_one": (singles, lambda: insert_one(collection, [message.raw for message in islice(messages, singles)]))
@@ -129,7 +130,7 @@ def run(messages: list[Message], singles: int, runs: int, collection: Collection
 
 
 def private(server: Mongod) -> str:
-    """The URL of *server*, once it is its replica set's primary."""
+    """The URL of *server*, after it has become the primary of its replica set."""
     with MongoClient[Any](server.uri) as client:
         members = [{"_id": 0, "host": f"127.0.0.1:{server.port}"}]
         client.admin.command("replSetInitiate", {"_id": SET, "members": members})

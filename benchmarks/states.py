@@ -1,37 +1,77 @@
-"""What the hand-written pipelines keep of a product, and all that may follow from a message, in full.
+"""The state of the plain pipelines for a product, and the complete processing of a message.
 
-The plain loops go through `take` for what is rare, the stock operators' `scan` for every message. The caller has set
+The plain loops call `take` for rare messages, the stock operators' `scan` calls it for every message. The caller sets
 `EXACT` as the thread's decimal context.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections import deque
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 from rxfeed import Candle, Late, PriceCross, RollingVolume, VolumeWindow
-from rxfeed.messages import Auction, Heartbeat, L2Update, LastMatch, Level, Match, Message, Snapshot, Ticker
+from rxfeed.messages import Heartbeat, LastMatch, Match, Message, Ticker
 
 EXACT = Context(prec=100, traps=[InvalidOperation, Overflow, Inexact])
 PRICED = frozenset((Match, LastMatch, Ticker))
-BOOKED = frozenset((Snapshot, L2Update, Auction, Heartbeat))
 _ROUNDED = Context(prec=28)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = (time.replace(tzinfo=UTC) for time in (datetime.min, datetime.max))
+_MOST_AHEAD = timedelta(seconds=60)
 _ZERO = Decimal(0)
+
+W = TypeVar("W", bound="Watch")
+
+
+class Ahead:
+    """The check of event times: a time is credible up to *limit*, which is a minute after a receipt."""
+
+    def __init__(self) -> None:
+        self.limit = _FIRST
+
+    def has(self, message: Message) -> bool:
+        """True for a message that is dated more than a minute after its receipt."""
+        if message.time is None or message.time <= self.limit or not message.received_ns:
+            return False
+        self.limit = message.received + _MOST_AHEAD
+        return message.time > self.limit
+
+    def limited(self, message: Message) -> datetime | None:
+        return self.limit if self.has(message) else message.time
+
+    def until(self, time: datetime) -> datetime:
+        """The time up to which times are credible without a check of the receipt; *time* is credible."""
+        return self.limit if time <= self.limit else _LAST
 
 
 class Watch:
-    """Since when nothing of a product was missed."""
+    """The time since which no message of a product was missed."""
 
-    def __init__(self, first: Match | LastMatch | Heartbeat, width: timedelta) -> None:
-        self.product_id, self.width, self.epoch = first.product_id, width, first.epoch
+    def __init__(self, first: Match | LastMatch | Heartbeat, width: timedelta, ahead: Ahead) -> None:
+        self.product_id, self.width, self.epoch, self.ahead = first.product_id, width, first.epoch, ahead
         self.since = self.now = self.named_at = first.time
-        self.expecting = type(first) is Heartbeat  # the first trade's number tells whether one was missed before it
+        self.expecting = type(first) is Heartbeat  # the first trade's number shows whether one was missed
         self.known = first.last_trade_id if isinstance(first, Heartbeat) else first.trade_id
-        self.named = -1
+        self.named = self.waived = -1
+
+    @staticmethod
+    def late(match: Match, width: timedelta) -> Late:
+        """*match* as a late trade: its window has ended."""
+        start = match.time - (match.time - _EPOCH) % width
+        return Late(match.product_id, start, start + width, match)
+
+    def undated(self, match: Match) -> None:
+        """Mark windows that started before the receipt of *match* as incomplete, since its time is not credible."""
+        if match.epoch != self.epoch:
+            self.epoch, self.known = match.epoch, match.trade_id
+        self.expecting, self.known = False, max(self.known, match.trade_id)
+        self.missed(match.received)
+
+    def take(self, message: Any) -> tuple[Any, ...]:
+        """The outputs for a credible message."""
+        raise NotImplementedError
 
     def finish(self) -> tuple[Any, ...]:
         return ()
@@ -43,8 +83,10 @@ class Watch:
         if match.epoch != self.epoch:
             self.epoch, self.known = match.epoch, match.trade_id
             self.missed(match.time)
-        elif self.expecting and match.trade_id > self.known + 1:
-            self.missed(match.time)
+        elif self.expecting:
+            before, self.known = self.known, match.trade_id
+            if match.trade_id > before + 1:
+                self.missed(match.time)
         self.expecting = False
         self.known = max(self.known, match.trade_id)
         self.now = max(self.now, match.time)
@@ -54,27 +96,32 @@ class Watch:
             self.epoch, self.known, self.expecting = last.epoch, last.trade_id, False
             self.missed(last.time)
         elif self.expecting:
-            self.expecting, self.known = False, max(self.known, last.trade_id)
+            self.expecting, self.known = False, last.trade_id
             self.since = min(self.since, last.time)
 
     def heartbeat(self, heartbeat: Heartbeat) -> datetime:
-        """The time up to which no trade is to come any more."""
-        if self.named > self.known or heartbeat.epoch != self.epoch:
-            self.known, self.epoch = max(self.known, self.named), heartbeat.epoch
+        """The time before which no more trades are expected."""
+        in_vain = self.named > self.known and self.named != self.waived
+        if in_vain:
+            self.waived = self.named
+        if in_vain or heartbeat.epoch != self.epoch:
+            self.epoch = heartbeat.epoch
             self.missed(heartbeat.time)
         passed = self.named_at
         self.named, self.named_at = heartbeat.last_trade_id, heartbeat.time
-        if self.named <= self.known:
+        if self.named < self.waived:
+            self.waived = -1
+        if self.named <= max(self.known, self.waived):
             passed = heartbeat.time
         self.now = max(self.now, passed)
         return passed
 
 
 class Windowed(Watch):
-    """One window `[start, end)` at a time; *until* is its end once it has a trade."""
+    """One window `[start, end)` at a time; a trade before *until* belongs to it without another check."""
 
-    def __init__(self, first: Match | LastMatch | Heartbeat, width: timedelta) -> None:
-        super().__init__(first, width)
+    def __init__(self, first: Match | LastMatch | Heartbeat, width: timedelta, ahead: Ahead) -> None:
+        super().__init__(first, width, ahead)
         self._place(first.time)
 
     def _place(self, time: datetime) -> None:
@@ -95,8 +142,7 @@ class Windowed(Watch):
             self.trade(message)
             time = message.time
             if time < self.start:
-                start = time - (time - _EPOCH) % self.width
-                return (Late(self.product_id, start, start + self.width, message),)
+                return (self.late(message, self.width),)
         else:
             assert type(message) is Heartbeat
             time = self.heartbeat(message)
@@ -108,8 +154,9 @@ class Windowed(Watch):
             if self.count:
                 self.add(message)
             else:
-                self.whole, self.until = self.since < self.start, self.end
+                self.whole = self.since < self.start
                 self.begin(message)
+            self.until = min(self.end, self.ahead.until(time))
         return closed
 
     def finish(self) -> tuple[Any, ...]:
@@ -178,15 +225,19 @@ class Candled(Windowed):
 
 
 class Rolling(Watch):
-    """For `RollingVolume`: the trades of the last *width*, and those prices that no later one has outdone."""
+    """For `RollingVolume`: the trades of the last *width*, and the prices that no later one exceeds."""
 
-    def __init__(self, first: Match | LastMatch, width: timedelta) -> None:
-        super().__init__(first, width)
+    def __init__(self, first: Match | LastMatch, width: timedelta, ahead: Ahead) -> None:
+        super().__init__(first, width, ahead)
         self.newest = _EPOCH
         self.trades: deque[tuple[datetime, Decimal, Decimal]] = deque()
         self.highs: deque[tuple[datetime, Decimal]] = deque()
         self.lows: deque[tuple[datetime, Decimal]] = deque()
         self.volume = self.notional = _ZERO
+
+    @staticmethod
+    def late(match: Match, width: timedelta) -> Late:
+        return Late(match.product_id, match.time - width, match.time, match)
 
     def take(self, message: Match | LastMatch) -> tuple[Any, ...]:
         if type(message) is LastMatch:
@@ -195,7 +246,7 @@ class Rolling(Watch):
         assert type(message) is Match
         self.trade(message)
         if message.time < self.newest:
-            return (Late(self.product_id, message.time - self.width, message.time, message),)
+            return (self.late(message, self.width),)
         return (self.add(message),)
 
     def add(self, match: Match) -> RollingVolume:
@@ -226,6 +277,21 @@ class Rolling(Watch):
         return RollingVolume(self.product_id, start, end, *sums, self.since <= start)
 
 
+def take(
+    product: W | None, state: type[W], message: Any, width: timedelta, ahead: Ahead
+) -> tuple[W | None, tuple[Any, ...]]:
+    """The *product* after *message* (a new *state* if there was none), and the outputs."""
+    if ahead.has(message):
+        if type(message) is not Match:
+            return product, ()
+        if product is not None:
+            product.undated(message)
+        return product, (state.late(message, width),)
+    if product is None:
+        product = state(message, width, ahead)
+    return product, product.take(message)
+
+
 def _vwap(notional: Decimal, volume: Decimal) -> Decimal | None:
     return _ROUNDED.divide(notional, volume) if volume else None
 
@@ -242,7 +308,7 @@ class Crossing:
         if message.epoch != self.epoch:
             self.gap, self.epoch = self.epoch is not None, message.epoch
         price = message.price
-        if price == self.level:
+        if price == self.level or price <= _ZERO:  # of 0: there was no trade
             return ()
         side = 1 if price > self.level else -1
         crossed, gap, before = side == -self.side, self.gap, self.before
@@ -251,93 +317,3 @@ class Crossing:
             return ()
         direction = "up" if side > 0 else "down"
         return (PriceCross(self.product_id, self.level, direction, before, price, message.time, gap),)
-
-
-class Side(NamedTuple):
-    """Prices in ascending order, and the size at each."""
-
-    prices: list[Decimal]
-    sizes: dict[Decimal, Decimal]
-
-
-class Top(NamedTuple):
-    """A book's best prices, as in a `BookView`, and its two sides."""
-
-    product_id: str
-    ready: bool
-    time: datetime | None
-    crossed: bool
-    best_bid: Level | None
-    best_ask: Level | None
-    bids: Side
-    asks: Side
-
-
-class Book:
-    """For `Top`. Where it is *kept* its sides never change, as a view's do not; if not, there is one book all along."""
-
-    def __init__(self, product_id: str, *, kept: bool) -> None:
-        self.product_id, self.kept = product_id, kept
-        self.ready, self.auction, self.epoch = False, False, 0
-        self.bids, self.asks = Side([], {}), Side([], {})
-
-    def take(self, message: Any) -> tuple[Top, ...]:
-        kind = type(message)
-        if kind not in BOOKED:
-            return ()
-        lost = self.lost(message) if message.epoch != self.epoch else ()
-        if kind is Snapshot:
-            if not all(_sound(price, size) for side in (message.bids, message.asks) for price, size in side):
-                return self.lost(message)
-            self.ready, self.epoch = True, message.epoch
-            bids, asks = ({price: size for price, size in side if size} for side in (message.bids, message.asks))
-            self.bids, self.asks = Side(sorted(bids), bids), Side(sorted(asks), asks)
-            return (*lost, self.top(message.time))
-        if kind is Auction:
-            self.auction = message.auction_state != "complete"
-        if kind is L2Update and self.ready:
-            return self.update(message)
-        return lost
-
-    def lost(self, message: Message) -> tuple[Top, ...]:
-        if not self.ready:
-            return ()
-        self.ready = self.auction = False
-        self.bids, self.asks = Side([], {}), Side([], {})
-        return (self.top(message.time),)
-
-    def update(self, update: L2Update) -> tuple[Top, ...]:
-        changed = False
-        for side, price, size in update.changes:
-            if not _sound(price, size):
-                return self.lost(update)
-            prices, sizes = self.bids if side == "buy" else self.asks
-            before = sizes.get(price, _ZERO)
-            if size == before:
-                continue
-            changed = True
-            if self.kept:
-                prices, sizes = copy = Side(prices.copy(), sizes.copy())
-                if side == "buy":
-                    self.bids = copy
-                else:
-                    self.asks = copy
-            if size:
-                if not before:
-                    insort(prices, price)
-                sizes[price] = size
-            else:
-                del sizes[price]
-                del prices[bisect_left(prices, price)]
-        return (self.top(update.time),) if changed else ()
-
-    def top(self, time: datetime | None) -> Top:
-        bids, asks = self.bids, self.asks
-        bid = (bids.prices[-1], bids.sizes[bids.prices[-1]]) if bids.prices else None
-        ask = (asks.prices[0], asks.sizes[asks.prices[0]]) if asks.prices else None
-        crossed = bid is not None and ask is not None and bid[0] >= ask[0] and not self.auction
-        return Top(self.product_id, self.ready, time, crossed, bid, ask, bids, asks)
-
-
-def _sound(price: Decimal, size: Decimal) -> bool:
-    return price.is_finite() and size.is_finite() and size >= 0

@@ -1,6 +1,6 @@
-"""The pipelines out of reactivex's own operators, as its users write them: group, scan, compare neighbours.
+"""The pipelines made of reactivex's operators, as its users write them: group, scan, compare neighbours.
 
-They put out tuples of outputs: of `flat_map`, the other way to put out many for one, each item costs 100 µs.
+They emit tuples of outputs: `flat_map`, which could emit many items for one, costs 100 µs an item.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import reactivex
 from reactivex import Observable
 from reactivex import operators as ops
 
+from benchmarks.book_states import BOOKED, Book
 from benchmarks.plain import MINUTE
-from benchmarks.states import BOOKED, PRICED, Book, Candled, Rolling, Traded
+from benchmarks.states import PRICED, Ahead, Candled, Rolling, Traded, take
 from rxfeed import PriceCross
+from rxfeed.core.numbers import ZERO
 from rxfeed.messages import Heartbeat, LastMatch, Match, Message
 
 Stock = Callable[[Observable[Message]], Observable[tuple[Any, ...]]]
@@ -36,17 +38,17 @@ def rolling_volume(source: Observable[Message]) -> Observable[tuple[Any, ...]]:
     return _grouped(source, _ROLLED, Rolling)
 
 
-def _grouped(source: Observable[Message], kinds: frozenset[Any], state: Callable[..., Any]) -> Observable[Any]:
+def _grouped(source: Observable[Message], kinds: frozenset[Any], state: type[Any]) -> Observable[Any]:
+    ahead = Ahead()
+
     def scanned(group: Observable[Any]) -> Observable[Any]:
         return group.pipe(ops.concat(reactivex.just(_END)), ops.scan(step, (None, ())), ops.map(lambda made: made[1]))
 
     def step(made: tuple[Any, Any], message: Any) -> tuple[Any, Any]:
         product = made[0]
         if message is _END:
-            return product, product.finish()
-        if product is None:
-            product = state(message, MINUTE)
-        return product, product.take(message)
+            return product, () if product is None else product.finish()
+        return take(product, state, message, MINUTE, ahead)
 
     return source.pipe(
         ops.filter(lambda message: type(message) in kinds),
@@ -77,7 +79,7 @@ def _crossed(level: Decimal) -> Callable[[Observable[Any]], Observable[Any]]:
         return (PriceCross(after.product_id, level, direction, before.price, after.price, after.time, spans_gap),)
 
     return lambda source: source.pipe(
-        ops.filter(lambda message: message.price != level),
+        ops.filter(lambda message: message.price != level and message.price > ZERO),
         ops.pairwise(),
         ops.filter(lambda pair: (pair[0].price > level) != (pair[1].price > level)),
         ops.map(cross),

@@ -1,4 +1,4 @@
-"""What one channel says, of one product or a thousand: the same at every run, stamped as a Feed stamps messages."""
+"""The messages of one channel, for one product or a thousand: equal at every run, stamped as by a Feed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
+
 from rxfeed.messages import Heartbeat, L2Update, LastMatch, Match, Message, Origin, Side, Snapshot, Ticker, stamp
 
 START = datetime(2026, 1, 2, 12, 0, 30, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
-_GAP_EVERY = 20_000  # messages: a break of the connection, for all products
+_CENTRE = Decimal(10_500)
+_GAP_EVERY = 20_000  # messages: a reconnect, for all products
+_LATENCY = timedelta(milliseconds=20)
 
 
 def name(product: int) -> str:
@@ -37,14 +43,15 @@ def books(products: int, count: int, *, first: int = 0, faults: bool = True) -> 
 
     A book has a thousand prices a side, each of many books fifty.
 
-    Where there is a gap the snapshots come again, as they do after a reconnect.
+    After a gap the snapshots are repeated, as after a reconnect.
     """
     return list(_stamped(_books(range(first, first + products), count), count, faults))
 
 
 def _stamped(messages: Iterator[Message | None], count: int, gaps: bool) -> Iterator[Message]:
-    """*count* of them; `None` is a gap, where those are wanted."""
+    """*count* of them, each received 20 ms after the newest so far; `None` is a gap, if *gaps*."""
     epoch = number = 0
+    newest = START
     for message in messages:
         if number == count:
             return
@@ -52,7 +59,23 @@ def _stamped(messages: Iterator[Message | None], count: int, gaps: bool) -> Iter
             epoch += gaps
             continue
         number += 1
-        yield stamp(message, Origin(message.raw, number, epoch))
+        newest = newest if message.time is None else max(newest, message.time)
+        yield stamp(message, Origin(_frame(message), nanoseconds(newest + _LATENCY), epoch))
+
+
+def _frame(message: Message) -> bytes:
+    """*message* with its fields in the exchange's order: the time in microseconds is the last, but for a ticker."""
+    content = message.content
+    if message.time is not None:
+        content["time"] = f"{message.time:%Y-%m-%dT%H:%M:%S.%fZ}"
+    last = ("time", "trade_id", "last_size") if isinstance(message, Ticker) else ("time",)
+    content |= {name: content.pop(name) for name in last if name in content}
+    return msgspec.json.encode(content)
+
+
+def nanoseconds(time: datetime) -> int:
+    """*time* as Unix nanoseconds."""
+    return (time - _EPOCH) // _MICROSECOND * 1000
 
 
 def _trades(products: range, count: int, faults: bool) -> Iterator[Message | None]:
@@ -87,8 +110,8 @@ def _trade(kind: type[Match | LastMatch], product: int, number: int, time: datet
         price=Decimal(dice.randrange(1_000_000, 1_100_000)) / 100,
         size=Decimal(dice.randrange(1, 10**9)) / 10**8,
         time=time,
-        maker_order_id="",
-        taker_order_id="",
+        maker_order_id="f07e510f-4edf-469d-b844-4f670f1e93f1",
+        taker_order_id="e6f50944-3e2a-439e-ae49-308300ba8296",
     )
 
 
@@ -106,9 +129,19 @@ def _tickers(products: range, count: int) -> Iterator[Message | None]:
             product_id=name(product),
             sequence=turn,
             price=price,
+            open_24h=_CENTRE,
+            volume_24h=Decimal("245532.79269678"),
+            low_24h=_CENTRE - 1000,
+            high_24h=_CENTRE + 1000,
+            volume_30d=Decimal("9788783.60117027"),
             best_bid=price,
+            best_bid_size=Decimal(dice.randrange(1, 10**9)) / 10**8,
             best_ask=price + 1,
+            best_ask_size=Decimal(dice.randrange(1, 10**9)) / 10**8,
+            side=dice.choice(("buy", "sell")),
             time=START + timedelta(milliseconds=100 * turn),
+            trade_id=turn,
+            last_size=Decimal(dice.randrange(1, 10**9)) / 10**8,
         )
 
 

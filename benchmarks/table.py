@@ -1,4 +1,8 @@
-"""`python -m benchmarks.table`: the saved results as Markdown, between the markers in README.md."""
+"""`python -m benchmarks.table`: write the saved results as Markdown between the markers of two files.
+
+`benchmarks/README.md` gets all tables and the verdicts; the project's README gets three figures, beside those of
+other clients.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,11 @@ from benchmarks.measure import LOAD, PACES, RATES
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results.json"
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
+COMPARED = ("cbpro", "advanced", "bare")  # the clients of the summary
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """Tables of what was measured, and the verdicts."""
+    """Tables of all measured parts, and the verdicts."""
     parts = [_about(results)]
     if "speed" in results or "latency" in results:
         parts.append(_clients(results))
@@ -27,8 +32,36 @@ def markdown(results: dict[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def summary(results: dict[str, Any]) -> str:
+    """A table of three figures of rxfeed, each beside those of `COMPARED`, and how many goals are met."""
+    speed, latency = results.get("speed", {}), results.get("latency", {})
+    load = results.get("load", {}).get("bursts", {})
+    names = ("feed", *COMPARED)
+    labels = ["rxfeed", *((speed.get(name) or load.get(name) or {"label": name})["label"] for name in COMPARED)]
+    lines: list[list[str]] = []
+    if speed:
+        rates = [speed.get(name, {}).get("rate") for name in ("pipeline", *COMPARED)]
+        what = "messages/s; rxfeed with a filter and a window, the others without"
+        lines.append([what, *_optional(rates, "{:,.0f}")])
+    if latency:
+        found = [latency.get(name, {}).get(str(LOAD), {}).get("p99") for name in names]
+        milliseconds = [None if seconds is None else seconds * 1e3 for seconds in found]
+        lines.append([f"p99 latency at {LOAD:,} messages/s, ms", *_optional(milliseconds, "{:.2f}")])
+    if load:
+        shares = [load.get(name, {}).get("cpu") for name in names]
+        what = f"% of a core at {LOAD:,} messages/s in bursts of 50; window and crossing but in the bare loop"
+        lines.append([what, *_optional(shares, "{:.1f}")])
+    parts = [_about(results)]
+    if lines:
+        parts.append(_table(["", *(label.partition(":")[0] for label in labels)], lines))
+    judged = [verdict.met for verdict in verdicts(results) if verdict.met is not None]
+    if judged:
+        parts.append(f"{sum(judged)} of {len(judged)} goals are met.")
+    return "\n\n".join(parts)
+
+
 def inserted(text: str, table: str) -> str:
-    """*text* with *table* between the markers; raises `SystemExit` where they are not there."""
+    """*text* with *table* between the markers; raises `SystemExit` if they are absent."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
@@ -38,7 +71,11 @@ def inserted(text: str, table: str) -> str:
 
 def _about(results: dict[str, Any]) -> str:
     settings = results["settings"]
-    drained = f" The server gives {results['server']:,.0f} messages/s to who only reads." if "server" in results else ""
+    drained = (
+        f" The server sends {results['server']:,.0f} messages/s to a client that only reads."
+        if "server" in results
+        else ""
+    )
     return (
         f"{results['machine']}, {results['cores']} cores, Python {results['python']}, loopback; {results['source']}; "
         f"medians of {settings['runs']} alternating runs.{drained}"
@@ -73,6 +110,10 @@ def _figures(row: dict[str, Any], base: float | None, server: float) -> list[str
     return [f"{row['rate']:,.0f}{limit}", ratio, f"{row['cpu']:.2f}", f"{row['peak'] / 2**20:.0f}"]
 
 
+def _optional(figures: Iterable[float | None], pattern: str) -> list[str]:
+    return ["" if figure is None else pattern.format(figure) for figure in figures]
+
+
 def _cell(found: dict[str, Any] | None) -> str:
     if found is None:
         return ""
@@ -96,7 +137,7 @@ def _load(paces: dict[str, Any]) -> str:
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     rules = ["---", *["---:"] * (len(head) - 1)]
-    # A reason may come from anywhere.
+    # The reason of a failure may contain any character.
     rows = [[cell.replace("|", "\\|") for cell in row] for row in (head, rules, *lines)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -104,10 +145,17 @@ def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description=__doc__)
     parser.add_argument("--json", type=Path, default=RESULTS, help="the results (default %(default)s)")
-    parser.add_argument("--into", type=Path, default=ROOT / "README.md", help="with the markers (default %(default)s)")
+    tables, readme = ROOT / "benchmarks" / "README.md", ROOT / "README.md"
+    parser.add_argument("--into", type=Path, default=tables, help="for tables and verdicts (default %(default)s)")
+    parser.add_argument("--summary", type=Path, default=readme, help="for the three figures (default %(default)s)")
     options = parser.parse_args(arguments)
-    table = markdown(json.loads(options.json.read_text()))
-    options.into.write_text(inserted(options.into.read_text(), table))
+    results = json.loads(options.json.read_text())
+    written = [
+        (path, inserted(path.read_text(), table))
+        for path, table in ((options.into, markdown(results)), (options.summary, summary(results)))
+    ]
+    for path, text in written:
+        path.write_text(text)
 
 
 if __name__ == "__main__":

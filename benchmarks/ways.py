@@ -1,4 +1,4 @@
-"""Each pipeline in all the ways that are compared, and how long one of them takes."""
+"""Each pipeline in all compared implementations, and the time that one of them takes."""
 
 from __future__ import annotations
 
@@ -15,19 +15,28 @@ from reactivex import Observable
 from reactivex.subject import Subject
 
 from benchmarks import naive, plain, stock, streams
+from benchmarks.book_states import Top
 from benchmarks.plain import Out
-from benchmarks.states import EXACT, Top
+from benchmarks.states import EXACT
 from rxfeed import BookView, Feed, Late, Message, candles, order_book, price_crossing, rolling_volume, window_volume
 
 Run = Callable[[Iterable[Message]], None]
 Way = Callable[[Out, Out], Run]
-"""Composes a pipeline whose results go to the first and whose late trades go to the second; what feeds it messages."""
+"""Composes a pipeline: its results go to the first argument, its late trades to the second; returns its input."""
 
 LEVEL = Decimal(10_500)
 
 
+CHANNELS = ("matches", "heartbeat", "ticker", "level2")
+
+
+def feed_of(products: int) -> Feed:
+    """A feed that is subscribed to all that the streams have of so many products; it is never connected."""
+    return Feed([streams.name(product) for product in range(products)], CHANNELS, url="ws://127.0.0.1:1")
+
+
 def giving(feed: Feed) -> Callable[[Message], None]:
-    """What gives a message to the feed's subscribers, as its `Delivery` does with one that is decoded and stamped."""
+    """The function that passes a message to the feed's subscribers, as `Delivery` does after decoding and stamping."""
     hub = feed._outlets.hub
 
     def give(message: Message) -> None:
@@ -44,11 +53,11 @@ def giving(feed: Feed) -> Callable[[Message], None]:
     return give
 
 
-def through_hub(*operators: Callable[[], Any]) -> Way:
-    """The operators on a Feed."""
+def through_hub(products: int, *operators: Callable[[], Any]) -> Way:
+    """The operators on a Feed of so many products."""
 
     def way(out: Out, late: Out) -> Run:
-        feed = Feed("P0-USD", "ticker", url="ws://127.0.0.1:1")
+        feed = feed_of(products)
         for made in [operator() for operator in operators]:
             feed.pipe(made).subscribe(out, _raise)
             if hasattr(made, "late"):
@@ -112,7 +121,7 @@ def _raise(error: Exception) -> None:
 
 
 class _Mark(Iterator[Any]):
-    """Yields nothing, and notes when it was asked."""
+    """Yields nothing, and records the time of the request."""
 
     def __init__(self, times: list[float]) -> None:
         self._times = times
@@ -123,7 +132,7 @@ class _Mark(Iterator[Any]):
 
 
 def nanoseconds(way: Way, messages: list[Message], known: int) -> float:
-    """What a message costs of the process's CPU time, once the first *known* messages are through."""
+    """CPU time a message, after the first *known* messages."""
     nowhere = deque[Any](maxlen=1).append
     run = way(nowhere, nowhere)
     marks: list[float] = []
@@ -133,7 +142,7 @@ def nanoseconds(way: Way, messages: list[Message], known: int) -> float:
 
 
 def outputs(way: Way, messages: list[Message]) -> tuple[list[Any], list[Any]]:
-    """All that comes of *messages*, a book by what it shows at that moment; and the late trades."""
+    """All outputs for *messages*, a book by its current prices; and the late trades."""
     results: list[Any] = []
     late: list[Any] = []
     way(lambda output: results.append(shown(output, len(results) % 500 == 0)), late.append)(messages)
@@ -141,11 +150,11 @@ def outputs(way: Way, messages: list[Message]) -> tuple[list[Any], list[Any]]:
 
 
 def shown(output: Any, whole: bool) -> Any:
-    """*output*, or what a book shows: its best prices, and where it is *whole* all others."""
+    """*output*, or the prices of a book: the best ones, and if *whole* all others."""
     if not isinstance(output, BookView | Top):
         return output
     top = (output.product_id, output.ready, output.time, output.crossed, output.best_bid, output.best_ask)
-    # A book that goes on changing has changed already where it is lost and made anew by one message.
+    # A book that is changed in place has changed again if one message both invalidates and restores it.
     if not (whole and output.ready):
         return top
     if isinstance(output, BookView):
@@ -155,7 +164,7 @@ def shown(output: Any, whole: bool) -> Any:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """One job in all the ways; those that `exact` names put out the same to the last, `naive` what it can."""
+    """One pipeline in all implementations; those named by `exact` emit equal results, `naive` may not."""
 
     name: str
     products: int
@@ -168,16 +177,16 @@ class Pipeline:
 
 
 def pipelines(products: int) -> Iterator[Pipeline]:
-    """Those that are compared, over so many products.
+    """The compared pipelines, for so many products.
 
     A window is one operator for all products. A crossing or a book is one for each, and has no `subject` way for many,
-    since a Subject asks each of them about each message.
+    since a Subject passes each message to each of them.
     """
     names = [streams.name(product) for product in range(products)]
     levels = dict.fromkeys(names, LEVEL)
     for job, operator in (("window_volume", window_volume), ("candles", candles), ("rolling_volume", rolling_volume)):
         ways = {
-            "hub": through_hub(_minutes(operator)),
+            "hub": through_hub(products, _minutes(operator)),
             "subject": from_subject(_minutes(operator)),
             "stock": of_stock(getattr(stock, job)),
             "plain": in_loop(getattr(plain, job)),
@@ -189,7 +198,7 @@ def pipelines(products: int) -> Iterator[Pipeline]:
         "price_crossing",
         products,
         streams.tickers,
-        {"hub": through_hub(*crossings)}
+        {"hub": through_hub(products, *crossings)}
         | ({"subject": from_subject(*crossings)} if products == 1 else {})
         | {
             "stock": of_stock(stock.crossing(names[0], LEVEL) if products == 1 else stock.crossings(levels)),
@@ -202,7 +211,7 @@ def pipelines(products: int) -> Iterator[Pipeline]:
         "order_book",
         products,
         streams.books,
-        {"hub": through_hub(*books)}
+        {"hub": through_hub(products, *books)}
         | ({"subject": from_subject(*books)} if products == 1 else {})
         | {
             "stock": of_stock(stock.book(names[0]) if products == 1 else stock.books(frozenset(names))),

@@ -1,4 +1,4 @@
-"""WebSocket framing, both ways, in the few lines that a server or a bare loop needs."""
+"""WebSocket framing in both directions, as far as a server or a bare loop needs it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CLOSE, _PING, _PONG = 8, 9, 10
 
 
 def framed(payload: bytes, head: int = 0x81) -> bytes:
-    """A server's frame: whole, unmasked, text unless *head* says otherwise."""
+    """A server's frame: whole, unmasked, and text unless *head* is given."""
     size = len(payload)
     if size < 126:
         return bytes([head, size]) + payload
@@ -31,7 +31,7 @@ def accept(request: bytes) -> bytes:
 
 
 def cut(buffer: bytes) -> tuple[list[bytes], bytes]:
-    """The payloads of the whole frames at *buffer*'s front, and what is left; the frames are a server's."""
+    """The payloads of the whole frames at the start of *buffer*, and the rest; the frames are a server's."""
     payloads: list[bytes] = []
     position, end = 0, len(buffer)
     while end - position >= 2:
@@ -50,14 +50,14 @@ def cut(buffer: bytes) -> tuple[list[bytes], bytes]:
 
 
 class Inbox:
-    """What a client says: its pings, and whether it has taken its leave."""
+    """Reads a client's frames: its pings, and whether it has sent a close frame."""
 
     def __init__(self) -> None:
         self.closed = False
         self._buffer = b""
 
     def feed(self, data: bytes) -> bytes:
-        """The pongs that *data* asks for, one for each ping as servers do, or nothing."""
+        """The pongs for the pings in *data*, one for each as servers do, or nothing."""
         buffer, position = self._buffer + data, 0
         pongs: list[bytes] = []
         while len(buffer) - position >= 2:

@@ -49,7 +49,7 @@ KINDS = (
 
 
 class Trades:
-    """What became of the trades, as they come: each once and in order, or in a gap."""
+    """Checks the trades as they arrive: each is delivered once and in order, or lies in a gap."""
 
     def __init__(self) -> None:
         self.delivered: Counter[str] = Counter()
@@ -67,14 +67,14 @@ class Trades:
             self.gapped[status.product_id] += status.last - status.first + 1
 
     def _reach(self, product: str, first: int, last: int) -> None:
-        # A gap is said before the message that shows it, so that both together run without a hole.
+        # A gap is reported before the message that reveals it, so gaps and messages together are consecutive.
         if first != self.reached[product] + 1:
             self.wrong.append(f"{product}: {first} after {self.reached[product]}")
         self.reached[product] = last
 
 
 class Faults:
-    """Random ones for each connection, until it is told to stop: connections that come then are whole."""
+    """Random faults for each connection, until `stopped`: later connections have none."""
 
     def __init__(self, seed: int) -> None:
         self.stopped = False
@@ -143,7 +143,7 @@ def _run(seconds: float, seed: int, collection: Any, say: Callable[[str], object
 
 
 def _settle(exchange: Exchange, feed: Feed, script: Faults, trades: Trades) -> None:
-    """A last connection without faults, and heartbeats on it: what has not come by then never will."""
+    """Wait for a last connection without faults and its heartbeats: later no message arrives."""
     script.stopped = True
     before = feed.stats.connections
     exchange.disconnect(1001, "the end")
@@ -173,7 +173,7 @@ def _ledger(
         if made != accounted:
             problems.append(f"{product}: {made} trades made, {accounted} accounted for")
     stored = {each["_id"]: each["count"] for each in collection.aggregate([{"$sortByCount": "$type"}])}
-    # After a reconnect the last ticker comes again, and after a jump of the clock a heartbeat's time: stored once.
+    # After a reconnect the last ticker is repeated, and after a clock jump the time of a heartbeat: stored once.
     if sum(stored.values()) + repeated != feed.stats.messages:
         problems.append(f"{feed.stats.messages} messages delivered, {sum(stored.values())} stored, {repeated} repeated")
     if stored.get("match", 0) != sum(trades.delivered.values()):

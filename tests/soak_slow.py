@@ -1,4 +1,4 @@
-"""The soak's row of a slow subscriber: 200 messages a second, and 20 ms for each of them.
+"""The soak run with a slow subscriber: 200 messages a second, and 20 ms for each of them.
 
 The server sends four times as fast as the subscriber takes. At the end the subscriber becomes quick, and everything
 that the server sent has to come: no trade is missing, and the connection was never lost.
@@ -22,7 +22,7 @@ _DRAINED_WITHIN = 120.0
 
 
 class SlowSubscriber:
-    """Takes `TAKES` seconds for each message until it is *quick*, and notes what became of the trades."""
+    """Takes `TAKES` seconds for each message until it is *quick*, and records the trades."""
 
     def __init__(self, first: dict[str, int]) -> None:
         self.quick = False

@@ -1,4 +1,4 @@
-"""Books that are never wrong: against the local exchange's own while everything goes wrong, and on a real recording."""
+"""Books compared with those of the local exchange under faults, and on a real recording."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def own(levels: dict[str, list[tuple[Decimal, Decimal]]]) -> Shown:
 
 
 class Line:
-    """One channel of one product into one book, by way of *fate*, with epochs as a feed gives them."""
+    """Connects one channel of one product to one book, with random faults and the epochs of a feed."""
 
     def __init__(self, lab: Lab, channel: str, dice: random.Random, every: int) -> None:
         self.lab, self.channel, self.dice, self.every = lab, channel, dice, every
@@ -194,13 +194,13 @@ def compare_books(events: int, seed: int) -> None:
         assert stats.failures > 0
 
 
-def test_all_books_are_the_exchanges_after_every_message() -> None:
+def test_books_equal_the_exchange_after_every_message() -> None:
     compare_books(15_000, seed=4)  # some 40,000 messages, over all channels
 
 
 @pytest.mark.skipif(not os.environ.get("RXFEED_SOAK"), reason="takes minutes: set RXFEED_SOAK=1")
 @pytest.mark.timeout(3600)
-def test_all_books_are_the_exchanges_after_each_of_a_million_messages() -> None:
+def test_books_equal_the_exchange_over_a_million_messages() -> None:
     compare_books(1_000_000, seed=5)
 
 
@@ -219,7 +219,7 @@ KINDS = [
 ]
 
 
-def test_books_over_real_sockets_with_faults() -> None:
+def test_books_over_sockets_with_faults() -> None:
     script = faults.randomly(11, every=250, kinds=KINDS)
     options: dict[str, Any] = {
         "credentials": SIGNED,
@@ -279,7 +279,7 @@ def settle(exchange: Exchange, books: dict[tuple[str, str], Collected[Any]], tim
         if not wrong:
             return
         assert time.monotonic() < deadline, [(key, books[key].items[-1:]) for key in wrong]
-        # No sequence tells a level 2 book that all is well after a frame that nobody could read.
+        # No sequence shows that a level 2 book is correct after a frame that cannot be read.
         if any(key[0].startswith("level2") and lost(books[key]) for key in wrong):
             exchange.disconnect(1001, "again")
         exchange.step(3)
@@ -294,7 +294,7 @@ def lost(got: Collected[Any]) -> bool:
     return bool(got.items) and not got.items[-1].ready
 
 
-def test_a_late_subscriber_to_a_quiet_book_gets_it_at_once() -> None:
+def test_late_subscriber_to_a_quiet_book_gets_it_at_once() -> None:
     with Exchange([BTC], seed=6, auto=False, credentials=SIGNED) as exchange:
         feed = Feed(BTC, ["full", "level2", "heartbeat"], url=exchange.url, credentials=SIGNED)
         by_price, by_order = feed.pipe(order_book(BTC)), feed.pipe(full_book(BTC, rest_snapshot(exchange.rest_url)))
@@ -318,7 +318,7 @@ def right_now(items: list[Any], exchange: Exchange) -> bool:
 
 @pytest.mark.alone
 @pytest.mark.parametrize("run", [level2_run, level3_run])
-def test_what_a_message_costs_hardly_depends_on_the_depth(run: Callable[[int, int], float]) -> None:
+def test_cost_of_a_message_hardly_depends_on_depth(run: Callable[[int, int], float]) -> None:
     shallow = min(run(100, 2000) for _ in range(5))
     deep = min(run(30_000, 2000) for _ in range(3))
     # Three hundred times as deep: about twice as much, and more than a hundred times for what looks at the whole book.
@@ -340,7 +340,7 @@ def recorded() -> Iterator[Message]:
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the folder with the recordings is not beside the project")
-def test_the_level2_books_of_a_real_recording() -> None:
+def test_level2_books_of_a_real_recording() -> None:
     machines: dict[str, Level2Book] = {}
     models: dict[str, dict[str, dict[Decimal, Decimal]]] = {}
     updates = emitted = 0

@@ -39,7 +39,7 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return unpacked
 
 
-def test_the_source_distribution_is_whole(unpacked: Path) -> None:
+def test_source_distribution_is_complete(unpacked: Path) -> None:
     project = unpacked.parent.parent / "project"
     made_by_the_build = {"PKG-INFO", "setup.cfg"}
     there = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file()}
@@ -52,7 +52,7 @@ def test_the_source_distribution_is_whole(unpacked: Path) -> None:
     assert {path for path in there - expected if ".egg-info" not in path} <= made_by_the_build
 
 
-def test_the_tests_of_the_source_distribution_can_be_collected(unpacked: Path) -> None:
+def test_tests_of_the_source_distribution_can_be_collected(unpacked: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -69,7 +69,7 @@ def test_the_tests_of_the_source_distribution_can_be_collected(unpacked: Path) -
     assert collected.returncode == 0, collected.stdout + collected.stderr
 
 
-def test_every_requirement_has_a_floor_that_can_be_installed() -> None:
+def test_minimum_of_every_requirement_can_be_installed() -> None:
     """`scripts/lowest` installs the floors; what has none is not tested."""
     script = runpy.run_path(str(ROOT / "scripts" / "lowest"))
     lines = [line for line in script["requirements"]() if not PINNED.match(line)]

@@ -84,7 +84,7 @@ def test_commands_name_extras_that_exist() -> None:
 
 
 def test_docs_name_commands_that_work_from_a_clone() -> None:
-    """The package index may not have rxfeed: docs and examples install what is here."""
+    """The package index may not have rxfeed: docs and examples install the clone."""
     for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*")]:
         if path.suffix in (".py", ".md") and "pip install" in (text := path.read_text()):
             from_index = re.findall(r"pip install\s+[\"']?rxfeed", text)
@@ -99,7 +99,7 @@ def test_extra_within_an_extra_is_named_by_the_outer_one() -> None:
     assert isinstance(caught.value, ConfigError)
 
 
-def test_module_of_rxfeed_that_is_missing_is_no_extra() -> None:
+def test_missing_module_of_rxfeed_is_no_extra() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"rxfeed\.none"), needs_extra("demo", "the demo"):
         import rxfeed.none  # type: ignore  # noqa: F401
     assert issubclass(errors.ExtraMissing, ImportError)

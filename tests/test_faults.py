@@ -1,7 +1,7 @@
-"""A fault at a time: what the status says, that the data goes on, and that every trade is accounted for.
+"""One fault in each test: its status events, the data after it, and a proof that every trade is delivered or reported.
 
-The market stands still until it is told to move, waiting runs on a clock fifty times as fast, and the ledger is that of
-the trades: each one of the market is delivered once and in order, or lies in a gap that was reported.
+The market changes only when the test moves it, waits run on a clock fifty times as fast, and every trade of the market
+is delivered once and in order, or lies in a gap that was reported.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CHANNELS = ["matches", "ticker", "heartbeat"]
 
 @dataclass
 class Run:
-    """A market, a feed on it, and everything that the feed said."""
+    """A market, a feed on it, and everything that the feed emitted."""
 
     exchange: Exchange
     feed: Feed
@@ -64,7 +64,7 @@ class Run:
         return [n for gap in self.of(Gap) if gap.channel == "matches" for n in range(gap.first, gap.last + 1)]
 
     def move_until(self, ready: Callable[[], Any], timeout: float = 15) -> None:
-        """Let orders come in until *ready*."""
+        """Run orders until *ready*."""
         deadline = time.monotonic() + timeout
         while not ready():
             assert time.monotonic() < deadline, self.status.items[-4:]
@@ -72,7 +72,7 @@ class Run:
             time.sleep(0.002)
 
     def settle(self) -> None:
-        """A hundred orders more, and heartbeats after them: now everything has come, or is known not to."""
+        """Run a hundred more orders and heartbeats, after which each message has arrived or is reported as missing."""
         self.exchange.step(100)
         self.exchange.advance(3)
         last = self.exchange.last_trade_id(BTC)
@@ -131,7 +131,7 @@ ENDS: list[tuple[faults.Fault, type[Exception], str]] = [
 
 
 @pytest.mark.parametrize(("fault", "cause", "text"), ENDS, ids=[f"{f!r}"[:40] for f, _, _ in ENDS])
-def test_a_connection_that_ends(fault: faults.Fault, cause: type[Exception], text: str) -> None:
+def test_ended_connection_is_reconnected(fault: faults.Fault, cause: type[Exception], text: str) -> None:
     with running(fault) as run:
         run.exchange.wait_for_clients()
         run.move_until(lambda: len(run.of(Connected)) == 2)
@@ -147,7 +147,7 @@ def test_a_connection_that_ends(fault: faults.Fault, cause: type[Exception], tex
 
 
 @pytest.mark.parametrize("hold", [False, True])
-def test_silence_is_stale_though_pongs_come(hold: bool) -> None:
+def test_silence_is_stale_despite_pongs(hold: bool) -> None:
     with running(faults.Silence(hold=hold, after=40, connection=1), stale_after=20, ping_interval=5) as run:
         run.exchange.wait_for_clients()
         run.move_until(lambda: len(run.of(Connected)) == 2)
@@ -169,7 +169,7 @@ HANDSHAKES: list[tuple[faults.Fault, type[Exception], str]] = [
 
 
 @pytest.mark.parametrize(("fault", "cause", "text"), HANDSHAKES, ids=[f"{f!r}"[:40] for f, _, _ in HANDSHAKES])
-def test_a_handshake_that_fails(fault: faults.Fault, cause: type[Exception], text: str) -> None:
+def test_failed_handshake_is_retried(fault: faults.Fault, cause: type[Exception], text: str) -> None:
     with running(fault, connect_timeout=0.3) as run:
         run.exchange.wait_for_clients()
         run.settle()
@@ -183,7 +183,7 @@ def test_a_handshake_that_fails(fault: faults.Fault, cause: type[Exception], tex
         assert run.gaps == []
 
 
-def test_a_slow_handshake_is_waited_for() -> None:
+def test_slow_handshake_is_awaited() -> None:
     with running(faults.SlowHandshake(0.3)) as run:
         run.exchange.wait_for_clients()
         run.settle()
@@ -191,7 +191,7 @@ def test_a_slow_handshake_is_waited_for() -> None:
         assert run.of(Disconnected) == []
 
 
-def test_nobody_listens_for_a_while() -> None:
+def test_refused_connections_are_retried() -> None:
     with running(faults.Refuse(0.1, after=40, connection=1), faults.Close(1001, after=40, connection=1)) as run:
         run.exchange.wait_for_clients()
         run.move_until(lambda: len(run.of(Connected)) == 2)
@@ -206,7 +206,7 @@ def test_nobody_listens_for_a_while() -> None:
         assert all(delay <= 1 for delay in delays)
 
 
-# ---- no hope
+# ---- permanent failures
 
 FATAL: list[tuple[faults.Fault, type[Exception]]] = [
     (faults.Close(1000, "deprecated hostname"), HostRetired),
@@ -215,7 +215,7 @@ FATAL: list[tuple[faults.Fault, type[Exception]]] = [
 
 
 @pytest.mark.parametrize(("fault", "cause"), FATAL, ids=["deprecated hostname", "401"])
-def test_what_is_not_tried_again(fault: faults.Fault, cause: type[Exception]) -> None:
+def test_permanent_failures_are_not_retried(fault: faults.Fault, cause: type[Exception]) -> None:
     with running(fault) as run:
         run.got.wait_for_end()
         assert isinstance(run.got.error, cause)
@@ -224,14 +224,14 @@ def test_what_is_not_tried_again(fault: faults.Fault, cause: type[Exception]) ->
         assert ended.cause is run.got.error
 
 
-def test_credentials_that_are_not_accepted() -> None:
+def test_rejected_credentials_end_the_feed() -> None:
     right, wrong = Credentials("key", "c2VjcmV0", "phrase"), Credentials("key", "b3RoZXI=", "phrase")
     with running(exchange={"credentials": right}, credentials=wrong) as run:
         run.got.wait_for_end()
         assert isinstance(run.got.error, AuthenticationFailed)
 
 
-def test_a_wrong_certificate() -> None:
+def test_wrong_certificate_ends_the_feed() -> None:
     authority, stranger = trustme.CA(), trustme.CA()
     context, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     stranger.issue_cert("127.0.0.1").configure_cert(context)
@@ -241,7 +241,7 @@ def test_a_wrong_certificate() -> None:
         assert isinstance(run.got.error, CertificateInvalid)
 
 
-# ---- frames, on a connection that goes on
+# ---- frames, on a connection that stays open
 
 MATCHES = {"match"}
 FRAMES: list[tuple[str, list[faults.Fault], dict[str, int]]] = [
@@ -261,7 +261,7 @@ FRAMES: list[tuple[str, list[faults.Fault], dict[str, int]]] = [
 
 
 @pytest.mark.parametrize(("name", "script", "counters"), FRAMES, ids=[name for name, _, _ in FRAMES])
-def test_frames_that_are_not_as_they_should_be(name: str, script: list[faults.Fault], counters: dict[str, int]) -> None:
+def test_faulty_frames_lose_no_trade_silently(name: str, script: list[faults.Fault], counters: dict[str, int]) -> None:
     with running(*script, max_size=2_000_000) as run:
         run.exchange.wait_for_clients()
         run.move_until(lambda: len(run.exchange.log) == len(script))
@@ -279,7 +279,7 @@ def test_frames_that_are_not_as_they_should_be(name: str, script: list[faults.Fa
         assert run.got.items[-1].epoch == raised
 
 
-def test_a_trade_dropped_at_the_end_is_found_by_the_heartbeats() -> None:
+def test_trade_dropped_at_the_end_is_found_by_heartbeats() -> None:
     with running() as run:
         run.exchange.wait_for_clients()
         run.move_until(lambda: len(run.trades) > 10)

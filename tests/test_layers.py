@@ -1,4 +1,4 @@
-"""The house as it is drawn: an import goes only to the left, and each library is known in its rooms alone."""
+"""The layers: an import goes only to the left, and each library is imported in its packages alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import rxfeed
 
 ROOT = Path(rxfeed.__file__).parent
-# Left to right; rooms in one place do not know one another.
+# Left to right; packages of one layer do not import one another.
 ORDER = [
     {"_version"},
     {"errors", "values"},
@@ -24,7 +24,7 @@ ORDER = [
     {"compat", "sim", "backtest"},
     {"cli"},
 ]
-# Which rooms know which library; msgspec and the standard library are everybody's.
+# Which packages import which library; all may import msgspec and the standard library.
 LIBRARIES = {
     "reactivex": {"operators", "feed", "sinks", "recording", "compat", "cli"},
     "websocket": {"transport"},
@@ -71,7 +71,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).par
 
 
 @pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(ROOT)) for path in FILES])
-def test_every_file_keeps_to_the_drawing(path: Path) -> None:
+def test_every_file_keeps_to_the_layers(path: Path) -> None:
     mine = room(path)
     (place,) = [number for number, rooms in enumerate(ORDER) if mine in rooms]
     allowed = set().union(*ORDER[:place]) | {mine}
@@ -87,12 +87,12 @@ def test_every_file_keeps_to_the_drawing(path: Path) -> None:
             assert top not in PURE, f"{mine} is pure and imports {top}"
 
 
-def test_the_drawing_names_every_room() -> None:
+def test_layers_name_every_package() -> None:
     assert {room(path) for path in FILES} == set().union(*ORDER)
 
 
-def test_the_readme_draws_the_same_house() -> None:
-    """The README's line of rooms is the order that holds here."""
+def test_readme_draws_the_same_layers() -> None:
+    """The order of the README's line of packages is the order tested here."""
     readme = (ROOT.parent / "README.md").read_text()
     line = next(line for line in readme.splitlines() if line.startswith("    errors, messages ->"))
     drawn = [{each.strip() for each in place.split(",")} for place in line.split("->")]

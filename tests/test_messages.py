@@ -1,4 +1,4 @@
-"""What every message promises."""
+"""What holds for every message."""
 
 import copy
 import pickle
@@ -23,7 +23,7 @@ def decoded() -> Match:
     return stamp(message, Origin(RAW, 1_787_628_957_198_335_999, 7))
 
 
-def test_a_message_knows_its_frame_its_receipt_and_its_epoch() -> None:
+def test_message_has_its_frame_receipt_time_and_epoch() -> None:
     message = decoded()
     assert message.raw == RAW
     assert message.received_ns == 1_787_628_957_198_335_999
@@ -32,39 +32,39 @@ def test_a_message_knows_its_frame_its_receipt_and_its_epoch() -> None:
     assert message.type == "match"
 
 
-def test_content_keeps_what_has_no_field_and_every_text_as_sent() -> None:
+def test_content_keeps_unknown_fields_and_texts_as_sent() -> None:
     content = decoded().content
     assert content["new"] == [1]
     assert content["price"] == "80691.530"
 
 
-def test_content_is_the_caller_s_own() -> None:
+def test_content_is_a_new_dict_for_each_caller() -> None:
     message = decoded()
     message.content["price"] = "1"
     assert message.content["price"] == "80691.530"
 
 
 @pytest.mark.parametrize("name", ["price", "product_id", "_origin", "anything"])
-def test_a_message_cannot_be_changed(name: str) -> None:
+def test_message_cannot_be_changed(name: str) -> None:
     with pytest.raises(AttributeError):
         setattr(decoded(), name, None)
 
 
-def test_a_book_s_levels_cannot_be_changed_either() -> None:
+def test_book_levels_cannot_be_changed() -> None:
     message = Decoder().decode(b'{"type":"snapshot","product_id":"A-B","bids":[["1","2"]],"asks":[]}')
     assert isinstance(message, Snapshot)
     assert message.bids == ((Decimal(1), Decimal(2)),)
     assert hash(message.bids)
 
 
-def test_a_repr_shows_the_fields_and_not_the_frame() -> None:
+def test_repr_shows_the_fields_and_not_the_frame() -> None:
     shown = repr(decoded())
     assert "price=Decimal('80691.530')" in shown
     assert "_origin" not in shown
     assert "raw" not in shown
 
 
-def test_a_message_survives_pickling_and_copying() -> None:
+def test_message_survives_pickling_and_copying() -> None:
     message = decoded()
     for twin in (pickle.loads(pickle.dumps(message)), copy.deepcopy(message)):
         assert twin == message
@@ -72,7 +72,7 @@ def test_a_message_survives_pickling_and_copying() -> None:
         assert twin.epoch == 7
 
 
-def test_a_message_made_by_hand_has_a_frame_that_decodes_to_it() -> None:
+def test_constructed_message_has_a_frame_that_decodes_to_it() -> None:
     made = Match(
         product_id="A-B",
         trade_id=1,
@@ -88,6 +88,6 @@ def test_a_message_made_by_hand_has_a_frame_that_decodes_to_it() -> None:
     assert made.received_ns == 0
 
 
-def test_the_taker_s_side_is_the_other() -> None:
+def test_taker_side_is_the_opposite_of_the_maker() -> None:
     assert match(side="sell").taker_side == "buy"
     assert match(side="buy").taker_side == "sell"

@@ -122,7 +122,7 @@ def _raise() -> None:
         raise HandshakeRejected("503", 503, {"retry-after": "1"}) from error
 
 
-def test_error_comes_out_of_a_pool_of_processes() -> None:
+def test_error_returns_from_a_process_pool() -> None:
     with (
         multiprocessing.get_context("spawn").Pool(1) as pool,
         pytest.raises(HandshakeRejected) as caught,

@@ -1,4 +1,4 @@
-"""What the README shows runs."""
+"""The README's code runs."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("local")
-def test_the_first_pipeline(capsys: pytest.CaptureFixture[str]) -> None:
-    """As it stands, but against the local exchange, and ended by it."""
+def test_first_pipeline_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The code is unchanged, but connects to the local exchange, which ends it."""
     exec(compile(BLOCKS[0], "README.md", "exec"), {})
     out = capsys.readouterr().out
     assert re.search(r"^\d\d:\d\d BTC-USD \d+\.\d+ vwap \d+\.\d\d \(partial\)$", out, re.MULTILINE)
@@ -53,10 +53,10 @@ def test_the_first_pipeline(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("local")
-def test_a_study_says_the_same_over_live_and_replay(
+def test_study_is_equal_over_live_and_replay(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As it stands, but against the local exchange."""
+    """The code is unchanged, but connects to the local exchange."""
     monkeypatch.chdir(tmp_path)
     exec(compile(STUDY, "README.md", "exec"), {})
     windows = capsys.readouterr().out.splitlines()
@@ -66,13 +66,13 @@ def test_a_study_says_the_same_over_live_and_replay(
 
 
 @pytest.mark.usefixtures("local")
-def test_the_sections_run_in_order(
+def test_sections_run_in_order(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As they stand, each on what those before it left: the back-test trades in the recording of the section before."""
+    """The code is unchanged, and run in order: the back-test uses the recording of an earlier section."""
     monkeypatch.chdir(tmp_path)
     said: list[str] = []
     for block in BLOCKS:
@@ -86,7 +86,7 @@ def test_the_sections_run_in_order(
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_the_back_test_orders_once_where_two_products_are_recorded(
+def test_back_test_orders_once_with_two_products_recorded(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -95,7 +95,7 @@ def test_the_back_test_orders_once_where_two_products_are_recorded(
     assert capsys.readouterr().out.count("PaperOpen(") == 1
 
 
-def test_the_back_test_of_a_recording_without_books_warns_once(
+def test_back_test_of_a_recording_without_books_warns_once(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
     tmp_path: Path,
@@ -121,5 +121,5 @@ def record_in(folder: str, channels: list[str]) -> None:
             got.wait_for(exchange.sent.frames)
 
 
-def test_the_first_pipeline_is_about_ten_lines() -> None:
+def test_first_pipeline_has_about_ten_lines() -> None:
     assert len([line for line in BLOCKS[0].splitlines() if line.strip()]) <= 10

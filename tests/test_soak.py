@@ -1,4 +1,4 @@
-"""A short one of each run; `python -m tests.soak --minutes 60` is for longer ones."""
+"""A short run of each kind; `python -m tests.soak --minutes 60` is for longer ones."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.soak_slow import slow_subscriber
 
 
 @pytest.mark.skipif(find_mongod() is None, reason="no mongod: neither on PATH nor from the `demo` extra's wheel")
-def test_the_ledger_adds_up_through_random_faults() -> None:
+def test_ledger_adds_up_under_random_faults() -> None:
     ledger = soak(seconds=6, seed=3)
     assert ledger["problems"] == []
     assert ledger["reconnects"] > 0

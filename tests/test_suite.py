@@ -37,7 +37,7 @@ HOSTILE = {
 }
 
 
-def test_the_environment_of_tests_has_nothing_of_the_callers() -> None:
+def test_environment_of_tests_is_independent_of_the_caller() -> None:
     environment = HOSTILE | {"PATH": "/bin", "PYTHONPATH": "here", "RXFEED_SOAK": "1"}
     make_neutral(environment)
     assert environment.pop("HOME")
@@ -69,7 +69,7 @@ def in_turn(alone: bool, gate: Path, room: Path, inside: Event, leave: Event) ->
         leave.wait(20)
 
 
-def test_a_turn_alone_waits_for_all_others_and_is_not_overtaken(tmp_path: Path) -> None:
+def test_exclusive_turn_waits_for_others_and_is_next(tmp_path: Path) -> None:
     gate, room = tmp_path / "gate", tmp_path / "room"
     gate.touch()
     room.touch()

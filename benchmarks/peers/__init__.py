@@ -1,1 +1,1 @@
-"""The clients, each a module that runs in a process of its own, in an environment of its own."""
+"""The clients, each a module that runs in a separate process and environment."""

@@ -1,4 +1,4 @@
-"""coinbase-advanced-py's WSClient, with the `json.loads` that everybody writes into its callback."""
+"""coinbase-advanced-py's WSClient, with the `json.loads` that its users call in the callback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.peers.harness import Job, Meter, run
 
-websocket: Any = import_module("coinbase.websocket")  # only there in this client's own environment
+websocket: Any = import_module("coinbase.websocket")  # installed in this client's environment only
 
 
 def on_message(job: Job, meter: Meter) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.peers.harness import Job, Meter, run
 
-cbpro: Any = import_module("cbpro")  # only there in this client's own environment
+cbpro: Any = import_module("cbpro")  # installed in this client's environment only
 _MINUTE = timedelta(minutes=1)
 
 
@@ -25,7 +25,7 @@ def on_message(job: Job, meter: Meter) -> None:
 
 
 def window_crossing(job: Job, meter: Meter) -> None:
-    """A minute's volume by product, and a price crossing, written by hand in `on_message`."""
+    """A minute's volume by product, and a price crossing, as plain code in `on_message`."""
 
     class Watching(cbpro.WebsocketClient):
         def on_open(self) -> None:

@@ -1,4 +1,4 @@
-"""ccxt.pro's handler for Coinbase Exchange, fed by hand: no socket, so that it is better off than in its own client."""
+"""ccxt.pro's handler for Coinbase Exchange without a socket, which is less work than in its own client."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 from benchmarks.peers.harness import Job, Meter, run
 
-# Only there in this client's own environment; ccxt decodes with orjson where it is.
+# Installed in this client's environment only; ccxt decodes with orjson if it is installed.
 ccxt: Any = import_module("ccxt.pro")
 orjson: Any = import_module("orjson")
 
 
 def handler(job: Job, meter: Meter) -> None:
-    """Each frame decoded and handed to `handle_message`, with the books' snapshots before them."""
+    """Decodes each frame and passes it to `handle_message`, after the books' snapshots."""
     exchange = ccxt.coinbaseexchange()
     client = SimpleNamespace(url=job.url, subscriptions={}, resolve=lambda result, message_hash: result)
     snapshots = [orjson.loads(line) for line in _lines(job.more["snapshots"])]

@@ -1,4 +1,4 @@
-"""What every client has in common: its job, its meter, its answer. The standard library alone, for any environment.
+"""The common part of every client: its job, its meter, its answer. It uses only the standard library.
 
 A job comes as JSON in the last argument, the answer goes to the standard output as one line of JSON. Whatever a client
 prints goes to the standard error.
@@ -75,7 +75,7 @@ class Meter:
 
 
 def peak_memory() -> int:
-    """Bytes. Of this program alone: what `getrusage` says also counts the process that it was forked from."""
+    """Bytes of this program alone: `getrusage` also counts the process that it was forked from."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
@@ -88,7 +88,7 @@ def memory() -> int:
 
 
 def run(*clients: Callable[[Job, Meter], dict[str, Any] | None]) -> None:
-    """Do the job with the client that the first argument names; what it returns stands in the answer, too."""
+    """Do the job with the client that the first argument names; its results are a part of the answer."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     (client,) = (each for each in clients if each.__name__ == sys.argv[1])
@@ -96,4 +96,4 @@ def run(*clients: Callable[[Job, Meter], dict[str, Any] | None]) -> None:
     meter = Meter(job)
     more = client(job, meter)
     print(json.dumps({**meter.answer(), **(more or {})}), file=answers, flush=True)
-    os._exit(0)  # some leave threads behind that would keep it up for half a minute
+    os._exit(0)  # threads of some clients would delay the exit by half a minute

@@ -1,4 +1,4 @@
-"""rxfeed, in the ways in which it is used."""
+"""rxfeed, in its usual forms of use."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def classic(job: Job, meter: Meter) -> None:
 
 
 def pipelines(job: Job, meter: Meter) -> None:
-    """As many pipelines as there are pairs of channel and product; nobody but them sees a message."""
+    """One pipeline for each pair of channel and product, and no other subscriber."""
     feed = Feed("BTC-USD", CHANNELS, url=job.url)
     for channel, product in job.more["pairs"]:
         _pipeline(feed, channel, product, job.more["level"]).subscribe(_nothing)

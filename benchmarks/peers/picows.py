@@ -1,4 +1,4 @@
-"""picows, a WebSocket client in C, and msgspec: what Python can do at most."""
+"""picows, a WebSocket client in C, and msgspec: the upper limit for Python."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import msgspec
 
 from benchmarks.peers.harness import Job, Meter, run
 
-picows: Any = import_module("picows")  # only there in this client's own environment
+picows: Any = import_module("picows")  # installed in this client's environment only
 
 
 def to_dict(job: Job, meter: Meter) -> None:
-    """Each frame decoded to a dict where picows hands it over, no pipeline."""
+    """Decodes each frame of picows to a dict, without a pipeline."""
     decode = msgspec.json.Decoder().decode
 
     class Listener(picows.WSListener):

@@ -1,4 +1,4 @@
-"""What one would write without any of them: loops over a socket, with rxfeed's types for the messages."""
+"""Loops over a socket without a client library, with rxfeed's types for the messages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def bare_loop(job: Job, meter: Meter) -> None:
     sock = _opened(job)
     decode, rest, over = Decoder().decode, b"", False
     while not over:
-        # Larger reads are slower: where the heap happens to be laid out so, malloc maps and unmaps memory for each.
+        # Larger reads are slower: with some layouts of the heap, malloc maps and unmaps memory for each.
         payloads, rest = cut(rest + sock.recv(1 << 16))
         for payload in payloads:
             decode(payload)
@@ -39,7 +39,7 @@ def bare_loop(job: Job, meter: Meter) -> None:
 
 
 def drain(job: Job, meter: Meter) -> dict[str, Any]:
-    """Reads the bytes and does nothing with them: what the server is capable of."""
+    """Reads the bytes without processing them: the maximum of the server."""
     left, buffer = job.more["bytes"], bytearray(1 << 20)
     sock = _opened(job)
     begun = time.monotonic_ns()

@@ -36,7 +36,7 @@ def bought(time: Any, price: Any, size: Any, **fields: Any) -> Message:
 
 
 class Desk:
-    """A market with a book of 5 at 100 and 101, and all that it has told, in words."""
+    """A market with a book of 5 at 100 and 101, and its events as short texts."""
 
     def __init__(self, **settings: Any) -> None:
         self.market = PaperMarket(BTC, **settings)
@@ -44,7 +44,7 @@ class Desk:
         self.hear(snapshot({100: 5, 99: 5}, {101: 5, 102: 5}))
 
     def hear(self, *messages: Message) -> list[str]:
-        """What the messages, and the moments before them, have brought."""
+        """The events of the messages, and of the times before them."""
         events = [event for message in messages for event in self.market.step(message)]
         self.told = [words(event) for event in events]
         return self.told
@@ -69,7 +69,7 @@ def words(event: Any) -> str:
 # ---- taking
 
 
-def test_a_market_order_takes_the_best_that_stands_when_it_arrives() -> None:
+def test_market_order_takes_the_best_price_at_its_arrival() -> None:
     desk = Desk(latency=1)
     desk.market.market("buy", 7)
     assert desk.hear(update(0.9, ("sell", 101, 2))) == []
@@ -80,14 +80,14 @@ def test_a_market_order_takes_the_best_that_stands_when_it_arrives() -> None:
     ]
 
 
-def test_it_sees_all_of_the_moment_in_which_it_arrives_and_nothing_later() -> None:
+def test_order_arrives_after_all_messages_of_its_time() -> None:
     desk = Desk(latency=1)
     desk.market.market("buy", 1)
     assert desk.hear(update(1, ("sell", 101, 0)), update(1, ("sell", "101.5", 3))) == []
     assert desk.hear(update(1.000001, ("sell", 101, 9))) == ["1 1 buy 1 at 101.5 taker, 0 left", "1 1 filled, 0 left"]
 
 
-def test_a_market_order_that_finds_no_more_is_canceled() -> None:
+def test_market_order_without_liquidity_is_canceled() -> None:
     desk = Desk()
     desk.market.market("sell", 12)
     assert desk.hear(heartbeat(1)) == [
@@ -99,13 +99,13 @@ def test_a_market_order_that_finds_no_more_is_canceled() -> None:
     assert desk.hear(heartbeat(2)) == ["1 2 canceled, 1 left"]
 
 
-def test_a_limit_order_takes_up_to_its_price_and_rests_with_the_rest() -> None:
+def test_limit_order_takes_up_to_its_price_and_rests() -> None:
     desk = Desk()
     desk.market.limit("buy", 101, 6)
     assert desk.hear(heartbeat(1)) == ["0 1 buy 5 at 101 taker, 1 left", "0 1 open 1 at 101"]
 
 
-def test_what_was_taken_stays_taken_while_the_recording_shows_it() -> None:
+def test_taken_size_stays_taken_while_the_recording_shows_it() -> None:
     desk = Desk()
     desk.market.market("buy", 4)
     desk.hear(heartbeat(1))
@@ -119,7 +119,7 @@ def test_what_was_taken_stays_taken_while_the_recording_shows_it() -> None:
     desk.hear(update(3, ("sell", 101, 8)))
     desk.market.market("buy", 4)
     assert desk.hear(heartbeat(4))[0] == "3 3 buy 3 at 101 taker, 1 left"
-    # It shrinks to 2: of what it shows, nothing is left to us. Then it is new.
+    # It shrinks to 2: nothing of the recorded size is left. Then the size is new.
     desk.hear(update(5, ("sell", 101, 2)))
     desk.market.limit("buy", 101, 1)
     assert desk.hear(update(6, ("sell", 101, 0)), update(7, ("sell", 101, 1))) == ["5 4 open 1 at 101"]
@@ -129,10 +129,10 @@ def test_what_was_taken_stays_taken_while_the_recording_shows_it() -> None:
 # ---- resting
 
 
-def test_a_resting_order_waits_behind_all_that_stood_at_its_price() -> None:
+def test_resting_order_queues_behind_its_price_level() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 2)
-    assert desk.hear(update(1, ("buy", 100, 9))) == ["0 1 open 2 at 100"]  # 4 came behind it
+    assert desk.hear(update(1, ("buy", 100, 9))) == ["0 1 open 2 at 100"]  # 4 were added behind it
     assert desk.hear(sold(2, 100, 3), update(2, ("buy", 100, 6))) == []  # 2 of the first 5 are left
     assert desk.hear(sold(3, 100, "2.5"), update(3, ("buy", 100, "3.5"))) == []
     assert desk.hear(sold(4, 100, 4)) == ["3 1 buy 0.5 at 100 maker, 1.5 left"]
@@ -140,7 +140,7 @@ def test_a_resting_order_waits_behind_all_that_stood_at_its_price() -> None:
 
 
 @pytest.mark.parametrize("trade_first", [True, False])
-def test_the_change_and_the_trade_of_one_moment_come_in_any_order(trade_first: bool) -> None:
+def test_change_and_trade_of_one_time_come_in_any_order(trade_first: bool) -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 2)
     moment = [sold(1, 100, 6), update(1, ("buy", 100, 0))]
@@ -150,7 +150,7 @@ def test_the_change_and_the_trade_of_one_moment_come_in_any_order(trade_first: b
     assert desk.end() == ["3 1 buy 1 at 100 maker, 0 left", "3 1 filled, 0 left"]
 
 
-def test_a_trade_whose_change_comes_much_later_is_taken_off_once() -> None:
+def test_trade_with_a_late_change_is_subtracted_once() -> None:
     desk = Desk()
     desk.hear(sold(1, 100, 4), heartbeat(2))
     desk.market.market("sell", 2)
@@ -164,14 +164,15 @@ def test_a_trade_whose_change_comes_much_later_is_taken_off_once() -> None:
     assert desk.hear(heartbeat(5))[0] == "4 2 sell 2 at 100 taker, 7 left"
 
 
-def test_a_change_to_the_same_size_says_that_what_traded_came_anew() -> None:
+def test_change_to_the_same_size_means_new_size() -> None:
+    """If the size is unchanged after a trade, as much as was traded has been added behind."""
     desk = Desk()
     desk.hear(sold(1, 100, 4), update(2, ("buy", 100, 5)))
     desk.market.market("sell", 5)
     assert desk.hear(heartbeat(3)) == ["2 1 sell 5 at 100 taker, 0 left", "2 1 filled, 0 left"]
 
 
-def test_what_is_dated_in_the_future_moves_no_time_and_fills_nothing() -> None:
+def test_messages_dated_ahead_move_no_time_and_fill_nothing() -> None:
     def received(message: Message, seconds: float) -> Message:
         return stamp(message, Origin(message.raw, int(at(seconds).timestamp()) * 10**9, 0))
 
@@ -185,10 +186,10 @@ def test_what_is_dated_in_the_future_moves_no_time_and_fills_nothing() -> None:
     assert desk.market.book.bids[1] == (99, 4)
 
 
-def test_those_who_cancel_are_taken_to_stand_behind() -> None:
+def test_canceled_size_is_assumed_behind_the_order() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 1)
-    desk.hear(update(1, ("buy", 100, 8)), update(2, ("buy", 100, 5)))  # 3 came behind, 3 left: those
+    desk.hear(update(1, ("buy", 100, 8)), update(2, ("buy", 100, 5)))  # 3 added behind, and those 3 canceled
     assert desk.hear(sold(3, 100, 4), update(3, ("buy", 100, 1)), heartbeat(4)) == []  # 1 is ahead
     assert desk.hear(update(5, ("buy", 100, 0)), sold(6, 100, 1), heartbeat(7)) == [
         "6 1 buy 1 at 100 maker, 0 left",
@@ -196,12 +197,12 @@ def test_those_who_cancel_are_taken_to_stand_behind() -> None:
     ]
 
 
-def test_a_better_price_goes_first_and_for_no_more_than_was_traded() -> None:
+def test_better_price_fills_first_and_at_most_what_was_traded() -> None:
     desk = Desk()
     desk.market.limit("buy", "100.5", 3)
     desk.hear(heartbeat(1))
     assert desk.hear(sold(2, 100, 2), update(2, ("buy", 100, 3)), heartbeat(3)) == ["2 1 buy 2 at 100.5 maker, 1 left"]
-    # What we took from the taker he did not take from the 5 at 100; the recording says that they are gone all the same.
+    # The paper order took the taker's size, so the 5 at 100 stay; in the recording they are gone.
     desk.market.market("sell", 1)
     assert desk.hear(heartbeat(4)) == ["3 2 self_trade, 1 left"]
     desk.market.cancel("paper-1")
@@ -214,29 +215,29 @@ def test_a_better_price_goes_first_and_for_no_more_than_was_traded() -> None:
     ]
 
 
-def test_an_order_of_the_market_that_comes_to_rest_beyond_ours_trades_with_it() -> None:
+def test_market_order_that_rests_across_a_paper_order_fills_it() -> None:
     desk = Desk()
     desk.market.limit("sell", "100.5", 3)
     desk.hear(heartbeat(1))
     assert desk.hear(update(2, ("buy", "100.7", 2)), heartbeat(3)) == ["2 1 sell 2 at 100.5 maker, 1 left"]
-    # It rests in the recording, and not for us.
+    # It rests in the recording, and is filled here.
     desk.market.cancel("paper-1")
     desk.market.market("sell", 1)
     assert "3 2 sell 1 at 100 taker, 0 left" in desk.hear(heartbeat(4))
 
 
-def test_a_trade_at_a_price_proves_that_the_better_ones_are_gone() -> None:
+def test_trade_at_a_price_empties_better_levels() -> None:
     desk = Desk()
     desk.hear(sold(1, 99, 1))
     desk.market.market("sell", 5)
     assert desk.hear(heartbeat(2)) == ["1 1 sell 4 at 99 taker, 1 left", "1 1 canceled, 1 left"]
-    # The change says it later, and that 3 have come anew.
+    # The change shows it later, and that 3 were added.
     desk.hear(update(3, ("buy", 100, 3)))
     desk.market.market("sell", 5)
     assert desk.hear(heartbeat(4)) == ["3 2 sell 3 at 100 taker, 2 left", "3 2 canceled, 2 left"]
 
 
-def test_trades_of_others_sides_prices_and_pasts_fill_nothing() -> None:
+def test_trades_of_other_sides_prices_and_times_fill_nothing() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 1)
     desk.market.limit("sell", 101, 1)
@@ -254,10 +255,10 @@ def test_trades_of_others_sides_prices_and_pasts_fill_nothing() -> None:
     assert desk.end() == []
 
 
-# ---- on the way
+# ---- orders in flight
 
 
-def test_a_cancel_is_late_too() -> None:
+def test_cancel_arrives_after_latency() -> None:
     desk = Desk(latency=1)
     desk.market.limit("buy", "100.5", 2)
     desk.hear(heartbeat(2))
@@ -271,13 +272,13 @@ def test_a_cancel_is_late_too() -> None:
     assert desk.hear(heartbeat(9)) == []
 
 
-def test_a_cancel_does_not_overtake_its_order() -> None:
+def test_cancel_does_not_overtake_its_order() -> None:
     desk = Desk(latency=1)
     desk.market.cancel(desk.market.limit("buy", 90, 1))
     assert desk.hear(heartbeat(2)) == ["1 1 open 1 at 90", "1 1 canceled, 1 left"]
 
 
-def test_what_has_not_arrived_at_the_end_never_does() -> None:
+def test_orders_in_flight_at_the_end_never_arrive() -> None:
     desk = Desk(latency=5)
     desk.market.market("buy", 1)
     assert desk.hear(heartbeat(5)) == []
@@ -288,7 +289,7 @@ def test_what_has_not_arrived_at_the_end_never_does() -> None:
     assert desk.end() == []
 
 
-def test_post_only_is_refused_where_it_would_trade() -> None:
+def test_post_only_is_rejected_if_it_would_trade() -> None:
     desk = Desk(latency=1)
     desk.market.limit("buy", "100.5", 1, post_only=True)
     desk.market.limit("sell", "100.7", 1, post_only=True)
@@ -298,7 +299,7 @@ def test_post_only_is_refused_where_it_would_trade() -> None:
     ]
 
 
-def test_an_order_that_would_trade_with_ours_is_refused() -> None:
+def test_order_that_would_self_trade_is_rejected() -> None:
     desk = Desk()
     desk.market.limit("sell", 101, 1)
     desk.market.limit("buy", 101, 6)
@@ -306,7 +307,7 @@ def test_an_order_that_would_trade_with_ours_is_refused() -> None:
     desk.market.market("buy", 1)
     assert desk.hear(heartbeat(1)) == [
         "0 1 open 1 at 101",
-        "0 2 self_trade, 6 left",  # the last of its six would be ours
+        "0 2 self_trade, 6 left",  # the last of its six would trade with the paper order
         "0 3 buy 5 at 101 taker, 0 left",
         "0 3 filled, 0 left",
         "0 4 self_trade, 1 left",
@@ -316,7 +317,7 @@ def test_an_order_that_would_trade_with_ours_is_refused() -> None:
 # ---- a book that is not ready
 
 
-def test_before_the_first_snapshot_orders_are_refused() -> None:
+def test_orders_before_the_first_snapshot_are_rejected() -> None:
     market = PaperMarket(BTC)
     with pytest.raises(RxfeedError, match="before the market's first message"):
         market.limit("buy", 1, 1)
@@ -328,7 +329,7 @@ def test_before_the_first_snapshot_orders_are_refused() -> None:
 @pytest.mark.parametrize(
     "breaker", [update(2, ("buy", 100, 1), epoch=1), heartbeat(2, epoch=1), sold(2, 100, 9, epoch=1)]
 )
-def test_a_gap_cancels_what_rests_and_refuses_what_comes_until_a_snapshot(breaker: Message) -> None:
+def test_gap_cancels_and_rejects_orders_until_a_snapshot(breaker: Message) -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 1)
     desk.hear(heartbeat(1))
@@ -340,7 +341,7 @@ def test_a_gap_cancels_what_rests_and_refuses_what_comes_until_a_snapshot(breake
     assert desk.hear(heartbeat(5, epoch=1)) == ["4 3 buy 1 at 103 taker, 1 left", "4 3 canceled, 1 left"]
 
 
-def test_a_gap_that_heals_at_once_cancels_all_the_same() -> None:
+def test_gap_with_an_immediate_snapshot_cancels_too() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 1)
     desk.hear(heartbeat(1), snapshot({100: 5}, {101: 5}, 2, epoch=1))
@@ -348,7 +349,7 @@ def test_a_gap_that_heals_at_once_cancels_all_the_same() -> None:
     assert desk.hear(heartbeat(3, epoch=1)) == ["2 1 gap, 1 left", "2 2 open 2 at 100"]
 
 
-def test_a_snapshot_without_a_gap_changes_nothing_for_what_rests() -> None:
+def test_snapshot_without_a_gap_keeps_resting_orders() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 1)
     assert desk.hear(heartbeat(1), snapshot({100: 7}, {101: 5}, 2), sold(3, 100, 6), heartbeat(4)) == [
@@ -358,7 +359,7 @@ def test_a_snapshot_without_a_gap_changes_nothing_for_what_rests() -> None:
     ]
 
 
-def test_a_crossed_book_cancels_and_refuses() -> None:
+def test_crossed_book_cancels_and_rejects() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 1)
     auction = Auction(product_id=BTC, sequence=1, auction_state="collection", time=at(1))
@@ -380,7 +381,7 @@ def test_a_crossed_book_cancels_and_refuses() -> None:
 # ---- fees, arguments, and in a pipeline
 
 
-def test_fees_are_parts_of_the_notional_exactly() -> None:
+def test_fees_are_exact_fractions_of_the_notional() -> None:
     market = PaperMarket(BTC, maker_fee="-0.0001", taker_fee="0.006")
     market.step(snapshot({"100.01": "0.12345678"}, {101: 1}))
     market.limit("buy", "100.5", 1)
@@ -410,12 +411,12 @@ def test_fees_are_parts_of_the_notional_exactly() -> None:
         (lambda _: PaperMarket("", taker_fee=0), "product_id"),
     ],
 )
-def test_what_can_never_work_is_named(call: Any, named: str) -> None:
+def test_bad_arguments_are_named(call: Any, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         call(Desk().market)
 
 
-def test_it_is_a_machine_like_the_others() -> None:
+def test_paper_market_is_a_machine() -> None:
     market = PaperMarket(BTC)
     messages = [snapshot({100: 5}, {101: 5}), sold(1, 100, 9), heartbeat(2)]
     source: Any = reactivex.from_iterable(messages)
@@ -427,7 +428,7 @@ def test_it_is_a_machine_like_the_others() -> None:
     assert market.time == at(2)
 
 
-# ---- what never came
+# ---- missing messages
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:

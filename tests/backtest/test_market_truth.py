@@ -1,4 +1,4 @@
-"""Paper orders against the truth: the same market with the order really in it, and what must hold whatever happens."""
+"""Paper orders compared with a market that contains the real order, and properties that must always hold."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class Op(NamedTuple):
 
 
 class World:
-    """An engine that operations are done to, and the messages that tell of it on *channel* and `matches`."""
+    """An engine, and the messages that describe its operations on *channel* and `matches`."""
 
     def __init__(self, channel: str = "level2") -> None:
         ids = count(1)
         self.micros = START
         self.messages: list[Message] = []
-        self.offers: list[tuple[datetime, Decimal]] = []  # what traded, and what came to rest
+        self.offers: list[tuple[datetime, Decimal]] = []  # traded orders, and orders that rest
         self.mine: str | None = None
-        self.filled: datetime | None = None  # when something of mine traded first
+        self.filled: datetime | None = None  # when the test's order traded first
         self._orders: list[str] = []
         self._decoder = Decoder()
         self._market: Any = SimpleNamespace(engines={}, publish=None, clock=lambda: time_text(self.micros))
@@ -74,7 +74,7 @@ class World:
         self.micros = end
         time, last = self._market.clock(), self.engine.last_trade_id
         beat = events.HeartbeatEvent(last_trade_id=last, product_id=BTC, sequence=self.engine.sequence, time=time)
-        self._channels.publish(beat)  # so that every moment is told of
+        self._channels.publish(beat)  # so that every time is in a message
 
     def do(self, op: Op) -> None:
         if op.kind == "limit":
@@ -113,7 +113,7 @@ def record(script: list[Op], channel: str = "level2") -> list[Message]:
 
 
 def changes_first(messages: list[Message]) -> list[Message]:
-    """The other order of a moment: the changes of the book before the trades, as the exchange mostly sends them."""
+    """The messages with the book's changes before the trades of the same time, as the exchange mostly sends them."""
     return [
         message
         for _, moment in groupby(messages, key=lambda message: message.time)
@@ -141,7 +141,7 @@ QUEUE = st.lists(st.one_of(JOIN, JOIN, LEAVE, TAKE), min_size=8, max_size=30)
 
 
 def truth(script: list[Op], place: int, side: Side, price: int) -> World:
-    """The world with an order of mine in it from the end of the moment of *place* on."""
+    """The market with the test's order in it, from the end of the time of *place* on."""
     world = World()
     for number, op in enumerate(script):
         if world.mine is None and number > place and op.pause:
@@ -174,7 +174,7 @@ def moment_of(script: list[Op], place: int) -> datetime:
 
 @settings(deadline=None)
 @given(LIMITS, st.integers(0, 39), SIDES, PRICES, st.booleans())
-def test_where_nobody_cancels_it_fills_when_it_really_would(
+def test_paper_fills_equal_real_fills_without_cancels(
     script: list[Op], place: int, side: Side, price: int, swap: bool
 ) -> None:
     place %= len(script)
@@ -189,7 +189,7 @@ def test_where_nobody_cancels_it_fills_when_it_really_would(
     st.integers(0, 10),
     st.booleans(),
 )
-def test_it_never_fills_before_it_really_would(scene: tuple[list[Op], Side, int], place: int, swap: bool) -> None:
+def test_paper_never_fills_before_the_real_order(scene: tuple[list[Op], Side, int], place: int, swap: bool) -> None:
     script, side, price = scene
     place %= len(script)
     messages = record(script)
@@ -198,7 +198,7 @@ def test_it_never_fills_before_it_really_would(scene: tuple[list[Op], Side, int]
     assert filled is None or (really is not None and really <= filled)
 
 
-# ---- what must hold whatever happens
+# ---- properties
 
 
 class Sent(NamedTuple):
@@ -238,7 +238,7 @@ CHANNELS = st.sampled_from(["level2", "level2_batch"])
 
 @settings(deadline=None)
 @given(ALL, CHANNELS, st.booleans())
-def test_without_orders_of_ours_the_engine_holds_the_recorded_book(script: list[Op], channel: str, swap: bool) -> None:
+def test_engine_without_paper_orders_holds_the_recorded_book(script: list[Op], channel: str, swap: bool) -> None:
     messages = record(script, channel)
     market = PaperMarket(BTC)
     for message in changes_first(messages) if swap else messages:
@@ -264,7 +264,7 @@ def assert_mirrored(market: PaperMarket, book: BookView, *, exactly: bool) -> No
 
 @settings(deadline=None)
 @given(ALL, ORDERS, CHANNELS, st.sampled_from([0.0, 0.001, 0.04]))
-def test_nothing_is_filled_twice_nor_more_than_there_was(
+def test_fills_do_not_exceed_the_traded_size(
     script: list[Op], orders: list[Sent], channel: str, latency: float
 ) -> None:
     world = lived(script, channel)
@@ -291,7 +291,7 @@ def test_nothing_is_filled_twice_nor_more_than_there_was(
 
 
 def assert_below(market: PaperMarket) -> None:
-    """Of what the market shows, no more stands in the engine than that."""
+    """Fail if the engine has more at a price than the market shows."""
     for levels in market._queue._levels.values():
         for level in levels.values():
             assert 0 <= level.standing() <= max(level.shown, 0)
@@ -299,7 +299,7 @@ def assert_below(market: PaperMarket) -> None:
 
 @settings(deadline=None)
 @given(ALL, ORDERS, CHANNELS, st.sampled_from([0.0, 0.002]))
-def test_a_second_run_is_the_same(script: list[Op], orders: list[Sent], channel: str, latency: float) -> None:
+def test_second_run_is_equal(script: list[Op], orders: list[Sent], channel: str, latency: float) -> None:
     messages = record(script, channel)
     first, second = ([event for event, _ in trade(messages, orders, latency)] for _ in range(2))
     assert first == second
@@ -307,9 +307,7 @@ def test_a_second_run_is_the_same(script: list[Op], orders: list[Sent], channel:
 
 @settings(deadline=None)
 @given(ALL, ORDERS, st.lists(st.integers(0, 90), min_size=2, max_size=4).map(sorted))
-def test_what_is_slower_arrives_later_and_what_is_too_slow_never(
-    script: list[Op], orders: list[Sent], millis: list[int]
-) -> None:
+def test_latency_delays_arrival(script: list[Op], orders: list[Sent], millis: list[int]) -> None:
     messages = record(script)
     arrivals: list[dict[str, datetime]] = []
     for latency in millis:
@@ -323,8 +321,8 @@ def test_what_is_slower_arrives_later_and_what_is_too_slow_never(
     assert list(trade(messages, orders, 10_000.0)) == []
 
 
-def test_the_script_can_fill_an_order() -> None:
-    """So that the comparisons above compare something."""
+def test_script_can_fill_an_order() -> None:
+    """This shows that the comparisons above compare something."""
     script = [Op(1, "limit", "buy", 10_000, 2), Op(5, "limit", "sell", 10_000, 3), Op(5, "limit", "buy", 10_000, 2)]
     filled = first_fill(record(script), moment_of(script, 0), "buy", 10_000)
     assert filled == truth(script, 0, "buy", 10_000).filled == moment_of(script, 1)

@@ -7,14 +7,14 @@ from typing import Any
 
 from benchmarks import streams
 from benchmarks.guarded import Handle
-from benchmarks.ways import giving
-from rxfeed import Feed, lift
+from benchmarks.ways import feed_of, giving
+from rxfeed import lift
 from rxfeed.core import TumblingVolume
 from rxfeed.operators import Wish
 
 
 class Twice:
-    """Two machines, of which the second one's outputs go out."""
+    """Two machines that do the same work; the outputs are those of the second."""
 
     def __init__(self) -> None:
         self._machines = TumblingVolume(60), TumblingVolume(60)
@@ -29,7 +29,7 @@ class Twice:
 
 
 def window_volume(count: int) -> Handle:
-    feed = Feed("P0-USD", "ticker", url="ws://127.0.0.1:1")
+    feed = feed_of(1)
     feed.pipe(lift(Twice, Wish(TumblingVolume.looks_at))).subscribe(lambda output: None)
     give, rest = giving(feed), iter(streams.trades(1, count))
 

@@ -1,4 +1,4 @@
-"""The server: every byte arrives, prepared or not; what is paced is stamped; a guest may go at any time."""
+"""The server: every byte arrives, prepared or not; paced messages are stamped; a client may disconnect at any time."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def received(client: websocket.WebSocket, count: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize("count", [1, 100, 299, 1234])
-def test_every_message_arrives_in_order_prepared_or_not(count: int) -> None:
-    # A tape's rounds go on, so that only a new server begins at the first.
+def test_every_message_arrives_in_order(count: int) -> None:
+    # The rounds of a server continue, so only a new server starts at the first.
     with blaster(PAYLOADS, prepared=250) as server:
         client = subscribed(server.url(count))
         assert received(client, count) == expected(count)
         client.shutdown()
 
 
-def test_the_size_is_what_a_reader_of_bytes_gets(server: Blaster) -> None:
+def test_reported_size_is_the_bytes_received(server: Blaster) -> None:
     client = subscribed(server.url(200))
     left, data = server.size(200), b""
     assert isinstance(client.sock, socket.socket)
@@ -58,7 +58,7 @@ def test_the_size_is_what_a_reader_of_bytes_gets(server: Blaster) -> None:
     client.shutdown()
 
 
-def test_a_chunk_ends_where_a_frame_does() -> None:
+def test_chunk_ends_where_a_frame_does() -> None:
     tape = Tape([b"x" * 1000] * 700, 700)
     chunks = [bytes(chunk) for chunk in tape.chunks(650)]
     assert len(chunks) > 1
@@ -67,7 +67,7 @@ def test_a_chunk_ends_where_a_frame_does() -> None:
 
 
 @pytest.mark.parametrize("burst", [1, 50])
-def test_what_is_paced_is_stamped_burst_by_burst(server: Blaster, burst: int) -> None:
+def test_paced_bursts_are_stamped_with_their_times(server: Blaster, burst: int) -> None:
     client = subscribed(server.url(200, 2000, burst))
     assert received(client, 200) == expected(200)
     client.shutdown()
@@ -79,7 +79,7 @@ def test_what_is_paced_is_stamped_burst_by_burst(server: Blaster, burst: int) ->
 
 
 class Slow:
-    """A guest by a clock of his own, who takes so many bytes each time that he is offered some, and none at first."""
+    """A client with a simulated clock that accepts a fixed number of bytes at each offer, and none at the first."""
 
     def __init__(self, room: int, deaf_until: int) -> None:
         self.now = 0
@@ -90,7 +90,7 @@ class Slow:
         return self.now
 
     def listen(self, seconds: float, *, until_writable: bool = False) -> None:
-        # Where there is something to write he is writable by and by.
+        # If there is something to write, the client becomes writable later.
         self.now += min(round(seconds * 1e9), 10_000) if until_writable else round(seconds * 1e9)
 
     def answer(self) -> None:
@@ -102,7 +102,7 @@ class Slow:
         return size
 
 
-def test_who_does_not_read_is_late_by_the_clock_and_not_by_his_own_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_reader_is_late_by_the_server_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow(room=100, deaf_until=1_000_000_000)
     monkeypatch.setattr("benchmarks.blaster.time", slow)
     tape = Tape(PAYLOADS, 100)
@@ -113,7 +113,7 @@ def test_who_does_not_read_is_late_by_the_clock_and_not_by_his_own_pace(monkeypa
     assert slow.now > 1_000_000_000
 
 
-def test_what_is_due_in_one_burst_is_let_go_at_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_burst_is_sent_at_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow(room=1_000_000, deaf_until=0)
     monkeypatch.setattr("benchmarks.blaster.time", slow)
     tape = Tape(PAYLOADS, 100)
@@ -123,7 +123,7 @@ def test_what_is_due_in_one_burst_is_let_go_at_one_time(monkeypatch: pytest.Monk
     assert slow.taken == bytes(tape.blob)
 
 
-def test_who_leaves_early_makes_room_for_the_next(server: Blaster) -> None:
+def test_early_disconnect_frees_the_server_for_the_next_client(server: Blaster) -> None:
     for plan in (server.url(250), server.url(250, 100)):
         client = subscribed(plan)
         received(client, 3)
@@ -134,7 +134,7 @@ def test_who_leaves_early_makes_room_for_the_next(server: Blaster) -> None:
     client.shutdown()
 
 
-def test_a_ping_is_answered_between_the_frames(server: Blaster) -> None:
+def test_ping_is_answered_between_frames(server: Blaster) -> None:
     client = subscribed(server.url(250, 1000))
     client.ping("here")
     seen = [client.recv_data_frame(control_frame=True) for _ in range(251)]
@@ -145,8 +145,8 @@ def test_a_ping_is_answered_between_the_frames(server: Blaster) -> None:
     server.sent()
 
 
-def test_who_pings_before_each_message_and_reads_late_is_heard_all_the_same() -> None:
-    """More pings than the buffers between the two hold: the server reads them while it waits for room to write."""
+def test_pings_of_a_slow_reader_are_answered() -> None:
+    """More pings than the socket buffers hold: the server reads them while it waits for room to write."""
     with blaster([b'{"n":"' + b"x" * 1000 + b'"}'] * 100, prepared=20_000) as server:
         client = subscribed(server.url(20_000))
         pongs = texts = 0

@@ -1,4 +1,4 @@
-"""Runs of real clients in processes of their own, and what becomes of those that cannot be had or do not finish."""
+"""Runs of real clients, each in a process; clients that cannot be installed or do not finish are reported."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def bench(server: Blaster, folder: Path) -> Bench:
     return Bench(Cast(), server, PAYLOADS, SETTINGS, folder)
 
 
-def test_the_speed_of_every_client_that_needs_no_environment(server: Blaster, tmp_path: Path) -> None:
+def test_speed_of_every_client_without_an_environment(server: Blaster, tmp_path: Path) -> None:
     rows = bench(server, tmp_path).speed(OURS)
     assert list(rows) == OURS
     for row in rows.values():
@@ -43,7 +43,7 @@ def test_the_speed_of_every_client_that_needs_no_environment(server: Blaster, tm
         assert len(row["rates"]) == 1
 
 
-def test_the_latency_of_a_client(server: Blaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_latency_of_a_client(server: Blaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "RATES", (1000,))
     found = bench(server, tmp_path).latency(["pipeline", "feed"])
     assert list(found) == ["feed"]
@@ -51,7 +51,7 @@ def test_the_latency_of_a_client(server: Blaster, tmp_path: Path, monkeypatch: p
     assert 0 < found["feed"]["1000"]["p50"] <= found["feed"]["1000"]["p99"] <= found["feed"]["1000"]["p99.9"]
 
 
-def test_the_load_of_a_client_at_both_paces(server: Blaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_of_a_client_at_both_paces(server: Blaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "LOAD", 1000)
     found = bench(server, tmp_path).load(["feed"])
     assert found.keys() == {"bursts", "packets"}
@@ -67,28 +67,28 @@ def test_pipelines_and_memory(server: Blaster, tmp_path: Path) -> None:
     held = bench(server, tmp_path).memory()
     assert len(held["samples"]) == 2
     assert min(held["samples"]) > 10 << 20
-    # A round of nine seconds brings the price across the level and back time and again, and minutes pass.
+    # In a round of nine seconds the price crosses the level many times, and minutes of event time pass.
     assert held["crossings"] > 1000
     assert held["windows"] > 10
 
 
-def test_what_the_server_gives_is_drained(server: Blaster, tmp_path: Path) -> None:
+def test_server_rate_is_measured_by_draining(server: Blaster, tmp_path: Path) -> None:
     assert bench(server, tmp_path).drained() > 0
 
 
-def test_a_run_that_is_not_over_in_time_is_too_slow(server: Blaster) -> None:
+def test_run_over_its_time_limit_is_reported_as_too_slow(server: Blaster) -> None:
     job: dict[str, Any] = {"url": server.url(3000, 10), "count": 3000}
     with pytest.raises(TooSlow, match="not done after 2 s"):
         Cast().run(CLIENTS["bare"], job, 2)
     assert 0 < len(server.sent()) < 3000
 
 
-def test_a_run_that_breaks_says_how() -> None:
+def test_failed_run_is_reported_with_its_error() -> None:
     with pytest.raises(Failed, match="refused"):
         Cast().run(CLIENTS["websocket"], {"url": "ws://127.0.0.1:9", "count": 1}, 60)
 
 
-def test_a_client_that_cannot_be_installed_is_missing_and_the_others_go_on(
+def test_client_that_cannot_be_installed_is_reported_as_missing(
     server: Blaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("benchmarks.clients.prepare", lambda name: Missing(f"no {name} for this machine"))
@@ -101,7 +101,7 @@ def test_a_client_that_cannot_be_installed_is_missing_and_the_others_go_on(
     assert found.load(["cbpro"])["packets"]["cbpro"]["missing"] == "no cbpro for this machine"
 
 
-def test_environments_fall_back_say_so_and_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environments_fall_back_with_a_report_and_are_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ways = [Attempt("pip from nowhere", [[str(tmp_path / "nowhere")]]), Attempt("pip as it came", [])]
     monkeypatch.setitem(environments.ENVIRONMENTS, "tool", ("pip", "pip", ways))
     said: list[str] = []
@@ -115,7 +115,7 @@ def test_environments_fall_back_say_so_and_are_kept(tmp_path: Path, monkeypatch:
     assert said == []
 
 
-def test_an_installation_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installation_over_its_time_limit_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ways = [Attempt("slow", [["slow"]], seconds=60), Attempt("slower", [["slower"]], seconds=90)]
     monkeypatch.setitem(environments.ENVIRONMENTS, "tool", ("tool", "tool", ways))
     monkeypatch.setattr(environments.venv, "create", lambda home, **how: None)
@@ -129,14 +129,14 @@ def test_an_installation_that_takes_too_long_is_given_up(tmp_path: Path, monkeyp
     )
 
 
-def test_all_that_is_measured_has_a_client_and_an_environment() -> None:
+def test_every_measured_client_has_an_environment() -> None:
     for client in (*CLIENTS.values(), *AT_WORK.values()):
         assert client.environment is None or client.environment in ENVIRONMENTS
         assert Path(measure.__file__).with_name("peers").joinpath(f"{client.module}.py").exists()
         assert isinstance(client, Client)
 
 
-def test_the_command_from_end_to_end(
+def test_command_from_end_to_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("benchmarks.__main__.QUICK", SETTINGS)

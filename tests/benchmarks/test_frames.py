@@ -1,4 +1,4 @@
-"""Rounds go on where the one before ended, so that a feed sees one stream: no duplicate, no gap, time going on."""
+"""Each round continues the one before it, so that a feed receives one stream without duplicates and gaps."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def content(rounds: list[list[bytes]]) -> list[list[dict[str, Any]]]:
     return [[json.loads(payload) for payload in each] for each in rounds]
 
 
-def test_the_first_round_is_what_was_given() -> None:
+def test_first_round_is_the_source_frames() -> None:
     payloads = [trade(1), trade(2, "C-D"), b'{"type":"subscriptions","channels":[]}', trade(3)]
     assert next(frames.rounds(payloads)) == payloads
 
 
-def test_numbers_go_on_by_product_and_time_by_what_a_round_lasts() -> None:
+def test_rounds_continue_numbers_and_times() -> None:
     payloads = [trade(1), trade(7, "C-D"), trade(2), trade(3)]
     first, second, third = content(list(islice(frames.rounds(payloads), 3)))
     assert [message["trade_id"] for message in second] == [4, 8, 5, 6]
@@ -41,9 +41,7 @@ def test_numbers_go_on_by_product_and_time_by_what_a_round_lasts() -> None:
     assert second[0]["maker_order_id"] == first[0]["maker_order_id"] == "100%"
 
 
-def test_the_local_exchange_stands_in_and_its_rounds_are_one_stream(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_local_exchange_replaces_a_missing_recording(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(frames, "RECORDING", tmp_path / "none")
     source, payloads = frames.one_round()
     assert source == "sim.Exchange"
@@ -65,7 +63,7 @@ def test_load_counts_across_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [json.loads(payload)["trade_id"] for payload in payloads] == [1, 2, 3, 4, 5]
 
 
-def test_the_price_that_is_watched_lies_between_the_prices_of_who_moves_most() -> None:
+def test_watched_price_is_the_middle_of_the_busiest_product() -> None:
     payloads = [trade(1, price="10"), trade(2, "C-D", "1"), trade(3, "C-D", "2"), trade(4, "C-D", "4")]
     assert frames.crossed(payloads) == ("C-D", "2.5")
     assert frames.busiest(payloads) == ["C-D", "A-B"]

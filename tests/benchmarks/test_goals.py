@@ -43,7 +43,8 @@ def test_each_goal_has_its_verdict() -> None:
     )
 
 
-def test_twice_as_much_is_asked_against_the_wheel_which_is_half_as_fast() -> None:
+def test_goal_against_the_wheel_is_doubled() -> None:
+    """The wheel of cbpro is half as fast as its GitHub master."""
     found = results()
     assert told(found, "pipeline, the speed of cbpro").endswith("at least 15 x")
     assert told(found, "dict, the speed of cbpro").endswith("at least 10 x")
@@ -52,7 +53,7 @@ def test_twice_as_much_is_asked_against_the_wheel_which_is_half_as_fast() -> Non
     assert told(found, "dict, the speed of cbpro").endswith("at least 20 x")
 
 
-def test_only_what_was_measured_is_judged() -> None:
+def test_verdicts_cover_measured_parts_only() -> None:
     found = results()
     assert verdicts({"server": 1.0}) == []
     assert len(verdicts({"memory": found["memory"]})) == 1
@@ -62,7 +63,7 @@ def test_only_what_was_measured_is_judged() -> None:
     assert [verdict.met for verdict in verdicts({"load": {"bursts": {}, "packets": {}}})] == [None, None]
 
 
-def test_a_server_that_may_be_the_limit_is_named() -> None:
+def test_server_that_may_be_the_limit_is_named() -> None:
     assert server_is_the_limit(600_000, 1_000_000)
     assert not server_is_the_limit(500_000, 1_000_000)
     found = results()
@@ -78,11 +79,11 @@ def test_a_server_that_may_be_the_limit_is_named() -> None:
         ([1] * 12, None),  # too short after the first million
     ],
 )
-def test_growth_is_what_came_after_the_first_million(samples: list[int], grown: int | None) -> None:
+def test_growth_counts_from_the_first_million(samples: list[int], grown: int | None) -> None:
     assert growth({"samples": samples, "every": 100_000}) == grown
 
 
-def test_a_bound_is_met_by_what_touches_it() -> None:
+def test_value_equal_to_its_bound_meets_it() -> None:
     assert Verdict("speed", 4, 4.0).met is True
     assert Verdict("cost", 2, 2.0, at_most=True).met is True
     assert Verdict("cost", 2, 2.1, at_most=True).met is False

@@ -1,4 +1,4 @@
-"""The guard tells a regression from noise."""
+"""The guard distinguishes a regression from noise."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _burn() -> None:
 
 @pytest.fixture
 def busy_machine() -> Iterator[None]:
-    """Processes that want all the time of every core."""
+    """Processes that use all the time of every core."""
     context = multiprocessing.get_context("spawn")
     burners = [context.Process(target=_burn, daemon=True) for _ in range(multiprocessing.cpu_count())]
     for burner in burners:
@@ -46,14 +46,14 @@ def arguments(committed: Path, module: str, *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the honest task costs, committed while nothing else of ours ran."""
+    """The cost of the unchanged task, measured while no other process of the test ran."""
     committed = tmp_path_factory.mktemp("guard") / "guard.json"
     assert main(arguments(committed, HONEST, "--update")) == 0
     return committed
 
 
 @counts_instructions
-@pytest.mark.timeout(240)  # under valgrind the imports alone take six seconds of a core, which we share
+@pytest.mark.timeout(240)  # under valgrind the imports alone take six seconds of a shared core
 def test_work_done_twice_fails(counted: Path, tmp_path: Path) -> None:
     assert main(arguments(counted, SLOWED, "--json", str(tmp_path / "found.json"))) == 1
     verdicts = json.loads((tmp_path / "found.json").read_text())["verdicts"]
@@ -66,7 +66,7 @@ def test_work_done_twice_fails(counted: Path, tmp_path: Path) -> None:
 @counts_instructions
 @pytest.mark.skipif(not os.environ.get("RXFEED_SOAK"), reason="takes half a minute: set RXFEED_SOAK=1")
 @pytest.mark.timeout(240)
-def test_a_busy_machine_changes_no_instructions(counted: Path, busy_machine: None) -> None:
+def test_instruction_count_ignores_other_load(counted: Path, busy_machine: None) -> None:
     (held,) = load(counted)
     assert held.instructions["window_volume"] > 1000
     again = instructions.count(HONEST, ["window_volume"], guard.MESSAGES)
@@ -74,13 +74,13 @@ def test_a_busy_machine_changes_no_instructions(counted: Path, busy_machine: Non
     assert main(arguments(counted, HONEST, "--no-valgrind")) == 0
 
 
-def test_on_a_busy_machine_the_time_passes_ten_times_in_a_row(tmp_path: Path, busy_machine: None) -> None:
+def test_time_check_passes_ten_times_under_load(tmp_path: Path, busy_machine: None) -> None:
     committed = tmp_path / "guard.json"
     assert main(arguments(committed, HONEST, "--update", "--no-valgrind")) == 0
     assert [main(arguments(committed, HONEST, "--no-valgrind")) for _ in range(10)] == [0] * 10
 
 
-def test_time_is_a_regression_only_if_every_attempt_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_regression_needs_every_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[float] = []
 
     def scripted(*ratios: float) -> None:
@@ -98,9 +98,7 @@ def test_time_is_a_regression_only_if_every_attempt_says_so(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(("found", "code"), [(1100, 0), (1101, 1), (500, 0)])
-def test_a_tenth_more_instructions_are_let_pass(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: int, code: int
-) -> None:
+def test_a_tenth_more_instructions_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: int, code: int) -> None:
     committed = tmp_path / "guard.json"
     save(committed, [Guarded(BUILD, instructions={"window_volume": 1000})])
     monkeypatch.setattr(instructions, "available", lambda: True)
@@ -131,7 +129,7 @@ def test_other_builds_are_not_compared(
     assert "skipped: no instructions" in out
 
 
-def test_an_update_replaces_what_was_committed_for_the_same_build(tmp_path: Path) -> None:
+def test_update_replaces_figures_of_the_same_build(tmp_path: Path) -> None:
     committed = tmp_path / "guard.json"
     other = Guarded(BUILD | {"msgspec": "0.1"}, {"window_volume": 7}, {"window_volume": 7.0})
     save(committed, [Guarded(BUILD, {"gone": 1}, {"gone": 1.0}), other])
@@ -142,14 +140,14 @@ def test_an_update_replaces_what_was_committed_for_the_same_build(tmp_path: Path
     assert made.ratios.keys() == {"window_volume"}
 
 
-def test_what_is_committed_names_every_task() -> None:
+def test_committed_figures_cover_every_task() -> None:
     for held in load(guard.COMMITTED):
         assert held.ratios.keys() == TASKS.keys()
         assert held.instructions.keys() == TASKS.keys()
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_every_task_handles_what_it_prepared(name: str) -> None:
+def test_every_task_processes_its_input(name: str) -> None:
     handle = TASKS[name](300)
     for count in (50, 100, 150):
         handle(count)

@@ -1,4 +1,4 @@
-"""Percentiles by nearest rank, and who keeps up."""
+"""Percentiles by nearest rank, and whether a client keeps up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_percentiles_are_latencies_that_occurred() -> None:
 
 
 @given(st.lists(st.integers(), min_size=1))
-def test_so_many_are_not_above_a_percentile(latencies: list[int]) -> None:
+def test_percentiles_are_nearest_ranks(latencies: list[int]) -> None:
     for name, value in percentiles(latencies).items():
         share = SHARES[name]
         assert sum(latency <= value for latency in latencies) >= share * len(latencies)
@@ -30,16 +30,16 @@ def test_so_many_are_not_above_a_percentile(latencies: list[int]) -> None:
     ("latencies", "kept"),
     [
         ([0.001] * 1000, True),
-        ([0.001] * 500 + [2.0] * 40 + [0.001] * 460, True),  # held up once, and caught up
+        ([0.001] * 500 + [2.0] * 40 + [0.001] * 460, True),  # delayed once, and back in time
         ([at / 1000 for at in range(1000)], False),  # a backlog that grows
-        ([0.001] * 990 + [1.0] * 10, True),  # held up at the very end
+        ([0.001] * 990 + [1.0] * 10, True),  # delayed at the very end
     ],
 )
-def test_who_is_late_at_the_end_does_not_keep_up(latencies: list[float], kept: bool) -> None:
+def test_client_late_at_the_end_does_not_keep_up(latencies: list[float], kept: bool) -> None:
     assert keeps_up(latencies) is kept
 
 
-def test_a_server_that_is_slower_than_asked_is_the_limit() -> None:
+def test_server_slower_than_requested_is_the_limit() -> None:
     assert pace_kept([at * 1_000_000 for at in range(1000)], 1000)
     assert pace_kept([at * 1_040_000 for at in range(1000)], 1000)
     assert not pace_kept([at * 1_100_000 for at in range(1000)], 1000)

@@ -1,4 +1,4 @@
-"""The picture: a PNG of whatever was measured."""
+"""The picture: a PNG of the measured parts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.benchmarks.results import results
 
 
 @pytest.mark.parametrize("parts", [("speed", "latency", "load"), ("latency",), ("load",)])
-def test_a_picture_of_the_parts_that_there_are(tmp_path: Path, parts: tuple[str, ...]) -> None:
+def test_picture_shows_the_measured_parts(tmp_path: Path, parts: tuple[str, ...]) -> None:
     found = {key: value for key, value in results().items() if key in (*parts, "source", "cores", "python")}
     saved, picture = tmp_path / "results.json", tmp_path / "docs" / "picture.png"
     saved.write_text(json.dumps(found))

@@ -1,4 +1,4 @@
-"""Framing: what is framed comes out of `cut` again, however the stream is sliced; pings are answered."""
+"""Framing: `cut` returns the framed payloads for any division of the stream; pings are answered."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def from_client(opcode: int, payload: bytes, mask: bytes = b"\x01\x02\x03\x04") 
 
 
 @given(PAYLOADS, st.integers(1, 70_000))
-def test_cut_gives_back_what_was_framed_however_it_arrives(drawn: list[bytes | int], step: int) -> None:
+def test_cut_returns_frames_from_any_pieces(drawn: list[bytes | int], step: int) -> None:
     payloads = [b"x" * each if isinstance(each, int) else each for each in drawn]
     stream = b"".join(map(framed, payloads))
     taken: list[bytes] = []
@@ -31,12 +31,12 @@ def test_cut_gives_back_what_was_framed_however_it_arrives(drawn: list[bytes | i
     assert rest == b""
 
 
-def test_the_handshake_answers_the_key_of_the_standard() -> None:
+def test_handshake_accepts_the_key_of_the_rfc() -> None:
     request = b"GET / HTTP/1.1\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n" in accept(request)
 
 
-def test_every_ping_is_answered_also_when_it_comes_byte_by_byte() -> None:
+def test_ping_in_single_bytes_is_answered() -> None:
     said = from_client(1, b"x" * 300) + from_client(9, b"first") + from_client(9, b"") + from_client(9, b"\x00third")
     pongs = [framed(payload, 0x8A) for payload in (b"first", b"", b"\x00third")]
     inbox = Inbox()
@@ -45,7 +45,7 @@ def test_every_ping_is_answered_also_when_it_comes_byte_by_byte() -> None:
     assert not inbox.closed
 
 
-def test_a_close_frame_is_a_leave() -> None:
+def test_close_frame_disconnects() -> None:
     inbox = Inbox()
     assert inbox.feed(from_client(8, b"\x03\xe8")) == b""
     assert inbox.closed

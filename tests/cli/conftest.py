@@ -1,4 +1,4 @@
-"""The command as a process of its own."""
+"""The command in a separate process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture(autouse=True)
 def _signals_end_as_in_a_terminal() -> Iterator[None]:
-    """Under `nohup` a hang-up is ignored, by whatever is started too; `rxfeed` leaves it so."""
+    """Under `nohup`, SIGHUP is ignored, also by child processes; `rxfeed` does not change that."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
@@ -25,7 +25,7 @@ def _signals_end_as_in_a_terminal() -> Iterator[None]:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts `rxfeed` with arguments, in a process group of its own; what is left at the end is killed.
+    """Starts `rxfeed` with arguments, in a new process group; a process that is left at the end is killed.
 
     *path*: a folder of modules that hide installed ones; *env*: more of the environment; the rest as `Popen`'s.
     """

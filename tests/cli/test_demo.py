@@ -1,4 +1,4 @@
-"""`rxfeed demo`: that it ends as it should, and that its sums are right."""
+"""`rxfeed demo`: its exit status and its counts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def sums_agree(file: Path) -> dict[str, Any]:
 
 
 @needs_mongod
-def test_the_sums_agree(start: Start, tmp_path: Path) -> None:
+def test_demo_counts_agree(start: Start, tmp_path: Path) -> None:
     file = tmp_path / "sums.json"
     process = start("demo", "--seconds", "3.2", "--window", "1", "--rate", "300", "--summary", str(file))
     out, err = process.communicate(timeout=40)
@@ -56,7 +56,7 @@ def test_the_sums_agree(start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_with_the_summary(
+def test_demo_ends_on_a_signal_with_its_summary(
     ending: signal.Signals, mongod: Mongod, start: Start, tmp_path: Path
 ) -> None:
     file = tmp_path / "sums.json"
@@ -75,7 +75,7 @@ def test_a_signal_ends_it_with_the_summary(
 
 
 @needs_mongod
-def test_ctrl_c_in_a_terminal_reaches_the_private_server_too(start: Start) -> None:
+def test_demo_ctrl_c_in_a_terminal_stops_the_private_server(start: Start) -> None:
     # A terminal sends SIGINT to the whole group of processes.
     process = start("demo")
     assert process.stdout is not None
@@ -87,7 +87,7 @@ def test_ctrl_c_in_a_terminal_reaches_the_private_server_too(start: Start) -> No
     assert "It adds up" in out
 
 
-def test_without_a_mongod_it_is_2(
+def test_demo_without_mongod_exits_with_2(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(mongod_module, "find_mongod", lambda: None)
@@ -99,7 +99,7 @@ def test_without_a_mongod_it_is_2(
 
 
 @pytest.mark.parametrize("url", ["mongodb://user:se/cret@host", "mongodb://user:p@sscret@host", "http://secret"])
-def test_a_bad_url_is_2_and_not_repeated(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_bad_url_exits_with_2_and_is_not_shown(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--mongo", url, "--seconds", "1"]) == 2
     err = capsys.readouterr().err
     assert err.startswith("rxfeed demo: --mongo: ")
@@ -107,7 +107,7 @@ def test_a_bad_url_is_2_and_not_repeated(url: str, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("source", ["file", "environment"])
-def test_the_url_is_read_from_a_file_or_the_environment_and_not_repeated(
+def test_demo_url_from_file_or_environment_is_not_shown(
     source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "url"
@@ -122,7 +122,7 @@ def test_the_url_is_read_from_a_file_or_the_environment_and_not_repeated(
     assert "sscret" not in out + err
 
 
-def test_the_argument_is_used_before_the_environment(
+def test_demo_argument_overrides_the_environment(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RXFEED_MONGO_URL", "http://environment")
@@ -132,7 +132,7 @@ def test_the_argument_is_used_before_the_environment(
         main(["demo", "--mongo", "http://argument", "--mongo-file", "file"])
 
 
-def test_a_url_file_that_cannot_be_read_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_unreadable_url_file_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--mongo-file", str(tmp_path / "none")]) == 2
     expected = f"rxfeed demo: --mongo-file: {tmp_path}/none cannot be read: No such file or directory\n"
     assert capsys.readouterr().err == expected
@@ -160,21 +160,21 @@ def test_demo_stores_where_the_environment_names_a_server(mongod: Mongod, start:
         ("mongodb://host:27017,other:27017/?a=b", False),
     ],
 )
-def test_a_password_among_the_arguments_is_noticed(url: str, exposed: bool, tmp_path: Path) -> None:
+def test_demo_password_in_arguments_is_warned_of(url: str, exposed: bool, tmp_path: Path) -> None:
     (tmp_path / "url").write_text(url)
     found = [MongoUrl.find(url, None, {}), MongoUrl.find(None, tmp_path / "url", {})]
     assert [each is not None and each.is_exposed for each in found] == [exposed, False]
     assert "secret" not in repr(found)
 
 
-def test_no_server_there_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_unreachable_server_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     url = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100"
     assert main(["demo", "--mongo", url, "--seconds", "1"]) == 2
     assert capsys.readouterr().err.startswith("rxfeed demo: --mongo: no MongoDB to use there")
 
 
 @pytest.mark.parametrize("args", [["--summary", "nowhere/at/all.json"], ["--window", "1e-9"]])
-def test_what_cannot_work_is_told_before_anything_starts(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_errors_precede_the_start(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--seconds", "1", *args]) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -182,7 +182,7 @@ def test_what_cannot_work_is_told_before_anything_starts(args: list[str], capsys
 
 
 @needs_mongod
-def test_a_database_that_dies_is_1_with_the_reason(start: Start, tmp_path: Path) -> None:
+def test_demo_database_failure_exits_with_1_and_the_reason(start: Start, tmp_path: Path) -> None:
     file = tmp_path / "sums.json"
     with Mongod() as server:
         url = f"{server.uri}/?serverSelectionTimeoutMS=300"

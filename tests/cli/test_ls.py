@@ -35,7 +35,7 @@ def lines(*products: str) -> list[bytes]:
     return said
 
 
-def test_a_session_as_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ls_shows_a_session_as_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, lines("BTC-USD", "A-B"))
     assert main(["ls", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
@@ -61,9 +61,7 @@ def test_a_session_as_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ]
 
 
-def test_many_sessions_have_a_total_and_say_that_they_overlap(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_ls_totals_sessions_and_reports_overlap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, lines("BTC-USD"), session="aaaaaaaa")
     write(tmp_path, lines("BTC-USD"), session="bbbbbbbb", ns=NS + SECOND)
     assert main(["ls", str(tmp_path)]) == 0
@@ -77,9 +75,7 @@ def test_many_sessions_have_a_total_and_say_that_they_overlap(
     assert "  BTC-USD     2,400  2026-01-02 12:00:00.000" in out
 
 
-def test_what_is_damaged_is_told_with_its_place_and_the_status_is_1(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_ls_reports_damage_with_its_place_and_exits_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path, lines("BTC-USD")[:10], ended=False)
     assert main(["ls", str(tmp_path)]) == 1
     told = capsys.readouterr().out.splitlines()
@@ -88,7 +84,7 @@ def test_what_is_damaged_is_told_with_its_place_and_the_status_is_1(
     assert "still being written" in told[-1]
 
 
-def test_json_has_all_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ls_json_is_complete(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, lines("BTC-USD"))
     assert main(["ls", str(tmp_path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -99,7 +95,7 @@ def test_json_has_all_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert found["total"]["offline"] == [{"first": "2026-01-02T12:04:10Z", "last": "2026-01-02T12:05:25Z"}]
 
 
-def test_one_file_of_another_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ls_shows_a_file_of_another_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "plain\x1b[2J.jsonl"
     path.write_text('{"type":"ticker","sequence":1,"product_id":"A-B","price":"1","time":"2026-01-02T12:00:00Z"}\n')
     assert main(["ls", str(path)]) == 0
@@ -108,6 +104,6 @@ def test_one_file_of_another_format(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "  channels    not told\n" in out
 
 
-def test_a_folder_that_is_not_there_is_bad_usage(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ls_of_a_missing_folder_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ls", "/nowhere"]) == 2
     assert capsys.readouterr().err == "rxfeed ls: source: '/nowhere' does not exist\n"

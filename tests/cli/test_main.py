@@ -1,4 +1,4 @@
-"""The command itself: help, usage, and what is missing."""
+"""The command itself: help, usage, and missing extras."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
         (["--version"], [f"rxfeed {__version__}"]),
     ],
 )
-def test_help_tells_options_defaults_and_examples(
+def test_help_lists_options_defaults_and_examples(
     args: list[str], told: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -57,7 +57,7 @@ def test_help_tells_options_defaults_and_examples(
         ["watch", "BTC-USD", "--count", "1.5"],
     ],
 )
-def test_bad_usage_is_2(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_usage_exits_with_2(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(args)
     assert ended.value.code == 2
@@ -65,7 +65,7 @@ def test_bad_usage_is_2(args: list[str], capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize("missing", ["rich", "websockets"])
-def test_a_missing_extra_is_named(missing: str, start: Start, tmp_path: Path) -> None:
+def test_missing_extra_is_named(missing: str, start: Start, tmp_path: Path) -> None:
     (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError('no {missing}', name='{missing}')\n")
     process = start("demo", "--seconds", "1", path=tmp_path)
     out, err = process.communicate(timeout=20)

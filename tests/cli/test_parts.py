@@ -31,7 +31,7 @@ def test_levels_are_round_and_around_the_price(price: str) -> None:
 
 
 @pytest.mark.parametrize("price", ["0", "-1", "NaN", "sNaN", "Infinity", "1e999999999", "1e-999999999"])
-def test_no_levels_where_there_is_no_price(price: str) -> None:
+def test_levels_are_empty_without_a_price(price: str) -> None:
     assert levels_near(Decimal(price)) == []
 
 
@@ -48,7 +48,7 @@ def test_crossings_begin_with_the_first_ticker_of_the_product() -> None:
     assert [(cross.direction, cross.level) for cross in seen] == [("up", 60010), ("down", 60000), ("down", 60010)]
 
 
-def test_the_board_keeps_what_is_newest() -> None:
+def test_board_keeps_the_newest_values() -> None:
     board = Board(["BTC-USD"])
     reactivex.of(ticker(100), ticker(110), ticker(99, best_bid=Decimal(98), best_ask=Decimal(101))).subscribe(
         board.ticker
@@ -63,7 +63,7 @@ def test_the_board_keeps_what_is_newest() -> None:
     assert not board.windows[-1].complete
 
 
-def test_the_boards_first_problem_stays() -> None:
+def test_board_keeps_its_first_problem() -> None:
     board = Board([])
     board.connection(Rejected(message="Failed to subscribe", reason="no"))
     board.sink_failed(ValueError("later"))
@@ -87,7 +87,7 @@ GOOD = Summary(
 )
 
 
-def test_a_summary_that_adds_up() -> None:
+def test_summary_with_matching_counts_passes() -> None:
     assert GOOD.checked().ok
     assert GOOD.text().endswith("each trade is in a window.")
     assert msgspec.json.decode(GOOD.checked().json(), type=Summary) == GOOD.checked()
@@ -105,7 +105,7 @@ def test_a_summary_that_adds_up() -> None:
         ({"sent": 0, "received": 0, "stored": 0}, "nothing was sent"),
     ],
 )
-def test_a_summary_that_does_not(wrong: dict[str, object], told: str) -> None:
+def test_summary_with_other_counts_fails(wrong: dict[str, object], told: str) -> None:
     summary = msgspec.structs.replace(GOOD, **wrong).checked()
     assert not summary.ok
     assert told in summary.text()
@@ -130,7 +130,7 @@ def full_board() -> Board:
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (80, 20)])
-def test_the_picture_fits_and_nothing_is_cut(width: int, height: int) -> None:
+def test_display_fits_the_terminal(width: int, height: int) -> None:
     file = io.StringIO()
     console = Console(file=file, width=width, height=height)
     for board in (Board(["BTC-USD", "ETH-USD"]), full_board()):
@@ -146,7 +146,7 @@ def test_the_picture_fits_and_nothing_is_cut(width: int, height: int) -> None:
     assert "61:01" in text
 
 
-def test_plain_lines_come_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+def test_plain_lines_are_printed_at_intervals(capsys: pytest.CaptureFixture[str]) -> None:
     board = full_board()
     with PlainLines(every=2) as lines:
         for second in range(5):

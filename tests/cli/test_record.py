@@ -58,7 +58,9 @@ def sums(out: str) -> dict[str, str]:
     return {row[1]: row[2].replace(",", "") for row in rows if row}
 
 
-def test_it_records_and_adds_up(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_record_writes_frames_and_its_counts_agree(
+    exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     args = ["record", "BTC-USD", "ETH-USD", "--channel", "matches", "--channel", "ticker", "--seconds", "1.5"]
     assert main([*args, "--url", exchange.url, "--to", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
@@ -81,7 +83,7 @@ def test_it_records_and_adds_up(exchange: Exchange, tmp_path: Path, capsys: pyte
     ]
 
 
-def test_what_did_not_come_is_3(start: Start, tmp_path: Path) -> None:
+def test_record_without_messages_exits_with_3(start: Start, tmp_path: Path) -> None:
     script = [
         faults.Drop(2, types={"match"}, after=5, connection=1),
         faults.Close(1001, "going away", after=40, connection=1),
@@ -104,7 +106,7 @@ def test_what_did_not_come_is_3(start: Start, tmp_path: Path) -> None:
     assert statuses.count("Connected") == 2
 
 
-def test_segments_as_asked_and_more_of_them_beside_those(exchange: Exchange, tmp_path: Path) -> None:
+def test_record_limits_segments_and_keeps_earlier_ones(exchange: Exchange, tmp_path: Path) -> None:
     args = ["record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(tmp_path / "new")]
     assert main([*args, "--seconds", "1", "--segment-mb", "0.002", "--flush-seconds", "0.05", "--level", "1"]) == 0
     first = segments(tmp_path / "new")
@@ -116,7 +118,7 @@ def test_segments_as_asked_and_more_of_them_beside_those(exchange: Exchange, tmp
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_end_it_with_the_last_line(
+def test_record_ends_on_a_signal_with_the_last_line(
     ending: signal.Signals, exchange: Exchange, start: Start, tmp_path: Path
 ) -> None:
     process = start("record", "BTC-USD", "--url", exchange.url, "--to", str(tmp_path))
@@ -131,7 +133,9 @@ def test_signals_end_it_with_the_last_line(
     assert lines_of(path)[-1]["end"]["frames"] == int(sums(out)["recorded"])
 
 
-def test_a_full_disk_is_1_and_counts(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_record_on_a_full_disk_exits_with_1_and_counts(
+    exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with no_file_grows_over(3000):
         args = ["record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(tmp_path)]
         assert main([*args, "--flush-seconds", "0.1"]) == 1
@@ -213,7 +217,9 @@ def test_record_of_a_folder_that_is_not_writable_is_2(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_the_exchange_refuses_is_1(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_record_rejected_subscription_exits_with_1(
+    exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     args = ["record", "BTC-XXX", "--channel", "ticker", "--url", exchange.url, "--to", str(tmp_path)]
     assert main(args) == 1
     out, err = capsys.readouterr()
@@ -229,7 +235,7 @@ def test_what_the_exchange_refuses_is_1(exchange: Exchange, tmp_path: Path, caps
         (["--to", "{folder}", "--url", "http://127.0.0.1"], "url: "),
     ],
 )
-def test_what_can_never_work_is_2(
+def test_record_impossible_arguments_exit_with_2(
     more: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = {"file": str(tmp_path / "file"), "folder": str(tmp_path / "folder")}
@@ -239,7 +245,7 @@ def test_what_can_never_work_is_2(
     assert not (tmp_path / "folder").exists()
 
 
-def test_without_zstandard_it_says_what_to_install(start: Start, tmp_path: Path) -> None:
+def test_record_without_zstandard_names_the_extra(start: Start, tmp_path: Path) -> None:
     (tmp_path / "zstandard.py").write_text("raise ModuleNotFoundError('no zstandard', name='zstandard')\n")
     process = start("record", "BTC-USD", "--to", str(tmp_path / "new"), path=tmp_path)
     out, err = process.communicate(timeout=20)
@@ -248,7 +254,7 @@ def test_without_zstandard_it_says_what_to_install(start: Start, tmp_path: Path)
     assert err == f"rxfeed record: zstandard is not installed, and a recording needs it: {hint}\n"
 
 
-def test_it_needs_no_rich_and_signs_and_keeps_no_secret(
+def test_record_without_rich_signs_and_stores_no_secret(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "rich.py").write_text("raise ModuleNotFoundError('no rich', name='rich')\n")
@@ -266,7 +272,7 @@ def test_it_needs_no_rich_and_signs_and_keeps_no_secret(
         assert secret not in out + err + content
 
 
-def test_a_reader_that_goes_away_does_not_stop_it(exchange: Exchange, start: Start, tmp_path: Path) -> None:
+def test_record_continues_after_a_closed_pipe(exchange: Exchange, start: Start, tmp_path: Path) -> None:
     args = ("record", "BTC-USD", "--seconds", "1", "--url", exchange.url, "--to", str(tmp_path))
     process = start(*args)
     assert process.stdout is not None
@@ -286,7 +292,7 @@ def progress(**named: object) -> Progress:
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])
-def test_the_display_fits_and_nothing_is_cut(width: int) -> None:
+def test_record_display_fits_the_terminal(width: int) -> None:
     console = Console(file=io.StringIO(), force_terminal=True, width=width, height=24, color_system=None)
     with RecordDisplay("BTC-USD to here", console) as display:
         display.show(progress())
@@ -302,7 +308,7 @@ def test_the_display_fits_and_nothing_is_cut(width: int) -> None:
     assert max(map(len, re.sub(r"\x1b\[[\d;?]*\w", "\r", text).replace("\r", "\n").splitlines())) <= width - 3
 
 
-def test_a_line_now_and_then_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_record_prints_lines_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with PlainProgress(every=10) as plain:
         for tenths in range(0, 301, 2):
             plain.show(progress(seconds=tenths / 10))
@@ -313,7 +319,7 @@ def test_a_line_now_and_then_where_there_is_no_terminal(capsys: pytest.CaptureFi
     )
 
 
-def test_the_summary_says_what_is_lost_and_for_how_long_the_feed_waited() -> None:
+def test_record_summary_has_losses_and_waiting_time() -> None:
     feed = Stats(types={Match: 1_234_567}, malformed=3)
     stats = msgspec.structs.replace(STATS, waited=2.5)
     summary = RecordSummary(folder=Path("here"), seconds=300.0, feed=feed, recorder=stats)
@@ -325,7 +331,7 @@ def test_the_summary_says_what_is_lost_and_for_how_long_the_feed_waited() -> Non
     assert text.endswith("It does not add up: 3 of the frames received are not recorded.")
 
 
-def test_what_jq_would_read_is_json(exchange: Exchange, tmp_path: Path) -> None:
+def test_record_lines_are_json(exchange: Exchange, tmp_path: Path) -> None:
     args = ["record", "BTC-USD", "--seconds", "0.5", "--url", exchange.url, "--to", str(tmp_path)]
     assert main(args) == 0
     for line in text_of(segments(tmp_path)[0]).splitlines():

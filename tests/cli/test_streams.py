@@ -1,4 +1,4 @@
-"""Standard output and error of every command: in any encoding, on a full disk, closed, or a terminal that goes."""
+"""Standard output and error of every command: in any encoding, on a full disk, closed, or on a terminal that closes."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_watch_shows_no_control_character(capsys: pytest.CaptureFixture[str]) ->
 
 @needs_full
 @pytest.mark.parametrize("streams", [("stdout",), ("stderr",), ("stdout", "stderr")], ids="+".join)
-def test_record_goes_on_with_a_full_disk_behind(
+def test_record_continues_with_stdout_on_a_full_disk(
     streams: tuple[str, ...], exchange: Exchange, tmp_path: Path, start: Start
 ) -> None:
     args = ("record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(tmp_path), "--seconds", "1")
@@ -173,7 +173,7 @@ def test_record_goes_on_with_a_full_disk_behind(
 
 
 @needs_full
-def test_watch_on_a_full_disk_is_1_with_the_reason(exchange: Exchange, start: Start) -> None:
+def test_watch_on_a_full_disk_exits_with_1_and_the_reason(exchange: Exchange, start: Start) -> None:
     with FULL.open("w") as full:
         process = start("watch", "BTC-USD", "--url", exchange.url, stdout=full)
         _, err = process.communicate(timeout=20)
@@ -182,7 +182,7 @@ def test_watch_on_a_full_disk_is_1_with_the_reason(exchange: Exchange, start: St
 
 
 @needs_full
-def test_watch_goes_on_with_a_full_disk_behind_stderr(exchange: Exchange, start: Start) -> None:
+def test_watch_continues_with_stderr_on_a_full_disk(exchange: Exchange, start: Start) -> None:
     with FULL.open("w") as full:
         process = start("watch", "BTC-USD", "--count", "3", "--url", exchange.url, stderr=full)
         out, _ = process.communicate(timeout=20)
@@ -192,7 +192,7 @@ def test_watch_goes_on_with_a_full_disk_behind_stderr(exchange: Exchange, start:
 
 @needs_full
 @pytest.mark.parametrize("args", [("ls", "{folder}"), ("ls", "{folder}", "--json"), ("--help",), ("--version",)])
-def test_a_full_disk_behind_stdout_is_1(args: tuple[str, ...], recording: Path, start: Start) -> None:
+def test_stdout_on_a_full_disk_exits_with_1(args: tuple[str, ...], recording: Path, start: Start) -> None:
     with FULL.open("w") as full:
         process = start(*(each.format(folder=recording) for each in args), stdout=full)
         _, err = process.communicate(timeout=20)
@@ -203,7 +203,7 @@ def test_a_full_disk_behind_stdout_is_1(args: tuple[str, ...], recording: Path, 
 
 @needs_full
 @needs_mongod
-def test_demo_on_a_full_disk_is_1_and_ends_its_parts(start: Start) -> None:
+def test_demo_on_a_full_disk_exits_with_1_and_ends_its_parts(start: Start) -> None:
     with FULL.open("w") as full:
         process = start("demo", "--seconds", "1", stdout=full)
         _, err = process.communicate(timeout=40)
@@ -277,7 +277,7 @@ def test_record_draws_in_any_encoding(
     assert b"It adds up" in out
 
 
-def test_record_goes_on_when_its_terminal_is_gone(
+def test_record_continues_after_its_terminal_closed(
     exchange: Exchange, terminal: tuple[int, int], tmp_path: Path, start: Start
 ) -> None:
     master, slave = terminal

@@ -84,7 +84,7 @@ def test_json_lines_of_any_bytes_do_not_raise(raw: bytes) -> None:
 
 
 @given(st.text())
-def test_printable_leaves_no_character_that_controls_a_terminal(text: str) -> None:
+def test_printable_removes_control_characters(text: str) -> None:
     shown = printable(text)
     assert len(shown) == len(text)
     assert not {unicodedata.category(each) for each in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}

@@ -23,7 +23,7 @@ def exchange() -> Iterator[Exchange]:
         yield exchange
 
 
-def test_count_lines_and_the_status_apart_from_them(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_counts_lines_and_prints_status_on_stderr(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["watch", "BTC-USD", "ETH-USD", "--url", exchange.url, "--count", "20"]) == 0
     out, err = capsys.readouterr()
     lines = out.splitlines()
@@ -37,7 +37,7 @@ def test_count_lines_and_the_status_apart_from_them(exchange: Exchange, capsys: 
     ]
 
 
-def test_json_is_the_frames(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_json_prints_the_frames(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
     args = ["watch", "BTC-USD", "--channel", "matches", "--channel", "heartbeat", "--json", "--count", "5"]
     assert main([*args, "--url", exchange.url]) == 0
     frames = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -46,13 +46,13 @@ def test_json_is_the_frames(exchange: Exchange, capsys: pytest.CaptureFixture[st
     assert all(isinstance(frame["price"], str) for frame in frames if frame["type"] == "match")
 
 
-def test_seconds_end_it(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_ends_after_seconds(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
     begun = time.monotonic()
     assert main(["watch", "BTC-USD", "--channel", "heartbeat", "--seconds", "0.5", "--url", exchange.url]) == 0
     assert 0.5 <= time.monotonic() - begun < 3
 
 
-def test_frames_of_every_kind_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_prints_one_line_for_each_frame(capsys: pytest.CaptureFixture[str]) -> None:
     frames = [
         '{"type":"ticker","sequence":1,"product_id":"A-B","price":"1.50","side":"buy","last_size":"2"}',
         '{"type":"received","product_id":"A-B","order_id":"x","side":"buy","time":"2026-01-02T12:00:00Z","price":"1"}',
@@ -78,7 +78,7 @@ def test_frames_of_every_kind_are_a_line_each(capsys: pytest.CaptureFixture[str]
     assert "malformed frame (ticker A-B): wrong shape: a number is not finite" in err
 
 
-def test_it_comes_back_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_reconnects_and_reports_it(capsys: pytest.CaptureFixture[str]) -> None:
     script = [faults.Close(1001, "going away", after=40, connection=1), faults.Drop(2, types={"match"}, after=5)]
     with Exchange(["BTC-USD"], rate=1000, faults=script) as exchange:
         assert main(["watch", "BTC-USD", "--channel", "matches", "--url", exchange.url, "--count", "80"]) == 0
@@ -88,7 +88,7 @@ def test_it_comes_back_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert "of BTC-USD on matches" in err
 
 
-def test_json_stays_one_line_a_frame(capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_json_prints_one_line_for_each_frame(capsys: pytest.CaptureFixture[str]) -> None:
     frame = '{"type":"ticker",\r\n"sequence":1, "product_id":"A-B",\n"price":"1"}'
     with Exchange.serving([frame]) as exchange:
         assert main(["watch", "A-B", "--json", "--count", "1", "--url", exchange.url]) == 0
@@ -96,7 +96,7 @@ def test_json_stays_one_line_a_frame(capsys: pytest.CaptureFixture[str]) -> None
     assert json.loads(line) == json.loads(frame)
 
 
-def test_nobody_there_is_1_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_without_a_server_exits_with_1_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"ws://127.0.0.1:{nobody.getsockname()[1]}"
@@ -108,14 +108,14 @@ def test_nobody_there_is_1_with_one_line(capsys: pytest.CaptureFixture[str]) -> 
     assert "refused" in err
 
 
-def test_the_exchanges_reason_is_told(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_prints_the_reason_of_the_exchange(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["watch", "BTC-XXX", "--channel", "ticker", "--url", exchange.url]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert "rxfeed watch: nothing to watch: Failed to subscribe: BTC-XXX is not a valid product\n" in err
 
 
-def test_what_is_granted_goes_on_without_what_is_not(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_continues_with_the_accepted_channels(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
     args = ["watch", "BTC-XXX", "BTC-USD", "--channel", "ticker", "--seconds", "1.5"]
     assert main([*args, "--url", exchange.url]) == 0
     out, err = capsys.readouterr()
@@ -123,12 +123,12 @@ def test_what_is_granted_goes_on_without_what_is_not(exchange: Exchange, capsys:
     assert out
 
 
-def test_a_bad_url_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_bad_url_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["watch", "BTC-USD", "--url", "http://127.0.0.1"]) == 2
     assert capsys.readouterr().err.startswith("rxfeed watch: url: ")
 
 
-def test_auth_without_credentials_is_2(
+def test_watch_auth_without_credentials_exits_with_2(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, exchange: Exchange
 ) -> None:
     for name in ("KEY", "SECRET", "PASSPHRASE"):
@@ -137,7 +137,7 @@ def test_auth_without_credentials_is_2(
     assert "COINBASE_API_KEY" in capsys.readouterr().err
 
 
-def test_auth_signs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_watch_auth_signs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     from rxfeed import Credentials
 
     key = Credentials("key", "c2VjcmV0LW9mLW1pbmU=", "passphrase")
@@ -152,7 +152,7 @@ def test_auth_signs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
     assert key.passphrase.reveal() not in out + err
 
 
-def test_a_closed_pipe_ends_it_quietly(exchange: Exchange, start: Start) -> None:
+def test_watch_ends_silently_on_a_closed_pipe(exchange: Exchange, start: Start) -> None:
     process = start("watch", "BTC-USD", "--url", exchange.url)
     assert process.stdout is not None
     assert process.stderr is not None
@@ -163,7 +163,7 @@ def test_a_closed_pipe_ends_it_quietly(exchange: Exchange, start: Start) -> None
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_signals_end_it(ending: signal.Signals, exchange: Exchange, start: Start) -> None:
+def test_watch_ends_on_a_signal(ending: signal.Signals, exchange: Exchange, start: Start) -> None:
     process = start("watch", "BTC-USD", "--url", exchange.url)
     assert process.stdout is not None
     assert process.stdout.readline()

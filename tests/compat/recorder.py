@@ -1,4 +1,4 @@
-"""A client that notes what happens to it."""
+"""A client that records the calls of its hooks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rxfeed.compat import WebsocketClient
 
 
 class Recorder(WebsocketClient):
-    """Notes every hook with its thread."""
+    """Records every hook call with its thread."""
 
     def __init__(self, *positional: Any, **settings: Any) -> None:
         super().__init__(*positional, **settings)

@@ -25,7 +25,7 @@ def exchange() -> Iterator[Exchange]:
         yield exchange
 
 
-def test_a_session_from_open_to_close(exchange: Exchange) -> None:
+def test_session_from_open_to_close(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url, products=["BTC-USD"], channels=["matches", "ticker"])
     with nothing_left_behind():
         assert client.stop
@@ -64,7 +64,7 @@ def test_on_open_may_set_everything(exchange: Exchange) -> None:
     assert client.url == exchange.url
 
 
-def test_without_products_and_channels_it_is_bitcoin_s_ticker(exchange: Exchange) -> None:
+def test_default_subscription_is_the_btc_usd_ticker(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url)
     client.start()
     exchange.wait_for_clients()
@@ -74,7 +74,7 @@ def test_without_products_and_channels_it_is_bitcoin_s_ticker(exchange: Exchange
 
 
 @pytest.mark.parametrize("how", ["close", "stop"])
-def test_ending_it_from_on_message(exchange: Exchange, how: str) -> None:
+def test_close_from_on_message_ends_the_session(exchange: Exchange, how: str) -> None:
     class Ending(Recorder):
         def on_message(self, msg: dict[str, Any]) -> None:
             super().on_message(msg)
@@ -92,7 +92,7 @@ def test_ending_it_from_on_message(exchange: Exchange, how: str) -> None:
     assert len(client.of("message")) == 1
 
 
-def test_it_can_be_started_again(exchange: Exchange) -> None:
+def test_client_can_be_started_again(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url, products=["BTC-USD"], channels=["ticker"])
     for session in (1, 2):
         client.start()
@@ -104,7 +104,7 @@ def test_it_can_be_started_again(exchange: Exchange) -> None:
     assert exchange.accepted == 2
 
 
-def test_a_refused_connection_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_refused_connection_reaches_on_error(capsys: pytest.CaptureFixture[str]) -> None:
     client = Recorder(url="ws://127.0.0.1:9", channels=["ticker"])
     client.start()
     client.wait_for(1, "close")
@@ -115,7 +115,7 @@ def test_a_refused_connection_is_told(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().out == f"{error} - data: {data}\n"
 
 
-def test_a_bad_secret_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_secret_reaches_on_error(capsys: pytest.CaptureFixture[str]) -> None:
     client = Recorder(url="ws://127.0.0.1:9", auth=True, api_key="k", api_secret="not base64!", channels=["full"])
     client.start()
     client.wait_for(1, "close")
@@ -123,7 +123,7 @@ def test_a_bad_secret_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "not base64!" not in capsys.readouterr().out
 
 
-def test_a_server_s_close_is_told_with_its_code_and_reason() -> None:
+def test_server_close_reaches_on_error_with_code_and_reason() -> None:
     with WireServer(playing(frame(TICK) + close_frame(1001, "deploying"))) as server:
         client = Recorder(url=server.url, channels=["ticker"])
         client.start()
@@ -133,7 +133,7 @@ def test_a_server_s_close_is_told_with_its_code_and_reason() -> None:
     assert [name for name, _ in client.calls] == ["open", "message", "error", "close"]
 
 
-def test_an_exception_in_a_hook_goes_to_on_error_with_the_message() -> None:
+def test_exception_in_a_hook_reaches_on_error_with_the_message() -> None:
     class Broken(Recorder):
         def on_message(self, msg: dict[str, Any]) -> None:
             raise KeyError("price")
@@ -147,7 +147,7 @@ def test_an_exception_in_a_hook_goes_to_on_error_with_the_message() -> None:
     assert data == json.loads(TICK)
 
 
-def test_an_on_error_of_one_argument_works_and_may_go_on() -> None:
+def test_on_error_of_one_argument_works_and_may_continue() -> None:
     class Old(WebsocketClient):
         def __init__(self, url: str) -> None:
             super().__init__(url=url, channels=["ticker"])
@@ -167,14 +167,14 @@ def test_an_on_error_of_one_argument_works_and_may_go_on() -> None:
         client.start()
         assert client.thread is not None
         client.thread.join(10)
-    # JSON of a shape that we do not know is JSON all the same.
+    # JSON of an unknown shape is valid JSON.
     assert client.messages == [json.loads(TICK), {"type": "ticker"}, json.loads(TICK)]
     (error,) = client.errors
     assert isinstance(error, FrameMalformed)
     assert isinstance(error, ValueError)
 
 
-def test_what_the_defaults_print(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+def test_default_hooks_print(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
     printed = threading.Event()
 
     class Printing(WebsocketClient):
@@ -191,7 +191,7 @@ def test_what_the_defaults_print(exchange: Exchange, capsys: pytest.CaptureFixtu
     assert out.endswith("\n-- Socket Closed --\n")
 
 
-def test_should_print_silences_them(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+def test_should_print_false_silences_the_default_hooks(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
     client = WebsocketClient(url=exchange.url, products=["BTC-USD"], channels=["heartbeat"], should_print=False)
     client.start()
     exchange.wait_for_clients()
@@ -199,7 +199,7 @@ def test_should_print_silences_them(exchange: Exchange, capsys: pytest.CaptureFi
     assert capsys.readouterr().out == ""
 
 
-def test_the_mongo_collection_gets_each_message_once_as_sent(collection: Any) -> None:
+def test_mongo_collection_gets_each_message_once_as_sent(collection: Any) -> None:
     frames = [TICK.replace("1.50", f"{n}.50") for n in range(200)]
 
     class Storing(Recorder):

@@ -41,7 +41,7 @@ class Printed:
             assert self._changed.wait_for(lambda: len(self.lines) >= count, 10), self.lines
 
 
-def test_the_guide_runs_and_each_step_prints_the_same_minutes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_guide_steps_run_and_print_equal_minutes(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {"my_rest_client": RestClient()}
     minutes: list[list[tuple[str, float]]] = []
     for number, block in enumerate(BLOCKS[:-1]):
@@ -66,7 +66,7 @@ def test_the_guide_runs_and_each_step_prints_the_same_minutes(capsys: pytest.Cap
     assert capsys.readouterr().out == ""  # no hook of the parent's prints
 
 
-def test_the_guide_s_order_book() -> None:
+def test_guide_order_book_runs() -> None:
     printed = Printed()
     names: dict[str, Any] = {"my_rest_client": RestClient(), "cbpro": rxfeed.compat, "print": printed}
     exec(compile(BLOCKS[-1], "docs/migrating.md, the last block", "exec"), names)

@@ -24,7 +24,7 @@ AUTH = {"auth": True, "api_key": "key", "api_secret": "c2VjcmV0", "api_passphras
 
 
 class Snapshots:
-    """In place of the REST client: gives each of *answers* in turn, the last one for ever."""
+    """Replaces the REST client: returns each of *answers* in turn, and then repeats the last."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -60,7 +60,7 @@ def filled(*answers: Any, **settings: Any) -> cbpro.OrderBook:
 # ---- master's shape: a plain object
 
 
-def test_the_first_message_brings_the_snapshot_and_the_rest_changes_it() -> None:
+def test_first_message_loads_the_snapshot() -> None:
     book = filled()
     assert book.ready
     assert book._client.asked == [("BTC-USD", 3)]
@@ -97,7 +97,7 @@ def test_other_products_and_repetitions_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("error", [IndexError, ValueError, AttributeError])
-def test_without_orders_it_raises_what_old_code_catches(error: type[Exception]) -> None:
+def test_empty_book_raises_the_error_of_cbpro(error: type[Exception]) -> None:
     """The wheel's sortedcontainers raises IndexError, a tree of the time before it ValueError, None AttributeError."""
     for book in (cbpro.OrderBook(client=Snapshots()), filled(snapshot(bids=(), asks=()))):
         for read in (book.get_bid, book.get_ask):
@@ -105,7 +105,7 @@ def test_without_orders_it_raises_what_old_code_catches(error: type[Exception]) 
                 read()
 
 
-def test_a_gap_is_told_and_mended_and_what_showed_it_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
+def test_gap_is_reported_and_repaired_without_loss(capsys: pytest.CaptureFixture[str]) -> None:
     gaps: list[tuple[int, int]] = []
 
     class Book(cbpro.OrderBook):
@@ -115,14 +115,14 @@ def test_a_gap_is_told_and_mended_and_what_showed_it_is_not_lost(capsys: pytest.
 
     book = Book(client=Snapshots(snapshot(), snapshot(13, bids=[("98", "1", "b9")])))
     book.process_message(message("received", 10))
-    book.process_message(opened(14, "b7", "buy", "98.5"))  # both classics threw this one away
+    book.process_message(opened(14, "b7", "buy", "98.5"))  # both versions of cbpro lost this one
     assert gaps == [(10, 14)]
     assert book.ready
     assert (book.get_bid(), book._sequence) == (Decimal("98.5"), 14)
     assert capsys.readouterr().out == ""  # as master: the wheel prints, but only as a client
 
 
-def test_an_on_sequence_gap_that_does_nothing_does_not_stop_it() -> None:
+def test_on_sequence_gap_may_do_nothing() -> None:
     book = filled(snapshot(), snapshot(20))
     book.on_sequence_gap = lambda gap_start, gap_end: None
     book.process_message(message("received", 15))
@@ -132,7 +132,7 @@ def test_an_on_sequence_gap_that_does_nothing_does_not_stop_it() -> None:
     assert book._sequence == 20
 
 
-def test_a_snapshot_that_is_too_old_is_asked_for_again_and_nothing_is_lost() -> None:
+def test_old_snapshot_is_requested_again_without_loss() -> None:
     ready: list[int] = []
     book = cbpro.OrderBook(client=Snapshots(snapshot(5), snapshot(10)))
     book.on_ready = lambda: ready.append(book._sequence)
@@ -146,7 +146,7 @@ def test_a_snapshot_that_is_too_old_is_asked_for_again_and_nothing_is_lost() -> 
     assert len(book.get_current_book()["bids"]) == 3
 
 
-def test_it_holds_what_comes_while_the_snapshot_is_under_way() -> None:
+def test_messages_during_the_snapshot_request_are_buffered() -> None:
     asked, answer = threading.Event(), threading.Event()
 
     def slow() -> dict[str, Any]:
@@ -170,7 +170,7 @@ def test_it_holds_what_comes_while_the_snapshot_is_under_way() -> None:
     assert (book._sequence, book.get_bid()) == (30, Decimal(129))
 
 
-def test_failed_snapshots_are_asked_for_again_with_pauses(caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_snapshot_is_retried_with_back_off(caplog: pytest.LogCaptureFixture) -> None:
     book = filled(OSError("no route"))
     for sequence in range(11, 60):
         book.process_message(message("received", sequence))
@@ -178,7 +178,7 @@ def test_failed_snapshots_are_asked_for_again_with_pauses(caplog: pytest.LogCapt
     assert "no snapshot: OSError('no route')" in caplog.text
 
 
-def test_pauses_double_up_to_a_minute_and_are_forgotten_in_peace() -> None:
+def test_back_off_doubles_up_to_a_minute_and_resets() -> None:
     pace, now, tries = Pace(), 0.0, []
     while now < 300:
         if pace.due(now):
@@ -200,8 +200,8 @@ def test_pauses_double_up_to_a_minute_and_are_forgotten_in_peace() -> None:
         {"remaining_size": None},
     ],
 )
-def test_what_the_wire_says_is_never_asserted(wrong: dict[str, Any]) -> None:
-    """Both classics died of an assert here. What cannot be read counts as missed."""
+def test_inconsistent_messages_raise_no_assertion(wrong: dict[str, Any]) -> None:
+    """Both versions of cbpro raised an AssertionError here. A message that cannot be read counts as missed."""
     book = filled(snapshot(), snapshot(11))
     book.process_message(opened(11, "b2", "buy", "99.5") | wrong)
     assert book.ready
@@ -209,7 +209,7 @@ def test_what_the_wire_says_is_never_asserted(wrong: dict[str, Any]) -> None:
     assert len(book._client.asked) == 2
 
 
-def test_a_match_of_an_order_that_is_not_the_first_or_not_there() -> None:
+def test_match_of_an_order_not_first_or_missing() -> None:
     book = filled(snapshot(bids=[("99", "1", "b1"), ("99", "1", "b2")]))
     book.process_message(message("match", 11, maker_order_id="b2", size="1", price="99", side="buy"))
     book.process_message(message("match", 12, maker_order_id="nobody", size="1", price="99", side="buy"))
@@ -218,7 +218,7 @@ def test_a_match_of_an_order_that_is_not_the_first_or_not_there() -> None:
     assert book.ready
 
 
-def test_a_modified_order_moves() -> None:
+def test_modified_order_moves() -> None:
     book = filled(snapshot(bids=[("99", "1", "b1"), ("99", "1", "b2")]))
     change = {"order_id": "b1", "side": "buy", "reason": "modify_order"}
     book.process_message(message("change", 11, **change, new_size="2", new_price="99"))
@@ -266,7 +266,7 @@ class Book(cbpro.OrderBook):
             assert self.changed.wait_for(lambda: self.ready and self._sequence >= sequence, 15)
 
 
-def test_it_is_the_exchange_s_book_to_the_order(capsys: pytest.CaptureFixture[str]) -> None:
+def test_book_equals_the_exchange_book_order_by_order(capsys: pytest.CaptureFixture[str]) -> None:
     with Exchange(["BTC-USD"], seed=5, auto=False, credentials=KEYS) as exchange, Rest(exchange) as rest:
         book = Book("BTC-USD", client=RestClient(rest.url), url=exchange.url, **AUTH)
         book.start()
@@ -287,7 +287,7 @@ def test_it_is_the_exchange_s_book_to_the_order(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == "-- Subscribed to OrderBook! --\n\n\n-- OrderBook Socket Closed! --\n"
 
 
-def test_gaps_doubles_and_reordering_of_the_feed_are_mended(capsys: pytest.CaptureFixture[str]) -> None:
+def test_faults_of_the_feed_are_repaired(capsys: pytest.CaptureFixture[str]) -> None:
     script = [faults.Duplicate(3, after=50), faults.Drop(2, after=100), faults.Reorder(3, after=250)]
     with (
         Exchange(["BTC-USD"], seed=5, auto=False, credentials=KEYS, faults=script) as exchange,
@@ -307,7 +307,7 @@ def test_gaps_doubles_and_reordering_of_the_feed_are_mended(capsys: pytest.Captu
     assert "Error: messages missing (" in capsys.readouterr().out  # the wheel's words, as the wheel's shape
 
 
-def test_the_wheel_s_client_logs_everything() -> None:
+def test_wheel_client_logs_every_message() -> None:
     log = io.BytesIO()
     with Exchange(["BTC-USD"], seed=5, auto=False, credentials=KEYS) as exchange:
         book = Book(log_to=log, client=Snapshots(snapshot()), url=exchange.url, **AUTH)
@@ -319,7 +319,7 @@ def test_the_wheel_s_client_logs_everything() -> None:
     assert pickle.load(log)["type"] == "subscriptions"
 
 
-def test_without_keys_it_says_what_it_needs() -> None:
+def test_missing_keys_are_named() -> None:
     with Exchange(["BTC-USD"], seed=5, auto=False) as exchange:
         book = cbpro.OrderBook(["BTC-USD"], url=exchange.url)
         book.start()
@@ -328,7 +328,7 @@ def test_without_keys_it_says_what_it_needs() -> None:
     assert "full: Coinbase gives this to authenticated clients only" in str(book.error)
 
 
-def test_a_product_s_name_in_every_form() -> None:
+def test_product_is_accepted_in_every_form() -> None:
     assert cbpro.OrderBook().product_id == "BTC-USD"
     assert cbpro.OrderBook(None).product_id == "BTC-USD"  # as the wheel's own console has it
     assert cbpro.OrderBook(["ETH-USD"]).product_id == "ETH-USD"
@@ -337,7 +337,7 @@ def test_a_product_s_name_in_every_form() -> None:
     assert book.products == "LTC-USD"
 
 
-def test_the_rest_client_asks_what_the_reference_says() -> None:
+def test_rest_client_requests_follow_the_reference() -> None:
     with Exchange(["BTC-USD"], seed=5, auto=False) as exchange, Rest(exchange) as rest:
         answer = RestClient(rest.url + "/").get_product_order_book("BTC-USD", level=3)
     assert json.dumps(sorted(answer)) == '["asks", "bids", "sequence"]'

@@ -1,4 +1,4 @@
-"""Who is there, the newest of each, and one in so many seconds."""
+"""Active products, the newest item of each product, and throttling."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def of(product: str, time: float = 0, **fields: Any) -> Ticker:
     return ticker(1, product_id=product, time=time, **fields)
 
 
-def test_a_product_leaves_when_no_channel_lists_it() -> None:
+def test_product_leaves_when_no_channel_lists_it() -> None:
     presence = ActiveProducts()
     assert fold(presence, [answer("A"), of("A"), of("B"), answer("A", "B")]) == []
     for product in "AB":
@@ -32,7 +32,7 @@ def test_a_product_leaves_when_no_channel_lists_it() -> None:
     assert presence.step(answer()) == ("B",)
 
 
-def test_a_product_leaves_when_it_was_idle() -> None:
+def test_product_leaves_when_idle() -> None:
     presence = ActiveProducts(idle=60)
     assert fold(ActiveProducts(60), [of("A", 0), of("B", 30), of("A", 59), of("C", 89.9)]) == []
     for product, time in (("A", 0), ("B", 30), ("C", 50)):
@@ -41,7 +41,7 @@ def test_a_product_leaves_when_it_was_idle() -> None:
     assert len(presence) == 2
 
 
-def test_one_wrong_time_frees_nobody_for_good() -> None:
+def test_one_wrong_time_removes_no_product_for_good() -> None:
     presence = ActiveProducts(idle=60)
     presence.step(of("A", 0))
     assert presence.step(of("B", 10**9)) == ("A",)
@@ -50,7 +50,7 @@ def test_one_wrong_time_frees_nobody_for_good() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("ABCD"), st.integers(0, 30))))
-def test_idle_is_what_a_slow_model_says(items: list[tuple[str, int]]) -> None:
+def test_idle_products_equal_those_of_a_slow_model(items: list[tuple[str, int]]) -> None:
     time, presence, newest = 0, ActiveProducts(40), {}
     for product, on in items:
         time += on
@@ -62,7 +62,7 @@ def test_idle_is_what_a_slow_model_says(items: list[tuple[str, int]]) -> None:
         assert len(presence) == len(newest)
 
 
-def test_the_newest_of_each_product_without_those_that_left() -> None:
+def test_newest_items_exclude_products_that_left() -> None:
     machine: LatestByProduct[Any] = LatestByProduct()
     first = of("A")
     (latest,) = machine.step(first)
@@ -81,7 +81,7 @@ def test_the_newest_of_each_product_without_those_that_left() -> None:
     st.lists(st.tuples(st.sampled_from("AB"), st.integers(-3, 12), st.sampled_from([0] * 6 + [1]))),
     st.sampled_from([0.5, 1, 5]),
 )
-def test_throttle_is_what_a_slow_model_says(items: list[tuple[str, int, int]], seconds: float) -> None:
+def test_throttle_equals_a_slow_model(items: list[tuple[str, int, int]], seconds: float) -> None:
     tenths = epoch = 0
     emitted: list[Ticker] = []
     machine: Throttle[Ticker] = Throttle(seconds)
@@ -97,7 +97,7 @@ def test_throttle_is_what_a_slow_model_says(items: list[tuple[str, int, int]], s
         emitted += [item] * wanted
 
 
-def test_what_has_no_product_is_not_throttled() -> None:
+def test_items_without_a_product_are_not_throttled() -> None:
     assert len(fold(Throttle(60), [answer("A"), answer("A")])) == 2
 
 
@@ -118,6 +118,6 @@ def test_bad_arguments_are_named(make: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("machine", [VolumeBars("0.00000001"), DollarBars("0.00000001")])
-def test_a_trade_that_fills_too_many_bars_is_an_error_that_says_so(machine: VolumeBars) -> None:
+def test_trade_that_fills_too_many_bars_raises(machine: VolumeBars) -> None:
     with pytest.raises(ConfigError, match="fills over 100,000 bars"):
         machine.step(match(size=10**9))

@@ -35,7 +35,7 @@ def test_jitter_is_full() -> None:
     assert drawn == [(0, 4), (0, 12), (0, 36)]
 
 
-def test_a_good_message_begins_anew() -> None:
+def test_good_message_resets_the_delay() -> None:
     backoff = Backoff(Reconnect(initial=1, maximum=10), longest)
     for _ in range(4):
         backoff.failed(100)
@@ -48,7 +48,7 @@ def test_attempts_are_a_second_apart(lasted: float, delay: float) -> None:
     assert Backoff(Reconnect(), shortest).failed(lasted) == delay
 
 
-def test_what_the_server_asks_for_is_waited_for() -> None:
+def test_retry_after_of_the_server_is_honoured() -> None:
     assert Backoff(Reconnect(maximum=5), longest).failed(100, at_least=120) == 120
 
 
@@ -60,7 +60,7 @@ def test_retries_are_counted_from_the_last_good_message() -> None:
     assert Backoff(Reconnect(retries=0), shortest).failed(100) is None
 
 
-def test_a_year_of_failures_does_not_overflow() -> None:
+def test_year_of_failures_does_not_overflow() -> None:
     backoff = Backoff(Reconnect(factor=10), longest)
     backoff.failures = 10_000_000
     assert backoff.failed(100) == 60
@@ -90,7 +90,7 @@ def test_bad_arguments_are_named(wrong: dict[str, Any]) -> None:
     st.floats(10, 100),
     st.floats(1, 5),
 )
-def test_a_delay_is_within_its_bounds(
+def test_delay_is_within_its_bounds(
     events: list[tuple[float, float, bool]], initial: float, maximum: float, factor: float
 ) -> None:
     backoff = Backoff(Reconnect(initial=initial, maximum=maximum, factor=factor))

@@ -1,4 +1,4 @@
-"""The level 2 book, by hand and against a dictionary."""
+"""The level 2 book, with fixed examples and compared with a dictionary."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def views(*messages: Message, depth: int | None = None) -> list[BookView]:
 BOOK = snapshot([("10101.10", 1), ("10100", 2), (10099, 3)], [("10102.5", "0.5"), (10103, 1)])
 
 
-def test_a_snapshot_makes_the_book() -> None:
+def test_snapshot_sets_the_book() -> None:
     (view,) = views(BOOK)
     assert view.ready
     assert not view.crossed
@@ -73,7 +73,7 @@ def test_changes_are_absolute_and_prices_equal_by_value() -> None:
     assert book[3].time == at(1)
 
 
-def test_what_changes_nothing_is_not_emitted() -> None:
+def test_unchanged_book_is_not_emitted() -> None:
     assert len(views(BOOK, update(("buy", 1, 0)), update(("buy", 10100, "2.0")), update(), heartbeat(1))) == 1
     assert len(views(BOOK, update(("buy", 1, 1), ("buy", 1, 0)))) == 1
     assert len(views(BOOK, update(("sell", 10103, 0), ("sell", "10103.0", 1)))) == 1
@@ -98,12 +98,12 @@ def test_depth_limits_what_is_shown_and_not_what_is_kept() -> None:
     assert first.top(3)[0] == levels([("10101.1", 1), (10100, 2), (10099, 3)])
 
 
-def test_nothing_before_the_first_snapshot() -> None:
+def test_nothing_is_emitted_before_the_first_snapshot() -> None:
     assert views(update(("buy", 1, 1)), auction("opening"), heartbeat(1)) == []
 
 
 @pytest.mark.parametrize("breaker", [update(epoch=1), update(("buy", 1, 1), epoch=1), heartbeat(2, epoch=1)])
-def test_another_epoch_is_told_once_and_healed_by_a_snapshot(breaker: Message) -> None:
+def test_new_epoch_is_emitted_once_and_ends_with_a_snapshot(breaker: Message) -> None:
     book = views(BOOK, breaker, breaker, update(("buy", 2, 2), epoch=1), snapshot([(5, 1)], [], epoch=1))
     assert [view.ready for view in book] == [True, False, True]
     lost, healed = book[1:]
@@ -113,7 +113,7 @@ def test_another_epoch_is_told_once_and_healed_by_a_snapshot(breaker: Message) -
     assert healed.bids == levels([(5, 1)])
 
 
-def test_a_snapshot_in_a_new_epoch_tells_of_the_break_too() -> None:
+def test_snapshot_in_a_new_epoch_reports_the_break() -> None:
     assert [view.ready for view in views(BOOK, snapshot([(5, 1)], [], epoch=3), update(("buy", 5, 2), epoch=3))] == [
         True,
         False,
@@ -123,7 +123,7 @@ def test_a_snapshot_in_a_new_epoch_tells_of_the_break_too() -> None:
 
 
 @pytest.mark.parametrize("change", [("buy", 1, "NaN"), ("buy", "NaN", 1), ("sell", 1, -1), ("sell", 1, "Infinity")])
-def test_a_level_that_cannot_be_is_in_no_message(change: Any) -> None:
+def test_impossible_level_is_malformed(change: Any) -> None:
     with pytest.raises(ValueError, match=r"a number|a size"):
         update(("buy", 3, 3), change)
     with pytest.raises(ValueError, match=r"a number|a size"):
@@ -132,7 +132,7 @@ def test_a_level_that_cannot_be_is_in_no_message(change: Any) -> None:
         snapshot([], [change[1:]])
 
 
-def test_a_crossed_book_is_reported_outside_an_auction() -> None:
+def test_crossed_book_is_reported_outside_an_auction() -> None:
     cross, locked = update(("buy", 10104, 1)), update(("buy", 10104, 0), ("buy", "10102.5", 1))
     assert [view.crossed for view in views(BOOK, cross, locked, update(("buy", "10102.5", 0)))] == [
         False,
@@ -153,13 +153,13 @@ def test_a_crossed_book_is_reported_outside_an_auction() -> None:
     assert [(view.ready, view.crossed) for view in book] == [(True, False), (True, False), (False, False), (True, True)]
 
 
-def test_other_products_and_types_are_not_looked_at() -> None:
+def test_other_products_and_types_are_ignored() -> None:
     others = [snapshot([(1, 1)], [], product_id="ETH-USD"), update(("buy", 1, 1), product_id="ETH-USD"), match(epoch=4)]
     assert views(*others, BOOK, *others) == views(BOOK)
 
 
 @pytest.mark.parametrize("depth", [0, -1, True, 1.5, "3"])
-def test_a_depth_that_is_none(depth: Any) -> None:
+def test_bad_depth_is_named(depth: Any) -> None:
     with pytest.raises(ConfigError, match="depth"):
         Level2Book(BTC, depth)
     with pytest.raises(ConfigError, match="product_id"):
@@ -195,7 +195,7 @@ MESSAGES = st.one_of(
 
 
 class Model:
-    """The book as a child would keep it."""
+    """The simplest possible book."""
 
     def __init__(self) -> None:
         self.sides: dict[str, dict[Decimal, Decimal]] | None = None
@@ -221,7 +221,7 @@ class Model:
 
 
 @given(st.lists(MESSAGES, max_size=40))
-def test_it_is_the_dictionary_after_every_message(messages: list[Any]) -> None:
+def test_book_equals_a_dictionary_after_every_message(messages: list[Any]) -> None:
     machine, model = Level2Book(BTC), Model()
     newest = None
     kept: list[tuple[BookView, Any]] = []

@@ -1,4 +1,4 @@
-"""All that a message may hold is computed with exactly, and written without an exponent in few characters."""
+"""Calculations with every valid number are exact, and it is written in few characters, without an exponent."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MACHINES: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", MACHINES)
 @given(trades=TRADES)
-def test_no_number_within_the_bounds_ends_a_machine(name: str, trades: list[tuple[str, str, str, int]]) -> None:
+def test_machines_accept_every_number_within_the_bounds(name: str, trades: list[tuple[str, str, str, int]]) -> None:
     messages: list[Any] = []
     for price, size, product, time in trades:
         messages.append(match(price, size=size, product_id=product, time=time))
@@ -49,7 +49,7 @@ def test_no_number_within_the_bounds_ends_a_machine(name: str, trades: list[tupl
 
 
 @given(TRADES)
-def test_a_volume_of_numbers_within_the_bounds_is_exact(trades: list[tuple[str, str, str, int]]) -> None:
+def test_volume_of_numbers_within_the_bounds_is_exact(trades: list[tuple[str, str, str, int]]) -> None:
     messages = [match(price, size=size, time=time) for price, size, _, time in trades]
     windows: list[Any] = fold(TumblingVolume(1000, lateness=300), messages)
     assert sum(Fraction(each.volume) for each in windows) == sum(Fraction(size) for _, size, _, _ in trades)
@@ -58,7 +58,7 @@ def test_a_volume_of_numbers_within_the_bounds_is_exact(trades: list[tuple[str, 
 
 
 @given(st.lists(st.tuples(PRICES, SIZES), max_size=9), st.lists(st.tuples(PRICES, SIZES), max_size=9))
-def test_a_book_of_numbers_within_the_bounds_is_exact(bids: list[tuple[str, str]], asks: list[tuple[str, str]]) -> None:
+def test_book_of_numbers_within_the_bounds_is_exact(bids: list[tuple[str, str]], asks: list[tuple[str, str]]) -> None:
     sides = [tuple((Decimal(price), Decimal(size)) for price, size in side) for side in (bids, asks)]
     update = L2Update(product_id="A-B", changes=tuple(("buy", price, size) for price, size in sides[1]))
     for view in fold(Level2Book("A-B"), [Snapshot(product_id="A-B", bids=sides[0], asks=sides[1]), update]):
@@ -70,8 +70,8 @@ def test_a_book_of_numbers_within_the_bounds_is_exact(bids: list[tuple[str, str]
 
 
 @given(PRICES, SIZES)
-def test_a_line_of_numbers_within_the_bounds_is_short(price: str, size: str) -> None:
-    """Only beyond forty digits on a side of the point is there an exponent."""
+def test_line_of_numbers_within_the_bounds_is_short(price: str, size: str) -> None:
+    """A number has an exponent only with more than forty digits on a side of the point."""
     shown = line(match(price, size=size)).replace("BTC-USD", "")
     assert len(shown) < 300
     plain = [f"{Decimal(number):f}".partition(".") for number in (price, size)]
@@ -80,7 +80,7 @@ def test_a_line_of_numbers_within_the_bounds_is_short(price: str, size: str) -> 
 
 
 @given(st.integers(-200, 200), st.integers(1, 10**60))
-def test_a_number_is_within_the_bounds_or_is_rejected(exponent: int, digits: int) -> None:
+def test_number_is_within_the_bounds_or_is_rejected(exponent: int, digits: int) -> None:
     number = Decimal(digits).scaleb(exponent, EXACT)
     significant = len(str(digits).rstrip("0"))
     try:
@@ -93,6 +93,6 @@ def test_a_number_is_within_the_bounds_or_is_rejected(exponent: int, digits: int
 
 
 @pytest.mark.parametrize("value", ["1e41", "1e999999", "7" * 41, pytest.param(10**5000, id="10**5000")])
-def test_an_argument_out_of_the_bounds_is_named(value: Any) -> None:
+def test_argument_out_of_the_bounds_is_named(value: Any) -> None:
     with pytest.raises(ConfigError, match="level: a number has more than 40 digits"):
         decimal("level", value)

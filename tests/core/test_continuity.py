@@ -1,4 +1,4 @@
-"""GapDetector: what was missed, what came twice, and the epochs."""
+"""GapDetector: missing messages, duplicates, and epochs."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def watching(*channels: str) -> GapDetector:
 
 
 def run(continuity: GapDetector, messages: Iterable[Message]) -> tuple[list[Any], list[Any]]:
-    """What is delivered, and what was missed as (channel, first, last)."""
+    """The delivered messages, and the gaps as (channel, first, last)."""
     delivered = [message for message in messages if continuity.step(message)]
     missed = [(each.channel, each.first, each.last) for each in continuity.missed if isinstance(each, Missed)]
     return delivered, missed
 
 
 def restarts(continuity: GapDetector) -> list[tuple[str, int, int]]:
-    """What began anew, as (channel, last, first)."""
+    """The restarted sequences, as (channel, last, first)."""
     return [(each.channel, each.last, each.first) for each in continuity.missed if isinstance(each, Restarted)]
 
 
@@ -60,25 +60,25 @@ def restarts(continuity: GapDetector) -> list[tuple[str, int, int]]:
     ("channel", "make"), [("full", order), ("matches", trade), ("level3", noop)], ids=["full", "matches", "level3"]
 )
 class TestNumbersThatRiseByOne:
-    def test_unbroken(self, channel: str, make: Any) -> None:
+    def test_consecutive_numbers_are_delivered(self, channel: str, make: Any) -> None:
         messages = [make(n) for n in range(5, 10)]
         assert run(watching(channel), messages) == (messages, [])
 
-    def test_a_gap_is_said_once_and_goes_on(self, channel: str, make: Any) -> None:
+    def test_gap_is_reported_once(self, channel: str, make: Any) -> None:
         messages = [make(n) for n in (5, 8, 9)]
         continuity = watching(channel)
         assert run(continuity, messages) == (messages, [(channel, 6, 7)])
         assert continuity.epoch(BTC) == 1
         assert continuity.epoch("ETH-USD") == 0
 
-    def test_duplicates_and_late_ones_are_dropped(self, channel: str, make: Any) -> None:
+    def test_duplicates_and_late_messages_are_dropped(self, channel: str, make: Any) -> None:
         five, six, eight, late = make(5), make(6), make(8), make(7)
         continuity = watching(channel)
         delivered, missed = run(continuity, [five, six, six, five, eight, late])
         assert delivered == [five, six, eight]
         assert missed == [(channel, 7, 7)]
 
-    def test_after_a_reconnect_the_numbers_go_on(self, channel: str, make: Any) -> None:
+    def test_numbers_continue_after_a_reconnect(self, channel: str, make: Any) -> None:
         continuity = watching(channel)
         assert continuity.step(make(5))
         continuity.reconnected()
@@ -90,7 +90,7 @@ class TestNumbersThatRiseByOne:
         assert [(m.first, m.last) for m in continuity.missed if isinstance(m, Missed)] == [(7, 9)]
         assert continuity.epoch(BTC) == 3
 
-    def test_what_is_sent_again_after_a_reconnect_is_dropped(self, channel: str, make: Any) -> None:
+    def test_messages_repeated_after_a_reconnect_are_dropped(self, channel: str, make: Any) -> None:
         continuity = watching(channel)
         before = [make(n) for n in (5, 6, 7)]
         run(continuity, before)
@@ -99,7 +99,7 @@ class TestNumbersThatRiseByOne:
         assert [m.sequence for m in delivered] == [8]
         assert missed == []
 
-    def test_a_market_that_began_anew_is_followed(self, channel: str, make: Any) -> None:
+    def test_restarted_market_is_followed(self, channel: str, make: Any) -> None:
         continuity = watching(channel)
         run(continuity, [make(500)])
         continuity.reconnected()
@@ -107,7 +107,7 @@ class TestNumbersThatRiseByOne:
         assert run(continuity, fresh) == (fresh, [])
         assert restarts(continuity) == [(channel, 500, 1)]
 
-    def test_numbers_that_begin_anew_on_a_connection_are_delivered(self, channel: str, make: Any) -> None:
+    def test_numbers_that_restart_within_a_connection_are_delivered(self, channel: str, make: Any) -> None:
         continuity = watching(channel)
         before, fresh = [make(n) for n in range(500, 600)], [_later(make, n) for n in range(1, 100)]
         assert run(continuity, [*before, *fresh]) == ([*before, *fresh], [])
@@ -116,7 +116,7 @@ class TestNumbersThatRiseByOne:
 
     @pytest.mark.parametrize("wrong", [10**15, 3, 102])
     def test_one_wrong_number_loses_nothing_after_it(self, channel: str, make: Any, wrong: int) -> None:
-        """What it stood for is reported where it is higher; all that follows is delivered, in another epoch."""
+        """If the wrong number is higher, the one that it replaced is reported as a gap; later ones are delivered."""
         continuity = watching(channel)
         before, after = [make(n) for n in range(95, 101)], [_later(make, n) for n in range(101, 200)]
         strange = at_time(make, wrong, 1000.5)
@@ -127,7 +127,7 @@ class TestNumbersThatRiseByOne:
 
     @pytest.mark.parametrize("wrong", [10**15, 3])
     @pytest.mark.parametrize("begun", [True, False])
-    def test_a_wrong_number_with_a_wrong_time_loses_nothing_after_it(
+    def test_wrong_number_with_a_wrong_time_loses_nothing_after_it(
         self, channel: str, make: Any, begun: bool, wrong: int
     ) -> None:
         """The time cannot be right: it is five years after the receipt."""
@@ -140,7 +140,7 @@ class TestNumbersThatRiseByOne:
         gaps = {(True, 10**15): [(41, 10**15 - 1)], (False, 3): [(4, 40)]}.get((begun, wrong), [])
         assert missed == [(channel, *gap) for gap in gaps]
 
-    def test_late_ones_of_a_gap_and_copies_are_dropped_however_they_come(self, channel: str, make: Any) -> None:
+    def test_late_messages_and_copies_are_dropped_in_any_order(self, channel: str, make: Any) -> None:
         continuity = watching(channel)
         sent = [make(n) for n in (98, 99, 100, 105, 99, 100, 102, 104, 105, 106, 107, 103, 106)]
         delivered, missed = run(continuity, sent)
@@ -165,7 +165,7 @@ def at_time(make: Any, number: int, time: float) -> Message:
     return make(number, time=time)
 
 
-def test_products_do_not_touch_one_another() -> None:
+def test_products_are_independent() -> None:
     continuity = GapDetector()
     continuity.watch([("full", BTC), ("full", "ETH-USD")])
     messages = [order(1), order(100, product_id="ETH-USD"), order(2), order(102, product_id="ETH-USD"), order(3)]
@@ -174,12 +174,12 @@ def test_products_do_not_touch_one_another() -> None:
     assert (continuity.epoch(BTC), continuity.epoch("ETH-USD")) == (0, 1)
 
 
-def test_the_sequence_of_a_match_on_matches_alone_may_jump() -> None:
+def test_sequence_may_jump_on_matches_alone() -> None:
     messages = [trade(1, sequence=10), trade(2, sequence=57)]
     assert run(watching("matches"), messages) == (messages, [])
 
 
-def test_orders_of_a_product_whose_full_channel_is_not_ours_are_not_checked() -> None:
+def test_orders_without_a_full_subscription_are_not_checked() -> None:
     messages = [order(1), order(7), order(3)]
     assert run(watching("user"), messages) == (messages, [])
 
@@ -189,14 +189,14 @@ def test_private_messages_without_a_sequence_pass() -> None:
     assert run(watching("full"), messages) == (messages, [])
 
 
-def test_a_ticker_must_only_not_go_back() -> None:
+def test_ticker_sequence_must_not_decrease() -> None:
     first, second, third = ticker(1, sequence=5), ticker(1, sequence=9), ticker(1, sequence=12)
     delivered, missed = run(GapDetector(), [first, second, first, second, third])
     assert delivered == [first, second, third]
     assert missed == []
 
 
-def test_the_first_ticker_of_a_new_connection_may_repeat_the_last() -> None:
+def test_first_ticker_of_a_new_connection_may_repeat_the_last() -> None:
     continuity = GapDetector()
     again = ticker(1, sequence=5)
     assert continuity.step(again)
@@ -207,7 +207,7 @@ def test_the_first_ticker_of_a_new_connection_may_repeat_the_last() -> None:
 # ---- last_match
 
 
-def test_a_last_match_says_what_was_missed_between_two_connections() -> None:
+def test_last_match_shows_trades_missed_by_a_reconnect() -> None:
     continuity = watching("matches")
     run(continuity, [last_match(trade_id=3), trade(4)])
     continuity.reconnected()
@@ -216,14 +216,14 @@ def test_a_last_match_says_what_was_missed_between_two_connections() -> None:
     assert missed == [("matches", 5, 6)]
 
 
-def test_a_last_match_that_we_had_says_that_nothing_was_missed() -> None:
+def test_known_last_match_shows_that_no_trade_was_missed() -> None:
     continuity = watching("matches")
     run(continuity, [last_match(trade_id=3), trade(4)])
     continuity.reconnected()
     assert run(continuity, [last_match(trade_id=4), trade(5)])[1] == []
 
 
-def test_trades_that_overtake_their_last_match() -> None:
+def test_trades_may_precede_their_last_match() -> None:
     messages = [trade(8), last_match(trade_id=7), trade(9)]
     assert run(watching("matches"), messages) == (messages, [])
 
@@ -231,7 +231,7 @@ def test_trades_that_overtake_their_last_match() -> None:
 # ---- heartbeats
 
 
-def test_a_trade_that_has_not_come_by_the_next_heartbeat_was_dropped() -> None:
+def test_trade_missing_at_the_next_heartbeat_is_a_gap() -> None:
     continuity = watching("matches", "heartbeat")
     run(continuity, [trade(4), heartbeat(5, last_trade_id=6)])
     assert continuity.missed == []  # it may have overtaken them
@@ -240,48 +240,48 @@ def test_a_trade_that_has_not_come_by_the_next_heartbeat_was_dropped() -> None:
     assert continuity.step(trade(6))  # no heartbeat alone sets the last number
 
 
-def test_a_heartbeat_tells_of_orders_too() -> None:
+def test_heartbeat_shows_missing_orders() -> None:
     continuity = watching("full", "heartbeat")
     beats = [heartbeat(t) for t in (5, 6)]
     first, second = (type(b)(product_id=BTC, sequence=8, last_trade_id=1, time=b.time) for b in beats)
     assert run(continuity, [order(7), first, second])[1] == [("full", 8, 8)]
 
 
-def test_a_heartbeat_before_the_first_message_of_a_connection_says_nothing() -> None:
+def test_heartbeat_before_the_first_message_shows_no_gap() -> None:
     continuity = watching("matches", "heartbeat")
     run(continuity, [trade(4)])
     continuity.reconnected()
     run(continuity, [heartbeat(5, last_trade_id=9), heartbeat(6, last_trade_id=9)])
     assert continuity.missed == []
-    # The next trade tells all of it, once.
+    # The next trade shows the whole gap, once.
     assert run(continuity, [trade(10)])[1] == [("matches", 5, 9)]
 
 
 # ---- two channels that send the same
 
 
-def test_full_and_matches_send_each_match_twice_and_it_is_delivered_once() -> None:
+def test_match_of_full_and_matches_is_delivered_once() -> None:
     continuity = watching("full", "matches")
     five, six = match(sequence=5, trade_id=1, time=5), match(sequence=6, trade_id=2, time=6)
     done = Done(product_id=BTC, order_id="o", side="buy", time=at(7), sequence=7, reason="filled")
     assert run(continuity, [five, five, six, done, six]) == ([five, six, done], [])
 
 
-def test_the_copy_may_run_ahead() -> None:
+def test_copy_of_a_match_may_arrive_first() -> None:
     continuity = watching("full", "matches")
     ahead = match(sequence=7, trade_id=1, time=7)
     messages = [order(5), ahead, order(6), ahead, order(8)]
     assert run(continuity, messages) == ([messages[0], ahead, messages[2], messages[4]], [])
 
 
-def test_the_copy_may_be_the_first_that_comes() -> None:
+def test_copy_may_be_the_first_message() -> None:
     continuity = watching("full", "matches")
     ahead, five = match(sequence=6, trade_id=1, time=6), order(5)
     assert run(continuity, [ahead, five, ahead, order(7)])[0][:2] == [ahead, five]
     assert continuity.missed == []
 
 
-def test_a_gap_does_not_name_what_the_copy_brought() -> None:
+def test_gap_excludes_matches_received_as_copies() -> None:
     continuity = watching("full", "matches")
     ahead = match(sequence=7, trade_id=1, time=7)
     delivered, missed = run(continuity, [order(5), ahead, order(10)])
@@ -289,7 +289,7 @@ def test_a_gap_does_not_name_what_the_copy_brought() -> None:
     assert missed == [("full", 6, 6), ("full", 8, 9)]
 
 
-def test_one_s_own_orders_come_twice_with_user() -> None:
+def test_own_orders_on_full_and_user_are_delivered_once() -> None:
     continuity = watching("full", "user")
     mine = order(6, user_id="me")
     assert run(continuity, [order(5), mine, mine, order(7)])[1] == []
@@ -301,7 +301,7 @@ def test_one_s_own_orders_come_twice_with_user() -> None:
 # ---- what is watched
 
 
-def test_a_product_that_was_left_and_joined_again_has_no_gap() -> None:
+def test_resubscribed_product_has_no_gap() -> None:
     continuity = watching("full", "matches", "level3")
     run(continuity, [order(5), noop(5)])
     continuity.watch([])
@@ -309,7 +309,7 @@ def test_a_product_that_was_left_and_joined_again_has_no_gap() -> None:
     assert run(continuity, [order(50), noop(60)])[1] == []
 
 
-def test_an_interruption_raises_every_epoch() -> None:
+def test_interruption_raises_every_epoch() -> None:
     continuity = watching("full")
     run(continuity, [order(5), order(7)])
     continuity.interrupted()
@@ -323,10 +323,8 @@ NUMBERS = st.lists(st.integers(0, 60), max_size=60)
 
 @pytest.mark.parametrize(("channel", "make"), [("full", order), ("matches", trade), ("level3", noop)])
 @given(numbers=NUMBERS)
-def test_every_number_is_delivered_once_or_in_one_gap_or_before_the_first(
-    channel: str, make: Any, numbers: list[int]
-) -> None:
-    """Whatever comes, in whatever order and however often."""
+def test_every_number_is_delivered_once_or_in_one_gap(channel: str, make: Any, numbers: list[int]) -> None:
+    """Any messages, in any order and number."""
     continuity = watching(channel)
     delivered, missed = run(continuity, [make(n) for n in numbers])
     got = [m.trade_id if channel == "matches" else m.sequence for m in delivered]
@@ -344,7 +342,7 @@ def test_every_number_is_delivered_once_or_in_one_gap_or_before_the_first(
     st.sets(st.integers(0, 29)),
     st.lists(st.tuples(st.integers(0, 29), st.integers(1, 6)), max_size=12),
 )
-def test_full_and_matches_together_lose_and_double_nothing(
+def test_full_with_matches_is_delivered_exactly_once(
     count: int, matched: set[int], copies: list[tuple[int, int]]
 ) -> None:
     """`full` in order; copies of its matches from `matches` up to six places ahead or behind: each arrives once."""
@@ -363,7 +361,7 @@ def test_full_and_matches_together_lose_and_double_nothing(
 
 
 @given(st.lists(st.sampled_from(["next", "skip", "again", "reconnect", "unreadable"]), max_size=40))
-def test_epochs_rise_exactly_when_something_may_have_been_missed(events: list[str]) -> None:
+def test_epochs_rise_exactly_for_possible_losses(events: list[str]) -> None:
     continuity, number, epoch = watching("full"), 10, 0
     continuity.step(order(number))
     for event in events:
@@ -384,7 +382,7 @@ def test_epochs_rise_exactly_when_something_may_have_been_missed(events: list[st
 # ---- wrong numbers of heartbeats, last matches and tickers
 
 
-def test_a_heartbeat_that_names_a_wrong_number_loses_no_trade() -> None:
+def test_heartbeat_that_names_a_wrong_number_loses_no_trade() -> None:
     continuity = watching("matches", "heartbeat")
     beats = [heartbeat(n, last_trade_id=10**15) for n in (4, 5)]
     trades = [trade(n) for n in range(5, 100)]
@@ -396,21 +394,21 @@ def test_a_heartbeat_that_names_a_wrong_number_loses_no_trade() -> None:
     assert run(continuity, [])[1][1:] == [("matches", 100, 101)]
 
 
-def test_what_a_heartbeat_showed_to_be_missing_is_reported_once() -> None:
+def test_gap_shown_by_a_heartbeat_is_reported_once() -> None:
     continuity = watching("matches", "heartbeat")
     beats = [heartbeat(n, last_trade_id=6) for n in (5, 6, 7, 8)]
     assert run(continuity, [trade(4), *beats, trade(9)])[1] == [("matches", 5, 6), ("matches", 7, 8)]
     assert continuity.epoch(BTC) == 2
 
 
-def test_a_last_match_with_a_wrong_number_loses_no_trade() -> None:
+def test_last_match_with_a_wrong_number_loses_no_trade() -> None:
     continuity = watching("matches")
     trades = [trade(n) for n in range(5, 100)]
     assert run(continuity, [last_match(trade_id=10**15, time=4.5), *trades])[0][1:] == trades
     assert restarts(continuity) == [("matches", 10**15, 5)]
 
 
-def test_tickers_follow_a_sequence_that_began_anew() -> None:
+def test_tickers_follow_a_restarted_sequence() -> None:
     continuity = GapDetector()
     wrong = ticker(1, time=0.5, sequence=10**15)
     after = [ticker(1, time=n, sequence=n) for n in range(1, 50)]
@@ -419,7 +417,7 @@ def test_tickers_follow_a_sequence_that_began_anew() -> None:
     assert continuity.epoch(BTC) == 1
 
 
-def test_tickers_without_a_time_are_followed_from_the_third_on() -> None:
+def test_tickers_without_a_time_follow_a_restart_at_the_third() -> None:
     continuity = GapDetector()
     tickers = [Ticker(product_id=BTC, price=Decimal(1), sequence=n) for n in (10**15, 1, 2, 2, 3, 4)]
     delivered, _ = run(continuity, tickers)
@@ -435,7 +433,7 @@ def unknown(sequence: int | None, level3: bool = False) -> Unknown:
 
 
 @pytest.mark.parametrize(("channel", "make"), [("full", order), ("level3", noop)])
-def test_the_number_of_an_unknown_type_is_not_missing(channel: str, make: Any) -> None:
+def test_number_of_an_unknown_type_is_no_gap(channel: str, make: Any) -> None:
     level3 = channel == "level3"
     sent = [make(5), unknown(6, level3), make(7), make(8), unknown(10, level3), make(12), unknown(None, level3)]
     continuity = watching(channel)
@@ -443,7 +441,7 @@ def test_the_number_of_an_unknown_type_is_not_missing(channel: str, make: Any) -
     assert continuity.epoch(BTC) == 1
 
 
-def test_an_unknown_type_that_repeats_a_number_drops_nothing() -> None:
+def test_unknown_type_that_repeats_a_number_drops_nothing() -> None:
     """As a ticker repeats the sequence of its match."""
     sent = [order(5), unknown(6), order(6), unknown(6), unknown(1), unknown(10**15), order(7)]
     continuity = watching("full")
@@ -451,20 +449,20 @@ def test_an_unknown_type_that_repeats_a_number_drops_nothing() -> None:
     assert continuity.epoch(BTC) == 0
 
 
-def test_a_heartbeat_that_names_the_number_of_an_unknown_type_shows_no_gap() -> None:
+def test_heartbeat_after_an_unknown_type_shows_no_gap() -> None:
     continuity = watching("full", "heartbeat")
     beats = [Heartbeat(product_id=BTC, sequence=6, last_trade_id=1, time=at(n)) for n in (6, 7, 8)]
     assert run(continuity, [order(5), unknown(6), *beats, order(7)])[1] == []
     assert continuity.epoch(BTC) == 0
 
 
-# ---- channels that are left and rejoined
+# ---- channels that are unsubscribed and resubscribed
 
 CHANNELS = ["full", "matches", "level3", "ticker", "ticker_batch", "level2", "level2_batch", "user", "heartbeat"]
 
 
 @pytest.mark.parametrize("channel", [*CHANNELS, "auctionfeed", "rfq_matches"])
-def test_leaving_and_rejoining_a_channel_raises_its_products_epochs(channel: str) -> None:
+def test_resubscribed_channel_raises_its_products_epochs(channel: str) -> None:
     pairs = [(channel, BTC), (channel, "ETH-USD"), ("status", None)]
     continuity = GapDetector()
     continuity.watch(pairs)
@@ -473,7 +471,7 @@ def test_leaving_and_rejoining_a_channel_raises_its_products_epochs(channel: str
     assert continuity.epoch(BTC) == 1
     continuity.watch(pairs)
     assert continuity.epoch(BTC) == 2
-    # What came until the exchange acknowledges it may still be of the old subscription.
+    # Messages before the acknowledgement may still belong to the old subscription.
     alias = {"level2_batch": "level2_50", "ticker_batch": "ticker_1000"}.get(channel, channel)
     for _ in range(2):
         continuity.step(Subscriptions(channels=(ChannelSubscription(alias, (BTC, "ETH-USD")),)))
@@ -482,7 +480,7 @@ def test_leaving_and_rejoining_a_channel_raises_its_products_epochs(channel: str
 
 
 @pytest.mark.parametrize(("channel", "make"), [("full", order), ("matches", trade), ("level3", noop)])
-def test_what_still_comes_of_the_old_subscription_shows_no_gap(channel: str, make: Any) -> None:
+def test_messages_of_the_old_subscription_show_no_gap(channel: str, make: Any) -> None:
     """The unsubscribe and the subscribe take their time, and trades are missed between them."""
     continuity = watching(channel, "heartbeat")
     other = [("heartbeat", BTC)]
@@ -501,21 +499,21 @@ def beats(*numbers: int) -> list[Heartbeat]:
     return [Heartbeat(product_id=BTC, sequence=n, last_trade_id=n, time=at(n)) for n in numbers]
 
 
-def test_joining_a_channel_for_the_first_time_raises_nothing() -> None:
+def test_first_subscription_raises_no_epoch() -> None:
     continuity = watching("matches")
     continuity.watch([("matches", BTC), ("ticker", BTC), ("user", None)])
     assert continuity.epoch(BTC) == 0
 
 
-def test_leaving_a_channel_of_all_products_raises_all_epochs() -> None:
+def test_unsubscribed_channel_of_all_products_raises_all_epochs() -> None:
     continuity = GapDetector()
     continuity.watch([("user", None), ("ticker", BTC)])
     continuity.watch([("ticker", BTC)])
     assert [continuity.epoch(each) for each in (BTC, "ETH-USD", None)] == [1, 1, 1]
 
 
-def test_a_book_by_price_of_a_product_that_left_another_channel_is_renewed() -> None:
-    """Its epoch rises too; so it has to begin anew. A channel that was left itself is not renewed."""
+def test_book_is_renewed_if_its_product_leaves_another_channel() -> None:
+    """The epoch of the book rises too, so the book is requested again. An unsubscribed channel is not renewed."""
     continuity = watching("level2", "ticker")
     continuity.watch([("level2", BTC)])
     assert continuity.missed == [Resubscribed(BTC)]
@@ -524,7 +522,7 @@ def test_a_book_by_price_of_a_product_that_left_another_channel_is_renewed() -> 
     assert continuity.missed == []
 
 
-def test_the_first_ticker_after_rejoining_may_repeat_the_last() -> None:
+def test_first_ticker_of_a_resubscription_may_repeat() -> None:
     continuity = watching("ticker")
     newest = ticker(1, time=1, sequence=5)
     assert continuity.step(newest)
@@ -534,7 +532,7 @@ def test_the_first_ticker_after_rejoining_may_repeat_the_last() -> None:
     assert not continuity.step(newest)
 
 
-# ---- products that come from outside
+# ---- products without a subscription
 
 
 def test_products_that_are_not_subscribed_to_take_bounded_memory() -> None:
@@ -544,11 +542,11 @@ def test_products_that_are_not_subscribed_to_take_bounded_memory() -> None:
             assert continuity.step(make)
         continuity.lost(f"P{number}")
     assert max(len(continuity._runs), len(continuity._tickers), len(continuity._epochs)) <= 10_010
-    # Those that are go on as before.
+    # Subscribed products are delivered as before.
     assert run(continuity, [trade(1), trade(3)])[1] == [("matches", 2, 2)]
 
 
-def test_after_a_reconnect_the_newest_ticker_comes_again_and_older_ones_do_not() -> None:
+def test_newest_ticker_repeats_after_a_reconnect() -> None:
     continuity = GapDetector()
     old, newest, anew = (ticker(1, time=at_, sequence=n) for at_, n in ((1, 5), (2, 6), (3, 4)))
     assert run(continuity, [old, newest, newest])[0] == [old, newest]
@@ -559,7 +557,7 @@ def test_after_a_reconnect_the_newest_ticker_comes_again_and_older_ones_do_not()
     assert continuity.last("ticker", BTC) == 4
 
 
-def test_what_may_be_lost_of_one_product_raises_its_epoch_alone() -> None:
+def test_possible_loss_of_one_product_raises_its_epoch_alone() -> None:
     continuity = GapDetector()
     continuity.lost(BTC)
     continuity.lost(None)

@@ -29,7 +29,7 @@ def directions(*prices: Any, level: Any = 10) -> list[str]:
         ([9, 10], []),  # a touch
         ([9, 10, 9], []),
         ([9, 10, 11], ["up"]),
-        ([10, 11], []),  # it came from nowhere
+        ([10, 11], []),  # there was no earlier price
         ([11, 10, 10, 9], ["down"]),
         (["9.99999999", "10.00000001"], ["up"]),
         (["9", "10.00"], []),
@@ -39,7 +39,7 @@ def test_directions(prices: list[Any], expected: list[str]) -> None:
     assert directions(*prices) == expected
 
 
-def test_all_that_a_crossing_says() -> None:
+def test_crossing_has_all_fields() -> None:
     (cross,) = fold(PriceCrossing("BTC-USD", "10.5"), [ticker(10, time=1), ticker("10.5", time=2), ticker(11, time=3)])
     assert cross == PriceCross(
         "BTC-USD", Decimal("10.5"), "up", Decimal(10), Decimal(11), NOON.replace(second=3), spans_gap=False
@@ -51,23 +51,23 @@ def test_trades_and_last_matches_count_too() -> None:
     assert [(c.direction, c.before, c.price) for c in crosses] == [("up", 9, 11), ("down", 11, 8)]
 
 
-def test_other_products_and_messages_do_not() -> None:
+def test_other_products_and_messages_do_not_cross() -> None:
     assert fold(PriceCrossing("BTC-USD", 10), [ticker(9), ticker(11, product_id="ETH-USD"), heartbeat(1)]) == []
 
 
-def test_a_crossing_between_two_epochs_spans_a_gap() -> None:
+def test_crossing_between_two_epochs_spans_a_gap() -> None:
     crosses = fold(PriceCrossing("BTC-USD", 10), [ticker(9), ticker(11, epoch=1), ticker(9, epoch=1)])
     assert [c.spans_gap for c in crosses] == [True, False]
 
 
 @pytest.mark.parametrize("level", [1.5, None, "ten", "NaN", float("inf"), True])
-def test_a_bad_level_is_named(level: Any) -> None:
+def test_bad_level_is_named(level: Any) -> None:
     with pytest.raises(ConfigError, match="level"):
         PriceCrossing("BTC-USD", level)
 
 
 @pytest.mark.parametrize("product", ["", None, ["BTC-USD"]])
-def test_a_bad_product_is_named(product: Any) -> None:
+def test_bad_product_is_named(product: Any) -> None:
     with pytest.raises(ConfigError, match="product_id"):
         PriceCrossing(product, 1)
 
@@ -111,7 +111,7 @@ def view(bid: Any, ask: Any, *, ready: bool = True) -> BookView:
     )
 
 
-def test_a_book_s_mid_crosses_as_a_price_does() -> None:
+def test_book_s_mid_crosses_as_a_price_does() -> None:
     views = [view(8, 9), view(None, 11), view("10.5", 11), view(None, None, ready=False), view(9, "9.5")]
     crosses = fold(PriceCrossing("BTC-USD", 10), views)
     assert [(c.direction, c.before, c.price, c.spans_gap) for c in crosses] == [
@@ -121,13 +121,13 @@ def test_a_book_s_mid_crosses_as_a_price_does() -> None:
 
 
 @pytest.mark.parametrize("hysteresis", [-1, 0.5, "wide"])
-def test_a_bad_hysteresis_is_named(hysteresis: Any) -> None:
+def test_bad_hysteresis_is_named(hysteresis: Any) -> None:
     with pytest.raises(ConfigError, match="hysteresis"):
         PriceCrossing("BTC-USD", 1, hysteresis=hysteresis)
 
 
 @pytest.mark.parametrize("nothing", [0, "0.00", -5])
-def test_a_price_that_is_not_above_zero_is_no_price(nothing: Any) -> None:
+def test_price_at_or_below_zero_is_ignored(nothing: Any) -> None:
     assert directions(nothing, 11) == []
     assert directions(9, nothing, 9, nothing, 11) == ["up"]
     assert directions(11, nothing, 9) == ["down"]
@@ -136,6 +136,6 @@ def test_a_price_that_is_not_above_zero_is_no_price(nothing: Any) -> None:
 
 
 @pytest.mark.parametrize("level", [0, -1])
-def test_a_level_that_is_not_above_zero_is_named(level: int) -> None:
+def test_level_that_is_not_above_zero_is_named(level: int) -> None:
     with pytest.raises(ConfigError, match=r"level: .* is not above zero"):
         PriceCrossing("BTC-USD", level)

@@ -73,7 +73,7 @@ def received(message: Any, seconds: float) -> Any:
 
 @pytest.mark.parametrize("ahead", [60.000001, 3600, 5 * 365 * 86400])
 @pytest.mark.parametrize("name", PLACED)
-def test_a_trade_dated_ahead_is_late_and_closes_nothing(name: str, ahead: float) -> None:
+def test_trade_dated_ahead_is_late_and_closes_no_window(name: str, ahead: float) -> None:
     machine, seen = MACHINES[name](), list[Any]()
     machine.clock.report = lambda clock, item: seen.append(item)
     stream: list[Any] = [received(last_match(time=-600, trade_id=1), -600)]
@@ -107,7 +107,8 @@ def test_times_up_to_the_limit_and_without_receipt_count(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["running imbalance", "tick_bars", "volume_bars", "dollar_bars"])
-def test_a_trade_dated_ahead_counts_where_none_is_late_and_time_is_limited(name: str) -> None:
+def test_trade_dated_ahead_counts_at_the_limit(name: str) -> None:
+    """Rolling windows and bars, which have no late trades, count it at the latest credible time."""
     stream = [received(match(time=n, size=2), n) for n in range(10)]
     stream.insert(5, received(match(time=10**6, size=2), 5))
     outputs = fold(MACHINES[name](), stream)
@@ -118,7 +119,7 @@ def test_a_trade_dated_ahead_counts_where_none_is_late_and_time_is_limited(name:
         assert outputs[-1].count == 11
 
 
-def test_a_heartbeat_and_a_last_match_dated_ahead_change_nothing() -> None:
+def test_heartbeat_and_last_match_dated_ahead_are_ignored() -> None:
     trades = [received(match(time=n, trade_id=n + 2), n) for n in range(0, 300, 7)]
     wrong = [received(heartbeat(10**7, last_trade_id=10), 50), received(last_match(time=10**7, trade_id=9), 50)]
     machines = [lambda: TumblingVolume(60, 0, True), lambda: Candles(60, 0, True), lambda: SlidingVolume(60)]
@@ -127,7 +128,7 @@ def test_a_heartbeat_and_a_last_match_dated_ahead_change_nothing() -> None:
         assert fold(machine, [*trades[:9], *wrong, *trades[9:]]) == fold(make(), trades)  # type: ignore[arg-type]
 
 
-def test_items_dated_ahead_blind_neither_throttle_nor_moves_nor_presence() -> None:
+def test_items_dated_ahead_do_not_stop_other_machines() -> None:
     def tickers(*times: tuple[float, float], product_id: str = "BTC-USD") -> list[Ticker]:
         return [received(ticker(100 + n, time=t, product_id=product_id), r) for n, (t, r) in enumerate(times)]
 
@@ -139,7 +140,7 @@ def test_items_dated_ahead_blind_neither_throttle_nor_moves_nor_presence() -> No
     assert fold(ActiveProducts(60), [others[0], wrong, others[1], *tickers((50, 50))]) == []
 
 
-def test_the_time_of_a_book_is_limited() -> None:
+def test_time_of_a_book_is_limited() -> None:
     ten = Decimal(10)
     snapshot = Snapshot(product_id="BTC-USD", bids=((ten, ten),), asks=(), time=at(0))
     update = L2Update(product_id="BTC-USD", changes=(("buy", ten, Decimal(1)),), time=at(10**6))
@@ -149,7 +150,7 @@ def test_the_time_of_a_book_is_limited() -> None:
 
 @pytest.mark.parametrize("name", MACHINES)
 @pytest.mark.parametrize("wrong", [-1, float("nan"), "60", True])
-def test_a_limit_that_is_no_number_of_seconds_is_refused(name: str, wrong: Any) -> None:
+def test_bad_limit_is_rejected(name: str, wrong: Any) -> None:
     with pytest.raises(ConfigError, match="max_ahead"):
         MACHINES[name](max_ahead=wrong)
 
@@ -201,7 +202,7 @@ KINDS: dict[str, Callable[[datetime, str, int], Message]] = {
         st.tuples(st.sampled_from(sorted(KINDS)), TIMES, st.sampled_from(["BTC-USD", "ETH-USD"]), TIMES), max_size=12
     )
 )
-def test_machines_take_the_ends_of_the_calendar(name: str, items: list[tuple[str, datetime, str, datetime]]) -> None:
+def test_machines_accept_the_ends_of_the_calendar(name: str, items: list[tuple[str, datetime, str, datetime]]) -> None:
     """Nothing is raised, and windows hold each trade once, or it is late."""
     stream = [
         stamp(made, Origin(made.raw, max(0, (receipt - EPOCH) // MICROSECOND * 1000), 0))
@@ -217,14 +218,14 @@ def test_machines_take_the_ends_of_the_calendar(name: str, items: list[tuple[str
         assert getattr(output, "start", FIRST) <= getattr(output, "end", LAST)
 
 
-def test_presence_and_throttle_take_the_first_moment() -> None:
+def test_presence_and_throttle_accept_the_first_time() -> None:
     item = ticker(1, time=FIRST)
     assert len(fold(LatestByProduct(60), [item, item])) == 2
     assert fold(ActiveProducts(60), [item, ticker(1, time=FIRST, product_id="A-B")]) == []
     assert fold(Throttle(60), [item, item]) == [item]
 
 
-def test_a_clock_is_asked_only_for_what_its_limit_does_not_cover() -> None:
+def test_clock_limits_times_by_the_receipt_time() -> None:
     clock = EventClock(60)
     assert not clock.is_ahead(received(match(time=0), 0), at(0))
     assert clock.limit == at(60)

@@ -1,4 +1,4 @@
-"""The level 3 book: by hand, and against the matching engine of the local exchange with everything going wrong."""
+"""The level 3 book: with fixed examples, and compared with the local exchange's matching engine under faults."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def names(view: Any, side: Side = "buy") -> str:
     return "".join(order.order_id for order in view.orders(side))
 
 
-def test_it_asks_for_a_snapshot_with_the_first_message_and_splices() -> None:
+def test_first_message_requests_a_snapshot_and_applies_updates() -> None:
     book = Level3Book(BTC)
     assert book.step(opened("z", 1, 1, 7)) == (NeedSnapshot(BTC, 1, 0),)
     assert book.step(opened("e", 10, 4, 8)) == ()
@@ -131,18 +131,18 @@ def unknown(sequence: int | None) -> Unknown:
     return Unknown(type="new", product_id=BTC, sequence=sequence)
 
 
-def test_an_unknown_type_with_the_next_sequence_changes_nothing() -> None:
+def test_unknown_type_with_the_next_sequence_changes_nothing() -> None:
     book, _ = ready(10)
     assert book.step(unknown(11)) == ()
     (view,) = book.step(matched("a", 10, 1, 12))
     assert (view.ready, view.sequence) == (True, 12)  # type: ignore[union-attr]
     assert book.step(unknown(14)) == ()
-    # 13 is missing all the same, and what an unknown type repeats is nothing.
+    # 13 is missing nevertheless; a number that an unknown type repeats is ignored.
     (lost, _) = book.step(opened("f", 1, 1, 15))
     assert (lost.ready, book.stats.gaps) == (False, 1)  # type: ignore[union-attr]
 
 
-def test_an_unknown_type_that_repeats_a_sequence_loses_nothing() -> None:
+def test_unknown_type_that_repeats_a_sequence_loses_nothing() -> None:
     book, _ = ready(10)
     for sequence in (11, 5, None, 10**15):
         assert book.step(unknown(sequence)) == ()
@@ -150,7 +150,7 @@ def test_an_unknown_type_that_repeats_a_sequence_loses_nothing() -> None:
     assert (view.ready, view.sequence, book.stats.gaps) == (True, 11, 0)  # type: ignore[union-attr]
 
 
-def test_unknown_types_among_what_waits_for_a_snapshot_show_no_gap() -> None:
+def test_buffered_unknown_types_show_no_gap() -> None:
     book = Level3Book(BTC)
     book.step(unknown(7))
     for item in (opened("e", 10, 4, 8), unknown(9), done("b", 10)):
@@ -160,7 +160,8 @@ def test_unknown_types_among_what_waits_for_a_snapshot_show_no_gap() -> None:
     assert (view.sequence, names(view), book.stats.gaps) == (10, "aecd", 0)
 
 
-def test_a_heartbeat_asks_too_and_an_answer_nobody_asked_for_is_not_taken() -> None:
+def test_heartbeat_requests_a_snapshot_too() -> None:
+    """A snapshot that was not requested is ignored."""
     book = Level3Book(BTC)
     assert book.step(taken(0, 7, BIDS)) == ()
     assert book.step(heartbeat(1)) == (NeedSnapshot(BTC, 1, 0),)
@@ -172,7 +173,7 @@ def test_a_heartbeat_asks_too_and_an_answer_nobody_asked_for_is_not_taken() -> N
     assert book.step(SnapshotFailed(1)) == ()
 
 
-def test_the_effects() -> None:
+def test_order_messages_change_the_book() -> None:
     book, view = ready()
     steps: list[tuple[Message, str, Any]] = [
         (opened("e", "9.0", 1, 11), "abcde", ((10, 1), (9, 9))),
@@ -200,7 +201,7 @@ def test_the_effects() -> None:
     assert names(last) == "dc"
 
 
-def test_the_arrays_of_level3() -> None:
+def test_level3_arrays_change_the_book() -> None:
     book, view = ready()
     nine, one = Decimal(9), Decimal(1)
     steps: list[tuple[Message, str]] = [
@@ -218,7 +219,7 @@ def test_the_arrays_of_level3() -> None:
     assert names(view, "sell") == "xey"
 
 
-def test_where_an_order_stands() -> None:
+def test_queue_position_of_an_order() -> None:
     book, view = ready()
     position = view.queue_position("d")
     assert position is not None
@@ -235,7 +236,7 @@ def test_where_an_order_stands() -> None:
     assert (view.size_at("buy", Decimal(9)), view.size_at("buy", Decimal(1))) == (8, 0)
 
 
-def test_depth() -> None:
+def test_depth_limits_the_view() -> None:
     book = Level3Book(BTC, 1)
     book.step(received(1))
     (view,) = book.step(taken(1, 1, BIDS, ASKS))
@@ -244,14 +245,14 @@ def test_depth() -> None:
     assert len(view.top(2)[0]) == 2
 
 
-def test_what_came_before_is_dropped() -> None:
+def test_messages_older_than_the_snapshot_are_dropped() -> None:
     book, _ = ready()
     assert book.step(opened("b", 9, 5, 10)) == book.step(done("b", 3)) == ()
     assert book.stats.stale == 2
     assert book.step(received(None)) == ()
 
 
-def test_a_gap_begins_anew_with_the_message_that_shows_it() -> None:
+def test_gap_starts_a_new_book_with_its_message() -> None:
     book, _ = ready()
     lost, need = book.step(opened("e", 9, 1, 12))
     assert isinstance(lost, FullBookView)
@@ -266,7 +267,7 @@ def test_a_gap_begins_anew_with_the_message_that_shows_it() -> None:
     assert (book.stats.gaps, book.stats.stale, book.stats.failures, book.stats.snapshots) == (1, 1, 1, 2)
 
 
-def test_a_gap_while_waiting_forgets_what_was_before_it() -> None:
+def test_gap_while_waiting_clears_the_buffer() -> None:
     book = Level3Book(BTC)
     for sequence in (1, 2, 4, 5):
         book.step(opened(str(sequence), 9, 1, sequence))
@@ -276,7 +277,7 @@ def test_a_gap_while_waiting_forgets_what_was_before_it() -> None:
     assert names(view) == "45"
 
 
-def test_a_snapshot_ahead_of_the_channel() -> None:
+def test_snapshot_ahead_of_the_channel_is_applied_later() -> None:
     book = Level3Book(BTC)
     book.step(opened("old", 9, 1, 5))
     (view,) = book.step(taken(1, 8, BIDS))
@@ -287,7 +288,7 @@ def test_a_snapshot_ahead_of_the_channel() -> None:
     assert names(view) == "abcdnew"
 
 
-def test_another_epoch_is_a_gap_and_answers_from_before_it_do_not_count() -> None:
+def test_new_epoch_is_a_gap_and_discards_older_snapshots() -> None:
     book, _ = ready()
     lost, need = book.step(in_epoch(noop(11), 1))
     assert not lost.ready  # type: ignore[union-attr]
@@ -311,7 +312,7 @@ def test_another_epoch_is_a_gap_and_answers_from_before_it_do_not_count() -> Non
         lambda: modified("b", 9, "NaN", 11),
     ],
 )
-def test_an_order_that_cannot_be_is_in_no_message(make: Any) -> None:
+def test_impossible_order_is_malformed(make: Any) -> None:
     with pytest.raises(ValueError, match=r"a number|a size"):
         make()
 
@@ -326,7 +327,7 @@ def test_an_order_that_cannot_be_is_in_no_message(make: Any) -> None:
         matched("b", 8, 1, 11),
     ],
 )
-def test_what_cannot_be_true_of_the_book_begins_anew(message: Message) -> None:
+def test_inconsistent_message_starts_a_new_book(message: Message) -> None:
     book, _ = ready()
     lost, need = book.step(message)
     assert not lost.ready  # type: ignore[union-attr]
@@ -346,7 +347,7 @@ def test_what_cannot_be_true_of_the_book_begins_anew(message: Message) -> None:
         [(9, 0, "a")],
     ],
 )
-def test_a_snapshot_that_is_no_book(bids: Any) -> None:
+def test_snapshot_that_is_no_book_is_rejected(bids: Any) -> None:
     book = Level3Book(BTC)
     book.step(received(1))
     assert book.step(taken(1, 1, bids)) == (NeedSnapshot(BTC, 2, 1),)
@@ -354,7 +355,7 @@ def test_a_snapshot_that_is_no_book(bids: Any) -> None:
     assert names(view) == "abcd"
 
 
-def test_failures_are_counted_in_a_row_until_the_book_is_steady() -> None:
+def test_failures_are_counted_until_the_book_is_stable() -> None:
     book = Level3Book(BTC)
     book.step(received(1))
     for failures in range(1, 4):
@@ -368,7 +369,7 @@ def test_failures_are_counted_in_a_row_until_the_book_is_steady() -> None:
     assert book.stats.failures == 3
 
 
-def test_what_waits_is_bounded() -> None:
+def test_buffer_is_bounded() -> None:
     book = Level3Book(BTC, buffer=3)
     for sequence in range(1, 8):
         book.step(opened(str(sequence), 9, 1, sequence))
@@ -378,7 +379,7 @@ def test_what_waits_is_bounded() -> None:
     assert names(view) == "567"
 
 
-def test_a_crossed_book_is_reported_outside_an_auction() -> None:
+def test_crossed_book_is_reported_outside_an_auction() -> None:
     crossing = [(12, 1, "a")], [(11, 1, "x")]
     book = Level3Book(BTC)
     book.step(received(1))
@@ -393,7 +394,7 @@ def test_a_crossed_book_is_reported_outside_an_auction() -> None:
     assert view.crossed  # type: ignore[union-attr]
 
 
-def test_bad_arguments() -> None:
+def test_bad_arguments_are_named() -> None:
     for arguments, named in (((3,), "product_id"), ((BTC, 0), "depth")):
         with pytest.raises(ConfigError, match=named):
             Level3Book(*arguments)  # type: ignore[arg-type]
@@ -414,7 +415,7 @@ def test_bad_arguments() -> None:
 
 
 class _Ear:
-    """Hears both channels of a market, and remembers the engine's book after every sequence."""
+    """Receives both channels of a market, and stores the engine's book after every sequence."""
 
     def __init__(self, seed: int, messages: int) -> None:
         market = Market([BTC], seed=seed, start=datetime(2026, 1, 1, tzinfo=UTC))
@@ -457,7 +458,7 @@ FATES = st.lists(
 
 
 @given(st.integers(0, 3), FATES)
-def test_a_ready_book_is_the_engines_whatever_happens(seed: int, fates: list[str]) -> None:
+def test_ready_book_equals_the_engine_book_under_faults(seed: int, fates: list[str]) -> None:
     truth = market(seed)
     book = Level3Book(BTC, buffer=20)
     newest: FullBookView | None = None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rxfeed.core import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
 
 
-def test_a_ping_every_interval_and_not_before() -> None:
+def test_ping_is_due_every_interval() -> None:
     keepalive = Keepalive(30, timeout=90, now=100)
     assert keepalive.remaining(100) == 30
     assert keepalive.step(129.9) == ()
@@ -20,13 +20,13 @@ def test_a_ping_every_interval_and_not_before() -> None:
     assert len(keepalive.step(161)) == 1
 
 
-def test_a_jump_of_the_clock_owes_one_ping() -> None:
+def test_clock_jump_makes_one_ping_due() -> None:
     keepalive = Keepalive(30, timeout=2000, now=0)
     assert len(keepalive.step(1000)) == 1
     assert keepalive.remaining(1000) == 30
 
 
-def test_the_round_trip_of_each_pong() -> None:
+def test_round_trip_is_measured_for_each_pong() -> None:
     keepalive = Keepalive(30, timeout=2000, now=0)
     (first,) = keepalive.step(30)
     (second,) = keepalive.step(60)
@@ -55,7 +55,7 @@ def test_pings_are_never_closer_than_the_interval(steps: list[float], interval: 
     assert all(b - a >= interval or math.isclose(b - a, interval) for a, b in itertools.pairwise(sent))
 
 
-def test_a_pong_that_does_not_come_in_time() -> None:
+def test_missing_pong_is_stale() -> None:
     keepalive = Keepalive(30, timeout=10, now=0)
     assert not keepalive.silent(1000)  # nothing was asked
     (ping,) = keepalive.step(30)
@@ -76,7 +76,7 @@ def test_pong_deadline_counts_idle_time_alone() -> None:
     assert not keepalive.silent(idle=1000)
 
 
-def test_arriving_bytes_hold_idle_time_back() -> None:
+def test_arriving_bytes_delay_idle_time() -> None:
     """A message of 9 MB at 1 Mbit/s; then a pause within it counts, but for the second that is credited."""
     arrival, idle, size = Arrival(), 0.0, 0
     for _ in range(72):
@@ -89,22 +89,22 @@ def test_arriving_bytes_hold_idle_time_back() -> None:
     assert not arrival.endless
 
 
-def test_dripping_bytes_hold_nothing_back() -> None:
+def test_slow_single_bytes_do_not_delay_idle_time() -> None:
     arrival = Arrival()
     assert sum(arrival.step(size, 2.0) for size in range(1, 31)) == pytest.approx(60, abs=0.01)
 
 
-def test_one_message_holds_idle_time_back_up_to_the_limit() -> None:
+def test_one_message_delays_idle_time_up_to_the_limit() -> None:
     arrival = Arrival()
     idle = [arrival.step(size, 10.0) for size in range(1_000_000, 100_000_000, 1_000_000)]
     assert sum(idle) == len(idle) * 10 - ARRIVAL_LIMIT
     assert arrival.endless
-    assert arrival.step(1_000, 0.1) == 0  # the next message begins anew
+    assert arrival.step(1_000, 0.1) == 0  # the next message starts from zero
     assert not arrival.endless
 
 
 @given(st.lists(st.tuples(st.integers(0, 200_000), st.floats(0, 30)), max_size=60))
-def test_arrival_never_holds_back_more_than_its_bytes_buy(reads: list[tuple[int, float]]) -> None:
+def test_delay_of_idle_time_is_bounded_by_the_bytes(reads: list[tuple[int, float]]) -> None:
     arrival, size, waited, idle = Arrival(), 0, 0.0, 0.0
     for came, seconds in reads:
         size += came
@@ -122,7 +122,7 @@ def test_one_pong_may_answer_several_pings() -> None:
     assert not keepalive.silent(20)
 
 
-def test_a_watchdog_is_armed_from_the_start() -> None:
+def test_watchdog_runs_from_the_start() -> None:
     watchdog = Watchdog(60, now=100)
     assert watchdog.remaining(100) == 60
     assert not watchdog.stale(159.9)
@@ -132,13 +132,13 @@ def test_a_watchdog_is_armed_from_the_start() -> None:
     assert watchdog.remaining(160) == 59
 
 
-def test_a_watchdog_without_an_end_is_never_stale() -> None:
+def test_watchdog_without_a_limit_is_never_stale() -> None:
     watchdog = Watchdog(None, now=0)
     assert watchdog.remaining(1e12) == math.inf
     assert not watchdog.stale(1e12)
 
 
-def test_each_missing_heartbeat_is_told_once_and_again_after_it_was_back() -> None:
+def test_missing_heartbeat_is_reported_once_for_each_absence() -> None:
     watch = HeartbeatWatch(5)
     assert watch.remaining(0) == math.inf
     watch.expect(frozenset({"A", "B"}), now=0)
@@ -154,7 +154,7 @@ def test_each_missing_heartbeat_is_told_once_and_again_after_it_was_back() -> No
     assert watch.step(15) == ("B",)
 
 
-def test_products_that_are_not_expected_any_more_are_not_missed() -> None:
+def test_removed_products_are_not_reported_missing() -> None:
     watch = HeartbeatWatch(5)
     watch.expect(frozenset({"A", "B"}), now=0)
     watch.expect(frozenset({"B", "C"}), now=3)
@@ -167,7 +167,7 @@ def test_products_that_are_not_expected_any_more_are_not_missed() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("ABC"), st.floats(0, 4)), max_size=60), st.floats(0.5, 6))
-def test_a_heartbeat_is_missing_exactly_where_a_model_says_so(beats: list[tuple[str, float]], patience: float) -> None:
+def test_missing_heartbeats_equal_those_of_a_slow_model(beats: list[tuple[str, float]], patience: float) -> None:
     """Against a dictionary of last beats, asked after every beat."""
     watch, now = HeartbeatWatch(patience), 0.0
     watch.expect(frozenset("ABC"), now=0)

@@ -1,4 +1,4 @@
-"""Merging: what several collectors received together, each message once, and epochs that rise where nobody saw it."""
+"""Merging: each message of several collectors once, and epochs that rise for messages that none received."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.support.make import NOON, heartbeat, match
 
 BTC = "BTC-USD"
 ALL = ("matches", "ticker", "heartbeat", "auctionfeed", "level2")
-# No receipt is later than another one's of the same message by this much: latencies, and the clocks' differences.
+# Two receipts of one message differ by less than this: latencies, and the differences of the clocks.
 PATIENCE = 2.0
 
 kinds = st.lists(
@@ -96,7 +96,7 @@ STREAMS = [
 
 @pytest.mark.parametrize(("channels", "kind", "name"), STREAMS, ids=["matches", "ticker", "full"])
 @given(st.data())
-def test_each_number_that_anybody_received_comes_once_and_in_order(
+def test_every_received_number_is_emitted_once_in_order(
     channels: tuple[str, ...], kind: Any, name: str, data: Any
 ) -> None:
     market = Market((BTC, "ETH-USD")).run(data.draw(kinds))
@@ -113,7 +113,7 @@ def test_each_number_that_anybody_received_comes_once_and_in_order(
 
 @pytest.mark.parametrize(("channels", "kind", "name"), [STREAMS[0], STREAMS[2]], ids=["matches", "full"])
 @given(st.data())
-def test_missed_is_what_nobody_received_and_there_the_epoch_rises(
+def test_epoch_rises_for_numbers_that_no_collector_received(
     channels: tuple[str, ...], kind: Any, name: str, data: Any
 ) -> None:
     market = Market((BTC, "ETH-USD")).run([(each, BTC) for each, _ in data.draw(kinds)])
@@ -133,13 +133,13 @@ def test_missed_is_what_nobody_received_and_there_the_epoch_rises(
 
 
 @given(kinds, recorders(ALL), recorders(ALL, whole=True))
-def test_beside_one_that_misses_nothing_no_epoch_rises_for_what_is_numbered(
+def test_complete_collector_prevents_epochs_of_numbered_data(
     happened: list[tuple[str, str]], torn: Recorder, whole: Recorder
 ) -> None:
     market = Market((BTC, "ETH-USD")).run(happened)
     if not market.said:
         return
-    # Who covers for another has to be there already, and to be heard of within `patience`.
+    # A collector covers for another only if it was connected before, and delivers within `patience`.
     whole.spans = ((-5.0, 1e6),)
     torn.channels = whole.channels = ("matches", "ticker", "heartbeat")
     market.said += [(each / 2, heartbeat(each / 2, product_id="ETH-USD")) for each in range(40)]
@@ -150,7 +150,7 @@ def test_beside_one_that_misses_nothing_no_epoch_rises_for_what_is_numbered(
 
 
 @given(kinds, recorders(ALL), st.booleans())
-def test_one_collector_alone_is_left_as_it_is(happened: list[tuple[str, str]], recorder: Recorder, full: bool) -> None:
+def test_single_collector_is_unchanged(happened: list[tuple[str, str]], recorder: Recorder, full: bool) -> None:
     if full:
         recorder.channels = ("full", "heartbeat", "level2")
     market = Market((BTC, "ETH-USD")).run(happened)
@@ -166,7 +166,9 @@ def test_one_collector_alone_is_left_as_it_is(happened: list[tuple[str, str]], r
 
 
 @given(kinds, st.lists(recorders(ALL), min_size=2, max_size=3), st.randoms())
-def test_it_does_not_matter_who_is_first(happened: list[tuple[str, str]], given_: list[Recorder], dice: Any) -> None:
+def test_order_of_collectors_does_not_matter(
+    happened: list[tuple[str, str]], given_: list[Recorder], dice: Any
+) -> None:
     market = Market((BTC, "ETH-USD")).run(happened)
     if not market.said:
         return
@@ -180,7 +182,7 @@ def test_it_does_not_matter_who_is_first(happened: list[tuple[str, str]], given_
 
 
 @given(kinds, st.lists(recorders(ALL), min_size=2, max_size=3))
-def test_a_merged_book_is_the_market_s_or_not_ready(happened: list[tuple[str, str]], given_: list[Recorder]) -> None:
+def test_merged_book_equals_the_market_or_is_not_ready(happened: list[tuple[str, str]], given_: list[Recorder]) -> None:
     market = Market((BTC, "ETH-USD")).run(happened)
     if not market.said:
         return
@@ -197,7 +199,7 @@ def test_a_merged_book_is_the_market_s_or_not_ready(happened: list[tuple[str, st
 
 
 @given(kinds, recorders(("auctionfeed", "heartbeat")), recorders(("auctionfeed", "heartbeat")))
-def test_what_has_no_number_comes_once_by_its_bytes(
+def test_messages_without_numbers_are_compared_by_bytes(
     happened: list[tuple[str, str]], one: Recorder, other: Recorder
 ) -> None:
     market = Market((BTC, "ETH-USD")).run(happened)
@@ -211,12 +213,12 @@ def test_what_has_no_number_comes_once_by_its_bytes(
     }
 
 
-# ---- by hand
+# ---- fixed examples
 
 TRADES = [("trade", BTC)] * 20
 
 
-def test_a_gap_of_one_is_filled_by_the_other_in_its_place() -> None:
+def test_gap_of_one_collector_is_filled_by_the_other() -> None:
     market = Market().run(TRADES)
     torn = Recorder(drops=frozenset({6, 7}), latency=[0.0])
     items = merged(torn.record(market, 0), Recorder(latency=[1.0]).record(market, 1))
@@ -234,7 +236,7 @@ def _ns(trade: Match) -> int:
     return (trade.time - NOON) // timedelta(microseconds=1) * 1000
 
 
-def test_what_is_later_than_patience_is_dropped_and_said_to_be_missing() -> None:
+def test_messages_later_than_patience_are_dropped_as_gaps() -> None:
     market = Market().run(TRADES)
     torn = Recorder(drops=frozenset({6, 7}), latency=[0.0])
     late = Recorder(latency=[1.0])
@@ -247,7 +249,7 @@ def test_what_is_later_than_patience_is_dropped_and_said_to_be_missing() -> None
     assert [each.epoch for each in trades] == [int(each.trade_id > last) for each in trades]
 
 
-def test_the_numbers_of_one_are_not_torn_by_the_other_s_reconnect() -> None:
+def test_reconnect_of_one_collector_keeps_covered_epochs() -> None:
     market = Market().run([("trade", BTC), ("beat", BTC)] * 10)
     restless = Recorder(spans=[(-1, 1), (1.3, 2.1), (2.7, 9)])
     items = merged(restless.record(market, 0), Recorder(spans=[(-2, 9)]).record(market, 1))
@@ -257,7 +259,7 @@ def test_the_numbers_of_one_are_not_torn_by_the_other_s_reconnect() -> None:
     assert messages(items, LastMatch) == []  # before the first trade there was none, and then none was news
 
 
-def test_what_only_one_was_receiving_is_torn_by_its_reconnect() -> None:
+def test_reconnect_raises_epochs_of_data_of_one_collector() -> None:
     market = Market().run([("trade", BTC), ("auction", BTC), ("beat", BTC)] * 10)
     restless = Recorder(channels=("matches", "auctionfeed"), spans=[(-1, 3.1), (4, 9)])
     items = merged(restless.record(market, 0), Recorder(spans=[(-2, 9)]).record(market, 1))
@@ -268,7 +270,7 @@ def test_what_only_one_was_receiving_is_torn_by_its_reconnect() -> None:
     assert auctions[0].epoch < auctions[-1].epoch
 
 
-def test_a_connection_that_is_dead_and_does_not_know_it_covers_nothing() -> None:
+def test_silent_connection_covers_nothing() -> None:
     market = Market().run([("trade", BTC)] * 20)
     alive = Recorder(channels=("ticker",), spans=[(-1, 3.1), (4, 9)])
     recorded = Recorder(channels=("ticker",), spans=[(-2, 1)]).record(market, 1)
@@ -281,7 +283,7 @@ def test_a_connection_that_is_dead_and_does_not_know_it_covers_nothing() -> None
     assert {each.epoch for each in tickers if each.time > NOON + timedelta(seconds=4)} == {1}
 
 
-def test_trades_that_a_heartbeat_named_may_come_from_the_other_one() -> None:
+def test_trades_named_by_a_heartbeat_may_come_from_the_other() -> None:
     market = Market().run([("trade", BTC), ("trade", BTC), ("beat", BTC)] * 2 + [("beat", BTC)] * 3)
     torn = Recorder(drops=frozenset({2, 3, 5, 6}), latency=[0.0])
     items = merged(torn.record(market, 0), Recorder(latency=[1.5]).record(market, 1))
@@ -289,7 +291,8 @@ def test_trades_that_a_heartbeat_named_may_come_from_the_other_one() -> None:
     assert missed(items) == []
 
 
-def test_level2_is_one_collector_s_until_it_breaks_and_then_whose_snapshot_is_next() -> None:
+def test_level2_switches_collectors_at_a_break() -> None:
+    """After a break, level2 comes from the collector that delivers the next snapshot."""
     market = Market().run([("book", BTC)] * 40)
     level2 = ("level2",)
     first = Recorder(channels=level2, spans=[(-2, 3.1), (5, 11)])
@@ -306,7 +309,7 @@ def test_level2_is_one_collector_s_until_it_breaks_and_then_whose_snapshot_is_ne
     assert ready.count(False) == 1
 
 
-def test_a_market_that_began_anew_is_followed_and_what_is_left_of_the_old_one_is_not() -> None:
+def test_restarted_market_is_followed_without_old_messages() -> None:
     def came(number: int, seconds: float, trade_id: int, at: float, epoch: int = 0) -> ReceivedItem:
         ns = START_NS + round(seconds * 10**9)
         trade = match(time=at, trade_id=trade_id, sequence=trade_id)
@@ -334,7 +337,7 @@ def numbered(trade_id: int, time: float) -> Match:
 
 
 @pytest.mark.parametrize("behind", [0.0, 0.4, 1.7])
-def test_numbers_that_begin_anew_within_connections_are_followed_once(behind: float) -> None:
+def test_numbers_that_restart_in_connections_are_followed_once(behind: float) -> None:
     trades = [numbered(n, n - 500) for n in range(501, 511)] + [numbered(n, 10 + n) for n in range(1, 11)]
     recorded = [[received_by(each, n + 1 + behind * each, trade) for n, trade in enumerate(trades)] for each in (0, 1)]
     items = merged(*recorded)
@@ -347,7 +350,7 @@ def test_numbers_that_begin_anew_within_connections_are_followed_once(behind: fl
     assert [each.trade_id for each in messages(alone, Match)] == [each.trade_id for each in trades]
 
 
-def test_one_wrong_number_of_one_collector_loses_nothing() -> None:
+def test_wrong_number_of_one_collector_loses_nothing() -> None:
     trades = [numbered(n, n) for n in range(1, 30)]
     wrong = [*trades[:10], numbered(10**15, 11), *trades[11:]]
     recorded = [
@@ -358,7 +361,7 @@ def test_one_wrong_number_of_one_collector_loses_nothing() -> None:
     assert came == [*range(1, 12), 10**15, *range(12, 30)]
 
 
-def test_a_heartbeat_with_wrong_numbers_does_not_silence_those_after_it() -> None:
+def test_heartbeat_with_wrong_numbers_keeps_later_ones() -> None:
     def beat(time: float, sequence: int, trade_id: int) -> Heartbeat:
         return Heartbeat(product_id=BTC, sequence=sequence, last_trade_id=trade_id, time=NOON + timedelta(seconds=time))
 
@@ -367,7 +370,7 @@ def test_a_heartbeat_with_wrong_numbers_does_not_silence_those_after_it() -> Non
     assert missed(merged(*recorded)) == [(BTC, "matches", 2, 3)]
 
 
-def test_what_was_unreadable_for_one_does_not_tear_what_the_other_covers() -> None:
+def test_malformed_frame_of_one_collector_keeps_covered_epochs() -> None:
     market = Market().run(TRADES)
     garbled = Recorder(garbled=frozenset({6}))
     items = merged(garbled.record(market, 0), Recorder(spans=[(-2, 9)]).record(market, 1))
@@ -377,7 +380,7 @@ def test_what_was_unreadable_for_one_does_not_tear_what_the_other_covers() -> No
     assert {each.epoch for each in merged(garbled.record(market))} != {0}
 
 
-def test_a_last_match_that_is_news_is_said_and_one_that_is_not_is_not() -> None:
+def test_last_match_is_emitted_only_if_it_is_new() -> None:
     market = Market().run(TRADES)
     late = Recorder(spans=[(2.1, 9)])
     assert [each.trade_id for each in messages(merged(late.record(market)), LastMatch)] == [19]
@@ -386,7 +389,7 @@ def test_a_last_match_that_is_news_is_said_and_one_that_is_not_is_not() -> None:
     assert [each.trade_id for each in messages(both, Match)] == [*range(16, 31)]
 
 
-def test_remarks_are_passed_on_where_nobody_else_knows_better() -> None:
+def test_status_events_pass_unless_another_collector_covers() -> None:
     pair = ("heartbeat", BTC)
     market = Market().run([("beat", BTC), ("trade", BTC)] * 20)
 
@@ -410,6 +413,6 @@ def test_remarks_are_passed_on_where_nobody_else_knows_better() -> None:
 
 
 @pytest.mark.parametrize("patience", [0, -1, float("nan"), "5"])
-def test_patience_is_a_number_of_seconds(patience: Any) -> None:
+def test_bad_patience_is_named(patience: Any) -> None:
     with pytest.raises(ConfigError, match="patience"):
         Merge(patience)

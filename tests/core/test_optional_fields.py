@@ -1,4 +1,4 @@
-"""Messages whose optional fields are absent pass the checks of numbers, and have an id."""
+"""Messages without their optional fields pass the sequence checks, and have an id."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STOPPED = Change(order_id="o", new_size=Decimal(1))
 
 
 @pytest.mark.parametrize("channels", [[], ["full"], ["user", "ticker", "matches"]])
-def test_a_message_without_numbers_is_fresh(channels: list[str]) -> None:
+def test_message_without_numbers_is_new(channels: list[str]) -> None:
     continuity = GapDetector()
     continuity.watch((channel, "BTC-USD") for channel in channels)
     for message in (FIRST, STOPPED, FIRST, ticker(1, sequence=5), FIRST, STOPPED, ticker(1, sequence=6), FIRST):
@@ -27,7 +27,7 @@ def test_a_message_without_numbers_is_fresh(channels: list[str]) -> None:
     assert continuity.last("ticker", "BTC-USD") == 6
 
 
-def test_a_change_without_a_time_counts_in_its_sequence() -> None:
+def test_change_without_a_time_counts_in_its_sequence() -> None:
     continuity = GapDetector()
     continuity.watch([("full", "BTC-USD")])
     changes = [
@@ -49,6 +49,6 @@ def test_messages_without_numbers_are_merged_by_their_content() -> None:
     assert [each.item for each in found if isinstance(each.item, Message)] == [FIRST, STOPPED]
 
 
-def test_a_ticker_without_a_sequence_has_an_id_of_its_content() -> None:
+def test_ticker_without_a_sequence_has_a_content_id() -> None:
     assert message_id(FIRST).startswith("BTC-USD/ticker/0/")
     assert message_id(FIRST) != message_id(Ticker(product_id="BTC-USD", price=Decimal(2)))

@@ -1,4 +1,4 @@
-"""Renewals: when a lost book is requested anew."""
+"""Renewals: when a lost book is requested again."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ def requests(losses: list[float], until: float) -> list[float]:
     return times
 
 
-def test_a_first_loss_is_followed_by_a_request_at_once() -> None:
+def test_first_loss_is_requested_at_once() -> None:
     assert requests([3], 1000) == [3]
 
 
-def test_waits_grow_while_a_book_is_lost_again_and_again() -> None:
+def test_waits_grow_with_repeated_losses() -> None:
     found = requests([float(second) for second in range(2000)], 2000)
     waits = [after - before for before, after in pairwise(found)]
     assert waits[:9] == [5, 10, 20, 40, 80, 160, 320, 320, 320]
 
 
-def test_a_calm_product_begins_anew() -> None:
+def test_stable_product_resets_its_wait() -> None:
     assert requests([0, 1, 2, 100, 101], 1000) == [0, 5, 100, 105]
 
 
-def test_products_wait_each_for_itself() -> None:
+def test_products_wait_independently() -> None:
     renewals = Renewals()
     renewals.lost("A-B", 0)
     assert renewals.step(0) == ["A-B"]
@@ -49,7 +49,7 @@ def test_products_wait_each_for_itself() -> None:
 
 
 @given(st.lists(st.floats(0, 2000), max_size=60))
-def test_every_loss_is_followed_by_a_request(losses: list[float]) -> None:
+def test_every_loss_leads_to_a_request(losses: list[float]) -> None:
     found = requests(losses, 2400)
     assert all(any(loss <= request <= loss + 321 for request in found) for loss in losses)
 
@@ -63,7 +63,7 @@ def test_beyond_a_bound_lost_products_count_as_all() -> None:
     assert None in due
 
 
-def test_products_that_are_lost_no_more_take_no_memory() -> None:
+def test_recovered_products_take_no_memory() -> None:
     renewals = Renewals()
     for number in range(1000):
         renewals.lost(str(number), 0)

@@ -100,13 +100,13 @@ NUMBERS = st.integers(0, 12) | st.sampled_from([100, 101, 102, 103, 10**15])
 
 
 @given(st.lists(st.tuples(NUMBERS, st.integers(0, 30)), max_size=40))
-def test_sequence_is_what_a_slow_model_makes_of_any_numbers(items: list[Numbered]) -> None:
+def test_sequence_equals_a_slow_model_for_any_numbers(items: list[Numbered]) -> None:
     slow = Slow()
     assert taken(items) == ([each for each in items if slow.take(*each)], slow.found)
 
 
 @given(st.lists(st.tuples(st.sampled_from([1] * 8 + [2, 3, -1, -5, 500]), st.sampled_from([1, 1, 0, -2])), max_size=60))
-def test_sequence_is_what_a_slow_model_makes_of_likely_numbers(steps: list[tuple[int, int]]) -> None:
+def test_sequence_equals_a_slow_model_for_likely_numbers(steps: list[tuple[int, int]]) -> None:
     number, time, items = 100, 100.0, list[Numbered]()
     for on, later in steps:
         number, time = max(0, number + on), max(0.0, time + later)

@@ -61,7 +61,7 @@ def slow_moves(stream: list[Ticker], percent: int, within: int) -> list[Any]:
 
 
 @given(PRICES, st.sampled_from([1, 3, 10]), st.sampled_from([1, 30, 60]))
-def test_moves_are_those_of_a_slow_model(prices: list[tuple[int, int, str, int]], percent: int, within: int) -> None:
+def test_moves_equal_those_of_a_slow_model(prices: list[tuple[int, int, str, int]], percent: int, within: int) -> None:
     stream = tickers(prices)
     moves = fold(PriceMoves(percent, within), stream)
     assert [(m.product_id, m.before, m.price, m.since, m.time, m.spans_gap) for m in moves] == (
@@ -72,7 +72,7 @@ def test_moves_are_those_of_a_slow_model(prices: list[tuple[int, int, str, int]]
         assert abs(move.percent) >= percent
 
 
-def test_moves_pass_over_what_has_no_price_or_time() -> None:
+def test_moves_skip_items_without_price_or_time() -> None:
     items = [match(100), heartbeat(1), ticker(0, time=2), Ticker(product_id="BTC-USD", sequence=1, price=Decimal(200))]
     assert fold(PriceMoves(1, 60), items) == []
 
@@ -82,7 +82,7 @@ def test_moves_pass_over_what_has_no_price_or_time() -> None:
     st.integers(0, 4),
     st.integers(0, 4),
 )
-def test_spreads_are_those_of_a_slow_model(
+def test_spreads_equal_those_of_a_slow_model(
     quotes: list[tuple[int | None, int, str]], than: int, hysteresis: int
 ) -> None:
     hysteresis = min(than, hysteresis)
@@ -110,7 +110,7 @@ def test_spreads_are_those_of_a_slow_model(
         assert [(w.spread, w.spans_gap) for w in wides if w.product_id == product] == found
 
 
-def test_a_book_s_spread_counts_too_and_says_what_a_gap_may_hide() -> None:
+def test_book_spread_counts_and_carries_completeness() -> None:
     def view(bid: int, ask: int, ready: bool = True) -> BookView:
         sides = (Decimal(bid), Decimal(1)), (Decimal(ask), Decimal(1))
         return BookView(product_id="A-B", time=NOON, ready=ready, best_bid=sides[0], best_ask=sides[1])
@@ -137,7 +137,7 @@ def test_bad_arguments_are_named(make: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("nothing", ["0", "-5"])
-def test_moves_and_spreads_pass_over_what_is_not_above_zero(nothing: str) -> None:
+def test_moves_and_spreads_skip_prices_at_or_below_zero(nothing: str) -> None:
     prices = [ticker(100, time=0), ticker(nothing, time=1), ticker(100, time=2)]
     assert fold(PriceMoves(5, 60), prices) == []
     one, none = Decimal(1), Decimal(nothing)

@@ -27,7 +27,7 @@ def most(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @given(st.lists(st.tuples(KEYS, st.integers(0, 3))), STEPS)
-def test_it_is_a_sorted_dictionary(begin: list[tuple[int, int]], steps: list[tuple[str, int, int]]) -> None:
+def test_map_is_a_sorted_dictionary(begin: list[tuple[int, int]], steps: list[tuple[str, int, int]]) -> None:
     model, tree = dict(begin), SortedMap.of(begin)
     versions = [(dict(model), tree)]
     for verb, key, value in steps:
@@ -63,7 +63,7 @@ def test_maps_are_equal_by_value_and_keys_too() -> None:
     assert repr(SortedMap.of([(1, "a")])) == "SortedMap([(1, 'a')])"
 
 
-def test_a_large_map_stays_flat_and_empties_out() -> None:
+def test_large_map_stays_flat_and_empties_out() -> None:
     tree: SortedMap[int, int] = SortedMap()
     for key in range(3000):
         tree = tree.put(key * 7919 % 3000, key)

@@ -88,7 +88,7 @@ class Slow:
     known: int = 0
     expecting: bool = False
     named: tuple[int, Any] = (-1, None)
-    waived: int = -1  # named in vain, and waited for no more
+    waived: int = -1  # named, but not received, and not awaited any more
     begun: Any = None  # the first window that is output empty
     closed: Any = None
 
@@ -179,7 +179,7 @@ WINDOWS = (st.sampled_from([1, 10, 60]), st.sampled_from([0, 5, 90]), st.boolean
 
 
 @given(ITEMS, *WINDOWS)
-def test_windows(items: list[Item], seconds: int, lateness: int, empty: bool) -> None:
+def test_windows_equal_those_of_a_slow_model(items: list[Item], seconds: int, lateness: int, empty: bool) -> None:
     stream = messages(items)
     expected = slow_windows(stream, seconds, lateness, empty)
     got = fold(TumblingVolume(seconds, lateness, empty), stream)
@@ -198,7 +198,7 @@ def test_windows(items: list[Item], seconds: int, lateness: int, empty: bool) ->
 
 
 @given(ITEMS, *WINDOWS)
-def test_candles(items: list[Item], seconds: int, lateness: int, empty: bool) -> None:
+def test_candles_equal_those_of_a_slow_model(items: list[Item], seconds: int, lateness: int, empty: bool) -> None:
     stream = messages(items)
     # Of the last matches only the first of a product is a close before its first candle.
     closes: dict[str, Decimal] = {}
@@ -250,7 +250,7 @@ def test_no_trade_is_lost_or_counted_twice(items: list[Item], seconds: int, late
 
 @given(ITEMS, st.integers(0, 40), st.sampled_from([0, 90]))
 def test_complete_windows_are_never_contradicted(items: list[Item], joined: int, lateness: int) -> None:
-    """In order of time, a window called complete has every trade of its span, also those before we joined."""
+    """In order of time, a complete window has every trade of its span, also those before the subscription."""
     trades = sorted((m for m in messages([("trade", *rest[1:]) for rest in items])), key=lambda m: m.time or DAWN)
     truth: dict[Any, int] = defaultdict(int)
     for trade in trades:
@@ -293,7 +293,7 @@ def slow_spans(stream: list[Message], seconds: int) -> list[Any]:
 
 
 @given(ITEMS, st.sampled_from([1, 10, 60]))
-def test_the_last_seconds(items: list[Item], seconds: int) -> None:
+def test_rolling_sums_equal_those_of_a_slow_model(items: list[Item], seconds: int) -> None:
     stream = messages([item for item in items if item[0] != "duplicate"])
     expected = slow_spans(stream, seconds)
     for rolling, slow in zip(fold(SlidingVolume(seconds), stream), expected, strict=True):
@@ -317,7 +317,7 @@ def signed(trade: Match) -> int:
 
 
 @given(ITEMS)
-def test_imbalance_since_the_beginning(items: list[Item]) -> None:
+def test_imbalance_equals_that_of_a_slow_model(items: list[Item]) -> None:
     stream = messages(items)
     past: dict[str, list[Match]] = defaultdict(list)
     outputs = iter(fold(RunningImbalance(), stream))
@@ -365,7 +365,7 @@ MEASURES: dict[str, tuple[Any, int, Any, str]] = {
 
 @pytest.mark.parametrize("name", MEASURES)
 @given(items=ITEMS)
-def test_bars(name: str, items: list[Item]) -> None:
+def test_bars_equal_those_of_a_slow_model(name: str, items: list[Item]) -> None:
     machine, full, measure, field_name = MEASURES[name]
     stream = messages(items)
     got = fold(machine(full), stream)

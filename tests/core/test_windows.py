@@ -1,4 +1,4 @@
-"""TumblingVolume: what a window says, when it goes out, and what comes too late for it."""
+"""TumblingVolume: the fields of a window, when it is emitted, and late trades."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ def shown(outputs: Iterable[VolumeWindow | Late]) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_a_window_goes_out_with_the_first_trade_past_its_end() -> None:
+def test_window_is_emitted_at_the_first_later_trade() -> None:
     machine = TumblingVolume(60)
     assert machine.step(match(time=10)) == ()
     assert machine.step(match(time=59.999999)) == ()
@@ -36,7 +36,7 @@ def test_a_window_goes_out_with_the_first_trade_past_its_end() -> None:
     assert window.count == 2
 
 
-def test_all_that_a_window_says() -> None:
+def test_window_has_all_fields() -> None:
     trades = [
         match("10.50", size="2", time=1, side="sell"),
         match("10.70", size="1", time=2, side="buy"),
@@ -57,44 +57,44 @@ def test_all_that_a_window_says() -> None:
     )
 
 
-def test_only_a_window_that_we_saw_from_before_its_start_is_complete() -> None:
+def test_window_is_complete_only_if_received_from_its_start() -> None:
     seen = folded([match(time=t) for t in (30, 70, 130)])
     assert shown(seen) == [
-        ("BTC-USD", 0, "1", 1, False),  # we came in its midst
+        ("BTC-USD", 0, "1", 1, False),  # received from within the window
         ("BTC-USD", 60, "1", 1, True),
         ("BTC-USD", 120, "1", 1, False),  # it never ended
     ]
 
 
-def test_a_last_match_before_the_window_says_that_nothing_was_missed() -> None:
+def test_last_match_before_the_window_makes_it_complete() -> None:
     trades = [last_match(time=-5, trade_id=1), match(time=30, trade_id=2), match(time=70, trade_id=3)]
     assert shown(folded(trades))[0] == ("BTC-USD", 0, "1", 1, True)
 
 
-def test_a_last_match_inside_the_window_leaves_what_was_before_it_unknown() -> None:
+def test_last_match_inside_the_window_leaves_it_incomplete() -> None:
     trades = [last_match(time=5), match(time=30), match(time=70)]
     assert shown(folded(trades))[0] == ("BTC-USD", 0, "1", 1, False)
 
 
-def test_a_last_match_is_not_counted() -> None:
+def test_last_match_is_not_counted() -> None:
     assert folded([last_match(time=0), last_match(time=70)]) == []
 
 
 @pytest.mark.parametrize("complete", [True, False])
-def test_a_new_epoch_makes_its_window_incomplete(complete: bool) -> None:
+def test_new_epoch_makes_the_window_incomplete(complete: bool) -> None:
     broken = 0 if complete else 1
     trades = [match(time=30), match(time=70), match(time=90, epoch=broken), match(time=130, epoch=broken)]
     assert shown(folded(trades))[1] == ("BTC-USD", 60, "2", 2, complete)
 
 
-def test_after_a_gap_the_windows_that_begin_later_are_complete_again() -> None:
+def test_windows_after_a_gap_are_complete_again() -> None:
     times = [(30, 0), (70, 0), (130, 1), (190, 1), (250, 1)]
     seen = folded([match(time=t, epoch=e) for t, e in times])
     # The gap lies between 70 and 130: the windows from 60 and from 120 may both lack trades.
     assert [w.complete for w in seen] == [False, False, False, True, False]
 
 
-def test_a_heartbeat_closes_a_quiet_product_s_window() -> None:
+def test_heartbeat_closes_the_window_of_a_quiet_product() -> None:
     machine = TumblingVolume(60)
     machine.step(match(time=30, trade_id=7))
     assert machine.step(heartbeat(59, last_trade_id=7)) == ()
@@ -103,7 +103,7 @@ def test_a_heartbeat_closes_a_quiet_product_s_window() -> None:
     assert machine.step(heartbeat(61, last_trade_id=7)) == ()
 
 
-def test_a_heartbeat_that_overtook_a_trade_waits_for_it() -> None:
+def test_heartbeat_ahead_of_its_trade_closes_nothing() -> None:
     machine = TumblingVolume(60)
     machine.step(match(time=30, trade_id=7))
     assert machine.step(heartbeat(60, last_trade_id=8)) == ()
@@ -112,7 +112,7 @@ def test_a_heartbeat_that_overtook_a_trade_waits_for_it() -> None:
     assert window.count == 2
 
 
-def test_a_heartbeat_in_a_new_epoch_makes_the_open_window_incomplete() -> None:
+def test_heartbeat_in_a_new_epoch_makes_the_open_window_incomplete() -> None:
     items = [
         match(time=-30, trade_id=1),
         match(time=10, trade_id=2),
@@ -129,7 +129,7 @@ def test_a_heartbeat_in_a_new_epoch_makes_the_open_window_incomplete() -> None:
     ]
 
 
-def test_a_late_trade_is_told_apart_and_put_nowhere() -> None:
+def test_late_trade_is_emitted_as_late_and_not_counted() -> None:
     machine = TumblingVolume(60)
     for time in (-30, 30, 70):
         machine.step(match(time=time))
@@ -138,13 +138,13 @@ def test_a_late_trade_is_told_apart_and_put_nowhere() -> None:
     assert shown(machine.finish()) == [("BTC-USD", 60, "1", 1, False)]
 
 
-def test_a_trade_older_than_a_closed_window_s_start_is_late_too() -> None:
+def test_trade_before_a_closed_window_is_late() -> None:
     late = TumblingVolume(60)
     late.step(match(time=70))
     assert [type(each) for each in late.step(match(time=-3600))] == [Late]
 
 
-def test_lateness_keeps_several_windows_open_and_closes_them_in_order() -> None:
+def test_lateness_keeps_windows_open_and_closes_them_in_order() -> None:
     machine = TumblingVolume(10, lateness=20)
     machine.step(match(time=-30, trade_id=1))
     for number, time in enumerate((25, 15, 5, 24), 2):
@@ -154,7 +154,7 @@ def test_lateness_keeps_several_windows_open_and_closes_them_in_order() -> None:
     assert shown(machine.finish()) == [("BTC-USD", 20, "2", 2, False), ("BTC-USD", 40, "1", 1, False)]
 
 
-def test_a_gap_tears_all_windows_that_lateness_keeps_open() -> None:
+def test_gap_makes_all_open_windows_incomplete() -> None:
     machine = TumblingVolume(10, lateness=20)
     for time, epoch in ((-30, 0), (5, 0), (15, 0), (25, 1), (35, 1), (70, 1)):
         for window in machine.step(match(time=time, epoch=epoch)):
@@ -162,7 +162,7 @@ def test_a_gap_tears_all_windows_that_lateness_keeps_open() -> None:
             assert window.complete is (window.start >= NOON + timedelta(seconds=30))
 
 
-def test_of_a_long_silence_the_last_ten_thousand_empty_windows_come() -> None:
+def test_long_silence_emits_the_last_ten_thousand_empty_windows() -> None:
     machine = TumblingVolume(1, empty=True)
     machine.step(match(time=0, trade_id=1))
     closed = windows(machine.step(heartbeat(1_000_000, last_trade_id=1)))
@@ -170,7 +170,8 @@ def test_of_a_long_silence_the_last_ten_thousand_empty_windows_come() -> None:
     assert closed[-1].end == NOON + timedelta(seconds=1_000_000)
 
 
-def test_a_heartbeat_alone_begins_the_empty_windows_and_the_first_trade_tells_whether_all_is_there() -> None:
+def test_heartbeat_starts_empty_windows() -> None:
+    """The id of the first trade shows whether the windows before it are complete."""
     for number, complete in ((8, True), (9, False)):
         machine = TumblingVolume(60, empty=True)
         machine.step(heartbeat(-10, last_trade_id=7))
@@ -179,12 +180,13 @@ def test_a_heartbeat_alone_begins_the_empty_windows_and_the_first_trade_tells_wh
         assert shown([window]) == [("BTC-USD", 0, "1", 1, complete)]
 
 
-def test_a_last_match_after_the_first_heartbeat_says_what_it_would_have_said_before_it() -> None:
+def test_last_match_after_the_first_heartbeat_counts() -> None:
+    """It has the effect of a last_match before the heartbeat."""
     items = [heartbeat(5, last_trade_id=7), last_match(time=-5, trade_id=7), match(time=10, trade_id=8), match(time=70)]
     assert shown(folded(items))[0] == ("BTC-USD", 0, "1", 1, True)
 
 
-def test_a_gap_that_an_old_trade_tells_of_reaches_up_to_now() -> None:
+def test_gap_shown_by_an_old_trade_reaches_to_event_time() -> None:
     machine = TumblingVolume(60)
     machine.step(match(time=-30, trade_id=1))
     machine.step(heartbeat(61, last_trade_id=1))
@@ -193,7 +195,7 @@ def test_a_gap_that_an_old_trade_tells_of_reaches_up_to_now() -> None:
     assert shown(machine.step(match(time=130, trade_id=5, epoch=1))) == [("BTC-USD", 60, "1", 1, False)]
 
 
-def test_a_trade_that_never_comes_holds_its_window_open_for_one_heartbeat_only() -> None:
+def test_missing_trade_delays_its_window_by_one_heartbeat() -> None:
     machine = TumblingVolume(60)
     machine.step(match(time=-30, trade_id=6))
     machine.step(match(time=30, trade_id=7))
@@ -203,7 +205,7 @@ def test_a_trade_that_never_comes_holds_its_window_open_for_one_heartbeat_only()
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59.999999+00:00"])
 @pytest.mark.parametrize("machine", [TumblingVolume, Candles])
-def test_a_time_at_the_calendar_s_end_breaks_nothing(time: str, machine: Any) -> None:
+def test_last_time_of_the_calendar_is_accepted(time: str, machine: Any) -> None:
     trades = [match(time=30), match(time=datetime.fromisoformat(time)), match(time=70), match(time=130)]
     for options in ({}, {"lateness": 3600}, {"empty": True, "lateness": 1}):
         outputs = fold(machine(61, **options), trades)
@@ -212,22 +214,22 @@ def test_a_time_at_the_calendar_s_end_breaks_nothing(time: str, machine: Any) ->
 
 
 @pytest.mark.parametrize("lateness", [-1, float("nan"), "1", None])
-def test_a_bad_lateness_is_named(lateness: Any) -> None:
+def test_bad_lateness_is_named(lateness: Any) -> None:
     with pytest.raises(ConfigError, match="lateness"):
         TumblingVolume(60, lateness=lateness)
 
 
-def test_products_do_not_touch_one_another() -> None:
+def test_products_are_independent() -> None:
     trades = [match(time=10), match(time=70, product_id="ETH-USD", epoch=3), match(time=20)]
     seen = folded(trades)
     assert shown(seen) == [("BTC-USD", 0, "2", 2, False), ("ETH-USD", 60, "1", 1, False)]
 
 
-def test_other_messages_do_nothing() -> None:
+def test_other_messages_are_ignored() -> None:
     assert folded([ticker(1), heartbeat(1)]) == []
 
 
-def test_sums_are_exact_whatever_the_thread_s_decimal_context_says() -> None:
+def test_sums_are_exact_in_any_decimal_context() -> None:
     getcontext().prec, before = 3, getcontext().prec
     try:
         (window,) = folded([match("0.00000001", size="123456789012.12345678"), match(1, size="1e-8")])
@@ -253,6 +255,6 @@ def test_windows_are_aligned_to_the_unix_epoch(seconds: float, offset: float) ->
 
 
 @pytest.mark.parametrize(("machine", "outputs"), [(SlidingVolume(60), 3), (PriceMoves(5, 60), 0)])
-def test_the_calendars_first_moment_is_a_time_like_others(machine: Any, outputs: int) -> None:
+def test_first_time_of_the_calendar_is_accepted(machine: Any, outputs: int) -> None:
     first = datetime.min.replace(tzinfo=UTC)
     assert len(fold(machine, [match(time=first) for _ in range(3)])) == outputs

@@ -1,4 +1,4 @@
-"""The examples as a user runs them: processes of their own, against an exchange in the test's."""
+"""The examples as a user runs them: in separate processes, against an exchange in the process of the test."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Script:
         return self.end()
 
     def end(self) -> list[str]:
-        """All that was printed, once it has ended by itself, with status 0 and no complaint."""
+        """The whole output, after the example has ended with status 0 and without errors."""
         status = self.process.wait(PATIENCE)
         self._reader.join()
         while (line := self._lines.get()) is not None:
@@ -93,7 +93,7 @@ class Script:
 
 
 class Witness:
-    """A plain client that hears what the examples hear."""
+    """A plain client that receives what the examples receive."""
 
     def __init__(self, exchange: Exchange, socket: ClientConnection, *channels: str) -> None:
         self._exchange = exchange
@@ -135,7 +135,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 @pytest.fixture
 def exchange() -> Iterator[Exchange]:
-    """BTC-USD from 12:00:30 on, seeded; nothing happens by itself."""
+    """BTC-USD from 12:00:30 on, seeded; it changes only by `step` and `advance`."""
     with Exchange(["BTC-USD"], seed=5, rate=20, auto=False, start=START) as exchange:
         yield exchange
 

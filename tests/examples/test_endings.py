@@ -1,4 +1,4 @@
-"""Every example ends by itself when it is told to, and says what it is when it is asked."""
+"""Every example ends after the given time, and the examples' README lists it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ NEEDS = {"price_alert": ("--level", "60000"), "price_alert_legacy": ("--level", 
 
 
 @pytest.mark.parametrize("name", [name for name in LIVE if not name.startswith("mongo_")])
-def test_it_ends_after_some_seconds(name: str, busy_exchange: Exchange, run: Any) -> None:
+def test_example_ends_after_seconds(name: str, busy_exchange: Exchange, run: Any) -> None:
     run(name, "--url", busy_exchange.url, "--seconds", "1", *NEEDS.get(name, ())).end()
     assert busy_exchange.accepted == 1
 
 
 @pytest.mark.parametrize("name", [name for name in LIVE if name.startswith("mongo_")])
-def test_it_ends_after_some_seconds_and_all_is_stored(
+def test_store_example_ends_after_seconds_with_all_stored(
     name: str, busy_exchange: Exchange, mongod: Mongod, run: Any
 ) -> None:
     script = run(name, "--url", busy_exchange.url, "--seconds", "1", "--mongo", f"{mongod.uri}/ending")
@@ -33,7 +33,7 @@ def test_it_ends_after_some_seconds_and_all_is_stored(
     assert busy_exchange.accepted == 1
 
 
-def test_the_readme_has_every_example_once() -> None:
+def test_readme_lists_every_example_once() -> None:
     rows = [line for line in (EXAMPLES / "README.md").read_text().splitlines() if line.startswith("| [")]
     assert sorted(row.partition("](")[2].partition(".py)")[0] for row in rows) == NAMES
     for row in rows:

@@ -11,7 +11,7 @@ def prices(lines: list[str]) -> list[str]:
     return [line for line in lines if line.startswith("Message type: ")]
 
 
-def test_it_counts_and_prints(exchange: Exchange, run: Any, witness: Any) -> None:
+def test_message_counter_counts_and_prints(exchange: Exchange, run: Any, witness: Any) -> None:
     listener = witness("ticker")
     counting = run("message_counter_legacy", "--url", exchange.url, "--count", "60")
     endless = run("message_counter_legacy", "--url", exchange.url, "--count", "1000000000")

@@ -26,7 +26,7 @@ def until(condition: Callable[[], bool]) -> None:
         assert time.monotonic() < deadline, "waited in vain"
 
 
-def test_typed_documents(exchange: Exchange, mongod: Mongod, run: Any, witness: Any) -> None:
+def test_pipeline_stores_typed_documents(exchange: Exchange, mongod: Mongod, run: Any, witness: Any) -> None:
     listener = witness("ticker", "matches")
     script = run("mongo_store", "--url", exchange.url, "--mongo", f"{mongod.uri}/typed")
     exchange.wait_for_clients(2, timeout=20)
@@ -45,9 +45,7 @@ def test_typed_documents(exchange: Exchange, mongod: Mongod, run: Any, witness: 
     assert isinstance(match["time"], datetime)
 
 
-def test_the_classic_client_stores_messages_as_they_were_sent(
-    exchange: Exchange, mongod: Mongod, run: Any, witness: Any
-) -> None:
+def test_classic_client_stores_messages_as_sent(exchange: Exchange, mongod: Mongod, run: Any, witness: Any) -> None:
     listener = witness("ticker", "matches")
     script = run("mongo_store_legacy", "--url", exchange.url, "--mongo", f"{mongod.uri}/legacy")
     exchange.wait_for_clients(2, timeout=20)
@@ -63,7 +61,7 @@ def test_the_classic_client_stores_messages_as_they_were_sent(
     assert sorted(map(json.dumps, documents)) == sorted(map(json.dumps, messages))
 
 
-def test_a_ctrl_c_loses_nothing_that_has_come(exchange: Exchange, mongod: Mongod, run: Any, witness: Any) -> None:
+def test_ctrl_c_loses_no_received_message(exchange: Exchange, mongod: Mongod, run: Any, witness: Any) -> None:
     listener = witness("ticker", "matches")
     script = run("mongo_store", "--url", exchange.url, "--mongo", f"{mongod.uri}/interrupted")
     exchange.wait_for_clients(2, timeout=20)

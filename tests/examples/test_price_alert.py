@@ -1,4 +1,4 @@
-"""Both price alerts tell every crossing of the level, and nothing else."""
+"""Both price alerts print every crossing of the level, and nothing else."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def crossings(tickers: list[dict[str, Any]]) -> list[tuple[str, Decimal, datetim
 
 
 def told(line: str) -> tuple[str, Decimal, datetime]:
-    """What a line such as `BTC-USD is above 59999.80: 60000.52 at 2026-01-02T12:00:31Z` says."""
+    """The values of a line such as `BTC-USD is above 59999.80: 60000.52 at 2026-01-02T12:00:31Z`."""
     subject, _, rest = line.partition(f" {LEVEL}: ")
     price, _, time = rest.partition(" at ")
     product, verb, side = subject.split()

@@ -49,7 +49,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             del sys.modules[name]
 
 
-def test_live_and_replay_say_the_same_and_it_is_what_is_in_the_recording(recorded: Recorded) -> None:
+def test_live_and_replay_results_equal_the_recording(recorded: Recorded) -> None:
     recording, replayed, *hours, rare, verdict = recorded.printed
     assert recording.startswith("recorded 0.5 hours in ")
     assert replayed.startswith("replayed them in ")
@@ -66,12 +66,12 @@ def test_live_and_replay_say_the_same_and_it_is_what_is_in_the_recording(recorde
     assert hour.endswith(f"trades {len(trades)} (incomplete)")
 
 
-def test_a_folder_that_is_not_empty_is_left_alone(recorded: Recorded, run: Any) -> None:
+def test_folder_that_is_not_empty_is_not_changed(recorded: Recorded, run: Any) -> None:
     script = run("record_and_replay", "--folder", str(recorded.folder))
     assert script.process.wait(20) == 1
 
 
-def test_the_outage_is_found_and_nothing_else(recorded: Recorded, shared: None) -> None:
+def test_outage_is_the_only_finding(recorded: Recorded, shared: None) -> None:
     from shared.market import BACK, LOST, START, Hole, holes  # pyright: ignore[reportMissingImports]
 
     found: list[Hole] = []
@@ -87,20 +87,20 @@ def test_the_outage_is_found_and_nothing_else(recorded: Recorded, shared: None) 
 
 
 @pytest.mark.parametrize("name", ["plot_volume", "plot_candles", "plot_imbalance"])
-def test_a_recording_is_drawn(name: str, recorded: Recorded, run: Any, tmp_path: Path) -> None:
+def test_recording_is_drawn(name: str, recorded: Recorded, run: Any, tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
     assert run(name, str(recorded.folder), "--output", str(picture)).end() == [f"drawn in {picture}"]
     assert_drawn(picture)
 
 
 @pytest.mark.parametrize("name", ["plot_volume", "plot_candles", "plot_imbalance"])
-def test_a_product_that_is_not_in_it_is_said(name: str, recorded: Recorded, run: Any) -> None:
+def test_product_not_in_the_recording_is_named(name: str, recorded: Recorded, run: Any) -> None:
     script = run(name, str(recorded.folder), "--product", "ETH-USD")
     assert script.process.wait(20) == 1
     assert "of ETH-USD in the recording" in script._told()
 
 
-def test_without_a_recording_one_is_made(run: Any, tmp_path: Path) -> None:
+def test_missing_recording_is_made(run: Any, tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
     recording, drawn = run("plot_candles", "--output", str(picture)).end()
     assert recording == "recording 3 h of the local exchange ..."
@@ -118,7 +118,7 @@ def rows(printed: list[str]) -> list[list[str]]:
     return [line.split() for line in lines]
 
 
-def test_latency_takes_from_the_result_and_too_much_of_it_everything(recorded: Recorded, run: Any) -> None:
+def test_back_test_result_depends_on_latency(recorded: Recorded, run: Any) -> None:
     arguments = (str(recorded.folder), "--latency", "0", "0.5", "100000", "--fee", "0.1")
     printed = run("backtest", *arguments).end()
     fast, slow, never = rows(printed)
@@ -132,7 +132,7 @@ def test_latency_takes_from_the_result_and_too_much_of_it_everything(recorded: R
     assert run("backtest", *arguments).end() == printed
 
 
-def test_a_maker_books_what_its_fills_come_to(shared: None) -> None:
+def test_maker_result_equals_its_fills(shared: None) -> None:
     account = import_module("backtest").Account()
     trades: list[tuple[Side, int, str]] = [("buy", 100, "2"), ("sell", 103, "3"), ("buy", 101, "0.5")]
     for side, price, size in trades:
@@ -145,7 +145,7 @@ def test_a_maker_books_what_its_fills_come_to(shared: None) -> None:
     assert account.profit(Decimal(101)) == Decimal(8)
 
 
-def test_a_recording_without_books_is_named(shared: None, tmp_path: Path) -> None:
+def test_recording_without_books_is_named(shared: None, tmp_path: Path) -> None:
     module = import_module("backtest")
     file = tmp_path / "trades.jsonl"
     file.write_bytes(b"\n".join(match(9, time=n).raw for n in range(3)))

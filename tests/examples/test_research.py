@@ -10,7 +10,7 @@ from rxfeed.sim import Exchange
 from tests.support.pictures import assert_drawn
 
 
-def test_it_sums_the_trades_of_the_span(exchange: Exchange, run: Any, witness: Any, tmp_path: Path) -> None:
+def test_research_sums_the_trades_of_the_span(exchange: Exchange, run: Any, witness: Any, tmp_path: Path) -> None:
     listener = witness("matches", "ticker", "heartbeat")
     picture = tmp_path / "picture.png"
     script = run("research", "--url", exchange.url, "--seconds", "150", "--window", "15", "--output", str(picture))
@@ -31,7 +31,7 @@ def test_it_sums_the_trades_of_the_span(exchange: Exchange, run: Any, witness: A
     assert_drawn(picture)
 
 
-def test_a_ctrl_c_draws_what_there_is(exchange: Exchange, run: Any, tmp_path: Path) -> None:
+def test_ctrl_c_draws_the_results_so_far(exchange: Exchange, run: Any, tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
     script = run("research", "--url", exchange.url, "--output", str(picture))
     exchange.wait_for_clients(1, timeout=20)
@@ -41,7 +41,7 @@ def test_a_ctrl_c_draws_what_there_is(exchange: Exchange, run: Any, tmp_path: Pa
     assert_drawn(picture)
 
 
-def test_it_brings_an_exchange_of_its_own(run: Any, tmp_path: Path) -> None:
+def test_research_starts_a_local_exchange(run: Any, tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
     *windows, summary, drawn = run("research", "--seconds", "240", "--output", str(picture)).end()
     assert len(windows) in (4, 5)  # four minutes, which begin when they begin

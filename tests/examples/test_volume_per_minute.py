@@ -37,18 +37,18 @@ def test_volumes_are_the_sums_of_the_trades_sent(exchange: Exchange, run: Any, w
     legacy = run("volume_per_minute_legacy", "--url", exchange.url)
     exchange.wait_for_clients(4, timeout=20)
 
-    exchange.advance(150)  # to 12:03:00, whose heartbeat closes the last windows
+    exchange.advance(150)  # to 12:03:00: the heartbeat of that time closes the last windows
     messages = listener.heard()
     for script, seconds, count in ((minutes, 60, 3), (tens, 10, 15)):
         expected = by_window(messages, seconds)
         assert len(expected) == count
         script.until(lambda lines, count=count: len(lines) == count)
-        # The first has begun before we came, or at that very moment.
+        # The first window started before the subscription, or at the same time.
         assert script.interrupt() == [
             described(start, trades, complete=index > 0) for index, (start, trades) in enumerate(expected.items())
         ]
 
-    # The classic script knows of no heartbeats: it prints a minute at the next one's first trade.
+    # The classic script uses no heartbeats: it prints a minute at the first trade of the next.
     last = exchange.last_trade_id("BTC-USD")
     while exchange.last_trade_id("BTC-USD") == last:
         exchange.step()
@@ -61,7 +61,7 @@ def test_volumes_are_the_sums_of_the_trades_sent(exchange: Exchange, run: Any, w
     assert goodbye == "-- Goodbye! --"
 
 
-def test_the_window_that_was_open_at_the_end_is_told_as_incomplete(exchange: Exchange, run: Any, witness: Any) -> None:
+def test_window_open_at_the_end_is_incomplete(exchange: Exchange, run: Any, witness: Any) -> None:
     listener = witness("matches", "heartbeat")
     script = run("volume_per_minute", "--url", exchange.url)
     exchange.wait_for_clients(2, timeout=20)

@@ -137,7 +137,7 @@ def test_operator_with_its_channel_does_not_warn(
         lambda feed: order_book("BTC-USD")(feed),
     ],
 )
-def test_operator_is_found_however_it_is_composed(
+def test_operator_is_found_in_any_composition(
     composed: Callable[[Any], Any], exchange: Exchange, caplog: pytest.LogCaptureFixture
 ) -> None:
     run(exchange, ["matches"], composed)
@@ -157,7 +157,7 @@ def test_same_operator_of_many_pipelines_warns_once(exchange: Exchange, caplog: 
     assert len(warned(caplog)) == 1
 
 
-def test_channel_that_was_refused_is_not_asked_for_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_rejected_channel_is_not_named_again(caplog: pytest.LogCaptureFixture) -> None:
     """What the exchange refuses is a `Rejected`; to name the channel as missing would hide the reason."""
     with Exchange(["BTC-USD"], seed=5, auto=False) as exchange:
         feed = Feed("BTC-USD", ["level2", "matches"], url=exchange.url)
@@ -225,7 +225,7 @@ def test_replay_that_is_closed_early_does_not_warn(caplog: pytest.LogCaptureFixt
 def test_recording_with_a_quiet_channel_does_not_warn(
     alone: bool, exchange: Exchange, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No trade came, but the channel was subscribed: nothing is missing but trades. Books are."""
+    """There were no trades, but the channel was subscribed, so only the channel of the book is reported."""
     feed, recorder = Feed("BTC-USD", ["matches", "heartbeat"], url=exchange.url), record(tmp_path)
     got = Collected(feed)
     feed.pipe(recorder).subscribe()

@@ -1,4 +1,4 @@
-"""close(): from anywhere, whatever the server does, in time, and with nothing left behind."""
+"""close(): from any thread, with any behaviour of the server, within a bounded time, and without leaks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def in_time(seconds: float = 2.0) -> Iterator[None]:
     assert time.monotonic() - started < seconds
 
 
-def test_a_hundred_times_in_a_row_from_another_thread() -> None:
+def test_close_from_another_thread_a_hundred_times() -> None:
     with Exchange(auto=False) as exchange:
         warm(exchange)
         with nothing_left_behind():
@@ -48,7 +48,7 @@ def test_a_hundred_times_in_a_row_from_another_thread() -> None:
                 assert got.completed
 
 
-def test_a_hundred_times_in_a_row_from_a_subscriber() -> None:
+def test_close_from_a_subscriber_a_hundred_times() -> None:
     with Exchange(auto=False) as exchange:
         warm(exchange)
         with nothing_left_behind():
@@ -61,7 +61,7 @@ def test_a_hundred_times_in_a_row_from_a_subscriber() -> None:
                 assert got.completed
 
 
-def test_a_hundred_times_in_a_row_on_a_silent_server() -> None:
+def test_close_on_a_silent_server_a_hundred_times() -> None:
     """It answers the handshake and nothing else, not even the close frame: 100 at once, since each waits a second."""
     with WireServer(playing(TICK)) as server:
         Feed("A-B", "ticker", url=server.url).close()
@@ -90,7 +90,7 @@ def test_a_hundred_times_in_a_row_on_a_silent_server() -> None:
                 got.wait_for_end()
 
 
-def test_no_message_comes_after_close() -> None:
+def test_no_message_after_close() -> None:
     with WireServer(playing(TICK * 500)) as server:
         feed = Feed("A-B", "ticker", url=server.url)
         got = Collected(feed)
@@ -102,7 +102,7 @@ def test_no_message_comes_after_close() -> None:
 
 
 @pytest.mark.parametrize("first", [frame("nonsense"), GAP], ids=["malformed", "gap"])
-def test_no_message_comes_after_a_side_stream_s_subscriber_closed(first: bytes) -> None:
+def test_no_message_after_close_from_a_side_stream(first: bytes) -> None:
     with WireServer(playing(first + TICK * 5)) as server:
         feed = Feed("A-B", "ticker", url=server.url)
         got = Collected(feed)
@@ -115,7 +115,7 @@ def test_no_message_comes_after_a_side_stream_s_subscriber_closed(first: bytes) 
 
 
 @pytest.mark.parametrize("phase", ["connecting", "in the handshake", "in the TLS handshake"])
-def test_while_it_is_opening(phase: str) -> None:
+def test_close_while_connecting(phase: str) -> None:
     reached = threading.Event()
 
     def play(wire: Wire) -> None:
@@ -137,7 +137,7 @@ def test_while_it_is_opening(phase: str) -> None:
         assert got.completed
 
 
-def test_before_it_was_opened() -> None:
+def test_close_before_connect() -> None:
     with nothing_left_behind():
         feed = Feed("A-B", "ticker", url="ws://127.0.0.1:9")
         got = Collected(feed)
@@ -146,7 +146,7 @@ def test_before_it_was_opened() -> None:
         assert got.completed
 
 
-def test_twice_and_from_two_threads_at_once() -> None:
+def test_close_twice_and_from_two_threads() -> None:
     with WireServer(playing(TICK)) as server, nothing_left_behind():
         feed = Feed("A-B", "ticker", url=server.url)
         got = Collected(feed)
@@ -162,7 +162,7 @@ def test_twice_and_from_two_threads_at_once() -> None:
         assert got.completed
 
 
-def test_while_a_subscriber_is_busy_it_returns_in_time() -> None:
+def test_close_returns_in_time_while_a_subscriber_is_busy() -> None:
     release, busy = threading.Event(), threading.Event()
     with WireServer(playing(TICK)) as server:
         feed = Feed("A-B", "ticker", url=server.url)

@@ -1,4 +1,4 @@
-"""A Feed against the local exchange: what arrives, for whom, and what is said beside it."""
+"""A Feed against the local exchange: messages, subscribers, and the side streams."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def exchange() -> Iterator[Exchange]:
         yield exchange
 
 
-def test_every_frame_arrives_once_in_order_as_it_was_sent(exchange: Exchange) -> None:
+def test_every_frame_arrives_once_in_order_as_sent(exchange: Exchange) -> None:
     feed = Feed(["BTC-USD", "ETH-USD"], ["matches", "ticker", "level2_batch", "heartbeat"], url=exchange.url)
     got = Collected(feed)
     with feed:
@@ -63,7 +63,7 @@ def test_every_frame_arrives_once_in_order_as_it_was_sent(exchange: Exchange) ->
     assert feed.stats.bytes == sum(len(m.raw) for m in got.items)
 
 
-def test_receipt_times_do_not_go_back(exchange: Exchange) -> None:
+def test_receipt_times_do_not_decrease(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", "ticker", url=exchange.url)
     got = Collected(feed)
     with feed:
@@ -75,7 +75,7 @@ def test_receipt_times_do_not_go_back(exchange: Exchange) -> None:
     assert stamps[0] > 0
 
 
-def test_it_is_hot(exchange: Exchange) -> None:
+def test_feed_is_hot(exchange: Exchange) -> None:
     """One connection for all; a late subscriber gets what comes after it."""
     feed = Feed("BTC-USD", "heartbeat", url=exchange.url)
     early = Collected(feed)
@@ -92,7 +92,7 @@ def test_it_is_hot(exchange: Exchange) -> None:
     assert late.items == early.items[4:]
 
 
-def test_pipelines_are_the_way_it_is_used(exchange: Exchange) -> None:
+def test_pipelines_emit_results(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", ["matches", "ticker"], url=exchange.url)
     everything = Collected(feed)
     counts = Collected(feed.pipe(ops.filter(lambda m: isinstance(m, Match)), ops.count()))
@@ -109,7 +109,7 @@ def test_pipelines_are_the_way_it_is_used(exchange: Exchange) -> None:
     assert sum(w.volume for w in windows.items) == sum(m.size for m in trades)
 
 
-def test_a_crossing_from_the_live_feed(exchange: Exchange) -> None:
+def test_crossing_from_the_live_feed(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", "ticker", url=exchange.url)
     prices = Collected(feed.pipe(tickers("BTC-USD"), ops.map(lambda t: t.price)))
     with feed:
@@ -129,7 +129,7 @@ def test_a_crossing_from_the_live_feed(exchange: Exchange) -> None:
 # ---- subscribers that raise
 
 
-def test_a_subscriber_that_raises_hurts_nobody_else(exchange: Exchange, caplog: pytest.LogCaptureFixture) -> None:
+def test_subscriber_that_raises_does_not_affect_others(exchange: Exchange, caplog: pytest.LogCaptureFixture) -> None:
     feed = Feed("BTC-USD", "ticker", url=exchange.url)
     seen: list[Message] = []
     told: list[Exception] = []
@@ -144,7 +144,7 @@ def test_a_subscriber_that_raises_hurts_nobody_else(exchange: Exchange, caplog: 
 
     before = Collected(feed)
     feed.subscribe(bad, told.append)
-    feed.subscribe(worse)  # without an on_error: said in the log
+    feed.subscribe(worse)  # without an on_error: logged
     after = Collected(feed)
     with feed, caplog.at_level(logging.ERROR):
         exchange.wait_for_clients()
@@ -159,7 +159,7 @@ def test_a_subscriber_that_raises_hurts_nobody_else(exchange: Exchange, caplog: 
     assert after.completed
 
 
-def test_an_operator_that_raises_ends_its_own_pipeline(exchange: Exchange) -> None:
+def test_operator_that_raises_ends_its_own_pipeline(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", "ticker", url=exchange.url)
     broken = Collected(feed.pipe(ops.map(lambda message: message.no_such_field)))  # pyright: ignore
     whole = Collected(feed)
@@ -171,7 +171,7 @@ def test_an_operator_that_raises_ends_its_own_pipeline(exchange: Exchange) -> No
     assert whole.completed
 
 
-def test_a_subscriber_may_come_and_go_while_messages_flow(exchange: Exchange) -> None:
+def test_subscribers_may_change_while_messages_flow(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", "heartbeat", url=exchange.url)
     whole = Collected(feed)
     first = Collected(feed.pipe(ops.filter(lambda m: isinstance(m, Heartbeat)), ops.take(1)))
@@ -186,7 +186,7 @@ def test_a_subscriber_may_come_and_go_while_messages_flow(exchange: Exchange) ->
 # ---- status, keepalive, malformed
 
 
-def test_status_from_idle_to_ended(exchange: Exchange) -> None:
+def test_status_events_from_idle_to_ended(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", "level2_batch", url=exchange.url)
     status = Collected(feed.status)
     got = Collected(feed)
@@ -207,7 +207,7 @@ def test_status_from_idle_to_ended(exchange: Exchange) -> None:
     assert ended.cause is None
 
 
-def test_what_the_exchange_refuses_is_said_in_its_own_words(exchange: Exchange) -> None:
+def test_rejection_has_the_text_of_the_exchange(exchange: Exchange) -> None:
     feed = Feed(["BTC-USD", "BTC-XXX"], "ticker", url=exchange.url)
     status, got = Collected(feed.status), Collected(feed)
     with feed:
@@ -217,7 +217,7 @@ def test_what_the_exchange_refuses_is_said_in_its_own_words(exchange: Exchange) 
     assert any(isinstance(m, Ticker | Subscriptions) for m in got.items)
 
 
-def test_pings_go_out_whether_or_not_messages_flow(exchange: Exchange) -> None:
+def test_pings_are_sent_with_and_without_messages(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", "heartbeat", url=exchange.url, ping_interval=0.02)
     pongs, got = Collected(feed.keepalive), Collected(feed)
     with feed:
@@ -231,7 +231,7 @@ def test_pings_go_out_whether_or_not_messages_flow(exchange: Exchange) -> None:
     assert pongs.completed
 
 
-def test_a_thousand_bad_frames_among_good_ones() -> None:
+def test_a_thousand_malformed_frames_among_good_ones() -> None:
     good = [f'{{"type":"ticker","product_id":"A-B","sequence":{i},"price":"{i}.5"}}' for i in range(1000)]
     kinds: list[bytes] = [b"", b"{", b"[]", b"nonsense", b'{"type":"ticker"}', b"\xff\xfe", b"5", b"[" * 5000]
     bad = [kinds[i % len(kinds)] + (b" " * (i // len(kinds)) if i % 2 else b"") for i in range(1000)]
@@ -255,7 +255,7 @@ def test_a_thousand_bad_frames_among_good_ones() -> None:
 # ---- ends
 
 
-def test_a_server_s_close_ends_it_with_code_and_reason() -> None:
+def test_server_close_ends_the_feed_with_code_and_reason() -> None:
     with WireServer(playing(TICK + close_frame(1000, "bye"))) as server:
         feed = Feed("A-B", "ticker", url=server.url, reconnect=False)
         got, status = Collected(feed), Collected(feed.status)
@@ -267,7 +267,7 @@ def test_a_server_s_close_ends_it_with_code_and_reason() -> None:
     assert [type(s) for s in status.items][-2:] == [Disconnected, Ended]
 
 
-def test_a_failed_connect_is_told_to_every_subscriber() -> None:
+def test_failed_connect_reaches_every_subscriber() -> None:
     feed = Feed("A-B", "ticker", url="ws://127.0.0.1:9", reconnect=False)
     got = Collected(feed)
     with pytest.raises(ConnectFailed):
@@ -277,7 +277,7 @@ def test_a_failed_connect_is_told_to_every_subscriber() -> None:
     assert late.error is got.error
 
 
-def test_windows_left_open_go_out_before_the_error() -> None:
+def test_open_windows_are_emitted_before_the_error() -> None:
     trade = (
         '{"type":"match","trade_id":1,"maker_order_id":"m","taker_order_id":"t","side":"sell","size":"1","price":"2",'
         '"product_id":"A-B","sequence":2,"time":"2026-08-25T03:35:57.198335Z"}'
@@ -291,7 +291,7 @@ def test_windows_left_open_go_out_before_the_error() -> None:
     assert isinstance(windows.error, ServerClosed)
 
 
-def test_a_closed_feed_completes_and_cannot_be_opened_again(exchange: Exchange) -> None:
+def test_closed_feed_completes_and_cannot_be_opened_again(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", "ticker", url=exchange.url)
     got = Collected(feed)
     with feed:
@@ -326,10 +326,10 @@ def test_serve_delivers_in_the_calling_thread(exchange: Exchange) -> None:
 
 @pytest.mark.parametrize("leaving", [SystemExit(3), KeyboardInterrupt()])
 @pytest.mark.parametrize("way", ["run", "serve"])
-def test_leaving_the_program_in_a_subscriber_ends_the_others_with_it(
+def test_system_exit_in_a_subscriber_ends_the_others(
     exchange: Exchange, leaving: BaseException, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """`sys.exit()` and Ctrl-C are no good end: the others get them on `on_error`, and the caller too."""
+    """`sys.exit()` and Ctrl-C are errors: the other subscribers get them on `on_error`, and the caller too."""
     feed = Feed("BTC-USD", "ticker", url=exchange.url)
     before, behind = Collected(feed), Collected(feed.pipe(bounded(10)))
     status = Collected(feed.status)
@@ -349,9 +349,7 @@ def test_leaving_the_program_in_a_subscriber_ends_the_others_with_it(
     assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
 
 
-def test_leaving_the_program_on_the_feed_s_thread_is_logged(
-    exchange: Exchange, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_system_exit_on_the_feed_thread_is_logged(exchange: Exchange, caplog: pytest.LogCaptureFixture) -> None:
     feed = Feed("BTC-USD", "ticker", url=exchange.url)
 
     def leave(message: Message) -> None:
@@ -365,7 +363,7 @@ def test_leaving_the_program_on_the_feed_s_thread_is_logged(
     ]
 
 
-def test_leaving_the_program_at_the_end_ends_the_others_all_the_same(exchange: Exchange) -> None:
+def test_system_exit_at_completion_ends_the_others(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", "ticker", url=exchange.url)
 
     def leave(*arguments: object) -> None:
@@ -379,7 +377,7 @@ def test_leaving_the_program_at_the_end_ends_the_others_all_the_same(exchange: E
     assert other.completed
 
 
-def test_leaving_the_program_behind_a_queue_does_not_block_the_feed(exchange: Exchange) -> None:
+def test_system_exit_behind_a_queue_does_not_block_the_feed(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", "ticker", url=exchange.url)
     got = Collected(feed)
     ends: list[BaseException] = []
@@ -398,7 +396,7 @@ def test_leaving_the_program_behind_a_queue_does_not_block_the_feed(exchange: Ex
 # ---- what is sent
 
 
-def test_the_subscription_is_signed_with_credentials(exchange: Exchange) -> None:
+def test_subscription_is_signed_with_credentials(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", ["full", "level2"], url=exchange.url, credentials=CREDENTIALS)
     got = Collected(feed)
     with feed:
@@ -408,7 +406,7 @@ def test_the_subscription_is_signed_with_credentials(exchange: Exchange) -> None
     assert {"Received", "Snapshot", "L2Update"} <= set(feed.stats.by_type)
 
 
-def test_without_credentials_the_exchange_explains(exchange: Exchange) -> None:
+def test_missing_credentials_are_reported_by_the_exchange(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", "full", url=exchange.url)
     status = Collected(feed.status)
     with feed:
@@ -430,7 +428,7 @@ def test_secrets_are_shown_nowhere(exchange: Exchange, caplog: pytest.LogCapture
         assert secret not in shown
 
 
-def test_what_the_subscription_says() -> None:
+def test_subscribe_request_content() -> None:
     heard: list[Any] = []
 
     def play(wire: Wire) -> None:
@@ -464,7 +462,7 @@ def test_bad_arguments_are_named(arguments: dict[str, Any], named: str) -> None:
         Feed(**(given | arguments))
 
 
-def test_a_retired_host_warns_where_the_feed_is_made() -> None:
+def test_retired_host_warns_at_construction() -> None:
     with pytest.warns(UserWarning, match="retired") as caught:
         Feed("A-B", "ticker", url="wss://ws-feed.pro.coinbase.com")
     assert caught[0].filename == __file__

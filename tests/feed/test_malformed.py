@@ -1,4 +1,4 @@
-"""A frame that cannot be decoded concerns the product that it names, and no other."""
+"""A frame that cannot be decoded affects only the product that it names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def level2(product: str, kind: str, *levels: list[str]) -> bytes:
     return frame(json.dumps({"type": kind, "product_id": product, **levels_by_name, "time": time}))
 
 
-def test_a_malformed_frame_raises_the_epoch_of_its_product_alone() -> None:
+def test_malformed_frame_raises_the_epoch_of_its_product_alone() -> None:
     other = frame('{"type":"ticker","product_id":"C-D","sequence":1,"price":"1"}')
     with WireServer(saying(tick(1) + other + frame(ODD) + tick(3) + other.replace(b":1,", b":2,"))) as server:
         feed = fast_feed(server.url)
@@ -40,7 +40,7 @@ def test_a_malformed_frame_raises_the_epoch_of_its_product_alone() -> None:
 
 
 @pytest.mark.parametrize("kind", ["subscriptions", "error", "status", "balance", "heartbeat"])
-def test_a_malformed_frame_without_market_data_raises_no_epoch(kind: str) -> None:
+def test_malformed_frame_without_market_data_raises_no_epoch(kind: str) -> None:
     with WireServer(saying(tick(1), frame(f'{{"type":"{kind}","product_id":"A-B","time":5}}'), tick(2))) as server:
         feed = fast_feed(server.url)
         got = Collected(feed)
@@ -64,7 +64,7 @@ def test_malformed_frames_are_logged_once_for_each_type(caplog: pytest.LogCaptur
     ]
 
 
-def test_a_message_over_max_size_names_its_product_where_it_begins_so() -> None:
+def test_message_over_max_size_names_its_product() -> None:
     big = frame('{"type":"snapshot","product_id":"A-B","bids":[' + '["1","1"],' * 500 + "]}")
     with WireServer(saying(big + frame("x" * 3000) + tick(5))) as server:
         feed = fast_feed(server.url, max_size=2000)
@@ -76,8 +76,8 @@ def test_a_message_over_max_size_names_its_product_where_it_begins_so() -> None:
 
 
 @pytest.mark.parametrize("size", ["-1", "NaN", "sNaN", "1e99"])
-def test_a_book_with_a_level_that_cannot_be_is_renewed(size: str) -> None:
-    """The other product's book stays as it is, and is not requested anew."""
+def test_book_with_an_impossible_level_is_renewed(size: str) -> None:
+    """The other product's book is kept, and is not requested again."""
     requests: list[dict[str, Any]] = []
 
     def play(wire: Wire) -> None:
@@ -105,7 +105,7 @@ def test_a_book_with_a_level_that_cannot_be_is_renewed(size: str) -> None:
     ]
 
 
-def test_a_snapshot_that_stays_malformed_is_requested_ever_more_rarely() -> None:
+def test_snapshot_that_stays_malformed_is_requested_with_back_off() -> None:
     clock, requested, enough = Clock(speed=50), list[float](), threading.Event()
 
     def play(wire: Wire) -> None:
@@ -124,5 +124,5 @@ def test_a_snapshot_that_stays_malformed_is_requested_ever_more_rarely() -> None
         with feed:
             assert enough.wait(20)
     waits = [after - before for before, after in pairwise(requested)]
-    # Each wait of the wall's clock may take some hundredths of a second more, or less where the one before did.
+    # Each wait may take some hundredths of a second more on the wall clock, or less after such a wait.
     assert all(wait > least - 4 for wait, least in zip(waits, (5, 10, 20, 40), strict=True)), waits

@@ -1,4 +1,4 @@
-"""What was missed shows in what is delivered."""
+"""Losses are visible in the delivered messages and status events."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tests.support.collect import Collected
 from tests.support.scenes import fast_feed, of, saying, scenes, tick, trade, wait_until
 from tests.support.wire import WireServer, close_frame, frame
 
-# ---- what was missed
+# ---- losses
 
 
-def test_gaps_duplicates_and_epochs_show_in_what_is_delivered() -> None:
+def test_gaps_duplicates_and_epochs_are_delivered() -> None:
     pieces = (trade(1, 10), trade(2, 20), trade(2, 20), trade(5, 30), trade(4, 25), trade(6, 40))
     with WireServer(saying(*pieces)) as server:
         feed = fast_feed(server.url, "matches")
@@ -35,7 +35,7 @@ def test_gaps_duplicates_and_epochs_show_in_what_is_delivered() -> None:
     assert (feed.stats.gaps, feed.stats.gapped, feed.stats.duplicates) == (1, 2, 2)
 
 
-def test_a_gap_is_said_before_the_message_that_shows_it() -> None:
+def test_gap_precedes_the_message_that_reveals_it() -> None:
     order: list[str] = []
     with WireServer(saying(trade(1, 10), trade(3, 30))) as server:
         feed = fast_feed(server.url, "matches")
@@ -56,7 +56,7 @@ def test_duplicates_may_be_kept() -> None:
     assert feed.stats.duplicates == 1
 
 
-def test_windows_and_crossings_know_of_the_reconnect_between() -> None:
+def test_windows_and_crossings_reflect_a_reconnect() -> None:
     first = (trade(1, 10, "9"), trade(2, 70, "9"), trade(3, 130, "9"), close_frame(1001))
     second = (trade(6, 150, "11", "last_match"), trade(7, 160, "11"), trade(8, 200, "9"), trade(9, 260, "9"))
     with WireServer(scenes(saying(*first), saying(*second))) as server:
@@ -77,7 +77,7 @@ def test_windows_and_crossings_know_of_the_reconnect_between() -> None:
     assert [(g.channel, g.first, g.last) for g in of(status, Gap)] == [("matches", 4, 6)]
 
 
-def test_a_frame_that_nobody_can_read_raises_the_epoch() -> None:
+def test_unreadable_frame_raises_the_epoch() -> None:
     with WireServer(saying(tick(1), frame("nonsense"), tick(2))) as server:
         feed = fast_feed(server.url)
         got = Collected(feed)
@@ -86,11 +86,11 @@ def test_a_frame_that_nobody_can_read_raises_the_epoch() -> None:
     assert [m.epoch for m in got.items] == [0, 1]
 
 
-# ---- books, which have no numbers of their own
+# ---- books, which have no sequence numbers
 
 
-def test_after_a_break_on_a_live_connection_the_book_begins_anew() -> None:
-    """A frame that nobody could read may have been the book's: it is subscribed to again, and is right again."""
+def test_book_restarts_after_a_break_on_a_live_connection() -> None:
+    """An unreadable frame may belong to the book: the book is subscribed to again, and is correct afterwards."""
     credentials = Credentials("k", "c2VjcmV0", "p")
     with Exchange(["BTC-USD"], seed=2, auto=False, credentials=credentials) as exchange:
         feed = Feed("BTC-USD", ["level2", "heartbeat"], url=exchange.url, credentials=credentials)

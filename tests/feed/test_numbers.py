@@ -1,4 +1,4 @@
-"""Wrong numbers, wrong times, unknown types and rejoined channels on a live connection, and in its recording."""
+"""Wrong numbers, wrong times, unknown types and resubscribed channels on a live connection, and in its recording."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def beat(second: float, last_trade_id: int) -> bytes:
     }))  # fmt: skip
 
 
-def test_a_heartbeat_with_a_wrong_trade_id_loses_no_trade() -> None:
+def test_heartbeat_with_a_wrong_trade_id_loses_no_trade() -> None:
     pieces = [trade(1, 1), beat(2, 10**15), beat(3, 10**15), *(trade(n, 2 + n) for n in range(2, 20)), beat(22, 19)]
     got, windows, _, feed = played([*pieces, trade(20, 61), trade(21, 121), trade(22, 181)], ["matches", "heartbeat"])
     assert [each.trade_id for each in got.items if isinstance(each, Match)] == list(range(1, 23))
@@ -82,7 +82,7 @@ def test_a_heartbeat_with_a_wrong_trade_id_loses_no_trade() -> None:
 # ---- times
 
 
-def test_a_trade_dated_in_the_future_blinds_no_window(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+def test_trade_dated_ahead_does_not_advance_windows(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     """Live and in replay alike."""
     now = datetime.now(UTC).timestamp() - 1_764_000_000 - 600
     now -= now % 60
@@ -125,7 +125,7 @@ def order(sequence: int, kind: str, **fields: Any) -> bytes:
     return frame(json.dumps(common | fields))
 
 
-def test_an_unknown_type_with_a_sequence_is_no_gap() -> None:
+def test_unknown_type_with_a_sequence_is_no_gap() -> None:
     def opened(sequence: int) -> bytes:
         return order(sequence, "open", order_id=f"o{sequence}", side="buy", price="9", remaining_size="1")
 
@@ -144,7 +144,7 @@ def test_an_unknown_type_with_a_sequence_is_no_gap() -> None:
     assert book.stats.gaps == 0  # the epoch shows it
 
 
-# ---- channels that are left and rejoined
+# ---- channels that are unsubscribed and resubscribed
 
 
 def acknowledged(status: Collected[Any], number: int) -> None:
@@ -164,7 +164,7 @@ def minutes(source: MessageSource) -> list[Collected[Any]]:
 
 @pytest.mark.parametrize("products", [["BTC-USD", "ETH-USD"], ["BTC-USD"], []])
 @pytest.mark.parametrize("channels", [["matches"], ["matches", "heartbeat"]], ids=["alone", "heartbeat"])
-def test_no_window_over_a_channel_that_was_left_is_complete(
+def test_window_over_an_unsubscribed_channel_is_incomplete(
     channels: list[str], products: list[str], tmp_path: Path
 ) -> None:
     """Also where the trades between are missing without a gap in the numbers; live and in replay alike."""
@@ -201,7 +201,7 @@ def test_no_window_over_a_channel_that_was_left_is_complete(
     assert again.items == live.items
 
 
-def test_a_replay_of_frames_alone_finds_what_was_left_and_rejoined(tmp_path: Path) -> None:
+def test_replay_of_frames_finds_resubscriptions(tmp_path: Path) -> None:
     def listed(*names: str) -> bytes:
         channels = [{"name": name, "product_ids": ["A-B"]} for name in names]
         return json.dumps({"type": "subscriptions", "channels": channels}).encode()
@@ -223,7 +223,7 @@ def test_a_replay_of_frames_alone_finds_what_was_left_and_rejoined(tmp_path: Pat
     assert of(status, Gap) == []
 
 
-def test_a_book_goes_on_when_its_product_leaves_another_channel() -> None:
+def test_book_continues_if_its_product_leaves_another_channel() -> None:
     credentials = Credentials("k", "c2VjcmV0", "p")
     with Exchange(["BTC-USD"], seed=2, auto=False, credentials=credentials) as exchange:
         feed = Feed("BTC-USD", ["level2", "ticker"], url=exchange.url, credentials=credentials)

@@ -34,7 +34,7 @@ def served(frames: list[bytes], channels: Any, products: Any = "A-B") -> tuple[C
     return got, windows, feed.stats
 
 
-def test_a_product_outside_the_subscription_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_product_outside_the_subscription_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     frames = [match(product_id=product, trade_id=n).raw for n in range(1, 4) for product in ("A-B", "C-D")]
     got, _, stats = served(frames, "matches")
     assert [each.product_id for each in got.items if isinstance(each, Match)] == ["A-B", "C-D"] * 3
@@ -43,14 +43,14 @@ def test_a_product_outside_the_subscription_is_reported_once(caplog: pytest.LogC
     assert "Match for C-D" in report
 
 
-def test_a_channel_outside_the_subscription_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_channel_outside_the_subscription_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     frames = [ticker(1, product_id="A-B", sequence=n).raw for n in range(1, 4)]
     got, _, stats = served(frames, "matches")
     assert len(got.items) == stats.unsubscribed == 3
     assert len(reports(caplog)) == 1
 
 
-def test_products_without_end_take_bounded_memory(caplog: pytest.LogCaptureFixture) -> None:
+def test_unlimited_products_take_bounded_memory(caplog: pytest.LogCaptureFixture) -> None:
     frames = [match(product_id=f"P{n}", trade_id=1).raw for n in range(3 * MOST)] * 2
     frames.append(match(product_id="A-B", trade_id=1).raw)
     got, windows, stats = served(frames, "matches")
@@ -63,7 +63,7 @@ def test_products_without_end_take_bounded_memory(caplog: pytest.LogCaptureFixtu
     assert len(reports(caplog)) == 20 + 1
 
 
-def test_what_was_removed_or_is_listed_by_the_exchange_is_inside() -> None:
+def test_removed_or_listed_products_are_inside() -> None:
     wanted = Wanted(Subscription.of(["A-B"], ["matches", "level2_50"]))
     wanted.add(Subscription.of("C-D", "ticker"))
     wanted.remove(Subscription.of("C-D", "ticker"))
@@ -82,19 +82,19 @@ def test_what_was_removed_or_is_listed_by_the_exchange_is_inside() -> None:
 
 
 @pytest.mark.parametrize("frame", [b'{"type":"new"}', b'{"type":"error","message":"x"}'])
-def test_what_has_no_product_and_no_channel_is_inside(frame: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_message_without_product_and_channel_is_inside(frame: bytes, caplog: pytest.LogCaptureFixture) -> None:
     _, _, stats = served([frame], "matches")
     assert stats.unsubscribed == 0
     assert [each for each in reports(caplog) if "outside" in each] == []
 
 
-def test_an_unknown_type_of_a_product_outside_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_type_of_a_product_outside_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     got, _, stats = served([b'{"type":"new","product_id":"C-D"}'], "matches")
     assert isinstance(got.items[0], Unknown)
     assert (stats.unsubscribed, len(reports(caplog))) == (1, 1)
 
 
-def test_what_is_subscribed_to_later_is_delivered_as_before() -> None:
+def test_later_subscription_is_delivered() -> None:
     with Exchange(["BTC-USD", "ETH-USD"], seed=2, auto=False) as exchange:
         feed = Feed("BTC-USD", "matches", url=exchange.url)
         got = Collected(feed)

@@ -1,4 +1,4 @@
-"""A feed that comes back, or says why not."""
+"""A feed that reconnects, or ends with the reason."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from tests.support.wire import Wire, WireServer, close_frame, frame
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1006, 1011, 4000])
-def test_a_close_is_a_disconnect_like_any_other(code: int) -> None:
+def test_server_close_is_a_disconnect(code: int) -> None:
     bye = close_frame(code, "bye") if code != 1006 else b""
 
     def leave(wire: Wire) -> None:
@@ -72,7 +72,7 @@ def test_a_close_is_a_disconnect_like_any_other(code: int) -> None:
     assert (feed.stats.connections, feed.stats.reconnects) == (2, 1)
 
 
-def test_attempts_are_counted_from_the_last_message_and_delays_grow() -> None:
+def test_attempts_count_from_the_last_message_and_delays_grow() -> None:
     refuse = answering("HTTP/1.1 503 Service Unavailable\r\n\r\n")
     told = saying(tick(1) + close_frame(1001))
     with WireServer(scenes(refuse, refuse, refuse, told, refuse, saying(tick(2)))) as server:
@@ -86,7 +86,7 @@ def test_attempts_are_counted_from_the_last_message_and_delays_grow() -> None:
         assert 0 <= again.delay <= ceiling
 
 
-def test_an_answer_to_the_subscription_is_not_yet_a_good_message() -> None:
+def test_acknowledgement_does_not_reset_the_attempts() -> None:
     ack = frame('{"type":"subscriptions","channels":[]}') + close_frame(1001)
     with WireServer(scenes(saying(ack), saying(ack), saying(tick(1)))) as server:
         feed = fast_feed(server.url)
@@ -167,7 +167,7 @@ def test_retry_after_takes_any_header(header: str) -> None:
     assert 0 <= retry_after(header, datetime(2026, 1, 2, tzinfo=UTC)) <= 3600
 
 
-def test_when_the_retries_are_used_up_the_last_cause_ends_the_stream() -> None:
+def test_exhausted_retries_end_the_stream_with_the_last_cause() -> None:
     with WireServer(answering("HTTP/1.1 500 Oops\r\n\r\n")) as server:
         feed = fast_feed(server.url, reconnect=Reconnect(initial=0, maximum=0, retries=3))
         got, status = Collected(feed), Collected(feed.status)
@@ -179,7 +179,7 @@ def test_when_the_retries_are_used_up_the_last_cause_ends_the_stream() -> None:
     assert ended.cause is got.error
 
 
-def test_every_connection_is_subscribed_to_and_signed_anew() -> None:
+def test_every_connection_is_subscribed_and_signed_again() -> None:
     heard: list[Any] = []
 
     def listen(wire: Wire) -> None:
@@ -198,10 +198,10 @@ def test_every_connection_is_subscribed_to_and_signed_anew() -> None:
     assert len({m["timestamp"] for m in heard}) == len({m["signature"] for m in heard}) == len(heard)
 
 
-# ---- no hope
+# ---- permanent failures
 
 
-def test_a_retired_host_is_not_tried_again() -> None:
+def test_retired_host_is_not_retried() -> None:
     with WireServer(saying(close_frame(1000, "deprecated hostname"))) as server:
         feed = fast_feed(server.url)
         with pytest.raises(HostRetired, match="deprecated hostname"):
@@ -216,7 +216,7 @@ def test_a_retired_host_is_not_tried_again() -> None:
         '{"type":"error","message":"Sorry, you could not be authenticated: Bad Request","reason":"invalid signature"}',
     ],
 )
-def test_failed_authentication_is_not_tried_again(refusal: str) -> None:
+def test_failed_authentication_is_not_retried(refusal: str) -> None:
     with WireServer(saying(frame(refusal))) as server:
         feed = fast_feed(server.url, "user", credentials=Credentials("k", "c2VjcmV0", "p"))
         got, status = Collected(feed), Collected(feed.status)
@@ -226,14 +226,14 @@ def test_failed_authentication_is_not_tried_again(refusal: str) -> None:
     assert len(of(status, Rejected)) == 1
 
 
-def test_an_unauthorized_handshake_is_not_tried_again() -> None:
+def test_unauthorized_handshake_is_not_retried() -> None:
     with WireServer(answering("HTTP/1.1 401 Unauthorized\r\n\r\n")) as server:
         feed = fast_feed(server.url)
         with pytest.raises(HandshakeRejected, match="401"):
             feed.run()
 
 
-def test_a_certificate_that_does_not_verify_is_not_tried_again() -> None:
+def test_unverified_certificate_is_not_retried() -> None:
     import ssl
 
     import trustme
@@ -251,7 +251,7 @@ def test_a_certificate_that_does_not_verify_is_not_tried_again() -> None:
 # ---- closing while it waits
 
 
-def test_closing_while_it_backs_off() -> None:
+def test_close_during_back_off() -> None:
     with nothing_left_behind():
         feed = Feed("A-B", "ticker", url="ws://127.0.0.1:9", reconnect=Reconnect(initial=600, maximum=600))
         got, status = Collected(feed), Collected(feed.status)
@@ -263,7 +263,7 @@ def test_closing_while_it_backs_off() -> None:
         assert got.completed
 
 
-def test_a_nudge_does_not_shorten_the_back_off() -> None:
+def test_wakeup_does_not_shorten_the_back_off() -> None:
     feed = Feed("A-B", "ticker", url="ws://127.0.0.1:9", reconnect=Reconnect(initial=600, maximum=600))
     status = Collected(feed.status)
     feed.connect()

@@ -54,7 +54,7 @@ def test_clock_skew_is_retried_with_back_off(
     assert sum("clock of this machine" in record.getMessage() for record in caplog.records) == 1
 
 
-def test_refused_key_ends_a_feed_whose_credentials_had_worked() -> None:
+def test_rejected_key_ends_a_feed_with_credentials_that_worked() -> None:
     first = saying(ACCEPTED + tick(1) + close_frame(1001))
     with WireServer(scenes(first, saying(refusing(*NO_KEY)))) as server:
         feed = fast_feed(server.url, "user", credentials=Credentials("k", "c2VjcmV0", "p"))
@@ -74,7 +74,7 @@ def test_unauthorized_handshake_after_a_good_one_is_retried() -> None:
 # ---- defects, and a system that is short of something
 
 
-def test_unexpected_exception_is_logged_and_retried_with_growing_waits(
+def test_unexpected_exception_is_logged_and_retried_with_back_off(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Messages before the defect do not reset the back-off."""

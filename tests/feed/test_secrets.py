@@ -1,4 +1,4 @@
-"""What an exchange repeats of the credentials gets into no status, exception or log line."""
+"""Credentials that an exchange repeats are in no status event, exception or log line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.wire import Wire, WireServer, close_frame, frame
 KEY = Credentials("the-api-key", "c2VjcmV0L29mL21pbmU+Pg==", "open/sesame")
 
 
-def test_what_is_repeated_is_blanked_in_status_errors_and_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_repeated_secrets_are_redacted_in_status_errors_and_log(caplog: pytest.LogCaptureFixture) -> None:
     said: list[dict[str, str]] = []
 
     def play(wire: Wire) -> None:
@@ -52,7 +52,7 @@ def test_what_is_repeated_is_blanked_in_status_errors_and_log(caplog: pytest.Log
 
 # ---- in no repr, traceback or trace
 
-# All that a user may give that is secret; texts that stand nowhere else.
+# All secrets that a user may give; the texts occur nowhere else.
 USER, PROXY_USER, PROXY_PASSWORD, HEADER, TOKEN = "url-user", "proxy-user", "proxy-pass", "header-value", "url-token"
 PASSWORD = "url-pass"
 
@@ -77,7 +77,7 @@ def encoded(user: str, password: str) -> str:
 
 
 def hidden() -> list[str]:
-    """All of them, and what is made of them."""
+    """All secrets, and their encoded forms."""
     pairs = [encoded(USER, PASSWORD), encoded(PROXY_USER, PROXY_PASSWORD)]
     return [
         USER,
@@ -110,7 +110,7 @@ def assert_hidden(text: str, *more: str) -> None:
     assert [secret for secret in (*hidden(), *more) if secret in text] == []
 
 
-def test_a_feed_and_its_options_show_no_secret() -> None:
+def test_feed_and_its_options_show_no_secret() -> None:
     feed = feed_to(1, proxy=2)
     options = TransportOptions(proxy=f"http://{PROXY_USER}:{PROXY_PASSWORD}@x", headers={"X-Key": HEADER})
     text = repr(feed) + repr(vars(feed)) + repr(options) + feed.url + repr(feed.about)
@@ -148,7 +148,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("play", "behind"), FAILURES)
-def test_a_failed_connection_shows_no_secret_in_its_traceback(play: Any, behind: str) -> None:
+def test_failed_connection_shows_no_secret_in_its_traceback(play: Any, behind: str) -> None:
     context = tls_server() if behind == "tls" else None
     with WireServer(play, context) as server:
         proxy = server.port if behind == "a proxy" else None
@@ -169,7 +169,7 @@ def _send_often(connection: Connection, request: Secret) -> None:
 
 
 @pytest.mark.parametrize("secure", [False, True])
-def test_a_send_that_fails_shows_no_secret_in_its_traceback(secure: bool) -> None:
+def test_send_that_fails_shows_no_secret_in_its_traceback(secure: bool) -> None:
     """The subscription, and a signed request for more, cannot be sent."""
     request = Subscription.of("A-B", "full").request("subscribe", KEY, "17.5")
     assert isinstance(request, Secret)
@@ -205,7 +205,7 @@ def test_a_send_that_fails_shows_no_secret_in_its_traceback(secure: bool) -> Non
         {"ping_interval": 0},
     ],
 )
-def test_a_setting_that_is_refused_shows_no_secret_in_its_traceback(bad: dict[str, Any]) -> None:
+def test_rejected_setting_shows_no_secret_in_its_traceback(bad: dict[str, Any]) -> None:
     settings = {
         "url": f"ws://{USER}:{PASSWORD}@x?token={TOKEN}",
         "headers": {"X-Key": HEADER},
@@ -217,8 +217,8 @@ def test_a_setting_that_is_refused_shows_no_secret_in_its_traceback(bad: dict[st
     assert_hidden(recorded_of(caught.value))
 
 
-def test_the_library_s_trace_shows_no_secret() -> None:
-    """Neither what is sent, nor what a server repeats of it, in whatever frames."""
+def test_library_s_trace_shows_no_secret() -> None:
+    """The trace contains neither the sent secrets nor their repetition by a server, in any frames."""
     said: list[dict[str, str]] = []
     lines = io.StringIO()
 
@@ -246,7 +246,7 @@ def test_the_library_s_trace_shows_no_secret() -> None:
     assert_hidden(lines.getvalue(), said[0]["signature"])
 
 
-def test_the_classic_client_s_settings_show_no_secret() -> None:
+def test_classic_client_s_settings_show_no_secret() -> None:
     client = cbpro.WebsocketClient(
         url=f"ws://{USER}:{PASSWORD}@127.0.0.1:1",
         auth=True,

@@ -35,7 +35,7 @@ from tests.support.wire import Wire, WireServer, frame
     [b"", tick(1), frame('{"type":"subscriptions","channels":[]}'), frame("nonsense")],
     ids=["nothing at all", "then nothing", "only an ack", "only nonsense"],
 )
-def test_no_data_means_stale_and_stale_means_again(first: bytes) -> None:
+def test_no_data_means_stale_and_a_reconnect(first: bytes) -> None:
     with WireServer(scenes(saying(first), saying(tick(5)))) as server:
         feed = fast_feed(server.url, stale_after=60)
         got, status = Collected(feed), Collected(feed.status)
@@ -48,7 +48,7 @@ def test_no_data_means_stale_and_stale_means_again(first: bytes) -> None:
     assert waited.total_seconds() * FAST.speed >= 59
 
 
-def test_pings_and_pongs_do_not_feed_the_watchdog() -> None:
+def test_pings_and_pongs_do_not_reset_the_watchdog() -> None:
     def pong_only(wire: Wire) -> None:
         wire.shake()
         wire.recv_frame()
@@ -67,7 +67,7 @@ def test_pings_and_pongs_do_not_feed_the_watchdog() -> None:
     assert str(of(status, Disconnected)[0].cause) == "no data for 60 s"
 
 
-def test_a_ping_without_a_pong_means_the_same() -> None:
+def test_missing_pong_means_stale_and_a_reconnect() -> None:
     with WireServer(scenes(saying(), saying(tick(1)))) as server:
         feed = fast_feed(server.url, ping_interval=30)
         got, status = Collected(feed), Collected(feed.status)
@@ -76,8 +76,8 @@ def test_a_ping_without_a_pong_means_the_same() -> None:
     assert str(of(status, Disconnected)[0].cause) == "a ping was not answered within 10 s"
 
 
-def test_a_slow_subscriber_is_not_taken_for_a_silent_server() -> None:
-    """While it dawdles nothing is read; what has come in the meantime is delivered before silence is judged."""
+def test_slow_subscriber_is_no_silent_server() -> None:
+    """While the subscriber blocks, nothing is read; waiting messages are delivered before silence is detected."""
 
     def dawdle(message: Any) -> None:
         if message.sequence == 1:
@@ -100,7 +100,7 @@ def test_a_slow_subscriber_is_not_taken_for_a_silent_server() -> None:
     assert of(status, Disconnected) == []
 
 
-def test_a_missing_heartbeat_is_noticed_for_its_product_alone() -> None:
+def test_missing_heartbeat_is_reported_for_its_product_alone() -> None:
     def beat(product: str, second: int) -> bytes:
         return frame(
             f'{{"type":"heartbeat","product_id":"{product}","sequence":1,"last_trade_id":1,'
@@ -114,7 +114,7 @@ def test_a_missing_heartbeat_is_noticed_for_its_product_alone() -> None:
         wire.recv_frame()
         wire.send(beat("A-B", 0) + beat("C-D", 0))
         second = 0
-        while not told.is_set() and second < 59:  # only A-B beats, until its absence was reported
+        while not told.is_set() and second < 59:  # only A-B has heartbeats, until the absence of the other was reported
             second += 1
             wire.send(beat("A-B", second))
             time.sleep(0.05)
@@ -122,7 +122,7 @@ def test_a_missing_heartbeat_is_noticed_for_its_product_alone() -> None:
         wire.until_goodbye()
 
     with WireServer(play) as server:
-        # Half a second of the wall's, between beats that are a tenth of it apart.
+        # Half a second of the wall clock, between heartbeats that are a tenth of it apart.
         feed = fast_feed(server.url, {"name": "heartbeat", "product_ids": ["C-D"]}, heartbeat_timeout=100)
         status = Collected(feed.status)
         with feed:
@@ -210,8 +210,8 @@ def test_snapshot_on_a_slow_link_is_delivered() -> None:
     assert feed.stats.pings >= 2
 
 
-def test_message_that_drips_is_silence() -> None:
-    """A byte every two seconds is no sign of life: 60 s without data end the connection."""
+def test_message_in_slow_single_bytes_is_silence() -> None:
+    """A byte every two seconds does not count as data: 60 s without data end the connection."""
 
     def drip(wire: Wire) -> None:
         wire.shake()
@@ -273,7 +273,7 @@ def test_lag_grows_while_a_subscriber_blocks() -> None:
     assert feed.stats.max_lag > 90
 
 
-def test_a_slow_subscriber_is_visible() -> None:
+def test_slow_subscriber_is_reported_as_lagging() -> None:
     slow = threading.Event()
 
     def dawdle(message: Any) -> None:
@@ -293,7 +293,7 @@ def test_a_slow_subscriber_is_visible() -> None:
     assert feed.stats.max_lag > 0.5
 
 
-def test_it_says_when_it_has_caught_up() -> None:
+def test_end_of_lag_is_reported() -> None:
     go = threading.Event()
 
     def play(wire: Wire) -> None:

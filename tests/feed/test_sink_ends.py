@@ -1,4 +1,4 @@
-"""A source ends with its sinks: it returns when they have written everything, or reports what is left."""
+"""A source ends with its sinks: it returns when they have written everything, or reports the unwritten items."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_with_and_close_return_when_the_sink_has_written() -> None:
         assert len(collection.stored) == COUNT
 
 
-def test_a_recording_can_be_replayed_after_run(tmp_path: Path) -> None:
+def test_recording_can_be_replayed_after_run(tmp_path: Path) -> None:
     source = Said([tick(n) for n in range(20_000)])
     source.pipe(record(tmp_path / "recording")).subscribe()
     source.run()
@@ -140,7 +140,7 @@ def test_run_takes_the_limit_of_the_flush() -> None:
     assert writes.error is not None
 
 
-def test_without_a_limit_the_sink_s_own_holds() -> None:
+def test_default_limit_is_that_of_the_sink() -> None:
     source = Said(TRADES)
     writes = Collected(source.pipe(sink_over(Away(), flush_seconds=0.3)))
     source.connect()
@@ -206,7 +206,7 @@ def test_close_from_the_feed_s_callback_does_not_deadlock() -> None:
     assert len(collection.stored) == COUNT
 
 
-def test_a_sink_of_two_sources_is_waited_for_by_the_last() -> None:
+def test_sink_of_two_sources_is_awaited_by_the_last() -> None:
     collection = Slow()
     first, second = Said(TRADES), Said([tick(n) for n in range(COUNT)])
     writes = Collected(reactivex.merge(first, second).pipe(sink_over(collection)))
@@ -219,7 +219,7 @@ def test_a_sink_of_two_sources_is_waited_for_by_the_last() -> None:
     assert len(collection.stored) == 2 * COUNT
 
 
-def test_a_full_queue_in_front_of_a_dead_database_does_not_hold_close() -> None:
+def test_full_queue_before_a_dead_database_does_not_block_close() -> None:
     source = Said(TRADES * 20)
     writes = Collected(source.pipe(sink_over(Away(), queue_size=50, ids="mongo")))
     source.connect()
@@ -232,7 +232,7 @@ def test_a_full_queue_in_front_of_a_dead_database_does_not_hold_close() -> None:
     writes.wait_for_end()
 
 
-def test_an_end_that_does_not_pass_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+def test_completion_that_does_not_pass_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     source = Said(TRADES)
     collection = Scripted()
     writes = Collected(source.pipe(ops.flat_map(lambda m: reactivex.concat(reactivex.of(m), reactivex.never())),
@@ -245,7 +245,7 @@ def test_an_end_that_does_not_pass_is_reported(caplog: pytest.LogCaptureFixture)
     assert len(collection.stored) == COUNT
 
 
-def test_what_an_operator_emits_at_the_end_is_written() -> None:
+def test_items_emitted_at_completion_are_written() -> None:
     collection = Slow()
     replay = Replay(TRADES)
     replay.pipe(window_volume(3600), sink_over(collection, documents=lambda w: {"n": w.count})).subscribe()
@@ -253,7 +253,7 @@ def test_what_an_operator_emits_at_the_end_is_written() -> None:
     assert [each["n"] for each in collection.stored.values()] == [COUNT]
 
 
-def test_a_put_that_waits_at_the_end_is_taken() -> None:
+def test_blocked_put_at_the_end_is_accepted() -> None:
     queue: Handover[int] = Handover(2, "block")
     queue.put(1)
     queue.put(2)
@@ -269,7 +269,7 @@ def test_a_put_that_waits_at_the_end_is_taken() -> None:
     putter.join()
 
 
-def test_sink_of_a_side_stream_is_waited_for() -> None:
+def test_sink_of_a_side_stream_is_awaited() -> None:
     collection = Slow()
     source = Said(TRADES)
     writes = Collected(source.status.pipe(sink_over(collection, documents=lambda s: {"status": type(s).__name__})))
@@ -278,14 +278,14 @@ def test_sink_of_a_side_stream_is_waited_for() -> None:
     assert [each["status"] for each in collection.stored.values()] == ["Idle", "Ended"]
 
 
-def test_close_before_the_source_began_ends_its_sinks() -> None:
+def test_close_before_the_source_started_ends_its_sinks() -> None:
     source = Said(TRADES)
     writes = Collected(source.pipe(sink_over(Slow())))
     source.close()
     assert writes.completed
 
 
-def test_unsubscribed_sink_is_waited_for_too() -> None:
+def test_unsubscribed_sink_is_awaited() -> None:
     collection = Slow(0.3)
     source = Said(TRADES)
     writes = Collected(source.pipe(sink_over(collection)))

@@ -1,4 +1,4 @@
-"""What a feed logs by itself: problems once, at WARNING, in one line, with what to do."""
+"""The log of a feed: each problem once, at WARNING, in one line, with the remedy."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_rejection_is_logged_once_and_not_after_each_reconnect(caplog: pytest.Lo
     assert sum("Rejected" in each.getMessage() for each in caplog.records) == 1  # the repetition is there, at INFO
 
 
-def test_outage_is_logged_once_and_the_next_one_anew(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_outage_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     refuse = answering("HTTP/1.1 503 Service Unavailable\r\n\r\n")
     cut = saying(tick(1) + close_frame(1001, "restart"))
     with WireServer(scenes(refuse, refuse, refuse, cut, refuse, refuse, saying(tick(2)))) as server:
@@ -79,7 +79,7 @@ def test_outage_is_logged_once_and_the_next_one_anew(caplog: pytest.LogCaptureFi
     assert second.startswith("disconnected: the server closed the connection: 1001 restart; the next attempt begins")
 
 
-def test_refused_credentials_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_rejected_credentials_print_one_line(caplog: pytest.LogCaptureFixture) -> None:
     refusal = '{"type":"error","message":"Authentication Failed","reason":"{\\"message\\":\\"Invalid API Key\\"}"}'
     with WireServer(saying(frame(refusal))) as server:
         feed = fast_feed(server.url, "user", credentials=Credentials("my-key", "c2VjcmV0", "my-phrase"))
@@ -92,7 +92,7 @@ def test_refused_credentials_are_one_line(caplog: pytest.LogCaptureFixture) -> N
     )
 
 
-def test_text_of_the_exchange_stays_on_one_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_text_of_the_exchange_is_printed_on_one_line(caplog: pytest.LogCaptureFixture) -> None:
     lines = frame('{"type":"error","message":"Failed\\nto subscribe","reason":"two\\r\\nlines"}')
     with WireServer(saying(lines)) as server:
         feed = fast_feed(server.url)
@@ -101,7 +101,7 @@ def test_text_of_the_exchange_stays_on_one_line(caplog: pytest.LogCaptureFixture
     assert warned(caplog) == ["rejected: Failed to subscribe: two lines"]
 
 
-def test_past_of_a_recording_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_status_of_a_recording_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     """`Replay` emits the same status items."""
     with caplog.at_level(logging.INFO):
         Outlets(1.0).report(Disconnected(cause=ConnectionError("then")))
@@ -128,7 +128,7 @@ def test_command_shows_a_problem_once() -> None:
 @pytest.mark.parametrize(
     ("wrong", "likely"), [("trades", "matches"), ("heartbeats", "heartbeat"), ("Ticker", "ticker")]
 )
-def test_unknown_channel_is_refused_before_anything_is_connected(wrong: str, likely: str) -> None:
+def test_unknown_channel_is_rejected_before_connecting(wrong: str, likely: str) -> None:
     for channel in (wrong, {"name": wrong}):
         with pytest.raises(ConfigError, match=f"'{wrong}' is not a channel.*level2_batch.*did you mean '{likely}'"):
             Feed("BTC-USD", [channel], url="ws://127.0.0.1:9")
@@ -144,7 +144,7 @@ def test_every_channel_of_the_local_exchange_is_known() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["btc-usd", "BTC/USD", "BTC_USD", "BTCUSD", " BTC-USD"])
-def test_impossible_product_is_a_warning_with_the_likely_one(wrong: str) -> None:
+def test_impossible_product_warns_with_a_suggestion(wrong: str) -> None:
     channels: list[Any] = ["ticker", {"name": "ticker", "product_ids": [wrong]}]
     for products, channel in ((wrong, channels[0]), ([], channels[1])):
         with pytest.warns(UserWarning, match="cannot be a product: did you mean 'BTC-USD'") as caught:
@@ -159,6 +159,6 @@ def test_usual_products_are_no_warning() -> None:
     Feed(["BTC-USD", "1INCH-USD", "00-USD", "A-B", "BTC-PERP-INTX", "ALL"], "ticker", reconnect=Reconnect())
 
 
-def test_command_refuses_an_unknown_channel(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_rejects_an_unknown_channel(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["watch", "BTC-USD", "--channel", "trades"]) == 2
     assert "did you mean 'matches'" in capsys.readouterr().err

@@ -22,7 +22,7 @@ from tests.support.scenes import QUICK, of
 # ---- subscriptions while running
 
 
-def test_adding_and_removing_on_a_live_feed() -> None:
+def test_add_and_remove_on_a_live_feed() -> None:
     with Exchange(["BTC-USD", "ETH-USD"], seed=2, auto=False) as exchange:
         feed = Feed("BTC-USD", "heartbeat", url=exchange.url)
         got, status = Collected(feed), Collected(feed.status)
@@ -41,7 +41,7 @@ def test_adding_and_removing_on_a_live_feed() -> None:
     assert {m.product_id for m in got.items[before:]} == {"ETH-USD"}
 
 
-def test_what_was_added_is_subscribed_to_again_after_a_reconnect() -> None:
+def test_added_products_are_resubscribed_after_a_reconnect() -> None:
     with Exchange(["BTC-USD", "ETH-USD"], seed=2, auto=False) as exchange:
         feed = Feed("BTC-USD", "heartbeat", url=exchange.url, reconnect=QUICK)
         status = Collected(feed.status)
@@ -55,7 +55,7 @@ def test_what_was_added_is_subscribed_to_again_after_a_reconnect() -> None:
     assert set(again.product_ids) == {"BTC-USD", "ETH-USD"}
 
 
-def test_a_rejected_addition_does_not_disturb_the_others() -> None:
+def test_rejected_addition_does_not_affect_others() -> None:
     with Exchange(["BTC-USD"], seed=2, auto=False) as exchange:
         feed = Feed("BTC-USD", "heartbeat", url=exchange.url)
         got, status = Collected(feed), Collected(feed.status)
@@ -68,7 +68,7 @@ def test_a_rejected_addition_does_not_disturb_the_others() -> None:
     assert [s.reason for s in of(status, Rejected)] == ["NO-SUCH is not a valid product"]
 
 
-def test_many_changes_are_few_messages_at_the_documented_rate() -> None:
+def test_many_changes_are_few_requests_at_the_documented_rate() -> None:
     products = [f"P{number}-USD" for number in range(60)]
     with Exchange(products, seed=2, auto=False) as exchange:
         feed = Feed(products[0], "ticker", url=exchange.url)

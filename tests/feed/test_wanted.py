@@ -1,4 +1,4 @@
-"""Wanted: what is said so that a connection has what is wanted."""
+"""The requests that bring a connection to the current subscriptions."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def opened(products: Any = "A-B", channels: Any = "ticker") -> Wanted:
     return wanted
 
 
-def test_a_connection_begins_with_what_the_user_wrote() -> None:
+def test_connection_starts_with_the_user_s_subscription() -> None:
     subscription = of(["A-B", "C-D"], ["ticker", {"name": "matches", "product_ids": ["E-F"]}])
     assert Wanted(subscription).opening(None, "") == [subscription.text()]
 
 
-def test_changes_that_gather_are_said_at_once() -> None:
+def test_collected_changes_are_sent_together() -> None:
     wanted = opened(["A-B", "C-D"], ["ticker", "matches"])
     wanted.add(of("E-F", ["ticker", "heartbeat"]))
     wanted.add(of("G-H", "ticker"))
@@ -51,7 +51,7 @@ def test_changes_that_gather_are_said_at_once() -> None:
     assert wanted.changes(None, "") == []
 
 
-def test_changes_that_cancel_one_another_are_not_said() -> None:
+def test_changes_that_cancel_each_other_are_not_sent() -> None:
     wanted = opened()
     wanted.add(of("C-D", "ticker"))
     wanted.remove(of("C-D", "ticker"))
@@ -60,7 +60,7 @@ def test_changes_that_cancel_one_another_are_not_said() -> None:
     assert wanted.changes(None, "") == []
 
 
-def test_a_new_connection_is_told_all_of_it() -> None:
+def test_new_connection_is_sent_all_subscriptions() -> None:
     wanted = opened(["A-B", "C-D"], "ticker")
     wanted.add(of([], "status"))
     wanted.remove(of("A-B", "ticker"))
@@ -68,20 +68,20 @@ def test_a_new_connection_is_told_all_of_it() -> None:
     assert said(wanted.opening(None, "")) == [("subscribe", {"ticker": ["C-D"], "status": []})]
 
 
-def test_nothing_is_said_where_nothing_is_wanted() -> None:
+def test_nothing_is_sent_without_subscriptions() -> None:
     wanted = opened()
     wanted.remove(of("A-B", "ticker"))
     assert said(wanted.changes(None, "")) == [("unsubscribe", {"ticker": ["A-B"]})]
     assert wanted.opening(None, "") == []
 
 
-def test_without_products_a_whole_channel_goes() -> None:
+def test_remove_without_products_unsubscribes_the_channel() -> None:
     wanted = opened(["A-B", "C-D"], ["ticker", "matches"])
     wanted.remove(of([], "ticker"))
     assert said(wanted.changes(None, "")) == [("unsubscribe", {"ticker": ["A-B", "C-D"]})]
 
 
-def test_what_a_channel_says_beside_its_products_is_said_again() -> None:
+def test_extra_fields_of_a_channel_are_sent_again() -> None:
     wanted = opened([], [{"name": "balance", "account_ids": ["a"]}])
     wanted.add(of("A-B", "ticker"))
     wanted.changes(None, "")
@@ -89,7 +89,7 @@ def test_what_a_channel_says_beside_its_products_is_said_again() -> None:
     assert {"name": "balance", "account_ids": ["a"]} in json.loads(revealed(text))["channels"]
 
 
-def test_each_message_is_signed() -> None:
+def test_each_request_is_signed() -> None:
     wanted = opened()
     wanted.add(of("C-D", "full"))
     (request,) = wanted.changes(Credentials("k", "c2VjcmV0", "p"), "17.0")
@@ -99,7 +99,7 @@ def test_each_message_is_signed() -> None:
     assert message["signature"]
 
 
-def test_answers_are_matched_under_the_exchange_s_names() -> None:
+def test_acknowledgements_are_matched_by_the_exchange_s_names() -> None:
     wanted = opened(["A-B", "C-D"], ["level2_batch", "ticker_batch", "status"])
     answer = Subscriptions(
         channels=(
@@ -108,7 +108,7 @@ def test_answers_are_matched_under_the_exchange_s_names() -> None:
             ChannelSubscription("status", ()),
         )
     )
-    # `status` takes no products, though it was given some with the others.
+    # `status` has no products, although the call gave some for the other channels.
     assert wanted.missing(answer) == (("ticker_batch", "C-D"),)
     assert ("level2_batch", "A-B") in wanted.pairs
 
@@ -118,7 +118,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["add", "remove", "say", "reconnect"]
 
 
 @given(STEPS)
-def test_an_exchange_that_does_as_it_is_told_ends_up_with_what_is_wanted(steps: list[Any]) -> None:
+def test_requests_bring_an_exchange_to_the_subscriptions(steps: list[Any]) -> None:
     wanted, model, held = opened(), {("ticker", "A-B")}, {("ticker", "A-B")}
 
     def hear(texts: Sequence[str | Secret]) -> None:
@@ -152,7 +152,7 @@ def test_an_exchange_that_does_as_it_is_told_ends_up_with_what_is_wanted(steps: 
     assert held == model
 
 
-def test_renewing_says_the_channel_anew() -> None:
+def test_renewal_resubscribes_the_channel() -> None:
     wanted = opened(["A-B", "C-D"], ["level2_50", "ticker"])
     wanted.renew(frozenset({"level2_batch"}), "C-D")
     assert said(wanted.changes(None, "")) == [

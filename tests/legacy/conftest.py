@@ -1,4 +1,4 @@
-"""The scripts as a user runs them: each in a process of its own, against an exchange of its own."""
+"""The scripts as a user runs them: each in a separate process, against a separate exchange."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PATIENCE = 50.0  # seconds
 
 
 def level3(exchange: Exchange, product_id: str) -> dict[str, Any]:
-    """What the REST API would say of the exchange's book."""
+    """The answer of the REST API for the exchange's book."""
 
     def read() -> dict[str, Any]:
         engine = exchange._engine(product_id)
@@ -39,7 +39,7 @@ def level3(exchange: Exchange, product_id: str) -> dict[str, Any]:
 
 
 class Rest:
-    """A little REST server: level 3 snapshots of *exchange*."""
+    """A small REST server: level 3 snapshots of *exchange*."""
 
     def __init__(self, exchange: Exchange) -> None:
         class Handler(BaseHTTPRequestHandler):
@@ -68,12 +68,12 @@ class Rest:
 
 
 class Ran:
-    """What a script left: status, output, and the exchange's requests and pings."""
+    """The results of a script: status, output, and the requests and pings that the exchange received."""
 
     def __init__(self, name: str, faults: Any, mongo: str | None) -> None:
         start = datetime(2026, 1, 2, 12, 0, 58, tzinfo=UTC)
         keys = Credentials("key", "c2VjcmV0", "phrase")
-        # The volume of two minutes is to come in seconds; who signs needs the clock of today.
+        # The volume of two minutes has to arrive in seconds; a script that signs needs the current time.
         fast = name == "volume_per_minute"
         with (
             Exchange(

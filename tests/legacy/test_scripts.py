@@ -1,4 +1,4 @@
-"""Scripts of the kinds that people wrote against the classic clients: each runs by itself, and ends by itself."""
+"""Scripts as users wrote them for cbpro's clients: each runs and ends without help."""
 
 from __future__ import annotations
 
@@ -63,18 +63,18 @@ def ran(name: str) -> Ran:
 
 
 @pytest.mark.parametrize("name", PRINTS)
-def test_it_runs_and_ends_by_itself(name: str) -> None:
+def test_script_runs_and_ends(name: str) -> None:
     script = ran(name)
     assert (script.status, script.err) == (0, "")
     assert re.fullmatch(PRINTS[name], script.out), script.out
 
 
-def test_the_mongo_tick_store(mongo_uri: str) -> None:
+def test_mongo_tick_store_writes_each_message(mongo_uri: str) -> None:
     script = Ran("mongo_tick_store", (), mongo_uri)
     assert (script.status, script.out, script.err) == (0, "all stored True error None\n", "")
 
 
-def test_own_pings_reach_the_exchange() -> None:
+def test_pings_sent_by_a_script_reach_the_exchange() -> None:
     assert ran("pings_of_its_own").pings == 3
 
 

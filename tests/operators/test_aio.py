@@ -25,7 +25,7 @@ async def everything(items: Any) -> list[Any]:
 
 
 def threaded(count: int, gone: threading.Event | None = None) -> Observable[int]:
-    """Counts on a thread of its own, and completes."""
+    """Counts on a new thread, and completes."""
 
     def subscribe(observer: Any, scheduler: Any = None) -> Any:
         def work() -> None:
@@ -42,12 +42,12 @@ def threaded(count: int, gone: threading.Event | None = None) -> Observable[int]
 
 
 @pytest.mark.parametrize("size", [1, 2, 10_000])
-def test_everything_comes_in_order_from_another_thread(size: int) -> None:
+def test_items_arrive_in_order_from_another_thread(size: int) -> None:
     with nothing_left_behind():
         assert asyncio.run(everything(to_async_iterable(threaded(5_000), size=size))) == list(range(5_000))
 
 
-def test_an_error_comes_after_what_came_before_it() -> None:
+def test_error_arrives_after_earlier_items() -> None:
     got: list[int] = []
 
     async def run() -> None:
@@ -59,7 +59,7 @@ def test_an_error_comes_after_what_came_before_it() -> None:
     assert got == [1, 2]
 
 
-def test_a_loop_that_is_left_unsubscribes_and_lets_a_waiting_source_go_on() -> None:
+def test_break_unsubscribes_and_unblocks_the_source() -> None:
     gone = threading.Event()
 
     async def run() -> None:
@@ -72,7 +72,7 @@ def test_a_loop_that_is_left_unsubscribes_and_lets_a_waiting_source_go_on() -> N
         assert gone.wait(5)
 
 
-def test_a_cancelled_task_unsubscribes() -> None:
+def test_cancelled_task_unsubscribes() -> None:
     source: Subject[int] = Subject()
 
     async def run() -> None:
@@ -90,7 +90,7 @@ def test_a_cancelled_task_unsubscribes() -> None:
 @pytest.mark.parametrize(
     ("policy", "expected"), [("drop_oldest", [3, 4]), ("drop_newest", [0, 1]), ("block", RxfeedError)]
 )
-def test_at_the_bound_the_policy_decides(policy: Any, expected: Any) -> None:
+def test_overflow_policy_applies_at_the_bound(policy: Any, expected: Any) -> None:
     items = to_async_iterable(reactivex.range(5), size=2, policy=policy)
     if policy == "block":  # in the loop's own thread it would wait for itself
         with pytest.raises(RxfeedError, match="at once"):
@@ -113,7 +113,7 @@ def test_bad_arguments_are_named(arguments: Any) -> None:
         to_async_iterable(reactivex.empty(), **arguments)
 
 
-def test_items_come_while_the_loop_waits() -> None:
+def test_items_arrive_while_the_loop_waits() -> None:
     source: Subject[float] = Subject()
 
     def work() -> None:
@@ -130,7 +130,7 @@ def test_items_come_while_the_loop_waits() -> None:
     assert len(delays) == 5
 
 
-def test_a_feed_is_connected_when_the_loop_has_subscribed() -> None:
+def test_feed_is_connected_when_the_loop_has_subscribed() -> None:
     frames = [match(time=n, trade_id=n + 1).raw for n in range(50)]
     with nothing_left_behind(), Exchange.serving(frames) as exchange:
 

@@ -180,7 +180,7 @@ def messages(vector: Vector) -> list[Message]:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
-def test_as_a_plain_fold(vector: Vector) -> None:
+def test_book_vectors_as_a_plain_fold(vector: Vector) -> None:
     machine, rows, snapshots = vector.machine(), [], list(vector.snapshots)
     for message in messages(vector):
         outputs = list(machine.step(message))
@@ -194,7 +194,7 @@ def test_as_a_plain_fold(vector: Vector) -> None:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
-def test_in_replay(vector: Vector) -> None:
+def test_book_vectors_in_replay(vector: Vector) -> None:
     source: Subject[Message] = Subject()
     snapshots = list(vector.snapshots)
     got = Collected(source.pipe(vector.operator(lambda product: snapshots.pop(0))))
@@ -209,7 +209,7 @@ def test_in_replay(vector: Vector) -> None:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
-def test_on_a_live_feed(vector: Vector) -> None:
+def test_book_vectors_on_a_live_feed(vector: Vector) -> None:
     snapshots = list(vector.snapshots)
     with Exchange.serving(vector.frames, then="hold") as exchange:
         feed = Feed(BTC, ["level2", "full"], url=exchange.url, credentials=Credentials("key", "c2VjcmV0", "phrase"))

@@ -22,7 +22,7 @@ from tests.support.make import ticker
 
 
 class Gate:
-    """A subscriber that lets nothing through until it is opened."""
+    """A subscriber that blocks until it is opened."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
@@ -38,7 +38,7 @@ class Gate:
 
 @contextmanager
 def held(policy: Policy, size: int = 3) -> Iterator[tuple[Subject[Any], Gate, Any]]:
-    """A source, and a slow subscriber that has taken one item and is stuck with it."""
+    """A source, and a slow subscriber that has taken one item and is blocked."""
     source: Subject[Any] = Subject()
     gate, slow = Gate(), bounded(size, policy)
     source.pipe(slow).subscribe(gate.on_next, on_completed=gate.done.set)
@@ -54,7 +54,7 @@ def prices(gate: Gate) -> list[int]:
     return [int(item.price) for item in gate.items]
 
 
-def test_it_runs_on_a_thread_of_its_own_and_in_order() -> None:
+def test_bounded_runs_on_its_own_thread_in_order() -> None:
     threads: set[threading.Thread] = set()
     noting = ops.do_action(lambda _: threads.add(threading.current_thread()))
     got = Collected(reactivex.range(0, 1000).pipe(bounded(10), noting))
@@ -67,7 +67,7 @@ def test_it_runs_on_a_thread_of_its_own_and_in_order() -> None:
 @pytest.mark.parametrize(
     ("policy", "kept"), [("drop_oldest", [0, 3, 4, 5]), ("drop_newest", [0, 1, 2, 3])], ids=["oldest", "newest"]
 )
-def test_dropping(policy: Policy, kept: list[int]) -> None:
+def test_drop_policies_drop_oldest_or_newest(policy: Policy, kept: list[int]) -> None:
     with held(policy) as (source, gate, slow):
         for price in range(1, 6):
             source.on_next(ticker(price))
@@ -85,7 +85,7 @@ def test_latest_keeps_the_newest_of_each_product() -> None:
     assert prices(gate) == [0, 4, 5]
 
 
-def test_latest_at_its_bound_lets_the_product_that_waits_longest_go() -> None:
+def test_latest_at_its_bound_drops_the_longest_waiting_product() -> None:
     with held("latest", size=2) as (source, gate, slow):
         for price, product in [(1, "A"), (2, "B"), (3, "A"), (4, "C")]:
             source.on_next(ticker(price, product_id=product))
@@ -114,7 +114,7 @@ def test_block_makes_the_source_wait() -> None:
     assert slow.dropped == 0
 
 
-def test_a_subscriber_that_raises_is_told_and_the_source_let_go() -> None:
+def test_subscriber_that_raises_gets_the_error_and_is_unsubscribed() -> None:
     source: Subject[int] = Subject()
     told: list[Exception] = []
     over = threading.Event()
@@ -130,7 +130,7 @@ def test_a_subscriber_that_raises_is_told_and_the_source_let_go() -> None:
     assert source.observers == []
 
 
-def test_an_error_of_the_source_comes_after_what_was_waiting() -> None:
+def test_error_of_the_source_arrives_after_queued_items() -> None:
     got = Collected(reactivex.concat(reactivex.of(1, 2), reactivex.throw(OSError("gone"))).pipe(bounded(10)))
     got.wait_for_end()
     assert got.items == [1, 2]
@@ -155,7 +155,7 @@ STEPS = st.lists(st.none() | st.sampled_from("ABCD"), max_size=60)
 
 
 @given(STEPS, st.integers(1, 5), st.sampled_from(["drop_oldest", "drop_newest", "latest"]))
-def test_what_is_put_is_taken_or_counted(steps: list[str | None], size: int, policy: Policy) -> None:
+def test_every_item_is_taken_or_counted(steps: list[str | None], size: int, policy: Policy) -> None:
     """A step is a put (of a product) or a take of one item."""
     dropped: list[None] = []
     queue: Handover[Any] = Handover(size, policy, lambda: dropped.append(None))

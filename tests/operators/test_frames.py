@@ -53,7 +53,7 @@ def columns(frame: Any) -> list[str]:
     return list(getattr(frame, "column_names", frame.columns))
 
 
-def test_records_are_the_fields_as_they_are() -> None:
+def test_records_have_the_fields_unchanged() -> None:
     record = to_records(CANDLES)[0]
     assert list(record) == list(CANDLES[0].__struct_fields__)
     assert record["open"] == Decimal("10.5")
@@ -68,7 +68,7 @@ def test_records_are_of_results_only() -> None:
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_a_frame_has_a_row_each_and_floats_to_compute_with(library: Any) -> None:
+def test_frame_has_a_row_for_each_item_and_floats(library: Any) -> None:
     library_of(library)
     frame = to_dataframe(CANDLES, library)
     assert columns(frame) == list(CANDLES[0].__struct_fields__)
@@ -81,7 +81,7 @@ def test_a_frame_has_a_row_each_and_floats_to_compute_with(library: Any) -> None
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_an_exact_frame_keeps_decimals(library: Any) -> None:
+def test_exact_frame_keeps_decimals(library: Any) -> None:
     library_of(library)
     frame = to_dataframe(CANDLES, library, exact=True)
     assert cells(frame, "notional") == [Decimal("1.2915"), Decimal(11), 0, 0]
@@ -107,7 +107,7 @@ def test_times_are_utc_to_the_microsecond(library: Any) -> None:
     )
 
 
-def test_a_column_too_long_for_a_decimal_is_named() -> None:
+def test_column_too_long_for_a_decimal_is_named() -> None:
     pytest.importorskip("polars")
     pyarrow = pytest.importorskip("pyarrow")
     long = fold(TumblingVolume(60), [match("1e-20", size=10**30), match(1, size="1e-20")])
@@ -121,14 +121,14 @@ def test_a_column_too_long_for_a_decimal_is_named() -> None:
         to_dataframe([match(size="1e-40"), match(size=10**40)], "arrow", exact=True)
 
 
-def test_arrow_decimals_are_of_128_bits_where_those_do() -> None:
+def test_arrow_decimals_have_128_bits_if_they_fit() -> None:
     pyarrow = pytest.importorskip("pyarrow")
     table = to_dataframe([match("0.00001305", size=1), match("12345.1", size=1)], "arrow", exact=True)
     assert table.schema.field("price").type == pyarrow.decimal128(38, 8)
     assert cells(table, "price") == [Decimal("0.00001305"), Decimal("12345.1")]
 
 
-def test_a_type_has_the_same_columns_whatever_is_in_them() -> None:
+def test_type_has_the_same_columns_for_any_values() -> None:
     polars = pytest.importorskip("polars")
     nothing = fold(Candles(60, empty=True), [heartbeat(0), heartbeat(61)])
     assert to_dataframe(nothing, "polars")["open"].dtype == polars.Float64
@@ -150,7 +150,7 @@ def test_no_items_make_a_frame_without_columns() -> None:
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_messages_say_when_they_came_and_whether_something_was_missed(library: Any) -> None:
+def test_message_rows_have_receipt_time_and_epoch(library: Any) -> None:
     library_of(library)
     came = stamp(match(10, trade_id=7), Origin(b"", 1_700_000_000_000_001_999, 3))
     frame = to_dataframe([came, match(11, trade_id=8)], library)
@@ -163,7 +163,7 @@ def test_messages_say_when_they_came_and_whether_something_was_missed(library: A
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_whole_numbers_and_flags_stay_so_beside_nulls(library: Any) -> None:
+def test_integers_and_booleans_keep_their_type_beside_nulls(library: Any) -> None:
     library_of(library)
     frame = to_dataframe([ticker(1, trade_id=2**53 + 1), ticker(1)], library)
     assert cells(frame, "trade_id") == [2**53 + 1, None]
@@ -184,7 +184,7 @@ def test_level2_makes_a_row_for_each_level(library: Any) -> None:
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_a_book_view_has_its_best_prices_and_sizes_as_a_ticker_has(library: Any) -> None:
+def test_book_view_row_has_best_prices_and_sizes(library: Any) -> None:
     library_of(library)
     frame = to_dataframe(fold(Level2Book("BTC-USD"), BOOK), library)
     assert cells(frame, "best_bid") == [9.5, None]
@@ -192,7 +192,7 @@ def test_a_book_view_has_its_best_prices_and_sizes_as_a_ticker_has(library: Any)
     assert cells(frame, "best_ask_size") == [1.0, 1.0]
 
 
-def test_every_type_of_message_converts_or_says_why_not() -> None:
+def test_every_message_type_converts_or_raises_the_reason() -> None:
     library_of("polars")
     frames = {
         "match": b'"product_id":"A-B","time":"2026-01-02T12:00:00Z","trade_id":1,"sequence":1,"side":"buy","price":"1",'
@@ -218,7 +218,7 @@ class Quote(NamedTuple):
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_named_tuples_of_ones_own(library: Any) -> None:
+def test_user_named_tuples_convert(library: Any) -> None:
     library_of(library)
     frame = to_dataframe([Quote(Decimal("1.5"), None, 2), Quote(Decimal(2), "b", 3)], library)
     assert cells(frame, "mid") == [1.5, 2.0]
@@ -226,12 +226,12 @@ def test_named_tuples_of_ones_own(library: Any) -> None:
     assert cells(frame, "either") == [2, 3]
 
 
-def test_kinds_do_not_mix() -> None:
+def test_mixed_item_types_are_rejected() -> None:
     with pytest.raises(ConfigError, match="Candle, VolumeWindow"):
         to_dataframe([*CANDLES, *fold(TumblingVolume(60), STREAM)])
 
 
-def test_without_a_library_what_to_install_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_library_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("polars", "pandas", "pyarrow"):
         monkeypatch.setitem(sys.modules, name, None)
     wanted = {
@@ -247,7 +247,7 @@ def test_without_a_library_what_to_install_is_named(monkeypatch: pytest.MonkeyPa
             to_frames(10, library)  # type: ignore[arg-type]
 
 
-def test_no_other_library_will_do() -> None:
+def test_unknown_library_is_rejected() -> None:
     with pytest.raises(ConfigError, match="dask"):
         to_dataframe(CANDLES, "dask")  # type: ignore[arg-type]
 
@@ -255,14 +255,14 @@ def test_no_other_library_will_do() -> None:
 # ---- in a pipeline
 
 
-def test_in_a_pipeline() -> None:
+def test_frames_in_a_pipeline() -> None:
     pytest.importorskip("polars")
     source = reactivex.from_iterable(STREAM)
     assert source.pipe(candles(60), ops.to_list(), ops.map(to_dataframe)).run().shape == (2, 12)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_frames_of_so_many_items_and_the_rest(library: Any) -> None:
+def test_frames_have_the_batch_size_and_a_rest(library: Any) -> None:
     library_of(library)
     trades = [match(price) for price in range(1, 8)]
     got = Collected(reactivex.from_iterable(trades).pipe(to_frames(3, library)))
@@ -273,7 +273,7 @@ def test_frames_of_so_many_items_and_the_rest(library: Any) -> None:
     assert reactivex.empty().pipe(to_frames(3, library), ops.count()).run() == 0
 
 
-def test_a_stream_that_fails_emits_what_came_before() -> None:
+def test_stream_that_fails_emits_what_came_before() -> None:
     pytest.importorskip("polars")
     broken = reactivex.concat(reactivex.of(match(1), match(2), match(3)), reactivex.throw(OSError("gone")))
     got = Collected(broken.pipe(to_frames(2, "polars")))
@@ -282,7 +282,7 @@ def test_a_stream_that_fails_emits_what_came_before() -> None:
     assert isinstance(got.error, OSError)
 
 
-def test_what_does_not_go_into_a_frame_ends_the_stream() -> None:
+def test_item_that_does_not_convert_ends_the_stream() -> None:
     pytest.importorskip("polars")
     got = Collected(reactivex.of(match(1), heartbeat(1)).pipe(to_frames(2, "polars")))
     got.wait_for_end()

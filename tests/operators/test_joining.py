@@ -66,7 +66,7 @@ def test_slow_late_subscriber_does_not_block_the_source(make: Callable[[], Sourc
 
 
 @pytest.mark.parametrize("make", [side_stream, current])
-def test_late_subscriber_that_raises_is_cut_off_alone(make: Callable[[], Source]) -> None:
+def test_late_subscriber_that_raises_is_unsubscribed_alone(make: Callable[[], Source]) -> None:
     source, emit, _ = make()
     before, raised = Collected(source), list[Exception]()
 

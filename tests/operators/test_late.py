@@ -1,4 +1,4 @@
-"""What comes too late: the stream beside the windows."""
+"""Late trades: the stream beside the windows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STREAM = [match(time=0), match(time=60), match(time=59, size=7), match(time=120)
 
 
 @pytest.mark.parametrize("make", [window_volume, candles, rolling_volume, trade_imbalance])
-def test_a_late_trade_is_counted_and_told_beside_the_results(make: Any) -> None:
+def test_late_trade_is_counted_and_emitted_on_late(make: Any) -> None:
     operator = make(60)
     late = Collected(operator.late)
     results = Collected(reactivex.from_iterable(STREAM).pipe(operator))
@@ -29,7 +29,7 @@ def test_a_late_trade_is_counted_and_told_beside_the_results(make: Any) -> None:
     assert len(results.items) == 3
 
 
-def test_it_counts_over_all_subscriptions_and_ends_with_the_last() -> None:
+def test_late_counts_all_subscriptions_and_ends_with_the_last() -> None:
     operator = window_volume(60)
     late = Collected(operator.late)
     sources: list[Subject[Message]] = [Subject(), Subject()]
@@ -45,7 +45,7 @@ def test_it_counts_over_all_subscriptions_and_ends_with_the_last() -> None:
     assert late.completed
 
 
-def test_a_late_subscriber_that_raises_is_cut_off_alone() -> None:
+def test_late_subscriber_that_raises_is_unsubscribed_alone() -> None:
     operator = window_volume(60)
     told: list[Exception] = []
 
@@ -60,13 +60,13 @@ def test_a_late_subscriber_that_raises_is_cut_off_alone() -> None:
     assert (len(late.items), len(results.items), results.completed) == (2, 3, True)
 
 
-def test_bad_arguments_are_told_at_once() -> None:
+def test_bad_arguments_raise_at_once() -> None:
     for make in (window_volume, candles, rolling_volume, trade_imbalance):
         with pytest.raises(ConfigError, match="seconds"):
             make(0)
 
 
-def test_one_that_leaves_is_told_nothing_more() -> None:
+def test_disposed_subscriber_gets_nothing_more() -> None:
     operator = window_volume(60)
     first = reactivex.from_iterable(STREAM).pipe(operator, ops.count())
     late = Collected(operator.late)

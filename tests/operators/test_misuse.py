@@ -1,4 +1,4 @@
-"""What is given in the wrong place is named, with where and the remedy."""
+"""A wrong argument or operator is named, with its place and the remedy."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_lift_of_something_else_names_its_type() -> None:
         lift(5)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
-def test_lift_of_what_makes_no_machine_names_what_it_returned() -> None:
+def test_lift_of_a_wrong_factory_names_what_it_returned() -> None:
     def forgot() -> Any:
         return None
 
@@ -93,8 +93,8 @@ OPERATORS: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("name", OPERATORS)
 @pytest.mark.parametrize("piped", [source(), source().pipe(ops.filter(lambda m: True)), reactivex.of(match())])
-def test_operator_of_messages_after_candles_is_refused(name: str, piped: Observable[Any]) -> None:
-    """Some raised what did not name it, the others emitted nothing, without a word."""
+def test_operator_of_messages_after_candles_is_rejected(name: str, piped: Observable[Any]) -> None:
+    """Without the check, some raise an unclear error, and others emit nothing."""
     with pytest.raises(ConfigError, match=rf"{name} after candles: .*feed\.pipe\({name}\(\.\.\.\)\)"):
         piped.pipe(candles(60), OPERATORS[name]())
     with pytest.raises(ConfigError, match=f"{name} after candles"):
@@ -107,7 +107,7 @@ def test_signals_take_the_views_of_a_book(name: str) -> None:
     source().pipe(full_book("BTC-USD", lambda product: b"")).pipe(OPERATORS[name]())
 
 
-def test_windows_after_a_book_are_refused() -> None:
+def test_windows_after_a_book_are_rejected() -> None:
     with pytest.raises(ConfigError, match="window_volume after order_book"):
         source().pipe(order_book("BTC-USD"), window_volume(60))
 
@@ -120,7 +120,7 @@ def test_signal_names_the_item_that_has_no_price(given: Any) -> None:
     assert isinstance(got.error.__cause__, AttributeError)
 
 
-def test_error_of_a_machine_is_its_own() -> None:
+def test_error_of_a_machine_is_passed_unchanged() -> None:
     """Only for operators of rxfeed an item of another shape is explained."""
 
     class Broken(Machine):

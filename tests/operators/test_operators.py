@@ -46,12 +46,12 @@ def test_lift_steps_the_machine_and_finishes_it() -> None:
     assert got.completed
 
 
-def test_every_subscription_has_a_machine_of_its_own() -> None:
+def test_every_subscription_has_its_own_machine() -> None:
     source = reactivex.of(1).pipe(lift(Doubling))
     assert Collected(source).items == Collected(source).items == [1, 1, 1]
 
 
-def test_a_machine_that_raises_ends_its_own_stream_and_lets_the_source_go() -> None:
+def test_machine_that_raises_ends_its_stream_and_unsubscribes() -> None:
     source: Subject[int] = Subject()
     bad, good = Collected(source.pipe(lift(Doubling))), Collected(source)
     for item in (1, 13, 2):
@@ -62,7 +62,7 @@ def test_a_machine_that_raises_ends_its_own_stream_and_lets_the_source_go() -> N
     assert len(source.observers) == 1
 
 
-def test_what_is_left_goes_out_before_an_error_too() -> None:
+def test_remaining_outputs_are_emitted_before_an_error() -> None:
     got = Collected(reactivex.concat(reactivex.of(1), reactivex.throw(OSError("gone"))).pipe(lift(Doubling)))
     assert got.items == [1, 1, 1]
     assert isinstance(got.error, OSError)
@@ -92,24 +92,24 @@ MIXED: list[Message] = [ticker(1), match(2), last_match(3), heartbeat(0), match(
         (heartbeats(), [MIXED[3]]),
     ],
 )
-def test_selecting(operator: Any, expected: list[Message]) -> None:
+def test_select_operators_emit_their_types(operator: Any, expected: list[Message]) -> None:
     assert Collected(reactivex.from_iterable(MIXED).pipe(operator)).items == expected
 
 
 @pytest.mark.parametrize("product", ["", [], [7], [""]])
-def test_a_product_that_is_none_is_named(product: Any) -> None:
+def test_bad_product_is_named(product: Any) -> None:
     with pytest.raises(ConfigError, match="product"):
         matches(product)
 
 
-def test_bad_arguments_are_told_where_they_are_written() -> None:
+def test_bad_arguments_raise_at_the_call() -> None:
     with pytest.raises(ConfigError, match="seconds"):
         window_volume(0)
     with pytest.raises(ConfigError, match="level"):
         price_crossing("BTC-USD", 0.1)  # pyright: ignore[reportArgumentType]  # that is the point
 
 
-def test_they_compose_with_stock_operators() -> None:
+def test_operators_compose_with_stock_operators() -> None:
     source = reactivex.of(match(9, time=0), match(11, time=30), match(8, time=70))
     windows = source.pipe(
         ops.filter(lambda m: isinstance(m, Match | Ticker)), window_volume(60), ops.map(lambda w: w.count)

@@ -1,4 +1,4 @@
-"""What raises in a pipeline is logged once, and each way to wait for a pipeline connects its source."""
+"""An exception in a pipeline is logged once, and each way to wait for a pipeline connects its source."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Broken:
 
 
 class BrokenAtEnd:
-    """A machine that raises when no item comes any more."""
+    """A machine that raises when the source completes."""
 
     def step(self, item: Any) -> tuple[Any, ...]:
         return ()
@@ -101,7 +101,7 @@ def _late(source: MessageSource) -> Observable[Any]:
 
 @pytest.mark.parametrize("name", PIPELINES)
 def test_pipeline_that_raises_is_logged_once(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """With its traceback and the line that subscribed; every pipeline without on_error, however it is composed."""
+    """With the traceback and the line of the subscription, for any pipeline without on_error."""
     replay = Replay([match(9, time=0), BOOK, match(11, time=61), match(10, time=1)])
     PIPELINES[name](replay).subscribe(print)
     replay.run()
@@ -109,7 +109,7 @@ def test_pipeline_that_raises_is_logged_once(name: str, caplog: pytest.LogCaptur
     (record,) = raised(caplog)
     assert record.exc_info is not None
     assert isinstance(record.exc_info[1], ZeroDivisionError | SequenceContainsNoElementsError)
-    # Without the source's help these know no place; the traceback has the operator's.
+    # Without the source these have no line of the subscription; the traceback has the line of the operator.
     if name not in ("on a thread, applied", "after a book, applied", "after late"):
         assert re.search(rf"subscribed at {re.escape(HERE)}:\d+ in test_pipeline_that_raises", record.getMessage())
         assert replay.stats.subscriber_errors == 1
@@ -122,7 +122,7 @@ def _wait_for_threads() -> None:
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_pipeline_with_on_error_gets_it_and_nothing_is_logged(name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_pipeline_with_on_error_gets_the_error_without_a_log(name: str, caplog: pytest.LogCaptureFixture) -> None:
     replay = Replay([match(9, time=0), BOOK, match(11, time=61), match(10, time=1)])
     got = Collected(PIPELINES[name](replay))
     replay.run()
@@ -165,7 +165,7 @@ def test_on_error_that_raises_is_logged(caplog: pytest.LogCaptureFixture) -> Non
     assert "ZeroDivisionError" in caplog.text  # its context
 
 
-def test_observer_objects_are_told_as_they_are(caplog: pytest.LogCaptureFixture) -> None:
+def test_observer_objects_are_called_directly(caplog: pytest.LogCaptureFixture) -> None:
     subject: Subject[Any] = Subject()
     got = Collected(subject)
     replay = source()
@@ -175,7 +175,7 @@ def test_observer_objects_are_told_as_they_are(caplog: pytest.LogCaptureFixture)
     assert raised(caplog) == []
 
 
-def test_other_branches_of_a_shared_pipeline_go_on(caplog: pytest.LogCaptureFixture) -> None:
+def test_other_branches_of_a_shared_pipeline_continue(caplog: pytest.LogCaptureFixture) -> None:
     replay = source()
     shared = replay.pipe(matches(), ops.share())
     shared.pipe(ops.map(divide)).subscribe(print)
@@ -186,7 +186,7 @@ def test_other_branches_of_a_shared_pipeline_go_on(caplog: pytest.LogCaptureFixt
     assert len(raised(caplog)) == 1
 
 
-def test_failed_subscription_raises_where_it_is_made() -> None:
+def test_failed_subscription_raises_at_the_call() -> None:
     """What fails within the call of subscribe raises there, as in reactivex, and is not only logged."""
     with pytest.raises(ZeroDivisionError):
         source().pipe(lambda replay: reactivex.defer(divide)).subscribe(print)
@@ -235,7 +235,7 @@ def test_run_connects_the_source_and_returns_the_last_item() -> None:
     assert source().pipe(matches(), ops.map(lambda trade: int(trade.price))).run() == 11
 
 
-def test_run_raises_what_the_pipeline_failed_with() -> None:
+def test_run_raises_the_error_of_the_pipeline() -> None:
     with pytest.raises(ZeroDivisionError):
         source().pipe(ops.map(divide)).run()
 
@@ -290,12 +290,12 @@ def test_await_connects_the_source_and_returns_the_last_item() -> None:
 
 
 @pytest.mark.parametrize("stream", [source(), source().pipe(matches()), source().status])
-def test_plain_loop_over_a_stream_is_refused(stream: Any) -> None:
+def test_plain_loop_over_a_stream_raises(stream: Any) -> None:
     with pytest.raises(TypeError, match="is not iterable"):
         list(stream)
 
 
-def test_operators_of_reactivex_do_not_take_a_stream_for_an_iterable() -> None:
+def test_reactivex_operators_do_not_iterate_a_stream() -> None:
     replay = source()
     equal = Collected(replay.pipe(ops.sequence_equal(replay.pipe(ops.filter(lambda message: True)))))
     replay.run()

@@ -1,4 +1,4 @@
-"""One product at a time: each has a run of its own, which ends with it."""
+"""by_product: each product has a separate run, which ends with the product."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def of(product: str, time: float = 0, **fields: Any) -> Any:
     return match(product_id=product, time=time, **fields)
 
 
-def test_a_product_that_leaves_is_completed_and_begins_anew() -> None:
+def test_product_that_leaves_completes_and_may_restart() -> None:
     source: Subject[Any] = Subject()
     got = Collected(source.pipe(by_product(tick_bars(10))))
     for item in (of("A"), of("A"), of("B")):
@@ -40,7 +40,7 @@ def test_a_product_that_leaves_is_completed_and_begins_anew() -> None:
     assert got.completed
 
 
-def test_nothing_is_kept_of_products_that_were_idle() -> None:
+def test_idle_products_take_no_memory() -> None:
     alive: weakref.WeakSet[Observable[Any]] = weakref.WeakSet()
 
     def counting(source: Observable[Any]) -> Observable[Any]:
@@ -56,7 +56,7 @@ def test_nothing_is_kept_of_products_that_were_idle() -> None:
     assert len(got.items) == 140
 
 
-def test_a_run_that_ends_by_itself_stays_ended_until_its_product_leaves() -> None:
+def test_completed_run_stays_completed_until_its_product_leaves() -> None:
     source: Subject[Any] = Subject()
     got = Collected(source.pipe(by_product(ops.take(1), idle=60)))
     for product, time in (("A", 0), ("A", 1), ("B", 2), ("B", 61), ("A", 62)):
@@ -70,7 +70,7 @@ def broken(source: Observable[Any]) -> Observable[Any]:
 
 
 @pytest.mark.parametrize("operator", [broken, ops.map(lambda _: 1 // 0)])
-def test_a_run_that_fails_ends_the_stream(operator: Callable[[Any], Any]) -> None:
+def test_run_that_fails_ends_the_stream(operator: Callable[[Any], Any]) -> None:
     source: Subject[Any] = Subject()
     got = Collected(source.pipe(by_product(operator)))
     source.on_next(of("A"))
@@ -80,7 +80,7 @@ def test_a_run_that_fails_ends_the_stream(operator: Callable[[Any], Any]) -> Non
     assert not source.observers
 
 
-def test_an_error_of_the_source_lets_every_run_say_what_it_still_has() -> None:
+def test_error_of_the_source_flushes_every_run() -> None:
     source: Subject[Any] = Subject()
     got = Collected(source.pipe(by_product(window_volume(60))))
     for product in "AB":
@@ -90,7 +90,7 @@ def test_an_error_of_the_source_lets_every_run_say_what_it_still_has() -> None:
     assert isinstance(got.error, ValueError)
 
 
-def test_leaving_lets_the_source_and_all_runs_go() -> None:
+def test_unsubscribing_disposes_source_and_runs() -> None:
     source: Subject[Any] = Subject()
     got = Collected(source.pipe(by_product(tick_bars(1))))
     source.on_next(of("A"))
@@ -99,13 +99,13 @@ def test_leaving_lets_the_source_and_all_runs_go() -> None:
     assert len(got.items) == 1
 
 
-def test_what_has_no_product_reaches_no_run() -> None:
+def test_items_without_a_product_reach_no_run() -> None:
     items: list[Any] = [Subscriptions(channels=()), 5, of("A")]
     assert Collected(reactivex.from_iterable(items).pipe(by_product(ops.map(lambda m: m.type)))).items == ["match"]
 
 
 @given(st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 9))))
-def test_each_product_gets_what_it_would_alone(items: list[tuple[str, int]]) -> None:
+def test_each_product_has_the_results_of_a_separate_run(items: list[tuple[str, int]]) -> None:
     stream = [ticker(price + 1, product_id=product) for product, price in items]
     pairs = Collected(reactivex.from_iterable(stream).pipe(by_product(ops.pairwise()))).items
     for product in "ABC":
@@ -115,7 +115,7 @@ def test_each_product_gets_what_it_would_alone(items: list[tuple[str, int]]) -> 
 
 
 @pytest.mark.parametrize("make", [lambda: by_product(ops.count(), idle=0), lambda: latest_by_product(idle=-1)])
-def test_a_bad_idle_is_named(make: Any) -> None:
+def test_bad_idle_is_named(make: Any) -> None:
     with pytest.raises(ConfigError, match="idle"):
         make()
 

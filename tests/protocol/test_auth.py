@@ -1,4 +1,4 @@
-"""Signatures, and secrets that stay secret."""
+"""Signatures, and secrets that are not shown."""
 
 import base64
 import traceback
@@ -18,11 +18,11 @@ SECRET = "cnhmZWVkLXRlc3Qtc2VjcmV0LTAxMjM0NTY3ODlhYmNkZWY="
         (base64.b64encode(b"a" * 64).decode(), "1493343391.076892", "Gt5TiJQH8Z1/D5L/nu4kxTFOIbT49iONuH36/rKLsHM="),
     ],
 )
-def test_signature(secret: str, timestamp: str, signature: str) -> None:
+def test_signature_of_a_known_request(secret: str, timestamp: str, signature: str) -> None:
     assert sign(secret, timestamp) == signature
 
 
-def test_the_signed_fields() -> None:
+def test_signed_fields_of_a_request() -> None:
     fields = signed(Credentials("key", SECRET, "phrase"), "1700000000.0")
     assert fields == {
         "signature": "iAHOuB0ERW60+cYh2ft5je+oxMdbJljbIugMZUEj7XY=",
@@ -32,7 +32,7 @@ def test_the_signed_fields() -> None:
     }
 
 
-def test_a_repr_shows_the_key_alone() -> None:
+def test_repr_shows_the_key_alone() -> None:
     shown = repr(Credentials("key", SECRET, "phrase"))
     assert "key" in shown
     assert SECRET not in shown
@@ -40,14 +40,14 @@ def test_a_repr_shows_the_key_alone() -> None:
 
 
 @pytest.mark.parametrize("secret", ["not base64!", "abc", "c2VjcmV0\n"])
-def test_a_secret_that_is_not_base64_is_told_without_repeating_it(secret: str) -> None:
+def test_secret_that_is_not_base64_is_reported_without_its_text(secret: str) -> None:
     with pytest.raises(ConfigError, match="secret is not base64") as caught:
         Credentials("key", secret, "phrase")
     told = "".join(traceback.format_exception_only(caught.value))
     assert secret not in told
 
 
-def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("KEY", "SECRET", "PASSPHRASE"):
         monkeypatch.delenv(f"COINBASE_API_{name}", raising=False)
     assert Credentials.from_env() is None

@@ -37,11 +37,11 @@ def test_every_channel_of_the_local_exchange_is_in_the_table() -> None:
         ([m.ErrorMessage], []),
     ],
 )
-def test_channels_with_types(types: list[type[m.Message]], expected: list[str]) -> None:
+def test_types_of_channels(types: list[type[m.Message]], expected: list[str]) -> None:
     assert channels_with(types) == expected
 
 
-def test_names_of_acknowledgements_have_the_same_messages() -> None:
+def test_acknowledged_names_have_the_same_messages() -> None:
     assert types_of("level2_50") == types_of("level2_batch") != frozenset()
     assert types_of("ticker_1000") == types_of("ticker_batch") != frozenset()
     assert types_of("unheard-of") == frozenset()

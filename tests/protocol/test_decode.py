@@ -1,4 +1,4 @@
-"""Frames to messages: every type of the reference, and everything that is none."""
+"""Frames to messages: every type of the reference, and frames that are no message."""
 
 import json
 from datetime import UTC, datetime
@@ -202,7 +202,7 @@ VECTORS: list[tuple[str, type[m.Message], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("frame", "kind", "fields"), VECTORS, ids=[kind.__name__ for _, kind, _ in VECTORS])
-def test_each_type_becomes_its_struct(frame: str, kind: type[m.Message], fields: dict[str, Any]) -> None:
+def test_each_type_is_decoded_into_its_struct(frame: str, kind: type[m.Message], fields: dict[str, Any]) -> None:
     message = Decoder().decode(frame.encode())
     assert isinstance(message, m.Message)
     assert type(message) is kind
@@ -260,7 +260,7 @@ def test_level3_arrays_are_read_by_their_schema(frame: bytes, kind: type[m.Messa
     assert {name: getattr(message, name) for name in fields} == fields
 
 
-def test_another_schema_is_followed() -> None:
+def test_other_level3_schema_is_followed() -> None:
     decoder = Decoder()
     decoder.decode(b'{"type":"level3","schema":{"noop":["sequence","type","time","product_id","shard"]}}')
     # The type of an array is its first place, wherever the schema has it.
@@ -278,26 +278,26 @@ def test_another_schema_is_followed() -> None:
     ("sequence", "expected"),
     [("7", 7), ("0", 0), ("-1", None), ("1.5", None), ('"7"', None), ("null", None), ("true", None), ("9" * 40, None)],
 )
-def test_an_unknown_type_has_its_sequence_if_that_is_one(sequence: str, expected: int | None) -> None:
+def test_unknown_type_has_its_sequence_if_valid(sequence: str, expected: int | None) -> None:
     message = Decoder().decode(b'{"type":"new","product_id":"A-B","sequence":%b}' % sequence.encode())
     assert message == m.Unknown(type="new", product_id="A-B", sequence=expected)
 
 
 @pytest.mark.parametrize(("sequence", "expected"), [('"7"', 7), ("7", 7), ('"x"', None), ('"%s"' % ("9" * 40), None)])
-def test_an_unknown_array_has_its_sequence_by_the_schema(sequence: str, expected: int | None) -> None:
+def test_unknown_array_has_its_sequence(sequence: str, expected: int | None) -> None:
     decoder = Decoder()
     decoder.decode(b'{"type":"level3","schema":{"new":["type","product_id","sequence"]}}')
     message = decoder.decode(b'["new","A-B",%b]' % sequence.encode())
     assert message == m.Unknown(type="new", product_id="A-B", sequence=expected, level3=True)
 
 
-def test_an_array_without_a_schema_is_malformed() -> None:
+def test_array_without_a_schema_is_malformed() -> None:
     result = Decoder().decode(b'["noop","BTC-USD","1","2023-03-28T23:24:03.185394Z"]')
     assert isinstance(result, m.Malformed)
     assert "schema" in result.reason
 
 
-def test_a_type_nobody_knows_keeps_its_content() -> None:
+def test_unknown_type_keeps_its_content() -> None:
     raw = b'{"type":"rainbow","product_id":"BTC-USD","colours":["red"]}'
     message = Decoder().decode(raw)
     assert isinstance(message, m.Unknown)
@@ -339,7 +339,7 @@ MATCH = next(frame for frame, kind, _ in VECTORS if kind is m.Match)
         (b'{"type":"activate","product_id":"A-B","order_id":"o","timestamp":"1e30"}', "Unix seconds"),
     ],
 )
-def test_what_is_no_message_is_malformed_with_a_reason(frame: bytes, reason: str) -> None:
+def test_invalid_frame_is_malformed_with_a_reason(frame: bytes, reason: str) -> None:
     result = Decoder().decode(frame)
     assert isinstance(result, m.Malformed)
     assert result.raw == frame
@@ -373,11 +373,11 @@ SNAPSHOT = {"type": "snapshot", "product_id": "A-B", "bids": [["9", "1"]], "asks
         ),
     ],
 )
-def test_what_an_exchange_leaves_out_is_none(frame: dict[str, Any], expected: m.Message) -> None:
+def test_absent_fields_are_none(frame: dict[str, Any], expected: m.Message) -> None:
     assert Decoder().decode(json.dumps(frame).encode()) == expected
 
 
-def test_a_quote_s_trade_may_have_its_side_in_upper_case() -> None:
+def test_quote_s_trade_may_have_its_side_in_upper_case() -> None:
     frame = next(frame for frame, kind, _ in VECTORS if kind is m.RfqMatch)
     message = Decoder().decode(frame.replace('"sell"', '"SELL"').encode())
     assert isinstance(message, m.RfqMatch)
@@ -403,7 +403,7 @@ def test_a_quote_s_trade_may_have_its_side_in_upper_case() -> None:
         (b"[[]]", (None, None)),
     ],
 )
-def test_a_malformed_frame_names_its_product_and_type(frame: bytes, named: tuple[str | None, str | None]) -> None:
+def test_malformed_frame_names_its_product_and_type(frame: bytes, named: tuple[str | None, str | None]) -> None:
     result = Decoder().decode(frame)
     assert isinstance(result, m.Malformed)
     assert (result.product_id, result.type) == named
@@ -424,7 +424,7 @@ FRAMES = (
 
 
 @given(FRAMES)
-def test_no_bytes_whatsoever_make_it_raise(frame: bytes) -> None:
+def test_decoding_any_bytes_does_not_raise(frame: bytes) -> None:
     result = Decoder().decode(frame)
     assert isinstance(result, m.Message | m.Malformed)
     if isinstance(result, m.Message):

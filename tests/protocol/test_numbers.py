@@ -1,4 +1,4 @@
-"""Numbers, counts and texts that no exchange sends: whatever a field holds, decoding never raises."""
+"""Numbers, counts and texts that no exchange sends: decoding never raises, for any value of a field."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ABSURD += ["0." + "7" * 150, "1" + "0" * 150, "0e999999", "0e-999999", "0." + "0
 
 
 def decoded(content: Any) -> m.Message | m.Malformed:
-    """What the frame of *content* is, level3's schema known."""
+    """The decoded frame of *content*, with the schema of level3."""
     decoder = Decoder()
     decoder.decode(LAYOUT)
     return decoder.decode(json.dumps(content).encode())
@@ -135,7 +135,7 @@ def test_every_decimal_of_every_type_is_checked(kind: type[Any]) -> None:
 
 
 @pytest.mark.parametrize("number", ABSURD)
-def test_an_absurd_number_is_malformed_as_text_and_as_number(number: str) -> None:
+def test_number_out_of_bounds_is_malformed_as_text_and_number(number: str) -> None:
     assert isinstance(decoded(MATCH | {"price": number}), m.Malformed)
     if "N" not in number and "I" not in number:
         result = Decoder().decode(with_raw(MATCH, ("size",), number.encode()))
@@ -144,7 +144,7 @@ def test_an_absurd_number_is_malformed_as_text_and_as_number(number: str) -> Non
 
 
 @pytest.mark.parametrize("number", ["1e40", "9" * 40, "1e-40", "0." + "1" * 40, "0.00000000", "-1", "1.0"])
-def test_a_number_within_the_bounds_stays_what_it_is(number: str) -> None:
+def test_number_within_the_bounds_is_unchanged(number: str) -> None:
     message = decoded(MATCH | {"price": number})
     assert isinstance(message, m.Match)
     assert str(message.price) == str(Decimal(number))
@@ -165,7 +165,7 @@ SNAPSHOT = {"type": "snapshot", "product_id": "A-B", "bids": [["9", "1"]], "asks
 
 
 @pytest.mark.parametrize("size", ["-1", "-0.00000001", "NaN", "sNaN", "Infinity", "1e50"])
-def test_a_level_that_cannot_be_makes_its_message_malformed(size: str) -> None:
+def test_impossible_level_makes_its_message_malformed(size: str) -> None:
     for frame, path in ((UPDATE, ("changes", 1, 2)), (SNAPSHOT, ("bids", 0, 1)), (SNAPSHOT, ("asks", 0, 1))):
         result = decoded(put(frame, path, size))
         assert isinstance(result, m.Malformed)
@@ -176,14 +176,14 @@ def test_a_level_that_cannot_be_makes_its_message_malformed(size: str) -> None:
 
 @pytest.mark.parametrize("name", ["sequence", "trade_id"])
 @pytest.mark.parametrize("number", [-1, 2**63, 10**300])
-def test_a_count_out_of_range_is_malformed(name: str, number: int) -> None:
+def test_count_out_of_range_is_malformed(name: str, number: int) -> None:
     result = decoded(MATCH | {name: number})
     assert isinstance(result, m.Malformed)
     assert result.product_id == "BTC-USD"
 
 
 @pytest.mark.parametrize("value", [b"1e400", b"9" * 5000, b"[1e999]"])
-def test_content_has_numbers_that_no_float_holds(value: bytes) -> None:
+def test_content_has_exact_numbers(value: bytes) -> None:
     raw = json.dumps(MATCH)[:-1].encode() + b',"more":' + value + b"}"
     message = Decoder().decode(raw)
     assert isinstance(message, m.Match)
@@ -194,7 +194,7 @@ def test_content_has_numbers_that_no_float_holds(value: bytes) -> None:
 @pytest.mark.parametrize(
     ("timestamp", "microsecond"), [("1483736448.2990009", 299000), ("-0.0000001", 999999), ("-1", 0)]
 )
-def test_a_timestamp_is_cut_off_to_microseconds(timestamp: str, microsecond: int) -> None:
+def test_timestamp_is_truncated_to_microseconds(timestamp: str, microsecond: int) -> None:
     frame = next(frame for frame, kind, _ in VECTORS if kind is m.Activate)
     message = decoded(json.loads(frame) | {"timestamp": timestamp})
     assert isinstance(message, m.Activate)

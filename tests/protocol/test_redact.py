@@ -1,4 +1,4 @@
-"""What a server repeats of the secrets that it was told is taken out, and nothing else is touched."""
+"""Secrets that a server repeats are redacted, and nothing else is changed."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ json_values = st.recursive(
 
 
 @given(json_values, st.sampled_from([None, 1]), st.booleans())
-def test_what_holds_no_secret_stays_byte_for_byte(content: Any, indent: int | None, ascii_only: bool) -> None:
+def test_text_without_a_secret_is_unchanged(content: Any, indent: int | None, ascii_only: bool) -> None:
     raw = json.dumps(content, indent=indent, ensure_ascii=ascii_only).encode()
     assert redacted(raw, [SECRET, "", "another"]) == raw
 
 
 @given(json_values, st.text("ab ", max_size=3), st.booleans())
-def test_wherever_it_stands_it_is_found(around: Any, before: str, slashes: bool) -> None:
+def test_secret_is_found_at_any_place(around: Any, before: str, slashes: bool) -> None:
     content = {"type": "error", "around": around, "said": [before + SECRET, {SECRET: SECRET * 2}]}
     raw = json.dumps(content)
     if slashes:
@@ -38,27 +38,27 @@ def test_wherever_it_stands_it_is_found(around: Any, before: str, slashes: bool)
 
 
 @pytest.mark.parametrize("raw", [b'{"said":"%s"', b"\xff%s\xfe", b"[" * 5000 + b'"%s"'], ids=["cut", "no text", "deep"])
-def test_also_in_what_is_no_json(raw: bytes) -> None:
+def test_secret_is_found_in_text_that_is_no_json(raw: bytes) -> None:
     for shape in (b"op/en", b"op\\/en"):
         assert redacted(raw.replace(b"%s", shape), ["op/en"]) == raw.replace(b"%s", b"[redacted]")
 
 
-def test_a_secret_that_is_part_of_another_leaves_nothing_of_it() -> None:
+def test_secret_inside_another_is_redacted_whole() -> None:
     assert redacted(b'{"said":"abcdef abc"}', ["abc", "abcdef"]) == b'{"said":"[redacted] [redacted]"}'
 
 
-def test_json_in_a_text_is_searched_too() -> None:
+def test_json_inside_a_text_is_searched() -> None:
     said = json.dumps({"key": SECRET}).replace("/", "\\/")
     clean = redacted(json.dumps({"reason": said}).encode(), [SECRET])
     assert json.loads(json.loads(clean)["reason"]) == {"key": "[redacted]"}
 
 
-def test_the_type_stays_whatever_the_secret_is() -> None:
+def test_type_is_kept_for_any_secret() -> None:
     assert redacted(b'{"type":"error","reason":"an error"}', ["error"]) == b'{"type":"error","reason":"an [redacted]"}'
 
 
 @given(st.dictionaries(st.text(max_size=3).filter(lambda name: name != "type"), json_values, max_size=3))
-def test_without_words_the_shape_stays(content: dict[str, Any]) -> None:
+def test_redaction_of_all_strings_keeps_the_shape(content: dict[str, Any]) -> None:
     clean = json.loads(speechless(json.dumps(content).encode()))
     assert clean.keys() == content.keys()
     assert json.loads(speechless(json.dumps({"type": "error", "in": content}).encode())) == {

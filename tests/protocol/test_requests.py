@@ -1,4 +1,4 @@
-"""What is said to the exchange, and to which host."""
+"""The requests to the exchange, and the host that they are sent to."""
 
 import json
 import warnings
@@ -9,7 +9,7 @@ from rxfeed import DEFAULT_URL, ConfigError, Credentials
 from rxfeed.protocol import Secret, Subscription, live_url
 
 
-def test_one_of_each() -> None:
+def test_subscription_of_one_product_and_channel() -> None:
     assert json.loads(Subscription.of("BTC-USD", "ticker").text()) == {
         "type": "subscribe",
         "product_ids": ["BTC-USD"],
@@ -17,7 +17,7 @@ def test_one_of_each() -> None:
     }
 
 
-def test_many_and_objects() -> None:
+def test_subscription_of_many_products_and_channel_objects() -> None:
     channels = ["level2", {"name": "ticker", "product_ids": ["ETH-BTC"]}]
     said = json.loads(Subscription.of(["ETH-USD", "ETH-EUR", "ETH-USD"], channels).text("unsubscribe"))
     assert said == {"type": "unsubscribe", "product_ids": ["ETH-USD", "ETH-EUR"], "channels": channels}
@@ -27,7 +27,7 @@ def test_channels_that_need_no_product() -> None:
     assert "product_ids" not in json.loads(Subscription.of([], "status").text())
 
 
-def test_signed() -> None:
+def test_signed_subscription() -> None:
     credentials = Credentials("key", "c2VjcmV0", "phrase")
     request = Subscription.of("A-B", "full").request("subscribe", credentials, "17.5")
     assert isinstance(request, Secret)
@@ -63,19 +63,19 @@ def test_bad_input_is_named(products: object, channels: object, named: str) -> N
         ("wss://ws-feed-public.sandbox.pro.coinbase.com", "wss://ws-feed-public.sandbox.exchange.coinbase.com"),
     ],
 )
-def test_a_retired_host_is_replaced_with_a_warning(old: str, new: str) -> None:
+def test_retired_host_is_replaced_with_a_warning(old: str, new: str) -> None:
     with pytest.warns(UserWarning, match="is retired"):
         assert live_url(old) == new
 
 
 @pytest.mark.parametrize("url", [DEFAULT_URL, "ws://127.0.0.1:1", "wss://ws-direct.exchange.coinbase.com/x?y"])
-def test_other_hosts_stay(url: str) -> None:
+def test_other_hosts_are_kept(url: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert live_url(url) == url
 
 
 @pytest.mark.parametrize("url", ["", "http://x", "wss://", "ws://x:notaport", "just text", None])
-def test_what_is_no_websocket_url_is_refused(url: object) -> None:
+def test_url_that_is_no_websocket_is_rejected(url: object) -> None:
     with pytest.raises(ConfigError, match="url"):
         live_url(url)  # pyright: ignore[reportArgumentType]  # that is the point

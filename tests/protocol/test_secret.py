@@ -1,4 +1,4 @@
-"""A `Secret` shows itself nowhere, and gives its text when it is asked for."""
+"""A `Secret` is shown nowhere, and returns its text on request."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ SESAME = Secret("open sesame")
         lambda secret: repr(Credentials("key", "c2VjcmV0", secret)),
     ],
 )
-def test_a_secret_is_not_in_its_texts(show: Callable[[Secret], str]) -> None:
+def test_secret_is_not_in_its_texts(show: Callable[[Secret], str]) -> None:
     assert "sesame" not in show(SESAME)
 
 
-def test_a_secret_is_not_in_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_secret_is_not_in_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("rxfeed").warning("password %s, %r", SESAME, SESAME)
     assert caplog.messages == ["password [redacted], Secret('[redacted]')"]
 
 
 @pytest.mark.parametrize("write", [pickle.dumps, json.dumps, msgspec.json.encode, vars])
 @pytest.mark.parametrize("what", [SESAME, Credentials("key", "c2VjcmV0", SESAME)], ids=["secret", "credentials"])
-def test_a_secret_is_not_written(write: Callable[[Any], Any], what: Any) -> None:
+def test_secret_is_not_written(write: Callable[[Any], Any], what: Any) -> None:
     try:
         written = write(what)
     except TypeError as error:
@@ -52,12 +52,12 @@ def test_a_secret_is_not_written(write: Callable[[Any], Any], what: Any) -> None
     assert "sesame" not in str(written)
 
 
-def test_a_pickle_is_refused_with_a_remedy() -> None:
+def test_pickle_is_rejected_with_a_remedy() -> None:
     with pytest.raises(TypeError, match="read it where it is used"):
         pickle.dumps(SESAME)
 
 
-def test_a_secret_gives_its_text_and_compares() -> None:
+def test_secret_returns_its_text_and_compares() -> None:
     assert SESAME.reveal() == "open sesame"
     assert copy.copy(SESAME) == SESAME == copy.deepcopy(SESAME) == Secret("open sesame")
     assert len({SESAME, Secret("open sesame"), Secret("closed")}) == 2
@@ -82,7 +82,7 @@ HIDDEN: Any = b"hidden"
         lambda: Credentials("key", "hidden \u00fc", "hidden"),
     ],
 )
-def test_what_is_refused_is_in_no_traceback(make: Callable[[], Any]) -> None:
+def test_rejected_secret_is_in_no_traceback(make: Callable[[], Any]) -> None:
     with pytest.raises((TypeError, ConfigError)) as caught:
         make()
     assert "hidden" not in recorded_of(caught.value)

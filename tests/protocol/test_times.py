@@ -1,4 +1,4 @@
-"""Times are cut off to microseconds, and a leap second is the last microsecond of its minute."""
+"""Times are truncated to microseconds, and a leap second is the last microsecond of its minute."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TIMES = [
 
 
 @pytest.mark.parametrize(("text", "expected"), TIMES)
-def test_a_time_of_any_type_is_cut_off_to_microseconds(text: str, expected: datetime) -> None:
+def test_time_of_any_type_is_truncated_to_microseconds(text: str, expected: datetime) -> None:
     assert len(FIELDS) >= 15
     for frame, name in FIELDS:
         for separators in ((",", ":"), (", ", ": ")):
@@ -45,7 +45,7 @@ def test_a_time_of_any_type_is_cut_off_to_microseconds(text: str, expected: date
 
 
 @pytest.mark.parametrize(("text", "expected"), TIMES)
-def test_a_time_of_level3_is_cut_off_to_microseconds(text: str, expected: datetime) -> None:
+def test_level3_time_is_truncated_to_microseconds(text: str, expected: datetime) -> None:
     decoder = Decoder()
     decoder.decode(LAYOUT)
     for array in LEVEL3:
@@ -55,11 +55,11 @@ def test_a_time_of_level3_is_cut_off_to_microseconds(text: str, expected: dateti
 
 
 @pytest.mark.parametrize("text", ["2026-01-02T00:00:61Z", "2026-01-02T00:60:00.1234567Z", "2026-01-02T00:00:60.Z"])
-def test_a_time_that_is_none_is_malformed(text: str) -> None:
+def test_invalid_time_is_malformed(text: str) -> None:
     assert isinstance(Decoder().decode(json.dumps(TIMED[3] | {"time": text}).encode()), m.Malformed)
 
 
-def test_other_texts_are_left_as_they_are() -> None:
+def test_other_texts_are_unchanged() -> None:
     text = "2026-01-02T00:00:59.9999998Z"
     frame = json.dumps({"type": "error", "message": text, "reason": f'"time":"{text}"'}).encode()
     assert Decoder().decode(frame) == m.ErrorMessage(message=text, reason=f'"time":"{text}"')
@@ -70,7 +70,7 @@ MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1))
 
 
 @given(MOMENTS, st.integers(1, 15), st.sampled_from(FIELDS))
-def test_the_quick_test_finds_every_time_that_would_be_rounded(
+def test_quick_test_finds_every_time_that_needs_truncation(
     moment: datetime, digits: int, field: tuple[dict[str, Any], str]
 ) -> None:
     fraction = f"{moment.microsecond:06d}999999999"[:digits]

@@ -70,7 +70,7 @@ def test_array_without_messages_fails_with_the_reason(tmp_path: Path, text: str,
     ("cut", "reason"),
     [(lambda text: text[:-1], "the array has no end"), (lambda text: text[:-9], "the array has no end")],
 )
-def test_array_that_is_cut_is_played_and_reported(tmp_path: Path, cut: Any, reason: str) -> None:
+def test_truncated_array_is_played_and_reported(tmp_path: Path, cut: Any, reason: str) -> None:
     path = tmp_path / "array.json"
     path.write_text(cut(json.dumps(ITEMS)))
     replay = Replay(path)
@@ -99,7 +99,7 @@ items = st.builds(lambda one, rest: [one, *rest], first, st.lists(item, max_size
 
 
 @given(st.lists(items, min_size=1, max_size=3), st.sampled_from([None, 0, 1]), st.booleans(), st.data())
-def test_items_become_lines_wherever_pieces_end(arrays: list[Any], indent: Any, ascii_only: bool, data: Any) -> None:
+def test_items_become_lines_for_any_pieces(arrays: list[Any], indent: Any, ascii_only: bool, data: Any) -> None:
     text = "\n".join(json.dumps(each, indent=indent, ensure_ascii=ascii_only) for each in arrays).encode()
     cuts = sorted({0, len(text), *data.draw(st.lists(st.integers(0, len(text))))})
     pieces = [text[begin:end] for begin, end in pairwise(cuts)]

@@ -60,7 +60,7 @@ def ns(moment: datetime) -> int:
     st.integers(-10_000, 10_000),
     st.integers(1, 5_000),
 )
-def test_span_of_receipt_is_played_whatever_the_clock_did(
+def test_span_of_receipt_is_played_despite_clock_changes(
     tmp_path_factory: pytest.TempPathFactory, clock: list[int], per_segment: int, since: int, length: int
 ) -> None:
     folder = tmp_path_factory.mktemp("recording")
@@ -79,7 +79,7 @@ def test_clock_set_back_by_an_hour_leaves_the_span_complete(tmp_path: Path) -> N
     assert len(played(replay).items) == 4
 
 
-def test_header_has_the_clock_of_its_beginning(tmp_path: Path) -> None:
+def test_header_has_the_clock_of_its_start(tmp_path: Path) -> None:
     write_segments(tmp_path, [7200, 3600], 1)
     headers = [Recording(path).header for path in segments(tmp_path)]
     assert [header.ns for header in headers if header is not None] == [NS + 7200 * SECOND, NS + 3600 * SECOND]
@@ -115,7 +115,7 @@ def test_missing_segment_is_reported_where_it_may_be_in_the_span(tmp_path: Path,
 
 
 @pytest.mark.parametrize("how", ["killed", "packed anew", "no packing", "cut", "gone"])
-def test_bounds_are_known_only_of_a_whole_end(tmp_path: Path, how: str) -> None:
+def test_bounds_are_known_only_with_a_whole_end_line(tmp_path: Path, how: str) -> None:
     write_segments(tmp_path, [3, 5, 9], 3)
     (path,) = segments(tmp_path)
     assert bounds_of(str(path)) == (NS + 3 * SECOND, NS + 9 * SECOND)

@@ -64,10 +64,11 @@ def offline(found: RecordingSummary) -> list[tuple[float, float]]:
     return [tuple((each - at(0)) / timedelta(seconds=1) for each in (span.first, span.last)) for span in found.offline]  # pyright: ignore[reportReturnType]
 
 
-def test_a_recorded_feed_with_faults(tmp_path: Path) -> None:
+def test_catalogue_of_a_recorded_feed_with_faults(tmp_path: Path) -> None:
     script = [
         faults.Drop(3, types={"match"}, after=30),
         faults.MalformedFrame(after=60),
+        faults.Refuse(seconds=0.3, after=199, connection=1),
         faults.Close(1001, "going away", after=200, connection=1),
     ]
     with Exchange(seed=4, auto=False, faults=script) as exchange:
@@ -105,7 +106,7 @@ def test_a_recorded_feed_with_faults(tmp_path: Path) -> None:
 # ---- spans
 
 
-def test_a_time_without_a_connection_lies_between_two(tmp_path: Path) -> None:
+def test_offline_time_lies_between_two_connections(tmp_path: Path) -> None:
     write(tmp_path, [up(0), frame(1), down(2), up(5), frame(6), down(7), up(7.5), frame(8), down(9)])
     session = only(catalogue(tmp_path))
     assert offline(session) == [(2, 5), (7, 7.5)]
@@ -114,12 +115,12 @@ def test_a_time_without_a_connection_lies_between_two(tmp_path: Path) -> None:
     assert (session.span.first, session.span.last, session.span.seconds) == (at(1), at(8), 7)
 
 
-def test_a_recording_may_begin_and_end_in_the_midst_of_a_connection(tmp_path: Path) -> None:
+def test_recording_may_start_and_end_within_a_connection(tmp_path: Path) -> None:
     write(tmp_path, [frame(1), down(2), up(3), frame(4)])
     assert offline(only(catalogue(tmp_path))) == [(2, 3)]
 
 
-def test_many_sessions_are_offline_together_when_none_has_a_connection(tmp_path: Path) -> None:
+def test_sessions_are_offline_if_none_has_a_connection(tmp_path: Path) -> None:
     write(tmp_path, [up(0), frame(1), down(10), up(20), frame(30), down(31)], session="aaaaaaaa")
     write(tmp_path, [up(5), frame(6), frame(14), down(15), up(18), frame(25)], session="bbbbbbbb", ns=NS + 1)
     write(tmp_path, [up(40), frame(41), frame(50)], session="cccccccc", ns=NS + 40 * SECOND)
@@ -136,7 +137,7 @@ def test_sessions_after_one_another_do_not_overlap(tmp_path: Path) -> None:
     assert not catalogue(tmp_path).overlapping
 
 
-def test_nothing_was_received(tmp_path: Path) -> None:
+def test_session_without_messages(tmp_path: Path) -> None:
     write(tmp_path, [up(0), down(1)])
     session = only(catalogue(tmp_path))
     assert (session.span, session.messages, session.products, session.offline) == (None, 0, {}, ())
@@ -185,7 +186,7 @@ def test_every_line_counts_once(tmp_path: Path, said: list[tuple[str, int]], fil
     assert (session.messages, session.malformed, session.gapped) == (types.total(), malformed, gapped)
 
 
-def test_older_recordings_plain_lines_and_packed_ones(tmp_path: Path) -> None:
+def test_catalogue_of_older_recordings(tmp_path: Path) -> None:
     numbers = [1, 2, 5, 6]
     ack = b'{"type":"subscriptions","channels":[{"name":"matches","product_ids":["BTC-USD"]}]}'
     raws = [ack, *map(trade, numbers), b"nonsense"]
@@ -210,7 +211,7 @@ def test_older_recordings_plain_lines_and_packed_ones(tmp_path: Path) -> None:
 # ---- what is damaged
 
 
-def test_a_torn_segment_counts_to_where_it_is_torn(tmp_path: Path) -> None:
+def test_truncated_segment_counts_up_to_its_end(tmp_path: Path) -> None:
     path = write(tmp_path, lines_of([trade(n) for n in range(100)]), together=10)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
@@ -222,14 +223,14 @@ def test_a_torn_segment_counts_to_where_it_is_torn(tmp_path: Path) -> None:
     assert session.size == len(content) // 2
 
 
-def test_a_segment_that_is_being_written(tmp_path: Path) -> None:
+def test_catalogue_of_a_segment_that_is_being_written(tmp_path: Path) -> None:
     path = write(tmp_path, lines_of([trade(1), trade(2)]), ended=False)
     (damage,) = only(catalogue(tmp_path)).damaged
     assert (damage.path, damage.line) == (str(path), 4)
     assert "still being written" in damage.reason
 
 
-def test_a_line_that_is_none_is_named_and_the_other_segments_count(tmp_path: Path) -> None:
+def test_invalid_line_is_named_and_other_segments_count(tmp_path: Path) -> None:
     bad = write(tmp_path, [*lines_of([trade(1), trade(2)]), b'{"ns":"soon"}\n', frame(5)], number=1)
     write(tmp_path, lines_of([trade(7)]), number=2)
     session = only(catalogue(tmp_path))
@@ -238,13 +239,13 @@ def test_a_line_that_is_none_is_named_and_the_other_segments_count(tmp_path: Pat
     assert (damage.path, damage.line) == (str(bad), 4)
 
 
-def test_an_event_that_is_none_is_named(tmp_path: Path) -> None:
+def test_invalid_event_is_named(tmp_path: Path) -> None:
     write(tmp_path, [b'{"ns":1,"status":{"type":"Gap","first":"x"}}\n'])
     (damage,) = only(catalogue(tmp_path)).damaged
     assert damage.line == 2
 
 
-def test_a_segment_that_is_missing_and_a_file_that_is_foreign(tmp_path: Path) -> None:
+def test_missing_segment_and_foreign_file_are_reported(tmp_path: Path) -> None:
     write(tmp_path, [frame(1)], number=1)
     third = write(tmp_path, [frame(3)], number=3)
     foreign = tmp_path / "z.jsonl"
@@ -257,7 +258,7 @@ def test_a_segment_that_is_missing_and_a_file_that_is_foreign(tmp_path: Path) ->
     assert found.total.messages == 2
 
 
-def test_a_segment_that_is_there_twice_counts_once(tmp_path: Path) -> None:
+def test_segment_present_twice_counts_once(tmp_path: Path) -> None:
     for name in ("here", "there"):
         folder = tmp_path / name
         folder.mkdir()
@@ -265,7 +266,7 @@ def test_a_segment_that_is_there_twice_counts_once(tmp_path: Path) -> None:
     assert only(catalogue([tmp_path / "here", tmp_path / "there"])).messages == 1
 
 
-def test_where_nothing_is_there(tmp_path: Path) -> None:
+def test_missing_or_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         catalogue(tmp_path / "nowhere")
     with pytest.raises(ConfigError, match="has no"):

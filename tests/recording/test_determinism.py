@@ -1,4 +1,4 @@
-"""The promise: what a pipeline says over a feed, it says over its recording, value by value and in order."""
+"""A pipeline emits the same values over a feed and over its recording, in the same order."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ CHANNELS = [
 
 
 class Said:
-    """Everything that pipelines say over a source, and that the source itself does."""
+    """Everything that pipelines emit over a source, and that the source itself emits."""
 
     def __init__(self, source: MessageSource, chosen: Iterable[Pipeline]) -> None:
         self._streams = [[Collected(stream) for stream in each.over(source)] for each in chosen]
@@ -77,7 +77,7 @@ class Said:
         return [[(each.items, repr(each.error), each.completed) for each in streams] for streams in self._streams]
 
     def by_source(self) -> list[Any]:
-        """Messages, statuses and what is malformed, as they came; an exception is its text."""
+        """Messages, statuses and malformed frames in order; an exception as its text."""
         return [
             str(item) + str(item.at) if isinstance(item, FeedStatus) else item
             for item in self._all
@@ -86,7 +86,7 @@ class Said:
 
 
 def live(folder: Path, every: float, channels: list[str], seed: int, chosen: Sequence[Pipeline]) -> Said:
-    """What is said over a feed, with a fault in about *every* so many frames, while it is recorded."""
+    """What pipelines emit over a feed while it is recorded, with one fault in about *every* frames."""
     script = faults.randomly(seed, every=every, kinds=KINDS)
     with Exchange(PRODUCTS, seed=seed, auto=False, credentials=KEY, faults=script) as exchange:
         exchange.step(100)
@@ -127,8 +127,8 @@ def replayed(folder: Path, chosen: Sequence[Pipeline], speed: float | None = Non
     st.integers(0, 1000),
 )
 @settings(max_examples=8, deadline=None)
-@pytest.mark.timeout(300)  # to find the smallest pipeline that fails takes its time
-def test_live_replayed_at_any_speed_and_replayed_again_are_equal(
+@pytest.mark.timeout(300)  # the search for the smallest pipeline that fails takes long
+def test_live_and_replays_at_any_speed_are_equal(
     chosen: list[Pipeline], every: float, channels: list[str], seed: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -140,17 +140,17 @@ def test_live_replayed_at_any_speed_and_replayed_again_are_equal(
                 assert after == before, pipeline
 
 
-def test_every_operator_is_among_those_that_are_tried() -> None:
+def test_every_operator_is_in_the_random_pipelines() -> None:
     text = Path(tried.__file__).read_text()
     named = {name for name in operators.__all__ if name.islower()}
     assert {name for name in named if re.search(rf'"{name}"|\b{name}\(', text) is None} == set()
     assert named >= tried.EXCLUDED
 
 
-# ---- what is promised of less
+# ---- weaker guarantees
 
 
-def test_operators_that_wait_are_equal_over_every_replay(tmp_path: Path) -> None:
+def test_timed_operators_are_equal_over_every_replay(tmp_path: Path) -> None:
     live(tmp_path, 300, CHANNELS[0], 5, ())
     waiting = [
         ops.buffer_with_time(0.01),
@@ -178,8 +178,8 @@ def test_operators_that_wait_are_equal_over_every_replay(tmp_path: Path) -> None
     assert over(None) == once
 
 
-def test_a_full_book_is_equal_wherever_both_are_ready(tmp_path: Path) -> None:
-    """Its snapshots come from elsewhere, and when they come: with which message it begins nobody can promise."""
+def test_full_books_are_equal_while_both_are_ready(tmp_path: Path) -> None:
+    """Its snapshots arrive over REST at any time, so the message that it starts with is not determined."""
     answers: list[bytes] = []
     with Exchange(["BTC-USD"], seed=3, rate=1000, credentials=KEY) as exchange:
         fetch = rest_snapshot(exchange.rest_url)
@@ -232,7 +232,7 @@ feed.run()
 """
 
 
-def test_what_a_killed_recorder_has_kept_says_the_beginning_of_what_was_said(tmp_path: Path) -> None:
+def test_recording_of_a_killed_process_replays_the_start(tmp_path: Path) -> None:
     with (
         Exchange(["BTC-USD"], seed=9, rate=1000, faults=faults.Drop(3, types={"match"}, after=300)) as exchange,
         subprocess.Popen(
@@ -261,7 +261,7 @@ def test_what_a_killed_recorder_has_kept_says_the_beginning_of_what_was_said(tmp
     replay.pipe(order_book("BTC-USD", 1)).subscribe(tell("book"))
     replay.status.subscribe(lambda status: torn.append(len(again)) if isinstance(status, RecordingTruncated) else None)
     replay.run()
-    (said,) = torn  # what comes after is the end of what was left, which the killed one did not live to see
+    (said,) = torn  # later items are the completion of the replay, which the killed process did not reach
     assert said > 1000
     for name in ("message", "rolling", "candle", "book"):
         before = [text for each, text in once if each == name]

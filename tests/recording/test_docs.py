@@ -27,13 +27,13 @@ def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "recordings"
 
 
-def test_it_records(capsys: pytest.CaptureFixture[str], recordings: Path) -> None:
+def test_docs_record_example_records(capsys: pytest.CaptureFixture[str], recordings: Path) -> None:
     out = capsys.readouterr().out
     assert "RecordedSegment(path=PosixPath('recordings/" in out
     assert f"RecordStats(frames={len(frames_in(recordings))}, " in out
 
 
-def test_what_is_in_a_folder_and_two_of_them_as_one(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_docs_catalogue_and_merge_examples_run(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     shutil.copytree(recordings, "recordings-of-the-other")
     _, catalogue, merged, _ = PYTHON
@@ -45,7 +45,7 @@ def test_what_is_in_a_folder_and_two_of_them_as_one(recordings: Path, capsys: py
     assert "VolumeWindow(" in capsys.readouterr().out
 
 
-def test_it_is_read_without_rxfeed(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_docs_example_reads_without_rxfeed(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     path = segments(recordings)[0]
     (recordings / f"{path.name.replace('-00001', '-00002')}").write_bytes(path.read_bytes()[:-20])  # as one torn
@@ -58,7 +58,7 @@ def test_it_is_read_without_rxfeed(recordings: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.skipif(not (shutil.which("zstd") and shutil.which("jq")), reason="zstd and jq are not installed")
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_commands_say_something(command: str, recordings: Path) -> None:
+def test_docs_commands_print_output(command: str, recordings: Path) -> None:
     ran = subprocess.run(["bash", "-c", command], cwd=recordings.parent, capture_output=True, text=True, timeout=30)
     assert (ran.returncode, "error" in ran.stderr) == (0, False), ran.stderr
     assert ran.stdout or ran.stderr or "Gap" in command

@@ -1,8 +1,8 @@
-"""Every frame is played, whatever date it has; virtual time stays on the calendar."""
+"""Every frame is played, for any date; virtual time stays within the calendar."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def test_plain_line_with_far_date_is_played_with_the_rest(tmp_path: Path, date: 
 
 
 @pytest.mark.parametrize("date", FAR)
-def test_timers_run_on_around_a_far_date(tmp_path: Path, date: str) -> None:
+def test_timers_continue_around_a_far_date(tmp_path: Path, date: str) -> None:
     replay = Replay(plain(tmp_path / "plain", [date]))
     counts = Collected(replay.pipe(ops.buffer_with_time(86_400 * 3650)))
     taken = Collected(replay.pipe(matches(), ops.debounce(60)))
@@ -83,7 +83,7 @@ def test_scheduler_time_allows_a_year_to_be_added(ns: int, later: Any) -> None:
     scheduler.advance(2**90)
     assert bool(ran) == (
         scheduler.ns <= LATEST
-        and max(min(ns, LATEST), EARLIEST) // 1000 + later.total_seconds() * 1e6 <= LATEST // 1000
+        and max(min(ns, LATEST), EARLIEST) // 1000 + later // timedelta(microseconds=1) <= LATEST // 1000
     )
 
 

@@ -1,4 +1,4 @@
-"""A line says what came, byte for byte, and the connection's events come back as they were."""
+"""A line holds a frame byte for byte, and the connection's events are read back equal."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_status_named_torn_in_older_recordings_is_read() -> None:
     st.sampled_from([b"", b" ", b"\r\n"]),
     st.booleans(),
 )
-def test_a_frame_comes_back_byte_for_byte_from_one_line(
+def test_frame_is_read_back_byte_for_byte_from_one_line(
     content: dict[str, Any], indent: Any, around: bytes, ascii_only: bool
 ) -> None:
     raw = (
@@ -84,13 +84,13 @@ def test_a_frame_comes_back_byte_for_byte_from_one_line(
     assert json.loads(text)["ns"] == NS
 
 
-def test_a_frame_on_one_line_stands_in_it_as_it_is() -> None:
+def test_frame_of_one_line_is_written_unchanged() -> None:
     assert frame_line(b'{"type":"x","size":"1.50"}', 1, 0) == b'{"ns":1,"epoch":0,"frame":{"type":"x","size":"1.50"}}\n'
     assert frame_line(b'["open","A-B"]', 1, 0) == b'{"ns":1,"epoch":0,"frame":["open","A-B"]}\n'
 
 
 @given(st.binary())
-def test_what_is_no_message_comes_back_byte_for_byte_with_the_reason(raw: bytes) -> None:
+def test_malformed_frame_is_read_back_byte_for_byte_with_its_reason(raw: bytes) -> None:
     text = malformed_line(Malformed(raw, "not JSON: it is not", NS))
     assert text.count(b"\n") == 1
     line = decode_line(text)
@@ -98,18 +98,18 @@ def test_what_is_no_message_comes_back_byte_for_byte_with_the_reason(raw: bytes)
 
 
 @pytest.mark.parametrize("text", ['{"ns":1}', '{"ns":1,"base64":"***"}'])
-def test_a_line_without_a_frame_says_so(text: str) -> None:
+def test_line_without_a_frame_has_none(text: str) -> None:
     with pytest.raises(ValueError, match=r"base64|without a frame"):
         decode_line(text).raw()
 
 
 @pytest.mark.parametrize("status", STATUS, ids=lambda status: type(status).__name__)
-def test_a_status_comes_back_as_it_was(status: FeedStatus) -> None:
+def test_status_is_read_back_equal(status: FeedStatus) -> None:
     assert status_of(decode_line(status_line(status))) == status
 
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: type(cause).__name__)
-def test_an_error_comes_back_with_its_type_and_text(cause: Exception) -> None:
+def test_error_is_read_back_with_type_and_text(cause: Exception) -> None:
     for status in (
         s.Disconnected(cause=cause),
         s.Reconnecting(attempt=2, delay=1.5, cause=cause),
@@ -123,7 +123,7 @@ def test_an_error_comes_back_with_its_type_and_text(cause: Exception) -> None:
         assert again.at == status.at
 
 
-def test_every_status_is_among_these() -> None:
+def test_every_status_type_is_tested() -> None:
     tried = {type(status) for status in STATUS} | {s.Disconnected, s.Reconnecting}
     assert set(FeedStatus.__subclasses__()) == tried
 
@@ -133,16 +133,16 @@ def test_headers_of_an_answer_are_not_recorded() -> None:
     assert b"secret" not in status_line(s.Disconnected(cause=cause))
 
 
-def test_an_error_that_is_not_ours_is_named() -> None:
+def test_foreign_error_is_recorded_with_its_name() -> None:
     again: Any = status_of(decode_line(status_line(s.Ended(cause=KeyError("x")))))
     assert type(again.cause) is errors.ConnectionLost
     assert str(again.cause) == "KeyError: 'x'"
 
 
-def test_a_status_of_a_later_version_is_passed_over() -> None:
+def test_status_of_a_later_version_is_skipped() -> None:
     assert status_of(decode_line('{"ns":1,"status":{"type":"Tomorrow","x":1}}')) is None
 
 
-def test_a_status_that_is_not_as_it_should_be_is_an_error() -> None:
+def test_invalid_status_is_an_error() -> None:
     with pytest.raises(ValueError, match="product_id"):
         status_of(decode_line('{"ns":1,"status":{"type":"Gap","channel":"x","first":1,"last":2}}'))

@@ -1,4 +1,4 @@
-"""`kill -9` in mid-recording: what was flushed is there."""
+"""`kill -9` during a recording: flushed frames are kept."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rxfeed.sim import Exchange
 from tests.support.collect import Collected
 from tests.support.recordings import frames_in, lines_of, segments, text_of
 
-# Says after each flush how many frames can be read.
+# Prints after each flush how many frames can be read.
 RECORDER = """
 import sys, time
 from rxfeed import Feed, record
@@ -56,7 +56,7 @@ def record_and_kill(folder: Path, *, after: int, size: int) -> int:
 
 
 @pytest.mark.parametrize("size", [10**9, 20_000], ids=["one segment", "several"])
-def test_what_was_flushed_is_there_in_order_and_closed_segments_say_so(tmp_path: Path, size: int) -> None:
+def test_flushed_frames_are_kept_in_order_after_a_kill(tmp_path: Path, size: int) -> None:
     flushed = record_and_kill(tmp_path, after=1500, size=size)
     frames = frames_in(tmp_path)
     assert len(frames) >= flushed >= 1500
@@ -72,11 +72,11 @@ def test_what_was_flushed_is_there_in_order_and_closed_segments_say_so(tmp_path:
         assert "end" not in lines_of(last)[-1]
 
 
-def test_it_is_played_to_the_last_whole_line_and_the_tear_is_said(tmp_path: Path) -> None:
+def test_killed_recording_is_played_to_its_last_whole_line(tmp_path: Path) -> None:
     flushed = record_and_kill(tmp_path, after=500, size=10**9)
     (path,) = segments(tmp_path)
     content = path.read_bytes()
-    path.write_bytes(content[: len(content) - 3])  # as where the kill came in the midst of a write
+    path.write_bytes(content[: len(content) - 3])  # as after a kill during a write
     replay = Replay(tmp_path)
     played = Collected(replay)
     torn = Collected(replay.status.pipe(ops.filter(lambda status: isinstance(status, RecordingTruncated))))
@@ -89,7 +89,7 @@ def test_it_is_played_to_the_last_whole_line_and_the_tear_is_said(tmp_path: Path
     assert (tear.path, tear.line) == (str(path), len(lines_of(path)) + 1)
 
 
-def test_wherever_the_file_is_cut_the_blocks_before_are_there(tmp_path: Path) -> None:
+def test_file_cut_anywhere_keeps_the_blocks_before(tmp_path: Path) -> None:
     record_and_kill(tmp_path, after=500, size=10**9)
     (path,) = segments(tmp_path)
     content, text = path.read_bytes(), text_of(path)

@@ -59,7 +59,7 @@ def replaced(path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["file", "folder", "replaced"])
-def test_deleted_segment_is_lost_and_the_recording_goes_on(
+def test_deleted_segment_is_lost_and_the_recording_continues(
     tmp_path: Path, how: str, begin: Callable[..., Recording], caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "recordings"
@@ -85,7 +85,7 @@ def test_deleted_segment_is_lost_and_the_recording_goes_on(
     assert f"segment {path} was deleted while it was written: 5 frames are lost" in errors
 
 
-def test_segment_that_is_deleted_last_is_noticed_at_the_end(tmp_path: Path, begin: Callable[..., Recording]) -> None:
+def test_segment_deleted_last_is_reported_at_the_end(tmp_path: Path, begin: Callable[..., Recording]) -> None:
     recording = begin(tmp_path / "recordings")
     recording.send(5)
     shutil.rmtree(tmp_path / "recordings")
@@ -94,7 +94,7 @@ def test_segment_that_is_deleted_last_is_noticed_at_the_end(tmp_path: Path, begi
     assert [each.lost for each in recording.got.items] == [True]
 
 
-def test_closed_segments_go_with_their_folder(tmp_path: Path, begin: Callable[..., Recording]) -> None:
+def test_deleted_folder_loses_its_closed_segments(tmp_path: Path, begin: Callable[..., Recording]) -> None:
     recording = begin(tmp_path / "recordings", segment_bytes=300)
     recording.send(4)
     recording.send(1)
@@ -116,7 +116,7 @@ def test_closed_segments_may_be_moved_elsewhere(tmp_path: Path, begin: Callable[
 
 
 @pytest.mark.parametrize("how", ["file", "folder"])
-def test_segment_that_is_moved_is_closed_where_it_is(
+def test_moved_segment_is_closed_in_its_new_place(
     tmp_path: Path, how: str, begin: Callable[..., Recording], caplog: pytest.LogCaptureFixture
 ) -> None:
     folder, other = tmp_path / "recordings", tmp_path / "other"
@@ -136,7 +136,7 @@ def test_segment_that_is_moved_is_closed_where_it_is(
     assert any("was moved" in each.getMessage() for each in caplog.records if each.levelno == logging.WARNING)
 
 
-def test_log_and_subscriber_that_fail_do_not_end_it(tmp_path: Path) -> None:
+def test_failing_log_or_subscriber_does_not_end_the_recording(tmp_path: Path) -> None:
     """As where the log's disk is full, and a handler raises."""
 
     class Full(logging.Handler):
@@ -224,7 +224,7 @@ def permissions(path: Path) -> int:
         (0o640, 0o077, 0o600, 0o700),
     ],
 )
-def test_recordings_are_made_with_their_permissions(
+def test_recordings_have_the_given_permissions(
     tmp_path: Path, umask: Callable[[int], int], mode: int | None, mask: int, file: int, folder: int
 ) -> None:
     tmp_path.chmod(0o711)
@@ -241,7 +241,7 @@ def test_recordings_are_made_with_their_permissions(
 
 
 @pytest.mark.parametrize("text", ["640", "0640", "0o640"])
-def test_record_command_takes_the_permissions_in_octal(tmp_path: Path, umask: Callable[[int], int], text: str) -> None:
+def test_record_command_accepts_octal_permissions(tmp_path: Path, umask: Callable[[int], int], text: str) -> None:
     with Exchange(["BTC-USD"], seed=3, rate=400) as exchange:
         command = ["record", "BTC-USD", "--url", exchange.url, "--to", str(tmp_path / "a"), "--seconds", "0.5"]
         assert main([*command, "--mode", text]) == 0
@@ -250,7 +250,7 @@ def test_record_command_takes_the_permissions_in_octal(tmp_path: Path, umask: Ca
 
 
 @pytest.mark.parametrize("text", ["64", "440", "755", "rw", "1640"])
-def test_record_command_refuses_other_permissions(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_record_command_rejects_other_permissions(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["record", "BTC-USD", "--to", "nowhere", "--mode", text])
     assert "in octal" in capsys.readouterr().err

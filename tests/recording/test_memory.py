@@ -1,4 +1,4 @@
-"""Memory is bounded, whatever a recording holds, and however small it is packed."""
+"""Memory is bounded for any content of a recording and any compression."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OVER, WITHIN = 120, 60  # megabytes: longer than a line may be, and not
 MOST = 320  # megabytes, of which the interpreter and what it imports take some 60
 HEADER = text_of([])[0]
 
-# Prints the peak of its memory in megabytes, and how many frames came.
+# Prints the peak of its memory in megabytes, and the number of frames.
 PEAK = r"""
 import logging, pathlib, re, sys
 from rxfeed import Replay, catalogue
@@ -77,7 +77,7 @@ def peak(how: str, path: Path) -> tuple[int, int]:
 
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize(("how", "megabytes"), [("replay", OVER), ("merged", WITHIN), ("catalogue", WITHIN)])
-def test_memory_is_bounded_for_a_bomb(tmp_path: Path, text: str, how: str, megabytes: int) -> None:
+def test_memory_is_bounded_for_a_compression_bomb(tmp_path: Path, text: str, how: str, megabytes: int) -> None:
     path = tmp_path / "bomb.jsonl"
     path.write_bytes(zstandard.ZstdCompressor(level=3).compress(TEXTS[text](megabytes)))
     assert path.stat().st_size < 40_000
@@ -86,14 +86,14 @@ def test_memory_is_bounded_for_a_bomb(tmp_path: Path, text: str, how: str, megab
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
-def test_memory_is_bounded_however_it_is_packed(tmp_path: Path, packing: str) -> None:
+def test_memory_is_bounded_for_any_compression(tmp_path: Path, packing: str) -> None:
     path = tmp_path / "bomb.jsonl"
     path.write_bytes(PACKINGS[packing](TEXTS["a frame"](OVER)))
     most, _ = peak("replay", path)
     assert most < MOST
 
 
-def test_blocks_of_one_byte_are_unpacked_a_few_at_a_time(tmp_path: Path) -> None:
+def test_blocks_of_one_byte_are_decompressed_in_small_batches(tmp_path: Path) -> None:
     """Four bytes of zstd can stand for 128 kB: a megabyte of them for 32 GB, of which the first line is too long."""
     size = 1 << 17
     header = b"\x28\xb5\x2f\xfd\x00\x58"  # no checksum, a window of 2 MB
@@ -113,7 +113,7 @@ def test_segments_around_a_bomb_are_played(tmp_path: Path) -> None:
         assert (count, most < MOST) == (2, True)
 
 
-def test_catalogue_of_names_without_end_is_bounded(tmp_path: Path) -> None:
+def test_catalogue_of_unlimited_names_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "names.jsonl"
     with path.open("wb") as out:
         out.write(HEADER)

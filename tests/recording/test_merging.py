@@ -96,7 +96,7 @@ def played(*paths: Path, **how: Any) -> tuple[list[Message], list[FeedStatus]]:
     st.sampled_from([[(-1.0, 1e6)], [(-1.0, 3.1), (4.3, 1e6)]]),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
-def test_two_sessions_in_files(
+def test_two_sessions_in_files_are_merged(
     tmp_path: Path, happened: list[str], drops: frozenset[int], others: frozenset[int], spans: Any
 ) -> None:
     market = Market().run([(kind, BTC) for kind in happened])
@@ -126,8 +126,8 @@ def _link(status: FeedStatus) -> TypeGuard[Connected | Disconnected]:
     return isinstance(status, Connected | Disconnected)
 
 
-def test_collectors_of_one_exchange_with_different_losses_lose_nothing_together(tmp_path: Path) -> None:
-    """The third one has no faults: it tells what there was."""
+def test_collectors_with_different_losses_lose_nothing_together(tmp_path: Path) -> None:
+    """The third collector has no faults, so it has the complete messages."""
     script = [
         *(faults.Drop(3, types={"match"}, after=after, connection=1) for after in (40, 200)),
         faults.MalformedFrame(after=300, connection=1),
@@ -174,7 +174,7 @@ def _trade_ids(folder: Path) -> list[int]:
     return [each.trade_id for each in got.items if isinstance(each, Match)]
 
 
-# What goes wrong with level2 nobody can see: its frames are left alone.
+# Losses of level2 cannot be detected, so its frames have no faults.
 _NUMBERED = {"received", "open", "match", "change", "done", "heartbeat"}
 KINDS: list[Any] = [
     faults.Drop(2, types=_NUMBERED),
@@ -189,8 +189,8 @@ KINDS: list[Any] = [
 
 
 @pytest.mark.parametrize("seed", [0, 3, 6])
-def test_collectors_of_one_exchange_with_faults_at_random(tmp_path: Path, seed: int) -> None:
-    """What each of them received, the merged stream has, in order; what is missing in it, it says; books are right."""
+def test_collectors_with_random_faults_are_merged(tmp_path: Path, seed: int) -> None:
+    """The merged stream has all received messages in order, reports its gaps, and its books are correct."""
     key, draw = Credentials("key", "c2VjcmV0", "open sesame"), faults.randomly(seed, every=300, kinds=KINDS)
 
     def script(connection: int) -> Iterator[faults.Fault]:
@@ -246,7 +246,7 @@ def test_collectors_of_one_exchange_with_faults_at_random(tmp_path: Path, seed: 
         assert {(view.bids, view.asks) for view in views} <= books
 
 
-# ---- by hand
+# ---- fixed examples
 
 
 def session(folder: Path, name: str, recorder: Recorder, number: int = 0, market: Market | None = None) -> list[Path]:
@@ -257,7 +257,7 @@ def session(folder: Path, name: str, recorder: Recorder, number: int = 0, market
 MARKET = Market().run([("trade", BTC), ("book", BTC), ("beat", BTC)] * 12)
 
 
-def test_windows_over_merged_sessions_are_complete_where_no_single_one_is(tmp_path: Path) -> None:
+def test_merged_windows_are_complete_if_no_single_one_is(tmp_path: Path) -> None:
     torn = session(tmp_path, "aaaaaaaa", Recorder(drops=frozenset({7, 12, 13})))
     other = session(tmp_path, "bbbbbbbb", Recorder(drops=frozenset({9, 16}), latency=[0.1]), 1)
 
@@ -272,7 +272,7 @@ def test_windows_over_merged_sessions_are_complete_where_no_single_one_is(tmp_pa
     assert complete(*torn, *other, merge=True) == [False, True, True, True, False]
 
 
-def test_sessions_after_one_another_are_one_stream_with_a_hole(tmp_path: Path) -> None:
+def test_successive_sessions_are_one_stream_with_a_gap(tmp_path: Path) -> None:
     early, late = Recorder(spans=[(-1, 3)]), Recorder(spans=[(5, 1e6)])
     messages, status = played(*session(tmp_path, "aaaaaaaa", early), *session(tmp_path, "bbbbbbbb", late))
     trades = [each for each in messages if isinstance(each, Match)]
@@ -282,9 +282,7 @@ def test_sessions_after_one_another_are_one_stream_with_a_hole(tmp_path: Path) -
     assert names == ["Connected", "Disconnected", "Connected", "Gap", "Disconnected"]
 
 
-def test_sessions_that_overlap_and_are_not_merged_are_warned_of(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_overlapping_sessions_without_merge_warn(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     session(tmp_path, "aaaaaaaa", Recorder())
     session(tmp_path, "bbbbbbbb", Recorder(latency=[0.1]))
     Replay(tmp_path).run()
@@ -294,7 +292,7 @@ def test_sessions_that_overlap_and_are_not_merged_are_warned_of(
     assert caplog.text == ""
 
 
-def test_a_damaged_segment_is_said_and_the_other_collector_fills_it(tmp_path: Path) -> None:
+def test_damaged_segment_is_reported_and_filled(tmp_path: Path) -> None:
     first, *_ = session(tmp_path, "aaaaaaaa", Recorder(channels=("matches", "level2", "heartbeat")))
     session(tmp_path, "bbbbbbbb", Recorder(spans=[(-2, 1e6)]), 1)
     content = first.read_bytes()
@@ -309,7 +307,7 @@ def test_a_damaged_segment_is_said_and_the_other_collector_fills_it(tmp_path: Pa
     assert [view.ready for view in views].count(False) == 1
 
 
-def test_a_segment_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_missing_segment_is_reported(tmp_path: Path) -> None:
     first, second = session(tmp_path, "aaaaaaaa", Recorder())
     first.rename(tmp_path / "kept")
     third = write(tmp_path, [], session="aaaaaaaa", number=4, ns=START_NS + 9 * SECOND)
@@ -319,7 +317,7 @@ def test_a_segment_that_is_not_there_is_said(tmp_path: Path) -> None:
     ]
 
 
-def test_only_what_is_wanted_is_played(tmp_path: Path) -> None:
+def test_only_subscribed_types_are_played(tmp_path: Path) -> None:
     market = Market((BTC, "ETH-USD")).run([("trade", BTC), ("trade", "ETH-USD")] * 20)
     both = Recorder(products=(BTC, "ETH-USD"))
     paths = session(tmp_path, "aaaaaaaa", both, 0, market) + session(tmp_path, "bbbbbbbb", both, 1, market)
@@ -330,8 +328,8 @@ def test_only_what_is_wanted_is_played(tmp_path: Path) -> None:
     assert all(since <= each.received < until for each in messages)
 
 
-def test_other_formats_merge_too(tmp_path: Path) -> None:
-    """Plain lines have no events and no epochs: numbers and copies are found all the same."""
+def test_other_formats_are_merged(tmp_path: Path) -> None:
+    """Plain lines have no events and no epochs; gaps and copies are found nevertheless."""
     whole = [each.item for each in Recorder().record(MARKET) if isinstance(each.item, Message)]
     for name, left_out in (("one", {5, 6, 7}), ("two", {11, 12})):
         kept = [each.raw for place, each in enumerate(whole) if place not in left_out]
@@ -341,7 +339,7 @@ def test_other_formats_merge_too(tmp_path: Path) -> None:
     assert not [each for each in status if isinstance(each, Gap)]
 
 
-def test_heartbeats_are_missing_where_nobody_hears_them(tmp_path: Path) -> None:
+def test_heartbeats_are_missing_if_no_collector_receives_them(tmp_path: Path) -> None:
     heard = [each for each in Recorder().record(MARKET) if isinstance(each.item, Message)]
 
     def said(name: str, *statuses: FeedStatus) -> Path:
@@ -369,14 +367,14 @@ def test_pongs_are_played(tmp_path: Path) -> None:
     assert [each.round_trip for each in pongs.items] == [0.25]
 
 
-def test_nothing_readable_fails(tmp_path: Path) -> None:
+def test_merge_without_readable_files_fails(tmp_path: Path) -> None:
     path = write(tmp_path, [])
     path.write_bytes(b"\x28\xb5\x2f\xfd broken")
     with pytest.raises(RecordingDamaged):
         Replay(path, merge=True).run()
 
 
-def test_what_is_no_files_cannot_be_merged() -> None:
+def test_sources_that_are_no_files_cannot_be_merged() -> None:
     with pytest.raises(ConfigError, match="merge"):
         Replay([MARKET.said[0][1]], merge=True)
     with pytest.raises(ConfigError, match="patience"):

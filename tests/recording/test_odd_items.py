@@ -47,13 +47,13 @@ def test_error_nested_deep_is_recorded_redacted(tmp_path: Path, depth: int, behi
 
 
 @pytest.mark.parametrize("depth", [3, 600, 5000])
-def test_secret_is_found_at_any_depth_however_it_is_escaped(depth: int) -> None:
+def test_secret_is_found_at_any_depth_and_escaping(depth: int) -> None:
     raw = nested(depth, r"a \u0073\u0065cret")
     assert redacted(raw, ["secret"]) == nested(depth, "a [redacted]")
     assert speechless(raw) == nested(depth, "[redacted]").replace(b'"no"', b'"[redacted]"')
 
 
-def test_type_that_is_no_text_hides_nothing() -> None:
+def test_frame_with_an_invalid_type_is_redacted() -> None:
     raw = b'{"type":{"key":"abc"},"x":{"type" : "abc"}}'
     assert speechless(raw) == b'{"type":{"key":"[redacted]"},"x":{"type" : "abc"}}'
     assert redacted(raw, ["abc"]) == b'{"type":{"key":"[redacted]"},"x":{"type" : "abc"}}'
@@ -107,7 +107,7 @@ def test_event_with_an_odd_cause_does_not_end_it(tmp_path: Path, cause: Exceptio
     assert (sum(chunk.frames for chunk in chunks), sum(chunk.events for chunk in chunks)) == (2, 1)
 
 
-def test_header_that_is_too_long_leaves_out_what_was_recorded() -> None:
+def test_header_that_is_too_long_omits_the_subscription() -> None:
     about = {"products": ["x" * 100] * 20_000}
     line = header_line(Header(rxfeed=1, ns=NS, session="a", segment=1, about=about))
     assert len(line) < LONGEST_HEADER
@@ -115,7 +115,8 @@ def test_header_that_is_too_long_leaves_out_what_was_recorded() -> None:
 
 
 @pytest.mark.parametrize("missing", [b'"product_id":"A-B"', b'"first":3'])
-def test_status_without_a_field_is_an_error_and_unknown_fields_are_not(missing: bytes) -> None:
+def test_status_without_a_field_is_an_error(missing: bytes) -> None:
+    """Unknown fields are ignored."""
     status: FeedStatus = Gap(product_id="A-B", channel="matches", first=3, last=4)
     line = status_line(status)
     with pytest.raises(ValueError, match="missing required field"):
@@ -129,7 +130,7 @@ def test_status_has_the_time_of_its_line() -> None:
     assert status_of(decode_line(status_line(status))) == status
 
 
-def test_matches_alone_behind_an_operator_stay_as_they_are(tmp_path: Path) -> None:
+def test_matches_behind_an_operator_are_unchanged(tmp_path: Path) -> None:
     trades = [match(n, trade_id=n) for n in (1, 2)]
     reactivex.from_iterable(trades).pipe(matches(), record(tmp_path)).run()
     assert [raw for _, raw in Recording(segments(tmp_path)[0]).frames()] == [each.raw for each in trades]

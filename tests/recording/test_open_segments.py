@@ -86,7 +86,7 @@ def test_open_segment_with_a_damaged_line_is_damaged(tmp_path: Path) -> None:
     recorder.close()
 
 
-def test_readers_while_it_is_written_see_it_open_all_the_time(tmp_path: Path) -> None:
+def test_segment_is_open_for_readers_while_written(tmp_path: Path) -> None:
     source: Subject[Message] = Subject()
     recorder = record(tmp_path, flush_seconds=0.001, segment_bytes=2000)
     source.pipe(recorder).subscribe()

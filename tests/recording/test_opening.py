@@ -109,7 +109,7 @@ def test_replay_of_a_broken_file_alone_fails_with_the_reason(tmp_path: Path, kin
 
 @pytest.mark.parametrize("merge", [False, True], ids=["in order", "merged"])
 @pytest.mark.parametrize("after", ["gone", "FIFO"])
-def test_file_that_goes_during_the_replay_is_reported(tmp_path: Path, merge: bool, after: str) -> None:
+def test_file_deleted_during_the_replay_is_reported(tmp_path: Path, merge: bool, after: str) -> None:
     paths = [
         write(tmp_path, lines_of(trades(n, n), ns=NS + n * SECOND), number=n, ns=NS + n * SECOND) for n in (1, 2, 3)
     ]
@@ -126,7 +126,7 @@ def test_file_that_goes_during_the_replay_is_reported(tmp_path: Path, merge: boo
     assert ("FIFO" if after == "FIFO" else "No such file") in tear.reason
 
 
-def test_replay_fails_where_all_files_went(tmp_path: Path) -> None:
+def test_replay_fails_if_all_files_were_deleted(tmp_path: Path) -> None:
     path = write(tmp_path, lines_of(TRADES))
     for merge in (False, True):
         path = write(tmp_path, lines_of(TRADES))
@@ -137,7 +137,7 @@ def test_replay_fails_where_all_files_went(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ns", [10**21, -(10**21), 10**4000])
 @pytest.mark.parametrize("how", [{}, {"products": "BTC-USD"}, {"merge": True}], ids=["all", "chosen", "merged"])
-def test_line_off_the_calendar_ends_its_file_alone(tmp_path: Path, ns: int, how: dict[str, Any]) -> None:
+def test_line_outside_the_calendar_ends_its_file_alone(tmp_path: Path, ns: int, how: dict[str, Any]) -> None:
     lines = lines_of(trades(1, 3))
     bad = frame_line(TRADES[0], 7, 0).replace(b'"ns":7', b'"ns":%s' % "".join(_digits(ns)).encode())
     path = write(tmp_path, [])
@@ -160,7 +160,7 @@ def _digits(number: int) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("t", ["1e300", "-1e300", "1e20"])
-def test_older_line_off_the_calendar_is_reported(tmp_path: Path, t: str) -> None:
+def test_older_line_outside_the_calendar_is_reported(tmp_path: Path, t: str) -> None:
     path = tmp_path / "older.jsonl"
     path.write_text("".join(f'{{"t":{each},"dir":"recv","data":"x"}}\n' for each in ("1", t)))
     recording = Recording(path)
@@ -168,7 +168,7 @@ def test_older_line_off_the_calendar_is_reported(tmp_path: Path, t: str) -> None
         list(recording.frames())
 
 
-def test_bad_date_does_not_move_its_session_to_the_front(tmp_path: Path) -> None:
+def test_bad_date_does_not_reorder_its_session(tmp_path: Path) -> None:
     write(tmp_path, lines_of(trades(1, 1)), session="aaaaaaaa", ns=NS)
     write(tmp_path, lines_of(trades(2, 2), ns=NS + SECOND), session="bbbbbbbb", ns=NS + SECOND)
     (tmp_path / "20261399T250000.000000Z-bbbbbbbb-00002.jsonl.zst").write_bytes(b"")

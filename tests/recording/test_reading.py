@@ -1,4 +1,4 @@
-"""Files are read by their content, to the last good line, and what is wrong with one is said with its place."""
+"""Files are read by their content up to the last valid line, and damage is reported with its place."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ PACKINGS: dict[str, Packing] = {
 
 
 def partly(path: Path) -> tuple[list[tuple[int, bytes]], RecordingDamaged | None]:
-    """What is read, and what then is wrong."""
+    """The frames that are read, and the damage after them."""
     read: list[tuple[int, bytes]] = []
     try:
         for frame in Recording(path).frames():
-            read.append(frame)  # what came before the damage counts
+            read.append(frame)  # frames before the damage count
     except RecordingDamaged as damage:
         return read, damage
     return read, None
@@ -57,14 +57,14 @@ def partly(path: Path) -> tuple[list[tuple[int, bytes]], RecordingDamaged | None
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    return tmp_path / "file"  # no name tells what is in it
+    return tmp_path / "file"  # the name does not show the content
 
 
 # ---- kinds
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
-def test_a_segment_is_known_however_it_is_packed(file: Path, packing: str) -> None:
+def test_segment_is_recognized_in_any_compression(file: Path, packing: str) -> None:
     file.write_bytes(PACKINGS[packing](b"".join(TEXT)))
     recording = Recording(file)
     assert recording.kind == "segment"
@@ -74,7 +74,7 @@ def test_a_segment_is_known_however_it_is_packed(file: Path, packing: str) -> No
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
-def test_an_older_recording_gives_what_was_received(file: Path, packing: str) -> None:
+def test_older_recording_returns_the_received_frames(file: Path, packing: str) -> None:
     file.write_bytes(PACKINGS[packing]("".join(f"{json.dumps(line)}\n" for line in OLDER).encode()))
     assert Recording(file).kind == "older"
     assert Recording(file).first_ns == 1_500_000_000
@@ -82,7 +82,7 @@ def test_an_older_recording_gives_what_was_received(file: Path, packing: str) ->
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
-def test_plain_lines_have_their_own_time_or_that_of_the_line_before(file: Path, packing: str) -> None:
+def test_plain_lines_have_their_time_or_the_previous_one(file: Path, packing: str) -> None:
     level3 = b'["open","BTC-USD","7","id","buy","1.0","2.0","2026-01-02T12:01:00.500000Z"]'
     file.write_bytes(PACKINGS[packing](PLAIN + b"\n\n" + level3 + b'\n["open"]'))
     assert Recording(file).kind == "plain"
@@ -91,7 +91,7 @@ def test_plain_lines_have_their_own_time_or_that_of_the_line_before(file: Path, 
     assert partly(file) == (list(zip(times, raws, strict=True)), None)
 
 
-def test_a_segment_s_other_lines_are_no_frames(file: Path) -> None:
+def test_other_lines_of_a_segment_are_no_frames(file: Path) -> None:
     bad = Malformed(b"\xff", "not JSON", NS + 5)
     other = [status_line(Connected(url="wss://host", at=NOON)), malformed_line(bad), b'{"ns":1,"news":{"a":1}}\n']
     file.write_bytes(packed(text_of([*other, *lines_of(FRAMES[:1])])))
@@ -100,7 +100,7 @@ def test_a_segment_s_other_lines_are_no_frames(file: Path) -> None:
     assert numbers == [2, 3, 4, 5, 6]
 
 
-def test_it_is_read_piece_by_piece(file: Path) -> None:
+def test_file_is_read_in_pieces(file: Path) -> None:
     """Of 60 MB of lines only a few times what waits for a checksum is in memory."""
     some = b"".join(lines_of(SOME))
     with file.open("wb") as out, zstandard.ZstdCompressor(write_checksum=True).stream_writer(out) as pack:
@@ -116,7 +116,7 @@ def test_it_is_read_piece_by_piece(file: Path) -> None:
     assert most < 4 * MOST_HELD
 
 
-# ---- what is wrong with a file
+# ---- damaged files
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_it_is_read_piece_by_piece(file: Path) -> None:
         (b"\x1f\x8bnothing", "line 1, byte 0: "),
     ],
 )
-def test_a_file_that_is_no_recording_says_why(file: Path, content: bytes, why: str) -> None:
+def test_file_that_is_no_recording_has_a_reason(file: Path, content: bytes, why: str) -> None:
     file.write_bytes(content)
     with pytest.raises(RecordingDamaged, match=r"recording .*/file, line 1, byte 0: ") as caught:
         list(Recording(file).chunks())
@@ -143,12 +143,12 @@ def test_a_file_that_is_no_recording_says_why(file: Path, content: bytes, why: s
     assert (caught.value.path, caught.value.line, caught.value.offset) == (str(file), 1, 0)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.jsonl, line 1, byte 0: No such file"):
         Recording(tmp_path / "none.jsonl")
 
 
-def test_without_zstandard_it_says_what_to_install(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_zstandard_error_names_the_extra(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_bytes(packed(TEXT))
     monkeypatch.setitem(sys.modules, "zstandard", None)
     with pytest.raises(ConfigError, match=r'pip install "rxfeed\[record\]" \(in a clone'):
@@ -159,7 +159,7 @@ def test_without_zstandard_it_says_what_to_install(file: Path, monkeypatch: pyte
     "line",
     ["", "{", "[]", '{"t":1,"dir":"recv"}', '{"t":"1","dir":"recv","data":""}', '{"t":1,"dir":"both","data":""}'],
 )
-def test_a_bad_line_of_an_older_recording_is_named_once_it_is_reached(file: Path, line: str) -> None:
+def test_bad_line_of_an_older_recording_is_named_when_reached(file: Path, line: str) -> None:
     text = "".join(f"{json.dumps(line)}\n" for line in OLDER)
     file.write_text(f"{text}{line}\n")
     read, damage = partly(file)
@@ -169,7 +169,7 @@ def test_a_bad_line_of_an_older_recording_is_named_once_it_is_reached(file: Path
 
 
 @pytest.mark.parametrize("line", [b"{\n", b"\n", b'{"ns":"1"}\n', b'{"ns":1,"base64":"***"}\n'])
-def test_a_bad_line_of_a_segment_is_named_once_it_is_reached(file: Path, line: bytes) -> None:
+def test_bad_line_of_a_segment_is_named_when_reached(file: Path, line: bytes) -> None:
     file.write_bytes(packed([*TEXT[:4], line, *TEXT[4:]]))
     read, damage = partly(file)
     assert read == [(NS + place * 10**9, raw) for place, raw in enumerate(FRAMES[:3])]
@@ -177,7 +177,7 @@ def test_a_bad_line_of_a_segment_is_named_once_it_is_reached(file: Path, line: b
     assert (damage.line, damage.offset) == (5, sum(map(len, TEXT[:4])))
 
 
-def test_a_segment_without_its_end_is_read_to_the_last_whole_line(file: Path) -> None:
+def test_segment_without_its_end_is_read_to_the_last_whole_line(file: Path) -> None:
     file.write_bytes(b"".join(TEXT[:-1]))
     read, damage = partly(file)
     assert len(read) == len(FRAMES)
@@ -186,7 +186,7 @@ def test_a_segment_without_its_end_is_read_to_the_last_whole_line(file: Path) ->
     assert (damage.line, damage.offset) == (len(TEXT), sum(map(len, TEXT[:-1])))
 
 
-def test_what_comes_after_the_end_line_is_not_read(file: Path) -> None:
+def test_lines_after_the_end_line_are_not_read(file: Path) -> None:
     file.write_bytes(packed(TEXT) + packed(TEXT))
     read, damage = partly(file)
     assert len(read) == len(FRAMES)
@@ -211,9 +211,7 @@ def flushed(lines: list[bytes], at_once: int) -> tuple[bytes, list[tuple[int, in
 
 @HELD_BACK
 @given(st.data(), st.integers(1, 4))
-def test_a_segment_that_is_cut_anywhere_gives_every_whole_line_that_was_flushed(
-    tmp_path: Path, data: st.DataObject, at_once: int
-) -> None:
+def test_segment_cut_anywhere_returns_every_flushed_line(tmp_path: Path, data: st.DataObject, at_once: int) -> None:
     whole, safe = flushed(TEXT, at_once)
     cut = data.draw(st.integers(0, len(whole) - 1))
     (tmp_path / "cut").write_bytes(whole[:cut])
@@ -228,7 +226,7 @@ def test_a_segment_that_is_cut_anywhere_gives_every_whole_line_that_was_flushed(
 
 @HELD_BACK
 @given(st.integers(0, len(b"".join(TEXT)) - 2))
-def test_a_segment_without_packing_that_is_cut_anywhere_gives_every_whole_line(tmp_path: Path, cut: int) -> None:
+def test_uncompressed_segment_cut_anywhere_returns_whole_lines(tmp_path: Path, cut: int) -> None:
     text = b"".join(TEXT)[:cut]
     (tmp_path / "cut").write_bytes(text)
     read, damage = partly(tmp_path / "cut")
@@ -239,9 +237,7 @@ def test_a_segment_without_packing_that_is_cut_anywhere_gives_every_whole_line(t
 
 @HELD_BACK
 @given(st.data(), st.integers(1, 255), st.integers(1, 9))
-def test_a_flipped_byte_never_gives_a_wrong_frame(
-    tmp_path: Path, data: st.DataObject, flip: int, together: int
-) -> None:
+def test_flipped_byte_never_gives_a_wrong_frame(tmp_path: Path, data: st.DataObject, flip: int, together: int) -> None:
     """Each frame of zstd has a checksum, and is not given before it was seen."""
     whole = bytearray(packed(TEXT, together))
     at = data.draw(st.integers(0, len(whole) - 1))
@@ -256,7 +252,7 @@ def test_a_flipped_byte_never_gives_a_wrong_frame(
 
 @HELD_BACK
 @given(st.data(), st.sampled_from(["gzip", "zstd"]), st.booleans())
-def test_an_older_recording_that_is_cut_anywhere_says_so(
+def test_older_recording_cut_anywhere_is_reported(
     tmp_path: Path, data: st.DataObject, packing: str, plain: bool
 ) -> None:
     text = PLAIN if plain else "".join(f"{json.dumps(line)}\n" for line in OLDER).encode()
@@ -267,7 +263,7 @@ def test_an_older_recording_that_is_cut_anywhere_says_so(
     assert [raw for _, raw in read] == (PLAIN.split(b"\n") if plain else [raw for _, raw in OLDER_FRAMES])[: len(read)]
 
 
-def test_nothing_of_a_frame_is_given_before_its_checksum(file: Path) -> None:
+def test_no_frame_is_returned_before_its_checksum(file: Path) -> None:
     lines = text_of(lines_of(SOME))
     whole = bytearray(packed(lines[:5_000], 5_000) + packed(lines[5_000:], 10_000))
     whole[-1] ^= 1
@@ -277,7 +273,7 @@ def test_nothing_of_a_frame_is_given_before_its_checksum(file: Path) -> None:
     assert (len(read), damage.line) == (4_999, 5_001)
 
 
-def test_bytes_before_a_wrong_checksum_that_is_far_away_are_doubted(file: Path) -> None:
+def test_bytes_before_a_distant_wrong_checksum_are_doubtful(file: Path) -> None:
     lines = lines_of(SOME)
     times = MOST_HELD // sum(map(len, lines)) + 1
     whole = bytearray(packed(text_of(lines * times), together=len(lines) * times + 2))

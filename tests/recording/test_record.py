@@ -1,4 +1,4 @@
-"""`record`: everything that a feed says is in the files, in its place."""
+"""`record`: everything that a feed emits is in the files, in order."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from tests.support.sources import Said, tick
 # ---- what is recorded
 
 
-def test_a_feed_with_all_that_it_says_in_its_place(tmp_path: Path) -> None:
+def test_feed_is_recorded_with_all_events_in_order(tmp_path: Path) -> None:
     script = [
         faults.MalformedFrame('{"type":"tick', after=20, connection=1),
         faults.Drop(2, types={"match"}, after=5, connection=1),
@@ -98,7 +98,7 @@ def _read(text: bytes) -> Any:
     return line.raw(), line.ns, line.epoch if line.malformed is None else line.malformed
 
 
-def test_behind_another_operator_the_messages_alone(tmp_path: Path) -> None:
+def test_recording_behind_an_operator_has_messages_only(tmp_path: Path) -> None:
     trades = [f'{{"type":"match","trade_id":{number},{TRADE}}}' for number in (1, 2)]
     with Exchange.serving([trades[0], "nonsense", '{"type":"news"}', trades[1]]) as exchange:
         feed = Feed("A-B", "matches", url=exchange.url)
@@ -118,7 +118,7 @@ TRADE = (
 )
 
 
-def test_each_segment_says_what_is_wanted_when_it_begins(tmp_path: Path) -> None:
+def test_each_segment_starts_with_the_current_subscriptions(tmp_path: Path) -> None:
     feed = Feed("A-B", "matches", url="ws://me:hidden@127.0.0.1:1/feed?token=hidden")
     assert feed.about == {"url": "ws://127.0.0.1:1/feed", "channels": ["matches"], "products": ["A-B"]}
     feed.add("C-D", "ticker")
@@ -132,7 +132,7 @@ def test_each_segment_says_what_is_wanted_when_it_begins(tmp_path: Path) -> None
     assert b"hidden" not in text_of(path)
 
 
-def test_what_is_no_message_ends_it_and_says_what_it_was(tmp_path: Path) -> None:
+def test_item_that_is_no_message_ends_the_recording(tmp_path: Path) -> None:
     source: Subject[Any] = Subject()
     got = Collected(source.pipe(record(tmp_path, flush_seconds=0.01)))
     source.on_next(tick(1))
@@ -146,7 +146,7 @@ def test_what_is_no_message_ends_it_and_says_what_it_was(tmp_path: Path) -> None
 # ---- when
 
 
-def test_a_line_can_be_read_soon_after_it_came_though_nothing_follows(tmp_path: Path) -> None:
+def test_line_is_readable_soon_after_its_receipt(tmp_path: Path) -> None:
     source: Subject[Message] = Subject()
     recorder = record(tmp_path, flush_seconds=0.05)
     source.pipe(recorder).subscribe()
@@ -158,7 +158,7 @@ def test_a_line_can_be_read_soon_after_it_came_though_nothing_follows(tmp_path: 
     assert recorder.stats.segment is None
 
 
-def test_many_are_written_before_their_time(tmp_path: Path) -> None:
+def test_full_buffer_is_written_before_the_interval(tmp_path: Path) -> None:
     source: Subject[Message] = Subject()
     recorder = record(tmp_path, flush_seconds=3600)
     source.pipe(recorder).subscribe()
@@ -171,7 +171,7 @@ def test_many_are_written_before_their_time(tmp_path: Path) -> None:
     assert [each["sequence"] for each in frames_in(tmp_path)] == list(range(600))
 
 
-def test_a_segment_is_emitted_when_it_is_full(tmp_path: Path) -> None:
+def test_segment_is_emitted_when_it_is_full(tmp_path: Path) -> None:
     recorder = record(tmp_path, segment_bytes=1, queue_size=3)
     got = recorded(Said(tick(number) for number in range(20)), recorder)
     assert [told.path for told in got.items] == segments(tmp_path)
@@ -180,7 +180,7 @@ def test_a_segment_is_emitted_when_it_is_full(tmp_path: Path) -> None:
     assert len({told.session for told in got.items}) == 1
 
 
-def test_a_full_queue_makes_the_source_wait_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_full_queue_makes_the_source_wait_and_nothing_is_lost(tmp_path: Path) -> None:
     may_go_on = threading.Event()
     recorder = record(tmp_path, segment_bytes=1, queue_size=5)
     source = Said(tick(number, time.time_ns()) for number in range(100))
@@ -204,7 +204,7 @@ def test_a_full_queue_makes_the_source_wait_and_nothing_is_lost(tmp_path: Path) 
 # ---- the end
 
 
-def test_it_ends_as_the_source_did_when_all_is_written(tmp_path: Path) -> None:
+def test_recording_ends_as_the_source_after_writing(tmp_path: Path) -> None:
     cause = ConnectionLost("gone")
     got = recorded(Said([tick(1), cause]), record(tmp_path))
     assert got.error is cause
@@ -214,7 +214,7 @@ def test_it_ends_as_the_source_did_when_all_is_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["close", "dispose"])
-def test_it_can_be_ended_while_the_source_goes_on(tmp_path: Path, way: str) -> None:
+def test_recording_can_be_ended_before_its_source(tmp_path: Path, way: str) -> None:
     source: Subject[Message] = Subject()
     others = Collected(source)
     with nothing_left_behind():
@@ -242,7 +242,7 @@ def test_close_by_a_subscriber_returns_at_once(tmp_path: Path) -> None:
     assert len(left) == 1
 
 
-def test_a_subscriber_that_raises_does_not_end_the_recording(tmp_path: Path) -> None:
+def test_subscriber_that_raises_does_not_end_the_recording(tmp_path: Path) -> None:
     def fail(told: RecordedSegment) -> None:
         raise RuntimeError("no")
 
@@ -256,7 +256,7 @@ def test_a_subscriber_that_raises_does_not_end_the_recording(tmp_path: Path) -> 
     assert len(frames_in(tmp_path)) == 3
 
 
-def test_one_subscription_at_a_time_and_each_is_a_session(tmp_path: Path) -> None:
+def test_subscriptions_are_one_at_a_time_and_each_is_a_session(tmp_path: Path) -> None:
     recorder = record(tmp_path)
     source: Subject[Message] = Subject()
     source.pipe(recorder).subscribe()
@@ -271,7 +271,7 @@ def test_one_subscription_at_a_time_and_each_is_a_session(tmp_path: Path) -> Non
     assert (recorder.stats.frames, recorder.stats.segments) == (2, 2)
 
 
-def test_what_waits_when_the_process_ends_is_written(tmp_path: Path) -> None:
+def test_buffered_items_are_written_at_process_exit(tmp_path: Path) -> None:
     script = f"""
 from reactivex.subject import Subject
 from rxfeed import record
@@ -288,7 +288,7 @@ source.on_next(tick(7))
 # ---- when the system refuses
 
 
-def test_a_full_disk_ends_it_with_what_was_not_written_and_the_source_goes_on(tmp_path: Path) -> None:
+def test_full_disk_ends_the_recording_with_its_unwritten_count(tmp_path: Path) -> None:
     source: Subject[Message] = Subject()
     others = Collected(source)
     recorder = record(tmp_path, flush_seconds=0.01)
@@ -313,7 +313,7 @@ def test_a_full_disk_ends_it_with_what_was_not_written_and_the_source_goes_on(tm
     assert recorder.close() == recorder.stats.unwritten
 
 
-def test_a_source_that_waits_for_room_is_let_go_when_the_disk_is_full(tmp_path: Path) -> None:
+def test_full_disk_unblocks_a_waiting_source(tmp_path: Path) -> None:
     recorder = record(tmp_path, queue_size=2)
     with no_file_grows_over(0):
         got = recorded(Said(tick(number) for number in range(100)), recorder)
@@ -341,14 +341,14 @@ def test_bad_arguments_are_named(tmp_path: Path, named: dict[str, Any], text: st
         record(tmp_path, **named)
 
 
-def test_a_path_that_is_a_file(tmp_path: Path) -> None:
+def test_path_that_is_a_file_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.touch()
     with pytest.raises(ConfigError, match=re.escape(f"path: {path} is a file; a recording is a folder")):
         record(path)
 
 
-def test_without_zstandard_it_says_what_to_install_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_missing_zstandard_fails_record_alone(tmp_path: Path) -> None:
     script = f"""
 import sys
 sys.modules["zstandard"] = None
@@ -363,5 +363,5 @@ except rxfeed.ConfigError as error:
     assert ran.stdout == f"zstandard is not installed, and a recording needs it: {hint}\n"
 
 
-def test_its_repr_says_where(tmp_path: Path) -> None:
+def test_repr_names_the_folder(tmp_path: Path) -> None:
     assert repr(record(tmp_path)) == f"<Recorder to {tmp_path}>"

@@ -1,4 +1,4 @@
-"""A recording yields what the feed yielded: messages, events and epochs in their place."""
+"""A replay emits what the feed emitted: messages, events and epochs, in order."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.segments import NS, lines_of, write
 # ---- what it yields
 
 
-def test_messages_come_with_the_receipt_and_the_epoch_that_they_had(tmp_path: Path) -> None:
+def test_messages_keep_receipt_time_and_epoch(tmp_path: Path) -> None:
     frames = trades(1, 2)
     lines = [*lines_of(frames, epoch=3), frame_line(b'{\n"type":"news"}', NS + 9, 4)]
     write(tmp_path, lines)
@@ -43,7 +43,7 @@ def test_messages_come_with_the_receipt_and_the_epoch_that_they_had(tmp_path: Pa
 
 
 @pytest.mark.parametrize("operators", [[], [ops.map(lambda m: m)]], ids=["trades are wanted", "all are wanted"])
-def test_events_malformed_frames_and_pongs_come_in_their_place(tmp_path: Path, operators: list[Any]) -> None:
+def test_events_malformed_frames_and_pongs_keep_their_order(tmp_path: Path, operators: list[Any]) -> None:
     connected = Connected(url="wss://host", at=NOON)
     gap = Gap(product_id="BTC-USD", channel="matches", first=2, last=4, at=NOON + timedelta(seconds=1))
     lost = Disconnected(cause=ConnectionLost("gone"), at=NOON + timedelta(seconds=2))
@@ -81,7 +81,7 @@ def test_two_replays_are_equal_event_by_event(tmp_path: Path) -> None:
     assert runs[0][1][1].at == moment_of(NS + 2 * SECOND)
 
 
-def test_what_nobody_wants_is_passed_over_and_counted(tmp_path: Path) -> None:
+def test_types_without_a_subscriber_are_skipped_and_counted(tmp_path: Path) -> None:
     frames = [ticker(n, time=n).raw for n in range(3_000)]
     frames[1_000], frames[2_000] = (match(n, trade_id=n, time=n).raw for n in (1, 2))
     frames[500] = b'{"type":"news","n":1}'
@@ -95,7 +95,7 @@ def test_what_nobody_wants_is_passed_over_and_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("all_of", [True, False], ids=["every type", "trades"])
-def test_whoever_subscribes_midway_gets_what_comes_then(tmp_path: Path, all_of: bool) -> None:
+def test_late_subscriber_gets_later_messages(tmp_path: Path, all_of: bool) -> None:
     frames = [ticker(n, time=n).raw for n in range(100)]
     frames[10] = match(1, trade_id=1).raw
     write(tmp_path, lines_of(frames))
@@ -110,8 +110,8 @@ def test_whoever_subscribes_midway_gets_what_comes_then(tmp_path: Path, all_of: 
     assert late == list(range(11, 100))
 
 
-def test_level3_needs_no_schema_of_its_own(tmp_path: Path) -> None:
-    """The schema may stand in a segment that is not here."""
+def test_level3_needs_no_schema_in_the_recording(tmp_path: Path) -> None:
+    """The schema may be in a segment that is missing."""
     order = b'["open","BTC-USD","7","id","buy","1.0","2.0","2026-01-02T12:01:00.500000Z"]'
     schema = b'{"type":"level3","schema":{"open":["type","product_id","sequence","time"]}}'
     other = b'["open","BTC-USD","8","2026-01-02T12:01:00.500000Z"]'
@@ -125,7 +125,7 @@ def test_level3_needs_no_schema_of_its_own(tmp_path: Path) -> None:
     assert len(broken.items) == 1  # by its own schema, which replaces the documented one, it lacks an order's id
 
 
-def test_a_subscriber_that_raises_is_cut_off_and_told(tmp_path: Path) -> None:
+def test_subscriber_that_raises_is_unsubscribed_with_the_error(tmp_path: Path) -> None:
     write(tmp_path, lines_of(trades(1, 3)))
     replay = Replay(tmp_path)
 
@@ -142,7 +142,7 @@ def test_a_subscriber_that_raises_is_cut_off_and_told(tmp_path: Path) -> None:
 # ---- some of it
 
 
-def test_products_are_chosen_with_what_is_said_of_them(tmp_path: Path) -> None:
+def test_products_filter_messages_and_their_status(tmp_path: Path) -> None:
     gap = [Gap(product_id=product, channel="matches", first=1, last=1, at=NOON) for product in ("BTC-USD", "ETH-USD")]
     subscriptions = b'{"type":"subscriptions","channels":[]}'
     frames = [*trades(1, 3), *trades(4, 6, "ETH-USD"), subscriptions, heartbeat(1, product_id="ETH-USD").raw]
@@ -161,9 +161,7 @@ def test_products_are_chosen_with_what_is_said_of_them(tmp_path: Path) -> None:
         assert replay.stats.bytes == sum(map(len, frames[3:]))
 
 
-def test_a_span_of_receipt_is_half_open_and_leaves_the_rest_packed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_span_of_receipt_is_half_open_and_skips_other_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hour = 3600
     for number in range(6):
         ns = NS + number * hour * SECOND
@@ -184,7 +182,7 @@ def test_a_span_of_receipt_is_half_open_and_leaves_the_rest_packed(
     assert opened == [1, 2, 3]
 
 
-def test_nothing_in_the_span_is_an_empty_replay(tmp_path: Path) -> None:
+def test_span_without_messages_is_an_empty_replay(tmp_path: Path) -> None:
     write(tmp_path, lines_of(trades(1, 3)))
     got = played(Replay(tmp_path, since=NOON + timedelta(days=1)))
     assert (got.items, got.completed) == ([], True)
@@ -192,11 +190,11 @@ def test_nothing_in_the_span_is_an_empty_replay(tmp_path: Path) -> None:
     assert (got.items, got.completed) == ([], True)
 
 
-# ---- its life
+# ---- its start and end
 
 
 @pytest.mark.parametrize("operators", [[], [matches()]], ids=["all are wanted", "trades are wanted"])
-def test_close_ends_it_at_once_from_a_subscriber_too(tmp_path: Path, operators: list[Any]) -> None:
+def test_close_from_a_subscriber_ends_the_replay_at_once(tmp_path: Path, operators: list[Any]) -> None:
     quotes = lines_of([ticker(1).raw] * 2)
     write(tmp_path, [line for trade in lines_of(trades(1, 100)) for line in (*quotes, trade)])
     with nothing_left_behind():
@@ -206,7 +204,7 @@ def test_close_ends_it_at_once_from_a_subscriber_too(tmp_path: Path, operators: 
         replay.connect()
         assert replay.wait(5)
     assert prices(got.items) == [1, 2, 3]
-    # What is passed over is counted too.
+    # Skipped messages are counted too.
     assert replay.stats.by_type == {"Match": 3, "Ticker": 6}
     assert got.completed
     with pytest.raises(FeedClosed):
@@ -214,7 +212,7 @@ def test_close_ends_it_at_once_from_a_subscriber_too(tmp_path: Path, operators: 
 
 
 @pytest.mark.parametrize(("speed", "seconds"), [(1, 10.0), (60, 10 / 60), (0.5, 20.0)])
-def test_the_pace_is_the_recorded_one_times_the_speed(tmp_path: Path, speed: float, seconds: float) -> None:
+def test_pace_is_the_recorded_one_times_the_speed(tmp_path: Path, speed: float, seconds: float) -> None:
     write(tmp_path, lines_of(trades(1, 3), step=10 * SECOND))
     clock = Jumping()
     replay = Replay(tmp_path, speed=speed, clock=clock)
@@ -225,7 +223,7 @@ def test_the_pace_is_the_recorded_one_times_the_speed(tmp_path: Path, speed: flo
     assert clock.waited == pytest.approx([seconds, seconds])
 
 
-def test_what_waits_for_its_time_is_closed_at_once(tmp_path: Path) -> None:
+def test_close_ends_a_wait_at_once(tmp_path: Path) -> None:
     write(tmp_path, lines_of(trades(1, 2), step=3600 * SECOND))
     replay = Replay(tmp_path, speed=1)
     got = Collected(replay)
@@ -263,11 +261,11 @@ def test_bad_arguments_are_named(tmp_path: Path, arguments: dict[str, Any], why:
         Replay(**{"source": tmp_path, **arguments})
 
 
-def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+def test_empty_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"source: the folder .* has no"):
         Replay(tmp_path)
 
 
-def test_its_repr_names_the_source(tmp_path: Path) -> None:
+def test_repr_names_the_source(tmp_path: Path) -> None:
     write(tmp_path, [])
     assert repr(Replay(str(tmp_path))) == f"<Replay of {str(tmp_path)!r}>"

@@ -1,4 +1,4 @@
-"""Segments are played in the order in which they were recorded, whatever else is damaged."""
+"""Segments are played in the order of recording, also if others are damaged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.replays import SECOND, played, prices, torn, trades
 from tests.support.segments import NS, lines_of, text_of, write
 
 
-def test_segments_come_by_session_and_number_whatever_they_are_called(tmp_path: Path) -> None:
+def test_segments_are_ordered_by_session_and_number(tmp_path: Path) -> None:
     names = []
     for session, ns, number, first in (("b", NS + 60 * SECOND, 1, 5), ("a", NS, 2, 3), ("a", NS, 1, 1)):
         begun = ns + number * SECOND
@@ -30,7 +30,7 @@ def test_segments_come_by_session_and_number_whatever_they_are_called(tmp_path: 
         assert prices(played(Replay(paths)).items) == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_new_session_raises_the_epochs_of_every_product(tmp_path: Path) -> None:
+def test_new_session_raises_the_epochs_of_every_product(tmp_path: Path) -> None:
     first = [*lines_of(trades(1, 1), epoch=4), *lines_of(trades(1, 1, "ETH-USD"), epoch=2)]
     second = [*lines_of(trades(2, 2), epoch=0), *lines_of(trades(2, 2, "ETH-USD"), epoch=1)]
     write(tmp_path, first, session="a")
@@ -41,7 +41,7 @@ def test_a_new_session_raises_the_epochs_of_every_product(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("raw", [ticker(1).raw, b'{\n"type":"news"}', b'["noop","A-B","1","2026-01-02T12:00:00Z"]'])
-def test_epochs_rise_above_those_of_what_nobody_wants(tmp_path: Path, raw: bytes) -> None:
+def test_epochs_rise_above_those_of_skipped_messages(tmp_path: Path, raw: bytes) -> None:
     write(tmp_path, [*lines_of(trades(1, 1)), frame_line(raw, NS, 7)], session="a")
     write(tmp_path, lines_of(trades(2, 2)), session="b", ns=NS + SECOND)
     replay = Replay(tmp_path)
@@ -50,7 +50,7 @@ def test_epochs_rise_above_those_of_what_nobody_wants(tmp_path: Path, raw: bytes
     assert [trade.epoch for trade in got.items] == [0, 8]
 
 
-def test_a_session_goes_on_in_its_next_segment(tmp_path: Path) -> None:
+def test_session_continues_in_its_next_segment(tmp_path: Path) -> None:
     write(tmp_path, lines_of(trades(1, 30)))
     later = NS + 30 * SECOND
     write(tmp_path, lines_of(trades(31, 120), ns=later), number=2, ns=later)
@@ -67,7 +67,7 @@ def test_a_session_goes_on_in_its_next_segment(tmp_path: Path) -> None:
     assert {m.epoch for m in played(Replay(tmp_path)).items} == {0}
 
 
-def test_a_segment_that_is_missing_is_said_and_raises_the_epochs(tmp_path: Path) -> None:
+def test_missing_segment_is_reported_and_raises_the_epochs(tmp_path: Path) -> None:
     for number in (2, 3, 5):
         write(tmp_path, lines_of(trades(number, number)), number=number, ns=NS + number)
     replay = Replay(tmp_path)
@@ -78,7 +78,7 @@ def test_a_segment_that_is_missing_is_said_and_raises_the_epochs(tmp_path: Path)
     assert gap.path.endswith("-00005.jsonl.zst")
 
 
-def test_a_segment_that_is_there_twice_is_played_once(tmp_path: Path) -> None:
+def test_segment_present_twice_is_played_once(tmp_path: Path) -> None:
     path = write(tmp_path, lines_of(trades(1, 3)))
     shutil.copy(path, tmp_path / "0.zst")
     for name in ("again", "zero"):
@@ -106,7 +106,7 @@ def damage(path: Path, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["truncated", "flipped", "empty", "foreign", "killed"])
 @pytest.mark.parametrize("wanted", [None, "matches"])
-def test_the_other_segments_are_played_around_a_damaged_one(tmp_path: Path, how: str, wanted: str | None) -> None:
+def test_segments_around_a_damaged_one_are_played(tmp_path: Path, how: str, wanted: str | None) -> None:
     for number in (1, 2, 3):
         path = write(
             tmp_path,
@@ -135,7 +135,7 @@ def test_the_other_segments_are_played_around_a_damaged_one(tmp_path: Path, how:
 
 
 @pytest.mark.parametrize("how", ["empty", "foreign"])
-def test_where_nothing_can_be_read_it_fails_and_says_why(tmp_path: Path, how: str) -> None:
+def test_replay_without_readable_files_fails_with_the_reason(tmp_path: Path, how: str) -> None:
     path = write(tmp_path, [])
     damage(path, how)
     replay = Replay(path)
@@ -150,7 +150,7 @@ def test_where_nothing_can_be_read_it_fails_and_says_why(tmp_path: Path, how: st
 
 
 @pytest.mark.parametrize("line", [b'{"ns":1,"base64":"***"}', b'{"ns":1,"status":{"type":"Gap"}}', b"[]"])
-def test_a_line_that_says_nothing_good_tears(tmp_path: Path, line: bytes) -> None:
+def test_invalid_line_truncates_its_segment(tmp_path: Path, line: bytes) -> None:
     lines = lines_of(trades(1, 3))
     write(tmp_path, [lines[0], line + b"\n", *lines[1:]])
     for wanted in ([matches()], []):

@@ -29,7 +29,7 @@ def older(path: Path, frames: Iterable[bytes], begin: float = NS / 1e9) -> Path:
     return path
 
 
-def test_an_older_recording_is_judged_as_a_feed_judges(tmp_path: Path) -> None:
+def test_older_recording_has_the_gaps_of_a_feed(tmp_path: Path) -> None:
     subscriptions = b'{"type":"subscriptions","channels":[{"name":"matches","product_ids":["BTC-USD"]}]}'
     one, two, five = (match(n, trade_id=n, time=n).raw for n in (1, 2, 5))
     path = older(tmp_path / "old.jsonl", [subscriptions, one, two, two, five, b"nonsense", five])
@@ -48,7 +48,7 @@ def test_an_older_recording_is_judged_as_a_feed_judges(tmp_path: Path) -> None:
     assert (replay.stats.duplicates, replay.stats.malformed, replay.stats.connections) == (2, 1, 1)
 
 
-def test_between_two_of_them_the_numbers_go_on(tmp_path: Path) -> None:
+def test_numbers_continue_between_older_recordings(tmp_path: Path) -> None:
     trade = [match(n, trade_id=n, time=n).raw for n in range(1, 7)]
     paths = [
         older(tmp_path / "b.jsonl", trade[:3]),
@@ -68,13 +68,13 @@ def test_between_two_of_them_the_numbers_go_on(tmp_path: Path) -> None:
     ]
 
 
-def test_their_epochs_are_above_those_of_a_segment_before(tmp_path: Path) -> None:
+def test_epochs_are_above_those_of_an_earlier_segment(tmp_path: Path) -> None:
     write(tmp_path, lines_of(trades(1, 1), epoch=5))
     older(tmp_path / "old.jsonl", [*trades(2, 2), *trades(4, 4)], NS / 1e9 + 60)
     assert [m.epoch for m in played(Replay(tmp_path)).items] == [5, 6, 7]
 
 
-def test_plain_lines_are_frames_with_their_own_time(tmp_path: Path) -> None:
+def test_plain_lines_are_frames_with_their_time(tmp_path: Path) -> None:
     path = tmp_path / "plain"
     path.write_bytes(
         b"\n".join([b'{"type":"subscriptions","channels":[]}', *trades(1, 4), b"{nonsense}", *trades(5, 5)])
@@ -88,7 +88,7 @@ def test_plain_lines_are_frames_with_their_own_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["iterable", "observable", "observable of another thread"])
-def test_messages_are_played_as_they_are(kind: str) -> None:
+def test_messages_are_played_unchanged(kind: str) -> None:
     messages = [match(n, trade_id=n, time=n, epoch=n // 3) for n in range(1, 6)]
     messages.insert(2, match(9, product_id="ETH-USD", time=2))
     source: Any = iter(messages) if kind == "iterable" else reactivex.from_iterable(messages)
@@ -101,7 +101,7 @@ def test_messages_are_played_as_they_are(kind: str) -> None:
     assert replay.stats.by_type == {"Match": 3}
 
 
-def test_what_such_a_source_fails_with_ends_the_replay() -> None:
+def test_error_of_a_foreign_source_ends_the_replay() -> None:
     def failing() -> Iterator[Message]:
         yield match(1)
         raise OSError("disk")
@@ -115,7 +115,7 @@ def test_what_such_a_source_fails_with_ends_the_replay() -> None:
         assert "source: 5 is neither a path nor a Message" in str(got.error)
 
 
-def test_from_mongo_is_such_a_source(collection: Any) -> None:
+def test_from_mongo_is_a_replay_source(collection: Any) -> None:
     messages = [match(n, trade_id=n, time=n) for n in range(1, 50)]
     reactivex.from_iterable(messages).pipe(to_mongo(collection), ops.count()).run()
     replay = Replay(from_mongo(collection))

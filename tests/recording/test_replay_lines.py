@@ -1,4 +1,4 @@
-"""Whatever a recording's lines are, and whoever wants them: to look at many together changes nothing."""
+"""Decoding many lines together gives the same results as line by line, for any lines and subscribers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LINES = st.lists(
             *lines_of([match(1, trade_id=1).raw], epoch=3),
             *lines_of([match(2, product_id="ETH-USD").raw, heartbeat(5).raw, ticker(7).raw, b'{"type":"news","n":1}']),
             *lines_of([b'{\n"type":"news"}', '{"type":"news","text":"ü"}'.encode(), b'["news"]', b'{"type":""}']),
-            frame_line(b'{"type":"match","product_id":5}', NS, 0),  # of an older version's taste
+            frame_line(b'{"type":"match","product_id":5}', NS, 0),  # in the format of an older version
             b'{"ns":%d,"epoch":0,"frame":{"type":"ticker","x":"\xff"}}\n' % NS,
             b'{"redacted":true,"ns":%d,"epoch":10,"frame":{"type":"error","message":"[redacted]"}}\n' % NS,
             malformed_line(Malformed(b"\xff", "not UTF-8", NS)),
@@ -50,7 +50,7 @@ OPERATORS: dict[str, list[Any]] = {
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LINES, st.sampled_from(list(OPERATORS)), st.sampled_from([None, "ETH-USD"]), st.booleans())
-def test_the_outcome_is_that_of_line_by_line(
+def test_chunked_replay_equals_replay_line_by_line(
     tmp_path: Path, lines: list[bytes], wanted: str, product: str | None, paced: bool
 ) -> None:
     decode = Decoder().decode

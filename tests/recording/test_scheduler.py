@@ -1,4 +1,4 @@
-"""Operators of reactivex that wait, wait in the recording's time: exactly, and without being told to."""
+"""Timed operators of reactivex use the recording's time exactly, without an explicit scheduler."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def prices(messages: Iterable[Any]) -> list[float]:
 
 
 def run(replay: Replay, piped: Observable[Any]) -> list[tuple[float, Any]]:
-    """What comes, each with the recording's second at which it does."""
+    """The emitted items, each with the second of the recording at which it is emitted."""
     got: list[tuple[float, Any]] = []
 
     def at() -> float:
@@ -74,14 +74,14 @@ def test_buffer_with_time_is_half_open_and_flushes_at_the_end(tmp_path: Path) ->
     ]  # fmt: skip
 
 
-def test_window_with_time(tmp_path: Path) -> None:
+def test_window_with_time_is_half_open(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [1, 2, 61, 62, 63])
     counted: Any = lambda window: window.pipe(ops.count())  # noqa: E731
     piped = replay.pipe(ops.window_with_time(60), ops.flat_map(counted))
     assert run(replay, piped) == [(60, 2), (63, 3), (63, "completed")]
 
 
-def test_a_window_that_slides(tmp_path: Path) -> None:
+def test_sliding_window_with_time(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [1, 6, 11])
     piped = replay.pipe(ops.buffer_with_time(10, 5), ops.map(prices))
     assert run(replay, piped) == [
@@ -89,13 +89,13 @@ def test_a_window_that_slides(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_debounce(tmp_path: Path) -> None:
+def test_debounce_in_recording_time(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [1, 2, 3, 10, 10.5, 20])
     piped = replay.pipe(ops.debounce(5), ops.map(price))
     assert run(replay, piped) == [(8, 3), (15.5, 10.5), (20, 20), (20, "completed")]
 
 
-def test_throttle_first(tmp_path: Path) -> None:
+def test_throttle_first_in_recording_time(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [0.5, 1, 5.4, 5.5, 7, 12])
     piped = replay.pipe(ops.throttle_first(5), ops.map(price))
     assert run(replay, piped) == [(0.5, 0.5), (5.5, 5.5), (12, 12), (12, "completed")]
@@ -107,13 +107,13 @@ def test_delay_ends_after_the_recording(tmp_path: Path) -> None:
     assert run(replay, piped) == [(3.5, 1), (5.5, 3), (6.5, 4), (6.5, "completed")]
 
 
-def test_sample_tells_the_last_one_after_the_end(tmp_path: Path) -> None:
+def test_sample_emits_the_last_item_after_the_end(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [1, 2, 11, 35])
     piped = replay.pipe(ops.sample(10), ops.map(price))
     assert run(replay, piped) == [(10, 2), (20, 11), (40, 35), (40, "completed")]
 
 
-def test_timeout_is_over_at_its_very_end(tmp_path: Path) -> None:
+def test_timeout_fires_exactly_at_its_end(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [1, 5.999, 10])
     other = reactivex.of("nothing came")
     piped = replay.pipe(ops.map(price), ops.timeout(5, other))
@@ -122,19 +122,19 @@ def test_timeout_is_over_at_its_very_end(tmp_path: Path) -> None:
     assert run(replay, replay.pipe(ops.map(price), ops.timeout(5))) == [(1, 1), (6, "Exception")]
 
 
-def test_timestamps_are_receipts(tmp_path: Path) -> None:
+def test_timestamps_are_receipt_times(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [0.25, 7])
     got = run(replay, replay.pipe(ops.timestamp(), ops.map(lambda item: item.timestamp)))
     assert got[:-1] == [(0.25, NOON + timedelta(seconds=0.25)), (7, NOON + timedelta(seconds=7))]
 
 
-def test_intervals_between_messages(tmp_path: Path) -> None:
+def test_time_interval_is_between_receipts(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [0.25, 7])
     got = run(replay, replay.pipe(ops.time_interval(), ops.map(lambda item: item.interval.total_seconds())))
     assert got == [(0.25, 0.25), (7, 6.75), (7, "completed")]
 
 
-def test_an_interval_beside_the_messages(tmp_path: Path) -> None:
+def test_interval_beside_the_messages(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [0.5, 2.5, 3])
     piped = replay.pipe(ops.map(price), ops.merge(reactivex.interval(1)), ops.take(6))
     assert run(replay, piped) == [
@@ -142,25 +142,25 @@ def test_an_interval_beside_the_messages(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_an_interval_that_nobody_ends_has_an_hour_after_the_end(tmp_path: Path) -> None:
+def test_unbounded_interval_runs_an_hour_after_the_end(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [0, 1])
     got = run(replay, replay.pipe(ops.merge(reactivex.interval(600)), ops.filter(lambda item: isinstance(item, int))))
     assert got == [(600.0 * (n + 1), n) for n in range(6)]
 
 
-def test_sources_that_begin_by_themselves_do_so_with_the_first_message(tmp_path: Path) -> None:
+def test_timers_start_with_the_first_message(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [1, 2])
     piped = replay.pipe(ops.map(price), ops.start_with(-1.0), ops.concat(reactivex.of(9.0)))
     assert run(replay, piped) == [(0, -1), (1, 1), (2, 2), (2, 9), (2, "completed")]
 
 
-def test_each_product_by_itself(tmp_path: Path) -> None:
+def test_timed_operators_by_product(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [1, 5, 12])
     piped = replay.pipe(by_product(ops.buffer_with_time(10)), ops.map(prices))
     assert run(replay, piped) == [(11, [1, 5]), (12, [12]), (12, "completed")]
 
 
-def test_what_is_due_between_lines_that_nobody_wants_yet(tmp_path: Path) -> None:
+def test_timers_run_between_skipped_lines(tmp_path: Path) -> None:
     trades = lines_of([match(1).raw])
     quotes = [line for at in range(1, 10) for line in lines_of([ticker(at).raw], ns=NS + at * SECOND)]
     replay = Replay(write(tmp_path, [*trades, *quotes]))
@@ -173,7 +173,7 @@ def test_what_is_due_between_lines_that_nobody_wants_yet(tmp_path: Path) -> None
 # ---- how it is found
 
 
-def test_everything_piped_from_it_is_on_its_time(tmp_path: Path) -> None:
+def test_every_pipeline_of_a_replay_has_its_scheduler(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [1, 11, 12])
     selected = replay.pipe(matches())
     shared = selected.pipe(ops.share())
@@ -190,13 +190,13 @@ def test_everything_piped_from_it_is_on_its_time(tmp_path: Path) -> None:
     assert [got.items for got in (fluent, piped, *both, late, auto)] == [[1, 2]] * 6
 
 
-def test_a_feed_s_time_is_the_wall_s() -> None:
+def test_scheduler_of_a_feed_is_the_wall_clock() -> None:
     feed: MessageSource = Feed("A-B", "ticker")
     assert isinstance(feed.scheduler, TimeoutScheduler)
     assert abs(feed.scheduler.now - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-def test_side_streams_are_on_its_time(tmp_path: Path) -> None:
+def test_side_streams_have_the_scheduler_of_the_replay(tmp_path: Path) -> None:
     gaps = [Gap(product_id="A-B", channel="matches", first=1, last=1, at=NOON + timedelta(seconds=s)) for s in (1, 9)]
     write(tmp_path, [*map(status_line, gaps), *lines_of([match().raw], ns=NS + 20 * SECOND)])
     replay = Replay(tmp_path)
@@ -204,7 +204,7 @@ def test_side_streams_are_on_its_time(tmp_path: Path) -> None:
     assert run(replay, piped) == [(5, 1), (10, 1), (15, 0), (20, 0), (20, 1), (20, "completed")]
 
 
-def test_another_scheduler_can_be_given(tmp_path: Path) -> None:
+def test_explicit_scheduler_is_used(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [1, 100])
     still = HistoricalScheduler(NOON)
     piped = replay.pipe(ops.buffer_with_time(10), ops.map(prices))
@@ -214,7 +214,7 @@ def test_another_scheduler_can_be_given(tmp_path: Path) -> None:
     assert got.items == given.items == [[1, 100]]
 
 
-def test_its_time_begins_where_the_recording_or_the_span_does(tmp_path: Path) -> None:
+def test_time_starts_with_the_recording_or_the_span(tmp_path: Path) -> None:
     assert replay_of(tmp_path, [1, 2]).scheduler.now == NOON
     since = NOON + timedelta(seconds=7)
     replay = replay_of(tmp_path, [1, 8, 14, 19], since=since)
@@ -223,7 +223,7 @@ def test_its_time_begins_where_the_recording_or_the_span_does(tmp_path: Path) ->
     assert run(replay, piped) == [(17, [8, 14]), (19, [19]), (19, "completed")]
 
 
-def test_what_was_received_before_its_segment_was_begun_has_its_own_time(tmp_path: Path) -> None:
+def test_message_older_than_its_segment_keeps_its_time(tmp_path: Path) -> None:
     write(tmp_path, lines_of([match(1).raw, match(2).raw], ns=NS - SECOND // 2), ns=NS)
     replay = Replay(tmp_path)
     got = Collected(replay.pipe(ops.timestamp(), ops.map(lambda item: item.timestamp - NOON)))
@@ -231,7 +231,7 @@ def test_what_was_received_before_its_segment_was_begun_has_its_own_time(tmp_pat
     assert got.items == [timedelta(seconds=-0.5), timedelta(seconds=0.5)]
 
 
-def test_where_the_begin_is_not_known_it_is_the_first_message(tmp_path: Path) -> None:
+def test_unknown_start_is_the_first_message(tmp_path: Path) -> None:
     trades = [match(str(at), time=at) for at in (3, 8, 13, 14)]
     for source in (reactivex.from_iterable(trades), trades):
         replay = Replay(source)
@@ -242,13 +242,13 @@ def test_where_the_begin_is_not_known_it_is_the_first_message(tmp_path: Path) ->
         assert before.items == [3, 8]
 
 
-def test_a_time_that_goes_back_is_now(tmp_path: Path) -> None:
+def test_earlier_time_is_the_current_time(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [10, 4, 11])
     piped = replay.pipe(ops.timestamp(), ops.map(lambda item: item.timestamp))
     assert [at for at, _ in run(replay, piped)] == [10, 10, 11, 11]
 
 
-def test_what_is_due_waits_for_its_time_on_the_clock_too(tmp_path: Path) -> None:
+def test_timers_wait_on_the_clock_at_a_given_speed(tmp_path: Path) -> None:
     clock = Jumping()
     replay = replay_of(tmp_path, [0, 25], speed=10, clock=clock)
     at: list[float] = []
@@ -259,7 +259,7 @@ def test_what_is_due_waits_for_its_time_on_the_clock_too(tmp_path: Path) -> None
     assert clock.waited == pytest.approx([0.5, 0.5, 1, 0.5, 0.5])
 
 
-def test_what_another_thread_schedules_meanwhile_does_not_wait_for_the_next_message(tmp_path: Path) -> None:
+def test_actions_of_other_threads_run_before_the_next_message(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [0, 3600], speed=1)
     came, fired = threading.Event(), threading.Event()
     replay.subscribe(lambda _: came.set())
@@ -269,7 +269,7 @@ def test_what_another_thread_schedules_meanwhile_does_not_wait_for_the_next_mess
         assert fired.wait(5)
 
 
-def test_after_close_nothing_runs_any_more(tmp_path: Path) -> None:
+def test_no_action_runs_after_close(tmp_path: Path) -> None:
     replay = replay_of(tmp_path, [1, 2, 50])
     delayed = Collected(replay.pipe(ops.delay(5)))
     replay.pipe(ops.buffer_with_time(1.5)).subscribe(lambda _: replay.close())
@@ -277,9 +277,7 @@ def test_after_close_nothing_runs_any_more(tmp_path: Path) -> None:
     assert (delayed.items, delayed.completed) == ([], False)
 
 
-def test_an_action_that_raises_is_counted_and_the_others_go_on(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_action_that_raises_is_counted_and_others_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     replay = replay_of(tmp_path, [1, 11, 21])
 
     def fails(messages: list[Message]) -> None:
@@ -294,7 +292,7 @@ def test_an_action_that_raises_is_counted_and_the_others_go_on(
     assert "KeyError('mine')" in caplog.text
 
 
-# ---- the scheduler by itself
+# ---- the scheduler alone
 
 
 def scheduler() -> ReplayScheduler:
@@ -308,7 +306,7 @@ def all_until(made: ReplayScheduler, ns: int) -> None:
         made.advance(ns)
 
 
-def test_actions_run_in_the_order_of_their_times_then_of_their_schedules() -> None:
+def test_actions_run_by_time_then_by_schedule_order() -> None:
     made, ran = scheduler(), list[tuple[str, float]]()
 
     def action(_: Any, name: Any) -> None:
@@ -326,7 +324,7 @@ def test_actions_run_in_the_order_of_their_times_then_of_their_schedules() -> No
     assert ran[3:] == [("d", 3), ("e", 3)]
 
 
-def test_an_action_may_schedule_and_dispose() -> None:
+def test_action_may_schedule_and_dispose() -> None:
     made, ran = scheduler(), list[str]()
     later = made.schedule_relative(2, lambda *_: ran.append("disposed"))
 
@@ -340,7 +338,7 @@ def test_an_action_may_schedule_and_dispose() -> None:
     assert ran == ["first", "its own"]
 
 
-def test_what_is_disposed_of_does_not_gather() -> None:
+def test_disposed_actions_take_no_memory() -> None:
     made = scheduler()
     kept = [made.schedule_relative(3600, lambda *_: None) for _ in range(10)]
     for _ in range(10_000):
@@ -353,7 +351,7 @@ def test_what_is_disposed_of_does_not_gather() -> None:
     assert made._heap == []
 
 
-def test_before_the_begin_time_counts_from_there() -> None:
+def test_times_before_the_start_count_from_it() -> None:
     made, ran = ReplayScheduler(lambda: None), list[datetime]()
     assert made.now == EPOCH
     made.schedule_relative(5, lambda *_: ran.append(made.now))

@@ -1,4 +1,4 @@
-"""What is secret is in no recording, whatever the exchange repeats of it."""
+"""Secrets are in no recording, also if the exchange repeats them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY = Credentials("the-api-key", "c2VjcmV0L29mL21pbmU+Pg==", "open/sesame")
 
 
 def _echo(wire: Wire) -> None:
-    """Say back, in every way there is, what the client said."""
+    """Repeat the client's request in every possible form."""
     wire.shake()
     said = json.loads(wire.recv_frame()[1])
     text = json.dumps(said)
@@ -38,7 +38,7 @@ def _echo(wire: Wire) -> None:
     wire.until_gone()
 
 
-def test_what_the_exchange_repeats_of_the_credentials_is_blanked(tmp_path: Path) -> None:
+def test_credentials_repeated_by_the_exchange_are_redacted(tmp_path: Path) -> None:
     signatures: list[str] = []
 
     def play(wire: Wire) -> None:
@@ -51,7 +51,7 @@ def test_what_the_exchange_repeats_of_the_credentials_is_blanked(tmp_path: Path)
         recorded(feed, record(tmp_path))
     for item in (*seen.items, *unreadable.items):
         signatures += re.findall(r'"signature": "([^"]+)"', item.raw.decode(errors="replace"))
-    assert signatures  # the frames themselves are as they came
+    assert signatures  # the frames themselves are unchanged
     (path,) = segments(tmp_path)
     content = text_of(path).decode()
     for secret in (KEY.key, KEY.secret.reveal(), KEY.passphrase.reveal(), *signatures):
@@ -72,7 +72,7 @@ def test_what_the_exchange_repeats_of_the_credentials_is_blanked(tmp_path: Path)
     assert "[redacted]" in ended["status"]["cause"]["text"]
 
 
-def test_a_reason_to_close_may_repeat_them_too(tmp_path: Path) -> None:
+def test_credentials_in_a_close_reason_are_redacted(tmp_path: Path) -> None:
     def play(wire: Wire) -> None:
         wire.shake()
         wire.recv_frame()
@@ -88,7 +88,7 @@ def test_a_reason_to_close_may_repeat_them_too(tmp_path: Path) -> None:
     assert closed[0]["cause"]["reason"] == "[redacted] is [redacted]"
 
 
-def test_market_data_is_as_it_came_whatever_it_says(tmp_path: Path) -> None:
+def test_market_data_is_recorded_unchanged(tmp_path: Path) -> None:
     raw = f'{{"type":"ticker","sequence":1,"product_id":"{KEY.key}","price":"1.50"}}'
     with Exchange.serving([raw, '{"type":"error","message":"Failed to subscribe"}']) as exchange:
         feed = Feed("A-B", "ticker", url=exchange.url, credentials=KEY)
@@ -102,7 +102,7 @@ def test_market_data_is_as_it_came_whatever_it_says(tmp_path: Path) -> None:
     assert not any("redacted" in line for line in held)
 
 
-def test_behind_another_operator_an_error_keeps_no_words(tmp_path: Path) -> None:
+def test_error_behind_an_operator_is_recorded_without_texts(tmp_path: Path) -> None:
     source: Subject[Message] = Subject()
     recorder = record(tmp_path)
     source.pipe(recorder).subscribe()

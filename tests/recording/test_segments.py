@@ -1,4 +1,4 @@
-"""Segments: what was written can be read at any moment, and comes back as it was."""
+"""Segments: written lines can be read at any time, and are read back equal."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ Begin = Callable[..., "Writing"]
 
 @pytest.fixture
 def begin() -> Iterator[Begin]:
-    """Begins a `Writing`; what is still open at the end is let go."""
+    """Begins a `Writing`; segments that are open at the end are closed."""
     with ExitStack() as stack:
         yield lambda *args, **named: stack.enter_context(Writing(*args, **named))
 
 
 class Writing:
-    """Segments with a clock of the test's own."""
+    """Segments with a clock that the test sets."""
 
     def __init__(self, folder: Path, *, size: int = 10**9, seconds: float = 1e6) -> None:
         self.now = NS
@@ -74,7 +74,7 @@ class Writing:
             self.segments.write(chunk)
 
 
-def test_a_header_then_the_lines_then_the_end(tmp_path: Path, begin: Begin) -> None:
+def test_segment_has_header_lines_and_end(tmp_path: Path, begin: Begin) -> None:
     writing = begin(tmp_path)
     writing.write(tick(1, NS + 5), Malformed(b"{", "not JSON", NS + 6), CaughtUp(), tick(2, NS + 7))
     writing.now += 10
@@ -116,7 +116,7 @@ def test_a_header_then_the_lines_then_the_end(tmp_path: Path, begin: Begin) -> N
     assert (totals.bytes, totals.uncompressed) == (told.bytes, told.uncompressed)
 
 
-def test_a_segment_without_a_frame_has_no_first(tmp_path: Path, begin: Begin) -> None:
+def test_segment_without_frames_has_no_first_time(tmp_path: Path, begin: Begin) -> None:
     writing = begin(tmp_path)
     writing.write(CaughtUp())
     writing.segments.close()
@@ -124,7 +124,8 @@ def test_a_segment_without_a_frame_has_no_first(tmp_path: Path, begin: Begin) ->
     assert (told.frames, told.first_ns, told.first, told.last) == (0, 0, None, None)
 
 
-def test_names_say_when_and_by_whom_and_sort_also_where_the_clock_is_set_back(tmp_path: Path, begin: Begin) -> None:
+def test_names_have_time_and_session_and_sort(tmp_path: Path, begin: Begin) -> None:
+    """They sort in order of writing, also if the clock is set back."""
     writing = begin(tmp_path, size=1)
     for number in range(3):
         writing.write(tick(number))
@@ -139,7 +140,7 @@ def test_names_say_when_and_by_whom_and_sort_also_where_the_clock_is_set_back(tm
     assert [json.loads(text_of(path).splitlines()[0])["segment"] for path in paths] == [1, 2, 3]
 
 
-def test_what_was_written_can_be_read_before_the_end(tmp_path: Path, begin: Begin) -> None:
+def test_written_lines_are_readable_before_the_end(tmp_path: Path, begin: Begin) -> None:
     writing = begin(tmp_path)
     writing.segments.open()
     assert writing.segments.path == segments(tmp_path)[0]
@@ -150,7 +151,7 @@ def test_what_was_written_can_be_read_before_the_end(tmp_path: Path, begin: Begi
         assert [line["frame"]["sequence"] for line in lines] == list(range(1, number + 1))
 
 
-def test_a_segment_is_full_at_its_size(tmp_path: Path, begin: Begin) -> None:
+def test_segment_is_full_at_its_size(tmp_path: Path, begin: Begin) -> None:
     writing = begin(tmp_path, size=5_000)
     for number in range(1000):
         writing.write(tick(number * 7919 % 65537))
@@ -164,7 +165,7 @@ def test_a_segment_is_full_at_its_size(tmp_path: Path, begin: Begin) -> None:
     assert lines_of(segments(tmp_path)[1])[0]["segment"] == 2
 
 
-def test_a_segment_is_old_after_its_seconds(tmp_path: Path, begin: Begin) -> None:
+def test_segment_ends_after_its_seconds(tmp_path: Path, begin: Begin) -> None:
     writing = begin(tmp_path, seconds=60)
     for seconds in (0, 59.999, 60, 119.999, 200):
         writing.now = NS + round(seconds * 1e9)
@@ -174,7 +175,7 @@ def test_a_segment_is_old_after_its_seconds(tmp_path: Path, begin: Begin) -> Non
     assert held == [[0, 59], [60, 119], [200]]
 
 
-def test_a_clock_that_is_set_back_does_not_make_a_segment_last(tmp_path: Path, begin: Begin) -> None:
+def test_clock_set_back_does_not_prolong_a_segment(tmp_path: Path, begin: Begin) -> None:
     writing = begin(tmp_path, seconds=60)
     writing.write(tick(1))
     writing.now -= 3600 * 10**9
@@ -182,7 +183,7 @@ def test_a_clock_that_is_set_back_does_not_make_a_segment_last(tmp_path: Path, b
     assert len(writing.finished) == 1
 
 
-def test_a_folder_gets_further_segments_and_keeps_what_it_has(tmp_path: Path, begin: Begin) -> None:
+def test_existing_segments_of_a_folder_are_kept(tmp_path: Path, begin: Begin) -> None:
     folder = tmp_path / "new" / "folder"
     before: dict[Path, bytes] = {}
     sessions = set()
@@ -196,7 +197,7 @@ def test_a_folder_gets_further_segments_and_keeps_what_it_has(tmp_path: Path, be
     assert len(before) == len(sessions) == 3
 
 
-def test_a_closed_segment_is_asked_of_the_disk_and_so_is_its_name(
+def test_closed_segment_and_its_name_are_synced_to_disk(
     tmp_path: Path, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[tuple[str, int]] = []
@@ -215,7 +216,7 @@ def test_a_closed_segment_is_asked_of_the_disk_and_so_is_its_name(
     assert [path for path, _ in synced] == [str(told.path), str(tmp_path)]
 
 
-def test_a_closed_segment_can_be_verified(tmp_path: Path, begin: Begin) -> None:
+def test_closed_segment_can_be_verified(tmp_path: Path, begin: Begin) -> None:
     writing = begin(tmp_path)
     writing.write(*map(tick, range(100)))
     writing.segments.close()
@@ -225,7 +226,7 @@ def test_a_closed_segment_can_be_verified(tmp_path: Path, begin: Begin) -> None:
         zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress(bytes(content))
 
 
-def test_a_long_segment_is_verified_a_megabyte_at_a_time(tmp_path: Path, begin: Begin) -> None:
+def test_long_segment_is_verified_a_megabyte_at_a_time(tmp_path: Path, begin: Begin) -> None:
     writing = begin(tmp_path)
     for number in range(100):
         writing.write(*(tick(each * 7919 % 65537) for each in range(number * 300, number * 300 + 300)))
@@ -241,7 +242,7 @@ def test_a_long_segment_is_verified_a_megabyte_at_a_time(tmp_path: Path, begin: 
     assert 0 < told.uncompressed - sum(read) < 1_100_000
 
 
-def test_a_full_disk_is_a_sink_error_and_what_was_written_stays(tmp_path: Path, begin: Begin) -> None:
+def test_full_disk_is_a_sink_error_and_keeps_written_lines(tmp_path: Path, begin: Begin) -> None:
     writing = begin(tmp_path)
     writing.write(*map(tick, range(10)))
     (path,) = segments(tmp_path)
@@ -255,7 +256,7 @@ def test_a_full_disk_is_a_sink_error_and_what_was_written_stays(tmp_path: Path, 
     assert writing.finished == []
 
 
-def test_a_segment_that_cannot_be_begun_is_a_sink_error(tmp_path: Path, begin: Begin) -> None:
+def test_segment_that_cannot_be_created_is_a_sink_error(tmp_path: Path, begin: Begin) -> None:
     writing = begin(tmp_path)
     with no_file_grows_over(0), pytest.raises(SinkError, match="File too large"):
         writing.segments.open()
@@ -264,7 +265,7 @@ def test_a_segment_that_cannot_be_begun_is_a_sink_error(tmp_path: Path, begin: B
         begin(tmp_path / "file").segments.open()
 
 
-# ---- whatever comes, and whenever it is flushed
+# ---- any lines, and any flushes
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 times = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(lambda time: time.replace(tzinfo=UTC))
@@ -292,7 +293,7 @@ steps = st.one_of(frames, malformed, statuses, pongs, flush, st.floats(0, 100))
 
 @settings(deadline=None)
 @given(steps=st.lists(steps, max_size=60), size=st.integers(1, 3000), seconds=st.floats(1, 100))
-def test_whatever_was_written_is_read(
+def test_written_lines_are_read_back(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Any], size: int, seconds: float
 ) -> None:
     folder = tmp_path_factory.mktemp("recording")

@@ -1,4 +1,4 @@
-"""A plain client, and an exchange that stands still until it is told to move."""
+"""A plain client, and an exchange that changes only by `step` and `advance`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ START = datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)
 
 
 class Client:
-    """A client of an exchange that has no other, so that `sent.frames` says how much there is to read."""
+    """The only client of an exchange, so that `sent.frames` is the number of frames to read."""
 
     def __init__(self, exchange: Exchange, **options: Any) -> None:
         self.exchange = exchange
@@ -53,7 +53,7 @@ class Client:
 
 @pytest.fixture
 def exchange() -> Iterator[Exchange]:
-    """BTC-USD and ETH-USD, seeded; nothing happens by itself."""
+    """BTC-USD and ETH-USD, seeded; they change only by `step` and `advance`."""
     with Exchange(seed=5, auto=False, start=START, credentials=CREDENTIALS) as exchange:
         yield exchange
 
@@ -67,7 +67,7 @@ def client(exchange: Exchange) -> Iterator[Client]:
 
 @pytest.fixture
 def new_client() -> Iterator[type[Client]]:
-    """A class whose instances are closed at the end."""
+    """A class that closes its instances at the end."""
     made: list[Client] = []
 
     class Closing(Client):

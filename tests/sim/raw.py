@@ -1,4 +1,4 @@
-"""A client of bare bytes, for what a library would hide or refuse."""
+"""A client that sends and receives bytes, for frames that a library would hide or reject."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
 class Got(NamedTuple):
-    """A frame as it came."""
+    """A frame as it was received."""
 
     opcode: int
     payload: bytes
@@ -31,7 +31,7 @@ class Got(NamedTuple):
 
 
 class Raw:
-    """Connects, and shakes hands unless told not to."""
+    """Connects, and completes the handshake unless *upgrade* is false."""
 
     def __init__(self, exchange: Exchange, *, upgrade: bool = True, timeout: float = 5) -> None:
         self.exchange = exchange

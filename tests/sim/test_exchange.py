@@ -40,16 +40,16 @@ def types(messages: list[Any]) -> list[str]:
     return [message["type"] for message in messages]
 
 
-# Moving by hand
+# step and advance
 
 
-def test_nothing_happens_until_it_is_told_to(exchange: Exchange, client: Client) -> None:
+def test_nothing_happens_before_step_or_advance(exchange: Exchange, client: Client) -> None:
     client.subscribe("ticker", "matches", "heartbeat")
     assert types(client.all()) == ["subscriptions", "ticker", "last_match"]
     assert exchange.time == START
 
 
-def test_step_returns_when_every_frame_is_on_its_way(exchange: Exchange, client: Client) -> None:
+def test_step_returns_when_every_frame_is_sent(exchange: Exchange, client: Client) -> None:
     client.subscribe("full", sign=True)
     client.all()
     before = exchange.sequence("BTC-USD")
@@ -61,7 +61,7 @@ def test_step_returns_when_every_frame_is_on_its_way(exchange: Exchange, client:
     assert trades[-1] == exchange.last_trade_id("BTC-USD")
 
 
-def test_step_takes_the_ticks_along_that_fall_before(client: Client, exchange: Exchange) -> None:
+def test_step_includes_earlier_timer_ticks(client: Client, exchange: Exchange) -> None:
     client.subscribe("heartbeat")
     exchange.step(300)
     seconds = int((exchange.time - START).total_seconds() + 0.5)
@@ -69,7 +69,7 @@ def test_step_takes_the_ticks_along_that_fall_before(client: Client, exchange: E
     assert types(client.all()) == ["subscriptions"] + ["heartbeat"] * seconds
 
 
-def test_advance_moves_the_time_by_just_so_much(exchange: Exchange, client: Client) -> None:
+def test_advance_moves_the_time_exactly(exchange: Exchange, client: Client) -> None:
     client.subscribe("heartbeat", "status")
     exchange.advance(0.4)
     assert exchange.time == START + timedelta(seconds=0.4)
@@ -79,7 +79,7 @@ def test_advance_moves_the_time_by_just_so_much(exchange: Exchange, client: Clie
     assert Counter(types(client.all())) == {"subscriptions": 1, "heartbeat": 10, "status": 3}
 
 
-def test_book_is_what_level2_says(exchange: Exchange, client: Client) -> None:
+def test_book_equals_level2(exchange: Exchange, client: Client) -> None:
     client.subscribe("level2", sign=True)
     exchange.step(500)
     _, snapshot, *updates = client.all()
@@ -94,7 +94,7 @@ def test_book_is_what_level2_says(exchange: Exchange, client: Client) -> None:
     assert exchange.book("BTC-USD") == {"bids": levels["buy"][::-1], "asks": levels["sell"]}
 
 
-def test_the_same_calls_give_the_same_bytes(new_client: NewClient) -> None:
+def test_equal_calls_give_equal_bytes(new_client: NewClient) -> None:
     def run() -> list[str]:
         with Exchange(seed=11, auto=False, start=START, credentials=CREDENTIALS) as exchange:
             client = new_client(exchange)
@@ -112,7 +112,7 @@ def test_the_same_calls_give_the_same_bytes(new_client: NewClient) -> None:
     assert first == run()
 
 
-def test_step_and_advance_refuse_what_is_no_amount(exchange: Exchange) -> None:
+def test_step_and_advance_reject_bad_amounts(exchange: Exchange) -> None:
     with pytest.raises(ConfigError, match="n: -1 is not an integer"):
         exchange.step(-1)
     with pytest.raises(ConfigError, match="seconds: nan is not a number"):
@@ -140,10 +140,10 @@ def test_step_does_not_wait_for_a_client_that_reads_later(exchange: Exchange, cl
             sequences[name] = sequence
 
 
-# By itself
+# auto
 
 
-def test_the_market_lives_from_the_first_subscription_on(new_client: NewClient) -> None:
+def test_market_runs_from_the_first_subscription(new_client: NewClient) -> None:
     with Exchange(["ETH-USD"], start=START, rate=500) as exchange:
         client = new_client(exchange)
         client.socket.ping().wait(5)
@@ -172,7 +172,7 @@ def test_pause_and_resume(new_client: NewClient) -> None:
             pass
 
 
-def test_without_a_speed_the_slowest_client_sets_the_pace(new_client: NewClient) -> None:
+def test_without_a_speed_the_slowest_client_limits_the_pace(new_client: NewClient) -> None:
     with Exchange(speed=None, credentials=CREDENTIALS, backlog=1000) as exchange:
         fast, slow = new_client(exchange), new_client(exchange)
         slow.subscribe("full", sign=True)
@@ -191,7 +191,7 @@ def test_without_a_speed_the_slowest_client_sets_the_pace(new_client: NewClient)
 # Clients
 
 
-def test_errors_come_as_frames_and_leave_the_connection_open(exchange: Exchange, client: Client) -> None:
+def test_errors_are_frames_and_keep_the_connection_open(exchange: Exchange, client: Client) -> None:
     client.send("nonsense")
     assert client.next() == {
         "type": "error",
@@ -211,7 +211,7 @@ def test_unsubscribed_channels_are_silent(exchange: Exchange, client: Client) ->
     assert types(client.all()) == ["heartbeat"] * 3
 
 
-def test_each_client_hears_what_it_asked_for(exchange: Exchange, new_client: NewClient) -> None:
+def test_each_client_receives_its_subscriptions(exchange: Exchange, new_client: NewClient) -> None:
     btc, eth = new_client(exchange), new_client(exchange)
     btc.subscribe("heartbeat", products=("BTC-USD",))
     btc.next()
@@ -225,7 +225,7 @@ def test_each_client_hears_what_it_asked_for(exchange: Exchange, new_client: New
     assert (exchange.connections, exchange.accepted) == (2, 2)
 
 
-def test_a_client_that_left_is_forgotten(exchange: Exchange, new_client: NewClient) -> None:
+def test_disconnected_client_is_removed(exchange: Exchange, new_client: NewClient) -> None:
     first = new_client(exchange)
     first.subscribe("full", sign=True)
     first.close()
@@ -250,7 +250,7 @@ def test_pings_are_answered_and_counted(exchange: Exchange, client: Client) -> N
     assert exchange.pings == 3
 
 
-def test_disconnect_says_why(exchange: Exchange, client: Client) -> None:
+def test_disconnect_has_a_reason(exchange: Exchange, client: Client) -> None:
     client.subscribe("heartbeat")
     client.all()
     exchange.disconnect(1012, "service restart")
@@ -261,7 +261,7 @@ def test_disconnect_says_why(exchange: Exchange, client: Client) -> None:
             exchange.disconnect(code, reason)
 
 
-def test_who_does_not_subscribe_in_time_is_disconnected(new_client: NewClient) -> None:
+def test_client_without_a_subscription_is_disconnected(new_client: NewClient) -> None:
     with Exchange(auto=False, subscribe_timeout=0.2) as exchange:
         silent, failing, good = (new_client(exchange) for _ in range(3))
         good.subscribe("heartbeat")
@@ -272,7 +272,7 @@ def test_who_does_not_subscribe_in_time_is_disconnected(new_client: NewClient) -
         assert types([good.next(), good.next()]) == ["subscriptions", "heartbeat"]
 
 
-def test_a_client_that_does_not_read_is_cut_off_and_the_others_go_on(new_client: NewClient) -> None:
+def test_client_that_does_not_read_is_disconnected_alone(new_client: NewClient) -> None:
     with Exchange(auto=False, start=START, credentials=CREDENTIALS, backlog=1000) as exchange:
         slow, good = new_client(exchange), new_client(exchange)
         slow.subscribe("full", "level3", "level2", "ticker", products=("BTC-USD", "ETH-USD"), sign=True)
@@ -292,15 +292,15 @@ def test_a_client_that_does_not_read_is_cut_off_and_the_others_go_on(new_client:
         }
 
 
-def test_waiting_ends(exchange: Exchange) -> None:
+def test_waiting_ends_at_its_timeout(exchange: Exchange) -> None:
     with pytest.raises(TimeoutError, match="no 1 subscribed clients within"):
         exchange.wait_for_clients(timeout=0.01)
 
 
-# Life
+# Start and close
 
 
-def test_close_leaves_nothing_behind(new_client: NewClient) -> None:
+def test_close_leaves_no_threads_or_sockets(new_client: NewClient) -> None:
     def descriptors() -> int:
         return len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 0
 
@@ -319,7 +319,7 @@ def test_close_leaves_nothing_behind(new_client: NewClient) -> None:
     assert (descriptors(), threading.active_count()) == before
 
 
-def test_what_there_was_can_be_read_after_the_end(new_client: NewClient) -> None:
+def test_state_is_readable_after_close(new_client: NewClient) -> None:
     with Exchange(auto=False, start=START) as exchange:
         new_client(exchange).subscribe("heartbeat")
         exchange.advance(1)
@@ -334,7 +334,7 @@ def test_what_there_was_can_be_read_after_the_end(new_client: NewClient) -> None
         exchange.start()
 
 
-def test_before_the_start_there_is_nothing() -> None:
+def test_methods_before_start_raise() -> None:
     exchange = Exchange()
     with pytest.raises(RxfeedError, match="before it is started"):
         _ = exchange.url
@@ -343,7 +343,7 @@ def test_before_the_start_there_is_nothing() -> None:
     exchange.close()
 
 
-def test_close_interrupts_whoever_waits(exchange: Exchange) -> None:
+def test_close_interrupts_waiting_calls(exchange: Exchange) -> None:
     caught: list[Exception] = []
 
     def wait() -> None:
@@ -359,13 +359,13 @@ def test_close_interrupts_whoever_waits(exchange: Exchange) -> None:
     assert len(caught) == 1
 
 
-def test_a_port_that_is_taken_is_named(exchange: Exchange) -> None:
+def test_port_in_use_is_named(exchange: Exchange) -> None:
     port = int(exchange.url.rpartition(":")[2])
     with pytest.raises(ConfigError, match=f"port: {port}: "), Exchange(port=port):
         pass
 
 
-def test_tls(new_client: NewClient) -> None:
+def test_exchange_over_tls(new_client: NewClient) -> None:
     authority = trustme.CA()
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("127.0.0.1").configure_cert(server)

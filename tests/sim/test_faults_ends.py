@@ -36,7 +36,7 @@ def beats(exchange: Exchange, raw: Raw, count: int) -> None:
         (65_535, "ü" * 61, b"\xff\xff" + "ü".encode() * 61),
     ],
 )
-def test_close_comes_after_so_many_frames(code: int | None, reason: str, payload: bytes) -> None:
+def test_close_after_a_number_of_frames(code: int | None, reason: str, payload: bytes) -> None:
     fault = faults.Close(code, reason, after=4)
     with exchange(fault) as server, Raw(server) as raw:
         beats(server, raw, 3)
@@ -48,7 +48,7 @@ def test_close_comes_after_so_many_frames(code: int | None, reason: str, payload
         assert server.sent.by_type == {"subscriptions": 1, "heartbeat": 3}
 
 
-def test_close_at_once_is_how_a_retired_host_behaves(new_client: Any) -> None:
+def test_close_at_once_as_a_retired_host(new_client: Any) -> None:
     with exchange(faults.Close(1000, "deprecated hostname", connection=1)) as server:
         client = new_client(server)
         with pytest.raises(ConnectionClosed) as caught:
@@ -58,7 +58,7 @@ def test_close_at_once_is_how_a_retired_host_behaves(new_client: Any) -> None:
         new_client(server).subscribe("heartbeat")
 
 
-def test_an_empty_close_as_websocket_client_sees_it() -> None:
+def test_empty_close_as_websocket_client_sees_it() -> None:
     with exchange() as server:
         sock = websocket.create_connection(server.url, timeout=5)
         server.inject(faults.Close(None))
@@ -66,7 +66,7 @@ def test_an_empty_close_as_websocket_client_sees_it() -> None:
         sock.shutdown()
 
 
-def test_who_does_not_answer_a_close_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_client_that_does_not_answer_a_close_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rxfeed.sim.server.CLOSING", 0.1)
     with exchange(faults.Close(1012)) as server, Raw(server) as raw:
         assert raw.read() == Got(CLOSE, b"\x03\xf4")
@@ -79,7 +79,7 @@ def flood(*script: faults.Fault) -> Exchange:
     return Exchange.serving(["x" * 10_000] * 2_000, speed=1e9, backlog=3_000, faults=script)
 
 
-def test_a_slow_reader_gets_all_that_comes_before_its_close() -> None:
+def test_slow_reader_gets_everything_before_its_close() -> None:
     with flood(faults.Close(1001, after=1_900)) as server, Raw(server) as raw:
         raw.subscribe()
         while not server.log:
@@ -89,7 +89,7 @@ def test_a_slow_reader_gets_all_that_comes_before_its_close() -> None:
         assert (server.sent.frames, server.sent.lost) == (1_900, 0)
 
 
-def test_reset() -> None:
+def test_reset_ends_the_connection_with_rst() -> None:
     with exchange(faults.Reset(after=3)) as server, Raw(server) as raw:
         raw.subscribe("heartbeat")
         server.wait_for_clients()
@@ -124,7 +124,7 @@ def test_vanish_is_an_end_without_a_close_frame() -> None:
         assert len(server.requests) == 1
 
 
-def test_half_open_reads_nothing_and_says_nothing(new_client: Any) -> None:
+def test_half_open_reads_and_sends_nothing(new_client: Any) -> None:
     with exchange(faults.HalfOpen(after=3, connection=1)) as server, Raw(server) as raw:
         beats(server, raw, 2)
         raw.send(b"?", PING)
@@ -135,7 +135,7 @@ def test_half_open_reads_nothing_and_says_nothing(new_client: Any) -> None:
         raw.sock.settimeout(0.2)
         with pytest.raises(TimeoutError):
             raw.sock.sendall(bytes(50_000_000))
-        # The others are as well as ever.
+        # The others are not affected.
         other = new_client(server)
         other.subscribe("heartbeat")
         server.advance(1)
@@ -157,7 +157,7 @@ def test_silence_answers_pings(new_client: Any) -> None:
         assert server.sent.dropped == 4
 
 
-def test_silence_may_hold_the_frames_back(new_client: Any) -> None:
+def test_silence_may_delay_frames(new_client: Any) -> None:
     with exchange() as server:
         client = new_client(server)
         client.subscribe("heartbeat")
@@ -182,7 +182,7 @@ def test_silence_ends_by_itself(hold: bool) -> None:
         assert raw.read().message["type"] == ("subscriptions" if hold else "heartbeat")
 
 
-def test_silence_that_holds_too_much_back_is_a_slow_reader() -> None:
+def test_silence_with_too_many_delayed_frames_is_a_slow_reader() -> None:
     with exchange(faults.Silence(hold=True), backlog=1000, rate=1) as server, Raw(server) as raw:
         raw.subscribe("heartbeat")
         server.wait_for_clients()
@@ -193,7 +193,7 @@ def test_silence_that_holds_too_much_back_is_a_slow_reader() -> None:
 
 
 @pytest.mark.parametrize("inject", [False, True])
-def test_an_end_in_silence_comes_all_the_same(inject: bool) -> None:
+def test_end_during_silence_happens(inject: bool) -> None:
     end = faults.Close(1001, after=None if inject else 8)
     with exchange(faults.Silence(hold=True, after=2), *[] if inject else [end]) as server, Raw(server) as raw:
         raw.subscribe("heartbeat")
@@ -205,7 +205,7 @@ def test_an_end_in_silence_comes_all_the_same(inject: bool) -> None:
         assert (server.sent.frames, server.sent.lost) == (2, 6)
 
 
-def test_no_pong(new_client: Any) -> None:
+def test_no_pong_leaves_pings_unanswered(new_client: Any) -> None:
     with exchange(faults.NoPong()) as server, Raw(server) as raw:
         raw.send(b"?", PING)
         beats(server, raw, 2)
@@ -216,7 +216,7 @@ def test_no_pong(new_client: Any) -> None:
         assert raw.ping(b"!") == Got(10, b"!")
 
 
-def test_slow_reader_kick() -> None:
+def test_slow_reader_kick_disconnects() -> None:
     with exchange(faults.SlowReaderKick(after=3)) as server, Raw(server) as raw:
         beats(server, raw, 2)
         assert raw.read().message == {
@@ -228,7 +228,7 @@ def test_slow_reader_kick() -> None:
         assert (server.sent.frames, server.sent.inserted) == (4, 1)
 
 
-def test_after_the_end_nothing_fires() -> None:
+def test_no_fault_fires_after_the_end() -> None:
     script = (faults.Close(1001, after=2), faults.MalformedFrame(after=2), faults.Drop(after=3))
     with exchange(*script) as server, Raw(server) as raw:
         beats(server, raw, 1)

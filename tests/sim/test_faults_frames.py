@@ -81,7 +81,7 @@ def test_oversized(size: int) -> None:
         assert server.sent.by_type == {"subscriptions": 1, "oversized": 1, "heartbeat": 1}
 
 
-def test_oversized_is_made_as_it_is_read(new_client: Any) -> None:
+def test_oversized_is_made_while_it_is_read(new_client: Any) -> None:
     with exchange() as server:
         with connect(server.url, max_size=1_000_000, close_timeout=1) as client:
             server.inject(faults.OversizedFrame(2**62))
@@ -138,7 +138,7 @@ def test_masked() -> None:
                 client.recv(timeout=5)
 
 
-def test_drop_leaves_a_gap_that_the_log_knows(new_client: Any) -> None:
+def test_drop_leaves_a_gap_that_is_in_the_log(new_client: Any) -> None:
     fault = faults.Drop(3, after=10)
     with exchange(fault) as server:
         before = server.sequence("BTC-USD")
@@ -190,7 +190,7 @@ def test_reorder(distance: int, new_client: Any) -> None:
         assert (server.sent.reordered, server.sent.dropped, server.sent.lost) == (1, 0, 0)
 
 
-def test_what_waits_for_its_turn_at_the_end_is_lost() -> None:
+def test_reordered_frames_left_at_the_end_are_lost() -> None:
     fault = faults.Reorder(100, types={"heartbeat"})
     with exchange(fault, faults.Close(1001, after=4)) as server, Raw(server) as raw:
         raw.subscribe("heartbeat")

@@ -20,7 +20,7 @@ def exchange(*script: faults.Fault, **options: Any) -> Exchange:
     return Exchange(seed=5, auto=False, faults=script, **options)
 
 
-def test_a_slow_handshake_comes_in_the_end() -> None:
+def test_slow_handshake_completes() -> None:
     with exchange(faults.SlowHandshake(0.2), subscribe_timeout=0.1) as server:
         begin = time.monotonic()
         with Raw(server, upgrade=False, timeout=0.05) as impatient, pytest.raises(TimeoutError):
@@ -46,7 +46,7 @@ DATE = datetime(2026, 11, 22, 13, 0, 0, tzinfo=timezone(timedelta(hours=1)))
         (faults.HttpStatus(522), {}),
     ],
 )
-def test_a_status_in_place_of_the_upgrade(fault: faults.HttpStatus, headers: dict[str, str], new_client: Any) -> None:
+def test_http_status_replaces_the_upgrade(fault: faults.HttpStatus, headers: dict[str, str], new_client: Any) -> None:
     with exchange(fault) as server:
         with pytest.raises(InvalidStatus) as caught:
             new_client(server)
@@ -61,7 +61,7 @@ def test_a_status_in_place_of_the_upgrade(fault: faults.HttpStatus, headers: dic
         assert server.accepted == 0
 
 
-def test_the_first_ones_are_turned_away_and_the_next_gets_in(new_client: Any) -> None:
+def test_first_connections_are_rejected_and_the_next_accepted(new_client: Any) -> None:
     with exchange(faults.HttpStatus(503, connection=range(1, 3))) as server:
         for _ in range(2):
             with pytest.raises(InvalidStatus):
@@ -70,7 +70,7 @@ def test_the_first_ones_are_turned_away_and_the_next_gets_in(new_client: Any) ->
         assert [fired.connection for fired in server.log] == [1, 2]
 
 
-def test_an_injected_one_is_for_the_next_connection_only(new_client: Any) -> None:
+def test_injected_fault_applies_to_the_next_connection_only(new_client: Any) -> None:
     with exchange() as server:
         server.inject(faults.HttpStatus(401))
         server.inject(faults.HttpStatus(429))
@@ -139,14 +139,14 @@ def test_refuse_for_a_while_after_a_close() -> None:
         assert server.accepted == 2
 
 
-def test_a_refusing_exchange_closes_all_the_same() -> None:
+def test_refusing_exchange_can_be_closed() -> None:
     with exchange() as server, Raw(server) as raw:
         server.inject(faults.Refuse(60))
     assert raw.exchange.connections == 0
 
 
-def test_the_wrong_certificate_is_the_users_own_context(new_client: Any) -> None:
-    """The context is a live thing: what it is given later holds for later connections."""
+def test_wrong_certificate_is_a_given_context(new_client: Any) -> None:
+    """Changes of the context apply to later connections."""
     good, bad = trustme.CA(), trustme.CA()
     server_side, client_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     good.configure_trust(client_side)

@@ -1,4 +1,4 @@
-"""Scripts of faults, the draws, and the ledger: what is counted of what a client gets."""
+"""Scripts of faults, random faults, and the counters of the frames that a client receives."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_draws_mix_with_given_faults() -> None:
     assert 45 < gaps[-1] / 2000 < 55
 
 
-def test_the_books_remember_the_latest_connections_and_the_sum_of_all() -> None:
+def test_counters_keep_recent_connections_and_totals() -> None:
     books = FrameCounters()
     for number in range(1, REMEMBERED + 3):
         books.open(number).count("match")
@@ -112,7 +112,7 @@ def test_the_books_remember_the_latest_connections_and_the_sum_of_all() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 3, 125, 126, 65_536])
-def test_wires(size: int) -> None:
+def test_masked_and_fragmented_frames_have_the_payload(size: int) -> None:
     payload = bytes(place % 251 for place in range(size))
     wire = text_frame("", payload).wire
     assert payload_of(wire) == payload
@@ -159,7 +159,7 @@ def test_bad_faults_are_named(make: Any, text: str) -> None:
         make()
 
 
-def test_the_page_names_every_kind() -> None:
+def test_docs_page_names_every_fault() -> None:
     page = (ROOT / "docs" / "faults.md").read_text()
     every = [
         name for name, kind in vars(fault_types).items() if isinstance(kind, type) and issubclass(kind, faults.Fault)

@@ -42,7 +42,7 @@ def code(client: Any) -> int:
     return caught.value.rcvd.code
 
 
-def test_a_recording_is_played_as_it_is_to_each_client(recording: Path, new_client: Any) -> None:
+def test_recording_is_played_unchanged_to_each_client(recording: Path, new_client: Any) -> None:
     with Exchange.replay(recording, speed=None, then="close") as exchange:
         for _ in range(2):
             client = new_client(exchange)
@@ -55,7 +55,7 @@ def test_a_recording_is_played_as_it_is_to_each_client(recording: Path, new_clie
         assert exchange.sent.by_type == {"subscriptions": 2, "ticker": 2, "malformed": 4}
 
 
-def test_a_recording_has_its_own_pace_times_the_speed(recording: Path, new_client: Any) -> None:
+def test_recording_has_its_own_pace_times_the_speed(recording: Path, new_client: Any) -> None:
     with Exchange.replay(recording, speed=5) as exchange:
         client = new_client(exchange)
         client.send({"type": "subscribe"})
@@ -65,7 +65,7 @@ def test_a_recording_has_its_own_pace_times_the_speed(recording: Path, new_clien
         assert time.monotonic() - begin >= 0.75 / 5 - 0.05
 
 
-def test_after_the_last_frame_the_connection_can_be_held(recording: Path, new_client: Any) -> None:
+def test_connection_can_be_kept_after_the_last_frame(recording: Path, new_client: Any) -> None:
     with Exchange.replay(recording, speed=None) as exchange:
         client = new_client(exchange)
         client.send({"type": "subscribe"})
@@ -75,7 +75,7 @@ def test_after_the_last_frame_the_connection_can_be_held(recording: Path, new_cl
         assert exchange.connections == 1
 
 
-def test_a_malformed_line_closes_and_says_where(recording: Path, new_client: Any) -> None:
+def test_malformed_line_closes_with_its_place(recording: Path, new_client: Any) -> None:
     with recording.open("a") as file:
         file.write("{\n")
     with Exchange.replay(recording, speed=None) as exchange:
@@ -89,7 +89,7 @@ def test_a_malformed_line_closes_and_says_where(recording: Path, new_client: Any
 
 
 @pytest.mark.skipif(not REAL.exists(), reason=f"the real recording {REAL.name} is not here")
-def test_a_real_recording_comes_through_unchanged(new_client: Any) -> None:
+def test_real_recording_is_played_unchanged(new_client: Any) -> None:
     expected = [raw.decode() for _, raw in Recording(REAL).frames()]
     with Exchange.replay(REAL, speed=None) as exchange:
         client = new_client(exchange)
@@ -99,7 +99,7 @@ def test_a_real_recording_comes_through_unchanged(new_client: Any) -> None:
         assert exchange.sent.by_type == counted
 
 
-def test_a_slow_reader_gets_all_before_the_close(new_client: Any) -> None:
+def test_slow_reader_gets_everything_before_the_close(new_client: Any) -> None:
     frames = [f'{{"type":"big","n":{number},"filler":"{"x" * 50_000}"}}' for number in range(300)]
     with Exchange.serving(frames, then="close") as exchange:
         client = new_client(exchange)
@@ -110,7 +110,7 @@ def test_a_slow_reader_gets_all_before_the_close(new_client: Any) -> None:
         assert code(client) == 1000
 
 
-def test_given_bytes_go_out_as_text_even_if_they_are_not_utf8(new_client: Any) -> None:
+def test_given_bytes_are_sent_as_text_even_if_not_utf8(new_client: Any) -> None:
     with Exchange.serving([b'{"type":"\xff"}', b"\x00", '"ü"']) as exchange:
         client = new_client(exchange)
         client.send({"type": "subscribe"})
@@ -120,7 +120,7 @@ def test_given_bytes_go_out_as_text_even_if_they_are_not_utf8(new_client: Any) -
         assert exchange.sent.by_type == {"malformed": 2, "untyped": 1}
 
 
-def test_the_frames_of_bad_bytes_are_text_frames(new_client: Any) -> None:
+def test_frames_of_bad_bytes_are_text_frames(new_client: Any) -> None:
     with Exchange.serving([b"\xff"]) as exchange:
         client = new_client(exchange)
         client.send({"type": "subscribe"})
@@ -131,7 +131,7 @@ def test_the_frames_of_bad_bytes_are_text_frames(new_client: Any) -> None:
         assert caught.value.sent.code == 1007
 
 
-def test_given_frames_can_come_at_a_rate(new_client: Any) -> None:
+def test_given_frames_can_be_sent_at_a_rate(new_client: Any) -> None:
     with Exchange.serving(["1"] * 4, speed=20) as exchange:
         client = new_client(exchange)
         client.send({"type": "subscribe"})
@@ -141,7 +141,7 @@ def test_given_frames_can_come_at_a_rate(new_client: Any) -> None:
         assert time.monotonic() - begin >= 0.15 - 0.05
 
 
-def test_a_client_that_vanishes_stops_its_playback(new_client: Any) -> None:
+def test_client_that_vanishes_stops_its_playback(new_client: Any) -> None:
     with Exchange.serving(["1", "2", "3"], speed=0.01) as exchange:
         client = new_client(exchange)
         client.subscribe("full")

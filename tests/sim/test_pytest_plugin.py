@@ -1,4 +1,4 @@
-"""The fixtures, in a pytest of their own."""
+"""The fixtures, in a separate pytest run."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def watch(exchange):
         return [client.recv(timeout=5) for _ in range(exchange.sent.frames)]
 
 @pytest.mark.parametrize("run", [1, 2])
-def test_fixture(rxfeed_exchange, run):
+def test_fixture_starts_an_exchange(rxfeed_exchange, run):
     assert rxfeed_exchange.time == START
     made.append(rxfeed_exchange)
     print("FRAMES", run, hash(tuple(watch(rxfeed_exchange))))
 
-def test_factory(rxfeed_exchange_factory):
+def test_factory_starts_exchanges(rxfeed_exchange_factory):
     first, second = rxfeed_exchange_factory(), rxfeed_exchange_factory()
     third = rxfeed_exchange_factory(["BTC-USD"], seed=1, faults=[faults.Drop()])
     made.extend([first, second, third])
     assert watch(first) == watch(second) != watch(third)
     assert third.sent.dropped == 1
 
-def test_all_are_closed():
+def test_exchanges_are_closed_after_the_test():
     for exchange in made:
         with pytest.raises(Exception, match="not running"):
             exchange.step()
@@ -50,7 +50,7 @@ def python_in(page: Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
 
 
-def test_the_fixtures_and_the_page_s_examples(tmp_path: Path) -> None:
+def test_fixtures_run_the_examples_of_the_docs_page(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["rxfeed.sim.pytest_plugin"]\n')
     (tmp_path / "test_bot.py").write_text(TESTS)
     script, _, example = python_in(ROOT / "docs" / "faults.md")

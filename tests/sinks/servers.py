@@ -1,4 +1,4 @@
-"""What the sink's tests stand on: a set of servers, a collection that fails as scripted, a source at a rate."""
+"""Parts of the sink's tests: a set of servers, a collection that fails as scripted, a source at a rate."""
 
 from __future__ import annotations
 

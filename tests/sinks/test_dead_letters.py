@@ -33,7 +33,7 @@ POISON: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("kind", POISON)
-def test_the_good_ones_are_stored_and_the_poison_is_told(collection: Any, kind: str) -> None:
+def test_valid_documents_are_stored_and_invalid_ones_reported(collection: Any, kind: str) -> None:
     poison, reason = POISON[kind]
     graves = collection.database.dead
     sink = to_mongo(collection, documents=lambda n: poison if n % 10 == 3 else {"n": n}, dead=graves)
@@ -49,7 +49,7 @@ def test_the_good_ones_are_stored_and_the_poison_is_told(collection: Any, kind: 
     assert all(reason in grave["reason"] for grave in graves.find())
 
 
-def test_a_validator_and_a_foreign_unique_index_make_dead_letters(collection: Any) -> None:
+def test_validator_and_a_foreign_unique_index_make_dead_letters(collection: Any) -> None:
     collection.database.create_collection("messages", validator={"n": {"$ne": 5}})
     collection.create_index("side", unique=True, sparse=True)
     sink = to_mongo(collection, documents=lambda n: {"n": n} | ({"side": "buy"} if n < 2 else {}))
@@ -62,8 +62,8 @@ def test_a_validator_and_a_foreign_unique_index_make_dead_letters(collection: An
     assert sink.stats.duplicates == 0
 
 
-def test_a_number_with_too_many_digits_is_told_with_its_message(collection: Any) -> None:
-    endless = match(Decimal("1." + "1" * 36), trade_id=1)
+def test_number_with_too_many_digits_is_reported_with_its_message(collection: Any) -> None:
+    endless = match(Decimal("1." + "1" * 38), trade_id=1)
     dead: list[DeadLetter] = []
     graves = collection.database.dead
     sink = to_mongo(collection, dead=graves)
@@ -75,7 +75,7 @@ def test_a_number_with_too_many_digits_is_told_with_its_message(collection: Any)
     assert collection.count_documents({}) == 1
 
 
-def test_a_watcher_of_the_dead_that_raises_stops_nothing(collection: Any) -> None:
+def test_dead_letter_subscriber_that_raises_stops_nothing(collection: Any) -> None:
     sink = to_mongo(collection, documents=lambda n: {"n": n if n else 2**70})
 
     def watch(_: DeadLetter) -> None:
@@ -86,7 +86,7 @@ def test_a_watcher_of_the_dead_that_raises_stops_nothing(collection: Any) -> Non
     assert collection.count_documents({}) == 2
 
 
-def test_batches_by_bytes(collection: Any) -> None:
+def test_batches_are_limited_by_bytes(collection: Any) -> None:
     size = len(bson.encode({"_id": bson.ObjectId(), "x": "y" * 1000}))
     sink = to_mongo(collection, documents=lambda _: {"x": "y" * 1000}, batch_bytes=10 * size)
     writes = Collected(reactivex.range(0, 25).pipe(sink))

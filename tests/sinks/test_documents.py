@@ -22,7 +22,7 @@ def decoded(raw: bytes) -> Message:
     return stamp(message, Origin(raw, int(RECEIVED.timestamp()) * 10**9 + 200_123_456, 4))
 
 
-def test_a_typed_document() -> None:
+def test_typed_document() -> None:
     message = decoded(MATCH)
     before = repr(message)
     assert typed_document(message) == {
@@ -68,21 +68,21 @@ def test_every_document_is_bson() -> None:
             assert decode(encode(document))["type"] == message.type
 
 
-def test_a_raw_document_is_the_frame() -> None:
+def test_raw_document_is_the_frame() -> None:
     document = raw_document(decoded(MATCH))
     assert document["price"] == "80691.530"
     assert document["new"] == 1
     assert "received" not in document
 
 
-def test_an_unknown_message_keeps_all_it_had() -> None:
+def test_unknown_message_keeps_all_fields() -> None:
     document = typed_document(decoded(b'{"type":"rainbow","colours":["red"]}'))
     assert document["type"] == "rainbow"
     assert document["colours"] == ["red"]
     assert document["epoch"] == 4
 
 
-def test_level3_arrays_are_documents_too() -> None:
+def test_level3_arrays_are_documents() -> None:
     decoder = Decoder()
     decoder.decode(b'{"type":"level3","schema":{"noop":["type","product_id","sequence","time"]}}')
     raw = b'["noop","BTC-USD","1","2023-03-28T23:24:03.185394Z"]'

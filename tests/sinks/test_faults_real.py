@@ -1,4 +1,4 @@
-"""The sink over real servers that are killed, stepped down and away; and a recorder that is killed itself."""
+"""The sink over real servers that are killed, stepped down or unreachable; and a recorder that is killed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def in_order(collection: Any, count: int) -> None:
 
 
 @pytest.mark.parametrize("spilling", [False, True], ids=["in memory", "spilling"])
-def test_kill_9_of_the_server_in_mid_batch(spilling: bool, tmp_path: Path) -> None:
+def test_server_killed_within_a_batch_loses_nothing(spilling: bool, tmp_path: Path) -> None:
     chance = random.Random(spilling)
     producer = Producer(1_500)
     with Mongod() as server, pymongo.MongoClient[Any](server.uri) as client:
@@ -64,7 +64,7 @@ def test_kill_9_of_the_server_in_mid_batch(spilling: bool, tmp_path: Path) -> No
         in_order(collection, producer.sent)
 
 
-def test_a_primary_is_stepped_down_and_the_next_is_killed() -> None:
+def test_failover_and_killed_primary_lose_nothing() -> None:
     producer = Producer(1_000)
     with ReplicaSet() as servers, pymongo.MongoClient[Any](servers.uri) as client:
         collection = client.x.messages
@@ -85,7 +85,7 @@ def test_a_primary_is_stepped_down_and_the_next_is_killed() -> None:
         in_order(collection, producer.sent)
 
 
-def test_a_database_that_is_away_costs_the_feed_nothing(tmp_path: Path) -> None:
+def test_unreachable_database_does_not_slow_the_feed(tmp_path: Path) -> None:
     producer = Producer(5_000)
     with Mongod() as server, pymongo.MongoClient[Any](server.uri) as client:
         sink = to_mongo(client.x.messages, batch_seconds=0.1, queue_size=5_000, spill=tmp_path / "spill.db")
@@ -111,7 +111,7 @@ def test_a_database_that_is_away_costs_the_feed_nothing(tmp_path: Path) -> None:
         waits = sorted(producer.waits)
         assert waits[int(len(waits) * 0.99)] < 0.005
         assert waits[-1] < 0.5
-        assert (tmp_path / "spill.db").stat().st_size < 1_000_000  # it gave the room back
+        assert (tmp_path / "spill.db").stat().st_size < 1_000_000  # the spill released its disk space
         in_order(client.x.messages, producer.sent)
 
 
@@ -135,7 +135,7 @@ while True:
 """
 
 
-def test_a_recorder_is_killed_and_the_next_start_drains_what_was_left(tmp_path: Path) -> None:
+def test_restart_after_a_kill_drains_the_spill(tmp_path: Path) -> None:
     spill = tmp_path / "spill.db"
     with Mongod() as server:
         server.kill()
@@ -179,7 +179,7 @@ while True:
 
 
 @pytest.mark.parametrize("database", ["healthy", "stopped", "killed"])
-def test_what_a_killed_recorder_loses_is_bounded(database: str, tmp_path: Path) -> None:
+def test_loss_of_a_killed_recorder_is_bounded(database: str, tmp_path: Path) -> None:
     """With a spill: at most what was received in the last `batch_seconds` + 2 seconds, at 2,000 messages a second."""
     spill, batch_seconds, rate = str(tmp_path / "spill.db"), 0.5, 2_000
     with Mongod() as server, pymongo.MongoClient[Any](server.uri) as client:

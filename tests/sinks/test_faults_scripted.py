@@ -49,7 +49,7 @@ def adds_up(sink: MongoSink) -> None:
     there=st.sets(st.integers(0, 59), max_size=4),
     spilling=st.booleans(),
 )
-def test_whatever_fails_each_document_is_stored_once_or_told_dead(
+def test_each_document_is_stored_once_or_is_a_dead_letter(
     faults: list[str], count: int, batch_size: int, poison: set[int], there: set[int], spilling: bool,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:  # fmt: skip
@@ -76,7 +76,7 @@ def test_whatever_fails_each_document_is_stored_once_or_told_dead(
 
 
 class Away(Scripted):
-    """Nobody answers, unless `back` is set."""
+    """A collection that does not answer until `back` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class Away(Scripted):
 
 
 @pytest.mark.parametrize("spill_bytes", [None, 2_000])
-def test_drop_oldest_counts_what_it_drops_and_keeps_what_is_on_disk(tmp_path: Path, spill_bytes: int | None) -> None:
+def test_drop_oldest_counts_drops_and_keeps_the_spill(tmp_path: Path, spill_bytes: int | None) -> None:
     collection = Away()
     spill = {} if spill_bytes is None else {"spill": tmp_path / "spill.db", "spill_bytes": spill_bytes}
     sink = sink_over(collection, batch_size=10, queue_size=50, at_bound="drop_oldest", **spill)
@@ -117,7 +117,7 @@ def test_drop_oldest_counts_what_it_drops_and_keeps_what_is_on_disk(tmp_path: Pa
     adds_up(sink)
 
 
-def test_fail_ends_the_stream_and_says_how_many() -> None:
+def test_fail_ends_the_stream_with_the_unwritten_count() -> None:
     collection = Away()
     sink = sink_over(collection, batch_size=10, queue_size=50, at_bound="fail", flush_seconds=0.2)
     source: Subject[int] = Subject()
@@ -133,7 +133,7 @@ def test_fail_ends_the_stream_and_says_how_many() -> None:
     adds_up(sink)
 
 
-def test_block_makes_the_source_wait_and_close_lets_it_go() -> None:
+def test_block_makes_the_source_wait_until_close() -> None:
     sink = sink_over(Away(), batch_size=10, queue_size=50)
     source: Subject[int] = Subject()
     writes = Collected(source.pipe(sink))
@@ -148,7 +148,7 @@ def test_block_makes_the_source_wait_and_close_lets_it_go() -> None:
     assert left
 
 
-def test_an_attempt_that_hangs_cannot_hold_close(tmp_path: Path) -> None:
+def test_hanging_attempt_does_not_block_close(tmp_path: Path) -> None:
     hanging, release = threading.Event(), threading.Event()
 
     class Hanging(Scripted):
@@ -176,7 +176,7 @@ def test_an_attempt_that_hangs_cannot_hold_close(tmp_path: Path) -> None:
     assert again.stats.spilled == 0
 
 
-def test_no_rights_from_the_start_is_told_at_once() -> None:
+def test_missing_rights_at_the_start_are_reported_at_once() -> None:
     class Forbidden(Scripted):
         def insert_many(self, documents: list[Any], ordered: bool) -> None:
             raise OperationFailure("not authorized; mongodb://me:secret@host", 13)
@@ -189,7 +189,7 @@ def test_no_rights_from_the_start_is_told_at_once() -> None:
     assert "secret" not in str(writes.error)
 
 
-def test_a_client_that_was_closed_ends_the_stream_and_the_spill_keeps_what_was_left(tmp_path: Path) -> None:
+def test_closed_client_ends_the_stream_and_keeps_the_spill(tmp_path: Path) -> None:
     class Closed(Scripted):
         def insert_many(self, documents: list[Any], ordered: bool) -> None:
             raise InvalidOperation("Cannot use MongoClient after close")
@@ -204,7 +204,7 @@ def test_a_client_that_was_closed_ends_the_stream_and_the_spill_keeps_what_was_l
     assert list(collection.stored) == [1, 2]
 
 
-def test_a_spill_is_of_one_collection_and_one_sink(tmp_path: Path) -> None:
+def test_spill_is_of_one_collection_and_one_sink(tmp_path: Path) -> None:
     spill = tmp_path / "spill.db"
     source: Subject[int] = Subject()
     sink = sink_over(Scripted(), spill=spill)
@@ -223,8 +223,8 @@ def test_a_spill_is_of_one_collection_and_one_sink(tmp_path: Path) -> None:
     assert "x.messages" in str(third.error)
 
 
-def test_a_disk_that_is_full_ends_nothing(tmp_path: Path) -> None:
-    """SQLite says so itself here: its file may have no more pages."""
+def test_full_spill_disk_does_not_end_the_stream(tmp_path: Path) -> None:
+    """SQLite itself reports the full disk here: its file may have no more pages."""
     collection = Away()
     sink = sink_over(collection, batch_size=10, queue_size=50, at_bound="drop_oldest", spill=tmp_path / "spill.db")
     source: Subject[int] = Subject()

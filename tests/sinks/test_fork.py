@@ -1,4 +1,4 @@
-"""A child that is forked while sinks and a feed run in the parent ends, and touches nothing of the parent's."""
+"""A child that is forked while sinks and a feed run in the parent ends, and changes nothing of the parent."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ print("all", spilling.stats.spilled_ever > 0)
 """
 
 
-def test_forked_children_end_and_the_parent_loses_nothing(tmp_path: Path) -> None:
+def test_forked_children_end_without_loss_in_the_parent(tmp_path: Path) -> None:
     """Children under load under load: each use of what the parent runs raises, and each exit is clean."""
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", SCRIPT, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=55, cwd=Path(__file__).parents[2])
@@ -145,7 +145,7 @@ with Feed("BTC-USD", "matches", url="ws://127.0.0.1:9") as feed:
 """
 
 
-def test_a_child_leaves_the_with_block_of_its_parent() -> None:
+def test_child_may_exit_the_with_block_of_its_parent() -> None:
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", BLOCK]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30)
     assert (done.stdout, done.returncode) == ("5\n", 0), done.stderr
@@ -168,7 +168,7 @@ os._exit(0)  # as one that is killed
 """
 
 
-def test_a_child_s_exit_does_not_delete_the_log_of_the_spill(tmp_path: Path) -> None:
+def test_child_s_exit_does_not_delete_the_log_of_the_spill(tmp_path: Path) -> None:
     path = tmp_path / "spill.db"
     subprocess.run([sys.executable, "-c", SPILL, str(path)], check=True, timeout=30)
     spill = Spill(path, "x.y", 10**6)

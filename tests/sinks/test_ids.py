@@ -1,4 +1,4 @@
-"""Which messages are one and the same."""
+"""Equal ids for copies of one message, and different ids for all others."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from tests.support.make import last_match, match
         ("own open", "BTC-USD/user/u1/open/38292760991"),
     ],
 )
-def test_by_what_the_wire_gives(kind: str, wanted: str) -> None:
+def test_id_is_made_of_message_fields(kind: str, wanted: str) -> None:
     assert message_id(decode(FRAMES[kind], 1)) == message_id(decode(FRAMES[kind], 2)) == wanted
 
 
-def test_level3() -> None:
+def test_id_of_level3_messages() -> None:
     decoder = Decoder()
     decoder.decode(LEVEL3[0])
     message = decoder.decode(LEVEL3[1])
@@ -42,25 +42,25 @@ def test_level3() -> None:
 
 
 @pytest.mark.parametrize("kind", ["l2update", "snapshot", "auction", "balance", "activate"])
-def test_by_time_and_content_two_recorders_agree(kind: str) -> None:
+def test_id_of_time_and_content_is_equal_for_two_recorders(kind: str) -> None:
     one, other = decode(FRAMES[kind], 1), decode(FRAMES[kind], 2)
     changed = decode(FRAMES[kind].replace(b"1.5", b"1.6"), 1)
     assert message_id(one) == message_id(other) != message_id(changed)
 
 
 @pytest.mark.parametrize("kind", ["subscriptions", "error", "status", "unknown"])
-def test_by_receipt_and_content_where_the_wire_gives_nothing(kind: str) -> None:
+def test_id_is_made_of_receipt_and_content_without_fields(kind: str) -> None:
     one, again, other = decode(FRAMES[kind], 1), decode(FRAMES[kind], 1), decode(FRAMES[kind], 2)
     assert message_id(one) == message_id(again) != message_id(other)
 
 
-def test_every_kind_has_an_id_of_its_own() -> None:
+def test_every_message_type_has_a_distinct_id() -> None:
     ids = [message_id(decode(frame, 5)) for frame in FRAMES.values()]
     assert len(set(ids)) == len(ids)
     assert all(len(each) < 120 for each in ids)
 
 
-def test_two_recorders_side_by_side_write_each_message_once(collection: Any) -> None:
+def test_two_parallel_recorders_write_each_message_once(collection: Any) -> None:
     trades = [match(trade_id=n) for n in range(100)]
     sinks = [to_mongo(collection, batch_size=7), to_mongo(collection, batch_size=11)]
     recorders = [Collected(reactivex.from_iterable([last_match(trade_id=5), *trades]).pipe(sink)) for sink in sinks]
@@ -71,7 +71,7 @@ def test_two_recorders_side_by_side_write_each_message_once(collection: Any) -> 
     assert sum(sink.stats.duplicates for sink in sinks) == 101
 
 
-def test_ids_are_mongo_s_on_request(collection: Any) -> None:
+def test_object_ids_are_made_on_request(collection: Any) -> None:
     message = stamp(match(trade_id=1), Origin(b"{}", 1, 1))
     Collected(reactivex.of(message, message).pipe(to_mongo(collection, ids="mongo"))).wait_for_end()
     assert collection.count_documents({}) == 2

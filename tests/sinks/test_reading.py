@@ -55,7 +55,7 @@ def fields(message: Message) -> tuple[Any, ...]:
     )
 
 
-def test_typed_documents(collection: Any) -> None:
+def test_typed_documents_are_read_back(collection: Any) -> None:
     messages = everything()
     stored(collection, messages, batch_size=5)
     back = read(collection)
@@ -66,7 +66,7 @@ def test_typed_documents(collection: Any) -> None:
     ]
 
 
-def test_raw_documents(collection: Any) -> None:
+def test_raw_documents_are_read_back(collection: Any) -> None:
     messages = everything()
     stored(collection, messages, documents="raw")
     back = read(collection)
@@ -74,7 +74,7 @@ def test_raw_documents(collection: Any) -> None:
     assert sorted(json.dumps(m.content) for m in back) == sorted(json.dumps(m.content) for m in messages)
 
 
-def test_raw_documents_come_by_time(collection: Any) -> None:
+def test_raw_documents_are_ordered_by_time(collection: Any) -> None:
     messages: list[Message] = [match(time=n, trade_id=n) for n in range(50)]
     stored(collection, messages, documents="raw")
     assert [m.time for m in read(collection, None, at(10), at(20))] == [at(n) for n in range(10, 20)]
@@ -85,7 +85,7 @@ FRACTIONS = ["", ".0", ".000001", ".4", ".45", ".4500", ".450000001", ".5", ".50
 
 @given(st.permutations([(second, fraction) for second in ("03", "04", "05") for fraction in FRACTIONS]))
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_raw_documents_come_by_the_value_of_their_fraction(collection: Any, order: list[tuple[str, str]]) -> None:
+def test_raw_documents_are_ordered_by_fractions_of_seconds(collection: Any, order: list[tuple[str, str]]) -> None:
     """`...04Z` comes before `...04.5Z`; equal times come by sequence."""
     collection.delete_many({})
     collection.insert_many(
@@ -106,7 +106,7 @@ def test_raw_documents_come_by_the_value_of_their_fraction(collection: Any, orde
     assert [m.sequence for m in read(collection, "A-B", since, until)] == within  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def test_raw_documents_of_all_shapes_come_by_time(collection: Any) -> None:
+def test_raw_documents_of_all_shapes_are_ordered_by_time(collection: Any) -> None:
     """`time`, `timestamp`, Unix seconds and level3's arrays in one order; what has none comes first."""
     day, btc = "2023-03-28T23:24:", {"product_id": "BTC-USD", "sequence": 1}
     frames: list[Any] = [
@@ -126,7 +126,7 @@ def test_raw_documents_of_all_shapes_come_by_time(collection: Any) -> None:
     assert [message.type for message in read(collection, None, None, since)] == kinds[:2]
 
 
-def test_by_product_and_receipt(collection: Any) -> None:
+def test_documents_are_selected_by_product_and_receipt(collection: Any) -> None:
     make_indexes(collection)
     raw = FRAMES["match"]
     messages = [
@@ -140,7 +140,7 @@ def test_by_product_and_receipt(collection: Any) -> None:
     assert [(m.product_id, m.received_ns - DAY) for m in back] == [("ETH-USD", n * 1_000) for n in (5, 6, 7)]
 
 
-def test_a_pipeline_over_yesterday(collection: Any) -> None:
+def test_pipeline_over_stored_documents(collection: Any) -> None:
     messages = [match(size=1, time=n, trade_id=n) for n in range(120)]
     stored(collection, messages)  # pyright: ignore[reportArgumentType]
     windows = Collected(from_mongo(collection).pipe(window_volume(60)))
@@ -149,7 +149,7 @@ def test_a_pipeline_over_yesterday(collection: Any) -> None:
     assert from_mongo(collection).pipe(matches(), ops.count()).run() == 120
 
 
-def test_documents_of_the_first_release(collection: Any) -> None:
+def test_documents_of_the_first_release_are_read_back(collection: Any) -> None:
     messages: list[Message] = [decode(FRAMES["match"], DAY + n, n) for n in range(5)]
     collection.insert_many([typed_document(message) for message in reversed(messages)])
     stored_later: list[Message] = [match(trade_id=n, time=n) for n in range(3)]
@@ -157,14 +157,14 @@ def test_documents_of_the_first_release(collection: Any) -> None:
     assert [m.received_ns for m in read(collection)][3:] == [DAY + n for n in range(5)]
 
 
-def test_it_stops_reading_when_nobody_listens(collection: Any) -> None:
+def test_reading_stops_without_subscribers(collection: Any) -> None:
     stored(collection, [match(trade_id=n) for n in range(500)])
     first = Collected(from_mongo(collection).pipe(ops.take(3)))
     first.wait_for_end()
     assert len(first.items) == 3
 
 
-def test_what_is_no_message_ends_it(collection: Any) -> None:
+def test_document_that_is_no_message_ends_the_stream(collection: Any) -> None:
     collection.insert_one(
         {"_id": "x", "arrival": bson.Int64(1), "received_ns": bson.Int64(1), "epoch": 1, "type": "match"}
     )
@@ -174,12 +174,12 @@ def test_what_is_no_message_ends_it(collection: Any) -> None:
     assert "'x' is no message" in str(collected.error)
 
 
-def test_a_time_without_a_zone_is_refused(collection: Any) -> None:
+def test_time_without_a_zone_is_rejected(collection: Any) -> None:
     with pytest.raises(ConfigError, match="since"):
         from_mongo(collection, since=datetime(2026, 1, 1))
 
 
-def test_indexes_ttl_and_time_series(collection: Any) -> None:
+def test_indexes_ttl_and_time_series_are_created(collection: Any) -> None:
     names = make_indexes(collection, expire_after=timedelta(days=90))
     assert names == make_indexes(collection, expire_after=timedelta(days=90))
     assert collection.index_information()["received_1"]["expireAfterSeconds"] == 90 * 86400
@@ -190,7 +190,7 @@ def test_indexes_ttl_and_time_series(collection: Any) -> None:
     assert list(map(repr, read(series))) == list(map(repr, everything()))
 
 
-def test_secrets_are_never_told(caplog: pytest.LogCaptureFixture, mongod: Any, tmp_path: Any) -> None:
+def test_secrets_are_never_shown(caplog: pytest.LogCaptureFixture, mongod: Any, tmp_path: Any) -> None:
     import pymongo
 
     uri = mongod.uri.replace("://", "://me:s3cr3t@")
@@ -212,7 +212,7 @@ def test_secrets_are_never_told(caplog: pytest.LogCaptureFixture, mongod: Any, t
         assert sink.stats.problem
 
 
-def test_write_concern_is_the_user_s_or_majority(collection: Any, mongod: Mongod) -> None:
+def test_write_concern_is_given_or_majority(collection: Any, mongod: Mongod) -> None:
     from pymongo import WriteConcern
     from pymongo.monitoring import CommandListener
 

@@ -41,7 +41,7 @@ IDS: list[Any] = ["x", "x", None, None, 7, {"$oid": "x"}, ["a"]]
 
 
 @pytest.mark.parametrize("documents", ["typed", "raw"])
-def test_id_of_a_frame_is_not_the_document_s(collection: Any, documents: str) -> None:
+def test_id_field_of_a_frame_is_not_the_document_id(collection: Any, documents: str) -> None:
     messages = [unknown({"_id": each, "n": n}, NS + n) for n, each in enumerate(IDS)]
     back = stored(collection, messages, documents)
     assert sorted(json.dumps(m.content, sort_keys=True) for m in back) == sorted(
@@ -63,7 +63,7 @@ OWN: dict[str, Any] = {
 
 @pytest.mark.parametrize("documents", ["typed", "raw"])
 @pytest.mark.parametrize("names", [[name] for name in OWN] + [list(OWN)], ids=lambda names: "+".join(names))
-def test_keys_of_a_frame_come_back(collection: Any, documents: str, names: list[str]) -> None:
+def test_reserved_keys_of_a_frame_are_read_back(collection: Any, documents: str, names: list[str]) -> None:
     message = unknown({name: OWN[name] for name in names})
     (back,) = stored(collection, [message], documents)
     assert back.content == message.content

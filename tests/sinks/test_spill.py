@@ -117,7 +117,7 @@ def test_damaged_batch_is_set_aside(tmp_path: Path, damage: Any, place: int, cap
     assert drained(path)[0] == []
 
 
-def test_every_batch_damaged_ends_too(tmp_path: Path) -> None:
+def test_spill_with_all_batches_damaged_ends(tmp_path: Path) -> None:
     path = tmp_path / "spill.db"
     filled(path)
     with sqlite3.connect(path) as db:
@@ -141,7 +141,7 @@ def test_file_that_is_no_database_is_renamed(tmp_path: Path, caplog: pytest.LogC
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_damaged_file_gives_what_can_be_read(tmp_path: Path, seed: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_damaged_file_returns_its_readable_batches(tmp_path: Path, seed: int, caplog: pytest.LogCaptureFixture) -> None:
     """Some pages in the middle are overwritten; the batches of the others are stored, in order, each once."""
     path = tmp_path / "spill.db"
     filled(path, batches=40, size=3000)
@@ -172,14 +172,14 @@ def test_other_collection_s_damaged_file_is_not_read(tmp_path: Path) -> None:
     assert isinstance(writes.error, ConfigError)
 
 
-def test_batch_that_cannot_be_deleted_is_not_sent_again(tmp_path: Path) -> None:
-    """SQLite refuses each deletion here, as it does on a full disk; at the end the file is made anew."""
+def test_undeletable_batch_is_not_sent_again(tmp_path: Path) -> None:
+    """SQLite refuses each deletion here, as on a full disk; at the end a new file replaces the old one."""
     path = tmp_path / "spill.db"
     filled(path, batches=30)
     with sqlite3.connect(path) as db:
         db.execute("CREATE TRIGGER never BEFORE DELETE ON batches BEGIN SELECT RAISE(FAIL, 'disk is full'); END")
     db.close()
-    collection = Scripted()  # asserts that nothing acknowledged comes again
+    collection = Scripted()  # asserts that acknowledged documents are not sent again
     sink = sink_over(collection, spill=path, batch_size=3 * BATCH)
     writes = Collected(reactivex.empty().pipe(sink))
     writes.wait_for_end()
@@ -256,7 +256,7 @@ def test_files_are_the_owner_s_unless_widened(tmp_path: Path, mode: int | None, 
     sink.close(5)
 
 
-def test_mode_without_the_owner_s_rights_is_refused(tmp_path: Path) -> None:
+def test_mode_without_the_owner_s_rights_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="spill_mode"):
         sink_over(Scripted(), spill=tmp_path / "spill.db", spill_mode=0o066)
 
@@ -273,7 +273,7 @@ class Hanging(Scripted):
         super().insert_many(documents, ordered)
 
 
-def test_slow_database_sends_all_to_the_spill(tmp_path: Path) -> None:
+def test_slow_database_diverts_everything_to_the_spill(tmp_path: Path) -> None:
     """An insert that hangs: within two seconds nothing is in memory alone."""
     collection = Hanging()
     sink = sink_over(collection, spill=tmp_path / "spill.db", attempt_seconds=60)

@@ -1,1 +1,1 @@
-"""What several tests stand on."""
+"""Parts that several tests share."""

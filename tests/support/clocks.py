@@ -1,4 +1,4 @@
-"""Clocks for what waits."""
+"""Clocks for code that waits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rxfeed.feed import Clock
 
 
 class Jumping(Clock):
-    """Whoever waits with it is there at once; *waited* says how long each wait would have been."""
+    """A clock that each wait advances at once; *waited* has the length of each wait."""
 
     def __init__(self) -> None:
         super().__init__()

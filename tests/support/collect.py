@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Collected(Generic[T]):
-    """Subscribes at once; `items`, `error` and `completed` say what came."""
+    """Subscribes at once; `items`, `error` and `completed` have what was received."""
 
     def __init__(self, source: Observable[T]) -> None:
         self.items: list[T] = []
@@ -22,7 +22,7 @@ class Collected(Generic[T]):
         self.subscription = source.subscribe(self._next, self._error, self._completed)
 
     def wait_for(self, ready: Callable[[list[T]], Any] | int, timeout: float = 10) -> list[T]:
-        """The items, once there are so many of them, or *ready* says so."""
+        """The items, as soon as there are so many, or *ready* returns true."""
         enough = ready if callable(ready) else (lambda items: len(items) >= ready)
         with self._changed:
             if not self._changed.wait_for(lambda: enough(self.items), timeout):

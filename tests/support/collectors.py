@@ -1,4 +1,4 @@
-"""A market, and collectors that receive it, each with its own losses: what `Merge` is tried on."""
+"""A market, and collectors that receive it, each with its own losses: the input for tests of `Merge`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CHANNELS = {
 
 @dataclass
 class Market:
-    """What happened: (seconds after noon, message), and the books by price after each of them."""
+    """The events: (seconds after noon, message), and the books by price after each of them."""
 
     products: Sequence[str] = ("BTC-USD",)
     said: list[tuple[float, Message]] = field(default_factory=list)
@@ -104,7 +104,7 @@ class Market:
 
 @dataclass
 class Recorder:
-    """One collector: connected in *spans* of seconds, without the frames of it whose ordinal is in *drops*."""
+    """One collector: connected in *spans* of seconds, without the frames with an ordinal in *drops*."""
 
     channels: Sequence[str] = ("matches", "heartbeat")
     products: Sequence[str] = ("BTC-USD",)
@@ -167,7 +167,7 @@ def _open(**fields: Any) -> Open:
 
 
 def _changed(message: Any, **fields: Any) -> Any:
-    """A copy of its own, without an origin."""
+    """An independent copy, without an origin."""
     given = {name: getattr(message, name) for name in message.__struct_fields__ if name != "_origin"}
     return type(message)(**(given | fields))
 

@@ -1,4 +1,4 @@
-"""The environment that tests run in, whatever the caller's is."""
+"""The environment of the tests, independent of the caller's."""
 
 from __future__ import annotations
 

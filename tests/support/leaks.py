@@ -16,7 +16,7 @@ def open_files() -> int:
 
 @contextmanager
 def nothing_left_behind(within: float = 2.0) -> Iterator[None]:
-    """Fails where there are more threads or open files afterwards; those of others that are just ending may end."""
+    """Fails if there are more threads or open files afterwards; earlier ones may end meanwhile."""
     gc.collect()
     threads, files = set(threading.enumerate()), open_files()
     yield

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_file_grows_over(size: int) -> Iterator[None]:
-    """This process can write no file beyond *size* bytes: `File too large`, as a full disk says `No space left`."""
+    """Limits files of this process to *size* bytes: `File too large` replaces the `No space left` of a full disk."""
     # Python ignores the signal that would come with it.
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))

@@ -1,4 +1,4 @@
-"""Messages by hand, with what a test does not care about filled in."""
+"""Constructed messages, with defaults for the fields that a test does not use."""
 
 from __future__ import annotations
 

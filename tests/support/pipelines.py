@@ -15,13 +15,13 @@ import rxfeed as rx
 from rxfeed.operators import select
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
-# They are the reader's speed, a thread of their own, or no operators: no pipeline of theirs is promised anything.
+# They depend on the reader's speed or a thread, or are no operators, so their results may differ between runs.
 EXCLUDED = {"bounded", "full_book", "rest_snapshot", "to_async_iterable", "to_dataframe", "to_records"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """An operator, made anew for each pipeline, and how it is written."""
+    """An operator, made for each pipeline, and its source text."""
 
     text: str
     make: Callable[[], Any] = field(compare=False, repr=False)
@@ -44,7 +44,7 @@ class Pipeline:
 
 
 class _Between:
-    """A machine of one's own: how many messages lie between two trades of a size above 1."""
+    """A user's machine: how many messages lie between two trades of a size above 1."""
 
     def __init__(self) -> None:
         self._between = 0
@@ -102,7 +102,7 @@ SELECTIONS: st.SearchStrategy[Step] = st.one_of(
     st.just(Step("select([Match, Ticker])", lambda: select([rx.Match, rx.Ticker]))),
     st.just(Step("lift(Between)", lambda: rx.lift(_Between))),
 )
-# One live mapping at each emission: whoever keeps it keeps a copy.
+# The same mutable mapping at each emission: a subscriber that stores it needs a copy.
 LATEST = _steps("latest_by_product", idle=st.none() | _seconds).map(
     lambda latest: Step(f"{latest.text} | map(dict)", lambda: lambda source: source.pipe(latest.make(), ops.map(dict)))
 )
@@ -134,7 +134,7 @@ STOCK = st.sampled_from(
 
 @st.composite
 def pipelines(draw: st.DrawFn, nested: bool = True) -> Pipeline:
-    """Of messages, and then of what comes out: each step fits the one before it."""
+    """Pipelines of messages and of results: each step accepts the outputs of the step before it."""
     before = draw(st.lists(THROTTLES | st.sampled_from(_MESSAGES), max_size=1))
     kind = draw(st.integers(0, 6 if nested else 4))
     match kind:

@@ -1,4 +1,4 @@
-"""Recordings made, and as anybody reads them: with zstandard and json, nothing of rxfeed."""
+"""Recordings, and functions that read them with zstandard and json, without rxfeed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def segments(folder: Path) -> list[Path]:
 
 
 def text_of(path: Path) -> bytes:
-    """All that can be had of a segment, also of one that has no end."""
+    """The readable text of a segment, also of one without an end."""
     with zstandard.ZstdDecompressor().stream_reader(path.read_bytes(), read_across_frames=True) as reader:
         return reader.read()
 

@@ -1,4 +1,4 @@
-"""Segments of a recording by hand, whole and damaged."""
+"""Constructed segments of a recording, whole and damaged."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from rxfeed.protocol import Decoder
 
 
 def message(raw: bytes | str, received_ns: int = 1, epoch: int = 0) -> Message:
-    """The message that *raw* is, as a feed hands it on."""
+    """The message of the frame *raw*, as a feed emits it."""
     raw = raw.encode() if isinstance(raw, str) else raw
     made = Decoder().decode(raw)
     assert isinstance(made, Message), made
@@ -28,7 +28,7 @@ def tick(number: int, received_ns: int = 1) -> Message:
 
 
 class Said(MessageSource):
-    """Says *items*, each on its stream: messages, what is malformed, statuses, pongs."""
+    """Emits *items*, each on its stream: messages, malformed frames, status events, pongs."""
 
     def __init__(self, items: Iterable[Any]) -> None:
         super().__init__(Outlets(1.0))

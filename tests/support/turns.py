@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-# Two files that are always there, of which only the locks are used: so nothing is left behind.
+# Two files that always exist, of which only the locks are used, so no file is created.
 GATE, ROOM = Path(__file__), Path(__file__).with_name("__init__.py")
 
 
@@ -15,8 +15,8 @@ GATE, ROOM = Path(__file__), Path(__file__).with_name("__init__.py")
 def turn(*, alone: bool, gate: Path = GATE, room: Path = ROOM) -> Iterator[None]:
     """Inside, no other process is in a turn that is *alone*, and none in any turn if this one is.
 
-    Ordinary turns share the room. The gate before it is passed one by one, so that turns that begin later do not
-    overtake one that waits to be alone.
+    Ordinary turns share one lock. Another lock before it is taken one by one, so that later turns do not overtake one
+    that waits to be alone.
     """
     with ExitStack() as files:
         gate_file, room_file = (files.enter_context(path.open("rb")) for path in (gate, room))

@@ -1,4 +1,4 @@
-"""A server that a test plays byte by byte: for what no well-behaved server says."""
+"""A server that a test scripts byte by byte, for data that a correct server does not send."""
 
 from __future__ import annotations
 

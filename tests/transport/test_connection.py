@@ -39,7 +39,7 @@ def connection(url: str, wakeup: Wakeup, **options: object) -> Connection:
     return Connection(url, TransportOptions(**options), wakeup)  # pyright: ignore[reportArgumentType]
 
 
-def test_messages_pongs_and_the_close(wakeup: Wakeup) -> None:
+def test_messages_pongs_and_close_are_received(wakeup: Wakeup) -> None:
     def play(wire: Wire) -> None:
         wire.shake()
         assert wire.recv_frame() == (1, b"hello")
@@ -71,7 +71,7 @@ def test_messages_pongs_and_the_close(wakeup: Wakeup) -> None:
         (frame(b"", 8), Closed(1005, "")),
     ],
 )
-def test_close_codes_and_reasons(wakeup: Wakeup, sent: bytes, closed: Closed) -> None:
+def test_close_has_code_and_reason(wakeup: Wakeup, sent: bytes, closed: Closed) -> None:
     with WireServer(playing(sent)) as server:
         client = connection(server.url, wakeup)
         client.open()
@@ -80,11 +80,11 @@ def test_close_codes_and_reasons(wakeup: Wakeup, sent: bytes, closed: Closed) ->
         client.close()
 
 
-def test_a_retired_host_says_so() -> None:
+def test_close_of_a_retired_host_is_explained() -> None:
     assert isinstance(Closed(1000, "deprecated hostname").error(), HostRetired)
 
 
-def test_receive_gives_up_after_its_timeout_and_at_once_when_woken(wakeup: Wakeup) -> None:
+def test_receive_returns_at_its_timeout_or_wakeup(wakeup: Wakeup) -> None:
     with WireServer(playing()) as server:
         client = connection(server.url, wakeup)
         client.open()
@@ -97,7 +97,7 @@ def test_receive_gives_up_after_its_timeout_and_at_once_when_woken(wakeup: Wakeu
         client.close()
 
 
-def test_refused(wakeup: Wakeup) -> None:
+def test_refused_connection_is_a_connect_failure(wakeup: Wakeup) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         url = f"ws://127.0.0.1:{probe.getsockname()[1]}"
@@ -106,7 +106,7 @@ def test_refused(wakeup: Wakeup) -> None:
     assert url in str(caught.value)
 
 
-def test_no_such_host(wakeup: Wakeup) -> None:
+def test_unknown_host_is_a_connect_failure(wakeup: Wakeup) -> None:
     with pytest.raises(AddressNotFound, match=r"no-such-host\.invalid"):
         connection("ws://no-such-host.invalid", wakeup).open()
 
@@ -119,7 +119,7 @@ def test_no_such_host(wakeup: Wakeup) -> None:
         "HTTP/1.1 503 Service Unavailable\r\n\r\n",
     ],
 )
-def test_an_answer_that_is_no_upgrade(wakeup: Wakeup, answer: str) -> None:
+def test_answer_without_an_upgrade_is_a_connect_failure(wakeup: Wakeup, answer: str) -> None:
     def play(wire: Wire) -> None:
         wire.read_request()
         wire.send(answer)
@@ -140,7 +140,7 @@ def test_an_answer_that_is_no_upgrade(wakeup: Wakeup, answer: str) -> None:
         "HTTP/1.1 302 Found\r\nLocation: ws://x\r\n\r\n",
     ],
 )
-def test_a_broken_handshake(wakeup: Wakeup, answer: str) -> None:
+def test_broken_handshake_is_a_connect_failure(wakeup: Wakeup, answer: str) -> None:
     def play(wire: Wire) -> None:
         wire.read_request()
         wire.send(answer)
@@ -149,13 +149,13 @@ def test_a_broken_handshake(wakeup: Wakeup, answer: str) -> None:
         connection(server.url, wakeup).open()
 
 
-def test_a_server_that_never_answers_times_out(wakeup: Wakeup) -> None:
+def test_server_without_an_answer_times_out(wakeup: Wakeup) -> None:
     with WireServer(Wire.until_gone) as server, pytest.raises(ConnectFailed, match="timed out"):
         connection(server.url, wakeup, connect_timeout=0.2).open()
 
 
 @pytest.mark.parametrize("secure", [False, True])
-def test_abort_ends_an_opening_that_hangs(wakeup: Wakeup, secure: bool) -> None:
+def test_abort_ends_a_hanging_connect(wakeup: Wakeup, secure: bool) -> None:
     asked = threading.Event()
 
     def play(wire: Wire) -> None:
@@ -172,7 +172,7 @@ def test_abort_ends_an_opening_that_hangs(wakeup: Wakeup, secure: bool) -> None:
         assert time.monotonic() - started < 5
 
 
-def test_abort_before_open(wakeup: Wakeup) -> None:
+def test_abort_before_open_raises_on_open(wakeup: Wakeup) -> None:
     with WireServer(playing()) as server:
         client = connection(server.url, wakeup)
         client.abort()
@@ -180,7 +180,7 @@ def test_abort_before_open(wakeup: Wakeup) -> None:
             client.open()
 
 
-def test_a_connect_that_nobody_accepts_can_be_aborted(wakeup: Wakeup) -> None:
+def test_unaccepted_connect_can_be_aborted(wakeup: Wakeup) -> None:
     """A full backlog drops the SYN, as a host that is gone does."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
@@ -200,7 +200,7 @@ def test_a_connect_that_nobody_accepts_can_be_aborted(wakeup: Wakeup) -> None:
         assert time.monotonic() - started < 5
 
 
-def test_a_lost_connection(wakeup: Wakeup) -> None:
+def test_lost_connection_is_an_error(wakeup: Wakeup) -> None:
     def play(wire: Wire) -> None:
         wire.shake()
         wire.recv_frame()
@@ -214,7 +214,7 @@ def test_a_lost_connection(wakeup: Wakeup) -> None:
         client.close()
 
 
-def test_broken_frames_are_an_error_of_ours(wakeup: Wakeup) -> None:
+def test_broken_frames_are_a_library_error(wakeup: Wakeup) -> None:
     with WireServer(playing(frame("x", 3))) as server:
         client = connection(server.url, wakeup)
         client.open()
@@ -242,7 +242,7 @@ def test_messages_before_a_violation_are_received_first(wakeup: Wakeup) -> None:
         client.close()
 
 
-def test_a_server_that_never_says_goodbye_is_left_in_time(wakeup: Wakeup) -> None:
+def test_close_does_not_wait_for_an_unresponsive_server(wakeup: Wakeup) -> None:
     with WireServer(playing()) as server, nothing_left_behind():
         client = connection(server.url, wakeup)
         client.open()
@@ -268,7 +268,7 @@ def trusting() -> ssl.SSLContext:
     return context
 
 
-def test_tls_with_a_context_of_one_s_own(wakeup: Wakeup) -> None:
+def test_tls_with_a_given_context(wakeup: Wakeup) -> None:
     payload = b"x" * 200_000
     with WireServer(playing(frame(payload) + frame("two")), tls_server("127.0.0.1")) as server:
         client = connection(server.url, wakeup, ssl_context=trusting())
@@ -282,7 +282,7 @@ def test_tls_with_a_context_of_one_s_own(wakeup: Wakeup) -> None:
 
 
 @pytest.mark.parametrize("case", ["unknown authority", "other name"])
-def test_a_certificate_that_does_not_verify(wakeup: Wakeup, case: str) -> None:
+def test_unverified_certificate_is_an_error(wakeup: Wakeup, case: str) -> None:
     name, context = ("127.0.0.1", None) if case == "unknown authority" else ("example.org", trusting())
     with (
         WireServer(playing(), tls_server(name)) as server,
@@ -293,7 +293,7 @@ def test_a_certificate_that_does_not_verify(wakeup: Wakeup, case: str) -> None:
 
 
 class Proxy:
-    """An HTTP proxy that lets CONNECT through, or answers *status*."""
+    """An HTTP proxy that accepts CONNECT, or answers with *status*."""
 
     def __init__(self, status: str = "200 OK") -> None:
         self.status = status
@@ -322,7 +322,7 @@ class Proxy:
             pump.join()
 
 
-def test_through_a_proxy_with_a_password(wakeup: Wakeup) -> None:
+def test_connect_through_a_proxy_with_a_password(wakeup: Wakeup) -> None:
     proxy = Proxy()
     with WireServer(playing(frame("hello"))) as server, WireServer(proxy.play) as middle:
         client = connection(server.url, wakeup, proxy=f"http://user:p%40ss@127.0.0.1:{middle.port}")
@@ -334,7 +334,7 @@ def test_through_a_proxy_with_a_password(wakeup: Wakeup) -> None:
     assert b"Proxy-Authorization: Basic dXNlcjpwQHNz" in proxy.heard
 
 
-def test_tls_through_a_proxy(wakeup: Wakeup) -> None:
+def test_tls_connect_through_a_proxy(wakeup: Wakeup) -> None:
     with WireServer(playing(frame("hello")), tls_server("127.0.0.1")) as server, WireServer(Proxy().play) as middle:
         client = connection(server.url, wakeup, proxy=f"http://127.0.0.1:{middle.port}", ssl_context=trusting())
         client.open()
@@ -343,7 +343,7 @@ def test_tls_through_a_proxy(wakeup: Wakeup) -> None:
         client.close(timeout=0.1)
 
 
-def test_a_proxy_that_refuses(wakeup: Wakeup) -> None:
+def test_rejecting_proxy_is_an_error(wakeup: Wakeup) -> None:
     with (
         WireServer(playing()) as server,
         WireServer(Proxy("407 Proxy Authentication Required").play) as middle,
@@ -352,9 +352,7 @@ def test_a_proxy_that_refuses(wakeup: Wakeup) -> None:
         connection(server.url, wakeup, proxy=f"http://127.0.0.1:{middle.port}").open()
 
 
-def test_the_environment_s_proxy_is_asked_but_not_for_this_machine(
-    wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_proxy_is_used_except_for_this_machine(wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch) -> None:
     proxy = Proxy("403 Forbidden")
     with WireServer(playing()) as server, WireServer(proxy.play) as middle:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{middle.port}")
@@ -367,7 +365,7 @@ def test_the_environment_s_proxy_is_asked_but_not_for_this_machine(
 
 
 @pytest.mark.parametrize("proxy", ["ftp://user:hidden@x", "http://", "http://user:hidden@x:port"])
-def test_a_bad_proxy_is_refused_without_its_password(proxy: str) -> None:
+def test_bad_proxy_is_rejected_without_its_password(proxy: str) -> None:
     with pytest.raises(ConfigError, match="proxy") as caught:
         TransportOptions(proxy=proxy)
     assert "hidden" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""One deadline for all steps of an attempt, a bound on what a server may send meanwhile, and an end from outside."""
+"""One deadline for all steps of an attempt, a bound on the bytes of a server, and abort."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def hanging_resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     [(b"HTTP/1.1 101 Switching Protocols\r\n", b"A: b\r\n"), (b"HTTP/1.1 503 No\r\n", b"x"), (b"", b"HTTP/1.1 ")],
     ids=["headers", "one header", "status line"],
 )
-def test_a_dripping_handshake_ends_at_the_deadline(wakeup: Wakeup, first: bytes, drop: bytes) -> None:
+def test_dripping_handshake_ends_at_the_deadline(wakeup: Wakeup, first: bytes, drop: bytes) -> None:
     with (
         WireServer(dripping(first, drop)) as server,
         at_most(3),
@@ -92,7 +92,7 @@ def test_a_dripping_handshake_ends_at_the_deadline(wakeup: Wakeup, first: bytes,
         connection(server.url, wakeup, connect_timeout=0.4).open()
 
 
-def test_a_dripping_tls_handshake_ends_at_the_deadline(wakeup: Wakeup) -> None:
+def test_dripping_tls_handshake_ends_at_the_deadline(wakeup: Wakeup) -> None:
     """A record of TLS with a length that is never reached."""
     with WireServer(dripping(b"\x16\x03\x03\x40\x00", b"\x02")) as server, at_most(3):
         client = connection(server.url.replace("ws://", "wss://"), wakeup, connect_timeout=0.4)
@@ -101,7 +101,7 @@ def test_a_dripping_tls_handshake_ends_at_the_deadline(wakeup: Wakeup) -> None:
 
 
 @pytest.mark.parametrize("kind", ["http", "socks5"])
-def test_a_dripping_proxy_ends_at_the_deadline(wakeup: Wakeup, kind: str) -> None:
+def test_dripping_proxy_ends_at_the_deadline(wakeup: Wakeup, kind: str) -> None:
     first, drop = (b"HTTP/1.1 200 OK\r\n", b"A: b\r\n") if kind == "http" else (b"\x05", b"")
     with WireServer(dripping(first, drop)) as server, at_most(3):
         proxy = f"{kind}://user:hidden@127.0.0.1:{server.port}"
@@ -126,7 +126,7 @@ def test_all_steps_share_one_deadline(wakeup: Wakeup) -> None:
             client.open()
 
 
-def test_an_address_that_is_silent_leaves_time_for_others(wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_address_leaves_time_for_others(wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch) -> None:
     with contextlib.ExitStack() as stack:
         silent = stack.enter_context(socket.socket())
         silent.bind(("127.0.0.1", 0))
@@ -148,14 +148,14 @@ def test_an_address_that_is_silent_leaves_time_for_others(wakeup: Wakeup, monkey
 # ---- the resolver
 
 
-def test_a_hanging_resolver_ends_at_the_deadline(wakeup: Wakeup, hanging_resolver: list[str]) -> None:
+def test_hanging_resolver_ends_at_the_deadline(wakeup: Wakeup, hanging_resolver: list[str]) -> None:
     for _ in range(3):
         with at_most(3), pytest.raises(ConnectFailed, match=r"timed out after 0\.2 s .* resolving example\.org"):
             connection("ws://example.org", wakeup, connect_timeout=0.2, proxy="").open()
-    assert hanging_resolver == ["example.org"]  # one thread hangs there, however many attempts there are
+    assert hanging_resolver == ["example.org"]  # one thread hangs there, for any number of attempts
 
 
-def test_a_hanging_resolver_does_not_hold_abort(wakeup: Wakeup, hanging_resolver: list[str]) -> None:
+def test_hanging_resolver_does_not_block_abort(wakeup: Wakeup, hanging_resolver: list[str]) -> None:
     client = connection("ws://example.org", wakeup, connect_timeout=30, proxy="")
     timer = threading.Timer(0.2, client.abort)
     timer.start()
@@ -164,7 +164,7 @@ def test_a_hanging_resolver_does_not_hold_abort(wakeup: Wakeup, hanging_resolver
     timer.join()
 
 
-def test_a_hanging_resolver_does_not_hold_a_feed(hanging_resolver: list[str]) -> None:
+def test_hanging_resolver_does_not_block_a_feed(hanging_resolver: list[str]) -> None:
     policy = Reconnect(initial=0.01, maximum=0.01, retries=1)
     feed = Feed("A-B", "ticker", url="ws://example.org", connect_timeout=0.2, proxy="", reconnect=policy)
     status = Collected(feed.status)
@@ -178,19 +178,19 @@ def test_a_hanging_resolver_does_not_hold_a_feed(hanging_resolver: list[str]) ->
     ]
 
 
-def test_an_address_as_a_text_needs_no_resolver(hanging_resolver: list[str]) -> None:
+def test_numeric_address_needs_no_resolver(hanging_resolver: list[str]) -> None:
     assert resolve("127.0.0.1", 80, Attempt(5)) == [(socket.AF_INET, ("127.0.0.1", 80))]
     assert hanging_resolver == []
 
 
-def test_the_resolver_s_answer_and_its_error_come_back() -> None:
+def test_resolver_result_and_error_are_returned() -> None:
     assert (socket.AF_INET, ("127.0.0.1", 80)) in resolve("localhost", 80, Attempt(5))
     for _ in range(2):
         with pytest.raises(socket.gaierror):
             resolve("no-such-host.invalid", 80, Attempt(5))
 
 
-def test_a_name_that_cannot_be_one_has_no_address(wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_impossible_name_has_no_address(wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(host: Any, *arguments: Any, **options: Any) -> Any:
         raise UnicodeError("label too long")
 
@@ -203,7 +203,7 @@ def test_a_name_that_cannot_be_one_has_no_address(wakeup: Wakeup, monkeypatch: p
 
 
 @pytest.mark.parametrize("secure", [False, True])
-def test_no_file_descriptors_left_is_a_connect_failure(
+def test_lack_of_file_descriptors_is_a_connect_failure(
     wakeup: Wakeup, secure: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever step it is that needs one more: here the trusted certificates, or the selector."""
@@ -223,7 +223,7 @@ def test_no_file_descriptors_left_is_a_connect_failure(
 
 
 @pytest.mark.parametrize("drop", [b"A: b\r\n", b"x" * 1000], ids=["many headers", "one long header"])
-def test_the_handshake_s_headers_have_a_bound(wakeup: Wakeup, drop: bytes) -> None:
+def test_handshake_headers_are_bounded(wakeup: Wakeup, drop: bytes) -> None:
     sent = 0
 
     def play(wire: Wire) -> None:
@@ -239,7 +239,7 @@ def test_the_handshake_s_headers_have_a_bound(wakeup: Wakeup, drop: bytes) -> No
     assert sent < 20_000_000  # 64 kB were read, and the system's buffers hold some more
 
 
-def test_a_rejected_handshake_s_body_is_not_read(wakeup: Wakeup) -> None:
+def test_body_of_a_rejected_handshake_is_not_read(wakeup: Wakeup) -> None:
     """The body is announced, and never comes."""
 
     def play(wire: Wire) -> None:
@@ -251,7 +251,7 @@ def test_a_rejected_handshake_s_body_is_not_read(wakeup: Wakeup) -> None:
         connection(server.url, wakeup, connect_timeout=30).open()
 
 
-def test_frames_behind_the_handshake_s_answer_are_kept(wakeup: Wakeup) -> None:
+def test_frames_behind_the_handshake_are_kept(wakeup: Wakeup) -> None:
     """A server may send its first frames in one packet with its answer."""
 
     def play(wire: Wire) -> None:

@@ -56,7 +56,7 @@ def answered(answer: bytes, wakeup: Wakeup) -> ConnectFailed:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_keeps_status_and_location(wakeup: Wakeup, status: int) -> None:
+def test_redirect_keeps_status_and_location(wakeup: Wakeup, status: int) -> None:
     location = "wss://me:hidden@ws-feed.example.org/there?token=hidden"
     error = answered(f"HTTP/1.1 {status} Moved\r\nLocation: {location}\r\n\r\n".encode(), wakeup)
     assert isinstance(error, HandshakeRejected)
@@ -66,7 +66,7 @@ def test_a_redirect_keeps_status_and_location(wakeup: Wakeup, status: int) -> No
     assert "hidden" not in str(error)
 
 
-def test_what_a_rejection_repeats_of_secrets_is_blanked(wakeup: Wakeup) -> None:
+def test_secrets_repeated_by_a_rejection_are_redacted(wakeup: Wakeup) -> None:
     """A server that moved sends the query back, and a proxy before it may send the headers back."""
 
     def play(wire: Wire) -> None:
@@ -81,7 +81,7 @@ def test_what_a_rejection_repeats_of_secrets_is_blanked(wakeup: Wakeup) -> None:
     assert "hidden" not in recorded_of(caught.value)
 
 
-def test_a_redirect_to_nowhere_is_an_error_like_others(wakeup: Wakeup) -> None:
+def test_redirect_to_a_bad_location_is_an_error(wakeup: Wakeup) -> None:
     for location in ("http://[", "/path?token=hidden", ""):
         error = answered(f"HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n".encode(), wakeup)
         assert isinstance(error, HandshakeRejected)
@@ -123,12 +123,12 @@ def test_odd_headers_are_a_connect_failure(wakeup: Wakeup, header: bytes, status
         b"HTTP/1.1 100 Continue\r\n\r\n" * 10,
     ],
 )
-def test_a_broken_answer_is_a_connect_failure(wakeup: Wakeup, answer: bytes) -> None:
+def test_broken_answer_is_a_connect_failure(wakeup: Wakeup, answer: bytes) -> None:
     with nothing_left_behind():
         answered(answer, wakeup)
 
 
-def test_what_a_server_answers_is_shown_without_control_characters(wakeup: Wakeup) -> None:
+def test_server_text_is_shown_without_control_characters(wakeup: Wakeup) -> None:
     error = answered(b"HTTP/1.1 503 \x1b[31mBusy\x9b" + b"y" * 1000 + b"\r\n\r\n", wakeup)
     assert "503 ?[31mBusy?" in str(error)
     assert str(error).isprintable()
@@ -136,7 +136,7 @@ def test_what_a_server_answers_is_shown_without_control_characters(wakeup: Wakeu
 
 
 @given(answer=st.binary(max_size=200), start=st.sampled_from([b"", b"HTTP/1.1 101 a\r\n", b"HTTP/1.1 503 a\r\nb: "]))
-def test_no_answer_raises_anything_else(answer: bytes, start: bytes) -> None:
+def test_no_answer_raises_another_error(answer: bytes, start: bytes) -> None:
     wakeup = Wakeup()
     try:
         answered(start + answer, wakeup)
@@ -144,7 +144,7 @@ def test_no_answer_raises_anything_else(answer: bytes, start: bytes) -> None:
         wakeup.close()
 
 
-def test_the_request_has_what_it_needs_and_no_more(wakeup: Wakeup) -> None:
+def test_request_has_the_required_headers_only(wakeup: Wakeup) -> None:
     first, *lines = request_of(wakeup, "/feed?x=1")
     assert first == "GET /feed?x=1 HTTP/1.1"
     names = [line.partition(":")[0] for line in lines if line]
@@ -152,7 +152,7 @@ def test_the_request_has_what_it_needs_and_no_more(wakeup: Wakeup) -> None:
     assert lines[0].startswith("Host: 127.0.0.1:")
 
 
-def test_a_path_is_escaped_where_it_has_to_be(wakeup: Wakeup) -> None:
+def test_path_is_escaped_if_necessary(wakeup: Wakeup) -> None:
     assert request_of(wakeup, "/a b/ä%20?c=d e")[0] == "GET /a%20b/%C3%A4%20?c=d%20e HTTP/1.1"
 
 
@@ -173,5 +173,5 @@ def test_user_and_password_of_the_url_are_sent(wakeup: Wakeup) -> None:
         ("ws://example.org:80", "example.org"),
     ],
 )
-def test_the_host_header_has_the_port_where_it_is_another(url: str, header: str) -> None:
+def test_host_header_has_a_port_that_is_not_the_default(url: str, header: str) -> None:
     assert Endpoint.of(url).host_header == header

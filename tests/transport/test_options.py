@@ -16,13 +16,13 @@ LONG = "a" * 64
 
 @pytest.mark.parametrize("name", ["connect_timeout", "send_timeout"])
 @pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), 1e300, 86_401, True, "5", None])
-def test_a_timeout_is_a_number_that_can_be_waited_for(name: str, value: Any) -> None:
+def test_bad_timeout_is_rejected(name: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=f"{name}: .* is not a number of seconds"):
         TransportOptions(**{name: value})
 
 
 @pytest.mark.parametrize("value", [float("inf"), 1.5, True, "5"])
-def test_max_size_is_a_number_of_bytes(value: Any) -> None:
+def test_bad_max_size_is_rejected(value: Any) -> None:
     with pytest.raises(ConfigError, match="max_size"):
         TransportOptions(max_size=value)
 
@@ -68,7 +68,7 @@ def test_headers_that_can_be_sent_are_kept() -> None:
 
 
 @pytest.mark.parametrize("host", [LONG, f"feed.{LONG}.org", "a..b", ".".join(["abcdefgh"] * 40), "ä" * 60])
-def test_a_host_that_can_be_none_is_refused(host: str) -> None:
+def test_impossible_host_is_rejected(host: str) -> None:
     makes: list[Callable[[], Any]] = [
         lambda: Feed("A-B", "ticker", url=f"wss://{host}/feed"),
         lambda: Feed("A-B", "ticker", proxy=f"http://user:hidden@{host}:8080"),
@@ -81,11 +81,11 @@ def test_a_host_that_can_be_none_is_refused(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["a" * 63 + ".org", "exämple.org", "example.org.", "127.0.0.1", "[::1]", "a_b"])
-def test_a_host_that_can_be_one_is_taken(host: str) -> None:
+def test_possible_host_is_accepted(host: str) -> None:
     Feed("A-B", "ticker", url=f"wss://{host}/feed")
 
 
-def test_a_url_without_its_slashes_shows_no_password() -> None:
+def test_url_without_its_slashes_shows_no_password() -> None:
     with pytest.raises(ConfigError, match="it takes ws:// or wss://") as caught:
         Feed("A-B", "ticker", url="me:hidden@example.org/feed")
     assert "hidden" not in str(caught.value)
@@ -112,10 +112,10 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 @pytest.mark.parametrize("source", ["argument", "https_proxy", "HTTPS_PROXY"])
-def test_a_proxy_that_cannot_be_used_is_refused_with_a_remedy(
+def test_unusable_proxy_is_rejected_with_a_remedy(
     proxy: str, remedy: str, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At construction, naming where it stands; the environment's also for a Feed that was given none."""
+    """At construction, with the place of the value; the environment's proxy also for a Feed without an option."""
     named = "proxy: "
     if source != "argument":
         monkeypatch.setenv(source, proxy)
@@ -129,7 +129,7 @@ def test_a_proxy_that_cannot_be_used_is_refused_with_a_remedy(
             rest_snapshot("https://example.org")
 
 
-def test_the_environment_s_proxy_is_of_no_concern_where_it_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unused_environment_proxy_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "https://proxy:1")
     monkeypatch.setenv("no_proxy", "example.org")
     Feed("A-B", "ticker", url="wss://example.org")
@@ -139,7 +139,7 @@ def test_the_environment_s_proxy_is_of_no_concern_where_it_is_not_used(monkeypat
     Feed("A-B", "ticker", url="wss://example.com", proxy="http://other:1")
 
 
-def test_a_proxy_s_parts() -> None:
+def test_proxy_url_parts() -> None:
     assert proxy_for("example.org", "user:p%40ss@proxy:81", secure=True) == Proxy(
         "http", "proxy", 81, Secret("user"), Secret("p@ss"), "http://proxy:81"
     )

@@ -1,4 +1,4 @@
-"""Frames cut from the buffer: whatever the pieces they come in, and whatever stands between them."""
+"""Frames cut from the buffer, for any pieces and any frames between them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Line:
         self.reader.connected = True
 
     def feed(self, *pieces: bytes) -> list[Any]:
-        """What comes out when *pieces* arrive one by one."""
+        """The frames that are returned when *pieces* arrive one by one."""
         taken: list[Any] = []
         for piece in pieces:
             for start in range(0, len(piece), 60_000):
@@ -56,7 +56,7 @@ SIZES = [0, 1, 125, 126, 127, 65_535, 65_536, 300_000]
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("mask", [b"", b"mask"])
-def test_every_length_and_mask(line: Line, size: int, mask: bytes) -> None:
+def test_frames_of_every_length_and_mask(line: Line, size: int, mask: bytes) -> None:
     payload = os.urandom(size)
     assert line.feed(frame(payload, mask=mask) + frame("next")) == [payload, b"next"]
 
@@ -68,20 +68,20 @@ def test_many_frames_in_one_read(line: Line) -> None:
 
 @pytest.mark.parametrize("at", [1, 2, 3, 4, 5, 9, 10, 11, 500, 65_999])
 @pytest.mark.parametrize("size", [100, 1_000, 66_000])
-def test_a_frame_torn_anywhere(line: Line, size: int, at: int) -> None:
+def test_frame_split_anywhere(line: Line, size: int, at: int) -> None:
     payload = os.urandom(size)
     whole = frame("before") + frame(payload) + frame("after")
     cut = len(frame("before")) + min(at, size)
     assert line.feed(whole[:cut], whole[cut:]) == [b"before", payload, b"after"]
 
 
-def test_byte_by_byte(line: Line) -> None:
+def test_frames_byte_by_byte(line: Line) -> None:
     payload = os.urandom(200)
     whole = frame("a") + frame(payload) + frame(b"ping", 9) + frame("b")
     assert line.feed(*(whole[i : i + 1] for i in range(len(whole)))) == [b"a", payload, (9, b"ping"), b"b"]
 
 
-def test_fragments_with_control_frames_between_them(line: Line) -> None:
+def test_fragments_with_control_frames_between(line: Line) -> None:
     whole = (
         frame("one")
         + frame("tw", fin=False)
@@ -95,7 +95,7 @@ def test_fragments_with_control_frames_between_them(line: Line) -> None:
     assert line.feed(*(whole[i : i + 7] for i in range(0, len(whole), 7)))[-2:] == [b"two three", b"four"]
 
 
-def test_a_ping_is_answered(line: Line) -> None:
+def test_ping_is_answered(line: Line) -> None:
     line.feed(frame(b"are you there", 9))
     answer = line.theirs.recv(100)
     masked = answer[2:6]
@@ -103,14 +103,14 @@ def test_a_ping_is_answered(line: Line) -> None:
     assert bytes(b ^ masked[i % 4] for i, b in enumerate(answer[6:])) == b"are you there"
 
 
-def test_nothing_is_taken_past_a_close_frame(line: Line) -> None:
+def test_nothing_is_read_past_a_close_frame(line: Line) -> None:
     assert line.feed(frame("last") + close_frame(1001, "bye") + frame("ghost")) == [
         b"last",
         (8, struct.pack("!H", 1001) + b"bye"),
     ]
 
 
-def test_a_close_frame_is_handed_out_though_the_peer_is_gone(line: Line) -> None:
+def test_close_frame_is_returned_after_the_peer_disconnected(line: Line) -> None:
     line.theirs.sendall(close_frame(1000, "bye"))
     line.theirs.close()
     line.reader.fill()
@@ -118,7 +118,7 @@ def test_a_close_frame_is_handed_out_though_the_peer_is_gone(line: Line) -> None
     assert isinstance(item, ABNF)
 
 
-def test_binary_messages_come_as_bytes(line: Line) -> None:
+def test_binary_messages_are_bytes(line: Line) -> None:
     assert line.feed(frame(b"\x00\x01", 2)) == [b"\x00\x01"]
 
 
@@ -127,7 +127,7 @@ def test_binary_messages_come_as_bytes(line: Line) -> None:
     [frame("x", 3), frame("x", rsv=4), frame("x", 9, fin=False), frame("x", 0), frame("a", fin=False) + frame("b")],
     ids=["opcode", "rsv", "fragmented ping", "stray continuation", "text inside fragments"],
 )
-def test_what_breaks_the_protocol_is_an_error(line: Line, bad: bytes) -> None:
+def test_protocol_violation_is_an_error(line: Line, bad: bytes) -> None:
     with pytest.raises(WebSocketProtocolException):
         line.feed(bad)
 
@@ -143,7 +143,7 @@ VIOLATIONS = [
 
 
 @pytest.mark.parametrize("bad", VIOLATIONS, ids=["rsv", "long ping", "opcode", "continuation", "close", "inside"])
-def test_messages_before_a_violation_come_first(line: Line, bad: bytes) -> None:
+def test_messages_before_a_violation_are_returned_first(line: Line, bad: bytes) -> None:
     """One read holds good messages and a violation: the messages are returned, and the next call raises."""
     good = [b"%d" % i for i in range(200)]
     assert line.feed(b"".join(map(frame, good)) + bad + frame("behind")) == good
@@ -153,12 +153,12 @@ def test_messages_before_a_violation_come_first(line: Line, bad: bytes) -> None:
 
 
 @pytest.mark.parametrize("opcode", [8, 9, 10])
-def test_a_long_control_frame_is_refused_at_its_header(line: Line, opcode: int) -> None:
+def test_long_control_frame_is_refused_at_its_header(line: Line, opcode: int) -> None:
     with pytest.raises(WebSocketProtocolException, match="over 125 bytes"):
         line.feed(bytes([0x80 | opcode, 127]) + struct.pack("!Q", 1 << 40))
 
 
-def test_messages_behind_an_unanswerable_ping_are_taken(line: Line) -> None:
+def test_messages_behind_an_unanswerable_ping_are_read(line: Line) -> None:
     line.theirs.sendall(frame("one") + frame(b"there?", 9) + frame("two") + frame(b"?", 9) + close_frame(1001, "bye"))
     line.theirs.close()
     line.reader.fill()
@@ -171,7 +171,7 @@ def test_messages_behind_an_unanswerable_ping_are_taken(line: Line) -> None:
 
 
 def test_small_fragments_of_a_large_message_cost_little() -> None:
-    """No fragment copies what came before it: 5,000 of one byte after 32 MB take a moment, not half a minute."""
+    """No fragment copies earlier ones: 5,000 of one byte after 32 MB take a moment, not half a minute."""
     line = Line(max_size=1 << 26)
     first, small = b"x" * (32 << 20), frame("y", 0, fin=False) * 5_000
     try:
@@ -182,7 +182,7 @@ def test_small_fragments_of_a_large_message_cost_little() -> None:
         line.close()
 
 
-def test_a_message_of_too_many_fragments_is_refused(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_of_too_many_fragments_is_refused(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rxfeed.transport.reader._MOST_FRAGMENTS", 10)
     ten = frame("a", fin=False) + frame("b", 0, fin=False) * 8 + frame("c", 0)
     assert line.feed(ten + ten) == [b"abbbbbbbbc"] * 2
@@ -207,7 +207,7 @@ BIG = b"x" * 1001
     ids=["whole", "binary", "masked", "fragments", "three fragments", "first too big", "masked fragments"],
 )
 @pytest.mark.parametrize("piece", [1, 7, 100_000])
-def test_a_message_over_max_size_is_passed_over(big: bytes, piece: int) -> None:
+def test_message_over_max_size_is_skipped(big: bytes, piece: int) -> None:
     line = Line(max_size=1000)
     try:
         stream = frame("before") + big + frame("after") + frame("half", fin=False) + frame("half", 0)
@@ -218,7 +218,7 @@ def test_a_message_over_max_size_is_passed_over(big: bytes, piece: int) -> None:
 
 
 @pytest.mark.parametrize("fragments", [[BIG], [b"abc" + BIG], [b"abc", BIG], [b"a" * 600, BIG[:600], b""]])
-def test_a_message_that_is_passed_over_keeps_its_beginning(fragments: list[bytes]) -> None:
+def test_skipped_message_keeps_its_first_bytes(fragments: list[bytes]) -> None:
     line = Line(max_size=1000)
     try:
         last = len(fragments) - 1
@@ -232,7 +232,7 @@ def test_a_message_that_is_passed_over_keeps_its_beginning(fragments: list[bytes
 
 @pytest.mark.parametrize("first", [b"\x81", b"\x01", b"\x82"])
 @pytest.mark.parametrize("size", [1 << 40, (1 << 63) + 5])
-def test_what_is_passed_over_is_never_buffered(first: bytes, size: int) -> None:
+def test_skipped_bytes_are_never_buffered(first: bytes, size: int) -> None:
     line = Line(max_size=1000)
     try:
         line.feed(first + b"\x7f" + struct.pack("!Q", size))
@@ -244,7 +244,7 @@ def test_what_is_passed_over_is_never_buffered(first: bytes, size: int) -> None:
         line.close()
 
 
-def test_a_new_message_inside_one_that_is_passed_over_breaks_the_protocol() -> None:
+def test_new_message_within_a_skipped_one_is_a_violation() -> None:
     line = Line(max_size=1000)
     try:
         with pytest.raises(WebSocketProtocolException):
@@ -253,7 +253,7 @@ def test_a_new_message_inside_one_that_is_passed_over_breaks_the_protocol() -> N
         line.close()
 
 
-def test_a_message_of_exactly_max_size_passes() -> None:
+def test_message_of_exactly_max_size_is_returned() -> None:
     line = Line(max_size=1000)
     try:
         fragments = frame(b"y" * 600, fin=False) + frame(b"y" * 400, 0)
@@ -262,7 +262,7 @@ def test_a_message_of_exactly_max_size_passes() -> None:
         line.close()
 
 
-def test_the_end_of_the_stream_is_said(line: Line) -> None:
+def test_end_of_the_stream_is_reported(line: Line) -> None:
     line.theirs.close()
     with pytest.raises(ConnectionLost, match="without a close frame"):
         line.reader.fill()

@@ -65,7 +65,7 @@ def dripping(first: bytes, drop: bytes) -> Callable[[Wire], None]:
     ],
     ids=["headers", "status line", "body", "chunks", "error"],
 )
-def test_a_dripping_answer_ends_at_the_deadline(make: Callable[[str], Ask], first: bytes, drop: bytes) -> None:
+def test_dripping_answer_ends_at_the_deadline(make: Callable[[str], Ask], first: bytes, drop: bytes) -> None:
     with WireServer(dripping(first, drop)) as server, nothing_left_behind(), at_most(3):
         ask = make(http(server))
         with pytest.raises(ConnectFailed, match=r"timed out after 0\.4 s \(timeout\), (waiting|reading)"):
@@ -74,7 +74,7 @@ def test_a_dripping_answer_ends_at_the_deadline(make: Callable[[str], Ask], firs
 
 @pytest.mark.parametrize("make", ASKS)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed(make: Callable[[str], Ask], status: int) -> None:
+def test_redirect_is_not_followed(make: Callable[[str], Ask], status: int) -> None:
     """The error names it, and nothing asks the server that it leads to."""
     asked: list[bytes] = []
 
@@ -93,19 +93,19 @@ def test_a_redirect_is_not_followed(make: Callable[[str], Ask], status: int) -> 
 
 
 @pytest.mark.parametrize("body", [b"4\r\n[1,2\r\n2\r\n,3\r\n1\r\n]\r\n0\r\n\r\n"])
-def test_a_chunked_body_is_joined(body: bytes) -> None:
+def test_chunked_body_is_joined(body: bytes) -> None:
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
     with WireServer(answering(answer)) as server:
         assert RestClient(http(server)).get("/") == b"[1,2,3]"
 
 
-def test_a_body_that_breaks_off_is_a_connect_failure() -> None:
+def test_truncated_body_is_a_connect_failure() -> None:
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n[1,2"
     with WireServer(answering(answer)) as server, pytest.raises(ConnectFailed, match="the connection ended after"):
         RestClient(http(server)).get("/")
 
 
-def test_headers_have_a_bound() -> None:
+def test_headers_are_bounded() -> None:
     with (
         WireServer(answering(b"HTTP/1.1 200 OK\r\n", b"A: b" + b"x" * 100_000)) as server,
         pytest.raises(ConnectFailed, match="over 65,536 bytes of headers"),
@@ -113,7 +113,7 @@ def test_headers_have_a_bound() -> None:
         RestClient(http(server)).get("/")
 
 
-def test_what_is_requested() -> None:
+def test_request_line_and_headers() -> None:
     requests: list[bytes] = []
 
     def play(wire: Wire) -> None:
@@ -136,19 +136,19 @@ def test_what_is_requested() -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan"), True, "5"])
-def test_a_timeout_is_a_number_that_can_be_waited_for(timeout: float) -> None:
+def test_bad_timeout_is_rejected(timeout: float) -> None:
     with pytest.raises(ConfigError, match="timeout"):
         rest_snapshot(timeout=timeout)
 
 
 @pytest.mark.parametrize("url", ["ftp://host", "nothing", "http://", "http://[", 7, "http://me:hidden@x:port"])
-def test_a_url_is_one_of_http(url: str) -> None:
+def test_url_must_be_http(url: str) -> None:
     with pytest.raises(ConfigError, match="url: ") as caught:
         rest_snapshot(url)
     assert "hidden" not in str(caught.value)
 
 
-def test_it_goes_through_the_environment_s_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_uses_the_environment_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[bytes] = []
 
     def play(wire: Wire) -> None:

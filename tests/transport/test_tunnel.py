@@ -29,7 +29,7 @@ def connection(url: str, wakeup: Wakeup, **options: Any) -> Connection:
 
 
 class Socks:
-    """A SOCKS proxy of both versions, which connects to *port* of this machine whatever it is asked for."""
+    """A SOCKS proxy of both versions, which connects every request to *port* of this machine."""
 
     def __init__(self, port: int, *, method: int = 0, login: int = 0, code: int = 0, kind: int = 1) -> None:
         self.port, self.method, self.login, self.code, self.kind = port, method, login, code, kind
@@ -108,7 +108,7 @@ class Socks:
         ("socks5h user:p%40ss", "example.org", {"method": 0}, [b"\0\2", b"example.org"]),
     ],
 )
-def test_through_socks_5(
+def test_connect_through_socks_5(
     wakeup: Wakeup,
     proxy: str,
     host: str,
@@ -140,7 +140,7 @@ def test_through_socks_5(
         ("socks4a", "127.0.0.1", [b"\x7f\0\0\1", 99, b"user", b""]),
     ],
 )
-def test_through_socks_4(wakeup: Wakeup, kind: str, host: str, asked: list[Any]) -> None:
+def test_connect_through_socks_4(wakeup: Wakeup, kind: str, host: str, asked: list[Any]) -> None:
     with WireServer(playing(frame("hello"))) as server:
         socks = Socks(server.port)
         with WireServer(socks.play) as middle:
@@ -163,7 +163,7 @@ def test_through_socks_4(wakeup: Wakeup, kind: str, host: str, asked: list[Any])
         ("socks4a://127.0.0.1", {"code": 0x5B}, "0x5b in place of 0x5a"),
     ],
 )
-def test_a_socks_proxy_that_refuses_is_named(wakeup: Wakeup, url: str, options: dict[str, int], text: str) -> None:
+def test_rejecting_socks_proxy_is_named(wakeup: Wakeup, url: str, options: dict[str, int], text: str) -> None:
     with WireServer(Socks(1, **options).play) as middle, nothing_left_behind():
         where = rf"the proxy socks\w+://127\.0\.0\.1:{middle.port}: .*{text}"
         with pytest.raises(ProxyFailed, match=where) as caught:
@@ -173,7 +173,7 @@ def test_a_socks_proxy_that_refuses_is_named(wakeup: Wakeup, url: str, options: 
 
 @pytest.mark.parametrize("kind", ["http", "socks4a", "socks5", "socks5h"])
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"\xff" * 20])
-def test_what_is_no_proxy_is_a_proxy_failure(wakeup: Wakeup, kind: str, answer: bytes) -> None:
+def test_server_that_is_no_proxy_is_a_proxy_failure(wakeup: Wakeup, kind: str, answer: bytes) -> None:
     def play(wire: Wire) -> None:
         wire.sock.recv(3)
         wire.send(answer)
@@ -182,7 +182,7 @@ def test_what_is_no_proxy_is_a_proxy_failure(wakeup: Wakeup, kind: str, answer: 
         connection("ws://127.0.0.2", wakeup, proxy=f"{kind}://127.0.0.1:{middle.port}", connect_timeout=5).open()
 
 
-def test_a_proxy_that_is_not_there_is_named(wakeup: Wakeup) -> None:
+def test_unreachable_proxy_is_named(wakeup: Wakeup) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -192,7 +192,7 @@ def test_a_proxy_that_is_not_there_is_named(wakeup: Wakeup) -> None:
         connection("ws://example.org", wakeup, proxy="http://no-such-proxy.invalid").open()
 
 
-def test_an_environment_that_changed_is_a_proxy_failure(wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_environment_is_a_proxy_failure(wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch) -> None:
     client = connection("ws://example.org", wakeup)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setenv("http_proxy", "socks://proxy:1")

@@ -1,4 +1,4 @@
-"""What type checkers infer of a pipeline; pyright fails on a wrong one, and running it does nothing but run."""
+"""The types that a type checker infers of a pipeline: pyright reports a wrong one; a test run checks no types."""
 
 from typing import assert_type
 
@@ -25,7 +25,7 @@ from rxfeed import (
 from rxfeed.operators import level2
 
 
-def test_each_operator_says_what_comes_out() -> None:
+def test_each_operator_has_its_output_type() -> None:
     feed = Feed("BTC-USD", "matches")
     assert_type(feed.pipe(matches()), Observable[Match])
     assert_type(feed.pipe(tickers("BTC-USD")), Observable[Ticker])
@@ -36,14 +36,14 @@ def test_each_operator_says_what_comes_out() -> None:
     assert_type(feed.pipe(ops.filter(lambda message: message.epoch > 0)), Observable[Message])
 
 
-def test_side_streams() -> None:
+def test_side_streams_have_their_types() -> None:
     feed = Feed("BTC-USD", "matches")
     assert_type(feed.status, Observable[FeedStatus])
     assert_type(feed.keepalive, Observable[KeepalivePong])
     assert_type(feed.malformed, Observable[Malformed])
 
 
-def test_a_replay_is_as_a_feed() -> None:
+def test_replay_has_the_types_of_a_feed() -> None:
     replay = Replay([Message()])
     assert_type(replay.pipe(matches()), Observable[Match])
     assert_type(replay.pipe(window_volume(60), ops.buffer_with_time(60)), Observable[list[VolumeWindow]])

@@ -1,1 +1,1 @@
-"""What goes in and what must come out, as tables; `test_four_ways.py` runs each four ways."""
+"""Tables of inputs and expected outputs; `test_four_ways.py` runs each in four ways."""

@@ -18,7 +18,7 @@ BTC, ETH = "BTC-USD", "ETH-USD"
 
 @dataclass(frozen=True)
 class Vector:
-    """*columns* of what comes out are *rows*; a late trade is `late start id`, a message `price`, a mapping its prices.
+    """The outputs' *columns* are *rows*; a late trade is `late start id`, a message `price`, a mapping its prices.
 
     Trade ids follow one another but at the gaps, where the epoch rises: a feed must find the same epochs by itself.
     """

@@ -25,13 +25,13 @@ VECTORS = windows.VECTORS + signals.VECTORS
 
 def folded(vector: Vector) -> list[str]:
     machine = vector.machine()
-    # Shown at once: a live mapping is another one later.
+    # Shown at once, since the mapping changes later.
     rows = [vector.row(output) for message in vector.messages for output in machine.step(message)]
     return rows + [vector.row(output) for output in machine.finish()]
 
 
 def through_rx(vector: Vector, source: Observable[Any]) -> Collected[str]:
-    """What the operator emits, and in its place between that what came late."""
+    """The outputs of the operator, with the late trades in their order among them."""
     operator = vector.operator()
     rows = source.pipe(operator, ops.map(vector.row))
     if not isinstance(operator, Timely):
@@ -46,12 +46,12 @@ def through_rx(vector: Vector, source: Observable[Any]) -> Collected[str]:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
-def test_as_a_plain_fold(vector: Vector) -> None:
+def test_vectors_as_a_plain_fold(vector: Vector) -> None:
     assert folded(vector) == vector.rows
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
-def test_from_memory(vector: Vector) -> None:
+def test_vectors_from_memory(vector: Vector) -> None:
     got = through_rx(vector, reactivex.from_iterable(vector.messages))
     got.wait_for_end()
     assert got.completed
@@ -59,7 +59,7 @@ def test_from_memory(vector: Vector) -> None:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
-def test_from_a_recording(vector: Vector, tmp_path: Path) -> None:
+def test_vectors_from_a_recording(vector: Vector, tmp_path: Path) -> None:
     received_ns = NS + 86400 * 10**9  # after all of it
     write(tmp_path, [frame_line(message.raw, received_ns, message.epoch) for message in vector.messages])
     replay = Replay(tmp_path)
@@ -70,7 +70,7 @@ def test_from_a_recording(vector: Vector, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
-def test_on_a_live_feed(vector: Vector) -> None:
+def test_vectors_on_a_live_feed(vector: Vector) -> None:
     frames = [message.raw for message in vector.messages]
     with Exchange.serving(frames, then="close") as exchange:
         feed = Feed([BTC, ETH], ["matches", "heartbeat", "ticker"], url=exchange.url, reconnect=False)

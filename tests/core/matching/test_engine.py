@@ -1,4 +1,4 @@
-"""The engine against a book that is rebuilt from its events, as the documentation says."""
+"""The engine compared with a book that is built from its events as the exchange documents it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Follower:
 
 
 class Harness:
-    """An engine whose every event is checked as it comes."""
+    """An engine with a check of each event."""
 
     def __init__(self) -> None:
         ids = count(1)
@@ -143,7 +143,7 @@ def act(engine: MatchingEngine, action: tuple[Any, ...]) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(ACTION, max_size=60))
-def test_a_book_that_follows_full_is_the_engines_after_every_event(actions: list[tuple[Any, ...]]) -> None:
+def test_book_built_from_full_equals_the_engine_book(actions: list[tuple[Any, ...]]) -> None:
     harness = Harness()
     for action in actions:
         act(harness.engine, action)
@@ -154,7 +154,7 @@ def test_a_book_that_follows_full_is_the_engines_after_every_event(actions: list
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(ACTION, max_size=60))
-def test_each_size_that_came_in_is_traded_canceled_changed_or_rests(actions: list[tuple[Any, ...]]) -> None:
+def test_every_size_is_traded_canceled_changed_or_resting(actions: list[tuple[Any, ...]]) -> None:
     harness = Harness()
     for action in actions:
         act(harness.engine, action)
@@ -183,7 +183,7 @@ def told(events: list[OrderEvent]) -> list[str]:
     return [event.type for event in events]
 
 
-def test_what_a_limit_order_says_when_it_rests_trades_and_goes() -> None:
+def test_limit_order_events_from_arrival_to_done() -> None:
     harness = Harness()
     engine = harness.engine
     maker = engine.limit("sell", 10_000, 2 * UNIT)
@@ -207,7 +207,7 @@ def test_what_a_limit_order_says_when_it_rests_trades_and_goes() -> None:
     assert (done.reason, done.price, done.remaining_size) == ("canceled", "100.01", "1.00000000")
 
 
-def test_an_order_that_is_filled_at_once_is_never_open() -> None:
+def test_order_that_is_filled_at_once_is_never_open() -> None:
     harness = Harness()
     harness.engine.limit("sell", 10_000, 2 * UNIT)
     harness.take()
@@ -215,7 +215,7 @@ def test_an_order_that_is_filled_at_once_is_never_open() -> None:
     assert told(harness.take()) == ["received", "match", "done"]
 
 
-def test_an_immediate_order_cancels_what_does_not_trade() -> None:
+def test_immediate_order_cancels_what_does_not_trade() -> None:
     harness = Harness()
     harness.engine.limit("buy", 10_000, UNIT, immediate=True)
     received, done = harness.take()
@@ -224,7 +224,7 @@ def test_an_immediate_order_cancels_what_does_not_trade() -> None:
     assert (done.reason, done.remaining_size) == ("canceled", "1.00000000")
 
 
-def test_a_market_order_has_no_price_and_takes_the_best_first_and_the_oldest_of_those() -> None:
+def test_market_order_takes_best_prices_and_oldest_orders_first() -> None:
     harness = Harness()
     engine = harness.engine
     dear, first, second = (engine.limit("sell", price, UNIT) for price in (10_001, 10_000, 10_000))
@@ -241,7 +241,7 @@ def test_a_market_order_has_no_price_and_takes_the_best_first_and_the_oldest_of_
     assert [event.maker_order_id for event in trades if isinstance(event, MatchEvent)] == [first, second, dear]
 
 
-def test_a_market_order_for_funds_spends_what_it_can() -> None:
+def test_market_order_for_funds_spends_at_most_them() -> None:
     harness = Harness()
     harness.engine.limit("sell", 10_000, 2 * UNIT)
     harness.take()
@@ -254,7 +254,7 @@ def test_a_market_order_for_funds_spends_what_it_can() -> None:
     assert (match.size, done.reason) == ("1.50000000", "filled")
 
 
-def test_a_market_order_on_an_empty_book_is_canceled() -> None:
+def test_market_order_on_an_empty_book_is_canceled() -> None:
     harness = Harness()
     harness.engine.market("buy", size=UNIT)
     _, done = harness.take()
@@ -262,7 +262,7 @@ def test_a_market_order_on_an_empty_book_is_canceled() -> None:
     assert done.reason == "canceled"
 
 
-def test_only_a_smaller_size_alone_keeps_the_place_in_the_queue() -> None:
+def test_only_a_smaller_size_keeps_the_queue_position() -> None:
     harness = Harness()
     engine = harness.engine
     first, second = (engine.limit("buy", 10_000, 2 * UNIT) for _ in range(2))
@@ -272,7 +272,7 @@ def test_only_a_smaller_size_alone_keeps_the_place_in_the_queue() -> None:
     assert [order.order_id for order in engine.sides["buy"].orders()] == [second, first]
 
 
-def test_a_new_price_must_not_trade() -> None:
+def test_new_price_must_not_trade() -> None:
     harness = Harness()
     harness.engine.limit("sell", 10_000, UNIT)
     order = harness.engine.limit("buy", 9_999, UNIT)

@@ -1,4 +1,4 @@
-"""The wheel's console: an OrderBook that is a client, and prints the spread when it changes."""
+"""The console of cbpro's wheel: an OrderBook that is a client, and prints the spread when it changes."""
 
 import sys
 

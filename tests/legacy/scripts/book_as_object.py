@@ -1,4 +1,4 @@
-"""Master's console: plain books, fed from a client's queue with process_message."""
+"""The console of cbpro's master: plain books, updated from a client's queue with process_message."""
 
 import queue
 import sys

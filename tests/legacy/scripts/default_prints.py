@@ -1,4 +1,4 @@
-"""The plain client, which prints all by itself."""
+"""The plain client, which prints every message."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""A subclass that sets every attribute by itself and never calls the parent's constructor."""
+"""A subclass that sets every attribute and never calls the parent's constructor."""
 
 import sys
 

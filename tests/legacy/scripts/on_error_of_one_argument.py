@@ -1,4 +1,4 @@
-"""An on_error from 2018, and a port where nobody listens."""
+"""An on_error with one argument, as of 2018, and a port without a server."""
 
 import rxfeed.compat as cbpro
 

@@ -1,4 +1,4 @@
-"""The README's client: on_open says all, main polls a counter and closes."""
+"""The client of cbpro's README: on_open sets everything, main polls a counter and closes."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""A close() of one's own, since cbpro's used to hang: the flag, the socket, the thread."""
+"""An overridden close(), since cbpro's could hang: the flag, the socket, the thread."""
 
 import sys
 import threading

@@ -1,4 +1,4 @@
-"""A subclass that uses every name one would think of for itself."""
+"""A subclass that uses many common names for its own attributes."""
 
 import queue
 import sys

@@ -1,4 +1,4 @@
-"""A keepalive thread, as everybody wrote who lost quiet channels."""
+"""A keepalive thread, as many scripts have it against the loss of quiet channels."""
 
 import sys
 import threading

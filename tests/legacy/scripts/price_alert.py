@@ -1,4 +1,4 @@
-"""Say when the price has moved away from where it began; the seed of many bots."""
+"""Print when the price has moved away from the first price; the start of many bots."""
 
 import sys
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Nonsense in the constructor, put right in on_open: nothing is looked at before it connects."""
+"""Invalid constructor arguments, corrected in on_open: nothing is validated before it connects."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The usual cure for a feed that dies: close and start again in on_error."""
+"""The usual remedy for a feed that ends: close and start again in on_error."""
 
 import sys
 import threading

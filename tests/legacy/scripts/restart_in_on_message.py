@@ -1,4 +1,4 @@
-"""A daily reconnect, done where the messages come in."""
+"""A daily reconnect, in on_message."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""More channels, said on the socket itself while it runs."""
+"""More channels, requested on the socket itself while it runs."""
 
 import json
 import sys

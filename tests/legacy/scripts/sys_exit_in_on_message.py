@@ -1,4 +1,4 @@
-"""Close, and leave by sys.exit(), where the last message comes in."""
+"""Close, and call sys.exit(), at the last message in on_message."""
 
 import sys
 

@@ -20,7 +20,7 @@ Book = dict[str, dict[Decimal, Decimal]]
 
 
 class Listener:
-    """Keeps what it is sent, as JSON."""
+    """Keeps the messages that it receives, as JSON."""
 
     def __init__(self) -> None:
         self.wires: list[bytes] = []
@@ -28,7 +28,7 @@ class Listener:
 
     def offer(self, frame: Frame) -> None:
         self.wires.append(frame.wire)
-        # The header, whose length byte can be any character, is 2, 4 or 10 bytes long.
+        # The header is 2, 4 or 10 bytes long; its length byte can be any character.
         start = {126: 4, 127: 10}.get(frame.wire[1], 2)
         self.messages.append(json.loads(frame.wire[start:]))
 
@@ -92,7 +92,7 @@ class Level2:
                 assert gone or self._batches
 
 
-def test_a_snapshot_is_the_whole_book_best_first(stage: Stage) -> None:
+def test_snapshot_is_the_whole_book_from_the_best_price(stage: Stage) -> None:
     for message in stage.listen("level2"):
         assert message["type"] == "snapshot"
         assert message["time"] == "2026-01-02T03:04:05.500000Z"
@@ -103,7 +103,7 @@ def test_a_snapshot_is_the_whole_book_best_first(stage: Stage) -> None:
         assert min(len(bids), len(asks)) >= 20
 
 
-def test_level2_is_the_engines_book_after_every_order(stage: Stage) -> None:
+def test_level2_equals_the_engine_book_after_every_order(stage: Stage) -> None:
     messages = stage.listen("level2")
     level2 = Level2()
     for _ in range(1000):
@@ -113,7 +113,7 @@ def test_level2_is_the_engines_book_after_every_order(stage: Stage) -> None:
         assert level2.books == {name: stage.book(name) for name in PRODUCTS}
 
 
-def test_level2_batch_is_the_engines_book_after_every_50_ms(stage: Stage) -> None:
+def test_level2_batch_equals_the_engine_book_every_50_ms(stage: Stage) -> None:
     messages = stage.listen("level2_batch")
     level2 = Level2(batches=True)
     orders = 0
@@ -140,7 +140,7 @@ def test_level2_batch_puts_buys_first_and_takes_the_newest_time(stage: Stage) ->
         assert (message["product_id"], message["time"]) in times
 
 
-def test_a_late_level2_client_arrives_at_the_same_book(stage: Stage) -> None:
+def test_late_level2_client_has_the_same_book(stage: Stage) -> None:
     stage.run(500)
     messages = stage.listen("level2", "level2_batch", products=("BTC-USD",))
     stage.run(500)
@@ -153,7 +153,7 @@ def test_a_late_level2_client_arrives_at_the_same_book(stage: Stage) -> None:
     assert level2.books["BTC-USD"] == stage.book("BTC-USD")
 
 
-def test_level3_follows_its_schema_and_is_the_engines_book(stage: Stage) -> None:
+def test_level3_follows_its_schema_and_equals_the_engine_book(stage: Stage) -> None:
     name = "BTC-USD"
     engine = stage.market.engines[name]
     orders = {o.order_id: [o.side, o.price, o.size] for o in engine.orders.values()}
@@ -210,7 +210,7 @@ def test_full_is_contiguous_and_matches_are_its_matches(stage: Stage) -> None:
     assert {"funds" in m for m in full if m.get("order_type") == "market"} == {True, False}
 
 
-def test_a_ticker_follows_each_match_with_the_takers_side(stage: Stage) -> None:
+def test_ticker_follows_each_match_with_the_takers_side(stage: Stage) -> None:
     messages = stage.listen("ticker", "matches", "level2", products=("ETH-USD",))
     stage.run(2000)
     tickers = [m for m in messages if m["type"] == "ticker"]
@@ -227,7 +227,7 @@ def test_a_ticker_follows_each_match_with_the_takers_side(stage: Stage) -> None:
         volume = Decimal(ticker["volume_24h"])
 
 
-def test_a_tickers_best_prices_are_those_of_the_book_after_its_match(stage: Stage) -> None:
+def test_ticker_best_prices_are_those_after_its_match(stage: Stage) -> None:
     messages = stage.listen("level2", "ticker", products=("BTC-USD",))
     stage.run(2000)
     level2 = Level2()
@@ -247,7 +247,7 @@ def test_a_tickers_best_prices_are_those_of_the_book_after_its_match(stage: Stag
             ticker = {}
 
 
-def test_ticker_batch_brings_the_last_ticker_every_5_seconds_if_there_is_a_new_one() -> None:
+def test_ticker_batch_sends_a_new_last_ticker_every_5_seconds() -> None:
     stage = Stage(rate=3.0)
     batch, tickers = stage.listen("ticker_batch"), stage.listen("ticker")
     stage.run(300)
@@ -261,7 +261,7 @@ def test_ticker_batch_brings_the_last_ticker_every_5_seconds_if_there_is_a_new_o
     assert len(last) - len(PRODUCTS) <= len(batch) <= len(last)
 
 
-def test_a_heartbeat_comes_each_second_with_the_last_sequence_and_trade(stage: Stage) -> None:
+def test_heartbeat_is_sent_each_second_with_the_last_numbers(stage: Stage) -> None:
     messages = stage.listen("full", "heartbeat", "matches")
     last = {name: (e.sequence, e.last_trade_id) for name, e in stage.market.engines.items()}
     stage.run(400)
@@ -276,7 +276,7 @@ def test_a_heartbeat_comes_each_second_with_the_last_sequence_and_trade(stage: S
     assert times[:6] == ["2026-01-02T03:04:06.000000Z"] * 3 + ["2026-01-02T03:04:07.000000Z"] * 3
 
 
-def test_status_comes_at_once_and_every_5_seconds(stage: Stage) -> None:
+def test_status_is_sent_at_once_and_every_5_seconds(stage: Stage) -> None:
     messages = stage.listen("status", products=("",))
     stage.run(1500)
     seconds = (stage.market.time - START).total_seconds()
@@ -286,7 +286,7 @@ def test_status_comes_at_once_and_every_5_seconds(stage: Stage) -> None:
     assert messages[0]["products"][0]["quote_increment"] == "0.01"
 
 
-def test_who_has_left_hears_nothing_more(stage: Stage) -> None:
+def test_unsubscribed_client_receives_nothing(stage: Stage) -> None:
     listener = Listener()
     stage.channels.join([("full", "BTC-USD")], listener)
     stage.channels.leave([("full", "BTC-USD")], listener)
@@ -294,7 +294,7 @@ def test_who_has_left_hears_nothing_more(stage: Stage) -> None:
     assert listener.messages == []
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_does_not() -> None:
+def test_equal_seeds_give_equal_bytes() -> None:
     def wires(seed: int) -> list[bytes]:
         stage, listener = Stage(seed), Listener()
         channels = ("full", "level3", "ticker", "level2_batch", "heartbeat")
@@ -305,7 +305,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not() -> None:
     assert wires(1) == wires(1) != wires(2)
 
 
-def test_the_market_stays_plausible() -> None:
+def test_market_stays_plausible() -> None:
     stage = Stage(seed=9)
     for _ in range(20):
         stage.run(500)

@@ -44,20 +44,20 @@ def error(reason: str, message: str = "Failed to subscribe") -> dict[str, str]:
     return {"type": "error", "message": message, "reason": reason}
 
 
-def test_root_products_go_to_every_channel_and_an_objects_own_add_to_them(ask: Ask) -> None:
+def test_root_products_apply_to_every_channel_object(ask: Ask) -> None:
     answer = ask(product_ids=["BTC-USD"], channels=["matches", {"name": "ticker", "product_ids": ["ETH-USD"]}])
     assert acknowledged(answer) == [entry("matches", "BTC-USD"), entry("ticker", "BTC-USD", "ETH-USD")]
     assert answer.added == [("matches", "BTC-USD"), ("ticker", "BTC-USD"), ("ticker", "ETH-USD")]
 
 
-def test_later_subscribes_add_and_what_is_held_is_not_new(ask: Ask) -> None:
+def test_later_subscriptions_add_to_earlier_ones(ask: Ask) -> None:
     ask(product_ids=["BTC-USD"], channels=["matches"])
     answer = ask(product_ids=["ETH-USD", "BTC-USD"], channels=["matches", "heartbeat"])
     assert acknowledged(answer) == [entry("matches", "BTC-USD", "ETH-USD"), entry("heartbeat", "ETH-USD", "BTC-USD")]
     assert answer.added == [("matches", "ETH-USD"), ("heartbeat", "ETH-USD"), ("heartbeat", "BTC-USD")]
 
 
-def test_unsubscribe_takes_products_or_the_whole_channel(ask: Ask) -> None:
+def test_unsubscribe_removes_products_or_the_channel(ask: Ask) -> None:
     ask(product_ids=list(PRODUCTS), channels=["matches", "ticker"])
     answer = ask(type="unsubscribe", product_ids=["BTC-USD"], channels=["matches"])
     assert acknowledged(answer) == [entry("matches", "ETH-USD"), entry("ticker", *PRODUCTS)]
@@ -91,13 +91,13 @@ def test_status_needs_no_product(ask: Ask) -> None:
     assert acknowledged(ask(type="unsubscribe", channels=["status"])) == []
 
 
-def test_a_bad_product_does_not_kill_the_rest(ask: Ask) -> None:
+def test_bad_product_does_not_affect_the_others(ask: Ask) -> None:
     answer = ask(product_ids=["BTC-XXX", "ETH-USD"], channels=["matches", "ticker"])
     assert answer.replies[:-1] == [error("BTC-XXX is not a valid product")]
     assert acknowledged(answer) == [entry("matches", "ETH-USD"), entry("ticker", "ETH-USD")]
 
 
-def test_a_bad_channel_does_not_kill_the_rest(ask: Ask) -> None:
+def test_bad_channel_does_not_affect_the_others(ask: Ask) -> None:
     answer = ask(product_ids=["BTC-USD"], channels=["ticket", "full", "ticker"])
     assert answer.replies[:-1] == [error("ticket is not a valid channel"), error(AUTH_REQUIRED)]
     assert acknowledged(answer) == [entry("ticker", "BTC-USD")]
@@ -132,14 +132,12 @@ TYPE = "Type has to be either subscribe or unsubscribe"
         ({"channels": ["balance"]}, "balance channel requires authentication"),
     ],
 )
-def test_what_fails_altogether_gets_an_error_and_no_acknowledgement(
-    ask: Ask, request_: dict[str, Any], reason: str
-) -> None:
+def test_request_that_fails_wholly_gets_an_error_alone(ask: Ask, request_: dict[str, Any], reason: str) -> None:
     assert ask(**request_) == SubscriptionReplies([error(reason)], [], [])
 
 
 @pytest.mark.parametrize("text", ["", "subscribe", "{", "[]", "null", "[" * 100_000, '"\\ud800"', "NaN"])
-def test_what_is_no_json_object_has_a_wrong_type(ask: Ask, text: str) -> None:
+def test_text_that_is_no_json_object_has_a_wrong_type(ask: Ask, text: str) -> None:
     assert ask(text).replies == [error(TYPE)]
 
 
@@ -147,7 +145,7 @@ def test_bytes_that_are_not_utf8_have_a_wrong_type() -> None:
     assert Subscriber(PRODUCTS).receive(b'{"type":"\xff"}').replies == [error(TYPE)]
 
 
-def test_failing_to_unsubscribe(ask: Ask) -> None:
+def test_failed_unsubscribe_gets_an_error(ask: Ask) -> None:
     failed = "Failed to unsubscribe"
     assert ask(type="unsubscribe").replies == [error("No channels provided", failed)]
     answer = ask(type="unsubscribe", channels=["ticket"])
@@ -164,18 +162,18 @@ def request(**changes: Any) -> dict[str, Any]:
     return {"product_ids": ["BTC-USD"], "channels": ["full", "user"]} | fields | changes
 
 
-def test_a_good_signature_opens_the_private_channels(ask: Ask) -> None:
+def test_valid_signature_allows_private_channels(ask: Ask) -> None:
     assert acknowledged(ask(**request())) == [entry("full", "BTC-USD"), entry("user", "BTC-USD")]
 
 
-def test_each_subscribe_is_signed_anew_but_no_unsubscribe(ask: Ask) -> None:
+def test_each_subscribe_needs_a_signature_and_no_unsubscribe(ask: Ask) -> None:
     ask(**request())
     assert ask(product_ids=["ETH-USD"], channels=["full"]).replies == [error(AUTH_REQUIRED)]
     assert ask(type="unsubscribe", channels=["full"]).removed == [("full", "BTC-USD")]
 
 
 @pytest.mark.parametrize("timestamp", ["1700000000", 1_700_000_000, "1700000029.9", "1699999970.1"])
-def test_a_timestamp_may_be_a_number_and_off_by_30_seconds(ask: Ask, timestamp: str | int) -> None:
+def test_timestamp_may_be_a_number_and_off_by_30_seconds(ask: Ask, timestamp: str | int) -> None:
     signature = sign(CREDENTIALS.secret, str(timestamp))
     assert acknowledged(ask(**request(timestamp=timestamp, signature=signature)))
 
@@ -193,24 +191,25 @@ def test_a_timestamp_may_be_a_number_and_off_by_30_seconds(ask: Ask, timestamp: 
         {"channels": ["ticker"], "key": 7},
     ],
 )
-def test_a_bad_signature_is_told_from_none(ask: Ask, changes: dict[str, Any]) -> None:
+def test_bad_signature_has_another_error_than_none(ask: Ask, changes: dict[str, Any]) -> None:
     answer = ask(**request(**changes))
     assert answer.replies == [error('{"message":"Invalid API Key"}', "Authentication Failed")]
 
 
 @pytest.mark.parametrize("timestamp", [str(NOW - 31), str(NOW + 31), "nan", "inf", "yesterday", ""])
-def test_a_timestamp_that_is_off_has_expired(ask: Ask, timestamp: str) -> None:
+def test_timestamp_that_is_off_is_expired(ask: Ask, timestamp: str) -> None:
     answer = ask(**request(timestamp=timestamp, signature=sign(CREDENTIALS.secret, timestamp)))
     expected = "Sorry, you could not be authenticated: Bad Request"
     assert answer.replies == [error("request timestamp expired", expected)]
 
 
-def test_without_credentials_nobody_gets_in() -> None:
+def test_exchange_without_credentials_rejects_signatures() -> None:
     answer = Subscriber(PRODUCTS).receive(json.dumps({"type": "subscribe"} | request()))
     assert answer.replies[0]["message"] == "Authentication Failed"
 
 
-def test_balance_is_acknowledged_with_accounts_and_rfq_matches_with_all_products(ask: Ask) -> None:
+def test_balance_and_rfq_matches_acknowledgements(ask: Ask) -> None:
+    """The first lists accounts, the second all products."""
     channels = [{"name": "balance", "account_ids": ["b"]}, "rfq_matches"]
     answer = ask(**request(channels=channels, product_ids=None, account_ids=["a"]))
     assert acknowledged(answer) == [
@@ -219,7 +218,7 @@ def test_balance_is_acknowledged_with_accounts_and_rfq_matches_with_all_products
     ]
 
 
-def test_secrets_are_taken_out_of_a_request_wherever_they_are() -> None:
+def test_secrets_are_redacted_anywhere_in_a_request() -> None:
     message = request(channels=[{"name": "user", "key": "k", "passphrase": "p"}])
     kept = {"product_ids": ["BTC-USD"], "channels": [{"name": "user"}], "timestamp": str(NOW)}
     assert without_secrets(message) == kept

@@ -1,6 +1,6 @@
-"""What the issue calls "keep exactly", point by point, where test_client.py has not shown it already.
+"""What compat keeps exactly of cbpro, point by point, as far as test_client.py does not test it.
 
-Where the wheel 1.1.4 and GitHub master differ, the test says which one is followed, and why.
+Where the wheel 1.1.4 and GitHub master differ, the test names the version that is followed, and the reason.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def exchange() -> Iterator[Exchange]:
 # ---- 1: start
 
 
-def test_1_on_open_comes_before_the_connection_in_the_caller_s_thread(exchange: Exchange) -> None:
+def test_1_on_open_precedes_the_connection_in_the_caller_s_thread(exchange: Exchange) -> None:
     class Client(Recorder):
         def on_open(self) -> None:
             super().on_open()
@@ -49,7 +49,7 @@ def test_1_on_open_comes_before_the_connection_in_the_caller_s_thread(exchange: 
     assert client.seen == (False, 0, None, None)
 
 
-def test_1_one_thread_that_is_no_daemon_runs_the_three_steps(exchange: Exchange) -> None:
+def test_1_one_non_daemon_thread_runs_the_three_steps(exchange: Exchange) -> None:
     steps: list[tuple[str, Any]] = []
 
     class Client(Recorder):
@@ -76,7 +76,7 @@ def test_1_one_thread_that_is_no_daemon_runs_the_three_steps(exchange: Exchange)
     assert not client.thread.daemon
 
 
-def test_1_an_on_open_that_raises_tells_the_caller_and_leaves_nothing(exchange: Exchange) -> None:
+def test_1_on_open_that_raises_reaches_the_caller(exchange: Exchange) -> None:
     class Client(Recorder):
         def on_open(self) -> None:
             raise KeyError("mine")
@@ -92,14 +92,14 @@ def test_1_an_on_open_that_raises_tells_the_caller_and_leaves_nothing(exchange: 
 # ---- 2: the constructor
 
 
-def test_2_it_looks_at_nothing_and_opens_nothing() -> None:
+def test_2_constructor_checks_and_opens_nothing() -> None:
     with nothing_left_behind():
         client = cbpro.WebsocketClient(url=3, products=4, channels=5, auth=6, api_secret=7)
         assert (client.url, client.products, client.channels, client.auth) == (3, 4, 5, 6)
     assert cbpro.WebsocketClient().url == DEFAULT_URL
 
 
-def test_2_both_signatures_fit() -> None:
+def test_2_both_signatures_are_accepted() -> None:
     """The wheel's tenth positional, master's keyword; left out it is master's ticker: the wheel's is refused by now."""
     names = list(inspect.signature(cbpro.WebsocketClient.__init__).parameters)
     assert names[1:11] == [
@@ -110,7 +110,7 @@ def test_2_both_signatures_fit() -> None:
     assert cbpro.WebsocketClient(channels=["ticker"]).channels == ["ticker"]
 
 
-def test_2_without_super_init_it_works(exchange: Exchange) -> None:
+def test_2_subclass_without_super_init_works(exchange: Exchange) -> None:
     class Rebel(cbpro.WebsocketClient):
         def __init__(self) -> None:
             self.url = exchange.url
@@ -130,7 +130,7 @@ def test_2_without_super_init_it_works(exchange: Exchange) -> None:
 # ---- 3: the attributes
 
 
-def test_3_all_of_them_are_there_and_assignable() -> None:
+def test_3_attributes_exist_and_are_assignable() -> None:
     client = cbpro.WebsocketClient()
     for name in (
         *("url", "products", "channels", "type", "stop", "error", "ws", "thread", "auth", "api_key", "api_secret"),
@@ -154,7 +154,7 @@ def test_3_stop_ends_a_quiet_session(exchange: Exchange, value: Any) -> None:
     assert client.hooks == ["open", "close"]
 
 
-def test_3_ws_pings_sends_and_knows_whether_it_is_connected(exchange: Exchange) -> None:
+def test_3_ws_pings_sends_and_has_connected(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url, channels=["ticker"])
     client.start()
     client.wait_for(1)
@@ -174,7 +174,7 @@ def test_3_ws_pings_sends_and_knows_whether_it_is_connected(exchange: Exchange) 
     client.ws.close()
 
 
-def test_3_ws_close_ends_the_session_and_is_told_as_in_both_classics(exchange: Exchange) -> None:
+def test_3_ws_close_ends_the_session_as_in_both_versions(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url, channels=["ticker"])
     client.start()
     client.wait_for(1)
@@ -197,7 +197,7 @@ def test_4_one_message_with_the_products(exchange: Exchange, products: Any, sent
     assert (client.url, client.products) == (exchange.url, sent)
 
 
-def test_4_with_auth_it_is_signed(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_4_with_auth_the_message_is_signed(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
     signed: list[Any] = []
     monkeypatch.setattr("rxfeed.protocol.auth.sign", lambda *given: signed.append(given) or sign(*given))
     client = Recorder(url=exchange.url, channels=["user"], auth="yes", api_key="key", api_passphrase="phrase")
@@ -214,7 +214,7 @@ def test_4_with_auth_it_is_signed(exchange: Exchange, monkeypatch: pytest.Monkey
 # ---- 5: the messages
 
 
-def test_5_every_frame_comes_in_order_as_it_was_sent_and_twice_if_it_was() -> None:
+def test_5_every_frame_is_delivered_in_order_as_sent() -> None:
     frames = [
         '{"type":"subscriptions","channels":[]}',
         TICK,
@@ -254,8 +254,8 @@ def test_5_a_slow_handler_loses_nothing(exchange: Exchange) -> None:
 # ---- 6: on_error
 
 
-def test_6_it_gets_the_data_where_it_takes_them() -> None:
-    """Both classics call `on_error(e)` alone, though their own signature has `data`: here it is filled in."""
+def test_6_on_error_gets_the_data_if_it_accepts_them() -> None:
+    """Both versions call `on_error(e)` alone, although their signature has `data`; compat passes it."""
     both: list[Any] = []
     alone: list[Any] = []
     overrides: list[Any] = [lambda e, data=None: both.append((e, data)), alone.append]
@@ -272,7 +272,7 @@ def test_6_it_gets_the_data_where_it_takes_them() -> None:
     assert [type(each) for each in alone] == [FrameMalformed]
 
 
-def test_6_the_default_stores_stops_and_prints(capsys: pytest.CaptureFixture[str]) -> None:
+def test_6_default_on_error_stores_stops_and_prints(capsys: pytest.CaptureFixture[str]) -> None:
     client = cbpro.WebsocketClient()
     client.stop = False
     error = ValueError("bad")
@@ -286,7 +286,7 @@ def test_6_the_default_stores_stops_and_prints(capsys: pytest.CaptureFixture[str
 # ---- 7: on_close
 
 
-def test_7_it_comes_once_after_the_socket_has_closed() -> None:
+def test_7_on_close_is_called_once_after_the_socket_closed() -> None:
     """As the wheel: master's `close()` calls it twice, which no script can want."""
     with Exchange.serving([TICK], then="close") as exchange:
 
@@ -305,7 +305,7 @@ def test_7_it_comes_once_after_the_socket_has_closed() -> None:
     assert client.hooks == ["open", "error", "close"]
 
 
-def test_7_start_in_on_close_begins_anew(exchange: Exchange) -> None:
+def test_7_start_in_on_close_starts_a_new_session(exchange: Exchange) -> None:
     class Again(Recorder):
         def on_close(self) -> None:
             super().on_close()
@@ -325,7 +325,7 @@ def test_7_start_in_on_close_begins_anew(exchange: Exchange) -> None:
 # ---- 8: close
 
 
-def test_8_close_waits_is_harmless_twice_and_leaves_no_error(exchange: Exchange) -> None:
+def test_8_close_waits_and_may_be_called_twice(exchange: Exchange) -> None:
     """It returns when the listener is done, as both mean it: master's waits up to 30 s for its keepalive thread."""
     client = Recorder(url=exchange.url)
     client.close()  # before the first start
@@ -360,7 +360,7 @@ def test_8_close_is_legal_in_any_callback(exchange: Exchange, hook: str) -> None
 
 @pytest.mark.parametrize("hook", ["on_open", "on_message", "on_error"])
 def test_8_start_is_legal_in_any_callback(exchange: Exchange, hook: str) -> None:
-    """Without a close: the session that is under way ends first, where both classics ran two threads on one socket."""
+    """Without a close the current session ends first; both versions ran two threads on one socket."""
     client = Recorder(url=exchange.url)
     before = getattr(client, hook)
 
@@ -387,8 +387,8 @@ def test_8_start_is_legal_in_any_callback(exchange: Exchange, hook: str) -> None
 # ---- 9: names
 
 
-def test_9_no_name_beyond_the_classics() -> None:
-    """Those of both, of which `keepalive` and `_keepalive` are not needed; `feed` alone is ours, and gives way."""
+def test_9_no_public_names_beyond_cbpro() -> None:
+    """The names of both versions but `keepalive` and `_keepalive`; only `feed` is new, and it may be overridden."""
     classic = {"start", "close", "on_open", "on_close", "on_message", "on_error", "_connect", "_listen", "_disconnect"}
     classic |= {"url", "products", "channels", "type", "stop", "error", "ws", "thread", "auth", "api_key"}
     classic |= {"api_secret", "api_passphrase", "should_print", "mongo_collection"}
@@ -400,7 +400,7 @@ def test_9_no_name_beyond_the_classics() -> None:
     assert client.feed == "mine"
 
 
-def test_9_hooks_are_looked_up_at_each_call_and_the_client_is_never_tested() -> None:
+def test_9_hooks_are_looked_up_at_each_call() -> None:
     class Odd(Recorder):
         def __bool__(self) -> bool:
             raise AssertionError("tested for truth")
@@ -425,7 +425,7 @@ def test_9_hooks_are_looked_up_at_each_call_and_the_client_is_never_tested() -> 
     assert seen == [json.loads(TICK)]
 
 
-def test_9_a_connect_of_the_subclass_s_own_is_listened_to() -> None:
+def test_9_overridden_connect_is_used() -> None:
     class Own(Recorder):
         def _connect(self) -> None:
             self.ws = create_connection(self.url)
@@ -449,7 +449,7 @@ def test_9_a_connect_of_the_subclass_s_own_is_listened_to() -> None:
 
 
 class FakeCollection:
-    """As in people's tests: it knows insert_one alone."""
+    """A collection with insert_one alone, as users' tests have it."""
 
     def __init__(self) -> None:
         self.kept: list[Any] = []
@@ -483,10 +483,10 @@ def test_10_a_document_for_each_message(through_super: bool, capsys: pytest.Capt
     )
 
 
-# ---- the feed underneath
+# ---- the feed of the client
 
 
-def test_the_feed_can_be_piped_in_on_open(exchange: Exchange) -> None:
+def test_feed_can_be_piped_in_on_open(exchange: Exchange) -> None:
     class Half(Recorder):
         def on_open(self) -> None:
             super().on_open()
@@ -503,7 +503,7 @@ def test_the_feed_can_be_piped_in_on_open(exchange: Exchange) -> None:
     assert len(client.trades.items) == len([m for m in client.of("message") if m["type"] == "match"]) > 0
 
 
-def test_settings_that_change_after_the_feed_was_asked_for_are_told() -> None:
+def test_settings_changed_after_feed_are_an_error() -> None:
     client = Recorder(url="ws://127.0.0.1:9", channels=["ticker"])
     assert client.feed is client.feed
     client.channels = ["matches"]
@@ -513,7 +513,7 @@ def test_settings_that_change_after_the_feed_was_asked_for_are_told() -> None:
     assert "settings changed" in str(client.error)
 
 
-def test_frames_that_faults_double_come_twice() -> None:
+def test_frames_doubled_by_faults_are_delivered_twice() -> None:
     with Exchange(seed=1, auto=False, faults=[faults.Duplicate(2, types={"match"}, after=3)]) as exchange:
         client = Recorder(url=exchange.url, channels=["matches"])
         client.start()

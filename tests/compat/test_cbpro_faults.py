@@ -1,4 +1,4 @@
-"""What the classic clients died of, fault by fault."""
+"""The faults that ended the sessions of cbpro's clients."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def exchange() -> Iterator[Exchange]:
 
 
 def failure(exchange: Exchange, *broken: faults.Fault, **settings: Any) -> Any:
-    """The one error of a session on *exchange*, which told it once and then closed."""
+    """The one error of a session on *exchange*; on_error was called once, and then on_close."""
     for fault in broken:
         exchange.inject(fault)
     client = Recorder(**{"url": exchange.url, "channels": ["ticker"]} | settings)
@@ -53,15 +53,15 @@ def failure(exchange: Exchange, *broken: faults.Fault, **settings: Any) -> Any:
     return error
 
 
-# ---- no silent death
+# ---- no silent end
 
 
-def test_reconnect_is_off_unless_it_is_asked_for(exchange: Exchange) -> None:
+def test_reconnect_is_off_by_default(exchange: Exchange) -> None:
     assert isinstance(failure(exchange, faults.HttpStatus(503)), HandshakeRejected)
     assert exchange.accepted <= 1
 
 
-def test_with_reconnect_it_comes_back_and_tells_no_error() -> None:
+def test_reconnect_calls_no_on_error() -> None:
     with Exchange(seed=5, auto=False, faults=[faults.Vanish(after=20, connection=1)]) as exchange:
         client = Recorder(url=exchange.url, channels=["ticker", "matches"], reconnect=QUICK)
         client.start()
@@ -78,8 +78,8 @@ def test_with_reconnect_it_comes_back_and_tells_no_error() -> None:
     assert len(client.threads) == 1
 
 
-def test_pings_flow_on_a_quiet_feed(exchange: Exchange) -> None:
-    """One in 30 s by default; the wheel sent one only when a message came, which was too late."""
+def test_pings_are_sent_on_a_quiet_feed(exchange: Exchange) -> None:
+    """One in 30 s by default; the wheel sent one only after a message, which was too late."""
     client = Recorder(url=exchange.url, channels=["auctionfeed"], ping_interval=0.05)
     client.start()
     client.wait_for(1)
@@ -92,7 +92,7 @@ def test_pings_flow_on_a_quiet_feed(exchange: Exchange) -> None:
     assert len(client.of("message")) == 1
 
 
-def test_a_half_open_connection_is_noticed(exchange: Exchange) -> None:
+def test_half_open_connection_is_detected(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url, channels=["ticker"], ping_interval=0.1)
     client.start()
     exchange.wait_for_clients()
@@ -113,13 +113,13 @@ def test_refused_429_and_dns_reach_on_error(exchange: Exchange) -> None:
     assert error.status == 429
 
 
-def test_a_bad_secret_reaches_on_error_and_is_not_shown(exchange: Exchange) -> None:
+def test_bad_secret_reaches_on_error_and_is_not_shown(exchange: Exchange) -> None:
     error = failure(exchange, auth=True, api_key="key", api_secret="!!!", api_passphrase="phrase")
     assert "secret is not base64" in str(error)
     assert "!!!" not in str(error)
 
 
-def test_wrong_keys_reach_on_error_after_the_exchange_s_own_message() -> None:
+def test_wrong_keys_reach_on_error_after_the_error_message() -> None:
     with Exchange(auto=False, credentials=Credentials("other", "c2VjcmV0", "p")) as exchange:
         client = Recorder(url=exchange.url, channels=["user"], auth=True, api_key="key", api_secret="c2VjcmV0")
         client.start()
@@ -132,7 +132,7 @@ def test_wrong_keys_reach_on_error_after_the_exchange_s_own_message() -> None:
 
 
 @pytest.mark.parametrize("hook", ["on_message", "on_close"])
-def test_an_exception_in_a_handler_goes_to_on_error(exchange: Exchange, hook: str) -> None:
+def test_exception_in_a_handler_reaches_on_error(exchange: Exchange, hook: str) -> None:
     client = Recorder(url=exchange.url, channels=["ticker"])
     before = getattr(client, hook)
 
@@ -150,9 +150,8 @@ def test_an_exception_in_a_handler_goes_to_on_error(exchange: Exchange, hook: st
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_an_on_error_that_raises_ends_the_session_and_is_shown_as_the_thread_s(
-    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_error_that_raises_ends_the_session(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exception is shown as that of the listening thread."""
     shown: list[Any] = []
     monkeypatch.setattr(threading, "excepthook", lambda given: shown.append(given.exc_value))
     client = Recorder(url=exchange.url, channels=["ticker"])
@@ -173,7 +172,7 @@ def test_an_on_error_that_raises_ends_the_session_and_is_shown_as_the_thread_s(
     assert client.hooks == ["open", "error", "close"]
 
 
-# pytest shows what threading itself passes over in silence.
+# pytest reports exceptions that threading itself ignores.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_sys_exit_in_a_handler_closes_first(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url, channels=["ticker"])
@@ -190,10 +189,10 @@ def test_sys_exit_in_a_handler_closes_first(exchange: Exchange) -> None:
     assert exchange.connections == 0
 
 
-# ---- what comes
+# ---- messages
 
 
-def test_malformed_json_is_told_with_its_data_and_listening_goes_on() -> None:
+def test_malformed_json_reaches_on_error_with_its_data() -> None:
     with Exchange.serving(["{", b'"\xff"', '{"type":"ticker"}']) as exchange:
         client = Recorder(url=exchange.url)
         client.on_error = lambda e, data=None: client.note("error", (e, data))
@@ -207,7 +206,7 @@ def test_malformed_json_is_told_with_its_data_and_listening_goes_on() -> None:
     assert client.hooks == ["open", "error", "error", "close"]
 
 
-def test_with_the_default_on_error_malformed_json_stops_it_as_ever() -> None:
+def test_default_on_error_stops_at_malformed_json() -> None:
     with Exchange.serving(["{", '{"type":"ticker"}']) as exchange:
         client = Recorder(url=exchange.url)
         client.start()
@@ -217,9 +216,9 @@ def test_with_the_default_on_error_malformed_json_stops_it_as_ever() -> None:
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1011])
-def test_a_server_s_close_is_what_it_is_once(exchange: Exchange, code: int) -> None:
+def test_server_close_reaches_on_error_once(exchange: Exchange, code: int) -> None:
     client = Recorder(url=exchange.url, channels=["ticker"])
-    # An override that does not set `stop` made both classics call it without end.
+    # Both versions of cbpro call an override that does not set `stop` without end.
     client.on_error = lambda e, data=None: client.note("error", e)
     client.start()
     exchange.wait_for_clients()
@@ -232,7 +231,7 @@ def test_a_server_s_close_is_what_it_is_once(exchange: Exchange, code: int) -> N
     assert client.stop is True
 
 
-def test_a_lost_connection_is_told(exchange: Exchange) -> None:
+def test_lost_connection_reaches_on_error(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url, channels=["ticker"])
     client.start()
     exchange.wait_for_clients()
@@ -241,10 +240,10 @@ def test_a_lost_connection_is_told(exchange: Exchange) -> None:
     assert isinstance(client.error, ConnectionLost)
 
 
-# ---- what is gone, or closed to us
+# ---- retired hosts and private channels
 
 
-def test_a_retired_host_is_explained(exchange: Exchange) -> None:
+def test_retired_host_is_explained(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url, channels=["ticker"])
     client.start()
     exchange.wait_for_clients()
@@ -254,7 +253,7 @@ def test_a_retired_host_is_explained(exchange: Exchange) -> None:
     assert "set url to wss://ws-feed.exchange.coinbase.com" in str(client.error)
 
 
-def test_the_old_default_host_is_replaced_with_a_warning() -> None:
+def test_old_default_host_is_replaced_with_a_warning() -> None:
     client = Recorder(url="wss://ws-feed.pro.coinbase.com", channels=["ticker"])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -263,7 +262,7 @@ def test_the_old_default_host_is_replaced_with_a_warning() -> None:
 
 
 @pytest.mark.parametrize("channel", ["full", "level2", "user"])
-def test_channels_that_need_keys_are_explained_once(exchange: Exchange, channel: str) -> None:
+def test_channels_that_need_keys_are_reported_once(exchange: Exchange, channel: str) -> None:
     client = Recorder(url=exchange.url, channels=[channel])
     client.start()
     finish(client)
@@ -273,7 +272,7 @@ def test_channels_that_need_keys_are_explained_once(exchange: Exchange, channel:
     assert client.hooks == ["open", "error", "close"]
 
 
-def test_beside_public_channels_it_goes_on_as_ever(exchange: Exchange) -> None:
+def test_missing_keys_do_not_stop_public_channels(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url, channels=["level2", "ticker"])
     client.start()
     client.wait_for(2)
@@ -285,7 +284,7 @@ def test_beside_public_channels_it_goes_on_as_ever(exchange: Exchange) -> None:
 # ---- MongoDB
 
 
-def test_a_database_that_fails_is_told_on_the_listener_s_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_failure_reaches_on_error_on_the_listener_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     def lose(_: Any) -> Any:
         raise SinkError("lost", 1)
 

@@ -1,4 +1,4 @@
-"""The sink's benchmark writes every document in each way, and reports the ratios."""
+"""Each implementation in the sink's benchmark writes every document, and the ratios are reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def payloads() -> list[bytes]:
     return [message.raw for message in [*streams.trades(1, 40), *streams.tickers(1, 40)]]
 
 
-def test_frames_that_are_repeated_are_other_messages(payloads: list[bytes]) -> None:
+def test_repeated_frames_are_distinct_messages(payloads: list[bytes]) -> None:
     messages = sink.messages_of(payloads * 3)
     assert len(messages) == 3 * len(payloads)
     assert len({message.raw for message in messages}) == len(messages)
@@ -36,7 +36,7 @@ def test_each_way_writes_every_document(collection: Any, payloads: list[bytes]) 
     assert report.verdicts[0]["value"] == pytest.approx(rates["sink raw"] / rates["insert_many raw"], rel=0.02)
 
 
-def test_documents_that_are_missing_stop_it(collection: Any, payloads: list[bytes]) -> None:
+def test_missing_documents_stop_the_benchmark(collection: Any, payloads: list[bytes]) -> None:
     twice = sink.messages_of(payloads)
     with pytest.raises(SystemExit, match="sink raw: documents are missing"):
         sink.run([*twice, *twice], 10, 1, collection)

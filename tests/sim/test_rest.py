@@ -29,7 +29,7 @@ def ask(exchange: Exchange, path: str, method: str = "GET") -> tuple[int, Any]:
     return int(head.split()[1]), json.loads(body)
 
 
-def test_the_book_at_each_level() -> None:
+def test_book_at_each_level() -> None:
     with Exchange([BTC, "ETH-USD"], seed=2, auto=False) as exchange:
         exchange.step(200)
         book = exchange.book(BTC)
@@ -62,17 +62,17 @@ def test_the_book_at_each_level() -> None:
         ("http://[/", "GET", 404, "NotFound"),
     ],
 )
-def test_what_is_not_there(path: str, method: str, status: int, message: str) -> None:
+def test_unknown_paths_are_not_found(path: str, method: str, status: int, message: str) -> None:
     with Exchange([BTC], auto=False) as exchange:
         assert ask(exchange, path, method) == (status, {"message": message})
 
 
-def test_given_frames_have_no_book() -> None:
+def test_exchange_with_given_frames_has_no_book() -> None:
     with Exchange.serving(["{}"]) as exchange, pytest.raises(ConnectFailed, match="404"):
         rest_snapshot(exchange.rest_url)(BTC)
 
 
-def test_those_who_never_ask_do_not_keep_it_open() -> None:
+def test_idle_clients_do_not_block_close() -> None:
     with nothing_left_behind():
         with Exchange([BTC], auto=False) as exchange:
             host, _, port = exchange.rest_url.removeprefix("http://").partition(":")
@@ -84,7 +84,7 @@ def test_those_who_never_ask_do_not_keep_it_open() -> None:
         _ = Exchange([BTC]).rest_url
 
 
-def test_over_tls() -> None:
+def test_book_over_tls() -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)

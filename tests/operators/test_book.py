@@ -65,7 +65,7 @@ def best(items: list[Any]) -> list[Any]:
 # ---- order_book
 
 
-def test_one_book_for_all_and_the_newest_view_for_who_comes_late() -> None:
+def test_book_is_shared_and_late_subscribers_get_the_newest_view() -> None:
     source: Subject[Message] = Subject()
     made = source.pipe(order_book(BTC))
     first = Collected(made)
@@ -79,7 +79,7 @@ def test_one_book_for_all_and_the_newest_view_for_who_comes_late() -> None:
     assert (best(first.items), best(late.items)) == ([1, 2, 3], [2, 3, 4])
     late.subscription.dispose()
     assert not source.observers
-    # Nobody kept it up to date meanwhile: it begins afresh.
+    # Without subscribers the book was not updated, so it starts again.
     again = Collected(made)
     assert again.items == []
     source.on_next(snapshot())
@@ -88,13 +88,13 @@ def test_one_book_for_all_and_the_newest_view_for_who_comes_late() -> None:
     assert again.completed
 
 
-def test_a_cold_source_plays_for_each_that_comes_after_its_end() -> None:
+def test_cold_source_restarts_for_subscribers_after_its_end() -> None:
     made = reactivex.of(snapshot(), update(2)).pipe(order_book(BTC, depth=1))
     assert best(Collected(made).items) == best(Collected(made).items) == [1, 2]
     assert Collected(reactivex.throw(ValueError("no")).pipe(order_book(BTC))).error is not None
 
 
-def test_a_subscriber_that_raises_is_cut_off_alone() -> None:
+def test_subscriber_that_raises_is_unsubscribed_alone() -> None:
     source: Subject[Message] = Subject()
     made = source.pipe(order_book(BTC))
     errors: list[Exception] = []
@@ -110,7 +110,7 @@ def test_a_subscriber_that_raises_is_cut_off_alone() -> None:
     assert [str(error) for error in errors] == ["no"]
 
 
-def test_one_that_leaves_in_the_midst_of_an_item() -> None:
+def test_subscriber_may_unsubscribe_during_an_item() -> None:
     source: Subject[Message] = Subject()
     made = source.pipe(order_book(BTC))
     made.pipe(ops.take(1)).subscribe(lambda view: None)
@@ -119,7 +119,7 @@ def test_one_that_leaves_in_the_midst_of_an_item() -> None:
 
 
 class Choosing(Selectable):
-    """A source that remembers what was wished for."""
+    """A source that records the requested message filters."""
 
     def __init__(self, source: Observable[Message]) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class Choosing(Selectable):
         return self
 
 
-def test_only_what_a_book_looks_at_is_asked_for() -> None:
+def test_book_subscribes_to_its_messages_only() -> None:
     source = Choosing(reactivex.of(snapshot(), opened(1)))
     assert best(Collected(source.pipe(order_book(BTC))).items) == [1]
     Collected(source.pipe(full_book(BTC, Snapshots(book_at(1))))).subscription.dispose()
@@ -149,7 +149,7 @@ def test_only_what_a_book_looks_at_is_asked_for() -> None:
 
 
 class Snapshots:
-    """Gives *answers* in turn, the last one for ever; keeps the times at which it was asked."""
+    """Returns *answers* in turn, and then repeats the last; records the times of the requests."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -197,7 +197,7 @@ def test_messages_do_not_wait_for_the_snapshot() -> None:
     assert got.completed
 
 
-def test_a_gap_resynchronises_and_a_late_subscriber_sees_the_book() -> None:
+def test_gap_resynchronises_and_a_late_subscriber_sees_the_book() -> None:
     source: Subject[Message] = Subject()
     operator = full_book(BTC, Snapshots(book_at(1, "a"), book_at(3, "b")), retry=AT_ONCE)
     made = source.pipe(operator)
@@ -215,7 +215,7 @@ def test_a_gap_resynchronises_and_a_late_subscriber_sees_the_book() -> None:
     assert str(got.error) == str(late.error) == "over"
 
 
-def test_what_fails_is_tried_again_later_and_later() -> None:
+def test_failed_snapshot_is_retried_with_back_off() -> None:
     source: Subject[Message] = Subject()
     dict_of_it = {"sequence": 3, "bids": [["9", "1", "a"]], "asks": []}
     snapshots = Snapshots(ConnectFailed("503"), b"<html>", book_at(0), dict_of_it)
@@ -230,7 +230,7 @@ def test_what_fails_is_tried_again_later_and_later() -> None:
     got.subscription.dispose()
 
 
-def test_the_end_of_all_tries() -> None:
+def test_exhausted_snapshot_retries_end_the_stream() -> None:
     source: Subject[Message] = Subject()
     snapshots = Snapshots(ValueError("no"))
     got = Collected(source.pipe(full_book(BTC, snapshots, retry=Reconnect(initial=0, maximum=0, retries=2))))
@@ -242,7 +242,7 @@ def test_the_end_of_all_tries() -> None:
     wait_until(lambda: not source.observers)
 
 
-def test_leaving_while_it_waits_ends_its_thread() -> None:
+def test_unsubscribing_while_it_waits_ends_its_thread() -> None:
     source: Subject[Message] = Subject()
     got = Collected(source.pipe(full_book(BTC, Snapshots(ValueError("no")), retry=Reconnect(initial=60))))
     source.on_next(opened(2))
@@ -250,7 +250,7 @@ def test_leaving_while_it_waits_ends_its_thread() -> None:
     got.subscription.dispose()
 
 
-def test_only_the_newest_need_is_answered() -> None:
+def test_only_the_newest_request_is_answered() -> None:
     source: Subject[Message] = Subject()
     gate = threading.Event()
     snapshots = Snapshots(lambda: gate.wait(5) and book_at(99, "old"), book_at(1, "new"))
@@ -279,7 +279,7 @@ def test_only_the_newest_need_is_answered() -> None:
         (lambda: rest_snapshot(timeout=0), "timeout"),
     ],
 )
-def test_bad_arguments(make: Callable[[], Any], named: str) -> None:
+def test_bad_arguments_are_named(make: Callable[[], Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         make()
 
@@ -287,7 +287,7 @@ def test_bad_arguments(make: Callable[[], Any], named: str) -> None:
 # ---- rest_snapshot
 
 
-def test_a_snapshot_from_the_local_exchange() -> None:
+def test_snapshot_from_the_local_exchange() -> None:
     with Exchange([BTC], seed=2, auto=False) as exchange:
         take = rest_snapshot(exchange.rest_url + "/")
         book = take(BTC)
@@ -320,13 +320,13 @@ def answering(*pieces: bytes) -> Callable[[Wire], None]:
         ([b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 5000], ConnectFailed, "over 1,000 bytes"),
     ],
 )
-def test_answers_that_are_none(pieces: list[bytes], error: type[Exception], text: str) -> None:
+def test_invalid_rest_answers_are_errors(pieces: list[bytes], error: type[Exception], text: str) -> None:
     with WireServer(answering(*pieces)) as server:
         take = rest_snapshot(f"http://127.0.0.1:{server.port}", timeout=2, max_size=1000)
         with pytest.raises(error, match=text):
             take(BTC)
 
 
-def test_no_answer_at_all() -> None:
+def test_missing_rest_answer_is_an_error() -> None:
     with WireServer(Wire.until_gone) as server, pytest.raises(ConnectFailed, match="timed out"):
         rest_snapshot(f"http://127.0.0.1:{server.port}", timeout=0.1)(BTC)
