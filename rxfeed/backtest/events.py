@@ -1,4 +1,4 @@
-"""What becomes of an order that was sent into a `PaperMarket`."""
+"""The events of orders in a `PaperMarket`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Reason = Literal["filled", "canceled", "gap", "crossed", "post_only", "self_trad
 
 
 class PaperOpen(msgspec.Struct, frozen=True, gc=False):
-    """An order rests on the book with *remaining*, behind all that stood at its price at *time*."""
+    """An order rests on the book with *remaining*, behind all orders that were at its price at *time*."""
 
     product_id: str
     order_id: str
@@ -27,7 +27,7 @@ class PaperOpen(msgspec.Struct, frozen=True, gc=False):
 class PaperFill(msgspec.Struct, frozen=True, gc=False):
     """*size* of an order traded at *price*, and *remaining* is left; *fee* in the quote currency.
 
-    *maker*: it rested, and an order of the market came to it.
+    *maker*: the order rested on the book, and an order of the market traded with it.
     """
 
     product_id: str
@@ -42,10 +42,10 @@ class PaperFill(msgspec.Struct, frozen=True, gc=False):
 
 
 class PaperDone(msgspec.Struct, frozen=True, gc=False):
-    """An order is over, and *remaining* of it never traded.
+    """An order is done, and *remaining* of it did not trade.
 
-    *reason*: `filled`; `canceled` (asked for, or a market order that found no more); `gap` or `crossed` (the book was
-    not ready, when it came or later); `post_only` (it would have traded at once); `self_trade` (with one of ours).
+    *reason*: `filled`; `canceled` (by a cancel, or the rest of a market order); `gap` or `crossed` (the book was not
+    ready at its arrival or later); `post_only` (it would have traded at once); `self_trade` (with another paper order).
     """
 
     product_id: str

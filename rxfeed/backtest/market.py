@@ -1,4 +1,4 @@
-"""`PaperMarket`: orders of a strategy, filled as honestly as a recording allows."""
+"""`PaperMarket`: fills the orders of a strategy as realistically as a recording allows."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from rxfeed.operators.dated_ahead import report_once
 
 log = logging.getLogger(__name__)
 
-_PATIENCE = timedelta(minutes=1)  # of the market's time without a book, before that is reported
+_PATIENCE = timedelta(minutes=1)  # of the market's time without a book, after which that is reported
 
 
-class _Order(NamedTuple):
+class _PaperOrder(NamedTuple):
     order_id: str
     side: Side
     price: Decimal | None  # of a limit order
@@ -31,10 +31,10 @@ class _Order(NamedTuple):
 
 
 class PaperMarket:
-    """Outputs what becomes of orders that are sent into the recorded (or live) market of *product_id*.
+    """Outputs the events of orders that are sent into the recorded (or live) market of *product_id*.
 
-    It looks at `level2` (or `level2_batch`) and `matches`; step every message of the product through it, and send
-    orders between the steps, of what its messages and events say:
+    It uses `level2` (or `level2_batch`) and `matches`. Step every message of the product through it, and send orders
+    between the steps:
 
         >>> from decimal import Decimal
         >>> market = PaperMarket("BTC-USD", latency=0.05, maker_fee="0.004")
@@ -49,25 +49,26 @@ class PaperMarket:
         >>> [(str(e.size), str(e.remaining), str(e.fee), e.maker) for e in market.finish()]
         [('0.2', '0.3', '0.0080', True)]
 
-    An order, and a cancel, arrives *latency* seconds after the newest message when it was sent: by the exchange's own
-    times, so that *latency* is the whole way, of that message to the strategy and of the order to the exchange. It
-    meets the book as it is then, after everything that the recording says of that very microsecond, also with 0.
+    An order, and a cancel, arrives *latency* seconds after the time of the newest message when it was sent. These are
+    the exchange's times, so *latency* includes the way of that message to the strategy and of the order to the
+    exchange. The order arrives after all recorded messages of its microsecond, also with a *latency* of 0.
 
-    What is sent goes to a `MatchingEngine` in which the recorded orders rest; `rxfeed.backtest.queue_model` has the
-    rules. It takes what stands there, which stays taken for as long as the recording shows it. What rests, rests behind
-    all that stood at its price, and is filled by recorded trades that get past those, or that pass through its price,
-    and by recorded orders that come to rest beyond it; never for more than their size. Of what leaves a level without a
-    trade the last in the queue are taken to have left. The recording itself does not react to our orders.
+    Orders are sent to a `MatchingEngine` that contains the recorded orders; `rxfeed.backtest.queue_model` has the
+    rules. Recorded size that a paper order took is not available again while the recording shows it. A resting order is
+    behind all orders that were at its price. It is filled by recorded trades that exceed those orders or that are
+    beyond its price, and by recorded orders with prices that reach it, never for more than their size. If a level gets
+    smaller without a trade, the last orders in its queue are assumed to be canceled. The recording does not react to
+    paper orders.
 
-    While the book is not ready (none yet, a gap: another `epoch`) or crossed (an auction), orders that arrive are
-    refused, with the reason; those that rest are canceled when it begins. A trade that the recording says late, after
-    something newer, fills nothing. An order that would trade with one of ours is refused. A market that gets no
-    snapshot in its first minute, or until `finish`, and one that gets no trade, is logged at WARNING, once.
+    While the book is not ready (no snapshot yet, or a gap: another `epoch`) or crossed (an auction), arriving orders
+    are rejected with that reason, and resting orders are canceled. A late trade, after a newer message, fills nothing.
+    An order that would trade with another paper order is rejected. If no snapshot comes in the first minute or until
+    `finish`, or no trade comes, that is logged at WARNING, once.
 
     *maker_fee*, *taker_fee*: parts of the notional (`"0.004"` is 0.4 %; negative for a rebate). Prices have at most 12
-    decimal places, sizes 8; `ConfigError` for more. A message that is dated more than *max_ahead* seconds after its
-    receipt (60; `None`: any) moves no time, and such a trade fills nothing. Nothing here knows a clock or a thread: the
-    same messages and orders give the same events. O(log n) a change for n prices.
+    decimal places, sizes 8; more raise `ConfigError`. A message dated more than *max_ahead* seconds after its receipt
+    (60; `None`: no limit) does not advance time, and such a trade fills nothing. It uses no clock and no thread: equal
+    messages and orders give equal events. O(log n) a change for n prices.
     """
 
     looks_at: ClassVar[frozenset[type[Message]]] = Level2Book.looks_at | {Match}
@@ -91,48 +92,48 @@ class PaperMarket:
         self._engine = MatchingEngine(
             Product(product_id, PRICE_PLACES),
             publish=self._published,
-            clock=str,  # nobody looks at the engine's times
+            clock=str,  # the engine's times are not used
             new_id=lambda: self._arriving or self._queue.new_id(),
         )
         self._queue = QueueModel(self._engine)
         self.book: BookView | None = None
         self.time: datetime | None = None
         self._moment: datetime | None = None  # of the events that are being made
-        self._sent: deque[tuple[datetime, _Order | str]] = deque()  # a str: the id to cancel
+        self._sent: deque[tuple[datetime, _PaperOrder | str]] = deque()  # a str: the id to cancel
         self._count = 0
         self._arriving = ""  # the id of the order that is arriving
-        self._open: dict[str, _Order] = {}  # what has arrived and is not over; size is what remains
+        self._open: dict[str, _PaperOrder] = {}  # orders that have arrived and are not done; size is what remains
         self._events: list[PaperEvent] = []
         self._began: datetime | None = None
         self._has_book = self._has_trades = self._warned = False
-        self._why: Reason | None = "gap"  # the book is not ready
+        self._not_ready_reason: Reason | None = "gap"  # why the book is not ready
         self._epoch = 0
-        # Of the moment that is not over yet: what the recording has said so far.
+        # The messages of the present microsecond so far.
         self._broken = True
         self._lost = False
         self._replaced = False
         self._trades: list[Match] = []
         self._changed: dict[tuple[Side, Decimal], datetime | None] = {}
 
-    # ---- the strategy's side
+    # ---- orders
 
     def limit(
         self, side: Side, price: Decimal | str | int, size: Decimal | str | int, *, post_only: bool = False
     ) -> str:
-        """Send a limit order; what does not trade when it arrives rests. The id by which its events know it.
+        """The id of a new limit order. The part that does not trade at its arrival rests on the book.
 
-        *post_only*: it is refused where it would trade at once. Raises `RxfeedError` before the first message.
+        *post_only*: it is rejected if it would trade at once. Raises `RxfeedError` before the first message.
         """
         limit = positive("price", price)
         price_units(limit)
         return self._send(side, limit, size, post_only)
 
     def market(self, side: Side, size: Decimal | str | int) -> str:
-        """Send an order that takes the best prices there are when it arrives; what is left is canceled. As `limit`."""
+        """The id of a new market order. It trades at the best prices at its arrival; the rest is canceled."""
         return self._send(side, None, size, False)
 
     def cancel(self, order_id: str) -> None:
-        """Send a cancel, which arrives as late as an order; what has ended by then has ended."""
+        """Send a cancel, with the latency of an order. It has no effect if the order is done at its arrival."""
         self._sent.append((self._due(), order_id))
 
     def _send(self, side: Side, price: Decimal | None, size: Decimal | str | int, post_only: bool) -> str:
@@ -141,7 +142,7 @@ class PaperMarket:
         size_units(amount)
         due = self._due()
         self._count += 1
-        order = _Order(f"paper-{self._count}", side, price, amount, post_only)
+        order = _PaperOrder(f"paper-{self._count}", side, price, amount, post_only)
         self._sent.append((due, order))
         return order.order_id
 
@@ -150,17 +151,17 @@ class PaperMarket:
             raise RxfeedError("no order can be sent before the market's first message: there is no time yet")
         return self.time + self._delay
 
-    # ---- the recording's side
+    # ---- recorded messages
 
     def step(self, message: Message) -> tuple[PaperEvent, ...]:
         if message.product_id != self.product_id:
             return ()
         time = message.time
         ahead = time is not None and time > self.clock.limit and self.clock.is_ahead(message, time)
-        if ahead:  # what it changes is of the present moment, and a trade fills nothing
+        if ahead:  # its changes are applied at the present time, and a trade fills nothing
             time = self.time
         if time is not None and (self.time is None or time > self.time):
-            # A moment is known only when it is over: the trade may come before its change of the book, or after.
+            # A microsecond is complete only when it is over: a trade may come before its change of the book, or after.
             self._settle()
             self._arrive(time)
             self.time = time
@@ -173,11 +174,11 @@ class PaperMarket:
             if time == self.time and not ahead:
                 self._trades.append(message)
         elif type(message) in self.looks_at:
-            self._see(message, time)
-        return self._told()
+            self._update_book(message, time)
+        return self._take_events()
 
     def finish(self) -> tuple[PaperEvent, ...]:
-        """What the last moment brings; orders that have not arrived by then never do."""
+        """The events of the last microsecond. Orders that have not arrived by then are not executed."""
         self._settle()
         if self.time is not None:
             self._arrive(self.time + timedelta.resolution)
@@ -185,7 +186,7 @@ class PaperMarket:
             self._warn("no snapshot of its book came, so no order was taken: record level2 or level2_batch too")
         elif not self._has_trades:
             self._warn("no trade came, and trades fill the orders that rest: record matches too")
-        return self._told()
+        return self._take_events()
 
     def _without_book(self, time: datetime) -> None:
         self._began = self._began or time
@@ -197,11 +198,11 @@ class PaperMarket:
             self._warned = True
             log.warning("PaperMarket of %s: %s", self.product_id, what)
 
-    def _told(self) -> tuple[PaperEvent, ...]:
+    def _take_events(self) -> tuple[PaperEvent, ...]:
         events, self._events = self._events, []
         return tuple(events)
 
-    def _see(self, message: Message, time: datetime | None) -> None:
+    def _update_book(self, message: Message, time: datetime | None) -> None:
         for view in self._level2.step(message):
             self.book = view
             if not view.ready:
@@ -210,23 +211,23 @@ class PaperMarket:
                 self._broken, self._replaced, self._epoch = False, True, message.epoch
                 self._has_book = True
         if isinstance(message, L2Update) and not self._broken:
-            # Also what is as it was: trades were made up for.
+            # Also unchanged sizes: they confirm the effect of trades.
             self._changed.update({(side, price): time for side, price, _ in message.changes})
 
     def _settle(self) -> None:
-        """Let happen what the recording has said of the moment that is over."""
+        """Apply the recorded messages of the microsecond that is over."""
         lost, replaced, trades, changed = self._lost, self._replaced, self._trades, self._changed
         self._lost, self._replaced, self._trades, self._changed = False, False, [], {}
-        self._moment, view, before = self.time, self.book, self._why
+        self._moment, view, before = self.time, self.book, self._not_ready_reason
         now = self._unready()
         if lost or now:
-            self._why = "gap" if lost else now
+            self._not_ready_reason = "gap" if lost else now
             for order_id in list(self._open):
                 self._engine.cancel(order_id)
         elif not before and not replaced:
             for trade in trades:
                 self._queue.trade(trade)
-        self._why = now
+        self._not_ready_reason = now
         if view is not None and now != "gap":
             changes: list[Change] = [
                 (side, price, view.size_at(side, price), when) for (side, price), when in changed.items()
@@ -234,7 +235,7 @@ class PaperMarket:
             self._queue.settle(self._queue.replace(view.bids, view.asks) if replaced else changes, trading=not now)
 
     def _unready(self) -> Reason | None:
-        """Why no order can be taken; `None` where one can."""
+        """Why no order can be accepted; `None` if one can."""
         view = self.book
         if view is None or not view.ready or self._broken:
             return "gap"
@@ -245,20 +246,20 @@ class PaperMarket:
     def _arrive(self, before: datetime) -> None:
         while self._sent and self._sent[0][0] < before:
             self._moment, arrived = self._sent.popleft()
-            if isinstance(arrived, _Order):
-                self._take(arrived)
+            if isinstance(arrived, _PaperOrder):
+                self._accept(arrived)
             elif arrived in self._open:
                 self._engine.cancel(arrived)
 
-    def _take(self, order: _Order) -> None:
+    def _accept(self, order: _PaperOrder) -> None:
         self._open[order.order_id] = order
         price, size = None if order.price is None else price_units(order.price), size_units(order.size)
         opposite = self._engine.sides["sell" if order.side == "buy" else "buy"]
-        if self._why:
-            self._done(order.order_id, self._why)
+        if self._not_ready_reason:
+            self._done(order.order_id, self._not_ready_reason)
         elif order.post_only and price is not None and opposite.reaches(price):
             self._done(order.order_id, "post_only")
-        elif self._meets_ours(order.side, price, size):
+        elif self._would_self_trade(order.side, price, size):
             self._done(order.order_id, "self_trade")
         else:
             self._arriving = order.order_id
@@ -270,8 +271,8 @@ class PaperMarket:
                     self._queue.joined(order.side, price)
             self._arriving = ""
 
-    def _meets_ours(self, side: Side, price: int | None, size: int) -> bool:
-        """Whether an order of ours is among those that it would trade with."""
+    def _would_self_trade(self, side: Side, price: int | None, size: int) -> bool:
+        """True if it would trade with another paper order."""
         for maker in self._engine.sides["sell" if side == "buy" else "buy"].orders():
             if size <= 0 or (price is not None and (maker.price > price if side == "buy" else maker.price < price)):
                 return False
@@ -280,7 +281,7 @@ class PaperMarket:
             size -= maker.size
         return False
 
-    # ---- what the engine says of them
+    # ---- events of the engine
 
     def _published(self, event: events.OrderEvent) -> None:
         if isinstance(event, events.MatchEvent):
@@ -294,7 +295,7 @@ class PaperMarket:
             price = price_decimal(self._engine.product.price_of(event.price))
             self._events.append(PaperOpen(self.product_id, *order[:2], price, order.size, self._now()))
         elif isinstance(event, events.DoneEvent):
-            self._done(event.order_id, "filled" if event.reason == "filled" else self._why or "canceled")
+            self._done(event.order_id, "filled" if event.reason == "filled" else self._not_ready_reason or "canceled")
 
     def _fill(self, order_id: str, price: Decimal, size: Decimal, maker: bool) -> None:
         order = self._open[order_id]
@@ -313,5 +314,5 @@ class PaperMarket:
 
 
 def _plain(text: str) -> Decimal:
-    """What the engine wrote, without the zeros at its end."""
+    """The engine's number, without zeros at its end."""
     return Decimal(text.rstrip("0").rstrip("."))

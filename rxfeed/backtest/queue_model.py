@@ -1,14 +1,14 @@
-"""The recorded market of one product, kept as resting orders in a matching engine beside orders of our own.
+"""Models the recorded market of one product as resting orders in a matching engine, together with paper orders.
 
 Rules:
-- A level of the recording stands in the engine as orders of the market, in front of ours and behind them, in the order
-  in which they came. Their sum is never more than the recording shows there.
-- A trade of the recording comes in as an order that trades at once: with ours at better prices first, then with its
-  level from the front, ours in their turn.
+- A recorded level is represented in the engine by market orders, before and behind paper orders, in the order of
+  arrival. Their sum is never more than the recorded size.
+- A recorded trade is an order that trades at once: with paper orders at better prices first, then with its level from
+  the front, paper orders included.
 - Any other decrease of a level is taken from its back: orders ahead of a paper order are assumed to stay, unless no
   others are left. An increase joins the back. If its price reaches paper orders of the opposite side, it trades with
   them first.
-- What we took stays taken for as long as the recording shows it: only changes of a level are applied, not its size.
+- Size taken by paper orders stays taken while the recording shows it: changes of a level are applied, not its size.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ Change = tuple[Side, Decimal, Decimal, datetime | None]
 
 
 class _Level:
-    """*shown*: the recording's size; *orders*: what stands of it; *gone*: what trades took that *shown* still has."""
+    """*shown*: the recorded size; *orders*: its market orders; *gone*: size taken by trades that *shown* still has."""
 
     __slots__ = ("gone", "gone_at", "orders", "ours_last", "shown")
 
     def __init__(self) -> None:
         self.shown = 0
         self.orders: list[EngineOrder] = []
-        self.ours_last = False  # an order of ours stands behind the last of *orders*
+        self.ours_last = False  # a paper order is behind the last of *orders*
         self.gone = 0
         self.gone_at: datetime | None = None
 
     def standing(self) -> int:
-        """The sum of *orders*, of which those that have been filled are let go."""
+        """The sum of *orders*, after filled ones were removed."""
         self.orders = [order for order in self.orders if order.size]
         return sum(order.size for order in self.orders)
 
 
 class QueueModel:
-    """Keeps the market's orders in *engine*; all others that rest there are ours."""
+    """Maintains the market's orders in *engine*; all other orders there are paper orders."""
 
     def __init__(self, engine: MatchingEngine) -> None:
         self._engine = engine
@@ -59,7 +59,7 @@ class QueueModel:
         return next(self._names)
 
     def trade(self, match: Match) -> None:
-        """Let the taker of a recorded trade in, for as much as was traded and at its price."""
+        """Execute a recorded trade as an order of its size and price."""
         side, price = match.side, price_units(match.price)
         book = self._engine.sides[side]
         # A trade at this price means that no better price was left, although the change that removes it is yet to come.
@@ -80,21 +80,21 @@ class QueueModel:
             price, shown = price_units(decimal), size_units(size)
             level = self._levels[side].setdefault(price, _Level())
             standing = level.standing()
-            wanted = standing + shown - level.shown
+            target = standing + shown - level.shown
             if when is None or level.gone_at is None or level.gone_at <= when:
-                wanted, level.gone = wanted + level.gone, 0
-            wanted, level.shown = max(0, min(wanted, shown)), shown
-            if wanted < standing:
-                self._leave(side, level, standing - wanted)
-            elif wanted > standing:
-                coming.append((side, price, level, wanted - standing))
+                target, level.gone = target + level.gone, 0
+            target, level.shown = max(0, min(target, shown)), shown
+            if target < standing:
+                self._leave(side, level, standing - target)
+            elif target > standing:
+                coming.append((side, price, level, target - standing))
             if not shown and not level.gone:
                 del self._levels[side][price]
         for side, price, level, size in coming:
             self._come(side, price, level, size, trading)
 
     def replace(self, bids: Iterable[tuple[Decimal, Decimal]], asks: Iterable[tuple[Decimal, Decimal]]) -> list[Change]:
-        """The changes that make the book that of a snapshot."""
+        """The changes from the present book to that of a snapshot."""
         changes: list[Change] = []
         for side, levels in zip(SIDES, (bids, asks), strict=True):
             sizes = {price_units(price): (price, size) for price, size in levels}
@@ -104,7 +104,7 @@ class QueueModel:
         return changes
 
     def joined(self, side: Side, price: int) -> None:
-        """An order of ours rests at *price* now: what comes after it stands behind it."""
+        """A paper order rests at *price* now: later market orders are behind it."""
         if level := self._levels[side].get(price):
             level.ours_last = True
 
@@ -149,7 +149,7 @@ def size_units(size: Decimal) -> int:
 
 
 def price_decimal(units: int) -> Decimal:
-    """The price that `price_units` made them of, without zeros at its end."""
+    """The price of *units*, the inverse of `price_units`, without zeros at its end."""
     return EXACT.divide(Decimal(units), Decimal(10**PRICE_PLACES))
 
 

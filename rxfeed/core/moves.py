@@ -40,7 +40,7 @@ class _Seen(msgspec.Struct, frozen=True, gc=False):
     breaks: int
 
 
-class _Product:
+class _PriceExtremes:
     __slots__ = ("breaks", "newest", "prices")
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class PriceMoves:
         self.clock = EventClock(max_ahead)
         self._percent = positive("percent", percent)
         self._within = positive_span("within", within)
-        self._products: dict[str, _Product] = {}
+        self._products: dict[str, _PriceExtremes] = {}
 
     def step(self, item: Priced) -> tuple[PriceMove, ...]:
         product_id = item.product_id
@@ -80,7 +80,7 @@ class PriceMoves:
             return ()
         product = self._products.get(product_id)
         if product is None:
-            product = self._products[product_id] = _Product()
+            product = self._products[product_id] = _PriceExtremes()
         now = product.breaks.see(item)
         before = product.newest
         if price is None or time is None or (before is not None and time < before.time):

@@ -15,7 +15,7 @@ _CALM = 60.0
 _MOST = 2000  # products; a malformed frame may name any
 
 
-class _Product:
+class _RenewalState:
     __slots__ = ("at", "due", "lost_at", "wait")
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Renewals:
     __slots__ = ("_products",)
 
     def __init__(self) -> None:
-        self._products: dict[str | None, _Product] = {}
+        self._products: dict[str | None, _RenewalState] = {}
 
     def lost(self, product_id: str | None, now: float) -> None:
         """The product's book had a gap at *now*."""
@@ -39,7 +39,7 @@ class Renewals:
             product_id = None
         product = self._products.get(product_id)
         if product is None or self._calm(product, now):
-            product = self._products[product_id] = _Product()
+            product = self._products[product_id] = _RenewalState()
             product.at = now
         product.lost_at = now
         product.due = True
@@ -61,5 +61,5 @@ class Renewals:
         due = [product.at for product in self._products.values() if product.due]
         return max(0.0, min(due) - now) if due else None
 
-    def _calm(self, product: _Product, now: float) -> bool:
+    def _calm(self, product: _RenewalState, now: float) -> bool:
         return not product.due and now - product.lost_at > max(_CALM, 2 * product.wait)

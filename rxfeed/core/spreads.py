@@ -31,7 +31,7 @@ class WideSpread(msgspec.Struct, frozen=True, gc=False):
     spans_gap: bool = False
 
 
-class _Product:
+class _SpreadState:
     __slots__ = ("break_", "breaks", "wide")
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class SpreadWidening:
         if self._back < 0:
             raise ConfigError(f"hysteresis: {hysteresis!r} is more than {than!r}: no spread is so narrow")
         self._percent, self._once = percent, once
-        self._products: dict[str, _Product] = {}
+        self._products: dict[str, _SpreadState] = {}
 
     def step(self, item: Priced) -> tuple[WideSpread, ...]:
         product_id = item.product_id
@@ -78,7 +78,7 @@ class SpreadWidening:
             return ()
         product = self._products.get(product_id)
         if product is None:
-            product = self._products[product_id] = _Product()
+            product = self._products[product_id] = _SpreadState()
         now = product.breaks.see(item)
         quote = quote_of(item)
         if quote is None:

@@ -53,7 +53,7 @@ class WindowAccumulator(ABC, Generic[R]):
     def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> R: ...
 
 
-class _Product(CompletenessTracker, Generic[R]):
+class _ProductWindows(CompletenessTracker, Generic[R]):
     """The windows of one product: those before *boundary* were output, and the next is due when event time is *due*.
 
     [*start*, *end*) most likely contains the time of the next trade. It is the window of the last trade, up to *due*,
@@ -101,7 +101,7 @@ class Tumbling(ABC, Generic[R]):
         self._lateness = not_negative_microseconds("lateness", lateness)
         self._empty = bool(empty)
         self.clock = EventClock(max_ahead)
-        self._products: dict[str, _Product[R]] = {}
+        self._products: dict[str, _ProductWindows[R]] = {}
 
     @abstractmethod
     def _open(self, product_id: str) -> WindowAccumulator[R]:
@@ -143,7 +143,7 @@ class Tumbling(ABC, Generic[R]):
             left += self._emit_due(product_id, product, end, finishing=True)
         return tuple(left)
 
-    def _trade(self, product: _Product[R] | None, match: Match) -> tuple[R | Late, ...]:
+    def _trade(self, product: _ProductWindows[R] | None, match: Match) -> tuple[R | Late, ...]:
         product_id, time = match.product_id, match.time
         if time > self.clock.limit and self.clock.is_ahead(match, time):
             if product is not None:
@@ -187,11 +187,11 @@ class Tumbling(ABC, Generic[R]):
         elif product.last_match(last):
             product.broken()
 
-    def _product(self, first: Match | LastMatch | Heartbeat) -> _Product[R]:
+    def _product(self, first: Match | LastMatch | Heartbeat) -> _ProductWindows[R]:
         boundary = self._boundary(first.time)
-        return _Product(first, boundary, self._due(boundary))
+        return _ProductWindows(first, boundary, self._due(boundary))
 
-    def _advance_to(self, product_id: str, product: _Product[R], time: datetime) -> tuple[R, ...]:
+    def _advance_to(self, product_id: str, product: _ProductWindows[R], time: datetime) -> tuple[R, ...]:
         """The windows that are due when the product's event time is *time*."""
         if product.first is None and self._empty:
             product.first = self._start(time)
@@ -203,7 +203,9 @@ class Tumbling(ABC, Generic[R]):
         product.start = product.end = EPOCH
         return tuple(results)
 
-    def _emit_due(self, product_id: str, product: _Product[R], boundary: datetime, finishing: bool = False) -> list[R]:
+    def _emit_due(
+        self, product_id: str, product: _ProductWindows[R], boundary: datetime, finishing: bool = False
+    ) -> list[R]:
         results: list[R] = []
         at = product.boundary
         while product.starts and product.starts[0] < boundary:
@@ -216,7 +218,7 @@ class Tumbling(ABC, Generic[R]):
         results += self._empties(product_id, product, at, boundary)
         return results
 
-    def _empties(self, product_id: str, product: _Product[R], at: datetime, to: datetime) -> list[R]:
+    def _empties(self, product_id: str, product: _ProductWindows[R], at: datetime, to: datetime) -> list[R]:
         if product.first is None:
             return []
         at = max(at, product.first)

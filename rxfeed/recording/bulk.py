@@ -28,7 +28,7 @@ KINDS: dict[str | None, type[Message]] = {str(kind.__struct_config__.tag): kind 
 _FRAME = b'"frame":'
 
 
-class _Peek(msgspec.Struct, frozen=True, gc=False):
+class _FrameFields(msgspec.Struct, frozen=True, gc=False):
     """The fields of a frame by which it is selected."""
 
     type: str
@@ -40,7 +40,7 @@ class Skimmed(msgspec.Struct, gc=False):
 
     ns: Moment
     epoch: int = 0
-    frame: _Peek = _Peek(NO_FRAME)
+    frame: _FrameFields = _FrameFields(NO_FRAME)
 
 
 class Typed(msgspec.Struct, gc=False):

@@ -75,7 +75,7 @@ def catalogue(source: Source | Iterable[Source]) -> Catalogue:
 # ---- reading
 
 
-class _Peek(msgspec.Struct, frozen=True, gc=False):
+class _TypeFields(msgspec.Struct, frozen=True, gc=False):
     type: str = ""
     product_id: str | None = None
 
@@ -84,7 +84,7 @@ class _Entry(msgspec.Struct, gc=False):
     """The counted parts of a line; an array is of level3. A line without *frame* is decoded by itself."""
 
     ns: Moment
-    frame: _Peek | list[Any] | None = None
+    frame: _TypeFields | list[Any] | None = None
 
 
 _Counted = dict[tuple[str, str | None], list[int]]

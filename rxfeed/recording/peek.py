@@ -18,11 +18,11 @@ _TAIL = 96
 _LONGEST_NAME = 256
 
 
-class _Timed(msgspec.Struct, gc=False):
+class _TimeField(msgspec.Struct, gc=False):
     time: Time | None = None
 
 
-class _Named(msgspec.Struct, gc=False):
+class _NameFields(msgspec.Struct, gc=False):
     type: msgspec.Raw = _NONE
     product_id: msgspec.Raw = _NONE
 
@@ -33,8 +33,8 @@ class _First(msgspec.Struct, gc=False):
     type: msgspec.Raw = _NONE
 
 
-_timed = msgspec.json.Decoder(_Timed).decode
-_named = msgspec.json.Decoder(_Named).decode
+_timed = msgspec.json.Decoder(_TimeField).decode
+_named = msgspec.json.Decoder(_NameFields).decode
 _first = msgspec.json.Decoder(_First).decode
 _text = msgspec.json.Decoder(str).decode
 _time = msgspec.json.Decoder(Time).decode

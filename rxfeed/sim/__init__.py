@@ -1,4 +1,4 @@
-"""A local exchange: a real WebSocket server that makes markets, plays recordings, and fails on demand."""
+"""A local exchange: a WebSocket server that simulates markets, plays recordings, and injects faults."""
 
 from rxfeed.sim import faults
 from rxfeed.sim.exchange import Exchange

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Clients:
-    """The open connections, what they were sent, and a way to wait for them. *limit*: frames of backlog each."""
+    """The open connections and their counters, with methods that wait for them. *limit*: frames of backlog each."""
 
     def __init__(self, limit: int, script: Script) -> None:
         self.limit = limit
@@ -25,7 +25,7 @@ class Clients:
         self.half_open: set[ClientConnection] = set()  # with no other reference
         self.counters = FrameCounters()
         self.log = Log()
-        self.injected: list[Fault] = []  # those of the handshake, each for a connection that is yet to come
+        self.injected: list[Fault] = []  # faults of the handshake, each for a later connection
         # What faults do to the server and to the market; these set them.
         self.refuse: Callable[[float | None], None] = lambda seconds: None
         self.listen: Callable[[], None] = lambda: None
@@ -50,7 +50,7 @@ class Clients:
         return self._pings_of_gone + sum(client.pings for client in self._members)
 
     def admit(self) -> tuple[int, FaultInjector, LedgerBuilder]:
-        """The number of a connection that has just come, and what belongs to it."""
+        """The number of a new connection, its fault injector and its counters."""
         self._arrived += 1
         tally = self.counters.open(self._arrived)
         return self._arrived, FaultInjector(self._arrived, self.script.of(self._arrived), tally, self.log), tally
@@ -76,7 +76,7 @@ class Clients:
         self.changed()
 
     def abort(self) -> None:
-        """Cut every connection that there still is."""
+        """Abort every remaining connection."""
         for client in self.known:
             if transport := getattr(client, "transport", None):
                 transport.abort()
@@ -92,7 +92,7 @@ class Clients:
         task.add_done_callback(self._tasks.discard)
 
     def pump(self) -> None:
-        """Hand every backlog to its socket, as far as that takes it."""
+        """Write every backlog to its socket, as far as the socket accepts it."""
         for client in self._members:
             client.pump()
 
@@ -119,4 +119,4 @@ class Clients:
 
 
 def _no_clock(seconds: float) -> None:
-    log.error("ClockJump: given frames have no clock to move")
+    log.error("ClockJump has no effect: given frames have no clock")

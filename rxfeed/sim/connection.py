@@ -1,4 +1,4 @@
-"""One client: what waits to be sent to it, the sending, and the faults that it has to live through."""
+"""The connection of one client: its backlog, the sending, and its faults."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER: on, f
 
 
 class ClientConnection(ServerConnection):
-    """One client. Frames are offered to it one by one and pumped into its socket many at once.
+    """The connection of one client. Frames are queued one by one, and many are written to the socket at once.
 
-    What the socket does not take stays in a backlog, until it does. If its backlog grows beyond
-    its limit, the client receives `ErrSlowConsume` and is disconnected. Faults come between the offer and the
-    backlog; those that end the connection wait there for their turn.
+    Frames that the socket does not accept stay in a backlog. If the backlog grows beyond its limit, the client receives
+    `ErrSlowConsume` and is disconnected. Faults are applied before the backlog; those that end the connection wait in
+    the backlog.
     """
 
     def __init__(self, clients: Clients, *args: Any, **kwargs: Any) -> None:
@@ -48,7 +48,7 @@ class ClientConnection(ServerConnection):
         self.backlog: deque[Output] = deque()
         self.blocked = False
         self.subscribed = False
-        self.deaf = False  # it is not listened to any more
+        self.ignores_input = False  # what the client sends is ignored
         self.pings = 0
         self.rejection: fault_types.HttpStatus | None = None
         self._made = False
@@ -67,28 +67,28 @@ class ClientConnection(ServerConnection):
         return not self.transport.is_closing()
 
     def begin(self) -> None:
-        """The connection is open: let happen what happens at once."""
+        """The connection is open: apply the faults that are due at once."""
         self._queue(self._injector.begin())
         self.pump()
 
     def offer(self, frame: Frame) -> None:
-        """Queue *frame* to be sent, if no fault will have it otherwise."""
+        """Queue *frame* to be sent, after the faults were applied to it."""
         if self._injector.over or not self.is_open:
             return
         self._queue(self._injector.step(frame))
         if len(self.backlog) > self._clients.limit and not self._injector.over:
             self.pump()
             if len(self.backlog) > self._clients.limit:
-                self._kick()
+                self._disconnect_slow_reader()
 
     def inject(self, fault: Fault) -> None:
-        """Let *fault* happen, now or after its number of frames."""
+        """Apply *fault*, now or after its number of frames."""
         if self.is_open and not self._injector.over:
             self._queue(self._injector.inject(fault))
             self.pump()
 
     def pump(self) -> None:
-        """Hand the backlog to the socket, as far as it takes it."""
+        """Write the backlog to the socket, as far as the socket accepts it."""
         while self.backlog and self.is_open and not self.blocked:
             if chunk := b"".join(self._chunk()):
                 self.transport.write(chunk)
@@ -103,9 +103,9 @@ class ClientConnection(ServerConnection):
         self._clients.changed()
 
     def _chunk(self) -> Iterator[bytes]:
-        """What comes next for the socket; nothing, if that is a fault."""
-        room = CHUNK
-        while self.backlog and room > 0:
+        """The next bytes for the socket; nothing if a fault is next."""
+        space = CHUNK
+        while self.backlog and space > 0:
             frame = self.backlog[0]
             if isinstance(frame, Fault):
                 return
@@ -116,10 +116,10 @@ class ClientConnection(ServerConnection):
                 piece = frame.wire
                 self.tally.count(frame.type)
                 self.backlog.popleft()
-            room -= len(piece)
+            space -= len(piece)
             yield piece
 
-    def hang_up(self, code: int, reason: str) -> None:
+    def close_soon(self, code: int, reason: str) -> None:
         """Send a close frame, and end the connection soon after; what is in the backlog is not sent."""
         if self.is_open:
             self._leave()
@@ -127,7 +127,7 @@ class ClientConnection(ServerConnection):
             self._clients.changed()
 
     def lose(self) -> None:
-        """Forget what cannot be sent any more."""
+        """Discard frames that cannot be sent any more, and count them as lost."""
         if self._made:
             self.tally.lost += frames_in(self.backlog) + self._injector.held
             self.backlog.clear()
@@ -137,11 +137,11 @@ class ClientConnection(ServerConnection):
         self._leaving = True
         self.lose()
 
-    def _kick(self) -> None:
+    def _disconnect_slow_reader(self) -> None:
         if not self._streaming:
             self.tally.count("error")
             self.transport.write(SLOW_CONSUMER)
-        self.hang_up(1008, "ErrSlowConsume")
+        self.close_soon(1008, "ErrSlowConsume")
 
     # Faults
 
@@ -174,7 +174,7 @@ class ClientConnection(ServerConnection):
                     self.backlog.append(output)
 
     def _cut_at_silence(self) -> None:
-        """The end comes: what a silence has held back until now is lost."""
+        """The connection ends: frames that a silence holds back are lost."""
         sent = list(takewhile(lambda each: not isinstance(each, fault_types.Silence), self.backlog))
         self.tally.lost += frames_in(self.backlog) - frames_in(sent)
         self.backlog = deque(sent)
@@ -183,22 +183,22 @@ class ClientConnection(ServerConnection):
         """End the connection in the way of *fault*."""
         if isinstance(fault, fault_types.SlowReaderKick):
             self.tally.inserted += 1
-            self._kick()
+            self._disconnect_slow_reader()
             return
         self._leave()
         if isinstance(fault, fault_types.Close):
             self._close(fault.code, fault.reason)
         elif isinstance(fault, fault_types.Vanish):
-            self.deaf = True
+            self.ignores_input = True
             self._finish()
         else:
             assert isinstance(fault, fault_types.HalfOpen)
-            self.deaf = True
+            self.ignores_input = True
             self.transport.pause_reading()
             self._clients.half_open.add(self)
 
     def _close(self, code: int | None, reason: str) -> None:
-        """As the protocol's `send_close`, which would check the code."""
+        """As the protocol's `send_close`, but without the check of the code."""
         payload = b"" if code is None else struct.pack("!H", code) + reason.encode()
         self.protocol.send_frame(WebSocketFrame(Opcode.CLOSE, payload))
         self.protocol.close_sent = Close(NO_CODE if code is None else code, reason)
@@ -212,7 +212,7 @@ class ClientConnection(ServerConnection):
         self.transport.abort()
 
     def _finish(self) -> None:
-        """Send FIN after what is written; hang up when the client does, or later."""
+        """Send FIN after the written data; close when the client does, or after a time-out."""
         if self.transport.can_write_eof():
             self.transport.write_eof()
         else:
@@ -232,7 +232,7 @@ class ClientConnection(ServerConnection):
     def _later(self, seconds: float, call: Any) -> None:
         self._timers.append(self.loop.call_later(seconds, call))
 
-    # asyncio.Protocol: the connection comes, is full, has room again, and goes.
+    # asyncio.Protocol: the callbacks of a connection.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -273,7 +273,7 @@ class ClientConnection(ServerConnection):
         self._clients.counters.close(self.number)
 
     def data_received(self, data: bytes) -> None:
-        if self._made and not self.deaf:
+        if self._made and not self.ignores_input:
             super().data_received(data)
 
     def send_data(self) -> None:

@@ -1,4 +1,4 @@
-"""`Exchange`: a local Coinbase Exchange, to test bots against."""
+"""`Exchange`: a local Coinbase Exchange for tests of bots."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Exchange:
     with 1008; `None`: never. *start*: the virtual time of the first event; `None`: now, or a month ago if virtual time
     may run ahead of the clock, since windows take no trade from the future. *ssl*: a server's context, for `wss`.
     *port*: 0 picks a free one. *backlog*: frames that may wait for a client that reads too slowly, before it is sent
-    `ErrSlowConsume` and closed with 1008. *faults*: what is to go wrong, and when; see `rxfeed.sim.faults`.
+    `ErrSlowConsume` and closed with 1008. *faults*: faults to inject, and when; see `rxfeed.sim.faults`.
 
     The same arguments (with a *start*), the same requests and the same calls of `step` and `advance` give the
     same frames, byte for byte.
@@ -84,7 +84,7 @@ class Exchange:
 
         self._open_source: Callable[[Clients], Source] = live
         self._source: Source | None = None
-        # A single turn of the market can bring a few hundred frames.
+        # One step of the market can make a few hundred frames.
         self._clients = Clients(arguments.integer("backlog", backlog, 1_000, 10**9), Script(faults))
         arguments.integer("port", port, 0, 65_535)
         rest = Rest(self._books, lambda: self._live.market.clock())
@@ -179,19 +179,19 @@ class Exchange:
     # The market
 
     def step(self, n: int = 1) -> None:
-        """Make *n* order events happen now, and the heartbeats and batches that fall before them.
+        """Make *n* order events now, and the heartbeats and batches before them.
 
-        When it returns, every frame that they caused has been handed to each client's socket; what a socket
-        does not take, because its client does not read, waits in the client's backlog.
+        When it returns, all their frames were written to the clients' sockets. Frames that a socket does not accept,
+        since its client does not read, are in the client's backlog.
         """
         self._server.wait(self._live.step(arguments.integer("n", n, 0, 10**9)))
 
     def advance(self, seconds: float) -> None:
-        """Let *seconds* of virtual time pass now, with all that falls within; ends like `step`."""
+        """Advance virtual time by *seconds* now, with all its events; ends like `step`."""
         self._server.wait(self._live.advance(arguments.number("seconds", seconds, zero=True)))
 
     def pause(self) -> None:
-        """Stop the time; when it returns, nothing more happens by itself."""
+        """Stop the time; when it returns, no event happens by itself."""
         self._server.wait(self._live.pause())
 
     def resume(self) -> None:
@@ -242,7 +242,7 @@ class Exchange:
         try:
             return self._server.read(lambda: self._clients.counters.of(connection))
         except KeyError:
-            raise ConfigError(f"connection: {connection!r} is none that is known") from None
+            raise ConfigError(f"connection: {connection!r} is not known") from None
 
     @property
     def log(self) -> list[Fired]:
@@ -264,30 +264,30 @@ class Exchange:
         self._until(lambda: self._clients.subscribed >= n, timeout, f"{n} subscribed clients")
 
     def drain(self, timeout: float = 5.0) -> None:
-        """Return as soon as all that is queued has been written; `TimeoutError` after *timeout* seconds."""
+        """Return as soon as all queued frames are written; `TimeoutError` after *timeout* seconds."""
         self._until(self._clients.drained, timeout, "clients that read what was sent")
 
     def disconnect(self, code: int = 1000, reason: str = "") -> None:
-        """Send every client a close frame; what waits in a backlog is lost."""
+        """Send every client a close frame; frames in backlogs are lost."""
         arguments.integer("code", code, 1000, 4999)
         if code in (1004, 1005, 1006, 1015) or 1016 <= code <= 2999 or len(reason.encode()) > 123:
             raise ConfigError(f"code, reason: {code!r}, {reason!r} do not fit into a close frame")
 
-        async def hang_up() -> None:
+        async def close_soon() -> None:
             for client in self._clients.open:
-                client.hang_up(code, reason)
+                client.close_soon(code, reason)
             await asyncio.sleep(0)
 
-        self._server.wait(hang_up())
+        self._server.wait(close_soon())
 
     def inject(self, fault: Fault) -> None:
-        """Let *fault* happen now, or after so many more frames, on each open connection that it concerns.
+        """Apply *fault* now, or after so many more frames, on each open connection that it concerns.
 
-        A fault of the handshake waits for the next connection that it concerns, and happens to that one only.
-        `Refuse`, `Recover` and `ClockJump` need no connection. When it returns, what could be done is done.
+        A fault of the handshake is applied to the next connection that it concerns, and only to that one. `Refuse`,
+        `Recover` and `ClockJump` need no connection. When it returns, the fault was applied, if it is due.
         """
         if not isinstance(fault, Fault):
-            raise ConfigError(f"fault: {fault!r} is none of rxfeed.sim.faults")
+            raise ConfigError(f"fault: {fault!r} is not a fault of rxfeed.sim.faults")
         if isinstance(fault, ClockJump):
             _ = self._live  # it takes a market
         self._server.wait(self._server.inject(fault))

@@ -1,4 +1,4 @@
-"""What the faults of a connection make of its frames. No socket, no clock: frames in, frames and faults out."""
+"""Applies the faults of a connection to its frames, without a socket or a clock: frames in, frames and faults out."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ class Script:
 
 
 class FaultInjector:
-    """Lets the faults of *script* happen to one connection's frames.
+    """Applies the faults of *script* to the frames of one connection.
 
-    What comes out of `begin`, `step` and `inject` is to be sent, or is a fault of the connection that is to be
-    carried out, in that order. `over`: the last was one that ends the connection.
+    `begin`, `step` and `inject` return, in order, frames to send and faults of the connection to carry out.
+    `over`: the last fault ends the connection.
     """
 
     def __init__(self, number: int, script: Iterator[Fault], tally: LedgerBuilder, log: Log) -> None:
@@ -90,7 +90,7 @@ class FaultInjector:
         return self._fire(self._at_once)
 
     def step(self, frame: Frame) -> list[Output]:
-        """What becomes of a frame, and what happens after it."""
+        """The frames to send in place of *frame*, and the faults after it."""
         self.frames += 1
         outputs: list[Output] = [frame]
         if self._treatments:
@@ -100,14 +100,14 @@ class FaultInjector:
         return outputs
 
     def inject(self, fault: Fault) -> list[Output]:
-        """Let *fault* happen: now, or after so many more frames."""
+        """Apply *fault* now, or after so many more frames."""
         if fault.after:
             insort(self._injected, (self.frames + fault.after, fault), key=itemgetter(0))
             return []
         return self._fire([fault])
 
     def end(self, ends: Callable[[Fault], bool]) -> None:
-        """Stop treating frames as the faults that *ends* picks would have it."""
+        """Stop applying the faults that *ends* selects to frames."""
         self._treatments = [treatment for treatment in self._treatments if not ends(treatment.fault)]
 
     def _due(self) -> Iterator[Fault]:
@@ -120,12 +120,12 @@ class FaultInjector:
     def _fire(self, faults: Iterable[Fault]) -> list[Output]:
         outputs: list[Output] = []
         for fault in faults:
-            outputs += self._happen(fault, self._log.add(self._number, fault, self.frames))
+            outputs += self._apply(fault, self._log.add(self._number, fault, self.frames))
             if self.over:
                 break
         return outputs
 
-    def _happen(self, fault: Fault, entry: FiredBuilder) -> list[Output]:
+    def _apply(self, fault: Fault, entry: FiredBuilder) -> list[Output]:
         if isinstance(fault, fault_types.MalformedFrame):
             payload = fault.payload
             return self._inserted(payload.encode() if isinstance(payload, str) else payload)
@@ -135,7 +135,7 @@ class FaultInjector:
             self._tally.inserted += 1
             return [oversized(fault.size)]
         if treatment := _treatment(fault, self._tally, entry):
-            # Those that change the bytes come last: what they make has no readable payload.
+            # Faults that change the bytes come last, since their frames have no readable payload.
             self._treatments.append(treatment)
             self._treatments.sort(key=lambda each: isinstance(each.fault, fault_types.Fragmented | fault_types.Masked))
         self.over = isinstance(fault, ENDS)
@@ -154,7 +154,7 @@ class FaultInjector:
 
 
 class Treatment:
-    """Something that is done to frames that match, *left* times."""
+    """A change of matching frames, *left* times."""
 
     def __init__(self, fault: Fault, left: float, tally: LedgerBuilder, entry: FiredBuilder) -> None:
         self.fault = fault
@@ -168,7 +168,7 @@ class Treatment:
         return 0
 
     def apply(self, frame: Frame) -> list[Frame]:
-        """What becomes of *frame*."""
+        """The frames to send in place of *frame*."""
         if not self.left or not _matches(self.fault, frame):
             return [frame]
         self.left -= 1
@@ -190,7 +190,7 @@ class Treatment:
 
 
 class Delay(Treatment):
-    """One frame waits until so many others have passed."""
+    """Delays one frame until so many others were sent."""
 
     _frame: Frame | None = None
 
@@ -217,7 +217,7 @@ class Delay(Treatment):
 
 
 def _treatment(fault: Fault, tally: LedgerBuilder, entry: FiredBuilder) -> Treatment | None:
-    """What *fault* does to frames, if it is a fault of frames."""
+    """The change of frames by *fault*, if it is a fault of frames."""
     if isinstance(fault, fault_types.Silence):
         return None if fault.hold else Treatment(fault, float("inf"), tally, entry)
     if isinstance(fault, fault_types.EarlyData):
@@ -230,12 +230,12 @@ def _treatment(fault: Fault, tally: LedgerBuilder, entry: FiredBuilder) -> Treat
 
 
 def _matches(fault: Fault, frame: Frame) -> bool:
-    """Whether *fault* is about such frames."""
+    """True if *fault* applies to *frame*."""
     if isinstance(fault, fault_types.EarlyData):
         return frame.type == "subscriptions"
     if not isinstance(fault, OfFrames):
         return True
-    # What is fragmented or masked already is left alone.
+    # Frames that are fragmented or masked already are not changed.
     if not is_plain(frame.wire) or (fault.types is not None and frame.type not in fault.types):
         return False
     return fault.product_id is None or identify(frame).product_id == fault.product_id

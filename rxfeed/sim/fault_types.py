@@ -1,4 +1,4 @@
-"""The kinds of faults: values only. `rxfeed.sim.faults` is where to import them from."""
+"""The types of faults, as values only. Import them from `rxfeed.sim.faults`."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class _ForAWhile(Fault):
 
 @dataclass(frozen=True)
 class SlowHandshake(_AtHandshake):
-    """The TCP connection (and TLS) comes about at once; the answer to the upgrade request *seconds* later."""
+    """The TCP connection (and TLS) is made at once; the response to the upgrade request comes *seconds* later."""
 
     seconds: float
 
@@ -135,7 +135,7 @@ class Refuse(_ForAWhile):
 class Close(Fault):
     """All frames before it, then a close frame with *code* (`None`: an empty one) and *reason*, whatever they mean.
 
-    The exchange hangs up on the client's answer, or 10 s later.
+    The exchange closes the connection after the client's answer, or 10 s later.
     """
 
     code: int | None = 1000
@@ -151,7 +151,7 @@ class Close(Fault):
 
 @dataclass(frozen=True)
 class Reset(_Anywhere):
-    """`ConnectionResetError`, at once: what the socket has not taken is lost, and some of what it has may be.
+    """`ConnectionResetError`, at once: frames not written to the socket are lost, and some written ones may be.
 
     With *before_handshake*, as soon as TCP (and TLS) have connected.
     """
@@ -167,7 +167,7 @@ class Vanish(_Anywhere):
 
 @dataclass(frozen=True)
 class HalfOpen(_Anywhere):
-    """All frames before it, then nothing, ever: the exchange reads nothing, answers no ping, and does not hang up.
+    """All frames before it, then nothing: the exchange reads nothing, answers no ping, and does not close.
 
     It is none of `Exchange.connections`. With *before_handshake*, TCP connects, but the upgrade is never answered.
     """

@@ -1,4 +1,4 @@
-"""Faults on demand: what a client of `rxfeed.sim.Exchange` has to live through, each as a small frozen value.
+"""Faults for clients of `rxfeed.sim.Exchange`, each a small frozen value.
 
     >>> from rxfeed.sim import Exchange, faults
     >>> script = [faults.Drop(types={"match"}, after=20), faults.Close(1001, "going away", after=50)]

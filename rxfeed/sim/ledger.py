@@ -37,7 +37,7 @@ class Ledger:
 
 
 class LedgerBuilder:
-    """A `Ledger` in the making."""
+    """Counts what becomes a `Ledger`."""
 
     __slots__ = ("by_type", "dropped", "duplicated", "frames", "inserted", "lost", "reordered")
 
@@ -102,7 +102,7 @@ class Fired:
 
 
 class FiredBuilder:
-    """A `Fired` in the making."""
+    """Collects what becomes a `Fired`."""
 
     __slots__ = ("concerned", "connection", "fault", "frames")
 
@@ -154,5 +154,5 @@ class FrameCounters:
         return total.read()
 
     def of(self, number: int) -> Ledger:
-        """The ledger of one connection; `KeyError` if there was none, or it is forgotten."""
+        """The ledger of one connection; raises `KeyError` if there was none, or if it was discarded."""
         return self._open[number].read() if number in self._open else self._closed[number]

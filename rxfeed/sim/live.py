@@ -1,4 +1,4 @@
-"""A market that lives while clients listen: it answers their requests and lets its time pass."""
+"""Runs a market for clients: answers their requests and advances its time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rxfeed.sim.connection import ClientConnection
 from rxfeed.sim.frames import encode, text_frame
 from rxfeed.sim.market import Market
 
-SLICE = 100  # turns of the market between two looks at the sockets
+SLICE = 100  # steps of the market between two writes to the sockets
 
 
 class LiveMarket:
@@ -40,7 +40,7 @@ class LiveMarket:
         if auto:
             self._auto.set()
         self._begun = asyncio.Event()
-        self._origin = (0.0, 0)  # a time of the loop's clock, and the virtual one that it stands for
+        self._origin = (0.0, 0)  # a time of the loop's clock, and the virtual time that corresponds to it
         clients.jump = market.jump
 
     def receive(self, client: ClientConnection, text: str | bytes) -> None:
@@ -68,7 +68,7 @@ class LiveMarket:
             self._channels.leave(subscriber.pairs, client)
 
     async def run(self) -> None:
-        """Let time pass by itself, from the first subscription on."""
+        """Advance time continuously, from the first subscription on."""
         await self._begun.wait()
         while True:
             await self._auto.wait()
@@ -82,7 +82,7 @@ class LiveMarket:
                 await asyncio.sleep(self._run_to_now(self._speed))
 
     def _run_to_now(self, speed: float) -> float:
-        """Let happen what is due, or a slice of it; the seconds to sleep after it."""
+        """Run the due events, or a slice of them. Returns the seconds to sleep after it."""
         loop_time, micros = self._origin
         elapsed = asyncio.get_running_loop().time() - loop_time
         now = micros + int(elapsed * speed * MICROSECONDS)
@@ -94,33 +94,33 @@ class LiveMarket:
         return max(0.0, (self.market.next_micros - now) / speed / MICROSECONDS)
 
     async def pause(self) -> None:
-        """Stop the time that passes by itself."""
+        """Stop the continuous time."""
         self._auto.clear()
 
     async def resume(self) -> None:
-        """Let time pass by itself again."""
+        """Advance time continuously again."""
         if not self._auto.is_set():
             self._rebase()
             self._auto.set()
 
     async def step(self, orders: int) -> None:
-        """Make *orders* order events happen now."""
+        """Make *orders* order events now."""
         while orders:
             orders -= self._slice(orders)
-            await self._breathe()
+            await self._yield_to_sockets()
         self._rebase()
 
     async def advance(self, seconds: float) -> None:
-        """Let *seconds* of virtual time pass now."""
+        """Advance virtual time by *seconds* now."""
         end = self.market.micros + round(seconds * MICROSECONDS)
         while self.market.next_micros <= end:
             self._slice(SLICE, end)
-            await self._breathe()
+            await self._yield_to_sockets()
         self.market.wait_until(end)
         self._rebase()
 
     def _slice(self, orders: int, end: int | None = None) -> int:
-        """The number of orders made: at most *orders*, by *end*, and in so many turns that all stay fair."""
+        """The number of orders made: at most *orders*, until *end*, in a limited number of steps."""
         made = 0
         for _ in range(SLICE):
             if made == orders or (end is not None and self.market.next_micros > end):
@@ -131,8 +131,8 @@ class LiveMarket:
         self._clients.pump()
         return made
 
-    async def _breathe(self) -> None:
-        """Let the sockets have their turn, and a slow client's backlog shrink where the market can wait."""
+    async def _yield_to_sockets(self) -> None:
+        """Let the sockets write, and wait for the backlog of a slow client if there is no speed."""
         if self._speed is None:
             half = self._clients.limit // 2
             await self._clients.until(lambda: self._clients.waiting() <= half)

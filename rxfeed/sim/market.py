@@ -1,4 +1,4 @@
-"""A market of several products that lives on a virtual clock, from a seed."""
+"""A simulated market of several products, on a virtual clock, from a seed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Market:
 
     @property
     def time(self) -> datetime:
-        """The virtual time: that of the last thing that happened, as far off as `jump` has made it."""
+        """The virtual time: that of the last event, shifted by `jump`."""
         return EPOCH + timedelta(microseconds=self.micros + self._off)
 
     def clock(self) -> str:
@@ -76,11 +76,11 @@ class Market:
 
     @property
     def next_micros(self) -> int:
-        """When the next thing happens, in Unix microseconds."""
+        """The time of the next event, in Unix microseconds."""
         return min(self._next_tick, self._next_order)
 
     def turn(self) -> bool:
-        """Let the next thing happen; whether it was an order (or a tick)."""
+        """Run the next event. True if it was an order, False for a tick."""
         if self._next_tick <= self._next_order:
             self.micros = self._next_tick
             self._next_tick += TICK
@@ -92,7 +92,7 @@ class Market:
         return True
 
     def wait_until(self, micros: int) -> None:
-        """Move the clock to *micros*, before which nothing more happens."""
+        """Move the clock to *micros*; there are no events before it."""
         self.micros = max(self.micros, micros)
 
     def _tick(self) -> None:
@@ -109,7 +109,7 @@ class Market:
         self.publish(TickEvent(self.micros))
 
     def _open(self, product: Product) -> None:
-        """Open a product with a filled book and one trade, before anyone listens."""
+        """Open a product with a filled book and one trade, before there are subscribers."""
         engine = MatchingEngine(
             product,
             publish=lambda event: self.publish(event),

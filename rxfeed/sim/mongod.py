@@ -16,12 +16,12 @@ from rxfeed.errors import ConfigError, RxfeedError, install_command
 
 
 class Mongod:
-    """A `mongod` process on a free port of 127.0.0.1, its data in a folder that goes with it.
+    """A `mongod` process on a free port of 127.0.0.1, with a temporary folder for its data.
 
         with Mongod() as server:
             collection = pymongo.MongoClient(server.uri).rxfeed.messages
 
-    The binary is *binary*, or the one on PATH, or the one that the `demo` extra brings; `ConfigError` where there is
+    The binary is *binary*, or the one on PATH, or the one in the `demo` extra; raises `ConfigError` if there is
     none. *replica_set*: its name, for a server that is a member of one (initiate it yourself).
     """
 
@@ -43,7 +43,7 @@ class Mongod:
         return f"mongodb://127.0.0.1:{self.port}{direct}"
 
     def start(self, timeout: float = 30.0) -> Mongod:
-        """Start it, on the same port and data as before if there was a before; return when it takes connections."""
+        """Start it, with the same port and data as at an earlier start; return when it accepts connections."""
         if not self.port:
             self._folder = tempfile.mkdtemp(prefix="rxfeed-mongod-")
             with socket.socket() as probe:
@@ -61,7 +61,7 @@ class Mongod:
             command += ["--replSet", self._replica_set]
         log = Path(self._folder) / "mongod.log"
         with log.open("ab") as output:
-            # In a process group of its own: a Ctrl-C in the terminal is for us, and we stop it when we are done.
+            # In a process group of its own, so that Ctrl-C in the terminal does not end it before its owner does.
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
             )
@@ -85,7 +85,7 @@ class Mongod:
             self.process = None
 
     def kill(self) -> None:
-        """End the process as a power cut would, and keep its data."""
+        """Kill the process, as a power failure would, and keep its data."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -108,7 +108,7 @@ class Mongod:
 
 
 def find_mongod() -> Path | None:
-    """The `mongod` on PATH, or the one in the wheel of the `demo` extra; `None` where there is neither."""
+    """The `mongod` on PATH, or the one in the wheel of the `demo` extra; `None` if there is neither."""
     on_path = shutil.which("mongod")
     if on_path:
         return Path(on_path)

@@ -1,4 +1,4 @@
-"""Given frames, played as they are to each client from its first subscribe on."""
+"""Plays given frames, unchanged, to each client from its first subscribe request on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rxfeed.sim.coinbase_exchange import parse
 from rxfeed.sim.connection import ClientConnection
 from rxfeed.sim.frames import text_frame, type_of
 
-SLICE = 64  # frames between two looks at the socket
+SLICE = 64  # frames between two writes to the socket
 
 Then = Literal["hold", "close"]
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Playback:
-    """Plays what *frames* gives, (seconds, payload) pairs, afresh to each client."""
+    """Plays the (seconds, payload) pairs of *frames* to each client, from the beginning."""
 
     def __init__(
         self,
@@ -59,12 +59,12 @@ class Playback:
             await self._send_all(client)
         except ConfigError as error:
             log.error("%s", error)
-            # A close frame has room for 123 bytes.
-            client.hang_up(1011, str(error).encode()[-123:].decode(errors="ignore"))
+            # The reason in a close frame has at most 123 bytes.
+            client.close_soon(1011, str(error).encode()[-123:].decode(errors="ignore"))
             return
         if self._then == "close":
             await self._clients.until(lambda: not client.backlog and not client.blocked)
-            client.hang_up(1000, "")
+            client.close_soon(1000, "")
 
     async def _send_all(self, client: ClientConnection) -> None:
         loop = asyncio.get_running_loop()

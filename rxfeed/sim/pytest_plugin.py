@@ -53,5 +53,5 @@ def rxfeed_exchange_factory(request: pytest.FixtureRequest) -> Iterator[Callable
 
 @pytest.fixture
 def rxfeed_exchange(rxfeed_exchange_factory: Callable[..., Exchange]) -> Exchange:
-    """A started exchange of BTC-USD and ETH-USD that stands still until `step` or `advance`."""
+    """A started exchange of BTC-USD and ETH-USD without events until `step` or `advance`."""
     return rxfeed_exchange_factory()

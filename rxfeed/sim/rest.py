@@ -1,4 +1,4 @@
-"""The REST side of the local exchange: the book of a product, as one answer.
+"""The REST server of the local exchange, for the book of a product.
 
 It has a port of its own, so that requests are never among the connections that faults count.
 """
@@ -35,7 +35,7 @@ class Rest:
         self._server: asyncio.Server | None = None
 
     async def listen(self, host: str, ssl: tls.SSLContext | None) -> None:
-        """Take requests, on a port that is free."""
+        """Accept requests, on a free port."""
         self._server = await asyncio.start_server(self._serve, host, 0, ssl=ssl, limit=LONGEST)
         self.port = self._server.sockets[0].getsockname()[1]
 

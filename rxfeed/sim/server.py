@@ -1,4 +1,4 @@
-"""The socket that clients connect to, and the thread it lives in."""
+"""The server that clients connect to, and its thread."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ with needs_extra("sim", "rxfeed.sim"):
     from websockets.http11 import Request, Response
 
 HOST = "127.0.0.1"
-ENDING = 0.5  # seconds that all of them have for it when the server closes
+ENDING = 0.5  # seconds that all connections have to close when the server closes
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
 class Source(Protocol):
-    """What the clients' frames come from."""
+    """The source of the clients' frames."""
 
     def receive(self, client: ClientConnection, text: str | bytes) -> None: ...
     def left(self, client: ClientConnection) -> None: ...
@@ -104,7 +104,7 @@ class Server:
             self._thread.join()
 
     def read(self, function: Callable[[], T]) -> T:
-        """What *function* returns in the server's thread; or here, where that does not run."""
+        """The result of *function* in the server's thread, or in this one if that does not run."""
 
         async def call() -> T:
             return function()
@@ -114,7 +114,7 @@ class Server:
         return function() if future is None else _result(future)
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """What *coroutine* returns in the server's thread."""
+        """The result of *coroutine* in the server's thread."""
         with self._lock:
             if self._loop is None:
                 coroutine.close()
@@ -154,7 +154,7 @@ class Server:
             self._clients.abort()
 
     async def _listen(self, **where: Any) -> None:
-        # A factory where websockets' types ask for a class.
+        # A factory, although websockets' types require a class.
         connect = cast("type[ServerConnection]", partial(ClientConnection, self._clients))
         server = await serve(
             self._serve,
@@ -163,7 +163,7 @@ class Server:
             compression=None,
             ping_interval=None,
             close_timeout=CLOSING,
-            # So that a connection is blocked whenever the kernel has not taken all.
+            # So that a connection is blocked whenever the kernel has not accepted all bytes.
             write_limit=(1, 0),
             process_request=_rejection,
             create_connection=connect,
@@ -173,11 +173,11 @@ class Server:
         self.port = server.sockets[0].getsockname()[1]
 
     def _refuse(self, seconds: float | None) -> None:
-        """Stop listening, for *seconds* or until `_listen_again`; connections go on, and the port stays ours."""
+        """Stop listening, for *seconds* or until `_listen_again`; connections continue, and the port stays reserved."""
         if self._stop.is_set():
             return
         if self._reserved is None:
-            # The listening socket alone; the rest of the server lives on with its connections.
+            # Only the listening socket; the server continues with its connections.
             self._servers[-1].server.close()
             self._reserved = socket.socket()
             self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -195,7 +195,7 @@ class Server:
                 await self._listen(sock=reserved)
 
     async def inject(self, fault: Fault) -> None:
-        """Let *fault* happen to those whom it concerns."""
+        """Apply *fault* to the connections that it concerns."""
         clients = self._clients
         everywhere = fault.after is None and fault.connection is None
         if fault.at_handshake:
@@ -233,7 +233,7 @@ class Server:
 
     def _too_late(self, client: ClientConnection) -> None:
         if not client.subscribed:
-            client.hang_up(1008, f"no subscribe within {self._subscribe_timeout:g} s")
+            client.close_soon(1008, f"no subscribe within {self._subscribe_timeout:g} s")
 
 
 def _rejection(connection: ServerConnection, request: Request) -> Response | None:
@@ -255,4 +255,4 @@ def _result(future: Future[T]) -> T:
     try:
         return future.result()
     except CancelledError:
-        raise RxfeedError("this exchange was closed meanwhile") from None
+        raise RxfeedError("this exchange was closed during the call") from None

@@ -1,4 +1,4 @@
-"""Where messages are kept, and read back from: the only room that knows pymongo."""
+"""Stores messages in MongoDB and reads them back. No other package imports pymongo."""
 
 from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.ids import message_id

@@ -1,9 +1,9 @@
-"""The batches between the thread that makes them and the one that writes them: one in memory, the rest on disk.
+"""Buffers batches between the thread that makes them and the one that writes them: one in memory, the rest on disk.
 
-Oldest first, there are: the batch in batch_in_flight (being written), the one that is ready, the spill, then the queue of items.
-A batch goes to the back of the spill when the spill is not empty, when the database is away or slow, or when the queue
-behind is half full. In batch_in_flight and ready it goes to the front of the spill when an attempt has failed, or has taken
-`SLOW` seconds: then the batch in batch_in_flight is on disk too, until its attempt succeeds.
+The order, oldest first: the batch in flight (being written), the ready batch, the spill, the queue of items. A new
+batch is appended to the spill if the spill is not empty, if the database is unavailable or slow, or if the queue is
+half full. The ready batch and the batch in flight are prepended to the spill if an attempt has failed, or has taken
+`SLOW` seconds. In the second case the batch in flight is on disk too, until its attempt succeeds.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from bson.raw_bson import RawBSONDocument
 
 from rxfeed.sinks.spill import Spill
 
-_LOOK_AGAIN = 0.05  # seconds: the queue fills without a signal
+_CHECK_EVERY = 0.05  # seconds: the queue sends no signal when it is half full
 SLOW = 1.0  # seconds
 
 
 class Batch(msgspec.Struct):
-    """Encoded documents, the receipt of the oldest (Unix ns), and the spill's keys of those that are on disk too."""
+    """Encoded documents, the receipt of the oldest (Unix ns), and their keys in the spill if they are on disk too."""
 
     documents: list[RawBSONDocument]
     received_ns: int
@@ -31,7 +31,7 @@ class Batch(msgspec.Struct):
 
 
 class Backlog:
-    """*queue_half_full* says whether the queue behind is half full."""
+    """The buffered batches. *queue_half_full* returns whether the queue of items is half full."""
 
     def __init__(self, spill: Spill | None, batch_size: int, queue_half_full: Callable[[], bool]) -> None:
         self.spill = spill
@@ -40,7 +40,7 @@ class Backlog:
         self._changed = threading.Condition()
         self._ready: deque[Batch] = deque()
         self._in_flight: Batch | None = None
-        self._since = 0.0  # when it was taken in batch_in_flight
+        self._since = 0.0  # when it was taken
         self._unavailable = False
         self._ended = False
         self._abandoned = False
@@ -48,23 +48,21 @@ class Backlog:
 
     @property
     def queued(self) -> int:
-        """Documents in memory alone."""
+        """Documents that are in memory only."""
         with self._changed:
-            batch_in_flight = self._in_flight
-            in_flight = (
-                0 if batch_in_flight is None or batch_in_flight.keys is not None else len(batch_in_flight.documents)
-            )
+            flight = self._in_flight
+            in_flight = 0 if flight is None or flight.keys is not None else len(flight.documents)
             return in_flight + sum(len(batch.documents) for batch in self._ready)
 
     @property
     def oldest_ns(self) -> int | None:
-        """When the oldest document here was received."""
+        """The receipt of the oldest document, Unix nanoseconds."""
         with self._changed:
             waiting = [batch for batch in (self._in_flight, *self._ready) if batch is not None]
             return waiting[0].received_ns if waiting else None
 
     def put(self, batch: Batch) -> bool:
-        """Wait until there is room for *batch*; whether it went to disk."""
+        """Add *batch*, after a wait for space if necessary. True if it was written to disk."""
         with self._changed:
             while True:
                 if self._abandoned:
@@ -73,12 +71,12 @@ class Backlog:
                     if self.spill.append(_raw(batch), batch.received_ns):
                         self._changed.notify_all()
                         return True
-                    # No room: nothing may overtake what is there, and so it waits.
+                    # The spill is full. The batch waits, since no batch may overtake another.
                     if not self.spill.documents and not self._ready:
                         break
                 elif not self._ready:
                     break
-                self._changed.wait(None if self.spill is None else _LOOK_AGAIN)
+                self._changed.wait(None if self.spill is None else _CHECK_EVERY)
             self._ready.append(batch)
             self._changed.notify_all()
         return False
@@ -87,7 +85,7 @@ class Backlog:
         return bool(self._ready) and self._queue_half_full()
 
     def take(self) -> Batch | None:
-        """The oldest batch, in batch_in_flight until `done` or `failed`; `None` at the end."""
+        """The oldest batch, which is in flight until `done` or `failed`; `None` at the end."""
         with self._changed:
             while True:
                 self._since = time.monotonic()
@@ -98,7 +96,7 @@ class Backlog:
                     return None
                 if self.spill is not None and self.spill.documents:
                     keys, documents, received_ns = self.spill.first(self._batch_size)
-                    if not keys:  # all that was left is damaged, and set aside
+                    if not keys:  # all batches left were damaged and quarantined
                         continue
                     self._in_flight = Batch([RawBSONDocument(each) for each in documents], received_ns, keys)
                     break
@@ -109,16 +107,16 @@ class Backlog:
             return self._in_flight
 
     def done(self) -> None:
-        """The batch in batch_in_flight is safe."""
+        """The batch in flight was acknowledged."""
         with self._changed:
-            batch_in_flight, self._in_flight = self._in_flight, None
+            flight, self._in_flight = self._in_flight, None
             self._unavailable = False
-            if batch_in_flight is not None and batch_in_flight.keys is not None and self.spill is not None:
-                self.spill.remove(batch_in_flight.keys)
+            if flight is not None and flight.keys is not None and self.spill is not None:
+                self.spill.remove(flight.keys)
             self._changed.notify_all()
 
     def failed(self, pending: list[RawBSONDocument]) -> tuple[int, bool]:
-        """Of the batch in batch_in_flight *pending* are not safe: how many went to disk, and whether it is in batch_in_flight yet."""
+        """*pending* documents of the batch in flight failed. Returns the number saved, and whether it is in flight."""
         with self._changed:
             self._unavailable = True
             if self._in_flight is None:
@@ -143,41 +141,41 @@ class Backlog:
         return moved
 
     def watch(self) -> int:
-        """Wait until an attempt takes too long, then save what is in memory: so many documents; -1 at the end."""
+        """Wait until an attempt takes too long, and save the batches in memory. Returns the count; -1 at the end."""
         with self._changed:
             while not (self._ended and self._in_flight is None and not self._ready) and not self._abandoned:
-                batch_in_flight, left = self._in_flight, None
-                if batch_in_flight is not None and not self._unavailable and self.spill is not None:
+                flight, left = self._in_flight, None
+                if flight is not None and not self._unavailable and self.spill is not None:
                     left = self._since + SLOW - time.monotonic()
                     if left <= 0:
                         self._unavailable = True
-                        return self._copy_to_front(self.spill, batch_in_flight)
+                        return self._copy_to_front(self.spill, flight)
                 self._changed.wait(left)
             return -1
 
-    def _copy_to_front(self, spill: Spill, batch_in_flight: Batch) -> int:
-        """Save the batches that are ready, and a copy of the one in batch_in_flight, which is being written."""
+    def _copy_to_front(self, spill: Spill, flight: Batch) -> int:
+        """Save the ready batches, and a copy of the batch in flight."""
         moved = 0
         while self._ready and spill.prepend(_raw(self._ready[-1]), self._ready[-1].received_ns) is not None:
             moved += len(self._ready.pop().documents)
-        if batch_in_flight.keys is None and not self._ready:
-            key = spill.prepend(_raw(batch_in_flight), batch_in_flight.received_ns)
+        if flight.keys is None and not self._ready:
+            key = spill.prepend(_raw(flight), flight.received_ns)
             if key is not None:
-                batch_in_flight.keys = [key]
-                moved += len(batch_in_flight.documents)
+                flight.keys = [key]
+                moved += len(flight.documents)
         self._changed.notify_all()
         return moved
 
     def end(self) -> None:
-        """No more will be put."""
+        """No more batches will be put."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()
 
     def abandon(self, *, final: bool) -> int:
-        """Give up: to disk with what there is and what still comes, and count what cannot; so many went to disk.
+        """Stop writing: save all batches, also later ones, to disk, and count as lost what cannot be saved.
 
-        Not *final*: the batch in batch_in_flight may still get through.
+        Returns the number of documents saved. Not *final*: the batch in flight may still be acknowledged.
         """
         with self._changed:
             self._abandoned = True
@@ -191,7 +189,7 @@ class Backlog:
             return moved
 
     def lose(self, count: int) -> None:
-        """Count what never became a batch."""
+        """Count *count* items as lost that were in no batch."""
         with self._changed:
             self.lost += count
 

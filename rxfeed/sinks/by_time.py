@@ -1,9 +1,9 @@
-"""Raw documents in the order of their times.
+"""Reads raw documents in the order of their times.
 
-- A raw document has its time as the exchange sent it: text under `time` or `timestamp`, the last place of an array of
-  level3, or Unix seconds as text (`activate`).
-- Text is in order to the second, and within a second it is not: `04Z` comes after `04.5Z`. So the server sorts by text,
-  and each second is sorted here, by the digits of its fraction, then by sequence.
+- A raw document has its time as the exchange sent it: text in `time` or `timestamp`, the last item of a level3 array,
+  or Unix seconds as text (`activate`).
+- The order of the text is right to the second, but not within a second: `04Z` sorts after `04.5Z`. So the server sorts
+  by text, and each second is sorted here, by the digits of its fraction, then by sequence.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 _KEY = "_rxfeed_time"
 _SECOND = 19  # characters of 2026-01-02T03:04:05
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%LZ"
-_AFTER_ALL = "~"  # behind each character of a time
+_AFTER_ALL = "~"  # sorts after each character of a time
 
 
 def by_time(product: str | None, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
-    """The stages of an aggregation: raw documents, in order to the second, within limits that are whole seconds."""
+    """An aggregation of raw documents, sorted to the second, within limits of whole seconds."""
     conditions: list[dict[str, Any]] = [{"received_ns": {"$exists": False}}]
     if product is not None:
         conditions.append({"$or": [{"product_id": product}, {"level3.1": product}]})
@@ -28,7 +28,7 @@ def by_time(product: str | None, since: datetime | None, until: datetime | None)
         limits["$gte"] = _second(since)
     if until is not None:
         limits["$lte"] = _second(until) + _AFTER_ALL
-    if limits:  # an index on `time` serves the most of them
+    if limits:  # an index on `time` serves most of them
         conditions.append({"$or": [{"time": limits}, {"time": {"$not": {"$type": "string"}}}]})
     within = {_KEY: limits} if since is not None else {"$or": [{_KEY: limits}, {_KEY: None}]}
     return [
@@ -64,7 +64,7 @@ def _time_text() -> dict[str, Any]:
 def in_order(
     documents: Iterable[dict[str, Any]], since: datetime | None, until: datetime | None
 ) -> Iterator[dict[str, Any]]:
-    """The documents that `by_time` finds, in order to the last digit, and within the limits."""
+    """The documents that `by_time` finds, sorted by all digits, and within the exact limits."""
     first, end = (None if at is None else (_second(at), f"{at.microsecond:06}".rstrip("0")) for at in (since, until))
     second: str | None = None
     gathered: list[tuple[tuple[str, str], int, dict[str, Any]]] = []
@@ -88,9 +88,9 @@ def _sorted(gathered: list[tuple[tuple[str, str], int, dict[str, Any]]]) -> Iter
 
 
 def _fraction(document: dict[str, Any], text: str) -> str:
-    """The digits of the fraction, without zeros at the end: their order as text is that of their value."""
+    """The digits of the fraction, without zeros at the end, so that they sort by value as text."""
     sent = document.get("time") or document.get("timestamp")
-    # The server computes milliseconds of Unix seconds; the text as sent has all digits.
+    # The server computes milliseconds from Unix seconds; the original text has all digits.
     digits = (sent if isinstance(sent, str) else text).partition(".")[2]
     end = next((place for place, digit in enumerate(digits) if not digit.isdigit()), len(digits))
     return digits[:end].rstrip("0")

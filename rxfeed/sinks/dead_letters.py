@@ -1,4 +1,4 @@
-"""What can never be stored: a stream, and on request a collection."""
+"""Dead letters: documents that can never be stored. They are emitted, and optionally stored in a collection."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_BYTES = 8 * 1024 * 1024
 
 
 class DeadLetters:
-    """Tells `stream` of every letter, and keeps them for `flush` where there is a collection."""
+    """Emits every letter on `stream`, and buffers it for `flush` if there is a collection."""
 
     def __init__(self, collection: Collection[Any] | None) -> None:
         if collection is not None and collection.write_concern.is_server_default:
@@ -34,7 +34,7 @@ class DeadLetters:
         self.stream: Subject[DeadLetter] = Subject()
         self._waiting: deque[RawBSONDocument] = deque()
         self._lock = threading.Lock()
-        self._emitting = threading.RLock()  # two threads find dead documents, and a Subject wants one at a time
+        self._emitting = threading.RLock()  # two threads add letters, and a Subject needs serialised calls
 
     def add(self, letters: list[DeadLetter]) -> None:
         log.error("%d documents can never be stored; the first: %s", len(letters), letters[0].reason)
@@ -43,7 +43,7 @@ class DeadLetters:
                 with self._lock:
                     if len(self._waiting) >= _MOST_WAITING:
                         self._waiting.popleft()
-                        log.error("a dead letter was dropped: %d wait for their collection", _MOST_WAITING)
+                        log.error("a dead letter was dropped, since %d wait for their collection", _MOST_WAITING)
                     self._waiting.append(RawBSONDocument(bson.encode(_document(letter))))
             try:
                 with self._emitting:
@@ -52,7 +52,7 @@ class DeadLetters:
                 log.error("a subscriber of the dead letters raised: %r", error)
 
     def flush(self, seconds: float) -> bool:
-        """Try to store those that wait; whether none waits any more."""
+        """Try to store the buffered letters. True if none is left."""
         with self._lock:
             letters = [self._waiting[place] for place in range(min(100, len(self._waiting)))]
         if not letters or self._collection is None:

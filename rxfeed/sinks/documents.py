@@ -1,7 +1,7 @@
-"""Messages as MongoDB documents; each call makes a new one, and the message stays as it was.
+"""Converts messages to MongoDB documents. Each call makes a new document; the message is not changed.
 
-Some keys of a document are the sink's: `_id`, `received`, `received_ns`, `epoch`, `arrival`. If a frame that is stored
-as it was sent has such a key itself, that key stands in a sub-document, `_wire`, and `from_mongo` puts it back.
+The keys `_id`, `received`, `received_ns`, `epoch` and `arrival` are reserved for the sink. If a frame that is stored as
+sent has such a key itself, it is moved into the sub-document `_wire`, and `from_mongo` restores it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from rxfeed.sinks.ids import microseconds
 _decode = msgspec.json.Decoder().decode
 
 WIRE = "_wire"
-"""The key of the sub-document that has the frame's own keys of reserved names."""
-# A raw document has no receipt and no epoch, so that these names are free in it; `level3` stands for a frame's array.
+"""The key of the sub-document with the frame's own keys of reserved names."""
+# A raw document has no receipt and no epoch, so their names are not reserved in it; `level3` contains an array frame.
 _RESERVED_RAW = frozenset(("_id", "received_ns", "arrival", "level3", WIRE))
 RESERVED = _RESERVED_RAW | {"received", "epoch"}
 
@@ -31,8 +31,8 @@ RESERVED = _RESERVED_RAW | {"received", "epoch"}
 def typed_document(message: Message) -> dict[str, Any]:
     """The message's fields: numbers as Decimal128, times as dates, with `received` and `epoch`; `None`s are left out.
 
-    MongoDB's dates have milliseconds, so `time_us` and `received_ns` (Unix micro- and nanoseconds) keep the rest.
-    An `Unknown` message is its frame, as sent; keys of reserved names stand under `_wire`.
+    MongoDB's dates have milliseconds, so `time_us` and `received_ns` have all digits (Unix micro- and nanoseconds).
+    The document of an `Unknown` message is its frame as sent, with keys of reserved names in `_wire`.
     """
     document: dict[str, Any]
     if isinstance(message, Unknown):
@@ -53,9 +53,9 @@ def typed_document(message: Message) -> dict[str, Any]:
 
 
 def raw_document(message: Message) -> dict[str, Any]:
-    """The frame exactly as the exchange sent it, text as text; an array of level3 stands under `level3`.
+    """The frame exactly as the exchange sent it, text as text; a level3 array is in `level3`.
 
-    Keys of reserved names (`_id`, `received_ns`, `arrival`, `level3`) stand under `_wire`.
+    Keys of reserved names (`_id`, `received_ns`, `arrival`, `level3`) are in `_wire`.
     """
     return _content(message, _RESERVED_RAW)
 
@@ -71,10 +71,10 @@ def _content(message: Message, reserved: frozenset[str]) -> dict[str, Any]:
 
 
 def frame_content(document: Mapping[str, Any]) -> Any:
-    """The frame's content again, of a typed or a raw document."""
+    """The content of the frame of a typed or a raw document."""
     if isinstance(document.get("level3"), list):
         return document["level3"]
-    # Documents of earlier versions have no `_wire`; what they have under that name is the frame's.
+    # Documents of earlier versions have no `_wire` of the sink; that key is the frame's own.
     own = document.get(WIRE)
     moved = own if isinstance(own, Mapping) and own and RESERVED.issuperset(own) else {}
     removed = {"_id"}
@@ -86,7 +86,7 @@ def frame_content(document: Mapping[str, Any]) -> Any:
 
 
 def decimal128(value: Decimal) -> Decimal128:
-    """*value* to the last digit; `decimal.Inexact` where 34 digits do not do.
+    """*value* to the last digit; raises `decimal.Inexact` if it has more than 34 digits.
 
     >>> decimal128(Decimal("80691.530"))
     Decimal128('80691.530')
@@ -94,9 +94,9 @@ def decimal128(value: Decimal) -> Decimal128:
     return _decimal128(str(value))
 
 
-@lru_cache(1 << 16)  # prices and sizes come again and again
+@lru_cache(1 << 16)  # prices and sizes repeat
 def _decimal128(text: str) -> Decimal128:
-    # What bson does takes 7 times as long; it is asked about everything that is not plain.
+    # bson takes 7 times as long; it converts only what is not plain.
     digits, _, power = text.partition("E")
     whole, _, part = digits.partition(".")
     try:
@@ -112,7 +112,7 @@ def _decimal128(text: str) -> Decimal128:
 def _plan(
     kind: type[Message],
 ) -> tuple[str, Callable[[Message], Any], tuple[tuple[str, Callable[[Any], Any] | None], ...], tuple[str, ...]]:
-    """A type's name, what gets its fields' values at once, their names and converters, and which of them are times."""
+    """The type's name, a getter of all its fields, the fields' names and converters, and the names of times."""
     hints = get_type_hints(kind)
     names = [name for name in kind.__struct_fields__ if name != "_origin"]
     parts = {name: {hints[name], *get_args(hints[name])} for name in names}

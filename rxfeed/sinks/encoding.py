@@ -1,4 +1,4 @@
-"""Items into batches of BSON documents, each with its `_id`; what can be no document is a dead letter."""
+"""Encodes items as batches of BSON documents with `_id`. An item that cannot be encoded is a dead letter."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Identify = Callable[[Any], Any]
 
 
 class Encoder:
-    """Makes documents with *to_document*, and gives those an `_id` that have none: *identify*'s, else an ObjectId.
+    """Makes documents with *to_document*. A document without `_id` gets the one of *identify*.
 
-    Typed documents get `arrival` too: their receipt in Unix nanoseconds, where need be later by as many as it takes to
-    rise with every message, so that sorting by it is the order in which they came.
+    Typed documents also get `arrival`: their receipt in Unix nanoseconds, increased if necessary so that it rises with
+    every message. So `arrival` sorts documents in the order of their arrival.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Encoder:
         self._arrival = 0
 
     def encode(self, items: list[Any], died: Callable[[DeadLetter], None]) -> Iterator[Batch]:
-        """Batches of at most so many bytes, in order; *died* hears of what can never be stored."""
+        """Batches of limited size, in order; *died* is called with each item that can never be stored."""
         documents: list[RawBSONDocument] = []
         size = 0
         received_ns = 0
@@ -65,7 +65,7 @@ class Encoder:
     def _one(self, item: Any) -> bytes:
         document: Any = self._to_document(item)
         if not self._ours:
-            document = {**document}  # which may be somebody's, and gets an _id
+            document = {**document}  # a copy, since the user's document must not get an _id
         if "_id" not in document:
             document["_id"] = self._identify(item)
         if self._typed:
@@ -73,10 +73,10 @@ class Encoder:
             document["arrival"] = self._arrival
         raw = bson.encode(document, codec_options=self._codec_options)
         if len(raw) > _MOST_BYTES:
-            raise ValueError(f"the document {document['_id']!r} has {len(raw)} bytes; MongoDB takes {_MOST_BYTES}")
+            raise ValueError(f"the document {document['_id']!r} has {len(raw)} bytes; MongoDB's limit is {_MOST_BYTES}")
         return raw
 
 
 def object_id(_: Any) -> ObjectId:
-    """A new one."""
+    """A new ObjectId."""
     return ObjectId()

@@ -1,4 +1,4 @@
-"""The `_id` of a message: the same wherever and whenever it is written.
+"""The `_id` of a message, equal for all writers at all times.
 
 | message | `_id` |
 |---|---|
@@ -10,10 +10,10 @@
 | any other with a time: l2update, snapshot, auction, balance | `BTC-USD/l2update/1787628957198335/5f0c2b7a90d1e3c4` |
 | any other: subscriptions, error, status, unknown | `subscriptions/1787628957200123456/5f0c2b7a90d1e3c4` |
 
-Where the wire gives no id the last part is a hash of the frame. After the exchange's own time it is the same for every
-recorder that got the same bytes; after the receipt (Unix nanoseconds) it is one recorder's alone, and a message of
-this kind is stored once by each. A `match` and the `last_match` of the same trade are two messages: the second is no
-new trade. What is yours alone (`user`: messages with a user or profile id) has `user/<that id>/` after the product.
+If a message has no id of its own, the last part is a hash of the frame. With the exchange's time before it, the `_id`
+is equal for all recorders that received the same bytes. With the receipt (Unix nanoseconds) before it, each recorder
+stores the message once. A `match` and the `last_match` of the same trade are two messages, since the second is no new
+trade. The user's own messages (those with a user or profile id) have `user/<that id>/` after the product.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _US = timedelta(microseconds=1)
 
 
 def message_id(message: m.Message) -> str:
-    """The message's deterministic `_id`; the module's text has the rules.
+    """The message's deterministic `_id`; the module's docstring has the rules.
 
     >>> message_id(match(trade_id=7))
     'BTC-USD/match/7'
@@ -79,7 +79,7 @@ def _of_level3(kind: str) -> Callable[[Any], str]:
 def _l2update(message: m.L2Update) -> str:
     if message.time is None:
         return _by_content(message)
-    # What _by_content says, in less time: most of a feed is of this kind.
+    # As _by_content, but faster, since most messages of a feed are of this type.
     digest = blake2b(message.raw, digest_size=8).hexdigest()
     return f"{message.product_id}/l2update/{(message.time - _EPOCH) // _US}/{digest}"
 

@@ -1,4 +1,4 @@
-"""Collections that are ready for what people ask of them."""
+"""Creates indexes and time-series collections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rxfeed.errors import ConfigError
 
 
 def make_indexes(collection: Collection[Any], *, expire_after: timedelta | None = None) -> list[str]:
-    """Make the indexes for `product_id, time` and for `from_mongo`; the names of all. Again does no harm.
+    """The names of the indexes for `product_id, time` and for `from_mongo`, which it creates if they do not exist.
 
     With *expire_after* MongoDB deletes typed documents so long after their receipt (a TTL index on `received`).
     """
@@ -29,9 +29,9 @@ def make_indexes(collection: Collection[Any], *, expire_after: timedelta | None 
 
 
 def make_time_series(database: Database[Any], name: str, *, expire_after: timedelta | None = None) -> Collection[Any]:
-    """Make *name* a time-series collection of typed documents, by `received` and `product_id`.
+    """A new time-series collection, *name*, for typed documents, by `received` and `product_id`.
 
-    It takes less room. But MongoDB keeps no unique `_id` there: a retry or a second recorder may store a message twice.
+    It takes less space. But MongoDB has no unique `_id` there: a retry or a second recorder may store a message twice.
     """
     options: dict[str, Any] = {} if expire_after is None else {"expireAfterSeconds": _seconds(expire_after)}
     series = {"timeField": "received", "metaField": "product_id", "granularity": "seconds"}

@@ -1,13 +1,13 @@
-"""One attempt to get documents into a collection, and what its outcome means for each of them.
+"""One attempt to insert documents into a collection, and its outcome for each of them.
 
-| what came of it | its documents |
+| outcome | documents |
 |---|---|
 | acknowledged | written |
-| duplicate key of `_id` (11000) | there already: as good as written |
-| another error of one document | dead, unless its code can pass: then again |
-| write concern not met, or any error that can pass | again, all that are not dead: the server knows those it has |
-| an error of the whole command that cannot pass | in halves, until the document that it is about stands alone: dead |
-| no rights, no such user, no such place | again, unless nothing was ever written: then the sink fails |
+| duplicate key of `_id` (11000) | duplicates: stored before |
+| another error of one document | dead, or retried if its code is transient |
+| write concern not met, or any transient error | retried, except dead ones: the server rejects duplicates |
+| a permanent error of the whole command | inserted in halves, until the document at fault is alone: dead |
+| no permission, no such user, no such database | retried, but if nothing was ever written, the sink fails |
 | the client was closed | the sink fails |
 """
 
@@ -32,14 +32,14 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
-# Codes of MongoDB's error_codes.yml. What passes: elections, shutdowns, time-outs, conflicts, a full disk.
+# Codes of MongoDB's error_codes.yml. Transient ones: elections, shutdowns, time-outs, conflicts, a full disk.
 _PASSING = frozenset(
     {6, 7, 24, 46, 50, 63, 64, 79, 89, 91, 100, 112, 133, 134, 150, 189, 190, 202, 262, 279, 290, 317, 358, 384, 9001}
     | {10107, 11600, 11602, 13388, 13435, 13436, 14031}
 )
-# What is about us or the place, not about a document: Unauthorized, AuthenticationFailed, IllegalOperation, ...
+# Errors of the client or the database, not of a document: Unauthorized, AuthenticationFailed, IllegalOperation, ...
 _REFUSED = frozenset({11, 13, 18, 20, 26, 73, 166, 323, 8000})
-# What can only be about what is in a document: BadValue, FailedToParse, Overflow, DollarPrefixedFieldName, ...
+# Errors of the content of a document: BadValue, FailedToParse, Overflow, DollarPrefixedFieldName, ...
 _CONTENT = frozenset({2, 9, 14, 15, 22, 52, 53, 54, 55, 56, 57, 10334, 17280})
 _DUPLICATE = 11000
 _PASSING_LABELS = ("RetryableWriteError", "TransientTransactionError")
@@ -48,7 +48,7 @@ Trouble = Literal["passing", "refused", "fatal"]
 
 
 class InsertAttempt(msgspec.Struct):
-    """What became of the documents: those *pending* are to be sent again, and *error* is why; *trouble* its kind."""
+    """The outcome for the documents: *pending* ones are sent again, because of *error*; *trouble* is its kind."""
 
     written: int = 0
     duplicates: int = 0
@@ -67,7 +67,7 @@ class InsertAttempt(msgspec.Struct):
 
 
 def attempt(collection: Collection[Any], documents: list[RawBSONDocument], seconds: float) -> InsertAttempt:
-    """Insert *documents*, giving up on an answer after *seconds* (a client with a `timeoutMS` keeps that)."""
+    """The outcome of inserting *documents* within *seconds* (or the `timeoutMS` of the client)."""
     theirs = collection.database.client.options.timeout
     limit = pymongo.timeout(seconds) if theirs is None else contextlib.nullcontext()
     try:
@@ -87,7 +87,7 @@ def attempt(collection: Collection[Any], documents: list[RawBSONDocument], secon
 
 
 def passes(error: Exception) -> bool:
-    """Whether the same may succeed later."""
+    """True if the error is transient: the same attempt may succeed later."""
     if isinstance(error, ConnectionFailure | ExecutionTimeout | WriteConcernError):
         return True
     if not isinstance(error, PyMongoError):
@@ -99,7 +99,7 @@ def passes(error: Exception) -> bool:
 
 def _sort(documents: list[RawBSONDocument], error: BulkWriteError) -> InsertAttempt:
     outcome = InsertAttempt(error=error)
-    # Without the write concern even what was inserted is not safe, and is sent again for its acknowledgement.
+    # Without the write concern even inserted documents are not safe; they are sent again for an acknowledgement.
     unsafe = bool(error.details.get("writeConcernErrors"))
     failed: set[int] = set()
     for each in error.details.get("writeErrors", ()):
@@ -138,12 +138,12 @@ def _halve(
     if len(outcome.dead) == len(documents) and not about_documents:
         return InsertAttempt(
             pending=documents, error=error, trouble="refused"
-        )  # every single one: then it is not about them
+        )  # all of them: so the documents are not the cause
     return outcome
 
 
 def error_text(error: Exception | str) -> str:
-    """An error in a line, without what pymongo appends of its servers, and without any password."""
+    """The text of an error in one line, without pymongo's description of servers, and without passwords."""
     text = str(error) if isinstance(error, str) else f"{type(error).__name__}: {error}"
     text = text.partition(", Topology Description")[0].partition(", full error")[0]
     return re.sub(r"(\w+://)[^/\s]*@", r"\1***@", text)[:1000]

@@ -35,12 +35,12 @@ class MongoSink(Sink[MongoWrite, MongoWriter]):
 
     @property
     def dead(self) -> Observable[DeadLetter]:
-        """What can never be stored, as it is found, on the sink's threads; it never ends."""
+        """Emits each dead letter, on the sink's threads; it never completes."""
         return self._letters.stream
 
     @property
     def stats(self) -> MongoStats:
-        """The sink at this moment; any thread may ask."""
+        """The present state of the sink, for any thread."""
         counters, writer = self._counters, self._writer
         return MongoStats(
             taken=counters.taken,
@@ -60,10 +60,10 @@ class MongoSink(Sink[MongoWrite, MongoWriter]):
         )
 
     def close(self, timeout: float | None = None) -> UnwrittenCounts:
-        """Let the source go, and write what is here; after *timeout* seconds (`flush_seconds`) say what is left.
+        """Unsubscribe and write all items. Returns the items unwritten after *timeout* seconds (`flush_seconds`).
 
-        What is left goes to the spill where there is one. Then the stream ends: with a `SinkError` if anything was
-        lost. Called by a subscriber of the sink, on the sink's thread, it does not wait.
+        Unwritten items are saved in the spill, if there is one. Then the stream completes, or fails with a `SinkError`
+        if items were lost. It does not wait if a subscriber of the sink calls it, on the sink's thread.
         """
         writer = self._writer
         if writer is None:
@@ -101,42 +101,42 @@ def to_mongo(
     flush_seconds: float = 30.0,
     attempt_seconds: float = 10.0,
 ) -> MongoSink:
-    """Write every item to *collection*, once, and emit a `MongoWrite` for each batch that the server has acknowledged.
+    """Emit a `MongoWrite` for each batch that the server has acknowledged, and write every item to *collection*, once.
 
-    Items wait in a queue of *queue_size*; threads of the sink's own make documents of them and insert up to
-    *batch_size* (and *batch_bytes*) at once, at the latest *batch_seconds* after the first of a batch came.
+    Items wait in a queue of *queue_size*. Threads of the sink convert them to documents and insert up to *batch_size*
+    (and *batch_bytes*) at once, at most *batch_seconds* after the first item of a batch.
 
     *documents*: `"typed"` (see `typed_document`; and `arrival`, see `from_mongo`), `"raw"` (see `raw_document`), or a
     function from an item to a new document. *ids*: `"message"` gives each message a deterministic `_id` (see
-    `message_id`), so that none is stored twice: not by a retry, a reconnect's overlap or a second recorder. An item
-    that is no message, and everything with `"mongo"`, gets an ObjectId when it comes. An `_id` that is there stays.
+    `message_id`), so that a retry, a reconnect or a second recorder stores none twice. Items that are no messages, and
+    all items with `"mongo"`, get an ObjectId. A document's own `_id` is kept.
 
-    **A database that is away** is tried again and again, for ever, or with *retry_seconds* until so long nothing got
-    through. Nothing that was acknowledged is sent again. With *spill*, a file's path, items go to disk when an attempt
-    has failed or takes longer than a second, and when the queue is half full: safe from a crash of the process or the
-    machine once a `MongoWrite` has them as `spilled`. They are written in order as soon as the database takes them, in
-    this run or the next with the same path. At *spill_bytes*, or when the disk is full, no more goes to disk; what is
-    there stays, and the queue fills up. A damaged batch, or a damaged file, is set aside under a name with `.damaged`,
-    logged at ERROR, and counted as dead. Its files have the permissions *spill_mode*; one of them, `-reserve`, keeps a
-    megabyte of the disk for deletions.
+    **An unavailable database**: inserts are retried without limit, or until *retry_seconds* have passed without a
+    success. Acknowledged documents are not sent again. With *spill*, the path of a file, items are written to disk if
+    an attempt has failed or takes longer than a second, and if the queue is half full. They are safe from a crash of
+    the process or the machine when a `MongoWrite` counts them as `spilled`. They are inserted in order when the
+    database is available, in this run or the next with the same path. At *spill_bytes*, or if the disk is full, no more
+    items are written to disk, and the queue fills. A damaged batch, or a damaged file, is moved to a name with
+    `.damaged`, logged at ERROR, and counted as dead. Files of the spill have the permissions *spill_mode*; one of them,
+    `-reserve`, keeps a megabyte of the disk for deletions.
 
-    **A process that is killed** loses what is in memory alone. With a spill these are at most the items of the last
-    `batch_seconds + 2` seconds, whether the database is healthy, slow or away, as long as the disk takes them. Without
-    a spill these are the items of the last `batch_seconds` and of two inserts while the database is healthy, and up to
-    *queue_size* and two batches while it is not.
+    **If the process is killed**, items that are only in memory are lost. With a spill these are at most the items of
+    the last `batch_seconds + 2` seconds, whatever the state of the database, as long as the disk has space. Without a
+    spill these are the items of the last `batch_seconds` and of two inserts if the database is available, and up to
+    *queue_size* and two batches if it is not.
 
     **A full queue**: `at_bound="block"` makes the source wait, `"drop_oldest"` drops what has waited longest in memory
     and counts it, `"fail"` writes what is there and ends the stream with a `SinkError`.
 
-    **What can never be stored** (too large, an invalid key, refused by a validator) is error_text to `.dead` of the
-    operator and, where *dead* is a collection, stored there; the rest goes on.
+    **A document that can never be stored** (too large, an invalid key, refused by a validator) is emitted on `.dead` of
+    the operator and, if *dead* is a collection, stored there. The other documents are written.
 
-    **The end**: when the source ends, and at the latest when the process does, what is left is written, unless for
-    *flush_seconds* nothing got through; then the stream ends too, on the sink's thread, with a `SinkError` if anything
-    was lost. A feed or replay that the sink stands on waits for this: its `run()`, `close()` and `with` block return
-    when the sink has ended. Keep the client open until then. On another source call `.close(timeout)`.
+    **The end**: when the source ends, and at the latest at the exit of the process, all items are written, unless
+    *flush_seconds* pass without a success. Then the stream ends too, on the sink's thread, with a `SinkError` if items
+    were lost. A feed or replay as the source waits for this: its `run()`, `close()` and `with` block return when the
+    sink has ended. Keep the client open until then. With another source call `.close(timeout)`.
 
-    The collection's own write concern holds, or else majority; TLS, authentication and time-outs are the client's.
+    The write concern is the collection's own, or else majority; TLS, authentication and time-outs are the client's.
     An attempt takes at most *attempt_seconds* (or the client's `timeoutMS`). One subscription at a time.
     """
     check_numbers(
@@ -158,11 +158,11 @@ def to_mongo(
         if not (given is None and name == "dead") and not hasattr(given, "insert_many"):
             raise ConfigError(f"{name}: {type(given).__name__} is not a pymongo collection")
     if not collection.write_concern.acknowledged:
-        raise ConfigError("collection: with a write concern of 0 nobody knows what was written")
+        raise ConfigError("collection: a write concern of 0 has no acknowledgements; set w=1 or higher")
     if collection.write_concern.is_server_default:
         collection = collection.with_options(write_concern=WriteConcern("majority"))
     if isinstance(spill_mode, bool) or not isinstance(spill_mode, int) or not 0o600 <= spill_mode <= 0o777:
-        raise ConfigError(f"spill_mode: {spill_mode!r} gives the owner no right to read and write, as 0o600 does")
+        raise ConfigError(f"spill_mode: {spill_mode!r} does not let the owner read and write, as 0o600 does")
     if spill is not None and not Path(spill).absolute().parent.is_dir():
         raise ConfigError(f"spill: there is no folder {Path(spill).absolute().parent}")
     settings = MongoSettings(

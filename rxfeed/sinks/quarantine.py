@@ -1,4 +1,4 @@
-"""What is done with a damaged spill, and the room that is kept for a full disk."""
+"""Quarantines damaged batches and files of the spill, and reserves disk space for a full disk."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _DAMAGES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """The file is no database, or a damaged one: not one that is full, locked or refused."""
+    """True if the file is damaged or no database; False if it is full, locked or refused."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGES
 
 
 def split(row: Any) -> list[bytes] | None:
-    """The documents of a batch, one behind the other in its blob; `None` where the batch is damaged.
+    """The documents of a batch, which its blob has in sequence; `None` if the batch is damaged.
 
     *row*: id, count, received_ns, documents.
     """
@@ -52,7 +52,7 @@ def split(row: Any) -> list[bytes] | None:
 
 
 def quarantine_batch(path: str, key: int, row: Any, mode: int) -> str | None:
-    """Write the damaged batch to a file beside the spill; its name, or `None` where that cannot be done."""
+    """The name of a new file beside the spill with the damaged batch; `None` if it cannot be written."""
     blob = row[3] if row is not None and isinstance(row[3], bytes) else b""
     file = f"{path}.damaged-{_now()}-{key}.bson"
     try:
@@ -68,7 +68,7 @@ def quarantine_batch(path: str, key: int, row: Any, mode: int) -> str | None:
 
 
 def quarantine_file(path: str) -> str:
-    """Rename the damaged database and its log; the new name."""
+    """The new name of the damaged database, after it was renamed together with its log."""
     aside = f"{path}.damaged-{_now()}"
     Path(path).rename(aside)
     for suffix in ("-wal", "-shm"):
@@ -78,7 +78,7 @@ def quarantine_file(path: str) -> str:
 
 
 def readable_rows(path: str, owner: str, columns: str) -> list[Any]:
-    """The batches of *owner* that can be read from the damaged database *path*, from its front and from its back."""
+    """The batches of *owner* that can be read from the damaged database *path*, from both ends."""
     rows: dict[Any, Any] = {}
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         try:
@@ -98,24 +98,24 @@ def readable_rows(path: str, owner: str, columns: str) -> list[Any]:
 
 
 class Reserve:
-    """A file that holds some room on the disk until it is needed."""
+    """A file that reserves disk space until it is needed."""
 
     def __init__(self, path: str, mode: int) -> None:
         self._path = Path(path)
         self._mode = mode
 
     def fill(self) -> None:
-        """Take the room, where there is enough."""
+        """Write the file, if there is enough space."""
         if self._path.exists():
             return
         try:
             with os.fdopen(os.open(self._path, os.O_CREAT | os.O_WRONLY, self._mode), "wb") as file:
-                file.write(bytes(_RESERVE))  # written, since a file with a hole holds no room
+                file.write(bytes(_RESERVE))  # written, since a sparse file reserves no space
         except OSError:
             self.release()
 
     def release(self) -> bool:
-        """Give the room back; whether there was some."""
+        """Delete the file. True if there was one."""
         try:
             self._path.unlink()
         except OSError:

@@ -1,4 +1,4 @@
-"""Stored messages as an Observable: a pipeline runs over yesterday as it runs over now."""
+"""Reads stored messages as an Observable, for the same pipelines as a feed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TYPES: dict[str, type[m.Message]] = {
         *(m.Activate, m.Auction, m.RfqMatch, m.Balance, m.Status, m.Subscriptions, m.ErrorMessage, m.Level3Schema),
     )
 }
-# A level3 message has the type of its elder level3_kind on `full`, and lacks this of hers.
+# A level3 message has the same type as one of `full`, but not this field of it.
 _LEVEL3_TYPES: dict[str, tuple[type[m.Message], str]] = {
     "open": (m.Level3Open, "remaining_size"),
     "done": (m.Level3Done, "side"),
@@ -50,11 +50,12 @@ def from_mongo(
 ) -> Observable[m.Message]:
     """Emit the messages that `to_mongo` stored in *collection*, in order: of *product*, in `[since, until)`.
 
-    Typed documents come in the order of `arrival`, their receipt, which *since* and *until* are about too; `received`,
-    `received_ns` and `epoch` are what they were. Raw documents have no receipt: for them it is `time`, to the last
-    digit of its fraction, and those without one come first, unless there is a *since*. `raw` and `content` of a message
-    are encoded anew. `make_indexes` makes it fast. A document that is no message ends the stream with a `SinkError`
-    that names its `_id`; a lost database ends it, too. It reads on the thread that subscribes.
+    Typed documents are emitted in the order of `arrival`, their receipt, to which *since* and *until* apply too. Their
+    `received`, `received_ns` and `epoch` are those that were stored. Raw documents have no receipt: `time` is used, to
+    the last digit of its fraction. Those without a time come first, or not at all with *since*. `raw` and `content` of
+    a message are encoded again. `make_indexes` creates the indexes for it. A document that is no message ends the
+    stream with a `SinkError` that contains its `_id`, and so does a lost database. It reads on the thread that
+    subscribes.
     """
     for name, value in (("since", since), ("until", until)):
         if value is not None and (not isinstance(value, datetime) or value.tzinfo is None):
@@ -96,7 +97,7 @@ def from_mongo(
 def _messages(
     collection: Collection[Any], product: str | None, since: datetime | None, until: datetime | None
 ) -> Generator[m.Message, None, None]:
-    # Dates that Python cannot hold must not end the reading without the document's name.
+    # A date out of Python's range must raise an error with the document's id.
     any_date = DatetimeConversion.DATETIME_AUTO
     options: CodecOptions[Any] = CodecOptions(tz_aware=True, tzinfo=UTC, datetime_conversion=any_date)
     stored = collection.with_options(codec_options=options)
@@ -104,7 +105,7 @@ def _messages(
     limits = {"$gte": since, "$lt": until}
     received = {name: microseconds(at) * 1000 for name, at in limits.items() if at is not None} or {"$exists": True}
     typed = stored.find({**of_product, "arrival": received}, sort=[("arrival", ASCENDING)], allow_disk_use=True)
-    # Typed documents of rxfeed 0.1 have no arrival yet.
+    # Typed documents of rxfeed 0.1 have no `arrival`.
     older = stored.find(
         {**of_product, "arrival": {"$exists": False}, "received_ns": received},
         sort=[("received_ns", ASCENDING)],
@@ -124,7 +125,7 @@ def _messages(
 
 
 def _raw(documents: Iterator[dict[str, Any]], decode: Callable[[bytes], Any]) -> Iterator[tuple[int, m.Message]]:
-    newest = 0  # some types have a time that their message has not
+    newest = 0  # some types have a time that is no field of their message
     for document in documents:
         with _naming(document):
             frame = _frame(document)
@@ -155,13 +156,13 @@ def _typed(document: dict[str, Any], order: str, decode: Callable[[bytes], Any])
 def _whole(document: dict[str, Any], name: str) -> int:
     value = document.get(name)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{name} is {value!r}, and not a whole number" if name in document else f"it has no {name}")
+        raise ValueError(f"{name} is {value!r}, not a whole number" if name in document else f"it has no {name}")
     return int(value)
 
 
 @contextmanager
 def _naming(document: dict[str, Any]) -> Iterator[None]:
-    """What is raised for *document* becomes a `SinkError` with its `_id`."""
+    """Raises any exception as a `SinkError` with the `_id` of *document*."""
     try:
         yield
     except SinkError:
@@ -189,7 +190,7 @@ def _decoded(document: dict[str, Any], frame: bytes, decode: Callable[[bytes], A
 
 
 def _frame(document: dict[str, Any]) -> bytes:
-    """What the exchange sent, as JSON again."""
+    """The frame, encoded as JSON again."""
     return msgspec.json.encode(_plain(frame_content(document)), enc_hook=str)
 
 

@@ -1,4 +1,4 @@
-"""What the Mongo sink says of itself."""
+"""The outputs and counters of the Mongo sink."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from rxfeed.operators.sink import Throughput
 
 
 class MongoWrite(msgspec.Struct, frozen=True):
-    """*count* documents of a batch are in the collection, acknowledged; it took *seconds*, and makes *total*.
+    """*count* documents of a batch were acknowledged after *seconds*; *total* documents were so far.
 
-    *duplicates* of them were there before: written by another recorder, before a reconnect, or by an attempt whose
-    answer got lost. *dead* can never be stored (see `MongoSink.dead`); *spilled* went to disk, and come again in a
-    later `MongoWrite` once they are in the collection.
+    *duplicates* of them were stored before: by another recorder, before a reconnect, or by an attempt without an
+    answer. *dead* ones can never be stored (see `MongoSink.dead`). *spilled* ones were written to disk; a later
+    `MongoWrite` counts them when they are in the collection.
     """
 
     count: int
@@ -34,8 +34,8 @@ class MongoWrite(msgspec.Struct, frozen=True):
 class DeadLetter(msgspec.Struct, frozen=True):
     """A document that can never be stored, and the *reason*.
 
-    *item* is what the sink was given; where the server refused it, the document that was sent, a mapping. *id* is its
-    `_id`, `None` where it did not get that far.
+    *item*: the item that the sink received; if the server refused it, the document that was sent, a mapping. *id*: its
+    `_id`, `None` if it was not encoded.
     """
 
     reason: str
@@ -44,7 +44,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 class UnwrittenCounts(msgspec.Struct, frozen=True):
-    """What `close` left behind: *unwritten* are lost with the process, *spilled* wait on disk for the next start."""
+    """The documents that `close` could not write: *unwritten* ones are lost, *spilled* ones are on disk."""
 
     unwritten: int
     spilled: int
@@ -54,14 +54,14 @@ class UnwrittenCounts(msgspec.Struct, frozen=True):
 
 
 class MongoStats(msgspec.Struct, frozen=True):
-    """The sink at this moment; counts are since the sink was made, over all its subscriptions.
+    """The state of a sink. Counts are those of all its subscriptions.
 
-    What came in is somewhere: `taken == written + duplicates + dead + dropped + lost + queued + spilled`, but for what
-    an earlier run left in the spill. (While the sink works a batch may just be on its way from one to another.)
+    `taken == written + duplicates + dead + dropped + lost + queued + spilled`, except for documents that an earlier run
+    left in the spill, and for a batch that is between two of these counters.
     """
 
     taken: int
-    """Items that the source handed over."""
+    """Items received from the source."""
     written: int
     """Documents that are new in the collection, acknowledged."""
     duplicates: int
@@ -71,27 +71,27 @@ class MongoStats(msgspec.Struct, frozen=True):
     dropped: int
     """Items given up at the bound: by `drop_oldest`, or the one that made `fail` fail."""
     lost: int
-    """Items that were still in memory when the sink gave up or its time was over."""
+    """Items that were in memory when the sink failed or its time was over."""
     queued: int
     """Items in memory, not yet written or spilled."""
     spilled: int
-    """Documents that wait on disk."""
+    """Documents on disk."""
     spilled_ever: int
-    """Documents that went to disk at some time."""
+    """Documents that were written to disk so far."""
     spill_bytes: int
-    """Bytes of the documents that wait on disk."""
+    """Bytes of the documents on disk."""
     retries: int
-    """Attempts that did not get everything through and were made, or will be made, again."""
+    """Attempts that failed for some documents, and were or will be repeated."""
     lag: float
-    """Seconds since the oldest document that waits was received; 0 where none waits."""
+    """Seconds since the receipt of the oldest waiting document; 0 if none waits."""
     throughput: float
     """Documents a second, acknowledged over the last ten seconds."""
     problem: str | None
-    """Why the last attempt failed; `None` after one that did not."""
+    """The error of the last attempt; `None` if it succeeded."""
 
 
 class MongoCounters:
-    """What adds up over a sink's subscriptions."""
+    """Counters over all subscriptions of a sink."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

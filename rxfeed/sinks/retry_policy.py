@@ -1,4 +1,4 @@
-"""How long the sink tries: between attempts, for an attempt, and in all."""
+"""The limits of retries: the pauses, the time of an attempt, and the time in all."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import threading
 import time
 
 _FIRST, _LONGEST = 0.1, 3.0  # seconds: the ceilings of the pauses
-_SHORTEST = 0.01  # so that a refusal that comes at once makes no busy loop
+_SHORTEST = 0.01  # so that immediate refusals make no busy loop
 _LEAST = 0.05
 
 
 class RetryPolicy:
-    """*retry_seconds* without success while the source lives, *flush_seconds* after its end, and no deadline passed.
+    """Allows retries for *retry_seconds* without a success, *flush_seconds* after the end, and until the deadline.
 
-    *attempt_seconds* bounds one attempt.
+    *attempt_seconds* limits one attempt.
     """
 
     def __init__(self, retry_seconds: float | None, flush_seconds: float, attempt_seconds: float) -> None:
@@ -33,7 +33,7 @@ class RetryPolicy:
         return self._ended_at is not None
 
     def end(self, deadline: float | None = None) -> None:
-        """The source has ended; from now on *deadline* (monotonic) may hold too."""
+        """The source has ended; *deadline* (monotonic) is a limit from now on."""
         with self._changed:
             if self._ended_at is None:
                 self._ended_at = time.monotonic()
@@ -47,12 +47,12 @@ class RetryPolicy:
             self._since = time.monotonic()
 
     def succeeded(self) -> None:
-        """Something got through."""
+        """Documents were acknowledged."""
         self._failures = 0
         self._since = time.monotonic()
 
     def left(self) -> float:
-        """Seconds in which something has to get through."""
+        """Seconds until the retries end without a success."""
         now = time.monotonic()
         left = min(self._since + self._retry_seconds, self._deadline) - now
         if self._ended_at is not None:
@@ -60,13 +60,13 @@ class RetryPolicy:
         return left
 
     def for_attempt(self) -> float:
-        """Seconds that the next attempt may take."""
+        """The time limit of the next attempt, in seconds."""
         return max(_LEAST, min(self._attempt_seconds, self.left()))
 
     def pause(self) -> bool:
-        """After a failure: wait, with jitter under a growing ceiling; `False` where another attempt has no time.
+        """Wait after a failure, with jitter below a rising limit. `False` if there is no time for another attempt.
 
-        An end wakes it, so that the next attempt comes at once and the limits of the end hold.
+        `end` interrupts the wait, so that the next attempt is made at once with the limits of the end.
         """
         self._failures += 1
         ceiling = min(_LONGEST, _FIRST * 2.0 ** min(self._failures - 1, 30))

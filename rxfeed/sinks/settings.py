@@ -1,4 +1,4 @@
-"""The arguments of `to_mongo`, checked."""
+"""The validated arguments of `to_mongo`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AtBound = Literal["block", "drop_oldest", "fail"]
 
 
 class MongoSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """See `to_mongo` for what they mean."""
+    """The arguments of `to_mongo`; see there."""
 
     collection: Collection[Any]
     to_document: ToDocument

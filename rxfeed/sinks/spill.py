@@ -1,10 +1,10 @@
-"""Batches on disk, in order, in SQLite: for the time in which the database is away, slow or behind.
+"""Stores batches on disk, in order, in SQLite, while the database is unavailable or slow.
 
-- A batch that was acknowledged is never returned again, even where a full disk does not allow its deletion: its key is
-  remembered, the deletion is repeated, and when nothing else is left the file is made anew.
-- A reserve file keeps some room for deletions; it is released when the disk is full.
-- A damaged batch is copied to a file of its own and skipped. A damaged database file is renamed, and what can be read
-  of it goes into a new one. Either is logged, with the name of the file.
+- A batch that was acknowledged is never returned again, even if a full disk prevents its deletion: its key is kept, the
+  deletion is repeated, and when no other batch is left, the file is created anew.
+- A reserve file keeps disk space for deletions; it is deleted when the disk is full.
+- A damaged batch is copied to a file of its own and skipped. A damaged database file is renamed, and its readable
+  batches are copied into a new one. Both are logged, with the name of the file.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class _Pending(NamedTuple):
 class Spill:
     """A queue of batches, each a run of BSON documents, in the SQLite file *path*.
 
-    `append` and `prepend` return when the batch is on the disk itself (write-ahead log, synchronous=FULL): then neither
-    a killed process nor a power cut loses it. The documents hold at most *most_bytes*; the file holds a little more,
-    and gives room back when the queue is empty. One process at a time, and one collection (*owner*) for good.
-    *mode*: the permissions of its files. *damaged* is called with a reason and the number of documents set aside.
+    `append` and `prepend` return when the batch is on the disk (write-ahead log, synchronous=FULL): then neither a
+    killed process nor a power failure loses it. The documents have at most *most_bytes*; the file is a little larger,
+    and shrinks when the queue is empty. One process at a time, and always the same collection (*owner*).
+    *mode*: the permissions of its files. *damaged* is called with a reason and the number of quarantined documents.
     """
 
     def __init__(
@@ -81,12 +81,12 @@ class Spill:
     # ---- the file
 
     def _connect(self) -> None:
-        """Open the file, or make it, and read what is in it."""
+        """Open or create the file, and read the list of its batches."""
         try:
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, self._mode))
             with contextlib.suppress(PermissionError):
-                Path(self.path).chmod(self._mode)  # past the umask, and for a file of an earlier version
+                Path(self.path).chmod(self._mode)  # independent of the umask, and for a file of an earlier version
         except OSError as error:
             raise SinkError(f"spill {self.path}: {error.strerror or error}", 0) from error
         self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0.5)
@@ -116,23 +116,22 @@ class Spill:
             self._next = max(self._next, self._pending[-1].key + 1)
 
     def _restore(self, error: sqlite3.Error) -> None:
-        """Rename the damaged file, and begin a new one with what can be read of it."""
+        """Rename the damaged file, and create a new one with its readable batches."""
         had = self.documents
         self._close()
         try:
             aside = quarantine_file(self.path)
             rows = readable_rows(aside, self._owner, _ROW)
             self._connect()
-            with contextlib.suppress(sqlite3.Error):  # of a full disk: they are in the damaged file yet
+            with contextlib.suppress(sqlite3.Error):  # a full disk: they are still in the damaged file
                 self._db.executemany(f"INSERT OR IGNORE INTO batches ({_ROW}) VALUES (?, ?, ?, ?)", rows)
             self._close()
             self._connect()
         except (sqlite3.Error, OSError) as failure:
-            raise SinkError(f"spill {self.path} is damaged, and cannot be made anew: {failure}", 0) from error
+            raise SinkError(f"spill {self.path} is damaged, and cannot be created again: {failure}", 0) from error
         self.problem = f"spill {self.path}: {error}"
         log.error(
-            "spill %s is damaged (%s): it was renamed to %s, and %d documents were read from it; look into that file "
-            "for the rest",
+            "spill %s is damaged (%s): it was renamed to %s, and %d documents were read from it; it has the rest",
             self.path,
             error,
             aside,
@@ -142,7 +141,7 @@ class Spill:
             self._damaged(f"spill {self.path} is damaged, and was renamed to {aside}", had - self.documents)
 
     def _anew(self) -> None:
-        """Make the file anew, since nothing in it is needed and it can neither be emptied nor shrunk."""
+        """Create the file again, since it is not needed and cannot be emptied."""
         self._close()
         for suffix in ("", "-wal", "-shm"):
             Path(self.path + suffix).unlink(missing_ok=True)
@@ -157,12 +156,12 @@ class Spill:
     # ---- batches
 
     def append(self, documents: list[bytes], received_ns: int) -> bool:
-        """Put a batch behind the others; `False`, and nothing done, where there is no room for it."""
+        """Add a batch after the others. `False`, without a change, if there is no space for it."""
         with self._lock:
             return self._insert(self._next, documents, received_ns)
 
     def prepend(self, documents: list[bytes], received_ns: int) -> int | None:
-        """Put a batch before the others; its key, or `None` where there is no room for it."""
+        """Add a batch before the others. Returns its key, or `None` if there is no space for it."""
         with self._lock:
             key = self._before
             return key if self._insert(key, documents, received_ns) else None
@@ -189,7 +188,7 @@ class Spill:
     def first(self, most: int) -> tuple[list[int], list[bytes], int]:
         """The first batches' keys, their documents (at most *most*, but one batch at least) and the oldest receipt.
 
-        No keys where nothing is left that can be read.
+        No keys if no readable batch is left.
         """
         keys: list[int] = []
         documents: list[bytes] = []
@@ -209,14 +208,14 @@ class Spill:
                     continue
                 found = split(row)
                 if found is None:
-                    self._set_aside(pending, row)
+                    self._quarantine(pending, row)
                     continue
                 received_ns = received_ns or int(row[2])
                 keys.append(pending.key)
                 documents += found
         return keys, documents, received_ns
 
-    def _set_aside(self, pending: _Pending, row: Any) -> None:
+    def _quarantine(self, pending: _Pending, row: Any) -> None:
         file = quarantine_batch(self.path, pending.key, row, self._mode)
         reason = f"spill {self.path}: batch {pending.key} is damaged, and was moved to {file}"
         if file is None:
@@ -227,7 +226,7 @@ class Spill:
         self._damaged(reason, pending.documents)
 
     def remove(self, keys: list[int]) -> None:
-        """Forget batches that are safe elsewhere: they never come again while this object lives."""
+        """Remove acknowledged batches: this object never returns them again."""
         with self._lock:
             self._remove(keys)
 
@@ -243,14 +242,14 @@ class Spill:
             self.bytes -= pending.size
 
     def _delete(self) -> None:
-        """Delete what is acknowledged, as far as the disk allows it."""
+        """Delete acknowledged batches, as far as the disk allows it."""
         statement, keys = "DELETE FROM batches WHERE id = ?", [(key,) for key in self._undeleted]
         if not keys:
             return
         if self._do(statement, keys) or (self._reserve.release() and self._do(statement, keys)):
             self._undeleted.clear()
             if not self._pending:
-                with contextlib.suppress(sqlite3.Error):  # it is about room alone, and comes again
+                with contextlib.suppress(sqlite3.Error):  # it only releases space, and is repeated
                     self._db.executescript("PRAGMA incremental_vacuum")  # execute would do one page
                     self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 self._reserve.fill()
@@ -260,7 +259,7 @@ class Spill:
                 self._reserve.fill()
 
     def _do(self, statement: str, rows: list[tuple[Any, ...]]) -> bool:
-        """Execute *statement* for all *rows*, or for none; whether it could be done."""
+        """Execute *statement* for all *rows*, or for none. True if it was done."""
         for _ in range(2):
             try:
                 self._db.execute("BEGIN")
@@ -272,7 +271,7 @@ class Spill:
                 with contextlib.suppress(sqlite3.Error):
                     if self._db.in_transaction:
                         self._db.execute("ROLLBACK")
-                if not is_damage(error):  # the disk is full, or refuses: like the limit, and it may pass
+                if not is_damage(error):  # the disk is full or refuses: a limit that may be temporary
                     return False
                 self._restore(error)
         return False
@@ -280,7 +279,7 @@ class Spill:
     # ---- the end
 
     def forked(self) -> None:
-        """Keep the connection open for ever: closed in a child, it would delete the log that the parent writes."""
+        """Never close the connection: closing it in a child process would delete the parent's log."""
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._db))
 
     def close(self) -> None:

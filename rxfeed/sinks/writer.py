@@ -1,4 +1,4 @@
-"""The sink's threads: one makes batches, one writes them, and one watches over the second where there is a spill."""
+"""The sink's threads: one makes batches, one writes them, and with a spill one monitors the second."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ log = logging.getLogger("rxfeed.sinks")
 
 
 class MongoWriter:
-    """One subscription's: the queue, the threads, and how they end.
+    """The queue and the threads of one subscription, and their end.
 
-    *emit* hears of batches and *ended* of the end, on these threads; *unsubscribe* unsubscribes from the source.
+    *emit* is called with batches and *ended* at the end, on these threads; *unsubscribe* unsubscribes from the source.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class MongoWriter:
             settings.to_document, settings.identify, self._collection.codec_options, settings.batch_bytes
         )
         self._retry_policy = RetryPolicy(settings.retry_seconds, settings.flush_seconds, settings.attempt_seconds)
-        self._cause: Exception | None = None  # why the source, or the sink, ended
-        self._last_error: Exception | None = None  # of the database
+        self._cause: Exception | None = None  # the reason of the end
+        self._last_error: Exception | None = None  # of an insert
         self._overflow = self._making = 0
         self._finished = threading.Event()
-        # Daemons, so that a script that forgets to close still ends; at exit they are waited for.
+        # Daemons, so that a script without a `close` still exits; at exit the process waits for them.
         self._maker = threading.Thread(target=self._make, name="rxfeed-mongo-batches", daemon=True)
         self._deliverer = threading.Thread(target=self._deliver, name="rxfeed-mongo", daemon=True)
         self._watcher = threading.Thread(target=self._watch, name="rxfeed-mongo-watch", daemon=True)
@@ -76,7 +76,7 @@ class MongoWriter:
             damaged=lambda reason, count: self._damaged.append((reason, count)),
         )
 
-    # ---- for the source, and for anybody
+    # ---- for the source and for other threads
 
     def start(self) -> None:
         self._maker.start()
@@ -92,11 +92,11 @@ class MongoWriter:
             self._fail(SinkError(f"{self.name}: the queue of {size} items is full, and at_bound is 'fail'", 0))
 
     def _dropped(self) -> None:
-        self._counters.dropped += 1  # under the queue's lock, always
+        self._counters.dropped += 1  # always under the queue's lock
         self._overflow += 1
 
     def end(self, cause: Exception | None = None, deadline: float | None = None) -> None:
-        """Let no more in, and write what is here, until *deadline* (monotonic) at the latest."""
+        """Accept no more items, and write all, until *deadline* (monotonic) at the latest."""
         self._cause = self._cause or cause
         self._retry_policy.end(deadline)
         self._queue.end()
@@ -109,9 +109,9 @@ class MongoWriter:
         return self._finished.is_set()
 
     def close(self, timeout: float) -> UnwrittenCounts:
-        """End; return when everything is written, or after *timeout* seconds with what then is left."""
+        """End; wait until all is written, or *timeout* seconds. Returns the unwritten counts."""
         closing = time.monotonic() + timeout
-        reserved = min(1.0, timeout / 4)  # of the time: for the spill, should the database not answer
+        reserved = min(1.0, timeout / 4)  # seconds of the time, for the spill if the database does not answer
         self.end(deadline=closing - reserved)
         self._unsubscribe()
         if threading.current_thread() in self.threads:
@@ -167,7 +167,7 @@ class MongoWriter:
             while items := self._queue.take(size, size, seconds):
                 self._making = len(items)
                 for batch in self._encoder.encode(items, died.append):
-                    self._making -= len(batch.documents)  # the backlog counts them from here on
+                    self._making -= len(batch.documents)  # now the backlog counts them
                     if self._backlog.put(batch):
                         self._spilled(len(batch.documents))
                 if died:
@@ -190,7 +190,7 @@ class MongoWriter:
         self._letters.add(died)
         self._emit(MongoWrite(0, 0.0, self._counters.total, dead=len(died)))
 
-    # ---- on the thread that watches
+    # ---- on the thread that monitors
 
     def _watch(self) -> None:
         while (saved := self._backlog.watch()) >= 0:
@@ -222,7 +222,7 @@ class MongoWriter:
         self._finish()
 
     def _write(self, batch: Batch) -> bool:
-        """Write *batch*, or see that it goes to the spill; `False` to give up."""
+        """Write *batch*, or save it in the spill. `False` if no more attempts are made."""
         started = time.monotonic()
         self._retry_policy.begin()
         outcome = InsertAttempt(pending=batch.documents)
@@ -234,32 +234,32 @@ class MongoWriter:
                 self._account(outcome, 0, started)
                 self._letters.flush(self._retry_policy.for_attempt())
                 return True
-            hopeless = self._note(outcome)
+            permanent = self._note(outcome)
             moved, kept = self._backlog.failed(outcome.pending)
             self._counters.add(spilled_ever=moved)
-            if not kept or hopeless:
+            if not kept or permanent:
                 self._account(outcome, moved, started)
-                return not hopeless and self._retry_policy.pause()
+                return not permanent and self._retry_policy.pause()
             if not self._retry_policy.pause():
                 self._account(outcome, 0, started)
                 return False
 
     def _try(self, outcome: InsertAttempt) -> None:
-        """Send what of *outcome* is pending, and add what comes of it."""
+        """Send the pending documents of *outcome*, and add the outcome of that."""
         pending, outcome.pending, outcome.error = outcome.pending, [], None
         outcome.add(attempt(self._collection, pending, self._retry_policy.for_attempt()))
         if len(outcome.pending) < len(pending):
             self._retry_policy.succeeded()
 
     def _note(self, outcome: InsertAttempt) -> bool:
-        """Tell of a failed attempt; whether another is hopeless."""
+        """Report a failed attempt. True if another attempt cannot succeed."""
         assert outcome.error is not None
         self._last_error = outcome.error
         why = error_text(outcome.error)
         if self._counters.problem is None:
-            log.warning("%s: a batch did not get through, and is tried again: %s", self.name, why)
+            log.warning("%s: a batch was not inserted and is retried: %s", self.name, why)
         self._counters.problem = why
-        # What was refused from the start is a mistake of the set-up; later somebody may be changing a password.
+        # A refusal at the start is an error of the configuration; a later one may be temporary, as a changed password.
         mistaken = outcome.trouble == "refused" and not (self._counters.total or outcome.written)
         if outcome.trouble == "fatal" or mistaken:
             self._fail(SinkError(f"{self.name}: {why}", 0))
@@ -311,7 +311,7 @@ class MongoWriter:
         self._on_end(self._outcome(self._backlog.lost + self._queue.late))
 
     def _outcome(self, lost: int) -> Exception | None:
-        """What the stream ends with."""
+        """The error of the stream's end, or `None`."""
         cause = self._cause
         overflow = self._overflow if self._settings.at_bound == "fail" else 0
         if not lost and not isinstance(cause, SinkError):

@@ -85,7 +85,7 @@ def test_each_connection_has_its_own_faults_and_figures(new_client: Any) -> None
             assert len(client.texts) == exchange.sent_to(number).frames == frames
         assert exchange.sent.frames == 12
         assert Counter(fired.connection for fired in exchange.log) == {1: 2, 2: 1, 3: 1}
-        with pytest.raises(ConfigError, match="connection: 4 is none that is known"):
+        with pytest.raises(ConfigError, match="connection: 4 is not known"):
             exchange.sent_to(4)
 
 

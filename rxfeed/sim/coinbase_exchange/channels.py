@@ -73,7 +73,7 @@ class Channels:
         market.publish = self.publish
 
     def join(self, pairs: Iterable[Pair], listener: Listener) -> None:
-        """Send the first frames of *pairs* to *listener*, and from now on what happens."""
+        """Send the first frames of *pairs* to *listener*, and from now on those of events."""
         pairs = list(pairs)
         if any(channel == "level3" for channel, _ in pairs):
             listener.offer(text_frame("level3", encode(SCHEMA)))
@@ -83,7 +83,7 @@ class Channels:
             self._audience.setdefault(pair, []).append(listener)
 
     def leave(self, pairs: Iterable[Pair], listener: Listener) -> None:
-        """Send *listener* nothing more of *pairs*."""
+        """Stop sending frames of *pairs* to *listener*."""
         for pair in pairs:
             self._audience[pair].remove(listener)
 

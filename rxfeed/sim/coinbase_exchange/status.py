@@ -1,4 +1,4 @@
-"""The `status` message: what products and currencies there are."""
+"""The `status` message: all products and currencies."""
 
 from __future__ import annotations
 

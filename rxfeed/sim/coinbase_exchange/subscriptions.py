@@ -1,4 +1,4 @@
-"""What one client is subscribed to: its requests in, the exchange's answers out. No socket."""
+"""The subscriptions of one client, without a socket: requests in, the exchange's answers out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Scope = Literal["products", "any products", "accounts", "none"]
 
 
 class Channel(NamedTuple):
-    """How a channel is named in an acknowledgement, and what it asks of a request."""
+    """A channel's name in an acknowledgement, and what its requests need."""
 
     name: str
     acknowledged: str
@@ -70,7 +70,7 @@ class _Refused(Exception):
 
 
 class Subscriber:
-    """A client, and what it is subscribed to. *clock* gives Unix seconds, against which timestamps are checked.
+    """The subscriptions of a client. *clock* returns Unix seconds, with which timestamps are compared.
 
     >>> subscriber = Subscriber(["BTC-USD"])
     >>> subscriber.receive('{"type":"subscribe","product_ids":["BTC-USD"],"channels":["matches"]}').added

@@ -30,7 +30,7 @@ class TickerMessage(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class TickerTape:
-    """The day's figures of a product; they start a little off its first trade, and never forget a day."""
+    """The 24-hour statistics of a product; they begin near the first trade, and no day is removed."""
 
     def __init__(self, engine: MatchingEngine) -> None:
         assert engine.last_match is not None
