@@ -27,7 +27,7 @@ Handle = Callable[[int], None]
 Task = Callable[[int], Handle]
 
 PRODUCT = streams.name(0)
-_AT_ONCE = 50  # frames that one read of the socket brings
+_AT_ONCE = 50  # frames that one read of the socket brings, and documents of a batch
 
 
 @cache
@@ -132,8 +132,9 @@ def _documents(make: Callable[[Any], Any]) -> Task:
             raise SystemExit(f"no document: {letter}")
 
         def some(count: int) -> None:
-            for _ in encoder.encode(list(islice(rest, count)), died):
-                pass
+            for _ in range(count // _AT_ONCE):  # of a longer batch malloc's own work would decide
+                for _ in encoder.encode(list(islice(rest, _AT_ONCE)), died):
+                    pass
 
         return some
 

@@ -204,7 +204,7 @@ class GapDetector:
         if ticker.sequence is None:  # a product's first one, before any trade
             return True
         product, last = ticker.product_id, self._tickers.get(ticker.product_id)
-        if last is not None and ticker.sequence <= _sequence(last) and not self._follows(ticker, last):
+        if last is not None and ticker.sequence <= (last.sequence or 0) and not self._follows(ticker, last):
             return False
         if self._renewed:
             self._renewed.discard(product)

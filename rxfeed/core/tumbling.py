@@ -123,7 +123,7 @@ class Tumbling(ABC, Generic[R]):
                 return ()
             return self._trade(product, message)
         if type(message) is Heartbeat:
-            if not self.clock.is_ahead(message, message.time):
+            if message.time <= self.clock.limit or not self.clock.is_ahead(message, message.time):
                 return self._heartbeat(message)
         elif type(message) is LastMatch and not self.clock.is_ahead(message, message.time):
             self._last_match(message)

@@ -12,7 +12,7 @@ from rxfeed.core import GapDetector
 from rxfeed.feed.outlets import Outlets
 from rxfeed.messages import Malformed, Message, Origin
 from rxfeed.protocol.decode import UNDECODED, Decoder, decode_known
-from rxfeed.protocol.times import ENDING, PLAIN, finer
+from rxfeed.protocol.times import ENDING, PLAIN, ends_with_microseconds, finer
 
 NO_DATA = frozenset(("subscriptions", "error", "heartbeat", "status", "balance", "level3"))
 """Types of the wire: where a frame of one cannot be decoded, nothing of a product is missing."""
@@ -70,7 +70,7 @@ class Delivery:
                     continue
                 size += len(raw)
                 try:
-                    plain = raw.isascii() and (raw[ENDING] == PLAIN or not finer(raw))
+                    plain = raw.isascii() and (raw[ENDING] == PLAIN or ends_with_microseconds(raw) or not finer(raw))
                     message = known(raw) if plain else decode(raw)
                 except UNDECODED:
                     message = decode(raw)  # it knows more, and says why

@@ -36,7 +36,7 @@ def typed_document(message: Message) -> dict[str, Any]:
     """
     document: dict[str, Any]
     if isinstance(message, Unknown):
-        document = _content(message, RESERVED)
+        document = _apart(message, _decode(message.raw), RESERVED)
     else:
         kind, values, fields, times = _plan(type(message))
         document = {"type": kind}
@@ -57,14 +57,25 @@ def raw_document(message: Message) -> dict[str, Any]:
 
     Keys of reserved names (`_id`, `received_ns`, `arrival`, `level3`) are in `_wire`.
     """
-    return _content(message, _RESERVED_RAW)
-
-
-def _content(message: Message, reserved: frozenset[str]) -> dict[str, Any]:
     content = _decode(message.raw)
+    # Five look-ups for the five reserved names cost a fifth of what comparing two sets of names does.
+    if (
+        type(content) is dict
+        and "_id" not in content
+        and "received_ns" not in content
+        and "arrival" not in content
+        and "level3" not in content
+        and WIRE not in content
+    ):
+        return content
+    return _apart(message, content, _RESERVED_RAW)
+
+
+def _apart(message: Message, content: Any, reserved: frozenset[str]) -> dict[str, Any]:
+    """*content* with its keys that are *reserved* under `_wire`."""
     if not isinstance(content, dict):
         return {"type": message.type, "level3": content}
-    if not reserved.isdisjoint(content):
+    if not content.keys().isdisjoint(reserved):
         own = {name: content.pop(name) for name in tuple(content) if name in reserved}
         content[WIRE] = own
     return content

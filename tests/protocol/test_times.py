@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rxfeed import messages as m
 from rxfeed.protocol import Decoder
-from rxfeed.protocol.times import ENDING, PLAIN, finer, in_microseconds
+from rxfeed.protocol.times import ENDING, PLAIN, ends_with_microseconds, finer, in_microseconds
 from tests.protocol.test_decode import LAYOUT, VECTORS
 from tests.protocol.test_numbers import LEVEL3
 
@@ -80,6 +80,8 @@ def test_quick_test_finds_every_time_that_needs_truncation(
     if digits > 6 and frame["type"] != "balance":
         assert raw[ENDING] != PLAIN
         assert finer(raw)
+        assert not ends_with_microseconds(raw)
+        assert not ends_with_microseconds(raw[:-1] + b',"trade_id":1,"last_size":"1.5"}')
     expected = moment.replace(microsecond=int(fraction[:6].ljust(6, "0")), tzinfo=UTC)
     message: Any = Decoder().decode(raw)
     got = message.updated if name == "updated" else message.time
