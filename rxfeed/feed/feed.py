@@ -12,9 +12,9 @@ from reactivex.scheduler import TimeoutScheduler
 
 from rxfeed.core import Reconnect
 from rxfeed.feed.clock import Clock
-from rxfeed.feed.line import Line
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.outside import Outside
+from rxfeed.feed.reconnect_loop import ReconnectLoop
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.status_log import StatusLog
@@ -110,8 +110,8 @@ class Feed(MessageSource):
         subscription.warn_of_products()
         self._wanted = Wanted(subscription)
         self._outlets.hub.admits = Outside(self._wanted, self._outlets.stats).admits
-        self._make_line = partial(Line, settings, self._wanted, self._outlets, clock or Clock())
-        self._line: Line | None = None
+        self._make_loop = partial(ReconnectLoop, settings, self._wanted, self._outlets, clock or Clock())
+        self._loop: ReconnectLoop | None = None
 
     @property
     def scheduler(self) -> abc.SchedulerBase:
@@ -150,8 +150,8 @@ class Feed(MessageSource):
             self._check_open()
             self._wanted.asides.append(aside)
             self._wanted.by_hand |= isinstance(aside, str)
-            if self._line is not None:
-                self._line.nudge()
+            if self._loop is not None:
+                self._loop.nudge()
 
     def _change(self, change: Callable[[Subscription], None], products: Any, channels: Any) -> None:
         subscription = Subscription.of(products, channels)
@@ -159,8 +159,8 @@ class Feed(MessageSource):
         with self._state:
             self._check_open()
             change(subscription)
-            if self._line is not None:
-                self._line.nudge()
+            if self._loop is not None:
+                self._loop.nudge()
 
     # ---- what is told of it
 
@@ -196,12 +196,12 @@ class Feed(MessageSource):
         return StatusLog()
 
     def _prepare(self) -> None:
-        self._line = self._make_line()
+        self._loop = self._make_loop()
 
     def _work(self) -> Exception | None:
-        assert self._line is not None
-        return self._line.run()
+        assert self._loop is not None
+        return self._loop.run()
 
     def _interrupt(self) -> None:
-        assert self._line is not None
-        self._line.close()
+        assert self._loop is not None
+        self._loop.close()

@@ -46,7 +46,7 @@ _APART_AFTER_DEFECT = 1.0
 _SLICE = 60.0  # seconds of the wall clock: a selector takes no wait of weeks
 
 
-class Line:
+class ReconnectLoop:
     """Keeps a connection until it is closed, or until an error that no attempt mends: `run()` returns that."""
 
     def __init__(
