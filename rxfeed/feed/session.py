@@ -9,7 +9,7 @@ from rxfeed.core import ARRIVAL_LIMIT, Arrival, Continuity
 from rxfeed.errors import AuthenticationFailed, TimestampRejected, WentSilent
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.delivery import Delivery
-from rxfeed.feed.duties import Duties
+from rxfeed.feed.housekeeping import Housekeeping
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import Connected, Connecting, Rejected, Subscribed
@@ -84,7 +84,7 @@ class Session:
     def _begin(self, now: float) -> None:
         if self._outlets.stats.connections:
             self._continuity.reconnected()
-        self._duties = Duties(
+        self._housekeeping = Housekeeping(
             self._settings,
             self._connection,
             self._wanted,
@@ -102,16 +102,16 @@ class Session:
 
         *before* is the clock's time now; the time at the end is returned, since asking for it costs.
         """
-        connection, duties, clock = self._connection, self._duties, self._clock
-        if before >= duties.alarm or duties.pressing:
-            duties.speak(before)
+        connection, housekeeping, clock = self._connection, self._housekeeping, self._clock
+        if before >= housekeeping.alarm or housekeeping.pressing:
+            housekeeping.speak(before)
             before = clock.now()
         # A short read does not prove that nothing waits: after a turn that took its time the socket is asked.
         busy = before - self._read_at > _SHORT
         behind = connection.ready() if busy else connection.more
         if busy and not behind:
             self._outlets.lag(0.0)
-        events = connection.receive((duties.alarm - before) / clock.speed)
+        events = connection.receive((housekeeping.alarm - before) / clock.speed)
         now = after = clock.now()
         if not behind:
             self._waiting_since = now if busy or now - before > _SHORT else self._read_at
@@ -120,30 +120,30 @@ class Session:
         if connection.arriving or self._arrival.size:
             self._arriving(now - before, behind)
         elif not behind:
-            duties.idle += now - before
+            housekeeping.idle += now - before
         self._read_at = now
         if events:
             after = self._deliver_all(events, now)
         # While more waits to be read, an answer may be behind it.
-        if after >= duties.alarm and not self._delivery.stopping and not connection.ready():
-            duties.judge()
+        if after >= housekeeping.alarm and not self._delivery.stopping and not connection.ready():
+            housekeeping.judge()
         return after
 
     def _arriving(self, seconds: float, behind: bool) -> None:
         """Count the *seconds* of a read after which a message is still incomplete, or was completed."""
         idle = self._arrival.step(self._connection.arriving, seconds)
         if not behind:
-            self._duties.idle += idle
+            self._housekeeping.idle += idle
         if self._arrival.endless:
             raise WentSilent(f"one message has not arrived completely within {ARRIVAL_LIMIT:g} s")
 
     def _deliver_all(self, events: Sequence[Received], now: float) -> float:
         """Deliver what was read at *now*; pings are sent between. Returns the clock's time."""
-        duties, clock, stats = self._duties, self._clock, self._outlets.stats
+        housekeeping, clock, stats = self._housekeeping, self._clock, self._outlets.stats
         after, stats.oldest = now, self._waiting_since
         for start in range(0, len(events), _AT_ONCE):
-            if start and (after >= duties.alarm or duties.pressing):
-                duties.speak(after)
+            if start and (after >= housekeeping.alarm or housekeeping.pressing):
+                housekeeping.speak(after)
             self._deliver(events[start : start + _AT_ONCE] if len(events) > _AT_ONCE else events)
             if self._delivery.stopping:
                 break
@@ -158,10 +158,10 @@ class Session:
         finally:  # a close frame after it does not make a good message undone
             if self._delivery.heard:
                 self.heard = True
-                self._duties.heard(self._duties.idle)
+                self._housekeeping.heard(self._housekeeping.idle)
 
     def _beat(self, heartbeat: Heartbeat) -> bool:
-        self._duties.beat(heartbeat, self._read_at)
+        self._housekeeping.beat(heartbeat, self._read_at)
         return True
 
     def _control(self, event: Oversized | Pong | Closed) -> None:
@@ -172,7 +172,7 @@ class Session:
             frame = Malformed(b"", reason, 0, *names_in(event.beginning))
             self._delivery.unreadable(frame, self._connection.received_ns)
             return
-        self._duties.pong(event.payload, self._read_at)
+        self._housekeeping.pong(event.payload, self._read_at)
 
     def _subscribed(self, answer: Subscriptions) -> bool:
         missing = self._wanted.missing(answer)

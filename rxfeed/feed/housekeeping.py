@@ -23,7 +23,7 @@ _BOOKS = frozenset(("level2", "level2_batch"))
 _LONGEST_WAIT = 3600.0
 
 
-class Duties:
+class Housekeeping:
     """The housekeeping of one connection, from the moment it is open; times are of the feed's clock.
 
     Most turns need only two comparisons: nothing is due before `alarm`, unless something is `pressing`.
