@@ -15,7 +15,7 @@ from benchmarks import streams
 from benchmarks.ways import LEVEL, giving
 from rxfeed import Feed, candles, order_book, price_crossing, rolling_volume, window_volume
 from rxfeed.core import Continuity
-from rxfeed.feed.delivery import Delivery
+from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.messages import Message
 from rxfeed.protocol import Decoder
 from rxfeed.sinks.documents import raw_document, typed_document
@@ -102,7 +102,7 @@ def deliver(count: int) -> Handle:
     """From a frame to a subscriber of everything, as a session does it."""
     feed = _feed()
     feed.subscribe(lambda message: None)
-    deliver = Delivery(feed._outlets, Continuity(), drop_duplicates=False).frames
+    deliver = Dispatcher(feed._outlets, Continuity(), drop_duplicates=False).frames
     rest = iter([message.raw for message in _mixed(count)])
 
     def some(count: int) -> None:

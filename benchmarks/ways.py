@@ -27,7 +27,7 @@ LEVEL = Decimal(10_500)
 
 
 def giving(feed: Feed) -> Callable[[Message], None]:
-    """What gives a message to the feed's subscribers, as its `Delivery` does with one that is decoded and stamped."""
+    """What gives a message to the feed's subscribers, as its `Dispatcher` does with one that is decoded and stamped."""
     hub = feed._outlets.hub
 
     def give(message: Message) -> None:

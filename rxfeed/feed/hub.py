@@ -124,7 +124,7 @@ def _end(observer: abc.ObserverBase[Any], cause: BaseException | None) -> None:
 
 
 class Hub(Crowd[Message]):
-    """The messages' hot source; `Delivery` hands them out.
+    """The messages' hot source; `Dispatcher` hands them out.
 
     Who wants a type or a product only is found by one look-up, not asked each time.
     """

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from rxfeed.core import ARRIVAL_LIMIT, Arrival, Continuity
 from rxfeed.errors import AuthenticationFailed, TimestampRejected, WentSilent
 from rxfeed.feed.clock import Clock
-from rxfeed.feed.delivery import Delivery
+from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.housekeeping import Housekeeping
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.settings import Settings
@@ -43,7 +43,7 @@ class Session:
         self._continuity = continuity
         self._outlets = outlets
         self._clock = clock
-        self._delivery = Delivery(
+        self._dispatcher = Dispatcher(
             outlets,
             continuity,
             drop_duplicates=settings.drop_duplicates,
@@ -57,7 +57,7 @@ class Session:
 
     def stop(self) -> None:
         """Make `run()` return soon, after the subscriber that is at work; from any thread."""
-        self._delivery.stopping = True
+        self._dispatcher.stopping = True
         self._connection.abort()
 
     def run(self, attempt: int) -> None:
@@ -72,7 +72,7 @@ class Session:
             self._begin(now)
             outlets.stats.connections += 1
             outlets.report(Connected(url=url))
-            while not self._delivery.stopping:
+            while not self._dispatcher.stopping:
                 now = self._turn(now)
         except WentSilent:
             connection.close(timeout=0)  # the peer does not respond, so skip the closing handshake
@@ -90,7 +90,7 @@ class Session:
             self._wanted,
             self._continuity,
             self._outlets,
-            self._delivery.lost,
+            self._dispatcher.lost,
             now,
         )
         self._arrival = Arrival()
@@ -125,7 +125,7 @@ class Session:
         if events:
             after = self._deliver_all(events, now)
         # While more waits to be read, an answer may be behind it.
-        if after >= housekeeping.alarm and not self._delivery.stopping and not connection.ready():
+        if after >= housekeeping.alarm and not self._dispatcher.stopping and not connection.ready():
             housekeeping.judge()
         return after
 
@@ -145,7 +145,7 @@ class Session:
             if start and (after >= housekeeping.alarm or housekeeping.pressing):
                 housekeeping.speak(after)
             self._deliver(events[start : start + _AT_ONCE] if len(events) > _AT_ONCE else events)
-            if self._delivery.stopping:
+            if self._dispatcher.stopping:
                 break
             after = clock.now()
             self._outlets.lag(after - self._waiting_since)
@@ -154,9 +154,9 @@ class Session:
 
     def _deliver(self, events: Sequence[Received]) -> None:
         try:
-            self._delivery.frames(events, self._connection.received_ns)
+            self._dispatcher.frames(events, self._connection.received_ns)
         finally:  # a close frame after it does not make a good message undone
-            if self._delivery.heard:
+            if self._dispatcher.heard:
                 self.heard = True
                 self._housekeeping.heard(self._housekeeping.idle)
 
@@ -170,7 +170,7 @@ class Session:
         if isinstance(event, Oversized):
             reason = f"over max_size: a message of {event.size:,} bytes was passed over"
             frame = Malformed(b"", reason, 0, *names_in(event.beginning))
-            self._delivery.unreadable(frame, self._connection.received_ns)
+            self._dispatcher.unreadable(frame, self._connection.received_ns)
             return
         self._housekeeping.pong(event.payload, self._read_at)
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from rxfeed.core import Continuity, Merged
 from rxfeed.errors import RecordingDamaged
-from rxfeed.feed.delivery import NO_DATA, Delivery
+from rxfeed.feed.dispatcher import NO_DATA, Dispatcher
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.status import (
     Connected,
@@ -62,7 +62,7 @@ class Player:
         self._choice = choice
         self._takes_all = choice.everything
         self._continuity = Continuity()
-        self._delivery = Delivery(outlets, self._continuity)
+        self._dispatcher = Dispatcher(outlets, self._continuity)
         self._decode = Decoder().decode
         self._decode(LEVEL3_SCHEMA)
         self._base = 0  # what is added to the epochs as they were recorded
@@ -71,11 +71,11 @@ class Player:
 
     def stop(self) -> None:
         """Hand nothing on any more; from any thread."""
-        self._delivery.stopping = True
+        self._dispatcher.stopping = True
 
     @property
     def stopping(self) -> bool:
-        return self._delivery.stopping
+        return self._dispatcher.stopping
 
     # ---- between recordings
 
@@ -106,7 +106,7 @@ class Player:
                 self._status(item)
             elif self._reached(each.ns, getattr(item, "product_id", None)):
                 if isinstance(item, Message):
-                    self._delivery.recorded(item, item.raw, each.ns, each.epoch)
+                    self._dispatcher.recorded(item, item.raw, each.ns, each.epoch)
                 elif isinstance(item, KeepalivePong):
                     self._outlets.pong(item.round_trip)
                 else:
@@ -154,7 +154,7 @@ class Player:
                     self._line(recording, chunk, index)
                 else:  # it is chosen, and nothing is due before it
                     scheduler.ns = max(scheduler.ns, entry.ns)
-                    self._delivery.recorded(entry.frame, frame_in(lines[index]), entry.ns, self._base + entry.epoch)
+                    self._dispatcher.recorded(entry.frame, frame_in(lines[index]), entry.ns, self._base + entry.epoch)
                 # Whoever heard of it may have closed the replay, subscribed to more, or want to be woken soon.
                 if self.stopping or hub.wanted is not wanted or newest >= scheduler.next_ns:
                     return done
@@ -179,11 +179,11 @@ class Player:
         counted = Counter(kinds)
         if counted.pop(NOT_CHOSEN, 0):
             lines = [line for line, kind in zip(lines, kinds, strict=True) if kind is not NOT_CHOSEN]
-        self._delivery.passed_over({KINDS[kind]: count for kind, count in counted.items()}, frames_size(lines))
+        self._dispatcher.passed_over({KINDS[kind]: count for kind, count in counted.items()}, frames_size(lines))
 
     def _all_of(self, recording: Recording, chunk: Chunk) -> int:
         """Play all lines of *chunk*, decoded together; returns how many it could play so."""
-        delivery, base, lines = self._delivery, self._base, chunk.lines
+        dispatcher, base, lines = self._dispatcher, self._base, chunk.lines
         typed = typed_lines(chunk.text)
         if typed is None:
             return 0
@@ -196,10 +196,10 @@ class Player:
                 base = self._base
             elif free and scheduler.ns <= ns < scheduler.next_ns:
                 scheduler.ns = ns
-                delivery.recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
+                dispatcher.recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
             elif self._reached(ns, message.product_id):
-                delivery.recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
-            if delivery.stopping:
+                dispatcher.recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
+            if dispatcher.stopping:
                 break
         return len(lines)
 
@@ -223,7 +223,7 @@ class Player:
                     self.interrupted()
                 self._malformed(replace(message, received_ns=line.ns))
             elif self._reached(line.ns, message.product_id):
-                self._delivery.recorded(message, raw, line.ns, epoch)
+                self._dispatcher.recorded(message, raw, line.ns, epoch)
         elif status is not None and self._reached(line.ns, getattr(status, "product_id", None)):
             self._status(status)
         elif line.pong is not None and self._reached(line.ns, None):
@@ -234,7 +234,7 @@ class Player:
         if not self._takes_all and not self._choice.takes(ns, product_id):
             return False
         self._timeline.reach(ns)
-        return not self._delivery.stopping
+        return not self._dispatcher.stopping
 
     def _malformed(self, frame: Malformed) -> None:
         if self._reached(frame.received_ns, frame.product_id):
@@ -261,7 +261,7 @@ class Player:
 
     def _foreign(self, recording: Recording) -> None:
         """A recording without events and epochs: they are found as a feed finds them."""
-        outlets, continuity, delivery = self._outlets, self._continuity, self._delivery
+        outlets, continuity, dispatcher = self._outlets, self._continuity, self._dispatcher
         if self._highest >= 0:
             continuity.reconnected(self._base)
         first = True
@@ -276,26 +276,26 @@ class Player:
                     for product in channel.product_ids or (None,)
                 )
             if not self._reached(ns, message.product_id):
-                if delivery.stopping:
+                if dispatcher.stopping:
                     return
                 continue
             if first:
                 first = False
                 self._status(Connected(url=recording.path, at=moment_of(ns)))
             if isinstance(message, Malformed):
-                delivery.unreadable(message, ns)
-            elif delivery.checked(message):
+                dispatcher.unreadable(message, ns)
+            elif dispatcher.checked(message):
                 if isinstance(message, Subscriptions):
                     outlets.report(Subscribed(channels=message.channels, at=moment_of(ns)))
-                delivery.recorded(message, raw, ns, continuity.epoch(message.product_id))
+                dispatcher.recorded(message, raw, ns, continuity.epoch(message.product_id))
             self._highest = continuity.highest
-            if delivery.stopping:
+            if dispatcher.stopping:
                 return
 
     def message(self, message: Message) -> None:
         """Play *message*, as it is, at the time of its receipt; where that is not known, at its own."""
         if self._reached(received(message) or self._timeline.scheduler.ns, message.product_id):
-            self._delivery.given(message)
+            self._dispatcher.given(message)
 
 
 def received(message: Message) -> int:

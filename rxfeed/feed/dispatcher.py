@@ -18,7 +18,7 @@ NO_DATA = frozenset(("subscriptions", "error", "heartbeat", "status", "balance",
 """Types of the wire: where a frame of one cannot be decoded, nothing of a product is missing."""
 
 
-class Delivery:
+class Dispatcher:
     """Decodes the frames of one connection, says what is missing among them, stamps, counts and hands on.
 
     *drop_duplicates*: False hands on also what came before; it is counted all the same. *other*, *after*: see `frames`.
