@@ -102,7 +102,7 @@ def deliver(count: int) -> Handle:
     """From a frame to a subscriber of everything, as a session does it."""
     feed = _feed()
     feed.subscribe(lambda message: None)
-    deliver = Dispatcher(feed._outlets, Continuity(), drop_duplicates=False).frames
+    deliver = Dispatcher(feed._streams, Continuity(), drop_duplicates=False).frames
     rest = iter([message.raw for message in _mixed(count)])
 
     def some(count: int) -> None:

@@ -97,7 +97,7 @@ def _through(composes: list[Compose], messages: list[Message], decode: bool) -> 
     feed = Feed("P0-USD", "ticker", url="ws://127.0.0.1:1")
     for compose in composes:
         compose(feed).subscribe(deque[Any](maxlen=1).append)
-    give, deliver = giving(feed), Dispatcher(feed._outlets, Continuity(), drop_duplicates=False).frames
+    give, deliver = giving(feed), Dispatcher(feed._streams, Continuity(), drop_duplicates=False).frames
     frames = [message.raw for message in messages] if decode else []
     gc.collect()
     started = time.process_time()

@@ -94,7 +94,7 @@ def sink(collection: Collection[Any], messages: list[Message], kind: Kind) -> fl
     started = time.perf_counter()
     for message in messages:
         give(message)
-    feed._outlets.end(None)
+    feed._streams.end(None)
     if not done.wait(_FOREVER) or errors:
         raise SystemExit(f"the sink failed: {errors}")
     return time.perf_counter() - started

@@ -28,7 +28,7 @@ LEVEL = Decimal(10_500)
 
 def giving(feed: Feed) -> Callable[[Message], None]:
     """What gives a message to the feed's subscribers, as its `Dispatcher` does with one that is decoded and stamped."""
-    hub = feed._outlets.hub
+    hub = feed._streams.hub
 
     def give(message: Message) -> None:
         key = (type(message), message.product_id)
@@ -53,7 +53,7 @@ def through_hub(*operators: Callable[[], Any]) -> Way:
             feed.pipe(made).subscribe(out, _raise)
             if hasattr(made, "late"):
                 made.late.subscribe(late)
-        return _feeding(giving(feed), lambda: feed._outlets.end(None))
+        return _feeding(giving(feed), lambda: feed._streams.end(None))
 
     return way
 

@@ -9,7 +9,7 @@ from msgspec.structs import force_setattr, replace
 from reactivex import abc
 
 from rxfeed.core import Continuity
-from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.messages import Malformed, Message, Origin
 from rxfeed.protocol.decode import UNDECODED, Decoder, decode_known
 from rxfeed.protocol.times import ENDING, PLAIN, finer
@@ -27,16 +27,16 @@ class Dispatcher:
 
     def __init__(
         self,
-        outlets: Outlets,
+        streams: FeedStreams,
         continuity: Continuity,
         *,
         drop_duplicates: bool = True,
         other: Callable[[Any], None] = lambda event: None,
         after: Mapping[type[Message], Callable[[Any], bool]] | None = None,
     ) -> None:
-        self._outlets = outlets
-        self._stats = outlets.stats
-        self._hub = outlets.hub
+        self._streams = streams
+        self._stats = streams.stats
+        self._hub = streams.hub
         self._continuity = continuity
         self._checks = continuity.checks
         self._drop_duplicates = drop_duplicates
@@ -144,7 +144,7 @@ class Dispatcher:
             else:
                 self._continuity.lost(frame.product_id)
             self.lost.add(frame.product_id)
-        self._outlets.unreadable(replace(frame, received_ns=received_ns))
+        self._streams.unreadable(replace(frame, received_ns=received_ns))
 
     def _fresh(self, fresh: bool) -> bool:
         """True for a message to hand on; the gap that it shows is said before it."""
@@ -153,7 +153,7 @@ class Dispatcher:
             self._continuity.missed = []
             for each in missed:
                 self.lost.add(each.product_id)
-                self._outlets.found(each)
+                self._streams.found(each)
         if not fresh:
             self._stats.duplicates += 1
         # Who heard of the gap may have closed the feed.

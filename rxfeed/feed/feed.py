@@ -12,7 +12,7 @@ from reactivex.scheduler import TimeoutScheduler
 
 from rxfeed.core import Reconnect
 from rxfeed.feed.clock import Clock
-from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.outside import Outside
 from rxfeed.feed.reconnect_loop import ReconnectLoop
 from rxfeed.feed.settings import Settings
@@ -80,7 +80,7 @@ class Feed(MessageSource):
         headers: Mapping[str, str | Secret] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(Outlets(lag_threshold, status_log=self._status_log()))
+        super().__init__(FeedStreams(lag_threshold, status_log=self._status_log()))
         try:
             hidden = Secret(live_url(revealed(url)))
             transport = TransportOptions(
@@ -109,8 +109,8 @@ class Feed(MessageSource):
         subscription = Subscription.of(products, channels)
         subscription.warn_of_products()
         self._wanted = Wanted(subscription)
-        self._outlets.hub.admits = Outside(self._wanted, self._outlets.stats).admits
-        self._make_loop = partial(ReconnectLoop, settings, self._wanted, self._outlets, clock or Clock())
+        self._streams.hub.admits = Outside(self._wanted, self._streams.stats).admits
+        self._make_loop = partial(ReconnectLoop, settings, self._wanted, self._streams, clock or Clock())
         self._loop: ReconnectLoop | None = None
 
     @property

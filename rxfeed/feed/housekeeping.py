@@ -7,7 +7,7 @@ import time
 from rxfeed.core import Continuity, HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.renewals import Renewals
 from rxfeed.errors import WentSilent
-from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import HeartbeatBack, HeartbeatMissing
 from rxfeed.feed.wanted import Wanted
@@ -35,7 +35,7 @@ class Housekeeping:
         connection: Connection,
         wanted: Wanted,
         continuity: Continuity,
-        outlets: Outlets,
+        streams: FeedStreams,
         lost: set[str | None],
         now: float,
     ) -> None:
@@ -43,7 +43,7 @@ class Housekeeping:
         self._connection = connection
         self._wanted = wanted
         self._continuity = continuity
-        self._outlets = outlets
+        self._streams = streams
         self._lost = lost  # products with a book that may be wrong; None: all
         self.idle = 0.0
         """Seconds that the connection was waited for while it was empty: silence is measured in these."""
@@ -74,7 +74,7 @@ class Housekeeping:
         """Send the pings and requests that are due."""
         for payload in self._keepalive.step(now, self.idle):
             self._connection.ping(payload)
-            self._outlets.stats.pings += 1
+            self._streams.stats.pings += 1
         while self._lost:
             self._renewals.lost(self._lost.pop(), now)
         for product in self._renewals.step(now):
@@ -120,12 +120,12 @@ class Housekeeping:
     def beat(self, heartbeat: Heartbeat, now: float) -> None:
         if self._heartbeats.beat(heartbeat.product_id, self.idle):
             self.alarm = now  # the next one may be missing before anything else is due
-            self._outlets.report(HeartbeatBack(product_id=heartbeat.product_id))
+            self._streams.report(HeartbeatBack(product_id=heartbeat.product_id))
 
     def pong(self, payload: bytes, now: float) -> None:
         round_trip = self._keepalive.pong(payload, now)
         if round_trip is not None:
-            self._outlets.pong(round_trip)
+            self._streams.pong(round_trip)
 
     def judge(self) -> None:
         """Raise `WentSilent` if the connection is silent; to be called only when the socket was found empty."""
@@ -134,4 +134,4 @@ class Housekeeping:
         if self._watchdog.stale(self.idle):
             raise WentSilent(f"no data for {self._settings.stale_after:g} s")
         for product in self._heartbeats.step(self.idle):
-            self._outlets.report(HeartbeatMissing(product_id=product, seconds=self._settings.heartbeat_timeout))
+            self._streams.report(HeartbeatMissing(product_id=product, seconds=self._settings.heartbeat_timeout))

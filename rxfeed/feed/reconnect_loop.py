@@ -26,7 +26,7 @@ from rxfeed.errors import (
     RxfeedError,
 )
 from rxfeed.feed.clock import Clock
-from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.session import Session
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import Disconnected, Reconnecting
@@ -53,13 +53,13 @@ class ReconnectLoop:
         self,
         settings: Settings,
         wanted: Wanted,
-        outlets: Outlets,
+        streams: FeedStreams,
         clock: Clock,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._settings = settings
         self._wanted = wanted
-        self._outlets = outlets
+        self._streams = streams
         self._clock = clock
         self._backoff = Backoff(settings.policy, uniform, seconds_apart(shown_url(settings.url.reveal())))
         self._continuity = Continuity()
@@ -97,16 +97,16 @@ class ReconnectLoop:
                 if self._session is not None and self._session.heard and isinstance(cause, RxfeedError):
                     # Messages before a defect do not make the next attempt better: without this the waits grow.
                     self._backoff.succeeded()
-                    self._outlets.recovered()
+                    self._streams.recovered()
                 asked = _retry_after(cause)
                 delay = self._delay(cause, self._clock.now() - began, asked)
                 again = "the feed ends" if delay is None else f"the next attempt begins in {delay:.1f} s"
-                self._outlets.report(Disconnected(cause=cause), again)
+                self._streams.report(Disconnected(cause=cause), again)
                 if delay is None:
                     return cause
                 attempt = self._backoff.failures + 1
-                self._outlets.report(Reconnecting(attempt=attempt, delay=delay, cause=cause, retry_after=asked))
-                self._outlets.stats.reconnects += 1
+                self._streams.report(Reconnecting(attempt=attempt, delay=delay, cause=cause, retry_after=asked))
+                self._streams.stats.reconnects += 1
                 self._pause(delay)
         finally:
             self._wakeup.close()
@@ -118,7 +118,7 @@ class ReconnectLoop:
                 return None
             connection = Connection(self._settings.url, self._settings.transport, self._wakeup)
             self._session = Session(
-                self._settings, connection, self._wanted, self._continuity, self._outlets, self._clock
+                self._settings, connection, self._wanted, self._continuity, self._streams, self._clock
             )
             return self._session
 
@@ -142,7 +142,7 @@ class ReconnectLoop:
         """True for a cause that another attempt would meet again."""
         if isinstance(cause, HandshakeRejected):
             # A server that has accepted this client before may refuse it for a while.
-            return cause.status == 401 and not self._outlets.stats.connections
+            return cause.status == 401 and not self._streams.stats.connections
         return isinstance(cause, _FINAL)
 
     def _delay(self, cause: Exception, lasted: float, asked: float) -> float | None:

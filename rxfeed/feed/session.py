@@ -9,8 +9,8 @@ from rxfeed.core import ARRIVAL_LIMIT, Arrival, Continuity
 from rxfeed.errors import AuthenticationFailed, TimestampRejected, WentSilent
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.dispatcher import Dispatcher
+from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.housekeeping import Housekeeping
-from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import Connected, Connecting, Rejected, Subscribed
 from rxfeed.feed.wanted import Wanted
@@ -34,17 +34,17 @@ class Session:
         connection: Connection,
         wanted: Wanted,
         continuity: Continuity,
-        outlets: Outlets,
+        streams: FeedStreams,
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._connection = connection
         self._wanted = wanted
         self._continuity = continuity
-        self._outlets = outlets
+        self._streams = streams
         self._clock = clock
         self._dispatcher = Dispatcher(
-            outlets,
+            streams,
             continuity,
             drop_duplicates=settings.drop_duplicates,
             other=self._control,
@@ -62,40 +62,40 @@ class Session:
 
     def run(self, attempt: int) -> None:
         """Deliver until stopped; raises a `ConnectFailed`, `ConnectionLost` or `AuthenticationFailed` before that."""
-        outlets, connection = self._outlets, self._connection
+        streams, connection = self._streams, self._connection
         url = shown_url(connection.url)
         try:
-            outlets.report(Connecting(url=url, attempt=attempt))
+            streams.report(Connecting(url=url, attempt=attempt))
             connection.open()
             self.opened = True
             now = self._clock.now()
             self._begin(now)
-            outlets.stats.connections += 1
-            outlets.report(Connected(url=url))
+            streams.stats.connections += 1
+            streams.report(Connected(url=url))
             while not self._dispatcher.stopping:
                 now = self._turn(now)
         except WentSilent:
             connection.close(timeout=0)  # the peer does not respond, so skip the closing handshake
             raise
         finally:
-            outlets.stats.oldest = None
+            streams.stats.oldest = None
             connection.close()
 
     def _begin(self, now: float) -> None:
-        if self._outlets.stats.connections:
+        if self._streams.stats.connections:
             self._continuity.reconnected()
         self._housekeeping = Housekeeping(
             self._settings,
             self._connection,
             self._wanted,
             self._continuity,
-            self._outlets,
+            self._streams,
             self._dispatcher.lost,
             now,
         )
         self._arrival = Arrival()
         self._read_at = self._waiting_since = now
-        self._outlets.stats.clock = self._clock.now
+        self._streams.stats.clock = self._clock.now
 
     def _turn(self, before: float) -> float:
         """Send what is due, deliver what has come, and detect silence.
@@ -110,13 +110,13 @@ class Session:
         busy = before - self._read_at > _SHORT
         behind = connection.ready() if busy else connection.more
         if busy and not behind:
-            self._outlets.lag(0.0)
+            self._streams.lag(0.0)
         events = connection.receive((housekeeping.alarm - before) / clock.speed)
         now = after = clock.now()
         if not behind:
             self._waiting_since = now if busy or now - before > _SHORT else self._read_at
             if not events:
-                self._outlets.lag(0.0)
+                self._streams.lag(0.0)
         if connection.arriving or self._arrival.size:
             self._arriving(now - before, behind)
         elif not behind:
@@ -139,7 +139,7 @@ class Session:
 
     def _deliver_all(self, events: Sequence[Received], now: float) -> float:
         """Deliver what was read at *now*; pings are sent between. Returns the clock's time."""
-        housekeeping, clock, stats = self._housekeeping, self._clock, self._outlets.stats
+        housekeeping, clock, stats = self._housekeeping, self._clock, self._streams.stats
         after, stats.oldest = now, self._waiting_since
         for start in range(0, len(events), _AT_ONCE):
             if start and (after >= housekeeping.alarm or housekeeping.pressing):
@@ -148,7 +148,7 @@ class Session:
             if self._dispatcher.stopping:
                 break
             after = clock.now()
-            self._outlets.lag(after - self._waiting_since)
+            self._streams.lag(after - self._waiting_since)
         stats.oldest = None
         return after
 
@@ -178,7 +178,7 @@ class Session:
         missing = self._wanted.missing(answer)
         if len(missing) < self._wanted.told:
             self._wanted.accepted = True
-        self._outlets.report(Subscribed(channels=answer.channels, missing=missing))
+        self._streams.report(Subscribed(channels=answer.channels, missing=missing))
         return False
 
     def _rejected(self, answer: ErrorMessage) -> bool:
@@ -187,9 +187,9 @@ class Session:
         rejected = Rejected(message=message, reason=reason)
         refused = None if self._settings.credentials is None else refusal(answer.message, answer.reason)
         if refused is None:
-            self._outlets.report(rejected)
+            self._streams.report(rejected)
             return False
-        self._outlets.status.emit(rejected)  # the log has it as the cause of the `Disconnected`
+        self._streams.status.emit(rejected)  # the log has it as the cause of the `Disconnected`
         raise self._unauthenticated(refused, message, reason)
 
     def _unauthenticated(self, refused: Refusal, message: str, reason: str | None) -> Exception:

@@ -15,8 +15,8 @@ from reactivex import Observable, abc
 
 from rxfeed.errors import FeedClosed, WrongProcess
 from rxfeed.feed.channel_check import ChannelCheck
+from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.hub import log_raised
-from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
 from rxfeed.messages import Malformed, Message
@@ -42,15 +42,15 @@ class MessageSource(Selectable, Guarded[Message]):
     _recorded: ClassVar[bool] = False
     """Its messages are those of a recording."""
 
-    def __init__(self, outlets: Outlets, piped_on: abc.SchedulerBase | None = None) -> None:
+    def __init__(self, streams: FeedStreams, piped_on: abc.SchedulerBase | None = None) -> None:
         super().__init__()
-        self._outlets = outlets
+        self._streams = streams
         self._piped_on = piped_on
-        self._status = Pipeline(outlets.status, self, piped_on)
-        self._keepalive = Pipeline(outlets.keepalive, self, piped_on)
-        self._malformed = Pipeline(outlets.malformed, self, piped_on)
-        self._channels = ChannelCheck(outlets.hub, self._recorded, lambda: self._closing)
-        outlets.status.subscribe(self._channels.status)
+        self._status = Pipeline(streams.status, self, piped_on)
+        self._keepalive = Pipeline(streams.keepalive, self, piped_on)
+        self._malformed = Pipeline(streams.malformed, self, piped_on)
+        self._channels = ChannelCheck(streams.hub, self._recorded, lambda: self._closing)
+        streams.status.subscribe(self._channels.status)
         self._state = threading.Lock()
         self._begun = self._closing = False
         self._thread: threading.Thread | None = None
@@ -105,7 +105,7 @@ class MessageSource(Selectable, Guarded[Message]):
     @property
     def stats(self) -> Stats:
         """The counters, live."""
-        return self._outlets.stats
+        return self._streams.stats
 
     @property
     def about(self) -> dict[str, Any]:
@@ -121,14 +121,14 @@ class MessageSource(Selectable, Guarded[Message]):
 
     def select(self, wish: Wish) -> Observable[Any]:
         """The messages that *wish* names: what `matches()` and its like use."""
-        return _Selection(self, self._outlets, wish)
+        return _Selection(self, self._streams, wish)
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
         self._check_process()
-        subscribed_to(self._outlets.sinks)
-        return self._outlets.hub.join(observer)
+        subscribed_to(self._streams.sinks)
+        return self._streams.hub.join(observer)
 
     def to_async_iterable(self, size: int = 10_000, policy: Policy = "block") -> AsyncItems[Message]:
         """The messages for `async for`, which subscribes and then connects; leaving the loop does not close the feed.
@@ -158,7 +158,7 @@ class MessageSource(Selectable, Guarded[Message]):
         if error is self._cause:  # of all that it ended, which is logged once for all
             raise error
         if not is_handed_back(error):  # which counts it
-            self._outlets.failed()
+            self._streams.failed()
         log_raised(error, place)
 
     def expect(self, wish: Wish, place: str) -> None:
@@ -240,7 +240,7 @@ class MessageSource(Selectable, Guarded[Message]):
         returned.
         """
         self._check_process()
-        sinks = self._outlets.sinks
+        sinks = self._streams.sinks
         with self._state:
             first, self._closing = not self._closing, True
             begun, thread = self._begun, self._thread
@@ -295,7 +295,7 @@ class MessageSource(Selectable, Guarded[Message]):
 
     def _serve(self) -> None:
         cause: BaseException | None = None
-        with serving(self._outlets.sinks):
+        with serving(self._streams.sinks):
             try:
                 cause = self._work()
             except Exception as error:
@@ -313,10 +313,10 @@ class MessageSource(Selectable, Guarded[Message]):
             if self._over.is_set():
                 return
             self._cause = cause
-        self._outlets.sinks.over = True
-        ended = Ended(cause=cause, at=self._outlets.now())
-        with serving(self._outlets.sinks):
-            for step in (lambda: self._outlets.report(ended), lambda: self._outlets.end(cause), self._ended):
+        self._streams.sinks.over = True
+        ended = Ended(cause=cause, at=self._streams.now())
+        with serving(self._streams.sinks):
+            for step in (lambda: self._streams.report(ended), lambda: self._streams.end(cause), self._ended):
                 try:
                     step()
                 except (
@@ -329,14 +329,14 @@ class MessageSource(Selectable, Guarded[Message]):
 class _Selection(Observable[Any]):
     """A part of a source's messages, found by its hub."""
 
-    def __init__(self, source: MessageSource, outlets: Outlets, wish: Wish) -> None:
+    def __init__(self, source: MessageSource, streams: FeedStreams, wish: Wish) -> None:
         super().__init__()
-        self._source, self._outlets, self._wish = source, outlets, wish
+        self._source, self._streams, self._wish = source, streams, wish
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
         self._source._check_process()
-        subscribed_to(self._outlets.sinks)
+        subscribed_to(self._streams.sinks)
         self._source.expect(self._wish, place_of_caller())
-        return self._outlets.hub.join(observer, self._wish)
+        return self._streams.hub.join(observer, self._wish)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from rxfeed.core import Continuity, Merged
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed.dispatcher import NO_DATA, Dispatcher
-from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.status import (
     Connected,
     Ended,
@@ -56,13 +56,13 @@ _MANY = 0.7
 class Player:
     """Plays recordings one after the other; whatever may be missing between two, and in one, raises all epochs."""
 
-    def __init__(self, outlets: Outlets, timeline: Timeline, choice: Choice) -> None:
-        self._outlets = outlets
+    def __init__(self, streams: FeedStreams, timeline: Timeline, choice: Choice) -> None:
+        self._streams = streams
         self._timeline = timeline
         self._choice = choice
         self._takes_all = choice.everything
         self._continuity = Continuity()
-        self._dispatcher = Dispatcher(outlets, self._continuity)
+        self._dispatcher = Dispatcher(streams, self._continuity)
         self._decode = Decoder().decode
         self._decode(LEVEL3_SCHEMA)
         self._base = 0  # what is added to the epochs as they were recorded
@@ -86,7 +86,7 @@ class Player:
     def torn(self, damage: RecordingDamaged) -> None:
         """Something is missing here: *damage*."""
         self.interrupted()
-        at = self._outlets.now()
+        at = self._streams.now()
         self._status(Torn(at=at, path=damage.path, line=damage.line, offset=damage.offset, reason=damage.reason))
 
     def play(self, recording: Recording) -> None:
@@ -108,7 +108,7 @@ class Player:
                 if isinstance(item, Message):
                     self._dispatcher.recorded(item, item.raw, each.ns, each.epoch)
                 elif isinstance(item, KeepalivePong):
-                    self._outlets.pong(item.round_trip)
+                    self._streams.pong(item.round_trip)
                 else:
                     self._status(item)
             if self.stopping:
@@ -132,7 +132,7 @@ class Player:
 
         Not where each has its time on a clock, or something is due between them.
         """
-        hub, scheduler = self._outlets.hub, self._timeline.scheduler
+        hub, scheduler = self._streams.hub, self._timeline.scheduler
         wanted = hub.wanted
         if wanted is None or wanted is self._many or self._timeline.paced or not scheduler.begun:
             return 0
@@ -227,7 +227,7 @@ class Player:
         elif status is not None and self._reached(line.ns, getattr(status, "product_id", None)):
             self._status(status)
         elif line.pong is not None and self._reached(line.ns, None):
-            self._outlets.pong(line.pong)
+            self._streams.pong(line.pong)
 
     def _reached(self, ns: int, product_id: str | None) -> bool:
         """False for what is not chosen; else it is time for it now, unless this replay is over."""
@@ -238,10 +238,10 @@ class Player:
 
     def _malformed(self, frame: Malformed) -> None:
         if self._reached(frame.received_ns, frame.product_id):
-            self._outlets.unreadable(frame)
+            self._streams.unreadable(frame)
 
     def _status(self, status: FeedStatus) -> None:
-        stats = self._outlets.stats
+        stats = self._streams.stats
         if isinstance(status, Ended):  # a recorder's: this replay goes on, and says its own
             return
         if isinstance(status, Gap):
@@ -255,13 +255,13 @@ class Player:
             stats.reconnects += 1
         elif isinstance(status, Torn):
             log.warning("recording %s is not played from line %s on: %s", status.path, status.line, status.reason)
-        self._outlets.report(status)
+        self._streams.report(status)
 
     # ---- recordings without epochs, and messages
 
     def _foreign(self, recording: Recording) -> None:
         """A recording without events and epochs: they are found as a feed finds them."""
-        outlets, continuity, dispatcher = self._outlets, self._continuity, self._dispatcher
+        streams, continuity, dispatcher = self._streams, self._continuity, self._dispatcher
         if self._highest >= 0:
             continuity.reconnected(self._base)
         first = True
@@ -286,7 +286,7 @@ class Player:
                 dispatcher.unreadable(message, ns)
             elif dispatcher.checked(message):
                 if isinstance(message, Subscriptions):
-                    outlets.report(Subscribed(channels=message.channels, at=moment_of(ns)))
+                    streams.report(Subscribed(channels=message.channels, at=moment_of(ns)))
                 dispatcher.recorded(message, raw, ns, continuity.epoch(message.product_id))
             self._highest = continuity.highest
             if dispatcher.stopping:

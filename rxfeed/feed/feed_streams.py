@@ -23,7 +23,7 @@ def _wall() -> datetime:
     return datetime.now(UTC)
 
 
-class Outlets:
+class FeedStreams:
     """The messages, the streams beside them, and the counters.
 
     *now*: the clock for the times of events. *status_log*: `None` logs all at INFO, as for the past of a recording.
