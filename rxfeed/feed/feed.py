@@ -18,7 +18,7 @@ from rxfeed.feed.reconnect_loop import ReconnectLoop
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.status_log import StatusLog
-from rxfeed.feed.wanted import Wanted
+from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.protocol import (
     DEFAULT_URL,
     Channel,
@@ -108,9 +108,9 @@ class Feed(MessageSource):
         self._credentials = credentials
         subscription = Subscription.of(products, channels)
         subscription.warn_of_products()
-        self._wanted = Wanted(subscription)
-        self._streams.hub.admits = Outside(self._wanted, self._streams.stats).admits
-        self._make_loop = partial(ReconnectLoop, settings, self._wanted, self._streams, clock or Clock())
+        self._subscriptions = SubscriptionManager(subscription)
+        self._streams.hub.admits = Outside(self._subscriptions, self._streams.stats).admits
+        self._make_loop = partial(ReconnectLoop, settings, self._subscriptions, self._streams, clock or Clock())
         self._loop: ReconnectLoop | None = None
 
     @property
@@ -127,11 +127,11 @@ class Feed(MessageSource):
         in quick succession are said in one message. Raises `ConfigError`, and `FeedClosed` once the feed has ended.
         """
         Subscription.of(products, channels).warn_of_products()
-        self._change(self._wanted.add, products, channels)
+        self._change(self._subscriptions.add, products, channels)
 
     def remove(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> None:
         """Unsubscribe from *channels* for *products*; with no products (`[]`) from the whole channels. As `add`."""
-        self._change(self._wanted.remove, products, channels)
+        self._change(self._subscriptions.remove, products, channels)
 
     def send(self, text: str | Secret) -> None:
         """Say *text* to the exchange as it is, once, behind what waits to be said; from any thread, at once.
@@ -144,12 +144,12 @@ class Feed(MessageSource):
         """Send a ping of your own, beside the keepalive's; as `send`."""
         self._say(payload)
 
-    def _say(self, aside: str | Secret | bytes) -> None:
+    def _say(self, request: str | Secret | bytes) -> None:
         self._check_process()
         with self._state:
             self._check_open()
-            self._wanted.asides.append(aside)
-            self._wanted.by_hand |= isinstance(aside, str)
+            self._subscriptions.user_requests.append(request)
+            self._subscriptions.requests_sent |= isinstance(request, str)
             if self._loop is not None:
                 self._loop.nudge()
 
@@ -171,8 +171,8 @@ class Feed(MessageSource):
 
     @property
     def about(self) -> dict[str, Any]:
-        """The `url`, without what may be secret in it, and the `channels` and `products` that are wanted now."""
-        pairs = self._wanted.pairs
+        """The `url`, without what may be secret in it, and the `channels` and `products` that are subscriptions now."""
+        pairs = self._subscriptions.pairs
         return {
             "url": self.url,
             "channels": sorted({channel for channel, _ in pairs}),
@@ -181,10 +181,10 @@ class Feed(MessageSource):
 
     def redact(self, raw: bytes) -> bytes:
         """*raw* without key, secret and passphrase, and without the signatures that were made with them lately."""
-        return redacted(raw, self._wanted.secrets(self._credentials))
+        return redacted(raw, self._subscriptions.secrets(self._credentials))
 
     def __repr__(self) -> str:
-        if "_wanted" not in vars(self) or "_url" not in vars(self):
+        if "_subscriptions" not in vars(self) or "_url" not in vars(self):
             return "<Feed with settings that were refused>"  # a traceback with local variables shows it
         channels, products = (", ".join(self.about[name]) for name in ("channels", "products"))
         return f"<Feed of {channels} for {products or 'no product'} from {self.url}>"

@@ -10,7 +10,7 @@ from rxfeed.errors import WentSilent
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import HeartbeatBack, HeartbeatMissing
-from rxfeed.feed.wanted import Wanted
+from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.messages import Heartbeat
 from rxfeed.protocol import Secret
 from rxfeed.transport import Connection
@@ -33,7 +33,7 @@ class Housekeeping:
         self,
         settings: Settings,
         connection: Connection,
-        wanted: Wanted,
+        subscriptions: SubscriptionManager,
         continuity: Continuity,
         streams: FeedStreams,
         lost: set[str | None],
@@ -41,7 +41,7 @@ class Housekeeping:
     ) -> None:
         self._settings = settings
         self._connection = connection
-        self._wanted = wanted
+        self._subscriptions = subscriptions
         self._continuity = continuity
         self._streams = streams
         self._lost = lost  # products with a book that may be wrong; None: all
@@ -54,7 +54,7 @@ class Housekeeping:
         self._heartbeats = HeartbeatWatch(settings.heartbeat_timeout)
         self._to_say: list[str | Secret | bytes] = []
         # The subscription must arrive within five seconds: whatever the pace, this goes out at once.
-        for text in wanted.opening(settings.credentials, str(time.time())):
+        for text in subscriptions.opening(settings.credentials, str(time.time())):
             connection.send(text)
         self._say_at = now + _SAY_EVERY
         self._renewals = Renewals()
@@ -65,8 +65,8 @@ class Housekeeping:
     @property
     def pressing(self) -> bool:
         """A request waits to be sent as soon as the rate limit allows."""
-        wanted = self._wanted
-        return bool(wanted.changed or wanted.asides or self._to_say or self._lost)
+        subscriptions = self._subscriptions
+        return bool(subscriptions.changed or subscriptions.user_requests or self._to_say or self._lost)
 
     # ---- requests
 
@@ -78,13 +78,13 @@ class Housekeeping:
         while self._lost:
             self._renewals.lost(self._lost.pop(), now)
         for product in self._renewals.step(now):
-            self._wanted.renew(_BOOKS, product)
+            self._subscriptions.renew(_BOOKS, product)
         if not self._to_say:
-            if self._wanted.changed:
-                self._to_say = [*self._wanted.changes(self._settings.credentials, str(time.time()))]
+            if self._subscriptions.changed:
+                self._to_say = [*self._subscriptions.changes(self._settings.credentials, str(time.time()))]
                 self._expect()
-            elif self._wanted.asides:
-                self._to_say = [self._wanted.asides.popleft()]
+            elif self._subscriptions.user_requests:
+                self._to_say = [self._subscriptions.user_requests.popleft()]
         if self._to_say and now >= self._say_at:
             said = self._to_say.pop(0)
             if isinstance(said, str | Secret):
@@ -105,12 +105,12 @@ class Housekeeping:
         renewal = self._renewals.remaining(now)
         if renewal is not None:
             remaining = min(remaining, renewal)
-        if self._to_say or self._wanted.asides:
+        if self._to_say or self._subscriptions.user_requests:
             remaining = min(remaining, max(0.0, self._say_at - now))
         return remaining
 
     def _expect(self) -> None:
-        pairs = self._wanted.pairs
+        pairs = self._subscriptions.pairs
         self._continuity.watch(pairs)
         beating = frozenset(product for channel, product in pairs if channel == "heartbeat" and product is not None)
         self._heartbeats.expect(beating, self.idle)

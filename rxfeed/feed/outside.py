@@ -6,7 +6,7 @@ import logging
 
 from rxfeed.core import CHANNELS_OF
 from rxfeed.feed.stats import Stats
-from rxfeed.feed.wanted import Wanted
+from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.messages import Message
 
 log = logging.getLogger("rxfeed.feed")
@@ -26,8 +26,8 @@ class Outside:
       subscription. Messages of any more are dropped.
     """
 
-    def __init__(self, wanted: Wanted, stats: Stats) -> None:
-        self._wanted = wanted
+    def __init__(self, subscriptions: SubscriptionManager, stats: Stats) -> None:
+        self._subscriptions = subscriptions
         self._stats = stats
         self._seen: set[tuple[str, str | None]] = set()
         self._full = False
@@ -35,7 +35,7 @@ class Outside:
     def admits(self, kind: type[Message], product: str | None) -> bool | None:
         """True for a message that is inside, False for one that is not, None for one to drop."""
         channels = CHANNELS_OF.get(kind)
-        if (channels is None and product is None) or self._wanted.has(channels, product):
+        if (channels is None and product is None) or self._subscriptions.has(channels, product):
             return True
         self._stats.unsubscribed += 1
         place = (kind.__name__ if channels is None else min(channels), product)
@@ -55,7 +55,7 @@ class Outside:
         return False
 
     def _report(self, kind: type[Message], product: str | None) -> None:
-        if self._wanted.by_hand or len(self._seen) > _MOST_REPORTED:
+        if self._subscriptions.requests_sent or len(self._seen) > _MOST_REPORTED:
             return
         log.warning(
             "outside the subscription: a message of type %s for %s. Such messages are delivered, and counted in "

@@ -30,7 +30,7 @@ from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.session import Session
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import Disconnected, Reconnecting
-from rxfeed.feed.wanted import Wanted
+from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.protocol import shown_url
 from rxfeed.transport import Connection, Wakeup
 
@@ -52,13 +52,13 @@ class ReconnectLoop:
     def __init__(
         self,
         settings: Settings,
-        wanted: Wanted,
+        subscriptions: SubscriptionManager,
         streams: FeedStreams,
         clock: Clock,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._settings = settings
-        self._wanted = wanted
+        self._subscriptions = subscriptions
         self._streams = streams
         self._clock = clock
         self._backoff = Backoff(settings.policy, uniform, seconds_apart(shown_url(settings.url.reveal())))
@@ -118,7 +118,7 @@ class ReconnectLoop:
                 return None
             connection = Connection(self._settings.url, self._settings.transport, self._wakeup)
             self._session = Session(
-                self._settings, connection, self._wanted, self._continuity, self._streams, self._clock
+                self._settings, connection, self._subscriptions, self._continuity, self._streams, self._clock
             )
             return self._session
 

@@ -13,7 +13,7 @@ from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.housekeeping import Housekeeping
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import Connected, Connecting, Rejected, Subscribed
-from rxfeed.feed.wanted import Wanted
+from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.messages import ErrorMessage, Heartbeat, Malformed, Subscriptions
 from rxfeed.protocol import Refusal, redacted, refusal, shown_url
 from rxfeed.protocol.decode import names_in
@@ -32,14 +32,14 @@ class Session:
         self,
         settings: Settings,
         connection: Connection,
-        wanted: Wanted,
+        subscriptions: SubscriptionManager,
         continuity: Continuity,
         streams: FeedStreams,
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._connection = connection
-        self._wanted = wanted
+        self._subscriptions = subscriptions
         self._continuity = continuity
         self._streams = streams
         self._clock = clock
@@ -87,7 +87,7 @@ class Session:
         self._housekeeping = Housekeeping(
             self._settings,
             self._connection,
-            self._wanted,
+            self._subscriptions,
             self._continuity,
             self._streams,
             self._dispatcher.lost,
@@ -175,9 +175,9 @@ class Session:
         self._housekeeping.pong(event.payload, self._read_at)
 
     def _subscribed(self, answer: Subscriptions) -> bool:
-        missing = self._wanted.missing(answer)
-        if len(missing) < self._wanted.told:
-            self._wanted.accepted = True
+        missing = self._subscriptions.missing(answer)
+        if len(missing) < self._subscriptions.requested:
+            self._subscriptions.accepted = True
         self._streams.report(Subscribed(channels=answer.channels, missing=missing))
         return False
 
@@ -195,11 +195,11 @@ class Session:
     def _unauthenticated(self, refused: Refusal, message: str, reason: str | None) -> Exception:
         """The error for a signed request that was refused."""
         text = message if reason is None else f"{message}: {reason}"
-        if refused is Refusal.TIMESTAMP or (refused is Refusal.UNSPECIFIED and self._wanted.accepted):
+        if refused is Refusal.TIMESTAMP or (refused is Refusal.UNSPECIFIED and self._subscriptions.accepted):
             now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
             return TimestampRejected(f"{text}: compare the clock of this machine, {now}, with a time server")
         return AuthenticationFailed(f"{text}: check key, secret and passphrase")
 
     def _clean(self, text: str) -> str:
         """*text*, which the exchange sent, for logs and exceptions: without secrets that it may repeat."""
-        return redacted(text.encode(), self._wanted.secrets(self._settings.credentials)).decode()
+        return redacted(text.encode(), self._subscriptions.secrets(self._settings.credentials)).decode()

@@ -1,4 +1,4 @@
-"""Wanted: what is said so that a connection has what is wanted."""
+"""SubscriptionManager: what is said so that a connection has what is manager."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed.feed.wanted import Wanted
+from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.messages import ChannelSubscription, Subscriptions
 from rxfeed.protocol import Credentials, Secret, Subscription, revealed
 
@@ -28,71 +28,71 @@ def said(texts: Sequence[str | Secret]) -> list[tuple[str, dict[str, list[str]]]
     return found
 
 
-def opened(products: Any = "A-B", channels: Any = "ticker") -> Wanted:
-    wanted = Wanted(of(products, channels))
-    wanted.opening(None, "")
-    return wanted
+def opened(products: Any = "A-B", channels: Any = "ticker") -> SubscriptionManager:
+    manager = SubscriptionManager(of(products, channels))
+    manager.opening(None, "")
+    return manager
 
 
 def test_a_connection_begins_with_what_the_user_wrote() -> None:
     subscription = of(["A-B", "C-D"], ["ticker", {"name": "matches", "product_ids": ["E-F"]}])
-    assert Wanted(subscription).opening(None, "") == [subscription.text()]
+    assert SubscriptionManager(subscription).opening(None, "") == [subscription.text()]
 
 
 def test_changes_that_gather_are_said_at_once() -> None:
-    wanted = opened(["A-B", "C-D"], ["ticker", "matches"])
-    wanted.add(of("E-F", ["ticker", "heartbeat"]))
-    wanted.add(of("G-H", "ticker"))
-    wanted.remove(of("A-B", ["ticker", "matches"]))
-    assert said(wanted.changes(None, "")) == [
+    manager = opened(["A-B", "C-D"], ["ticker", "matches"])
+    manager.add(of("E-F", ["ticker", "heartbeat"]))
+    manager.add(of("G-H", "ticker"))
+    manager.remove(of("A-B", ["ticker", "matches"]))
+    assert said(manager.changes(None, "")) == [
         ("unsubscribe", {"ticker": ["A-B"], "matches": ["A-B"]}),
         ("subscribe", {"ticker": ["E-F", "G-H"], "heartbeat": ["E-F"]}),
     ]
-    assert wanted.changes(None, "") == []
+    assert manager.changes(None, "") == []
 
 
 def test_changes_that_cancel_one_another_are_not_said() -> None:
-    wanted = opened()
-    wanted.add(of("C-D", "ticker"))
-    wanted.remove(of("C-D", "ticker"))
-    wanted.remove(of("A-B", "ticker"))
-    wanted.add(of("A-B", "ticker"))
-    assert wanted.changes(None, "") == []
+    manager = opened()
+    manager.add(of("C-D", "ticker"))
+    manager.remove(of("C-D", "ticker"))
+    manager.remove(of("A-B", "ticker"))
+    manager.add(of("A-B", "ticker"))
+    assert manager.changes(None, "") == []
 
 
 def test_a_new_connection_is_told_all_of_it() -> None:
-    wanted = opened(["A-B", "C-D"], "ticker")
-    wanted.add(of([], "status"))
-    wanted.remove(of("A-B", "ticker"))
-    wanted.changes(None, "")
-    assert said(wanted.opening(None, "")) == [("subscribe", {"ticker": ["C-D"], "status": []})]
+    manager = opened(["A-B", "C-D"], "ticker")
+    manager.add(of([], "status"))
+    manager.remove(of("A-B", "ticker"))
+    manager.changes(None, "")
+    assert said(manager.opening(None, "")) == [("subscribe", {"ticker": ["C-D"], "status": []})]
 
 
 def test_nothing_is_said_where_nothing_is_wanted() -> None:
-    wanted = opened()
-    wanted.remove(of("A-B", "ticker"))
-    assert said(wanted.changes(None, "")) == [("unsubscribe", {"ticker": ["A-B"]})]
-    assert wanted.opening(None, "") == []
+    manager = opened()
+    manager.remove(of("A-B", "ticker"))
+    assert said(manager.changes(None, "")) == [("unsubscribe", {"ticker": ["A-B"]})]
+    assert manager.opening(None, "") == []
 
 
 def test_without_products_a_whole_channel_goes() -> None:
-    wanted = opened(["A-B", "C-D"], ["ticker", "matches"])
-    wanted.remove(of([], "ticker"))
-    assert said(wanted.changes(None, "")) == [("unsubscribe", {"ticker": ["A-B", "C-D"]})]
+    manager = opened(["A-B", "C-D"], ["ticker", "matches"])
+    manager.remove(of([], "ticker"))
+    assert said(manager.changes(None, "")) == [("unsubscribe", {"ticker": ["A-B", "C-D"]})]
 
 
 def test_what_a_channel_says_beside_its_products_is_said_again() -> None:
-    wanted = opened([], [{"name": "balance", "account_ids": ["a"]}])
-    wanted.add(of("A-B", "ticker"))
-    wanted.changes(None, "")
-    (text,) = wanted.opening(None, "")
+    manager = opened([], [{"name": "balance", "account_ids": ["a"]}])
+    manager.add(of("A-B", "ticker"))
+    manager.changes(None, "")
+    (text,) = manager.opening(None, "")
     assert {"name": "balance", "account_ids": ["a"]} in json.loads(revealed(text))["channels"]
 
 
 def test_each_message_is_signed() -> None:
-    wanted = opened()
-    wanted.add(of("C-D", "full"))
-    (request,) = wanted.changes(Credentials("k", "c2VjcmV0", "p"), "17.0")
+    manager = opened()
+    manager.add(of("C-D", "full"))
+    (request,) = manager.changes(Credentials("k", "c2VjcmV0", "p"), "17.0")
     assert isinstance(request, Secret)
     message = json.loads(request.reveal())
     assert (message["key"], message["timestamp"]) == ("k", "17.0")
@@ -100,7 +100,7 @@ def test_each_message_is_signed() -> None:
 
 
 def test_answers_are_matched_under_the_exchange_s_names() -> None:
-    wanted = opened(["A-B", "C-D"], ["level2_batch", "ticker_batch", "status"])
+    manager = opened(["A-B", "C-D"], ["level2_batch", "ticker_batch", "status"])
     answer = Subscriptions(
         channels=(
             ChannelSubscription("level2_50", ("C-D", "A-B")),
@@ -109,8 +109,8 @@ def test_answers_are_matched_under_the_exchange_s_names() -> None:
         )
     )
     # `status` takes no products, though it was given some with the others.
-    assert wanted.missing(answer) == (("ticker_batch", "C-D"),)
-    assert ("level2_batch", "A-B") in wanted.pairs
+    assert manager.missing(answer) == (("ticker_batch", "C-D"),)
+    assert ("level2_batch", "A-B") in manager.pairs
 
 
 PAIRS = st.tuples(st.sampled_from(["A-B", "C-D", "E-F"]), st.sampled_from(["ticker", "matches", "full"]))
@@ -119,7 +119,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["add", "remove", "say", "reconnect"]
 
 @given(STEPS)
 def test_an_exchange_that_does_as_it_is_told_ends_up_with_what_is_wanted(steps: list[Any]) -> None:
-    wanted, model, held = opened(), {("ticker", "A-B")}, {("ticker", "A-B")}
+    manager, model, held = opened(), {("ticker", "A-B")}, {("ticker", "A-B")}
 
     def hear(texts: Sequence[str | Secret]) -> None:
         for kind, channels in said(texts):
@@ -130,17 +130,17 @@ def test_an_exchange_that_does_as_it_is_told_ends_up_with_what_is_wanted(steps: 
 
     for step, (product, channel) in steps:
         if step == "add":
-            wanted.add(of(product, channel))
+            manager.add(of(product, channel))
             model.add((channel, product))
         elif step == "remove":
-            wanted.remove(of(product, channel))
+            manager.remove(of(product, channel))
             model.discard((channel, product))
         elif step == "say":
-            hear(wanted.changes(None, ""))
+            hear(manager.changes(None, ""))
             assert held == model
         else:
             held.clear()
-            for text in wanted.opening(None, ""):
+            for text in manager.opening(None, ""):
                 message = json.loads(revealed(text))
                 root = message.get("product_ids", [])
                 for each in message["channels"]:
@@ -148,23 +148,23 @@ def test_an_exchange_that_does_as_it_is_told_ends_up_with_what_is_wanted(steps: 
                     own = root if isinstance(each, str) else each["product_ids"]
                     held.update((name, one) for one in own)
             assert held == model
-    hear(wanted.changes(None, ""))
+    hear(manager.changes(None, ""))
     assert held == model
 
 
 def test_renewing_says_the_channel_anew() -> None:
-    wanted = opened(["A-B", "C-D"], ["level2_50", "ticker"])
-    wanted.renew(frozenset({"level2_batch"}), "C-D")
-    assert said(wanted.changes(None, "")) == [
+    manager = opened(["A-B", "C-D"], ["level2_50", "ticker"])
+    manager.renew(frozenset({"level2_batch"}), "C-D")
+    assert said(manager.changes(None, "")) == [
         ("unsubscribe", {"level2_50": ["C-D"]}),
         ("subscribe", {"level2_50": ["C-D"]}),
     ]
-    assert not wanted.changed
-    wanted.renew(frozenset({"full"}), None)
-    assert not wanted.changed
-    wanted.renew(frozenset({"level2_batch"}), None)
-    wanted.remove(of("A-B", "level2_50"))
-    assert said(wanted.changes(None, "")) == [
+    assert not manager.changed
+    manager.renew(frozenset({"full"}), None)
+    assert not manager.changed
+    manager.renew(frozenset({"level2_batch"}), None)
+    manager.remove(of("A-B", "level2_50"))
+    assert said(manager.changes(None, "")) == [
         ("unsubscribe", {"level2_50": ["A-B", "C-D"]}),
         ("subscribe", {"level2_50": ["C-D"]}),
     ]

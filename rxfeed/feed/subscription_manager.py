@@ -1,4 +1,4 @@
-"""What a connection should be subscribed to, what it was told, and what the exchange says of it."""
+"""What a connection should be subscribed to, what it was requested, and what the exchange says of it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rxfeed.protocol.auth import sign
 _WITHOUT_PRODUCTS = ("status", "balance")
 _KNOWN = frozenset[str]().union(*CHANNELS_OF.values())
 _ALL = "ALL"  # how `rfq_matches` lists all products
-# At eight messages a second: an exchange that repeats what it was told does so before that.
+# At eight messages a second: an exchange that repeats what it was requested does so before that.
 _ECHOED = 32
 
 
-class Wanted:
+class SubscriptionManager:
     """Changes may come from any thread; the connection's own asks what is to be said.
 
     Changes that cancel one another are never said, and those that gather are said in one message each way.
@@ -28,18 +28,18 @@ class Wanted:
         self._lock = threading.Lock()
         self._first: Subscription | None = first  # as long as it says all there is
         self._extras: dict[str, dict[str, Any]] = {}
-        self._wanted: dict[Pair, None] = dict.fromkeys(self._pairs(first))
-        self._ever: set[Pair] = set(map(by_subscribed_name, self._wanted))
-        self._listed: set[Pair] = set()  # by the exchange, last
-        self.by_hand = False
+        self._desired: dict[Pair, None] = dict.fromkeys(self._pairs(first))
+        self._ever_desired: set[Pair] = set(map(by_subscribed_name, self._desired))
+        self._acknowledged: set[Pair] = set()  # by the exchange, last
+        self.requests_sent = False
         """The user has sent requests, so that only the exchange's answers tell what is subscribed to."""
-        self._told: dict[Pair, None] = {}
-        self._renewed: dict[Pair, None] = {}
+        self._requested: dict[Pair, None] = {}
+        self._renewals: dict[Pair, None] = {}
         self.changed = False
         """`changes` may have something to say; looked at at every turn, so that asking costs nothing."""
         self.accepted = False
         """A subscription of this feed was acknowledged, so that its credentials, if any, were good."""
-        self.asides: deque[str | Secret | bytes] = deque()
+        self.user_requests: deque[str | Secret | bytes] = deque()
         """What is to be said besides, each once: texts as they are, and payloads of pings."""
         self._signatures: deque[Secret] = deque(maxlen=_ECHOED)  # those that were sent last
 
@@ -47,8 +47,8 @@ class Wanted:
         with self._lock:
             self._first = None
             pairs = self._pairs(more)
-            self._wanted |= dict.fromkeys(pairs)
-            self._ever.update(map(by_subscribed_name, pairs))
+            self._desired |= dict.fromkeys(pairs)
+            self._ever_desired.update(map(by_subscribed_name, pairs))
             self.changed = True
 
     def remove(self, less: Subscription) -> None:
@@ -56,41 +56,41 @@ class Wanted:
         with self._lock:
             self._first = None
             for pair in self._pairs(less):
-                self._wanted.pop(pair, None)
+                self._desired.pop(pair, None)
                 if pair[1] is None:
-                    self._wanted = {each: None for each in self._wanted if each[0] != pair[0]}
+                    self._desired = {each: None for each in self._desired if each[0] != pair[0]}
             self.changed = True
 
     def renew(self, channels: frozenset[str], product_id: str | None) -> None:
         """Say *channels* of a product (`None`: of all) anew on this connection: they begin with a snapshot again."""
         with self._lock:
-            for channel, product in self._told:
+            for channel, product in self._requested:
                 if ALIASES.get(channel, channel) in channels and product_id in (None, product):
-                    self._renewed[channel, product] = None
+                    self._renewals[channel, product] = None
                     self.changed = True
 
     @property
     def pairs(self) -> list[Pair]:
         """All that is wanted, by the exchange's subscribe names."""
         with self._lock:
-            return [(ALIASES.get(channel, channel), product) for channel, product in self._wanted]
+            return [(ALIASES.get(channel, channel), product) for channel, product in self._desired]
 
     def opening(self, credentials: Credentials | None, timestamp: str) -> list[str | Secret]:
         """The messages that a new connection begins with: one for all, unless nothing is wanted any more."""
         with self._lock:
-            self._told, self._renewed, self.changed = dict(self._wanted), {}, False
+            self._requested, self._renewals, self.changed = dict(self._desired), {}, False
             self._sign(credentials, timestamp)
             if self._first is not None:
                 return [self._first.request("subscribe", credentials, timestamp)]
-            wanted = self._grouped(self._told)
+            wanted = self._grouped(self._requested)
             return [wanted.request("subscribe", credentials, timestamp)] if wanted.channels else []
 
     def changes(self, credentials: Credentials | None, timestamp: str) -> list[str | Secret]:
-        """The messages that make of what the connection was told what is wanted now; usually none."""
+        """The messages that make of what the connection was requested what is wanted now; usually none."""
         with self._lock:
-            gone = {pair: None for pair in self._told if pair not in self._wanted or pair in self._renewed}
-            new = {pair: None for pair in self._wanted if pair not in self._told or pair in self._renewed}
-            self._told, self._renewed, self.changed = dict(self._wanted), {}, False
+            gone = {pair: None for pair in self._requested if pair not in self._desired or pair in self._renewals}
+            new = {pair: None for pair in self._desired if pair not in self._requested or pair in self._renewals}
+            self._requested, self._renewals, self.changed = dict(self._desired), {}, False
             self._sign(credentials, timestamp)
             texts = [self._grouped(gone).request("unsubscribe", credentials, timestamp)] if gone else []
             return texts + ([self._grouped(new).request("subscribe", credentials, timestamp)] if new else [])
@@ -112,13 +112,13 @@ class Wanted:
         ]
 
     @property
-    def told(self) -> int:
+    def requested(self) -> int:
         """The number of pairs that the connection was asked for."""
         with self._lock:
-            return len(self._told)
+            return len(self._requested)
 
     def missing(self, answer: Subscriptions) -> tuple[Pair, ...]:
-        """What the connection was told and *answer* does not list: not acknowledged yet, or refused."""
+        """What the connection was requested and *answer* does not list: not acknowledged yet, or refused."""
         listed = {
             by_subscribed_name((channel.name, None if product == _ALL else product))
             for channel in answer.channels
@@ -126,10 +126,10 @@ class Wanted:
         }
         held = listed | {(channel, None) for channel, _ in listed}
         with self._lock:
-            self._listed = listed
+            self._acknowledged = listed
             return tuple(
                 (channel, product)
-                for channel, product in self._told
+                for channel, product in self._requested
                 if (ALIASES.get(channel, channel), product) not in held
             )
 
@@ -140,8 +140,8 @@ class Wanted:
         """
         with self._lock:
             if channels is not None:
-                channels |= {channel for channel, _ in self._ever} - _KNOWN
-            for pairs in (self._ever, self._listed):
+                channels |= {channel for channel, _ in self._ever_desired} - _KNOWN
+            for pairs in (self._ever_desired, self._acknowledged):
                 if channels is None:
                     found = any(each is None or each == product for _, each in pairs)
                 elif product is None:
