@@ -28,18 +28,18 @@ LEVEL = Decimal(10_500)
 
 def giving(feed: Feed) -> Callable[[Message], None]:
     """What gives a message to the feed's subscribers, as its `Dispatcher` does with one that is decoded and stamped."""
-    hub = feed._streams.hub
+    router = feed._streams.router
 
     def give(message: Message) -> None:
         key = (type(message), message.product_id)
-        observers = hub.routes.get(key)
+        observers = router.routes.get(key)
         if observers is None:
-            observers = hub.route(*key)
+            observers = router.route(*key)
         for observer in observers:
             try:
                 observer.on_next(message)
             except Exception as error:
-                hub.cut(observer, error)
+                router.remove_failed(observer, error)
 
     return give
 

@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from rxfeed.feed.hub import Hub
+from rxfeed.feed.message_router import MessageRouter
 from rxfeed.feed.status import Ended, FeedStatus, Subscribed
 from rxfeed.operators import Wish
 from rxfeed.operators.unhandled import at
@@ -29,8 +29,8 @@ class ChannelCheck:
     *closing*: True if the source is ended before its time.
     """
 
-    def __init__(self, hub: Hub, recorded: bool, closing: Callable[[], bool]) -> None:
-        self._hub = hub
+    def __init__(self, router: MessageRouter, recorded: bool, closing: Callable[[], bool]) -> None:
+        self._router = router
         self._recorded = recorded
         self._closing = closing
         self._lock = threading.Lock()
@@ -76,7 +76,7 @@ class ChannelCheck:
         for channel, product in self._pairs:
             if types_of(channel) & wish.needed and (product_id is None or product in (product_id, *_EVERY_PRODUCT)):
                 return True
-        return self._recorded and self._hub.has_seen(wish.needed, product_id)
+        return self._recorded and self._router.has_seen(wish.needed, product_id)
 
     def _report(self, wish: Wish, lacking: list[str], place: str) -> None:
         self._reported.add(wish)

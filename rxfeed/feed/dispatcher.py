@@ -36,7 +36,7 @@ class Dispatcher:
     ) -> None:
         self._streams = streams
         self._stats = streams.stats
-        self._hub = streams.hub
+        self._router = streams.router
         self._continuity = continuity
         self._checks = continuity.checks
         self._drop_duplicates = drop_duplicates
@@ -57,7 +57,7 @@ class Dispatcher:
         *after*, which says whether they are signs of life. `heard` tells of those, whatever is raised.
         """
         # Every message passes here, so that all is written out: a call would cost a twentieth of what is done for one.
-        hub, stats, types, after = self._hub, self._stats, self._stats.types, self._after
+        router, stats, types, after = self._router, self._stats, self._stats.types, self._after
         known, decode, checks, epoch = decode_known, self._decode, self._checks, self._continuity.epoch
         heard, size = False, 0
         self._continuity.received(received_ns)
@@ -89,16 +89,16 @@ class Dispatcher:
                 except KeyError:
                     types[kind] = 1
                 product_id = message.product_id
-                observers = hub.routes.get((kind, product_id))
+                observers = router.routes.get((kind, product_id))
                 if observers is None:
-                    observers = hub.route(kind, product_id)
+                    observers = router.route(kind, product_id)
                 if observers:  # most pipelines want few of the types: the others cost little more than their decoding
                     force_setattr(message, "_origin", Origin(raw, received_ns, epoch(product_id)))
                     for observer in observers:
                         try:
                             observer.on_next(message)
                         except Exception as error:
-                            hub.cut(observer, error)
+                            router.remove_failed(observer, error)
                 heard = kind not in after or after[kind](message) or heard
                 if self.stopping:
                     return
@@ -117,17 +117,17 @@ class Dispatcher:
         observers = self._counted(message)
         if observers:
             force_setattr(message, "_origin", Origin(raw, received_ns, epoch))
-            self._hub.deliver(observers, message)
+            self._router.deliver(observers, message)
 
     def given(self, message: Message) -> None:
         """Hand on a *message* that has its origin."""
-        self._hub.deliver(self._counted(message), message)
+        self._router.deliver(self._counted(message), message)
 
     def _counted(self, message: Message) -> tuple[abc.ObserverBase[Message], ...]:
         """Those who want *message*, which is counted."""
         kind, types = type(message), self._stats.types
         types[kind] = types.get(kind, 0) + 1
-        return self._hub.who(kind, message.product_id)
+        return self._router.observers_of(kind, message.product_id)
 
     def passed_over(self, kinds: Mapping[type[Message], int], size: int) -> None:
         """Count messages of these *kinds*, of *size* bytes together, which nobody wants and so nobody has to decode."""

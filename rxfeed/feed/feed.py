@@ -109,7 +109,7 @@ class Feed(MessageSource):
         subscription = Subscription.of(products, channels)
         subscription.warn_of_products()
         self._subscriptions = SubscriptionManager(subscription)
-        self._streams.hub.admits = Outside(self._subscriptions, self._streams.stats).admits
+        self._streams.router.admits = Outside(self._subscriptions, self._streams.stats).admits
         self._make_loop = partial(ReconnectLoop, settings, self._subscriptions, self._streams, clock or Clock())
         self._loop: ReconnectLoop | None = None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from rxfeed.core import Missed, Restarted, Resubscribed
-from rxfeed.feed.hub import Hub, SideStream
+from rxfeed.feed.message_router import MessageRouter, SideStream
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import CaughtUp, FeedStatus, Gap, Idle, KeepalivePong, Lagging, SequenceReset
 from rxfeed.feed.status_log import StatusLog
@@ -35,7 +35,7 @@ class FeedStreams:
         self.now = now
         self.stats = Stats()
         self.sinks = SourceSinks()
-        self.hub = Hub(self.failed)
+        self.router = MessageRouter(self.failed)
         self.status: SideStream[FeedStatus] = SideStream(self.failed, Idle(at=now()))
         self.keepalive: SideStream[KeepalivePong] = SideStream(self.failed)
         self.malformed: SideStream[Malformed] = SideStream(self.failed)
@@ -106,7 +106,7 @@ class FeedStreams:
 
     def end(self, cause: BaseException | None) -> None:
         """End every stream; the subscribers of messages get *cause*."""
-        self.hub.end(cause)
+        self.router.end(cause)
         self.malformed.end()
         self.keepalive.end()
         self.status.end()

@@ -16,7 +16,7 @@ from reactivex import Observable, abc
 from rxfeed.errors import FeedClosed, WrongProcess
 from rxfeed.feed.channel_check import ChannelCheck
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.hub import log_raised
+from rxfeed.feed.message_router import log_raised
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
 from rxfeed.messages import Malformed, Message
@@ -49,7 +49,7 @@ class MessageSource(Selectable, Guarded[Message]):
         self._status = Pipeline(streams.status, self, piped_on)
         self._keepalive = Pipeline(streams.keepalive, self, piped_on)
         self._malformed = Pipeline(streams.malformed, self, piped_on)
-        self._channels = ChannelCheck(streams.hub, self._recorded, lambda: self._closing)
+        self._channels = ChannelCheck(streams.router, self._recorded, lambda: self._closing)
         streams.status.subscribe(self._channels.status)
         self._state = threading.Lock()
         self._begun = self._closing = False
@@ -128,7 +128,7 @@ class MessageSource(Selectable, Guarded[Message]):
     ) -> abc.DisposableBase:
         self._check_process()
         subscribed_to(self._streams.sinks)
-        return self._streams.hub.join(observer)
+        return self._streams.router.join(observer)
 
     def to_async_iterable(self, size: int = 10_000, policy: Policy = "block") -> AsyncItems[Message]:
         """The messages for `async for`, which subscribes and then connects; leaving the loop does not close the feed.
@@ -327,7 +327,7 @@ class MessageSource(Selectable, Guarded[Message]):
 
 
 class _Selection(Observable[Any]):
-    """A part of a source's messages, found by its hub."""
+    """A part of a source's messages, found by its router."""
 
     def __init__(self, source: MessageSource, streams: FeedStreams, wish: Wish) -> None:
         super().__init__()
@@ -339,4 +339,4 @@ class _Selection(Observable[Any]):
         self._source._check_process()
         subscribed_to(self._streams.sinks)
         self._source.expect(self._wish, place_of_caller())
-        return self._streams.hub.join(observer, self._wish)
+        return self._streams.router.join(observer, self._wish)

@@ -132,8 +132,8 @@ class Player:
 
         Not where each has its time on a clock, or something is due between them.
         """
-        hub, scheduler = self._streams.hub, self._timeline.scheduler
-        wanted = hub.wanted
+        router, scheduler = self._streams.router, self._timeline.scheduler
+        wanted = router.types
         if wanted is None or wanted is self._many or self._timeline.paced or not scheduler.begun:
             return 0
         skimmed = skimmed_lines(chunk.text)
@@ -145,7 +145,9 @@ class Player:
         lines, played, done = chunk.lines, 0, 0
         try:
             for index, kind in enumerate(kinds):
-                if kind in unwanted or (kind in KINDS and not hub.who(KINDS[kind], skimmed[index].frame.product_id)):
+                if kind in unwanted or (
+                    kind in KINDS and not router.observers_of(KINDS[kind], skimmed[index].frame.product_id)
+                ):
                     continue
                 kinds[index], done = NOT_CHOSEN, index + 1
                 played += 1
@@ -156,7 +158,7 @@ class Player:
                     scheduler.ns = max(scheduler.ns, entry.ns)
                     self._dispatcher.recorded(entry.frame, frame_in(lines[index]), entry.ns, self._base + entry.epoch)
                 # Whoever heard of it may have closed the replay, subscribed to more, or want to be woken soon.
-                if self.stopping or hub.wanted is not wanted or newest >= scheduler.next_ns:
+                if self.stopping or router.types is not wanted or newest >= scheduler.next_ns:
                     return done
             done = len(lines)
         finally:  # all together, as there may be few between two that are wanted

@@ -10,7 +10,7 @@ import pytest
 from reactivex import Observable
 from reactivex.subject import Subject
 
-from rxfeed.feed.hub import SideStream
+from rxfeed.feed.message_router import SideStream
 from rxfeed.operators.book_current import Current
 from tests.support.collect import Collected
 

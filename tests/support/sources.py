@@ -48,7 +48,7 @@ class Said(MessageSource):
         streams = self._streams
         for item in self._items:
             if isinstance(item, Message):
-                streams.hub.deliver(streams.hub.everybody(), item)
+                streams.router.deliver(streams.router.observers(), item)
             elif isinstance(item, Malformed):
                 streams.malformed.emit(item)
             elif isinstance(item, FeedStatus):

@@ -22,7 +22,7 @@ T = TypeVar("T")
 _MOST_ROUTES = 10_000
 
 
-class Crowd(Generic[T]):
+class Multicast(Generic[T]):
     """Observers, each on its own: one that raises is cut off, told through its `on_error`, and counted by *failed*.
 
     Any thread may join or leave; `deliver` and `end` are for the one that produces.
@@ -48,7 +48,7 @@ class Crowd(Generic[T]):
         _end(observer, self._cause)
         return Disposable()
 
-    def everybody(self) -> tuple[abc.ObserverBase[T], ...]:
+    def observers(self) -> tuple[abc.ObserverBase[T], ...]:
         return tuple(self._wishes)
 
     def deliver(self, observers: tuple[abc.ObserverBase[T], ...], item: T) -> None:
@@ -56,7 +56,7 @@ class Crowd(Generic[T]):
             try:
                 observer.on_next(item)
             except Exception as error:
-                self.cut(observer, error)
+                self.remove_failed(observer, error)
 
     def end(self, cause: BaseException | None) -> None:
         """Complete every observer, or fail them with *cause*; only the first call counts.
@@ -67,7 +67,7 @@ class Crowd(Generic[T]):
             if self._over:
                 return
             self._over, self._cause = True, cause
-            observers = self.everybody()
+            observers = self.observers()
             self._wishes.clear()
             self._changed()
         unhandled, leaving = False, None
@@ -97,7 +97,7 @@ class Crowd(Generic[T]):
     def _changed(self) -> None:
         """The observers are others now; called with the lock held."""
 
-    def cut(self, observer: abc.ObserverBase[T], error: Exception) -> None:
+    def remove_failed(self, observer: abc.ObserverBase[T], error: Exception) -> None:
         """*error* came out of *observer*: a subscriber raised it, or an operator without an `on_error` behind it."""
         place = self._places.get(observer, "")
         self._leave(observer)
@@ -123,7 +123,7 @@ def _end(observer: abc.ObserverBase[Any], cause: BaseException | None) -> None:
         observer.on_error(cause)  # pyright: ignore[reportArgumentType]  # it passes anything on
 
 
-class Hub(Crowd[Message]):
+class MessageRouter(Multicast[Message]):
     """The messages' hot source; `Dispatcher` hands them out.
 
     Who wants a type or a product only is found by one look-up, not asked each time.
@@ -135,11 +135,11 @@ class Hub(Crowd[Message]):
         """Observers by type and product that were asked for; another dict whenever somebody comes or goes."""
         self.admits: Callable[[type[Message], str | None], bool | None] = lambda kind, product: True
         """Called before a route is stored; `False`: it is not to be, `None`: nothing goes there."""
-        self.wanted: frozenset[type[Message]] | None = frozenset()
+        self.types: frozenset[type[Message]] | None = frozenset()
         """The types that somebody wants; `None`: all."""
         self._seen: set[tuple[type[Message], str | None]] = set()
 
-    def who(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
+    def observers_of(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
         """The observers of a message of *kind* and *product*."""
         observers = self.routes.get((kind, product))
         return self.route(kind, product) if observers is None else observers
@@ -165,7 +165,7 @@ class Hub(Crowd[Message]):
         return observers
 
     def has_seen(self, kinds: frozenset[type[Message]], product: str | None) -> bool:
-        """Whether a message of one of *kinds*, of *product* (`None`: any), was wanted and came; True if unknown."""
+        """Whether a message of one of *kinds*, of *product* (`None`: any), was selected and came; True if unknown."""
         with self.lock:
             seen = self._seen
             return len(seen) >= _MOST_ROUTES or any(kind in kinds and product in (None, each) for kind, each in seen)
@@ -173,9 +173,7 @@ class Hub(Crowd[Message]):
     def _changed(self) -> None:
         self.routes = {}
         wishes = self._wishes.values()
-        self.wanted = (
-            None if None in wishes else frozenset().union(*(wish.types for wish in wishes if wish is not None))
-        )
+        self.types = None if None in wishes else frozenset().union(*(wish.types for wish in wishes if wish is not None))
 
 
 class SideStream(Observable[T]):
@@ -183,27 +181,27 @@ class SideStream(Observable[T]):
 
     def __init__(self, failed: Callable[[], None], *newest: T) -> None:
         super().__init__()
-        self._crowd: Crowd[T] = Crowd(failed)
+        self._multicast: Multicast[T] = Multicast(failed)
         self._newest = newest
 
     def emit(self, item: T) -> None:
-        with self._crowd.lock:
+        with self._multicast.lock:
             if self._newest:
                 self._newest = (item,)
-            observers = self._crowd.everybody()
-        self._crowd.deliver(observers, item)
+            observers = self._multicast.observers()
+        self._multicast.deliver(observers, item)
 
     def end(self) -> None:
-        self._crowd.end(None)
+        self._multicast.end(None)
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
-        with self._crowd.lock:  # so that nothing newer overtakes the replayed item; no user code runs in here
+        with self._multicast.lock:  # so that nothing newer overtakes the replayed item; no user code runs in here
             joining = JoiningObserver(observer, self._newest)
-            joined = self._crowd.join(joining)
+            joined = self._multicast.join(joining)
         try:
             joining.catch_up()
         except Exception as error:
-            self._crowd.cut(joining, error)
+            self._multicast.remove_failed(joining, error)
         return joined
