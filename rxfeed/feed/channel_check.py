@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from rxfeed.feed.message_router import MessageRouter
 from rxfeed.feed.status import Ended, FeedStatus, Subscribed
-from rxfeed.operators import Wish
+from rxfeed.operators import MessageFilter
 from rxfeed.operators.unhandled import at
 from rxfeed.protocol import channels_with, types_of
 
@@ -34,18 +34,18 @@ class ChannelCheck:
         self._recorded = recorded
         self._closing = closing
         self._lock = threading.Lock()
-        self._open: dict[Wish, str] = {}  # with the place where it was subscribed
-        self._reported: set[Wish] = set()
+        self._open: dict[MessageFilter, str] = {}  # with the place where it was subscribed
+        self._reported: set[MessageFilter] = set()
         self._pairs: set[tuple[str, str | None]] = set()  # channels and products
         self._acknowledged = False
 
-    def expect(self, wish: Wish, place: str) -> None:
-        """An operator with *wish* was subscribed to at *place*; from any thread."""
-        if not channels_with(wish.needed):
+    def expect(self, message_filter: MessageFilter, place: str) -> None:
+        """An operator with *message_filter* was subscribed to at *place*; from any thread."""
+        if not channels_with(message_filter.needed):
             return
         with self._lock:
-            if wish not in self._reported:
-                self._open.setdefault(wish, place)
+            if message_filter not in self._reported:
+                self._open.setdefault(message_filter, place)
                 if self._acknowledged:
                     self._check()
 
@@ -65,32 +65,36 @@ class ChannelCheck:
                 self._check()
 
     def _check(self) -> None:
-        for wish, place in self._open.items():
-            lacking = [product for product in wish.products or (None,) if not self._has(wish, product)]
+        for message_filter, place in self._open.items():
+            lacking = [
+                product for product in message_filter.products or (None,) if not self._has(message_filter, product)
+            ]
             if lacking:
-                self._report(wish, [product for product in lacking if product is not None], place)
+                self._report(message_filter, [product for product in lacking if product is not None], place)
         self._open = {}
 
-    def _has(self, wish: Wish, product_id: str | None) -> bool:
-        """Whether messages that *wish* needs can come, of *product_id* (`None`: of any)."""
+    def _has(self, message_filter: MessageFilter, product_id: str | None) -> bool:
+        """Whether messages that *message_filter* needs can come, of *product_id* (`None`: of any)."""
         for channel, product in self._pairs:
-            if types_of(channel) & wish.needed and (product_id is None or product in (product_id, *_EVERY_PRODUCT)):
+            if types_of(channel) & message_filter.needed and (
+                product_id is None or product in (product_id, *_EVERY_PRODUCT)
+            ):
                 return True
-        return self._recorded and self._router.has_seen(wish.needed, product_id)
+        return self._recorded and self._router.has_seen(message_filter.needed, product_id)
 
-    def _report(self, wish: Wish, lacking: list[str], place: str) -> None:
-        self._reported.add(wish)
-        names = channels_with(wish.needed)
-        types = " or ".join(sorted(kind.__name__ for kind in wish.needed))
+    def _report(self, message_filter: MessageFilter, lacking: list[str], place: str) -> None:
+        self._reported.add(message_filter)
+        names = channels_with(message_filter.needed)
+        types = " or ".join(sorted(kind.__name__ for kind in message_filter.needed))
         products = f" of {', '.join(sorted(lacking))}" if lacking else ""
         channels = " or ".join(names)
         if self._recorded:
             log.warning(
                 "%s%s had nothing to emit: the recording has no %s%s; record the channel %s too",
-                *(wish.operator or "an operator", at(place), types, products, channels),
+                *(message_filter.operator or "an operator", at(place), types, products, channels),
             )
         else:
             log.warning(
                 "%s%s will emit nothing: no subscribed channel has %s%s; subscribe to %s too, such as with feed.add",
-                *(wish.operator or "an operator", at(place), types, products, channels),
+                *(message_filter.operator or "an operator", at(place), types, products, channels),
             )

@@ -12,7 +12,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
 from rxfeed.messages import Message
-from rxfeed.operators import Wish
+from rxfeed.operators import MessageFilter
 from rxfeed.operators.joining import JoiningObserver
 from rxfeed.operators.unhandled import at, hand_back, place_of_caller
 
@@ -31,25 +31,25 @@ class Multicast(Generic[T]):
     def __init__(self, failed: Callable[[], None]) -> None:
         self._failed = failed
         self.lock = threading.RLock()
-        self._wishes: dict[abc.ObserverBase[T], Wish | None] = {}
+        self._filters: dict[abc.ObserverBase[T], MessageFilter | None] = {}
         # Where each was subscribed. An observer that raises has often left before `cut`, which needs its place.
         self._places: WeakKeyDictionary[abc.ObserverBase[T], str] = WeakKeyDictionary()
         self._over = False
         self._cause: BaseException | None = None
 
-    def join(self, observer: abc.ObserverBase[T], wish: Wish | None = None) -> abc.DisposableBase:
-        """Let *observer* in, for what its *wish* names or (`None`) for everything; after the end it is told of that."""
+    def join(self, observer: abc.ObserverBase[T], message_filter: MessageFilter | None = None) -> abc.DisposableBase:
+        """Let *observer* in, for what its *message_filter* names or (`None`) for everything; after the end it is told of that."""
         place = place_of_caller()
         with self.lock:
             if not self._over:
-                self._wishes[observer], self._places[observer] = wish, place
+                self._filters[observer], self._places[observer] = message_filter, place
                 self._changed()
                 return Disposable(lambda: self._leave(observer))
         _end(observer, self._cause)
         return Disposable()
 
     def observers(self) -> tuple[abc.ObserverBase[T], ...]:
-        return tuple(self._wishes)
+        return tuple(self._filters)
 
     def deliver(self, observers: tuple[abc.ObserverBase[T], ...], item: T) -> None:
         for observer in observers:
@@ -68,7 +68,7 @@ class Multicast(Generic[T]):
                 return
             self._over, self._cause = True, cause
             observers = self.observers()
-            self._wishes.clear()
+            self._filters.clear()
             self._changed()
         unhandled, leaving = False, None
         for observer in observers:
@@ -90,8 +90,8 @@ class Multicast(Generic[T]):
 
     def _leave(self, observer: abc.ObserverBase[T]) -> None:
         with self.lock:
-            if observer in self._wishes:
-                del self._wishes[observer]
+            if observer in self._filters:
+                del self._filters[observer]
                 self._changed()
 
     def _changed(self) -> None:
@@ -157,8 +157,12 @@ class MessageRouter(Multicast[Message]):
                 self._seen.add((kind, product))
             observers = tuple(
                 observer
-                for observer, wish in self._wishes.items()
-                if wish is None or (kind in wish.types and (wish.products is None or product in wish.products))
+                for observer, message_filter in self._filters.items()
+                if message_filter is None
+                or (
+                    kind in message_filter.types
+                    and (message_filter.products is None or product in message_filter.products)
+                )
             )
             if admitted:
                 self.routes[kind, product] = observers
@@ -172,8 +176,12 @@ class MessageRouter(Multicast[Message]):
 
     def _changed(self) -> None:
         self.routes = {}
-        wishes = self._wishes.values()
-        self.types = None if None in wishes else frozenset().union(*(wish.types for wish in wishes if wish is not None))
+        filters = self._filters.values()
+        self.types = (
+            None
+            if None in filters
+            else frozenset().union(*(message_filter.types for message_filter in filters if message_filter is not None))
+        )
 
 
 class SideStream(Observable[T]):

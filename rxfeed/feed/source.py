@@ -20,10 +20,10 @@ from rxfeed.feed.message_router import log_raised
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
 from rxfeed.messages import Malformed, Message
-from rxfeed.operators import AsyncItems, Guarded, Pipeline, Selectable, Wish, to_async_iterable
+from rxfeed.operators import AsyncItems, Guarded, MessageFilter, Pipeline, Selectable, to_async_iterable
 from rxfeed.operators.endings import SinkLeft, on_sink_thread, serving, subscribed_to
 from rxfeed.operators.handover import Policy
-from rxfeed.operators.pipeline import first_wish, piped
+from rxfeed.operators.pipeline import first_filter, piped
 from rxfeed.operators.unhandled import is_handed_back, place_of_caller
 
 log = logging.getLogger("rxfeed.feed")
@@ -119,9 +119,9 @@ class MessageSource(Selectable, Guarded[Message]):
         """
         return raw
 
-    def select(self, wish: Wish) -> Observable[Any]:
-        """The messages that *wish* names: what `matches()` and its like use."""
-        return _Selection(self, self._streams, wish)
+    def select(self, message_filter: MessageFilter) -> Observable[Any]:
+        """The messages that *message_filter* names: what `matches()` and its like use."""
+        return _Selection(self, self._streams, message_filter)
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None
@@ -146,8 +146,8 @@ class MessageSource(Selectable, Guarded[Message]):
     if not TYPE_CHECKING:
 
         def pipe(self, *operators: Any) -> Any:
-            wish = first_wish(operators)
-            return piped(super().pipe(*operators), self, self._piped_on, wish) if operators else self
+            message_filter = first_filter(operators)
+            return piped(super().pipe(*operators), self, self._piped_on, message_filter) if operators else self
 
     @property
     def root(self) -> Self:
@@ -161,9 +161,9 @@ class MessageSource(Selectable, Guarded[Message]):
             self._streams.failed()
         log_raised(error, place)
 
-    def expect(self, wish: Wish, place: str) -> None:
-        """Warn if no subscribed channel has what *wish* needs, now or when the channels are known."""
-        self._channels.expect(wish, place)
+    def expect(self, message_filter: MessageFilter, place: str) -> None:
+        """Warn if no subscribed channel has what *message_filter* needs, now or when the channels are known."""
+        self._channels.expect(message_filter, place)
 
     # ---- life
 
@@ -329,14 +329,14 @@ class MessageSource(Selectable, Guarded[Message]):
 class _Selection(Observable[Any]):
     """A part of a source's messages, found by its router."""
 
-    def __init__(self, source: MessageSource, streams: FeedStreams, wish: Wish) -> None:
+    def __init__(self, source: MessageSource, streams: FeedStreams, message_filter: MessageFilter) -> None:
         super().__init__()
-        self._source, self._streams, self._wish = source, streams, wish
+        self._source, self._streams, self._filter = source, streams, message_filter
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
         self._source._check_process()
         subscribed_to(self._streams.sinks)
-        self._source.expect(self._wish, place_of_caller())
-        return self._streams.router.join(observer, self._wish)
+        self._source.expect(self._filter, place_of_caller())
+        return self._streams.router.join(observer, self._filter)

@@ -28,7 +28,7 @@ from rxfeed.operators.select import (
     unknowns,
 )
 from rxfeed.operators.signals import moved, price_crossing, spread_wider
-from rxfeed.operators.source import Operator, Root, Selectable, Wish
+from rxfeed.operators.source import MessageFilter, Operator, Root, Selectable
 from rxfeed.operators.windows import candles, rolling_volume, trade_imbalance, window_volume
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Bounded",
     "FullBook",
     "Guarded",
+    "MessageFilter",
     "Operator",
     "Pipeline",
     "Root",
@@ -43,7 +44,6 @@ __all__ = [
     "SinkLeft",
     "SnapshotSource",
     "Timely",
-    "Wish",
     "auctions",
     "balances",
     "bounded",

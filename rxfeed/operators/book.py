@@ -15,7 +15,7 @@ from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.book_splice import Splice
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Operator, Selectable, Wish, check_source, declare, results_of
+from rxfeed.operators.source import MessageFilter, Operator, Selectable, check_source, declare, results_of
 
 
 def order_book(
@@ -48,9 +48,9 @@ def order_book(
     show, *max_ahead* a view's time to so many seconds after the receipt of its message (`None`: no limit).
     """
     machine = reporting("order_book", lambda: Level2Book(product_id, depth, max_ahead=max_ahead))
-    wish = Wish(Level2Book.looks_at, frozenset([product_id]), "order_book")
-    lifted = lift(machine, wish)
-    return declare(lambda source: results_of(Current(lifted(source)), "order_book"), wish)
+    message_filter = MessageFilter(Level2Book.looks_at, frozenset([product_id]), "order_book")
+    lifted = lift(machine, message_filter)
+    return declare(lambda source: results_of(Current(lifted(source)), "order_book"), message_filter)
 
 
 # A book of orders needs more than the trades, which `matches` has too.
@@ -74,7 +74,7 @@ class FullBook:
         if not isinstance(retry, Reconnect):
             raise ConfigError(f"retry: {retry!r} is not a Reconnect")
         self.stats = BookStats()
-        self.wish = Wish(Level3Book.looks_at, frozenset([product_id]), "full_book", _ORDERS)
+        self.message_filter = MessageFilter(Level3Book.looks_at, frozenset([product_id]), "full_book", _ORDERS)
         self._book = reporting(
             "full_book",
             lambda: Level3Book(product_id, depth, buffer=buffer, stats=self.stats, max_ahead=max_ahead),
@@ -84,8 +84,8 @@ class FullBook:
         self._retry = retry
 
     def __call__(self, source: Observable[Message]) -> Observable[FullBookView]:
-        check_source(source, self.wish)
-        chosen: Observable[Message] = source.select(self.wish) if isinstance(source, Selectable) else source
+        check_source(source, self.message_filter)
+        chosen: Observable[Message] = source.select(self.message_filter) if isinstance(source, Selectable) else source
 
         def subscribe(
             observer: abc.ObserverBase[FullBookView], scheduler: abc.SchedulerBase | None = None

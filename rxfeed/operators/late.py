@@ -12,7 +12,7 @@ from reactivex.disposable import Disposable
 from rxfeed.core import Late, Machine
 from rxfeed.messages import Message
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Wish, results_of
+from rxfeed.operators.source import MessageFilter, results_of
 from rxfeed.operators.unhandled import hand_back, log_unhandled
 
 B = TypeVar("B")
@@ -62,10 +62,10 @@ class Timely(Generic[B]):
     subscriptions; it may be read from any thread.
     """
 
-    def __init__(self, machine: Callable[[], Machine[Message, B | Late]], wish: Wish) -> None:
+    def __init__(self, machine: Callable[[], Machine[Message, B | Late]], message_filter: MessageFilter) -> None:
         machine()  # so that bad arguments are told here, and not to each subscriber
-        self._lifted = lift(machine, wish)
-        self.wish = wish
+        self._lifted = lift(machine, message_filter)
+        self.message_filter = message_filter
         self._lock = threading.Lock()
         self._running = 0
         self._late = LateStream()
@@ -107,7 +107,7 @@ class Timely(Generic[B]):
 
             return Disposable(dispose)
 
-        return results_of(Observable(subscribe), self.wish.operator)
+        return results_of(Observable(subscribe), self.message_filter.operator)
 
     def _count(self, late: Late) -> None:
         with self._lock:

@@ -11,7 +11,7 @@ from reactivex import Observable, abc
 from rxfeed.core import Machine
 from rxfeed.errors import ConfigError
 from rxfeed.messages import Message
-from rxfeed.operators.source import Operator, Selectable, Wish, check_source, declare, results_of
+from rxfeed.operators.source import MessageFilter, Operator, Selectable, check_source, declare, results_of
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -36,11 +36,11 @@ class _Direct:
         return bool(getattr(self._behind, "is_stopped", False))
 
 
-def lift(machine: Callable[[], Machine[A, B]], wish: Wish | None = None) -> Operator[A, B]:
+def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | None = None) -> Operator[A, B]:
     """An operator that steps a machine of its own, made by *machine* (such as its class), for every subscription.
 
     When the source completes or fails, what the machine's `finish` still has goes out first. An exception in the
-    machine ends the stream with `on_error`, which is logged where the subscriber has none. *wish*: the messages that
+    machine ends the stream with `on_error`, which is logged where the subscriber has none. *message_filter*: the messages that
     the machine looks at; a feed then sends it no others. Raises `ConfigError` for a machine in place of its class.
 
         >>> from rxfeed.core import TumblingVolume
@@ -50,14 +50,14 @@ def lift(machine: Callable[[], Machine[A, B]], wish: Wish | None = None) -> Oper
     """
 
     check_machine_maker(machine)
-    wish = None if wish is None else Wish(*wish)
+    message_filter = None if message_filter is None else MessageFilter(*message_filter)
 
     def operator(source: Observable[A]) -> Observable[B]:
-        if wish is not None:
-            check_source(source, wish)
+        if message_filter is not None:
+            check_source(source, message_filter)
         chosen: Observable[Any] = source
-        if wish is not None and isinstance(source, Selectable):
-            chosen = source.select(wish)
+        if message_filter is not None and isinstance(source, Selectable):
+            chosen = source.select(message_filter)
 
         def subscribe(observer: abc.ObserverBase[B], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
             running = made(machine)
@@ -67,7 +67,7 @@ def lift(machine: Callable[[], Machine[A, B]], wish: Wish | None = None) -> Oper
                 try:
                     outputs = step(item)
                 except Exception as error:
-                    observer.on_error(_explained(error, item, wish))
+                    observer.on_error(_explained(error, item, message_filter))
                     return
                 if outputs:  # nearly always there are none, and a loop over none costs four times as much as this
                     for output in outputs:
@@ -98,18 +98,23 @@ def lift(machine: Callable[[], Machine[A, B]], wish: Wish | None = None) -> Oper
                 return chosen._subscribe_core(direct, scheduler)
             return chosen.subscribe(on_next, on_error, on_completed, scheduler=scheduler)
 
-        return results_of(Observable(subscribe), "" if wish is None else wish.operator)
+        return results_of(Observable(subscribe), "" if message_filter is None else message_filter.operator)
 
-    return declare(operator, wish)
+    return declare(operator, message_filter)
 
 
-def _explained(error: Exception, item: Any, wish: Wish | None) -> Exception:
+def _explained(error: Exception, item: Any, message_filter: MessageFilter | None) -> Exception:
     """*error*, or where an operator of messages was given something else, a `ConfigError` that names it."""
-    if wish is None or not wish.operator or isinstance(item, Message) or not isinstance(error, _OF_SHAPE):
+    if (
+        message_filter is None
+        or not message_filter.operator
+        or isinstance(item, Message)
+        or not isinstance(error, _OF_SHAPE)
+    ):
         return error
-    takes = "messages or the views of a book" if wish.books else "messages"
+    takes = "messages or the views of a book" if message_filter.books else "messages"
     given = f"{type(item).__name__} {reprlib.repr(item)}"
-    explained = ConfigError(f"{wish.operator} was given a {given}, and it takes {takes}: compose it on those")
+    explained = ConfigError(f"{message_filter.operator} was given a {given}, and it takes {takes}: compose it on those")
     explained.__cause__ = error
     return explained
 

@@ -13,7 +13,7 @@ from reactivex.observable import ConnectableObservable
 from rxfeed.errors import ConfigError
 from rxfeed.operators.aio import to_async_iterable
 from rxfeed.operators.lift import is_machine
-from rxfeed.operators.source import Root, Rooted, Wish, results_of, wish_of
+from rxfeed.operators.source import MessageFilter, Root, Rooted, filter_of, results_of
 from rxfeed.operators.unhandled import place_of_caller
 
 T = TypeVar("T")
@@ -39,15 +39,15 @@ class _Unhandled:
 class Guarded(Rooted[T]):
     """An Observable that logs what ends a subscription without `on_error`, once, with the line that subscribed."""
 
-    _wish: Wish | None = None
+    _filter: MessageFilter | None = None
 
     # What these give is as reactivex declares it.
     if not TYPE_CHECKING:
 
         def subscribe(self, on_next: Any = None, on_error: Any = None, *others: Any, **named: Any) -> Any:
             place = place_of_caller()
-            if self._wish is not None:
-                self.root.expect(self._wish, place)
+            if self._filter is not None:
+                self.root.expect(self._filter, place)
             if on_error is None and not callable(getattr(on_next, "on_next", None)):
                 on_error = _Unhandled(self.root, place)
                 subscription = self._subscribe_to(on_next, on_error, *others, **named)
@@ -86,7 +86,7 @@ def _only(items: list[T]) -> T:
 class Pipeline(Guarded[T]):
     """What operators make of *root*'s messages: *source*, subscribed to with *scheduler* unless another is given.
 
-    *wish*: what the first of its operators that declares it looks at.
+    *message_filter*: what the first of its operators that declares it looks at.
     """
 
     def __init__(
@@ -94,13 +94,13 @@ class Pipeline(Guarded[T]):
         source: Observable[T],
         root: Root,
         scheduler: abc.SchedulerBase | None = None,
-        wish: Wish | None = None,
+        message_filter: MessageFilter | None = None,
     ) -> None:
         super().__init__()
         self._source = source
         self._root = root
         self._scheduler = scheduler
-        self._wish = wish
+        self._filter = message_filter
         results_of(self, getattr(source, "emitted_by", ""))
 
     @property
@@ -117,9 +117,9 @@ class Pipeline(Guarded[T]):
     if not TYPE_CHECKING:
 
         def pipe(self, *operators: Any) -> Any:
-            first = first_wish(operators)
-            wish = self._wish or first
-            return piped(super().pipe(*operators), self._root, self._scheduler, wish)
+            first = first_filter(operators)
+            message_filter = self._filter or first
+            return piped(super().pipe(*operators), self._root, self._scheduler, message_filter)
 
     def run(self, scheduler: abc.SchedulerBase | None = None) -> T:
         """Connect the source, block until the pipeline ends, and return its last item.
@@ -166,10 +166,10 @@ class ConnectablePipeline(Pipeline[T]):
         return self._source.connect(scheduler or self._scheduler)
 
     def auto_connect(self, subscriber_count: int = 1) -> Observable[T]:
-        return Pipeline(self._source.auto_connect(subscriber_count), self._root, self._scheduler, self._wish)
+        return Pipeline(self._source.auto_connect(subscriber_count), self._root, self._scheduler, self._filter)
 
 
-def first_wish(operators: tuple[Any, ...]) -> Wish | None:
+def first_filter(operators: tuple[Any, ...]) -> MessageFilter | None:
     """What the first of *operators* that declares it looks at: those behind it look at what that one emits.
 
     Raises `ConfigError` for one that is no operator, such as a machine that was not lifted.
@@ -178,13 +178,15 @@ def first_wish(operators: tuple[Any, ...]) -> Wish | None:
         if not callable(each):
             machine = " is a machine: pipe lift(...) of its class" if is_machine(each) else " is no operator"
             raise ConfigError(f"pipe: {each!r}{machine}")
-    return next((wish for wish in map(wish_of, operators) if wish is not None), None)
+    return next((message_filter for message_filter in map(filter_of, operators) if message_filter is not None), None)
 
 
-def piped(made: Any, root: Root, scheduler: abc.SchedulerBase | None, wish: Wish | None) -> Any:
+def piped(made: Any, root: Root, scheduler: abc.SchedulerBase | None, message_filter: MessageFilter | None) -> Any:
     """*made*, which may be anything that operators return, as a pipeline of *root* where it is an Observable."""
     if isinstance(made, ConnectableObservable):
-        return ConnectablePipeline(made, root, scheduler, wish)
+        return ConnectablePipeline(made, root, scheduler, message_filter)
     return (
-        Pipeline(made, root, scheduler, wish) if isinstance(made, Observable) and not isinstance(made, Rooted) else made
+        Pipeline(made, root, scheduler, message_filter)
+        if isinstance(made, Observable) and not isinstance(made, Rooted)
+        else made
     )

@@ -11,7 +11,7 @@ from reactivex.disposable import Disposable
 from rxfeed.core import MAX_AHEAD, LatestByProduct, Presence, Throttle
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Operator, check_source, declare, wish_of
+from rxfeed.operators.source import Operator, check_source, declare, filter_of
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -41,11 +41,11 @@ def by_product(
     """
     presence = reporting("by_product", lambda: Presence(idle, max_ahead=max_ahead))
 
-    wish = wish_of(operator)
+    message_filter = filter_of(operator)
 
     def over(source: Observable[A]) -> Observable[B]:
-        if wish is not None:
-            check_source(source, wish)
+        if message_filter is not None:
+            check_source(source, message_filter)
 
         def subscribe(observer: abc.ObserverBase[B], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
             runs = _Runs(operator, observer, scheduler, presence())
@@ -59,7 +59,7 @@ def by_product(
 
         return Observable(subscribe)
 
-    return declare(over, wish)
+    return declare(over, message_filter)
 
 
 def latest_by_product(

@@ -9,7 +9,7 @@ from reactivex import Observable, abc
 
 from rxfeed import messages as m
 from rxfeed.errors import ConfigError
-from rxfeed.operators.source import Operator, Selectable, Wish, check_source, declare
+from rxfeed.operators.source import MessageFilter, Operator, Selectable, check_source, declare
 
 M = TypeVar("M", bound=m.Message)
 Products = str | Iterable[str] | None
@@ -22,13 +22,13 @@ def select(types: Iterable[type[M]], product: Products = None, operator: str = "
     >>> reactivex.of(ticker(9), match()).pipe(select([Match])).subscribe(lambda m: print(m.type)).dispose()
     match
     """
-    wish = Wish(frozenset(types), _products(product), operator)
-    wanted, products = wish.types, wish.products
+    message_filter = MessageFilter(frozenset(types), _products(product), operator)
+    wanted, products = message_filter.types, message_filter.products
 
     def selecting(source: Observable[m.Message]) -> Observable[M]:
-        check_source(source, wish)
+        check_source(source, message_filter)
         if isinstance(source, Selectable):
-            return source.select(wish)
+            return source.select(message_filter)
 
         def subscribe(observer: abc.ObserverBase[M], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
             emit: Any = observer.on_next
@@ -41,7 +41,7 @@ def select(types: Iterable[type[M]], product: Products = None, operator: str = "
 
         return Observable(subscribe)
 
-    return declare(selecting, wish)
+    return declare(selecting, message_filter)
 
 
 def _products(product: Products) -> frozenset[str] | None:

@@ -9,7 +9,7 @@ from reactivex import operators as ops
 from rxfeed.core import MAX_AHEAD, PriceCross, PriceCrossing, Priced, PriceMove, PriceMoves, SpreadWidening, WideSpread
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Operator, Wish, declare
+from rxfeed.operators.source import MessageFilter, Operator, declare
 
 
 def price_crossing(
@@ -38,9 +38,9 @@ def price_crossing(
         return PriceCrossing(product_id, level, hysteresis=hysteresis, once=once)
 
     machine()
-    wish = Wish(PriceCrossing.looks_at, frozenset([product_id]), "price_crossing", books=True)
-    crossing = lift(machine, wish)
-    return declare(lambda source: crossing(source).pipe(ops.take(1)), wish) if once else crossing
+    message_filter = MessageFilter(PriceCrossing.looks_at, frozenset([product_id]), "price_crossing", books=True)
+    crossing = lift(machine, message_filter)
+    return declare(lambda source: crossing(source).pipe(ops.take(1)), message_filter) if once else crossing
 
 
 def moved(
@@ -63,7 +63,7 @@ def moved(
     Amortised O(1) a message whatever *within*; memory by the products and the prices of the last *within* seconds.
     """
     machine = reporting("moved", lambda: PriceMoves(percent, within, max_ahead=max_ahead))
-    return lift(machine, Wish(PriceMoves.looks_at, None, "moved", books=True))
+    return lift(machine, MessageFilter(PriceMoves.looks_at, None, "moved", books=True))
 
 
 def spread_wider(
@@ -90,4 +90,4 @@ def spread_wider(
         return SpreadWidening(than, percent=percent, hysteresis=hysteresis, once=once)
 
     machine()
-    return lift(machine, Wish(SpreadWidening.looks_at, None, "spread_wider", books=True))
+    return lift(machine, MessageFilter(SpreadWidening.looks_at, None, "spread_wider", books=True))

@@ -21,7 +21,7 @@ Operator = Callable[[Observable[A]], Observable[B]]
 _AUXILIARY = frozenset((Heartbeat, Auction, LastMatch))
 
 
-class Wish(NamedTuple):
+class MessageFilter(NamedTuple):
     """The *types* of messages that an operator looks at, and their *products* (`None`: all).
 
     *needs*: if no message of these types comes, the operator emits nothing. `None` stands for *types* without
@@ -40,26 +40,26 @@ class Wish(NamedTuple):
         return (self.types - _AUXILIARY or self.types) if self.needs is None else self.needs
 
 
-def declare(operator: Operator[A, B], wish: Wish | None) -> Operator[A, B]:
-    """*operator* itself, with its *wish* for `wish_of`."""
-    vars(operator)["wish"] = wish
+def declare(operator: Operator[A, B], message_filter: MessageFilter | None) -> Operator[A, B]:
+    """*operator* itself, with its *message_filter* for `filter_of`."""
+    vars(operator)["message_filter"] = message_filter
     return operator
 
 
-def wish_of(operator: Any) -> Wish | None:
+def filter_of(operator: Any) -> MessageFilter | None:
     """What *operator* declares to look at; `None` for an operator of reactivex, or a function of the user's."""
-    wish = getattr(operator, "wish", None)
-    return wish if isinstance(wish, Wish) else None
+    message_filter = getattr(operator, "message_filter", None)
+    return message_filter if isinstance(message_filter, MessageFilter) else None
 
 
 _BOOKS = ("order_book", "full_book")
 
 
-def check_source(source: Any, wish: Wish) -> None:
-    """`ConfigError` if *source* has the results of an operator that one with *wish* does not take."""
-    by, name = getattr(source, "emitted_by", ""), wish.operator
-    if by and not (wish.books and by in _BOOKS):
-        takes = "messages or the views of a book" if wish.books else "messages"
+def check_source(source: Any, message_filter: MessageFilter) -> None:
+    """`ConfigError` if *source* has the results of an operator that one with *message_filter* does not take."""
+    by, name = getattr(source, "emitted_by", ""), message_filter.operator
+    if by and not (message_filter.books and by in _BOOKS):
+        takes = "messages or the views of a book" if message_filter.books else "messages"
         raise ConfigError(
             f"{name} after {by}: {by} emits results, and {name} takes {takes}; "
             f"compose both on the feed: feed.pipe({by}(...)) and feed.pipe({name}(...))"
@@ -89,8 +89,8 @@ class Root(Protocol):
         """Log *error*, which ended a pipeline without `on_error` that was subscribed at *place*."""
         ...
 
-    def expect(self, wish: Wish, place: str) -> None:
-        """Warn if no subscribed channel has what *wish* needs, now or when the channels are known."""
+    def expect(self, message_filter: MessageFilter, place: str) -> None:
+        """Warn if no subscribed channel has what *message_filter* needs, now or when the channels are known."""
         ...
 
 
@@ -106,5 +106,5 @@ class Selectable(Observable[Message]):
     """A source that can select by type and product itself, without asking every subscriber about every message."""
 
     @abstractmethod
-    def select(self, wish: Wish) -> Observable[Any]:
-        """The messages that *wish* names."""
+    def select(self, message_filter: MessageFilter) -> Observable[Any]:
+        """The messages that *message_filter* names."""
