@@ -70,7 +70,7 @@ class PaperMarket:
     same messages and orders give the same events. O(log n) a change for n prices.
     """
 
-    looks_at: ClassVar[frozenset[type[Message]]] = Level2Book.looks_at | {Match}
+    accepts: ClassVar[frozenset[type[Message]]] = Level2Book.accepts | {Match}
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class PaperMarket:
             self._has_trades = True
             if time == self.time and not ahead:
                 self._trades.append(message)
-        elif type(message) in self.looks_at:
+        elif type(message) in self.accepts:
             self._see(message, time)
         return self._told()
 

@@ -28,7 +28,7 @@ def tick_bars(trades: int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[M
     O(1) a trade; memory by the number of products.
     """
     machine = reporting("tick_bars", lambda: TickBars(trades, max_ahead=max_ahead))
-    return lift(machine, MessageFilter(TickBars.looks_at, None, "tick_bars"))
+    return lift(machine, MessageFilter(TickBars.accepts, None, "tick_bars"))
 
 
 def volume_bars(volume: Decimal | str | int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[Message, Bar]:
@@ -48,7 +48,7 @@ def volume_bars(volume: Decimal | str | int, *, max_ahead: float | None = MAX_AH
     `ConfigError`. Arrival, *max_ahead*, gaps and cost as for `tick_bars`, and O(1) a bar.
     """
     machine = reporting("volume_bars", lambda: VolumeBars(volume, max_ahead=max_ahead))
-    return lift(machine, MessageFilter(VolumeBars.looks_at, None, "volume_bars"))
+    return lift(machine, MessageFilter(VolumeBars.accepts, None, "volume_bars"))
 
 
 def dollar_bars(notional: Decimal | str | int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[Message, Bar]:
@@ -67,4 +67,4 @@ def dollar_bars(notional: Decimal | str | int, *, max_ahead: float | None = MAX_
     `volume_bars`.
     """
     machine = reporting("dollar_bars", lambda: DollarBars(notional, max_ahead=max_ahead))
-    return lift(machine, MessageFilter(DollarBars.looks_at, None, "dollar_bars"))
+    return lift(machine, MessageFilter(DollarBars.accepts, None, "dollar_bars"))

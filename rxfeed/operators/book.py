@@ -48,13 +48,13 @@ def order_book(
     show, *max_ahead* a view's time to so many seconds after the receipt of its message (`None`: no limit).
     """
     machine = reporting("order_book", lambda: Level2Book(product_id, depth, max_ahead=max_ahead))
-    message_filter = MessageFilter(Level2Book.looks_at, frozenset([product_id]), "order_book")
+    message_filter = MessageFilter(Level2Book.accepts, frozenset([product_id]), "order_book")
     lifted = lift(machine, message_filter)
     return declare(lambda source: results_of(Current(lifted(source)), "order_book"), message_filter)
 
 
 # A book of orders needs more than the trades, which `matches` has too.
-_ORDERS = Level3Book.looks_at - {Match, Auction, Heartbeat}
+_ORDERS = Level3Book.accepts - {Match, Auction, Heartbeat}
 
 
 class FullBook:
@@ -74,7 +74,7 @@ class FullBook:
         if not isinstance(retry, Reconnect):
             raise ConfigError(f"retry: {retry!r} is not a Reconnect")
         self.stats = BookStats()
-        self.message_filter = MessageFilter(Level3Book.looks_at, frozenset([product_id]), "full_book", _ORDERS)
+        self.message_filter = MessageFilter(Level3Book.accepts, frozenset([product_id]), "full_book", _ORDERS)
         self._book = reporting(
             "full_book",
             lambda: Level3Book(product_id, depth, buffer=buffer, stats=self.stats, max_ahead=max_ahead),

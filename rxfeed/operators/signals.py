@@ -38,7 +38,7 @@ def price_crossing(
         return PriceCrossing(product_id, level, hysteresis=hysteresis, once=once)
 
     machine()
-    message_filter = MessageFilter(PriceCrossing.looks_at, frozenset([product_id]), "price_crossing", books=True)
+    message_filter = MessageFilter(PriceCrossing.accepts, frozenset([product_id]), "price_crossing", books=True)
     crossing = lift(machine, message_filter)
     return declare(lambda source: crossing(source).pipe(ops.take(1)), message_filter) if once else crossing
 
@@ -63,7 +63,7 @@ def moved(
     Amortised O(1) a message whatever *within*; memory by the products and the prices of the last *within* seconds.
     """
     machine = reporting("moved", lambda: PriceMoves(percent, within, max_ahead=max_ahead))
-    return lift(machine, MessageFilter(PriceMoves.looks_at, None, "moved", books=True))
+    return lift(machine, MessageFilter(PriceMoves.accepts, None, "moved", books=True))
 
 
 def spread_wider(
@@ -90,4 +90,4 @@ def spread_wider(
         return SpreadWidening(than, percent=percent, hysteresis=hysteresis, once=once)
 
     machine()
-    return lift(machine, MessageFilter(SpreadWidening.looks_at, None, "spread_wider", books=True))
+    return lift(machine, MessageFilter(SpreadWidening.accepts, None, "spread_wider", books=True))

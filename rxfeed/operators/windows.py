@@ -55,7 +55,7 @@ def window_volume(
     Cost: O(1) a message and window; memory by the number of products and of the windows that *lateness* keeps open.
     """
     machine = reporting("window_volume", lambda: TumblingVolume(seconds, lateness, empty, max_ahead=max_ahead))
-    return Timely(machine, MessageFilter(TumblingVolume.looks_at, None, "window_volume"))
+    return Timely(machine, MessageFilter(TumblingVolume.accepts, None, "window_volume"))
 
 
 def candles(
@@ -77,7 +77,7 @@ def candles(
     (`last_match`'s price before the first one), or has `None` where there is none.
     """
     machine = reporting("candles", lambda: Candles(seconds, lateness, empty, max_ahead=max_ahead))
-    return Timely(machine, MessageFilter(Candles.looks_at, None, "candles"))
+    return Timely(machine, MessageFilter(Candles.accepts, None, "candles"))
 
 
 def rolling_volume(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> Timely[RollingVolume]:
@@ -99,7 +99,7 @@ def rolling_volume(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> Ti
     Cost: amortised O(1) a trade whatever *seconds*; memory by the trades of the last *seconds*.
     """
     machine = reporting("rolling_volume", lambda: SlidingVolume(seconds, max_ahead=max_ahead))
-    return Timely(machine, MessageFilter(SlidingVolume.looks_at, None, "rolling_volume"))
+    return Timely(machine, MessageFilter(SlidingVolume.accepts, None, "rolling_volume"))
 
 
 def trade_imbalance(seconds: float | None = None, *, max_ahead: float | None = MAX_AHEAD) -> Timely[TradeImbalance]:
@@ -120,6 +120,6 @@ def trade_imbalance(seconds: float | None = None, *, max_ahead: float | None = M
     """
     if seconds is None:
         running = reporting("trade_imbalance", lambda: RunningImbalance(max_ahead=max_ahead))
-        return Timely(running, MessageFilter(RunningImbalance.looks_at, None, "trade_imbalance"))
+        return Timely(running, MessageFilter(RunningImbalance.accepts, None, "trade_imbalance"))
     sliding = reporting("trade_imbalance", lambda: SlidingImbalance(seconds, max_ahead=max_ahead))
-    return Timely(sliding, MessageFilter(SlidingImbalance.looks_at, None, "trade_imbalance"))
+    return Timely(sliding, MessageFilter(SlidingImbalance.accepts, None, "trade_imbalance"))

@@ -30,7 +30,7 @@ class Twice:
 
 def window_volume(count: int) -> Handle:
     feed = Feed("P0-USD", "ticker", url="ws://127.0.0.1:1")
-    feed.pipe(lift(Twice, MessageFilter(TumblingVolume.looks_at))).subscribe(lambda output: None)
+    feed.pipe(lift(Twice, MessageFilter(TumblingVolume.accepts))).subscribe(lambda output: None)
     give, rest = giving(feed), iter(streams.trades(1, count))
 
     def some(count: int) -> None:
