@@ -20,7 +20,7 @@ from rxfeed.feed.message_router import log_raised
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
 from rxfeed.messages import Malformed, Message
-from rxfeed.operators import AsyncItems, Guarded, MessageFilter, Pipeline, Selectable, to_async_iterable
+from rxfeed.operators import AsyncItems, FilterableSource, Guarded, MessageFilter, Pipeline, to_async_iterable
 from rxfeed.operators.endings import SinkLeft, on_sink_thread, serving, subscribed_to
 from rxfeed.operators.handover import Policy
 from rxfeed.operators.pipeline import first_filter, piped
@@ -29,7 +29,7 @@ from rxfeed.operators.unhandled import is_handed_back, place_of_caller
 log = logging.getLogger("rxfeed.feed")
 
 
-class MessageSource(Selectable, Guarded[Message]):
+class MessageSource(FilterableSource, Guarded[Message]):
     """A hot Observable of all `Message`s, with streams beside it: compose and subscribe first, then `connect()`.
 
     `Feed` and `Replay` are such, so that what is written for one runs over the other. It begins when it is told to, on

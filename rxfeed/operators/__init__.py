@@ -28,19 +28,19 @@ from rxfeed.operators.select import (
     unknowns,
 )
 from rxfeed.operators.signals import moved, price_crossing, spread_wider
-from rxfeed.operators.source import MessageFilter, Operator, Root, Selectable
+from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, Root
 from rxfeed.operators.windows import candles, rolling_volume, trade_imbalance, window_volume
 
 __all__ = [
     "AsyncItems",
     "Bounded",
+    "FilterableSource",
     "FullBook",
     "Guarded",
     "MessageFilter",
     "Operator",
     "Pipeline",
     "Root",
-    "Selectable",
     "SinkLeft",
     "SnapshotSource",
     "Timely",

@@ -15,7 +15,7 @@ from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.book_splice import Splice
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import MessageFilter, Operator, Selectable, check_source, declare, results_of
+from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, check_source, declare, results_of
 
 
 def order_book(
@@ -85,7 +85,9 @@ class FullBook:
 
     def __call__(self, source: Observable[Message]) -> Observable[FullBookView]:
         check_source(source, self.message_filter)
-        chosen: Observable[Message] = source.select(self.message_filter) if isinstance(source, Selectable) else source
+        chosen: Observable[Message] = (
+            source.select(self.message_filter) if isinstance(source, FilterableSource) else source
+        )
 
         def subscribe(
             observer: abc.ObserverBase[FullBookView], scheduler: abc.SchedulerBase | None = None

@@ -11,7 +11,7 @@ from reactivex import Observable, abc
 from rxfeed.core import Machine
 from rxfeed.errors import ConfigError
 from rxfeed.messages import Message
-from rxfeed.operators.source import MessageFilter, Operator, Selectable, check_source, declare, results_of
+from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, check_source, declare, results_of
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -56,7 +56,7 @@ def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | N
         if message_filter is not None:
             check_source(source, message_filter)
         chosen: Observable[Any] = source
-        if message_filter is not None and isinstance(source, Selectable):
+        if message_filter is not None and isinstance(source, FilterableSource):
             chosen = source.select(message_filter)
 
         def subscribe(observer: abc.ObserverBase[B], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
@@ -91,7 +91,7 @@ def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | N
                 if finish():
                     observer.on_completed()
 
-            if isinstance(source, Selectable):
+            if isinstance(source, FilterableSource):
                 # `subscribe` would put an observer between, a call for each message, that only minds who has been let
                 # go: such a source does that itself, and what *observer* may still get it ignores.
                 direct: Any = _Direct(on_next, on_error, on_completed, observer)

@@ -9,7 +9,7 @@ from reactivex import Observable, abc
 
 from rxfeed import messages as m
 from rxfeed.errors import ConfigError
-from rxfeed.operators.source import MessageFilter, Operator, Selectable, check_source, declare
+from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, check_source, declare
 
 M = TypeVar("M", bound=m.Message)
 Products = str | Iterable[str] | None
@@ -27,7 +27,7 @@ def select(types: Iterable[type[M]], product: Products = None, operator: str = "
 
     def selecting(source: Observable[m.Message]) -> Observable[M]:
         check_source(source, message_filter)
-        if isinstance(source, Selectable):
+        if isinstance(source, FilterableSource):
             return source.select(message_filter)
 
         def subscribe(observer: abc.ObserverBase[M], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:

@@ -102,7 +102,7 @@ class Rooted(Observable[T_co]):
     def root(self) -> Root: ...
 
 
-class Selectable(Observable[Message]):
+class FilterableSource(Observable[Message]):
     """A source that can select by type and product itself, without asking every subscriber about every message."""
 
     @abstractmethod

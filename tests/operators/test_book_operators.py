@@ -18,7 +18,7 @@ from rxfeed import ConfigError, ConnectFailed, L2Update, Message, Open, Reconnec
 from rxfeed.core.book_snapshot import BookSnapshot
 from rxfeed.core.book_view import BookView, FullBookView
 from rxfeed.errors import FrameMalformed
-from rxfeed.operators import MessageFilter, Selectable
+from rxfeed.operators import FilterableSource, MessageFilter
 from rxfeed.operators.book import full_book, order_book
 from rxfeed.operators.book_rest import rest_snapshot
 from rxfeed.sim import Exchange
@@ -118,7 +118,7 @@ def test_one_that_leaves_in_the_midst_of_an_item() -> None:
     assert not source.observers
 
 
-class Choosing(Selectable):
+class Choosing(FilterableSource):
     """A source that records the filters that were selected."""
 
     def __init__(self, source: Observable[Message]) -> None:
