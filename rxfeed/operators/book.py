@@ -12,9 +12,9 @@ from rxfeed.errors import ConfigError
 from rxfeed.messages import Auction, Heartbeat, Match, Message
 from rxfeed.operators.book_current import Current
 from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
-from rxfeed.operators.book_splice import Splice
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
+from rxfeed.operators.snapshot_sync import SnapshotSync
 from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, check_source, declare, results_of
 
 
@@ -92,7 +92,7 @@ class FullBook:
         def subscribe(
             observer: abc.ObserverBase[FullBookView], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
-            return Splice(self._book(), self._snapshot, self._retry, observer).run(chosen, scheduler)
+            return SnapshotSync(self._book(), self._snapshot, self._retry, observer).run(chosen, scheduler)
 
         return results_of(Current(Observable(subscribe)), "full_book")
 

@@ -23,7 +23,7 @@ log = logging.getLogger("rxfeed.operators")
 _APART = 1.0  # seconds between two requests, unless the policy's first wait is shorter
 
 
-class Splice:
+class SnapshotSync:
     """Steps *book* with messages and with the snapshots that it needs, under one lock.
 
     Messages come on their own thread, and never wait for a request: those are made, one at a time, on a daemon thread
