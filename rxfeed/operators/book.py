@@ -10,10 +10,10 @@ from rxfeed.core.book_view import BookView, FullBookView
 from rxfeed.core.full_book import BookStats, Level3Book
 from rxfeed.errors import ConfigError
 from rxfeed.messages import Auction, Heartbeat, Match, Message
-from rxfeed.operators.book_current import Current
 from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
+from rxfeed.operators.share_latest import ShareLatest
 from rxfeed.operators.snapshot_sync import SnapshotSync
 from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, check_source, declare, results_of
 
@@ -50,7 +50,7 @@ def order_book(
     machine = reporting("order_book", lambda: Level2Book(product_id, depth, max_ahead=max_ahead))
     message_filter = MessageFilter(Level2Book.accepts, frozenset([product_id]), "order_book")
     lifted = lift(machine, message_filter)
-    return declare(lambda source: results_of(Current(lifted(source)), "order_book"), message_filter)
+    return declare(lambda source: results_of(ShareLatest(lifted(source)), "order_book"), message_filter)
 
 
 # A book of orders needs more than the trades, which `matches` has too.
@@ -94,7 +94,7 @@ class FullBook:
         ) -> abc.DisposableBase:
             return SnapshotSync(self._book(), self._snapshot, self._retry, observer).run(chosen, scheduler)
 
-        return results_of(Current(Observable(subscribe)), "full_book")
+        return results_of(ShareLatest(Observable(subscribe)), "full_book")
 
 
 def full_book(

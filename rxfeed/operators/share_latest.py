@@ -16,7 +16,7 @@ log = logging.getLogger("rxfeed.operators")
 T = TypeVar("T")
 
 
-class Current(Observable[T], Generic[T]):
+class ShareLatest(Observable[T], Generic[T]):
     """Runs *source* while anybody is subscribed; a late subscriber gets the newest item first, then what follows.
 
     After the source has ended, or the last subscriber has left, the next one makes it run afresh. A subscriber that
