@@ -21,8 +21,8 @@ from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
 from rxfeed.messages import Malformed, Message
 from rxfeed.operators import AsyncItems, FilterableSource, Guarded, MessageFilter, Pipeline, to_async_iterable
+from rxfeed.operators.bounded_queue import Policy
 from rxfeed.operators.endings import SinkLeft, on_sink_thread, serving, subscribed_to
-from rxfeed.operators.handover import Policy
 from rxfeed.operators.pipeline import first_filter, piped
 from rxfeed.operators.unhandled import is_handed_back, place_of_caller
 

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from reactivex import Observable
 
 from rxfeed.errors import RxfeedError
-from rxfeed.operators.handover import Handover, Policy
+from rxfeed.operators.bounded_queue import BoundedQueue, Policy
 from rxfeed.operators.source import Rooted
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ class AsyncItems(AsyncIterable[T], Generic[T]):
     """What `to_async_iterable` returns: each `async for` over it subscribes for itself."""
 
     def __init__(self, source: Observable[T], size: int, policy: Policy, subscribed: Callable[[], None] | None) -> None:
-        Handover(size, policy)  # so that bad arguments are told here
+        BoundedQueue(size, policy)  # so that bad arguments are told here
         self._source, self._size, self._subscribed = source, size, subscribed
         self._policy: Policy = policy
         self._lock = threading.Lock()
@@ -52,13 +52,13 @@ class AsyncItems(AsyncIterable[T], Generic[T]):
 
 
 class _Inbox(Generic[T]):
-    """A `Handover` whose taker is a coroutine: woken through its loop, and only when it waits."""
+    """A `BoundedQueue` whose taker is a coroutine: woken through its loop, and only when it waits."""
 
     def __init__(self, size: int, policy: Policy, dropped: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._blocks = policy == "block"
-        self._items: Handover[T] = Handover(size, policy, dropped)
+        self._items: BoundedQueue[T] = BoundedQueue(size, policy, dropped)
         self._ready = asyncio.Event()
         self._waiting = False
         self._over = False

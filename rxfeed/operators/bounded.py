@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
-from rxfeed.operators.handover import Handover, Policy
+from rxfeed.operators.bounded_queue import BoundedQueue, Policy
 from rxfeed.operators.unhandled import hand_back, log_unhandled
 
 log = logging.getLogger("rxfeed.operators")
@@ -22,11 +22,11 @@ class Bounded(Generic[T]):
     """The operator that `bounded` returns; its counters may be read from any thread, and add up over subscriptions."""
 
     def __init__(self, size: int, policy: Policy) -> None:
-        Handover(size, policy)  # so that bad arguments are told here
+        BoundedQueue(size, policy)  # so that bad arguments are told here
         self.size = size
         self.policy: Policy = policy
         self.dropped = 0
-        self._queues: list[Handover[T]] = []
+        self._queues: list[BoundedQueue[T]] = []
         self._lock = threading.Lock()
 
     @property
@@ -36,7 +36,7 @@ class Bounded(Generic[T]):
 
     def __call__(self, source: Observable[T]) -> Observable[T]:
         def subscribe(observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
-            queue: Handover[T] = Handover(self.size, self.policy, self._count_dropped)
+            queue: BoundedQueue[T] = BoundedQueue(self.size, self.policy, self._count_dropped)
             with self._lock:
                 self._queues.append(queue)
             ending: list[Exception] = []
@@ -59,7 +59,7 @@ class Bounded(Generic[T]):
 
         return Observable(subscribe)
 
-    def _work(self, queue: Handover[T], observer: abc.ObserverBase[T], ending: list[Any]) -> None:
+    def _work(self, queue: BoundedQueue[T], observer: abc.ObserverBase[T], ending: list[Any]) -> None:
         raised: Exception | None = None
         try:
             while items := queue.take(_AT_ONCE):

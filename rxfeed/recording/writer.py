@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from rxfeed.errors import ConfigError, SinkError
-from rxfeed.operators.handover import Forked, Handover
+from rxfeed.operators.bounded_queue import BoundedQueue, Forked
 from rxfeed.operators.sink import Throughput
 from rxfeed.recording.lines import Lines, received_ns
 from rxfeed.recording.segment_file import Totals
@@ -72,7 +72,7 @@ class Writer:
         self._emit_to = emit
         self._tell_end = ended
         self._let_go = let_go
-        self._queue: Handover[Any] = Handover(settings.queue_size, "block")
+        self._queue: BoundedQueue[Any] = BoundedQueue(settings.queue_size, "block")
         self._segments = Segments(
             settings.folder,
             segment_bytes=settings.segment_bytes,

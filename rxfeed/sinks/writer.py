@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rxfeed.errors import SinkError
-from rxfeed.operators.handover import Forked, Handover
+from rxfeed.operators.bounded_queue import BoundedQueue, Forked
 from rxfeed.sinks.backlog import Backlog, Batch
 from rxfeed.sinks.dead import DeadLetters
 from rxfeed.sinks.delivery import Attempt, attempt, told
@@ -50,7 +50,7 @@ class Writer:
         self._damaged: deque[tuple[str, int]] = deque()
         self._spill = None if settings.spill is None else self._open(settings.spill)
         policy = "drop_newest" if settings.at_bound == "fail" else settings.at_bound
-        self._queue: Handover[Any] = Handover(settings.queue_size, policy, self._dropped)
+        self._queue: BoundedQueue[Any] = BoundedQueue(settings.queue_size, policy, self._dropped)
         half = max(1, settings.queue_size // 2)
         self._backlog = Backlog(self._spill, settings.batch_size, lambda: len(self._queue) >= half)
         self._encoder = Encoder(

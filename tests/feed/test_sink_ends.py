@@ -17,8 +17,8 @@ from reactivex import operators as ops
 from reactivex.scheduler import ThreadPoolScheduler
 
 from rxfeed import Feed, Message, Replay, bounded, by_product, matches, record, to_mongo, window_volume
+from rxfeed.operators.bounded_queue import BoundedQueue
 from rxfeed.operators.endings import SinkLeft, unfinished
-from rxfeed.operators.handover import Handover
 from rxfeed.sim import Exchange
 from rxfeed.sinks import MongoSink
 from tests.sinks.servers import Scripted
@@ -254,7 +254,7 @@ def test_what_an_operator_emits_at_the_end_is_written() -> None:
 
 
 def test_a_put_that_waits_at_the_end_is_taken() -> None:
-    queue: Handover[int] = Handover(2, "block")
+    queue: BoundedQueue[int] = BoundedQueue(2, "block")
     queue.put(1)
     queue.put(2)
     putter = threading.Thread(target=queue.put, args=(3,))

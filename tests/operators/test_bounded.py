@@ -15,7 +15,7 @@ from reactivex import operators as ops
 from reactivex.subject import Subject
 
 from rxfeed import ConfigError, bounded
-from rxfeed.operators.handover import Handover, Policy
+from rxfeed.operators.bounded_queue import BoundedQueue, Policy
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
 from tests.support.make import ticker
@@ -158,7 +158,7 @@ STEPS = st.lists(st.none() | st.sampled_from("ABCD"), max_size=60)
 def test_what_is_put_is_taken_or_counted(steps: list[str | None], size: int, policy: Policy) -> None:
     """A step is a put (of a product) or a take of one item."""
     dropped: list[None] = []
-    queue: Handover[Any] = Handover(size, policy, lambda: dropped.append(None))
+    queue: BoundedQueue[Any] = BoundedQueue(size, policy, lambda: dropped.append(None))
     put, taken = 0, []
     for step in steps:
         if step is not None:

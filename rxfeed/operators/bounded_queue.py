@@ -16,7 +16,7 @@ Policy = Literal["block", "drop_oldest", "drop_newest", "latest"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 
-class Handover(Generic[T]):
+class BoundedQueue(Generic[T]):
     """Holds at most *size* items between the thread that puts and the one that takes.
 
     At the bound: `block` makes `put` wait, `drop_oldest` and `drop_newest` drop and count, `latest` keeps only the
@@ -131,8 +131,8 @@ class Handover(Generic[T]):
             return forgotten
 
 
-class Forked(Handover[Any]):
-    """Stands for a `Handover` of the parent process in a forked child, where nothing takes from it."""
+class Forked(BoundedQueue[Any]):
+    """Stands for a `BoundedQueue` of the parent process in a forked child, where nothing takes from it."""
 
     def __init__(self) -> None:
         super().__init__(1, "block")  # the locks of the other one may be held for ever
