@@ -7,7 +7,6 @@ from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.bounded import Bounded, bounded
 from rxfeed.operators.endings import SinkLeft
 from rxfeed.operators.frames import to_dataframe, to_frames, to_records
-from rxfeed.operators.late import Timely
 from rxfeed.operators.lift import lift
 from rxfeed.operators.pipeline import Guarded, Pipeline
 from rxfeed.operators.plumbing import by_product, latest_by_product, throttle_by_product
@@ -29,6 +28,7 @@ from rxfeed.operators.select import (
 )
 from rxfeed.operators.signals import moved, price_crossing, spread_wider
 from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, Root
+from rxfeed.operators.window_operator import WindowOperator
 from rxfeed.operators.windows import candles, rolling_volume, trade_imbalance, window_volume
 
 __all__ = [
@@ -43,7 +43,7 @@ __all__ = [
     "Root",
     "SinkLeft",
     "SnapshotSource",
-    "Timely",
+    "WindowOperator",
     "auctions",
     "balances",
     "bounded",

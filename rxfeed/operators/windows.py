@@ -15,13 +15,13 @@ from rxfeed.core import (
     VolumeWindow,
 )
 from rxfeed.operators.dated_ahead import reporting
-from rxfeed.operators.late import Timely
 from rxfeed.operators.source import MessageFilter
+from rxfeed.operators.window_operator import WindowOperator
 
 
 def window_volume(
     seconds: float, lateness: float = 0, empty: bool = False, *, max_ahead: float | None = MAX_AHEAD
-) -> Timely[VolumeWindow]:
+) -> WindowOperator[VolumeWindow]:
     """Emit a `VolumeWindow` for each product and each `[start, end)` of *seconds* in which it traded.
 
         trades  --2----1-|--1-----|-      |: whole minutes
@@ -55,12 +55,12 @@ def window_volume(
     Cost: O(1) a message and window; memory by the number of products and of the windows that *lateness* keeps open.
     """
     machine = reporting("window_volume", lambda: TumblingVolume(seconds, lateness, empty, max_ahead=max_ahead))
-    return Timely(machine, MessageFilter(TumblingVolume.accepts, None, "window_volume"))
+    return WindowOperator(machine, MessageFilter(TumblingVolume.accepts, None, "window_volume"))
 
 
 def candles(
     seconds: float, lateness: float = 0, empty: bool = False, *, max_ahead: float | None = MAX_AHEAD
-) -> Timely[Candle]:
+) -> WindowOperator[Candle]:
     """Emit a `Candle` (prices, volume, count, VWAP) for each product and `[start, end)` of *seconds*.
 
         prices   -10--12--9-|-11--|-      |: whole minutes
@@ -77,10 +77,10 @@ def candles(
     (`last_match`'s price before the first one), or has `None` where there is none.
     """
     machine = reporting("candles", lambda: Candles(seconds, lateness, empty, max_ahead=max_ahead))
-    return Timely(machine, MessageFilter(Candles.accepts, None, "candles"))
+    return WindowOperator(machine, MessageFilter(Candles.accepts, None, "candles"))
 
 
-def rolling_volume(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> Timely[RollingVolume]:
+def rolling_volume(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> WindowOperator[RollingVolume]:
     """Emit, at every trade, its product's volume, VWAP, count, high and low over the last *seconds*.
 
         sizes    -1------1------1--       a trade each half minute
@@ -99,10 +99,12 @@ def rolling_volume(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> Ti
     Cost: amortised O(1) a trade whatever *seconds*; memory by the trades of the last *seconds*.
     """
     machine = reporting("rolling_volume", lambda: SlidingVolume(seconds, max_ahead=max_ahead))
-    return Timely(machine, MessageFilter(SlidingVolume.accepts, None, "rolling_volume"))
+    return WindowOperator(machine, MessageFilter(SlidingVolume.accepts, None, "rolling_volume"))
 
 
-def trade_imbalance(seconds: float | None = None, *, max_ahead: float | None = MAX_AHEAD) -> Timely[TradeImbalance]:
+def trade_imbalance(
+    seconds: float | None = None, *, max_ahead: float | None = MAX_AHEAD
+) -> WindowOperator[TradeImbalance]:
     """Emit, at every trade, what takers bought less what they sold of its product: so far, or in the last *seconds*.
 
         taker    -buy 1--sell 3--buy 1--
@@ -120,6 +122,6 @@ def trade_imbalance(seconds: float | None = None, *, max_ahead: float | None = M
     """
     if seconds is None:
         running = reporting("trade_imbalance", lambda: RunningImbalance(max_ahead=max_ahead))
-        return Timely(running, MessageFilter(RunningImbalance.accepts, None, "trade_imbalance"))
+        return WindowOperator(running, MessageFilter(RunningImbalance.accepts, None, "trade_imbalance"))
     sliding = reporting("trade_imbalance", lambda: SlidingImbalance(seconds, max_ahead=max_ahead))
-    return Timely(sliding, MessageFilter(SlidingImbalance.accepts, None, "trade_imbalance"))
+    return WindowOperator(sliding, MessageFilter(SlidingImbalance.accepts, None, "trade_imbalance"))

@@ -34,7 +34,7 @@ class Pipeline:
     def over(self, source: Observable[Any]) -> list[Observable[Any]]:
         """What it emits, and the late streams of its operators."""
         made = [step.make() for step in self.steps]
-        return [source.pipe(*made), *(each.late for each in made if isinstance(each, rx.Timely))]
+        return [source.pipe(*made), *(each.late for each in made if isinstance(each, rx.WindowOperator))]
 
     def operator(self) -> Callable[[Observable[Any]], Observable[Any]]:
         return lambda source: source.pipe(*(step.make() for step in self.steps))

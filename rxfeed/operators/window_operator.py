@@ -55,7 +55,7 @@ class LateStream(Observable[Late]):
             observer.on_completed()
 
 
-class Timely(Generic[B]):
+class WindowOperator(Generic[B]):
     """The operator that `window_volume`, `candles`, `rolling_volume` and `trade_imbalance` return.
 
     It emits the results. The trades that came too late for them are on *late*, and *late_count* counts those, over all
