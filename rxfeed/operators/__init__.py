@@ -8,8 +8,8 @@ from rxfeed.operators.bounded import Bounded, bounded
 from rxfeed.operators.endings import SinkLeft
 from rxfeed.operators.frames import to_dataframe, to_frames, to_records
 from rxfeed.operators.lift import lift
+from rxfeed.operators.per_product import by_product, latest_by_product, throttle_by_product
 from rxfeed.operators.pipeline import Guarded, Pipeline
-from rxfeed.operators.plumbing import by_product, latest_by_product, throttle_by_product
 from rxfeed.operators.select import (
     auctions,
     balances,

@@ -1,4 +1,4 @@
-"""Bars, signals and plumbing."""
+"""Bars, signals and per_product."""
 
 from __future__ import annotations
 
