@@ -5,8 +5,8 @@ from rxfeed.operators.bars import dollar_bars, tick_bars, volume_bars
 from rxfeed.operators.book import FullBook, full_book, order_book
 from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.bounded import Bounded, bounded
+from rxfeed.operators.dataframes import to_dataframe, to_frames, to_records
 from rxfeed.operators.endings import SinkLeft
-from rxfeed.operators.frames import to_dataframe, to_frames, to_records
 from rxfeed.operators.lift import lift
 from rxfeed.operators.per_product import by_product, latest_by_product, throttle_by_product
 from rxfeed.operators.pipeline import Guarded, Pipeline

@@ -1,4 +1,4 @@
-"""Bars, signals and per_product."""
+"""Bars, signals and operators by product."""
 
 from __future__ import annotations
 

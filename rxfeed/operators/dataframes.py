@@ -14,7 +14,7 @@ from reactivex import Observable
 from rxfeed.core.book_view import count
 from rxfeed.errors import ConfigError
 from rxfeed.messages import L2Update, Level, Message, Side, Snapshot
-from rxfeed.operators.frame_makers import MAKERS, Column, Library, library_of
+from rxfeed.operators.dataframe_makers import MAKERS, Column, Library, library_of
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import Operator
 
