@@ -1,6 +1,6 @@
 """Operators: thin Rx skins over the machines of `rxfeed.core`."""
 
-from rxfeed.operators.aio import AsyncItems, to_async_iterable
+from rxfeed.operators.async_iter import AsyncItems, to_async_iterable
 from rxfeed.operators.bars import dollar_bars, tick_bars, volume_bars
 from rxfeed.operators.book import FullBook, full_book, order_book
 from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot

@@ -11,7 +11,7 @@ from reactivex.internal.exceptions import SequenceContainsNoElementsError
 from reactivex.observable import ConnectableObservable
 
 from rxfeed.errors import ConfigError
-from rxfeed.operators.aio import to_async_iterable
+from rxfeed.operators.async_iter import to_async_iterable
 from rxfeed.operators.lift import is_machine
 from rxfeed.operators.source import MessageFilter, Root, Rooted, filter_of, results_of
 from rxfeed.operators.unhandled import place_of_caller
