@@ -16,8 +16,8 @@ from rxfeed.protocol import Secret
 from rxfeed.transport.attempt import Attempt
 from rxfeed.transport.dial import dial, tls_context
 from rxfeed.transport.endpoint import Endpoint
+from rxfeed.transport.exceptions import FAILURES, connecting, lost, running
 from rxfeed.transport.handshake import upgrade
-from rxfeed.transport.mapping import FAILURES, connecting, lost, running
 from rxfeed.transport.options import TransportOptions
 from rxfeed.transport.proxy import proxy_for
 from rxfeed.transport.reader import PATIENCE, BufferedWebSocket, Oversized

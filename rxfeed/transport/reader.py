@@ -26,7 +26,7 @@ from websocket import ABNF, STATUS_NORMAL, WebSocket, WebSocketException, WebSoc
 
 from rxfeed.errors import ConnectionLost
 from rxfeed.protocol import Secret, revealed
-from rxfeed.transport.mapping import FAILURES
+from rxfeed.transport.exceptions import FAILURES
 
 # Some 500 messages at once. For four times as much malloc would ask the system for memory anew at each read, which
 # costs more than all else that a single message costs.

@@ -10,8 +10,8 @@ from rxfeed.protocol import Secret, secret
 from rxfeed.transport.attempt import Attempt
 from rxfeed.transport.dial import dial, tls_context
 from rxfeed.transport.endpoint import Endpoint
+from rxfeed.transport.exceptions import connecting
 from rxfeed.transport.head import Answer
-from rxfeed.transport.mapping import connecting
 from rxfeed.transport.options import check_timeout
 from rxfeed.transport.proxy import proxy_for
 
