@@ -17,7 +17,7 @@ from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.messages import ErrorMessage, Heartbeat, Malformed, Subscriptions
 from rxfeed.protocol import Refusal, redacted, refusal, shown_url
 from rxfeed.protocol.decode import names_in
-from rxfeed.transport import Closed, Connection, Oversized, Pong, Received
+from rxfeed.transport import Closed, Connection, Oversized, Pong, TransportEvent
 
 # Messages that are delivered before the clock is asked again: no longer than these take is a ping delayed.
 _AT_ONCE = 64
@@ -137,7 +137,7 @@ class Session:
         if self._arrival.endless:
             raise WentSilent(f"one message has not arrived completely within {ARRIVAL_LIMIT:g} s")
 
-    def _deliver_all(self, events: Sequence[Received], now: float) -> float:
+    def _deliver_all(self, events: Sequence[TransportEvent], now: float) -> float:
         """Deliver what was read at *now*; pings are sent between. Returns the clock's time."""
         housekeeping, clock, stats = self._housekeeping, self._clock, self._streams.stats
         after, stats.oldest = now, self._waiting_since
@@ -152,7 +152,7 @@ class Session:
         stats.oldest = None
         return after
 
-    def _deliver(self, events: Sequence[Received]) -> None:
+    def _deliver(self, events: Sequence[TransportEvent]) -> None:
         try:
             self._dispatcher.frames(events, self._connection.received_ns)
         finally:  # a close frame after it does not make a good message undone

@@ -4,7 +4,7 @@ This is the only package that imports websocket-client, and uses it for frames: 
 Resolving, connecting, proxies, TLS and the handshake are done here, since all of them share one deadline (`Attempt`).
 """
 
-from rxfeed.transport.connection import Closed, Connection, Pong, Received
+from rxfeed.transport.connection import Closed, Connection, Pong, TransportEvent
 from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.options import TransportOptions, check_timeout
 from rxfeed.transport.proxy import proxy_for
@@ -18,8 +18,8 @@ __all__ = [
     "Endpoint",
     "Oversized",
     "Pong",
-    "Received",
     "RestClient",
+    "TransportEvent",
     "TransportOptions",
     "Wakeup",
     "check_timeout",

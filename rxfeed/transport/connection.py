@@ -43,7 +43,7 @@ class Closed(msgspec.Struct, frozen=True):
         return (HostRetired if retired else ServerClosed)(self.code, self.reason)
 
 
-Received = bytes | Oversized | Pong | Closed
+TransportEvent = bytes | Oversized | Pong | Closed
 
 
 class Connection:
@@ -107,7 +107,7 @@ class Connection:
         assert self._selector is not None
         return self.more or bool(self._selector.select(0))
 
-    def receive(self, timeout: float) -> list[Received]:
+    def receive(self, timeout: float) -> list[TransportEvent]:
         """What has come: messages (`Oversized` for one over `max_size`), pongs, at last `Closed`.
 
         Empty after *timeout* seconds or a wake-up, and now and then sooner. `received_ns` then is the clock at which
@@ -177,7 +177,7 @@ class Connection:
                         return
 
 
-def _event(item: bytes | Oversized | ABNF) -> Received | None:
+def _event(item: bytes | Oversized | ABNF) -> TransportEvent | None:
     if not isinstance(item, ABNF):
         return item
     data = item.data.encode() if isinstance(item.data, str) else bytes(item.data)
