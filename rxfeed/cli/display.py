@@ -16,7 +16,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from rxfeed.cli.board import Board, Quote
+from rxfeed.cli.demo_state import DemoState, Quote
 from rxfeed.cli.streams import write_line, writing
 from rxfeed.cli.text import rounded_number
 from rxfeed.core import PriceCross, VolumeWindow
@@ -45,17 +45,17 @@ class PlainLines:
         self._every = every
         self._next = 0.0
 
-    def show(self, board: Board, reading: Reading) -> None:
+    def show(self, state: DemoState, reading: Reading) -> None:
         if reading.seconds < self._next:
             return
         self._next = reading.seconds + self._every
-        prices = (f"{product} {_price(quote)}" for product, quote in board.quotes.items())
+        prices = (f"{product} {_price(quote)}" for product, quote in state.quotes.items())
         counts = (
             ("sent", reading.sent),
             ("received", reading.received),
-            ("stored", board.stored),
-            ("windows", board.window_count),
-            ("crossings", board.crossing_count),
+            ("stored", state.stored),
+            ("windows", state.window_count),
+            ("crossings", state.crossing_count),
         )
         told = [f"{reading.seconds:7.1f} s", *prices, *(f"{name} {count:,}" for name, count in counts)]
         write_line("  ".join(told))
@@ -75,9 +75,9 @@ class Display:
     def __init__(self, console: Console | None = None) -> None:
         self._live = Live(console=console or Console(), screen=True, auto_refresh=False, redirect_stdout=False)
 
-    def show(self, board: Board, reading: Reading) -> None:
+    def show(self, state: DemoState, reading: Reading) -> None:
         with writing():
-            self._live.update(Picture(board, reading), refresh=True)
+            self._live.update(Picture(state, reading), refresh=True)
 
     def __enter__(self) -> Display:
         with writing():
@@ -92,10 +92,10 @@ class Display:
 
 
 class Picture:
-    """The board as rich draws it, in as many lines as there are."""
+    """The state as rich draws it, in as many lines as there are."""
 
-    def __init__(self, board: Board, reading: Reading) -> None:
-        self._board = board
+    def __init__(self, state: DemoState, reading: Reading) -> None:
+        self._board = state
         self._reading = reading
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -103,25 +103,25 @@ class Picture:
         yield Constrain(self._parts(room - room // 2, room // 2), WIDEST)
 
     def _parts(self, windows: int, crossings: int) -> RenderableType:
-        board, reading = self._board, self._reading
+        state, reading = self._board, self._reading
         head = Text(no_wrap=True, overflow="ellipsis")
         head.append("rxfeed demo", "bold").append(f"   {reading.url}   ")
-        head.append(board.status, _COLOURS.get(board.status, "yellow"))
+        head.append(state.status, _COLOURS.get(state.status, "yellow"))
         head.append(f"   {duration(reading.seconds)}   Ctrl-C ends it")
         return Group(
             head,
             Text(),
             _title("prices"),
-            _prices(board.quotes),
+            _prices(state.quotes),
             Text(),
             _title("volume by windows"),
-            _windows(_last(board.windows, windows)),
+            _windows(_last(state.windows, windows)),
             Text(),
             _title("crossings of levels"),
-            _crossings(_last(board.crossings, crossings)),
+            _crossings(_last(state.crossings, crossings)),
             Text(),
             _title("counters"),
-            _counters(board, reading),
+            _counters(state, reading),
         )
 
 
@@ -181,10 +181,10 @@ def _crossings(crossings: Sequence[PriceCross | None]) -> Table:
     return table
 
 
-def _counters(board: Board, reading: Reading) -> Table:
+def _counters(state: DemoState, reading: Reading) -> Table:
     table = new_table("sent<11", "received<11", "stored<11", "malformed<9", "windows<9", "crossings<9", "ping<9")
-    counts = (reading.sent, reading.received, board.stored, reading.malformed, board.window_count, board.crossing_count)
-    ping = "" if board.round_trip is None else f"{board.round_trip * 1000:.1f} ms"
+    counts = (reading.sent, reading.received, state.stored, reading.malformed, state.window_count, state.crossing_count)
+    ping = "" if state.round_trip is None else f"{state.round_trip * 1000:.1f} ms"
     table.add_row(*(f"{count:,}" for count in counts), ping)
     return table
 

@@ -10,7 +10,7 @@ from pymongo.collection import Collection
 from reactivex import Observable
 from reactivex import operators as ops
 
-from rxfeed.cli.board import Board
+from rxfeed.cli.demo_state import DemoState
 from rxfeed.core import PriceCross
 from rxfeed.feed import Feed
 from rxfeed.messages import Message, Ticker
@@ -22,17 +22,17 @@ _LEVELS = 8  # on either side
 _LARGEST = 40  # decimal exponent
 
 
-def compose(feed: Feed, collection: Collection[Any], board: Board, window: float) -> None:
-    """Subscribe them all with *board* as their state: prices, volumes of *window* seconds, crossings, and the sink."""
-    feed.status.subscribe(board.connection)
-    feed.keepalive.subscribe(board.pong)
+def compose(feed: Feed, collection: Collection[Any], state: DemoState, window: float) -> None:
+    """Subscribe them all with *state* as their state: prices, volumes of *window* seconds, crossings, and the sink."""
+    feed.status.subscribe(state.connection)
+    feed.keepalive.subscribe(state.pong)
     feed.pipe(to_mongo(collection, batch_seconds=0.25, retry_seconds=5.0)).subscribe(
-        board.written, board.sink_failed, board.stored_all.set
+        state.written, state.sink_failed, state.stored_all.set
     )
-    feed.pipe(tickers()).subscribe(board.ticker, board.failed)
-    feed.pipe(window_volume(window)).subscribe(board.window, board.failed)
-    for product in board.quotes:
-        feed.pipe(crossings(product)).subscribe(board.crossing, board.failed)
+    feed.pipe(tickers()).subscribe(state.ticker, state.failed)
+    feed.pipe(window_volume(window)).subscribe(state.window, state.failed)
+    for product in state.quotes:
+        feed.pipe(crossings(product)).subscribe(state.crossing, state.failed)
 
 
 def crossings(product_id: str) -> Operator[Message, PriceCross]:

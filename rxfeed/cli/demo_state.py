@@ -41,7 +41,7 @@ class Quote(msgspec.Struct, frozen=True):
             return None
 
 
-class Board:
+class DemoState:
     """The subscribers' state. They only store: values are replaced whole, so that a reader needs no lock.
 
     *problem* is what a pipeline failed with; *stored_all* is set when the sink has ended, well or not.
