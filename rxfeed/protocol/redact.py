@@ -52,10 +52,10 @@ def redacted(raw: bytes, secrets: Sequence[str]) -> bytes:
     return raw if cleaned == raw else cleaned
 
 
-def speechless(raw: bytes) -> bytes:
+def redact_all_strings(raw: bytes) -> bytes:
     """*raw*, JSON, with `[redacted]` for each text that is a value: for when it is not known what the secrets are.
 
-    >>> speechless(b'{"type":"error","reason":"bad key: abc","code":3}')
+    >>> redact_all_strings(b'{"type":"error","reason":"bad key: abc","code":3}')
     b'{"type":"error","reason":"[redacted]","code":3}'
     """
     return _each_text(raw, lambda text, is_name: text if is_name else _HIDDEN)
