@@ -95,15 +95,15 @@ class Picture:
     """The state as rich draws it, in as many lines as there are."""
 
     def __init__(self, state: DemoState, reading: Reading) -> None:
-        self._board = state
+        self._state = state
         self._reading = reading
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        room = max(2, (options.height or console.height) - _FIXED - len(self._board.quotes))
+        room = max(2, (options.height or console.height) - _FIXED - len(self._state.quotes))
         yield Constrain(self._parts(room - room // 2, room // 2), WIDEST)
 
     def _parts(self, windows: int, crossings: int) -> RenderableType:
-        state, reading = self._board, self._reading
+        state, reading = self._state, self._reading
         head = Text(no_wrap=True, overflow="ellipsis")
         head.append("rxfeed demo", "bold").append(f"   {reading.url}   ")
         head.append(state.status, _COLOURS.get(state.status, "yellow"))
