@@ -21,7 +21,7 @@ from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
 from rxfeed.messages import Malformed, Message
 from rxfeed.operators import AsyncItems, FilterableSource, Guarded, MessageFilter, Pipeline, to_async_iterable
-from rxfeed.operators.bounded_queue import Policy
+from rxfeed.operators.bounded_queue import Overflow
 from rxfeed.operators.endings import SinkLeft, on_sink_thread, serving, subscribed_to
 from rxfeed.operators.pipeline import first_filter, piped
 from rxfeed.operators.unhandled import is_handed_back, place_of_caller
@@ -130,12 +130,12 @@ class MessageSource(FilterableSource, Guarded[Message]):
         subscribed_to(self._streams.sinks)
         return self._streams.router.join(observer)
 
-    def to_async_iterable(self, size: int = 10_000, policy: Policy = "block") -> AsyncItems[Message]:
+    def to_async_iterable(self, size: int = 10_000, overflow: Overflow = "block") -> AsyncItems[Message]:
         """The messages for `async for`, which subscribes and then connects; leaving the loop does not close the feed.
 
-        At most *size* of them wait for the loop; *policy* says what happens then, as in `bounded`.
+        At most *size* of them wait for the loop; *overflow* says what happens then, as in `bounded`.
         """
-        return to_async_iterable(self, size, policy, subscribed=self.connect)
+        return to_async_iterable(self, size, overflow, subscribed=self.connect)
 
     def __aiter__(self) -> AsyncIterator[Message]:
         return self.to_async_iterable().__aiter__()

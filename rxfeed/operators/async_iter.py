@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from reactivex import Observable
 
 from rxfeed.errors import RxfeedError
-from rxfeed.operators.bounded_queue import BoundedQueue, Policy
+from rxfeed.operators.bounded_queue import BoundedQueue, Overflow
 from rxfeed.operators.source import Rooted
 
 T = TypeVar("T")
@@ -21,10 +21,12 @@ _AT_ONCE = 256
 class AsyncItems(AsyncIterable[T], Generic[T]):
     """What `to_async_iterable` returns: each `async for` over it subscribes for itself."""
 
-    def __init__(self, source: Observable[T], size: int, policy: Policy, subscribed: Callable[[], None] | None) -> None:
-        BoundedQueue(size, policy)  # so that bad arguments are told here
+    def __init__(
+        self, source: Observable[T], size: int, overflow: Overflow, subscribed: Callable[[], None] | None
+    ) -> None:
+        BoundedQueue(size, overflow)  # so that bad arguments are told here
         self._source, self._size, self._subscribed = source, size, subscribed
-        self._policy: Policy = policy
+        self._overflow: Overflow = overflow
         self._lock = threading.Lock()
         self.dropped = 0
 
@@ -32,7 +34,7 @@ class AsyncItems(AsyncIterable[T], Generic[T]):
         return self._items()
 
     async def _items(self) -> AsyncIterator[T]:
-        inbox: _Inbox[T] = _Inbox(self._size, self._policy, self._count_dropped)
+        inbox: _Inbox[T] = _Inbox(self._size, self._overflow, self._count_dropped)
         subscription = self._source.subscribe(inbox.put, inbox.fail, inbox.end)
         try:
             if self._subscribed is not None:
@@ -54,11 +56,11 @@ class AsyncItems(AsyncIterable[T], Generic[T]):
 class _Inbox(Generic[T]):
     """A `BoundedQueue` whose taker is a coroutine: woken through its loop, and only when it waits."""
 
-    def __init__(self, size: int, policy: Policy, dropped: Callable[[], None]) -> None:
+    def __init__(self, size: int, overflow: Overflow, dropped: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._blocks = policy == "block"
-        self._items: BoundedQueue[T] = BoundedQueue(size, policy, dropped)
+        self._blocks = overflow == "block"
+        self._items: BoundedQueue[T] = BoundedQueue(size, overflow, dropped)
         self._ready = asyncio.Event()
         self._waiting = False
         self._over = False
@@ -113,7 +115,11 @@ class _Inbox(Generic[T]):
 
 
 def to_async_iterable(
-    source: Observable[T], size: int = 10_000, policy: Policy = "block", *, subscribed: Callable[[], None] | None = None
+    source: Observable[T],
+    size: int = 10_000,
+    overflow: Overflow = "block",
+    *,
+    subscribed: Callable[[], None] | None = None,
 ) -> AsyncItems[T]:
     """The items of *source*, for `async for`: at most *size* of them wait between its thread and the event loop.
 
@@ -122,7 +128,7 @@ def to_async_iterable(
         >>> asyncio.run(prices(reactivex.of(ticker(9), ticker(11))))
         ['9', '11']
 
-    At the bound *policy* decides, as for `bounded`: `"block"` makes the source wait, `"drop_oldest"` and
+    At the bound *overflow* decides, as for `bounded`: `"block"` makes the source wait, `"drop_oldest"` and
     `"drop_newest"` drop, `"latest"` keeps only the newest item of each product; `.dropped` counts. A source that runs
     in the event loop's own thread cannot wait for it: more than *size* at once raise `RxfeedError` there.
 
@@ -133,4 +139,4 @@ def to_async_iterable(
     """
     if subscribed is None and isinstance(source, Rooted):
         subscribed = source.root.connect
-    return AsyncItems(source, size, policy, subscribed)
+    return AsyncItems(source, size, overflow, subscribed)

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
-from rxfeed.operators.bounded_queue import BoundedQueue, Policy
+from rxfeed.operators.bounded_queue import BoundedQueue, Overflow
 from rxfeed.operators.unhandled import hand_back, log_unhandled
 
 log = logging.getLogger("rxfeed.operators")
@@ -21,10 +21,10 @@ _AT_ONCE = 256
 class Bounded(Generic[T]):
     """The operator that `bounded` returns; its counters may be read from any thread, and add up over subscriptions."""
 
-    def __init__(self, size: int, policy: Policy) -> None:
-        BoundedQueue(size, policy)  # so that bad arguments are told here
+    def __init__(self, size: int, overflow: Overflow) -> None:
+        BoundedQueue(size, overflow)  # so that bad arguments are told here
         self.size = size
-        self.policy: Policy = policy
+        self.overflow: Overflow = overflow
         self.dropped = 0
         self._queues: list[BoundedQueue[T]] = []
         self._lock = threading.Lock()
@@ -36,7 +36,7 @@ class Bounded(Generic[T]):
 
     def __call__(self, source: Observable[T]) -> Observable[T]:
         def subscribe(observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
-            queue: BoundedQueue[T] = BoundedQueue(self.size, self.policy, self._count_dropped)
+            queue: BoundedQueue[T] = BoundedQueue(self.size, self.overflow, self._count_dropped)
             with self._lock:
                 self._queues.append(queue)
             ending: list[Exception] = []
@@ -90,10 +90,10 @@ class Bounded(Generic[T]):
             self.dropped += 1
 
 
-def bounded(size: int, policy: Policy = "block") -> Bounded[Any]:
+def bounded(size: int, overflow: Overflow = "block") -> Bounded[Any]:
     """Emit what comes, on a thread of its own behind a queue of *size* items.
 
-    At the bound *policy* decides: `"block"` makes the source wait, `"drop_oldest"` and `"drop_newest"` drop, `"latest"`
+    At the bound *overflow* decides: `"block"` makes the source wait, `"drop_oldest"` and `"drop_newest"` drop, `"latest"`
     keeps only the newest item of each product. `.dropped` and `.waiting` of the operator count:
 
     >>> slow = bounded(1000, "drop_oldest")
@@ -103,4 +103,4 @@ def bounded(size: int, policy: Policy = "block") -> Bounded[Any]:
     Without it everything runs on the feed's thread, and a slow subscriber slows the socket. What is still waiting when
     the source ends is emitted before the end; a subscriber that raises is told through its own `on_error`.
     """
-    return Bounded(size, policy)
+    return Bounded(size, overflow)

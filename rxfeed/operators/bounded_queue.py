@@ -1,4 +1,4 @@
-"""The one way from a thread to another: a queue with a bound and a stated policy."""
+"""The one way from a thread to another: a queue with a bound and a stated overflow."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any, Generic, Literal, TypeVar, get_args
 from rxfeed.errors import ConfigError, WrongProcess
 
 T = TypeVar("T")
-Policy = Literal["block", "drop_oldest", "drop_newest", "latest"]
-POLICIES: tuple[Policy, ...] = get_args(Policy)
+Overflow = Literal["block", "drop_oldest", "drop_newest", "latest"]
+OVERFLOW_POLICIES: tuple[Overflow, ...] = get_args(Overflow)
 
 
 class BoundedQueue(Generic[T]):
@@ -23,16 +23,16 @@ class BoundedQueue(Generic[T]):
     newest item of each `product_id` at any time (and at the bound lets the product that waits longest go).
     """
 
-    def __init__(self, size: int, policy: Policy, dropped: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, size: int, overflow: Overflow, dropped: Callable[[], None] = lambda: None) -> None:
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise ConfigError(f"size: {size!r} is not a number of items")
-        if policy not in POLICIES:
-            raise ConfigError(f"policy: {policy!r} is none of {', '.join(POLICIES)}")
+        if overflow not in OVERFLOW_POLICIES:
+            raise ConfigError(f"overflow: {overflow!r} is none of {', '.join(OVERFLOW_POLICIES)}")
         self.size = size
         self.late = 0
-        self._policy = policy
+        self._overflow = overflow
         self._dropped = dropped
-        self._items: OrderedDict[Any, T] | deque[T] = OrderedDict() if policy == "latest" else deque()
+        self._items: OrderedDict[Any, T] | deque[T] = OrderedDict() if overflow == "latest" else deque()
         # Signalled when the first item comes, when enough have, when some were taken, and at the end.
         self._changed = threading.Condition(threading.Lock())
         self._enough = 1
@@ -73,12 +73,12 @@ class BoundedQueue(Generic[T]):
                 self._changed.notify_all()
 
     def _make_room(self) -> bool:
-        if self._policy == "block":
+        if self._overflow == "block":
             self._waiting += 1
             while len(self._items) >= self.size and not self._ended:
                 self._changed.wait()
             self._waiting -= 1
-        elif self._policy == "drop_newest":
+        elif self._overflow == "drop_newest":
             self._dropped()
             return False
         elif isinstance(self._items, deque):
