@@ -55,7 +55,7 @@ class MongoSink(Sink[MongoWrite, Writer]):
             spill_bytes=0 if writer is None else writer.spill_bytes,
             retries=counters.retries,
             lag=0.0 if writer is None else writer.lag,
-            throughput=counters.throughput.per_second(),
+            rate=counters.rate.per_second(),
             problem=counters.problem,
         )
 

@@ -84,7 +84,7 @@ class MongoStats(msgspec.Struct, frozen=True):
     """Attempts that did not get everything through and were made, or will be made, again."""
     lag: float
     """Seconds since the oldest document that waits was received; 0 where none waits."""
-    throughput: float
+    rate: float
     """Documents a second, acknowledged over the last ten seconds."""
     problem: str | None
     """Why the last attempt failed; `None` after one that did not."""
@@ -95,7 +95,7 @@ class Counters:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.throughput = Throughput()
+        self.rate = Throughput()
         self.taken = self.written = self.duplicates = self.dead = 0
         self.dropped = self.lost = self.spilled_ever = self.retries = 0
         self.problem: str | None = None
@@ -108,7 +108,7 @@ class Counters:
         with self._lock:
             self.written += written
             self.duplicates += duplicates
-        self.throughput.add(written + duplicates)
+        self.rate.add(written + duplicates)
 
     def add(self, **counts: int) -> None:
         with self._lock:
