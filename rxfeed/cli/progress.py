@@ -33,7 +33,7 @@ class Progress(msgspec.Struct, frozen=True):
             ("size", size(stats.bytes)),
             ("ratio", ratio(stats.uncompressed, stats.bytes)),
             ("lag", f"{stats.lag:.1f} s"),
-            ("queue", f"{stats.queue:,}"),
+            ("queued", f"{stats.queued:,}"),
             ("gaps", f"{self.gaps:,}"),
             ("lost", f"{stats.unwritten:,}"),
             ("files", f"{stats.segments:,}"),
@@ -51,7 +51,7 @@ class PlainProgress:
         if progress.seconds < self._next:
             return
         self._next = progress.seconds + self._every
-        told = (f"{name} {value}" for name, value in progress.cells if name != "queue")
+        told = (f"{name} {value}" for name, value in progress.cells if name != "queued")
         write_line("  ".join([f"{progress.seconds:6.0f} s", *told]))
 
     def __enter__(self) -> PlainProgress:

@@ -39,7 +39,7 @@ class RecordStats(msgspec.Struct, frozen=True):
     lag: float
     """Seconds since the oldest item that waits was received; 0 where none waits. Up to `flush_seconds` is as it should
     be."""
-    queue: int
+    queued: int
     """Items that wait to be written."""
     queue_size: int
     """Where so many wait, the source does too."""
@@ -75,7 +75,7 @@ class Recorder(Sink[RecordedSegment, Writer]):
             uncompressed=counters.uncompressed,
             rate=counters.rate.per_second(),
             lag=0.0 if writer is None else writer.lag,
-            queue=0 if writer is None else writer.queued,
+            queued=0 if writer is None else writer.queued,
             queue_size=self._settings.queue_size,
             waited=counters.waited,
             unwritten=counters.unwritten + counters.lost + (0 if writer is None else writer.late),

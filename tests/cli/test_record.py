@@ -38,7 +38,7 @@ STATS = RecordStats(
     uncompressed=1_200_000_000,
     rate=4999.6,
     lag=0.34,
-    queue=500,
+    queued=500,
     queue_size=100_000,
     waited=0.0,
     unwritten=0,
@@ -295,7 +295,7 @@ def test_the_display_fits_and_nothing_is_cut(width: int) -> None:
     text = console.file.getvalue()
     for told in (
         "rxfeed record   recording   1:15   Ctrl-C ends it   BTC-USD to here",
-        *("messages", "rate", "size", "ratio", "lag", "queue", "gaps", "lost", "files"),
+        *("messages", "rate", "size", "ratio", "lag", "queued", "gaps", "lost", "files"),
         *("1,234,567", "5,000/s", "150.0 MB", "8.0x", "0.3 s", "500", "2", "0", "3"),
     ):
         assert told in text

@@ -75,7 +75,7 @@ def test_a_feed_with_all_that_it_says_in_its_place(tmp_path: Path) -> None:
     assert max(item.epoch for item in said if isinstance(item, Message)) > 0
     stats = recorder.stats
     assert stats.frames == feed.stats.messages + feed.stats.malformed == json.loads(end)["end"]["frames"]
-    assert (stats.malformed, stats.unwritten, stats.queue, stats.lag, stats.segment) == (1, 0, 0, 0.0, None)
+    assert (stats.malformed, stats.unwritten, stats.queued, stats.lag, stats.segment) == (1, 0, 0, 0.0, None)
     assert stats.events == len(lines) - stats.frames
     assert (stats.bytes, stats.uncompressed) == (told.bytes, told.uncompressed)
     assert stats.rate > 0
@@ -165,7 +165,7 @@ def test_many_are_written_before_their_time(tmp_path: Path) -> None:
     for number in range(600):
         source.on_next(tick(number, time.time_ns()))
     wait_until(lambda: recorder.stats.frames == 512)
-    assert recorder.stats.queue == 88
+    assert recorder.stats.queued == 88
     assert 0 < recorder.stats.lag < 10
     assert recorder.close() == 0
     assert [each["sequence"] for each in frames_in(tmp_path)] == list(range(600))
@@ -190,7 +190,7 @@ def test_a_full_queue_makes_the_source_wait_and_nothing_is_lost(tmp_path: Path) 
 
     source.pipe(recorder).subscribe(wait)
     source.connect()
-    wait_until(lambda: recorder.stats.queue >= recorder.stats.queue_size == 5)
+    wait_until(lambda: recorder.stats.queued >= recorder.stats.queue_size == 5)
     assert not source.wait(0.1)
     assert recorder.stats.lag >= 0.1
     may_go_on.set()
