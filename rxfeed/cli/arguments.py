@@ -209,7 +209,7 @@ def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_feed(command: argparse.ArgumentParser, channel: str) -> None:
     """The options that `live.make_feed` takes; *channel* where none is named."""
-    command.add_argument("product", nargs="+", metavar="PRODUCT", help="such as BTC-USD; any number")
+    command.add_argument("products", nargs="+", metavar="PRODUCT", help="such as BTC-USD; any number")
     command.add_argument(
         "--channel",
         action="append",

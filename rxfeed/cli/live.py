@@ -37,7 +37,7 @@ def make_feed(options: argparse.Namespace) -> Feed:
         raise ConfigError("--auth: COINBASE_API_KEY, COINBASE_API_SECRET and COINBASE_API_PASSPHRASE are not set")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        feed = Feed(options.product, options.channel or options.channels, url=options.url, credentials=credentials)
+        feed = Feed(options.products, options.channel or options.channels, url=options.url, credentials=credentials)
     for each in caught:
         write_error(str(each.message))
     return feed

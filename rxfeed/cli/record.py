@@ -188,7 +188,7 @@ def _display(options: argparse.Namespace) -> AbstractContextManager[_Display]:
         except ImportError:
             pass
         else:
-            return RecordDisplay(f"{', '.join(options.product)} to {options.to}")
+            return RecordDisplay(f"{', '.join(options.products)} to {options.to}")
     return PlainProgress()
 
 

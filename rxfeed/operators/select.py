@@ -16,14 +16,14 @@ Products = str | Iterable[str] | None
 """One product id, many, or `None` for all."""
 
 
-def select(types: Iterable[type[M]], product: Products = None, operator: str = "select") -> Operator[m.Message, M]:
-    """Emit the messages of exactly *types*, and, where it is given, of *product* only; *operator* names it in warnings.
+def select(types: Iterable[type[M]], products: Products = None, operator: str = "select") -> Operator[m.Message, M]:
+    """Emit the messages of exactly *types* and, if given, of *products* only; *operator* is its name in warnings.
 
     >>> reactivex.of(ticker(9), match()).pipe(select([Match])).subscribe(lambda m: print(m.type)).dispose()
     match
     """
-    message_filter = MessageFilter(frozenset(types), _products(product), operator)
-    wanted, products = message_filter.types, message_filter.products
+    message_filter = MessageFilter(frozenset(types), _products(products), operator)
+    selected, selected_products = message_filter.types, message_filter.products
 
     def selecting(source: Observable[m.Message]) -> Observable[M]:
         check_source(source, message_filter)
@@ -34,7 +34,7 @@ def select(types: Iterable[type[M]], product: Products = None, operator: str = "
             emit: Any = observer.on_next
 
             def on_next(message: m.Message) -> None:
-                if type(message) in wanted and (products is None or message.product_id in products):
+                if type(message) in selected and (selected_products is None or message.product_id in selected_products):
                     emit(message)
 
             return source.subscribe(on_next, observer.on_error, observer.on_completed, scheduler=scheduler)
@@ -44,63 +44,63 @@ def select(types: Iterable[type[M]], product: Products = None, operator: str = "
     return declare(selecting, message_filter)
 
 
-def _products(product: Products) -> frozenset[str] | None:
-    if product is None:
+def _products(products: Products) -> frozenset[str] | None:
+    if products is None:
         return None
-    if isinstance(product, Observable):
-        raise ConfigError("product: a stream was given in place of a product; in pipe(), call the operator: matches()")
-    chosen = frozenset([product] if isinstance(product, str) else product)
+    if isinstance(products, Observable):
+        raise ConfigError("products: a stream was given in place of a product; in pipe(), call the operator: matches()")
+    chosen = frozenset([products] if isinstance(products, str) else products)
     if not chosen or not all(isinstance(each, str) and each for each in chosen):
-        raise ConfigError(f"product: {product!r} names no product")
+        raise ConfigError(f"products: {products!r} names no product")
     return chosen
 
 
-def matches(product: Products = None) -> Operator[m.Message, m.Match]:
+def matches(products: Products = None) -> Operator[m.Message, m.Match]:
     """Emit the trades; the `last_match` that the channel begins with is none (see `last_matches`)."""
-    return select([m.Match], product, "matches")
+    return select([m.Match], products, "matches")
 
 
-def last_matches(product: Products = None) -> Operator[m.Message, m.LastMatch]:
+def last_matches(products: Products = None) -> Operator[m.Message, m.LastMatch]:
     """Emit the last trade before each subscription to `matches`, perhaps hours old."""
-    return select([m.LastMatch], product, "last_matches")
+    return select([m.LastMatch], products, "last_matches")
 
 
-def tickers(product: Products = None) -> Operator[m.Message, m.Ticker]:
+def tickers(products: Products = None) -> Operator[m.Message, m.Ticker]:
     """Emit the tickers, of `ticker` and `ticker_batch` alike.
 
     `ticker` begins with one at once, which tells of the last trade before the subscription.
     """
-    return select([m.Ticker], product, "tickers")
+    return select([m.Ticker], products, "tickers")
 
 
-def heartbeats(product: Products = None) -> Operator[m.Message, m.Heartbeat]:
+def heartbeats(products: Products = None) -> Operator[m.Message, m.Heartbeat]:
     """Emit the heartbeats, one a second and product."""
-    return select([m.Heartbeat], product, "heartbeats")
+    return select([m.Heartbeat], products, "heartbeats")
 
 
-def level2(product: Products = None) -> Operator[m.Message, m.Snapshot | m.L2Update]:
+def level2(products: Products = None) -> Operator[m.Message, m.Snapshot | m.L2Update]:
     """Emit the book by price: snapshots, and the updates that follow them."""
-    return select([m.Snapshot, m.L2Update], product, "level2")
+    return select([m.Snapshot, m.L2Update], products, "level2")
 
 
-def level3(product: Products = None) -> Operator[m.Message, m.Message]:
+def level3(products: Products = None) -> Operator[m.Message, m.Message]:
     """Emit the orders of the `level3` channel."""
-    return select([m.Level3Open, m.Level3Done, m.Level3Match, m.Level3Change, m.Level3Noop], product, "level3")
+    return select([m.Level3Open, m.Level3Done, m.Level3Match, m.Level3Change, m.Level3Noop], products, "level3")
 
 
-def orders(product: Products = None) -> Operator[m.Message, m.Message]:
+def orders(products: Products = None) -> Operator[m.Message, m.Message]:
     """Emit the orders' lives, of `full` and `user`: received, open, match, change, done, activate."""
-    return select([m.Received, m.Open, m.Match, m.Change, m.Done, m.Activate], product, "orders")
+    return select([m.Received, m.Open, m.Match, m.Change, m.Done, m.Activate], products, "orders")
 
 
-def auctions(product: Products = None) -> Operator[m.Message, m.Auction]:
+def auctions(products: Products = None) -> Operator[m.Message, m.Auction]:
     """Emit the states of auctions."""
-    return select([m.Auction], product, "auctions")
+    return select([m.Auction], products, "auctions")
 
 
-def rfq_matches(product: Products = None) -> Operator[m.Message, m.RfqMatch]:
+def rfq_matches(products: Products = None) -> Operator[m.Message, m.RfqMatch]:
     """Emit the trades that came of requests for quote."""
-    return select([m.RfqMatch], product, "rfq_matches")
+    return select([m.RfqMatch], products, "rfq_matches")
 
 
 def balances() -> Operator[m.Message, m.Balance]:

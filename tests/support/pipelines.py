@@ -94,9 +94,9 @@ SIGNALS = st.one_of(
 )
 THROTTLES = _steps("throttle_by_product", seconds=_seconds)
 SELECTIONS: st.SearchStrategy[Step] = st.one_of(
-    *(_steps(name, product=_products) for name in _often),
+    *(_steps(name, products=_products) for name in _often),
     st.one_of(
-        *(_steps(name, product=_products) for name in _seldom),
+        *(_steps(name, products=_products) for name in _seldom),
         *(st.just(_step(name)) for name in ("balances", "statuses", "error_messages", "unknowns")),
     ),
     st.just(Step("select([Match, Ticker])", lambda: select([rx.Match, rx.Ticker]))),
