@@ -15,7 +15,7 @@ from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.outside import Outside
 from rxfeed.feed.reconnect_loop import ReconnectLoop
-from rxfeed.feed.settings import Settings
+from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.feed.subscription_manager import SubscriptionManager
@@ -92,7 +92,7 @@ class Feed(MessageSource):
             )
         finally:
             url, proxy, headers = "", None, None  # a traceback with local variables would show what is secret in them
-        settings = Settings(
+        settings = FeedSettings(
             url=hidden,
             transport=transport,
             credentials=credentials,

@@ -8,7 +8,7 @@ from rxfeed.core import Continuity, HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.renewals import Renewals
 from rxfeed.errors import WentSilent
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.settings import Settings
+from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import HeartbeatBack, HeartbeatMissing
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.messages import Heartbeat
@@ -31,7 +31,7 @@ class Housekeeping:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: FeedSettings,
         connection: Connection,
         subscriptions: SubscriptionManager,
         continuity: Continuity,

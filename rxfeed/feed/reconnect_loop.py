@@ -27,8 +27,8 @@ from rxfeed.errors import (
 )
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.session import Session
-from rxfeed.feed.settings import Settings
+from rxfeed.feed.session import FeedSession
+from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import Disconnected, Reconnecting
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.protocol import shown_url
@@ -51,7 +51,7 @@ class ReconnectLoop:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: FeedSettings,
         subscriptions: SubscriptionManager,
         streams: FeedStreams,
         clock: Clock,
@@ -65,7 +65,7 @@ class ReconnectLoop:
         self._continuity = Continuity()
         self._wakeup = Wakeup()
         self._lock = threading.Lock()
-        self._session: Session | None = None
+        self._session: FeedSession | None = None
         self._closing = False
 
     def close(self) -> None:
@@ -111,13 +111,13 @@ class ReconnectLoop:
         finally:
             self._wakeup.close()
 
-    def _new_session(self) -> Session | None:
+    def _new_session(self) -> FeedSession | None:
         with self._lock:
             self._session = None
             if self._closing:
                 return None
             connection = Connection(self._settings.url, self._settings.transport, self._wakeup)
-            self._session = Session(
+            self._session = FeedSession(
                 self._settings, connection, self._subscriptions, self._continuity, self._streams, self._clock
             )
             return self._session

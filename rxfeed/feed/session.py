@@ -11,7 +11,7 @@ from rxfeed.feed.clock import Clock
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.housekeeping import Housekeeping
-from rxfeed.feed.settings import Settings
+from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import Connected, Connecting, Rejected, Subscribed
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.messages import ErrorMessage, Heartbeat, Malformed, Subscriptions
@@ -25,12 +25,12 @@ _AT_ONCE = 64
 _SHORT = 0.001
 
 
-class Session:
+class FeedSession:
     """Runs *connection* until it ends or `stop()` is called."""
 
     def __init__(
         self,
-        settings: Settings,
+        settings: FeedSettings,
         connection: Connection,
         subscriptions: SubscriptionManager,
         continuity: Continuity,

@@ -10,7 +10,7 @@ from rxfeed.protocol import Credentials, Secret
 from rxfeed.transport import Endpoint, TransportOptions, proxy_for
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
     """See `Feed` for what they mean; times in seconds."""
 
     url: Secret
