@@ -1,7 +1,7 @@
 """From a URL to frames, and to the answer of a GET request. Other packages see no exception of sockets or libraries.
 
 This is the only package that imports websocket-client, and uses it for frames: their opcodes, masks and checks.
-Resolving, connecting, proxies, TLS and the handshake are done here, since all of them share one deadline (`Attempt`).
+Resolving, connecting, proxies, TLS and the handshake are done here, since all of them share one deadline (`ConnectAttempt`).
 """
 
 from rxfeed.transport.connection import Closed, Connection, Pong, TransportEvent

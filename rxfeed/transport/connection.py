@@ -13,7 +13,7 @@ from websocket import ABNF
 
 from rxfeed.errors import ConnectionLost, HostRetired, ServerClosed
 from rxfeed.protocol import Secret
-from rxfeed.transport.attempt import Attempt
+from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.dial import dial, tls_context
 from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.exceptions import FAILURES, connecting, lost, running
@@ -66,7 +66,7 @@ class Connection:
         self.arriving = 0
         """Bytes that were read since the last whole frame; 0 after a read that completed one."""
         self._lock = threading.Lock()
-        self._attempt: Attempt | None = None
+        self._attempt: ConnectAttempt | None = None
         self._aborted = False
 
     # ---- opening
@@ -74,7 +74,7 @@ class Connection:
     def open(self) -> None:
         """Connect, verify, shake hands, all within `connect_timeout`; raises a `ConnectFailed` with what failed."""
         endpoint, options = self._endpoint, self._options
-        attempt = Attempt(options.connect_timeout)
+        attempt = ConnectAttempt(options.connect_timeout)
         with self._lock:
             self._attempt = attempt
             if self._aborted:

@@ -6,7 +6,7 @@ import socket
 import ssl
 from http.client import HTTPException
 
-from rxfeed.transport.attempt import Aborted, Attempt
+from rxfeed.transport.connect_attempt import Aborted, ConnectAttempt
 from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.proxy import Proxy
 from rxfeed.transport.resolve import Address, resolve
@@ -26,7 +26,9 @@ def tls_context(given: ssl.SSLContext | None) -> ssl.SSLContext:
     return context
 
 
-def dial(endpoint: Endpoint, proxy: Proxy | None, context: ssl.SSLContext | None, attempt: Attempt) -> socket.socket:
+def dial(
+    endpoint: Endpoint, proxy: Proxy | None, context: ssl.SSLContext | None, attempt: ConnectAttempt
+) -> socket.socket:
     """A socket connected to *endpoint*, through *proxy*, encrypted by *context*. The attempt holds it until it ends."""
     sock = _connect(endpoint.host, endpoint.port, attempt) if proxy is None else _through(proxy, endpoint, attempt)
     if context is None:
@@ -40,7 +42,7 @@ def dial(endpoint: Endpoint, proxy: Proxy | None, context: ssl.SSLContext | None
     return secure
 
 
-def _through(proxy: Proxy, endpoint: Endpoint, attempt: Attempt) -> socket.socket:
+def _through(proxy: Proxy, endpoint: Endpoint, attempt: ConnectAttempt) -> socket.socket:
     where = f"the proxy {proxy.shown}"
     try:
         sock = _connect(proxy.host, proxy.port, attempt, "the proxy ")
@@ -54,7 +56,7 @@ def _through(proxy: Proxy, endpoint: Endpoint, attempt: Attempt) -> socket.socke
         raise ProxyUnusable(f"{where}: {error}") from error
 
 
-def _connect(host: str, port: int, attempt: Attempt, which: str = "") -> socket.socket:
+def _connect(host: str, port: int, attempt: ConnectAttempt, which: str = "") -> socket.socket:
     attempt.step = f"resolving {which}{host}"
     addresses = resolve(host, port, attempt)
     attempt.step = f"connecting to {which}{host}"
@@ -71,7 +73,7 @@ def _connect(host: str, port: int, attempt: Attempt, which: str = "") -> socket.
     raise failure or OSError("the host has no address to connect to")
 
 
-def _connect_to(address: Address, attempt: Attempt, timeout: float) -> socket.socket:
+def _connect_to(address: Address, attempt: ConnectAttempt, timeout: float) -> socket.socket:
     family, place = address
     sock = socket.socket(family, socket.SOCK_STREAM)
     with attempt.using(sock):

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 import websocket
 
 from rxfeed import errors
-from rxfeed.transport.attempt import Aborted, Attempt
+from rxfeed.transport.connect_attempt import Aborted, ConnectAttempt
 from rxfeed.transport.dial import ProxyUnusable
 from rxfeed.transport.handshake import UpgradeBroken, UpgradeRefused
 from rxfeed.transport.head import HeadTooLarge, shown
 
 
 @contextmanager
-def connecting(where: str, attempt: Attempt, setting: str = "connect_timeout") -> Iterator[None]:
+def connecting(where: str, attempt: ConnectAttempt, setting: str = "connect_timeout") -> Iterator[None]:
     """Whatever fails inside is raised as a `ConnectFailed` that names *where*, a URL without secrets.
 
     *setting*: the name of the argument that the deadline comes from.

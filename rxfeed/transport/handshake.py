@@ -10,9 +10,9 @@ import socket
 from collections.abc import Mapping
 
 from rxfeed.protocol import REDACTED, Secret, revealed, secret
-from rxfeed.transport.attempt import Attempt
+from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.endpoint import Endpoint
-from rxfeed.transport.head import Answer
+from rxfeed.transport.head import ResponseHead
 
 # A shorter text, such as a flag, would be replaced in words that have nothing to do with it.
 _SHORTEST_SECRET = 6
@@ -32,13 +32,15 @@ class UpgradeBroken(Exception):
     """The answer is an upgrade, but not one to WebSocket."""
 
 
-def upgrade(sock: socket.socket, endpoint: Endpoint, headers: Mapping[str, str | Secret], attempt: Attempt) -> bytes:
+def upgrade(
+    sock: socket.socket, endpoint: Endpoint, headers: Mapping[str, str | Secret], attempt: ConnectAttempt
+) -> bytes:
     """Shake hands on *sock*; what came behind the answer. Nothing of the body of another answer is read."""
     key = base64.b64encode(os.urandom(16)).decode()
     attempt.step = "sending the handshake"
     attempt.send(sock, memoryview(_request(endpoint, headers, key).reveal().encode()))
     attempt.step = "waiting for the answer to the handshake"
-    with Answer(sock, attempt) as answer:
+    with ResponseHead(sock, attempt) as answer:
         if answer.status != 101:
             remedy = ": set url to where it is" if answer.redirects else ""
             sent = [endpoint.query, endpoint.authorization or Secret(""), *map(secret, headers.values())]

@@ -8,7 +8,7 @@ import socket
 from typing import Any
 
 from rxfeed.protocol import shown_url
-from rxfeed.transport.attempt import Attempt
+from rxfeed.transport.connect_attempt import ConnectAttempt
 
 LARGEST_HEAD = 64 * 1024
 """Bytes that the status line and the headers may have; servers send some 2 kB."""
@@ -22,7 +22,7 @@ class HeadTooLarge(http.client.HTTPException):
 class _Bytes(io.RawIOBase):
     """What a socket receives, until the attempt's deadline, and up to `limit` bytes."""
 
-    def __init__(self, sock: socket.socket, attempt: Attempt) -> None:
+    def __init__(self, sock: socket.socket, attempt: ConnectAttempt) -> None:
         super().__init__()
         self._sock, self._attempt = sock, attempt
         self.limit: int | None = LARGEST_HEAD
@@ -46,13 +46,13 @@ class _Bytes(io.RawIOBase):
         return io.BufferedReader(self)
 
 
-class Answer:
+class ResponseHead:
     """The head of an answer: `status`, `reason` and `headers`, with lower-case names. Close it, or use it with `with`.
 
     Raises `http.client.HTTPException` where what came is no HTTP, and `OSError`.
     """
 
-    def __init__(self, sock: socket.socket, attempt: Attempt) -> None:
+    def __init__(self, sock: socket.socket, attempt: ConnectAttempt) -> None:
         self._bytes = _Bytes(sock, attempt)
         self._response = http.client.HTTPResponse(self._bytes)  # pyright: ignore[reportArgumentType]  # it needs makefile
         try:
@@ -71,7 +71,7 @@ class Answer:
         """Read no more; the socket stays open."""
         self._response.close()
 
-    def __enter__(self) -> Answer:
+    def __enter__(self) -> ResponseHead:
         return self
 
     def __exit__(self, *_: object) -> None:

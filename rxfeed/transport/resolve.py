@@ -13,7 +13,7 @@ import socket
 import threading
 from typing import Any
 
-from rxfeed.transport.attempt import Attempt
+from rxfeed.transport.connect_attempt import ConnectAttempt
 
 Address = tuple[socket.AddressFamily, Any]
 
@@ -43,7 +43,7 @@ _lock = threading.Lock()
 _running: dict[tuple[str, int], _Lookup] = {}
 
 
-def resolve(host: str, port: int, attempt: Attempt) -> list[Address]:
+def resolve(host: str, port: int, attempt: ConnectAttempt) -> list[Address]:
     """The addresses of *host* to connect to, in the system's order.
 
     Raises `TimeoutError` at the attempt's deadline, and `OSError` or `UnicodeError` for a host without an address.

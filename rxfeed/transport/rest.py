@@ -7,11 +7,11 @@ import ssl
 from rxfeed._version import __version__
 from rxfeed.errors import ConfigError, ConnectFailed
 from rxfeed.protocol import Secret, secret
-from rxfeed.transport.attempt import Attempt
+from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.dial import dial, tls_context
 from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.exceptions import connecting
-from rxfeed.transport.head import Answer
+from rxfeed.transport.head import ResponseHead
 from rxfeed.transport.options import check_timeout
 from rxfeed.transport.proxy import proxy_for
 
@@ -53,7 +53,7 @@ class RestClient:
         """The body at *path*, a path and query as a URL has them; raises `ConnectFailed` where it is not had."""
         endpoint = self._endpoint(path)
         where = endpoint.shown
-        attempt = Attempt(self._timeout)
+        attempt = ConnectAttempt(self._timeout)
         with connecting(where, attempt, "timeout"):
             proxy = proxy_for(endpoint.host, None, secure=endpoint.secure)
             context = tls_context(self._ssl_context) if endpoint.secure else None
@@ -61,7 +61,7 @@ class RestClient:
             with sock, attempt.using(sock):
                 attempt.step = "waiting for the answer"
                 attempt.send(sock, memoryview(_request(endpoint).reveal().encode()))
-                with Answer(sock, attempt) as answer:
+                with ResponseHead(sock, attempt) as answer:
                     if answer.status != 200:
                         remedy = ": set url to where it is" if answer.redirects else ""
                         raise ConnectFailed(f"{where}: the server answered {answer}{remedy}")

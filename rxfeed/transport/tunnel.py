@@ -7,9 +7,9 @@ import socket
 import struct
 
 from rxfeed.protocol import Secret
-from rxfeed.transport.attempt import Attempt
+from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.endpoint import basic
-from rxfeed.transport.head import Answer
+from rxfeed.transport.head import ResponseHead
 from rxfeed.transport.proxy import Proxy
 from rxfeed.transport.resolve import resolve
 
@@ -30,7 +30,7 @@ class TunnelRefused(Exception):
     """The proxy does not connect to the host; the text has the reason."""
 
 
-def tunnel(sock: socket.socket, proxy: Proxy, host: str, port: int, attempt: Attempt) -> None:
+def tunnel(sock: socket.socket, proxy: Proxy, host: str, port: int, attempt: ConnectAttempt) -> None:
     """Make the *proxy* at the other end of *sock* connect to *host*; raises `TunnelRefused`."""
     if proxy.kind == "http":
         _connect(sock, proxy, host, port, attempt)
@@ -40,21 +40,21 @@ def tunnel(sock: socket.socket, proxy: Proxy, host: str, port: int, attempt: Att
         _socks5(sock, proxy, host, port, attempt)
 
 
-def _connect(sock: socket.socket, proxy: Proxy, host: str, port: int, attempt: Attempt) -> None:
+def _connect(sock: socket.socket, proxy: Proxy, host: str, port: int, attempt: ConnectAttempt) -> None:
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     lines = Secret(f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n")
     if proxy.user is not None:
         login = basic(proxy.user, proxy.password)
         lines = Secret(f"{lines.reveal()}Proxy-Authorization: {login.reveal()}\r\n")
     attempt.send(sock, memoryview(f"{lines.reveal()}\r\n".encode()))
-    with Answer(sock, attempt) as answer:
+    with ResponseHead(sock, attempt) as answer:
         if not 200 <= answer.status < 300:
             raise TunnelRefused(f"it answered {answer}")
         if answer.unread():
             raise TunnelRefused("it sent more than the head of its answer")
 
 
-def _socks4(sock: socket.socket, proxy: Proxy, host: str, port: int, attempt: Attempt) -> None:
+def _socks4(sock: socket.socket, proxy: Proxy, host: str, port: int, attempt: ConnectAttempt) -> None:
     name = b""
     address = _address(host, port, attempt, (socket.AF_INET,)) if proxy.kind == "socks4" else _numeric(host)
     if address is None:  # for the proxy to resolve: an address that is none, and the name behind it
@@ -69,7 +69,7 @@ def _socks4(sock: socket.socket, proxy: Proxy, host: str, port: int, attempt: At
         raise TunnelRefused(f"its SOCKS 4 answer is {code:#x} in place of 0x5a")
 
 
-def _socks5(sock: socket.socket, proxy: Proxy, host: str, port: int, attempt: Attempt) -> None:
+def _socks5(sock: socket.socket, proxy: Proxy, host: str, port: int, attempt: ConnectAttempt) -> None:
     methods = [_NO_USER] if proxy.user is None else [_NO_USER, _USER_AND_PASSWORD]
     attempt.send(sock, memoryview(bytes([5, len(methods), *methods])))
     version, method = attempt.receive(sock, 2)
@@ -112,7 +112,7 @@ def _numeric(host: str) -> bytes | None:
 def _address(
     host: str,
     port: int,
-    attempt: Attempt,
+    attempt: ConnectAttempt,
     families: tuple[socket.AddressFamily, ...] = (socket.AF_INET, socket.AF_INET6),
 ) -> bytes:
     """The bytes of the first address of *host*."""

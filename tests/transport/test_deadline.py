@@ -17,7 +17,7 @@ import pytest
 from rxfeed import AddressNotFound, ConnectFailed, Feed, Reconnect
 from rxfeed.feed.status import Connecting, Disconnected
 from rxfeed.transport import Connection, TransportOptions, Wakeup
-from rxfeed.transport.attempt import Attempt
+from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.resolve import resolve
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
@@ -179,15 +179,15 @@ def test_a_hanging_resolver_does_not_hold_a_feed(hanging_resolver: list[str]) ->
 
 
 def test_an_address_as_a_text_needs_no_resolver(hanging_resolver: list[str]) -> None:
-    assert resolve("127.0.0.1", 80, Attempt(5)) == [(socket.AF_INET, ("127.0.0.1", 80))]
+    assert resolve("127.0.0.1", 80, ConnectAttempt(5)) == [(socket.AF_INET, ("127.0.0.1", 80))]
     assert hanging_resolver == []
 
 
 def test_the_resolver_s_answer_and_its_error_come_back() -> None:
-    assert (socket.AF_INET, ("127.0.0.1", 80)) in resolve("localhost", 80, Attempt(5))
+    assert (socket.AF_INET, ("127.0.0.1", 80)) in resolve("localhost", 80, ConnectAttempt(5))
     for _ in range(2):
         with pytest.raises(socket.gaierror):
-            resolve("no-such-host.invalid", 80, Attempt(5))
+            resolve("no-such-host.invalid", 80, ConnectAttempt(5))
 
 
 def test_a_name_that_cannot_be_one_has_no_address(wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 
 
 class Aborted(ConnectionAbortedError):
-    """`Attempt.abort()` was called."""
+    """`ConnectAttempt.abort()` was called."""
 
 
-class Attempt:
+class ConnectAttempt:
     """The steps from a name to an open connection share the *timeout* in seconds, however many of them there are.
 
     One thread makes the attempt; only `abort()` may be called from another.
