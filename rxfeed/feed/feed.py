@@ -13,7 +13,7 @@ from reactivex.scheduler import TimeoutScheduler
 from rxfeed.core import Reconnect
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.outside import Outside
+from rxfeed.feed.outside import OutsideSubscription
 from rxfeed.feed.reconnect_loop import ReconnectLoop
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.source import MessageSource
@@ -109,7 +109,7 @@ class Feed(MessageSource):
         subscription = Subscription.of(products, channels)
         subscription.warn_of_products()
         self._subscriptions = SubscriptionManager(subscription)
-        self._streams.router.admits = Outside(self._subscriptions, self._streams.stats).admits
+        self._streams.router.admits = OutsideSubscription(self._subscriptions, self._streams.stats).admits
         self._make_loop = partial(ReconnectLoop, settings, self._subscriptions, self._streams, clock or Clock())
         self._loop: ReconnectLoop | None = None
 

@@ -15,7 +15,7 @@ _MOST_DELIVERED = 1_000
 _MOST_REPORTED = 20
 
 
-class Outside:
+class OutsideSubscription:
     """Decides about messages that are outside the subscription, before their route is stored.
 
     Rules:
