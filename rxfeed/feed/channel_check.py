@@ -1,9 +1,11 @@
-"""Finds operators that can emit nothing, since no channel has the messages that they need.
+"""Finds operators that can emit nothing, because no subscribed channel has the messages that they need.
 
-- A feed's operator is checked when the exchange acknowledges a subscription, or when it is subscribed to after that.
-- What was requested counts as subscribed, acknowledged or not: what the exchange refuses is reported as `Rejected`.
-- A replay's operators are checked at its end: a recording need not hold an acknowledgement.
-- Each operator is reported once, and not checked again after its channel was found.
+- A feed's operator is checked when the exchange acknowledges a subscription. If the operator is subscribed to later, it
+  is checked then.
+- A requested channel counts as subscribed, acknowledged or not: a channel that the exchange refuses is reported as
+  `Rejected`.
+- A replay's operators are checked at its end, because a recording need not hold an acknowledgement.
+- Each operator is reported once. It is not checked again after its channel was found.
 """
 
 from __future__ import annotations
@@ -20,13 +22,13 @@ from rxfeed.protocol import channels_with, types_of
 
 log = logging.getLogger("rxfeed.feed")
 
-_EVERY_PRODUCT = (None, "ALL")  # of a pair, for all of them
+_EVERY_PRODUCT = (None, "ALL")  # the products of a pair that stand for all products
 
 
 class ChannelCheck:
-    """Receives the items of a source's status, and what is composed on it; *recorded*: the source is a replay.
+    """Receives a source's status items and the filters of the operators on it, and logs operators without a channel.
 
-    *closing*: True if the source is ended before its time.
+    *recorded*: the source is a replay. *closing*: returns True if the source was closed before its end.
     """
 
     def __init__(self, router: MessageRouter, recorded: bool, closing: Callable[[], bool]) -> None:
@@ -34,13 +36,13 @@ class ChannelCheck:
         self._recorded = recorded
         self._closing = closing
         self._lock = threading.Lock()
-        self._open: dict[MessageFilter, str] = {}  # with the place where it was subscribed
+        self._open: dict[MessageFilter, str] = {}  # filters to check, each with the place of its subscription
         self._reported: set[MessageFilter] = set()
         self._pairs: set[tuple[str, str | None]] = set()  # channels and products
         self._acknowledged = False
 
     def expect(self, message_filter: MessageFilter, place: str) -> None:
-        """An operator with *message_filter* was subscribed to at *place*; from any thread."""
+        """Check an operator with *message_filter* that was subscribed to at *place*; from any thread."""
         if not channels_with(message_filter.needed):
             return
         with self._lock:
@@ -74,7 +76,7 @@ class ChannelCheck:
         self._open = {}
 
     def _has(self, message_filter: MessageFilter, product_id: str | None) -> bool:
-        """Whether messages that *message_filter* needs can come, of *product_id* (`None`: of any)."""
+        """True if a subscribed channel has messages that *message_filter* needs, of *product_id* (`None`: any)."""
         for channel, product in self._pairs:
             if types_of(channel) & message_filter.needed and (
                 product_id is None or product in (product_id, *_EVERY_PRODUCT)
@@ -90,7 +92,7 @@ class ChannelCheck:
         channels = " or ".join(names)
         if self._recorded:
             log.warning(
-                "%s%s had nothing to emit: the recording has no %s%s; record the channel %s too",
+                "%s%s emitted nothing: the recording has no %s%s; record the channel %s too",
                 *(message_filter.operator or "an operator", at(place), types, products, channels),
             )
         else:

@@ -1,4 +1,4 @@
-"""The housekeeping of a connection: pings, changes of the subscription, and the detection of silence."""
+"""The periodic work of a connection: pings, changes of the subscription, and the detection of silence."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from rxfeed.messages import Heartbeat
 from rxfeed.protocol import Secret
 from rxfeed.transport import Connection
 
-# The exchange takes 8 messages a second from a client: https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
-_SAY_EVERY = 1 / 8
-# A book without sequence numbers is lost with whatever may have been missed.
+# The exchange accepts 8 messages a second from a client: https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
+_SEND_INTERVAL = 1 / 8
+# Channels of books without sequence numbers: any missed message makes such a book wrong.
 _BOOKS = frozenset(("level2", "level2_batch"))
-# A selector takes no endless wait as a number, and no week either.
+# A selector accepts neither infinity nor very long time-outs.
 _LONGEST_WAIT = 3600.0
 
 
 class Housekeeping:
-    """The housekeeping of one connection, from the moment it is open; times are of the feed's clock.
+    """The periodic work of one connection, from the moment it is open; times are of the feed's clock.
 
-    Most turns need only two comparisons: nothing is due before `alarm`, unless something is `pressing`.
+    Most cycles need only two comparisons: nothing is due before `alarm`, unless `has_requests` is True.
     """
 
     def __init__(
@@ -44,33 +44,33 @@ class Housekeeping:
         self._subscriptions = subscriptions
         self._continuity = continuity
         self._streams = streams
-        self._lost = lost  # products with a book that may be wrong; None: all
+        self._lost = lost  # products with a book that may be wrong; None: all products
         self.idle = 0.0
-        """Seconds that the connection was waited for while it was empty: silence is measured in these."""
+        """The seconds of waiting while the socket was empty: silence is measured in this time."""
         self._keepalive = Keepalive(settings.ping_interval, settings.pong_timeout, now)
         self._watchdog = Watchdog(settings.stale_after, self.idle)
-        self.heard = self._watchdog.heard
-        """To be called with the idle time when a message came that was more than an answer."""
+        self.data_received = self._watchdog.heard
+        """Call it with the idle time when a message arrives that is more than an answer to a request."""
         self._heartbeats = HeartbeatWatch(settings.heartbeat_timeout)
-        self._to_say: list[str | Secret | bytes] = []
-        # The subscription must arrive within five seconds: whatever the pace, this goes out at once.
+        self._requests: list[str | Secret | bytes] = []
+        # The exchange requires the subscription within five seconds, so it is sent before the rate limit applies.
         for text in subscriptions.opening(settings.credentials, str(time.time())):
             connection.send(text)
-        self._say_at = now + _SAY_EVERY
+        self._send_at = now + _SEND_INTERVAL
         self._renewals = Renewals()
         self.alarm = now
-        """Before this time nothing is due by itself."""
-        self._expect()
+        """The time before which nothing is due."""
+        self._update_channels()
 
     @property
-    def pressing(self) -> bool:
-        """A request waits to be sent as soon as the rate limit allows."""
+    def has_requests(self) -> bool:
+        """True if a request waits to be sent as soon as the rate limit allows."""
         subscriptions = self._subscriptions
-        return bool(subscriptions.changed or subscriptions.user_requests or self._to_say or self._lost)
+        return bool(subscriptions.changed or subscriptions.user_requests or self._requests or self._lost)
 
     # ---- requests
 
-    def speak(self, now: float) -> None:
+    def send_due(self, now: float) -> None:
         """Send the pings and requests that are due."""
         for payload in self._keepalive.step(now, self.idle):
             self._connection.ping(payload)
@@ -79,23 +79,23 @@ class Housekeeping:
             self._renewals.lost(self._lost.pop(), now)
         for product in self._renewals.step(now):
             self._subscriptions.renew(_BOOKS, product)
-        if not self._to_say:
+        if not self._requests:
             if self._subscriptions.changed:
-                self._to_say = [*self._subscriptions.changes(self._settings.credentials, str(time.time()))]
-                self._expect()
+                self._requests = [*self._subscriptions.changes(self._settings.credentials, str(time.time()))]
+                self._update_channels()
             elif self._subscriptions.user_requests:
-                self._to_say = [self._subscriptions.user_requests.popleft()]
-        if self._to_say and now >= self._say_at:
-            said = self._to_say.pop(0)
-            if isinstance(said, str | Secret):
-                self._connection.send(said)
+                self._requests = [self._subscriptions.user_requests.popleft()]
+        if self._requests and now >= self._send_at:
+            request = self._requests.pop(0)
+            if isinstance(request, str | Secret):
+                self._connection.send(request)
             else:
-                self._connection.ping(said)
-            self._say_at = now + _SAY_EVERY
+                self._connection.ping(request)
+            self._send_at = now + _SEND_INTERVAL
         self.alarm = now + self._remaining(now)
 
     def _remaining(self, now: float) -> float:
-        # Idle time passes no faster than the clock: the alarm may come too early, never too late.
+        # Idle time never passes faster than the clock, so the alarm can only be too early.
         remaining = min(
             _LONGEST_WAIT,
             self._keepalive.remaining(now, self.idle),
@@ -105,11 +105,11 @@ class Housekeeping:
         renewal = self._renewals.remaining(now)
         if renewal is not None:
             remaining = min(remaining, renewal)
-        if self._to_say or self._subscriptions.user_requests:
-            remaining = min(remaining, max(0.0, self._say_at - now))
+        if self._requests or self._subscriptions.user_requests:
+            remaining = min(remaining, max(0.0, self._send_at - now))
         return remaining
 
-    def _expect(self) -> None:
+    def _update_channels(self) -> None:
         pairs = self._subscriptions.pairs
         self._continuity.watch(pairs)
         beating = frozenset(product for channel, product in pairs if channel == "heartbeat" and product is not None)
@@ -119,7 +119,7 @@ class Housekeeping:
 
     def beat(self, heartbeat: Heartbeat, now: float) -> None:
         if self._heartbeats.beat(heartbeat.product_id, self.idle):
-            self.alarm = now  # the next one may be missing before anything else is due
+            self.alarm = now  # the next heartbeat may be due before anything else
             self._streams.report(HeartbeatBack(product_id=heartbeat.product_id))
 
     def pong(self, payload: bytes, now: float) -> None:
@@ -127,10 +127,10 @@ class Housekeeping:
         if round_trip is not None:
             self._streams.pong(round_trip)
 
-    def judge(self) -> None:
-        """Raise `WentSilent` if the connection is silent; to be called only when the socket was found empty."""
+    def check_silence(self) -> None:
+        """Raise `WentSilent` if the connection is silent; call it only when the socket is empty."""
         if self._keepalive.silent(self.idle):
-            raise WentSilent(f"a ping was not answered within {self._settings.pong_timeout:g} s")
+            raise WentSilent(f"the server did not answer a ping within {self._settings.pong_timeout:g} s")
         if self._watchdog.stale(self.idle):
             raise WentSilent(f"no data for {self._settings.stale_after:g} s")
         for product in self._heartbeats.step(self.idle):

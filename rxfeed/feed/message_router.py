@@ -1,4 +1,4 @@
-"""Hot sources whose subscribers cannot hurt one another."""
+"""Hot sources that isolate their subscribers: an exception of one does not affect the others."""
 
 from __future__ import annotations
 
@@ -23,29 +23,30 @@ _MOST_ROUTES = 10_000
 
 
 class Multicast(Generic[T]):
-    """Observers, each on its own: one that raises is cut off, told through its `on_error`, and counted by *failed*.
+    """Delivers items to observers. An observer that raises is removed and gets the exception in its `on_error`.
 
-    Any thread may join or leave; `deliver` and `end` are for the one that produces.
+    *failed* is called for each such observer. Any thread may add or dispose of observers; only the producer's thread
+    may call `deliver` and `end`.
     """
 
     def __init__(self, failed: Callable[[], None]) -> None:
         self._failed = failed
         self.lock = threading.RLock()
         self._filters: dict[abc.ObserverBase[T], MessageFilter | None] = {}
-        # Where each was subscribed. An observer that raises has often left before `cut`, which needs its place.
+        # Where each observer was subscribed, for `remove_failed`: an observer that raises has often left before.
         self._places: WeakKeyDictionary[abc.ObserverBase[T], str] = WeakKeyDictionary()
-        self._over = False
+        self._ended = False
         self._cause: BaseException | None = None
 
-    def join(self, observer: abc.ObserverBase[T], message_filter: MessageFilter | None = None) -> abc.DisposableBase:
-        """Let *observer* in, for what its *message_filter* names or (`None`) for everything; after the end it is told of that."""
+    def add(self, observer: abc.ObserverBase[T], message_filter: MessageFilter | None = None) -> abc.DisposableBase:
+        """Add *observer* for the items that *message_filter* selects (`None`: all); after the end, end it at once."""
         place = place_of_caller()
         with self.lock:
-            if not self._over:
+            if not self._ended:
                 self._filters[observer], self._places[observer] = message_filter, place
                 self._changed()
                 return Disposable(lambda: self._leave(observer))
-        _end(observer, self._cause)
+        _end_observer(observer, self._cause)
         return Disposable()
 
     def observers(self) -> tuple[abc.ObserverBase[T], ...]:
@@ -59,34 +60,36 @@ class Multicast(Generic[T]):
                 self.remove_failed(observer, error)
 
     def end(self, cause: BaseException | None) -> None:
-        """Complete every observer, or fail them with *cause*; only the first call counts.
+        """Complete every observer, or fail it with *cause*; only the first call has an effect.
 
         A `SystemExit` or `KeyboardInterrupt` that an observer raises is raised again once all have ended.
         """
         with self.lock:
-            if self._over:
+            if self._ended:
                 return
-            self._over, self._cause = True, cause
+            self._ended, self._cause = True, cause
             observers = self.observers()
             self._filters.clear()
             self._changed()
-        unhandled, leaving = False, None
+        unhandled, exit_request = False, None
         for observer in observers:
             try:
-                _end(observer, cause)
+                _end_observer(observer, cause)
             except BaseException as error:
-                if error is cause:  # without an on_error of its own, reactivex raises the cause itself
+                if error is cause:  # if an observer has no on_error, reactivex raises the cause itself
                     unhandled = isinstance(error, Exception)  # others are raised by `run`
                 elif not isinstance(error, Exception):
-                    leaving = leaving or error
+                    exit_request = exit_request or error
                 else:
                     self._failed()
                     where = at(self._places.get(observer, ""))
                     log.error("a subscriber raised at the end of the stream%s: %r", where, error, exc_info=error)
         if unhandled:
-            log.error("the stream ended, and a subscriber without on_error cannot tell: %r", cause)
-        if leaving is not None:
-            raise leaving
+            log.error(
+                "the stream failed, and a subscriber has no on_error for it: %r; give subscribe() an on_error", cause
+            )
+        if exit_request is not None:
+            raise exit_request
 
     def _leave(self, observer: abc.ObserverBase[T]) -> None:
         with self.lock:
@@ -95,10 +98,10 @@ class Multicast(Generic[T]):
                 self._changed()
 
     def _changed(self) -> None:
-        """The observers are others now; called with the lock held."""
+        """Called after the set of observers has changed, with the lock held."""
 
     def remove_failed(self, observer: abc.ObserverBase[T], error: Exception) -> None:
-        """*error* came out of *observer*: a subscriber raised it, or an operator without an `on_error` behind it."""
+        """Remove *observer*, which raised *error*: a subscriber did, or an operator without an `on_error` behind it."""
         place = self._places.get(observer, "")
         self._leave(observer)
         self._failed()
@@ -110,33 +113,33 @@ class Multicast(Generic[T]):
 def log_raised(error: Exception, place: str) -> None:
     """Log that *error* ended a subscription that was made at *place*."""
     log.error(
-        "a subscriber or its pipeline raised and was cut off%s: %r; give subscribe() an on_error to handle it",
+        "a subscriber or its pipeline raised and was unsubscribed%s: %r; give subscribe() an on_error to handle it",
         *(at(place), error),
         exc_info=error,
     )
 
 
-def _end(observer: abc.ObserverBase[Any], cause: BaseException | None) -> None:
+def _end_observer(observer: abc.ObserverBase[Any], cause: BaseException | None) -> None:
     if cause is None:
         observer.on_completed()
     else:
-        observer.on_error(cause)  # pyright: ignore[reportArgumentType]  # it passes anything on
+        observer.on_error(cause)  # pyright: ignore[reportArgumentType]  # it accepts any exception
 
 
 class MessageRouter(Multicast[Message]):
-    """The messages' hot source; `Dispatcher` hands them out.
+    """The hot source of all messages, which `Dispatcher` delivers.
 
-    Who wants a type or a product only is found by one look-up, not asked each time.
+    The observers of a message are found by one look-up of its type and product.
     """
 
     def __init__(self, failed: Callable[[], None]) -> None:
         super().__init__(failed)
         self.routes: dict[tuple[type[Message], str | None], tuple[abc.ObserverBase[Message], ...]] = {}
-        """Observers by type and product that were asked for; another dict whenever somebody comes or goes."""
+        """The observers by type and product; a new dict whenever an observer is added or removed."""
         self.admits: Callable[[type[Message], str | None], bool | None] = lambda kind, product: True
-        """Called before a route is stored; `False`: it is not to be, `None`: nothing goes there."""
+        """Called before a route is stored; `False`: the route is not stored, `None`: its messages are dropped."""
         self.types: frozenset[type[Message]] | None = frozenset()
-        """The types that somebody wants; `None`: all."""
+        """The message types that have an observer; `None`: all types."""
         self._seen: set[tuple[type[Message], str | None]] = set()
 
     def observers_of(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
@@ -145,12 +148,12 @@ class MessageRouter(Multicast[Message]):
         return self.route(kind, product) if observers is None else observers
 
     def route(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
-        """Find the observers of *kind* of *product*, and store them in `routes`."""
+        """The observers of *kind* of *product*, which are then stored in `routes`."""
         admitted = self.admits(kind, product)
         if admitted is None:
             return ()
         with self.lock:
-            # Product ids come from outside: they must not grow the table without bound.
+            # Product ids come from the network, so the table needs a bound.
             if len(self.routes) >= _MOST_ROUTES:
                 self.routes = {}
             if len(self._seen) < _MOST_ROUTES:
@@ -169,7 +172,7 @@ class MessageRouter(Multicast[Message]):
         return observers
 
     def has_seen(self, kinds: frozenset[type[Message]], product: str | None) -> bool:
-        """Whether a message of one of *kinds*, of *product* (`None`: any), was selected and came; True if unknown."""
+        """True if a message of one of *kinds*, of *product* (`None`: any), was routed, or if that is unknown."""
         with self.lock:
             seen = self._seen
             return len(seen) >= _MOST_ROUTES or any(kind in kinds and product in (None, each) for kind, each in seen)
@@ -185,7 +188,7 @@ class MessageRouter(Multicast[Message]):
 
 
 class SideStream(Observable[T]):
-    """A hot source beside the messages; one with a *newest* item keeps it up to date for late subscribers."""
+    """A hot source beside the messages. If it has a *newest* item, a late subscriber gets the newest one first."""
 
     def __init__(self, failed: Callable[[], None], *newest: T) -> None:
         super().__init__()
@@ -205,9 +208,9 @@ class SideStream(Observable[T]):
     def _subscribe_core(
         self, observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
-        with self._multicast.lock:  # so that nothing newer overtakes the replayed item; no user code runs in here
+        with self._multicast.lock:  # so that no newer item comes before the replayed one; no user code runs here
             joining = JoiningObserver(observer, self._newest)
-            joined = self._multicast.join(joining)
+            joined = self._multicast.add(joining)
         try:
             joining.catch_up()
         except Exception as error:

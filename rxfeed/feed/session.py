@@ -1,4 +1,4 @@
-"""One connection's life, on the thread that owns it: connect, subscribe, deliver, keep alive."""
+"""One connection on its thread, from connecting to closing: connect, subscribe, deliver, keep alive."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from rxfeed.protocol import Refusal, redacted, refusal, shown_url
 from rxfeed.protocol.decode import names_in
 from rxfeed.transport import Closed, Connection, Oversized, Pong, TransportEvent
 
-# Messages that are delivered before the clock is asked again: no longer than these take is a ping delayed.
-_AT_ONCE = 64
-# Seconds; what comes within these after a busy turn may have been waiting.
-_SHORT = 0.001
+# Messages that are delivered between two readings of the clock: they bound the delay of a ping.
+_BATCH = 64
+# Seconds: data that arrives so soon after a cycle with deliveries may have been waiting in the socket.
+_SHORT_WAIT = 0.001
 
 
 class FeedSession:
@@ -48,20 +48,20 @@ class FeedSession:
             continuity,
             drop_duplicates=settings.drop_duplicates,
             other=self._control,
-            after={Heartbeat: self._beat, Subscriptions: self._subscribed, ErrorMessage: self._rejected},
+            after={Heartbeat: self._heartbeat_received, Subscriptions: self._subscribed, ErrorMessage: self._rejected},
         )
         self.opened = False
-        """The connection was open."""
-        self.heard = False
-        """A message came that was more than an answer: the connection is good."""
+        """True once the connection was open."""
+        self.data_received = False
+        """True once a message came that is more than an answer to a request: the connection works."""
 
     def stop(self) -> None:
-        """Make `run()` return soon, after the subscriber that is at work; from any thread."""
+        """Make `run()` return soon, after the current call of a subscriber; from any thread."""
         self._dispatcher.stopping = True
         self._connection.abort()
 
     def run(self, attempt: int) -> None:
-        """Deliver until stopped; raises a `ConnectFailed`, `ConnectionLost` or `AuthenticationFailed` before that."""
+        """Deliver until stopped. Raises `ConnectFailed`, `ConnectionLost` or `AuthenticationFailed`."""
         streams, connection = self._streams, self._connection
         url = shown_url(connection.url)
         try:
@@ -73,7 +73,7 @@ class FeedSession:
             streams.stats.connections += 1
             streams.report(Connected(url=url))
             while not self._dispatcher.stopping:
-                now = self._turn(now)
+                now = self._cycle(now)
         except WentSilent:
             connection.close(timeout=0)  # the peer does not respond, so skip the closing handshake
             raise
@@ -97,24 +97,24 @@ class FeedSession:
         self._read_at = self._waiting_since = now
         self._streams.stats.clock = self._clock.now
 
-    def _turn(self, before: float) -> float:
-        """Send what is due, deliver what has come, and detect silence.
+    def _cycle(self, before: float) -> float:
+        """Send what is due, deliver what has arrived, and detect silence.
 
-        *before* is the clock's time now; the time at the end is returned, since asking for it costs.
+        *before* is the clock's time now. Returns the time at the end, because reading the clock costs.
         """
         connection, housekeeping, clock = self._connection, self._housekeeping, self._clock
-        if before >= housekeeping.alarm or housekeeping.pressing:
-            housekeeping.speak(before)
+        if before >= housekeeping.alarm or housekeeping.has_requests:
+            housekeeping.send_due(before)
             before = clock.now()
-        # A short read does not prove that nothing waits: after a turn that took its time the socket is asked.
-        busy = before - self._read_at > _SHORT
+        # A short read does not prove that the socket is empty: after a long cycle it is checked.
+        busy = before - self._read_at > _SHORT_WAIT
         behind = connection.ready() if busy else connection.more
         if busy and not behind:
             self._streams.lag(0.0)
         events = connection.receive((housekeeping.alarm - before) / clock.speed)
         now = after = clock.now()
         if not behind:
-            self._waiting_since = now if busy or now - before > _SHORT else self._read_at
+            self._waiting_since = now if busy or now - before > _SHORT_WAIT else self._read_at
             if not events:
                 self._streams.lag(0.0)
         if connection.arriving or self._arrival.size:
@@ -124,27 +124,27 @@ class FeedSession:
         self._read_at = now
         if events:
             after = self._deliver_all(events, now)
-        # While more waits to be read, an answer may be behind it.
+        # If more waits to be read, an answer may be in it, so only an empty socket counts as silent.
         if after >= housekeeping.alarm and not self._dispatcher.stopping and not connection.ready():
-            housekeeping.judge()
+            housekeeping.check_silence()
         return after
 
     def _arriving(self, seconds: float, behind: bool) -> None:
-        """Count the *seconds* of a read after which a message is still incomplete, or was completed."""
+        """Count the *seconds* of a read with a part of a message, whether the message is complete now or not."""
         idle = self._arrival.step(self._connection.arriving, seconds)
         if not behind:
             self._housekeeping.idle += idle
         if self._arrival.endless:
-            raise WentSilent(f"one message has not arrived completely within {ARRIVAL_LIMIT:g} s")
+            raise WentSilent(f"a message did not arrive completely within {ARRIVAL_LIMIT:g} s")
 
     def _deliver_all(self, events: Sequence[TransportEvent], now: float) -> float:
-        """Deliver what was read at *now*; pings are sent between. Returns the clock's time."""
+        """Deliver what was read at *now*, with pings sent in between. Returns the clock's time."""
         housekeeping, clock, stats = self._housekeeping, self._clock, self._streams.stats
         after, stats.oldest = now, self._waiting_since
-        for start in range(0, len(events), _AT_ONCE):
-            if start and (after >= housekeeping.alarm or housekeeping.pressing):
-                housekeeping.speak(after)
-            self._deliver(events[start : start + _AT_ONCE] if len(events) > _AT_ONCE else events)
+        for start in range(0, len(events), _BATCH):
+            if start and (after >= housekeeping.alarm or housekeeping.has_requests):
+                housekeeping.send_due(after)
+            self._deliver(events[start : start + _BATCH] if len(events) > _BATCH else events)
             if self._dispatcher.stopping:
                 break
             after = clock.now()
@@ -155,22 +155,22 @@ class FeedSession:
     def _deliver(self, events: Sequence[TransportEvent]) -> None:
         try:
             self._dispatcher.frames(events, self._connection.received_ns)
-        finally:  # a close frame after it does not make a good message undone
-            if self._dispatcher.heard:
-                self.heard = True
-                self._housekeeping.heard(self._housekeeping.idle)
+        finally:  # a message counts even if a close frame follows it
+            if self._dispatcher.data_received:
+                self.data_received = True
+                self._housekeeping.data_received(self._housekeeping.idle)
 
-    def _beat(self, heartbeat: Heartbeat) -> bool:
+    def _heartbeat_received(self, heartbeat: Heartbeat) -> bool:
         self._housekeeping.beat(heartbeat, self._read_at)
         return True
 
     def _control(self, event: Oversized | Pong | Closed) -> None:
         if isinstance(event, Closed):
-            raise Closed(event.code, self._clean(event.reason)).error()
+            raise Closed(event.code, self._redacted(event.reason)).error()
         if isinstance(event, Oversized):
-            reason = f"over max_size: a message of {event.size:,} bytes was passed over"
+            reason = f"over max_size: a message of {event.size:,} bytes was skipped"
             frame = Malformed(b"", reason, 0, *names_in(event.beginning))
-            self._dispatcher.unreadable(frame, self._connection.received_ns)
+            self._dispatcher.report_malformed(frame, self._connection.received_ns)
             return
         self._housekeeping.pong(event.payload, self._read_at)
 
@@ -182,24 +182,24 @@ class FeedSession:
         return False
 
     def _rejected(self, answer: ErrorMessage) -> bool:
-        message = self._clean(answer.message)
-        reason = None if answer.reason is None else self._clean(answer.reason)
+        message = self._redacted(answer.message)
+        reason = None if answer.reason is None else self._redacted(answer.reason)
         rejected = Rejected(message=message, reason=reason)
         refused = None if self._settings.credentials is None else refusal(answer.message, answer.reason)
         if refused is None:
             self._streams.report(rejected)
             return False
-        self._streams.status.emit(rejected)  # the log has it as the cause of the `Disconnected`
+        self._streams.status.emit(rejected)  # not logged here: the log has it as the cause of `Disconnected`
         raise self._unauthenticated(refused, message, reason)
 
     def _unauthenticated(self, refused: Refusal, message: str, reason: str | None) -> Exception:
-        """The error for a signed request that was refused."""
+        """The error to raise for a signed request that the exchange refused."""
         text = message if reason is None else f"{message}: {reason}"
         if refused is Refusal.TIMESTAMP or (refused is Refusal.UNSPECIFIED and self._subscriptions.accepted):
             now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
             return TimestampRejected(f"{text}: compare the clock of this machine, {now}, with a time server")
         return AuthenticationFailed(f"{text}: check key, secret and passphrase")
 
-    def _clean(self, text: str) -> str:
-        """*text*, which the exchange sent, for logs and exceptions: without secrets that it may repeat."""
+    def _redacted(self, text: str) -> str:
+        """*text* from the exchange without the secrets that it may repeat, for logs and exceptions."""
         return redacted(text.encode(), self._subscriptions.secrets(self._settings.credentials)).decode()

@@ -1,4 +1,4 @@
-"""What a connection should be subscribed to, what it was requested, and what the exchange says of it."""
+"""The desired subscriptions of a connection, the requested ones, and those that the exchange acknowledged."""
 
 from __future__ import annotations
 
@@ -14,34 +14,35 @@ from rxfeed.protocol.auth import sign
 _WITHOUT_PRODUCTS = ("status", "balance")
 _KNOWN = frozenset[str]().union(*CHANNELS_OF.values())
 _ALL = "ALL"  # how `rfq_matches` lists all products
-# At eight messages a second: an exchange that repeats what it was requested does so before that.
-_ECHOED = 32
+# Signatures that are kept for redaction: at eight messages a second, an exchange repeats a request before so many.
+_KEPT_SIGNATURES = 32
 
 
 class SubscriptionManager:
-    """Changes may come from any thread; the connection's own asks what is to be said.
+    """Holds what a feed is to be subscribed to, and makes the requests for it.
 
-    Changes that cancel one another are never said, and those that gather are said in one message each way.
+    Any thread may change it; the connection's thread takes the requests. Changes that cancel each other are not
+    requested. Several changes are combined into one `subscribe` and one `unsubscribe` message.
     """
 
     def __init__(self, first: Subscription) -> None:
         self._lock = threading.Lock()
-        self._first: Subscription | None = first  # as long as it says all there is
+        self._first: Subscription | None = first  # the first subscription, until something changes
         self._extras: dict[str, dict[str, Any]] = {}
         self._desired: dict[Pair, None] = dict.fromkeys(self._pairs(first))
         self._ever_desired: set[Pair] = set(map(by_subscribed_name, self._desired))
-        self._acknowledged: set[Pair] = set()  # by the exchange, last
+        self._acknowledged: set[Pair] = set()  # the last list from the exchange
         self.requests_sent = False
-        """The user has sent requests, so that only the exchange's answers tell what is subscribed to."""
+        """True if the user has sent requests, so that only the exchange's answers show what is subscribed to."""
         self._requested: dict[Pair, None] = {}
         self._renewals: dict[Pair, None] = {}
         self.changed = False
-        """`changes` may have something to say; looked at at every turn, so that asking costs nothing."""
+        """True if `changes` may return requests; a plain attribute, because every cycle reads it."""
         self.accepted = False
-        """A subscription of this feed was acknowledged, so that its credentials, if any, were good."""
+        """True once a subscription of this feed was acknowledged, so that its credentials, if any, were valid."""
         self.user_requests: deque[str | Secret | bytes] = deque()
-        """What is to be said besides, each once: texts as they are, and payloads of pings."""
-        self._signatures: deque[Secret] = deque(maxlen=_ECHOED)  # those that were sent last
+        """Requests of the user, each to be sent once: texts as they are, and payloads of pings."""
+        self._signatures: deque[Secret] = deque(maxlen=_KEPT_SIGNATURES)  # the newest ones
 
     def add(self, more: Subscription) -> None:
         with self._lock:
@@ -52,7 +53,7 @@ class SubscriptionManager:
             self.changed = True
 
     def remove(self, less: Subscription) -> None:
-        """Without products the whole channel goes."""
+        """Remove the pairs of *less*; a channel without products is removed for all products."""
         with self._lock:
             self._first = None
             for pair in self._pairs(less):
@@ -62,7 +63,7 @@ class SubscriptionManager:
             self.changed = True
 
     def renew(self, channels: frozenset[str], product_id: str | None) -> None:
-        """Say *channels* of a product (`None`: of all) anew on this connection: they begin with a snapshot again."""
+        """Resubscribe to *channels* of a product (`None`: of all), so that they begin with a snapshot again."""
         with self._lock:
             for channel, product in self._requested:
                 if ALIASES.get(channel, channel) in channels and product_id in (None, product):
@@ -71,36 +72,36 @@ class SubscriptionManager:
 
     @property
     def pairs(self) -> list[Pair]:
-        """All that is wanted, by the exchange's subscribe names."""
+        """All desired pairs of channel and product, by the exchange's subscribe names."""
         with self._lock:
             return [(ALIASES.get(channel, channel), product) for channel, product in self._desired]
 
     def opening(self, credentials: Credentials | None, timestamp: str) -> list[str | Secret]:
-        """The messages that a new connection begins with: one for all, unless nothing is wanted any more."""
+        """The requests that a new connection begins with: one for all pairs, or none if no pair is desired."""
         with self._lock:
             self._requested, self._renewals, self.changed = dict(self._desired), {}, False
             self._sign(credentials, timestamp)
             if self._first is not None:
                 return [self._first.request("subscribe", credentials, timestamp)]
-            wanted = self._grouped(self._requested)
-            return [wanted.request("subscribe", credentials, timestamp)] if wanted.channels else []
+            subscription = self._grouped(self._requested)
+            return [subscription.request("subscribe", credentials, timestamp)] if subscription.channels else []
 
     def changes(self, credentials: Credentials | None, timestamp: str) -> list[str | Secret]:
-        """The messages that make of what the connection was requested what is wanted now; usually none."""
+        """The requests that bring the connection from the requested to the desired pairs; usually none."""
         with self._lock:
-            gone = {pair: None for pair in self._requested if pair not in self._desired or pair in self._renewals}
-            new = {pair: None for pair in self._desired if pair not in self._requested or pair in self._renewals}
+            removed = {pair: None for pair in self._requested if pair not in self._desired or pair in self._renewals}
+            added = {pair: None for pair in self._desired if pair not in self._requested or pair in self._renewals}
             self._requested, self._renewals, self.changed = dict(self._desired), {}, False
             self._sign(credentials, timestamp)
-            texts = [self._grouped(gone).request("unsubscribe", credentials, timestamp)] if gone else []
-            return texts + ([self._grouped(new).request("subscribe", credentials, timestamp)] if new else [])
+            texts = [self._grouped(removed).request("unsubscribe", credentials, timestamp)] if removed else []
+            return texts + ([self._grouped(added).request("subscribe", credentials, timestamp)] if added else [])
 
     def _sign(self, credentials: Credentials | None, timestamp: str) -> None:
         if credentials is not None:
             self._signatures.append(Secret(sign(credentials.secret, timestamp)))
 
     def secrets(self, credentials: Credentials | None) -> list[str]:
-        """What the exchange received and may repeat; for use inside the expression that calls `redacted`."""
+        """The secrets that the exchange received and may repeat; use them only in the call of `redacted`."""
         if credentials is None:
             return []
         signatures = self._signatures.copy()
@@ -113,30 +114,30 @@ class SubscriptionManager:
 
     @property
     def requested(self) -> int:
-        """The number of pairs that the connection was asked for."""
+        """The number of pairs that were requested on this connection."""
         with self._lock:
             return len(self._requested)
 
     def missing(self, answer: Subscriptions) -> tuple[Pair, ...]:
-        """What the connection was requested and *answer* does not list: not acknowledged yet, or refused."""
+        """The requested pairs that *answer* does not list: not acknowledged yet, or refused."""
         listed = {
             by_subscribed_name((channel.name, None if product == _ALL else product))
             for channel in answer.channels
             for product in channel.product_ids or (None,)
         }
-        held = listed | {(channel, None) for channel, _ in listed}
+        acknowledged = listed | {(channel, None) for channel, _ in listed}
         with self._lock:
             self._acknowledged = listed
             return tuple(
                 (channel, product)
                 for channel, product in self._requested
-                if (ALIASES.get(channel, channel), product) not in held
+                if (ALIASES.get(channel, channel), product) not in acknowledged
             )
 
     def has(self, channels: frozenset[str] | None, product: str | None) -> bool:
-        """Whether one of *channels* (`None`: any) of *product* (`None`: of any) was ever wanted, or is listed now.
+        """True if one of *channels* (`None`: any) of *product* (`None`: any) was ever desired, or is acknowledged now.
 
-        A channel that is not known here may bring any type: it counts as one of *channels*.
+        An unknown channel may send any type, so it counts as one of *channels*.
         """
         with self._lock:
             if channels is not None:

@@ -106,7 +106,7 @@ class Player:
                 self._status(item)
             elif self._reached(each.ns, getattr(item, "product_id", None)):
                 if isinstance(item, Message):
-                    self._dispatcher.recorded(item, item.raw, each.ns, each.epoch)
+                    self._dispatcher.deliver_recorded(item, item.raw, each.ns, each.epoch)
                 elif isinstance(item, KeepalivePong):
                     self._streams.pong(item.round_trip)
                 else:
@@ -156,7 +156,9 @@ class Player:
                     self._line(recording, chunk, index)
                 else:  # it is chosen, and nothing is due before it
                     scheduler.ns = max(scheduler.ns, entry.ns)
-                    self._dispatcher.recorded(entry.frame, frame_in(lines[index]), entry.ns, self._base + entry.epoch)
+                    self._dispatcher.deliver_recorded(
+                        entry.frame, frame_in(lines[index]), entry.ns, self._base + entry.epoch
+                    )
                 # Whoever heard of it may have closed the replay, subscribed to more, or want to be woken soon.
                 if self.stopping or router.types is not wanted or newest >= scheduler.next_ns:
                     return done
@@ -181,7 +183,7 @@ class Player:
         counted = Counter(kinds)
         if counted.pop(NOT_CHOSEN, 0):
             lines = [line for line, kind in zip(lines, kinds, strict=True) if kind is not NOT_CHOSEN]
-        self._dispatcher.passed_over({KINDS[kind]: count for kind, count in counted.items()}, frames_size(lines))
+        self._dispatcher.count_skipped({KINDS[kind]: count for kind, count in counted.items()}, frames_size(lines))
 
     def _all_of(self, recording: Recording, chunk: Chunk) -> int:
         """Play all lines of *chunk*, decoded together; returns how many it could play so."""
@@ -198,9 +200,9 @@ class Player:
                 base = self._base
             elif free and scheduler.ns <= ns < scheduler.next_ns:
                 scheduler.ns = ns
-                dispatcher.recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
+                dispatcher.deliver_recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
             elif self._reached(ns, message.product_id):
-                dispatcher.recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
+                dispatcher.deliver_recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
             if dispatcher.stopping:
                 break
         return len(lines)
@@ -225,7 +227,7 @@ class Player:
                     self.interrupted()
                 self._malformed(replace(message, received_ns=line.ns))
             elif self._reached(line.ns, message.product_id):
-                self._dispatcher.recorded(message, raw, line.ns, epoch)
+                self._dispatcher.deliver_recorded(message, raw, line.ns, epoch)
         elif status is not None and self._reached(line.ns, getattr(status, "product_id", None)):
             self._status(status)
         elif line.pong is not None and self._reached(line.ns, None):
@@ -240,7 +242,7 @@ class Player:
 
     def _malformed(self, frame: Malformed) -> None:
         if self._reached(frame.received_ns, frame.product_id):
-            self._streams.unreadable(frame)
+            self._streams.report_malformed(frame)
 
     def _status(self, status: FeedStatus) -> None:
         stats = self._streams.stats
@@ -285,11 +287,11 @@ class Player:
                 first = False
                 self._status(Connected(url=recording.path, at=moment_of(ns)))
             if isinstance(message, Malformed):
-                dispatcher.unreadable(message, ns)
-            elif dispatcher.checked(message):
+                dispatcher.report_malformed(message, ns)
+            elif dispatcher.is_fresh(message):
                 if isinstance(message, Subscriptions):
                     streams.report(Subscribed(channels=message.channels, at=moment_of(ns)))
-                dispatcher.recorded(message, raw, ns, continuity.epoch(message.product_id))
+                dispatcher.deliver_recorded(message, raw, ns, continuity.epoch(message.product_id))
             self._highest = continuity.highest
             if dispatcher.stopping:
                 return
@@ -297,7 +299,7 @@ class Player:
     def message(self, message: Message) -> None:
         """Play *message*, as it is, at the time of its receipt; where that is not known, at its own."""
         if self._reached(received(message) or self._timeline.scheduler.ns, message.product_id):
-            self._dispatcher.given(message)
+            self._dispatcher.deliver(message)
 
 
 def received(message: Message) -> int:
