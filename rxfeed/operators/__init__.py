@@ -1,4 +1,4 @@
-"""Operators: thin Rx skins over the machines of `rxfeed.core`."""
+"""Operators: thin Rx adapters over the machines of `rxfeed.core`."""
 
 from rxfeed.operators.async_iter import AsyncItems, to_async_iterable
 from rxfeed.operators.bars import dollar_bars, tick_bars, volume_bars

@@ -1,4 +1,4 @@
-"""From Rx to `async for`."""
+"""From an Observable to `async for`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from rxfeed.operators.source import Rooted
 
 T = TypeVar("T")
 
-_AT_ONCE = 256
+_BATCH = 256
 
 
 class AsyncItems(AsyncIterable[T], Generic[T]):
-    """What `to_async_iterable` returns: each `async for` over it subscribes for itself."""
+    """The result of `to_async_iterable`; each `async for` over it makes its own subscription."""
 
     def __init__(
         self, source: Observable[T], size: int, overflow: Overflow, subscribed: Callable[[], None] | None
     ) -> None:
-        BoundedQueue(size, overflow)  # so that bad arguments are told here
+        BoundedQueue(size, overflow)  # raises here if the arguments are invalid
         self._source, self._size, self._subscribed = source, size, subscribed
         self._overflow: Overflow = overflow
         self._lock = threading.Lock()
@@ -45,7 +45,7 @@ class AsyncItems(AsyncIterable[T], Generic[T]):
             if inbox.error is not None:
                 raise inbox.error
         finally:
-            inbox.close()  # first, so that a producer which waits for room goes on
+            inbox.close()  # first, so that a producer that waits for a full queue continues
             subscription.dispose()
 
     def _count_dropped(self) -> None:
@@ -54,7 +54,7 @@ class AsyncItems(AsyncIterable[T], Generic[T]):
 
 
 class _Inbox(Generic[T]):
-    """A `BoundedQueue` whose taker is a coroutine: woken through its loop, and only when it waits."""
+    """A `BoundedQueue` with a coroutine as its consumer, which is woken through its loop, only while it waits."""
 
     def __init__(self, size: int, overflow: Overflow, dropped: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -63,25 +63,30 @@ class _Inbox(Generic[T]):
         self._items: BoundedQueue[T] = BoundedQueue(size, overflow, dropped)
         self._ready = asyncio.Event()
         self._waiting = False
-        self._over = False
+        self._ended = False
         self.error: Exception | None = None
 
     # ---- the source's thread
 
     def put(self, item: T) -> None:
         if self._blocks and len(self._items) >= self._items.size and threading.get_ident() == self._thread:
-            self.fail(RxfeedError(f"over {self._items.size} items at once, from the thread that is to take them"))
+            self.fail(
+                RxfeedError(
+                    f"to_async_iterable: more than {self._items.size} items at once from the event loop's own thread: "
+                    "raise size, or set overflow to drop items"
+                )
+            )
             return
         self._items.put(item)
         self._wake()
 
     def fail(self, error: Exception) -> None:
-        if not self._over:
+        if not self._ended:
             self.error = error
         self.end()
 
     def end(self) -> None:
-        self._over = True
+        self._ended = True
         self._items.end()
         self._wake()
 
@@ -90,27 +95,27 @@ class _Inbox(Generic[T]):
             self._waiting = False
             try:
                 self._loop.call_soon_threadsafe(self._ready.set)
-            except RuntimeError:  # the loop is closed: nobody waits any more
+            except RuntimeError:  # the loop is closed, so no coroutine waits
                 self.close()
 
     # ---- the coroutine
 
     async def take(self) -> list[T]:
-        """What is there, once there is something; empty at the end."""
+        """The waiting items, as soon as there is one; empty at the end."""
         while not len(self._items):
             self._ready.clear()
             self._waiting = True
-            # Only now, since whoever put before that has woken nobody.
+            # Checked after `_waiting` is set, because an earlier `put` did not wake this coroutine.
             if len(self._items):
                 break
-            if self._over:
+            if self._ended:
                 return []
             await self._ready.wait()
         self._waiting = False
-        return self._items.take(_AT_ONCE)
+        return self._items.take(_BATCH)
 
     def close(self) -> None:
-        self._over = True
+        self._ended = True
         self._items.clear()
 
 
@@ -121,21 +126,22 @@ def to_async_iterable(
     *,
     subscribed: Callable[[], None] | None = None,
 ) -> AsyncItems[T]:
-    """The items of *source*, for `async for`: at most *size* of them wait between its thread and the event loop.
+    """The items of *source* for `async for`; at most *size* items wait between its thread and the event loop.
 
         >>> async def prices(source):
         ...     return [str(t.price) async for t in to_async_iterable(source)]
         >>> asyncio.run(prices(reactivex.of(ticker(9), ticker(11))))
         ['9', '11']
 
-    At the bound *overflow* decides, as for `bounded`: `"block"` makes the source wait, `"drop_oldest"` and
-    `"drop_newest"` drop, `"latest"` keeps only the newest item of each product; `.dropped` counts. A source that runs
-    in the event loop's own thread cannot wait for it: more than *size* at once raise `RxfeedError` there.
+    *overflow* is the policy for more, as in `bounded`: `"block"` makes the source wait, `"drop_oldest"` and
+    `"drop_newest"` drop, `"latest"` keeps only the newest item of each product. `.dropped` counts dropped items. A
+    source on the event loop's own thread cannot wait for the loop: there, more than *size* items at once raise
+    `RxfeedError`.
 
-    The loop begins with the subscription, and then connects the feed or the replay that *source* is a pipeline of, so
-    that nothing is missed; *subscribed* is called in place of that. It ends when the source completes, raises what it
-    failed with, and a loop that is left unsubscribes. Items, their order and their `epoch` are the source's. No thread
-    is started; O(1) an item, memory by *size*.
+    The loop first subscribes, and then connects the feed or the replay of the pipeline *source*, so that no message is
+    missed. If *subscribed* is given, it is called instead of that. The loop ends when the source completes, and raises
+    the exception that the source failed with. Leaving the loop unsubscribes. Items, order and `epoch` do not change. No
+    thread is started. O(1) an item; memory: *size* items.
     """
     if subscribed is None and isinstance(source, Rooted):
         subscribed = source.root.connect

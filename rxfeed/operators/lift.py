@@ -1,4 +1,4 @@
-"""From a machine to an operator."""
+"""Makes an operator of a machine."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, c
 A = TypeVar("A")
 B = TypeVar("B")
 
-# What a machine raises for an item without the attributes of a message.
-_OF_SHAPE = (AttributeError, TypeError)
+# The exceptions of a machine for an item without the attributes of a message.
+_SHAPE_ERRORS = (AttributeError, TypeError)
 
 
 class _Direct:
-    """An observer that is three functions, with nothing before them; *behind* is the one that they emit to."""
+    """An observer of three functions, without a wrapper; *behind*: the observer that they emit to."""
 
     __slots__ = ("__weakref__", "_behind", "on_completed", "on_error", "on_next")
 
@@ -37,11 +37,12 @@ class _Direct:
 
 
 def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | None = None) -> Operator[A, B]:
-    """An operator that steps a machine of its own, made by *machine* (such as its class), for every subscription.
+    """An operator that runs one machine for each subscription; *machine* makes it, for example its class.
 
-    When the source completes or fails, what the machine's `finish` still has goes out first. An exception in the
-    machine ends the stream with `on_error`, which is logged where the subscriber has none. *message_filter*: the messages that
-    the machine looks at; a feed then sends it no others. Raises `ConfigError` for a machine in place of its class.
+    When the source completes or fails, the outputs of the machine's `finish` are emitted first. An exception in the
+    machine ends the stream with `on_error`; if the subscriber has none, the exception is logged. *message_filter*: the
+    messages that the machine accepts; a feed then sends it no others. Raises `ConfigError` for a machine instead of its
+    class.
 
         >>> from rxfeed.core import TumblingVolume
         >>> minutes = reactivex.of(match(size="0.5"), match(size="1")).pipe(lift(lambda: TumblingVolume(60)))
@@ -69,7 +70,7 @@ def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | N
                 except Exception as error:
                     observer.on_error(_explained(error, item, message_filter))
                     return
-                if outputs:  # nearly always there are none, and a loop over none costs four times as much as this
+                if outputs:  # mostly empty, and this check costs a quarter of an empty loop
                     for output in outputs:
                         emit(output)
 
@@ -92,8 +93,8 @@ def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | N
                     observer.on_completed()
 
             if isinstance(source, FilterableSource):
-                # `subscribe` would put an observer between, a call for each message, that only minds who has been let
-                # go: such a source does that itself, and what *observer* may still get it ignores.
+                # `subscribe` would insert an observer, at the cost of a call for each message, which only tracks
+                # disposed observers. Such a source does that itself, and *observer* ignores items after its end.
                 direct: Any = _Direct(on_next, on_error, on_completed, observer)
                 return chosen._subscribe_core(direct, scheduler)
             return chosen.subscribe(on_next, on_error, on_completed, scheduler=scheduler)
@@ -104,23 +105,23 @@ def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | N
 
 
 def _explained(error: Exception, item: Any, message_filter: MessageFilter | None) -> Exception:
-    """*error*, or where an operator of messages was given something else, a `ConfigError` that names it."""
+    """*error*, or a `ConfigError` that names the item, if an operator of messages received something else."""
     if (
         message_filter is None
         or not message_filter.operator
         or isinstance(item, Message)
-        or not isinstance(error, _OF_SHAPE)
+        or not isinstance(error, _SHAPE_ERRORS)
     ):
         return error
     takes = "messages or the views of a book" if message_filter.books else "messages"
     given = f"{type(item).__name__} {reprlib.repr(item)}"
-    explained = ConfigError(f"{message_filter.operator} was given a {given}, and it takes {takes}: compose it on those")
+    explained = ConfigError(f"{message_filter.operator} received a {given}, and it takes {takes}: compose it on those")
     explained.__cause__ = error
     return explained
 
 
 def check_machine_maker(machine: Any) -> None:
-    """`ConfigError` for what cannot make a machine, such as a machine itself."""
+    """Raise `ConfigError` for an argument that cannot make a machine, such as a machine itself."""
     if callable(machine):
         return
     name = type(machine).__name__
@@ -129,15 +130,15 @@ def check_machine_maker(machine: Any) -> None:
             f"lift: {machine!r} is a machine, and each subscription needs its own: give the class, lift({name}), or a "
             f"function that returns a new one, lift(lambda: {name}(...))"
         )
-    raise ConfigError(f"lift: {machine!r} is a {name}, and not a class or a function that returns a machine")
+    raise ConfigError(f"lift: {machine!r} is a {name}: give a class, or a function that returns a machine")
 
 
 def made(machine: Callable[[], Machine[A, B]]) -> Machine[A, B]:
-    """A new machine; `ConfigError` where what *machine* returns is none."""
+    """A new machine; raises `ConfigError` if *machine* returns something else."""
     running = machine()
     if not is_machine(running):
         raise ConfigError(
-            f"lift: {getattr(machine, '__qualname__', machine)} returned {running!r}, which is no machine: "
+            f"lift: {getattr(machine, '__qualname__', machine)} returned {running!r}, which is not a machine: "
             "a machine has the methods step(item) and finish()"
         )
     return running

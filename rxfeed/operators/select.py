@@ -1,4 +1,4 @@
-"""The operators that select: the messages of one channel, of all products or some."""
+"""The operators that select messages by type and product."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _products(products: Products) -> frozenset[str] | None:
     if products is None:
         return None
     if isinstance(products, Observable):
-        raise ConfigError("products: a stream was given in place of a product; in pipe(), call the operator: matches()")
+        raise ConfigError("products: a stream was given instead of a product; in pipe(), call the operator: matches()")
     chosen = frozenset([products] if isinstance(products, str) else products)
     if not chosen or not all(isinstance(each, str) and each for each in chosen):
         raise ConfigError(f"products: {products!r} names no product")
@@ -56,30 +56,30 @@ def _products(products: Products) -> frozenset[str] | None:
 
 
 def matches(products: Products = None) -> Operator[m.Message, m.Match]:
-    """Emit the trades; the `last_match` that the channel begins with is none (see `last_matches`)."""
+    """Emit the trades, without the `last_match` that the channel begins with (see `last_matches`)."""
     return select([m.Match], products, "matches")
 
 
 def last_matches(products: Products = None) -> Operator[m.Message, m.LastMatch]:
-    """Emit the last trade before each subscription to `matches`, perhaps hours old."""
+    """Emit the last trade before each subscription to `matches`; it can be hours old."""
     return select([m.LastMatch], products, "last_matches")
 
 
 def tickers(products: Products = None) -> Operator[m.Message, m.Ticker]:
-    """Emit the tickers, of `ticker` and `ticker_batch` alike.
+    """Emit the tickers of `ticker` and `ticker_batch`.
 
-    `ticker` begins with one at once, which tells of the last trade before the subscription.
+    `ticker` begins with one ticker at once, of the last trade before the subscription.
     """
     return select([m.Ticker], products, "tickers")
 
 
 def heartbeats(products: Products = None) -> Operator[m.Message, m.Heartbeat]:
-    """Emit the heartbeats, one a second and product."""
+    """Emit the heartbeats: one each second for each product."""
     return select([m.Heartbeat], products, "heartbeats")
 
 
 def level2(products: Products = None) -> Operator[m.Message, m.Snapshot | m.L2Update]:
-    """Emit the book by price: snapshots, and the updates that follow them."""
+    """Emit the messages of the book by price: snapshots, and the updates after them."""
     return select([m.Snapshot, m.L2Update], products, "level2")
 
 
@@ -89,35 +89,35 @@ def level3(products: Products = None) -> Operator[m.Message, m.Message]:
 
 
 def orders(products: Products = None) -> Operator[m.Message, m.Message]:
-    """Emit the orders' lives, of `full` and `user`: received, open, match, change, done, activate."""
+    """Emit the order events of `full` and `user`: received, open, match, change, done, activate."""
     return select([m.Received, m.Open, m.Match, m.Change, m.Done, m.Activate], products, "orders")
 
 
 def auctions(products: Products = None) -> Operator[m.Message, m.Auction]:
-    """Emit the states of auctions."""
+    """Emit the messages about auctions."""
     return select([m.Auction], products, "auctions")
 
 
 def rfq_matches(products: Products = None) -> Operator[m.Message, m.RfqMatch]:
-    """Emit the trades that came of requests for quote."""
+    """Emit the trades that resulted from requests for quote."""
     return select([m.RfqMatch], products, "rfq_matches")
 
 
 def balances() -> Operator[m.Message, m.Balance]:
-    """Emit the balances of the accounts subscribed to."""
+    """Emit the balances of the subscribed accounts."""
     return select([m.Balance], None, "balances")
 
 
 def statuses() -> Operator[m.Message, m.Status]:
-    """Emit the products' and currencies' states."""
+    """Emit the states of products and currencies."""
     return select([m.Status], None, "statuses")
 
 
 def error_messages() -> Operator[m.Message, m.ErrorMessage]:
-    """Emit what the exchange refuses."""
+    """Emit the error messages of the exchange, such as rejected requests."""
     return select([m.ErrorMessage], None, "error_messages")
 
 
 def unknowns() -> Operator[m.Message, m.Unknown]:
-    """Emit the messages of types that this library does not know yet."""
+    """Emit the messages of unknown types."""
     return select([m.Unknown], None, "unknowns")

@@ -98,7 +98,7 @@ class Recorder(Sink[RecordedSegment, Writer]):
         source: Observable[Any],
         emit: Callable[[RecordedSegment], None],
         ended: Callable[[Exception | None], None],
-        let_go: Callable[[], None],
+        unsubscribe: Callable[[], None],
     ) -> Writer:
         if self._writer is not None:
             self._counters.unwritten += self._writer.late
@@ -106,7 +106,7 @@ class Recorder(Sink[RecordedSegment, Writer]):
         def about() -> dict[str, Any]:
             return source.about if isinstance(source, MessageSource) else {}
 
-        return Writer(self._settings, self._counters, Lines(source), about, emit, ended, let_go)
+        return Writer(self._settings, self._counters, Lines(source), about, emit, ended, unsubscribe)
 
     def _attach(
         self,

@@ -78,9 +78,9 @@ class MongoSink(Sink[MongoWrite, Writer]):
         source: Observable[Any],
         emit: Callable[[MongoWrite], None],
         ended: Callable[[Exception | None], None],
-        let_go: Callable[[], None],
+        unsubscribe: Callable[[], None],
     ) -> Writer:
-        return Writer(self._settings, self._counters, self._letters, emit, ended, let_go)
+        return Writer(self._settings, self._counters, self._letters, emit, ended, unsubscribe)
 
 
 def to_mongo(

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.operators.sink import Throughput
+from rxfeed.operators.sink import RecentRate
 
 
 class MongoWrite(msgspec.Struct, frozen=True):
@@ -95,7 +95,7 @@ class Counters:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.rate = Throughput()
+        self.rate = RecentRate()
         self.taken = self.written = self.duplicates = self.dead = 0
         self.dropped = self.lost = self.spilled_ever = self.retries = 0
         self.problem: str | None = None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rxfeed.errors import SinkError
-from rxfeed.operators.bounded_queue import BoundedQueue, Forked
+from rxfeed.operators.bounded_queue import BoundedQueue, ForkedQueue
 from rxfeed.sinks.backlog import Backlog, Batch
 from rxfeed.sinks.dead import DeadLetters
 from rxfeed.sinks.delivery import Attempt, attempt, told
@@ -137,7 +137,7 @@ class Writer:
         return self._maker, self._deliverer, self._watcher
 
     def forked(self) -> None:
-        self._queue = Forked()
+        self._queue = ForkedQueue()
         if self._spill is not None:
             self._spill.forked()
 

@@ -126,7 +126,7 @@ def test_close_flush_returns_the_counts(caplog: pytest.LogCaptureFixture, tmp_pa
         source.close(flush=0.5)
     assert time.monotonic() - started < 2
     assert sorted(source.unwritten) == [SinkLeft("to_mongo", 0, COUNT), SinkLeft("to_mongo", COUNT, 0)]
-    assert f"to_mongo: {COUNT} items not written at the end" in caplog.text
+    assert f"to_mongo: {COUNT} items were not written before the end" in caplog.text
     assert lost.error is not None
     assert spilled.completed
 
@@ -240,7 +240,7 @@ def test_an_end_that_does_not_pass_is_reported(caplog: pytest.LogCaptureFixture)
     source.connect()
     source.wait(5)
     source.close(flush=0.5)
-    assert "the end of the source does not pass the operators before the sink" in caplog.text
+    assert "the end of the source did not reach the sink" in caplog.text
     writes.wait_for_end()
     assert len(collection.stored) == COUNT
 

@@ -262,7 +262,7 @@ def test_one_subscription_at_a_time_and_each_is_a_session(tmp_path: Path) -> Non
     source.pipe(recorder).subscribe()
     second = Collected(source.pipe(recorder))
     assert isinstance(second.error, ConfigError)
-    assert "record: this sink is writing already" in str(second.error)
+    assert "record: this sink already has a subscription" in str(second.error)
     source.on_next(tick(1))
     recorder.close()
     recorded(Said([tick(2)]), recorder)
