@@ -52,7 +52,7 @@ class BoundedQueue(Generic[T]):
             return next(iter(self._items.values() if isinstance(self._items, OrderedDict) else self._items), None)
 
     def put(self, item: T) -> None:
-        """Add *item*; after the end it is dropped and counted in `late`. A `put` that waits at the end still adds it."""
+        """Add *item*. After the end it is dropped and counted in `late`, but a `put` that waits at the end adds it."""
         with self._changed:
             if self._ended:
                 self.late += 1

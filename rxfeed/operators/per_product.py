@@ -77,9 +77,9 @@ def latest_by_product(
         {'BTC-USD': '1', 'A-B': '5'}
         {'BTC-USD': '2', 'A-B': '5'}
 
-    It is the same read-only mapping at each emission, and its content changes. To keep it, or to use it on another
-    thread, make a copy: `dict(latest)`. A product is removed when it would end in `by_product`. At a gap nothing is removed: compare
-    the items' `epoch`. O(1) an item; memory: by the number of current products.
+    The mapping is the same read-only object each time, and its content changes. To keep it, or to use it on another
+    thread, make a copy: `dict(latest)`. A product is removed when it would end in `by_product`. At a gap nothing is
+    removed: compare the items' `epoch`. O(1) an item; memory: by the number of current products.
     """
     return lift(reporting("latest_by_product", lambda: LatestByProduct[A](idle, max_ahead=max_ahead)))
 

@@ -97,7 +97,7 @@ class Sink(Generic[T, W]):
         ended: Callable[[Exception | None], None],
         unsubscribe: Callable[[], None],
     ) -> W:
-        """A writer for *source*, which calls *emit* for each write and *ended* once; *unsubscribe* leaves the source."""
+        """A writer for *source*; it calls *emit* for each write, *ended* once, and *unsubscribe* to leave *source*."""
 
     def _attach(
         self,
@@ -197,8 +197,8 @@ class _SinkRun(Generic[W]):
         began = time.monotonic()
         if not _wait(self._input_ended, limit if seconds is None else limit / 2):
             log.warning(
-                "%s: the end of the source did not reach the sink, because an operator before it does not complete; the "
-                "sink is closed with a time limit",
+                "%s: the end of the source did not reach the sink, because an operator before it does not complete. "
+                "The sink is closed with a time limit",
                 self._name,
             )
             self.writer.close(limit if seconds is None else limit / 2)

@@ -1,7 +1,8 @@
-"""From a URL to frames, and to the answer of a GET request. Other packages see no exception of sockets or libraries.
+"""WebSocket frames from a URL, and responses to GET requests; exceptions of sockets and libraries are mapped here.
 
-This is the only package that imports websocket-client, and uses it for frames: their opcodes, masks and checks.
-Resolving, connecting, proxies, TLS and the handshake are done here, since all of them share one deadline (`ConnectAttempt`).
+This is the only package that imports websocket-client, which it uses for frames: their opcodes, masks and checks.
+Resolving, connecting, proxies, TLS and the handshake are done here, because they share one deadline
+(`ConnectAttempt`).
 """
 
 from rxfeed.transport.connection import Closed, Connection, Pong, TransportEvent

@@ -1,4 +1,4 @@
-"""From an endpoint to a connected socket: resolve, connect, proxy, TLS, before one deadline."""
+"""A connected socket for an endpoint: resolve, connect, proxy and TLS, within one deadline."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rxfeed.transport.tunnel import TunnelRefused, tunnel
 
 
 class ProxyUnusable(Exception):
-    """No connection through the proxy came about; the text names the proxy and the reason."""
+    """A connection through the proxy failed; the text names the proxy and the reason."""
 
 
 def tls_context(given: ssl.SSLContext | None) -> ssl.SSLContext:
-    """What encrypts a connection: *given*, or one that verifies certificate and host, from TLS 1.2 on."""
+    """The TLS context: *given*, or one that verifies certificate and host and requires TLS 1.2 or later."""
     if given is not None:
         return given
     context = ssl.create_default_context()
@@ -29,7 +29,7 @@ def tls_context(given: ssl.SSLContext | None) -> ssl.SSLContext:
 def dial(
     endpoint: Endpoint, proxy: Proxy | None, context: ssl.SSLContext | None, attempt: ConnectAttempt
 ) -> socket.socket:
-    """A socket connected to *endpoint*, through *proxy*, encrypted by *context*. The attempt holds it until it ends."""
+    """A socket connected to *endpoint*, through *proxy*, encrypted with *context*; `abort()` of *attempt* closes it."""
     sock = _connect(endpoint.host, endpoint.port, attempt) if proxy is None else _through(proxy, endpoint, attempt)
     if context is None:
         return sock
@@ -63,7 +63,7 @@ def _connect(host: str, port: int, attempt: ConnectAttempt, which: str = "") -> 
     failure: OSError | None = None
     for number, address in enumerate(addresses):
         try:
-            # One address that does not answer leaves time for the others.
+            # The remaining time is divided, so that an address without an answer leaves time for the others.
             return _connect_to(address, attempt, attempt.left() / (len(addresses) - number))
         except Aborted:
             raise

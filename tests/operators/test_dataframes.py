@@ -63,7 +63,7 @@ def test_records_are_the_fields_as_they_are() -> None:
 
 def test_records_are_of_results_only() -> None:
     for item in (1, "text", (1, 2)):
-        with pytest.raises(ConfigError, match="no window"):
+        with pytest.raises(ConfigError, match="not a window"):
             to_records([item])
 
 

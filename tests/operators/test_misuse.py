@@ -162,4 +162,4 @@ def test_dict_into_frames_is_named_with_what_goes_into_them() -> None:
     source_of = Replay([match()])
     got = Collected(source_of.pipe(ops.map(lambda message: message.content), to_frames(1)))
     source_of.run()
-    assert "a dict is no window" in str(got.error)
+    assert "a dict is not a window" in str(got.error)
