@@ -22,7 +22,7 @@ from rxfeed.cli.text import rounded_number
 from rxfeed.core import PriceCross, VolumeWindow
 
 WIDEST = 100
-_FIXED = 15  # lines that are always there
+_FIXED = 15  # lines that are always shown
 _PLAIN_EVERY = 2.0  # seconds
 _COLOURS = {"subscribed": "green", "failed": "bold red", "up": "green", "down": "red", "yes": "green", "no": "yellow"}
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class PlainLines:
-    """A line now and then, without any control codes, for what is no terminal."""
+    """Prints a line at intervals, without control codes, for an output that is not a terminal."""
 
     def __init__(self, every: float = _PLAIN_EVERY) -> None:
         self._every = every
@@ -57,8 +57,8 @@ class PlainLines:
             ("windows", state.window_count),
             ("crossings", state.crossing_count),
         )
-        told = [f"{reading.seconds:7.1f} s", *prices, *(f"{name} {count:,}" for name, count in counts)]
-        write_line("  ".join(told))
+        cells = [f"{reading.seconds:7.1f} s", *prices, *(f"{name} {count:,}" for name, count in counts)]
+        write_line("  ".join(cells))
 
     def __enter__(self) -> PlainLines:
         return self
@@ -70,7 +70,7 @@ class PlainLines:
 
 
 class Display:
-    """The whole screen, drawn anew by each `show`, in the thread that calls it."""
+    """The whole screen; each `show` redraws it, on the calling thread."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._live = Live(console=console or Console(), screen=True, auto_refresh=False, redirect_stdout=False)
@@ -92,22 +92,22 @@ class Display:
 
 
 class Picture:
-    """The state as rich draws it, in as many lines as there are."""
+    """The state as a renderable of rich, which uses all lines of the terminal."""
 
     def __init__(self, state: DemoState, reading: Reading) -> None:
         self._state = state
         self._reading = reading
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        room = max(2, (options.height or console.height) - _FIXED - len(self._state.quotes))
-        yield Constrain(self._parts(room - room // 2, room // 2), WIDEST)
+        lines = max(2, (options.height or console.height) - _FIXED - len(self._state.quotes))
+        yield Constrain(self._parts(lines - lines // 2, lines // 2), WIDEST)
 
     def _parts(self, windows: int, crossings: int) -> RenderableType:
         state, reading = self._state, self._reading
         head = Text(no_wrap=True, overflow="ellipsis")
         head.append("rxfeed demo", "bold").append(f"   {reading.url}   ")
         head.append(state.status, _COLOURS.get(state.status, "yellow"))
-        head.append(f"   {duration(reading.seconds)}   Ctrl-C ends it")
+        head.append(f"   {duration(reading.seconds)}   Ctrl-C to end")
         return Group(
             head,
             Text(),
@@ -190,7 +190,7 @@ def _counters(state: DemoState, reading: Reading) -> Table:
 
 
 def new_table(*columns: str) -> Table:
-    """Columns `name<width` (to the left) and `name>width`; the widths stretch with the terminal, all alike."""
+    """A table with columns `name<width` (left-aligned) and `name>width`; widths scale with the terminal."""
     table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for column in columns:
         name, left, width = column.partition("<") if "<" in column else column.partition(">")
@@ -209,7 +209,7 @@ def _title(text: str) -> Rule:
 
 
 def _last(items: Sequence[T], count: int) -> list[T | None]:
-    """The newest *count*, newest first, and `None` for each that is not there yet."""
+    """The newest *count* items, newest first, padded with `None`."""
     newest: list[T | None] = [*reversed(items[-count:])] if count else []
     return newest + [None] * (count - len(newest))
 

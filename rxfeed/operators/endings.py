@@ -179,7 +179,7 @@ def serving(source: SourceSinks) -> Iterator[None]:
 
 
 def input_ended(run: SinkRun) -> None:
-    """Add *run*, whose input has ended on the calling thread, to the source that the thread serves."""
+    """Add *run* to the source that the calling thread serves, because its input has ended on this thread."""
     if _thread.serving is not None:
         _thread.serving.add(run)
 

@@ -1,4 +1,4 @@
-"""The protocol without any I/O: what to send, and what was said."""
+"""The protocol without I/O: requests, decoding, signing, redaction."""
 
 from rxfeed.protocol.auth import Credentials
 from rxfeed.protocol.channels import CHANNELS, channels_with, types_of

@@ -1,9 +1,9 @@
-"""Times as frames hold them, where msgspec reads them in another way than rxfeed does.
+"""Rewrites times in frames that msgspec reads differently from rxfeed.
 
 Rules:
-- A time has microseconds. msgspec rounds what is finer, perhaps into the next minute; here it is cut off.
+- A time has microseconds. msgspec rounds finer times, perhaps into the next minute; here they are truncated.
 - A leap second (`:60`), which msgspec and `datetime` reject, is the last microsecond of its minute.
-- Nearly every frame ends with its only time, in microseconds. Then two of its bytes show that there is nothing to do:
+- Nearly every frame ends with its only time, in microseconds. Then two bytes show that nothing has to be rewritten:
   `frame[ENDING] == PLAIN`. Any other frame is searched by `finer`.
 """
 
@@ -30,7 +30,7 @@ _PLACED = re.compile(rb"([,\[]\s*" + _TIME)
 
 
 def in_microseconds(frame: bytes) -> bytes:
-    """*frame* with times that msgspec reads by the rules above; the same object where it has no others.
+    """*frame* with its times rewritten by the rules above; the same object if nothing changes.
 
     >>> in_microseconds(b'{"time":"2026-01-02T23:59:59.9999998Z"}')
     b'{"time":"2026-01-02T23:59:59.999999Z"}'

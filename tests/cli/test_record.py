@@ -73,7 +73,7 @@ def test_it_records_and_adds_up(exchange: Exchange, tmp_path: Path, capsys: pyte
     assert int(told["bytes"]) == path.stat().st_size
     assert int(told["events"]) == len(lines) - 2 - len(frames)
     assert f"in 1 file of {tmp_path}" in out
-    assert out.endswith("\n\nIt adds up: each frame received is recorded.\n")
+    assert out.endswith("\n\nAll received frames are recorded.\n")
     assert err.splitlines() == [
         f"connecting to {exchange.url}",
         "connected",
@@ -97,8 +97,8 @@ def test_what_did_not_come_is_3(start: Start, tmp_path: Path) -> None:
     assert int(told["gaps"]) >= 1
     assert (told["reconnects"], told["malformed"]) == ("1", "1")
     assert int(told["messages"]) + 1 == int(told["received"]) == int(told["recorded"])
-    assert "each frame received is recorded. Something may not have come." in out
-    assert "connection lost: the server closed the connection: 1001 going away\nagain in " in err
+    assert "All received frames are recorded. Some data may be missing" in out
+    assert "connection lost: the server closed the connection: 1001 going away\nnext attempt in " in err
     assert "of BTC-USD on matches" in err
     statuses = [line["status"]["type"] for path in segments(tmp_path) for line in lines_of(path) if "status" in line]
     assert statuses.count("Connected") == 2
@@ -126,7 +126,7 @@ def test_signals_end_it_with_the_last_line(
     process.send_signal(ending)
     out, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (0, "")
-    assert "It adds up" in out
+    assert "All received frames are recorded." in out
     (path,) = segments(tmp_path)
     assert lines_of(path)[-1]["end"]["frames"] == int(sums(out)["recorded"])
 
@@ -139,7 +139,7 @@ def test_a_full_disk_is_1_and_counts(exchange: Exchange, tmp_path: Path, capsys:
     told = sums(out)
     lost = int(told["received"]) - int(told["recorded"])
     assert lost > 0
-    assert f"It does not add up: {lost:,} of the frames received are not recorded." in out
+    assert f"Error: {lost:,} received frames are not recorded." in out
     (path,) = segments(tmp_path)
     assert re.search(rf"rxfeed record: \d+ items not written: {path}: File too large\n$", err)
     assert len(frames_in(tmp_path)) == int(told["recorded"])
@@ -156,7 +156,9 @@ def test_record_without_a_server_warns_and_leaves_no_segment(
     assert out == ""
     connecting, warning, *_, failure = err.splitlines()
     assert connecting == f"connecting to {url}"
-    assert re.fullmatch(rf"warning: not connected: {url}: .*refused: check --url, .*; again in \d+\.\d s", warning)
+    assert re.fullmatch(
+        rf"warning: not connected: {url}: .*refused: check --url, .*; next attempt in \d+\.\d s", warning
+    )
     assert failure.startswith(f"rxfeed record: never connected: {url}: ")
     assert list(tmp_path.iterdir()) == []
 
@@ -177,7 +179,7 @@ def test_record_retries_its_first_connection(start: Start, tmp_path: Path) -> No
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert process.returncode == 3, err
-    assert "each frame received is recorded. Something may not have come." in out
+    assert "All received frames are recorded. Some data may be missing" in out
     (path,) = segments(tmp_path)
     lines = lines_of(path)
     assert lines[1]["status"]["type"] == "Connected"
@@ -200,7 +202,7 @@ def test_record_of_a_folder_that_cannot_be_made_is_2(tmp_path: Path, capsys: pyt
     (tmp_path / "file").touch()
     assert main(["record", "BTC-USD", "--to", str(tmp_path / "file" / "folder")]) == 2
     reason = f"{tmp_path}/file is not a folder"
-    assert capsys.readouterr().err == f"rxfeed record: --to: {tmp_path}/file/folder cannot be made: {reason}\n"
+    assert capsys.readouterr().err == f"rxfeed record: --to: {tmp_path}/file/folder cannot be created: {reason}\n"
 
 
 def test_record_of_a_folder_that_is_not_writable_is_2(
@@ -218,7 +220,7 @@ def test_what_the_exchange_refuses_is_1(exchange: Exchange, tmp_path: Path, caps
     assert main(args) == 1
     out, err = capsys.readouterr()
     assert "rxfeed record: nothing to record: Failed to subscribe: BTC-XXX is not a valid product\n" in err
-    assert "Each frame received is recorded, but it failed." in out
+    assert "All received frames are recorded, but the recording failed." in out
 
 
 @pytest.mark.parametrize(
@@ -294,7 +296,7 @@ def test_the_display_fits_and_nothing_is_cut(width: int) -> None:
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     for told in (
-        "rxfeed record   recording   1:15   Ctrl-C ends it   BTC-USD to here",
+        "rxfeed record   recording   1:15   Ctrl-C to end   BTC-USD to here",
         *("messages", "rate", "size", "ratio", "lag", "queued", "gaps", "lost", "files"),
         *("1,234,567", "5,000/s", "150.0 MB", "8.0x", "0.3 s", "500", "2", "0", "3"),
     ):
@@ -321,8 +323,8 @@ def test_the_summary_says_what_is_lost_and_for_how_long_the_feed_waited() -> Non
     text = summary.text()
     assert "received          1,234,570\nrecorded          1,234,567   in 3 files of here\n" in text
     assert "150.0 MB, of 1.2 GB of lines: 8.0x" in text
-    assert "seconds               300.0   for 2.5 of them the feed had to wait for the disk" in text
-    assert text.endswith("It does not add up: 3 of the frames received are not recorded.")
+    assert "seconds               300.0   of which the feed waited 2.5 for the disk" in text
+    assert text.endswith("Error: 3 received frames are not recorded.")
 
 
 def test_what_jq_would_read_is_json(exchange: Exchange, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_it_comes_back_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["watch", "BTC-USD", "--channel", "matches", "--url", exchange.url, "--count", "80"]) == 0
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 80
-    assert "connection lost: the server closed the connection: 1001 going away\nagain in " in err
+    assert "connection lost: the server closed the connection: 1001 going away\nnext attempt in " in err
     assert "of BTC-USD on matches" in err
 
 
@@ -119,7 +119,7 @@ def test_what_is_granted_goes_on_without_what_is_not(exchange: Exchange, capsys:
     args = ["watch", "BTC-XXX", "BTC-USD", "--channel", "ticker", "--seconds", "1.5"]
     assert main([*args, "--url", exchange.url]) == 0
     out, err = capsys.readouterr()
-    assert "the exchange refuses: Failed to subscribe: BTC-XXX is not a valid product\n" in err
+    assert "rejected by the exchange: Failed to subscribe: BTC-XXX is not a valid product\n" in err
     assert out
 
 
