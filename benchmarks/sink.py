@@ -95,7 +95,7 @@ def sink(collection: Collection[Any], messages: list[Message], kind: Kind) -> fl
     started = time.perf_counter()
     for message in messages:
         give(message)
-    feed._outlets.end(None)
+    feed._streams.end(None)
     if not done.wait(_TIME_LIMIT) or errors:
         raise SystemExit(f"the sink failed: {errors}")
     return time.perf_counter() - started

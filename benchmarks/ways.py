@@ -36,19 +36,19 @@ def feed_of(products: int) -> Feed:
 
 
 def giving(feed: Feed) -> Callable[[Message], None]:
-    """The function that passes a message to the feed's subscribers, as `Delivery` does after decoding and stamping."""
-    hub = feed._outlets.hub
+    """The function that passes a message to the subscribers, as `Dispatcher` does after decoding and stamping."""
+    router = feed._streams.router
 
     def give(message: Message) -> None:
         key = (type(message), message.product_id)
-        observers = hub.routes.get(key)
+        observers = router.routes.get(key)
         if observers is None:
-            observers = hub.route(*key)
+            observers = router.route(*key)
         for observer in observers:
             try:
                 observer.on_next(message)
             except Exception as error:
-                hub.cut(observer, error)
+                router.remove_failed(observer, error)
 
     return give
 
@@ -62,7 +62,7 @@ def through_hub(products: int, *operators: Callable[[], Any]) -> Way:
             feed.pipe(made).subscribe(out, _raise)
             if hasattr(made, "late"):
                 made.late.subscribe(late)
-        return _feeding(giving(feed), lambda: feed._outlets.end(None))
+        return _feeding(giving(feed), lambda: feed._streams.end(None))
 
     return way
 

@@ -1,11 +1,11 @@
-"""Let a small market maker trade in a recording, with one latency after the other, and see what is left of its profit.
+"""Test a small market maker against a recording, with several latencies, and compare its profits.
 
 Run: python examples/backtest.py recordings/ --latency 0 0.05 0.5 --fee 0.1
 Run: python examples/backtest.py
 
-It bids and offers around the mid, and quotes anew when that moves; its orders go to the local exchange's matching
-engine, in which the recording stands (see rxfeed/sim/paper.py for what they get). Strategy and recording are the same:
-only the time differs that an order, and a cancel, takes. Every fill is a maker's: its orders never take.
+The market maker bids and offers around the mid, and replaces its quotes when the mid moves. Its orders go to a
+`PaperMarket`, the local exchange's matching engine with the recorded orders. Strategy and recording are always the
+same; only the latency of an order and of a cancel differs. Its orders are post-only, so each fill is a maker's.
 Without a folder, an hour of the local exchange is recorded first, which takes some seconds.
 Needs zstandard and websockets: pip install ".[record,sim]"
 """
@@ -25,7 +25,7 @@ ZERO = Decimal(0)
 
 
 class Account:
-    """What the fills come to; everything is exact."""
+    """The position and cash after fills, exactly."""
 
     def __init__(self) -> None:
         self.fills = 0
@@ -41,12 +41,12 @@ class Account:
         self.most = max(self.most, abs(self.position))
 
     def profit(self, mid: Decimal) -> Decimal:
-        """Before fees, with what is held valued at *mid*."""
+        """The profit before fees, with the position valued at *mid*."""
         return self.cash + self.position * mid
 
 
 class MarketMaker:
-    """Keeps an order a side, *edge* from the mid (a part of it), and holds *most* before it quotes one side only.
+    """Keeps one order on each side, *edge* (a fraction) from the mid; at a position of *most* it quotes one side only.
 
     What it holds moves its quotes, by up to a quarter of the edge, towards getting rid of it. An order that is off by
     a twentieth of the edge is canceled, and another one sent.
@@ -63,7 +63,7 @@ class MarketMaker:
         self._hear(self._market.step(message))
         book = self._market.book
         if book is None or book.best_bid is None or book.mid is None:
-            return  # our orders are canceled at a gap, and none is taken: see PaperMarket
+            return  # at a gap all orders are canceled, and none is accepted: see PaperMarket
         self.mid, held = book.mid, self.account.position
         edge = self._edge * book.mid
         fair, tick = book.mid - edge / 4 * held / self._most, book.best_bid[0]
@@ -92,7 +92,7 @@ class MarketMaker:
 
 
 def trade(folder: Path, product: str, latencies: list[float], fee: Decimal, **rules: Decimal) -> list[MarketMaker]:
-    """A market maker for each latency, when all have seen the whole recording, in one replay of it."""
+    """A market maker for each latency, after one replay of the whole recording."""
     replay = Replay(folder, products=product)
     makers = [MarketMaker(PaperMarket(product, latency=each, maker_fee=fee), **rules) for each in latencies]
     failures: list[Exception] = []
@@ -109,7 +109,7 @@ def trade(folder: Path, product: str, latencies: list[float], fee: Decimal, **ru
 
 
 def report(product: str, latencies: list[float], makers: list[MarketMaker]) -> None:
-    """A line for each: profits with what is held valued at the last mid; *net bp* of what was traded."""
+    """Print a line for each latency: profits, the position valued at the last mid, and *net bp* of the turnover."""
     base, quoted = product.split("-")
     row("latency", "fills", "volume", "most held", "profit", "fees", "net", "net")
     row("s", "", base, base, quoted, quoted, quoted, "bp")
@@ -128,15 +128,15 @@ def row(*cells: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trade in a recording, with one latency after the other.")
-    parser.add_argument("folder", nargs="?", help="of the recording (default: one that is made now)")
+    parser.add_argument("folder", nargs="?", help="of the recording (default: a new one)")
     parser.add_argument("--product", default="BTC-USD")
     parser.add_argument(
         "--latency", type=float, nargs="+", default=[0, 0.05, 0.5], help="seconds (default: 0 0.05 0.5)"
     )
-    parser.add_argument("--edge", type=Decimal, default="1.5", help="from the mid, in bp of it (default: 1.5)")
-    parser.add_argument("--fee", type=Decimal, default="0", help="of a fill, in bp of its value (default: 0)")
-    parser.add_argument("--size", type=Decimal, default="0.01", help="of an order (default: 0.01)")
-    parser.add_argument("--most", type=Decimal, default="0.1", help="to hold, long or short (default: 0.1)")
+    parser.add_argument("--edge", type=Decimal, default="1.5", help="distance from the mid, in bp (default: 1.5)")
+    parser.add_argument("--fee", type=Decimal, default="0", help="fee of a fill, in bp of its value (default: 0)")
+    parser.add_argument("--size", type=Decimal, default="0.01", help="size of an order (default: 0.01)")
+    parser.add_argument("--most", type=Decimal, default="0.1", help="largest position, long or short (default: 0.1)")
     options = parser.parse_args()
 
     edge, fee = options.edge / 10_000, options.fee / 10_000

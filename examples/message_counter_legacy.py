@@ -1,4 +1,4 @@
-"""Count messages and print their prices, with the classic callback client: the script that most bots began as.
+"""Count messages and print their prices, with the classic callback client: cbpro's own example.
 
 Run: python examples/message_counter_legacy.py --count 50
 """
@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=500, help="end after so many messages (default: 500)")
     parser.add_argument("--product", default="BTC-USD")
     parser.add_argument("--url", default=DEFAULT_URL)
-    parser.add_argument("--seconds", type=float, default=math.inf, help="end after so many, if that is earlier")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="end after so many seconds, if that is earlier")
     options = parser.parse_args()
 
     counter = MessageCounter(options)

@@ -17,10 +17,10 @@ def show(write: MongoWrite) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Store every message in MongoDB.")
-    parser.add_argument("--mongo", default="mongodb://127.0.0.1:27017", help="the server, and perhaps /database")
+    parser.add_argument("--mongo", default="mongodb://127.0.0.1:27017", help="the server, optionally with /database")
     parser.add_argument("--product", default="BTC-USD")
     parser.add_argument("--url", default=DEFAULT_URL)
-    parser.add_argument("--seconds", type=float, help="end after so many (default: on Ctrl-C)")
+    parser.add_argument("--seconds", type=float, help="end after so many seconds (default: at Ctrl-C)")
     options = parser.parse_args()
 
     with MongoClient[dict[str, Any]](options.mongo, serverSelectionTimeoutMS=5000) as mongo:

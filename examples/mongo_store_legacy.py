@@ -20,10 +20,12 @@ from rxfeed.compat import WebsocketClient
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Store every message in MongoDB.")
-    parser.add_argument("--mongo", default="mongodb://127.0.0.1:27017", help="the server, and perhaps /database")
+    parser.add_argument("--mongo", default="mongodb://127.0.0.1:27017", help="the server, optionally with /database")
     parser.add_argument("--product", default="BTC-USD")
     parser.add_argument("--url", default=DEFAULT_URL)
-    parser.add_argument("--seconds", type=float, default=math.inf, help="end after so many (default: on Ctrl-C)")
+    parser.add_argument(
+        "--seconds", type=float, default=math.inf, help="end after so many seconds (default: at Ctrl-C)"
+    )
     options = parser.parse_args()
 
     with MongoClient[dict[str, Any]](options.mongo, serverSelectionTimeoutMS=5000) as mongo:
@@ -40,7 +42,7 @@ def main() -> int:
             client.start()
             while not client.stop and time.monotonic() < deadline:
                 time.sleep(0.1)
-        client.close()  # returns when all is written
+        client.close()  # returns when everything is written
         if client.error is None:
             print(collection.count_documents({}), "documents in", collection.full_name)
     return 1 if client.error else 0

@@ -1,4 +1,4 @@
-"""Draw the candles of a recording, with their volume.
+"""Plot the candles of a recording, with their volume.
 
 Run: python examples/plot_candles.py recordings/ --seconds 300
 Run: python examples/plot_candles.py
@@ -44,7 +44,7 @@ def draw_candles(axes: Axes, drawn: list[Candle], quoted: str) -> None:
         opened, closed = float(candle.open or 0), float(candle.close or 0)
         bar(axes, candle, abs(closed - opened), min(opened, closed), color)
     axes.scatter(middles, [float(c.vwap or 0) for c in drawn], s=26, marker="_", color=ACCENT, zorder=3, label="VWAP")
-    axes.use_sticky_edges = False  # of bars, which would stand on the axis
+    axes.use_sticky_edges = False  # of bars, which would touch the axis
     axes.set_ylabel(f"price, {quoted}")
     axes.yaxis.set_major_formatter("{x:,.8g}")
     rose, fell = Patch(color=BUY, label="rose"), Patch(color=SELL, label="fell")
@@ -61,10 +61,10 @@ def draw_volume(axes: Axes, drawn: list[Candle], base: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw the candles of a recording.")
-    parser.add_argument("folder", nargs="?", help="of the recording (default: one that is made now)")
+    parser.add_argument("folder", nargs="?", help="of the recording (default: a new one)")
     parser.add_argument("--product", default="BTC-USD")
     parser.add_argument("--seconds", type=float, default=180, help="length of a candle (default: 180)")
-    parser.add_argument("--output", default="candles.png", help="the picture's file (default: candles.png)")
+    parser.add_argument("--output", default="candles.png", help="file of the plot (default: candles.png)")
     options = parser.parse_args()
 
     drawn: list[Candle] = []

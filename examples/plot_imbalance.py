@@ -1,4 +1,4 @@
-"""Draw the imbalance of a recorded order book, and how the price moved after it.
+"""Plot the imbalance of a recorded order book, and the price moves after it.
 
 Run: python examples/plot_imbalance.py recordings/ --levels 5
 Run: python examples/plot_imbalance.py
@@ -25,7 +25,7 @@ BINS, FEWEST = 10, 20
 
 
 class Sample(NamedTuple):
-    """The book at *time*, which holds until *until*; no *mid* and *imbalance* where it is not known or has one side."""
+    """The book from *time* to *until*; *mid* and *imbalance* are `None` if it is not known or has an empty side."""
 
     time: datetime
     mid: float | None
@@ -62,7 +62,7 @@ def draw_mid(axes: Axes, samples: list[Sample], quoted: str) -> None:
 
 
 def draw_imbalance(axes: Axes, samples: list[Sample]) -> None:
-    """The mean of each minute, and between which the middle eight of ten books of it were."""
+    """The mean of each minute, and its 10th and 90th percentiles."""
     times: list[Any] = []
     means: list[float] = []
     lows: list[float] = []
@@ -70,7 +70,7 @@ def draw_imbalance(axes: Axes, samples: list[Sample]) -> None:
     for minute, group in groupby(samples, key=lambda s: s.time.replace(second=0, microsecond=0)):
         values = [s.imbalance for s in group if s.imbalance is not None]
         enough = len(values) > 1
-        if times and minute > times[-1]:  # none lies between: nothing is drawn there
+        if times and minute > times[-1]:  # minutes without books: nothing is drawn there
             times += [times[-1], minute]
             means, lows, highs = ([*each, math.nan, math.nan] for each in (means, lows, highs))
         deciles = statistics.quantiles(values, n=10, method="inclusive") if enough else [math.nan] * 9
@@ -90,7 +90,7 @@ def draw_imbalance(axes: Axes, samples: list[Sample]) -> None:
 
 
 def draw_moves(axes: Axes, samples: list[Sample], ahead: float) -> None:
-    """By how much the mid moved in the next *ahead* seconds, after books that are as far apart."""
+    """The moves of the mid in the next *ahead* seconds, after books that are as far apart."""
     moves: list[list[float]] = [[] for _ in range(BINS)]
     times = [s.time for s in samples]
     unknown = [s.time for s in samples if s.mid is None]
@@ -100,7 +100,7 @@ def draw_moves(axes: Axes, samples: list[Sample], ahead: float) -> None:
             continue
         due = s.time + timedelta(seconds=ahead)
         if due > times[-1] or bisect_left(unknown, s.time) < bisect_right(unknown, due):
-            continue  # the recording ends before, or breaks off
+            continue  # the recording ends before, or has a gap
         later = samples[bisect_right(times, due) - 1].mid
         assert later is not None
         moves[min(BINS - 1, int((s.imbalance + 1) / 2 * BINS))].append(10_000 * (later / s.mid - 1))
@@ -122,11 +122,11 @@ def draw_moves(axes: Axes, samples: list[Sample], ahead: float) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw the imbalance of a recorded order book.")
-    parser.add_argument("folder", nargs="?", help="of the recording (default: one that is made now)")
+    parser.add_argument("folder", nargs="?", help="of the recording (default: a new one)")
     parser.add_argument("--product", default="BTC-USD")
-    parser.add_argument("--levels", type=int, default=5, help="how many of the best prices of a side (default: 5)")
-    parser.add_argument("--ahead", type=float, default=10, help="seconds until the price is looked at (default: 10)")
-    parser.add_argument("--output", default="imbalance.png", help="the picture's file (default: imbalance.png)")
+    parser.add_argument("--levels", type=int, default=5, help="the number of best prices of a side (default: 5)")
+    parser.add_argument("--ahead", type=float, default=10, help="seconds until the price is compared (default: 10)")
+    parser.add_argument("--output", default="imbalance.png", help="file of the plot (default: imbalance.png)")
     options = parser.parse_args()
 
     samples: list[Sample] = []

@@ -1,4 +1,4 @@
-"""Draw what takers bought and sold in a recording, window by window, and what is left of it when it is summed up.
+"""Plot the volume that takers bought and sold in a recording, by window, and the running sum of the difference.
 
 Run: python examples/plot_volume.py recordings/
 Run: python examples/plot_volume.py
@@ -39,7 +39,7 @@ def draw_volume(axes: Axes, windows: list[VolumeWindow], base: str) -> None:
 
 
 def draw_flow(axes: Axes, windows: list[VolumeWindow], base: str) -> None:
-    """The running sum of bought less sold, which breaks off where windows are missing."""
+    """The running sum of bought minus sold volume, with breaks where windows are missing."""
     times: list[Any] = [windows[0].start]
     flow = [0.0]
     for w in windows:
@@ -55,10 +55,10 @@ def draw_flow(axes: Axes, windows: list[VolumeWindow], base: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw the volume of a recording.")
-    parser.add_argument("folder", nargs="?", help="of the recording (default: one that is made now)")
+    parser.add_argument("folder", nargs="?", help="of the recording (default: a new one)")
     parser.add_argument("--product", default="BTC-USD")
-    parser.add_argument("--window", type=float, default=120, help="its length in seconds (default: 120)")
-    parser.add_argument("--output", default="volume.png", help="the picture's file (default: volume.png)")
+    parser.add_argument("--window", type=float, default=120, help="length of a window in seconds (default: 120)")
+    parser.add_argument("--output", default="volume.png", help="file of the plot (default: volume.png)")
     options = parser.parse_args()
 
     windows: list[VolumeWindow] = []

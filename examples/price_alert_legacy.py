@@ -49,7 +49,9 @@ def main() -> int:
     parser.add_argument("--level", required=True, help="the price to watch for")
     parser.add_argument("--product", default="BTC-USD")
     parser.add_argument("--url", default=DEFAULT_URL)
-    parser.add_argument("--seconds", type=float, default=math.inf, help="end after so many (default: on Ctrl-C)")
+    parser.add_argument(
+        "--seconds", type=float, default=math.inf, help="end after so many seconds (default: at Ctrl-C)"
+    )
     options = parser.parse_args()
 
     monitor = PriceMonitor(options)

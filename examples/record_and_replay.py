@@ -3,7 +3,7 @@
 Run: python examples/record_and_replay.py
 Run: python examples/record_and_replay.py --folder recordings/ --hours 24
 
-What it recorded can be looked at with plot_volume.py, plot_candles.py, plot_imbalance.py and backtest.py.
+The recording can be used with plot_volume.py, plot_candles.py, plot_imbalance.py and backtest.py.
 Needs zstandard and websockets: pip install ".[record,sim]"
 """
 
@@ -32,7 +32,7 @@ MEGABYTE = 1e6
 
 
 class Study:
-    """What some pipelines emit: they do not know whether their source is a feed or a recording."""
+    """The results of some pipelines, which work the same on a feed and on a recording."""
 
     def __init__(self, source: Observable[Message], product: str) -> None:
         self.messages = 0
@@ -50,9 +50,9 @@ class Study:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Record a day of the local exchange, and play it again.")
-    parser.add_argument("--folder", help="where the recording goes and stays (default: nowhere)")
+    parser.add_argument("--folder", help="where the recording is kept (default: it is deleted)")
     parser.add_argument("--product", default="BTC-USD")
-    parser.add_argument("--hours", type=float, default=24, help="of the exchange's time (default: 24)")
+    parser.add_argument("--hours", type=float, default=24, help="duration in the exchange's time (default: 24)")
     parser.add_argument("--rate", type=float, default=1, help="orders a second of that time (default: 1)")
     options = parser.parse_args()
 
@@ -88,8 +88,8 @@ def main() -> None:
         print(f"  {w.start:%H:%M} volume {w.volume} vwap {w.vwap:.8g} trades {w.count}{doubt}")
     print(f"  {len(again.moves)} moves of 0.1 % within a minute, {len(again.spreads)} spreads over 0.03 % of the mid")
     if vars(live) != vars(again):
-        raise SystemExit("live and replay said different things")
-    print("live and replay said the same")
+        raise SystemExit("the results of live and replay differ")
+    print("the results of live and replay are equal")
 
 
 if __name__ == "__main__":

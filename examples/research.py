@@ -1,9 +1,9 @@
-"""Gather half an hour of trades and tickers and draw them: price and VWAP, volume by taker's side, spread.
+"""Collect half an hour of trades and tickers and plot them: price and VWAP, volume by taker's side, spread.
 
 Run: python examples/research.py
 Run: python examples/research.py --url wss://ws-feed.exchange.coinbase.com --seconds 600
 
-Without a --url, a local exchange plays the market, 300 times as fast as a real one.
+Without --url, a local exchange simulates the market, 300 times as fast as a real one.
 Needs matplotlib, and the local exchange websockets: pip install ".[plot,sim]"
 """
 
@@ -30,7 +30,7 @@ class Quote(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """What takers bought and sold so far, in the base currency."""
+    """The volume that takers bought and sold so far, in the base currency."""
 
     trades: int = 0
     bought: Decimal = Decimal(0)
@@ -54,7 +54,7 @@ def quote(ticker: Ticker) -> list[Quote]:
 
 
 class Study:
-    """The pipelines, on one feed, and what they gathered."""
+    """The pipelines on one feed, and their results."""
 
     def __init__(self, feed: Feed, product: str, seconds: int, window: float) -> None:
         self.product = product
@@ -66,7 +66,7 @@ class Study:
         # (The first ticker is of a trade before the subscription.)
         feed.pipe(tickers(product), ops.skip(1), ops.map(quote)).subscribe(self.quotes.extend)
         feed.pipe(matches(product), ops.scan(Flow.add, Flow())).subscribe(self._flow)
-        # A heartbeat comes with each second of the market, however fast that passes here.
+        # A heartbeat arrives for each second of the market's time, at any speed of the exchange.
         feed.pipe(heartbeats(product), ops.take(seconds)).subscribe(on_completed=feed.close)
 
     def _window(self, window: VolumeWindow) -> None:
@@ -135,11 +135,13 @@ def draw_spread(axes: Axes, study: Study) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Gather a span of the market and draw it.")
-    parser.add_argument("--seconds", type=int, default=1800, help="of the market's time to gather (default: 1800)")
+    parser.add_argument(
+        "--seconds", type=int, default=1800, help="seconds of the market's time to collect (default: 1800)"
+    )
     parser.add_argument("--window", type=float, default=60, help="length of a window in seconds (default: 60)")
     parser.add_argument("--product", default="BTC-USD")
     parser.add_argument("--url", help="the exchange (default: a local one, at 300 times the speed of a real one)")
-    parser.add_argument("--output", default="research.png", help="the picture's file (default: research.png)")
+    parser.add_argument("--output", default="research.png", help="file of the plot (default: research.png)")
     options = parser.parse_args()
 
     with contextlib.ExitStack() as stack:

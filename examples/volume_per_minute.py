@@ -16,13 +16,13 @@ def show(window: VolumeWindow) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Sum the traded volume of each minute, or of another window.")
-    parser.add_argument("--window", type=float, default=60, help="its length in seconds (default: 60)")
+    parser.add_argument("--window", type=float, default=60, help="length of a window in seconds (default: 60)")
     parser.add_argument("--product", default="BTC-USD")
     parser.add_argument("--url", default=DEFAULT_URL)
-    parser.add_argument("--seconds", type=float, help="end after so many (default: on Ctrl-C)")
+    parser.add_argument("--seconds", type=float, help="end after so many seconds (default: at Ctrl-C)")
     options = parser.parse_args()
 
-    # A heartbeat comes every second, and closes a window even where the next trade is long in coming.
+    # A heartbeat arrives every second, so a window is closed even if the next trade comes much later.
     feed = Feed(options.product, ["matches", "heartbeat"], url=options.url)
     feed.pipe(window_volume(options.window)).subscribe(show)
     feed.run(seconds=options.seconds)

@@ -22,7 +22,7 @@ class VolumeTracker(WebsocketClient):
         self.volume = Decimal(0)
 
     def on_message(self, msg):
-        if msg["type"] != "match":  # a last_match is a trade from before we came
+        if msg["type"] != "match":  # a last_match is a trade from before the subscription
             return
         minute = msg["time"][:16]  # 2026-01-02T03:04
         if minute != self.minute:
@@ -35,7 +35,7 @@ class VolumeTracker(WebsocketClient):
             print(self.minute, "volume", self.volume)
 
     def on_close(self):
-        self.print_minute()  # the last one, as far as it went
+        self.print_minute()  # the last minute, which is incomplete
         print("-- Goodbye! --")
 
 
@@ -43,7 +43,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Sum the traded volume of each minute.")
     parser.add_argument("--product", default="BTC-USD")
     parser.add_argument("--url", default=DEFAULT_URL)
-    parser.add_argument("--seconds", type=float, default=math.inf, help="end after so many (default: on Ctrl-C)")
+    parser.add_argument(
+        "--seconds", type=float, default=math.inf, help="end after so many seconds (default: at Ctrl-C)"
+    )
     options = parser.parse_args()
 
     tracker = VolumeTracker(url=options.url, products=[options.product], channels=["matches"])

@@ -6,9 +6,9 @@
     feed.pipe(window_volume(60)).subscribe(print)
     feed.run()
 
-The way through, a folder a step: `transport` (bytes to frames), `protocol` (frames to `messages`), `feed` (the hot
-Observable), `operators` (thin skins over the pure machines of `core`), `sinks`; `compat` has cbpro's client on top of a
-feed, and `sim` an exchange to try all of it against.
+A message passes these packages in order: `transport` (bytes to frames), `protocol` (frames to `messages`), `feed` (the
+hot Observable), `operators` (thin adapters over the pure machines of `core`), `sinks`. `compat` has cbpro's client on
+top of a feed, and `sim` has a local exchange for tests.
 """
 
 from rxfeed._version import __version__
@@ -107,7 +107,7 @@ from rxfeed.operators import (
     FullBook,
     Operator,
     SinkLeft,
-    Timely,
+    WindowOperator,
     auctions,
     balances,
     bounded,
@@ -256,7 +256,6 @@ __all__ = [
     "Throttle",
     "TickBars",
     "Ticker",
-    "Timely",
     "TimestampRejected",
     "TradeImbalance",
     "TumblingVolume",
@@ -266,6 +265,7 @@ __all__ = [
     "VolumeWindow",
     "WentSilent",
     "WideSpread",
+    "WindowOperator",
     "WrongProcess",
     "__version__",
     "auctions",

@@ -1,30 +1,30 @@
-"""Every error that rxfeed raises or sends down `on_error`, in one tree.
+"""All exceptions that rxfeed raises or passes to `on_error`, as one tree.
 
     RxfeedError
-    ├── ConfigError (also ValueError)       an argument or a setting that can never work
+    ├── ConfigError (also ValueError)       an invalid argument or setting
     │   ├── ExtraMissing (also ImportError) a package of an extra is not installed
-    │   └── RecordingDamaged                a file of a recording that cannot be read, or no further than so
-    ├── ConnectFailed                       no connection came about
+    │   └── RecordingDamaged                a file of a recording that cannot be read, or only in part
+    ├── ConnectFailed                       a connection could not be opened
     │   ├── AddressNotFound                 the host has no address
-    │   ├── CertificateInvalid              the server's certificate does not verify
+    │   ├── CertificateInvalid              the server's certificate cannot be verified
     │   ├── HandshakeRejected               the server answered, but not with an upgrade
-    │   └── ProxyFailed                     the proxy did not let us through
-    ├── ConnectionLost                      a connection that was open ended, and not by us
+    │   └── ProxyFailed                     the proxy did not connect to the server
+    ├── ConnectionLost                      an open connection broke, or the server closed it
     │   ├── WentSilent                      no data, or no pong, for too long
     │   ├── ServerClosed                    with a close frame: `code` and `reason`
-    │   │   └── HostRetired                 ... that says the host is gone for good
-    │   ├── ProtocolViolated                what came is not WebSocket
-    │   └── TimestampRejected               a signed request was refused, most likely for the time of a clock
+    │   │   └── HostRetired                 ... because the host is retired
+    │   ├── ProtocolViolated                the server broke the WebSocket protocol
+    │   └── TimestampRejected               a signed request was rejected, most likely for its time
     ├── AuthenticationFailed                the exchange does not accept the credentials
-    ├── FrameMalformed (also ValueError)    a frame that is no message, where an exception has to carry it
+    ├── FrameMalformed (also ValueError)    a frame that is not a message, as an exception
     ├── BookEmpty (also IndexError, ValueError, AttributeError)
     │                                       the classic order book has no order on that side
     ├── FeedClosed                          the feed has ended and cannot be opened again
     ├── WrongProcess                        a feed or a sink of the parent process, used in a forked child
-    └── SinkError                           a sink could not keep what it was given
+    └── SinkError                           a sink could not store its items
 
-No exception of websocket-client passes the transport, none of pymongo the sinks: each is mapped there, once,
-and stands behind ours as `__cause__`. Each can be pickled and copied.
+Exceptions of websocket-client are mapped in `transport`, those of pymongo in `sinks`. The original is the
+`__cause__`. All of these can be pickled and copied.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from typing import Any
 
 
 class RxfeedError(Exception):
-    """The root: `except RxfeedError` catches whatever this library raises by itself.
+    """The base class: `except RxfeedError` catches all exceptions of this library.
 
     All of them can be pickled and copied, with their attributes and their `__cause__`.
     """
 
-    # By default an exception is made anew by a call with its `args`, which are not what `__init__` takes here.
+    # By default, unpickling calls the class with `args`, which do not match `__init__` here.
     def __reduce__(self) -> tuple[Any, ...]:
         state = dict(vars(self))
         if self.__cause__ is not None:
@@ -68,7 +68,7 @@ def picklable(error: BaseException) -> BaseException:
 
 
 class ConfigError(RxfeedError, ValueError):
-    """An argument or a setting that can never work; the text names it and shows its value."""
+    """An argument or a setting is invalid; the text has its name and value."""
 
 
 class ExtraMissing(ConfigError, ImportError):
@@ -82,7 +82,7 @@ class ExtraMissing(ConfigError, ImportError):
 
 
 def install_command(extra: str) -> str:
-    """How to install *extra*, from the index and from a clone.
+    """The command that installs *extra*, from the index and from a clone.
 
     >>> install_command("sim")
     'pip install "rxfeed[sim]" (in a clone of rxfeed: pip install ".[sim]")'
@@ -92,14 +92,14 @@ def install_command(extra: str) -> str:
 
 @contextmanager
 def needs_extra(extra: str, needed_by: str) -> Iterator[None]:
-    """Around imports: `ExtraMissing`, with the command that installs *extra*, where a package is not installed.
+    """Within this block, a missing package raises `ExtraMissing` with the command that installs *extra*.
 
     >>> with needs_extra("sim", "the exchange"):
     ...     import websockets
     """
     try:
         yield
-    except ExtraMissing as error:  # of another extra, inside of this one
+    except ExtraMissing as error:  # raised for another extra, in a nested block
         raise ExtraMissing(error.package, needed_by, install_command(extra)) from None
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
@@ -120,7 +120,7 @@ class RecordingDamaged(ConfigError):
 
 
 class ConnectFailed(RxfeedError):
-    """No connection came about: refused, unreachable, or too slow."""
+    """A connection could not be opened: refused, unreachable, or too slow."""
 
 
 class AddressNotFound(ConnectFailed):
@@ -128,15 +128,15 @@ class AddressNotFound(ConnectFailed):
 
 
 class CertificateInvalid(ConnectFailed):
-    """The server's certificate does not verify."""
+    """The server's certificate cannot be verified."""
 
 
 class ProxyFailed(ConnectFailed):
-    """The proxy did not let us through."""
+    """The proxy did not connect to the server."""
 
 
 class HandshakeRejected(ConnectFailed):
-    """The server answered with *status* in place of an upgrade; *headers* have lower-case names."""
+    """The server answered with *status* instead of an upgrade; *headers* have lower-case names."""
 
     def __init__(self, text: str, status: int, headers: dict[str, str]) -> None:
         super().__init__(text)
@@ -145,15 +145,15 @@ class HandshakeRejected(ConnectFailed):
 
 
 class ConnectionLost(RxfeedError):
-    """A connection that was open ended, and not by us."""
+    """An open connection broke, or the server closed it."""
 
 
 class WentSilent(ConnectionLost):
-    """The connection stands, but nothing comes any more: no data, or no pong, for too long."""
+    """The connection is open but silent: no data, or no pong, for too long."""
 
 
 class ServerClosed(ConnectionLost):
-    """The server closed with *code* (1005: it gave none) and *reason* (often empty)."""
+    """The server closed the connection with *code* (1005: none) and *reason* (often empty)."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"the server closed the connection: {code} {reason}".rstrip())
@@ -162,26 +162,26 @@ class ServerClosed(ConnectionLost):
 
 
 class HostRetired(ServerClosed):
-    """The server closed with `deprecated hostname`: nothing will come from this host again."""
+    """The server closed with `deprecated hostname`: this host will not serve the feed again."""
 
 
 class ProtocolViolated(ConnectionLost):
-    """What came is not WebSocket, so nothing after it can be trusted."""
+    """The server broke the WebSocket protocol, so later bytes cannot be trusted."""
 
 
 class TimestampRejected(ConnectionLost):
-    """The exchange refused the time of a signed request, or credentials that it had accepted before.
+    """The exchange rejected the time of a signed request, or credentials that it had accepted before.
 
     The text is the exchange's own, with the time of this machine's clock.
     """
 
 
 class AuthenticationFailed(RxfeedError):
-    """The exchange does not accept the credentials; the text is its own."""
+    """The exchange does not accept the credentials; the text is the exchange's."""
 
 
 class FrameMalformed(RxfeedError, ValueError):
-    """A frame that is no message: the feed emits such as `Malformed`, the classic client hands this to `on_error`."""
+    """A frame is not a message: the feed emits it as `Malformed`, the classic client passes this to `on_error`."""
 
 
 class BookEmpty(RxfeedError, IndexError, ValueError, AttributeError):
@@ -197,7 +197,7 @@ class WrongProcess(RxfeedError):
 
 
 class SinkError(RxfeedError):
-    """A sink could not keep what it was given; *unwritten* counts what it still held."""
+    """A sink could not store its items; *unwritten*: the number of items that it still had."""
 
     def __init__(self, text: str, unwritten: int) -> None:
         super().__init__(text)

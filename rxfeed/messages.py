@@ -1,9 +1,9 @@
-"""What the exchange says: one frozen struct per message type of the Exchange feed.
+"""The messages of the exchange: one frozen struct for each message type of the Exchange feed.
 
 Prices, sizes and money are `Decimal`, times are timezone-aware `datetime`s with microseconds (decoding one costs 45 ns
-more than copying its text, and nothing is ever naive), ids are `str`, sequences and trade ids are `int`. A field that
-the exchange may leave out is `None` then. Keys without a field here are not lost: see `Message.content`.
-Numbers keep to the rules of `rxfeed.values`: a message with any other cannot be made.
+more than copying its text), ids are `str`, sequences and trade ids are `int`. A field that
+the exchange may omit is `None` then. Keys without a field here are in `Message.content`. Numbers follow the rules of
+`rxfeed.values`: a message with any other number cannot be made.
 
 Source: the feed's channel reference, https://docs.cdp.coinbase.com/exchange/websocket-feed/channels
 """
@@ -30,7 +30,7 @@ Side = Literal["buy", "sell"]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Level = tuple[Decimal, Decimal]
-"""A price and the size that rests there."""
+"""A price and the size of the orders at it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONG = Context(prec=100)
@@ -44,7 +44,7 @@ def _integer(digits: str) -> int | float:
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
-    """Where a message came from: the frame's bytes, the clock at its receipt, and its product's epoch."""
+    """The origin of a message: the frame's bytes, the time of its receipt, and its product's epoch."""
 
     raw: bytes
     received_ns: int
@@ -52,12 +52,12 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
 
 class _NotOnTheWire:
-    """The declared type of `_origin`: no JSON decodes to it, so no frame can forge one."""
+    """The declared type of `_origin`: no JSON decodes to it, so a frame cannot set it."""
 
 
-# gc=False: these trees of text and numbers can hold no cycle, and the collector need not walk them.
+# gc=False: these structs have no reference cycles, so the garbage collector need not track them.
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """The fields that every message has; `product_id` and `time` are `None` where the type has none."""
+    """The fields of every message; `product_id` and `time` are `None` if the type has none."""
 
     product_id: str | None = None
     time: Time | None = None
@@ -65,12 +65,12 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 
     @property
     def type(self) -> str:
-        """The `type` that the exchange gave it."""
+        """The message's `type`, as sent by the exchange."""
         return str(self.__struct_config__.tag)
 
     @property
     def raw(self) -> bytes:
-        """The frame as it came. (A message made by hand is encoded here.)"""
+        """The frame as received; for a message without a frame, its encoding."""
         origin: Any = self._origin
         return msgspec.json.encode(self) if origin is None else origin.raw
 
@@ -85,7 +85,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 
     @property
     def received_ns(self) -> int:
-        """Unix nanoseconds at which the frame's bytes were read from the socket; 0 for one made by hand."""
+        """Unix nanoseconds at which the frame's bytes were read from the socket; 0 for a message without a frame."""
         origin: Any = self._origin
         return 0 if origin is None else origin.received_ns
 
@@ -96,7 +96,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 
     @property
     def epoch(self) -> int:
-        """Rises, for a product, whenever something of it may have been missed; equal epochs are unbroken."""
+        """A number that rises when messages of the product may have been missed; there is no gap within an epoch."""
         origin: Any = self._origin
         return 0 if origin is None else origin.epoch
 
@@ -110,7 +110,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 
 
 def stamp(message: _M, origin: Origin) -> _M:
-    """*message* itself, with *origin*: for whoever makes the message, before anyone else has seen it."""
+    """*message* itself, with *origin*; only for the code that creates the message."""
     force_setattr(message, "_origin", origin)
     return message
 
@@ -159,7 +159,7 @@ class Subscriptions(Message, frozen=True, kw_only=True, gc=False, tag="subscript
 
 
 class ErrorMessage(Message, frozen=True, kw_only=True, gc=False, tag="error"):
-    """The exchange refuses something; the connection usually lives on."""
+    """The exchange rejects a request; the connection usually continues."""
 
     message: str
     reason: str | None = None
@@ -482,7 +482,7 @@ class Balance(Message, frozen=True, kw_only=True, gc=False, tag="balance", renam
         check(self.holds, self.available)
 
 
-# ---- level 3: the same orders as arrays, laid out as the first frame's schema says
+# ---- level 3: the same orders as arrays, in the layout of the first frame's schema
 
 
 class Level3Schema(Message, frozen=True, kw_only=True, gc=False, tag="level3"):

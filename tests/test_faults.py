@@ -125,8 +125,8 @@ ENDS: list[tuple[faults.Fault, type[Exception], str]] = [
     (faults.SlowReaderKick(after=40, connection=1), ServerClosed, "1008"),
     (faults.Vanish(after=40, connection=1), ConnectionLost, "without a close frame"),
     (faults.Reset(after=40, connection=1), ConnectionLost, ""),
-    (faults.HalfOpen(after=40, connection=1), WentSilent, "a ping was not answered"),
-    (faults.NoPong(after=40, connection=1), WentSilent, "a ping was not answered"),
+    (faults.HalfOpen(after=40, connection=1), WentSilent, "did not answer a ping"),
+    (faults.NoPong(after=40, connection=1), WentSilent, "did not answer a ping"),
 ]
 
 

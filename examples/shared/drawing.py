@@ -1,4 +1,4 @@
-"""How the examples' pictures look: the times UTC, what is incomplete hatched, what is missing shaded."""
+"""The style of the examples' plots: times in UTC, incomplete data hatched, missing data shaded."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -45,7 +45,7 @@ STYLE: Any = {
 def picture(
     path: str, title: str, told: str, span: tuple[datetime, datetime], heights: Sequence[float], *, timeless: int = 0
 ) -> Iterator[Sequence[Axes]]:
-    """Axes to draw on, one below the other; all but the last *timeless* share the time of *span*. Saved at the end."""
+    """Axes, one below the other, saved at the end; all but the last *timeless* ones share the time axis of *span*."""
     start, end = span
     with plt.rc_context(STYLE):
         figure, column = plt.subplots(
@@ -69,7 +69,7 @@ def picture(
 
 
 def shade(axes: Iterable[Axes], holes: Iterable[Hole]) -> None:
-    """Show where nothing is known."""
+    """Shade the times without data."""
     for each in axes:
         for hole in holes:
             edges: Any = hole
@@ -77,7 +77,7 @@ def shade(axes: Iterable[Axes], holes: Iterable[Hole]) -> None:
 
 
 def bar(axes: Axes, item: Any, height: float, bottom: float, color: str) -> None:
-    """A bar as wide as a window or candle, hatched where that is not complete."""
+    """A bar as wide as its window or candle, hatched if that is not complete."""
     width: Any = 0.82 * (item.end - item.start)
     middle: Any = item.start + (item.end - item.start) / 2
     if item.complete:
@@ -87,12 +87,12 @@ def bar(axes: Axes, item: Any, height: float, bottom: float, color: str) -> None
 
 
 def incomplete(what: str) -> Patch:
-    """The legend's entry for what is hatched."""
+    """The legend's entry for hatched bars."""
     return Patch(facecolor="white", edgecolor=MUTED, hatch="////", label=f"incomplete {what}")
 
 
 def missing() -> Patch:
-    """The legend's entry for what is shaded."""
+    """The legend's entry for shaded times."""
     return Patch(color=MISSING, label="nothing recorded")
 
 

@@ -1,4 +1,4 @@
-"""A recorded market to try things on: where no folder is given, the local exchange plays one and it is recorded."""
+"""A recorded market for the examples: the folder that was given, or a new recording of the local exchange."""
 
 import logging
 import threading
@@ -16,8 +16,8 @@ from rxfeed.sim import Exchange
 from rxfeed.sim.faults import Recover, Refuse
 
 START = datetime(2026, 1, 2, 6, tzinfo=UTC)
-LOST, BACK = 0.597, 0.653  # parts of the time: between them no connection succeeds
-KEY = Credentials("local", "bG9jYWw=", "local")  # opens `level2` on the local exchange, and nothing else
+LOST, BACK = 0.597, 0.653  # fractions of the time: between them, no connection succeeds
+KEY = Credentials("local", "bG9jYWw=", "local")  # valid for `level2` on the local exchange only
 
 
 def record_market(
@@ -27,7 +27,7 @@ def record_market(
 
     They pass as fast as they can be received. *compose* may subscribe to the feed before it begins.
     """
-    logging.getLogger("rxfeed.feed.status").setLevel(logging.ERROR)  # the outage is a part of the plan: no warning
+    logging.getLogger("rxfeed.feed.status").setLevel(logging.ERROR)  # the outage is intended, so it needs no warning
     seconds, over, healed, missed = round(3600 * hours), threading.Event(), threading.Event(), []
     exchange = Exchange([product], seed=7, rate=rate, speed=None, auto=False, start=START, credentials=KEY)
     channels = ["level2", "matches", "ticker", "heartbeat"]
@@ -39,7 +39,7 @@ def record_market(
                 over.set()
 
         def follow(status: FeedStatus) -> None:
-            # Trades are missing after the outage, so the feed asks for the book anew.
+            # Trades are missing after the outage, so the feed resubscribes to the book.
             if isinstance(status, Gap):
                 missed.append(status)
             elif isinstance(status, Subscribed) and not status.missing and missed:
@@ -59,7 +59,7 @@ def record_market(
             exchange.advance((BACK - LOST) * seconds)
             exchange.inject(Recover())
             exchange.wait_for_clients(timeout=60)
-            healed.wait(2)  # a moment for us, and half an hour at the pace of this exchange
+            healed.wait(2)  # two seconds here, and half an hour in the exchange's time
             exchange.advance((1 - BACK) * seconds)
             over.wait(60)
     return recorder
@@ -67,7 +67,7 @@ def record_market(
 
 @contextmanager
 def recording(folder: str | None, product: str, hours: float, rate: float = 2.0) -> Iterator[Path]:
-    """*folder*, or where none is given a recording that is made now, and gone afterwards."""
+    """*folder*, or if it is `None` the folder of a new recording, which is deleted at the end."""
     if folder is not None:
         yield Path(folder)
         return
@@ -78,14 +78,14 @@ def recording(folder: str | None, product: str, hours: float, rate: float = 2.0)
 
 
 class Hole(NamedTuple):
-    """Nothing is known between *start*, the last time before it, and *end*, the first one after it."""
+    """A time without data: *start* is the last time before it, and *end* the first one after it."""
 
     start: datetime
     end: datetime
 
 
 class Holes:
-    """Outputs a `Hole` wherever something may have been missed of *product*: its epoch has risen."""
+    """Outputs a `Hole` whenever messages of *product* may have been missed: its epoch has risen."""
 
     def __init__(self, product: str) -> None:
         self._product = product
@@ -93,7 +93,7 @@ class Holes:
         self._epoch: int | None = None
 
     def step(self, message: Message) -> tuple[Hole, ...]:
-        # (The last trade before a subscription may be hours old, and a snapshot need not have a time.)
+        # (The last trade before a subscription may be hours old, and a snapshot may have no time.)
         if message.product_id != self._product or message.time is None:
             return ()
         if self._newest is not None and message.time <= self._newest:
@@ -107,5 +107,5 @@ class Holes:
 
 
 def holes(product: str) -> Operator[Message, Hole]:
-    """Emit a `Hole` wherever something may have been missed of *product*."""
+    """Emit a `Hole` whenever messages of *product* may have been missed."""
     return lift(lambda: Holes(product))

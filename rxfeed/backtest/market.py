@@ -71,7 +71,7 @@ class PaperMarket:
     messages and orders give equal events. O(log n) a change for n prices.
     """
 
-    looks_at: ClassVar[frozenset[type[Message]]] = Level2Book.looks_at | {Match}
+    accepts: ClassVar[frozenset[type[Message]]] = Level2Book.accepts | {Match}
 
     def __init__(
         self,
@@ -173,7 +173,7 @@ class PaperMarket:
             self._has_trades = True
             if time == self.time and not ahead:
                 self._trades.append(message)
-        elif type(message) in self.looks_at:
+        elif type(message) in self.accepts:
             self._update_book(message, time)
         return self._take_events()
 

@@ -13,10 +13,10 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command with *argv* (the process's own arguments); the exit status.
+    """The exit status of the command with *argv* (default: the arguments of the process).
 
-    0: as asked; 1: it failed, or the demo's sums do not agree; 2: bad usage, or something is not installed;
-    3: recorded, but something did not come; 130: interrupted twice, or before anything had begun.
+    0: success; 1: failure, or the demo's counts do not agree; 2: bad usage, or a package is not installed;
+    3: recorded, but data may be missing; 130: interrupted twice, or before the command began.
     """
     command = "rxfeed"
     with prepared_streams(), logs_on_stderr():

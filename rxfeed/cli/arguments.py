@@ -14,17 +14,17 @@ from rxfeed.errors import needs_extra
 from rxfeed.protocol import DEFAULT_URL
 
 _DEMO = """\
-Run all of rxfeed on this machine: an exchange that makes markets, a feed that
-is connected to it, and a MongoDB.
+Run all of rxfeed on this machine: a local exchange that simulates markets, a
+feed that is connected to it, and a MongoDB.
 
-On that one feed run, as operator pipelines: live prices, traded volume by
-windows of time, crossings of price levels, and a sink that stores every
-message. At the end the sums are drawn up: frames that the exchange sent,
-messages that the feed received, documents that the database holds.
+One feed serves several operator pipelines: live prices, traded volume by time
+windows, crossings of price levels, and a sink that stores every message. At
+the end the counts are compared: frames that the exchange sent, messages that
+the feed received, documents in the database.
 """
 _DEMO_EXAMPLES = """\
-exit status: 0 where the sums agree, 1 where not or where standard output
-cannot be written, 2 for bad usage or where a part is missing
+exit status: 0 if the counts agree, 1 if not or if standard output cannot be
+written, 2 for bad usage or if a package is missing
 
 examples:
   rxfeed demo                                      until Ctrl-C
@@ -33,15 +33,15 @@ examples:
   rxfeed demo --seconds 5 --summary sums.json      for a script
 """
 _WATCH = """\
-Print a live feed, a line a message: time (UTC), product, type, and what it
-says.
+Print a live feed, one line for each message: time (UTC), product, type, and
+content.
 
-Market data goes to standard output; what the connection does, and what the
-exchange refuses, to standard error.
+Market data goes to standard output. The events of the connection and rejected
+requests go to standard error.
 """
 _WATCH_EXAMPLES = """\
-exit status: 0 when --count, --seconds, Ctrl-C or a closed pipe ended it, 1
-when the feed failed or standard output cannot be written, 2 for bad usage
+exit status: 0 if --count, --seconds, Ctrl-C or a closed pipe ended it, 1 if
+the feed failed or standard output cannot be written, 2 for bad usage
 
 examples:
   rxfeed watch BTC-USD
@@ -50,20 +50,21 @@ examples:
   rxfeed watch BTC-USD --url ws://127.0.0.1:8765 --count 10
 """
 _RECORD = """\
-Record a live feed into compressed files: each frame as it came, when it came,
-and what the connection did. docs/recording.md describes them.
+Record a live feed into compressed files: each frame as it was received, the
+time of its receipt, and the events of the connection. docs/recording.md
+describes the files.
 
-Progress goes to standard output, at the end with a summary that has to add up;
-what the connection does, to standard error. Where one of them cannot be
-written (a full disk, a closed pipe), the recording goes on. Ctrl-C, SIGTERM
-and a hang-up end it. A connection that is lost, or that fails at the start, is
-tried again.
+Progress goes to standard output, and at the end a summary, which checks that
+all frames were recorded. The events of the connection go to standard error. If
+one of the two cannot be written (a full disk, a closed pipe), recording
+continues. Ctrl-C, SIGTERM and SIGHUP end it. If the connection is lost, or
+fails at the start, it is retried.
 """
 _RECORD_EXAMPLES = """\
-exit status: 0 where all is recorded and nothing was missed, 1 where something
-that came could not be recorded, the feed failed, or there never was a
-connection, 2 for bad usage or where something is not installed, 3 where all
-that came is recorded, but something may not have come: there were gaps, the
+exit status: 0 if everything is recorded and nothing was missed, 1 if a
+received frame could not be recorded, the feed failed, or there was no
+connection at all, 2 for bad usage or if a package is not installed, 3 if all
+received frames are recorded, but data may be missing: there were gaps, the
 connection was lost, or the first attempt to connect failed
 
 examples:
@@ -73,16 +74,16 @@ examples:
   zstdcat DIR/*.jsonl.zst | jq -c '.frame // empty'
 """
 _LS = """\
-Tell what recordings hold, by session (a session is one run of a recorder) and
-in all: sizes, when what was received, of which products and types, what is
-known to be missing, and what is damaged.
+List the content of recordings, for each session (one run of a recorder) and in
+total: sizes, times of receipt, products and types, known gaps, and damage.
 
-All of it is read, in bounded memory. Segments of rxfeed, older recordings and
-plain JSON lines, packed or not, are told apart by their content.
+All files are read completely, in bounded memory. Segments of rxfeed, older
+recordings and plain JSON lines, compressed or not, are recognized by their
+content.
 """
 _LS_EXAMPLES = """\
-exit status: 0 where everything could be read, 1 where something is damaged, 2
-for bad usage; a segment that is being written is open, which is no damage
+exit status: 0 if everything could be read, 1 if a file is damaged, 2 for bad
+usage; a segment that is being written is open, which is not damage
 
 examples:
   rxfeed ls recordings/
@@ -92,14 +93,14 @@ examples:
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Texts as they stand, and the defaults after each option that has one."""
+    """Keeps texts as they are, and appends the default of each option that has one."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         return action.help if action.default is None else super()._get_help_string(action)
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises where argparse ignores that a help text cannot be written."""
+    """Raises if a help text cannot be written, which argparse ignores."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if message and file is sys.stdout:
@@ -109,7 +110,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's parser; `options.run(options)` then does what was asked."""
+    """The command's parser; `options.run(options)` then runs the subcommand."""
     top = _Parser(
         prog="rxfeed",
         description="Reactive streams over market-data feeds.",
@@ -130,15 +131,15 @@ def parser() -> argparse.ArgumentParser:
 def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
     demo = commands.add_parser(
         "demo",
-        help="a local exchange, the pipelines, a MongoDB, and the sums of it all",
+        help="run a local exchange, pipelines and a MongoDB, and compare their counts",
         description=_DEMO,
         epilog=_DEMO_EXAMPLES,
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
-    demo.add_argument("--seconds", type=_positive, metavar="N", help="how long (default: until Ctrl-C)")
+    demo.add_argument("--seconds", type=_positive, metavar="N", help="duration (default: until Ctrl-C)")
     demo.add_argument("--rate", type=_positive, default=200.0, metavar="N", help="orders a second on the exchange")
-    demo.add_argument("--seed", type=int, default=1, metavar="N", help="of the market's randomness")
+    demo.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the simulated market")
     demo.add_argument("--window", type=_positive, default=5.0, metavar="SECONDS", help="width of the volume windows")
     mongo = demo.add_mutually_exclusive_group()
     mongo.add_argument(
@@ -150,7 +151,7 @@ def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="FILE",
         help="read that URL from FILE, so that its password is not in the list of processes; or set RXFEED_MONGO_URL",
     )
-    demo.add_argument("--summary", type=Path, metavar="FILE", help="write the sums to FILE, as JSON")
+    demo.add_argument("--summary", type=Path, metavar="FILE", help="write the counts to FILE, as JSON")
     demo.set_defaults(run=_demo)
 
 
@@ -168,7 +169,7 @@ def _add_watch(commands: argparse._SubParsersAction[_Parser]) -> None:
         "--json",
         action="store_true",
         default=None,
-        help="print the frames as they came, one a line, with control characters escaped",
+        help="print the frames as received, one on each line, with control characters escaped",
     )
     watch.add_argument("--count", type=_natural, metavar="N", help="end after N messages")
     watch.add_argument("--seconds", type=_positive, metavar="N", help="end after N seconds")
@@ -185,7 +186,9 @@ def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
         allow_abbrev=False,
     )
     _add_feed(record, "matches")
-    record.add_argument("--to", type=Path, required=True, metavar="DIR", help="the folder; made where it is not there")
+    record.add_argument(
+        "--to", type=Path, required=True, metavar="DIR", help="the folder; it is created if it does not exist"
+    )
     record.add_argument("--seconds", type=_positive, metavar="N", help="end after N seconds")
     record.add_argument(
         "--segment-mb", type=_positive, default=64.0, metavar="N", help="megabytes of a file before the next begins"
@@ -193,30 +196,34 @@ def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
     record.add_argument(
         "--segment-minutes", type=_positive, default=60.0, metavar="N", help="minutes before the next file begins"
     )
-    record.add_argument("--level", type=_natural, default=3, metavar="N", help="of compression, 1 to 22")
+    record.add_argument("--level", type=_natural, default=3, metavar="N", help="compression level, 1 to 22")
     record.add_argument(
-        "--flush-seconds", type=_positive, default=1.0, metavar="N", help="after which what came can be read"
+        "--flush-seconds",
+        type=_positive,
+        default=1.0,
+        metavar="N",
+        help="seconds after which received frames can be read",
     )
     record.add_argument(
         "--mode",
         type=_permissions,
         default="600",
         metavar="OCTAL",
-        help="permissions of the files, such as 640; folders that are made get the same for their readers",
+        help="permissions of the files, such as 640; new folders get the same, with search for their readers",
     )
     record.set_defaults(run=_record)
 
 
 def _add_feed(command: argparse.ArgumentParser, channel: str) -> None:
-    """The options that `live.make_feed` takes; *channel* where none is named."""
-    command.add_argument("product", nargs="+", metavar="PRODUCT", help="such as BTC-USD; any number")
+    """Add the options that `live.make_feed` takes; *channel* is the default."""
+    command.add_argument("products", nargs="+", metavar="PRODUCT", help="such as BTC-USD; one or more")
     command.add_argument(
         "--channel",
         action="append",
         metavar="NAME",
-        help=f"any number of times (default: {channel}); see the exchange's",
+        help=f"may be repeated (default: {channel}); see the exchange's channels",
     )
-    command.add_argument("--url", default=DEFAULT_URL, help="where the feed is")
+    command.add_argument("--url", default=DEFAULT_URL, help="URL of the feed")
     command.add_argument(
         "--auth",
         action="store_true",
@@ -229,14 +236,14 @@ def _add_feed(command: argparse.ArgumentParser, channel: str) -> None:
 def _add_ls(commands: argparse._SubParsersAction[_Parser]) -> None:
     ls = commands.add_parser(
         "ls",
-        help="tell what recordings hold",
+        help="list the content of recordings",
         description=_LS,
         epilog=_LS_EXAMPLES,
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
-    ls.add_argument("path", nargs="+", metavar="PATH", help="a folder or a file; any number")
-    ls.add_argument("--json", action="store_true", default=None, help="for programs: one JSON object")
+    ls.add_argument("path", nargs="+", metavar="PATH", help="a folder or a file; one or more")
+    ls.add_argument("--json", action="store_true", default=None, help="print one JSON object")
     ls.set_defaults(run=_ls)
 
 

@@ -1,4 +1,4 @@
-"""`rxfeed demo`: an exchange, a feed, its pipelines and a database, all on this machine, and the sums of it."""
+"""`rxfeed demo`: an exchange, a feed, its pipelines and a database on this machine, and a comparison of counts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
-from rxfeed.cli.board import Board
+from rxfeed.cli.demo_state import DemoState
 from rxfeed.cli.display import Display, PlainLines, Reading
 from rxfeed.cli.mongo_url import VARIABLE, MongoUrl
 from rxfeed.cli.pipelines import compose
@@ -38,15 +38,15 @@ _ENDING = 15.0
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the demo; 0 where its sums agree."""
+    """The exit status of the demo: 0 if its counts agree."""
     if options.summary is not None and not options.summary.absolute().parent.is_dir():
         raise ConfigError(f"--summary: there is no folder {options.summary.absolute().parent}")
-    window_volume(options.window)  # raises for bad seconds before anything is started
+    window_volume(options.window)  # raises for an invalid width before anything is started
     mongo = MongoUrl.find(options.mongo, options.mongo_file, os.environ)
-    asked: list[bool] = []  # a signal handler may not touch what has a lock
-    with on_signals(lambda: asked.append(True)), _collection(mongo) as collection:
+    end_requested: list[bool] = []  # a signal handler must not use an object with a lock
+    with on_signals(lambda: end_requested.append(True)), _collection(mongo) as collection:
         with Exchange(PRODUCTS, seed=options.seed, rate=options.rate) as exchange:
-            summary = _play(exchange, collection, options, lambda: bool(asked))
+            summary = _play(exchange, collection, options, lambda: bool(end_requested))
         write_line("\n".join(printable(line) for line in summary.text().splitlines()))
         if options.summary is not None:
             _write(options.summary, summary)
@@ -54,38 +54,38 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _play(
-    exchange: Exchange, collection: Collection[Any], options: argparse.Namespace, asked_to_end: Callable[[], bool]
+    exchange: Exchange, collection: Collection[Any], options: argparse.Namespace, ended: Callable[[], bool]
 ) -> Summary:
     feed = Feed(PRODUCTS, CHANNELS, url=exchange.url, ping_interval=1.0, reconnect=False)
-    board = Board(PRODUCTS)
-    compose(feed, collection, board, options.window)
+    state = DemoState(PRODUCTS)
+    compose(feed, collection, state, options.window)
     try:
         feed.connect()
         try:
             exchange.wait_for_clients(1, _STARTING)
         except TimeoutError as error:
-            raise RxfeedError(board.problem or str(error)) from None
+            raise RxfeedError(state.problem or str(error)) from None
         started = time.monotonic()
-        _show_until(lambda: asked_to_end() or board.problem is not None, feed, exchange, board, options.seconds)
+        _show_until(lambda: ended() or state.problem is not None, feed, exchange, state, options.seconds)
         seconds = time.monotonic() - started
         exchange.pause()
-        with suppress(TimeoutError):  # the sums show it
+        with suppress(TimeoutError):  # the counts show it
             exchange.drain(_ENDING)
         sent = exchange.sent
-        _wait_until(lambda: board.problem is not None or feed.stats.messages + feed.stats.malformed >= sent.frames)
+        _wait_until(lambda: state.problem is not None or feed.stats.messages + feed.stats.malformed >= sent.frames)
     finally:
         feed.close()
-    if not board.stored_all.wait(_ENDING):
-        board.failed("the sink did not end in time")
-    return _sum_up(sent, seconds, feed, board, collection)
+    if not state.stored_all.wait(_ENDING):
+        state.failed("the sink did not end in time")
+    return _summary(sent, seconds, feed, state, collection)
 
 
-def _sum_up(sent: Ledger, seconds: float, feed: Feed, board: Board, collection: Collection[Any]) -> Summary:
+def _summary(sent: Ledger, seconds: float, feed: Feed, state: DemoState, collection: Collection[Any]) -> Summary:
     try:
         stored = collection.count_documents({})
         by_type = {str(each["_id"]): each["n"] for each in collection.aggregate(_BY_TYPE)}
     except PyMongoError as error:
-        board.failed(f"the stored documents cannot be counted: {type(error).__name__}")
+        state.failed(f"the stored documents cannot be counted: {type(error).__name__}")
         stored, by_type = 0, {}
     received = {str(kind.__struct_config__.tag): count for kind, count in feed.stats.types.items()}
     return Summary(
@@ -98,26 +98,28 @@ def _sum_up(sent: Ledger, seconds: float, feed: Feed, board: Board, collection: 
             kind: Count(sent.by_type.get(kind, 0), received.get(kind, 0), by_type.get(kind, 0))
             for kind in sorted({*sent.by_type, *received, *by_type})
         },
-        windows=board.window_count,
-        complete_windows=board.complete_windows,
-        trades=board.trades_in_windows,
-        crossings=board.crossing_count,
+        windows=state.window_count,
+        complete_windows=state.complete_windows,
+        trades=state.trades_in_windows,
+        crossings=state.crossing_count,
         collection=collection.full_name,
-        problem=board.problem,
+        problem=state.problem,
     ).checked()
 
 
-def _show_until(over: Callable[[], bool], feed: Feed, exchange: Exchange, board: Board, seconds: float | None) -> None:
+def _show_until(
+    over: Callable[[], bool], feed: Feed, exchange: Exchange, state: DemoState, seconds: float | None
+) -> None:
     started = time.monotonic()
     with Display() if is_screen() else PlainLines() as screen:
         while not over():
             elapsed = time.monotonic() - started
             if seconds is not None and elapsed >= seconds:
                 return
-            # What was received is read before what was sent, so that it is never more.
+            # The received count is read before the sent count, so that it is never larger.
             received, malformed = feed.stats.messages, feed.stats.malformed
             reading = Reading(exchange.url, elapsed, exchange.sent.frames, received, malformed)
-            screen.show(board, reading)
+            screen.show(state, reading)
             time.sleep(0.2 if seconds is None else max(0.0, min(0.2, seconds - elapsed)))
 
 
@@ -129,7 +131,7 @@ def _wait_until(ready: Callable[[], bool]) -> None:
 
 @contextmanager
 def _collection(url: MongoUrl | None) -> Iterator[Collection[Any]]:
-    """A new collection: on a private server that goes again, or on *url*'s, where it stays."""
+    """A new collection: on a temporary server, or on the server of *url*, where it stays."""
     if url is None:
         write_line("starting MongoDB ...")
         try:
@@ -149,7 +151,7 @@ def _new_collection(url: MongoUrl) -> Iterator[Collection[Any]]:
         try:
             client.admin.command("ping")
         except PyMongoError as error:
-            raise ConfigError(f"{url.source}: no MongoDB to use there: {type(error).__name__}") from None
+            raise ConfigError(f"{url.source}: no usable MongoDB at this URL: {type(error).__name__}") from None
         if url.is_exposed:
             write_error(
                 f"warning: --mongo: the list of processes shows the URL's password: use --mongo-file or {VARIABLE}"

@@ -16,13 +16,13 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from rxfeed.cli.board import Board, Quote
+from rxfeed.cli.demo_state import DemoState, Quote
 from rxfeed.cli.streams import write_line, writing
 from rxfeed.cli.text import rounded_number
 from rxfeed.core import PriceCross, VolumeWindow
 
 WIDEST = 100
-_FIXED = 15  # lines that are always there
+_FIXED = 15  # lines that are always shown
 _PLAIN_EVERY = 2.0  # seconds
 _COLOURS = {"subscribed": "green", "failed": "bold red", "up": "green", "down": "red", "yes": "green", "no": "yellow"}
 T = TypeVar("T")
@@ -39,26 +39,26 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class PlainLines:
-    """A line now and then, without any control codes, for what is no terminal."""
+    """Prints a line at intervals, without control codes, for an output that is not a terminal."""
 
     def __init__(self, every: float = _PLAIN_EVERY) -> None:
         self._every = every
         self._next = 0.0
 
-    def show(self, board: Board, reading: Reading) -> None:
+    def show(self, state: DemoState, reading: Reading) -> None:
         if reading.seconds < self._next:
             return
         self._next = reading.seconds + self._every
-        prices = (f"{product} {_price(quote)}" for product, quote in board.quotes.items())
+        prices = (f"{product} {_price(quote)}" for product, quote in state.quotes.items())
         counts = (
             ("sent", reading.sent),
             ("received", reading.received),
-            ("stored", board.stored),
-            ("windows", board.window_count),
-            ("crossings", board.crossing_count),
+            ("stored", state.stored),
+            ("windows", state.window_count),
+            ("crossings", state.crossing_count),
         )
-        told = [f"{reading.seconds:7.1f} s", *prices, *(f"{name} {count:,}" for name, count in counts)]
-        write_line("  ".join(told))
+        cells = [f"{reading.seconds:7.1f} s", *prices, *(f"{name} {count:,}" for name, count in counts)]
+        write_line("  ".join(cells))
 
     def __enter__(self) -> PlainLines:
         return self
@@ -70,14 +70,14 @@ class PlainLines:
 
 
 class Display:
-    """The whole screen, drawn anew by each `show`, in the thread that calls it."""
+    """The whole screen; each `show` redraws it, on the calling thread."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._live = Live(console=console or Console(), screen=True, auto_refresh=False, redirect_stdout=False)
 
-    def show(self, board: Board, reading: Reading) -> None:
+    def show(self, state: DemoState, reading: Reading) -> None:
         with writing():
-            self._live.update(Picture(board, reading), refresh=True)
+            self._live.update(Picture(state, reading), refresh=True)
 
     def __enter__(self) -> Display:
         with writing():
@@ -92,36 +92,36 @@ class Display:
 
 
 class Picture:
-    """The board as rich draws it, in as many lines as there are."""
+    """The state as a renderable of rich, which uses all lines of the terminal."""
 
-    def __init__(self, board: Board, reading: Reading) -> None:
-        self._board = board
+    def __init__(self, state: DemoState, reading: Reading) -> None:
+        self._state = state
         self._reading = reading
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        room = max(2, (options.height or console.height) - _FIXED - len(self._board.quotes))
-        yield Constrain(self._parts(room - room // 2, room // 2), WIDEST)
+        lines = max(2, (options.height or console.height) - _FIXED - len(self._state.quotes))
+        yield Constrain(self._parts(lines - lines // 2, lines // 2), WIDEST)
 
     def _parts(self, windows: int, crossings: int) -> RenderableType:
-        board, reading = self._board, self._reading
+        state, reading = self._state, self._reading
         head = Text(no_wrap=True, overflow="ellipsis")
         head.append("rxfeed demo", "bold").append(f"   {reading.url}   ")
-        head.append(board.status, _COLOURS.get(board.status, "yellow"))
-        head.append(f"   {duration(reading.seconds)}   Ctrl-C ends it")
+        head.append(state.status, _COLOURS.get(state.status, "yellow"))
+        head.append(f"   {duration(reading.seconds)}   Ctrl-C to end")
         return Group(
             head,
             Text(),
             _title("prices"),
-            _prices(board.quotes),
+            _prices(state.quotes),
             Text(),
             _title("volume by windows"),
-            _windows(_last(board.windows, windows)),
+            _windows(_last(state.windows, windows)),
             Text(),
             _title("crossings of levels"),
-            _crossings(_last(board.crossings, crossings)),
+            _crossings(_last(state.crossings, crossings)),
             Text(),
             _title("counters"),
-            _counters(board, reading),
+            _counters(state, reading),
         )
 
 
@@ -181,16 +181,16 @@ def _crossings(crossings: Sequence[PriceCross | None]) -> Table:
     return table
 
 
-def _counters(board: Board, reading: Reading) -> Table:
+def _counters(state: DemoState, reading: Reading) -> Table:
     table = new_table("sent<11", "received<11", "stored<11", "malformed<9", "windows<9", "crossings<9", "ping<9")
-    counts = (reading.sent, reading.received, board.stored, reading.malformed, board.window_count, board.crossing_count)
-    ping = "" if board.round_trip is None else f"{board.round_trip * 1000:.1f} ms"
+    counts = (reading.sent, reading.received, state.stored, reading.malformed, state.window_count, state.crossing_count)
+    ping = "" if state.round_trip is None else f"{state.round_trip * 1000:.1f} ms"
     table.add_row(*(f"{count:,}" for count in counts), ping)
     return table
 
 
 def new_table(*columns: str) -> Table:
-    """Columns `name<width` (to the left) and `name>width`; the widths stretch with the terminal, all alike."""
+    """A table with columns `name<width` (left-aligned) and `name>width`; widths scale with the terminal."""
     table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for column in columns:
         name, left, width = column.partition("<") if "<" in column else column.partition(">")
@@ -209,7 +209,7 @@ def _title(text: str) -> Rule:
 
 
 def _last(items: Sequence[T], count: int) -> list[T | None]:
-    """The newest *count*, newest first, and `None` for each that is not there yet."""
+    """The newest *count* items, newest first, padded with `None`."""
     newest: list[T | None] = [*reversed(items[-count:])] if count else []
     return newest + [None] * (count - len(newest))
 

@@ -1,4 +1,4 @@
-"""A message as one readable line."""
+"""Messages as readable lines, one for each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_TEXT = 100
 
 
 def line(message: m.Message) -> str:
-    """Time (UTC; the receipt's where the message has none), product, type, and its content.
+    """One line for *message*: time (UTC; without one, that of the receipt), product, type and content.
 
     >>> line(ticker("60000.10", product_id="BTC-USD"))
     '12:00:00.000000  BTC-USD     ticker              60000.10'
@@ -33,8 +33,8 @@ def line(message: m.Message) -> str:
 
 
 def _ticker(ticker: m.Ticker) -> str:
-    told = (("", ticker.side), ("bid ", ticker.best_bid), ("ask ", ticker.best_ask), ("volume ", ticker.volume_24h))
-    return "  ".join(f"{name}{_text(value):<4}" for name, value in told if value is not None)
+    parts = (("", ticker.side), ("bid ", ticker.best_bid), ("ask ", ticker.best_ask), ("volume ", ticker.volume_24h))
+    return "  ".join(f"{name}{_text(value):<4}" for name, value in parts if value is not None)
 
 
 def _trade(trade: m.Match | m.LastMatch) -> str:
@@ -47,9 +47,9 @@ def _snapshot(book: m.Snapshot) -> str:
 
 
 def _update(update: m.L2Update) -> str:
-    told = [f"{side:<4} {_text(price)} {_text(size)}" for side, price, size in update.changes[:_MOST_CHANGES]]
-    left = len(update.changes) - len(told)
-    return ", ".join(told) + (f" and {left} more" if left else "")
+    parts = [f"{side:<4} {_text(price)} {_text(size)}" for side, price, size in update.changes[:_MOST_CHANGES]]
+    left = len(update.changes) - len(parts)
+    return ", ".join(parts) + (f" and {left} more" if left else "")
 
 
 def _status(status: m.Status) -> str:
@@ -62,8 +62,8 @@ def _unknown(message: m.Unknown) -> str:
 
 
 def _fields(message: m.Message) -> str:
-    told = ((name, getattr(message, name)) for name in message.__struct_fields__ if name not in _SHOWN_ELSEWHERE)
-    return "  ".join(f"{name} {_text(value)}" for name, value in told if value is not None)
+    parts = ((name, getattr(message, name)) for name in message.__struct_fields__ if name not in _SHOWN_ELSEWHERE)
+    return "  ".join(f"{name} {_text(value)}" for name, value in parts if value is not None)
 
 
 def _text(value: Any) -> str:

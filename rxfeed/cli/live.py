@@ -1,4 +1,4 @@
-"""A live feed as the command line asks for it, and what its connection does in words."""
+"""Makes the feed for the options of a command, and reports the status of its connection."""
 
 from __future__ import annotations
 
@@ -27,36 +27,36 @@ from rxfeed.feed import (
 )
 from rxfeed.protocol import Credentials
 
-_REFUSED_FOR = 1.0  # seconds after a refusal until which something else may still be granted
+_WAIT_AFTER_REJECTION = 1.0  # seconds after a rejection during which another subscription may be acknowledged
 
 
 def make_feed(options: argparse.Namespace) -> Feed:
-    """The feed of the options that `arguments` adds for one; its warnings are written to standard error."""
+    """The feed for the options that `arguments` adds; its warnings are written to standard error."""
     credentials = Credentials.from_env() if options.auth else None
     if options.auth and credentials is None:
         raise ConfigError("--auth: COINBASE_API_KEY, COINBASE_API_SECRET and COINBASE_API_PASSPHRASE are not set")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        feed = Feed(options.product, options.channel or options.channels, url=options.url, credentials=credentials)
+        feed = Feed(options.products, options.channel or options.channels, url=options.url, credentials=credentials)
     for each in caught:
         write_error(str(each.message))
     return feed
 
 
 class StatusReporter:
-    """Writes what a feed's connection does to standard error; raises `RxfeedError` where the command cannot go on.
+    """Writes the status of a feed's connection to standard error; raises `RxfeedError` if the command cannot continue.
 
-    *verb*: what the feed is for (`watch`), *doing*: what the messages wait for (`printing`). *patient*: a failure of
-    the first connection is reported, as that of any later one; without it, it is raised.
+    *verb*: the purpose of the feed (`watch`). *doing*: what is delayed by a lag (`printing`). *patient*: a failure of
+    the first connection is only reported; without it, it is raised.
     """
 
     def __init__(self, verb: str, doing: str, *, patient: bool = False) -> None:
         self._verb, self._doing = verb, doing
         self._patient = patient
         self._connected = False
-        self._granted = False
-        self._refusal = ""
-        self._refused_at: float | None = None
+        self._acknowledged = False
+        self._rejection = ""
+        self._rejected_at: float | None = None
 
     def report(self, status: FeedStatus) -> None:
         match status:
@@ -67,12 +67,12 @@ class StatusReporter:
                 write_error("connected")
             case Disconnected(cause=cause) if self._connected:
                 write_error(f"connection lost: {_text(cause)}")
-            case Disconnected(cause=cause) if not self._patient:  # a wrong address does not get better by trying
+            case Disconnected(cause=cause) if not self._patient:  # retrying does not help with a wrong address
                 raise RxfeedError(_text(cause))
             case Reconnecting(delay=delay) if self._connected:
-                write_error(f"again in {delay:.1f} s")
+                write_error(f"next attempt in {delay:.1f} s")
             case Reconnecting(delay=delay, cause=cause):
-                write_error(f"warning: not connected: {_text(cause)}: {_remedy(cause)}; again in {delay:.1f} s")
+                write_error(f"warning: not connected: {_text(cause)}: {_remedy(cause)}; next attempt in {delay:.1f} s")
             case Gap(product_id=product, channel=channel, first=first, last=last):
                 write_error(f"missed {first} to {last} of {product} on {channel}")
             case HeartbeatMissing(product_id=product, seconds=seconds):
@@ -84,21 +84,25 @@ class StatusReporter:
             case CaughtUp():
                 write_error(f"{self._doing} has caught up")
             case Subscribed(channels=channels):
-                self._granted = bool(channels)
+                self._acknowledged = bool(channels)
                 listed = (f"{each.name} ({', '.join(each.product_ids or ()) or 'all'})" for each in channels)
                 write_error(f"subscribed to {', '.join(listed) or 'nothing'}")
             case Rejected(message=message, reason=reason):
-                self._refusal = printable(message if reason is None else f"{message}: {reason}")
-                self._refused_at = time.monotonic()
-                write_error(f"the exchange refuses: {self._refusal}")
+                self._rejection = printable(message if reason is None else f"{message}: {reason}")
+                self._rejected_at = time.monotonic()
+                write_error(f"rejected by the exchange: {self._rejection}")
             case Ended(cause=cause) if cause is not None:
                 raise RxfeedError(_text(cause))
 
-    def check_refusal(self) -> None:
-        """To be called now and then; raises `RxfeedError` where nothing but a refusal came."""
-        if self._refused_at is None or self._granted or time.monotonic() < self._refused_at + _REFUSED_FOR:
+    def check_rejection(self) -> None:
+        """Raise `RxfeedError` if there was a rejection and no acknowledgement; call it periodically."""
+        if (
+            self._rejected_at is None
+            or self._acknowledged
+            or time.monotonic() < self._rejected_at + _WAIT_AFTER_REJECTION
+        ):
             return
-        raise RxfeedError(f"nothing to {self._verb}: {self._refusal}")
+        raise RxfeedError(f"nothing to {self._verb}: {self._rejection}")
 
 
 def _text(cause: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""The library's warnings and errors on standard error, as the command's own lines."""
+"""Writes the library's warnings and errors to standard error, as lines of the command."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class _StderrHandler(logging.Handler):
 
 
 def _is_no_status(record: logging.LogRecord) -> bool:
-    """False for the log of `feed.status`, which the commands report in their own words."""
+    """False for records of `feed.status`, which the commands report themselves."""
     return record.name != "rxfeed.feed.status"
 
 
 @contextlib.contextmanager
 def logs_on_stderr() -> Iterator[None]:
-    """Inside, warnings and errors of the package's loggers go to standard error, without control characters."""
+    """Within this block, warnings and errors of the package go to standard error, without control characters."""
     logger = logging.getLogger("rxfeed")
     handler = _StderrHandler(logging.WARNING)
     handler.addFilter(_is_no_status)

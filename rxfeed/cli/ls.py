@@ -1,4 +1,4 @@
-"""`rxfeed ls`: what a folder of recordings holds."""
+"""`rxfeed ls`: the content of recordings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LABEL = 12
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what is there; 1 where some of it is damaged."""
+    """Print the content of the recordings; returns 1 if a file is damaged."""
     found = catalogue(options.path)
     # ASCII, so that it is JSON in every encoding. A file's name may hold bytes that are no text, which msgspec refuses.
     text = json.dumps(msgspec.to_builtins(found), indent=2) if options.json else _table_of(found)
@@ -127,7 +127,7 @@ def _moment(moment: datetime) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    """How long, for people.
+    """*seconds* as a readable text.
 
     >>> _seconds(0.25), _seconds(59.94), _seconds(3661), _seconds(90_061)
     ('0.2 s', '59.9 s', '1:01:01', '1 day, 1:01:01')

@@ -1,4 +1,4 @@
-"""Where the demo's MongoDB is. The URL may hold a password, so that no text here repeats it."""
+"""The URL of the demo's MongoDB. It may have a password, so no text here repeats it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class MongoUrl:
 
     @classmethod
     def find(cls, argument: str | None, file: Path | None, environment: Mapping[str, str]) -> MongoUrl | None:
-        """The URL of the argument, else of *file*, else of the environment; `None` where none of them has one.
+        """The URL of the argument, or of *file*, or of the environment; `None` if there is none.
 
         Raises `ConfigError` for a file that cannot be read.
         """
@@ -41,11 +41,11 @@ class MongoUrl:
 
     @property
     def is_exposed(self) -> bool:
-        """True for a URL with a password among the arguments, which every process of the machine can list."""
+        """True for a URL with a password in the arguments, which every process of the machine can list."""
         return self.source == "--mongo" and ":" in self._url.partition("://")[2].rpartition("@")[0]
 
     def client(self) -> MongoClient[Any]:
-        """A client for it; raises `ConfigError`, without the driver's text, which repeats parts of the URL."""
+        """A client for the URL; raises `ConfigError` without the driver's text, which repeats parts of the URL."""
         options = {} if "serverselectiontimeoutms" in self._url.lower() else _OPTIONS
         try:
             return MongoClient(self._url, **options)

@@ -1,4 +1,4 @@
-"""How a recording goes, and what it came to, as text."""
+"""The progress and the summary of a recording, as text."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Progress(msgspec.Struct, frozen=True):
 
     @property
     def cells(self) -> list[tuple[str, str]]:
-        """What is counted, by name."""
+        """The counters as texts, by name."""
         stats = self.recorder
         return [
             ("messages", f"{stats.frames:,}"),
@@ -33,7 +33,7 @@ class Progress(msgspec.Struct, frozen=True):
             ("size", size(stats.bytes)),
             ("ratio", ratio(stats.uncompressed, stats.bytes)),
             ("lag", f"{stats.lag:.1f} s"),
-            ("queue", f"{stats.queue:,}"),
+            ("queued", f"{stats.queued:,}"),
             ("gaps", f"{self.gaps:,}"),
             ("lost", f"{stats.unwritten:,}"),
             ("files", f"{stats.segments:,}"),
@@ -41,7 +41,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class PlainProgress:
-    """A line now and then, without any control codes, for what is no terminal."""
+    """Prints a line at intervals, without control codes, for an output that is not a terminal."""
 
     def __init__(self, every: float = _PLAIN_EVERY) -> None:
         self._every = every
@@ -51,8 +51,8 @@ class PlainProgress:
         if progress.seconds < self._next:
             return
         self._next = progress.seconds + self._every
-        told = (f"{name} {value}" for name, value in progress.cells if name != "queue")
-        write_line("  ".join([f"{progress.seconds:6.0f} s", *told]))
+        cells = (f"{name} {value}" for name, value in progress.cells if name != "queued")
+        write_line("  ".join([f"{progress.seconds:6.0f} s", *cells]))
 
     def __enter__(self) -> PlainProgress:
         return self
@@ -64,9 +64,9 @@ class PlainProgress:
 
 
 class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a recording came to: what the *feed* received, and what of that the *recorder* has in files.
+    """The result of a recording: counters of the *feed* and of the *recorder*.
 
-    *problem*: what it failed with.
+    *problem*: the error that ended it.
     """
 
     folder: Path
@@ -77,17 +77,17 @@ class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def received(self) -> int:
-        """Frames."""
+        """The frames that the feed received."""
         return self.feed.messages + self.feed.malformed
 
     @property
     def lost(self) -> int:
-        """Frames that came and are in no file."""
+        """The received frames that are in no file."""
         return self.received - self.recorder.frames
 
     @property
     def missed(self) -> bool:
-        """Something that the exchange had did not come, or may not have."""
+        """True if messages of the exchange were missed, or may have been missed."""
         return bool(self.feed.gaps or self.feed.reconnects)
 
     @property
@@ -97,7 +97,7 @@ class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
         return 3 if self.missed else 0
 
     def text(self) -> str:
-        """For people: the sums, and the verdict."""
+        """The counts and the verdict, as a readable text."""
         feed, recorder = self.feed, self.recorder
         packed, unpacked = recorder.bytes, recorder.uncompressed
         files = "1 file" if recorder.segments == 1 else f"{recorder.segments:,} files"
@@ -108,28 +108,28 @@ class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
             ("recorded", recorder.frames, f"in {files} of {self.folder}"),
             ("events", recorder.events, "of the connection"),
             ("bytes", packed, f"{size(packed)}, of {size(unpacked)} of lines: {ratio(unpacked, packed)}"),
-            ("gaps", feed.gaps, f"{feed.gapped:,} numbers never came" if feed.gaps else ""),
+            ("gaps", feed.gaps, f"{feed.gapped:,} numbers missing" if feed.gaps else ""),
             ("reconnects", feed.reconnects, ""),
-            ("duplicates", feed.duplicates, "passed over" if feed.duplicates else ""),
+            ("duplicates", feed.duplicates, "dropped" if feed.duplicates else ""),
         ]
         lines = [f"{name:<12}{number:>15,}   {more}".rstrip() for name, number, more in rows]
         lines.insert(2, "-" * 27)
         lines.append(f"{'seconds':<12}{self.seconds:>15,.1f}")
         if recorder.waited:
-            lines[-1] += f"   for {recorder.waited:.1f} of them the feed had to wait for the disk"
+            lines[-1] += f"   of which the feed waited {recorder.waited:.1f} for the disk"
         return "\n".join([*lines, "", self._verdict()])
 
     def _verdict(self) -> str:
         if self.lost:
-            return f"It does not add up: {self.lost:,} of the frames received are not recorded."
+            return f"Error: {self.lost:,} received frames are not recorded."
         if self.problem is not None:
-            return "Each frame received is recorded, but it failed."
-        verdict = "It adds up: each frame received is recorded."
-        return f"{verdict} Something may not have come." if self.missed else verdict
+            return "All received frames are recorded, but the recording failed."
+        verdict = "All received frames are recorded."
+        return f"{verdict} Some data may be missing: see gaps and reconnects." if self.missed else verdict
 
 
 def size(count: float) -> str:
-    """Bytes, for people.
+    """*count* bytes as a readable text.
 
     >>> size(999), size(1_234_567), size(64_000_000_000)
     ('999 B', '1.2 MB', '64.0 GB')
@@ -143,7 +143,7 @@ def size(count: float) -> str:
 
 
 def ratio(unpacked: int, packed: int) -> str:
-    """How many times smaller.
+    """The compression ratio as a text.
 
     >>> ratio(1000, 125), ratio(0, 0)
     ('8.0x', '-')

@@ -1,4 +1,4 @@
-"""`rxfeed record`: a live feed into files."""
+"""`rxfeed record`: records a live feed into files."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.feed import Connected, Disconnected, Feed, FeedStatus, Reconnecting, Subscribed
 from rxfeed.recording import Recorder, record
 
-_LOOK = 0.4  # seconds; to draw takes 2 ms
+_POLL = 0.4  # seconds; drawing takes 2 ms
 
 
 def run(options: argparse.Namespace) -> int:
-    """Record what the options ask for, until they, a signal or the feed end it; the exit status."""
+    """Record until the options, a signal or the feed end it; returns the exit status."""
     recorder = record(
         options.to,
         segment_bytes=max(1, round(options.segment_mb * 1e6)),
@@ -36,9 +36,9 @@ def run(options: argparse.Namespace) -> int:
     )
     feed = make_feed(options)
     _check_folder(options.to)
-    asked: list[bool] = []  # a signal handler may not touch what has a lock
-    with on_signals(lambda: asked.append(True)):
-        summary = _Recording(feed, recorder).run(options, lambda: bool(asked))
+    end_requested: list[bool] = []  # a signal handler must not use an object with a lock
+    with on_signals(lambda: end_requested.append(True)):
+        summary = _Recording(feed, recorder).run(options, lambda: bool(end_requested))
     if feed.stats.connections:
         _show(summary)
     if summary.problem is not None:
@@ -47,16 +47,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check_folder(folder: Path) -> None:
-    """Raise `ConfigError` where *folder* cannot be written. The recorder notices it with the first connection only."""
+    """Raise `ConfigError` if *folder* cannot be written, which the recorder would detect only when connected."""
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     if not there.is_dir():
-        raise ConfigError(f"--to: {folder} cannot be made: {there} is not a folder")
+        raise ConfigError(f"--to: {folder} cannot be created: {there} is not a folder")
     if not os.access(there, os.W_OK | os.X_OK):
         raise ConfigError(f"--to: {folder} cannot be written: {there} is not writable")
 
 
 class _Recording:
-    """The feed and the recorder work on their threads; the main one reports and draws."""
+    """Runs the feed and the recorder on their threads; the main thread reports and draws."""
 
     def __init__(self, feed: Feed, recorder: Recorder) -> None:
         self._feed = feed
@@ -71,7 +71,7 @@ class _Recording:
         feed.status.subscribe(self._on_status, on_completed=self._on_feed_end)
 
     def _on_status(self, status: FeedStatus) -> None:
-        """On the feed's thread. The recorder begins with the first connection, so that attempts leave no segment."""
+        """Start the recorder with the first connection, so that failed attempts leave no segment."""
         if isinstance(status, Connected) and not self._started:
             self._started = True
             self._feed.pipe(self._recorder).subscribe(on_error=self._failed, on_completed=self._recorded.set)
@@ -85,17 +85,17 @@ class _Recording:
         self._error = error
         self._recorded.set()
 
-    def run(self, options: argparse.Namespace, asked_to_end: Callable[[], bool]) -> RecordSummary:
+    def run(self, options: argparse.Namespace, ended: Callable[[], bool]) -> RecordSummary:
         began = time.monotonic()
         problem: Exception | None = None
         try:
             self._feed.connect()
-            self._watch(began, options, asked_to_end)
+            self._watch(began, options, ended)
         except RxfeedError as error:
             problem = error
         seconds = time.monotonic() - began
         self._feed.close()
-        if self._started:  # else the feed's thread may still wait for the system's resolver
+        if self._started:  # otherwise the feed's thread may still wait for the system's resolver
             self._recorded.wait()
         problem = problem or self._error
         if problem is None and not self._started:
@@ -108,11 +108,11 @@ class _Recording:
             problem=None if problem is None else str(problem),
         )
 
-    def _watch(self, began: float, options: argparse.Namespace, asked_to_end: Callable[[], bool]) -> None:
+    def _watch(self, began: float, options: argparse.Namespace, ended: Callable[[], bool]) -> None:
         with _Screen(_display(options)) as screen:
-            while not asked_to_end() and not self._recorded.is_set():
+            while not ended() and not self._recorded.is_set():
                 seconds = time.monotonic() - began
-                left = _LOOK if options.seconds is None else min(_LOOK, options.seconds - seconds)
+                left = _POLL if options.seconds is None else min(_POLL, options.seconds - seconds)
                 if left <= 0:
                     return
                 self._report(left)
@@ -121,7 +121,7 @@ class _Recording:
             self._report(0)
 
     def _report(self, seconds: float) -> None:
-        """Report, for so long, what the connection does."""
+        """Report the status events of the connection, for *seconds*."""
         until = time.monotonic() + seconds
         while True:
             try:
@@ -132,7 +132,7 @@ class _Recording:
             if isinstance(status, Disconnected):
                 self._last_failure = status.cause
             self._reporter.report(status)
-        self._reporter.check_refusal()
+        self._reporter.check_rejection()
 
 
 _STATES: dict[type[FeedStatus], str] = {
@@ -148,7 +148,7 @@ class _Display(Protocol):
 
 
 class _Screen:
-    """A display that may fail: then nothing more is shown, and the recording goes on."""
+    """Wraps a display that may fail: then nothing more is shown, and recording continues."""
 
     def __init__(self, display: AbstractContextManager[_Display]) -> None:
         self._display = display
@@ -160,35 +160,35 @@ class _Screen:
             try:
                 self._shown.show(progress)
             except OutputFailed as error:
-                self._give_up(error)
+                self._disable(error)
 
     def __enter__(self) -> _Screen:
         try:
             self._shown = self._stack.enter_context(self._display)
         except OutputFailed as error:
-            self._give_up(error)
+            self._disable(error)
         return self
 
     def __exit__(self, *raised: object) -> None:
         try:
             self._stack.close()
         except OutputFailed as error:
-            self._give_up(error)
+            self._disable(error)
 
-    def _give_up(self, error: OutputFailed) -> None:
+    def _disable(self, error: OutputFailed) -> None:
         self._shown = None
         _report_failed_output(error)
 
 
 def _display(options: argparse.Namespace) -> AbstractContextManager[_Display]:
-    """A live display where there is a terminal, and rich is installed; lines elsewhere."""
+    """A live display if the output is a terminal and rich is installed; otherwise plain lines."""
     if is_screen():
         try:
             from rxfeed.cli.record_display import RecordDisplay
         except ImportError:
             pass
         else:
-            return RecordDisplay(f"{', '.join(options.product)} to {options.to}")
+            return RecordDisplay(f"{', '.join(options.products)} to {options.to}")
     return PlainProgress()
 
 
@@ -200,5 +200,5 @@ def _show(summary: RecordSummary) -> None:
 
 
 def _report_failed_output(error: OutputFailed) -> None:
-    if not isinstance(error, OutputClosed):  # a reader that leaves does so on purpose
-        write_error(f"warning: {error}; nothing more is shown, and the recording goes on")
+    if not isinstance(error, OutputClosed):  # a closed pipe is intended by the reader
+        write_error(f"warning: {error}; nothing more is shown, and recording continues")

@@ -1,4 +1,4 @@
-"""A recording as it goes, drawn with rich."""
+"""The live display of a recording, drawn with rich."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from rxfeed.cli.streams import writing
 from rxfeed.cli.text import printable
 
 _COLOURS = {"recording": "green", "connection lost": "bold red"}
-_ECHO = 3  # columns for the ^C that a terminal shows: on a line of its own it would stay
-_WRONG = ("gaps", "lost")  # where they are not 0
+_ECHO = 3  # columns for the ^C that a terminal shows: on its own line it would not be overwritten
+_RED = ("gaps", "lost")  # shown in red if not 0
 
 
 class RecordDisplay:
-    """Some lines at the bottom, drawn anew by each `show`; log lines scroll by above them."""
+    """Some lines at the bottom, which each `show` redraws; log lines scroll above them."""
 
     def __init__(self, what: str, console: Console | None = None) -> None:
         self._what = printable(what)
         self._console = console or Console()
-        # Lines for standard error scroll by above the display, unless they go into a file.
+        # Lines for standard error scroll above the display, unless they go into a file.
         self._live = Live(
             console=self._console,
             auto_refresh=False,
@@ -53,14 +53,14 @@ class RecordDisplay:
 
 
 def picture(what: str, progress: Progress) -> RenderableType:
-    """*what* is recorded, and how that goes."""
+    """The display of *progress*; *what* describes the recording."""
     head = Text(no_wrap=True, overflow="ellipsis")
     head.append("rxfeed record", "bold").append("   ")
     head.append(progress.status, _COLOURS.get(progress.status, "yellow"))
-    head.append(f"   {duration(progress.seconds)}   Ctrl-C ends it   {what}")
+    head.append(f"   {duration(progress.seconds)}   Ctrl-C to end   {what}")
     widths = {"messages": 13, "rate": 9, "size": 9, "gaps": 6, "lost": 6, "files": 6}
     counters = new_table(*(f"{name}>{widths.get(name, 8)}" for name, _ in progress.cells))
     counters.add_row(
-        *(Text(value, "bold red" if name in _WRONG and value != "0" else "") for name, value in progress.cells)
+        *(Text(value, "bold red" if name in _RED and value != "0" else "") for name, value in progress.cells)
     )
     return Group(head, counters)

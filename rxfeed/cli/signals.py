@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and hang-ups."""
+"""Handles SIGINT (Ctrl-C), SIGTERM and SIGHUP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 
 @contextlib.contextmanager
 def on_signals(act: Callable[[], None]) -> Iterator[None]:
-    """Meanwhile *act* on the first Ctrl-C, SIGTERM or hang-up; what comes after that acts as it did before."""
+    """Within this block, call *act* at the first SIGINT, SIGTERM or SIGHUP; then the former handlers are restored."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -29,7 +29,7 @@ def on_signals(act: Callable[[], None]) -> Iterator[None]:
         act()
 
     for number in numbers:
-        # What is ignored (nohup, a shell's background job) stays ignored.
+        # Ignored signals (nohup, a shell's background job) stay ignored.
         if before[number] is not signal.SIG_IGN:
             signal.signal(number, handle)
     try:

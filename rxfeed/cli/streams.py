@@ -1,8 +1,8 @@
-"""Standard output and standard error, each of which may fail.
+"""Writes to standard output and standard error, each of which may fail.
 
 - No text fails because of the encoding: a character that the encoding lacks is written as an escape.
-- A failed write to standard output raises `OutputFailed`, or `OutputClosed` where the reader has closed the pipe.
-- A failed write to standard error is ignored, since there is no place left to report it.
+- A failed write to standard output raises `OutputFailed`, or `OutputClosed` if the reader has closed the pipe.
+- A failed write to standard error is ignored, because it cannot be reported.
 - A stream that failed is redirected to the null device. Otherwise Python writes the buffered rest again when it exits,
   fails again, and replaces the exit status.
 """
@@ -21,7 +21,7 @@ from rxfeed.errors import RxfeedError
 
 
 class OutputFailed(RxfeedError):
-    """Standard output cannot be written: a full disk, or a terminal that is gone."""
+    """Standard output cannot be written: a full disk, or a closed terminal."""
 
 
 class OutputClosed(OutputFailed):
@@ -30,7 +30,7 @@ class OutputClosed(OutputFailed):
 
 @contextlib.contextmanager
 def prepared_streams() -> Iterator[None]:
-    """Inside, both streams are there and take every character; afterwards nothing waits in their buffers."""
+    """Within this block, both streams exist and accept every character; at its end they are flushed."""
     with contextlib.ExitStack() as after:
         for name in ("stdout", "stderr"):
             if getattr(sys, name) is None:  # closed by the caller (`>&-`)
@@ -61,14 +61,14 @@ def write_line(text: str, *, flush: bool = True) -> None:
 
 
 def flush_output() -> None:
-    """Write what waits in the buffer of standard output; raises `OutputFailed`."""
+    """Flush the buffer of standard output; raises `OutputFailed`."""
     with writing():
         sys.stdout.flush()
 
 
 @contextlib.contextmanager
 def writing() -> Iterator[None]:
-    """An `OSError` inside is a failure of standard output, and is raised as `OutputFailed`."""
+    """Within this block, an `OSError` is a failure of standard output, and is raised as `OutputFailed`."""
     try:
         yield
     except OSError as error:
@@ -88,12 +88,12 @@ def write_error(text: str) -> None:
 
 
 def is_screen() -> bool:
-    """Whether standard output is a terminal on which one can draw."""
+    """True if standard output is a terminal that supports drawing."""
     return sys.stdout.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
 def _silence(stream: TextIO) -> None:
-    """Redirect *stream* to the null device, if it is one of the process's own."""
+    """Redirect *stream* to the null device, if it is a standard stream of the process."""
     if stream not in (sys.__stdout__, sys.__stderr__):
         return
     with contextlib.suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The sums of a demo, and whether they agree."""
+"""The counts of a demo, and the check that they agree."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from textwrap import shorten
 
 import msgspec
 
-_WIDEST = 200  # characters of one of the driver's long stories
+_WIDEST = 200  # characters of a long text of the driver
 
 
 class Count(msgspec.Struct, frozen=True):
-    """How much of something was sent by the exchange, received by the feed, stored in the database."""
+    """The number of messages that the exchange sent, the feed received, and the database has stored."""
 
     sent: int = 0
     received: int = 0
@@ -22,7 +22,7 @@ class Count(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run came to. *stored* was counted by the server; *trades* are those in the *windows*."""
+    """The result of a run; *stored*: counted by the database, *trades*: the trades in the *windows*."""
 
     seconds: float
     sent: int
@@ -40,13 +40,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def disagreements(self) -> list[str]:
-        """Why the sums do not add up; empty where they do."""
+        """The differences between the counts; empty if they agree."""
         found = [] if self.problem is None else [self.problem]
         total = Count(self.sent, self.received, self.stored)
         if not total.agrees:
-            found.append(_told(total))
+            found.append(_text_of(total))
         else:
-            found += [f"{kind}: {_told(count)}" for kind, count in self.by_type.items() if not count.agrees]
+            found += [f"{kind}: {_text_of(count)}" for kind, count in self.by_type.items() if not count.agrees]
         if self.malformed:
             found.append(f"{self.malformed:,} frames malformed")
         matches = self.by_type.get("match", Count()).received
@@ -57,14 +57,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
     def checked(self) -> Summary:
-        """Itself, with *ok* as it is."""
+        """The same summary with *ok* set."""
         return msgspec.structs.replace(self, ok=not self.disagreements)
 
     def json(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
     def text(self) -> str:
-        """For people: a table, the rest, and the verdict."""
+        """The counts and the verdict, as a readable text."""
         rows = [("", "sent", "received", "stored")]
         rows += [(kind, *_numbers(count)) for kind, count in self.by_type.items()]
         rows.append(("all messages", *_numbers(Count(self.sent, self.received, self.stored))))
@@ -80,13 +80,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             "",
         ]
         if self.disagreements:
-            lines += ["It does not add up:", *(f"  {shorten(each, _WIDEST)}" for each in self.disagreements)]
+            lines += ["The counts do not agree:", *(f"  {shorten(each, _WIDEST)}" for each in self.disagreements)]
         else:
-            lines.append("It adds up: each frame sent was received and stored, each trade is in a window.")
+            lines.append("The counts agree: each sent frame was received and stored, and each trade is in a window.")
         return "\n".join(lines)
 
 
-def _told(count: Count) -> str:
+def _text_of(count: Count) -> str:
     return f"{count.sent:,} sent, {count.received:,} received, {count.stored:,} stored"
 
 

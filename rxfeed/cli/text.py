@@ -1,4 +1,4 @@
-"""Text and numbers of a server in a form that is safe to show: no control characters, no number without bound."""
+"""Formats texts and numbers of a server safely: without control characters, and with a bound on digits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import re
 from decimal import Decimal
 
-_MOST_DIGITS = 40  # before and after the decimal point: no price and no size of an exchange has more
+_MOST_DIGITS = 40  # before and after the decimal point: no price or size of an exchange has more
 _UNSAFE = re.compile(r"[^ -~]")
 
 
@@ -20,8 +20,7 @@ def printable(text: str) -> str:
 
 
 def json_line(raw: bytes, encoding: str) -> str:
-    """The JSON text *raw* as one line that is still JSON: characters that control a terminal, or that *encoding* lacks,
-    are escaped.
+    """The JSON text *raw* as one line of JSON, with escapes for control characters and those that *encoding* lacks.
 
     >>> json_line(b'{"type":"new",\\n"a":"\\xc2\\x9b2J \\xe2\\x82\\xac"}', "ascii")
     '{"type":"new", "a":"\\\\u009b2J \\\\u20ac"}'
@@ -48,7 +47,7 @@ def _json_character(character: str, encoding: str) -> str:
 
 
 def plain_number(number: Decimal) -> str:
-    """*number* in full, and in exponent notation where that takes more than 40 digits on a side of the point.
+    """*number* in full, or in exponent notation if it has more than 40 digits on a side of the point.
 
     >>> plain_number(Decimal("0.00001")), plain_number(Decimal("1.50")), plain_number(Decimal("1e999999999"))
     ('0.00001', '1.50', '1.00E+999999999')

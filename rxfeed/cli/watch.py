@@ -1,4 +1,4 @@
-"""`rxfeed watch`: a live feed, a line a message."""
+"""`rxfeed watch`: prints a live feed, one line for each message."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from rxfeed.feed import Feed, FeedStatus
 from rxfeed.messages import ErrorMessage, Malformed, Message, Subscriptions
 
 _QUEUE = 10_000  # messages; a reader slower than the feed makes the feed wait
-_LOOK = 0.2  # seconds
+_POLL = 0.2  # seconds
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what the options ask for, until they or the feed end it."""
+    """Print the feed until the options or the feed end it."""
     feed = make_feed(options)
     try:
         with on_signals(_interrupt):
             _Watch(feed, as_json=bool(options.json)).run(options.count, options.seconds)
-    except (KeyboardInterrupt, OutputClosed):  # both mean: enough
+    except (KeyboardInterrupt, OutputClosed):  # both end the command normally
         pass
     return 0
 
 
 class _Watch:
-    """Takes what the feed's thread puts into a queue, and prints it in the main one."""
+    """Prints, on the main thread, the items that the feed's thread puts into a queue."""
 
     def __init__(self, feed: Feed, *, as_json: bool) -> None:
         self._feed = feed
         self._as_json = as_json
         self._items: Queue[Any] = Queue(_QUEUE)
-        self._over = threading.Event()
+        self._ended = threading.Event()
         self._reporter = StatusReporter("watch", "printing")
         feed.status.subscribe(self._put)
         feed.malformed.subscribe(self._put)
-        feed.subscribe(self._put, on_error=lambda error: None)  # reported as a status, too
+        feed.subscribe(self._put, on_error=lambda error: None)  # also reported as a status
 
     def run(self, count: int | None, seconds: float | None) -> None:
         deadline = None if seconds is None else time.monotonic() + seconds
@@ -53,27 +53,27 @@ class _Watch:
             self._feed.connect()
             while printed != count and (deadline is None or time.monotonic() < deadline):
                 try:
-                    item = self._items.get(timeout=_LOOK if deadline is None else _left(deadline))
+                    item = self._items.get(timeout=_POLL if deadline is None else _left(deadline))
                 except Empty:
                     item = None
                 printed += self._print(item)
                 if self._items.empty():
                     flush_output()
-                self._reporter.check_refusal()
+                self._reporter.check_rejection()
             flush_output()
         finally:
-            self._over.set()
+            self._ended.set()
             self._feed.close()
 
     def _put(self, item: Any) -> None:
-        """On the feed's thread; waits while the queue is full, but not for a reader that is gone."""
-        while not self._over.is_set():
+        """Put *item* into the queue, on the feed's thread; waits while the queue is full, until the command ends."""
+        while not self._ended.is_set():
             with contextlib.suppress(Full):
-                self._items.put(item, timeout=_LOOK)
+                self._items.put(item, timeout=_POLL)
                 return
 
     def _print(self, item: Any) -> bool:
-        """Whether *item* was market data, and is printed."""
+        """Print *item*; True if it was market data."""
         if isinstance(item, FeedStatus):
             self._reporter.report(item)
         elif isinstance(item, Malformed):
@@ -89,7 +89,7 @@ class _Watch:
 
 
 def _left(deadline: float) -> float:
-    return min(_LOOK, max(0.0, deadline - time.monotonic()))
+    return min(_POLL, max(0.0, deadline - time.monotonic()))
 
 
 def _interrupt() -> None:

@@ -125,7 +125,7 @@ class _Bars(ABC):
 
     __slots__ = ("_products", "clock")
 
-    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match,))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Match,))
 
     def __init__(self, max_ahead: float | None) -> None:
         self.clock = EventClock(max_ahead)

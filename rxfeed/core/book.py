@@ -41,7 +41,7 @@ class Level2Book:
         "product_id",
     )
 
-    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Snapshot, L2Update, Auction, Heartbeat))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Snapshot, L2Update, Auction, Heartbeat))
 
     def __init__(self, product_id: str, depth: int | None = None, *, max_ahead: float | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
@@ -64,7 +64,7 @@ class Level2Book:
                 return self._update(message)
         if isinstance(message, Snapshot):
             return self._snapshot(message)
-        if type(message) not in self.looks_at:
+        if type(message) not in self.accepts:
             return ()
         if not self._ready:
             if isinstance(message, Auction):

@@ -52,7 +52,7 @@ class PriceCrossing:
         "product_id",
     )
 
-    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Ticker))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Ticker))
 
     def __init__(
         self,

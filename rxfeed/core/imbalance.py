@@ -112,7 +112,7 @@ class RunningImbalance:
 
     __slots__ = ("_products", "clock")
 
-    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match,))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Match,))
 
     def __init__(self, *, max_ahead: float | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)

@@ -106,7 +106,7 @@ class Level3Book:
     )
 
     _effects: ClassVar[dict[type[Message], Callable[[Level3Book, Any], bool | None]]]
-    looks_at: ClassVar[frozenset[type[Message]]]
+    accepts: ClassVar[frozenset[type[Message]]]
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class Level3Book:
             if self._ready or not self._heard or item.request != self._request:
                 return ()  # the answer to an earlier request
             return self._taken(item) if isinstance(item, SnapshotTaken) else self._again()
-        if item.product_id != self.product_id or type(item) not in self.looks_at:
+        if item.product_id != self.product_id or type(item) not in self.accepts:
             return ()
         if item.epoch != self._epoch or not self._heard:
             begun, self._epoch, self._heard = self._heard, item.epoch, True
@@ -418,7 +418,7 @@ Level3Book._effects = {
     Level3Change: Level3Book._change3,
     **dict.fromkeys((Received, Level3Noop), Level3Book._nothing),
 }
-Level3Book.looks_at = frozenset((*Level3Book._effects, Auction, Heartbeat, Unknown))
+Level3Book.accepts = frozenset((*Level3Book._effects, Auction, Heartbeat, Unknown))
 
 
 def _queue(orders: list[RestingOrder]) -> Queue:

@@ -65,7 +65,7 @@ class PriceMoves:
 
     __slots__ = ("_percent", "_products", "_within", "clock")
 
-    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Ticker))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Ticker))
 
     def __init__(self, percent: Decimal | str | int, within: float, *, max_ahead: float | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)

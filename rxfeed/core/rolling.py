@@ -75,7 +75,7 @@ class Rolling(ABC, Generic[R]):
 
     __slots__ = ("_products", "_width", "clock")
 
-    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch))
 
     def __init__(self, seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> None:
         self._width = positive_span("seconds", seconds)

@@ -55,7 +55,7 @@ class SpreadWidening:
 
     __slots__ = ("_back", "_once", "_percent", "_products", "_than")
 
-    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Ticker,))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Ticker,))
 
     def __init__(
         self,

@@ -92,7 +92,7 @@ class Tumbling(ABC, Generic[R]):
 
     __slots__ = ("_empty", "_lateness", "_products", "_width", "clock")
 
-    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Heartbeat))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Heartbeat))
 
     def __init__(
         self, seconds: float, lateness: float = 0, empty: bool = False, *, max_ahead: float | None = MAX_AHEAD

@@ -1,4 +1,4 @@
-"""The feed: a connection to the exchange as a hot Observable."""
+"""The feed: one connection to the exchange, as a hot Observable."""
 
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed import Feed

@@ -1,9 +1,11 @@
-"""Finds operators that can emit nothing, since no channel has the messages that they need.
+"""Finds operators that can emit nothing, because no subscribed channel has the messages that they need.
 
-- A feed's operator is checked when the exchange acknowledges a subscription, or when it is subscribed to after that.
-- What was requested counts as subscribed, acknowledged or not: what the exchange refuses is reported as `Rejected`.
-- A replay's operators are checked at its end: a recording need not hold an acknowledgement.
-- Each operator is reported once, and not checked again after its channel was found.
+- A feed's operator is checked when the exchange acknowledges a subscription. If the operator is subscribed to later, it
+  is checked then.
+- A requested channel counts as subscribed, acknowledged or not: a channel that the exchange refuses is reported as
+  `Rejected`.
+- A replay's operators are checked at its end, because a recording need not hold an acknowledgement.
+- Each operator is reported once. It is not checked again after its channel was found.
 """
 
 from __future__ import annotations
@@ -12,40 +14,40 @@ import logging
 import threading
 from collections.abc import Callable
 
-from rxfeed.feed.hub import Hub
+from rxfeed.feed.message_router import MessageRouter
 from rxfeed.feed.status import Ended, FeedStatus, Subscribed
-from rxfeed.operators import Wish
+from rxfeed.operators import MessageFilter
 from rxfeed.operators.unhandled import at
 from rxfeed.protocol import channels_with, types_of
 
 log = logging.getLogger("rxfeed.feed")
 
-_EVERY_PRODUCT = (None, "ALL")  # of a pair, for all of them
+_EVERY_PRODUCT = (None, "ALL")  # the products of a pair that stand for all products
 
 
 class ChannelCheck:
-    """Receives the items of a source's status, and what is composed on it; *recorded*: the source is a replay.
+    """Receives a source's status items and the filters of the operators on it, and logs operators without a channel.
 
-    *closing*: True if the source is ended before its time.
+    *recorded*: the source is a replay. *closing*: returns True if the source was closed before its end.
     """
 
-    def __init__(self, hub: Hub, recorded: bool, closing: Callable[[], bool]) -> None:
-        self._hub = hub
+    def __init__(self, router: MessageRouter, recorded: bool, closing: Callable[[], bool]) -> None:
+        self._router = router
         self._recorded = recorded
         self._closing = closing
         self._lock = threading.Lock()
-        self._open: dict[Wish, str] = {}  # with the place where it was subscribed
-        self._reported: set[Wish] = set()
+        self._open: dict[MessageFilter, str] = {}  # filters to check, each with the place of its subscription
+        self._reported: set[MessageFilter] = set()
         self._pairs: set[tuple[str, str | None]] = set()  # channels and products
         self._acknowledged = False
 
-    def expect(self, wish: Wish, place: str) -> None:
-        """An operator with *wish* was subscribed to at *place*; from any thread."""
-        if not channels_with(wish.needed):
+    def expect(self, message_filter: MessageFilter, place: str) -> None:
+        """Check an operator with *message_filter* that was subscribed to at *place*; from any thread."""
+        if not channels_with(message_filter.needed):
             return
         with self._lock:
-            if wish not in self._reported:
-                self._open.setdefault(wish, place)
+            if message_filter not in self._reported:
+                self._open.setdefault(message_filter, place)
                 if self._acknowledged:
                     self._check()
 
@@ -65,32 +67,36 @@ class ChannelCheck:
                 self._check()
 
     def _check(self) -> None:
-        for wish, place in self._open.items():
-            lacking = [product for product in wish.products or (None,) if not self._has(wish, product)]
+        for message_filter, place in self._open.items():
+            lacking = [
+                product for product in message_filter.products or (None,) if not self._has(message_filter, product)
+            ]
             if lacking:
-                self._report(wish, [product for product in lacking if product is not None], place)
+                self._report(message_filter, [product for product in lacking if product is not None], place)
         self._open = {}
 
-    def _has(self, wish: Wish, product_id: str | None) -> bool:
-        """Whether messages that *wish* needs can come, of *product_id* (`None`: of any)."""
+    def _has(self, message_filter: MessageFilter, product_id: str | None) -> bool:
+        """True if a subscribed channel has messages that *message_filter* needs, of *product_id* (`None`: any)."""
         for channel, product in self._pairs:
-            if types_of(channel) & wish.needed and (product_id is None or product in (product_id, *_EVERY_PRODUCT)):
+            if types_of(channel) & message_filter.needed and (
+                product_id is None or product in (product_id, *_EVERY_PRODUCT)
+            ):
                 return True
-        return self._recorded and self._hub.has_seen(wish.needed, product_id)
+        return self._recorded and self._router.has_seen(message_filter.needed, product_id)
 
-    def _report(self, wish: Wish, lacking: list[str], place: str) -> None:
-        self._reported.add(wish)
-        names = channels_with(wish.needed)
-        types = " or ".join(sorted(kind.__name__ for kind in wish.needed))
+    def _report(self, message_filter: MessageFilter, lacking: list[str], place: str) -> None:
+        self._reported.add(message_filter)
+        names = channels_with(message_filter.needed)
+        types = " or ".join(sorted(kind.__name__ for kind in message_filter.needed))
         products = f" of {', '.join(sorted(lacking))}" if lacking else ""
         channels = " or ".join(names)
         if self._recorded:
             log.warning(
-                "%s%s had nothing to emit: the recording has no %s%s; record the channel %s too",
-                *(wish.operator or "an operator", at(place), types, products, channels),
+                "%s%s emitted nothing: the recording has no %s%s; record the channel %s too",
+                *(message_filter.operator or "an operator", at(place), types, products, channels),
             )
         else:
             log.warning(
                 "%s%s will emit nothing: no subscribed channel has %s%s; subscribe to %s too, such as with feed.add",
-                *(wish.operator or "an operator", at(place), types, products, channels),
+                *(message_filter.operator or "an operator", at(place), types, products, channels),
             )

@@ -1,4 +1,4 @@
-"""What time it is, for whatever waits."""
+"""The clock of a feed, for everything that waits."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from rxfeed.errors import ConfigError
 
 
 class Clock:
-    """A clock that only moves forward, *speed* times as fast as the wall's: for tests that wait for something.
+    """A monotonic clock that runs *speed* times as fast as the wall clock, for tests that wait for something.
 
-    Time-outs, pings and back-off of a feed follow it; what the network takes does not.
+    A feed's time-outs, pings and back-off use this clock. The time that the network takes does not depend on it.
     """
 
     def __init__(self, speed: float = 1.0) -> None:
         if not speed > 0:
             raise ConfigError(f"speed: {speed!r} is not above 0")
         self.speed = speed
-        # A feed asks at every turn.
+        # A bare function, because a feed calls it in every cycle of its loop.
         self.now: Callable[[], float] = time.monotonic if speed == 1 else lambda: time.monotonic() * speed
         """Seconds."""
 
     def real(self, seconds: float) -> float:
-        """How long *seconds* of this clock are on the wall."""
+        """The seconds of the wall clock that *seconds* of this clock take."""
         return seconds / self.speed

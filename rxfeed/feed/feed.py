@@ -1,4 +1,4 @@
-"""The Feed: a live connection as a source of messages, and what is said to it."""
+"""The Feed: a live connection as a source of messages, with its subscriptions and requests."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from reactivex.scheduler import TimeoutScheduler
 
 from rxfeed.core import Reconnect
 from rxfeed.feed.clock import Clock
-from rxfeed.feed.line import Line
-from rxfeed.feed.outlets import Outlets
-from rxfeed.feed.outside import Outside
-from rxfeed.feed.settings import Settings
+from rxfeed.feed.feed_streams import FeedStreams
+from rxfeed.feed.outside import OutsideSubscription
+from rxfeed.feed.reconnect_loop import ReconnectLoop
+from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.status_log import StatusLog
-from rxfeed.feed.wanted import Wanted
+from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.protocol import (
     DEFAULT_URL,
     Channel,
@@ -41,22 +41,26 @@ class Feed(MessageSource):
         feed.run()
 
     Messages arrive on the feed's own thread, in the order in which the exchange sent them. A subscriber that raises is
-    cut off and told through its own `on_error`; the others and the connection go on. When the connection is lost, or
-    goes silent, the feed comes back and subscribes anew; what was missed meanwhile is said on `status`, and by the
-    messages' `epoch`. A feed ends once: it completes when it was closed, and fails with what ended it otherwise, a
-    certificate that does not verify, credentials that are not accepted, a host that is retired, or `Reconnect.retries`.
+    unsubscribed and gets the exception in its own `on_error`; the other subscribers and the connection continue. If the
+    connection is lost or goes silent, the feed reconnects and resubscribes. Gaps are reported on `status`, and raise
+    the messages' `epoch`. A feed ends once: it completes if it was closed. It fails if a certificate cannot be
+    verified, credentials are rejected, the host is retired, or `Reconnect.retries` is reached.
 
-    *products*, *channels*: one or many; a channel may be the exchange's object, with products of its own.
-    *credentials* sign the subscription (see `Credentials.from_env`); `None` subscribes unsigned.
-    *reconnect*: True, False (the first failure ends the feed), or a `Reconnect`.
-    In seconds: *ping_interval* between pings, sent whether or not messages flow (`None`: none), *pong_timeout* for the
-    answer, *stale_after* without any data (`None`: however long; subscribe to `heartbeat` where a channel is quiet),
-    *heartbeat_timeout* without the heartbeat of a product, *lag_threshold* of delivery before `Lagging` is reported.
-    Silence is measured while the socket is empty: a backlog is none. The bytes of a message that arrives at 10 kB/s or
-    more are signs of life, for up to 600 s a message.
-    *drop_duplicates*: False delivers also what came before (it is counted all the same).
-    *clock*: a `Clock` that runs faster, for tests. The rest is `TransportOptions`'. *url*, *proxy* and the values
-    of *headers* may be `Secret`s, and are kept as such. Raises `ConfigError` for what can never work.
+    - *products*, *channels*: one or many. A channel may be the exchange's object, with its own products.
+    - *url*: of the exchange's feed. *credentials* sign the subscription (see `Credentials.from_env`); `None`: unsigned.
+    - *reconnect*: True, False (the first failure ends the feed), or a `Reconnect`.
+    - *ping_interval*: seconds between pings, which are sent with or without traffic (`None`: no pings).
+      *pong_timeout*: seconds to wait for the answer to a ping.
+    - *stale_after*: seconds without any data until the connection counts as silent (`None`: no limit). If a channel is
+      quiet, subscribe to `heartbeat` too. *heartbeat_timeout*: seconds without a product's heartbeat until
+      `HeartbeatMissing` is reported. Silence is measured only while the socket is empty. The bytes of an incomplete
+      message count as data for up to 600 s, if they arrive at 10 kB/s or more.
+    - *lag_threshold*: seconds between arrival and delivery until `Lagging` is reported.
+    - *drop_duplicates*: False delivers duplicates too (they are counted in either case).
+    - *clock*: a `Clock` that runs faster, for tests. The remaining arguments are those of `TransportOptions`.
+
+    *url*, *proxy* and the values of *headers* may be `Secret`s, and are kept as such. Raises `ConfigError` for invalid
+    arguments.
     """
 
     def __init__(
@@ -80,7 +84,7 @@ class Feed(MessageSource):
         headers: Mapping[str, str | Secret] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(Outlets(lag_threshold, status_log=self._status_log()))
+        super().__init__(FeedStreams(lag_threshold, status_log=self._status_log()))
         try:
             hidden = Secret(live_url(revealed(url)))
             transport = TransportOptions(
@@ -91,8 +95,12 @@ class Feed(MessageSource):
                 headers={} if headers is None else headers,
             )
         finally:
-            url, proxy, headers = "", None, None  # a traceback with local variables would show what is secret in them
-        settings = Settings(
+            url, proxy, headers = (
+                "",
+                None,
+                None,
+            )  # they may have secrets, which a traceback with local variables would show
+        settings = FeedSettings(
             url=hidden,
             transport=transport,
             credentials=credentials,
@@ -108,50 +116,51 @@ class Feed(MessageSource):
         self._credentials = credentials
         subscription = Subscription.of(products, channels)
         subscription.warn_of_products()
-        self._wanted = Wanted(subscription)
-        self._outlets.hub.admits = Outside(self._wanted, self._outlets.stats).admits
-        self._make_line = partial(Line, settings, self._wanted, self._outlets, clock or Clock())
-        self._line: Line | None = None
+        self._subscriptions = SubscriptionManager(subscription)
+        self._streams.router.admits = OutsideSubscription(self._subscriptions, self._streams.stats).admits
+        self._make_loop = partial(ReconnectLoop, settings, self._subscriptions, self._streams, clock or Clock())
+        self._loop: ReconnectLoop | None = None
 
     @property
     def scheduler(self) -> abc.SchedulerBase:
-        """The wall clock's, which operators of reactivex that wait use by themselves: as `Replay.scheduler`."""
+        """The scheduler of the wall clock, which is the default of reactivex operators that wait."""
         return TimeoutScheduler.singleton()
 
-    # ---- what is said
+    # ---- requests
 
     def add(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> None:
-        """Subscribe to *channels* for *products* too, now and after every reconnect; from any thread, at once.
+        """Also subscribe to *channels* for *products*, now and after every reconnect; from any thread, without waiting.
 
-        `Subscribed` on `status` tells when the exchange has acknowledged it, `Rejected` what it refuses. Changes made
-        in quick succession are said in one message. Raises `ConfigError`, and `FeedClosed` once the feed has ended.
+        When the exchange acknowledges the request, `status` emits `Subscribed`; if it refuses, `Rejected`. Changes in
+        quick succession are sent in one message. Raises `ConfigError`, or `FeedClosed` if the feed has ended.
         """
         Subscription.of(products, channels).warn_of_products()
-        self._change(self._wanted.add, products, channels)
+        self._change(self._subscriptions.add, products, channels)
 
     def remove(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> None:
-        """Unsubscribe from *channels* for *products*; with no products (`[]`) from the whole channels. As `add`."""
-        self._change(self._wanted.remove, products, channels)
+        """Unsubscribe from *channels* for *products*; without products (`[]`) for all products. Otherwise as `add`."""
+        self._change(self._subscriptions.remove, products, channels)
 
     def send(self, text: str | Secret) -> None:
-        """Say *text* to the exchange as it is, once, behind what waits to be said; from any thread, at once.
+        """Send *text* to the exchange as it is, once, after the requests that wait; from any thread, without waiting.
 
-        For what `add` and `remove` cannot say; at the pace that the exchange takes. Raises `FeedClosed`.
+        For requests other than those of `add` and `remove`. Requests are sent within the exchange's rate limit. Raises
+        `FeedClosed`.
         """
-        self._say(text)
+        self._send(text)
 
     def ping(self, payload: bytes = b"") -> None:
-        """Send a ping of your own, beside the keepalive's; as `send`."""
-        self._say(payload)
+        """Send a ping with *payload*, in addition to the keepalive pings; otherwise as `send`."""
+        self._send(payload)
 
-    def _say(self, aside: str | Secret | bytes) -> None:
+    def _send(self, request: str | Secret | bytes) -> None:
         self._check_process()
         with self._state:
             self._check_open()
-            self._wanted.asides.append(aside)
-            self._wanted.by_hand |= isinstance(aside, str)
-            if self._line is not None:
-                self._line.nudge()
+            self._subscriptions.user_requests.append(request)
+            self._subscriptions.requests_sent |= isinstance(request, str)
+            if self._loop is not None:
+                self._loop.nudge()
 
     def _change(self, change: Callable[[Subscription], None], products: Any, channels: Any) -> None:
         subscription = Subscription.of(products, channels)
@@ -159,20 +168,20 @@ class Feed(MessageSource):
         with self._state:
             self._check_open()
             change(subscription)
-            if self._line is not None:
-                self._line.nudge()
+            if self._loop is not None:
+                self._loop.nudge()
 
-    # ---- what is told of it
+    # ---- description
 
     @property
     def url(self) -> str:
-        """Where it connects to, without what may be secret in it: user, password, query."""
+        """The URL of the connection, without the parts that may be secret: user, password, query."""
         return shown_url(self._url.reveal())
 
     @property
     def about(self) -> dict[str, Any]:
-        """The `url`, without what may be secret in it, and the `channels` and `products` that are wanted now."""
-        pairs = self._wanted.pairs
+        """The `url` without its secret parts, and the `channels` and `products` of the current subscriptions."""
+        pairs = self._subscriptions.pairs
         return {
             "url": self.url,
             "channels": sorted({channel for channel, _ in pairs}),
@@ -180,28 +189,28 @@ class Feed(MessageSource):
         }
 
     def redact(self, raw: bytes) -> bytes:
-        """*raw* without key, secret and passphrase, and without the signatures that were made with them lately."""
-        return redacted(raw, self._wanted.secrets(self._credentials))
+        """*raw* without key, secret and passphrase, and without the newest signatures."""
+        return redacted(raw, self._subscriptions.secrets(self._credentials))
 
     def __repr__(self) -> str:
-        if "_wanted" not in vars(self) or "_url" not in vars(self):
-            return "<Feed with settings that were refused>"  # a traceback with local variables shows it
+        if "_subscriptions" not in vars(self) or "_url" not in vars(self):
+            return "<Feed with invalid arguments>"  # a traceback with local variables shows this
         channels, products = (", ".join(self.about[name]) for name in ("channels", "products"))
         return f"<Feed of {channels} for {products or 'no product'} from {self.url}>"
 
-    # ---- a source's life
+    # ---- begin and end
 
     def _status_log(self) -> StatusLog:
-        """What logs the status."""
+        """The object that logs the status."""
         return StatusLog()
 
     def _prepare(self) -> None:
-        self._line = self._make_line()
+        self._loop = self._make_loop()
 
     def _work(self) -> Exception | None:
-        assert self._line is not None
-        return self._line.run()
+        assert self._loop is not None
+        return self._loop.run()
 
     def _interrupt(self) -> None:
-        assert self._line is not None
-        self._line.close()
+        assert self._loop is not None
+        self._loop.close()

@@ -1,4 +1,4 @@
-"""Messages for products and channels that were never subscribed to."""
+"""Messages of products and channels that were never subscribed to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 from rxfeed.core import CHANNELS_OF
 from rxfeed.feed.stats import Stats
-from rxfeed.feed.wanted import Wanted
+from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.messages import Message
 
 log = logging.getLogger("rxfeed.feed")
@@ -15,27 +15,27 @@ _MOST_DELIVERED = 1_000
 _MOST_REPORTED = 20
 
 
-class Outside:
+class OutsideSubscription:
     """Decides about messages that are outside the subscription, before their route is stored.
 
     Rules:
     - A message is inside if its channel and product were ever subscribed to on this feed, or if the exchange lists
       them.
-    - What is outside is counted, and reported once for each channel and product, up to a bound.
-    - Pipelines keep something for each product, so only so many channels and products are delivered beyond the
-      subscription. Messages of any more are dropped.
+    - A message outside is counted, and reported once for each channel and product, up to a bound.
+    - Pipelines keep state for each product, so the number of channels and products outside the subscription is bounded.
+      Messages of any more are dropped.
     """
 
-    def __init__(self, wanted: Wanted, stats: Stats) -> None:
-        self._wanted = wanted
+    def __init__(self, subscriptions: SubscriptionManager, stats: Stats) -> None:
+        self._subscriptions = subscriptions
         self._stats = stats
         self._seen: set[tuple[str, str | None]] = set()
         self._full = False
 
     def admits(self, kind: type[Message], product: str | None) -> bool | None:
-        """True for a message that is inside, False for one that is not, None for one to drop."""
+        """True for a message inside the subscription, False for a message outside, None for a message to drop."""
         channels = CHANNELS_OF.get(kind)
-        if (channels is None and product is None) or self._wanted.has(channels, product):
+        if (channels is None and product is None) or self._subscriptions.has(channels, product):
             return True
         self._stats.unsubscribed += 1
         place = (kind.__name__ if channels is None else min(channels), product)
@@ -45,8 +45,8 @@ class Outside:
             if not self._full:
                 self._full = True
                 log.warning(
-                    "messages of more than %d channels and products outside the subscription: those of any more are "
-                    "dropped, and counted in stats.unsubscribed",
+                    "outside the subscription: messages of more than %d channels and products. Those of any more are "
+                    "dropped, and counted in stats.unsubscribed. Check what was subscribed to, and the server.",
                     _MOST_DELIVERED,
                 )
             return None
@@ -55,12 +55,12 @@ class Outside:
         return False
 
     def _report(self, kind: type[Message], product: str | None) -> None:
-        if self._wanted.by_hand or len(self._seen) > _MOST_REPORTED:
+        if self._subscriptions.requests_sent or len(self._seen) > _MOST_REPORTED:
             return
         log.warning(
             "outside the subscription: a message of type %s for %s. Such messages are delivered, and counted in "
             "stats.unsubscribed. Check what was subscribed to, and the server.%s",
             kind.__name__,
             product or "no product",
-            " Further ones are counted only." if len(self._seen) == _MOST_REPORTED else "",
+            " Further ones are only counted." if len(self._seen) == _MOST_REPORTED else "",
         )

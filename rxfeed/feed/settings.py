@@ -1,4 +1,4 @@
-"""What a feed was told to do, checked."""
+"""The arguments of a feed, checked."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rxfeed.protocol import Credentials, Secret
 from rxfeed.transport import Endpoint, TransportOptions, proxy_for
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """See `Feed` for what they mean; times in seconds."""
+class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The arguments of `Feed`, where they are described; times in seconds."""
 
     url: Secret
     transport: TransportOptions
@@ -26,7 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         endpoint = Endpoint.of(self.url)
-        proxy_for(endpoint.host, self.transport.proxy, secure=endpoint.secure)  # a wrong one is an error at once
+        proxy_for(endpoint.host, self.transport.proxy, secure=endpoint.secure)  # raises here if the proxy is invalid
         if not isinstance(self.reconnect, bool | Reconnect):
             raise ConfigError(f"reconnect: {self.reconnect!r} is neither True, False nor a Reconnect")
         for name in ("ping_interval", "pong_timeout", "stale_after", "heartbeat_timeout", "lag_threshold"):
@@ -37,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def policy(self) -> Reconnect:
-        """*reconnect* in full: False is one that never tries again."""
+        """*reconnect* as a `Reconnect`; False becomes one without retries."""
         if isinstance(self.reconnect, Reconnect):
             return self.reconnect
         return Reconnect(retries=None if self.reconnect else 0)

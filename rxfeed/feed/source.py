@@ -1,4 +1,4 @@
-"""What a feed and a recording that is played have in common: their streams, and a life on one thread."""
+"""The common part of a feed and a replay: the streams, the thread that delivers, the begin and the end."""
 
 from __future__ import annotations
 
@@ -15,42 +15,43 @@ from reactivex import Observable, abc
 
 from rxfeed.errors import FeedClosed, WrongProcess
 from rxfeed.feed.channel_check import ChannelCheck
-from rxfeed.feed.hub import log_raised
-from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.feed_streams import FeedStreams
+from rxfeed.feed.message_router import log_raised
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
 from rxfeed.messages import Malformed, Message
-from rxfeed.operators import AsyncItems, Guarded, Pipeline, Selectable, Wish, to_async_iterable
+from rxfeed.operators import AsyncItems, FilterableSource, Guarded, MessageFilter, Pipeline, to_async_iterable
+from rxfeed.operators.bounded_queue import Overflow
 from rxfeed.operators.endings import SinkLeft, on_sink_thread, serving, subscribed_to
-from rxfeed.operators.handover import Policy
-from rxfeed.operators.pipeline import first_wish, piped
+from rxfeed.operators.pipeline import first_filter, piped
 from rxfeed.operators.unhandled import is_handed_back, place_of_caller
 
 log = logging.getLogger("rxfeed.feed")
 
 
-class MessageSource(Selectable, Guarded[Message]):
-    """A hot Observable of all `Message`s, with streams beside it: compose and subscribe first, then `connect()`.
+class MessageSource(FilterableSource, Guarded[Message]):
+    """A hot Observable of all `Message`s, with side streams: compose and subscribe first, then `connect()`.
 
-    `Feed` and `Replay` are such, so that what is written for one runs over the other. It begins when it is told to, on
-    a thread of its own, and ends once: it completes, or fails with what ended it. A subscriber that raises is cut off
-    and told through its own `on_error`; the others go on. What no `on_error` takes is logged once, at ERROR.
+    `Feed` and `Replay` are message sources, so a pipeline for one also runs on the other. A source begins with
+    `connect()`, on its own thread. It ends once: it completes, or fails with the exception that ended it. A subscriber
+    that raises is unsubscribed and gets the exception in its own `on_error`; the others continue. An exception without
+    an `on_error` is logged once, at ERROR.
 
-    *piped_on*: the scheduler of what is piped from it and its side-streams, unless that is given another.
+    *piped_on*: the scheduler of pipelines on the source and its side streams, unless `subscribe` is given another.
     """
 
     _recorded: ClassVar[bool] = False
-    """Its messages are those of a recording."""
+    """True if the messages come from a recording."""
 
-    def __init__(self, outlets: Outlets, piped_on: abc.SchedulerBase | None = None) -> None:
+    def __init__(self, streams: FeedStreams, piped_on: abc.SchedulerBase | None = None) -> None:
         super().__init__()
-        self._outlets = outlets
+        self._streams = streams
         self._piped_on = piped_on
-        self._status = Pipeline(outlets.status, self, piped_on)
-        self._keepalive = Pipeline(outlets.keepalive, self, piped_on)
-        self._malformed = Pipeline(outlets.malformed, self, piped_on)
-        self._channels = ChannelCheck(outlets.hub, self._recorded, lambda: self._closing)
-        outlets.status.subscribe(self._channels.status)
+        self._status = Pipeline(streams.status, self, piped_on)
+        self._keepalive = Pipeline(streams.keepalive, self, piped_on)
+        self._malformed = Pipeline(streams.malformed, self, piped_on)
+        self._channels = ChannelCheck(streams.router, self._recorded, lambda: self._closing)
+        streams.status.subscribe(self._channels.status)
         self._state = threading.Lock()
         self._begun = self._closing = False
         self._thread: threading.Thread | None = None
@@ -58,35 +59,35 @@ class MessageSource(Selectable, Guarded[Message]):
         self._unwritten: tuple[SinkLeft, ...] = ()
         self._over = threading.Event()
         self._cause: BaseException | None = None
-        self._raises = False  # `run` or `serve` waits, and raises what a subscriber leaves the program with
+        self._raises = False  # `run` or `serve` waits, and raises a SystemExit or KeyboardInterrupt of a subscriber
 
-    # ---- what a kind of source is made of
+    # ---- what a subclass defines
 
     @abstractmethod
     def _prepare(self) -> None:
-        """It begins: called once, before `_work` and `_interrupt`, under the lock."""
+        """Prepare the source; called once, before `_work` and `_interrupt`, with the lock held."""
 
     @abstractmethod
     def _work(self) -> Exception | None:
-        """Deliver until there is no more, or until interrupted; returns what it failed with."""
+        """Deliver until the end, or until interrupted; returns the exception that ended it."""
 
     @abstractmethod
     def _interrupt(self) -> None:
-        """Make `_work` return soon, after the subscriber that is at work; from any thread."""
+        """Make `_work` return soon, after the current call of a subscriber; from any thread."""
 
     def _ended(self) -> None:
-        """Everybody was told of the end; after this it is over."""
+        """Called when all subscribers have received the end, just before `wait` returns."""
 
     # ---- streams
 
     @property
     @abstractmethod
     def scheduler(self) -> abc.SchedulerBase:
-        """Its time, for operators that wait."""
+        """The scheduler with the time of the source, for operators that wait."""
 
     @property
     def status(self) -> Observable[FeedStatus]:
-        """What the connection is doing, event by event; a late subscriber gets the newest one first."""
+        """The status events of the connection; a late subscriber gets the newest one first."""
         self._check_process()
         return self._status
 
@@ -98,56 +99,56 @@ class MessageSource(Selectable, Guarded[Message]):
 
     @property
     def malformed(self) -> Observable[Malformed]:
-        """The frames that are no message, in their place between the messages, each with the reason."""
+        """The frames that could not be decoded, in order with the messages, each with the reason."""
         self._check_process()
         return self._malformed
 
     @property
     def stats(self) -> Stats:
-        """The counters, live."""
-        return self._outlets.stats
+        """The counters, updated while the source runs."""
+        return self._streams.stats
 
     @property
     def about(self) -> dict[str, Any]:
-        """What is delivered, for whoever keeps it: `url`, `channels`, `products`, as far as they are known."""
+        """A description for sinks: `url`, `channels` and `products`, as far as they are known."""
         return {}
 
     def redact(self, raw: bytes) -> bytes:
-        """*raw*, something that was received, without the credentials that this source was given, should they be there.
+        """*raw*, received bytes, without the credentials of this source; *raw* itself if it has none of them.
 
-        *raw* itself where they are not. For what a server may repeat them in: errors, and what is not understood.
+        For messages in which a server may repeat credentials: errors, and frames that could not be decoded.
         """
         return raw
 
-    def select(self, wish: Wish) -> Observable[Any]:
-        """The messages that *wish* names: what `matches()` and its like use."""
-        return _Selection(self, self._outlets, wish)
+    def select(self, message_filter: MessageFilter) -> Observable[Any]:
+        """The messages that *message_filter* accepts; used by `matches()` and the other selecting operators."""
+        return _Selection(self, self._streams, message_filter)
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
         self._check_process()
-        subscribed_to(self._outlets.sinks)
-        return self._outlets.hub.join(observer)
+        subscribed_to(self._streams.sinks)
+        return self._streams.router.add(observer)
 
-    def to_async_iterable(self, size: int = 10_000, policy: Policy = "block") -> AsyncItems[Message]:
+    def to_async_iterable(self, size: int = 10_000, overflow: Overflow = "block") -> AsyncItems[Message]:
         """The messages for `async for`, which subscribes and then connects; leaving the loop does not close the feed.
 
-        At most *size* of them wait for the loop; *policy* says what happens then, as in `bounded`.
+        At most *size* messages wait for the loop; *overflow* is the policy for more, as in `bounded`.
         """
-        return to_async_iterable(self, size, policy, subscribed=self.connect)
+        return to_async_iterable(self, size, overflow, subscribed=self.connect)
 
     def __aiter__(self) -> AsyncIterator[Message]:
         return self.to_async_iterable().__aiter__()
 
-    # ---- what is composed on it
+    # ---- pipelines
 
-    # What this gives is as reactivex declares it.
+    # The type of the result is as reactivex declares it.
     if not TYPE_CHECKING:
 
         def pipe(self, *operators: Any) -> Any:
-            wish = first_wish(operators)
-            return piped(super().pipe(*operators), self, self._piped_on, wish) if operators else self
+            message_filter = first_filter(operators)
+            return piped(super().pipe(*operators), self, self._piped_on, message_filter) if operators else self
 
     @property
     def root(self) -> Self:
@@ -155,34 +156,34 @@ class MessageSource(Selectable, Guarded[Message]):
 
     def unhandled(self, error: Exception, place: str) -> None:
         """Log *error*, which ended a subscription without `on_error` that was made at *place*."""
-        if error is self._cause:  # of all that it ended, which is logged once for all
+        if error is self._cause:  # the cause of the source's end, which is logged once for all subscriptions
             raise error
-        if not is_handed_back(error):  # which counts it
-            self._outlets.failed()
+        if not is_handed_back(error):  # `hand_back` has counted it
+            self._streams.failed()
         log_raised(error, place)
 
-    def expect(self, wish: Wish, place: str) -> None:
-        """Warn if no subscribed channel has what *wish* needs, now or when the channels are known."""
-        self._channels.expect(wish, place)
+    def expect(self, message_filter: MessageFilter, place: str) -> None:
+        """Warn if no subscribed channel has what *message_filter* needs, now or as soon as the channels are known."""
+        self._channels.expect(message_filter, place)
 
-    # ---- life
+    # ---- begin and end
 
     def connect(self) -> None:
-        """Begin, on a thread of its own, and return at once; harmless while it runs.
+        """Start the source on its own thread and return at once; no effect while it runs.
 
-        Raises `FeedClosed` once it has ended.
+        Raises `FeedClosed` if the source has ended.
         """
         self.begin()
 
     def begin(self) -> bool:
-        """As `connect`; True if it did not run before."""
+        """As `connect`; True if the source did not run before."""
         thread = threading.Thread(target=self._serve, name="rxfeed", daemon=True)
         begun = self._begin(thread)
         if begun:
             thread.start()
         return begun
 
-    def run(  # pyright: ignore[reportIncompatibleMethodOverride]  # it has no last value to return
+    def run(  # pyright: ignore[reportIncompatibleMethodOverride]  # there is no last value to return
         self,
         scheduler: abc.SchedulerBase | None = None,
         *,
@@ -191,8 +192,8 @@ class MessageSource(Selectable, Guarded[Message]):
     ) -> None:
         """Connect and block until the source has ended and its sinks have written everything.
 
-        Ctrl-C, or *seconds*, closes it; *flush* is that of `close`. Raises the error that the source failed with, also
-        a `SystemExit` or `KeyboardInterrupt` that a subscriber raised.
+        Ctrl-C closes the source, and so does the end of *seconds*; *flush* is that of `close`. Raises the exception
+        that the source failed with, also a `SystemExit` or `KeyboardInterrupt` that a subscriber raised.
         """
         self._raises = True
         try:
@@ -205,10 +206,10 @@ class MessageSource(Selectable, Guarded[Message]):
             raise self._cause.with_traceback(None)
 
     def serve(self) -> None:
-        """Connect, and deliver in the calling thread until it ends.
+        """Connect, and deliver in the calling thread until the source ends.
 
-        What it failed with goes to the subscribers. Raises `FeedClosed`, and a `SystemExit` or `KeyboardInterrupt` that
-        a subscriber raised.
+        The exception that it failed with goes to the subscribers only. Raises `FeedClosed`, and a `SystemExit` or
+        `KeyboardInterrupt` that a subscriber raised.
         """
         if self._begin(threading.current_thread()):
             self._raises = True
@@ -217,10 +218,10 @@ class MessageSource(Selectable, Guarded[Message]):
                 raise self._cause
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until it has ended, or *timeout* seconds; True where it has. For its sinks only `close` waits."""
+        """Block until the source has ended, or for *timeout* seconds; True if it has ended. Does not wait for sinks."""
         self._check_process()
         deadline = None if timeout is None else time.monotonic() + timeout
-        # In slices, since some systems deliver no Ctrl-C inside one long wait.
+        # Several short waits, because some systems deliver no Ctrl-C during one long wait.
         while not self._over.is_set():
             left = 0.5 if deadline is None else min(0.5, deadline - time.monotonic())
             if left <= 0:
@@ -231,16 +232,15 @@ class MessageSource(Selectable, Guarded[Message]):
     def close(self, timeout: float = 2.0, *, flush: float | None = None) -> None:
         """End the source, and return when its sinks (`record`, `to_mongo`) have written everything; from any thread.
 
-        No message is delivered any more; subscribers complete. *timeout*: seconds for the source itself; 0 ends it
-        without waiting for anything. *flush*: seconds for all sinks together; `None`: each has its own limit
-        (`flush_seconds` of `to_mongo`). What a sink could not write in that time is logged at WARNING, with its counts,
-        and is in `unwritten`.
+        No further message is delivered; subscribers complete. If a subscriber of the source or of a sink calls it,
+        `close` returns at once, and the source ends when that subscriber has returned. Items that a sink could not
+        write in time are counted in a log line at WARNING, and in `unwritten`.
 
-        Called by a subscriber of the source or of a sink it returns at once, and the end comes when that subscriber has
-        returned.
+        *timeout*: seconds to wait for the source itself; with 0 `close` waits for nothing. *flush*: seconds to wait for
+        all sinks together; `None`: each sink has its own limit (`flush_seconds` of `to_mongo`).
         """
         self._check_process()
-        sinks = self._outlets.sinks
+        sinks = self._streams.sinks
         with self._state:
             first, self._closing = not self._closing, True
             begun, thread = self._begun, self._thread
@@ -255,12 +255,15 @@ class MessageSource(Selectable, Guarded[Message]):
         if thread is not None and self._over.is_set():
             thread.join(timeout)
         elif thread is not None:
-            log.warning("closing, but a subscriber or the system's resolver is still busy after %s s", timeout)
+            log.warning(
+                "close: a subscriber or the system's resolver is still busy after %s s; the feed ends when it returns",
+                timeout,
+            )
         self._unwritten = sinks.flush(flush)
 
     @property
     def unwritten(self) -> tuple[SinkLeft, ...]:
-        """What its sinks had not written when `close` or `run` returned: one item for each sink that left something."""
+        """What the sinks had not written when `close` or `run` returned: one item for each sink that left something."""
         return self._unwritten
 
     def __enter__(self) -> Self:
@@ -270,10 +273,10 @@ class MessageSource(Selectable, Guarded[Message]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if os.getpid() == self._process:  # a forked child leaves the block, too
+        if os.getpid() == self._process:  # a forked child process also leaves the block
             self.close()
 
-    # ---- its thread
+    # ---- the delivering thread
 
     def _check_process(self) -> None:
         if self._process != os.getpid() and self._begun:
@@ -284,7 +287,7 @@ class MessageSource(Selectable, Guarded[Message]):
             raise FeedClosed("this feed has ended: make a new one")
 
     def _begin(self, thread: threading.Thread) -> bool:
-        self._check_process()  # before the lock, which a fork may have found held
+        self._check_process()  # before the lock, which may have been held at the fork
         with self._state:
             self._check_open()
             if self._begun:
@@ -295,13 +298,13 @@ class MessageSource(Selectable, Guarded[Message]):
 
     def _serve(self) -> None:
         cause: BaseException | None = None
-        with serving(self._outlets.sinks):
+        with serving(self._streams.sinks):
             try:
                 cause = self._work()
             except Exception as error:
-                log.exception("a defect of rxfeed, please report it")
+                log.exception("the feed ends with an unexpected error: this is a defect of rxfeed, please report it")
                 cause = error
-            except BaseException as error:  # SystemExit, KeyboardInterrupt: it is the end for all subscribers
+            except BaseException as error:  # SystemExit, KeyboardInterrupt: all subscribers end
                 level = logging.INFO if self._raises else logging.WARNING
                 log.log(level, "a subscriber raised %r: the feed ends, and run() raises it", error)
                 cause = error
@@ -313,30 +316,30 @@ class MessageSource(Selectable, Guarded[Message]):
             if self._over.is_set():
                 return
             self._cause = cause
-        self._outlets.sinks.over = True
-        ended = Ended(cause=cause, at=self._outlets.now())
-        with serving(self._outlets.sinks):
-            for step in (lambda: self._outlets.report(ended), lambda: self._outlets.end(cause), self._ended):
+        self._streams.sinks.over = True
+        ended = Ended(cause=cause, at=self._streams.now())
+        with serving(self._streams.sinks):
+            for step in (lambda: self._streams.report(ended), lambda: self._streams.end(cause), self._ended):
                 try:
                     step()
                 except (
                     BaseException
-                ) as error:  # a subscriber leaves the program at the end: the others end all the same
+                ) as error:  # a subscriber exits the program at the end: the other subscribers still end
                     self._cause = self._cause or error
         self._over.set()
 
 
 class _Selection(Observable[Any]):
-    """A part of a source's messages, found by its hub."""
+    """The messages of a source that a filter accepts, found by the source's router."""
 
-    def __init__(self, source: MessageSource, outlets: Outlets, wish: Wish) -> None:
+    def __init__(self, source: MessageSource, streams: FeedStreams, message_filter: MessageFilter) -> None:
         super().__init__()
-        self._source, self._outlets, self._wish = source, outlets, wish
+        self._source, self._streams, self._filter = source, streams, message_filter
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
         self._source._check_process()
-        subscribed_to(self._outlets.sinks)
-        self._source.expect(self._wish, place_of_caller())
-        return self._outlets.hub.join(observer, self._wish)
+        subscribed_to(self._streams.sinks)
+        self._source.expect(self._filter, place_of_caller())
+        return self._streams.router.add(observer, self._filter)

@@ -1,4 +1,4 @@
-"""What a feed has counted."""
+"""The counters of a feed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rxfeed.messages import Message
 
 @dataclass(slots=True)
 class Stats:
-    """Counters since the feed was made, readable from any thread at any time.
+    """Counters since the feed was made; any thread may read them at any time.
 
-    *bytes* are those of all messages' payloads. *duplicates* came again, or too late, and were dropped; *gaps* counts
-    the `Gap`s, *gapped* the numbers in them, *resets* the `SequenceReset`s. *unsubscribed* counts the messages for
-    channels and products that were not subscribed to. *subscriber_errors* counts the subscribers that raised and were
-    cut off.
+    *bytes*: of all messages' payloads. *duplicates*: messages that came again, or too late, and were dropped. *gaps*:
+    the `Gap`s. *gapped*: the sequence numbers in them. *resets*: the `SequenceReset`s. *unsubscribed*: messages of
+    channels and products that were not subscribed to. *subscriber_errors*: subscribers that raised and were
+    unsubscribed.
     """
 
     bytes: int = 0
@@ -33,17 +33,17 @@ class Stats:
     subscriber_errors: int = 0
     types: dict[type[Message], int] = field(default_factory=dict, repr=False)
     measured_lag: float = field(default=0.0, repr=False)
-    """The lag when a delivery last ended."""
+    """The lag at the end of the last delivery."""
     measured_max_lag: float = field(default=0.0, repr=False)
     oldest: float | None = field(default=None, repr=False)
-    """The time by *clock* since which the messages of a delivery that is under way may have waited."""
+    """During a delivery: the time by *clock* since which its messages may have waited."""
     clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
 
     @property
     def lag(self) -> float:
-        """The seconds between the arrival of messages and their delivery, at most; it grows while a subscriber blocks.
+        """The most seconds between the arrival of messages and their delivery; it grows while a subscriber blocks.
 
-        Under a backlog it counts from the last moment at which nothing waited.
+        With a backlog, it is measured from the last time at which no message waited.
         """
         oldest = self.oldest
         return self.measured_lag if oldest is None else max(0.0, self.clock() - oldest)
@@ -55,10 +55,10 @@ class Stats:
 
     @property
     def messages(self) -> int:
-        """Messages handed to subscribers: all that came, but for the malformed ones and the duplicates."""
+        """Messages delivered to subscribers: all that arrived, without malformed ones and duplicates."""
         return sum(self.types.copy().values())
 
     @property
     def by_type(self) -> dict[str, int]:
-        """`messages` by the struct that they became: `{"Match": 12, "Ticker": 13}`."""
+        """`messages` by the name of their struct: `{"Match": 12, "Ticker": 13}`."""
         return {kind.__name__: count for kind, count in self.types.copy().items()}

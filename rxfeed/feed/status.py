@@ -1,4 +1,4 @@
-"""What a connection is doing: the items of `feed.status`, one frozen value an event."""
+"""The items of `feed.status`: one frozen struct for each event of a connection."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from rxfeed.messages import ChannelSubscription
 
 
 class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The root of them; *at* is the wall clock's UTC time of the event."""
+    """The base class of all status events; *at*: the wall clock's UTC time of the event."""
 
     at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
 
     def __str__(self) -> str:
-        """One line for a log, which has a time of its own: `Gap product_id=BTC-USD channel=matches first=3 last=4`."""
-        said = (f"{name}={getattr(self, name)}" for name in self.__struct_fields__ if name != "at")
-        return " ".join((type(self).__name__, *said))
+        """One line for a log, without the time: `Gap product_id=BTC-USD channel=matches first=3 last=4`."""
+        fields = (f"{name}={getattr(self, name)}" for name in self.__struct_fields__ if name != "at")
+        return " ".join((type(self).__name__, *fields))
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = {name: getattr(self, name) for name in self.__struct_fields__}
@@ -39,28 +39,28 @@ class Idle(FeedStatus, frozen=True, kw_only=True):
 
 
 class Connecting(FeedStatus, frozen=True, kw_only=True):
-    """On the way to *url*, for the *attempt*-th time since a message last came."""
+    """A connection to *url* begins: attempt number *attempt* since the last message."""
 
     url: str
     attempt: int = 1
 
 
 class Connected(FeedStatus, frozen=True, kw_only=True):
-    """The connection is open and the subscription sent."""
+    """The connection is open, and the subscription was sent."""
 
     url: str
 
 
 class Disconnected(FeedStatus, frozen=True, kw_only=True):
-    """The connection could not be made, or ended, and not by us: *cause*."""
+    """The connection could not be opened, or it broke, or the server closed it: *cause*."""
 
     cause: Exception
 
 
 class Reconnecting(FeedStatus, frozen=True, kw_only=True):
-    """The *attempt*-th try begins after *delay* seconds, because of *cause*.
+    """Attempt number *attempt* begins in *delay* seconds, because of *cause*.
 
-    *retry_after*: the seconds that the server asked for with `Retry-After`, at most an hour; 0 where it did not.
+    *retry_after*: the seconds that the server requested with `Retry-After`, at most an hour; 0 if it did not.
     """
 
     attempt: int
@@ -70,7 +70,10 @@ class Reconnecting(FeedStatus, frozen=True, kw_only=True):
 
 
 class Ended(FeedStatus, frozen=True, kw_only=True):
-    """The feed is over: closed, or failed with *cause*; a `SystemExit` or `KeyboardInterrupt` is a subscriber's."""
+    """The feed has ended: closed (*cause* is `None`), or failed with *cause*.
+
+    A `SystemExit` or `KeyboardInterrupt` as *cause* was raised by a subscriber.
+    """
 
     cause: BaseException | None
 
@@ -79,10 +82,10 @@ class Ended(FeedStatus, frozen=True, kw_only=True):
 
 
 class Subscribed(FeedStatus, frozen=True, kw_only=True):
-    """The exchange says what it sends us: all of it, by its own names (`level2_batch` is `level2_50`).
+    """The exchange acknowledges the subscription: *channels* lists all of it, by the exchange's own names.
 
-    *missing*: pairs of channel and product (`None` for a channel without) that we asked for and it does not list: not
-    acknowledged yet, or rejected.
+    For example, it lists `level2_batch` as `level2_50`. *missing*: pairs of channel and product (`None` for a channel
+    without products) that were requested and are not listed: not acknowledged yet, or rejected.
     """
 
     channels: tuple[ChannelSubscription, ...]
@@ -90,7 +93,7 @@ class Subscribed(FeedStatus, frozen=True, kw_only=True):
 
 
 class Rejected(FeedStatus, frozen=True, kw_only=True):
-    """The exchange refuses something, in its own words; what it did not name goes on."""
+    """The exchange rejects a request, with *message* and *reason* as it sent them; other subscriptions continue."""
 
     message: str
     reason: str | None
@@ -100,7 +103,10 @@ class Rejected(FeedStatus, frozen=True, kw_only=True):
 
 
 class Gap(FeedStatus, frozen=True, kw_only=True):
-    """Numbers *first* to *last* of *product_id* on *channel* never came: sequences, or trade ids on `matches`."""
+    """The numbers *first* to *last* of *product_id* on *channel* did not arrive.
+
+    These are sequence numbers, or trade ids on `matches`.
+    """
 
     product_id: str
     channel: str
@@ -109,9 +115,9 @@ class Gap(FeedStatus, frozen=True, kw_only=True):
 
 
 class SequenceReset(FeedStatus, frozen=True, kw_only=True):
-    """The numbers of *product_id* on *channel* went back: after *last* came *first*, and it is newer.
+    """The sequence numbers of *product_id* on *channel* went from *last* back to *first*, in a newer message.
 
-    The exchange numbers the product anew, or *last* was wrong. Messages are delivered from *first* on, in a new epoch.
+    Either the exchange restarted the numbers, or *last* was wrong. From *first* on, messages are in a new epoch.
     """
 
     product_id: str
@@ -121,26 +127,26 @@ class SequenceReset(FeedStatus, frozen=True, kw_only=True):
 
 
 class HeartbeatMissing(FeedStatus, frozen=True, kw_only=True):
-    """*product_id* has not beaten for *seconds*, though `heartbeat` is subscribed to for it."""
+    """No heartbeat of *product_id* for *seconds*, although its `heartbeat` channel is subscribed to."""
 
     product_id: str
     seconds: float
 
 
 class HeartbeatBack(FeedStatus, frozen=True, kw_only=True):
-    """*product_id* beats again."""
+    """Heartbeats of *product_id* arrive again."""
 
     product_id: str
 
 
 class Lagging(FeedStatus, frozen=True, kw_only=True):
-    """Subscribers take so long that messages are delivered *seconds* after they came: see `bounded`."""
+    """Subscribers are so slow that messages are delivered *seconds* after they arrived; `bounded` can help."""
 
     seconds: float
 
 
 class CaughtUp(FeedStatus, frozen=True, kw_only=True):
-    """Messages are delivered in time again."""
+    """Messages are delivered without a long lag again."""
 
 
 # ---- a recording
@@ -159,7 +165,7 @@ class RecordingTruncated(FeedStatus, frozen=True, kw_only=True):
 
 
 class KeepalivePong(msgspec.Struct, frozen=True, kw_only=True):
-    """An item of `feed.keepalive`: a ping of ours came back after *round_trip* seconds."""
+    """An item of `feed.keepalive`: the answer to a ping of the feed arrived after *round_trip* seconds."""
 
     round_trip: float
     at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))

@@ -1,10 +1,10 @@
 """The log lines of a feed's status.
 
 Rules:
-- Every status is logged, at INFO, but for those of the table `_WARNINGS`.
-- A warning is one line: what happened, and what to do. The same one is logged once an outage, or, for what the exchange
-  rejects, once a feed; its repetitions are logged at INFO.
-- A cause that is no `RxfeedError` has been logged with its traceback where it was caught.
+- Every status is logged at INFO, except those of the table `_WARNINGS`.
+- A warning is one line: what happened, and what to do. The same warning is logged once in an outage, and the same
+  rejection once in a feed. Repetitions are logged at INFO.
+- A cause that is not an `RxfeedError` was already logged with its traceback where it was caught.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger("rxfeed.feed.status")
 
 _MOST_REJECTIONS = 1_000
 
-# The first that fits; a cause without one has its remedy in its text, or needs none.
+# The first match applies. The text of any other cause has its remedy, or needs none.
 _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
     (AddressNotFound, "check the name of the host and the network's DNS"),
     (CertificateInvalid, "check the URL, and the clock and the CA certificates of this machine"),
@@ -44,7 +44,7 @@ _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
 
 
 class StatusLog:
-    """Logs the status of one feed; no item of the types *quiet* is a warning."""
+    """Logs the status of one feed; items of the types *quiet* are never warnings."""
 
     def __init__(self, quiet: Collection[type[FeedStatus]] = ()) -> None:
         self._quiet = frozenset(quiet)
@@ -52,11 +52,11 @@ class StatusLog:
         self._rejections: set[str] = set()
 
     def recovered(self) -> None:
-        """An outage is over: the next one is logged anew."""
+        """An outage has ended, so that the next one is logged again."""
         self._outage.clear()
 
     def write(self, status: FeedStatus, note: str = "") -> None:
-        """Log *status*; *note*, what follows from it, is a part of a warning."""
+        """Log *status*; *note*, its consequence, is appended to a warning."""
         warning = None if type(status) in self._quiet else _WARNINGS.get(type(status))
         text = None if warning is None else warning(self, status)
         if text is None:
@@ -77,7 +77,7 @@ class StatusLog:
 
     def _rejected(self, status: Rejected) -> str | None:
         text = status.message if status.reason is None else f"{status.message}: {status.reason}"
-        key = re.sub(r"\d+", "0", text)  # a time or a number in it does not make it another one
+        key = re.sub(r"\d+", "0", text)  # texts that differ only in a time or a number are the same
         if key in self._rejections or len(self._rejections) >= _MOST_REJECTIONS:
             return None
         self._rejections.add(key)

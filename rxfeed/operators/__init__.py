@@ -1,16 +1,15 @@
-"""Operators: thin Rx skins over the machines of `rxfeed.core`."""
+"""Operators: thin Rx adapters over the machines of `rxfeed.core`."""
 
-from rxfeed.operators.aio import AsyncItems, to_async_iterable
+from rxfeed.operators.async_iter import AsyncItems, to_async_iterable
 from rxfeed.operators.bars import dollar_bars, tick_bars, volume_bars
 from rxfeed.operators.book import FullBook, full_book, order_book
 from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.bounded import Bounded, bounded
+from rxfeed.operators.dataframes import to_dataframe, to_frames, to_records
 from rxfeed.operators.endings import SinkLeft
-from rxfeed.operators.frames import to_dataframe, to_frames, to_records
-from rxfeed.operators.late import Timely
 from rxfeed.operators.lift import lift
+from rxfeed.operators.per_product import by_product, latest_by_product, throttle_by_product
 from rxfeed.operators.pipeline import Guarded, Pipeline
-from rxfeed.operators.plumbing import by_product, latest_by_product, throttle_by_product
 from rxfeed.operators.select import (
     auctions,
     balances,
@@ -28,22 +27,23 @@ from rxfeed.operators.select import (
     unknowns,
 )
 from rxfeed.operators.signals import moved, price_crossing, spread_wider
-from rxfeed.operators.source import Operator, Root, Selectable, Wish
+from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, Root
+from rxfeed.operators.window_operator import WindowOperator
 from rxfeed.operators.windows import candles, rolling_volume, trade_imbalance, window_volume
 
 __all__ = [
     "AsyncItems",
     "Bounded",
+    "FilterableSource",
     "FullBook",
     "Guarded",
+    "MessageFilter",
     "Operator",
     "Pipeline",
     "Root",
-    "Selectable",
     "SinkLeft",
     "SnapshotSource",
-    "Timely",
-    "Wish",
+    "WindowOperator",
     "auctions",
     "balances",
     "bounded",

@@ -1,4 +1,4 @@
-"""Bars of research."""
+"""Bars that close after a number of trades, a volume, or a notional."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from rxfeed.core import MAX_AHEAD, Bar, DollarBars, TickBars, VolumeBars
 from rxfeed.messages import Message
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Operator, Wish
+from rxfeed.operators.source import MessageFilter, Operator
 
 
 def tick_bars(trades: int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[Message, Bar]:
-    """Emit a `Bar` of each product for every so many *trades* of it.
+    """Emit a `Bar` of each product after every *trades* trades of it.
 
         prices   -9--11--10--12--|
         emitted  ----(9,11)--(10,12)
@@ -22,17 +22,17 @@ def tick_bars(trades: int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[M
         9 11 True
         10 12 True
 
-    Bars follow the order of arrival, so no trade is late; *start* and *end* are its trades' earliest and latest times,
-    and of a trade that is dated more than *max_ahead* seconds after its receipt (60; `None`: no limit) that limit.
-    The bar that a gap falls into, or just before, is not `complete`, nor is the one that the stream's end cuts short.
-    O(1) a trade; memory by the number of products.
+    Bars follow the order of arrival, so no trade is late. *start* and *end* are the earliest and latest times of the
+    bar's trades. A trade's time counts up to *max_ahead* seconds after its receipt (60; `None`: no limit). A bar is not
+    `complete` if a gap is in it or just before it, or if the stream ends before the bar is full.
+    O(1) a trade; memory: by the number of products.
     """
     machine = reporting("tick_bars", lambda: TickBars(trades, max_ahead=max_ahead))
-    return lift(machine, Wish(TickBars.looks_at, None, "tick_bars"))
+    return lift(machine, MessageFilter(TickBars.accepts, None, "tick_bars"))
 
 
 def volume_bars(volume: Decimal | str | int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[Message, Bar]:
-    """Emit a `Bar` of each product whenever exactly *volume* of it, in the base currency, has been traded.
+    """Emit a `Bar` of each product whenever exactly *volume* of it, in the base currency, was traded.
 
         sizes    -1----------4-------|
         emitted  ----------(2)(2)----(1)
@@ -43,16 +43,16 @@ def volume_bars(volume: Decimal | str | int, *, max_ahead: float | None = MAX_AH
         2 1 True
         1 1 False
 
-    A trade that overfills a bar is split: the part that was missing fills it and the rest begins the next, so that one
-    trade may fill several; it counts as one in each. A trade that fills over 100,000 ends the stream with
-    `ConfigError`. Arrival, *max_ahead*, gaps and cost as for `tick_bars`, and O(1) a bar.
+    A trade that is larger than the rest of a bar is split: one part fills the bar, and the rest begins the next. So one
+    trade can fill several bars; it counts as one trade in each. A trade that would fill more than 100,000 bars ends the
+    stream with `ConfigError`. Order, *max_ahead*, gaps and cost are as for `tick_bars`, plus O(1) a bar.
     """
     machine = reporting("volume_bars", lambda: VolumeBars(volume, max_ahead=max_ahead))
-    return lift(machine, Wish(VolumeBars.looks_at, None, "volume_bars"))
+    return lift(machine, MessageFilter(VolumeBars.accepts, None, "volume_bars"))
 
 
 def dollar_bars(notional: Decimal | str | int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[Message, Bar]:
-    """Emit a `Bar` of each product whenever exactly *notional*, in its quote currency, has changed hands.
+    """Emit a `Bar` of each product whenever exactly *notional*, in its quote currency, was traded.
 
         price x size   -40x2------40x1------|
         emitted        -----------(100)-----(20)
@@ -62,9 +62,9 @@ def dollar_bars(notional: Decimal | str | int, *, max_ahead: float | None = MAX_
         100 2.5 True
         20 0.5 False
 
-    A trade that overfills a bar is split by its notional, exactly. The size of the part is that notional by the price,
-    cut to 28 digits, and the rest of the size goes on: the volumes of all bars add up exactly. The rest as for
-    `volume_bars`.
+    A trade that is larger than the rest of a bar is split by its notional, exactly. The size of the first part is its
+    notional divided by the price, truncated to 28 digits. The rest of the size goes to the next bar, so the volumes of
+    all bars add up exactly. Everything else is as for `volume_bars`.
     """
     machine = reporting("dollar_bars", lambda: DollarBars(notional, max_ahead=max_ahead))
-    return lift(machine, Wish(DollarBars.looks_at, None, "dollar_bars"))
+    return lift(machine, MessageFilter(DollarBars.accepts, None, "dollar_bars"))

@@ -1,4 +1,4 @@
-"""The operators that keep books: by price, and order by order."""
+"""The operators that maintain order books: by price level, and by order."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rxfeed.core.book_view import BookView, FullBookView
 from rxfeed.core.level3_book import BookStats, Level3Book
 from rxfeed.errors import ConfigError
 from rxfeed.messages import Auction, Heartbeat, Match, Message
-from rxfeed.operators.book_current import Current
 from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
-from rxfeed.operators.book_splice import Splice
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Operator, Selectable, Wish, check_source, declare, results_of
+from rxfeed.operators.share_latest import ShareLatest
+from rxfeed.operators.snapshot_sync import SnapshotSync
+from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, check_source, declare, results_of
 
 
 def order_book(
@@ -37,28 +37,28 @@ def order_book(
         >>> [(len(book.bids), str(book.best_ask[0]), len(book.asks)) for book in fold(Level2Book("BTC-USD"), messages)]
         [(1, '11', 1), (0, '10', 2)]
 
-    The first view comes with the snapshot that the exchange sends at every subscription, so compose before you connect.
-    At a gap (another `epoch`: a reconnect, something missed of the product, a frame that nobody could read) one view
-    that is not `ready` goes out, without prices, and the next one with the next snapshot. A book that is crossed
-    outside an auction says so (`auctionfeed` tells of auctions). Prices are in the quote currency, sizes in the base
-    currency.
+    The exchange sends a snapshot at every subscription, which gives the first view; so compose before you connect. At a
+    gap (a new `epoch`: a reconnect, a missed message of the product, a malformed frame), one view without prices is
+    emitted that is not `ready`. The next view follows with the next snapshot. If the book is crossed outside an
+    auction, the view is marked so (the channel `auctionfeed` has the auctions). Prices are in the quote currency, sizes
+    in the base currency.
 
-    All who subscribe to the result share one book; a late one gets the newest view at once. O(log n) a change for n
-    prices; memory O(n), and for a view that is kept, what has changed since. *depth* limits what `bids` and `asks`
-    show, *max_ahead* a view's time to so many seconds after the receipt of its message (`None`: no limit).
+    All subscribers of the result share one book; a late subscriber gets the newest view at once. *depth* limits `bids`
+    and `asks`. *max_ahead* limits a view's time to so many seconds after the receipt of its message (`None`: no limit).
+    O(log n) a change for n prices; memory: O(n), and for each kept view what has changed since.
     """
     machine = reporting("order_book", lambda: Level2Book(product_id, depth, max_ahead=max_ahead))
-    wish = Wish(Level2Book.looks_at, frozenset([product_id]), "order_book")
-    lifted = lift(machine, wish)
-    return declare(lambda source: results_of(Current(lifted(source)), "order_book"), wish)
+    message_filter = MessageFilter(Level2Book.accepts, frozenset([product_id]), "order_book")
+    lifted = lift(machine, message_filter)
+    return declare(lambda source: results_of(ShareLatest(lifted(source)), "order_book"), message_filter)
 
 
-# A book of orders needs more than the trades, which `matches` has too.
-_ORDERS = Level3Book.looks_at - {Match, Auction, Heartbeat}
+# A book of orders needs more than trades, since `matches` has those too.
+_ORDERS = Level3Book.accepts - {Match, Auction, Heartbeat}
 
 
 class FullBook:
-    """The operator that `full_book` returns; its counters add up over subscriptions."""
+    """The operator that `full_book` returns; `stats` counts over all subscriptions."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class FullBook:
         if not isinstance(retry, Reconnect):
             raise ConfigError(f"retry: {retry!r} is not a Reconnect")
         self.stats = BookStats()
-        self.wish = Wish(Level3Book.looks_at, frozenset([product_id]), "full_book", _ORDERS)
+        self.message_filter = MessageFilter(Level3Book.accepts, frozenset([product_id]), "full_book", _ORDERS)
         self._book = reporting(
             "full_book",
             lambda: Level3Book(product_id, depth, buffer=buffer, stats=self.stats, max_ahead=max_ahead),
@@ -84,15 +84,17 @@ class FullBook:
         self._retry = retry
 
     def __call__(self, source: Observable[Message]) -> Observable[FullBookView]:
-        check_source(source, self.wish)
-        chosen: Observable[Message] = source.select(self.wish) if isinstance(source, Selectable) else source
+        check_source(source, self.message_filter)
+        chosen: Observable[Message] = (
+            source.select(self.message_filter) if isinstance(source, FilterableSource) else source
+        )
 
         def subscribe(
             observer: abc.ObserverBase[FullBookView], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
-            return Splice(self._book(), self._snapshot, self._retry, observer).run(chosen, scheduler)
+            return SnapshotSync(self._book(), self._snapshot, self._retry, observer).run(chosen, scheduler)
 
-        return results_of(Current(Observable(subscribe)), "full_book")
+        return results_of(ShareLatest(Observable(subscribe)), "full_book")
 
 
 def full_book(
@@ -104,12 +106,12 @@ def full_book(
     buffer: int = 100_000,
     max_ahead: float | None = MAX_AHEAD,
 ) -> FullBook:
-    """Emit a `FullBookView` of *product_id*, order by order, each time a message of `full` or `level3` changes it.
+    """Emit a `FullBookView` of *product_id*, by order, each time a message of `full` or `level3` changes it.
 
-        open a, sequence 8                              ->  (a snapshot is asked for)
+        open a, sequence 8                              ->  (a snapshot is requested)
         snapshot at sequence 7: b buys 2 at 9           ->  bids 9: 2 and 1, of b and then a
         match of b, size 2, sequence 9                  ->  bids 9: 1
-        match, sequence 11                              ->  not ready (and a snapshot is asked for)
+        match, sequence 11                              ->  not ready (and a snapshot is requested)
 
         >>> from decimal import Decimal
         >>> from rxfeed.core.book_snapshot import BookSnapshot, SnapshotTaken
@@ -123,18 +125,20 @@ def full_book(
         >>> view.best_bid, view.queue_position("a").size, [order.order_id for order in view.orders("buy")]
         ((Decimal('9'), Decimal('3')), Decimal('2'), ['b', 'a'])
 
-    *snapshot* is called with the product id, on a thread of its own, and gives the answer of the exchange's `GET
-    /products/<id>/book?level=3` (bytes, str, dict) or a `BookSnapshot`; `None` stands for `rest_snapshot()`. Meanwhile
-    at most *buffer* messages wait, the oldest of which go first. It is asked for with the first message of the product
-    (heartbeats count), and after every gap: a sequence that is missing, another `epoch`, a message that cannot be true
-    of the book. Then one view that is not `ready` goes out, and the next one when the book has been made anew; other
-    products go on. *retry* spaces what fails, or is lost again at once: full jitter, and two requests never within a
-    second, or *retry*'s `initial` where that is less; `retries` of them in a row end the stream with `ConnectFailed`.
-    Leave `matches` out of a feed that has `full`: a trade that it brings early looks like a gap.
+    *snapshot* is called with the product id, on its own thread. It returns the body of the exchange's `GET
+    /products/<id>/book?level=3` (bytes, str, dict) or a `BookSnapshot`; `None` means `rest_snapshot()`. Meanwhile at
+    most *buffer* messages wait; if there are more, the oldest are dropped.
 
-    The view that a snapshot makes comes on the thread that fetched it, at once; a lock keeps it in line with the
-    messages' own. All who subscribe to the result share one book; a late one gets the newest view at once. O(log n) a
-    message for n orders; memory O(n), and for a view that is kept, what has changed since. `.stats` of the operator
-    counts gaps, failures and what the bound let go. *max_ahead*: as for `order_book`.
+    A snapshot is requested with the first message of the product (heartbeats count), and after every gap: a missing
+    sequence number, a new `epoch`, or a message that contradicts the book. At a gap, one view that is not `ready` is
+    emitted. The next view follows when the book is rebuilt; other products continue. Failed requests are retried by
+    *retry* with full jitter. Two requests are at least one second apart, or *retry*'s `initial` if that is less. After
+    `retries` failures in a row the stream ends with `ConnectFailed`. Do not subscribe to `matches` in a feed with
+    `full`: a trade of `matches` can arrive early, which looks like a gap.
+
+    The view of a snapshot is emitted at once, on the thread that requested it; a lock keeps the order of all views. All
+    subscribers of the result share one book; a late subscriber gets the newest view at once. `.stats` of the operator
+    counts gaps, failures and dropped messages. *max_ahead*: as for `order_book`. O(log n) a message for n orders;
+    memory: O(n), and for each kept view what has changed since.
     """
     return FullBook(product_id, snapshot, depth, retry, buffer, max_ahead)

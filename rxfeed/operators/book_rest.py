@@ -1,4 +1,4 @@
-"""The snapshot of a book from the exchange's REST interface."""
+"""The snapshot of a book from the exchange's REST API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rxfeed.transport import RestClient
 
 REST_URL = "https://api.exchange.coinbase.com"
 SnapshotSource = Callable[[str], BookSnapshot | bytes | str | Mapping[str, Any]]
-"""Gives a product's book order by order: a `BookSnapshot`, or what `GET /products/<id>/book?level=3` answers."""
+"""Returns a product's book by order: a `BookSnapshot`, or the body of `GET /products/<id>/book?level=3`."""
 
 
 def rest_snapshot(
@@ -23,13 +23,14 @@ def rest_snapshot(
     max_size: int = 64 * 1024 * 1024,
     ssl_context: ssl.SSLContext | None = None,
 ) -> Callable[[str], BookSnapshot]:
-    """A function that takes a product's book, order by order, from the REST interface at *url*.
+    """A function that requests a product's book, by order, from the REST API at *url*.
 
         >>> full_book = rest_snapshot("http://127.0.0.1:8080", timeout=5)
 
-    It blocks for *timeout* seconds at most, from resolving the host to the last byte, and reads no more than *max_size*
-    bytes (a large book has 7 MB). Redirects are not followed. It raises `ConnectFailed` where there is no answer, or
-    one that is not 200, and `FrameMalformed` where the body is no book. The exchange takes ten requests a second.
+    The function blocks for at most *timeout* seconds, from resolving the host to the last byte, and reads at most
+    *max_size* bytes (a large book has 7 MB). It does not follow redirects. It raises `ConnectFailed` if there is no
+    response or its status is not 200, and `FrameMalformed` if the body is not a book. The exchange accepts ten requests
+    a second.
     """
     client = RestClient(url, timeout=timeout, max_size=max_size, ssl_context=ssl_context)
 

@@ -1,4 +1,4 @@
-"""A thread of its own for the slow part of a pipeline."""
+"""A separate thread for the slow part of a pipeline."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from typing import Any, Generic, TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
-from rxfeed.operators.handover import Handover, Policy
-from rxfeed.operators.unhandled import hand_back, log_unhandled
+from rxfeed.operators.bounded_queue import BoundedQueue, Overflow
+from rxfeed.operators.unhandled import hand_back, log_at_end, log_unhandled
 
 log = logging.getLogger("rxfeed.operators")
 T = TypeVar("T")
 
-_AT_ONCE = 256
+_BATCH = 256
 
 
 class Bounded(Generic[T]):
-    """The operator that `bounded` returns; its counters may be read from any thread, and add up over subscriptions."""
+    """The operator that `bounded` returns; any thread may read its counters, which count over all subscriptions."""
 
-    def __init__(self, size: int, policy: Policy) -> None:
-        Handover(size, policy)  # so that bad arguments are told here
+    def __init__(self, size: int, overflow: Overflow) -> None:
+        BoundedQueue(size, overflow)  # raises here if the arguments are invalid
         self.size = size
-        self.policy: Policy = policy
+        self.overflow: Overflow = overflow
         self.dropped = 0
-        self._queues: list[Handover[T]] = []
+        self._queues: list[BoundedQueue[T]] = []
         self._lock = threading.Lock()
 
     @property
     def waiting(self) -> int:
-        """Items that have been handed over and not taken yet."""
+        """Items that are in the queue."""
         return sum(len(queue) for queue in self._queues)
 
     def __call__(self, source: Observable[T]) -> Observable[T]:
         def subscribe(observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
-            queue: Handover[T] = Handover(self.size, self.policy, self._count_dropped)
+            queue: BoundedQueue[T] = BoundedQueue(self.size, self.overflow, self._count_dropped)
             with self._lock:
                 self._queues.append(queue)
             ending: list[Exception] = []
@@ -59,16 +59,16 @@ class Bounded(Generic[T]):
 
         return Observable(subscribe)
 
-    def _work(self, queue: Handover[T], observer: abc.ObserverBase[T], ending: list[Any]) -> None:
+    def _work(self, queue: BoundedQueue[T], observer: abc.ObserverBase[T], ending: list[Any]) -> None:
         raised: Exception | None = None
         try:
-            while items := queue.take(_AT_ONCE):
+            while items := queue.take(_BATCH):
                 for item in items:
                     observer.on_next(item)
         except Exception as error:
             queue.clear()
             raised = error
-        except BaseException as error:  # SystemExit too, which would else leave the source waiting for this thread
+        except BaseException as error:  # SystemExit too, or else the source would wait for this thread
             queue.clear()
             ending[:] = [error]
         finally:
@@ -83,24 +83,25 @@ class Bounded(Generic[T]):
             else:
                 observer.on_completed()
         except BaseException as error:
-            log.error("the stream ended, and a subscriber without on_error cannot tell: %r", error, exc_info=error)
+            log_at_end(error)
 
     def _count_dropped(self) -> None:
         with self._lock:
             self.dropped += 1
 
 
-def bounded(size: int, policy: Policy = "block") -> Bounded[Any]:
-    """Emit what comes, on a thread of its own behind a queue of *size* items.
+def bounded(size: int, overflow: Overflow = "block") -> Bounded[Any]:
+    """Emit the items of the source on a separate thread, through a queue of at most *size* items.
 
-    At the bound *policy* decides: `"block"` makes the source wait, `"drop_oldest"` and `"drop_newest"` drop, `"latest"`
-    keeps only the newest item of each product. `.dropped` and `.waiting` of the operator count:
+    *overflow* is the policy for more: `"block"` makes the source wait, `"drop_oldest"` and `"drop_newest"` drop items,
+    `"latest"` keeps only the newest item of each product. `.dropped` and `.waiting` of the operator count items:
 
     >>> slow = bounded(1000, "drop_oldest")
     >>> reactivex.of(1, 2, 3).pipe(slow, reactivex.operators.sum()).run(), slow.dropped
     (6, 0)
 
-    Without it everything runs on the feed's thread, and a slow subscriber slows the socket. What is still waiting when
-    the source ends is emitted before the end; a subscriber that raises is told through its own `on_error`.
+    Without `bounded`, a pipeline runs on the feed's thread, and a slow subscriber delays the reading of the socket.
+    Items that wait when the source ends are emitted before the end. A subscriber that raises gets the exception in its
+    own `on_error`.
     """
-    return Bounded(size, policy)
+    return Bounded(size, overflow)

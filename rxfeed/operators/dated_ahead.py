@@ -1,4 +1,4 @@
-"""Reports messages that are dated too far after their receipt."""
+"""Reports messages with a time too far after their receipt."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ M = TypeVar("M", bound=_Timed)
 
 
 def reporting(operator: str, make: Callable[[], M]) -> Callable[[], M]:
-    """*make*, for machines that log the first message dated too far after its receipt, once for all of *operator*."""
+    """*make*, with machines that log the first message dated too far after its receipt, once for all of *operator*."""
     make()  # so that bad arguments raise here, and not at each subscription
     report = report_once(operator)
 
@@ -33,7 +33,7 @@ def reporting(operator: str, make: Callable[[], M]) -> Callable[[], M]:
 
 
 def report_once(operator: str) -> Callable[[EventClock, Any], None]:
-    """For `EventClock.report`, of any number of clocks: logs the first message of all."""
+    """A function for `EventClock.report` of any number of clocks, which logs only the first message of all."""
     lock = threading.Lock()
     reported = False
 

@@ -1,12 +1,12 @@
-"""Which sinks a source waits for when it ends.
+"""Finds the sinks that a source waits for when it ends.
 
-- A sink belongs to each source that is subscribed to while the sink subscribes: through whatever operators, as long as
-  these subscribe at once.
+- A sink belongs to each source that is subscribed to while the sink subscribes, through any operators that subscribe
+  at once.
 - If the input of a sink ends on the thread of a source, the sink belongs to that source. This covers operators that
   subscribe later (`merge`, `concat`, `retry`), `by_product` and `group_by`.
-- A sink that stands on several sources is waited for by the last of them that ends.
+- If a sink belongs to several sources, the source that ends last waits for it.
 
-Nothing is done for a message.
+There is no work for each message.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = logging.getLogger("rxfeed.sinks")
 
 
 class SinkLeft(NamedTuple):
-    """What a sink did not write: *unwritten* items are lost with the process, *spilled* ones are on disk."""
+    """The items that a sink did not write: *unwritten* ones are lost with the process, *spilled* ones are on disk."""
 
     sink: str
     unwritten: int
@@ -31,40 +31,40 @@ class SinkLeft(NamedTuple):
 
 
 class SinkRun(Protocol):
-    """One subscription of a sink, as a source sees it; *sources* are those that it belongs to."""
+    """One subscription of a sink, as its sources use it; *sources*: those that it belongs to."""
 
     sources: list[SourceSinks]
 
     @property
     def ended(self) -> bool:
-        """The end of its input has arrived."""
+        """True if the end of its input has arrived."""
         ...
 
     @property
     def complete(self) -> bool:
-        """Nothing is left."""
+        """True if all items are written."""
         ...
 
     @property
     def blocked(self) -> bool:
-        """Its queue is full, so that the source has to wait."""
+        """True if its queue is full, so that the source has to wait."""
         ...
 
     @property
     def on_own_thread(self) -> bool:
-        """The calling thread is one of the sink's."""
+        """True if the calling thread is one of the sink's."""
         ...
 
     def end(self) -> None:
-        """Accept nothing more, and write what is queued."""
+        """Accept no more items, and write those in the queue."""
         ...
 
     def settle(self, seconds: float | None) -> SinkLeft:
-        """Return when everything is written or, after *seconds* (`None`: the sink's own limit), what is not."""
+        """The items that are not written when all are, or after *seconds* (`None`: the sink's own limit)."""
         ...
 
     def forked(self) -> None:
-        """The calling process is a forked child."""
+        """Called in a forked child process."""
         ...
 
 
@@ -75,7 +75,7 @@ class SourceSinks:
         self._lock = threading.Lock()
         self._runs: dict[SinkRun, None] = {}
         self.over = False
-        """The source has ended."""
+        """True if the source has ended."""
 
     def add(self, run: SinkRun) -> None:
         with self._lock:
@@ -92,14 +92,14 @@ class SourceSinks:
             return tuple(self._runs)
 
     def unblock(self) -> bool:
-        """End the sinks that hold the source's thread with a full queue; whether there was one."""
+        """End the sinks that block the source's thread with a full queue; True if there was one."""
         blocked = [run for run in self.runs if run.blocked]
         for run in blocked:
             run.end()
         return bool(blocked)
 
     def flush(self, seconds: float | None) -> tuple[SinkLeft, ...]:
-        """Return when the sinks have written everything; after *seconds* in all, what each of them has not."""
+        """The items that each sink has not written when all sinks are done, or after *seconds* in total."""
         deadline = None if seconds is None else time.monotonic() + seconds
         runs = [run for run in self.runs if run.ended or all(each.over or each is self for each in run.sources)]
         left: list[SinkLeft] = []
@@ -107,7 +107,7 @@ class SourceSinks:
         def settle(run: SinkRun) -> None:
             left.append(run.settle(None if deadline is None else max(0.0, deadline - time.monotonic())))
 
-        # At the same time, so that each has the whole of the limit.
+        # In parallel, so that each sink has the whole limit.
         others = [threading.Thread(target=settle, args=(run,), name="rxfeed-flush", daemon=True) for run in runs[1:]]
         for other in others:
             other.start()
@@ -116,9 +116,9 @@ class SourceSinks:
         for other in others:
             other.join()
         remaining = tuple(each for each in left if each.unwritten or each.spilled)
-        for each in (each for each in remaining if each.unwritten):  # a sink logs itself what is on disk alone
+        for each in (each for each in remaining if each.unwritten):  # a sink logs items on disk itself
             log.warning(
-                "%s: %d items not written at the end, %d more on disk for the next start",
+                "%s: %d items were not written before the end and are lost, %d more are on disk for the next start",
                 each.sink,
                 each.unwritten,
                 each.spilled,
@@ -126,20 +126,20 @@ class SourceSinks:
         return remaining
 
 
-class _Here(threading.local):
-    """What the calling thread is doing."""
+class _ThreadState(threading.local):
+    """The sinks that the calling thread subscribes, and the source that it serves."""
 
     def __init__(self) -> None:
         self.subscribing: list[SinkRun] = []
         self.serving: SourceSinks | None = None
 
 
-_here = _Here()
-_unfinished: dict[SinkRun, None] = {}  # copied in one step, so that it needs no lock, which a fork might find held
+_thread = _ThreadState()
+_unfinished: dict[SinkRun, None] = {}  # copied in one step, so that it needs no lock, which might be held at a fork
 
 
 def unfinished() -> tuple[SinkRun, ...]:
-    """The runs that have not written everything."""
+    """The runs that have not written all their items."""
     return tuple(_unfinished)
 
 
@@ -148,44 +148,44 @@ def started(run: SinkRun) -> None:
 
 
 def on_sink_thread() -> bool:
-    """The calling thread is one of a sink, which cannot wait for itself."""
+    """True if the calling thread belongs to a sink, which cannot wait for itself."""
     return any(run.on_own_thread for run in unfinished())
 
 
 @contextmanager
 def subscribing(run: SinkRun) -> Iterator[None]:
-    """Within this block *run* belongs to each source that is subscribed to."""
-    _here.subscribing.append(run)
+    """Within this block, *run* is added to each source that is subscribed to."""
+    _thread.subscribing.append(run)
     try:
         yield
     finally:
-        _here.subscribing.pop()
+        _thread.subscribing.pop()
 
 
 def subscribed_to(source: SourceSinks) -> None:
-    """The calling thread subscribes to *source*: the sinks that are subscribing belong to it."""
-    for run in _here.subscribing:
+    """Add the sinks that subscribe on the calling thread to *source*."""
+    for run in _thread.subscribing:
         source.add(run)
 
 
 @contextmanager
 def serving(source: SourceSinks) -> Iterator[None]:
-    """If the input of a sink ends within this block, the sink belongs to *source*."""
-    before, _here.serving = _here.serving, source
+    """If the input of a sink ends within this block, the sink is added to *source*."""
+    before, _thread.serving = _thread.serving, source
     try:
         yield
     finally:
-        _here.serving = before
+        _thread.serving = before
 
 
 def input_ended(run: SinkRun) -> None:
-    """The input of *run* has ended, on the calling thread."""
-    if _here.serving is not None:
-        _here.serving.add(run)
+    """Add *run* to the source that the calling thread serves, because its input has ended on this thread."""
+    if _thread.serving is not None:
+        _thread.serving.add(run)
 
 
 def finished(run: SinkRun) -> None:
-    """*run* has ended, and no source waits for it; those that report what is left keep a run that left something."""
+    """Remove *run*, which has ended. A run with unwritten items stays in its sources, which report them."""
     _unfinished.pop(run, None)
     if run.complete:
         for source in tuple(run.sources):

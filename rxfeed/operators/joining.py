@@ -1,4 +1,4 @@
-"""A late subscriber of a hot source gets the newest item first, and blocks only its own thread with it."""
+"""A late subscriber of a hot source gets the newest item first, on its own thread."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class JoiningObserver(abc.ObserverBase[T], Generic[T]):
-    """Stands for *observer* in a hot source that a subscriber joins while items flow; *newest* are its first items.
+    """Wraps *observer*, which subscribes to a hot source while it emits; *newest*: the first items for it.
 
-    Until `catch_up` has returned, what the source emits waits here in order, and `catch_up` emits it on the
-    subscriber's own thread. From then on items go straight through. No lock is held while the subscriber runs.
+    Until `catch_up` has returned, the source's items wait here in order, and `catch_up` emits them on the subscriber's
+    own thread. After that, items are emitted directly. No lock is held while the subscriber runs.
     """
 
     def __init__(self, observer: abc.ObserverBase[T], newest: tuple[T, ...]) -> None:
@@ -29,7 +29,7 @@ class JoiningObserver(abc.ObserverBase[T], Generic[T]):
 
     @property
     def is_stopped(self) -> bool:
-        """True if *observer* has ended and ignores what is emitted."""
+        """True if *observer* has ended, so that it ignores further items."""
         return getattr(self._observer, "is_stopped", False)
 
     def on_next(self, value: T) -> None:
@@ -52,7 +52,7 @@ class JoiningObserver(abc.ObserverBase[T], Generic[T]):
             return not self._live
 
     def catch_up(self) -> None:
-        """Emit what waits, until nothing does; raises what the subscriber raises, and then nothing waits any more."""
+        """Emit the waiting items until none waits. If the subscriber raises, drop them and raise its exception."""
         try:
             while True:
                 with self._lock:

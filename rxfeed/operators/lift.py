@@ -1,4 +1,4 @@
-"""From a machine to an operator."""
+"""Makes an operator of a machine."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from reactivex import Observable, abc
 from rxfeed.core import Machine
 from rxfeed.errors import ConfigError
 from rxfeed.messages import Message
-from rxfeed.operators.source import Operator, Selectable, Wish, check_source, declare, results_of
+from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, check_source, declare, results_of
 
 A = TypeVar("A")
 B = TypeVar("B")
 
-# What a machine raises for an item without the attributes of a message.
-_OF_SHAPE = (AttributeError, TypeError)
+# The exceptions of a machine for an item without the attributes of a message.
+_SHAPE_ERRORS = (AttributeError, TypeError)
 
 
 class _Direct:
-    """An observer that is three functions, with nothing before them; *behind* is the one that they emit to."""
+    """An observer of three functions, without a wrapper; *behind*: the observer that they emit to."""
 
     __slots__ = ("__weakref__", "_behind", "on_completed", "on_error", "on_next")
 
@@ -36,12 +36,13 @@ class _Direct:
         return bool(getattr(self._behind, "is_stopped", False))
 
 
-def lift(machine: Callable[[], Machine[A, B]], wish: Wish | None = None) -> Operator[A, B]:
-    """An operator that steps a machine of its own, made by *machine* (such as its class), for every subscription.
+def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | None = None) -> Operator[A, B]:
+    """An operator that runs one machine for each subscription; *machine* makes it, for example its class.
 
-    When the source completes or fails, what the machine's `finish` still has goes out first. An exception in the
-    machine ends the stream with `on_error`, which is logged where the subscriber has none. *wish*: the messages that
-    the machine looks at; a feed then sends it no others. Raises `ConfigError` for a machine in place of its class.
+    When the source completes or fails, the outputs of the machine's `finish` are emitted first. An exception in the
+    machine ends the stream with `on_error`; if the subscriber has none, the exception is logged. *message_filter*: the
+    messages that the machine accepts; a feed then sends it no others. Raises `ConfigError` for a machine instead of its
+    class.
 
         >>> from rxfeed.core import TumblingVolume
         >>> minutes = reactivex.of(match(size="0.5"), match(size="1")).pipe(lift(lambda: TumblingVolume(60)))
@@ -50,14 +51,14 @@ def lift(machine: Callable[[], Machine[A, B]], wish: Wish | None = None) -> Oper
     """
 
     check_machine_maker(machine)
-    wish = None if wish is None else Wish(*wish)
+    message_filter = None if message_filter is None else MessageFilter(*message_filter)
 
     def operator(source: Observable[A]) -> Observable[B]:
-        if wish is not None:
-            check_source(source, wish)
+        if message_filter is not None:
+            check_source(source, message_filter)
         chosen: Observable[Any] = source
-        if wish is not None and isinstance(source, Selectable):
-            chosen = source.select(wish)
+        if message_filter is not None and isinstance(source, FilterableSource):
+            chosen = source.select(message_filter)
 
         def subscribe(observer: abc.ObserverBase[B], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
             running = made(machine)
@@ -67,9 +68,9 @@ def lift(machine: Callable[[], Machine[A, B]], wish: Wish | None = None) -> Oper
                 try:
                     outputs = step(item)
                 except Exception as error:
-                    observer.on_error(_explained(error, item, wish))
+                    observer.on_error(_explained(error, item, message_filter))
                     return
-                if outputs:  # nearly always there are none, and a loop over none costs four times as much as this
+                if outputs:  # mostly empty, and this check costs a quarter of an empty loop
                     for output in outputs:
                         emit(output)
 
@@ -91,31 +92,36 @@ def lift(machine: Callable[[], Machine[A, B]], wish: Wish | None = None) -> Oper
                 if finish():
                     observer.on_completed()
 
-            if isinstance(source, Selectable):
-                # `subscribe` would put an observer between, a call for each message, that only minds who has been let
-                # go: such a source does that itself, and what *observer* may still get it ignores.
+            if isinstance(source, FilterableSource):
+                # `subscribe` would insert an observer, at the cost of a call for each message, which only tracks
+                # disposed observers. Such a source does that itself, and *observer* ignores items after its end.
                 direct: Any = _Direct(on_next, on_error, on_completed, observer)
                 return chosen._subscribe_core(direct, scheduler)
             return chosen.subscribe(on_next, on_error, on_completed, scheduler=scheduler)
 
-        return results_of(Observable(subscribe), "" if wish is None else wish.operator)
+        return results_of(Observable(subscribe), "" if message_filter is None else message_filter.operator)
 
-    return declare(operator, wish)
+    return declare(operator, message_filter)
 
 
-def _explained(error: Exception, item: Any, wish: Wish | None) -> Exception:
-    """*error*, or where an operator of messages was given something else, a `ConfigError` that names it."""
-    if wish is None or not wish.operator or isinstance(item, Message) or not isinstance(error, _OF_SHAPE):
+def _explained(error: Exception, item: Any, message_filter: MessageFilter | None) -> Exception:
+    """*error*, or a `ConfigError` that names the item, if an operator of messages received something else."""
+    if (
+        message_filter is None
+        or not message_filter.operator
+        or isinstance(item, Message)
+        or not isinstance(error, _SHAPE_ERRORS)
+    ):
         return error
-    takes = "messages or the views of a book" if wish.books else "messages"
+    takes = "messages or the views of a book" if message_filter.books else "messages"
     given = f"{type(item).__name__} {reprlib.repr(item)}"
-    explained = ConfigError(f"{wish.operator} was given a {given}, and it takes {takes}: compose it on those")
+    explained = ConfigError(f"{message_filter.operator} received a {given}, and it takes {takes}: compose it on those")
     explained.__cause__ = error
     return explained
 
 
 def check_machine_maker(machine: Any) -> None:
-    """`ConfigError` for what cannot make a machine, such as a machine itself."""
+    """Raise `ConfigError` for an argument that cannot make a machine, such as a machine itself."""
     if callable(machine):
         return
     name = type(machine).__name__
@@ -124,15 +130,15 @@ def check_machine_maker(machine: Any) -> None:
             f"lift: {machine!r} is a machine, and each subscription needs its own: give the class, lift({name}), or a "
             f"function that returns a new one, lift(lambda: {name}(...))"
         )
-    raise ConfigError(f"lift: {machine!r} is a {name}, and not a class or a function that returns a machine")
+    raise ConfigError(f"lift: {machine!r} is a {name}: give a class, or a function that returns a machine")
 
 
 def made(machine: Callable[[], Machine[A, B]]) -> Machine[A, B]:
-    """A new machine; `ConfigError` where what *machine* returns is none."""
+    """A new machine; raises `ConfigError` if *machine* returns something else."""
     running = machine()
     if not is_machine(running):
         raise ConfigError(
-            f"lift: {getattr(machine, '__qualname__', machine)} returned {running!r}, which is no machine: "
+            f"lift: {getattr(machine, '__qualname__', machine)} returned {running!r}, which is not a machine: "
             "a machine has the methods step(item) and finish()"
         )
     return running

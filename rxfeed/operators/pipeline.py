@@ -1,4 +1,4 @@
-"""Pipelines: what `pipe` of a feed or a replay returns."""
+"""Pipelines: the results of `pipe` of a feed or a replay."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from reactivex.internal.exceptions import SequenceContainsNoElementsError
 from reactivex.observable import ConnectableObservable
 
 from rxfeed.errors import ConfigError
-from rxfeed.operators.aio import to_async_iterable
+from rxfeed.operators.async_iter import to_async_iterable
 from rxfeed.operators.lift import is_machine
-from rxfeed.operators.source import Root, Rooted, Wish, results_of, wish_of
+from rxfeed.operators.source import MessageFilter, Root, Rooted, filter_of, results_of
 from rxfeed.operators.unhandled import place_of_caller
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ _FLUSH = 5.0  # seconds that a pipeline has for its end after Ctrl-C
 
 
 class _Unhandled:
-    """The `on_error` of a subscriber that has none: it logs. What fails within the call of `subscribe` raises there."""
+    """The `on_error` for a subscriber without one: it logs the error, or raises it during the call of `subscribe`."""
 
     __slots__ = ("_place", "_root", "subscribing")
 
@@ -37,17 +37,17 @@ class _Unhandled:
 
 
 class Guarded(Rooted[T]):
-    """An Observable that logs what ends a subscription without `on_error`, once, with the line that subscribed."""
+    """An Observable that logs, once, the error of a subscription without `on_error`, with the place that subscribed."""
 
-    _wish: Wish | None = None
+    _filter: MessageFilter | None = None
 
-    # What these give is as reactivex declares it.
+    # The types of the results are as reactivex declares them.
     if not TYPE_CHECKING:
 
         def subscribe(self, on_next: Any = None, on_error: Any = None, *others: Any, **named: Any) -> Any:
             place = place_of_caller()
-            if self._wish is not None:
-                self.root.expect(self._wish, place)
+            if self._filter is not None:
+                self.root.expect(self._filter, place)
             if on_error is None and not callable(getattr(on_next, "on_next", None)):
                 on_error = _Unhandled(self.root, place)
                 subscription = self._subscribe_to(on_next, on_error, *others, **named)
@@ -55,19 +55,19 @@ class Guarded(Rooted[T]):
                 return subscription
             return self._subscribe_to(on_next, on_error, *others, **named)
 
-        # Python would iterate by index, and every index makes another Observable, without end. With a method in place
-        # of None operators of reactivex would take a stream for an iterable.
+        # Without this, Python would iterate by index without end, because every index makes another Observable. With a
+        # method instead of None, operators of reactivex would treat a stream as an iterable.
         __iter__ = None
 
     def _subscribe_to(self, *observer: Any, **named: Any) -> Any:
         return super().subscribe(*observer, **named)
 
     def __aiter__(self) -> AsyncIterator[T]:
-        """The items for `async for`: it subscribes, and then connects the source."""
+        """The items for `async for`, which subscribes and then connects the source."""
         return aiter(to_async_iterable(self))
 
     def __await__(self) -> Generator[Any, None, T]:
-        """Connect the source, and return the last item at the end; raises what the pipeline failed with."""
+        """The last item, after connecting the source and waiting for its end; raises the pipeline's error."""
         return self._last().__await__()
 
     async def _last(self) -> T:
@@ -84,9 +84,9 @@ def _only(items: list[T]) -> T:
 
 
 class Pipeline(Guarded[T]):
-    """What operators make of *root*'s messages: *source*, subscribed to with *scheduler* unless another is given.
+    """The stream *source*, which operators made of *root*'s messages.
 
-    *wish*: what the first of its operators that declares it looks at.
+    *scheduler*: the default for subscriptions. *message_filter*: the filter of the first operator that declares one.
     """
 
     def __init__(
@@ -94,13 +94,13 @@ class Pipeline(Guarded[T]):
         source: Observable[T],
         root: Root,
         scheduler: abc.SchedulerBase | None = None,
-        wish: Wish | None = None,
+        message_filter: MessageFilter | None = None,
     ) -> None:
         super().__init__()
         self._source = source
         self._root = root
         self._scheduler = scheduler
-        self._wish = wish
+        self._filter = message_filter
         results_of(self, getattr(source, "emitted_by", ""))
 
     @property
@@ -113,19 +113,19 @@ class Pipeline(Guarded[T]):
     def _subscribe_to(self, *observer: Any, scheduler: abc.SchedulerBase | None = None, **named: Any) -> Any:
         return self._source.subscribe(*observer, scheduler=scheduler or self._scheduler, **named)
 
-    # What this gives is as reactivex declares it.
+    # The type of the result is as reactivex declares it.
     if not TYPE_CHECKING:
 
         def pipe(self, *operators: Any) -> Any:
-            first = first_wish(operators)
-            wish = self._wish or first
-            return piped(super().pipe(*operators), self._root, self._scheduler, wish)
+            first = first_filter(operators)
+            message_filter = self._filter or first
+            return piped(super().pipe(*operators), self._root, self._scheduler, message_filter)
 
     def run(self, scheduler: abc.SchedulerBase | None = None) -> T:
         """Connect the source, block until the pipeline ends, and return its last item.
 
-        If this call connected the source, it closes it too, and Ctrl-C ends it. Raises what the pipeline failed with,
-        and `SequenceContainsNoElementsError` where it emitted nothing.
+        If this call connects the source, it also closes it, and Ctrl-C ends it. Raises the pipeline's error, and
+        `SequenceContainsNoElementsError` if it emitted nothing.
         """
         newest: list[T] = []
         failures: list[Exception] = []
@@ -141,7 +141,7 @@ class Pipeline(Guarded[T]):
         subscription = self.subscribe(on_next, on_error, over.set, scheduler=scheduler)
         began = not over.is_set() and self._root.begin()
         try:
-            while not over.wait(0.5):  # in slices, since some systems deliver no Ctrl-C inside one long wait
+            while not over.wait(0.5):  # short waits, because some systems deliver no Ctrl-C during one long wait
                 pass
         except KeyboardInterrupt:
             if not began:
@@ -158,7 +158,7 @@ class Pipeline(Guarded[T]):
 
 
 class ConnectablePipeline(Pipeline[T]):
-    """What `publish` and its like make of a pipeline."""
+    """A pipeline that emits only after its own `connect()`: the result of `publish` and similar operators."""
 
     _source: ConnectableObservable[T]
 
@@ -166,25 +166,27 @@ class ConnectablePipeline(Pipeline[T]):
         return self._source.connect(scheduler or self._scheduler)
 
     def auto_connect(self, subscriber_count: int = 1) -> Observable[T]:
-        return Pipeline(self._source.auto_connect(subscriber_count), self._root, self._scheduler, self._wish)
+        return Pipeline(self._source.auto_connect(subscriber_count), self._root, self._scheduler, self._filter)
 
 
-def first_wish(operators: tuple[Any, ...]) -> Wish | None:
-    """What the first of *operators* that declares it looks at: those behind it look at what that one emits.
+def first_filter(operators: tuple[Any, ...]) -> MessageFilter | None:
+    """The filter of the first of *operators* that declares one; later operators receive the outputs of that one.
 
-    Raises `ConfigError` for one that is no operator, such as a machine that was not lifted.
+    Raises `ConfigError` for an item that is not an operator, such as a machine that was not lifted.
     """
     for each in operators:
         if not callable(each):
-            machine = " is a machine: pipe lift(...) of its class" if is_machine(each) else " is no operator"
+            machine = " is a machine: pipe lift(...) of its class" if is_machine(each) else " is not an operator"
             raise ConfigError(f"pipe: {each!r}{machine}")
-    return next((wish for wish in map(wish_of, operators) if wish is not None), None)
+    return next((message_filter for message_filter in map(filter_of, operators) if message_filter is not None), None)
 
 
-def piped(made: Any, root: Root, scheduler: abc.SchedulerBase | None, wish: Wish | None) -> Any:
-    """*made*, which may be anything that operators return, as a pipeline of *root* where it is an Observable."""
+def piped(made: Any, root: Root, scheduler: abc.SchedulerBase | None, message_filter: MessageFilter | None) -> Any:
+    """*made*, the result of operators, as a pipeline of *root* if it is an Observable; otherwise *made* itself."""
     if isinstance(made, ConnectableObservable):
-        return ConnectablePipeline(made, root, scheduler, wish)
+        return ConnectablePipeline(made, root, scheduler, message_filter)
     return (
-        Pipeline(made, root, scheduler, wish) if isinstance(made, Observable) and not isinstance(made, Rooted) else made
+        Pipeline(made, root, scheduler, message_filter)
+        if isinstance(made, Observable) and not isinstance(made, Rooted)
+        else made
     )

@@ -1,4 +1,4 @@
-"""What sinks have in common: an operator whose subscription hands items to a writer with threads of its own."""
+"""The common part of sinks: an operator that passes the items of its input to a writer with its own threads."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from rxfeed.operators.endings import SinkLeft, SourceSinks, finished, input_ende
 log = logging.getLogger("rxfeed.sinks")
 T = TypeVar("T")
 W = TypeVar("W", bound="SinkWriter")
-_RECENT = 10.0  # seconds over which throughput is measured
+_RECENT = 10.0  # seconds over which the rate is measured
 
 
 class SinkWriter(Protocol):
-    """Of one subscription: takes items until the end, and writes them on threads of its own."""
+    """The writer of one subscription: accepts items until the end, and writes them on its own threads."""
 
     flush_seconds: float
-    """How long it waits at the end, where the caller gives no limit."""
+    """The seconds that it waits at the end if the caller gives no limit."""
 
     def start(self) -> None: ...
 
     def put(self, item: Any) -> None: ...
 
     def end(self, cause: Exception | None = None) -> None:
-        """Accept nothing more, and write what is queued; the stream then ends with *cause*."""
+        """Accept no more items, and write those in the queue; the stream then ends with *cause*."""
         ...
 
     def wait(self) -> None:
-        """Return when everything is written."""
+        """Return when all items are written."""
         ...
 
     def close(self, timeout: float) -> Any:
-        """Unsubscribe from the source, and end; return when everything is written, or after *timeout* seconds."""
+        """Unsubscribe from the source, and end; return when all items are written, or after *timeout* seconds."""
         ...
 
     @property
     def remaining(self) -> tuple[int, int]:
-        """Items that are not written: so many in memory or lost, so many on disk."""
+        """The numbers of items that are not written: those in memory or lost, and those on disk."""
         ...
 
     @property
@@ -56,22 +56,22 @@ class SinkWriter(Protocol):
 
     @property
     def full(self) -> bool:
-        """The queue is full."""
+        """True if the queue is full."""
         ...
 
     @property
     def threads(self) -> tuple[threading.Thread, ...]: ...
 
     def forked(self) -> None:
-        """The calling process is a forked child: touch nothing of the parent's, and raise in `put`."""
+        """Called in a forked child process: leave the parent's files and locks alone, and raise in `put`."""
         ...
 
 
 class Sink(Generic[T, W]):
-    """An operator that emits what was written; one subscription at a time.
+    """An operator that emits the writes of its items; it allows one subscription at a time.
 
-    What is left when the process ends is written then. A subscriber of the writes may raise, which ends its
-    subscription; the writes go on.
+    When the process exits, the remaining items are written. If a subscriber of the writes raises, its subscription
+    ends, and the sink continues to write.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Sink(Generic[T, W]):
 
     @property
     def _writer(self) -> W | None:
-        """The writer of the newest subscription. Raises `WrongProcess` in a forked child while the parent's writes."""
+        """The writer of the newest subscription; raises `WrongProcess` in a forked child while the parent writes."""
         writer = self._current
         if writer is not None and os.getpid() != self._process and not writer.over:
             raise WrongProcess(f"{self.name}: this sink writes in the parent process; make a new one after the fork")
@@ -97,7 +97,7 @@ class Sink(Generic[T, W]):
         ended: Callable[[Exception | None], None],
         unsubscribe: Callable[[], None],
     ) -> W:
-        """A writer of what *source* emits, which calls *emit* and, once, *ended*; *unsubscribe* unsubscribes it."""
+        """A writer for *source*; it calls *emit* for each write, *ended* once, and *unsubscribe* to leave *source*."""
 
     def _attach(
         self,
@@ -106,50 +106,54 @@ class Sink(Generic[T, W]):
         end: Callable[[Exception | None], None],
         scheduler: abc.SchedulerBase | None,
     ) -> abc.DisposableBase:
-        """Connect *writer* to what *source* emits; *end* is called when that ends."""
+        """Subscribe *writer* to *source*; *end* is called when the source ends."""
         return source.subscribe(writer.put, end, lambda: end(None), scheduler=scheduler)
 
     def __call__(self, source: Observable[Any]) -> Observable[T]:
         def subscribe(observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
             upstream = SingleAssignmentDisposable()
-            watcher = _Watcher(observer)
+            subscriber = _WriteSubscriber(observer)
             try:
-                run = self._start(source, watcher, upstream.dispose)
+                run = self._start(source, subscriber, upstream.dispose)
             except Exception as error:
                 observer.on_error(error)
                 return Disposable()
 
             def dispose() -> None:
-                if watcher.may_dispose():
+                if subscriber.may_dispose():
                     upstream.dispose()
                     run.end()
 
-            watcher.dispose = dispose
+            subscriber.dispose = dispose
             with subscribing(run):
                 upstream.disposable = self._attach(source, run.writer, run.end, scheduler)
             return Disposable(dispose)
 
         return Observable(subscribe)
 
-    def _start(self, source: Observable[Any], watcher: _Watcher[T], unsubscribe: Callable[[], None]) -> _Run[W]:
+    def _start(
+        self, source: Observable[Any], subscriber: _WriteSubscriber[T], unsubscribe: Callable[[], None]
+    ) -> _SinkRun[W]:
         def ended(error: Exception | None) -> None:
             atexit.unregister(run.at_exit)
-            watcher.end(error)
+            subscriber.end(error)
             run.finish()
 
         with self._starting:
             if self._writer is not None and not self._writer.over:
-                raise ConfigError(f"{self.name}: this sink is writing already; make one for each subscription")
-            writer = self._new_writer(source, watcher.tell, ended, unsubscribe)
+                raise ConfigError(
+                    f"{self.name}: this sink already has a subscription; make one sink for each subscription"
+                )
+            writer = self._new_writer(source, subscriber.emit, ended, unsubscribe)
             self._current, self._process = writer, os.getpid()
-        run = _Run(self.name, writer)
+        run = _SinkRun(self.name, writer)
         atexit.register(run.at_exit)
         writer.start()
         return run
 
 
-class _Run(Generic[W]):
-    """One subscription of a sink: what its source waits for, and the process at its exit."""
+class _SinkRun(Generic[W]):
+    """One subscription of a sink; its sources wait for it, and the process at its exit."""
 
     def __init__(self, name: str, writer: W) -> None:
         self.writer = writer
@@ -182,7 +186,7 @@ class _Run(Generic[W]):
         self._input_ended.set()
 
     def finish(self) -> None:
-        """Everything is written, or was given up, and the subscriber has received the end."""
+        """Called when all items are written or dropped, and the subscriber has received the end."""
         self.ended = True
         self._input_ended.set()
         self._finished.set()
@@ -192,13 +196,17 @@ class _Run(Generic[W]):
         limit = self.writer.flush_seconds if seconds is None else seconds
         began = time.monotonic()
         if not _wait(self._input_ended, limit if seconds is None else limit / 2):
-            log.warning("%s: the end of the source does not pass the operators before the sink", self._name)
+            log.warning(
+                "%s: the end of the source did not reach the sink, because an operator before it does not complete. "
+                "The sink is closed with a time limit",
+                self._name,
+            )
             self.writer.close(limit if seconds is None else limit / 2)
         elif seconds is None:
             _wait(self._finished, None)
         elif not self._finished.is_set():
             self.writer.close(max(0.0, seconds - (time.monotonic() - began)))
-            # The subscriber receives the end right after the last write; its callback has a moment for it.
+            # The subscriber receives the end just after the last write, so its callback gets a short time.
             _wait(self._finished, 0.2 if self.writer.over else 0.0)
         return SinkLeft(self._name, *self.writer.remaining)
 
@@ -206,13 +214,13 @@ class _Run(Generic[W]):
         self.writer.forked()
 
     def at_exit(self) -> None:
-        if os.getpid() == self._process:  # in a forked child there are neither the threads nor free locks
+        if os.getpid() == self._process:  # a forked child has no threads, and its locks may be held
             self.writer.end()
             self.writer.wait()
 
 
 def _wait(event: threading.Event, seconds: float | None) -> bool:
-    # In slices, since some systems deliver no Ctrl-C inside one long wait.
+    # Several short waits, because some systems deliver no Ctrl-C during one long wait.
     deadline = None if seconds is None else time.monotonic() + seconds
     while not event.is_set():
         rest = 0.5 if deadline is None else min(0.5, deadline - time.monotonic())
@@ -222,37 +230,41 @@ def _wait(event: threading.Event, seconds: float | None) -> bool:
     return True
 
 
-class _Watcher(Generic[T]):
-    """The subscriber of the writes. If it raises, its subscription ends; the writes go on."""
+class _WriteSubscriber(Generic[T]):
+    """The subscriber of the writes. If it raises, its subscription ends; the sink continues."""
 
     def __init__(self, observer: abc.ObserverBase[T]) -> None:
         self._observer = observer
         self._lock = threading.RLock()  # two threads may emit
-        self._telling: int | None = None
-        self._wanted_out = False
-        self._cut_off = False
+        self._emitting_thread: int | None = None
+        self._dispose_later = False
+        self._raised = False
         self.dispose: Callable[[], None] = lambda: None
 
-    def tell(self, write: T) -> None:
+    def emit(self, write: T) -> None:
         with self._lock:
-            if self._cut_off:
+            if self._raised:
                 return
-            self._telling = threading.get_ident()
+            self._emitting_thread = threading.get_ident()
             try:
                 self._observer.on_next(write)
             except Exception as error:
-                # reactivex unsubscribes an observer that raises; that is not the source's end.
-                self._cut_off = True
-                log.error("a subscriber of the sink raised: %r", error, exc_info=error)
+                # reactivex unsubscribes an observer that raises, which must not end the source.
+                self._raised = True
+                log.error(
+                    "a subscriber of the sink raised, and was unsubscribed; the sink continues: %r",
+                    error,
+                    exc_info=error,
+                )
             finally:
-                self._telling = None
-        if self._wanted_out and not self._cut_off:
+                self._emitting_thread = None
+        if self._dispose_later and not self._raised:
             self.dispose()
 
     def may_dispose(self) -> bool:
-        """Whether unsubscribing is meant: not during a call, where it may be the consequence of raising."""
-        if self._telling == threading.get_ident():
-            self._wanted_out = True
+        """False during a call of the subscriber, when disposal may only be the consequence of an exception in it."""
+        if self._emitting_thread == threading.get_ident():
+            self._dispose_later = True
             return False
         return True
 
@@ -263,11 +275,11 @@ class _Watcher(Generic[T]):
             else:
                 self._observer.on_error(error)
         except Exception as failure:
-            log.error("the sink ended with an error, and its subscriber has no on_error: %r", failure)
+            log.error("the sink failed, and its subscriber has no on_error: %r; give subscribe() an on_error", failure)
 
 
-class Throughput:
-    """How much a second, over the last ten seconds; any thread may add or ask."""
+class RecentRate:
+    """The rate per second over the last ten seconds; any thread may add or read."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -289,7 +301,7 @@ class Throughput:
 
 
 def check_numbers(**arguments: tuple[Any, Any]) -> None:
-    """`ConfigError` for an argument (given with the kinds that it may be) that is not a number above 0."""
+    """Raise `ConfigError` for an argument that is not a number above 0; each is given with its allowed types."""
     for name, (value, kinds) in arguments.items():
         if isinstance(value, bool) or not isinstance(value, kinds) or not value > 0:
             raise ConfigError(f"{name}: {value!r} is not a number above 0")

@@ -1,4 +1,4 @@
-"""What operators stand between."""
+"""The types of sources and operators, and the filter that an operator declares."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ T_co = TypeVar("T_co", covariant=True)
 
 Operator = Callable[[Observable[A]], Observable[B]]
 
-# Operators look at these beside the messages that they need, for the time, the state and the first price.
+# Operators accept these in addition to the messages that they need: for the time, the state and the first price.
 _AUXILIARY = frozenset((Heartbeat, Auction, LastMatch))
 
 
-class Wish(NamedTuple):
-    """The *types* of messages that an operator looks at, and their *products* (`None`: all).
+class MessageFilter(NamedTuple):
+    """The *types* of messages that an operator accepts, and their *products* (`None`: all).
 
-    *needs*: if no message of these types comes, the operator emits nothing. `None` stands for *types* without
-    heartbeats, auctions and `last_match`, or for all of them where there are no others. *books*: it takes the views of
-    a book, too.
+    *operator*: its name, for log lines and errors. *needs*: without messages of these types, the operator is silent.
+    `None` means *types* without heartbeats, auctions and `last_match`, or all *types* if there are no others. *books*:
+    the operator also accepts the views of a book.
     """
 
     types: frozenset[type[Message]]
@@ -40,26 +40,26 @@ class Wish(NamedTuple):
         return (self.types - _AUXILIARY or self.types) if self.needs is None else self.needs
 
 
-def declare(operator: Operator[A, B], wish: Wish | None) -> Operator[A, B]:
-    """*operator* itself, with its *wish* for `wish_of`."""
-    vars(operator)["wish"] = wish
+def declare(operator: Operator[A, B], message_filter: MessageFilter | None) -> Operator[A, B]:
+    """*operator* itself, marked with *message_filter* for `filter_of`."""
+    vars(operator)["message_filter"] = message_filter
     return operator
 
 
-def wish_of(operator: Any) -> Wish | None:
-    """What *operator* declares to look at; `None` for an operator of reactivex, or a function of the user's."""
-    wish = getattr(operator, "wish", None)
-    return wish if isinstance(wish, Wish) else None
+def filter_of(operator: Any) -> MessageFilter | None:
+    """The filter that *operator* declares; `None` for an operator of reactivex, or a function of the user."""
+    message_filter = getattr(operator, "message_filter", None)
+    return message_filter if isinstance(message_filter, MessageFilter) else None
 
 
 _BOOKS = ("order_book", "full_book")
 
 
-def check_source(source: Any, wish: Wish) -> None:
-    """`ConfigError` if *source* has the results of an operator that one with *wish* does not take."""
-    by, name = getattr(source, "emitted_by", ""), wish.operator
-    if by and not (wish.books and by in _BOOKS):
-        takes = "messages or the views of a book" if wish.books else "messages"
+def check_source(source: Any, message_filter: MessageFilter) -> None:
+    """Raise `ConfigError` if *source* emits results that an operator with *message_filter* does not accept."""
+    by, name = getattr(source, "emitted_by", ""), message_filter.operator
+    if by and not (message_filter.books and by in _BOOKS):
+        takes = "messages or the views of a book" if message_filter.books else "messages"
         raise ConfigError(
             f"{name} after {by}: {by} emits results, and {name} takes {takes}; "
             f"compose both on the feed: feed.pipe({by}(...)) and feed.pipe({name}(...))"
@@ -67,20 +67,20 @@ def check_source(source: Any, wish: Wish) -> None:
 
 
 def results_of(made: Observable[B], operator: str) -> Observable[B]:
-    """*made* itself, marked as the results of *operator*, for `check_source`."""
+    """*made* itself, marked as the results of *operator* for `check_source`."""
     vars(made)["emitted_by"] = operator
     return made
 
 
 class Root(Protocol):
-    """What a pipeline begins with: a feed or a replay."""
+    """The source of a pipeline: a feed or a replay."""
 
     def connect(self) -> None:
-        """Connect; raises `FeedClosed` once it has ended."""
+        """Connect; raises `FeedClosed` if the source has ended."""
         ...
 
     def begin(self) -> bool:
-        """Connect; True if it did not run before."""
+        """Connect; True if the source did not run before."""
         ...
 
     def close(self) -> None: ...
@@ -89,22 +89,22 @@ class Root(Protocol):
         """Log *error*, which ended a pipeline without `on_error` that was subscribed at *place*."""
         ...
 
-    def expect(self, wish: Wish, place: str) -> None:
-        """Warn if no subscribed channel has what *wish* needs, now or when the channels are known."""
+    def expect(self, message_filter: MessageFilter, place: str) -> None:
+        """Warn if no subscribed channel has what *message_filter* needs, now or as soon as the channels are known."""
         ...
 
 
 class Rooted(Observable[T_co]):
-    """A source, or what was composed on one; *root* is that source."""
+    """A source, or a pipeline on one; *root*: that source."""
 
     @property
     @abstractmethod
     def root(self) -> Root: ...
 
 
-class Selectable(Observable[Message]):
-    """A source that can select by type and product itself, without asking every subscriber about every message."""
+class FilterableSource(Observable[Message]):
+    """A source that filters by type and product itself, without a call of every subscriber for every message."""
 
     @abstractmethod
-    def select(self, wish: Wish) -> Observable[Any]:
-        """The messages that *wish* names."""
+    def select(self, message_filter: MessageFilter) -> Observable[Any]:
+        """The messages that *message_filter* accepts."""

@@ -1,8 +1,8 @@
-"""Exceptions of subscribers and operators that no `on_error` takes, and where the subscription was made.
+"""Exceptions of subscribers and operators that no `on_error` handles, and where the subscription was made.
 
-- If a subscriber raises, the exception comes out of `on_next`, and its `on_error` has not been called yet.
-- If an operator raises, reactivex calls `on_error` downstream. A subscriber without one raises the exception again, out
-  of `on_next`, and by then every observer up to the source is stopped: a further `on_error` reaches none of them.
+- If a subscriber raises, the exception leaves its `on_next`, and its `on_error` has not been called yet.
+- If an operator raises, reactivex calls `on_error` downstream. A subscriber without an `on_error` raises the exception
+  again, out of `on_next`. By then every observer up to the source is stopped, so a further `on_error` reaches none.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _INTERNAL = frozenset(("rxfeed", "reactivex", "threading"))
 
 
 def hand_back(observer: abc.ObserverBase[Any], error: Exception) -> Exception | None:
-    """Give *error*, which came out of *observer*, to its `on_error`; what is left to log, `None` if it was handled."""
+    """The exception to log after *observer* raised *error*; `None` if its `on_error` has handled the error."""
     if getattr(observer, "is_stopped", False):
         return error
     _handing_back.error = error
@@ -35,7 +35,7 @@ def hand_back(observer: abc.ObserverBase[Any], error: Exception) -> Exception | 
 
 
 def is_handed_back(error: Exception) -> bool:
-    """True within the call of `hand_back` for *error*, on its thread."""
+    """True during the call of `hand_back` for *error*, on the same thread."""
     return getattr(_handing_back, "error", None) is error
 
 
@@ -53,9 +53,14 @@ def place_of_caller() -> str:
 def log_unhandled(error: Exception | None) -> None:
     """Log what `hand_back` returned, with its traceback."""
     if error is not None:
-        log.error("a subscriber or its pipeline raised, and was cut off: %r", error, exc_info=error)
+        log.error("a subscriber or its pipeline raised, and was unsubscribed: %r", error, exc_info=error)
+
+
+def log_at_end(error: BaseException) -> None:
+    """Log *error*, which a subscriber raised when the stream ended: mostly the stream's own error."""
+    log.error("a subscriber without on_error raised at the end of the stream: %r", error, exc_info=error)
 
 
 def at(place: str) -> str:
-    """*place* for a log line."""
+    """*place* as a part of a log line."""
     return f" (subscribed at {place})" if place else ""

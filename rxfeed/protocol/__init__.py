@@ -1,10 +1,10 @@
-"""The protocol without any I/O: what to send, and what was said."""
+"""The protocol without I/O: requests, decoding, signing, redaction."""
 
 from rxfeed.protocol.auth import Credentials
 from rxfeed.protocol.channels import CHANNELS, channels_with, types_of
 from rxfeed.protocol.decode import Decoder
 from rxfeed.protocol.hosts import DEFAULT_URL, check_host, live_url, shown_url
-from rxfeed.protocol.redact import REDACTED, redacted, speechless
+from rxfeed.protocol.redact import REDACTED, redact_all_strings, redacted
 from rxfeed.protocol.refusals import Refusal, refusal, remedy
 from rxfeed.protocol.requests import Channel, Subscription
 from rxfeed.protocol.secret import Secret, revealed, secret
@@ -22,12 +22,12 @@ __all__ = [
     "channels_with",
     "check_host",
     "live_url",
+    "redact_all_strings",
     "redacted",
     "refusal",
     "remedy",
     "revealed",
     "secret",
     "shown_url",
-    "speechless",
     "types_of",
 ]

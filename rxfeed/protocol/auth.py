@@ -64,7 +64,7 @@ class Credentials:
 
 
 def _refused(key: object, secret: object, passphrase: object) -> str:
-    """What is wrong with credentials, without a part of them; empty where nothing is."""
+    """The fault of credentials, without any part of them; empty if they are valid."""
     for name, value in (("key", key), ("secret", secret), ("passphrase", passphrase)):
         text = value.reveal() if isinstance(value, Secret) and name != "key" else value
         if not isinstance(text, str):
@@ -81,7 +81,7 @@ def _refused(key: object, secret: object, passphrase: object) -> str:
 def sign(secret: str | Secret, timestamp: str) -> str:
     """The base64 signature of a subscribe message sent at *timestamp* (Unix seconds, as text).
 
-    Use it, and `signed`, inside an expression: neither result belongs into a local variable, see `Secret`.
+    Use it, and `signed`, only inside an expression: a local variable with either result is a leak, see `Secret`.
     """
     prehash = f"{timestamp}GET{VERIFY_PATH}".encode()
     return base64.b64encode(hmac.digest(binascii.a2b_base64(revealed(secret)), prehash, "sha256")).decode()

@@ -1,4 +1,4 @@
-"""Which messages each channel of the feed has: https://docs.cdp.coinbase.com/exchange/websocket-feed/channels."""
+"""The message types of each channel of the feed: https://docs.cdp.coinbase.com/exchange/websocket-feed/channels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A frame's bytes into a message."""
+"""Decodes a frame's bytes to a message."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ LEVEL3_SCHEMA = (
     b'"taker_order_id","price","size","time"],"noop":["type","product_id","sequence","time"],"open":["type",'
     b'"product_id","sequence","order_id","side","price","size","time"]}}'
 )
-"""The layout that the exchange documents: for stored frames whose own schema is not among those that are asked for."""
+"""The documented layout, for stored frames without their own schema in the selection."""
 
 _DIGITS = re.compile("[0-9]{1,19}").fullmatch
 
 UNDECODED = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
-"""What decoding a frame may raise; msgspec's `ValidationError` is among them, and up to 0.20 it is no `ValueError`."""
+"""The exceptions of decoding a frame; msgspec's `ValidationError` is not a `ValueError` up to version 0.20."""
 
 decode_known = msgspec.json.Decoder(Known).decode
-"""The quick way of `Decoder.decode`, for ASCII of a known type with times in microseconds.
+"""The fast path of `Decoder.decode`, for ASCII frames of a known type with times in microseconds.
 
 Raises `UNDECODED` for any other frame."""
 # Numbers stay exact, and no exponent is too much for them.
@@ -103,7 +103,7 @@ def _decode_any(raw: bytes) -> Any:
 
 
 class Decoder:
-    """Turns frames into messages; one a connection, since level3's schema holds for that connection alone."""
+    """Decodes the frames of one connection, because a level3 schema is valid for one connection only."""
 
     __slots__ = ("_layouts",)
 
@@ -111,7 +111,7 @@ class Decoder:
         self._layouts: dict[str, tuple[str, ...]] = {}
 
     def decode(self, raw: bytes) -> m.Message | m.Malformed:
-        """The message that *raw* is; `Unknown` for a type that is not listed; `Malformed` for what is no message.
+        """The message in *raw*; `Unknown` for an unknown type; `Malformed` for a frame that is not a message.
 
         An optional field that is null, or an empty text, is absent. Never raises, and leaves the message's origin
         (receipt time, epoch) to the caller.
@@ -182,7 +182,7 @@ def named_product(value: Any) -> str | None:
 
 
 def names_in(beginning: bytes) -> tuple[str | None, str | None]:
-    """The product and the type that the *beginning* of a frame names, of one that was not read as a whole."""
+    """The product and the type in the *beginning* of a frame that was not read completely."""
     product, kind = _PRODUCT.search(beginning), _TYPE.search(beginning)
     return None if product is None else product[1].decode(), None if kind is None else kind[1].decode()
 
@@ -220,7 +220,7 @@ def _blank(level: Any) -> bool:
 
 
 def _unknown(kind: str, fields: dict[str, Any], level3: bool = False) -> m.Unknown:
-    """A message of an unknown type: what its fields tell of product and sequence counts where it makes sense."""
+    """A message of an unknown type; its product and sequence are used if they are valid."""
     product, sequence = named_product(fields.get("product_id")), fields.get("sequence")
     if level3 and isinstance(sequence, str) and _DIGITS(sequence):
         sequence = int(sequence)

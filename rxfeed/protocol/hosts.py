@@ -1,4 +1,4 @@
-"""Where the exchange is, and where it used to be."""
+"""The hosts of the exchange, live and retired."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SANDBOX_URL = "wss://ws-feed-public.sandbox.exchange.coinbase.com"
 
 _LONGEST_NAME = 253
 
-# These complete the handshake and then close with "deprecated hostname", or have no certificate any more.
+# These complete the handshake and then close with "deprecated hostname", or have no valid certificate.
 _RETIRED = {
     "ws-feed.pro.coinbase.com": DEFAULT_URL,
     "ws-feed.gdax.com": DEFAULT_URL,
@@ -23,7 +23,7 @@ _RETIRED = {
 
 
 def live_url(url: str, *, stacklevel: int = 2) -> str:
-    """*url* itself, or the live host's in place of a retired one, with a warning.
+    """*url* itself; for a retired host, the URL of the live host, with a warning.
 
     Raises `ConfigError` where it is no `ws://` or `wss://` URL with a host.
 
@@ -42,11 +42,11 @@ def live_url(url: str, *, stacklevel: int = 2) -> str:
         warnings.warn(f"{host} is retired: connecting to {live} in its place", UserWarning, stacklevel + 1)
         return _moved(url, live)
     finally:
-        url = ""  # it may hold a password, which a traceback with local variables would show
+        url = ""  # it may have a password, which a traceback with local variables would show
 
 
 def _refused(url: object) -> str:
-    """Why *url* is none of a WebSocket, without what may be secret in it; empty where it is one."""
+    """The reason why *url* is not a WebSocket URL, without its secret parts; empty if it is one."""
     if not isinstance(url, str):
         return f"a {type(url).__name__} is not a URL"
     try:
@@ -65,14 +65,14 @@ def _moved(url: str, live: str) -> str:
 
 
 def check_host(name: str, host: str) -> None:
-    """Raise a `ConfigError` that names *name* if *host* can be the name of no host.
+    """Raise a `ConfigError` that names *name* if *host* is not a valid host name.
 
     >>> check_host("url", "example.org")
     """
     try:
         encoded = host.encode("idna")
     except UnicodeError:
-        # Outside of the handler: the codec's own error adds nothing.
+        # Outside of the handler, because the codec's own error adds nothing.
         encoded = None
     if encoded is None or len(encoded) > _LONGEST_NAME:
         raise ConfigError(
@@ -82,7 +82,7 @@ def check_host(name: str, host: str) -> None:
 
 
 def shown_url(url: str) -> str:
-    """*url* without what may be secret in it: user, password, query.
+    """*url* without its secret parts: user, password, query.
 
     >>> shown_url("wss://me:secret@example.org:8443/feed?token=hidden")
     'wss://example.org:8443/feed'

@@ -1,4 +1,4 @@
-"""The names of channels and products, and the likely ones in place of others."""
+"""The names of channels and products, and suggestions for wrong ones."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ CHANNELS = (
     "ticker_batch",
     "user",
 )
-"""The exchange's channels; `level2_50` and `ticker_1000` are its other names of the batched ones."""
+"""The exchange's channels; `level2_50` and `ticker_1000` are other names of the batched ones."""
 
-# Names that other exchanges, or the messages of a channel, have.
+# Names that other exchanges use, or the types of a channel's messages.
 _OTHER_NAMES = {
     "auction": "auctionfeed",
     "book": "level2_batch",
@@ -41,7 +41,7 @@ _PRODUCT = re.compile(r"[A-Z0-9]+(-[A-Z0-9]+)+|ALL")  # ALL: every product of `r
 
 
 def likely_channel(name: str) -> str | None:
-    """The channel that *name* may mean; `None` where none is similar.
+    """The channel that *name* may mean; `None` if no name is similar.
 
     >>> likely_channel("trades"), likely_channel("heartbeats"), likely_channel("candles")
     ('matches', 'heartbeat', None)
@@ -58,7 +58,7 @@ def can_be_product(product: str) -> bool:
 
 
 def likely_product(product: str) -> str | None:
-    """The id that *product* may mean; `None` where none is likely.
+    """The id that *product* may mean; `None` if none is likely.
 
     >>> likely_product("btc-usd"), likely_product("ETH/EUR"), likely_product("btcusdt"), likely_product("?")
     ('BTC-USD', 'ETH-EUR', 'BTC-USDT', None)

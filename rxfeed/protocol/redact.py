@@ -1,9 +1,9 @@
-"""Secrets taken out of what a server sends, which may repeat what it received.
+"""Redacts secrets in the frames of a server, which may repeat what it received.
 
 Rules:
-- Texts are replaced where they stand, without decoding the whole. So neither the depth nor the size of a frame
-  matters, and all the rest of it stays byte for byte.
-- In a text of JSON a secret is found however it is escaped. In a frame that is not JSON it is found outside texts, too.
+- Strings are replaced in place, without decoding the whole frame. So depth and size of a frame do not matter, and all
+  other bytes stay the same.
+- In a JSON string, a secret is found with any escapes. In a frame that is not JSON, it is also found outside strings.
 - The value of a `type` stays as it is, if it is a text: so a message remains what it was.
 """
 
@@ -24,7 +24,7 @@ _TEXTS = re.compile(rb'"type"\s*+:\s*+' + _TEXT + rb"|(" + _TEXT + rb")(\s*+:)?"
 
 
 def redacted(raw: bytes, secrets: Sequence[str]) -> bytes:
-    """*raw* with `[redacted]` in place of each of *secrets*; *raw* itself where there is none in it.
+    """*raw* with `[redacted]` instead of each of *secrets*; *raw* itself if it has none of them.
 
     >>> redacted(b'{"type":"error", "reason":"bad key: \\\\u0061bc"}', ["abc"])
     b'{"type":"error", "reason":"bad key: [redacted]"}'
@@ -52,10 +52,10 @@ def redacted(raw: bytes, secrets: Sequence[str]) -> bytes:
     return raw if cleaned == raw else cleaned
 
 
-def speechless(raw: bytes) -> bytes:
-    """*raw*, JSON, with `[redacted]` for each text that is a value: for when it is not known what the secrets are.
+def redact_all_strings(raw: bytes) -> bytes:
+    """The JSON *raw* with `[redacted]` for each string value, for use if the secrets are not known.
 
-    >>> speechless(b'{"type":"error","reason":"bad key: abc","code":3}')
+    >>> redact_all_strings(b'{"type":"error","reason":"bad key: abc","code":3}')
     b'{"type":"error","reason":"[redacted]","code":3}'
     """
     return _each_text(raw, lambda text, is_name: text if is_name else _HIDDEN)

@@ -1,4 +1,4 @@
-"""What an `error` message of the exchange means, and what to do about it."""
+"""The meaning of an `error` message of the exchange, and its remedy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Refusal(Enum):
-    """What a refused authentication is about."""
+    """The reason of a rejected authentication."""
 
     TIMESTAMP = "timestamp"
     """The request's time: the clock of this machine or of the exchange is wrong, or the request took too long."""
@@ -17,7 +17,7 @@ class Refusal(Enum):
     """The exchange gives no reason."""
 
 
-# The first that is found decides. Single words do not: an answer may repeat the whole request, with all its fields.
+# The first match decides. Single words do not match, because an answer may repeat the whole request with all fields.
 _TIME, _KEY = "(timestamp|clock|time)", "(api key|key|passphrase|secret|signature)"
 _WRONG = "(expired|invalid|not valid|wrong|incorrect|bad|unknown|revoked|disabled|mismatch|does not match)"
 _PATTERNS = tuple(
@@ -43,7 +43,7 @@ _REMEDIES = (
 
 
 def refusal(message: str, reason: str | None) -> Refusal | None:
-    """What an `error` of these texts refuses of a signed request; `None` if it is not about authentication.
+    """The reason for which an `error` rejects a signed request; `None` if it is not about authentication.
 
     >>> refusal("Sorry, you could not be authenticated: Bad Request", "request timestamp expired")
     <Refusal.TIMESTAMP: 'timestamp'>
@@ -57,7 +57,7 @@ def refusal(message: str, reason: str | None) -> Refusal | None:
 
 
 def remedy(message: str, reason: str | None) -> str:
-    """What to do about an `error` of these texts; empty where nothing is known.
+    """The remedy for an `error` with these texts; empty if none is known.
 
     >>> remedy("Failed to subscribe", "BTC-XXX is not a valid product")
     'check the products of the feed: they are named as in BTC-USD'

@@ -1,4 +1,4 @@
-"""What to say to the exchange: subscribe, unsubscribe."""
+"""The requests to the exchange: subscribe, unsubscribe."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Subscription(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> Subscription:
-        """The subscription to *products* and *channels*, each one or many; `ConfigError` names what is wrong.
+        """The subscription to *products* and *channels*, each one or many. Raises `ConfigError`.
 
         >>> Subscription.of("BTC-USD", ["ticker", "heartbeat"]).text()
         '{"type":"subscribe","product_ids":["BTC-USD"],"channels":["ticker","heartbeat"]}'
@@ -37,7 +37,7 @@ class Subscription(msgspec.Struct, frozen=True):
         return cls(tuple(dict.fromkeys(_many("products", products, str))), checked)
 
     def warn_of_products(self, stacklevel: int = 2) -> None:
-        """Issue a warning for each product with an id that no product has, with the likely one."""
+        """Issue a warning for each product with an invalid id, with a suggestion."""
         own = (item for each in self.channels if isinstance(each, dict) for item in each.get("product_ids") or ())
         for product in dict.fromkeys((*self.products, *own)):
             if isinstance(product, str) and not can_be_product(product):
@@ -58,7 +58,7 @@ class Subscription(msgspec.Struct, frozen=True):
         text = self.text(kind)
         if credentials is None:
             return text
-        # The fields are put behind the others, since encoding those can fail, and a traceback shows what was encoded.
+        # The signature is appended, because encoding the other fields can fail, and a traceback shows what was encoded.
         return Secret(f"{text[:-1]},{msgspec.json.encode(signed(credentials, timestamp)).decode()[1:]}")
 
 

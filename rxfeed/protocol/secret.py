@@ -1,4 +1,4 @@
-"""Texts that must not be shown."""
+"""Texts that no log, repr or traceback shows."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class Secret:
         return self
 
     def __reduce__(self) -> NoReturn:
-        # A pickle is a file, a queue or a cache, all of which are read by others.
+        # A pickle can be in a file, a queue or a cache, which others can read.
         raise TypeError("a Secret is not pickled: read it where it is used, from the environment for example")
 
 
 def revealed(text: str | Secret) -> str:
-    """*text* itself, whichever it is."""
+    """The text of *text*, whether it is a `str` or a `Secret`."""
     return text.reveal() if isinstance(text, Secret) else text
 
 

@@ -1,11 +1,10 @@
-"""Times as frames hold them, where msgspec reads them in another way than rxfeed does.
+"""Rewrites times in frames that msgspec reads differently from rxfeed.
 
 Rules:
-- A time has microseconds. msgspec rounds what is finer, perhaps into the next minute; here it is cut off.
+- A time has microseconds. msgspec rounds finer times, perhaps into the next minute; here they are truncated.
 - A leap second (`:60`), which msgspec and `datetime` reject, is the last microsecond of its minute.
-- Nearly every frame ends with its only time, in microseconds. Then two of its bytes show that there is nothing to do:
-  `frame[ENDING] == PLAIN`. Of a frame that has other fields behind it (a ticker) `ends_with_microseconds` looks at the
-  last byte of the time. Any other frame is searched by `finer`, which takes longest.
+- Nearly every frame ends with its only time, in microseconds. Then two bytes show that nothing has to be rewritten:
+  `frame[ENDING] == PLAIN`. Any other frame is searched by `finer`.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def ends_with_microseconds(frame: bytes) -> bool:
 
 
 def in_microseconds(frame: bytes) -> bytes:
-    """*frame* with times that msgspec reads by the rules above; the same object where it has no others.
+    """*frame* with its times rewritten by the rules above; the same object if nothing changes.
 
     >>> in_microseconds(b'{"time":"2026-01-02T23:59:59.9999998Z"}')
     b'{"time":"2026-01-02T23:59:59.999999Z"}'

@@ -14,7 +14,7 @@ from reactivex import Observable
 from rxfeed.errors import ConfigError
 from rxfeed.feed import FeedStatus, KeepalivePong, MessageSource
 from rxfeed.messages import ErrorMessage, Malformed, Message, Subscriptions, Unknown
-from rxfeed.protocol import speechless
+from rxfeed.protocol import redact_all_strings
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import (
     LONGEST_LINE,
@@ -68,7 +68,7 @@ class Lines:
             self._redact = source.redact
             self._suspect = frozenset((ErrorMessage, Subscriptions, Unknown))
         else:
-            self._redact = speechless
+            self._redact = redact_all_strings
             self._suspect = frozenset((ErrorMessage,))
         self._reported = False
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from rxfeed.core import GapDetector, MergedItem
 from rxfeed.errors import RecordingDamaged
-from rxfeed.feed.delivery import NO_DATA, Delivery
-from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.dispatcher import NO_DATA, Dispatcher
+from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.status import (
     Connected,
     Ended,
@@ -56,13 +56,13 @@ _MANY = 0.7
 class Player:
     """Plays recordings one after the other. Possible gaps, within a recording or between two, raise all epochs."""
 
-    def __init__(self, outlets: Outlets, pacer: Pacer, time_range: TimeRange) -> None:
-        self._outlets = outlets
+    def __init__(self, streams: FeedStreams, pacer: Pacer, time_range: TimeRange) -> None:
+        self._streams = streams
         self._pacer = pacer
         self._time_range = time_range
         self._takes_all = time_range.everything
         self._continuity = GapDetector()
-        self._delivery = Delivery(outlets, self._continuity)
+        self._dispatcher = Dispatcher(streams, self._continuity)
         self._decode = Decoder().decode
         self._decode(LEVEL3_SCHEMA)
         self._base = 0  # what is added to the epochs as they were recorded
@@ -70,12 +70,12 @@ class Player:
         self._many: frozenset[type[Message]] | None = None  # types that were most of the lines
 
     def stop(self) -> None:
-        """Stop emitting; from any thread."""
-        self._delivery.stopping = True
+        """Hand nothing on any more; from any thread."""
+        self._dispatcher.stopping = True
 
     @property
     def stopping(self) -> bool:
-        return self._delivery.stopping
+        return self._dispatcher.stopping
 
     # ---- between recordings
 
@@ -86,7 +86,7 @@ class Player:
     def truncated(self, damage: RecordingDamaged) -> None:
         """Report *damage* at this place; all epochs rise."""
         self.interrupted()
-        at = self._outlets.now()
+        at = self._streams.now()
         self._status(
             RecordingTruncated(at=at, path=damage.path, line=damage.line, offset=damage.offset, reason=damage.reason)
         )
@@ -108,9 +108,9 @@ class Player:
                 self._status(item)
             elif self._reached(each.ns, getattr(item, "product_id", None)):
                 if isinstance(item, Message):
-                    self._delivery.recorded(item, item.raw, each.ns, each.epoch)
+                    self._dispatcher.deliver_recorded(item, item.raw, each.ns, each.epoch)
                 elif isinstance(item, KeepalivePong):
-                    self._outlets.pong(item.round_trip)
+                    self._streams.pong(item.round_trip)
                 else:
                     self._status(item)
             if self.stopping:
@@ -134,8 +134,8 @@ class Player:
 
         It returns 0 if a clock paces the lines, or if an action is due between them.
         """
-        hub, scheduler = self._outlets.hub, self._pacer.scheduler
-        wanted = hub.wanted
+        router, scheduler = self._streams.router, self._pacer.scheduler
+        wanted = router.types
         if wanted is None or wanted is self._many or self._pacer.paced or not scheduler.begun:
             return 0
         skimmed = skimmed_lines(chunk.text)
@@ -147,7 +147,9 @@ class Player:
         lines, played, done = chunk.lines, 0, 0
         try:
             for index, kind in enumerate(kinds):
-                if kind in unwanted or (kind in KINDS and not hub.who(KINDS[kind], skimmed[index].frame.product_id)):
+                if kind in unwanted or (
+                    kind in KINDS and not router.observers_of(KINDS[kind], skimmed[index].frame.product_id)
+                ):
                     continue
                 kinds[index], done = NOT_CHOSEN, index + 1
                 played += 1
@@ -156,9 +158,11 @@ class Player:
                     self._line(recording, chunk, index)
                 else:  # it is selected, and no action is due before it
                     scheduler.ns = max(scheduler.ns, entry.ns)
-                    self._delivery.recorded(entry.frame, frame_in(lines[index]), entry.ns, self._base + entry.epoch)
-                # A subscriber may have closed the replay, subscribed to more, or scheduled an action.
-                if self.stopping or hub.wanted is not wanted or newest >= scheduler.next_ns:
+                    self._dispatcher.deliver_recorded(
+                        entry.frame, frame_in(lines[index]), entry.ns, self._base + entry.epoch
+                    )
+                # Whoever heard of it may have closed the replay, subscribed to more, or want to be woken soon.
+                if self.stopping or router.types is not wanted or newest >= scheduler.next_ns:
                     return done
             done = len(lines)
         finally:  # all at once, since few lines may be skipped between two that are played
@@ -181,11 +185,11 @@ class Player:
         counted = Counter(kinds)
         if counted.pop(NOT_CHOSEN, 0):
             lines = [line for line, kind in zip(lines, kinds, strict=True) if kind is not NOT_CHOSEN]
-        self._delivery.passed_over({KINDS[kind]: count for kind, count in counted.items()}, frames_size(lines))
+        self._dispatcher.count_skipped({KINDS[kind]: count for kind, count in counted.items()}, frames_size(lines))
 
     def _all_of(self, recording: Recording, chunk: Chunk) -> int:
-        """Play all lines of *chunk*, decoded at once; returns the number of lines played."""
-        delivery, base, lines = self._delivery, self._base, chunk.lines
+        """Play all lines of *chunk*, decoded together; returns how many it could play so."""
+        dispatcher, base, lines = self._dispatcher, self._base, chunk.lines
         typed = typed_lines(chunk.text)
         if typed is None:
             return 0
@@ -198,10 +202,10 @@ class Player:
                 base = self._base
             elif free and scheduler.ns <= ns < scheduler.next_ns:
                 scheduler.ns = ns
-                delivery.recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
+                dispatcher.deliver_recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
             elif self._reached(ns, message.product_id):
-                delivery.recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
-            if delivery.stopping:
+                dispatcher.deliver_recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
+            if dispatcher.stopping:
                 break
         return len(lines)
 
@@ -225,25 +229,25 @@ class Player:
                     self.interrupted()
                 self._malformed(replace(message, received_ns=line.ns))
             elif self._reached(line.ns, message.product_id):
-                self._delivery.recorded(message, raw, line.ns, epoch)
+                self._dispatcher.deliver_recorded(message, raw, line.ns, epoch)
         elif status is not None and self._reached(line.ns, getattr(status, "product_id", None)):
             self._status(status)
         elif line.pong is not None and self._reached(line.ns, None):
-            self._outlets.pong(line.pong)
+            self._streams.pong(line.pong)
 
     def _reached(self, ns: int, product_id: str | None) -> bool:
         """Wait until *ns* is due. False if the item is not selected, or if the replay was closed."""
         if not self._takes_all and not self._time_range.takes(ns, product_id):
             return False
         self._pacer.reach(ns)
-        return not self._delivery.stopping
+        return not self._dispatcher.stopping
 
     def _malformed(self, frame: Malformed) -> None:
         if self._reached(frame.received_ns, frame.product_id):
-            self._outlets.unreadable(frame)
+            self._streams.report_malformed(frame)
 
     def _status(self, status: FeedStatus) -> None:
-        stats = self._outlets.stats
+        stats = self._streams.stats
         if isinstance(status, Ended):  # that of the recorded feed: the replay emits its own
             return
         if isinstance(status, Gap):
@@ -257,13 +261,13 @@ class Player:
             stats.reconnects += 1
         elif isinstance(status, RecordingTruncated):
             log.warning("recording %s: lines from %s on are not played: %s", status.path, status.line, status.reason)
-        self._outlets.report(status)
+        self._streams.report(status)
 
     # ---- recordings without epochs, and messages
 
     def _foreign(self, recording: Recording) -> None:
-        """Play a recording without events and epochs: gaps are detected as by a feed."""
-        outlets, continuity, delivery = self._outlets, self._continuity, self._delivery
+        """A recording without events and epochs: they are found as a feed finds them."""
+        streams, continuity, dispatcher = self._streams, self._continuity, self._dispatcher
         if self._highest >= 0:
             continuity.reconnected(self._base)
         first = True
@@ -278,26 +282,26 @@ class Player:
                     for product in channel.product_ids or (None,)
                 )
             if not self._reached(ns, message.product_id):
-                if delivery.stopping:
+                if dispatcher.stopping:
                     return
                 continue
             if first:
                 first = False
                 self._status(Connected(url=recording.path, at=moment_of(ns)))
             if isinstance(message, Malformed):
-                delivery.unreadable(message, ns)
-            elif delivery.checked(message):
+                dispatcher.report_malformed(message, ns)
+            elif dispatcher.is_fresh(message):
                 if isinstance(message, Subscriptions):
-                    outlets.report(Subscribed(channels=message.channels, at=moment_of(ns)))
-                delivery.recorded(message, raw, ns, continuity.epoch(message.product_id))
+                    streams.report(Subscribed(channels=message.channels, at=moment_of(ns)))
+                dispatcher.deliver_recorded(message, raw, ns, continuity.epoch(message.product_id))
             self._highest = continuity.highest
-            if delivery.stopping:
+            if dispatcher.stopping:
                 return
 
     def message(self, message: Message) -> None:
-        """Play *message*, unchanged, at the time of its receipt, or at its own time if it has no receipt."""
+        """Play *message*, as it is, at the time of its receipt; where that is not known, at its own."""
         if self._reached(received(message) or self._pacer.scheduler.ns, message.product_id):
-            self._delivery.given(message)
+            self._dispatcher.deliver(message)
 
 
 def received(message: Message) -> int:

@@ -37,9 +37,10 @@ class RecordStats(msgspec.Struct, frozen=True):
     rate: float
     """Frames a second, written over the last ten seconds."""
     lag: float
-    """Seconds since the receipt of the oldest item in the queue; 0 if it is empty. Up to `flush_seconds` is normal."""
-    queue: int
-    """Items in the queue, not written yet."""
+    """Seconds since the oldest item that waits was received; 0 where none waits. Up to `flush_seconds` is as it should
+    be."""
+    queued: int
+    """Items that wait to be written."""
     queue_size: int
     """The capacity of the queue. If it is full, the source waits."""
     waited: float
@@ -74,7 +75,7 @@ class Recorder(Sink[RecordedSegment, RecordingWriter]):
             uncompressed=counters.uncompressed,
             rate=counters.rate.per_second(),
             lag=0.0 if writer is None else writer.lag,
-            queue=0 if writer is None else writer.queued,
+            queued=0 if writer is None else writer.queued,
             queue_size=self._settings.queue_size,
             waited=counters.waited,
             unwritten=counters.unwritten + counters.lost + (0 if writer is None else writer.late),

@@ -17,7 +17,7 @@ from reactivex import operators as ops
 from rxfeed.core.completeness import positive_microseconds
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed.clock import Clock
-from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.source import MessageSource
 from rxfeed.messages import Message
 from rxfeed.recording.files import Part, find, ordered, within
@@ -108,10 +108,10 @@ class Replay(MessageSource):
         if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
             raise ConfigError(f"speed: {speed!r} is not above 0")
         time_range = TimeRange(products, since, until)
-        self._shown, self._scheduler = repr(source), ReplayScheduler(lambda: self._outlets.failed())
-        super().__init__(Outlets(float("inf"), lambda: self._scheduler.now), self._scheduler)
+        self._shown, self._scheduler = repr(source), ReplayScheduler(lambda: self._streams.failed())
+        super().__init__(FeedStreams(float("inf"), lambda: self._scheduler.now), self._scheduler)
         self._pacer = Pacer(self._scheduler, speed, clock or Clock())
-        self._player = Player(self._outlets, self._pacer, time_range)
+        self._player = Player(self._streams, self._pacer, time_range)
         self._finished = threading.Event()
         self._patience = patience if merge else None
         positive_microseconds("patience", patience)

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from rxfeed.errors import ConfigError, SinkError
-from rxfeed.operators.handover import Forked, Handover
-from rxfeed.operators.sink import Throughput
+from rxfeed.operators.bounded_queue import BoundedQueue, ForkedQueue
+from rxfeed.operators.sink import RecentRate
 from rxfeed.recording.lines import Lines, received_ns
 from rxfeed.recording.segment_file import Totals
 from rxfeed.recording.segments import RecordedSegment, Segments
@@ -45,7 +45,7 @@ class RecorderCounters(Totals):
         super().__init__()
         self.waited = 0.0
         self.unwritten = 0
-        self.rate = Throughput()
+        self.rate = RecentRate()
 
 
 class RecordingWriter:
@@ -72,7 +72,7 @@ class RecordingWriter:
         self._emit_to = emit
         self._on_end = ended
         self._unsubscribe = unsubscribe
-        self._queue: Handover[Any] = Handover(settings.queue_size, "block")
+        self._queue: BoundedQueue[Any] = BoundedQueue(settings.queue_size, "block")
         self._segments = Segments(
             settings.folder,
             segment_bytes=settings.segment_bytes,
@@ -145,7 +145,7 @@ class RecordingWriter:
         return (self._thread,)
 
     def forked(self) -> None:
-        self._queue = Forked()
+        self._queue = ForkedQueue()
 
     @property
     def lag(self) -> float:

@@ -18,7 +18,7 @@ from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.encoding import Identify, ToDocument, object_id
 from rxfeed.sinks.ids import message_id
 from rxfeed.sinks.results import DeadLetter, MongoCounters, MongoStats, MongoWrite, UnwrittenCounts
-from rxfeed.sinks.settings import AtBound, MongoSettings
+from rxfeed.sinks.settings import MongoSettings, SinkOverflow
 from rxfeed.sinks.writer import MongoWriter
 
 
@@ -55,7 +55,7 @@ class MongoSink(Sink[MongoWrite, MongoWriter]):
             spill_bytes=0 if writer is None else writer.spill_bytes,
             retries=counters.retries,
             lag=0.0 if writer is None else writer.lag,
-            throughput=counters.throughput.per_second(),
+            rate=counters.rate.per_second(),
             problem=counters.problem,
         )
 
@@ -92,7 +92,7 @@ def to_mongo(
     batch_bytes: int = 8_000_000,
     batch_seconds: float = 1.0,
     queue_size: int = 100_000,
-    at_bound: AtBound = "block",
+    overflow: SinkOverflow = "block",
     spill: str | Path | None = None,
     spill_bytes: int = 4_000_000_000,
     spill_mode: int = 0o600,
@@ -125,7 +125,7 @@ def to_mongo(
     spill these are the items of the last `batch_seconds` and of two inserts if the database is available, and up to
     *queue_size* and two batches if it is not.
 
-    **A full queue**: `at_bound="block"` makes the source wait, `"drop_oldest"` drops what has waited longest in memory
+    **A full queue**: `overflow="block"` makes the source wait, `"drop_oldest"` drops what has waited longest in memory
     and counts it, `"fail"` writes what is there and ends the stream with a `SinkError`.
 
     **A document that can never be stored** (too large, an invalid key, refused by a validator) is emitted on `.dead` of
@@ -152,8 +152,8 @@ def to_mongo(
         check_numbers(retry_seconds=(retry_seconds, int | float))
     if ids not in ("message", "mongo"):
         raise ConfigError(f"ids: {ids!r} is neither 'message' nor 'mongo'")
-    if at_bound not in ("block", "drop_oldest", "fail"):
-        raise ConfigError(f"at_bound: {at_bound!r} is none of block, drop_oldest, fail")
+    if overflow not in ("block", "drop_oldest", "fail"):
+        raise ConfigError(f"overflow: {overflow!r} is none of block, drop_oldest, fail")
     for name, given in (("collection", collection), ("dead", dead)):
         if not (given is None and name == "dead") and not hasattr(given, "insert_many"):
             raise ConfigError(f"{name}: {type(given).__name__} is not a pymongo collection")
@@ -173,7 +173,7 @@ def to_mongo(
         batch_bytes=batch_bytes,
         batch_seconds=batch_seconds,
         queue_size=queue_size,
-        at_bound=at_bound,
+        overflow=overflow,
         spill=None if spill is None else str(spill),
         spill_bytes=spill_bytes,
         spill_mode=spill_mode,

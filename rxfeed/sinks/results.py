@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.operators.sink import Throughput
+from rxfeed.operators.sink import RecentRate
 
 
 class MongoWrite(msgspec.Struct, frozen=True):
@@ -83,8 +83,8 @@ class MongoStats(msgspec.Struct, frozen=True):
     retries: int
     """Attempts that failed for some documents, and were or will be repeated."""
     lag: float
-    """Seconds since the receipt of the oldest waiting document; 0 if none waits."""
-    throughput: float
+    """Seconds since the oldest document that waits was received; 0 where none waits."""
+    rate: float
     """Documents a second, acknowledged over the last ten seconds."""
     problem: str | None
     """The error of the last attempt; `None` if it succeeded."""
@@ -95,7 +95,7 @@ class MongoCounters:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.throughput = Throughput()
+        self.rate = RecentRate()
         self.taken = self.written = self.duplicates = self.dead = 0
         self.dropped = self.lost = self.spilled_ever = self.retries = 0
         self.problem: str | None = None
@@ -108,7 +108,7 @@ class MongoCounters:
         with self._lock:
             self.written += written
             self.duplicates += duplicates
-        self.throughput.add(written + duplicates)
+        self.rate.add(written + duplicates)
 
     def add(self, **counts: int) -> None:
         with self._lock:

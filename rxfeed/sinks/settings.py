@@ -9,7 +9,7 @@ from pymongo.collection import Collection
 
 from rxfeed.sinks.encoding import Identify, ToDocument
 
-AtBound = Literal["block", "drop_oldest", "fail"]
+SinkOverflow = Literal["block", "drop_oldest", "fail"]
 
 
 class MongoSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +22,7 @@ class MongoSettings(msgspec.Struct, frozen=True, kw_only=True):
     batch_bytes: int
     batch_seconds: float
     queue_size: int
-    at_bound: AtBound
+    overflow: SinkOverflow
     spill: str | None
     spill_bytes: int
     spill_mode: int

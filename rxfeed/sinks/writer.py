@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rxfeed.errors import SinkError
-from rxfeed.operators.handover import Forked, Handover
+from rxfeed.operators.bounded_queue import BoundedQueue, ForkedQueue
 from rxfeed.sinks.backlog import Backlog, Batch
 from rxfeed.sinks.dead_letters import DeadLetters
 from rxfeed.sinks.encoding import Encoder
@@ -49,8 +49,8 @@ class MongoWriter:
         self.flush_seconds = settings.flush_seconds
         self._damaged: deque[tuple[str, int]] = deque()
         self._spill = None if settings.spill is None else self._open(settings.spill)
-        policy = "drop_newest" if settings.at_bound == "fail" else settings.at_bound
-        self._queue: Handover[Any] = Handover(settings.queue_size, policy, self._dropped)
+        policy = "drop_newest" if settings.overflow == "fail" else settings.overflow
+        self._queue: BoundedQueue[Any] = BoundedQueue(settings.queue_size, policy, self._dropped)
         half = max(1, settings.queue_size // 2)
         self._backlog = Backlog(self._spill, settings.batch_size, lambda: len(self._queue) >= half)
         self._encoder = Encoder(
@@ -87,9 +87,9 @@ class MongoWriter:
     def put(self, item: Any) -> None:
         self._counters.taken += 1
         self._queue.put(item)
-        if self._overflow and not self._retry_policy.ended and self._settings.at_bound == "fail":
+        if self._overflow and not self._retry_policy.ended and self._settings.overflow == "fail":
             size = self._settings.queue_size
-            self._fail(SinkError(f"{self.name}: the queue of {size} items is full, and at_bound is 'fail'", 0))
+            self._fail(SinkError(f"{self.name}: the queue of {size} items is full, and overflow is 'fail'", 0))
 
     def _dropped(self) -> None:
         self._counters.dropped += 1  # always under the queue's lock
@@ -130,14 +130,14 @@ class MongoWriter:
 
     @property
     def full(self) -> bool:
-        return self._settings.at_bound == "block" and len(self._queue) >= self._queue.size
+        return self._settings.overflow == "block" and len(self._queue) >= self._queue.size
 
     @property
     def threads(self) -> tuple[threading.Thread, ...]:
         return self._maker, self._deliverer, self._watcher
 
     def forked(self) -> None:
-        self._queue = Forked()
+        self._queue = ForkedQueue()
         if self._spill is not None:
             self._spill.forked()
 
@@ -313,7 +313,7 @@ class MongoWriter:
     def _outcome(self, lost: int) -> Exception | None:
         """The error of the stream's end, or `None`."""
         cause = self._cause
-        overflow = self._overflow if self._settings.at_bound == "fail" else 0
+        overflow = self._overflow if self._settings.overflow == "fail" else 0
         if not lost and not isinstance(cause, SinkError):
             return cause
         reason = str(cause) if isinstance(cause, SinkError) else None

@@ -1,10 +1,11 @@
-"""From a URL to frames, and to the answer of a GET request. Other packages see no exception of sockets or libraries.
+"""WebSocket frames from a URL, and responses to GET requests; exceptions of sockets and libraries are mapped here.
 
-This is the only package that imports websocket-client, and uses it for frames: their opcodes, masks and checks.
-Resolving, connecting, proxies, TLS and the handshake are done here, since all of them share one deadline (`Attempt`).
+This is the only package that imports websocket-client, which it uses for frames: their opcodes, masks and checks.
+Resolving, connecting, proxies, TLS and the handshake are done here, because they share one deadline
+(`ConnectAttempt`).
 """
 
-from rxfeed.transport.connection import Closed, Connection, Pong, Received
+from rxfeed.transport.connection import Closed, Connection, Pong, TransportEvent
 from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.options import TransportOptions, check_timeout
 from rxfeed.transport.proxy import proxy_for
@@ -18,8 +19,8 @@ __all__ = [
     "Endpoint",
     "Oversized",
     "Pong",
-    "Received",
     "RestClient",
+    "TransportEvent",
     "TransportOptions",
     "Wakeup",
     "check_timeout",

@@ -1,4 +1,4 @@
-"""One WebSocket connection: opened, read, written and closed by the thread that owns it."""
+"""One WebSocket connection, which its own thread opens, reads, writes and closes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from websocket import ABNF
 
 from rxfeed.errors import ConnectionLost, HostRetired, ServerClosed
 from rxfeed.protocol import Secret
-from rxfeed.transport.attempt import Attempt
+from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.dial import dial, tls_context
 from rxfeed.transport.endpoint import Endpoint
+from rxfeed.transport.exceptions import FAILURES, connecting, lost, running
 from rxfeed.transport.handshake import upgrade
-from rxfeed.transport.mapping import FAILURES, connecting, lost, running
 from rxfeed.transport.options import TransportOptions
 from rxfeed.transport.proxy import proxy_for
 from rxfeed.transport.reader import PATIENCE, BufferedWebSocket, Oversized
@@ -27,13 +27,13 @@ _NO_CODE = 1005
 
 
 class Pong(msgspec.Struct, frozen=True):
-    """The answer to a ping of ours."""
+    """The answer to a ping of this client."""
 
     payload: bytes
 
 
 class Closed(msgspec.Struct, frozen=True):
-    """The server's close frame; *code* is 1005 where it gave none."""
+    """The server's close frame; *code* is 1005 if the frame has none."""
 
     code: int
     reason: str
@@ -43,38 +43,38 @@ class Closed(msgspec.Struct, frozen=True):
         return (HostRetired if retired else ServerClosed)(self.code, self.reason)
 
 
-Received = bytes | Oversized | Pong | Closed
+TransportEvent = bytes | Oversized | Pong | Closed
 
 
 class Connection:
-    """A connection to *url*: `open()`, then `receive()` and `send()` from that same thread, `close()` at the end.
+    """A connection to *url*: `open()`, then `receive()` and `send()` from the same thread, and `close()` at the end.
 
-    `abort()` alone may come from another thread: it makes an `open()` that is under way give up.
+    Another thread may only call `abort()`, which makes a running `open()` fail.
     """
 
     def __init__(self, url: str | Secret, options: TransportOptions, wakeup: Wakeup) -> None:
         self._endpoint = Endpoint.of(url)
         self.url = self._endpoint.shown
-        """Where it leads, without what may be secret."""
+        """The URL without its secret parts."""
         self.received_ns = 0
         self._options = options
         self._wakeup = wakeup
         self._socket = BufferedWebSocket(options.max_size, options.send_timeout)
         self._selector: selectors.BaseSelector | None = None
         self.more = self._flowing = False
-        """`more`: there is something that has come and is not read yet, as far as is known."""
+        """`more`: True if data is known to wait that was not read yet."""
         self.arriving = 0
-        """Bytes that were read since the last whole frame; 0 after a read that completed one."""
+        """The bytes that were read since the last complete frame; 0 after a read that completed one."""
         self._lock = threading.Lock()
-        self._attempt: Attempt | None = None
+        self._attempt: ConnectAttempt | None = None
         self._aborted = False
 
     # ---- opening
 
     def open(self) -> None:
-        """Connect, verify, shake hands, all within `connect_timeout`; raises a `ConnectFailed` with what failed."""
+        """Connect, verify, and do the handshake, within `connect_timeout`. Raises `ConnectFailed`."""
         endpoint, options = self._endpoint, self._options
-        attempt = Attempt(options.connect_timeout)
+        attempt = ConnectAttempt(options.connect_timeout)
         with self._lock:
             self._attempt = attempt
             if self._aborted:
@@ -100,24 +100,24 @@ class Connection:
             if self._attempt is not None:
                 self._attempt.abort()
 
-    # ---- open
+    # ---- reading and writing
 
     def ready(self) -> bool:
-        """True where `receive` would not have to wait."""
+        """True if `receive` would not wait."""
         assert self._selector is not None
         return self.more or bool(self._selector.select(0))
 
-    def receive(self, timeout: float) -> list[Received]:
-        """What has come: messages (`Oversized` for one over `max_size`), pongs, at last `Closed`.
+    def receive(self, timeout: float) -> list[TransportEvent]:
+        """The received messages (`Oversized` for one over `max_size`), pongs, and at the end `Closed`.
 
-        Empty after *timeout* seconds or a wake-up, and now and then sooner. `received_ns` then is the clock at which
+        Empty after *timeout* seconds or a wake-up, and sometimes sooner. After it, `received_ns` is the time at which
         the bytes were read. Raises `ConnectionLost`.
         """
         if self._socket.failure is not None:
             raise lost(self._socket.failure) from self._socket.failure
         try:
-            # While messages flow it is the socket alone that is waited for: asking a selector first, which knows the
-            # wake-up too, would be a fifth of what a lone message costs. So a wake-up may have to wait that long.
+            # While messages flow, this waits on the socket alone, without the selector that also has the wake-up: the
+            # selector would add 20 % to the cost of a single message. So a wake-up may be delayed by `PATIENCE`.
             if not (self.more or (self._flowing and timeout > PATIENCE) or self._readable(timeout)):
                 return []
             self.more = self._socket.fill()
@@ -129,10 +129,10 @@ class Connection:
             raise lost(error) from error
         if self._socket.mixed:
             return [event for item in taken if (event := _event(item)) is not None]
-        return taken  # pyright: ignore[reportReturnType]  # all of them are bytes
+        return taken  # pyright: ignore[reportReturnType]  # all items are bytes
 
     def _readable(self, timeout: float | None) -> bool:
-        """Wait for the socket; False after *timeout* seconds, or a wake-up."""
+        """True if the socket has data; False after *timeout* seconds, or a wake-up."""
         assert self._selector is not None
         readable = False
         for key, _ in self._selector.select(timeout):
@@ -148,18 +148,18 @@ class Connection:
             self._socket.send_message(text)
 
     def ping(self, payload: bytes) -> None:
-        """Send a ping; its pong comes out of `receive`."""
+        """Send a ping; `receive` returns its pong."""
         with running():
             self._socket.ping(payload)
 
     # ---- closing
 
     def close(self, timeout: float = 1.0) -> None:
-        """Send a close frame, wait up to *timeout* seconds for the answer, and free the socket; never raises."""
+        """Send a close frame, wait at most *timeout* seconds for the answer, and close the socket; never raises."""
         if self._selector is not None:
             if self._socket.connected:
                 self._socket.send_close()
-                if self._socket.failure is None:  # nothing behind it can be trusted, a close frame neither
+                if self._socket.failure is None:  # after a failure no frame can be trusted, not even a close frame
                     with suppress(ConnectionLost):
                         self._await_close(time.monotonic() + timeout)
             self._selector.close()
@@ -177,7 +177,7 @@ class Connection:
                         return
 
 
-def _event(item: bytes | Oversized | ABNF) -> Received | None:
+def _event(item: bytes | Oversized | ABNF) -> TransportEvent | None:
     if not isinstance(item, ABNF):
         return item
     data = item.data.encode() if isinstance(item.data, str) else bytes(item.data)

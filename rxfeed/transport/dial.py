@@ -1,4 +1,4 @@
-"""From an endpoint to a connected socket: resolve, connect, proxy, TLS, before one deadline."""
+"""A connected socket for an endpoint: resolve, connect, proxy and TLS, within one deadline."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import socket
 import ssl
 from http.client import HTTPException
 
-from rxfeed.transport.attempt import Aborted, Attempt
+from rxfeed.transport.connect_attempt import Aborted, ConnectAttempt
 from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.proxy import Proxy
 from rxfeed.transport.resolve import Address, resolve
@@ -14,11 +14,11 @@ from rxfeed.transport.tunnel import TunnelRefused, tunnel
 
 
 class ProxyUnusable(Exception):
-    """No connection through the proxy came about; the text names the proxy and the reason."""
+    """A connection through the proxy failed; the text names the proxy and the reason."""
 
 
 def tls_context(given: ssl.SSLContext | None) -> ssl.SSLContext:
-    """What encrypts a connection: *given*, or one that verifies certificate and host, from TLS 1.2 on."""
+    """The TLS context: *given*, or one that verifies certificate and host and requires TLS 1.2 or later."""
     if given is not None:
         return given
     context = ssl.create_default_context()
@@ -26,8 +26,10 @@ def tls_context(given: ssl.SSLContext | None) -> ssl.SSLContext:
     return context
 
 
-def dial(endpoint: Endpoint, proxy: Proxy | None, context: ssl.SSLContext | None, attempt: Attempt) -> socket.socket:
-    """A socket connected to *endpoint*, through *proxy*, encrypted by *context*. The attempt holds it until it ends."""
+def dial(
+    endpoint: Endpoint, proxy: Proxy | None, context: ssl.SSLContext | None, attempt: ConnectAttempt
+) -> socket.socket:
+    """A socket connected to *endpoint*, through *proxy*, encrypted with *context*; `abort()` of *attempt* closes it."""
     sock = _connect(endpoint.host, endpoint.port, attempt) if proxy is None else _through(proxy, endpoint, attempt)
     if context is None:
         return sock
@@ -40,7 +42,7 @@ def dial(endpoint: Endpoint, proxy: Proxy | None, context: ssl.SSLContext | None
     return secure
 
 
-def _through(proxy: Proxy, endpoint: Endpoint, attempt: Attempt) -> socket.socket:
+def _through(proxy: Proxy, endpoint: Endpoint, attempt: ConnectAttempt) -> socket.socket:
     where = f"the proxy {proxy.shown}"
     try:
         sock = _connect(proxy.host, proxy.port, attempt, "the proxy ")
@@ -54,14 +56,14 @@ def _through(proxy: Proxy, endpoint: Endpoint, attempt: Attempt) -> socket.socke
         raise ProxyUnusable(f"{where}: {error}") from error
 
 
-def _connect(host: str, port: int, attempt: Attempt, which: str = "") -> socket.socket:
+def _connect(host: str, port: int, attempt: ConnectAttempt, which: str = "") -> socket.socket:
     attempt.step = f"resolving {which}{host}"
     addresses = resolve(host, port, attempt)
     attempt.step = f"connecting to {which}{host}"
     failure: OSError | None = None
     for number, address in enumerate(addresses):
         try:
-            # One address that does not answer leaves time for the others.
+            # The remaining time is divided, so that an address without an answer leaves time for the others.
             return _connect_to(address, attempt, attempt.left() / (len(addresses) - number))
         except Aborted:
             raise
@@ -71,7 +73,7 @@ def _connect(host: str, port: int, attempt: Attempt, which: str = "") -> socket.
     raise failure or OSError("the host has no address to connect to")
 
 
-def _connect_to(address: Address, attempt: Attempt, timeout: float) -> socket.socket:
+def _connect_to(address: Address, attempt: ConnectAttempt, timeout: float) -> socket.socket:
     family, place = address
     sock = socket.socket(family, socket.SOCK_STREAM)
     with attempt.using(sock):

@@ -1,4 +1,4 @@
-"""The server and the resource that a URL names."""
+"""The server and the resource of a URL."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """A server and what is requested of it; what may be secret in the URL is a `Secret`."""
+    """A server and a resource on it; parts of the URL that may be secret are `Secret`s."""
 
     secure: bool
     host: str
     port: int
     resource: Secret
-    """Path and query, as a request line has them."""
+    """Path and query, as in a request line."""
     authorization: Secret | None
-    """The value of an Authorization header, where the URL has a user."""
+    """The value of an Authorization header, if the URL has a user."""
     shown: str
     """The URL without user, password and query."""
 
     @classmethod
     def of(cls, url: str | Secret, schemes: tuple[str, ...] = ("ws", "wss")) -> Endpoint:
-        """The endpoint of *url*; raises `ConfigError` for what cannot be one.
+        """The endpoint of *url*; raises `ConfigError` for an invalid URL.
 
         >>> Endpoint.of("wss://me:hidden@example.org/feed?token=hidden")  # doctest: +ELLIPSIS
         Endpoint(secure=True, host='example.org', port=443, resource=Secret('[redacted]'), ...
@@ -62,7 +62,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 def _place(url: Secret) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port; without a host where *url* cannot be read."""
+    """Scheme, host and port of *url*; no host if *url* cannot be parsed."""
     try:
         parts = urlsplit(url.reveal())
         return parts.scheme, parts.hostname, parts.port
@@ -71,7 +71,7 @@ def _place(url: Secret) -> tuple[str, str | None, int | None]:
 
 
 def _resource(url: Secret) -> Secret:
-    # What may not stand in a request line is escaped; what is escaped already stays.
+    # Characters that are invalid in a request line are escaped; escaped ones are not escaped again.
     parts = urlsplit(url.reveal())
     text = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Secret(quote(text, safe="!#$%&'()*+,/:;=?@[]~"))
@@ -83,6 +83,6 @@ def _authorization(url: Secret) -> Secret | None:
 
 
 def basic(user: Secret, password: Secret) -> Secret:
-    """The value of a header with *user* and *password*, as the Basic scheme has it."""
+    """The value of a header with *user* and *password* in the Basic scheme."""
     pair = Secret(f"{user.reveal()}:{password.reveal()}")
     return Secret(f"Basic {base64.b64encode(pair.reveal().encode(errors='replace')).decode()}")

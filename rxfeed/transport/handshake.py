@@ -1,4 +1,4 @@
-"""The opening handshake of WebSocket: the request, and what the answer means."""
+"""The opening handshake of WebSocket: the request, and the check of the response."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import socket
 from collections.abc import Mapping
 
 from rxfeed.protocol import REDACTED, Secret, revealed, secret
-from rxfeed.transport.attempt import Attempt
+from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.endpoint import Endpoint
-from rxfeed.transport.head import Answer
+from rxfeed.transport.head import ResponseHead
 
-# A shorter text, such as a flag, would be replaced in words that have nothing to do with it.
+# Shorter texts, such as flags, are not redacted, because they occur in unrelated words.
 _SHORTEST_SECRET = 6
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class UpgradeRefused(Exception):
-    """The server answered with *status* in place of an upgrade."""
+    """The server answered with *status* instead of an upgrade."""
 
     def __init__(self, text: str, status: int, headers: dict[str, str]) -> None:
         super().__init__(text)
@@ -29,18 +29,20 @@ class UpgradeRefused(Exception):
 
 
 class UpgradeBroken(Exception):
-    """The answer is an upgrade, but not one to WebSocket."""
+    """The response is an upgrade, but not to WebSocket."""
 
 
-def upgrade(sock: socket.socket, endpoint: Endpoint, headers: Mapping[str, str | Secret], attempt: Attempt) -> bytes:
-    """Shake hands on *sock*; what came behind the answer. Nothing of the body of another answer is read."""
+def upgrade(
+    sock: socket.socket, endpoint: Endpoint, headers: Mapping[str, str | Secret], attempt: ConnectAttempt
+) -> bytes:
+    """The bytes after the response to the handshake on *sock*; the body of any other response is not read."""
     key = base64.b64encode(os.urandom(16)).decode()
     attempt.step = "sending the handshake"
     attempt.send(sock, memoryview(_request(endpoint, headers, key).reveal().encode()))
-    attempt.step = "waiting for the answer to the handshake"
-    with Answer(sock, attempt) as answer:
+    attempt.step = "waiting for the response to the handshake"
+    with ResponseHead(sock, attempt) as answer:
         if answer.status != 101:
-            remedy = ": set url to where it is" if answer.redirects else ""
+            remedy = ": set url to that address" if answer.redirects else ""
             sent = [endpoint.query, endpoint.authorization or Secret(""), *map(secret, headers.values())]
             received = {name: _without(value, sent) for name, value in answer.headers.items()}
             raise UpgradeRefused(_without(f"the server answered {answer}{remedy}", sent), answer.status, received)
@@ -66,7 +68,7 @@ def _request(endpoint: Endpoint, headers: Mapping[str, str | Secret], key: str) 
 
 
 def _without(text: str, secrets: list[Secret]) -> str:
-    """*text*, in which a server may repeat what it was sent, without *secrets*."""
+    """*text* of a server without *secrets*, which it may repeat."""
     for each in secrets:
         if len(each.reveal()) >= _SHORTEST_SECRET:
             text = text.replace(each.reveal(), REDACTED)
@@ -74,10 +76,10 @@ def _without(text: str, secrets: list[Secret]) -> str:
 
 
 def _check(headers: Mapping[str, str], key: str) -> None:
-    """Raise `UpgradeBroken` where the answer accepts something else than what was asked for."""
-    for name, wanted in (("upgrade", "websocket"), ("connection", "upgrade")):
-        if wanted not in (each.strip() for each in headers.get(name, "").lower().split(",")):
-            raise UpgradeBroken(f"the server's answer has no '{name}: {wanted}': it is no WebSocket server")
+    """Raise `UpgradeBroken` if the response does not accept this request."""
+    for name, required in (("upgrade", "websocket"), ("connection", "upgrade")):
+        if required not in (each.strip() for each in headers.get(name, "").lower().split(",")):
+            raise UpgradeBroken(f"the server's response has no '{name}: {required}': it is not a WebSocket server")
     accepted = base64.b64encode(hashlib.sha1(f"{key}{_GUID}".encode()).digest())
     if not hmac.compare_digest(accepted, headers.get("sec-websocket-accept", "").encode(errors="replace")):
-        raise UpgradeBroken("the server's answer belongs to another handshake (Sec-WebSocket-Accept)")
+        raise UpgradeBroken("the server's response belongs to another handshake (Sec-WebSocket-Accept)")

@@ -1,4 +1,4 @@
-"""The head of an HTTP answer, read from a socket before a deadline and up to a size."""
+"""The head of an HTTP response, read from a socket within a deadline and a size limit."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import socket
 from typing import Any
 
 from rxfeed.protocol import shown_url
-from rxfeed.transport.attempt import Attempt
+from rxfeed.transport.connect_attempt import ConnectAttempt
 
 LARGEST_HEAD = 64 * 1024
-"""Bytes that the status line and the headers may have; servers send some 2 kB."""
+"""The most bytes of status line and headers; servers send some 2 kB."""
 _LONGEST_SHOWN = 200
 
 
 class HeadTooLarge(http.client.HTTPException):
-    """An answer goes on and on before its body."""
+    """The head of a response is larger than `LARGEST_HEAD`."""
 
 
 class _Bytes(io.RawIOBase):
-    """What a socket receives, until the attempt's deadline, and up to `limit` bytes."""
+    """The bytes that a socket receives, until the attempt's deadline, and at most `limit` bytes."""
 
-    def __init__(self, sock: socket.socket, attempt: Attempt) -> None:
+    def __init__(self, sock: socket.socket, attempt: ConnectAttempt) -> None:
         super().__init__()
         self._sock, self._attempt = sock, attempt
         self.limit: int | None = LARGEST_HEAD
@@ -38,21 +38,21 @@ class _Bytes(io.RawIOBase):
         if self.limit is not None:
             self.limit -= count
             if self.limit < 0:
-                raise HeadTooLarge(f"the server's answer has over {LARGEST_HEAD:,} bytes of headers")
+                raise HeadTooLarge(f"the server's response has over {LARGEST_HEAD:,} bytes of headers")
         return count
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        """As a socket has it."""
+        """As the method of a socket."""
         return io.BufferedReader(self)
 
 
-class Answer:
-    """The head of an answer: `status`, `reason` and `headers`, with lower-case names. Close it, or use it with `with`.
+class ResponseHead:
+    """The head of a response: `status`, `reason`, and `headers` with lower-case names. Close it, or use `with`.
 
-    Raises `http.client.HTTPException` where what came is no HTTP, and `OSError`.
+    Raises `OSError`, and `http.client.HTTPException` if the response is not HTTP.
     """
 
-    def __init__(self, sock: socket.socket, attempt: Attempt) -> None:
+    def __init__(self, sock: socket.socket, attempt: ConnectAttempt) -> None:
         self._bytes = _Bytes(sock, attempt)
         self._response = http.client.HTTPResponse(self._bytes)  # pyright: ignore[reportArgumentType]  # it needs makefile
         try:
@@ -71,7 +71,7 @@ class Answer:
         """Read no more; the socket stays open."""
         self._response.close()
 
-    def __enter__(self) -> Answer:
+    def __enter__(self) -> ResponseHead:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -86,7 +86,7 @@ class Answer:
         return self.status in (301, 302, 303, 307, 308) and "location" in self.headers
 
     def unread(self) -> bytes:
-        """What came behind the head, with the same reads."""
+        """The bytes after the head that were read together with it."""
         self._bytes.ended = True
         return self._response.fp.peek()  # pyright: ignore[reportAttributeAccessIssue]  # makefile gave a BufferedReader
 
@@ -100,7 +100,7 @@ class Answer:
                 if len(body) > largest:
                     return None
         except http.client.IncompleteRead:
-            raise ConnectionResetError(f"the connection ended after {len(body):,} bytes of it") from None
+            raise ConnectionResetError(f"the connection ended after {len(body):,} bytes of the body") from None
         return bytes(body)
 
 
@@ -109,6 +109,6 @@ def _without_secrets(location: str) -> str:
 
 
 def shown(text: str) -> str:
-    """*text*, which a server sent, as an error may show it: printable, and not too long."""
+    """*text* of a server in a form for errors: printable, and not too long."""
     clean = "".join(each if each.isprintable() else "?" for each in text.strip())
     return clean if len(clean) <= _LONGEST_SHOWN else f"{clean[:_LONGEST_SHOWN]}..."

@@ -1,4 +1,4 @@
-"""How to connect."""
+"""The options of a connection, checked."""
 
 from __future__ import annotations
 
@@ -16,18 +16,24 @@ from rxfeed.transport.proxy import parsed
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_OURS = re.compile(r"upgrade|connection|content-length|transfer-encoding|sec-websocket-(?!protocol$).*", re.IGNORECASE)
+_SET_BY_TRANSPORT = re.compile(
+    r"upgrade|connection|content-length|transfer-encoding|sec-websocket-(?!protocol$).*", re.IGNORECASE
+)
 _LONGEST = 86_400.0
 
 
 class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to connect. Sizes in bytes, times in seconds.
+    """The options of a connection; sizes in bytes, times in seconds.
 
-    *connect_timeout*: for all steps of an attempt together, from resolving the host to the answer to the handshake.
-    *proxy*: `http://user:password@host:port`, or a `socks4`, `socks4a`, `socks5` or `socks5h` URL; `None` takes that of
-    the environment (`https_proxy`, `http_proxy`, `no_proxy`), `""` connects directly whatever that has.
-    *ssl_context*: in place of the default, which verifies the certificate and the host's name and takes TLS 1.2 on.
-    *proxy* and the values of *headers* are kept as `Secret`s. Raises `ConfigError` for what can never work.
+    - *max_size*: the largest message; a larger one is skipped and reported as malformed.
+    - *connect_timeout*: for all steps of an attempt together, from resolving the host to the response to the handshake.
+      *send_timeout*: for one send.
+    - *proxy*: `http://user:password@host:port`, or a `socks4`, `socks4a`, `socks5` or `socks5h` URL. `None`: the proxy
+      of the environment (`https_proxy`, `http_proxy`, `no_proxy`). `""`: connect directly.
+    - *ssl_context*: replaces the default, which verifies the certificate and the host's name and requires TLS 1.2.
+    - *headers*: additional headers of the handshake.
+
+    *proxy* and the values of *headers* are kept as `Secret`s. Raises `ConfigError` for invalid options.
     """
 
     max_size: int = 64 * 1024 * 1024
@@ -40,7 +46,7 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if isinstance(self.proxy, str):
             force_setattr(self, "proxy", Secret(self.proxy))
-        refused, headers = _kept(self.headers)
+        refused, headers = _checked(self.headers)
         force_setattr(self, "headers", headers)
         if refused:
             raise ConfigError(f"headers: {refused}")
@@ -55,29 +61,29 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_timeout(name: str, seconds: Any) -> None:
-    """Raise a `ConfigError` that names *name* if *seconds* is no time to wait for."""
+    """Raise a `ConfigError` that names *name* if *seconds* is not a valid time-out."""
     number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not number or not 0 < seconds <= _LONGEST:
         raise ConfigError(f"{name}: {seconds!r} is not a number of seconds above 0 and up to {_LONGEST:,.0f}")
 
 
-def _kept(headers: object) -> tuple[str, dict[str, Secret]]:
-    """What is wrong with *headers*, and those of them that can be sent. Values are not repeated: they may be secret."""
+def _checked(headers: object) -> tuple[str, dict[str, Secret]]:
+    """The fault of *headers*, or an empty text, and the valid headers. The text has no values, which may be secret."""
     if not isinstance(headers, Mapping):
         return f"a {type(headers).__name__} is not a mapping of names to texts", {}
     kept: dict[str, Secret] = {}
     for name in headers:
-        reason = _wrong(name, headers[name])
+        reason = _fault(name, headers[name])
         if reason:
             return reason, {}
         kept[name] = secret(headers[name])
     return "", kept
 
 
-def _wrong(name: object, value: object) -> str:
+def _fault(name: object, value: object) -> str:
     if not isinstance(name, str) or not _TOKEN.fullmatch(name):
         return f"{name!r} is not a header's name"
-    if _OURS.fullmatch(name):
+    if _SET_BY_TRANSPORT.fullmatch(name):
         return f"{name} is set by the transport"
     if not isinstance(value, str | Secret):
         return f"the value of {name} is a {type(value).__name__}, not a text"

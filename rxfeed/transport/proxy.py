@@ -1,4 +1,4 @@
-"""Which proxy stands between a feed and its server, and whether it is one that can be used."""
+"""Finds the proxy for a host, and checks its URL."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Proxy(msgspec.Struct, frozen=True):
 def proxy_for(host: str, given: str | Secret | None, *, secure: bool) -> Proxy | None:
     """The proxy between this machine and *host*; `None` for a direct connection.
 
-    *given*: a proxy's URL, `""` for none whatever the environment has, `None` for that of the environment.
-    Raises `ConfigError`, which names where the proxy's URL stands.
+    *given*: a proxy's URL, `""` for no proxy, or `None` for the proxy of the environment. Raises `ConfigError`, which
+    names the source of the proxy's URL.
     """
     if given is not None:
         return parsed(given, "proxy") if given else None
@@ -53,7 +53,7 @@ def _source(scheme: str) -> str:
 
 
 def parsed(url: str | Secret, source: str) -> Proxy:
-    """The proxy at *url*; a `ConfigError` names *source* and does not repeat the URL, which may hold a password."""
+    """The proxy at *url*; a `ConfigError` names *source*, without the URL, which may have a password."""
     url = secret(url)
     kind, host, port = _place(url)
     shown = f"{kind}://{host or ''}" if kind.isidentifier() else "the text"
@@ -62,7 +62,7 @@ def parsed(url: str | Secret, source: str) -> Proxy:
         remedy = _REMEDIES.get(kind, "")
         direct = 'give proxy="" to connect directly'
         raise ConfigError(
-            f"{source}: {what}: it takes a host and a port behind one of {', '.join(each + '://' for each in _KINDS)}; "
+            f"{source}: {what}: it needs a host and a port after one of {', '.join(each + '://' for each in _KINDS)}; "
             + (f"{remedy}, or {direct}" if remedy else direct)
         )
     check_host(source, host)
@@ -75,7 +75,7 @@ def _split(url: Secret) -> SplitResult:
 
 
 def _place(url: Secret) -> tuple[str, str | None, int | None]:
-    """Kind, host and port; without a host where *url* cannot be read."""
+    """Kind, host and port of *url*; no host if *url* cannot be parsed."""
     try:
         return _split(url).scheme, _split(url).hostname, _split(url).port
     except ValueError:

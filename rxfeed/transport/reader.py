@@ -1,17 +1,17 @@
 """websocket-client's `WebSocket`, with a buffer between it and the socket.
 
-The library asks the socket three times for each frame and handles it in many calls. Here one large read holds many
-frames. Whole, unmasked text frames, which is nearly all of them, are cut straight from the buffer. All other frames
-(control frames, fragments, masked frames) are taken one by one, when they are in the buffer as a whole.
+The library reads the socket three times for each frame and makes many calls. Here, one large read has many frames.
+Complete, unmasked text frames, which are nearly all frames, are sliced directly from the buffer. All other frames
+(control frames, fragments, masked frames) are taken one by one, when they are completely in the buffer.
 
 Rules:
-- `fill()` is the only place that reads the socket, and waits `PATIENCE` seconds at most.
-- A frame is taken when all of it is in the buffer. Until then `_wanted` bytes are gathered as pieces, without a copy.
-- What is wrong in a frame's header is an error at once: nothing is buffered for such a frame.
-- What stood before an error is returned; `take()` keeps the error as `failure`, and raises it when it is called again.
-- A message over `max_size`, whole or in fragments, is passed over and never buffered; `Oversized` stands in its place.
+- Only `fill()` reads the socket. It waits at most `PATIENCE` seconds.
+- A frame is taken when it is complete. Until then, the missing `_wanted` bytes are kept as pieces, without a copy.
+- An invalid frame header is an error at once: nothing is buffered for such a frame.
+- Frames before an error are returned; `take()` keeps the error as `failure`, and raises it at its next call.
+- A message over `max_size`, whole or in fragments, is skipped and never buffered; `Oversized` replaces it.
 - The fragments of a message are kept as a list, with a bound on their number, and joined once.
-- Nothing of a message reaches the library's trace, since a server may repeat what is secret.
+- No message is passed to the library's trace, because a server may repeat secrets.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from websocket import ABNF, STATUS_NORMAL, WebSocket, WebSocketException, WebSoc
 
 from rxfeed.errors import ConnectionLost
 from rxfeed.protocol import Secret, revealed
-from rxfeed.transport.mapping import FAILURES
+from rxfeed.transport.exceptions import FAILURES
 
-# Some 500 messages at once. For four times as much malloc would ask the system for memory anew at each read, which
-# costs more than all else that a single message costs.
+# About 500 messages. With four times as much, malloc would request memory from the system at each read, which costs
+# more than everything else for a single message.
 _CHUNK = 1 << 16
 _FIN_TEXT = 0x81
 _BEGINNING = 512
 _MOST_IN_A_CONTROL_FRAME = 125
 _MOST_FRAGMENTS = 100_000
 PATIENCE = 0.02
-"""Seconds that a read may wait for something to come."""
+"""The seconds that a read waits for data."""
 
 
 class Oversized(msgspec.Struct, frozen=True, eq=False):
-    """A message of *size* bytes was passed over; *beginning*: its first bytes, as many as were at hand.
+    """A message of *size* bytes was skipped; *beginning*: its first bytes, as many as were in the buffer.
 
-    Two of the same size are equal: how much was at hand is chance.
+    Two of the same size are equal, because the length of *beginning* depends on timing.
     """
 
     size: int
@@ -56,32 +56,32 @@ class Oversized(msgspec.Struct, frozen=True, eq=False):
 
 
 class BufferedWebSocket(WebSocket):
-    """A client's end of a connection; one thread owns it, and once connected its socket has `PATIENCE`."""
+    """The client side of a connection, for one thread; when connected, its socket has the time-out `PATIENCE`."""
 
     def __init__(self, max_size: int, send_timeout: float, **options: Any) -> None:
-        # Text goes to a JSON decoder, which rejects bad UTF-8 at a hundredth of the library's price.
+        # The JSON decoder rejects bad UTF-8, at a hundredth of the library's cost.
         super().__init__(skip_utf8_validation=True, enable_multithread=False, **options)
         self._max_size = max_size
         self._send_timeout = send_timeout
         self._buffer = b""
         self._position = 0
-        self._tail: list[bytes] = []  # of a long frame: joined to the buffer when enough of it is here
+        self._tail: list[bytes] = []  # pieces of a long frame: joined to the buffer when it is complete
         self._tail_size = 0
         self._wanted = 0
-        self._fragments: list[bytes] | None = None  # of the message that is not over yet
+        self._fragments: list[bytes] | None = None  # of the incomplete message
         self.read_size = 0
         """Bytes of the last `fill`."""
         self._message_size = 0  # of the fragments so far
-        self._passing = 0  # bytes of a frame still to be passed over
-        self._passed = 0  # payload bytes of a message that is being passed over
+        self._passing = 0  # bytes of a frame that are still to be skipped
+        self._passed = 0  # payload bytes of a message that is being skipped
         self._beginning = b""  # of that message
         self.mixed = False
-        """What was taken last holds more than messages."""
+        """True if the last result of `take` has more than messages."""
         self.failure: Exception | None = None
-        """What stood behind that which was taken last: the next `take()` raises it."""
+        """The error after the last result of `take`: the next `take()` raises it."""
 
     def attach(self, sock: socket.socket, unread: bytes) -> None:
-        """Go on with *sock*, on which the handshake is done; *unread* came behind its answer."""
+        """Continue with *sock* after the handshake; *unread*: the bytes after its response."""
         sock.settimeout(PATIENCE)
         self.sock = sock
         self.connected = True
@@ -90,7 +90,7 @@ class BufferedWebSocket(WebSocket):
     # ---- reading
 
     def fill(self) -> bool:
-        """Read the socket once, if something comes; True where more may be waiting that no selector would show.
+        """Read the socket once; True if more data may wait that a selector does not show.
 
         Raises `ConnectionLost` at the end of the stream.
         """
@@ -108,7 +108,7 @@ class BufferedWebSocket(WebSocket):
         if self._wanted > self._tail_size + len(chunk):
             self._tail.append(chunk)
             self._tail_size += len(chunk)
-        elif self._position == len(self._buffer):  # all before it was whole frames, as it nearly always is
+        elif self._position == len(self._buffer):  # the buffer was used up, as it is nearly always
             self._buffer, self._position = chunk, 0
         else:
             self._buffer = b"".join((self._buffer[self._position :], *self._tail, chunk))
@@ -117,9 +117,9 @@ class BufferedWebSocket(WebSocket):
         return sock.pending() > 0 if isinstance(sock, ssl.SSLSocket) else len(chunk) == _CHUNK
 
     def take(self) -> list[bytes | ABNF | Oversized]:
-        """All that the buffer holds: a text or binary message as its bytes, a control frame as a frame.
+        """The complete messages in the buffer as bytes, and control frames as frames.
 
-        Raises what is wrong with the first frame; an error behind good frames waits for the next call.
+        Raises an error of the first frame; an error after valid frames is raised by the next call.
         """
         taken: list[bytes | ABNF | Oversized] = []
         self.mixed = False
@@ -140,7 +140,7 @@ class BufferedWebSocket(WebSocket):
         return taken
 
     def _cut(self, taken: list[bytes | ABNF | Oversized]) -> None:
-        """Move the whole text frames at the buffer's front to *taken*; the one place that every message passes."""
+        """Move the complete text frames at the front of the buffer to *taken*; every message passes here."""
         buffer, position, most = self._buffer, self._position, self._max_size
         end = len(buffer)
         while end - position >= 2 and buffer[position] == _FIN_TEXT:
@@ -169,7 +169,7 @@ class BufferedWebSocket(WebSocket):
         self._position = position
 
     def _next(self, taken: list[bytes | ABNF | Oversized]) -> bool:
-        """Move the frame at the buffer's front to *taken*; False if more has to come first, or nothing may follow."""
+        """Move the frame at the front of the buffer to *taken*; False if it is incomplete, or the last one."""
         head = self._buffer[self._position : self._position + 14]
         if len(head) < 2:
             return False
@@ -199,9 +199,9 @@ class BufferedWebSocket(WebSocket):
         return True
 
     def _check(self, opcode: int, length: int, *, last: bool, reserved: int) -> None:
-        """Raise what is wrong with a frame as far as its first two bytes show."""
+        """Raise the errors of a frame that its first two bytes show."""
         if reserved:
-            raise WebSocketProtocolException("a reserved bit is set in a frame, and no extension was agreed on")
+            raise WebSocketProtocolException("a frame has a reserved bit set, and no extension was negotiated")
         if opcode not in ABNF.OPCODES:
             raise WebSocketProtocolException(f"a frame has the unknown opcode {opcode}")
         if opcode >= ABNF.OPCODE_CLOSE:
@@ -224,7 +224,7 @@ class BufferedWebSocket(WebSocket):
             try:
                 self.pong(frame.data)
             except FAILURES as error:
-                self.failure = error  # what is behind the ping has come all the same
+                self.failure = error  # raised later: the frames after the ping have arrived
         return True
 
     def _gather(self, payload: bytes, taken: list[bytes | ABNF | Oversized], *, last: bool) -> None:
@@ -245,7 +245,7 @@ class BufferedWebSocket(WebSocket):
     # ---- messages that are too big
 
     def _drop(self, whole: int, size: int, taken: list[bytes | ABNF | Oversized], *, last: bool) -> None:
-        """Begin to pass over a frame of *whole* bytes with a payload of *size*, and what came of its message."""
+        """Begin to skip a frame of *whole* bytes with a payload of *size*, and drop the fragments of its message."""
         if not self._passed:
             start = self._position + whole - size
             self._beginning = (self._fragments or [self._buffer[start : start + _BEGINNING]])[0][:_BEGINNING]
@@ -265,13 +265,13 @@ class BufferedWebSocket(WebSocket):
     # ---- sending
 
     def send_message(self, text: str | Secret) -> None:
-        """Send *text*; past the library's trace, since it may be a signed request."""
+        """Send *text* without the library's trace, because it may be a signed request."""
         data = _text_frame(text)
         while data:
             data = data[self._send(data) :]
 
     def _send(self, data: bytes | memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]  # never a str
-        # A server that reads nothing must not hold us for long, and a short write must not be lost.
+        # A server that does not read must not block this thread for long, and the rest of a short write must be sent.
         sock = self.sock
         if sock is None:
             raise ConnectionLost("the connection is closed")
@@ -282,11 +282,11 @@ class BufferedWebSocket(WebSocket):
             sock.settimeout(PATIENCE)
 
     def send_close(self, status: int = STATUS_NORMAL, reason: str | bytes = b"") -> None:
-        # The library answers a close frame before it hands it out; a peer that is gone must not cost us its reason.
+        # The library answers a close frame before it returns it. If the peer is gone, its reason must not be lost.
         with contextlib.suppress(OSError, WebSocketException, ConnectionLost):
             super().send_close(status, reason)
 
 
 def _text_frame(text: str | Secret) -> memoryview:
-    """A view, since no traceback shows what is in it."""
+    """The frame of *text* as a view, because the repr of a view does not show its content."""
     return memoryview(ABNF.create_frame(revealed(text), ABNF.OPCODE_TEXT).format())

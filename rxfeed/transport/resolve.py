@@ -1,8 +1,8 @@
-"""Addresses of a host, before a deadline.
+"""Addresses of a host, within a deadline.
 
-The system's resolver cannot be interrupted. It runs on a thread of its own, and an attempt that is over leaves it
-there. Attempts that ask for the same host meanwhile wait for that thread, so that a resolver which hangs holds one
-thread for each host.
+- The system's resolver cannot be interrupted, so it runs on its own thread. An attempt that ends does not stop it.
+- Further attempts for the same host wait for the running thread, so a resolver that hangs blocks one thread for each
+  host.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import socket
 import threading
 from typing import Any
 
-from rxfeed.transport.attempt import Attempt
+from rxfeed.transport.connect_attempt import ConnectAttempt
 
 Address = tuple[socket.AddressFamily, Any]
 
@@ -29,7 +29,7 @@ class _Lookup:
 
     def run(self) -> None:
         try:
-            self.addresses = _ask(self._host, self._port)
+            self.addresses = _look_up(self._host, self._port)
         except Exception as error:
             self.error = error
         finally:
@@ -43,13 +43,13 @@ _lock = threading.Lock()
 _running: dict[tuple[str, int], _Lookup] = {}
 
 
-def resolve(host: str, port: int, attempt: Attempt) -> list[Address]:
+def resolve(host: str, port: int, attempt: ConnectAttempt) -> list[Address]:
     """The addresses of *host* to connect to, in the system's order.
 
     Raises `TimeoutError` at the attempt's deadline, and `OSError` or `UnicodeError` for a host without an address.
     """
-    with contextlib.suppress(socket.gaierror, UnicodeError):  # an address as a text needs no resolver
-        return _ask(host, port, socket.AI_NUMERICHOST)
+    with contextlib.suppress(socket.gaierror, UnicodeError):  # a numeric address needs no resolver
+        return _look_up(host, port, socket.AI_NUMERICHOST)
     with _lock:
         lookup = _running.get((host, port))
         if lookup is None:
@@ -66,17 +66,17 @@ def resolve(host: str, port: int, attempt: Attempt) -> list[Address]:
     return lookup.addresses
 
 
-def _ask(host: str, port: int, flags: int = 0) -> list[Address]:
+def _look_up(host: str, port: int, flags: int = 0) -> list[Address]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
     return [(family, address) for family, _, _, _, address in found]
 
 
-def _forget() -> None:
-    """In a forked child no resolver's thread runs, and the lock may have been held."""
-    global _lock  # there is one for the process
+def _reset() -> None:
+    """Reset the state in a forked child process, which has no resolver threads, and where the lock may be held."""
+    global _lock  # one lock for the process
     _lock = threading.Lock()
     _running.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_reset)

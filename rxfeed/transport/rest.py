@@ -1,4 +1,4 @@
-"""A GET request over HTTP, before one deadline."""
+"""A GET request over HTTP, within one deadline."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import ssl
 from rxfeed._version import __version__
 from rxfeed.errors import ConfigError, ConnectFailed
 from rxfeed.protocol import Secret, secret
-from rxfeed.transport.attempt import Attempt
+from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.dial import dial, tls_context
 from rxfeed.transport.endpoint import Endpoint
-from rxfeed.transport.head import Answer
-from rxfeed.transport.mapping import connecting
+from rxfeed.transport.exceptions import connecting
+from rxfeed.transport.head import ResponseHead
 from rxfeed.transport.options import check_timeout
 from rxfeed.transport.proxy import proxy_for
 
 
 class RestClient:
-    """Gets what is at paths below *url*, an http or https URL.
+    """Requests paths below *url*, an http or https URL.
 
-    A request takes *timeout* seconds at most, from resolving the host to the last byte, and *max_size* bytes. Redirects
-    are not followed: the server and the encryption are those of *url*.
+    A request takes at most *timeout* seconds, from resolving the host to the last byte, and at most *max_size* bytes.
+    Redirects are not followed: the server and the encryption are those of *url*.
     """
 
     def __init__(
@@ -37,38 +37,38 @@ class RestClient:
                 raise ConfigError(f"url: a {type(url).__name__} is not a URL")
             self._url = secret(url)
         finally:
-            url = ""  # it may hold a password, which a traceback with local variables would show
+            url = ""  # it may have a password, which a traceback with local variables would show
         self._timeout = timeout
         self._max_size = max_size
         self._ssl_context = ssl_context
         self._endpoint("")
 
     def _endpoint(self, path: str) -> Endpoint:
-        """Raises `ConfigError` where the URL is none of HTTP, and for a proxy that cannot be used."""
+        """The endpoint of *path*; raises `ConfigError` if the URL is not HTTP, or the proxy is invalid."""
         endpoint = Endpoint.of(Secret(self._url.reveal().rstrip("/") + path), ("http", "https"))
         proxy_for(endpoint.host, None, secure=endpoint.secure)
         return endpoint
 
     def get(self, path: str) -> bytes:
-        """The body at *path*, a path and query as a URL has them; raises `ConnectFailed` where it is not had."""
+        """The body of the response for *path*, a path and query as in a URL. Raises `ConnectFailed`."""
         endpoint = self._endpoint(path)
         where = endpoint.shown
-        attempt = Attempt(self._timeout)
+        attempt = ConnectAttempt(self._timeout)
         with connecting(where, attempt, "timeout"):
             proxy = proxy_for(endpoint.host, None, secure=endpoint.secure)
             context = tls_context(self._ssl_context) if endpoint.secure else None
             sock = dial(endpoint, proxy, context, attempt)
             with sock, attempt.using(sock):
-                attempt.step = "waiting for the answer"
+                attempt.step = "waiting for the response"
                 attempt.send(sock, memoryview(_request(endpoint).reveal().encode()))
-                with Answer(sock, attempt) as answer:
+                with ResponseHead(sock, attempt) as answer:
                     if answer.status != 200:
-                        remedy = ": set url to where it is" if answer.redirects else ""
+                        remedy = ": set url to that address" if answer.redirects else ""
                         raise ConnectFailed(f"{where}: the server answered {answer}{remedy}")
-                    attempt.step = "reading the answer"
+                    attempt.step = "reading the response"
                     body = answer.body(self._max_size)
         if body is None:
-            raise ConnectFailed(f"{where}: the answer is over {self._max_size:,} bytes")
+            raise ConnectFailed(f"{where}: the response is over {self._max_size:,} bytes")
         return body
 
 

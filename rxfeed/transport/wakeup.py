@@ -6,7 +6,7 @@ import contextlib
 import selectors
 import socket
 
-# It needs no file descriptor of its own, so that a wait works while the process is out of them.
+# These selectors need no file descriptor, so a wait works even if the process has no more of them.
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 
@@ -22,19 +22,19 @@ class Wakeup:
         return self._reader.fileno()
 
     def set(self) -> None:
-        """Wake the waiter, now or at its next wait; harmless after `close()`."""
-        # A full buffer means that a wake-up is on its way already.
+        """Wake the waiting thread, now or at its next wait; no effect after `close()`."""
+        # If the buffer is full, a wake-up is already pending.
         with contextlib.suppress(BlockingIOError, OSError):
             self._writer.send(b"\0")
 
     def clear(self) -> None:
-        """Forget the wake-ups so far."""
+        """Drop all pending wake-ups."""
         with contextlib.suppress(BlockingIOError):
             while self._reader.recv(4096):
                 pass
 
     def wait(self, timeout: float | None) -> bool:
-        """True once woken, False after *timeout* seconds."""
+        """True if woken, False after *timeout* seconds."""
         with _Selector() as selector:
             selector.register(self._reader, selectors.EVENT_READ)
             woken = bool(selector.select(timeout))

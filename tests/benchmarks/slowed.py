@@ -10,7 +10,7 @@ from benchmarks.guarded import Handle
 from benchmarks.ways import feed_of, giving
 from rxfeed import lift
 from rxfeed.core import TumblingVolume
-from rxfeed.operators import Wish
+from rxfeed.operators import MessageFilter
 
 
 class Twice:
@@ -30,7 +30,7 @@ class Twice:
 
 def window_volume(count: int) -> Handle:
     feed = feed_of(1)
-    feed.pipe(lift(Twice, Wish(TumblingVolume.looks_at))).subscribe(lambda output: None)
+    feed.pipe(lift(Twice, MessageFilter(TumblingVolume.accepts))).subscribe(lambda output: None)
     give, rest = giving(feed), iter(streams.trades(1, count))
 
     def some(count: int) -> None:

@@ -52,7 +52,7 @@ def test_demo_counts_agree(start: Start, tmp_path: Path) -> None:
     assert summary["crossings"] > 0
     assert "\x1b" not in out
     assert f"{summary['sent']:,}" in out
-    assert out.splitlines()[-1].startswith("It adds up")
+    assert out.splitlines()[-1].startswith("The counts agree")
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
@@ -66,7 +66,7 @@ def test_demo_ends_on_a_signal_with_its_summary(
     process.send_signal(ending)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, "")
-    assert "It adds up" in out
+    assert "The counts agree" in out
     summary = sums_agree(file)
     database, _, name = summary["collection"].partition(".")
     with MongoClient[Any](mongod.uri) as client:
@@ -84,7 +84,7 @@ def test_demo_ctrl_c_in_a_terminal_stops_the_private_server(start: Start) -> Non
     os.killpg(process.pid, signal.SIGINT)
     out, _ = process.communicate(timeout=40)
     assert process.returncode == 0
-    assert "It adds up" in out
+    assert "The counts agree" in out
 
 
 def test_demo_without_mongod_exits_with_2(
@@ -118,7 +118,7 @@ def test_demo_url_from_file_or_environment_is_not_shown(
     assert main(["demo", "--seconds", "1", *more]) == 2
     out, err = capsys.readouterr()
     name = f"--mongo-file {file}" if source == "file" else "RXFEED_MONGO_URL"
-    assert err.startswith(f"rxfeed demo: {name}: no MongoDB to use there: ")
+    assert err.startswith(f"rxfeed demo: {name}: no usable MongoDB at this URL: ")
     assert "sscret" not in out + err
 
 
@@ -170,7 +170,7 @@ def test_demo_password_in_arguments_is_warned_of(url: str, exposed: bool, tmp_pa
 def test_demo_unreachable_server_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     url = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100"
     assert main(["demo", "--mongo", url, "--seconds", "1"]) == 2
-    assert capsys.readouterr().err.startswith("rxfeed demo: --mongo: no MongoDB to use there")
+    assert capsys.readouterr().err.startswith("rxfeed demo: --mongo: no usable MongoDB at this URL")
 
 
 @pytest.mark.parametrize("args", [["--summary", "nowhere/at/all.json"], ["--window", "1e-9"]])
@@ -192,6 +192,6 @@ def test_demo_database_failure_exits_with_1_and_the_reason(start: Start, tmp_pat
         server.kill()
         out, _ = process.communicate(timeout=40)
     assert process.returncode == 1
-    assert "It does not add up" in out
+    assert "The counts do not agree" in out
     assert "documents not written" in out
     assert json.loads(file.read_text())["ok"] is False

@@ -13,7 +13,7 @@ from reactivex.subject import Subject
 from rich.console import Console
 
 from rxfeed import Message, MongoWrite, PriceCross, TumblingVolume, fold
-from rxfeed.cli.board import Board
+from rxfeed.cli.demo_state import DemoState
 from rxfeed.cli.display import Picture, PlainLines, Reading
 from rxfeed.cli.pipelines import crossings, levels_near
 from rxfeed.cli.summary import Count, Summary
@@ -48,8 +48,8 @@ def test_crossings_begin_with_the_first_ticker_of_the_product() -> None:
     assert [(cross.direction, cross.level) for cross in seen] == [("up", 60010), ("down", 60000), ("down", 60010)]
 
 
-def test_board_keeps_the_newest_values() -> None:
-    board = Board(["BTC-USD"])
+def test_the_board_keeps_what_is_newest() -> None:
+    board = DemoState(["BTC-USD"])
     reactivex.of(ticker(100), ticker(110), ticker(99, best_bid=Decimal(98), best_ask=Decimal(101))).subscribe(
         board.ticker
     )
@@ -63,8 +63,8 @@ def test_board_keeps_the_newest_values() -> None:
     assert not board.windows[-1].complete
 
 
-def test_board_keeps_its_first_problem() -> None:
-    board = Board([])
+def test_the_boards_first_problem_stays() -> None:
+    board = DemoState([])
     board.connection(Rejected(message="Failed to subscribe", reason="no"))
     board.sink_failed(ValueError("later"))
     assert board.problem == "refused: Failed to subscribe: no"
@@ -117,8 +117,8 @@ def windows(count: int) -> list:
     return fold(TumblingVolume(1), trades)
 
 
-def full_board() -> Board:
-    board = Board(["BTC-USD", "ETH-USD"])
+def full_board() -> DemoState:
+    board = DemoState(["BTC-USD", "ETH-USD"])
     board.connection(Connected(url="ws://127.0.0.1:65535"))
     for each in windows(60):
         board.window(each)
@@ -133,7 +133,7 @@ def full_board() -> Board:
 def test_display_fits_the_terminal(width: int, height: int) -> None:
     file = io.StringIO()
     console = Console(file=file, width=width, height=height)
-    for board in (Board(["BTC-USD", "ETH-USD"]), full_board()):
+    for board in (DemoState(["BTC-USD", "ETH-USD"]), full_board()):
         console.print(Picture(board, Reading("ws://127.0.0.1:65535", 3661, 1_234_567, 1_234_567, 0)))
         text = file.getvalue()
         file.seek(0)

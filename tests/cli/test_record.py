@@ -38,7 +38,7 @@ STATS = RecordStats(
     uncompressed=1_200_000_000,
     rate=4999.6,
     lag=0.34,
-    queue=500,
+    queued=500,
     queue_size=100_000,
     waited=0.0,
     unwritten=0,
@@ -75,7 +75,7 @@ def test_record_writes_frames_and_its_counts_agree(
     assert int(told["bytes"]) == path.stat().st_size
     assert int(told["events"]) == len(lines) - 2 - len(frames)
     assert f"in 1 file of {tmp_path}" in out
-    assert out.endswith("\n\nIt adds up: each frame received is recorded.\n")
+    assert out.endswith("\n\nAll received frames are recorded.\n")
     assert err.splitlines() == [
         f"connecting to {exchange.url}",
         "connected",
@@ -99,8 +99,8 @@ def test_record_without_messages_exits_with_3(start: Start, tmp_path: Path) -> N
     assert int(told["gaps"]) >= 1
     assert (told["reconnects"], told["malformed"]) == ("1", "1")
     assert int(told["messages"]) + 1 == int(told["received"]) == int(told["recorded"])
-    assert "each frame received is recorded. Something may not have come." in out
-    assert "connection lost: the server closed the connection: 1001 going away\nagain in " in err
+    assert "All received frames are recorded. Some data may be missing" in out
+    assert "connection lost: the server closed the connection: 1001 going away\nnext attempt in " in err
     assert "of BTC-USD on matches" in err
     statuses = [line["status"]["type"] for path in segments(tmp_path) for line in lines_of(path) if "status" in line]
     assert statuses.count("Connected") == 2
@@ -128,7 +128,7 @@ def test_record_ends_on_a_signal_with_the_last_line(
     process.send_signal(ending)
     out, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (0, "")
-    assert "It adds up" in out
+    assert "All received frames are recorded." in out
     (path,) = segments(tmp_path)
     assert lines_of(path)[-1]["end"]["frames"] == int(sums(out)["recorded"])
 
@@ -143,7 +143,7 @@ def test_record_on_a_full_disk_exits_with_1_and_counts(
     told = sums(out)
     lost = int(told["received"]) - int(told["recorded"])
     assert lost > 0
-    assert f"It does not add up: {lost:,} of the frames received are not recorded." in out
+    assert f"Error: {lost:,} received frames are not recorded." in out
     (path,) = segments(tmp_path)
     assert re.search(rf"rxfeed record: \d+ items not written: {path}: File too large\n$", err)
     assert len(frames_in(tmp_path)) == int(told["recorded"])
@@ -160,7 +160,9 @@ def test_record_without_a_server_warns_and_leaves_no_segment(
     assert out == ""
     connecting, warning, *_, failure = err.splitlines()
     assert connecting == f"connecting to {url}"
-    assert re.fullmatch(rf"warning: not connected: {url}: .*refused: check --url, .*; again in \d+\.\d s", warning)
+    assert re.fullmatch(
+        rf"warning: not connected: {url}: .*refused: check --url, .*; next attempt in \d+\.\d s", warning
+    )
     assert failure.startswith(f"rxfeed record: never connected: {url}: ")
     assert list(tmp_path.iterdir()) == []
 
@@ -181,7 +183,7 @@ def test_record_retries_its_first_connection(start: Start, tmp_path: Path) -> No
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert process.returncode == 3, err
-    assert "each frame received is recorded. Something may not have come." in out
+    assert "All received frames are recorded. Some data may be missing" in out
     (path,) = segments(tmp_path)
     lines = lines_of(path)
     assert lines[1]["status"]["type"] == "Connected"
@@ -204,7 +206,7 @@ def test_record_of_a_folder_that_cannot_be_made_is_2(tmp_path: Path, capsys: pyt
     (tmp_path / "file").touch()
     assert main(["record", "BTC-USD", "--to", str(tmp_path / "file" / "folder")]) == 2
     reason = f"{tmp_path}/file is not a folder"
-    assert capsys.readouterr().err == f"rxfeed record: --to: {tmp_path}/file/folder cannot be made: {reason}\n"
+    assert capsys.readouterr().err == f"rxfeed record: --to: {tmp_path}/file/folder cannot be created: {reason}\n"
 
 
 def test_record_of_a_folder_that_is_not_writable_is_2(
@@ -224,7 +226,7 @@ def test_record_rejected_subscription_exits_with_1(
     assert main(args) == 1
     out, err = capsys.readouterr()
     assert "rxfeed record: nothing to record: Failed to subscribe: BTC-XXX is not a valid product\n" in err
-    assert "Each frame received is recorded, but it failed." in out
+    assert "All received frames are recorded, but the recording failed." in out
 
 
 @pytest.mark.parametrize(
@@ -300,8 +302,8 @@ def test_record_display_fits_the_terminal(width: int) -> None:
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     for told in (
-        "rxfeed record   recording   1:15   Ctrl-C ends it   BTC-USD to here",
-        *("messages", "rate", "size", "ratio", "lag", "queue", "gaps", "lost", "files"),
+        "rxfeed record   recording   1:15   Ctrl-C to end   BTC-USD to here",
+        *("messages", "rate", "size", "ratio", "lag", "queued", "gaps", "lost", "files"),
         *("1,234,567", "5,000/s", "150.0 MB", "8.0x", "0.3 s", "500", "2", "0", "3"),
     ):
         assert told in text
@@ -327,8 +329,8 @@ def test_record_summary_has_losses_and_waiting_time() -> None:
     text = summary.text()
     assert "received          1,234,570\nrecorded          1,234,567   in 3 files of here\n" in text
     assert "150.0 MB, of 1.2 GB of lines: 8.0x" in text
-    assert "seconds               300.0   for 2.5 of them the feed had to wait for the disk" in text
-    assert text.endswith("It does not add up: 3 of the frames received are not recorded.")
+    assert "seconds               300.0   of which the feed waited 2.5 for the disk" in text
+    assert text.endswith("Error: 3 received frames are not recorded.")
 
 
 def test_record_lines_are_json(exchange: Exchange, tmp_path: Path) -> None:

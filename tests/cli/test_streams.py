@@ -97,7 +97,7 @@ def test_record_sums_up_in_any_encoding(encoding: str, exchange: Exchange, tmp_p
     args = ("record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(folder), "--seconds", "0.5")
     out = output_of(start(*args, **in_encoding(encoding)), encoding)
     assert f"in 1 file of {shown(str(folder), encoding)}" in out
-    assert "It adds up" in out
+    assert "All received frames are recorded." in out
 
 
 FRAMES = [
@@ -125,7 +125,7 @@ def test_watch_json_in_any_encoding_is_json(encoding: str, start: Start) -> None
 @needs_mongod
 @pytest.mark.parametrize("encoding", ["ascii", "utf-16"])
 def test_demo_in_any_encoding(encoding: str, start: Start) -> None:
-    assert "It adds up" in output_of(start("demo", "--seconds", "0.5", **in_encoding(encoding)), encoding)
+    assert "The counts agree" in output_of(start("demo", "--seconds", "0.5", **in_encoding(encoding)), encoding)
 
 
 # ---- control characters
@@ -146,7 +146,7 @@ def test_watch_shows_no_control_character(capsys: pytest.CaptureFixture[str]) ->
         assert main(["watch", "A-B", "--seconds", "0.5", "--url", exchange.url]) == 0
     out, err = capsys.readouterr()
     assert "?2J ? ? ? ? ?" in out
-    assert "\nthe exchange refuses: ??[2J: ?2J?forged line\n" in err
+    assert "\nrejected by the exchange: ??[2J: ?2J?forged line\n" in err
     assert all(line.isprintable() for line in (out + err).split("\n"))
 
 
@@ -166,10 +166,10 @@ def test_record_continues_with_stdout_on_a_full_disk(
     (path,) = segments(tmp_path)
     assert lines_of(path)[-1]["end"]["frames"] > 0
     if "stdout" not in streams:
-        assert "It adds up" in out
+        assert "All received frames are recorded." in out
     if "stderr" not in streams:
         warning = "warning: standard output cannot be written: No space left on device; nothing more is shown"
-        assert err.splitlines()[-1] == f"{warning}, and the recording goes on"
+        assert err.splitlines()[-1] == f"{warning}, and recording continues"
 
 
 @needs_full
@@ -274,7 +274,7 @@ def test_record_draws_in_any_encoding(
             out += data
     assert process.wait(20) == 0
     assert b"rxfeed record" in out
-    assert b"It adds up" in out
+    assert b"All received frames are recorded." in out
 
 
 def test_record_continues_after_its_terminal_closed(

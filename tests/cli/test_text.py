@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import force_setattr
 from rich.console import Console
 
-from rxfeed.cli.board import Board
+from rxfeed.cli.demo_state import DemoState
 from rxfeed.cli.display import Picture, Reading
 from rxfeed.cli.lines import line
 from rxfeed.cli.text import json_line, plain_number, printable, rounded_number
@@ -58,7 +58,7 @@ def test_watch_shows_a_huge_price_in_one_short_line(price: str) -> None:
 
 @pytest.mark.parametrize("price", HUGE)
 def test_demo_draws_a_huge_price(price: str) -> None:
-    board = Board(["A-B"])
+    board = DemoState(["A-B"])
     for changed in ("price", "best_bid"):
         message = ticker("1", product_id="A-B", best_bid=Decimal(1), best_ask=Decimal("1.5"))
         force_setattr(message, changed, Decimal(price))

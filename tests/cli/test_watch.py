@@ -84,7 +84,7 @@ def test_watch_reconnects_and_reports_it(capsys: pytest.CaptureFixture[str]) -> 
         assert main(["watch", "BTC-USD", "--channel", "matches", "--url", exchange.url, "--count", "80"]) == 0
     out, err = capsys.readouterr()
     assert len(out.splitlines()) == 80
-    assert "connection lost: the server closed the connection: 1001 going away\nagain in " in err
+    assert "connection lost: the server closed the connection: 1001 going away\nnext attempt in " in err
     assert "of BTC-USD on matches" in err
 
 
@@ -119,7 +119,7 @@ def test_watch_continues_with_the_accepted_channels(exchange: Exchange, capsys: 
     args = ["watch", "BTC-XXX", "BTC-USD", "--channel", "ticker", "--seconds", "1.5"]
     assert main([*args, "--url", exchange.url]) == 0
     out, err = capsys.readouterr()
-    assert "the exchange refuses: Failed to subscribe: BTC-XXX is not a valid product\n" in err
+    assert "rejected by the exchange: Failed to subscribe: BTC-XXX is not a valid product\n" in err
     assert out
 
 

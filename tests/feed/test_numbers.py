@@ -49,7 +49,7 @@ def test_one_wrong_trade_id_loses_no_trade(kind: str, caplog: pytest.LogCaptureF
     (reset,) = of(status, SequenceReset)
     assert (reset.product_id, reset.channel, reset.last, reset.first) == ("A-B", "matches", 10**15, 100)
     assert (feed.stats.resets, feed.stats.gaps) == (1, 1)
-    assert any("began anew" in each.getMessage() for each in caplog.records if each.levelno == logging.WARNING)
+    assert any("sequence reset" in each.getMessage() for each in caplog.records if each.levelno == logging.WARNING)
 
 
 def test_trade_ids_that_restart_within_a_connection_are_followed() -> None:

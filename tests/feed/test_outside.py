@@ -9,7 +9,7 @@ import pytest
 
 from rxfeed import Feed, Match, window_volume
 from rxfeed.feed.stats import Stats
-from rxfeed.feed.wanted import Wanted
+from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.messages import ChannelSubscription, Subscriptions, Ticker, Unknown
 from rxfeed.protocol import Subscription
 from rxfeed.sim import Exchange
@@ -63,22 +63,28 @@ def test_unlimited_products_take_bounded_memory(caplog: pytest.LogCaptureFixture
     assert len(reports(caplog)) == 20 + 1
 
 
-def test_removed_or_listed_products_are_inside() -> None:
-    wanted = Wanted(Subscription.of(["A-B"], ["matches", "level2_50"]))
-    wanted.add(Subscription.of("C-D", "ticker"))
-    wanted.remove(Subscription.of("C-D", "ticker"))
+def test_what_was_removed_or_is_listed_by_the_exchange_is_inside() -> None:
+    manager = SubscriptionManager(Subscription.of(["A-B"], ["matches", "level2_50"]))
+    manager.add(Subscription.of("C-D", "ticker"))
+    manager.remove(Subscription.of("C-D", "ticker"))
     ticks, books = frozenset(["ticker", "ticker_batch"]), frozenset(["level2", "level2_batch"])
-    assert wanted.has(ticks, "C-D")
-    assert wanted.has(books, "A-B")
-    assert wanted.has(None, "A-B")
-    assert not wanted.has(ticks, "A-B")
-    assert not wanted.has(None, "E-F")
+    assert manager.has(ticks, "C-D")
+    assert manager.has(books, "A-B")
+    assert manager.has(None, "A-B")
+    assert not manager.has(ticks, "A-B")
+    assert not manager.has(None, "E-F")
     listed = (ChannelSubscription("ticker_1000", ("E-F",)), ChannelSubscription("rfq_matches", ("ALL",)))
-    wanted.missing(Subscriptions(channels=listed))
-    assert wanted.has(ticks, "E-F")
-    assert not wanted.has(ticks, "G-H")
-    assert wanted.has(frozenset(["rfq_matches"]), "G-H")
-    assert not wanted.has(frozenset(["heartbeat"]), None)
+    manager.missing(Subscriptions(channels=listed))
+    assert manager.has(ticks, "E-F")
+    assert not manager.has(ticks, "G-H")
+    assert manager.has(frozenset(["rfq_matches"]), "G-H")
+    assert not manager.has(frozenset(["heartbeat"]), None)
+
+
+def test_a_channel_that_is_not_known_may_bring_any_type() -> None:
+    manager = SubscriptionManager(Subscription.of(["A-B"], ["matches_v2"]))
+    assert manager.has(frozenset(["matches"]), "A-B")
+    assert not manager.has(frozenset(["matches"]), "C-D")
 
 
 @pytest.mark.parametrize("frame", [b'{"type":"new"}', b'{"type":"error","message":"x"}'])

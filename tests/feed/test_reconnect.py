@@ -30,7 +30,7 @@ from rxfeed.feed import (
     Reconnecting,
     Rejected,
 )
-from rxfeed.feed.line import retry_after, seconds_apart
+from rxfeed.feed.reconnect_loop import retry_after, seconds_apart
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
 from tests.support.scenes import FAST, answering, fast_feed, kinds, of, scenes, sending, tick

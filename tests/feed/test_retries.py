@@ -16,7 +16,7 @@ import pytest
 
 from rxfeed import AuthenticationFailed, ConnectionLost, Credentials, TimestampRejected
 from rxfeed.feed import Disconnected, Reconnecting
-from rxfeed.feed.wanted import Wanted
+from rxfeed.feed.subscription_manager import SubscriptionManager
 from tests.support.collect import Collected
 from tests.support.scenes import answering, fast_feed, of, scenes, sending, tick
 from tests.support.wire import Wire, WireServer, close_frame, frame
@@ -79,14 +79,14 @@ def test_unexpected_exception_is_logged_and_retried_with_back_off(
 ) -> None:
     """Messages before the defect do not reset the back-off."""
     failures = [ZeroDivisionError("a defect"), RuntimeError("another"), KeyError("a third")]
-    missing = Wanted.missing
+    missing = SubscriptionManager.missing
 
-    def defect(wanted: Wanted, answer: Any) -> Any:
+    def defect(manager: SubscriptionManager, answer: Any) -> Any:
         if failures:
             raise failures.pop(0)
-        return missing(wanted, answer)
+        return missing(manager, answer)
 
-    monkeypatch.setattr(Wanted, "missing", defect)
+    monkeypatch.setattr(SubscriptionManager, "missing", defect)
     with WireServer(sending(tick(1), ACCEPTED, tick(2))) as server:
         feed = fast_feed(server.url)
         got, status = Collected(feed), Collected(feed.status)
@@ -102,14 +102,14 @@ def test_unexpected_os_error_is_mapped_and_retried(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     failures = [OSError(errno.EMFILE, "Too many open files"), OSError(errno.EIO, "a disk")]
-    opening = Wanted.opening
+    opening = SubscriptionManager.opening
 
-    def refuse(wanted: Wanted, *arguments: Any) -> Any:
+    def refuse(manager: SubscriptionManager, *arguments: Any) -> Any:
         if failures:
             raise failures.pop(0)
-        return opening(wanted, *arguments)
+        return opening(manager, *arguments)
 
-    monkeypatch.setattr(Wanted, "opening", refuse)
+    monkeypatch.setattr(SubscriptionManager, "opening", refuse)
     with WireServer(sending(tick(1))) as server:
         feed = fast_feed(server.url)
         got, status = Collected(feed), Collected(feed.status)

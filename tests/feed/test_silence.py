@@ -73,7 +73,7 @@ def test_missing_pong_means_stale_and_a_reconnect() -> None:
         got, status = Collected(feed), Collected(feed.status)
         with feed:
             got.wait_for(1)
-    assert str(of(status, Disconnected)[0].cause) == "a ping was not answered within 10 s"
+    assert str(of(status, Disconnected)[0].cause) == "the server did not answer a ping within 10 s"
 
 
 def test_slow_subscriber_is_no_silent_server() -> None:
@@ -247,7 +247,7 @@ def test_message_that_never_ends_is_cut_off() -> None:
             got.wait_for(1)
     (disconnected,) = of(status, Disconnected)
     assert isinstance(disconnected.cause, WentSilent)
-    assert str(disconnected.cause) == "one message has not arrived completely within 600 s"
+    assert str(disconnected.cause) == "a message did not arrive completely within 600 s"
 
 
 # ---- slow subscribers

@@ -17,8 +17,8 @@ from reactivex import operators as ops
 from reactivex.scheduler import ThreadPoolScheduler
 
 from rxfeed import Feed, Message, Replay, bounded, by_product, matches, record, to_mongo, window_volume
+from rxfeed.operators.bounded_queue import BoundedQueue
 from rxfeed.operators.endings import SinkLeft, unfinished
-from rxfeed.operators.handover import Handover
 from rxfeed.sim import Exchange
 from rxfeed.sinks import MongoSink
 from tests.sinks.servers import Scripted
@@ -126,7 +126,7 @@ def test_close_flush_returns_the_counts(caplog: pytest.LogCaptureFixture, tmp_pa
         source.close(flush=0.5)
     assert time.monotonic() - started < 2
     assert sorted(source.unwritten) == [SinkLeft("to_mongo", 0, COUNT), SinkLeft("to_mongo", COUNT, 0)]
-    assert f"to_mongo: {COUNT} items not written at the end" in caplog.text
+    assert f"to_mongo: {COUNT} items were not written before the end" in caplog.text
     assert lost.error is not None
     assert spilled.completed
 
@@ -240,7 +240,7 @@ def test_completion_that_does_not_pass_is_reported(caplog: pytest.LogCaptureFixt
     source.connect()
     source.wait(5)
     source.close(flush=0.5)
-    assert "the end of the source does not pass the operators before the sink" in caplog.text
+    assert "the end of the source did not reach the sink" in caplog.text
     writes.wait_for_end()
     assert len(collection.stored) == COUNT
 
@@ -254,7 +254,7 @@ def test_items_emitted_at_completion_are_written() -> None:
 
 
 def test_blocked_put_at_the_end_is_accepted() -> None:
-    queue: Handover[int] = Handover(2, "block")
+    queue: BoundedQueue[int] = BoundedQueue(2, "block")
     queue.put(1)
     queue.put(2)
     putter = threading.Thread(target=queue.put, args=(3,))

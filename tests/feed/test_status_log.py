@@ -12,7 +12,7 @@ import pytest
 from rxfeed import AuthenticationFailed, ConfigError, Credentials, Feed, Reconnect
 from rxfeed.cli import main
 from rxfeed.feed import Connecting, Disconnected, StatusLog
-from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.sim import Exchange
 from tests.support.collect import Collected
 from tests.support.scenes import answering, fast_feed, of, scenes, sending, tick, wait_until
@@ -104,7 +104,7 @@ def test_text_of_the_exchange_is_printed_on_one_line(caplog: pytest.LogCaptureFi
 def test_status_of_a_recording_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     """`Replay` emits the same status items."""
     with caplog.at_level(logging.INFO):
-        Outlets(1.0).report(Disconnected(cause=ConnectionError("then")))
+        FeedStreams(1.0).report(Disconnected(cause=ConnectionError("then")))
     assert [each.levelno for each in caplog.records] == [logging.INFO]
 
 

@@ -18,7 +18,7 @@ from rxfeed import ConfigError, ConnectFailed, L2Update, Message, Open, Reconnec
 from rxfeed.core.book_snapshot import BookSnapshot
 from rxfeed.core.book_view import BookView, FullBookView
 from rxfeed.errors import FrameMalformed
-from rxfeed.operators import Selectable, Wish
+from rxfeed.operators import FilterableSource, MessageFilter
 from rxfeed.operators.book import full_book, order_book
 from rxfeed.operators.book_rest import rest_snapshot
 from rxfeed.sim import Exchange
@@ -118,12 +118,12 @@ def test_subscriber_may_unsubscribe_during_an_item() -> None:
     assert not source.observers
 
 
-class Choosing(Selectable):
-    """A source that records the requested message filters."""
+class Choosing(FilterableSource):
+    """A source that records the filters that were selected."""
 
     def __init__(self, source: Observable[Message]) -> None:
         super().__init__()
-        self.wishes: list[Wish] = []
+        self.filters: list[MessageFilter] = []
         self._source = source
 
     def _subscribe_core(
@@ -131,8 +131,8 @@ class Choosing(Selectable):
     ) -> abc.DisposableBase:
         return self._source.subscribe(observer)
 
-    def select(self, wish: Wish) -> Observable[Any]:
-        self.wishes.append(wish)
+    def select(self, message_filter: MessageFilter) -> Observable[Any]:
+        self.filters.append(message_filter)
         return self
 
 
@@ -140,9 +140,9 @@ def test_book_subscribes_to_its_messages_only() -> None:
     source = Choosing(reactivex.of(snapshot(), opened(1)))
     assert best(Collected(source.pipe(order_book(BTC))).items) == [1]
     Collected(source.pipe(full_book(BTC, Snapshots(book_at(1))))).subscription.dispose()
-    assert [wish.products for wish in source.wishes] == [frozenset([BTC])] * 2
-    assert Snapshot in source.wishes[0][0]
-    assert Open in source.wishes[1][0]
+    assert [message_filter.products for message_filter in source.filters] == [frozenset([BTC])] * 2
+    assert Snapshot in source.filters[0][0]
+    assert Open in source.filters[1][0]
 
 
 # ---- full_book

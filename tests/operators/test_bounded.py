@@ -1,4 +1,4 @@
-"""bounded and the queue beneath it: what each policy keeps, and what it counts."""
+"""bounded and the queue beneath it: what each overflow policy keeps, and what it counts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reactivex import operators as ops
 from reactivex.subject import Subject
 
 from rxfeed import ConfigError, bounded
-from rxfeed.operators.handover import Handover, Policy
+from rxfeed.operators.bounded_queue import BoundedQueue, Overflow
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
 from tests.support.make import ticker
@@ -37,10 +37,10 @@ class Gate:
 
 
 @contextmanager
-def held(policy: Policy, size: int = 3) -> Iterator[tuple[Subject[Any], Gate, Any]]:
-    """A source, and a slow subscriber that has taken one item and is blocked."""
+def held(overflow: Overflow, size: int = 3) -> Iterator[tuple[Subject[Any], Gate, Any]]:
+    """A source, and a slow subscriber that has taken one item and is stuck with it."""
     source: Subject[Any] = Subject()
-    gate, slow = Gate(), bounded(size, policy)
+    gate, slow = Gate(), bounded(size, overflow)
     source.pipe(slow).subscribe(gate.on_next, on_completed=gate.done.set)
     source.on_next(ticker(0, product_id="first"))
     assert gate.busy.wait(10)
@@ -65,10 +65,10 @@ def test_bounded_runs_on_its_own_thread_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "kept"), [("drop_oldest", [0, 3, 4, 5]), ("drop_newest", [0, 1, 2, 3])], ids=["oldest", "newest"]
+    ("overflow", "kept"), [("drop_oldest", [0, 3, 4, 5]), ("drop_newest", [0, 1, 2, 3])], ids=["oldest", "newest"]
 )
-def test_drop_policies_drop_oldest_or_newest(policy: Policy, kept: list[int]) -> None:
-    with held(policy) as (source, gate, slow):
+def test_dropping(overflow: Overflow, kept: list[int]) -> None:
+    with held(overflow) as (source, gate, slow):
         for price in range(1, 6):
             source.on_next(ticker(price))
         assert slow.waiting == 3
@@ -145,20 +145,20 @@ def test_unsubscribing_ends_its_thread() -> None:
     assert source.observers == []
 
 
-@pytest.mark.parametrize(("size", "policy"), [(0, "block"), (1.5, "block"), (10, "drop"), (True, "block")])
-def test_bad_arguments_are_named(size: Any, policy: Any) -> None:
-    with pytest.raises(ConfigError, match=r"size|policy"):
-        bounded(size, policy)
+@pytest.mark.parametrize(("size", "overflow"), [(0, "block"), (1.5, "block"), (10, "drop"), (True, "block")])
+def test_bad_arguments_are_named(size: Any, overflow: Any) -> None:
+    with pytest.raises(ConfigError, match=r"size|overflow"):
+        bounded(size, overflow)
 
 
 STEPS = st.lists(st.none() | st.sampled_from("ABCD"), max_size=60)
 
 
 @given(STEPS, st.integers(1, 5), st.sampled_from(["drop_oldest", "drop_newest", "latest"]))
-def test_every_item_is_taken_or_counted(steps: list[str | None], size: int, policy: Policy) -> None:
+def test_what_is_put_is_taken_or_counted(steps: list[str | None], size: int, overflow: Overflow) -> None:
     """A step is a put (of a product) or a take of one item."""
     dropped: list[None] = []
-    queue: Handover[Any] = Handover(size, policy, lambda: dropped.append(None))
+    queue: BoundedQueue[Any] = BoundedQueue(size, overflow, lambda: dropped.append(None))
     put, taken = 0, []
     for step in steps:
         if step is not None:
@@ -177,5 +177,5 @@ def test_every_item_is_taken_or_counted(steps: list[str | None], size: int, poli
     for item in taken:
         by_product.setdefault(item.product_id, []).append(int(item.price))
     assert all(each == sorted(each) for each in by_product.values())
-    if policy != "latest":
+    if overflow != "latest":
         assert numbers == sorted(numbers)

@@ -10,8 +10,8 @@ import pytest
 from reactivex import Observable
 from reactivex.subject import Subject
 
-from rxfeed.feed.hub import SideStream
-from rxfeed.operators.book_current import Current
+from rxfeed.feed.message_router import SideStream
+from rxfeed.operators.share_latest import ShareLatest
 from tests.support.collect import Collected
 
 Source = tuple[Observable[int], Callable[[int], None], Callable[[], None]]
@@ -24,7 +24,7 @@ def side_stream() -> Source:
 
 def current() -> Source:
     subject: Subject[int] = Subject()
-    shared = Current(subject)
+    shared = ShareLatest(subject)
     shared.subscribe(lambda item: None)
     subject.on_next(0)
     return shared, subject.on_next, subject.on_completed

@@ -53,7 +53,7 @@ def test_lift_of_a_machine_names_its_class() -> None:
 
 
 def test_lift_of_something_else_names_its_type() -> None:
-    with pytest.raises(ConfigError, match=r"lift: 5 is a int, and not a class or a function"):
+    with pytest.raises(ConfigError, match=r"lift: 5 is a int: give a class, or a function"):
         lift(5)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
@@ -116,7 +116,7 @@ def test_windows_after_a_book_are_rejected() -> None:
 def test_signal_names_the_item_that_has_no_price(given: Any) -> None:
     got = Collected(reactivex.of(given).pipe(ops.map(lambda item: item), price_crossing("BTC-USD", 10)))
     assert isinstance(got.error, ConfigError)
-    assert f"price_crossing was given a {type(given).__name__} {given!r}" in str(got.error)
+    assert f"price_crossing received a {type(given).__name__} {given!r}" in str(got.error)
     assert isinstance(got.error.__cause__, AttributeError)
 
 
@@ -156,10 +156,10 @@ def test_fold_of_a_stream_names_lift() -> None:
 
 
 def test_dict_into_frames_is_named_with_what_goes_into_them() -> None:
-    with pytest.raises(ConfigError, match=r"a dict is no window.*NamedTuples or msgspec Structs"):
+    with pytest.raises(ConfigError, match=r"a dict is not a window.*NamedTuples or msgspec Structs"):
         to_dataframe([{"a": 1}])
 
     source_of = Replay([match()])
     got = Collected(source_of.pipe(ops.map(lambda message: message.content), to_frames(1)))
     source_of.run()
-    assert "a dict is no window" in str(got.error)
+    assert "a dict is not a window" in str(got.error)

@@ -14,7 +14,7 @@ from rxfeed import ConnectionLost, Credentials, Feed, Malformed, matches, record
 from rxfeed.feed import Connected, Disconnected, Gap
 from rxfeed.feed.status import FeedStatus
 from rxfeed.messages import Origin, stamp
-from rxfeed.protocol import redacted, speechless
+from rxfeed.protocol import redact_all_strings, redacted
 from rxfeed.recording import lines as lines_module
 from rxfeed.recording.events import status_line, status_of
 from rxfeed.recording.format import LONGEST_HEADER, Header, decode_header, decode_line, header_line
@@ -50,12 +50,12 @@ def test_error_nested_deep_is_recorded_redacted(tmp_path: Path, depth: int, behi
 def test_secret_is_found_at_any_depth_and_escaping(depth: int) -> None:
     raw = nested(depth, r"a \u0073\u0065cret")
     assert redacted(raw, ["secret"]) == nested(depth, "a [redacted]")
-    assert speechless(raw) == nested(depth, "[redacted]").replace(b'"no"', b'"[redacted]"')
+    assert redact_all_strings(raw) == nested(depth, "[redacted]").replace(b'"no"', b'"[redacted]"')
 
 
 def test_frame_with_an_invalid_type_is_redacted() -> None:
     raw = b'{"type":{"key":"abc"},"x":{"type" : "abc"}}'
-    assert speechless(raw) == b'{"type":{"key":"[redacted]"},"x":{"type" : "abc"}}'
+    assert redact_all_strings(raw) == b'{"type":{"key":"[redacted]"},"x":{"type" : "abc"}}'
     assert redacted(raw, ["abc"]) == b'{"type":{"key":"[redacted]"},"x":{"type" : "abc"}}'
 
 

@@ -75,7 +75,7 @@ def test_feed_is_recorded_with_all_events_in_order(tmp_path: Path) -> None:
     assert max(item.epoch for item in said if isinstance(item, Message)) > 0
     stats = recorder.stats
     assert stats.frames == feed.stats.messages + feed.stats.malformed == json.loads(end)["end"]["frames"]
-    assert (stats.malformed, stats.unwritten, stats.queue, stats.lag, stats.segment) == (1, 0, 0, 0.0, None)
+    assert (stats.malformed, stats.unwritten, stats.queued, stats.lag, stats.segment) == (1, 0, 0, 0.0, None)
     assert stats.events == len(lines) - stats.frames
     assert (stats.bytes, stats.uncompressed) == (told.bytes, told.uncompressed)
     assert stats.rate > 0
@@ -165,7 +165,7 @@ def test_full_buffer_is_written_before_the_interval(tmp_path: Path) -> None:
     for number in range(600):
         source.on_next(tick(number, time.time_ns()))
     wait_until(lambda: recorder.stats.frames == 512)
-    assert recorder.stats.queue == 88
+    assert recorder.stats.queued == 88
     assert 0 < recorder.stats.lag < 10
     assert recorder.close() == 0
     assert [each["sequence"] for each in frames_in(tmp_path)] == list(range(600))
@@ -190,7 +190,7 @@ def test_full_queue_makes_the_source_wait_and_nothing_is_lost(tmp_path: Path) ->
 
     source.pipe(recorder).subscribe(wait)
     source.connect()
-    wait_until(lambda: recorder.stats.queue >= recorder.stats.queue_size == 5)
+    wait_until(lambda: recorder.stats.queued >= recorder.stats.queue_size == 5)
     assert not source.wait(0.1)
     assert recorder.stats.lag >= 0.1
     may_go_on.set()
@@ -262,7 +262,7 @@ def test_subscriptions_are_one_at_a_time_and_each_is_a_session(tmp_path: Path) -
     source.pipe(recorder).subscribe()
     second = Collected(source.pipe(recorder))
     assert isinstance(second.error, ConfigError)
-    assert "record: this sink is writing already" in str(second.error)
+    assert "record: this sink already has a subscription" in str(second.error)
     source.on_next(tick(1))
     recorder.close()
     recorded(Said([tick(2)]), recorder)

@@ -92,7 +92,7 @@ class Away(Scripted):
 def test_drop_oldest_counts_drops_and_keeps_the_spill(tmp_path: Path, spill_bytes: int | None) -> None:
     collection = Away()
     spill = {} if spill_bytes is None else {"spill": tmp_path / "spill.db", "spill_bytes": spill_bytes}
-    sink = sink_over(collection, batch_size=10, queue_size=50, at_bound="drop_oldest", **spill)
+    sink = sink_over(collection, batch_size=10, queue_size=50, overflow="drop_oldest", **spill)
     source: Subject[int] = Subject()
     writes = Collected(source.pipe(sink))
     source.on_next(0)
@@ -119,7 +119,7 @@ def test_drop_oldest_counts_drops_and_keeps_the_spill(tmp_path: Path, spill_byte
 
 def test_fail_ends_the_stream_with_the_unwritten_count() -> None:
     collection = Away()
-    sink = sink_over(collection, batch_size=10, queue_size=50, at_bound="fail", flush_seconds=0.2)
+    sink = sink_over(collection, batch_size=10, queue_size=50, overflow="fail", flush_seconds=0.2)
     source: Subject[int] = Subject()
     writes = Collected(source.pipe(sink))
     for number in range(200):
@@ -127,7 +127,7 @@ def test_fail_ends_the_stream_with_the_unwritten_count() -> None:
     writes.wait_for_end()
     assert source.observers == []
     assert isinstance(writes.error, SinkError)
-    assert "at_bound is 'fail'" in str(writes.error)
+    assert "overflow is 'fail'" in str(writes.error)
     assert sink.stats.dropped == 1
     assert writes.error.unwritten == sink.stats.taken == sink.stats.lost + 1
     adds_up(sink)
@@ -226,7 +226,7 @@ def test_spill_is_of_one_collection_and_one_sink(tmp_path: Path) -> None:
 def test_full_spill_disk_does_not_end_the_stream(tmp_path: Path) -> None:
     """SQLite itself reports the full disk here: its file may have no more pages."""
     collection = Away()
-    sink = sink_over(collection, batch_size=10, queue_size=50, at_bound="drop_oldest", spill=tmp_path / "spill.db")
+    sink = sink_over(collection, batch_size=10, queue_size=50, overflow="drop_oldest", spill=tmp_path / "spill.db")
     source: Subject[int] = Subject()
     writes = Collected(source.pipe(sink))
     assert sink._writer is not None

@@ -34,7 +34,7 @@ class Pipeline:
     def over(self, source: Observable[Any]) -> list[Observable[Any]]:
         """What it emits, and the late streams of its operators."""
         made = [step.make() for step in self.steps]
-        return [source.pipe(*made), *(each.late for each in made if isinstance(each, rx.Timely))]
+        return [source.pipe(*made), *(each.late for each in made if isinstance(each, rx.WindowOperator))]
 
     def operator(self) -> Callable[[Observable[Any]], Observable[Any]]:
         return lambda source: source.pipe(*(step.make() for step in self.steps))
@@ -94,9 +94,9 @@ SIGNALS = st.one_of(
 )
 THROTTLES = _steps("throttle_by_product", seconds=_seconds)
 SELECTIONS: st.SearchStrategy[Step] = st.one_of(
-    *(_steps(name, product=_products) for name in _often),
+    *(_steps(name, products=_products) for name in _often),
     st.one_of(
-        *(_steps(name, product=_products) for name in _seldom),
+        *(_steps(name, products=_products) for name in _seldom),
         *(st.just(_step(name)) for name in ("balances", "statuses", "error_messages", "unknowns")),
     ),
     st.just(Step("select([Match, Ticker])", lambda: select([rx.Match, rx.Ticker]))),

@@ -9,7 +9,7 @@ from reactivex import abc
 from reactivex.scheduler import TimeoutScheduler
 
 from rxfeed import FeedStatus, KeepalivePong, Malformed, Message, MessageSource
-from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.messages import Origin, stamp
 from rxfeed.protocol import Decoder
 
@@ -31,7 +31,7 @@ class Said(MessageSource):
     """Emits *items*, each on its stream: messages, malformed frames, status events, pongs."""
 
     def __init__(self, items: Iterable[Any]) -> None:
-        super().__init__(Outlets(1.0))
+        super().__init__(FeedStreams(1.0))
         self._items = items
 
     @property
@@ -45,16 +45,16 @@ class Said(MessageSource):
         pass
 
     def _work(self) -> Exception | None:
-        outlets = self._outlets
+        streams = self._streams
         for item in self._items:
             if isinstance(item, Message):
-                outlets.hub.deliver(outlets.hub.everybody(), item)
+                streams.router.deliver(streams.router.observers(), item)
             elif isinstance(item, Malformed):
-                outlets.malformed.emit(item)
+                streams.malformed.emit(item)
             elif isinstance(item, FeedStatus):
-                outlets.status.emit(item)
+                streams.status.emit(item)
             elif isinstance(item, KeepalivePong):
-                outlets.keepalive.emit(item)
+                streams.keepalive.emit(item)
             else:
                 return item
         return None

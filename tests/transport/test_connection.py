@@ -176,7 +176,7 @@ def test_abort_before_open_raises_on_open(wakeup: Wakeup) -> None:
     with WireServer(playing()) as server:
         client = connection(server.url, wakeup)
         client.abort()
-        with nothing_left_behind(), pytest.raises(ConnectFailed, match="given up"):
+        with nothing_left_behind(), pytest.raises(ConnectFailed, match="the attempt was aborted"):
             client.open()
 
 

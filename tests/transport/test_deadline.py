@@ -17,7 +17,7 @@ import pytest
 from rxfeed import AddressNotFound, ConnectFailed, Feed, Reconnect
 from rxfeed.feed.status import Connecting, Disconnected
 from rxfeed.transport import Connection, TransportOptions, Wakeup
-from rxfeed.transport.attempt import Attempt
+from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.resolve import resolve
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
@@ -87,7 +87,7 @@ def test_dripping_handshake_ends_at_the_deadline(wakeup: Wakeup, first: bytes, d
     with (
         WireServer(dripping(first, drop)) as server,
         at_most(3),
-        pytest.raises(ConnectFailed, match=r"timed out after 0\.4 s \(connect_timeout\), waiting for the answer"),
+        pytest.raises(ConnectFailed, match=r"timed out after 0\.4 s \(connect_timeout\), waiting for the response"),
     ):
         connection(server.url, wakeup, connect_timeout=0.4).open()
 
@@ -159,7 +159,7 @@ def test_hanging_resolver_does_not_block_abort(wakeup: Wakeup, hanging_resolver:
     client = connection("ws://example.org", wakeup, connect_timeout=30, proxy="")
     timer = threading.Timer(0.2, client.abort)
     timer.start()
-    with at_most(5), pytest.raises(ConnectFailed, match="given up"):
+    with at_most(5), pytest.raises(ConnectFailed, match="the attempt was aborted"):
         client.open()
     timer.join()
 
@@ -178,16 +178,16 @@ def test_hanging_resolver_does_not_block_a_feed(hanging_resolver: list[str]) -> 
     ]
 
 
-def test_numeric_address_needs_no_resolver(hanging_resolver: list[str]) -> None:
-    assert resolve("127.0.0.1", 80, Attempt(5)) == [(socket.AF_INET, ("127.0.0.1", 80))]
+def test_an_address_as_a_text_needs_no_resolver(hanging_resolver: list[str]) -> None:
+    assert resolve("127.0.0.1", 80, ConnectAttempt(5)) == [(socket.AF_INET, ("127.0.0.1", 80))]
     assert hanging_resolver == []
 
 
-def test_resolver_result_and_error_are_returned() -> None:
-    assert (socket.AF_INET, ("127.0.0.1", 80)) in resolve("localhost", 80, Attempt(5))
+def test_the_resolver_s_answer_and_its_error_come_back() -> None:
+    assert (socket.AF_INET, ("127.0.0.1", 80)) in resolve("localhost", 80, ConnectAttempt(5))
     for _ in range(2):
         with pytest.raises(socket.gaierror):
-            resolve("no-such-host.invalid", 80, Attempt(5))
+            resolve("no-such-host.invalid", 80, ConnectAttempt(5))
 
 
 def test_impossible_name_has_no_address(wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch) -> None:

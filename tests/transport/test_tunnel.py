@@ -155,12 +155,12 @@ def test_connect_through_socks_4(wakeup: Wakeup, kind: str, host: str, asked: li
 @pytest.mark.parametrize(
     ("url", "options", "text"),
     [
-        ("socks5h://127.0.0.1", {"code": 2}, "its rules do not allow that"),
+        ("socks5h://127.0.0.1", {"code": 2}, "the rules of the proxy do not allow it"),
         ("socks5h://127.0.0.1", {"code": 0x63}, "0x63"),
-        ("socks5h://127.0.0.1", {"method": 0xFF}, "asks for a user and a password"),
+        ("socks5h://127.0.0.1", {"method": 0xFF}, "requires a user and a password"),
         ("socks5h://me:hidden@127.0.0.1", {"method": 2, "login": 1}, "does not accept the user"),
-        (f"socks5h://me:{'hidden' * 50}@127.0.0.1", {"method": 2}, "no room"),
-        ("socks4a://127.0.0.1", {"code": 0x5B}, "0x5b in place of 0x5a"),
+        (f"socks5h://me:{'hidden' * 50}@127.0.0.1", {"method": 2}, "at most 255 bytes"),
+        ("socks4a://127.0.0.1", {"code": 0x5B}, "0x5b instead of 0x5a"),
     ],
 )
 def test_rejecting_socks_proxy_is_named(wakeup: Wakeup, url: str, options: dict[str, int], text: str) -> None:

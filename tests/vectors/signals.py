@@ -1,4 +1,4 @@
-"""Bars, signals and plumbing."""
+"""Bars, signals and operators by product."""
 
 from __future__ import annotations
 

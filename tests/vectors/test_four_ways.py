@@ -12,7 +12,7 @@ from reactivex import operators as ops
 
 from rxfeed import Feed, Replay
 from rxfeed.core import Late
-from rxfeed.operators import Timely
+from rxfeed.operators import WindowOperator
 from rxfeed.recording.format import frame_line
 from rxfeed.sim import Exchange
 from tests.support.collect import Collected
@@ -34,7 +34,7 @@ def through_rx(vector: Vector, source: Observable[Any]) -> Collected[str]:
     """The outputs of the operator, with the late trades in their order among them."""
     operator = vector.operator()
     rows = source.pipe(operator, ops.map(vector.row))
-    if not isinstance(operator, Timely):
+    if not isinstance(operator, WindowOperator):
         return Collected(rows)
     late: Observable[Late] = operator.late
 

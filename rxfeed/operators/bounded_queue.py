@@ -1,4 +1,4 @@
-"""The one way from a thread to another: a queue with a bound and a stated policy."""
+"""A bounded queue between two threads, with an overflow policy."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from typing import Any, Generic, Literal, TypeVar, get_args
 from rxfeed.errors import ConfigError, WrongProcess
 
 T = TypeVar("T")
-Policy = Literal["block", "drop_oldest", "drop_newest", "latest"]
-POLICIES: tuple[Policy, ...] = get_args(Policy)
+Overflow = Literal["block", "drop_oldest", "drop_newest", "latest"]
+OVERFLOW_POLICIES: tuple[Overflow, ...] = get_args(Overflow)
 
 
-class Handover(Generic[T]):
-    """Holds at most *size* items between the thread that puts and the one that takes.
+class BoundedQueue(Generic[T]):
+    """Holds at most *size* items between the thread that puts and the thread that takes.
 
-    At the bound: `block` makes `put` wait, `drop_oldest` and `drop_newest` drop and count, `latest` keeps only the
-    newest item of each `product_id` at any time (and at the bound lets the product that waits longest go).
+    *overflow* is the policy for a full queue. `block`: `put` waits. `drop_oldest`, `drop_newest`: an item is dropped,
+    and *dropped* is called. `latest`: the queue has only the newest item of each `product_id` at any time; if it is
+    full, the item that has waited longest is dropped.
     """
 
-    def __init__(self, size: int, policy: Policy, dropped: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, size: int, overflow: Overflow, dropped: Callable[[], None] = lambda: None) -> None:
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             raise ConfigError(f"size: {size!r} is not a number of items")
-        if policy not in POLICIES:
-            raise ConfigError(f"policy: {policy!r} is none of {', '.join(POLICIES)}")
+        if overflow not in OVERFLOW_POLICIES:
+            raise ConfigError(f"overflow: {overflow!r} is none of {', '.join(OVERFLOW_POLICIES)}")
         self.size = size
         self.late = 0
-        self._policy = policy
+        self._overflow = overflow
         self._dropped = dropped
-        self._items: OrderedDict[Any, T] | deque[T] = OrderedDict() if policy == "latest" else deque()
-        # Signalled when the first item comes, when enough have, when some were taken, and at the end.
+        self._items: OrderedDict[Any, T] | deque[T] = OrderedDict() if overflow == "latest" else deque()
+        # Notified when the first item is put, when there are enough, when some were taken, and at the end.
         self._changed = threading.Condition(threading.Lock())
         self._enough = 1
         self._first_at = 0.0
@@ -46,18 +47,18 @@ class Handover(Generic[T]):
 
     @property
     def first(self) -> T | None:
-        """What is taken next; `None` where nothing waits."""
+        """The item that is taken next; `None` if the queue is empty."""
         with self._changed:
             return next(iter(self._items.values() if isinstance(self._items, OrderedDict) else self._items), None)
 
     def put(self, item: T) -> None:
-        """Hand *item* over; after the end it is dropped, and counted in `late`. One that waits at the end is taken."""
+        """Add *item*. After the end it is dropped and counted in `late`, but a `put` that waits at the end adds it."""
         with self._changed:
             if self._ended:
                 self.late += 1
                 return
             if len(self._items) >= self.size:
-                if not self._make_room():
+                if not self._wait_or_drop():
                     return
                 if self._cleared:
                     self.late += 1
@@ -72,13 +73,13 @@ class Handover(Generic[T]):
             if waiting == 1 or waiting == self._enough:
                 self._changed.notify_all()
 
-    def _make_room(self) -> bool:
-        if self._policy == "block":
+    def _wait_or_drop(self) -> bool:
+        if self._overflow == "block":
             self._waiting += 1
             while len(self._items) >= self.size and not self._ended:
                 self._changed.wait()
             self._waiting -= 1
-        elif self._policy == "drop_newest":
+        elif self._overflow == "drop_newest":
             self._dropped()
             return False
         elif isinstance(self._items, deque):
@@ -88,7 +89,7 @@ class Handover(Generic[T]):
 
     def _put_latest(self, items: OrderedDict[Any, T], item: T) -> None:
         product = getattr(item, "product_id", None)
-        # What has no product has no newer one either.
+        # An item without a product is never replaced.
         key = next(self._keys) if product is None else product
         if items.pop(key, None) is not None:
             self._dropped()
@@ -98,7 +99,7 @@ class Handover(Generic[T]):
         items[key] = item
 
     def take(self, most: int, enough: int = 1, within: float = 0.0) -> list[T]:
-        """Up to *most* items, once there are *enough* or the first is *within* seconds old; empty at the very end."""
+        """At most *most* items, when there are *enough* or the first is *within* seconds old; empty after the end."""
         with self._changed:
             self._enough = min(enough, self.size)
             while (self._waiting and not self._items) if self._ended else len(self._items) < self._enough:
@@ -116,26 +117,26 @@ class Handover(Generic[T]):
         return taken
 
     def end(self) -> None:
-        """Let no more in; what is here can still be taken."""
+        """Accept no more items; the items in the queue can still be taken."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()
 
     def clear(self) -> int:
-        """End, and forget what is here: so many items."""
+        """End, and drop all items in the queue; returns their number."""
         with self._changed:
             self._ended = self._cleared = True
-            forgotten = len(self._items)
+            count_dropped = len(self._items)
             self._items.clear()
             self._changed.notify_all()
-            return forgotten
+            return count_dropped
 
 
-class Forked(Handover[Any]):
-    """Stands for a `Handover` of the parent process in a forked child, where nothing takes from it."""
+class ForkedQueue(BoundedQueue[Any]):
+    """The queue in a forked child process, where no thread takes items: `put` raises."""
 
     def __init__(self) -> None:
-        super().__init__(1, "block")  # the locks of the other one may be held for ever
+        super().__init__(1, "block")  # a new queue, because the locks of the parent's may never be released
 
     def put(self, item: Any) -> None:
         raise WrongProcess("this sink writes in the parent process; make a new one after the fork")

@@ -1,4 +1,4 @@
-"""From frames to subscribers: the one place that every message passes, from a socket or from a recording."""
+"""From frames to subscribers: every message passes here, from a socket or from a recording."""
 
 from __future__ import annotations
 
@@ -9,57 +9,58 @@ from msgspec.structs import force_setattr, replace
 from reactivex import abc
 
 from rxfeed.core import GapDetector
-from rxfeed.feed.outlets import Outlets
+from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.messages import Malformed, Message, Origin
 from rxfeed.protocol.decode import UNDECODED, Decoder, decode_known
 from rxfeed.protocol.times import ENDING, PLAIN, ends_with_microseconds, finer
 
 NO_DATA = frozenset(("subscriptions", "error", "heartbeat", "status", "balance", "level3"))
-"""Types of the wire: where a frame of one cannot be decoded, nothing of a product is missing."""
+"""Message types without data of a product: if a frame of such a type cannot be decoded, no data is missing."""
 
 
-class Delivery:
-    """Decodes the frames of one connection, says what is missing among them, stamps, counts and hands on.
+class Dispatcher:
+    """Decodes the frames of one connection, reports gaps, stamps and counts messages, and delivers them.
 
-    *drop_duplicates*: False hands on also what came before; it is counted all the same. *other*, *after*: see `frames`.
-    All calls come from one thread.
+    *drop_duplicates*: if False, duplicates are counted and delivered too. *other*, *after*: see `frames`. All calls
+    come from one thread.
     """
 
     def __init__(
         self,
-        outlets: Outlets,
+        streams: FeedStreams,
         continuity: GapDetector,
         *,
         drop_duplicates: bool = True,
         other: Callable[[Any], None] = lambda event: None,
         after: Mapping[type[Message], Callable[[Any], bool]] | None = None,
     ) -> None:
-        self._outlets = outlets
-        self._stats = outlets.stats
-        self._hub = outlets.hub
+        self._streams = streams
+        self._stats = streams.stats
+        self._router = streams.router
         self._continuity = continuity
         self._checks = continuity.checks
         self._drop_duplicates = drop_duplicates
         self._other = other
         self._after = after or {}
         self._decode = Decoder().decode
-        self.heard = False
-        """Something came with the last frames that was more than an answer."""
+        self.data_received = False
+        """The last frames had a message that is more than an answer to a request."""
         self.stopping = False
-        """Nothing is handed on any more; any thread may say so."""
+        """If True, nothing more is delivered; any thread may set it."""
         self.lost: set[str | None] = set()
-        """Products of which something was missed, for whoever cares to take out; `None`: whose is not known."""
+        """Products with missed messages, for the owner to take out; `None`: the product is not known."""
 
     def frames(self, events: Sequence[Any], received_ns: int) -> None:
-        """Hand on the messages that came, frames as they were read, as their numbers say.
+        """Deliver the messages of the frames in *events*, in order, unless their sequence numbers show duplicates.
 
-        What is no frame goes to *other*, in its place, and messages of some types, when they were handed on, to
-        *after*, which says whether they are signs of life. `heard` tells of those, whatever is raised.
+        An event that is not a frame goes to *other*, in its place. After delivery, messages of some types go to the
+        function that *after* has for the type; it returns whether the message counts for `data_received`, which is set
+        even if something is raised.
         """
-        # Every message passes here, so that all is written out: a call would cost a twentieth of what is done for one.
-        hub, stats, types, after = self._hub, self._stats, self._stats.types, self._after
+        # Every message passes here, so all steps are inline: one call would add 5 % to the time of a message.
+        router, stats, types, after = self._router, self._stats, self._stats.types, self._after
         known, decode, checks, epoch = decode_known, self._decode, self._checks, self._continuity.epoch
-        heard, size = False, 0
+        data_received, size = False, 0
         self._continuity.received(received_ns)
         try:
             for raw in events:
@@ -73,9 +74,9 @@ class Delivery:
                     plain = raw.isascii() and (raw[ENDING] == PLAIN or ends_with_microseconds(raw) or not finer(raw))
                     message = known(raw) if plain else decode(raw)
                 except UNDECODED:
-                    message = decode(raw)  # it knows more, and says why
+                    message = decode(raw)  # the full decoder has more types, and gives the reason of a failure
                 if type(message) is Malformed:
-                    self.unreadable(message, received_ns)
+                    self.report_malformed(message, received_ns)
                     if self.stopping:
                         return
                     continue
@@ -89,72 +90,72 @@ class Delivery:
                 except KeyError:
                     types[kind] = 1
                 product_id = message.product_id
-                observers = hub.routes.get((kind, product_id))
+                observers = router.routes.get((kind, product_id))
                 if observers is None:
-                    observers = hub.route(kind, product_id)
-                if observers:  # most pipelines want few of the types: the others cost little more than their decoding
+                    observers = router.route(kind, product_id)
+                if observers:  # types without observers cost little more than their decoding
                     force_setattr(message, "_origin", Origin(raw, received_ns, epoch(product_id)))
                     for observer in observers:
                         try:
                             observer.on_next(message)
                         except Exception as error:
-                            hub.cut(observer, error)
-                heard = kind not in after or after[kind](message) or heard
+                            router.remove_failed(observer, error)
+                data_received = kind not in after or after[kind](message) or data_received
                 if self.stopping:
                     return
         finally:
-            self.heard = heard
+            self.data_received = data_received
             stats.bytes += size
 
-    def checked(self, message: Message) -> bool:
-        """True for a message to hand on, as its numbers say; the gap that they show is said."""
+    def is_fresh(self, message: Message) -> bool:
+        """True if *message* is to be delivered; reports the gap that its sequence number shows."""
         check = self._checks.get(type(message))
         return check is None or self._fresh(check(message))
 
-    def recorded(self, message: Message, raw: bytes, received_ns: int, epoch: int) -> None:
-        """Hand on *message*, which *raw* is, with the *epoch* that was found when it was recorded."""
+    def deliver_recorded(self, message: Message, raw: bytes, received_ns: int, epoch: int) -> None:
+        """Deliver *message*, decoded from *raw*, with the *epoch* that it had when it was recorded."""
         self._stats.bytes += len(raw)
         observers = self._counted(message)
         if observers:
             force_setattr(message, "_origin", Origin(raw, received_ns, epoch))
-            self._hub.deliver(observers, message)
+            self._router.deliver(observers, message)
 
-    def given(self, message: Message) -> None:
-        """Hand on a *message* that has its origin."""
-        self._hub.deliver(self._counted(message), message)
+    def deliver(self, message: Message) -> None:
+        """Deliver a *message* that already has its origin."""
+        self._router.deliver(self._counted(message), message)
 
     def _counted(self, message: Message) -> tuple[abc.ObserverBase[Message], ...]:
-        """Those who want *message*, which is counted."""
+        """The observers of *message*, which is counted."""
         kind, types = type(message), self._stats.types
         types[kind] = types.get(kind, 0) + 1
-        return self._hub.who(kind, message.product_id)
+        return self._router.observers_of(kind, message.product_id)
 
-    def passed_over(self, kinds: Mapping[type[Message], int], size: int) -> None:
-        """Count messages of these *kinds*, of *size* bytes together, which nobody wants and so nobody has to decode."""
+    def count_skipped(self, kinds: Mapping[type[Message], int], size: int) -> None:
+        """Count messages of these *kinds*, of *size* bytes together, that have no observer and need no decoding."""
         stats = self._stats
         stats.bytes += size
         for kind, count in kinds.items():
             stats.types[kind] = stats.types.get(kind, 0) + count
 
-    def unreadable(self, frame: Malformed, received_ns: int) -> None:
-        """Report *frame*. Its product, or all where it names none, missed something; its type may carry no data."""
+    def report_malformed(self, frame: Malformed, received_ns: int) -> None:
+        """Report *frame*. If its type carries data, data of its product (or of all, if it names none) was missed."""
         if frame.type not in NO_DATA:
             if frame.product_id is None:
                 self._continuity.interrupted()
             else:
                 self._continuity.lost(frame.product_id)
             self.lost.add(frame.product_id)
-        self._outlets.unreadable(replace(frame, received_ns=received_ns))
+        self._streams.report_malformed(replace(frame, received_ns=received_ns))
 
     def _fresh(self, fresh: bool) -> bool:
-        """True for a message to hand on; the gap that it shows is said before it."""
+        """True for a message to deliver; the gap that it shows is reported before it."""
         missed = self._continuity.missed
         if missed:
             self._continuity.missed = []
             for each in missed:
                 self.lost.add(each.product_id)
-                self._outlets.found(each)
+                self._streams.found(each)
         if not fresh:
             self._stats.duplicates += 1
-        # Who heard of the gap may have closed the feed.
+        # A subscriber of the status may have closed the feed.
         return not self.stopping and (fresh or not self._drop_duplicates)

@@ -1,4 +1,4 @@
-"""One product at a time."""
+"""Operators that treat each product separately."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reactivex.disposable import Disposable
 from rxfeed.core import MAX_AHEAD, ActiveProducts, LatestByProduct, Throttle
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Operator, check_source, declare, wish_of
+from rxfeed.operators.source import Operator, check_source, declare, filter_of
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -20,7 +20,7 @@ B = TypeVar("B")
 def by_product(
     operator: Operator[A, B], *, idle: float | None = None, max_ahead: float | None = MAX_AHEAD
 ) -> Operator[A, B]:
-    """Emit what *operator* makes of each product's items, run for each product by itself and from its first item on.
+    """Emit the outputs of *operator*, which runs separately for each product, from the product's first item on.
 
         source   -A1--B1--A2--A3--B2--
         emitted  ---------A1+A2---B1+B2-     by_product(pairwise)
@@ -31,24 +31,24 @@ def by_product(
         1 2
         5 7
 
-    A product leaves when an answer to a subscription (`Subscriptions`, in every feed's messages) lists it in no channel
-    any more, and, with *idle*, when an item of another product is *idle* seconds or more later than its newest (times
-    more than *max_ahead* seconds after the item's receipt do not count; `None`: all do). Its run is completed then,
-    what that still emits goes out, and nothing is kept; with its next item it begins anew. A run that completes by
-    itself emits nothing more until its product has left. One that fails ends the stream. Items without a product reach
-    no run. Gaps are *operator*'s business: items keep their `epoch`.
-    Cost: O(1) an item, beside *operator*'s; memory by the products that are there.
+    A product ends in two cases: a `Subscriptions` message (every feed has these) lists it in no channel any more; or,
+    with *idle*, an item of another product is *idle* seconds or more later than the product's newest item. Times more
+    than *max_ahead* seconds after the item's receipt do not count for this (`None`: all count). At its end, the
+    product's run completes, its last outputs are emitted, and its state is dropped. Its next item starts a new run. A
+    run that completes by itself emits nothing more until its product ends. A run that fails ends the stream. Items
+    without a product are dropped. At a gap nothing changes: items keep their `epoch`.
+    Cost: O(1) an item, plus *operator*'s; memory: by the number of current products.
     """
     presence = reporting("by_product", lambda: ActiveProducts(idle, max_ahead=max_ahead))
 
-    wish = wish_of(operator)
+    message_filter = filter_of(operator)
 
     def over(source: Observable[A]) -> Observable[B]:
-        if wish is not None:
-            check_source(source, wish)
+        if message_filter is not None:
+            check_source(source, message_filter)
 
         def subscribe(observer: abc.ObserverBase[B], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
-            runs = _Runs(operator, observer, scheduler, presence())
+            runs = _ProductRuns(operator, observer, scheduler, presence())
             upstream = source.subscribe(runs.on_next, runs.on_error, runs.on_completed, scheduler=scheduler)
 
             def dispose() -> None:
@@ -59,13 +59,13 @@ def by_product(
 
         return Observable(subscribe)
 
-    return declare(over, wish)
+    return declare(over, message_filter)
 
 
 def latest_by_product(
     *, idle: float | None = None, max_ahead: float | None = MAX_AHEAD
 ) -> Operator[A, Mapping[str, A]]:
-    """Emit, at every item, the newest item of each product so far: a mapping by product id.
+    """Emit, at every item, a mapping from product id to the newest item of each product.
 
         source   -A1----B1--------A2--------
         emitted  -{A1}--{A1,B1}---{A2,B1}---
@@ -77,15 +77,15 @@ def latest_by_product(
         {'BTC-USD': '1', 'A-B': '5'}
         {'BTC-USD': '2', 'A-B': '5'}
 
-    It is one live, read-only mapping, the same at each emission: keep a copy, `dict(latest)`, also before it goes to
-    another thread. A product leaves it as it leaves `by_product`. At a gap nothing is taken out: an item's `epoch`
-    tells. O(1) an item; memory by the products that are there.
+    The mapping is the same read-only object each time, and its content changes. To keep it, or to use it on another
+    thread, make a copy: `dict(latest)`. A product is removed when it would end in `by_product`. At a gap nothing is
+    removed: compare the items' `epoch`. O(1) an item; memory: by the number of current products.
     """
     return lift(reporting("latest_by_product", lambda: LatestByProduct[A](idle, max_ahead=max_ahead)))
 
 
 def throttle_by_product(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> Operator[A, A]:
-    """Emit an item of each product if its time is *seconds* or more after the last one emitted.
+    """Emit an item if its time is *seconds* or more after the last emitted item of its product.
 
         seconds  -0.0--0.4--0.9--1.0--1.2--2.0-
         emitted  -0.0------------1.0-------2.0-     throttle_by_product(1)
@@ -95,15 +95,15 @@ def throttle_by_product(seconds: float, *, max_ahead: float | None = MAX_AHEAD) 
         9
         7
 
-    Time is the items' own: no timer runs, and what comes between is dropped. The first item after a gap (a new `epoch`)
-    goes out at once; items without a product or a time always do, and those dated more than *max_ahead* seconds after
-    their receipt (60; `None`: no limit). O(1) an item; memory by the number of products.
+    Time is the items' event time; there is no timer. Items in between are dropped. Always emitted are: the first item
+    after a gap (a new `epoch`), items without a product or a time, and items dated more than *max_ahead* seconds after
+    their receipt (60; `None`: no limit). O(1) an item; memory: by the number of products.
     """
     return lift(reporting("throttle_by_product", lambda: Throttle[A](seconds, max_ahead=max_ahead)))
 
 
-class _Run(Observable[Any]):
-    """One product's items."""
+class _ProductRun(Observable[Any]):
+    """A hot source of one product's items."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,8 +120,8 @@ class _Run(Observable[Any]):
         self.observers = tuple(each for each in self.observers if each is not observer)
 
 
-class _Runs:
-    """The products that are there."""
+class _ProductRuns:
+    """The runs of the current products."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class _Runs:
         presence: ActiveProducts,
     ) -> None:
         self._operator, self._observer, self._scheduler, self._presence = operator, observer, scheduler, presence
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, _ProductRun] = {}
         self._failed = False
 
     def on_next(self, item: Any) -> None:
@@ -142,7 +142,7 @@ class _Runs:
             return
         run = self._runs.get(product)
         if run is None:
-            run = self._runs[product] = _Run()
+            run = self._runs[product] = _ProductRun()
             try:
                 emitted = self._operator(run)
             except Exception as error:
@@ -153,11 +153,11 @@ class _Runs:
             observer.on_next(item)
 
     def on_error(self, error: Exception) -> None:
-        """What the runs still emit goes out before the *error*, which each of them is told too."""
-        told, self._failed = self._failed, True
+        """Fail each run with *error*, so that its last outputs are emitted before the error."""
+        had_failed, self._failed = self._failed, True
         for run in self._runs.values():
             self._end(run, error)
-        if not told:
+        if not had_failed:
             self._observer.on_error(error)
 
     def on_completed(self) -> None:
@@ -171,7 +171,7 @@ class _Runs:
             run.subscription.dispose()
         self._runs = {}
 
-    def _end(self, run: _Run, error: Exception | None) -> None:
+    def _end(self, run: _ProductRun, error: Exception | None) -> None:
         for observer in run.observers:
             if error is None:
                 observer.on_completed()

@@ -88,11 +88,11 @@ def test_cancelled_task_unsubscribes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "expected"), [("drop_oldest", [3, 4]), ("drop_newest", [0, 1]), ("block", RxfeedError)]
+    ("overflow", "expected"), [("drop_oldest", [3, 4]), ("drop_newest", [0, 1]), ("block", RxfeedError)]
 )
-def test_overflow_policy_applies_at_the_bound(policy: Any, expected: Any) -> None:
-    items = to_async_iterable(reactivex.range(5), size=2, policy=policy)
-    if policy == "block":  # in the loop's own thread it would wait for itself
+def test_overflow_policy_applies_at_the_bound(overflow: Any, expected: Any) -> None:
+    items = to_async_iterable(reactivex.range(5), size=2, overflow=overflow)
+    if overflow == "block":  # in the loop's own thread it would wait for itself
         with pytest.raises(RxfeedError, match="at once"):
             asyncio.run(everything(items))
         return
@@ -102,12 +102,12 @@ def test_overflow_policy_applies_at_the_bound(policy: Any, expected: Any) -> Non
 
 def test_latest_keeps_the_newest_of_each_product() -> None:
     stream = reactivex.of(ticker(1), ticker(2, product_id="A-B"), ticker(3))
-    items = to_async_iterable(stream, policy="latest")
+    items = to_async_iterable(stream, overflow="latest")
     assert [t.price for t in asyncio.run(everything(items))] == [2, 3]
     assert items.dropped == 1
 
 
-@pytest.mark.parametrize("arguments", [{"size": 0}, {"policy": "maybe"}])
+@pytest.mark.parametrize("arguments", [{"size": 0}, {"overflow": "maybe"}])
 def test_bad_arguments_are_named(arguments: Any) -> None:
     with pytest.raises(ConfigError, match=next(iter(arguments))):
         to_async_iterable(reactivex.empty(), **arguments)

@@ -1,4 +1,4 @@
-"""Where all that a feed yields goes."""
+"""All streams of a feed, its counters, and the log of its status."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from rxfeed.core import Missed, Restarted, Resubscribed
-from rxfeed.feed.hub import Hub, SideStream
+from rxfeed.feed.message_router import MessageRouter, SideStream
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import CaughtUp, FeedStatus, Gap, Idle, KeepalivePong, Lagging, SequenceReset
 from rxfeed.feed.status_log import StatusLog
@@ -23,10 +23,10 @@ def _wall() -> datetime:
     return datetime.now(UTC)
 
 
-class Outlets:
-    """The messages, the streams beside them, and the counters.
+class FeedStreams:
+    """The message router, the side streams, and the counters.
 
-    *now*: the clock for the times of events. *status_log*: `None` logs all at INFO, as for the past of a recording.
+    *now*: the clock for the times of events. *status_log*: `None` logs every status at INFO, as for a recording.
     """
 
     def __init__(
@@ -35,12 +35,12 @@ class Outlets:
         self.now = now
         self.stats = Stats()
         self.sinks = SourceSinks()
-        self.hub = Hub(self.failed)
+        self.router = MessageRouter(self.failed)
         self.status: SideStream[FeedStatus] = SideStream(self.failed, Idle(at=now()))
         self.keepalive: SideStream[KeepalivePong] = SideStream(self.failed)
         self.malformed: SideStream[Malformed] = SideStream(self.failed)
         self.status_log = status_log
-        self._unreadable: set[tuple[str | None, str | None]] = set()  # what the log has
+        self._logged_malformed: set[tuple[str | None, str | None]] = set()  # types and products that are in the log
         self._lag_threshold = lag_threshold
         self._lagging = False
 
@@ -53,12 +53,12 @@ class Outlets:
         self.status.emit(status)
 
     def recovered(self) -> None:
-        """Messages came after an outage."""
+        """Messages arrived after an outage, so that the next outage is logged again."""
         if self.status_log is not None:
             self.status_log.recovered()
 
     def found(self, found: Missed | Restarted | Resubscribed) -> None:
-        """Report what the numbers of the messages show."""
+        """Report a gap or a reset that the sequence numbers of the messages show."""
         if isinstance(found, Resubscribed):
             return
         named = {"product_id": found.product_id, "channel": found.channel, "first": found.first, "last": found.last}
@@ -69,8 +69,8 @@ class Outlets:
         else:
             self.stats.resets += 1
             log.warning(
-                "the numbers of %s on %s went from %d to %d, which is newer: they began anew, or one was wrong; "
-                "messages are delivered, in another epoch",
+                "sequence reset: the numbers of %s on %s went from %d back to %d in a newer message. Either they "
+                "restarted, or one was wrong. Messages are delivered in a new epoch",
                 found.product_id,
                 found.channel,
                 found.last,
@@ -82,16 +82,20 @@ class Outlets:
         self.stats.pongs += 1
         self.keepalive.emit(KeepalivePong(round_trip=round_trip, at=self.now()))
 
-    def unreadable(self, frame: Malformed) -> None:
+    def report_malformed(self, frame: Malformed) -> None:
         self.stats.malformed += 1
         named = (frame.type, frame.product_id)
-        if named not in self._unreadable and len(self._unreadable) < _MOST_NAMED:
-            self._unreadable.add(named)
-            log.warning("malformed frame: type %.64r, product %.64r; see `malformed`, the next are not logged", *named)
+        if named not in self._logged_malformed and len(self._logged_malformed) < _MOST_NAMED:
+            self._logged_malformed.add(named)
+            log.warning(
+                "malformed frame: type %.64r, product %.64r; subscribe to `malformed` for the reason. Further ones are "
+                "not logged",
+                *named,
+            )
         self.malformed.emit(frame)
 
     def lag(self, seconds: float) -> None:
-        """Messages are delivered *seconds* after they came; reported once when it grows, and once when it is over."""
+        """Store the seconds between arrival and delivery, and report when a long lag begins and ends."""
         stats = self.stats
         stats.measured_lag = seconds
         if seconds > stats.measured_max_lag:
@@ -105,12 +109,12 @@ class Outlets:
             self.report(Lagging(seconds=seconds))
 
     def end(self, cause: BaseException | None) -> None:
-        """End every stream; the subscribers of messages get *cause*."""
-        self.hub.end(cause)
+        """End every stream; the streams of messages fail with *cause*, if there is one."""
+        self.router.end(cause)
         self.malformed.end()
         self.keepalive.end()
         self.status.end()
 
     def failed(self) -> None:
-        """A subscriber raised."""
+        """Count a subscriber that raised."""
         self.stats.subscriber_errors += 1

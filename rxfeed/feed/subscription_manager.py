@@ -1,4 +1,4 @@
-"""What a connection should be subscribed to, what it was told, and what the exchange says of it."""
+"""The desired subscriptions of a connection, the requested ones, and those that the exchange acknowledged."""
 
 from __future__ import annotations
 
@@ -13,93 +13,94 @@ from rxfeed.protocol.auth import sign
 
 _WITHOUT_PRODUCTS = ("status", "balance")
 _ALL = "ALL"  # how `rfq_matches` lists all products
-# At eight messages a second: an exchange that repeats what it was told does so before that.
-_ECHOED = 32
+# Signatures that are kept for redaction: at eight messages a second, an exchange repeats a request before so many.
+_KEPT_SIGNATURES = 32
 
 
-class Wanted:
-    """Changes may come from any thread; the connection's own asks what is to be said.
+class SubscriptionManager:
+    """Holds what a feed is to be subscribed to, and makes the requests for it.
 
-    Changes that cancel one another are never said, and those that gather are said in one message each way.
+    Any thread may change it; the connection's thread takes the requests. Changes that cancel each other are not
+    requested. Several changes are combined into one `subscribe` and one `unsubscribe` message.
     """
 
     def __init__(self, first: Subscription) -> None:
         self._lock = threading.Lock()
-        self._first: Subscription | None = first  # as long as it says all there is
+        self._first: Subscription | None = first  # the first subscription, until something changes
         self._extras: dict[str, dict[str, Any]] = {}
-        self._wanted: dict[Pair, None] = dict.fromkeys(self._pairs(first))
-        self._ever: set[Pair] = set(map(by_subscribed_name, self._wanted))
-        self._listed: set[Pair] = set()  # by the exchange, last
-        self.by_hand = False
-        """The user has sent requests, so that only the exchange's answers tell what is subscribed to."""
-        self._told: dict[Pair, None] = {}
-        self._renewed: dict[Pair, None] = {}
+        self._desired: dict[Pair, None] = dict.fromkeys(self._pairs(first))
+        self._ever_desired: set[Pair] = set(map(by_subscribed_name, self._desired))
+        self._acknowledged: set[Pair] = set()  # the last list from the exchange
+        self.requests_sent = False
+        """True if the user has sent requests, so that only the exchange's answers show what is subscribed to."""
+        self._requested: dict[Pair, None] = {}
+        self._renewals: dict[Pair, None] = {}
         self.changed = False
-        """`changes` may have something to say; looked at at every turn, so that asking costs nothing."""
+        """True if `changes` may return requests; a plain attribute, because every cycle reads it."""
         self.accepted = False
-        """A subscription of this feed was acknowledged, so that its credentials, if any, were good."""
-        self.asides: deque[str | Secret | bytes] = deque()
-        """What is to be said besides, each once: texts as they are, and payloads of pings."""
-        self._signatures: deque[Secret] = deque(maxlen=_ECHOED)  # those that were sent last
+        """True once a subscription of this feed was acknowledged, so that its credentials, if any, were valid."""
+        self.user_requests: deque[str | Secret | bytes] = deque()
+        """Requests of the user, each to be sent once: texts as they are, and payloads of pings."""
+        self._signatures: deque[Secret] = deque(maxlen=_KEPT_SIGNATURES)  # the newest ones
 
     def add(self, more: Subscription) -> None:
         with self._lock:
             self._first = None
             pairs = self._pairs(more)
-            self._wanted |= dict.fromkeys(pairs)
-            self._ever.update(map(by_subscribed_name, pairs))
+            self._desired |= dict.fromkeys(pairs)
+            self._ever_desired.update(map(by_subscribed_name, pairs))
             self.changed = True
 
     def remove(self, less: Subscription) -> None:
-        """Without products the whole channel goes."""
+        """Remove the pairs of *less*; a channel without products is removed for all products."""
         with self._lock:
             self._first = None
             for pair in self._pairs(less):
-                self._wanted.pop(pair, None)
+                self._desired.pop(pair, None)
                 if pair[1] is None:
-                    self._wanted = {each: None for each in self._wanted if each[0] != pair[0]}
+                    self._desired = {each: None for each in self._desired if each[0] != pair[0]}
             self.changed = True
 
     def renew(self, channels: frozenset[str], product_id: str | None) -> None:
-        """Say *channels* of a product (`None`: of all) anew on this connection: they begin with a snapshot again."""
+        """Resubscribe to *channels* of a product (`None`: of all), so that they begin with a snapshot again."""
         with self._lock:
-            for channel, product in self._told:
+            for channel, product in self._requested:
                 if ALIASES.get(channel, channel) in channels and product_id in (None, product):
-                    self._renewed[channel, product] = None
+                    self._renewals[channel, product] = None
                     self.changed = True
 
     @property
     def pairs(self) -> list[Pair]:
-        """All that is wanted, by the exchange's subscribe names."""
+        """All desired pairs of channel and product, by the exchange's subscribe names."""
         with self._lock:
-            return [(ALIASES.get(channel, channel), product) for channel, product in self._wanted]
+            return [(ALIASES.get(channel, channel), product) for channel, product in self._desired]
 
     def opening(self, credentials: Credentials | None, timestamp: str) -> list[str | Secret]:
-        """The messages that a new connection begins with: one for all, unless nothing is wanted any more."""
+        """The requests that a new connection begins with: one for all pairs, or none if no pair is desired."""
         with self._lock:
-            self._told, self._renewed, self.changed = dict(self._wanted), {}, False
+            self._requested, self._renewals, self.changed = dict(self._desired), {}, False
             self._sign(credentials, timestamp)
             if self._first is not None:
                 return [self._first.request("subscribe", credentials, timestamp)]
-            wanted = self._grouped(self._told)
-            return [wanted.request("subscribe", credentials, timestamp)] if wanted.channels else []
+            subscription = self._grouped(self._requested)
+            return [subscription.request("subscribe", credentials, timestamp)] if subscription.channels else []
 
     def changes(self, credentials: Credentials | None, timestamp: str) -> list[str | Secret]:
-        """The messages that make of what the connection was told what is wanted now; usually none."""
+        """The requests that bring the connection from the requested to the desired pairs; usually none."""
         with self._lock:
-            gone = {pair: None for pair in self._told if pair not in self._wanted or pair in self._renewed}
-            new = {pair: None for pair in self._wanted if pair not in self._told or pair in self._renewed}
-            self._told, self._renewed, self.changed = dict(self._wanted), {}, False
+            removed = {pair: None for pair in self._requested if pair not in self._desired or pair in self._renewals}
+            added = {pair: None for pair in self._desired if pair not in self._requested or pair in self._renewals}
+            self._requested, self._renewals, self.changed = dict(self._desired), {}, False
             self._sign(credentials, timestamp)
-            texts = [self._grouped(gone).request("unsubscribe", credentials, timestamp)] if gone else []
-            return texts + ([self._grouped(new).request("subscribe", credentials, timestamp)] if new else [])
+            texts = [self._grouped(removed).request("unsubscribe", credentials, timestamp)] if removed else []
+            return texts + ([self._grouped(added).request("subscribe", credentials, timestamp)] if added else [])
 
     def _sign(self, credentials: Credentials | None, timestamp: str) -> None:
         if credentials is not None:
             self._signatures.append(Secret(sign(credentials.secret, timestamp)))
 
     def secrets(self, credentials: Credentials | None) -> list[str]:
-        """What the exchange received and may repeat; for use inside the expression that calls `redacted`."""
+        """The secrets that the exchange received and may repeat; use them only in the call of `redacted`."""
         if credentials is None:
             return []
         signatures = self._signatures.copy()
@@ -111,31 +112,31 @@ class Wanted:
         ]
 
     @property
-    def told(self) -> int:
-        """The number of pairs that the connection was asked for."""
+    def requested(self) -> int:
+        """The number of pairs that were requested on this connection."""
         with self._lock:
-            return len(self._told)
+            return len(self._requested)
 
     def missing(self, answer: Subscriptions) -> tuple[Pair, ...]:
-        """What the connection was told and *answer* does not list: not acknowledged yet, or refused."""
+        """The requested pairs that *answer* does not list: not acknowledged yet, or refused."""
         listed = {
             by_subscribed_name((channel.name, None if product == _ALL else product))
             for channel in answer.channels
             for product in channel.product_ids or (None,)
         }
-        held = listed | {(channel, None) for channel, _ in listed}
+        acknowledged = listed | {(channel, None) for channel, _ in listed}
         with self._lock:
-            self._listed = listed
+            self._acknowledged = listed
             return tuple(
                 (channel, product)
-                for channel, product in self._told
-                if (ALIASES.get(channel, channel), product) not in held
+                for channel, product in self._requested
+                if (ALIASES.get(channel, channel), product) not in acknowledged
             )
 
     def has(self, channels: frozenset[str] | None, product: str | None) -> bool:
-        """Whether one of *channels* (`None`: any) of *product* (`None`: of any) was ever wanted, or is listed now."""
+        """True if one of *channels* of *product* (`None`: any) was ever desired, or is acknowledged now."""
         with self._lock:
-            for pairs in (self._ever, self._listed):
+            for pairs in (self._ever_desired, self._acknowledged):
                 if channels is None:
                     found = any(each is None or each == product for _, each in pairs)
                 elif product is None:

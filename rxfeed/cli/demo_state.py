@@ -1,4 +1,4 @@
-"""The state of the demo: written by the pipelines on their threads, read by the main one that draws it."""
+"""The state of the demo: the pipelines' threads write it, and the main thread reads and draws it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEPT = 50
 
 
 class Quote(msgspec.Struct, frozen=True):
-    """A product's *newest* ticker, the *first* price seen, and how many tickers came."""
+    """A product's *newest* ticker, its *first* price, and the number of its *tickers*."""
 
     newest: Ticker
     first: Decimal
@@ -25,7 +25,7 @@ class Quote(msgspec.Struct, frozen=True):
 
     @property
     def change(self) -> Decimal:
-        """Since the first price, in percent of it."""
+        """The change since the first price, in percent of it."""
         try:
             change = (self.newest.price / self.first - 1) * 100
         except ArithmeticError:  # no first price, or a ratio that is out of range
@@ -41,10 +41,10 @@ class Quote(msgspec.Struct, frozen=True):
             return None
 
 
-class Board:
-    """The subscribers' state. They only store: values are replaced whole, so that a reader needs no lock.
+class DemoState:
+    """The results of the demo's pipelines. Each value is replaced as a whole, so a reader needs no lock.
 
-    *problem* is what a pipeline failed with; *stored_all* is set when the sink has ended, well or not.
+    *problem*: the first failure of a pipeline. *stored_all* is set when the sink has ended, with or without an error.
     """
 
     def __init__(self, products: Iterable[str]) -> None:

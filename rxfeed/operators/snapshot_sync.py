@@ -1,4 +1,4 @@
-"""Runs a book that needs snapshots: messages from one side, snapshots from the other, one at a time."""
+"""Runs a book that needs snapshots: it combines the stream of messages with requested snapshots."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from rxfeed.messages import Message
 
 log = logging.getLogger("rxfeed.operators")
 
-_APART = 1.0  # seconds between two requests, unless the policy's first wait is shorter
+_REQUEST_INTERVAL = 1.0  # seconds between two requests, or the initial wait of `retry` if that is shorter
 
 
-class Splice:
+class SnapshotSync:
     """Steps *book* with messages and with the snapshots that it needs, under one lock.
 
-    Messages come on their own thread, and never wait for a request: those are made, one at a time, on a daemon thread
-    that lives only as long as there is something to fetch.
+    Messages arrive on the source's thread, and never wait for a request. Requests run one at a time, on a daemon thread
+    that ends when no snapshot is needed.
     """
 
     def __init__(
@@ -41,21 +41,21 @@ class Splice:
         self._snapshot = snapshot
         self._observer = observer
         self._backoff = Backoff(retry)
-        self._apart = min(_APART, retry.initial)
+        self._interval = min(_REQUEST_INTERVAL, retry.initial)
         self._lock = threading.RLock()
-        self._over = threading.Event()
+        self._ended = threading.Event()
         self._need: NeedSnapshot | None = None
         self._fetching = False
-        self._asked_at = -_APART
-        self._error: Exception | None = None  # that the last request failed with
+        self._requested_at = -_REQUEST_INTERVAL
+        self._error: Exception | None = None  # of the last request
 
     def run(self, source: Observable[Message], scheduler: abc.SchedulerBase | None) -> abc.DisposableBase:
         upstream = source.subscribe(self._step, self._end, self._end, scheduler=scheduler)
-        return CompositeDisposable(Disposable(self._over.set), upstream)
+        return CompositeDisposable(Disposable(self._ended.set), upstream)
 
     def _step(self, item: Item) -> None:
         with self._lock:
-            if self._over.is_set():
+            if self._ended.is_set():
                 return
             try:
                 outputs = self._book.step(item)
@@ -70,9 +70,9 @@ class Splice:
 
     def _end(self, cause: Exception | None = None) -> None:
         with self._lock:
-            if self._over.is_set():
+            if self._ended.is_set():
                 return
-            self._over.set()
+            self._ended.set()
             if cause is None:
                 self._observer.on_completed()
             else:
@@ -83,7 +83,7 @@ class Splice:
     def _fetch(self, need: NeedSnapshot) -> None:
         retries = self._backoff.policy.retries
         if retries is not None and need.failures > retries:
-            error = ConnectFailed(f"no snapshot of {need.product_id} in {need.failures} attempts that fits")
+            error = ConnectFailed(f"full_book: no usable snapshot of {need.product_id} in {need.failures} attempts")
             error.__cause__ = self._error
             self._end(error)
             return
@@ -96,29 +96,29 @@ class Splice:
         while True:
             with self._lock:
                 need, self._need = self._need, None
-                if need is None or self._over.is_set():
+                if need is None or self._ended.is_set():
                     self._fetching = False
                     return
-            self._over.wait(self._wait(need))
-            if self._over.is_set() or self._need is not None:  # not asked for any more
+            self._ended.wait(self._wait(need))
+            if self._ended.is_set() or self._need is not None:  # this request is not needed any more
                 continue
-            self._asked_at = time.monotonic()
-            self._step(self._ask(need))
+            self._requested_at = time.monotonic()
+            self._step(self._request(need))
 
     def _wait(self, need: NeedSnapshot) -> float:
-        """Seconds until *need* may be asked for."""
-        apart = self._asked_at + self._apart - time.monotonic()
+        """Seconds until *need* may be requested."""
+        remaining = self._requested_at + self._interval - time.monotonic()
         if not need.failures:
-            return max(0.0, apart)
+            return max(0.0, remaining)
         self._backoff.failures = need.failures - 1
-        return max(self._backoff.failed(lasted=_APART) or 0.0, apart)
+        return max(self._backoff.failed(lasted=_REQUEST_INTERVAL) or 0.0, remaining)
 
-    def _ask(self, need: NeedSnapshot) -> SnapshotTaken | SnapshotFailed:
+    def _request(self, need: NeedSnapshot) -> SnapshotTaken | SnapshotFailed:
         try:
             snapshot = BookSnapshot.of(self._snapshot(need.product_id))
         except Exception as error:
             self._error = error
-            log.warning("no snapshot of %s: %s: %s", need.product_id, type(error).__name__, error)
+            log.warning("full_book: no snapshot of %s: %s: %s", need.product_id, type(error).__name__, error)
             return SnapshotFailed(need.request, repr(error))
         self._error = None
         return SnapshotTaken(need.request, snapshot)

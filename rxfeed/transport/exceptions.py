@@ -1,4 +1,4 @@
-"""The one place where the exceptions of sockets, TLS, HTTP and websocket-client become those of rxfeed."""
+"""Maps the exceptions of sockets, TLS, HTTP and websocket-client to those of rxfeed; no other file does."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from contextlib import contextmanager
 import websocket
 
 from rxfeed import errors
-from rxfeed.transport.attempt import Aborted, Attempt
+from rxfeed.transport.connect_attempt import Aborted, ConnectAttempt
 from rxfeed.transport.dial import ProxyUnusable
 from rxfeed.transport.handshake import UpgradeBroken, UpgradeRefused
 from rxfeed.transport.head import HeadTooLarge, shown
 
 
 @contextmanager
-def connecting(where: str, attempt: Attempt, setting: str = "connect_timeout") -> Iterator[None]:
-    """Whatever fails inside is raised as a `ConnectFailed` that names *where*, a URL without secrets.
+def connecting(where: str, attempt: ConnectAttempt, setting: str = "connect_timeout") -> Iterator[None]:
+    """Within this block, a failure is raised as a `ConnectFailed` that names *where*, a URL without secrets.
 
-    *setting*: the name of the argument that the deadline comes from.
+    *setting*: the name of the argument that sets the deadline.
     """
     try:
         yield
@@ -31,7 +31,7 @@ def connecting(where: str, attempt: Attempt, setting: str = "connect_timeout") -
         raise errors.AddressNotFound(f"{where}: no address for the host: {error}") from error
     except UpgradeRefused as error:
         raise errors.HandshakeRejected(f"{where}: {error}", error.status, error.headers) from error
-    except (ProxyUnusable, errors.ConfigError) as error:  # the environment's proxy may have become another
+    except (ProxyUnusable, errors.ConfigError) as error:  # the environment's proxy may have changed
         raise errors.ProxyFailed(f"{where}: {error}") from error
     except TimeoutError as error:
         raise errors.ConnectFailed(
@@ -44,25 +44,25 @@ def connecting(where: str, attempt: Attempt, setting: str = "connect_timeout") -
     except HeadTooLarge as error:
         raise errors.ConnectFailed(f"{where}: {error}") from error
     except http.client.HTTPException as error:
-        raise errors.ConnectFailed(f"{where}: the answer is no HTTP: {shown(repr(error))}") from error
+        raise errors.ConnectFailed(f"{where}: the response is not HTTP: {shown(repr(error))}") from error
 
 
 FAILURES = (OSError, websocket.WebSocketException)
-"""What reading and writing a socket may raise."""
+"""The exceptions of reading and writing a socket."""
 
 
 def lost(error: Exception) -> errors.ConnectionLost:
-    """What one of the `FAILURES` means on a connection that was open."""
+    """The `ConnectionLost` for one of the `FAILURES` of an open connection."""
     if isinstance(error, websocket.WebSocketProtocolException | websocket.WebSocketPayloadException):
-        return errors.ProtocolViolated(f"what the server sent is not WebSocket: {error}")
+        return errors.ProtocolViolated(f"the server broke the WebSocket protocol: {error}")
     if isinstance(error, TimeoutError | websocket.WebSocketTimeoutException):
-        return errors.ConnectionLost("the server reads nothing: a send timed out")
+        return errors.ConnectionLost("a send timed out, because the server does not read")
     return errors.ConnectionLost(f"the connection broke: {error}")
 
 
 @contextmanager
 def running() -> Iterator[None]:
-    """Whatever fails inside, on a connection that was open, is raised as a `ConnectionLost`."""
+    """Within this block, a failure of an open connection is raised as a `ConnectionLost`."""
     try:
         yield
     except FAILURES as error:

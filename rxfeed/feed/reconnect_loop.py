@@ -1,4 +1,4 @@
-"""The reconnect loop: one session after another."""
+"""The reconnect loop: connects, runs a session, and connects next_step after it ends."""
 
 from __future__ import annotations
 
@@ -26,46 +26,46 @@ from rxfeed.errors import (
     RxfeedError,
 )
 from rxfeed.feed.clock import Clock
-from rxfeed.feed.outlets import Outlets
-from rxfeed.feed.session import Session
-from rxfeed.feed.settings import Settings
+from rxfeed.feed.feed_streams import FeedStreams
+from rxfeed.feed.session import FeedSession
+from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import Disconnected, Reconnecting
-from rxfeed.feed.wanted import Wanted
+from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.protocol import shown_url
 from rxfeed.transport import Connection, Wakeup
 
 log = logging.getLogger("rxfeed.feed")
 
-# These end the feed: another attempt would end in the same way.
+# These end the feed, because another attempt would fail in the same way.
 _FINAL = (AuthenticationFailed, CertificateInvalid, ConfigError, HostRetired)
-# What a process or a machine may be short of for a while: the error names it, a traceback adds nothing.
+# Temporary shortages of a process or machine: the error names the resource, so no traceback is logged.
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _LONGEST_RETRY_AFTER = 3600.0
-_APART_ON_LOOPBACK = 0.01
-_APART_AFTER_DEFECT = 1.0
+_LOOPBACK_INTERVAL = 0.01
+_DEFECT_INTERVAL = 1.0
 _SLICE = 60.0  # seconds of the wall clock: a selector takes no wait of weeks
 
 
-class Line:
-    """Keeps a connection until it is closed, or until an error that no attempt mends: `run()` returns that."""
+class ReconnectLoop:
+    """Connects next_step until it is closed, or until an error that a new attempt cannot remove: `run()` returns it."""
 
     def __init__(
         self,
-        settings: Settings,
-        wanted: Wanted,
-        outlets: Outlets,
+        settings: FeedSettings,
+        subscriptions: SubscriptionManager,
+        streams: FeedStreams,
         clock: Clock,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._settings = settings
-        self._wanted = wanted
-        self._outlets = outlets
+        self._subscriptions = subscriptions
+        self._streams = streams
         self._clock = clock
         self._backoff = Backoff(settings.policy, uniform, seconds_apart(shown_url(settings.url.reveal())))
         self._continuity = GapDetector()
         self._wakeup = Wakeup()
         self._lock = threading.Lock()
-        self._session: Session | None = None
+        self._session: FeedSession | None = None
         self._closing = False
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class Line:
         self._wakeup.set()
 
     def nudge(self) -> None:
-        """The subscription has changed; from any thread."""
+        """Wake the loop, because the subscription has changed; from any thread."""
         self._wakeup.set()
 
     def run(self) -> Exception | None:
@@ -94,43 +94,43 @@ class Line:
                     if self._closing:
                         return None
                     cause = self._mapped(error)
-                if self._session is not None and self._session.heard and isinstance(cause, RxfeedError):
-                    # Messages before a defect do not make the next attempt better: without this the waits grow.
+                if self._session is not None and self._session.data_received and isinstance(cause, RxfeedError):
+                    # Messages reset the back-off. After an internal defect they do not, so that the waits still grow.
                     self._backoff.succeeded()
-                    self._outlets.recovered()
-                asked = _retry_after(cause)
-                delay = self._delay(cause, self._clock.now() - began, asked)
-                again = "the feed ends" if delay is None else f"the next attempt begins in {delay:.1f} s"
-                self._outlets.report(Disconnected(cause=cause), again)
+                    self._streams.recovered()
+                requested = _retry_after(cause)
+                delay = self._delay(cause, self._clock.now() - began, requested)
+                next_step = "the feed ends" if delay is None else f"the next attempt begins in {delay:.1f} s"
+                self._streams.report(Disconnected(cause=cause), next_step)
                 if delay is None:
                     return cause
                 attempt = self._backoff.failures + 1
-                self._outlets.report(Reconnecting(attempt=attempt, delay=delay, cause=cause, retry_after=asked))
-                self._outlets.stats.reconnects += 1
+                self._streams.report(Reconnecting(attempt=attempt, delay=delay, cause=cause, retry_after=requested))
+                self._streams.stats.reconnects += 1
                 self._pause(delay)
         finally:
             self._wakeup.close()
 
-    def _new_session(self) -> Session | None:
+    def _new_session(self) -> FeedSession | None:
         with self._lock:
             self._session = None
             if self._closing:
                 return None
             connection = Connection(self._settings.url, self._settings.transport, self._wakeup)
-            self._session = Session(
-                self._settings, connection, self._wanted, self._continuity, self._outlets, self._clock
+            self._session = FeedSession(
+                self._settings, connection, self._subscriptions, self._continuity, self._streams, self._clock
             )
             return self._session
 
     def _mapped(self, error: Exception) -> Exception:
-        """*error*, or what it means for the connection; what is not expected is logged with its traceback."""
+        """*error*, or the `RxfeedError` for it; an unexpected error is logged with its traceback."""
         if isinstance(error, RxfeedError):
             return error
         if not isinstance(error, OSError):
-            log.error("the session failed with an unexpected error and is retried: %r", error, exc_info=error)
+            log.error("the session failed with an unexpected error, and the feed reconnects: %r", error, exc_info=error)
             return error
         if error.errno not in _SHORTAGES:
-            log.error("the system refused an operation, and it is retried: %s", error, exc_info=error)
+            log.error("the system refused an operation, and the feed reconnects: %s", error, exc_info=error)
         where = shown_url(self._settings.url.reveal())
         opened = self._session is not None and self._session.opened
         kind, what = (ConnectionLost, "the connection broke") if opened else (ConnectFailed, "no connection")
@@ -139,26 +139,26 @@ class Line:
         return mapped
 
     def _ends(self, cause: Exception) -> bool:
-        """True for a cause that another attempt would meet again."""
+        """True for a cause that would also end another attempt."""
         if isinstance(cause, HandshakeRejected):
-            # A server that has accepted this client before may refuse it for a while.
-            return cause.status == 401 and not self._outlets.stats.connections
+            # If the server accepted this client before, the rejection may be temporary.
+            return cause.status == 401 and not self._streams.stats.connections
         return isinstance(cause, _FINAL)
 
-    def _delay(self, cause: Exception, lasted: float, asked: float) -> float | None:
-        """Seconds until the next attempt, `None` for no more."""
+    def _delay(self, cause: Exception, lasted: float, requested: float) -> float | None:
+        """Seconds until the next attempt; `None` if there is none."""
         if self._ends(cause):
             return None
-        return self._backoff.failed(lasted, asked if isinstance(cause, RxfeedError) else _APART_AFTER_DEFECT)
+        return self._backoff.failed(lasted, requested if isinstance(cause, RxfeedError) else _DEFECT_INTERVAL)
 
     def _pause(self, delay: float) -> None:
         until = time.monotonic() + self._clock.real(delay)
         while not self._closing and (left := until - time.monotonic()) > 0:
-            self._wakeup.wait(min(left, _SLICE))  # a nudge ends it too early
+            self._wakeup.wait(min(left, _SLICE))  # `nudge` ends a wait too early
 
 
 def seconds_apart(url: str) -> float:
-    """The seconds between two attempts to connect to *url*, at least.
+    """The minimum seconds between two attempts to connect to *url*.
 
     >>> seconds_apart("wss://ws-feed.exchange.coinbase.com"), seconds_apart("ws://127.0.0.1:8765")
     (1.0, 0.01)
@@ -168,7 +168,7 @@ def seconds_apart(url: str) -> float:
         loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = host == "localhost"
-    return _APART_ON_LOOPBACK if loopback else APART
+    return _LOOPBACK_INTERVAL if loopback else APART
 
 
 def _retry_after(cause: Exception) -> float:
@@ -178,7 +178,7 @@ def _retry_after(cause: Exception) -> float:
 
 
 def retry_after(header: str, now: datetime) -> float:
-    """The seconds that a Retry-After header asks for: a number, or a date; 0 where it is neither, at most an hour.
+    """The seconds of a Retry-After header (a number or a date), at most an hour; 0 if it is neither.
 
     >>> retry_after("120", datetime.now(UTC)), retry_after("soon", datetime.now(UTC))
     (120.0, 0.0)

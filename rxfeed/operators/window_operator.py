@@ -1,4 +1,4 @@
-"""What comes too late for its window: a stream of its own."""
+"""Operators over windows, with a separate stream of the trades that are too late for their window."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from reactivex.disposable import Disposable
 from rxfeed.core import Late, Machine
 from rxfeed.messages import Message
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Wish, results_of
+from rxfeed.operators.source import MessageFilter, results_of
 from rxfeed.operators.unhandled import hand_back, log_unhandled
 
 B = TypeVar("B")
 
 
 class LateStream(Observable[Late]):
-    """Hot: the late trades of all subscriptions of one operator; it completes when the last of them has ended.
+    """The hot stream of late trades of all subscriptions of one operator; it completes when the last one has ended.
 
-    A subscriber that raises is cut off and told through its own `on_error`; the windows never notice.
+    A subscriber that raises is unsubscribed and gets the exception in its own `on_error`; the windows are not affected.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class LateStream(Observable[Late]):
         with self._lock:
             self._observers = tuple(each for each in self._observers if each is not observer)
 
-    def _tell(self, late: Late) -> None:
+    def _emit(self, late: Late) -> None:
         for observer in self._observers:
             try:
                 observer.on_next(late)
@@ -55,17 +55,17 @@ class LateStream(Observable[Late]):
             observer.on_completed()
 
 
-class Timely(Generic[B]):
+class WindowOperator(Generic[B]):
     """The operator that `window_volume`, `candles`, `rolling_volume` and `trade_imbalance` return.
 
-    It emits the results. The trades that came too late for them are on *late*, and *late_count* counts those, over all
-    subscriptions; it may be read from any thread.
+    It emits the results. `late` emits the trades that were too late for them, and `late_count` counts these over all
+    subscriptions; any thread may read it.
     """
 
-    def __init__(self, machine: Callable[[], Machine[Message, B | Late]], wish: Wish) -> None:
-        machine()  # so that bad arguments are told here, and not to each subscriber
-        self._lifted = lift(machine, wish)
-        self.wish = wish
+    def __init__(self, machine: Callable[[], Machine[Message, B | Late]], message_filter: MessageFilter) -> None:
+        machine()  # so that invalid arguments raise here, and not at each subscription
+        self._lifted = lift(machine, message_filter)
+        self.message_filter = message_filter
         self._lock = threading.Lock()
         self._running = 0
         self._late = LateStream()
@@ -73,7 +73,7 @@ class Timely(Generic[B]):
 
     @property
     def late(self) -> Observable[Late]:
-        """A `Late` for each trade that came when its window had gone out."""
+        """A `Late` for each trade that arrived after its window was emitted."""
         return self._late
 
     def __call__(self, source: Observable[Any]) -> Observable[B]:
@@ -81,7 +81,7 @@ class Timely(Generic[B]):
 
         def subscribe(observer: abc.ObserverBase[B], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
             emit = observer.on_next
-            ended = Disposable(self._ended)  # whatever ends it first: dispose does its work once
+            ended = Disposable(self._ended)  # called by whichever end comes first; it acts once
 
             def on_next(item: B | Late) -> None:
                 if isinstance(item, Late):
@@ -107,12 +107,12 @@ class Timely(Generic[B]):
 
             return Disposable(dispose)
 
-        return results_of(Observable(subscribe), self.wish.operator)
+        return results_of(Observable(subscribe), self.message_filter.operator)
 
     def _count(self, late: Late) -> None:
         with self._lock:
             self.late_count += 1
-        self._late._tell(late)
+        self._late._emit(late)
 
     def _ended(self) -> None:
         with self._lock:

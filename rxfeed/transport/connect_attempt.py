@@ -1,4 +1,4 @@
-"""One attempt to connect: a deadline for all its steps together, and its end from another thread."""
+"""One attempt to connect: one deadline for all its steps, and a way to abort it from another thread."""
 
 from __future__ import annotations
 
@@ -10,48 +10,48 @@ from contextlib import contextmanager, suppress
 
 
 class Aborted(ConnectionAbortedError):
-    """`Attempt.abort()` was called."""
+    """`ConnectAttempt.abort()` was called."""
 
 
-class Attempt:
-    """The steps from a name to an open connection share the *timeout* in seconds, however many of them there are.
+class ConnectAttempt:
+    """The deadline of all steps from a host's name to an open connection: *timeout* seconds for them together.
 
-    One thread makes the attempt; only `abort()` may be called from another.
+    One thread makes the attempt; another thread may only call `abort()`.
     """
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
         self.step = "waiting to begin"
-        """What is being done, for the text of an error."""
+        """The current step, for the text of an error."""
         self.signal = threading.Event()
-        """Set by `abort()`, and by what else a step waits for."""
+        """Set by `abort()`, and by the events that a step waits for."""
         self._until = time.monotonic() + timeout
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._aborted = False
 
     def left(self) -> float:
-        """The seconds that are left; raises `TimeoutError` at the deadline and `Aborted` after `abort()`."""
+        """The remaining seconds; raises `TimeoutError` at the deadline and `Aborted` after `abort()`."""
         if self._aborted:
-            raise Aborted("given up")
+            raise Aborted("the attempt was aborted")
         left = self._until - time.monotonic()
         if left <= 0:
             raise TimeoutError(f"timed out after {self.timeout:g} s")
         return left
 
     def abort(self) -> None:
-        """Make the attempt raise `Aborted` at once, whatever it waits for; from any thread."""
+        """Make the attempt raise `Aborted` at once; from any thread."""
         with self._lock:
             self._aborted = True
             self.signal.set()
             if self._socket is not None:
-                # Not SSLSocket.shutdown, which pulls the TLS state from under a handshake.
+                # Not SSLSocket.shutdown, which removes the TLS state that a handshake is using.
                 with suppress(OSError):
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     @contextmanager
     def using(self, sock: socket.socket) -> Iterator[None]:
-        """`abort()` reaches *sock* meanwhile; an error closes it."""
+        """Within this block, `abort()` shuts *sock* down, and an error closes it."""
         try:
             self._hold(sock)
             yield
@@ -61,24 +61,24 @@ class Attempt:
             raise
 
     def done(self) -> None:
-        """The attempt succeeded: `abort()` leaves its socket alone from now on."""
+        """The attempt succeeded: from now on `abort()` does not touch its socket."""
         self._hold(None)
 
     def _hold(self, sock: socket.socket | None) -> None:
         with self._lock:
             self._socket = sock
             if self._aborted and sock is not None:
-                raise Aborted("given up")
+                raise Aborted("the attempt was aborted")
 
-    # ---- reading and writing before the deadline
+    # ---- reading and writing within the deadline
 
     def receive_into(self, sock: socket.socket, buffer: memoryview) -> int:
-        """Read what comes first into *buffer*; the number of bytes, 0 at the end."""
+        """The number of bytes that were read into *buffer*; 0 at the end of the stream."""
         sock.settimeout(self.left())
         return sock.recv_into(buffer)
 
     def receive(self, sock: socket.socket, size: int) -> bytes:
-        """Exactly *size* bytes."""
+        """Exactly *size* bytes from *sock*."""
         data = bytearray(size)
         at = 0
         while at < size:
@@ -89,6 +89,6 @@ class Attempt:
         return bytes(data)
 
     def send(self, sock: socket.socket, data: memoryview) -> None:
-        """Send all of *data*; a view, since it may hold secrets, and a view does not show them."""
+        """Send all of *data*: a view, because it may have secrets, and the repr of a view does not show them."""
         sock.settimeout(self.left())
         sock.sendall(data)

@@ -1,4 +1,4 @@
-"""Tables of polars, pandas and Arrow, each made of columns and their cells."""
+"""Makes tables of polars, pandas and Arrow from columns and their cells."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rxfeed.errors import ConfigError, ExtraMissing, install_command
 
 Library = Literal["polars", "pandas", "arrow"]
 
-# What to import, and how to install it.
+# The module to import, and the command that installs it.
 _MODULES = {
     "polars": ("polars", install_command("frame")),
     "pandas": ("pandas", "pip install pandas"),
@@ -21,7 +21,7 @@ _MODULES = {
 
 
 class Column(NamedTuple):
-    """What a column is called, how an item gives its cell, of what type that is, and whether it may be `None`."""
+    """A column: its name, the function from an item to its cell, the cell's type, and if it may be `None`."""
 
     name: str
     cell: Callable[[Any], Any]
@@ -32,10 +32,10 @@ class Column(NamedTuple):
 Table = list[tuple[Column, list[Any]]]
 
 
-def library_of(wanted: Library | None) -> tuple[Library, Any]:
-    if wanted is not None and wanted not in _MODULES:
-        raise ConfigError(f"library: {wanted!r} is none of {', '.join(_MODULES)}")
-    names: tuple[Library, ...] = get_args(Library) if wanted is None else (wanted,)
+def library_of(library: Library | None) -> tuple[Library, Any]:
+    if library is not None and library not in _MODULES:
+        raise ConfigError(f"library: {library!r} is none of {', '.join(_MODULES)}")
+    names: tuple[Library, ...] = get_args(Library) if library is None else (library,)
     for name in names:
         try:
             return name, import_module(_MODULES[name][0])
@@ -72,7 +72,7 @@ def _pandas(module: Any, table: Table, exact: bool) -> Any:
             cells = module.Series(cells, dtype="object") if exact else module.Series(_floats(cells), dtype="float64")
         elif column.kind is datetime:
             cells = module.Series(module.to_datetime(cells, utc=True).as_unit("us"))
-        elif column.optional and column.kind in (int, bool):  # numpy's have no null
+        elif column.optional and column.kind in (int, bool):  # numpy's types have no null
             cells = module.Series(cells, dtype="Int64" if column.kind is int else "boolean")
         data[column.name] = cells
     return module.DataFrame(data)
@@ -108,12 +108,14 @@ def _floats(cells: list[Decimal | None]) -> list[float | None]:
 
 
 def _digits(column: Column, cells: list[Decimal | None], most: int) -> tuple[int, int]:
-    """How many digits, and places among them, hold every cell."""
+    """The numbers of digits and of decimal places that hold every cell."""
     values = [cell for cell in cells if cell is not None]
     scale = max((max(0, -_exponent(value)) for value in values), default=0)
     digits = scale + max((value.adjusted() + 1 for value in values if value), default=0)
     if max(digits, scale) > most:
-        raise ConfigError(f"exact: {column.name} needs more than the {most} digits that a decimal has there")
+        raise ConfigError(
+            f"exact: column {column.name} needs more than {most} digits, the most of this library's decimals"
+        )
     return max(digits, scale), scale
 
 

@@ -1,4 +1,4 @@
-"""Tables of windows, candles, bars, messages and whatever else a pipeline emits."""
+"""Tables of windows, candles, bars, messages and other items of a pipeline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reactivex import Observable
 from rxfeed.core.book_view import count
 from rxfeed.errors import ConfigError
 from rxfeed.messages import L2Update, Level, Message, Side, Snapshot
-from rxfeed.operators.frame_makers import MAKERS, Column, Library, library_of
+from rxfeed.operators.dataframe_makers import MAKERS, Column, Library, library_of
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import Operator
 
@@ -22,7 +22,7 @@ _CELLS = {str, int, float, bool, Decimal, datetime, bytes}
 
 
 class _LevelRow(NamedTuple):
-    """One level of a `Snapshot`, or one change of an `L2Update`: *size* is the new total there."""
+    """One level of a `Snapshot`, or one change of an `L2Update`; *size*: the new total at the price."""
 
     product_id: str
     time: datetime | None
@@ -35,15 +35,15 @@ class _LevelRow(NamedTuple):
 
 
 def to_records(items: Iterable[Any]) -> list[dict[str, Any]]:
-    """Each window, candle, message or other result as a `dict` by column: Decimals and datetimes stay what they are.
+    """Each window, candle, message or other result as a `dict` by column; Decimals and datetimes stay as they are.
 
         >>> from rxfeed.core import Candles
         >>> for record in to_records(fold(Candles(60), [match(9, time=0), match(11, time=1)])):
         ...     print(record["product_id"], record["open"], record["close"], record["complete"])
         BTC-USD 9 11 False
 
-    The columns are those of `to_dataframe`. O(1) a field. Units and completeness are the items' own. In a pipeline:
-    `ops.to_list(), ops.map(to_records)`.
+    The columns are those of `to_dataframe`. Units and completeness are those of the items. In a pipeline:
+    `ops.to_list(), ops.map(to_records)`. O(1) a field.
     """
     return [{column.name: column.cell(row) for column in _columns(type(row))} for row in _rows(_checked(items))]
 
@@ -57,30 +57,33 @@ def to_dataframe(items: Iterable[Any], library: Library | None = None, *, exact:
         [('BTC-USD', 11.0, 2)]
 
     *items*: results (windows, candles, bars, crossings, ...), messages, book views, or your own NamedTuples and msgspec
-    Structs, all of one type; what it declares makes the columns' types, so that every frame of it has the same. A
-    message also gives `received` and `epoch`; a book view's `best_bid` makes `best_bid` and `best_bid_size`. Only
-    `Snapshot` and `L2Update` go together: they make a row for each of their levels, with `side`, `price`, `size` (the
-    new total there) and `snapshot`. A type whose field holds more than one value in any other way (`Status`) is a
-    `ConfigError`.
+    Structs, all of one type. The type's declared fields define the columns, so all frames of a type have the same
+    columns. A message has two more columns, `received` and `epoch`. A book view's `best_bid` becomes `best_bid` and
+    `best_bid_size`. Only `Snapshot` and `L2Update` may be mixed: each of their levels becomes a row, with `side`,
+    `price`, `size` (the new total at the price) and `snapshot`. If a field has more than one value in any other way
+    (`Status`), `ConfigError` is raised.
 
-    *library*: "polars", "pandas" or "arrow" (a `pyarrow.Table`); `None` takes the first of them that is installed. None
-    comes with rxfeed: `pip install "rxfeed[frame]"` brings polars, `rxfeed[arrow]` pyarrow. Prices and volumes become
-    floats, for computing with; with *exact* they stay decimals, with as many places as their column needs (polars: of
-    38 digits; arrow: of 38, or of 76 where that is not enough; `ConfigError` names a column that has more; pandas:
-    `Decimal` objects). Times are UTC, to the microsecond; what is `None` is null. No items make a frame without
-    columns. O(1) a field; memory by the number of rows. In a pipeline: `to_frames`.
+    *library*: "polars", "pandas" or "arrow" (a `pyarrow.Table`); `None`: the first of these that is installed. None of
+    them comes with rxfeed: `pip install "rxfeed[frame]"` installs polars, and `rxfeed[arrow]` installs pyarrow.
+
+    *exact*: prices and volumes are floats by default. With *exact* they stay decimals, with as many places as their
+    column needs: polars with 38 digits, arrow with 38 or else 76 digits, pandas with `Decimal` objects. If a column
+    needs more digits, `ConfigError` names it. Times are UTC, in microseconds; `None` becomes null. Without items the
+    frame has no columns. O(1) a field; memory: by the number of rows. In a pipeline: `to_frames`.
     """
     rows = list(_rows(_checked(items)))
     kinds = {type(row) for row in rows}
     if len(kinds) > 1:
-        raise ConfigError(f"items: {', '.join(sorted(kind.__name__ for kind in kinds))} do not go into one frame")
+        raise ConfigError(
+            f"items: {', '.join(sorted(kind.__name__ for kind in kinds))} do not go into one frame: give one type"
+        )
     table = [(column, [column.cell(row) for row in rows]) for kind in kinds for column in _columns(kind)]
     chosen, module = library_of(library)
     return MAKERS[chosen](module, table, exact)
 
 
 def to_frames(rows: int | None = 10_000, library: Library | None = None, *, exact: bool = False) -> Operator[Any, Any]:
-    """Emit a frame of every *rows* items, and one of the rest at the end: a long stream needs little memory.
+    """Emit a frame for every *rows* items, and one for the rest at the end, so a long stream needs little memory.
 
         items    --a--b--c--d--e--|
         emitted  -----ab----cd----e|      to_frames(2)
@@ -90,10 +93,11 @@ def to_frames(rows: int | None = 10_000, library: Library | None = None, *, exac
         [9.0, 10.0]
         [11.0]
 
-    *rows* `None`: one frame of the whole stream, when it ends. *library*, *exact* and the columns: see `to_dataframe`;
-    all frames of a stream have the same types, but for the decimals' places with *exact*, which are each frame's own. A
-    level-2 message counts as one item, however many rows it makes. What does not go into a frame ends the stream with
-    `ConfigError`. A stream that fails emits what came before, and then fails. Gaps are the items' own to tell.
+    *rows* `None`: one frame of the whole stream, when it ends. *library*, *exact* and the columns: see `to_dataframe`.
+    All frames of a stream have the same types, except that with *exact* each frame has its own decimal places. A
+    level-2 message counts as one item, although it makes several rows. An item that does not fit into a frame ends the
+    stream with `ConfigError`. If the stream fails, the items before the failure are emitted first. At a gap nothing
+    changes: the items have their own `epoch` or `complete`.
     """
     if rows is not None:
         count("rows", rows)
@@ -102,7 +106,7 @@ def to_frames(rows: int | None = 10_000, library: Library | None = None, *, exac
 
 
 class _Batches:
-    """Outputs what *make* makes of every *rows* items, and of what is left."""
+    """Outputs *make*(items) for every *rows* items, and for the rest at the end."""
 
     __slots__ = ("_items", "_make", "_rows")
 
@@ -124,7 +128,7 @@ class _Batches:
 
 
 def _checked(items: Any) -> Iterable[Any]:
-    """*items*; `ConfigError` for what is no collection of them."""
+    """*items* itself; raises `ConfigError` if it is not a collection."""
     if isinstance(items, Observable):
         raise ConfigError(
             "items: a stream has no rows yet: pipe it into to_frames(), "
@@ -160,12 +164,12 @@ def _columns(kind: type) -> tuple[Column, ...]:
     names: tuple[str, ...] | None = getattr(kind, "__struct_fields__", None) or getattr(kind, "_fields", None)
     if names is None:
         raise ConfigError(
-            f"items: a {kind.__name__} is no window, candle, message or other result, whose declared fields make the "
-            "columns: give those, or NamedTuples or msgspec Structs of your own"
+            f"items: a {kind.__name__} is not a window, candle, message or other result with declared fields for the "
+            "columns: give those, or your own NamedTuples or msgspec Structs"
         )
     try:
         hints = get_type_hints(kind)
-    except NameError:  # a class that was made inside a function: its cells tell what they are
+    except NameError:  # a class that was made inside a function: the cells' types define the columns
         hints = {}
     columns: list[Column] = []
     for name in names:
@@ -178,7 +182,7 @@ def _columns(kind: type) -> tuple[Column, ...]:
         elif bare in _CELLS or bare is Any:
             columns.append(Column(name, cell, bare, optional))
         else:
-            raise ConfigError(f"items: {kind.__name__}.{name} holds more than one value, and a cell holds one")
+            raise ConfigError(f"items: {kind.__name__}.{name} has more than one value, and a cell has one")
     if issubclass(kind, Message):
         columns.append(Column("received", _received, datetime, True))
         columns.append(Column("epoch", partial(_get, "epoch"), int, False))
@@ -186,7 +190,7 @@ def _columns(kind: type) -> tuple[Column, ...]:
 
 
 def _bare(hint: Any) -> tuple[Any, bool]:
-    """The one type that *hint* allows beside `None`, and whether it allows that; `Any` where it says no type."""
+    """The one type that *hint* allows beside `None` (`Any` if there is no such type), and if it allows `None`."""
     if get_origin(hint) is Annotated:
         return _bare(get_args(hint)[0])
     if get_origin(hint) is Literal:

@@ -1,8 +1,7 @@
-"""One run of something for all who subscribe, and its newest item at once for those who come late."""
+"""One subscription to a source for all subscribers; a late subscriber gets the newest item at once."""
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import Any, Generic, TypeVar
 
@@ -10,23 +9,22 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable, SerialDisposable
 
 from rxfeed.operators.joining import JoiningObserver
-from rxfeed.operators.unhandled import hand_back, log_unhandled
+from rxfeed.operators.unhandled import hand_back, log_at_end, log_unhandled
 
-log = logging.getLogger("rxfeed.operators")
 T = TypeVar("T")
 
 
-class Current(Observable[T], Generic[T]):
-    """Runs *source* while anybody is subscribed; a late subscriber gets the newest item first, then what follows.
+class ShareLatest(Observable[T], Generic[T]):
+    """Subscribes to *source* once while there are subscribers; a late subscriber gets the newest item first.
 
-    After the source has ended, or the last subscriber has left, the next one makes it run afresh. A subscriber that
-    raises is cut off and told through its own `on_error`; the others never notice.
+    After the source has ended, or the last subscriber has left, the next subscriber starts a new subscription. A
+    subscriber that raises is unsubscribed and gets the exception in its own `on_error`; the others are not affected.
     """
 
     def __init__(self, source: Observable[T]) -> None:
         super().__init__()
         self._source = source
-        self._run: _Run[T] | None = None
+        self._run: _SharedRun[T] | None = None
         self._lock = threading.RLock()
 
     def _subscribe_core(
@@ -36,7 +34,7 @@ class Current(Observable[T], Generic[T]):
             run = self._run
             first = run is None or run.over
             if run is None or first:
-                run = self._run = _Run(self._lock)
+                run = self._run = _SharedRun(self._lock)
             joining = run.join(observer)
         try:
             joining.catch_up()
@@ -53,8 +51,8 @@ class Current(Observable[T], Generic[T]):
         return Disposable(leave)
 
 
-class _Run(Generic[T]):
-    """The subscribers of one subscription to the source. *lock* guards their list; no subscriber runs under it."""
+class _SharedRun(Generic[T]):
+    """The subscribers of one subscription to the source; *lock* guards their list, and no subscriber runs with it."""
 
     def __init__(self, lock: Any) -> None:
         self.upstream = SerialDisposable()
@@ -65,7 +63,7 @@ class _Run(Generic[T]):
         self._cause: Exception | None = None
 
     def join(self, observer: abc.ObserverBase[T]) -> JoiningObserver[T]:
-        """Add *observer*: what is returned emits the newest item to it, and then all that follow."""
+        """An observer that emits the newest item to *observer*, and then all further items."""
         with self._lock:
             joining = JoiningObserver(observer, self._newest)
             if self.over:
@@ -75,7 +73,7 @@ class _Run(Generic[T]):
         return joining
 
     def leave(self, observer: abc.ObserverBase[T]) -> bool:
-        """True where nobody is left."""
+        """Remove *observer*; True if no observer is left."""
         with self._lock:
             self._observers = tuple(each for each in self._observers if each is not observer)
             if not self._observers:
@@ -116,4 +114,4 @@ def _end(observer: abc.ObserverBase[T], cause: Exception | None) -> None:
         else:
             observer.on_error(cause)
     except Exception as error:
-        log.error("the stream ended, and a subscriber without on_error cannot tell: %r", error, exc_info=error)
+        log_at_end(error)

@@ -1,0 +1,137 @@
+"""The periodic work of a connection: pings, changes of the subscription, and the detection of silence."""
+
+from __future__ import annotations
+
+import time
+
+from rxfeed.core import GapDetector, HeartbeatWatch, Keepalive, Watchdog
+from rxfeed.core.renewals import Renewals
+from rxfeed.errors import WentSilent
+from rxfeed.feed.feed_streams import FeedStreams
+from rxfeed.feed.settings import FeedSettings
+from rxfeed.feed.status import HeartbeatBack, HeartbeatMissing
+from rxfeed.feed.subscription_manager import SubscriptionManager
+from rxfeed.messages import Heartbeat
+from rxfeed.protocol import Secret
+from rxfeed.transport import Connection
+
+# The exchange accepts 8 messages a second from a client: https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
+_SEND_INTERVAL = 1 / 8
+# Channels of books without sequence numbers: any missed message makes such a book wrong.
+_BOOKS = frozenset(("level2", "level2_batch"))
+# A selector accepts neither infinity nor very long time-outs.
+_LONGEST_WAIT = 3600.0
+
+
+class Housekeeping:
+    """The periodic work of one connection, from the moment it is open; times are of the feed's clock.
+
+    Most cycles need only two comparisons: nothing is due before `alarm`, unless `has_requests` is True.
+    """
+
+    def __init__(
+        self,
+        settings: FeedSettings,
+        connection: Connection,
+        subscriptions: SubscriptionManager,
+        continuity: GapDetector,
+        streams: FeedStreams,
+        lost: set[str | None],
+        now: float,
+    ) -> None:
+        self._settings = settings
+        self._connection = connection
+        self._subscriptions = subscriptions
+        self._continuity = continuity
+        self._streams = streams
+        self._lost = lost  # products with a book that may be wrong; None: all products
+        self.idle = 0.0
+        """The seconds of waiting while the socket was empty: silence is measured in this time."""
+        self._keepalive = Keepalive(settings.ping_interval, settings.pong_timeout, now)
+        self._watchdog = Watchdog(settings.stale_after, self.idle)
+        self.data_received = self._watchdog.heard
+        """Call it with the idle time when a message arrives that is more than an answer to a request."""
+        self._heartbeats = HeartbeatWatch(settings.heartbeat_timeout)
+        self._requests: list[str | Secret | bytes] = []
+        # The exchange requires the subscription within five seconds, so it is sent before the rate limit applies.
+        for text in subscriptions.opening(settings.credentials, str(time.time())):
+            connection.send(text)
+        self._send_at = now + _SEND_INTERVAL
+        self._renewals = Renewals()
+        self.alarm = now
+        """The time before which nothing is due."""
+        self._update_channels()
+
+    @property
+    def has_requests(self) -> bool:
+        """True if a request waits to be sent as soon as the rate limit allows."""
+        subscriptions = self._subscriptions
+        return bool(subscriptions.changed or subscriptions.user_requests or self._requests or self._lost)
+
+    # ---- requests
+
+    def send_due(self, now: float) -> None:
+        """Send the pings and requests that are due."""
+        for payload in self._keepalive.step(now, self.idle):
+            self._connection.ping(payload)
+            self._streams.stats.pings += 1
+        while self._lost:
+            self._renewals.lost(self._lost.pop(), now)
+        for product in self._renewals.step(now):
+            self._subscriptions.renew(_BOOKS, product)
+        if not self._requests:
+            if self._subscriptions.changed:
+                self._requests = [*self._subscriptions.changes(self._settings.credentials, str(time.time()))]
+                self._update_channels()
+            elif self._subscriptions.user_requests:
+                self._requests = [self._subscriptions.user_requests.popleft()]
+        if self._requests and now >= self._send_at:
+            request = self._requests.pop(0)
+            if isinstance(request, str | Secret):
+                self._connection.send(request)
+            else:
+                self._connection.ping(request)
+            self._send_at = now + _SEND_INTERVAL
+        self.alarm = now + self._remaining(now)
+
+    def _remaining(self, now: float) -> float:
+        # Idle time never passes faster than the clock, so the alarm can only be too early.
+        remaining = min(
+            _LONGEST_WAIT,
+            self._keepalive.remaining(now, self.idle),
+            self._watchdog.remaining(self.idle),
+            self._heartbeats.remaining(self.idle),
+        )
+        renewal = self._renewals.remaining(now)
+        if renewal is not None:
+            remaining = min(remaining, renewal)
+        if self._requests or self._subscriptions.user_requests:
+            remaining = min(remaining, max(0.0, self._send_at - now))
+        return remaining
+
+    def _update_channels(self) -> None:
+        pairs = self._subscriptions.pairs
+        self._continuity.watch(pairs)
+        beating = frozenset(product for channel, product in pairs if channel == "heartbeat" and product is not None)
+        self._heartbeats.expect(beating, self.idle)
+
+    # ---- silence
+
+    def beat(self, heartbeat: Heartbeat, now: float) -> None:
+        if self._heartbeats.beat(heartbeat.product_id, self.idle):
+            self.alarm = now  # the next heartbeat may be due before anything else
+            self._streams.report(HeartbeatBack(product_id=heartbeat.product_id))
+
+    def pong(self, payload: bytes, now: float) -> None:
+        round_trip = self._keepalive.pong(payload, now)
+        if round_trip is not None:
+            self._streams.pong(round_trip)
+
+    def check_silence(self) -> None:
+        """Raise `WentSilent` if the connection is silent; call it only when the socket is empty."""
+        if self._keepalive.silent(self.idle):
+            raise WentSilent(f"the server did not answer a ping within {self._settings.pong_timeout:g} s")
+        if self._watchdog.stale(self.idle):
+            raise WentSilent(f"no data for {self._settings.stale_after:g} s")
+        for product in self._heartbeats.step(self.idle):
+            self._streams.report(HeartbeatMissing(product_id=product, seconds=self._settings.heartbeat_timeout))
