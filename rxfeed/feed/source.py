@@ -153,11 +153,12 @@ class MessageSource(Selectable, Guarded[Message]):
     def root(self) -> Self:
         return self
 
-    def unhandled(self, error: Exception, place: str) -> None:
-        """Log *error*, which ended a subscription without `on_error` that was made at *place*."""
+    def unhandled(self, error: Exception, place: str, counted: bool = False) -> None:
+        """Log *error*, which ended a subscription without `on_error` that was made at *place*; count it if not
+        *counted*."""
         if error is self._cause:  # of all that it ended, which is logged once for all
             raise error
-        if not is_handed_back(error):  # which counts it
+        if not counted and not is_handed_back(error):  # which counts it
             self._outlets.failed()
         log_raised(error, place)
 

@@ -89,6 +89,7 @@ PIPELINES: dict[str, Callable[[MessageSource], Observable[Any]]] = {
     "on a thread, applied": lambda source: bounded(10)(source).pipe(ops.map(divide)),
     "merged": lambda source: reactivex.merge(source, reactivex.never()).pipe(ops.map(divide)),
     "status": lambda source: source.status.pipe(ops.skip(1), ops.map(divide)),
+    "status from the newest": lambda source: source.status.pipe(ops.map(divide)),
     "empty": lambda source: source.pipe(ops.filter(lambda m: False), ops.first()),
 }
 
@@ -173,6 +174,18 @@ def test_observer_objects_are_told_as_they_are(caplog: pytest.LogCaptureFixture)
     replay.run()
     assert isinstance(got.error, ZeroDivisionError)
     assert raised(caplog) == []
+
+
+def test_pipeline_behind_a_subject_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """It has left the subject by the time that the subject receives the error."""
+    subject: Subject[Any] = Subject()
+    subject.pipe(ops.map(divide)).subscribe(print)
+    replay = source()
+    replay.pipe(matches()).subscribe(subject)
+    replay.run()
+    (record,) = raised(caplog)
+    assert "ZeroDivisionError" in record.getMessage()
+    assert replay.stats.subscriber_errors == 1
 
 
 def test_other_branches_of_a_shared_pipeline_go_on(caplog: pytest.LogCaptureFixture) -> None:
