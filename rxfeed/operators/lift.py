@@ -63,6 +63,16 @@ def lift(machine: Callable[[], Machine[A, B]], wish: Wish | None = None) -> Oper
             running = made(machine)
             step, emit = running.step, observer.on_next
 
+            def first_step(item: A) -> Sequence[B]:
+                # Once: a machine that passes other items over would emit nothing, without an error.
+                nonlocal step
+                step = running.step
+                _check_item(item, wish)
+                return step(item)
+
+            if wish is not None and not isinstance(source, Selectable):
+                step = first_step
+
             def on_next(item: A) -> None:
                 try:
                     outputs = step(item)
@@ -107,11 +117,21 @@ def _explained(error: Exception, item: Any, wish: Wish | None) -> Exception:
     """*error*, or where an operator of messages was given something else, a `ConfigError` that names it."""
     if wish is None or not wish.operator or isinstance(item, Message) or not isinstance(error, _OF_SHAPE):
         return error
-    takes = "messages or the views of a book" if wish.books else "messages"
-    given = f"{type(item).__name__} {reprlib.repr(item)}"
-    explained = ConfigError(f"{wish.operator} was given a {given}, and it takes {takes}: compose it on those")
+    explained = _misplaced(item, wish)
     explained.__cause__ = error
     return explained
+
+
+def _check_item(item: Any, wish: Wish | None) -> None:
+    """`ConfigError` for an *item* that an operator with *wish* passes over, whatever it holds."""
+    if wish is not None and wish.operator and not wish.books and not isinstance(item, Message):
+        raise _misplaced(item, wish)
+
+
+def _misplaced(item: Any, wish: Wish) -> ConfigError:
+    takes = "messages or the views of a book" if wish.books else "messages"
+    given = f"{type(item).__name__} {reprlib.repr(item)}"
+    return ConfigError(f"{wish.operator} was given a {given}, and it takes {takes}: compose it on those")
 
 
 def check_machine_maker(machine: Any) -> None:
