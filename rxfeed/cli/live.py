@@ -25,7 +25,7 @@ from rxfeed.feed import (
     Rejected,
     Subscribed,
 )
-from rxfeed.protocol import Credentials
+from rxfeed.protocol import Credentials, remedy
 
 _REFUSED_FOR = 1.0  # seconds after a refusal until which something else may still be granted
 
@@ -91,6 +91,8 @@ class StatusReporter:
                 self._refusal = printable(message if reason is None else f"{message}: {reason}")
                 self._refused_at = time.monotonic()
                 write_error(f"the exchange refuses: {self._refusal}")
+                if what := _after_refusal(message, reason):
+                    write_error(what)
             case Ended(cause=cause) if cause is not None:
                 raise RxfeedError(_text(cause))
 
@@ -99,6 +101,14 @@ class StatusReporter:
         if self._refused_at is None or self._granted or time.monotonic() < self._refused_at + _REFUSED_FOR:
             return
         raise RxfeedError(f"nothing to {self._verb}: {self._refusal}")
+
+
+def _after_refusal(message: str, reason: str | None) -> str:
+    """What to do about it, in the command's own options where it is about credentials."""
+    what = remedy(message, reason)
+    if what.startswith("give credentials"):
+        return "give --auth and credentials in the environment, or a --channel without a key, such as level2_batch"
+    return what
 
 
 def _text(cause: BaseException) -> str:

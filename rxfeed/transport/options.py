@@ -50,7 +50,7 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
             check_timeout(name, getattr(self, name))
         if not isinstance(self.ssl_context, ssl.SSLContext | None):
             given = type(self.ssl_context).__name__
-            raise ConfigError(f"ssl_context: a {given} is not an SSLContext, such as ssl.create_default_context() returns")
+            raise ConfigError(f"ssl_context: a {given} is not an SSLContext, such as of ssl.create_default_context()")
         if self.proxy is not None and not isinstance(self.proxy, Secret):
             raise ConfigError(f"proxy: a {type(self.proxy).__name__} is not a proxy's URL")
         if self.proxy:
