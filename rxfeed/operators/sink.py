@@ -125,8 +125,12 @@ class Sink(Generic[T, W]):
                     run.end()
 
             watcher.dispose = dispose
-            with subscribing(run):
-                upstream.disposable = self._attach(source, run.writer, run.end, scheduler)
+            try:
+                with subscribing(run):
+                    upstream.disposable = self._attach(source, run.writer, run.end, scheduler)
+            except Exception as error:  # without its input it would wait for the end of the process
+                run.end(error)
+                raise
             return Disposable(dispose)
 
         return Observable(subscribe)
