@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import threading
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from reactivex import Observable, abc
 
-from rxfeed.errors import FeedClosed, WrongProcess
+from rxfeed.errors import ConfigError, FeedClosed, WrongProcess
 from rxfeed.feed.channel_check import ChannelCheck
 from rxfeed.feed.hub import log_raised
 from rxfeed.feed.outlets import Outlets
@@ -27,6 +28,9 @@ from rxfeed.operators.pipeline import first_wish, piped
 from rxfeed.operators.unhandled import is_handed_back, place_of_caller
 
 log = logging.getLogger("rxfeed.feed")
+
+# What `run` of an Observable of reactivex, such as `merge` returns, subscribes with.
+_OF_PLAIN_RUN: Any = vars(importlib.import_module("reactivex.run")).get("_default_scheduler")
 
 
 class MessageSource(Selectable, Guarded[Message]):
@@ -126,7 +130,7 @@ class MessageSource(Selectable, Guarded[Message]):
     def _subscribe_core(
         self, observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
-        self._check_process()
+        self._check_subscribable(scheduler)
         subscribed_to(self._outlets.sinks)
         return self._outlets.hub.join(observer)
 
@@ -280,6 +284,14 @@ class MessageSource(Selectable, Guarded[Message]):
         if self._process != os.getpid() and self._begun:
             raise WrongProcess("this feed runs in the parent process; make a new one after the fork")
 
+    def _check_subscribable(self, scheduler: abc.SchedulerBase | None) -> None:
+        self._check_process()
+        if scheduler is not None and scheduler is _OF_PLAIN_RUN and not self._begun and not self._over.is_set():
+            raise ConfigError(
+                f"run() of what reactivex composed does not connect {self!r}, and would wait for it for ever: "
+                "subscribe() to the stream, and then call run() of the source, or connect() it before"
+            )
+
     def _check_open(self) -> None:
         if self._closing or self._over.is_set():
             raise FeedClosed("this feed has ended: make a new one")
@@ -337,7 +349,7 @@ class _Selection(Observable[Any]):
     def _subscribe_core(
         self, observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
-        self._source._check_process()
+        self._source._check_subscribable(scheduler)
         subscribed_to(self._outlets.sinks)
         self._source.expect(self._wish, place_of_caller())
         return self._outlets.hub.join(observer, self._wish)
