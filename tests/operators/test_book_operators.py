@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -228,6 +229,17 @@ def test_what_fails_is_tried_again_later_and_later() -> None:
     assert all(after - before >= 0.09 for before, after in zip(snapshots.asked, snapshots.asked[1:], strict=False))
     assert (operator.stats.failures, operator.stats.snapshots) == (3, 1)
     got.subscription.dispose()
+
+
+def test_what_fails_again_and_again_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    source: Subject[Message] = Subject()
+    failures = [ValueError("no"), ConnectFailed("503"), ValueError("no")]
+    got = Collected(source.pipe(full_book(BTC, Snapshots(*failures, book_at(3, "b")), retry=AT_ONCE)))
+    source.on_next(opened(2))
+    got.wait_for(1)
+    got.subscription.dispose()
+    (warning,) = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    assert "no snapshot of BTC-USD: ValueError: no: " in warning
 
 
 def test_the_end_of_all_tries() -> None:
