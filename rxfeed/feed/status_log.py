@@ -44,10 +44,16 @@ _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
 
 
 class StatusLog:
-    """Logs the status of one feed; no item of the types *quiet* is a warning."""
+    """Logs the status of one feed; no item of the types *quiet* is a warning.
 
-    def __init__(self, quiet: Collection[type[FeedStatus]] = ()) -> None:
+    *remedy*: what to do about what the exchange rejects, by its message and reason.
+    """
+
+    def __init__(
+        self, quiet: Collection[type[FeedStatus]] = (), remedy: Callable[[str, str | None], str] = remedy
+    ) -> None:
         self._quiet = frozenset(quiet)
+        self._remedy = remedy
         self._outage: set[str] = set()
         self._rejections: set[str] = set()
 
@@ -81,7 +87,7 @@ class StatusLog:
         if key in self._rejections or len(self._rejections) >= _MOST_REJECTIONS:
             return None
         self._rejections.add(key)
-        return ": ".join(filter(None, ("rejected", _one_line(text), remedy(status.message, status.reason))))
+        return ": ".join(filter(None, ("rejected", _one_line(text), self._remedy(status.message, status.reason))))
 
 
 _WARNINGS: dict[type[FeedStatus], Callable[[StatusLog, Any], str | None]] = {
