@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Collection
+from http import HTTPStatus
 from typing import Any
 
 from rxfeed.errors import (
@@ -37,7 +38,6 @@ _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
     (AddressNotFound, "check the name of the host and the network's DNS"),
     (CertificateInvalid, "check the URL, and the clock and the CA certificates of this machine"),
     (ProxyFailed, "check the proxy: the argument, or the variables https_proxy and http_proxy"),
-    (HandshakeRejected, "check the URL and the headers"),
     (HostRetired, f"use {DEFAULT_URL}"),
     (ConnectFailed, "check the URL and the network"),
 )
@@ -78,8 +78,7 @@ class StatusLog:
             return None
         self._outage.add(kind)
         what = "no connection" if isinstance(cause, ConnectFailed) else "disconnected"
-        advice = next((text for kind, text in _REMEDIES if isinstance(cause, kind)), "")
-        return ": ".join(filter(None, (what, _one_line(cause), advice)))
+        return ": ".join(filter(None, (what, _one_line(cause), _advice(cause))))
 
     def _rejected(self, status: Rejected) -> str | None:
         text = status.message if status.reason is None else f"{status.message}: {status.reason}"
@@ -94,6 +93,15 @@ _WARNINGS: dict[type[FeedStatus], Callable[[StatusLog, Any], str | None]] = {
     Disconnected: StatusLog._disconnected,
     Rejected: StatusLog._rejected,
 }
+
+
+def _advice(cause: RxfeedError) -> str:
+    if isinstance(cause, HandshakeRejected):
+        if cause.status == HTTPStatus.TOO_MANY_REQUESTS:
+            return "the server limits connections: open fewer of them"
+        # The text of a redirect has its own remedy.
+        return "" if "location" in cause.headers else "check the URL and the headers"
+    return next((text for kind, text in _REMEDIES if isinstance(cause, kind)), "")
 
 
 def _one_line(text: object) -> str:
