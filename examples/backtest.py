@@ -3,9 +3,9 @@
 Run: python examples/backtest.py recordings/ --latency 0 0.05 0.5 --fee 0.1
 Run: python examples/backtest.py
 
-The market maker bids and offers around the mid, and replaces its quotes when the mid moves. Its orders go to a
-`PaperMarket`, the local exchange's matching engine with the recorded orders. Strategy and recording are always the
-same; only the latency of an order and of a cancel differs. Its orders are post-only, so each fill is a maker's.
+It bids and offers around the mid, and quotes anew when that moves; its orders go to the local exchange's matching
+engine, in which the recording stands (rxfeed/backtest/market.py has what they get). Strategy and recording are the
+same: only the time differs that an order, and a cancel, takes. Every fill is a maker's: its orders never take.
 Without a folder, an hour of the local exchange is recorded first, which takes some seconds.
 Needs zstandard and websockets: pip install ".[record,sim]"
 """

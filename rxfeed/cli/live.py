@@ -25,7 +25,7 @@ from rxfeed.feed import (
     Rejected,
     Subscribed,
 )
-from rxfeed.protocol import Credentials
+from rxfeed.protocol import Credentials, remedy
 
 _WAIT_AFTER_REJECTION = 1.0  # seconds after a rejection during which another subscription may be acknowledged
 
@@ -88,9 +88,11 @@ class StatusReporter:
                 listed = (f"{each.name} ({', '.join(each.product_ids or ()) or 'all'})" for each in channels)
                 write_error(f"subscribed to {', '.join(listed) or 'nothing'}")
             case Rejected(message=message, reason=reason):
-                self._rejection = printable(message if reason is None else f"{message}: {reason}")
-                self._rejected_at = time.monotonic()
-                write_error(f"rejected by the exchange: {self._rejection}")
+                self._refusal = printable(message if reason is None else f"{message}: {reason}")
+                self._refused_at = time.monotonic()
+                write_error(f"the exchange refuses: {self._refusal}")
+                if what := _after_refusal(message, reason):
+                    write_error(what)
             case Ended(cause=cause) if cause is not None:
                 raise RxfeedError(_text(cause))
 
@@ -103,6 +105,14 @@ class StatusReporter:
         ):
             return
         raise RxfeedError(f"nothing to {self._verb}: {self._rejection}")
+
+
+def _after_refusal(message: str, reason: str | None) -> str:
+    """What to do about it, in the command's own options where it is about credentials."""
+    what = remedy(message, reason)
+    if what.startswith("give credentials"):
+        return "give --auth and credentials in the environment, or a --channel without a key, such as level2_batch"
+    return what
 
 
 def _text(cause: BaseException) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from rxfeed.core import Reconnect
 from rxfeed.errors import AuthenticationFailed, HostRetired
 from rxfeed.feed import Disconnected, Feed, StatusLog
-from rxfeed.protocol import DEFAULT_URL, Credentials, Secret
+from rxfeed.protocol import DEFAULT_URL, Credentials, Secret, remedy
 
 _PRIVATE = {"level2", "level3", "full", "user", "rfq_matches", "balance"}
 
@@ -16,7 +16,7 @@ class _ReportedFeed(Feed):
     """A feed with an end that the client's `on_error` reports, so that the log does not have it as a warning, too."""
 
     def _status_log(self) -> StatusLog:
-        return StatusLog(quiet=[Disconnected])
+        return StatusLog(quiet=[Disconnected], remedy=_remedy)
 
 
 class ClientSettings(NamedTuple):
@@ -79,6 +79,14 @@ class ClientSettings(NamedTuple):
             "api_secret and api_passphrase of an Exchange account, or use level2_batch, matches or ticker, "
             f"which need no key (the exchange said: {reason})"
         )
+
+
+def _remedy(message: str, reason: str | None) -> str:
+    """What to do about what the exchange rejects, with the arguments of the classic client."""
+    what = remedy(message, reason)
+    if what.startswith("give credentials"):
+        return "set auth=True with api_key, api_secret and api_passphrase, or use level2_batch, matches or ticker"
+    return what
 
 
 def _hidden(value: Any) -> Any:

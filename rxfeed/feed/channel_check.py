@@ -18,11 +18,12 @@ from rxfeed.feed.message_router import MessageRouter
 from rxfeed.feed.status import Ended, FeedStatus, Subscribed
 from rxfeed.operators import MessageFilter
 from rxfeed.operators.unhandled import at
-from rxfeed.protocol import channels_with, types_of
+from rxfeed.protocol import channels_with, likely_product, types_of
 
 log = logging.getLogger("rxfeed.feed")
 
-_EVERY_PRODUCT = (None, "ALL")  # the products of a pair that stand for all products
+_MOST_NAMED = 3  # types in a warning
+_EVERY_PRODUCT = (None, "ALL")  # of a pair, for all of them
 
 
 class ChannelCheck:
@@ -87,16 +88,23 @@ class ChannelCheck:
     def _report(self, message_filter: MessageFilter, lacking: list[str], place: str) -> None:
         self._reported.add(message_filter)
         names = channels_with(message_filter.needed)
-        types = " or ".join(sorted(kind.__name__ for kind in message_filter.needed))
+        kinds = sorted(kind.__name__ for kind in message_filter.needed)
+        types = " or ".join(kinds if len(kinds) <= _MOST_NAMED else [*kinds[:_MOST_NAMED], "others"])
         products = f" of {', '.join(sorted(lacking))}" if lacking else ""
+        there = f" for {', '.join(map(_named, sorted(lacking)))}" if lacking else ""
         channels = " or ".join(names)
         if self._recorded:
             log.warning(
-                "%s%s emitted nothing: the recording has no %s%s; record the channel %s too",
-                *(message_filter.operator or "an operator", at(place), types, products, channels),
+                "%s%s had nothing to emit: the recording has no %s%s; record the channel %s too%s",
+                *(message_filter.operator or "an operator", at(place), types, products, channels, there),
             )
         else:
             log.warning(
-                "%s%s will emit nothing: no subscribed channel has %s%s; subscribe to %s too, such as with feed.add",
-                *(message_filter.operator or "an operator", at(place), types, products, channels),
+                "%s%s will emit nothing: no subscribed channel has %s%s; subscribe to %s too%s, such as with feed.add",
+                *(message_filter.operator or "an operator", at(place), types, products, channels, there),
             )
+
+
+def _named(product_id: str) -> str:
+    likely = likely_product(product_id)
+    return product_id if likely is None else f"{product_id} (did you mean {likely}?)"

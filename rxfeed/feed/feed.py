@@ -11,6 +11,7 @@ from reactivex import abc
 from reactivex.scheduler import TimeoutScheduler
 
 from rxfeed.core import Reconnect
+from rxfeed.errors import ConfigError
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.outside import OutsideSubscription
@@ -95,11 +96,14 @@ class Feed(MessageSource):
                 headers={} if headers is None else headers,
             )
         finally:
-            url, proxy, headers = (
-                "",
-                None,
-                None,
-            )  # they may have secrets, which a traceback with local variables would show
+            url, proxy, headers = "", None, None  # a traceback with local variables would show what is secret in them
+            refused = "" if credentials is None or isinstance(credentials, Credentials) else type(credentials).__name__
+            credentials = None if refused else credentials
+        if refused:
+            raise ConfigError(
+                f"credentials: a {refused} is not a Credentials: give Credentials(key, secret, passphrase), or "
+                "Credentials.from_env()"
+            )
         settings = FeedSettings(
             url=hidden,
             transport=transport,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import threading
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from reactivex import Observable, abc
 
-from rxfeed.errors import FeedClosed, WrongProcess
+from rxfeed.errors import ConfigError, FeedClosed, WrongProcess
 from rxfeed.feed.channel_check import ChannelCheck
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.message_router import log_raised
@@ -27,6 +28,9 @@ from rxfeed.operators.pipeline import first_filter, piped
 from rxfeed.operators.unhandled import is_handed_back, place_of_caller
 
 log = logging.getLogger("rxfeed.feed")
+
+# What `run` of an Observable of reactivex, such as `merge` returns, subscribes with.
+_OF_PLAIN_RUN: Any = vars(importlib.import_module("reactivex.run")).get("_default_scheduler")
 
 
 class MessageSource(FilterableSource, Guarded[Message]):
@@ -127,7 +131,7 @@ class MessageSource(FilterableSource, Guarded[Message]):
     def _subscribe_core(
         self, observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
-        self._check_process()
+        self._check_subscribable(scheduler)
         subscribed_to(self._streams.sinks)
         return self._streams.router.add(observer)
 
@@ -154,11 +158,12 @@ class MessageSource(FilterableSource, Guarded[Message]):
     def root(self) -> Self:
         return self
 
-    def unhandled(self, error: Exception, place: str) -> None:
-        """Log *error*, which ended a subscription without `on_error` that was made at *place*."""
-        if error is self._cause:  # the cause of the source's end, which is logged once for all subscriptions
+    def unhandled(self, error: Exception, place: str, counted: bool = False) -> None:
+        """Log *error*, which ended a subscription without `on_error` that was made at *place*; count it if not
+        *counted*."""
+        if error is self._cause:  # of all that it ended, which is logged once for all
             raise error
-        if not is_handed_back(error):  # `hand_back` has counted it
+        if not counted and not is_handed_back(error):  # which counts it
             self._streams.failed()
         log_raised(error, place)
 
@@ -282,6 +287,14 @@ class MessageSource(FilterableSource, Guarded[Message]):
         if self._process != os.getpid() and self._begun:
             raise WrongProcess("this feed runs in the parent process; make a new one after the fork")
 
+    def _check_subscribable(self, scheduler: abc.SchedulerBase | None) -> None:
+        self._check_process()
+        if scheduler is not None and scheduler is _OF_PLAIN_RUN and not self._begun and not self._over.is_set():
+            raise ConfigError(
+                f"run() of what reactivex composed does not connect {self!r}, and would wait for it for ever: "
+                "subscribe() to the stream, and then call run() of the source, or connect() it before"
+            )
+
     def _check_open(self) -> None:
         if self._closing or self._over.is_set():
             raise FeedClosed("this feed has ended: make a new one")
@@ -339,7 +352,7 @@ class _Selection(Observable[Any]):
     def _subscribe_core(
         self, observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
-        self._source._check_process()
+        self._source._check_subscribable(scheduler)
         subscribed_to(self._streams.sinks)
         self._source.expect(self._filter, place_of_caller())
         return self._streams.router.add(observer, self._filter)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Collection
+from http import HTTPStatus
 from typing import Any
 
 from rxfeed.errors import (
@@ -37,17 +38,22 @@ _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
     (AddressNotFound, "check the name of the host and the network's DNS"),
     (CertificateInvalid, "check the URL, and the clock and the CA certificates of this machine"),
     (ProxyFailed, "check the proxy: the argument, or the variables https_proxy and http_proxy"),
-    (HandshakeRejected, "check the URL and the headers"),
     (HostRetired, f"use {DEFAULT_URL}"),
     (ConnectFailed, "check the URL and the network"),
 )
 
 
 class StatusLog:
-    """Logs the status of one feed; items of the types *quiet* are never warnings."""
+    """Logs the status of one feed; no item of the types *quiet* is a warning.
 
-    def __init__(self, quiet: Collection[type[FeedStatus]] = ()) -> None:
+    *remedy*: what to do about what the exchange rejects, by its message and reason.
+    """
+
+    def __init__(
+        self, quiet: Collection[type[FeedStatus]] = (), remedy: Callable[[str, str | None], str] = remedy
+    ) -> None:
         self._quiet = frozenset(quiet)
+        self._remedy = remedy
         self._outage: set[str] = set()
         self._rejections: set[str] = set()
 
@@ -72,8 +78,7 @@ class StatusLog:
             return None
         self._outage.add(kind)
         what = "no connection" if isinstance(cause, ConnectFailed) else "disconnected"
-        advice = next((text for kind, text in _REMEDIES if isinstance(cause, kind)), "")
-        return ": ".join(filter(None, (what, _one_line(cause), advice)))
+        return ": ".join(filter(None, (what, _one_line(cause), _advice(cause))))
 
     def _rejected(self, status: Rejected) -> str | None:
         text = status.message if status.reason is None else f"{status.message}: {status.reason}"
@@ -81,13 +86,22 @@ class StatusLog:
         if key in self._rejections or len(self._rejections) >= _MOST_REJECTIONS:
             return None
         self._rejections.add(key)
-        return ": ".join(filter(None, ("rejected", _one_line(text), remedy(status.message, status.reason))))
+        return ": ".join(filter(None, ("rejected", _one_line(text), self._remedy(status.message, status.reason))))
 
 
 _WARNINGS: dict[type[FeedStatus], Callable[[StatusLog, Any], str | None]] = {
     Disconnected: StatusLog._disconnected,
     Rejected: StatusLog._rejected,
 }
+
+
+def _advice(cause: RxfeedError) -> str:
+    if isinstance(cause, HandshakeRejected):
+        if cause.status == HTTPStatus.TOO_MANY_REQUESTS:
+            return "the server limits connections: open fewer of them"
+        # The text of a redirect has its own remedy.
+        return "" if "location" in cause.headers else "check the URL and the headers"
+    return next((text for kind, text in _REMEDIES if isinstance(cause, kind)), "")
 
 
 def _one_line(text: object) -> str:

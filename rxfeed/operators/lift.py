@@ -64,6 +64,16 @@ def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | N
             running = made(machine)
             step, emit = running.step, observer.on_next
 
+            def first_step(item: A) -> Sequence[B]:
+                # Only for the first item: a machine skips other items without an error, and would emit nothing.
+                nonlocal step
+                step = running.step
+                _check_item(item, message_filter)
+                return step(item)
+
+            if message_filter is not None and not isinstance(source, FilterableSource):
+                step = first_step
+
             def on_next(item: A) -> None:
                 try:
                     outputs = step(item)
@@ -113,11 +123,22 @@ def _explained(error: Exception, item: Any, message_filter: MessageFilter | None
         or not isinstance(error, _SHAPE_ERRORS)
     ):
         return error
-    takes = "messages or the views of a book" if message_filter.books else "messages"
-    given = f"{type(item).__name__} {reprlib.repr(item)}"
-    explained = ConfigError(f"{message_filter.operator} received a {given}, and it takes {takes}: compose it on those")
+    explained = _misplaced(item, message_filter)
     explained.__cause__ = error
     return explained
+
+
+def _check_item(item: Any, message_filter: MessageFilter | None) -> None:
+    """Raise `ConfigError` for an *item* that an operator of messages would skip."""
+    if message_filter is None or not message_filter.operator or message_filter.books or isinstance(item, Message):
+        return
+    raise _misplaced(item, message_filter)
+
+
+def _misplaced(item: Any, message_filter: MessageFilter) -> ConfigError:
+    takes = "messages or the views of a book" if message_filter.books else "messages"
+    given = f"{type(item).__name__} {reprlib.repr(item)}"
+    return ConfigError(f"{message_filter.operator} was given a {given}, and it takes {takes}: compose it on those")
 
 
 def check_machine_maker(machine: Any) -> None:

@@ -14,7 +14,7 @@ from rxfeed.errors import ConfigError
 from rxfeed.operators.async_iter import to_async_iterable
 from rxfeed.operators.lift import is_machine
 from rxfeed.operators.source import MessageFilter, Root, Rooted, filter_of, results_of
-from rxfeed.operators.unhandled import place_of_caller
+from rxfeed.operators.unhandled import is_handed_back, place_of_caller
 
 T = TypeVar("T")
 
@@ -22,18 +22,30 @@ _FLUSH = 5.0  # seconds that a pipeline has for its end after Ctrl-C
 
 
 class _Unhandled:
-    """The `on_error` for a subscriber without one: it logs the error, or raises it during the call of `subscribe`."""
+    """The `on_error` of a subscriber that has none: it logs. What fails within the call of `subscribe` raises there.
 
-    __slots__ = ("_place", "_root", "subscribing")
+    A source that emits within that call may catch it, and then it is logged at the end of the call.
+    """
+
+    __slots__ = ("_place", "_raised", "_root", "_subscribing")
 
     def __init__(self, root: Root, place: str) -> None:
         self._root, self._place = root, place
-        self.subscribing: int | None = threading.get_ident()
+        self._subscribing: int | None = threading.get_ident()
+        self._raised: Exception | None = None
 
     def __call__(self, error: Exception) -> None:
-        if self.subscribing == threading.get_ident():
+        if self._subscribing == threading.get_ident():
+            if not is_handed_back(error):  # which logs it
+                self._raised = error
             raise error
         self._root.unhandled(error, self._place)
+
+    def subscribed(self) -> None:
+        """`subscribe` has not raised."""
+        self._subscribing = None
+        if self._raised is not None:
+            self._root.unhandled(self._raised, self._place, counted=True)
 
 
 class Guarded(Rooted[T]):
@@ -51,7 +63,7 @@ class Guarded(Rooted[T]):
             if on_error is None and not callable(getattr(on_next, "on_next", None)):
                 on_error = _Unhandled(self.root, place)
                 subscription = self._subscribe_to(on_next, on_error, *others, **named)
-                on_error.subscribing = None
+                on_error.subscribed()
                 return subscription
             return self._subscribe_to(on_next, on_error, *others, **named)
 

@@ -125,8 +125,12 @@ class Sink(Generic[T, W]):
                     run.end()
 
             subscriber.dispose = dispose
-            with subscribing(run):
-                upstream.disposable = self._attach(source, run.writer, run.end, scheduler)
+            try:
+                with subscribing(run):
+                    upstream.disposable = self._attach(source, run.writer, run.end, scheduler)
+            except Exception as error:  # without input the sink would wait until the process ends
+                run.end(error)
+                raise
             return Disposable(dispose)
 
         return Observable(subscribe)

@@ -117,8 +117,13 @@ class SnapshotSync:
         try:
             snapshot = BookSnapshot.of(self._snapshot(need.product_id))
         except Exception as error:
+            level = logging.WARNING if self._error is None else logging.INFO  # one warning, however long it lasts
             self._error = error
-            log.warning("full_book: no snapshot of %s: %s: %s", need.product_id, type(error).__name__, error)
+            log.log(
+                level,
+                "no snapshot of %s: %s: %s: without one the book emits nothing; it is asked for again, later and later",
+                *(need.product_id, type(error).__name__, error),
+            )
             return SnapshotFailed(need.request, repr(error))
         self._error = None
         return SnapshotTaken(need.request, snapshot)

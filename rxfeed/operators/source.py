@@ -85,8 +85,8 @@ class Root(Protocol):
 
     def close(self) -> None: ...
 
-    def unhandled(self, error: Exception, place: str) -> None:
-        """Log *error*, which ended a pipeline without `on_error` that was subscribed at *place*."""
+    def unhandled(self, error: Exception, place: str, counted: bool = False) -> None:
+        """Log *error*, which ended a pipeline without `on_error` that was subscribed at *place*, and count it once."""
         ...
 
     def expect(self, message_filter: MessageFilter, place: str) -> None:

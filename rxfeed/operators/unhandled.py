@@ -1,8 +1,9 @@
 """Exceptions of subscribers and operators that no `on_error` handles, and where the subscription was made.
 
-- If a subscriber raises, the exception leaves its `on_next`, and its `on_error` has not been called yet.
-- If an operator raises, reactivex calls `on_error` downstream. A subscriber without an `on_error` raises the exception
-  again, out of `on_next`. By then every observer up to the source is stopped, so a further `on_error` reaches none.
+- If a subscriber raises, the exception comes out of `on_next`, and its `on_error` has not been called yet.
+- If an operator raises, reactivex calls `on_error` downstream. A subscriber without one raises the exception again, out
+  of `on_next`, and by then every observer up to the source is stopped: a further `on_error` reaches none of them.
+- Behind a Subject that is not so: the Subject takes the further `on_error`, and a subscriber without one has left it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from reactivex import abc
+from reactivex.internal import default_error
 
 _handing_back = threading.local()
 log = logging.getLogger("rxfeed.operators")
@@ -31,7 +33,15 @@ def hand_back(observer: abc.ObserverBase[Any], error: Exception) -> Exception | 
         return unhandled
     finally:
         _handing_back.error = None
-    return None
+    return error if _came_from_none(error) else None
+
+
+def _came_from_none(error: Exception) -> bool:
+    """A subscriber without `on_error` has raised *error*."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code is not default_error.__code__:
+        trace = trace.tb_next
+    return trace is not None
 
 
 def is_handed_back(error: Exception) -> bool:

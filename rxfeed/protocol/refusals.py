@@ -33,7 +33,10 @@ _PATTERNS = tuple(
 _REMEDIES = (
     (
         ("require authentication", "requires authentication"),
-        "give credentials (Credentials.from_env()), or use a channel without a key: level2_batch, matches, ticker",
+        (
+            "give credentials (Credentials.from_env() reads COINBASE_API_KEY, COINBASE_API_SECRET and "
+            "COINBASE_API_PASSPHRASE), or use a channel without a key: level2_batch, matches, ticker"
+        ),
     ),
     (("valid product", "product id"), "check the products of the feed: they are named as in BTC-USD"),
     (("valid channel", "no channels"), "check the channels of the feed"),

@@ -34,6 +34,7 @@ HOST = "127.0.0.1"
 ENDING = 0.5  # seconds that all connections have to close when the server closes
 
 log = logging.getLogger(__name__)
+log.setLevel(logging.INFO)  # at DEBUG websockets logs what a client sends, with the secrets in its headers and its URL
 T = TypeVar("T")
 
 

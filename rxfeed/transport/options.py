@@ -54,6 +54,9 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"max_size: {self.max_size!r} is not a number of bytes above 0")
         for name in ("connect_timeout", "send_timeout"):
             check_timeout(name, getattr(self, name))
+        if not isinstance(self.ssl_context, ssl.SSLContext | None):
+            given = type(self.ssl_context).__name__
+            raise ConfigError(f"ssl_context: a {given} is not an SSLContext, such as of ssl.create_default_context()")
         if self.proxy is not None and not isinstance(self.proxy, Secret):
             raise ConfigError(f"proxy: a {type(self.proxy).__name__} is not a proxy's URL")
         if self.proxy:

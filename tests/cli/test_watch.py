@@ -115,7 +115,18 @@ def test_watch_prints_the_reason_of_the_exchange(exchange: Exchange, capsys: pyt
     assert "rxfeed watch: nothing to watch: Failed to subscribe: BTC-XXX is not a valid product\n" in err
 
 
-def test_watch_continues_with_the_accepted_channels(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+def test_remedy_follows_the_refusal(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+    for args, what in (
+        (["BTC-XXX"], "check the products of the feed: they are named as in BTC-USD"),
+        (["BTC-USD", "--channel", "level2"], "give --auth and credentials in the environment, or a --channel without"),
+    ):
+        assert main(["watch", *args, "--url", exchange.url]) == 1
+        refused, remedy = capsys.readouterr().err.splitlines()[2:4]
+        assert refused.startswith("the exchange refuses: ")
+        assert remedy.startswith(what)
+
+
+def test_what_is_granted_goes_on_without_what_is_not(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
     args = ["watch", "BTC-XXX", "BTC-USD", "--channel", "ticker", "--seconds", "1.5"]
     assert main([*args, "--url", exchange.url]) == 0
     out, err = capsys.readouterr()

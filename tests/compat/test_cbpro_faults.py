@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import warnings
 from collections.abc import Iterator
@@ -272,7 +273,20 @@ def test_channels_that_need_keys_are_reported_once(exchange: Exchange, channel: 
     assert client.hooks == ["open", "error", "close"]
 
 
-def test_missing_keys_do_not_stop_public_channels(exchange: Exchange) -> None:
+def test_refusal_is_logged_with_the_arguments_of_the_client(
+    exchange: Exchange, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Recorder(url=exchange.url, channels=["level2", "ticker"])
+    client.start()
+    client.wait_for(2)
+    client.close()
+    (warning,) = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    assert warning.startswith("rejected: ")
+    assert "set auth=True with api_key, api_secret and api_passphrase" in warning
+    assert "Credentials" not in warning
+
+
+def test_beside_public_channels_it_goes_on_as_ever(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url, channels=["level2", "ticker"])
     client.start()
     client.wait_for(2)

@@ -95,6 +95,24 @@ def test_operator_without_its_channel_warns_once(
     assert __file__ in line
 
 
+@pytest.mark.parametrize(
+    ("operator", "remedy"),
+    [
+        (lambda: matches("ETH-USD"), "subscribe to matches or full too for ETH-USD, such as"),
+        (lambda: matches("btc-usd"), "too for btc-usd (did you mean BTC-USD?), such as"),
+        (lambda: matches(["A-B", "ETH-USD"]), "too for A-B, ETH-USD, such as"),
+        (lambda: full_book("BTC-USD", lambda product: b""), "has Change or Done or Level3Change or others of BTC-USD;"),
+    ],
+)
+def test_warning_names_the_product_to_add(
+    operator: Callable[[], Any], remedy: str, exchange: Exchange, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the channel is there, but not for the product, the channel's name alone is no remedy."""
+    run(exchange, ["matches"], lambda feed: feed.pipe(operator()))
+    (line,) = warned(caplog)
+    assert remedy in line
+
+
 SATISFIED: list[tuple[Callable[[], Any], list[str]]] = [
     (lambda: order_book("BTC-USD"), ["level2_batch"]),
     (lambda: order_book("BTC-USD"), ["level2"]),

@@ -203,6 +203,9 @@ def test_send_that_fails_shows_no_secret_in_its_traceback(secure: bool) -> None:
         {"url": f"ws://{USER}:{PASSWORD}@{'a' * 64}"},
         {"connect_timeout": 0},
         {"ping_interval": 0},
+        {"credentials": {"key": "key", "secret": KEY.secret.reveal()}},
+        {"credentials": ("key", KEY.secret.reveal(), KEY.passphrase.reveal())},
+        {"credentials": KEY.secret.reveal()},
     ],
 )
 def test_rejected_setting_shows_no_secret_in_its_traceback(bad: dict[str, Any]) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from rxfeed import AuthenticationFailed, ConfigError, Credentials, Feed, Reconnect
 from rxfeed.cli import main
+from rxfeed.errors import HandshakeRejected
 from rxfeed.feed import Connecting, Disconnected, StatusLog
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.sim import Exchange
@@ -123,6 +125,22 @@ def test_command_shows_a_problem_once() -> None:
 
 
 # ---- names that cannot be right
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "remedy"),
+    [
+        (404, {}, "answered: check the URL and the headers"),
+        (429, {}, "answered: the server limits connections: open fewer of them"),
+        (301, {"location": "ws://x"}, "answered"),
+    ],
+)
+def test_remedy_fits_the_answer_to_the_handshake(
+    status: int, headers: dict[str, str], remedy: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    cause = HandshakeRejected("answered", status, headers)
+    StatusLog().write(Disconnected(cause=cause, at=datetime.now(UTC)), "the next attempt begins soon")
+    assert caplog.messages == [f"no connection: {remedy}; the next attempt begins soon"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -230,7 +231,18 @@ def test_failed_snapshot_is_retried_with_back_off() -> None:
     got.subscription.dispose()
 
 
-def test_exhausted_snapshot_retries_end_the_stream() -> None:
+def test_what_fails_again_and_again_is_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+    source: Subject[Message] = Subject()
+    failures = [ValueError("no"), ConnectFailed("503"), ValueError("no")]
+    got = Collected(source.pipe(full_book(BTC, Snapshots(*failures, book_at(3, "b")), retry=AT_ONCE)))
+    source.on_next(opened(2))
+    got.wait_for(1)
+    got.subscription.dispose()
+    (warning,) = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    assert "no snapshot of BTC-USD: ValueError: no: " in warning
+
+
+def test_the_end_of_all_tries() -> None:
     source: Subject[Message] = Subject()
     snapshots = Snapshots(ValueError("no"))
     got = Collected(source.pipe(full_book(BTC, snapshots, retry=Reconnect(initial=0, maximum=0, retries=2))))

@@ -120,7 +120,16 @@ def test_signal_names_the_item_that_has_no_price(given: Any) -> None:
     assert isinstance(got.error.__cause__, AttributeError)
 
 
-def test_error_of_a_machine_is_passed_unchanged() -> None:
+@pytest.mark.parametrize("name", ["window_volume", "candles", "trade_imbalance", "tick_bars", "order_book"])
+@pytest.mark.parametrize("part", [lambda m: m.price, lambda m: m.content])
+def test_operator_of_messages_names_a_first_item_that_is_none(name: str, part: Callable[[Any], Any]) -> None:
+    """They passed such items over, and emitted nothing, without a word."""
+    got = Collected(reactivex.of(match()).pipe(ops.map(part), OPERATORS[name]()))
+    assert isinstance(got.error, ConfigError)
+    assert f"{name} was given a {type(part(match())).__name__}" in str(got.error)
+
+
+def test_error_of_a_machine_is_its_own() -> None:
     """Only for operators of rxfeed an item of another shape is explained."""
 
     class Broken(Machine):

@@ -18,6 +18,7 @@ from reactivex.internal.exceptions import SequenceContainsNoElementsError
 from reactivex.subject import Subject
 
 from rxfeed import (
+    ConfigError,
     Feed,
     Match,
     MessageSource,
@@ -89,6 +90,7 @@ PIPELINES: dict[str, Callable[[MessageSource], Observable[Any]]] = {
     "on a thread, applied": lambda source: bounded(10)(source).pipe(ops.map(divide)),
     "merged": lambda source: reactivex.merge(source, reactivex.never()).pipe(ops.map(divide)),
     "status": lambda source: source.status.pipe(ops.skip(1), ops.map(divide)),
+    "status from the newest": lambda source: source.status.pipe(ops.map(divide)),
     "empty": lambda source: source.pipe(ops.filter(lambda m: False), ops.first()),
 }
 
@@ -175,7 +177,19 @@ def test_observer_objects_are_called_directly(caplog: pytest.LogCaptureFixture) 
     assert raised(caplog) == []
 
 
-def test_other_branches_of_a_shared_pipeline_continue(caplog: pytest.LogCaptureFixture) -> None:
+def test_pipeline_behind_a_subject_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """It has left the subject by the time that the subject receives the error."""
+    subject: Subject[Any] = Subject()
+    subject.pipe(ops.map(divide)).subscribe(print)
+    replay = source()
+    replay.pipe(matches()).subscribe(subject)
+    replay.run()
+    (record,) = raised(caplog)
+    assert "ZeroDivisionError" in record.getMessage()
+    assert replay.stats.subscriber_errors == 1
+
+
+def test_other_branches_of_a_shared_pipeline_go_on(caplog: pytest.LogCaptureFixture) -> None:
     replay = source()
     shared = replay.pipe(matches(), ops.share())
     shared.pipe(ops.map(divide)).subscribe(print)
@@ -260,6 +274,30 @@ def test_run_leaves_a_feed_that_was_connected(exchange: Exchange) -> None:
         threading.Timer(0.05, exchange.advance, (3,)).start()
         assert feed.pipe(ops.take(1), ops.count()).run() == 1
         assert not feed.wait(0)
+
+
+COMPOSED: dict[str, Callable[[MessageSource], Observable[Any]]] = {
+    "merge": lambda source: reactivex.merge(source.pipe(matches()), source.pipe(ops.map(str))),
+    "sum": lambda source: source.pipe(matches()) + reactivex.empty(),
+    "zip": lambda source: reactivex.zip(source, source.map(str)),
+    "latest": lambda source: reactivex.combine_latest(source, source.pipe(matches())),
+    "operator": lambda source: lift(Broken)(source),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_plain_run_on_a_source_that_it_does_not_connect_raises(name: str) -> None:
+    """It waited for ever."""
+    with pytest.raises(ConfigError, match=r"run\(\) .* does not connect .*Replay"):
+        COMPOSED[name](source()).run()
+
+
+def test_plain_run_on_a_source_that_is_connected_waits(exchange: Exchange) -> None:
+    feed = Feed("BTC-USD", "heartbeat", url=exchange.url)
+    with feed:
+        exchange.wait_for_clients()
+        threading.Timer(0.05, exchange.advance, (3,)).start()
+        assert reactivex.merge(feed, reactivex.never()).pipe(ops.take(1), ops.count()).run() == 1
 
 
 def test_run_of_status_connects_too() -> None:

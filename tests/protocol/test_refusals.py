@@ -50,3 +50,8 @@ def test_refusal_of_a_signed_request(message: str, reason: str | None, meaning: 
 def test_remedy_names_what_to_change(message: str, reason: str | None, word: str) -> None:
     assert word in remedy(message, reason)
     assert remedy("Something", "else") == ""
+
+
+def test_remedy_without_credentials_names_their_variables() -> None:
+    """`Credentials.from_env()` is `None` where none is set, so it alone is no remedy."""
+    assert "COINBASE_API_KEY" in remedy("Failed to subscribe", "user channel requires authentication")

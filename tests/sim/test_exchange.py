@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import ssl
 import threading
@@ -17,6 +18,7 @@ import pytest
 import trustme
 from websockets.exceptions import ConnectionClosed
 
+from rxfeed import Feed
 from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.protocol.auth import Credentials
 from rxfeed.sim import Exchange, Ledger
@@ -404,3 +406,14 @@ def test_exchange_over_tls(new_client: NewClient) -> None:
 def test_bad_arguments_are_named(arguments: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError, match=text):
         Exchange(**arguments)
+
+
+def test_log_at_debug_shows_no_secret_of_a_client(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with Exchange(["BTC-USD"], auto=False) as exchange:
+        url = exchange.url.replace("ws://", "ws://me:hidden-1@") + "?token=hidden-2"
+        with Feed("BTC-USD", "heartbeat", url=url, headers={"X-Key": "hidden-3"}):
+            exchange.wait_for_clients()
+    assert caplog.records
+    assert "hidden" not in caplog.text
+    assert "Authorization" not in caplog.text

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from rxfeed import Replay
+from rxfeed.feed import RecordingTruncated
 from rxfeed.sinks.spill import Spill
+from tests.support.collect import Collected
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
@@ -154,7 +157,10 @@ def test_child_may_exit_the_with_block_of_its_parent() -> None:
 SPILL = """
 import os, sys
 from pathlib import Path
+from rxfeed import Replay
+from rxfeed.feed import RecordingTruncated
 from rxfeed.sinks.spill import Spill
+from tests.support.collect import Collected
 spill = Spill(sys.argv[1], "x.y", 10**6)
 assert spill.append([b"\\x05\\0\\0\\0\\0"] * 100, 1)
 pid = os.fork()
@@ -174,3 +180,30 @@ def test_child_s_exit_does_not_delete_the_log_of_the_spill(tmp_path: Path) -> No
     spill = Spill(path, "x.y", 10**6)
     assert spill.documents == 150
     spill.close()
+
+
+def test_a_recorder_on_an_inherited_feed_leaves_no_torn_segment(tmp_path: Path) -> None:
+    """It ends in the child when the feed raises, and not with the process, which may be killed."""
+    script = """
+import os, sys, time
+from rxfeed import Feed, WrongProcess, record
+feed = Feed("BTC-USD", "matches", url="ws://127.0.0.1:9")
+feed.subscribe(lambda message: None)
+feed.connect()
+pid = os.fork()
+if pid == 0:
+    recorder = record(sys.argv[1])
+    try:
+        feed.pipe(recorder).subscribe()
+    except WrongProcess:
+        deadline = time.monotonic() + 10
+        while (recorder.stats.segments < 1 or recorder.stats.segment is not None) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    os._exit(0)
+os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=40)
+    replay = Replay(tmp_path)
+    got = Collected(replay.status)
+    replay.run()
+    assert not any(isinstance(item, RecordingTruncated) for item in got.items)

@@ -27,6 +27,12 @@ def test_bad_max_size_is_rejected(value: Any) -> None:
         TransportOptions(max_size=value)
 
 
+@pytest.mark.parametrize("value", [True, False, "ca.pem", {}])
+def test_ssl_context_is_one(value: Any) -> None:
+    with pytest.raises(ConfigError, match=f"ssl_context: a {type(value).__name__} is not an SSLContext"):
+        TransportOptions(ssl_context=value)
+
+
 @pytest.mark.parametrize(
     ("headers", "named"),
     [
