@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from rxfeed.core import ARRIVAL_LIMIT, Arrival, Continuity
-from rxfeed.errors import AuthenticationFailed, TimestampRejected, WentSilent
+from rxfeed.errors import AuthenticationFailed, ConnectionLost, TimestampRejected, WentSilent
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.delivery import Delivery
 from rxfeed.feed.duties import Duties
@@ -104,7 +104,7 @@ class Session:
         """
         connection, duties, clock = self._connection, self._duties, self._clock
         if before >= duties.alarm or duties.pressing:
-            duties.speak(before)
+            self._speak(before)
             before = clock.now()
         # A short read does not prove that nothing waits: after a turn that took its time the socket is asked.
         busy = before - self._read_at > _SHORT
@@ -129,6 +129,16 @@ class Session:
             duties.judge()
         return after
 
+    def _speak(self, now: float) -> None:
+        """Send what is due. If that fails, `receive` raises the error behind what the server has sent before."""
+        if self._connection.deaf:
+            return
+        try:
+            self._duties.speak(now)
+        except ConnectionLost:
+            if not self._connection.deaf:
+                raise
+
     def _arriving(self, seconds: float, behind: bool) -> None:
         """Count the *seconds* of a read after which a message is still incomplete, or was completed."""
         idle = self._arrival.step(self._connection.arriving, seconds)
@@ -143,7 +153,7 @@ class Session:
         after, stats.oldest = now, self._waiting_since
         for start in range(0, len(events), _AT_ONCE):
             if start and (after >= duties.alarm or duties.pressing):
-                duties.speak(after)
+                self._speak(after)
             self._deliver(events[start : start + _AT_ONCE] if len(events) > _AT_ONCE else events)
             if self._delivery.stopping:
                 break

@@ -111,10 +111,11 @@ class Connection:
         """What has come: messages (`Oversized` for one over `max_size`), pongs, at last `Closed`.
 
         Empty after *timeout* seconds or a wake-up, and now and then sooner. `received_ns` then is the clock at which
-        the bytes were read. Raises `ConnectionLost`.
+        the bytes were read. Raises `ConnectionLost`; after a failed send, when all that had come by then was returned.
         """
-        if self._socket.failure is not None:
-            raise lost(self._socket.failure) from self._socket.failure
+        failure = self._socket.failure or self._socket.send_failure
+        if failure is not None and (failure is self._socket.failure or not self._rest_comes(failure)):
+            raise lost(failure) from failure
         try:
             # While messages flow it is the socket alone that is waited for: asking a selector first, which knows the
             # wake-up too, would be a fifth of what a lone message costs. So a wake-up may have to wait that long.
@@ -130,6 +131,11 @@ class Connection:
         if self._socket.mixed:
             return [event for item in taken if (event := _event(item)) is not None]
         return taken  # pyright: ignore[reportReturnType]  # all of them are bytes
+
+    def _rest_comes(self, failure: Exception) -> bool:
+        """Whether something of what came before the *failure* of a send can still be read."""
+        # A server that is there and reads nothing may go on sending; one that has gone may not.
+        return not isinstance(failure, TimeoutError) and (self.more or self._readable(0))
 
     def _readable(self, timeout: float | None) -> bool:
         """Wait for the socket; False after *timeout* seconds, or a wake-up."""
@@ -152,6 +158,11 @@ class Connection:
         with running():
             self._socket.ping(payload)
 
+    @property
+    def deaf(self) -> bool:
+        """A send has failed, and no further one is of use."""
+        return self._socket.send_failure is not None
+
     # ---- closing
 
     def close(self, timeout: float = 1.0) -> None:
@@ -159,7 +170,8 @@ class Connection:
         if self._selector is not None:
             if self._socket.connected:
                 self._socket.send_close()
-                if self._socket.failure is None:  # nothing behind it can be trusted, a close frame neither
+                # Nothing behind a failure can be trusted, a close frame neither; and without ours none is sent.
+                if self._socket.failure is None and not self.deaf:
                     with suppress(ConnectionLost):
                         self._await_close(time.monotonic() + timeout)
             self._selector.close()

@@ -9,6 +9,7 @@ Rules:
 - A frame is taken when all of it is in the buffer. Until then `_wanted` bytes are gathered as pieces, without a copy.
 - What is wrong in a frame's header is an error at once: nothing is buffered for such a frame.
 - What stood before an error is returned; `take()` keeps the error as `failure`, and raises it when it is called again.
+- A send that fails is no error of reading: it is kept as `send_failure`, and what the server sent can still be read.
 - A message over `max_size`, whole or in fragments, is passed over and never buffered; `Oversized` stands in its place.
 - The fragments of a message are kept as a list, with a bound on their number, and joined once.
 - Nothing of a message reaches the library's trace, since a server may repeat what is secret.
@@ -79,6 +80,8 @@ class BufferedWebSocket(WebSocket):
         """What was taken last holds more than messages."""
         self.failure: Exception | None = None
         """What stood behind that which was taken last: the next `take()` raises it."""
+        self.send_failure: Exception | None = None
+        """Why nothing can be sent any more. What the server sent before can still be read."""
 
     def attach(self, sock: socket.socket, unread: bytes) -> None:
         """Go on with *sock*, on which the handshake is done; *unread* came behind its answer."""
@@ -220,11 +223,9 @@ class BufferedWebSocket(WebSocket):
         if frame.opcode == ABNF.OPCODE_CLOSE:
             self.send_close()
             return False
-        if frame.opcode == ABNF.OPCODE_PING and self.failure is None:
-            try:
+        if frame.opcode == ABNF.OPCODE_PING and self.send_failure is None:
+            with contextlib.suppress(*FAILURES):  # it is in `send_failure`, and what is behind the ping has come
                 self.pong(frame.data)
-            except FAILURES as error:
-                self.failure = error  # what is behind the ping has come all the same
         return True
 
     def _gather(self, payload: bytes, taken: list[bytes | ABNF | Oversized], *, last: bool) -> None:
@@ -278,6 +279,9 @@ class BufferedWebSocket(WebSocket):
         sock.settimeout(self._send_timeout)
         try:
             return sock.send(data)
+        except OSError as error:
+            self.send_failure = self.send_failure or error
+            raise
         finally:
             sock.settimeout(PATIENCE)
 
