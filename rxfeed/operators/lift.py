@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from reactivex import Observable, abc
@@ -84,11 +85,11 @@ def lift(machine: Callable[[], Machine[A, B]], wish: Wish | None = None) -> Oper
                 return True
 
             def on_error(error: Exception) -> None:
-                if finish():
+                if _finished(finish, observer, error):
                     observer.on_error(error)
 
             def on_completed() -> None:
-                if finish():
+                if _finished(finish, observer):
                     observer.on_completed()
 
             if isinstance(source, Selectable):
@@ -101,6 +102,21 @@ def lift(machine: Callable[[], Machine[A, B]], wish: Wish | None = None) -> Oper
         return results_of(Observable(subscribe), "" if wish is None else wish.operator)
 
     return declare(operator, wish)
+
+
+def _finished(finish: Callable[[], bool], observer: abc.ObserverBase[Any], cause: BaseException | None = None) -> bool:
+    """What *finish* returns. Where it raises a `SystemExit` or its like, *observer* gets its end all the same.
+
+    Something may wait for that end. It is *cause*, or what was raised.
+    """
+    try:
+        return finish()
+    except Exception:
+        raise
+    except BaseException as leaving:
+        with suppress(Exception):  # without an on_error the cause is raised
+            observer.on_error(cause or leaving)  # pyright: ignore[reportArgumentType]  # it passes anything on
+        raise
 
 
 def _explained(error: Exception, item: Any, wish: Wish | None) -> Exception:
