@@ -141,7 +141,9 @@ class Pipeline(Guarded[T]):
         subscription = self.subscribe(on_next, on_error, over.set, scheduler=scheduler)
         began = not over.is_set() and self._root.begin()
         try:
-            while not over.wait(0.5):  # in slices, since some systems deliver no Ctrl-C inside one long wait
+            # In slices, since some systems deliver no Ctrl-C inside one long wait; and an operator that a subscriber
+            # leaves at the source's end may pass no end on.
+            while not over.wait(0.5) and self._root.leaving is None:
                 pass
         except KeyboardInterrupt:
             if not began:
@@ -154,6 +156,8 @@ class Pipeline(Guarded[T]):
                 self._root.close()
         if failures:
             raise failures[0]
+        if not over.is_set() and self._root.leaving is not None:
+            raise self._root.leaving.with_traceback(None)
         return _only(newest)
 
 

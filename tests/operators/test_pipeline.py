@@ -312,13 +312,14 @@ def test_published_pipeline_still_connects_by_itself() -> None:
     assert len(one.items) == len(other.items) == 2
 
 
-@pytest.mark.parametrize("at_the_end", [False, True])
-def test_leaving_the_program_inside_a_pipeline_ends_what_waits_for_it(at_the_end: bool) -> None:
+@pytest.mark.parametrize("seconds", [(0,), (0, 70)])
+@pytest.mark.parametrize("operator", [window_volume(60), ops.buffer_with_count(10)], ids=["lifted", "of reactivex"])
+def test_leaving_the_program_inside_a_pipeline_ends_what_waits_for_it(operator: Any, seconds: tuple[int, ...]) -> None:
     """The operator before it still has something to emit at the end, and what is behind it gets the end."""
-    trades = [match(time=second) for second in ([0] if at_the_end else [0, 70])]
 
-    def leave(window: object) -> None:
+    def leave(emitted: object) -> None:
         raise SystemExit(3)
 
+    trades = [match(time=second) for second in seconds]
     with pytest.raises(SystemExit):
-        Replay(trades).pipe(window_volume(60), ops.do_action(leave)).run()
+        Replay(trades).pipe(operator, ops.do_action(leave)).run()
