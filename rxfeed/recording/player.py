@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Iterable
 
@@ -264,9 +265,11 @@ class Player:
         outlets, continuity, delivery = self._outlets, self._continuity, self._delivery
         if self._highest >= 0:
             continuity.reconnected(self._base)
-        first = True
+        first, plain = True, recording.kind == "plain"
+        if plain:  # of a plain frame's receipt one thing is known: it is not in the future
+            continuity.received(time.time_ns())
         for ns, raw in recording.frames():
-            if recording.kind != "plain":  # a plain frame has no receipt but its own time
+            if not plain:
                 continuity.received(ns)
             message = self._decode(raw)
             if isinstance(message, Subscriptions):
