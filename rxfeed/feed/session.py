@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from rxfeed.core import ARRIVAL_LIMIT, Arrival, GapDetector
-from rxfeed.errors import AuthenticationFailed, TimestampRejected, WentSilent
+from rxfeed.errors import AuthenticationFailed, ConnectionLost, TimestampRejected, WentSilent
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.feed_streams import FeedStreams
@@ -104,7 +104,7 @@ class FeedSession:
         """
         connection, housekeeping, clock = self._connection, self._housekeeping, self._clock
         if before >= housekeeping.alarm or housekeeping.has_requests:
-            housekeeping.send_due(before)
+            self._send_due(before)
             before = clock.now()
         # A short read does not prove that the socket is empty: after a long cycle it is checked.
         busy = before - self._read_at > _SHORT_WAIT
@@ -129,6 +129,16 @@ class FeedSession:
             housekeeping.check_silence()
         return after
 
+    def _send_due(self, now: float) -> None:
+        """Send what is due. If that fails, `receive` raises the error after the messages that had arrived before."""
+        if self._connection.deaf:
+            return
+        try:
+            self._housekeeping.send_due(now)
+        except ConnectionLost:
+            if not self._connection.deaf:
+                raise
+
     def _arriving(self, seconds: float, behind: bool) -> None:
         """Count the *seconds* of a read with a part of a message, whether the message is complete now or not."""
         idle = self._arrival.step(self._connection.arriving, seconds)
@@ -143,7 +153,7 @@ class FeedSession:
         after, stats.oldest = now, self._waiting_since
         for start in range(0, len(events), _BATCH):
             if start and (after >= housekeeping.alarm or housekeeping.has_requests):
-                housekeeping.send_due(after)
+                self._send_due(after)
             self._deliver(events[start : start + _BATCH] if len(events) > _BATCH else events)
             if self._dispatcher.stopping:
                 break

@@ -267,6 +267,11 @@ class MessageSource(FilterableSource, Guarded[Message]):
         self._unwritten = sinks.flush(flush)
 
     @property
+    def leaving(self) -> BaseException | None:
+        """The `SystemExit` or `KeyboardInterrupt` that a subscriber raised and that has ended it; `None` for none."""
+        return None if isinstance(self._cause, Exception) or not self._over.is_set() else self._cause
+
+    @property
     def unwritten(self) -> tuple[SinkLeft, ...]:
         """What the sinks had not written when `close` or `run` returned: one item for each sink that left something."""
         return self._unwritten

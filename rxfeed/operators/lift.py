@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from reactivex import Observable, abc
@@ -95,11 +96,11 @@ def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | N
                 return True
 
             def on_error(error: Exception) -> None:
-                if finish():
+                if _finished(finish, observer, error):
                     observer.on_error(error)
 
             def on_completed() -> None:
-                if finish():
+                if _finished(finish, observer):
                     observer.on_completed()
 
             if isinstance(source, FilterableSource):
@@ -112,6 +113,21 @@ def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | N
         return results_of(Observable(subscribe), "" if message_filter is None else message_filter.operator)
 
     return declare(operator, message_filter)
+
+
+def _finished(finish: Callable[[], bool], observer: abc.ObserverBase[Any], cause: BaseException | None = None) -> bool:
+    """The result of *finish*. If it raises `SystemExit` or the like, *observer* receives *cause*, or that exception.
+
+    A caller may wait for this end.
+    """
+    try:
+        return finish()
+    except Exception:
+        raise
+    except BaseException as leaving:
+        with suppress(Exception):  # without an on_error the cause is raised
+            observer.on_error(cause or leaving)  # pyright: ignore[reportArgumentType]  # it passes any exception on
+        raise
 
 
 def _explained(error: Exception, item: Any, message_filter: MessageFilter | None) -> Exception:

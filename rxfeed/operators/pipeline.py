@@ -153,7 +153,9 @@ class Pipeline(Guarded[T]):
         subscription = self.subscribe(on_next, on_error, over.set, scheduler=scheduler)
         began = not over.is_set() and self._root.begin()
         try:
-            while not over.wait(0.5):  # short waits, because some systems deliver no Ctrl-C during one long wait
+            # Short waits, because some systems deliver no Ctrl-C during one long wait. If a subscriber leaves the
+            # program at the end of the source, the end may not pass all operators.
+            while not over.wait(0.5) and self._root.leaving is None:
                 pass
         except KeyboardInterrupt:
             if not began:
@@ -166,6 +168,8 @@ class Pipeline(Guarded[T]):
                 self._root.close()
         if failures:
             raise failures[0]
+        if not over.is_set() and self._root.leaving is not None:
+            raise self._root.leaving.with_traceback(None)
         return _only(newest)
 
 

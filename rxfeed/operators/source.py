@@ -85,6 +85,11 @@ class Root(Protocol):
 
     def close(self) -> None: ...
 
+    @property
+    def leaving(self) -> BaseException | None:
+        """The `SystemExit` or `KeyboardInterrupt` that a subscriber raised and that has ended it."""
+        ...
+
     def unhandled(self, error: Exception, place: str, counted: bool = False) -> None:
         """Log *error*, which ended a pipeline without `on_error` that was subscribed at *place*, and count it once."""
         ...

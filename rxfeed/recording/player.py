@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Iterable
 
@@ -270,9 +271,11 @@ class Player:
         streams, continuity, dispatcher = self._streams, self._continuity, self._dispatcher
         if self._highest >= 0:
             continuity.reconnected(self._base)
-        first = True
+        first, plain = True, recording.kind == "plain"
+        if plain:  # a plain frame has no receipt time, but it was received before now
+            continuity.received(time.time_ns())
         for ns, raw in recording.frames():
-            if recording.kind != "plain":  # a plain frame has its own time as its receipt
+            if not plain:
                 continuity.received(ns)
             message = self._decode(raw)
             if isinstance(message, Subscriptions):

@@ -111,10 +111,11 @@ class Connection:
         """The received messages (`Oversized` for one over `max_size`), pongs, and at the end `Closed`.
 
         Empty after *timeout* seconds or a wake-up, and sometimes sooner. After it, `received_ns` is the time at which
-        the bytes were read. Raises `ConnectionLost`.
+        the bytes were read. Raises `ConnectionLost`; after a failed send only when all that had arrived was returned.
         """
-        if self._socket.failure is not None:
-            raise lost(self._socket.failure) from self._socket.failure
+        failure = self._socket.failure or self._socket.send_failure
+        if failure is not None and (failure is self._socket.failure or not self._can_read_more(failure)):
+            raise lost(failure) from failure
         try:
             # While messages flow, this waits on the socket alone, without the selector that also has the wake-up: the
             # selector would add 20 % to the cost of a single message. So a wake-up may be delayed by `PATIENCE`.
@@ -130,6 +131,11 @@ class Connection:
         if self._socket.mixed:
             return [event for item in taken if (event := _event(item)) is not None]
         return taken  # pyright: ignore[reportReturnType]  # all items are bytes
+
+    def _can_read_more(self, failure: Exception) -> bool:
+        """True if bytes that arrived before the *failure* of a send are still unread."""
+        # After a time-out the server is alive and may send without end; a lost server may not.
+        return not isinstance(failure, TimeoutError) and (self.more or self._readable(0))
 
     def _readable(self, timeout: float | None) -> bool:
         """True if the socket has data; False after *timeout* seconds, or a wake-up."""
@@ -152,6 +158,11 @@ class Connection:
         with running():
             self._socket.ping(payload)
 
+    @property
+    def deaf(self) -> bool:
+        """True after a failed send: the server receives nothing more."""
+        return self._socket.send_failure is not None
+
     # ---- closing
 
     def close(self, timeout: float = 1.0) -> None:
@@ -159,7 +170,8 @@ class Connection:
         if self._selector is not None:
             if self._socket.connected:
                 self._socket.send_close()
-                if self._socket.failure is None:  # after a failure no frame can be trusted, not even a close frame
+                # After a failure no frame can be trusted, not even a close frame, and a deaf server sends no answer.
+                if self._socket.failure is None and not self.deaf:
                     with suppress(ConnectionLost):
                         self._await_close(time.monotonic() + timeout)
             self._selector.close()

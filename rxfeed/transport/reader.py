@@ -9,6 +9,7 @@ Rules:
 - A frame is taken when it is complete. Until then, the missing `_wanted` bytes are kept as pieces, without a copy.
 - An invalid frame header is an error at once: nothing is buffered for such a frame.
 - Frames before an error are returned; `take()` keeps the error as `failure`, and raises it at its next call.
+- A failed send is not an error of reading. It is kept as `send_failure`, and arrived frames can still be read.
 - A message over `max_size`, whole or in fragments, is skipped and never buffered; `Oversized` replaces it.
 - The fragments of a message are kept as a list, with a bound on their number, and joined once.
 - No message is passed to the library's trace, because a server may repeat secrets.
@@ -79,6 +80,8 @@ class BufferedWebSocket(WebSocket):
         """True if the last result of `take` has more than messages."""
         self.failure: Exception | None = None
         """The error after the last result of `take`: the next `take()` raises it."""
+        self.send_failure: Exception | None = None
+        """The error of the first failed send. Frames that have arrived can still be read."""
 
     def attach(self, sock: socket.socket, unread: bytes) -> None:
         """Continue with *sock* after the handshake; *unread*: the bytes after its response."""
@@ -220,11 +223,9 @@ class BufferedWebSocket(WebSocket):
         if frame.opcode == ABNF.OPCODE_CLOSE:
             self.send_close()
             return False
-        if frame.opcode == ABNF.OPCODE_PING and self.failure is None:
-            try:
+        if frame.opcode == ABNF.OPCODE_PING and self.send_failure is None:
+            with contextlib.suppress(*FAILURES):  # `send_failure` has the error; later frames have arrived
                 self.pong(frame.data)
-            except FAILURES as error:
-                self.failure = error  # raised later: the frames after the ping have arrived
         return True
 
     def _gather(self, payload: bytes, taken: list[bytes | ABNF | Oversized], *, last: bool) -> None:
@@ -278,6 +279,9 @@ class BufferedWebSocket(WebSocket):
         sock.settimeout(self._send_timeout)
         try:
             return sock.send(data)
+        except OSError as error:
+            self.send_failure = self.send_failure or error
+            raise
         finally:
             sock.settimeout(PATIENCE)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rxfeed import (
+    ServerClosed,
     WentSilent,
     tickers,
 )
@@ -25,7 +26,7 @@ from rxfeed.feed import (
 )
 from tests.support.collect import Collected
 from tests.support.scenes import FAST, fast_feed, of, scenes, sending, tick, wait_until
-from tests.support.wire import Wire, WireServer, frame
+from tests.support.wire import Wire, WireServer, close_frame, frame
 
 # ---- silence
 
@@ -181,6 +182,28 @@ def test_backlog_of_a_slow_subscriber_is_no_silence() -> None:
     assert of(status, Disconnected) == []
     assert of(status, Lagging)
     assert feed.stats.max_lag > 10  # the deadline of a pong has passed in the meantime
+
+
+def test_backlog_is_delivered_though_no_ping_can_be_sent() -> None:
+    """The server has closed the connection behind it: its reason is the cause, and not the failed ping."""
+
+    def play(wire: Wire) -> None:
+        wire.shake()
+        wire.recv_frame()
+        wire.send(b"".join(padded(n, 200) for n in range(1, 401)) + close_frame(1008, "slow consumer"))
+        wire.sock.close()
+
+    with WireServer(play) as server:
+        feed = fast_feed(server.url, ping_interval=10, reconnect=False)
+        feed.pipe(tickers()).subscribe(lambda each: time.sleep(0.001), on_error=lambda error: None)
+        got, status = Collected(feed), Collected(feed.status)
+        with feed:
+            got.wait_for_end()
+    assert [getattr(each, "sequence", 0) for each in got.items] == list(range(1, 401))
+    (lost,) = of(status, Disconnected)
+    assert isinstance(lost.cause, ServerClosed)
+    assert lost.cause.code == 1008
+    assert feed.stats.pings == 1  # it reached a server that was gone, and the next one failed
 
 
 def test_snapshot_on_a_slow_link_is_delivered() -> None:

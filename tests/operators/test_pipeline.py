@@ -348,3 +348,16 @@ def test_published_pipeline_still_connects_by_itself() -> None:
     published.connect()
     assert len(played(replay).items) == 3
     assert len(one.items) == len(other.items) == 2
+
+
+@pytest.mark.parametrize("seconds", [(0,), (0, 70)])
+@pytest.mark.parametrize("operator", [window_volume(60), ops.buffer_with_count(10)], ids=["lifted", "of reactivex"])
+def test_leaving_the_program_inside_a_pipeline_ends_what_waits_for_it(operator: Any, seconds: tuple[int, ...]) -> None:
+    """The operator before it still has something to emit at the end, and what is behind it gets the end."""
+
+    def leave(emitted: object) -> None:
+        raise SystemExit(3)
+
+    trades = [match(time=second) for second in seconds]
+    with pytest.raises(SystemExit):
+        Replay(trades).pipe(operator, ops.do_action(leave)).run()

@@ -52,7 +52,19 @@ def test_plain_line_with_far_date_is_played_with_the_rest(tmp_path: Path, date: 
 
 
 @pytest.mark.parametrize("date", FAR)
-def test_timers_continue_around_a_far_date(tmp_path: Path, date: str) -> None:
+@pytest.mark.parametrize("how", [{}, {"merge": True}], ids=["one", "merged"])
+def test_a_wrong_number_with_a_far_date_loses_no_plain_line(tmp_path: Path, date: str, how: dict[str, Any]) -> None:
+    wrong = match(10, trade_id=10**15, time=0).raw.replace(b"2026-01-02T12:00:00Z", date.encode())
+    assert date.encode() in wrong
+    path = tmp_path / "plain"
+    path.write_bytes(b"\n".join([*trades(1, 3), wrong, *trades(4, 20)]))
+    got = prices(played(Replay(path, **how)).items)
+    assert got[:3] == [1, 2, 3]
+    assert sorted(got) == sorted([10, *range(1, 21)])  # merged, they are in the order of their dates
+
+
+@pytest.mark.parametrize("date", FAR)
+def test_timers_run_on_around_a_far_date(tmp_path: Path, date: str) -> None:
     replay = Replay(plain(tmp_path / "plain", [date]))
     counts = Collected(replay.pipe(ops.buffer_with_time(86_400 * 3650)))
     taken = Collected(replay.pipe(matches(), ops.debounce(60)))

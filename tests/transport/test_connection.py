@@ -242,7 +242,38 @@ def test_messages_before_a_violation_are_received_first(wakeup: Wakeup) -> None:
         client.close()
 
 
-def test_close_does_not_wait_for_an_unresponsive_server(wakeup: Wakeup) -> None:
+def test_messages_before_a_failed_send_are_received_first(wakeup: Wakeup) -> None:
+    """No more than a receive buffer holds; then the server's own reason, in place of the failed send."""
+    good = [b"%0300d" % i for i in range(100)]
+    gone = threading.Event()
+
+    def play(wire: Wire) -> None:
+        wire.shake()
+        wire.recv_frame()
+        wire.send(b"".join(map(frame, good)) + close_frame(1008, "too slow"))
+        wire.sock.close()
+        gone.set()
+
+    with WireServer(play) as server:
+        client = connection(server.url, wakeup)
+        client.open()
+        client.send("x")
+        assert gone.wait(5)
+        deadline = time.monotonic() + 5
+        with contextlib.suppress(ConnectionLost):  # the first ping goes out, and the answer is that the server is gone
+            while time.monotonic() < deadline:
+                client.ping(b"?")
+        assert client.deaf
+        got: list[object] = []
+        while len(got) <= len(good):
+            got += client.receive(5)
+        assert got == [*good, Closed(1008, "too slow")]
+        with pytest.raises(ConnectionLost):
+            client.receive(5)
+        client.close()
+
+
+def test_a_server_that_never_says_goodbye_is_left_in_time(wakeup: Wakeup) -> None:
     with WireServer(playing()) as server, nothing_left_behind():
         client = connection(server.url, wakeup)
         client.open()

@@ -167,7 +167,8 @@ def test_messages_behind_an_unanswerable_ping_are_read(line: Line) -> None:
     assert isinstance(ping, ABNF)
     assert isinstance(close, ABNF)
     assert close.opcode == ABNF.OPCODE_CLOSE
-    assert isinstance(line.reader.failure, OSError)
+    assert isinstance(line.reader.send_failure, OSError)
+    assert line.reader.failure is None
 
 
 def test_small_fragments_of_a_large_message_cost_little() -> None:
