@@ -11,7 +11,7 @@ from reactivex import abc
 from rxfeed.core import Continuity
 from rxfeed.feed.outlets import Outlets
 from rxfeed.messages import Malformed, Message, Origin
-from rxfeed.protocol.decode import UNDECODED, Decoder, decode_known
+from rxfeed.protocol.decode import LONG, UNDECODED, Decoder, decode_known
 from rxfeed.protocol.times import ENDING, PLAIN, finer
 
 NO_DATA = frozenset(("subscriptions", "error", "heartbeat", "status", "balance", "level3"))
@@ -59,7 +59,7 @@ class Delivery:
         # Every message passes here, so that all is written out: a call would cost a twentieth of what is done for one.
         hub, stats, types, after = self._hub, self._stats, self._stats.types, self._after
         known, decode, checks, epoch = decode_known, self._decode, self._checks, self._continuity.epoch
-        heard, size = False, 0
+        heard, size, longest = False, 0, LONG
         self._continuity.received(received_ns)
         try:
             for raw in events:
@@ -68,9 +68,10 @@ class Delivery:
                     if self.stopping:
                         return
                     continue
-                size += len(raw)
+                length = len(raw)
+                size += length
                 try:
-                    plain = raw.isascii() and (raw[ENDING] == PLAIN or not finer(raw))
+                    plain = length <= longest and raw.isascii() and (raw[ENDING] == PLAIN or not finer(raw))
                     message = known(raw) if plain else decode(raw)
                 except UNDECODED:
                     message = decode(raw)  # it knows more, and says why

@@ -20,6 +20,8 @@ from rxfeed.messages import Message, Unknown
 from rxfeed.sinks.ids import microseconds
 
 _decode = msgspec.json.Decoder().decode
+MOST_BYTES = 16 * 1024 * 1024
+"""MongoDB's limit for a document."""
 
 WIRE = "_wire"
 """The key of the sub-document that has the frame's own keys of reserved names."""
@@ -61,7 +63,10 @@ def raw_document(message: Message) -> dict[str, Any]:
 
 
 def _content(message: Message, reserved: frozenset[str]) -> dict[str, Any]:
-    content = _decode(message.raw)
+    raw = message.raw
+    if len(raw) > MOST_BYTES:  # decoded it can take thirty times that
+        raise ValueError(f"the frame has {len(raw):,} bytes, and MongoDB takes documents of {MOST_BYTES:,}")
+    content = _decode(raw)
     if not isinstance(content, dict):
         return {"type": message.type, "level3": content}
     if not reserved.isdisjoint(content):
