@@ -52,7 +52,8 @@ def volume_bars(volume: Decimal | str | int, *, max_ahead: float | None = MAX_AH
 
     A trade that overfills a bar is split: the part that was missing fills it and the rest begins the next, so that one
     trade may fill several; it counts as one in each. A trade that would fill over 100,000 is not split: it ends one
-    bar, which has all of it and is not complete, and is logged once. Arrival, *max_ahead*, gaps and cost as for `tick_bars`, and O(1) a bar.
+    bar, which has all of it and is not complete, and is logged once. Arrival, *max_ahead*, gaps and cost as for
+    `tick_bars`, and O(1) a bar.
     """
     machine = _reporting("volume_bars", lambda: VolumeBars(volume, max_ahead=max_ahead))
     return lift(machine, Wish(VolumeBars.looks_at, None, "volume_bars"))

@@ -5,7 +5,8 @@ Rules:
   that was killed.
 - What the system refuses is undone: the file is then as it was before.
 - The end line is a zstd frame of its own, so that a reader finds it without unpacking the rest.
-- A file can be moved or deleted while it is written. `place` finds out, by comparing the open file with its path.
+- A file can be moved, deleted or cut off while it is written. `place` finds out, by comparing the open file with its
+  path and with what was written.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class Place(Enum):
     HERE = "at its path"
     MOVED = "moved away"
     DELETED = "deleted"
+    CUT = "cut off"
+    """Another program made it shorter."""
 
 
 class Totals:
@@ -100,7 +103,7 @@ class SegmentFile:
         except OSError:
             return Place.HERE
         if found is not None and (found.st_dev, found.st_ino) == (opened.st_dev, opened.st_ino):
-            return Place.HERE
+            return Place.CUT if opened.st_size < self.held.bytes else Place.HERE
         return Place.MOVED if opened.st_nlink else Place.DELETED
 
     def write(self, chunk: Chunk) -> None:

@@ -3,9 +3,9 @@
 Rules:
 - A segment is closed at its size, and by the first chunk after its time, also where the clock was set back.
 - Before each write the file is compared with its path. One that was moved away is closed where it is. One that was
-  deleted is lost, and reported. A new one is begun either way, in a new folder if need be.
+  deleted or cut off is lost, and reported. A new one is begun either way, in a new folder if need be.
 - A closed segment is not looked after: it may be moved elsewhere. Only where the whole folder was deleted with an open
-  segment in it, or between two segments, the closed ones count as lost too.
+  segment in it, between two segments, or before the end, the closed ones count as lost too.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class RecordedSegment(msgspec.Struct, frozen=True):
 
     *frames* are all that it holds, *malformed* so many of them; *bytes* is the file's size, *uncompressed* that of its
     lines. *first_ns* and *last_ns*: Unix nanoseconds of the first and the last frame's receipt, 0 where there is none.
-    *lost*: the file was deleted while it was being written, and all that it held is gone.
+    *lost*: the file was deleted or cut off while it was being written, and what it held does not count.
     """
 
     path: Path
@@ -135,6 +135,8 @@ class Segments:
     def close(self) -> None:
         """Finish the segment; harmless where there is none."""
         self._check_place()
+        if self._segment is None:
+            self._check_folder()
         self._close()
 
     def abandon(self) -> None:
@@ -161,7 +163,8 @@ class Segments:
         segment.let_go()
         self._totals.lose(segment.held)
         frames = segment.held.frames
-        _report(logging.ERROR, "segment %s was deleted while it was written: %s frames are lost", segment.path, frames)
+        text = "segment %s was %s while it was written: %s frames are lost"
+        _report(logging.ERROR, text, segment.path, place.value, frames)
         self._check_folder()
         self._finished(self._described(segment, lost=True))
 
