@@ -32,13 +32,13 @@ _TYPES: dict[str, type[m.Message]] = {
         *(m.Activate, m.Auction, m.RfqMatch, m.Balance, m.Status, m.Subscriptions, m.ErrorMessage, m.Level3Schema),
     )
 }
-# A level3 message has the type of its elder sister on `full`, and lacks this of hers.
-_LEVEL3_TYPES: dict[str, tuple[type[m.Message], str]] = {
-    "open": (m.Level3Open, "remaining_size"),
-    "done": (m.Level3Done, "side"),
-    "match": (m.Level3Match, "side"),
-    "change": (m.Level3Change, "side"),
-    "noop": (m.Level3Noop, "side"),
+# A level3 message has the type of one on `full`; a field that one of them always has, the other never: True, level3.
+_LEVEL3_TYPES: dict[str, tuple[type[m.Message], str, bool]] = {
+    "open": (m.Level3Open, "remaining_size", False),
+    "done": (m.Level3Done, "side", False),
+    "match": (m.Level3Match, "side", False),
+    "change": (m.Level3Change, "size", True),
+    "noop": (m.Level3Noop, "side", False),
 }
 
 
@@ -139,9 +139,9 @@ def _typed(document: dict[str, Any], order: str, decode: Callable[[bytes], Any])
     with _naming(document):
         kind = document.get("type")
         known = _TYPES.get(kind) if isinstance(kind, str) else None
-        sister = _LEVEL3_TYPES.get(str(kind))
-        if sister is not None and sister[1] not in document:
-            known = sister[0]
+        level3 = _LEVEL3_TYPES.get(str(kind))
+        if level3 is not None and (level3[1] in document) == level3[2]:
+            known = level3[0]
         if known is None:
             raw = _frame(document)
             message = _decoded(document, raw, decode)
