@@ -32,7 +32,7 @@ _TYPES: dict[str, type[m.Message]] = {
         *(m.Activate, m.Auction, m.RfqMatch, m.Balance, m.Status, m.Subscriptions, m.ErrorMessage, m.Level3Schema),
     )
 }
-# A level3 message has the type of one on `full`; a field that one of them always has, the other never: True, level3.
+# A level3 message has the type of one on `full`. The field by which they differ, and True where level3 has it.
 _LEVEL3_TYPES: dict[str, tuple[type[m.Message], str, bool]] = {
     "open": (m.Level3Open, "remaining_size", False),
     "done": (m.Level3Done, "side", False),
