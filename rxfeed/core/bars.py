@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from datetime import datetime
 from decimal import ROUND_DOWN, Context, Decimal
 from typing import ClassVar
@@ -15,7 +16,7 @@ from rxfeed.errors import ConfigError
 from rxfeed.messages import Match, Message
 
 _DOWN = Context(prec=28, rounding=ROUND_DOWN)
-_MOST_AT_ONCE = 100_000
+_MOST_AT_ONCE = Decimal(100_000)
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):
@@ -119,16 +120,19 @@ class _Bars(ABC):
     """Outputs each `Bar` of a product when it is full, and at the end the bars that are not full, as incomplete.
 
     The first bar begins with the first trade. Trades are taken in the order of arrival, so no trade is late. A trade's
-    time is limited to *max_ahead* seconds after its receipt (see `EventClock`). O(1) a trade and bar; memory grows with
-    the number of products.
+    time is limited to *max_ahead* seconds after its receipt (see `EventClock`). A trade that would fill over 100,000
+    bars is not split: it ends one bar, which contains all of it and is not complete. O(1) a trade and bar; memory grows
+    with the number of products.
     """
 
-    __slots__ = ("_products", "clock")
+    __slots__ = ("_products", "clock", "report")
 
     accepts: ClassVar[frozenset[type[Message]]] = frozenset((Match,))
 
     def __init__(self, max_ahead: float | None) -> None:
         self.clock = EventClock(max_ahead)
+        self.report: Callable[[Match], None] | None = None
+        """Called with the first trade that is not split, and not again."""
         self._products: dict[str, _Growing] = {}
 
     def step(self, message: Message) -> tuple[Bar, ...]:
@@ -148,6 +152,13 @@ class _Bars(ABC):
 
     @abstractmethod
     def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]: ...
+
+    def _unsplit(self, bar: _Growing, match: Match, notional: Decimal) -> tuple[Bar, ...]:
+        report, self.report = self.report, None
+        if report is not None:
+            report(match)
+        bar.add(match, match.size, notional)
+        return (bar.result(match.product_id, complete=False),)
 
 
 class TickBars(_Bars):
@@ -177,14 +188,16 @@ class VolumeBars(_Bars):
     ['1.5', '1.5', '0.25']
     """
 
-    __slots__ = ("_volume",)
+    __slots__ = ("_most", "_volume")
 
     def __init__(self, volume: Decimal | str | int, *, max_ahead: float | None = MAX_AHEAD) -> None:
         super().__init__(max_ahead)
         self._volume = positive("volume", volume)
+        self._most = EXACT.multiply(self._volume, _MOST_AT_ONCE)
 
     def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]:
-        _check_most("volume", self._volume, match.size, match)
+        if match.size > self._most:
+            return self._unsplit(bar, match, EXACT.multiply(match.price, match.size))
         full: list[Bar] = []
         size = match.size
         while size >= (missing := EXACT.subtract(self._volume, bar.volume)):
@@ -206,15 +219,17 @@ class DollarBars(_Bars):
     [('100', '2.5'), ('20', '0.5')]
     """
 
-    __slots__ = ("_notional",)
+    __slots__ = ("_most", "_notional")
 
     def __init__(self, notional: Decimal | str | int, *, max_ahead: float | None = MAX_AHEAD) -> None:
         super().__init__(max_ahead)
         self._notional = positive("notional", notional)
+        self._most = EXACT.multiply(self._notional, _MOST_AT_ONCE)
 
     def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]:
         size, notional = match.size, EXACT.multiply(match.price, match.size)
-        _check_most("notional", self._notional, notional, match)
+        if notional > self._most:
+            return self._unsplit(bar, match, notional)
         full: list[Bar] = []
         while notional >= (missing := EXACT.subtract(self._notional, bar.notional)):
             notional = EXACT.subtract(notional, missing)
@@ -225,8 +240,3 @@ class DollarBars(_Bars):
         if size:
             bar.add(match, size, notional)
         return tuple(full)
-
-
-def _check_most(name: str, one: Decimal, all_of_it: Decimal, match: Match) -> None:
-    if all_of_it > EXACT.multiply(one, _MOST_AT_ONCE):
-        raise ConfigError(f"{name}: {one} is too small: trade {match.trade_id} fills over {_MOST_AT_ONCE:,} bars")

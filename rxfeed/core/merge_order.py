@@ -72,7 +72,7 @@ class Numbered:
             return None
         message_: Any = message
         product, (channel, number) = message_.product_id, found(message)
-        if product is None or (channel == "ticker" and number is None):
+        if product is None or number is None:
             return None
         if channel == "matches":
             if ("full", product) in self._subscribed:
@@ -80,7 +80,7 @@ class Numbered:
             elif ("user", product) in self._subscribed and ("matches", product) not in self._subscribed:
                 return None  # the user's own trades: the other trades of the product are not received
         elif channel == "full" and ("full", product) not in self._subscribed:
-            if number is None or message_.user_id is not None:
+            if message_.user_id is not None:
                 return None
             self._subscribed.add(("full", product))  # by a collector without an acknowledgement
         return ((channel, product), number)

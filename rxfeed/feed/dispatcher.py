@@ -11,7 +11,7 @@ from reactivex import abc
 from rxfeed.core import GapDetector
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.messages import Malformed, Message, Origin
-from rxfeed.protocol.decode import UNDECODED, Decoder, decode_known
+from rxfeed.protocol.decode import LONG, UNDECODED, Decoder, decode_known
 from rxfeed.protocol.times import ENDING, PLAIN, ends_with_microseconds, finer
 
 NO_DATA = frozenset(("subscriptions", "error", "heartbeat", "status", "balance", "level3"))
@@ -60,7 +60,7 @@ class Dispatcher:
         # Every message passes here, so all steps are inline: one call would add 5 % to the time of a message.
         router, stats, types, after = self._router, self._stats, self._stats.types, self._after
         known, decode, checks, epoch = decode_known, self._decode, self._checks, self._continuity.epoch
-        data_received, size = False, 0
+        data_received, size, longest = False, 0, LONG
         self._continuity.received(received_ns)
         try:
             for raw in events:
@@ -69,9 +69,11 @@ class Dispatcher:
                     if self.stopping:
                         return
                     continue
-                size += len(raw)
+                length = len(raw)
+                size += length
                 try:
                     plain = raw.isascii() and (raw[ENDING] == PLAIN or ends_with_microseconds(raw) or not finer(raw))
+                    plain = plain and length <= longest
                     message = known(raw) if plain else decode(raw)
                 except UNDECODED:
                     message = decode(raw)  # the full decoder has more types, and gives the reason of a failure

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from decimal import Decimal
+from typing import TypeVar
 
 from rxfeed.core import MAX_AHEAD, Bar, DollarBars, TickBars, VolumeBars
-from rxfeed.messages import Message
+from rxfeed.messages import Match, Message
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import MessageFilter, Operator
+
+log = logging.getLogger("rxfeed.operators")
+
+B = TypeVar("B", VolumeBars, DollarBars)
 
 
 def tick_bars(trades: int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[Message, Bar]:
@@ -43,11 +50,12 @@ def volume_bars(volume: Decimal | str | int, *, max_ahead: float | None = MAX_AH
         2 1 True
         1 1 False
 
-    A trade that is larger than the rest of a bar is split: one part fills the bar, and the rest begins the next. So one
-    trade can fill several bars; it counts as one trade in each. A trade that would fill more than 100,000 bars ends the
-    stream with `ConfigError`. Order, *max_ahead*, gaps and cost are as for `tick_bars`, plus O(1) a bar.
+    A trade that overfills a bar is split: the part that was missing fills it and the rest begins the next, so that one
+    trade may fill several; it counts as one in each. A trade that would fill over 100,000 is not split: it ends one
+    bar, which has all of it and is not complete, and is logged once. Arrival, *max_ahead*, gaps and cost as for
+    `tick_bars`, and O(1) a bar.
     """
-    machine = reporting("volume_bars", lambda: VolumeBars(volume, max_ahead=max_ahead))
+    machine = _reporting("volume_bars", lambda: VolumeBars(volume, max_ahead=max_ahead))
     return lift(machine, MessageFilter(VolumeBars.accepts, None, "volume_bars"))
 
 
@@ -66,5 +74,28 @@ def dollar_bars(notional: Decimal | str | int, *, max_ahead: float | None = MAX_
     notional divided by the price, truncated to 28 digits. The rest of the size goes to the next bar, so the volumes of
     all bars add up exactly. Everything else is as for `volume_bars`.
     """
-    machine = reporting("dollar_bars", lambda: DollarBars(notional, max_ahead=max_ahead))
+    machine = _reporting("dollar_bars", lambda: DollarBars(notional, max_ahead=max_ahead))
     return lift(machine, MessageFilter(DollarBars.accepts, None, "dollar_bars"))
+
+
+def _reporting(operator: str, make: Callable[[], B]) -> Callable[[], B]:
+    """`reporting`, for machines that log the first trade that is not split, too."""
+    made = reporting(operator, make)
+
+    def report(trade: Match) -> None:
+        log.warning(
+            "%s: trade %d of %s, %s at %s, would fill over 100,000 bars: it ends one, which is not complete. Check the "
+            "trade, or take longer bars.",
+            operator,
+            trade.trade_id,
+            trade.product_id,
+            trade.size,
+            trade.price,
+        )
+
+    def both() -> B:
+        machine = made()
+        machine.report = report
+        return machine
+
+    return both

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from rxfeed import messages as m
-from rxfeed.protocol.times import ENDING, PLAIN, ends_with_microseconds, in_microseconds
+from rxfeed.protocol.times import in_microseconds
 
 Known = (
     m.Match
@@ -65,13 +65,15 @@ UNDECODED = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 """The exceptions of decoding a frame; msgspec's `ValidationError` is not a `ValueError` up to version 0.20."""
 
 decode_known = msgspec.json.Decoder(Known).decode
-"""The fast path of `Decoder.decode`, for ASCII frames of a known type with times in microseconds.
+"""The quick way of `Decoder.decode`, for ASCII of a known type with times in microseconds, of at most `LONG` bytes.
 
 Raises `UNDECODED` for any other frame."""
 # Numbers stay exact, and no exponent is too much for them.
 _decode_all = msgspec.json.Decoder(float_hook=Decimal).decode
-# A level3 array, and a message of a type that is not listed, is much shorter.
-_LONGEST_OF_ANY_SHAPE = 1 << 22
+LONG = 1 << 22
+"""Bytes: what is longer has to be counted before it is decoded. Nearly all frames are shorter."""
+# The largest books have some 600,000 prices and sizes. One value takes up to 150 bytes when it is decoded.
+_MOST_VALUES = 2_000_000
 _LONGEST_FIELD = 256
 _NONE = msgspec.Raw()
 
@@ -92,7 +94,7 @@ def _decode_any(raw: bytes) -> Any:
     Decoded without a schema, JSON takes up to thirty times its size of memory. So of a frame of more than four
     megabytes only the fields that name it are decoded; an array of that size is none that is known.
     """
-    if len(raw) <= _LONGEST_OF_ANY_SHAPE:
+    if len(raw) <= LONG:
         return _decode_all(raw)
     try:
         named = _decode_named(raw)
@@ -113,8 +115,9 @@ class Decoder:
     def decode(self, raw: bytes) -> m.Message | m.Malformed:
         """The message in *raw*; `Unknown` for an unknown type; `Malformed` for a frame that is not a message.
 
-        An optional field that is null, or an empty text, is absent. Never raises, and leaves the message's origin
-        (receipt time, epoch) to the caller.
+        An optional field that is null, or an empty text, is absent. A listed type with over two million values is
+        `Malformed`: they would take 300 MB. Never raises, and leaves the message's origin (receipt time, epoch) to the
+        caller.
 
             >>> Decoder().decode(b'{"type":"error","message":"Failed to subscribe"}')
             ErrorMessage(message='Failed to subscribe')
@@ -126,7 +129,9 @@ class Decoder:
         try:
             if not raw.isascii():
                 raw.decode()  # msgspec skips what it has no field for, bad UTF-8 in there included
-            return decode_known(raw if raw[ENDING] == PLAIN or ends_with_microseconds(raw) else in_microseconds(raw))
+            if len(raw) > LONG and raw.count(b",") > _MOST_VALUES:
+                raise msgspec.ValidationError(f"over {_MOST_VALUES:,} values")
+            return decode_known(in_microseconds(raw))
         except msgspec.ValidationError as error:
             return self._other(raw, error)
         except UNDECODED as error:

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from rxfeed.messages import Message
-from rxfeed.protocol.decode import UNDECODED, Known
+from rxfeed.protocol.decode import LONG, UNDECODED, Known
 from rxfeed.protocol.times import finer
 from rxfeed.recording.timestamps import Moment
 
@@ -62,13 +62,13 @@ def skimmed_lines(text: bytes) -> list[Skimmed] | None:
 
 
 def typed_lines(text: bytes) -> list[Typed] | None:
-    return None if finer(text) else _together(_typed.decode_lines, text)
+    return None if len(text) > LONG or finer(text) else _together(_typed.decode_lines, text)
 
 
 def typed_line(line: bytes) -> Typed | None:
     """One line of valid UTF-8; `None` as for many lines."""
     try:
-        return None if finer(line) else _typed.decode(line)
+        return None if len(line) > LONG or finer(line) else _typed.decode(line)
     except UNDECODED:
         return None
 
@@ -76,7 +76,8 @@ def typed_line(line: bytes) -> Typed | None:
 def _together(decode_lines: Callable[[bytes], list[T]], text: bytes) -> list[T] | None:
     """The lines of *text*, decoded at once; `None` if they have to be decoded one by one.
 
-    That is the case if one of them is damaged, of a far year, or has a frame that needs another decoder.
+    That is where one of them is no line, is of a far year, is very long, or has a frame of a type that takes more to
+    decode.
     """
     try:
         if not text.isascii():

@@ -5,7 +5,8 @@ Rules:
   that was killed.
 - If the system refuses a write, the file is truncated to its length before it.
 - The end line is a zstd frame of its own, so that readers can find it without decompressing the rest.
-- A file can be moved or deleted while it is written. `place` detects this by comparing the open file with its path.
+- A file can be moved, deleted or truncated while it is written. `place` detects this by comparing the open file with
+  its path and its size with the bytes written.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class Place(Enum):
     HERE = "at its path"
     MOVED = "moved away"
     DELETED = "deleted"
+    CUT = "truncated"
+    """Another program made it shorter."""
 
 
 class Totals:
@@ -100,7 +103,7 @@ class SegmentFile:
         except OSError:
             return Place.HERE
         if found is not None and (found.st_dev, found.st_ino) == (opened.st_dev, opened.st_ino):
-            return Place.HERE
+            return Place.CUT if opened.st_size < self.held.bytes else Place.HERE
         return Place.MOVED if opened.st_nlink else Place.DELETED
 
     def write(self, chunk: LineBatch) -> None:

@@ -3,9 +3,10 @@
 Rules:
 - A segment is closed at its size, and by the first batch after its time, also if the clock was set back.
 - Before each write the file is compared with its path. A file that was moved is closed at its new place. A file that
-  was deleted is lost, which is reported. In both cases a new segment is created, with its folder if necessary.
-- A closed segment is not checked: it may be moved. But if the whole folder was deleted with an open segment in it, or
-  between two segments, the closed segments count as lost too.
+  was deleted or truncated is lost, which is reported. In all cases a new segment is created, with its folder if
+  necessary.
+- A closed segment is not checked: it may be moved. But if the whole folder was deleted with an open segment in it,
+  between two segments, or before the end, the closed segments count as lost too.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class RecordedSegment(msgspec.Struct, frozen=True):
 
     *frames*: all its frames, *malformed* ones included. *bytes*: the size of the file, *uncompressed* that of its
     lines. *first_ns* and *last_ns*: Unix nanoseconds of the receipt of its first and last frame, 0 if it has none.
-    *lost*: the file was deleted while it was being written, with all its content.
+    *lost*: the file was deleted or truncated while it was being written, and its content does not count.
     """
 
     path: Path
@@ -135,6 +136,8 @@ class Segments:
     def close(self) -> None:
         """Finish the segment, if there is one."""
         self._check_place()
+        if self._segment is None:
+            self._check_folder()
         self._close()
 
     def abandon(self) -> None:
@@ -161,7 +164,8 @@ class Segments:
         segment.release()
         self._totals.lose(segment.held)
         frames = segment.held.frames
-        _report(logging.ERROR, "segment %s was deleted while it was written: %s frames are lost", segment.path, frames)
+        text = "segment %s was %s while it was written: %s frames are lost"
+        _report(logging.ERROR, text, segment.path, place.value, frames)
         self._check_folder()
         self._finished(self._described(segment, lost=True))
 

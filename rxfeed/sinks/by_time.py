@@ -15,6 +15,8 @@ from typing import Any
 _KEY = "_rxfeed_time"
 _SECOND = 19  # characters of 2026-01-02T03:04:05
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%LZ"
+# The server cannot format any other date. A document with such a date is read first, and reported by its `_id`.
+_DATES = (("$gte", datetime.min), ("$lte", datetime.max))
 _AFTER_ALL = "~"  # sorts after each character of a time
 
 
@@ -44,7 +46,9 @@ def _time_text() -> dict[str, Any]:
     unix = {"$toDate": {"$toLong": {"$multiply": [{"$toDecimal": "$$time"}, 1000]}}}
     branches = [
         {
-            "case": {"$eq": [{"$type": "$$time"}, "date"]},
+            "case": {
+                "$and": [{"$eq": [{"$type": "$$time"}, "date"]}, *({each: ["$$time", at]} for each, at in _DATES)]
+            },
             "then": {"$dateToString": {"date": "$$time", "format": _FORMAT}},
         },
         {"case": {"$ne": [{"$type": "$$time"}, "string"]}, "then": None},

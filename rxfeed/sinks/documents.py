@@ -26,6 +26,8 @@ WIRE = "_wire"
 # A raw document has no receipt and no epoch, so their names are not reserved in it; `level3` contains an array frame.
 _RESERVED_RAW = frozenset(("_id", "received_ns", "arrival", "level3", WIRE))
 RESERVED = _RESERVED_RAW | {"received", "epoch"}
+MOST_BYTES = 16 * 1024 * 1024
+"""MongoDB's limit for a document."""
 
 
 def typed_document(message: Message) -> dict[str, Any]:
@@ -36,7 +38,7 @@ def typed_document(message: Message) -> dict[str, Any]:
     """
     document: dict[str, Any]
     if isinstance(message, Unknown):
-        document = _apart(message, _decode(message.raw), RESERVED)
+        document = _apart(message, _content(message), RESERVED)
     else:
         kind, values, fields, times = _plan(type(message))
         document = {"type": kind}
@@ -57,7 +59,7 @@ def raw_document(message: Message) -> dict[str, Any]:
 
     Keys of reserved names (`_id`, `received_ns`, `arrival`, `level3`) are in `_wire`.
     """
-    content = _decode(message.raw)
+    content = _content(message)
     # Five look-ups for the five reserved names cost a fifth of what comparing two sets of names does.
     if (
         type(content) is dict
@@ -69,6 +71,15 @@ def raw_document(message: Message) -> dict[str, Any]:
     ):
         return content
     return _apart(message, content, _RESERVED_RAW)
+
+
+def _content(message: Message) -> Any:
+    raw = message.raw
+    if len(raw) > MOST_BYTES:  # without a schema, decoding it can need thirty times that memory
+        raise ValueError(
+            f"the frame has {len(raw):,} bytes, more than MongoDB's limit of {MOST_BYTES:,} for a document"
+        )
+    return _decode(raw)
 
 
 def _apart(message: Message, content: Any, reserved: frozenset[str]) -> dict[str, Any]:

@@ -13,11 +13,9 @@ from bson.raw_bson import RawBSONDocument
 
 from rxfeed.messages import Message
 from rxfeed.sinks.backlog import Batch
-from rxfeed.sinks.documents import raw_document, typed_document
+from rxfeed.sinks.documents import MOST_BYTES, raw_document, typed_document
 from rxfeed.sinks.insert import error_text
 from rxfeed.sinks.results import DeadLetter
-
-_MOST_BYTES = 16 * 1024 * 1024  # MongoDB's limit for a document
 
 ToDocument = Callable[[Any], Mapping[str, Any]]
 Identify = Callable[[Any], Any]
@@ -72,8 +70,8 @@ class Encoder:
             self._arrival = max(self._arrival + 1, item.received_ns)
             document["arrival"] = self._arrival
         raw = bson.encode(document, codec_options=self._codec_options)
-        if len(raw) > _MOST_BYTES:
-            raise ValueError(f"the document {document['_id']!r} has {len(raw)} bytes; MongoDB's limit is {_MOST_BYTES}")
+        if len(raw) > MOST_BYTES:
+            raise ValueError(f"the document {document['_id']!r} has {len(raw)} bytes; MongoDB takes {MOST_BYTES}")
         return raw
 
 

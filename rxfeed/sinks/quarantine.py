@@ -41,7 +41,7 @@ def split(row: Any) -> list[bytes] | None:
             return None
         documents.append(blob[at:end])
         at = end
-    if len(documents) != count:
+    if not documents or len(documents) != count:
         return None
     try:
         for document in documents:
@@ -81,11 +81,12 @@ def readable_rows(path: str, owner: str, columns: str) -> list[Any]:
     """The batches of *owner* that can be read from the damaged database *path*, from both ends."""
     rows: dict[Any, Any] = {}
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        db.text_factory = bytes
         try:
             found = db.execute("SELECT value FROM about WHERE name = 'collection'").fetchone()
         except sqlite3.Error:
             return []
-        if found != (owner,):
+        if found != (owner.encode(),):
             return []
         for order in ("ASC", "DESC"):
             with contextlib.suppress(sqlite3.Error):

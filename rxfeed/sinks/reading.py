@@ -32,13 +32,13 @@ _TYPES: dict[str, type[m.Message]] = {
         *(m.Activate, m.Auction, m.RfqMatch, m.Balance, m.Status, m.Subscriptions, m.ErrorMessage, m.Level3Schema),
     )
 }
-# A level3 message has the same type as one of `full`, but not this field of it.
-_LEVEL3_TYPES: dict[str, tuple[type[m.Message], str]] = {
-    "open": (m.Level3Open, "remaining_size"),
-    "done": (m.Level3Done, "side"),
-    "match": (m.Level3Match, "side"),
-    "change": (m.Level3Change, "side"),
-    "noop": (m.Level3Noop, "side"),
+# A level3 message has the type of one on `full`. The field by which they differ, and True where level3 has it.
+_LEVEL3_TYPES: dict[str, tuple[type[m.Message], str, bool]] = {
+    "open": (m.Level3Open, "remaining_size", False),
+    "done": (m.Level3Done, "side", False),
+    "match": (m.Level3Match, "side", False),
+    "change": (m.Level3Change, "size", True),
+    "noop": (m.Level3Noop, "side", False),
 }
 
 
@@ -140,9 +140,9 @@ def _typed(document: dict[str, Any], order: str, decode: Callable[[bytes], Any])
     with _naming(document):
         kind = document.get("type")
         known = _TYPES.get(kind) if isinstance(kind, str) else None
-        level3_kind = _LEVEL3_TYPES.get(str(kind))
-        if level3_kind is not None and level3_kind[1] not in document:
-            known = level3_kind[0]
+        level3 = _LEVEL3_TYPES.get(str(kind))
+        if level3 is not None and (level3[1] in document) == level3[2]:
+            known = level3[0]
         if known is None:
             raw = _frame(document)
             message = _decoded(document, raw, decode)

@@ -26,6 +26,15 @@ from rxfeed.sinks.quarantine import Reserve, is_damage, quarantine_batch, quaran
 log = logging.getLogger("rxfeed.sinks")
 _LAYOUT = "1"
 _ROW = "id, count, received_ns, documents"
+# In a damaged row a column can have any type, and the count any value: such a batch counts as one document.
+_SIZES = """
+    SELECT id,
+        CASE WHEN typeof(count) = 'integer' AND count BETWEEN 1 AND max(1000000, length(documents))
+            THEN count ELSE 1 END,
+        CASE typeof(documents) WHEN 'blob' THEN length(documents) ELSE 0 END
+    FROM batches ORDER BY id"""
+# A key beyond this is damaged, too: the next one would leave what SQLite can hold.
+_LAST_KEY = 1 << 62
 
 
 class _Pending(NamedTuple):
@@ -90,6 +99,7 @@ class Spill:
         except OSError as error:
             raise SinkError(f"spill {self.path}: {error.strerror or error}", 0) from error
         self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0.5)
+        self._db.text_factory = bytes  # text that is no UTF-8 must not stop the reading
         for pragma in ("auto_vacuum=INCREMENTAL", "locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
             self._db.execute(f"PRAGMA {pragma}").fetchall()
         self._db.execute("BEGIN EXCLUSIVE")
@@ -100,20 +110,20 @@ class Spill:
         )
         for name, value in (("layout", _LAYOUT), ("collection", self._owner)):
             self._db.execute("INSERT OR IGNORE INTO about VALUES (?, ?)", (name, value))
-            found = self._db.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()[0]
-            if found != value:
-                raise ConfigError(f"spill: {self.path} is of {name} {found!r}, not {value!r}")
+            found = self._db.execute("SELECT CAST(value AS BLOB) FROM about WHERE name = ?", (name,)).fetchone()[0]
+            if found != value.encode():
+                shown = None if found is None else found.decode(errors="replace")
+                raise ConfigError(f"spill: {self.path} is of {name} {shown!r}, not {value!r}")
         self._db.execute("COMMIT")
-        rows = self._db.execute(
-            "SELECT id, coalesce(count, 0), coalesce(length(documents), 0) FROM batches ORDER BY id"
-        )
         left_out = set(self._undeleted)
-        self._pending = deque(row for row in map(_Pending._make, rows) if row.key not in left_out)
+        rows = map(_Pending._make, self._db.execute(_SIZES))
+        self._pending = deque(row for row in rows if row.key not in left_out)
         self.documents = sum(row.documents for row in self._pending)
         self.bytes = sum(row.size for row in self._pending)
-        if self._pending:
-            self._before = min(self._before, self._pending[0].key - 1)
-            self._next = max(self._next, self._pending[-1].key + 1)
+        keys = [row.key for row in self._pending if abs(row.key) < _LAST_KEY]
+        if keys:
+            self._before = min(self._before, keys[0] - 1)
+            self._next = max(self._next, keys[-1] + 1)
 
     def _restore(self, error: sqlite3.Error) -> None:
         """Rename the damaged file, and create a new one with its readable batches."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from rxfeed import ConfigError, Subscriptions, Ticker, fold
 from rxfeed.core import ActiveProducts, DollarBars, LatestByProduct, Throttle, TickBars, VolumeBars
+from rxfeed.core.numbers import EXACT
 from rxfeed.messages import ChannelSubscription
 from tests.support.make import match, ticker
 
@@ -117,7 +119,21 @@ def test_bad_arguments_are_named(make: Any, name: str) -> None:
         make()
 
 
-@pytest.mark.parametrize("machine", [VolumeBars("0.00000001"), DollarBars("0.00000001")])
-def test_trade_that_fills_too_many_bars_raises(machine: VolumeBars) -> None:
-    with pytest.raises(ConfigError, match="fills over 100,000 bars"):
-        machine.step(match(size=10**9))
+@pytest.mark.parametrize("machine", [VolumeBars("0.5"), DollarBars(50)], ids=["volume", "dollar"])
+@pytest.mark.parametrize("size", ["1e39", "123456.75"])
+def test_a_trade_that_fills_too_many_bars_ends_one(machine: VolumeBars | DollarBars, size: str) -> None:
+    """Its bar has all of it and is not complete; other products and the next bars are as ever."""
+    other = "ETH-USD"
+    out = [
+        *machine.step(match(100, size="0.25")),
+        *machine.step(match(100, size="0.125", product_id=other)),
+        *machine.step(match(100, size=size)),
+        *machine.step(match(100, size="0.5")),
+        *machine.step(match(100, size="0.375", product_id=other)),
+    ]
+    total = EXACT.add(Decimal("0.25"), Decimal(size))
+    assert [(bar.product_id, bar.volume, bar.count, bar.complete) for bar in out] == [
+        ("BTC-USD", total, 2, False),
+        ("BTC-USD", Decimal("0.5"), 1, True),
+        (other, Decimal("0.5"), 2, True),
+    ]

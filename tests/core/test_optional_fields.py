@@ -9,7 +9,7 @@ import pytest
 from rxfeed import Change, Ticker
 from rxfeed.core import GapDetector, Merge
 from rxfeed.core.merge_items import ReceivedItem
-from rxfeed.messages import Message
+from rxfeed.messages import ChannelSubscription, Message, Subscriptions
 from rxfeed.sinks.ids import message_id
 from tests.support.make import at, ticker
 
@@ -52,3 +52,17 @@ def test_messages_without_numbers_are_merged_by_their_content() -> None:
 def test_ticker_without_a_sequence_has_a_content_id() -> None:
     assert message_id(FIRST).startswith("BTC-USD/ticker/0/")
     assert message_id(FIRST) != message_id(Ticker(product_id="BTC-USD", price=Decimal(2)))
+
+
+def test_an_order_without_a_number_merges_beside_numbered() -> None:
+    """Its product's others have numbers; it is known by its content, as what has none."""
+    answer = Subscriptions(channels=(ChannelSubscription("full", ("BTC-USD",)),))
+    change = Change(product_id="BTC-USD", order_id="o", new_size=Decimal(1))
+    numbered = [Change(product_id="BTC-USD", order_id="p", sequence=number) for number in (1, 2)]
+    merge, found = Merge(1), []
+    for place, message in enumerate((answer, numbered[0], change, numbered[1])):
+        for collector in (0, 1):
+            found += merge.step(ReceivedItem(collector, place, message))
+    found += merge.finish()
+    came = [each.item for each in found if isinstance(each.item, Change)]
+    assert sorted(came, key=lambda each: each.order_id) == [change, *numbered]

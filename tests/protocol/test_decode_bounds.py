@@ -41,3 +41,21 @@ def test_long_frame_of_any_shape_takes_little_memory(before: bytes, after: bytes
     message, most = decoded(raw)
     assert isinstance(message, Unknown | Malformed)
     assert most < 3 * len(raw)
+
+
+@pytest.mark.parametrize(
+    ("before", "each", "after"),
+    [
+        (b'{"type":"snapshot","product_id":"A-B","asks":[],"bids":[', b"[1,1],", b"[1,1]]}"),
+        (b'{"type":"l2update","product_id":"A-B","changes":[', b'["buy",1,1],', b'["buy",1,1]]}'),
+        (b'{"type":"status","product_id":"A-B","currencies":[],"products":[', b'{"id":""},', b'{"id":""}]}'),
+    ],
+)
+def test_a_listed_type_with_too_many_values_is_not_decoded(before: bytes, each: bytes, after: bytes) -> None:
+    raw = before + each * (2_100_000 // each.count(b",")) + after
+    message, most = decoded(raw)
+    assert isinstance(message, Malformed)
+    assert message.reason == "wrong shape: over 2,000,000 values"
+    assert message.product_id == "A-B"
+    assert message.type == before[9:].partition(b'"')[0].decode()
+    assert most < 3 * len(raw)

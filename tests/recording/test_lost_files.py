@@ -94,7 +94,35 @@ def test_segment_deleted_last_is_reported_at_the_end(tmp_path: Path, begin: Call
     assert [each.lost for each in recording.got.items] == [True]
 
 
-def test_deleted_folder_loses_its_closed_segments(tmp_path: Path, begin: Callable[..., Recording]) -> None:
+@pytest.mark.parametrize("size", [0, 150])
+@pytest.mark.parametrize("more", [0, 3])
+def test_segment_that_is_cut_off_is_lost_and_a_new_one_begun(
+    tmp_path: Path, size: int, more: int, begin: Callable[..., Recording], caplog: pytest.LogCaptureFixture
+) -> None:
+    recording = begin(tmp_path)
+    recording.send(5)
+    (path,) = segments(tmp_path)
+    os.truncate(path, size)
+    recording.send(more)
+    assert recording.recorder.close() == 5
+    assert (recording.recorder.stats.frames, recording.recorder.stats.unwritten) == (more, 5)
+    assert recording.got.items[0].lost
+    errors = [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]
+    assert f"segment {path} was cut off while it was written: 5 frames are lost" in errors
+    path.unlink()
+    assert len(frames_in(tmp_path)) == more
+
+
+def test_folder_deleted_behind_the_last_segment_is_noticed(tmp_path: Path, begin: Callable[..., Recording]) -> None:
+    recording = begin(tmp_path / "recordings", segment_bytes=1)
+    recording.send(2)
+    wait_until(lambda: sum(each.frames for each in recording.got.items) == 2)
+    shutil.rmtree(tmp_path / "recordings")
+    assert recording.recorder.close() == 2
+    assert recording.recorder.stats.frames == 0
+
+
+def test_closed_segments_go_with_their_folder(tmp_path: Path, begin: Callable[..., Recording]) -> None:
     recording = begin(tmp_path / "recordings", segment_bytes=300)
     recording.send(4)
     recording.send(1)

@@ -1,8 +1,11 @@
 """What a document holds, and that no message is changed by making one."""
 
+import tracemalloc
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
+import pytest
 from bson import Decimal128, Int64, decode, encode
 
 from rxfeed import L2Update, Message, raw_document, typed_document
@@ -96,3 +99,16 @@ def test_level3_arrays_are_documents() -> None:
 def test_numbers_keep_every_digit() -> None:
     message = decoded(MATCH.replace(b"80691.530", b"1234567890123.12345678"))
     assert typed_document(message)["price"].to_decimal() == Decimal("1234567890123.12345678")
+
+
+@pytest.mark.parametrize("document", [typed_document, raw_document])
+def test_frame_longer_than_any_document_is_not_decoded(document: Any) -> None:
+    """Its content would take thirty times its size."""
+    message = decoded(b'{"type":"rainbow","x":[' + b"[]," * 6_000_000 + b"1]}")
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="more than MongoDB's limit of 16,777,216"):
+            document(message)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()

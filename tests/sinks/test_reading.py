@@ -55,7 +55,15 @@ def fields(message: Message) -> tuple[Any, ...]:
     )
 
 
-def test_typed_documents_are_read_back(collection: Any) -> None:
+def test_typed_change_without_its_optional_fields_is_read(collection: Any) -> None:
+    """The change of a stop order that was triggered has no side, as those of level3."""
+    change = b'{"type":"change","order_id":"o","price":"1","new_size":"2"}'
+    messages = [decode(change, DAY), decode(FRAMES["match"], DAY + 1)]
+    stored(collection, messages)
+    assert [fields(message) for message in read(collection)] == [fields(message) for message in messages]
+
+
+def test_typed_documents(collection: Any) -> None:
     messages = everything()
     stored(collection, messages, batch_size=5)
     back = read(collection)

@@ -118,6 +118,8 @@ BAD: dict[str, dict[str, Any]] = {
     "no type": {"type": ...},
     "raw": {"received_ns": ..., "arrival": ..., "price": "x", "time": "2026-01-01T00:00:00Z"},
     "raw, its time is no time": {"received_ns": ..., "arrival": ..., "time": "soon"},
+    "raw, a date after all others": {"received_ns": ..., "arrival": ..., "time": DatetimeMS(10**15)},
+    "raw, a date before all others": {"received_ns": ..., "arrival": ..., "time": DatetimeMS(-(10**15))},
     "raw, level3 of nothing": {"received_ns": ..., "arrival": ..., "level3": []},
 }
 

@@ -108,7 +108,7 @@ def test_damaged_batch_is_set_aside(tmp_path: Path, damage: Any, place: int, cap
     stored, sink, dead = drained(path)
     assert stored == all_but(place)
     (aside,) = tmp_path.glob("spill.db.damaged-*.bson")
-    assert aside.read_bytes() == (bad if isinstance(bad, bytes) else b"")
+    assert aside.read_bytes() == (bad if isinstance(bad, bytes) else bad.encode())
     assert aside.stat().st_mode & 0o777 == 0o600
     (error,) = [record for record in caplog.records if record.levelno == logging.ERROR and "batch" in record.message]
     assert aside.name in error.message
