@@ -108,7 +108,7 @@ def test_segment_that_is_cut_off_is_lost_and_a_new_one_begun(
     assert (recording.recorder.stats.frames, recording.recorder.stats.unwritten) == (more, 5)
     assert recording.got.items[0].lost
     errors = [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]
-    assert f"segment {path} was cut off while it was written: 5 frames are lost" in errors
+    assert f"segment {path} was truncated while it was written: 5 frames are lost" in errors
     path.unlink()
     assert len(frames_in(tmp_path)) == more
 
