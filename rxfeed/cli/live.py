@@ -88,9 +88,9 @@ class StatusReporter:
                 listed = (f"{each.name} ({', '.join(each.product_ids or ()) or 'all'})" for each in channels)
                 write_error(f"subscribed to {', '.join(listed) or 'nothing'}")
             case Rejected(message=message, reason=reason):
-                self._refusal = printable(message if reason is None else f"{message}: {reason}")
-                self._refused_at = time.monotonic()
-                write_error(f"the exchange refuses: {self._refusal}")
+                self._rejection = printable(message if reason is None else f"{message}: {reason}")
+                self._rejected_at = time.monotonic()
+                write_error(f"rejected by the exchange: {self._rejection}")
                 if what := _after_refusal(message, reason):
                     write_error(what)
             case Ended(cause=cause) if cause is not None:

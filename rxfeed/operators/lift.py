@@ -154,7 +154,7 @@ def _check_item(item: Any, message_filter: MessageFilter | None) -> None:
 def _misplaced(item: Any, message_filter: MessageFilter) -> ConfigError:
     takes = "messages or the views of a book" if message_filter.books else "messages"
     given = f"{type(item).__name__} {reprlib.repr(item)}"
-    return ConfigError(f"{message_filter.operator} was given a {given}, and it takes {takes}: compose it on those")
+    return ConfigError(f"{message_filter.operator} received a {given}, and it takes {takes}: compose it on those")
 
 
 def check_machine_maker(machine: Any) -> None:

@@ -122,7 +122,7 @@ def test_remedy_follows_the_refusal(exchange: Exchange, capsys: pytest.CaptureFi
     ):
         assert main(["watch", *args, "--url", exchange.url]) == 1
         refused, remedy = capsys.readouterr().err.splitlines()[2:4]
-        assert refused.startswith("the exchange refuses: ")
+        assert refused.startswith("rejected by the exchange: ")
         assert remedy.startswith(what)
 
 

@@ -126,7 +126,7 @@ def test_operator_of_messages_names_a_first_item_that_is_none(name: str, part: C
     """They passed such items over, and emitted nothing, without a word."""
     got = Collected(reactivex.of(match()).pipe(ops.map(part), OPERATORS[name]()))
     assert isinstance(got.error, ConfigError)
-    assert f"{name} was given a {type(part(match())).__name__}" in str(got.error)
+    assert f"{name} received a {type(part(match())).__name__}" in str(got.error)
 
 
 def test_error_of_a_machine_is_its_own() -> None:
