@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from rxfeed import messages as m
-from rxfeed.protocol.times import in_microseconds
+from rxfeed.protocol.times import ENDING, PLAIN, ends_with_microseconds, in_microseconds
 
 Known = (
     m.Match
@@ -128,10 +128,10 @@ class Decoder:
         """
         try:
             if not raw.isascii():
-                raw.decode()  # msgspec skips what it has no field for, bad UTF-8 in there included
+                raw.decode()  # msgspec skips values without a field, invalid UTF-8 included
             if len(raw) > LONG and raw.count(b",") > _MOST_VALUES:
                 raise msgspec.ValidationError(f"over {_MOST_VALUES:,} values")
-            return decode_known(in_microseconds(raw))
+            return decode_known(raw if raw[ENDING] == PLAIN or ends_with_microseconds(raw) else in_microseconds(raw))
         except msgspec.ValidationError as error:
             return self._other(raw, error)
         except UNDECODED as error:
