@@ -16,12 +16,12 @@ from benchmarks.ways import LEVEL, giving
 from rxfeed import Feed, candles, order_book, price_crossing, rolling_volume, window_volume
 from rxfeed.core import Continuity
 from rxfeed.feed.delivery import Delivery
-from rxfeed.messages import Message
-from rxfeed.protocol import Decoder
+from rxfeed.market import Message
 from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.encoding import Encoder
 from rxfeed.sinks.ids import message_id
 from rxfeed.transport.reader import BufferedWebSocket
+from rxfeed.venues.coinbase_exchange import Decoder
 
 Handle = Callable[[int], None]
 Task = Callable[[int], Handle]

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from benchmarks.states import PRICED, Book, Candled, Crossing, Rolling, Traded, Windowed
 from rxfeed import Late
-from rxfeed.messages import Heartbeat, LastMatch, Match
+from rxfeed.venues.coinbase_exchange.messages import Heartbeat, LastMatch, Match
 
 MINUTE = timedelta(seconds=60)
 Out = Callable[[Any], object]

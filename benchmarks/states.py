@@ -13,7 +13,8 @@ from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Any, NamedTuple
 
 from rxfeed import Candle, Late, PriceCross, RollingVolume, VolumeWindow
-from rxfeed.messages import Auction, Heartbeat, L2Update, LastMatch, Level, Match, Message, Snapshot, Ticker
+from rxfeed.market import Level, Message
+from rxfeed.venues.coinbase_exchange.messages import Auction, Heartbeat, L2Update, LastMatch, Match, Snapshot, Ticker
 
 EXACT = Context(prec=100, traps=[InvalidOperation, Overflow, Inexact])
 PRICED = frozenset((Match, LastMatch, Ticker))

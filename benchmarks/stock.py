@@ -16,7 +16,8 @@ from reactivex import operators as ops
 from benchmarks.plain import MINUTE
 from benchmarks.states import BOOKED, PRICED, Book, Candled, Rolling, Traded
 from rxfeed import PriceCross
-from rxfeed.messages import Heartbeat, LastMatch, Match, Message
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange.messages import Heartbeat, LastMatch, Match
 
 Stock = Callable[[Observable[Message]], Observable[tuple[Any, ...]]]
 _END: Any = None

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from rxfeed.messages import Heartbeat, L2Update, LastMatch, Match, Message, Origin, Side, Snapshot, Ticker, stamp
+from rxfeed.market import Message, Origin, Side, stamp
+from rxfeed.venues.coinbase_exchange.messages import Heartbeat, L2Update, LastMatch, Match, Snapshot, Ticker
 
 START = datetime(2026, 1, 2, 12, 0, 30, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)

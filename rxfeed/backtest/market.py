@@ -14,8 +14,9 @@ from rxfeed.core import MAX_AHEAD, BookView, EventClock, Level2Book, arguments
 from rxfeed.core.matching import SIDES, MatchingEngine, Product, events
 from rxfeed.core.numbers import EXACT, decimal, positive
 from rxfeed.errors import RxfeedError
-from rxfeed.messages import L2Update, Match, Message, Side, Snapshot
+from rxfeed.market import Message, Side
 from rxfeed.operators.dated_ahead import report_once
+from rxfeed.venues.coinbase_exchange.messages import L2Update, Match, Snapshot
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,8 @@ from itertools import count, takewhile
 from rxfeed.core.matching import SIDES, MatchingEngine, RestingOrder
 from rxfeed.core.numbers import EXACT
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Match, Side
+from rxfeed.market import Side
+from rxfeed.venues.coinbase_exchange.messages import Match
 
 PRICE_PLACES, SIZE_PLACES = 12, 8  # of the engine's whole numbers
 

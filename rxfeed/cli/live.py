@@ -25,7 +25,7 @@ from rxfeed.feed import (
     Rejected,
     Subscribed,
 )
-from rxfeed.protocol import Credentials
+from rxfeed.venues.coinbase_exchange import Credentials
 
 _REFUSED_FOR = 1.0  # seconds after a refusal until which something else may still be granted
 

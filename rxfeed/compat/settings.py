@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from rxfeed.core import Reconnect
 from rxfeed.errors import AuthenticationFailed, HostRetired
 from rxfeed.feed import Disconnected, Feed, StatusLog
-from rxfeed.protocol import DEFAULT_URL, Credentials, Secret
+from rxfeed.secrets import Secret
+from rxfeed.venues.coinbase_exchange import DEFAULT_URL, Credentials
 
 _PRIVATE = {"level2", "level3", "full", "user", "rfq_matches", "balance"}
 

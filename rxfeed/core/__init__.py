@@ -3,7 +3,7 @@
 from rxfeed.core.backoff import Backoff, Reconnect
 from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
 from rxfeed.core.book import Level2Book
-from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
+from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder
 from rxfeed.core.candles import Candle, Candles
 from rxfeed.core.continuity import Continuity, Resubscribed
@@ -35,7 +35,6 @@ __all__ = [
     "Arrival",
     "Backoff",
     "Bar",
-    "BookSnapshot",
     "BookStats",
     "BookView",
     "Candle",
@@ -51,6 +50,7 @@ __all__ = [
     "LatestByProduct",
     "Level2Book",
     "Level3Book",
+    "Level3Snapshot",
     "Link",
     "Machine",
     "Merge",

@@ -12,7 +12,8 @@ import msgspec
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ZERO, positive, quotient
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Match, Message
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange.messages import Match
 
 _DOWN = Context(prec=28, rounding=ROUND_DOWN)
 _MOST_AT_ONCE = 100_000

@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 from rxfeed.core.book_levels import SortedMap
 from rxfeed.core.book_view import NOTHING, BookView, Sizes, count, product
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.messages import Auction, Heartbeat, L2Update, Level, Message, Snapshot
+from rxfeed.market import Level, Message
+from rxfeed.venues.coinbase_exchange.messages import Auction, Heartbeat, L2Update, Snapshot
 
 
 class Level2Book:

@@ -10,7 +10,7 @@ import msgspec
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.numbers import ZERO, quotient
 from rxfeed.core.tumbling import Gathering, Tumbling
-from rxfeed.messages import LastMatch, Match
+from rxfeed.venues.coinbase_exchange.messages import LastMatch, Match
 
 
 class Candle(msgspec.Struct, frozen=True, gc=False):

@@ -26,7 +26,8 @@ from rxfeed.core.coverage import LEVEL2, Pair, by_subscribed_name
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.sequence import Missed, Restarted, Sequence
 from rxfeed.core.watched import LAST, moment
-from rxfeed.messages import (
+from rxfeed.market import Message, Unknown
+from rxfeed.venues.coinbase_exchange.messages import (
     Change,
     Done,
     Heartbeat,
@@ -37,12 +38,10 @@ from rxfeed.messages import (
     Level3Noop,
     Level3Open,
     Match,
-    Message,
     Open,
     Received,
     Subscriptions,
     Ticker,
-    Unknown,
 )
 
 _MOST_UNWATCHED = 10_000

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from rxfeed import messages as m
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange import messages as m
 
 Pair = tuple[str, str | None]
 """A channel and one of its products; `None` for a channel that has none."""
@@ -17,7 +18,7 @@ ALIASES = {"level2_50": "level2_batch", "ticker_1000": "ticker_batch"}
 _NOT_MISSED = LEVEL2 | {"heartbeat"}
 _ORDERS = (m.Received, m.Open, m.Change, m.Done)
 # What a collector that does not say what it is subscribed to must be subscribed to.
-_CHANNELS: dict[type[m.Message], str] = {
+_CHANNELS: dict[type[Message], str] = {
     m.Match: "matches",
     m.LastMatch: "matches",
     m.Ticker: "ticker",
@@ -31,7 +32,7 @@ _CHANNELS: dict[type[m.Message], str] = {
     **dict.fromkeys(_ORDERS, "full"),
     **dict.fromkeys((m.Level3Open, m.Level3Done, m.Level3Match, m.Level3Change, m.Level3Noop), "level3"),
 }
-CHANNELS_OF: dict[type[m.Message], frozenset[str]] = {
+CHANNELS_OF: dict[type[Message], frozenset[str]] = {
     **{kind: frozenset((channel,)) for kind, channel in _CHANNELS.items()},
     m.Match: frozenset(("matches", "full", "user")),
     m.Ticker: frozenset(("ticker", "ticker_batch")),
@@ -86,7 +87,7 @@ class Collector:
         self.pairs = set(acked) if less else self.pairs | acked
         self.acked = acked
 
-    def saw(self, message: m.Message) -> bool:
+    def saw(self, message: Message) -> bool:
         """True where *message* shows a subscription that the collector did not tell of."""
         channel = _CHANNELS.get(type(message))
         if channel is None or self.acked is not None or (channel, message.product_id) in self.pairs:

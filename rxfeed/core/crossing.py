@@ -11,7 +11,8 @@ import msgspec
 from rxfeed.core.numbers import EXACT, ZERO, not_negative, positive
 from rxfeed.core.quotes import PRICED, Breaks, Priced, price_of
 from rxfeed.errors import ConfigError
-from rxfeed.messages import LastMatch, Match, Message, Ticker
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange.messages import LastMatch, Match, Ticker
 
 
 class PriceCross(msgspec.Struct, frozen=True, gc=False):

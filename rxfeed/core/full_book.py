@@ -30,7 +30,8 @@ from rxfeed.core.book_snapshot import NeedSnapshot, SnapshotFailed, SnapshotTake
 from rxfeed.core.book_view import NOTHING, FullBookView, Queue, RestingOrder, count, product
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ZERO
-from rxfeed.messages import (
+from rxfeed.market import Message, Side, Unknown
+from rxfeed.venues.coinbase_exchange.messages import (
     Auction,
     Change,
     Done,
@@ -41,11 +42,8 @@ from rxfeed.messages import (
     Level3Noop,
     Level3Open,
     Match,
-    Message,
     Open,
     Received,
-    Side,
-    Unknown,
 )
 
 _MOST_UNKNOWN = 10_000

@@ -11,7 +11,8 @@ import msgspec
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import ZERO, exactly, quotient
 from rxfeed.core.rolling import LastTrades, Rolling, Trade
-from rxfeed.messages import LastMatch, Match, Message
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange.messages import LastMatch, Match
 
 
 class TradeImbalance(msgspec.Struct, frozen=True, gc=False):

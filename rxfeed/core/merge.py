@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from rxfeed import messages as m
 from rxfeed.core.continuity import Continuity, Resubscribed
 from rxfeed.core.coverage import Collector, Coverage, covers, uncovered
 from rxfeed.core.event_time import MAX_AHEAD
@@ -32,6 +31,8 @@ from rxfeed.core.merge_items import Heard, Link, Merged, Remark
 from rxfeed.core.merge_order import Copies, Entry, Numbered, Stream
 from rxfeed.core.sequence import Restarted
 from rxfeed.core.watched import FIRST, moment, positive_microseconds
+from rxfeed.market import Malformed, Message
+from rxfeed.venues.coinbase_exchange import messages as m
 
 _MAX_AHEAD = int(MAX_AHEAD * 1_000_000)
 
@@ -58,7 +59,7 @@ class Merge:
         self._rules: dict[type[Any], Callable[[Entry], None]] = {
             Link: self._link,
             Remark: self._remark,
-            m.Malformed: self._malformed,
+            Malformed: self._malformed,
             m.Subscriptions: self._subscriptions,
             m.LastMatch: self._last_match,
             m.Heartbeat: self._heartbeat,
@@ -71,7 +72,7 @@ class Merge:
         collector = self._coverage.collector(heard.collector)
         collector.heard_ns = max(collector.heard_ns, heard.ns)
         entry = Entry(collector, heard.ns, heard.item)
-        if isinstance(heard.item, m.Message):
+        if isinstance(heard.item, Message):
             self._numbers.add(entry)
         self._queue.append(entry)
         self._newest = max(self._newest, heard.ns)
@@ -85,7 +86,7 @@ class Merge:
         while queue and queue[0].ns <= until:
             entry = queue.popleft()
             self._continuity.received(entry.ns)
-            if isinstance(entry.item, m.Message):
+            if isinstance(entry.item, Message):
                 self._observe(entry)
             if not entry.done:
                 entry.done = True

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from rxfeed import messages as m
 from rxfeed.core.coverage import Collector
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange import messages as m
 
 Stream = tuple[str, str]
 """A numbered channel, and a product of it."""
@@ -66,7 +67,7 @@ class Numbered:
         if not waiting:
             self._waiting.pop(stream, None)
 
-    def _place(self, message: m.Message) -> tuple[Stream, int] | None:
+    def _place(self, message: Message) -> tuple[Stream, int] | None:
         found = _PLACES.get(type(message))
         if found is None:
             return None
@@ -112,11 +113,11 @@ class Copies:
         return True
 
 
-def _later(message: m.Message, than: datetime | None) -> bool:
+def _later(message: Message, than: datetime | None) -> bool:
     return message.time is not None and than is not None and message.time > than
 
 
-_PLACES: dict[type[m.Message], Callable[[Any], tuple[str, Any]]] = {
+_PLACES: dict[type[Message], Callable[[Any], tuple[str, Any]]] = {
     m.Match: lambda match: ("matches", match.trade_id),
     m.Ticker: lambda ticker: ("ticker", ticker.sequence),
     **dict.fromkeys((m.Received, m.Open, m.Change, m.Done), lambda order: ("full", order.sequence)),

@@ -13,7 +13,8 @@ from rxfeed.core.extremes import Extremes, Price
 from rxfeed.core.numbers import EXACT, ROUNDED, positive
 from rxfeed.core.quotes import Breaks, Priced, price_of
 from rxfeed.core.watched import earlier, positive_span
-from rxfeed.messages import LastMatch, Match, Message, Ticker
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange.messages import LastMatch, Match, Ticker
 
 _HUNDRED = Decimal(100)
 

@@ -8,12 +8,13 @@ from functools import wraps
 from typing import TypeVar
 
 from rxfeed.errors import ConfigError
-from rxfeed.values import ZERO, check
+from rxfeed.market.values import ZERO, check
 
 __all__ = ["EXACT", "ROUNDED", "ZERO", "decimal", "exactly", "not_negative", "positive", "quotient"]
 
-# Every digit is kept. The numbers of messages have at most 40, the first within 10**40 and 10**-40 (rxfeed.values): a
-# product of four of them spans some 500 places, so that 1000 are enough for any sum of such products.
+# Every digit is kept. The numbers of messages have at most 40, the first within 10**40 and 10**-40 (see
+# rxfeed.market.values): a product of four of them spans some 500 places, so that 1000 are enough for any
+# sum of such products.
 EXACT = Context(prec=1000, traps=[InvalidOperation, Overflow, Inexact])
 ROUNDED = Context(prec=28)
 

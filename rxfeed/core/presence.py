@@ -8,7 +8,7 @@ from typing import Any
 
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.watched import positive_span
-from rxfeed.messages import Subscriptions
+from rxfeed.venues.coinbase_exchange.messages import Subscriptions
 
 
 class Presence:

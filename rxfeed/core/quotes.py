@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Protocol
 
 from rxfeed.core.numbers import EXACT, ZERO
-from rxfeed.messages import LastMatch, Level, Match, Message, Ticker
+from rxfeed.market import Level, Message
+from rxfeed.venues.coinbase_exchange.messages import LastMatch, Match, Ticker
 
 _HALF = Decimal("0.5")
 PRICED = (Ticker, Match, LastMatch)

@@ -14,7 +14,8 @@ from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.extremes import Extremes
 from rxfeed.core.numbers import ZERO, exactly, quotient
 from rxfeed.core.watched import FIRST, Late, Watched, earlier, positive_span
-from rxfeed.messages import LastMatch, Match, Message
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange.messages import LastMatch, Match
 
 R = TypeVar("R")
 

@@ -18,7 +18,8 @@ from rxfeed.core.watched import (
     not_negative_microseconds,
     positive_microseconds,
 )
-from rxfeed.messages import Heartbeat, LastMatch, Match, Message
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange.messages import Heartbeat, LastMatch, Match
 
 R = TypeVar("R")
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Heartbeat, LastMatch, Match
+from rxfeed.venues.coinbase_exchange.messages import Heartbeat, LastMatch, Match
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)

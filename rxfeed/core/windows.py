@@ -9,7 +9,7 @@ import msgspec
 
 from rxfeed.core.numbers import EXACT, ZERO, quotient
 from rxfeed.core.tumbling import Gathering, Tumbling
-from rxfeed.messages import Match
+from rxfeed.venues.coinbase_exchange.messages import Match
 
 
 class VolumeWindow(msgspec.Struct, frozen=True, gc=False):

@@ -16,7 +16,7 @@ from rxfeed.feed.hub import Hub
 from rxfeed.feed.status import Ended, FeedStatus, Subscribed
 from rxfeed.operators import Wish
 from rxfeed.operators.unhandled import at
-from rxfeed.protocol import channels_with, types_of
+from rxfeed.venues.coinbase_exchange import channels_with, types_of
 
 log = logging.getLogger("rxfeed.feed")
 

@@ -10,9 +10,9 @@ from reactivex import abc
 
 from rxfeed.core import Continuity
 from rxfeed.feed.outlets import Outlets
-from rxfeed.messages import Malformed, Message, Origin
-from rxfeed.protocol.decode import UNDECODED, Decoder, decode_known
-from rxfeed.protocol.times import ENDING, PLAIN, finer
+from rxfeed.market import Malformed, Message, Origin
+from rxfeed.market.times import ENDING, PLAIN, finer
+from rxfeed.venues.coinbase_exchange.decode import UNDECODED, Decoder, decode_known
 
 NO_DATA = frozenset(("subscriptions", "error", "heartbeat", "status", "balance", "level3"))
 """Types of the wire: where a frame of one cannot be decoded, nothing of a product is missing."""

@@ -11,9 +11,9 @@ from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import HeartbeatBack, HeartbeatMissing
 from rxfeed.feed.wanted import Wanted
-from rxfeed.messages import Heartbeat
-from rxfeed.protocol import Secret
+from rxfeed.secrets import Secret
 from rxfeed.transport import Connection
+from rxfeed.venues.coinbase_exchange.messages import Heartbeat
 
 # The exchange takes 8 messages a second from a client: https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
 _SAY_EVERY = 1 / 8

@@ -19,18 +19,9 @@ from rxfeed.feed.settings import Settings
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.feed.wanted import Wanted
-from rxfeed.protocol import (
-    DEFAULT_URL,
-    Channel,
-    Credentials,
-    Secret,
-    Subscription,
-    live_url,
-    redacted,
-    revealed,
-    shown_url,
-)
+from rxfeed.secrets import Secret, redacted, revealed, shown_url
 from rxfeed.transport import TransportOptions
+from rxfeed.venues.coinbase_exchange import DEFAULT_URL, Channel, Credentials, Subscription, live_url
 
 
 class Feed(MessageSource):

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
-from rxfeed.messages import Message
+from rxfeed.market import Message
 from rxfeed.operators import Wish
 from rxfeed.operators.joining import JoiningObserver
 from rxfeed.operators.unhandled import at, hand_back, place_of_caller

@@ -31,7 +31,7 @@ from rxfeed.feed.session import Session
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import Disconnected, Reconnecting
 from rxfeed.feed.wanted import Wanted
-from rxfeed.protocol import shown_url
+from rxfeed.secrets import shown_url
 from rxfeed.transport import Connection, Wakeup
 
 log = logging.getLogger("rxfeed.feed")

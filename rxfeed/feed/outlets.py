@@ -11,7 +11,7 @@ from rxfeed.feed.hub import Hub, SideStream
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import CaughtUp, FeedStatus, Gap, Idle, KeepalivePong, Lagging, SequenceReset
 from rxfeed.feed.status_log import StatusLog
-from rxfeed.messages import Malformed
+from rxfeed.market import Malformed
 from rxfeed.operators.endings import SourceSinks
 
 log = logging.getLogger("rxfeed.feed")

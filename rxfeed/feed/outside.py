@@ -7,7 +7,7 @@ import logging
 from rxfeed.core import CHANNELS_OF
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.wanted import Wanted
-from rxfeed.messages import Message
+from rxfeed.market import Message
 
 log = logging.getLogger("rxfeed.feed")
 

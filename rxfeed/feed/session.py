@@ -14,10 +14,12 @@ from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import Connected, Connecting, Rejected, Subscribed
 from rxfeed.feed.wanted import Wanted
-from rxfeed.messages import ErrorMessage, Heartbeat, Malformed, Subscriptions
-from rxfeed.protocol import Refusal, redacted, refusal, shown_url
-from rxfeed.protocol.decode import names_in
+from rxfeed.market import Malformed
+from rxfeed.secrets import redacted, shown_url
 from rxfeed.transport import Closed, Connection, Oversized, Pong, Received
+from rxfeed.venues.coinbase_exchange import Refusal, refusal
+from rxfeed.venues.coinbase_exchange.decode import names_in
+from rxfeed.venues.coinbase_exchange.messages import ErrorMessage, Heartbeat, Subscriptions
 
 # Messages that are delivered before the clock is asked again: no longer than these take is a ping delayed.
 _AT_ONCE = 64

@@ -6,8 +6,9 @@ import msgspec
 
 from rxfeed.core import Reconnect
 from rxfeed.errors import ConfigError
-from rxfeed.protocol import Credentials, Secret
+from rxfeed.secrets import Secret
 from rxfeed.transport import Endpoint, TransportOptions, proxy_for
+from rxfeed.venues.coinbase_exchange import Credentials
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from rxfeed.feed.hub import log_raised
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
-from rxfeed.messages import Malformed, Message
+from rxfeed.market import Malformed, Message
 from rxfeed.operators import AsyncItems, Guarded, Pipeline, Selectable, Wish, to_async_iterable
 from rxfeed.operators.endings import SinkLeft, on_sink_thread, serving, subscribed_to
 from rxfeed.operators.handover import Policy

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rxfeed.messages import Message
+from rxfeed.market import Message
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from rxfeed.errors import picklable
-from rxfeed.messages import ChannelSubscription
+from rxfeed.market import ChannelSubscription
 
 
 class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):

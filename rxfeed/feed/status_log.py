@@ -26,7 +26,7 @@ from rxfeed.errors import (
     TimestampRejected,
 )
 from rxfeed.feed.status import Disconnected, FeedStatus, Rejected
-from rxfeed.protocol import DEFAULT_URL, remedy
+from rxfeed.venues.coinbase_exchange import DEFAULT_URL, remedy
 
 log = logging.getLogger("rxfeed.feed.status")
 

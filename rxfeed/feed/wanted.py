@@ -7,9 +7,10 @@ from collections import deque
 from typing import Any
 
 from rxfeed.core import ALIASES, CHANNELS_OF, Pair, by_subscribed_name
-from rxfeed.messages import Subscriptions
-from rxfeed.protocol import Credentials, Secret, Subscription
-from rxfeed.protocol.auth import sign
+from rxfeed.secrets import Secret
+from rxfeed.venues.coinbase_exchange import Credentials, Subscription
+from rxfeed.venues.coinbase_exchange.auth import sign
+from rxfeed.venues.coinbase_exchange.messages import Subscriptions
 
 _WITHOUT_PRODUCTS = ("status", "balance")
 _KNOWN = frozenset[str]().union(*CHANNELS_OF.values())

@@ -9,13 +9,14 @@ from rxfeed.core.book import Level2Book
 from rxfeed.core.book_view import BookView, FullBookView
 from rxfeed.core.full_book import BookStats, Level3Book
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Auction, Heartbeat, Match, Message
+from rxfeed.market import Message
 from rxfeed.operators.book_current import Current
 from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.book_splice import Splice
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import Operator, Selectable, Wish, check_source, declare, results_of
+from rxfeed.venues.coinbase_exchange.messages import Auction, Heartbeat, Match
 
 
 def order_book(
@@ -112,25 +113,25 @@ def full_book(
         match, sequence 11                              ->  not ready (and a snapshot is asked for)
 
         >>> from decimal import Decimal
-        >>> from rxfeed.core.book_snapshot import BookSnapshot, SnapshotTaken
+        >>> from rxfeed.core.book_snapshot import Level3Snapshot, SnapshotTaken
         >>> from rxfeed.core.full_book import Level3Book
         >>> nine, buys = Decimal(9), {"product_id": "BTC-USD", "side": "buy", "time": heartbeat(0).time}
         >>> book = Level3Book("BTC-USD")
         >>> book.step(Open(**buys, order_id="a", price=nine, remaining_size=Decimal(1), sequence=8))
         (NeedSnapshot(product_id='BTC-USD', request=1, failures=0),)
-        >>> snapshot = BookSnapshot(sequence=7, bids=((nine, Decimal(2), "b"),), asks=())
+        >>> snapshot = Level3Snapshot(sequence=7, bids=((nine, Decimal(2), "b"),), asks=())
         >>> (view,) = book.step(SnapshotTaken(1, snapshot))
         >>> view.best_bid, view.queue_position("a").size, [order.order_id for order in view.orders("buy")]
         ((Decimal('9'), Decimal('3')), Decimal('2'), ['b', 'a'])
 
     *snapshot* is called with the product id, on a thread of its own, and gives the answer of the exchange's `GET
-    /products/<id>/book?level=3` (bytes, str, dict) or a `BookSnapshot`; `None` stands for `rest_snapshot()`. Meanwhile
-    at most *buffer* messages wait, the oldest of which go first. It is asked for with the first message of the product
-    (heartbeats count), and after every gap: a sequence that is missing, another `epoch`, a message that cannot be true
-    of the book. Then one view that is not `ready` goes out, and the next one when the book has been made anew; other
-    products go on. *retry* spaces what fails, or is lost again at once: full jitter, and two requests never within a
-    second, or *retry*'s `initial` where that is less; `retries` of them in a row end the stream with `ConnectFailed`.
-    Leave `matches` out of a feed that has `full`: a trade that it brings early looks like a gap.
+    /products/<id>/book?level=3` (bytes, str, dict) or a `Level3Snapshot`; `None` stands for `rest_snapshot()`.
+    Meanwhile at most *buffer* messages wait, the oldest of which go first. It is asked for with the first message of
+    the product (heartbeats count), and after every gap: a sequence that is missing, another `epoch`, a message that
+    cannot be true of the book. Then one view that is not `ready` goes out, and the next one when the book has been made
+    anew; other products go on. *retry* spaces what fails, or is lost again at once: full jitter, and two requests never
+    within a second, or *retry*'s `initial` where that is less; `retries` of them in a row end the stream with
+    `ConnectFailed`. Leave `matches` out of a feed that has `full`: a trade that it brings early looks like a gap.
 
     The view that a snapshot makes comes on the thread that fetched it, at once; a lock keeps it in line with the
     messages' own. All who subscribe to the result share one book; a late one gets the newest view at once. O(log n) a

@@ -13,10 +13,11 @@ from reactivex import Observable
 
 from rxfeed.core.book_view import count
 from rxfeed.errors import ConfigError
-from rxfeed.messages import L2Update, Level, Message, Side, Snapshot
+from rxfeed.market import Level, Message, Side
 from rxfeed.operators.frame_makers import MAKERS, Column, Library, library_of
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import Operator
+from rxfeed.venues.coinbase_exchange.messages import L2Update, Snapshot
 
 _CELLS = {str, int, float, bool, Decimal, datetime, bytes}
 

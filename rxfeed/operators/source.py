@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from reactivex import Observable
 
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Auction, Heartbeat, LastMatch, Message
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange.messages import Auction, Heartbeat, LastMatch
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import msgspec
 
-from rxfeed.messages import Message
-from rxfeed.protocol.decode import UNDECODED, Known
-from rxfeed.protocol.times import finer
+from rxfeed.market import Message
+from rxfeed.market.times import finer
 from rxfeed.recording.moments import Moment
+from rxfeed.venues.coinbase_exchange.decode import UNDECODED, Known
 
 T = TypeVar("T")
 

@@ -13,9 +13,7 @@ import msgspec
 from rxfeed.core import Continuity, Missed
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed.status import Connected, Connecting, Disconnected, FeedStatus, Gap, Subscribed
-from rxfeed.messages import Malformed, Message, Subscriptions
-from rxfeed.protocol import Decoder
-from rxfeed.protocol.decode import LEVEL3_SCHEMA, UNDECODED
+from rxfeed.market import Malformed, Message
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, find, ordered
@@ -24,6 +22,9 @@ from rxfeed.recording.moments import Moment
 from rxfeed.recording.peek import type_and_product
 from rxfeed.recording.reading import Kind, Recording, SegmentOpen
 from rxfeed.recording.tally import Holding, Tally
+from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange.decode import LEVEL3_SCHEMA, UNDECODED
+from rxfeed.venues.coinbase_exchange.messages import Subscriptions
 
 Source = str | PathLike[str]
 

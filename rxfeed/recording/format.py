@@ -32,7 +32,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.messages import Malformed
+from rxfeed.market import Malformed
 from rxfeed.recording.moments import on_calendar
 
 VERSION = 1

@@ -13,8 +13,7 @@ from reactivex import Observable
 
 from rxfeed.errors import ConfigError
 from rxfeed.feed import FeedStatus, KeepalivePong, MessageSource
-from rxfeed.messages import ErrorMessage, Malformed, Message, Subscriptions, Unknown
-from rxfeed.protocol import speechless
+from rxfeed.market import Malformed, Message, Unknown
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import (
     LONGEST_LINE,
@@ -26,6 +25,8 @@ from rxfeed.recording.format import (
     redacted_line,
 )
 from rxfeed.recording.moments import FIRST_NS, LAST_NS, ns_of
+from rxfeed.secrets import speechless
+from rxfeed.venues.coinbase_exchange.messages import ErrorMessage, Subscriptions
 
 log = logging.getLogger("rxfeed.recording")
 

@@ -28,13 +28,13 @@ from rxfeed.feed.status import (
     SequenceReset,
     Torn,
 )
-from rxfeed.messages import Malformed, Origin, stamp
-from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
+from rxfeed.market import Malformed, Origin, stamp
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
 from rxfeed.recording.format import Line, malformed_frame
 from rxfeed.recording.moments import moment_of
 from rxfeed.recording.reading import Recording
+from rxfeed.venues.coinbase_exchange.decode import LEVEL3_SCHEMA, Decoder
 
 _by_ns = attrgetter("ns")
 

@@ -23,8 +23,7 @@ from rxfeed.feed.status import (
     Subscribed,
     Torn,
 )
-from rxfeed.messages import Malformed, Message, Subscriptions
-from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
+from rxfeed.market import Malformed, Message
 from rxfeed.recording.bulk import (
     KINDS,
     NO_FRAME,
@@ -46,6 +45,8 @@ from rxfeed.recording.format import malformed_frame
 from rxfeed.recording.moments import moment_of, ns_of
 from rxfeed.recording.pace import Timeline
 from rxfeed.recording.reading import Recording
+from rxfeed.venues.coinbase_exchange.decode import LEVEL3_SCHEMA, Decoder
+from rxfeed.venues.coinbase_exchange.messages import Subscriptions
 
 log = logging.getLogger("rxfeed.recording")
 

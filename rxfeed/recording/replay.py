@@ -19,7 +19,7 @@ from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.source import MessageSource
-from rxfeed.messages import Message
+from rxfeed.market import Message
 from rxfeed.recording.choice import Choice
 from rxfeed.recording.files import Part, find, ordered, within
 from rxfeed.recording.merging import merged

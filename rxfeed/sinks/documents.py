@@ -16,7 +16,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 from bson import Decimal128
 
-from rxfeed.messages import Message, Unknown
+from rxfeed.market import Message, Unknown
 from rxfeed.sinks.ids import microseconds
 
 _decode = msgspec.json.Decoder().decode

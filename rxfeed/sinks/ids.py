@@ -23,13 +23,14 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from rxfeed import messages as m
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange import messages as m
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 
 
-def message_id(message: m.Message) -> str:
+def message_id(message: Message) -> str:
     """The message's deterministic `_id`; the module's text has the rules.
 
     >>> message_id(match(trade_id=7))
@@ -43,7 +44,7 @@ def microseconds(time: datetime) -> int:
     return (time - _EPOCH) // _US
 
 
-def _by_content(message: m.Message) -> str:
+def _by_content(message: Message) -> str:
     digest = blake2b(message.raw, digest_size=8).hexdigest()
     at = message.received_ns if message.time is None else microseconds(message.time)
     what = f"{message.type}/{at}/{digest}"

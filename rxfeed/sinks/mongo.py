@@ -11,7 +11,7 @@ from pymongo.collection import Collection
 from reactivex import Observable
 
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Message
+from rxfeed.market import Message
 from rxfeed.operators.sink import Sink, check_numbers
 from rxfeed.sinks.dead import DeadLetters
 from rxfeed.sinks.documents import raw_document, typed_document

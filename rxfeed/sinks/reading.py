@@ -17,15 +17,16 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 from reactivex.scheduler import CurrentThreadScheduler
 
-from rxfeed import messages as m
 from rxfeed.errors import ConfigError, SinkError
-from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
+from rxfeed.market import Malformed, Message, Origin, stamp
 from rxfeed.sinks.by_time import by_time, in_order
 from rxfeed.sinks.delivery import told
 from rxfeed.sinks.documents import frame_content
 from rxfeed.sinks.ids import microseconds
+from rxfeed.venues.coinbase_exchange import messages as m
+from rxfeed.venues.coinbase_exchange.decode import LEVEL3_SCHEMA, Decoder
 
-_TYPES: dict[str, type[m.Message]] = {
+_TYPES: dict[str, type[Message]] = {
     str(kind.__struct_config__.tag): kind
     for kind in (
         *(m.Match, m.LastMatch, m.Ticker, m.L2Update, m.Snapshot, m.Heartbeat, m.Received, m.Open, m.Done, m.Change),
@@ -33,7 +34,7 @@ _TYPES: dict[str, type[m.Message]] = {
     )
 }
 # A level3 message has the type of its elder sister on `full`, and lacks this of hers.
-_LEVEL3_TYPES: dict[str, tuple[type[m.Message], str]] = {
+_LEVEL3_TYPES: dict[str, tuple[type[Message], str]] = {
     "open": (m.Level3Open, "remaining_size"),
     "done": (m.Level3Done, "side"),
     "match": (m.Level3Match, "side"),
@@ -47,7 +48,7 @@ def from_mongo(
     product: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-) -> Observable[m.Message]:
+) -> Observable[Message]:
     """Emit the messages that `to_mongo` stored in *collection*, in order: of *product*, in `[since, until)`.
 
     Typed documents come in the order of `arrival`, their receipt, which *since* and *until* are about too; `received`,
@@ -61,7 +62,7 @@ def from_mongo(
             raise ConfigError(f"{name}: {value!r} is not a datetime with a timezone")
 
     def subscribe(
-        observer: abc.ObserverBase[m.Message], scheduler: abc.SchedulerBase | None = None
+        observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
         disposed: list[bool] = []
 
@@ -95,7 +96,7 @@ def from_mongo(
 
 def _messages(
     collection: Collection[Any], product: str | None, since: datetime | None, until: datetime | None
-) -> Generator[m.Message, None, None]:
+) -> Generator[Message, None, None]:
     # Dates that Python cannot hold must not end the reading without the document's name.
     any_date = DatetimeConversion.DATETIME_AUTO
     options: CodecOptions[Any] = CodecOptions(tz_aware=True, tzinfo=UTC, datetime_conversion=any_date)
@@ -123,7 +124,7 @@ def _messages(
             yield message
 
 
-def _raw(documents: Iterator[dict[str, Any]], decode: Callable[[bytes], Any]) -> Iterator[tuple[int, m.Message]]:
+def _raw(documents: Iterator[dict[str, Any]], decode: Callable[[bytes], Any]) -> Iterator[tuple[int, Message]]:
     newest = 0  # some types have a time that their message has not
     for document in documents:
         with _naming(document):
@@ -131,11 +132,11 @@ def _raw(documents: Iterator[dict[str, Any]], decode: Callable[[bytes], Any]) ->
             message = _decoded(document, frame, decode)
             if message.time is not None:
                 newest = max(newest, microseconds(message.time) * 1000)
-            entry = newest, m.stamp(message, m.Origin(frame, 0, 0))
+            entry = newest, stamp(message, Origin(frame, 0, 0))
         yield entry
 
 
-def _typed(document: dict[str, Any], order: str, decode: Callable[[bytes], Any]) -> tuple[int, m.Message]:
+def _typed(document: dict[str, Any], order: str, decode: Callable[[bytes], Any]) -> tuple[int, Message]:
     with _naming(document):
         kind = document.get("type")
         known = _TYPES.get(kind) if isinstance(kind, str) else None
@@ -149,7 +150,7 @@ def _typed(document: dict[str, Any], order: str, decode: Callable[[bytes], Any])
             message = _converted(document, known)
             raw = msgspec.json.encode(message)
         place, received_ns, epoch = (_whole(document, name) for name in (order, "received_ns", "epoch"))
-        return place, m.stamp(message, m.Origin(raw, received_ns, epoch))
+        return place, stamp(message, Origin(raw, received_ns, epoch))
 
 
 def _whole(document: dict[str, Any], name: str) -> int:
@@ -170,7 +171,7 @@ def _naming(document: dict[str, Any]) -> Iterator[None]:
         raise _stranger(document, str(error) or repr(error)) from error
 
 
-def _converted(document: dict[str, Any], kind: type[m.Message]) -> m.Message:
+def _converted(document: dict[str, Any], kind: type[Message]) -> Message:
     fields: dict[str, Any] = {"type": document["type"]}
     for name, wire in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
         if (value := document.get(name)) is not None:
@@ -181,9 +182,9 @@ def _converted(document: dict[str, Any], kind: type[m.Message]) -> m.Message:
     return msgspec.convert(fields, kind)
 
 
-def _decoded(document: dict[str, Any], frame: bytes, decode: Callable[[bytes], Any]) -> m.Message:
+def _decoded(document: dict[str, Any], frame: bytes, decode: Callable[[bytes], Any]) -> Message:
     message = decode(frame)
-    if isinstance(message, m.Malformed):
+    if isinstance(message, Malformed):
         raise _stranger(document, message.reason)
     return message
 

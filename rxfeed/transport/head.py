@@ -7,7 +7,7 @@ import io
 import socket
 from typing import Any
 
-from rxfeed.protocol import shown_url
+from rxfeed.secrets import shown_url
 from rxfeed.transport.attempt import Attempt
 
 LARGEST_HEAD = 64 * 1024

@@ -25,7 +25,7 @@ import msgspec
 from websocket import ABNF, STATUS_NORMAL, WebSocket, WebSocketException, WebSocketProtocolException
 
 from rxfeed.errors import ConnectionLost
-from rxfeed.protocol import Secret, revealed
+from rxfeed.secrets import Secret, revealed
 from rxfeed.transport.mapping import FAILURES
 
 # Some 500 messages at once. For four times as much malloc would ask the system for memory anew at each read, which

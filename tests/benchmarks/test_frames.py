@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks import frames
 from rxfeed.core import Continuity
-from rxfeed.messages import Message
-from rxfeed.protocol import Decoder
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange import Decoder
 
 TRADE = '{"type":"match","trade_id":%d,"product_id":"%s","sequence":%d,"price":"%s","size":"1","side":"sell",'
 TIMED = '"maker_order_id":"100%%","taker_order_id":"","time":"2026-01-02T23:59:%02d.123456Z"}'

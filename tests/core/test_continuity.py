@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from rxfeed import Done, Heartbeat, Message, Received, Subscriptions, Ticker, Unknown
 from rxfeed.core import Continuity, Missed, Restarted, Resubscribed
-from rxfeed.messages import ChannelSubscription, Level3Noop
+from rxfeed.market import ChannelSubscription
+from rxfeed.venues.coinbase_exchange.messages import Level3Noop
 from tests.support.make import at, heartbeat, last_match, match, ticker
 
 BTC = "BTC-USD"

@@ -12,20 +12,17 @@ from hypothesis import strategies as st
 
 from rxfeed import BookView, ConfigError, Level2Book, fold
 from rxfeed.core import Heard, Link, Merge, Merged, Missed, Remark, Restarted
-from rxfeed.messages import (
+from rxfeed.market import Malformed, Message, Origin, stamp
+from rxfeed.venues.coinbase_exchange.messages import (
     Auction,
     Heartbeat,
     L2Update,
     LastMatch,
-    Malformed,
     Match,
-    Message,
     Open,
-    Origin,
     Received,
     Snapshot,
     Ticker,
-    stamp,
 )
 from tests.support.collectors import START_NS, Market, Recorder, together
 from tests.support.make import NOON, heartbeat, match

@@ -9,7 +9,7 @@ import pytest
 from rxfeed import Change, Ticker
 from rxfeed.core import Continuity, Merge
 from rxfeed.core.merge_items import Heard
-from rxfeed.messages import Message
+from rxfeed.market import Message
 from rxfeed.sinks.ids import message_id
 from tests.support.make import at, ticker
 

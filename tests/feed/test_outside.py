@@ -10,9 +10,10 @@ import pytest
 from rxfeed import Feed, Match, window_volume
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.wanted import Wanted
-from rxfeed.messages import ChannelSubscription, Subscriptions, Ticker, Unknown
-from rxfeed.protocol import Subscription
+from rxfeed.market import ChannelSubscription, Unknown
 from rxfeed.sim import Exchange
+from rxfeed.venues.coinbase_exchange import Subscription
+from rxfeed.venues.coinbase_exchange.messages import Subscriptions, Ticker
 from tests.support.collect import Collected
 from tests.support.make import match, ticker
 

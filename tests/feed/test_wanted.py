@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxfeed.feed.wanted import Wanted
-from rxfeed.messages import ChannelSubscription, Subscriptions
-from rxfeed.protocol import Credentials, Secret, Subscription, revealed
+from rxfeed.market import ChannelSubscription
+from rxfeed.secrets import Secret, revealed
+from rxfeed.venues.coinbase_exchange import Credentials, Subscription
+from rxfeed.venues.coinbase_exchange.messages import Subscriptions
 
 
 def of(products: Any, channels: Any) -> Subscription:

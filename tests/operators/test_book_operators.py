@@ -15,7 +15,7 @@ from reactivex import operators as ops
 from reactivex.subject import Subject
 
 from rxfeed import ConfigError, ConnectFailed, L2Update, Message, Open, Reconnect, Snapshot
-from rxfeed.core.book_snapshot import BookSnapshot
+from rxfeed.core.book_snapshot import Level3Snapshot
 from rxfeed.core.book_view import BookView, FullBookView
 from rxfeed.errors import FrameMalformed
 from rxfeed.operators import Selectable, Wish
@@ -166,8 +166,8 @@ class Snapshots:
         return answer() if callable(answer) else answer
 
 
-def book_at(sequence: int, *names: str) -> BookSnapshot:
-    return BookSnapshot(sequence=sequence, bids=tuple((Decimal(9), ONE, name) for name in names), asks=())
+def book_at(sequence: int, *names: str) -> Level3Snapshot:
+    return Level3Snapshot(sequence=sequence, bids=tuple((Decimal(9), ONE, name) for name in names), asks=())
 
 
 def wait_until(ready: Callable[[], Any], timeout: float = 5) -> None:

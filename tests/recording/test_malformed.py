@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rxfeed import Malformed, Replay, heartbeats, level2, matches, order_book, tickers
 from rxfeed.core import Merge
 from rxfeed.core.merge_items import Heard
-from rxfeed.messages import Message
+from rxfeed.market import Message
 from rxfeed.recording import catalogue
 from rxfeed.recording.format import decode_line, malformed_frame, malformed_line
 from tests.support.collect import Collected

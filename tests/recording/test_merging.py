@@ -34,7 +34,7 @@ from rxfeed import (
 )
 from rxfeed.core import Heard, Link, Merge, Missed
 from rxfeed.feed import Clock, Connected, Disconnected, FeedStatus, Gap, HeartbeatBack, HeartbeatMissing, Torn
-from rxfeed.messages import Origin, stamp
+from rxfeed.market import Origin, stamp
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line, pong_line
 from rxfeed.recording.moments import moment_of, ns_of

@@ -8,9 +8,9 @@ import pytest
 import reactivex
 
 from rxfeed import Message
-from rxfeed.messages import Origin, stamp
-from rxfeed.protocol import Decoder
+from rxfeed.market import Origin, stamp
 from rxfeed.sinks import message_id, to_mongo
+from rxfeed.venues.coinbase_exchange import Decoder
 from tests.sinks.frames import FRAMES, LEVEL3, decode
 from tests.support.collect import Collected
 from tests.support.make import last_match, match

@@ -9,22 +9,18 @@ from decimal import Decimal
 from typing import Any
 
 from rxfeed.core import Continuity, Heard, Link
-from rxfeed.messages import (
+from rxfeed.market import ChannelSubscription, Malformed, Message, Origin, stamp
+from rxfeed.venues.coinbase_exchange.messages import (
     Auction,
-    ChannelSubscription,
     Heartbeat,
     L2Update,
     LastMatch,
-    Malformed,
     Match,
-    Message,
     Open,
-    Origin,
     Received,
     Snapshot,
     Subscriptions,
     Ticker,
-    stamp,
 )
 from tests.support.make import NOON, heartbeat, last_match, match, ticker
 

@@ -6,7 +6,8 @@ import warnings
 import pytest
 
 from rxfeed import DEFAULT_URL, ConfigError, Credentials
-from rxfeed.protocol import Secret, Subscription, live_url
+from rxfeed.secrets import Secret
+from rxfeed.venues.coinbase_exchange import Subscription, live_url
 
 
 def test_one_of_each() -> None:

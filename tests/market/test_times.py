@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import messages as m
-from rxfeed.protocol import Decoder
-from rxfeed.protocol.times import ENDING, PLAIN, finer, in_microseconds
-from tests.protocol.test_decode import LAYOUT, VECTORS
-from tests.protocol.test_numbers import LEVEL3
+from rxfeed.market import Malformed, Message
+from rxfeed.market.times import ENDING, PLAIN, finer, in_microseconds
+from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import messages as m
+from tests.venues.coinbase_exchange.test_decode import LAYOUT, VECTORS
+from tests.venues.coinbase_exchange.test_numbers import LEVEL3
 
 TIMED = [json.loads(frame) for frame, _, _ in VECTORS]
 NAMES = ("time", "timestamp", "updated")
@@ -40,7 +41,7 @@ def test_a_time_of_any_type_is_cut_off_to_microseconds(text: str, expected: date
     for frame, name in FIELDS:
         for separators in ((",", ":"), (", ", ": ")):
             message: Any = Decoder().decode(json.dumps(frame | {name: text}, separators=separators).encode())
-            assert not isinstance(message, m.Malformed), message
+            assert not isinstance(message, Malformed), message
             assert (message.updated if name == "updated" else message.time) == expected
 
 
@@ -50,13 +51,13 @@ def test_a_time_of_level3_is_cut_off_to_microseconds(text: str, expected: dateti
     decoder.decode(LAYOUT)
     for array in LEVEL3:
         message = decoder.decode(json.dumps([*array[:-1], text]).encode())
-        assert isinstance(message, m.Message)
+        assert isinstance(message, Message)
         assert message.time == expected
 
 
 @pytest.mark.parametrize("text", ["2026-01-02T00:00:61Z", "2026-01-02T00:60:00.1234567Z", "2026-01-02T00:00:60.Z"])
 def test_a_time_that_is_none_is_malformed(text: str) -> None:
-    assert isinstance(Decoder().decode(json.dumps(TIMED[3] | {"time": text}).encode()), m.Malformed)
+    assert isinstance(Decoder().decode(json.dumps(TIMED[3] | {"time": text}).encode()), Malformed)
 
 
 def test_other_texts_are_left_as_they_are() -> None:

@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass, field
 
 from rxfeed.errors import ConfigError
-from rxfeed.protocol.secret import Secret, revealed
+from rxfeed.secrets import Secret, revealed
 
 VERIFY_PATH = "/users/self/verify"
 

@@ -6,8 +6,8 @@ import tracemalloc
 
 import pytest
 
-from rxfeed.messages import Malformed, Message, Unknown
-from rxfeed.protocol import Decoder
+from rxfeed.market import Malformed, Message, Unknown
+from rxfeed.venues.coinbase_exchange import Decoder
 
 MANY = b"[]," * 4_000_000
 

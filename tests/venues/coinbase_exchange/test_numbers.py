@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import messages as m
 from rxfeed.core.numbers import EXACT
-from rxfeed.protocol import Decoder
-from rxfeed.values import check
-from tests.protocol.test_decode import LAYOUT, VECTORS
+from rxfeed.market import Malformed, Message, Origin, stamp
+from rxfeed.market.values import check
+from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import messages as m
+from tests.venues.coinbase_exchange.test_decode import LAYOUT, VECTORS
 
 MATCH: dict[str, Any] = json.loads(next(frame for frame, kind, _ in VECTORS if kind is m.Match))
 LEVEL3 = [
@@ -31,7 +32,7 @@ ABSURD = ["NaN", "sNaN", "-sNaN7", "Infinity", "-Infinity", "9e999999", "1e-9999
 ABSURD += ["0." + "7" * 150, "1" + "0" * 150, "0e999999", "0e-999999", "0." + "0" * 150]
 
 
-def decoded(content: Any) -> m.Message | m.Malformed:
+def decoded(content: Any) -> Message | Malformed:
     """What the frame of *content* is, level3's schema known."""
     decoder = Decoder()
     decoder.decode(LAYOUT)
@@ -92,9 +93,9 @@ def test_no_value_of_any_field_makes_decoding_raise(target: tuple[Any, tuple[Any
     decoder.decode(LAYOUT)
     raw = with_raw(*target, value)
     result = decoder.decode(raw)
-    assert isinstance(result, m.Message | m.Malformed)
-    if isinstance(result, m.Message):
-        repr(m.stamp(result, m.Origin(raw, 0, 0)))
+    assert isinstance(result, Message | Malformed)
+    if isinstance(result, Message):
+        repr(stamp(result, Origin(raw, 0, 0)))
         assert isinstance(result.content, dict | list)
         for number in numbers_in(result):
             check(number)
@@ -136,10 +137,10 @@ def test_every_decimal_of_every_type_is_checked(kind: type[Any]) -> None:
 
 @pytest.mark.parametrize("number", ABSURD)
 def test_an_absurd_number_is_malformed_as_text_and_as_number(number: str) -> None:
-    assert isinstance(decoded(MATCH | {"price": number}), m.Malformed)
+    assert isinstance(decoded(MATCH | {"price": number}), Malformed)
     if "N" not in number and "I" not in number:
         result = Decoder().decode(with_raw(MATCH, ("size",), number.encode()))
-        assert isinstance(result, m.Malformed)
+        assert isinstance(result, Malformed)
         assert (result.product_id, result.type) == ("BTC-USD", "match")
 
 
@@ -168,9 +169,9 @@ SNAPSHOT = {"type": "snapshot", "product_id": "A-B", "bids": [["9", "1"]], "asks
 def test_a_level_that_cannot_be_makes_its_message_malformed(size: str) -> None:
     for frame, path in ((UPDATE, ("changes", 1, 2)), (SNAPSHOT, ("bids", 0, 1)), (SNAPSHOT, ("asks", 0, 1))):
         result = decoded(put(frame, path, size))
-        assert isinstance(result, m.Malformed)
+        assert isinstance(result, Malformed)
         assert (result.product_id, result.type) == ("A-B", frame["type"])
-    assert isinstance(decoded(put(UPDATE, ("changes", 1, 1), "NaN")), m.Malformed)
+    assert isinstance(decoded(put(UPDATE, ("changes", 1, 1), "NaN")), Malformed)
     assert isinstance(decoded(put(UPDATE, ("changes", 1, 1), "-1")), m.L2Update)  # a spread's price
 
 
@@ -178,7 +179,7 @@ def test_a_level_that_cannot_be_makes_its_message_malformed(size: str) -> None:
 @pytest.mark.parametrize("number", [-1, 2**63, 10**300])
 def test_a_count_out_of_range_is_malformed(name: str, number: int) -> None:
     result = decoded(MATCH | {name: number})
-    assert isinstance(result, m.Malformed)
+    assert isinstance(result, Malformed)
     assert result.product_id == "BTC-USD"
 
 
@@ -187,7 +188,7 @@ def test_content_has_numbers_that_no_float_holds(value: bytes) -> None:
     raw = json.dumps(MATCH)[:-1].encode() + b',"more":' + value + b"}"
     message = Decoder().decode(raw)
     assert isinstance(message, m.Match)
-    m.stamp(message, m.Origin(raw, 0, 0))
+    stamp(message, Origin(raw, 0, 0))
     assert message.content["price"] == MATCH["price"]
 
 

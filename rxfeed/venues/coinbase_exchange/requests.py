@@ -9,9 +9,9 @@ from typing import Any, Literal
 import msgspec
 
 from rxfeed.errors import ConfigError
-from rxfeed.protocol.auth import Credentials, signed
-from rxfeed.protocol.names import CHANNELS, can_be_product, likely_channel, likely_product
-from rxfeed.protocol.secret import Secret
+from rxfeed.secrets import Secret
+from rxfeed.venues.coinbase_exchange.auth import Credentials, signed
+from rxfeed.venues.coinbase_exchange.names import CHANNELS, can_be_product, likely_channel, likely_product
 
 Kind = Literal["subscribe", "unsubscribe"]
 Channel = str | Mapping[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import Any, NoReturn
 
-from rxfeed.protocol.redact import REDACTED
+from rxfeed.secrets.redact import REDACTED
 
 
 class Secret:

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from rxfeed.protocol import Refusal, refusal, remedy
-from rxfeed.protocol.auth import Credentials, signed
+from rxfeed.venues.coinbase_exchange import Refusal, refusal, remedy
+from rxfeed.venues.coinbase_exchange.auth import Credentials, signed
 
 DENIED = "Authentication Failed"
 BAD_REQUEST = "Sorry, you could not be authenticated: Bad Request"

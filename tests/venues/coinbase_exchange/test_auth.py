@@ -6,7 +6,7 @@ import traceback
 import pytest
 
 from rxfeed import ConfigError, Credentials
-from rxfeed.protocol.auth import sign, signed
+from rxfeed.venues.coinbase_exchange.auth import sign, signed
 
 SECRET = "cnhmZWVkLXRlc3Qtc2VjcmV0LTAxMjM0NTY3ODlhYmNkZWY="
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from rxfeed import messages as m
-from rxfeed.protocol import CHANNELS, channels_with, types_of
+from rxfeed.market import Message
 from rxfeed.sim.coinbase_exchange.subscriptions import CHANNELS as SERVED
+from rxfeed.venues.coinbase_exchange import CHANNELS, channels_with, types_of
+from rxfeed.venues.coinbase_exchange import messages as m
 
 
-def leaves(kind: type[m.Message]) -> set[type[m.Message]]:
+def leaves(kind: type[Message]) -> set[type[Message]]:
     return {kind, *(leaf for each in kind.__subclasses__() for leaf in leaves(each))}
 
 
-ABOUT_THE_CONNECTION = {m.Subscriptions, m.ErrorMessage, m.Unknown}
+ABOUT_THE_CONNECTION = {m.Subscriptions, m.ErrorMessage}
 
 
 def test_every_message_type_is_in_a_channel() -> None:
     """A type that is added to the messages is added to the table."""
-    public = {kind for kind in leaves(m.Message) if kind is not m.Message and not kind.__name__.startswith("_")}
-    from_rxfeed = {kind for kind in public if kind.__module__ == "rxfeed.messages"}
+    public = {kind for kind in leaves(Message) if kind is not Message and not kind.__name__.startswith("_")}
+    from_rxfeed = {kind for kind in public if kind.__module__ == m.__name__}
     assert from_rxfeed - set().union(*CHANNELS.values()) == ABOUT_THE_CONNECTION
 
 
@@ -37,7 +38,7 @@ def test_every_channel_of_the_local_exchange_is_in_the_table() -> None:
         ([m.ErrorMessage], []),
     ],
 )
-def test_channels_with_types(types: list[type[m.Message]], expected: list[str]) -> None:
+def test_channels_with_types(types: list[type[Message]], expected: list[str]) -> None:
     assert channels_with(types) == expected
 
 

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import messages as m
-from rxfeed.protocol import Decoder
+from rxfeed.market import ChannelSubscription, Malformed, Message, Origin, Unknown, stamp
+from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import messages as m
 
 # One frame a type, in the reference's form, and the struct and some fields that it must become.
-VECTORS: list[tuple[str, type[m.Message], dict[str, Any]]] = [
+VECTORS: list[tuple[str, type[Message], dict[str, Any]]] = [
     (
         (
             '{"type":"subscriptions","channels":[{"name":"level2_50","product_ids":["ETH-USD"],"account_ids":null},'
@@ -22,8 +23,8 @@ VECTORS: list[tuple[str, type[m.Message], dict[str, Any]]] = [
         m.Subscriptions,
         {
             "channels": (
-                m.ChannelSubscription("level2_50", ("ETH-USD",), None),
-                m.ChannelSubscription("balance", None, ("d50ec984",)),
+                ChannelSubscription("level2_50", ("ETH-USD",), None),
+                ChannelSubscription("balance", None, ("d50ec984",)),
             )
         },
     ),
@@ -202,16 +203,16 @@ VECTORS: list[tuple[str, type[m.Message], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("frame", "kind", "fields"), VECTORS, ids=[kind.__name__ for _, kind, _ in VECTORS])
-def test_each_type_becomes_its_struct(frame: str, kind: type[m.Message], fields: dict[str, Any]) -> None:
+def test_each_type_becomes_its_struct(frame: str, kind: type[Message], fields: dict[str, Any]) -> None:
     message = Decoder().decode(frame.encode())
-    assert isinstance(message, m.Message)
+    assert isinstance(message, Message)
     assert type(message) is kind
     assert message.type == json.loads(frame)["type"]
     assert {name: getattr(message, name) for name in fields} == fields
 
 
 @pytest.mark.parametrize(("frame", "kind", "fields"), VECTORS, ids=[kind.__name__ for _, kind, _ in VECTORS])
-def test_key_order_does_not_matter(frame: str, kind: type[m.Message], fields: dict[str, Any]) -> None:
+def test_key_order_does_not_matter(frame: str, kind: type[Message], fields: dict[str, Any]) -> None:
     turned = json.dumps(dict(reversed(json.loads(frame).items()))).encode()
     assert Decoder().decode(turned) == Decoder().decode(frame.encode())
 
@@ -252,7 +253,7 @@ LAYOUT = (
         (b'["noop","BTC-USD","1","2023-03-28T23:24:03.185394Z"]', m.Level3Noop, {"product_id": "BTC-USD"}),
     ],
 )
-def test_level3_arrays_are_read_by_their_schema(frame: bytes, kind: type[m.Message], fields: dict[str, Any]) -> None:
+def test_level3_arrays_are_read_by_their_schema(frame: bytes, kind: type[Message], fields: dict[str, Any]) -> None:
     decoder = Decoder()
     assert isinstance(decoder.decode(LAYOUT), m.Level3Schema)
     message = decoder.decode(frame)
@@ -264,14 +265,14 @@ def test_another_schema_is_followed() -> None:
     decoder = Decoder()
     decoder.decode(b'{"type":"level3","schema":{"noop":["sequence","type","time","product_id","shard"]}}')
     # The type of an array is its first place, wherever the schema has it.
-    assert isinstance(decoder.decode(b'["7","noop","2023-03-28T23:24:03Z","A-B","x"]'), m.Malformed)
+    assert isinstance(decoder.decode(b'["7","noop","2023-03-28T23:24:03Z","A-B","x"]'), Malformed)
     decoder.decode(
         b'{"type":"level3","schema":{"noop":["type","time","shard","product_id","sequence"],"new":["type"]}}'
     )
     message = decoder.decode(b'["noop","2023-03-28T23:24:03Z","x","A-B","7"]')
     assert isinstance(message, m.Level3Noop)
     assert (message.product_id, message.sequence) == ("A-B", 7)
-    assert decoder.decode(b'["new"]') == m.Unknown(type="new", level3=True)
+    assert decoder.decode(b'["new"]') == Unknown(type="new", level3=True)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +281,7 @@ def test_another_schema_is_followed() -> None:
 )
 def test_an_unknown_type_has_its_sequence_if_that_is_one(sequence: str, expected: int | None) -> None:
     message = Decoder().decode(b'{"type":"new","product_id":"A-B","sequence":%b}' % sequence.encode())
-    assert message == m.Unknown(type="new", product_id="A-B", sequence=expected)
+    assert message == Unknown(type="new", product_id="A-B", sequence=expected)
 
 
 @pytest.mark.parametrize(("sequence", "expected"), [('"7"', 7), ("7", 7), ('"x"', None), ('"%s"' % ("9" * 40), None)])
@@ -288,20 +289,20 @@ def test_an_unknown_array_has_its_sequence_by_the_schema(sequence: str, expected
     decoder = Decoder()
     decoder.decode(b'{"type":"level3","schema":{"new":["type","product_id","sequence"]}}')
     message = decoder.decode(b'["new","A-B",%b]' % sequence.encode())
-    assert message == m.Unknown(type="new", product_id="A-B", sequence=expected, level3=True)
+    assert message == Unknown(type="new", product_id="A-B", sequence=expected, level3=True)
 
 
 def test_an_array_without_a_schema_is_malformed() -> None:
     result = Decoder().decode(b'["noop","BTC-USD","1","2023-03-28T23:24:03.185394Z"]')
-    assert isinstance(result, m.Malformed)
+    assert isinstance(result, Malformed)
     assert "schema" in result.reason
 
 
 def test_a_type_nobody_knows_keeps_its_content() -> None:
     raw = b'{"type":"rainbow","product_id":"BTC-USD","colours":["red"]}'
     message = Decoder().decode(raw)
-    assert isinstance(message, m.Unknown)
-    m.stamp(message, m.Origin(raw, 0, 0))
+    assert isinstance(message, Unknown)
+    stamp(message, Origin(raw, 0, 0))
     assert message.type == "rainbow"
     assert message.product_id == "BTC-USD"
     assert message.content["colours"] == ["red"]
@@ -341,7 +342,7 @@ MATCH = next(frame for frame, kind, _ in VECTORS if kind is m.Match)
 )
 def test_what_is_no_message_is_malformed_with_a_reason(frame: bytes, reason: str) -> None:
     result = Decoder().decode(frame)
-    assert isinstance(result, m.Malformed)
+    assert isinstance(result, Malformed)
     assert result.raw == frame
     assert reason in result.reason
 
@@ -373,7 +374,7 @@ SNAPSHOT = {"type": "snapshot", "product_id": "A-B", "bids": [["9", "1"]], "asks
         ),
     ],
 )
-def test_what_an_exchange_leaves_out_is_none(frame: dict[str, Any], expected: m.Message) -> None:
+def test_what_an_exchange_leaves_out_is_none(frame: dict[str, Any], expected: Message) -> None:
     assert Decoder().decode(json.dumps(frame).encode()) == expected
 
 
@@ -405,7 +406,7 @@ def test_a_quote_s_trade_may_have_its_side_in_upper_case() -> None:
 )
 def test_a_malformed_frame_names_its_product_and_type(frame: bytes, named: tuple[str | None, str | None]) -> None:
     result = Decoder().decode(frame)
-    assert isinstance(result, m.Malformed)
+    assert isinstance(result, Malformed)
     assert (result.product_id, result.type) == named
 
 
@@ -426,7 +427,7 @@ FRAMES = (
 @given(FRAMES)
 def test_no_bytes_whatsoever_make_it_raise(frame: bytes) -> None:
     result = Decoder().decode(frame)
-    assert isinstance(result, m.Message | m.Malformed)
-    if isinstance(result, m.Message):
-        m.stamp(result, m.Origin(frame, 0, 0))
+    assert isinstance(result, Message | Malformed)
+    if isinstance(result, Message):
+        stamp(result, Origin(frame, 0, 0))
         assert isinstance(result.content, dict | list)

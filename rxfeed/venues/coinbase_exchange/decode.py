@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 
-from rxfeed import messages as m
-from rxfeed.protocol.times import in_microseconds
+from rxfeed.market import Malformed, Message, Unknown
+from rxfeed.market.times import in_microseconds
+from rxfeed.venues.coinbase_exchange import messages as m
 
 Known = (
     m.Match
@@ -44,7 +45,7 @@ class _Names(msgspec.Struct):
 
 _names = msgspec.json.Decoder(_Names).decode
 _KNOWN_TYPES = {known.__struct_config__.tag for known in Known.__args__}
-_LEVEL3: dict[str, type[m.Message]] = {
+_LEVEL3: dict[str, type[Message]] = {
     "open": m.Level3Open,
     "done": m.Level3Done,
     "match": m.Level3Match,
@@ -110,7 +111,7 @@ class Decoder:
     def __init__(self) -> None:
         self._layouts: dict[str, tuple[str, ...]] = {}
 
-    def decode(self, raw: bytes) -> m.Message | m.Malformed:
+    def decode(self, raw: bytes) -> Message | Malformed:
         """The message that *raw* is; `Unknown` for a type that is not listed; `Malformed` for what is no message.
 
         An optional field that is null, or an empty text, is absent. Never raises, and leaves the message's origin
@@ -132,7 +133,7 @@ class Decoder:
         except UNDECODED as error:
             return _malformed(raw, f"not JSON: {error}", error)
 
-    def _other(self, raw: bytes, error: msgspec.ValidationError) -> m.Message | m.Malformed:
+    def _other(self, raw: bytes, error: msgspec.ValidationError) -> Message | Malformed:
         try:
             content: Any = _decode_any(in_microseconds(raw))
         except UNDECODED as broken:
@@ -140,23 +141,23 @@ class Decoder:
         if isinstance(content, list):
             return self._level3(raw, content)
         if not isinstance(content, dict):
-            return m.Malformed(raw, f"wrong shape: {error}")
+            return Malformed(raw, f"wrong shape: {error}")
         kind, product = content.get("type"), named_product(content.get("product_id"))
         if not isinstance(kind, str):
-            return m.Malformed(raw, f"wrong shape: {error}", 0, product)
+            return Malformed(raw, f"wrong shape: {error}", 0, product)
         if kind not in _KNOWN_TYPES and kind != "level3":
             return _unknown(kind, content)
         try:
             return self._schema(content) if kind == "level3" else msgspec.convert(_without_blanks(content), Known)
         except UNDECODED as wrong:
-            return m.Malformed(raw, f"wrong shape: {wrong if kind == 'level3' else error}", 0, product, kind)
+            return Malformed(raw, f"wrong shape: {wrong if kind == 'level3' else error}", 0, product, kind)
 
-    def _schema(self, content: dict[str, Any]) -> m.Message:
+    def _schema(self, content: dict[str, Any]) -> Message:
         layouts = msgspec.convert(content.get("schema"), dict[str, tuple[str, ...]])
         self._layouts = layouts
         return m.Level3Schema(schema=tuple(layouts.items()))
 
-    def _level3(self, raw: bytes, content: list[Any]) -> m.Message | m.Malformed:
+    def _level3(self, raw: bytes, content: list[Any]) -> Message | Malformed:
         kind = content[0] if content and isinstance(content[0], str) else ""
         layout = self._layouts.get(kind)
         if layout is None or len(layout) != len(content):
@@ -165,7 +166,7 @@ class Decoder:
             reason = "an array that no level3 schema describes"
             if layout is not None:
                 reason = f"level3 {kind} has {len(content)} places, its schema {len(layout)}"
-            return m.Malformed(raw, f"wrong shape: {reason}", 0, product, kind or None)
+            return Malformed(raw, f"wrong shape: {reason}", 0, product, kind or None)
         fields = dict(zip(layout, content, strict=True))
         product = named_product(fields.get("product_id"))
         if kind not in _LEVEL3:
@@ -173,7 +174,7 @@ class Decoder:
         try:
             return msgspec.convert(fields, _LEVEL3[kind], strict=False)
         except UNDECODED as error:
-            return m.Malformed(raw, f"wrong shape: {error}", 0, product, kind)
+            return Malformed(raw, f"wrong shape: {error}", 0, product, kind)
 
 
 def named_product(value: Any) -> str | None:
@@ -187,15 +188,15 @@ def names_in(beginning: bytes) -> tuple[str | None, str | None]:
     return None if product is None else product[1].decode(), None if kind is None else kind[1].decode()
 
 
-def _malformed(raw: bytes, reason: str, error: Exception) -> m.Malformed:
+def _malformed(raw: bytes, reason: str, error: Exception) -> Malformed:
     """What cannot be parsed names a product only if JSON is all it lacks: good UTF-8, or less depth."""
     if isinstance(error, RecursionError):
-        return m.Malformed(raw, reason, 0, *names_in(raw[:_BEGINNING]))
+        return Malformed(raw, reason, 0, *names_in(raw[:_BEGINNING]))
     if isinstance(error, UnicodeDecodeError):
         with suppress(*UNDECODED):
             names = _names(raw.decode(errors="replace").encode())
-            return m.Malformed(raw, reason, 0, named_product(names.product_id), names.type)
-    return m.Malformed(raw, reason)
+            return Malformed(raw, reason, 0, named_product(names.product_id), names.type)
+    return Malformed(raw, reason)
 
 
 def _without_blanks(content: dict[str, Any]) -> dict[str, Any]:
@@ -216,11 +217,11 @@ def _blank(level: Any) -> bool:
     return level is None or (isinstance(level, list) and any(each is None for each in level))
 
 
-def _unknown(kind: str, fields: dict[str, Any], level3: bool = False) -> m.Unknown:
+def _unknown(kind: str, fields: dict[str, Any], level3: bool = False) -> Unknown:
     """A message of an unknown type: what its fields tell of product and sequence counts where it makes sense."""
     product, sequence = named_product(fields.get("product_id")), fields.get("sequence")
     if level3 and isinstance(sequence, str) and _DIGITS(sequence):
         sequence = int(sequence)
     if not isinstance(sequence, int) or isinstance(sequence, bool) or not 0 <= sequence < 1 << 63:
         sequence = None
-    return m.Unknown(type=kind, product_id=product, sequence=sequence, level3=level3)
+    return Unknown(type=kind, product_id=product, sequence=sequence, level3=level3)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rxfeed import messages as m
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange import messages as m
 
 # The exchange acknowledges these under other names.
 ALIASES = {"level2_50": "level2_batch", "ticker_1000": "ticker_batch"}
@@ -12,7 +13,7 @@ ALIASES = {"level2_50": "level2_batch", "ticker_1000": "ticker_batch"}
 _BOOK = frozenset((m.Snapshot, m.L2Update))
 _ORDERS = frozenset((m.Received, m.Open, m.Match, m.Change, m.Done, m.Activate))
 
-CHANNELS: dict[str, frozenset[type[m.Message]]] = {
+CHANNELS: dict[str, frozenset[type[Message]]] = {
     "ticker": frozenset((m.Ticker,)),
     "ticker_batch": frozenset((m.Ticker,)),
     "matches": frozenset((m.Match, m.LastMatch)),
@@ -35,7 +36,7 @@ OF_ONE_ACCOUNT = frozenset(("user", "balance"))
 """Channels with the messages of one account only."""
 
 
-def types_of(channel: str) -> frozenset[type[m.Message]]:
+def types_of(channel: str) -> frozenset[type[Message]]:
     """The types of *channel*'s messages, by either of its names; empty for a channel that is not known.
 
     >>> sorted(kind.__name__ for kind in types_of("level2_50"))
@@ -44,10 +45,10 @@ def types_of(channel: str) -> frozenset[type[m.Message]]:
     return CHANNELS.get(ALIASES.get(channel, channel), frozenset())
 
 
-def channels_with(types: Iterable[type[m.Message]]) -> list[str]:
+def channels_with(types: Iterable[type[Message]]) -> list[str]:
     """The channels that have messages of any of *types*; those of one account only where no other has them.
 
-    >>> channels_with([m.Match]), channels_with([m.Balance]), channels_with([m.Unknown])
+    >>> channels_with([m.Match]), channels_with([m.Balance]), channels_with([Unknown])
     (['matches', 'full'], ['balance'], [])
     """
     wanted = frozenset(types)

@@ -1,168 +1,71 @@
-"""What the exchange says: one frozen struct per message type of the Exchange feed.
+"""One frozen struct for each message type of the Exchange feed; each is the market's struct where there is one.
 
-Prices, sizes and money are `Decimal`, times are timezone-aware `datetime`s with microseconds (decoding one costs 45 ns
-more than copying its text, and nothing is ever naive), ids are `str`, sequences and trade ids are `int`. A field that
-the exchange may leave out is `None` then. Keys without a field here are not lost: see `Message.content`.
-Numbers keep to the rules of `rxfeed.values`: a message with any other cannot be made.
+Prices, sizes and money are `Decimal`. Times are decoded at once: that costs 45 ns more than copying the text.
 
 Source: the feed's channel reference, https://docs.cdp.coinbase.com/exchange/websocket-feed/channels
 """
 
 # Types narrow the base's optional fields to required ones; with keyword-only fields no order is broken by that.
-# pyright: reportGeneralTypeIssues=false
+# pyright: reportGeneralTypeIssues=false, reportIncompatibleVariableOverride=false, reportIncompatibleMethodOverride=false
 
 from __future__ import annotations
 
-import json
 import math
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
-from typing import Annotated, Any, Literal, TypeVar, final
+from typing import Literal
 
 import msgspec
 from msgspec.structs import force_setattr
 
-from rxfeed.values import NEGATIVE, NOT_FINITE, TOO_LONG, ZERO, check, check_sizes, fits
-
-Side = Literal["buy", "sell"]
-Time = Annotated[datetime, msgspec.Meta(tz=True)]
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-Level = tuple[Decimal, Decimal]
-"""A price and the size that rests there."""
+from rxfeed import market
+from rxfeed.market import (
+    NEGATIVE,
+    NOT_FINITE,
+    TOO_LONG,
+    ZERO,
+    BookSnapshot,
+    BookUpdate,
+    ChannelSubscription,
+    Count,
+    Level,
+    Message,
+    OrderChanged,
+    OrderDone,
+    OrderEvent,
+    OrderMatched,
+    OrderOpened,
+    PriorTrade,
+    Side,
+    Time,
+    Trade,
+    TradeFields,
+    check,
+    check_sizes,
+    fits,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONG = Context(prec=100)
 _MILLION = Decimal(1_000_000)
-_M = TypeVar("_M", bound="Message")
-
-
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) < 1000 else float(digits)
-
-
-class Origin(msgspec.Struct, frozen=True, gc=False):
-    """Where a message came from: the frame's bytes, the clock at its receipt, and its product's epoch."""
-
-    raw: bytes
-    received_ns: int
-    epoch: int
-
-
-class _NotOnTheWire:
-    """The declared type of `_origin`: no JSON decodes to it, so no frame can forge one."""
-
-
-# gc=False: these trees of text and numbers can hold no cycle, and the collector need not walk them.
-class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """The fields that every message has; `product_id` and `time` are `None` where the type has none."""
-
-    product_id: str | None = None
-    time: Time | None = None
-    _origin: _NotOnTheWire | None = None
-
-    @property
-    def type(self) -> str:
-        """The `type` that the exchange gave it."""
-        return str(self.__struct_config__.tag)
-
-    @property
-    def raw(self) -> bytes:
-        """The frame as it came. (A message made by hand is encoded here.)"""
-        origin: Any = self._origin
-        return msgspec.json.encode(self) if origin is None else origin.raw
-
-    @property
-    def content(self) -> Any:
-        """The frame as plain `dict` (level3: `list`), every key and text as sent, decoded anew at each call."""
-        raw = self.raw
-        try:
-            return msgspec.json.decode(raw)
-        except msgspec.DecodeError:  # a number that a field of no type here holds, and a float does not
-            return json.loads(raw, parse_int=_integer)
-
-    @property
-    def received_ns(self) -> int:
-        """Unix nanoseconds at which the frame's bytes were read from the socket; 0 for one made by hand."""
-        origin: Any = self._origin
-        return 0 if origin is None else origin.received_ns
-
-    @property
-    def received(self) -> datetime:
-        """`received_ns` as a UTC datetime."""
-        return _EPOCH + timedelta(microseconds=self.received_ns // 1000)
-
-    @property
-    def epoch(self) -> int:
-        """Rises, for a product, whenever something of it may have been missed; equal epochs are unbroken."""
-        origin: Any = self._origin
-        return 0 if origin is None else origin.epoch
-
-    def __repr__(self) -> str:
-        shown = (
-            f"{name}={value!r}"
-            for name in self.__struct_fields__
-            if name != "_origin" and (value := getattr(self, name)) is not None
-        )
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-
-def stamp(message: _M, origin: Origin) -> _M:
-    """*message* itself, with *origin*: for whoever makes the message, before anyone else has seen it."""
-    force_setattr(message, "_origin", origin)
-    return message
-
-
-@final
-class Malformed(msgspec.Struct, frozen=True, gc=False):
-    """A frame that is not JSON, or JSON of the wrong shape, and why; *raw* is empty for one over `max_size`.
-
-    *received_ns*: Unix nanoseconds at which its bytes were read; 0 for one that no feed received. *product_id* and
-    *type*: what the frame names, `None` where it names none that can be read.
-    """
-
-    raw: bytes
-    reason: str
-    received_ns: int = 0
-    product_id: str | None = None
-    type: str | None = None
-
-
-class Unknown(Message, frozen=True, kw_only=True, gc=False):
-    """A message of a type that is not listed here; `content` has all of it.
-
-    *sequence*: its number in the product's sequence, if it has one. *level3*: it came as an array of that channel.
-    """
-
-    type: str  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]  # no tag
-    sequence: int | None = None
-    level3: bool = False
-
 
 # ---- about the connection
 
 
-class ChannelSubscription(msgspec.Struct, frozen=True, gc=False):
-    """One channel of a `Subscriptions` answer, by the exchange's name for it (`level2_batch` is `level2_50`)."""
-
-    name: str
-    product_ids: tuple[str, ...] | None = None
-    account_ids: tuple[str, ...] | None = None
-
-
-class Subscriptions(Message, frozen=True, kw_only=True, gc=False, tag="subscriptions"):
+class Subscriptions(market.Subscriptions, frozen=True, kw_only=True, gc=False, tag="subscriptions"):
     """All that this connection is subscribed to, in answer to every subscribe and unsubscribe."""
 
     channels: tuple[ChannelSubscription, ...]
 
 
-class ErrorMessage(Message, frozen=True, kw_only=True, gc=False, tag="error"):
+class ErrorMessage(market.ErrorMessage, frozen=True, kw_only=True, gc=False, tag="error"):
     """The exchange refuses something; the connection usually lives on."""
 
     message: str
     reason: str | None = None
 
 
-class Heartbeat(Message, frozen=True, kw_only=True, gc=False, tag="heartbeat"):
+class Heartbeat(market.Heartbeat, frozen=True, kw_only=True, gc=False, tag="heartbeat"):
     """Once a second and product; *sequence* repeats the product's last, *last_trade_id* is 0 before any trade."""
 
     product_id: str
@@ -174,7 +77,7 @@ class Heartbeat(Message, frozen=True, kw_only=True, gc=False, tag="heartbeat"):
 # ---- trades and prices
 
 
-class _Trade(Message, frozen=True, kw_only=True, gc=False):
+class _Trade(TradeFields, frozen=True, kw_only=True, gc=False):
     product_id: str
     trade_id: Count
     sequence: Count
@@ -212,11 +115,11 @@ class _Trade(Message, frozen=True, kw_only=True, gc=False):
         return "buy" if self.side == "sell" else "sell"
 
 
-class Match(_Trade, frozen=True, kw_only=True, gc=False, tag="match"):
+class Match(_Trade, Trade, OrderMatched, frozen=True, kw_only=True, gc=False, tag="match"):
     """A trade; *side* is the maker's. *sequence* is the product's on `full`, so it skips on `matches`."""
 
 
-class LastMatch(_Trade, frozen=True, kw_only=True, gc=False, tag="last_match"):
+class LastMatch(_Trade, PriorTrade, frozen=True, kw_only=True, gc=False, tag="last_match"):
     """The product's last trade before the subscription, perhaps hours old: not a new one, and so not a `Match`."""
 
 
@@ -239,7 +142,7 @@ class RfqMatch(Message, frozen=True, kw_only=True, gc=False, tag="rfq_match"):
         check_sizes(self.size)
 
 
-class Ticker(Message, frozen=True, kw_only=True, gc=False, tag="ticker"):
+class Ticker(market.Ticker, frozen=True, kw_only=True, gc=False, tag="ticker"):
     """The price after a trade, with the best bid and ask; *side* is the taker's. Also what `ticker_batch` sends.
 
     A product's first one may have no *sequence*, *time* and *trade_id*: before any trade.
@@ -277,7 +180,7 @@ class Ticker(Message, frozen=True, kw_only=True, gc=False, tag="ticker"):
         )
 
 
-class Auction(Message, frozen=True, kw_only=True, gc=False, tag="auction", rename={"time": "timestamp"}):
+class Auction(market.Auction, frozen=True, kw_only=True, gc=False, tag="auction", rename={"time": "timestamp"}):
     """The state of an auction (*auction_state*: collection, opening, complete), about once a second."""
 
     product_id: str
@@ -296,6 +199,11 @@ class Auction(Message, frozen=True, kw_only=True, gc=False, tag="auction", renam
         check(self.best_bid_price, self.best_ask_price, self.open_price)
         check_sizes(self.best_bid_size, self.best_ask_size, self.open_size)
 
+    @property
+    def collecting(self) -> bool:
+        """True until the auction is complete: the book may be crossed."""
+        return self.auction_state != "complete"
+
 
 # ---- level 2
 
@@ -311,7 +219,7 @@ def _check_levels(side: tuple[Level, ...]) -> None:
         raise ValueError(TOO_LONG) from None
 
 
-class Snapshot(Message, frozen=True, kw_only=True, gc=False, tag="snapshot"):
+class Snapshot(BookSnapshot, frozen=True, kw_only=True, gc=False, tag="snapshot"):
     """The whole book by price, best first on each side."""
 
     product_id: str
@@ -323,7 +231,7 @@ class Snapshot(Message, frozen=True, kw_only=True, gc=False, tag="snapshot"):
         _check_levels(self.asks)
 
 
-class L2Update(Message, frozen=True, kw_only=True, gc=False, tag="l2update"):
+class L2Update(BookUpdate, frozen=True, kw_only=True, gc=False, tag="l2update"):
     """Changes `(side, price, size)` to the book: *size* is the new total there, zero removes the price."""
 
     product_id: str
@@ -344,7 +252,7 @@ class L2Update(Message, frozen=True, kw_only=True, gc=False, tag="l2update"):
 # ---- orders: `full` and `user`
 
 
-class _Order(Message, frozen=True, kw_only=True, gc=False):
+class _Order(OrderEvent, frozen=True, kw_only=True, gc=False):
     product_id: str
     order_id: str
     side: Side
@@ -369,7 +277,7 @@ class Received(_Order, frozen=True, kw_only=True, gc=False, tag="received"):
         check_sizes(self.size)
 
 
-class Open(_Order, frozen=True, kw_only=True, gc=False, tag="open"):
+class Open(_Order, OrderOpened, frozen=True, kw_only=True, gc=False, tag="open"):
     """An order rests on the book with *remaining_size*."""
 
     price: Decimal
@@ -379,8 +287,13 @@ class Open(_Order, frozen=True, kw_only=True, gc=False, tag="open"):
         check(self.price)
         check_sizes(self.remaining_size)
 
+    @property
+    def open_size(self) -> Decimal:
+        """`remaining_size`."""
+        return self.remaining_size
 
-class Done(_Order, frozen=True, kw_only=True, gc=False, tag="done"):
+
+class Done(_Order, OrderDone, frozen=True, kw_only=True, gc=False, tag="done"):
     """An order has ended (*reason*: filled, canceled); perhaps one that never rested on the book."""
 
     reason: str
@@ -393,7 +306,7 @@ class Done(_Order, frozen=True, kw_only=True, gc=False, tag="done"):
         check_sizes(self.remaining_size)
 
 
-class Change(Message, frozen=True, kw_only=True, gc=False, tag="change"):
+class Change(OrderChanged, frozen=True, kw_only=True, gc=False, tag="change"):
     """An order was changed (*reason*: STP, modify_order; `None` before 2022).
 
     The change of a stop order that was triggered may have no *product_id*, *time*, *sequence* and *side*.
@@ -467,13 +380,13 @@ class Level3Schema(Message, frozen=True, kw_only=True, gc=False, tag="level3"):
     schema: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-class _Level3(Message, frozen=True, kw_only=True, gc=False):
+class _Level3(OrderEvent, frozen=True, kw_only=True, gc=False):
     product_id: str
     sequence: Count
     time: Time
 
 
-class Level3Open(_Level3, frozen=True, kw_only=True, gc=False, tag="open"):
+class Level3Open(_Level3, OrderOpened, frozen=True, kw_only=True, gc=False, tag="open"):
     """An order rests on the book."""
 
     order_id: str
@@ -485,14 +398,19 @@ class Level3Open(_Level3, frozen=True, kw_only=True, gc=False, tag="open"):
         check(self.price)
         check_sizes(self.size)
 
+    @property
+    def open_size(self) -> Decimal:
+        """`size`."""
+        return self.size
 
-class Level3Done(_Level3, frozen=True, kw_only=True, gc=False, tag="done"):
+
+class Level3Done(_Level3, OrderDone, frozen=True, kw_only=True, gc=False, tag="done"):
     """An order has ended."""
 
     order_id: str
 
 
-class Level3Match(_Level3, frozen=True, kw_only=True, gc=False, tag="match"):
+class Level3Match(_Level3, OrderMatched, frozen=True, kw_only=True, gc=False, tag="match"):
     """A trade; look the maker's order up for its side."""
 
     maker_order_id: str
@@ -505,7 +423,7 @@ class Level3Match(_Level3, frozen=True, kw_only=True, gc=False, tag="match"):
         check_sizes(self.size)
 
 
-class Level3Change(_Level3, frozen=True, kw_only=True, gc=False, tag="change"):
+class Level3Change(_Level3, OrderChanged, frozen=True, kw_only=True, gc=False, tag="change"):
     """An order has a new *size* or *price*."""
 
     order_id: str
@@ -515,6 +433,16 @@ class Level3Change(_Level3, frozen=True, kw_only=True, gc=False, tag="change"):
     def __post_init__(self) -> None:
         check(self.price)
         check_sizes(self.size)
+
+    @property
+    def new_price(self) -> Decimal:
+        """`price`."""
+        return self.price
+
+    @property
+    def new_size(self) -> Decimal:
+        """`size`."""
+        return self.size
 
 
 class Level3Noop(_Level3, frozen=True, kw_only=True, gc=False, tag="noop"):

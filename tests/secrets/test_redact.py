@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed.protocol import redacted, speechless
+from rxfeed.secrets import redacted, speechless
 
 SECRET = 'op/en+ses"ame=\n'
 json_values = st.recursive(

@@ -1,0 +1,1 @@
+"""One package per venue, without I/O."""
