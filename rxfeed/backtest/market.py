@@ -14,9 +14,8 @@ from rxfeed.core import MAX_AHEAD, BookView, EventClock, Level2Book, arguments
 from rxfeed.core.matching import SIDES, MatchingEngine, Product, events
 from rxfeed.core.numbers import EXACT, decimal, positive
 from rxfeed.errors import RxfeedError
-from rxfeed.market import Message, Side
+from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Message, Side, Trade
 from rxfeed.operators.dated_ahead import report_once
-from rxfeed.venues.coinbase_exchange.messages import L2Update, Match, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +39,8 @@ class PaperMarket:
         >>> from decimal import Decimal
         >>> market = PaperMarket("BTC-USD", latency=0.05, maker_fee="0.004")
         >>> ten, eleven, one = (Decimal(each) for each in (10, 11, 1))
-        >>> book = Snapshot(product_id="BTC-USD", time=match(time=0).time, bids=((ten, one),), asks=((eleven, one),))
+        >>> sides = {"bids": ((ten, one),), "asks": ((eleven, one),)}
+        >>> book = Snapshot(product_id="BTC-USD", time=match(time=0).time, **sides)
         >>> market.step(book), market.limit("buy", 10, "0.5")
         ((), 'paper-1')
         >>> [(e.order_id, str(e.price), str(e.remaining)) for e in market.step(heartbeat(1))]
@@ -71,7 +71,7 @@ class PaperMarket:
     same messages and orders give the same events. O(log n) a change for n prices.
     """
 
-    looks_at: ClassVar[frozenset[type[Message]]] = Level2Book.looks_at | {Match}
+    looks_at: ClassVar[frozenset[type[Message]]] = Level2Book.looks_at | {Trade}
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class PaperMarket:
         self._broken = True
         self._lost = False
         self._replaced = False
-        self._trades: list[Match] = []
+        self._trades: list[Trade] = []
         self._changed: dict[tuple[Side, Decimal], datetime | None] = {}
 
     # ---- the strategy's side
@@ -169,11 +169,11 @@ class PaperMarket:
                 self._without_book(time)
         if message.epoch != self._epoch:
             self._broken = self._lost = True
-        if isinstance(message, Match):
+        if isinstance(message, Trade):
             self._has_trades = True
             if time == self.time and not ahead:
                 self._trades.append(message)
-        elif type(message) in self.looks_at:
+        elif isinstance(message, BookSnapshot | BookUpdate | Auction | Heartbeat):
             self._see(message, time)
         return self._told()
 
@@ -207,10 +207,10 @@ class PaperMarket:
             self.book = view
             if not view.ready:
                 self._broken = self._lost = True
-            elif isinstance(message, Snapshot):
+            elif isinstance(message, BookSnapshot):
                 self._broken, self._replaced, self._epoch = False, True, message.epoch
                 self._has_book = True
-        if isinstance(message, L2Update) and not self._broken:
+        if isinstance(message, BookUpdate) and not self._broken:
             # Also what is as it was: trades were made up for.
             self._changed.update({(side, price): time for side, price, _ in message.changes})
 

@@ -21,8 +21,7 @@ from itertools import count, takewhile
 from rxfeed.core.matching import SIDES, MatchingEngine, RestingOrder
 from rxfeed.core.numbers import EXACT
 from rxfeed.errors import ConfigError
-from rxfeed.market import Side
-from rxfeed.venues.coinbase_exchange.messages import Match
+from rxfeed.market import Side, Trade
 
 PRICE_PLACES, SIZE_PLACES = 12, 8  # of the engine's whole numbers
 
@@ -59,7 +58,7 @@ class QueueModel:
     def new_id(self) -> str:
         return next(self._names)
 
-    def trade(self, match: Match) -> None:
+    def trade(self, match: Trade) -> None:
         """Let the taker of a recorded trade in, for as much as was traded and at its price."""
         side, price = match.side, price_units(match.price)
         book = self._engine.sides[side]

@@ -11,8 +11,7 @@ import msgspec
 from rxfeed.core.numbers import EXACT, ZERO, not_negative, positive
 from rxfeed.core.quotes import PRICED, Breaks, Priced, price_of
 from rxfeed.errors import ConfigError
-from rxfeed.market import Message
-from rxfeed.venues.coinbase_exchange.messages import LastMatch, Match, Ticker
+from rxfeed.market import Message, PriorTrade, Ticker, Trade
 
 
 class PriceCross(msgspec.Struct, frozen=True, gc=False):
@@ -53,7 +52,7 @@ class PriceCrossing:
         "product_id",
     )
 
-    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Ticker))
+    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Trade, PriorTrade, Ticker))
 
     def __init__(
         self,

@@ -13,8 +13,7 @@ from rxfeed.core.extremes import Extremes, Price
 from rxfeed.core.numbers import EXACT, ROUNDED, positive
 from rxfeed.core.quotes import Breaks, Priced, price_of
 from rxfeed.core.watched import earlier, positive_span
-from rxfeed.market import Message
-from rxfeed.venues.coinbase_exchange.messages import LastMatch, Match, Ticker
+from rxfeed.market import Message, PriorTrade, Ticker, Trade
 
 _HUNDRED = Decimal(100)
 
@@ -66,7 +65,7 @@ class PriceMoves:
 
     __slots__ = ("_percent", "_products", "_within", "clock")
 
-    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Ticker))
+    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Trade, PriorTrade, Ticker))
 
     def __init__(self, percent: Decimal | str | int, within: float, *, max_ahead: float | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)

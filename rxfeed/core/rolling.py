@@ -14,8 +14,7 @@ from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.extremes import Extremes
 from rxfeed.core.numbers import ZERO, exactly, quotient
 from rxfeed.core.watched import FIRST, Late, Watched, earlier, positive_span
-from rxfeed.market import Message
-from rxfeed.venues.coinbase_exchange.messages import LastMatch, Match
+from rxfeed.market import Message, PriorTrade, Trade
 
 R = TypeVar("R")
 
@@ -39,7 +38,7 @@ class RollingVolume(msgspec.Struct, frozen=True, gc=False):
     complete: bool
 
 
-class Trade(msgspec.Struct, frozen=True, gc=False):
+class KeptTrade(msgspec.Struct, frozen=True, gc=False):
     """What is kept of a trade; *bought* by its taker."""
 
     time: datetime
@@ -53,14 +52,14 @@ class LastTrades(Watched, ABC, Generic[R]):
 
     __slots__ = ("newest", "product_id", "trades")
 
-    def __init__(self, first: Match | LastMatch) -> None:
+    def __init__(self, first: Trade | PriorTrade) -> None:
         super().__init__(first)
         self.product_id = first.product_id
         self.newest = FIRST
-        self.trades: deque[Trade] = deque()
+        self.trades: deque[KeptTrade] = deque()
 
     @abstractmethod
-    def add(self, trade: Trade, price: Decimal, start: datetime) -> R:
+    def add(self, trade: KeptTrade, price: Decimal, start: datetime) -> R:
         """Let the trades go that are not after *start*, and take *trade*; what they come to then."""
 
 
@@ -75,7 +74,7 @@ class Rolling(ABC, Generic[R]):
 
     __slots__ = ("_products", "_width", "clock")
 
-    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch))
+    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Trade, PriorTrade))
 
     def __init__(self, seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> None:
         self._width = positive_span("seconds", seconds)
@@ -83,13 +82,13 @@ class Rolling(ABC, Generic[R]):
         self._products: dict[str, LastTrades[R]] = {}
 
     @abstractmethod
-    def _follow(self, first: Match | LastMatch) -> LastTrades[R]:
+    def _follow(self, first: Trade | PriorTrade) -> LastTrades[R]:
         """A product that nothing is known of yet."""
 
     def step(self, message: Message) -> tuple[R | Late, ...]:
-        if type(message) is Match:
+        if isinstance(message, Trade):
             return self._trade(message)
-        if type(message) is LastMatch and not self.clock.is_ahead(message, message.time):
+        if isinstance(message, PriorTrade) and not self.clock.is_ahead(message, message.time):
             product = self._products.get(message.product_id)
             if product is None:
                 self._products[message.product_id] = self._follow(message)
@@ -102,7 +101,7 @@ class Rolling(ABC, Generic[R]):
         return ()
 
     @exactly
-    def _trade(self, match: Match) -> tuple[R | Late, ...]:
+    def _trade(self, match: Trade) -> tuple[R | Late, ...]:
         product_id, time = match.product_id, match.time
         origin: Any = match._origin  # `match.epoch`, without the call that a property is
         product = self._products.get(product_id)
@@ -123,7 +122,7 @@ class Rolling(ABC, Generic[R]):
             return (Late(product_id, start, time, match),)
         product.newest = time
         price, size = match.price, match.size
-        return (product.add(Trade(time, match.side == "sell", size, price * size), price, start),)
+        return (product.add(KeptTrade(time, match.side == "sell", size, price * size), price, start),)
 
 
 class SlidingVolume(Rolling[RollingVolume]):
@@ -135,19 +134,19 @@ class SlidingVolume(Rolling[RollingVolume]):
 
     __slots__ = ()
 
-    def _follow(self, first: Match | LastMatch) -> _Volume:
+    def _follow(self, first: Trade | PriorTrade) -> _Volume:
         return _Volume(first)
 
 
 class _Volume(LastTrades[RollingVolume]):
     __slots__ = ("notional", "prices", "volume")
 
-    def __init__(self, first: Match | LastMatch) -> None:
+    def __init__(self, first: Trade | PriorTrade) -> None:
         super().__init__(first)
         self.volume = self.notional = ZERO
         self.prices: Extremes[None] = Extremes()
 
-    def add(self, trade: Trade, price: Decimal, start: datetime) -> RollingVolume:
+    def add(self, trade: KeptTrade, price: Decimal, start: datetime) -> RollingVolume:
         trades = self.trades
         volume, notional, end = self.volume + trade.size, self.notional + trade.notional, trade.time
         while trades and trades[0].time <= start:

@@ -11,8 +11,7 @@ import msgspec
 from rxfeed.core.numbers import EXACT, ROUNDED, not_negative
 from rxfeed.core.quotes import Breaks, Priced, quote_of
 from rxfeed.errors import ConfigError
-from rxfeed.market import Message
-from rxfeed.venues.coinbase_exchange.messages import Ticker
+from rxfeed.market import Message, Ticker
 
 _HALF_HUNDREDTH = Decimal("0.005")
 

@@ -18,8 +18,7 @@ from rxfeed.core.watched import (
     not_negative_microseconds,
     positive_microseconds,
 )
-from rxfeed.market import Message
-from rxfeed.venues.coinbase_exchange.messages import Heartbeat, LastMatch, Match
+from rxfeed.market import Heartbeat, Message, PriorTrade, Trade
 
 R = TypeVar("R")
 
@@ -38,16 +37,16 @@ class Gathering(ABC, Generic[R]):
     whole: bool
 
     def __init__(self) -> None:
-        self.waiting: list[Match] = []
+        self.waiting: list[Trade] = []
 
     @exactly
-    def gather(self, waiting: list[Match]) -> None:
+    def gather(self, waiting: list[Trade]) -> None:
         """Add what is waiting."""
         self._add(waiting)
         waiting.clear()
 
     @abstractmethod
-    def _add(self, trades: list[Match], /) -> None:
+    def _add(self, trades: list[Trade], /) -> None:
         """Add *trades*; operators are exact here."""
 
     @abstractmethod
@@ -63,7 +62,7 @@ class _Product(Watched, Generic[R]):
 
     __slots__ = ("closed", "due", "end", "first", "start", "starts", "window", "windows")
 
-    def __init__(self, first: Match | LastMatch | Heartbeat, closed: datetime, due: datetime) -> None:
+    def __init__(self, first: Trade | PriorTrade | Heartbeat, closed: datetime, due: datetime) -> None:
         super().__init__(first)
         self.closed, self.due = closed, due
         self.first: datetime | None = None  # the start of the first window that can be output without a trade
@@ -93,7 +92,7 @@ class Tumbling(ABC, Generic[R]):
 
     __slots__ = ("_empty", "_lateness", "_products", "_width", "clock")
 
-    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Heartbeat))
+    looks_at: ClassVar[frozenset[type[Message]]] = frozenset((Trade, PriorTrade, Heartbeat))
 
     def __init__(
         self, seconds: float, lateness: float = 0, empty: bool = False, *, max_ahead: float | None = MAX_AHEAD
@@ -109,7 +108,7 @@ class Tumbling(ABC, Generic[R]):
         """Something to gather a window in."""
 
     def step(self, message: Message) -> tuple[R | Late, ...]:
-        if type(message) is Match:
+        if isinstance(message, Trade):
             product = self._products.get(message.product_id)
             origin: Any = message._origin  # `message.epoch`, without the call that a property is: a tenth of the step
             epoch = 0 if origin is None else origin.epoch
@@ -123,10 +122,10 @@ class Tumbling(ABC, Generic[R]):
                     product.window.gather(waiting)
                 return ()
             return self._trade(product, message)
-        if type(message) is Heartbeat:
+        if isinstance(message, Heartbeat):
             if not self.clock.is_ahead(message, message.time):
                 return self._heartbeat(message)
-        elif type(message) is LastMatch and not self.clock.is_ahead(message, message.time):
+        elif isinstance(message, PriorTrade) and not self.clock.is_ahead(message, message.time):
             self._last_match(message)
         return ()
 
@@ -144,7 +143,7 @@ class Tumbling(ABC, Generic[R]):
             left += self._close(product_id, product, end, finishing=True)
         return tuple(left)
 
-    def _trade(self, product: _Product[R] | None, match: Match) -> tuple[R | Late, ...]:
+    def _trade(self, product: _Product[R] | None, match: Trade) -> tuple[R | Late, ...]:
         product_id, time = match.product_id, match.time
         if time > self.clock.limit and self.clock.is_ahead(match, time):
             if product is not None:
@@ -181,14 +180,14 @@ class Tumbling(ABC, Generic[R]):
             product.broken()
         return self._pass(heartbeat.product_id, product, time)
 
-    def _last_match(self, last: LastMatch) -> None:
+    def _last_match(self, last: PriorTrade) -> None:
         product = self._products.get(last.product_id)
         if product is None:
             self._products[last.product_id] = self._product(last)
         elif product.last_match(last):
             product.broken()
 
-    def _product(self, first: Match | LastMatch | Heartbeat) -> _Product[R]:
+    def _product(self, first: Trade | PriorTrade | Heartbeat) -> _Product[R]:
         closed = self._closed(first.time)
         return _Product(first, closed, self._due(closed))
 

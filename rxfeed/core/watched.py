@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from rxfeed.errors import ConfigError
-from rxfeed.venues.coinbase_exchange.messages import Heartbeat, LastMatch, Match
+from rxfeed.market import Heartbeat, PriorTrade, Trade
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -28,7 +28,7 @@ class Late(msgspec.Struct, frozen=True, gc=False):
     product_id: str
     start: datetime
     end: datetime
-    trade: Match
+    trade: Trade
 
 
 class Watched:
@@ -46,7 +46,7 @@ class Watched:
 
     __slots__ = ("_expecting", "_named", "_named_at", "_waived", "epoch", "known", "now", "since")
 
-    def __init__(self, first: Match | LastMatch | Heartbeat) -> None:
+    def __init__(self, first: Trade | PriorTrade | Heartbeat) -> None:
         self.epoch, self.since = first.epoch, first.time
         self.now = first.time
         self._expecting = isinstance(first, Heartbeat)  # the first trade is still to say whether it is the next
@@ -54,7 +54,7 @@ class Watched:
         self._named, self._named_at = -1, first.time
         self._waived = -1  # what a heartbeat named, and is not waited for any more
 
-    def trade(self, match: Match) -> bool:
+    def trade(self, match: Trade) -> bool:
         """Take a trade in; True where something was missed before it."""
         number, missed = match.trade_id, False
         if match.epoch != self.epoch:
@@ -68,7 +68,7 @@ class Watched:
         self.now = max(self.now, match.time)
         return missed
 
-    def last_match(self, last: LastMatch) -> bool:
+    def last_match(self, last: PriorTrade) -> bool:
         if last.epoch != self.epoch:
             self.epoch, self.known = last.epoch, last.trade_id
             self._expecting = False
@@ -97,7 +97,7 @@ class Watched:
         self.now = max(self.now, passed)
         return missed, passed
 
-    def undated(self, match: Match) -> None:
+    def undated(self, match: Trade) -> None:
         """A trade whose time is not credible: what has begun by its receipt lacks it."""
         if match.epoch != self.epoch:
             self.epoch, self.known = match.epoch, match.trade_id

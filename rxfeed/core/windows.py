@@ -9,7 +9,7 @@ import msgspec
 
 from rxfeed.core.numbers import EXACT, ZERO, quotient
 from rxfeed.core.tumbling import Gathering, Tumbling
-from rxfeed.venues.coinbase_exchange.messages import Match
+from rxfeed.market import Trade
 
 
 class VolumeWindow(msgspec.Struct, frozen=True, gc=False):
@@ -40,7 +40,7 @@ class _Sums(Gathering[VolumeWindow]):
         self.bought = self.sold = self.notional = ZERO
         self.count = 0
 
-    def _add(self, trades: list[Match]) -> None:
+    def _add(self, trades: list[Trade]) -> None:
         bought, sold, notional = self.bought, self.sold, self.notional
         for match in trades:
             size = match.size

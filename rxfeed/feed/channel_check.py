@@ -74,7 +74,8 @@ class ChannelCheck:
     def _has(self, wish: Wish, product_id: str | None) -> bool:
         """Whether messages that *wish* needs can come, of *product_id* (`None`: of any)."""
         for channel, product in self._pairs:
-            if types_of(channel) & wish.needed and (product_id is None or product in (product_id, *_EVERY_PRODUCT)):
+            brings = any(issubclass(kind, tuple(wish.needed)) for kind in types_of(channel))
+            if brings and (product_id is None or product in (product_id, *_EVERY_PRODUCT)):
                 return True
         return self._recorded and self._hub.has_seen(wish.needed, product_id)
 

@@ -158,7 +158,7 @@ class Hub(Crowd[Message]):
             observers = tuple(
                 observer
                 for observer, wish in self._wishes.items()
-                if wish is None or (kind in wish.types and (wish.products is None or product in wish.products))
+                if wish is None or (wish.includes(kind) and (wish.products is None or product in wish.products))
             )
             if admitted:
                 self.routes[kind, product] = observers
@@ -168,7 +168,9 @@ class Hub(Crowd[Message]):
         """Whether a message of one of *kinds*, of *product* (`None`: any), was wanted and came; True if unknown."""
         with self.lock:
             seen = self._seen
-            return len(seen) >= _MOST_ROUTES or any(kind in kinds and product in (None, each) for kind, each in seen)
+            return len(seen) >= _MOST_ROUTES or any(
+                issubclass(kind, tuple(kinds)) and product in (None, each) for kind, each in seen
+            )
 
     def _changed(self) -> None:
         self.routes = {}

@@ -9,14 +9,13 @@ from rxfeed.core.book import Level2Book
 from rxfeed.core.book_view import BookView, FullBookView
 from rxfeed.core.full_book import BookStats, Level3Book
 from rxfeed.errors import ConfigError
-from rxfeed.market import Message
+from rxfeed.market import Message, OrderOpened
 from rxfeed.operators.book_current import Current
 from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.book_splice import Splice
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import Operator, Selectable, Wish, check_source, declare, results_of
-from rxfeed.venues.coinbase_exchange.messages import Auction, Heartbeat, Match
 
 
 def order_book(
@@ -54,8 +53,8 @@ def order_book(
     return declare(lambda source: results_of(Current(lifted(source)), "order_book"), wish)
 
 
-# A book of orders needs more than the trades, which `matches` has too.
-_ORDERS = Level3Book.looks_at - {Match, Auction, Heartbeat}
+# A book of orders needs more than the trades, which other channels have too.
+_ORDERS = frozenset((OrderOpened,))
 
 
 class FullBook:

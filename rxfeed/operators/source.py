@@ -9,8 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from reactivex import Observable
 
 from rxfeed.errors import ConfigError
-from rxfeed.market import Message
-from rxfeed.venues.coinbase_exchange.messages import Auction, Heartbeat, LastMatch
+from rxfeed.market import Auction, Heartbeat, Message, PriorTrade
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -19,7 +18,7 @@ T_co = TypeVar("T_co", covariant=True)
 Operator = Callable[[Observable[A]], Observable[B]]
 
 # Operators look at these beside the messages that they need, for the time, the state and the first price.
-_AUXILIARY = frozenset((Heartbeat, Auction, LastMatch))
+_AUXILIARY = frozenset((Heartbeat, Auction, PriorTrade))
 
 
 class Wish(NamedTuple):
@@ -35,6 +34,10 @@ class Wish(NamedTuple):
     operator: str = ""
     needs: frozenset[type[Message]] | None = None
     books: bool = False
+
+    def includes(self, kind: type[Message]) -> bool:
+        """True if *kind* is one of the types, or a subclass of one."""
+        return issubclass(kind, tuple(self.types))
 
     @property
     def needed(self) -> frozenset[type[Message]]:

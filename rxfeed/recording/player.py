@@ -140,7 +140,7 @@ class Player:
         skimmed = skimmed_lines(chunk.text)
         if not skimmed or (newest := max(map(time_of, skimmed))) >= scheduler.next_ns:
             return 0
-        unwanted = {kind for kind, struct in KINDS.items() if struct not in wanted} | {NOT_CHOSEN}
+        unwanted = {kind for kind, struct in KINDS.items() if not issubclass(struct, tuple(wanted))} | {NOT_CHOSEN}
         kinds = self._kinds(skimmed)
         self._highest = max(self._highest, self._base + max(map(epoch_of, skimmed)))
         lines, played, done = chunk.lines, 0, 0

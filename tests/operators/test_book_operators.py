@@ -141,8 +141,8 @@ def test_only_what_a_book_looks_at_is_asked_for() -> None:
     assert best(Collected(source.pipe(order_book(BTC))).items) == [1]
     Collected(source.pipe(full_book(BTC, Snapshots(book_at(1))))).subscription.dispose()
     assert [wish.products for wish in source.wishes] == [frozenset([BTC])] * 2
-    assert Snapshot in source.wishes[0][0]
-    assert Open in source.wishes[1][0]
+    assert source.wishes[0].includes(Snapshot)
+    assert source.wishes[1].includes(Open)
 
 
 # ---- full_book

@@ -46,11 +46,13 @@ def types_of(channel: str) -> frozenset[type[Message]]:
 
 
 def channels_with(types: Iterable[type[Message]]) -> list[str]:
-    """The channels that have messages of any of *types*; those of one account only where no other has them.
+    """The channels that have messages of any of *types* or their subclasses.
+
+    Those of one account are left out where another channel has such messages.
 
     >>> channels_with([m.Match]), channels_with([m.Balance]), channels_with([Unknown])
     (['matches', 'full'], ['balance'], [])
     """
-    wanted = frozenset(types)
-    names = [name for name, kinds in CHANNELS.items() if kinds & wanted]
+    wanted = tuple(types)
+    names = [name for name, kinds in CHANNELS.items() if any(issubclass(kind, wanted) for kind in kinds)]
     return [name for name in names if name not in OF_ONE_ACCOUNT] or names
