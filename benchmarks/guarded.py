@@ -14,14 +14,14 @@ from websocket import ABNF
 from benchmarks import streams
 from benchmarks.ways import LEVEL, giving
 from rxfeed import Feed, candles, order_book, price_crossing, rolling_volume, window_volume
-from rxfeed.core import Continuity
 from rxfeed.feed.delivery import Delivery
 from rxfeed.market import Message
 from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.encoding import Encoder
-from rxfeed.sinks.ids import message_id
 from rxfeed.transport.reader import BufferedWebSocket
+from rxfeed.venues import message_id
 from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 
 Handle = Callable[[int], None]
 Task = Callable[[int], Handle]
@@ -102,7 +102,7 @@ def deliver(count: int) -> Handle:
     """From a frame to a subscriber of everything, as a session does it."""
     feed = _feed()
     feed.subscribe(lambda message: None)
-    deliver = Delivery(feed._outlets, Continuity(), drop_duplicates=False).frames
+    deliver = Delivery(feed._outlets, ExchangeGaps(), drop_duplicates=False).frames
     rest = iter([message.raw for message in _mixed(count)])
 
     def some(count: int) -> None:

@@ -37,8 +37,8 @@ from rxfeed import (
     trade_imbalance,
     window_volume,
 )
-from rxfeed.core import Continuity
 from rxfeed.feed.delivery import Delivery
+from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 
 WAYS = ("hub", "subject", "stock", "plain", "live", "naive")
 TEN = 10
@@ -97,7 +97,7 @@ def _through(composes: list[Compose], messages: list[Message], decode: bool) -> 
     feed = Feed("P0-USD", "ticker", url="ws://127.0.0.1:1")
     for compose in composes:
         compose(feed).subscribe(deque[Any](maxlen=1).append)
-    give, deliver = giving(feed), Delivery(feed._outlets, Continuity(), drop_duplicates=False).frames
+    give, deliver = giving(feed), Delivery(feed._outlets, ExchangeGaps(), drop_duplicates=False).frames
     frames = [message.raw for message in messages] if decode else []
     gc.collect()
     started = time.process_time()

@@ -17,7 +17,6 @@ import pytest
 
 from benchmarks.books import level2_run, level3_run
 from rxfeed import Credentials, Feed, L2Update, Message, Reconnect, Snapshot
-from rxfeed.core import Continuity
 from rxfeed.core.book import Level2Book
 from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import BookView
@@ -33,6 +32,7 @@ from rxfeed.sim.frames import Frame, payload_of
 from rxfeed.sim.market import Market
 from rxfeed.sim.rest import Rest
 from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 from tests.support.collect import Collected
 
 BTC, ETH = "BTC-USD", "ETH-USD"
@@ -59,7 +59,7 @@ class Line:
         self.view: BookView | None = None
         self.breaks = self.compared = 0
         self._decode = Decoder().decode
-        self._continuity = Continuity()
+        self._continuity = ExchangeGaps()
         self._late: list[Message] = []
         self._away = 0
         self._need: NeedSnapshot | None = None

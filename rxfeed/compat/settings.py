@@ -17,7 +17,7 @@ class _ReportedFeed(Feed):
     """A feed with an end that the client's `on_error` reports, so that the log does not have it as a warning, too."""
 
     def _status_log(self) -> StatusLog:
-        return StatusLog(quiet=[Disconnected])
+        return StatusLog(quiet=[Disconnected], venue=self.venue)
 
 
 class ClientSettings(NamedTuple):

@@ -5,17 +5,18 @@ from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
 from rxfeed.core.book import Level2Book
 from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder
+from rxfeed.core.by_type import ByType
 from rxfeed.core.candles import Candle, Candles
-from rxfeed.core.continuity import Continuity, Resubscribed
-from rxfeed.core.coverage import ALIASES, CHANNELS_OF, Pair, by_subscribed_name
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.full_book import BookStats, Level3Book
+from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.machine import Machine, fold
 from rxfeed.core.merge import Merge
 from rxfeed.core.merge_items import Heard, Link, Merged, Remark
+from rxfeed.core.merge_rules import MergeRules
 from rxfeed.core.moves import PriceMove, PriceMoves
 from rxfeed.core.presence import Presence
 from rxfeed.core.quotes import Priced, price_of, quote_of
@@ -28,21 +29,20 @@ from rxfeed.core.watched import Late
 from rxfeed.core.windows import TumblingVolume, VolumeWindow
 
 __all__ = [
-    "ALIASES",
     "ARRIVAL_LIMIT",
-    "CHANNELS_OF",
     "MAX_AHEAD",
     "Arrival",
     "Backoff",
     "Bar",
     "BookStats",
     "BookView",
+    "ByType",
     "Candle",
     "Candles",
-    "Continuity",
     "DollarBars",
     "EventClock",
     "FullBookView",
+    "GapDetector",
     "Heard",
     "HeartbeatWatch",
     "Keepalive",
@@ -54,6 +54,7 @@ __all__ = [
     "Link",
     "Machine",
     "Merge",
+    "MergeRules",
     "Merged",
     "Missed",
     "NeedSnapshot",
@@ -86,7 +87,6 @@ __all__ = [
     "VolumeWindow",
     "Watchdog",
     "WideSpread",
-    "by_subscribed_name",
     "fold",
     "price_of",
     "quote_of",

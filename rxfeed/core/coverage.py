@@ -5,49 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from rxfeed.market import Message
-from rxfeed.venues.coinbase_exchange import messages as m
-
-Pair = tuple[str, str | None]
-"""A channel and one of its products; `None` for a channel that has none."""
-
-LEVEL2 = frozenset(("level2", "level2_batch", "level2_50"))
-ALIASES = {"level2_50": "level2_batch", "ticker_1000": "ticker_batch"}
-"""The exchange acknowledges these channels under other names than those it takes."""
-# A heartbeat is no market data: it is nobody's loss. The books by price are followed, not merged.
-_NOT_MISSED = LEVEL2 | {"heartbeat"}
-_ORDERS = (m.Received, m.Open, m.Change, m.Done)
-# What a collector that does not say what it is subscribed to must be subscribed to.
-_CHANNELS: dict[type[Message], str] = {
-    m.Match: "matches",
-    m.LastMatch: "matches",
-    m.Ticker: "ticker",
-    m.Snapshot: "level2",
-    m.L2Update: "level2",
-    m.Heartbeat: "heartbeat",
-    m.Auction: "auctionfeed",
-    m.RfqMatch: "rfq_matches",
-    m.Balance: "balance",
-    m.Status: "status",
-    **dict.fromkeys(_ORDERS, "full"),
-    **dict.fromkeys((m.Level3Open, m.Level3Done, m.Level3Match, m.Level3Change, m.Level3Noop), "level3"),
-}
-CHANNELS_OF: dict[type[Message], frozenset[str]] = {
-    **{kind: frozenset((channel,)) for kind, channel in _CHANNELS.items()},
-    m.Match: frozenset(("matches", "full", "user")),
-    m.Ticker: frozenset(("ticker", "ticker_batch")),
-    **dict.fromkeys((m.Snapshot, m.L2Update), frozenset(("level2", "level2_batch"))),
-    **dict.fromkeys((*_ORDERS, m.Activate), frozenset(("full", "user"))),
-    m.Level3Schema: frozenset(("level3",)),
-    m.Auction: frozenset(("auctionfeed", "auction")),
-}
-"""The channels that bring messages of a type, by the names that a subscription takes."""
-
-
-def by_subscribed_name(pair: Pair) -> Pair:
-    """*pair* by the name that a subscription takes."""
-    channel, product = pair
-    return ALIASES.get(channel, channel), product
+from rxfeed.core.gaps import Pair
+from rxfeed.core.merge_rules import MergeRules
+from rxfeed.market import Message, Subscriptions
 
 
 class Collector:
@@ -78,7 +38,7 @@ class Collector:
         self.stale.clear()
         self.silent.clear()
 
-    def subscribed(self, answer: m.Subscriptions) -> None:
+    def subscribed(self, answer: Subscriptions) -> None:
         """Answers come one by one while a connection subscribes; only one that lists less takes something away."""
         acked = frozenset(
             (channel.name, product) for channel in answer.channels for product in channel.product_ids or (None,)
@@ -87,14 +47,14 @@ class Collector:
         self.pairs = set(acked) if less else self.pairs | acked
         self.acked = acked
 
-    def saw(self, message: Message) -> bool:
-        """True where *message* shows a subscription that the collector did not tell of."""
-        channel = _CHANNELS.get(type(message))
-        if channel is None or self.acked is not None or (channel, message.product_id) in self.pairs:
+    def saw(self, message: Message, rules: MergeRules) -> bool:
+        """True if *message* shows a subscription that the collector did not report."""
+        channels = rules.assumed_channels(message)
+        if self.acked is not None or not channels:
             return False
-        if isinstance(message, _ORDERS) and message.user_id is not None:
-            channel = "user"
-        self.pairs.add((channel, message.product_id))
+        if any((channel, message.product_id) in self.pairs for channel in channels):
+            return False
+        self.pairs.add((channels[-1], message.product_id))
         return True
 
 
@@ -132,15 +92,17 @@ class Coverage:
         return set().union(*(each.pairs for each in self._all.values() if not each.over))
 
 
-def uncovered(pairs: Iterable[Pair], others: Iterable[Collector]) -> set[str | None]:
+def uncovered(pairs: Iterable[Pair], others: Iterable[Collector], rules: MergeRules) -> set[str | None]:
     """The products of which something in *pairs* may have been missed that none of *others* was receiving."""
     return {
-        pair[1] for pair in pairs if pair[0] not in _NOT_MISSED and not any(covers(other, pair) for other in others)
+        pair[1]
+        for pair in pairs
+        if pair[0] not in rules.not_missed and not any(covers(other, pair, rules) for other in others)
     }
 
 
-def covers(collector: Collector, pair: Pair) -> bool:
+def covers(collector: Collector, pair: Pair, rules: MergeRules) -> bool:
     """Whether what *collector* receives has all of *pair* in it."""
     if pair in collector.silent:
         return False
-    return pair in collector.pairs or (pair[0] == "matches" and ("full", pair[1]) in collector.pairs)
+    return pair in collector.pairs or (rules.containing(pair[0]), pair[1]) in collector.pairs

@@ -22,17 +22,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
 
-from rxfeed.core.continuity import Continuity, Resubscribed
+from rxfeed.core.by_type import ByType
 from rxfeed.core.coverage import Collector, Coverage, covers, uncovered
 from rxfeed.core.event_time import MAX_AHEAD
+from rxfeed.core.gaps import Resubscribed
 from rxfeed.core.merge_items import Heard, Link, Merged, Remark
-from rxfeed.core.merge_order import Copies, Entry, Numbered, Stream
+from rxfeed.core.merge_order import Copies, Entry, Numbered
+from rxfeed.core.merge_rules import MergeRules, Stream
 from rxfeed.core.sequence import Restarted
 from rxfeed.core.watched import FIRST, moment, positive_microseconds
-from rxfeed.market import Malformed, Message
-from rxfeed.venues.coinbase_exchange import messages as m
+from rxfeed.market import BookSnapshot, BookUpdate, Heartbeat, Malformed, Message, PriorTrade, Subscriptions
 
 _MAX_AHEAD = int(MAX_AHEAD * 1_000_000)
 
@@ -43,29 +43,35 @@ class Merge:
     It looks *patience* seconds ahead, and holds the messages of so many seconds. O(log n) a message for n of those.
     """
 
-    def __init__(self, patience: float = 5.0) -> None:
+    def __init__(self, rules: MergeRules, patience: float = 5.0) -> None:
+        self._venue = rules
         self._patience = positive_microseconds("patience", patience) * 1000
         self._coverage = Coverage()
-        self._continuity = Continuity()
-        self._numbers = Numbered()
+        self._continuity = rules.gaps()
+        self._numbers = Numbered(rules)
         self._copies = Copies(self._patience)
         self._queue: deque[Entry] = deque()
         self._newest = 0
         self._torn: dict[str | None, int] = {}  # the epochs that are to rise, as they are
         self._cut = False  # nobody is connected
-        self._named: dict[str, tuple[int, int, datetime | None]] = {}  # by the last heartbeat: sequence, trade id, time
+        self._named: dict[
+            str, tuple[tuple[tuple[str, int], ...], datetime | None]
+        ] = {}  # by the last heartbeat: numbers, time
         self._followed: dict[str, tuple[Collector, bool]] = {}  # whose level2, and whether it is whole
         self._out: list[Merged] = []
-        self._rules: dict[type[Any], Callable[[Entry], None]] = {
-            Link: self._link,
-            Remark: self._remark,
-            Malformed: self._malformed,
-            m.Subscriptions: self._subscriptions,
-            m.LastMatch: self._last_match,
-            m.Heartbeat: self._heartbeat,
-            m.Snapshot: self._snapshot,
-            m.L2Update: self._update,
-        }
+        self._rules: ByType[Callable[[Entry], None] | None] = ByType(
+            {
+                object: None,
+                Link: self._link,
+                Remark: self._remark,
+                Malformed: self._malformed,
+                Subscriptions: self._subscriptions,
+                PriorTrade: self._last_match,
+                Heartbeat: self._heartbeat,
+                BookSnapshot: self._snapshot,
+                BookUpdate: self._update,
+            }
+        )
 
     def step(self, heard: Heard) -> list[Merged]:
         """What is certain now that *heard* has been read."""
@@ -90,7 +96,7 @@ class Merge:
                 self._observe(entry)
             if not entry.done:
                 entry.done = True
-                rule = self._rules.get(type(entry.item))
+                rule = self._rules[type(entry.item)]
                 if rule is not None:
                     rule(entry)
                 elif entry.stream is None:
@@ -144,7 +150,7 @@ class Merge:
                 collector.silent.add(pair)
             else:
                 collector.silent.discard(pair)
-            if any(covers(other, pair) for other in self._coverage.at_work(collector, entry.ns)):
+            if any(covers(other, pair, self._venue) for other in self._coverage.at_work(collector, entry.ns)):
                 return
         if remark.said is not None and not (remark.alone and self._coverage.connected()):
             self._out.append(Merged(entry.ns, 0, remark.said))
@@ -176,7 +182,7 @@ class Merge:
             self._torn.clear()
             self._named.clear()
             self._continuity.reconnected()
-        if collector.acked is None and collector.saw(message):
+        if collector.acked is None and collector.saw(message, self._venue):
             self._continuity.watch(self._watched())
         product, epoch = message.product_id, message.epoch
         before = collector.epochs.get(product)
@@ -189,7 +195,7 @@ class Merge:
         """*collector* may have missed anything."""
         others = self._coverage.at_work(collector, ns)
         if others:
-            self._tear(uncovered(collector.pairs, others))
+            self._tear(uncovered(collector.pairs, others, self._venue))
         elif gone:
             self._cut = True
         else:
@@ -201,7 +207,7 @@ class Merge:
     def _tear_product(self, collector: Collector, product: str | None, ns: int) -> None:
         """*collector* may have missed something of *product*."""
         pairs = [pair for pair in collector.pairs if pair[1] == product]
-        self._tear(uncovered(pairs, self._coverage.at_work(collector, ns)))
+        self._tear(uncovered(pairs, self._coverage.at_work(collector, ns), self._venue))
         self._tear_books(collector, product)
 
     def _tear(self, products: Iterable[str | None]) -> None:
@@ -245,24 +251,27 @@ class Merge:
 
     def _last_match(self, entry: Entry) -> None:
         last, collector = entry.item, entry.collector
-        stream = ("matches", last.product_id)
+        stream = (self._venue.trades(last), last.product_id)
         self._pull(stream, last.trade_id + 1, last.time)
         others = self._coverage.at_work(collector, entry.ns)
-        if self._continuity.last(*stream) < last.trade_id or not any(covers(each, stream) for each in others):
+        if self._continuity.last(*stream) < last.trade_id or not any(
+            covers(each, stream, self._venue) for each in others
+        ):
             self._step(entry)
 
     def _heartbeat(self, entry: Entry) -> None:
         beat, product = entry.item, entry.item.product_id
         if not self._copies.first(entry):
             return
-        sequence, trade, at = self._named.get(product, (-1, -1, None))
-        if beat.sequence < sequence and not (at is not None and beat.time > at):
+        named = self._venue.named(beat)
+        before, at = self._named.get(product, ((), None))
+        if named and before and named[0][1] < before[0][1] and not (at is not None and beat.time > at):
             self._emit(entry)  # another collector's, and late: it must not go back to what it named
             return
-        self._pull(("full", product), sequence + 1, beat.time)
-        self._pull(("matches", product), trade + 1, beat.time)
+        for channel, number in before:
+            self._pull((channel, product), number + 1, beat.time)
         credible = beat.time <= moment(entry.ns // 1000 + _MAX_AHEAD)
-        self._named[product] = (beat.sequence, beat.last_trade_id, beat.time if credible else FIRST)
+        self._named[product] = (named, beat.time if credible else FIRST)
         self._step(entry)
 
     # ---- what is not

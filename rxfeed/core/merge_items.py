@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.core.coverage import Pair
+from rxfeed.core.gaps import Pair
 
 
 class Heard(msgspec.Struct, frozen=True, gc=False):

@@ -16,7 +16,7 @@ from rxfeed.feed.hub import Hub
 from rxfeed.feed.status import Ended, FeedStatus, Subscribed
 from rxfeed.operators import Wish
 from rxfeed.operators.unhandled import at
-from rxfeed.venues.coinbase_exchange import channels_with, types_of
+from rxfeed.venues import Venue
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -29,7 +29,8 @@ class ChannelCheck:
     *closing*: True if the source is ended before its time.
     """
 
-    def __init__(self, hub: Hub, recorded: bool, closing: Callable[[], bool]) -> None:
+    def __init__(self, hub: Hub, recorded: bool, closing: Callable[[], bool], venue: Callable[[], Venue]) -> None:
+        self._venue = venue
         self._hub = hub
         self._recorded = recorded
         self._closing = closing
@@ -41,7 +42,7 @@ class ChannelCheck:
 
     def expect(self, wish: Wish, place: str) -> None:
         """An operator with *wish* was subscribed to at *place*; from any thread."""
-        if not channels_with(wish.needed):
+        if not self._venue().channels_with(wish.needed):
             return
         with self._lock:
             if wish not in self._reported:
@@ -74,14 +75,14 @@ class ChannelCheck:
     def _has(self, wish: Wish, product_id: str | None) -> bool:
         """Whether messages that *wish* needs can come, of *product_id* (`None`: of any)."""
         for channel, product in self._pairs:
-            brings = any(issubclass(kind, tuple(wish.needed)) for kind in types_of(channel))
+            brings = any(issubclass(kind, tuple(wish.needed)) for kind in self._venue().types_of(channel))
             if brings and (product_id is None or product in (product_id, *_EVERY_PRODUCT)):
                 return True
         return self._recorded and self._hub.has_seen(wish.needed, product_id)
 
     def _report(self, wish: Wish, lacking: list[str], place: str) -> None:
         self._reported.add(wish)
-        names = channels_with(wish.needed)
+        names = self._venue().channels_with(wish.needed)
         types = " or ".join(sorted(kind.__name__ for kind in wish.needed))
         products = f" of {', '.join(sorted(lacking))}" if lacking else ""
         channels = " or ".join(names)

@@ -8,14 +8,10 @@ from typing import Any
 from msgspec.structs import force_setattr, replace
 from reactivex import abc
 
-from rxfeed.core import Continuity
+from rxfeed.core import ByType, GapDetector
 from rxfeed.feed.outlets import Outlets
-from rxfeed.market import Malformed, Message, Origin
+from rxfeed.market import UNDECODED, FrameOrigin, Malformed, Message, Origin
 from rxfeed.market.times import ENDING, PLAIN, finer
-from rxfeed.venues.coinbase_exchange.decode import UNDECODED, Decoder, decode_known
-
-NO_DATA = frozenset(("subscriptions", "error", "heartbeat", "status", "balance", "level3"))
-"""Types of the wire: where a frame of one cannot be decoded, nothing of a product is missing."""
 
 
 class Delivery:
@@ -28,7 +24,7 @@ class Delivery:
     def __init__(
         self,
         outlets: Outlets,
-        continuity: Continuity,
+        continuity: GapDetector,
         *,
         drop_duplicates: bool = True,
         other: Callable[[Any], None] = lambda event: None,
@@ -41,8 +37,11 @@ class Delivery:
         self._checks = continuity.checks
         self._drop_duplicates = drop_duplicates
         self._other = other
-        self._after = after or {}
-        self._decode = Decoder().decode
+        entries: dict[type[Any], Callable[[Any], bool] | None] = {object: None, **(after or {})}
+        self._after = ByType(entries)
+        decoder = outlets.venue.decoder()
+        self._decode = decoder.decode
+        self._quick = decoder.quick or decoder.decode
         self.heard = False
         """Something came with the last frames that was more than an answer."""
         self.stopping = False
@@ -58,12 +57,13 @@ class Delivery:
         """
         # Every message passes here, so that all is written out: a call would cost a twentieth of what is done for one.
         hub, stats, types, after = self._hub, self._stats, self._stats.types, self._after
-        known, decode, checks, epoch = decode_known, self._decode, self._checks, self._continuity.epoch
-        heard, size = False, 0
+        quick, decode, checks, epoch = self._quick, self._decode, self._checks, self._continuity.epoch
+        heard, size, others = False, 0, 0
         self._continuity.received(received_ns)
         try:
             for raw in events:
                 if type(raw) is not bytes:
+                    others += 1
                     self._other(raw)
                     if self.stopping:
                         return
@@ -71,15 +71,18 @@ class Delivery:
                 size += len(raw)
                 try:
                     plain = raw.isascii() and (raw[ENDING] == PLAIN or not finer(raw))
-                    message = known(raw) if plain else decode(raw)
+                    message = quick(raw) if plain else decode(raw)
                 except UNDECODED:
                     message = decode(raw)  # it knows more, and says why
-                if type(message) is Malformed:
-                    self.unreadable(message, received_ns)
+                kind = type(message)
+                if kind is Malformed or kind is tuple:
+                    if kind is tuple:
+                        heard = self._several(message, raw, received_ns) or heard
+                    else:
+                        self.unreadable(message, received_ns)
                     if self.stopping:
                         return
                     continue
-                kind = type(message)
                 if kind in checks and not self._fresh(checks[kind](message)):
                     if self.stopping:
                         return
@@ -99,21 +102,59 @@ class Delivery:
                             observer.on_next(message)
                         except Exception as error:
                             hub.cut(observer, error)
-                heard = kind not in after or after[kind](message) or heard
+                acted = after[kind]
+                heard = acted is None or acted(message) or heard
                 if self.stopping:
                     return
         finally:
             self.heard = heard
             stats.bytes += size
+            stats.frames += len(events) - others
+
+    def _several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> bool:
+        """Deliver the *messages* of one frame; True if one of them is a sign of life.
+
+        All gaps that the frame shows are reported before its first message.
+        """
+        kept: list[Message] = []
+        epochs: list[int | None] = []
+        for message in messages:
+            fresh = self.checked(message)
+            if self.stopping:
+                return False
+            epochs.append(self._continuity.epoch(message.product_id) if fresh else None)
+            if fresh:
+                kept.append(message)
+        heard, whole = False, tuple(epochs)
+        for message, epoch in zip(kept, (each for each in epochs if each is not None), strict=True):
+            force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, whole))
+            self.given(message)
+            acted = self._after[type(message)]
+            heard = acted is None or acted(message) or heard
+            if self.stopping:
+                break
+        return heard
 
     def checked(self, message: Message) -> bool:
         """True for a message to hand on, as its numbers say; the gap that they show is said."""
         check = self._checks.get(type(message))
         return check is None or self._fresh(check(message))
 
+    def recorded_frame(
+        self, messages: tuple[Message, ...], raw: bytes, received_ns: int, epochs: tuple[int | None, ...]
+    ) -> None:
+        """Deliver the *messages* of the frame *raw*, each with its epoch; `None`: it was a duplicate."""
+        self._stats.bytes += len(raw)
+        self._stats.frames += 1
+        for message, epoch in zip(messages, epochs, strict=True):
+            if epoch is not None and not self.stopping:
+                force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs))
+                self.given(message)
+
     def recorded(self, message: Message, raw: bytes, received_ns: int, epoch: int) -> None:
         """Hand on *message*, which *raw* is, with the *epoch* that was found when it was recorded."""
         self._stats.bytes += len(raw)
+        self._stats.frames += 1
         observers = self._counted(message)
         if observers:
             force_setattr(message, "_origin", Origin(raw, received_ns, epoch))
@@ -133,12 +174,13 @@ class Delivery:
         """Count messages of these *kinds*, of *size* bytes together, which nobody wants and so nobody has to decode."""
         stats = self._stats
         stats.bytes += size
+        stats.frames += sum(kinds.values())
         for kind, count in kinds.items():
             stats.types[kind] = stats.types.get(kind, 0) + count
 
     def unreadable(self, frame: Malformed, received_ns: int) -> None:
         """Report *frame*. Its product, or all where it names none, missed something; its type may carry no data."""
-        if frame.type not in NO_DATA:
+        if frame.type not in self._outlets.venue.without_data:
             if frame.product_id is None:
                 self._continuity.interrupted()
             else:

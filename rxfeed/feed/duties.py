@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import time
 
-from rxfeed.core import Continuity, HeartbeatWatch, Keepalive, Watchdog
+from rxfeed.core import GapDetector, HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.renewals import Renewals
 from rxfeed.errors import WentSilent
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import HeartbeatBack, HeartbeatMissing
 from rxfeed.feed.wanted import Wanted
+from rxfeed.market import Heartbeat
 from rxfeed.secrets import Secret
 from rxfeed.transport import Connection
-from rxfeed.venues.coinbase_exchange.messages import Heartbeat
 
-# The exchange takes 8 messages a second from a client: https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
-_SAY_EVERY = 1 / 8
-# A book without sequence numbers is lost with whatever may have been missed.
-_BOOKS = frozenset(("level2", "level2_batch"))
 # A selector takes no endless wait as a number, and no week either.
 _LONGEST_WAIT = 3600.0
 
@@ -34,7 +30,7 @@ class Duties:
         settings: Settings,
         connection: Connection,
         wanted: Wanted,
-        continuity: Continuity,
+        continuity: GapDetector,
         outlets: Outlets,
         lost: set[str | None],
         now: float,
@@ -56,7 +52,8 @@ class Duties:
         # The subscription must arrive within five seconds: whatever the pace, this goes out at once.
         for text in wanted.opening(settings.credentials, str(time.time())):
             connection.send(text)
-        self._say_at = now + _SAY_EVERY
+        self._say_every = 1 / settings.venue.requests_per_second
+        self._say_at = now + self._say_every
         self._renewals = Renewals()
         self.alarm = now
         """Before this time nothing is due by itself."""
@@ -78,7 +75,7 @@ class Duties:
         while self._lost:
             self._renewals.lost(self._lost.pop(), now)
         for product in self._renewals.step(now):
-            self._wanted.renew(_BOOKS, product)
+            self._wanted.renew(self._settings.venue.books, product)
         if not self._to_say:
             if self._wanted.changed:
                 self._to_say = [*self._wanted.changes(self._settings.credentials, str(time.time()))]
@@ -91,7 +88,7 @@ class Duties:
                 self._connection.send(said)
             else:
                 self._connection.ping(said)
-            self._say_at = now + _SAY_EVERY
+        self._say_at = now + self._say_every
         self.alarm = now + self._remaining(now)
 
     def _remaining(self, now: float) -> float:
@@ -112,7 +109,8 @@ class Duties:
     def _expect(self) -> None:
         pairs = self._wanted.pairs
         self._continuity.watch(pairs)
-        beating = frozenset(product for channel, product in pairs if channel == "heartbeat" and product is not None)
+        names = self._settings.venue.heartbeats
+        beating = frozenset(product for channel, product in pairs if channel in names and product is not None)
         self._heartbeats.expect(beating, self.idle)
 
     # ---- silence

@@ -21,7 +21,9 @@ from rxfeed.feed.status_log import StatusLog
 from rxfeed.feed.wanted import Wanted
 from rxfeed.secrets import Secret, redacted, revealed, shown_url
 from rxfeed.transport import TransportOptions
-from rxfeed.venues.coinbase_exchange import DEFAULT_URL, Channel, Credentials, Subscription, live_url
+from rxfeed.venues import DEFAULT_VENUE, Subscription, Venue
+from rxfeed.venues import venue as venue_of
+from rxfeed.venues.coinbase_exchange import Channel, Credentials
 
 
 class Feed(MessageSource):
@@ -37,6 +39,7 @@ class Feed(MessageSource):
     messages' `epoch`. A feed ends once: it completes when it was closed, and fails with what ended it otherwise, a
     certificate that does not verify, credentials that are not accepted, a host that is retired, or `Reconnect.retries`.
 
+    *venue*: its name, or a `Venue`. *url*: `None` is the venue's own.
     *products*, *channels*: one or many; a channel may be the exchange's object, with products of its own.
     *credentials* sign the subscription (see `Credentials.from_env`); `None` subscribes unsigned.
     *reconnect*: True, False (the first failure ends the feed), or a `Reconnect`.
@@ -55,7 +58,8 @@ class Feed(MessageSource):
         products: str | Iterable[str],
         channels: Channel | Iterable[Channel],
         *,
-        url: str | Secret = DEFAULT_URL,
+        venue: str | Venue = DEFAULT_VENUE,
+        url: str | Secret | None = None,
         credentials: Credentials | None = None,
         reconnect: bool | Reconnect = True,
         ping_interval: float | None = 30.0,
@@ -71,9 +75,11 @@ class Feed(MessageSource):
         headers: Mapping[str, str | Secret] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(Outlets(lag_threshold, status_log=self._status_log()))
+        found = venue_of(venue)
+        super().__init__(Outlets(lag_threshold, venue=found))
+        self._outlets.status_log = self._status_log()
         try:
-            hidden = Secret(live_url(revealed(url)))
+            hidden = Secret(self.venue.url(revealed(self.venue.default_url if url is None else url)))
             transport = TransportOptions(
                 max_size=max_size,
                 connect_timeout=connect_timeout,
@@ -87,6 +93,7 @@ class Feed(MessageSource):
             url=hidden,
             transport=transport,
             credentials=credentials,
+            venue=self.venue,
             reconnect=reconnect,
             ping_interval=ping_interval,
             pong_timeout=pong_timeout,
@@ -97,10 +104,10 @@ class Feed(MessageSource):
         )
         self._url = hidden
         self._credentials = credentials
-        subscription = Subscription.of(products, channels)
+        subscription = self.venue.subscription(products, channels)
         subscription.warn_of_products()
-        self._wanted = Wanted(subscription)
-        self._outlets.hub.admits = Outside(self._wanted, self._outlets.stats).admits
+        self._wanted = Wanted(subscription, self.venue)
+        self._outlets.hub.admits = Outside(self._wanted, self._outlets.stats, self.venue).admits
         self._make_line = partial(Line, settings, self._wanted, self._outlets, clock or Clock())
         self._line: Line | None = None
 
@@ -117,7 +124,7 @@ class Feed(MessageSource):
         `Subscribed` on `status` tells when the exchange has acknowledged it, `Rejected` what it refuses. Changes made
         in quick succession are said in one message. Raises `ConfigError`, and `FeedClosed` once the feed has ended.
         """
-        Subscription.of(products, channels).warn_of_products()
+        self.venue.subscription(products, channels).warn_of_products()
         self._change(self._wanted.add, products, channels)
 
     def remove(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> None:
@@ -145,7 +152,7 @@ class Feed(MessageSource):
                 self._line.nudge()
 
     def _change(self, change: Callable[[Subscription], None], products: Any, channels: Any) -> None:
-        subscription = Subscription.of(products, channels)
+        subscription = self.venue.subscription(products, channels)
         self._check_process()
         with self._state:
             self._check_open()
@@ -184,7 +191,7 @@ class Feed(MessageSource):
 
     def _status_log(self) -> StatusLog:
         """What logs the status."""
-        return StatusLog()
+        return StatusLog(venue=self.venue)
 
     def _prepare(self) -> None:
         self._line = self._make_line()

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from rxfeed.core import Backoff, Continuity
+from rxfeed.core import Backoff
 from rxfeed.core.backoff import APART
 from rxfeed.errors import (
     AuthenticationFailed,
@@ -62,7 +62,7 @@ class Line:
         self._outlets = outlets
         self._clock = clock
         self._backoff = Backoff(settings.policy, uniform, seconds_apart(shown_url(settings.url.reveal())))
-        self._continuity = Continuity()
+        self._continuity = settings.venue.gaps()
         self._wakeup = Wakeup()
         self._lock = threading.Lock()
         self._session: Session | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rxfeed.core import ARRIVAL_LIMIT, Arrival, Continuity
+from rxfeed.core import ARRIVAL_LIMIT, Arrival, GapDetector
 from rxfeed.errors import AuthenticationFailed, TimestampRejected, WentSilent
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.delivery import Delivery
@@ -14,12 +14,10 @@ from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.settings import Settings
 from rxfeed.feed.status import Connected, Connecting, Rejected, Subscribed
 from rxfeed.feed.wanted import Wanted
-from rxfeed.market import Malformed
+from rxfeed.market import ErrorMessage, Heartbeat, Malformed, Subscriptions
 from rxfeed.secrets import redacted, shown_url
 from rxfeed.transport import Closed, Connection, Oversized, Pong, Received
-from rxfeed.venues.coinbase_exchange import Refusal, refusal
-from rxfeed.venues.coinbase_exchange.decode import names_in
-from rxfeed.venues.coinbase_exchange.messages import ErrorMessage, Heartbeat, Subscriptions
+from rxfeed.venues import Refusal
 
 # Messages that are delivered before the clock is asked again: no longer than these take is a ping delayed.
 _AT_ONCE = 64
@@ -35,7 +33,7 @@ class Session:
         settings: Settings,
         connection: Connection,
         wanted: Wanted,
-        continuity: Continuity,
+        continuity: GapDetector,
         outlets: Outlets,
         clock: Clock,
     ) -> None:
@@ -171,7 +169,7 @@ class Session:
             raise Closed(event.code, self._clean(event.reason)).error()
         if isinstance(event, Oversized):
             reason = f"over max_size: a message of {event.size:,} bytes was passed over"
-            frame = Malformed(b"", reason, 0, *names_in(event.beginning))
+            frame = Malformed(b"", reason, 0, *self._settings.venue.names_in(event.beginning))
             self._delivery.unreadable(frame, self._connection.received_ns)
             return
         self._duties.pong(event.payload, self._read_at)
@@ -187,7 +185,9 @@ class Session:
         message = self._clean(answer.message)
         reason = None if answer.reason is None else self._clean(answer.reason)
         rejected = Rejected(message=message, reason=reason)
-        refused = None if self._settings.credentials is None else refusal(answer.message, answer.reason)
+        refused = (
+            None if self._settings.credentials is None else self._settings.venue.refusal(answer.message, answer.reason)
+        )
         if refused is None:
             self._outlets.report(rejected)
             return False

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from rxfeed.core import Reconnect
 from rxfeed.errors import ConfigError
 from rxfeed.secrets import Secret
 from rxfeed.transport import Endpoint, TransportOptions, proxy_for
-from rxfeed.venues.coinbase_exchange import Credentials
+from rxfeed.venues import Venue
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,7 +18,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     url: Secret
     transport: TransportOptions
-    credentials: Credentials | None
+    credentials: Any
+    venue: Venue
     reconnect: bool | Reconnect
     ping_interval: float | None
     pong_timeout: float

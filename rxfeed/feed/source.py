@@ -25,6 +25,7 @@ from rxfeed.operators.endings import SinkLeft, on_sink_thread, serving, subscrib
 from rxfeed.operators.handover import Policy
 from rxfeed.operators.pipeline import first_wish, piped
 from rxfeed.operators.unhandled import is_handed_back, place_of_caller
+from rxfeed.venues import Venue
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -49,7 +50,7 @@ class MessageSource(Selectable, Guarded[Message]):
         self._status = Pipeline(outlets.status, self, piped_on)
         self._keepalive = Pipeline(outlets.keepalive, self, piped_on)
         self._malformed = Pipeline(outlets.malformed, self, piped_on)
-        self._channels = ChannelCheck(outlets.hub, self._recorded, lambda: self._closing)
+        self._channels = ChannelCheck(outlets.hub, self._recorded, lambda: self._closing, lambda: outlets.venue)
         outlets.status.subscribe(self._channels.status)
         self._state = threading.Lock()
         self._begun = self._closing = False
@@ -106,6 +107,11 @@ class MessageSource(Selectable, Guarded[Message]):
     def stats(self) -> Stats:
         """The counters, live."""
         return self._outlets.stats
+
+    @property
+    def venue(self) -> Venue:
+        """Where its messages come from."""
+        return self._outlets.venue
 
     @property
     def about(self) -> dict[str, Any]:

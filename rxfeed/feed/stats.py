@@ -13,13 +13,14 @@ from rxfeed.market import Message
 class Stats:
     """Counters since the feed was made, readable from any thread at any time.
 
-    *bytes* are those of all messages' payloads. *duplicates* came again, or too late, and were dropped; *gaps* counts
-    the `Gap`s, *gapped* the numbers in them, *resets* the `SequenceReset`s. *unsubscribed* counts the messages for
-    channels and products that were not subscribed to. *subscriber_errors* counts the subscribers that raised and were
-    cut off.
+    *bytes* are those of all *frames*; a frame can have several messages. *duplicates* came again, or too late, and were
+    dropped; *gaps* counts the `Gap`s, *gapped* the numbers in them, *resets* the `SequenceReset`s. *unsubscribed*
+    counts the messages for channels and products that were not subscribed to. *subscriber_errors* counts the
+    subscribers that raised and were cut off.
     """
 
     bytes: int = 0
+    frames: int = 0
     malformed: int = 0
     duplicates: int = 0
     gaps: int = 0

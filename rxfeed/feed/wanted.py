@@ -6,15 +6,12 @@ import threading
 from collections import deque
 from typing import Any
 
-from rxfeed.core import ALIASES, CHANNELS_OF, Pair, by_subscribed_name
+from rxfeed.core import Pair
+from rxfeed.market import Subscriptions
 from rxfeed.secrets import Secret
-from rxfeed.venues.coinbase_exchange import Credentials, Subscription
-from rxfeed.venues.coinbase_exchange.auth import sign
-from rxfeed.venues.coinbase_exchange.messages import Subscriptions
+from rxfeed.venues import Subscription, Venue
 
-_WITHOUT_PRODUCTS = ("status", "balance")
-_KNOWN = frozenset[str]().union(*CHANNELS_OF.values())
-_ALL = "ALL"  # how `rfq_matches` lists all products
+_ALL = "ALL"  # how a channel of all products may be listed
 # At eight messages a second: an exchange that repeats what it was told does so before that.
 _ECHOED = 32
 
@@ -25,12 +22,14 @@ class Wanted:
     Changes that cancel one another are never said, and those that gather are said in one message each way.
     """
 
-    def __init__(self, first: Subscription) -> None:
+    def __init__(self, first: Subscription, venue: Venue) -> None:
+        self._venue = venue
+        self._known = frozenset(each.name for each in venue.channels)
         self._lock = threading.Lock()
         self._first: Subscription | None = first  # as long as it says all there is
         self._extras: dict[str, dict[str, Any]] = {}
         self._wanted: dict[Pair, None] = dict.fromkeys(self._pairs(first))
-        self._ever: set[Pair] = set(map(by_subscribed_name, self._wanted))
+        self._ever: set[Pair] = set(map(self._venue.by_subscribed_name, self._wanted))
         self._listed: set[Pair] = set()  # by the exchange, last
         self.by_hand = False
         """The user has sent requests, so that only the exchange's answers tell what is subscribed to."""
@@ -49,7 +48,7 @@ class Wanted:
             self._first = None
             pairs = self._pairs(more)
             self._wanted |= dict.fromkeys(pairs)
-            self._ever.update(map(by_subscribed_name, pairs))
+            self._ever.update(map(self._venue.by_subscribed_name, pairs))
             self.changed = True
 
     def remove(self, less: Subscription) -> None:
@@ -66,7 +65,7 @@ class Wanted:
         """Say *channels* of a product (`None`: of all) anew on this connection: they begin with a snapshot again."""
         with self._lock:
             for channel, product in self._told:
-                if ALIASES.get(channel, channel) in channels and product_id in (None, product):
+                if self._venue.aliases.get(channel, channel) in channels and product_id in (None, product):
                     self._renewed[channel, product] = None
                     self.changed = True
 
@@ -74,9 +73,9 @@ class Wanted:
     def pairs(self) -> list[Pair]:
         """All that is wanted, by the exchange's subscribe names."""
         with self._lock:
-            return [(ALIASES.get(channel, channel), product) for channel, product in self._wanted]
+            return [(self._venue.aliases.get(channel, channel), product) for channel, product in self._wanted]
 
-    def opening(self, credentials: Credentials | None, timestamp: str) -> list[str | Secret]:
+    def opening(self, credentials: object, timestamp: str) -> list[str | Secret]:
         """The messages that a new connection begins with: one for all, unless nothing is wanted any more."""
         with self._lock:
             self._told, self._renewed, self.changed = dict(self._wanted), {}, False
@@ -86,7 +85,7 @@ class Wanted:
             wanted = self._grouped(self._told)
             return [wanted.request("subscribe", credentials, timestamp)] if wanted.channels else []
 
-    def changes(self, credentials: Credentials | None, timestamp: str) -> list[str | Secret]:
+    def changes(self, credentials: object, timestamp: str) -> list[str | Secret]:
         """The messages that make of what the connection was told what is wanted now; usually none."""
         with self._lock:
             gone = {pair: None for pair in self._told if pair not in self._wanted or pair in self._renewed}
@@ -96,21 +95,17 @@ class Wanted:
             texts = [self._grouped(gone).request("unsubscribe", credentials, timestamp)] if gone else []
             return texts + ([self._grouped(new).request("subscribe", credentials, timestamp)] if new else [])
 
-    def _sign(self, credentials: Credentials | None, timestamp: str) -> None:
-        if credentials is not None:
-            self._signatures.append(Secret(sign(credentials.secret, timestamp)))
+    def _sign(self, credentials: object, timestamp: str) -> None:
+        signature = None if credentials is None else self._venue.signature(credentials, timestamp)
+        if signature is not None:
+            self._signatures.append(signature)
 
-    def secrets(self, credentials: Credentials | None) -> list[str]:
+    def secrets(self, credentials: object) -> list[str]:
         """What the exchange received and may repeat; for use inside the expression that calls `redacted`."""
         if credentials is None:
             return []
         signatures = self._signatures.copy()
-        return [
-            credentials.key,
-            credentials.secret.reveal(),
-            credentials.passphrase.reveal(),
-            *(each.reveal() for each in signatures),
-        ]
+        return [*self._venue.secrets(credentials), *(each.reveal() for each in signatures)]
 
     @property
     def told(self) -> int:
@@ -121,7 +116,7 @@ class Wanted:
     def missing(self, answer: Subscriptions) -> tuple[Pair, ...]:
         """What the connection was told and *answer* does not list: not acknowledged yet, or refused."""
         listed = {
-            by_subscribed_name((channel.name, None if product == _ALL else product))
+            self._venue.by_subscribed_name((channel.name, None if product == _ALL else product))
             for channel in answer.channels
             for product in channel.product_ids or (None,)
         }
@@ -131,7 +126,7 @@ class Wanted:
             return tuple(
                 (channel, product)
                 for channel, product in self._told
-                if (ALIASES.get(channel, channel), product) not in held
+                if (self._venue.aliases.get(channel, channel), product) not in held
             )
 
     def has(self, channels: frozenset[str] | None, product: str | None) -> bool:
@@ -141,7 +136,7 @@ class Wanted:
         """
         with self._lock:
             if channels is not None:
-                channels |= {channel for channel, _ in self._ever} - _KNOWN
+                channels |= {channel for channel, _ in self._ever} - self._known
             for pairs in (self._ever, self._listed):
                 if channels is None:
                     found = any(each is None or each == product for _, each in pairs)
@@ -161,7 +156,7 @@ class Wanted:
             extra = {key: value for key, value in named.items() if key not in ("name", "product_ids")}
             if extra:
                 self._extras[name] = extra
-            products = () if name in _WITHOUT_PRODUCTS else dict.fromkeys((*subscription.products, *own))
+            products = () if name in self._venue.without_products else dict.fromkeys((*subscription.products, *own))
             pairs += [(name, product) for product in products] or [(name, None)]
         return pairs
 
@@ -171,4 +166,4 @@ class Wanted:
             channel = channels.setdefault(name, {"name": name, **self._extras.get(name, {})})
             if product is not None:
                 channel.setdefault("product_ids", []).append(product)
-        return Subscription((), tuple(channels.values()))
+        return self._venue.grouped(tuple(channels.values()))

@@ -2,9 +2,21 @@
 
 from rxfeed.market.books import Auction, BookSnapshot, BookUpdate
 from rxfeed.market.control import ChannelSubscription, ErrorMessage, Heartbeat, Subscriptions
-from rxfeed.market.message import Count, Level, Malformed, Message, Origin, Side, Time, Unknown, stamp
+from rxfeed.market.message import (
+    Count,
+    FrameOrigin,
+    Level,
+    Malformed,
+    Message,
+    Origin,
+    Side,
+    Time,
+    Unknown,
+    microseconds,
+    stamp,
+)
 from rxfeed.market.orders import OrderChanged, OrderDone, OrderEvent, OrderMatched, OrderOpened
-from rxfeed.market.times import ENDING, PLAIN, finer, in_microseconds
+from rxfeed.market.times import ENDING, PLAIN, UNDECODED, finer, in_microseconds
 from rxfeed.market.trades import PriorTrade, Ticker, Trade, TradeFields
 from rxfeed.market.values import NEGATIVE, NOT_FINITE, TOO_LONG, ZERO, check, check_sizes, fits
 
@@ -14,6 +26,7 @@ __all__ = [
     "NOT_FINITE",
     "PLAIN",
     "TOO_LONG",
+    "UNDECODED",
     "ZERO",
     "Auction",
     "BookSnapshot",
@@ -21,6 +34,7 @@ __all__ = [
     "ChannelSubscription",
     "Count",
     "ErrorMessage",
+    "FrameOrigin",
     "Heartbeat",
     "Level",
     "Malformed",
@@ -44,5 +58,6 @@ __all__ = [
     "finer",
     "fits",
     "in_microseconds",
+    "microseconds",
     "stamp",
 ]

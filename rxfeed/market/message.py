@@ -22,11 +22,17 @@ Level = tuple[Decimal, Decimal]
 """A price and the size that rests there."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
 _M = TypeVar("_M", bound="Message")
 
 
 def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) < 1000 else float(digits)
+
+
+def microseconds(time: datetime) -> int:
+    """Unix microseconds, exactly."""
+    return (time - _EPOCH) // _US
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -35,6 +41,12 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     raw: bytes
     received_ns: int
     epoch: int
+
+
+class FrameOrigin(Origin, frozen=True, gc=False):
+    """The origin of a message of a frame with several: the epochs of them all; `None` for a dropped duplicate."""
+
+    epochs: tuple[int | None, ...]
 
 
 class _NotOnTheWire:
@@ -51,8 +63,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 
     @property
     def type(self) -> str:
-        """The `type` that the exchange gave it."""
-        return str(self.__struct_config__.tag)
+        """The type's name on the wire, or the name of its struct where the wire has none."""
+        tag = self.__struct_config__.tag
+        return type(self).__name__ if tag is None else str(tag)
 
     @property
     def raw(self) -> bytes:
@@ -85,6 +98,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
         """Rises, for a product, whenever something of it may have been missed; equal epochs are unbroken."""
         origin: Any = self._origin
         return 0 if origin is None else origin.epoch
+
+    @property
+    def unstamped(self) -> Message:
+        """The message without its origin, and so with nothing but its fields."""
+        return self if self._origin is None else msgspec.structs.replace(self, _origin=None)
 
     def __repr__(self) -> str:
         shown = (

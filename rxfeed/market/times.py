@@ -11,6 +11,11 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
+UNDECODED = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
+"""What decoding a frame may raise; msgspec's `ValidationError` is among them, and up to 0.20 it is no `ValueError`."""
+
 # ,"time":"2021-04-17T16:43:37.177686Z"}   A comma 38 bytes before the end, and a Z 3 bytes before it. No key of a time
 # is shorter than "time", so that with more digits after the point the comma stands elsewhere.
 ENDING = slice(-38, None, 35)

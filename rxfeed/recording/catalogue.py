@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.core import Continuity, Missed
+from rxfeed.core import Missed
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed.status import Connected, Connecting, Disconnected, FeedStatus, Gap, Subscribed
-from rxfeed.market import Malformed, Message
+from rxfeed.market import UNDECODED, Malformed, Message, Subscriptions
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, find, ordered
@@ -22,9 +22,7 @@ from rxfeed.recording.moments import Moment
 from rxfeed.recording.peek import type_and_product
 from rxfeed.recording.reading import Kind, Recording, SegmentOpen
 from rxfeed.recording.tally import Holding, Tally
-from rxfeed.venues.coinbase_exchange import Decoder
-from rxfeed.venues.coinbase_exchange.decode import LEVEL3_SCHEMA, UNDECODED
-from rxfeed.venues.coinbase_exchange.messages import Subscriptions
+from rxfeed.venues import DEFAULT_VENUE, VENUES
 
 Source = str | PathLike[str]
 
@@ -213,11 +211,11 @@ def _event(tally: Tally, status: FeedStatus, ns: int) -> None:
 
 def _foreign(tally: Tally, recording: Recording) -> None:
     """Gaps are found as a feed finds them."""
-    decode, continuity = Decoder().decode, Continuity()
-    decode(LEVEL3_SCHEMA)
+    venue = VENUES[DEFAULT_VENUE]
+    decode, continuity = venue.decoder(stored=True).decode, venue.gaps()
     for ns, raw in recording.frames():
         message = decode(raw)
-        if isinstance(message, Malformed):
+        if isinstance(message, Malformed | tuple):
             tally.malformed(ns)
             continue
         if isinstance(message, Subscriptions):

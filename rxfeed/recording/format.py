@@ -1,12 +1,14 @@
 """The lines of a recording, before they are compressed: JSON, one object a line.
 
-    {"rxfeed":1,"ns":1790733802000000000,"session":"5f0c2b7a","segment":3,"about":{"url":"wss://..."}}
+    {"rxfeed":1,"ns":1790733802000000000,"session":"5f0c2b7a","segment":3,"venue":"coinbase_exchange","about":{...}}
         the first of every segment: the format's version, when it was begun, by which run of a recorder, the run's
-        how manieth segment it is, and what was recorded
+        how manieth segment it is, the venue (absent: coinbase_exchange), and what was recorded
     {"ns":...,"epoch":2,"frame":{"type":"match",...}}
         a frame, byte for byte as it came, the last in its line: Unix nanoseconds of its receipt, and its epoch
     {"ns":...,"epoch":2,"text":"{\\n..."}
         a frame that is more than one line, as a JSON string
+    {"ns":...,"epoch":2,"epochs":[2,null,3],"frame":{...}}
+        a frame with several messages: the epoch of each; null for one that was dropped as a duplicate
     {"redacted":true,"ns":...,"epoch":2,"frame":{"type":"error","reason":"bad key: [redacted]"}}
         ... but for the credentials of the recorder's own, where a server repeats them (the same in other lines)
     {"ns":...,"malformed":"not JSON: ...","text":"..."}, or "base64" where it is not UTF-8
@@ -28,6 +30,7 @@ Unknown keys are passed over. What readers of version 1 cannot read has another 
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -53,6 +56,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ns: int
     session: str
     segment: int
+    venue: str = ""
     about: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
@@ -71,6 +75,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
 
     ns: int
     epoch: int = 0
+    epochs: list[int | None] | None = None
     frame: msgspec.Raw = _NONE
     text: str | None = None
     base64: str | None = None
@@ -115,12 +120,15 @@ def header_line(header: Header) -> bytes:
     return line if len(line) <= LONGEST_HEADER else encode(msgspec.structs.replace(header, about={})) + b"\n"
 
 
-def frame_line(raw: bytes, received_ns: int, epoch: int) -> bytes:
+def frame_line(raw: bytes, received_ns: int, epoch: int, epochs: Sequence[int | None] = ()) -> bytes:
     """A frame that is a message. It stands in its line as it is, unless that would be more than one line."""
     # A byte is looked for five times as fast as a bytes of one.
     if raw and raw[0] in _OPENING and raw[-1] in _CLOSING and _LF not in raw and _CR not in raw:
+        if epochs:
+            return b'{"ns":%d,"epoch":%d,"epochs":%b,"frame":%b}\n' % (received_ns, epoch, encode(epochs), raw)
         return b'{"ns":%d,"epoch":%d,"frame":%b}\n' % (received_ns, epoch, raw)
-    return encode(Line(ns=received_ns, epoch=epoch, text=raw.decode())) + b"\n"
+    several = list(epochs) if epochs else None
+    return encode(Line(ns=received_ns, epoch=epoch, epochs=several, text=raw.decode())) + b"\n"
 
 
 def redacted_line(line: bytes) -> bytes:

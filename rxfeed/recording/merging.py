@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from rxfeed.core import Heard, Link, Merge, Merged, Missed, Remark, Restarted
-from rxfeed.errors import RecordingDamaged
+from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed.status import (
     Connected,
     Connecting,
@@ -34,13 +34,16 @@ from rxfeed.recording.files import Part
 from rxfeed.recording.format import Line, malformed_frame
 from rxfeed.recording.moments import moment_of
 from rxfeed.recording.reading import Recording
-from rxfeed.venues.coinbase_exchange.decode import LEVEL3_SCHEMA, Decoder
+from rxfeed.venues import COINBASE_EXCHANGE, Venue
 
 _by_ns = attrgetter("ns")
 
 
 def merged(
-    parts: Sequence[Part], patience: float, unreadable: Callable[[RecordingDamaged], None] = lambda _: None
+    parts: Sequence[Part],
+    patience: float,
+    unreadable: Callable[[RecordingDamaged], None] = lambda _: None,
+    venue: Venue = COINBASE_EXCHANGE,
 ) -> Iterator[Merged]:
     """What the sessions of *parts*, each a collector, received together, as `rxfeed.core.Merge` has it.
 
@@ -48,9 +51,11 @@ def merged(
     `Malformed`, a `KeepalivePong` or a `FeedStatus`. Of each session one file is open at a time, from when it begins.
     *unreadable* gets the damage of each part of which nothing could be read.
     """
-    machine = Merge(patience)
+    if venue.merging is None:
+        raise ConfigError(f"merge: recordings of {venue.name} cannot be merged")
+    machine = Merge(venue.merging, patience)
     sessions = [list(session) for _, session in groupby(parts, attrgetter("session"))]
-    collectors = (_collector(number, session, unreadable) for number, session in enumerate(sessions))
+    collectors = (_collector(number, session, unreadable, venue) for number, session in enumerate(sessions))
     missing: set[str] = set()  # whose heartbeats are said to be
     for items in map(machine.step, heapq.merge(*collectors, key=_by_ns)):
         yield from _said(items, missing)
@@ -83,7 +88,9 @@ def _found(found: Missed | Restarted, ns: int) -> Gap | SequenceReset:
     )
 
 
-def _collector(number: int, parts: Sequence[Part], unreadable: Callable[[RecordingDamaged], None]) -> Iterator[Heard]:
+def _collector(
+    number: int, parts: Sequence[Part], unreadable: Callable[[RecordingDamaged], None], venue: Venue
+) -> Iterator[Heard]:
     """All that one session received; where something is missing of it, its connection counts as lost."""
     first = parts[0].found
     ns = first.first_ns if isinstance(first, Recording) else parts[0].ns
@@ -92,7 +99,7 @@ def _collector(number: int, parts: Sequence[Part], unreadable: Callable[[Recordi
         if part.gap is not None:
             yield from _torn(number, ns, part.gap)
         try:
-            for heard in _part(number, part.opened()):
+            for heard in _part(number, part.opened(), venue):
                 ns = heard.ns
                 yield heard
         except RecordingDamaged as damage:
@@ -108,9 +115,8 @@ def _torn(number: int, ns: int, damage: RecordingDamaged) -> Iterator[Heard]:
     yield Heard(number, ns, Link(up=False))
 
 
-def _part(number: int, recording: Recording) -> Iterator[Heard]:
-    decode = Decoder().decode
-    decode(LEVEL3_SCHEMA)  # for one whose recording begins after it
+def _part(number: int, recording: Recording, venue: Venue) -> Iterator[Heard]:
+    decode = venue.decoder(stored=True).decode
     hear = partial(_frame, number, decode)
     if recording.kind != "segment":
         for ns, raw in recording.frames():
@@ -125,7 +131,7 @@ def _part(number: int, recording: Recording) -> Iterator[Heard]:
             pong = KeepalivePong(round_trip=line.pong, at=moment_of(line.ns))
             yield Heard(number, line.ns, Remark(pong))
         elif line.has_status:
-            item = _event(line, recording, index)
+            item = _event(line, recording, index, next(iter(venue.heartbeats), ""))
             if item is not None:
                 yield Heard(number, line.ns, item)
 
@@ -137,7 +143,7 @@ def _frame(number: int, decode: Any, raw: bytes, ns: int, epoch: int) -> Heard:
     return Heard(number, ns, stamp(message, Origin(raw, ns, epoch)))
 
 
-def _event(line: Line, recording: Recording, index: int) -> Link | Remark | None:
+def _event(line: Line, recording: Recording, index: int, heartbeats: str) -> Link | Remark | None:
     """What the connection's event says to a `Merge`: of gaps nothing, they are found anew."""
     try:
         status = status_of(line)
@@ -153,6 +159,6 @@ def _event(line: Line, recording: Recording, index: int) -> Link | Remark | None
         case Idle() | Connecting() | Reconnecting():
             return Remark(status, alone=True)
         case HeartbeatMissing(product_id=product) | HeartbeatBack(product_id=product):
-            return Remark(status, pair=("heartbeat", product), silent=isinstance(status, HeartbeatMissing))
+            return Remark(status, pair=(heartbeats, product), silent=isinstance(status, HeartbeatMissing))
         case FeedStatus():
             return Remark(status)

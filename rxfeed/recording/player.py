@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from rxfeed.core import Continuity, Merged
-from rxfeed.errors import RecordingDamaged
-from rxfeed.feed.delivery import NO_DATA, Delivery
+from rxfeed.core import GapDetector, Merged
+from rxfeed.errors import ConfigError, RecordingDamaged
+from rxfeed.feed.delivery import Delivery
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.status import (
     Connected,
@@ -23,30 +23,26 @@ from rxfeed.feed.status import (
     Subscribed,
     Torn,
 )
-from rxfeed.market import Malformed, Message
+from rxfeed.market import Malformed, Message, Subscriptions
 from rxfeed.recording.bulk import (
-    KINDS,
     NO_FRAME,
     NOT_CHOSEN,
     Skimmed,
+    bulk_of,
     epoch_of,
     frame_in,
     frames_size,
     skimmed_lines,
     time_of,
     type_of,
-    typed_line,
-    typed_lines,
 )
 from rxfeed.recording.choice import Choice
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
-from rxfeed.recording.format import malformed_frame
+from rxfeed.recording.format import Line, malformed_frame
 from rxfeed.recording.moments import moment_of, ns_of
 from rxfeed.recording.pace import Timeline
 from rxfeed.recording.reading import Recording
-from rxfeed.venues.coinbase_exchange.decode import LEVEL3_SCHEMA, Decoder
-from rxfeed.venues.coinbase_exchange.messages import Subscriptions
 
 log = logging.getLogger("rxfeed.recording")
 
@@ -58,14 +54,15 @@ class Player:
     """Plays recordings one after the other; whatever may be missing between two, and in one, raises all epochs."""
 
     def __init__(self, outlets: Outlets, timeline: Timeline, choice: Choice) -> None:
+        venue = outlets.venue
         self._outlets = outlets
         self._timeline = timeline
         self._choice = choice
         self._takes_all = choice.everything
-        self._continuity = Continuity()
+        self._continuity: GapDetector = venue.gaps()
         self._delivery = Delivery(outlets, self._continuity)
-        self._decode = Decoder().decode
-        self._decode(LEVEL3_SCHEMA)
+        self._decode = venue.decoder(stored=True).decode
+        self._bulk = bulk_of(venue)
         self._base = 0  # what is added to the epochs as they were recorded
         self._highest = -1
         self._many: frozenset[type[Message]] | None = None  # types that turned out to be most of the lines
@@ -134,23 +131,31 @@ class Player:
         Not where each has its time on a clock, or something is due between them.
         """
         hub, scheduler = self._outlets.hub, self._timeline.scheduler
-        wanted = hub.wanted
-        if wanted is None or wanted is self._many or self._timeline.paced or not scheduler.begun:
+        wanted, kinds_of = hub.wanted, self._bulk.kinds
+        if (
+            not self._bulk.usable
+            or wanted is None
+            or wanted is self._many
+            or self._timeline.paced
+            or not scheduler.begun
+        ):
             return 0
         skimmed = skimmed_lines(chunk.text)
         if not skimmed or (newest := max(map(time_of, skimmed))) >= scheduler.next_ns:
             return 0
-        unwanted = {kind for kind, struct in KINDS.items() if not issubclass(struct, tuple(wanted))} | {NOT_CHOSEN}
+        unwanted = {kind for kind, struct in kinds_of.items() if not issubclass(struct, tuple(wanted))} | {NOT_CHOSEN}
         kinds = self._kinds(skimmed)
         self._highest = max(self._highest, self._base + max(map(epoch_of, skimmed)))
         lines, played, done = chunk.lines, 0, 0
         try:
             for index, kind in enumerate(kinds):
-                if kind in unwanted or (kind in KINDS and not hub.who(KINDS[kind], skimmed[index].frame.product_id)):
+                if kind in unwanted or (
+                    kind in kinds_of and not hub.who(kinds_of[kind], skimmed[index].frame.product_id)
+                ):
                     continue
                 kinds[index], done = NOT_CHOSEN, index + 1
                 played += 1
-                entry = typed_line(lines[index]) if kind in KINDS else None
+                entry = self._bulk.typed_line(lines[index]) if kind in kinds_of else None
                 if entry is None or entry.frame is None:
                     self._line(recording, chunk, index)
                 else:  # it is chosen, and nothing is due before it
@@ -180,12 +185,14 @@ class Player:
         counted = Counter(kinds)
         if counted.pop(NOT_CHOSEN, 0):
             lines = [line for line, kind in zip(lines, kinds, strict=True) if kind is not NOT_CHOSEN]
-        self._delivery.passed_over({KINDS[kind]: count for kind, count in counted.items()}, frames_size(lines))
+        self._delivery.passed_over(
+            {self._bulk.kinds[kind]: count for kind, count in counted.items()}, frames_size(lines)
+        )
 
     def _all_of(self, recording: Recording, chunk: Chunk) -> int:
         """Play all lines of *chunk*, decoded together; returns how many it could play so."""
         delivery, base, lines = self._delivery, self._base, chunk.lines
-        typed = typed_lines(chunk.text)
+        typed = self._bulk.typed_lines(chunk.text) if self._bulk.usable else None
         if typed is None:
             return 0
         self._highest = max(self._highest, base + max(map(epoch_of, typed), default=0))
@@ -220,15 +227,34 @@ class Player:
             self._highest = max(self._highest, epoch)
             if type(message) is Malformed:
                 # When it was recorded it was a message: the epochs of the recording do not count it as missing.
-                if message.type not in NO_DATA:
+                if message.type not in self._outlets.venue.without_data:
                     self.interrupted()
                 self._malformed(replace(message, received_ns=line.ns))
+            elif isinstance(message, tuple):
+                self._frame(message, raw, line)
             elif self._reached(line.ns, message.product_id):
                 self._delivery.recorded(message, raw, line.ns, epoch)
         elif status is not None and self._reached(line.ns, getattr(status, "product_id", None)):
             self._status(status)
         elif line.pong is not None and self._reached(line.ns, None):
             self._outlets.pong(line.pong)
+
+    def _frame(self, messages: tuple[Message, ...], raw: bytes, line: Line) -> None:
+        """Play a frame with several messages."""
+        recorded = line.epochs or [line.epoch] * len(messages)
+        if len(recorded) != len(messages):
+            self.interrupted()  # it was decoded in another way when it was recorded
+            recorded = [line.epoch] * len(messages)
+        epochs = [None if epoch is None else self._base + epoch for epoch in recorded]
+        self._highest = max(self._highest, *(epoch for epoch in epochs if epoch is not None))
+        chosen = tuple(
+            epoch if self._takes_all or self._choice.takes(line.ns, message.product_id) else None
+            for message, epoch in zip(messages, epochs, strict=True)
+        )
+        if any(epoch is not None for epoch in chosen):
+            self._timeline.reach(line.ns)
+            if not self.stopping:
+                self._delivery.recorded_frame(messages, raw, line.ns, chosen)
 
     def _reached(self, ns: int, product_id: str | None) -> bool:
         """False for what is not chosen; else it is time for it now, unless this replay is over."""
@@ -269,7 +295,10 @@ class Player:
         for ns, raw in recording.frames():
             if recording.kind != "plain":  # a plain frame has no receipt but its own time
                 continuity.received(ns)
-            message = self._decode(raw)
+            decoded = self._decode(raw)
+            if isinstance(decoded, tuple):
+                raise ConfigError(f"{recording.path}: frames of several messages are played from segments only")
+            message = decoded
             if isinstance(message, Subscriptions):
                 continuity.watch(
                     (channel.name, product)

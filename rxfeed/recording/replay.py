@@ -27,6 +27,8 @@ from rxfeed.recording.pace import Timeline
 from rxfeed.recording.player import Player, received
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.scheduler import ReplayScheduler
+from rxfeed.venues import DEFAULT_VENUE, Venue
+from rxfeed.venues import venue as venue_of
 
 log = logging.getLogger("rxfeed.recording")
 
@@ -49,7 +51,7 @@ class Replay(MessageSource):
     *speed*: 1 keeps the recorded pace, 60 plays a minute a second, `None` goes as fast as it can.
     *products*, *since*, *until* (aware datetimes): only what was received in `[since, until)`, of these products or of
     none. *merge*: the sessions are several collectors' of one exchange, and are played as one, with *patience* (see
-    below). *clock*: a `Clock`, for tests.
+    below). *clock*: a `Clock`, for tests. *venue*: whose frames these are; `None`: the one that the recordings name.
 
     It yields all that a feed does. Messages have the receipt time and the epoch that they were recorded with; `status`,
     `malformed` and `keepalive` emit in their place what was recorded there, with its time. Segments are played session
@@ -104,18 +106,21 @@ class Replay(MessageSource):
         merge: bool = False,
         patience: float = 5.0,
         clock: Clock | None = None,
+        venue: str | Venue | None = None,
     ) -> None:
         if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
             raise ConfigError(f"speed: {speed!r} is not above 0")
         choice = Choice(products, since, until)
         self._shown, self._scheduler = repr(source), ReplayScheduler(lambda: self._outlets.failed())
-        super().__init__(Outlets(float("inf"), lambda: self._scheduler.now), self._scheduler)
+        self._venue = None if venue is None else venue_of(venue)
+        outlets = Outlets(float("inf"), lambda: self._scheduler.now, venue=self._venue or venue_of(DEFAULT_VENUE))
+        super().__init__(outlets, self._scheduler)
         self._timeline = Timeline(self._scheduler, speed, clock or Clock())
-        self._player = Player(self._outlets, self._timeline, choice)
         self._finished = threading.Event()
         self._patience = patience if merge else None
         positive_microseconds("patience", patience)
         self._play, begin = self._opened(source, choice)
+        self._player = Player(self._outlets, self._timeline, choice)
         if begin:
             self._scheduler.begin(max(begin, choice.since))
 
@@ -171,6 +176,8 @@ class Replay(MessageSource):
         items = itertools.chain([first], items)
         if isinstance(first, str | PathLike):
             parts = within(ordered(find(items)), choice.since, choice.until)
+            if self._venue is None:
+                self._outlets.venue = _venue(parts)
             begin = next((part.found.first_ns for part in parts if isinstance(part.found, Recording)), 0)
             return partial(self._play_parts if self._patience is None else self._play_merged, parts), begin
         if self._patience is not None:
@@ -201,7 +208,7 @@ class Replay(MessageSource):
 
     def _play_merged(self, parts: list[Part]) -> Exception | None:
         unreadable: list[RecordingDamaged] = []
-        self._player.merged(merged(parts, self._patience or 0, unreadable.append))
+        self._player.merged(merged(parts, self._patience or 0, unreadable.append, self._outlets.venue))
         return unreadable[0] if unreadable and len(unreadable) == len(parts) else None
 
     def _play_messages(self, items: Iterator[Any]) -> Exception | None:
@@ -226,6 +233,18 @@ class Replay(MessageSource):
         self._finished.wait()
         subscription.dispose()
         return failures[0] if failures else None
+
+
+def _venue(parts: list[Part]) -> Venue:
+    """The venue that the headers of *parts* name; raises `ConfigError` for one that is not known, or for several."""
+    headers = [part.found.header for part in parts if isinstance(part.found, Recording)]
+    names = {header.venue or DEFAULT_VENUE for header in headers if header is not None} or {DEFAULT_VENUE}
+    if len(names) > 1:
+        raise ConfigError(f"source: recordings of several venues, {', '.join(sorted(names))}: replay each by itself")
+    try:
+        return venue_of(names.pop())
+    except ConfigError as error:
+        raise ConfigError(f"source: {error}, as Replay(..., venue=...)") from None
 
 
 def _message(item: Any) -> Message:

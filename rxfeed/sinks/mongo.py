@@ -16,10 +16,10 @@ from rxfeed.operators.sink import Sink, check_numbers
 from rxfeed.sinks.dead import DeadLetters
 from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.encoding import Identify, ToDocument, object_id
-from rxfeed.sinks.ids import message_id
 from rxfeed.sinks.results import Counters, DeadLetter, MongoLeft, MongoStats, MongoWrite
 from rxfeed.sinks.settings import AtBound, Settings
 from rxfeed.sinks.writer import Writer
+from rxfeed.venues import message_id
 
 
 class MongoSink(Sink[MongoWrite, Writer]):

@@ -18,29 +18,12 @@ from reactivex.disposable import Disposable
 from reactivex.scheduler import CurrentThreadScheduler
 
 from rxfeed.errors import ConfigError, SinkError
-from rxfeed.market import Malformed, Message, Origin, stamp
+from rxfeed.market import Malformed, Message, Origin, microseconds, stamp
 from rxfeed.sinks.by_time import by_time, in_order
 from rxfeed.sinks.delivery import told
 from rxfeed.sinks.documents import frame_content
-from rxfeed.sinks.ids import microseconds
-from rxfeed.venues.coinbase_exchange import messages as m
-from rxfeed.venues.coinbase_exchange.decode import LEVEL3_SCHEMA, Decoder
-
-_TYPES: dict[str, type[Message]] = {
-    str(kind.__struct_config__.tag): kind
-    for kind in (
-        *(m.Match, m.LastMatch, m.Ticker, m.L2Update, m.Snapshot, m.Heartbeat, m.Received, m.Open, m.Done, m.Change),
-        *(m.Activate, m.Auction, m.RfqMatch, m.Balance, m.Status, m.Subscriptions, m.ErrorMessage, m.Level3Schema),
-    )
-}
-# A level3 message has the type of its elder sister on `full`, and lacks this of hers.
-_LEVEL3_TYPES: dict[str, tuple[type[Message], str]] = {
-    "open": (m.Level3Open, "remaining_size"),
-    "done": (m.Level3Done, "side"),
-    "match": (m.Level3Match, "side"),
-    "change": (m.Level3Change, "side"),
-    "noop": (m.Level3Noop, "side"),
-}
+from rxfeed.venues import DEFAULT_VENUE, Venue, message_id
+from rxfeed.venues import venue as venue_of
 
 
 def from_mongo(
@@ -48,15 +31,19 @@ def from_mongo(
     product: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    *,
+    venue: str | Venue = DEFAULT_VENUE,
 ) -> Observable[Message]:
     """Emit the messages that `to_mongo` stored in *collection*, in order: of *product*, in `[since, until)`.
 
     Typed documents come in the order of `arrival`, their receipt, which *since* and *until* are about too; `received`,
     `received_ns` and `epoch` are what they were. Raw documents have no receipt: for them it is `time`, to the last
     digit of its fraction, and those without one come first, unless there is a *since*. `raw` and `content` of a message
-    are encoded anew. `make_indexes` makes it fast. A document that is no message ends the stream with a `SinkError`
-    that names its `_id`; a lost database ends it, too. It reads on the thread that subscribes.
+    are encoded anew. `make_indexes` makes it fast. *venue*: whose messages these are. A document that is no message
+    ends the stream with a `SinkError` that names its `_id`; a lost database ends it, too. It reads on the thread that
+    subscribes.
     """
+    found = venue_of(venue)
     for name, value in (("since", since), ("until", until)):
         if value is not None and (not isinstance(value, datetime) or value.tzinfo is None):
             raise ConfigError(f"{name}: {value!r} is not a datetime with a timezone")
@@ -67,7 +54,7 @@ def from_mongo(
         disposed: list[bool] = []
 
         def run(_: abc.SchedulerBase, __: Any = None) -> None:
-            messages = _messages(collection, product, since, until)
+            messages = _messages(collection, product, since, until, found)
             while not disposed:
                 try:
                     message = next(messages, None)
@@ -95,7 +82,7 @@ def from_mongo(
 
 
 def _messages(
-    collection: Collection[Any], product: str | None, since: datetime | None, until: datetime | None
+    collection: Collection[Any], product: str | None, since: datetime | None, until: datetime | None, venue: Venue
 ) -> Generator[Message, None, None]:
     # Dates that Python cannot hold must not end the reading without the document's name.
     any_date = DatetimeConversion.DATETIME_AUTO
@@ -112,11 +99,10 @@ def _messages(
         allow_disk_use=True,
     )
     raw = stored.aggregate(by_time(product, since, until), allowDiskUse=True)
-    decode = Decoder().decode
-    decode(LEVEL3_SCHEMA)
+    decode = venue.decoder(stored=True).decode
     streams = (
-        (_typed(document, "arrival", decode) for document in typed),
-        (_typed(document, "received_ns", decode) for document in older),
+        (_typed(document, "arrival", decode, venue) for document in typed),
+        (_typed(document, "received_ns", decode, venue) for document in older),
         _raw(in_order(raw, since, until), decode),
     )
     with typed, older, raw:
@@ -136,13 +122,9 @@ def _raw(documents: Iterator[dict[str, Any]], decode: Callable[[bytes], Any]) ->
         yield entry
 
 
-def _typed(document: dict[str, Any], order: str, decode: Callable[[bytes], Any]) -> tuple[int, Message]:
+def _typed(document: dict[str, Any], order: str, decode: Callable[[bytes], Any], venue: Venue) -> tuple[int, Message]:
     with _naming(document):
-        kind = document.get("type")
-        known = _TYPES.get(kind) if isinstance(kind, str) else None
-        sister = _LEVEL3_TYPES.get(str(kind))
-        if sister is not None and sister[1] not in document:
-            known = sister[0]
+        known = venue.stored_type(document)
         if known is None:
             raw = _frame(document)
             message = _decoded(document, raw, decode)
@@ -172,7 +154,8 @@ def _naming(document: dict[str, Any]) -> Iterator[None]:
 
 
 def _converted(document: dict[str, Any], kind: type[Message]) -> Message:
-    fields: dict[str, Any] = {"type": document["type"]}
+    config = kind.__struct_config__
+    fields: dict[str, Any] = {} if config.tag is None else {config.tag_field: document["type"]}
     for name, wire in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
         if (value := document.get(name)) is not None:
             exact = document.get(name + "_us")
@@ -186,7 +169,12 @@ def _decoded(document: dict[str, Any], frame: bytes, decode: Callable[[bytes], A
     message = decode(frame)
     if isinstance(message, Malformed):
         raise _stranger(document, message.reason)
-    return message
+    if not isinstance(message, tuple):
+        return message
+    for each in message:  # the document is of one message of a frame with several
+        if message_id(stamp(each, Origin(frame, 0, 0))) == document.get("_id"):
+            return each
+    raise _stranger(document, "none of its frame's messages has this _id")
 
 
 def _frame(document: dict[str, Any]) -> bytes:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rxfeed import BookView, ConfigError, Level2Book, fold
 from rxfeed.core import Heard, Link, Merge, Merged, Missed, Remark, Restarted
 from rxfeed.market import Malformed, Message, Origin, stamp
+from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from rxfeed.venues.coinbase_exchange.messages import (
     Auction,
     Heartbeat,
@@ -59,7 +60,7 @@ def recorders(draw: Any, channels: tuple[str, ...], whole: bool = False) -> Reco
 
 
 def merged(*recorded: list[Heard], patience: float = PATIENCE) -> list[Merged]:
-    return fold(Merge(patience), together(*recorded))
+    return fold(Merge(ExchangeMerging(), patience), together(*recorded))
 
 
 def messages(items: list[Merged], kind: Any = Message) -> list[Any]:
@@ -401,7 +402,7 @@ def test_remarks_are_passed_on_where_nobody_else_knows_better() -> None:
         heard(0, 6),
         heard(1, 40, alone=True),
     ]
-    items = fold(Merge(PATIENCE), together(one, two, said))
+    items = fold(Merge(ExchangeMerging(), PATIENCE), together(one, two, said))
     assert [each.item for each in items if isinstance(each.item, str)][1:-2] == ["1 at 2", "0 at 3", "0 at 6"]
     assert items[-1].item == "1 at 40"
 
@@ -409,4 +410,4 @@ def test_remarks_are_passed_on_where_nobody_else_knows_better() -> None:
 @pytest.mark.parametrize("patience", [0, -1, float("nan"), "5"])
 def test_patience_is_a_number_of_seconds(patience: Any) -> None:
     with pytest.raises(ConfigError, match="patience"):
-        Merge(patience)
+        Merge(ExchangeMerging(), patience)

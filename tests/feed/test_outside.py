@@ -12,7 +12,7 @@ from rxfeed.feed.stats import Stats
 from rxfeed.feed.wanted import Wanted
 from rxfeed.market import ChannelSubscription, Unknown
 from rxfeed.sim import Exchange
-from rxfeed.venues.coinbase_exchange import Subscription
+from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE, Subscription
 from rxfeed.venues.coinbase_exchange.messages import Subscriptions, Ticker
 from tests.support.collect import Collected
 from tests.support.make import match, ticker
@@ -65,7 +65,7 @@ def test_products_without_end_take_bounded_memory(caplog: pytest.LogCaptureFixtu
 
 
 def test_what_was_removed_or_is_listed_by_the_exchange_is_inside() -> None:
-    wanted = Wanted(Subscription.of(["A-B"], ["matches", "level2_50"]))
+    wanted = Wanted(Subscription.of(["A-B"], ["matches", "level2_50"]), COINBASE_EXCHANGE)
     wanted.add(Subscription.of("C-D", "ticker"))
     wanted.remove(Subscription.of("C-D", "ticker"))
     ticks, books = frozenset(["ticker", "ticker_batch"]), frozenset(["level2", "level2_batch"])
@@ -83,7 +83,7 @@ def test_what_was_removed_or_is_listed_by_the_exchange_is_inside() -> None:
 
 
 def test_a_channel_that_is_not_known_may_bring_any_type() -> None:
-    wanted = Wanted(Subscription.of(["A-B"], ["matches_v2"]))
+    wanted = Wanted(Subscription.of(["A-B"], ["matches_v2"]), COINBASE_EXCHANGE)
     assert wanted.has(frozenset(["matches"]), "A-B")
     assert not wanted.has(frozenset(["matches"]), "C-D")
 

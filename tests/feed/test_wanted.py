@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rxfeed.feed.wanted import Wanted
 from rxfeed.market import ChannelSubscription
 from rxfeed.secrets import Secret, revealed
-from rxfeed.venues.coinbase_exchange import Credentials, Subscription
+from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE, Credentials, Subscription
 from rxfeed.venues.coinbase_exchange.messages import Subscriptions
 
 
@@ -31,14 +31,14 @@ def said(texts: Sequence[str | Secret]) -> list[tuple[str, dict[str, list[str]]]
 
 
 def opened(products: Any = "A-B", channels: Any = "ticker") -> Wanted:
-    wanted = Wanted(of(products, channels))
+    wanted = Wanted(of(products, channels), COINBASE_EXCHANGE)
     wanted.opening(None, "")
     return wanted
 
 
 def test_a_connection_begins_with_what_the_user_wrote() -> None:
     subscription = of(["A-B", "C-D"], ["ticker", {"name": "matches", "product_ids": ["E-F"]}])
-    assert Wanted(subscription).opening(None, "") == [subscription.text()]
+    assert Wanted(subscription, COINBASE_EXCHANGE).opening(None, "") == [subscription.text()]
 
 
 def test_changes_that_gather_are_said_at_once() -> None:

@@ -39,6 +39,7 @@ from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line, pong_line
 from rxfeed.recording.moments import moment_of, ns_of
 from rxfeed.sim import Exchange, faults
+from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from tests.support.collect import Collected
 from tests.support.collectors import SECOND, START_NS, Market, Recorder, together
 from tests.support.segments import write
@@ -98,7 +99,7 @@ def test_two_sessions_in_files(
         each.unlink()
     write_session(tmp_path, one, "aaaaaaaa")
     write_session(tmp_path, two, "bbbbbbbb")
-    expected = fold(Merge(2), together(one, two))
+    expected = fold(Merge(ExchangeMerging(), 2), together(one, two))
     messages, status = played(tmp_path, patience=2)
     stamped = [
         stamp(each.item, Origin(each.item.raw, each.ns, each.epoch))

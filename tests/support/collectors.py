@@ -8,8 +8,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from rxfeed.core import Continuity, Heard, Link
+from rxfeed.core import Heard, Link
 from rxfeed.market import ChannelSubscription, Malformed, Message, Origin, stamp
+from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 from rxfeed.venues.coinbase_exchange.messages import (
     Auction,
     Heartbeat,
@@ -113,7 +114,7 @@ class Recorder:
     def record(self, market: Market, number: int = 0) -> list[Heard]:
         """What a feed would have recorded, with its own epochs, as it merges."""
         heard: list[Heard] = []
-        continuity = Continuity()
+        continuity = ExchangeGaps()
         continuity.watch((channel, product) for channel in self.channels for product in self.products)
         kinds = tuple(kind for channel in self.channels for kind in CHANNELS[channel])
         frame, ns = 0, 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.market import Malformed, Message, Unknown
+from rxfeed.market import UNDECODED, Malformed, Message, Unknown
 from rxfeed.market.times import in_microseconds
 from rxfeed.venues.coinbase_exchange import messages as m
 
@@ -62,9 +62,6 @@ LEVEL3_SCHEMA = (
 
 _DIGITS = re.compile("[0-9]{1,19}").fullmatch
 
-UNDECODED = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
-"""What decoding a frame may raise; msgspec's `ValidationError` is among them, and up to 0.20 it is no `ValueError`."""
-
 decode_known = msgspec.json.Decoder(Known).decode
 """The quick way of `Decoder.decode`, for ASCII of a known type with times in microseconds.
 
@@ -106,10 +103,11 @@ def _decode_any(raw: bytes) -> Any:
 class Decoder:
     """Turns frames into messages; one a connection, since level3's schema holds for that connection alone."""
 
-    __slots__ = ("_layouts",)
+    __slots__ = ("_layouts", "quick")
 
     def __init__(self) -> None:
         self._layouts: dict[str, tuple[str, ...]] = {}
+        self.quick = decode_known
 
     def decode(self, raw: bytes) -> Message | Malformed:
         """The message that *raw* is; `Unknown` for a type that is not listed; `Malformed` for what is no message.

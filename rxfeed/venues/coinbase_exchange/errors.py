@@ -3,19 +3,8 @@
 from __future__ import annotations
 
 import re
-from enum import Enum
 
-
-class Refusal(Enum):
-    """What a refused authentication is about."""
-
-    TIMESTAMP = "timestamp"
-    """The request's time: the clock of this machine or of the exchange is wrong, or the request took too long."""
-    CREDENTIALS = "credentials"
-    """The key, the passphrase or the signature."""
-    UNSPECIFIED = "unspecified"
-    """The exchange gives no reason."""
-
+from rxfeed.venues.venue import Refusal
 
 # The first that is found decides. Single words do not: an answer may repeat the whole request, with all its fields.
 _TIME, _KEY = "(timestamp|clock|time)", "(api key|key|passphrase|secret|signature)"

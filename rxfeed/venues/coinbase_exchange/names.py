@@ -5,24 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
-CHANNELS = (
-    "auctionfeed",
-    "balance",
-    "full",
-    "heartbeat",
-    "level2",
-    "level2_50",
-    "level2_batch",
-    "level3",
-    "matches",
-    "rfq_matches",
-    "status",
-    "ticker",
-    "ticker_1000",
-    "ticker_batch",
-    "user",
-)
-"""The exchange's channels; `level2_50` and `ticker_1000` are its other names of the batched ones."""
+from rxfeed.venues.coinbase_exchange.channels import NAMES
 
 # Names that other exchanges, or the messages of a channel, have.
 _OTHER_NAMES = {
@@ -47,9 +30,9 @@ def likely_channel(name: str) -> str | None:
     ('matches', 'heartbeat', None)
     """
     lower = name.strip().lower()
-    if lower in CHANNELS:
+    if lower in NAMES:
         return lower
-    return _OTHER_NAMES.get(lower) or next(iter(difflib.get_close_matches(lower, CHANNELS, 1, 0.75)), None)
+    return _OTHER_NAMES.get(lower) or next(iter(difflib.get_close_matches(lower, NAMES, 1, 0.75)), None)
 
 
 def can_be_product(product: str) -> bool:

@@ -11,7 +11,8 @@ import msgspec
 from rxfeed.errors import ConfigError
 from rxfeed.secrets import Secret
 from rxfeed.venues.coinbase_exchange.auth import Credentials, signed
-from rxfeed.venues.coinbase_exchange.names import CHANNELS, can_be_product, likely_channel, likely_product
+from rxfeed.venues.coinbase_exchange.channels import NAMES
+from rxfeed.venues.coinbase_exchange.names import can_be_product, likely_channel, likely_product
 
 Kind = Literal["subscribe", "unsubscribe"]
 Channel = str | Mapping[str, Any]
@@ -89,8 +90,8 @@ def _channel(channel: Channel) -> str | dict[str, Any]:
 
 
 def _check_name(name: str) -> None:
-    if name in CHANNELS:
+    if name in NAMES:
         return
     likely = likely_channel(name)
     remedy = "" if likely is None else f"; did you mean {likely!r}?"
-    raise ConfigError(f"channels: {name!r} is not a channel of the exchange: it has {', '.join(CHANNELS)}{remedy}")
+    raise ConfigError(f"channels: {name!r} is not a channel of the exchange: it has {', '.join(NAMES)}{remedy}")

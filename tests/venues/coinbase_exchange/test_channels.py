@@ -6,7 +6,7 @@ import pytest
 
 from rxfeed.market import Message
 from rxfeed.sim.coinbase_exchange.subscriptions import CHANNELS as SERVED
-from rxfeed.venues.coinbase_exchange import CHANNELS, channels_with, types_of
+from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE
 from rxfeed.venues.coinbase_exchange import messages as m
 
 
@@ -21,11 +21,11 @@ def test_every_message_type_is_in_a_channel() -> None:
     """A type that is added to the messages is added to the table."""
     public = {kind for kind in leaves(Message) if kind is not Message and not kind.__name__.startswith("_")}
     from_rxfeed = {kind for kind in public if kind.__module__ == m.__name__}
-    assert from_rxfeed - set().union(*CHANNELS.values()) == ABOUT_THE_CONNECTION
+    assert from_rxfeed - {kind for each in COINBASE_EXCHANGE.channels for kind in each.types} == ABOUT_THE_CONNECTION
 
 
 def test_every_channel_of_the_local_exchange_is_in_the_table() -> None:
-    assert {name for name in SERVED if not types_of(name)} == set()
+    assert {name for name in SERVED if not COINBASE_EXCHANGE.types_of(name)} == set()
 
 
 @pytest.mark.parametrize(
@@ -39,10 +39,10 @@ def test_every_channel_of_the_local_exchange_is_in_the_table() -> None:
     ],
 )
 def test_channels_with_types(types: list[type[Message]], expected: list[str]) -> None:
-    assert channels_with(types) == expected
+    assert COINBASE_EXCHANGE.channels_with(types) == expected
 
 
 def test_names_of_acknowledgements_have_the_same_messages() -> None:
-    assert types_of("level2_50") == types_of("level2_batch") != frozenset()
-    assert types_of("ticker_1000") == types_of("ticker_batch") != frozenset()
-    assert types_of("unheard-of") == frozenset()
+    assert COINBASE_EXCHANGE.types_of("level2_50") == COINBASE_EXCHANGE.types_of("level2_batch") != frozenset()
+    assert COINBASE_EXCHANGE.types_of("ticker_1000") == COINBASE_EXCHANGE.types_of("ticker_batch") != frozenset()
+    assert COINBASE_EXCHANGE.types_of("unheard-of") == frozenset()

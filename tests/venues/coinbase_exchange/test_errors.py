@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from rxfeed.venues.coinbase_exchange import Refusal, refusal, remedy
+from rxfeed.venues import Refusal
+from rxfeed.venues.coinbase_exchange import refusal, remedy
 from rxfeed.venues.coinbase_exchange.auth import Credentials, signed
 
 DENIED = "Authentication Failed"

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxfeed import Done, Heartbeat, Message, Received, Subscriptions, Ticker, Unknown
-from rxfeed.core import Continuity, Missed, Restarted, Resubscribed
+from rxfeed.core import Missed, Restarted, Resubscribed
 from rxfeed.market import ChannelSubscription
+from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 from rxfeed.venues.coinbase_exchange.messages import Level3Noop
 from tests.support.make import at, heartbeat, last_match, match, ticker
 
@@ -39,20 +40,20 @@ def noop(sequence: int) -> Level3Noop:
     return Level3Noop(product_id=BTC, sequence=sequence, time=at(sequence))
 
 
-def watching(*channels: str) -> Continuity:
-    continuity = Continuity()
+def watching(*channels: str) -> ExchangeGaps:
+    continuity = ExchangeGaps()
     continuity.watch((channel, BTC) for channel in channels)
     return continuity
 
 
-def run(continuity: Continuity, messages: Iterable[Message]) -> tuple[list[Any], list[Any]]:
+def run(continuity: ExchangeGaps, messages: Iterable[Message]) -> tuple[list[Any], list[Any]]:
     """What is delivered, and what was missed as (channel, first, last)."""
     delivered = [message for message in messages if continuity.step(message)]
     missed = [(each.channel, each.first, each.last) for each in continuity.missed if isinstance(each, Missed)]
     return delivered, missed
 
 
-def restarts(continuity: Continuity) -> list[tuple[str, int, int]]:
+def restarts(continuity: ExchangeGaps) -> list[tuple[str, int, int]]:
     """What began anew, as (channel, last, first)."""
     return [(each.channel, each.last, each.first) for each in continuity.missed if isinstance(each, Restarted)]
 
@@ -167,7 +168,7 @@ def at_time(make: Any, number: int, time: float) -> Message:
 
 
 def test_products_do_not_touch_one_another() -> None:
-    continuity = Continuity()
+    continuity = ExchangeGaps()
     continuity.watch([("full", BTC), ("full", "ETH-USD")])
     messages = [order(1), order(100, product_id="ETH-USD"), order(2), order(102, product_id="ETH-USD"), order(3)]
     assert run(continuity, messages)[0] == messages
@@ -192,13 +193,13 @@ def test_private_messages_without_a_sequence_pass() -> None:
 
 def test_a_ticker_must_only_not_go_back() -> None:
     first, second, third = ticker(1, sequence=5), ticker(1, sequence=9), ticker(1, sequence=12)
-    delivered, missed = run(Continuity(), [first, second, first, second, third])
+    delivered, missed = run(ExchangeGaps(), [first, second, first, second, third])
     assert delivered == [first, second, third]
     assert missed == []
 
 
 def test_the_first_ticker_of_a_new_connection_may_repeat_the_last() -> None:
-    continuity = Continuity()
+    continuity = ExchangeGaps()
     again = ticker(1, sequence=5)
     assert continuity.step(again)
     continuity.reconnected()
@@ -412,7 +413,7 @@ def test_a_last_match_with_a_wrong_number_loses_no_trade() -> None:
 
 
 def test_tickers_follow_a_sequence_that_began_anew() -> None:
-    continuity = Continuity()
+    continuity = ExchangeGaps()
     wrong = ticker(1, time=0.5, sequence=10**15)
     after = [ticker(1, time=n, sequence=n) for n in range(1, 50)]
     assert run(continuity, [wrong, *after])[0] == [wrong, *after]
@@ -421,7 +422,7 @@ def test_tickers_follow_a_sequence_that_began_anew() -> None:
 
 
 def test_tickers_without_a_time_are_followed_from_the_third_on() -> None:
-    continuity = Continuity()
+    continuity = ExchangeGaps()
     tickers = [Ticker(product_id=BTC, price=Decimal(1), sequence=n) for n in (10**15, 1, 2, 2, 3, 4)]
     delivered, _ = run(continuity, tickers)
     assert [each.sequence for each in delivered] == [10**15, 3, 4]
@@ -467,7 +468,7 @@ CHANNELS = ["full", "matches", "level3", "ticker", "ticker_batch", "level2", "le
 @pytest.mark.parametrize("channel", [*CHANNELS, "auctionfeed", "rfq_matches"])
 def test_leaving_and_rejoining_a_channel_raises_its_products_epochs(channel: str) -> None:
     pairs = [(channel, BTC), (channel, "ETH-USD"), ("status", None)]
-    continuity = Continuity()
+    continuity = ExchangeGaps()
     continuity.watch(pairs)
     assert continuity.epoch(BTC) == 0
     continuity.watch(pairs[1:])
@@ -509,7 +510,7 @@ def test_joining_a_channel_for_the_first_time_raises_nothing() -> None:
 
 
 def test_leaving_a_channel_of_all_products_raises_all_epochs() -> None:
-    continuity = Continuity()
+    continuity = ExchangeGaps()
     continuity.watch([("user", None), ("ticker", BTC)])
     continuity.watch([("ticker", BTC)])
     assert [continuity.epoch(each) for each in (BTC, "ETH-USD", None)] == [1, 1, 1]
@@ -550,7 +551,7 @@ def test_products_that_are_not_subscribed_to_take_bounded_memory() -> None:
 
 
 def test_after_a_reconnect_the_newest_ticker_comes_again_and_older_ones_do_not() -> None:
-    continuity = Continuity()
+    continuity = ExchangeGaps()
     old, newest, anew = (ticker(1, time=at_, sequence=n) for at_, n in ((1, 5), (2, 6), (3, 4)))
     assert run(continuity, [old, newest, newest])[0] == [old, newest]
     continuity.reconnected()
@@ -561,7 +562,7 @@ def test_after_a_reconnect_the_newest_ticker_comes_again_and_older_ones_do_not()
 
 
 def test_what_may_be_lost_of_one_product_raises_its_epoch_alone() -> None:
-    continuity = Continuity()
+    continuity = ExchangeGaps()
     continuity.lost(BTC)
     continuity.lost(None)
     assert [continuity.epoch(product) for product in (BTC, None, "ETH-USD")] == [1, 1, 0]

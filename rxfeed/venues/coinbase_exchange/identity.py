@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from rxfeed.market import Message
+from rxfeed.market import Message, microseconds
 from rxfeed.venues.coinbase_exchange import messages as m
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -37,11 +37,6 @@ def message_id(message: Message) -> str:
     'BTC-USD/match/7'
     """
     return _RULES.get(type(message), _by_content)(message)
-
-
-def microseconds(time: datetime) -> int:
-    """Unix microseconds, exactly."""
-    return (time - _EPOCH) // _US
 
 
 def _by_content(message: Message) -> str:
