@@ -60,7 +60,7 @@ class QueueModel:
 
     def trade(self, match: Trade) -> None:
         """Let the taker of a recorded trade in, for as much as was traded and at its price."""
-        side, price = match.side, price_units(match.price)
+        side, price = match.maker_side, price_units(match.price)
         book = self._engine.sides[side]
         # A trade at this price means that no better price was left, although the change that removes it is yet to come.
         for stale in {order.price for order in takewhile(lambda each: _better(side, each.price, price), book.orders())}:

@@ -21,7 +21,7 @@ from rxfeed.core.moves import PriceMove, PriceMoves
 from rxfeed.core.presence import Presence
 from rxfeed.core.quotes import Priced, price_of, quote_of
 from rxfeed.core.rolling import RollingVolume, SlidingVolume
-from rxfeed.core.sequence import Missed, Restarted
+from rxfeed.core.sequence import Missed, Restarted, Sequence
 from rxfeed.core.spreads import SpreadWidening, WideSpread
 from rxfeed.core.throttle import LatestByProduct, Throttle
 from rxfeed.core.tumbling import Tumbling
@@ -73,6 +73,7 @@ __all__ = [
     "Resubscribed",
     "RollingVolume",
     "RunningImbalance",
+    "Sequence",
     "SlidingImbalance",
     "SlidingVolume",
     "SnapshotFailed",

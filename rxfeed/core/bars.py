@@ -85,7 +85,7 @@ class _Growing:
             self.start = self.end = time
         self.high, self.low, self.close = max(self.high, price), min(self.low, price), price
         self.start, self.end = min(self.start, time), max(self.end, time)
-        if match.side == "sell":
+        if match.maker_side == "sell":
             self.bought = EXACT.add(self.bought, size)
         else:
             self.sold = EXACT.add(self.sold, size)

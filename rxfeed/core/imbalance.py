@@ -132,7 +132,7 @@ class RunningImbalance:
         if product.epoch != message.epoch:
             product.epoch, product.whole = message.epoch, False
         product.start, product.newest = min(product.start, time), max(product.newest, time)
-        product.add(message.side == "sell", message.size, message.price * message.size)
+        product.add(message.maker_side == "sell", message.size, message.price * message.size)
         return (product.result(message.product_id, product.start, product.newest, product.whole),)
 
     def finish(self) -> tuple[TradeImbalance, ...]:

@@ -122,7 +122,7 @@ class Rolling(ABC, Generic[R]):
             return (Late(product_id, start, time, match),)
         product.newest = time
         price, size = match.price, match.size
-        return (product.add(KeptTrade(time, match.side == "sell", size, price * size), price, start),)
+        return (product.add(KeptTrade(time, match.maker_side == "sell", size, price * size), price, start),)
 
 
 class SlidingVolume(Rolling[RollingVolume]):

@@ -44,8 +44,7 @@ class _Sums(Gathering[VolumeWindow]):
         bought, sold, notional = self.bought, self.sold, self.notional
         for match in trades:
             size = match.size
-            # match.side is the maker's: a maker who sells meets a taker who buys.
-            if match.side == "sell":
+            if match.maker_side == "sell":
                 bought += size
             else:
                 sold += size

@@ -100,9 +100,12 @@ class Rejected(FeedStatus, frozen=True, kw_only=True):
 
 
 class Gap(FeedStatus, frozen=True, kw_only=True):
-    """Numbers *first* to *last* of *product_id* on *channel* never came: sequences, or trade ids on `matches`."""
+    """Numbers *first* to *last* of *product_id* on *channel* never came: sequences, or trade ids.
 
-    product_id: str
+    *product_id* is `None` if the numbers are those of a whole connection: of any product something may be missing.
+    """
+
+    product_id: str | None
     channel: str
     first: int
     last: int
@@ -114,7 +117,7 @@ class SequenceReset(FeedStatus, frozen=True, kw_only=True):
     The exchange numbers the product anew, or *last* was wrong. Messages are delivered from *first* on, in a new epoch.
     """
 
-    product_id: str
+    product_id: str | None
     channel: str
     last: int
     first: int

@@ -35,6 +35,11 @@ class TradeFields(Message, frozen=True, kw_only=True, gc=False):
             """The side of the order that came in and traded."""
             ...
 
+    @property
+    def maker_side(self) -> Side:
+        """The side of the order that rested on the book: the opposite of `taker_side`."""
+        return "sell" if self.taker_side == "buy" else "buy"
+
 
 class Trade(TradeFields, frozen=True, kw_only=True, gc=False):
     """A trade. The trade ids of a product rise by one."""

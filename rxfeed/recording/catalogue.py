@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby, pairwise
 from operator import attrgetter
 from os import PathLike
@@ -22,7 +22,8 @@ from rxfeed.recording.moments import Moment
 from rxfeed.recording.peek import type_and_product
 from rxfeed.recording.reading import Kind, Recording, SegmentOpen
 from rxfeed.recording.tally import Holding, Tally
-from rxfeed.venues import DEFAULT_VENUE, VENUES
+from rxfeed.venues import DEFAULT_VENUE, VENUES, Decoded, Venue
+from rxfeed.venues import venue as venue_of
 
 Source = str | PathLike[str]
 
@@ -52,7 +53,7 @@ class Catalogue(msgspec.Struct, frozen=True):
         return any(end > begin for (_, end), (begin, _) in pairwise(spans))
 
 
-def catalogue(source: Source | Iterable[Source]) -> Catalogue:
+def catalogue(source: Source | Iterable[Source], *, venue: str | Venue | None = None) -> Catalogue:
     """What the recordings in *source* hold: a file, a folder, or many of them, of any format that `Replay` plays.
 
         >>> from rxfeed.recording import catalogue
@@ -64,9 +65,10 @@ def catalogue(source: Source | Iterable[Source]) -> Catalogue:
     `ConfigError` where *source* does not exist or holds no recording.
     """
     paths = [source] if isinstance(source, str | PathLike) else source
+    given = None if venue is None else venue_of(venue)
     sessions, total = list[Session](), Tally()
     for name, parts in groupby(ordered(find(paths)), attrgetter("session")):
-        tally, kind, about = _session(list(parts))
+        tally, kind, about = _session(list(parts), given)
         sessions.append(Session(session=name, kind=kind, about=about, **tally.holding()))
         total.add(tally)
     return Catalogue(tuple(sessions), Holding(**total.holding()))
@@ -87,6 +89,7 @@ class _Entry(msgspec.Struct, gc=False):
     frame: _Peek | list[Any] | None = None
 
 
+_Decode = Callable[[bytes], Decoded]
 _Counted = dict[tuple[str, str | None], list[int]]
 """By type and product: how many, the first one's time, the last one's."""
 
@@ -94,7 +97,7 @@ _MOST_TOGETHER = 1 << 20
 _entries = msgspec.json.Decoder(_Entry).decode_lines
 
 
-def _session(parts: Sequence[Part]) -> tuple[Tally, Kind | None, dict[str, Any]]:
+def _session(parts: Sequence[Part], venue: Venue | None) -> tuple[Tally, Kind | None, dict[str, Any]]:
     tally = Tally()
     kind: Kind | None = None
     about: dict[str, Any] = {}
@@ -107,7 +110,7 @@ def _session(parts: Sequence[Part]) -> tuple[Tally, Kind | None, dict[str, Any]]
             kind = recording.kind
             if recording.header is not None:
                 about = about or recording.header.about
-                _segment(tally, recording)
+                _segment(tally, recording, venue or VENUES.get(recording.header.venue or DEFAULT_VENUE))
             else:
                 _foreign(tally, recording)
         except SegmentOpen:
@@ -120,19 +123,21 @@ def _session(parts: Sequence[Part]) -> tuple[Tally, Kind | None, dict[str, Any]]
     return tally, kind, about
 
 
-def _segment(tally: Tally, recording: Recording) -> None:
+def _segment(tally: Tally, recording: Recording, venue: Venue | None) -> None:
+    # Where a frame can have several messages, it is decoded.
+    decode = None if venue is None or venue.quick_types else venue.decoder(stored=True).decode
     for chunk in recording.chunks():
-        entries = _together(chunk)
+        entries = None if decode is not None else _together(chunk)
         if entries is None:
             for index in range(len(chunk.lines)):
-                _line(tally, recording, chunk, index)
+                _line(tally, recording, chunk, index, decode)
             continue
         counted: _Counted = {}
         for index, entry in enumerate(entries):
             frame = entry.frame
             if frame is None:
                 _count(tally, counted)  # an event has its place between the frames
-                _line(tally, recording, chunk, index)
+                _line(tally, recording, chunk, index, decode)
                 continue
             key = _of_level3(frame) if isinstance(frame, list) else (frame.type, frame.product_id)
             times = counted.get(key)
@@ -169,17 +174,19 @@ def _of_level3(array: list[Any]) -> tuple[str, str | None]:
     return f"level3 {kind if isinstance(kind, str) else None}", product if isinstance(product, str) else None
 
 
-def _line(tally: Tally, recording: Recording, chunk: Chunk, index: int) -> None:
+def _line(tally: Tally, recording: Recording, chunk: Chunk, index: int, decode: _Decode | None) -> None:
     line = recording.line(chunk, index)
     try:
-        _tell(tally, line)
+        _tell(tally, line, decode)
     except (ValueError, RecursionError) as error:
         raise recording.damaged(*chunk.place(index), str(error)) from None
 
 
-def _tell(tally: Tally, line: Line) -> None:
+def _tell(tally: Tally, line: Line, decode: _Decode | None) -> None:
     if line.malformed is not None:
         tally.malformed(line.ns)
+    elif line.has_frame and decode is not None:
+        _messages(tally, decode(line.raw()), line)
     elif line.has_frame:
         try:
             kind, product = type_and_product(line.raw())
@@ -191,6 +198,17 @@ def _tell(tally: Tally, line: Line) -> None:
         status = status_of(line)
         if status is not None:
             _event(tally, status, line.ns)
+
+
+def _messages(tally: Tally, decoded: Decoded, line: Line) -> None:
+    if isinstance(decoded, Malformed):
+        tally.malformed(line.ns)
+        return
+    messages = decoded if isinstance(decoded, tuple) else (decoded,)
+    epochs = line.epochs or (line.epoch,) * len(messages)
+    for message, epoch in zip(messages, epochs, strict=False):
+        if epoch is not None:
+            tally.frames(message.type, message.product_id, line.ns, line.ns)
 
 
 def _event(tally: Tally, status: FeedStatus, ns: int) -> None:
