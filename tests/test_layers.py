@@ -14,9 +14,11 @@ ROOT = Path(rxfeed.__file__).parent
 # Left to right; packages of one layer do not import one another.
 ORDER = [
     {"_version"},
-    {"errors", "values"},
-    {"messages"},
-    {"core", "protocol"},
+    {"errors"},
+    {"secrets"},
+    {"market"},
+    {"core"},
+    {"venues"},
     {"transport"},
     {"operators"},
     {"feed"},
@@ -34,9 +36,10 @@ LIBRARIES = {
     "zstandard": {"recording"},
     "rich": {"cli"},
     "msgspec": {
-        "messages",
+        "market",
         "core",
-        "protocol",
+        "secrets",
+        "venues",
         "transport",
         "feed",
         "sinks",
@@ -83,7 +86,7 @@ def test_every_file_keeps_to_the_layers(path: Path) -> None:
             assert mine in LIBRARIES[top], f"{mine} does not know {top}"
         elif top == "rxfeed":
             assert mine == "cli", f"{mine} imports the whole package"
-        if mine in ("errors", "messages", "core", "protocol"):
+        if mine in ("errors", "secrets", "market", "core", "venues"):
             assert top not in PURE, f"{mine} is pure and imports {top}"
 
 
@@ -94,9 +97,9 @@ def test_layers_name_every_package() -> None:
 def test_readme_draws_the_same_layers() -> None:
     """The order of the README's line of packages is the order tested here."""
     readme = (ROOT.parent / "README.md").read_text()
-    line = next(line for line in readme.splitlines() if line.startswith("    errors, messages ->"))
+    line = next(line for line in readme.splitlines() if line.startswith("    errors ->"))
     drawn = [{each.strip() for each in place.split(",")} for place in line.split("->")]
-    assert drawn == [{"errors", "messages"}, *ORDER[3:]]
+    assert drawn == ORDER[1:]
 
 
 def test_every_public_name_can_be_imported() -> None:

@@ -12,7 +12,7 @@ import msgspec
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ZERO, positive, quotient
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Match, Message
+from rxfeed.market import Message, Trade
 
 _DOWN = Context(prec=28, rounding=ROUND_DOWN)
 _MOST_AT_ONCE = 100_000
@@ -76,7 +76,7 @@ class _Growing:
     def volume(self) -> Decimal:
         return EXACT.add(self.bought, self.sold)
 
-    def add(self, match: Match, size: Decimal, notional: Decimal) -> None:
+    def add(self, match: Trade, size: Decimal, notional: Decimal) -> None:
         """Add a trade, or a part of it."""
         price, time = match.price, match.time
         if time > self.clock.limit:
@@ -86,7 +86,7 @@ class _Growing:
             self.start = self.end = time
         self.high, self.low, self.close = max(self.high, price), min(self.low, price), price
         self.start, self.end = min(self.start, time), max(self.end, time)
-        if match.side == "sell":
+        if match.maker_side == "sell":
             self.bought = EXACT.add(self.bought, size)
         else:
             self.sold = EXACT.add(self.sold, size)
@@ -125,14 +125,14 @@ class _Bars(ABC):
 
     __slots__ = ("_products", "clock")
 
-    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Match,))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade,))
 
     def __init__(self, max_ahead: float | None) -> None:
         self.clock = EventClock(max_ahead)
         self._products: dict[str, _Growing] = {}
 
     def step(self, message: Message) -> tuple[Bar, ...]:
-        if type(message) is not Match:
+        if not isinstance(message, Trade):
             return ()
         bar = self._products.get(message.product_id)
         if bar is None:
@@ -147,7 +147,7 @@ class _Bars(ABC):
         return left
 
     @abstractmethod
-    def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]: ...
+    def _trade(self, bar: _Growing, match: Trade) -> tuple[Bar, ...]: ...
 
 
 class TickBars(_Bars):
@@ -165,7 +165,7 @@ class TickBars(_Bars):
             raise ConfigError(f"trades: {trades!r} is not a number of trades")
         self._trades = trades
 
-    def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]:
+    def _trade(self, bar: _Growing, match: Trade) -> tuple[Bar, ...]:
         bar.add(match, match.size, EXACT.multiply(match.price, match.size))
         return (bar.result(match.product_id, bar.whole),) if bar.count >= self._trades else ()
 
@@ -183,7 +183,7 @@ class VolumeBars(_Bars):
         super().__init__(max_ahead)
         self._volume = positive("volume", volume)
 
-    def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]:
+    def _trade(self, bar: _Growing, match: Trade) -> tuple[Bar, ...]:
         _check_most("volume", self._volume, match.size, match)
         full: list[Bar] = []
         size = match.size
@@ -212,7 +212,7 @@ class DollarBars(_Bars):
         super().__init__(max_ahead)
         self._notional = positive("notional", notional)
 
-    def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]:
+    def _trade(self, bar: _Growing, match: Trade) -> tuple[Bar, ...]:
         size, notional = match.size, EXACT.multiply(match.price, match.size)
         _check_most("notional", self._notional, notional, match)
         full: list[Bar] = []
@@ -227,6 +227,6 @@ class DollarBars(_Bars):
         return tuple(full)
 
 
-def _check_most(name: str, one: Decimal, all_of_it: Decimal, match: Match) -> None:
+def _check_most(name: str, one: Decimal, all_of_it: Decimal, match: Trade) -> None:
     if all_of_it > EXACT.multiply(one, _MOST_AT_ONCE):
         raise ConfigError(f"{name}: {one} is too small: trade {match.trade_id} fills over {_MOST_AT_ONCE:,} bars")

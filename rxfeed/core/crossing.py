@@ -11,7 +11,7 @@ import msgspec
 from rxfeed.core.numbers import EXACT, ZERO, not_negative, positive
 from rxfeed.core.quotes import PRICED, EpochCounter, Priced, price_of
 from rxfeed.errors import ConfigError
-from rxfeed.messages import LastMatch, Match, Message, Ticker
+from rxfeed.market import Message, PriorTrade, Ticker, Trade
 
 
 class PriceCross(msgspec.Struct, frozen=True, gc=False):
@@ -52,7 +52,7 @@ class PriceCrossing:
         "product_id",
     )
 
-    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Ticker))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade, PriorTrade, Ticker))
 
     def __init__(
         self,

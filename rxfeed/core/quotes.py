@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import Protocol
 
 from rxfeed.core.numbers import EXACT, ZERO
-from rxfeed.messages import LastMatch, Level, Match, Message, Ticker
+from rxfeed.market import Level, Message, PriorTrade, Ticker, Trade
 
 _HALF = Decimal("0.5")
-PRICED = (Ticker, Match, LastMatch)
+PRICED = (Ticker, Trade, PriorTrade)
 """The messages that have a price."""
 
 

@@ -19,18 +19,11 @@ from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.feed.subscription_manager import SubscriptionManager
-from rxfeed.protocol import (
-    DEFAULT_URL,
-    Channel,
-    Credentials,
-    Secret,
-    Subscription,
-    live_url,
-    redacted,
-    revealed,
-    shown_url,
-)
+from rxfeed.secrets import Secret, redacted, revealed, shown_url
 from rxfeed.transport import TransportOptions
+from rxfeed.venues import DEFAULT_VENUE, Subscription, Venue
+from rxfeed.venues import venue as venue_of
+from rxfeed.venues.coinbase_exchange import Channel, Credentials
 
 
 class Feed(MessageSource):
@@ -46,7 +39,8 @@ class Feed(MessageSource):
     the messages' `epoch`. A feed ends once: it completes if it was closed. It fails if a certificate cannot be
     verified, credentials are rejected, the host is retired, or `Reconnect.retries` is reached.
 
-    - *products*, *channels*: one or many. A channel may be the exchange's object, with its own products.
+    - *venue*: its name, or a `Venue`. *url*: `None` is the venue's own.
+    *products*, *channels*: one or many. A channel may be the exchange's object, with its own products.
     - *url*: of the exchange's feed. *credentials* sign the subscription (see `Credentials.from_env`); `None`: unsigned.
     - *reconnect*: True, False (the first failure ends the feed), or a `Reconnect`.
     - *ping_interval*: seconds between pings, which are sent with or without traffic (`None`: no pings).
@@ -68,7 +62,8 @@ class Feed(MessageSource):
         products: str | Iterable[str],
         channels: Channel | Iterable[Channel],
         *,
-        url: str | Secret = DEFAULT_URL,
+        venue: str | Venue = DEFAULT_VENUE,
+        url: str | Secret | None = None,
         credentials: Credentials | None = None,
         reconnect: bool | Reconnect = True,
         ping_interval: float | None = 30.0,
@@ -84,9 +79,11 @@ class Feed(MessageSource):
         headers: Mapping[str, str | Secret] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(FeedStreams(lag_threshold, status_log=self._status_log()))
+        found = venue_of(venue)
+        super().__init__(FeedStreams(lag_threshold, venue=found))
+        self._streams.status_log = self._status_log()
         try:
-            hidden = Secret(live_url(revealed(url)))
+            hidden = Secret(self.venue.url(revealed(self.venue.default_url if url is None else url)))
             transport = TransportOptions(
                 max_size=max_size,
                 connect_timeout=connect_timeout,
@@ -104,6 +101,7 @@ class Feed(MessageSource):
             url=hidden,
             transport=transport,
             credentials=credentials,
+            venue=self.venue,
             reconnect=reconnect,
             ping_interval=ping_interval,
             pong_timeout=pong_timeout,
@@ -114,10 +112,10 @@ class Feed(MessageSource):
         )
         self._url = hidden
         self._credentials = credentials
-        subscription = Subscription.of(products, channels)
+        subscription = self.venue.subscription(products, channels)
         subscription.warn_of_products()
-        self._subscriptions = SubscriptionManager(subscription)
-        self._streams.router.admits = OutsideSubscription(self._subscriptions, self._streams.stats).admits
+        self._subscriptions = SubscriptionManager(subscription, self.venue)
+        self._streams.router.admits = OutsideSubscription(self._subscriptions, self._streams.stats, self.venue).admits
         self._make_loop = partial(ReconnectLoop, settings, self._subscriptions, self._streams, clock or Clock())
         self._loop: ReconnectLoop | None = None
 
@@ -134,7 +132,7 @@ class Feed(MessageSource):
         When the exchange acknowledges the request, `status` emits `Subscribed`; if it refuses, `Rejected`. Changes in
         quick succession are sent in one message. Raises `ConfigError`, or `FeedClosed` if the feed has ended.
         """
-        Subscription.of(products, channels).warn_of_products()
+        self.venue.subscription(products, channels).warn_of_products()
         self._change(self._subscriptions.add, products, channels)
 
     def remove(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> None:
@@ -163,7 +161,7 @@ class Feed(MessageSource):
                 self._loop.nudge()
 
     def _change(self, change: Callable[[Subscription], None], products: Any, channels: Any) -> None:
-        subscription = Subscription.of(products, channels)
+        subscription = self.venue.subscription(products, channels)
         self._check_process()
         with self._state:
             self._check_open()
@@ -202,7 +200,7 @@ class Feed(MessageSource):
 
     def _status_log(self) -> StatusLog:
         """The object that logs the status."""
-        return StatusLog()
+        return StatusLog(venue=self.venue)
 
     def _prepare(self) -> None:
         self._loop = self._make_loop()

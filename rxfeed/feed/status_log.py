@@ -26,7 +26,7 @@ from rxfeed.errors import (
     TimestampRejected,
 )
 from rxfeed.feed.status import Disconnected, FeedStatus, Rejected
-from rxfeed.protocol import DEFAULT_URL, remedy
+from rxfeed.venues import COINBASE_EXCHANGE, Venue
 
 log = logging.getLogger("rxfeed.feed.status")
 
@@ -38,7 +38,7 @@ _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
     (CertificateInvalid, "check the URL, and the clock and the CA certificates of this machine"),
     (ProxyFailed, "check the proxy: the argument, or the variables https_proxy and http_proxy"),
     (HandshakeRejected, "check the URL and the headers"),
-    (HostRetired, f"use {DEFAULT_URL}"),
+    (HostRetired, "use {default_url}"),
     (ConnectFailed, "check the URL and the network"),
 )
 
@@ -46,7 +46,8 @@ _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
 class StatusLog:
     """Logs the status of one feed; items of the types *quiet* are never warnings."""
 
-    def __init__(self, quiet: Collection[type[FeedStatus]] = ()) -> None:
+    def __init__(self, quiet: Collection[type[FeedStatus]] = (), venue: Venue = COINBASE_EXCHANGE) -> None:
+        self._venue = venue
         self._quiet = frozenset(quiet)
         self._outage: set[str] = set()
         self._rejections: set[str] = set()
@@ -72,7 +73,9 @@ class StatusLog:
             return None
         self._outage.add(kind)
         what = "no connection" if isinstance(cause, ConnectFailed) else "disconnected"
-        advice = next((text for kind, text in _REMEDIES if isinstance(cause, kind)), "")
+        advice = next((text for kind, text in _REMEDIES if isinstance(cause, kind)), "").format(
+            default_url=self._venue.default_url
+        )
         return ": ".join(filter(None, (what, _one_line(cause), advice)))
 
     def _rejected(self, status: Rejected) -> str | None:
@@ -81,7 +84,7 @@ class StatusLog:
         if key in self._rejections or len(self._rejections) >= _MOST_REJECTIONS:
             return None
         self._rejections.add(key)
-        return ": ".join(filter(None, ("rejected", _one_line(text), remedy(status.message, status.reason))))
+        return ": ".join(filter(None, ("rejected", _one_line(text), self._venue.remedy(status.message, status.reason))))
 
 
 _WARNINGS: dict[type[FeedStatus], Callable[[StatusLog, Any], str | None]] = {

@@ -5,6 +5,7 @@ from rxfeed.operators.bars import dollar_bars, tick_bars, volume_bars
 from rxfeed.operators.book import FullBook, full_book, order_book
 from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.bounded import Bounded, bounded
+from rxfeed.operators.coinbase_exchange import balances, last_matches, level3, matches, orders, rfq_matches, statuses
 from rxfeed.operators.dataframes import to_dataframe, to_frames, to_records
 from rxfeed.operators.endings import SinkLeft
 from rxfeed.operators.lift import lift
@@ -12,18 +13,12 @@ from rxfeed.operators.per_product import by_product, latest_by_product, throttle
 from rxfeed.operators.pipeline import Guarded, Pipeline
 from rxfeed.operators.select import (
     auctions,
-    balances,
     error_messages,
     heartbeats,
-    last_matches,
     level2,
-    level3,
-    matches,
-    orders,
-    rfq_matches,
     select,
-    statuses,
     tickers,
+    trades,
     unknowns,
 )
 from rxfeed.operators.signals import moved, price_crossing, spread_wider
@@ -77,6 +72,7 @@ __all__ = [
     "to_frames",
     "to_records",
     "trade_imbalance",
+    "trades",
     "unknowns",
     "volume_bars",
     "window_volume",

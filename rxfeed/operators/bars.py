@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from rxfeed.core import MAX_AHEAD, Bar, DollarBars, TickBars, VolumeBars
-from rxfeed.messages import Message
+from rxfeed.market import Message
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import MessageFilter, Operator

@@ -12,11 +12,11 @@ from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
 
 from rxfeed.core import Backoff, Reconnect
-from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
+from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import FullBookView
 from rxfeed.core.level3_book import Item, Level3Book
 from rxfeed.errors import ConnectFailed
-from rxfeed.messages import Message
+from rxfeed.market import Message
 
 log = logging.getLogger("rxfeed.operators")
 
@@ -115,7 +115,7 @@ class SnapshotSync:
 
     def _request(self, need: NeedSnapshot) -> SnapshotTaken | SnapshotFailed:
         try:
-            snapshot = BookSnapshot.of(self._snapshot(need.product_id))
+            snapshot = Level3Snapshot.of(self._snapshot(need.product_id))
         except Exception as error:
             self._error = error
             log.warning("full_book: no snapshot of %s: %s: %s", need.product_id, type(error).__name__, error)

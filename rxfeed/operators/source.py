@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from reactivex import Observable
 
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Auction, Heartbeat, LastMatch, Message
+from rxfeed.market import Auction, Heartbeat, Message, PriorTrade
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -18,7 +18,7 @@ T_co = TypeVar("T_co", covariant=True)
 Operator = Callable[[Observable[A]], Observable[B]]
 
 # Operators accept these in addition to the messages that they need: for the time, the state and the first price.
-_AUXILIARY = frozenset((Heartbeat, Auction, LastMatch))
+_AUXILIARY = frozenset((Heartbeat, Auction, PriorTrade))
 
 
 class MessageFilter(NamedTuple):
@@ -34,6 +34,10 @@ class MessageFilter(NamedTuple):
     operator: str = ""
     needs: frozenset[type[Message]] | None = None
     books: bool = False
+
+    def includes(self, kind: type[Message]) -> bool:
+        """True if *kind* is one of the types, or a subclass of one."""
+        return issubclass(kind, tuple(self.types))
 
     @property
     def needed(self) -> frozenset[type[Message]]:

@@ -104,7 +104,7 @@ class Recorder(Sink[RecordedSegment, RecordingWriter]):
             self._counters.unwritten += self._writer.late
 
         def about() -> dict[str, Any]:
-            return source.about if isinstance(source, MessageSource) else {}
+            return {**source.about, "venue": source.venue.name} if isinstance(source, MessageSource) else {}
 
         return RecordingWriter(self._settings, self._counters, Lines(source), about, emit, ended, unsubscribe)
 

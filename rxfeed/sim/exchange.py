@@ -14,7 +14,6 @@ from typing import Any, Self
 from rxfeed.core import arguments
 from rxfeed.core.matching import MatchingEngine
 from rxfeed.errors import ConfigError, RxfeedError
-from rxfeed.protocol.auth import Credentials
 from rxfeed.recording.reading import Recording
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.fault_injector import Script
@@ -25,6 +24,7 @@ from rxfeed.sim.market import Market
 from rxfeed.sim.playback import Playback, Then
 from rxfeed.sim.rest import Rest
 from rxfeed.sim.server import Server, Source
+from rxfeed.venues.coinbase_exchange.auth import Credentials
 
 
 class Exchange:

@@ -16,8 +16,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 from bson import Decimal128
 
-from rxfeed.messages import Message, Unknown
-from rxfeed.sinks.ids import microseconds
+from rxfeed.market import Message, Unknown, microseconds
+from rxfeed.venues import tag_of
 
 _decode = msgspec.json.Decoder().decode
 
@@ -132,7 +132,7 @@ def _plan(
         for name in names
     }
     times = tuple(name for name in names if datetime in parts[name])
-    return str(kind.__struct_config__.tag), attrgetter(*names), tuple(converters.items()), times
+    return tag_of(kind), attrgetter(*names), tuple(converters.items()), times
 
 
 def _is_tuple(hint: Any) -> bool:

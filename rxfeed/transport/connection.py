@@ -12,7 +12,7 @@ import msgspec
 from websocket import ABNF
 
 from rxfeed.errors import ConnectionLost, HostRetired, ServerClosed
-from rxfeed.protocol import Secret
+from rxfeed.secrets import Secret
 from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.dial import dial, tls_context
 from rxfeed.transport.endpoint import Endpoint

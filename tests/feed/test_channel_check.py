@@ -143,7 +143,7 @@ def test_operator_is_found_in_any_composition(
     run(exchange, ["matches"], composed)
     (line,) = warned(caplog)
     assert "order_book" in line
-    assert "L2Update or Snapshot of BTC-USD" in line
+    assert "BookSnapshot or BookUpdate of BTC-USD" in line
 
 
 def test_product_that_is_not_subscribed_is_named(exchange: Exchange, caplog: pytest.LogCaptureFixture) -> None:
@@ -195,8 +195,8 @@ def test_replay_without_the_messages_warns_at_its_end(caplog: pytest.LogCaptureF
     replay.pipe(price_crossing("A-B", 10)).subscribe()
     replay.run()
     windows, book, crossing = _by_name(warned(caplog))
-    assert "the recording has no Match; record the channel matches or full too" in windows
-    assert "the recording has no L2Update or Snapshot of BTC-USD" in book
+    assert "the recording has no Trade; record the channel matches or full too" in windows
+    assert "the recording has no BookSnapshot or BookUpdate of BTC-USD" in book
     assert "of A-B; record the channel ticker" in crossing
 
 

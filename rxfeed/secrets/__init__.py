@@ -1,0 +1,7 @@
+"""Texts that must not be shown, and what takes them out of other texts."""
+
+from rxfeed.secrets.redact import REDACTED, redact_all_strings, redacted
+from rxfeed.secrets.secret import Secret, revealed, secret
+from rxfeed.secrets.urls import check_host, shown_url
+
+__all__ = ["REDACTED", "Secret", "check_host", "redact_all_strings", "redacted", "revealed", "secret", "shown_url"]

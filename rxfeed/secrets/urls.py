@@ -1,0 +1,41 @@
+"""The hosts in URLs, and URLs without what may be secret in them."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from rxfeed.errors import ConfigError
+
+_LONGEST_NAME = 253
+
+
+def check_host(name: str, host: str) -> None:
+    """Raise a `ConfigError` that names *name* if *host* is not a valid host name.
+
+    >>> check_host("url", "example.org")
+    """
+    try:
+        encoded = host.encode("idna")
+    except UnicodeError:
+        # OutsideSubscription of the handler, because the codec's own error adds nothing.
+        encoded = None
+    if encoded is None or len(encoded) > _LONGEST_NAME:
+        raise ConfigError(
+            f"{name}: {host[:80]!r} is not the name of a host: each part between dots has 1 to 63 characters, "
+            f"and all of it {_LONGEST_NAME} at most"
+        )
+
+
+def shown_url(url: str) -> str:
+    """*url* without its secret parts: user, password, query.
+
+    >>> shown_url("wss://me:secret@example.org:8443/feed?token=hidden")
+    'wss://example.org:8443/feed'
+    """
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "a URL that cannot be read"
+    path = parts.path if parts.netloc else parts.path.rpartition("@")[2]
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{path}"
