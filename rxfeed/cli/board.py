@@ -11,7 +11,7 @@ import msgspec
 from rxfeed.core import PriceCross, VolumeWindow
 from rxfeed.feed import Connected, Connecting, Disconnected, Ended, FeedStatus, KeepalivePong, Rejected, Subscribed
 from rxfeed.sinks import MongoWrite
-from rxfeed.venues.coinbase_exchange.messages import Ticker
+from rxfeed.venues.coinbase_exchange import Ticker
 
 _KEPT = 50
 

@@ -16,7 +16,7 @@ from rxfeed.feed import Feed
 from rxfeed.market import Message
 from rxfeed.operators import Operator, price_crossing, tickers, window_volume
 from rxfeed.sinks import to_mongo
-from rxfeed.venues.coinbase_exchange.messages import Ticker
+from rxfeed.venues.coinbase_exchange import Ticker
 
 _SPACING = Decimal("0.0002")  # of a price: what the exchange's random walk covers in a second or two
 _LEVELS = 8  # on either side

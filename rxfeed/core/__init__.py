@@ -1,15 +1,15 @@
 """Pure machines: no Rx, no threads, no clocks, no I/O. Time is what the messages say."""
 
-from rxfeed.core.backoff import Backoff, Reconnect
+from rxfeed.core.backoff import APART, Backoff, Reconnect
 from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
 from rxfeed.core.book import Level2Book
 from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
-from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder
+from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder, count
 from rxfeed.core.by_type import ByType
 from rxfeed.core.candles import Candle, Candles
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.full_book import BookStats, Level3Book
+from rxfeed.core.full_book import BookStats, Item, Level3Book
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
@@ -18,18 +18,22 @@ from rxfeed.core.merge import Merge
 from rxfeed.core.merge_items import Heard, Link, Merged, Remark
 from rxfeed.core.merge_rules import MergeRules
 from rxfeed.core.moves import PriceMove, PriceMoves
+from rxfeed.core.numbers import EXACT, decimal, positive
 from rxfeed.core.presence import Presence
 from rxfeed.core.quotes import Priced, price_of, quote_of
+from rxfeed.core.renewals import Renewals
 from rxfeed.core.rolling import RollingVolume, SlidingVolume
 from rxfeed.core.sequence import Missed, Restarted, Sequence
 from rxfeed.core.spreads import SpreadWidening, WideSpread
 from rxfeed.core.throttle import LatestByProduct, Throttle
 from rxfeed.core.tumbling import Tumbling
-from rxfeed.core.watched import Late
+from rxfeed.core.watched import Late, positive_microseconds
 from rxfeed.core.windows import TumblingVolume, VolumeWindow
 
 __all__ = [
+    "APART",
     "ARRIVAL_LIMIT",
+    "EXACT",
     "MAX_AHEAD",
     "Arrival",
     "Backoff",
@@ -45,6 +49,7 @@ __all__ = [
     "GapDetector",
     "Heard",
     "HeartbeatWatch",
+    "Item",
     "Keepalive",
     "Late",
     "LatestByProduct",
@@ -68,6 +73,7 @@ __all__ = [
     "QueuePosition",
     "Reconnect",
     "Remark",
+    "Renewals",
     "Restarted",
     "RestingOrder",
     "Resubscribed",
@@ -88,7 +94,11 @@ __all__ = [
     "VolumeWindow",
     "Watchdog",
     "WideSpread",
+    "count",
+    "decimal",
     "fold",
+    "positive",
+    "positive_microseconds",
     "price_of",
     "quote_of",
 ]

@@ -1,7 +1,9 @@
 """The feed: a connection to the exchange as a hot Observable."""
 
 from rxfeed.feed.clock import Clock
+from rxfeed.feed.delivery import Delivery
 from rxfeed.feed.feed import Feed
+from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import (
@@ -30,6 +32,7 @@ __all__ = [
     "Clock",
     "Connected",
     "Connecting",
+    "Delivery",
     "Disconnected",
     "Ended",
     "Feed",
@@ -41,6 +44,7 @@ __all__ = [
     "KeepalivePong",
     "Lagging",
     "MessageSource",
+    "Outlets",
     "Reconnecting",
     "Rejected",
     "SequenceReset",

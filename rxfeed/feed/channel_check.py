@@ -14,8 +14,7 @@ from collections.abc import Callable
 
 from rxfeed.feed.hub import Hub
 from rxfeed.feed.status import Ended, FeedStatus, Subscribed
-from rxfeed.operators import Wish
-from rxfeed.operators.unhandled import at
+from rxfeed.operators import Wish, at
 from rxfeed.venues import Venue
 
 log = logging.getLogger("rxfeed.feed")

@@ -10,8 +10,7 @@ from reactivex import abc
 
 from rxfeed.core import ByType, GapDetector
 from rxfeed.feed.outlets import Outlets
-from rxfeed.market import UNDECODED, FrameOrigin, Malformed, Message, Origin
-from rxfeed.market.times import ENDING, PLAIN, finer
+from rxfeed.market import ENDING, PLAIN, UNDECODED, FrameOrigin, Malformed, Message, Origin, finer
 
 
 class Delivery:

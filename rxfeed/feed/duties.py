@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 
-from rxfeed.core import GapDetector, HeartbeatWatch, Keepalive, Watchdog
-from rxfeed.core.renewals import Renewals
+from rxfeed.core import GapDetector, HeartbeatWatch, Keepalive, Renewals, Watchdog
 from rxfeed.errors import WentSilent
 from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.settings import Settings

@@ -20,11 +20,23 @@ from rxfeed.feed.outlets import Outlets
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
 from rxfeed.market import Malformed, Message
-from rxfeed.operators import AsyncItems, Guarded, Pipeline, Selectable, Wish, to_async_iterable
-from rxfeed.operators.endings import SinkLeft, on_sink_thread, serving, subscribed_to
-from rxfeed.operators.handover import Policy
-from rxfeed.operators.pipeline import first_wish, piped
-from rxfeed.operators.unhandled import is_handed_back, place_of_caller
+from rxfeed.operators import (
+    AsyncItems,
+    Guarded,
+    Pipeline,
+    Policy,
+    Selectable,
+    SinkLeft,
+    Wish,
+    first_wish,
+    is_handed_back,
+    on_sink_thread,
+    piped,
+    place_of_caller,
+    serving,
+    subscribed_to,
+    to_async_iterable,
+)
 from rxfeed.venues import Venue
 
 log = logging.getLogger("rxfeed.feed")

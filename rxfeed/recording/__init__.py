@@ -1,6 +1,7 @@
 """Recordings: what a feed received, kept in files, and played again as if it were live."""
 
 from rxfeed.recording.catalogue import Catalogue, Session, catalogue
+from rxfeed.recording.reading import Recording
 from rxfeed.recording.record import Recorder, RecordStats, record
 from rxfeed.recording.replay import Replay
 from rxfeed.recording.scheduler import ReplayScheduler
@@ -16,6 +17,7 @@ __all__ = [
     "RecordStats",
     "RecordedSegment",
     "Recorder",
+    "Recording",
     "Replay",
     "ReplayScheduler",
     "Session",

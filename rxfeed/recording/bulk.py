@@ -13,8 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rxfeed.market import UNDECODED, Message
-from rxfeed.market.times import finer
+from rxfeed.market import UNDECODED, Message, finer
 from rxfeed.recording.moments import Moment
 from rxfeed.venues import Venue, tag_of
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from rxfeed import errors
-from rxfeed.feed.status import FeedStatus
+from rxfeed.feed import FeedStatus
 from rxfeed.recording.format import Line, encode
 from rxfeed.recording.moments import moment_of, ns_of
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from rxfeed.core import Heard, Link, Merge, Merged, Missed, Remark, Restarted
 from rxfeed.errors import ConfigError, RecordingDamaged
-from rxfeed.feed.status import (
+from rxfeed.feed import (
     Connected,
     Connecting,
     Disconnected,

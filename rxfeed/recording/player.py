@@ -10,14 +10,14 @@ from msgspec.structs import replace
 
 from rxfeed.core import GapDetector, Merged
 from rxfeed.errors import ConfigError, RecordingDamaged
-from rxfeed.feed.delivery import Delivery
-from rxfeed.feed.outlets import Outlets
-from rxfeed.feed.status import (
+from rxfeed.feed import (
     Connected,
+    Delivery,
     Ended,
     FeedStatus,
     Gap,
     KeepalivePong,
+    Outlets,
     Reconnecting,
     SequenceReset,
     Subscribed,

@@ -14,11 +14,9 @@ from typing import Any, ClassVar
 from reactivex import Observable
 from reactivex import operators as ops
 
-from rxfeed.core.watched import positive_microseconds
+from rxfeed.core import positive_microseconds
 from rxfeed.errors import ConfigError, RecordingDamaged
-from rxfeed.feed.clock import Clock
-from rxfeed.feed.outlets import Outlets
-from rxfeed.feed.source import MessageSource
+from rxfeed.feed import Clock, MessageSource, Outlets
 from rxfeed.market import Message
 from rxfeed.recording.choice import Choice
 from rxfeed.recording.files import Part, find, ordered, within

@@ -13,8 +13,7 @@ from typing import Any
 import msgspec
 
 from rxfeed.errors import ConfigError, SinkError
-from rxfeed.operators.handover import Forked, Handover
-from rxfeed.operators.sink import Throughput
+from rxfeed.operators import Forked, Handover, Throughput
 from rxfeed.recording.lines import Lines, received_ns
 from rxfeed.recording.segment_file import Totals
 from rxfeed.recording.segments import RecordedSegment, Segments

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.operators.sink import Throughput
+from rxfeed.operators import Throughput
 
 
 class MongoWrite(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rxfeed.errors import SinkError
-from rxfeed.operators.handover import Forked, Handover
+from rxfeed.operators import Forked, Handover
 from rxfeed.sinks.backlog import Backlog, Batch
 from rxfeed.sinks.dead import DeadLetters
 from rxfeed.sinks.delivery import Attempt, attempt, told
