@@ -21,9 +21,8 @@ from rxfeed.feed.status_log import StatusLog
 from rxfeed.feed.wanted import Wanted
 from rxfeed.secrets import Secret, redacted, revealed, shown_url
 from rxfeed.transport import TransportOptions
-from rxfeed.venues import DEFAULT_VENUE, Subscription, Venue
+from rxfeed.venues import DEFAULT_VENUE, ChannelRequest, Subscription, Venue
 from rxfeed.venues import venue as venue_of
-from rxfeed.venues.coinbase_exchange import Channel, Credentials
 
 
 class Feed(MessageSource):
@@ -56,11 +55,11 @@ class Feed(MessageSource):
     def __init__(
         self,
         products: str | Iterable[str],
-        channels: Channel | Iterable[Channel],
+        channels: ChannelRequest | Iterable[ChannelRequest],
         *,
         venue: str | Venue = DEFAULT_VENUE,
         url: str | Secret | None = None,
-        credentials: Credentials | None = None,
+        credentials: Any = None,
         reconnect: bool | Reconnect = True,
         ping_interval: float | None = 30.0,
         pong_timeout: float = 10.0,
@@ -118,7 +117,7 @@ class Feed(MessageSource):
 
     # ---- what is said
 
-    def add(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> None:
+    def add(self, products: str | Iterable[str], channels: ChannelRequest | Iterable[ChannelRequest]) -> None:
         """Subscribe to *channels* for *products* too, now and after every reconnect; from any thread, at once.
 
         `Subscribed` on `status` tells when the exchange has acknowledged it, `Rejected` what it refuses. Changes made
@@ -127,7 +126,7 @@ class Feed(MessageSource):
         self.venue.subscription(products, channels).warn_of_products()
         self._change(self._wanted.add, products, channels)
 
-    def remove(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> None:
+    def remove(self, products: str | Iterable[str], channels: ChannelRequest | Iterable[ChannelRequest]) -> None:
         """Unsubscribe from *channels* for *products*; with no products (`[]`) from the whole channels. As `add`."""
         self._change(self._wanted.remove, products, channels)
 

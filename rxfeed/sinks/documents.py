@@ -17,14 +17,14 @@ import msgspec
 from bson import Decimal128
 
 from rxfeed.market import Message, Unknown, microseconds
-from rxfeed.venues import tag_of
+from rxfeed.venues import ARRAY_KEY, tag_of
 
 _decode = msgspec.json.Decoder().decode
 
 WIRE = "_wire"
 """The key of the sub-document that has the frame's own keys of reserved names."""
 # A raw document has no receipt and no epoch, so that these names are free in it; `level3` stands for a frame's array.
-_RESERVED_RAW = frozenset(("_id", "received_ns", "arrival", "level3", WIRE))
+_RESERVED_RAW = frozenset(("_id", "received_ns", "arrival", ARRAY_KEY, WIRE))
 RESERVED = _RESERVED_RAW | {"received", "epoch"}
 
 
@@ -63,7 +63,7 @@ def raw_document(message: Message) -> dict[str, Any]:
 def _content(message: Message, reserved: frozenset[str]) -> dict[str, Any]:
     content = _decode(message.raw)
     if not isinstance(content, dict):
-        return {"type": message.type, "level3": content}
+        return {"type": message.type, ARRAY_KEY: content}
     if not reserved.isdisjoint(content):
         own = {name: content.pop(name) for name in tuple(content) if name in reserved}
         content[WIRE] = own
@@ -72,8 +72,8 @@ def _content(message: Message, reserved: frozenset[str]) -> dict[str, Any]:
 
 def frame_content(document: Mapping[str, Any]) -> Any:
     """The frame's content again, of a typed or a raw document."""
-    if isinstance(document.get("level3"), list):
-        return document["level3"]
+    if isinstance(document.get(ARRAY_KEY), list):
+        return document[ARRAY_KEY]
     # Documents of earlier versions have no `_wire`; what they have under that name is the frame's.
     own = document.get(WIRE)
     moved = own if isinstance(own, Mapping) and own and RESERVED.issuperset(own) else {}
@@ -81,7 +81,7 @@ def frame_content(document: Mapping[str, Any]) -> Any:
     if moved:
         removed.add(WIRE)
     if "received_ns" in document:  # a typed one
-        removed |= RESERVED - {"level3", WIRE}
+        removed |= RESERVED - {ARRAY_KEY, WIRE}
     return {name: value for name, value in document.items() if name not in removed} | dict(moved)
 
 

@@ -21,6 +21,10 @@ from rxfeed.secrets import Secret
 
 Decoded = Message | tuple[Message, ...] | Malformed
 """What a frame has: one message, any number of them, or none that can be read."""
+ChannelRequest = str | Mapping[str, Any]
+"""A channel's name, or the venue's object for one: `{"name": "ticker", "product_ids": ["BTC-USD"]}`."""
+ARRAY_KEY = "level3"
+"""The key under which a document has a frame that is an array, and no object."""
 Kind = Literal["subscribe", "unsubscribe"]
 
 
