@@ -69,7 +69,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 
     @property
     def raw(self) -> bytes:
-        """The frame as it came. (A message made by hand is encoded here.)"""
+        """The frame as it came. (A message that no feed received is encoded here.)"""
         origin: Any = self._origin
         return msgspec.json.encode(self) if origin is None else origin.raw
 
@@ -84,7 +84,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 
     @property
     def received_ns(self) -> int:
-        """Unix nanoseconds at which the frame's bytes were read from the socket; 0 for one made by hand."""
+        """Unix nanoseconds at which the frame's bytes were read from the socket; 0 for one that no feed received."""
         origin: Any = self._origin
         return 0 if origin is None else origin.received_ns
 
@@ -114,7 +114,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 
 
 def stamp(message: _M, origin: Origin) -> _M:
-    """*message* itself, with *origin*: for whoever makes the message, before anyone else has seen it."""
+    """*message* itself, with *origin*; to be called only where the message is made."""
     force_setattr(message, "_origin", origin)
     return message
 
