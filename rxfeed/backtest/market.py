@@ -10,12 +10,11 @@ from typing import ClassVar, NamedTuple
 
 from rxfeed.backtest.events import PaperDone, PaperEvent, PaperFill, PaperOpen, Reason
 from rxfeed.backtest.queue_model import PRICE_PLACES, Change, QueueModel, price_decimal, price_units, size_units
-from rxfeed.core import MAX_AHEAD, BookView, EventClock, Level2Book, arguments
+from rxfeed.core import EXACT, MAX_AHEAD, BookView, EventClock, Level2Book, arguments, decimal, positive
 from rxfeed.core.matching import SIDES, MatchingEngine, Product, events
-from rxfeed.core.numbers import EXACT, decimal, positive
 from rxfeed.errors import RxfeedError
 from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Message, Side, Trade
-from rxfeed.operators.dated_ahead import report_once
+from rxfeed.operators import report_once
 
 log = logging.getLogger(__name__)
 

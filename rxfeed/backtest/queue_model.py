@@ -18,8 +18,8 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import count, takewhile
 
+from rxfeed.core import EXACT
 from rxfeed.core.matching import SIDES, EngineOrder, MatchingEngine
-from rxfeed.core.numbers import EXACT
 from rxfeed.errors import ConfigError
 from rxfeed.market import Side, Trade
 

@@ -10,8 +10,8 @@ import msgspec
 
 from rxfeed.core import PriceCross, VolumeWindow
 from rxfeed.feed import Connected, Connecting, Disconnected, Ended, FeedStatus, KeepalivePong, Rejected, Subscribed
+from rxfeed.market import Ticker
 from rxfeed.sinks import MongoWrite
-from rxfeed.venues.coinbase_exchange.messages import Ticker
 
 _KEPT = 50
 

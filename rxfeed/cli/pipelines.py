@@ -13,10 +13,9 @@ from reactivex import operators as ops
 from rxfeed.cli.demo_state import DemoState
 from rxfeed.core import PriceCross
 from rxfeed.feed import Feed
-from rxfeed.market import Message
+from rxfeed.market import Message, Ticker
 from rxfeed.operators import Operator, price_crossing, tickers, window_volume
 from rxfeed.sinks import to_mongo
-from rxfeed.venues.coinbase_exchange.messages import Ticker
 
 _SPACING = Decimal("0.0002")  # of a price: a typical move of the exchange's random walk in a second or two
 _LEVELS = 8  # on either side

@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 
 from rxfeed.errors import FrameMalformed
-from rxfeed.market import Time
-from rxfeed.market.values import check, check_sizes
+from rxfeed.market import Time, check, check_sizes
 
 Entry = tuple[Decimal, Decimal, str]
 """Price, size, order id."""

@@ -83,8 +83,8 @@ class GapDetector:
         self._rewatched(pairs, left | rejoined)
         self._resubscribed(left | rejoined)
 
-    def _rewatched(self, pairs: frozenset[Pair], renewed: set[Pair]) -> None:
-        """Called when *pairs* are subscribed to; *renewed* were unsubscribed or resubscribed. For the rules of a venue."""
+    def _rewatched(self, pairs: frozenset[Pair], renewed: frozenset[Pair]) -> None:
+        """Called when *pairs* are subscribed to; *renewed* were unsubscribed or resubscribed. For a venue's rules."""
 
     def received(self, ns: int) -> None:
         """Set the receipt of the next message, Unix nanoseconds. Once a second the limit of credible times follows."""

@@ -124,7 +124,7 @@ class Merge:
             if isinstance(each, Resubscribed):
                 continue
             self._out.append(MergedItem(entry.ns, 0, each))
-            if isinstance(each, Restarted) and each.first < each.last:
+            if isinstance(each, Restarted) and each.product_id is not None and each.first < each.last:
                 self._beats.pop(each.product_id, None)
                 if entry.item.time is not None:
                     for other in self._coverage.others(entry.collector):

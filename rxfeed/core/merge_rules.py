@@ -38,9 +38,9 @@ class MergeRules(Protocol):
         ...
 
     def named(self, heartbeat: Heartbeat) -> tuple[tuple[str, int], ...]:
-        """The channels whose last number *heartbeat* names, and that number. The first decides which one is newer."""
+        """The channels of which *heartbeat* names the last number, and that number. The first decides which one is newer."""
         ...
 
     def trades(self, trade: PriorTrade) -> str:
-        """The channel whose trades continue those before *trade*."""
+        """The channel of the trades that continue those before *trade*."""
         ...

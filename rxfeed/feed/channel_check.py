@@ -16,8 +16,7 @@ from collections.abc import Callable
 
 from rxfeed.feed.message_router import MessageRouter
 from rxfeed.feed.status import Ended, FeedStatus, Subscribed
-from rxfeed.operators import MessageFilter
-from rxfeed.operators.unhandled import at
+from rxfeed.operators import MessageFilter, at
 from rxfeed.venues import Venue
 
 log = logging.getLogger("rxfeed.feed")

@@ -10,8 +10,17 @@ from reactivex import abc
 
 from rxfeed.core import ByType, GapDetector
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.market import UNDECODED, FrameOrigin, Malformed, Message, Origin
-from rxfeed.market.times import ENDING, PLAIN, ends_with_microseconds, finer
+from rxfeed.market import (
+    ENDING,
+    PLAIN,
+    UNDECODED,
+    FrameOrigin,
+    Malformed,
+    Message,
+    Origin,
+    ends_with_microseconds,
+    finer,
+)
 
 
 class Dispatcher:
@@ -40,8 +49,8 @@ class Dispatcher:
         entries: dict[type[Any], Callable[[Any], bool] | None] = {object: None, **(after or {})}
         self._after = ByType(entries)
         decoder = streams.venue.decoder()
-        self._decode = decoder.decode
-        self._quick = decoder.quick or decoder.decode
+        self._decode: Callable[[bytes], Any] = decoder.decode
+        self._quick: Callable[[bytes], Any] = decoder.quick or decoder.decode
         self.data_received = False
         """The last frames had a message that is more than an answer to a request."""
         self.stopping = False

@@ -21,9 +21,8 @@ from rxfeed.feed.status_log import StatusLog
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.secrets import Secret, redacted, revealed, shown_url
 from rxfeed.transport import TransportOptions
-from rxfeed.venues import DEFAULT_VENUE, Subscription, Venue
+from rxfeed.venues import DEFAULT_VENUE, ChannelRequest, Subscription, Venue
 from rxfeed.venues import venue as venue_of
-from rxfeed.venues.coinbase_exchange import Channel, Credentials
 
 
 class Feed(MessageSource):
@@ -60,11 +59,11 @@ class Feed(MessageSource):
     def __init__(
         self,
         products: str | Iterable[str],
-        channels: Channel | Iterable[Channel],
+        channels: ChannelRequest | Iterable[ChannelRequest],
         *,
         venue: str | Venue = DEFAULT_VENUE,
         url: str | Secret | None = None,
-        credentials: Credentials | None = None,
+        credentials: Any = None,
         reconnect: bool | Reconnect = True,
         ping_interval: float | None = 30.0,
         pong_timeout: float = 10.0,
@@ -126,7 +125,7 @@ class Feed(MessageSource):
 
     # ---- requests
 
-    def add(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> None:
+    def add(self, products: str | Iterable[str], channels: ChannelRequest | Iterable[ChannelRequest]) -> None:
         """Also subscribe to *channels* for *products*, now and after every reconnect; from any thread, without waiting.
 
         When the exchange acknowledges the request, `status` emits `Subscribed`; if it refuses, `Rejected`. Changes in
@@ -135,7 +134,7 @@ class Feed(MessageSource):
         self.venue.subscription(products, channels).warn_of_products()
         self._change(self._subscriptions.add, products, channels)
 
-    def remove(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> None:
+    def remove(self, products: str | Iterable[str], channels: ChannelRequest | Iterable[ChannelRequest]) -> None:
         """Unsubscribe from *channels* for *products*; without products (`[]`) for all products. Otherwise as `add`."""
         self._change(self._subscriptions.remove, products, channels)
 

@@ -12,7 +12,7 @@ from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import CaughtUp, FeedStatus, Gap, Idle, KeepalivePong, Lagging, SequenceReset
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.market import Malformed
-from rxfeed.operators.endings import SourceSinks
+from rxfeed.operators import SourceSinks
 from rxfeed.venues import COINBASE_EXCHANGE, Venue
 
 log = logging.getLogger("rxfeed.feed")

@@ -12,9 +12,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
 from rxfeed.market import Message
-from rxfeed.operators import MessageFilter
-from rxfeed.operators.joining import JoiningObserver
-from rxfeed.operators.unhandled import at, hand_back, place_of_caller
+from rxfeed.operators import JoiningObserver, MessageFilter, at, hand_back, place_of_caller
 
 log = logging.getLogger("rxfeed.feed")
 T = TypeVar("T")

@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from rxfeed.core import Backoff
-from rxfeed.core.backoff import APART
+from rxfeed.core import APART, Backoff
 from rxfeed.errors import (
     AuthenticationFailed,
     CertificateInvalid,

@@ -20,11 +20,23 @@ from rxfeed.feed.message_router import log_raised
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
 from rxfeed.market import Malformed, Message
-from rxfeed.operators import AsyncItems, FilterableSource, Guarded, MessageFilter, Pipeline, to_async_iterable
-from rxfeed.operators.bounded_queue import Overflow
-from rxfeed.operators.endings import SinkLeft, on_sink_thread, serving, subscribed_to
-from rxfeed.operators.pipeline import first_filter, piped
-from rxfeed.operators.unhandled import is_handed_back, place_of_caller
+from rxfeed.operators import (
+    AsyncItems,
+    FilterableSource,
+    Guarded,
+    MessageFilter,
+    Overflow,
+    Pipeline,
+    SinkLeft,
+    first_filter,
+    is_handed_back,
+    on_sink_thread,
+    piped,
+    place_of_caller,
+    serving,
+    subscribed_to,
+    to_async_iterable,
+)
 from rxfeed.venues import Venue
 
 log = logging.getLogger("rxfeed.feed")

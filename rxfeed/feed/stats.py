@@ -13,8 +13,8 @@ from rxfeed.market import Message
 class Stats:
     """Counters since the feed was made; any thread may read them at any time.
 
-    *bytes*: of all *frames*; a frame can have several messages. *duplicates*: messages that came again, or too late, and
-    were dropped. *gaps*: the `Gap`s. *gapped*: the sequence numbers in them. *resets*: the `SequenceReset`s.
+    *bytes*: of all *frames*; a frame can have several messages. *duplicates*: messages that came again, or too late,
+    and were dropped. *gaps*: the `Gap`s. *gapped*: the sequence numbers in them. *resets*: the `SequenceReset`s.
     *unsubscribed*: messages of channels and products that were not subscribed to. *subscriber_errors*: subscribers that
     raised and were unsubscribed.
     """

@@ -16,7 +16,7 @@ from rxfeed.market.message import (
     stamp,
 )
 from rxfeed.market.orders import OrderChanged, OrderDone, OrderEvent, OrderMatched, OrderOpened
-from rxfeed.market.times import ENDING, PLAIN, UNDECODED, finer, in_microseconds
+from rxfeed.market.times import ENDING, PLAIN, UNDECODED, ends_with_microseconds, finer, in_microseconds
 from rxfeed.market.trades import PriorTrade, Ticker, Trade, TradeFields
 from rxfeed.market.values import NEGATIVE, NOT_FINITE, TOO_LONG, ZERO, check, check_sizes, fits
 
@@ -55,6 +55,7 @@ __all__ = [
     "Unknown",
     "check",
     "check_sizes",
+    "ends_with_microseconds",
     "finer",
     "fits",
     "in_microseconds",

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from reactivex import Observable, abc
 
-from rxfeed.core import MAX_AHEAD, Reconnect
-from rxfeed.core.book import Level2Book
-from rxfeed.core.book_view import BookView, FullBookView
-from rxfeed.core.level3_book import BookStats, Level3Book
+from rxfeed.core import MAX_AHEAD, BookStats, BookView, FullBookView, Level2Book, Level3Book, Reconnect
 from rxfeed.errors import ConfigError
 from rxfeed.market import Message, OrderOpened
 from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
@@ -28,7 +25,7 @@ def order_book(
         l2update, in a new epoch                     ->  not ready
 
         >>> from decimal import Decimal
-        >>> from rxfeed.core.book import Level2Book
+        >>> from rxfeed.core import Level2Book
         >>> ten, nine = Decimal(10), Decimal(9)
         >>> messages = [
         ...     Snapshot(product_id="BTC-USD", bids=((Decimal("9.0"), Decimal(2)),), asks=((Decimal(11), Decimal(1)),)),
@@ -115,7 +112,7 @@ def full_book(
 
         >>> from decimal import Decimal
         >>> from rxfeed.core.book_snapshot import Level3Snapshot, SnapshotTaken
-        >>> from rxfeed.core.level3_book import Level3Book
+        >>> from rxfeed.core import Level3Book
         >>> nine, buys = Decimal(9), {"product_id": "BTC-USD", "side": "buy", "time": heartbeat(0).time}
         >>> book = Level3Book("BTC-USD")
         >>> book.step(Open(**buys, order_id="a", price=nine, remaining_size=Decimal(1), sequence=8))

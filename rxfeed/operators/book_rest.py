@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from rxfeed.core.book_snapshot import Level3Snapshot
+from rxfeed.core import Level3Snapshot
 from rxfeed.secrets import Secret
 from rxfeed.transport import RestClient
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 from reactivex import Observable
 
-from rxfeed.core.book_view import count
+from rxfeed.core import count
 from rxfeed.errors import ConfigError
 from rxfeed.market import BookSnapshot, BookUpdate, Level, Message, Side
 from rxfeed.operators.dataframe_makers import MAKERS, Column, Library, library_of

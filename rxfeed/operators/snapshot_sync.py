@@ -11,10 +11,17 @@ from typing import Any
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
 
-from rxfeed.core import Backoff, Reconnect
-from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
-from rxfeed.core.book_view import FullBookView
-from rxfeed.core.level3_book import Item, Level3Book
+from rxfeed.core import (
+    Backoff,
+    FullBookView,
+    Item,
+    Level3Book,
+    Level3Snapshot,
+    NeedSnapshot,
+    Reconnect,
+    SnapshotFailed,
+    SnapshotTaken,
+)
 from rxfeed.errors import ConnectFailed
 from rxfeed.market import Message
 

@@ -12,7 +12,7 @@ import msgspec
 
 from rxfeed.core import Missed
 from rxfeed.errors import RecordingDamaged
-from rxfeed.feed.status import Connected, Connecting, Disconnected, FeedStatus, Gap, Subscribed
+from rxfeed.feed import Connected, Connecting, Disconnected, FeedStatus, Gap, Subscribed
 from rxfeed.market import UNDECODED, Malformed, Message, Subscriptions
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of

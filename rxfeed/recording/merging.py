@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from rxfeed.core import ConnectionChange, Merge, MergedItem, Missed, ReceivedItem, Restarted, StatusEvent
 from rxfeed.errors import ConfigError, RecordingDamaged
-from rxfeed.feed.status import (
+from rxfeed.feed import (
     Connected,
     Connecting,
     Disconnected,

@@ -10,12 +10,12 @@ from msgspec.structs import replace
 
 from rxfeed.core import GapDetector, MergedItem
 from rxfeed.errors import ConfigError, RecordingDamaged
-from rxfeed.feed.dispatcher import Dispatcher
-from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.status import (
+from rxfeed.feed import (
     Connected,
+    Dispatcher,
     Ended,
     FeedStatus,
+    FeedStreams,
     Gap,
     KeepalivePong,
     Reconnecting,

@@ -14,11 +14,9 @@ from typing import Any, ClassVar
 from reactivex import Observable
 from reactivex import operators as ops
 
-from rxfeed.core.completeness import positive_microseconds
+from rxfeed.core import positive_microseconds
 from rxfeed.errors import ConfigError, RecordingDamaged
-from rxfeed.feed.clock import Clock
-from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.source import MessageSource
+from rxfeed.feed import Clock, FeedStreams, MessageSource
 from rxfeed.market import Message
 from rxfeed.recording.files import Part, find, ordered, within
 from rxfeed.recording.merging import merged

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from rxfeed.errors import ConfigError
 
@@ -39,3 +39,28 @@ def shown_url(url: str) -> str:
         return "a URL that cannot be read"
     path = parts.path if parts.netloc else parts.path.rpartition("@")[2]
     return f"{parts.scheme}://{parts.hostname or ''}{port}{path}"
+
+
+def not_websocket(url: object) -> str:
+    """The reason why *url* is not a WebSocket URL, without its secret parts; empty if it is one."""
+    if not isinstance(url, str):
+        return f"a {type(url).__name__} is not a URL"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "not a URL that can be read"
+    if parts.scheme not in ("ws", "wss") or not host:
+        return f"{shown_url(url)} is not a WebSocket URL: it takes ws:// or wss:// and a host"
+    return ""
+
+
+def moved(url: str, live: str) -> str:
+    """*url* with the scheme and the host of *live*."""
+    parts = urlsplit(url)
+    return urlunsplit(urlsplit(live)._replace(path=parts.path, query=parts.query))
+
+
+def host_of(url: str) -> str:
+    """The host in *url*; empty where there is none."""
+    return urlsplit(url).hostname or ""

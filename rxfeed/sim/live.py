@@ -11,7 +11,7 @@ from rxfeed.sim.coinbase_exchange import Channels, Subscriber
 from rxfeed.sim.connection import ClientConnection
 from rxfeed.sim.frames import encode, text_frame
 from rxfeed.sim.market import Market
-from rxfeed.venues.coinbase_exchange.auth import Credentials
+from rxfeed.venues.coinbase_exchange import Credentials
 
 SLICE = 100  # steps of the market between two writes to the sockets
 

@@ -17,14 +17,14 @@ import msgspec
 from bson import Decimal128
 
 from rxfeed.market import Message, Unknown, microseconds
-from rxfeed.venues import tag_of
+from rxfeed.venues import ARRAY_KEY, tag_of
 
 _decode = msgspec.json.Decoder().decode
 
 WIRE = "_wire"
 """The key of the sub-document with the frame's own keys of reserved names."""
 # A raw document has no receipt and no epoch, so their names are not reserved in it; `level3` contains an array frame.
-_RESERVED_RAW = frozenset(("_id", "received_ns", "arrival", "level3", WIRE))
+_RESERVED_RAW = frozenset(("_id", "received_ns", "arrival", ARRAY_KEY, WIRE))
 RESERVED = _RESERVED_RAW | {"received", "epoch"}
 
 
@@ -74,7 +74,7 @@ def raw_document(message: Message) -> dict[str, Any]:
 def _apart(message: Message, content: Any, reserved: frozenset[str]) -> dict[str, Any]:
     """*content* with its keys that are *reserved* under `_wire`."""
     if not isinstance(content, dict):
-        return {"type": message.type, "level3": content}
+        return {"type": message.type, ARRAY_KEY: content}
     if not content.keys().isdisjoint(reserved):
         own = {name: content.pop(name) for name in tuple(content) if name in reserved}
         content[WIRE] = own
@@ -83,8 +83,8 @@ def _apart(message: Message, content: Any, reserved: frozenset[str]) -> dict[str
 
 def frame_content(document: Mapping[str, Any]) -> Any:
     """The content of the frame of a typed or a raw document."""
-    if isinstance(document.get("level3"), list):
-        return document["level3"]
+    if isinstance(document.get(ARRAY_KEY), list):
+        return document[ARRAY_KEY]
     # Documents of earlier versions have no `_wire` of the sink; that key is the frame's own.
     own = document.get(WIRE)
     moved = own if isinstance(own, Mapping) and own and RESERVED.issuperset(own) else {}
@@ -92,7 +92,7 @@ def frame_content(document: Mapping[str, Any]) -> Any:
     if moved:
         removed.add(WIRE)
     if "received_ns" in document:  # a typed one
-        removed |= RESERVED - {"level3", WIRE}
+        removed |= RESERVED - {ARRAY_KEY, WIRE}
     return {name: value for name, value in document.items() if name not in removed} | dict(moved)
 
 

@@ -12,7 +12,7 @@ from reactivex import Observable
 
 from rxfeed.errors import ConfigError
 from rxfeed.market import Message
-from rxfeed.operators.sink import Sink, check_numbers
+from rxfeed.operators import Sink, check_numbers
 from rxfeed.sinks.dead_letters import DeadLetters
 from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.encoding import Identify, ToDocument, object_id

@@ -3,7 +3,9 @@
 from rxfeed.errors import ConfigError
 from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE
 from rxfeed.venues.venue import (
+    ARRAY_KEY,
     Channel,
+    ChannelRequest,
     Decoded,
     Decoder,
     Kind,
@@ -37,10 +39,12 @@ def venue(named: str | Venue) -> Venue:
 
 
 __all__ = [
+    "ARRAY_KEY",
     "COINBASE_EXCHANGE",
     "DEFAULT_VENUE",
     "VENUES",
     "Channel",
+    "ChannelRequest",
     "Decoded",
     "Decoder",
     "Kind",

@@ -21,6 +21,10 @@ from rxfeed.secrets import Secret
 
 Decoded = Message | tuple[Message, ...] | Malformed
 """What a frame has: one message, any number of them, or none that can be read."""
+ChannelRequest = str | Mapping[str, Any]
+"""A channel's name, or the venue's object for one: `{"name": "ticker", "product_ids": ["BTC-USD"]}`."""
+ARRAY_KEY = "level3"
+"""The key under which a document has a frame that is an array, and no object."""
 Kind = Literal["subscribe", "unsubscribe"]
 
 
@@ -28,7 +32,7 @@ class Decoder(Protocol):
     """Turns the frames of one connection into messages."""
 
     quick: Callable[[bytes], Any] | None
-    """Decodes most ASCII frames whose times have microseconds, in one call of C, into one message; raises `UNDECODED`
+    """Decodes most ASCII frames that have no finer times than microseconds, in one call of C, into one message; raises `UNDECODED`
     for any other frame. `None`: there is no such way."""
 
     def decode(self, raw: bytes) -> Decoded:
@@ -92,7 +96,7 @@ class Venue:
     types: tuple[type[Message], ...] = ()
     """The structs of its messages."""
     quick_types: tuple[type[Message], ...] = ()
-    """Those of its types that a frame can be as a whole, told apart by their tags; empty where frames are not so."""
+    """Those of its types that a frame can be as a whole; their tags distinguish them. empty where frames are not so."""
     without_data: frozenset[str] = frozenset()
     """Types of frames that carry no data of a product: one that cannot be decoded is no loss."""
     requests_per_second: float = 8.0
@@ -221,7 +225,7 @@ _VENUES: ByType[Venue] = ByType({})
 
 
 def venue_of(kind: type[Message]) -> Venue | None:
-    """The venue whose struct *kind* is; `None` for a struct of the market."""
+    """The venue that has *kind* among its types; `None` for a struct of the market."""
     try:
         return _VENUES[kind]
     except KeyError:

@@ -76,7 +76,7 @@ def _copy(message: Any) -> Any:
     return type(message)(**{n: getattr(message, n) for n in message.__struct_fields__ if n != "_origin"})
 
 
-def missed(items: list[MergedItem]) -> list[tuple[str, str, int, int]]:
+def missed(items: list[MergedItem]) -> list[tuple[str | None, str, int, int]]:
     found = [each.item for each in items if isinstance(each.item, Missed)]
     return [(each.product_id, each.channel, each.first, each.last) for each in found]
 

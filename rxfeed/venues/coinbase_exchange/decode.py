@@ -9,8 +9,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.market import UNDECODED, Malformed, Message, Unknown
-from rxfeed.market.times import ENDING, PLAIN, ends_with_microseconds, in_microseconds
+from rxfeed.market import ENDING, PLAIN, UNDECODED, Malformed, Message, Unknown, ends_with_microseconds, in_microseconds
 from rxfeed.venues.coinbase_exchange import messages as m
 
 Known = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from rxfeed.core import GapDetector
@@ -39,7 +40,7 @@ _PLACES: dict[type[Message], Callable[[Any], tuple[str, Any]]] = {
 class ExchangeMerging:
     """The rules of Exchange for `rxfeed.core.Merge`."""
 
-    not_missed = BOOKS | {"heartbeat"}
+    not_missed: AbstractSet[str] = BOOKS | {"heartbeat"}
 
     def gaps(self) -> GapDetector:
         return ExchangeGaps()
