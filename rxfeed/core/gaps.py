@@ -83,7 +83,7 @@ class GapDetector:
         self._rewatched(pairs, left | rejoined)
         self._resubscribed(left | rejoined)
 
-    def _rewatched(self, pairs: frozenset[Pair], renewed: set[Pair]) -> None:
+    def _rewatched(self, pairs: frozenset[Pair], renewed: frozenset[Pair]) -> None:
         """*pairs* are watched now; *renewed* were left or rejoined. For the rules of a venue."""
 
     def received(self, ns: int) -> None:

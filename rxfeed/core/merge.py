@@ -122,7 +122,7 @@ class Merge:
             if isinstance(each, Resubscribed):
                 continue
             self._out.append(Merged(entry.ns, 0, each))
-            if isinstance(each, Restarted) and each.first < each.last:
+            if isinstance(each, Restarted) and each.first < each.last and each.product_id is not None:
                 self._named.pop(each.product_id, None)
                 if entry.item.time is not None:
                     for other in self._coverage.others(entry.collector):

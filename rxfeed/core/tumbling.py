@@ -111,20 +111,21 @@ class Tumbling(ABC, Generic[R]):
     def step(self, message: Message) -> tuple[R | Late, ...]:
         kind = type(message)
         if kind is self._trade_type or isinstance(message, Trade):
-            self._trade_type = kind  # to look whether it is a subclass takes longer
-            product = self._products.get(message.product_id)
-            origin: Any = message._origin  # `message.epoch`, without the call that a property is: a tenth of the step
+            self._trade_type = kind  # a test for a subclass takes longer
+            trade: Any = message
+            product = self._products.get(trade.product_id)
+            origin: Any = trade._origin  # `message.epoch`, without the call that a property is: a tenth of the step
             epoch = 0 if origin is None else origin.epoch
             # Nearly every trade falls into the window of the one before it.
-            if product is not None and product.start <= message.time < product.end and epoch == product.epoch:
-                if message.trade_id > product.known:
-                    product.known = message.trade_id
+            if product is not None and product.start <= trade.time < product.end and epoch == product.epoch:
+                if trade.trade_id > product.known:
+                    product.known = trade.trade_id
                 waiting = product.window.waiting
-                waiting.append(message)
+                waiting.append(trade)
                 if len(waiting) == _AT_ONCE:
                     product.window.gather(waiting)
                 return ()
-            return self._trade(product, message)
+            return self._trade(product, trade)
         if isinstance(message, Heartbeat):
             if not self.clock.is_ahead(message, message.time):
                 return self._heartbeat(message)

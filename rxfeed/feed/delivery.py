@@ -58,6 +58,7 @@ class Delivery:
         hub, stats, types, after = self._hub, self._stats, self._stats.types, self._after
         quick, decode, checks, epoch = self._quick, self._decode, self._checks, self._continuity.epoch
         heard, size, others = False, 0, 0
+        message: Any
         self._continuity.received(received_ns)
         try:
             for raw in events:

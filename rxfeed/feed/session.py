@@ -166,7 +166,7 @@ class Session:
 
     def _control(self, event: Oversized | Pong | Closed) -> None:
         if isinstance(event, Closed):
-            raise Closed(event.code, self._clean(event.reason)).error()
+            raise self._settings.venue.closed(event.code, self._clean(event.reason))
         if isinstance(event, Oversized):
             reason = f"over max_size: a message of {event.size:,} bytes was passed over"
             frame = Malformed(b"", reason, 0, *self._settings.venue.names_in(event.beginning))

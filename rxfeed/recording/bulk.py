@@ -59,7 +59,9 @@ class Bulk:
         self.kinds: dict[str | None, type[Message]] = {tag_of(kind): kind for kind in known}
         """What is known well enough to be passed over, by its type."""
         frame = functools.reduce(operator.or_, known, None) if known else None
-        self._typed = msgspec.json.Decoder(msgspec.defstruct("Typed", _fields(frame), bases=(), gc=False))
+        self._typed: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+            msgspec.defstruct("Typed", _fields(frame), bases=(), gc=False)
+        )
 
     def typed_lines(self, text: bytes) -> list[Typed] | None:
         return None if finer(text) else _together(self._typed.decode_lines, text)

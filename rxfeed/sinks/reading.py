@@ -155,7 +155,7 @@ def _naming(document: dict[str, Any]) -> Iterator[None]:
 
 def _converted(document: dict[str, Any], kind: type[Message]) -> Message:
     config = kind.__struct_config__
-    fields: dict[str, Any] = {} if config.tag is None else {config.tag_field: document["type"]}
+    fields: dict[str, Any] = {} if config.tag is None else {str(config.tag_field): document["type"]}
     for name, wire in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
         if (value := document.get(name)) is not None:
             exact = document.get(name + "_us")

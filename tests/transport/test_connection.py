@@ -19,7 +19,6 @@ from rxfeed import (
     ConnectFailed,
     ConnectionLost,
     HandshakeRejected,
-    HostRetired,
     ProtocolViolated,
     ProxyFailed,
 )
@@ -78,10 +77,6 @@ def test_close_codes_and_reasons(wakeup: Wakeup, sent: bytes, closed: Closed) ->
         client.send("x")
         assert client.receive(5) == [closed]
         client.close()
-
-
-def test_a_retired_host_says_so() -> None:
-    assert isinstance(Closed(1000, "deprecated hostname").error(), HostRetired)
 
 
 def test_receive_gives_up_after_its_timeout_and_at_once_when_woken(wakeup: Wakeup) -> None:

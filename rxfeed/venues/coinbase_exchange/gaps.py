@@ -75,7 +75,7 @@ class ExchangeGaps(GapDetector):
         super().reconnected(least)
         self._renewed.update(self._tickers)
 
-    def _rewatched(self, pairs: frozenset[Pair], renewed: set[Pair]) -> None:
+    def _rewatched(self, pairs: frozenset[Pair], renewed: frozenset[Pair]) -> None:
         self._full, self._matches, self._user = (
             frozenset(product for channel, product in pairs if channel == name) for name in ("full", "matches", "user")
         )
