@@ -15,8 +15,10 @@ Stream = tuple[str, str]
 class MergeRules(Protocol):
     """The channels of a venue, as far as several collectors' messages are merged by them."""
 
-    not_missed: AbstractSet[str]
-    """Channels of which nothing is reported as missed: heartbeats, and the books by price, which are followed."""
+    @property
+    def not_missed(self) -> AbstractSet[str]:
+        """Channels of which nothing is reported as missed: heartbeats, and the books by price, which are followed."""
+        ...
 
     def gaps(self) -> GapDetector:
         """A gap detector for the merged stream."""
@@ -38,7 +40,10 @@ class MergeRules(Protocol):
         ...
 
     def named(self, heartbeat: Heartbeat) -> tuple[tuple[str, int], ...]:
-        """The channels of which *heartbeat* names the last number, and that number. The first decides which one is newer."""
+        """The channels of which *heartbeat* names the last number, and that number.
+
+        Of two heartbeats the first number decides which one is newer.
+        """
         ...
 
     def trades(self, trade: PriorTrade) -> str:

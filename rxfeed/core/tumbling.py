@@ -111,7 +111,7 @@ class Tumbling(ABC, Generic[R]):
     def step(self, message: Message) -> tuple[R | Late, ...]:
         kind = type(message)
         if kind is self._trade_type or isinstance(message, Trade):
-            self._trade_type = kind  # to look whether it is a subclass takes longer
+            self._trade_type = kind  # a test for a subclass takes longer
             trade: Any = message
             product = self._products.get(trade.product_id)
             origin: Any = trade._origin  # `message.epoch`, without the call that a property is: a tenth of the step

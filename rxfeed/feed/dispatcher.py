@@ -69,6 +69,7 @@ class Dispatcher:
         router, stats, types, after = self._router, self._stats, self._stats.types, self._after
         quick, decode, checks, epoch = self._quick, self._decode, self._checks, self._continuity.epoch
         data_received, size, others = False, 0, 0
+        message: Any
         self._continuity.received(received_ns)
         try:
             for raw in events:

@@ -166,7 +166,7 @@ class FeedSession:
 
     def _control(self, event: Oversized | Pong | Closed) -> None:
         if isinstance(event, Closed):
-            raise Closed(event.code, self._redacted(event.reason)).error()
+            raise self._settings.venue.closed(event.code, self._redacted(event.reason))
         if isinstance(event, Oversized):
             reason = f"over max_size: a message of {event.size:,} bytes was skipped"
             frame = Malformed(b"", reason, 0, *self._settings.venue.names_in(event.beginning))

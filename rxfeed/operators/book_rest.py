@@ -10,8 +10,10 @@ from urllib.parse import quote
 from rxfeed.core import Level3Snapshot
 from rxfeed.secrets import Secret
 from rxfeed.transport import RestClient
+from rxfeed.venues import DEFAULT_VENUE, VENUES
 
-REST_URL = "https://api.exchange.coinbase.com"
+_VENUE = VENUES[DEFAULT_VENUE]
+REST_URL = _VENUE.rest_url
 SnapshotSource = Callable[[str], Level3Snapshot | bytes | str | Mapping[str, Any]]
 """Returns a product's book by order: a `Level3Snapshot`, or the body of `GET /products/<id>/book?level=3`."""
 
@@ -35,6 +37,6 @@ def rest_snapshot(
     client = RestClient(url, timeout=timeout, max_size=max_size, ssl_context=ssl_context)
 
     def take(product_id: str) -> Level3Snapshot:
-        return Level3Snapshot.of(client.get(f"/products/{quote(product_id, safe='')}/book?level=3"))
+        return Level3Snapshot.of(client.get(_VENUE.level3_path.format(product=quote(product_id, safe=""))))
 
     return take

@@ -64,7 +64,7 @@ def raw_document(message: Message) -> dict[str, Any]:
         and "_id" not in content
         and "received_ns" not in content
         and "arrival" not in content
-        and "level3" not in content
+        and ARRAY_KEY not in content
         and WIRE not in content
     ):
         return content

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from rxfeed.core import ByType, GapDetector, MergeRules, Pair
-from rxfeed.errors import ConfigError
+from rxfeed.errors import ConfigError, ConnectionLost, ServerClosed
 from rxfeed.market import Heartbeat, Malformed, Message, microseconds
 from rxfeed.secrets import Secret
 
@@ -31,9 +31,13 @@ Kind = Literal["subscribe", "unsubscribe"]
 class Decoder(Protocol):
     """Turns the frames of one connection into messages."""
 
-    quick: Callable[[bytes], Any] | None
-    """Decodes most ASCII frames that have no finer times than microseconds, in one call of C, into one message; raises `UNDECODED`
-    for any other frame. `None`: there is no such way."""
+    @property
+    def quick(self) -> Callable[[bytes], Any] | None:
+        """Decodes most frames into one message, in one call of C; raises `UNDECODED` for any other.
+
+        `None`: there is no such way. It is called with ASCII that has no finer times than microseconds.
+        """
+        ...
 
     def decode(self, raw: bytes) -> Decoded:
         """What *raw* has; never raises."""
@@ -96,10 +100,11 @@ class Venue:
     types: tuple[type[Message], ...] = ()
     """The structs of its messages."""
     quick_types: tuple[type[Message], ...] = ()
-    """Those of its types that a frame can be as a whole; their tags distinguish them. empty where frames are not so."""
+    """Those of its types that a frame can be as a whole; their tags distinguish them. Empty where frames are not so."""
     without_data: frozenset[str] = frozenset()
     """Types of frames that carry no data of a product: one that cannot be decoded is no loss."""
     requests_per_second: float = 8.0
+    rest_url: str = ""
     level3_path: str = ""
     """The REST path of a product's book order by order, with `{product}`; empty: there is none."""
     merging: MergeRules | None = None
@@ -168,6 +173,10 @@ class Venue:
     def remedy(self, message: str, reason: str | None) -> str:
         """What to do about an error; empty where nothing is known."""
         return ""
+
+    def closed(self, code: int, reason: str) -> ConnectionLost:
+        """What the server's close frame means; an error of `rxfeed.errors` decides whether the feed retries."""
+        return ServerClosed(code, reason)
 
     # ---- the channel table
 

@@ -1,6 +1,7 @@
 """A venue made by the steps of docs/adding_a_venue.md: two messages a frame, one sequence for the whole connection."""
 
 # pyright: reportIncompatibleVariableOverride=false, reportGeneralTypeIssues=false
+# pyright: reportIncompatibleMethodOverride=false
 
 from __future__ import annotations
 

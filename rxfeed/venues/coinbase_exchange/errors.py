@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from rxfeed.errors import HostRetired, ServerClosed
 from rxfeed.venues.venue import Refusal
 
 # The first match decides. Single words do not match, because an answer may repeat the whole request with all fields.
@@ -43,6 +44,16 @@ def refusal(message: str, reason: str | None) -> Refusal | None:
     if "authenticat" not in message.lower():
         return None
     return _meaning(message, reason)
+
+
+def closed(code: int, reason: str) -> ServerClosed:
+    """What a close frame means.
+
+    >>> type(closed(1000, "deprecated hostname")).__name__
+    'HostRetired'
+    """
+    retired = "deprecated hostname" in reason.lower()
+    return (HostRetired if retired else ServerClosed)(code, reason)
 
 
 def remedy(message: str, reason: str | None) -> str:

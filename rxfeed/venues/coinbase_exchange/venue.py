@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rxfeed.core import GapDetector
+from rxfeed.errors import ServerClosed
 from rxfeed.market import Message
 from rxfeed.secrets import Secret
 from rxfeed.venues.coinbase_exchange import messages as m
 from rxfeed.venues.coinbase_exchange.auth import Credentials, sign
 from rxfeed.venues.coinbase_exchange.channels import TABLE
 from rxfeed.venues.coinbase_exchange.decode import LEVEL3_SCHEMA, Decoder, Known, names_in
-from rxfeed.venues.coinbase_exchange.errors import refusal, remedy
+from rxfeed.venues.coinbase_exchange.errors import closed, refusal, remedy
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 from rxfeed.venues.coinbase_exchange.hosts import DEFAULT_URL, live_url
 from rxfeed.venues.coinbase_exchange.identity import message_id
@@ -42,6 +43,7 @@ class CoinbaseExchange(Venue):
     without_data = frozenset(("subscriptions", "error", "heartbeat", "status", "balance", "level3"))
     # https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
     requests_per_second = 8.0
+    rest_url = "https://api.exchange.coinbase.com"
     level3_path = "/products/{product}/book?level=3"
     merging = ExchangeMerging()
 
@@ -84,6 +86,9 @@ class CoinbaseExchange(Venue):
 
     def refusal(self, message: str, reason: str | None) -> Refusal | None:
         return refusal(message, reason)
+
+    def closed(self, code: int, reason: str) -> ServerClosed:
+        return closed(code, reason)
 
     def remedy(self, message: str, reason: str | None) -> str:
         return remedy(message, reason)

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from rxfeed.errors import HostRetired
 from rxfeed.venues import Refusal
-from rxfeed.venues.coinbase_exchange import refusal, remedy
+from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE, refusal, remedy
 from rxfeed.venues.coinbase_exchange.auth import Credentials, signed
 
 DENIED = "Authentication Failed"
@@ -51,3 +52,7 @@ def test_refusal_of_a_signed_request(message: str, reason: str | None, meaning: 
 def test_remedy_names_what_to_change(message: str, reason: str | None, word: str) -> None:
     assert word in remedy(message, reason)
     assert remedy("Something", "else") == ""
+
+
+def test_close_of_a_retired_host_is_found() -> None:
+    assert isinstance(COINBASE_EXCHANGE.closed(1000, "deprecated hostname"), HostRetired)
