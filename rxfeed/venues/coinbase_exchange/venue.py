@@ -48,7 +48,10 @@ class CoinbaseExchange(Venue):
     merging = ExchangeMerging()
 
     def url(self, url: str, *, stacklevel: int = 2) -> str:
-        return live_url(url, stacklevel=stacklevel + 1)
+        try:
+            return live_url(url, stacklevel=stacklevel + 1)
+        finally:
+            url = ""  # it may hold a password, which a traceback with local variables would show
 
     def subscription(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> Subscription:
         return Subscription.of(products, channels)
