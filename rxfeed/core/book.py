@@ -36,6 +36,7 @@ class Level2Book:
         "_bids",
         "_epoch",
         "_ready",
+        "_update_type",
         "clock",
         "depth",
         "product_id",
@@ -54,14 +55,18 @@ class Level2Book:
         self._auction = False
         self._ready = False
         self._epoch = 0
+        self._update_type: type[Message] = BookUpdate
 
     def step(self, message: Message) -> tuple[BookView, ...]:
         if message.product_id != self.product_id:
             return ()
-        if isinstance(message, BookUpdate) and self._ready:
+        kind = type(message)
+        if (kind is self._update_type or isinstance(message, BookUpdate)) and self._ready:
+            self._update_type = kind  # a test for a subclass takes longer
+            update: Any = message
             origin: Any = message._origin  # `message.epoch`, without the call that a property is
             if (0 if origin is None else origin.epoch) == self._epoch:
-                return self._update(message)
+                return self._update(update)
         if isinstance(message, BookSnapshot):
             return self._snapshot(message)
         if not isinstance(message, BookUpdate | Auction | Heartbeat):

@@ -73,7 +73,7 @@ class Rolling(ABC, Generic[R]):
     trades of the last *seconds*.
     """
 
-    __slots__ = ("_products", "_width", "clock")
+    __slots__ = ("_products", "_trade_type", "_width", "clock")
 
     accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade, PriorTrade))
 
@@ -81,14 +81,18 @@ class Rolling(ABC, Generic[R]):
         self._width = positive_span("seconds", seconds)
         self.clock = EventClock(max_ahead)
         self._products: dict[str, LastTrades[R]] = {}
+        self._trade_type: type[Message] = Trade
 
     @abstractmethod
     def _follow(self, first: Trade | PriorTrade) -> LastTrades[R]:
         """The state of a product at its *first* message."""
 
     def step(self, message: Message) -> tuple[R | Late, ...]:
-        if isinstance(message, Trade):
-            return self._trade(message)
+        kind = type(message)
+        if kind is self._trade_type or isinstance(message, Trade):
+            self._trade_type = kind  # a test for a subclass takes longer
+            trade: Any = message
+            return self._trade(trade)
         if isinstance(message, PriorTrade) and not self.clock.is_ahead(message, message.time):
             product = self._products.get(message.product_id)
             if product is None:

@@ -25,7 +25,6 @@ class SubscriptionManager:
 
     def __init__(self, first: Subscription, venue: Venue) -> None:
         self._venue = venue
-        self._known = frozenset(each.name for each in venue.channels)
         self._lock = threading.Lock()
         self._first: Subscription | None = first  # the first subscription, until something changes
         self._extras: dict[str, dict[str, Any]] = {}

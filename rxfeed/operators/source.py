@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from reactivex import Observable
@@ -19,6 +20,11 @@ Operator = Callable[[Observable[A]], Observable[B]]
 
 # Operators accept these in addition to the messages that they need: for the time, the state and the first price.
 _AUXILIARY = frozenset((Heartbeat, Auction, PriorTrade))
+
+
+@lru_cache(4096)  # a route that is not stored is made for every message
+def _include(types: frozenset[type[Message]], kind: type[Message]) -> bool:
+    return issubclass(kind, tuple(types))
 
 
 class MessageFilter(NamedTuple):
@@ -37,7 +43,7 @@ class MessageFilter(NamedTuple):
 
     def includes(self, kind: type[Message]) -> bool:
         """True if *kind* is one of the types, or a subclass of one."""
-        return issubclass(kind, tuple(self.types))
+        return _include(self.types, kind)
 
     @property
     def needed(self) -> frozenset[type[Message]]:

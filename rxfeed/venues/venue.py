@@ -212,7 +212,12 @@ class Venue:
 
     def channels_of(self, kind: type[Message]) -> frozenset[str] | None:
         """The channels that have messages of *kind*; `None`: no channel is known to."""
-        return frozenset(each.name for each in self.channels if kind in each.types) or None
+        return self._channels_by_type.get(kind)
+
+    @cached_property
+    def _channels_by_type(self) -> dict[type[Message], frozenset[str]]:
+        kinds = {kind for each in self.channels for kind in each.types}
+        return {kind: frozenset(each.name for each in self.channels if kind in each.types) for kind in kinds}
 
     def channels_with(self, types: Iterable[type[Message]]) -> list[str]:
         """The channels that have messages of any of *types* or their subclasses.

@@ -82,12 +82,6 @@ def test_what_was_removed_or_is_listed_by_the_exchange_is_inside() -> None:
     assert not manager.has(frozenset(["heartbeat"]), None)
 
 
-def test_a_channel_that_is_not_known_may_bring_any_type() -> None:
-    manager = SubscriptionManager(Subscription.of(["A-B"], ["matches_v2"]), COINBASE_EXCHANGE)
-    assert manager.has(frozenset(["matches"]), "A-B")
-    assert not manager.has(frozenset(["matches"]), "C-D")
-
-
 @pytest.mark.parametrize("frame", [b'{"type":"new"}', b'{"type":"error","message":"x"}'])
 def test_message_without_product_and_channel_is_inside(frame: bytes, caplog: pytest.LogCaptureFixture) -> None:
     _, _, stats = served([frame], "matches")

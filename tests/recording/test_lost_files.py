@@ -196,7 +196,7 @@ def test_record_command_fails_where_its_folder_was_deleted(
     out = capsys.readouterr().out
     assert deleted
     assert status == 1
-    assert "It does not add up" in out
+    assert "received frames are not recorded" in out
 
 
 # ---- permissions
