@@ -51,7 +51,7 @@ class Typed(msgspec.Struct, gc=False):
 
 
 class Bulk:
-    """Decodes lines with frames of *venue*; one whose frames need more than that is never `usable`."""
+    """Decodes lines with frames of *venue*; a venue with other frames is never `usable`."""
 
     def __init__(self, venue: Venue) -> None:
         known = venue.quick_types

@@ -159,7 +159,7 @@ class Player:
                     self._dispatcher.deliver_recorded(
                         entry.frame, frame_in(lines[index]), entry.ns, self._base + entry.epoch
                     )
-                # Whoever heard of it may have closed the replay, subscribed to more, or want to be woken soon.
+                # An observer may have closed the replay, subscribed to more, or scheduled an action.
                 if self.stopping or router.types is not wanted or newest >= scheduler.next_ns:
                     return done
             done = len(lines)

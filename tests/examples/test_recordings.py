@@ -53,7 +53,7 @@ def test_live_and_replay_results_equal_the_recording(recorded: Recorded) -> None
     recording, replayed, *hours, rare, verdict = recorded.printed
     assert recording.startswith("recorded 0.5 hours in ")
     assert replayed.startswith("replayed them in ")
-    assert verdict == "live and replay said the same"
+    assert verdict == "the results of live and replay are equal"
     assert " moves of 0.1 % within a minute, " in rare
     messages: list[Any] = []
     replay = Replay(recorded.folder)
@@ -97,7 +97,7 @@ def test_recording_is_drawn(name: str, recorded: Recorded, run: Any, tmp_path: P
 def test_product_not_in_the_recording_is_named(name: str, recorded: Recorded, run: Any) -> None:
     script = run(name, str(recorded.folder), "--product", "ETH-USD")
     assert script.process.wait(20) == 1
-    assert "of ETH-USD in the recording" in script._told()
+    assert "of ETH-USD in the recording" in script._stderr()
 
 
 def test_missing_recording_is_made(run: Any, tmp_path: Path) -> None:
