@@ -121,7 +121,7 @@ ENDS: list[tuple[faults.Fault, type[Exception], str]] = [
     (faults.Close(1001, "going away", after=40, connection=1), ServerClosed, "1001 going away"),
     (faults.Close(None, after=40, connection=1), ServerClosed, "1005"),
     (faults.Close(4321, "ü", after=40, connection=1), ServerClosed, "4321 ü"),
-    (faults.Close(999, after=40, connection=1), ConnectionLost, "not WebSocket"),
+    (faults.Close(999, after=40, connection=1), ConnectionLost, "broke the WebSocket protocol"),
     (faults.SlowReaderKick(after=40, connection=1), ServerClosed, "1008"),
     (faults.Vanish(after=40, connection=1), ConnectionLost, "without a close frame"),
     (faults.Reset(after=40, connection=1), ConnectionLost, ""),
