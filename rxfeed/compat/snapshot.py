@@ -46,7 +46,7 @@ class Fetch:
 
 
 class Pace:
-    """Says when the next snapshot may be asked for: a few at once, then with pauses that double.
+    """Computes when the next snapshot may be requested: a few at once, then with pauses that double.
 
     Times in seconds, of any clock that only moves forward.
     """

@@ -162,7 +162,7 @@ class Player:
                     self._dispatcher.deliver_recorded(
                         entry.frame, frame_in(lines[index]), entry.ns, self._base + entry.epoch
                     )
-                # Whoever heard of it may have closed the replay, subscribed to more, or want to be woken soon.
+                # A subscriber may have closed the replay, subscribed to more, or scheduled something soon.
                 if self.stopping or router.types is not wanted or newest >= scheduler.next_ns:
                     return done
             done = len(lines)
