@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from benchmarks.states import Ahead
 from rxfeed.core.numbers import ZERO
-from rxfeed.messages import Auction, Heartbeat, L2Update, Level, Message, Snapshot
+from rxfeed.market import Level, Message
+from rxfeed.venues.coinbase_exchange.messages import Auction, Heartbeat, L2Update, Snapshot
 
 BOOKED = frozenset((Snapshot, L2Update, Auction, Heartbeat))
 

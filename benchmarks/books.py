@@ -14,9 +14,10 @@ from functools import cache
 from typing import Any
 
 from rxfeed.core.book import Level2Book
-from rxfeed.core.book_snapshot import BookSnapshot, SnapshotTaken
+from rxfeed.core.book_snapshot import Level3Snapshot, SnapshotTaken
 from rxfeed.core.level3_book import Level3Book
-from rxfeed.messages import Done, L2Update, Match, Message, Open, Side, Snapshot
+from rxfeed.market import Message, Side
+from rxfeed.venues.coinbase_exchange.messages import Done, L2Update, Match, Open, Snapshot
 
 BTC = "BTC-USD"
 DEPTHS = (10, 100, 1_000, 10_000, 100_000)
@@ -47,14 +48,14 @@ def _level2(depth: int, count: int) -> tuple[Snapshot, list[Message]]:
 
 
 @cache
-def _level3(depth: int, count: int) -> tuple[BookSnapshot, list[Message]]:
+def _level3(depth: int, count: int) -> tuple[Level3Snapshot, list[Message]]:
     """Orders open, trade and are canceled: at the end the book has as many as before, three at each price."""
     dice = random.Random(1)
     orders: dict[Side, list[tuple[Decimal, str]]] = {
         side: [(_price(side, rank // 3), f"{side}{rank:032d}") for rank in range(depth)] for side in ("buy", "sell")
     }
     bids, asks = (tuple((price, Decimal(1), name) for price, name in orders[side]) for side in ("buy", "sell"))
-    snapshot = BookSnapshot(sequence=0, bids=bids, asks=asks)
+    snapshot = Level3Snapshot(sequence=0, bids=bids, asks=asks)
     messages: list[Message] = []
     for sequence in range(1, count + 1):
         side: Side = dice.choice(("buy", "sell"))

@@ -14,14 +14,14 @@ from websocket import ABNF
 from benchmarks import streams
 from benchmarks.ways import LEVEL, feed_of, giving
 from rxfeed import candles, order_book, price_crossing, rolling_volume, window_volume
-from rxfeed.core import GapDetector
 from rxfeed.feed.dispatcher import Dispatcher
-from rxfeed.messages import Message
-from rxfeed.protocol import Decoder
+from rxfeed.market import Message
 from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.encoding import Encoder
-from rxfeed.sinks.ids import message_id
 from rxfeed.transport.reader import BufferedWebSocket
+from rxfeed.venues import message_id
+from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 
 Handle = Callable[[int], None]
 Task = Callable[[int], Handle]
@@ -98,7 +98,7 @@ def deliver(count: int) -> Handle:
     """From a frame to a subscriber of everything, as a session does it."""
     feed = feed_of(1)
     feed.subscribe(lambda message: None)
-    deliver = Dispatcher(feed._streams, GapDetector(), drop_duplicates=False).frames
+    deliver = Dispatcher(feed._streams, ExchangeGaps(), drop_duplicates=False).frames
     messages = _mixed(count)
     reads = [messages[at : at + _AT_ONCE] for at in range(0, len(messages), _AT_ONCE)]
     rest = iter([([each.raw for each in read], max(each.received_ns for each in read)) for read in reads])

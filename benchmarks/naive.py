@@ -14,7 +14,8 @@ from decimal import Decimal
 from typing import Any
 
 from benchmarks.plain import MINUTE
-from rxfeed.messages import L2Update, Match, Message, Snapshot, Ticker
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange.messages import L2Update, Match, Snapshot, Ticker
 
 Out = Callable[[Any], object]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

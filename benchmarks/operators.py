@@ -27,8 +27,9 @@ from rxfeed.core import (
     TumblingVolume,
     VolumeBars,
 )
-from rxfeed.messages import Match, Message, Ticker
+from rxfeed.market import Message
 from rxfeed.operators import by_product, tick_bars
+from rxfeed.venues.coinbase_exchange.messages import Match, Ticker
 
 Step = Callable[[Any], Any]
 

@@ -37,8 +37,8 @@ from rxfeed import (
     trade_imbalance,
     window_volume,
 )
-from rxfeed.core import GapDetector
 from rxfeed.feed.dispatcher import Dispatcher
+from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 
 WAYS = ("hub", "subject", "stock", "plain", "live", "naive")
 TEN = 10
@@ -97,7 +97,7 @@ def _through(composes: list[Compose], messages: list[Message], decode: bool) -> 
     feed = feed_of(TEN)
     for compose in composes:
         compose(feed).subscribe(deque[Any](maxlen=1).append)
-    give, deliver = giving(feed), Dispatcher(feed._streams, GapDetector(), drop_duplicates=False).frames
+    give, deliver = giving(feed), Dispatcher(feed._streams, ExchangeGaps(), drop_duplicates=False).frames
     frames = [message.raw for message in messages] if decode else []
     gc.collect()
     started = time.process_time()

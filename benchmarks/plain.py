@@ -17,7 +17,7 @@ from benchmarks.book_states import Book
 from benchmarks.states import PRICED, Ahead, Candled, Crossing, Rolling, Traded, Watch, take
 from rxfeed import Late
 from rxfeed.core.numbers import ZERO
-from rxfeed.messages import Heartbeat, LastMatch, Match
+from rxfeed.venues.coinbase_exchange.messages import Heartbeat, LastMatch, Match
 
 MINUTE = timedelta(seconds=60)
 Out = Callable[[Any], object]

@@ -15,8 +15,8 @@ from reactivex.subject import Subject
 from benchmarks.frames import load
 from benchmarks.load_server import LoadServer, load_server
 from rxfeed import Feed, Message, Recorder, record
-from rxfeed.messages import Origin, stamp
-from rxfeed.protocol import Decoder
+from rxfeed.market import Origin, stamp
+from rxfeed.venues.coinbase_exchange import Decoder
 
 RATE = 5000
 MOST = 5.0

@@ -17,8 +17,8 @@ import zstandard
 
 from benchmarks.frames import load
 from rxfeed import Message, Replay, order_book, window_volume
-from rxfeed.protocol import Decoder
 from rxfeed.recording.format import VERSION, Header, end_line, frame_line, header_line
+from rxfeed.venues.coinbase_exchange import Decoder
 
 REQUIRED = 0.6
 _BEGIN = 1_790_733_802_000_000_000

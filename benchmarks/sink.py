@@ -26,9 +26,9 @@ from benchmarks.frames import load
 from benchmarks.report import Report, with_json
 from benchmarks.ways import CHANNELS, giving
 from rxfeed import Feed, Message, raw_document, to_mongo, typed_document
-from rxfeed.messages import Origin, stamp
-from rxfeed.protocol import Decoder
+from rxfeed.market import Origin, stamp
 from rxfeed.sim.mongod import Mongod
+from rxfeed.venues.coinbase_exchange import Decoder
 
 Kind = Literal["raw", "typed"]
 KINDS: tuple[Kind, ...] = ("raw", "typed")

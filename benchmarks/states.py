@@ -12,7 +12,8 @@ from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Any, TypeVar
 
 from rxfeed import Candle, Late, PriceCross, RollingVolume, VolumeWindow
-from rxfeed.messages import Heartbeat, LastMatch, Match, Message, Ticker
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange.messages import Heartbeat, LastMatch, Match, Ticker
 
 EXACT = Context(prec=100, traps=[InvalidOperation, Overflow, Inexact])
 PRICED = frozenset((Match, LastMatch, Ticker))

@@ -18,7 +18,8 @@ from benchmarks.plain import MINUTE
 from benchmarks.states import PRICED, Ahead, Candled, Rolling, Traded, take
 from rxfeed import PriceCross
 from rxfeed.core.numbers import ZERO
-from rxfeed.messages import Heartbeat, LastMatch, Match, Message
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange.messages import Heartbeat, LastMatch, Match
 
 Stock = Callable[[Observable[Message]], Observable[tuple[Any, ...]]]
 _END: Any = None

@@ -9,7 +9,8 @@ from decimal import Decimal
 
 import msgspec
 
-from rxfeed.messages import Heartbeat, L2Update, LastMatch, Match, Message, Origin, Side, Snapshot, Ticker, stamp
+from rxfeed.market import Message, Origin, Side, stamp
+from rxfeed.venues.coinbase_exchange.messages import Heartbeat, L2Update, LastMatch, Match, Snapshot, Ticker
 
 START = datetime(2026, 1, 2, 12, 0, 30, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -19,7 +19,7 @@ from shared.market import recording
 
 from rxfeed import Message, Replay
 from rxfeed.backtest import PaperDone, PaperEvent, PaperFill, PaperMarket
-from rxfeed.messages import Side
+from rxfeed.market import Side
 
 ZERO = Decimal(0)
 

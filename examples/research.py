@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from reactivex import operators as ops
 from shared.drawing import ACCENT, BUY, PRICE, SELL, SPREAD, Axes, Patch, bar, incomplete, legend, picture
 
-from rxfeed import Feed, Match, Ticker, VolumeWindow, heartbeats, matches, tickers, window_volume
+from rxfeed import Feed, Match, VolumeWindow, heartbeats, matches, tickers, window_volume
+from rxfeed.market import Ticker
 from rxfeed.sim import Exchange
 
 

@@ -15,7 +15,6 @@ from rxfeed._version import __version__
 from rxfeed.core import (
     ActiveProducts,
     Bar,
-    BookSnapshot,
     BookStats,
     BookView,
     Candle,
@@ -26,6 +25,7 @@ from rxfeed.core import (
     LatestByProduct,
     Level2Book,
     Level3Book,
+    Level3Snapshot,
     NeedSnapshot,
     PriceCross,
     PriceCrossing,
@@ -73,34 +73,7 @@ from rxfeed.errors import (
     WrongProcess,
 )
 from rxfeed.feed import Feed, FeedStatus, KeepalivePong, MessageSource, Stats
-from rxfeed.messages import (
-    Activate,
-    Auction,
-    Balance,
-    Change,
-    Done,
-    ErrorMessage,
-    Heartbeat,
-    L2Update,
-    LastMatch,
-    Level3Change,
-    Level3Done,
-    Level3Match,
-    Level3Noop,
-    Level3Open,
-    Level3Schema,
-    Malformed,
-    Match,
-    Message,
-    Open,
-    Received,
-    RfqMatch,
-    Snapshot,
-    Status,
-    Subscriptions,
-    Ticker,
-    Unknown,
-)
+from rxfeed.market import Malformed, Message, Unknown
 from rxfeed.operators import (
     AsyncItems,
     Bounded,
@@ -140,12 +113,13 @@ from rxfeed.operators import (
     to_frames,
     to_records,
     trade_imbalance,
+    trades,
     unknowns,
     volume_bars,
     window_volume,
 )
-from rxfeed.protocol import DEFAULT_URL, Credentials, Secret
 from rxfeed.recording import Catalogue, RecordedSegment, Recorder, RecordStats, Replay, catalogue, record
+from rxfeed.secrets import Secret
 from rxfeed.sinks import (
     DeadLetter,
     MongoSink,
@@ -160,6 +134,32 @@ from rxfeed.sinks import (
     to_mongo,
     typed_document,
 )
+from rxfeed.venues.coinbase_exchange import DEFAULT_URL, Credentials
+from rxfeed.venues.coinbase_exchange.messages import (
+    Activate,
+    Auction,
+    Balance,
+    Change,
+    Done,
+    ErrorMessage,
+    Heartbeat,
+    L2Update,
+    LastMatch,
+    Level3Change,
+    Level3Done,
+    Level3Match,
+    Level3Noop,
+    Level3Open,
+    Level3Schema,
+    Match,
+    Open,
+    Received,
+    RfqMatch,
+    Snapshot,
+    Status,
+    Subscriptions,
+    Ticker,
+)
 
 __all__ = [
     "DEFAULT_URL",
@@ -171,7 +171,6 @@ __all__ = [
     "AuthenticationFailed",
     "Balance",
     "Bar",
-    "BookSnapshot",
     "BookStats",
     "BookView",
     "Bounded",
@@ -211,6 +210,7 @@ __all__ = [
     "Level3Noop",
     "Level3Open",
     "Level3Schema",
+    "Level3Snapshot",
     "Malformed",
     "Match",
     "Message",
@@ -309,6 +309,7 @@ __all__ = [
     "to_mongo",
     "to_records",
     "trade_imbalance",
+    "trades",
     "typed_document",
     "unknowns",
     "volume_bars",

@@ -62,7 +62,7 @@ class Trades:
         self.delivered[trade.product_id] += 1
 
     def status(self, status: Any) -> None:
-        if isinstance(status, Gap):
+        if isinstance(status, Gap) and status.product_id is not None:
             self._reach(status.product_id, status.first, status.last)
             self.gapped[status.product_id] += status.last - status.first + 1
 

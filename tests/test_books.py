@@ -17,22 +17,22 @@ import pytest
 
 from benchmarks.books import level2_run, level3_run
 from rxfeed import Credentials, Feed, L2Update, Message, Reconnect, Snapshot
-from rxfeed.core import GapDetector
 from rxfeed.core.book import Level2Book
-from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
+from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import BookView
 from rxfeed.core.level3_book import Level3Book
 from rxfeed.core.matching import TickEvent
 from rxfeed.feed import Clock
-from rxfeed.messages import Origin, stamp
+from rxfeed.market import Origin, stamp
 from rxfeed.operators.book import full_book, order_book
 from rxfeed.operators.book_rest import rest_snapshot
-from rxfeed.protocol import Decoder
 from rxfeed.sim import Exchange, faults
 from rxfeed.sim.coinbase_exchange.channels import Channels
 from rxfeed.sim.frames import Frame, payload_of
 from rxfeed.sim.market import Market
 from rxfeed.sim.rest import Rest
+from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 from tests.support.collect import Collected
 
 BTC, ETH = "BTC-USD", "ETH-USD"
@@ -59,7 +59,7 @@ class Line:
         self.view: BookView | None = None
         self.breaks = self.compared = 0
         self._decode = Decoder().decode
-        self._continuity = GapDetector()
+        self._continuity = ExchangeGaps()
         self._late: list[Message] = []
         self._away = 0
         self._need: NeedSnapshot | None = None
@@ -155,9 +155,9 @@ class Lab:
     def leave(self, line: Line) -> None:
         self._leaving.append(line)
 
-    def snapshot(self) -> BookSnapshot:
+    def snapshot(self) -> Level3Snapshot:
         _, content = self._rest.answer(f"GET /products/{BTC}/book?level=3 HTTP/1.1")
-        return BookSnapshot.of(content)
+        return Level3Snapshot.of(content)
 
     def _note(self) -> Shown:
         book = own(self.engine.levels())

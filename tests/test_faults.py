@@ -32,7 +32,7 @@ from rxfeed import (
     WentSilent,
 )
 from rxfeed.feed import Clock, Connected, Connecting, Disconnected, Ended, FeedStatus, Gap, Reconnecting
-from rxfeed.messages import Message
+from rxfeed.market import Message
 from rxfeed.sim import Exchange, faults
 from tests.support.collect import Collected
 

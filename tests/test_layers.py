@@ -1,22 +1,26 @@
-"""The layers: an import goes only to the left, and each library is imported in its packages alone."""
+"""The layers: imports go to the left, through a package's `__init__`, and what is a venue's stays with the venue."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import rxfeed
+from rxfeed.venues import VENUES
 
 ROOT = Path(rxfeed.__file__).parent
 # Left to right; packages of one layer do not import one another.
 ORDER = [
     {"_version"},
-    {"errors", "values"},
-    {"messages"},
-    {"core", "protocol"},
+    {"errors"},
+    {"secrets"},
+    {"market"},
+    {"core"},
+    {"venues"},
     {"transport"},
     {"operators"},
     {"feed"},
@@ -34,9 +38,10 @@ LIBRARIES = {
     "zstandard": {"recording"},
     "rich": {"cli"},
     "msgspec": {
-        "messages",
+        "market",
         "core",
-        "protocol",
+        "secrets",
+        "venues",
         "transport",
         "feed",
         "sinks",
@@ -48,9 +53,26 @@ LIBRARIES = {
     },
 }
 PURE = {"threading", "socket", "time", "asyncio", "selectors", "logging", "subprocess", "queue"}
+NO_NETWORK = {"urllib", "http", "ssl"}
+# A module that is imported by itself, since its package would load a server.
+BY_THEMSELVES = {"rxfeed.sim.mongod"}
+# Where a venue's own package may be imported, and its channels be named.
+VENUE_PLACES = ("venues", "compat", "sim", "cli", "operators/coinbase_exchange.py", "__init__.py")
+NAMING_PLACES = (*VENUE_PLACES, "operators/select.py", "operators/__init__.py")
+# The types of the matching engine's events, one of which has the name of a channel.
+NO_CHANNELS = {("core/matching/events.py", "heartbeat")}
+CHANNEL_NAMES = {
+    name
+    for venue in VENUES.values()
+    for each in venue.channels
+    for name in (each.name, each.acknowledged)
+    if name not in ("", "full", "user", "status")  # words of other meanings, too
+}
+FILES = sorted(path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts != ("__init__.py",))
+IDS = [str(path.relative_to(ROOT)) for path in FILES]
 
 
-def room(path: Path) -> str:
+def package(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
@@ -67,36 +89,105 @@ def imports(path: Path) -> Iterator[str]:
                 yield node.module
 
 
-FILES = sorted(path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts != ("__init__.py",))
+def module_file(name: str) -> Path | None:
+    """The file of a module; `None` for what is not rxfeed's."""
+    parts = name.split(".")
+    if parts[0] != "rxfeed":
+        return None
+    folder = ROOT.joinpath(*parts[1:])
+    return folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
 
 
-@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(ROOT)) for path in FILES])
-def test_every_file_keeps_to_the_layers(path: Path) -> None:
-    mine = room(path)
-    (place,) = [number for number, rooms in enumerate(ORDER) if mine in rooms]
+def imported_files(path: Path) -> Iterator[Path]:
+    """The files of rxfeed that *path* imports when it is loaded."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom):
+            # A module of a package is imported by `from package import module`, too.
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            files = [file if (file := module_file(name)) and file.exists() else None for name in names]
+            yield from filter(None, (file or module_file(node.module or "") for file in files))
+        elif isinstance(node, ast.Import):
+            yield from filter(None, (module_file(alias.name) for alias in node.names))
+
+
+def within(path: Path, places: tuple[str, ...]) -> bool:
+    relative = str(path.relative_to(ROOT))
+    return any(relative == place or relative.startswith(f"{place}/") for place in places)
+
+
+def channel_names(tree: ast.AST) -> set[str]:
+    """The channel names among the text constants of *tree*."""
+    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return CHANNEL_NAMES.intersection(texts)
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_imports_go_to_the_left(path: Path) -> None:
+    mine = package(path)
+    (place,) = [number for number, packages in enumerate(ORDER) if mine in packages]
     allowed = set().union(*ORDER[:place]) | {mine}
     for name in imports(path):
         top, *rest = name.split(".")
         if top == "rxfeed" and rest:
-            assert rest[0] in allowed or mine == "cli", f"{mine} imports {name}, which stands to its right"
+            assert rest[0] in allowed or mine == "cli", f"{mine} imports {name}, which is to its right"
         elif top in LIBRARIES:
-            assert mine in LIBRARIES[top], f"{mine} does not know {top}"
+            assert mine in LIBRARIES[top], f"{mine} imports {top}"
         elif top == "rxfeed":
             assert mine == "cli", f"{mine} imports the whole package"
-        if mine in ("errors", "messages", "core", "protocol"):
-            assert top not in PURE, f"{mine} is pure and imports {top}"
 
 
-def test_layers_name_every_package() -> None:
-    assert {room(path) for path in FILES} == set().union(*ORDER)
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_other_packages_are_used_through_their_init(path: Path) -> None:
+    for name in imports(path):
+        file = module_file(name)
+        if file is not None and len(name.split(".")) > 2 and name.split(".")[1] != package(path):
+            assert file.name == "__init__.py" or name in BY_THEMSELVES, f"{name}: import it from its package"
 
 
-def test_readme_draws_the_same_layers() -> None:
-    """The order of the README's line of packages is the order tested here."""
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_pure_packages_do_no_io(path: Path) -> None:
+    mine = package(path)
+    barred = PURE if mine in ("errors", "secrets") else PURE | NO_NETWORK
+    if mine in ("errors", "secrets", "market", "core", "venues"):
+        assert not barred & {name.partition(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_venue_is_imported_by_few(path: Path) -> None:
+    if not within(path, VENUE_PLACES):
+        named = [name for name in imports(path) if name.startswith("rxfeed.venues.")]
+        assert not named, "use the classes of rxfeed.market, or what the venue object offers"
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_channels_are_named_by_few(path: Path) -> None:
+    if not within(path, NAMING_PLACES):
+        named = channel_names(ast.parse(path.read_text()))
+        assert {name for name in named if (str(path.relative_to(ROOT)), name) not in NO_CHANNELS} == set()
+
+
+def test_channel_name_in_a_text_constant_is_found() -> None:
+    assert channel_names(ast.parse('if channel == "matches": pass')) == {"matches"}
+
+
+def test_modules_import_in_no_circle() -> None:
+    graph = {path: set(imported_files(path)) for path in FILES}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(str(path.relative_to(ROOT)) for path in error.args[1]))
+
+
+def test_order_names_every_package() -> None:
+    assert {package(path) for path in FILES} == set().union(*ORDER)
+
+
+def test_readme_has_the_same_order() -> None:
+    """The README's line of packages is the order that holds here."""
     readme = (ROOT.parent / "README.md").read_text()
-    line = next(line for line in readme.splitlines() if line.startswith("    errors, messages ->"))
+    line = next(line for line in readme.splitlines() if line.startswith("    errors ->"))
     drawn = [{each.strip() for each in place.split(",")} for place in line.split("->")]
-    assert drawn == [{"errors", "messages"}, *ORDER[3:]]
+    assert drawn == ORDER[1:]
 
 
 def test_every_public_name_can_be_imported() -> None:

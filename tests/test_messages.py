@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from rxfeed.messages import Match, Origin, Snapshot, stamp
-from rxfeed.protocol import Decoder
+from rxfeed.market import Origin, stamp
+from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange.messages import Match, Snapshot
 from tests.support.make import match
 
 RAW = (

@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 import rxfeed
 from rxfeed import FeedStatus, Level3Book, Message, Reconnect, RxfeedError, errors, fold
 from rxfeed.core import Level2Book
-from rxfeed.core.book_snapshot import BookSnapshot, SnapshotTaken
+from rxfeed.core.book_snapshot import Level3Snapshot, SnapshotTaken
 from rxfeed.errors import ConnectionLost, HandshakeRejected, ServerClosed
 from rxfeed.feed import Disconnected, Ended, KeepalivePong
-from rxfeed.messages import L2Update, Open, Origin, Snapshot, stamp
+from rxfeed.market import Origin, stamp
+from rxfeed.venues.coinbase_exchange.messages import L2Update, Open, Snapshot
 from tests.support.make import at
 
 WAYS: dict[str, Callable[[Any], Any]] = {
@@ -237,7 +238,7 @@ def test_full_book_view_round_trips(way: str) -> None:
     book.step(
         Open(product_id="BTC-USD", order_id="a", side="buy", price=ten, remaining_size=ten, sequence=8, time=at(0))
     )
-    (view,) = book.step(SnapshotTaken(1, BookSnapshot(sequence=7, bids=((ten, ten, "b"),), asks=())))
+    (view,) = book.step(SnapshotTaken(1, Level3Snapshot(sequence=7, bids=((ten, ten, "b"),), asks=())))
     assert isinstance(view, rxfeed.FullBookView)
     copied = WAYS[way](view)
     assert (list(copied.orders("buy")), copied.asks) == (list(view.orders("buy")), view.asks)

@@ -11,7 +11,7 @@ from reactivex import Observable
 from reactivex import operators as ops
 
 from benchmarks.peers.harness import Job, Meter, memory, run
-from rxfeed import Feed, L2Update, Match, Message, Snapshot, level2, matches, price_crossing, tickers, window_volume
+from rxfeed import Feed, L2Update, Match, Message, level2, matches, price_crossing, tickers, window_volume
 from rxfeed.compat import WebsocketClient
 
 CHANNELS = ["level2_batch", "ticker", "matches"]
@@ -91,7 +91,7 @@ def _pipeline(feed: Feed, channel: str, product: str, level: str) -> Observable[
     return feed.pipe(level2(product), ops.map(_changes), ops.scan(operator.add))
 
 
-def _changes(message: L2Update | Snapshot) -> int:
+def _changes(message: Message) -> int:
     return len(message.changes) if isinstance(message, L2Update) else 0
 
 

@@ -10,7 +10,7 @@ import websocket
 
 from benchmarks.peers.harness import Job, Meter, run
 from benchmarks.wire import cut
-from rxfeed.protocol import Decoder
+from rxfeed.venues.coinbase_exchange import Decoder
 
 
 def websocket_client(job: Job, meter: Meter) -> None:

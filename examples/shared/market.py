@@ -9,8 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from rxfeed import Credentials, Feed, FeedStatus, Heartbeat, Message, Reconnect, Recorder, heartbeats, lift, record
+from rxfeed import Credentials, Feed, FeedStatus, Message, Reconnect, Recorder, heartbeats, lift, record
 from rxfeed.feed import Gap, Subscribed
+from rxfeed.market import Heartbeat
 from rxfeed.operators import Operator
 from rxfeed.sim import Exchange
 from rxfeed.sim.faults import Recover, Refuse

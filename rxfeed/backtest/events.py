@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from rxfeed.messages import Side
+from rxfeed.market import Side
 
 Reason = Literal["filled", "canceled", "gap", "crossed", "post_only", "self_trade"]
 

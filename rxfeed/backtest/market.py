@@ -10,12 +10,11 @@ from typing import ClassVar, NamedTuple
 
 from rxfeed.backtest.events import PaperDone, PaperEvent, PaperFill, PaperOpen, Reason
 from rxfeed.backtest.queue_model import PRICE_PLACES, Change, QueueModel, price_decimal, price_units, size_units
-from rxfeed.core import MAX_AHEAD, BookView, EventClock, Level2Book, arguments
+from rxfeed.core import EXACT, MAX_AHEAD, BookView, EventClock, Level2Book, arguments, decimal, positive
 from rxfeed.core.matching import SIDES, MatchingEngine, Product, events
-from rxfeed.core.numbers import EXACT, decimal, positive
 from rxfeed.errors import RxfeedError
-from rxfeed.messages import L2Update, Match, Message, Side, Snapshot
-from rxfeed.operators.dated_ahead import report_once
+from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Message, Side, Trade
+from rxfeed.operators import report_once
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +38,8 @@ class PaperMarket:
         >>> from decimal import Decimal
         >>> market = PaperMarket("BTC-USD", latency=0.05, maker_fee="0.004")
         >>> ten, eleven, one = (Decimal(each) for each in (10, 11, 1))
-        >>> book = Snapshot(product_id="BTC-USD", time=match(time=0).time, bids=((ten, one),), asks=((eleven, one),))
+        >>> sides = {"bids": ((ten, one),), "asks": ((eleven, one),)}
+        >>> book = Snapshot(product_id="BTC-USD", time=match(time=0).time, **sides)
         >>> market.step(book), market.limit("buy", 10, "0.5")
         ((), 'paper-1')
         >>> [(e.order_id, str(e.price), str(e.remaining)) for e in market.step(heartbeat(1))]
@@ -71,7 +71,7 @@ class PaperMarket:
     messages and orders give equal events. O(log n) a change for n prices.
     """
 
-    accepts: ClassVar[frozenset[type[Message]]] = Level2Book.accepts | {Match}
+    accepts: ClassVar[frozenset[type[Message]]] = Level2Book.accepts | {Trade}
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class PaperMarket:
         self._broken = True
         self._lost = False
         self._replaced = False
-        self._trades: list[Match] = []
+        self._trades: list[Trade] = []
         self._changed: dict[tuple[Side, Decimal], datetime | None] = {}
 
     # ---- orders
@@ -169,11 +169,11 @@ class PaperMarket:
                 self._without_book(time)
         if message.epoch != self._epoch:
             self._broken = self._lost = True
-        if isinstance(message, Match):
+        if isinstance(message, Trade):
             self._has_trades = True
             if time == self.time and not ahead:
                 self._trades.append(message)
-        elif type(message) in self.accepts:
+        elif isinstance(message, BookSnapshot | BookUpdate | Auction | Heartbeat):
             self._update_book(message, time)
         return self._take_events()
 
@@ -207,10 +207,10 @@ class PaperMarket:
             self.book = view
             if not view.ready:
                 self._broken = self._lost = True
-            elif isinstance(message, Snapshot):
+            elif isinstance(message, BookSnapshot):
                 self._broken, self._replaced, self._epoch = False, True, message.epoch
                 self._has_book = True
-        if isinstance(message, L2Update) and not self._broken:
+        if isinstance(message, BookUpdate) and not self._broken:
             # Also unchanged sizes: they confirm the effect of trades.
             self._changed.update({(side, price): time for side, price, _ in message.changes})
 

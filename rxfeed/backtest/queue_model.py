@@ -18,10 +18,10 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import count, takewhile
 
+from rxfeed.core import EXACT
 from rxfeed.core.matching import SIDES, EngineOrder, MatchingEngine
-from rxfeed.core.numbers import EXACT
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Match, Side
+from rxfeed.market import Side, Trade
 
 PRICE_PLACES, SIZE_PLACES = 12, 8  # of the engine's whole numbers
 
@@ -58,9 +58,9 @@ class QueueModel:
     def new_id(self) -> str:
         return next(self._names)
 
-    def trade(self, match: Match) -> None:
+    def trade(self, match: Trade) -> None:
         """Execute a recorded trade as an order of its size and price."""
-        side, price = match.side, price_units(match.price)
+        side, price = match.maker_side, price_units(match.price)
         book = self._engine.sides[side]
         # A trade at this price means that no better price was left, although the change that removes it is yet to come.
         for stale in {order.price for order in takewhile(lambda each: _better(side, each.price, price), book.orders())}:

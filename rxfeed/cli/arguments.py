@@ -11,7 +11,7 @@ from typing import Any
 from rxfeed._version import __version__
 from rxfeed.cli.streams import write_line
 from rxfeed.errors import needs_extra
-from rxfeed.protocol import DEFAULT_URL
+from rxfeed.venues.coinbase_exchange import DEFAULT_URL
 
 _DEMO = """\
 Run all of rxfeed on this machine: a local exchange that simulates markets, a

@@ -10,7 +10,7 @@ import msgspec
 
 from rxfeed.core import PriceCross, VolumeWindow
 from rxfeed.feed import Connected, Connecting, Disconnected, Ended, FeedStatus, KeepalivePong, Rejected, Subscribed
-from rxfeed.messages import Ticker
+from rxfeed.market import Ticker
 from rxfeed.sinks import MongoWrite
 
 _KEPT = 50

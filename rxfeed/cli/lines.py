@@ -7,8 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from rxfeed import messages as m
 from rxfeed.cli.text import plain_number, printable
+from rxfeed.market import Message, Unknown
+from rxfeed.venues.coinbase_exchange import messages as m
 
 _SHOWN_ELSEWHERE = frozenset(("product_id", "time", "price", "size", "_origin"))
 _SIZES = ("size", "last_size")
@@ -16,7 +17,7 @@ _MOST_CHANGES = 3
 _MOST_TEXT = 100
 
 
-def line(message: m.Message) -> str:
+def line(message: Message) -> str:
     """One line for *message*: time (UTC; without one, that of the receipt), product, type and content.
 
     >>> line(ticker("60000.10", product_id="BTC-USD"))
@@ -56,12 +57,12 @@ def _status(status: m.Status) -> str:
     return f"{len(status.products)} products, {len(status.currencies)} currencies"
 
 
-def _unknown(message: m.Unknown) -> str:
+def _unknown(message: Unknown) -> str:
     text = message.raw.decode(errors="replace")
     return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}..."
 
 
-def _fields(message: m.Message) -> str:
+def _fields(message: Message) -> str:
     parts = ((name, getattr(message, name)) for name in message.__struct_fields__ if name not in _SHOWN_ELSEWHERE)
     return "  ".join(f"{name} {_text(value)}" for name, value in parts if value is not None)
 
@@ -76,12 +77,12 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-_REST: dict[type[m.Message], Callable[[Any], str]] = {
+_REST: dict[type[Message], Callable[[Any], str]] = {
     m.Ticker: _ticker,
     m.Match: _trade,
     m.LastMatch: _trade,
     m.Snapshot: _snapshot,
     m.L2Update: _update,
     m.Status: _status,
-    m.Unknown: _unknown,
+    Unknown: _unknown,
 }

@@ -25,7 +25,7 @@ from rxfeed.feed import (
     Rejected,
     Subscribed,
 )
-from rxfeed.protocol import Credentials, remedy
+from rxfeed.venues.coinbase_exchange import Credentials, remedy
 
 _WAIT_AFTER_REJECTION = 1.0  # seconds after a rejection during which another subscription may be acknowledged
 

@@ -13,7 +13,7 @@ from reactivex import operators as ops
 from rxfeed.cli.demo_state import DemoState
 from rxfeed.core import PriceCross
 from rxfeed.feed import Feed
-from rxfeed.messages import Message, Ticker
+from rxfeed.market import Message, Ticker
 from rxfeed.operators import Operator, price_crossing, tickers, window_volume
 from rxfeed.sinks import to_mongo
 

@@ -16,7 +16,7 @@ from rxfeed.cli.signals import on_signals
 from rxfeed.cli.streams import OutputClosed, flush_output, write_error, write_line
 from rxfeed.cli.text import json_line
 from rxfeed.feed import Feed, FeedStatus
-from rxfeed.messages import ErrorMessage, Malformed, Message, Subscriptions
+from rxfeed.market import ErrorMessage, Malformed, Message, Subscriptions
 
 _QUEUE = 10_000  # messages; a reader slower than the feed makes the feed wait
 _POLL = 0.2  # seconds

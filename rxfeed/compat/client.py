@@ -15,8 +15,9 @@ from rxfeed.compat.store import Store
 from rxfeed.core import Reconnect
 from rxfeed.errors import ConnectionLost, FeedClosed, FrameMalformed
 from rxfeed.feed import Feed
-from rxfeed.messages import Malformed, Message
-from rxfeed.protocol import DEFAULT_URL, Secret
+from rxfeed.market import Malformed, Message
+from rxfeed.secrets import Secret
+from rxfeed.venues.coinbase_exchange import DEFAULT_URL
 
 
 class _FeedAttribute:

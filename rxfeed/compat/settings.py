@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from rxfeed.core import Reconnect
 from rxfeed.errors import AuthenticationFailed, HostRetired
 from rxfeed.feed import Disconnected, Feed, StatusLog
-from rxfeed.protocol import DEFAULT_URL, Credentials, Secret, remedy
+from rxfeed.secrets import Secret
+from rxfeed.venues.coinbase_exchange import DEFAULT_URL, Credentials, remedy
 
 _PRIVATE = {"level2", "level3", "full", "user", "rfq_matches", "balance"}
 
@@ -16,7 +17,7 @@ class _ReportedFeed(Feed):
     """A feed with an end that the client's `on_error` reports, so that the log does not have it as a warning, too."""
 
     def _status_log(self) -> StatusLog:
-        return StatusLog(quiet=[Disconnected], remedy=_remedy)
+        return StatusLog(quiet=[Disconnected], venue=self.venue, remedy=_remedy)
 
 
 class ClientSettings(NamedTuple):

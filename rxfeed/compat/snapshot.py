@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from rxfeed import transport
-from rxfeed.protocol import Secret
+from rxfeed.secrets import Secret
 
 
 class RestClient:

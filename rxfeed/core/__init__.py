@@ -1,44 +1,47 @@
 """Pure state machines without Rx, threads, clocks or I/O. Time is the event time of the messages."""
 
 from rxfeed.core.active_products import ActiveProducts
-from rxfeed.core.backoff import Backoff, Reconnect
+from rxfeed.core.backoff import APART, Backoff, Reconnect
 from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
 from rxfeed.core.book import Level2Book
-from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
-from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder
+from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
+from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder, count
+from rxfeed.core.by_type import ByType
 from rxfeed.core.candles import Candle, Candles
-from rxfeed.core.completeness import Late
-from rxfeed.core.continuity import GapDetector, Resubscribed
-from rxfeed.core.coverage import ALIASES, CHANNELS_OF, Pair, by_subscribed_name
+from rxfeed.core.completeness import Late, positive_microseconds
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
+from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
-from rxfeed.core.level3_book import BookStats, Level3Book
+from rxfeed.core.level3_book import BookStats, Item, Level3Book
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.machine import Machine, fold
 from rxfeed.core.merge import Merge
 from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
+from rxfeed.core.merge_rules import MergeRules
 from rxfeed.core.moves import PriceMove, PriceMoves
+from rxfeed.core.numbers import EXACT, decimal, positive
 from rxfeed.core.quotes import Priced, price_of, quote_of
+from rxfeed.core.renewals import Renewals
 from rxfeed.core.rolling import RollingVolume, SlidingVolume
-from rxfeed.core.sequence import Missed, Restarted
+from rxfeed.core.sequence import Missed, Restarted, Sequence
 from rxfeed.core.spreads import SpreadWidening, WideSpread
 from rxfeed.core.throttle import LatestByProduct, Throttle
 from rxfeed.core.tumbling import Tumbling
 from rxfeed.core.windows import TumblingVolume, VolumeWindow
 
 __all__ = [
-    "ALIASES",
+    "APART",
     "ARRIVAL_LIMIT",
-    "CHANNELS_OF",
+    "EXACT",
     "MAX_AHEAD",
     "ActiveProducts",
     "Arrival",
     "Backoff",
     "Bar",
-    "BookSnapshot",
     "BookStats",
     "BookView",
+    "ByType",
     "Candle",
     "Candles",
     "ConnectionChange",
@@ -47,13 +50,16 @@ __all__ = [
     "FullBookView",
     "GapDetector",
     "HeartbeatWatch",
+    "Item",
     "Keepalive",
     "Late",
     "LatestByProduct",
     "Level2Book",
     "Level3Book",
+    "Level3Snapshot",
     "Machine",
     "Merge",
+    "MergeRules",
     "MergedItem",
     "Missed",
     "NeedSnapshot",
@@ -66,11 +72,13 @@ __all__ = [
     "QueuePosition",
     "ReceivedItem",
     "Reconnect",
+    "Renewals",
     "Restarted",
     "RestingOrder",
     "Resubscribed",
     "RollingVolume",
     "RunningImbalance",
+    "Sequence",
     "SlidingImbalance",
     "SlidingVolume",
     "SnapshotFailed",
@@ -86,8 +94,11 @@ __all__ = [
     "VolumeWindow",
     "Watchdog",
     "WideSpread",
-    "by_subscribed_name",
+    "count",
+    "decimal",
     "fold",
+    "positive",
+    "positive_microseconds",
     "price_of",
     "quote_of",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from rxfeed.core.completeness import positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.messages import Subscriptions
+from rxfeed.market import Subscriptions
 
 
 class ActiveProducts:
@@ -34,7 +34,7 @@ class ActiveProducts:
         return len(self._newest)
 
     def step(self, item: Any) -> tuple[str, ...]:
-        if type(item) is Subscriptions:
+        if isinstance(item, Subscriptions):
             return self._listed(item)
         product_id = getattr(item, "product_id", None)
         if product_id is None:

@@ -13,7 +13,7 @@ import msgspec
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ZERO, positive, quotient
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Match, Message
+from rxfeed.market import Message, Trade
 
 _DOWN = Context(prec=28, rounding=ROUND_DOWN)
 _MOST_AT_ONCE = Decimal(100_000)
@@ -77,7 +77,7 @@ class _Growing:
     def volume(self) -> Decimal:
         return EXACT.add(self.bought, self.sold)
 
-    def add(self, match: Match, size: Decimal, notional: Decimal) -> None:
+    def add(self, match: Trade, size: Decimal, notional: Decimal) -> None:
         """Add a trade, or a part of it."""
         price, time = match.price, match.time
         if time > self.clock.limit:
@@ -87,7 +87,7 @@ class _Growing:
             self.start = self.end = time
         self.high, self.low, self.close = max(self.high, price), min(self.low, price), price
         self.start, self.end = min(self.start, time), max(self.end, time)
-        if match.side == "sell":
+        if match.maker_side == "sell":
             self.bought = EXACT.add(self.bought, size)
         else:
             self.sold = EXACT.add(self.sold, size)
@@ -127,16 +127,16 @@ class _Bars(ABC):
 
     __slots__ = ("_products", "clock", "report")
 
-    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Match,))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade,))
 
     def __init__(self, max_ahead: float | None) -> None:
         self.clock = EventClock(max_ahead)
-        self.report: Callable[[Match], None] | None = None
+        self.report: Callable[[Trade], None] | None = None
         """Called with the first trade that is not split, and not again."""
         self._products: dict[str, _Growing] = {}
 
     def step(self, message: Message) -> tuple[Bar, ...]:
-        if type(message) is not Match:
+        if not isinstance(message, Trade):
             return ()
         bar = self._products.get(message.product_id)
         if bar is None:
@@ -151,9 +151,9 @@ class _Bars(ABC):
         return left
 
     @abstractmethod
-    def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]: ...
+    def _trade(self, bar: _Growing, match: Trade) -> tuple[Bar, ...]: ...
 
-    def _unsplit(self, bar: _Growing, match: Match, notional: Decimal) -> tuple[Bar, ...]:
+    def _unsplit(self, bar: _Growing, match: Trade, notional: Decimal) -> tuple[Bar, ...]:
         report, self.report = self.report, None
         if report is not None:
             report(match)
@@ -176,7 +176,7 @@ class TickBars(_Bars):
             raise ConfigError(f"trades: {trades!r} is not a number of trades")
         self._trades = trades
 
-    def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]:
+    def _trade(self, bar: _Growing, match: Trade) -> tuple[Bar, ...]:
         bar.add(match, match.size, EXACT.multiply(match.price, match.size))
         return (bar.result(match.product_id, bar.whole),) if bar.count >= self._trades else ()
 
@@ -195,7 +195,7 @@ class VolumeBars(_Bars):
         self._volume = positive("volume", volume)
         self._most = EXACT.multiply(self._volume, _MOST_AT_ONCE)
 
-    def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]:
+    def _trade(self, bar: _Growing, match: Trade) -> tuple[Bar, ...]:
         if match.size > self._most:
             return self._unsplit(bar, match, EXACT.multiply(match.price, match.size))
         full: list[Bar] = []
@@ -226,7 +226,7 @@ class DollarBars(_Bars):
         self._notional = positive("notional", notional)
         self._most = EXACT.multiply(self._notional, _MOST_AT_ONCE)
 
-    def _trade(self, bar: _Growing, match: Match) -> tuple[Bar, ...]:
+    def _trade(self, bar: _Growing, match: Trade) -> tuple[Bar, ...]:
         size, notional = match.size, EXACT.multiply(match.price, match.size)
         if notional > self._most:
             return self._unsplit(bar, match, notional)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from rxfeed.core.book_view import NOTHING, BookView, Sizes, count, product
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.sorted_map import SortedMap
-from rxfeed.messages import Auction, Heartbeat, L2Update, Level, Message, Snapshot
+from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Level, Message
 
 
 class Level2Book:
@@ -36,12 +36,13 @@ class Level2Book:
         "_bids",
         "_epoch",
         "_ready",
+        "_update_type",
         "clock",
         "depth",
         "product_id",
     )
 
-    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Snapshot, L2Update, Auction, Heartbeat))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((BookSnapshot, BookUpdate, Auction, Heartbeat))
 
     def __init__(self, product_id: str, depth: int | None = None, *, max_ahead: float | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
@@ -54,32 +55,36 @@ class Level2Book:
         self._auction = False
         self._ready = False
         self._epoch = 0
+        self._update_type: type[Message] = BookUpdate
 
     def step(self, message: Message) -> tuple[BookView, ...]:
         if message.product_id != self.product_id:
             return ()
-        if isinstance(message, L2Update) and self._ready:
+        kind = type(message)
+        if (kind is self._update_type or isinstance(message, BookUpdate)) and self._ready:
+            self._update_type = kind  # a test for a subclass takes longer
+            update: Any = message
             origin: Any = message._origin  # `message.epoch`, without the call that a property is
             if (0 if origin is None else origin.epoch) == self._epoch:
-                return self._update(message)
-        if isinstance(message, Snapshot):
+                return self._update(update)
+        if isinstance(message, BookSnapshot):
             return self._snapshot(message)
-        if type(message) not in self.accepts:
+        if not isinstance(message, BookUpdate | Auction | Heartbeat):
             return ()
         if not self._ready:
             if isinstance(message, Auction):
-                self._auction = collecting(message)
+                self._auction = message.collecting
             return ()
         if message.epoch != self._epoch:
             return self._lost(message)
         if isinstance(message, Auction):
-            self._auction = collecting(message)
+            self._auction = message.collecting
         return ()
 
     def finish(self) -> tuple[BookView, ...]:
         return ()
 
-    def _snapshot(self, snapshot: Snapshot) -> tuple[BookView, ...]:
+    def _snapshot(self, snapshot: BookSnapshot) -> tuple[BookView, ...]:
         lost = ()
         if snapshot.epoch != self._epoch:
             lost = self._lost(snapshot)
@@ -88,7 +93,7 @@ class Level2Book:
         self._ready, self._epoch = True, snapshot.epoch
         return (*lost, self._view(snapshot))
 
-    def _update(self, update: L2Update) -> tuple[BookView, ...]:
+    def _update(self, update: BookUpdate) -> tuple[BookView, ...]:
         bids, asks = self._bids, self._asks
         for side, price, size in update.changes:
             if side == "buy":
@@ -105,7 +110,7 @@ class Level2Book:
             self._asks, self._best_ask = asks, asks.first()
         return (self._view(update),)
 
-    def _changed(self, update: L2Update, bids: Sizes, asks: Sizes) -> bool:
+    def _changed(self, update: BookUpdate, bids: Sizes, asks: Sizes) -> bool:
         """True if any size has changed: one change may have reversed another."""
         return any(
             (bids.get(price) != self._bids.get(price)) if side == "buy" else (asks.get(price) != self._asks.get(price))
@@ -135,11 +140,6 @@ class Level2Book:
         self._bids = self._asks = NOTHING
         time = None if message.time is None else self.clock.limited(message, message.time)
         return (BookView(product_id=self.product_id, time=time, depth=self.depth),)
-
-
-def collecting(auction: Auction) -> bool:
-    """True while the book may be crossed."""
-    return auction.auction_state != "complete"
 
 
 def _levels(side: tuple[Level, ...]) -> Sizes:

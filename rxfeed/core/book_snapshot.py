@@ -9,14 +9,13 @@ from typing import Any
 import msgspec
 
 from rxfeed.errors import FrameMalformed
-from rxfeed.messages import Time
-from rxfeed.values import check, check_sizes
+from rxfeed.market import Time, check, check_sizes
 
 Entry = tuple[Decimal, Decimal, str]
 """Price, size, order id."""
 
 
-class BookSnapshot(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Level3Snapshot(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The response to `GET /products/<id>/book?level=3`: every order, by side, best price and oldest first."""
 
     sequence: int
@@ -31,13 +30,13 @@ class BookSnapshot(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             check_sizes(size)
 
     @classmethod
-    def of(cls, answer: BookSnapshot | bytes | str | Mapping[str, Any]) -> BookSnapshot:
+    def of(cls, answer: Level3Snapshot | bytes | str | Mapping[str, Any]) -> Level3Snapshot:
         """The snapshot in *answer*, which is JSON text or Python objects. Raises `FrameMalformed`.
 
-        >>> BookSnapshot.of('{"sequence":3,"bids":[["9.5","1","a"]],"asks":[]}').bids
+        >>> Level3Snapshot.of('{"sequence":3,"bids":[["9.5","1","a"]],"asks":[]}').bids
         ((Decimal('9.5'), Decimal('1'), 'a'),)
         """
-        if isinstance(answer, BookSnapshot):
+        if isinstance(answer, Level3Snapshot):
             return answer
         try:
             if isinstance(answer, bytes | str):
@@ -59,7 +58,7 @@ class SnapshotTaken(msgspec.Struct, frozen=True, gc=False):
     """The answer to `NeedSnapshot`."""
 
     request: int
-    snapshot: BookSnapshot
+    snapshot: Level3Snapshot
 
 
 class SnapshotFailed(msgspec.Struct, frozen=True, gc=False):

@@ -13,7 +13,7 @@ import msgspec
 from rxfeed.core.numbers import EXACT, ROUNDED, ZERO
 from rxfeed.core.sorted_map import SortedMap
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Level, Side
+from rxfeed.market import Level, Side
 
 _HALF = Decimal("0.5")
 

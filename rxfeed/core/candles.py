@@ -10,7 +10,7 @@ import msgspec
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.numbers import ZERO, quotient
 from rxfeed.core.tumbling import Tumbling, WindowAccumulator
-from rxfeed.messages import LastMatch, Match
+from rxfeed.market import PriorTrade, Trade
 
 
 class Candle(msgspec.Struct, frozen=True, gc=False):
@@ -45,7 +45,7 @@ class _Prices(WindowAccumulator[Candle]):
         self.count = 0
         self.volume = self.notional = ZERO
 
-    def _add(self, trades: list[Match]) -> None:
+    def _add(self, trades: list[Trade]) -> None:
         if not self.count and trades:
             first = trades[0]
             self.open = self.high = self.low = self.close = first.price
@@ -109,6 +109,6 @@ class Candles(Tumbling[Candle]):
     def _open(self, product_id: str) -> _Prices:
         return _Prices(self._closes)
 
-    def _last_match(self, last: LastMatch) -> None:
+    def _last_match(self, last: PriorTrade) -> None:
         super()._last_match(last)
         self._closes.setdefault(last.product_id, last.price)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Heartbeat, LastMatch, Match
+from rxfeed.market import Heartbeat, PriorTrade, Trade
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -28,7 +28,7 @@ class Late(msgspec.Struct, frozen=True, gc=False):
     product_id: str
     start: datetime
     end: datetime
-    trade: Match
+    trade: Trade
 
 
 class CompletenessTracker:
@@ -47,7 +47,7 @@ class CompletenessTracker:
 
     __slots__ = ("_expecting", "_named", "_named_at", "_waived", "epoch", "known", "now", "since")
 
-    def __init__(self, first: Match | LastMatch | Heartbeat) -> None:
+    def __init__(self, first: Trade | PriorTrade | Heartbeat) -> None:
         self.epoch, self.since = first.epoch, first.time
         self.now = first.time
         self._expecting = isinstance(first, Heartbeat)  # the id of the first trade will show whether a trade was missed
@@ -55,7 +55,7 @@ class CompletenessTracker:
         self._named, self._named_at = -1, first.time
         self._waived = -1  # the id of a heartbeat for which the wait is over
 
-    def trade(self, match: Match) -> bool:
+    def trade(self, match: Trade) -> bool:
         """Add a trade. True if trades before it were missed."""
         number, missed = match.trade_id, False
         if match.epoch != self.epoch:
@@ -69,7 +69,7 @@ class CompletenessTracker:
         self.now = max(self.now, match.time)
         return missed
 
-    def last_match(self, last: LastMatch) -> bool:
+    def last_match(self, last: PriorTrade) -> bool:
         if last.epoch != self.epoch:
             self.epoch, self.known = last.epoch, last.trade_id
             self._expecting = False
@@ -98,7 +98,7 @@ class CompletenessTracker:
         self.now = max(self.now, passed)
         return missed, passed
 
-    def undated(self, match: Match) -> None:
+    def undated(self, match: Trade) -> None:
         """Add a trade with a time that is not credible. Results that began before its receipt lack it."""
         if match.epoch != self.epoch:
             self.epoch, self.known = match.epoch, match.trade_id

@@ -5,48 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from rxfeed import messages as m
-
-Pair = tuple[str, str | None]
-"""A channel and one of its products; `None` for a channel without products."""
-
-LEVEL2 = frozenset(("level2", "level2_batch", "level2_50"))
-ALIASES = {"level2_50": "level2_batch", "ticker_1000": "ticker_batch"}
-"""Channels that the exchange acknowledges under another name than that of the request."""
-# A missed heartbeat is no missed market data. Level2 is followed at one collector, not merged.
-_NOT_MISSED = LEVEL2 | {"heartbeat"}
-_ORDERS = (m.Received, m.Open, m.Change, m.Done)
-# The channel of a message type, for collectors without an acknowledgement in the recording.
-_CHANNELS: dict[type[m.Message], str] = {
-    m.Match: "matches",
-    m.LastMatch: "matches",
-    m.Ticker: "ticker",
-    m.Snapshot: "level2",
-    m.L2Update: "level2",
-    m.Heartbeat: "heartbeat",
-    m.Auction: "auctionfeed",
-    m.RfqMatch: "rfq_matches",
-    m.Balance: "balance",
-    m.Status: "status",
-    **dict.fromkeys(_ORDERS, "full"),
-    **dict.fromkeys((m.Level3Open, m.Level3Done, m.Level3Match, m.Level3Change, m.Level3Noop), "level3"),
-}
-CHANNELS_OF: dict[type[m.Message], frozenset[str]] = {
-    **{kind: frozenset((channel,)) for kind, channel in _CHANNELS.items()},
-    m.Match: frozenset(("matches", "full", "user")),
-    m.Ticker: frozenset(("ticker", "ticker_batch")),
-    **dict.fromkeys((m.Snapshot, m.L2Update), frozenset(("level2", "level2_batch"))),
-    **dict.fromkeys((*_ORDERS, m.Activate), frozenset(("full", "user"))),
-    m.Level3Schema: frozenset(("level3",)),
-    m.Auction: frozenset(("auctionfeed", "auction")),
-}
-"""The channels that a message of a type can be from, by the names of requests."""
-
-
-def by_subscribed_name(pair: Pair) -> Pair:
-    """*pair* with the channel's name in requests."""
-    channel, product = pair
-    return ALIASES.get(channel, channel), product
+from rxfeed.core.gaps import Pair
+from rxfeed.core.merge_rules import MergeRules
+from rxfeed.market import Message, Subscriptions
 
 
 class Collector:
@@ -77,7 +38,7 @@ class Collector:
         self.stale.clear()
         self.silent.clear()
 
-    def subscribed(self, answer: m.Subscriptions) -> None:
+    def subscribed(self, answer: Subscriptions) -> None:
         """Add the acknowledged pairs. One that lists fewer pairs than the last one removes the others."""
         acked = frozenset(
             (channel.name, product) for channel in answer.channels for product in channel.product_ids or (None,)
@@ -86,14 +47,14 @@ class Collector:
         self.pairs = set(acked) if less else self.pairs | acked
         self.acked = acked
 
-    def saw(self, message: m.Message) -> bool:
+    def saw(self, message: Message, rules: MergeRules) -> bool:
         """True if *message* shows a subscription without an acknowledgement."""
-        channel = _CHANNELS.get(type(message))
-        if channel is None or self.acked is not None or (channel, message.product_id) in self.pairs:
+        channels = rules.assumed_channels(message)
+        if self.acked is not None or not channels:
             return False
-        if isinstance(message, _ORDERS) and message.user_id is not None:
-            channel = "user"
-        self.pairs.add((channel, message.product_id))
+        if any((channel, message.product_id) in self.pairs for channel in channels):
+            return False
+        self.pairs.add((channels[-1], message.product_id))
         return True
 
 
@@ -131,15 +92,17 @@ class Coverage:
         return set().union(*(each.pairs for each in self._all.values() if not each.over))
 
 
-def uncovered(pairs: Iterable[Pair], others: Iterable[Collector]) -> set[str | None]:
+def uncovered(pairs: Iterable[Pair], others: Iterable[Collector], rules: MergeRules) -> set[str | None]:
     """The products in *pairs* of which no collector in *others* was receiving the channel."""
     return {
-        pair[1] for pair in pairs if pair[0] not in _NOT_MISSED and not any(covers(other, pair) for other in others)
+        pair[1]
+        for pair in pairs
+        if pair[0] not in rules.not_missed and not any(covers(other, pair, rules) for other in others)
     }
 
 
-def covers(collector: Collector, pair: Pair) -> bool:
+def covers(collector: Collector, pair: Pair, rules: MergeRules) -> bool:
     """True if *collector* receives all messages of *pair*."""
     if pair in collector.silent:
         return False
-    return pair in collector.pairs or (pair[0] == "matches" and ("full", pair[1]) in collector.pairs)
+    return pair in collector.pairs or (rules.containing(pair[0]), pair[1]) in collector.pairs

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from rxfeed.core.numbers import EXACT, ZERO, not_negative, positive
-from rxfeed.core.quotes import PRICED, EpochCounter, Priced, price_of
+from rxfeed.core.quotes import HAS_PRICE, EpochCounter, Priced, price_of
 from rxfeed.errors import ConfigError
-from rxfeed.messages import LastMatch, Match, Message, Ticker
+from rxfeed.market import Message, PriorTrade, Ticker, Trade
 
 
 class PriceCross(msgspec.Struct, frozen=True, gc=False):
@@ -52,7 +52,7 @@ class PriceCrossing:
         "product_id",
     )
 
-    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Ticker))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade, PriorTrade, Ticker))
 
     def __init__(
         self,
@@ -77,9 +77,10 @@ class PriceCrossing:
     def step(self, item: Priced) -> tuple[PriceCross, ...]:
         if item.product_id != self.product_id:
             return ()
-        if isinstance(item, PRICED):
-            origin: Any = item._origin  # `item.epoch`, without the call that a property is: a fifth of the step
-            price, calm = item.price, (0 if origin is None else origin.epoch) == self._calm
+        if HAS_PRICE[type(item)]:
+            priced: Any = item
+            origin: Any = priced._origin  # `item.epoch`, without the call that a property is: a fifth of the step
+            price, calm = priced.price, (0 if origin is None else origin.epoch) == self._calm
             # Nearly every price is on the side of the one before it.
             if calm and (price > self._high if self._side > 0 else ZERO < price < self._low):
                 self._before = price

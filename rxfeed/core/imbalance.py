@@ -10,8 +10,8 @@ import msgspec
 
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import ZERO, exactly, quotient
-from rxfeed.core.rolling import LastTrades, Rolling, Trade
-from rxfeed.messages import LastMatch, Match, Message
+from rxfeed.core.rolling import KeptTrade, LastTrades, Rolling
+from rxfeed.market import Message, PriorTrade, Trade
 
 
 class TradeImbalance(msgspec.Struct, frozen=True, gc=False):
@@ -70,18 +70,18 @@ class SlidingImbalance(Rolling[TradeImbalance]):
 
     __slots__ = ()
 
-    def _follow(self, first: Match | LastMatch) -> _LastBalance:
+    def _follow(self, first: Trade | PriorTrade) -> _LastBalance:
         return _LastBalance(first)
 
 
 class _LastBalance(LastTrades[TradeImbalance]):
     __slots__ = ("sums",)
 
-    def __init__(self, first: Match | LastMatch) -> None:
+    def __init__(self, first: Trade | PriorTrade) -> None:
         super().__init__(first)
         self.sums = _Balance()
 
-    def add(self, trade: Trade, price: Decimal, start: datetime) -> TradeImbalance:
+    def add(self, trade: KeptTrade, price: Decimal, start: datetime) -> TradeImbalance:
         sums, trades = self.sums, self.trades
         sums.add(trade.bought, trade.size, trade.notional)
         while trades and trades[0].time <= start:
@@ -94,7 +94,7 @@ class _LastBalance(LastTrades[TradeImbalance]):
 class _Running(_Balance):
     __slots__ = ("epoch", "newest", "start", "whole")
 
-    def __init__(self, first: Match, time: datetime) -> None:
+    def __init__(self, first: Trade, time: datetime) -> None:
         super().__init__()
         self.epoch, self.whole = first.epoch, True
         self.start = self.newest = time
@@ -112,17 +112,17 @@ class RunningImbalance:
 
     __slots__ = ("_products", "clock")
 
-    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Match,))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade,))
 
     def __init__(self, *, max_ahead: float | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
         self._products: dict[str, _Running] = {}
 
     def step(self, message: Message) -> tuple[TradeImbalance, ...]:
-        return self._trade(message) if type(message) is Match else ()
+        return self._trade(message) if isinstance(message, Trade) else ()
 
     @exactly
-    def _trade(self, message: Match) -> tuple[TradeImbalance, ...]:
+    def _trade(self, message: Trade) -> tuple[TradeImbalance, ...]:
         product, time = self._products.get(message.product_id), message.time
         if time > self.clock.limit:
             time = self.clock.limited(message, time)
@@ -131,7 +131,7 @@ class RunningImbalance:
         if product.epoch != message.epoch:
             product.epoch, product.whole = message.epoch, False
         product.start, product.newest = min(product.start, time), max(product.newest, time)
-        product.add(message.side == "sell", message.size, message.price * message.size)
+        product.add(message.maker_side == "sell", message.size, message.price * message.size)
         return (product.result(message.product_id, product.start, product.newest, product.whole),)
 
     def finish(self) -> tuple[TradeImbalance, ...]:

@@ -25,32 +25,29 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from rxfeed.core.book import collecting
 from rxfeed.core.book_snapshot import NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import NOTHING, FullBookView, Queue, RestingOrder, count, product
+from rxfeed.core.by_type import ByType
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ZERO
 from rxfeed.core.sorted_map import SortedMap
-from rxfeed.messages import (
+from rxfeed.market import (
     Auction,
-    Change,
-    Done,
     Heartbeat,
-    Level3Change,
-    Level3Done,
-    Level3Match,
-    Level3Noop,
-    Level3Open,
-    Match,
     Message,
-    Open,
-    Received,
+    OrderChanged,
+    OrderDone,
+    OrderEvent,
+    OrderMatched,
+    OrderOpened,
     Side,
     Unknown,
 )
 
 _MOST_UNKNOWN = 10_000
 _STEADY = 100  # consecutive messages that reset the count of failures
+
+_LOOKED_AT = (OrderEvent, Auction, Heartbeat, Unknown)
 
 Queues = SortedMap[Decimal, Queue]
 Item = Message | SnapshotTaken | SnapshotFailed
@@ -105,8 +102,8 @@ class Level3Book:
         "stats",
     )
 
-    _effects: ClassVar[dict[type[Message], Callable[[Level3Book, Any], bool | None]]]
-    accepts: ClassVar[frozenset[type[Message]]]
+    _effects: ClassVar[ByType[Callable[[Level3Book, Any], bool | None]]]
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset(_LOOKED_AT)
 
     def __init__(
         self,
@@ -136,7 +133,7 @@ class Level3Book:
             if self._ready or not self._heard or item.request != self._request:
                 return ()  # the answer to an earlier request
             return self._taken(item) if isinstance(item, SnapshotTaken) else self._again()
-        if item.product_id != self.product_id or type(item) not in self.accepts:
+        if item.product_id != self.product_id or not isinstance(item, _LOOKED_AT):
             return ()
         if item.epoch != self._epoch or not self._heard:
             begun, self._epoch, self._heard = self._heard, item.epoch, True
@@ -146,7 +143,7 @@ class Level3Book:
             self._unknown.clear()
             return self._lost(item)
         if isinstance(item, Auction):
-            self._auction = collecting(item)
+            self._auction = item.collecting
             return ()
         sequence: int | None = getattr(item, "sequence", None)
         if isinstance(item, Heartbeat) or sequence is None:
@@ -175,7 +172,7 @@ class Level3Book:
         self._clear()
         sequence = getattr(message, "sequence", None)
         if isinstance(message, Auction):
-            self._auction = collecting(message)
+            self._auction = message.collecting
         elif isinstance(message, Unknown) and sequence is not None:
             self._skip(sequence)
         elif not isinstance(message, Heartbeat) and sequence is not None:
@@ -319,36 +316,29 @@ class Level3Book:
     def _apply(self, message: Any) -> bool | None:
         return self._effects[type(message)](self, message)
 
-    def _open(self, message: Open) -> bool | None:
-        return self._add(message.order_id, message.side, message.price, message.remaining_size)
+    def _open(self, message: OrderOpened) -> bool | None:
+        return self._add(message.order_id, message.side, message.price, message.open_size)
 
-    def _open3(self, message: Level3Open) -> bool | None:
-        return self._add(message.order_id, message.side, message.price, message.size)
-
-    def _match(self, message: Match | Level3Match) -> bool | None:
+    def _match(self, message: OrderMatched) -> bool | None:
         order = self._orders.get(message.maker_order_id)
         if order is None or not ZERO < message.size <= order.size or message.price != order.price:
             return None
         self._resize(order, EXACT.subtract(order.size, message.size))
         return True
 
-    def _done(self, message: Done | Level3Done) -> bool | None:
+    def _done(self, message: OrderDone) -> bool | None:
         order = self._orders.get(message.order_id)
         if order is None:
             return False
         self._resize(order, ZERO)
         return True
 
-    def _change(self, message: Change) -> bool | None:
-        order = self._orders.get(message.order_id)
-        if order is None or message.new_size is None:
+    def _change(self, message: OrderChanged) -> bool | None:
+        order, size = self._orders.get(message.order_id), message.new_size
+        if order is None or size is None:
             return False
-        price = order.price if message.new_price is None else message.new_price
-        return self._modify(order, price, message.new_size)
-
-    def _change3(self, message: Level3Change) -> bool | None:
-        order = self._orders.get(message.order_id)
-        return False if order is None else self._modify(order, message.price, message.size)
+        price = message.new_price
+        return self._modify(order, order.price if price is None else price, size)
 
     def _nothing(self, message: Message) -> bool | None:
         return False
@@ -407,18 +397,15 @@ class Level3Book:
             self._asks = queues
 
 
-Level3Book._effects = {
-    Open: Level3Book._open,
-    Match: Level3Book._match,
-    Done: Level3Book._done,
-    Change: Level3Book._change,
-    Level3Open: Level3Book._open3,
-    Level3Match: Level3Book._match,
-    Level3Done: Level3Book._done,
-    Level3Change: Level3Book._change3,
-    **dict.fromkeys((Received, Level3Noop), Level3Book._nothing),
-}
-Level3Book.accepts = frozenset((*Level3Book._effects, Auction, Heartbeat, Unknown))
+Level3Book._effects = ByType(
+    {
+        OrderOpened: Level3Book._open,
+        OrderMatched: Level3Book._match,
+        OrderDone: Level3Book._done,
+        OrderChanged: Level3Book._change,
+        OrderEvent: Level3Book._nothing,
+    }
+)
 
 
 def _queue(orders: list[RestingOrder]) -> Queue:

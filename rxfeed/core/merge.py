@@ -23,16 +23,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
 
-from rxfeed import messages as m
+from rxfeed.core.by_type import ByType
 from rxfeed.core.completeness import FIRST, moment, positive_microseconds
-from rxfeed.core.continuity import GapDetector, Resubscribed
 from rxfeed.core.coverage import Collector, Coverage, covers, uncovered
 from rxfeed.core.event_time import MAX_AHEAD
+from rxfeed.core.gaps import Resubscribed
 from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
-from rxfeed.core.merge_order import Copies, Entry, Numbered, Stream
+from rxfeed.core.merge_order import Copies, Entry, Numbered
+from rxfeed.core.merge_rules import MergeRules, Stream
 from rxfeed.core.sequence import Restarted
+from rxfeed.market import BookSnapshot, BookUpdate, Heartbeat, Malformed, Message, PriorTrade, Subscriptions
 
 _MAX_AHEAD = int(MAX_AHEAD * 1_000_000)
 
@@ -44,38 +45,42 @@ class Merge:
     message for n buffered messages.
     """
 
-    def __init__(self, patience: float = 5.0) -> None:
+    def __init__(self, rules: MergeRules, patience: float = 5.0) -> None:
+        self._venue = rules
         self._patience = positive_microseconds("patience", patience) * 1000
         self._coverage = Coverage()
-        self._continuity = GapDetector()
-        self._numbers = Numbered()
+        self._continuity = rules.gaps()
+        self._numbers = Numbered(rules)
         self._copies = Copies(self._patience)
         self._queue: deque[Entry] = deque()
         self._newest = 0
         self._interrupted: dict[str | None, int] = {}  # the present epochs of products with a rise to come
         self._disconnected = False  # no collector is connected
-        self._beats: dict[str, tuple[int, int, datetime | None]] = {}  # the last heartbeats: sequence, trade id, time
-        self._followed_books: dict[
-            str, tuple[Collector, bool]
-        ] = {}  # the collector of level2, and whether its book is complete
+        # The last heartbeats: the numbers by channel, and the time.
+        self._beats: dict[str, tuple[tuple[tuple[str, int], ...], datetime | None]] = {}
+        # The collector of each book by price, and whether its book is complete.
+        self._followed_books: dict[str, tuple[Collector, bool]] = {}
         self._out: list[MergedItem] = []
-        self._rules: dict[type[Any], Callable[[Entry], None]] = {
-            ConnectionChange: self._connection_change,
-            StatusEvent: self._status_event,
-            m.Malformed: self._malformed,
-            m.Subscriptions: self._subscriptions,
-            m.LastMatch: self._last_match,
-            m.Heartbeat: self._heartbeat,
-            m.Snapshot: self._snapshot,
-            m.L2Update: self._update,
-        }
+        self._rules: ByType[Callable[[Entry], None] | None] = ByType(
+            {
+                object: None,
+                ConnectionChange: self._connection_change,
+                StatusEvent: self._status_event,
+                Malformed: self._malformed,
+                Subscriptions: self._subscriptions,
+                PriorTrade: self._last_match,
+                Heartbeat: self._heartbeat,
+                BookSnapshot: self._snapshot,
+                BookUpdate: self._update,
+            }
+        )
 
     def step(self, received: ReceivedItem) -> list[MergedItem]:
         """The items that are final after *received*, in order."""
         collector = self._coverage.collector(received.collector)
         collector.last_ns = max(collector.last_ns, received.ns)
         entry = Entry(collector, received.ns, received.item)
-        if isinstance(received.item, m.Message):
+        if isinstance(received.item, Message):
             self._numbers.add(entry)
         self._queue.append(entry)
         self._newest = max(self._newest, received.ns)
@@ -89,11 +94,11 @@ class Merge:
         while queue and queue[0].ns <= until:
             entry = queue.popleft()
             self._continuity.received(entry.ns)
-            if isinstance(entry.item, m.Message):
+            if isinstance(entry.item, Message):
                 self._observe(entry)
             if not entry.done:
                 entry.done = True
-                rule = self._rules.get(type(entry.item))
+                rule = self._rules[type(entry.item)]
                 if rule is not None:
                     rule(entry)
                 elif entry.stream is None:
@@ -119,7 +124,7 @@ class Merge:
             if isinstance(each, Resubscribed):
                 continue
             self._out.append(MergedItem(entry.ns, 0, each))
-            if isinstance(each, Restarted) and each.first < each.last:
+            if isinstance(each, Restarted) and each.product_id is not None and each.first < each.last:
                 self._beats.pop(each.product_id, None)
                 if entry.item.time is not None:
                     for other in self._coverage.others(entry.collector):
@@ -147,7 +152,7 @@ class Merge:
                 collector.silent.add(pair)
             else:
                 collector.silent.discard(pair)
-            if any(covers(other, pair) for other in self._coverage.receiving_at(collector, entry.ns)):
+            if any(covers(other, pair, self._venue) for other in self._coverage.receiving_at(collector, entry.ns)):
                 return
         if event.status is not None and not (event.alone and self._coverage.connected()):
             self._out.append(MergedItem(entry.ns, 0, event.status))
@@ -179,7 +184,7 @@ class Merge:
             self._interrupted.clear()
             self._beats.clear()
             self._continuity.reconnected()
-        if collector.acked is None and collector.saw(message):
+        if collector.acked is None and collector.saw(message, self._venue):
             self._continuity.watch(self._watched())
         product, epoch = message.product_id, message.epoch
         before = collector.epochs.get(product)
@@ -192,7 +197,7 @@ class Merge:
         """*collector* may have missed messages of any product."""
         others = self._coverage.receiving_at(collector, ns)
         if others:
-            self._interrupt(uncovered(collector.pairs, others))
+            self._interrupt(uncovered(collector.pairs, others, self._venue))
         elif gone:
             self._disconnected = True
         else:
@@ -204,7 +209,7 @@ class Merge:
     def _interrupt_product(self, collector: Collector, product: str | None, ns: int) -> None:
         """*collector* may have missed messages of *product*."""
         pairs = [pair for pair in collector.pairs if pair[1] == product]
-        self._interrupt(uncovered(pairs, self._coverage.receiving_at(collector, ns)))
+        self._interrupt(uncovered(pairs, self._coverage.receiving_at(collector, ns), self._venue))
         self._interrupt_books(collector, product)
 
     def _interrupt(self, products: Iterable[str | None]) -> None:
@@ -248,24 +253,27 @@ class Merge:
 
     def _last_match(self, entry: Entry) -> None:
         last, collector = entry.item, entry.collector
-        stream = ("matches", last.product_id)
+        stream = (self._venue.trades(last), last.product_id)
         self._pull(stream, last.trade_id + 1, last.time)
         others = self._coverage.receiving_at(collector, entry.ns)
-        if self._continuity.last(*stream) < last.trade_id or not any(covers(each, stream) for each in others):
+        if self._continuity.last(*stream) < last.trade_id or not any(
+            covers(each, stream, self._venue) for each in others
+        ):
             self._step(entry)
 
     def _heartbeat(self, entry: Entry) -> None:
         beat, product = entry.item, entry.item.product_id
         if not self._copies.first(entry):
             return
-        sequence, trade, at = self._beats.get(product, (-1, -1, None))
-        if beat.sequence < sequence and not (at is not None and beat.time > at):
+        named = self._venue.named(beat)
+        before, at = self._beats.get(product, ((), None))
+        if named and before and named[0][1] < before[0][1] and not (at is not None and beat.time > at):
             self._emit(entry)  # a late one of another collector: the last ids must not go back
             return
-        self._pull(("full", product), sequence + 1, beat.time)
-        self._pull(("matches", product), trade + 1, beat.time)
+        for channel, number in before:
+            self._pull((channel, product), number + 1, beat.time)
         credible = beat.time <= moment(entry.ns // 1000 + _MAX_AHEAD)
-        self._beats[product] = (beat.sequence, beat.last_trade_id, beat.time if credible else FIRST)
+        self._beats[product] = (named, beat.time if credible else FIRST)
         self._step(entry)
 
     # ---- messages without numbers

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.core.coverage import Pair
+from rxfeed.core.gaps import Pair
 
 
 class ReceivedItem(msgspec.Struct, frozen=True, gc=False):

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from rxfeed import messages as m
 from rxfeed.core.coverage import Collector
-
-Stream = tuple[str, str]
-"""A numbered channel, and a product of it."""
+from rxfeed.core.merge_rules import MergeRules, Stream
+from rxfeed.market import Message, Subscriptions
 
 
 class Entry:
@@ -33,18 +31,19 @@ class Entry:
 class Numbered:
     """The numbered entries that were not output yet, by stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: MergeRules) -> None:
+        self._rules = rules
         self._waiting: dict[Stream, list[tuple[int, int, Entry]]] = {}
         self._count = 0
         self._subscribed: set[Stream] = set()
 
     def add(self, entry: Entry) -> None:
         message = entry.item
-        if isinstance(message, m.Subscriptions):
+        if isinstance(message, Subscriptions):
             self._subscribed.update(
                 (each.name, product) for each in message.channels for product in each.product_ids or ()
             )
-        place = self._place(message)
+        place = self._rules.place(message, self._subscribed)
         if place is not None:
             entry.stream, entry.number = place
             self._count += 1
@@ -65,25 +64,6 @@ class Numbered:
             heapq.heappop(waiting)
         if not waiting:
             self._waiting.pop(stream, None)
-
-    def _place(self, message: m.Message) -> tuple[Stream, int] | None:
-        found = _PLACES.get(type(message))
-        if found is None:
-            return None
-        message_: Any = message
-        product, (channel, number) = message_.product_id, found(message)
-        if product is None or number is None:
-            return None
-        if channel == "matches":
-            if ("full", product) in self._subscribed:
-                channel, number = "full", message_.sequence
-            elif ("user", product) in self._subscribed and ("matches", product) not in self._subscribed:
-                return None  # the user's own trades: the other trades of the product are not received
-        elif channel == "full" and ("full", product) not in self._subscribed:
-            if message_.user_id is not None:
-                return None
-            self._subscribed.add(("full", product))  # by a collector without an acknowledgement
-        return ((channel, product), number)
 
 
 class Copies:
@@ -112,16 +92,5 @@ class Copies:
         return True
 
 
-def _later(message: m.Message, than: datetime | None) -> bool:
+def _later(message: Message, than: datetime | None) -> bool:
     return message.time is not None and than is not None and message.time > than
-
-
-_PLACES: dict[type[m.Message], Callable[[Any], tuple[str, Any]]] = {
-    m.Match: lambda match: ("matches", match.trade_id),
-    m.Ticker: lambda ticker: ("ticker", ticker.sequence),
-    **dict.fromkeys((m.Received, m.Open, m.Change, m.Done), lambda order: ("full", order.sequence)),
-    **dict.fromkeys(
-        (m.Level3Open, m.Level3Done, m.Level3Match, m.Level3Change, m.Level3Noop),
-        lambda order: ("level3", order.sequence),
-    ),
-}

@@ -13,7 +13,7 @@ from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ROUNDED, positive
 from rxfeed.core.quotes import EpochCounter, Priced, price_of
 from rxfeed.core.sliding_min_max import Price, SlidingMinMax
-from rxfeed.messages import LastMatch, Match, Message, Ticker
+from rxfeed.market import Message, PriorTrade, Ticker, Trade
 
 _HUNDRED = Decimal(100)
 
@@ -65,7 +65,7 @@ class PriceMoves:
 
     __slots__ = ("_percent", "_products", "_within", "clock")
 
-    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch, Ticker))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade, PriorTrade, Ticker))
 
     def __init__(self, percent: Decimal | str | int, within: float, *, max_ahead: float | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)

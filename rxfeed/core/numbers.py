@@ -8,7 +8,7 @@ from functools import wraps
 from typing import TypeVar
 
 from rxfeed.errors import ConfigError
-from rxfeed.values import ZERO, check
+from rxfeed.market import ZERO, check
 
 __all__ = ["EXACT", "ROUNDED", "ZERO", "decimal", "exactly", "not_negative", "positive", "quotient"]
 

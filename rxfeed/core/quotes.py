@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
+from rxfeed.core.by_type import ByType
 from rxfeed.core.numbers import EXACT, ZERO
-from rxfeed.messages import LastMatch, Level, Match, Message, Ticker
+from rxfeed.market import Level, Message, PriorTrade, Ticker, Trade
 
 _HALF = Decimal("0.5")
-PRICED = (Ticker, Match, LastMatch)
+PRICED = (Ticker, Trade, PriorTrade)
 """The messages that have a price."""
+HAS_PRICE: ByType[bool] = ByType({object: False, **dict.fromkeys(PRICED, True)})
+"""By type: True for those and their subclasses. A look-up is faster than to test for a subclass."""
 
 
 class QuotedBook(Protocol):
@@ -40,8 +43,9 @@ Priced = Message | QuotedBook
 
 def price_of(item: Priced) -> Decimal | None:
     """The price of a ticker or a trade, the mid of a book; `None` if there is none above zero."""
-    if isinstance(item, PRICED):
-        return item.price if item.price > ZERO else None
+    if HAS_PRICE[type(item)]:
+        priced: Any = item
+        return priced.price if priced.price > ZERO else None
     quote = quote_of(item)
     return None if quote is None else EXACT.multiply(EXACT.add(*quote), _HALF)
 

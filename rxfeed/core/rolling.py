@@ -14,7 +14,7 @@ from rxfeed.core.completeness import FIRST, CompletenessTracker, Late, earlier, 
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import ZERO, exactly, quotient
 from rxfeed.core.sliding_min_max import SlidingMinMax
-from rxfeed.messages import LastMatch, Match, Message
+from rxfeed.market import Message, PriorTrade, Trade
 
 R = TypeVar("R")
 
@@ -38,7 +38,7 @@ class RollingVolume(msgspec.Struct, frozen=True, gc=False):
     complete: bool
 
 
-class Trade(msgspec.Struct, frozen=True, gc=False):
+class KeptTrade(msgspec.Struct, frozen=True, gc=False):
     """The fields of a trade that its later removal needs. *bought*: the taker bought."""
 
     time: datetime
@@ -52,14 +52,14 @@ class LastTrades(CompletenessTracker, ABC, Generic[R]):
 
     __slots__ = ("newest", "product_id", "trades")
 
-    def __init__(self, first: Match | LastMatch) -> None:
+    def __init__(self, first: Trade | PriorTrade) -> None:
         super().__init__(first)
         self.product_id = first.product_id
         self.newest = FIRST
-        self.trades: deque[Trade] = deque()
+        self.trades: deque[KeptTrade] = deque()
 
     @abstractmethod
-    def add(self, trade: Trade, price: Decimal, start: datetime) -> R:
+    def add(self, trade: KeptTrade, price: Decimal, start: datetime) -> R:
         """The result after *trade* was added and the trades that are not after *start* were removed."""
 
 
@@ -73,23 +73,27 @@ class Rolling(ABC, Generic[R]):
     trades of the last *seconds*.
     """
 
-    __slots__ = ("_products", "_width", "clock")
+    __slots__ = ("_products", "_trade_type", "_width", "clock")
 
-    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Match, LastMatch))
+    accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade, PriorTrade))
 
     def __init__(self, seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> None:
         self._width = positive_span("seconds", seconds)
         self.clock = EventClock(max_ahead)
         self._products: dict[str, LastTrades[R]] = {}
+        self._trade_type: type[Message] = Trade
 
     @abstractmethod
-    def _follow(self, first: Match | LastMatch) -> LastTrades[R]:
+    def _follow(self, first: Trade | PriorTrade) -> LastTrades[R]:
         """The state of a product at its *first* message."""
 
     def step(self, message: Message) -> tuple[R | Late, ...]:
-        if type(message) is Match:
-            return self._trade(message)
-        if type(message) is LastMatch and not self.clock.is_ahead(message, message.time):
+        kind = type(message)
+        if kind is self._trade_type or isinstance(message, Trade):
+            self._trade_type = kind  # a test for a subclass takes longer
+            trade: Any = message
+            return self._trade(trade)
+        if isinstance(message, PriorTrade) and not self.clock.is_ahead(message, message.time):
             product = self._products.get(message.product_id)
             if product is None:
                 self._products[message.product_id] = self._follow(message)
@@ -102,7 +106,7 @@ class Rolling(ABC, Generic[R]):
         return ()
 
     @exactly
-    def _trade(self, match: Match) -> tuple[R | Late, ...]:
+    def _trade(self, match: Trade) -> tuple[R | Late, ...]:
         product_id, time = match.product_id, match.time
         origin: Any = match._origin  # `match.epoch`, without the call that a property is
         product = self._products.get(product_id)
@@ -123,7 +127,7 @@ class Rolling(ABC, Generic[R]):
             return (Late(product_id, start, time, match),)
         product.newest = time
         price, size = match.price, match.size
-        return (product.add(Trade(time, match.side == "sell", size, price * size), price, start),)
+        return (product.add(KeptTrade(time, match.maker_side == "sell", size, price * size), price, start),)
 
 
 class SlidingVolume(Rolling[RollingVolume]):
@@ -135,19 +139,19 @@ class SlidingVolume(Rolling[RollingVolume]):
 
     __slots__ = ()
 
-    def _follow(self, first: Match | LastMatch) -> _Volume:
+    def _follow(self, first: Trade | PriorTrade) -> _Volume:
         return _Volume(first)
 
 
 class _Volume(LastTrades[RollingVolume]):
     __slots__ = ("notional", "prices", "volume")
 
-    def __init__(self, first: Match | LastMatch) -> None:
+    def __init__(self, first: Trade | PriorTrade) -> None:
         super().__init__(first)
         self.volume = self.notional = ZERO
         self.prices: SlidingMinMax[None] = SlidingMinMax()
 
-    def add(self, trade: Trade, price: Decimal, start: datetime) -> RollingVolume:
+    def add(self, trade: KeptTrade, price: Decimal, start: datetime) -> RollingVolume:
         trades = self.trades
         volume, notional, end = self.volume + trade.size, self.notional + trade.notional, trade.time
         while trades and trades[0].time <= start:

@@ -35,7 +35,7 @@ _PROVEN = 3
 class Missed(msgspec.Struct, frozen=True):
     """Numbers *first* to *last* of *product_id* on *channel* (sequences; trade ids on `matches`) did not come."""
 
-    product_id: str
+    product_id: str | None
     channel: str
     first: int
     last: int
@@ -44,7 +44,7 @@ class Missed(msgspec.Struct, frozen=True):
 class Restarted(msgspec.Struct, frozen=True):
     """The numbers of *product_id* on *channel* restarted: after *last* came *first*, with a newer time."""
 
-    product_id: str
+    product_id: str | None
     channel: str
     last: int
     first: int
@@ -81,7 +81,7 @@ class Sequence:
         "time",
     )
 
-    def __init__(self, product_id: str, channel: str, findings: Findings) -> None:
+    def __init__(self, product_id: str | None, channel: str, findings: Findings) -> None:
         self.product_id = product_id
         self.channel = channel
         self.last = -1

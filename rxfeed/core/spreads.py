@@ -11,7 +11,7 @@ import msgspec
 from rxfeed.core.numbers import EXACT, ROUNDED, not_negative
 from rxfeed.core.quotes import EpochCounter, Priced, quote_of
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Message, Ticker
+from rxfeed.market import Message, Ticker
 
 _HALF_HUNDREDTH = Decimal("0.005")
 

@@ -9,7 +9,7 @@ import msgspec
 
 from rxfeed.core.numbers import EXACT, ZERO, quotient
 from rxfeed.core.tumbling import Tumbling, WindowAccumulator
-from rxfeed.messages import Match
+from rxfeed.market import Trade
 
 
 class VolumeWindow(msgspec.Struct, frozen=True, gc=False):
@@ -40,12 +40,11 @@ class _Sums(WindowAccumulator[VolumeWindow]):
         self.bought = self.sold = self.notional = ZERO
         self.count = 0
 
-    def _add(self, trades: list[Match]) -> None:
+    def _add(self, trades: list[Trade]) -> None:
         bought, sold, notional = self.bought, self.sold, self.notional
         for match in trades:
             size = match.size
-            # match.side is the maker's side: the taker of a sell order bought.
-            if match.side == "sell":
+            if match.maker_side == "sell":
                 bought += size
             else:
                 sold += size

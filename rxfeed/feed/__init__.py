@@ -1,7 +1,9 @@
 """The feed: one connection to the exchange, as a hot Observable."""
 
 from rxfeed.feed.clock import Clock
+from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.feed import Feed
+from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import (
@@ -31,9 +33,11 @@ __all__ = [
     "Connected",
     "Connecting",
     "Disconnected",
+    "Dispatcher",
     "Ended",
     "Feed",
     "FeedStatus",
+    "FeedStreams",
     "Gap",
     "HeartbeatBack",
     "HeartbeatMissing",

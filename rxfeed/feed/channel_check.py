@@ -16,9 +16,8 @@ from collections.abc import Callable
 
 from rxfeed.feed.message_router import MessageRouter
 from rxfeed.feed.status import Ended, FeedStatus, Subscribed
-from rxfeed.operators import MessageFilter
-from rxfeed.operators.unhandled import at
-from rxfeed.protocol import channels_with, likely_product, types_of
+from rxfeed.operators import MessageFilter, at
+from rxfeed.venues import Venue
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -32,7 +31,10 @@ class ChannelCheck:
     *recorded*: the source is a replay. *closing*: returns True if the source was closed before its end.
     """
 
-    def __init__(self, router: MessageRouter, recorded: bool, closing: Callable[[], bool]) -> None:
+    def __init__(
+        self, router: MessageRouter, recorded: bool, closing: Callable[[], bool], venue: Callable[[], Venue]
+    ) -> None:
+        self._venue = venue
         self._router = router
         self._recorded = recorded
         self._closing = closing
@@ -44,7 +46,7 @@ class ChannelCheck:
 
     def expect(self, message_filter: MessageFilter, place: str) -> None:
         """Check an operator with *message_filter* that was subscribed to at *place*; from any thread."""
-        if not channels_with(message_filter.needed):
+        if not self._venue().channels_with(message_filter.needed):
             return
         with self._lock:
             if message_filter not in self._reported:
@@ -79,19 +81,18 @@ class ChannelCheck:
     def _has(self, message_filter: MessageFilter, product_id: str | None) -> bool:
         """True if a subscribed channel has messages that *message_filter* needs, of *product_id* (`None`: any)."""
         for channel, product in self._pairs:
-            if types_of(channel) & message_filter.needed and (
-                product_id is None or product in (product_id, *_EVERY_PRODUCT)
-            ):
+            brings = any(issubclass(kind, tuple(message_filter.needed)) for kind in self._venue().types_of(channel))
+            if brings and (product_id is None or product in (product_id, *_EVERY_PRODUCT)):
                 return True
         return self._recorded and self._router.has_seen(message_filter.needed, product_id)
 
     def _report(self, message_filter: MessageFilter, lacking: list[str], place: str) -> None:
         self._reported.add(message_filter)
-        names = channels_with(message_filter.needed)
+        names = self._venue().channels_with(message_filter.needed)
         kinds = sorted(kind.__name__ for kind in message_filter.needed)
         types = " or ".join(kinds if len(kinds) <= _MOST_NAMED else [*kinds[:_MOST_NAMED], "others"])
         products = f" of {', '.join(sorted(lacking))}" if lacking else ""
-        there = f" for {', '.join(map(_named, sorted(lacking)))}" if lacking else ""
+        there = f" for {', '.join(map(self._named, sorted(lacking)))}" if lacking else ""
         channels = " or ".join(names)
         if self._recorded:
             log.warning(
@@ -104,7 +105,6 @@ class ChannelCheck:
                 *(message_filter.operator or "an operator", at(place), types, products, channels, there),
             )
 
-
-def _named(product_id: str) -> str:
-    likely = likely_product(product_id)
-    return product_id if likely is None else f"{product_id} (did you mean {likely}?)"
+    def _named(self, product_id: str) -> str:
+        likely = self._venue().likely_product(product_id)
+        return product_id if likely is None else f"{product_id} (did you mean {likely}?)"

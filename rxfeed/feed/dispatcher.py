@@ -8,14 +8,20 @@ from typing import Any
 from msgspec.structs import force_setattr, replace
 from reactivex import abc
 
-from rxfeed.core import GapDetector
+from rxfeed.core import ByType, GapDetector
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.messages import Malformed, Message, Origin
-from rxfeed.protocol.decode import LONG, UNDECODED, Decoder, decode_known
-from rxfeed.protocol.times import ENDING, PLAIN, ends_with_microseconds, finer
-
-NO_DATA = frozenset(("subscriptions", "error", "heartbeat", "status", "balance", "level3"))
-"""Message types without data of a product: if a frame of such a type cannot be decoded, no data is missing."""
+from rxfeed.market import (
+    ENDING,
+    LONG,
+    PLAIN,
+    UNDECODED,
+    FrameOrigin,
+    Malformed,
+    Message,
+    Origin,
+    ends_with_microseconds,
+    finer,
+)
 
 
 class Dispatcher:
@@ -41,8 +47,11 @@ class Dispatcher:
         self._checks = continuity.checks
         self._drop_duplicates = drop_duplicates
         self._other = other
-        self._after = after or {}
-        self._decode = Decoder().decode
+        entries: dict[type[Any], Callable[[Any], bool] | None] = {object: None, **(after or {})}
+        self._after = ByType(entries)
+        decoder = streams.venue.decoder()
+        self._decode: Callable[[bytes], Any] = decoder.decode
+        self._quick: Callable[[bytes], Any] = decoder.quick or decoder.decode
         self.data_received = False
         """The last frames had a message that is more than an answer to a request."""
         self.stopping = False
@@ -59,12 +68,14 @@ class Dispatcher:
         """
         # Every message passes here, so all steps are inline: one call would add 5 % to the time of a message.
         router, stats, types, after = self._router, self._stats, self._stats.types, self._after
-        known, decode, checks, epoch = decode_known, self._decode, self._checks, self._continuity.epoch
-        data_received, size, longest = False, 0, LONG
+        quick, decode, checks, epoch = self._quick, self._decode, self._checks, self._continuity.epoch
+        data_received, size, others, longest = False, 0, 0, LONG
+        message: Any
         self._continuity.received(received_ns)
         try:
             for raw in events:
                 if type(raw) is not bytes:
+                    others += 1
                     self._other(raw)
                     if self.stopping:
                         return
@@ -74,15 +85,18 @@ class Dispatcher:
                 try:
                     plain = raw.isascii() and (raw[ENDING] == PLAIN or ends_with_microseconds(raw) or not finer(raw))
                     plain = plain and length <= longest
-                    message = known(raw) if plain else decode(raw)
+                    message = quick(raw) if plain else decode(raw)
                 except UNDECODED:
                     message = decode(raw)  # the full decoder has more types, and gives the reason of a failure
-                if type(message) is Malformed:
-                    self.report_malformed(message, received_ns)
+                kind = type(message)
+                if kind is Malformed or kind is tuple:
+                    if kind is tuple:
+                        data_received = self._several(message, raw, received_ns) or data_received
+                    else:
+                        self.report_malformed(message, received_ns)
                     if self.stopping:
                         return
                     continue
-                kind = type(message)
                 if kind in checks and not self._fresh(checks[kind](message)):
                     if self.stopping:
                         return
@@ -102,21 +116,59 @@ class Dispatcher:
                             observer.on_next(message)
                         except Exception as error:
                             router.remove_failed(observer, error)
-                data_received = kind not in after or after[kind](message) or data_received
+                acted = after[kind]
+                data_received = acted is None or acted(message) or data_received
                 if self.stopping:
                     return
         finally:
             self.data_received = data_received
             stats.bytes += size
+            stats.frames += len(events) - others
+
+    def _several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> bool:
+        """Deliver the *messages* of one frame; True if one of them is a sign of life.
+
+        All gaps that the frame shows are reported before its first message.
+        """
+        kept: list[Message] = []
+        epochs: list[int | None] = []
+        for message in messages:
+            fresh = self.is_fresh(message)
+            if self.stopping:
+                return False
+            epochs.append(self._continuity.epoch(message.product_id) if fresh else None)
+            if fresh:
+                kept.append(message)
+        data_received, whole = False, tuple(epochs)
+        for message, epoch in zip(kept, (each for each in epochs if each is not None), strict=True):
+            force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, whole))
+            self.deliver(message)
+            acted = self._after[type(message)]
+            data_received = acted is None or acted(message) or data_received
+            if self.stopping:
+                break
+        return data_received
 
     def is_fresh(self, message: Message) -> bool:
         """True if *message* is to be delivered; reports the gap that its sequence number shows."""
         check = self._checks.get(type(message))
         return check is None or self._fresh(check(message))
 
+    def deliver_recorded_frame(
+        self, messages: tuple[Message, ...], raw: bytes, received_ns: int, epochs: tuple[int | None, ...]
+    ) -> None:
+        """Deliver the *messages* of the frame *raw*, each with its epoch; `None`: it was a duplicate."""
+        self._stats.bytes += len(raw)
+        self._stats.frames += 1
+        for message, epoch in zip(messages, epochs, strict=True):
+            if epoch is not None and not self.stopping:
+                force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs))
+                self.deliver(message)
+
     def deliver_recorded(self, message: Message, raw: bytes, received_ns: int, epoch: int) -> None:
         """Deliver *message*, decoded from *raw*, with the *epoch* that it had when it was recorded."""
         self._stats.bytes += len(raw)
+        self._stats.frames += 1
         observers = self._counted(message)
         if observers:
             force_setattr(message, "_origin", Origin(raw, received_ns, epoch))
@@ -136,12 +188,13 @@ class Dispatcher:
         """Count messages of these *kinds*, of *size* bytes together, that have no observer and need no decoding."""
         stats = self._stats
         stats.bytes += size
+        stats.frames += sum(kinds.values())
         for kind, count in kinds.items():
             stats.types[kind] = stats.types.get(kind, 0) + count
 
     def report_malformed(self, frame: Malformed, received_ns: int) -> None:
         """Report *frame*. If its type carries data, data of its product (or of all, if it names none) was missed."""
-        if frame.type not in NO_DATA:
+        if frame.type not in self._streams.venue.without_data:
             if frame.product_id is None:
                 self._continuity.interrupted()
             else:

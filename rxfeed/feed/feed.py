@@ -20,18 +20,10 @@ from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.feed.subscription_manager import SubscriptionManager
-from rxfeed.protocol import (
-    DEFAULT_URL,
-    Channel,
-    Credentials,
-    Secret,
-    Subscription,
-    live_url,
-    redacted,
-    revealed,
-    shown_url,
-)
+from rxfeed.secrets import Secret, redacted, revealed, shown_url
 from rxfeed.transport import TransportOptions
+from rxfeed.venues import DEFAULT_VENUE, ChannelRequest, Subscription, Venue
+from rxfeed.venues import venue as venue_of
 
 
 class Feed(MessageSource):
@@ -47,8 +39,10 @@ class Feed(MessageSource):
     the messages' `epoch`. A feed ends once: it completes if it was closed. It fails if a certificate cannot be
     verified, credentials are rejected, the host is retired, or `Reconnect.retries` is reached.
 
+    - *venue*: its name, or a `Venue`.
     - *products*, *channels*: one or many. A channel may be the exchange's object, with its own products.
-    - *url*: of the exchange's feed. *credentials* sign the subscription (see `Credentials.from_env`); `None`: unsigned.
+    - *url*: of the server; `None`: the venue's own.
+    - *credentials* sign the subscription (see `Credentials.from_env`); `None`: unsigned.
     - *reconnect*: True, False (the first failure ends the feed), or a `Reconnect`.
     - *ping_interval*: seconds between pings, which are sent with or without traffic (`None`: no pings).
       *pong_timeout*: seconds to wait for the answer to a ping.
@@ -67,10 +61,11 @@ class Feed(MessageSource):
     def __init__(
         self,
         products: str | Iterable[str],
-        channels: Channel | Iterable[Channel],
+        channels: ChannelRequest | Iterable[ChannelRequest],
         *,
-        url: str | Secret = DEFAULT_URL,
-        credentials: Credentials | None = None,
+        venue: str | Venue = DEFAULT_VENUE,
+        url: str | Secret | None = None,
+        credentials: Any = None,
         reconnect: bool | Reconnect = True,
         ping_interval: float | None = 30.0,
         pong_timeout: float = 10.0,
@@ -85,9 +80,11 @@ class Feed(MessageSource):
         headers: Mapping[str, str | Secret] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        super().__init__(FeedStreams(lag_threshold, status_log=self._status_log()))
+        found = venue_of(venue)
+        super().__init__(FeedStreams(lag_threshold, venue=found))
+        self._streams.status_log = self._status_log()
         try:
-            hidden = Secret(live_url(revealed(url)))
+            hidden = Secret(self.venue.url(revealed(self.venue.default_url if url is None else url)))
             transport = TransportOptions(
                 max_size=max_size,
                 connect_timeout=connect_timeout,
@@ -97,17 +94,16 @@ class Feed(MessageSource):
             )
         finally:
             url, proxy, headers = "", None, None  # a traceback with local variables would show what is secret in them
-            refused = "" if credentials is None or isinstance(credentials, Credentials) else type(credentials).__name__
-            credentials = None if refused else credentials
+            accepted = credentials is None or isinstance(credentials, self.venue.credentials)
+            refused = "" if accepted else type(credentials).__name__
+            credentials = credentials if accepted else None
         if refused:
-            raise ConfigError(
-                f"credentials: a {refused} is not a Credentials: give Credentials(key, secret, passphrase), or "
-                "Credentials.from_env()"
-            )
+            raise ConfigError(f"credentials: a {refused}; {self.venue.credentials_hint}")
         settings = FeedSettings(
             url=hidden,
             transport=transport,
             credentials=credentials,
+            venue=self.venue,
             reconnect=reconnect,
             ping_interval=ping_interval,
             pong_timeout=pong_timeout,
@@ -118,10 +114,10 @@ class Feed(MessageSource):
         )
         self._url = hidden
         self._credentials = credentials
-        subscription = Subscription.of(products, channels)
+        subscription = self.venue.subscription(products, channels)
         subscription.warn_of_products()
-        self._subscriptions = SubscriptionManager(subscription)
-        self._streams.router.admits = OutsideSubscription(self._subscriptions, self._streams.stats).admits
+        self._subscriptions = SubscriptionManager(subscription, self.venue)
+        self._streams.router.admits = OutsideSubscription(self._subscriptions, self._streams.stats, self.venue).admits
         self._make_loop = partial(ReconnectLoop, settings, self._subscriptions, self._streams, clock or Clock())
         self._loop: ReconnectLoop | None = None
 
@@ -132,16 +128,16 @@ class Feed(MessageSource):
 
     # ---- requests
 
-    def add(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> None:
+    def add(self, products: str | Iterable[str], channels: ChannelRequest | Iterable[ChannelRequest]) -> None:
         """Also subscribe to *channels* for *products*, now and after every reconnect; from any thread, without waiting.
 
         When the exchange acknowledges the request, `status` emits `Subscribed`; if it refuses, `Rejected`. Changes in
         quick succession are sent in one message. Raises `ConfigError`, or `FeedClosed` if the feed has ended.
         """
-        Subscription.of(products, channels).warn_of_products()
+        self.venue.subscription(products, channels).warn_of_products()
         self._change(self._subscriptions.add, products, channels)
 
-    def remove(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> None:
+    def remove(self, products: str | Iterable[str], channels: ChannelRequest | Iterable[ChannelRequest]) -> None:
         """Unsubscribe from *channels* for *products*; without products (`[]`) for all products. Otherwise as `add`."""
         self._change(self._subscriptions.remove, products, channels)
 
@@ -167,7 +163,7 @@ class Feed(MessageSource):
                 self._loop.nudge()
 
     def _change(self, change: Callable[[Subscription], None], products: Any, channels: Any) -> None:
-        subscription = Subscription.of(products, channels)
+        subscription = self.venue.subscription(products, channels)
         self._check_process()
         with self._state:
             self._check_open()
@@ -206,7 +202,7 @@ class Feed(MessageSource):
 
     def _status_log(self) -> StatusLog:
         """The object that logs the status."""
-        return StatusLog()
+        return StatusLog(venue=self.venue)
 
     def _prepare(self) -> None:
         self._loop = self._make_loop()

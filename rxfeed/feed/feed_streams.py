@@ -11,8 +11,9 @@ from rxfeed.feed.message_router import MessageRouter, SideStream
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import CaughtUp, FeedStatus, Gap, Idle, KeepalivePong, Lagging, SequenceReset
 from rxfeed.feed.status_log import StatusLog
-from rxfeed.messages import Malformed
-from rxfeed.operators.endings import SourceSinks
+from rxfeed.market import Malformed
+from rxfeed.operators import SourceSinks
+from rxfeed.venues import COINBASE_EXCHANGE, Venue
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -30,9 +31,15 @@ class FeedStreams:
     """
 
     def __init__(
-        self, lag_threshold: float, now: Callable[[], datetime] = _wall, status_log: StatusLog | None = None
+        self,
+        lag_threshold: float,
+        now: Callable[[], datetime] = _wall,
+        status_log: StatusLog | None = None,
+        venue: Venue = COINBASE_EXCHANGE,
     ) -> None:
         self.now = now
+        self.venue = venue
+        """Where the messages come from; a replay has it from its recordings."""
         self.stats = Stats()
         self.sinks = SourceSinks()
         self.router = MessageRouter(self.failed)

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import time
 
-from rxfeed.core import GapDetector, HeartbeatWatch, Keepalive, Watchdog
-from rxfeed.core.renewals import Renewals
+from rxfeed.core import GapDetector, HeartbeatWatch, Keepalive, Renewals, Watchdog
 from rxfeed.errors import WentSilent
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import HeartbeatBack, HeartbeatMissing
 from rxfeed.feed.subscription_manager import SubscriptionManager
-from rxfeed.messages import Heartbeat
-from rxfeed.protocol import Secret
+from rxfeed.market import Heartbeat
+from rxfeed.secrets import Secret
 from rxfeed.transport import Connection
 
-# The exchange accepts 8 messages a second from a client: https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
-_SEND_INTERVAL = 1 / 8
-# Channels of books without sequence numbers: any missed message makes such a book wrong.
-_BOOKS = frozenset(("level2", "level2_batch"))
 # A selector accepts neither infinity nor very long time-outs.
 _LONGEST_WAIT = 3600.0
 
@@ -56,7 +51,8 @@ class Housekeeping:
         # The exchange requires the subscription within five seconds, so it is sent before the rate limit applies.
         for text in subscriptions.opening(settings.credentials, str(time.time())):
             connection.send(text)
-        self._send_at = now + _SEND_INTERVAL
+        self._send_interval = 1 / settings.venue.requests_per_second
+        self._send_at = now + self._send_interval
         self._renewals = Renewals()
         self.alarm = now
         """The time before which nothing is due."""
@@ -78,7 +74,7 @@ class Housekeeping:
         while self._lost:
             self._renewals.lost(self._lost.pop(), now)
         for product in self._renewals.step(now):
-            self._subscriptions.renew(_BOOKS, product)
+            self._subscriptions.renew(self._settings.venue.books, product)
         if not self._requests:
             if self._subscriptions.changed:
                 self._requests = [*self._subscriptions.changes(self._settings.credentials, str(time.time()))]
@@ -91,7 +87,7 @@ class Housekeeping:
                 self._connection.send(request)
             else:
                 self._connection.ping(request)
-            self._send_at = now + _SEND_INTERVAL
+            self._send_at = now + self._send_interval
         self.alarm = now + self._remaining(now)
 
     def _remaining(self, now: float) -> float:
@@ -112,7 +108,8 @@ class Housekeeping:
     def _update_channels(self) -> None:
         pairs = self._subscriptions.pairs
         self._continuity.watch(pairs)
-        beating = frozenset(product for channel, product in pairs if channel == "heartbeat" and product is not None)
+        names = self._settings.venue.heartbeats
+        beating = frozenset(product for channel, product in pairs if channel in names and product is not None)
         self._heartbeats.expect(beating, self.idle)
 
     # ---- silence

@@ -11,10 +11,8 @@ from weakref import WeakKeyDictionary
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
-from rxfeed.messages import Message
-from rxfeed.operators import MessageFilter
-from rxfeed.operators.joining import JoiningObserver
-from rxfeed.operators.unhandled import at, hand_back, place_of_caller
+from rxfeed.market import Message
+from rxfeed.operators import JoiningObserver, MessageFilter, at, hand_back, place_of_caller
 
 log = logging.getLogger("rxfeed.feed")
 T = TypeVar("T")
@@ -163,7 +161,7 @@ class MessageRouter(Multicast[Message]):
                 for observer, message_filter in self._filters.items()
                 if message_filter is None
                 or (
-                    kind in message_filter.types
+                    message_filter.includes(kind)
                     and (message_filter.products is None or product in message_filter.products)
                 )
             )
@@ -175,7 +173,9 @@ class MessageRouter(Multicast[Message]):
         """True if a message of one of *kinds*, of *product* (`None`: any), was routed, or if that is unknown."""
         with self.lock:
             seen = self._seen
-            return len(seen) >= _MOST_ROUTES or any(kind in kinds and product in (None, each) for kind, each in seen)
+            return len(seen) >= _MOST_ROUTES or any(
+                issubclass(kind, tuple(kinds)) and product in (None, each) for kind, each in seen
+            )
 
     def _changed(self) -> None:
         self.routes = {}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from rxfeed.core import CHANNELS_OF
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.subscription_manager import SubscriptionManager
-from rxfeed.messages import Message
+from rxfeed.market import Message
+from rxfeed.venues import Venue
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -26,7 +26,8 @@ class OutsideSubscription:
       Messages of any more are dropped.
     """
 
-    def __init__(self, subscriptions: SubscriptionManager, stats: Stats) -> None:
+    def __init__(self, subscriptions: SubscriptionManager, stats: Stats, venue: Venue) -> None:
+        self._venue = venue
         self._subscriptions = subscriptions
         self._stats = stats
         self._seen: set[tuple[str, str | None]] = set()
@@ -34,7 +35,7 @@ class OutsideSubscription:
 
     def admits(self, kind: type[Message], product: str | None) -> bool | None:
         """True for a message inside the subscription, False for a message outside, None for a message to drop."""
-        channels = CHANNELS_OF.get(kind)
+        channels = self._venue.channels_of(kind)
         if (channels is None and product is None) or self._subscriptions.has(channels, product):
             return True
         self._stats.unsubscribed += 1

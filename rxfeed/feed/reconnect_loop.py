@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from rxfeed.core import Backoff, GapDetector
-from rxfeed.core.backoff import APART
+from rxfeed.core import APART, Backoff
 from rxfeed.errors import (
     AuthenticationFailed,
     CertificateInvalid,
@@ -31,7 +30,7 @@ from rxfeed.feed.session import FeedSession
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import Disconnected, Reconnecting
 from rxfeed.feed.subscription_manager import SubscriptionManager
-from rxfeed.protocol import shown_url
+from rxfeed.secrets import shown_url
 from rxfeed.transport import Connection, Wakeup
 
 log = logging.getLogger("rxfeed.feed")
@@ -62,7 +61,7 @@ class ReconnectLoop:
         self._streams = streams
         self._clock = clock
         self._backoff = Backoff(settings.policy, uniform, seconds_apart(shown_url(settings.url.reveal())))
-        self._continuity = GapDetector()
+        self._continuity = settings.venue.gaps()
         self._wakeup = Wakeup()
         self._lock = threading.Lock()
         self._session: FeedSession | None = None

@@ -14,10 +14,10 @@ from rxfeed.feed.housekeeping import Housekeeping
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import Connected, Connecting, Rejected, Subscribed
 from rxfeed.feed.subscription_manager import SubscriptionManager
-from rxfeed.messages import ErrorMessage, Heartbeat, Malformed, Subscriptions
-from rxfeed.protocol import Refusal, redacted, refusal, shown_url
-from rxfeed.protocol.decode import names_in
+from rxfeed.market import ErrorMessage, Heartbeat, Malformed, Subscriptions
+from rxfeed.secrets import redacted, shown_url
 from rxfeed.transport import Closed, Connection, Oversized, Pong, TransportEvent
+from rxfeed.venues import Refusal
 
 # Messages that are delivered between two readings of the clock: they bound the delay of a ping.
 _BATCH = 64
@@ -176,10 +176,10 @@ class FeedSession:
 
     def _control(self, event: Oversized | Pong | Closed) -> None:
         if isinstance(event, Closed):
-            raise Closed(event.code, self._redacted(event.reason)).error()
+            raise self._settings.venue.closed(event.code, self._redacted(event.reason))
         if isinstance(event, Oversized):
             reason = f"over max_size: a message of {event.size:,} bytes was skipped"
-            frame = Malformed(b"", reason, 0, *names_in(event.beginning))
+            frame = Malformed(b"", reason, 0, *self._settings.venue.names_in(event.beginning))
             self._dispatcher.report_malformed(frame, self._connection.received_ns)
             return
         self._housekeeping.pong(event.payload, self._read_at)
@@ -195,7 +195,9 @@ class FeedSession:
         message = self._redacted(answer.message)
         reason = None if answer.reason is None else self._redacted(answer.reason)
         rejected = Rejected(message=message, reason=reason)
-        refused = None if self._settings.credentials is None else refusal(answer.message, answer.reason)
+        refused = (
+            None if self._settings.credentials is None else self._settings.venue.refusal(answer.message, answer.reason)
+        )
         if refused is None:
             self._streams.report(rejected)
             return False

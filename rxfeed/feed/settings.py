@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from rxfeed.core import Reconnect
 from rxfeed.errors import ConfigError
-from rxfeed.protocol import Credentials, Secret
+from rxfeed.secrets import Secret
 from rxfeed.transport import Endpoint, TransportOptions, proxy_for
+from rxfeed.venues import Venue
 
 
 class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,7 +18,8 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     url: Secret
     transport: TransportOptions
-    credentials: Credentials | None
+    credentials: Any
+    venue: Venue
     reconnect: bool | Reconnect
     ping_interval: float | None
     pong_timeout: float

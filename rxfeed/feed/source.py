@@ -20,12 +20,25 @@ from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.message_router import log_raised
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
-from rxfeed.messages import Malformed, Message
-from rxfeed.operators import AsyncItems, FilterableSource, Guarded, MessageFilter, Pipeline, to_async_iterable
-from rxfeed.operators.bounded_queue import Overflow
-from rxfeed.operators.endings import SinkLeft, on_sink_thread, serving, subscribed_to
-from rxfeed.operators.pipeline import first_filter, piped
-from rxfeed.operators.unhandled import is_handed_back, place_of_caller
+from rxfeed.market import Malformed, Message
+from rxfeed.operators import (
+    AsyncItems,
+    FilterableSource,
+    Guarded,
+    MessageFilter,
+    Overflow,
+    Pipeline,
+    SinkLeft,
+    first_filter,
+    is_handed_back,
+    on_sink_thread,
+    piped,
+    place_of_caller,
+    serving,
+    subscribed_to,
+    to_async_iterable,
+)
+from rxfeed.venues import Venue
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -54,7 +67,7 @@ class MessageSource(FilterableSource, Guarded[Message]):
         self._status = Pipeline(streams.status, self, piped_on)
         self._keepalive = Pipeline(streams.keepalive, self, piped_on)
         self._malformed = Pipeline(streams.malformed, self, piped_on)
-        self._channels = ChannelCheck(streams.router, self._recorded, lambda: self._closing)
+        self._channels = ChannelCheck(streams.router, self._recorded, lambda: self._closing, lambda: streams.venue)
         streams.status.subscribe(self._channels.status)
         self._state = threading.Lock()
         self._begun = self._closing = False
@@ -111,6 +124,11 @@ class MessageSource(FilterableSource, Guarded[Message]):
     def stats(self) -> Stats:
         """The counters, updated while the source runs."""
         return self._streams.stats
+
+    @property
+    def venue(self) -> Venue:
+        """Where its messages come from."""
+        return self._streams.venue
 
     @property
     def about(self) -> dict[str, Any]:

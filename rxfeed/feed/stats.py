@@ -6,20 +6,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rxfeed.messages import Message
+from rxfeed.market import Message
 
 
 @dataclass(slots=True)
 class Stats:
     """Counters since the feed was made; any thread may read them at any time.
 
-    *bytes*: of all messages' payloads. *duplicates*: messages that came again, or too late, and were dropped. *gaps*:
-    the `Gap`s. *gapped*: the sequence numbers in them. *resets*: the `SequenceReset`s. *unsubscribed*: messages of
-    channels and products that were not subscribed to. *subscriber_errors*: subscribers that raised and were
-    unsubscribed.
+    *bytes*: of all *frames*; a frame can have several messages. *duplicates*: messages that came again, or too late,
+    and were dropped. *gaps*: the `Gap`s. *gapped*: the sequence numbers in them. *resets*: the `SequenceReset`s.
+    *unsubscribed*: messages of channels and products that were not subscribed to. *subscriber_errors*: subscribers that
+    raised and were unsubscribed.
     """
 
     bytes: int = 0
+    frames: int = 0
     malformed: int = 0
     duplicates: int = 0
     gaps: int = 0

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from rxfeed.errors import picklable
-from rxfeed.messages import ChannelSubscription
+from rxfeed.market import ChannelSubscription
 
 
 class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,12 +103,12 @@ class Rejected(FeedStatus, frozen=True, kw_only=True):
 
 
 class Gap(FeedStatus, frozen=True, kw_only=True):
-    """The numbers *first* to *last* of *product_id* on *channel* did not arrive.
+    """The numbers *first* to *last* of *product_id* on *channel* did not arrive: sequence numbers, or trade ids.
 
-    These are sequence numbers, or trade ids on `matches`.
+    *product_id* is `None` if the numbers are those of a whole connection: of any product something may be missing.
     """
 
-    product_id: str
+    product_id: str | None
     channel: str
     first: int
     last: int
@@ -120,7 +120,7 @@ class SequenceReset(FeedStatus, frozen=True, kw_only=True):
     Either the exchange restarted the numbers, or *last* was wrong. From *first* on, messages are in a new epoch.
     """
 
-    product_id: str
+    product_id: str | None
     channel: str
     last: int
     first: int

@@ -27,7 +27,7 @@ from rxfeed.errors import (
     TimestampRejected,
 )
 from rxfeed.feed.status import Disconnected, FeedStatus, Rejected
-from rxfeed.protocol import DEFAULT_URL, remedy
+from rxfeed.venues import COINBASE_EXCHANGE, Venue
 
 log = logging.getLogger("rxfeed.feed.status")
 
@@ -38,7 +38,7 @@ _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
     (AddressNotFound, "check the name of the host and the network's DNS"),
     (CertificateInvalid, "check the URL, and the clock and the CA certificates of this machine"),
     (ProxyFailed, "check the proxy: the argument, or the variables https_proxy and http_proxy"),
-    (HostRetired, f"use {DEFAULT_URL}"),
+    (HostRetired, "use {default_url}"),
     (ConnectFailed, "check the URL and the network"),
 )
 
@@ -46,14 +46,18 @@ _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
 class StatusLog:
     """Logs the status of one feed; no item of the types *quiet* is a warning.
 
-    *remedy*: what to do about what the exchange rejects, by its message and reason.
+    *remedy*: what to do about what the server rejects, by its message and reason; by default *venue* gives it.
     """
 
     def __init__(
-        self, quiet: Collection[type[FeedStatus]] = (), remedy: Callable[[str, str | None], str] = remedy
+        self,
+        quiet: Collection[type[FeedStatus]] = (),
+        venue: Venue = COINBASE_EXCHANGE,
+        remedy: Callable[[str, str | None], str] | None = None,
     ) -> None:
+        self._venue = venue
         self._quiet = frozenset(quiet)
-        self._remedy = remedy
+        self._remedy = venue.remedy if remedy is None else remedy
         self._outage: set[str] = set()
         self._rejections: set[str] = set()
 
@@ -78,7 +82,7 @@ class StatusLog:
             return None
         self._outage.add(kind)
         what = "no connection" if isinstance(cause, ConnectFailed) else "disconnected"
-        return ": ".join(filter(None, (what, _one_line(cause), _advice(cause))))
+        return ": ".join(filter(None, (what, _one_line(cause), _advice(cause, self._venue))))
 
     def _rejected(self, status: Rejected) -> str | None:
         text = status.message if status.reason is None else f"{status.message}: {status.reason}"
@@ -95,13 +99,14 @@ _WARNINGS: dict[type[FeedStatus], Callable[[StatusLog, Any], str | None]] = {
 }
 
 
-def _advice(cause: RxfeedError) -> str:
+def _advice(cause: RxfeedError, venue: Venue) -> str:
     if isinstance(cause, HandshakeRejected):
         if cause.status == HTTPStatus.TOO_MANY_REQUESTS:
             return "the server limits connections: open fewer of them"
         # The text of a redirect has its own remedy.
         return "" if "location" in cause.headers else "check the URL and the headers"
-    return next((text for kind, text in _REMEDIES if isinstance(cause, kind)), "")
+    text = next((text for kind, text in _REMEDIES if isinstance(cause, kind)), "")
+    return text.format(default_url=venue.default_url)
 
 
 def _one_line(text: object) -> str:

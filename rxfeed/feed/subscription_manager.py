@@ -6,13 +6,12 @@ import threading
 from collections import deque
 from typing import Any
 
-from rxfeed.core import ALIASES, Pair, by_subscribed_name
-from rxfeed.messages import Subscriptions
-from rxfeed.protocol import Credentials, Secret, Subscription
-from rxfeed.protocol.auth import sign
+from rxfeed.core import Pair
+from rxfeed.market import Subscriptions
+from rxfeed.secrets import Secret
+from rxfeed.venues import Subscription, Venue
 
-_WITHOUT_PRODUCTS = ("status", "balance")
-_ALL = "ALL"  # how `rfq_matches` lists all products
+_ALL = "ALL"  # how a channel of all products may be listed
 # Signatures that are kept for redaction: at eight messages a second, an exchange repeats a request before so many.
 _KEPT_SIGNATURES = 32
 
@@ -24,12 +23,13 @@ class SubscriptionManager:
     requested. Several changes are combined into one `subscribe` and one `unsubscribe` message.
     """
 
-    def __init__(self, first: Subscription) -> None:
+    def __init__(self, first: Subscription, venue: Venue) -> None:
+        self._venue = venue
         self._lock = threading.Lock()
         self._first: Subscription | None = first  # the first subscription, until something changes
         self._extras: dict[str, dict[str, Any]] = {}
         self._desired: dict[Pair, None] = dict.fromkeys(self._pairs(first))
-        self._ever_desired: set[Pair] = set(map(by_subscribed_name, self._desired))
+        self._ever_desired: set[Pair] = set(map(self._venue.by_subscribed_name, self._desired))
         self._acknowledged: set[Pair] = set()  # the last list from the exchange
         self.requests_sent = False
         """True if the user has sent requests, so that only the exchange's answers show what is subscribed to."""
@@ -48,7 +48,7 @@ class SubscriptionManager:
             self._first = None
             pairs = self._pairs(more)
             self._desired |= dict.fromkeys(pairs)
-            self._ever_desired.update(map(by_subscribed_name, pairs))
+            self._ever_desired.update(map(self._venue.by_subscribed_name, pairs))
             self.changed = True
 
     def remove(self, less: Subscription) -> None:
@@ -65,7 +65,7 @@ class SubscriptionManager:
         """Resubscribe to *channels* of a product (`None`: of all), so that they begin with a snapshot again."""
         with self._lock:
             for channel, product in self._requested:
-                if ALIASES.get(channel, channel) in channels and product_id in (None, product):
+                if self._venue.aliases.get(channel, channel) in channels and product_id in (None, product):
                     self._renewals[channel, product] = None
                     self.changed = True
 
@@ -73,9 +73,9 @@ class SubscriptionManager:
     def pairs(self) -> list[Pair]:
         """All desired pairs of channel and product, by the exchange's subscribe names."""
         with self._lock:
-            return [(ALIASES.get(channel, channel), product) for channel, product in self._desired]
+            return [(self._venue.aliases.get(channel, channel), product) for channel, product in self._desired]
 
-    def opening(self, credentials: Credentials | None, timestamp: str) -> list[str | Secret]:
+    def opening(self, credentials: object, timestamp: str) -> list[str | Secret]:
         """The requests that a new connection begins with: one for all pairs, or none if no pair is desired."""
         with self._lock:
             self._requested, self._renewals, self.changed = dict(self._desired), {}, False
@@ -85,7 +85,7 @@ class SubscriptionManager:
             subscription = self._grouped(self._requested)
             return [subscription.request("subscribe", credentials, timestamp)] if subscription.channels else []
 
-    def changes(self, credentials: Credentials | None, timestamp: str) -> list[str | Secret]:
+    def changes(self, credentials: object, timestamp: str) -> list[str | Secret]:
         """The requests that bring the connection from the requested to the desired pairs; usually none."""
         with self._lock:
             removed = {pair: None for pair in self._requested if pair not in self._desired or pair in self._renewals}
@@ -95,21 +95,17 @@ class SubscriptionManager:
             texts = [self._grouped(removed).request("unsubscribe", credentials, timestamp)] if removed else []
             return texts + ([self._grouped(added).request("subscribe", credentials, timestamp)] if added else [])
 
-    def _sign(self, credentials: Credentials | None, timestamp: str) -> None:
-        if credentials is not None:
-            self._signatures.append(Secret(sign(credentials.secret, timestamp)))
+    def _sign(self, credentials: object, timestamp: str) -> None:
+        signature = None if credentials is None else self._venue.signature(credentials, timestamp)
+        if signature is not None:
+            self._signatures.append(signature)
 
-    def secrets(self, credentials: Credentials | None) -> list[str]:
+    def secrets(self, credentials: object) -> list[str]:
         """The secrets that the exchange received and may repeat; use them only in the call of `redacted`."""
         if credentials is None:
             return []
         signatures = self._signatures.copy()
-        return [
-            credentials.key,
-            credentials.secret.reveal(),
-            credentials.passphrase.reveal(),
-            *(each.reveal() for each in signatures),
-        ]
+        return [*self._venue.secrets(credentials), *(each.reveal() for each in signatures)]
 
     @property
     def requested(self) -> int:
@@ -120,7 +116,7 @@ class SubscriptionManager:
     def missing(self, answer: Subscriptions) -> tuple[Pair, ...]:
         """The requested pairs that *answer* does not list: not acknowledged yet, or refused."""
         listed = {
-            by_subscribed_name((channel.name, None if product == _ALL else product))
+            self._venue.by_subscribed_name((channel.name, None if product == _ALL else product))
             for channel in answer.channels
             for product in channel.product_ids or (None,)
         }
@@ -130,7 +126,7 @@ class SubscriptionManager:
             return tuple(
                 (channel, product)
                 for channel, product in self._requested
-                if (ALIASES.get(channel, channel), product) not in acknowledged
+                if (self._venue.aliases.get(channel, channel), product) not in acknowledged
             )
 
     def has(self, channels: frozenset[str] | None, product: str | None) -> bool:
@@ -155,7 +151,7 @@ class SubscriptionManager:
             extra = {key: value for key, value in named.items() if key not in ("name", "product_ids")}
             if extra:
                 self._extras[name] = extra
-            products = () if name in _WITHOUT_PRODUCTS else dict.fromkeys((*subscription.products, *own))
+            products = () if name in self._venue.without_products else dict.fromkeys((*subscription.products, *own))
             pairs += [(name, product) for product in products] or [(name, None)]
         return pairs
 
@@ -165,4 +161,4 @@ class SubscriptionManager:
             channel = channels.setdefault(name, {"name": name, **self._extras.get(name, {})})
             if product is not None:
                 channel.setdefault("product_ids", []).append(product)
-        return Subscription((), tuple(channels.values()))
+        return self._venue.grouped(tuple(channels.values()))

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from reactivex import Observable, abc
 
-from rxfeed.core import MAX_AHEAD, Reconnect
-from rxfeed.core.book import Level2Book
-from rxfeed.core.book_view import BookView, FullBookView
-from rxfeed.core.level3_book import BookStats, Level3Book
+from rxfeed.core import MAX_AHEAD, BookStats, BookView, FullBookView, Level2Book, Level3Book, Reconnect
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Auction, Heartbeat, Match, Message
+from rxfeed.market import Message, OrderOpened
 from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
@@ -28,7 +25,7 @@ def order_book(
         l2update, in a new epoch                     ->  not ready
 
         >>> from decimal import Decimal
-        >>> from rxfeed.core.book import Level2Book
+        >>> from rxfeed.core import Level2Book
         >>> ten, nine = Decimal(10), Decimal(9)
         >>> messages = [
         ...     Snapshot(product_id="BTC-USD", bids=((Decimal("9.0"), Decimal(2)),), asks=((Decimal(11), Decimal(1)),)),
@@ -53,8 +50,8 @@ def order_book(
     return declare(lambda source: results_of(ShareLatest(lifted(source)), "order_book"), message_filter)
 
 
-# A book of orders needs more than trades, since `matches` has those too.
-_ORDERS = Level3Book.accepts - {Match, Auction, Heartbeat}
+# A book of orders needs more than trades, since other channels have those too.
+_ORDERS = frozenset((OrderOpened,))
 
 
 class FullBook:
@@ -114,19 +111,19 @@ def full_book(
         match, sequence 11                              ->  not ready (and a snapshot is requested)
 
         >>> from decimal import Decimal
-        >>> from rxfeed.core.book_snapshot import BookSnapshot, SnapshotTaken
-        >>> from rxfeed.core.level3_book import Level3Book
+        >>> from rxfeed.core.book_snapshot import Level3Snapshot, SnapshotTaken
+        >>> from rxfeed.core import Level3Book
         >>> nine, buys = Decimal(9), {"product_id": "BTC-USD", "side": "buy", "time": heartbeat(0).time}
         >>> book = Level3Book("BTC-USD")
         >>> book.step(Open(**buys, order_id="a", price=nine, remaining_size=Decimal(1), sequence=8))
         (NeedSnapshot(product_id='BTC-USD', request=1, failures=0),)
-        >>> snapshot = BookSnapshot(sequence=7, bids=((nine, Decimal(2), "b"),), asks=())
+        >>> snapshot = Level3Snapshot(sequence=7, bids=((nine, Decimal(2), "b"),), asks=())
         >>> (view,) = book.step(SnapshotTaken(1, snapshot))
         >>> view.best_bid, view.queue_position("a").size, [order.order_id for order in view.orders("buy")]
         ((Decimal('9'), Decimal('3')), Decimal('2'), ['b', 'a'])
 
     *snapshot* is called with the product id, on its own thread. It returns the body of the exchange's `GET
-    /products/<id>/book?level=3` (bytes, str, dict) or a `BookSnapshot`; `None` means `rest_snapshot()`. Meanwhile at
+    /products/<id>/book?level=3` (bytes, str, dict) or a `Level3Snapshot`; `None` means `rest_snapshot()`. Meanwhile at
     most *buffer* messages wait; if there are more, the oldest are dropped.
 
     A snapshot is requested with the first message of the product (heartbeats count), and after every gap: a missing

@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from rxfeed.core.book_snapshot import BookSnapshot
-from rxfeed.protocol import Secret
+from rxfeed.core import Level3Snapshot
+from rxfeed.secrets import Secret
 from rxfeed.transport import RestClient
+from rxfeed.venues import DEFAULT_VENUE, VENUES
 
-REST_URL = "https://api.exchange.coinbase.com"
-SnapshotSource = Callable[[str], BookSnapshot | bytes | str | Mapping[str, Any]]
-"""Returns a product's book by order: a `BookSnapshot`, or the body of `GET /products/<id>/book?level=3`."""
+_VENUE = VENUES[DEFAULT_VENUE]
+REST_URL = _VENUE.rest_url
+SnapshotSource = Callable[[str], Level3Snapshot | bytes | str | Mapping[str, Any]]
+"""Returns a product's book by order: a `Level3Snapshot`, or the body of `GET /products/<id>/book?level=3`."""
 
 
 def rest_snapshot(
@@ -22,7 +24,7 @@ def rest_snapshot(
     timeout: float = 10.0,
     max_size: int = 64 * 1024 * 1024,
     ssl_context: ssl.SSLContext | None = None,
-) -> Callable[[str], BookSnapshot]:
+) -> Callable[[str], Level3Snapshot]:
     """A function that requests a product's book, by order, from the REST API at *url*.
 
         >>> full_book = rest_snapshot("http://127.0.0.1:8080", timeout=5)
@@ -34,7 +36,7 @@ def rest_snapshot(
     """
     client = RestClient(url, timeout=timeout, max_size=max_size, ssl_context=ssl_context)
 
-    def take(product_id: str) -> BookSnapshot:
-        return BookSnapshot.of(client.get(f"/products/{quote(product_id, safe='')}/book?level=3"))
+    def take(product_id: str) -> Level3Snapshot:
+        return Level3Snapshot.of(client.get(_VENUE.level3_path.format(product=quote(product_id, safe=""))))
 
     return take

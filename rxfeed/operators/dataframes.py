@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 from reactivex import Observable
 
-from rxfeed.core.book_view import count
+from rxfeed.core import count
 from rxfeed.errors import ConfigError
-from rxfeed.messages import L2Update, Level, Message, Side, Snapshot
+from rxfeed.market import BookSnapshot, BookUpdate, Level, Message, Side
 from rxfeed.operators.dataframe_makers import MAKERS, Column, Library, library_of
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import Operator
@@ -141,20 +141,20 @@ def _checked(items: Any) -> Iterable[Any]:
 
 def _rows(items: Iterable[Any]) -> Iterator[Any]:
     for item in items:
-        if isinstance(item, L2Update | Snapshot):
+        if isinstance(item, BookUpdate | BookSnapshot):
             yield from _levels(item)
         else:
             yield item
 
 
-def _levels(message: L2Update | Snapshot) -> Iterator[_LevelRow]:
+def _levels(message: BookUpdate | BookSnapshot) -> Iterator[_LevelRow]:
     changes: list[tuple[Side, Decimal, Decimal]] = []
-    if isinstance(message, L2Update):
+    if isinstance(message, BookUpdate):
         changes.extend(message.changes)
     else:
         changes.extend(("buy", *level) for level in message.bids)
         changes.extend(("sell", *level) for level in message.asks)
-    about, snapshot = (message.product_id, message.time), isinstance(message, Snapshot)
+    about, snapshot = (message.product_id, message.time), isinstance(message, BookSnapshot)
     for change in changes:
         yield _LevelRow(*about, *change, snapshot, _received(message), message.epoch)
 

@@ -11,7 +11,7 @@ from reactivex import Observable, abc
 
 from rxfeed.core import Machine
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Message
+from rxfeed.market import Message
 from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, check_source, declare, results_of
 
 A = TypeVar("A")

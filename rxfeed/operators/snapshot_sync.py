@@ -11,12 +11,19 @@ from typing import Any
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
 
-from rxfeed.core import Backoff, Reconnect
-from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
-from rxfeed.core.book_view import FullBookView
-from rxfeed.core.level3_book import Item, Level3Book
+from rxfeed.core import (
+    Backoff,
+    FullBookView,
+    Item,
+    Level3Book,
+    Level3Snapshot,
+    NeedSnapshot,
+    Reconnect,
+    SnapshotFailed,
+    SnapshotTaken,
+)
 from rxfeed.errors import ConnectFailed
-from rxfeed.messages import Message
+from rxfeed.market import Message
 
 log = logging.getLogger("rxfeed.operators")
 
@@ -115,7 +122,7 @@ class SnapshotSync:
 
     def _request(self, need: NeedSnapshot) -> SnapshotTaken | SnapshotFailed:
         try:
-            snapshot = BookSnapshot.of(self._snapshot(need.product_id))
+            snapshot = Level3Snapshot.of(self._snapshot(need.product_id))
         except Exception as error:
             level = logging.WARNING if self._error is None else logging.INFO  # one warning, however long it lasts
             self._error = error

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from reactivex import Observable
 
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Auction, Heartbeat, LastMatch, Message
+from rxfeed.market import Auction, Heartbeat, Message, PriorTrade
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -18,7 +19,12 @@ T_co = TypeVar("T_co", covariant=True)
 Operator = Callable[[Observable[A]], Observable[B]]
 
 # Operators accept these in addition to the messages that they need: for the time, the state and the first price.
-_AUXILIARY = frozenset((Heartbeat, Auction, LastMatch))
+_AUXILIARY = frozenset((Heartbeat, Auction, PriorTrade))
+
+
+@lru_cache(4096)  # a route that is not stored is made for every message
+def _include(types: frozenset[type[Message]], kind: type[Message]) -> bool:
+    return issubclass(kind, tuple(types))
 
 
 class MessageFilter(NamedTuple):
@@ -34,6 +40,10 @@ class MessageFilter(NamedTuple):
     operator: str = ""
     needs: frozenset[type[Message]] | None = None
     books: bool = False
+
+    def includes(self, kind: type[Message]) -> bool:
+        """True if *kind* is one of the types, or a subclass of one."""
+        return _include(self.types, kind)
 
     @property
     def needed(self) -> frozenset[type[Message]]:

@@ -10,7 +10,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
 from rxfeed.core import Late, Machine
-from rxfeed.messages import Message
+from rxfeed.market import Message
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import MessageFilter, results_of
 from rxfeed.operators.unhandled import hand_back, log_unhandled

@@ -1,6 +1,7 @@
 """Recordings: files of all that a feed received, and their replay, which is as a live feed."""
 
 from rxfeed.recording.catalogue import Catalogue, RecordedSession, catalogue
+from rxfeed.recording.reading import Recording
 from rxfeed.recording.record import Recorder, RecordStats, record
 from rxfeed.recording.replay import Replay
 from rxfeed.recording.scheduler import ReplayScheduler
@@ -16,6 +17,7 @@ __all__ = [
     "RecordedSegment",
     "RecordedSession",
     "Recorder",
+    "Recording",
     "RecordingSummary",
     "Replay",
     "ReplayScheduler",

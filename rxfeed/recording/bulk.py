@@ -5,16 +5,17 @@ Decoding lines one by one takes more than twice as long. Skimming a line takes a
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Sequence
 from operator import attrgetter, methodcaller
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from rxfeed.messages import Message
-from rxfeed.protocol.decode import LONG, UNDECODED, Known
-from rxfeed.protocol.times import finer
+from rxfeed.market import LONG, UNDECODED, Message, finer
 from rxfeed.recording.timestamps import Moment
+from rxfeed.venues import Venue, tag_of
 
 T = TypeVar("T")
 
@@ -22,8 +23,6 @@ NO_FRAME = ""
 """The type of a line without a frame; such lines are always decoded."""
 NOT_CHOSEN = None
 """In place of a type: the line is not selected, and not counted."""
-KINDS: dict[str | None, type[Message]] = {str(kind.__struct_config__.tag): kind for kind in Known.__args__}
-"""The message types that can be skipped without decoding, by the exchange's types."""
 
 _FRAME = b'"frame":'
 
@@ -48,29 +47,50 @@ class Typed(msgspec.Struct, gc=False):
 
     ns: Moment
     epoch: int = 0
-    frame: Known | None = None
+    frame: Any = None
+
+
+class Bulk:
+    """Decodes lines with frames of *venue*; a venue with other frames is never `usable`."""
+
+    def __init__(self, venue: Venue) -> None:
+        known = venue.quick_types
+        self.usable = bool(known)
+        self.kinds: dict[str | None, type[Message]] = {tag_of(kind): kind for kind in known}
+        """What is known well enough to be passed over, by its type."""
+        frame = functools.reduce(operator.or_, known, None) if known else None
+        self._typed: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+            msgspec.defstruct("Typed", _fields(frame), bases=(), gc=False)
+        )
+
+    def typed_lines(self, text: bytes) -> list[Typed] | None:
+        return None if len(text) > LONG or finer(text) else _together(self._typed.decode_lines, text)
+
+    def typed_line(self, line: bytes) -> Typed | None:
+        """A line of good UTF-8; `None` as for many."""
+        try:
+            return None if len(line) > LONG or finer(line) else self._typed.decode(line)
+        except UNDECODED:
+            return None
+
+
+def _fields(frame: Any) -> list[Any]:
+    return [("ns", Moment), ("epoch", int, 0), ("frame", frame, None)]
+
+
+@functools.cache
+def bulk_of(venue: Venue) -> Bulk:
+    """The bulk decoder of *venue*."""
+    return Bulk(venue)
 
 
 time_of, epoch_of, type_of = attrgetter("ns"), attrgetter("epoch"), attrgetter("frame.type")
 _before_frame = methodcaller("index", _FRAME)
 _skim = msgspec.json.Decoder(Skimmed).decode_lines
-_typed = msgspec.json.Decoder(Typed)
 
 
 def skimmed_lines(text: bytes) -> list[Skimmed] | None:
     return _together(_skim, text)
-
-
-def typed_lines(text: bytes) -> list[Typed] | None:
-    return None if len(text) > LONG or finer(text) else _together(_typed.decode_lines, text)
-
-
-def typed_line(line: bytes) -> Typed | None:
-    """One line of valid UTF-8; `None` as for many lines."""
-    try:
-        return None if len(line) > LONG or finer(line) else _typed.decode(line)
-    except UNDECODED:
-        return None
 
 
 def _together(decode_lines: Callable[[bytes], list[T]], text: bytes) -> list[T] | None:

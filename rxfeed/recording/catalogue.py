@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby, pairwise
 from operator import attrgetter
 from os import PathLike
@@ -10,12 +10,10 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.core import GapDetector, Missed
+from rxfeed.core import Missed
 from rxfeed.errors import RecordingDamaged
-from rxfeed.feed.status import Connected, Connecting, Disconnected, FeedStatus, Gap, Subscribed
-from rxfeed.messages import Malformed, Message, Subscriptions
-from rxfeed.protocol import Decoder
-from rxfeed.protocol.decode import LEVEL3_SCHEMA, UNDECODED
+from rxfeed.feed import Connected, Connecting, Disconnected, FeedStatus, Gap, Subscribed
+from rxfeed.market import UNDECODED, Malformed, Message, Subscriptions
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, find, ordered
@@ -24,6 +22,8 @@ from rxfeed.recording.peek import type_and_product
 from rxfeed.recording.reading import Kind, Recording, SegmentOpen
 from rxfeed.recording.summary import RecordingSummary, SummaryBuilder
 from rxfeed.recording.timestamps import Moment
+from rxfeed.venues import DEFAULT_VENUE, VENUES, Decoded, Venue
+from rxfeed.venues import venue as venue_of
 
 Source = str | PathLike[str]
 
@@ -53,7 +53,7 @@ class Catalogue(msgspec.Struct, frozen=True):
         return any(end > begin for (_, end), (begin, _) in pairwise(spans))
 
 
-def catalogue(source: Source | Iterable[Source]) -> Catalogue:
+def catalogue(source: Source | Iterable[Source], *, venue: str | Venue | None = None) -> Catalogue:
     """The content of the recordings in *source*: a file, a folder, or many of them, of any format that `Replay` plays.
 
         >>> from rxfeed.recording import catalogue
@@ -64,9 +64,10 @@ def catalogue(source: Source | Iterable[Source]) -> Catalogue:
     written; their readable parts are counted. Raises `ConfigError` if *source* does not exist or has no recording.
     """
     paths = [source] if isinstance(source, str | PathLike) else source
+    given = None if venue is None else venue_of(venue)
     sessions, total = list[RecordedSession](), SummaryBuilder()
     for name, parts in groupby(ordered(find(paths)), attrgetter("session")):
-        summary, kind, about = _session(list(parts))
+        summary, kind, about = _session(list(parts), given)
         sessions.append(RecordedSession(session=name, kind=kind, about=about, **summary.fields()))
         total.add(summary)
     return Catalogue(tuple(sessions), RecordingSummary(**total.fields()))
@@ -87,6 +88,7 @@ class _Entry(msgspec.Struct, gc=False):
     frame: _TypeFields | list[Any] | None = None
 
 
+_Decode = Callable[[bytes], Decoded]
 _Counted = dict[tuple[str, str | None], list[int]]
 """By type and product: the count, and the first and the last receipt."""
 
@@ -94,7 +96,7 @@ _MOST_TOGETHER = 1 << 20
 _entries = msgspec.json.Decoder(_Entry).decode_lines
 
 
-def _session(parts: Sequence[Part]) -> tuple[SummaryBuilder, Kind | None, dict[str, Any]]:
+def _session(parts: Sequence[Part], venue: Venue | None) -> tuple[SummaryBuilder, Kind | None, dict[str, Any]]:
     summary = SummaryBuilder()
     kind: Kind | None = None
     about: dict[str, Any] = {}
@@ -107,7 +109,7 @@ def _session(parts: Sequence[Part]) -> tuple[SummaryBuilder, Kind | None, dict[s
             kind = recording.kind
             if recording.header is not None:
                 about = about or recording.header.about
-                _segment(summary, recording)
+                _segment(summary, recording, venue or VENUES.get(recording.header.venue or DEFAULT_VENUE))
             else:
                 _foreign(summary, recording)
         except SegmentOpen:
@@ -120,19 +122,21 @@ def _session(parts: Sequence[Part]) -> tuple[SummaryBuilder, Kind | None, dict[s
     return summary, kind, about
 
 
-def _segment(summary: SummaryBuilder, recording: Recording) -> None:
+def _segment(summary: SummaryBuilder, recording: Recording, venue: Venue | None) -> None:
+    # Where a frame can have several messages, it is decoded.
+    decode = None if venue is None or venue.quick_types else venue.decoder(stored=True).decode
     for chunk in recording.chunks():
-        entries = _together(chunk)
+        entries = None if decode is not None else _together(chunk)
         if entries is None:
             for index in range(len(chunk.lines)):
-                _line(summary, recording, chunk, index)
+                _line(summary, recording, chunk, index, decode)
             continue
         counted: _Counted = {}
         for index, entry in enumerate(entries):
             frame = entry.frame
             if frame is None:
                 _count(summary, counted)  # an event has a place between the frames
-                _line(summary, recording, chunk, index)
+                _line(summary, recording, chunk, index, decode)
                 continue
             key = _of_level3(frame) if isinstance(frame, list) else (frame.type, frame.product_id)
             times = counted.get(key)
@@ -168,17 +172,19 @@ def _of_level3(array: list[Any]) -> tuple[str, str | None]:
     return f"level3 {kind if isinstance(kind, str) else None}", product if isinstance(product, str) else None
 
 
-def _line(summary: SummaryBuilder, recording: Recording, chunk: Chunk, index: int) -> None:
+def _line(summary: SummaryBuilder, recording: Recording, chunk: Chunk, index: int, decode: _Decode | None) -> None:
     line = recording.line(chunk, index)
     try:
-        _add_line(summary, line)
+        _add_line(summary, line, decode)
     except (ValueError, RecursionError) as error:
         raise recording.damaged(*chunk.place(index), str(error)) from None
 
 
-def _add_line(summary: SummaryBuilder, line: Line) -> None:
+def _add_line(summary: SummaryBuilder, line: Line, decode: _Decode | None) -> None:
     if line.malformed is not None:
         summary.malformed(line.ns)
+    elif line.has_frame and decode is not None:
+        _messages(summary, decode(line.raw()), line)
     elif line.has_frame:
         try:
             kind, product = type_and_product(line.raw())
@@ -190,6 +196,17 @@ def _add_line(summary: SummaryBuilder, line: Line) -> None:
         status = status_of(line)
         if status is not None:
             _event(summary, status, line.ns)
+
+
+def _messages(summary: SummaryBuilder, decoded: Decoded, line: Line) -> None:
+    if isinstance(decoded, Malformed):
+        summary.malformed(line.ns)
+        return
+    messages = decoded if isinstance(decoded, tuple) else (decoded,)
+    epochs = line.epochs or (line.epoch,) * len(messages)
+    for message, epoch in zip(messages, epochs, strict=False):
+        if epoch is not None:
+            summary.frames(message.type, message.product_id, line.ns, line.ns)
 
 
 def _event(summary: SummaryBuilder, status: FeedStatus, ns: int) -> None:
@@ -210,11 +227,11 @@ def _event(summary: SummaryBuilder, status: FeedStatus, ns: int) -> None:
 
 def _foreign(summary: SummaryBuilder, recording: Recording) -> None:
     """Count a file without events; its gaps are detected as by a feed."""
-    decode, continuity = Decoder().decode, GapDetector()
-    decode(LEVEL3_SCHEMA)
+    venue = VENUES[DEFAULT_VENUE]
+    decode, continuity = venue.decoder(stored=True).decode, venue.gaps()
     for ns, raw in recording.frames():
         message = decode(raw)
-        if isinstance(message, Malformed):
+        if isinstance(message, Malformed | tuple):
             summary.malformed(ns)
             continue
         if isinstance(message, Subscriptions):

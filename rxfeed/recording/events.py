@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from rxfeed import errors
-from rxfeed.feed.status import FeedStatus, RecordingTruncated
+from rxfeed.feed import FeedStatus, RecordingTruncated
 from rxfeed.recording.format import Line, encode
 from rxfeed.recording.timestamps import moment_of, ns_of
 

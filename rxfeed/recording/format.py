@@ -1,12 +1,15 @@
 """The lines of a recording, before they are compressed: JSON, one object a line.
 
-    {"rxfeed":1,"ns":1790733802000000000,"session":"5f0c2b7a","segment":3,"about":{"url":"wss://..."}}
+    {"rxfeed":1,"ns":1790733802000000000,"session":"5f0c2b7a","segment":3,"venue":"coinbase_exchange","about":{...}}
         the first line of every segment: the version of the format, the time of its creation, the id of the session (a
-        run of a recorder), the segment's number within the session, and a description of the source
+        run of a recorder), the segment's number within the session, the venue (absent: coinbase_exchange), and a
+        description of the source
     {"ns":...,"epoch":2,"frame":{"type":"match",...}}
         a frame, byte for byte as received, at the end of its line; Unix nanoseconds of its receipt, and its epoch
     {"ns":...,"epoch":2,"text":"{\\n..."}
         a frame of more than one line, as a JSON string
+    {"ns":...,"epoch":2,"epochs":[2,null,3],"frame":{...}}
+        a frame with several messages: the epoch of each; null for one that was dropped as a duplicate
     {"redacted":true,"ns":...,"epoch":2,"frame":{"type":"error","reason":"bad key: [redacted]"}}
         a frame in which the server repeated the recorder's credentials: they are redacted (also in other lines)
     {"ns":...,"malformed":"not JSON: ...","text":"..."}, or "base64" if it is not UTF-8
@@ -28,11 +31,12 @@ Readers ignore unknown keys. A format that readers of version 1 cannot read gets
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from rxfeed.messages import Malformed
+from rxfeed.market import Malformed
 from rxfeed.recording.timestamps import on_calendar
 
 VERSION = 1
@@ -53,6 +57,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ns: int
     session: str
     segment: int
+    venue: str = ""
     about: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
@@ -71,6 +76,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
 
     ns: int
     epoch: int = 0
+    epochs: list[int | None] | None = None
     frame: msgspec.Raw = _NONE
     text: str | None = None
     base64: str | None = None
@@ -115,12 +121,15 @@ def header_line(header: Header) -> bytes:
     return line if len(line) <= LONGEST_HEADER else encode(msgspec.structs.replace(header, about={})) + b"\n"
 
 
-def frame_line(raw: bytes, received_ns: int, epoch: int) -> bytes:
+def frame_line(raw: bytes, received_ns: int, epoch: int, epochs: Sequence[int | None] = ()) -> bytes:
     """The line of a frame: the frame unchanged, or as a JSON string if it has more than one line."""
     # Searching for an int is five times as fast as for a bytes of length 1.
     if raw and raw[0] in _OPENING and raw[-1] in _CLOSING and _LF not in raw and _CR not in raw:
+        if epochs:
+            return b'{"ns":%d,"epoch":%d,"epochs":%b,"frame":%b}\n' % (received_ns, epoch, encode(epochs), raw)
         return b'{"ns":%d,"epoch":%d,"frame":%b}\n' % (received_ns, epoch, raw)
-    return encode(Line(ns=received_ns, epoch=epoch, text=raw.decode())) + b"\n"
+    several = list(epochs) if epochs else None
+    return encode(Line(ns=received_ns, epoch=epoch, epochs=several, text=raw.decode())) + b"\n"
 
 
 def redacted_line(line: bytes) -> bytes:

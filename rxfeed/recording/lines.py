@@ -13,8 +13,7 @@ from reactivex import Observable
 
 from rxfeed.errors import ConfigError
 from rxfeed.feed import FeedStatus, KeepalivePong, MessageSource
-from rxfeed.messages import ErrorMessage, Malformed, Message, Subscriptions, Unknown
-from rxfeed.protocol import redact_all_strings
+from rxfeed.market import ErrorMessage, FrameOrigin, Malformed, Message, Subscriptions, Unknown
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import (
     LONGEST_LINE,
@@ -26,6 +25,7 @@ from rxfeed.recording.format import (
     redacted_line,
 )
 from rxfeed.recording.timestamps import FIRST_NS, LAST_NS, ns_of
+from rxfeed.secrets import redact_all_strings
 
 log = logging.getLogger("rxfeed.recording")
 
@@ -66,11 +66,12 @@ class Lines:
         self._whole = isinstance(source, MessageSource)
         if isinstance(source, MessageSource):
             self._redact = source.redact
-            self._suspect = frozenset((ErrorMessage, Subscriptions, Unknown))
+            self._suspect = (ErrorMessage, Subscriptions, Unknown)
         else:
             self._redact = redact_all_strings
-            self._suspect = frozenset((ErrorMessage,))
+            self._suspect = (ErrorMessage,)
         self._reported = False
+        self._last: bytes | None = None  # the frame with several messages that was written last
 
     def encode(self, items: Iterable[Any]) -> Iterator[LineBatch]:
         """The lines of *items*, in batches; raises `ConfigError` for an item that is no message."""
@@ -78,12 +79,16 @@ class Lines:
         suspect = self._suspect
         for item in items:
             is_message, malformed = isinstance(item, Message), False
+            if is_message and type(item._origin) is FrameOrigin:
+                if item.raw is self._last:  # another message of the same frame, which is written once
+                    continue
+                self._last = item.raw
             if not is_message and not self._whole:
                 raise ConfigError(f"record: a {type(item).__name__} is not a Message")
             try:
                 if is_message:
                     ns = item.received_ns
-                    line = self._redacted(item) if type(item) in suspect else frame_line(item.raw, ns, item.epoch)
+                    line = self._redacted(item) if isinstance(item, suspect) else _line_of(item, item.raw)
                 elif isinstance(item, Malformed):
                     ns, malformed = item.received_ns, True
                     line = self._malformed(item)
@@ -117,7 +122,7 @@ class Lines:
 
     def _redacted(self, message: Message) -> bytes:
         clean = self._redact(message.raw)
-        line = frame_line(clean, message.received_ns, message.epoch)
+        line = _line_of(message, clean)
         return line if clean == message.raw else redacted_line(line)
 
     def _malformed(self, frame: Malformed) -> bytes:
@@ -148,6 +153,12 @@ class Lines:
             return malformed_line(Malformed(b"", reason, ns))
         status = msgspec.Raw(encode({"type": "NotRecorded", "reason": reason}))
         return encode(Line(ns=ns, status=status)) + b"\n"
+
+
+def _line_of(message: Message, raw: bytes) -> bytes:
+    origin: Any = message._origin
+    epochs = origin.epochs if type(origin) is FrameOrigin else ()
+    return frame_line(raw, message.received_ns, message.epoch, epochs)
 
 
 def received_ns(item: Any) -> int:

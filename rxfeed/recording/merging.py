@@ -12,8 +12,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from rxfeed.core import ConnectionChange, Merge, MergedItem, Missed, ReceivedItem, Restarted, StatusEvent
-from rxfeed.errors import RecordingDamaged
-from rxfeed.feed.status import (
+from rxfeed.errors import ConfigError, RecordingDamaged
+from rxfeed.feed import (
     Connected,
     Connecting,
     Disconnected,
@@ -28,19 +28,22 @@ from rxfeed.feed.status import (
     RecordingTruncated,
     SequenceReset,
 )
-from rxfeed.messages import Malformed, Origin, stamp
-from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
+from rxfeed.market import Malformed, Origin, stamp
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
 from rxfeed.recording.format import Line, malformed_frame
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.timestamps import moment_of
+from rxfeed.venues import COINBASE_EXCHANGE, Venue
 
 _by_ns = attrgetter("ns")
 
 
 def merged(
-    parts: Sequence[Part], patience: float, unreadable: Callable[[RecordingDamaged], None] = lambda _: None
+    parts: Sequence[Part],
+    patience: float,
+    unreadable: Callable[[RecordingDamaged], None] = lambda _: None,
+    venue: Venue = COINBASE_EXCHANGE,
 ) -> Iterator[MergedItem]:
     """The items of all sessions in *parts*, each session being a collector, merged by `rxfeed.core.Merge`.
 
@@ -48,9 +51,11 @@ def merged(
     `KeepalivePong` or a `FeedStatus`. One file of each session is open at a time. *unreadable* is called with the
     damage of each part of which nothing could be read.
     """
-    machine = Merge(patience)
+    if venue.merging is None:
+        raise ConfigError(f"merge: recordings of {venue.name} cannot be merged")
+    machine = Merge(venue.merging, patience)
     sessions = [list(session) for _, session in groupby(parts, attrgetter("session"))]
-    collectors = (_collector(number, session, unreadable) for number, session in enumerate(sessions))
+    collectors = (_collector(number, session, unreadable, venue) for number, session in enumerate(sessions))
     missing: set[str] = set()  # products with a HeartbeatMissing that was output
     for items in map(machine.step, heapq.merge(*collectors, key=_by_ns)):
         yield from _statuses(items, missing)
@@ -84,7 +89,7 @@ def _found(found: Missed | Restarted, ns: int) -> Gap | SequenceReset:
 
 
 def _collector(
-    number: int, parts: Sequence[Part], unreadable: Callable[[RecordingDamaged], None]
+    number: int, parts: Sequence[Part], unreadable: Callable[[RecordingDamaged], None], venue: Venue
 ) -> Iterator[ReceivedItem]:
     """All items of one session. Where a part of it is missing, its connection counts as lost."""
     first = parts[0].found
@@ -94,7 +99,7 @@ def _collector(
         if part.gap is not None:
             yield from _truncated(number, ns, part.gap)
         try:
-            for received in _part(number, part.opened()):
+            for received in _part(number, part.opened(), venue):
                 ns = received.ns
                 yield received
         except RecordingDamaged as damage:
@@ -112,9 +117,8 @@ def _truncated(number: int, ns: int, damage: RecordingDamaged) -> Iterator[Recei
     yield ReceivedItem(number, ns, ConnectionChange(up=False))
 
 
-def _part(number: int, recording: Recording) -> Iterator[ReceivedItem]:
-    decode = Decoder().decode
-    decode(LEVEL3_SCHEMA)  # for recordings that begin after the schema
+def _part(number: int, recording: Recording, venue: Venue) -> Iterator[ReceivedItem]:
+    decode = venue.decoder(stored=True).decode
     received_frame = partial(_frame, number, decode)
     if recording.kind != "segment":
         for ns, raw in recording.frames():
@@ -129,7 +133,7 @@ def _part(number: int, recording: Recording) -> Iterator[ReceivedItem]:
             pong = KeepalivePong(round_trip=line.pong, at=moment_of(line.ns))
             yield ReceivedItem(number, line.ns, StatusEvent(pong))
         elif line.has_status:
-            item = _event(line, recording, index)
+            item = _event(line, recording, index, next(iter(venue.heartbeats), ""))
             if item is not None:
                 yield ReceivedItem(number, line.ns, item)
 
@@ -141,7 +145,7 @@ def _frame(number: int, decode: Any, raw: bytes, ns: int, epoch: int) -> Receive
     return ReceivedItem(number, ns, stamp(message, Origin(raw, ns, epoch)))
 
 
-def _event(line: Line, recording: Recording, index: int) -> ConnectionChange | StatusEvent | None:
+def _event(line: Line, recording: Recording, index: int, heartbeats: str) -> ConnectionChange | StatusEvent | None:
     """The connection's event as an item of a `Merge`; `None` for gaps, which `Merge` detects itself."""
     try:
         status = status_of(line)
@@ -157,6 +161,6 @@ def _event(line: Line, recording: Recording, index: int) -> ConnectionChange | S
         case Idle() | Connecting() | Reconnecting():
             return StatusEvent(status, alone=True)
         case HeartbeatMissing(product_id=product) | HeartbeatBack(product_id=product):
-            return StatusEvent(status, pair=("heartbeat", product), silent=isinstance(status, HeartbeatMissing))
+            return StatusEvent(status, pair=(heartbeats, product), silent=isinstance(status, HeartbeatMissing))
         case FeedStatus():
             return StatusEvent(status)

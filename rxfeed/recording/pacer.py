@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from rxfeed.feed.clock import Clock
+from rxfeed.feed import Clock
 from rxfeed.recording.scheduler import LATEST, ReplayScheduler
 
 # Seconds after which it is checked whether another thread has scheduled an earlier action.

@@ -6,8 +6,7 @@ import re
 
 import msgspec
 
-from rxfeed.messages import Time
-from rxfeed.protocol.times import in_microseconds
+from rxfeed.market import Time, in_microseconds
 from rxfeed.recording.timestamps import ns_of
 
 _NONE = msgspec.Raw()

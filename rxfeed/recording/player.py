@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from rxfeed.core import GapDetector, MergedItem
-from rxfeed.errors import RecordingDamaged
-from rxfeed.feed.dispatcher import NO_DATA, Dispatcher
-from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.status import (
+from rxfeed.errors import ConfigError, RecordingDamaged
+from rxfeed.feed import (
     Connected,
+    Dispatcher,
     Ended,
     FeedStatus,
+    FeedStreams,
     Gap,
     KeepalivePong,
     Reconnecting,
@@ -24,25 +24,22 @@ from rxfeed.feed.status import (
     SequenceReset,
     Subscribed,
 )
-from rxfeed.messages import Malformed, Message, Subscriptions
-from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
+from rxfeed.market import Malformed, Message, Subscriptions
 from rxfeed.recording.bulk import (
-    KINDS,
     NO_FRAME,
     NOT_CHOSEN,
     Skimmed,
+    bulk_of,
     epoch_of,
     frame_in,
     frames_size,
     skimmed_lines,
     time_of,
     type_of,
-    typed_line,
-    typed_lines,
 )
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
-from rxfeed.recording.format import malformed_frame
+from rxfeed.recording.format import Line, malformed_frame
 from rxfeed.recording.pacer import Pacer
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.time_range import TimeRange
@@ -58,14 +55,15 @@ class Player:
     """Plays recordings one after the other. Possible gaps, within a recording or between two, raise all epochs."""
 
     def __init__(self, streams: FeedStreams, pacer: Pacer, time_range: TimeRange) -> None:
+        venue = streams.venue
         self._streams = streams
         self._pacer = pacer
         self._time_range = time_range
         self._takes_all = time_range.everything
-        self._continuity = GapDetector()
+        self._continuity: GapDetector = venue.gaps()
         self._dispatcher = Dispatcher(streams, self._continuity)
-        self._decode = Decoder().decode
-        self._decode(LEVEL3_SCHEMA)
+        self._decode = venue.decoder(stored=True).decode
+        self._bulk = bulk_of(venue)
         self._base = 0  # what is added to the epochs as they were recorded
         self._highest = -1
         self._many: frozenset[type[Message]] | None = None  # types that were most of the lines
@@ -136,25 +134,25 @@ class Player:
         It returns 0 if a clock paces the lines, or if an action is due between them.
         """
         router, scheduler = self._streams.router, self._pacer.scheduler
-        wanted = router.types
-        if wanted is None or wanted is self._many or self._pacer.paced or not scheduler.begun:
+        wanted, kinds_of = router.types, self._bulk.kinds
+        if not self._bulk.usable or wanted is None or wanted is self._many or self._pacer.paced or not scheduler.begun:
             return 0
         skimmed = skimmed_lines(chunk.text)
         if not skimmed or (newest := max(map(time_of, skimmed))) >= scheduler.next_ns:
             return 0
-        unwanted = {kind for kind, struct in KINDS.items() if struct not in wanted} | {NOT_CHOSEN}
+        unwanted = {kind for kind, struct in kinds_of.items() if not issubclass(struct, tuple(wanted))} | {NOT_CHOSEN}
         kinds = self._kinds(skimmed)
         self._highest = max(self._highest, self._base + max(map(epoch_of, skimmed)))
         lines, played, done = chunk.lines, 0, 0
         try:
             for index, kind in enumerate(kinds):
                 if kind in unwanted or (
-                    kind in KINDS and not router.observers_of(KINDS[kind], skimmed[index].frame.product_id)
+                    kind in kinds_of and not router.observers_of(kinds_of[kind], skimmed[index].frame.product_id)
                 ):
                     continue
                 kinds[index], done = NOT_CHOSEN, index + 1
                 played += 1
-                entry = typed_line(lines[index]) if kind in KINDS else None
+                entry = self._bulk.typed_line(lines[index]) if kind in kinds_of else None
                 if entry is None or entry.frame is None:
                     self._line(recording, chunk, index)
                 else:  # it is selected, and no action is due before it
@@ -162,7 +160,7 @@ class Player:
                     self._dispatcher.deliver_recorded(
                         entry.frame, frame_in(lines[index]), entry.ns, self._base + entry.epoch
                     )
-                # A subscriber may have closed the replay, subscribed to more, or scheduled something soon.
+                # An observer may have closed the replay, subscribed to more, or scheduled an action.
                 if self.stopping or router.types is not wanted or newest >= scheduler.next_ns:
                     return done
             done = len(lines)
@@ -186,12 +184,14 @@ class Player:
         counted = Counter(kinds)
         if counted.pop(NOT_CHOSEN, 0):
             lines = [line for line, kind in zip(lines, kinds, strict=True) if kind is not NOT_CHOSEN]
-        self._dispatcher.count_skipped({KINDS[kind]: count for kind, count in counted.items()}, frames_size(lines))
+        self._dispatcher.count_skipped(
+            {self._bulk.kinds[kind]: count for kind, count in counted.items()}, frames_size(lines)
+        )
 
     def _all_of(self, recording: Recording, chunk: Chunk) -> int:
         """Play all lines of *chunk*, decoded together; returns how many it could play so."""
         dispatcher, base, lines = self._dispatcher, self._base, chunk.lines
-        typed = typed_lines(chunk.text)
+        typed = self._bulk.typed_lines(chunk.text) if self._bulk.usable else None
         if typed is None:
             return 0
         self._highest = max(self._highest, base + max(map(epoch_of, typed), default=0))
@@ -226,15 +226,34 @@ class Player:
             self._highest = max(self._highest, epoch)
             if type(message) is Malformed:
                 # An earlier version recorded it as a message of this product, so the recorded epochs do not rise here.
-                if message.product_id is not None and message.type not in NO_DATA:
+                if message.product_id is not None and message.type not in self._streams.venue.without_data:
                     self.interrupted()
                 self._malformed(replace(message, received_ns=line.ns))
+            elif isinstance(message, tuple):
+                self._frame(message, raw, line)
             elif self._reached(line.ns, message.product_id):
                 self._dispatcher.deliver_recorded(message, raw, line.ns, epoch)
         elif status is not None and self._reached(line.ns, getattr(status, "product_id", None)):
             self._status(status)
         elif line.pong is not None and self._reached(line.ns, None):
             self._streams.pong(line.pong)
+
+    def _frame(self, messages: tuple[Message, ...], raw: bytes, line: Line) -> None:
+        """Play a frame with several messages."""
+        recorded = line.epochs or [line.epoch] * len(messages)
+        if len(recorded) != len(messages):
+            self.interrupted()  # it was decoded in another way when it was recorded
+            recorded = [line.epoch] * len(messages)
+        epochs = [None if epoch is None else self._base + epoch for epoch in recorded]
+        self._highest = max(self._highest, *(epoch for epoch in epochs if epoch is not None))
+        chosen = tuple(
+            epoch if self._takes_all or self._time_range.takes(line.ns, message.product_id) else None
+            for message, epoch in zip(messages, epochs, strict=True)
+        )
+        if any(epoch is not None for epoch in chosen):
+            self._pacer.reach(line.ns)
+            if not self.stopping:
+                self._dispatcher.deliver_recorded_frame(messages, raw, line.ns, chosen)
 
     def _reached(self, ns: int, product_id: str | None) -> bool:
         """Wait until *ns* is due. False if the item is not selected, or if the replay was closed."""
@@ -277,7 +296,10 @@ class Player:
         for ns, raw in recording.frames():
             if not plain:
                 continuity.received(ns)
-            message = self._decode(raw)
+            decoded = self._decode(raw)
+            if isinstance(decoded, tuple):
+                raise ConfigError(f"{recording.path}: frames of several messages are played from segments only")
+            message = decoded
             if isinstance(message, Subscriptions):
                 continuity.watch(
                     (channel.name, product)

@@ -12,7 +12,7 @@ from reactivex.disposable import CompositeDisposable
 
 from rxfeed.errors import ConfigError
 from rxfeed.feed import FeedStatus, Idle, MessageSource
-from rxfeed.operators.sink import Sink, check_numbers
+from rxfeed.operators import Sink, check_numbers
 from rxfeed.recording.compression import zstd
 from rxfeed.recording.lines import Lines
 from rxfeed.recording.segments import RecordedSegment
@@ -104,7 +104,7 @@ class Recorder(Sink[RecordedSegment, RecordingWriter]):
             self._counters.unwritten += self._writer.late
 
         def about() -> dict[str, Any]:
-            return source.about if isinstance(source, MessageSource) else {}
+            return {**source.about, "venue": source.venue.name} if isinstance(source, MessageSource) else {}
 
         return RecordingWriter(self._settings, self._counters, Lines(source), about, emit, ended, unsubscribe)
 

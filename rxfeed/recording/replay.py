@@ -14,12 +14,10 @@ from typing import Any, ClassVar
 from reactivex import Observable
 from reactivex import operators as ops
 
-from rxfeed.core.completeness import positive_microseconds
+from rxfeed.core import positive_microseconds
 from rxfeed.errors import ConfigError, RecordingDamaged
-from rxfeed.feed.clock import Clock
-from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.source import MessageSource
-from rxfeed.messages import Message
+from rxfeed.feed import Clock, FeedStreams, MessageSource
+from rxfeed.market import Message
 from rxfeed.recording.files import Part, find, ordered, within
 from rxfeed.recording.merging import merged
 from rxfeed.recording.pacer import Pacer
@@ -27,6 +25,8 @@ from rxfeed.recording.player import Player, received
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.scheduler import ReplayScheduler
 from rxfeed.recording.time_range import TimeRange
+from rxfeed.venues import DEFAULT_VENUE, Venue
+from rxfeed.venues import venue as venue_of
 
 log = logging.getLogger("rxfeed.recording")
 
@@ -49,7 +49,8 @@ class Replay(MessageSource):
     *speed*: 1 keeps the recorded pace, 60 plays a minute a second, `None` plays without waits.
     *products*, *since*, *until* (aware datetimes): only items received in `[since, until)`, of these products or
     without a product. *merge*: the sessions are those of several collectors of one exchange, and are merged, with
-    *patience* (see below). *clock*: a `Clock`, for tests.
+    *patience* (see below). *clock*: a `Clock`, for tests. *venue*: the venue of the
+    frames; `None`: the one that the recordings name.
 
     It emits all that the feed emitted. Messages have their recorded receipt and epoch. `status`, `malformed` and
     `keepalive` emit the recorded items at their places, with their times. The segments of a session (a run of a
@@ -104,18 +105,21 @@ class Replay(MessageSource):
         merge: bool = False,
         patience: float = 5.0,
         clock: Clock | None = None,
+        venue: str | Venue | None = None,
     ) -> None:
         if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
             raise ConfigError(f"speed: {speed!r} is not above 0")
         time_range = TimeRange(products, since, until)
         self._shown, self._scheduler = repr(source), ReplayScheduler(lambda: self._streams.failed())
-        super().__init__(FeedStreams(float("inf"), lambda: self._scheduler.now), self._scheduler)
+        self._venue = None if venue is None else venue_of(venue)
+        streams = FeedStreams(float("inf"), lambda: self._scheduler.now, venue=self._venue or venue_of(DEFAULT_VENUE))
+        super().__init__(streams, self._scheduler)
         self._pacer = Pacer(self._scheduler, speed, clock or Clock())
-        self._player = Player(self._streams, self._pacer, time_range)
         self._finished = threading.Event()
         self._patience = patience if merge else None
         positive_microseconds("patience", patience)
         self._play, begin = self._opened(source, time_range)
+        self._player = Player(self._streams, self._pacer, time_range)
         if begin:
             self._scheduler.begin(max(begin, time_range.since))
 
@@ -171,6 +175,8 @@ class Replay(MessageSource):
         items = itertools.chain([first], items)
         if isinstance(first, str | PathLike):
             parts = within(ordered(find(items)), time_range.since, time_range.until)
+            if self._venue is None:
+                self._streams.venue = _venue(parts)
             begin = next((part.found.first_ns for part in parts if isinstance(part.found, Recording)), 0)
             return partial(self._play_parts if self._patience is None else self._play_merged, parts), begin
         if self._patience is not None:
@@ -201,7 +207,7 @@ class Replay(MessageSource):
 
     def _play_merged(self, parts: list[Part]) -> Exception | None:
         unreadable: list[RecordingDamaged] = []
-        self._player.merged(merged(parts, self._patience or 0, unreadable.append))
+        self._player.merged(merged(parts, self._patience or 0, unreadable.append, self._streams.venue))
         return unreadable[0] if unreadable and len(unreadable) == len(parts) else None
 
     def _play_messages(self, items: Iterator[Any]) -> Exception | None:
@@ -226,6 +232,18 @@ class Replay(MessageSource):
         self._finished.wait()
         subscription.dispose()
         return failures[0] if failures else None
+
+
+def _venue(parts: list[Part]) -> Venue:
+    """The venue that the headers of *parts* name; raises `ConfigError` for one that is not known, or for several."""
+    headers = [part.found.header for part in parts if isinstance(part.found, Recording)]
+    names = {header.venue or DEFAULT_VENUE for header in headers if header is not None} or {DEFAULT_VENUE}
+    if len(names) > 1:
+        raise ConfigError(f"source: recordings of several venues, {', '.join(sorted(names))}: replay each by itself")
+    try:
+        return venue_of(names.pop())
+    except ConfigError as error:
+        raise ConfigError(f"source: {error}, as Replay(..., venue=...)") from None
 
 
 def _message(item: Any) -> Message:

@@ -117,8 +117,14 @@ class Segments:
         # Names sort in the order of creation, also if the clock is set back.
         self._named = max(self._named + 1000, self._begun)
         self._number += 1
+        about = self._about()
         header = Header(
-            rxfeed=VERSION, ns=self._begun, session=self._session, segment=self._number, about=self._about()
+            rxfeed=VERSION,
+            ns=self._begun,
+            session=self._session,
+            segment=self._number,
+            venue=about.pop("venue", ""),
+            about=about,
         )
         path = self._folder / f"{moment_of(self._named):%Y%m%dT%H%M%S.%fZ}-{self._session}-{self._number:05}{SUFFIX}"
         self._segment = SegmentFile(path, header, self._level, self._totals, self._mode)

@@ -14,8 +14,7 @@ from typing import Any, Self
 from rxfeed.core import arguments
 from rxfeed.core.matching import MatchingEngine
 from rxfeed.errors import ConfigError, RxfeedError
-from rxfeed.protocol.auth import Credentials
-from rxfeed.recording.reading import Recording
+from rxfeed.recording import Recording
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.fault_injector import Script
 from rxfeed.sim.faults import ClockJump, Draw, Fault
@@ -25,6 +24,7 @@ from rxfeed.sim.market import Market
 from rxfeed.sim.playback import Playback, Then
 from rxfeed.sim.rest import Rest
 from rxfeed.sim.server import Server, Source
+from rxfeed.venues.coinbase_exchange import Credentials
 
 
 class Exchange:

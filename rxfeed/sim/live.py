@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Sequence
 
 from rxfeed.core.matching import MICROSECONDS
-from rxfeed.protocol.auth import Credentials
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.coinbase_exchange import Channels, Subscriber
 from rxfeed.sim.connection import ClientConnection
 from rxfeed.sim.frames import encode, text_frame
 from rxfeed.sim.market import Market
+from rxfeed.venues.coinbase_exchange import Credentials
 
 SLICE = 100  # steps of the market between two writes to the sockets
 

@@ -1,11 +1,11 @@
 """Stores messages in MongoDB and reads them back. No other package imports pymongo."""
 
 from rxfeed.sinks.documents import raw_document, typed_document
-from rxfeed.sinks.ids import message_id
 from rxfeed.sinks.indexes import make_indexes, make_time_series
 from rxfeed.sinks.mongo import MongoSink, to_mongo
 from rxfeed.sinks.reading import from_mongo
 from rxfeed.sinks.results import DeadLetter, MongoStats, MongoWrite, UnwrittenCounts
+from rxfeed.venues import message_id
 
 __all__ = [
     "DeadLetter",

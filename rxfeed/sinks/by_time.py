@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from rxfeed.venues import ARRAY_KEY
+
 _KEY = "_rxfeed_time"
 _SECOND = 19  # characters of 2026-01-02T03:04:05
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%LZ"
@@ -101,7 +103,7 @@ def _fraction(document: dict[str, Any], text: str) -> str:
 
 
 def _sequence(document: dict[str, Any]) -> int:
-    array = document.get("level3")
+    array = document.get(ARRAY_KEY)
     value = array[2] if isinstance(array, list) and len(array) > 2 else document.get("sequence")
     try:
         return int(value)  # pyright: ignore[reportArgumentType]

@@ -15,7 +15,7 @@ from pymongo import WriteConcern
 from pymongo.collection import Collection
 from reactivex.subject import Subject
 
-from rxfeed.messages import Message
+from rxfeed.market import Message
 from rxfeed.sinks.insert import attempt, error_text
 from rxfeed.sinks.results import DeadLetter
 

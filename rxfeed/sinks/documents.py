@@ -16,15 +16,15 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 from bson import Decimal128
 
-from rxfeed.messages import Message, Unknown
-from rxfeed.sinks.ids import microseconds
+from rxfeed.market import Message, Unknown, microseconds
+from rxfeed.venues import ARRAY_KEY, tag_of
 
 _decode = msgspec.json.Decoder().decode
 
 WIRE = "_wire"
 """The key of the sub-document with the frame's own keys of reserved names."""
 # A raw document has no receipt and no epoch, so their names are not reserved in it; `level3` contains an array frame.
-_RESERVED_RAW = frozenset(("_id", "received_ns", "arrival", "level3", WIRE))
+_RESERVED_RAW = frozenset(("_id", "received_ns", "arrival", ARRAY_KEY, WIRE))
 RESERVED = _RESERVED_RAW | {"received", "epoch"}
 MOST_BYTES = 16 * 1024 * 1024
 """MongoDB's limit for a document."""
@@ -66,7 +66,7 @@ def raw_document(message: Message) -> dict[str, Any]:
         and "_id" not in content
         and "received_ns" not in content
         and "arrival" not in content
-        and "level3" not in content
+        and ARRAY_KEY not in content
         and WIRE not in content
     ):
         return content
@@ -85,7 +85,7 @@ def _content(message: Message) -> Any:
 def _apart(message: Message, content: Any, reserved: frozenset[str]) -> dict[str, Any]:
     """*content* with its keys that are *reserved* under `_wire`."""
     if not isinstance(content, dict):
-        return {"type": message.type, "level3": content}
+        return {"type": message.type, ARRAY_KEY: content}
     if not content.keys().isdisjoint(reserved):
         own = {name: content.pop(name) for name in tuple(content) if name in reserved}
         content[WIRE] = own
@@ -94,8 +94,8 @@ def _apart(message: Message, content: Any, reserved: frozenset[str]) -> dict[str
 
 def frame_content(document: Mapping[str, Any]) -> Any:
     """The content of the frame of a typed or a raw document."""
-    if isinstance(document.get("level3"), list):
-        return document["level3"]
+    if isinstance(document.get(ARRAY_KEY), list):
+        return document[ARRAY_KEY]
     # Documents of earlier versions have no `_wire` of the sink; that key is the frame's own.
     own = document.get(WIRE)
     moved = own if isinstance(own, Mapping) and own and RESERVED.issuperset(own) else {}
@@ -103,7 +103,7 @@ def frame_content(document: Mapping[str, Any]) -> Any:
     if moved:
         removed.add(WIRE)
     if "received_ns" in document:  # a typed one
-        removed |= RESERVED - {"level3", WIRE}
+        removed |= RESERVED - {ARRAY_KEY, WIRE}
     return {name: value for name, value in document.items() if name not in removed} | dict(moved)
 
 
@@ -143,7 +143,7 @@ def _plan(
         for name in names
     }
     times = tuple(name for name in names if datetime in parts[name])
-    return str(kind.__struct_config__.tag), attrgetter(*names), tuple(converters.items()), times
+    return tag_of(kind), attrgetter(*names), tuple(converters.items()), times
 
 
 def _is_tuple(hint: Any) -> bool:

@@ -11,7 +11,7 @@ from bson import ObjectId
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
-from rxfeed.messages import Message
+from rxfeed.market import Message
 from rxfeed.sinks.backlog import Batch
 from rxfeed.sinks.documents import MOST_BYTES, raw_document, typed_document
 from rxfeed.sinks.insert import error_text

@@ -11,15 +11,15 @@ from pymongo.collection import Collection
 from reactivex import Observable
 
 from rxfeed.errors import ConfigError
-from rxfeed.messages import Message
-from rxfeed.operators.sink import Sink, check_numbers
+from rxfeed.market import Message
+from rxfeed.operators import Sink, check_numbers
 from rxfeed.sinks.dead_letters import DeadLetters
 from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.encoding import Identify, ToDocument, object_id
-from rxfeed.sinks.ids import message_id
 from rxfeed.sinks.results import DeadLetter, MongoCounters, MongoStats, MongoWrite, UnwrittenCounts
 from rxfeed.sinks.settings import MongoSettings, SinkOverflow
 from rxfeed.sinks.writer import MongoWriter
+from rxfeed.venues import message_id
 
 
 class MongoSink(Sink[MongoWrite, MongoWriter]):

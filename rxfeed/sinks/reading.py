@@ -17,29 +17,13 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 from reactivex.scheduler import CurrentThreadScheduler
 
-from rxfeed import messages as m
 from rxfeed.errors import ConfigError, SinkError
-from rxfeed.protocol.decode import LEVEL3_SCHEMA, Decoder
+from rxfeed.market import Malformed, Message, Origin, microseconds, stamp
 from rxfeed.sinks.by_time import by_time, in_order
 from rxfeed.sinks.documents import frame_content
-from rxfeed.sinks.ids import microseconds
 from rxfeed.sinks.insert import error_text
-
-_TYPES: dict[str, type[m.Message]] = {
-    str(kind.__struct_config__.tag): kind
-    for kind in (
-        *(m.Match, m.LastMatch, m.Ticker, m.L2Update, m.Snapshot, m.Heartbeat, m.Received, m.Open, m.Done, m.Change),
-        *(m.Activate, m.Auction, m.RfqMatch, m.Balance, m.Status, m.Subscriptions, m.ErrorMessage, m.Level3Schema),
-    )
-}
-# A level3 message has the type of one on `full`. The field by which they differ, and True where level3 has it.
-_LEVEL3_TYPES: dict[str, tuple[type[m.Message], str, bool]] = {
-    "open": (m.Level3Open, "remaining_size", False),
-    "done": (m.Level3Done, "side", False),
-    "match": (m.Level3Match, "side", False),
-    "change": (m.Level3Change, "size", True),
-    "noop": (m.Level3Noop, "side", False),
-}
+from rxfeed.venues import DEFAULT_VENUE, Venue, message_id
+from rxfeed.venues import venue as venue_of
 
 
 def from_mongo(
@@ -47,27 +31,30 @@ def from_mongo(
     product: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-) -> Observable[m.Message]:
+    *,
+    venue: str | Venue = DEFAULT_VENUE,
+) -> Observable[Message]:
     """Emit the messages that `to_mongo` stored in *collection*, in order: of *product*, in `[since, until)`.
 
     Typed documents are emitted in the order of `arrival`, their receipt, to which *since* and *until* apply too. Their
     `received`, `received_ns` and `epoch` are those that were stored. Raw documents have no receipt: `time` is used, to
     the last digit of its fraction. Those without a time come first, or not at all with *since*. `raw` and `content` of
-    a message are encoded again. `make_indexes` creates the indexes for it. A document that is no message ends the
-    stream with a `SinkError` that contains its `_id`, and so does a lost database. It reads on the thread that
-    subscribes.
+    a message are encoded again. `make_indexes` creates the indexes for it. *venue*: the venue of the messages. A
+    document that is not a message ends the stream with a `SinkError` that contains its `_id`, and so does a lost
+    database. It reads on the thread that subscribes.
     """
+    found = venue_of(venue)
     for name, value in (("since", since), ("until", until)):
         if value is not None and (not isinstance(value, datetime) or value.tzinfo is None):
             raise ConfigError(f"{name}: {value!r} is not a datetime with a timezone")
 
     def subscribe(
-        observer: abc.ObserverBase[m.Message], scheduler: abc.SchedulerBase | None = None
+        observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
         disposed: list[bool] = []
 
         def run(_: abc.SchedulerBase, __: Any = None) -> None:
-            messages = _messages(collection, product, since, until)
+            messages = _messages(collection, product, since, until, found)
             while not disposed:
                 try:
                     message = next(messages, None)
@@ -95,8 +82,8 @@ def from_mongo(
 
 
 def _messages(
-    collection: Collection[Any], product: str | None, since: datetime | None, until: datetime | None
-) -> Generator[m.Message, None, None]:
+    collection: Collection[Any], product: str | None, since: datetime | None, until: datetime | None, venue: Venue
+) -> Generator[Message, None, None]:
     # A date out of Python's range must raise an error with the document's id.
     any_date = DatetimeConversion.DATETIME_AUTO
     options: CodecOptions[Any] = CodecOptions(tz_aware=True, tzinfo=UTC, datetime_conversion=any_date)
@@ -112,11 +99,10 @@ def _messages(
         allow_disk_use=True,
     )
     raw = stored.aggregate(by_time(product, since, until), allowDiskUse=True)
-    decode = Decoder().decode
-    decode(LEVEL3_SCHEMA)
+    decode = venue.decoder(stored=True).decode
     streams = (
-        (_typed(document, "arrival", decode) for document in typed),
-        (_typed(document, "received_ns", decode) for document in older),
+        (_typed(document, "arrival", decode, venue) for document in typed),
+        (_typed(document, "received_ns", decode, venue) for document in older),
         _raw(in_order(raw, since, until), decode),
     )
     with typed, older, raw:
@@ -124,7 +110,7 @@ def _messages(
             yield message
 
 
-def _raw(documents: Iterator[dict[str, Any]], decode: Callable[[bytes], Any]) -> Iterator[tuple[int, m.Message]]:
+def _raw(documents: Iterator[dict[str, Any]], decode: Callable[[bytes], Any]) -> Iterator[tuple[int, Message]]:
     newest = 0  # some types have a time that is no field of their message
     for document in documents:
         with _naming(document):
@@ -132,17 +118,13 @@ def _raw(documents: Iterator[dict[str, Any]], decode: Callable[[bytes], Any]) ->
             message = _decoded(document, frame, decode)
             if message.time is not None:
                 newest = max(newest, microseconds(message.time) * 1000)
-            entry = newest, m.stamp(message, m.Origin(frame, 0, 0))
+            entry = newest, stamp(message, Origin(frame, 0, 0))
         yield entry
 
 
-def _typed(document: dict[str, Any], order: str, decode: Callable[[bytes], Any]) -> tuple[int, m.Message]:
+def _typed(document: dict[str, Any], order: str, decode: Callable[[bytes], Any], venue: Venue) -> tuple[int, Message]:
     with _naming(document):
-        kind = document.get("type")
-        known = _TYPES.get(kind) if isinstance(kind, str) else None
-        level3 = _LEVEL3_TYPES.get(str(kind))
-        if level3 is not None and (level3[1] in document) == level3[2]:
-            known = level3[0]
+        known = venue.stored_type(document)
         if known is None:
             raw = _frame(document)
             message = _decoded(document, raw, decode)
@@ -150,7 +132,7 @@ def _typed(document: dict[str, Any], order: str, decode: Callable[[bytes], Any])
             message = _converted(document, known)
             raw = msgspec.json.encode(message)
         place, received_ns, epoch = (_whole(document, name) for name in (order, "received_ns", "epoch"))
-        return place, m.stamp(message, m.Origin(raw, received_ns, epoch))
+        return place, stamp(message, Origin(raw, received_ns, epoch))
 
 
 def _whole(document: dict[str, Any], name: str) -> int:
@@ -171,8 +153,9 @@ def _naming(document: dict[str, Any]) -> Iterator[None]:
         raise _not_a_message(document, str(error) or repr(error)) from error
 
 
-def _converted(document: dict[str, Any], kind: type[m.Message]) -> m.Message:
-    fields: dict[str, Any] = {"type": document["type"]}
+def _converted(document: dict[str, Any], kind: type[Message]) -> Message:
+    config = kind.__struct_config__
+    fields: dict[str, Any] = {} if config.tag is None else {str(config.tag_field): document["type"]}
     for name, wire in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
         if (value := document.get(name)) is not None:
             exact = document.get(name + "_us")
@@ -182,11 +165,19 @@ def _converted(document: dict[str, Any], kind: type[m.Message]) -> m.Message:
     return msgspec.convert(fields, kind)
 
 
-def _decoded(document: dict[str, Any], frame: bytes, decode: Callable[[bytes], Any]) -> m.Message:
+def _decoded(document: dict[str, Any], frame: bytes, decode: Callable[[bytes], Any]) -> Message:
     message = decode(frame)
-    if isinstance(message, m.Malformed):
+    if isinstance(message, Malformed):
         raise _not_a_message(document, message.reason)
-    return message
+    if not isinstance(message, tuple):
+        return message
+    # The document is of one message of a frame with several. An id of the receipt is compared by its hash alone.
+    named = str(document.get("_id"))
+    ids = {message_id(stamp(each, Origin(frame, 0, 0))): each for each in message}
+    for found, each in ids.items():
+        if found == named or (each.time is None and found.rpartition("/")[2] == named.rpartition("/")[2]):
+            return each
+    raise _not_a_message(document, "none of its frame's messages has this _id")
 
 
 def _frame(document: dict[str, Any]) -> bytes:

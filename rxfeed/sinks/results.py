@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.operators.sink import RecentRate
+from rxfeed.operators import RecentRate
 
 
 class MongoWrite(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rxfeed.errors import SinkError
-from rxfeed.operators.bounded_queue import BoundedQueue, ForkedQueue
+from rxfeed.operators import BoundedQueue, ForkedQueue
 from rxfeed.sinks.backlog import Backlog, Batch
 from rxfeed.sinks.dead_letters import DeadLetters
 from rxfeed.sinks.encoding import Encoder

@@ -11,8 +11,8 @@ from contextlib import suppress
 import msgspec
 from websocket import ABNF
 
-from rxfeed.errors import ConnectionLost, HostRetired, ServerClosed
-from rxfeed.protocol import Secret
+from rxfeed.errors import ConnectionLost
+from rxfeed.secrets import Secret
 from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.dial import dial, tls_context
 from rxfeed.transport.endpoint import Endpoint
@@ -37,10 +37,6 @@ class Closed(msgspec.Struct, frozen=True):
 
     code: int
     reason: str
-
-    def error(self) -> ServerClosed:
-        retired = "deprecated hostname" in self.reason.lower()
-        return (HostRetired if retired else ServerClosed)(self.code, self.reason)
 
 
 TransportEvent = bytes | Oversized | Pong | Closed

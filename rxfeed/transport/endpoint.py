@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 import msgspec
 
 from rxfeed.errors import ConfigError
-from rxfeed.protocol import Secret, check_host, secret, shown_url
+from rxfeed.secrets import Secret, check_host, secret, shown_url
 
 _PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
 

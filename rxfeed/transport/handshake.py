@@ -9,7 +9,7 @@ import os
 import socket
 from collections.abc import Mapping
 
-from rxfeed.protocol import REDACTED, Secret, revealed, secret
+from rxfeed.secrets import REDACTED, Secret, revealed, secret
 from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.head import ResponseHead

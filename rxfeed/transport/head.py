@@ -7,7 +7,7 @@ import io
 import socket
 from typing import Any
 
-from rxfeed.protocol import shown_url
+from rxfeed.secrets import shown_url
 from rxfeed.transport.connect_attempt import ConnectAttempt
 
 LARGEST_HEAD = 64 * 1024

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from rxfeed.errors import ConfigError
-from rxfeed.protocol import Secret, secret
+from rxfeed.secrets import Secret, secret
 from rxfeed.transport.proxy import parsed
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import msgspec
 
 from rxfeed.errors import ConfigError
-from rxfeed.protocol import Secret, check_host, secret
+from rxfeed.secrets import Secret, check_host, secret
 
 _KINDS = ("http", "socks4", "socks4a", "socks5", "socks5h")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")

@@ -26,7 +26,7 @@ import msgspec
 from websocket import ABNF, STATUS_NORMAL, WebSocket, WebSocketException, WebSocketProtocolException
 
 from rxfeed.errors import ConnectionLost
-from rxfeed.protocol import Secret, revealed
+from rxfeed.secrets import Secret, revealed
 from rxfeed.transport.exceptions import FAILURES
 
 # About 500 messages. With four times as much, malloc would request memory from the system at each read, which costs

@@ -6,7 +6,7 @@ import ssl
 
 from rxfeed._version import __version__
 from rxfeed.errors import ConfigError, ConnectFailed
-from rxfeed.protocol import Secret, secret
+from rxfeed.secrets import Secret, secret
 from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.dial import dial, tls_context
 from rxfeed.transport.endpoint import Endpoint

@@ -6,7 +6,7 @@ import ipaddress
 import socket
 import struct
 
-from rxfeed.protocol import Secret
+from rxfeed.secrets import Secret
 from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.endpoint import basic
 from rxfeed.transport.head import ResponseHead

@@ -10,7 +10,7 @@ import reactivex
 
 from rxfeed import Auction, ConfigError, L2Update, Message, RxfeedError, Snapshot, lift
 from rxfeed.backtest import PaperDone, PaperFill, PaperMarket, PaperOpen
-from rxfeed.messages import Origin, stamp
+from rxfeed.market import Origin, stamp
 from tests.support.make import at, heartbeat, in_epoch, last_match, match, ticker
 
 BTC = "BTC-USD"

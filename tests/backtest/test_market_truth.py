@@ -16,10 +16,10 @@ from rxfeed import Match, Message
 from rxfeed.backtest import PaperDone, PaperEvent, PaperFill, PaperMarket, PaperOpen
 from rxfeed.core import BookView
 from rxfeed.core.matching import SIZE_UNIT, MatchingEngine, Product, events, time_text
-from rxfeed.messages import Side
-from rxfeed.protocol.decode import Decoder
+from rxfeed.market import Side
 from rxfeed.sim.coinbase_exchange.channels import Channels
 from rxfeed.sim.frames import Frame
+from rxfeed.venues.coinbase_exchange.decode import Decoder
 
 BTC = "BTC-USD"
 START = 1_767_355_200_000_000  # noon of 2 January 2026, in microseconds

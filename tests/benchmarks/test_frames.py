@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from benchmarks import frames
-from rxfeed.core import GapDetector
-from rxfeed.messages import Message
-from rxfeed.protocol import Decoder
+from rxfeed.market import Message
+from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 
 TRADE = '{"type":"match","trade_id":%d,"product_id":"%s","sequence":%d,"price":"%s","size":"1","side":"sell",'
 TIMED = '"maker_order_id":"100%%","taker_order_id":"","time":"2026-01-02T23:59:%02d.123456Z"}'
@@ -47,7 +47,7 @@ def test_local_exchange_replaces_a_missing_recording(monkeypatch: pytest.MonkeyP
     assert source == "sim.Exchange"
     assert len(frames.busiest(payloads)) == 10
     assert len(frames.snapshots()) == 10
-    continuity, decode = GapDetector(), Decoder().decode
+    continuity, decode = ExchangeGaps(), Decoder().decode
     continuity.watch(("matches", product) for product in frames.busiest(payloads))
     for payload in chain.from_iterable(islice(frames.rounds(payloads), 3)):
         message = decode(payload)

@@ -19,7 +19,8 @@ from benchmarks import streams
 from benchmarks.pipelines import check, compare_ten
 from benchmarks.ways import Pipeline, in_loop, outputs, pipelines
 from rxfeed import Message, PriceCross
-from rxfeed.messages import L2Update, Origin, Snapshot, stamp
+from rxfeed.market import Origin, stamp
+from rxfeed.venues.coinbase_exchange.messages import L2Update, Snapshot
 from tests.support.make import at, heartbeat, in_epoch, last_match, match, ticker
 
 ALL = [pipeline for products in (1, 3) for pipeline in pipelines(products)]

@@ -10,7 +10,7 @@ import pytest
 from rxfeed.cli import main
 from rxfeed.errors import ConnectionLost
 from rxfeed.feed import Connected, Disconnected, Gap, Subscribed
-from rxfeed.messages import ChannelSubscription, Malformed
+from rxfeed.market import ChannelSubscription, Malformed
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line
 from rxfeed.recording.timestamps import moment_of

@@ -20,9 +20,9 @@ from rxfeed.cli import main
 from rxfeed.cli.progress import PlainProgress, Progress, RecordSummary
 from rxfeed.cli.record_display import RecordDisplay
 from rxfeed.feed import Stats
-from rxfeed.messages import Match
 from rxfeed.recording import RecordStats
 from rxfeed.sim import Exchange, faults
+from rxfeed.venues.coinbase_exchange.messages import Match
 from tests.support.limits import file_size_limit
 from tests.support.recordings import frames_in, lines_of, segments, text_of
 from tests.support.scenes import wait_until

@@ -16,8 +16,8 @@ from websocket import create_connection
 
 import rxfeed.compat as cbpro
 from rxfeed import DEFAULT_URL, ConfigError, ConnectionLost, Credentials, FrameMalformed, matches
-from rxfeed.protocol.auth import sign
 from rxfeed.sim import Exchange, faults
+from rxfeed.venues.coinbase_exchange.auth import sign
 from tests.compat.recorder import Recorder, finish
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
@@ -199,7 +199,9 @@ def test_4_one_message_with_the_products(exchange: Exchange, products: Any, sent
 
 def test_4_with_auth_the_message_is_signed(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
     signed: list[Any] = []
-    monkeypatch.setattr("rxfeed.protocol.auth.sign", lambda *given: signed.append(given) or sign(*given))
+    monkeypatch.setattr(
+        "rxfeed.venues.coinbase_exchange.auth.sign", lambda *given: signed.append(given) or sign(*given)
+    )
     client = Recorder(url=exchange.url, channels=["user"], auth="yes", api_key="key", api_passphrase="phrase")
     client.api_secret = "c2VjcmV0"
     client.start()

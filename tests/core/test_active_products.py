@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rxfeed import ConfigError, Subscriptions, Ticker, fold
 from rxfeed.core import ActiveProducts, DollarBars, LatestByProduct, Throttle, TickBars, VolumeBars
 from rxfeed.core.numbers import EXACT
-from rxfeed.messages import ChannelSubscription
+from rxfeed.market import ChannelSubscription
 from tests.support.make import match, ticker
 
 

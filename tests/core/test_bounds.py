@@ -16,8 +16,8 @@ from rxfeed.core import Candles, PriceMoves, RunningImbalance, SlidingVolume, Sp
 from rxfeed.core.bars import TickBars
 from rxfeed.core.book import Level2Book
 from rxfeed.core.numbers import EXACT, decimal
-from rxfeed.messages import L2Update, Snapshot
-from rxfeed.values import check
+from rxfeed.market.values import check
+from rxfeed.venues.coinbase_exchange.messages import L2Update, Snapshot
 from tests.support.make import match, ticker
 
 EXTREMES = ["1e40", "9" * 40, "1e-40", "0." + "1" * 40, "-" + "9" * 40, "-1e-40", "0", "0.00000000", "1.5"]

@@ -33,7 +33,7 @@ from rxfeed.core import (
     VolumeBars,
 )
 from rxfeed.core.completeness import EPOCH, FIRST, LAST, MICROSECOND
-from rxfeed.messages import Origin, stamp
+from rxfeed.market import Origin, stamp
 from tests.support.make import at, heartbeat, last_match, match, ticker
 
 MACHINES: dict[str, Callable[..., Any]] = {

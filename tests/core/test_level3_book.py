@@ -28,16 +28,17 @@ from rxfeed import (
     Received,
     Unknown,
 )
-from rxfeed.core.book_snapshot import BookSnapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
+from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import FullBookView
 from rxfeed.core.level3_book import Level3Book
 from rxfeed.core.matching import SIDES, MatchingEngine
-from rxfeed.messages import Heartbeat, Side
-from rxfeed.protocol import Decoder
+from rxfeed.market import Side
 from rxfeed.sim.coinbase_exchange.channels import Channels
 from rxfeed.sim.frames import Frame, payload_of
 from rxfeed.sim.market import Market
 from rxfeed.sim.rest import Rest
+from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange.messages import Heartbeat
 from tests.support.make import at, heartbeat, in_epoch
 
 BTC = "BTC-USD"
@@ -87,7 +88,7 @@ def noop(sequence: int) -> Level3Noop:
 
 def taken(request: int, sequence: int, bids: Any = (), asks: Any = (), **more: Any) -> SnapshotTaken:
     entries = [tuple((Decimal(price), Decimal(size), name) for price, size, name in side) for side in (bids, asks)]
-    return SnapshotTaken(request, BookSnapshot(sequence=sequence, bids=entries[0], asks=entries[1], **more))
+    return SnapshotTaken(request, Level3Snapshot(sequence=sequence, bids=entries[0], asks=entries[1], **more))
 
 
 BIDS = [(10, 1, "a"), (9, 5, "b"), (9, 2, "c"), ("9.00", 1, "d")]
@@ -401,14 +402,14 @@ def test_bad_arguments_are_named() -> None:
     with pytest.raises(ConfigError, match="buffer"):
         Level3Book(BTC, buffer=0)
     with pytest.raises(FrameMalformed):
-        BookSnapshot.of(b'{"bids":[]')
+        Level3Snapshot.of(b'{"bids":[]')
     with pytest.raises(FrameMalformed):
-        BookSnapshot.of({"bids": [], "asks": []})
+        Level3Snapshot.of({"bids": [], "asks": []})
     for order in (["NaN", "1", "a"], ["9", "Infinity", "a"], ["9", "1e200", "a"], ["9", "-1", "a"], ["sNaN", "1", "a"]):
         with pytest.raises(FrameMalformed, match=r"a number|a size"):
-            BookSnapshot.of({"sequence": 1, "bids": [], "asks": [order]})
+            Level3Snapshot.of({"sequence": 1, "bids": [], "asks": [order]})
     given = {"sequence": 1, "bids": [["1", "2", "a"]], "asks": []}
-    assert BookSnapshot.of(given).bids == ((1, 2, "a"),)
+    assert Level3Snapshot.of(given).bids == ((1, 2, "a"),)
 
 
 # ---- against the engine
@@ -442,7 +443,9 @@ class _Ear:
 
     def _note(self) -> None:
         _, content = self._rest.answer(f"GET /products/{BTC}/book?level=3 HTTP/1.1")
-        self.books[self.engine.sequence] = BookSnapshot.of(content | {"bids": content["bids"], "asks": content["asks"]})
+        self.books[self.engine.sequence] = Level3Snapshot.of(
+            content | {"bids": content["bids"], "asks": content["asks"]}
+        )
 
 
 @cache
@@ -513,7 +516,7 @@ def test_ready_book_equals_the_engine_book_under_faults(seed: int, fates: list[s
         right(view, truth.books[sequence])
 
 
-def right(view: FullBookView, book: BookSnapshot) -> None:
+def right(view: FullBookView, book: Level3Snapshot) -> None:
     bids, asks = ([(o.price, o.size, o.order_id) for o in view.orders(side)] for side in SIDES)
     assert (bids, asks) == (list(book.bids), list(book.asks))
     assert view.bids == view.aggregated().bids == by_price(book.bids)

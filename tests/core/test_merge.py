@@ -12,20 +12,18 @@ from hypothesis import strategies as st
 
 from rxfeed import BookView, ConfigError, Level2Book, fold
 from rxfeed.core import ConnectionChange, Merge, MergedItem, Missed, ReceivedItem, Restarted, StatusEvent
-from rxfeed.messages import (
+from rxfeed.market import Malformed, Message, Origin, stamp
+from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
+from rxfeed.venues.coinbase_exchange.messages import (
     Auction,
     Heartbeat,
     L2Update,
     LastMatch,
-    Malformed,
     Match,
-    Message,
     Open,
-    Origin,
     Received,
     Snapshot,
     Ticker,
-    stamp,
 )
 from tests.support.collectors import START_NS, Market, Recorder, together
 from tests.support.make import NOON, heartbeat, match
@@ -62,7 +60,7 @@ def recorders(draw: Any, channels: tuple[str, ...], whole: bool = False) -> Reco
 
 
 def merged(*recorded: list[ReceivedItem], patience: float = PATIENCE) -> list[MergedItem]:
-    return fold(Merge(patience), together(*recorded))
+    return fold(Merge(ExchangeMerging(), patience), together(*recorded))
 
 
 def messages(items: list[MergedItem], kind: Any = Message) -> list[Any]:
@@ -78,7 +76,7 @@ def _copy(message: Any) -> Any:
     return type(message)(**{n: getattr(message, n) for n in message.__struct_fields__ if n != "_origin"})
 
 
-def missed(items: list[MergedItem]) -> list[tuple[str, str, int, int]]:
+def missed(items: list[MergedItem]) -> list[tuple[str | None, str, int, int]]:
     found = [each.item for each in items if isinstance(each.item, Missed)]
     return [(each.product_id, each.channel, each.first, each.last) for each in found]
 
@@ -407,7 +405,7 @@ def test_status_events_pass_unless_another_collector_covers() -> None:
         heard(0, 6),
         heard(1, 40, alone=True),
     ]
-    items = fold(Merge(PATIENCE), together(one, two, said))
+    items = fold(Merge(ExchangeMerging(), PATIENCE), together(one, two, said))
     assert [each.item for each in items if isinstance(each.item, str)][1:-2] == ["1 at 2", "0 at 3", "0 at 6"]
     assert items[-1].item == "1 at 40"
 
@@ -415,4 +413,4 @@ def test_status_events_pass_unless_another_collector_covers() -> None:
 @pytest.mark.parametrize("patience", [0, -1, float("nan"), "5"])
 def test_bad_patience_is_named(patience: Any) -> None:
     with pytest.raises(ConfigError, match="patience"):
-        Merge(patience)
+        Merge(ExchangeMerging(), patience)

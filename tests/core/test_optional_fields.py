@@ -7,10 +7,13 @@ from decimal import Decimal
 import pytest
 
 from rxfeed import Change, Ticker
-from rxfeed.core import GapDetector, Merge
+from rxfeed.core import Merge
 from rxfeed.core.merge_items import ReceivedItem
-from rxfeed.messages import ChannelSubscription, Message, Subscriptions
-from rxfeed.sinks.ids import message_id
+from rxfeed.market import ChannelSubscription, Message
+from rxfeed.venues import message_id
+from rxfeed.venues.coinbase_exchange import Subscriptions
+from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
+from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from tests.support.make import at, ticker
 
 FIRST = Ticker(product_id="BTC-USD", price=Decimal(1))
@@ -19,7 +22,7 @@ STOPPED = Change(order_id="o", new_size=Decimal(1))
 
 @pytest.mark.parametrize("channels", [[], ["full"], ["user", "ticker", "matches"]])
 def test_message_without_numbers_is_new(channels: list[str]) -> None:
-    continuity = GapDetector()
+    continuity = ExchangeGaps()
     continuity.watch((channel, "BTC-USD") for channel in channels)
     for message in (FIRST, STOPPED, FIRST, ticker(1, sequence=5), FIRST, STOPPED, ticker(1, sequence=6), FIRST):
         assert continuity.step(message)
@@ -28,7 +31,7 @@ def test_message_without_numbers_is_new(channels: list[str]) -> None:
 
 
 def test_change_without_a_time_counts_in_its_sequence() -> None:
-    continuity = GapDetector()
+    continuity = ExchangeGaps()
     continuity.watch([("full", "BTC-USD")])
     changes = [
         Change(product_id="BTC-USD", order_id="o", sequence=number, time=None if number == 2 else at(number))
@@ -41,7 +44,7 @@ def test_change_without_a_time_counts_in_its_sequence() -> None:
 
 
 def test_messages_without_numbers_are_merged_by_their_content() -> None:
-    merge, found = Merge(1), []
+    merge, found = Merge(ExchangeMerging(), 1), []
     for collector in (0, 1):
         for place, message in enumerate((FIRST, STOPPED)):
             found += merge.step(ReceivedItem(collector, place, message))
@@ -59,7 +62,7 @@ def test_an_order_without_a_number_merges_beside_numbered() -> None:
     answer = Subscriptions(channels=(ChannelSubscription("full", ("BTC-USD",)),))
     change = Change(product_id="BTC-USD", order_id="o", new_size=Decimal(1))
     numbered = [Change(product_id="BTC-USD", order_id="p", sequence=number) for number in (1, 2)]
-    merge, found = Merge(1), []
+    merge, found = Merge(ExchangeMerging(), 1), []
     for place, message in enumerate((answer, numbered[0], change, numbered[1])):
         for collector in (0, 1):
             found += merge.step(ReceivedItem(collector, place, message))

@@ -14,7 +14,7 @@ import pytest
 
 from rxfeed import Match, Replay
 from rxfeed.backtest import PaperFill
-from rxfeed.messages import Side
+from rxfeed.market import Side
 from tests.examples.conftest import EXAMPLES, Script
 from tests.support.make import at, match
 from tests.support.pictures import assert_drawn

@@ -12,8 +12,13 @@ from reactivex import compose
 from reactivex import operators as ops
 
 from rxfeed import (
+    Change,
     Credentials,
+    Done,
     Feed,
+    Message,
+    Open,
+    Received,
     Replay,
     Subscriptions,
     auctions,
@@ -35,7 +40,9 @@ from rxfeed import (
     trade_imbalance,
     window_volume,
 )
+from rxfeed.core import Machine
 from rxfeed.feed import Subscribed
+from rxfeed.operators import MessageFilter
 from rxfeed.sim import Exchange
 from tests.support.collect import Collected
 from tests.support.make import heartbeat, match, ticker
@@ -51,6 +58,19 @@ def exchange() -> Iterator[Exchange]:
 
 def warned(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING and r.name == "rxfeed.feed"]
+
+
+ORDERS = MessageFilter(frozenset((Open, Change, Done, Received)))
+
+
+class Passed(Machine[Message, Message]):
+    """Outputs each message."""
+
+    def step(self, message: Message) -> tuple[Message, ...]:
+        return (message,)
+
+    def finish(self) -> tuple[Message, ...]:
+        return ()
 
 
 def acknowledged(status: Collected[Any], times: int = 1) -> None:
@@ -101,7 +121,8 @@ def test_operator_without_its_channel_warns_once(
         (lambda: matches("ETH-USD"), "subscribe to matches or full too for ETH-USD, such as"),
         (lambda: matches("btc-usd"), "too for btc-usd (did you mean BTC-USD?), such as"),
         (lambda: matches(["A-B", "ETH-USD"]), "too for A-B, ETH-USD, such as"),
-        (lambda: full_book("BTC-USD", lambda product: b""), "has Change or Done or Level3Change or others of BTC-USD;"),
+        (lambda: full_book("BTC-USD", lambda product: b""), "has OrderOpened of BTC-USD;"),
+        (lambda: lift(Passed, ORDERS), "has Change or Done or Open or others;"),
     ],
 )
 def test_warning_names_the_product_to_add(
@@ -161,7 +182,7 @@ def test_operator_is_found_in_any_composition(
     run(exchange, ["matches"], composed)
     (line,) = warned(caplog)
     assert "order_book" in line
-    assert "L2Update or Snapshot of BTC-USD" in line
+    assert "BookSnapshot or BookUpdate of BTC-USD" in line
 
 
 def test_product_that_is_not_subscribed_is_named(exchange: Exchange, caplog: pytest.LogCaptureFixture) -> None:
@@ -213,8 +234,8 @@ def test_replay_without_the_messages_warns_at_its_end(caplog: pytest.LogCaptureF
     replay.pipe(price_crossing("A-B", 10)).subscribe()
     replay.run()
     windows, book, crossing = _by_name(warned(caplog))
-    assert "the recording has no Match; record the channel matches or full too" in windows
-    assert "the recording has no L2Update or Snapshot of BTC-USD" in book
+    assert "the recording has no Trade; record the channel matches or full too" in windows
+    assert "the recording has no BookSnapshot or BookUpdate of BTC-USD" in book
     assert "of A-B; record the channel ticker" in crossing
 
 

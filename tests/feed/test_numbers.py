@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rxfeed import Credentials, Feed, Match, MessageSource, Replay, full_book, order_book, record, window_volume
-from rxfeed.core.book_snapshot import BookSnapshot
+from rxfeed.core.book_snapshot import Level3Snapshot
 from rxfeed.feed import Gap, SequenceReset, Subscribed
 from rxfeed.sim import Exchange
 from tests.support.collect import Collected
@@ -133,7 +133,7 @@ def test_unknown_type_with_a_sequence_is_no_gap() -> None:
     with WireServer(sending(*pieces, close_frame(1000))) as server:
         feed = fast_feed(server.url, "full", reconnect=False)
         got, status = Collected(feed), Collected(feed.status)
-        snapshot = BookSnapshot(sequence=4, bids=(), asks=())
+        snapshot = Level3Snapshot(sequence=4, bids=(), asks=())
         book = full_book("A-B", lambda product: snapshot)
         Collected(feed.pipe(book))
         with feed:

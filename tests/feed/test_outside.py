@@ -10,9 +10,10 @@ import pytest
 from rxfeed import Feed, Match, window_volume
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.subscription_manager import SubscriptionManager
-from rxfeed.messages import ChannelSubscription, Subscriptions, Ticker, Unknown
-from rxfeed.protocol import Subscription
+from rxfeed.market import ChannelSubscription, Unknown
 from rxfeed.sim import Exchange
+from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE, Subscription
+from rxfeed.venues.coinbase_exchange.messages import Subscriptions, Ticker
 from tests.support.collect import Collected
 from tests.support.make import match, ticker
 
@@ -64,7 +65,7 @@ def test_unlimited_products_take_bounded_memory(caplog: pytest.LogCaptureFixture
 
 
 def test_what_was_removed_or_is_listed_by_the_exchange_is_inside() -> None:
-    manager = SubscriptionManager(Subscription.of(["A-B"], ["matches", "level2_50"]))
+    manager = SubscriptionManager(Subscription.of(["A-B"], ["matches", "level2_50"]), COINBASE_EXCHANGE)
     manager.add(Subscription.of("C-D", "ticker"))
     manager.remove(Subscription.of("C-D", "ticker"))
     ticks, books = frozenset(["ticker", "ticker_batch"]), frozenset(["level2", "level2_batch"])

@@ -19,9 +19,9 @@ import websocket
 import rxfeed.compat as cbpro
 from rxfeed import ConfigError, ConnectionLost, Credentials, Feed, Secret
 from rxfeed.compat.settings import ClientSettings
-from rxfeed.protocol import Subscription
-from rxfeed.protocol.auth import sign
 from rxfeed.transport import Connection, TransportOptions, Wakeup
+from rxfeed.venues.coinbase_exchange import Subscription
+from rxfeed.venues.coinbase_exchange.auth import sign
 from tests.support.collect import Collected
 from tests.support.tracker import recorded_of
 from tests.support.wire import Wire, WireServer, close_frame, frame

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxfeed.feed.subscription_manager import SubscriptionManager
-from rxfeed.messages import ChannelSubscription, Subscriptions
-from rxfeed.protocol import Credentials, Secret, Subscription, revealed
+from rxfeed.market import ChannelSubscription
+from rxfeed.secrets import Secret, revealed
+from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE, Credentials, Subscription
+from rxfeed.venues.coinbase_exchange.messages import Subscriptions
 
 
 def of(products: Any, channels: Any) -> Subscription:
@@ -29,14 +31,14 @@ def said(texts: Sequence[str | Secret]) -> list[tuple[str, dict[str, list[str]]]
 
 
 def opened(products: Any = "A-B", channels: Any = "ticker") -> SubscriptionManager:
-    manager = SubscriptionManager(of(products, channels))
+    manager = SubscriptionManager(of(products, channels), COINBASE_EXCHANGE)
     manager.opening(None, "")
     return manager
 
 
 def test_connection_starts_with_the_user_s_subscription() -> None:
     subscription = of(["A-B", "C-D"], ["ticker", {"name": "matches", "product_ids": ["E-F"]}])
-    assert SubscriptionManager(subscription).opening(None, "") == [subscription.text()]
+    assert SubscriptionManager(subscription, COINBASE_EXCHANGE).opening(None, "") == [subscription.text()]
 
 
 def test_changes_that_gather_are_said_at_once() -> None:

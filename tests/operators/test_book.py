@@ -16,7 +16,7 @@ from reactivex import operators as ops
 from reactivex.subject import Subject
 
 from rxfeed import ConfigError, ConnectFailed, L2Update, Message, Open, Reconnect, Snapshot
-from rxfeed.core.book_snapshot import BookSnapshot
+from rxfeed.core.book_snapshot import Level3Snapshot
 from rxfeed.core.book_view import BookView, FullBookView
 from rxfeed.errors import FrameMalformed
 from rxfeed.operators import FilterableSource, MessageFilter
@@ -142,8 +142,8 @@ def test_book_subscribes_to_its_messages_only() -> None:
     assert best(Collected(source.pipe(order_book(BTC))).items) == [1]
     Collected(source.pipe(full_book(BTC, Snapshots(book_at(1))))).subscription.dispose()
     assert [message_filter.products for message_filter in source.filters] == [frozenset([BTC])] * 2
-    assert Snapshot in source.filters[0][0]
-    assert Open in source.filters[1][0]
+    assert source.filters[0].includes(Snapshot)
+    assert source.filters[1].includes(Open)
 
 
 # ---- full_book
@@ -167,8 +167,8 @@ class Snapshots:
         return answer() if callable(answer) else answer
 
 
-def book_at(sequence: int, *names: str) -> BookSnapshot:
-    return BookSnapshot(sequence=sequence, bids=tuple((Decimal(9), ONE, name) for name in names), asks=())
+def book_at(sequence: int, *names: str) -> Level3Snapshot:
+    return Level3Snapshot(sequence=sequence, bids=tuple((Decimal(9), ONE, name) for name in names), asks=())
 
 
 def wait_until(ready: Callable[[], Any], timeout: float = 5) -> None:

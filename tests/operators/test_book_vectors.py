@@ -12,11 +12,12 @@ from reactivex.subject import Subject
 
 from rxfeed import Credentials, Feed, Malformed, Message
 from rxfeed.core import Level2Book, Level3Book, Machine, NeedSnapshot, SnapshotTaken
-from rxfeed.core.book_snapshot import BookSnapshot
-from rxfeed.messages import Origin, Subscriptions, stamp
+from rxfeed.core.book_snapshot import Level3Snapshot
+from rxfeed.market import Origin, stamp
 from rxfeed.operators import Operator, full_book, order_book
-from rxfeed.protocol import Decoder
 from rxfeed.sim import Exchange
+from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange.messages import Subscriptions
 from tests.support.collect import Collected
 
 BTC = "BTC-USD"
@@ -54,7 +55,7 @@ class Vector:
     operator: Callable[[Callable[[str], Any]], Operator[Message, Any]]
     frames: list[str]
     rows: list[str]
-    snapshots: list[BookSnapshot] = field(default_factory=list)
+    snapshots: list[Level3Snapshot] = field(default_factory=list)
 
 
 def row(view: Any) -> str:
@@ -69,8 +70,8 @@ def top(view: Any) -> tuple[Any, Any]:
     return view.best_bid, view.best_ask
 
 
-def at(sequence: int, bids: list[Any], asks: list[Any]) -> BookSnapshot:
-    return BookSnapshot.of({"sequence": sequence, "bids": bids, "asks": asks})
+def at(sequence: int, bids: list[Any], asks: list[Any]) -> Level3Snapshot:
+    return Level3Snapshot.of({"sequence": sequence, "bids": bids, "asks": asks})
 
 
 def by_price(depth: int | None = None) -> dict[str, Any]:

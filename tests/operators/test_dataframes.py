@@ -13,9 +13,10 @@ from reactivex import operators as ops
 
 from rxfeed import ConfigError, L2Update, Snapshot, Status, TumblingVolume, fold
 from rxfeed.core import Candles, Level2Book
-from rxfeed.messages import Activate, Message, Origin, stamp
+from rxfeed.market import Message, Origin, stamp
 from rxfeed.operators import candles, to_dataframe, to_frames, to_records
-from rxfeed.protocol.decode import Decoder
+from rxfeed.venues.coinbase_exchange.decode import Decoder
+from rxfeed.venues.coinbase_exchange.messages import Activate
 from tests.support.collect import Collected
 from tests.support.make import at, heartbeat, match, ticker
 

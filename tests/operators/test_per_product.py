@@ -17,7 +17,7 @@ from reactivex import operators as ops
 from reactivex.subject import Subject
 
 from rxfeed import ConfigError, Subscriptions, window_volume
-from rxfeed.messages import ChannelSubscription
+from rxfeed.market import ChannelSubscription
 from rxfeed.operators import by_product, latest_by_product, throttle_by_product, tick_bars
 from tests.support.collect import Collected
 from tests.support.make import match, ticker

@@ -30,8 +30,8 @@ from rxfeed import (
     to_async_iterable,
     window_volume,
 )
-from rxfeed.messages import Snapshot
 from rxfeed.sim import Exchange
+from rxfeed.venues.coinbase_exchange.messages import Snapshot
 from tests.support.collect import Collected
 from tests.support.make import match
 from tests.support.replays import played

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rxfeed import ConfigError, Feed, Reconnect, catalogue, record
 from rxfeed.errors import ConnectionLost
 from rxfeed.feed import Connected, Disconnected, Gap
-from rxfeed.messages import Malformed
+from rxfeed.market import Malformed
 from rxfeed.recording import Catalogue, Damage, RecordedSession, RecordingSummary
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line

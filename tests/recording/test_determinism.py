@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from reactivex import compose
 from reactivex import operators as ops
 
+import rxfeed
 from rxfeed import (
     Credentials,
     Feed,
@@ -142,7 +143,8 @@ def test_live_and_replays_at_any_speed_are_equal(
 
 def test_every_operator_is_in_the_random_pipelines() -> None:
     text = Path(tried.__file__).read_text()
-    named = {name for name in operators.__all__ if name.islower()}
+    public = {*rxfeed.__all__, "select"}  # the package also has what other packages are made with
+    named = {name for name in operators.__all__ if name.islower() and name in public}
     assert {name for name in named if re.search(rf'"{name}"|\b{name}\(', text) is None} == set()
     assert named >= tried.EXCLUDED
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from rxfeed import Malformed, errors
 from rxfeed.feed import status as s
 from rxfeed.feed.status import FeedStatus
-from rxfeed.messages import ChannelSubscription
-from rxfeed.protocol import Decoder
+from rxfeed.market import ChannelSubscription
 from rxfeed.recording.events import status_line, status_of
 from rxfeed.recording.format import decode_line, decode_lines, frame_line, malformed_line
+from rxfeed.venues.coinbase_exchange import Decoder
 
 NS = 1_790_733_802_123_456_789
 

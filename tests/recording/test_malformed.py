@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from rxfeed import Malformed, Replay, heartbeats, level2, matches, order_book, tickers
 from rxfeed.core import Merge
 from rxfeed.core.merge_items import ReceivedItem
-from rxfeed.messages import Message
+from rxfeed.market import Message
 from rxfeed.recording import catalogue
 from rxfeed.recording.format import decode_line, malformed_frame, malformed_line
+from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from tests.support.collect import Collected
 from tests.support.make import match, ticker
 from tests.support.segments import NS, lines_of, write
@@ -99,7 +100,7 @@ def test_merging_raises_the_epoch_of_the_malformed_product_alone() -> None:
     first = [match(trade_id=1, product_id=product) for product in ("A-B", "C-D")]
     after = [match(trade_id=2, product_id=product, time=1) for product in ("A-B", "C-D")]
     items: list[Any] = [*first, Malformed(b"{}", "no", 5, "A-B", "match"), *after]
-    merge, found = Merge(1), []
+    merge, found = Merge(ExchangeMerging(), 1), []
     for place, item in enumerate(items):
         found += merge.step(ReceivedItem(0, place, item))
     found += merge.finish()

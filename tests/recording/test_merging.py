@@ -43,11 +43,12 @@ from rxfeed.feed import (
     HeartbeatMissing,
     RecordingTruncated,
 )
-from rxfeed.messages import Origin, stamp
+from rxfeed.market import Origin, stamp
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line, pong_line
 from rxfeed.recording.timestamps import moment_of, ns_of
 from rxfeed.sim import Exchange, faults
+from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from tests.support.collect import Collected
 from tests.support.collectors import SECOND, START_NS, Market, Recorder, together
 from tests.support.segments import write
@@ -107,7 +108,7 @@ def test_two_sessions_in_files_are_merged(
         each.unlink()
     write_session(tmp_path, one, "aaaaaaaa")
     write_session(tmp_path, two, "bbbbbbbb")
-    expected = fold(Merge(2), together(one, two))
+    expected = fold(Merge(ExchangeMerging(), 2), together(one, two))
     messages, status = played(tmp_path, patience=2)
     stamped = [
         stamp(each.item, Origin(each.item.raw, each.ns, each.epoch))

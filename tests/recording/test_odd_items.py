@@ -13,13 +13,13 @@ import reactivex
 from rxfeed import ConnectionLost, Credentials, Feed, Malformed, matches, record
 from rxfeed.feed import Connected, Disconnected, Gap
 from rxfeed.feed.status import FeedStatus
-from rxfeed.messages import Origin, stamp
-from rxfeed.protocol import redact_all_strings, redacted
+from rxfeed.market import Origin, stamp
 from rxfeed.recording import lines as lines_module
 from rxfeed.recording.events import status_line, status_of
 from rxfeed.recording.format import LONGEST_HEADER, Header, decode_header, decode_line, header_line
 from rxfeed.recording.lines import Lines
 from rxfeed.recording.reading import Recording
+from rxfeed.secrets import redact_all_strings, redacted
 from tests.support.make import match
 from tests.support.recordings import lines_of, recorded, segments
 from tests.support.sources import Said, message, tick

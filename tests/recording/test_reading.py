@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed.status import Connected
-from rxfeed.messages import Malformed
+from rxfeed.market import Malformed
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import VERSION, malformed_line
 from rxfeed.recording.reading import Recording

@@ -15,7 +15,7 @@ from reactivex import operators as ops
 from rxfeed import Match, Message, Replay, heartbeats, matches, tickers
 from rxfeed.errors import ConfigError, ConnectionLost, FeedClosed
 from rxfeed.feed import Connected, Disconnected, Ended, Gap, Idle, RecordingTruncated
-from rxfeed.messages import Malformed
+from rxfeed.market import Malformed
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line, pong_line
 from rxfeed.recording.reading import Recording

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from rxfeed import Heartbeat, Malformed, Match, Message, Replay, Ticker, matches
 from rxfeed.feed import Ended, Gap
-from rxfeed.messages import Origin, stamp
+from rxfeed.market import Origin, stamp
 from rxfeed.operators import level2, select
-from rxfeed.protocol import Decoder
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import decode_line, frame_line, malformed_line, pong_line
+from rxfeed.venues.coinbase_exchange import Decoder
 from tests.support.collect import Collected
 from tests.support.make import NOON, heartbeat, match, ticker
 from tests.support.segments import NS, lines_of, write

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from rxfeed.protocol.auth import Credentials, signed
 from rxfeed.sim import Exchange
+from rxfeed.venues.coinbase_exchange.auth import Credentials, signed
 
 CREDENTIALS = Credentials("key", "cnhmZWVkLXRlc3Qtc2VjcmV0LTAxMjM0NTY3ODlhYmNkZWY=", "passphrase")
 START = datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)

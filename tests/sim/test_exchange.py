@@ -20,8 +20,8 @@ from websockets.exceptions import ConnectionClosed
 
 from rxfeed import Feed
 from rxfeed.errors import ConfigError, RxfeedError
-from rxfeed.protocol.auth import Credentials
 from rxfeed.sim import Exchange, Ledger
+from rxfeed.venues.coinbase_exchange.auth import Credentials
 
 CREDENTIALS = Credentials("key", "cnhmZWVkLXRlc3Qtc2VjcmV0LTAxMjM0NTY3ODlhYmNkZWY=", "passphrase")
 START = datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)

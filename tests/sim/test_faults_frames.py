@@ -13,8 +13,8 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import connect
 
 from rxfeed.errors import ConfigError, RxfeedError
-from rxfeed.protocol.auth import Credentials
 from rxfeed.sim import Exchange, Fired, FrameId, faults
+from rxfeed.venues.coinbase_exchange.auth import Credentials
 from tests.sim.raw import CLOSE, PING, PONG, TEXT, Got, Raw
 
 CREDENTIALS = Credentials("key", "cnhmZWVkLXRlc3Qtc2VjcmV0LTAxMjM0NTY3ODlhYmNkZWY=", "passphrase")

@@ -12,10 +12,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from rxfeed.errors import ConfigError
-from rxfeed.protocol.auth import Credentials
 from rxfeed.sim import Exchange, Ledger, fault_types, faults
 from rxfeed.sim.frames import fragmented, masked, payload_of, text_frame
 from rxfeed.sim.ledger import REMEMBERED, FrameCounters
+from rxfeed.venues.coinbase_exchange.auth import Credentials
 
 CREDENTIALS = Credentials("key", "cnhmZWVkLXRlc3Qtc2VjcmV0LTAxMjM0NTY3ODlhYmNkZWY=", "passphrase")
 START = datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)

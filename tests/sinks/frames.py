@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rxfeed import Message
-from rxfeed.messages import Origin, stamp
-from rxfeed.protocol import Decoder
+from rxfeed.market import Origin, stamp
+from rxfeed.venues.coinbase_exchange import Decoder
 
 _TRADE = (
     b'"maker_order_id":"m","taker_order_id":"t","side":"sell","size":"1.5","price":"80691.530",'

@@ -16,7 +16,7 @@ from pymongo.errors import AutoReconnect, BulkWriteError, DocumentTooLarge, NotP
 from reactivex.subject import Subject
 
 from rxfeed import Match
-from rxfeed.messages import Origin, stamp
+from rxfeed.market import Origin, stamp
 from rxfeed.sim.mongod import Mongod, find_mongod
 from tests.support.make import match
 

@@ -9,8 +9,8 @@ import pytest
 from bson import Decimal128, Int64, decode, encode
 
 from rxfeed import L2Update, Message, raw_document, typed_document
-from rxfeed.messages import Origin, stamp
-from rxfeed.protocol import Decoder
+from rxfeed.market import Origin, stamp
+from rxfeed.venues.coinbase_exchange import Decoder
 
 MATCH = (
     b'{"type":"match","trade_id":10,"maker_order_id":"m","taker_order_id":"t","side":"sell","size":"0.00000001",'

@@ -17,9 +17,9 @@ from reactivex import operators as ops
 
 from rxfeed import Message, SinkError, matches, typed_document, window_volume
 from rxfeed.errors import ConfigError
-from rxfeed.protocol import Decoder
 from rxfeed.sim.mongod import Mongod
 from rxfeed.sinks import from_mongo, make_indexes, make_time_series, to_mongo
+from rxfeed.venues.coinbase_exchange import Decoder
 from tests.sinks.frames import FRAMES, LEVEL3, decode
 from tests.support.collect import Collected
 from tests.support.make import at, match

@@ -8,23 +8,20 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from rxfeed.core import ConnectionChange, GapDetector, ReceivedItem
-from rxfeed.messages import (
+from rxfeed.core import ConnectionChange, ReceivedItem
+from rxfeed.market import ChannelSubscription, Malformed, Message, Origin, stamp
+from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
+from rxfeed.venues.coinbase_exchange.messages import (
     Auction,
-    ChannelSubscription,
     Heartbeat,
     L2Update,
     LastMatch,
-    Malformed,
     Match,
-    Message,
     Open,
-    Origin,
     Received,
     Snapshot,
     Subscriptions,
     Ticker,
-    stamp,
 )
 from tests.support.make import NOON, heartbeat, last_match, match, ticker
 
@@ -117,7 +114,7 @@ class Recorder:
     def record(self, market: Market, number: int = 0) -> list[ReceivedItem]:
         """What a feed would have recorded, with its own epochs, as it merges."""
         heard: list[ReceivedItem] = []
-        continuity = GapDetector()
+        continuity = ExchangeGaps()
         continuity.watch((channel, product) for channel in self.channels for product in self.products)
         kinds = tuple(kind for channel in self.channels for kind in CHANNELS[channel])
         frame, ns = 0, 0

@@ -7,7 +7,8 @@ from decimal import Decimal
 from itertools import count
 from typing import Any, TypeVar
 
-from rxfeed.messages import Heartbeat, LastMatch, Match, Message, Origin, Ticker, stamp
+from rxfeed.market import Message, Origin, stamp
+from rxfeed.venues.coinbase_exchange.messages import Heartbeat, LastMatch, Match, Ticker
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 M = TypeVar("M", bound=Message)

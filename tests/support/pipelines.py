@@ -74,7 +74,7 @@ _lateness = st.sampled_from([0, 0.5, 3])
 _product = st.sampled_from(PRODUCTS)
 _products = st.sampled_from([None, *PRODUCTS, PRODUCTS])
 _sizes = st.sampled_from(["0.01", "1", "2.5"]).map(Decimal)
-_often = ("matches", "tickers", "heartbeats", "level2", "level3", "orders")
+_often = ("matches", "trades", "tickers", "heartbeats", "level2", "level3", "orders")
 _seldom = ("last_matches", "auctions", "rfq_matches")
 
 WINDOWS = st.one_of(

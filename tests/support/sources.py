@@ -10,8 +10,8 @@ from reactivex.scheduler import TimeoutScheduler
 
 from rxfeed import FeedStatus, KeepalivePong, Malformed, Message, MessageSource
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.messages import Origin, stamp
-from rxfeed.protocol import Decoder
+from rxfeed.market import Origin, stamp
+from rxfeed.venues.coinbase_exchange import Decoder
 
 
 def message(raw: bytes | str, received_ns: int = 1, epoch: int = 0) -> Message:

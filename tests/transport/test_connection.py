@@ -19,7 +19,6 @@ from rxfeed import (
     ConnectFailed,
     ConnectionLost,
     HandshakeRejected,
-    HostRetired,
     ProtocolViolated,
     ProxyFailed,
 )
@@ -78,10 +77,6 @@ def test_close_has_code_and_reason(wakeup: Wakeup, sent: bytes, closed: Closed) 
         client.send("x")
         assert client.receive(5) == [closed]
         client.close()
-
-
-def test_close_of_a_retired_host_is_explained() -> None:
-    assert isinstance(Closed(1000, "deprecated hostname").error(), HostRetired)
 
 
 def test_receive_returns_at_its_timeout_or_wakeup(wakeup: Wakeup) -> None:

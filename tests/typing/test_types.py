@@ -15,8 +15,8 @@ from rxfeed import (
     Message,
     PriceCross,
     Replay,
-    Ticker,
     VolumeWindow,
+    market,
     matches,
     price_crossing,
     tickers,
@@ -28,7 +28,7 @@ from rxfeed.operators import level2
 def test_each_operator_has_its_output_type() -> None:
     feed = Feed("BTC-USD", "matches")
     assert_type(feed.pipe(matches()), Observable[Match])
-    assert_type(feed.pipe(tickers("BTC-USD")), Observable[Ticker])
+    assert_type(feed.pipe(tickers("BTC-USD")), Observable[market.Ticker])
     assert_type(feed.pipe(window_volume(60)), Observable[VolumeWindow])
     assert_type(feed.pipe(price_crossing("BTC-USD", "1")), Observable[PriceCross])
     assert_type(feed.pipe(level2(), ops.map(lambda message: message.product_id)), Observable[str])

@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 from rxfeed.core import Late, Machine
-from rxfeed.messages import Heartbeat, LastMatch, Match, Message, Ticker
+from rxfeed.market import Message
 from rxfeed.operators import Operator
+from rxfeed.venues.coinbase_exchange.messages import Heartbeat, LastMatch, Match, Ticker
 from tests.support import make
 
 BTC, ETH = "BTC-USD", "ETH-USD"

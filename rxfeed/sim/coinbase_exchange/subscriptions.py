@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from rxfeed.protocol.auth import Credentials, sign
 from rxfeed.sim.coinbase_exchange.channels import EVERYTHING, Pair
+from rxfeed.venues.coinbase_exchange import Credentials, sign
 
 EXPIRES = 30.0  # seconds by which a timestamp may be off
 AUTH_FIELDS = ("signature", "key", "passphrase", "timestamp")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from rxfeed.protocol.auth import Credentials, sign, signed
 from rxfeed.sim.coinbase_exchange.subscriptions import AUTH_REQUIRED, Subscriber, SubscriptionReplies, without_secrets
+from rxfeed.venues.coinbase_exchange.auth import Credentials, sign, signed
 
 NOW = 1_700_000_000.0
 CREDENTIALS = Credentials("key", "cnhmZWVkLXRlc3Qtc2VjcmV0LTAxMjM0NTY3ODlhYmNkZWY=", "passphrase")

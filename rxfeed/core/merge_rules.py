@@ -1,0 +1,51 @@
+"""What a `Merge` has to know of the venue that its collectors received from."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from typing import Any, Protocol
+
+from rxfeed.core.gaps import GapDetector
+from rxfeed.market import Heartbeat, Message, PriorTrade
+
+Stream = tuple[str, str]
+"""A numbered channel, and a product of it."""
+
+
+class MergeRules(Protocol):
+    """The channels of a venue, as far as several collectors' messages are merged by them."""
+
+    @property
+    def not_missed(self) -> AbstractSet[str]:
+        """Channels of which nothing is reported as missed: heartbeats, and the books by price, which are followed."""
+        ...
+
+    def gaps(self) -> GapDetector:
+        """A gap detector for the merged stream."""
+        ...
+
+    def assumed_channels(self, message: Message) -> tuple[str, ...]:
+        """The channels, one of which a collector that received *message* is subscribed to; the last one is assumed."""
+        ...
+
+    def containing(self, channel: str) -> str | None:
+        """Another channel that has all of *channel* in it."""
+        ...
+
+    def place(self, message: Any, subscribed: set[Stream]) -> tuple[Stream, int] | None:
+        """The stream of *message* and its number there; `None` for a message that has none.
+
+        *subscribed*: what some collector was subscribed to; a stream that *message* shows may be added.
+        """
+        ...
+
+    def named(self, heartbeat: Heartbeat) -> tuple[tuple[str, int], ...]:
+        """The channels of which *heartbeat* names the last number, and that number.
+
+        Of two heartbeats the first number decides which one is newer.
+        """
+        ...
+
+    def trades(self, trade: PriorTrade) -> str:
+        """The channel of the trades that continue those before *trade*."""
+        ...

@@ -1,0 +1,65 @@
+"""The message model that every venue shares. A venue's structs are subclasses of these."""
+
+from rxfeed.market.books import Auction, BookSnapshot, BookUpdate
+from rxfeed.market.control import ChannelSubscription, ErrorMessage, Heartbeat, Subscriptions
+from rxfeed.market.message import (
+    Count,
+    FrameOrigin,
+    Level,
+    Malformed,
+    Message,
+    Origin,
+    Side,
+    Time,
+    Unknown,
+    microseconds,
+    stamp,
+)
+from rxfeed.market.orders import OrderChanged, OrderDone, OrderEvent, OrderMatched, OrderOpened
+from rxfeed.market.times import ENDING, LONG, PLAIN, UNDECODED, ends_with_microseconds, finer, in_microseconds
+from rxfeed.market.trades import PriorTrade, Ticker, Trade, TradeFields
+from rxfeed.market.values import NEGATIVE, NOT_FINITE, TOO_LONG, ZERO, check, check_sizes, fits
+
+__all__ = [
+    "ENDING",
+    "LONG",
+    "NEGATIVE",
+    "NOT_FINITE",
+    "PLAIN",
+    "TOO_LONG",
+    "UNDECODED",
+    "ZERO",
+    "Auction",
+    "BookSnapshot",
+    "BookUpdate",
+    "ChannelSubscription",
+    "Count",
+    "ErrorMessage",
+    "FrameOrigin",
+    "Heartbeat",
+    "Level",
+    "Malformed",
+    "Message",
+    "OrderChanged",
+    "OrderDone",
+    "OrderEvent",
+    "OrderMatched",
+    "OrderOpened",
+    "Origin",
+    "PriorTrade",
+    "Side",
+    "Subscriptions",
+    "Ticker",
+    "Time",
+    "Trade",
+    "TradeFields",
+    "Unknown",
+    "check",
+    "check_sizes",
+    "ends_with_microseconds",
+    "finer",
+    "fits",
+    "in_microseconds",
+    "microseconds",
+    "stamp",
+]

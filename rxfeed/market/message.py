@@ -1,0 +1,145 @@
+"""What every message has, whatever its venue.
+
+Times are timezone-aware `datetime`s with microseconds, ids are `str`, sequences and trade ids are `int`. A field that
+the venue may leave out is `None` then. Keys without a field here are not lost: see `Message.content`.
+Numbers keep to the rules of `rxfeed.market.values`: a message with any other cannot be made.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeVar, final
+
+import msgspec
+from msgspec.structs import force_setattr
+
+Side = Literal["buy", "sell"]
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Level = tuple[Decimal, Decimal]
+"""A price and the size of the orders at it."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
+_M = TypeVar("_M", bound="Message")
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < 1000 else float(digits)
+
+
+def microseconds(time: datetime) -> int:
+    """Unix microseconds, exactly."""
+    return (time - _EPOCH) // _US
+
+
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """The origin of a message: the frame's bytes, the time of its receipt, and its product's epoch."""
+
+    raw: bytes
+    received_ns: int
+    epoch: int
+
+
+class FrameOrigin(Origin, frozen=True, gc=False):
+    """The origin of a message of a frame with several: the epochs of them all; `None` for a dropped duplicate."""
+
+    epochs: tuple[int | None, ...]
+
+
+class _NotOnTheWire:
+    """The declared type of `_origin`: no JSON decodes to it, so a frame cannot set it."""
+
+
+# gc=False: these structs have no reference cycles, so the garbage collector need not track them.
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The fields of every message; `product_id` and `time` are `None` if the type has none."""
+
+    product_id: str | None = None
+    time: Time | None = None
+    _origin: _NotOnTheWire | None = None
+
+    @property
+    def type(self) -> str:
+        """The type's name on the wire, or the name of its struct where the wire has none."""
+        tag = self.__struct_config__.tag
+        return type(self).__name__ if tag is None else str(tag)
+
+    @property
+    def raw(self) -> bytes:
+        """The frame as received; for a message without a frame, its encoding."""
+        origin: Any = self._origin
+        return msgspec.json.encode(self) if origin is None else origin.raw
+
+    @property
+    def content(self) -> Any:
+        """The frame as plain `dict` (level3: `list`), every key and text as sent, decoded anew at each call."""
+        raw = self.raw
+        try:
+            return msgspec.json.decode(raw)
+        except msgspec.DecodeError:  # a number that a field of no type here holds, and a float does not
+            return json.loads(raw, parse_int=_integer)
+
+    @property
+    def received_ns(self) -> int:
+        """Unix nanoseconds at which the frame's bytes were read from the socket; 0 for a message without a frame."""
+        origin: Any = self._origin
+        return 0 if origin is None else origin.received_ns
+
+    @property
+    def received(self) -> datetime:
+        """`received_ns` as a UTC datetime."""
+        return _EPOCH + timedelta(microseconds=self.received_ns // 1000)
+
+    @property
+    def epoch(self) -> int:
+        """A number that rises when messages of the product may have been missed; there is no gap within an epoch."""
+        origin: Any = self._origin
+        return 0 if origin is None else origin.epoch
+
+    @property
+    def unstamped(self) -> Message:
+        """The message without its origin, and so with nothing but its fields."""
+        return self if self._origin is None else msgspec.structs.replace(self, _origin=None)
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{name}={value!r}"
+            for name in self.__struct_fields__
+            if name != "_origin" and (value := getattr(self, name)) is not None
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def stamp(message: _M, origin: Origin) -> _M:
+    """*message* itself, with *origin*; only for the code that creates the message."""
+    force_setattr(message, "_origin", origin)
+    return message
+
+
+@final
+class Malformed(msgspec.Struct, frozen=True, gc=False):
+    """A frame that is not JSON, or JSON of the wrong shape, and why; *raw* is empty for one over `max_size`.
+
+    *received_ns*: Unix nanoseconds at which its bytes were read; 0 for one that no feed received. *product_id* and
+    *type*: what the frame names, `None` where it names none that can be read.
+    """
+
+    raw: bytes
+    reason: str
+    received_ns: int = 0
+    product_id: str | None = None
+    type: str | None = None
+
+
+class Unknown(Message, frozen=True, kw_only=True, gc=False):
+    """A message of a type that is not listed here; `content` has all of it.
+
+    *sequence*: its number in the product's sequence, if it has one. *level3*: it came as an array of that channel.
+    """
+
+    type: str  # pyright: ignore[reportIncompatibleMethodOverride, reportIncompatibleVariableOverride]  # no tag
+    sequence: int | None = None
+    level3: bool = False

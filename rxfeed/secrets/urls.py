@@ -1,0 +1,66 @@
+"""The hosts in URLs, and URLs without what may be secret in them."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+from rxfeed.errors import ConfigError
+
+_LONGEST_NAME = 253
+
+
+def check_host(name: str, host: str) -> None:
+    """Raise a `ConfigError` that names *name* if *host* is not a valid host name.
+
+    >>> check_host("url", "example.org")
+    """
+    try:
+        encoded = host.encode("idna")
+    except UnicodeError:
+        # OutsideSubscription of the handler, because the codec's own error adds nothing.
+        encoded = None
+    if encoded is None or len(encoded) > _LONGEST_NAME:
+        raise ConfigError(
+            f"{name}: {host[:80]!r} is not the name of a host: each part between dots has 1 to 63 characters, "
+            f"and all of it {_LONGEST_NAME} at most"
+        )
+
+
+def shown_url(url: str) -> str:
+    """*url* without its secret parts: user, password, query.
+
+    >>> shown_url("wss://me:secret@example.org:8443/feed?token=hidden")
+    'wss://example.org:8443/feed'
+    """
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "a URL that cannot be read"
+    path = parts.path if parts.netloc else parts.path.rpartition("@")[2]
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{path}"
+
+
+def not_websocket(url: object) -> str:
+    """The reason why *url* is not a WebSocket URL, without its secret parts; empty if it is one."""
+    if not isinstance(url, str):
+        return f"a {type(url).__name__} is not a URL"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "not a URL that can be read"
+    if parts.scheme not in ("ws", "wss") or not host:
+        return f"{shown_url(url)} is not a WebSocket URL: it takes ws:// or wss:// and a host"
+    return ""
+
+
+def moved(url: str, live: str) -> str:
+    """*url* with the scheme and the host of *live*."""
+    parts = urlsplit(url)
+    return urlunsplit(urlsplit(live)._replace(path=parts.path, query=parts.query))
+
+
+def host_of(url: str) -> str:
+    """The host in *url*; empty where there is none."""
+    return urlsplit(url).hostname or ""

@@ -1,0 +1,25 @@
+"""Coinbase Exchange: its messages, channels, requests and hosts, without any I/O."""
+
+from rxfeed.venues.coinbase_exchange.auth import Credentials, sign
+from rxfeed.venues.coinbase_exchange.decode import Decoder
+from rxfeed.venues.coinbase_exchange.errors import refusal, remedy
+from rxfeed.venues.coinbase_exchange.hosts import DEFAULT_URL, live_url
+from rxfeed.venues.coinbase_exchange.messages import ErrorMessage, Subscriptions, Ticker
+from rxfeed.venues.coinbase_exchange.requests import Channel, Subscription
+from rxfeed.venues.coinbase_exchange.venue import COINBASE_EXCHANGE
+
+__all__ = [
+    "COINBASE_EXCHANGE",
+    "DEFAULT_URL",
+    "Channel",
+    "Credentials",
+    "Decoder",
+    "ErrorMessage",
+    "Subscription",
+    "Subscriptions",
+    "Ticker",
+    "live_url",
+    "refusal",
+    "remedy",
+    "sign",
+]

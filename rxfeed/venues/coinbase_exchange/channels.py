@@ -1,0 +1,34 @@
+"""The channels of the feed: https://docs.cdp.coinbase.com/exchange/websocket-feed/channels."""
+
+from __future__ import annotations
+
+from rxfeed.venues.coinbase_exchange import messages as m
+from rxfeed.venues.venue import Channel
+
+_TICKER = frozenset((m.Ticker,))
+_BOOK = frozenset((m.Snapshot, m.L2Update))
+_ORDERS = frozenset((m.Received, m.Open, m.Match, m.Change, m.Done, m.Activate))
+_LEVEL3 = frozenset((m.Level3Schema, m.Level3Open, m.Level3Done, m.Level3Match, m.Level3Change, m.Level3Noop))
+
+TABLE = (
+    Channel("ticker", _TICKER),
+    Channel("ticker_batch", _TICKER, acknowledged="ticker_1000"),
+    Channel("matches", frozenset((m.Match, m.LastMatch)), numbering="trades"),
+    Channel("level2", _BOOK, authenticated=True, snapshot=True),
+    Channel("level2_batch", _BOOK, acknowledged="level2_50", snapshot=True),
+    Channel("level3", _LEVEL3, authenticated=True, numbering="product"),
+    Channel("full", _ORDERS, authenticated=True, numbering="product"),
+    Channel("user", _ORDERS, authenticated=True, account=True, numbering="product"),
+    Channel("heartbeat", frozenset((m.Heartbeat,))),
+    Channel("auctionfeed", frozenset((m.Auction,)), acknowledged="auction"),
+    Channel("rfq_matches", frozenset((m.RfqMatch,)), authenticated=True),
+    Channel("status", frozenset((m.Status,)), products=False),
+    Channel("balance", frozenset((m.Balance,)), authenticated=True, account=True, products=False),
+)
+
+ALIASES = {each.acknowledged: each.name for each in TABLE if each.acknowledged}
+"""The names that a subscription takes, by those of acknowledgements."""
+BOOKS = frozenset(name for each in TABLE if each.snapshot for name in (each.name, each.acknowledged) if name)
+"""Channels of books by price, which begin with a snapshot."""
+NAMES = tuple(sorted({each.name for each in TABLE} | {"level2_50", "ticker_1000"}))
+"""The names that a subscription takes: also the acknowledged ones of the batched channels."""

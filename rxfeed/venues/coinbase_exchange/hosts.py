@@ -1,0 +1,43 @@
+"""The hosts of the exchange, live and retired."""
+
+from __future__ import annotations
+
+import warnings
+
+from rxfeed.errors import ConfigError
+from rxfeed.secrets import check_host, host_of, moved, not_websocket
+
+DEFAULT_URL = "wss://ws-feed.exchange.coinbase.com"
+SANDBOX_URL = "wss://ws-feed-public.sandbox.exchange.coinbase.com"
+
+# These complete the handshake and then close with "deprecated hostname", or have no valid certificate.
+_RETIRED = {
+    "ws-feed.pro.coinbase.com": DEFAULT_URL,
+    "ws-feed.gdax.com": DEFAULT_URL,
+    "ws-feed.exchange.gdax.com": DEFAULT_URL,
+    "ws-feed-public.sandbox.pro.coinbase.com": SANDBOX_URL,
+    "ws-feed-public.sandbox.gdax.com": SANDBOX_URL,
+}
+
+
+def live_url(url: str, *, stacklevel: int = 2) -> str:
+    """*url* itself; for a retired host, the URL of the live host, with a warning.
+
+    Raises `ConfigError` where it is no `ws://` or `wss://` URL with a host.
+
+        >>> live_url("ws://127.0.0.1:8765")
+        'ws://127.0.0.1:8765'
+    """
+    try:
+        reason = not_websocket(url)
+        if reason:
+            raise ConfigError(f"url: {reason}")
+        host = host_of(url)
+        check_host("url", host)
+        live = _RETIRED.get(host)
+        if live is None:
+            return url
+        warnings.warn(f"{host} is retired: connecting to {live} in its place", UserWarning, stacklevel + 1)
+        return moved(url, live)
+    finally:
+        url = ""  # it may have a password, which a traceback with local variables would show

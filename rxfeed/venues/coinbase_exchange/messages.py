@@ -1,0 +1,542 @@
+"""One frozen struct for each message type of the Exchange feed; each is the market's struct where there is one.
+
+Prices, sizes and money are `Decimal`. Times are decoded at once: that costs 45 ns more than copying the text.
+
+Source: the feed's channel reference, https://docs.cdp.coinbase.com/exchange/websocket-feed/channels
+"""
+
+# Types narrow the base's optional fields to required ones; with keyword-only fields no order is broken by that.
+# pyright: reportGeneralTypeIssues=false, reportIncompatibleVariableOverride=false, reportIncompatibleMethodOverride=false
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Context, Decimal
+from operator import attrgetter
+from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from rxfeed import market
+from rxfeed.market import (
+    NEGATIVE,
+    NOT_FINITE,
+    TOO_LONG,
+    ZERO,
+    BookSnapshot,
+    BookUpdate,
+    ChannelSubscription,
+    Count,
+    Level,
+    Message,
+    OrderChanged,
+    OrderDone,
+    OrderEvent,
+    OrderMatched,
+    OrderOpened,
+    PriorTrade,
+    Side,
+    Time,
+    Trade,
+    TradeFields,
+    check,
+    check_sizes,
+    fits,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONG = Context(prec=100)
+_MILLION = Decimal(1_000_000)
+_fits: Callable[[Any], Decimal] = fits  # raises `TypeError` for `None`
+
+# ---- about the connection
+
+
+class Subscriptions(market.Subscriptions, frozen=True, kw_only=True, gc=False, tag="subscriptions"):
+    """All that this connection is subscribed to, in answer to every subscribe and unsubscribe."""
+
+    channels: tuple[ChannelSubscription, ...]
+
+
+class ErrorMessage(market.ErrorMessage, frozen=True, kw_only=True, gc=False, tag="error"):
+    """The exchange rejects a request; the connection usually continues."""
+
+    message: str
+    reason: str | None = None
+
+
+class Heartbeat(market.Heartbeat, frozen=True, kw_only=True, gc=False, tag="heartbeat"):
+    """Once a second and product; *sequence* repeats the product's last, *last_trade_id* is 0 before any trade."""
+
+    product_id: str
+    sequence: Count
+    last_trade_id: Count
+    time: Time
+
+
+# ---- trades and prices
+
+
+class _Trade(TradeFields, frozen=True, kw_only=True, gc=False):
+    product_id: str
+    trade_id: Count
+    sequence: Count
+    side: Side
+    price: Decimal
+    size: Decimal
+    time: Time
+    maker_order_id: str
+    taker_order_id: str
+    user_id: str | None = None
+    profile_id: str | None = None
+    maker_user_id: str | None = None
+    maker_profile_id: str | None = None
+    maker_fee_rate: Decimal | None = None
+    taker_user_id: str | None = None
+    taker_profile_id: str | None = None
+    taker_fee_rate: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        # Most messages of some pipelines are trades: what `check` and `check_sizes` do is written out here.
+        size = self.size
+        try:
+            if not (fits(self.price).is_finite() and fits(size).is_finite()):
+                raise ValueError(NOT_FINITE)
+        except ArithmeticError:
+            raise ValueError(TOO_LONG) from None
+        if size.is_signed() and size < ZERO:  # -0 has a sign; the first look costs less than a comparison
+            raise ValueError(NEGATIVE)
+        if self.taker_fee_rate is not None or self.maker_fee_rate is not None:
+            check(self.taker_fee_rate, self.maker_fee_rate)
+
+    @property
+    def taker_side(self) -> Side:
+        """The side of the order that came in and traded: the opposite of `side`, which is the maker's."""
+        return "buy" if self.side == "sell" else "sell"
+
+
+# The machines read it for every trade, and a slot is read faster than a property.
+_Trade.maker_side = _Trade.side  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class Match(_Trade, Trade, OrderMatched, frozen=True, kw_only=True, gc=False, tag="match"):
+    """A trade; *side* is the maker's. *sequence* is the product's on `full`, so it skips on `matches`."""
+
+
+class LastMatch(_Trade, PriorTrade, frozen=True, kw_only=True, gc=False, tag="last_match"):
+    """The product's last trade before the subscription, perhaps hours old: not a new one, and so not a `Match`."""
+
+
+class RfqMatch(Message, frozen=True, kw_only=True, gc=False, tag="rfq_match"):
+    """A trade that came of a request for quote; it has no sequence. Upper case sides become lower case."""
+
+    product_id: str
+    side: Side | Literal["BUY", "SELL"]
+    price: Decimal
+    size: Decimal
+    time: Time
+    trade_id: Count | None = None
+    maker_order_id: str | None = None
+    taker_order_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.side.isupper():
+            force_setattr(self, "side", self.side.lower())
+        check(self.price)
+        check_sizes(self.size)
+
+
+class Ticker(market.Ticker, frozen=True, kw_only=True, gc=False, tag="ticker"):
+    """The price after a trade, with the best bid and ask; *side* is the taker's. Also what `ticker_batch` sends.
+
+    A product's first one may have no *sequence*, *time* and *trade_id*: before any trade.
+    """
+
+    product_id: str
+    price: Decimal
+    sequence: Count | None = None
+    best_bid: Decimal | None = None
+    best_bid_size: Decimal | None = None
+    best_ask: Decimal | None = None
+    best_ask_size: Decimal | None = None
+    side: Side | None = None
+    trade_id: Count | None = None
+    last_size: Decimal | None = None
+    open_24h: Decimal | None = None
+    high_24h: Decimal | None = None
+    low_24h: Decimal | None = None
+    volume_24h: Decimal | None = None
+    volume_30d: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        # Nearly every ticker has all of these: what `check` does is written out, which takes a quarter less.
+        try:
+            if (
+                _fits(self.price).is_finite()
+                and _fits(self.best_bid).is_finite()
+                and _fits(self.best_ask).is_finite()
+                and _fits(self.best_bid_size).is_finite()
+                and _fits(self.best_ask_size).is_finite()
+                and _fits(self.last_size).is_finite()
+                and _fits(self.open_24h).is_finite()
+                and _fits(self.high_24h).is_finite()
+                and _fits(self.low_24h).is_finite()
+                and _fits(self.volume_24h).is_finite()
+                and _fits(self.volume_30d).is_finite()
+            ):
+                return
+        except (TypeError, ArithmeticError):
+            pass
+        check(*_ticker_numbers(self))
+
+
+_ticker_numbers = attrgetter(
+    "price",
+    "best_bid",
+    "best_ask",
+    "best_bid_size",
+    "best_ask_size",
+    "last_size",
+    "open_24h",
+    "high_24h",
+    "low_24h",
+    "volume_24h",
+    "volume_30d",
+)
+
+
+class Auction(market.Auction, frozen=True, kw_only=True, gc=False, tag="auction", rename={"time": "timestamp"}):
+    """The state of an auction (*auction_state*: collection, opening, complete), about once a second."""
+
+    product_id: str
+    sequence: Count
+    auction_state: str
+    time: Time
+    best_bid_price: Decimal | None = None
+    best_bid_size: Decimal | None = None
+    best_ask_price: Decimal | None = None
+    best_ask_size: Decimal | None = None
+    open_price: Decimal | None = None
+    open_size: Decimal | None = None
+    can_open: str | None = None
+
+    def __post_init__(self) -> None:
+        check(self.best_bid_price, self.best_ask_price, self.open_price)
+        check_sizes(self.best_bid_size, self.best_ask_size, self.open_size)
+
+    @property
+    def collecting(self) -> bool:
+        """True until the auction is complete: the book may be crossed."""
+        return self.auction_state != "complete"
+
+
+# ---- level 2
+
+
+def _check_levels(side: tuple[Level, ...]) -> None:
+    try:
+        for price, size in side:
+            if not (fits(price).is_finite() and fits(size).is_finite()):
+                raise ValueError(NOT_FINITE)
+            if size.is_signed() and size < ZERO:
+                raise ValueError(NEGATIVE)
+    except ArithmeticError:
+        raise ValueError(TOO_LONG) from None
+
+
+class Snapshot(BookSnapshot, frozen=True, kw_only=True, gc=False, tag="snapshot"):
+    """The whole book by price, best first on each side."""
+
+    product_id: str
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+
+    def __post_init__(self) -> None:
+        _check_levels(self.bids)
+        _check_levels(self.asks)
+
+
+class L2Update(BookUpdate, frozen=True, kw_only=True, gc=False, tag="l2update"):
+    """Changes `(side, price, size)` to the book: *size* is the new total there, zero removes the price."""
+
+    product_id: str
+    changes: tuple[tuple[Side, Decimal, Decimal], ...]
+
+    def __post_init__(self) -> None:
+        # Nearly all of a feed of books is of this type: what `check` and `check_sizes` do is written out here.
+        try:
+            for _, price, size in self.changes:
+                if not (fits(price).is_finite() and fits(size).is_finite()):
+                    raise ValueError(NOT_FINITE)
+                if size.is_signed() and size < ZERO:
+                    raise ValueError(NEGATIVE)
+        except ArithmeticError:
+            raise ValueError(TOO_LONG) from None
+
+
+# ---- orders: `full` and `user`
+
+
+class _Order(OrderEvent, frozen=True, kw_only=True, gc=False):
+    product_id: str
+    order_id: str
+    side: Side
+    time: Time
+    # A private message of the user channel may come without one, and never raises the product's.
+    sequence: Count | None = None
+    user_id: str | None = None
+    profile_id: str | None = None
+
+
+class Received(_Order, frozen=True, kw_only=True, gc=False, tag="received"):
+    """An order came in. A market order has no price, and *size*, *funds* or both."""
+
+    order_type: str | None = None
+    price: Decimal | None = None
+    size: Decimal | None = None
+    funds: Decimal | None = None
+    client_oid: str | None = None
+
+    def __post_init__(self) -> None:
+        check(self.price, self.funds)
+        check_sizes(self.size)
+
+
+class Open(_Order, OrderOpened, frozen=True, kw_only=True, gc=False, tag="open"):
+    """An order rests on the book with *remaining_size*."""
+
+    price: Decimal
+    remaining_size: Decimal
+
+    def __post_init__(self) -> None:
+        check(self.price)
+        check_sizes(self.remaining_size)
+
+    @property
+    def open_size(self) -> Decimal:
+        """`remaining_size`."""
+        return self.remaining_size
+
+
+class Done(_Order, OrderDone, frozen=True, kw_only=True, gc=False, tag="done"):
+    """An order has ended (*reason*: filled, canceled); perhaps one that never rested on the book."""
+
+    reason: str
+    price: Decimal | None = None
+    remaining_size: Decimal | None = None
+    cancel_reason: str | None = None
+
+    def __post_init__(self) -> None:
+        check(self.price)
+        check_sizes(self.remaining_size)
+
+
+class Change(OrderChanged, frozen=True, kw_only=True, gc=False, tag="change"):
+    """An order was changed (*reason*: STP, modify_order; `None` before 2022).
+
+    The change of a stop order that was triggered may have no *product_id*, *time*, *sequence* and *side*.
+    """
+
+    order_id: str
+    side: Side | None = None
+    sequence: Count | None = None
+    user_id: str | None = None
+    profile_id: str | None = None
+    reason: str | None = None
+    price: Decimal | None = None
+    old_price: Decimal | None = None
+    new_price: Decimal | None = None
+    old_size: Decimal | None = None
+    new_size: Decimal | None = None
+    old_funds: Decimal | None = None
+    new_funds: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        check(self.price, self.old_price, self.new_price, self.old_funds, self.new_funds)
+        check_sizes(self.old_size, self.new_size)
+
+
+class Activate(Message, frozen=True, kw_only=True, gc=False, tag="activate"):
+    """A stop order of yours is live. The exchange gives *timestamp* (Unix seconds), and `time` is made of it."""
+
+    product_id: str
+    order_id: str
+    timestamp: Decimal
+    side: Side | None = None
+    stop_type: str | None = None
+    stop_price: Decimal | None = None
+    size: Decimal | None = None
+    funds: Decimal | None = None
+    user_id: str | None = None
+    profile_id: str | None = None
+    private: bool | None = None
+
+    def __post_init__(self) -> None:
+        check(self.stop_price, self.funds)
+        check_sizes(self.size)
+        try:
+            check(self.timestamp)
+            time = _EPOCH + timedelta(microseconds=math.floor(_LONG.multiply(self.timestamp, _MILLION)))
+        except (ValueError, ArithmeticError):  # before the year 1, or after 9999, too
+            raise ValueError("timestamp must be Unix seconds") from None
+        force_setattr(self, "time", time)
+
+
+class Balance(Message, frozen=True, kw_only=True, gc=False, tag="balance", rename={"time": "timestamp"}):
+    """An account's balance; not every change of it is sent."""
+
+    account_id: str
+    currency: str
+    holds: Decimal
+    available: Decimal
+    time: Time
+    updated: Time | None = None
+
+    def __post_init__(self) -> None:
+        check(self.holds, self.available)
+
+
+# ---- level 3: the same orders as arrays, in the layout of the first frame's schema
+
+
+class Level3Schema(Message, frozen=True, kw_only=True, gc=False, tag="level3"):
+    """The layout of the arrays to come: for each of their types, the names of its places."""
+
+    schema: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class _Level3(OrderEvent, frozen=True, kw_only=True, gc=False):
+    product_id: str
+    sequence: Count
+    time: Time
+
+
+class Level3Open(_Level3, OrderOpened, frozen=True, kw_only=True, gc=False, tag="open"):
+    """An order rests on the book."""
+
+    order_id: str
+    side: Side
+    price: Decimal
+    size: Decimal
+
+    def __post_init__(self) -> None:
+        check(self.price)
+        check_sizes(self.size)
+
+    @property
+    def open_size(self) -> Decimal:
+        """`size`."""
+        return self.size
+
+
+class Level3Done(_Level3, OrderDone, frozen=True, kw_only=True, gc=False, tag="done"):
+    """An order has ended."""
+
+    order_id: str
+
+
+class Level3Match(_Level3, OrderMatched, frozen=True, kw_only=True, gc=False, tag="match"):
+    """A trade; look the maker's order up for its side."""
+
+    maker_order_id: str
+    taker_order_id: str
+    price: Decimal
+    size: Decimal
+
+    def __post_init__(self) -> None:
+        check(self.price)
+        check_sizes(self.size)
+
+
+class Level3Change(_Level3, OrderChanged, frozen=True, kw_only=True, gc=False, tag="change"):
+    """An order has a new *size* or *price*."""
+
+    order_id: str
+    price: Decimal
+    size: Decimal
+
+    def __post_init__(self) -> None:
+        check(self.price)
+        check_sizes(self.size)
+
+    @property
+    def new_price(self) -> Decimal:
+        """`price`."""
+        return self.price
+
+    @property
+    def new_size(self) -> Decimal:
+        """`size`."""
+        return self.size
+
+
+class Level3Noop(_Level3, frozen=True, kw_only=True, gc=False, tag="noop"):
+    """Nothing on the book; it keeps the sequence unbroken."""
+
+
+# ---- status: what is traded, and in what state it is
+
+
+class StatusProduct(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A product: *status* is online, offline, internal or delisted."""
+
+    id: str
+    base_currency: str | None = None
+    quote_currency: str | None = None
+    base_increment: Decimal | None = None
+    quote_increment: Decimal | None = None
+    display_name: str | None = None
+    status: str | None = None
+    status_message: str | None = None
+    min_market_funds: Decimal | None = None
+    post_only: bool | None = None
+    limit_only: bool | None = None
+    cancel_only: bool | None = None
+    auction_mode: bool | None = None
+    fx_stablecoin: bool | None = None
+
+    def __post_init__(self) -> None:
+        check(self.base_increment, self.quote_increment, self.min_market_funds)
+
+
+class StatusNetwork(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A network that a currency can be moved over; amounts in the currency, times in seconds."""
+
+    id: str
+    name: str | None = None
+    status: str | None = None
+    min_withdrawal_amount: Decimal | None = None
+    max_withdrawal_amount: Decimal | None = None
+    network_confirmations: int | None = None
+    processing_time_seconds: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        check(self.min_withdrawal_amount, self.max_withdrawal_amount, self.processing_time_seconds)
+
+
+class StatusCurrency(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A currency; its free-form `details` are in the message's `content`."""
+
+    id: str
+    name: str | None = None
+    display_name: str | None = None
+    min_size: Decimal | None = None
+    max_precision: Decimal | None = None
+    status: str | None = None
+    status_message: str | None = None
+    convertible_to: tuple[str, ...] | None = None
+    default_network: str | None = None
+    supported_networks: tuple[StatusNetwork, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check(self.min_size, self.max_precision)
+
+
+class Status(Message, frozen=True, kw_only=True, gc=False, tag="status"):
+    """All products and currencies, now and then."""
+
+    products: tuple[StatusProduct, ...]
+    currencies: tuple[StatusCurrency, ...]

@@ -1,0 +1,53 @@
+"""The names of channels and products, and suggestions for wrong ones."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from rxfeed.venues.coinbase_exchange.channels import NAMES
+
+# Names that other exchanges use, or the types of a channel's messages.
+_OTHER_NAMES = {
+    "auction": "auctionfeed",
+    "book": "level2_batch",
+    "l2update": "level2_batch",
+    "last_match": "matches",
+    "orderbook": "level2_batch",
+    "order_book": "level2_batch",
+    "snapshot": "level2_batch",
+    "trade": "matches",
+    "trades": "matches",
+}
+_QUOTES = ("USDT", "USDC", "USD", "EUR", "GBP", "BTC", "ETH")
+_PRODUCT = re.compile(r"[A-Z0-9]+(-[A-Z0-9]+)+|ALL")  # ALL: every product of `rfq_matches`
+
+
+def likely_channel(name: str) -> str | None:
+    """The channel that *name* may mean; `None` if no name is similar.
+
+    >>> likely_channel("trades"), likely_channel("heartbeats"), likely_channel("candles")
+    ('matches', 'heartbeat', None)
+    """
+    lower = name.strip().lower()
+    if lower in NAMES:
+        return lower
+    return _OTHER_NAMES.get(lower) or next(iter(difflib.get_close_matches(lower, NAMES, 1, 0.75)), None)
+
+
+def can_be_product(product: str) -> bool:
+    """True if *product* has the form of a product's id: `BTC-USD`."""
+    return _PRODUCT.fullmatch(product) is not None
+
+
+def likely_product(product: str) -> str | None:
+    """The id that *product* may mean; `None` if none is likely.
+
+    >>> likely_product("btc-usd"), likely_product("ETH/EUR"), likely_product("btcusdt"), likely_product("?")
+    ('BTC-USD', 'ETH-EUR', 'BTC-USDT', None)
+    """
+    likely = re.sub(r"[\s/_:.-]+", "-", product.strip()).upper()
+    if "-" not in likely:
+        quote = next((each for each in _QUOTES if likely.endswith(each) and likely != each), None)
+        likely = likely if quote is None else f"{likely.removesuffix(quote)}-{quote}"
+    return likely if can_be_product(likely) and likely != product else None

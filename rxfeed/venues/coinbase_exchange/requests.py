@@ -1,0 +1,97 @@
+"""The requests to the exchange: subscribe, unsubscribe."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from rxfeed.errors import ConfigError
+from rxfeed.secrets import Secret
+from rxfeed.venues.coinbase_exchange.auth import Credentials, signed
+from rxfeed.venues.coinbase_exchange.channels import NAMES
+from rxfeed.venues.coinbase_exchange.names import can_be_product, likely_channel, likely_product
+
+Kind = Literal["subscribe", "unsubscribe"]
+Channel = str | Mapping[str, Any]
+"""A channel's name, or the exchange's object for one: `{"name": "ticker", "product_ids": ["BTC-USD"]}`."""
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """The products and channels of one connection, checked."""
+
+    products: tuple[str, ...]
+    channels: tuple[str | dict[str, Any], ...]
+
+    @classmethod
+    def of(cls, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> Subscription:
+        """The subscription to *products* and *channels*, each one or many. Raises `ConfigError`.
+
+        >>> Subscription.of("BTC-USD", ["ticker", "heartbeat"]).text()
+        '{"type":"subscribe","product_ids":["BTC-USD"],"channels":["ticker","heartbeat"]}'
+        """
+        checked = tuple(_channel(channel) for channel in _many("channels", channels, (str, Mapping)))
+        if not checked:
+            raise ConfigError("channels: name at least one, 'ticker' for example")
+        return cls(tuple(dict.fromkeys(_many("products", products, str))), checked)
+
+    def warn_of_products(self, stacklevel: int = 2) -> None:
+        """Issue a warning for each product with an invalid id, with a suggestion."""
+        own = (item for each in self.channels if isinstance(each, dict) for item in each.get("product_ids") or ())
+        for product in dict.fromkeys((*self.products, *own)):
+            if isinstance(product, str) and not can_be_product(product):
+                likely = likely_product(product)
+                remedy = "they are named as in BTC-USD" if likely is None else f"did you mean {likely!r}?"
+                warnings.warn(f"products: {product!r} cannot be a product: {remedy}", UserWarning, stacklevel + 1)
+
+    def text(self, kind: Kind = "subscribe") -> str:
+        """The message to send, unsigned."""
+        message: dict[str, Any] = {"type": kind}
+        if self.products:
+            message["product_ids"] = self.products
+        message["channels"] = self.channels
+        return msgspec.json.encode(message).decode()
+
+    def request(self, kind: Kind, credentials: Credentials | None, timestamp: str) -> str | Secret:
+        """The message to send, with *credentials* signed at *timestamp* (Unix seconds, as text)."""
+        text = self.text(kind)
+        if credentials is None:
+            return text
+        # The signature is appended, because encoding the other fields can fail, and a traceback shows what was encoded.
+        return Secret(f"{text[:-1]},{msgspec.json.encode(signed(credentials, timestamp)).decode()[1:]}")
+
+
+def _many(name: str, given: Any, kinds: Any) -> list[Any]:
+    if isinstance(given, kinds):
+        return [given]
+    try:
+        items = list(given)
+    except TypeError:
+        raise ConfigError(f"{name}: {given!r} is neither one nor a list of them") from None
+    for item in items:
+        if not isinstance(item, kinds) or not item:
+            raise ConfigError(f"{name}: {item!r} cannot be one")
+    return items
+
+
+def _channel(channel: Channel) -> str | dict[str, Any]:
+    if isinstance(channel, str):
+        if not channel:
+            raise ConfigError("channels: '' cannot be one")
+        _check_name(channel)
+        return channel
+    name = channel.get("name")
+    if not isinstance(name, str):
+        raise ConfigError(f"channels: {channel!r} has no 'name'")
+    _check_name(name)
+    return dict(channel)
+
+
+def _check_name(name: str) -> None:
+    if name in NAMES:
+        return
+    likely = likely_channel(name)
+    remedy = "" if likely is None else f"; did you mean {likely!r}?"
+    raise ConfigError(f"channels: {name!r} is not a channel of the exchange: it has {', '.join(NAMES)}{remedy}")

@@ -1,0 +1,106 @@
+"""Coinbase Exchange as a `Venue`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rxfeed.core import GapDetector
+from rxfeed.errors import ServerClosed
+from rxfeed.market import Message
+from rxfeed.secrets import Secret
+from rxfeed.venues.coinbase_exchange import messages as m
+from rxfeed.venues.coinbase_exchange.auth import Credentials, sign
+from rxfeed.venues.coinbase_exchange.channels import TABLE
+from rxfeed.venues.coinbase_exchange.decode import LEVEL3_SCHEMA, Decoder, Known, names_in
+from rxfeed.venues.coinbase_exchange.errors import closed, refusal, remedy
+from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
+from rxfeed.venues.coinbase_exchange.hosts import DEFAULT_URL, live_url
+from rxfeed.venues.coinbase_exchange.identity import message_id
+from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
+from rxfeed.venues.coinbase_exchange.names import likely_product
+from rxfeed.venues.coinbase_exchange.requests import Channel, Subscription
+from rxfeed.venues.venue import Refusal, Venue
+
+# A level3 message has the type of one on `full`. The field by which they differ, and True where level3 has it.
+_LEVEL3: dict[str, tuple[type[Message], str, bool]] = {
+    "open": (m.Level3Open, "remaining_size", False),
+    "done": (m.Level3Done, "side", False),
+    "match": (m.Level3Match, "side", False),
+    "change": (m.Level3Change, "size", True),
+    "noop": (m.Level3Noop, "side", False),
+}
+
+
+class CoinbaseExchange(Venue):
+    """The feed of https://docs.cdp.coinbase.com/exchange/websocket-feed/overview."""
+
+    name = "coinbase_exchange"
+    default_url = DEFAULT_URL
+    channels = TABLE
+    # Of two types with one tag the last one is found by it.
+    types = (*(kind for kind, _, _ in _LEVEL3.values()), *Known.__args__, m.Level3Schema)
+    quick_types = Known.__args__
+    without_data = frozenset(("subscriptions", "error", "heartbeat", "status", "balance", "level3"))
+    credentials = (Credentials,)
+    credentials_hint = "give Credentials(key, secret, passphrase), or Credentials.from_env()"
+    # https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
+    requests_per_second = 8.0
+    rest_url = "https://api.exchange.coinbase.com"
+    level3_path = "/products/{product}/book?level=3"
+    merging = ExchangeMerging()
+
+    def url(self, url: str, *, stacklevel: int = 2) -> str:
+        try:
+            return live_url(url, stacklevel=stacklevel + 1)
+        finally:
+            url = ""  # it may hold a password, which a traceback with local variables would show
+
+    def subscription(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> Subscription:
+        return Subscription.of(products, channels)
+
+    def grouped(self, channels: tuple[dict[str, Any], ...]) -> Subscription:
+        return Subscription((), channels)
+
+    def secrets(self, credentials: Credentials) -> list[str]:
+        return [credentials.key, credentials.secret.reveal(), credentials.passphrase.reveal()]
+
+    def signature(self, credentials: Credentials, timestamp: str) -> Secret:
+        return Secret(sign(credentials.secret, timestamp))
+
+    def decoder(self, *, stored: bool = False) -> Decoder:
+        decoder = Decoder()
+        if stored:
+            decoder.decode(LEVEL3_SCHEMA)
+        return decoder
+
+    def names_in(self, beginning: bytes) -> tuple[str | None, str | None]:
+        return names_in(beginning)
+
+    def gaps(self) -> GapDetector:
+        return ExchangeGaps()
+
+    def identity(self, message: Message) -> str:
+        return message_id(message)
+
+    def stored_type(self, document: Mapping[str, Any]) -> type[Message] | None:
+        kind = document.get("type")
+        level3 = _LEVEL3.get(str(kind))
+        if level3 is not None and (level3[1] in document) == level3[2]:
+            return level3[0]
+        return super().stored_type(document) if isinstance(kind, str) else None
+
+    def refusal(self, message: str, reason: str | None) -> Refusal | None:
+        return refusal(message, reason)
+
+    def likely_product(self, product: str) -> str | None:
+        return likely_product(product)
+
+    def closed(self, code: int, reason: str) -> ServerClosed:
+        return closed(code, reason)
+
+    def remedy(self, message: str, reason: str | None) -> str:
+        return remedy(message, reason)
+
+
+COINBASE_EXCHANGE = CoinbaseExchange()

@@ -1,0 +1,89 @@
+"""Times are truncated to microseconds, and a leap second is the last microsecond of its minute."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rxfeed.market import Malformed, Message
+from rxfeed.market.times import ENDING, PLAIN, ends_with_microseconds, finer, in_microseconds
+from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import messages as m
+from tests.venues.coinbase_exchange.test_decode import LAYOUT, VECTORS
+from tests.venues.coinbase_exchange.test_numbers import LEVEL3
+
+TIMED = [json.loads(frame) for frame, _, _ in VECTORS]
+NAMES = ("time", "timestamp", "updated")
+FIELDS = [(frame, name) for frame in TIMED for name in NAMES if name in frame and frame["type"] != "activate"]
+TIMES = [
+    ("2026-01-02T00:00:59.9999998Z", datetime(2026, 1, 2, 0, 0, 59, 999999, UTC)),
+    ("2026-01-02T00:00:59.999999999999Z", datetime(2026, 1, 2, 0, 0, 59, 999999, UTC)),
+    ("2026-01-02 00:00:59.1234567Z", datetime(2026, 1, 2, 0, 0, 59, 123456, UTC)),
+    ("2026-01-02t00:00:59.1234567z", datetime(2026, 1, 2, 0, 0, 59, 123456, UTC)),
+    ("2026-01-02T01:00:59.9999999+01:00", datetime(2026, 1, 2, 0, 0, 59, 999999, UTC)),
+    ("2016-12-31T23:59:60.5Z", datetime(2016, 12, 31, 23, 59, 59, 999999, UTC)),
+    ("2016-12-31T23:59:60Z", datetime(2016, 12, 31, 23, 59, 59, 999999, UTC)),
+    ("2017-01-01T00:59:60.123456789+01:00", datetime(2016, 12, 31, 23, 59, 59, 999999, UTC)),
+    ("9999-12-31T23:59:59.9999999Z", datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)),
+    ("2026-01-02T00:00:59.999999Z", datetime(2026, 1, 2, 0, 0, 59, 999999, UTC)),
+    ("2026-01-02T00:00:59Z", datetime(2026, 1, 2, 0, 0, 59, 0, UTC)),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), TIMES)
+def test_time_of_any_type_is_truncated_to_microseconds(text: str, expected: datetime) -> None:
+    assert len(FIELDS) >= 15
+    for frame, name in FIELDS:
+        for separators in ((",", ":"), (", ", ": ")):
+            message: Any = Decoder().decode(json.dumps(frame | {name: text}, separators=separators).encode())
+            assert not isinstance(message, Malformed), message
+            assert (message.updated if name == "updated" else message.time) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), TIMES)
+def test_level3_time_is_truncated_to_microseconds(text: str, expected: datetime) -> None:
+    decoder = Decoder()
+    decoder.decode(LAYOUT)
+    for array in LEVEL3:
+        message = decoder.decode(json.dumps([*array[:-1], text]).encode())
+        assert isinstance(message, Message)
+        assert message.time == expected
+
+
+@pytest.mark.parametrize("text", ["2026-01-02T00:00:61Z", "2026-01-02T00:60:00.1234567Z", "2026-01-02T00:00:60.Z"])
+def test_invalid_time_is_malformed(text: str) -> None:
+    assert isinstance(Decoder().decode(json.dumps(TIMED[3] | {"time": text}).encode()), Malformed)
+
+
+def test_other_texts_are_unchanged() -> None:
+    text = "2026-01-02T00:00:59.9999998Z"
+    frame = json.dumps({"type": "error", "message": text, "reason": f'"time":"{text}"'}).encode()
+    assert Decoder().decode(frame) == m.ErrorMessage(message=text, reason=f'"time":"{text}"')
+    assert in_microseconds(frame) is frame
+
+
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1))
+
+
+@given(MOMENTS, st.integers(1, 15), st.sampled_from(FIELDS))
+def test_quick_test_finds_every_time_that_needs_truncation(
+    moment: datetime, digits: int, field: tuple[dict[str, Any], str]
+) -> None:
+    fraction = f"{moment.microsecond:06d}999999999"[:digits]
+    text = f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction}Z"
+    frame, name = field
+    raw = json.dumps(frame | {name: text}, separators=(",", ":")).encode()
+    if digits > 6 and frame["type"] != "balance":
+        assert raw[ENDING] != PLAIN
+        assert finer(raw)
+        assert not ends_with_microseconds(raw)
+        assert not ends_with_microseconds(raw[:-1] + b',"trade_id":1,"last_size":"1.5"}')
+    expected = moment.replace(microsecond=int(fraction[:6].ljust(6, "0")), tzinfo=UTC)
+    message: Any = Decoder().decode(raw)
+    got = message.updated if name == "updated" else message.time
+    assert timedelta(0) == got - expected
