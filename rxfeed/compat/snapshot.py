@@ -1,4 +1,4 @@
-"""Where an order book's snapshot comes from, and how often it is asked for."""
+"""The source of an order book's snapshot, and the times at which one may be requested."""
 
 from __future__ import annotations
 
@@ -8,32 +8,37 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from rxfeed import transport
+from rxfeed.core import Reconnect
 from rxfeed.secrets import Secret
+from rxfeed.transport import HttpClient
+from rxfeed.venues import COINBASE_EXCHANGE
+from rxfeed.venues.coinbase_exchange import BOOK_PATH
+
+_ONCE = Reconnect(retries=0)
 
 
 class RestClient:
     """The one call of cbpro's `PublicClient` that a book needs; *timeout* in seconds for all of it."""
 
-    def __init__(self, url: str = "https://api.exchange.coinbase.com", timeout: float = 10.0) -> None:
+    def __init__(self, url: str = COINBASE_EXCHANGE.rest_url, timeout: float = 10.0) -> None:
         self._url, self._timeout = Secret(url), timeout
 
     def get_product_order_book(self, product_id: str, level: int = 1) -> Any:
-        """The book as the exchange's REST API gives it, parsed; raises `ConnectFailed` or `ValueError`."""
+        """The parsed response of the exchange's REST API; raises `ConnectFailed` or `ValueError`."""
         # Made here, since a class has one as its default, and the proxy of the environment may be a wrong one.
-        client = transport.RestClient(self._url, timeout=self._timeout)
-        return json.loads(client.get(f"/products/{quote(product_id, safe='')}/book?level={level:d}"))
+        client = HttpClient(self._url, timeout=self._timeout, retry=_ONCE)
+        return json.loads(client.get(BOOK_PATH.format(product=quote(product_id, safe="")), {"level": int(level)}).body)
 
 
 class Fetch:
-    """A call on a thread of its own: `done` is set when `result` or `error` is there."""
+    """A call on a thread of its own: `done` is set when `result` or `error` is available."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self._call = call
         self.done = threading.Event()
         self.result: Any = None
         self.error: Exception | None = None
-        # A daemon: an answer that never comes must not hold a process that is done.
+        # A daemon, so that a response that never arrives does not keep a process alive.
         threading.Thread(target=self._run, name="rxfeed-snapshot", daemon=True).start()
 
     def _run(self) -> None:

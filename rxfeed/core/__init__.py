@@ -22,6 +22,7 @@ from rxfeed.core.merge_rules import MergeRules
 from rxfeed.core.moves import PriceMove, PriceMoves
 from rxfeed.core.numbers import EXACT, decimal, positive
 from rxfeed.core.quotes import Priced, price_of, quote_of
+from rxfeed.core.rate_limit import RateLimit
 from rxfeed.core.renewals import Renewals
 from rxfeed.core.rolling import RollingVolume, SlidingVolume
 from rxfeed.core.sequence import Missed, Restarted, Sequence
@@ -70,6 +71,7 @@ __all__ = [
     "PriceMoves",
     "Priced",
     "QueuePosition",
+    "RateLimit",
     "ReceivedItem",
     "Reconnect",
     "Renewals",

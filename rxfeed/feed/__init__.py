@@ -1,5 +1,6 @@
 """The feed: one connection to the exchange, as a hot Observable."""
 
+from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.feed import Feed
@@ -52,4 +53,5 @@ __all__ = [
     "Stats",
     "StatusLog",
     "Subscribed",
+    "rest_snapshot",
 ]
