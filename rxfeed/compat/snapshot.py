@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from rxfeed.core import Reconnect
+from rxfeed.core import Backoff, Reconnect, longest
 from rxfeed.secrets import Secret
 from rxfeed.transport import HttpClient
 from rxfeed.venues import COINBASE_EXCHANGE
@@ -60,17 +60,20 @@ class Pace:
     LONGEST = 60.0
 
     def __init__(self) -> None:
+        self._backoff = Backoff(Reconnect(initial=1.0, maximum=self.LONGEST), longest, apart=0.0)
         self._pause = 0.0
         self._tries = 0
         self._last = float("-inf")
 
     def due(self, now: float) -> bool:
+        """True if a snapshot may be requested at *now*."""
         return now - self._last >= self._pause
 
     def tried(self, now: float) -> None:
-        """One was asked for at *now*."""
+        """A snapshot was requested at *now*."""
         if now - self._last > 2 * self.LONGEST:
-            self._tries = 0  # a long time without any: it was no storm
+            self._tries = 0
+            self._backoff.succeeded()
         self._tries += 1
         self._last = now
-        self._pause = 0.0 if self._tries < self.BURST else min(self.LONGEST, 2.0 ** min(self._tries - self.BURST, 10))
+        self._pause = 0.0 if self._tries < self.BURST else self._backoff.failed() or 0.0

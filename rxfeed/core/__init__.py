@@ -1,7 +1,7 @@
 """Pure state machines without Rx, threads, clocks or I/O. Time is the event time of the messages."""
 
 from rxfeed.core.active_products import ActiveProducts
-from rxfeed.core.backoff import APART, Backoff, Reconnect
+from rxfeed.core.backoff import APART, Backoff, Reconnect, longest
 from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
 from rxfeed.core.book import Level2Book
 from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
@@ -99,6 +99,7 @@ __all__ = [
     "count",
     "decimal",
     "fold",
+    "longest",
     "positive",
     "positive_microseconds",
     "price_of",
