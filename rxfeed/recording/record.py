@@ -11,8 +11,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
 
 from rxfeed.errors import ConfigError
-from rxfeed.feed import FeedStatus, Idle, MessageSource
-from rxfeed.operators import Sink, check_numbers
+from rxfeed.feed import FeedStatus, Idle, MessageSource, Sink, check_numbers
 from rxfeed.recording.compression import zstd
 from rxfeed.recording.lines import Lines
 from rxfeed.recording.segments import RecordedSegment

@@ -11,8 +11,8 @@ from pymongo.collection import Collection
 from reactivex import Observable
 
 from rxfeed.errors import ConfigError
+from rxfeed.feed import Sink, check_numbers
 from rxfeed.market import Message
-from rxfeed.operators import Sink, check_numbers
 from rxfeed.sinks.dead_letters import DeadLetters
 from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.encoding import Identify, ToDocument, object_id

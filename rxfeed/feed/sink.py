@@ -16,7 +16,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable, SingleAssignmentDisposable
 
 from rxfeed.errors import ConfigError, WrongProcess
-from rxfeed.operators.endings import SinkLeft, SourceSinks, finished, input_ended, started, subscribing
+from rxfeed.feed.endings import SinkLeft, SourceSinks, finished, input_ended, started, subscribing
 
 log = logging.getLogger("rxfeed.sinks")
 T = TypeVar("T")
