@@ -6,7 +6,7 @@ from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.endings import SinkLeft
 from rxfeed.feed.feed import Feed
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.sink import RecentRate, Sink, check_numbers
+from rxfeed.feed.sink import RecentRate, Sink
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import (
@@ -58,6 +58,5 @@ __all__ = [
     "Stats",
     "StatusLog",
     "Subscribed",
-    "check_numbers",
     "rest_snapshot",
 ]

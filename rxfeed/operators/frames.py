@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from rxfeed.core import count
+from rxfeed.core import arguments
 from rxfeed.dataframes import Batches, Library, library_of, to_dataframe
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import Operator
@@ -29,6 +29,6 @@ def to_frames(rows: int | None = 10_000, library: Library | None = None, *, exac
     changes: the items have their own `epoch` or `complete`.
     """
     if rows is not None:
-        count("rows", rows)
+        arguments.positive_integer("rows", rows)
     library_of(library)
     return lift(lambda: Batches(rows, partial(to_dataframe, library=library, exact=exact)))

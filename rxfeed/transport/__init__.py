@@ -8,7 +8,7 @@ Resolving, connecting, proxies, TLS and the handshake are done here, because the
 from rxfeed.transport.connection import Closed, Connection, Pong, TransportEvent
 from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.http_client import Headers, HttpClient, Parameters, Response
-from rxfeed.transport.options import TransportOptions, check_timeout
+from rxfeed.transport.options import TransportOptions
 from rxfeed.transport.proxy import proxy_for
 from rxfeed.transport.reader import Oversized
 from rxfeed.transport.retry_after import retry_after
@@ -27,7 +27,6 @@ __all__ = [
     "TransportEvent",
     "TransportOptions",
     "Wakeup",
-    "check_timeout",
     "proxy_for",
     "retry_after",
 ]

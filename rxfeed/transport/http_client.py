@@ -31,7 +31,7 @@ from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.exceptions import connecting
 from rxfeed.transport.handshake import without_secrets
 from rxfeed.transport.head import ResponseHead, shown
-from rxfeed.transport.options import TransportOptions, check_timeout
+from rxfeed.transport.options import TransportOptions
 from rxfeed.transport.proxy import proxy_for
 from rxfeed.transport.retry_after import retry_after
 
@@ -82,7 +82,7 @@ class HttpClient:
         headers: Headers | None = None,
     ) -> None:
         try:
-            check_timeout("timeout", timeout)
+            arguments.timeout("timeout", timeout)
             if not isinstance(retry, Reconnect):
                 raise ConfigError(f"retry: {retry!r} is not a Reconnect")
             if not isinstance(url, str | Secret):
