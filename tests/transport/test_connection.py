@@ -268,7 +268,101 @@ def test_messages_before_a_failed_send_are_received_first(wakeup: Wakeup) -> Non
         client.close()
 
 
-def test_a_server_that_never_says_goodbye_is_left_in_time(wakeup: Wakeup) -> None:
+class Joined:
+    """A connection over a pair of sockets, of which the test holds the server's."""
+
+    def __init__(self, wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch, unread: bytes = b"") -> None:
+        client, self.server = socket.socketpair()
+        monkeypatch.setattr("rxfeed.transport.connection.dial", lambda *_: client)
+        monkeypatch.setattr("rxfeed.transport.connection.upgrade", lambda *_: unread)
+        self.connection = connection("ws://127.0.0.1:1", wakeup, send_timeout=0.3)
+        self.connection.open()
+
+    def close(self) -> None:
+        self.server.close()
+        self.connection.close()
+
+
+@pytest.fixture
+def joined(wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch) -> Iterator[Joined]:
+    joined = Joined(wakeup, monkeypatch)
+    yield joined
+    joined.close()
+
+
+def test_ping_is_answered(joined: Joined) -> None:
+    joined.server.sendall(frame(b"are you there", 9) + frame("next"))
+    assert joined.connection.receive(5) == [b"next"]
+    assert Wire(joined.server).recv_frame() == (10, b"are you there")
+
+
+def test_close_frame_is_answered_once(joined: Joined) -> None:
+    joined.server.sendall(close_frame(1001, "bye"))
+    assert joined.connection.receive(5) == [Closed(1001, "bye")]
+    joined.connection.close()
+    assert Wire(joined.server).recv_frame() == (8, b"\x03\xe8")
+    assert joined.server.recv(100) == b""
+
+
+def test_close_frame_is_returned_after_the_server_disconnected(joined: Joined) -> None:
+    joined.server.sendall(close_frame(1000, "bye"))
+    joined.server.close()
+    assert joined.connection.receive(5) == [Closed(1000, "bye")]
+
+
+def test_messages_behind_an_unanswerable_ping_are_read(joined: Joined) -> None:
+    stream = frame("one") + frame(b"there?", 9) + frame("two") + frame(b"?", 9) + close_frame(1001, "bye")
+    joined.server.sendall(stream)
+    joined.server.close()
+    assert joined.connection.receive(5) == [b"one", b"two", Closed(1001, "bye")]
+    assert joined.connection.deaf
+    with pytest.raises(ConnectionLost) as caught:
+        joined.connection.receive(5)
+    assert not isinstance(caught.value, ProtocolViolated)
+
+
+def test_pings_before_a_violation_are_answered(joined: Joined) -> None:
+    joined.server.sendall(frame(b"?", 9) + frame("x", rsv=4))
+    for _ in range(2):
+        with pytest.raises(ProtocolViolated, match="reserved bit"):
+            joined.connection.receive(5)
+    assert Wire(joined.server).recv_frame() == (10, b"?")
+
+
+def test_bytes_of_an_incomplete_frame_are_counted(joined: Joined) -> None:
+    whole = frame(b"x" * 100)
+    for piece, arriving in ((whole[:1], 1), (whole[1:50], 50), (whole[50:] + whole[:9], 0), (whole[9:20], 11)):
+        joined.server.sendall(piece)
+        joined.connection.receive(5)
+        assert joined.connection.arriving == arriving
+
+
+def test_close_waits_for_the_server_s_close_frame(joined: Joined) -> None:
+    def play() -> None:
+        wire = Wire(joined.server)
+        wire.send(frame("late") + frame("par", fin=False))
+        assert wire.recv_frame()[0] == 8
+        wire.send(close_frame(1000))
+
+    server = threading.Thread(target=play)
+    server.start()
+    started = time.monotonic()
+    joined.connection.close(timeout=30)
+    assert time.monotonic() - started < 5
+    server.join()
+
+
+def test_close_after_a_failed_send_does_not_wait(joined: Joined) -> None:
+    """Its frame was sent in part, so a close frame behind it would be read as a part of it."""
+    joined.server.setblocking(False)
+    with pytest.raises(ConnectionLost, match="does not read"):
+        joined.connection.send("x" * 10_000_000)
+    started = time.monotonic()
+    joined.connection.close(timeout=30)
+    assert time.monotonic() - started < 5
+
+
+def test_close_without_an_answer_is_bounded(wakeup: Wakeup) -> None:
     with WireServer(playing()) as server, nothing_left_behind():
         client = connection(server.url, wakeup)
         client.open()
