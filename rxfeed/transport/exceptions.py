@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from rxfeed import errors
@@ -16,7 +16,7 @@ from rxfeed.transport.head import HeadTooLarge, shown
 
 
 @contextmanager
-def connecting(where: str, attempt: ConnectAttempt, setting: str = "connect_timeout") -> Iterator[None]:
+def connecting(where: str, attempt: ConnectAttempt, setting: str = "connect_timeout") -> Generator[None]:
     """Within this block, a failure is raised as a `ConnectFailed` that names *where*, a URL without secrets.
 
     *setting*: the name of the argument that sets the deadline.
@@ -53,7 +53,7 @@ def lost(error: OSError) -> errors.ConnectionLost:
 
 
 @contextmanager
-def running() -> Iterator[None]:
+def running() -> Generator[None]:
     """Within this block, a failure of an open connection is raised as a `ConnectionLost`."""
     try:
         yield

@@ -1,11 +1,14 @@
 """The options of a connection, checked."""
 
+# The types of arguments are checked at run time too.
+# pyright: reportUnnecessaryIsInstance=false
+
 from __future__ import annotations
 
 import re
 import ssl
 from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -63,10 +66,9 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
             parsed(self.proxy, "proxy")
 
 
-def check_timeout(name: str, seconds: Any) -> None:
+def check_timeout(name: str, seconds: object) -> None:
     """Raise a `ConfigError` that names *name* if *seconds* is not a valid time-out."""
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not number or not 0 < seconds <= _LONGEST:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= _LONGEST:
         raise ConfigError(f"{name}: {seconds!r} is not a number of seconds above 0 and up to {_LONGEST:,.0f}")
 
 
@@ -75,11 +77,12 @@ def _checked(headers: object) -> tuple[str, dict[str, Secret]]:
     if not isinstance(headers, Mapping):
         return f"a {type(headers).__name__} is not a mapping of names to texts", {}
     kept: dict[str, Secret] = {}
-    for name in headers:
-        reason = _fault(name, headers[name])
+    given = cast("Mapping[str, str | Secret]", headers)  # as the next lines check
+    for name in given:
+        reason = _fault(name, given[name])
         if reason:
             return reason, {}
-        kept[name] = secret(headers[name])
+        kept[name] = secret(given[name])
     return "", kept
 
 

@@ -1,5 +1,8 @@
 """A GET request over HTTP, within one deadline."""
 
+# The types of arguments are checked at run time too.
+# pyright: reportUnnecessaryIsInstance=false
+
 from __future__ import annotations
 
 import ssl
