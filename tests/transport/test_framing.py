@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
+import rxfeed.transport
 from rxfeed.transport.events import Violation
 from rxfeed.transport.frame_parser import FrameParser
 from rxfeed.transport.framing import FINAL, KINDS, TRANSITIONS, FrameKind, FramingState, fault
@@ -68,3 +72,16 @@ def test_first_byte_of_no_kind_is_a_violation(first: int) -> None:
         assert isinstance(event, Violation)
         assert event.reason
         assert parser.state is FramingState.FAILED
+
+
+def test_parser_imports_neither_sockets_nor_clocks() -> None:
+    imported: set[str] = set()
+    for name in ("events", "framing", "frame_parser"):
+        source = Path(rxfeed.transport.__file__).with_name(f"{name}.py").read_text("utf-8")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                imported |= {each.name for each in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module or "")
+    own = {"rxfeed.transport.events", "rxfeed.transport.framing"}
+    assert imported - {"__future__", "enum", "msgspec", "websocket"} == own
