@@ -163,7 +163,7 @@ class Connection:
             self._socket.send_ping(payload)
 
     @property
-    def deaf(self) -> bool:
+    def send_failed(self) -> bool:
         """True after a failed send: the server receives nothing more."""
         return self._socket is not None and self._socket.send_failure is not None
 

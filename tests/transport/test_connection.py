@@ -140,7 +140,7 @@ def test_messages_before_a_failed_send_are_received_first(wakeup: Wakeup) -> Non
         with contextlib.suppress(ConnectionLost):  # the first ping goes out, and the answer is that the server is gone
             while time.monotonic() < deadline:
                 client.ping(b"?")
-        assert client.deaf
+        assert client.send_failed
         got: list[object] = []
         while len(got) <= len(good):
             got += client.receive(5)
@@ -197,7 +197,7 @@ def test_messages_behind_an_unanswerable_ping_are_read(joined: Joined) -> None:
     joined.server.sendall(stream)
     joined.server.close()
     assert joined.connection.receive(5) == [b"one", b"two", Closed(1001, "bye")]
-    assert joined.connection.deaf
+    assert joined.connection.send_failed
     with pytest.raises(ConnectionLost) as caught:
         joined.connection.receive(5)
     assert not isinstance(caught.value, ProtocolViolated)
