@@ -22,7 +22,7 @@
     ├── WrongProcess                        a feed or a sink of the parent process, used in a forked child
     └── SinkError                           a sink could not store its items
 
-Exceptions of websocket-client are mapped in `transport`, those of pymongo in `sinks`. The original is the
+Exceptions of sockets, TLS and HTTP are mapped in `transport`, those of pymongo in `sinks`. The original is the
 `__cause__`. All of these can be pickled and copied.
 """
 

@@ -9,6 +9,9 @@ Rules:
 - Each request has a connection of its own.
 """
 
+# The types of arguments are checked at run time too.
+# pyright: reportUnnecessaryIsInstance=false
+
 from __future__ import annotations
 
 import ssl

@@ -1,10 +1,14 @@
 """The options of a connection, checked."""
 
+# The types of arguments are checked at run time too.
+# pyright: reportUnnecessaryIsInstance=false
+
 from __future__ import annotations
 
 import re
 import ssl
 from collections.abc import Mapping
+from typing import cast
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -66,11 +70,12 @@ def _checked(headers: object) -> tuple[str, dict[str, Secret]]:
     if not isinstance(headers, Mapping):
         return f"a {type(headers).__name__} is not a mapping of names to texts", {}
     kept: dict[str, Secret] = {}
-    for name in headers:
-        reason = _fault(name, headers[name])
+    given = cast("Mapping[str, str | Secret]", headers)  # as the next lines check
+    for name in given:
+        reason = _fault(name, given[name])
         if reason:
             return reason, {}
-        kept[name] = secret(headers[name])
+        kept[name] = secret(given[name])
     return "", kept
 
 
