@@ -8,8 +8,8 @@ from rxfeed.operators.bounded_queue import BoundedQueue, ForkedQueue, Overflow
 from rxfeed.operators.coinbase_exchange import balances, last_matches, level3, matches, orders, rfq_matches, statuses
 from rxfeed.operators.dated_ahead import report_once
 from rxfeed.operators.frames import to_frames
-from rxfeed.operators.joining import JoiningObserver
 from rxfeed.operators.lift import lift
+from rxfeed.operators.multicast import Multicast
 from rxfeed.operators.per_product import by_product, latest_by_product, throttle_by_product
 from rxfeed.operators.pipeline import Guarded, Pipeline, first_filter, piped
 from rxfeed.operators.select import (
@@ -36,8 +36,8 @@ __all__ = [
     "ForkedQueue",
     "FullBook",
     "Guarded",
-    "JoiningObserver",
     "MessageFilter",
+    "Multicast",
     "Operator",
     "Overflow",
     "Pipeline",
