@@ -11,13 +11,14 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
 from rxfeed.core.completeness import LAST, moment
 from rxfeed.core.event_time import MAX_AHEAD
-from rxfeed.core.sequence import Missed, Restarted, Sequence
+from rxfeed.core.findings import Missed, Restarted
+from rxfeed.core.sequence import Sequence
 from rxfeed.market import Message, Subscriptions
 
 Pair = tuple[str, str | None]
@@ -34,8 +35,17 @@ class Resubscribed(msgspec.Struct, frozen=True):
     product_id: str | None
 
 
+class Holder(Protocol):
+    """Holds messages until the numbers after them decide: a `Sequence`."""
+
+    def hold(self, message: Message) -> bool: ...
+
+
 class GapDetector:
     """Checks every message: `step` returns False for a duplicate, and appends gaps and restarts to `missed`.
+
+    `step` also returns False for a message that is held, which is in `held` then. If the numbers after it show that it
+    belongs to a restarted sequence, it is in `released`, to be delivered before the message that shows this.
 
     `epoch(product_id)` is the epoch of the next message of the product. O(1) a message. A venue's
     subclass adds its rules to `checks`.
@@ -50,6 +60,10 @@ class GapDetector:
 
     def __init__(self) -> None:
         self.missed: list[Missed | Restarted | Resubscribed] = []
+        self.released: list[Message] = []
+        """The messages to deliver before the last checked one; the caller takes them out."""
+        self.held: Message | None = None
+        """The last checked message, if it is held; the caller takes it out, and may give it its origin."""
         self.limit = LAST
         """The latest credible time, by the receipt of the messages (see `EventClock`)."""
         self.checks: dict[type[Message], Callable[[Any], bool]] = {}
@@ -100,7 +114,7 @@ class GapDetector:
     def last(self, channel: str, product_id: str) -> int:
         """The last number of *product_id* on *channel*; -1 if there was none."""
         run = self._runs.get((channel, product_id))
-        return -1 if run is None else run.last
+        return -1 if run is None else run.known
 
     def epoch(self, product_id: str | None) -> int:
         return self._epochs.get(product_id, self._epoch)
@@ -115,6 +129,15 @@ class GapDetector:
 
     def report(self, found: Missed | Restarted) -> None:
         self.missed.append(found)
+
+    def release(self, messages: Iterable[Message]) -> None:
+        self.released.extend(messages)
+
+    def hold(self, holder: Holder, message: Message) -> bool:
+        """False: *message* is not to be delivered now. If *holder* does not hold it, it is a duplicate."""
+        if holder.hold(message):
+            self.held = message
+        return False
 
     def interrupted(self, least: int = 0) -> None:
         """Messages of any product may have been missed (a new connection, an undecodable frame): all epochs rise.

@@ -28,11 +28,11 @@ from rxfeed.core.by_type import ByType
 from rxfeed.core.completeness import FIRST, moment, positive_microseconds
 from rxfeed.core.coverage import Collector, Coverage, covers, uncovered
 from rxfeed.core.event_time import MAX_AHEAD
+from rxfeed.core.findings import Restarted
 from rxfeed.core.gaps import Resubscribed
 from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_order import Copies, Entry, Numbered
 from rxfeed.core.merge_rules import MergeRules, Stream
-from rxfeed.core.sequence import Restarted
 from rxfeed.market import BookSnapshot, BookUpdate, Heartbeat, Malformed, Message, PriorTrade, Subscriptions
 
 _MAX_AHEAD = int(MAX_AHEAD * 1_000_000)
@@ -238,8 +238,17 @@ class Merge:
         fresh = self._continuity.step(entry.item)
         if self._continuity.missed:
             self._miss(entry)
+        if self._continuity.released:
+            self._emit_released(entry)
         if fresh:
             self._emit(entry)
+
+    def _emit_released(self, entry: Entry) -> None:
+        """Output the messages that were held until *entry*."""
+        released, self._continuity.released = self._continuity.released, []
+        for message in released:
+            ns = message.received_ns or entry.ns
+            self._out.append(MergedItem(ns, self._continuity.epoch(message.product_id), message))
 
     def _stale(self, entry: Entry, stream: Stream) -> bool:
         """True if *entry* is from before a restart of the stream at another collector."""
