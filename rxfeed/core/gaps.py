@@ -19,7 +19,7 @@ from rxfeed.core.completeness import LAST, moment
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.findings import Missed, Restarted
 from rxfeed.core.sequence import Sequence
-from rxfeed.market import Message, Subscriptions
+from rxfeed.market import Malformed, Message, Subscriptions
 
 Pair = tuple[str, str | None]
 """A channel and one of its products; `None` for a channel that has none."""
@@ -147,6 +147,9 @@ class GapDetector:
         self._epoch = max(self._epoch + 1, least)
         for product, epoch in self._epochs.items():
             self._epochs[product] = max(epoch + 1, least)
+
+    def malformed(self, frame: Malformed) -> None:
+        """*frame* could not be decoded. If it has a number, that is not missing. For a venue's rules."""
 
     @property
     def highest(self) -> int:

@@ -159,6 +159,7 @@ class Merge:
 
     def _malformed(self, entry: Entry) -> None:
         collector, product = entry.collector, entry.item.product_id
+        self._continuity.malformed(entry.item)
         if product is None:
             self._interrupt_all(collector, entry.ns, gone=False)
             collector.epochs.clear()

@@ -269,6 +269,7 @@ class Dispatcher:
 
     def report_malformed(self, frame: Malformed, received_ns: int) -> None:
         """Report *frame*. If its type carries data, data of its product (or of all, if it names none) was missed."""
+        self._continuity.malformed(frame)
         if frame.type not in self._streams.venue.without_data:
             if frame.product_id is None:
                 self._continuity.interrupted()

@@ -210,6 +210,19 @@ def test_unknown_type_with_a_sequence_is_no_gap() -> None:
     assert book.stats.gaps == 0  # the epoch shows it
 
 
+def test_malformed_frame_with_a_sequence_is_no_gap() -> None:
+    """It raises the epoch of its product."""
+
+    def opened(sequence: int, price: str = "9") -> bytes:
+        return order(sequence, "open", order_id=f"o{sequence}", side="buy", price=price, remaining_size="1")
+
+    got, _, status, feed = played([opened(5), opened(6, "NaN"), opened(7), opened(8)], "full")
+    assert [each.sequence for each in got.items] == [5, 7, 8]
+    assert [each.epoch for each in got.items] == [0, 1, 1]
+    assert of(status, Gap) == []
+    assert feed.stats.malformed == 1
+
+
 # ---- channels that are unsubscribed and resubscribed
 
 

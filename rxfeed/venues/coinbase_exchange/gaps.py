@@ -7,6 +7,8 @@ Rules, from the channels' documentation:
   `rxfeed.core.rising` has those for tickers.
 - A match comes twice if both `full` and `matches` are subscribed to, and the user's own orders come twice if `user` is.
   Such a copy may come ahead of its stream; then the stream's own message is dropped.
+- An auction, a message of an unknown type, and a frame that cannot be decoded may have a number of the product's
+  sequence, which is not missing then.
 - After a reconnect the numbers continue, and the numbers between were missed.
 """
 
@@ -15,9 +17,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from rxfeed.core import GapDetector, Pair, RisingSequence
-from rxfeed.market import Unknown
+from rxfeed.market import Malformed, Unknown
 from rxfeed.venues.coinbase_exchange.channels import ALIASES, BOOKS
+from rxfeed.venues.coinbase_exchange.decode import number_in
 from rxfeed.venues.coinbase_exchange.messages import (
+    Auction,
     Change,
     Done,
     Heartbeat,
@@ -55,6 +59,7 @@ class ExchangeGaps(GapDetector):
             Heartbeat: self._heartbeat,
             Subscriptions: self.acknowledged,
             Unknown: self._unknown,
+            Auction: self._auction,
             **dict.fromkeys((Received, Open, Change, Done), self._order),
             **dict.fromkeys((Level3Open, Level3Done, Level3Match, Level3Change, Level3Noop), self._level3),
         }
@@ -138,8 +143,20 @@ class ExchangeGaps(GapDetector):
         return run.take(message.sequence, message.time) or self.hold(run, message)
 
     def _unknown(self, message: Unknown) -> bool:
-        if message.sequence is not None and message.product_id is not None:
-            run = self._runs.get(("level3" if message.level3 else "full", message.product_id))
-            if run is not None:
-                run.unknown(message.sequence)
+        self._counted(message.product_id, message.sequence, level3=message.level3)
         return True
+
+    def _auction(self, auction: Auction) -> bool:
+        self._counted(auction.product_id, auction.sequence)
+        return True
+
+    def malformed(self, frame: Malformed) -> None:
+        product, sequence, level3 = number_in(frame.raw)
+        self._counted(product, sequence, level3=level3)
+
+    def _counted(self, product: str | None, sequence: int | None, *, level3: bool = False) -> None:
+        """A message that the rules for numbers do not cover has this *sequence*, so that is not missing."""
+        if sequence is not None and product is not None:
+            run = self._runs.get(("level3" if level3 else "full", product))
+            if run is not None:
+                run.unknown(sequence)

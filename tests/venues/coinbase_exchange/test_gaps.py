@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from rxfeed import Done, Heartbeat, Message, Received, Subscriptions, Ticker, Unknown
 from rxfeed.core import Missed, Restarted, Resubscribed
-from rxfeed.market import ChannelSubscription
+from rxfeed.market import ChannelSubscription, Malformed
+from rxfeed.venues.coinbase_exchange import Decoder
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
-from rxfeed.venues.coinbase_exchange.messages import Level3Noop
+from rxfeed.venues.coinbase_exchange.messages import Auction, Level3Noop
 from tests.support.make import at, heartbeat, last_match, match, ticker
 
 BTC = "BTC-USD"
@@ -515,6 +516,34 @@ def test_unknown_type_that_repeats_a_number_drops_nothing() -> None:
     continuity = watching("full")
     assert run(continuity, sent) == (sent, [])
     assert continuity.epoch(BTC) == 0
+
+
+def auction(sequence: int) -> Auction:
+    return Auction(product_id=BTC, sequence=sequence, auction_state="collection", time=at(5))
+
+
+def test_number_of_an_auction_is_no_gap() -> None:
+    sent = [order(5), auction(6), order(7), auction(7), auction(10**15), order(8), auction(10), order(11)]
+    continuity = watching("full", "auctionfeed")
+    assert run(continuity, sent) == (sent, [("full", 9, 9)])
+
+
+@pytest.mark.parametrize(
+    ("channel", "make", "frame"),
+    [
+        ("full", order, '{"type":"open","product_id":"BTC-USD","sequence":%s,"price":"NaN"}'),
+        ("level3", noop, '["open","BTC-USD","%s"]'),
+    ],
+)
+def test_number_of_a_malformed_frame_is_no_gap(channel: str, make: Any, frame: str) -> None:
+    continuity = watching(channel)
+    run(continuity, [make(5)])
+    for number in (6, "true", '"x"', 10**15, 5, -1):
+        malformed = Decoder().decode((frame % number).encode())
+        assert isinstance(malformed, Malformed)
+        continuity.malformed(malformed)
+    continuity.malformed(Malformed(b"", "over max_size"))
+    assert run(continuity, [make(7), make(9)])[1] == [(channel, 8, 8)]
 
 
 def test_heartbeat_after_an_unknown_type_shows_no_gap() -> None:
