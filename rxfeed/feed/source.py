@@ -76,6 +76,8 @@ class MessageSource(FilterableSource, Guarded[Message]):
         self._unwritten: tuple[SinkLeft, ...] = ()
         self._over = threading.Event()
         self._cause: BaseException | None = None
+        self._exit: BaseException | None = None  # what a subscriber on another thread ended the source with
+        streams.sinks.leave = self._leave
         self._raises = False  # `run` or `serve` waits, and raises a SystemExit or KeyboardInterrupt of a subscriber
 
     # ---- what a subclass defines
@@ -337,6 +339,8 @@ class MessageSource(FilterableSource, Guarded[Message]):
         with serving(self._streams.sinks):
             try:
                 cause = self._work()
+                if self._exit is not None:
+                    raise self._exit
             except Exception as error:
                 log.exception("the feed ends with an unexpected error: this is a defect of rxfeed, please report it")
                 cause = error
@@ -347,11 +351,26 @@ class MessageSource(FilterableSource, Guarded[Message]):
             finally:
                 self._end(cause)
 
+    def _leave(self, error: BaseException) -> None:
+        """End with *error*, which a subscriber raised on a thread of an operator; from any thread."""
+        with self._state:
+            if self._over.is_set():
+                log.error("a subscriber raised %r after the end of the feed", error)
+                return
+            if self._exit is not None:
+                return
+            self._exit = error
+            begun, first, self._closing = self._begun, not self._closing, True
+        if not begun:
+            self._end(error)
+        elif first:
+            self._interrupt()
+
     def _end(self, cause: BaseException | None) -> None:
         with self._state:
             if self._over.is_set():
                 return
-            self._cause = cause
+            self._cause = cause = cause or self._exit
         self._streams.sinks.over = True
         ended = Ended(cause=cause, at=self._streams.now())
         with serving(self._streams.sinks):

@@ -1,10 +1,12 @@
-"""Finds the sinks that a source waits for when it ends.
+"""Finds the sinks that a source waits for when it ends, and the sources that end if a subscriber exits the program.
 
 - A sink belongs to each source that is subscribed to while the sink subscribes, through any operators that subscribe
   at once.
 - If the input of a sink ends on the thread of a source, the sink belongs to that source. This covers operators that
   subscribe later (`merge`, `concat`, `retry`), `by_product` and `group_by`.
 - If a sink belongs to several sources, the source that ends last waits for it.
+- If a subscriber on a thread of an operator raises `SystemExit` or `KeyboardInterrupt`, the sources of the operator end
+  with it. They are found as those of a sink, while the operator subscribes.
 
 There is no work for each message.
 """
@@ -15,7 +17,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
@@ -76,6 +78,8 @@ class SourceSinks:
         self._runs: dict[SinkRun, None] = {}
         self.over = False
         """True if the source has ended."""
+        self.leave: Callable[[BaseException], None] = lambda error: None
+        """Ends the source with an exception that a subscriber raised on another thread; from any thread."""
 
     def add(self, run: SinkRun) -> None:
         with self._lock:
@@ -131,6 +135,7 @@ class _ThreadState(threading.local):
 
     def __init__(self) -> None:
         self.subscribing: list[SinkRun] = []
+        self.noting: list[list[SourceSinks]] = []
         self.serving: SourceSinks | None = None
 
 
@@ -162,10 +167,31 @@ def subscribing(run: SinkRun) -> Iterator[None]:
         _thread.subscribing.pop()
 
 
+@contextmanager
+def noting(sources: list[SourceSinks]) -> Iterator[None]:
+    """Each source that is subscribed to within this block is added to *sources*."""
+    _thread.noting.append(sources)
+    try:
+        yield
+    finally:
+        _thread.noting.pop()
+
+
+def leave(sources: Iterable[SourceSinks], error: BaseException) -> None:
+    """A subscriber raised *error*, a `SystemExit` or the like, on a thread of an operator: its *sources* end."""
+    found = tuple(sources)
+    for source in found:
+        source.leave(error)
+    if not found:
+        log.error("a subscriber raised %r on a thread of its own, and its subscription ends", error)
+
+
 def subscribed_to(source: SourceSinks) -> None:
     """Add the sinks that subscribe on the calling thread to *source*."""
     for run in _thread.subscribing:
         source.add(run)
+    for sources in _thread.noting:
+        sources.append(source)
 
 
 @contextmanager
