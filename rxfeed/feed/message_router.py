@@ -57,9 +57,10 @@ class Multicast(Generic[T]):
             except Exception as error:
                 self.remove_failed(observer, error)
 
-    def end(self, cause: BaseException | None) -> None:
+    def end(self, cause: BaseException | None, *, raised: bool = False) -> None:
         """Complete every observer, or fail it with *cause*; only the first call has an effect.
 
+        *raised*: the caller raises *cause*, so it is not logged if an observer has no `on_error`.
         A `SystemExit` or `KeyboardInterrupt` that an observer raises is raised again once all have ended.
         """
         with self.lock:
@@ -75,7 +76,7 @@ class Multicast(Generic[T]):
                 _end_observer(observer, cause)
             except BaseException as error:
                 if error is cause:  # if an observer has no on_error, reactivex raises the cause itself
-                    unhandled = isinstance(error, Exception)  # others are raised by `run`
+                    unhandled = isinstance(error, Exception) and not raised  # others are raised by `run`
                 elif not isinstance(error, Exception):
                     exit_request = exit_request or error
                 else:
@@ -194,6 +195,10 @@ class SideStream(Observable[T]):
         super().__init__()
         self._multicast: Multicast[T] = Multicast(failed)
         self._newest = newest
+
+    @property
+    def observers(self) -> tuple[abc.ObserverBase[T], ...]:
+        return self._multicast.observers()
 
     def emit(self, item: T) -> None:
         with self._multicast.lock:

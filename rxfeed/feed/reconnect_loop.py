@@ -99,7 +99,7 @@ class ReconnectLoop:
                     self._streams.recovered()
                 requested = _retry_after(cause)
                 delay = self._delay(cause, self._clock.now() - began, requested)
-                next_step = "the feed ends" if delay is None else f"the next attempt begins in {delay:.1f} s"
+                next_step = _next_step(delay)
                 self._streams.report(Disconnected(cause=cause), next_step)
                 if delay is None:
                     return cause
@@ -168,6 +168,16 @@ def seconds_apart(url: str) -> float:
     except ValueError:
         loopback = host == "localhost"
     return _LOOPBACK_INTERVAL if loopback else APART
+
+
+def _next_step(delay: float | None) -> str:
+    """
+    >>> _next_step(None), _next_step(0.04), _next_step(1.26)
+    ('the feed ends', 'the next attempt begins at once', 'the next attempt begins in 1.3 s')
+    """
+    if delay is None:
+        return "the feed ends"
+    return f"the next attempt begins {'at once' if delay < 0.05 else f'in {delay:.1f} s'}"
 
 
 def _retry_after(cause: Exception) -> float:

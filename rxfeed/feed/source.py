@@ -67,7 +67,7 @@ class MessageSource(FilterableSource, Guarded[Message]):
         self._status = Pipeline(streams.status, self, piped_on)
         self._keepalive = Pipeline(streams.keepalive, self, piped_on)
         self._malformed = Pipeline(streams.malformed, self, piped_on)
-        self._channels = ChannelCheck(streams.router, self._recorded, lambda: self._closing, lambda: streams.venue)
+        self._channels = ChannelCheck(streams, self._recorded, lambda: self._closing)
         streams.status.subscribe(self._channels.status)
         self._state = threading.Lock()
         self._begun = self._closing = False
@@ -78,6 +78,7 @@ class MessageSource(FilterableSource, Guarded[Message]):
         self._cause: BaseException | None = None
         self._exit: BaseException | None = None  # what a subscriber on another thread ended the source with
         streams.sinks.leave = self._leave
+        self._runs = False  # `run` waits, and raises the exception that ends the source
         self._raises = False  # `run` or `serve` waits, and raises a SystemExit or KeyboardInterrupt of a subscriber
 
     # ---- what a subclass defines
@@ -220,7 +221,7 @@ class MessageSource(FilterableSource, Guarded[Message]):
         Ctrl-C closes the source, and so does the end of *seconds*; *flush* is that of `close`. Raises the exception
         that the source failed with, also a `SystemExit` or `KeyboardInterrupt` that a subscriber raised.
         """
-        self._raises = True
+        self._raises = self._runs = True
         try:
             self.connect()
             self.wait(seconds)
@@ -374,7 +375,11 @@ class MessageSource(FilterableSource, Guarded[Message]):
         self._streams.sinks.over = True
         ended = Ended(cause=cause, at=self._streams.now())
         with serving(self._streams.sinks):
-            for step in (lambda: self._streams.report(ended), lambda: self._streams.end(cause), self._ended):
+            for step in (
+                lambda: self._streams.report(ended),
+                lambda: self._streams.end(cause, raised=self._runs),
+                self._ended,
+            ):
                 try:
                     step()
                 except (

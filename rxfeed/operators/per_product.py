@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
@@ -11,7 +11,8 @@ from reactivex.disposable import Disposable
 from rxfeed.core import MAX_AHEAD, ActiveProducts, LatestByProduct, Throttle
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Operator, check_source, declare, filter_of
+from rxfeed.operators.source import MessageFilter, Operator, Rooted, check_source, declare, filter_of
+from rxfeed.operators.unhandled import place_of_caller
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -48,7 +49,13 @@ def by_product(
             check_source(source, message_filter)
 
         def subscribe(observer: abc.ObserverBase[B], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
-            runs = _ProductRuns(operator, observer, scheduler, presence())
+            place = place_of_caller()
+
+            def expect(needed: MessageFilter) -> None:
+                if isinstance(source, Rooted):
+                    source.root.expect(needed, place)
+
+            runs = _ProductRuns(operator, observer, scheduler, presence(), expect)
             upstream = source.subscribe(runs.on_next, runs.on_error, runs.on_completed, scheduler=scheduler)
 
             def dispose() -> None:
@@ -103,10 +110,11 @@ def throttle_by_product(seconds: float, *, max_ahead: float | None = MAX_AHEAD) 
 
 
 class _ProductRun(Observable[Any]):
-    """A hot source of one product's items."""
+    """A hot source of one product's items. *expect* is called with what a pipeline on it needs."""
 
-    def __init__(self) -> None:
+    def __init__(self, expect: Callable[[MessageFilter], None]) -> None:
         super().__init__()
+        self._expect = expect
         self.observers: tuple[abc.ObserverBase[Any], ...] = ()
         self.subscription: abc.DisposableBase = Disposable()
 
@@ -115,6 +123,15 @@ class _ProductRun(Observable[Any]):
     ) -> abc.DisposableBase:
         self.observers += (observer,)
         return Disposable(lambda: self._leave(observer))
+
+    # The type of the result is as reactivex declares it.
+    if not TYPE_CHECKING:
+
+        def pipe(self, *operators: Any) -> Any:
+            needed = next((found for found in map(filter_of, operators) if found is not None), None)
+            if needed is not None:
+                self._expect(needed)
+            return super().pipe(*operators)
 
     def _leave(self, observer: abc.ObserverBase[Any]) -> None:
         self.observers = tuple(each for each in self.observers if each is not observer)
@@ -129,7 +146,9 @@ class _ProductRuns:
         observer: abc.ObserverBase[Any],
         scheduler: abc.SchedulerBase | None,
         presence: ActiveProducts,
+        expect: Callable[[MessageFilter], None],
     ) -> None:
+        self._expect = expect
         self._operator, self._observer, self._scheduler, self._presence = operator, observer, scheduler, presence
         self._runs: dict[str, _ProductRun] = {}
         self._failed = False
@@ -142,7 +161,7 @@ class _ProductRuns:
             return
         run = self._runs.get(product)
         if run is None:
-            run = self._runs[product] = _ProductRun()
+            run = self._runs[product] = _ProductRun(self._expect)
             try:
                 emitted = self._operator(run)
             except Exception as error:

@@ -60,7 +60,7 @@ def test_malformed_frames_are_logged_once_for_each_type(caplog: pytest.LogCaptur
     lines = [record.getMessage() for record in caplog.records if "malformed frame" in record.getMessage()]
     assert [line.split(";")[0] for line in lines] == [
         "malformed frame: type 'ticker', product 'A-B'",
-        "malformed frame: type None, product None",
+        "malformed frame: it names no type and no product that can be read",
     ]
 
 

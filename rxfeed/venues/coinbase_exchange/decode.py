@@ -78,7 +78,7 @@ Raises `UNDECODED` for any other frame."""
 # Numbers stay exact, and no exponent is too much for them.
 _decode_all = msgspec.json.Decoder(float_hook=Decimal).decode
 # The largest books have some 600,000 prices and sizes. One value takes up to 150 bytes when it is decoded.
-_MOST_VALUES = 2_000_000
+MOST_VALUES = 2_000_000
 _LONGEST_FIELD = 256
 _NONE = msgspec.Raw()
 
@@ -135,8 +135,8 @@ class Decoder:
         try:
             if not raw.isascii():
                 raw.decode()  # msgspec skips values without a field, invalid UTF-8 included
-            if len(raw) > LONG and raw.count(b",") > _MOST_VALUES:
-                raise msgspec.ValidationError(f"over {_MOST_VALUES:,} values")
+            if len(raw) > LONG and raw.count(b",") > MOST_VALUES:
+                raise msgspec.ValidationError(f"over {MOST_VALUES:,} values")
             return decode_known(raw if raw[ENDING] == PLAIN or ends_with_microseconds(raw) else in_microseconds(raw))
         except msgspec.ValidationError as error:
             return self._other(raw, error)
