@@ -9,7 +9,16 @@ from datetime import UTC, datetime
 from rxfeed.core import Missed, Restarted, Resubscribed
 from rxfeed.feed.message_router import MessageRouter, SideStream
 from rxfeed.feed.stats import Stats
-from rxfeed.feed.status import CaughtUp, FeedStatus, Gap, Idle, KeepalivePong, Lagging, SequenceReset
+from rxfeed.feed.status import (
+    CaughtUp,
+    Disconnected,
+    FeedStatus,
+    Gap,
+    Idle,
+    KeepalivePong,
+    Lagging,
+    SequenceReset,
+)
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.market import Malformed
 from rxfeed.operators import SourceSinks
@@ -47,6 +56,8 @@ class FeedStreams:
         self.keepalive: SideStream[KeepalivePong] = SideStream(self.failed)
         self.malformed: SideStream[Malformed] = SideStream(self.failed)
         self.status_log = status_log
+        self.logged: Exception | None = None
+        """The cause of the last disconnection, which the log of the status has."""
         self._logged_malformed: set[tuple[str | None, str | None]] = set()  # types and products that are in the log
         self._lag_threshold = lag_threshold
         self._lagging = False
@@ -57,6 +68,8 @@ class FeedStreams:
             log.info("%s", status)
         else:
             self.status_log.write(status, note)
+            if isinstance(status, Disconnected):
+                self.logged = status.cause
         self.status.emit(status)
 
     def recovered(self) -> None:
@@ -123,7 +136,7 @@ class FeedStreams:
     def end(self, cause: BaseException | None, *, raised: bool = False) -> None:
         """End every stream; the streams of messages fail with *cause*, if there is one.
 
-        *raised*: the caller raises *cause*, so it is not logged.
+        *raised*: the caller raises *cause*, which is in the log already, so it is not logged again.
         """
         self.router.end(cause, raised=raised)
         self.malformed.end()

@@ -377,7 +377,7 @@ class MessageSource(FilterableSource, Guarded[Message]):
         with serving(self._streams.sinks):
             for step in (
                 lambda: self._streams.report(ended),
-                lambda: self._streams.end(cause, raised=self._runs),
+                lambda: self._streams.end(cause, raised=self._runs and cause is self._streams.logged),
                 self._ended,
             ):
                 try:
