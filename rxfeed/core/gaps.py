@@ -4,6 +4,8 @@ Rules:
 - An epoch rises for all products when the connection was interrupted or a frame could not be decoded. It rises for one
   product when messages of it were missed, when its numbers restarted, and when one of its channels was unsubscribed or
   resubscribed (again at the acknowledgement, since messages before it may be of the old subscription).
+- If only tickers of a product were missed, the epoch of its tickers alone rises. The next rise for the product is above
+  both.
 - Product ids come from the server. So the number of products that are followed without a subscription is limited.
 - What follows from a number is in `sequence.py`. Which messages have which numbers is the venue's.
 """
@@ -19,7 +21,7 @@ from rxfeed.core.completeness import LAST, moment
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.findings import Missed, Restarted
 from rxfeed.core.sequence import Sequence
-from rxfeed.market import Malformed, Message, Subscriptions
+from rxfeed.market import Malformed, Message, Subscriptions, Ticker
 
 Pair = tuple[str, str | None]
 """A channel and one of its products; `None` for a channel that has none."""
@@ -72,6 +74,8 @@ class GapDetector:
         self._runs: dict[tuple[str, str], Sequence] = {}
         self._epoch = 0
         self._epochs: dict[str | None, int] = {}
+        self.of_tickers: dict[str, int] = {}
+        """The epochs of tickers, of products of which only tickers were missed; always the same `dict`."""
         self._watched: frozenset[Pair] = frozenset()
         self._products: frozenset[str | None] = frozenset()
         self._left: set[Pair] = set()  # channels that were subscribed to before
@@ -119,8 +123,24 @@ class GapDetector:
     def epoch(self, product_id: str | None) -> int:
         return self._epochs.get(product_id, self._epoch)
 
+    def epoch_of(self, message: Message) -> int:
+        """The epoch of *message*, which is the next one of its product."""
+        epoch = self.epoch(message.product_id)
+        if self.of_tickers and message.product_id is not None and isinstance(message, Ticker):
+            return self.of_tickers.get(message.product_id, epoch)
+        return epoch
+
+    def lost_tickers(self, product_id: str) -> None:
+        """Only tickers of this product may have been missed: their epoch rises."""
+        if len(self.of_tickers) >= _MOST_UNWATCHED:
+            self.interrupted()
+        else:
+            self.of_tickers[product_id] = self.of_tickers.get(product_id, self.epoch(product_id)) + 1
+
     def lost(self, product_id: str | None) -> None:
         """Messages of this product may have been missed: its epoch rises."""
+        if self.of_tickers and product_id in self.of_tickers:
+            self._epochs[product_id] = self.of_tickers.pop(product_id)
         if product_id not in self._epochs and len(self._epochs) >= _MOST_UNWATCHED + len(self._products):
             self.interrupted()  # beyond the limit all products share an epoch
             self._epochs.clear()
@@ -144,6 +164,9 @@ class GapDetector:
 
         Each epoch is at least *least* then.
         """
+        if self.of_tickers:
+            self._epochs |= self.of_tickers
+            self.of_tickers.clear()
         self._epoch = max(self._epoch + 1, least)
         for product, epoch in self._epochs.items():
             self._epochs[product] = max(epoch + 1, least)
@@ -154,7 +177,7 @@ class GapDetector:
     @property
     def highest(self) -> int:
         """The highest epoch of all products."""
-        return max(self._epoch, *self._epochs.values()) if self._epochs else self._epoch
+        return max(self._epoch, *self._epochs.values(), *self.of_tickers.values(), 0)
 
     def reconnected(self, least: int = 0) -> None:
         self.interrupted(least)

@@ -33,7 +33,7 @@ from rxfeed.core.gaps import Resubscribed
 from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_order import Copies, Entry, Numbered
 from rxfeed.core.merge_rules import MergeRules, Stream
-from rxfeed.market import BookSnapshot, BookUpdate, Heartbeat, Malformed, Message, PriorTrade, Subscriptions
+from rxfeed.market import BookSnapshot, BookUpdate, Heartbeat, Malformed, Message, PriorTrade, Subscriptions, Ticker
 
 _MAX_AHEAD = int(MAX_AHEAD * 1_000_000)
 
@@ -187,11 +187,12 @@ class Merge:
             self._continuity.reconnected()
         if collector.acked is None and collector.saw(message, self._venue):
             self._continuity.watch(self._watched())
-        product, epoch = message.product_id, message.epoch
-        before = collector.epochs.get(product)
-        if before != epoch:
-            collector.epochs[product] = epoch
-            if before is not None:
+        product, epoch, ticker = message.product_id, message.epoch, isinstance(message, Ticker)
+        other = collector.epochs.get((product, not ticker))
+        before = collector.epochs.get((product, ticker), other)
+        if before != epoch or other is None:
+            collector.epochs[product, ticker] = epoch
+            if before is not None and epoch not in (before, other):
                 self._interrupt_product(collector, product, entry.ns)
 
     def _interrupt_all(self, collector: Collector, ns: int, *, gone: bool) -> None:

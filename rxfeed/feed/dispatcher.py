@@ -20,6 +20,7 @@ from rxfeed.market import (
     Malformed,
     Message,
     Origin,
+    Ticker,
     ends_with_microseconds,
     finer,
     stamp,
@@ -83,7 +84,7 @@ class Dispatcher:
         # Every message passes here, so all steps are inline: one call would add 5 % to the time of a message.
         router, stats, types, after = self._router, self._stats, self._stats.types, self._after
         quick, decode, checks, epoch = self._quick, self._decode, self._checks, self._continuity.epoch
-        data_received, size, others, longest = False, 0, 0, LONG
+        data_received, size, others, longest, of_tickers = False, 0, 0, LONG, self._continuity.of_tickers
         message: Any
         self._continuity.received(received_ns)
         try:
@@ -125,7 +126,10 @@ class Dispatcher:
                 if observers is None:
                     observers = router.route(kind, product_id)
                 if observers:  # types without observers cost little more than their decoding
-                    force_setattr(message, "_origin", Origin(raw, received_ns, epoch(product_id)))
+                    number = epoch(product_id)
+                    if of_tickers and isinstance(message, Ticker):
+                        number = self._continuity.epoch_of(message)
+                    force_setattr(message, "_origin", Origin(raw, received_ns, number))
                     for observer in observers:
                         try:
                             observer.on_next(message)
@@ -159,7 +163,7 @@ class Dispatcher:
             for each in found:
                 del held[each]
             for each in (*found, place) if fresh else found:
-                epochs[each] = self._continuity.epoch(messages[each].product_id)
+                epochs[each] = self._continuity.epoch_of(messages[each])
         for place, message in held.items():
             force_setattr(message, "_origin", _HeldOrigin(raw, received_ns, 0, len(messages), place))
         return self._deliver_frame(messages, raw, received_ns, tuple(epochs))
@@ -199,7 +203,7 @@ class Dispatcher:
         for _, group in groupby((each for each in released if each._origin is not None), _frame_of):
             messages = list(group)
             origin: Any = messages[0]._origin
-            epochs = [self._continuity.epoch(each.product_id) for each in messages]
+            epochs = [self._continuity.epoch_of(each) for each in messages]
             if type(origin) is _HeldOrigin:  # of a frame with several
                 places: dict[int, int] = {}
                 for each, epoch in zip(messages, epochs, strict=True):
@@ -268,14 +272,22 @@ class Dispatcher:
             stats.types[kind] = stats.types.get(kind, 0) + count
 
     def report_malformed(self, frame: Malformed, received_ns: int) -> None:
-        """Report *frame*. If its type carries data, data of its product (or of all, if it names none) was missed."""
+        """Report *frame*. If its type carries data, data of its product (or of all, if it names none) was missed.
+
+        If its channels have nothing but tickers, only tickers were missed, and no book has to be renewed.
+        """
         self._continuity.malformed(frame)
-        if frame.type not in self._streams.venue.without_data:
-            if frame.product_id is None:
-                self._continuity.interrupted()
+        venue, product = self._streams.venue, frame.product_id
+        if frame.type not in venue.without_data:
+            carried = venue.carried_with(frame.type)
+            if product is not None and carried and all(issubclass(kind, Ticker) for kind in carried):
+                self._continuity.lost_tickers(product)
             else:
-                self._continuity.lost(frame.product_id)
-            self.lost.add(frame.product_id)
+                if product is None:
+                    self._continuity.interrupted()
+                else:
+                    self._continuity.lost(product)
+                self.lost.add(product)
         self._streams.report_malformed(replace(frame, received_ns=received_ns))
 
     def _fresh(self, fresh: bool) -> bool:

@@ -318,7 +318,7 @@ class Player:
             elif dispatcher.is_fresh_frame(message, raw, ns):
                 if isinstance(message, Subscriptions):
                     streams.report(Subscribed(channels=message.channels, at=moment_of(ns)))
-                dispatcher.deliver_recorded(message, raw, ns, continuity.epoch(message.product_id))
+                dispatcher.deliver_recorded(message, raw, ns, continuity.epoch_of(message))
             self._highest = continuity.highest
             if dispatcher.stopping:
                 return

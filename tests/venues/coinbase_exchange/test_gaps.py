@@ -362,9 +362,9 @@ def test_every_number_is_delivered_once_or_in_one_gap(channel: str, make: Any, n
     continuity = watching(channel)
     delivered, missed = run(continuity, [make(n) for n in numbers])
     got = [m.trade_id if channel == "matches" else m.sequence for m in delivered]
-    assert len(got) == len(set(got))
-    if restarts(continuity):  # three late messages in a row
+    if restarts(continuity):  # three late messages in a row: a copy of an earlier number may continue them
         return
+    assert len(got) == len(set(got))
     assert got == sorted(got)
     gapped = [n for _, first, last in missed for n in range(first, last + 1)]
     assert len(gapped) == len(set(gapped))
