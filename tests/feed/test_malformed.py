@@ -152,6 +152,4 @@ def test_malformed_ticker_affects_the_tickers_of_its_product_alone() -> None:
     assert epochs == {"ticker": [0, 1, 1, 2], "match": [0, 0, 0, 2], "l2update": [0, 2]}
     assert [view.ready for view in books.items] == [True, True, False]
     # The prices of tickers are below the level, those of trades above it.
-    assert [each.spans_gap for each in crossings.items] == [False, False, True, False, False, True, False][
-        : len(crossings.items)
-    ]
+    assert [each.spans_gap for each in crossings.items] == [False, True, False, False, True, False]
