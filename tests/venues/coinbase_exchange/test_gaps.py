@@ -661,3 +661,25 @@ def test_possible_loss_of_one_product_raises_its_epoch_alone() -> None:
     assert [continuity.epoch(product) for product in (BTC, None, "ETH-USD")] == [1, 1, 0]
     continuity.interrupted()
     assert [continuity.epoch(product) for product in (BTC, None, "ETH-USD")] == [2, 2, 1]
+
+
+@pytest.mark.parametrize("product", [BTC, None])
+def test_rise_after_the_loss_of_tickers_is_above_all(product: str | None) -> None:
+    continuity = ExchangeGaps()
+    for _ in range(3):
+        continuity.lost_tickers(BTC)
+    assert [continuity.epoch_of(each) for each in (ticker(1), trade(1), heartbeat(1))] == [3, 0, 0]
+    assert continuity.highest == 3
+    if product is None:
+        continuity.interrupted()
+    else:
+        continuity.lost(product)
+    assert [continuity.epoch_of(each) for each in (ticker(1), trade(1), heartbeat(1))] == [4, 4, 4]
+
+
+def test_losses_of_tickers_take_bounded_memory() -> None:
+    continuity = ExchangeGaps()
+    for number in range(25_000):
+        continuity.lost_tickers(f"P{number}")
+        assert continuity.epoch_of(ticker(1, product_id=f"P{number}")) > 0
+    assert len(continuity.of_tickers) <= 10_000
