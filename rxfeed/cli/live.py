@@ -8,7 +8,16 @@ import warnings
 
 from rxfeed.cli.streams import write_error
 from rxfeed.cli.text import printable
-from rxfeed.errors import AddressNotFound, ConfigError, HandshakeRejected, ProxyFailed, RxfeedError
+from rxfeed.errors import (
+    AddressNotFound,
+    AuthenticationFailed,
+    CertificateInvalid,
+    ConfigError,
+    HandshakeRejected,
+    HostRetired,
+    ProxyFailed,
+    RxfeedError,
+)
 from rxfeed.feed import (
     CaughtUp,
     Connected,
@@ -25,7 +34,7 @@ from rxfeed.feed import (
     Rejected,
     Subscribed,
 )
-from rxfeed.venues.coinbase_exchange import Credentials, remedy
+from rxfeed.venues.coinbase_exchange import Credentials, refusal, remedy
 
 _WAIT_AFTER_REJECTION = 1.0  # seconds after a rejection during which another subscription may be acknowledged
 
@@ -47,10 +56,12 @@ class StatusReporter:
     """Writes the status of a feed's connection to standard error; raises `RxfeedError` if the command cannot continue.
 
     *verb*: the purpose of the feed (`watch`). *doing*: what is delayed by a lag (`printing`). *patient*: a failure of
-    the first connection is only reported; without it, it is raised.
+    the first connection is only reported; without it, it is raised. *signed*: the feed has credentials. The exchange
+    ends a connection when it refuses them, and the refusal is the cause of that end, so it is written once.
     """
 
-    def __init__(self, verb: str, doing: str, *, patient: bool = False) -> None:
+    def __init__(self, verb: str, doing: str, *, patient: bool = False, signed: bool = False) -> None:
+        self._signed = signed
         self._verb, self._doing = verb, doing
         self._patient = patient
         self._connected = False
@@ -65,6 +76,8 @@ class StatusReporter:
             case Connected():
                 self._connected = True
                 write_error("connected")
+            case Disconnected(cause=AuthenticationFailed() | CertificateInvalid() | HostRetired()) if self._connected:
+                pass  # the feed ends, and `Ended` has the cause
             case Disconnected(cause=cause) if self._connected:
                 write_error(f"connection lost: {_text(cause)}")
             case Disconnected(cause=cause) if not self._patient:  # retrying does not help with a wrong address
@@ -87,6 +100,8 @@ class StatusReporter:
                 self._acknowledged = bool(channels)
                 listed = (f"{each.name} ({', '.join(each.product_ids or ()) or 'all'})" for each in channels)
                 write_error(f"subscribed to {', '.join(listed) or 'nothing'}")
+            case Rejected(message=message, reason=reason) if self._signed and refusal(message, reason) is not None:
+                pass
             case Rejected(message=message, reason=reason):
                 self._rejection = printable(message if reason is None else f"{message}: {reason}")
                 self._rejected_at = time.monotonic()

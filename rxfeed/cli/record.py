@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     _check_folder(options.to)
     end_requested: list[bool] = []  # a signal handler must not use an object with a lock
     with on_signals(lambda: end_requested.append(True)):
-        summary = _Recording(feed, recorder).run(options, lambda: bool(end_requested))
+        summary = _Recording(feed, recorder, signed=bool(options.auth)).run(options, lambda: bool(end_requested))
     if feed.stats.connections:
         _show(summary)
     if summary.problem is not None:
@@ -58,11 +58,11 @@ def _check_folder(folder: Path) -> None:
 class _Recording:
     """Runs the feed and the recorder on their threads; the main thread reports and draws."""
 
-    def __init__(self, feed: Feed, recorder: Recorder) -> None:
+    def __init__(self, feed: Feed, recorder: Recorder, *, signed: bool) -> None:
         self._feed = feed
         self._recorder = recorder
         self._statuses: Queue[FeedStatus] = Queue()
-        self._reporter = StatusReporter("record", "recording", patient=True)
+        self._reporter = StatusReporter("record", "recording", patient=True, signed=signed)
         self._state = "connecting"
         self._last_failure: Exception | None = None
         self._error: Exception | None = None

@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     feed = make_feed(options)
     try:
         with on_signals(_interrupt):
-            _Watch(feed, as_json=bool(options.json)).run(options.count, options.seconds)
+            _Watch(feed, as_json=bool(options.json), signed=bool(options.auth)).run(options.count, options.seconds)
     except (KeyboardInterrupt, OutputClosed):  # both end the command normally
         pass
     return 0
@@ -36,12 +36,12 @@ def run(options: argparse.Namespace) -> int:
 class _Watch:
     """Prints, on the main thread, the items that the feed's thread puts into a queue."""
 
-    def __init__(self, feed: Feed, *, as_json: bool) -> None:
+    def __init__(self, feed: Feed, *, as_json: bool, signed: bool) -> None:
         self._feed = feed
         self._as_json = as_json
         self._items: Queue[Any] = Queue(_QUEUE)
         self._ended = threading.Event()
-        self._reporter = StatusReporter("watch", "printing")
+        self._reporter = StatusReporter("watch", "printing", signed=signed)
         feed.status.subscribe(self._put)
         feed.malformed.subscribe(self._put)
         feed.subscribe(self._put, on_error=lambda error: None)  # also reported as a status

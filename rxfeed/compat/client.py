@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from functools import partial
 from typing import Any
 
-from rxfeed.compat.hooks import call_on_error, read_socket
+from rxfeed.compat.hooks import call_on_error, check_values, loaded, read_socket
 from rxfeed.compat.session import Event, Session, SessionManager, State
 from rxfeed.compat.settings import ClientSettings, explained
 from rxfeed.compat.socket import Socket
@@ -266,12 +265,18 @@ class WebsocketClient:
             session.finished.set()
 
     def __message(self, session: Session, message: Message) -> None:
-        self.__handle(session, message.content)
+        try:
+            check_values(message.raw)
+        except ValueError as error:
+            reason = f"{message.type}: {error}"
+            self.__report_during_session(session, FrameMalformed(reason), message.raw.decode(errors="replace"))
+        else:
+            self.__handle(session, message.content)
 
     def __malformed(self, session: Session, frame: Malformed) -> None:
         # The classic client asked for JSON only, not for a shape.
         try:
-            content = json.loads(frame.raw)
+            content = loaded(frame.raw)
         except (ValueError, RecursionError):
             self.__report_during_session(session, FrameMalformed(frame.reason), frame.raw.decode(errors="replace"))
         else:

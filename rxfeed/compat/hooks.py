@@ -7,6 +7,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from rxfeed.market import LONG
+from rxfeed.venues.coinbase_exchange import MOST_VALUES
+
 
 def call_on_error(on_error: Callable[..., Any], error: Exception, data: Any = None) -> None:
     """Call *on_error* with as much as it takes: one argument in the wheel's time, two in later scripts."""
@@ -26,6 +29,21 @@ def call_on_error(on_error: Callable[..., Any], error: Exception, data: Any = No
     on_error(*ways[0])  # it takes neither: the TypeError names its parameters
 
 
+def check_values(raw: str | bytes) -> None:
+    """Raise `ValueError` for a long frame with more values than the largest book, as the feed refuses it.
+
+    Decoded, a value takes up to sixty times the memory of its text.
+    """
+    if len(raw) > LONG and (raw.count(b",") if isinstance(raw, bytes) else raw.count(",")) > MOST_VALUES:
+        raise ValueError(f"over {MOST_VALUES:,} values")
+
+
+def loaded(raw: str | bytes) -> Any:
+    """The JSON *raw*, of any shape; raises `ValueError` or `RecursionError`."""
+    check_values(raw)
+    return json.loads(raw)
+
+
 def read_socket(
     ws: Any, stopped: Callable[[], Any], handle: Callable[[Any], None], failed: Callable[[Exception, Any], None]
 ) -> None:
@@ -33,8 +51,8 @@ def read_socket(
     while not stopped():
         raw = ws.recv()
         try:
-            content = json.loads(raw)
-        except ValueError as error:
+            content = loaded(raw)
+        except (ValueError, RecursionError) as error:
             if not raw:  # recv() of websocket-client returns "" for a close frame
                 raise ConnectionError("the server closed the connection") from None
             failed(error, raw)

@@ -11,6 +11,7 @@ from rxfeed.core.candles import Candle, Candles
 from rxfeed.core.completeness import Late
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
+from rxfeed.core.findings import Missed, Restarted
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
 from rxfeed.core.level3_book import BookStats, Item, Level3Book
@@ -24,8 +25,9 @@ from rxfeed.core.numbers import EXACT
 from rxfeed.core.quotes import Priced, price_of, quote_of
 from rxfeed.core.rate_limit import RateLimit
 from rxfeed.core.renewals import Renewals
+from rxfeed.core.rising import RisingSequence
 from rxfeed.core.rolling import RollingVolume, SlidingVolume
-from rxfeed.core.sequence import Missed, Restarted, Sequence
+from rxfeed.core.sequence import Sequence
 from rxfeed.core.spreads import SpreadWidening, WideSpread
 from rxfeed.core.throttle import LatestByProduct, Throttle
 from rxfeed.core.tumbling import Tumbling
@@ -78,6 +80,7 @@ __all__ = [
     "Restarted",
     "RestingOrder",
     "Resubscribed",
+    "RisingSequence",
     "RollingVolume",
     "RunningImbalance",
     "Sequence",

@@ -4,6 +4,8 @@ Rules:
 - An epoch rises for all products when the connection was interrupted or a frame could not be decoded. It rises for one
   product when messages of it were missed, when its numbers restarted, and when one of its channels was unsubscribed or
   resubscribed (again at the acknowledgement, since messages before it may be of the old subscription).
+- If only tickers of a product were missed, the epoch of its tickers alone rises. The next rise for the product is above
+  both.
 - Product ids come from the server. So the number of products that are followed without a subscription is limited.
 - What follows from a number is in `sequence.py`. Which messages have which numbers is the venue's.
 """
@@ -11,13 +13,14 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
 from rxfeed.core.event_time import MAX_AHEAD
-from rxfeed.core.sequence import Missed, Restarted, Sequence
-from rxfeed.market import LAST, Message, Subscriptions, moment
+from rxfeed.core.findings import Missed, Restarted
+from rxfeed.core.sequence import Sequence
+from rxfeed.market import LAST, Malformed, Message, Subscriptions, Ticker, moment
 
 Pair = tuple[str, str | None]
 """A channel and one of its products; `None` for a channel that has none."""
@@ -33,8 +36,17 @@ class Resubscribed(msgspec.Struct, frozen=True):
     product_id: str | None
 
 
+class Holder(Protocol):
+    """Holds messages until the numbers after them decide: a `Sequence`."""
+
+    def hold(self, message: Message) -> bool: ...
+
+
 class GapDetector:
     """Checks every message: `step` returns False for a duplicate, and appends gaps and restarts to `missed`.
+
+    `step` also returns False for a message that is held, which is in `held` then. If the numbers after it show that it
+    belongs to a restarted sequence, it is in `released`, to be delivered before the message that shows this.
 
     `epoch(product_id)` is the epoch of the next message of the product. O(1) a message. A venue's
     subclass adds its rules to `checks`.
@@ -49,6 +61,10 @@ class GapDetector:
 
     def __init__(self) -> None:
         self.missed: list[Missed | Restarted | Resubscribed] = []
+        self.released: list[Message] = []
+        """The messages to deliver before the last checked one; the caller takes them out."""
+        self.held: Message | None = None
+        """The last checked message, if it is held; the caller takes it out, and may give it its origin."""
         self.limit = LAST
         """The latest credible time, by the receipt of the messages (see `EventClock`)."""
         self.checks: dict[type[Message], Callable[[Any], bool]] = {}
@@ -57,6 +73,8 @@ class GapDetector:
         self._runs: dict[tuple[str, str], Sequence] = {}
         self._epoch = 0
         self._epochs: dict[str | None, int] = {}
+        self.of_tickers: dict[str, int] = {}
+        """The epochs of tickers, of products of which only tickers were missed; always the same `dict`."""
         self._watched: frozenset[Pair] = frozenset()
         self._products: frozenset[str | None] = frozenset()
         self._left: set[Pair] = set()  # channels that were subscribed to before
@@ -99,13 +117,29 @@ class GapDetector:
     def last(self, channel: str, product_id: str) -> int:
         """The last number of *product_id* on *channel*; -1 if there was none."""
         run = self._runs.get((channel, product_id))
-        return -1 if run is None else run.last
+        return -1 if run is None else run.known
 
     def epoch(self, product_id: str | None) -> int:
         return self._epochs.get(product_id, self._epoch)
 
+    def epoch_of(self, message: Message) -> int:
+        """The epoch of *message*, which is the next one of its product."""
+        epoch = self.epoch(message.product_id)
+        if self.of_tickers and message.product_id is not None and isinstance(message, Ticker):
+            return self.of_tickers.get(message.product_id, epoch)
+        return epoch
+
+    def lost_tickers(self, product_id: str) -> None:
+        """Only tickers of this product may have been missed: their epoch rises."""
+        if len(self.of_tickers) >= _MOST_UNWATCHED:
+            self.interrupted()
+        else:
+            self.of_tickers[product_id] = self.of_tickers.get(product_id, self.epoch(product_id)) + 1
+
     def lost(self, product_id: str | None) -> None:
         """Messages of this product may have been missed: its epoch rises."""
+        if self.of_tickers and product_id in self.of_tickers:
+            self._epochs[product_id] = self.of_tickers.pop(product_id)
         if product_id not in self._epochs and len(self._epochs) >= _MOST_UNWATCHED + len(self._products):
             self.interrupted()  # beyond the limit all products share an epoch
             self._epochs.clear()
@@ -115,19 +149,34 @@ class GapDetector:
     def report(self, found: Missed | Restarted) -> None:
         self.missed.append(found)
 
+    def release(self, messages: Iterable[Message]) -> None:
+        self.released.extend(messages)
+
+    def hold(self, holder: Holder, message: Message) -> bool:
+        """False: *message* is not to be delivered now. If *holder* does not hold it, it is a duplicate."""
+        if holder.hold(message):
+            self.held = message
+        return False
+
     def interrupted(self, least: int = 0) -> None:
         """Messages of any product may have been missed (a new connection, an undecodable frame): all epochs rise.
 
         Each epoch is at least *least* then.
         """
+        if self.of_tickers:
+            self._epochs |= self.of_tickers
+            self.of_tickers.clear()
         self._epoch = max(self._epoch + 1, least)
         for product, epoch in self._epochs.items():
             self._epochs[product] = max(epoch + 1, least)
 
+    def malformed(self, frame: Malformed) -> None:
+        """*frame* could not be decoded. If it has a number, that is not missing. For a venue's rules."""
+
     @property
     def highest(self) -> int:
         """The highest epoch of all products."""
-        return max(self._epoch, *self._epochs.values()) if self._epochs else self._epoch
+        return max(self._epoch, *self._epochs.values(), *self.of_tickers.values(), 0)
 
     def reconnected(self, least: int = 0) -> None:
         self.interrupted(least)

@@ -121,7 +121,7 @@ class Level3Book:
         self.buffer = positive_integer("buffer", buffer)
         self.stats = BookStats() if stats is None else stats
         self._buffer: deque[Any] = deque()
-        self._unknown: set[int] = set()  # sequences of unknown types, above that of the book
+        self._unknown: set[int] = set()  # sequences without an order, above that of the book
         self._clear()
         self._ready = self._heard = self._auction = False
         self._epoch = 0
@@ -145,11 +145,10 @@ class Level3Book:
             return self._lost(item)
         if isinstance(item, Auction):
             self._auction = item.collecting
-            return ()
         sequence: int | None = getattr(item, "sequence", None)
         if isinstance(item, Heartbeat) or sequence is None:
             return ()
-        if isinstance(item, Unknown):
+        if isinstance(item, Unknown | Auction):
             self._skip(sequence)
             return ()
         if self._ready:
@@ -174,8 +173,9 @@ class Level3Book:
         sequence = getattr(message, "sequence", None)
         if isinstance(message, Auction):
             self._auction = message.collecting
-        elif isinstance(message, Unknown) and sequence is not None:
-            self._skip(sequence)
+        if isinstance(message, Unknown | Auction):
+            if sequence is not None:
+                self._skip(sequence)
         elif not isinstance(message, Heartbeat) and sequence is not None:
             self._keep(message, sequence)
         need = self._need()
@@ -286,7 +286,7 @@ class Level3Book:
     # ---- sequences
 
     def _skip(self, sequence: int) -> None:
-        """*sequence* is that of a message of an unknown type."""
+        """*sequence* is that of a message that changes no order: one of an unknown type, or of an auction."""
         if len(self._unknown) >= _MOST_UNKNOWN:
             self._unknown.clear()
         self._unknown.add(sequence)

@@ -28,11 +28,11 @@ from rxfeed.core.arguments import positive_microseconds
 from rxfeed.core.by_type import ByType
 from rxfeed.core.coverage import Collector, Coverage, covers, uncovered
 from rxfeed.core.event_time import MAX_AHEAD
+from rxfeed.core.findings import Restarted
 from rxfeed.core.gaps import Resubscribed
 from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_order import Copies, Entry, Numbered
 from rxfeed.core.merge_rules import MergeRules, Stream
-from rxfeed.core.sequence import Restarted
 from rxfeed.market import (
     FIRST,
     BookSnapshot,
@@ -42,6 +42,7 @@ from rxfeed.market import (
     Message,
     PriorTrade,
     Subscriptions,
+    Ticker,
     moment,
 )
 
@@ -169,6 +170,7 @@ class Merge:
 
     def _malformed(self, entry: Entry) -> None:
         collector, product = entry.collector, entry.item.product_id
+        self._continuity.malformed(entry.item)
         if product is None:
             self._interrupt_all(collector, entry.ns, gone=False)
             collector.epochs.clear()
@@ -196,11 +198,12 @@ class Merge:
             self._continuity.reconnected()
         if collector.acked is None and collector.saw(message, self._venue):
             self._continuity.watch(self._watched())
-        product, epoch = message.product_id, message.epoch
-        before = collector.epochs.get(product)
-        if before != epoch:
-            collector.epochs[product] = epoch
-            if before is not None:
+        product, epoch, ticker = message.product_id, message.epoch, isinstance(message, Ticker)
+        other = collector.epochs.get((product, not ticker))
+        before = collector.epochs.get((product, ticker), other)
+        if before != epoch or other is None:
+            collector.epochs[product, ticker] = epoch
+            if before is not None and epoch not in (before, other):
                 self._interrupt_product(collector, product, entry.ns)
 
     def _interrupt_all(self, collector: Collector, ns: int, *, gone: bool) -> None:
@@ -248,8 +251,17 @@ class Merge:
         fresh = self._continuity.step(entry.item)
         if self._continuity.missed:
             self._miss(entry)
+        if self._continuity.released:
+            self._emit_released(entry)
         if fresh:
             self._emit(entry)
+
+    def _emit_released(self, entry: Entry) -> None:
+        """Output the messages that were held until *entry*."""
+        released, self._continuity.released = self._continuity.released, []
+        for message in released:
+            ns = message.received_ns or entry.ns
+            self._out.append(MergedItem(ns, self._continuity.epoch(message.product_id), message))
 
     def _stale(self, entry: Entry, stream: Stream) -> bool:
         """True if *entry* is from before a restart of the stream at another collector."""

@@ -3,18 +3,21 @@
 Rules:
 - A *run* is a series of consecutive numbers. The next number continues it.
 - A higher number is a gap: the numbers between are missing, and another run begins.
-- A lower number with a time that is not newer is a duplicate, or too late: its message is dropped. A lower number with
-  a newer time is a restart: it is reported, and its message is delivered. One such number is enough, since times rise
-  with numbers, and a copy of an earlier message is never newer.
-- After a restart, a higher number with a time from before the restart is of the old sequence: its message is dropped,
-  unless it continues the run.
+- A message that came before (see `History`) is a duplicate, and dropped.
+- Any other lower number with a time that is newer than the last message's is a restart: it is reported, and its
+  message is delivered.
+- A lower number with a time that is not newer may be late, or a restart with a clock that was set back. Its message is
+  held (see `HeldRun`). The third of a run in a row is a restart, and all three are delivered.
+- After a restart, a higher number with a time from before the restart may be of the old sequence. It is held, too; the
+  third in a row is a gap.
 - A run is *unproven* until it has three numbers: its first number may be wrong, and then the run before it continues.
-  If the run before is the lower one, its next number is lower and newer, as above. If it is the higher one, a number
-  above both runs continues it, and the numbers between are missing.
+  If the run before is the lower one, its next number is lower, as above. If it is the higher one, a number above both
+  runs continues it, and the numbers between are missing. Its very next number continues it at any time.
 - The last time of a run shorter than three may be wrong, too. If it is not credible (see `EventClock`), and the time of
   a lower number is, that number counts as newer.
 - A heartbeat contains the last number, and may overtake its message. Numbers that have not come by the next heartbeat
-  are missing. A heartbeat alone never sets the last number, and a message that still comes is delivered.
+  are missing. A message with the last number before the subscription is a *base*. Numbers up to it are missing. Neither
+  of them sets the last number: a message that still comes is delivered, and a lower one than the base is a restart.
 - Another channel's copy of a message may come ahead of the run; then the run's own message is dropped.
 - A message of an unknown type is never dropped and never shows a gap. Its number is not missing. Whether the sequence
   counts it, or it repeats the number of another message, is not known.
@@ -24,42 +27,13 @@ Rules:
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import Any
 
-import msgspec
+from rxfeed.core.findings import Findings, Missed, Restarted
+from rxfeed.core.held_run import PROVEN, HeldRun
+from rxfeed.core.history import History, Run
 
 _MOST_AHEAD = 10_000
-_PROVEN = 3
-
-
-class Missed(msgspec.Struct, frozen=True):
-    """Numbers *first* to *last* of *product_id* on *channel* (sequences; trade ids on `matches`) did not come."""
-
-    product_id: str | None
-    channel: str
-    first: int
-    last: int
-
-
-class Restarted(msgspec.Struct, frozen=True):
-    """The numbers of *product_id* on *channel* restarted: after *last* came *first*, with a newer time."""
-
-    product_id: str | None
-    channel: str
-    last: int
-    first: int
-
-
-class Findings(Protocol):
-    """Receives the reports of a `Sequence`."""
-
-    limit: datetime
-    """Later times are not credible."""
-
-    def report(self, found: Missed | Restarted) -> None: ...
-
-    def lost(self, product_id: str | None) -> None:
-        """Messages of the product may have been missed."""
 
 
 class Sequence:
@@ -67,57 +41,94 @@ class Sequence:
 
     __slots__ = (
         "_ahead",
+        "_base",
         "_before",
+        "_began",
         "_findings",
         "_first",
+        "_held",
+        "_history",
+        "_last",
+        "_next",
+        "_position",
         "_reported",
         "_since",
+        "_times",
         "_unknown",
         "channel",
         "fresh",
-        "last",
         "pending",
         "product_id",
-        "time",
     )
 
     def __init__(self, product_id: str | None, channel: str, findings: Findings) -> None:
         self.product_id = product_id
         self.channel = channel
-        self.last = -1
-        """The last number of the run; -1 for none yet."""
-        self.time: datetime | None = None
-        """The time of the last message."""
         self.fresh = False
         """True on a new connection until its first message."""
         self.pending = -1
         """The number in the last heartbeat, if its message had not come."""
         self._findings = findings
+        self._history = History()
+        self._times = self._history.times
+        self._held: HeldRun | None = None
+        self._next = -1  # continues the run; -1: no number does so without further checks
+        self._last = -1  # of the run, while `_next` is -1
         self._first = -1  # of the run
+        self._began: tuple[datetime | None, bool] = (None, False)  # the run: its first time, and whether by a restart
+        self._position = 0  # the count of messages before the run
+        self._base: tuple[int, datetime] | None = None
         self._before = -1  # the last number of the run before
-        self._reported = -1  # numbers up to it were reported as missing, because of a heartbeat
+        self._reported = -1  # numbers up to it were reported as missing, because of a heartbeat or a base
         self._since: datetime | None = None  # the time of the last restart
         self._ahead: set[int] = set()  # delivered from another channel before this one had come to them
         self._unknown: set[int] = set()  # the same, of unknown types
 
+    @property
+    def last(self) -> int:
+        """The last number of the run; -1 for none yet."""
+        return self._next - 1 if self._next > 0 else self._last
+
+    @property
+    def known(self) -> int:
+        """The last number of the run, or that of the base if it is higher."""
+        return self.last if self._base is None else max(self.last, self._base[0])
+
+    @property
+    def time(self) -> datetime | None:
+        """The time of the last message."""
+        return self._times[-1] if self._times else None
+
     def take(self, number: int, time: datetime | None, copy: bool = False) -> bool:
-        """False for a duplicate. *copy*: the message may be a copy of another channel, which may come ahead."""
-        if number == self.last + 1 and self.last >= 0:
-            self.last, self.time, self.fresh = number, time, False
+        """False for a message that is not to be delivered now: a duplicate, or to be held, for which call `hold`.
+
+        *copy*: the message may be a copy of another channel, which may come ahead.
+        """
+        if number == self._next:
+            self._next = number + 1
+            self._times.append(time)
             if self._ahead and number in self._ahead:
+                self._close_held()
                 self._ahead.discard(number)
                 return False
             return True
         return self._jump(number, time, copy)
 
+    def hold(self, message: Any) -> bool:
+        """Hold *message*, for whose number `take` was False. False if it is a duplicate."""
+        if self._held is None or not self._held.open:
+            return False
+        self._held.messages.append(message)
+        return True
+
     def base(self, number: int, time: datetime) -> None:
         """A message with the last number before the subscription, which is not part of the run."""
-        if number >= 0:
-            if self.last < 0 or number > self.last:
+        if number > self.last or (number >= 0 and self._newer(time)):
+            if number > self.last:
                 self._miss(number)
-                self._begin(number, time)
-            elif self._newer(time):
-                self._restart(number, time)
+                self._reported = max(self._reported, number)
+            self._stop()
+            self._base = (number, time)
         self.fresh = False
 
     def unknown(self, number: int) -> None:
@@ -129,38 +140,59 @@ class Sequence:
 
     def beat(self, number: int) -> None:
         """A heartbeat has *number* as the last one."""
-        if self.last < 0 or self.fresh:
+        if self.known < 0 or self.fresh:
             return
         if self.pending > self.last:
             self._miss(self.pending)
             self._reported = max(self._reported, self.pending)
-        if number < self._reported:
+        if number < self._reported and self._base is None:
             self._reported = -1
         self.pending = number
 
     def reconnected(self) -> None:
         self.fresh, self.pending = True, -1
+        self._stop()
 
     # ---- numbers that do not continue the run
 
     def _jump(self, number: int, time: datetime | None, copy: bool) -> bool:
+        self._close_held()
+        last = self.last
         if number < 0:
             return True
-        if 0 <= number <= self.last:
-            return self._newer(time) and self._restart(number, time)
-        if self._of_before(time):
+        if self._base is not None and not (copy and number > last):
+            base, at = self._base
+            if number == base and time == at:
+                return False
+            if last < number < base:
+                return self._restart_below(base, number, time)
+        if number == last + 1 and last >= 0:  # the first one after a reconnect
+            self._follow(number, time)
+            return not self._came_ahead(number)
+        if number <= last:
+            if self._history.has(number, time, self._run):
+                return False
+            return self._doubtful(number, time, self._newer(time))
+        if self._history.has(number, time, self._run, exactly=True):
             return False
+        if self._of_before(time):
+            return self._doubtful(number, time, False)
         if copy:
-            return self._run_ahead(number)
-        if self.last >= 0:
-            if self._unproven and self.last < self._before < number:
-                return self._restart(number, time)
-            self._miss(number - 1)
-        return self._begin(number, time)
+            return self._run_ahead(number, time)
+        if last < self._before and (number == self._before + 1 or (self._unproven and self._before < number)):
+            self._restart(number, time)
+            return True
+        self._follow(number, time)
+        return not self._came_ahead(number)
+
+    @property
+    def _run(self) -> Run:
+        oldest, anew = self._began
+        return Run(self._first, self.last, self._position, oldest, self.time, anew)
 
     @property
     def _short(self) -> bool:
-        return self.last - self._first + 1 < _PROVEN
+        return self.last - self._first + 1 < PROVEN
 
     @property
     def _unproven(self) -> bool:
@@ -168,9 +200,10 @@ class Sequence:
 
     def _newer(self, time: datetime | None) -> bool:
         """True if *time* is newer than that of the last message."""
-        if time is None or self.time is None:
+        newest = self.time
+        if time is None or newest is None:
             return False
-        return time > self.time or (self._short and self.time > self._findings.limit >= time)
+        return time > newest or (self._short and newest > self._findings.limit >= time)
 
     def _of_before(self, time: datetime | None) -> bool:
         """True if *time* is from before the last restart."""
@@ -179,47 +212,123 @@ class Sequence:
             return False
         return time < since and not since > self._findings.limit >= time
 
-    def _restart(self, number: int, time: datetime | None) -> bool:
+    def _doubtful(self, number: int, time: datetime | None, proven: bool) -> bool:
+        """Hold *number*, unless a run is complete with it: then deliver that."""
+        if self._held is None:
+            self._held = HeldRun()
+        if not self._held.add(number, time, self._position + self.last - self._first, proven):
+            return False
+        numbers, messages = self._held.take()
+        first, began = numbers[0]
+        if first <= self.last:
+            self._restart(first, began)
+        else:
+            self._since = None
+            self._follow(first, began)
+        for number, time in numbers[1:]:
+            self._follow(number, time)
+        if messages:
+            self._findings.release(messages)
+        return True
+
+    def _close_held(self) -> None:
+        if self._held is not None:
+            self._held.open = False
+
+    def _restart(self, number: int, time: datetime | None) -> None:
         """The sequence restarts with *number*, or the run before an unproven one continues with it."""
-        before, unproven, left = self._before, self._unproven, self.last
+        before, unproven, left = self._before, self._unproven or number == self._before + 1, self.last
         self._findings.report(Restarted(self.product_id, self.channel, left, number))
         if unproven and left < before:  # the gap between rising runs was reported already
-            self.last = before
-            self._report_missing(number - 1)
+            self._report_missing(before, number - 1)
+        elif self._base is not None and self._base[0] < number:
+            self._report_missing(self._base[0], number - 1)
+        self._anew(time)
+        returned = unproven and before < number
+        if not unproven or before < number:
+            before = left
+        self._begin(number, time, before, anew=not returned, wrong=returned)
+
+    def _restart_below(self, base: int, number: int, time: datetime | None) -> bool:
+        """The base was wrong: *number* is lower, and follows the run."""
+        if self._history.has(number, time, self._run):
+            return False
+        self._findings.report(Restarted(self.product_id, self.channel, base, number))
+        since = self._since
+        self._anew(since)
+        if number == self.last + 1 and self.last >= 0:
+            self._continue(number, time)
+        else:
+            self._begin(number, time)
+        return True
+
+    def _anew(self, since: datetime | None) -> None:
         self._findings.lost(self.product_id)
         self._ahead.clear()
         self._unknown.clear()
         self._reported = self.pending = -1
-        self._since = time
-        if not unproven or before < number:
-            before = left
-        return self._begin(number, time, before)
+        self._since = since
 
-    def _begin(self, number: int, time: datetime | None, before: int | None = None) -> bool:
-        """Begin another run with *number*. False if that came ahead."""
+    def _follow(self, number: int, time: datetime | None) -> None:
+        """*number* continues the run, or follows it after a gap."""
+        if number == self.last + 1 and self.last >= 0:
+            self._continue(number, time)
+        else:
+            self._miss(number - 1)
+            self._begin(number, time)
+
+    def _continue(self, number: int, time: datetime | None) -> None:
+        self._base, self.fresh, self._next = None, False, number + 1
+        self._times.append(time)
+
+    def _begin(
+        self,
+        number: int,
+        time: datetime | None,
+        before: int | None = None,
+        *,
+        anew: bool = False,
+        wrong: bool = False,
+    ) -> None:
+        """Begin another run with *number*; *before*: the last number of the run before.
+
+        *anew*: the sequence restarted. *wrong*: the present run is over, and the one before it continues.
+        """
         if before is None:
             before = self._before if self._unproven else self.last
-        self._before, self._first, self.last, self.time, self.fresh = before, number, number, time, False
+        last = self.last
+        if last >= 0:
+            self._history.close(self._run._replace(wrong=wrong))
+            self._position += last - self._first + 1
+        self._before, self._first, self._began = before, number, (time, anew)
+        self._continue(number, time)
+
+    def _stop(self) -> None:
+        """No number continues the run without further checks."""
+        self._last, self._next = self.last, -1
+
+    def _came_ahead(self, number: int) -> bool:
         seen = number in self._ahead
         self._ahead = {each for each in self._ahead if each > number}
         self._unknown = {each for each in self._unknown if each > number}
-        return not seen
+        return seen
 
-    def _run_ahead(self, number: int) -> bool:
+    def _run_ahead(self, number: int, time: datetime | None) -> bool:
         if number in self._ahead:
             return False
         if len(self._ahead) >= _MOST_AHEAD:
             self._ahead.clear()
         self._ahead.add(number)
+        self._history.copied(number, time)
         return True
 
     def _miss(self, last: int) -> None:
         """Report the numbers after the run, up to *last*, as missing, except those that came ahead or were reported."""
-        if self.last >= 0 and self._report_missing(last):
+        if self.known >= 0 and self._report_missing(self.last, last):
             self._findings.lost(self.product_id)
 
-    def _report_missing(self, last: int) -> bool:
-        first, found = max(self.last, self._reported) + 1, False
+    def _report_missing(self, after: int, last: int) -> bool:
+        first, found = max(after, self._reported) + 1, False
         came = sorted(each for each in self._ahead | self._unknown if first <= each <= last)
         for number in (*came, last + 1):
             if number > first:

@@ -65,7 +65,7 @@ class Throttle(Generic[T]):
     def __init__(self, seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
         self._width = positive_span("seconds", seconds)
-        self._last: dict[str, tuple[int, datetime]] = {}  # epoch and time of the last output
+        self._last: dict[str, tuple[int, int, datetime]] = {}  # two epochs (see `EpochCounter`), time of the last
 
     def step(self, item: T) -> tuple[T, ...]:
         source: Any = item
@@ -77,9 +77,10 @@ class Throttle(Generic[T]):
             return (item,)
         epoch = getattr(source, "epoch", 0)
         last = self._last.get(product_id)
-        if last is not None and last[0] == epoch and time - last[1] < self._width:
+        if last is not None and epoch in last[:2] and time - last[2] < self._width:
             return ()
-        self._last[product_id] = epoch, time
+        # Tickers may have an epoch of their own.
+        self._last[product_id] = epoch, epoch if last is None or epoch in last[:2] else last[0], time
         return (item,)
 
     def finish(self) -> tuple[T, ...]:

@@ -6,6 +6,7 @@
   `Rejected`.
 - A replay's operators are checked at its end, because a recording need not hold an acknowledgement.
 - Each operator is reported once. It is not checked again after its channel was found.
+- A feed without any subscriber is reported when the exchange acknowledges the first subscription.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ import logging
 import threading
 from collections.abc import Callable
 
-from rxfeed.feed.message_router import MessageRouter
+from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.status import Ended, FeedStatus, Subscribed
 from rxfeed.operators import MessageFilter, at
-from rxfeed.venues import Venue
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -31,11 +31,9 @@ class ChannelCheck:
     *recorded*: the source is a replay. *closing*: returns True if the source was closed before its end.
     """
 
-    def __init__(
-        self, router: MessageRouter, recorded: bool, closing: Callable[[], bool], venue: Callable[[], Venue]
-    ) -> None:
-        self._venue = venue
-        self._router = router
+    def __init__(self, streams: FeedStreams, recorded: bool, closing: Callable[[], bool]) -> None:
+        self._streams = streams
+        self._router = streams.router
         self._recorded = recorded
         self._closing = closing
         self._lock = threading.Lock()
@@ -46,7 +44,7 @@ class ChannelCheck:
 
     def expect(self, message_filter: MessageFilter, place: str) -> None:
         """Check an operator with *message_filter* that was subscribed to at *place*; from any thread."""
-        if not self._venue().channels_with(message_filter.needed):
+        if not self._streams.venue.channels_with(message_filter.needed):
             return
         with self._lock:
             if message_filter not in self._reported:
@@ -63,6 +61,11 @@ class ChannelCheck:
                 if self._recorded:
                     self._pairs |= pairs
                 else:
+                    if not self._acknowledged and self._streams.unobserved:
+                        log.warning(
+                            "the feed has no subscriber, so its messages go nowhere: subscribe() to it, to a pipeline "
+                            "of it or to its status, before connect() or run()"
+                        )
                     self._pairs, self._acknowledged = pairs, True
                     self._check()
         elif isinstance(status, Ended) and self._recorded and status.cause is None and not self._closing():
@@ -81,14 +84,16 @@ class ChannelCheck:
     def _has(self, message_filter: MessageFilter, product_id: str | None) -> bool:
         """True if a subscribed channel has messages that *message_filter* needs, of *product_id* (`None`: any)."""
         for channel, product in self._pairs:
-            brings = any(issubclass(kind, tuple(message_filter.needed)) for kind in self._venue().types_of(channel))
+            brings = any(
+                issubclass(kind, tuple(message_filter.needed)) for kind in self._streams.venue.types_of(channel)
+            )
             if brings and (product_id is None or product in (product_id, *_EVERY_PRODUCT)):
                 return True
         return self._recorded and self._router.has_seen(message_filter.needed, product_id)
 
     def _report(self, message_filter: MessageFilter, lacking: list[str], place: str) -> None:
         self._reported.add(message_filter)
-        names = self._venue().channels_with(message_filter.needed)
+        names = self._streams.venue.channels_with(message_filter.needed)
         kinds = sorted(kind.__name__ for kind in message_filter.needed)
         types = " or ".join(kinds if len(kinds) <= _MOST_NAMED else [*kinds[:_MOST_NAMED], "others"])
         products = f" of {', '.join(sorted(lacking))}" if lacking else ""
@@ -106,5 +111,5 @@ class ChannelCheck:
             )
 
     def _named(self, product_id: str) -> str:
-        likely = self._venue().likely_product(product_id)
+        likely = self._streams.venue.likely_product(product_id)
         return product_id if likely is None else f"{product_id} (did you mean {likely}?)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from msgspec.structs import force_setattr, replace
@@ -19,9 +20,22 @@ from rxfeed.market import (
     Malformed,
     Message,
     Origin,
+    Ticker,
     ends_with_microseconds,
     finer,
+    stamp,
 )
+
+
+class _HeldOrigin(Origin, frozen=True, gc=False):
+    """The origin of a held message of a frame with *count* messages, at *place*."""
+
+    count: int
+    place: int
+
+
+def _frame_of(message: Message) -> int:
+    return id(message.raw)
 
 
 class Dispatcher:
@@ -52,6 +66,7 @@ class Dispatcher:
         decoder = streams.venue.decoder()
         self._decode: Callable[[bytes], Any] = decoder.decode
         self._quick: Callable[[bytes], Any] = decoder.quick or decoder.decode
+        self._unstamped: list[Message] = []  # released messages of the frame that is being checked
         self.data_received = False
         """The last frames had a message that is more than an answer to a request."""
         self.stopping = False
@@ -69,7 +84,7 @@ class Dispatcher:
         # Every message passes here, so all steps are inline: one call would add 5 % to the time of a message.
         router, stats, types, after = self._router, self._stats, self._stats.types, self._after
         quick, decode, checks, epoch = self._quick, self._decode, self._checks, self._continuity.epoch
-        data_received, size, others, longest = False, 0, 0, LONG
+        data_received, size, others, longest, of_tickers = False, 0, 0, LONG, self._continuity.of_tickers
         message: Any
         self._continuity.received(received_ns)
         try:
@@ -98,6 +113,7 @@ class Dispatcher:
                         return
                     continue
                 if kind in checks and not self._fresh(checks[kind](message)):
+                    self._stamp_held(raw, received_ns)
                     if self.stopping:
                         return
                     continue
@@ -110,7 +126,10 @@ class Dispatcher:
                 if observers is None:
                     observers = router.route(kind, product_id)
                 if observers:  # types without observers cost little more than their decoding
-                    force_setattr(message, "_origin", Origin(raw, received_ns, epoch(product_id)))
+                    number = epoch(product_id)
+                    if of_tickers and isinstance(message, Ticker):
+                        number = self._continuity.epoch_of(message)
+                    force_setattr(message, "_origin", Origin(raw, received_ns, number))
                     for observer in observers:
                         try:
                             observer.on_next(message)
@@ -130,18 +149,34 @@ class Dispatcher:
 
         All gaps that the frame shows are reported before its first message.
         """
-        kept: list[Message] = []
-        epochs: list[int | None] = []
-        for message in messages:
+        epochs: list[int | None] = [None] * len(messages)
+        held: dict[int, Message] = {}
+        for place, message in enumerate(messages):
             fresh = self.is_fresh(message)
             if self.stopping:
                 return False
-            epochs.append(self._continuity.epoch(message.product_id) if fresh else None)
-            if fresh:
-                kept.append(message)
-        data_received, whole = False, tuple(epochs)
-        for message, epoch in zip(kept, (each for each in epochs if each is not None), strict=True):
-            force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, whole))
+            if self._continuity.held is message:
+                held[place], self._continuity.held = message, None
+            # Messages of this frame that were held until this one have no origin yet.
+            found = [each for each, other in held.items() if any(other is message for message in self._unstamped)]
+            self._unstamped.clear()
+            for each in found:
+                del held[each]
+            for each in (*found, place) if fresh else found:
+                epochs[each] = self._continuity.epoch_of(messages[each])
+        for place, message in held.items():
+            force_setattr(message, "_origin", _HeldOrigin(raw, received_ns, 0, len(messages), place))
+        return self._deliver_frame(messages, raw, received_ns, tuple(epochs))
+
+    def _deliver_frame(
+        self, messages: tuple[Message, ...], raw: bytes, received_ns: int, epochs: tuple[int | None, ...]
+    ) -> bool:
+        """Deliver those *messages* of a frame that have an epoch; True if one of them is a sign of life."""
+        data_received = False
+        for message, epoch in zip(messages, epochs, strict=True):
+            if epoch is None:
+                continue
+            force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs))
             self.deliver(message)
             acted = self._after[type(message)]
             data_received = acted is None or acted(message) or data_received
@@ -149,10 +184,54 @@ class Dispatcher:
                 break
         return data_received
 
+    # ---- messages that are held until it is known whether they belong to a restarted sequence
+
+    def _stamp_held(self, raw: bytes, received_ns: int) -> None:
+        """The last checked message is not to be delivered now: if it is held, it gets its origin, without an epoch."""
+        held = self._continuity.held
+        if held is not None:
+            self._continuity.held = None
+            force_setattr(held, "_origin", Origin(raw, received_ns, 0))
+
+    def _deliver_released(self) -> None:
+        """Deliver the messages that were held, with their present epochs; they were counted as duplicates before."""
+        released, self._continuity.released = self._continuity.released, []
+        self._stats.duplicates -= len(released)
+        if not self._drop_duplicates:  # they were delivered
+            return
+        self._unstamped = [each for each in released if each._origin is None]
+        for _, group in groupby((each for each in released if each._origin is not None), _frame_of):
+            messages = list(group)
+            origin: Any = messages[0]._origin
+            epochs = [self._continuity.epoch_of(each) for each in messages]
+            if type(origin) is _HeldOrigin:  # of a frame with several
+                places: dict[int, int] = {}
+                for each, epoch in zip(messages, epochs, strict=True):
+                    held: Any = each._origin
+                    places[held.place] = epoch
+                whole = tuple(places.get(place) for place in range(origin.count))
+                stamps = [FrameOrigin(origin.raw, origin.received_ns, epoch, whole) for epoch in epochs]
+            else:
+                stamps = [Origin(origin.raw, origin.received_ns, epoch) for epoch in epochs]
+            for message, stamped in zip(messages, stamps, strict=True):
+                if self.stopping:
+                    return
+                self.deliver(stamp(message, stamped))
+                acted = self._after[type(message)]
+                if acted is not None:
+                    acted(message)
+
     def is_fresh(self, message: Message) -> bool:
         """True if *message* is to be delivered; reports the gap that its sequence number shows."""
         check = self._checks.get(type(message))
         return check is None or self._fresh(check(message))
+
+    def is_fresh_frame(self, message: Message, raw: bytes, received_ns: int) -> bool:
+        """As `is_fresh`, for the one message of the frame *raw*."""
+        fresh = self.is_fresh(message)
+        if not fresh:
+            self._stamp_held(raw, received_ns)
+        return fresh
 
     def deliver_recorded_frame(
         self, messages: tuple[Message, ...], raw: bytes, received_ns: int, epochs: tuple[int | None, ...]
@@ -193,13 +272,22 @@ class Dispatcher:
             stats.types[kind] = stats.types.get(kind, 0) + count
 
     def report_malformed(self, frame: Malformed, received_ns: int) -> None:
-        """Report *frame*. If its type carries data, data of its product (or of all, if it names none) was missed."""
-        if frame.type not in self._streams.venue.without_data:
-            if frame.product_id is None:
-                self._continuity.interrupted()
+        """Report *frame*. If its type carries data, data of its product (or of all, if it names none) was missed.
+
+        If its channels have nothing but tickers, only tickers were missed, and no book has to be renewed.
+        """
+        self._continuity.malformed(frame)
+        venue, product = self._streams.venue, frame.product_id
+        if frame.type not in venue.without_data:
+            carried = venue.carried_with(frame.type)
+            if product is not None and carried and all(issubclass(kind, Ticker) for kind in carried):
+                self._continuity.lost_tickers(product)
             else:
-                self._continuity.lost(frame.product_id)
-            self.lost.add(frame.product_id)
+                if product is None:
+                    self._continuity.interrupted()
+                else:
+                    self._continuity.lost(product)
+                self.lost.add(product)
         self._streams.report_malformed(replace(frame, received_ns=received_ns))
 
     def _fresh(self, fresh: bool) -> bool:
@@ -210,6 +298,8 @@ class Dispatcher:
             for each in missed:
                 self.lost.add(each.product_id)
                 self._streams.found(each)
+            if self._continuity.released:  # never without a report
+                self._deliver_released()
         if not fresh:
             self._stats.duplicates += 1
         # A subscriber of the status may have closed the feed.

@@ -15,9 +15,11 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
+
+from rxfeed.operators import note
 
 log = logging.getLogger("rxfeed.sinks")
 
@@ -76,6 +78,8 @@ class SourceSinks:
         self._runs: dict[SinkRun, None] = {}
         self.over = False
         """True if the source has ended."""
+        self.leave: Callable[[BaseException], None] = lambda error: None
+        """Ends the source with an exception that a subscriber raised on another thread; from any thread."""
 
     def add(self, run: SinkRun) -> None:
         with self._lock:
@@ -163,9 +167,10 @@ def subscribing(run: SinkRun) -> Iterator[None]:
 
 
 def subscribed_to(source: SourceSinks) -> None:
-    """Add the sinks that subscribe on the calling thread to *source*."""
+    """Add the sinks that subscribe on the calling thread to *source*, and note it for operators with threads."""
     for run in _thread.subscribing:
         source.add(run)
+    note(source)
 
 
 @contextmanager

@@ -26,6 +26,8 @@ from rxfeed.transport import TransportOptions
 from rxfeed.venues import DEFAULT_VENUE, ChannelRequest, Subscription, Venue
 from rxfeed.venues import venue as venue_of
 
+_LONGEST_PING = 125  # bytes, by RFC 6455
+
 
 class Feed(MessageSource):
     """A hot Observable of all `Message`s of one connection: compose and subscribe first, then `connect()`.
@@ -155,12 +157,20 @@ class Feed(MessageSource):
         """Send *text* to the exchange as it is, once, after the requests that wait; from any thread, without waiting.
 
         For requests other than those of `add` and `remove`. Requests are sent within the exchange's rate limit. Raises
-        `FeedClosed`.
+        `FeedClosed`, and `ConfigError` for what is no text that can be sent.
         """
+        if not isinstance(text, str | Secret):
+            raise ConfigError(f"send: a {type(text).__name__} is not a text")
+        if not _is_unicode(text):
+            raise ConfigError(
+                "send: the text has half of a surrogate pair, which no UTF-8 has: check how it was decoded"
+            )
         self._send(text)
 
     def ping(self, payload: bytes = b"") -> None:
-        """Send a ping with *payload*, in addition to the keepalive pings; otherwise as `send`."""
+        """Send a ping with *payload*, at most 125 bytes, in addition to the keepalive pings; otherwise as `send`."""
+        if not isinstance(payload, bytes) or len(payload) > _LONGEST_PING:
+            raise ConfigError(f"ping: the payload is not bytes, or more than {_LONGEST_PING} of them")
         self._send(payload)
 
     def _send(self, request: str | Secret | bytes) -> None:
@@ -244,3 +254,12 @@ class Feed(MessageSource):
     def _interrupt(self) -> None:
         assert self._loop is not None
         self._loop.close()
+
+
+def _is_unicode(text: str | Secret) -> bool:
+    """True if *text* can be encoded; an exception of the encoder would show it."""
+    try:
+        revealed(text).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

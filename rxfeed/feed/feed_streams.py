@@ -10,7 +10,16 @@ from rxfeed.core import Missed, Restarted, Resubscribed
 from rxfeed.feed.endings import SourceSinks
 from rxfeed.feed.message_router import FeedStream, MessageRouter
 from rxfeed.feed.stats import Stats
-from rxfeed.feed.status import CaughtUp, FeedStatus, Gap, Idle, KeepalivePong, Lagging, SequenceReset
+from rxfeed.feed.status import (
+    CaughtUp,
+    Disconnected,
+    FeedStatus,
+    Gap,
+    Idle,
+    KeepalivePong,
+    Lagging,
+    SequenceReset,
+)
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.market import Malformed
 from rxfeed.venues import COINBASE_EXCHANGE, Venue
@@ -47,6 +56,8 @@ class FeedStreams:
         self.keepalive: FeedStream[KeepalivePong] = FeedStream(self.failed)
         self.malformed: FeedStream[Malformed] = FeedStream(self.failed)
         self.status_log = status_log
+        self.logged: Exception | None = None
+        """The cause of the last disconnection, which the log of the status has."""
         self._logged_malformed: set[tuple[str | None, str | None]] = set()  # types and products that are in the log
         self._lag_threshold = lag_threshold
         self._lagging = False
@@ -57,6 +68,8 @@ class FeedStreams:
             log.info("%s", status)
         else:
             self.status_log.write(status, note)
+            if isinstance(status, Disconnected):
+                self.logged = status.cause
         self.status.emit(status)
 
     def recovered(self) -> None:
@@ -76,8 +89,8 @@ class FeedStreams:
         else:
             self.stats.resets += 1
             log.warning(
-                "sequence reset: the numbers of %s on %s went from %d back to %d in a newer message. Either they "
-                "restarted, or one was wrong. Messages are delivered in a new epoch",
+                "sequence reset: the numbers of %s on %s went from %d back to %d. Either they restarted, or one was "
+                "wrong. Messages are delivered in a new epoch",
                 found.product_id,
                 found.channel,
                 found.last,
@@ -95,9 +108,8 @@ class FeedStreams:
         if named not in self._logged_malformed and len(self._logged_malformed) < _MOST_NAMED:
             self._logged_malformed.add(named)
             log.warning(
-                "malformed frame: type %.64r, product %.64r; subscribe to `malformed` for the reason. Further ones are "
-                "not logged",
-                *named,
+                "malformed frame: %s; subscribe to `malformed` for the reason. Further ones are not logged",
+                _named(*named),
             )
         self.malformed.emit(frame)
 
@@ -115,9 +127,18 @@ class FeedStreams:
             self._lagging = True
             self.report(Lagging(seconds=seconds))
 
-    def end(self, cause: BaseException | None) -> None:
-        """End every stream; the streams of messages fail with *cause*, if there is one."""
-        self.router.end(cause)
+    @property
+    def unobserved(self) -> bool:
+        """True if no stream has an observer, except the source's own one of the status."""
+        observed = len(self.status.observers) > 1 or self.keepalive.observers or self.malformed.observers
+        return not observed and not self.router.observers
+
+    def end(self, cause: BaseException | None, *, raised: bool = False) -> None:
+        """End every stream; the streams of messages fail with *cause*, if there is one.
+
+        *raised*: the caller raises *cause*, which is in the log already, so it is not logged again.
+        """
+        self.router.end(cause, raised=raised)
         self.malformed.end()
         self.keepalive.end()
         self.status.end()
@@ -125,3 +146,12 @@ class FeedStreams:
     def failed(self) -> None:
         """Count a subscriber that raised."""
         self.stats.subscriber_errors += 1
+
+
+def _named(kind: str | None, product: str | None) -> str:
+    """What a malformed frame names, for the log."""
+    if kind is None and product is None:
+        return "it names no type and no product that can be read"
+    return ", ".join(
+        f"{name} {value!r:.66}" for name, value in (("type", kind), ("product", product)) if value is not None
+    )

@@ -34,16 +34,17 @@ class FeedStream(Multicast[T]):
             self._places[observer] = place
         return super().add(observer)
 
-    def end(self, cause: BaseException | None = None) -> None:
+    def end(self, cause: BaseException | None = None, *, raised: bool = False) -> None:
+        """As `Multicast.end`. *raised*: the caller raises *cause*, so it is not logged here."""
         try:
             super().end(cause)
         finally:
-            if self._unhandled:
-                self._unhandled = False
+            if self._unhandled and not raised:
                 log.error(
                     "the stream failed, and a subscriber has no on_error for it: %r; give subscribe() an on_error",
                     cause,
                 )
+            self._unhandled = False
 
     def remove_failed(self, observer: abc.ObserverBase[T], error: Exception) -> None:
         place = self._places.get(observer, "")

@@ -95,7 +95,7 @@ class ReconnectLoop:
                     self._streams.recovered()
                 requested = _retry_after(cause)
                 delay = self._delay(cause, self._clock.now() - began, requested)
-                next_step = "the feed ends" if delay is None else f"the next attempt begins in {delay:.1f} s"
+                next_step = _next_step(delay)
                 self._streams.report(Disconnected(cause=cause), next_step)
                 if delay is None:
                     return cause
@@ -159,6 +159,16 @@ def seconds_apart(url: str) -> float:
     (1.0, 0.01)
     """
     return _LOOPBACK_INTERVAL if is_loopback(host_of(url)) else APART
+
+
+def _next_step(delay: float | None) -> str:
+    """
+    >>> _next_step(None), _next_step(0.04), _next_step(1.26)
+    ('the feed ends', 'the next attempt begins at once', 'the next attempt begins in 1.3 s')
+    """
+    if delay is None:
+        return "the feed ends"
+    return f"the next attempt begins {'at once' if delay < 0.05 else f'in {delay:.1f} s'}"
 
 
 def _retry_after(cause: Exception) -> float:

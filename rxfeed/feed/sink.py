@@ -17,6 +17,7 @@ from reactivex.disposable import Disposable, SingleAssignmentDisposable
 
 from rxfeed.errors import ConfigError, WrongProcess
 from rxfeed.feed.endings import SinkLeft, SourceSinks, finished, input_ended, started, subscribing
+from rxfeed.operators import leave
 
 log = logging.getLogger("rxfeed.sinks")
 T = TypeVar("T")
@@ -151,6 +152,7 @@ class Sink(Generic[T, W]):
             writer = self._new_writer(source, subscriber.emit, ended, unsubscribe)
             self._current, self._process = writer, os.getpid()
         run = _SinkRun(self.name, writer)
+        subscriber.sources = run.sources
         atexit.register(run.at_exit)
         writer.start()
         return run
@@ -244,6 +246,8 @@ class _WriteSubscriber(Generic[T]):
         self._dispose_later = False
         self._raised = False
         self.dispose: Callable[[], None] = lambda: None
+        self.sources: list[SourceSinks] = []
+        """The sources of the sink."""
 
     def emit(self, write: T) -> None:
         with self._lock:
@@ -260,6 +264,9 @@ class _WriteSubscriber(Generic[T]):
                     error,
                     exc_info=error,
                 )
+            except BaseException as error:  # SystemExit or KeyboardInterrupt: the source ends, the sink writes the rest
+                self._raised = True
+                leave(self.sources, error)
             finally:
                 self._emitting_thread = None
         if self._dispose_later and not self._raised:
@@ -280,6 +287,9 @@ class _WriteSubscriber(Generic[T]):
                 self._observer.on_error(error)
         except Exception as failure:
             log.error("the sink failed, and its subscriber has no on_error: %r; give subscribe() an on_error", failure)
+        except BaseException as failure:
+            if failure is not error:  # without an on_error reactivex raises the cause itself, which ends the source
+                leave(self.sources, failure)
 
 
 class RecentRate:

@@ -65,7 +65,7 @@ class MessageSource(FilterableSource, Guarded[Message]):
         self._status = Pipeline(streams.status, self, piped_on)
         self._keepalive = Pipeline(streams.keepalive, self, piped_on)
         self._malformed = Pipeline(streams.malformed, self, piped_on)
-        self._channels = ChannelCheck(streams.router, self._recorded, lambda: self._closing, lambda: streams.venue)
+        self._channels = ChannelCheck(streams, self._recorded, lambda: self._closing)
         streams.status.subscribe(self._channels.status)
         self._state = threading.Lock()
         self._begun = self._closing = False
@@ -74,6 +74,9 @@ class MessageSource(FilterableSource, Guarded[Message]):
         self._unwritten: tuple[SinkLeft, ...] = ()
         self._over = threading.Event()
         self._cause: BaseException | None = None
+        self._exit: BaseException | None = None  # what a subscriber on another thread ended the source with
+        streams.sinks.leave = self._leave
+        self._runs = False  # `run` waits, and raises the exception that ends the source
         self._raises = False  # `run` or `serve` waits, and raises a SystemExit or KeyboardInterrupt of a subscriber
 
     # ---- what a subclass defines
@@ -222,7 +225,7 @@ class MessageSource(FilterableSource, Guarded[Message]):
         Ctrl-C closes the source, and so does the end of *seconds*; *flush* is that of `close`. Raises the exception
         that the source failed with, also a `SystemExit` or `KeyboardInterrupt` that a subscriber raised.
         """
-        self._raises = True
+        self._raises = self._runs = True
         try:
             self.connect()
             self.wait(seconds)
@@ -341,6 +344,8 @@ class MessageSource(FilterableSource, Guarded[Message]):
         with serving(self._streams.sinks):
             try:
                 cause = self._work()
+                if self._exit is not None:
+                    raise self._exit
             except Exception as error:
                 log.exception("the feed ends with an unexpected error: this is a defect of rxfeed, please report it")
                 cause = error
@@ -351,15 +356,34 @@ class MessageSource(FilterableSource, Guarded[Message]):
             finally:
                 self._end(cause)
 
+    def _leave(self, error: BaseException) -> None:
+        """End with *error*, which a subscriber raised on a thread of an operator; from any thread."""
+        with self._state:
+            if self._over.is_set():
+                log.error("a subscriber raised %r after the end of the feed", error)
+                return
+            if self._exit is not None:
+                return
+            self._exit = error
+            begun, first, self._closing = self._begun, not self._closing, True
+        if not begun:
+            self._end(error)
+        elif first:
+            self._interrupt()
+
     def _end(self, cause: BaseException | None) -> None:
         with self._state:
             if self._over.is_set():
                 return
-            self._cause = cause
+            self._cause = cause = cause or self._exit
         self._streams.sinks.over = True
         ended = Ended(cause=cause, at=self._streams.now())
         with serving(self._streams.sinks):
-            for step in (lambda: self._streams.report(ended), lambda: self._streams.end(cause), self._ended):
+            for step in (
+                lambda: self._streams.report(ended),
+                lambda: self._streams.end(cause, raised=self._runs and cause is self._streams.logged),
+                self._ended,
+            ):
                 try:
                     step()
                 except (

@@ -115,7 +115,7 @@ class Gap(FeedStatus, frozen=True, kw_only=True):
 
 
 class SequenceReset(FeedStatus, frozen=True, kw_only=True):
-    """The sequence numbers of *product_id* on *channel* went from *last* back to *first*, in a newer message.
+    """The sequence numbers of *product_id* on *channel* went from *last* back to *first*.
 
     Either the exchange restarted the numbers, or *last* was wrong. From *first* on, messages are in a new epoch.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from rxfeed.core import Pair
@@ -14,6 +15,27 @@ from rxfeed.venues import Subscription, Venue
 _ALL = "ALL"  # how a channel of all products may be listed
 # Signatures that are kept for redaction: at eight messages a second, an exchange repeats a request before so many.
 _KEPT_SIGNATURES = 32
+
+
+class _Index:
+    """Pairs that are found by channel and product without a search."""
+
+    def __init__(self, pairs: Iterable[Pair]) -> None:
+        self._by_channel: dict[str, set[str | None]] = {}
+        self._products: set[str | None] = set()
+        self.update(pairs)
+
+    def update(self, pairs: Iterable[Pair]) -> None:
+        for channel, product in pairs:
+            self._by_channel.setdefault(channel, set()).add(product)
+            self._products.add(product)
+
+    def has(self, channels: frozenset[str] | None, product: str | None) -> bool:
+        """True if there is a pair of one of *channels* (`None`: any) with *product*, or with all products."""
+        if channels is None:
+            return None in self._products or product in self._products
+        found = (self._by_channel[each] for each in channels if each in self._by_channel)
+        return any(product is None or product in products or None in products for products in found)
 
 
 class SubscriptionManager:
@@ -29,8 +51,8 @@ class SubscriptionManager:
         self._first: Subscription | None = first  # the first subscription, until something changes
         self._extras: dict[str, dict[str, Any]] = {}
         self._desired: dict[Pair, None] = dict.fromkeys(self._pairs(first))
-        self._ever_desired: set[Pair] = set(map(self._venue.by_subscribed_name, self._desired))
-        self._acknowledged: set[Pair] = set()  # the last list from the exchange
+        self._ever_desired = _Index(map(self._venue.by_subscribed_name, self._desired))
+        self._acknowledged = _Index(())  # the last list from the exchange
         self.requests_sent = False
         """True if the user has sent requests, so that only the exchange's answers show what is subscribed to."""
         self._requested: dict[Pair, None] = {}
@@ -122,7 +144,7 @@ class SubscriptionManager:
         }
         acknowledged = listed | {(channel, None) for channel, _ in listed}
         with self._lock:
-            self._acknowledged = listed
+            self._acknowledged = _Index(listed)
             return tuple(
                 (channel, product)
                 for channel, product in self._requested
@@ -132,16 +154,7 @@ class SubscriptionManager:
     def has(self, channels: frozenset[str] | None, product: str | None) -> bool:
         """True if one of *channels* of *product* (`None`: any) was ever desired, or is acknowledged now."""
         with self._lock:
-            for pairs in (self._ever_desired, self._acknowledged):
-                if channels is None:
-                    found = any(each is None or each == product for _, each in pairs)
-                elif product is None:
-                    found = any(channel in channels for channel, _ in pairs)
-                else:
-                    found = any((each, product) in pairs or (each, None) in pairs for each in channels)
-                if found:
-                    return True
-            return False
+            return any(each.has(channels, product) for each in (self._ever_desired, self._acknowledged))
 
     def _pairs(self, subscription: Subscription) -> list[Pair]:
         pairs: list[Pair] = []

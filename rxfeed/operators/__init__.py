@@ -8,6 +8,7 @@ from rxfeed.operators.bounded_queue import BoundedQueue, ForkedQueue, Overflow
 from rxfeed.operators.coinbase_exchange import balances, last_matches, level3, matches, orders, rfq_matches, statuses
 from rxfeed.operators.dated_ahead import report_once
 from rxfeed.operators.frames import to_frames
+from rxfeed.operators.leaving import leave, note
 from rxfeed.operators.lift import lift
 from rxfeed.operators.multicast import Multicast
 from rxfeed.operators.per_product import by_product, latest_by_product, throttle_by_product
@@ -59,11 +60,13 @@ __all__ = [
     "is_handed_back",
     "last_matches",
     "latest_by_product",
+    "leave",
     "level2",
     "level3",
     "lift",
     "matches",
     "moved",
+    "note",
     "order_book",
     "orders",
     "piped",

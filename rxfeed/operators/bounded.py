@@ -10,6 +10,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
 from rxfeed.operators.bounded_queue import BoundedQueue, Overflow
+from rxfeed.operators.leaving import Leavable, leave, noting
 from rxfeed.operators.unhandled import hand_back, log_at_end, log_unhandled
 
 log = logging.getLogger("rxfeed.operators")
@@ -40,16 +41,18 @@ class Bounded(Generic[T]):
             with self._lock:
                 self._queues.append(queue)
             ending: list[Exception] = []
+            sources: list[Leavable] = []
 
             def on_error(error: Exception) -> None:
                 ending.append(error)
                 queue.end()
 
             worker = threading.Thread(
-                target=self._work, args=(queue, observer, ending), name="rxfeed-bounded", daemon=True
+                target=self._work, args=(queue, observer, ending, sources), name="rxfeed-bounded", daemon=True
             )
             worker.start()
-            upstream = source.subscribe(queue.put, on_error, queue.end, scheduler=scheduler)
+            with noting(sources):
+                upstream = source.subscribe(queue.put, on_error, queue.end, scheduler=scheduler)
 
             def dispose() -> None:
                 upstream.dispose()
@@ -59,7 +62,9 @@ class Bounded(Generic[T]):
 
         return Observable(subscribe)
 
-    def _work(self, queue: BoundedQueue[T], observer: abc.ObserverBase[T], ending: list[Any]) -> None:
+    def _work(
+        self, queue: BoundedQueue[T], observer: abc.ObserverBase[T], ending: list[Any], sources: list[Leavable]
+    ) -> None:
         raised: Exception | None = None
         try:
             while items := queue.take(_BATCH):
@@ -71,6 +76,7 @@ class Bounded(Generic[T]):
         except BaseException as error:  # SystemExit too, or else the source would wait for this thread
             queue.clear()
             ending[:] = [error]
+            leave(sources, error)
         finally:
             with self._lock:
                 self._queues.remove(queue)
@@ -82,8 +88,11 @@ class Bounded(Generic[T]):
                 observer.on_error(ending[0])
             else:
                 observer.on_completed()
-        except BaseException as error:
+        except Exception as error:
             log_at_end(error)
+        except BaseException as error:
+            if not ending or error is not ending[0]:
+                leave(sources, error)
 
     def _count_dropped(self) -> None:
         with self._lock:
@@ -102,6 +111,6 @@ def bounded(size: int, overflow: Overflow = "block") -> Bounded[Any]:
 
     Without `bounded`, a pipeline runs on the feed's thread, and a slow subscriber delays the reading of the socket.
     Items that wait when the source ends are emitted before the end. A subscriber that raises gets the exception in its
-    own `on_error`.
+    own `on_error`. A `SystemExit` or `KeyboardInterrupt` in it ends the feed, as without `bounded`.
     """
     return Bounded(size, overflow)

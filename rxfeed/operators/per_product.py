@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
@@ -12,7 +12,8 @@ from rxfeed.core import MAX_AHEAD, ActiveProducts, LatestByProduct, Throttle
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.multicast import Multicast, end_observer
-from rxfeed.operators.source import Operator, check_source, declare, filter_of
+from rxfeed.operators.source import MessageFilter, Operator, Rooted, check_source, declare, filter_of
+from rxfeed.operators.unhandled import place_of_caller
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -49,7 +50,13 @@ def by_product(
             check_source(source, message_filter)
 
         def subscribe(observer: abc.ObserverBase[B], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
-            runs = _ProductRuns(operator, observer, scheduler, presence())
+            place = place_of_caller()
+
+            def expect(needed: MessageFilter) -> None:
+                if isinstance(source, Rooted):
+                    source.root.expect(needed, place)
+
+            runs = _ProductRuns(operator, observer, scheduler, presence(), expect)
             upstream = source.subscribe(runs.on_next, runs.on_error, runs.on_completed, scheduler=scheduler)
 
             def dispose() -> None:
@@ -104,11 +111,24 @@ def throttle_by_product(seconds: float, *, max_ahead: float | None = MAX_AHEAD) 
 
 
 class _ProductRun(Multicast[Any]):
-    """The items of one product, and the *subscription* to what the operator makes of them."""
+    """The items of one product, and the *subscription* to what the operator makes of them.
 
-    def __init__(self) -> None:
+    *expect* is called with what a pipeline on it needs.
+    """
+
+    def __init__(self, expect: Callable[[MessageFilter], None]) -> None:
         super().__init__()
+        self._expect = expect
         self.subscription: abc.DisposableBase = Disposable()
+
+    # The type of the result is as reactivex declares it.
+    if not TYPE_CHECKING:
+
+        def pipe(self, *operators: Any) -> Any:
+            needed = next((found for found in map(filter_of, operators) if found is not None), None)
+            if needed is not None:
+                self._expect(needed)
+            return super().pipe(*operators)
 
 
 class _ProductRuns:
@@ -120,7 +140,9 @@ class _ProductRuns:
         observer: abc.ObserverBase[Any],
         scheduler: abc.SchedulerBase | None,
         presence: ActiveProducts,
+        expect: Callable[[MessageFilter], None],
     ) -> None:
+        self._expect = expect
         self._operator, self._observer, self._scheduler, self._presence = operator, observer, scheduler, presence
         self._runs: dict[str, _ProductRun] = {}
         self._failed = False
@@ -133,7 +155,7 @@ class _ProductRuns:
             return
         run = self._runs.get(product)
         if run is None:
-            run = self._runs[product] = _ProductRun()
+            run = self._runs[product] = _ProductRun(self._expect)
             try:
                 emitted = self._operator(run)
             except Exception as error:

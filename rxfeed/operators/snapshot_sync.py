@@ -24,6 +24,8 @@ from rxfeed.core import (
 )
 from rxfeed.errors import ConnectFailed, RequestRejected
 from rxfeed.market import Message
+from rxfeed.operators.leaving import Leavable, leave, noting
+from rxfeed.operators.unhandled import hand_back, log_unhandled
 
 log = logging.getLogger("rxfeed.operators")
 
@@ -55,9 +57,11 @@ class SnapshotSync:
         self._fetching = False
         self._requested_at = -_REQUEST_INTERVAL
         self._error: Exception | None = None  # of the last request
+        self._sources: list[Leavable] = []
 
     def run(self, source: Observable[Message], scheduler: abc.SchedulerBase | None) -> abc.DisposableBase:
-        upstream = source.subscribe(self._step, self._end, self._end, scheduler=scheduler)
+        with noting(self._sources):
+            upstream = source.subscribe(self._step, self._end, self._end, scheduler=scheduler)
         return CompositeDisposable(Disposable(self._ended.set), upstream)
 
     def _step(self, item: Item) -> None:
@@ -110,7 +114,15 @@ class SnapshotSync:
             if self._ended.is_set() or self._need is not None:  # this request is not needed any more
                 continue
             self._requested_at = time.monotonic()
-            self._step(self._request(need))
+            answer = self._request(need)
+            try:
+                self._step(answer)
+            except Exception as error:
+                self._ended.set()
+                log_unhandled(hand_back(self._observer, error))
+            except BaseException as error:  # SystemExit or KeyboardInterrupt
+                self._ended.set()
+                leave(self._sources, error)
 
     def _wait(self, need: NeedSnapshot) -> float:
         """Seconds until *need* may be requested."""

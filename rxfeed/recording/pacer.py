@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 from rxfeed.feed import Clock
 from rxfeed.recording.scheduler import LATEST, ReplayScheduler
+from rxfeed.recording.timestamps import moment_of
+
+log = logging.getLogger("rxfeed.recording")
 
 # Seconds after which it is checked whether another thread has scheduled an earlier action.
 _LONGEST_WAIT = 0.5
+# Nanoseconds of the recording: a longer pause is a wrong date, or a time when nothing was recorded.
+_LONGEST_PAUSE = 86_400 * 10**9
 
 
 class Pacer:
     """Advances *scheduler* to the times of lines, at *speed* times the recorded pace (`None`: without waits).
 
-    Virtual time never goes back: a time before the newest one is due at once. `stop()`, from any thread, ends a wait.
+    Virtual time never goes back: a time before the newest one is due at once. A pause of more than a day is not waited
+    for, in either direction, and the first one is logged. `stop()`, from any thread, ends a wait.
     """
 
     def __init__(self, scheduler: ReplayScheduler, speed: float | None, clock: Clock) -> None:
@@ -24,6 +31,8 @@ class Pacer:
         self._clock = clock
         self._stopped = threading.Event()
         self._begin: tuple[float, int] | None = None
+        self._reached = 0  # the time of the last line
+        self._logged = False
 
     def stop(self) -> None:
         self._stopped.set()
@@ -40,6 +49,9 @@ class Pacer:
             self._begin = self._clock.now(), ns
             if not scheduler.begun:
                 scheduler.begin(ns)
+        elif self.paced and abs(ns - self._reached) > _LONGEST_PAUSE:
+            self._skip(ns)
+        self._reached = ns
         while not self._stopped.is_set():
             left = self._left(min(scheduler.next_ns, ns))
             if left > 0:
@@ -49,6 +61,18 @@ class Pacer:
             else:
                 scheduler.ns = max(scheduler.ns, ns)
                 return
+
+    def _skip(self, ns: int) -> None:
+        """The line at *ns* is due now, and the next ones at their distance from it."""
+        self._begin = self._clock.now(), ns
+        if not self._logged:
+            self._logged = True
+            log.warning(
+                "the recording's time goes from %s to %s: the replay does not wait for more than a day, and continues "
+                "at once; later jumps are not logged",
+                moment_of(self._reached),
+                moment_of(ns),
+            )
 
     def run_out(self, seconds: float) -> None:
         """Run the actions that are due after the end, up to *seconds* later."""

@@ -315,10 +315,10 @@ class Player:
                 self._status(Connected(url=recording.path, at=moment_of(ns)))
             if isinstance(message, Malformed):
                 dispatcher.report_malformed(message, ns)
-            elif dispatcher.is_fresh(message):
+            elif dispatcher.is_fresh_frame(message, raw, ns):
                 if isinstance(message, Subscriptions):
                     streams.report(Subscribed(channels=message.channels, at=moment_of(ns)))
-                dispatcher.deliver_recorded(message, raw, ns, continuity.epoch(message.product_id))
+                dispatcher.deliver_recorded(message, raw, ns, continuity.epoch_of(message))
             self._highest = continuity.highest
             if dispatcher.stopping:
                 return

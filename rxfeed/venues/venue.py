@@ -236,6 +236,11 @@ class Venue:
         kinds = {kind for each in self.channels for kind in each.types}
         return {kind: frozenset(each.name for each in self.channels if kind in each.types) for kind in kinds}
 
+    def carried_with(self, tag: str | None) -> frozenset[type[Message]]:
+        """All types of the channels that have messages with *tag* as the name of their type; empty if none is known."""
+        kinds = {kind for kind in self.types if tag_of(kind) == tag}
+        return frozenset().union(*(each.types for each in self.channels if each.types & kinds))
+
     def channels_with(self, types: Iterable[type[Message]]) -> list[str]:
         """The channels that have messages of any of *types* or their subclasses.
 

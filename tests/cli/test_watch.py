@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -182,3 +183,19 @@ def test_watch_ends_on_a_signal(ending: signal.Signals, exchange: Exchange, star
     _, err = process.communicate(timeout=10)
     assert process.returncode == 0
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["watch", "record"])
+def test_refused_credentials_are_written_once(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rxfeed import Credentials
+
+    for name, value in (("KEY", "key"), ("SECRET", "b3RoZXI="), ("PASSPHRASE", "phrase")):
+        monkeypatch.setenv(f"COINBASE_API_{name}", value)
+    with Exchange(auto=False, credentials=Credentials("key", "c2VjcmV0", "phrase")) as exchange:
+        args = [command, "BTC-USD", "--channel", "full", "--auth", "--url", exchange.url]
+        assert main(args + ["--to", str(tmp_path / "to")] * (command == "record")) == 1
+    err = capsys.readouterr().err.lower()
+    assert err.count("invalid api key") == 1
+    assert err.count("check key, secret and passphrase") == 1

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from rxfeed import ConnectFailed, FrameMalformed, ServerClosed
 from rxfeed.compat import WebsocketClient
+from rxfeed.compat.hooks import read_socket
 from rxfeed.sim import Exchange
 from tests.compat.recorder import Recorder
 from tests.support.leaks import nothing_left_behind
@@ -216,3 +218,37 @@ def test_mongo_collection_gets_each_message_once_as_sent(collection: Any) -> Non
         client.close()
     stored = list(collection.find({}, {"_id": 0}, sort=[("_id", 1)]))
     assert stored == [json.loads(text) for text in frames]
+
+
+@pytest.mark.parametrize("frame_", ['{"type":"new","data":[%s]}', "[%s]", '{"type":"ticker","data":[%s]'])
+def test_frame_with_millions_of_values_is_not_decoded(frame_: str) -> None:
+    """Decoded, these arrays take some 200 MB."""
+    errors: list[Exception] = []
+
+    class Client(WebsocketClient):
+        def on_message(self, msg: Any) -> None:
+            if isinstance(msg, list) or msg.get("type") == "new":
+                raise AssertionError("decoded")
+
+        def on_error(self, e: Exception, data: Any = None) -> None:
+            errors.append(e)
+            self.stop = True
+
+    bomb = frame_ % ",".join(["[]"] * 2_100_000)
+    with WireServer(playing(frame(bomb) + frame(TICK))) as server:
+        client = Client(url=server.url, products=["A-B"], channels=["ticker"])
+        client.start()
+        client.thread.join(20)
+        client.close()
+    assert isinstance(errors[0], FrameMalformed)
+
+
+def test_own_socket_with_millions_of_values_is_not_decoded() -> None:
+    bombs = iter(["[" + ",".join(["[]"] * 2_100_000) + "]", '{"type":"ticker"}', ""])
+    handled, failed = list[Any](), list[Exception]()
+    with pytest.raises(ConnectionError):
+        read_socket(
+            SimpleNamespace(recv=lambda: next(bombs)), lambda: False, handled.append, lambda e, raw: failed.append(e)
+        )
+    assert handled == [{"type": "ticker"}]
+    assert ["over 2,000,000 values" in str(each) for each in failed] == [True]

@@ -143,6 +143,13 @@ def test_unknown_type_with_the_next_sequence_changes_nothing() -> None:
     assert (lost.ready, book.stats.gaps) == (False, 1)  # type: ignore[union-attr]
 
 
+def test_auction_with_the_next_sequence_changes_nothing() -> None:
+    book, _ = ready(10)
+    assert book.step(Auction(**NAMES, sequence=11, auction_state="collection")) == ()
+    (view,) = book.step(matched("a", 10, 1, 12))
+    assert (view.ready, view.sequence, book.stats.gaps) == (True, 12, 0)  # type: ignore[union-attr]
+
+
 def test_unknown_type_that_repeats_a_sequence_loses_nothing() -> None:
     book, _ = ready(10)
     for sequence in (11, 5, None, 10**15):

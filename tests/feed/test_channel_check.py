@@ -298,3 +298,18 @@ def test_recording_of_another_product_warns(
     replay.run()
     (line,) = warned(caplog)
     assert "the recording has no Match of ETH-USD" in line
+
+
+def test_pipeline_inside_by_product_is_checked(exchange: Exchange, caplog: pytest.LogCaptureFixture) -> None:
+    """It is made at a product's first message; one warning for all products."""
+    feed = Feed(["BTC-USD", "ETH-USD"], "ticker", url=exchange.url)
+    Collected(feed.pipe(by_product(lambda one: one.pipe(window_volume(60), ops.take(2)))))
+    Collected(feed.pipe(by_product(lambda one: one.pipe(ops.filter(bool), price_crossing("BTC-USD", 1)))))
+    got = Collected(feed)
+    with feed:
+        exchange.wait_for_clients()
+        exchange.step(200)
+        got.wait_for(exchange.sent.frames)
+    (line,) = warned(caplog)
+    assert line.startswith("window_volume (subscribed at ")
+    assert "subscribe to matches" in line

@@ -377,22 +377,6 @@ def test_system_exit_at_completion_ends_the_others(exchange: Exchange) -> None:
     assert other.completed
 
 
-def test_system_exit_behind_a_queue_does_not_block_the_feed(exchange: Exchange) -> None:
-    feed = Feed("BTC-USD", "ticker", url=exchange.url)
-    got = Collected(feed)
-    ends: list[BaseException] = []
-
-    def exit_program(message: Message) -> None:
-        raise SystemExit(3)
-
-    feed.pipe(bounded(1)).subscribe(exit_program, ends.append)
-    with feed:
-        exchange.wait_for_clients()
-        exchange.step(200)
-        got.wait_for(exchange.sent.frames)
-    assert [type(each) for each in ends] == [SystemExit]
-
-
 # ---- what is sent
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from rxfeed import Feed, order_book
+from rxfeed import Feed, order_book, price_crossing
 from rxfeed.feed import Clock
 from tests.support.collect import Collected
-from tests.support.scenes import fast_feed, sending, tick
+from tests.support.scenes import fast_feed, sending, tick, trade, wait_until
 from tests.support.wire import Wire, WireServer, frame
 
 ODD = '{"type":"ticker","product_id":"A-B","sequence":2,"price":"sNaN"}'
@@ -60,7 +60,7 @@ def test_malformed_frames_are_logged_once_for_each_type(caplog: pytest.LogCaptur
     lines = [record.getMessage() for record in caplog.records if "malformed frame" in record.getMessage()]
     assert [line.split(";")[0] for line in lines] == [
         "malformed frame: type 'ticker', product 'A-B'",
-        "malformed frame: type None, product None",
+        "malformed frame: it names no type and no product that can be read",
     ]
 
 
@@ -126,3 +126,31 @@ def test_snapshot_that_stays_malformed_is_requested_with_back_off() -> None:
     waits = [after - before for before, after in pairwise(requested)]
     # Each wait may take some hundredths of a second more on the wall clock, or less after such a wait.
     assert all(wait > least - 4 for wait, least in zip(waits, (5, 10, 20, 40), strict=True)), waits
+
+
+def test_malformed_ticker_affects_the_tickers_of_its_product_alone() -> None:
+    """Its book and its trades go on, and nothing is requested anew."""
+    requests: list[Any] = []
+
+    def play(wire: Wire) -> None:
+        wire.shake()
+        wire.recv_frame()
+        wire.send(level2("A-B", "snapshot", ["9", "1"]) + tick(1) + trade(1, 1))
+        wire.send(frame(ODD) + level2("A-B", "l2update", ["buy", "8", "1"]) + trade(2, 2) + tick(3) + trade(3, 3))
+        while (received := wire.recv_frame())[0] != 8:
+            requests.append(received)
+
+    with WireServer(play) as server:
+        feed = fast_feed(server.url, ["level2_batch", "ticker", "matches"])
+        got, books = Collected(feed), Collected(feed.pipe(order_book("A-B")))
+        crossings = Collected(feed.pipe(price_crossing("A-B", "1.8")))
+        with feed:
+            got.wait_for(7)
+            feed.send("last")
+            wait_until(lambda: requests)
+    assert [payload for _, payload in requests] == [b"last"]
+    epochs = {kind: [each.epoch for each in got.items if each.type == kind] for kind in ("ticker", "match", "l2update")}
+    assert epochs == {"ticker": [0, 1], "match": [0, 0, 0], "l2update": [0]}
+    assert [view.ready for view in books.items] == [True, True]
+    # The prices of tickers are below the level, those of trades above it.
+    assert [each.spans_gap for each in crossings.items] == [False, True, False]

@@ -64,6 +64,72 @@ def test_trade_ids_that_restart_within_a_connection_are_followed() -> None:
     assert [(each.last, each.first) for each in of(status, SequenceReset)] == [(600, 1)]
 
 
+def ids_of(got: Collected[Any]) -> list[int]:
+    return [each.trade_id for each in got.items if isinstance(each, Match)]
+
+
+@pytest.mark.parametrize("kind", ["match", "last_match"])
+@pytest.mark.parametrize("begun", [True, False])
+def test_wrong_trade_id_with_a_later_time_loses_no_trade(kind: str, begun: bool) -> None:
+    """The time is wrong too, so no trade after it is newer."""
+    before, after = range(1, 100 if begun else 1), range(100, 299)
+    pieces = [trade(n, n / 10) for n in before]
+    pieces += [trade(10**15, 60, kind=kind), *(trade(n, n / 10) for n in after)]
+    got, windows, status, feed = played(pieces)
+    assert ids_of(got) == [*before, *([10**15] if kind == "match" else []), *after]
+    assert feed.stats.duplicates == 0
+    assert [(each.last, each.first) for each in of(status, SequenceReset)] == [(10**15, 100)]
+    assert not begun or not windows.items[0].complete
+    assert {each.epoch for each in got.items if getattr(each, "trade_id", 0) in after} == {1 + begun}
+
+
+def test_trade_ids_and_times_that_go_back_lose_no_trade(tmp_path: Path) -> None:
+    """Live and in replay alike; the recording has each trade once, with the time of its receipt."""
+    first, second = range(501, 601), range(520, 700)
+    pieces = [trade(n, n / 10) for n in first] + [trade(n, n / 10 - 30) for n in second]
+    with WireServer(sending(*pieces, close_frame(1000))) as server:
+        feed = fast_feed(server.url, "matches", reconnect=False)
+        got, status = Collected(feed), Collected(feed.status)
+        written = Collected(feed.pipe(record(tmp_path / FOLDER)))
+        with feed:
+            got.wait_for_end()
+            written.wait_for_end()
+    assert ids_of(got) == [*first, *second]
+    assert [each.epoch for each in got.items] == [0] * 100 + [1] * 180
+    assert [(each.last, each.first) for each in of(status, SequenceReset)] == [(600, 520)]
+    assert (feed.stats.duplicates, feed.stats.frames) == (0, 280)
+    assert all(each.received_ns for each in got.items)
+    replay = Replay(tmp_path / FOLDER)
+    again = Collected(replay)
+    replay.run()
+    told = [(each, each.raw, each.received_ns, each.epoch) for each in got.items]
+    assert [(each, each.raw, each.received_ns, each.epoch) for each in again.items] == told
+
+
+def test_replay_of_frames_finds_ids_and_times_that_go_back(tmp_path: Path) -> None:
+    first, second = range(501, 601), range(520, 700)
+    pieces = [trade(n, n / 10) for n in first] + [trade(n, n / 10 - 30) for n in second]
+    lines = [piece[piece.index(b"{") :] for piece in pieces]
+    (tmp_path / "frames.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    replay = Replay(tmp_path / "frames.jsonl")
+    got, status = Collected(replay), Collected(replay.status)
+    replay.run()
+    assert ids_of(got) == [*first, *second]
+    assert [each.epoch for each in got.items] == [0] * 100 + [1] * 180
+    assert [(each.last, each.first) for each in of(status, SequenceReset)] == [(600, 520)]
+
+
+def test_kept_duplicates_are_delivered_once(tmp_path: Path) -> None:
+    pieces = [trade(n, n) for n in (501, 502, 1, 2, 3, 4)]
+    with WireServer(sending(*pieces, close_frame(1000))) as server:
+        feed = fast_feed(server.url, "matches", reconnect=False, drop_duplicates=False)
+        got = Collected(feed)
+        with feed:
+            got.wait_for_end()
+    assert ids_of(got) == [501, 502, 1, 2, 3, 4]
+    assert feed.stats.duplicates == 0
+
+
 def beat(second: float, last_trade_id: int) -> bytes:
     time = datetime.fromtimestamp(1_764_000_000 + second, UTC).isoformat().replace("+00:00", "Z")
     return frame(json.dumps({
@@ -142,6 +208,19 @@ def test_unknown_type_with_a_sequence_is_no_gap() -> None:
     assert [(each.first, each.last) for each in of(status, Gap)] == [(10, 10)]
     assert [each.epoch for each in got.items] == [0, 0, 0, 0, 0, 1]
     assert book.stats.gaps == 0  # the epoch shows it
+
+
+def test_malformed_frame_with_a_sequence_is_no_gap() -> None:
+    """It raises the epoch of its product."""
+
+    def opened(sequence: int, price: str = "9") -> bytes:
+        return order(sequence, "open", order_id=f"o{sequence}", side="buy", price=price, remaining_size="1")
+
+    got, _, status, feed = played([opened(5), opened(6, "NaN"), opened(7), opened(8)], "full")
+    assert [each.sequence for each in got.items] == [5, 7, 8]
+    assert [each.epoch for each in got.items] == [0, 1, 1]
+    assert of(status, Gap) == []
+    assert feed.stats.malformed == 1
 
 
 # ---- channels that are unsubscribed and resubscribed

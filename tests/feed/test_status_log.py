@@ -77,8 +77,10 @@ def test_each_outage_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
             got.wait_for(2)
     assert len(of(status, Disconnected)) == 6
     first, second = warned(caplog)
-    assert "503 Service Unavailable: check the URL and the headers; the next attempt begins in" in first
-    assert second.startswith("disconnected: the server closed the connection: 1001 restart; the next attempt begins")
+    assert "503 Service Unavailable: check the URL and the headers; the next attempt begins at once" in first
+    assert second.startswith(
+        "disconnected: the server closed the connection: 1001 restart; the next attempt begins at once"
+    )
 
 
 def test_rejected_credentials_print_one_line(caplog: pytest.LogCaptureFixture) -> None:

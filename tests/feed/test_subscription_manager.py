@@ -170,3 +170,28 @@ def test_renewing_says_the_channel_anew() -> None:
         ("unsubscribe", {"level2_50": ["A-B", "C-D"]}),
         ("subscribe", {"level2_50": ["C-D"]}),
     ]
+
+
+def test_routes_of_many_products_are_found_without_a_search() -> None:
+    """The comparisons do not grow with the pairs."""
+
+    class Compared(str):
+        __slots__ = ()
+        count = 0
+
+        def __eq__(self, other: object) -> bool:
+            Compared.count += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    def compared(products: int) -> int:
+        names = [Compared(f"P{number}-USD") for number in range(products)]
+        manager = SubscriptionManager(Subscription.of(names, ["ticker"]), COINBASE_EXCHANGE)
+        Compared.count = 0
+        for channels in (frozenset(("ticker", "ticker_batch")), frozenset(("matches",)), None):
+            for product in ("P7-USD", "X-USD", None):
+                manager.has(channels, product)
+        return Compared.count
+
+    assert compared(3000) < 30

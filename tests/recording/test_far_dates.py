@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from rxfeed import Match, Replay, matches, record
 from rxfeed.market import EPOCH
 from rxfeed.recording.scheduler import EARLIEST, LATEST, ReplayScheduler
 from rxfeed.recording.timestamps import FIRST_NS, LAST_NS, moment_of, ns_of
+from tests.support.clocks import JumpingClock
 from tests.support.collect import Collected
 from tests.support.make import match
 from tests.support.replays import played, prices, trades
@@ -105,3 +107,23 @@ def test_ns_of_any_datetime_is_on_the_calendar(moment: datetime) -> None:
     ns = ns_of(moment)
     assert FIRST_NS <= ns <= LAST_NS
     assert EPOCH.year - 1970 <= moment_of(ns).year
+
+
+@pytest.mark.parametrize("date", FAR)
+def test_paced_replay_does_not_wait_for_a_far_date(tmp_path: Path, date: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The lines around it are paced as before."""
+    clock = JumpingClock()
+    replay = Replay(plain(tmp_path / "plain", [date]), 1, clock=clock)
+    got = played(replay)
+    assert prices(got.items) == [1, 2, 3, 10, 20, 21, 22]
+    assert sum(clock.waited) == pytest.approx(2 + 2, abs=0.1)
+    (line,) = (each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING)
+    assert "does not wait for more than a day" in line
+
+
+def test_paced_replay_waits_for_hours(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clock = JumpingClock()
+    replay = Replay(plain(tmp_path / "plain", ["2026-01-02T22:00:00Z"]), 10, clock=clock)
+    assert len(played(replay).items) == 7
+    assert sum(clock.waited) == pytest.approx(3600, abs=1)
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]

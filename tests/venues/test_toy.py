@@ -50,9 +50,10 @@ FRAMES = [
 
 
 class Exchange:
-    """Answers each subscription with *FRAMES*, and then closes."""
+    """Answers each subscription with *frames*, and then closes."""
 
-    def __init__(self) -> None:
+    def __init__(self, frames: list[str] = FRAMES) -> None:
+        self._frames = frames
         self.requests: list[Any] = []
         self._server: Server = serve(self._serve, "127.0.0.1", 0)
         self._thread = Thread(target=self._server.serve_forever)
@@ -61,7 +62,7 @@ class Exchange:
 
     def _serve(self, client: ServerConnection) -> None:
         self.requests.append(json.loads(client.recv()))
-        for each in FRAMES:
+        for each in self._frames:
             client.send(each)
 
     def close(self) -> None:
@@ -127,6 +128,27 @@ def test_recording_of_the_venue_replays_equal(toy: Exchange, tmp_path: Path) -> 
     assert held.by_type == {"joined": 1, "print": 3, "quote": 3}
     with pytest.raises(ConfigError, match="toy"):
         Replay(tmp_path)
+
+
+def test_frames_with_several_messages_begin_anew(tmp_path: Path) -> None:
+    """The first two frames of the lower run are held, and recorded when the third one shows what they are."""
+    numbers = range(1, 6)
+    frames = [frame(900, JOINED), *(frame(500 + number, print_(number), quote(number)) for number in numbers)]
+    exchange = Exchange(frames)
+    feed = feed_of(exchange)
+    live, recorder = Collected(feed), record(tmp_path)
+    feed.pipe(recorder).subscribe(on_error=lambda error: None)
+    run(feed)
+    exchange.close()
+    assert [getattr(each, "trade_id", None) for each in live.items[1::2]] == [1, 2, 3, 4, 5]
+    assert [type(each) for each in live.items] == [Joined, *[Print, Quote] * 5]
+    assert [each.epoch for each in live.items] == [0] + [1] * 10
+    assert (recorder.stats.frames, feed.stats.duplicates) == (6, 0)
+    replay = Replay(tmp_path, venue=TOY)
+    again = Collected(replay)
+    replay.run()
+    told = [(each, each.raw, each.received_ns, each.epoch) for each in live.items]
+    assert [(each, each.raw, each.received_ns, each.epoch) for each in again.items] == told
 
 
 @pytest.mark.parametrize("documents", ["typed", "raw"])

@@ -118,7 +118,7 @@ class Gaps(GapDetector):
             self._fresh = self._frames.take(message.sequence, time)
         if isinstance(message, Joined):
             self.acknowledged(message)
-        return self._fresh
+        return self._fresh or self.hold(self._frames, message)
 
     def lost(self, product_id: str | None) -> None:
         if product_id is None:

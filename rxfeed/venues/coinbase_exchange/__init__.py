@@ -1,7 +1,7 @@
 """Coinbase Exchange: its messages, channels, requests and hosts, without any I/O."""
 
 from rxfeed.venues.coinbase_exchange.auth import Credentials, sign
-from rxfeed.venues.coinbase_exchange.decode import Decoder
+from rxfeed.venues.coinbase_exchange.decode import MOST_VALUES, Decoder
 from rxfeed.venues.coinbase_exchange.errors import refusal, remedy
 from rxfeed.venues.coinbase_exchange.hosts import BOOK_PATH, DEFAULT_URL, live_url
 from rxfeed.venues.coinbase_exchange.messages import ErrorMessage, Subscriptions, Ticker
@@ -12,6 +12,7 @@ __all__ = [
     "BOOK_PATH",
     "COINBASE_EXCHANGE",
     "DEFAULT_URL",
+    "MOST_VALUES",
     "Channel",
     "Credentials",
     "Decoder",

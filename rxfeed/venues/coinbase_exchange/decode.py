@@ -78,7 +78,7 @@ Raises `UNDECODED` for any other frame."""
 # Numbers stay exact, and no exponent is too much for them.
 _decode_all = msgspec.json.Decoder(float_hook=Decimal).decode
 # The largest books have some 600,000 prices and sizes. One value takes up to 150 bytes when it is decoded.
-_MOST_VALUES = 2_000_000
+MOST_VALUES = 2_000_000
 _LONGEST_FIELD = 256
 _NONE = msgspec.Raw()
 
@@ -135,8 +135,8 @@ class Decoder:
         try:
             if not raw.isascii():
                 raw.decode()  # msgspec skips values without a field, invalid UTF-8 included
-            if len(raw) > LONG and raw.count(b",") > _MOST_VALUES:
-                raise msgspec.ValidationError(f"over {_MOST_VALUES:,} values")
+            if len(raw) > LONG and raw.count(b",") > MOST_VALUES:
+                raise msgspec.ValidationError(f"over {MOST_VALUES:,} values")
             return decode_known(raw if raw[ENDING] == PLAIN or ends_with_microseconds(raw) else in_microseconds(raw))
         except msgspec.ValidationError as error:
             return self._other(raw, error)
@@ -198,6 +198,26 @@ def names_in(beginning: bytes) -> tuple[str | None, str | None]:
     return None if product is None else product[1].decode(), None if kind is None else kind[1].decode()
 
 
+def number_in(raw: bytes) -> tuple[str | None, int | None, bool]:
+    """Product and sequence of a frame that is not a message, and whether it is an array of level3.
+
+    >>> number_in(b'{"type":"open","product_id":"BTC-USD","sequence":7,"price":"NaN"}')
+    ('BTC-USD', 7, False)
+    >>> number_in(b'["open","BTC-USD","8"]'), number_in(b"nonsense")
+    (('BTC-USD', 8, True), (None, None, False))
+    """
+    try:
+        content: Any = _decode_any(raw)
+    except UNDECODED:
+        return None, None, False
+    if isinstance(content, list):  # the documented layouts have the product in the second place
+        product, sequence = content[1:3] if len(content) > 2 else (None, None)
+        return named_product(product), _sequence(sequence, text=True), True
+    if not isinstance(content, dict):
+        return None, None, False
+    return named_product(content.get("product_id")), _sequence(content.get("sequence")), False
+
+
 def _malformed(raw: bytes, reason: str, error: Exception) -> Malformed:
     """What cannot be parsed names a product only if JSON is all it lacks: good UTF-8, or less depth."""
     if isinstance(error, RecursionError):
@@ -232,9 +252,14 @@ def _blank(level: Any) -> bool:
 
 def _unknown(kind: str, fields: dict[str, Any], level3: bool = False) -> Unknown:
     """A message of an unknown type; its product and sequence are used if they are valid."""
-    product, sequence = named_product(fields.get("product_id")), fields.get("sequence")
-    if level3 and isinstance(sequence, str) and _DIGITS(sequence):
-        sequence = int(sequence)
-    if not isinstance(sequence, int) or isinstance(sequence, bool) or not 0 <= sequence < 1 << 63:
-        sequence = None
+    product, sequence = named_product(fields.get("product_id")), _sequence(fields.get("sequence"), text=level3)
     return Unknown(type=kind, product_id=product, sequence=sequence, level3=level3)
+
+
+def _sequence(value: Any, *, text: bool = False) -> int | None:
+    """*value*, if it can be a sequence; *text*: it may be a text."""
+    if text and isinstance(value, str) and _DIGITS(value):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
+        return None
+    return value

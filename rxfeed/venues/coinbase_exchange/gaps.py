@@ -3,11 +3,12 @@
 Rules, from the channels' documentation:
 - `full` (received, open, match, change, done) and `level3` number their messages by product; numbers rise by one. On
   `matches` trade ids rise by one, on `ticker` sequences rise, level2 has no numbers. `rxfeed.core.sequence` has
-  the rules for numbers that rise by one.
-- A ticker with a lower sequence is dropped. But if its time is newer, or if it is the third one in a row with a rising
-  sequence, the sequence restarted.
+  the rules for numbers that rise by one,
+  `rxfeed.core.rising` has those for tickers.
 - A match comes twice if both `full` and `matches` are subscribed to, and the user's own orders come twice if `user` is.
   Such a copy may come ahead of its stream; then the stream's own message is dropped.
+- An auction, a message of an unknown type, and a frame that cannot be decoded may have a number of the product's
+  sequence, which is not missing then.
 - After a reconnect the numbers continue, and the numbers between were missed.
 """
 
@@ -15,10 +16,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from rxfeed.core import GapDetector, Pair, Restarted
-from rxfeed.market import Unknown
+from rxfeed.core import GapDetector, Pair, RisingSequence
+from rxfeed.market import Malformed, Unknown
 from rxfeed.venues.coinbase_exchange.channels import ALIASES, BOOKS
+from rxfeed.venues.coinbase_exchange.decode import number_in
 from rxfeed.venues.coinbase_exchange.messages import (
+    Auction,
     Change,
     Done,
     Heartbeat,
@@ -35,8 +38,6 @@ from rxfeed.venues.coinbase_exchange.messages import (
     Ticker,
 )
 
-_PROVEN = 3
-
 
 class ExchangeGaps(GapDetector):
     """The gap detector of Exchange."""
@@ -47,9 +48,7 @@ class ExchangeGaps(GapDetector):
 
     def __init__(self) -> None:
         super().__init__()
-        self._tickers: dict[str, Ticker] = {}
-        self._refused: dict[str, tuple[int, int]] = {}  # lower tickers: the last sequence, and how many in a row
-        self._renewed: set[str] = set()  # products without a ticker since the last reconnect
+        self._tickers: dict[str, RisingSequence] = {}
         self._full: frozenset[str | None] = frozenset()
         self._matches: frozenset[str | None] = frozenset()
         self._user: frozenset[str | None] = frozenset()
@@ -60,6 +59,7 @@ class ExchangeGaps(GapDetector):
             Heartbeat: self._heartbeat,
             Subscriptions: self.acknowledged,
             Unknown: self._unknown,
+            Auction: self._auction,
             **dict.fromkeys((Received, Open, Change, Done), self._order),
             **dict.fromkeys((Level3Open, Level3Done, Level3Match, Level3Change, Level3Noop), self._level3),
         }
@@ -67,13 +67,14 @@ class ExchangeGaps(GapDetector):
     def last(self, channel: str, product_id: str) -> int:
         """The last number of *product_id* on *channel*; -1 if there was none."""
         if channel == "ticker":
-            ticker = self._tickers.get(product_id)
-            return -1 if ticker is None or ticker.sequence is None else ticker.sequence
+            tickers = self._tickers.get(product_id)
+            return -1 if tickers is None else tickers.last
         return super().last(channel, product_id)
 
     def reconnected(self, least: int = 0) -> None:
         super().reconnected(least)
-        self._renewed.update(self._tickers)
+        for tickers in self._tickers.values():
+            tickers.renewed()
 
     def _rewatched(self, pairs: frozenset[Pair], renewed: frozenset[Pair]) -> None:
         self._full, self._matches, self._user = (
@@ -81,7 +82,7 @@ class ExchangeGaps(GapDetector):
         )
         for channel, product in renewed:
             if channel in ("ticker", "ticker_batch") and product in self._tickers:
-                self._renewed.add(product)
+                self._tickers[product].renewed()
 
     # ---- by type
 
@@ -90,13 +91,15 @@ class ExchangeGaps(GapDetector):
         if product is None or product not in self._full or order.sequence is None:
             return True
         own = order.user_id is not None and product in self._user
-        return self._run("full", product).take(order.sequence, order.time, own)
+        run = self._run("full", product)
+        return run.take(order.sequence, order.time, own) or self.hold(run, order)
 
     def _match(self, match: Match) -> bool:
         product = match.product_id
         if product in self._full:
             copy = product in self._matches or (match.user_id is not None and product in self._user)
-            return self._run("full", product).take(match.sequence, match.time, copy)
+            run = self._run("full", product)
+            return run.take(match.sequence, match.time, copy) or self.hold(run, match)
         copy = False
         if product in self._user:
             if product not in self._matches:
@@ -105,7 +108,7 @@ class ExchangeGaps(GapDetector):
         run = self._runs.get(("matches", product))
         if run is None:
             run = self._run("matches", product)
-        return run.take(match.trade_id, match.time, copy)
+        return run.take(match.trade_id, match.time, copy) or self.hold(run, match)
 
     def _last_match(self, last: LastMatch) -> bool:
         if last.product_id not in self._full:
@@ -113,35 +116,19 @@ class ExchangeGaps(GapDetector):
         return True
 
     def _ticker(self, ticker: Ticker) -> bool:
-        if ticker.sequence is None:  # a product's first one, before any trade
+        number, time = ticker.sequence, ticker.time
+        if number is None:  # a product's first one, before any trade
             return True
-        product, last = ticker.product_id, self._tickers.get(ticker.product_id)
-        if last is not None and ticker.sequence <= (last.sequence or 0) and not self._follows(ticker, last):
-            return False
-        if self._renewed:
-            self._renewed.discard(product)
-        if self._refused:
-            self._refused.pop(product, None)
-        if last is not None or self._may_follow(product, len(self._tickers)):
-            self._tickers[product] = ticker
-        return True
-
-    def _follows(self, ticker: Ticker, last: Ticker) -> bool:
-        """True if *ticker* comes after *last*, although its sequence is not higher."""
-        product, newer = ticker.product_id, _earlier(last, ticker)
-        number, before = _sequence(ticker), _sequence(last)
-        # A connection begins with the newest ticker, which may have come before.
-        again = product in self._renewed and not _earlier(ticker, last)
-        if number < before and not newer and not again:
-            refused, row = self._refused.get(product, (-1, 0))
-            row = 1 if number < refused else row + (number > refused)
-            self._refused[product] = (number, row)
-            newer = row >= _PROVEN
-        if number == before or not newer:
-            return again
-        self.report(Restarted(product, "ticker", before, number))
-        self.lost(product)
-        return True
+        run = self._tickers.get(ticker.product_id)
+        if run is None:
+            run = RisingSequence(ticker.product_id, "ticker", self)
+            if self._may_follow(ticker.product_id, len(self._tickers)):
+                self._tickers[ticker.product_id] = run
+        elif number > run.bound:
+            run.bound = number
+            run.recent.append((number, time))
+            return True
+        return run.take(number, time) or self.hold(run, ticker)
 
     def _heartbeat(self, heartbeat: Heartbeat) -> bool:
         product = heartbeat.product_id
@@ -152,19 +139,24 @@ class ExchangeGaps(GapDetector):
         return True
 
     def _level3(self, message: Any) -> bool:
-        return self._run("level3", message.product_id).take(message.sequence, message.time)
+        run = self._run("level3", message.product_id)
+        return run.take(message.sequence, message.time) or self.hold(run, message)
 
     def _unknown(self, message: Unknown) -> bool:
-        if message.sequence is not None and message.product_id is not None:
-            run = self._runs.get(("level3" if message.level3 else "full", message.product_id))
-            if run is not None:
-                run.unknown(message.sequence)
+        self._counted(message.product_id, message.sequence, level3=message.level3)
         return True
 
+    def _auction(self, auction: Auction) -> bool:
+        self._counted(auction.product_id, auction.sequence)
+        return True
 
-def _sequence(ticker: Ticker) -> int:
-    return -1 if ticker.sequence is None else ticker.sequence
+    def malformed(self, frame: Malformed) -> None:
+        product, sequence, level3 = number_in(frame.raw)
+        self._counted(product, sequence, level3=level3)
 
-
-def _earlier(ticker: Ticker, than: Ticker) -> bool:
-    return ticker.time is not None and than.time is not None and ticker.time < than.time
+    def _counted(self, product: str | None, sequence: int | None, *, level3: bool = False) -> None:
+        """A message that the rules for numbers do not cover has this *sequence*, so that is not missing."""
+        if sequence is not None and product is not None:
+            run = self._runs.get(("level3" if level3 else "full", product))
+            if run is not None:
+                run.unknown(sequence)

@@ -1,0 +1,42 @@
+"""What the checks of numbers find: missing numbers and restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+
+class Missed(msgspec.Struct, frozen=True):
+    """Numbers *first* to *last* of *product_id* on *channel* (sequences; trade ids on `matches`) did not come."""
+
+    product_id: str | None
+    channel: str
+    first: int
+    last: int
+
+
+class Restarted(msgspec.Struct, frozen=True):
+    """The numbers of *product_id* on *channel* restarted: after *last* came *first*, with a newer time."""
+
+    product_id: str | None
+    channel: str
+    last: int
+    first: int
+
+
+class Findings(Protocol):
+    """Receives the reports of a `Sequence`."""
+
+    limit: datetime
+    """Later times are not credible."""
+
+    def report(self, found: Missed | Restarted) -> None: ...
+
+    def lost(self, product_id: str | None) -> None:
+        """Messages of the product may have been missed."""
+
+    def release(self, messages: Sequence[Any]) -> None:
+        """The held *messages* are to be delivered before the one that is checked."""
