@@ -88,7 +88,7 @@ class History:
         return False
 
     def _covers(self, run: Run, time: datetime | None, known: int) -> bool:
-        """True if *time* may be of *run*, of whose times only those from *known* on are known."""
+        """True if *time* may be of *run*; times are known from the position *known* on."""
         newest = self.times[0] if run.position + run.last - run.first >= known else run.newest
         if time is None or run.oldest is None or newest is None:
             return True

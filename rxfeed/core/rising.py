@@ -88,7 +88,7 @@ class RisingSequence:
         return self._held is not None and self._held.follows(self.last)
 
     def hold(self, message: Any) -> bool:
-        """Hold *message*, for whose number `take` was False. False if it is a repeat."""
+        """Hold *message*; `take` of its number was False. False if it is a repeat."""
         if self._held is None or not self._held.open:
             return False
         self._held.messages.append(message)

@@ -115,7 +115,7 @@ class Sequence:
         return self._jump(number, time, copy)
 
     def hold(self, message: Any) -> bool:
-        """Hold *message*, for whose number `take` was False. False if it is a duplicate."""
+        """Hold *message*; `take` of its number was False. False if it is a duplicate."""
         if self._held is None or not self._held.open:
             return False
         self._held.messages.append(message)

@@ -147,7 +147,7 @@ def test_malformed_ticker_affects_the_tickers_of_its_product_alone() -> None:
         with feed:
             got.wait_for(7)
             feed.send("last")
-            wait_until(lambda: requests)
+            wait_until(lambda: bool(requests))
     assert [payload for _, payload in requests] == [b"last"]
     epochs = {kind: [each.epoch for each in got.items if each.type == kind] for kind in ("ticker", "match", "l2update")}
     assert epochs == {"ticker": [0, 1], "match": [0, 0, 0], "l2update": [0]}

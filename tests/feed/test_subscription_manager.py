@@ -177,10 +177,10 @@ def test_routes_of_many_products_are_found_without_a_search() -> None:
 
     class Compared(str):
         __slots__ = ()
-        count = 0
+        comparisons = 0
 
         def __eq__(self, other: object) -> bool:
-            Compared.count += 1
+            Compared.comparisons += 1
             return str.__eq__(self, other)
 
         __hash__ = str.__hash__
@@ -188,10 +188,10 @@ def test_routes_of_many_products_are_found_without_a_search() -> None:
     def compared(products: int) -> int:
         names = [Compared(f"P{number}-USD") for number in range(products)]
         manager = SubscriptionManager(Subscription.of(names, ["ticker"]), COINBASE_EXCHANGE)
-        Compared.count = 0
+        Compared.comparisons = 0
         for channels in (frozenset(("ticker", "ticker_batch")), frozenset(("matches",)), None):
             for product in ("P7-USD", "X-USD", None):
                 manager.has(channels, product)
-        return Compared.count
+        return Compared.comparisons
 
     assert compared(3000) < 30

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rxfeed import AuthenticationFailed, ConfigError, Credentials, Feed, Replay
+from rxfeed import AuthenticationFailed, ConfigError, Credentials, Feed, Replay, tickers
 from rxfeed.secrets import Secret
 from rxfeed.sim import Exchange
 from tests.support.collect import Collected
@@ -29,7 +29,7 @@ def test_feed_without_a_subscriber_is_logged_once(stream: str | None, caplog: py
             "status": lambda: Collected(feed.status),
             "keepalive": lambda: Collected(feed.keepalive),
             "malformed": lambda: Collected(feed.malformed),
-            "pipeline": lambda: Collected(feed.pipe()),
+            "pipeline": lambda: Collected(feed.pipe(tickers())),
             None: lambda: None,
         }[stream]()
         with feed:
