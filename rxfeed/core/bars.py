@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import msgspec
 
+from rxfeed.core.arrival_span import ArrivalSpan
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ZERO, positive, quotient
 from rxfeed.errors import ConfigError
@@ -44,28 +45,13 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
     complete: bool
 
 
-class _Growing:
+class _Growing(ArrivalSpan):
     """The bar of a product that is not full yet."""
 
-    __slots__ = (
-        "bought",
-        "clock",
-        "close",
-        "count",
-        "end",
-        "epoch",
-        "high",
-        "low",
-        "notional",
-        "open",
-        "sold",
-        "start",
-        "whole",
-    )
+    __slots__ = ("bought", "close", "count", "high", "low", "notional", "open", "sold")
 
     def __init__(self, epoch: int, clock: EventClock) -> None:
-        self.epoch = epoch
-        self.clock = clock
+        super().__init__(epoch, clock)
         self._begin()
 
     def _begin(self) -> None:
@@ -79,14 +65,11 @@ class _Growing:
 
     def add(self, match: Trade, size: Decimal, notional: Decimal) -> None:
         """Add a trade, or a part of it."""
-        price, time = match.price, match.time
-        if time > self.clock.limit:
-            time = self.clock.limited(match, time)
-        if not self.count:
+        price, first = match.price, not self.count
+        self.cover(match, first)
+        if first:
             self.open = self.high = self.low = price
-            self.start = self.end = time
         self.high, self.low, self.close = max(self.high, price), min(self.low, price), price
-        self.start, self.end = min(self.start, time), max(self.end, time)
         if match.maker_side == "sell":
             self.bought = EXACT.add(self.bought, size)
         else:
@@ -141,8 +124,7 @@ class _Bars(ABC):
         bar = self._products.get(message.product_id)
         if bar is None:
             bar = self._products[message.product_id] = _Growing(message.epoch, self.clock)
-        elif bar.epoch != message.epoch:
-            bar.epoch, bar.whole = message.epoch, False
+        bar.see(message)
         return self._trade(bar, message)
 
     def finish(self) -> tuple[Bar, ...]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
-from rxfeed.core import Late, Machine
+from rxfeed.core import EventClock, Late, Machine
 from rxfeed.market import Message
+from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import MessageFilter, results_of
 from rxfeed.operators.unhandled import hand_back, log_unhandled
@@ -55,8 +56,18 @@ class LateStream(Observable[Late]):
             observer.on_completed()
 
 
+class _WindowMachine(Machine[Message, B | Late], Protocol[B]):
+    accepts: ClassVar[frozenset[type[Message]]]
+    clock: EventClock
+
+
+def window_operator(name: str, machine: Callable[[], _WindowMachine[B]]) -> WindowOperator[B]:
+    """The operator *name* of what *machine* makes, a new one for each subscription."""
+    return WindowOperator(reporting(name, machine), MessageFilter(machine().accepts, None, name))
+
+
 class WindowOperator(Generic[B]):
-    """The operator that `window_volume`, `candles`, `rolling_volume` and `trade_imbalance` return.
+    """The operator that `window_operator` returns, and so `window_volume`, `candles` and the like.
 
     It emits the results. `late` emits the trades that were too late for them, and `late_count` counts these over all
     subscriptions; any thread may read it.
