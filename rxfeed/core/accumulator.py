@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from datetime import datetime
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from rxfeed.core.numbers import exactly
 from rxfeed.market import Trade
@@ -50,8 +50,8 @@ class WindowAccumulator(ABC, Generic[R]):
         """Add *trades*; `+` and `*` are exact here."""
 
     @abstractmethod
-    def _merge(self, other: Self, /) -> None:
-        """Add the sums of *other*; `+` is exact here."""
+    def _merge(self, other: Any, /) -> None:
+        """Add the sums of *other*, which is of the same class; `+` is exact here."""
 
     @abstractmethod
     def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> R:

@@ -154,7 +154,8 @@ class TickBars(_Bars):
 
     def __init__(self, trades: int, *, max_ahead: float | None = MAX_AHEAD) -> None:
         super().__init__(max_ahead)
-        if isinstance(trades, bool) or not isinstance(trades, int) or trades < 1:
+        whole = isinstance(trades, int) and not isinstance(trades, bool)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not whole or trades < 1:
             raise ConfigError(f"trades: {trades!r} is not a number of trades")
         self._trades = trades
 

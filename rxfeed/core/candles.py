@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
+from typing import Self
 
 import msgspec
 
@@ -72,7 +73,7 @@ class CandlePrices(WindowAccumulator[Candle]):
         self.volume, self.notional = volume, notional
         self.count += len(trades)
 
-    def _merge(self, other: CandlePrices) -> None:
+    def _merge(self, other: Self) -> None:
         if other.count and not self.count:
             self.open, self.high, self.low, self.close = other.open, other.high, other.low, other.close
             self.first, self.last = other.first, other.last

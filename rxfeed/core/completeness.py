@@ -52,8 +52,9 @@ class CompletenessTracker:
         self.now = first.time
         self._expecting = isinstance(first, Heartbeat)  # the id of the first trade will show whether a trade was missed
         self.known = first.last_trade_id if isinstance(first, Heartbeat) else first.trade_id
-        self._named, self._named_at = -1, first.time
-        self._waived = -1  # the id of a heartbeat for which the wait is over
+        self._named: int = -1
+        self._named_at = first.time
+        self._waived: int = -1  # the id of a heartbeat for which the wait is over
 
     def missed_trades(self) -> None:
         """Called when trades were missed. For a subclass with results that are open."""
@@ -127,7 +128,7 @@ def not_negative_microseconds(name: str, seconds: float) -> int:
     return microseconds
 
 
-def _microseconds(name: str, seconds: float) -> int:
+def _microseconds(name: str, seconds: object) -> int:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
         raise ConfigError(f"{name}: {seconds!r} is not a number of seconds")
     if abs(seconds) > 1e11:

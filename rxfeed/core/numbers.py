@@ -41,7 +41,7 @@ def exactly(method: Callable[[S, A], B]) -> Callable[[S, A], B]:
     return run
 
 
-def decimal(name: str, value: Decimal | str | int) -> Decimal:
+def decimal(name: str, value: object) -> Decimal:
     """*value* as a finite `Decimal`; raises `ConfigError` for all else, and for floats (0.1 is not one tenth)."""
     if isinstance(value, bool | float) or not isinstance(value, Decimal | str | int):
         raise ConfigError(f"{name}: {value!r} is a {type(value).__name__}; give a Decimal, a str or an int")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Self
 
 import msgspec
 
@@ -57,7 +58,7 @@ class VolumeSums(WindowAccumulator[VolumeWindow]):
         self.bought, self.sold, self.notional = bought, sold, notional
         self.count += len(trades)
 
-    def _merge(self, other: VolumeSums) -> None:
+    def _merge(self, other: Self) -> None:
         self.bought += other.bought
         self.sold += other.sold
         self.notional += other.notional

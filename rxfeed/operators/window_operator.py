@@ -17,6 +17,7 @@ from rxfeed.operators.source import MessageFilter, results_of
 from rxfeed.operators.unhandled import hand_back, log_unhandled
 
 B = TypeVar("B")
+B_co = TypeVar("B_co", covariant=True)
 
 
 class LateStream(Observable[Late]):
@@ -56,7 +57,7 @@ class LateStream(Observable[Late]):
             observer.on_completed()
 
 
-class _WindowMachine(Machine[Message, B | Late], Protocol[B]):
+class _WindowMachine(Machine[Message, B_co | Late], Protocol[B_co]):
     accepts: ClassVar[frozenset[type[Message]]]
     clock: EventClock
 

@@ -79,11 +79,8 @@ def test_session_is_complete_only_if_none_before_it_can_join() -> None:
     sessions = PAGES["Sessions"]
     trades = [match(time=n, trade_id=n) for n in (10, 100, 200)]
     first = last_match(time=0, trade_id=9)
-    assert [each.complete for each in fold(Windowing(sessions(30), VolumeSums), [first, *trades])] == [
-        False,
-        True,
-        False,
-    ]
+    outputs: list[Any] = fold(Windowing(sessions(30), VolumeSums), [first, *trades])
+    assert [each.complete for each in outputs] == [False, True, False]
 
 
 @given(STREAMS)
@@ -103,7 +100,8 @@ def test_sessions_equal_those_of_a_slow_model(steps: list[tuple[int, str, str]])
         for run in runs:
             end = run[-1][0] + timedelta(seconds=30)
             expected.append((product, run[0][0], end, len(run), sum(size for _, size in run)))
-    got = [(each.product_id, each.start, each.end, each.count, each.volume) for each in fold(windowing, items)]
+    outputs: list[Any] = fold(windowing, items)
+    got = [(each.product_id, each.start, each.end, each.count, each.volume) for each in outputs]
     assert sorted(got) == sorted(expected)
 
 
@@ -143,7 +141,7 @@ def test_hopping_windows_equal_those_of_a_slow_model(
     """In the order of time, so that no trade is late."""
     items = sorted(stream(steps), key=lambda each: each.time)
     width, step = lengths
-    outputs = fold(Windowing(PAGES["Hopping"](width * 10**6, step * 10**6), VolumeSums), items)
+    outputs: list[Any] = fold(Windowing(PAGES["Hopping"](width * 10**6, step * 10**6), VolumeSums), items)
     expected: list[tuple[str, datetime, int]] = []
     for product, trades in trades_by_product(items).items():
         for number in range(-3000 // step, 3000 // step):  # noon is a multiple of each step
