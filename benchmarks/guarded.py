@@ -18,7 +18,8 @@ from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.market import Message
 from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.encoding import Encoder
-from rxfeed.transport.reader import BufferedWebSocket
+from rxfeed.transport.frame_parser import FrameParser
+from rxfeed.transport.frame_socket import FrameSocket
 from rxfeed.venues import message_id
 from rxfeed.venues.coinbase_exchange import Decoder
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
@@ -78,18 +79,20 @@ class _Socket:
     def recv(self, size: int) -> bytes:
         return next(self._pieces)
 
+    def settimeout(self, seconds: float) -> None:
+        pass
+
 
 def cut(count: int) -> Handle:
     """Frames cut from the bytes that the socket reads."""
     frames = [ABNF(1, 0, 0, 0, ABNF.OPCODE_TEXT, 0, message.raw).format() for message in _mixed(count)]
-    reader: Any = BufferedWebSocket(1 << 20, 1.0)
-    reader.sock = _Socket([b"".join(frames[at : at + _AT_ONCE]) for at in range(0, len(frames), _AT_ONCE)])
+    read: Any = _Socket([b"".join(frames[at : at + _AT_ONCE]) for at in range(0, len(frames), _AT_ONCE)])
+    socket, parser = FrameSocket(read, b"", 1.0), FrameParser(1 << 20)
 
     def some(count: int) -> None:
         for _ in range(count // _AT_ONCE):
-            reader.fill()
-            if len(reader.take()) != _AT_ONCE:
-                raise SystemExit("the reader cut other frames than were sent")
+            if len(parser.feed(socket.receive())) != _AT_ONCE:
+                raise SystemExit("the parser returned other frames than were sent")
 
     return some
 

@@ -2,13 +2,14 @@
 
     RxfeedError
     ├── ConfigError (also ValueError)       an invalid argument or setting
-    │   ├── ExtraMissing (also ImportError) a package of an extra is not installed
-    │   └── RecordingDamaged                a file of a recording that cannot be read, or only in part
+    │   └── ExtraMissing (also ImportError) a package of an extra is not installed
+    ├── RecordingDamaged                    a file of a recording that cannot be read, or only in part
     ├── ConnectFailed                       a connection could not be opened
     │   ├── AddressNotFound                 the host has no address
     │   ├── CertificateInvalid              the server's certificate cannot be verified
     │   ├── HandshakeRejected               the server answered, but not with an upgrade
-    │   └── ProxyFailed                     the proxy did not connect to the server
+    │   ├── ProxyFailed                     the proxy did not connect to the server
+    │   └── RequestRejected                 the server answered a request with an error: `status`, `retry_after`
     ├── ConnectionLost                      an open connection broke, or the server closed it
     │   ├── WentSilent                      no data, or no pong, for too long
     │   ├── ServerClosed                    with a close frame: `code` and `reason`
@@ -17,13 +18,11 @@
     │   └── TimestampRejected               a signed request was rejected, most likely for its time
     ├── AuthenticationFailed                the exchange does not accept the credentials
     ├── FrameMalformed (also ValueError)    a frame that is not a message, as an exception
-    ├── BookEmpty (also IndexError, ValueError, AttributeError)
-    │                                       the classic order book has no order on that side
     ├── FeedClosed                          the feed has ended and cannot be opened again
     ├── WrongProcess                        a feed or a sink of the parent process, used in a forked child
     └── SinkError                           a sink could not store its items
 
-Exceptions of websocket-client are mapped in `transport`, those of pymongo in `sinks`. The original is the
+Exceptions of sockets, TLS and HTTP are mapped in `transport`, those of pymongo in `sinks`. The original is the
 `__cause__`. All of these can be pickled and copied.
 """
 
@@ -108,7 +107,7 @@ def needs_extra(extra: str, needed_by: str) -> Iterator[None]:
         raise ExtraMissing(package, needed_by, install_command(extra)) from None
 
 
-class RecordingDamaged(ConfigError):
+class RecordingDamaged(RxfeedError):
     """The recording at *path* cannot be read from *line* on, which begins at byte *offset* of the unpacked text."""
 
     def __init__(self, path: str, line: int, offset: int, reason: str) -> None:
@@ -142,6 +141,24 @@ class HandshakeRejected(ConnectFailed):
         super().__init__(text)
         self.status = status
         self.headers = headers
+
+
+class RequestRejected(ConnectFailed):
+    """The server answered an HTTP request with *status* and *reason* instead of what was requested.
+
+    *headers* have lower-case names. *body* is at most 16 kB. *retry_after*: the seconds that the server requested to
+    wait, at most an hour; 0 if it did not. Secrets of the request are redacted in all of them.
+    """
+
+    def __init__(
+        self, text: str, status: int, reason: str, headers: dict[str, str], body: bytes, retry_after: float
+    ) -> None:
+        super().__init__(text)
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.body = body
+        self.retry_after = retry_after
 
 
 class ConnectionLost(RxfeedError):
@@ -182,10 +199,6 @@ class AuthenticationFailed(RxfeedError):
 
 class FrameMalformed(RxfeedError, ValueError):
     """A frame is not a message: the feed emits it as `Malformed`, the classic client passes this to `on_error`."""
-
-
-class BookEmpty(RxfeedError, IndexError, ValueError, AttributeError):
-    """The classic order book has no order on that side: old code catches one of these three."""
 
 
 class FeedClosed(RxfeedError):

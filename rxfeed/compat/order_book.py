@@ -11,9 +11,10 @@ from functools import partial
 from typing import Any
 
 from rxfeed.compat.client import WebsocketClient
+from rxfeed.compat.errors import BookEmpty
 from rxfeed.compat.price_levels import BROKEN, Order, SequencedBook
 from rxfeed.compat.snapshot import Fetch, Pace, RestClient
-from rxfeed.errors import BookEmpty, ConfigError
+from rxfeed.errors import ConfigError
 
 log = logging.getLogger("rxfeed.compat")
 

@@ -2,14 +2,14 @@
 
 from rxfeed.core.accumulator import WindowAccumulator
 from rxfeed.core.active_products import ActiveProducts
-from rxfeed.core.backoff import APART, Backoff, Reconnect
+from rxfeed.core.backoff import APART, Backoff, Reconnect, longest
 from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
 from rxfeed.core.book import Level2Book
 from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
-from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder, count
+from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder
 from rxfeed.core.by_type import ByType
 from rxfeed.core.candles import Candle, CandlePrices, Candles
-from rxfeed.core.completeness import Late, positive_microseconds
+from rxfeed.core.completeness import Late
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
@@ -21,8 +21,9 @@ from rxfeed.core.merge import Merge
 from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_rules import MergeRules
 from rxfeed.core.moves import PriceMove, PriceMoves
-from rxfeed.core.numbers import EXACT, decimal, positive
+from rxfeed.core.numbers import EXACT
 from rxfeed.core.quotes import Priced, price_of, quote_of
+from rxfeed.core.rate_limit import RateLimit
 from rxfeed.core.renewals import Renewals
 from rxfeed.core.rolling import RollingVolume, SlidingVolume
 from rxfeed.core.sequence import Missed, Restarted, Sequence
@@ -74,6 +75,7 @@ __all__ = [
     "PriceMoves",
     "Priced",
     "QueuePosition",
+    "RateLimit",
     "ReceivedItem",
     "Reconnect",
     "Renewals",
@@ -102,11 +104,8 @@ __all__ = [
     "WindowAccumulator",
     "Windower",
     "Windowing",
-    "count",
-    "decimal",
     "fold",
-    "positive",
-    "positive_microseconds",
+    "longest",
     "price_of",
     "quote_of",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from datetime import datetime
 
-from rxfeed.core.completeness import positive_span
+from rxfeed.core.arguments import positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.market import Subscriptions
 

@@ -10,9 +10,10 @@ from typing import ClassVar
 
 import msgspec
 
+from rxfeed.core.arguments import positive
 from rxfeed.core.arrival_span import ArrivalSpan
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.numbers import EXACT, ZERO, positive, quotient
+from rxfeed.core.numbers import EXACT, ZERO, quotient
 from rxfeed.errors import ConfigError
 from rxfeed.market import Message, Trade
 

@@ -18,8 +18,9 @@ from typing import ClassVar
 
 import msgspec
 
+from rxfeed.core.arguments import positive_integer, product
 from rxfeed.core.book_snapshot import NeedSnapshot, SnapshotFailed, SnapshotTaken
-from rxfeed.core.book_view import FullBookView, count, product
+from rxfeed.core.book_view import FullBookView
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.level3_orders import Level3Orders
 from rxfeed.market import Auction, Heartbeat, Message, OrderEvent, Unknown
@@ -91,8 +92,8 @@ class Level3Book:
     ) -> None:
         self.clock = EventClock(max_ahead)
         self.product_id = product(product_id)
-        self.depth = None if depth is None else count("depth", depth)
-        self.buffer = count("buffer", buffer)
+        self.depth = None if depth is None else positive_integer("depth", depth)
+        self.buffer = positive_integer("buffer", buffer)
         self.stats = BookStats() if stats is None else stats
         self._buffer: deque[tuple[int, OrderEvent]] = deque()  # with their sequences
         self._unknown: set[int] = set()  # sequences of unknown types, above that of the book

@@ -10,12 +10,13 @@ from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
-from rxfeed.core.completeness import FIRST, CompletenessTracker, Late, earlier, positive_span
+from rxfeed.core.arguments import positive_span
+from rxfeed.core.completeness import CompletenessTracker, Late, earlier
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.numbers import ZERO, exactly, quotient
 from rxfeed.core.sliding_min_max import SlidingMinMax
 from rxfeed.core.trade_machine import TradeMachine
-from rxfeed.market import Heartbeat, Message, PriorTrade, Trade
+from rxfeed.market import FIRST, Heartbeat, Message, PriorTrade, Trade
 
 R = TypeVar("R")
 

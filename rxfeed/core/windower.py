@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from rxfeed.core.completeness import not_negative_microseconds, positive_microseconds
+from rxfeed.core.arguments import not_negative_microseconds, positive_microseconds
 
 Span = tuple[int, int]
 """A window's start and end, in Unix microseconds; the end is not in the window."""

@@ -17,12 +17,12 @@ from heapq import heappop, heappush
 from typing import ClassVar, Generic, TypeVar
 
 from rxfeed.core.accumulator import AT_ONCE, WindowAccumulator
-from rxfeed.core.completeness import EPOCH, CompletenessTracker, Late, moment
+from rxfeed.core.completeness import CompletenessTracker, Late
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.trade_machine import TradeMachine
 from rxfeed.core.windower import Grid, Span, Windower
 from rxfeed.errors import ConfigError
-from rxfeed.market import Heartbeat, Message, PriorTrade, Trade, microseconds
+from rxfeed.market import EPOCH, Heartbeat, Message, PriorTrade, Trade, microseconds, moment
 
 R = TypeVar("R")
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from rxfeed.core import Missed, Restarted, Resubscribed
+from rxfeed.feed.endings import SourceSinks
 from rxfeed.feed.message_router import MessageRouter, SideStream
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import CaughtUp, FeedStatus, Gap, Idle, KeepalivePong, Lagging, SequenceReset
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.market import Malformed
-from rxfeed.operators import SourceSinks
 from rxfeed.venues import COINBASE_EXCHANGE, Venue
 
 log = logging.getLogger("rxfeed.feed")

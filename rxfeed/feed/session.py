@@ -131,12 +131,12 @@ class FeedSession:
 
     def _send_due(self, now: float) -> None:
         """Send what is due. If that fails, `receive` raises the error after the messages that had arrived before."""
-        if self._connection.deaf:
+        if self._connection.send_failed:
             return
         try:
             self._housekeeping.send_due(now)
         except ConnectionLost:
-            if not self._connection.deaf:
+            if not self._connection.send_failed:
                 raise
 
     def _arriving(self, seconds: float, behind: bool) -> None:

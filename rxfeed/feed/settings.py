@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.core import Reconnect
+from rxfeed.core import Reconnect, arguments
 from rxfeed.errors import ConfigError
 from rxfeed.secrets import Secret
 from rxfeed.transport import Endpoint, TransportOptions, proxy_for
@@ -17,6 +17,7 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of `Feed`, where they are described; times in seconds."""
 
     url: Secret
+    rest_url: Secret
     transport: TransportOptions
     credentials: Any
     venue: Venue
@@ -30,14 +31,16 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         endpoint = Endpoint.of(self.url)
+        if self.rest_url:
+            Endpoint.of(self.rest_url, ("http", "https"), "rest_url")
         proxy_for(endpoint.host, self.transport.proxy, secure=endpoint.secure)  # raises here if the proxy is invalid
         if not isinstance(self.reconnect, bool | Reconnect):
             raise ConfigError(f"reconnect: {self.reconnect!r} is neither True, False nor a Reconnect")
         for name in ("ping_interval", "pong_timeout", "stale_after", "heartbeat_timeout", "lag_threshold"):
             seconds = getattr(self, name)
             never = seconds is None and name in ("ping_interval", "stale_after")
-            if not never and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0):
-                raise ConfigError(f"{name}: {seconds!r} is not a number of seconds above 0")
+            if not never:
+                arguments.above_zero(name, seconds, "of seconds")
 
     @property
     def policy(self) -> Reconnect:

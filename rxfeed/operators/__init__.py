@@ -2,14 +2,12 @@
 
 from rxfeed.operators.async_iter import AsyncItems, to_async_iterable
 from rxfeed.operators.bars import dollar_bars, tick_bars, volume_bars
-from rxfeed.operators.book import FullBook, full_book, order_book
-from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
+from rxfeed.operators.book import FullBook, SnapshotSource, full_book, order_book
 from rxfeed.operators.bounded import Bounded, bounded
 from rxfeed.operators.bounded_queue import BoundedQueue, ForkedQueue, Overflow
 from rxfeed.operators.coinbase_exchange import balances, last_matches, level3, matches, orders, rfq_matches, statuses
-from rxfeed.operators.dataframes import to_dataframe, to_frames, to_records
 from rxfeed.operators.dated_ahead import report_once
-from rxfeed.operators.endings import SinkLeft, SourceSinks, on_sink_thread, serving, subscribed_to
+from rxfeed.operators.frames import to_frames
 from rxfeed.operators.joining import JoiningObserver
 from rxfeed.operators.lift import lift
 from rxfeed.operators.per_product import by_product, latest_by_product, throttle_by_product
@@ -25,8 +23,7 @@ from rxfeed.operators.select import (
     unknowns,
 )
 from rxfeed.operators.signals import moved, price_crossing, spread_wider
-from rxfeed.operators.sink import RecentRate, Sink, check_numbers
-from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, Root
+from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, Root, rooted
 from rxfeed.operators.unhandled import at, hand_back, is_handed_back, place_of_caller
 from rxfeed.operators.window_operator import WindowOperator, window_operator
 from rxfeed.operators.windows import candles, rolling_volume, trade_imbalance, window_volume
@@ -44,12 +41,8 @@ __all__ = [
     "Operator",
     "Overflow",
     "Pipeline",
-    "RecentRate",
     "Root",
-    "Sink",
-    "SinkLeft",
     "SnapshotSource",
-    "SourceSinks",
     "WindowOperator",
     "at",
     "auctions",
@@ -57,7 +50,6 @@ __all__ = [
     "bounded",
     "by_product",
     "candles",
-    "check_numbers",
     "dollar_bars",
     "error_messages",
     "first_filter",
@@ -72,28 +64,23 @@ __all__ = [
     "lift",
     "matches",
     "moved",
-    "on_sink_thread",
     "order_book",
     "orders",
     "piped",
     "place_of_caller",
     "price_crossing",
     "report_once",
-    "rest_snapshot",
     "rfq_matches",
     "rolling_volume",
+    "rooted",
     "select",
-    "serving",
     "spread_wider",
     "statuses",
-    "subscribed_to",
     "throttle_by_product",
     "tick_bars",
     "tickers",
     "to_async_iterable",
-    "to_dataframe",
     "to_frames",
-    "to_records",
     "trade_imbalance",
     "trades",
     "unknowns",

@@ -1,28 +1,32 @@
 """WebSocket frames from a URL, and responses to GET requests; exceptions of sockets and libraries are mapped here.
 
-This is the only package that imports websocket-client, which it uses for frames: their opcodes, masks and checks.
+This is the only package that imports websocket-client, of which it uses the frames (`ABNF`): opcodes, masks and checks.
 Resolving, connecting, proxies, TLS and the handshake are done here, because they share one deadline
 (`ConnectAttempt`).
 """
 
-from rxfeed.transport.connection import Closed, Connection, Pong, TransportEvent
+from rxfeed.transport.connection import Connection, TransportEvent
 from rxfeed.transport.endpoint import Endpoint
-from rxfeed.transport.options import TransportOptions, check_timeout
+from rxfeed.transport.events import Closed, Oversized, Pong
+from rxfeed.transport.http_client import Headers, HttpClient, Parameters, Response
+from rxfeed.transport.options import TransportOptions
 from rxfeed.transport.proxy import proxy_for
-from rxfeed.transport.reader import Oversized
-from rxfeed.transport.rest import RestClient
+from rxfeed.transport.retry_after import retry_after
 from rxfeed.transport.wakeup import Wakeup
 
 __all__ = [
     "Closed",
     "Connection",
     "Endpoint",
+    "Headers",
+    "HttpClient",
     "Oversized",
+    "Parameters",
     "Pong",
-    "RestClient",
+    "Response",
     "TransportEvent",
     "TransportOptions",
     "Wakeup",
-    "check_timeout",
     "proxy_for",
+    "retry_after",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
 
@@ -50,7 +50,7 @@ class ConnectAttempt:
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     @contextmanager
-    def using(self, sock: socket.socket) -> Iterator[None]:
+    def using(self, sock: socket.socket) -> Generator[None]:
         """Within this block, `abort()` shuts *sock* down, and an error closes it."""
         try:
             self._hold(sock)

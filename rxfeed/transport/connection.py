@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import selectors
-import struct
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
-import msgspec
-from websocket import ABNF
-
-from rxfeed.errors import ConnectionLost
+from rxfeed.errors import ConnectionLost, ProtocolViolated
 from rxfeed.secrets import Secret
 from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.dial import dial, tls_context
 from rxfeed.transport.endpoint import Endpoint
-from rxfeed.transport.exceptions import FAILURES, connecting, lost, running
+from rxfeed.transport.events import Closed, FrameEvent, Oversized, Ping, Pong, Violation
+from rxfeed.transport.exceptions import connecting, lost, running
+from rxfeed.transport.frame_parser import FrameParser
+from rxfeed.transport.frame_socket import PATIENCE, FrameSocket
 from rxfeed.transport.handshake import upgrade
 from rxfeed.transport.options import TransportOptions
 from rxfeed.transport.proxy import proxy_for
-from rxfeed.transport.reader import PATIENCE, BufferedWebSocket, Oversized
 from rxfeed.transport.wakeup import Wakeup
-
-_NO_CODE = 1005
-
-
-class Pong(msgspec.Struct, frozen=True):
-    """The answer to a ping of this client."""
-
-    payload: bytes
-
-
-class Closed(msgspec.Struct, frozen=True):
-    """The server's close frame; *code* is 1005 if the frame has none."""
-
-    code: int
-    reason: str
-
 
 TransportEvent = bytes | Oversized | Pong | Closed
 
@@ -55,8 +38,10 @@ class Connection:
         self.received_ns = 0
         self._options = options
         self._wakeup = wakeup
-        self._socket = BufferedWebSocket(options.max_size, options.send_timeout)
+        self._parser = FrameParser(options.max_size)
+        self._socket: FrameSocket | None = None
         self._selector: selectors.BaseSelector | None = None
+        self._violation: ProtocolViolated | None = None
         self.more = self._flowing = False
         """`more`: True if data is known to wait that was not read yet."""
         self.arriving = 0
@@ -86,8 +71,8 @@ class Connection:
                 self._selector.register(sock, selectors.EVENT_READ)
                 self._selector.register(self._wakeup, selectors.EVENT_READ)
         attempt.done()
-        self._socket.attach(sock, unread)
-        self.more = bool(unread)
+        self._socket = FrameSocket(sock, unread, options.send_timeout)
+        self.more = self._socket.more
 
     def abort(self) -> None:
         """Make `open()` raise at once; from any thread."""
@@ -109,24 +94,45 @@ class Connection:
         Empty after *timeout* seconds or a wake-up, and sometimes sooner. After it, `received_ns` is the time at which
         the bytes were read. Raises `ConnectionLost`; after a failed send only when all that had arrived was returned.
         """
-        failure = self._socket.failure or self._socket.send_failure
-        if failure is not None and (failure is self._socket.failure or not self._can_read_more(failure)):
+        socket = self._socket
+        assert socket is not None
+        if self._violation is not None:
+            raise self._violation
+        failure = socket.send_failure
+        if failure is not None and not self._can_read_more(failure):
             raise lost(failure) from failure
         try:
             # While messages flow, this waits on the socket alone, without the selector that also has the wake-up: the
             # selector would add 20 % to the cost of a single message. So a wake-up may be delayed by `PATIENCE`.
             if not (self.more or (self._flowing and timeout > PATIENCE) or self._readable(timeout)):
                 return []
-            self.more = self._socket.fill()
-            self.received_ns = time.time_ns()
-            taken = self._socket.take()
-            self._flowing = bool(taken)
-            self.arriving = 0 if taken else self.arriving + self._socket.read_size
-        except FAILURES as error:
+            data = socket.receive()
+        except OSError as error:
             raise lost(error) from error
-        if self._socket.mixed:
-            return [event for item in taken if (event := _event(item)) is not None]
-        return taken  # pyright: ignore[reportReturnType]  # all items are bytes
+        self.received_ns = time.time_ns()
+        self.more = socket.more
+        events = self._parser.feed(data)
+        self._flowing = bool(events)
+        self.arriving = 0 if events else self.arriving + len(data)
+        if self._parser.only_messages:
+            return events  # pyright: ignore[reportReturnType]  # all items are bytes
+        return self._respond(events, socket)
+
+    def _respond(self, events: Sequence[FrameEvent], socket: FrameSocket) -> list[TransportEvent]:
+        """The *events* for the caller. Pings and a close frame are answered; a violation is raised after all others."""
+        kept: list[TransportEvent] = []
+        for event in events:
+            if isinstance(event, Ping):
+                socket.send_pong(event.payload)
+            elif isinstance(event, Violation):
+                self._violation = ProtocolViolated(f"the server broke the WebSocket protocol: {event.reason}")
+            else:
+                kept.append(event)
+                if isinstance(event, Closed):
+                    socket.send_close()
+        if self._violation is not None and not kept:
+            raise self._violation
+        return kept
 
     def _can_read_more(self, failure: Exception) -> bool:
         """True if bytes that arrived before the *failure* of a send are still unread."""
@@ -146,53 +152,39 @@ class Connection:
 
     def send(self, text: str | Secret) -> None:
         """Send one text message."""
+        assert self._socket is not None
         with running():
             self._socket.send_message(text)
 
     def ping(self, payload: bytes) -> None:
         """Send a ping; `receive` returns its pong."""
+        assert self._socket is not None
         with running():
-            self._socket.ping(payload)
+            self._socket.send_ping(payload)
 
     @property
-    def deaf(self) -> bool:
+    def send_failed(self) -> bool:
         """True after a failed send: the server receives nothing more."""
-        return self._socket.send_failure is not None
+        return self._socket is not None and self._socket.send_failure is not None
 
     # ---- closing
 
     def close(self, timeout: float = 1.0) -> None:
         """Send a close frame, wait at most *timeout* seconds for the answer, and close the socket; never raises."""
-        if self._selector is not None:
-            if self._socket.connected:
-                self._socket.send_close()
-                # After a failure no frame can be trusted, not even a close frame, and a deaf server sends no answer.
-                if self._socket.failure is None and not self.deaf:
-                    with suppress(ConnectionLost):
-                        self._await_close(time.monotonic() + timeout)
-            self._selector.close()
-            self._selector = None
-        self._socket.shutdown()
+        selector, socket = self._selector, self._socket
+        self._selector = None
+        # After a violation no frame can be trusted, not even a close frame, so there is no wait for one.
+        if selector and socket and socket.send_close() and self._violation is None:
+            with suppress(ConnectionLost), running():
+                self._await_close(selector, socket, time.monotonic() + timeout)
+        if selector:
+            selector.close()
+        if socket:
+            socket.close()
 
-    def _await_close(self, deadline: float) -> None:
-        assert self._selector is not None
-        self._selector.unregister(self._wakeup)
-        with running():
-            while (left := deadline - time.monotonic()) > 0 and self._selector.select(left):
-                self._socket.fill()
-                for item in self._socket.take():
-                    if isinstance(item, ABNF) and item.opcode == ABNF.OPCODE_CLOSE:
-                        return
-
-
-def _event(item: bytes | Oversized | ABNF) -> TransportEvent | None:
-    if not isinstance(item, ABNF):
-        return item
-    data = item.data.encode() if isinstance(item.data, str) else bytes(item.data)
-    if item.opcode == ABNF.OPCODE_PONG:
-        return Pong(data)
-    if item.opcode == ABNF.OPCODE_CLOSE:
-        if len(data) < 2:
-            return Closed(_NO_CODE, "")
-        return Closed(struct.unpack("!H", data[:2])[0], data[2:].decode(errors="replace"))
-    return None  # a ping: the library has answered it
+    def _await_close(self, selector: selectors.BaseSelector, socket: FrameSocket, deadline: float) -> None:
+        """Read until the server's close frame, a violation, or the *deadline*."""
+        selector.unregister(self._wakeup)
+        while (left := deadline - time.monotonic()) > 0 and (socket.more or selector.select(left)):
+            if any(isinstance(event, Closed | Violation) for event in self._parser.feed(socket.receive())):
+                return

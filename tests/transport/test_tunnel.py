@@ -6,7 +6,6 @@ import contextlib
 import socket
 import struct
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,13 +14,6 @@ from rxfeed import ProxyFailed
 from rxfeed.transport import Connection, TransportOptions, Wakeup
 from tests.support.leaks import nothing_left_behind
 from tests.support.wire import Wire, WireServer, frame, playing
-
-
-@pytest.fixture
-def wakeup() -> Iterator[Wakeup]:
-    wakeup = Wakeup()
-    yield wakeup
-    wakeup.close()
 
 
 def connection(url: str, wakeup: Wakeup, **options: Any) -> Connection:

@@ -9,6 +9,10 @@ from rxfeed.secrets import check_host, host_of, moved, not_websocket
 
 DEFAULT_URL = "wss://ws-feed.exchange.coinbase.com"
 SANDBOX_URL = "wss://ws-feed-public.sandbox.exchange.coinbase.com"
+REST_URL = "https://api.exchange.coinbase.com"
+SANDBOX_REST_URL = "https://api-public.sandbox.exchange.coinbase.com"
+BOOK_PATH = "/products/{product}/book"
+"""The REST path of a product's book; its parameter `level` is 1, 2 or 3."""
 
 # These complete the handshake and then close with "deprecated hostname", or have no valid certificate.
 _RETIRED = {
