@@ -1,5 +1,6 @@
 """Pure state machines without Rx, threads, clocks or I/O. Time is the event time of the messages."""
 
+from rxfeed.core.accumulator import WindowAccumulator
 from rxfeed.core.active_products import ActiveProducts
 from rxfeed.core.backoff import APART, Backoff, Reconnect, longest
 from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
@@ -7,7 +8,7 @@ from rxfeed.core.book import Level2Book
 from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder
 from rxfeed.core.by_type import ByType
-from rxfeed.core.candles import Candle, Candles
+from rxfeed.core.candles import Candle, CandlePrices, Candles
 from rxfeed.core.completeness import Late
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
@@ -30,8 +31,9 @@ from rxfeed.core.rolling import RollingVolume, SlidingVolume
 from rxfeed.core.sequence import Sequence
 from rxfeed.core.spreads import SpreadWidening, WideSpread
 from rxfeed.core.throttle import LatestByProduct, Throttle
-from rxfeed.core.tumbling import Tumbling
-from rxfeed.core.windows import TumblingVolume, VolumeWindow
+from rxfeed.core.windower import Grid, Span, Windower
+from rxfeed.core.windowing import Windowing
+from rxfeed.core.windows import TumblingVolume, VolumeSums, VolumeWindow
 
 __all__ = [
     "APART",
@@ -46,12 +48,14 @@ __all__ = [
     "BookView",
     "ByType",
     "Candle",
+    "CandlePrices",
     "Candles",
     "ConnectionChange",
     "DollarBars",
     "EventClock",
     "FullBookView",
     "GapDetector",
+    "Grid",
     "HeartbeatWatch",
     "Item",
     "Keepalive",
@@ -88,17 +92,21 @@ __all__ = [
     "SlidingVolume",
     "SnapshotFailed",
     "SnapshotTaken",
+    "Span",
     "SpreadWidening",
     "StatusEvent",
     "Throttle",
     "TickBars",
     "TradeImbalance",
-    "Tumbling",
     "TumblingVolume",
     "VolumeBars",
+    "VolumeSums",
     "VolumeWindow",
     "Watchdog",
     "WideSpread",
+    "WindowAccumulator",
+    "Windower",
+    "Windowing",
     "fold",
     "longest",
     "price_of",

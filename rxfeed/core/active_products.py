@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime
-from typing import Any
 
 from rxfeed.core.arguments import positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
@@ -33,10 +32,10 @@ class ActiveProducts:
     def __len__(self) -> int:
         return len(self._newest)
 
-    def step(self, item: Any) -> tuple[str, ...]:
+    def step(self, item: object) -> tuple[str, ...]:
         if isinstance(item, Subscriptions):
             return self._listed(item)
-        product_id = getattr(item, "product_id", None)
+        product_id: str | None = getattr(item, "product_id", None)
         if product_id is None:
             return ()
         newest = self._newest

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from typing import cast
 
 from rxfeed.errors import ConfigError
 from rxfeed.market import check
@@ -58,7 +59,7 @@ def above_zero(name: str, value: object, unit: str = "") -> float:
 # ---- decimals
 
 
-def decimal(name: str, value: Decimal | str | int) -> Decimal:
+def decimal(name: str, value: object) -> Decimal:
     """A finite `Decimal`, made of *value*; floats are invalid (0.1 is not one tenth)."""
     if isinstance(value, bool | float) or not isinstance(value, Decimal | str | int):
         raise ConfigError(f"{name}: {value!r} is a {type(value).__name__}; give a Decimal, a str or an int")
@@ -121,7 +122,7 @@ def positive_span(name: str, seconds: float) -> timedelta:
     return timedelta(microseconds=positive_microseconds(name, seconds))
 
 
-def _microseconds(name: str, seconds: float) -> int:
+def _microseconds(name: str, seconds: object) -> int:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
         raise ConfigError(f"{name}: {seconds!r} is not a number of seconds")
     if abs(seconds) > _CALENDAR:
@@ -160,8 +161,7 @@ def product(value: object) -> str:
 
 def products(value: object) -> frozenset[str]:
     """The ids of one or many products, of any venue."""
-    many = [value] if isinstance(value, str) else value
-    found = frozenset[object](many) if isinstance(many, Iterable) else frozenset[object]()
+    found = frozenset([value] if isinstance(value, str) else _items(value))
     ids = frozenset(each for each in found if isinstance(each, str) and each)
     if not ids or len(ids) < len(found):
         raise ConfigError(f"products: {value!r} is neither a product id nor many")
@@ -170,22 +170,29 @@ def products(value: object) -> frozenset[str]:
 
 def product_ids(value: object) -> tuple[str, ...]:
     """Distinct ids such as `BTC-USD`, at least one."""
-    ids = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else ()
-    for product_id in ids:
+    ids: list[str] = []
+    for product_id in () if isinstance(value, str) else _items(value):
         if not isinstance(product_id, str) or not PRODUCT_ID.fullmatch(product_id):
             raise ConfigError(f"products: {product_id!r} is not a product id such as 'BTC-USD'")
+        ids.append(product_id)
     if not ids or len(set(ids)) < len(ids):
         raise ConfigError(f"products: {value!r} is not a sequence of distinct product ids")
-    return ids
+    return tuple(ids)
 
 
 def payloads(value: object) -> list[bytes]:
     """The bytes of text frames, given as str or bytes."""
+    items = _items(value)
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise ConfigError(f"frames: {value!r} is not an iterable of str and bytes")
-    found = []
-    for frame in value:
+    found: list[bytes] = []
+    for frame in items:
         if not isinstance(frame, str | bytes):
             raise ConfigError(f"frames: {frame!r} is neither str nor bytes")
         found.append(frame.encode() if isinstance(frame, str) else frame)
     return found
+
+
+def _items(value: object) -> tuple[object, ...]:
+    """The items of *value*; none if it is not iterable."""
+    return tuple(cast("Iterable[object]", value)) if isinstance(value, Iterable) else ()

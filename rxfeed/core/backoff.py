@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from typing import cast
 
 import msgspec
 
@@ -32,7 +33,8 @@ class Reconnect(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
                 raise ConfigError(f"reconnect: {name}: {value!r} is not a number from {least:g} on")
-        if self.retries is not None and (not isinstance(self.retries, int) or self.retries < 0):
+        retries = cast(object, self.retries)  # not checked by Python
+        if retries is not None and (not isinstance(retries, int) or retries < 0):
             raise ConfigError(f"reconnect: retries: {self.retries!r} is not a count")
 
 

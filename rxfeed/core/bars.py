@@ -10,8 +10,10 @@ from typing import ClassVar
 
 import msgspec
 
+from rxfeed.core.arguments import positive
+from rxfeed.core.arrival_span import ArrivalSpan
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.numbers import EXACT, ZERO, positive, quotient
+from rxfeed.core.numbers import EXACT, ZERO, quotient
 from rxfeed.errors import ConfigError
 from rxfeed.market import Message, Trade
 
@@ -44,28 +46,13 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
     complete: bool
 
 
-class _Growing:
+class _Growing(ArrivalSpan):
     """The bar of a product that is not full yet."""
 
-    __slots__ = (
-        "bought",
-        "clock",
-        "close",
-        "count",
-        "end",
-        "epoch",
-        "high",
-        "low",
-        "notional",
-        "open",
-        "sold",
-        "start",
-        "whole",
-    )
+    __slots__ = ("bought", "close", "count", "high", "low", "notional", "open", "sold")
 
     def __init__(self, epoch: int, clock: EventClock) -> None:
-        self.epoch = epoch
-        self.clock = clock
+        super().__init__(epoch, clock)
         self._begin()
 
     def _begin(self) -> None:
@@ -79,14 +66,11 @@ class _Growing:
 
     def add(self, match: Trade, size: Decimal, notional: Decimal) -> None:
         """Add a trade, or a part of it."""
-        price, time = match.price, match.time
-        if time > self.clock.limit:
-            time = self.clock.limited(match, time)
-        if not self.count:
+        price, first = match.price, not self.count
+        self.cover(match, first)
+        if first:
             self.open = self.high = self.low = price
-            self.start = self.end = time
         self.high, self.low, self.close = max(self.high, price), min(self.low, price), price
-        self.start, self.end = min(self.start, time), max(self.end, time)
         if match.maker_side == "sell":
             self.bought = EXACT.add(self.bought, size)
         else:
@@ -141,8 +125,7 @@ class _Bars(ABC):
         bar = self._products.get(message.product_id)
         if bar is None:
             bar = self._products[message.product_id] = _Growing(message.epoch, self.clock)
-        elif bar.epoch != message.epoch:
-            bar.epoch, bar.whole = message.epoch, False
+        bar.see(message)
         return self._trade(bar, message)
 
     def finish(self) -> tuple[Bar, ...]:
@@ -172,7 +155,8 @@ class TickBars(_Bars):
 
     def __init__(self, trades: int, *, max_ahead: float | None = MAX_AHEAD) -> None:
         super().__init__(max_ahead)
-        if isinstance(trades, bool) or not isinstance(trades, int) or trades < 1:
+        whole = isinstance(trades, int) and not isinstance(trades, bool)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not whole or trades < 1:
             raise ConfigError(f"trades: {trades!r} is not a number of trades")
         self._trades = trades
 

@@ -10,7 +10,7 @@ Rules, from the channels' documentation:
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rxfeed.core.arguments import positive_integer, product
 from rxfeed.core.book_view import NOTHING, BookView, Sizes
@@ -64,8 +64,8 @@ class Level2Book:
         kind = type(message)
         if (kind is self._update_type or isinstance(message, BookUpdate)) and self._ready:
             self._update_type = kind  # a test for a subclass takes longer
-            update: Any = message
-            origin: Any = message._origin  # `message.epoch`, without the call that a property is
+            update: BookUpdate = message  # pyright: ignore[reportAssignmentType]  # the type of the last update
+            origin = message._origin  # pyright: ignore[reportPrivateUsage]  # `epoch`, without the call that it is
             if (0 if origin is None else origin.epoch) == self._epoch:
                 return self._update(update)
         if isinstance(message, BookSnapshot):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
@@ -30,7 +29,7 @@ class Level3Snapshot(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             check_sizes(size)
 
     @classmethod
-    def of(cls, answer: Level3Snapshot | bytes | str | Mapping[str, Any]) -> Level3Snapshot:
+    def of(cls, answer: Level3Snapshot | bytes | str | Mapping[str, object]) -> Level3Snapshot:
         """The snapshot in *answer*, which is JSON text or Python objects. Raises `FrameMalformed`.
 
         >>> Level3Snapshot.of('{"sequence":3,"bids":[["9.5","1","a"]],"asks":[]}').bids

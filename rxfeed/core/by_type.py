@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
 
-class ByType(dict[type[Any], T]):
+class ByType(dict[type[object], T]):
     """A table of types that finds the entry of a type, or of its nearest base; `KeyError` if there is none.
 
     What is found is stored, so that only the first look-up of a type searches.
@@ -17,10 +17,10 @@ class ByType(dict[type[Any], T]):
     'a number'
     """
 
-    def __init__(self, entries: Mapping[type[Any], T]) -> None:
+    def __init__(self, entries: Mapping[type[object], T]) -> None:
         super().__init__(entries)
 
-    def __missing__(self, kind: type[Any]) -> T:
+    def __missing__(self, kind: type[object]) -> T:
         for base in kind.__mro__:
             if base in self:
                 found = self[kind] = self[base]

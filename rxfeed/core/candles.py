@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
+from typing import Self
 
 import msgspec
 
+from rxfeed.core.accumulator import WindowAccumulator
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.numbers import ZERO, quotient
-from rxfeed.core.tumbling import Tumbling, WindowAccumulator
+from rxfeed.core.windower import Grid
+from rxfeed.core.windowing import Windowing
 from rxfeed.market import PriorTrade, Trade
 
 
@@ -36,12 +40,14 @@ class Candle(msgspec.Struct, frozen=True, gc=False):
     complete: bool
 
 
-class _Prices(WindowAccumulator[Candle]):
+class CandlePrices(WindowAccumulator[Candle]):
+    """The prices of a window; *closes* has the last close of each product, for windows without a trade."""
+
     __slots__ = ("_closes", "close", "count", "first", "high", "last", "low", "notional", "open", "volume")
 
-    def __init__(self, closes: dict[str, Decimal]) -> None:
+    def __init__(self, closes: dict[str, Decimal] | None = None) -> None:
         super().__init__()
-        self._closes = closes
+        self._closes = {} if closes is None else closes
         self.count = 0
         self.volume = self.notional = ZERO
 
@@ -67,6 +73,20 @@ class _Prices(WindowAccumulator[Candle]):
         self.volume, self.notional = volume, notional
         self.count += len(trades)
 
+    def _merge(self, other: Self) -> None:
+        if other.count and not self.count:
+            self.open, self.high, self.low, self.close = other.open, other.high, other.low, other.close
+            self.first, self.last = other.first, other.last
+        elif other.count:
+            self.high, self.low = max(self.high, other.high), min(self.low, other.low)
+            if other.first < self.first:
+                self.open, self.first = other.open, other.first
+            if other.last >= self.last:
+                self.close, self.last = other.close, other.last
+        self.volume += other.volume
+        self.notional += other.notional
+        self.count += other.count
+
     def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> Candle:
         before = self._closes.get(product_id)
         prices = (before, before, before, before)
@@ -86,8 +106,8 @@ class _Prices(WindowAccumulator[Candle]):
         )
 
 
-class Candles(Tumbling[Candle]):
-    """Outputs a `Candle` per product and window of *seconds*: see `Tumbling` for when, and `Late` for the rest.
+class Candles(Windowing[Candle]):
+    """Outputs a `Candle` per product and window of *seconds*: see `Windowing` for when, and `Late` for the rest.
 
     >>> [str(c.close) for c in fold(Candles(60), [match(9, time=0), match(11, time=59), match(10, time=60)])]
     ['11', '10']
@@ -98,17 +118,14 @@ class Candles(Tumbling[Candle]):
     def __init__(
         self, seconds: float, lateness: float = 0, empty: bool = False, *, max_ahead: float | None = MAX_AHEAD
     ) -> None:
-        super().__init__(seconds, lateness, empty, max_ahead=max_ahead)
         self._closes: dict[str, Decimal] = {}  # the newest close that was output, or last_match's
+        super().__init__(Grid(seconds, lateness), partial(CandlePrices, self._closes), empty, max_ahead=max_ahead)
 
     def finish(self) -> tuple[Candle, ...]:
         left = super().finish()
-        self._closes = {}
+        self._closes.clear()
         return left
 
-    def _open(self, product_id: str) -> _Prices:
-        return _Prices(self._closes)
-
-    def _last_match(self, last: PriorTrade) -> None:
-        super()._last_match(last)
+    def _prior_trade(self, last: PriorTrade) -> None:
+        super()._prior_trade(last)
         self._closes.setdefault(last.product_id, last.price)

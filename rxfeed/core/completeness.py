@@ -6,13 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from rxfeed.core.arguments import not_negative_microseconds as not_negative_microseconds
-from rxfeed.core.arguments import positive_microseconds as positive_microseconds
-from rxfeed.core.arguments import positive_span as positive_span
-from rxfeed.market import EPOCH as EPOCH
 from rxfeed.market import FIRST, Heartbeat, PriorTrade, Trade
-from rxfeed.market import MICROSECOND as MICROSECOND
-from rxfeed.market import moment as moment
 
 
 class Late(msgspec.Struct, frozen=True, gc=False):
@@ -49,11 +43,15 @@ class CompletenessTracker:
         self.now = first.time
         self._expecting = isinstance(first, Heartbeat)  # the id of the first trade will show whether a trade was missed
         self.known = first.last_trade_id if isinstance(first, Heartbeat) else first.trade_id
-        self._named, self._named_at = -1, first.time
-        self._waived = -1  # the id of a heartbeat for which the wait is over
+        self._named: int = -1
+        self._named_at = first.time
+        self._waived: int = -1  # the id of a heartbeat for which the wait is over
 
-    def trade(self, match: Trade) -> bool:
-        """Add a trade. True if trades before it were missed."""
+    def missed_trades(self) -> None:
+        """Called when trades were missed. For a subclass with results that are open."""
+
+    def trade(self, match: Trade) -> None:
+        """Add a trade."""
         number, missed = match.trade_id, False
         if match.epoch != self.epoch:
             self.epoch, self.known, missed = match.epoch, number, True
@@ -64,22 +62,19 @@ class CompletenessTracker:
         if missed:
             self._missed(match.time)
         self.now = max(self.now, match.time)
-        return missed
 
-    def last_match(self, last: PriorTrade) -> bool:
+    def last_match(self, last: PriorTrade) -> None:
         if last.epoch != self.epoch:
             self.epoch, self.known = last.epoch, last.trade_id
             self._expecting = False
             self._missed(last.time)
-            return True
-        if self._expecting:
+        elif self._expecting:
             self._expecting = False
             self.known = last.trade_id
             self.since = min(self.since, last.time)
-        return False
 
-    def heartbeat(self, heartbeat: Heartbeat) -> tuple[bool, datetime]:
-        """Whether trades were missed, and the event time: no earlier trade is expected."""
+    def heartbeat(self, heartbeat: Heartbeat) -> datetime:
+        """The event time: no earlier trade is expected."""
         missed = heartbeat.epoch != self.epoch
         self.epoch = heartbeat.epoch
         if self._named > self.known and self._named != self._waived:
@@ -93,7 +88,7 @@ class CompletenessTracker:
         if self._named <= max(self.known, self._waived):
             passed = heartbeat.time
         self.now = max(self.now, passed)
-        return missed, passed
+        return passed
 
     def undated(self, match: Trade) -> None:
         """Add a trade with a time that is not credible. Results that began before its receipt lack it."""
@@ -105,6 +100,7 @@ class CompletenessTracker:
 
     def _missed(self, time: datetime) -> None:
         self.since = max(self.now, time)
+        self.missed_trades()
 
 
 def earlier(time: datetime, span: timedelta) -> datetime:

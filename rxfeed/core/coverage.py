@@ -89,7 +89,7 @@ class Coverage:
         return self.connected() and all(each.pairs for each in self._all.values() if each.up)
 
     def pairs(self) -> set[Pair]:
-        return set().union(*(each.pairs for each in self._all.values() if not each.over))
+        return set[Pair]().union(*(each.pairs for each in self._all.values() if not each.over))
 
 
 def uncovered(pairs: Iterable[Pair], others: Iterable[Collector], rules: MergeRules) -> set[str | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -76,8 +76,9 @@ class PriceCrossing:
         if item.product_id != self.product_id:
             return ()
         if HAS_PRICE[type(item)]:
-            priced: Any = item
-            origin: Any = priced._origin  # `item.epoch`, without the call that a property is: a fifth of the step
+            priced: Trade | PriorTrade | Ticker = item  # pyright: ignore[reportAssignmentType]  # by the table
+            # `item.epoch`, without the call that a property is: a fifth of the step.
+            origin = priced._origin  # pyright: ignore[reportPrivateUsage]
             price, calm = priced.price, (0 if origin is None else origin.epoch) == self._calm
             # Nearly every price is on the side of the one before it.
             if calm and (price > self._high if self._side > 0 else ZERO < price < self._low):

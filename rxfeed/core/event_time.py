@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from rxfeed.core.arguments import not_negative_microseconds
 from rxfeed.market import FIRST, LAST, moment
@@ -39,10 +38,10 @@ class EventClock:
         self._microseconds = None if max_ahead is None else not_negative_microseconds("max_ahead", max_ahead)
         self.limit = FIRST if max_ahead is not None else LAST
         """Times up to it are credible; for later ones ask `is_ahead`."""
-        self.report: Callable[[EventClock, Any], None] | None = None
+        self.report: Callable[[EventClock, object], None] | None = None
         """Called once, with the first item that is ahead."""
 
-    def is_ahead(self, item: Any, time: datetime) -> bool:
+    def is_ahead(self, item: object, time: datetime) -> bool:
         """True if *time*, of *item*, is too far after the item's receipt."""
         if time <= self.limit or self._microseconds is None:
             return False
@@ -57,7 +56,7 @@ class EventClock:
             report(self, item)
         return True
 
-    def limited(self, item: Any, time: datetime) -> datetime:
+    def limited(self, item: object, time: datetime) -> datetime:
         """*time*, or the latest credible time if it is ahead."""
         return self.limit if self.is_ahead(item, time) else time
 

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 import msgspec
 
+from rxfeed.core.arrival_span import ArrivalSpan
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import ZERO, exactly, quotient
 from rxfeed.core.rolling import KeptTrade, LastTrades, Rolling
-from rxfeed.market import Message, PriorTrade, Trade
+from rxfeed.market import Heartbeat, Message, PriorTrade, Trade
 
 
 class TradeImbalance(msgspec.Struct, frozen=True, gc=False):
@@ -70,34 +71,31 @@ class SlidingImbalance(Rolling[TradeImbalance]):
 
     __slots__ = ()
 
-    def _follow(self, first: Trade | PriorTrade) -> _LastBalance:
+    def _follow(self, first: Trade | PriorTrade | Heartbeat) -> _LastBalance:
         return _LastBalance(first)
 
 
 class _LastBalance(LastTrades[TradeImbalance]):
     __slots__ = ("sums",)
 
-    def __init__(self, first: Trade | PriorTrade) -> None:
+    def __init__(self, first: Trade | PriorTrade | Heartbeat) -> None:
         super().__init__(first)
         self.sums = _Balance()
 
+    def remove(self, trade: KeptTrade) -> None:
+        self.sums.take_back(trade.bought, trade.size, trade.notional)
+
     def add(self, trade: KeptTrade, price: Decimal, start: datetime) -> TradeImbalance:
-        sums, trades = self.sums, self.trades
-        sums.add(trade.bought, trade.size, trade.notional)
-        while trades and trades[0].time <= start:
-            gone = trades.popleft()
-            sums.take_back(gone.bought, gone.size, gone.notional)
-        trades.append(trade)
-        return sums.result(self.product_id, start, trade.time, self.since <= start)
+        self.sums.add(trade.bought, trade.size, trade.notional)
+        return self.sums.result(self.product_id, start, trade.time, self.since <= start)
 
 
-class _Running(_Balance):
-    __slots__ = ("epoch", "newest", "start", "whole")
+class _Running(ArrivalSpan):
+    __slots__ = ("sums",)
 
-    def __init__(self, first: Trade, time: datetime) -> None:
-        super().__init__()
-        self.epoch, self.whole = first.epoch, True
-        self.start = self.newest = time
+    def __init__(self, epoch: int, clock: EventClock) -> None:
+        super().__init__(epoch, clock)
+        self.sums = _Balance()
 
 
 class RunningImbalance:
@@ -123,16 +121,14 @@ class RunningImbalance:
 
     @exactly
     def _trade(self, message: Trade) -> tuple[TradeImbalance, ...]:
-        product, time = self._products.get(message.product_id), message.time
-        if time > self.clock.limit:
-            time = self.clock.limited(message, time)
+        product = self._products.get(message.product_id)
+        first = product is None
         if product is None:
-            product = self._products[message.product_id] = _Running(message, time)
-        if product.epoch != message.epoch:
-            product.epoch, product.whole = message.epoch, False
-        product.start, product.newest = min(product.start, time), max(product.newest, time)
-        product.add(message.maker_side == "sell", message.size, message.price * message.size)
-        return (product.result(message.product_id, product.start, product.newest, product.whole),)
+            product = self._products[message.product_id] = _Running(message.epoch, self.clock)
+        product.see(message)
+        product.cover(message, first)
+        product.sums.add(message.maker_side == "sell", message.size, message.price * message.size)
+        return (product.sums.result(message.product_id, product.start, product.end, product.whole),)
 
     def finish(self) -> tuple[TradeImbalance, ...]:
         self._products = {}

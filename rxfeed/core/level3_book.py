@@ -6,51 +6,30 @@ Rules, from the channels' documentation:
   snapshot is too old, and another is requested.
 - Sequences rise by one. A higher sequence is a gap, and another snapshot is requested. A message with a lower or equal
   sequence is a duplicate and is dropped. Another epoch is a gap, whatever the sequences are.
-- `open` adds an order behind the others at its price. `match` reduces the maker's order. `done` removes an order, or
-  changes nothing if the order was not on the book. `change` by self-trade prevention has a new size. `change` by the
-  owner may have a new price, too; the order keeps its place only if nothing but its size was reduced. `received` and
-  `noop` only raise the sequence.
-- Every `open` and `match` changes the book. One that cannot (an id that exists, a maker that does not, more than the
-  maker's size) shows that the book is wrong, and is treated as a gap.
+- A message that the orders contradict (see `level3_orders.py`) shows that the book is wrong, and is treated as a gap.
 - A message of an unknown type changes nothing. Its sequence is not missing if the next known message skips it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
 from rxfeed.core.arguments import positive_integer, product
 from rxfeed.core.book_snapshot import NeedSnapshot, SnapshotFailed, SnapshotTaken
-from rxfeed.core.book_view import NOTHING, FullBookView, Queue, RestingOrder
-from rxfeed.core.by_type import ByType
+from rxfeed.core.book_view import FullBookView
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.numbers import EXACT, ZERO
-from rxfeed.core.sorted_map import SortedMap
-from rxfeed.market import (
-    Auction,
-    Heartbeat,
-    Message,
-    OrderChanged,
-    OrderDone,
-    OrderEvent,
-    OrderMatched,
-    OrderOpened,
-    Side,
-    Unknown,
-)
+from rxfeed.core.level3_orders import Level3Orders
+from rxfeed.market import Auction, Heartbeat, Message, OrderEvent, Unknown
 
 _MOST_UNKNOWN = 10_000
 _STEADY = 100  # consecutive messages that reset the count of failures
 
 _LOOKED_AT = (OrderEvent, Auction, Heartbeat, Unknown)
 
-Queues = SortedMap[Decimal, Queue]
 Item = Message | SnapshotTaken | SnapshotFailed
 
 
@@ -82,14 +61,11 @@ class Level3Book:
     """
 
     __slots__ = (
-        "_asks",
         "_auction",
-        "_bids",
         "_buffer",
         "_epoch",
         "_heard",
         "_orders",
-        "_place",
         "_ready",
         "_request",
         "_sequence",
@@ -103,7 +79,6 @@ class Level3Book:
         "stats",
     )
 
-    _effects: ClassVar[ByType[Callable[[Level3Book, Any], bool | None]]]
     accepts: ClassVar[frozenset[type[Message]]] = frozenset(_LOOKED_AT)
 
     def __init__(
@@ -120,11 +95,12 @@ class Level3Book:
         self.depth = None if depth is None else positive_integer("depth", depth)
         self.buffer = positive_integer("buffer", buffer)
         self.stats = BookStats() if stats is None else stats
-        self._buffer: deque[Any] = deque()
+        self._buffer: deque[tuple[int, OrderEvent]] = deque()  # with their sequences
         self._unknown: set[int] = set()  # sequences without an order, above that of the book
-        self._clear()
+        self._orders = Level3Orders()
+        self._sequence = 0
         self._ready = self._heard = self._auction = False
-        self._epoch = 0
+        self._epoch: int = 0
         self._request = 0  # the number of the last NeedSnapshot
         self._trouble = 0  # consecutive failures
         self._since = 0  # messages since the last answer
@@ -176,7 +152,7 @@ class Level3Book:
         if isinstance(message, Unknown | Auction):
             if sequence is not None:
                 self._skip(sequence)
-        elif not isinstance(message, Heartbeat) and sequence is not None:
+        elif isinstance(message, OrderEvent) and sequence is not None:
             self._keep(message, sequence)
         need = self._need()
         if was_ready:
@@ -194,10 +170,10 @@ class Level3Book:
         self.stats.failures += 1
         return self._need()
 
-    def _keep(self, message: Any, sequence: int) -> None:
+    def _keep(self, message: OrderEvent, sequence: int) -> None:
         buffer = self._buffer
         if buffer:
-            last = buffer[-1].sequence
+            last, _ = buffer[-1]
             if sequence <= last:
                 self.stats.stale += 1
                 return
@@ -208,25 +184,24 @@ class Level3Book:
             elif len(buffer) == self.buffer:
                 buffer.popleft()
                 self.stats.overflowed += 1
-        buffer.append(message)
+        buffer.append((sequence, message))
 
     def _taken(self, taken: SnapshotTaken) -> tuple[FullBookView | NeedSnapshot, ...]:
         snapshot, buffer = taken.snapshot, self._buffer
-        if buffer and not self._follows(snapshot.sequence, buffer[0].sequence):
+        if buffer and not self._follows(snapshot.sequence, buffer[0][0]):
             return self._again()
-        self._clear()
-        if not (self._fill("buy", snapshot.bids) and self._fill("sell", snapshot.asks)):
+        if not self._orders.load(snapshot):
             self._clear()
             return self._again()
         self._sequence = snapshot.sequence
         self._auction = self._auction or snapshot.auction_mode
         time = snapshot.time
         while buffer:
-            message = buffer.popleft()
-            if message.sequence <= self._sequence:
+            sequence, message = buffer.popleft()
+            if sequence <= self._sequence:
                 continue
-            self._sequence, time = message.sequence, self._time(message)
-            if self._apply(message) is None:
+            self._sequence, time = sequence, self._time(message)
+            if self._orders.apply(message) is None:
                 self.stats.contradictions += 1
                 self._clear()
                 return self._again()
@@ -234,33 +209,13 @@ class Level3Book:
         self._ready, self._since = True, 0
         return (self._view(time),)
 
-    def _fill(self, side: Side, entries: tuple[tuple[Decimal, Decimal, str], ...]) -> bool:
-        levels: dict[Decimal, list[RestingOrder]] = {}
-        orders: dict[str, RestingOrder] = dict(self._orders)
-        known = len(orders)
-        for price, size, order_id in entries:
-            if not size:
-                return False
-            self._place += 1
-            order = orders[order_id] = RestingOrder(order_id, side, price, size, self._place)
-            levels.setdefault(price, []).append(order)
-        queues = SortedMap.of((price, _queue(each)) for price, each in levels.items())
-        if side == "buy":
-            self._bids = queues
-        else:
-            self._asks = queues
-        self._orders = SortedMap.of(orders.items())
-        return len(orders) == known + len(entries)
-
     def _clear(self) -> None:
-        self._bids: Queues = NOTHING
-        self._asks: Queues = NOTHING
-        self._orders: SortedMap[str, RestingOrder] = NOTHING
-        self._sequence = self._place = 0
+        self._orders.clear()
+        self._sequence = 0
 
     # ---- live
 
-    def _live(self, message: Any, sequence: int) -> tuple[FullBookView | NeedSnapshot, ...]:
+    def _live(self, message: OrderEvent, sequence: int) -> tuple[FullBookView | NeedSnapshot, ...]:
         if sequence != self._sequence + 1:
             if sequence <= self._sequence:
                 self.stats.stale += 1
@@ -273,7 +228,7 @@ class Level3Book:
         self._since += 1
         if self._since == _STEADY:
             self._trouble = 0
-        changed = self._apply(message)
+        changed = self._orders.apply(message)
         if changed is None:
             self.stats.contradictions += 1
             return self._lost(message)
@@ -297,7 +252,8 @@ class Level3Book:
         return between <= 0 or (between <= len(self._unknown) and self._unknown.issuperset(range(last + 1, sequence)))
 
     def _view(self, time: datetime | None) -> FullBookView:
-        bid, ask = self._bids.last(), self._asks.first()
+        orders = self._orders
+        bid, ask = orders.bids.last(), orders.asks.first()
         return FullBookView(
             product_id=self.product_id,
             ready=True,
@@ -307,110 +263,7 @@ class Level3Book:
             best_bid=None if bid is None else (bid[0], bid[1].size),
             best_ask=None if ask is None else (ask[0], ask[1].size),
             depth=self.depth,
-            _bids=self._bids,
-            _asks=self._asks,
-            _orders=self._orders,
+            _bids=orders.bids,
+            _asks=orders.asks,
+            _orders=orders.by_id,
         )
-
-    # ---- by type: whether the book has changed, or None for a message that cannot be applied
-
-    def _apply(self, message: Any) -> bool | None:
-        return self._effects[type(message)](self, message)
-
-    def _open(self, message: OrderOpened) -> bool | None:
-        return self._add(message.order_id, message.side, message.price, message.open_size)
-
-    def _match(self, message: OrderMatched) -> bool | None:
-        order = self._orders.get(message.maker_order_id)
-        if order is None or not ZERO < message.size <= order.size or message.price != order.price:
-            return None
-        self._resize(order, EXACT.subtract(order.size, message.size))
-        return True
-
-    def _done(self, message: OrderDone) -> bool | None:
-        order = self._orders.get(message.order_id)
-        if order is None:
-            return False
-        self._resize(order, ZERO)
-        return True
-
-    def _change(self, message: OrderChanged) -> bool | None:
-        order, size = self._orders.get(message.order_id), message.new_size
-        if order is None or size is None:
-            return False
-        price = message.new_price
-        return self._modify(order, order.price if price is None else price, size)
-
-    def _nothing(self, message: Message) -> bool | None:
-        return False
-
-    # ---- orders
-
-    def _modify(self, order: RestingOrder, price: Decimal, size: Decimal) -> bool | None:
-        if price == order.price and size <= order.size:
-            if size == order.size:
-                return False
-            self._resize(order, size)
-            return True
-        if not size:
-            return None
-        self._resize(order, ZERO)
-        return self._add(order.order_id, order.side, price, size)
-
-    def _add(self, order_id: str, side: Side, price: Decimal, size: Decimal) -> bool | None:
-        if not size or self._orders.get(order_id) is not None:
-            return None
-        queues = self._bids if side == "buy" else self._asks
-        queue = queues.get(price)
-        self._place += 1
-        order = RestingOrder(order_id, side, price, size, self._place)
-        if queue is None:
-            queue = _queue([order])
-        else:
-            queue = Queue(EXACT.add(queue.size, size), queue.length + 1, queue.orders.put(self._place, order))
-        self._orders = self._orders.put(order_id, order)
-        self._set(side, queues.put(price, queue))
-        return True
-
-    def _resize(self, order: RestingOrder, size: Decimal) -> None:
-        """Reduce *order* to *size* at its place; with a size of zero it is removed."""
-        queues = self._bids if order.side == "buy" else self._asks
-        queue = queues.get(order.price)
-        assert queue is not None
-        rest = EXACT.subtract(queue.size, EXACT.subtract(order.size, size))
-        if size:
-            order = order._replace(size=size)
-            queue = Queue(rest, queue.length, queue.orders.put(order.place, order))
-            self._orders = self._orders.put(order.order_id, order)
-            self._set(order.side, queues.put(order.price, queue))
-            return
-        self._orders = self._orders.drop(order.order_id)
-        if queue.length == 1:
-            self._set(order.side, queues.drop(order.price))
-        else:
-            queue = Queue(rest, queue.length - 1, queue.orders.drop(order.place))
-            self._set(order.side, queues.put(order.price, queue))
-
-    def _set(self, side: Side, queues: Queues) -> None:
-        if side == "buy":
-            self._bids = queues
-        else:
-            self._asks = queues
-
-
-Level3Book._effects = ByType(
-    {
-        OrderOpened: Level3Book._open,
-        OrderMatched: Level3Book._match,
-        OrderDone: Level3Book._done,
-        OrderChanged: Level3Book._change,
-        OrderEvent: Level3Book._nothing,
-    }
-)
-
-
-def _queue(orders: list[RestingOrder]) -> Queue:
-    size = ZERO
-    for order in orders:
-        size = EXACT.add(size, order.size)
-    return Queue(size, len(orders), SortedMap.of((order.place, order) for order in orders))

@@ -169,7 +169,7 @@ class HeartbeatWatch:
 
     def step(self, now: float) -> tuple[str, ...]:
         """The products that became late since the last call."""
-        late = []
+        late: list[str] = []
         for product, last in self._last.items():
             if now - last < self.patience:
                 break

@@ -17,7 +17,7 @@ class ReceivedItem(msgspec.Struct, frozen=True, gc=False):
 
     collector: int
     ns: int
-    item: Any
+    item: object
 
 
 class ConnectionChange(msgspec.Struct, frozen=True):
@@ -28,7 +28,7 @@ class ConnectionChange(msgspec.Struct, frozen=True):
 
     up: bool
     over: bool = False
-    status: Any = None
+    status: object = None
 
 
 class StatusEvent(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class StatusEvent(msgspec.Struct, frozen=True):
     nothing of it.
     """
 
-    status: Any
+    status: object
     alone: bool = False
     pair: Pair | None = None
     silent: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from typing import Any, Protocol
+from typing import Protocol
 
 from rxfeed.core.gaps import GapDetector
 from rxfeed.market import Heartbeat, Message, PriorTrade
@@ -32,7 +32,7 @@ class MergeRules(Protocol):
         """Another channel that has all of *channel* in it."""
         ...
 
-    def place(self, message: Any, subscribed: set[Stream]) -> tuple[Stream, int] | None:
+    def place(self, message: Message, subscribed: set[Stream]) -> tuple[Stream, int] | None:
         """The stream of *message* and its number there; `None` for a message that has none.
 
         *subscribed*: what some collector was subscribed to; a stream that *message* shows may be added.

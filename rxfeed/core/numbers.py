@@ -7,10 +7,9 @@ from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow, getco
 from functools import wraps
 from typing import TypeVar
 
-from rxfeed.core.arguments import positive
 from rxfeed.market import ZERO
 
-__all__ = ["EXACT", "ROUNDED", "ZERO", "exactly", "positive", "quotient"]
+__all__ = ["EXACT", "ROUNDED", "ZERO", "exactly", "quotient"]
 
 # Every digit is kept. The numbers of messages have at most 40 digits, the first between 10**40 and 10**-40
 # (rxfeed.values). A product of four of them has some 500 digits, so 1000 are enough for any sum of such products.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 
 from rxfeed.core.by_type import ByType
 from rxfeed.core.numbers import EXACT, ZERO
@@ -44,7 +44,7 @@ Priced = Message | QuotedBook
 def price_of(item: Priced) -> Decimal | None:
     """The price of a ticker or a trade, the mid of a book; `None` if there is none above zero."""
     if HAS_PRICE[type(item)]:
-        priced: Any = item
+        priced: Trade | PriorTrade | Ticker = item  # pyright: ignore[reportAssignmentType]  # by the table
         return priced.price if priced.price > ZERO else None
     quote = quote_of(item)
     return None if quote is None else EXACT.multiply(EXACT.add(*quote), _HALF)

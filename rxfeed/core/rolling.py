@@ -6,15 +6,17 @@ from abc import ABC, abstractmethod
 from collections import deque
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
-from rxfeed.core.completeness import FIRST, CompletenessTracker, Late, earlier, positive_span
-from rxfeed.core.event_time import MAX_AHEAD, EventClock
+from rxfeed.core.arguments import positive_span
+from rxfeed.core.completeness import CompletenessTracker, Late, earlier
+from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.numbers import ZERO, exactly, quotient
 from rxfeed.core.sliding_min_max import SlidingMinMax
-from rxfeed.market import Message, PriorTrade, Trade
+from rxfeed.core.trade_machine import TradeMachine
+from rxfeed.market import FIRST, Heartbeat, Message, PriorTrade, Trade
 
 R = TypeVar("R")
 
@@ -52,18 +54,22 @@ class LastTrades(CompletenessTracker, ABC, Generic[R]):
 
     __slots__ = ("newest", "product_id", "trades")
 
-    def __init__(self, first: Trade | PriorTrade) -> None:
+    def __init__(self, first: Trade | PriorTrade | Heartbeat) -> None:
         super().__init__(first)
         self.product_id = first.product_id
         self.newest = FIRST
         self.trades: deque[KeptTrade] = deque()
 
     @abstractmethod
-    def add(self, trade: KeptTrade, price: Decimal, start: datetime) -> R:
-        """The result after *trade* was added and the trades that are not after *start* were removed."""
+    def remove(self, trade: KeptTrade, /) -> None:
+        """Subtract *trade*, which is no longer in the span."""
+
+    @abstractmethod
+    def add(self, trade: KeptTrade, price: Decimal, start: datetime, /) -> R:
+        """The result with *trade*, which is the last one in `trades`."""
 
 
-class Rolling(ABC, Generic[R]):
+class Rolling(TradeMachine[LastTrades[R]], Generic[R]):
     """Outputs, at every trade, the result of the last *seconds* of its product: `(trade.time - seconds, trade.time]`.
 
     A trade that is older than the newest of its product is missing from earlier results, and is output as `Late`; so is
@@ -73,32 +79,22 @@ class Rolling(ABC, Generic[R]):
     trades of the last *seconds*.
     """
 
-    __slots__ = ("_products", "_trade_type", "_width", "clock")
+    __slots__ = ("_width",)
 
     accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade, PriorTrade))
 
     def __init__(self, seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> None:
         self._width = positive_span("seconds", seconds)
-        self.clock = EventClock(max_ahead)
-        self._products: dict[str, LastTrades[R]] = {}
-        self._trade_type: type[Message] = Trade
-
-    @abstractmethod
-    def _follow(self, first: Trade | PriorTrade) -> LastTrades[R]:
-        """The state of a product at its *first* message."""
+        super().__init__(max_ahead)
 
     def step(self, message: Message) -> tuple[R | Late, ...]:
         kind = type(message)
         if kind is self._trade_type or isinstance(message, Trade):
-            self._trade_type = kind  # a test for a subclass takes longer
-            trade: Any = message
+            self._trade_type = kind
+            trade: Trade = message  # pyright: ignore[reportAssignmentType]  # the type of the last trade
             return self._trade(trade)
         if isinstance(message, PriorTrade) and not self.clock.is_ahead(message, message.time):
-            product = self._products.get(message.product_id)
-            if product is None:
-                self._products[message.product_id] = self._follow(message)
-            else:
-                product.last_match(message)
+            self._prior_trade(message)
         return ()
 
     def finish(self) -> tuple[R, ...]:
@@ -108,26 +104,33 @@ class Rolling(ABC, Generic[R]):
     @exactly
     def _trade(self, match: Trade) -> tuple[R | Late, ...]:
         product_id, time = match.product_id, match.time
-        origin: Any = match._origin  # `match.epoch`, without the call that a property is
         product = self._products.get(product_id)
-        if time > self.clock.limit and self.clock.is_ahead(match, time):
-            if product is not None:
-                product.undated(match)
+        if time > self.clock.limit and self._is_ahead(product, match):
             return (Late(product_id, earlier(time, self._width), time, match),)
+        # `match.epoch`, without the call that a property is.
+        origin = match._origin  # pyright: ignore[reportPrivateUsage]
         if product is None:
-            product = self._products[product_id] = self._follow(match)
+            product = self._product(match)
         elif (0 if origin is None else origin.epoch) == product.epoch and time >= product.now:  # as nearly always
             product.now = time
             if match.trade_id > product.known:
                 product.known = match.trade_id
         else:
             product.trade(match)
-        start = earlier(time, self._width)
+        try:  # `earlier`, without its call
+            start = time - self._width
+        except OverflowError:
+            start = FIRST
         if time < product.newest:
             return (Late(product_id, start, time, match),)
         product.newest = time
         price, size = match.price, match.size
-        return (product.add(KeptTrade(time, match.maker_side == "sell", size, price * size), price, start),)
+        trade = KeptTrade(time, match.maker_side == "sell", size, price * size)
+        trades = product.trades
+        while trades and trades[0].time <= start:
+            product.remove(trades.popleft())
+        trades.append(trade)
+        return (product.add(trade, price, start),)
 
 
 class SlidingVolume(Rolling[RollingVolume]):
@@ -139,37 +142,37 @@ class SlidingVolume(Rolling[RollingVolume]):
 
     __slots__ = ()
 
-    def _follow(self, first: Trade | PriorTrade) -> _Volume:
+    def _follow(self, first: Trade | PriorTrade | Heartbeat) -> _Volume:
         return _Volume(first)
 
 
 class _Volume(LastTrades[RollingVolume]):
     __slots__ = ("notional", "prices", "volume")
 
-    def __init__(self, first: Trade | PriorTrade) -> None:
+    def __init__(self, first: Trade | PriorTrade | Heartbeat) -> None:
         super().__init__(first)
         self.volume = self.notional = ZERO
         self.prices: SlidingMinMax[None] = SlidingMinMax()
 
+    def remove(self, trade: KeptTrade) -> None:
+        self.volume -= trade.size
+        self.notional -= trade.notional
+
     def add(self, trade: KeptTrade, price: Decimal, start: datetime) -> RollingVolume:
-        trades = self.trades
-        volume, notional, end = self.volume + trade.size, self.notional + trade.notional, trade.time
-        while trades and trades[0].time <= start:
-            gone = trades.popleft()
-            volume -= gone.size
-            notional -= gone.notional
-        trades.append(trade)
-        self.volume, self.notional = volume, notional
+        self.volume = volume = self.volume + trade.size
+        self.notional = notional = self.notional + trade.notional
+        end = trade.time
         low, high = self.prices.push(price, end, None, start)
+        # By position, since names take a fiftieth of the step.
         return RollingVolume(
             self.product_id,
             start,
             end,
             volume,
             notional,
-            vwap=quotient(notional, volume),
-            count=len(trades),
-            high=high.price,
-            low=low.price,
-            complete=self.since <= start,
+            quotient(notional, volume),
+            len(self.trades),
+            high.price,
+            low.price,
+            self.since <= start,
         )

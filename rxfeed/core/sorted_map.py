@@ -10,19 +10,23 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
 K = TypeVar("K")
 V = TypeVar("V")
+A = TypeVar("A")
+B = TypeVar("B")
 
 _MOST = 64  # keys in a node
 _FILL = 42  # keys in a node of a map that is made at once
 
 # (keys, values). In a leaf each key has its value. Above, values are nodes, and each key but the first is the lowest
 # key that its node may have. Nodes are never empty. They are not merged, since nodes of old prices become empty.
-_Node = tuple[tuple[Any, ...], tuple[Any, ...]]
+_Key = Any  # K, and V or a node: which of them depends on a node's height
+_Value = Any
+_Node = tuple[tuple[_Key, ...], tuple[_Value, ...]]
 
 
 class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
@@ -36,8 +40,8 @@ class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
     _root: _Node | None = None
     _height: int = 0
 
-    @classmethod
-    def of(cls, items: Iterable[tuple[K, V]]) -> SortedMap[K, V]:
+    @staticmethod
+    def of(items: Iterable[tuple[A, B]]) -> SortedMap[A, B]:
         """The map of *items*; if keys are equal, the last one counts. O(n log n)."""
         ordered = sorted(dict(items).items(), key=itemgetter(0))
         nodes: list[_Node] = []
@@ -49,7 +53,7 @@ class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
             parts = [nodes[start : start + _FILL] for start in range(0, len(nodes), _FILL)]
             nodes = [(tuple(node[0][0] for node in part), tuple(part)) for part in parts]
             height += 1
-        return cls(nodes[0] if nodes else None, height)
+        return SortedMap(nodes[0] if nodes else None, height)
 
     def put(self, key: K, value: V) -> SortedMap[K, V]:
         """The map with *value* at *key*; the same map if it is there already. O(log n)."""
@@ -121,7 +125,8 @@ class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SortedMap):
             return NotImplemented
-        return self is other or self._root is other._root or list(self) == list(other)
+        items = cast("SortedMap[object, object]", other)
+        return self is items or self._root is items._root or list(self) == list(items)
 
     def __hash__(self) -> int:
         return hash(tuple(self))
@@ -130,7 +135,7 @@ class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
         return f"SortedMap({list(self)!r})"
 
 
-def _put(node: _Node, height: int, key: Any, value: Any) -> tuple[_Node, ...]:
+def _put(node: _Node, height: int, key: _Key, value: _Value) -> tuple[_Node, ...]:
     """The replacement of *node*: itself if nothing changes, one node, or two nodes if it was full."""
     keys, values = node
     if height:
@@ -153,19 +158,19 @@ def _put(node: _Node, height: int, key: Any, value: Any) -> tuple[_Node, ...]:
     return ((keys[:half], values[:half]), (keys[half:], values[half:]))
 
 
-def _with(values: tuple[Any, ...], at: int, value: Any) -> tuple[Any, ...]:
+def _with(values: tuple[_Value, ...], at: int, value: _Value) -> tuple[_Value, ...]:
     copy = list(values)
     copy[at] = value
     return tuple(copy)
 
 
-def _with_more(values: tuple[Any, ...], at: int, value: Any) -> tuple[Any, ...]:
+def _with_more(values: tuple[_Value, ...], at: int, value: _Value) -> tuple[_Value, ...]:
     copy = list(values)
     copy.insert(at, value)
     return tuple(copy)
 
 
-def _drop(node: _Node, height: int, key: Any) -> _Node | None:
+def _drop(node: _Node, height: int, key: _Key) -> _Node | None:
     """The remainder of *node*: itself if *key* is not in it, `None` if it is empty."""
     keys, values = node
     if height:
@@ -186,7 +191,7 @@ def _drop(node: _Node, height: int, key: Any) -> _Node | None:
     return keys[:at] + keys[at + 1 :], values[:at] + values[at + 1 :]
 
 
-def _ascending(node: _Node, height: int) -> Iterator[tuple[Any, Any]]:
+def _ascending(node: _Node, height: int) -> Iterator[tuple[_Key, _Value]]:
     if not height:
         yield from zip(*node, strict=True)
         return
@@ -194,7 +199,7 @@ def _ascending(node: _Node, height: int) -> Iterator[tuple[Any, Any]]:
         yield from _ascending(child, height - 1)
 
 
-def _descending(node: _Node, height: int) -> Iterator[tuple[Any, Any]]:
+def _descending(node: _Node, height: int) -> Iterator[tuple[_Key, _Value]]:
     if not height:
         yield from zip(reversed(node[0]), reversed(node[1]), strict=True)
         return

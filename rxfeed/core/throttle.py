@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from rxfeed.core.active_products import ActiveProducts
 from rxfeed.core.arguments import positive_span
@@ -68,14 +68,13 @@ class Throttle(Generic[T]):
         self._last: dict[str, tuple[int, int, datetime]] = {}  # two epochs (see `EpochCounter`), time of the last
 
     def step(self, item: T) -> tuple[T, ...]:
-        source: Any = item
-        product_id: str | None = getattr(source, "product_id", None)
-        time: datetime | None = getattr(source, "time", None)
+        product_id: str | None = getattr(item, "product_id", None)
+        time: datetime | None = getattr(item, "time", None)
         if product_id is None or time is None:
             return (item,)
         if time > self.clock.limit and self.clock.is_ahead(item, time):
             return (item,)
-        epoch = getattr(source, "epoch", 0)
+        epoch: int = getattr(item, "epoch", 0)
         last = self._last.get(product_id)
         if last is not None and epoch in last[:2] and time - last[2] < self._width:
             return ()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Self
 
 import msgspec
 
+from rxfeed.core.accumulator import WindowAccumulator
+from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.numbers import EXACT, ZERO, quotient
-from rxfeed.core.tumbling import Tumbling, WindowAccumulator
+from rxfeed.core.windower import Grid
+from rxfeed.core.windowing import Windowing
 from rxfeed.market import Trade
 
 
@@ -32,7 +36,9 @@ class VolumeWindow(msgspec.Struct, frozen=True, gc=False):
     complete: bool
 
 
-class _Sums(WindowAccumulator[VolumeWindow]):
+class VolumeSums(WindowAccumulator[VolumeWindow]):
+    """The volumes of a window."""
+
     __slots__ = ("bought", "count", "notional", "sold")
 
     def __init__(self) -> None:
@@ -52,6 +58,12 @@ class _Sums(WindowAccumulator[VolumeWindow]):
         self.bought, self.sold, self.notional = bought, sold, notional
         self.count += len(trades)
 
+    def _merge(self, other: Self) -> None:
+        self.bought += other.bought
+        self.sold += other.sold
+        self.notional += other.notional
+        self.count += other.count
+
     def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> VolumeWindow:
         volume = EXACT.add(self.bought, self.sold)
         return VolumeWindow(
@@ -68,8 +80,8 @@ class _Sums(WindowAccumulator[VolumeWindow]):
         )
 
 
-class TumblingVolume(Tumbling[VolumeWindow]):
-    """Outputs a `VolumeWindow` per product and window of *seconds*: see `Tumbling` for when, and `Late` for the rest.
+class TumblingVolume(Windowing[VolumeWindow]):
+    """Outputs a `VolumeWindow` per product and window of *seconds*: see `Windowing` for when, and `Late` for the rest.
 
     >>> [str(w.volume) for w in fold(TumblingVolume(60), [match(time=0), match(time=59), match(time=60, size=3)])]
     ['2', '3']
@@ -77,5 +89,7 @@ class TumblingVolume(Tumbling[VolumeWindow]):
 
     __slots__ = ()
 
-    def _open(self, product_id: str) -> _Sums:
-        return _Sums()
+    def __init__(
+        self, seconds: float, lateness: float = 0, empty: bool = False, *, max_ahead: float | None = MAX_AHEAD
+    ) -> None:
+        super().__init__(Grid(seconds, lateness), VolumeSums, empty, max_ahead=max_ahead)

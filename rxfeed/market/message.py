@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar, final
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, final
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -44,8 +44,12 @@ class FrameOrigin(Origin, frozen=True, gc=False):
     epochs: tuple[int | None, ...]
 
 
-class _NotOnTheWire:
-    """The declared type of `_origin`: no JSON decodes to it, so a frame cannot set it."""
+if TYPE_CHECKING:
+    _NotOnTheWire = Origin
+else:
+
+    class _NotOnTheWire:
+        """The declared type of `_origin`: no JSON decodes to it, so a frame cannot set it."""
 
 
 # gc=False: these structs have no reference cycles, so the garbage collector need not track them.
@@ -65,7 +69,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     @property
     def raw(self) -> bytes:
         """The frame as received; for a message without a frame, its encoding."""
-        origin: Any = self._origin
+        origin = self._origin
         return msgspec.json.encode(self) if origin is None else origin.raw
 
     @property
@@ -80,7 +84,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     @property
     def received_ns(self) -> int:
         """Unix nanoseconds at which the frame's bytes were read from the socket; 0 for a message without a frame."""
-        origin: Any = self._origin
+        origin = self._origin
         return 0 if origin is None else origin.received_ns
 
     @property
@@ -91,7 +95,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     @property
     def epoch(self) -> int:
         """A number that rises when messages of the product may have been missed; there is no gap within an epoch."""
-        origin: Any = self._origin
+        origin = self._origin
         return 0 if origin is None else origin.epoch
 
     @property

@@ -26,7 +26,7 @@ from rxfeed.operators.select import (
 from rxfeed.operators.signals import moved, price_crossing, spread_wider
 from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, Root, rooted
 from rxfeed.operators.unhandled import at, hand_back, is_handed_back, place_of_caller
-from rxfeed.operators.window_operator import WindowOperator
+from rxfeed.operators.window_operator import WindowOperator, window_operator
 from rxfeed.operators.windows import candles, rolling_volume, trade_imbalance, window_volume
 
 __all__ = [
@@ -88,5 +88,6 @@ __all__ = [
     "trades",
     "unknowns",
     "volume_bars",
+    "window_operator",
     "window_volume",
 ]

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
-from rxfeed.core import Late, Machine
+from rxfeed.core import EventClock, Late, Machine
 from rxfeed.market import Message
+from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.multicast import Multicast
 from rxfeed.operators.source import MessageFilter, results_of
 
 B = TypeVar("B")
+B_co = TypeVar("B_co", covariant=True)
+
+
+class _WindowMachine(Machine[Message, B_co | Late], Protocol[B_co]):
+    accepts: ClassVar[frozenset[type[Message]]]
+    clock: EventClock
+
+
+def window_operator(name: str, machine: Callable[[], _WindowMachine[B]]) -> WindowOperator[B]:
+    """The operator *name* of what *machine* makes, a new one for each subscription."""
+    return WindowOperator(reporting(name, machine), MessageFilter(machine().accepts, None, name))
 
 
 class WindowOperator(Generic[B]):
-    """The operator that `window_volume`, `candles`, `rolling_volume` and `trade_imbalance` return.
+    """The operator that `window_operator` returns, and so `window_volume`, `candles` and the like.
 
     It emits the results. `late` emits the trades that were too late for them, and `late_count` counts these over all
     subscriptions; any thread may read it.

@@ -14,9 +14,7 @@ from rxfeed.core import (
     TumblingVolume,
     VolumeWindow,
 )
-from rxfeed.operators.dated_ahead import reporting
-from rxfeed.operators.source import MessageFilter
-from rxfeed.operators.window_operator import WindowOperator
+from rxfeed.operators.window_operator import WindowOperator, window_operator
 
 
 def window_volume(
@@ -57,8 +55,7 @@ def window_volume(
     `last_match` is not a trade.
     Cost: O(1) a message and window; memory: by the number of products and of the windows that *lateness* keeps open.
     """
-    machine = reporting("window_volume", lambda: TumblingVolume(seconds, lateness, empty, max_ahead=max_ahead))
-    return WindowOperator(machine, MessageFilter(TumblingVolume.accepts, None, "window_volume"))
+    return window_operator("window_volume", lambda: TumblingVolume(seconds, lateness, empty, max_ahead=max_ahead))
 
 
 def candles(
@@ -79,8 +76,7 @@ def candles(
     trades' times, then their ids, not by arrival. A candle without a trade repeats the last close (before the first
     trade: the price of `last_match`), or has `None` if there is none.
     """
-    machine = reporting("candles", lambda: Candles(seconds, lateness, empty, max_ahead=max_ahead))
-    return WindowOperator(machine, MessageFilter(Candles.accepts, None, "candles"))
+    return window_operator("candles", lambda: Candles(seconds, lateness, empty, max_ahead=max_ahead))
 
 
 def rolling_volume(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> WindowOperator[RollingVolume]:
@@ -101,8 +97,7 @@ def rolling_volume(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> Wi
     *seconds* have passed. Volume is in the base currency, prices are in the quote currency.
     Cost: amortised O(1) a trade for any *seconds*; memory: by the trades of the last *seconds*.
     """
-    machine = reporting("rolling_volume", lambda: SlidingVolume(seconds, max_ahead=max_ahead))
-    return WindowOperator(machine, MessageFilter(SlidingVolume.accepts, None, "rolling_volume"))
+    return window_operator("rolling_volume", lambda: SlidingVolume(seconds, max_ahead=max_ahead))
 
 
 def trade_imbalance(
@@ -124,7 +119,5 @@ def trade_imbalance(
     is False from the first gap on. Cost: O(1) a trade; memory: by the number of products.
     """
     if seconds is None:
-        running = reporting("trade_imbalance", lambda: RunningImbalance(max_ahead=max_ahead))
-        return WindowOperator(running, MessageFilter(RunningImbalance.accepts, None, "trade_imbalance"))
-    sliding = reporting("trade_imbalance", lambda: SlidingImbalance(seconds, max_ahead=max_ahead))
-    return WindowOperator(sliding, MessageFilter(SlidingImbalance.accepts, None, "trade_imbalance"))
+        return window_operator("trade_imbalance", lambda: RunningImbalance(max_ahead=max_ahead))
+    return window_operator("trade_imbalance", lambda: SlidingImbalance(seconds, max_ahead=max_ahead))

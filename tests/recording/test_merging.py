@@ -58,12 +58,13 @@ PRODUCTS = (BTC, "ETH-USD")
 
 
 def line_of(heard: ReceivedItem) -> bytes | None:
-    item, at = heard.item, moment_of(heard.ns)
+    item: Any = heard.item
+    at = moment_of(heard.ns)
     if isinstance(item, ConnectionChange):
         if item.over:
             return None
         cause = ConnectionLost(item.status)
-        return status_line(Connected(url=item.status, at=at) if item.up else Disconnected(cause=cause, at=at))
+        return status_line(Connected(url=str(item.status), at=at) if item.up else Disconnected(cause=cause, at=at))
     if isinstance(item, Malformed):
         return malformed_line(item)
     return frame_line(item.raw, heard.ns, item.epoch)
@@ -341,12 +342,12 @@ def test_other_formats_are_merged(tmp_path: Path) -> None:
 
 
 def test_heartbeats_are_missing_if_no_collector_receives_them(tmp_path: Path) -> None:
-    heard = [each for each in Recorder().record(MARKET) if isinstance(each.item, Message)]
+    heard = [(each.ns, each.item) for each in Recorder().record(MARKET) if isinstance(each.item, Message)]
 
     def write_status(name: str, *statuses: FeedStatus) -> Path:
-        lines = [(each.ns, frame_line(each.item.raw, each.ns, 0)) for each in heard]
+        lines = [(ns, frame_line(message.raw, ns, 0)) for ns, message in heard]
         lines += [(ns_of(each.at), status_line(each)) for each in statuses]
-        return write(tmp_path, [line for _, line in sorted(lines)], session=name, ns=heard[0].ns)
+        return write(tmp_path, [line for _, line in sorted(lines)], session=name, ns=heard[0][0])
 
     def missing(second: int) -> HeartbeatMissing:
         return HeartbeatMissing(product_id=BTC, seconds=5, at=moment_of(START_NS + second * SECOND))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from typing import TypedDict
 
 from rxfeed.core.matching.events import (
     SIDES,
@@ -18,6 +19,12 @@ from rxfeed.core.matching.events import (
 )
 from rxfeed.core.matching.product import SIZE_UNIT, Product, size_text
 from rxfeed.errors import ConfigError
+
+
+class _Stamp(TypedDict):
+    product_id: str
+    time: str
+    sequence: int
 
 
 class EngineOrder:
@@ -268,7 +275,7 @@ class MatchingEngine:
             )
         )
 
-    def _stamp(self) -> dict:
+    def _stamp(self) -> _Stamp:
         self.sequence += 1
         return {
             "product_id": self.product.product_id,

@@ -1,0 +1,58 @@
+"""What a window computes from its trades."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from datetime import datetime
+from typing import Any, Generic, Self, TypeVar
+
+from rxfeed.core.numbers import exactly
+from rxfeed.market import Trade
+
+R = TypeVar("R")
+
+AT_ONCE = 16
+"""Trades that are added together, since exact sums then take half the time."""
+
+
+class WindowAccumulator(ABC, Generic[R]):
+    """The sums of one window `[start, end)`, without the *waiting* trades, which are in the order of arrival.
+
+    *start* and *end* are in Unix microseconds. *whole* is False if trades of the window were missed. `Windowing` sets
+    all three.
+    """
+
+    __slots__ = ("end", "start", "waiting", "whole")
+
+    start: int
+    end: int
+    whole: bool
+
+    def __init__(self) -> None:
+        self.waiting: list[Trade] = []
+
+    @exactly
+    def gather(self, waiting: list[Trade]) -> None:
+        """Add the waiting trades, and empty the list."""
+        self._add(waiting)
+        waiting.clear()
+
+    @exactly
+    def absorb(self, other: Self) -> None:
+        """Add what *other* has; only for windows that merge."""
+        for window in (self, other):
+            window._add(window.waiting)
+            window.waiting.clear()
+        self._merge(other)
+
+    @abstractmethod
+    def _add(self, trades: list[Trade], /) -> None:
+        """Add *trades*; `+` and `*` are exact here."""
+
+    @abstractmethod
+    def _merge(self, other: Any, /) -> None:
+        """Add the sums of *other*, which is of the same class; `+` is exact here."""
+
+    @abstractmethod
+    def result(self, product_id: str, start: datetime, end: datetime, complete: bool) -> R:
+        """The output for the window."""
