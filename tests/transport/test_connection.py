@@ -25,6 +25,7 @@ from rxfeed import (
 )
 from rxfeed.transport import Closed, Connection, Pong, TransportOptions, Wakeup
 from tests.support.leaks import nothing_left_behind
+from tests.support.stopwatch import at_most
 from tests.support.wire import Wire, WireServer, close_frame, frame, playing
 
 
@@ -91,9 +92,8 @@ def test_receive_returns_at_its_timeout_or_wakeup(wakeup: Wakeup) -> None:
         client.send("x")
         assert client.receive(0.01) == []
         wakeup.set()
-        started = time.monotonic()
-        assert client.receive(30) == []
-        assert time.monotonic() - started < 5
+        with at_most(5):
+            assert client.receive(30) == []
         client.close()
 
 
@@ -166,10 +166,8 @@ def test_abort_ends_a_hanging_connect(wakeup: Wakeup, secure: bool) -> None:
         url = server.url.replace("ws://", "wss://") if secure else server.url
         client = connection(url, wakeup, connect_timeout=30)
         threading.Thread(target=lambda: (asked.wait(5), client.abort())).start()
-        started = time.monotonic()
-        with pytest.raises(ConnectFailed):
+        with at_most(5), pytest.raises(ConnectFailed):
             client.open()
-        assert time.monotonic() - started < 5
 
 
 def test_abort_before_open_raises_on_open(wakeup: Wakeup) -> None:
@@ -190,14 +188,12 @@ def test_unaccepted_connect_can_be_aborted(wakeup: Wakeup) -> None:
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
-        client = connection(f"ws://127.0.0.1:{listener.getsockname()[1]}", wakeup, connect_timeout=20)
+        client = connection(f"ws://127.0.0.1:{listener.getsockname()[1]}", wakeup, connect_timeout=30)
         timer = threading.Timer(0.2, client.abort)
         timer.start()
-        started = time.monotonic()
-        with pytest.raises(ConnectFailed):
+        with at_most(5), pytest.raises(ConnectFailed):
             client.open()
         timer.join()
-        assert time.monotonic() - started < 5
 
 
 def test_lost_connection_is_an_error(wakeup: Wakeup) -> None:
@@ -235,10 +231,8 @@ def test_messages_before_a_violation_are_received_first(wakeup: Wakeup) -> None:
         while len(got) < len(good):
             got += client.receive(5)
         assert got == good
-        started = time.monotonic()
-        with pytest.raises(ProtocolViolated, match="reserved bit"):
+        with at_most(5), pytest.raises(ProtocolViolated, match="reserved bit"):
             client.receive(30)
-        assert time.monotonic() - started < 5
         client.close()
 
 
@@ -277,9 +271,8 @@ def test_a_server_that_never_says_goodbye_is_left_in_time(wakeup: Wakeup) -> Non
     with WireServer(playing()) as server, nothing_left_behind():
         client = connection(server.url, wakeup)
         client.open()
-        started = time.monotonic()
-        client.close(timeout=0.2)
-        assert time.monotonic() - started < 2
+        with at_most(2):
+            client.close(timeout=0.2)
 
 
 # ---- TLS and proxies
