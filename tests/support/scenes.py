@@ -102,7 +102,7 @@ def of(status: Collected[Any], kind: type) -> list[Any]:
     return [each for each in status.items if isinstance(each, kind)]
 
 
-def wait_until(ready: Callable[[], bool], timeout: float = 10) -> None:
+def wait_until(ready: Callable[[], bool], timeout: float = 30) -> None:
     deadline = time.monotonic() + timeout
     while not ready():
         assert time.monotonic() < deadline
