@@ -49,7 +49,7 @@ def test_close_from_a_subscriber_a_hundred_times() -> None:
                 got = Collected(feed)
                 feed.connect()
                 with at_most(2):
-                    assert feed.wait(10)
+                    assert feed.wait(30)
                 assert got.completed
 
 
@@ -89,7 +89,7 @@ def test_no_message_after_close() -> None:
         got = Collected(feed)
         feed.subscribe(lambda message: feed.close())
         feed.connect()
-        assert feed.wait(10)
+        assert feed.wait(30)
         assert len(got.items) == 1
         assert got.completed
 
@@ -102,7 +102,7 @@ def test_no_message_after_close_from_a_side_stream(first: bytes) -> None:
         feed.malformed.subscribe(lambda each: feed.close())
         feed.status.subscribe(lambda status: feed.close() if isinstance(status, Gap) else None)
         feed.connect()
-        assert feed.wait(10)
+        assert feed.wait(30)
         assert [m.type for m in got.items] == (["match"] if first is GAP else [])
         assert got.completed
 
@@ -123,7 +123,7 @@ def test_close_while_connecting(phase: str) -> None:
         if phase == "connecting":
             status.wait_for(lambda items: any(isinstance(s, Connecting) for s in items))
         else:
-            assert reached.wait(10)
+            assert reached.wait(30)
         with at_most(2):
             feed.close()
         got.wait_for_end()
@@ -162,16 +162,16 @@ def test_close_returns_in_time_while_a_subscriber_is_busy() -> None:
 
         def block_for_seconds(message: Message) -> None:
             busy.set()
-            release.wait(10)
+            release.wait(30)
 
         feed.subscribe(block_for_seconds)
         feed.connect()
-        assert busy.wait(10)
+        assert busy.wait(30)
         with at_most(2):
             feed.close(timeout=0.3)
         assert not feed.wait(0)
         release.set()
-        assert feed.wait(10)
+        assert feed.wait(30)
 
 
 SCRIPT = """

@@ -92,7 +92,7 @@ def test_slow_subscriber_is_no_silent_server() -> None:
     def block_for_seconds(message: Any) -> None:
         if message.sequence == 1:  # with messages that wait behind it
             blocked.set()
-            assert sent.wait(10)
+            assert sent.wait(30)
             clock.advance(40)
         elif message.sequence == 59:  # without any
             clock.advance(40)
@@ -102,10 +102,10 @@ def test_slow_subscriber_is_no_silent_server() -> None:
         wire.shake()
         wire.recv_frame()
         wire.send(tick(1))
-        blocked.wait(10)
+        blocked.wait(30)
         wire.send(b"".join(map(tick, range(2, 60))))
         sent.set()
-        again.wait(10)
+        again.wait(30)
         time.sleep(0.05)
         wire.send(tick(60))
         wire.until_closed()
@@ -133,14 +133,14 @@ def test_missing_heartbeat_is_reported_for_its_product_alone() -> None:
         wire.shake()
         wire.recv_frame()
         wire.send(beat("A-B", 0) + beat("C-D", 0))
-        received.acquire(timeout=10)
+        received.acquire(timeout=30)
         second = 0
         while not told.is_set() and second < 3599:  # only A-B has heartbeats, until the report of the other's absence
             clock.advance(20)
             time.sleep(0.001)
             second += 1
             wire.send(beat("A-B", second))
-            received.acquire(timeout=10)
+            received.acquire(timeout=30)
         wire.send(beat("C-D", second))
         wire.until_closed()
 
@@ -227,7 +227,7 @@ def test_backlog_is_delivered_though_no_ping_can_be_sent() -> None:
         gone.set()
 
     def take(each: Ticker) -> None:
-        assert gone.wait(10)
+        assert gone.wait(30)
         clock.advance(0.2)
 
     with WireServer(play) as server:
@@ -326,14 +326,14 @@ def test_lag_grows_while_a_subscriber_blocks() -> None:
 
     def block(message: Any) -> None:
         blocked.set()
-        release.wait(10)
+        release.wait(30)
 
     with WireServer(sending(tick(1))) as server:
         feed = fast_feed(server.url, clock=clock)
         feed.subscribe(block)
         got = Collected(feed)
         with feed:
-            assert blocked.wait(10)
+            assert blocked.wait(30)
             clock.advance(91)
             assert feed.stats.lag > 90
             release.set()
@@ -363,7 +363,7 @@ def test_end_of_lag_is_reported() -> None:
         wire.shake()
         wire.recv_frame()
         wire.send(tick(1))
-        go.wait(10)
+        go.wait(30)
         wire.send(tick(2))
         wire.until_closed()
 

@@ -96,10 +96,10 @@ def test_with_and_close_return_when_the_sink_has_written() -> None:
         writes = Collected(source.pipe(sink_over(collection)))
         if end == "with":
             with source:
-                source.wait(5)
+                source.wait(30)
         else:
             source.connect()
-            source.wait(5)
+            source.wait(30)
             source.close()
             assert source.unwritten == ()
         assert writes.completed
@@ -122,7 +122,7 @@ def test_close_flush_returns_the_counts(caplog: pytest.LogCaptureFixture, tmp_pa
     lost = Collected(source.pipe(sink_over(Away())))
     spilled = Collected(source.pipe(sink_over(Away(), spill=tmp_path / "spill.db")))
     source.connect()
-    source.wait(5)
+    source.wait(30)
     with caplog.at_level(logging.WARNING), at_most(2):
         source.close(flush=0.5)
     assert sorted(source.unwritten) == [SinkLeft("to_mongo", 0, COUNT), SinkLeft("to_mongo", COUNT, 0)]
@@ -143,7 +143,7 @@ def test_default_limit_is_that_of_the_sink() -> None:
     source = Said(TRADES)
     writes = Collected(source.pipe(sink_over(Away(), flush_seconds=0.3)))
     source.connect()
-    source.wait(5)
+    source.wait(30)
     source.close()
     assert source.unwritten == (SinkLeft("to_mongo", COUNT),)
     assert writes.error is not None
@@ -168,8 +168,8 @@ def test_close_from_the_sink_s_callback_does_not_deadlock() -> None:
         feed.connect()
         exchange.wait_for_clients()
         exchange.step(20)
-        assert ended.wait(10)
-        assert feed.wait(10)
+        assert ended.wait(30)
+        assert feed.wait(30)
         feed.close()
 
 
@@ -178,7 +178,7 @@ def test_close_from_the_callback_of_a_merged_sink() -> None:
     connected, done = threading.Event(), threading.Event()
 
     def close(_: Any) -> None:
-        connected.wait(5)
+        connected.wait(30)
         first.close()
         second.close()
         done.set()
@@ -187,7 +187,7 @@ def test_close_from_the_callback_of_a_merged_sink() -> None:
     first.connect()
     second.connect()
     connected.set()
-    assert done.wait(5)
+    assert done.wait(30)
     first.close()
     second.close()
 
@@ -233,7 +233,7 @@ def test_completion_that_does_not_pass_is_reported(caplog: pytest.LogCaptureFixt
     writes = Collected(source.pipe(ops.flat_map(lambda m: reactivex.concat(reactivex.of(m), reactivex.never())),
                                    sink_over(collection)))  # fmt: skip
     source.connect()
-    source.wait(5)
+    source.wait(30)
     source.close(flush=0.5)
     assert "the end of the source did not reach the sink" in caplog.text
     writes.wait_for_end()
@@ -285,7 +285,7 @@ def test_unsubscribed_sink_is_awaited() -> None:
     source = Said(TRADES)
     writes = Collected(source.pipe(sink_over(collection)))
     source.connect()
-    source.wait(5)
+    source.wait(30)
     writes.subscription.dispose()
     source.close()
     assert len(collection.stored) == COUNT

@@ -165,7 +165,7 @@ def test_abort_ends_a_hanging_connect(wakeup: Wakeup, secure: bool) -> None:
     with WireServer(play) as server:
         url = server.url.replace("ws://", "wss://") if secure else server.url
         client = connection(url, wakeup, connect_timeout=30)
-        threading.Thread(target=lambda: (asked.wait(5), client.abort())).start()
+        threading.Thread(target=lambda: (asked.wait(30), client.abort())).start()
         with at_most(5), pytest.raises(ConnectFailed):
             client.open()
 
@@ -252,7 +252,7 @@ def test_messages_before_a_failed_send_are_received_first(wakeup: Wakeup) -> Non
         client = connection(server.url, wakeup)
         client.open()
         client.send("x")
-        assert gone.wait(5)
+        assert gone.wait(30)
         deadline = time.monotonic() + 5
         with contextlib.suppress(ConnectionLost):  # the first ping goes out, and the answer is that the server is gone
             while time.monotonic() < deadline:
