@@ -83,8 +83,8 @@ def test_exclusive_turn_waits_for_others_and_is_next(tmp_path: Path) -> None:
 
     first, first_inside, first_leaves = started(alone=False)
     second, second_inside, second_leaves = started(alone=False)
-    assert first_inside.wait(10)
-    assert second_inside.wait(10)  # side by side
+    assert first_inside.wait(30)
+    assert second_inside.wait(30)  # side by side
     alone, alone_inside, alone_leaves = started(alone=True)
     assert not alone_inside.wait(1)
     first_leaves.set()
@@ -92,11 +92,11 @@ def test_exclusive_turn_waits_for_others_and_is_next(tmp_path: Path) -> None:
     assert not late_inside.wait(1)
     assert not alone_inside.is_set()
     second_leaves.set()
-    assert alone_inside.wait(10)
+    assert alone_inside.wait(30)
     assert not late_inside.wait(0.2)
     alone_leaves.set()
-    assert late_inside.wait(10)
+    assert late_inside.wait(30)
     late_leaves.set()
     for process in (first, second, alone, late):
-        process.join(10)
+        process.join(30)
         assert process.exitcode == 0

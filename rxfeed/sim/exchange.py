@@ -259,11 +259,11 @@ class Exchange:
         """How many requests have come to `rest_url`."""
         return self._server.read(lambda: self._server.rest.requests)
 
-    def wait_for_clients(self, n: int = 1, timeout: float = 5.0) -> None:
+    def wait_for_clients(self, n: int = 1, timeout: float = 30.0) -> None:
         """Return as soon as *n* connected clients have subscribed; `TimeoutError` after *timeout* seconds."""
         self._until(lambda: self._clients.subscribed >= n, timeout, f"{n} subscribed clients")
 
-    def drain(self, timeout: float = 5.0) -> None:
+    def drain(self, timeout: float = 30.0) -> None:
         """Return as soon as all queued frames are written; `TimeoutError` after *timeout* seconds."""
         self._until(self._clients.drained, timeout, "clients that read what was sent")
 

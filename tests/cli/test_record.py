@@ -126,7 +126,7 @@ def test_record_ends_on_a_signal_with_the_last_line(
     while not process.stderr.readline().startswith("subscribed"):
         pass
     process.send_signal(ending)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, "")
     assert "All received frames are recorded." in out
     (path,) = segments(tmp_path)
@@ -198,7 +198,7 @@ def test_record_names_a_host_without_address_and_ctrl_c_ends_it(start: Start, tm
     assert "no address for the host" in warning
     assert "check the host name in --url" in warning
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 1
+    assert process.wait(30) == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -279,7 +279,7 @@ def test_record_continues_after_a_closed_pipe(exchange: Exchange, start: Start, 
     process = start(*args)
     assert process.stdout is not None
     process.stdout.close()
-    assert process.wait(10) == 0
+    assert process.wait(30) == 0
     (path,) = segments(tmp_path)
     assert lines_of(path)[-1]["end"]["frames"] > 0
 

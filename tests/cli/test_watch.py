@@ -14,6 +14,7 @@ import pytest
 
 from rxfeed.cli import main
 from rxfeed.sim import Exchange, faults
+from tests.support.stopwatch import at_most
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -49,8 +50,9 @@ def test_watch_json_prints_the_frames(exchange: Exchange, capsys: pytest.Capture
 
 def test_watch_ends_after_seconds(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
     begun = time.monotonic()
-    assert main(["watch", "BTC-USD", "--channel", "heartbeat", "--seconds", "0.5", "--url", exchange.url]) == 0
-    assert 0.5 <= time.monotonic() - begun < 3
+    with at_most(3):
+        assert main(["watch", "BTC-USD", "--channel", "heartbeat", "--seconds", "0.5", "--url", exchange.url]) == 0
+    assert time.monotonic() - begun >= 0.5
 
 
 def test_watch_prints_one_line_for_each_frame(capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,7 +172,7 @@ def test_watch_ends_silently_on_a_closed_pipe(exchange: Exchange, start: Start) 
     assert process.stderr is not None
     assert process.stdout.readline()
     process.stdout.close()
-    assert process.wait(10) == 0
+    assert process.wait(30) == 0
     assert process.stderr.read().splitlines()[-1].startswith("subscribed to")
 
 
@@ -180,7 +182,7 @@ def test_watch_ends_on_a_signal(ending: signal.Signals, exchange: Exchange, star
     assert process.stdout is not None
     assert process.stdout.readline()
     process.send_signal(ending)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "Traceback" not in err
 

@@ -53,5 +53,5 @@ class Recorder(WebsocketClient):
 def finish(client: WebsocketClient) -> None:
     """Wait for the end of the client's thread."""
     assert client.thread is not None
-    client.thread.join(10)
+    client.thread.join(30)
     assert not client.thread.is_alive()

@@ -87,7 +87,7 @@ def test_pings_are_sent_on_a_quiet_feed(exchange: Exchange) -> None:
     pongs = threading.Semaphore(0)
     client.feed.keepalive.subscribe(lambda _: pongs.release())
     for _ in range(3):
-        assert pongs.acquire(timeout=10)
+        assert pongs.acquire(timeout=30)
     client.close()
     assert exchange.pings >= 3
     assert len(client.of("message")) == 1

@@ -90,7 +90,7 @@ def test_close_from_on_message_ends_the_session(exchange: Exchange, how: str) ->
         client.start()
         client.wait_for(1, "close")
         assert client.thread is not None
-        client.thread.join(5)
+        client.thread.join(30)
     assert len(client.of("message")) == 1
 
 
@@ -168,7 +168,7 @@ def test_on_error_of_one_argument_works_and_may_continue() -> None:
         client = Old(exchange.url)
         client.start()
         assert client.thread is not None
-        client.thread.join(10)
+        client.thread.join(30)
     # JSON of an unknown shape is valid JSON.
     assert client.messages == [json.loads(TICK), {"type": "ticker"}, json.loads(TICK)]
     (error,) = client.errors
@@ -186,7 +186,7 @@ def test_default_hooks_print(exchange: Exchange, capsys: pytest.CaptureFixture[s
 
     client = Printing(url=exchange.url, products=["BTC-USD"], channels=["heartbeat"])
     client.start()
-    assert printed.wait(10)
+    assert printed.wait(30)
     client.close()
     out = capsys.readouterr().out
     assert out.startswith("-- Subscribed! --\n\n{'type': 'subscriptions', ")

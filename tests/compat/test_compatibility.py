@@ -122,7 +122,7 @@ def test_2_subclass_without_super_init_works(exchange: Exchange) -> None:
 
     client = Rebel()
     client.start()
-    assert client.got.wait(10)
+    assert client.got.wait(30)
     finish(client)
     assert client.error is None
 
@@ -240,7 +240,7 @@ def test_5_a_slow_handler_loses_nothing(exchange: Exchange) -> None:
 
     class Slow(Recorder):
         def on_message(self, msg: Any) -> None:
-            assert go_on.wait(10)
+            assert go_on.wait(30)
             super().on_message(msg)
 
     client = Slow(url=exchange.url, channels=["ticker", "matches"])

@@ -151,7 +151,7 @@ def test_messages_during_the_snapshot_request_are_buffered() -> None:
 
     def slow() -> dict[str, Any]:
         asked.set()
-        assert answer.wait(10)
+        assert answer.wait(30)
         return snapshot(20)
 
     book = filled(snapshot(10), slow)
@@ -164,7 +164,7 @@ def test_messages_during_the_snapshot_request_are_buffered() -> None:
     assert book._client.asked == [("BTC-USD", 3)] * 2
     answer.set()
     fetch = book.__dict__["_OrderBook__rxfeed"].fetch
-    assert fetch.done.wait(10)
+    assert fetch.done.wait(30)
     book.process_message(message("received", 30))
     assert book.ready
     assert (book._sequence, book.get_bid()) == (30, Decimal(129))
@@ -313,7 +313,7 @@ def test_wheel_client_logs_every_message() -> None:
         book = Book(log_to=log, client=Snapshots(snapshot()), url=exchange.url, **AUTH)
         with book.changed:
             book.start()
-            assert book.changed.wait(10)
+            assert book.changed.wait(30)
         book.close()
     log.seek(0)
     assert pickle.load(log)["type"] == "subscriptions"

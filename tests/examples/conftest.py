@@ -24,7 +24,7 @@ from rxfeed.sim.mongod import Mongod, find_mongod
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 START = datetime(2026, 1, 2, 12, 0, 30, tzinfo=UTC)
-PATIENCE = 20.0  # seconds
+PATIENCE = 45.0  # seconds
 
 
 class Script:

@@ -21,7 +21,7 @@ def key(message: dict[str, Any]) -> tuple[str, ...]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 45
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
 

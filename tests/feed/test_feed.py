@@ -357,7 +357,7 @@ def test_system_exit_on_the_feed_thread_is_logged(exchange: Exchange, caplog: py
 
     feed.subscribe(exit_program)
     feed.connect()
-    assert feed.wait(5)
+    assert feed.wait(30)
     assert [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING] == [
         "a subscriber raised SystemExit(3): the feed ends, and run() raises it"
     ]

@@ -184,16 +184,15 @@ def running(url: str) -> Iterator[tuple[subprocess.Popen[str], Callable[[], None
 def test_feed_survives_a_lack_of_file_descriptors() -> None:
     drop = threading.Event()
 
-    def scene(wire: Wire) -> None:
+    def first(wire: Wire) -> None:
         wire.shake()
         wire.recv_frame()
         wire.send(tick(1))
-        if not drop.is_set():
-            drop.wait(20)
-            wire.send(close_frame(1001, "reconnect"))
+        drop.wait(30)
+        wire.send(close_frame(1001, "reconnect"))
         wire.until_closed()
 
-    with WireServer(scene) as server, running(server.url) as (process, proceed, line):
+    with WireServer(scenes(first, sending(tick(2)))) as server, running(server.url) as (process, proceed, line):
         assert line() == "connected\n"
         proceed()
         assert line() == "none left\n"
@@ -204,7 +203,7 @@ def test_feed_survives_a_lack_of_file_descriptors() -> None:
             pass
         assert last == "connected\n"
         proceed()
-        _, errors = process.communicate(timeout=10)
+        _, errors = process.communicate(timeout=30)
     assert sum("Too many open files" in line for line in said) == 5, said
     assert "Traceback" not in errors
     assert process.returncode == 0

@@ -32,7 +32,7 @@ class Gate:
 
     def on_next(self, item: Any) -> None:
         self.busy.set()
-        assert self.open.wait(10)
+        assert self.open.wait(30)
         self.items.append(item)
 
 
@@ -43,11 +43,11 @@ def held(overflow: Overflow, size: int = 3) -> Iterator[tuple[Subject[Any], Gate
     gate, slow = Gate(), bounded(size, overflow)
     source.pipe(slow).subscribe(gate.on_next, on_completed=gate.done.set)
     source.on_next(ticker(0, product_id="first"))
-    assert gate.busy.wait(10)
+    assert gate.busy.wait(30)
     yield source, gate, slow
     source.on_completed()
     gate.open.set()
-    assert gate.done.wait(10)
+    assert gate.done.wait(30)
 
 
 def prices(gate: Gate) -> list[int]:
@@ -108,7 +108,7 @@ def test_block_makes_the_source_wait() -> None:
         assert not done.wait(0.05)
         assert slow.waiting == 3
         gate.open.set()
-        producer.join(10)
+        producer.join(30)
         assert done.is_set()
     assert prices(gate) == list(range(10))
     assert slow.dropped == 0
@@ -125,7 +125,7 @@ def test_subscriber_that_raises_gets_the_error_and_is_unsubscribed() -> None:
     with nothing_left_behind():
         source.pipe(bounded(10)).subscribe(bad, lambda error: (told.append(error), over.set())[1])
         source.on_next(1)
-        assert over.wait(10)
+        assert over.wait(30)
     assert [str(error) for error in told] == ["mine"]
     assert source.observers == []
 

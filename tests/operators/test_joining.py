@@ -40,7 +40,7 @@ class Slow:
     def on_next(self, item: int) -> None:
         self.items.append(item)
         self.entered.set()
-        self.release.wait(10)
+        self.release.wait(30)
 
     def on_completed(self) -> None:
         self.items.append("completed")
@@ -52,7 +52,7 @@ def test_slow_late_subscriber_does_not_block_the_source(make: Callable[[], Sourc
     before, slow = Collected(source), Slow()
     late = threading.Thread(target=lambda: source.subscribe(slow.on_next, on_completed=slow.on_completed))
     late.start()
-    assert slow.entered.wait(5)
+    assert slow.entered.wait(30)
     for item in range(1, 4):  # on this thread, which does not wait
         emit(item)
     after = Collected(source)
@@ -61,7 +61,7 @@ def test_slow_late_subscriber_does_not_block_the_source(make: Callable[[], Sourc
     assert before.completed
     assert slow.items == [0]
     slow.release.set()
-    late.join(5)
+    late.join(30)
     assert slow.items == [0, 1, 2, 3, "completed"]
 
 

@@ -120,7 +120,7 @@ def test_pipeline_that_raises_is_logged_once(name: str, caplog: pytest.LogCaptur
 def _wait_for_threads() -> None:
     for thread in threading.enumerate():
         if thread.name == "rxfeed-bounded":
-            thread.join(10)
+            thread.join(30)
 
 
 @pytest.mark.parametrize("name", PIPELINES)

@@ -245,7 +245,7 @@ def test_recording_of_a_killed_process_replays_the_start(tmp_path: Path) -> None
         lines = [recorder.stdout.readline() for _ in range(4000)]
         recorder.kill()
         lines += recorder.stdout.read().splitlines(keepends=True)
-        assert recorder.wait(10) == -signal.SIGKILL
+        assert recorder.wait(30) == -signal.SIGKILL
     once = [line.rstrip("\n").split(" ", 1) for line in lines if line.endswith("\n")]
 
     replay = Replay(tmp_path)

@@ -51,7 +51,7 @@ def record_and_kill(folder: Path, *, after: int, size: int) -> int:
         finally:
             recorder.kill()
         rest = recorder.stdout.read().split()
-        assert recorder.wait(10) == -signal.SIGKILL
+        assert recorder.wait(30) == -signal.SIGKILL
     return int(rest[-1]) if rest else flushed
 
 

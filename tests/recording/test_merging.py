@@ -208,16 +208,19 @@ def test_collectors_with_random_faults_are_merged(tmp_path: Path, seed: int) -> 
                 credentials=key,
                 reconnect=Reconnect(initial=0, maximum=0),
                 stale_after=None,
+                ping_interval=None,
+                heartbeat_timeout=1e9,
                 clock=Clock(speed=50),
             )
             recorded.append(Collected(feed.pipe(record(tmp_path / name, segment_bytes=50_000))))
             feed.connect()
-            exchange.wait_for_clients(1)
             feeds.append(feed)
+            exchange.wait_for_clients(len(feeds))
         for _ in range(40):
             exchange.step(20)
             exchange.advance(0.3)
             time.sleep(0.01)
+            exchange.wait_for_clients(len(feeds))  # so that a slow machine loses no more than a fast one
         exchange.drain()
         for feed, end in zip(feeds, recorded, strict=True):
             feed.close()

@@ -265,9 +265,9 @@ def test_actions_of_other_threads_run_before_the_next_message(tmp_path: Path) ->
     came, fired = threading.Event(), threading.Event()
     replay.subscribe(lambda _: came.set())
     with replay:
-        assert came.wait(5)
+        assert came.wait(30)
         replay.scheduler.schedule_relative(0.01, lambda *_: fired.set())
-        assert fired.wait(5)
+        assert fired.wait(30)
 
 
 def test_no_action_runs_after_close(tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ class Client:
     def __init__(self, exchange: Exchange, **options: Any) -> None:
         self.exchange = exchange
         self._stack = ExitStack()
-        connection = connect(exchange.url, compression=None, max_size=None, close_timeout=0.2, **options)
+        connection = connect(
+            exchange.url, compression=None, max_size=None, open_timeout=30, close_timeout=0.2, **options
+        )
         self.socket = self._stack.enter_context(connection)
         self.texts: list[str] = []
 
@@ -38,7 +40,7 @@ class Client:
         self.exchange.wait_for_clients()
 
     def next(self) -> Any:
-        text = self.socket.recv(timeout=5)
+        text = self.socket.recv(timeout=30)
         assert isinstance(text, str)
         self.texts.append(text)
         return json.loads(text)

@@ -33,7 +33,7 @@ class Got(NamedTuple):
 class Raw:
     """Connects, and completes the handshake unless *upgrade* is false."""
 
-    def __init__(self, exchange: Exchange, *, upgrade: bool = True, timeout: float = 5) -> None:
+    def __init__(self, exchange: Exchange, *, upgrade: bool = True, timeout: float = 30) -> None:
         self.exchange = exchange
         self.sock = socket.create_connection(("127.0.0.1", int(exchange.url.rpartition(":")[2])), timeout=timeout)
         if upgrade:
@@ -89,7 +89,7 @@ class Raw:
         with suppress(TimeoutError):
             self.sock.recv(1, socket.MSG_PEEK)
             return False
-        self.sock.settimeout(5)
+        self.sock.settimeout(30)
         return True
 
     def at_end(self) -> bool:

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +20,8 @@ from websockets.exceptions import ConnectionClosed
 from rxfeed import Feed
 from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.sim import Exchange, Ledger
-from rxfeed.venues.coinbase_exchange.auth import Credentials
+from rxfeed.venues.coinbase_exchange import Credentials
+from tests.support.leaks import nothing_left_behind
 
 CREDENTIALS = Credentials("key", "cnhmZWVkLXRlc3Qtc2VjcmV0LTAxMjM0NTY3ODlhYmNkZWY=", "passphrase")
 START = datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)
@@ -148,7 +148,7 @@ def test_step_does_not_wait_for_a_client_that_reads_later(exchange: Exchange, cl
 def test_market_runs_from_the_first_subscription(new_client: NewClient) -> None:
     with Exchange(["ETH-USD"], start=START, rate=500) as exchange:
         client = new_client(exchange)
-        client.socket.ping().wait(5)
+        client.socket.ping().wait(30)
         assert exchange.time == START
         client.subscribe("matches", "heartbeat", products=("ETH-USD",))
         while client.next()["type"] != "heartbeat":
@@ -165,7 +165,7 @@ def test_pause_and_resume(new_client: NewClient) -> None:
         exchange.pause()
         before, time = exchange.sent, exchange.time
         client.all()
-        client.socket.ping().wait(5)
+        client.socket.ping().wait(30)
         assert (exchange.sent, exchange.time) == (before, time)
         exchange.step(1)
         assert exchange.time > time
@@ -246,7 +246,7 @@ def test_requests_are_kept_without_secrets(exchange: Exchange, client: Client) -
 
 def test_pings_are_answered_and_counted(exchange: Exchange, client: Client) -> None:
     for _ in range(3):
-        assert client.socket.ping().wait(5)
+        assert client.socket.ping().wait(30)
     assert exchange.pings == 3
     client.close()
     assert exchange.pings == 3
@@ -264,12 +264,13 @@ def test_disconnect_has_a_reason(exchange: Exchange, client: Client) -> None:
 
 
 def test_client_without_a_subscription_is_disconnected(new_client: NewClient) -> None:
-    with Exchange(auto=False, subscribe_timeout=0.2) as exchange:
-        silent, failing, good = (new_client(exchange) for _ in range(3))
+    with Exchange(auto=False, subscribe_timeout=1) as exchange:
+        good = new_client(exchange)
         good.subscribe("heartbeat")
+        silent, failing = (new_client(exchange) for _ in range(2))
         failing.send({"type": "subscribe", "channels": ["heartbeat"]})
-        assert closed(silent) == (1008, "no subscribe within 0.2 s")
-        assert closed(failing) == (1008, "no subscribe within 0.2 s")
+        assert closed(silent) == (1008, "no subscribe within 1 s")
+        assert closed(failing) == (1008, "no subscribe within 1 s")
         exchange.advance(1)
         assert types([good.next(), good.next()]) == ["subscriptions", "heartbeat"]
 
@@ -303,22 +304,19 @@ def test_waiting_ends_at_its_timeout(exchange: Exchange) -> None:
 
 
 def test_close_leaves_no_threads_or_sockets(new_client: NewClient) -> None:
-    def descriptors() -> int:
-        return len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 0
-
-    before = descriptors(), threading.active_count()
-    exchange = Exchange(auto=False).start()
-    client = new_client(exchange)
-    half_open = socket.create_connection(("127.0.0.1", int(exchange.url.rpartition(":")[2])))
-    client.subscribe("heartbeat")
-    thread = threading.Thread(target=closed, args=(client,))
-    thread.start()
-    exchange.close()
-    exchange.close()
-    thread.join()
-    half_open.close()
-    client.close()
-    assert (descriptors(), threading.active_count()) == before
+    with nothing_left_behind():  # what earlier tests or the client leave may end a little later
+        exchange = Exchange(auto=False).start()
+        client = new_client(exchange)
+        half_open = socket.create_connection(("127.0.0.1", int(exchange.url.rpartition(":")[2])))
+        client.subscribe("heartbeat")
+        thread = threading.Thread(target=closed, args=(client,))
+        thread.start()
+        exchange.close()
+        assert "rxfeed-exchange" not in {each.name for each in threading.enumerate()}
+        exchange.close()
+        thread.join()
+        half_open.close()
+        client.close()
 
 
 def test_state_is_readable_after_close(new_client: NewClient) -> None:
@@ -357,7 +355,7 @@ def test_close_interrupts_waiting_calls(exchange: Exchange) -> None:
     thread = threading.Thread(target=wait)
     thread.start()
     exchange.close()
-    thread.join(5)
+    thread.join(30)
     assert len(caught) == 1
 
 

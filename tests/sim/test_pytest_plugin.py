@@ -23,7 +23,7 @@ def watch(exchange):
         client.send('{"type":"subscribe","product_ids":["BTC-USD"],"channels":["ticker","level2_batch"]}')
         exchange.wait_for_clients()
         exchange.step(50)
-        return [client.recv(timeout=5) for _ in range(exchange.sent.frames)]
+        return [client.recv(timeout=30) for _ in range(exchange.sent.frames)]
 
 @pytest.mark.parametrize("run", [1, 2])
 def test_fixture_starts_an_exchange(rxfeed_exchange, run):

@@ -19,6 +19,7 @@ from rxfeed import Match
 from rxfeed.market import Origin, stamp
 from rxfeed.sim.mongod import Mongod, find_mongod
 from tests.support.make import match
+from tests.support.stopwatch import Stopwatch
 
 needs_mongod = pytest.mark.skipif(
     find_mongod() is None, reason="no mongod: neither on PATH nor from the wheel of the `demo` extra (Linux x86-64)"
@@ -32,26 +33,32 @@ def trade(number: int) -> Match:
 
 
 class Producer(threading.Thread):
-    """Trades 0, 1, 2, ... at *rate* a second until `stop`; `waits` is how long the subscribers took."""
+    """Trades 0, 1, 2, ... at *rate* a second until `stop`.
+
+    The time in which the machine did not run this process does not count, so that the rate stays possible. For each
+    trade, `waits` has the seconds until the subscribers returned, and `costs` those for which they used the processor.
+    """
 
     def __init__(self, rate: float, make: Callable[[int], Any] = trade) -> None:
         super().__init__(name="producer", daemon=True)
         self.source: Subject[Any] = Subject()
         self.sent = 0
         self.waits: list[float] = []
+        self.costs: list[float] = []
         self._make = make
         self._rate = rate
         self._over = threading.Event()
 
     def run(self) -> None:
-        started = time.monotonic()
-        while not self._over.wait(0.005):
-            while self.sent < (time.monotonic() - started) * self._rate:
-                item = self._make(self.sent)
-                at = time.perf_counter()
-                self.source.on_next(item)
-                self.waits.append(time.perf_counter() - at)
-                self.sent += 1
+        with Stopwatch() as stopwatch:
+            while not self._over.wait(0.005):
+                while self.sent < stopwatch.seconds * self._rate:
+                    item = self._make(self.sent)
+                    at, used = stopwatch.seconds, time.thread_time()
+                    self.source.on_next(item)
+                    self.waits.append(stopwatch.seconds - at)
+                    self.costs.append(time.thread_time() - used)
+                    self.sent += 1
         self.source.on_completed()
 
     def stop(self) -> None:
@@ -94,7 +101,7 @@ class ReplicaSet:
         return next(m for m in self.members if client.primary and m.port == client.primary[1])
 
 
-def until(condition: Callable[[], Any], seconds: float = 20) -> None:
+def until(condition: Callable[[], Any], seconds: float = 40) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

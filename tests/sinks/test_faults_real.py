@@ -19,7 +19,7 @@ from rxfeed.sinks import from_mongo, to_mongo
 from tests.sinks.servers import Producer, ReplicaSet, needs_mongod, until
 from tests.support.collect import Collected
 
-pytestmark = [needs_mongod, pytest.mark.timeout(90)]
+pytestmark = [needs_mongod, pytest.mark.timeout(240)]
 
 
 def in_order(collection: Any, count: int) -> None:
@@ -94,22 +94,23 @@ def test_unreachable_database_does_not_slow_the_feed(tmp_path: Path) -> None:
         until(lambda: sink.stats.written > 1_000)
         server.kill()
         queued = 0
-        gone = time.monotonic()
-        while time.monotonic() < gone + 4:
+
+        def much_is_spilled() -> bool:
+            nonlocal queued
             queued = max(queued, sink.stats.queued)
-            time.sleep(0.01)
-        away = sink.stats
+            return sink.stats.spilled > 12_000 and sink.stats.lag > 3
+
+        until(much_is_spilled)  # after three or four seconds, unless the machine is busy
         server.start()
         until(lambda: not sink.stats.spilled and sink.stats.problem is None)
         assert producer.is_alive()
         producer.stop()
         writes.wait_for_end(30)
         assert writes.completed, writes.error
-        assert away.spilled > 12_000
-        assert away.lag > 3
         assert queued <= 5_000 + 3_000
-        waits = sorted(producer.waits)
-        assert waits[int(len(waits) * 0.99)] < 0.005
+        waits, costs = sorted(producer.waits), sorted(producer.costs)
+        assert waits[int(len(waits) * 0.99)] <= 0.01  # the time between two readings of this clock
+        assert costs[int(len(costs) * 0.99)] < 0.005
         assert waits[-1] < 0.5
         assert (tmp_path / "spill.db").stat().st_size < 1_000_000  # the spill released its disk space
         in_order(client.x.messages, producer.sent)

@@ -142,7 +142,7 @@ def test_block_makes_the_source_wait_until_close() -> None:
     producer.start()
     until(lambda: sink.stats.taken > 60)
     left = sink.close(0.3)
-    producer.join(5)
+    producer.join(30)
     writes.wait_for_end()
     assert isinstance(writes.error, SinkError)
     assert left.unwritten == writes.error.unwritten == sink.stats.lost == sink.stats.taken
@@ -155,7 +155,7 @@ def test_hanging_attempt_does_not_block_close(tmp_path: Path) -> None:
     class Hanging(Scripted):
         def insert_many(self, documents: list[Any], ordered: bool) -> None:
             hanging.set()
-            release.wait(10)
+            release.wait(30)
             raise AutoReconnect("at last")
 
     sink = sink_over(Hanging(), batch_size=10, spill=tmp_path / "spill.db")
@@ -163,7 +163,7 @@ def test_hanging_attempt_does_not_block_close(tmp_path: Path) -> None:
     writes = Collected(source.pipe(sink))
     for number in range(95):
         source.on_next(number)
-    assert hanging.wait(5)
+    assert hanging.wait(30)
     left = sink.close(2)
     assert (left.unwritten, left.spilled) == (0, 95)
     release.set()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
 from typing import Any
 
 import pymongo
@@ -18,6 +17,7 @@ from rxfeed.sim.mongod import Mongod, find_mongod
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
 from tests.support.make import match
+from tests.support.stopwatch import at_most
 
 
 def numbered(item: int) -> dict[str, int]:
@@ -97,7 +97,7 @@ def test_full_queue_makes_the_source_wait_without_loss(collection: Any) -> None:
     gate = threading.Event()
 
     def slow(item: int) -> dict[str, int]:
-        gate.wait(10)
+        gate.wait(30)
         return {"n": item}
 
     source: Subject[int] = Subject()
@@ -114,7 +114,7 @@ def test_full_queue_makes_the_source_wait_without_loss(collection: Any) -> None:
     producer.start()
     assert not done.wait(0.1)
     gate.set()
-    producer.join(10)
+    producer.join(30)
     writes.wait_for_end()
     assert [d["n"] for d in collection.find(sort=[("_id", 1)])] == list(range(100))
 
@@ -127,7 +127,7 @@ def test_result_subscriber_that_raises_does_not_stop_writes(collection: Any) -> 
 
     source = reactivex.range(0, 30).pipe(to_mongo(collection, documents=numbered, batch_size=10))
     source.subscribe(watch, on_completed=done.set)
-    assert done.wait(10)
+    assert done.wait(30)
     assert collection.count_documents({}) == 30
 
 
@@ -176,10 +176,9 @@ for n in range(50):
 
 def test_script_without_close_ends_without_loss(mongod: Mongod, collection: Any) -> None:
     command = [sys.executable, "-c", SCRIPT, mongod.uri, collection.database.name]
-    started = time.monotonic()
-    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    with at_most(20):
+        result = subprocess.run(command, capture_output=True, text=True, timeout=50, check=True)
     assert result.stderr == ""
-    assert time.monotonic() - started < 20
     assert collection.count_documents({}) == 50
 
 

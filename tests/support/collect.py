@@ -21,7 +21,7 @@ class Collected(Generic[T]):
         self._changed = threading.Condition()
         self.subscription = source.subscribe(self._next, self._error, self._completed)
 
-    def wait_for(self, ready: Callable[[list[T]], Any] | int, timeout: float = 10) -> list[T]:
+    def wait_for(self, ready: Callable[[list[T]], Any] | int, timeout: float = 30) -> list[T]:
         """The items, as soon as there are so many, or *ready* returns true."""
         enough = ready if callable(ready) else (lambda items: len(items) >= ready)
         with self._changed:
@@ -29,7 +29,7 @@ class Collected(Generic[T]):
                 raise AssertionError(f"after {timeout} s: {len(self.items)} items, {self.items[-3:]}, {self.error!r}")
         return self.items
 
-    def wait_for_end(self, timeout: float = 10) -> None:
+    def wait_for_end(self, timeout: float = 30) -> None:
         with self._changed:
             if not self._changed.wait_for(lambda: self.completed or self.error is not None, timeout):
                 raise AssertionError(f"no end after {timeout} s: {len(self.items)} items")

@@ -15,7 +15,7 @@ def open_files() -> int:
 
 
 @contextmanager
-def nothing_left_behind(within: float = 2.0) -> Iterator[None]:
+def nothing_left_behind(within: float = 10.0) -> Iterator[None]:
     """Fails if there are more threads or open files afterwards; earlier ones may end meanwhile."""
     gc.collect()
     threads, files = set(threading.enumerate()), open_files()

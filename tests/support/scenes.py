@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -15,6 +16,7 @@ from rxfeed import (
 from rxfeed.feed import (
     Clock,
 )
+from tests.support.clocks import ManualClock
 from tests.support.collect import Collected
 from tests.support.wire import Play, Wire, frame
 
@@ -44,6 +46,24 @@ def sending(*pieces: bytes) -> Callable[[Wire], None]:
     return scene
 
 
+def passing(clock: ManualClock, *pieces: bytes) -> Callable[[Wire], None]:
+    """Send *pieces*; then *clock* advances, second by second, until the client ends the connection."""
+
+    def scene(wire: Wire) -> None:
+        wire.shake()
+        wire.recv_frame()
+        for piece in pieces:
+            wire.send(piece)
+        wire.sock.settimeout(0.001)
+        while True:
+            with suppress(TimeoutError):
+                if not wire.sock.recv(4096):
+                    return
+            clock.advance(1)
+
+    return scene
+
+
 def answering(text: str) -> Callable[[Wire], None]:
     def scene(wire: Wire) -> None:
         wire.read_request()
@@ -65,8 +85,12 @@ def trade(trade_id: int, second: float, price: str = "2", kind: str = "match") -
 
 
 def fast_feed(url: str, channels: Any = "ticker", **settings: Any) -> Feed:
-    """A feed on the fast clock; it asks for no pongs, since these servers answer none, and waits for no data."""
+    """A feed on the fast clock, on which every delay of this machine is long.
+
+    It asks for no pongs, since these servers answer none, waits for no data, and reports no lag.
+    """
     quiet: dict[str, Any] = {"reconnect": QUICK, "ping_interval": None, "stale_after": None, "clock": FAST}
+    quiet |= {"lag_threshold": 1e9, "heartbeat_timeout": 1e9}
     return Feed("A-B", channels, url=url, **(quiet | settings))
 
 
@@ -78,7 +102,7 @@ def of(status: Collected[Any], kind: type) -> list[Any]:
     return [each for each in status.items if isinstance(each, kind)]
 
 
-def wait_until(ready: Callable[[], bool], timeout: float = 10) -> None:
+def wait_until(ready: Callable[[], bool], timeout: float = 30) -> None:
     deadline = time.monotonic() + timeout
     while not ready():
         assert time.monotonic() < deadline

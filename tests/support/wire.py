@@ -134,7 +134,7 @@ class WireServer:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(5)
+            thread.join(30)
         for sock in self._socks:
             sock.close()
         if kind is None and self.failures:

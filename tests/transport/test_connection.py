@@ -16,6 +16,7 @@ from rxfeed import (
 )
 from rxfeed.transport import Closed, Connection, Pong, TransportOptions, Wakeup
 from tests.support.leaks import nothing_left_behind
+from tests.support.stopwatch import at_most
 from tests.support.wire import Wire, WireServer, close_frame, frame, playing
 
 
@@ -71,9 +72,8 @@ def test_receive_returns_at_its_timeout_or_wakeup(wakeup: Wakeup) -> None:
         client.send("x")
         assert client.receive(0.01) == []
         wakeup.set()
-        started = time.monotonic()
-        assert client.receive(30) == []
-        assert time.monotonic() - started < 5
+        with at_most(5):
+            assert client.receive(30) == []
         client.close()
 
 
@@ -112,10 +112,8 @@ def test_messages_before_a_violation_are_received_first(wakeup: Wakeup) -> None:
         while len(got) < len(good):
             got += client.receive(5)
         assert got == good
-        started = time.monotonic()
-        with pytest.raises(ProtocolViolated, match="reserved bit"):
+        with at_most(5), pytest.raises(ProtocolViolated, match="reserved bit"):
             client.receive(30)
-        assert time.monotonic() - started < 5
         client.close()
 
 
@@ -135,7 +133,7 @@ def test_messages_before_a_failed_send_are_received_first(wakeup: Wakeup) -> Non
         client = connection(server.url, wakeup)
         client.open()
         client.send("x")
-        assert gone.wait(5)
+        assert gone.wait(30)
         deadline = time.monotonic() + 5
         with contextlib.suppress(ConnectionLost):  # the first ping goes out, and the answer is that the server is gone
             while time.monotonic() < deadline:
@@ -248,6 +246,5 @@ def test_close_without_an_answer_is_bounded(wakeup: Wakeup) -> None:
     with WireServer(playing()) as server, nothing_left_behind():
         client = connection(server.url, wakeup)
         client.open()
-        started = time.monotonic()
-        client.close(timeout=0.2)
-        assert time.monotonic() - started < 2
+        with at_most(2):
+            client.close(timeout=0.2)

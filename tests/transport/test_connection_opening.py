@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
 
 import pytest
 
@@ -16,6 +15,7 @@ from rxfeed import (
 )
 from rxfeed.transport import Connection, TransportOptions, Wakeup
 from tests.support.leaks import nothing_left_behind
+from tests.support.stopwatch import at_most
 from tests.support.wire import Wire, WireServer, playing
 
 
@@ -91,11 +91,9 @@ def test_abort_ends_a_hanging_connect(wakeup: Wakeup, secure: bool) -> None:
     with WireServer(play) as server:
         url = server.url.replace("ws://", "wss://") if secure else server.url
         client = connection(url, wakeup, connect_timeout=30)
-        threading.Thread(target=lambda: (asked.wait(5), client.abort())).start()
-        started = time.monotonic()
-        with pytest.raises(ConnectFailed):
+        threading.Thread(target=lambda: (asked.wait(30), client.abort())).start()
+        with at_most(5), pytest.raises(ConnectFailed):
             client.open()
-        assert time.monotonic() - started < 5
 
 
 def test_abort_before_open_raises_on_open(wakeup: Wakeup) -> None:
@@ -116,11 +114,9 @@ def test_unaccepted_connect_can_be_aborted(wakeup: Wakeup) -> None:
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
-        client = connection(f"ws://127.0.0.1:{listener.getsockname()[1]}", wakeup, connect_timeout=20)
+        client = connection(f"ws://127.0.0.1:{listener.getsockname()[1]}", wakeup, connect_timeout=30)
         timer = threading.Timer(0.2, client.abort)
         timer.start()
-        started = time.monotonic()
-        with pytest.raises(ConnectFailed):
+        with at_most(5), pytest.raises(ConnectFailed):
             client.open()
         timer.join()
-        assert time.monotonic() - started < 5

@@ -19,20 +19,15 @@ from rxfeed.feed.status import Connecting, Disconnected
 from rxfeed.transport import Connection, TransportOptions, Wakeup
 from rxfeed.transport.connect_attempt import ConnectAttempt
 from rxfeed.transport.resolve import resolve
+from tests.support.clocks import count_readings
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
+from tests.support.stopwatch import at_most
 from tests.support.wire import Wire, WireServer, frame, playing
 
 
 def connection(url: str, wakeup: Wakeup, **options: Any) -> Connection:
     return Connection(url, TransportOptions(**options), wakeup)
-
-
-@contextlib.contextmanager
-def at_most(seconds: float) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    assert time.monotonic() - started < seconds
 
 
 def dripping(first: bytes, drop: bytes) -> Callable[[Wire], None]:
@@ -42,10 +37,15 @@ def dripping(first: bytes, drop: bytes) -> Callable[[Wire], None]:
         wire.send(first)
         with contextlib.suppress(OSError):
             while True:
-                time.sleep(0.05)
+                time.sleep(0.001)
                 wire.send(drop)
 
     return play
+
+
+def each_reading_takes(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure deadlines by a clock that advances with each step, and not with the delays of a busy machine."""
+    count_readings(monkeypatch, "rxfeed.transport.connect_attempt", seconds)
 
 
 @pytest.fixture
@@ -76,17 +76,21 @@ def hanging_resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     [(b"HTTP/1.1 101 Switching Protocols\r\n", b"A: b\r\n"), (b"HTTP/1.1 503 No\r\n", b"x"), (b"", b"HTTP/1.1 ")],
     ids=["headers", "one header", "status line"],
 )
-def test_dripping_handshake_ends_at_the_deadline(wakeup: Wakeup, first: bytes, drop: bytes) -> None:
+def test_dripping_handshake_ends_at_the_deadline(
+    wakeup: Wakeup, first: bytes, drop: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    each_reading_takes(10, monkeypatch)
     with (
         WireServer(dripping(first, drop)) as server,
         at_most(3),
-        pytest.raises(ConnectFailed, match=r"timed out after 0\.4 s \(connect_timeout\), waiting for the response"),
+        pytest.raises(ConnectFailed, match=r"timed out after 200 s \(connect_timeout\), waiting for the response"),
     ):
-        connection(server.url, wakeup, connect_timeout=0.4).open()
+        connection(server.url, wakeup, connect_timeout=200).open()
 
 
-def test_dripping_tls_handshake_ends_at_the_deadline(wakeup: Wakeup) -> None:
-    """A record of TLS with a length that is never reached."""
+def test_dripping_tls_handshake_ends_at_the_deadline(wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record of TLS with a length that is never reached; the whole handshake is one step."""
+    each_reading_takes(0, monkeypatch)
     with WireServer(dripping(b"\x16\x03\x03\x40\x00", b"\x02")) as server, at_most(3):
         client = connection(server.url.replace("ws://", "wss://"), wakeup, connect_timeout=0.4)
         with pytest.raises(ConnectFailed, match=r"timed out after .* setting up TLS"):
@@ -94,11 +98,13 @@ def test_dripping_tls_handshake_ends_at_the_deadline(wakeup: Wakeup) -> None:
 
 
 @pytest.mark.parametrize("kind", ["http", "socks5"])
-def test_dripping_proxy_ends_at_the_deadline(wakeup: Wakeup, kind: str) -> None:
+def test_dripping_proxy_ends_at_the_deadline(wakeup: Wakeup, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     first, drop = (b"HTTP/1.1 200 OK\r\n", b"A: b\r\n") if kind == "http" else (b"\x05", b"")
+    seconds, timeout = (10, 200) if kind == "http" else (0, 0.4)
+    each_reading_takes(seconds, monkeypatch)
     with WireServer(dripping(first, drop)) as server, at_most(3):
         proxy = f"{kind}://user:hidden@127.0.0.1:{server.port}"
-        client = connection("ws://example.org", wakeup, connect_timeout=0.4, proxy=proxy)
+        client = connection("ws://example.org", wakeup, connect_timeout=timeout, proxy=proxy)
         with pytest.raises(ConnectFailed, match=f"timed out after .* waiting for the proxy {kind}://127"):
             client.open()
 
@@ -120,6 +126,7 @@ def test_all_steps_share_one_deadline(wakeup: Wakeup) -> None:
 
 
 def test_silent_address_leaves_time_for_others(wakeup: Wakeup, monkeypatch: pytest.MonkeyPatch) -> None:
+    each_reading_takes(0, monkeypatch)
     with contextlib.ExitStack() as stack:
         silent = stack.enter_context(socket.socket())
         silent.bind(("127.0.0.1", 0))
@@ -131,7 +138,7 @@ def test_silent_address_leaves_time_for_others(wakeup: Wakeup, monkeypatch: pyte
         server = stack.enter_context(WireServer(playing(frame("hello"))))
         places = [(socket.AF_INET, silent.getsockname()), (socket.AF_INET, ("127.0.0.1", server.port))]
         monkeypatch.setattr("rxfeed.transport.dial.resolve", lambda host, port, attempt: places)
-        client = connection("ws://example.org", wakeup, connect_timeout=1.0, proxy="")
+        client = connection("ws://example.org", wakeup, connect_timeout=3, proxy="")
         client.open()
         client.send("x")
         assert client.receive(5) == [b"hello"]
