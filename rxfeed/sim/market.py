@@ -53,6 +53,7 @@ class Market:
         self.micros = _micros(start)
         self._off = 0
         self._random = random.Random(seed)
+        self.ids = self._random  # draws the ids of orders
         self._rate = rate
         self._next_order = self.micros
         self._next_tick = (self.micros // TICK + 1) * TICK
@@ -156,7 +157,7 @@ class Market:
         elif kind < 0.63:
             if order := self._any(engine):
                 self._change(engine, order)
-        elif len(engine.orders) > draw.gauss(2 * OPENING_ORDERS, OPENING_ORDERS / 4):
+        elif self._free(engine) > draw.gauss(2 * OPENING_ORDERS, OPENING_ORDERS / 4):
             if order := self._any(engine):
                 engine.cancel(order.order_id)
         else:
@@ -180,8 +181,12 @@ class Market:
         """A resting order that is not kept, if there is one; the older, the less often."""
         orders = engine.orders
         newest = (order for order in reversed(orders.values()) if order.order_id not in self.kept)
-        index = min(int(self._random.expovariate(1 / 40)), len(orders) - len(self.kept & orders.keys()) - 1)
+        index = min(int(self._random.expovariate(1 / 40)), self._free(engine) - 1)
         return next(islice(newest, max(index, 0), None), None)
+
+    def _free(self, engine: MatchingEngine) -> int:
+        """The number of resting orders that are not kept."""
+        return len(engine.orders) - len(self.kept & engine.orders.keys())
 
     def _price(self, engine: MatchingEngine, side: Side) -> int:
         """A limit price near the fair one; now and then one that trades at once."""
@@ -195,7 +200,7 @@ class Market:
         return 1 + int(self._random.expovariate(1 / NOTIONAL) / price * SIZE_UNIT)
 
     def _new_id(self) -> str:
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        return str(uuid.UUID(int=self.ids.getrandbits(128), version=4))
 
 
 def _micros(moment: datetime) -> int:

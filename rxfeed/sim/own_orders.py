@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -53,6 +54,7 @@ class OwnOrders:
         self._market = market
         self._orders: dict[str, OwnOrder] = {}
         self._placing: OwnOrder | None = None
+        self._ids = random.Random("own orders")
 
     def open(self) -> Iterator[OwnOrder]:
         """The orders that are not done, oldest first."""
@@ -66,12 +68,15 @@ class OwnOrders:
         units = _count("size", size, SIZE_UNIT)
         limit = None if price is None else _count("price", price, 10**engine.product.decimals)
         self._placing = OwnOrder("", client_order_id, product_id, side, units, limit, self._market.clock())
+        # What else is random stays the same beside these orders.
+        others, self._market.ids = self._market.ids, self._ids
         try:
             if limit is None:
                 return engine.market(side, size=units)
             return engine.limit(side, limit, units)
         finally:
             self._placing = None
+            self._market.ids = others
 
     def cancel(self, order_id: str) -> None:
         """Cancel an open order; raises `ConfigError`."""
