@@ -9,7 +9,7 @@ from typing import cast
 from rxfeed.sim.connection import ClientConnection
 from rxfeed.sim.rest import Response
 
-IDLE = 0.05  # seconds without a byte after which it is a WebSocket's, for faults that come before the request
+IDLE = 0.05  # seconds without a byte after which it is a WebSocket's, if a fault may come before its request
 LONGEST = 16 * 1024  # bytes of a request's head
 PATIENCE = 5.0  # seconds that a client has to send the head, and to read the answer
 
@@ -18,14 +18,20 @@ class Arrival(asyncio.Protocol):
     """Reads the head of the first request. An HTTP request is answered by *respond*, and the connection ends.
 
     Otherwise *connection* takes over, with the bytes that were read. *arrivals* holds those that are undecided.
+    *patience*: seconds to wait for the first byte.
     """
 
     def __init__(
-        self, connection: ClientConnection, respond: Callable[[bytes], Response], arrivals: set[Arrival]
+        self,
+        connection: ClientConnection,
+        respond: Callable[[bytes], Response],
+        arrivals: set[Arrival],
+        patience: float = PATIENCE,
     ) -> None:
         self._connection = connection
         self._respond = respond
         self._arrivals = arrivals
+        self._patience = patience
         self._head = b""
         self._timer: asyncio.TimerHandle | None = None
         self._answered = False
@@ -38,7 +44,7 @@ class Arrival(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._loop = asyncio.get_running_loop()
         self._arrivals.add(self)
-        self._timer = self._loop.call_later(IDLE, self._hand_over)
+        self._timer = self._loop.call_later(self._patience, self._hand_over)
 
     def data_received(self, data: bytes) -> None:
         if self._answered:

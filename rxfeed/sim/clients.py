@@ -60,6 +60,10 @@ class Clients:
         script = self.script.of(self._arrived)
         return self._arrived, FaultInjector(self._arrived, script, tally, self.log, self.venue.identify), tally
 
+    def may_fail_handshake(self) -> bool:
+        """Whether there may be a fault of the handshake for the next connection."""
+        return bool(self.injected) or self.script.may_fail_handshake(self._arrived + 1)
+
     def claimed(self, number: int) -> list[Fault]:
         """The fault of the handshake that was injected for the next connection, if it concerns this one."""
         for fault in self.injected:

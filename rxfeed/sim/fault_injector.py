@@ -57,6 +57,10 @@ class Script:
         faults = merge(fixed, *(draw(number) for draw in self._draws), key=_position)
         return (fault for fault in faults if fault.concerns(number))
 
+    def may_fail_handshake(self, number: int) -> bool:
+        """Whether there may be a fault of the handshake for connection *number*; what is drawn is not known before."""
+        return bool(self._draws) or any(fault.at_handshake and fault.concerns(number) for fault in self.fixed)
+
 
 class FaultInjector:
     """Applies the faults of *script* to the frames of one connection, and numbers those that have a number.

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import Any, Protocol, TypeVar, cast
 
 from rxfeed.errors import ConfigError, RxfeedError, needs_extra
-from rxfeed.sim.arrival import Arrival
+from rxfeed.sim.arrival import IDLE, PATIENCE, Arrival
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.connection import CLOSING, ClientConnection
 from rxfeed.sim.fault_types import ClockJump, Fault, Recover, Refuse
@@ -148,11 +148,12 @@ class Server:
                 self._reserved.close()
                 self._reserved = None
         self._clients.abort_half_open()
-        for arrival in list(self._arrivals):
-            arrival.abort()
         for server in self._servers:
             server.close()
         for _ in range(2):
+            for arrival in list(self._arrivals):  # also those that were accepted meanwhile
+                arrival.abort()
+            await asyncio.sleep(0)
             with contextlib.suppress(TimeoutError):
                 everything = asyncio.gather(*(server.wait_closed() for server in self._servers))
                 await asyncio.wait_for(everything, ENDING)
@@ -179,7 +180,8 @@ class Server:
 
     def _arrival(self, *args: Any, **options: Any) -> Arrival:
         connection = ClientConnection(self._clients, *args, **options)
-        return Arrival(connection, self.rest.respond, self._arrivals)
+        patience = IDLE if self._clients.may_fail_handshake() else PATIENCE
+        return Arrival(connection, self.rest.respond, self._arrivals, patience)
 
     def _refuse(self, seconds: float | None) -> None:
         """Stop listening, for *seconds* or until `_listen_again`; connections continue, and the port stays reserved."""
