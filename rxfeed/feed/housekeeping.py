@@ -47,7 +47,7 @@ class Housekeeping:
         self.data_received = self._watchdog.heard
         """Call it with the idle time when a message arrives that is more than an answer to a request."""
         self._heartbeats = HeartbeatWatch(settings.heartbeat_timeout)
-        # The venue requires a subscription within five seconds: the first request is sent before the rate limit applies.
+        # The venue requires a subscription within five seconds, so the first request is sent at once.
         self._requests: list[str | Secret | bytes] = [*subscriptions.opening(settings.credentials, str(time.time()))]
         if self._requests and not isinstance(first := self._requests.pop(0), bytes):
             connection.send(first)

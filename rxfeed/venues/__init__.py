@@ -2,6 +2,7 @@
 
 from rxfeed.errors import ConfigError
 from rxfeed.secrets import host_of
+from rxfeed.venues.coinbase_advanced import COINBASE_ADVANCED
 from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE
 from rxfeed.venues.venue import (
     ARRAY_KEY,
@@ -20,7 +21,7 @@ from rxfeed.venues.venue import (
     venue_of,
 )
 
-VENUES = {each.name: each for each in (COINBASE_EXCHANGE,)}
+VENUES = {each.name: each for each in (COINBASE_EXCHANGE, COINBASE_ADVANCED)}
 """By name."""
 DEFAULT_VENUE = COINBASE_EXCHANGE.name
 """Also the venue of recordings that name none."""
@@ -57,6 +58,7 @@ def venue_at(url: str) -> Venue:
 
 __all__ = [
     "ARRAY_KEY",
+    "COINBASE_ADVANCED",
     "COINBASE_EXCHANGE",
     "DEFAULT_VENUE",
     "VENUES",

@@ -121,6 +121,8 @@ class Venue:
     """The classes of what signs its requests; none where nothing is signed."""
     credentials_hint: str = "this venue has no channels with authentication: leave it out"
     """What to give as *credentials* in place of anything else."""
+    credentials_check: str = "check key, secret and passphrase"
+    """What to do about credentials that the venue refuses."""
     limits: Limits = Limits()
     common: Mapping[str, str] = {}
     """The venue's channels, by the names that are the same for every venue: `trades`, `book`, `ticker`, `heartbeat`,
@@ -184,6 +186,10 @@ class Venue:
     def gaps(self) -> GapDetector:
         """A gap detector for one feed, over its connections."""
         raise NotImplementedError
+
+    def repaired(self, message: Message) -> Message:
+        """*message*, a trade from before the subscription, as a new one: it was missed during an interruption."""
+        return message
 
     def identity(self, message: Message) -> str:
         """The id of *message*: the same wherever and whenever it is received.
