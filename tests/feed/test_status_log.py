@@ -143,9 +143,7 @@ def test_remedy_fits_the_answer_to_the_handshake(
     assert caplog.messages == [f"no connection: {remedy}; the next attempt begins soon"]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "likely"), [("trades", "matches"), ("heartbeats", "heartbeat"), ("Ticker", "ticker")]
-)
+@pytest.mark.parametrize(("wrong", "likely"), [("trade", "matches"), ("heartbeats", "heartbeat"), ("Ticker", "ticker")])
 def test_unknown_channel_is_rejected_before_connecting(wrong: str, likely: str) -> None:
     for channel in (wrong, {"name": wrong}):
         with pytest.raises(ConfigError, match=f"'{wrong}' is not a channel.*level2_batch.*did you mean '{likely}'"):
