@@ -176,5 +176,5 @@ def test_usual_products_are_no_warning() -> None:
 
 
 def test_command_rejects_an_unknown_channel(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["watch", "BTC-USD", "--channel", "trades"]) == 2
+    assert main(["watch", "BTC-USD", "--channel", "trade"]) == 2
     assert "did you mean 'matches'" in capsys.readouterr().err

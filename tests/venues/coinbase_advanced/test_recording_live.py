@@ -40,7 +40,7 @@ class Model:
         if whole:
             return dict(view.bids) == bids and dict(view.asks) == asks
         sides = {"bid": ("buy", bids), "offer": ("sell", asks)}
-        return (len(view.bids), len(view.asks)) == (len(bids), len(asks)) and all(
+        return all(
             view.size_at(sides[each["side"]][0], price) == sides[each["side"]][1].get(price, 0)
             for each in event["updates"]
             for price in [Decimal(each["price_level"])]
