@@ -123,7 +123,7 @@ def _library() -> tuple[Any, Any, Any, Any]:
 
 
 def _unescaped(key: str) -> str:
-    return key.strip().replace("\\n", "\n")
+    return key.replace("\\n", "\n").strip()
 
 
 def _loaded(key_name: object, private_key: object) -> tuple[Any, Algorithm, str]:

@@ -21,7 +21,14 @@ from rxfeed.core import CheckedFrame, Findings, GapDetector, Missed, Pair, Repai
 from rxfeed.market import Malformed, Message, Unknown
 from rxfeed.venues.coinbase_advanced.channels import ALIASES, BOOK, TRADES
 from rxfeed.venues.coinbase_advanced.decode import number_in
-from rxfeed.venues.coinbase_advanced.messages import BARE, MarketTrade, PriorMarketTrade, Subscriptions, as_new
+from rxfeed.venues.coinbase_advanced.messages import (
+    BARE,
+    ErrorMessage,
+    MarketTrade,
+    PriorMarketTrade,
+    Subscriptions,
+    as_new,
+)
 
 CONNECTION = "sequence_num"
 """The name of a connection's numbers, in place of a channel's."""
@@ -80,8 +87,8 @@ class AdvancedGaps(GapDetector):
         self._connections = connections
         self._frames = FrameCount(self)
         self._begun = False
-        numbered = dict.fromkeys(BARE.__args__, self._numbered)
-        self.checks |= numbered | {
+        numbered = [kind for kind in BARE.__args__ if kind is not ErrorMessage]
+        self.checks |= dict.fromkeys(numbered, self._numbered) | {
             Unknown: self._unknown,
             Subscriptions: self._subscriptions,
             MarketTrade: self._one_trade,
