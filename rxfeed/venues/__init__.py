@@ -4,6 +4,7 @@ from rxfeed.errors import ConfigError
 from rxfeed.secrets import host_of
 from rxfeed.venues.coinbase_advanced import COINBASE_ADVANCED
 from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE
+from rxfeed.venues.rest import RestBook, RestCandle, RestProduct, RestRules, RestTrade, aliases
 from rxfeed.venues.venue import (
     ARRAY_KEY,
     Channel,
@@ -69,8 +70,14 @@ __all__ = [
     "Kind",
     "Limits",
     "Refusal",
+    "RestBook",
+    "RestCandle",
+    "RestProduct",
+    "RestRules",
+    "RestTrade",
     "Subscription",
     "Venue",
+    "aliases",
     "message_id",
     "tag_of",
     "venue",

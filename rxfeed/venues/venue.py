@@ -18,6 +18,7 @@ from rxfeed.core import ByType, GapDetector, MergeRules, Pair
 from rxfeed.errors import ConfigError, ConnectionLost, ServerClosed
 from rxfeed.market import Heartbeat, Malformed, Message, microseconds
 from rxfeed.secrets import Secret
+from rxfeed.venues.rest import RestRules
 
 Decoded = Message | tuple[Message, ...] | Malformed
 """What a frame has: one message, any number of them, or none that can be read."""
@@ -128,6 +129,8 @@ class Venue:
     """The venue's channels, by the names that are the same for every venue: `trades`, `book`, `ticker`, `heartbeat`,
     `user` and `status`."""
     rest_url: str = ""
+    rest: RestRules | None = None
+    """The paths and answers of its REST API."""
     level3_path: str = ""
     """The REST path of a product's book order by order, with `{product}`; empty: there is none."""
     merging: MergeRules | None = None

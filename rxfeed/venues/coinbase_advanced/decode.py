@@ -325,6 +325,11 @@ def go_time(text: str) -> datetime:
     return time
 
 
+def microsecond_times(raw: bytes) -> bytes:
+    """*raw* with its times truncated to microseconds."""
+    return _ODD.sub(_cut, raw)
+
+
 def _cut(time: re.Match[bytes]) -> bytes:
     return time[1] + (time[2] or b"59.999999")
 

@@ -18,6 +18,7 @@ from rxfeed.venues.coinbase_advanced.hosts import DEFAULT_URL, HOSTS, REST_URL, 
 from rxfeed.venues.coinbase_advanced.identity import message_id
 from rxfeed.venues.coinbase_advanced.merging import AdvancedMerging
 from rxfeed.venues.coinbase_advanced.requests import MOST_BOOKS, Subscription, likely_product, signature
+from rxfeed.venues.coinbase_advanced.rest import AdvancedRest
 from rxfeed.venues.venue import ChannelRequest, Limits, Refusal, Venue
 
 
@@ -39,6 +40,7 @@ class CoinbaseAdvanced(Venue):
     limits = Limits(messages_per_second=8.0, connections_per_second=8.0, products={"level2": MOST_BOOKS})
     common = COMMON
     rest_url = REST_URL
+    rest = AdvancedRest()
     merging = AdvancedMerging()
 
     def url(self, url: str, *, stacklevel: int = 2) -> str:

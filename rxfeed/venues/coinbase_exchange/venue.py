@@ -20,6 +20,7 @@ from rxfeed.venues.coinbase_exchange.identity import message_id
 from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from rxfeed.venues.coinbase_exchange.names import likely_product
 from rxfeed.venues.coinbase_exchange.requests import Channel, Subscription, signature
+from rxfeed.venues.coinbase_exchange.rest import ExchangeRest
 from rxfeed.venues.venue import Limits, Refusal, Venue
 
 # A level3 message has the type of one on `full`. The field by which they differ, and True where level3 has it.
@@ -49,6 +50,7 @@ class CoinbaseExchange(Venue):
     limits = Limits(messages_per_second=8.0, connections_per_second=8.0)
     common = COMMON
     rest_url = "https://api.exchange.coinbase.com"
+    rest = ExchangeRest()
     level3_path = "/products/{product}/book?level=3"
     merging = ExchangeMerging()
 
