@@ -49,7 +49,7 @@ class Dispatcher:
         self._other = other
         entries: dict[type[Any], Callable[[Any], bool] | None] = {object: None, **(after or {})}
         self._after = ByType(entries)
-        decoder = streams.venue.decoder()
+        decoder = streams.venue.decoder(renamed=streams.renamed)
         self._decode: Callable[[bytes], Any] = decoder.decode
         self._quick: Callable[[bytes], Any] = decoder.quick or decoder.decode
         self.data_received = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -45,6 +46,8 @@ class Feed(MessageSource):
       venue: `trades`, `book`, `ticker`, `heartbeat`, `user`, `status`. It may be the venue's object, with its own
       products.
     - *url*: of the server; `None`: the venue's own, for these channels.
+    - *aliases*: by products' ids, the ids under which the venue delivers them, where they differ (see
+      `rxfeed.venues.aliases`, which reads them in the venue's list of products). Messages have the id subscribed to.
     - *credentials* sign the subscription (see `Credentials.from_env`); `None`: unsigned.
     - *reconnect*: True, False (the first failure ends the feed), or a `Reconnect`.
     - *ping_interval*: seconds between pings, which are sent with or without traffic (`None`: no pings).
@@ -68,6 +71,7 @@ class Feed(MessageSource):
         *,
         venue: str | Venue | None = None,
         url: str | Secret | None = None,
+        aliases: Mapping[str, str] | None = None,
         credentials: Any = None,
         reconnect: bool | Reconnect = True,
         ping_interval: float | None = 30.0,
@@ -121,6 +125,8 @@ class Feed(MessageSource):
         self._credentials = credentials
         subscription.warn_of_products()
         self._subscriptions = SubscriptionManager(subscription, self.venue)
+        self._aliases = dict(aliases or {})
+        self._rename()
         self._streams.router.admits = OutsideSubscription(self._subscriptions, self._streams.stats, self.venue).admits
         self._make_loop = partial(ReconnectLoop, settings, self._subscriptions, self._streams, clock or Clock())
         self._loop: ReconnectLoop | None = None
@@ -172,11 +178,28 @@ class Feed(MessageSource):
         with self._state:
             self._check_open()
             change(subscription)
+            self._rename()
             if self._loop is not None:
                 self._loop.nudge()
 
     def _checked(self, products: Any, channels: Any) -> Subscription:
         return self.venue.subscription(products, channels, signed=self._credentials is not None)
+
+    def _rename(self) -> None:
+        """Update which delivered ids stand for other products; those of earlier subscriptions stay."""
+        products = {product for _, product in self._subscriptions.pairs}
+        for product in products & self._aliases.keys():
+            alias = self._aliases[product]
+            if alias in products:
+                self._streams.renamed.pop(alias, None)
+                warnings.warn(
+                    f"products: {product} is delivered as {alias}, which is subscribed to, too: its messages are those "
+                    f"of {alias}",
+                    UserWarning,
+                    stacklevel=4,
+                )
+            else:
+                self._streams.renamed[alias] = product
 
     # ---- description
 
@@ -187,12 +210,16 @@ class Feed(MessageSource):
 
     @property
     def about(self) -> dict[str, Any]:
-        """The `url` without its secret parts, and the `channels` and `products` of the current subscriptions."""
+        """The `url` without its secret parts, and the `channels` and `products` of the current subscriptions.
+
+        *renamed*: the products by the ids under which the venue delivers them, where they differ.
+        """
         pairs = self._subscriptions.pairs
         return {
             "url": self.url,
             "channels": sorted({channel for channel, _ in pairs}),
             "products": sorted({product for _, product in pairs if product is not None}),
+            **({"renamed": dict(self._streams.renamed)} if self._streams.renamed else {}),
         }
 
     def redact(self, raw: bytes) -> bytes:

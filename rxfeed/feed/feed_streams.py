@@ -40,6 +40,8 @@ class FeedStreams:
         self.now = now
         self.venue = venue
         """Where the messages come from; a replay has it from its recordings."""
+        self.renamed: dict[str, str] = {}
+        """The ids of products, by those under which the venue delivers them, where they differ."""
         self.stats = Stats()
         self.sinks = SourceSinks()
         self.router = MessageRouter(self.failed)

@@ -18,7 +18,7 @@ from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, find, ordered
 from rxfeed.recording.format import Line
-from rxfeed.recording.merging import repaired
+from rxfeed.recording.merging import renamed_in, repaired
 from rxfeed.recording.peek import type_and_product
 from rxfeed.recording.reading import Kind, Recording, SegmentOpen
 from rxfeed.recording.summary import RecordingSummary, SummaryBuilder
@@ -125,7 +125,7 @@ def _session(parts: Sequence[Part], venue: Venue | None) -> tuple[SummaryBuilder
 
 def _segment(summary: SummaryBuilder, recording: Recording, venue: Venue | None) -> None:
     # Where a frame can have several messages, it is decoded.
-    decode = None if venue is None or venue.quick_types else _decode_with(venue)
+    decode = None if venue is None or venue.quick_types else _decode_with(venue, recording)
     for chunk in recording.chunks():
         entries = None if decode is not None else _together(chunk)
         if entries is None:
@@ -149,8 +149,8 @@ def _segment(summary: SummaryBuilder, recording: Recording, venue: Venue | None)
         _count(summary, counted)
 
 
-def _decode_with(venue: Venue) -> _Decode:
-    frame = venue.decoder(stored=True).decode
+def _decode_with(venue: Venue, recording: Recording) -> _Decode:
+    frame = venue.decoder(stored=True, renamed=renamed_in(recording)).decode
 
     def decode(line: Line) -> Decoded:
         decoded = frame(line.raw())

@@ -119,7 +119,7 @@ def _truncated(number: int, ns: int, damage: RecordingDamaged) -> Iterator[Recei
 
 
 def _part(number: int, recording: Recording, venue: Venue) -> Iterator[ReceivedItem]:
-    decode = venue.decoder(stored=True).decode
+    decode = venue.decoder(stored=True, renamed=renamed_in(recording)).decode
     received_frame = partial(_frame, number, decode, venue)
     if recording.kind != "segment":
         for ns, raw in recording.frames():
@@ -152,6 +152,12 @@ def _frame(number: int, decode: Any, venue: Venue, raw: bytes, line: Line) -> It
             if epoch is not None:
                 own = tuple(epoch if each == place else None for each in range(several))
                 yield ReceivedItem(number, ns, stamp(message, FrameOrigin(raw, ns, epoch, own, places)))
+
+
+def renamed_in(recording: Recording) -> dict[str, str]:
+    """The products that *recording* has under other ids, by those ids."""
+    renamed = {} if recording.header is None else recording.header.about.get("renamed")
+    return renamed if isinstance(renamed, dict) else {}
 
 
 def repaired(messages: tuple[Message, ...], places: Sequence[int], venue: Venue) -> tuple[Message, ...]:

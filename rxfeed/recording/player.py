@@ -41,7 +41,7 @@ from rxfeed.recording.bulk import (
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.format import Line, malformed_frame
-from rxfeed.recording.merging import repaired
+from rxfeed.recording.merging import renamed_in, repaired
 from rxfeed.recording.pacer import Pacer
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.time_range import TimeRange
@@ -65,6 +65,7 @@ class Player:
         self._continuity: GapDetector = venue.gaps()
         self._dispatcher = Dispatcher(streams, self._continuity)
         self._decode = venue.decoder(stored=True).decode
+        self._renamed: dict[str, str] = {}
         self._bulk = bulk_of(venue)
         self._base = 0  # what is added to the epochs as they were recorded
         self._highest = -1
@@ -94,6 +95,10 @@ class Player:
 
     def play(self, recording: Recording) -> None:
         """Play *recording*; raises `RecordingDamaged` if it ends too early."""
+        renamed = renamed_in(recording)
+        if renamed != self._renamed:
+            self._renamed = renamed
+            self._decode = self._streams.venue.decoder(stored=True, renamed=renamed).decode
         if recording.kind == "segment":
             self._segment(recording)
         else:

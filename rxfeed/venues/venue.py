@@ -178,8 +178,11 @@ class Venue:
 
     # ---- messages
 
-    def decoder(self, *, stored: bool = False) -> Decoder:
-        """A decoder for one connection; *stored*: for frames of a recording, which need not begin with it."""
+    def decoder(self, *, stored: bool = False, renamed: Mapping[str, str] | None = None) -> Decoder:
+        """A decoder for one connection; *stored*: for frames of a recording, which need not begin with it.
+
+        *renamed*: the ids of products, by those under which the venue delivers them, where they differ; it may change.
+        """
         raise NotImplementedError
 
     def names_in(self, beginning: bytes) -> tuple[str | None, str | None]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -151,7 +152,7 @@ class Toy(Venue):
     def grouped(self, channels: tuple[dict[str, Any], ...]) -> Subscription:
         return Subscription((), channels)
 
-    def decoder(self, *, stored: bool = False) -> Decoder:
+    def decoder(self, *, stored: bool = False, renamed: Mapping[str, str] | None = None) -> Decoder:
         return Decoder()
 
     def gaps(self) -> GapDetector:

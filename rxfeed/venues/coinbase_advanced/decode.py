@@ -13,7 +13,7 @@ Rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -66,7 +66,7 @@ class Decoder:
 
     __slots__ = ("quick", "renamed")
 
-    def __init__(self, renamed: dict[str, str] | None = None) -> None:
+    def __init__(self, renamed: Mapping[str, str] | None = None) -> None:
         self.quick = None
         self.renamed = {} if renamed is None else renamed
 
@@ -362,7 +362,7 @@ def _without_blanks(value: Any) -> Any:
     return value
 
 
-def _rename(message: Message, renamed: dict[str, str]) -> None:
+def _rename(message: Message, renamed: Mapping[str, str]) -> None:
     if isinstance(message, m.Subscriptions):
         channels = tuple(
             msgspec.structs.replace(each, product_ids=tuple(renamed.get(id_, id_) for id_ in each.product_ids))

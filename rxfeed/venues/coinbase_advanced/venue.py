@@ -73,7 +73,7 @@ class CoinbaseAdvanced(Venue):
     def likely_product(self, product: str) -> str | None:
         return likely_product(product)
 
-    def decoder(self, *, stored: bool = False, renamed: dict[str, str] | None = None) -> Decoder:
+    def decoder(self, *, stored: bool = False, renamed: Mapping[str, str] | None = None) -> Decoder:
         return Decoder(renamed)
 
     def names_in(self, beginning: bytes) -> tuple[str | None, str | None]:

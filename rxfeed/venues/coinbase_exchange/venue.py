@@ -77,7 +77,7 @@ class CoinbaseExchange(Venue):
     def signature(self, request: Secret) -> Secret:
         return signature(request)
 
-    def decoder(self, *, stored: bool = False) -> Decoder:
+    def decoder(self, *, stored: bool = False, renamed: Mapping[str, str] | None = None) -> Decoder:
         decoder = Decoder()
         if stored:
             decoder.decode(LEVEL3_SCHEMA)

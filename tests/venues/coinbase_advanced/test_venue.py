@@ -7,7 +7,6 @@ import time
 import warnings
 from decimal import Decimal
 from pathlib import Path
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ import pytest
 from rxfeed import Feed, Replay, level2, message_id, order_book, record, tickers, to_mongo, trades, window_volume
 from rxfeed.backtest import PaperMarket
 from rxfeed.errors import ConfigError
-from rxfeed.feed import Connected, Gap
+from rxfeed.feed import Gap, Subscribed
 from rxfeed.market import Message
 from rxfeed.recording import catalogue
 from rxfeed.sinks import from_mongo
@@ -233,8 +232,8 @@ def test_real_recording_replays_as_it_is() -> None:
 def test_merged_recordings_have_each_trade_once(tmp_path: Path) -> None:
     """Two connections number their frames differently, and each misses something."""
     first = [
-        trades_frame(0, one(1), one(2), kind="snapshot"),
-        book(1, ("bid", "10", "1"), ("offer", "11", "2"), kind="snapshot"),
+        book(0, ("bid", "10", "1"), ("offer", "11", "2"), kind="snapshot"),
+        trades_frame(1, one(1), one(2), kind="snapshot"),
         ack(2, market_trades=[BTC], level2=[BTC], ticker=[BTC]),
         trades_frame(3, one(3), one(4)),
         ticker(4, "10.5"),
@@ -242,16 +241,16 @@ def test_merged_recordings_have_each_trade_once(tmp_path: Path) -> None:
         trades_frame(6, one(5), one(8)),
     ]
     second = [
-        book(0, ("bid", "10", "1"), ("offer", "11", "2"), kind="snapshot"),
-        trades_frame(1, one(1), one(2), kind="snapshot"),
+        trades_frame(0, one(1), one(2), kind="snapshot"),
+        book(1, ("bid", "10", "1"), ("offer", "11", "2"), kind="snapshot"),
         ack(2, market_trades=[BTC], level2=[BTC], ticker=[BTC]),
         trades_frame(9, one(4), one(5), one(6)),
         ticker(11, "10.5"),
         book(12, ("bid", "10", "0.5"), second=5),
         trades_frame(13, one(7), one(8), one(9)),
     ]
-    together({tmp_path / "a": first, tmp_path / "b": second})
-    replay = Replay([tmp_path / "a", tmp_path / "b"], merge=True)
+    files = [written(tmp_path / "a.jsonl", first, 0.0), written(tmp_path / "b.jsonl", second, 0.1)]
+    replay = Replay(files, merge=True, venue=ADVANCED)
     everything, status = Collected(replay), Collected(replay.status)
     windows, views = Collected(replay.pipe(window_volume(100))), Collected(replay.pipe(order_book(BTC)))
     again = record(tmp_path / "merged")
@@ -274,29 +273,11 @@ def test_merged_recordings_have_each_trade_once(tmp_path: Path) -> None:
     assert [(each, each.epoch) for each in same.items] == [(each, each.epoch) for each in everything.items]
 
 
-def together(frames: dict[Path, list[str]]) -> None:
-    """Record the frames of each folder by a feed of its own, which overlap in time."""
-    turns = Barrier(len(frames))
-
-    def play(client: Client, number: int) -> None:
-        client.receive(1)
-        own = [*frames.values()][number]
-        for place in range(max(map(len, frames.values()))):
-            client.send(*own[place : place + 1])
-            turns.wait(10)
-
-    with Venue(play) as venue:
-        feeds = []
-        for folder in frames:
-            feed = Feed([BTC, ETH], ["trades"], venue=ADVANCED, url=venue.url, reconnect=False)
-            connected = Collected(feed.status)
-            feed.pipe(record(folder)).subscribe(on_error=lambda error: None)
-            feed.connect()
-            connected.wait_for(lambda items: any(isinstance(each, Connected) for each in items))
-            feeds.append(feed)
-        for feed in feeds:
-            feed.wait(10)
-            feed.close()
+def written(path: Path, frames: list[str], offset: float) -> Path:
+    """A recording of one connection with a frame a second, *offset* seconds after each full one."""
+    lines = [{"t": 1_786_309_500 + number + offset, "dir": "recv", "data": each} for number, each in enumerate(frames)]
+    path.write_text("".join(json.dumps(each) + "\n" for each in lines))
+    return path
 
 
 # ---- MongoDB
@@ -306,7 +287,8 @@ def together(frames: dict[Path, list[str]]) -> None:
 def test_messages_are_stored_and_read_back(collection: Any, documents: Any) -> None:
     def play(client: Client, number: int) -> None:
         client.receive(1)
-        client.send(*(FRAMES if number == 0 else [trades_frame(0, one(7), one(8), kind="snapshot")]))
+        again = trades_frame(0, one(7), one(8), kind="snapshot").replace("T21:05:30", "T21:05:31")
+        client.send(*(FRAMES if number == 0 else [again]))
         if number:
             client.wait_for_end()
 
@@ -329,6 +311,10 @@ def test_messages_are_stored_and_read_back(collection: Any, documents: Any) -> N
 
     assert plain(read.items) == plain(live.items)
     assert [each.trade_id for each in read.items if isinstance(each, MarketTrade)] == [3, 4, 5, 7, 8]
+    of_one = Collected(from_mongo(collection, BTC, venue=ADVANCED))
+    of_one.wait_for_end()
+    assert of_one.items == [each for each in read.items if each.product_id == BTC]
+    assert of_one.items
 
 
 # ---- paper orders
@@ -364,3 +350,47 @@ def test_selecting_operators_take_the_venues_messages() -> None:
     assert isinstance(chosen[1].items[0], Ticker)
     assert isinstance(chosen[2].items[0], L2Snapshot)
     assert json.loads(chosen[0].items[0].raw)["channel"] == "market_trades"
+
+
+# ---- products that are delivered under another id
+
+USDC = "BTC-USDC"
+
+
+def test_product_is_delivered_by_the_id_subscribed_to(tmp_path: Path) -> None:
+    """The venue acknowledges and delivers `-USDC` products by the alias that its list of products names."""
+    frames = [
+        trades_frame(0, one(1), kind="snapshot"),
+        ack(1, market_trades=[BTC, ETH]),
+        trades_frame(2, one(2), trade(9, 9, product=ETH)),
+    ]
+    with Venue(after(1, frames)) as venue:
+        feed = Feed(
+            [USDC, ETH],
+            "trades",
+            venue=ADVANCED,
+            url=venue.url,
+            aliases={USDC: BTC, "X-USDC": "X-USD"},
+            reconnect=False,
+        )
+        live, status = Collected(feed), Collected(feed.status)
+        feed.pipe(record(tmp_path)).subscribe(on_error=lambda error: None)
+        run(feed)
+    assert venue.requests[0]["product_ids"] == [USDC, ETH]
+    assert [(each.product_id, each.trade_id) for each in live.items if isinstance(each, MarketTrade)] == [
+        (USDC, 2),
+        (ETH, 9),
+    ]
+    assert [each.missing for each in status.items if isinstance(each, Subscribed)] == [()]
+    assert feed.stats.unsubscribed == 0
+    replay = Replay(tmp_path)
+    again = Collected(replay)
+    replay.run()
+    assert again.items == live.items
+    assert set(catalogue(tmp_path).total.products) == {USDC, ETH}
+
+
+def test_alias_that_is_subscribed_to_keeps_its_id() -> None:
+    with pytest.warns(UserWarning, match="BTC-USDC is delivered as BTC-USD, which is subscribed to"):
+        feed = Feed([USDC, BTC], "trades", venue=ADVANCED, aliases={USDC: BTC})
+    assert "renamed" not in feed.about
