@@ -34,6 +34,7 @@ def without(missing: list[str], statement: str) -> str:
     return ran.stdout.strip()
 
 
+ADVANCED = f"from rxfeed.venues.coinbase_advanced import AdvancedCredentials as A; A('key', '{'A' * 43}=')"
 ENTRIES = [
     ("from rxfeed.sim import Exchange", "websockets", "rxfeed.sim", "sim"),
     ("from rxfeed.sim import faults", "websockets", "rxfeed.sim", "sim"),
@@ -41,6 +42,7 @@ ENTRIES = [
     ("import rxfeed.sim.server", "websockets", "rxfeed.sim", "sim"),
     ("sys.path.insert(0, 'examples'); import plot_volume", "matplotlib", "this picture", "plot"),
     ("sys.path.insert(0, 'examples'); import research", "matplotlib", "this picture", "plot"),
+    (ADVANCED, "jwt", "AdvancedCredentials", "advanced"),
     ("import rxfeed; rxfeed.record('folder')", "zstandard", "a recording", "record"),
     ("import rxfeed; rxfeed.to_frames(10, 'polars')", "polars", "a frame", "frame"),
     ("import rxfeed; rxfeed.to_dataframe([], 'arrow')", "pyarrow", "a frame", "arrow"),

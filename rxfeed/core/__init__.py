@@ -11,7 +11,7 @@ from rxfeed.core.candles import Candle, Candles
 from rxfeed.core.completeness import Late, positive_microseconds
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
+from rxfeed.core.gaps import CheckedFrame, GapDetector, Pair, Resubscribed
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
 from rxfeed.core.level3_book import BookStats, Item, Level3Book
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
@@ -24,7 +24,7 @@ from rxfeed.core.numbers import EXACT, decimal, positive
 from rxfeed.core.quotes import Priced, price_of, quote_of
 from rxfeed.core.renewals import Renewals
 from rxfeed.core.rolling import RollingVolume, SlidingVolume
-from rxfeed.core.sequence import Missed, Restarted, Sequence
+from rxfeed.core.sequence import Findings, Missed, Repaired, Restarted, Sequence
 from rxfeed.core.spreads import SpreadWidening, WideSpread
 from rxfeed.core.throttle import LatestByProduct, Throttle
 from rxfeed.core.tumbling import Tumbling
@@ -44,9 +44,11 @@ __all__ = [
     "ByType",
     "Candle",
     "Candles",
+    "CheckedFrame",
     "ConnectionChange",
     "DollarBars",
     "EventClock",
+    "Findings",
     "FullBookView",
     "GapDetector",
     "HeartbeatWatch",
@@ -73,6 +75,7 @@ __all__ = [
     "ReceivedItem",
     "Reconnect",
     "Renewals",
+    "Repaired",
     "Restarted",
     "RestingOrder",
     "Resubscribed",

@@ -17,8 +17,8 @@ import msgspec
 
 from rxfeed.core.completeness import LAST, moment
 from rxfeed.core.event_time import MAX_AHEAD
-from rxfeed.core.sequence import Missed, Restarted, Sequence
-from rxfeed.market import Message, Subscriptions
+from rxfeed.core.sequence import Missed, Repaired, Restarted, Sequence
+from rxfeed.market import Malformed, Message, Subscriptions
 
 Pair = tuple[str, str | None]
 """A channel and one of its products; `None` for a channel that has none."""
@@ -32,6 +32,17 @@ class Resubscribed(msgspec.Struct, frozen=True):
     """A channel of *product_id* (`None`: not known) was unsubscribed or resubscribed, and its epoch has risen."""
 
     product_id: str | None
+
+
+class CheckedFrame(msgspec.Struct, frozen=True, gc=False):
+    """The *messages* of a frame, as they are to be delivered, with their *epochs*; `None` for a duplicate.
+
+    *repaired*: the places of trades from before the connection that were missed, and so are new ones.
+    """
+
+    messages: tuple[Message, ...]
+    epochs: tuple[int | None, ...]
+    repaired: tuple[int, ...] = ()
 
 
 class GapDetector:
@@ -49,7 +60,7 @@ class GapDetector:
     """Channels that may have products which no subscription names."""
 
     def __init__(self) -> None:
-        self.missed: list[Missed | Restarted | Resubscribed] = []
+        self.missed: list[Missed | Repaired | Restarted | Resubscribed] = []
         self.limit = LAST
         """The latest credible time, by the receipt of the messages (see `EventClock`)."""
         self.checks: dict[type[Message], Callable[[Any], bool]] = {}
@@ -97,6 +108,15 @@ class GapDetector:
         check = self.checks.get(type(message))
         return check is None or check(message)
 
+    def frame(self, messages: tuple[Message, ...]) -> CheckedFrame:
+        """`step` for the messages of a frame with several."""
+        return CheckedFrame(
+            messages, tuple(self.epoch(each.product_id) if self.step(each) else None for each in messages)
+        )
+
+    def malformed(self, frame: Malformed) -> None:
+        """Called for a frame that cannot be decoded: its number, if it has one that can be read, is not missing."""
+
     def last(self, channel: str, product_id: str) -> int:
         """The last number of *product_id* on *channel*; -1 if there was none."""
         run = self._runs.get((channel, product_id))
@@ -113,7 +133,7 @@ class GapDetector:
         else:
             self._epochs[product_id] = self.epoch(product_id) + 1
 
-    def report(self, found: Missed | Restarted) -> None:
+    def report(self, found: Missed | Repaired | Restarted) -> None:
         self.missed.append(found)
 
     def interrupted(self, least: int = 0) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import force_setattr, replace
 from reactivex import abc
 
-from rxfeed.core import ByType, GapDetector
+from rxfeed.core import ByType, GapDetector, Repaired
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.market import (
     ENDING,
@@ -49,7 +49,7 @@ class Dispatcher:
         self._other = other
         entries: dict[type[Any], Callable[[Any], bool] | None] = {object: None, **(after or {})}
         self._after = ByType(entries)
-        decoder = streams.venue.decoder()
+        decoder = streams.venue.decoder(renamed=streams.renamed)
         self._decode: Callable[[bytes], Any] = decoder.decode
         self._quick: Callable[[bytes], Any] = decoder.quick or decoder.decode
         self.data_received = False
@@ -130,18 +130,26 @@ class Dispatcher:
 
         All gaps that the frame shows are reported before its first message.
         """
-        kept: list[Message] = []
-        epochs: list[int | None] = []
-        for message in messages:
-            fresh = self.is_fresh(message)
-            if self.stopping:
-                return False
-            epochs.append(self._continuity.epoch(message.product_id) if fresh else None)
-            if fresh:
-                kept.append(message)
-        data_received, whole = False, tuple(epochs)
-        for message, epoch in zip(kept, (each for each in epochs if each is not None), strict=True):
-            force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, whole))
+        checked = self._continuity.frame(messages)
+        messages, epochs, repaired = checked.messages, checked.epochs, checked.repaired
+        if self._continuity.missed:
+            self._report_missed()
+        if self.stopping:  # a subscriber of the status may have closed the feed
+            return False
+        duplicates = epochs.count(None)
+        if duplicates:
+            self._stats.duplicates += duplicates
+            if not self._drop_duplicates:
+                epoch_of = self._continuity.epoch
+                epochs = tuple(
+                    epoch_of(message.product_id) if epoch is None else epoch
+                    for message, epoch in zip(messages, epochs, strict=True)
+                )
+        data_received = False
+        for message, epoch in zip(messages, epochs, strict=True):
+            if epoch is None:
+                continue
+            force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs, repaired))
             self.deliver(message)
             acted = self._after[type(message)]
             data_received = acted is None or acted(message) or data_received
@@ -149,20 +157,31 @@ class Dispatcher:
                 break
         return data_received
 
+    def frames_of_several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> None:
+        """Deliver the *messages* of the frame *raw*, unless their numbers show duplicates, and count it."""
+        self._stats.bytes += len(raw)
+        self._stats.frames += 1
+        self._several(messages, raw, received_ns)
+
     def is_fresh(self, message: Message) -> bool:
         """True if *message* is to be delivered; reports the gap that its sequence number shows."""
         check = self._checks.get(type(message))
         return check is None or self._fresh(check(message))
 
     def deliver_recorded_frame(
-        self, messages: tuple[Message, ...], raw: bytes, received_ns: int, epochs: tuple[int | None, ...]
+        self,
+        messages: tuple[Message, ...],
+        raw: bytes,
+        received_ns: int,
+        epochs: tuple[int | None, ...],
+        repaired: tuple[int, ...] = (),
     ) -> None:
         """Deliver the *messages* of the frame *raw*, each with its epoch; `None`: it was a duplicate."""
         self._stats.bytes += len(raw)
         self._stats.frames += 1
         for message, epoch in zip(messages, epochs, strict=True):
             if epoch is not None and not self.stopping:
-                force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs))
+                force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs, repaired))
                 self.deliver(message)
 
     def deliver_recorded(self, message: Message, raw: bytes, received_ns: int, epoch: int) -> None:
@@ -200,17 +219,23 @@ class Dispatcher:
             else:
                 self._continuity.lost(frame.product_id)
             self.lost.add(frame.product_id)
+        self._continuity.malformed(frame)
+        if self._continuity.missed:
+            self._report_missed()
         self._streams.report_malformed(replace(frame, received_ns=received_ns))
 
     def _fresh(self, fresh: bool) -> bool:
         """True for a message to deliver; the gap that it shows is reported before it."""
-        missed = self._continuity.missed
-        if missed:
-            self._continuity.missed = []
-            for each in missed:
-                self.lost.add(each.product_id)
-                self._streams.found(each)
+        if self._continuity.missed:
+            self._report_missed()
         if not fresh:
             self._stats.duplicates += 1
         # A subscriber of the status may have closed the feed.
         return not self.stopping and (fresh or not self._drop_duplicates)
+
+    def _report_missed(self) -> None:
+        missed, self._continuity.missed = self._continuity.missed, []
+        for each in missed:
+            if not isinstance(each, Repaired):
+                self.lost.add(each.product_id)
+            self._streams.found(each)

@@ -44,9 +44,13 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
 
 class FrameOrigin(Origin, frozen=True, gc=False):
-    """The origin of a message of a frame with several: the epochs of them all; `None` for a dropped duplicate."""
+    """The origin of a message of a frame with several: the epochs of them all; `None` for a dropped duplicate.
+
+    *repaired*: the places of the trades that came again, because they had been missed.
+    """
 
     epochs: tuple[int | None, ...]
+    repaired: tuple[int, ...] = ()
 
 
 class _NotOnTheWire:

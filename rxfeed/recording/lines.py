@@ -34,13 +34,14 @@ _MOST_BYTES = 1 << 20
 
 
 class LineBatch(msgspec.Struct):
-    """Encoded *lines*, with the numbers of frames, of malformed ones among them, and of the connection's events.
+    """Encoded *lines* of so many *items*, with the numbers of frames, of malformed ones, and of events.
 
     *first_ns* and *last_ns*: receipts of its first and last frame, 0 if there is none. *earliest* and *latest*: times
     of all its lines, in any order.
     """
 
     lines: list[bytes]
+    items: int = 0
     size: int = 0
     frames: int = 0
     malformed: int = 0
@@ -71,18 +72,19 @@ class Lines:
             self._redact = redact_all_strings
             self._suspect = (ErrorMessage,)
         self._reported = False
-        self._last: bytes | None = None  # the frame with several messages that was written last
+        self._last: Any = None  # the epochs of the frame with several messages that was written last
 
     def encode(self, items: Iterable[Any]) -> Iterator[LineBatch]:
         """The lines of *items*, in batches; raises `ConfigError` for an item that is no message."""
         chunk = LineBatch([])
         suspect = self._suspect
         for item in items:
+            chunk.items += 1
             is_message, malformed = isinstance(item, Message), False
             if is_message and type(item._origin) is FrameOrigin:
-                if item.raw is self._last:  # another message of the same frame, which is written once
+                if item._origin.epochs is self._last:  # another message of the same frame, which is written once
                     continue
-                self._last = item.raw
+                self._last = item._origin.epochs
             if not is_message and not self._whole:
                 raise ConfigError(f"record: a {type(item).__name__} is not a Message")
             try:
@@ -157,8 +159,9 @@ class Lines:
 
 def _line_of(message: Message, raw: bytes) -> bytes:
     origin: Any = message._origin
-    epochs = origin.epochs if type(origin) is FrameOrigin else ()
-    return frame_line(raw, message.received_ns, message.epoch, epochs)
+    if type(origin) is FrameOrigin:
+        return frame_line(raw, message.received_ns, message.epoch, origin.epochs, origin.repaired)
+    return frame_line(raw, message.received_ns, message.epoch)
 
 
 def received_ns(item: Any) -> int:

@@ -53,6 +53,8 @@ class Connection:
         self.url = self._endpoint.shown
         """The URL without its secret parts."""
         self.received_ns = 0
+        self.server_date = ""
+        """The header `Date` of the answer to the handshake; empty if it had none."""
         self._options = options
         self._wakeup = wakeup
         self._socket = BufferedWebSocket(options.max_size, options.send_timeout)
@@ -86,6 +88,7 @@ class Connection:
                 self._selector.register(sock, selectors.EVENT_READ)
                 self._selector.register(self._wakeup, selectors.EVENT_READ)
         attempt.done()
+        self.server_date = attempt.server_date
         self._socket.attach(sock, unread)
         self.more = bool(unread)
 
