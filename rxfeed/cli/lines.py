@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from rxfeed.cli.text import plain_number, printable
-from rxfeed.market import Message, Unknown
+from rxfeed.market import BookSnapshot, BookUpdate, Message, PriorTrade, Trade, Unknown
+from rxfeed.venues import coinbase_advanced as a
 from rxfeed.venues.coinbase_exchange import messages as m
 
 _SHOWN_ELSEWHERE = frozenset(("product_id", "time", "price", "size", "_origin"))
@@ -33,21 +34,26 @@ def line(message: Message) -> str:
     return printable(f"{begin}  {rest}".rstrip())
 
 
-def _ticker(ticker: m.Ticker) -> str:
-    parts = (("", ticker.side), ("bid ", ticker.best_bid), ("ask ", ticker.best_ask), ("volume ", ticker.volume_24h))
+def _ticker(ticker: m.Ticker | a.Ticker) -> str:
+    parts = (
+        ("", getattr(ticker, "side", None)),
+        ("bid ", ticker.best_bid),
+        ("ask ", ticker.best_ask),
+        ("volume ", ticker.volume_24h),
+    )
     return "  ".join(f"{name}{_text(value):<4}" for name, value in parts if value is not None)
 
 
-def _trade(trade: m.Match | m.LastMatch) -> str:
+def _trade(trade: Trade | PriorTrade) -> str:
     return f"{trade.taker_side:<4}  trade {trade.trade_id}"
 
 
-def _snapshot(book: m.Snapshot) -> str:
+def _snapshot(book: BookSnapshot) -> str:
     best = [f"{name} {_text(side[0][0])}" for name, side in (("bid", book.bids), ("ask", book.asks)) if side]
     return "  ".join([f"{len(book.bids)} bids, {len(book.asks)} asks", *best])
 
 
-def _update(update: m.L2Update) -> str:
+def _update(update: BookUpdate) -> str:
     parts = [f"{side:<4} {_text(price)} {_text(size)}" for side, price, size in update.changes[:_MOST_CHANGES]]
     left = len(update.changes) - len(parts)
     return ", ".join(parts) + (f" and {left} more" if left else "")
@@ -55,6 +61,10 @@ def _update(update: m.L2Update) -> str:
 
 def _status(status: m.Status) -> str:
     return f"{len(status.products)} products, {len(status.currencies)} currencies"
+
+
+def _products(status: a.Status) -> str:
+    return f"{len(status.products)} products"
 
 
 def _unknown(message: Unknown) -> str:
@@ -84,5 +94,11 @@ _REST: dict[type[Message], Callable[[Any], str]] = {
     m.Snapshot: _snapshot,
     m.L2Update: _update,
     m.Status: _status,
+    a.Ticker: _ticker,
+    a.MarketTrade: _trade,
+    a.PriorMarketTrade: _trade,
+    a.L2Snapshot: _snapshot,
+    a.L2Update: _update,
+    a.Status: _products,
     Unknown: _unknown,
 }

@@ -25,6 +25,8 @@ from rxfeed.feed import (
     Rejected,
     Subscribed,
 )
+from rxfeed.venues import venue_at
+from rxfeed.venues.coinbase_advanced import COINBASE_ADVANCED, AdvancedCredentials
 from rxfeed.venues.coinbase_exchange import Credentials, remedy
 
 _WAIT_AFTER_REJECTION = 1.0  # seconds after a rejection during which another subscription may be acknowledged
@@ -32,15 +34,33 @@ _WAIT_AFTER_REJECTION = 1.0  # seconds after a rejection during which another su
 
 def make_feed(options: argparse.Namespace) -> Feed:
     """The feed for the options that `arguments` adds; its warnings are written to standard error."""
-    credentials = Credentials.from_env() if options.auth else None
-    if options.auth and credentials is None:
-        raise ConfigError("--auth: COINBASE_API_KEY, COINBASE_API_SECRET and COINBASE_API_PASSPHRASE are not set")
+    venue = options.venue or venue_at(options.url or "").name
+    credentials = _credentials(venue) if options.auth else None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        feed = Feed(options.products, options.channel or options.channels, url=options.url, credentials=credentials)
+        feed = Feed(
+            options.products,
+            options.channel or options.channels,
+            venue=venue,
+            url=options.url,
+            credentials=credentials,
+        )
     for each in caught:
         write_error(str(each.message))
     return feed
+
+
+def _credentials(venue: str) -> Credentials | AdvancedCredentials:
+    """What the environment has for *venue*."""
+    if venue == COINBASE_ADVANCED.name:
+        advanced = AdvancedCredentials.from_env()
+        if advanced is None:
+            raise ConfigError("--auth: COINBASE_API_KEY and COINBASE_API_SECRET are not set")
+        return advanced
+    credentials = Credentials.from_env()
+    if credentials is None:
+        raise ConfigError("--auth: COINBASE_API_KEY, COINBASE_API_SECRET and COINBASE_API_PASSPHRASE are not set")
+    return credentials
 
 
 class StatusReporter:

@@ -124,7 +124,10 @@ class ClientConnection(ServerConnection):
             else:
                 self._streaming = False
                 piece = frame.wire
-                self.tally.count(frame.type)
+                if isinstance(frame, Frame):
+                    self.tally.count(frame.type, frame.kind, frame.messages)
+                else:
+                    self.tally.count(frame.type)
                 self.backlog.popleft()
             space -= len(piece)
             yield piece

@@ -212,9 +212,9 @@ class Treatment:
     def _change(self, frame: Frame) -> list[Frame]:
         fault = self.fault
         if isinstance(fault, fault_types.Fragmented):
-            return [Frame(frame.type, fragmented(frame.wire, fault.pieces))]
+            return [frame._replace(wire=fragmented(frame.wire, fault.pieces))]
         if isinstance(fault, fault_types.Masked):
-            return [Frame(frame.type, masked(frame.wire))]
+            return [frame._replace(wire=masked(frame.wire))]
         if not isinstance(fault, fault_types.Silence):
             self._note(frame)
         if isinstance(fault, fault_types.Duplicate):

@@ -22,10 +22,15 @@ encode = msgspec.json.Encoder().encode
 
 
 class Frame(NamedTuple):
-    """A text frame as the socket carries it, and the `type` of the message in it (or its channel, if it has none)."""
+    """A text frame as the socket carries it, and the `type` of the message in it (or its channel, if it has none).
+
+    *kind*: what distinguishes its messages further, if something does. *messages*: how many it has.
+    """
 
     type: str
     wire: bytes
+    kind: str = ""
+    messages: int = 1
 
     @property
     def snapshot(self) -> bool:
@@ -40,10 +45,13 @@ class Unnumbered(NamedTuple):
     head: bytes
     tail: bytes
     snapshot: bool = False
+    kind: str = ""
+    messages: int = 1
 
     def numbered(self, number: int) -> Frame:
         """The frame for a connection."""
-        return text_frame(self.type, b"%b%d%b" % (self.head, number, self.tail))
+        payload = b"%b%d%b" % (self.head, number, self.tail)
+        return Frame(self.type, _head(len(payload)) + payload, self.kind, self.messages)
 
 
 class Stream(NamedTuple):

@@ -16,7 +16,8 @@ REMEMBERED = 1_000  # closed connections of which the figures are kept
 class Ledger:
     """The text frames of all clients, or of one, so far: how many were sent, how many of each `type`, and the rest.
 
-    Frames without a `type` are counted by their `channel`.
+    Frames without a `type` are counted by their `channel`. *by_kind* counts the messages in the frames: by their
+    type, or by channel and type of event, such as `market_trades/update`, where a frame has several.
 
     *frames* and *by_type*: handed to a socket. Faults left out *dropped*, added *duplicated* and *inserted*, and
     delayed *reordered* of them. *lost*: queued, and cut off by the end of the connection. So all that the
@@ -33,21 +34,24 @@ class Ledger:
     inserted: int = 0
     reordered: int = 0
     lost: int = 0
+    by_kind: dict[str, int] = field(default_factory=dict, compare=False)
 
 
 class LedgerBuilder:
     """Counts what becomes a `Ledger`."""
 
-    __slots__ = ("by_type", "dropped", "duplicated", "frames", "inserted", "lost", "reordered")
+    __slots__ = ("by_kind", "by_type", "dropped", "duplicated", "frames", "inserted", "lost", "reordered")
 
     def __init__(self) -> None:
         self.by_type: Counter[str] = Counter()
+        self.by_kind: Counter[str] = Counter()
         self.frames = self.dropped = self.duplicated = self.inserted = self.reordered = self.lost = 0
 
-    def count(self, type: str) -> None:
+    def count(self, type: str, kind: str = "", messages: int = 1) -> None:
         """A frame went to a socket."""
         self.frames += 1
         self.by_type[type] += 1
+        self.by_kind[kind or type] += messages
 
     def add(self, other: LedgerBuilder) -> None:
         for name in self.__slots__:
@@ -56,7 +60,7 @@ class LedgerBuilder:
     def read(self) -> Ledger:
         by_type = dict(self.by_type)
         rest = (self.dropped, self.duplicated, self.inserted, self.reordered, self.lost)
-        return Ledger(self.frames, by_type, *rest)
+        return Ledger(self.frames, by_type, *rest, dict(self.by_kind))
 
 
 class FrameId(NamedTuple):

@@ -132,7 +132,7 @@ class Channels:
     def _heard(self, channel: str, product_id: str) -> list[Client] | None:
         return self._audience.get((channel, product_id))
 
-    def _send(self, channel: str, product_id: str, event: object) -> None:
+    def _send(self, channel: str, product_id: str, event: dict[str, Any]) -> None:
         frame = self.envelope.wrap(FRAMES.get(channel, channel), event)
         for listener in self._audience[channel, product_id]:
             listener.offer(frame)

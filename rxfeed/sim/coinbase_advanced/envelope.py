@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rxfeed.sim.coinbase_advanced.texts import nano_time
 from rxfeed.sim.frames import Frame, Unnumbered, encode, text_frame
 from rxfeed.sim.market import Market
 
+LISTS = ("trades", "tickers", "candles", "orders")  # each item is a message; an empty list is one, too
 BETWEEN = 137  # nanoseconds between two messages of one moment
 LATEST = 9_999_991  # nanoseconds from an event to its message
 
@@ -17,12 +21,15 @@ class Envelope:
         self._market = market
         self._nanos = 0
 
-    def wrap(self, channel: str, event: object) -> Unnumbered:
-        """The message of one event."""
+    def wrap(self, channel: str, event: Mapping[str, Any]) -> Unnumbered:
+        """The frame of one event."""
         body = encode(event)
         head = f'{{"channel":"{channel}","timestamp":"{nano_time(self._now())}","sequence_num":'
-        snapshot = channel == "l2_data" and body.startswith(b'{"type":"snapshot"')
-        return Unnumbered(channel, head.encode(), b',"events":[%b]}' % body, snapshot)
+        type = event.get("type")
+        snapshot = channel == "l2_data" and type == "snapshot"
+        kind = f"{channel}/{type}" if type else channel
+        messages = next((len(event[name]) for name in LISTS if name in event), 1) or 1
+        return Unnumbered(channel, head.encode(), b',"events":[%b]}' % body, snapshot, kind, messages)
 
     def _now(self) -> int:
         nanos = self._market.shown_micros * 1_000
