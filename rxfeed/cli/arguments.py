@@ -29,7 +29,7 @@ written, 2 for bad usage or if a package is missing
 examples:
   rxfeed demo                                      until Ctrl-C
   rxfeed demo --seconds 20 --rate 500              a busier market
-  rxfeed demo --venue coinbase_advanced            the same market, another venue
+  rxfeed demo --venue coinbase_advanced            the market on another venue
   rxfeed demo --mongo mongodb://localhost:27017    keep the documents
   rxfeed demo --seconds 5 --summary sums.json      for a script
 """

@@ -40,6 +40,7 @@ class _Watch:
         self._feed = feed
         self._as_json = as_json
         self._items: Queue[Any] = Queue(_QUEUE)
+        self._printed: bytes | None = None  # the last frame
         self._ended = threading.Event()
         self._reporter = StatusReporter("watch", "printing")
         feed.status.subscribe(self._put)
@@ -80,6 +81,9 @@ class _Watch:
             named = " ".join(name for name in (item.type, item.product_id) if name is not None)
             write_error(f"malformed frame{named and f' ({named})'}: {item.reason}")
         elif isinstance(item, Message) and not isinstance(item, Subscriptions | ErrorMessage):
+            if self._as_json and item.raw is self._printed:
+                return False  # another message of the same frame
+            self._printed = item.raw
             write_line(self._line(item), flush=False)
             return True
         return False

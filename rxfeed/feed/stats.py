@@ -13,14 +13,16 @@ from rxfeed.market import Message
 class Stats:
     """Counters since the feed was made; any thread may read them at any time.
 
-    *bytes*: of all *frames*; a frame can have several messages. *duplicates*: messages that came again, or too late,
-    and were dropped. *gaps*: the `Gap`s. *gapped*: the sequence numbers in them. *resets*: the `SequenceReset`s.
-    *unsubscribed*: messages of channels and products that were not subscribed to. *subscriber_errors*: subscribers that
-    raised and were unsubscribed.
+    *bytes*: of all *frames*; a frame can have several messages. *shared*: messages that were delivered after another
+    one of their frame, so that `messages` without them is the number of frames with messages. *duplicates*: messages
+    that came again, or too late, and were dropped. *gaps*: the `Gap`s. *gapped*: the sequence numbers in them.
+    *resets*: the `SequenceReset`s. *unsubscribed*: messages of channels and products that were not subscribed to.
+    *subscriber_errors*: subscribers that raised and were unsubscribed.
     """
 
     bytes: int = 0
     frames: int = 0
+    shared: int = field(default=0, repr=False)
     malformed: int = 0
     duplicates: int = 0
     gaps: int = 0
