@@ -16,9 +16,9 @@ from rxfeed.core.matching import MatchingEngine, Side
 from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.recording import Recording
 from rxfeed.sim.clients import Clients
+from rxfeed.sim.exchange_counts import ExchangeCounts
 from rxfeed.sim.fault_injector import Script
 from rxfeed.sim.faults import ClockJump, Draw, Fault, RefusedChannel, SkipSequence
-from rxfeed.sim.ledger import Fired, Ledger
 from rxfeed.sim.live import LiveMarket
 from rxfeed.sim.market import Market
 from rxfeed.sim.playback import Playback, Then
@@ -36,8 +36,8 @@ OF_A_MARKET: dict[type[Fault], str] = {
 }
 
 
-class Exchange:
-    """A WebSocket and REST server on this machine that speaks a venue's protocol: by default Coinbase Exchange's.
+class Exchange(ExchangeCounts):
+    """A WebSocket and REST server on this machine with a venue's protocol: by default Coinbase Exchange's.
 
     >>> with Exchange(["BTC-USD"], seed=7, auto=False) as exchange:
     ...     exchange.step(10)
@@ -266,58 +266,6 @@ class Exchange:
         """Cancel an order of `place_order` that is on the book."""
         self._server.wait(self._live.cancel(order_id))
 
-    # The clients
-
-    @property
-    def connections(self) -> int:
-        """How many clients are connected."""
-        return self._server.read(lambda: len(self._clients.open))
-
-    @property
-    def accepted(self) -> int:
-        """How many connections there have been."""
-        return self._server.read(lambda: self._clients.accepted)
-
-    @property
-    def pings(self) -> int:
-        """How many pings the clients have sent."""
-        return self._server.read(lambda: self._clients.pings)
-
-    @property
-    def sent(self) -> Ledger:
-        """The frames sent until now; errors and acknowledgements count, too."""
-        return self._server.read(lambda: self._clients.counters.total)
-
-    def sent_to(self, connection: int) -> Ledger:
-        """The frames of one connection, by its number; of those that have ended, the latest 1,000 are kept."""
-        try:
-            return self._server.read(lambda: self._clients.counters.of(connection))
-        except KeyError:
-            raise ConfigError(f"connection: {connection!r} is not known") from None
-
-    @property
-    def log(self) -> list[Fired]:
-        """The faults that fired, in that order; at most the latest 10,000."""
-        return self._server.read(self._clients.log.read)
-
-    @property
-    def requests(self) -> list[Any]:
-        """What the clients have sent, parsed (`None`: no JSON), without keys, passphrases, signatures and tokens."""
-        return self._server.read(lambda: list(self._server.requests))
-
-    @property
-    def rest_requests(self) -> int:
-        """How many HTTP requests have come."""
-        return self._server.read(lambda: self._server.rest.requests)
-
-    def wait_for_clients(self, n: int = 1, timeout: float = 5.0) -> None:
-        """Return as soon as *n* connected clients have subscribed; `TimeoutError` after *timeout* seconds."""
-        self._until(lambda: self._clients.subscribed >= n, timeout, f"{n} subscribed clients")
-
-    def drain(self, timeout: float = 5.0) -> None:
-        """Return as soon as all queued frames are written; `TimeoutError` after *timeout* seconds."""
-        self._until(self._clients.drained, timeout, "clients that read what was sent")
-
     def disconnect(self, code: int = 1000, reason: str = "") -> None:
         """Send every client a close frame; frames in backlogs are lost."""
         arguments.integer("code", code, 1000, 4999)
@@ -360,13 +308,6 @@ class Exchange:
         if product_id not in engines:
             raise ConfigError(f"product_id: {product_id!r} is none of {', '.join(engines)}")
         return engines[product_id]
-
-    def _until(self, condition: Callable[[], bool], timeout: float, what: str) -> None:
-        arguments.number("timeout", timeout)
-        try:
-            self._server.wait(self._clients.until(condition, timeout))
-        except TimeoutError:
-            raise TimeoutError(f"no {what} within {timeout:g} s") from None
 
 
 def _check_numbers(fault: Fault, venue: SimulatedVenue) -> None:

@@ -179,7 +179,7 @@ class FaultInjector:
 class Treatment:
     """A change of matching frames, *left* times.
 
-    *rank*: 0 before frames are numbered, 2 for faults that change the bytes, whose frames have no readable payload.
+    *rank*: 0 before frames are numbered, 2 for faults that make the payload unreadable.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ that never got past the handshake included; or a container of numbers, such as `
 fault fires once for each connection that it concerns. After a fault that ends a connection nothing else fires on it.
 
 Faults of HTTP requests (`RestStatus`, `RestLatency`, `RestHole`, `RestGarbage`) concern no connection; their *after*
-counts the requests whose path has *path* in it.
+counts the requests with *path* in their path.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def _collect(minutes: dict[int, Candle], product: Product, trade: PastTrade) -> 
 
 
 class History:
-    """The history of every product of a market whose *engines* have one trade each, of the time *micros*."""
+    """The history of each product of these *engines*, which have one trade each, of the time *micros*."""
 
     def __init__(self, engines: Iterable[MatchingEngine], micros: int) -> None:
         self.of = {engine.product.product_id: ProductHistory(engine, micros) for engine in engines}

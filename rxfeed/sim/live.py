@@ -15,7 +15,7 @@ SLICE = 100  # steps of the market between two writes to the sockets
 
 
 class LiveMarket:
-    """Drives the market of *simulation*, whose frames a venue's *protocol* makes.
+    """Drives the market of *simulation*; a venue's *protocol* makes its frames.
 
     *speed*: virtual seconds a second; `None`: as fast as the slowest client reads.
     """

@@ -56,7 +56,7 @@ class RestLatency(OfRequests):
 
 @dataclass(frozen=True)
 class RestHole(OfRequests):
-    """The answers lack the trades whose ids are in *trade_ids*, such as `range(100, 110)`."""
+    """The answers lack the trades with an id in *trade_ids*, such as `range(100, 110)`."""
 
     trade_ids: Container[int]
 

@@ -1,4 +1,4 @@
-"""What a venue of the local exchange consists of: its way to speak, over a market that all venues share.
+"""What a venue of the local exchange consists of: its protocol, over a market that all venues share.
 
 A `SimulatedVenue` is a venue's fixed part. Its `protocol` is made once an exchange, for one `Simulation`, and does the
 rest: the market's events become frames, requests become subscriptions, acknowledgements and first snapshots, and

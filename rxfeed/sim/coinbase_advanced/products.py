@@ -14,7 +14,7 @@ OWN_BOOKS = frozenset({"EURC-USDC", "PYUSD-USDC"})
 
 
 def alias_of(product_id: str) -> str:
-    """The product under whose name a product's data are delivered; empty if that is its own.
+    """The product under which a product's data are delivered; empty if that is its own.
 
     >>> alias_of("BTC-USDC"), alias_of("BTC-USD"), alias_of("EURC-USDC")
     ('BTC-USD', '', '')

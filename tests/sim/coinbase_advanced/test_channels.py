@@ -1,4 +1,4 @@
-"""The frames of Advanced Trade: their shapes, and what they say of the market."""
+"""The frames of Advanced Trade: their shapes, and that they agree with the market."""
 
 from __future__ import annotations
 
