@@ -271,7 +271,12 @@ class Delay(Treatment):
         else:
             passes = self._matches(frame)
         self.left -= passes
-        return [frame] if self.left else [frame, self._frame]
+        if self.left:
+            return [frame]
+        held = self._frame
+        if isinstance(self.fault, fault_types.LateSnapshot) and held.again is not None:
+            held = held.again()
+        return [frame, held]
 
 
 def _treatment(fault: Fault, tally: LedgerBuilder, entry: FiredBuilder, identify: Identify) -> Treatment | None:

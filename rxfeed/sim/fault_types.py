@@ -304,7 +304,7 @@ class EarlyData(Fault):
 class LateSnapshot(Fault):
     """The next snapshot of a book comes after the acknowledgement and the next *count* data frames.
 
-    A venue that numbers frames numbers them as they come.
+    It is the book as it is then. A venue that numbers frames numbers them as they come.
     """
 
     count: int = 1

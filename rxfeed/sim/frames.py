@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise, repeat
 from typing import Any, NamedTuple
 
@@ -24,13 +24,15 @@ encode = msgspec.json.Encoder().encode
 class Frame(NamedTuple):
     """A text frame as the socket carries it, and the `type` of the message in it (or its channel, if it has none).
 
-    *kind*: what distinguishes its messages further, if something does. *messages*: how many it has.
+    *kind*: what distinguishes its messages further, if something does. *messages*: how many it has. *again*: makes
+    the frame of a snapshot anew, as it is then.
     """
 
     type: str
     wire: bytes
     kind: str = ""
     messages: int = 1
+    again: Callable[[], Frame] | None = None
 
     @property
     def snapshot(self) -> bool:
@@ -47,6 +49,7 @@ class Unnumbered(NamedTuple):
     snapshot: bool = False
     kind: str = ""
     messages: int = 1
+    again: Callable[[], Unnumbered] | None = None
 
     def numbered(self, number: int) -> Frame:
         """The frame for a connection."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -21,6 +22,7 @@ from rxfeed.sim.coinbase_advanced.products import status_product
 from rxfeed.sim.coinbase_advanced.subscriptions import EVERYTHING, Pair
 from rxfeed.sim.coinbase_advanced.texts import go_time, trimmed, trimmed_time
 from rxfeed.sim.coinbase_advanced.tickers import Tickers
+from rxfeed.sim.frames import Unnumbered
 from rxfeed.sim.history import Candle
 from rxfeed.sim.level_changes import Level, LevelChanges
 from rxfeed.sim.own_orders import OwnOrder
@@ -64,8 +66,12 @@ class Channels:
         for channel, product_id in pairs:
             channels.setdefault(channel, []).append(product_id)
         for channel, product_ids in channels.items():
-            for event in self._first(channel, product_ids):
-                listener.offer(self.envelope.wrap(FRAMES.get(channel, channel), event))
+            if channel == "level2":
+                for product_id in product_ids:
+                    listener.offer(self._book_frame(product_id))
+            else:
+                for event in self._first(channel, product_ids):
+                    listener.offer(self.envelope.wrap(channel, event))
         for pair in pairs:
             self._audience.setdefault(pair, []).append(listener)
 
@@ -156,8 +162,6 @@ class Channels:
 
     def _snapshot(self, channel: str, product_id: str) -> dict[str, Any]:
         match channel:
-            case "level2":
-                return self._l2_snapshot(product_id)
             case "market_trades":
                 return self._trades("snapshot", product_id)
             case "candles":
@@ -165,6 +169,10 @@ class Channels:
                 return {"type": "snapshot", "candles": [self._candle(product_id, candle) for candle in candles]}
             case _:
                 return self._tickers[product_id].event("snapshot", best=channel == "ticker")
+
+    def _book_frame(self, product_id: str) -> Unnumbered:
+        frame = self.envelope.wrap("l2_data", self._l2_snapshot(product_id))
+        return frame._replace(again=partial(self._book_frame, product_id))
 
     def _l2_snapshot(self, product_id: str) -> dict[str, Any]:
         engine = self._engines[product_id]

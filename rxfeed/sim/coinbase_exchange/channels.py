@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -145,11 +146,15 @@ class Channels:
             last = msgspec.structs.replace(match, type="last_match") if match else None
             return [text_frame("last_match", encode(last))] if last else []
         if channel in ("level2", "level2_batch"):
-            return [text_frame("snapshot", encode(self._snapshot(product_id)))]
+            return [self._snapshot_frame(product_id)]
         return []
 
     def _status(self) -> dict:
         return status(engine.product for engine in self._engines.values())
+
+    def _snapshot_frame(self, product_id: str) -> Frame:
+        frame = text_frame("snapshot", encode(self._snapshot(product_id)))
+        return frame._replace(again=partial(self._snapshot_frame, product_id))
 
     def _snapshot(self, product_id: str) -> Mapping[str, object]:
         engine = self._engines[product_id]

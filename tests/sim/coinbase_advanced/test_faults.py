@@ -14,6 +14,7 @@ from websockets.sync.client import connect
 from rxfeed.errors import ConfigError
 from rxfeed.sim import Exchange, FrameId, faults
 from tests.sim.coinbase_advanced.conftest import BTC, Client
+from tests.sim.coinbase_advanced.test_channels import books
 from tests.sim.raw import CLOSE, PING, TEXT, Raw
 
 Make = Callable[..., tuple[Exchange, Client]]
@@ -80,6 +81,8 @@ def test_late_snapshot_comes_after_updates_without_a_gap(make: Make) -> None:
     assert kinds == [None, "update", "update", "update", "snapshot", "update"]
     assert numbers(frames) == list(range(len(frames)))
     assert exchange.sent.reordered == 1
+    *_, (book, _) = books(frames[4:])
+    assert sorted(book["bid"].items(), reverse=True) == exchange.book(BTC)["bids"]
 
 
 def test_late_snapshot_works_on_exchange() -> None:
