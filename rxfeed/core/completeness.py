@@ -82,7 +82,7 @@ class CompletenessTracker:
             self._expecting = False
             self.known = last.trade_id
             self.since = min(self.since, last.time)
-        elif last.trade_id > self.known:  # one of several before the subscription; no result contains it
+        elif last.ids_are_consecutive and last.trade_id > self.known:  # one of several before the subscription
             self.known = last.trade_id
             self._missed(last.time)
             return True

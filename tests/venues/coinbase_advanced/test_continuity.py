@@ -319,3 +319,18 @@ def at_second(trade_id: int) -> dict[str, Any]:
 
 def snapshot_of(number: int, ids: range) -> str:
     return trades(number, *map(at_second, ids), kind="snapshot")
+
+
+def test_window_with_trades_from_before_the_subscription_is_incomplete() -> None:
+    """Of several prior trades the newest one decides since when every trade is counted."""
+    gaps = watching()
+    messages = delivered(gaps, snapshot(0, 1, 2, 3))
+    for number, trade_id in enumerate(range(4, 9)):
+        messages += delivered(gaps, trades(number + 1, one(trade_id)))
+    machine = TumblingVolume(2)
+    windows = [window for each in messages for window in machine.step(each)]
+    assert [(each.start.second, each.complete) for each in windows] == [(4, True), (6, True)]
+    late = TumblingVolume(5)
+    assert [(each.start.second, each.complete) for message in messages for each in late.step(message)] == [(0, False)]
+    held = TumblingVolume(3)
+    assert [(each.start.second, each.complete) for message in messages for each in held.step(message)] == [(3, False)]
