@@ -40,6 +40,13 @@ ENTRIES = [
     ("from rxfeed.sim import faults", "websockets", "rxfeed.sim", "sim"),
     ("import rxfeed.sim.pytest_plugin", "websockets", "rxfeed.sim", "sim"),
     ("import rxfeed.sim.server", "websockets", "rxfeed.sim", "sim"),
+    ("from rxfeed.sim import key_pair; key_pair()", "cryptography", "a key pair", "sim"),
+    (
+        "from rxfeed.sim import Exchange; Exchange(venue='coinbase_advanced', public_keys={'a': 'b'})",
+        "jwt",
+        "the verification of tokens",
+        "sim",
+    ),
     ("sys.path.insert(0, 'examples'); import plot_volume", "matplotlib", "this picture", "plot"),
     ("sys.path.insert(0, 'examples'); import research", "matplotlib", "this picture", "plot"),
     (ADVANCED, "jwt", "AdvancedCredentials", "advanced"),
