@@ -11,7 +11,7 @@ from typing import Any
 from rxfeed._version import __version__
 from rxfeed.cli.streams import write_line
 from rxfeed.errors import needs_extra
-from rxfeed.venues.coinbase_exchange import DEFAULT_URL
+from rxfeed.venues import DEFAULT_VENUE, VENUES
 
 _DEMO = """\
 Run all of rxfeed on this machine: a local exchange that simulates markets, a
@@ -48,6 +48,7 @@ examples:
   rxfeed watch BTC-USD ETH-USD --channel matches --channel heartbeat
   rxfeed watch BTC-USD --channel full --auth --json > full.jsonl
   rxfeed watch BTC-USD --url ws://127.0.0.1:8765 --count 10
+  rxfeed watch BTC-USD --venue coinbase_advanced --channel trades
 """
 _RECORD = """\
 Record a live feed into compressed files: each frame as it was received, the
@@ -185,7 +186,7 @@ def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
-    _add_feed(record, "matches")
+    _add_feed(record, "trades")
     record.add_argument(
         "--to", type=Path, required=True, metavar="DIR", help="the folder; it is created if it does not exist"
     )
@@ -221,14 +222,21 @@ def _add_feed(command: argparse.ArgumentParser, channel: str) -> None:
         "--channel",
         action="append",
         metavar="NAME",
-        help=f"may be repeated (default: {channel}); see the exchange's channels",
+        help=f"may be repeated (default: {channel}): the venue's name of a channel, or one of trades, book, ticker, "
+        "heartbeat, user, status",
     )
-    command.add_argument("--url", default=DEFAULT_URL, help="URL of the feed")
+    command.add_argument(
+        "--venue",
+        choices=tuple(VENUES),
+        help=f"the venue (default: that of the host in --url, or {DEFAULT_VENUE})",
+    )
+    command.add_argument("--url", help="URL of the feed (default: the venue's own)")
     command.add_argument(
         "--auth",
         action="store_true",
         default=None,
-        help="sign with COINBASE_API_KEY, COINBASE_API_SECRET and COINBASE_API_PASSPHRASE of the environment",
+        help="sign with COINBASE_API_KEY, COINBASE_API_SECRET and, on Exchange, COINBASE_API_PASSPHRASE of the "
+        "environment",
     )
     command.set_defaults(channels=[channel])
 

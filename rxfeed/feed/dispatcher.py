@@ -146,6 +146,7 @@ class Dispatcher:
                     for message, epoch in zip(messages, epochs, strict=True)
                 )
         data_received = False
+        self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
         for message, epoch in zip(messages, epochs, strict=True):
             if epoch is None:
                 continue
@@ -179,6 +180,7 @@ class Dispatcher:
         """Deliver the *messages* of the frame *raw*, each with its epoch; `None`: it was a duplicate."""
         self._stats.bytes += len(raw)
         self._stats.frames += 1
+        self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
         for message, epoch in zip(messages, epochs, strict=True):
             if epoch is not None and not self.stopping:
                 force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs, repaired))
