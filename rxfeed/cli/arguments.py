@@ -48,8 +48,8 @@ examples:
   rxfeed watch BTC-USD
   rxfeed watch BTC-USD ETH-USD --channel matches --channel heartbeat
   rxfeed watch BTC-USD --channel full --auth --json > full.jsonl
-  rxfeed watch BTC-USD --venue coinbase_advanced --channel trades --channel book
   rxfeed watch BTC-USD --url ws://127.0.0.1:8765 --count 10
+  rxfeed watch BTC-USD --venue coinbase_advanced --channel trades
 """
 _RECORD = """\
 Record a live feed into compressed files: each frame as it was received, the
@@ -140,7 +140,12 @@ def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
-    demo.add_argument("--venue", choices=tuple(VENUES), default=DEFAULT_VENUE, metavar="NAME", help=" or ".join(VENUES))
+    demo.add_argument(
+        "--venue",
+        choices=tuple(VENUES),
+        default=DEFAULT_VENUE,
+        help="the venue of the local exchange",
+    )
     demo.add_argument("--seconds", type=_positive, metavar="N", help="duration (default: until Ctrl-C)")
     demo.add_argument("--rate", type=_positive, default=200.0, metavar="N", help="orders a second on the exchange")
     demo.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the simulated market")
@@ -225,21 +230,21 @@ def _add_feed(command: argparse.ArgumentParser, channel: str) -> None:
         "--channel",
         action="append",
         metavar="NAME",
-        help=f"may be repeated (default: {channel}); see the exchange's channels",
+        help=f"may be repeated (default: {channel}): the venue's name of a channel, or one of trades, book, ticker, "
+        "heartbeat, user, status",
     )
     command.add_argument(
         "--venue",
         choices=tuple(VENUES),
-        metavar="NAME",
-        help=f"{' or '.join(VENUES)} (default: that of --url, or {DEFAULT_VENUE})",
+        help=f"the venue (default: that of the host in --url, or {DEFAULT_VENUE})",
     )
-    command.add_argument("--url", help="URL of the feed (default: the venue's)")
+    command.add_argument("--url", help="URL of the feed (default: the venue's own)")
     command.add_argument(
         "--auth",
         action="store_true",
         default=None,
-        help="sign with COINBASE_API_KEY, COINBASE_API_SECRET and, on coinbase_exchange, COINBASE_API_PASSPHRASE "
-        "of the environment",
+        help="sign with COINBASE_API_KEY, COINBASE_API_SECRET and, on Exchange, COINBASE_API_PASSPHRASE of the "
+        "environment",
     )
     command.set_defaults(channels=[channel])
 

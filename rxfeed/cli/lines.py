@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from rxfeed.cli.text import plain_number, printable
-from rxfeed.market import BookSnapshot, BookUpdate, Message, PriorTrade, Trade, Unknown
-from rxfeed.venues import coinbase_advanced as a
+from rxfeed.core import ByType
+from rxfeed.market import BookSnapshot, BookUpdate, Message, PriorTrade, Ticker, Trade, Unknown
 from rxfeed.venues.coinbase_exchange import messages as m
 
 _SHOWN_ELSEWHERE = frozenset(("product_id", "time", "price", "size", "_origin"))
@@ -30,17 +30,13 @@ def line(message: Message) -> str:
     if price is not None:
         size = next((value for name in _SIZES if (value := getattr(message, name, None)) is not None), None)
         begin += f"  {_text(price):>14}  {_text(size):>14}"
-    rest = _REST.get(type(message), _fields)(message)
+    rest = _REST[type(message)](message)
     return printable(f"{begin}  {rest}".rstrip())
 
 
-def _ticker(ticker: m.Ticker | a.Ticker) -> str:
-    parts = (
-        ("", getattr(ticker, "side", None)),
-        ("bid ", ticker.best_bid),
-        ("ask ", ticker.best_ask),
-        ("volume ", ticker.volume_24h),
-    )
+def _ticker(ticker: Ticker) -> str:
+    side, volume = (getattr(ticker, name, None) for name in ("side", "volume_24h"))  # not every venue has them
+    parts = (("", side), ("bid ", ticker.best_bid), ("ask ", ticker.best_ask), ("volume ", volume))
     return "  ".join(f"{name}{_text(value):<4}" for name, value in parts if value is not None)
 
 
@@ -63,10 +59,6 @@ def _status(status: m.Status) -> str:
     return f"{len(status.products)} products, {len(status.currencies)} currencies"
 
 
-def _products(status: a.Status) -> str:
-    return f"{len(status.products)} products"
-
-
 def _unknown(message: Unknown) -> str:
     text = message.raw.decode(errors="replace")
     return text if len(text) <= _MOST_TEXT else f"{text[:_MOST_TEXT]}..."
@@ -87,18 +79,15 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-_REST: dict[type[Message], Callable[[Any], str]] = {
-    m.Ticker: _ticker,
-    m.Match: _trade,
-    m.LastMatch: _trade,
-    m.Snapshot: _snapshot,
-    m.L2Update: _update,
-    m.Status: _status,
-    a.Ticker: _ticker,
-    a.MarketTrade: _trade,
-    a.PriorMarketTrade: _trade,
-    a.L2Snapshot: _snapshot,
-    a.L2Update: _update,
-    a.Status: _products,
-    Unknown: _unknown,
-}
+_REST: ByType[Callable[[Any], str]] = ByType(
+    {
+        Message: _fields,
+        Ticker: _ticker,
+        Trade: _trade,
+        PriorTrade: _trade,
+        BookSnapshot: _snapshot,
+        BookUpdate: _update,
+        m.Status: _status,
+        Unknown: _unknown,
+    }
+)

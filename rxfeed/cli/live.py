@@ -18,6 +18,7 @@ from rxfeed.feed import (
     Feed,
     FeedStatus,
     Gap,
+    GapRepaired,
     HeartbeatBack,
     HeartbeatMissing,
     Lagging,
@@ -25,42 +26,33 @@ from rxfeed.feed import (
     Rejected,
     Subscribed,
 )
-from rxfeed.venues import venue_at
-from rxfeed.venues.coinbase_advanced import COINBASE_ADVANCED, AdvancedCredentials
-from rxfeed.venues.coinbase_exchange import Credentials, remedy
+from rxfeed.venues import COINBASE_ADVANCED, COINBASE_EXCHANGE, Venue, venue, venue_at
 
+_VARIABLES = {
+    COINBASE_EXCHANGE: "COINBASE_API_KEY, COINBASE_API_SECRET and COINBASE_API_PASSPHRASE",
+    COINBASE_ADVANCED: "COINBASE_API_KEY and COINBASE_API_SECRET",
+}
 _WAIT_AFTER_REJECTION = 1.0  # seconds after a rejection during which another subscription may be acknowledged
 
 
 def make_feed(options: argparse.Namespace) -> Feed:
     """The feed for the options that `arguments` adds; its warnings are written to standard error."""
-    venue = options.venue or venue_at(options.url or "").name
-    credentials = _credentials(venue) if options.auth else None
+    named = venue_at(options.url or "") if options.venue is None else venue(options.venue)
+    credentials = named.credentials[0].from_env() if options.auth else None
+    if options.auth and credentials is None:
+        raise ConfigError(f"--auth: {_VARIABLES[named]} are not set")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         feed = Feed(
             options.products,
             options.channel or options.channels,
-            venue=venue,
+            venue=named,
             url=options.url,
             credentials=credentials,
         )
     for each in caught:
         write_error(str(each.message))
     return feed
-
-
-def _credentials(venue: str) -> Credentials | AdvancedCredentials:
-    """What the environment has for *venue*."""
-    if venue == COINBASE_ADVANCED.name:
-        advanced = AdvancedCredentials.from_env()
-        if advanced is None:
-            raise ConfigError("--auth: COINBASE_API_KEY and COINBASE_API_SECRET are not set")
-        return advanced
-    credentials = Credentials.from_env()
-    if credentials is None:
-        raise ConfigError("--auth: COINBASE_API_KEY, COINBASE_API_SECRET and COINBASE_API_PASSPHRASE are not set")
-    return credentials
 
 
 class StatusReporter:
@@ -70,8 +62,9 @@ class StatusReporter:
     the first connection is only reported; without it, it is raised.
     """
 
-    def __init__(self, verb: str, doing: str, *, patient: bool = False) -> None:
+    def __init__(self, verb: str, doing: str, *, patient: bool = False, venue: Venue = COINBASE_EXCHANGE) -> None:
         self._verb, self._doing = verb, doing
+        self._venue = venue
         self._patient = patient
         self._connected = False
         self._acknowledged = False
@@ -94,7 +87,9 @@ class StatusReporter:
             case Reconnecting(delay=delay, cause=cause):
                 write_error(f"warning: not connected: {_text(cause)}: {_remedy(cause)}; next attempt in {delay:.1f} s")
             case Gap(product_id=product, channel=channel, first=first, last=last):
-                write_error(f"missed {first} to {last} of {product} on {channel}")
+                write_error(f"missed {first} to {last} of {product or 'the connection'} on {channel}")
+            case GapRepaired(product_id=product, channel=channel, first=first, last=last):
+                write_error(f"{first} to {last} of {product} on {channel} were missed, and have come now")
             case HeartbeatMissing(product_id=product, seconds=seconds):
                 write_error(f"no heartbeat of {product} for {seconds:g} s")
             case HeartbeatBack(product_id=product):
@@ -111,7 +106,7 @@ class StatusReporter:
                 self._rejection = printable(message if reason is None else f"{message}: {reason}")
                 self._rejected_at = time.monotonic()
                 write_error(f"rejected by the exchange: {self._rejection}")
-                if what := _after_refusal(message, reason):
+                if what := _after_refusal(self._venue, message, reason):
                     write_error(what)
             case Ended(cause=cause) if cause is not None:
                 raise RxfeedError(_text(cause))
@@ -127,9 +122,9 @@ class StatusReporter:
         raise RxfeedError(f"nothing to {self._verb}: {self._rejection}")
 
 
-def _after_refusal(message: str, reason: str | None) -> str:
+def _after_refusal(venue: Venue, message: str, reason: str | None) -> str:
     """What to do about it, in the command's own options where it is about credentials."""
-    what = remedy(message, reason)
+    what = venue.remedy(message, reason)
     if what.startswith("give credentials"):
         return "give --auth and credentials in the environment, or a --channel without a key, such as level2_batch"
     return what

@@ -146,13 +146,11 @@ class Dispatcher:
                     for message, epoch in zip(messages, epochs, strict=True)
                 )
         data_received = False
-        delivered = 0
+        self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
         for message, epoch in zip(messages, epochs, strict=True):
             if epoch is None:
                 continue
             force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs, repaired))
-            self._stats.shared += delivered > 0
-            delivered += 1
             self.deliver(message)
             acted = self._after[type(message)]
             data_received = acted is None or acted(message) or data_received
@@ -182,11 +180,9 @@ class Dispatcher:
         """Deliver the *messages* of the frame *raw*, each with its epoch; `None`: it was a duplicate."""
         self._stats.bytes += len(raw)
         self._stats.frames += 1
-        delivered = 0
+        self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
         for message, epoch in zip(messages, epochs, strict=True):
             if epoch is not None and not self.stopping:
-                self._stats.shared += delivered > 0
-                delivered += 1
                 force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs, repaired))
                 self.deliver(message)
 

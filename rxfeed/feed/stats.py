@@ -13,16 +13,14 @@ from rxfeed.market import Message
 class Stats:
     """Counters since the feed was made; any thread may read them at any time.
 
-    *bytes*: of all *frames*; a frame can have several messages. *shared*: messages that were delivered after another
-    one of their frame, so that `messages` without them is the number of frames with messages. *duplicates*: messages
-    that came again, or too late, and were dropped. *gaps*: the `Gap`s. *gapped*: the sequence numbers in them.
-    *resets*: the `SequenceReset`s. *unsubscribed*: messages of channels and products that were not subscribed to.
-    *subscriber_errors*: subscribers that raised and were unsubscribed.
+    *bytes*: of all *frames*; a frame can have several messages. *duplicates*: messages that came again, or too late,
+    and were dropped. *gaps*: the `Gap`s. *gapped*: the sequence numbers in them. *resets*: the `SequenceReset`s.
+    *unsubscribed*: messages of channels and products that were not subscribed to. *subscriber_errors*: subscribers that
+    raised and were unsubscribed.
     """
 
     bytes: int = 0
     frames: int = 0
-    shared: int = field(default=0, repr=False)
     malformed: int = 0
     duplicates: int = 0
     gaps: int = 0
@@ -35,6 +33,8 @@ class Stats:
     pongs: int = 0
     subscriber_errors: int = 0
     types: dict[type[Message], int] = field(default_factory=dict, repr=False)
+    batched: int = field(default=0, repr=False)
+    """The delivered messages that were not the first one of their frame."""
     measured_lag: float = field(default=0.0, repr=False)
     """The lag at the end of the last delivery."""
     measured_max_lag: float = field(default=0.0, repr=False)

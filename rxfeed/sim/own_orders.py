@@ -56,6 +56,11 @@ class OwnOrders:
         self._placing: OwnOrder | None = None
         self._ids = random.Random("own orders")
 
+    @property
+    def active(self) -> bool:
+        """Whether there is, or just comes, an order to follow."""
+        return bool(self._orders) or self._placing is not None
+
     def open(self) -> Iterator[OwnOrder]:
         """The orders that are not done, oldest first."""
         return (order for order in self._orders.values() if not order.done)

@@ -25,8 +25,8 @@ class Simulation:
         self.market.publish = self._keep
 
     def _keep(self, event: Event) -> None:
-        if not isinstance(event, TickEvent | HeartbeatEvent):
-            if isinstance(event, MatchEvent):
-                self.history.add(event, self.market.shown_micros)
+        if isinstance(event, MatchEvent):
+            self.history.add(event, self.market.shown_micros)
+        if self.orders.active and not isinstance(event, TickEvent | HeartbeatEvent):
             self.orders.add(event)
         self._publish(event)

@@ -210,10 +210,10 @@ def test_watch_of_another_venue(advanced: tuple[Exchange, KeyPair], capsys: pyte
 def test_watch_json_prints_a_frame_of_several_messages_once(
     advanced: tuple[Exchange, KeyPair], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    args = ["watch", "BTC-USD", "--venue", "coinbase_advanced", "--channel", "trades", "--json", "--count", "5"]
+    args = ["watch", "BTC-USD", "--venue", "coinbase_advanced", "--channel", "trades", "--json", "--count", "150"]
     assert main([*args, "--url", advanced[0].url]) == 0
     frames = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert len({frame["sequence_num"] for frame in frames}) == len(frames) == 5
+    assert len({frame["sequence_num"] for frame in frames}) == len(frames) < 50
     assert len(frames[0]["events"][0]["trades"]) == 100
 
 
