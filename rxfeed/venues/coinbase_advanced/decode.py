@@ -6,6 +6,7 @@ Rules:
   than the envelope's, are rewritten before.
 - A field that is null, or an empty text, is absent.
 - A frame of a known channel without a message is an `EmptyFrame`, since its number counts.
+- The levels of a book without an observer are not decoded: books are most of a feed, and their levels most of its cost.
 - A book update has the time of its newest change. Without one (a snapshot of old levels has the year 1970), it has the
   envelope's.
 """
@@ -32,12 +33,14 @@ from rxfeed.market import (
     ChannelSubscription,
     Malformed,
     Message,
+    Skipped,
     Unknown,
     fits,
 )
 from rxfeed.venues.coinbase_advanced import frames as f
 from rxfeed.venues.coinbase_advanced import messages as m
 from rxfeed.venues.coinbase_advanced.channels import WITHOUT_PRODUCTS
+from rxfeed.venues.venue import Decoded, Observed
 
 _MOST_VALUES = 2_000_000
 _LONGEST_NAME = 64
@@ -64,13 +67,14 @@ class Decoder:
     *renamed*: the products' ids, by those under which the venue delivers them, where they differ.
     """
 
-    __slots__ = ("quick", "renamed")
+    __slots__ = ("observed", "quick", "renamed")
 
-    def __init__(self, renamed: Mapping[str, str] | None = None) -> None:
+    def __init__(self, renamed: Mapping[str, str] | None = None, observed: Observed | None = None) -> None:
         self.quick = None
+        self.observed = observed
         self.renamed = {} if renamed is None else renamed
 
-    def decode(self, raw: bytes) -> Message | tuple[Message, ...] | Malformed:
+    def decode(self, raw: bytes) -> Decoded:
         """The message in *raw*, or all of them; never raises.
 
         >>> Decoder().decode(b'{"type":"error","message":"authentication failure"}')
@@ -86,10 +90,12 @@ class Decoder:
             if len(raw) > LONG and raw.count(b",") > _MOST_VALUES:
                 raise msgspec.ValidationError(f"over {_MOST_VALUES:,} values")
             # Books have no times that msgspec decodes, and are most of a feed.
-            if not raw.startswith(_OF_BOOK) and _odd(raw):
-                frame = f.decode_frame(_ODD.sub(_cut, raw))
-            else:
+            if raw.startswith(_OF_BOOK):
+                if self.observed is not None and (skipped := self._skipped(raw, self.observed)) is not None:
+                    return skipped
                 frame = f.decode_frame(raw)
+            else:
+                frame = f.decode_frame(_ODD.sub(_cut, raw) if _odd(raw) else raw)
             decoded = _MESSAGES[type(frame)](frame)
         except msgspec.ValidationError as error:
             decoded = self._other(raw, error)
@@ -102,6 +108,16 @@ class Decoder:
             for message in decoded if isinstance(decoded, tuple) else (decoded,):
                 _rename(message, self.renamed)
         return decoded
+
+    def _skipped(self, raw: bytes, observed: Observed) -> Skipped | None:
+        """The frame of a book that has no observer; `None` if it has one, or if it is not one book's."""
+        heads = f.decode_heads(raw)
+        if len(heads.events) != 1:
+            return None
+        head = heads.events[0]
+        kind, product = m.L2Update if head.type == "update" else m.L2Snapshot, head.product_id
+        product = self.renamed.get(product, product) if self.renamed else product
+        return None if observed(kind, product) else Skipped(kind, product, heads.sequence_num)
 
     def _other(self, raw: bytes, error: msgspec.ValidationError) -> Message | tuple[Message, ...] | Malformed:
         if len(raw) > LONG:
@@ -207,7 +223,11 @@ def _of(name: str) -> Callable[[Any], Message | tuple[Message, ...]]:
 
     def messages(frame: Any) -> Message | tuple[Message, ...]:
         time, number = time_of(frame.timestamp), frame.sequence_num
-        found = [each for event in frame.events for each in getattr(event, name) or ()]
+        events = frame.events
+        if len(events) == 1:  # as always so far
+            found = getattr(events[0], name) or ()
+        else:
+            found = [each for event in events for each in getattr(event, name) or ()]
         for message in found:
             force_setattr(message, "time", time)
             force_setattr(message, "sequence_num", number)
@@ -371,5 +391,5 @@ def _rename(message: Message, renamed: Mapping[str, str]) -> None:
             for each in message.channels
         )
         force_setattr(message, "channels", channels)
-    elif message.product_id in renamed:
+    elif message.product_id is not None and message.product_id in renamed:
         force_setattr(message, "product_id", renamed[message.product_id])
