@@ -171,7 +171,8 @@ class MessageRouter(Multicast[Message]):
 
     def observed(self, kind: type[Message], product: str | None) -> bool:
         """True if a message of *kind* and *product* has an observer."""
-        return bool(self.observers_of(kind, product))
+        observers = self.routes.get((kind, product))
+        return bool(self.route(kind, product) if observers is None else observers)
 
     def has_seen(self, kinds: frozenset[type[Message]], product: str | None) -> bool:
         """True if a message of one of *kinds*, of *product* (`None`: any), was routed, or if that is unknown."""

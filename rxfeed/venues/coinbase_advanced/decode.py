@@ -6,7 +6,7 @@ Rules:
   than the envelope's, are rewritten before.
 - A field that is null, or an empty text, is absent.
 - A frame of a known channel without a message is an `EmptyFrame`, since its number counts.
-- The levels of a book without an observer are not decoded: books are most of a feed, and their levels most of its cost.
+- A book or a ticker without an observer is not decoded, except its product: the two are most of the cost of a feed.
 - A book update has the time of its newest change. Without one (a snapshot of old levels has the year 1970), it has the
   envelope's.
 """
@@ -55,7 +55,9 @@ _ODD = re.compile(
     rb"(?:([0-5][0-9]\.[0-9]{6})[0-9]+|60(?:\.[0-9]+)?)"
 )
 _LEAP = re.compile(r":60(?:\.[0-9]+)?")
-_OF_BOOK = b'{"channel":"l2_data",'
+_BEGIN = b'{"channel":"'
+_NAME = slice(len(_BEGIN), len(_BEGIN) + 7)
+_OF_BOOK, _OF_TICKER = b"l2_data", b'ticker"'
 _id_of = attrgetter("trade_id")
 _decode_bare = msgspec.json.Decoder(m.BARE, strict=False).decode
 _decode_all = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -89,9 +91,10 @@ class Decoder:
                 raw.decode()  # msgspec skips values without a field, invalid UTF-8 included
             if len(raw) > LONG and raw.count(b",") > _MOST_VALUES:
                 raise msgspec.ValidationError(f"over {_MOST_VALUES:,} values")
-            # Books have no times that msgspec decodes, and are most of a feed.
-            if raw.startswith(_OF_BOOK):
-                if self.observed is not None and (skipped := self._skipped(raw, self.observed)) is not None:
+            name = raw[_NAME]
+            # Books and tickers have no times that msgspec decodes, and are most of a feed.
+            if name in (_OF_BOOK, _OF_TICKER) and raw.startswith(_BEGIN):
+                if self.observed is not None and (skipped := self._skipped(raw, name, self.observed)) is not None:
                     return skipped
                 frame = f.decode_frame(raw)
             else:
@@ -109,13 +112,19 @@ class Decoder:
                 _rename(message, self.renamed)
         return decoded
 
-    def _skipped(self, raw: bytes, observed: Observed) -> Skipped | None:
-        """The frame of a book that has no observer; `None` if it has one, or if it is not one book's."""
-        heads = f.decode_heads(raw)
-        if len(heads.events) != 1:
-            return None
-        head = heads.events[0]
-        kind, product = m.L2Update if head.type == "update" else m.L2Snapshot, head.product_id
+    def _skipped(self, raw: bytes, name: bytes, observed: Observed) -> Skipped | None:
+        """The frame of a book or ticker without an observer; `None` if it has one, or if it is not of one product."""
+        if name == _OF_BOOK:
+            heads = f.decode_books(raw)
+            if len(heads.events) != 1:
+                return None
+            head = heads.events[0]
+            kind, product = m.L2Update if head.type == "update" else m.L2Snapshot, head.product_id
+        else:
+            heads = f.decode_tickers(raw)
+            if len(heads.events) != 1 or len(heads.events[0].tickers) != 1:
+                return None
+            kind, product = m.Ticker, heads.events[0].tickers[0].product_id
         product = self.renamed.get(product, product) if self.renamed else product
         return None if observed(kind, product) else Skipped(kind, product, heads.sequence_num)
 

@@ -396,17 +396,22 @@ def test_alias_that_is_subscribed_to_keeps_its_id() -> None:
     assert "renamed" not in feed.about
 
 
-# ---- books without an observer
+# ---- messages without an observer
 
 
-def test_book_without_an_observer_is_counted_and_its_gaps_are_found() -> None:
-    """Its levels are not decoded, but its frames and their numbers count."""
-    frames = [*(book(number, ("bid", "10", "1")) for number in (0, 1, 4)), book(4, ("bid", "10", "1")), ack(5)]
+@pytest.mark.parametrize("kind", ["L2Update", "Ticker"])
+def test_message_without_an_observer_is_counted_and_its_gaps_are_found(kind: str) -> None:
+    """It is not decoded, but its frames and their numbers count."""
+
+    def one_of(number: int) -> str:
+        return book(number, ("bid", "10", "1")) if kind == "L2Update" else ticker(number, "10")
+
+    frames = [*map(one_of, (0, 1, 4, 4)), ack(5)]
     with Venue(after(1, frames)) as venue:
         feed = Feed(BTC, "book", venue=ADVANCED, url=venue.url, reconnect=False)
         status, none = Collected(feed.status), Collected(feed.pipe(trades()))
         run(feed)
-    assert (feed.stats.by_type, feed.stats.duplicates) == ({"L2Update": 3, "Subscriptions": 1}, 1)
+    assert (feed.stats.by_type, feed.stats.duplicates) == ({kind: 3, "Subscriptions": 1}, 1)
     assert [(each.first, each.last) for each in status.items if isinstance(each, Gap)] == [(2, 3)]
     assert none.items == []
 
