@@ -19,9 +19,13 @@ from rxfeed.market import (
     Malformed,
     Message,
     Origin,
+    Skipped,
     ends_with_microseconds,
     finer,
 )
+
+_NOT_ONE = frozenset((Malformed, Skipped, tuple))
+"""What a frame is decoded to, other than one message."""
 
 
 class Dispatcher:
@@ -49,9 +53,9 @@ class Dispatcher:
         self._other = other
         entries: dict[type[Any], Callable[[Any], bool] | None] = {object: None, **(after or {})}
         self._after = ByType(entries)
-        decoder = streams.venue.decoder(renamed=streams.renamed)
+        decoder = streams.venue.decoder(renamed=streams.renamed, observed=streams.router.observed)
         self._decode: Callable[[bytes], Any] = decoder.decode
-        self._quick: Callable[[bytes], Any] = decoder.quick or decoder.decode
+        self._quick: Callable[[bytes], Any] | None = decoder.quick
         self.data_received = False
         """The last frames had a message that is more than an answer to a request."""
         self.stopping = False
@@ -83,15 +87,21 @@ class Dispatcher:
                 length = len(raw)
                 size += length
                 try:
-                    plain = raw.isascii() and (raw[ENDING] == PLAIN or ends_with_microseconds(raw) or not finer(raw))
-                    plain = plain and length <= longest
-                    message = quick(raw) if plain else decode(raw)
+                    if quick is None:
+                        message = decode(raw)
+                    else:
+                        plain = raw.isascii() and (
+                            raw[ENDING] == PLAIN or ends_with_microseconds(raw) or not finer(raw)
+                        )
+                        message = quick(raw) if plain and length <= longest else decode(raw)
                 except UNDECODED:
                     message = decode(raw)  # the full decoder has more types, and gives the reason of a failure
                 kind = type(message)
-                if kind is Malformed or kind is tuple:
+                if kind in _NOT_ONE:
                     if kind is tuple:
                         data_received = self._several(message, raw, received_ns) or data_received
+                    elif kind is Skipped:
+                        data_received = self._skip(message) or data_received
                     else:
                         self.report_malformed(message, received_ns)
                     if self.stopping:
@@ -124,6 +134,15 @@ class Dispatcher:
             self.data_received = data_received
             stats.bytes += size
             stats.frames += len(events) - others
+
+    def _skip(self, skipped: Skipped) -> bool:
+        """Check and count a message without an observer."""
+        check = self._checks.get(skipped.kind)
+        if check is not None and not self._fresh(check(skipped)):
+            return False
+        types = self._stats.types
+        types[skipped.kind] = types.get(skipped.kind, 0) + 1
+        return True
 
     def _several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> bool:
         """Deliver the *messages* of one frame; True if one of them is a sign of life.

@@ -187,7 +187,7 @@ class Feed(MessageSource):
 
     def _rename(self) -> None:
         """Update which delivered ids stand for other products; those of earlier subscriptions stay."""
-        products = {product for _, product in self._subscriptions.pairs}
+        products = {product for _, product in self._subscriptions.pairs if product is not None}
         for product in products & self._aliases.keys():
             alias = self._aliases[product]
             if alias in products:

@@ -16,12 +16,14 @@ import msgspec
 
 from rxfeed.core import ByType, GapDetector, MergeRules, Pair
 from rxfeed.errors import ConfigError, ConnectionLost, ServerClosed
-from rxfeed.market import Heartbeat, Malformed, Message, microseconds
+from rxfeed.market import Heartbeat, Malformed, Message, Skipped, microseconds
 from rxfeed.secrets import Secret
 from rxfeed.venues.rest import RestRules
 
-Decoded = Message | tuple[Message, ...] | Malformed
+Decoded = Message | tuple[Message, ...] | Malformed | Skipped
 """What a frame has: one message, any number of them, or none that can be read."""
+Observed = Callable[[type[Message], str | None], bool]
+"""Returns whether a message of a type and a product will be delivered to anything."""
 ChannelRequest = str | Mapping[str, Any]
 """A channel's name, or the venue's object for one: `{"name": "ticker", "product_ids": ["BTC-USD"]}`."""
 ARRAY_KEY = "level3"
@@ -178,10 +180,17 @@ class Venue:
 
     # ---- messages
 
-    def decoder(self, *, stored: bool = False, renamed: Mapping[str, str] | None = None) -> Decoder:
+    def decoder(
+        self,
+        *,
+        stored: bool = False,
+        renamed: Mapping[str, str] | None = None,
+        observed: Observed | None = None,
+    ) -> Decoder:
         """A decoder for one connection; *stored*: for frames of a recording, which need not begin with it.
 
         *renamed*: the ids of products, by those under which the venue delivers them, where they differ; it may change.
+        *observed*: large messages for which it returns False may be `Skipped`; without it, all are decoded.
         """
         raise NotImplementedError
 

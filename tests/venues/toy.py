@@ -17,7 +17,7 @@ from rxfeed import market
 from rxfeed.core import GapDetector, Sequence
 from rxfeed.market import UNDECODED, Count, Malformed, Message, Side, Ticker, Time, Trade, check, check_sizes
 from rxfeed.secrets import Secret
-from rxfeed.venues import Channel, Decoded, Kind, Venue
+from rxfeed.venues import Channel, Decoded, Kind, Observed, Venue
 
 # ---- step 1: messages
 
@@ -152,7 +152,13 @@ class Toy(Venue):
     def grouped(self, channels: tuple[dict[str, Any], ...]) -> Subscription:
         return Subscription((), channels)
 
-    def decoder(self, *, stored: bool = False, renamed: Mapping[str, str] | None = None) -> Decoder:
+    def decoder(
+        self,
+        *,
+        stored: bool = False,
+        renamed: Mapping[str, str] | None = None,
+        observed: Observed | None = None,
+    ) -> Decoder:
         return Decoder()
 
     def gaps(self) -> GapDetector:

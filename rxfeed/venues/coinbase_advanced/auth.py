@@ -145,7 +145,8 @@ def _loaded(key_name: object, private_key: object) -> tuple[Any, Algorithm, str]
 
 def _from_pem(text: str) -> tuple[Any, Algorithm, str]:
     _, serialization, ec, ed25519 = _library()
-    key, reason = None, ""
+    key: Any = None
+    reason = ""
     try:
         key = serialization.load_pem_private_key(text.encode(), password=None)
     except TypeError:

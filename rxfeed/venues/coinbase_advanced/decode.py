@@ -6,6 +6,7 @@ Rules:
   than the envelope's, are rewritten before.
 - A field that is null, or an empty text, is absent.
 - A frame of a known channel without a message is an `EmptyFrame`, since its number counts.
+- A book or a ticker without an observer is not decoded, except its product: the two are most of the cost of a feed.
 - A book update has the time of its newest change. Without one (a snapshot of old levels has the year 1970), it has the
   envelope's.
 """
@@ -32,12 +33,14 @@ from rxfeed.market import (
     ChannelSubscription,
     Malformed,
     Message,
+    Skipped,
     Unknown,
     fits,
 )
 from rxfeed.venues.coinbase_advanced import frames as f
 from rxfeed.venues.coinbase_advanced import messages as m
 from rxfeed.venues.coinbase_advanced.channels import WITHOUT_PRODUCTS
+from rxfeed.venues.venue import Decoded, Observed
 
 _MOST_VALUES = 2_000_000
 _LONGEST_NAME = 64
@@ -52,7 +55,9 @@ _ODD = re.compile(
     rb"(?:([0-5][0-9]\.[0-9]{6})[0-9]+|60(?:\.[0-9]+)?)"
 )
 _LEAP = re.compile(r":60(?:\.[0-9]+)?")
-_OF_BOOK = b'{"channel":"l2_data",'
+_BEGIN = b'{"channel":"'
+_NAME = slice(len(_BEGIN), len(_BEGIN) + 7)
+_OF_BOOK, _OF_TICKER = b"l2_data", b'ticker"'
 _id_of = attrgetter("trade_id")
 _decode_bare = msgspec.json.Decoder(m.BARE, strict=False).decode
 _decode_all = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -64,13 +69,14 @@ class Decoder:
     *renamed*: the products' ids, by those under which the venue delivers them, where they differ.
     """
 
-    __slots__ = ("quick", "renamed")
+    __slots__ = ("observed", "quick", "renamed")
 
-    def __init__(self, renamed: Mapping[str, str] | None = None) -> None:
+    def __init__(self, renamed: Mapping[str, str] | None = None, observed: Observed | None = None) -> None:
         self.quick = None
+        self.observed = observed
         self.renamed = {} if renamed is None else renamed
 
-    def decode(self, raw: bytes) -> Message | tuple[Message, ...] | Malformed:
+    def decode(self, raw: bytes) -> Decoded:
         """The message in *raw*, or all of them; never raises.
 
         >>> Decoder().decode(b'{"type":"error","message":"authentication failure"}')
@@ -85,11 +91,14 @@ class Decoder:
                 raw.decode()  # msgspec skips values without a field, invalid UTF-8 included
             if len(raw) > LONG and raw.count(b",") > _MOST_VALUES:
                 raise msgspec.ValidationError(f"over {_MOST_VALUES:,} values")
-            # Books have no times that msgspec decodes, and are most of a feed.
-            if not raw.startswith(_OF_BOOK) and _odd(raw):
-                frame = f.decode_frame(_ODD.sub(_cut, raw))
-            else:
+            name = raw[_NAME]
+            # Books and tickers have no times that msgspec decodes, and are most of a feed.
+            if name in (_OF_BOOK, _OF_TICKER) and raw.startswith(_BEGIN):
+                if self.observed is not None and (skipped := self._skipped(raw, name, self.observed)) is not None:
+                    return skipped
                 frame = f.decode_frame(raw)
+            else:
+                frame = f.decode_frame(_ODD.sub(_cut, raw) if _odd(raw) else raw)
             decoded = _MESSAGES[type(frame)](frame)
         except msgspec.ValidationError as error:
             decoded = self._other(raw, error)
@@ -102,6 +111,22 @@ class Decoder:
             for message in decoded if isinstance(decoded, tuple) else (decoded,):
                 _rename(message, self.renamed)
         return decoded
+
+    def _skipped(self, raw: bytes, name: bytes, observed: Observed) -> Skipped | None:
+        """The frame of a book or ticker without an observer; `None` if it has one, or if it is not of one product."""
+        if name == _OF_BOOK:
+            heads = f.decode_books(raw)
+            if len(heads.events) != 1:
+                return None
+            head = heads.events[0]
+            kind, product = m.L2Update if head.type == "update" else m.L2Snapshot, head.product_id
+        else:
+            heads = f.decode_tickers(raw)
+            if len(heads.events) != 1 or len(heads.events[0].tickers) != 1:
+                return None
+            kind, product = m.Ticker, heads.events[0].tickers[0].product_id
+        product = self.renamed.get(product, product) if self.renamed else product
+        return None if observed(kind, product) else Skipped(kind, product, heads.sequence_num)
 
     def _other(self, raw: bytes, error: msgspec.ValidationError) -> Message | tuple[Message, ...] | Malformed:
         if len(raw) > LONG:
@@ -207,7 +232,11 @@ def _of(name: str) -> Callable[[Any], Message | tuple[Message, ...]]:
 
     def messages(frame: Any) -> Message | tuple[Message, ...]:
         time, number = time_of(frame.timestamp), frame.sequence_num
-        found = [each for event in frame.events for each in getattr(event, name) or ()]
+        events = frame.events
+        if len(events) == 1:  # as always so far
+            found = getattr(events[0], name) or ()
+        else:
+            found = [each for event in events for each in getattr(event, name) or ()]
         for message in found:
             force_setattr(message, "time", time)
             force_setattr(message, "sequence_num", number)
@@ -371,5 +400,5 @@ def _rename(message: Message, renamed: Mapping[str, str]) -> None:
             for each in message.channels
         )
         force_setattr(message, "channels", channels)
-    elif message.product_id in renamed:
+    elif message.product_id is not None and message.product_id in renamed:
         force_setattr(message, "product_id", renamed[message.product_id])

@@ -51,6 +51,31 @@ class BookEvent(msgspec.Struct, frozen=True, gc=False):
     updates: tuple[Change, ...] | None
 
 
+class BookHead(msgspec.Struct, frozen=True, gc=False):
+    """Which book an event is of; its levels are not decoded."""
+
+    type: Literal["snapshot", "update"]
+    product_id: str
+
+
+class BookHeads(msgspec.Struct, frozen=True, gc=False):
+    events: tuple[BookHead, ...]
+    sequence_num: Count
+
+
+class TickerHead(msgspec.Struct, frozen=True, gc=False):
+    product_id: str
+
+
+class TickersHead(msgspec.Struct, frozen=True, gc=False):
+    tickers: tuple[TickerHead, ...]
+
+
+class TickerHeads(msgspec.Struct, frozen=True, gc=False):
+    events: tuple[TickersHead, ...]
+    sequence_num: Count
+
+
 class BookFrame(Frame, frozen=True, kw_only=True, gc=False, tag="l2_data"):
     events: tuple[BookEvent, ...]
 
@@ -131,4 +156,6 @@ AnyFrame = (
 )
 CHANNELS: dict[str, Any] = {str(each.__struct_config__.tag): each for each in AnyFrame.__args__}
 """The frames by their channel."""
+decode_books = msgspec.json.Decoder(BookHeads, strict=False).decode
+decode_tickers = msgspec.json.Decoder(TickerHeads, strict=False).decode
 decode_frame = msgspec.json.Decoder(AnyFrame, strict=False).decode

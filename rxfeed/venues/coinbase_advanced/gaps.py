@@ -38,14 +38,15 @@ _PROVEN = 3
 class FrameCount:
     """The numbers of a connection's frames."""
 
-    __slots__ = ("_before", "_findings", "_lower", "_refused", "_since", "last")
+    __slots__ = ("_before", "_findings", "_lower", "_refused", "last", "since")
 
     def __init__(self, findings: Findings, last: int | None = None) -> None:
         self.last = last
         """The last number; -1 before the frame 0, `None` if any number may be the first one."""
         self._findings = findings
         self._before = -1  # the last number before the last jump
-        self._since = 0  # frames since then
+        self.since = 0
+        """Frames since the last jump."""
         self._refused = -1  # the last one of lower numbers that rise by one
         self._lower = 0  # how many they are
 
@@ -53,18 +54,18 @@ class FrameCount:
         """False for a duplicate."""
         if self.last is None or number == self.last + 1:
             self.last = number
-            self._since += 1
+            self.since += 1
             return True
         if number < 0:
             return True
         if number > self.last:
             self._findings.report(Missed(None, CONNECTION, self.last + 1, number - 1))
-            self._before, self._since = self.last, 1
+            self._before, self.since = self.last, 1
         elif not self._continues(number):
             return False
         else:
             self._findings.report(Restarted(None, CONNECTION, self.last, number))
-            self._before, self._since = -1, _PROVEN
+            self._before, self.since = -1, _PROVEN
         self._findings.lost(None)
         self.last, self._lower = number, 0
         return True
@@ -72,7 +73,7 @@ class FrameCount:
     def _continues(self, number: int) -> bool:
         self._lower = self._lower + 1 if number == self._refused + 1 else 1
         self._refused = number
-        return self._lower >= _PROVEN or (self._since < _PROVEN and number == self._before + 1 > 0)
+        return self._lower >= _PROVEN or (self.since < _PROVEN and number == self._before + 1 > 0)
 
 
 class AdvancedGaps(GapDetector):
@@ -160,7 +161,12 @@ class AdvancedGaps(GapDetector):
     # ---- by type
 
     def _numbered(self, message: Any) -> bool:
-        return self._number(message.sequence_num)
+        number, frames = message.sequence_num, self._frames
+        if self._begun and self._connections and number - 1 == frames.last:  # as nearly always
+            frames.last = number
+            frames.since += 1
+            return True
+        return self._number(number)
 
     def _unknown(self, message: Unknown) -> bool:
         return message.sequence is None or self._number(message.sequence)

@@ -12,8 +12,10 @@ Source: https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
@@ -161,19 +163,29 @@ class Ticker(market.Ticker, frozen=True, kw_only=True, gc=False, tag="ticker", r
     sequence_num: int = -1
 
     def __post_init__(self) -> None:
-        check(
-            self.price,
-            self.best_bid,
-            self.best_bid_size,
-            self.best_ask,
-            self.best_ask_size,
-            self.volume_24h,
-            self.low_24h,
-            self.high_24h,
-            self.low_52w,
-            self.high_52w,
-            self.percent_24h,
-        )
+        # Nearly every ticker has all of these: what `check` does is written out, which takes half the time.
+        try:
+            if (
+                _fits(self.price).is_finite()
+                and _fits(self.best_bid).is_finite()
+                and _fits(self.best_bid_size).is_finite()
+                and _fits(self.best_ask).is_finite()
+                and _fits(self.best_ask_size).is_finite()
+                and _fits(self.volume_24h).is_finite()
+                and _fits(self.low_24h).is_finite()
+                and _fits(self.high_24h).is_finite()
+                and _fits(self.low_52w).is_finite()
+                and _fits(self.high_52w).is_finite()
+                and _fits(self.percent_24h).is_finite()
+            ):
+                return
+        except (TypeError, ArithmeticError):
+            pass
+        check(*_ticker_numbers(self))
+
+
+_fits: Callable[[Any], Decimal] = fits  # raises `TypeError` for `None`
+_ticker_numbers = attrgetter("price", *(name for name in _TICKER), "best_bid", "best_ask")
 
 
 class CandleUpdate(Message, frozen=True, kw_only=True, gc=False, tag="candle"):

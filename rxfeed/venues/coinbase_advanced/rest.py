@@ -71,7 +71,7 @@ class AdvancedRest:
     requests_per_second = 10.0
     most_trades = 1000
     most_candles = 350
-    candle_seconds = tuple(_GRANULARITIES)
+    candle_seconds: tuple[int, ...] = tuple(_GRANULARITIES)
 
     def products_path(self) -> str:
         return path(f"{_MARKET}/products")

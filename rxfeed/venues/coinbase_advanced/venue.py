@@ -19,7 +19,7 @@ from rxfeed.venues.coinbase_advanced.identity import message_id
 from rxfeed.venues.coinbase_advanced.merging import AdvancedMerging
 from rxfeed.venues.coinbase_advanced.requests import MOST_BOOKS, Subscription, likely_product, signature
 from rxfeed.venues.coinbase_advanced.rest import AdvancedRest
-from rxfeed.venues.venue import ChannelRequest, Limits, Refusal, Venue
+from rxfeed.venues.venue import ChannelRequest, Limits, Observed, Refusal, Venue
 
 
 class CoinbaseAdvanced(Venue):
@@ -73,8 +73,14 @@ class CoinbaseAdvanced(Venue):
     def likely_product(self, product: str) -> str | None:
         return likely_product(product)
 
-    def decoder(self, *, stored: bool = False, renamed: Mapping[str, str] | None = None) -> Decoder:
-        return Decoder(renamed)
+    def decoder(
+        self,
+        *,
+        stored: bool = False,
+        renamed: Mapping[str, str] | None = None,
+        observed: Observed | None = None,
+    ) -> Decoder:
+        return Decoder(renamed, observed)
 
     def names_in(self, beginning: bytes) -> tuple[str | None, str | None]:
         return names_in(beginning)

@@ -40,7 +40,7 @@ class ExchangeRest:
     requests_per_second = 10.0
     most_trades = 1000
     most_candles = 300
-    candle_seconds = (60, 300, 900, 3600, 21600, 86400)
+    candle_seconds: tuple[int, ...] = (60, 300, 900, 3600, 21600, 86400)
 
     def products_path(self) -> str:
         return path("/products")

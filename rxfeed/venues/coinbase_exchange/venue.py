@@ -21,7 +21,7 @@ from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from rxfeed.venues.coinbase_exchange.names import likely_product
 from rxfeed.venues.coinbase_exchange.requests import Channel, Subscription, signature
 from rxfeed.venues.coinbase_exchange.rest import ExchangeRest
-from rxfeed.venues.venue import Limits, Refusal, Venue
+from rxfeed.venues.venue import Limits, Observed, Refusal, Venue
 
 # A level3 message has the type of one on `full`. The field by which they differ, and True where level3 has it.
 _LEVEL3: dict[str, tuple[type[Message], str, bool]] = {
@@ -77,7 +77,13 @@ class CoinbaseExchange(Venue):
     def signature(self, request: Secret) -> Secret:
         return signature(request)
 
-    def decoder(self, *, stored: bool = False, renamed: Mapping[str, str] | None = None) -> Decoder:
+    def decoder(
+        self,
+        *,
+        stored: bool = False,
+        renamed: Mapping[str, str] | None = None,
+        observed: Observed | None = None,
+    ) -> Decoder:
         decoder = Decoder()
         if stored:
             decoder.decode(LEVEL3_SCHEMA)

@@ -328,9 +328,9 @@ def test_window_with_trades_from_before_the_subscription_is_incomplete() -> None
     for number, trade_id in enumerate(range(4, 9)):
         messages += delivered(gaps, trades(number + 1, one(trade_id)))
     machine = TumblingVolume(2)
-    windows = [window for each in messages for window in machine.step(each)]
+    windows: list[Any] = [window for each in messages for window in machine.step(each)]
     assert [(each.start.second, each.complete) for each in windows] == [(4, True), (6, True)]
-    late = TumblingVolume(5)
-    assert [(each.start.second, each.complete) for message in messages for each in late.step(message)] == [(0, False)]
-    held = TumblingVolume(3)
-    assert [(each.start.second, each.complete) for message in messages for each in held.step(message)] == [(3, False)]
+    for seconds, expected in ((5, [(0, False)]), (3, [(3, False)])):
+        wider: Any = TumblingVolume(seconds)
+        found = [each for message in messages for each in wider.step(message)]
+        assert [(each.start.second, each.complete) for each in found] == expected

@@ -71,7 +71,7 @@ def test_recorded_frames_arrive_once_and_books_follow() -> None:
                 model.apply(event)
                 whole = isinstance(message, BookSnapshot) or updates % 100 == 0
                 if not model.equals(books[message.product_id], event, whole):
-                    wrong.append(message.sequence_num)
+                    wrong.append(updates)
 
         feed.subscribe(compare, print)
         status, windows = Collected(feed.status), Collected(feed.pipe(window_volume(5)))

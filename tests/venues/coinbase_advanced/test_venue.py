@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rxfeed import Feed, Replay, level2, message_id, order_book, record, tickers, to_mongo, trades, window_volume
-from rxfeed.backtest import PaperMarket
+from rxfeed.backtest import PaperFill, PaperMarket
 from rxfeed.errors import ConfigError
 from rxfeed.feed import Gap, Subscribed
 from rxfeed.market import Message
@@ -337,7 +337,7 @@ def test_paper_market_fills_from_books_and_trades() -> None:
         if not sent:
             market.limit("buy", "10.5", "0.5")
             sent = True
-    fills = [each for each in (*events, *market.finish()) if type(each).__name__ == "PaperFill"]
+    fills = [each for each in (*events, *market.finish()) if isinstance(each, PaperFill)]
     assert [(each.size, each.maker) for each in fills] == [(Decimal("0.2"), True)]
 
 
@@ -394,3 +394,45 @@ def test_alias_that_is_subscribed_to_keeps_its_id() -> None:
     with pytest.warns(UserWarning, match="BTC-USDC is delivered as BTC-USD, which is subscribed to"):
         feed = Feed([USDC, BTC], "trades", venue=ADVANCED, aliases={USDC: BTC})
     assert "renamed" not in feed.about
+
+
+# ---- messages without an observer
+
+
+@pytest.mark.parametrize("kind", ["L2Update", "Ticker"])
+def test_message_without_an_observer_is_counted_and_its_gaps_are_found(kind: str) -> None:
+    """It is not decoded, but its frames and their numbers count."""
+
+    def one_of(number: int) -> str:
+        return book(number, ("bid", "10", "1")) if kind == "L2Update" else ticker(number, "10")
+
+    frames = [*map(one_of, (0, 1, 4, 4)), ack(5)]
+    with Venue(after(1, frames)) as venue:
+        feed = Feed(BTC, "book", venue=ADVANCED, url=venue.url, reconnect=False)
+        status, none = Collected(feed.status), Collected(feed.pipe(trades()))
+        run(feed)
+    assert (feed.stats.by_type, feed.stats.duplicates) == ({kind: 3, "Subscriptions": 1}, 1)
+    assert [(each.first, each.last) for each in status.items if isinstance(each, Gap)] == [(2, 3)]
+    assert none.items == []
+
+
+def test_book_is_decoded_from_its_first_observer_on() -> None:
+    seen: list[Any] = []
+
+    def play(client: Client, number: int) -> None:
+        client.receive(1)
+        client.send(book(0, ("bid", "10", "1"), kind="snapshot"), ack(1, level2=[BTC]))
+        client.receive(1)  # the second channel, which is added when there is an observer
+        client.send(book(2, ("bid", "9", "1")), book(3, ("bid", "8", "1"), product=ETH))
+
+    with Venue(play) as venue:
+        feed = Feed(BTC, "book", venue=ADVANCED, url=venue.url, reconnect=False)
+        status = Collected(feed.status)
+        feed.connect()
+        status.wait_for(lambda items: any(isinstance(each, Subscribed) for each in items))
+        feed.pipe(level2(BTC)).subscribe(seen.append, on_error=lambda error: None)
+        feed.add(ETH, "ticker")
+        feed.wait(10)
+    (update,) = seen
+    assert update.changes == (("buy", Decimal(9), Decimal(1)),)
+    assert feed.stats.by_type["L2Update"] == 2
