@@ -87,8 +87,8 @@ class Feed(MessageSource):
         headers: Mapping[str, str | Secret] | None = None,
         clock: Clock | None = None,
     ) -> None:
+        found = venue_of(venue_at("" if url is None else revealed(url)) if venue is None else venue)
         try:
-            found = venue_of(venue_at("" if url is None else revealed(url)) if venue is None else venue)
             super().__init__(FeedStreams(lag_threshold, venue=found))
             self._streams.status_log = self._status_log()
             subscription = found.subscription(products, channels, signed=credentials is not None)
