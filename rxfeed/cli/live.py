@@ -123,7 +123,9 @@ class StatusReporter:
                 self._acknowledged = bool(channels)
                 listed = (f"{each.name} ({', '.join(each.product_ids or ()) or 'all'})" for each in channels)
                 write_error(f"subscribed to {', '.join(listed) or 'nothing'}")
-            case Rejected(message=message, reason=reason) if self._signed and self._venue.refusal(message, reason) is not None:
+            case Rejected(message=message, reason=reason) if (
+                self._signed and self._venue.refusal(message, reason) is not None
+            ):
                 pass
             case Rejected(message=message, reason=reason):
                 self._rejection = printable(message if reason is None else f"{message}: {reason}")

@@ -44,7 +44,7 @@ class CompletenessTracker:
         self.epoch, self.since = first.epoch, first.time
         self.now = first.time
         self._expecting = isinstance(first, Heartbeat)  # the id of the first trade will show whether a trade was missed
-        self.known = first.last_trade_id if isinstance(first, Heartbeat) else first.trade_id
+        self.known: int = first.last_trade_id if isinstance(first, Heartbeat) else first.trade_id
         self._named: int = -1
         self._named_at = first.time
         self._waived: int = -1  # the id of a heartbeat for which the wait is over

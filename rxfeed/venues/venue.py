@@ -16,12 +16,12 @@ import msgspec
 
 from rxfeed.core import ByType, GapDetector, MergeRules, Pair
 from rxfeed.errors import ConfigError, ConnectionLost, ServerClosed
-from rxfeed.market import Heartbeat, Malformed, Message, Skipped, microseconds
+from rxfeed.market import Heartbeat, Malformed, Message, microseconds
 from rxfeed.secrets import Secret, local_http
 from rxfeed.venues.rest import RestRules
 
-Decoded = Message | tuple[Message, ...] | Malformed | Skipped
-"""What a frame has: one message, any number of them, or none that can be read."""
+Decoded = Message | tuple[Message, ...] | Malformed
+"""What a frame has: one message, any number of them, or none that can be read. See `Venue.decoder` for `Skipped`."""
 Observed = Callable[[type[Message], str | None], bool]
 """Returns whether a message of a type and a product will be delivered to anything."""
 ChannelRequest = str | Mapping[str, Any]

@@ -112,7 +112,7 @@ class Decoder:
                 _rename(message, self.renamed)
         return decoded
 
-    def _skipped(self, raw: bytes, name: bytes, observed: Observed) -> Skipped | None:
+    def _skipped(self, raw: bytes, name: bytes, observed: Observed) -> Any:
         """The frame of a book or ticker without an observer; `None` if it has one, or if it is not of one product."""
         if name == _OF_BOOK:
             heads = f.decode_books(raw)
@@ -304,7 +304,7 @@ def _empty(frame: f.Frame) -> Message:
     )
 
 
-def _one_or_all(found: list[Any]) -> Any:
+def _one_or_all(found: Any) -> Any:
     return found[0] if len(found) == 1 else tuple(found)
 
 
