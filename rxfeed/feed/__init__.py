@@ -26,6 +26,7 @@ from rxfeed.feed.status import (
     Subscribed,
 )
 from rxfeed.feed.status_log import StatusLog
+from rxfeed.feed.stepped import SteppedFeed
 
 __all__ = [
     "CaughtUp",
@@ -51,5 +52,6 @@ __all__ = [
     "SequenceReset",
     "Stats",
     "StatusLog",
+    "SteppedFeed",
     "Subscribed",
 ]

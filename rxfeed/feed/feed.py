@@ -115,7 +115,7 @@ class Feed(MessageSource):
         self._url = hidden
         self._credentials = credentials
         subscription = self.venue.subscription(products, channels)
-        subscription.warn_of_products()
+        self._warn_of_products(subscription)
         self._subscriptions = SubscriptionManager(subscription, self.venue)
         self._streams.router.admits = OutsideSubscription(self._subscriptions, self._streams.stats, self.venue).admits
         self._make_loop = partial(ReconnectLoop, settings, self._subscriptions, self._streams, clock or Clock())
@@ -199,6 +199,10 @@ class Feed(MessageSource):
         return f"<Feed of {channels} for {products or 'no product'} from {self.url}>"
 
     # ---- begin and end
+
+    def _warn_of_products(self, subscription: Subscription) -> None:
+        """Issue a warning for each product with an invalid id, at the line that made the feed."""
+        subscription.warn_of_products(3)
 
     def _status_log(self) -> StatusLog:
         """The object that logs the status."""

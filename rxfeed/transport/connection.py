@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import selectors
+import socket
 import struct
 import threading
 import time
@@ -64,6 +65,11 @@ class Connection:
         self._lock = threading.Lock()
         self._attempt: ConnectAttempt | None = None
         self._aborted = False
+
+    @property
+    def sock(self) -> socket.socket | None:
+        """The socket; `None` if it is not open."""
+        return self._socket.sock
 
     # ---- opening
 

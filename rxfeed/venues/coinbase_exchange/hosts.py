@@ -20,6 +20,21 @@ _RETIRED = {
 }
 
 
+def replacement(url: str) -> str | None:
+    """The URL of the live host for *url*, if its host is retired; `None` for another one, and for what is no URL.
+
+    >>> replacement("wss://ws-feed.pro.coinbase.com/")
+    'wss://ws-feed.exchange.coinbase.com/'
+    """
+    try:
+        if not_websocket(url):
+            return None
+        live = _RETIRED.get(host_of(url))
+        return None if live is None else moved(url, live)
+    finally:
+        url = ""  # it may have a password, which a traceback with local variables would show
+
+
 def live_url(url: str, *, stacklevel: int = 2) -> str:
     """*url* itself; for a retired host, the URL of the live host, with a warning.
 
