@@ -72,7 +72,7 @@ from rxfeed.errors import (
     WentSilent,
     WrongProcess,
 )
-from rxfeed.feed import Feed, FeedStatus, KeepalivePong, MessageSource, Stats
+from rxfeed.feed import Feed, FeedStatus, KeepalivePong, MessageSource, Stats, rest_snapshot
 from rxfeed.market import Malformed, Message, Unknown
 from rxfeed.operators import (
     AsyncItems,
@@ -100,7 +100,6 @@ from rxfeed.operators import (
     order_book,
     orders,
     price_crossing,
-    rest_snapshot,
     rfq_matches,
     rolling_volume,
     spread_wider,

@@ -8,7 +8,8 @@
     │   ├── AddressNotFound                 the host has no address
     │   ├── CertificateInvalid              the server's certificate cannot be verified
     │   ├── HandshakeRejected               the server answered, but not with an upgrade
-    │   └── ProxyFailed                     the proxy did not connect to the server
+    │   ├── ProxyFailed                     the proxy did not connect to the server
+    │   └── RequestRejected                 the server answered a request with an error: `status`, `retry_after`
     ├── ConnectionLost                      an open connection broke, or the server closed it
     │   ├── WentSilent                      no data, or no pong, for too long
     │   ├── ServerClosed                    with a close frame: `code` and `reason`
@@ -142,6 +143,24 @@ class HandshakeRejected(ConnectFailed):
         super().__init__(text)
         self.status = status
         self.headers = headers
+
+
+class RequestRejected(ConnectFailed):
+    """The server answered an HTTP request with *status* and *reason* instead of what was requested.
+
+    *headers* have lower-case names. *body* is at most 16 kB. *retry_after*: the seconds that the server requested to
+    wait, at most an hour; 0 if it did not. Secrets of the request are redacted in all of them.
+    """
+
+    def __init__(
+        self, text: str, status: int, reason: str, headers: dict[str, str], body: bytes, retry_after: float
+    ) -> None:
+        super().__init__(text)
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.body = body
+        self.retry_after = retry_after
 
 
 class ConnectionLost(RxfeedError):

@@ -22,10 +22,9 @@ from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFail
 from rxfeed.core.book_view import BookView
 from rxfeed.core.level3_book import Level3Book
 from rxfeed.core.matching import TickEvent
-from rxfeed.feed import Clock
+from rxfeed.feed import Clock, rest_snapshot
 from rxfeed.market import Origin, stamp
 from rxfeed.operators.book import full_book, order_book
-from rxfeed.operators.book_rest import rest_snapshot
 from rxfeed.sim import Exchange, faults
 from rxfeed.sim.coinbase_exchange.channels import Channels
 from rxfeed.sim.frames import Frame, payload_of

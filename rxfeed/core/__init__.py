@@ -1,7 +1,7 @@
 """Pure state machines without Rx, threads, clocks or I/O. Time is the event time of the messages."""
 
 from rxfeed.core.active_products import ActiveProducts
-from rxfeed.core.backoff import APART, Backoff, Reconnect
+from rxfeed.core.backoff import APART, Backoff, Reconnect, longest
 from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
 from rxfeed.core.book import Level2Book
 from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
@@ -22,6 +22,7 @@ from rxfeed.core.merge_rules import MergeRules
 from rxfeed.core.moves import PriceMove, PriceMoves
 from rxfeed.core.numbers import EXACT, decimal, positive
 from rxfeed.core.quotes import Priced, price_of, quote_of
+from rxfeed.core.rate_limit import RateLimit
 from rxfeed.core.renewals import Renewals
 from rxfeed.core.rolling import RollingVolume, SlidingVolume
 from rxfeed.core.sequence import Missed, Restarted, Sequence
@@ -70,6 +71,7 @@ __all__ = [
     "PriceMoves",
     "Priced",
     "QueuePosition",
+    "RateLimit",
     "ReceivedItem",
     "Reconnect",
     "Renewals",
@@ -97,6 +99,7 @@ __all__ = [
     "count",
     "decimal",
     "fold",
+    "longest",
     "positive",
     "positive_microseconds",
     "price_of",

@@ -1,4 +1,4 @@
-"""The waits between attempts."""
+"""The waits between attempts, for all that is tried again: connections, requests, writes, snapshots."""
 
 from __future__ import annotations
 
@@ -36,6 +36,16 @@ class Reconnect(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"reconnect: retries: {self.retries!r} is not a count")
 
 
+def longest(low: float, high: float) -> float:
+    """*high*: as `uniform` of a `Backoff`, it makes waits without jitter.
+
+    >>> backoff = Backoff(Reconnect(initial=5.0, maximum=20.0), longest, apart=0.0)
+    >>> [backoff.failed() for _ in range(4)]
+    [5.0, 10.0, 20.0, 20.0]
+    """
+    return high
+
+
 class Backoff:
     """Outputs how long to wait after each failure; *uniform* draws the jitter.
 
@@ -53,10 +63,10 @@ class Backoff:
         self._uniform = uniform
 
     def succeeded(self) -> None:
-        """A valid message came: the next failure counts as the first one."""
+        """The next failure counts as the first one."""
         self.failures = 0
 
-    def failed(self, lasted: float, at_least: float = 0.0) -> float | None:
+    def failed(self, lasted: float = 0.0, at_least: float = 0.0) -> float | None:
         """Seconds to wait after an attempt that began *lasted* seconds ago; `None` if no retry is left.
 
         At least *at_least*, which the server may have requested, and so long that attempts are *apart* seconds apart.

@@ -9,16 +9,18 @@ Rules:
 
 from __future__ import annotations
 
-_FIRST = 5.0
-_LONGEST = 320.0
+from rxfeed.core.backoff import Backoff, Reconnect, longest
+
+_WAITS = Reconnect(initial=5.0, maximum=320.0)
 _CALM = 60.0
 _MOST = 2000  # products; a malformed frame may name any
 
 
 class _RenewalState:
-    __slots__ = ("at", "due", "lost_at", "wait")
+    __slots__ = ("at", "backoff", "due", "lost_at", "wait")
 
     def __init__(self) -> None:
+        self.backoff = Backoff(_WAITS, longest, apart=0.0)
         self.wait = 0.0  # seconds between the last request and the next one
         self.at = 0.0  # no request before this time
         self.lost_at = 0.0
@@ -50,7 +52,7 @@ class Renewals:
         for product_id in due:
             product = self._products[product_id]
             product.due = False
-            product.wait = min(_LONGEST, product.wait * 2) if product.wait else _FIRST
+            product.wait = product.backoff.failed() or 0.0
             product.at = now + product.wait
         for product_id in [each for each, product in self._products.items() if self._calm(product, now)]:
             del self._products[product_id]

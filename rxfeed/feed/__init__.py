@@ -1,5 +1,6 @@
 """The feed: one connection to the exchange, as a hot Observable."""
 
+from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.feed import Feed
@@ -54,4 +55,5 @@ __all__ = [
     "StatusLog",
     "SteppedFeed",
     "Subscribed",
+    "rest_snapshot",
 ]

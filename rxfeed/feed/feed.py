@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from reactivex import abc
 from reactivex.scheduler import TimeoutScheduler
 
-from rxfeed.core import Reconnect
+from rxfeed.core import Level3Snapshot, Reconnect
 from rxfeed.errors import ConfigError
+from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.outside import OutsideSubscription
@@ -20,7 +21,7 @@ from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.feed.subscription_manager import SubscriptionManager
-from rxfeed.secrets import Secret, redacted, revealed, shown_url
+from rxfeed.secrets import Secret, redacted, revealed, secret, shown_url
 from rxfeed.transport import TransportOptions
 from rxfeed.venues import DEFAULT_VENUE, ChannelRequest, Subscription, Venue
 from rxfeed.venues import venue as venue_of
@@ -42,6 +43,8 @@ class Feed(MessageSource):
     - *venue*: its name, or a `Venue`.
     - *products*, *channels*: one or many. A channel may be the exchange's object, with its own products.
     - *url*: of the server; `None`: the venue's own.
+    - *rest_url*: of the REST API, for the snapshots of `full_book`; `None`: the venue's own, or the host and port of
+      *url* if that is a loopback address.
     - *credentials* sign the subscription (see `Credentials.from_env`); `None`: unsigned.
     - *reconnect*: True, False (the first failure ends the feed), or a `Reconnect`.
     - *ping_interval*: seconds between pings, which are sent with or without traffic (`None`: no pings).
@@ -54,8 +57,8 @@ class Feed(MessageSource):
     - *drop_duplicates*: False delivers duplicates too (they are counted in either case).
     - *clock*: a `Clock` that runs faster, for tests. The remaining arguments are those of `TransportOptions`.
 
-    *url*, *proxy* and the values of *headers* may be `Secret`s, and are kept as such. Raises `ConfigError` for invalid
-    arguments.
+    *url*, *rest_url*, *proxy* and the values of *headers* may be `Secret`s, and are kept as such. Raises `ConfigError`
+    for invalid arguments.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Feed(MessageSource):
         *,
         venue: str | Venue = DEFAULT_VENUE,
         url: str | Secret | None = None,
+        rest_url: str | Secret | None = None,
         credentials: Any = None,
         reconnect: bool | Reconnect = True,
         ping_interval: float | None = 30.0,
@@ -85,6 +89,9 @@ class Feed(MessageSource):
         self._streams.status_log = self._status_log()
         try:
             hidden = Secret(self.venue.url(revealed(self.venue.default_url if url is None else url)))
+            if not isinstance(rest_url, str | Secret | None):
+                raise ConfigError(f"rest_url: a {type(rest_url).__name__} is not a URL")
+            hidden_rest = secret(self.venue.rest_url_for(hidden.reveal()) if rest_url is None else rest_url)
             transport = TransportOptions(
                 max_size=max_size,
                 connect_timeout=connect_timeout,
@@ -93,7 +100,8 @@ class Feed(MessageSource):
                 headers={} if headers is None else headers,
             )
         finally:
-            url, proxy, headers = "", None, None  # a traceback with local variables would show what is secret in them
+            # A traceback with local variables would show what is secret in them.
+            url, rest_url, proxy, headers = "", "", None, None
             accepted = credentials is None or isinstance(credentials, self.venue.credentials)
             refused = "" if accepted else type(credentials).__name__
             credentials = credentials if accepted else None
@@ -101,6 +109,7 @@ class Feed(MessageSource):
             raise ConfigError(f"credentials: a {refused}; {self.venue.credentials_hint}")
         settings = FeedSettings(
             url=hidden,
+            rest_url=hidden_rest,
             transport=transport,
             credentials=credentials,
             venue=self.venue,
@@ -112,7 +121,8 @@ class Feed(MessageSource):
             lag_threshold=lag_threshold,
             drop_duplicates=drop_duplicates,
         )
-        self._url = hidden
+        self._url, self._rest_url = hidden, hidden_rest
+        self._transport = transport
         self._credentials = credentials
         subscription = self.venue.subscription(products, channels)
         self._warn_of_products(subscription)
@@ -177,6 +187,26 @@ class Feed(MessageSource):
     def url(self) -> str:
         """The URL of the connection, without the parts that may be secret: user, password, query."""
         return shown_url(self._url.reveal())
+
+    @property
+    def rest_url(self) -> str:
+        """The URL of the REST API, without the parts that may be secret; empty if there is none."""
+        return shown_url(self._rest_url.reveal()) if self._rest_url else ""
+
+    @property
+    def level3_snapshot(self) -> Callable[[str], Level3Snapshot] | None:
+        return self._level3_snapshot
+
+    @cached_property
+    def _level3_snapshot(self) -> Callable[[str], Level3Snapshot] | None:
+        if not self._rest_url or not self.venue.level3_path:
+            return None
+        return rest_snapshot(
+            self._rest_url,
+            venue=self.venue,
+            ssl_context=self._transport.ssl_context,
+            proxy=self._transport.proxy,
+        )
 
     @property
     def about(self) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import logging
 import random
 import socket
@@ -11,8 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
 
 from rxfeed.core import APART, Backoff
 from rxfeed.errors import (
@@ -31,8 +28,8 @@ from rxfeed.feed.session import FeedSession
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import Disconnected, Reconnecting
 from rxfeed.feed.subscription_manager import SubscriptionManager
-from rxfeed.secrets import shown_url
-from rxfeed.transport import Connection, Wakeup
+from rxfeed.secrets import host_of, is_loopback, shown_url
+from rxfeed.transport import Connection, Wakeup, retry_after
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -40,7 +37,6 @@ log = logging.getLogger("rxfeed.feed")
 _FINAL = (AuthenticationFailed, CertificateInvalid, ConfigError, HostRetired)
 # Temporary shortages of a process or machine: the error names the resource, so no traceback is logged.
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-_LONGEST_RETRY_AFTER = 3600.0
 _LOOPBACK_INTERVAL = 0.01
 _DEFECT_INTERVAL = 1.0
 _SLICE = 60.0  # seconds of the wall clock: a selector takes no wait of weeks
@@ -179,32 +175,10 @@ def seconds_apart(url: str) -> float:
     >>> seconds_apart("wss://ws-feed.exchange.coinbase.com"), seconds_apart("ws://127.0.0.1:8765")
     (1.0, 0.01)
     """
-    host = urlsplit(url).hostname or ""
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    return _LOOPBACK_INTERVAL if loopback else APART
+    return _LOOPBACK_INTERVAL if is_loopback(host_of(url)) else APART
 
 
 def _retry_after(cause: Exception) -> float:
     if not isinstance(cause, HandshakeRejected):
         return 0.0
     return retry_after(cause.headers.get("retry-after", ""), datetime.now(UTC))
-
-
-def retry_after(header: str, now: datetime) -> float:
-    """The seconds of a Retry-After header (a number or a date), at most an hour; 0 if it is neither.
-
-    >>> retry_after("120", datetime.now(UTC)), retry_after("soon", datetime.now(UTC))
-    (120.0, 0.0)
-    """
-    text = header.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text), _LONGEST_RETRY_AFTER)
-    try:
-        then = parsedate_to_datetime(text)
-        seconds = ((then if then.tzinfo else then.replace(tzinfo=UTC)) - now).total_seconds()
-    except (TypeError, ValueError, OverflowError, IndexError):
-        return 0.0
-    return min(max(0.0, seconds), _LONGEST_RETRY_AFTER)

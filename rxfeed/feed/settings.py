@@ -17,6 +17,7 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of `Feed`, where they are described; times in seconds."""
 
     url: Secret
+    rest_url: Secret
     transport: TransportOptions
     credentials: Any
     venue: Venue
@@ -30,6 +31,8 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         endpoint = Endpoint.of(self.url)
+        if self.rest_url:
+            Endpoint.of(self.rest_url, ("http", "https"), "rest_url")
         proxy_for(endpoint.host, self.transport.proxy, secure=endpoint.secure)  # raises here if the proxy is invalid
         if not isinstance(self.reconnect, bool | Reconnect):
             raise ConfigError(f"reconnect: {self.reconnect!r} is neither True, False nor a Reconnect")

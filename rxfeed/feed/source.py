@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -34,6 +34,7 @@ from rxfeed.operators import (
     on_sink_thread,
     piped,
     place_of_caller,
+    rooted,
     serving,
     subscribed_to,
     to_async_iterable,
@@ -170,11 +171,17 @@ class MessageSource(FilterableSource, Guarded[Message]):
 
         def pipe(self, *operators: Any) -> Any:
             message_filter = first_filter(operators)
-            return piped(super().pipe(*operators), self, self._piped_on, message_filter) if operators else self
+            made = super().pipe(*(rooted(each, self) for each in operators))
+            return piped(made, self, self._piped_on, message_filter) if operators else self
 
     @property
     def root(self) -> Self:
         return self
+
+    @property
+    def level3_snapshot(self) -> Callable[[str], Any] | None:
+        """Requests a product's book by order from the venue, and blocks; `None` if there is no REST API of it."""
+        return None
 
     def unhandled(self, error: Exception, place: str, counted: bool = False) -> None:
         """Log *error*, which ended a subscription without `on_error` that was made at *place*; count it if not

@@ -2,8 +2,7 @@
 
 from rxfeed.operators.async_iter import AsyncItems, to_async_iterable
 from rxfeed.operators.bars import dollar_bars, tick_bars, volume_bars
-from rxfeed.operators.book import FullBook, full_book, order_book
-from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
+from rxfeed.operators.book import FullBook, SnapshotSource, full_book, order_book
 from rxfeed.operators.bounded import Bounded, bounded
 from rxfeed.operators.bounded_queue import BoundedQueue, ForkedQueue, Overflow
 from rxfeed.operators.coinbase_exchange import balances, last_matches, level3, matches, orders, rfq_matches, statuses
@@ -26,7 +25,7 @@ from rxfeed.operators.select import (
 )
 from rxfeed.operators.signals import moved, price_crossing, spread_wider
 from rxfeed.operators.sink import RecentRate, Sink, check_numbers
-from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, Root
+from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, Root, rooted
 from rxfeed.operators.unhandled import at, hand_back, is_handed_back, place_of_caller
 from rxfeed.operators.window_operator import WindowOperator
 from rxfeed.operators.windows import candles, rolling_volume, trade_imbalance, window_volume
@@ -79,9 +78,9 @@ __all__ = [
     "place_of_caller",
     "price_crossing",
     "report_once",
-    "rest_snapshot",
     "rfq_matches",
     "rolling_volume",
+    "rooted",
     "select",
     "serving",
     "spread_wider",

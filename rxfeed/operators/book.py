@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from reactivex import Observable, abc
 
-from rxfeed.core import MAX_AHEAD, BookStats, BookView, FullBookView, Level2Book, Level3Book, Reconnect
+from rxfeed.core import MAX_AHEAD, BookStats, BookView, FullBookView, Level2Book, Level3Book, Level3Snapshot, Reconnect
 from rxfeed.errors import ConfigError
 from rxfeed.market import Message, OrderOpened
-from rxfeed.operators.book_rest import SnapshotSource, rest_snapshot
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.share_latest import ShareLatest
 from rxfeed.operators.snapshot_sync import SnapshotSync
-from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, check_source, declare, results_of
+from rxfeed.operators.source import (
+    FilterableSource,
+    MessageFilter,
+    Operator,
+    Root,
+    Rooted,
+    check_source,
+    declare,
+    results_of,
+)
+
+SnapshotSource = Callable[[str], Level3Snapshot | bytes | str | Mapping[str, Any]]
+"""Returns a product's book by order: a `Level3Snapshot`, or the body of the REST API's response."""
 
 
 def order_book(
@@ -77,11 +91,21 @@ class FullBook:
             lambda: Level3Book(product_id, depth, buffer=buffer, stats=self.stats, max_ahead=max_ahead),
         )
         self._product_id = product_id
-        self._snapshot = rest_snapshot() if snapshot is None else snapshot
+        self._snapshot = snapshot
         self._retry = retry
 
     def __call__(self, source: Observable[Message]) -> Observable[FullBookView]:
+        return self.with_root(source.root if isinstance(source, Rooted) else None, source)
+
+    def with_root(self, root: Root | None, source: Observable[Message]) -> Observable[FullBookView]:
+        """The views of the book from *source*, which is *root* or a pipeline on it."""
         check_source(source, self.message_filter)
+        snapshot = self._snapshot or (None if root is None else root.level3_snapshot)
+        if snapshot is None:
+            raise ConfigError(
+                f"full_book: {source if root is None else root!r} has no REST API to request a book from: "
+                "give snapshot, for example rest_snapshot()"
+            )
         chosen: Observable[Message] = (
             source.select(self.message_filter) if isinstance(source, FilterableSource) else source
         )
@@ -89,7 +113,7 @@ class FullBook:
         def subscribe(
             observer: abc.ObserverBase[FullBookView], scheduler: abc.SchedulerBase | None = None
         ) -> abc.DisposableBase:
-            return SnapshotSync(self._book(), self._snapshot, self._retry, observer).run(chosen, scheduler)
+            return SnapshotSync(self._book(), snapshot, self._retry, observer).run(chosen, scheduler)
 
         return results_of(ShareLatest(Observable(subscribe)), "full_book")
 
@@ -123,8 +147,9 @@ def full_book(
         ((Decimal('9'), Decimal('3')), Decimal('2'), ['b', 'a'])
 
     *snapshot* is called with the product id, on its own thread. It returns the body of the exchange's `GET
-    /products/<id>/book?level=3` (bytes, str, dict) or a `Level3Snapshot`; `None` means `rest_snapshot()`. Meanwhile at
-    most *buffer* messages wait; if there are more, the oldest are dropped.
+    /products/<id>/book?level=3` (bytes, str, dict) or a `Level3Snapshot`. `None`: the feed requests it from the REST
+    API of its venue, at `feed.rest_url`; a replay has none. Meanwhile at most *buffer* messages wait; if there are
+    more, the oldest are dropped.
 
     A snapshot is requested with the first message of the product (heartbeats count), and after every gap: a missing
     sequence number, a new `epoch`, or a message that contradicts the book. At a gap, one view that is not `ready` is

@@ -13,7 +13,7 @@ from reactivex.observable import ConnectableObservable
 from rxfeed.errors import ConfigError
 from rxfeed.operators.async_iter import to_async_iterable
 from rxfeed.operators.lift import is_machine
-from rxfeed.operators.source import MessageFilter, Root, Rooted, filter_of, results_of
+from rxfeed.operators.source import MessageFilter, Root, Rooted, filter_of, results_of, rooted
 from rxfeed.operators.unhandled import is_handed_back, place_of_caller
 
 T = TypeVar("T")
@@ -131,7 +131,8 @@ class Pipeline(Guarded[T]):
         def pipe(self, *operators: Any) -> Any:
             first = first_filter(operators)
             message_filter = self._filter or first
-            return piped(super().pipe(*operators), self._root, self._scheduler, message_filter)
+            made = super().pipe(*(rooted(each, self._root) for each in operators))
+            return piped(made, self._root, self._scheduler, message_filter)
 
     def run(self, scheduler: abc.SchedulerBase | None = None) -> T:
         """Connect the source, block until the pipeline ends, and return its last item.

@@ -22,7 +22,7 @@ from rxfeed.core import (
     SnapshotFailed,
     SnapshotTaken,
 )
-from rxfeed.errors import ConnectFailed
+from rxfeed.errors import ConnectFailed, RequestRejected
 from rxfeed.market import Message
 
 log = logging.getLogger("rxfeed.operators")
@@ -118,7 +118,8 @@ class SnapshotSync:
         if not need.failures:
             return max(0.0, remaining)
         self._backoff.failures = need.failures - 1
-        return max(self._backoff.failed(lasted=_REQUEST_INTERVAL) or 0.0, remaining)
+        requested = self._error.retry_after if isinstance(self._error, RequestRejected) else 0.0
+        return max(self._backoff.failed(_REQUEST_INTERVAL, requested) or 0.0, remaining)
 
     def _request(self, need: NeedSnapshot) -> SnapshotTaken | SnapshotFailed:
         try:

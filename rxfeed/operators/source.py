@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from reactivex import Observable
@@ -85,6 +85,11 @@ def results_of(made: Observable[B], operator: str) -> Observable[B]:
 class Root(Protocol):
     """The source of a pipeline: a feed or a replay."""
 
+    @property
+    def level3_snapshot(self) -> Callable[[str], Any] | None:
+        """Requests a product's book by order from the venue, and blocks; `None` if there is no REST API of it."""
+        ...
+
     def connect(self) -> None:
         """Connect; raises `FeedClosed` if the source has ended."""
         ...
@@ -115,6 +120,12 @@ class Rooted(Observable[T_co]):
     @property
     @abstractmethod
     def root(self) -> Root: ...
+
+
+def rooted(operator: Operator[A, B], root: Root) -> Operator[A, B]:
+    """*operator*, which gets *root* if it has a use for it, also behind operators of reactivex."""
+    with_root = getattr(operator, "with_root", None)
+    return operator if with_root is None else partial(with_root, root)
 
 
 class FilterableSource(Observable[Message]):

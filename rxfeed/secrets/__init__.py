@@ -2,13 +2,15 @@
 
 from rxfeed.secrets.redact import REDACTED, redact_all_strings, redacted
 from rxfeed.secrets.secret import Secret, revealed, secret
-from rxfeed.secrets.urls import check_host, host_of, moved, not_websocket, shown_url
+from rxfeed.secrets.urls import check_host, host_of, is_loopback, local_http, moved, not_websocket, shown_url
 
 __all__ = [
     "REDACTED",
     "Secret",
     "check_host",
     "host_of",
+    "is_loopback",
+    "local_http",
     "moved",
     "not_websocket",
     "redact_all_strings",

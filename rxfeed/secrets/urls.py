@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from urllib.parse import urlsplit, urlunsplit
 
 from rxfeed.errors import ConfigError
@@ -31,6 +32,8 @@ def shown_url(url: str) -> str:
 
     >>> shown_url("wss://me:secret@example.org:8443/feed?token=hidden")
     'wss://example.org:8443/feed'
+    >>> shown_url("ws://[::1]:8765")
+    'ws://[::1]:8765'
     """
     try:
         parts = urlsplit(url)
@@ -38,7 +41,8 @@ def shown_url(url: str) -> str:
     except ValueError:
         return "a URL that cannot be read"
     path = parts.path if parts.netloc else parts.path.rpartition("@")[2]
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{path}"
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{path}"
 
 
 def not_websocket(url: object) -> str:
@@ -59,6 +63,31 @@ def moved(url: str, live: str) -> str:
     """*url* with the scheme and the host of *live*."""
     parts = urlsplit(url)
     return urlunsplit(urlsplit(live)._replace(path=parts.path, query=parts.query))
+
+
+def is_loopback(host: str) -> bool:
+    """True if *host* is this machine's loopback interface.
+
+    >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("::1"), is_loopback("example.org")
+    (True, True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def local_http(url: str) -> str:
+    """The HTTP URL of the server at *url*, if that is a WebSocket URL of a loopback address; otherwise empty.
+
+    >>> local_http("ws://me:secret@127.0.0.1:8765/feed"), local_http("wss://[::1]"), local_http("wss://example.org")
+    ('http://127.0.0.1:8765', 'https://[::1]', '')
+    """
+    parts = urlsplit(url)
+    scheme = {"ws": "http", "wss": "https"}.get(parts.scheme)
+    if scheme is None or not is_loopback(parts.hostname or ""):
+        return ""
+    return f"{scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def host_of(url: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import random
 import threading
 import time
 
-_FIRST, _LONGEST = 0.1, 3.0  # seconds: the ceilings of the pauses
+from rxfeed.core import Backoff, Reconnect
+
+_PAUSES = Reconnect(initial=0.1, maximum=3.0)
 _SHORTEST = 0.01  # so that immediate refusals make no busy loop
 _LEAST = 0.05
 
@@ -24,7 +25,7 @@ class RetryPolicy:
         self._attempt_seconds = attempt_seconds
         self._changed = threading.Condition()
         self._since = time.monotonic()
-        self._failures = 0
+        self._backoff = Backoff(_PAUSES, apart=0.0)
         self._ended_at: float | None = None
         self._deadline = math.inf
 
@@ -43,12 +44,12 @@ class RetryPolicy:
 
     def begin(self) -> None:
         """Work begins, after a success or an idle time."""
-        if not self._failures:
+        if not self._backoff.failures:
             self._since = time.monotonic()
 
     def succeeded(self) -> None:
         """Documents were acknowledged."""
-        self._failures = 0
+        self._backoff.succeeded()
         self._since = time.monotonic()
 
     def left(self) -> float:
@@ -68,9 +69,7 @@ class RetryPolicy:
 
         `end` interrupts the wait, so that the next attempt is made at once with the limits of the end.
         """
-        self._failures += 1
-        ceiling = min(_LONGEST, _FIRST * 2.0 ** min(self._failures - 1, 30))
-        until = time.monotonic() + max(_SHORTEST, random.uniform(0.0, ceiling))
+        until = time.monotonic() + (self._backoff.failed(at_least=_SHORTEST) or 0.0)
         with self._changed:
             ended, deadline = self._ended_at, self._deadline
             while (rest := min(until - time.monotonic(), self.left())) > 0:

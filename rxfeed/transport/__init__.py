@@ -7,22 +7,27 @@ Resolving, connecting, proxies, TLS and the handshake are done here, because the
 
 from rxfeed.transport.connection import Closed, Connection, Pong, TransportEvent
 from rxfeed.transport.endpoint import Endpoint
+from rxfeed.transport.http_client import Headers, HttpClient, Parameters, Response
 from rxfeed.transport.options import TransportOptions, check_timeout
 from rxfeed.transport.proxy import proxy_for
 from rxfeed.transport.reader import Oversized
-from rxfeed.transport.rest import RestClient
+from rxfeed.transport.retry_after import retry_after
 from rxfeed.transport.wakeup import Wakeup
 
 __all__ = [
     "Closed",
     "Connection",
     "Endpoint",
+    "Headers",
+    "HttpClient",
     "Oversized",
+    "Parameters",
     "Pong",
-    "RestClient",
+    "Response",
     "TransportEvent",
     "TransportOptions",
     "Wakeup",
     "check_timeout",
     "proxy_for",
+    "retry_after",
 ]

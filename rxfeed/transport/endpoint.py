@@ -27,8 +27,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     """The URL without user, password and query."""
 
     @classmethod
-    def of(cls, url: str | Secret, schemes: tuple[str, ...] = ("ws", "wss")) -> Endpoint:
-        """The endpoint of *url*; raises `ConfigError` for an invalid URL.
+    def of(cls, url: str | Secret, schemes: tuple[str, ...] = ("ws", "wss"), argument: str = "url") -> Endpoint:
+        """The endpoint of *url*; raises `ConfigError`, with the name of the *argument*, for an invalid URL.
 
         >>> Endpoint.of("wss://me:hidden@example.org/feed?token=hidden")  # doctest: +ELLIPSIS
         Endpoint(secure=True, host='example.org', port=443, resource=Secret('[redacted]'), ...
@@ -38,8 +38,8 @@ class Endpoint(msgspec.Struct, frozen=True):
         scheme, host, port = _place(url)
         if scheme not in schemes or not host:
             names = " or ".join(f"{each}://" for each in schemes)
-            raise ConfigError(f"url: {shown} is not a URL of {names} with a host")
-        check_host("url", host)
+            raise ConfigError(f"{argument}: {shown} is not a URL of {names} with a host")
+        check_host(argument, host)
         return cls(
             scheme in ("wss", "https"),
             host,

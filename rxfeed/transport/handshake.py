@@ -44,8 +44,10 @@ def upgrade(
         if answer.status != 101:
             remedy = ": set url to that address" if answer.redirects else ""
             sent = [endpoint.query, endpoint.authorization or Secret(""), *map(secret, headers.values())]
-            received = {name: _without(value, sent) for name, value in answer.headers.items()}
-            raise UpgradeRefused(_without(f"the server answered {answer}{remedy}", sent), answer.status, received)
+            received = {name: without_secrets(value, sent) for name, value in answer.headers.items()}
+            raise UpgradeRefused(
+                without_secrets(f"the server answered {answer}{remedy}", sent), answer.status, received
+            )
         _check(answer.headers, key)
         return answer.unread()
 
@@ -67,7 +69,7 @@ def _request(endpoint: Endpoint, headers: Mapping[str, str | Secret], key: str) 
     return Secret("\r\n".join(line.reveal() for line in (*lines, Secret(""), Secret(""))))
 
 
-def _without(text: str, secrets: list[Secret]) -> str:
+def without_secrets(text: str, secrets: list[Secret]) -> str:
     """*text* of a server without *secrets*, which it may repeat."""
     for each in secrets:
         if len(each.reveal()) >= _SHORTEST_SECRET:

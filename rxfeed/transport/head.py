@@ -36,6 +36,8 @@ class _Bytes(io.RawIOBase):
             return 0
         count = self._attempt.receive_into(self._sock, memoryview(buffer))
         if self.limit is not None:
+            if count == 0:  # http.client would take it as the end of the headers
+                raise ConnectionResetError("the server closed the connection before the end of the response's headers")
             self.limit -= count
             if self.limit < 0:
                 raise HeadTooLarge(f"the server's response has over {LARGEST_HEAD:,} bytes of headers")

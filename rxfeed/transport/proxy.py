@@ -9,10 +9,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import msgspec
 
 from rxfeed.errors import ConfigError
-from rxfeed.secrets import Secret, check_host, secret
+from rxfeed.secrets import Secret, check_host, is_loopback, secret
 
 _KINDS = ("http", "socks4", "socks4a", "socks5", "socks5h")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _REMEDIES = {
     "https": "write http:// if the proxy takes CONNECT without TLS, as most do",
     "socks": "write socks5://, or socks5h:// if the proxy is to resolve the host",
@@ -39,7 +38,7 @@ def proxy_for(host: str, given: str | Secret | None, *, secure: bool) -> Proxy |
     """
     if given is not None:
         return parsed(given, "proxy") if given else None
-    if host in _LOOPBACK or urllib.request.proxy_bypass(host):
+    if is_loopback(host) or urllib.request.proxy_bypass(host):
         return None
     scheme = "https" if secure else "http"
     url = Secret(urllib.request.getproxies().get(scheme) or "")

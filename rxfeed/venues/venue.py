@@ -17,7 +17,7 @@ import msgspec
 from rxfeed.core import ByType, GapDetector, MergeRules, Pair
 from rxfeed.errors import ConfigError, ConnectionLost, ServerClosed
 from rxfeed.market import Heartbeat, Malformed, Message, microseconds
-from rxfeed.secrets import Secret
+from rxfeed.secrets import Secret, local_http
 
 Decoded = Message | tuple[Message, ...] | Malformed
 """What a frame has: one message, any number of them, or none that can be read."""
@@ -109,6 +109,7 @@ class Venue:
     """What to give as *credentials* in place of anything else."""
     requests_per_second: float = 8.0
     rest_url: str = ""
+    rest_requests_per_second: float = 10.0
     level3_path: str = ""
     """The REST path of a product's book order by order, with `{product}`; empty: there is none."""
     merging: MergeRules | None = None
@@ -122,6 +123,14 @@ class Venue:
     def url(self, url: str, *, stacklevel: int = 2) -> str:
         """*url*, or where to connect in place of it, with a warning; raises `ConfigError`."""
         return url
+
+    def rest_url_for(self, url: str) -> str:
+        """The URL of the REST API that belongs to the feed at *url*; empty if there is none.
+
+        By default the venue's `rest_url`. For a loopback address it is the same host and port, so that a local server
+        is never mixed with the venue's own.
+        """
+        return local_http(url) or self.rest_url
 
     def subscription(self, products: str | Iterable[str], channels: Any) -> Subscription:
         """The subscription to *products* and *channels*, each one or many; raises `ConfigError`."""

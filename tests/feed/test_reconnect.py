@@ -30,7 +30,8 @@ from rxfeed.feed import (
     Reconnecting,
     Rejected,
 )
-from rxfeed.feed.reconnect_loop import retry_after, seconds_apart
+from rxfeed.feed.reconnect_loop import seconds_apart
+from rxfeed.transport import retry_after
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
 from tests.support.scenes import FAST, answering, fast_feed, kinds, of, scenes, sending, tick

@@ -19,9 +19,9 @@ from rxfeed import ConfigError, ConnectFailed, L2Update, Message, Open, Reconnec
 from rxfeed.core.book_snapshot import Level3Snapshot
 from rxfeed.core.book_view import BookView, FullBookView
 from rxfeed.errors import FrameMalformed
+from rxfeed.feed import rest_snapshot
 from rxfeed.operators import FilterableSource, MessageFilter
 from rxfeed.operators.book import full_book, order_book
-from rxfeed.operators.book_rest import rest_snapshot
 from rxfeed.sim import Exchange
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind

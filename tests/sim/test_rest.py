@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from rxfeed import ConnectFailed, RxfeedError
-from rxfeed.operators import rest_snapshot
+from rxfeed.feed import rest_snapshot
 from rxfeed.sim import Exchange
 from tests.support.leaks import nothing_left_behind
 

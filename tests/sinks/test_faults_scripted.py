@@ -15,6 +15,7 @@ from pymongo.errors import AutoReconnect, InvalidOperation, OperationFailure
 from reactivex.subject import Subject
 
 from rxfeed import ConfigError, SinkError
+from rxfeed.core import Reconnect
 from rxfeed.sinks import DeadLetter, MongoSink, retry_policy, to_mongo
 from tests.sinks.servers import FAULTS, Scripted, until
 from tests.support.collect import Collected
@@ -22,8 +23,8 @@ from tests.support.collect import Collected
 
 @pytest.fixture(autouse=True)
 def no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_FIRST", "_LONGEST", "_SHORTEST"):
-        monkeypatch.setattr(retry_policy, name, 0.001)
+    monkeypatch.setattr(retry_policy, "_PAUSES", Reconnect(initial=0.001, maximum=0.001))
+    monkeypatch.setattr(retry_policy, "_SHORTEST", 0.001)
 
 
 def document(number: int) -> dict[str, Any]:

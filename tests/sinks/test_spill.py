@@ -22,6 +22,7 @@ from pymongo.errors import AutoReconnect
 from reactivex.subject import Subject
 
 from rxfeed import ConfigError
+from rxfeed.core import Reconnect
 from rxfeed.sinks import DeadLetter, MongoSink, retry_policy, to_mongo
 from rxfeed.sinks.spill import Spill
 from tests.sinks.servers import Scripted, until
@@ -33,8 +34,8 @@ BATCH = 10
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_FIRST", "_LONGEST", "_SHORTEST"):
-        monkeypatch.setattr(retry_policy, name, 0.005)
+    monkeypatch.setattr(retry_policy, "_PAUSES", Reconnect(initial=0.005, maximum=0.005))
+    monkeypatch.setattr(retry_policy, "_SHORTEST", 0.005)
 
 
 class Away(Scripted):

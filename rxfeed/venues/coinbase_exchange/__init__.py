@@ -3,14 +3,16 @@
 from rxfeed.venues.coinbase_exchange.auth import Credentials, sign
 from rxfeed.venues.coinbase_exchange.decode import Decoder
 from rxfeed.venues.coinbase_exchange.errors import refusal, remedy
-from rxfeed.venues.coinbase_exchange.hosts import DEFAULT_URL, live_url, replacement
+from rxfeed.venues.coinbase_exchange.hosts import BOOK_PATH, DEFAULT_URL, REST_URL, live_url, replacement
 from rxfeed.venues.coinbase_exchange.messages import ErrorMessage, Subscriptions, Ticker
 from rxfeed.venues.coinbase_exchange.requests import Channel, Subscription
 from rxfeed.venues.coinbase_exchange.venue import COINBASE_EXCHANGE
 
 __all__ = [
+    "BOOK_PATH",
     "COINBASE_EXCHANGE",
     "DEFAULT_URL",
+    "REST_URL",
     "Channel",
     "Credentials",
     "Decoder",

@@ -9,6 +9,10 @@ from rxfeed.secrets import check_host, host_of, moved, not_websocket
 
 DEFAULT_URL = "wss://ws-feed.exchange.coinbase.com"
 SANDBOX_URL = "wss://ws-feed-public.sandbox.exchange.coinbase.com"
+REST_URL = "https://api.exchange.coinbase.com"
+SANDBOX_REST_URL = "https://api-public.sandbox.exchange.coinbase.com"
+BOOK_PATH = "/products/{product}/book"
+"""The REST path of a product's book; its parameter `level` is 1, 2 or 3."""
 
 # These complete the handshake and then close with "deprecated hostname", or have no valid certificate.
 _RETIRED = {
@@ -18,19 +22,27 @@ _RETIRED = {
     "ws-feed-public.sandbox.pro.coinbase.com": SANDBOX_URL,
     "ws-feed-public.sandbox.gdax.com": SANDBOX_URL,
 }
+_RETIRED_REST = {
+    "api.pro.coinbase.com": REST_URL,
+    "api.gdax.com": REST_URL,
+    "api.exchange.gdax.com": REST_URL,
+    "api-public.sandbox.pro.coinbase.com": SANDBOX_REST_URL,
+    "api-public.sandbox.gdax.com": SANDBOX_REST_URL,
+}
 
 
-def replacement(url: str) -> str | None:
-    """The URL of the live host for *url*, if its host is retired; `None` for another one, and for what is no URL.
+def replacement(url: object) -> str | None:
+    """The URL of the live host for *url*, of the feed or of REST; `None` if its host is not retired, or there is none.
 
-    >>> replacement("wss://ws-feed.pro.coinbase.com/")
-    'wss://ws-feed.exchange.coinbase.com/'
+    >>> replacement("wss://ws-feed.pro.coinbase.com/"), replacement("https://api.gdax.com")
+    ('wss://ws-feed.exchange.coinbase.com/', 'https://api.exchange.coinbase.com')
     """
     try:
-        if not_websocket(url):
-            return None
-        live = _RETIRED.get(host_of(url))
-        return None if live is None else moved(url, live)
+        host = host_of(url) if isinstance(url, str) and "://" in url else ""
+        live = _RETIRED.get(host) or _RETIRED_REST.get(host)
+        return None if live is None or not isinstance(url, str) else moved(url, live)
+    except ValueError:  # not a URL
+        return None
     finally:
         url = ""  # it may have a password, which a traceback with local variables would show
 

@@ -8,14 +8,21 @@ from typing import Any
 from rxfeed.core import GapDetector
 from rxfeed.errors import ServerClosed
 from rxfeed.market import Message
-from rxfeed.secrets import Secret
+from rxfeed.secrets import Secret, host_of
 from rxfeed.venues.coinbase_exchange import messages as m
 from rxfeed.venues.coinbase_exchange.auth import Credentials, sign
 from rxfeed.venues.coinbase_exchange.channels import TABLE
 from rxfeed.venues.coinbase_exchange.decode import LEVEL3_SCHEMA, Decoder, Known, names_in
 from rxfeed.venues.coinbase_exchange.errors import closed, refusal, remedy
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
-from rxfeed.venues.coinbase_exchange.hosts import DEFAULT_URL, live_url
+from rxfeed.venues.coinbase_exchange.hosts import (
+    BOOK_PATH,
+    DEFAULT_URL,
+    REST_URL,
+    SANDBOX_REST_URL,
+    SANDBOX_URL,
+    live_url,
+)
 from rxfeed.venues.coinbase_exchange.identity import message_id
 from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from rxfeed.venues.coinbase_exchange.names import likely_product
@@ -46,8 +53,10 @@ class CoinbaseExchange(Venue):
     credentials_hint = "give Credentials(key, secret, passphrase), or Credentials.from_env()"
     # https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
     requests_per_second = 8.0
-    rest_url = "https://api.exchange.coinbase.com"
-    level3_path = "/products/{product}/book?level=3"
+    rest_url = REST_URL
+    # https://docs.cdp.coinbase.com/exchange/rest-api/rate-limits
+    rest_requests_per_second = 10.0
+    level3_path = f"{BOOK_PATH}?level=3"
     merging = ExchangeMerging()
 
     def url(self, url: str, *, stacklevel: int = 2) -> str:
@@ -55,6 +64,9 @@ class CoinbaseExchange(Venue):
             return live_url(url, stacklevel=stacklevel + 1)
         finally:
             url = ""  # it may hold a password, which a traceback with local variables would show
+
+    def rest_url_for(self, url: str) -> str:
+        return SANDBOX_REST_URL if host_of(url) == host_of(SANDBOX_URL) else super().rest_url_for(url)
 
     def subscription(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> Subscription:
         return Subscription.of(products, channels)
