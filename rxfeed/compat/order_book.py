@@ -10,9 +10,9 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from rxfeed.compat.client import WebsocketClient
 from rxfeed.compat.price_levels import BROKEN, Order, SequencedBook
 from rxfeed.compat.snapshot import Fetch, Pace, RestClient
+from rxfeed.compat.websocket_client import WebsocketClient
 from rxfeed.errors import BookEmpty, ConfigError
 
 log = logging.getLogger("rxfeed.compat")

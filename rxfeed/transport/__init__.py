@@ -7,6 +7,7 @@ Resolving, connecting, proxies, TLS and the handshake are done here, because the
 
 from rxfeed.transport.connection import Closed, Connection, Pong, TransportEvent
 from rxfeed.transport.endpoint import Endpoint
+from rxfeed.transport.exceptions import ReceiveTimedOut, SocketClosed
 from rxfeed.transport.http_client import Headers, HttpClient, Parameters, Response
 from rxfeed.transport.options import TransportOptions, check_timeout
 from rxfeed.transport.proxy import proxy_for
@@ -23,7 +24,9 @@ __all__ = [
     "Oversized",
     "Parameters",
     "Pong",
+    "ReceiveTimedOut",
     "Response",
+    "SocketClosed",
     "TransportEvent",
     "TransportOptions",
     "Wakeup",

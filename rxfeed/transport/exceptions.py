@@ -17,6 +17,14 @@ from rxfeed.transport.handshake import UpgradeBroken, UpgradeRefused
 from rxfeed.transport.head import HeadTooLarge, shown
 
 
+class SocketClosed(errors.ConnectionLost, websocket.WebSocketConnectionClosedException):
+    """A connection that was closed on this side was used: also an exception of websocket-client, for old scripts."""
+
+
+class ReceiveTimedOut(TimeoutError, websocket.WebSocketTimeoutException):
+    """No frame arrived within the time that a script has set: also an exception of websocket-client."""
+
+
 @contextmanager
 def connecting(where: str, attempt: ConnectAttempt, setting: str = "connect_timeout") -> Iterator[None]:
     """Within this block, a failure is raised as a `ConnectFailed` that names *where*, a URL without secrets.
