@@ -1,10 +1,20 @@
-"""The order books of this process, since a client without keys subscribes for them to a channel that it can have."""
+"""The order books of this process: without keys, their clients subscribe to a channel that they can have.
+
+Rules:
+- A client that is itself a book gets a snapshot of its product before its first message, because old scripts read the
+  book at every message. So what arrives before the snapshot waits for it.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakValueDictionary
 
+from rxfeed.market import Malformed, Message
+
+_LONGEST = 5.0  # seconds that messages wait for a snapshot
 # By id, because a subclass may not be hashable.
 _books: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
@@ -18,3 +28,37 @@ def products_with_books() -> set[str]:
     """The products of all books that exist."""
     products = [getattr(book, "product_id", None) for book in list(_books.values())]
     return {each for each in products if isinstance(each, str)}
+
+
+def with_snapshot_first(
+    client: Any, channels: Any, deliver: Callable[[Message | Malformed], None]
+) -> Callable[[Message | Malformed], None]:
+    """*deliver* itself, unless *client* is a book that stands on the levels of *channels*."""
+    if id(client) not in _books or not isinstance(channels, list) or "level2_batch" not in channels:
+        return deliver
+    return _SnapshotFirst(client, deliver).take
+
+
+class _SnapshotFirst:
+    """Holds the first messages until the snapshot of a book has arrived, which the book then loads."""
+
+    def __init__(self, book: Any, deliver: Callable[[Message | Malformed], None]) -> None:
+        self._book = book
+        self._deliver = deliver
+        self._held: list[Message | Malformed] | None = []
+        self._began = time.monotonic()
+
+    def take(self, item: Message | Malformed) -> None:
+        """Hold *item*, or deliver it with all that were held."""
+        if self._held is None:
+            self._deliver(item)
+            return
+        self._held.append(item)
+        kind = item.type
+        if kind == "snapshot" and item.product_id == self._book.product_id and isinstance(item, Message):
+            self._book._OrderBook__preload(item.content)
+        elif kind != "error" and time.monotonic() - self._began < _LONGEST:
+            return
+        held, self._held = self._held, None
+        for each in held:
+            self._deliver(each)

@@ -92,6 +92,11 @@ class Session:
             return self.state
 
     @property
+    def channels(self) -> Any:
+        """The channels that it subscribes to."""
+        return None if self.settings is None else self.settings.channels
+
+    @property
     def begun(self) -> bool:
         """True after `start()`, or the first `_connect()`."""
         return self.state is not State.NEW

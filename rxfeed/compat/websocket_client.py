@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import Any
 
+from rxfeed.compat.books import with_snapshot_first
 from rxfeed.compat.copying import state_without_session
 from rxfeed.compat.delivery import Delivery
 from rxfeed.compat.hooks import read_socket
@@ -219,7 +220,7 @@ class WebsocketClient:
                 if hasattr(ws, "recv"):  # an overridden _connect made a socket of its own
                     read_socket(ws, lambda: self.stop, delivery.content, delivery.report)
                 return
-            ws.deliver(delivery.item)
+            ws.deliver(with_snapshot_first(self, session.channels, delivery.item))
             if session.raised is not None:
                 raise session.raised
             if self.ws is ws and not session.ending and (ws.cause is not None or ws.closed_by_script):
