@@ -35,6 +35,8 @@ LIBRARIES = {
     "pymongo": {"sinks", "cli"},
     "bson": {"sinks"},
     "websockets": {"sim"},
+    "jwt": {"venues", "sim"},
+    "cryptography": {"venues", "sim"},
     "zstandard": {"recording"},
     "rich": {"cli"},
     "msgspec": {
