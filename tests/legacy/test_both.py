@@ -1,4 +1,4 @@
-"""Scripts that run on rxfeed.compat and on cbpro's wheel: with one line changed, they print the same and end the same."""
+"""Scripts that run on rxfeed.compat and, with one line changed, on cbpro's wheel: they print and end the same."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ log.seek(0)
 logged = []
 while log.tell() < len(log.getvalue()):
     logged.append(pickle.load(log)["sequence"])
-print(logged, book.get_bid(), list(book._bids.keys())[0], list(book._bids.items())[-1][0])
+print(logged, book.get_bid(), next(iter(book._bids)), list(book._bids.items())[-1][0])
 book._sequence = -1
 book.on_message(message("heartbeat", 30))
 print(book._sequence, book.get_bid(), file=sys.stdout)

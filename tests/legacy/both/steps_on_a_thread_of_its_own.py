@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from pathlib import Path
 
 import rxfeed.compat as cbpro
 
@@ -36,9 +37,8 @@ class Bot(cbpro.WebsocketClient):
 
 
 def sockets():
-    names = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
-    links = [os.readlink(name) for name in names if os.path.lexists(name)]
-    return sum(link.startswith("socket:") for link in links)
+    files = Path("/proc/self/fd").iterdir()
+    return sum(os.path.lexists(file) and str(file.readlink()).startswith("socket:") for file in files)
 
 
 before = sockets()
