@@ -14,6 +14,7 @@ import traceback
 from typing import Any
 
 from rxfeed.compat.hooks import call_on_error
+from rxfeed.compat.notices import Kind, note
 from rxfeed.compat.session import Session, SessionManager
 from rxfeed.compat.socket import Item
 from rxfeed.errors import FrameMalformed, SinkError
@@ -53,16 +54,23 @@ class Delivery:
             self._print(error)
             self._report_during_session(error, content)
         else:
-            if type(content) is dict and content.get("type") == "error" and session.settings is not None:
-                refused = session.settings.refusal(content)
-                if refused is not None and not session.ending:
-                    self._report_during_session(refused, content)
+            if type(content) is dict and content.get("type") == "error":
+                self._refused(content)
         if client.stop and self._manager.session is session:
             session.end()  # for a subclass that replaces the property `stop` by an attribute
 
     def report(self, error: Exception, data: Any = None) -> None:
         """Call `on_error`."""
+        note(Kind.FAILED, f"{type(error).__name__}: {error}")
         call_on_error(self._client.on_error, error, data)
+
+    def _refused(self, content: dict[str, Any]) -> None:
+        """Report an `error` of the exchange, if it refuses all that the session is for."""
+        note(Kind.UNAVAILABLE, f"the exchange refused: {content.get('message')}: {content.get('reason')}")
+        settings = self._session.settings
+        refused = None if settings is None else settings.refusal(content)
+        if refused is not None and not self._session.ending:
+            self._report_during_session(refused, content)
 
     def _report_during_session(self, error: Exception, data: Any) -> None:
         try:

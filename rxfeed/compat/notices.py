@@ -23,7 +23,8 @@ class Kind(Enum):
 
     USED = "used"
     SUBSTITUTED = "substituted"
-    UNAVAILABLE = "not available"
+    UNAVAILABLE = "not available today"
+    FAILED = "errors"
 
 
 class Place(NamedTuple):

@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 from rxfeed.compat.books import with_snapshot_first
+from rxfeed.compat.clients import add_client
 from rxfeed.compat.copying import state_without_session
 from rxfeed.compat.delivery import Delivery
 from rxfeed.compat.hooks import read_socket
@@ -108,10 +109,8 @@ class WebsocketClient:
         self.mongo_collection = mongo_collection
         self.__manager.reconnect = reconnect
         self.__manager.ping_interval = ping_interval
-        note(
-            Kind.USED,
-            type(self).__name__ if type(self) is WebsocketClient else f"WebsocketClient, as {type(self).__name__}",
-        )
+        add_client(self)
+        note(Kind.USED, f"a client of the class {type(self).__name__}")
 
     # ---- hooks
 
@@ -207,6 +206,7 @@ class WebsocketClient:
         self.ws = ws
         ws.open()
         log.info("connected: %s", ws)
+        note(Kind.USED, str(ws))
 
     def _listen(self) -> None:
         """Call `on_message` for what arrives, until the end."""
