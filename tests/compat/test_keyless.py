@@ -85,7 +85,7 @@ class Book(cbpro.OrderBook):
 
 def state_of(book: Any) -> State:
     now = book.get_current_book()
-    bids, asks = (sum(row[1] for row in now[side]) for side in ("bids", "asks"))
+    bids, asks = (sum((row[1] for row in now[side]), Decimal(0)) for side in ("bids", "asks"))
     return book.get_bid(), book.get_ask(), bids, asks
 
 

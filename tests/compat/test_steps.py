@@ -71,9 +71,13 @@ def test_connect_raises_what_refused_it(exchange: Exchange, fault: Any, kind: ty
 
 @pytest.mark.parametrize("how", ["close", "stop", "close in on_message"])
 def test_steps_of_a_script_are_ended(exchange: Exchange, how: str) -> None:
-    client = Stepping(url=exchange.url)
-    if how == "close in on_message":
-        client.on_message = lambda msg: (client.note("message", msg), client.close())
+    class Ending(Stepping):
+        def on_message(self, msg: dict[str, Any]) -> None:
+            super().on_message(msg)
+            if how == "close in on_message":
+                self.close()
+
+    client = Ending(url=exchange.url)
     with nothing_left_behind():
         client.start()
         client.wait_for(1)

@@ -39,7 +39,8 @@ def test_steps_deliver_in_the_calling_thread(exchange: Exchange) -> None:
     feed = SteppedFeed("BTC-USD", "matches", url=exchange.url)
     threads: list[threading.Thread] = []
     messages: list[Message] = []
-    feed.subscribe(lambda message: (threads.append(threading.current_thread()), messages.append(message)))
+    feed.subscribe(lambda message: threads.append(threading.current_thread()))
+    feed.subscribe(messages.append)
     with nothing_left_behind():
         feed.open()
         exchange.wait_for_clients()
@@ -97,7 +98,11 @@ def test_close_frame_ends_the_steps_with_its_cause(exchange: Exchange) -> None:
 def test_subscriber_cannot_step(exchange: Exchange) -> None:
     feed = SteppedFeed("BTC-USD", "ticker", url=exchange.url)
     errors: list[Exception] = []
-    feed.subscribe(lambda message: feed.step() and None, errors.append)
+
+    def step(message: Message) -> None:
+        feed.step()
+
+    feed.subscribe(step, errors.append)
     feed.open()
     exchange.wait_for_clients()
     while not errors:

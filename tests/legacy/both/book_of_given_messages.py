@@ -47,7 +47,7 @@ book = Counted(product_id="BTC-USD", log_to="")
 book.products = ["BTC-USD"]
 book._client = Snapshots()
 book.on_message({"type": "subscriptions", "channels": []})  # of no product, and it loads the book
-print(book._sequence, book.get_bid(), book.get_ask(), [order["id"] for order in book.get_bids(Decimal("99"))])
+print(book._sequence, book.get_bid(), book.get_ask(), [order["id"] for order in book.get_bids(Decimal("99")) or []])
 log = book._log_to = io.BytesIO()
 for given in (
     message("received", 9, order_id="old"),
