@@ -81,7 +81,7 @@ class Delivery:
             self._session.end()
 
     def _print(self, error: Exception) -> None:
-        if isinstance(error, SinkError):  # of the database, whose text says all
+        if isinstance(error, SinkError):  # of the database: its text has the reason
             return
         trace = error.__traceback__
         inside = trace.tb_next if trace is not None and trace.tb_next is not None else trace

@@ -13,7 +13,7 @@ from typing import Any
 
 
 class SortedLevels(dict[Any, Any]):
-    """A dict whose keys are in ascending order.
+    """A dict with its keys in ascending order.
 
     >>> levels = SortedLevels({2: "b", 1: "a"})
     >>> levels.peekitem(0), levels.peekitem(-1), list(levels), levels.keys()[0]

@@ -11,12 +11,14 @@ from functools import partial
 from typing import Any
 
 from rxfeed.compat import book_levels
+from rxfeed.compat.attributes import Replaceable
 from rxfeed.compat.book_orders import BROKEN, BookOrders, check, orders_of, rows
-from rxfeed.compat.book_sequence import BookSequence, Source, Step, numbered
+from rxfeed.compat.book_sequence import Source, Step, numbered
+from rxfeed.compat.book_state import BookState, requested_snapshot
 from rxfeed.compat.books import add_book
 from rxfeed.compat.levels import SortedLevels
 from rxfeed.compat.public_client import PublicClient
-from rxfeed.compat.snapshot import Fetch, Pace
+from rxfeed.compat.snapshot import Fetch
 from rxfeed.compat.websocket_client import WebsocketClient
 from rxfeed.errors import BookEmpty, ConfigError
 
@@ -24,32 +26,6 @@ log = logging.getLogger("rxfeed.compat")
 
 _FIRST_WAIT = 10.0
 _WAIT = 0.5
-
-
-class _State:
-    """What the book keeps, made at first need; a copy of a book begins anew."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.where = BookSequence()
-        self.pace = Pace()
-        self.fetch: Fetch | None = None
-        self.failure = ""
-        """Why there is no snapshot."""
-        self.repairing: int | None = None
-        """The thread that takes a message, and needs a snapshot for it."""
-        self.preloaded = False
-        """The next `snapshot` is in the book already."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _State, ()
-
-
-class _ReadyAttribute:
-    """The descriptor behind `ready`; without a `__set__`, so that a subclass may keep a `ready` of its own."""
-
-    def __get__(self, book: OrderBook | None, owner: type) -> Any:
-        return self if book is None else book._OrderBook__book.where.ready  # pyright: ignore[reportAttributeAccessIssue]  # as the class mangles it
 
 
 class OrderBook(BookOrders, WebsocketClient):
@@ -73,7 +49,7 @@ class OrderBook(BookOrders, WebsocketClient):
 
     _client: Any = PublicClient()
     _log_to: Any = None
-    ready = _ReadyAttribute()
+    ready = Replaceable("_OrderBook__is_ready")
 
     def __init__(self, product_id: Any = "BTC-USD", log_to: Any = None, *, client: Any = None, **settings: Any) -> None:
         if log_to and not hasattr(log_to, "write"):
@@ -137,7 +113,7 @@ class OrderBook(BookOrders, WebsocketClient):
             if book.where.source is Source.LEVELS and book.where.sequence >= 0:
                 log.warning("%s: %s", self.product_id, book_levels.NO_RESET)
                 return
-            automatic = book.repairing == threading.get_ident()
+            automatic = book.taking == threading.get_ident()
             first = book.where.sequence < 0
             book.where.lose()
             if book.fetch is None:
@@ -148,7 +124,7 @@ class OrderBook(BookOrders, WebsocketClient):
                             "pause requests one", self.product_id)  # fmt: skip
                     return
                 book.pace.tried(now)
-                book.fetch = Fetch(partial(_snapshot, self._client.get_product_order_book, self.product_id))
+                book.fetch = Fetch(partial(requested_snapshot, self._client.get_product_order_book, self.product_id))
             fetch = book.fetch
         # An old script reads the book right after the message that filled it. The wait ends when the client does.
         until = time.monotonic() + (_FIRST_WAIT if first or not automatic else _WAIT)
@@ -161,11 +137,11 @@ class OrderBook(BookOrders, WebsocketClient):
             return
         book = self.__book
         with book.lock:
-            before, book.repairing = book.repairing, threading.get_ident()
+            before, book.taking = book.taking, threading.get_ident()
             try:
                 self.__take_locked(message)
             finally:
-                book.repairing = before
+                book.taking = before
 
     def __take_locked(self, message: dict[str, Any]) -> None:
         book, where = self.__book, self.__book.where
@@ -323,13 +299,10 @@ class OrderBook(BookOrders, WebsocketClient):
                 raise BookEmpty(f"{self.product_id}: no order to {side}: {known}")
             return levels.peekitem(index)[0]
 
+    def __is_ready(self) -> bool:
+        return self.__book.where.ready
+
     @property
-    def __book(self) -> _State:
+    def __book(self) -> BookState:
         found = self.__dict__.get("_OrderBook__rxfeed")
-        return found if found is not None else self.__dict__.setdefault("_OrderBook__rxfeed", _State())
-
-
-def _snapshot(request: Any, product_id: str) -> Any:
-    """A snapshot with every order; of whole levels, if the exchange does not give the orders."""
-    answer = request(product_id, level=3)
-    return request(product_id, level=2) if isinstance(answer, dict) and "bids" not in answer else answer
+        return found if found is not None else self.__dict__.setdefault("_OrderBook__rxfeed", BookState())

@@ -203,7 +203,7 @@ class SessionManager:
             return self.session
 
     def connecting(self) -> Session:
-        """The session whose connection `_connect` opens: the running one, or a new one of the script's own."""
+        """The session for which `_connect` opens a connection: the running one, or a new one of the script's own."""
         with self.lock:
             session = self.current
             running = session.state in (State.STARTING, State.RUNNING)

@@ -17,7 +17,7 @@ from rxfeed.venues.coinbase_exchange import Subscription as ExchangeSubscription
 
 
 class ClassicFeed(SteppedFeed):
-    """A feed whose log is that of the classic client: its INFO line for each session is the client's own."""
+    """A feed with the log of the classic client: its INFO line for each session is the client's own."""
 
     _quiet: ClassVar[tuple[type[FeedStatus], ...]] = ()
 

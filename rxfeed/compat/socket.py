@@ -135,8 +135,7 @@ class Socket:
             handler(self._waiting.popleft())
         self._handler = handler
         try:
-            while self._feed.step():
-                pass
+            self._feed.drive()
         finally:
             self._handler = None
 

@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import Any
 
+from rxfeed.compat.attributes import Replaceable
 from rxfeed.compat.books import with_snapshot_first
 from rxfeed.compat.clients import add_client
 from rxfeed.compat.copying import state_without_session
@@ -24,13 +25,6 @@ from rxfeed.secrets import Secret
 from rxfeed.venues.coinbase_exchange import DEFAULT_URL
 
 log = logging.getLogger("rxfeed.feed")
-
-
-class _FeedAttribute:
-    """The descriptor behind `client.feed`; it has no `__set__`, so that a subclass may keep a `feed` of its own."""
-
-    def __get__(self, client: WebsocketClient | None, owner: type) -> Any:
-        return self if client is None else client._WebsocketClient__current_feed()  # pyright: ignore[reportAttributeAccessIssue]  # as the class mangles it
 
 
 class WebsocketClient:
@@ -74,7 +68,7 @@ class WebsocketClient:
     api_passphrase: Any = ""
     should_print: Any = True
     mongo_collection: Any = None
-    feed = _FeedAttribute()
+    feed: Any = Replaceable("_WebsocketClient__current_feed")
 
     def __init__(
         self,

@@ -52,6 +52,13 @@ class SteppedFeed(Feed):
         with self._turn:
             return self._advance(steps, longest)
 
+    def drive(self) -> None:
+        """Step until the end, in the calling thread."""
+        if self._steps is None:
+            raise FeedClosed("this feed has not been opened")
+        with self._turn:
+            self._advance(self._steps, None, whole=True)
+
     def flush(self) -> None:
         """Send what waits to be sent, unless a thread steps, which does that anyway."""
         if self._steps is not None and self._stepping is None and self._turn.acquire(blocking=False):
@@ -97,7 +104,8 @@ class SteppedFeed(Feed):
         if timeout:
             self._unwritten = self._streams.sinks.flush(flush)
 
-    def _advance(self, steps: Generator[None, float | None, None], longest: float | None) -> bool:
+    def _advance(self, steps: Generator[None, float | None, None], longest: float | None, whole: bool = False) -> bool:
+        """Do one step, or with *whole* all of them; False at the end."""
         if self._over.is_set():
             return False
         assert self._loop is not None
@@ -106,7 +114,11 @@ class SteppedFeed(Feed):
             with serving(self._streams.sinks):
                 steps.send(longest if self._connected else None)  # as a generator requires it for its first step
                 self._connected = True
-                return True
+                if not whole:
+                    return True
+                for _ in steps:  # without the costs of a single step
+                    pass
+            self._end(self._loop.cause)
         except StopIteration:
             self._end(self._loop.cause)
         except BaseException as error:  # an exit that a subscriber raised, or a defect

@@ -1,4 +1,4 @@
-"""Without keys: channels that need them have a substitute, or one line that says so."""
+"""Without keys: channels that need them have a substitute, or are refused with one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bot with a read loop of its own in _listen, as many have it who needed a time-out."""
+"""A bot with a read loop of its own in _listen, as bots have it that need a time-out."""
 
 import json
 import sys

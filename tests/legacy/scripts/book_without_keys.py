@@ -12,7 +12,9 @@ class Console(cbpro.OrderBook):
     def on_message(self, message):
         super().on_message(message)
         spread = self.get_bid(), self.get_ask()
-        depths = [sum(order["size"] for order in side) for side in (self.get_bids(spread[0]), self.get_asks(spread[1]))]
+        depths = [
+            sum(order["size"] for order in side or []) for side in (self.get_bids(spread[0]), self.get_asks(spread[1]))
+        ]
         assert all(depth > 0 for depth in depths)
         if spread != self.spread:
             self.spread = spread
@@ -25,5 +27,5 @@ console = Console("BTC-USD")
 console.url = sys.argv[1]
 console.start()
 console.thread.join()
-(order,) = console.get_bids(console.get_bid())
+(order,) = console.get_bids(console.get_bid()) or []
 print("error", console.error, order["id"] == f"aggregated-buy-{order['price']}", sorted(order))
