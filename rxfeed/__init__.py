@@ -50,6 +50,7 @@ from rxfeed.core import (
     WideSpread,
     fold,
 )
+from rxfeed.dataframes import to_dataframe, to_records
 from rxfeed.errors import (
     AddressNotFound,
     AuthenticationFailed,
@@ -72,14 +73,13 @@ from rxfeed.errors import (
     WentSilent,
     WrongProcess,
 )
-from rxfeed.feed import Feed, FeedStatus, KeepalivePong, MessageSource, Stats, rest_snapshot
+from rxfeed.feed import Feed, FeedStatus, KeepalivePong, MessageSource, SinkLeft, Stats, rest_snapshot
 from rxfeed.market import Malformed, Message, Unknown
 from rxfeed.operators import (
     AsyncItems,
     Bounded,
     FullBook,
     Operator,
-    SinkLeft,
     WindowOperator,
     auctions,
     balances,
@@ -108,9 +108,7 @@ from rxfeed.operators import (
     tick_bars,
     tickers,
     to_async_iterable,
-    to_dataframe,
     to_frames,
-    to_records,
     trade_imbalance,
     trades,
     unknowns,

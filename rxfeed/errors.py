@@ -2,8 +2,8 @@
 
     RxfeedError
     ├── ConfigError (also ValueError)       an invalid argument or setting
-    │   ├── ExtraMissing (also ImportError) a package of an extra is not installed
-    │   └── RecordingDamaged                a file of a recording that cannot be read, or only in part
+    │   └── ExtraMissing (also ImportError) a package of an extra is not installed
+    ├── RecordingDamaged                    a file of a recording that cannot be read, or only in part
     ├── ConnectFailed                       a connection could not be opened
     │   ├── AddressNotFound                 the host has no address
     │   ├── CertificateInvalid              the server's certificate cannot be verified
@@ -18,8 +18,6 @@
     │   └── TimestampRejected               a signed request was rejected, most likely for its time
     ├── AuthenticationFailed                the exchange does not accept the credentials
     ├── FrameMalformed (also ValueError)    a frame that is not a message, as an exception
-    ├── BookEmpty (also IndexError, ValueError, AttributeError)
-    │                                       the classic order book has no order on that side
     ├── FeedClosed                          the feed has ended and cannot be opened again
     ├── WrongProcess                        a feed or a sink of the parent process, used in a forked child
     └── SinkError                           a sink could not store its items
@@ -109,7 +107,7 @@ def needs_extra(extra: str, needed_by: str) -> Iterator[None]:
         raise ExtraMissing(package, needed_by, install_command(extra)) from None
 
 
-class RecordingDamaged(ConfigError):
+class RecordingDamaged(RxfeedError):
     """The recording at *path* cannot be read from *line* on, which begins at byte *offset* of the unpacked text."""
 
     def __init__(self, path: str, line: int, offset: int, reason: str) -> None:
@@ -201,10 +199,6 @@ class AuthenticationFailed(RxfeedError):
 
 class FrameMalformed(RxfeedError, ValueError):
     """A frame is not a message: the feed emits it as `Malformed`, the classic client passes this to `on_error`."""
-
-
-class BookEmpty(RxfeedError, IndexError, ValueError, AttributeError):
-    """The classic order book has no order on that side: old code catches one of these three."""
 
 
 class FeedClosed(RxfeedError):

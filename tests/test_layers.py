@@ -21,7 +21,7 @@ ORDER = [
     {"market"},
     {"core"},
     {"venues"},
-    {"transport"},
+    {"transport", "dataframes"},
     {"operators"},
     {"feed"},
     {"sinks", "recording"},
@@ -154,6 +154,13 @@ def test_pure_packages_do_no_io(path: Path) -> None:
     barred = PURE if mine in ("errors", "secrets") else PURE | NO_NETWORK
     if mine in ("errors", "secrets", "market", "core", "venues"):
         assert not barred & {name.partition(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_operators_have_no_http_and_no_exit_handlers(path: Path) -> None:
+    if package(path) in ("operators", "dataframes"):
+        named = {name.partition(".")[0] for name in imports(path)} | set(imports(path))
+        assert not (NO_NETWORK | {"atexit", "socket", "rxfeed.transport"}) & named
 
 
 @pytest.mark.parametrize("path", FILES, ids=IDS)

@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 
 from rxfeed.backtest.events import PaperDone, PaperEvent, PaperFill, PaperOpen, Reason
 from rxfeed.backtest.queue_model import PRICE_PLACES, Change, QueueModel, price_decimal, price_units, size_units
-from rxfeed.core import EXACT, MAX_AHEAD, BookView, EventClock, Level2Book, arguments, decimal, positive
+from rxfeed.core import EXACT, MAX_AHEAD, BookView, EventClock, Level2Book, arguments
 from rxfeed.core.matching import SIDES, MatchingEngine, Product, events
 from rxfeed.errors import RxfeedError
 from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Message, Side, Trade
@@ -88,7 +88,7 @@ class PaperMarket:
         self.product_id = product_id
         self.latency = arguments.number("latency", latency, zero=True)
         self._delay = timedelta(seconds=self.latency)
-        self._fees = {True: decimal("maker_fee", maker_fee), False: decimal("taker_fee", taker_fee)}
+        self._fees = {True: arguments.decimal("maker_fee", maker_fee), False: arguments.decimal("taker_fee", taker_fee)}
         self._engine = MatchingEngine(
             Product(product_id, PRICE_PLACES),
             publish=self._published,
@@ -124,7 +124,7 @@ class PaperMarket:
 
         *post_only*: it is rejected if it would trade at once. Raises `RxfeedError` before the first message.
         """
-        limit = positive("price", price)
+        limit = arguments.positive("price", price)
         price_units(limit)
         return self._send(side, limit, size, post_only)
 
@@ -138,7 +138,7 @@ class PaperMarket:
 
     def _send(self, side: Side, price: Decimal | None, size: Decimal | str | int, post_only: bool) -> str:
         arguments.one_of("side", side, SIDES)
-        amount = positive("size", size)
+        amount = arguments.positive("size", size)
         size_units(amount)
         due = self._due()
         self._count += 1

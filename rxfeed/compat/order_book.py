@@ -16,11 +16,12 @@ from rxfeed.compat.book_orders import BROKEN, BookOrders, check, orders_of, rows
 from rxfeed.compat.book_sequence import Source, Step, numbered
 from rxfeed.compat.book_state import BookState, requested_snapshot
 from rxfeed.compat.books import add_book
+from rxfeed.compat.errors import BookEmpty
 from rxfeed.compat.levels import SortedLevels
 from rxfeed.compat.public_client import PublicClient
 from rxfeed.compat.snapshot import Fetch
 from rxfeed.compat.websocket_client import WebsocketClient
-from rxfeed.errors import BookEmpty, ConfigError
+from rxfeed.errors import ConfigError
 
 log = logging.getLogger("rxfeed.compat")
 

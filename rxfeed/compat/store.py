@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from reactivex.subject import Subject
-
 from rxfeed.errors import SinkError
+from rxfeed.operators import Multicast
 from rxfeed.sinks import to_mongo
 
 _PATIENCE = 60.0  # seconds for what is left at the end; pymongo itself gives up on a lost server after 30
@@ -22,7 +21,7 @@ class Store:
 
     def __init__(self, collection: Any) -> None:
         self.collection = collection
-        self._messages: Subject[dict[str, Any]] = Subject()
+        self._messages: Multicast[dict[str, Any]] = Multicast()
         self._done = threading.Event()
         self._error: Exception | None = None
         self._plain = not hasattr(collection, "write_concern")
@@ -42,13 +41,13 @@ class Store:
             self.collection.insert_one(dict(document))
             return
         self._check()
-        self._messages.on_next(document)
+        self._messages.emit(document)
 
     def close(self) -> None:
         """Return when everything is written."""
         if self._plain:
             return
-        self._messages.on_completed()
+        self._messages.end()
         if not self._done.wait(_PATIENCE):
             raise SinkError(f"the database is still busy after {_PATIENCE:g} s", 0)
         self._check()

@@ -5,10 +5,10 @@ from rxfeed.core.backoff import APART, Backoff, Reconnect, longest
 from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
 from rxfeed.core.book import Level2Book
 from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
-from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder, count
+from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder
 from rxfeed.core.by_type import ByType
 from rxfeed.core.candles import Candle, Candles
-from rxfeed.core.completeness import Late, positive_microseconds
+from rxfeed.core.completeness import Late
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
@@ -20,7 +20,7 @@ from rxfeed.core.merge import Merge
 from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_rules import MergeRules
 from rxfeed.core.moves import PriceMove, PriceMoves
-from rxfeed.core.numbers import EXACT, decimal, positive
+from rxfeed.core.numbers import EXACT
 from rxfeed.core.quotes import Priced, price_of, quote_of
 from rxfeed.core.rate_limit import RateLimit
 from rxfeed.core.renewals import Renewals
@@ -96,12 +96,8 @@ __all__ = [
     "VolumeWindow",
     "Watchdog",
     "WideSpread",
-    "count",
-    "decimal",
     "fold",
     "longest",
-    "positive",
-    "positive_microseconds",
     "price_of",
     "quote_of",
 ]

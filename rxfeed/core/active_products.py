@@ -6,7 +6,7 @@ from collections import OrderedDict
 from datetime import datetime
 from typing import Any
 
-from rxfeed.core.completeness import positive_span
+from rxfeed.core.arguments import positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.market import Subscriptions
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
 
 from rxfeed.errors import ConfigError
+from rxfeed.market import check
 
 HIGHEST = 1e9
+LONGEST_TIMEOUT = 86_400.0
+"""Seconds."""
+_CALENDAR = 1e11  # seconds: more than the calendar has
 PRODUCT_ID = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
 
 
@@ -35,15 +41,131 @@ def integer(name: str, value: object, lowest: int, highest: int) -> int:
     raise ConfigError(f"{name}: {value!r} is not an integer from {lowest} to {highest}")
 
 
-def moment(name: str, value: object) -> datetime:
-    if isinstance(value, datetime) and value.tzinfo is not None and value.year >= 1970:
+def positive_integer(name: str, value: object) -> int:
+    """An integer from 1 on."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
-    raise ConfigError(f"{name}: {value!r} is not a datetime with a time zone, since 1970")
+    raise ConfigError(f"{name}: {value!r} is not a whole number from 1 on")
+
+
+def above_zero(name: str, value: object, unit: str = "") -> float:
+    """A number above zero, also infinity; *unit* is a part of the error, such as "of seconds"."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+        return value
+    raise ConfigError(f"{name}: {value!r} is not a number{unit and ' '}{unit} above 0")
+
+
+# ---- decimals
+
+
+def decimal(name: str, value: Decimal | str | int) -> Decimal:
+    """A finite `Decimal`, made of *value*; floats are invalid (0.1 is not one tenth)."""
+    if isinstance(value, bool | float) or not isinstance(value, Decimal | str | int):
+        raise ConfigError(f"{name}: {value!r} is a {type(value).__name__}; give a Decimal, a str or an int")
+    try:
+        found = Decimal(value)
+    except InvalidOperation:
+        raise ConfigError(f"{name}: {value!r} is not a number") from None
+    if not found.is_finite():
+        raise ConfigError(f"{name}: {value!r} is not a finite number")
+    try:
+        check(found)
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    return found
+
+
+def positive(name: str, value: Decimal | str | int) -> Decimal:
+    """As `decimal`, and above zero."""
+    found = decimal(name, value)
+    if found <= 0:
+        raise ConfigError(f"{name}: {value!r} is not above zero")
+    return found
+
+
+def not_negative(name: str, value: Decimal | str | int) -> Decimal:
+    """As `decimal`, and zero or above."""
+    found = decimal(name, value)
+    if found < 0:
+        raise ConfigError(f"{name}: {value!r} is below zero")
+    return found
+
+
+# ---- times
+
+
+def timeout(name: str, seconds: object) -> None:
+    """A number of seconds above zero and up to a day."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= LONGEST_TIMEOUT:
+        raise ConfigError(f"{name}: {seconds!r} is not a number of seconds above 0 and up to {LONGEST_TIMEOUT:,.0f}")
+
+
+def positive_microseconds(name: str, seconds: float) -> int:
+    """*seconds* in microseconds, 1 at least."""
+    found = _microseconds(name, seconds)
+    if found < 1:
+        raise ConfigError(f"{name}: {seconds!r} is not a positive number of seconds")
+    return found
+
+
+def not_negative_microseconds(name: str, seconds: float) -> int:
+    """As `positive_microseconds`, but 0 is allowed."""
+    found = _microseconds(name, seconds)
+    if found < 0:
+        raise ConfigError(f"{name}: {seconds!r} is a negative number of seconds")
+    return found
+
+
+def positive_span(name: str, seconds: float) -> timedelta:
+    """As `positive_microseconds`, as a timedelta."""
+    return timedelta(microseconds=positive_microseconds(name, seconds))
+
+
+def _microseconds(name: str, seconds: float) -> int:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        raise ConfigError(f"{name}: {seconds!r} is not a number of seconds")
+    if abs(seconds) > _CALENDAR:
+        raise ConfigError(f"{name}: {seconds!r} is more seconds than the calendar has")
+    return round(seconds * 1_000_000)
+
+
+def aware(name: str, value: object) -> datetime:
+    """A datetime with a time zone."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value
+    raise ConfigError(f"{name}: {value!r} is not a datetime with a time zone")
+
+
+def moment(name: str, value: object) -> datetime:
+    """A datetime with a time zone, since 1970."""
+    if aware(name, value).year >= 1970:
+        return aware(name, value)
+    raise ConfigError(f"{name}: {value!r} is not since 1970")
+
+
+# ---- choices, products, frames
 
 
 def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ConfigError(f"{name}: {value!r} is none of {', '.join(map(repr, choices))}")
+
+
+def product(value: object) -> str:
+    """The id of a product, of any venue."""
+    if isinstance(value, str) and value:
+        return value
+    raise ConfigError(f"product_id: {value!r} names no product")
+
+
+def products(value: object) -> frozenset[str]:
+    """The ids of one or many products, of any venue."""
+    many = [value] if isinstance(value, str) else value
+    found = frozenset[object](many) if isinstance(many, Iterable) else frozenset[object]()
+    ids = frozenset(each for each in found if isinstance(each, str) and each)
+    if not ids or len(ids) < len(found):
+        raise ConfigError(f"products: {value!r} is neither a product id nor many")
+    return ids
 
 
 def product_ids(value: object) -> tuple[str, ...]:

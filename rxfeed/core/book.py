@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from rxfeed.core.book_view import NOTHING, BookView, Sizes, count, product
+from rxfeed.core.arguments import positive_integer, product
+from rxfeed.core.book_view import NOTHING, BookView, Sizes
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.sorted_map import SortedMap
 from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Level, Message
@@ -47,7 +48,7 @@ class Level2Book:
     def __init__(self, product_id: str, depth: int | None = None, *, max_ahead: float | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
         self.product_id = product(product_id)
-        self.depth = None if depth is None else count("depth", depth)
+        self.depth = None if depth is None else positive_integer("depth", depth)
         self._bids: Sizes = NOTHING
         self._asks: Sizes = NOTHING
         self._best_bid: Level | None = None

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from rxfeed.core.arguments import positive_integer
 from rxfeed.core.numbers import EXACT, ROUNDED, ZERO
 from rxfeed.core.sorted_map import SortedMap
-from rxfeed.errors import ConfigError
 from rxfeed.market import Level, Side
 
 _HALF = Decimal("0.5")
@@ -53,7 +53,7 @@ class BookView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def top(self, n: int = 1) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """The *n* best bids and asks, whatever the `depth`. O(n)."""
-        count("n", n)
+        positive_integer("n", n)
         return tuple(self._best("buy", n)), tuple(self._best("sell", n))
 
     @property
@@ -132,7 +132,7 @@ class FullBookView(BookView, frozen=True, kw_only=True, gc=False):
     def orders(self, side: Side, n: int | None = None) -> tuple[RestingOrder, ...]:
         """The *n* orders of *side* (`None`: all) that trade first, in that order. O(n)."""
         if n is not None:
-            count("n", n)
+            positive_integer("n", n)
         queues = reversed(self._bids) if side == "buy" else iter(self._asks)
         return tuple(islice((order for _, queue in queues for _, order in queue.orders), n))
 
@@ -180,17 +180,3 @@ def total(sizes: Iterable[Decimal]) -> Decimal:
     for size in sizes:
         result = EXACT.add(result, size)
     return result
-
-
-def product(product_id: object) -> str:
-    """*product_id*, if it is a product id; else raises `ConfigError`."""
-    if not isinstance(product_id, str) or not product_id:
-        raise ConfigError(f"product_id: {product_id!r} names no product")
-    return product_id
-
-
-def count(name: str, value: object) -> int:
-    """*value*, if it is a whole number from 1 on; else raises `ConfigError`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigError(f"{name}: {value!r} is not a whole number from 1 on")
-    return value

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
-from rxfeed.errors import ConfigError
-from rxfeed.market import Heartbeat, PriorTrade, Trade
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-FIRST = datetime.min.replace(tzinfo=UTC)
-LAST = datetime.max.replace(tzinfo=UTC)
-_FIRST = (FIRST - EPOCH) // MICROSECOND
-_LAST = (LAST - EPOCH) // MICROSECOND
+from rxfeed.core.arguments import not_negative_microseconds as not_negative_microseconds
+from rxfeed.core.arguments import positive_microseconds as positive_microseconds
+from rxfeed.core.arguments import positive_span as positive_span
+from rxfeed.market import EPOCH as EPOCH
+from rxfeed.market import FIRST, Heartbeat, PriorTrade, Trade
+from rxfeed.market import MICROSECOND as MICROSECOND
+from rxfeed.market import moment as moment
 
 
 class Late(msgspec.Struct, frozen=True, gc=False):
@@ -110,43 +107,9 @@ class CompletenessTracker:
         self.since = max(self.now, time)
 
 
-def positive_microseconds(name: str, seconds: float) -> int:
-    """*seconds* in microseconds; raises `ConfigError`, with *name*, if that is not positive."""
-    microseconds = _microseconds(name, seconds)
-    if microseconds < 1:
-        raise ConfigError(f"{name}: {seconds!r} is not a positive number of seconds")
-    return microseconds
-
-
-def not_negative_microseconds(name: str, seconds: float) -> int:
-    """As `positive_microseconds`, but 0 is allowed."""
-    microseconds = _microseconds(name, seconds)
-    if microseconds < 0:
-        raise ConfigError(f"{name}: {seconds!r} is a negative number of seconds")
-    return microseconds
-
-
-def _microseconds(name: str, seconds: float) -> int:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
-        raise ConfigError(f"{name}: {seconds!r} is not a number of seconds")
-    if abs(seconds) > 1e11:
-        raise ConfigError(f"{name}: {seconds!r} is more seconds than the calendar has")
-    return round(seconds * 1_000_000)
-
-
-def moment(microseconds: int) -> datetime:
-    """The time at *microseconds* after 1970, limited to the calendar's first and last time."""
-    return EPOCH + timedelta(microseconds=min(max(microseconds, _FIRST), _LAST))
-
-
 def earlier(time: datetime, span: timedelta) -> datetime:
     """*time* less *span*, limited to the calendar's first time."""
     try:
         return time - span
     except OverflowError:
-        return moment(_FIRST)
-
-
-def positive_span(name: str, seconds: float) -> timedelta:
-    """As `positive_microseconds`, for `earlier`."""
-    return timedelta(microseconds=positive_microseconds(name, seconds))
+        return FIRST

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from rxfeed.core.numbers import EXACT, ZERO, not_negative, positive
+from rxfeed.core.arguments import not_negative, positive, product
+from rxfeed.core.numbers import EXACT, ZERO
 from rxfeed.core.quotes import HAS_PRICE, EpochCounter, Priced, price_of
-from rxfeed.errors import ConfigError
 from rxfeed.market import Message, PriorTrade, Ticker, Trade
 
 
@@ -62,9 +62,7 @@ class PriceCrossing:
         hysteresis: Decimal | str | int = 0,
         once: bool = False,
     ) -> None:
-        if not isinstance(product_id, str) or not product_id:
-            raise ConfigError(f"product_id: {product_id!r} names no product")
-        self.product_id = product_id
+        self.product_id = product(product_id)
         self.level = positive("level", level)
         band = not_negative("hysteresis", hysteresis)
         self._low, self._high = EXACT.subtract(self.level, band), EXACT.add(self.level, band)

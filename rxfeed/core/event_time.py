@@ -15,7 +15,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from rxfeed.core.completeness import FIRST, LAST, moment, not_negative_microseconds
+from rxfeed.core.arguments import not_negative_microseconds
+from rxfeed.market import FIRST, LAST, moment
 
 MAX_AHEAD = 60.0
 """Seconds that a message may be dated after its receipt: more than latencies and synchronised clocks need."""

@@ -15,10 +15,9 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from rxfeed.core.completeness import LAST, moment
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.sequence import Missed, Restarted, Sequence
-from rxfeed.market import Message, Subscriptions
+from rxfeed.market import LAST, Message, Subscriptions, moment
 
 Pair = tuple[str, str | None]
 """A channel and one of its products; `None` for a channel that has none."""

@@ -25,8 +25,9 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from rxfeed.core.arguments import positive_integer, product
 from rxfeed.core.book_snapshot import NeedSnapshot, SnapshotFailed, SnapshotTaken
-from rxfeed.core.book_view import NOTHING, FullBookView, Queue, RestingOrder, count, product
+from rxfeed.core.book_view import NOTHING, FullBookView, Queue, RestingOrder
 from rxfeed.core.by_type import ByType
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ZERO
@@ -116,8 +117,8 @@ class Level3Book:
     ) -> None:
         self.clock = EventClock(max_ahead)
         self.product_id = product(product_id)
-        self.depth = None if depth is None else count("depth", depth)
-        self.buffer = count("buffer", buffer)
+        self.depth = None if depth is None else positive_integer("depth", depth)
+        self.buffer = positive_integer("buffer", buffer)
         self.stats = BookStats() if stats is None else stats
         self._buffer: deque[Any] = deque()
         self._unknown: set[int] = set()  # sequences of unknown types, above that of the book

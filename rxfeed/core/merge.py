@@ -24,8 +24,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from rxfeed.core.arguments import positive_microseconds
 from rxfeed.core.by_type import ByType
-from rxfeed.core.completeness import FIRST, moment, positive_microseconds
 from rxfeed.core.coverage import Collector, Coverage, covers, uncovered
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.gaps import Resubscribed
@@ -33,7 +33,17 @@ from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, 
 from rxfeed.core.merge_order import Copies, Entry, Numbered
 from rxfeed.core.merge_rules import MergeRules, Stream
 from rxfeed.core.sequence import Restarted
-from rxfeed.market import BookSnapshot, BookUpdate, Heartbeat, Malformed, Message, PriorTrade, Subscriptions
+from rxfeed.market import (
+    FIRST,
+    BookSnapshot,
+    BookUpdate,
+    Heartbeat,
+    Malformed,
+    Message,
+    PriorTrade,
+    Subscriptions,
+    moment,
+)
 
 _MAX_AHEAD = int(MAX_AHEAD * 1_000_000)
 

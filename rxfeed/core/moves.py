@@ -8,9 +8,10 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from rxfeed.core.completeness import earlier, positive_span
+from rxfeed.core.arguments import positive, positive_span
+from rxfeed.core.completeness import earlier
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.numbers import EXACT, ROUNDED, positive
+from rxfeed.core.numbers import EXACT, ROUNDED
 from rxfeed.core.quotes import EpochCounter, Priced, price_of
 from rxfeed.core.sliding_min_max import Price, SlidingMinMax
 from rxfeed.market import Message, PriorTrade, Ticker, Trade

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import msgspec
 
-from rxfeed.core.numbers import EXACT, ROUNDED, not_negative
+from rxfeed.core.arguments import not_negative
+from rxfeed.core.numbers import EXACT, ROUNDED
 from rxfeed.core.quotes import EpochCounter, Priced, quote_of
 from rxfeed.errors import ConfigError
 from rxfeed.market import Message, Ticker

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from rxfeed.core.active_products import ActiveProducts
-from rxfeed.core.completeness import positive_span
+from rxfeed.core.arguments import positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 
 T = TypeVar("T")

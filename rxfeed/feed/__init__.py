@@ -3,8 +3,10 @@
 from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.dispatcher import Dispatcher
+from rxfeed.feed.endings import SinkLeft
 from rxfeed.feed.feed import Feed
 from rxfeed.feed.feed_streams import FeedStreams
+from rxfeed.feed.sink import RecentRate, Sink
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import (
@@ -47,10 +49,13 @@ __all__ = [
     "KeepalivePong",
     "Lagging",
     "MessageSource",
+    "RecentRate",
     "Reconnecting",
     "RecordingTruncated",
     "Rejected",
     "SequenceReset",
+    "Sink",
+    "SinkLeft",
     "Stats",
     "StatusLog",
     "SteppedFeed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from rxfeed.errors import ConfigError
+from rxfeed.core import arguments
 
 
 class Clock:
@@ -15,8 +15,7 @@ class Clock:
     """
 
     def __init__(self, speed: float = 1.0) -> None:
-        if not speed > 0:
-            raise ConfigError(f"speed: {speed!r} is not above 0")
+        arguments.above_zero("speed", speed)
         self.speed = speed
         # A bare function, because a feed calls it in every cycle of its loop.
         self.now: Callable[[], float] = time.monotonic if speed == 1 else lambda: time.monotonic() * speed

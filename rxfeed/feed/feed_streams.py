@@ -7,12 +7,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from rxfeed.core import Missed, Restarted, Resubscribed
-from rxfeed.feed.message_router import MessageRouter, SideStream
+from rxfeed.feed.endings import SourceSinks
+from rxfeed.feed.message_router import FeedStream, MessageRouter
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import CaughtUp, FeedStatus, Gap, Idle, KeepalivePong, Lagging, SequenceReset
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.market import Malformed
-from rxfeed.operators import SourceSinks
 from rxfeed.venues import COINBASE_EXCHANGE, Venue
 
 log = logging.getLogger("rxfeed.feed")
@@ -43,9 +43,9 @@ class FeedStreams:
         self.stats = Stats()
         self.sinks = SourceSinks()
         self.router = MessageRouter(self.failed)
-        self.status: SideStream[FeedStatus] = SideStream(self.failed, Idle(at=now()))
-        self.keepalive: SideStream[KeepalivePong] = SideStream(self.failed)
-        self.malformed: SideStream[Malformed] = SideStream(self.failed)
+        self.status: FeedStream[FeedStatus] = FeedStream(self.failed, Idle(at=now()))
+        self.keepalive: FeedStream[KeepalivePong] = FeedStream(self.failed)
+        self.malformed: FeedStream[Malformed] = FeedStream(self.failed)
         self.status_log = status_log
         self._logged_malformed: set[tuple[str | None, str | None]] = set()  # types and products that are in the log
         self._lag_threshold = lag_threshold

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.core import Reconnect
+from rxfeed.core import Reconnect, arguments
 from rxfeed.errors import ConfigError
 from rxfeed.secrets import Secret
 from rxfeed.transport import Endpoint, TransportOptions, proxy_for
@@ -39,8 +39,8 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("ping_interval", "pong_timeout", "stale_after", "heartbeat_timeout", "lag_threshold"):
             seconds = getattr(self, name)
             never = seconds is None and name in ("ping_interval", "stale_after")
-            if not never and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0):
-                raise ConfigError(f"{name}: {seconds!r} is not a number of seconds above 0")
+            if not never:
+                arguments.above_zero(name, seconds, "of seconds")
 
     @property
     def policy(self) -> Reconnect:

@@ -16,6 +16,7 @@ from reactivex import Observable, abc
 
 from rxfeed.errors import ConfigError, FeedClosed, WrongProcess
 from rxfeed.feed.channel_check import ChannelCheck
+from rxfeed.feed.endings import SinkLeft, on_sink_thread, serving, subscribed_to
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.message_router import log_raised
 from rxfeed.feed.stats import Stats
@@ -28,15 +29,11 @@ from rxfeed.operators import (
     MessageFilter,
     Overflow,
     Pipeline,
-    SinkLeft,
     first_filter,
     is_handed_back,
-    on_sink_thread,
     piped,
     place_of_caller,
     rooted,
-    serving,
-    subscribed_to,
     to_async_iterable,
 )
 from rxfeed.venues import Venue

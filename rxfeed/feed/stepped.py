@@ -14,8 +14,8 @@ import threading
 from collections.abc import Generator
 
 from rxfeed.errors import FeedClosed
+from rxfeed.feed.endings import serving
 from rxfeed.feed.feed import Feed
-from rxfeed.operators import serving
 
 log = logging.getLogger("rxfeed.feed")
 

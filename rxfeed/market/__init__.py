@@ -2,6 +2,7 @@
 
 from rxfeed.market.books import Auction, BookSnapshot, BookUpdate
 from rxfeed.market.control import ChannelSubscription, ErrorMessage, Heartbeat, Subscriptions
+from rxfeed.market.epoch import EPOCH, FIRST, LAST, MICROSECOND, microseconds, moment
 from rxfeed.market.message import (
     Count,
     FrameOrigin,
@@ -12,7 +13,6 @@ from rxfeed.market.message import (
     Side,
     Time,
     Unknown,
-    microseconds,
     stamp,
 )
 from rxfeed.market.orders import OrderChanged, OrderDone, OrderEvent, OrderMatched, OrderOpened
@@ -22,7 +22,11 @@ from rxfeed.market.values import NEGATIVE, NOT_FINITE, TOO_LONG, ZERO, check, ch
 
 __all__ = [
     "ENDING",
+    "EPOCH",
+    "FIRST",
+    "LAST",
     "LONG",
+    "MICROSECOND",
     "NEGATIVE",
     "NOT_FINITE",
     "PLAIN",
@@ -61,5 +65,6 @@ __all__ = [
     "fits",
     "in_microseconds",
     "microseconds",
+    "moment",
     "stamp",
 ]

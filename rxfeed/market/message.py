@@ -8,12 +8,14 @@ Numbers keep to the rules of `rxfeed.market.values`: a message with any other ca
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeVar, final
 
 import msgspec
 from msgspec.structs import force_setattr
+
+from rxfeed.market.epoch import EPOCH
 
 Side = Literal["buy", "sell"]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -21,18 +23,11 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Level = tuple[Decimal, Decimal]
 """A price and the size of the orders at it."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_US = timedelta(microseconds=1)
 _M = TypeVar("_M", bound="Message")
 
 
 def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) < 1000 else float(digits)
-
-
-def microseconds(time: datetime) -> int:
-    """Unix microseconds, exactly."""
-    return (time - _EPOCH) // _US
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -91,7 +86,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     @property
     def received(self) -> datetime:
         """`received_ns` as a UTC datetime."""
-        return _EPOCH + timedelta(microseconds=self.received_ns // 1000)
+        return EPOCH + timedelta(microseconds=self.received_ns // 1000)
 
     @property
     def epoch(self) -> int:

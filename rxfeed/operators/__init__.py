@@ -6,11 +6,10 @@ from rxfeed.operators.book import FullBook, SnapshotSource, full_book, order_boo
 from rxfeed.operators.bounded import Bounded, bounded
 from rxfeed.operators.bounded_queue import BoundedQueue, ForkedQueue, Overflow
 from rxfeed.operators.coinbase_exchange import balances, last_matches, level3, matches, orders, rfq_matches, statuses
-from rxfeed.operators.dataframes import to_dataframe, to_frames, to_records
 from rxfeed.operators.dated_ahead import report_once
-from rxfeed.operators.endings import SinkLeft, SourceSinks, on_sink_thread, serving, subscribed_to
-from rxfeed.operators.joining import JoiningObserver
+from rxfeed.operators.frames import to_frames
 from rxfeed.operators.lift import lift
+from rxfeed.operators.multicast import Multicast
 from rxfeed.operators.per_product import by_product, latest_by_product, throttle_by_product
 from rxfeed.operators.pipeline import Guarded, Pipeline, first_filter, piped
 from rxfeed.operators.select import (
@@ -24,7 +23,6 @@ from rxfeed.operators.select import (
     unknowns,
 )
 from rxfeed.operators.signals import moved, price_crossing, spread_wider
-from rxfeed.operators.sink import RecentRate, Sink, check_numbers
 from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, Root, rooted
 from rxfeed.operators.unhandled import at, hand_back, is_handed_back, place_of_caller
 from rxfeed.operators.window_operator import WindowOperator
@@ -38,17 +36,13 @@ __all__ = [
     "ForkedQueue",
     "FullBook",
     "Guarded",
-    "JoiningObserver",
     "MessageFilter",
+    "Multicast",
     "Operator",
     "Overflow",
     "Pipeline",
-    "RecentRate",
     "Root",
-    "Sink",
-    "SinkLeft",
     "SnapshotSource",
-    "SourceSinks",
     "WindowOperator",
     "at",
     "auctions",
@@ -56,7 +50,6 @@ __all__ = [
     "bounded",
     "by_product",
     "candles",
-    "check_numbers",
     "dollar_bars",
     "error_messages",
     "first_filter",
@@ -71,7 +64,6 @@ __all__ = [
     "lift",
     "matches",
     "moved",
-    "on_sink_thread",
     "order_book",
     "orders",
     "piped",
@@ -82,17 +74,13 @@ __all__ = [
     "rolling_volume",
     "rooted",
     "select",
-    "serving",
     "spread_wider",
     "statuses",
-    "subscribed_to",
     "throttle_by_product",
     "tick_bars",
     "tickers",
     "to_async_iterable",
-    "to_dataframe",
     "to_frames",
-    "to_records",
     "trade_imbalance",
     "trades",
     "unknowns",

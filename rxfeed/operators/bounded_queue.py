@@ -9,7 +9,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, Generic, Literal, TypeVar, get_args
 
-from rxfeed.errors import ConfigError, WrongProcess
+from rxfeed.core import arguments
+from rxfeed.errors import WrongProcess
 
 T = TypeVar("T")
 Overflow = Literal["block", "drop_oldest", "drop_newest", "latest"]
@@ -25,10 +26,8 @@ class BoundedQueue(Generic[T]):
     """
 
     def __init__(self, size: int, overflow: Overflow, dropped: Callable[[], None] = lambda: None) -> None:
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ConfigError(f"size: {size!r} is not a number of items")
-        if overflow not in OVERFLOW_POLICIES:
-            raise ConfigError(f"overflow: {overflow!r} is none of {', '.join(OVERFLOW_POLICIES)}")
+        arguments.positive_integer("size", size)
+        arguments.one_of("overflow", overflow, OVERFLOW_POLICIES)
         self.size = size
         self.late = 0
         self._overflow = overflow

@@ -11,6 +11,7 @@ from reactivex.disposable import Disposable
 from rxfeed.core import MAX_AHEAD, ActiveProducts, LatestByProduct, Throttle
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
+from rxfeed.operators.multicast import Multicast, end_observer
 from rxfeed.operators.source import Operator, check_source, declare, filter_of
 
 A = TypeVar("A")
@@ -102,22 +103,12 @@ def throttle_by_product(seconds: float, *, max_ahead: float | None = MAX_AHEAD) 
     return lift(reporting("throttle_by_product", lambda: Throttle[A](seconds, max_ahead=max_ahead)))
 
 
-class _ProductRun(Observable[Any]):
-    """A hot source of one product's items."""
+class _ProductRun(Multicast[Any]):
+    """The items of one product, and the *subscription* to what the operator makes of them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.observers: tuple[abc.ObserverBase[Any], ...] = ()
         self.subscription: abc.DisposableBase = Disposable()
-
-    def _subscribe_core(
-        self, observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
-    ) -> abc.DisposableBase:
-        self.observers += (observer,)
-        return Disposable(lambda: self._leave(observer))
-
-    def _leave(self, observer: abc.ObserverBase[Any]) -> None:
-        self.observers = tuple(each for each in self.observers if each is not observer)
 
 
 class _ProductRuns:
@@ -173,10 +164,7 @@ class _ProductRuns:
 
     def _end(self, run: _ProductRun, error: Exception | None) -> None:
         for observer in run.observers:
-            if error is None:
-                observer.on_completed()
-            else:
-                observer.on_error(error)
+            end_observer(observer, error)
 
     def _fail(self, error: Exception) -> None:
         if not self._failed:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from reactivex import Observable, abc
 
+from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
 from rxfeed.market import Auction, BookSnapshot, BookUpdate, ErrorMessage, Heartbeat, Message, Ticker, Trade, Unknown
 from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, check_source, declare
@@ -53,10 +54,7 @@ def _products(products: Products) -> frozenset[str] | None:
         return None
     if isinstance(products, Observable):
         raise ConfigError("products: a stream was given instead of a product; in pipe(), call the operator: matches()")
-    chosen = frozenset([products] if isinstance(products, str) else products)
-    if not chosen or not all(isinstance(each, str) and each for each in chosen):
-        raise ConfigError(f"products: {products!r} names no product")
-    return chosen
+    return arguments.products(products)
 
 
 def trades(products: Products = None) -> Operator[Message, Trade]:

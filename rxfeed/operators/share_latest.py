@@ -8,8 +8,7 @@ from typing import Any, Generic, TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable, SerialDisposable
 
-from rxfeed.operators.joining import JoiningObserver
-from rxfeed.operators.unhandled import hand_back, log_at_end, log_unhandled
+from rxfeed.operators.multicast import Multicast
 
 T = TypeVar("T")
 
@@ -35,83 +34,30 @@ class ShareLatest(Observable[T], Generic[T]):
             first = run is None or run.over
             if run is None or first:
                 run = self._run = _SharedRun(self._lock)
-            joining = run.join(observer)
-        try:
-            joining.catch_up()
-        except Exception as error:
-            run.leave(joining)
-            _end(joining, error)
+            joining = run.join_late(observer)
+        run.catch_up(joining)
         if first:
-            run.upstream.disposable = self._source.subscribe(run.emit, run.fail, run.complete, scheduler=scheduler)
-
-        def leave() -> None:
-            if run.leave(joining):
-                run.upstream.dispose()
-
-        return Disposable(leave)
+            run.upstream.disposable = self._source.subscribe(run.emit, run.end, run.end, scheduler=scheduler)
+        return Disposable(lambda: run.remove(joining))
 
 
-class _SharedRun(Generic[T]):
-    """The subscribers of one subscription to the source; *lock* guards their list, and no subscriber runs with it."""
+class _SharedRun(Multicast[T]):
+    """One subscription to the source, which ends with it, or when the last subscriber has left."""
 
     def __init__(self, lock: Any) -> None:
+        super().__init__(latest=True, lock=lock)
         self.upstream = SerialDisposable()
-        self.over = False
-        self._lock = lock
-        self._observers: tuple[abc.ObserverBase[T], ...] = ()
-        self._newest: tuple[T, ...] = ()
-        self._cause: Exception | None = None
+        self._left = False
 
-    def join(self, observer: abc.ObserverBase[T]) -> JoiningObserver[T]:
-        """An observer that emits the newest item to *observer*, and then all further items."""
-        with self._lock:
-            joining = JoiningObserver(observer, self._newest)
-            if self.over:
-                _end(joining, self._cause)
-            else:
-                self._observers = (*self._observers, joining)
-        return joining
+    @property
+    def over(self) -> bool:
+        """True if no further item is emitted."""
+        return self._left or self._ended
 
-    def leave(self, observer: abc.ObserverBase[T]) -> bool:
-        """Remove *observer*; True if no observer is left."""
-        with self._lock:
-            self._observers = tuple(each for each in self._observers if each is not observer)
-            if not self._observers:
-                self.over = True
-            return self.over
-
-    def emit(self, item: T) -> None:
-        with self._lock:
-            self._newest = (item,)
-            observers = self._observers
-        for observer in observers:
-            try:
-                observer.on_next(item)
-            except Exception as error:
-                self.leave(observer)
-                log_unhandled(hand_back(observer, error))
-        if self.over:
+    def remove(self, observer: abc.ObserverBase[T]) -> None:
+        with self.lock:
+            super().remove(observer)
+            self._left = self._left or not self.observers
+            left = self._left
+        if left:
             self.upstream.dispose()
-
-    def fail(self, error: Exception) -> None:
-        self._finish(error)
-
-    def complete(self) -> None:
-        self._finish(None)
-
-    def _finish(self, cause: Exception | None) -> None:
-        with self._lock:
-            observers, self._observers = self._observers, ()
-            self.over, self._cause = True, cause
-        for observer in observers:
-            _end(observer, cause)
-
-
-def _end(observer: abc.ObserverBase[T], cause: Exception | None) -> None:
-    try:
-        if cause is None:
-            observer.on_completed()
-        else:
-            observer.on_error(cause)
-    except Exception as error:
-        log_at_end(error)

@@ -12,47 +12,10 @@ from reactivex.disposable import Disposable
 from rxfeed.core import Late, Machine
 from rxfeed.market import Message
 from rxfeed.operators.lift import lift
+from rxfeed.operators.multicast import Multicast
 from rxfeed.operators.source import MessageFilter, results_of
-from rxfeed.operators.unhandled import hand_back, log_unhandled
 
 B = TypeVar("B")
-
-
-class LateStream(Observable[Late]):
-    """The hot stream of late trades of all subscriptions of one operator; it completes when the last one has ended.
-
-    A subscriber that raises is unsubscribed and gets the exception in its own `on_error`; the windows are not affected.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._observers: tuple[abc.ObserverBase[Late], ...] = ()
-        self._lock = threading.RLock()
-
-    def _subscribe_core(
-        self, observer: abc.ObserverBase[Late], scheduler: abc.SchedulerBase | None = None
-    ) -> abc.DisposableBase:
-        with self._lock:
-            self._observers += (observer,)
-        return Disposable(lambda: self._leave(observer))
-
-    def _leave(self, observer: abc.ObserverBase[Late]) -> None:
-        with self._lock:
-            self._observers = tuple(each for each in self._observers if each is not observer)
-
-    def _emit(self, late: Late) -> None:
-        for observer in self._observers:
-            try:
-                observer.on_next(late)
-            except Exception as error:
-                self._leave(observer)
-                log_unhandled(hand_back(observer, error))
-
-    def _end(self) -> None:
-        with self._lock:
-            observers, self._observers = self._observers, ()
-        for observer in observers:
-            observer.on_completed()
 
 
 class WindowOperator(Generic[B]):
@@ -68,12 +31,12 @@ class WindowOperator(Generic[B]):
         self.message_filter = message_filter
         self._lock = threading.Lock()
         self._running = 0
-        self._late = LateStream()
+        self._late: Multicast[Late] = Multicast()
         self.late_count = 0
 
     @property
     def late(self) -> Observable[Late]:
-        """A `Late` for each trade that arrived after its window was emitted."""
+        """A `Late` for each trade that arrived after its window was emitted; completes with the last subscription."""
         return self._late
 
     def __call__(self, source: Observable[Any]) -> Observable[B]:
@@ -112,11 +75,11 @@ class WindowOperator(Generic[B]):
     def _count(self, late: Late) -> None:
         with self._lock:
             self.late_count += 1
-        self._late._emit(late)
+        self._late.emit(late)
 
     def _ended(self) -> None:
         with self._lock:
             self._running -= 1
             over = not self._running
         if over:
-            self._late._end()
+            self._late.end_current()

@@ -10,9 +10,9 @@ import msgspec
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
 
+from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
-from rxfeed.feed import FeedStatus, Idle, MessageSource
-from rxfeed.operators import Sink, check_numbers
+from rxfeed.feed import FeedStatus, Idle, MessageSource, Sink
 from rxfeed.recording.compression import zstd
 from rxfeed.recording.lines import Lines
 from rxfeed.recording.segments import RecordedSegment
@@ -172,13 +172,11 @@ def record(
 
     Raises `ConfigError` for invalid arguments, a *path* that is a file, and if zstandard is not installed.
     """
-    check_numbers(
-        segment_bytes=(segment_bytes, int),
-        segment_seconds=(segment_seconds, int | float),
-        level=(level, int),
-        flush_seconds=(flush_seconds, int | float),
-        queue_size=(queue_size, int),
-    )
+    arguments.positive_integer("segment_bytes", segment_bytes)
+    arguments.above_zero("segment_seconds", segment_seconds)
+    arguments.positive_integer("level", level)
+    arguments.above_zero("flush_seconds", flush_seconds)
+    arguments.positive_integer("queue_size", queue_size)
     if isinstance(mode, bool) or not isinstance(mode, int) or mode & ~0o666 or mode & 0o600 != 0o600:
         shown = f"{mode!r} (that is {mode:#o})" if isinstance(mode, int) else repr(mode)
         raise ConfigError(f"mode: {shown} is not from 0o600 to 0o666, with the owner reading and writing")

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from reactivex import Observable
 from reactivex import operators as ops
 
-from rxfeed.core import positive_microseconds
+from rxfeed.core import arguments
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed import Clock, FeedStreams, MessageSource
 from rxfeed.market import Message
@@ -107,8 +107,8 @@ class Replay(MessageSource):
         clock: Clock | None = None,
         venue: str | Venue | None = None,
     ) -> None:
-        if speed is not None and (isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0):
-            raise ConfigError(f"speed: {speed!r} is not above 0")
+        if speed is not None:
+            arguments.above_zero("speed", speed)
         time_range = TimeRange(products, since, until)
         self._shown, self._scheduler = repr(source), ReplayScheduler(lambda: self._streams.failed())
         self._venue = None if venue is None else venue_of(venue)
@@ -117,7 +117,7 @@ class Replay(MessageSource):
         self._pacer = Pacer(self._scheduler, speed, clock or Clock())
         self._finished = threading.Event()
         self._patience = patience if merge else None
-        positive_microseconds("patience", patience)
+        arguments.positive_microseconds("patience", patience)
         self._play, begin = self._opened(source, time_range)
         self._player = Player(self._streams, self._pacer, time_range)
         if begin:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
 from rxfeed.recording.timestamps import FIRST_NS, LAST_NS, ns_of
 
@@ -32,18 +33,10 @@ class TimeRange:
 def _products(products: str | Iterable[str] | None) -> frozenset[str] | None:
     if products is None:
         return None
-    try:
-        chosen = frozenset([products] if isinstance(products, str) else products)
-    except TypeError:
-        raise ConfigError(f"products: {products!r} is neither a product id nor many") from None
-    if not chosen or not all(isinstance(each, str) and each for each in chosen):
-        raise ConfigError(f"products: {products!r} has no product id")
-    return chosen
+    return arguments.products(products)
 
 
 def _ns(name: str, moment: datetime | None, otherwise: int) -> int:
     if moment is None:
         return otherwise
-    if not isinstance(moment, datetime) or moment.tzinfo is None:
-        raise ConfigError(f"{name}: {moment!r} is not a datetime with a timezone")
-    return ns_of(moment)
+    return ns_of(arguments.aware(name, moment))

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-FIRST_NS, LAST_NS = (_FIRST - EPOCH) // _MICROSECOND * 1000, (_LAST - EPOCH) // _MICROSECOND * 1000 + 999
+from rxfeed.market import FIRST, LAST, microseconds, moment
+
+FIRST_NS, LAST_NS = microseconds(FIRST) * 1000, microseconds(LAST) * 1000 + 999
 """The calendar's first and last nanosecond, in UTC."""
 Moment = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 """Unix nanoseconds of the years 1678 to 2261; a line with another time is decoded by itself."""
 
 
-def ns_of(moment: datetime) -> int:
-    """Unix nanoseconds of *moment*, which has a timezone.
+def ns_of(time: datetime) -> int:
+    """Unix nanoseconds of *time*, which has a timezone.
 
     In UTC a time of the calendar's first or last day may be off the calendar. Then the result is the calendar's first
     or last nanosecond.
     """
-    return min(max((moment - EPOCH) // _MICROSECOND * 1000, FIRST_NS), LAST_NS)
+    return min(max(microseconds(time) * 1000, FIRST_NS), LAST_NS)
 
 
 def moment_of(ns: int) -> datetime:
     """*ns* as a UTC datetime, rounded down to the microsecond, and limited to the calendar."""
-    try:
-        return EPOCH + timedelta(microseconds=ns // 1000)
-    except OverflowError:
-        return _FIRST if ns < 0 else _LAST
+    return moment(ns // 1000)
 
 
 def on_calendar(ns: int) -> int:

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from rxfeed.errors import ConfigError, SinkError
-from rxfeed.operators import BoundedQueue, ForkedQueue, RecentRate
+from rxfeed.feed import RecentRate
+from rxfeed.operators import BoundedQueue, ForkedQueue
 from rxfeed.recording.lines import Lines, received_ns
 from rxfeed.recording.segment_file import Totals
 from rxfeed.recording.segments import RecordedSegment, Segments

@@ -6,7 +6,7 @@ import math
 import random
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 
 from rxfeed.core.matching import (
@@ -22,8 +22,8 @@ from rxfeed.core.matching import (
     TickEvent,
     time_text,
 )
+from rxfeed.market import EPOCH, microseconds
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TICK = 50_000  # microseconds
 OPENING_ORDERS = 60  # a side
 FEWEST_LEVELS = 8  # a side: below, only limit orders on that side come
@@ -204,4 +204,4 @@ class Market:
 
 
 def _micros(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    return microseconds(moment)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Literal
 
-from rxfeed.errors import ConfigError
+from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.connection import ClientConnection
 from rxfeed.sim.frames import parse, text_frame, type_of
@@ -56,7 +56,7 @@ class Playback:
     async def _play(self, client: ClientConnection) -> None:
         try:
             await self._send_all(client)
-        except ConfigError as error:
+        except (ConfigError, RecordingDamaged) as error:
             log.error("%s", error)
             # The reason in a close frame has at most 123 bytes.
             client.close_soon(1011, str(error).encode()[-123:].decode(errors="ignore"))

@@ -13,9 +13,9 @@ from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
 from pymongo.collection import Collection
-from reactivex.subject import Subject
 
 from rxfeed.market import Message
+from rxfeed.operators import Multicast
 from rxfeed.sinks.insert import attempt, error_text
 from rxfeed.sinks.results import DeadLetter
 
@@ -31,10 +31,10 @@ class DeadLetters:
         if collection is not None and collection.write_concern.is_server_default:
             collection = collection.with_options(write_concern=WriteConcern("majority"))
         self._collection = collection
-        self.stream: Subject[DeadLetter] = Subject()
+        self.stream: Multicast[DeadLetter] = Multicast()
         self._waiting: deque[RawBSONDocument] = deque()
         self._lock = threading.Lock()
-        self._emitting = threading.RLock()  # two threads add letters, and a Subject needs serialised calls
+        self._emitting = threading.RLock()  # two threads add letters, and a source emits on one at a time
 
     def add(self, letters: list[DeadLetter]) -> None:
         log.error("%d documents can never be stored; the first: %s", len(letters), letters[0].reason)
@@ -45,11 +45,8 @@ class DeadLetters:
                         self._waiting.popleft()
                         log.error("a dead letter was dropped, since %d wait for their collection", _MOST_WAITING)
                     self._waiting.append(RawBSONDocument(bson.encode(_document(letter))))
-            try:
-                with self._emitting:
-                    self.stream.on_next(letter)
-            except Exception as error:
-                log.error("a subscriber of the dead letters raised: %r", error)
+            with self._emitting:
+                self.stream.emit(letter)
 
     def flush(self, seconds: float) -> bool:
         """Try to store the buffered letters. True if none is left."""

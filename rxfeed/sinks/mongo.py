@@ -10,9 +10,10 @@ from pymongo import WriteConcern
 from pymongo.collection import Collection
 from reactivex import Observable
 
+from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
+from rxfeed.feed import Sink
 from rxfeed.market import Message
-from rxfeed.operators import Sink, check_numbers
 from rxfeed.sinks.dead_letters import DeadLetters
 from rxfeed.sinks.documents import raw_document, typed_document
 from rxfeed.sinks.encoding import Identify, ToDocument, object_id
@@ -139,17 +140,15 @@ def to_mongo(
     The write concern is the collection's own, or else majority; TLS, authentication and time-outs are the client's.
     An attempt takes at most *attempt_seconds* (or the client's `timeoutMS`). One subscription at a time.
     """
-    check_numbers(
-        batch_size=(batch_size, int),
-        batch_bytes=(batch_bytes, int),
-        batch_seconds=(batch_seconds, int | float),
-        queue_size=(queue_size, int),
-        spill_bytes=(spill_bytes, int),
-        flush_seconds=(flush_seconds, int | float),
-        attempt_seconds=(attempt_seconds, int | float),
-    )
+    arguments.positive_integer("batch_size", batch_size)
+    arguments.positive_integer("batch_bytes", batch_bytes)
+    arguments.above_zero("batch_seconds", batch_seconds)
+    arguments.positive_integer("queue_size", queue_size)
+    arguments.positive_integer("spill_bytes", spill_bytes)
+    arguments.above_zero("flush_seconds", flush_seconds)
+    arguments.above_zero("attempt_seconds", attempt_seconds)
     if retry_seconds is not None:
-        check_numbers(retry_seconds=(retry_seconds, int | float))
+        arguments.above_zero("retry_seconds", retry_seconds)
     if ids not in ("message", "mongo"):
         raise ConfigError(f"ids: {ids!r} is neither 'message' nor 'mongo'")
     if overflow not in ("block", "drop_oldest", "fail"):

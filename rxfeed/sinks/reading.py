@@ -17,7 +17,8 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 from reactivex.scheduler import CurrentThreadScheduler
 
-from rxfeed.errors import ConfigError, SinkError
+from rxfeed.core import arguments
+from rxfeed.errors import SinkError
 from rxfeed.market import Malformed, Message, Origin, microseconds, stamp
 from rxfeed.sinks.by_time import by_time, in_order
 from rxfeed.sinks.documents import frame_content
@@ -45,8 +46,8 @@ def from_mongo(
     """
     found = venue_of(venue)
     for name, value in (("since", since), ("until", until)):
-        if value is not None and (not isinstance(value, datetime) or value.tzinfo is None):
-            raise ConfigError(f"{name}: {value!r} is not a datetime with a timezone")
+        if value is not None:
+            arguments.aware(name, value)
 
     def subscribe(
         observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.operators import RecentRate
+from rxfeed.feed import RecentRate
 
 
 class MongoWrite(msgspec.Struct, frozen=True):

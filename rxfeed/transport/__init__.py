@@ -9,7 +9,7 @@ from rxfeed.transport.connection import Closed, Connection, Pong, TransportEvent
 from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.exceptions import ReceiveTimedOut, SocketClosed
 from rxfeed.transport.http_client import Headers, HttpClient, Parameters, Response
-from rxfeed.transport.options import TransportOptions, check_timeout
+from rxfeed.transport.options import TransportOptions
 from rxfeed.transport.proxy import proxy_for
 from rxfeed.transport.reader import Oversized
 from rxfeed.transport.retry_after import retry_after
@@ -30,7 +30,6 @@ __all__ = [
     "TransportEvent",
     "TransportOptions",
     "Wakeup",
-    "check_timeout",
     "proxy_for",
     "retry_after",
 ]

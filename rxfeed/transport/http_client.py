@@ -31,12 +31,12 @@ from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.exceptions import connecting
 from rxfeed.transport.handshake import without_secrets
 from rxfeed.transport.head import ResponseHead, shown
-from rxfeed.transport.options import TransportOptions, check_timeout
+from rxfeed.transport.options import TransportOptions
 from rxfeed.transport.proxy import proxy_for
 from rxfeed.transport.retry_after import retry_after
 
-Parameters = Mapping[str, str | int | Sequence[str]]
-"""The parameters of a query; a sequence repeats the name."""
+Parameters = Mapping[str, str | int | Secret | Sequence[str]]
+"""The parameters of a query; a sequence repeats the name. A server may repeat them in an error, but not a `Secret`."""
 Headers = Mapping[str, str | Secret]
 
 RETRY = Reconnect(initial=0.5, maximum=10.0, retries=2)
@@ -82,7 +82,7 @@ class HttpClient:
         headers: Headers | None = None,
     ) -> None:
         try:
-            check_timeout("timeout", timeout)
+            arguments.timeout("timeout", timeout)
             if not isinstance(retry, Reconnect):
                 raise ConfigError(f"retry: {retry!r} is not a Reconnect")
             if not isinstance(url, str | Secret):
@@ -111,11 +111,12 @@ class HttpClient:
         """
         endpoint = self._endpoint(path, params)
         sent = self._headers(headers)
+        hidden = [value for value in (params or {}).values() if isinstance(value, Secret)]
         attempt = ConnectAttempt(self._timeout)
         self._begin(attempt, endpoint.shown)
         try:
             with connecting(endpoint.shown, attempt, "timeout"):
-                return self._until_answered(endpoint, sent, attempt)
+                return self._until_answered(endpoint, sent, hidden, attempt)
         finally:
             with self._lock:
                 self._running.discard(attempt)
@@ -134,7 +135,7 @@ class HttpClient:
         """The endpoint of *path*; raises `ConfigError` if the URL is not HTTP, or the proxy is invalid."""
         if path and not path.startswith("/"):  # or it would be a part of the host's name
             raise ConfigError(f"path: {path!r} does not begin with /")
-        query = Secret(urlencode(params, doseq=True)) if params else Secret("")
+        query = _encoded(params or {})
         joint = ("&" if "?" in path else "?") if query else ""
         url = Secret(f"{self._url.reveal().rstrip('/')}{path}{joint}{query.reveal()}")
         endpoint = Endpoint.of(url, _SCHEMES)
@@ -155,13 +156,15 @@ class HttpClient:
                 raise ConnectFailed(f"{where}: the client is closed")
             self._running.add(attempt)
 
-    def _until_answered(self, endpoint: Endpoint, headers: dict[str, Secret], attempt: ConnectAttempt) -> Response:
+    def _until_answered(
+        self, endpoint: Endpoint, headers: dict[str, Secret], hidden: list[Secret], attempt: ConnectAttempt
+    ) -> Response:
         backoff = Backoff(self._retry, apart=0.0)
         while True:
             self._await_turn(endpoint, attempt)
             try:
                 with connecting(endpoint.shown, attempt, "timeout"):
-                    return self._attempt(endpoint, headers, attempt)
+                    return self._attempt(endpoint, headers, hidden, attempt)
             except ConnectFailed as error:
                 requested = error.retry_after if isinstance(error, RequestRejected) else 0.0
                 if requested:
@@ -183,7 +186,9 @@ class HttpClient:
             )
         _wait(wait, attempt)
 
-    def _attempt(self, endpoint: Endpoint, headers: dict[str, Secret], attempt: ConnectAttempt) -> Response:
+    def _attempt(
+        self, endpoint: Endpoint, headers: dict[str, Secret], hidden: list[Secret], attempt: ConnectAttempt
+    ) -> Response:
         proxy = proxy_for(endpoint.host, self._options.proxy, secure=endpoint.secure)
         sock = dial(endpoint, proxy, self._tls() if endpoint.secure else None, attempt)
         with sock, attempt.using(sock):
@@ -192,7 +197,7 @@ class HttpClient:
             with ResponseHead(sock, attempt) as answer:
                 attempt.step = "reading the response"
                 if not 200 <= answer.status < 300:
-                    raise _rejected(endpoint, headers, answer)
+                    raise _rejected(endpoint, [*headers.values(), *hidden], answer)
                 body = answer.body(self._options.max_size)
         if body is None:
             raise ConnectFailed(f"{endpoint.shown}: the response is over {self._options.max_size:,} bytes")
@@ -202,6 +207,15 @@ class HttpClient:
         if self._context is None:  # it takes some 20 ms to make
             self._context = tls_context(self._options.ssl_context)
         return self._context
+
+
+def _encoded(params: Parameters) -> Secret:
+    pairs = [
+        (name, each if isinstance(each, Secret) else Secret(str(each)))
+        for name, value in params.items()
+        for each in ([value] if isinstance(value, str | int | Secret) else value)
+    ]
+    return Secret(urlencode([(name, value.reveal()) for name, value in pairs]))
 
 
 def _request(endpoint: Endpoint, headers: dict[str, Secret]) -> Secret:
@@ -218,12 +232,12 @@ def _request(endpoint: Endpoint, headers: dict[str, Secret]) -> Secret:
     return Secret("\r\n".join(line.reveal() for line in (*lines, Secret(""), Secret(""))))
 
 
-def _rejected(endpoint: Endpoint, headers: dict[str, Secret], answer: ResponseHead) -> RequestRejected:
-    """The error for *answer*, with as much of its body as can be read."""
+def _rejected(endpoint: Endpoint, hidden: list[Secret], answer: ResponseHead) -> RequestRejected:
+    """The error for *answer*, with as much of its body as can be read, and without *hidden*."""
     body: bytes | None = b""
     with suppress(OSError):
         body = answer.body(_LARGEST_ERROR)
-    sent = [endpoint.query, endpoint.authorization or Secret(""), *headers.values()]
+    sent = [endpoint.query, endpoint.authorization or Secret(""), *hidden]
     described = without_secrets((body or b"").decode(errors="replace"), sent)
     received = {name: without_secrets(value, sent) for name, value in answer.headers.items()}
     what = without_secrets(f"the server answered {answer}", sent)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from msgspec.structs import force_setattr
 
+from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
 from rxfeed.secrets import Secret, secret
 from rxfeed.transport.proxy import parsed
@@ -19,7 +19,6 @@ _BREAKS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _SET_BY_TRANSPORT = re.compile(
     r"upgrade|connection|content-length|transfer-encoding|sec-websocket-(?!protocol$).*", re.IGNORECASE
 )
-_LONGEST = 86_400.0
 
 
 class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,10 +49,9 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
         force_setattr(self, "headers", headers)
         if refused:
             raise ConfigError(f"headers: {refused}")
-        if isinstance(self.max_size, bool) or not isinstance(self.max_size, int) or self.max_size < 1:
-            raise ConfigError(f"max_size: {self.max_size!r} is not a number of bytes above 0")
+        arguments.positive_integer("max_size", self.max_size)
         for name in ("connect_timeout", "send_timeout"):
-            check_timeout(name, getattr(self, name))
+            arguments.timeout(name, getattr(self, name))
         if not isinstance(self.ssl_context, ssl.SSLContext | None):
             given = type(self.ssl_context).__name__
             raise ConfigError(f"ssl_context: a {given} is not an SSLContext, such as of ssl.create_default_context()")
@@ -61,13 +59,6 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"proxy: a {type(self.proxy).__name__} is not a proxy's URL")
         if self.proxy:
             parsed(self.proxy, "proxy")
-
-
-def check_timeout(name: str, seconds: Any) -> None:
-    """Raise a `ConfigError` that names *name* if *seconds* is not a valid time-out."""
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not number or not 0 < seconds <= _LONGEST:
-        raise ConfigError(f"{name}: {seconds!r} is not a number of seconds above 0 and up to {_LONGEST:,.0f}")
 
 
 def _checked(headers: object) -> tuple[str, dict[str, Secret]]:

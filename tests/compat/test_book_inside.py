@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sortedcontainers import SortedDict
 
 import rxfeed.compat as cbpro
+from rxfeed.compat.errors import BookEmpty
 from rxfeed.compat.levels import SortedLevels
-from rxfeed.errors import BookEmpty
 from tests.compat.test_order_book import Snapshots, filled, message, opened, snapshot
 
 KEYS = st.integers(0, 30)

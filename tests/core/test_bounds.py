@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from rxfeed import ConfigError, PriceCrossing, fold
 from rxfeed.cli.lines import line
 from rxfeed.core import Candles, PriceMoves, RunningImbalance, SlidingVolume, SpreadWidening, TumblingVolume
+from rxfeed.core.arguments import decimal
 from rxfeed.core.bars import TickBars
 from rxfeed.core.book import Level2Book
-from rxfeed.core.numbers import EXACT, decimal
+from rxfeed.core.numbers import EXACT
 from rxfeed.market.values import check
 from rxfeed.venues.coinbase_exchange.messages import L2Update, Snapshot
 from tests.support.make import match, ticker

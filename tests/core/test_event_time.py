@@ -32,8 +32,7 @@ from rxfeed.core import (
     TumblingVolume,
     VolumeBars,
 )
-from rxfeed.core.completeness import EPOCH, FIRST, LAST, MICROSECOND
-from rxfeed.market import Origin, stamp
+from rxfeed.market import EPOCH, FIRST, LAST, MICROSECOND, Origin, stamp
 from tests.support.make import at, heartbeat, last_match, match, ticker
 
 MACHINES: dict[str, Callable[..., Any]] = {

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxfeed.core import Missed, Restarted
-from rxfeed.core.completeness import LAST
 from rxfeed.core.sequence import Sequence
+from rxfeed.market import LAST
 from tests.support.make import at
 
 Numbered = tuple[int, float]

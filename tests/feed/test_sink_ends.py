@@ -17,8 +17,8 @@ from reactivex import operators as ops
 from reactivex.scheduler import ThreadPoolScheduler
 
 from rxfeed import Feed, Message, Replay, bounded, by_product, matches, record, to_mongo, window_volume
+from rxfeed.feed.endings import SinkLeft, unfinished
 from rxfeed.operators.bounded_queue import BoundedQueue
-from rxfeed.operators.endings import SinkLeft, unfinished
 from rxfeed.sim import Exchange
 from rxfeed.sinks import MongoSink
 from tests.sinks.servers import Scripted

@@ -10,7 +10,7 @@ import pytest
 from reactivex import Observable
 from reactivex.subject import Subject
 
-from rxfeed.feed.message_router import SideStream
+from rxfeed.feed.message_router import FeedStream
 from rxfeed.operators.share_latest import ShareLatest
 from tests.support.collect import Collected
 
@@ -18,7 +18,7 @@ Source = tuple[Observable[int], Callable[[int], None], Callable[[], None]]
 
 
 def side_stream() -> Source:
-    stream: SideStream[int] = SideStream(lambda: None, 0)
+    stream: FeedStream[int] = FeedStream(lambda: None, 0)
     return stream, stream.emit, stream.end
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from reactivex import operators as ops
 
 from rxfeed import Match, Replay, matches, record
+from rxfeed.market import EPOCH
 from rxfeed.recording.scheduler import EARLIEST, LATEST, ReplayScheduler
-from rxfeed.recording.timestamps import EPOCH, FIRST_NS, LAST_NS, moment_of, ns_of
+from rxfeed.recording.timestamps import FIRST_NS, LAST_NS, moment_of, ns_of
 from tests.support.collect import Collected
 from tests.support.make import match
 from tests.support.replays import played, prices, trades

@@ -139,6 +139,20 @@ def test_foreign_error_is_recorded_with_its_name() -> None:
     assert str(again.cause) == "KeyError: 'x'"
 
 
+@pytest.mark.parametrize(
+    ("cause", "kind"),
+    [
+        (errors.RecordingDamaged("a.jsonl", 1, 0, "empty"), errors.RxfeedError),
+        (errors.RequestRejected("no", 429, "Slow", {}, b"", 1.0), errors.ConnectFailed),
+        (errors.ExtraMissing("polars", "a frame", "pip install polars"), errors.ConfigError),
+    ],
+)
+def test_error_with_unrecorded_attributes_becomes_its_base(cause: Exception, kind: type[Exception]) -> None:
+    again: Any = status_of(decode_line(status_line(s.Ended(cause=cause))))
+    assert type(again.cause) is kind
+    assert str(again.cause) == str(cause)
+
+
 def test_status_of_a_later_version_is_skipped() -> None:
     assert status_of(decode_line('{"ns":1,"status":{"type":"Tomorrow","x":1}}')) is None
 

@@ -143,8 +143,12 @@ def test_file_that_is_no_recording_has_a_reason(file: Path, content: bytes, why:
     assert (caught.value.path, caught.value.line, caught.value.offset) == (str(file), 1, 0)
 
 
+def test_damage_is_no_invalid_argument() -> None:
+    assert not issubclass(RecordingDamaged, ConfigError | ValueError)
+
+
 def test_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"none\.jsonl, line 1, byte 0: No such file"):
+    with pytest.raises(RecordingDamaged, match=r"none\.jsonl, line 1, byte 0: No such file"):
         Recording(tmp_path / "none.jsonl")
 
 

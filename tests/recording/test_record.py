@@ -327,7 +327,7 @@ def test_full_disk_unblocks_a_waiting_source(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("named", "text"),
     [
-        ({"segment_bytes": 0}, "segment_bytes: 0 is not a number above 0"),
+        ({"segment_bytes": 0}, "segment_bytes: 0 is not a whole number from 1 on"),
         ({"segment_bytes": 1.5}, "segment_bytes: 1.5 is"),
         ({"segment_seconds": -1}, "segment_seconds: -1 is"),
         ({"level": 23}, "level: 23 is above 22"),

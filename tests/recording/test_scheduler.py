@@ -16,9 +16,10 @@ from reactivex.scheduler import HistoricalScheduler, TimeoutScheduler
 
 from rxfeed import Feed, Match, Message, MessageSource, Replay, by_product, matches, tickers
 from rxfeed.feed import Gap
+from rxfeed.market import EPOCH
 from rxfeed.recording import ReplayScheduler
 from rxfeed.recording.events import status_line
-from rxfeed.recording.timestamps import EPOCH, ns_of
+from rxfeed.recording.timestamps import ns_of
 from tests.support.clocks import JumpingClock
 from tests.support.collect import Collected
 from tests.support.make import NOON, match, ticker

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from rxfeed.errors import ConfigError, RxfeedError
+from rxfeed.errors import ConfigError, RecordingDamaged, RxfeedError
 from rxfeed.recording.reading import Recording
 from rxfeed.sim import Exchange
 
@@ -172,8 +172,8 @@ def test_bad_arguments_are_named(tmp_path: Path, recording: Path) -> None:
         Exchange.replay(recording, speed=0)
     with pytest.raises(ConfigError, match="argument: 'seed'"):
         Exchange.replay(recording, seed=1)
-    with pytest.raises(ConfigError, match="No such file"):
+    with pytest.raises(RecordingDamaged, match="No such file"):
         Exchange.replay(tmp_path / "none")
     (tmp_path / "empty").touch()
-    with pytest.raises(ConfigError, match="empty, line 1, byte 0: it is empty"):
+    with pytest.raises(RecordingDamaged, match="empty, line 1, byte 0: it is empty"):
         Exchange.replay(tmp_path / "empty")

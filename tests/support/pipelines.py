@@ -16,7 +16,7 @@ from rxfeed.operators import select
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
 # They depend on the reader's speed or a thread, or are no operators, so their results may differ between runs.
-EXCLUDED = {"bounded", "full_book", "to_async_iterable", "to_dataframe", "to_records"}
+EXCLUDED = {"bounded", "full_book", "to_async_iterable"}
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Said(MessageSource):
         streams = self._streams
         for item in self._items:
             if isinstance(item, Message):
-                streams.router.deliver(streams.router.observers(), item)
+                streams.router.deliver(streams.router.observers, item)
             elif isinstance(item, Malformed):
                 streams.malformed.emit(item)
             elif isinstance(item, FeedStatus):

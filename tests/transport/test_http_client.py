@@ -240,10 +240,10 @@ BUSY = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
 
 
 def test_rejection_has_status_reason_headers_and_body() -> None:
-    body = b'{"message":"NotFound","key":"hidden-token"}'
+    body = b'{"message":"NotFound","key":"hidden-param"}'
     answer = b"HTTP/1.1 404 Not Found\r\nX-Id: hidden-token\r\nContent-Length: 43\r\n\r\n" + body
     with WireServer(Script(answer)) as server, pytest.raises(RequestRejected) as caught:
-        HttpClient(http(server)).get("/products", {"key": "hidden-token"}, {"X-Key": Secret("hidden-token")})
+        HttpClient(http(server)).get("/products", {"key": Secret("hidden-param")}, {"X-Key": Secret("hidden-token")})
     error = caught.value
     assert (error.status, error.reason, error.retry_after) == (404, "Not Found", 0.0)
     assert str(error).startswith(f'{http(server)}/products: the server answered 404 Not Found: {{"message":"NotFound"')

@@ -19,15 +19,11 @@ trade. The user's own messages (those with a user or profile id) have `user/<tha
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from rxfeed.market import Message, microseconds
+from rxfeed.market import EPOCH, MICROSECOND, Message, microseconds
 from rxfeed.venues.coinbase_exchange import messages as m
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_US = timedelta(microseconds=1)
 
 
 def message_id(message: Message) -> str:
@@ -77,7 +73,7 @@ def _l2update(message: m.L2Update) -> str:
         return _by_content(message)
     # As _by_content, but faster, since most messages of a feed are of this type.
     digest = blake2b(message.raw, digest_size=8).hexdigest()
-    return f"{message.product_id}/l2update/{(message.time - _EPOCH) // _US}/{digest}"
+    return f"{message.product_id}/l2update/{(message.time - EPOCH) // MICROSECOND}/{digest}"
 
 
 def _ticker(message: m.Ticker) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Context, Decimal
 from operator import attrgetter
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from msgspec.structs import force_setattr
 
 from rxfeed import market
 from rxfeed.market import (
+    EPOCH,
     NEGATIVE,
     NOT_FINITE,
     TOO_LONG,
@@ -47,7 +48,6 @@ from rxfeed.market import (
     fits,
 )
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONG = Context(prec=100)
 _MILLION = Decimal(1_000_000)
 _fits: Callable[[Any], Decimal] = fits  # raises `TypeError` for `None`
@@ -379,7 +379,7 @@ class Activate(Message, frozen=True, kw_only=True, gc=False, tag="activate"):
         check_sizes(self.size)
         try:
             check(self.timestamp)
-            time = _EPOCH + timedelta(microseconds=math.floor(_LONG.multiply(self.timestamp, _MILLION)))
+            time = EPOCH + timedelta(microseconds=math.floor(_LONG.multiply(self.timestamp, _MILLION)))
         except (ValueError, ArithmeticError):  # before the year 1, or after 9999, too
             raise ValueError("timestamp must be Unix seconds") from None
         force_setattr(self, "time", time)

@@ -13,8 +13,9 @@ from reactivex import operators as ops
 
 from rxfeed import ConfigError, L2Update, Snapshot, Status, TumblingVolume, fold
 from rxfeed.core import Candles, Level2Book
+from rxfeed.dataframes import to_dataframe, to_records
 from rxfeed.market import Message, Origin, stamp
-from rxfeed.operators import candles, to_dataframe, to_frames, to_records
+from rxfeed.operators import candles, to_frames
 from rxfeed.venues.coinbase_exchange.decode import Decoder
 from rxfeed.venues.coinbase_exchange.messages import Activate
 from tests.support.collect import Collected

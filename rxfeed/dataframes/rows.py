@@ -1,22 +1,17 @@
-"""Tables of windows, candles, bars, messages and other items of a pipeline."""
+"""Tables of windows, candles, bars, messages and other items."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache, partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from reactivex import Observable
-
-from rxfeed.core import count
+from rxfeed.dataframes.makers import MAKERS, Column, Library, library_of
 from rxfeed.errors import ConfigError
 from rxfeed.market import BookSnapshot, BookUpdate, Level, Message, Side
-from rxfeed.operators.dataframe_makers import MAKERS, Column, Library, library_of
-from rxfeed.operators.lift import lift
-from rxfeed.operators.source import Operator
 
 _CELLS = {str, int, float, bool, Decimal, datetime, bytes}
 
@@ -82,54 +77,12 @@ def to_dataframe(items: Iterable[Any], library: Library | None = None, *, exact:
     return MAKERS[chosen](module, table, exact)
 
 
-def to_frames(rows: int | None = 10_000, library: Library | None = None, *, exact: bool = False) -> Operator[Any, Any]:
-    """Emit a frame for every *rows* items, and one for the rest at the end, so a long stream needs little memory.
-
-        items    --a--b--c--d--e--|
-        emitted  -----ab----cd----e|      to_frames(2)
-
-        >>> trades = reactivex.of(*(match(price, time=price) for price in (9, 10, 11)))
-        >>> _ = trades.pipe(to_frames(2, "polars")).subscribe(lambda frame: print(frame["price"].to_list()))
-        [9.0, 10.0]
-        [11.0]
-
-    *rows* `None`: one frame of the whole stream, when it ends. *library*, *exact* and the columns: see `to_dataframe`.
-    All frames of a stream have the same types, except that with *exact* each frame has its own decimal places. A
-    level-2 message counts as one item, although it makes several rows. An item that does not fit into a frame ends the
-    stream with `ConfigError`. If the stream fails, the items before the failure are emitted first. At a gap nothing
-    changes: the items have their own `epoch` or `complete`.
-    """
-    if rows is not None:
-        count("rows", rows)
-    library_of(library)
-    return lift(lambda: _Batches(rows, partial(to_dataframe, library=library, exact=exact)))
-
-
-class _Batches:
-    """Outputs *make*(items) for every *rows* items, and for the rest at the end."""
-
-    __slots__ = ("_items", "_make", "_rows")
-
-    def __init__(self, rows: int | None, make: Callable[[list[Any]], Any]) -> None:
-        self._rows = rows
-        self._make = make
-        self._items: list[Any] = []
-
-    def step(self, item: Any) -> tuple[Any, ...]:
-        self._items.append(item)
-        return self.finish() if len(self._items) == self._rows else ()
-
-    def finish(self) -> tuple[Any, ...]:
-        items, self._items = self._items, []
-        return (self._make(items),) if items else ()
-
-
 # ---- rows and columns
 
 
 def _checked(items: Any) -> Iterable[Any]:
     """*items* itself; raises `ConfigError` if it is not a collection."""
-    if isinstance(items, Observable):
+    if callable(getattr(items, "subscribe", None)):
         raise ConfigError(
             "items: a stream has no rows yet: pipe it into to_frames(), "
             "such as feed.pipe(candles(60), to_frames()).subscribe(print)"

@@ -16,7 +16,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable, SingleAssignmentDisposable
 
 from rxfeed.errors import ConfigError, WrongProcess
-from rxfeed.operators.endings import SinkLeft, SourceSinks, finished, input_ended, started, subscribing
+from rxfeed.feed.endings import SinkLeft, SourceSinks, finished, input_ended, started, subscribing
 
 log = logging.getLogger("rxfeed.sinks")
 T = TypeVar("T")
@@ -302,10 +302,3 @@ class RecentRate:
         with self._lock:
             recent = sum(count for at, count in self._recent if at >= now - _RECENT)
         return recent / max(0.001, min(_RECENT, now - self._started))
-
-
-def check_numbers(**arguments: tuple[Any, Any]) -> None:
-    """Raise `ConfigError` for an argument that is not a number above 0; each is given with its allowed types."""
-    for name, (value, kinds) in arguments.items():
-        if isinstance(value, bool) or not isinstance(value, kinds) or not value > 0:
-            raise ConfigError(f"{name}: {value!r} is not a number above 0")
