@@ -33,3 +33,10 @@ def requested_snapshot(request: Callable[..., Any], product_id: str) -> Any:
     """A snapshot with every order; of whole levels, if the exchange does not give the orders."""
     answer = request(product_id, level=3)
     return request(product_id, level=2) if isinstance(answer, dict) and "bids" not in answer else answer
+
+
+def failure_of(fetch: Fetch, error: Exception) -> str:
+    """Why *fetch* has no snapshot; *error*: what it raised, or what reading its result raised."""
+    if isinstance(fetch.result, dict) and "message" in fetch.result:
+        return f"no snapshot: the exchange answered {fetch.result['message']!r}"
+    return f"no snapshot: {error!r}" if error is fetch.error else f"not a snapshot of a book: {error!r}"

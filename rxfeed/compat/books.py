@@ -7,8 +7,9 @@ Rules:
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -24,10 +25,20 @@ def add_book(book: Any) -> None:
     _books[id(book)] = book
 
 
-def products_with_books() -> set[str]:
-    """The products of all books that exist."""
-    products = [getattr(book, "product_id", None) for book in list(_books.values())]
-    return {each for each in products if isinstance(each, str)}
+def has_book(client: Any, products: Iterable[str]) -> bool:
+    """True if *client* is a book, or a book of one of *products* exists that gets the messages of a client."""
+    wanted = set(products)
+    if id(client) in _books:
+        return client.product_id in wanted
+    if not _plain_books(wanted):
+        return False
+    gc.collect()  # one that the script has let go must not decide
+    return _plain_books(wanted)
+
+
+def _plain_books(products: set[str]) -> bool:
+    books = [book for book in list(_books.values()) if book.ws is None and book.thread is None]
+    return any(book.product_id in products for book in books)
 
 
 def with_snapshot_first(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from rxfeed.compat.books import products_with_books
+from rxfeed.compat.books import has_book
 from rxfeed.compat.notices import Kind
 
 PRIVATE = frozenset({"level2", "level3", "full", "user", "rfq_matches", "balance"})
@@ -37,9 +37,10 @@ class Requested(NamedTuple):
     notices: tuple[tuple[Kind, str], ...] = ()
 
 
-def requested(channels: Any, products: Any, signed: bool) -> Requested:
-    """What to subscribe to for the *channels* of a client; *signed*: it has keys."""
-    booked = not signed and not products_with_books().isdisjoint(_texts(products))
+def requested(client: Any, channels: Any, products: Any, signed: bool) -> Requested:
+    """What to subscribe to for the *channels* of *client*; *signed*: it has keys."""
+    by_order = channels is None or not _BY_ORDER.isdisjoint(names_of(channels))
+    booked = by_order and not signed and has_book(client, _texts(products))
     if channels is None:
         names = [*_PUBLIC, *(["full"] if signed else []), *(["level2_batch"] if booked else [])]
         quoted = ", ".join(map(repr, names))

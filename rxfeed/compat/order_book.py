@@ -14,7 +14,7 @@ from rxfeed.compat import book_levels
 from rxfeed.compat.attributes import Replaceable
 from rxfeed.compat.book_orders import BROKEN, BookOrders, check, orders_of, rows
 from rxfeed.compat.book_sequence import Source, Step, numbered
-from rxfeed.compat.book_state import BookState, requested_snapshot
+from rxfeed.compat.book_state import BookState, failure_of, requested_snapshot
 from rxfeed.compat.books import add_book
 from rxfeed.compat.errors import BookEmpty
 from rxfeed.compat.levels import SortedLevels
@@ -233,8 +233,7 @@ class OrderBook(BookOrders, WebsocketClient):
                     raise fetch.error
                 orders, sequence = list(orders_of(fetch.result)), int(fetch.result["sequence"])
             except Exception as error:
-                what = "no snapshot" if error is fetch.error else "not a snapshot of a book"
-                book.failure = f"{what}: {error!r}"
+                book.failure = failure_of(fetch, error)
                 log.warning("%s: %s", self.product_id, book.failure)
                 return
             self._asks, self._bids, book.failure = SortedLevels(), SortedLevels(), ""

@@ -66,7 +66,7 @@ class ClientSettings(NamedTuple):
         signed = bool(client.auth)
         keys = (client.api_key, _hidden(client.api_secret), _hidden(client.api_passphrase))
         url = _hidden(url)
-        channels = requested(client.channels, products, signed)
+        channels = requested(client, client.channels, products, signed)
         return cls(url, products, channels, keys if signed else None, reconnect, ping_interval)
 
     @property

@@ -123,6 +123,12 @@ def test_reason_of_a_missing_snapshot_is_in_the_error() -> None:
         book.get_bid()
 
 
+def test_answer_without_a_book_is_in_the_error() -> None:
+    book = filled({"message": "NotFound"})
+    with pytest.raises(BookEmpty, match="no snapshot: the exchange answered 'NotFound'"):
+        book.get_bid()
+
+
 @pytest.mark.parametrize("first", [{"type": "subscriptions"}, message("ticker", 5), message("heartbeat", 5), {}])
 def test_any_first_message_of_a_client_loads_the_book(first: dict[str, Any]) -> None:
     book = cbpro.OrderBook(client=Snapshots(snapshot()))

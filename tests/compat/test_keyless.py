@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import warnings
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 import rxfeed.compat as cbpro
+from rxfeed.compat.channels import requested
 from rxfeed.sim import Exchange
 from tests.compat.recorder import Recorder
 from tests.support.leaks import nothing_left_behind
@@ -156,6 +158,23 @@ def test_plain_book_without_keys_follows_the_exchange(exchange: Exchange, channe
     assert states == expected
     assert client.error is None
     assert sum("OrderBook stands on level2_batch" in str(each.message) for each in caught) == 1
+
+
+def test_book_that_is_gone_or_a_client_decides_nothing() -> None:
+    def full_is_replaced() -> bool:
+        return requested(None, ["full"], ["BTC-USD"], False).channels != ["full"]
+
+    gc.collect()
+    assert not full_is_replaced()
+    book = cbpro.OrderBook("BTC-USD")
+    book.circle = book  # pyright: ignore[reportAttributeAccessIssue]
+    assert full_is_replaced()
+    book.thread = threading.current_thread()  # it has a connection of its own
+    assert not full_is_replaced()
+    book.thread = None
+    assert full_is_replaced()
+    del book
+    assert not full_is_replaced()
 
 
 def test_reset_book_of_levels_has_a_reason(exchange: Exchange, caplog: pytest.LogCaptureFixture) -> None:
