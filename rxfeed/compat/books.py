@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakValueDictionary
 
-from rxfeed.market import Malformed, Message
-
 _LONGEST = 5.0  # seconds that messages wait for a snapshot
 # By id, because a subclass may not be hashable.
 _books: WeakValueDictionary[int, Any] = WeakValueDictionary()
@@ -41,9 +39,7 @@ def _plain_books(products: set[str]) -> bool:
     return any(book.product_id in products for book in books)
 
 
-def with_snapshot_first(
-    client: Any, channels: Any, deliver: Callable[[Message | Malformed], None]
-) -> Callable[[Message | Malformed], None]:
+def with_snapshot_first(client: Any, channels: Any, deliver: Callable[[Any], None]) -> Callable[[Any], None]:
     """*deliver* itself, unless *client* is a book that stands on the levels of *channels*."""
     if id(client) not in _books or not isinstance(channels, list) or "level2_batch" not in channels:
         return deliver
@@ -53,21 +49,22 @@ def with_snapshot_first(
 class _SnapshotFirst:
     """Holds the first messages until the snapshot of a book has arrived, which the book then loads."""
 
-    def __init__(self, book: Any, deliver: Callable[[Message | Malformed], None]) -> None:
+    def __init__(self, book: Any, deliver: Callable[[Any], None]) -> None:
         self._book = book
         self._deliver = deliver
-        self._held: list[Message | Malformed] | None = []
+        self._held: list[Any] | None = []
         self._began = time.monotonic()
 
-    def take(self, item: Message | Malformed) -> None:
-        """Hold *item*, or deliver it with all that were held."""
+    def take(self, content: Any) -> None:
+        """Hold the *content* of a message, or deliver it with all that were held."""
         if self._held is None:
-            self._deliver(item)
+            self._deliver(content)
             return
-        self._held.append(item)
-        kind = item.type
-        if kind == "snapshot" and item.product_id == self._book.product_id and isinstance(item, Message):
-            self._book._OrderBook__preload(item.content)
+        self._held.append(content)
+        named = content if isinstance(content, dict) else {}
+        kind = named.get("type")
+        if kind == "snapshot" and named.get("product_id") == self._book.product_id:
+            self._book._OrderBook__preload(content)
         elif kind != "error" and time.monotonic() - self._began < _LONGEST:
             return
         held, self._held = self._held, None

@@ -1,4 +1,4 @@
-"""From the items of a connection to the hooks of a client, within one session.
+"""From the frames of a connection to the hooks of a client, within one session.
 
 Rules:
 - After the end was requested, nothing is passed any more.
@@ -16,7 +16,6 @@ from typing import Any
 from rxfeed.compat.hooks import call_on_error
 from rxfeed.compat.notices import Kind, note
 from rxfeed.compat.session import Session, SessionManager
-from rxfeed.compat.socket import Item
 from rxfeed.errors import FrameMalformed, SinkError
 from rxfeed.market import Malformed
 
@@ -30,16 +29,14 @@ class Delivery:
         self._session = session
         self._printed: set[tuple[Any, ...]] = set()
 
-    def item(self, item: Item) -> None:
-        """Pass a message, or a frame that is none."""
-        if type(item) is not Malformed:
-            self.content(item.content)
-            return
+    def malformed(self, frame: Malformed) -> None:
+        """Pass a frame that is no message."""
         # The classic client asked for JSON only, not for a shape.
         try:
-            content = json.loads(item.raw)
+            content = json.loads(frame.raw)
         except (ValueError, RecursionError):
-            self._report_during_session(FrameMalformed(item.reason), item.raw.decode(errors="replace"))
+            if not self._session.ending:
+                self._report_during_session(FrameMalformed(frame.reason), frame.raw.decode(errors="replace"))
         else:
             self.content(content)
 

@@ -2,7 +2,7 @@
 
 Rules:
 - The feed has no thread: `deliver` and `recv` read from it, in the thread that calls them.
-- While `deliver` runs, items go to its handler; otherwise they wait for `recv`, or for the next `deliver`.
+- While `deliver` runs, frames go to its handlers; otherwise they wait for `recv`, or for the next `deliver`.
 - After `end`, a script with a read loop of its own gets what has arrived, and the next frame if one arrives soon. So
   its loop reaches its own test of `stop`, as with the classics. Then the feed is closed, and `recv` raises.
 """
@@ -21,7 +21,6 @@ from rxfeed.feed import Connected, Disconnected, Ended, FeedStatus
 from rxfeed.market import Malformed, Message
 from rxfeed.transport import ReceiveTimedOut, SocketClosed
 
-Item = Message | Malformed
 _MOST_IN_A_PING = 125
 _GRACE = 1.0  # seconds
 
@@ -36,13 +35,14 @@ class Socket:
         self.connected = False
         self.closed_by_script = False
         self._feed = feed
-        self._waiting: deque[Item] = deque()
-        self._handler: Callable[[Item], None] | None = None
+        self._waiting: deque[Message | Malformed] = deque()
+        self._handler: Callable[[Any], None] | None = None
+        self._malformed: Callable[[Malformed], None] | None = None
         self._timeout: float | None = None
         self._until: float | None = None  # the end of the grace
         self._read = False  # the script reads with `recv`
         feed.status.subscribe(self._follow)
-        feed.malformed.subscribe(self._arrived)
+        feed.malformed.subscribe(self._broken)
         feed.subscribe(self._arrived, lambda error: None)  # `cause` has it
 
     # ---- what scripts use
@@ -129,15 +129,19 @@ class Socket:
         about = self._feed.about
         return f"{', '.join(about['channels'])} of {', '.join(about['products']) or 'no product'} from {about['url']}"
 
-    def deliver(self, handler: Callable[[Item], None]) -> None:
-        """Pass everything to *handler* until the connection ends."""
+    def deliver(self, handler: Callable[[Any], None], malformed: Callable[[Malformed], None]) -> None:
+        """Pass the content of each message to *handler*, and other frames to *malformed*, until the connection ends."""
         while self._waiting:
-            handler(self._waiting.popleft())
-        self._handler = handler
+            item = self._waiting.popleft()
+            if isinstance(item, Malformed):
+                malformed(item)
+            else:
+                handler(item.content)
+        self._handler, self._malformed = handler, malformed
         try:
             self._feed.drive()
         finally:
-            self._handler = None
+            self._handler = self._malformed = None
 
     def end(self) -> None:
         """Request the end, and return at once."""
@@ -151,21 +155,23 @@ class Socket:
         """Close the connection, and return when that is done."""
         self._feed.close()
 
-    def waiting(self) -> list[Item]:
-        """What has arrived and was not taken yet."""
-        return list(self._waiting)
-
     @property
     def cause(self) -> Exception | None:
         """What ended the connection, with its remedy; `None` if it was closed here, or is open."""
         cause = self._feed.cause
         return explained(cause) if isinstance(cause, Exception) else None
 
-    def _arrived(self, item: Item) -> None:
+    def _arrived(self, message: Message) -> None:
         if self._handler is None:
-            self._waiting.append(item)
+            self._waiting.append(message)
         else:
-            self._handler(item)
+            self._handler(message.content)
+
+    def _broken(self, frame: Malformed) -> None:
+        if self._malformed is None:
+            self._waiting.append(frame)
+        else:
+            self._malformed(frame)
 
     def _follow(self, status: FeedStatus) -> None:
         if isinstance(status, Connected):

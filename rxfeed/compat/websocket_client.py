@@ -214,7 +214,7 @@ class WebsocketClient:
                 if hasattr(ws, "recv"):  # an overridden _connect made a socket of its own
                     read_socket(ws, lambda: self.stop, delivery.content, delivery.report)
                 return
-            ws.deliver(with_snapshot_first(self, session.channels, delivery.item))
+            ws.deliver(with_snapshot_first(self, session.channels, delivery.content), delivery.malformed)
             if session.raised is not None:
                 raise session.raised
             if self.ws is ws and not session.ending and (ws.cause is not None or ws.closed_by_script):
