@@ -164,6 +164,25 @@ def aggregated_id(side: str, price: Any) -> str:
     return f"aggregated-{side}-{price}"
 
 
+def apply(book: BookOrders, message: dict[str, Any]) -> bool:
+    """Change *book* by a message of the `full` channel; False if its shape is wrong, and then nothing is changed."""
+    try:
+        check(message)
+    except BROKEN:
+        return False
+    kind = message["type"]
+    if kind == "open":
+        book.add(message)
+    elif kind == "done" and "price" in message:
+        book.remove(message)
+    elif kind == "match":
+        book.match(message)
+        book._current_ticker = message
+    elif kind == "change":
+        book.change(message)
+    return True
+
+
 def check(message: dict[str, Any]) -> None:
     """Raise one of `BROKEN` if a message of the `full` channel is not of the shape that the methods here need."""
     kind = message["type"]

@@ -54,6 +54,12 @@ def numbered(message: dict[str, Any]) -> bool:
     return message.get("type") not in _UNNUMBERED and isinstance(sequence, int) and not isinstance(sequence, bool)
 
 
+def is_ahead(message: dict[str, Any], sequence: int) -> bool:
+    """True for a message of any type that names a later number than *sequence*."""
+    number = message.get("sequence")
+    return isinstance(number, int) and number > sequence
+
+
 class Step(Enum):
     """What to do with a numbered message."""
 

@@ -9,6 +9,11 @@ from typing import Any
 from rxfeed.compat.book_sequence import BookSequence
 from rxfeed.compat.snapshot import Fetch, Pace
 
+NO_UPDATES = (
+    "the book gets no messages of level2_batch or full: it is loaded anew from time to time only; "
+    "subscribe the client to level2_batch, or with keys to full"
+)
+
 
 class BookState:
     """The state of one book, made at first need; a copy of a book begins anew."""
@@ -24,6 +29,9 @@ class BookState:
         """The thread that takes a message."""
         self.preloaded = False
         """The next `snapshot` is in the book already."""
+
+        self.starved = False
+        """It was reported that the book gets no updates."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return BookState, ()

@@ -12,9 +12,9 @@ from typing import Any
 
 from rxfeed.compat import book_levels
 from rxfeed.compat.attributes import Replaceable
-from rxfeed.compat.book_orders import BROKEN, BookOrders, check, orders_of, rows
-from rxfeed.compat.book_sequence import Source, Step, numbered
-from rxfeed.compat.book_state import BookState, failure_of, requested_snapshot
+from rxfeed.compat.book_orders import BROKEN, BookOrders, apply, orders_of, rows
+from rxfeed.compat.book_sequence import Source, Step, is_ahead, numbered
+from rxfeed.compat.book_state import NO_UPDATES, BookState, failure_of, requested_snapshot
 from rxfeed.compat.books import add_book
 from rxfeed.compat.errors import BookEmpty
 from rxfeed.compat.levels import SortedLevels
@@ -159,6 +159,19 @@ class OrderBook(BookOrders, WebsocketClient):
             self.__load_first()
         elif book.fetch is not None:
             self.__collect()
+        elif ours and where.source is Source.UNDECIDED and is_ahead(message, where.sequence):
+            self.__refresh(message["sequence"])
+
+    def __refresh(self, sequence: int) -> None:
+        """Request a snapshot for a book that gets neither orders nor levels, as the classics did at each ticker."""
+        book = self.__book
+        if not book.starved:
+            book.starved = True
+            log.warning("%s: %s", self.product_id, NO_UPDATES)
+        if book.pace.due(time.monotonic()):
+            last = book.where.sequence
+            book.where.lose()
+            self.on_sequence_gap(last, sequence)
 
     def __take_order(self, message: dict[str, Any]) -> None:
         book, where = self.__book, self.__book.where
@@ -203,20 +216,8 @@ class OrderBook(BookOrders, WebsocketClient):
 
     def __apply(self, message: dict[str, Any]) -> bool:
         """Change the book by *message*; False if its shape is wrong."""
-        try:
-            check(message)
-        except BROKEN:
+        if not apply(self, message):
             return False
-        kind = message["type"]
-        if kind == "open":
-            self.add(message)
-        elif kind == "done" and "price" in message:
-            self.remove(message)
-        elif kind == "match":
-            self.match(message)
-            self._current_ticker = message
-        elif kind == "change":
-            self.change(message)
         self.__book.where.sequence = message["sequence"]
         return True
 

@@ -145,6 +145,16 @@ def test_any_first_message_of_the_product_loads_a_plain_book() -> None:
     assert (book.get_bid(), book.ready) == (99, True)
 
 
+def test_book_without_updates_is_loaded_anew_and_reported(caplog: pytest.LogCaptureFixture) -> None:
+    """The classics requested a snapshot at each ticker with a later number."""
+    book = cbpro.OrderBook(client=Snapshots(snapshot(10), snapshot(20, bids=[("97", "1", "b7")])))
+    for sequence in range(10, 60, 2):
+        book.process_message(message("ticker", sequence))
+    assert (book.get_bid(), book._sequence) == (97, 20)
+    assert len(book._client.asked) == 3  # and then with growing pauses
+    assert caplog.text.count("the book gets no messages of level2_batch or full") == 1
+
+
 def test_levels_become_orders_when_full_arrives() -> None:
     book = cbpro.OrderBook(client=Snapshots(snapshot(10)))
     levels = {"bids": [["98", "7"]], "asks": [["103", "1"]], "product_id": "BTC-USD"}
