@@ -67,7 +67,7 @@ ERRORS = {
     "close_in_on_error": r"Traceback [^$]*in on_message\n[^$]*ZeroDivisionError: division by zero\n",
     "book_object_without_keys": r"[^$]*book_object_without_keys.py:\d+: UserWarning: channels is None, [^$]*\n"
     r"[^$]*:\d+: UserWarning: full needs keys [^$]*OrderBook stands on level2_batch[^$]*\n",
-    "book_without_keys": r"[^$]*book_without_keys.py:\d+: UserWarning: full needs [^$]*level2_batch[^$]*console.start\(\)\n",
+    "book_without_keys": r"[^$]*book_without_keys.py:\d+: UserWarning: full [^$]*level2_batch[^$]*start\(\)\n",
     "default_prints": r"[^$]*default_prints.py:\d+: UserWarning: channels is None, [^$]*\n",
     "handler_fails": r"Traceback [^$]*in on_message\n[^$]*KeyError: 'price'\n",
     "level2_without_keys": r"[^$]*level2_without_keys.py:\d+: UserWarning: level2 needs keys [^$]*\n",
