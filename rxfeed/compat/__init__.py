@@ -1,7 +1,9 @@
-"""cbpro's classic client and order book, standing on a `Feed`: `import rxfeed.compat as cbpro`."""
+"""cbpro's classic clients and order book, standing on a `Feed`: `import rxfeed.compat as cbpro`."""
 
-from rxfeed.compat.client import WebsocketClient
+from rxfeed.compat.authenticated_client import AuthenticatedClient
 from rxfeed.compat.errors import BookEmpty
 from rxfeed.compat.order_book import OrderBook
+from rxfeed.compat.public_client import PublicClient
+from rxfeed.compat.websocket_client import WebsocketClient
 
-__all__ = ["BookEmpty", "OrderBook", "WebsocketClient"]
+__all__ = ["AuthenticatedClient", "BookEmpty", "OrderBook", "PublicClient", "WebsocketClient"]

@@ -10,66 +10,58 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from rxfeed.compat.client import WebsocketClient
+from rxfeed.compat import book_levels
+from rxfeed.compat.attributes import Replaceable
+from rxfeed.compat.book_orders import BROKEN, BookOrders, apply, orders_of, rows
+from rxfeed.compat.book_sequence import Source, Step, is_ahead, numbered
+from rxfeed.compat.book_state import NO_UPDATES, BookState, failure_of, requested_snapshot
+from rxfeed.compat.books import add_book
 from rxfeed.compat.errors import BookEmpty
-from rxfeed.compat.price_levels import BROKEN, Order, SequencedBook
-from rxfeed.compat.snapshot import Fetch, Pace, RestClient
+from rxfeed.compat.levels import SortedLevels
+from rxfeed.compat.public_client import PublicClient
+from rxfeed.compat.snapshot import Fetch
+from rxfeed.compat.websocket_client import WebsocketClient
 from rxfeed.errors import ConfigError
 
 log = logging.getLogger("rxfeed.compat")
 
-# The types that number the product's sequence; a ticker or a heartbeat only repeats what they have reached.
-_NUMBERED = frozenset({"received", "open", "match", "done", "change", "activate"})
-_ELSEWHERE = frozenset({"heartbeat", "ticker", "last_match", "auction", "snapshot", "l2update"})
 _FIRST_WAIT = 10.0
 _WAIT = 0.5
 
 
-class _State:
-    """What the book keeps, made at first need."""
+class OrderBook(BookOrders, WebsocketClient):
+    """A product's book, with `Decimal` prices: from its own connection, or from messages given to it.
 
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.orders = SequencedBook()
-        self.pace = Pace()
-        self.fetch: Fetch | None = None
-
-
-class _ReadyAttribute:
-    """The descriptor behind `ready`; without a `__set__`, so that a subclass may keep a `ready` of its own."""
-
-    def __get__(self, book: OrderBook | None, owner: type) -> Any:
-        return self if book is None else book._OrderBook__book.orders.ready  # pyright: ignore[reportAttributeAccessIssue]  # as the class mangles it
-
-
-class OrderBook(WebsocketClient):
-    """A product's book, order by order, with `Decimal` prices: from its own connection, or from messages given to it.
-
-        book = OrderBook("BTC-USD")         # as the wheel's: it needs auth, since `full` does
-        book.auth, book.api_key, book.api_secret, book.api_passphrase = True, key, secret, passphrase
+        book = OrderBook("BTC-USD")         # as the wheel's, and GitHub's until 2023: a client
         book.start()
 
         book = OrderBook("BTC-USD")         # as GitHub master's
         book.process_message(message)
 
-    The first message brings a level 3 snapshot, through `_client.get_product_order_book(product_id, level=3)`; *client*
-    is put in its place. It is asked for on another thread. What comes meanwhile is held and replayed; the same after a
-    gap in the sequence, where the book of before can be read until the new one is there. `ready` is True while it is
-    exact, and `on_ready()` is called when it becomes so. Snapshots that fail, or are too old, are asked for again with
-    growing pauses. *log_to* gets every message pickled. *settings* are `WebsocketClient`'s.
+    With keys (`auth`, `api_key`, `api_secret`, `api_passphrase`) it is made of the orders of `full`. Without keys it is
+    made of `level2_batch`: then each price has one order with the whole size.
+
+    The first message, of any type, loads a snapshot through `_client.get_product_order_book(product_id, level=3)`;
+    *client* is put in its place. It is requested on another thread. What comes meanwhile is held and replayed; the same
+    after a gap in the sequence, where the book of before can be read until the new one is there. `ready` is True while
+    it is exact, and `on_ready()` is called when it becomes so. Snapshots that fail, or are too old, are requested again
+    with growing pauses. *log_to* gets every message pickled. *settings* are `WebsocketClient`'s.
     """
 
-    _client: Any = RestClient()
+    _client: Any = PublicClient()
     _log_to: Any = None
-    ready = _ReadyAttribute()
+    ready = Replaceable("_OrderBook__is_ready")
 
     def __init__(self, product_id: Any = "BTC-USD", log_to: Any = None, *, client: Any = None, **settings: Any) -> None:
-        if log_to is not None and not hasattr(log_to, "write"):
+        if log_to and not hasattr(log_to, "write"):
             raise ConfigError(f"log_to: {log_to!r} has no write()")
         settings.setdefault("channels", ["full"])
         super().__init__(products=product_id, **settings)
-        self._client = client if client is not None else RestClient()
+        self._asks, self._bids = SortedLevels(), SortedLevels()
+        self._client = client if client is not None else PublicClient()
         self._log_to = log_to
+        self._current_ticker = None
+        add_book(self)
 
     @property
     def product_id(self) -> Any:
@@ -93,12 +85,12 @@ class OrderBook(WebsocketClient):
         print("\n-- OrderBook Socket Closed! --")  # noqa: T201
 
     def on_message(self, message: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # the wheel's name
-        if self._log_to is not None:
+        if self._log_to:
             pickle.dump(message, self._log_to)
         self.__take(message)
 
     def on_sequence_gap(self, gap_start: int, gap_end: int) -> None:
-        """The messages between these two sequences were missed: ask for a snapshot."""
+        """The messages between these two sequences were missed: request a snapshot."""
         self.reset_book()
         if self.thread is not None:  # the plain object of GitHub master prints nothing
             print(f"Error: messages missing ({gap_start} - {gap_end}). Re-initializing  book at sequence.")  # noqa: T201
@@ -111,64 +103,158 @@ class OrderBook(WebsocketClient):
     def process_message(self, message: dict[str, Any]) -> None:
         """Take one message of the feed; those of other products are passed over."""
         if isinstance(message, dict) and message.get("product_id") == self.product_id:
-            if self._log_to is not None:
+            if self._log_to:
                 pickle.dump(message, self._log_to)
             self.__take(message)
 
     def reset_book(self) -> None:
-        """Ask for a snapshot, unless that was done too often of late, and load it if it comes soon."""
+        """Request a snapshot, and load it if it arrives soon; if that cannot be done now, a warning has the reason."""
         book = self.__book
         with book.lock:
-            book.orders.lose()
+            if book.where.source is Source.LEVELS and book.where.sequence >= 0:
+                log.warning("%s: %s", self.product_id, book_levels.NO_RESET)
+                return
+            automatic = book.taking == threading.get_ident()
+            first = book.where.sequence < 0
+            book.where.lose()
             if book.fetch is None:
                 now = time.monotonic()
                 if not book.pace.due(now):
+                    level = logging.DEBUG if automatic else logging.WARNING
+                    log.log(level, "%s: too many snapshots were requested of late: the next message that comes after a "
+                            "pause requests one", self.product_id)  # fmt: skip
                     return
                 book.pace.tried(now)
-                ask = self._client.get_product_order_book
-                book.fetch = Fetch(partial(ask, self.product_id, level=3))
-            fetch, first = book.fetch, book.orders.sequence < 0
+                book.fetch = Fetch(partial(requested_snapshot, self._client.get_product_order_book, self.product_id))
+            fetch = book.fetch
         # An old script reads the book right after the message that filled it. The wait ends when the client does.
-        until = time.monotonic() + (_FIRST_WAIT if first else _WAIT)
+        until = time.monotonic() + (_FIRST_WAIT if first or not automatic else _WAIT)
         while not fetch.done.wait(0.05) and time.monotonic() < until and not (self.stop and self.thread is not None):
             pass
         self.__collect()
 
     def __take(self, message: Any) -> None:
-        if not isinstance(message, dict) or message.get("product_id") != self.product_id:
+        if not isinstance(message, dict):
             return
-        kind, sequence = message.get("type"), message.get("sequence")
-        if kind in _ELSEWHERE or isinstance(sequence, bool) or not isinstance(sequence, int):
-            return
-        if kind not in _NUMBERED:
-            log.debug("%s: a message of the unknown type %r counts in the sequence", self.product_id, kind)
         book = self.__book
         with book.lock:
-            gap = book.orders.step(message)
-        if gap is not None:
-            self.on_sequence_gap(*gap)
+            before, book.taking = book.taking, threading.get_ident()
+            try:
+                self.__take_locked(message)
+            finally:
+                book.taking = before
+
+    def __take_locked(self, message: dict[str, Any]) -> None:
+        book, where = self.__book, self.__book.where
+        ours = message.get("product_id") == self.product_id
+        if ours and where.see(message):
+            where.sequence, where.ready = -1, False  # the orders of the levels are needed now
+        if ours and where.source is Source.LEVELS:
+            if where.sequence < 0 and message.get("type") != "snapshot":
+                self.__load_first()
+            self.__take_level(message)
+        elif ours and numbered(message):
+            self.__take_order(message)
+        elif where.sequence < 0:
+            self.__load_first()
         elif book.fetch is not None:
             self.__collect()
-        elif not book.orders.ready:
+        elif ours and where.source is Source.UNDECIDED and is_ahead(message, where.sequence):
+            self.__refresh(message["sequence"])
+
+    def __refresh(self, sequence: int) -> None:
+        """Request a snapshot for a book that gets neither orders nor levels, as the classics did at each ticker."""
+        book = self.__book
+        if not book.starved:
+            book.starved = True
+            log.warning("%s: %s", self.product_id, NO_UPDATES)
+        if book.pace.due(time.monotonic()):
+            last = book.where.sequence
+            book.where.lose()
+            self.on_sequence_gap(last, sequence)
+
+    def __take_order(self, message: dict[str, Any]) -> None:
+        book, where = self.__book, self.__book.where
+        last = where.sequence
+        step = where.step(message)
+        if step is Step.HELD:
+            self.__load_first()
+        elif step is Step.GAP or (step is Step.APPLY and not self.__apply(message)):
+            # What cannot be read is as good as missed; only a missed one is worth keeping.
+            where.lose(message if step is Step.GAP else None)
+            self.on_sequence_gap(last, message["sequence"])
+        elif book.fetch is not None:
+            self.__collect()
+
+    def __take_level(self, message: dict[str, Any]) -> None:
+        book, where = self.__book, self.__book.where
+        if message.get("type") == "snapshot" and book.preloaded:
+            book.preloaded = False
+            return
+        try:
+            loaded = book_levels.apply(self, message)
+        except BROKEN as error:
+            log.warning("%s: a message %r cannot be read: %r", self.product_id, message.get("type"), error)
+            return
+        where.sequence = book_levels.sequence_after(message, where.sequence)
+        if loaded:
+            where.ready = True
+            self.on_ready()
+
+    def __preload(self, message: dict[str, Any]) -> None:
+        """Load the snapshot of levels that arrives after messages which a script may read the book at."""
+        with self.__book.lock:
+            self.__book.where.see(message)
+            self.__take_level(message)
+            self.__book.preloaded = self.__book.where.ready
+
+    def __load_first(self) -> None:
+        if self.__book.fetch is not None:
+            self.__collect()
+        else:
             self.reset_book()
 
+    def __apply(self, message: dict[str, Any]) -> bool:
+        """Change the book by *message*; False if its shape is wrong."""
+        if not apply(self, message):
+            return False
+        self.__book.where.sequence = message["sequence"]
+        return True
+
     def __collect(self) -> None:
-        """Load the snapshot that was asked for, if it is there."""
+        """Load the snapshot that was requested, if it has arrived."""
         book = self.__book
         with book.lock:
             fetch = book.fetch
             if fetch is None or not fetch.done.is_set():
                 return
             book.fetch = None
-            if fetch.error is not None:
-                log.warning("%s: no snapshot: %r", self.product_id, fetch.error)
-                return
             try:
-                ready = book.orders.load(fetch.result)
-            except BROKEN as error:
-                log.warning("%s: not a level 3 snapshot: %r", self.product_id, error)
+                if fetch.error is not None:
+                    raise fetch.error
+                orders, sequence = list(orders_of(fetch.result)), int(fetch.result["sequence"])
+            except Exception as error:
+                book.failure = failure_of(fetch, error)
+                log.warning("%s: %s", self.product_id, book.failure)
                 return
-        if ready:
+            self._asks, self._bids, book.failure = SortedLevels(), SortedLevels(), ""
+            for order in orders:
+                self.add(order)
+            self.__replay(sequence)
+
+    def __replay(self, sequence: int) -> None:
+        where = self.__book.where
+        if where.source is Source.LEVELS:  # exact only with the snapshot of the channel itself
+            where.sequence = sequence
+            return
+        for message in where.begin(sequence):
+            if not where.ready:
+                where.lose(message)
+            elif not self.__apply(message):
+                where.lose()
+        if where.held:  # after a gap
+            where.lose()
+        if where.ready:
             self.on_ready()
         else:
             log.info("%s: the snapshot is older than what has come since: another is needed", self.product_id)
@@ -183,54 +269,41 @@ class OrderBook(WebsocketClient):
         """The highest price of a buy order; raises `BookEmpty`."""
         return self.__best("buy", -1)
 
-    def get_asks(self, price: Any) -> list[Order] | None:
-        """The orders at *price*, the oldest first; `None` without any."""
-        return self.__level("sell", price)
-
-    def get_bids(self, price: Any) -> list[Order] | None:
-        """The orders at *price*, the oldest first; `None` without any."""
-        return self.__level("buy", price)
-
     def get_current_book(self) -> dict[str, Any]:
         """The `sequence`, and as `asks` and `bids` each order's price, size and id, the lowest price first."""
         book = self.__book
         with book.lock:
-            sides = book.orders.levels.sides
-            return {"sequence": book.orders.sequence, "asks": sides["sell"].rows(), "bids": sides["buy"].rows()}
-
-    def get_current_ticker(self) -> dict[str, Any] | None:
-        """The newest match."""
-        return self.__book.orders.last_match
+            return {"sequence": book.where.sequence, "asks": rows(self._asks), "bids": rows(self._bids)}
 
     @property
     def _sequence(self) -> int:
-        return self.__book.orders.sequence
+        return self.__book.where.sequence
 
     @_sequence.setter
     def _sequence(self, value: int) -> None:
-        # Scripts put -1 here to have the book made anew.
         book = self.__book
         with book.lock:
-            book.orders.sequence = value
-            if value < 0:
-                book.orders.lose()
+            if value < 0:  # scripts put -1 here to have the book made anew
+                book.where.sequence = value
+                book.where.lose()
+            elif book.where.ready:
+                book.where.sequence = value
+            else:  # a `reset_book` of the script's own has loaded the book
+                self.__replay(value)
 
     def __best(self, side: str, index: int) -> Decimal:
         book = self.__book
         with book.lock:
-            prices = book.orders.levels.sides[side].prices
-            if not prices:
-                known = "there is none" if book.orders.ready else "the book is not ready"
+            levels = self._asks if side == "sell" else self._bids
+            if not levels:
+                known = "there is none" if book.where.ready else book.failure or "the book is not ready"
                 raise BookEmpty(f"{self.product_id}: no order to {side}: {known}")
-            return prices[index]
+            return levels.peekitem(index)[0]
 
-    def __level(self, side: str, price: Any) -> list[Order] | None:
-        book = self.__book
-        with book.lock:
-            orders = book.orders.levels.sides[side].levels.get(price)
-            return None if orders is None else [dict(order) for order in orders.values()]
+    def __is_ready(self) -> bool:
+        return self.__book.where.ready
 
     @property
-    def __book(self) -> _State:
+    def __book(self) -> BookState:
         found = self.__dict__.get("_OrderBook__rxfeed")
-        return found if found is not None else self.__dict__.setdefault("_OrderBook__rxfeed", _State())
+        return found if found is not None else self.__dict__.setdefault("_OrderBook__rxfeed", BookState())

@@ -1,10 +1,12 @@
-"""The classic client's sessions: each lasts from a `start()` to its `on_close()`.
+"""The classic client's sessions: each lasts from a `start()`, or a `_connect()`, to its `on_close()`.
 
 Rules:
 - `start()` opens a session. If one runs already, that one ends first, and the new thread waits for it.
+- A script that runs the steps itself opens a session with its first `_connect()`. Another `_connect()` while it runs
+  replaces the connection.
 - `stop = True`, `close()` and `ws.close()` request the end. From then on no message and no error reaches a hook.
 - A session that is not the newest when its turn comes does nothing.
-- `on_close` is called once for each session, by the session's own thread.
+- `on_close` is called once for each session, by the session's own thread, or by the `_disconnect()` of the script.
 """
 
 from __future__ import annotations
@@ -13,19 +15,19 @@ import threading
 from enum import Enum, auto
 from typing import Any
 
-from rxfeed.compat.settings import ClientSettings
+from rxfeed.compat.notices import Notices
+from rxfeed.compat.settings import ClassicFeed, ClientSettings
 from rxfeed.compat.socket import Socket
 from rxfeed.compat.store import Store
 from rxfeed.core import Reconnect
 from rxfeed.errors import ConfigError
-from rxfeed.feed import Feed
 
 
 class State(Enum):
     """Where a session is."""
 
     NEW = auto()
-    """`start()` has not been called."""
+    """Neither `start()` nor `_connect()` has been called."""
     STARTING = auto()
     """`on_open` runs, or the thread waits for the session before."""
     RUNNING = auto()
@@ -40,6 +42,8 @@ class Event(Enum):
     """What moves a session from one state to the next."""
 
     START = auto()
+    CONNECT = auto()
+    """The script connects without `start()`."""
     TURN = auto()
     END_REQUESTED = auto()
     CLOSE = auto()
@@ -47,6 +51,7 @@ class Event(Enum):
 
 TRANSITIONS = {
     (State.NEW, Event.START): State.STARTING,
+    (State.NEW, Event.CONNECT): State.RUNNING,
     (State.NEW, Event.END_REQUESTED): State.NEW,
     (State.STARTING, Event.TURN): State.RUNNING,
     (State.STARTING, Event.END_REQUESTED): State.ENDING,
@@ -60,17 +65,20 @@ TRANSITIONS = {
 
 
 class Session:
-    """One `start()`. *after*: the session before, if the thread of this one has to wait for its end."""
+    """One session. *after*: the session before, if the thread of this one has to wait for its end."""
 
     def __init__(self, after: Session | None = None) -> None:
         self.after = after
         self.state = State.NEW
+        self.by_script = False
+        """True if the script runs the steps itself."""
+        self.ended = threading.Event()
+        """Set once the end was requested."""
         self.finished = threading.Event()
         self.thread: threading.Thread | None = None
         self.settings: ClientSettings | None = None
-        self.feed: Feed | None = None
+        self.feed: ClassicFeed | None = None
         self.ws: Socket | None = None
-        self.cause: Exception | None = None
         self.raised: Exception | None = None
         """What `on_error` itself raised."""
         self._store: Store | None = None
@@ -84,6 +92,16 @@ class Session:
             return self.state
 
     @property
+    def channels(self) -> Any:
+        """The channels that it subscribes to."""
+        return None if self.settings is None else self.settings.channels
+
+    @property
+    def begun(self) -> bool:
+        """True after `start()`, or the first `_connect()`."""
+        return self.state is not State.NEW
+
+    @property
     def ending(self) -> bool:
         """True if no hook but `on_close` is called any more."""
         return self.state in (State.ENDING, State.CLOSED)
@@ -93,7 +111,7 @@ class Session:
         """True from `start()` to `on_close`."""
         return self.state in (State.STARTING, State.RUNNING, State.ENDING)
 
-    def prepare(self, settings: ClientSettings) -> Feed:
+    def prepare(self, settings: ClientSettings) -> ClassicFeed:
         """The session's feed, made at the first call; raises `ConfigError` if *settings* have changed since."""
         with self._lock:
             if self.feed is None:
@@ -104,10 +122,32 @@ class Session:
             self.feed.close(timeout=0)
         return self.feed
 
+    def connection(self, settings: ClientSettings) -> Socket:
+        """A connection that is not open yet, in place of the one before."""
+        if self.ws is not None:
+            self.ws.finish()
+            with self._lock:
+                self.feed = None
+        self.ws = Socket(self.prepare(settings))
+        return self.ws
+
     def end(self) -> None:
         """Request the end and return at once; from any thread."""
-        if self.move(Event.END_REQUESTED) is not State.NEW and self.feed is not None:
+        if self.move(Event.END_REQUESTED) is State.NEW:
+            return
+        self.ended.set()
+        if self.ws is not None:
+            self.ws.end()
+        elif self.feed is not None:
             self.feed.close(timeout=0)
+
+    def disconnect(self) -> None:
+        """Close the connection, and return when that is done."""
+        self.ended.set()
+        if self.ws is not None:
+            self.ws.finish()
+        elif self.feed is not None:
+            self.feed.close()
 
     def wait(self) -> None:
         """Return when its thread has ended."""
@@ -138,11 +178,16 @@ class SessionManager:
     def __init__(self) -> None:
         self.reconnect: bool | Reconnect = False
         self.ping_interval: float | None = 30.0
+        self.notices = Notices()
         self.lock = threading.Lock()
         self.session = Session()
         self.opening: int | None = None
         """The thread that is in `on_open`."""
         self._here = threading.local()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy of a client has the settings, and no session.
+        return _manager, (self.reconnect, self.ping_interval)
 
     def open(self) -> Session:
         """The session that begins now; the one before it is ended first."""
@@ -152,9 +197,30 @@ class SessionManager:
                 before.end()
                 # A `start()` in the session's own on_close: that session has nothing left to do but return.
                 returning = before.state is State.CLOSED and self.here is before
-                self.session = Session(None if returning else before)
+                # The steps of a script may never come to an end that this one could wait for.
+                self.session = Session(None if returning or before.by_script else before)
             self.session.move(Event.START)
             return self.session
+
+    def connecting(self) -> Session:
+        """The session for which `_connect` opens a connection: the running one, or a new one of the script's own."""
+        with self.lock:
+            session = self.current
+            running = session.state in (State.STARTING, State.RUNNING)
+            if running or session.thread is threading.current_thread():
+                return session
+            if session.state is not State.NEW:  # one that ends, or has ended
+                session = Session()
+            session.by_script = True
+            session.move(Event.CONNECT)
+            self.session = self._here.session = session
+            return session
+
+    @property
+    def current(self) -> Session:
+        """The session of the calling thread, or the newest one."""
+        here = self.here
+        return self.session if here is None or (here.by_script and here.state is State.CLOSED) else here
 
     def enter(self, session: Session) -> bool:
         """Make the calling thread that of *session* and wait for its turn; False if a newer session has replaced it."""
@@ -169,6 +235,18 @@ class SessionManager:
             return True
 
     @property
+    def in_hook(self) -> bool:
+        """True if a hook of a session that `start()` opened runs on the calling thread."""
+        here = self.here
+        return self.opening == threading.get_ident() or (here is not None and not here.by_script)
+
+    @property
     def here(self) -> Session | None:
         """The session of the calling thread; `None` on another thread."""
         return getattr(self._here, "session", None)
+
+
+def _manager(reconnect: bool | Reconnect, ping_interval: float | None) -> SessionManager:
+    manager = SessionManager()
+    manager.reconnect, manager.ping_interval = reconnect, ping_interval
+    return manager

@@ -2,38 +2,59 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import logging
+from typing import Any, ClassVar, NamedTuple
 
+from rxfeed.compat.channels import PRIVATE, Requested, names_of, requested
+from rxfeed.compat.hosts import redirection
 from rxfeed.core import Reconnect
 from rxfeed.errors import AuthenticationFailed, HostRetired
-from rxfeed.feed import Disconnected, Feed, StatusLog
+from rxfeed.feed import Disconnected, FeedStatus, Rejected, StatusLog, SteppedFeed
 from rxfeed.secrets import Secret
-from rxfeed.venues import COINBASE_EXCHANGE
+from rxfeed.venues import COINBASE_EXCHANGE, Subscription
 from rxfeed.venues.coinbase_exchange import DEFAULT_URL, Credentials, remedy
+from rxfeed.venues.coinbase_exchange import Subscription as ExchangeSubscription
 
-_PRIVATE = {"level2", "level3", "full", "user", "rfq_matches", "balance"}
 
+class ClassicFeed(SteppedFeed):
+    """A feed with the log of the classic client: its INFO line for each session is the client's own."""
 
-class _ReportedFeed(Feed):
-    """A feed with an end that the client's `on_error` reports, so that the log does not have it as a warning, too."""
+    _quiet: ClassVar[tuple[type[FeedStatus], ...]] = ()
 
     def _status_log(self) -> StatusLog:
-        return StatusLog(quiet=[Disconnected], venue=self.venue, remedy=_remedy)
+        return StatusLog(quiet=self._quiet, venue=self.venue, remedy=_remedy, level=logging.DEBUG)
+
+    def _warn_of_products(self, subscription: Subscription) -> None:
+        # The client issues them as warnings, at the script's line.
+        assert isinstance(subscription, ExchangeSubscription)
+        self.invalid_products = list(subscription.invalid_products())
+
+
+class _ReportedFeed(ClassicFeed):
+    """A feed with an end that the client's `on_error` reports, so that the log does not have it as a warning, too."""
+
+    _quiet = (Disconnected,)
+
+
+class _RefusedFeed(ClassicFeed):
+    """A feed with a refusal that the client's `on_error` reports."""
+
+    _quiet = (Disconnected, Rejected)
 
 
 class ClientSettings(NamedTuple):
-    """The attributes read at connect, in the form in which they are written back."""
+    """The attributes read at connect, in the form in which they are used."""
 
     url: Any  # a `Secret` where it is a text
     products: Any
-    channels: Any
+    requested: Requested
     credentials: tuple[Any, Any, Any] | None  # the last two are a `Secret` where they are texts
     reconnect: bool | Reconnect
     ping_interval: float | None
 
     @classmethod
     def of(cls, client: Any, reconnect: bool | Reconnect, ping_interval: float | None) -> ClientSettings:
-        url, products, channels = client.url, client.products, client.channels
+        url, products = client.url, client.products
         if isinstance(url, str) and url.endswith("/"):
             url = url[:-1]
         if products is None:
@@ -42,22 +63,31 @@ class ClientSettings(NamedTuple):
             products = [products]
         elif not isinstance(products, list):
             products = list(products)
-        if channels is None:
-            channels = [{"name": "ticker", "product_ids": products}]
+        signed = bool(client.auth)
         keys = (client.api_key, _hidden(client.api_secret), _hidden(client.api_passphrase))
         url = _hidden(url)
-        return cls(url, products, channels, keys if client.auth else None, reconnect, ping_interval)
+        channels = requested(client, client.channels, products, signed)
+        return cls(url, products, channels, keys if signed else None, reconnect, ping_interval)
 
-    def feed(self) -> Feed:
-        """A Feed with these settings; raises `ConfigError` for one that can never work."""
+    @property
+    def channels(self) -> Any:
+        """The channels to subscribe to."""
+        return self.requested.channels
+
+    def feed(self) -> ClassicFeed:
+        """A feed with these settings; raises `ConfigError` for one that can never work."""
         interval = self.ping_interval
-        make = Feed if self.reconnect else _ReportedFeed
-        return make(
+        kind = ClassicFeed if self.reconnect else _RefusedFeed if self._only_private else _ReportedFeed
+        url, credentials = self.url, Credentials(*self.credentials) if self.credentials else None
+        servers = redirection()
+        if servers is not None:
+            url, credentials = Secret(servers.websocket), servers.credentials if credentials else None
+        return kind(
             self.products,
             self.channels,
             venue=COINBASE_EXCHANGE,
-            url=self.url,
-            credentials=Credentials(*self.credentials) if self.credentials else None,
+            url=url,
+            credentials=credentials,
             reconnect=self.reconnect,
             ping_interval=interval,
             # Frequent pings are to detect a dead connection soon; even a busy machine answers within two seconds.
@@ -66,21 +96,21 @@ class ClientSettings(NamedTuple):
             drop_duplicates=False,
         )
 
+    @property
+    def _only_private(self) -> bool:
+        return not self.credentials and PRIVATE.issuperset(names_of(self.channels))
+
     def refusal(self, content: Any) -> AuthenticationFailed | None:
         """The error to report if *content* refuses all channels for want of a signature; otherwise `None`."""
-        if not isinstance(content, dict) or content.get("type") != "error" or self.credentials:
+        if not isinstance(content, dict) or content.get("type") != "error" or not self._only_private:
             return None
         reason = content.get("reason")
         if not isinstance(reason, str) or "require" not in reason or "authentication" not in reason:
             return None
-        channels = self.channels if isinstance(self.channels, list | tuple) else [self.channels]
-        names = [channel["name"] if isinstance(channel, dict) else str(channel) for channel in channels]
-        if not _PRIVATE.issuperset(names):
-            return None  # the public ones go on, as they always did
         return AuthenticationFailed(
-            f"{', '.join(names)}: Coinbase gives this to authenticated clients only: set auth=True with api_key, "
-            "api_secret and api_passphrase of an Exchange account, or use level2_batch, matches or ticker, "
-            f"which need no key (the exchange said: {reason})"
+            f"{', '.join(names_of(self.channels))}: Coinbase gives this to authenticated clients only: set auth=True "
+            "with api_key, api_secret and api_passphrase of an Exchange account, or use level2_batch, matches or "
+            f"ticker, which need no key (the exchange said: {reason})"
         )
 
 
@@ -99,6 +129,6 @@ def _hidden(value: Any) -> Any:
 
 def explained(error: Exception) -> Exception:
     """*error* itself, with the remedy added to its text if one is known."""
-    if isinstance(error, HostRetired):
+    if isinstance(error, HostRetired) and "set url to" not in str(error):
         error.args = (f"{error}: this host is gone for good: set url to {DEFAULT_URL}",)
     return error

@@ -1,33 +1,12 @@
-"""The source of an order book's snapshot, and the times at which one may be requested."""
+"""The request of an order book's snapshot, and the times at which one may be made."""
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 from rxfeed.core import Backoff, Reconnect, longest
-from rxfeed.secrets import Secret
-from rxfeed.transport import HttpClient
-from rxfeed.venues import COINBASE_EXCHANGE
-from rxfeed.venues.coinbase_exchange import BOOK_PATH
-
-_ONCE = Reconnect(retries=0)
-
-
-class RestClient:
-    """The one call of cbpro's `PublicClient` that a book needs; *timeout* in seconds for all of it."""
-
-    def __init__(self, url: str = COINBASE_EXCHANGE.rest_url, timeout: float = 10.0) -> None:
-        self._url, self._timeout = Secret(url), timeout
-
-    def get_product_order_book(self, product_id: str, level: int = 1) -> Any:
-        """The parsed response of the exchange's REST API; raises `ConnectFailed` or `ValueError`."""
-        # Made here, since a class has one as its default, and the proxy of the environment may be a wrong one.
-        client = HttpClient(self._url, timeout=self._timeout, retry=_ONCE)
-        return json.loads(client.get(BOOK_PATH.format(product=quote(product_id, safe="")), {"level": int(level)}).body)
 
 
 class Fetch:

@@ -60,3 +60,13 @@ class Store:
     def _failed(self, error: Exception) -> None:
         self._error = error
         self._done.set()
+
+
+def put_document(session: Any, collection: Any, message: dict[str, Any]) -> None:
+    """Store *message* with the others of *session*; at once if none is open."""
+    if session.open:
+        session.store(collection).put(message)
+    else:  # called by the script itself: no session ends later and writes what waits
+        store = Store(collection)
+        store.put(message)
+        store.close()

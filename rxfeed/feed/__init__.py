@@ -30,6 +30,7 @@ from rxfeed.feed.status import (
     Subscribed,
 )
 from rxfeed.feed.status_log import StatusLog
+from rxfeed.feed.stepped import SteppedFeed
 
 __all__ = [
     "CaughtUp",
@@ -59,6 +60,7 @@ __all__ = [
     "SinkLeft",
     "Stats",
     "StatusLog",
+    "SteppedFeed",
     "Subscribed",
     "rest_snapshot",
 ]

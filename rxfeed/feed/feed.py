@@ -136,7 +136,7 @@ class Feed(MessageSource):
         self._url, self._rest_url = hidden, hidden_rest
         self._transport = transport
         self._credentials = credentials
-        subscription.warn_of_products()
+        self._warn_of_products(subscription)
         self._subscriptions = SubscriptionManager(subscription, self.venue)
         self._aliases = dict(aliases or {})
         self._rename()
@@ -274,6 +274,10 @@ class Feed(MessageSource):
         return f"<Feed of {channels} for {products or 'no product'} from {self.url}>"
 
     # ---- begin and end
+
+    def _warn_of_products(self, subscription: Subscription) -> None:
+        """Issue a warning for each product with an invalid id, at the line that made the feed."""
+        subscription.warn_of_products(3)
 
     def _status_log(self) -> StatusLog:
         """The object that logs the status."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import logging
 import random
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 
 from rxfeed.core import APART, Backoff
@@ -62,6 +63,14 @@ class ReconnectLoop:
         self._lock = threading.Lock()
         self._session: FeedSession | None = None
         self._closing = False
+        self.cause: Exception | None = None
+        """What ended the loop, once it has ended; `None` if it was closed."""
+
+    @property
+    def sock(self) -> socket.socket | None:
+        """The socket of the connection; `None` if none is open."""
+        session = self._session
+        return None if session is None else session.sock
 
     def close(self) -> None:
         """Make `run()` return soon; from any thread."""
@@ -76,18 +85,25 @@ class ReconnectLoop:
         self._wakeup.set()
 
     def run(self) -> Exception | None:
+        """Run until the end; the exception that ended it, or `None` if it was closed."""
+        for _ in self.steps():
+            pass
+        return self.cause
+
+    def steps(self) -> Generator[None, float | None, None]:
+        """As `run`, step by step as those of a session; `cause` is set at the end."""
         try:
             while True:
                 began = self._clock.now()
                 try:
                     session = self._new_session()
                     if session is None:
-                        return None
-                    session.run(self._backoff.failures + 1)
-                    return None
+                        return
+                    yield from session.steps(self._backoff.failures + 1)
+                    return
                 except Exception as error:
                     if self._closing:
-                        return None
+                        return
                     cause = self._mapped(error)
                 if self._session is not None and self._session.data_received and isinstance(cause, RxfeedError):
                     # Messages reset the back-off. After an internal defect they do not, so that the waits still grow.
@@ -98,7 +114,8 @@ class ReconnectLoop:
                 next_step = _next_step(delay)
                 self._streams.report(Disconnected(cause=cause), next_step)
                 if delay is None:
-                    return cause
+                    self.cause = cause
+                    return
                 attempt = self._backoff.failures + 1
                 self._streams.report(Reconnecting(attempt=attempt, delay=delay, cause=cause, retry_after=requested))
                 self._streams.stats.reconnects += 1

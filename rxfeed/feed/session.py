@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import socket
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -29,7 +30,7 @@ _SHORT_WAIT = 0.001
 
 
 class FeedSession:
-    """Runs *connection* until it ends or `stop()` is called."""
+    """Serves *connection*, step by step, until it ends or `stop()` is called."""
 
     def __init__(
         self,
@@ -59,13 +60,22 @@ class FeedSession:
         self.data_received = False
         """True once a message came that is more than an answer to a request: the connection works."""
 
+    @property
+    def sock(self) -> socket.socket | None:
+        """The socket of the connection; `None` if it is not open."""
+        return self._connection.sock
+
     def stop(self) -> None:
-        """Make `run()` return soon, after the current call of a subscriber; from any thread."""
+        """Make the steps end soon, after the current call of a subscriber; from any thread."""
         self._dispatcher.stopping = True
         self._connection.abort()
 
-    def run(self, attempt: int) -> None:
-        """Deliver until stopped. Raises `ConnectFailed`, `ConnectionLost` or `AuthenticationFailed`."""
+    def steps(self, attempt: int) -> Generator[None, float | None, None]:
+        """Deliver until stopped: a first step that connects, and then one for each read.
+
+        What is sent into the generator is the most seconds that the next read may wait. Raises `ConnectFailed`,
+        `ConnectionLost` or `AuthenticationFailed`.
+        """
         streams, connection = self._streams, self._connection
         url = shown_url(connection.url)
         try:
@@ -77,8 +87,10 @@ class FeedSession:
             self._begin(now)
             streams.stats.connections += 1
             streams.report(Connected(url=url))
+            longest = yield
             while not self._dispatcher.stopping:
-                now = self._cycle(now)
+                now = self._cycle(now, longest)
+                longest = yield
         except WentSilent:
             connection.close(timeout=0)  # the peer does not respond, so skip the closing handshake
             raise
@@ -102,10 +114,11 @@ class FeedSession:
         self._read_at = self._waiting_since = now
         self._streams.stats.clock = self._clock.now
 
-    def _cycle(self, before: float) -> float:
+    def _cycle(self, before: float, longest: float | None) -> float:
         """Send what is due, deliver what has arrived, and detect silence.
 
-        *before* is the clock's time now. Returns the time at the end, because reading the clock costs.
+        *before* is the clock's time now; *longest*: the most seconds to wait for data. Returns the time at the end,
+        because reading the clock costs.
         """
         connection, housekeeping, clock = self._connection, self._housekeeping, self._clock
         if before >= housekeeping.alarm or housekeeping.has_requests:
@@ -116,7 +129,8 @@ class FeedSession:
         behind = connection.ready() if busy else connection.more
         if busy and not behind:
             self._streams.lag(0.0)
-        events = connection.receive((housekeeping.alarm - before) / clock.speed)
+        wait = (housekeeping.alarm - before) / clock.speed
+        events = connection.receive(wait if longest is None or wait < longest else longest)
         now = after = clock.now()
         if not behind:
             self._waiting_since = now if busy or now - before > _SHORT_WAIT else self._read_at

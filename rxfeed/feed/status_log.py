@@ -47,6 +47,7 @@ class StatusLog:
     """Logs the status of one feed; no item of the types *quiet* is a warning.
 
     *remedy*: what to do about what the server rejects, by its message and reason; by default *venue* gives it.
+    *level*: of the lines that are no warning.
     """
 
     def __init__(
@@ -54,7 +55,9 @@ class StatusLog:
         quiet: Collection[type[FeedStatus]] = (),
         venue: Venue = COINBASE_EXCHANGE,
         remedy: Callable[[str, str | None], str] | None = None,
+        level: int = logging.INFO,
     ) -> None:
+        self._level = level
         self._venue = venue
         self._quiet = frozenset(quiet)
         self._remedy = venue.remedy if remedy is None else remedy
@@ -70,7 +73,7 @@ class StatusLog:
         warning = None if type(status) in self._quiet else _WARNINGS.get(type(status))
         text = None if warning is None else warning(self, status)
         if text is None:
-            log.info("%s", status)
+            log.log(self._level, "%s", status)
         else:
             log.warning("%s", f"{text}; {note}" if note else text)
 

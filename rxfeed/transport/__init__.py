@@ -8,6 +8,7 @@ Resolving, connecting, proxies, TLS and the handshake are done here, because the
 from rxfeed.transport.connection import Connection, TransportEvent
 from rxfeed.transport.endpoint import Endpoint
 from rxfeed.transport.events import Closed, Oversized, Pong
+from rxfeed.transport.exceptions import ReceiveTimedOut, SocketClosed
 from rxfeed.transport.http_client import Headers, HttpClient, Parameters, Response
 from rxfeed.transport.options import TransportOptions
 from rxfeed.transport.proxy import proxy_for
@@ -23,7 +24,9 @@ __all__ = [
     "Oversized",
     "Parameters",
     "Pong",
+    "ReceiveTimedOut",
     "Response",
+    "SocketClosed",
     "TransportEvent",
     "TransportOptions",
     "Wakeup",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import selectors
+import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -51,6 +52,11 @@ class Connection:
         self._lock = threading.Lock()
         self._attempt: ConnectAttempt | None = None
         self._aborted = False
+
+    @property
+    def sock(self) -> socket.socket | None:
+        """The socket; `None` if it is not open."""
+        return None if self._socket is None else self._socket.sock
 
     # ---- opening
 

@@ -8,11 +8,21 @@ import ssl
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from websocket import WebSocketConnectionClosedException, WebSocketTimeoutException
+
 from rxfeed import errors
 from rxfeed.transport.connect_attempt import Aborted, ConnectAttempt
 from rxfeed.transport.dial import ProxyUnusable
 from rxfeed.transport.handshake import UpgradeBroken, UpgradeRefused
 from rxfeed.transport.head import HeadTooLarge, shown
+
+
+class SocketClosed(errors.ConnectionLost, WebSocketConnectionClosedException):
+    """A connection that was closed on this side was used: also an exception of websocket-client, for old scripts."""
+
+
+class ReceiveTimedOut(TimeoutError, WebSocketTimeoutException):
+    """No frame arrived within the time that a script has set: also an exception of websocket-client."""
 
 
 @contextmanager

@@ -37,6 +37,11 @@ class FrameSocket:
         self.send_failure: OSError | None = None
         """The error of the first failed send. Bytes that have arrived can still be read."""
 
+    @property
+    def sock(self) -> socket.socket | None:
+        """The socket; `None` once it is closed."""
+        return None if self._socket.fileno() < 0 else self._socket
+
     def receive(self) -> bytes:
         """The bytes of one read; empty if none arrived within `PATIENCE`.
 

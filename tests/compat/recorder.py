@@ -9,9 +9,11 @@ from rxfeed.compat import WebsocketClient
 
 
 class Recorder(WebsocketClient):
-    """Records every hook call with its thread."""
+    """Records every hook call with its thread; of `ticker`, unless it is given other channels."""
 
     def __init__(self, *positional: Any, **settings: Any) -> None:
+        if len(positional) < 10:
+            settings.setdefault("channels", ["ticker"])
         super().__init__(*positional, **settings)
         self.calls: list[tuple[str, Any]] = []
         self.threads: set[threading.Thread] = set()

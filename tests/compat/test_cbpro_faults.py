@@ -25,6 +25,8 @@ from rxfeed import (
     SinkError,
     WentSilent,
 )
+from rxfeed.compat import WebsocketClient
+from rxfeed.compat.hosts import Servers, redirect
 from rxfeed.sim import Exchange, faults
 from tests.compat.recorder import Recorder, finish
 from tests.support.leaks import nothing_left_behind
@@ -254,16 +256,41 @@ def test_retired_host_is_explained(exchange: Exchange) -> None:
     assert "set url to wss://ws-feed.exchange.coinbase.com" in str(client.error)
 
 
-def test_old_default_host_is_replaced_with_a_warning() -> None:
-    client = Recorder(url="wss://ws-feed.pro.coinbase.com", channels=["ticker"])
+def test_retired_host_is_replaced_from_construction_on() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        assert client.feed.url == "wss://ws-feed.exchange.coinbase.com"
-    assert "is retired" in str(caught[0].message)
+        client = WebsocketClient(url="wss://ws-feed.pro.coinbase.com", channels=["ticker"])
+        assert client.url == client.feed.url == "wss://ws-feed.exchange.coinbase.com"
+    (warning,) = caught
+    assert "ws-feed.pro.coinbase.com is retired" in str(warning.message)
+    assert warning.filename == __file__
 
 
-@pytest.mark.parametrize("channel", ["full", "level2", "user"])
-def test_channels_that_need_keys_are_reported_once(exchange: Exchange, channel: str) -> None:
+def test_retired_host_of_on_open_is_reported_once(exchange: Exchange) -> None:
+    class Old(Recorder):
+        def on_open(self) -> None:
+            super().on_open()
+            self.url = "wss://ws-feed.gdax.com/"
+
+    client = Old()
+    redirect(Servers(exchange.url, exchange.rest_url, Credentials("key", "c2VjcmV0", "phrase")))
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for session in (1, 2):
+                client.start()
+                assert client.url.startswith("wss://ws-feed.exchange.coinbase.com")
+                client.wait_for(session)
+                client.close()
+    finally:
+        redirect(None)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+@pytest.mark.parametrize("channel", ["full", "user"])
+def test_channels_that_need_keys_are_reported_once(
+    exchange: Exchange, channel: str, caplog: pytest.LogCaptureFixture
+) -> None:
     client = Recorder(url=exchange.url, channels=[channel])
     client.start()
     finish(client)
@@ -271,12 +298,13 @@ def test_channels_that_need_keys_are_reported_once(exchange: Exchange, channel: 
     assert isinstance(client.error, AuthenticationFailed)
     assert f"{channel}: Coinbase gives this to authenticated clients only" in str(client.error)
     assert client.hooks == ["open", "error", "close"]
+    assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []  # on_error's line is enough
 
 
 def test_refusal_is_logged_with_the_arguments_of_the_client(
     exchange: Exchange, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = Recorder(url=exchange.url, channels=["level2", "ticker"])
+    client = Recorder(url=exchange.url, channels=["full", "ticker"])
     client.start()
     client.wait_for(2)
     client.close()
@@ -287,7 +315,7 @@ def test_refusal_is_logged_with_the_arguments_of_the_client(
 
 
 def test_beside_public_channels_it_goes_on_as_ever(exchange: Exchange) -> None:
-    client = Recorder(url=exchange.url, channels=["level2", "ticker"])
+    client = Recorder(url=exchange.url, channels=["full", "ticker"])
     client.start()
     client.wait_for(2)
     client.close()

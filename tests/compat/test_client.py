@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+import warnings
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from rxfeed import ConnectFailed, FrameMalformed, ServerClosed
+from rxfeed import ConnectFailed, Credentials, FrameMalformed, ServerClosed
 from rxfeed.compat import WebsocketClient
 from rxfeed.compat.hooks import read_socket
 from rxfeed.sim import Exchange
@@ -66,13 +67,26 @@ def test_on_open_may_set_everything(exchange: Exchange) -> None:
     assert client.url == exchange.url
 
 
-def test_default_subscription_is_the_btc_usd_ticker(exchange: Exchange) -> None:
-    client = Recorder(url=exchange.url)
-    client.start()
-    exchange.wait_for_clients()
-    client.close()
+@pytest.mark.parametrize("signed", [False, True])
+def test_no_channels_is_public_ones_and_full_with_keys(signed: bool) -> None:
+    """The wheel sent none and got everything; without channels the exchange of today refuses."""
+    keys = {"auth": True, "api_key": "key", "api_secret": "c2VjcmV0", "api_passphrase": "phrase"} if signed else {}
+    credentials = Credentials("key", "c2VjcmV0", "phrase")
+    with Exchange(seed=5, auto=False, credentials=credentials) as exchange:
+        client = Recorder(url=exchange.url, channels=None, **keys)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for _ in range(2):
+                client.start()
+                exchange.wait_for_clients()
+                client.close()
+        channels = exchange.requests[0]["channels"]
     assert client.products == ["BTC-USD"]
-    assert exchange.requests[0]["channels"] == [{"name": "ticker", "product_ids": ["BTC-USD"]}]
+    assert client.channels is None  # as the wheel leaves it
+    assert channels == ["ticker", "matches", "heartbeat", *(["full"] if signed else [])]
+    (warning,) = caught  # one, at the line of this test
+    assert warning.filename == __file__
+    assert "write channels=['ticker', 'matches', 'heartbeat'" in str(warning.message)
 
 
 @pytest.mark.parametrize("how", ["close", "stop"])

@@ -100,7 +100,7 @@ def test_2_constructor_checks_and_opens_nothing() -> None:
 
 
 def test_2_both_signatures_are_accepted() -> None:
-    """The wheel's tenth positional, master's keyword; left out it is master's ticker: the wheel's is refused by now."""
+    """The wheel's tenth positional, master's keyword."""
     names = list(inspect.signature(cbpro.WebsocketClient.__init__).parameters)
     assert names[1:11] == [
         *("url", "products", "message_type", "mongo_collection", "should_print", "auth"),
@@ -114,6 +114,7 @@ def test_2_subclass_without_super_init_works(exchange: Exchange) -> None:
     class Rebel(cbpro.WebsocketClient):
         def __init__(self) -> None:
             self.url = exchange.url
+            self.channels = ["ticker"]
             self.got = threading.Event()
 
         def on_message(self, msg: Any) -> None:
@@ -390,9 +391,22 @@ def test_8_start_is_legal_in_any_callback(exchange: Exchange, hook: str) -> None
 
 
 def test_9_no_public_names_beyond_cbpro() -> None:
-    """The names of both versions but `keepalive` and `_keepalive`; only `feed` is new, and it may be overridden."""
+    """The names of both versions; only `feed` is new, and it may be overridden."""
     classic = {"start", "close", "on_open", "on_close", "on_message", "on_error", "_connect", "_listen", "_disconnect"}
-    classic |= {"url", "products", "channels", "type", "stop", "error", "ws", "thread", "auth", "api_key"}
+    classic |= {
+        "keepalive",
+        "_keepalive",
+        "url",
+        "products",
+        "channels",
+        "type",
+        "stop",
+        "error",
+        "ws",
+        "thread",
+        "auth",
+        "api_key",
+    }
     classic |= {"api_secret", "api_passphrase", "should_print", "mongo_collection"}
     client = cbpro.WebsocketClient()
     client.stop = False
@@ -474,7 +488,7 @@ def test_10_a_document_for_each_message(through_super: bool, capsys: pytest.Capt
     collection = FakeCollection()
     with Exchange.serving([TICK, TICK], then="close") as exchange:
         kind = Through if through_super else cbpro.WebsocketClient
-        client = kind(url=exchange.url, mongo_collection=collection)
+        client = kind(url=exchange.url, channels=["ticker"], mongo_collection=collection)
         client.start()
         finish(client)
     tick = json.loads(TICK)

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 import rxfeed.compat as cbpro
-from rxfeed import AuthenticationFailed, ConfigError, Credentials
-from rxfeed.compat.snapshot import Pace, RestClient
+from rxfeed import ConfigError, Credentials
+from rxfeed.compat.snapshot import Pace
 from rxfeed.sim import Exchange, faults
-from tests.compat.recorder import finish
 from tests.legacy.conftest import Rest, level3
 
 KEYS = Credentials("key", "c2VjcmV0", "phrase")
@@ -268,7 +267,7 @@ class Book(cbpro.OrderBook):
 
 def test_book_equals_the_exchange_book_order_by_order(capsys: pytest.CaptureFixture[str]) -> None:
     with Exchange(["BTC-USD"], seed=5, auto=False, credentials=KEYS) as exchange, Rest(exchange) as rest:
-        book = Book("BTC-USD", client=RestClient(rest.url), url=exchange.url, **AUTH)
+        book = Book("BTC-USD", client=cbpro.PublicClient(rest.url), url=exchange.url, **AUTH)
         book.start()
         exchange.wait_for_clients()
         exchange.step(500)
@@ -293,7 +292,7 @@ def test_faults_of_the_feed_are_repaired(capsys: pytest.CaptureFixture[str]) -> 
         Exchange(["BTC-USD"], seed=5, auto=False, credentials=KEYS, faults=script) as exchange,
         Rest(exchange) as rest,
     ):
-        book = Book("BTC-USD", client=RestClient(rest.url), url=exchange.url, **AUTH)
+        book = Book("BTC-USD", client=cbpro.PublicClient(rest.url), url=exchange.url, **AUTH)
         book.start()
         exchange.wait_for_clients()
         exchange.step(5)
@@ -319,15 +318,6 @@ def test_wheel_client_logs_every_message() -> None:
     assert pickle.load(log)["type"] == "subscriptions"
 
 
-def test_missing_keys_are_named() -> None:
-    with Exchange(["BTC-USD"], seed=5, auto=False) as exchange:
-        book = cbpro.OrderBook(["BTC-USD"], url=exchange.url)
-        book.start()
-        finish(book)
-    assert isinstance(book.error, AuthenticationFailed)
-    assert "full: Coinbase gives this to authenticated clients only" in str(book.error)
-
-
 def test_product_is_accepted_in_every_form() -> None:
     assert cbpro.OrderBook().product_id == "BTC-USD"
     assert cbpro.OrderBook(None).product_id == "BTC-USD"  # as the wheel's own console has it
@@ -337,7 +327,7 @@ def test_product_is_accepted_in_every_form() -> None:
     assert book.products == "LTC-USD"
 
 
-def test_rest_client_requests_follow_the_reference() -> None:
+def test_public_client_requests_follow_the_reference() -> None:
     with Exchange(["BTC-USD"], seed=5, auto=False) as exchange, Rest(exchange) as rest:
-        answer = RestClient(rest.url + "/").get_product_order_book("BTC-USD", level=3)
+        answer = cbpro.PublicClient(rest.url + "/").get_product_order_book("BTC-USD", level=3)
     assert json.dumps(sorted(answer)) == '["asks", "bids", "sequence"]'

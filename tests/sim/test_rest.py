@@ -95,3 +95,15 @@ def test_book_over_tls() -> None:
         assert rest_snapshot(exchange.rest_url, ssl_context=trusting)(BTC).sequence == exchange.sequence(BTC)
         with pytest.raises(ConnectFailed, match="certificate"):
             rest_snapshot(exchange.rest_url)(BTC)
+
+
+def test_stats_and_currencies() -> None:
+    with Exchange([BTC, "ETH-USD"], seed=2, auto=False) as exchange:
+        exchange.step(500)
+        stats = ask(exchange, f"/products/{BTC}/stats")[1]
+        last = ask(exchange, f"/products/{BTC}/ticker")[1]["price"]
+        currencies = ask(exchange, "/currencies")[1]
+    assert stats["last"] == last
+    assert Decimal(stats["low"]) <= Decimal(stats["open"]) <= Decimal(stats["high"])
+    assert 0 < Decimal(stats["volume"]) < Decimal(stats["volume_30day"])
+    assert [each["id"] for each in currencies] == ["BTC", "USD", "ETH"]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from rxfeed import ConfigError, ConnectFailed, ProxyFailed, rest_snapshot
-from rxfeed.compat.snapshot import RestClient as ClassicRestClient
+from rxfeed.compat import PublicClient
 from rxfeed.core import Reconnect
 from rxfeed.errors import RequestRejected
 from rxfeed.secrets import Secret
@@ -23,7 +23,7 @@ from tests.support.wire import Wire, WireServer
 Ask = Callable[[str], object]
 ASKS: list[Callable[[str], Ask]] = [
     lambda url: rest_snapshot(url, timeout=200),
-    lambda url: ClassicRestClient(url, timeout=200).get_product_order_book,
+    lambda url: PublicClient(url, timeout=200).get_product_order_book,
 ]
 
 

@@ -13,7 +13,13 @@ import rxfeed.transport
 
 ROOT = Path(rxfeed.transport.__file__).parents[2]
 FILES = sorted((ROOT / "rxfeed" / "transport").glob("*.py"))
-NAMES = {"ABNF", "STATUS_NORMAL", "WebSocketProtocolException"}
+NAMES = {
+    "ABNF",
+    "STATUS_NORMAL",
+    "WebSocketConnectionClosedException",
+    "WebSocketProtocolException",
+    "WebSocketTimeoutException",
+}
 ATTRIBUTES = {
     *("OPCODES", "OPCODE_CONT", "OPCODE_TEXT", "OPCODE_BINARY", "OPCODE_CLOSE", "OPCODE_PING", "OPCODE_PONG"),
     *("create_frame", "mask"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from http import HTTPStatus
 from itertools import islice, takewhile
 from typing import Any
 
 from rxfeed.core.matching import MICROSECONDS, SIDES, SIZE_UNIT, BookSide, Product, size_text
+from rxfeed.sim.coinbase_exchange.status import currencies
 from rxfeed.sim.history import Candle, PastTrade, ProductHistory
 from rxfeed.sim.rest_arguments import BadArgument, seconds, whole
 from rxfeed.sim.simulation import Simulation
@@ -15,6 +17,7 @@ from rxfeed.sim.venue import NOT_FOUND, RestAnswer, RestRequest
 
 MOST_TRADES = 1_000
 MOST_CANDLES = 300
+DAY = 86_400
 GRANULARITIES = (60, 300, 900, 3_600, 21_600, 86_400)
 
 
@@ -31,6 +34,8 @@ class ExchangeRest:
         match request.path.split("/"):
             case ["", "time"]:
                 return RestAnswer(HTTPStatus.OK, self._time())
+            case ["", "currencies"]:
+                return RestAnswer(HTTPStatus.OK, currencies(engine.product for engine in engines.values()))
             case ["", "products"]:
                 return RestAnswer(HTTPStatus.OK, [_product(engine.product) for engine in engines.values()])
             case ["", "products", name] if name in engines:
@@ -41,6 +46,7 @@ class ExchangeRest:
                     "trades": self._trades,
                     "candles": self._candles,
                     "ticker": self._ticker,
+                    "stats": self._stats,
                 }
                 try:
                     return answers[what](name, request) if what in answers else NOT_FOUND
@@ -111,6 +117,21 @@ class ExchangeRest:
             "ask": ask[0][0] if ask else "0",
         }
         return RestAnswer(HTTPStatus.OK, ticker)
+
+    def _stats(self, name: str, request: RestRequest) -> RestAnswer:
+        history: ProductHistory = self._history.of[name]
+        product, now = history.product, self._market.shown_micros // MICROSECONDS
+        days = [history.candles(3_600, now - days * DAY, now) for days in (1, 30)]
+        day = reduce(Candle.then, days[0])
+        stats = {
+            "open": product.price_text(day.open),
+            "high": product.price_text(day.high),
+            "low": product.price_text(day.low),
+            "last": product.price_text(day.close),
+            "volume": size_text(day.volume),
+            "volume_30day": size_text(sum(candle.volume for candle in days[1])),
+        }
+        return RestAnswer(HTTPStatus.OK, stats)
 
 
 def _invalid(message: str) -> RestAnswer:

@@ -10,12 +10,17 @@ from rxfeed.core.matching import Product
 def status(products: Iterable[Product]) -> dict:
     """The message, with the keys of the documentation."""
     products = list(products)
-    currencies = dict.fromkeys(name for product in products for name in (product.base, product.quote))
     return {
         "type": "status",
         "products": [_product(product) for product in products],
-        "currencies": [_currency(name) for name in currencies],
+        "currencies": currencies(products),
     }
+
+
+def currencies(products: Iterable[Product]) -> list[dict]:
+    """The currencies of *products*, with the keys of the documentation."""
+    names = dict.fromkeys(name for product in products for name in (product.base, product.quote))
+    return [_currency(name) for name in names]
 
 
 def _product(product: Product) -> dict:

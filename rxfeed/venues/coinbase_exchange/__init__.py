@@ -3,7 +3,7 @@
 from rxfeed.venues.coinbase_exchange.auth import Credentials, sign
 from rxfeed.venues.coinbase_exchange.decode import MOST_VALUES, Decoder
 from rxfeed.venues.coinbase_exchange.errors import refusal, remedy
-from rxfeed.venues.coinbase_exchange.hosts import BOOK_PATH, DEFAULT_URL, live_url
+from rxfeed.venues.coinbase_exchange.hosts import BOOK_PATH, DEFAULT_URL, REST_URL, live_url, replacement
 from rxfeed.venues.coinbase_exchange.messages import ErrorMessage, Subscriptions, Ticker
 from rxfeed.venues.coinbase_exchange.requests import Channel, Subscription
 from rxfeed.venues.coinbase_exchange.venue import COINBASE_EXCHANGE
@@ -13,6 +13,7 @@ __all__ = [
     "COINBASE_EXCHANGE",
     "DEFAULT_URL",
     "MOST_VALUES",
+    "REST_URL",
     "Channel",
     "Credentials",
     "Decoder",
@@ -23,5 +24,6 @@ __all__ = [
     "live_url",
     "refusal",
     "remedy",
+    "replacement",
     "sign",
 ]

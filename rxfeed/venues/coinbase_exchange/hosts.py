@@ -36,6 +36,29 @@ RETIRED = {
     "ws-feed-public.sandbox.pro.coinbase.com": SANDBOX_URL,
     "ws-feed-public.sandbox.gdax.com": SANDBOX_URL,
 }
+_RETIRED_REST = {
+    "api.pro.coinbase.com": REST_URL,
+    "api.gdax.com": REST_URL,
+    "api.exchange.gdax.com": REST_URL,
+    "api-public.sandbox.pro.coinbase.com": SANDBOX_REST_URL,
+    "api-public.sandbox.gdax.com": SANDBOX_REST_URL,
+}
+
+
+def replacement(url: object) -> str | None:
+    """The URL of the live host for *url*, of the feed or of REST; `None` if its host is not retired, or there is none.
+
+    >>> replacement("wss://ws-feed.pro.coinbase.com/"), replacement("https://api.gdax.com")
+    ('wss://ws-feed.exchange.coinbase.com/', 'https://api.exchange.coinbase.com')
+    """
+    try:
+        host = host_of(url) if isinstance(url, str) and "://" in url else ""
+        live = RETIRED.get(host) or _RETIRED_REST.get(host)
+        return None if live is None or not isinstance(url, str) else moved(url, live)
+    except ValueError:  # not a URL
+        return None
+    finally:
+        url = ""  # it may have a password, which a traceback with local variables would show
 
 
 def live_url(url: str, *, stacklevel: int = 2) -> str:

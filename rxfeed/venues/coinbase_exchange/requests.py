@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -42,14 +42,19 @@ class Subscription(msgspec.Struct, frozen=True):
             raise ConfigError("channels: name at least one, 'ticker' for example")
         return cls(tuple(dict.fromkeys(_many("products", products, str))), checked)
 
-    def warn_of_products(self, stacklevel: int = 2) -> None:
-        """Issue a warning for each product with an invalid id, with a suggestion."""
+    def invalid_products(self) -> Iterator[str]:
+        """A text for each product with an invalid id, with a suggestion."""
         own = (item for each in self.channels if isinstance(each, dict) for item in each.get("product_ids") or ())
         for product in dict.fromkeys((*self.products, *own)):
             if isinstance(product, str) and not can_be_product(product):
                 likely = likely_product(product)
                 remedy = "they are named as in BTC-USD" if likely is None else f"did you mean {likely!r}?"
-                warnings.warn(f"products: {product!r} cannot be a product: {remedy}", UserWarning, stacklevel + 1)
+                yield f"products: {product!r} cannot be a product: {remedy}"
+
+    def warn_of_products(self, stacklevel: int = 2) -> None:
+        """Issue a warning for each product with an invalid id, with a suggestion."""
+        for text in self.invalid_products():
+            warnings.warn(text, UserWarning, stacklevel + 1)
 
     def text(self, kind: Kind = "subscribe") -> str:
         """The message to send, unsigned."""

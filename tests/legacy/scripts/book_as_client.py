@@ -3,13 +3,12 @@
 import sys
 
 import rxfeed.compat as cbpro
-from rxfeed.compat.snapshot import RestClient
 
 
 class OrderBookConsole(cbpro.OrderBook):
     def __init__(self, product_id=None):
         super().__init__(product_id=product_id)
-        self._client = RestClient(sys.argv[2])
+        self._client = cbpro.PublicClient(sys.argv[2])
         self._bid = None
         self._ask = None
         self._changes = 0

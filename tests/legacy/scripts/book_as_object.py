@@ -4,7 +4,6 @@ import queue
 import sys
 
 import rxfeed.compat as cbpro
-from rxfeed.compat.snapshot import RestClient
 
 
 class WebsocketConsole(cbpro.WebsocketClient):
@@ -16,7 +15,7 @@ class WebsocketConsole(cbpro.WebsocketClient):
         self.websocket_queue.put(msg)
 
 
-books = [cbpro.OrderBook(product, client=RestClient(sys.argv[2])) for product in ("BTC-USD", "ETH-USD")]
+books = [cbpro.OrderBook(product, client=cbpro.PublicClient(sys.argv[2])) for product in ("BTC-USD", "ETH-USD")]
 client = WebsocketConsole(sys.argv[1], None, "subscribe", None, False, True, "key", "c2VjcmV0", "phrase", ["full"])
 client.start()
 matched = set()

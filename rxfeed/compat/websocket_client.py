@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from functools import partial
 from typing import Any
 
-from rxfeed.compat.hooks import call_on_error, check_values, loaded, read_socket
+from rxfeed.compat.attributes import Replaceable
+from rxfeed.compat.books import with_snapshot_first
+from rxfeed.compat.clients import add_client
+from rxfeed.compat.copying import state_without_session
+from rxfeed.compat.delivery import Delivery
+from rxfeed.compat.hooks import read_socket
+from rxfeed.compat.hosts import live
+from rxfeed.compat.keepalive import KeepaliveThread, ping_until_ended
+from rxfeed.compat.notices import Kind, note
 from rxfeed.compat.session import Event, Session, SessionManager, State
-from rxfeed.compat.settings import ClientSettings, explained
-from rxfeed.compat.socket import Socket
-from rxfeed.compat.store import Store
+from rxfeed.compat.settings import ClientSettings
+from rxfeed.compat.socket import Socket, lost_by_script
+from rxfeed.compat.store import put_document
 from rxfeed.core import Reconnect
-from rxfeed.errors import ConnectionLost, FeedClosed, FrameMalformed
 from rxfeed.feed import Feed
-from rxfeed.market import Malformed, Message
 from rxfeed.secrets import Secret
 from rxfeed.venues.coinbase_exchange import DEFAULT_URL
 
-
-class _FeedAttribute:
-    """The descriptor behind `client.feed`; it has no `__set__`, so that a subclass may keep a `feed` of its own."""
-
-    def __get__(self, client: WebsocketClient | None, owner: type) -> Any:
-        return self if client is None else client._WebsocketClient__current_feed()  # pyright: ignore[reportAttributeAccessIssue]  # as the class mangles it
+log = logging.getLogger("rxfeed.feed")
 
 
 class WebsocketClient:
@@ -43,6 +44,9 @@ class WebsocketClient:
     comes, twice where it was sent twice. A failure goes to `on_error(e, data=None)`: by default it sets `error` and
     stops the client. *mongo_collection* gets a document of each message that the default `on_message` sees.
 
+    A script may run the three steps of a session itself: `_connect()` returns when it is connected and subscribed,
+    `_listen()` calls `on_message` until the end, and `_disconnect()` calls `on_close`. `ws.recv()` gives a raw frame.
+
     Beyond cbpro: *reconnect* (True, or a `Reconnect`) comes back after a lost connection, *ping_interval* is in
     seconds, and `feed` is the Feed underneath: of the session that runs, or ran last; before the first `start()` and
     in `on_open` of the one that is about to, made of the settings as they are at that moment.
@@ -57,13 +61,14 @@ class WebsocketClient:
     error: Any = None
     ws: Any = None
     thread: Any = None
+    keepalive: Any = None
     auth: Any = False
     api_key: Any = ""
     api_secret: Any = ""
     api_passphrase: Any = ""
     should_print: Any = True
     mongo_collection: Any = None
-    feed = _FeedAttribute()
+    feed: Any = Replaceable("_WebsocketClient__current_feed")
 
     def __init__(
         self,
@@ -81,7 +86,8 @@ class WebsocketClient:
         reconnect: bool | Reconnect = False,
         ping_interval: float | None = 30.0,
     ) -> None:
-        self.url = url
+        self.__manager.notices.here()
+        self.url = self.__live(url)
         self.products = products
         self.channels = channels
         self.type = message_type
@@ -97,6 +103,8 @@ class WebsocketClient:
         self.mongo_collection = mongo_collection
         self.__manager.reconnect = reconnect
         self.__manager.ping_interval = ping_interval
+        add_client(self)
+        note(Kind.USED, f"a client of the class {type(self).__name__}")
 
     # ---- hooks
 
@@ -112,14 +120,8 @@ class WebsocketClient:
         if self.should_print:
             print(msg)  # noqa: T201
         # A pymongo collection refuses to be tested for truth.
-        if self.mongo_collection is not None:
-            session = self.__current
-            if session.open:
-                session.store(self.mongo_collection).put(msg)
-            else:  # called by the script itself: no session ends later and writes what waits
-                store = Store(self.mongo_collection)
-                store.put(msg)
-                store.close()
+        if self.mongo_collection is not None and self.mongo_collection is not False:
+            put_document(self.__manager.current, self.mongo_collection, msg)
 
     def on_error(self, e: Exception, data: Any = None) -> None:
         self.error = e
@@ -146,6 +148,7 @@ class WebsocketClient:
         manager = self.__manager
         if manager.opening == threading.get_ident():
             return  # called by on_open: the start is already under way
+        manager.notices.here()
         session = manager.open()
         self.stop = False
         try:
@@ -154,6 +157,8 @@ class WebsocketClient:
                 self.on_open()
             finally:
                 manager.opening = None
+            self.url = self.__live(self.url)
+            self.keepalive = KeepaliveThread(self._keepalive)
             thread = threading.Thread(target=self.__run, args=(session,), name="rxfeed-client", daemon=False)
             self.thread = session.thread = thread
             thread.start()
@@ -164,66 +169,93 @@ class WebsocketClient:
 
     def close(self) -> None:
         """End the session and wait for it; in a hook, without waiting."""
-        session = self.__manager.session
+        manager = self.__manager
+        session = manager.session
         self.stop = True
-        if self.__manager.here is None and self.__manager.opening != threading.get_ident():
+        if manager.in_hook:
+            return
+        if not session.by_script:
             session.wait()
+            return
+        thread = self.thread
+        if isinstance(thread, threading.Thread) and thread is not threading.current_thread():
+            while thread.is_alive():  # in slices, since some systems deliver no Ctrl-C inside one long wait
+                thread.join(0.5)
+        session.disconnect()
 
     def _connect(self) -> None:
-        """Make the session's feed and `ws`; the connection opens when `_listen` begins."""
-        session = self.__current
+        """Connect and subscribe; returns when that is done. Raises what refused it."""
+        manager = self.__manager
+        manager.notices.here()
+        session = manager.connecting()
+        self.url = self.__live(self.url)
         settings = self.__settings
         self.url = settings.url.reveal() if isinstance(settings.url, Secret) else settings.url
-        self.products, self.channels = settings.products, settings.channels
-        feed = session.prepare(settings)
-        if session.ws is None:
-            feed.malformed.subscribe(partial(self.__malformed, session))
-            feed.subscribe(partial(self.__message, session), partial(setattr, session, "cause"))
-            session.ws = Socket(feed)
-        self.ws = session.ws
+        self.products = settings.products
+        for kind, text in settings.requested.notices:
+            manager.notices.warn(kind, text)
+        ws = session.connection(settings)
+        for text in ws.invalid_products():
+            manager.notices.warn(Kind.UNAVAILABLE, text)
+        self.ws = ws
+        ws.open()
+        log.info("connected: %s", ws)
+        note(Kind.USED, str(ws))
 
     def _listen(self) -> None:
-        session = self.__current
-        if session.ending:
-            return
-        if session.feed is None:
-            if hasattr(self.ws, "recv"):  # an overridden _connect made a socket of its own
-                read_socket(self.ws, lambda: self.stop, partial(self.__handle, session), self.__report)
-            return
-        try:
-            session.feed.serve()
-        except FeedClosed:  # ended since
-            return
-        if session.raised is not None:
-            raise session.raised
-        if session.ending:
-            return
-        if session.cause is not None:
-            self.__report(explained(session.cause))
-        elif session.ws is not None and session.ws.closed_by_script:
-            self.__report(ConnectionLost("the connection was closed by ws.close()"))
+        """Call `on_message` for what arrives, until the end."""
+        session = self.__manager.current
+        delivery = Delivery(self, self.__manager, session)
+        if isinstance(self.keepalive, KeepaliveThread):
+            self.keepalive.begin()
+        while not (self.stop or session.ending):
+            ws = self.ws
+            if not isinstance(ws, Socket):
+                if hasattr(ws, "recv"):  # an overridden _connect made a socket of its own
+                    read_socket(ws, lambda: self.stop, delivery.content, delivery.report)
+                return
+            ws.deliver(with_snapshot_first(self, session.channels, delivery.content), delivery.malformed)
+            if session.raised is not None:
+                raise session.raised
+            if self.ws is ws and not session.ending and (ws.cause is not None or ws.closed_by_script):
+                delivery.report(ws.cause or lost_by_script())
+            if self.ws is ws:  # `on_error` has not connected again
+                return
+
+    def _keepalive(self, interval: float = 30) -> None:
+        """Send a ping every *interval* seconds, until the session ends."""
+        ping_until_ended(self, self.__manager.current, interval)
 
     def _disconnect(self) -> None:
-        session = self.__current
-        if session.feed is not None:
-            session.feed.close()
-        elif self.ws is not None:
+        """Close the connection, and call `on_close`."""
+        manager = self.__manager
+        session = manager.current
+        session.disconnect()
+        if not isinstance(self.ws, Socket) and self.ws is not None:
             self.ws.close()
-        if session is not self.__manager.here or session.state is State.CLOSED:
+        if isinstance(self.keepalive, KeepaliveThread):
+            self.keepalive.join(1.0)
+        if session.state in (State.NEW, State.CLOSED) or not (session.by_script or session is manager.here):
             return  # on_close is called once, and by the session's own thread
+        delivery = Delivery(self, manager, session)
         try:
             session.flush()
         except Exception as error:
-            self.__report(error)
-        with self.__manager.lock:
+            delivery.report(error)
+        with manager.lock:
             session.move(Event.CLOSE)
             # A script that polls `stop` must see the end, unless a hook has started a new session meanwhile.
-            if self.__manager.session is session and not self.stop:
+            if manager.session is session and not self.stop and not session.by_script:
                 self.stop = True
         try:
             self.on_close()
         except Exception as error:
-            self.__report(error)
+            delivery.report(error)
+        if session.by_script:
+            session.finished.set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return state_without_session(self)
 
     # ---- private: not visible to a subclass
 
@@ -234,17 +266,18 @@ class WebsocketClient:
         return found if found is not None else self.__dict__.setdefault("_WebsocketClient__rxfeed", SessionManager())
 
     @property
-    def __current(self) -> Session:
-        here = self.__manager.here
-        return here if here is not None else self.__manager.session
-
-    @property
     def __settings(self) -> ClientSettings:
         return ClientSettings.of(self, self.__manager.reconnect, self.__manager.ping_interval)
 
     def __current_feed(self) -> Feed:
-        session = self.__current
+        session = self.__manager.current
         return session.feed if session.feed is not None else session.prepare(self.__settings)
+
+    def __live(self, url: Any) -> Any:
+        found, text = live(url)
+        if text:
+            self.__manager.notices.warn(Kind.SUBSTITUTED, text)
+        return found
 
     def __run(self, session: Session) -> None:
         try:
@@ -256,53 +289,10 @@ class WebsocketClient:
             except Exception as error:
                 if error is session.raised:
                     raise
-                self.__report(error)
+                if not session.ending:
+                    Delivery(self, self.__manager, session).report(error)
             finally:
                 self._disconnect()
         finally:
-            if session.feed is not None:
-                session.feed.close()  # where _disconnect was overridden, or raised
+            session.disconnect()  # where _disconnect was overridden, or raised
             session.finished.set()
-
-    def __message(self, session: Session, message: Message) -> None:
-        try:
-            check_values(message.raw)
-        except ValueError as error:
-            reason = f"{message.type}: {error}"
-            self.__report_during_session(session, FrameMalformed(reason), message.raw.decode(errors="replace"))
-        else:
-            self.__handle(session, message.content)
-
-    def __malformed(self, session: Session, frame: Malformed) -> None:
-        # The classic client asked for JSON only, not for a shape.
-        try:
-            content = loaded(frame.raw)
-        except (ValueError, RecursionError):
-            self.__report_during_session(session, FrameMalformed(frame.reason), frame.raw.decode(errors="replace"))
-        else:
-            self.__handle(session, content)
-
-    def __handle(self, session: Session, content: Any) -> None:
-        if session.ending:
-            return
-        try:
-            self.on_message(content)
-        except Exception as error:
-            self.__report_during_session(session, error, content)
-        else:
-            refused = session.settings.refusal(content) if session.settings is not None else None
-            if refused is not None and not session.ending:
-                self.__report_during_session(session, refused, content)
-        if self.stop and self.__manager.session is session:
-            session.end()  # for a subclass that replaces the property `stop` by an attribute
-
-    def __report_during_session(self, session: Session, error: Exception, data: Any) -> None:
-        try:
-            self.__report(error, data)
-        except Exception as raised:
-            # The feed would only unsubscribe this client and go on. So the session ends, and its thread raises this.
-            session.raised = raised
-            session.end()
-
-    def __report(self, error: Exception, data: Any = None) -> None:
-        call_on_error(self.on_error, error, data)

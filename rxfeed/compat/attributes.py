@@ -1,0 +1,18 @@
+"""Attributes that a subclass may replace by its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Replaceable:
+    """Reads an attribute with the method *name*; it has no `__set__`, so that a subclass may keep its own value there.
+
+    *name* is private, as the class mangles it: all other names are free for the subclass.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self if instance is None else getattr(instance, self._name)()

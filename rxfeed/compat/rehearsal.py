@@ -1,0 +1,142 @@
+"""A rehearsal of an old script: it runs unchanged in this process, and ends with a report.
+
+Rules:
+- The script runs in this process, as `python SCRIPT.py` would run it, with `cbpro` and `gdax` replaced.
+- As with Python itself, the end of the main thread is not the end: threads of clients go on. Ctrl-C, or the end of
+  `--seconds`, interrupts the script; what it leaves open is closed.
+- The report is printed in any case, after the script's own output.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import importlib
+import os
+import queue
+import re
+import runpy
+import signal
+import sys
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import rxfeed.compat
+from rxfeed.compat.clients import clients
+from rxfeed.compat.notices import Kind, listen, note
+
+_MODULES = ("websocket_client", "order_book", "public_client", "authenticated_client")
+_INTERRUPTS = 5  # of a script that does not end
+_OLD_QUEUE = re.compile(r"^\s*(?:import|from)\b.*\bQueue\b", re.MULTILINE)
+
+
+def rehearse(script: Path, arguments: Sequence[str], where: str, seconds: float | None) -> int:
+    """Run *script*; its exit status. *where* describes its servers; it is interrupted after *seconds*."""
+    entries: Counter[tuple[Kind, str]] = Counter()
+    unlisten = listen(lambda kind, text: entries.update([(kind, text)]))
+    try:
+        status, end = _ran(script, arguments, seconds)
+    finally:
+        unlisten()
+    _report(script, where, end, entries)
+    return status
+
+
+def _ran(script: Path, arguments: Sequence[str], seconds: float | None) -> tuple[int, str]:
+    """The status of *script*, and how it ended."""
+    _replace_modules(script)
+    sys.argv = [str(script), *arguments]
+    sys.path.insert(0, str(script.resolve().parent))
+    done = threading.Event()
+    if seconds is not None:
+        threading.Thread(target=_interrupt_after, args=(seconds, done), daemon=True).start()
+    try:
+        return _until_ended(script)
+    finally:
+        done.set()
+        for client in clients():
+            with contextlib.suppress(Exception):
+                client.close()
+
+
+def _until_ended(script: Path) -> tuple[int, str]:
+    status, end = 0, "by itself"
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+        _wait_for_threads()
+    except SystemExit as left:
+        status = left.code if isinstance(left.code, int) else int(left.code is not None)
+        end = f"with sys.exit({'' if left.code is None else repr(left.code)})"
+        with contextlib.suppress(KeyboardInterrupt):
+            _wait_for_threads()
+    except KeyboardInterrupt:
+        end = "interrupted"
+    except BaseException as error:
+        status, end = 1, f"with {type(error).__name__}: {error}"
+        traceback.print_exception(type(error), error, _of_script(error, script))
+    return status, end
+
+
+def _wait_for_threads() -> None:
+    """Return when the threads have ended that keep a process alive."""
+    while True:
+        running = [
+            each
+            for each in threading.enumerate()
+            if not each.daemon and each is not threading.main_thread() and not each.name.startswith("rxfeed-exchange")
+        ]
+        if not running:
+            return
+        running[0].join(0.2)
+
+
+def _interrupt_after(seconds: float, done: threading.Event) -> None:
+    for _ in range(_INTERRUPTS):
+        if done.wait(seconds):
+            return
+        _interrupt()
+        seconds = 5.0
+    if not done.wait(seconds):
+        sys.stderr.write("python -m rxfeed.compat: the script does not react to Ctrl-C: ended without a report\n")
+        os._exit(1)
+
+
+def _interrupt() -> None:
+    """Raise `KeyboardInterrupt` in the main thread, also while it sleeps, as far as the system can do that."""
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
+
+
+def _replace_modules(script: Path) -> None:
+    for name in ("cbpro", "gdax"):
+        sys.modules[name] = rxfeed.compat
+        for module in _MODULES:
+            sys.modules[f"{name}.{module}"] = importlib.import_module(f"rxfeed.compat.{module}")
+    if _OLD_QUEUE.search(script.read_text(errors="replace")):
+        sys.modules.setdefault("Queue", queue)
+        note(Kind.SUBSTITUTED, "the module Queue of Python 2 is the module queue of Python 3")
+
+
+def _of_script(error: BaseException, script: Path) -> Any:
+    """The part of the traceback of *error* that begins in *script*."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename != str(script):
+        trace = trace.tb_next
+    return trace if trace is not None else error.__traceback__
+
+
+def _report(script: Path, where: str, end: str, entries: Counter[tuple[Kind, str]]) -> None:
+    lines = ["", f"---- {script.name} on rxfeed.compat ----", f"ended: {end}", f"servers: {where}"]
+    for kind in Kind:
+        found = [(text, count) for (of, text), count in entries.items() if of is kind]
+        lines.append(f"{kind.value}:{'' if found else ' nothing'}")
+        lines += [f"  - {text}{f' ({count} times)' if count > 1 else ''}" for text, count in found]
+    with contextlib.suppress(OSError):  # the reader has closed the pipe
+        print("\n".join(lines), flush=True)  # noqa: T201  # a command's output

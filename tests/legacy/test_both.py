@@ -1,0 +1,55 @@
+"""Scripts that run on rxfeed.compat and, with one line changed, on cbpro's wheel: they print and end the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rxfeed import Credentials
+from rxfeed.sim import Exchange
+from tests.legacy.wheel import WheelMissing, wheel
+
+SCRIPTS = sorted((Path(__file__).parent / "both").glob("*.py"))
+COMPAT, CLASSIC = "import rxfeed.compat as cbpro", "import cbpro"
+PATIENCE = 40.0  # seconds
+
+
+def ran(script: Path, path: str) -> tuple[int, str, str, int]:
+    """Status, output and errors of *script* on an exchange of its own, and the connections that are left."""
+    keys = Credentials("key", "c2VjcmV0", "phrase")
+    with Exchange(["BTC-USD", "ETH-USD"], seed=3, rate=200, credentials=keys) as exchange:
+        done = subprocess.run(
+            [sys.executable, str(script), exchange.url, exchange.rest_url],
+            env=os.environ | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": path},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        left = exchange.connections
+    return done.returncode, done.stdout, done.stderr, left
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_script_prints_the_same_on_the_wheel(script: Path, tmp_path: Path) -> None:
+    status, out, errors, left = ran(script, os.environ.get("PYTHONPATH", ""))
+    assert (status, errors, left) == (0, "", 0), out
+    assert out
+    try:
+        classic = wheel()
+    except WheelMissing as missing:
+        pytest.skip(str(missing))
+    text = script.read_text()
+    assert COMPAT in text
+    changed = tmp_path / script.name
+    changed.write_text(text.replace(COMPAT, CLASSIC).replace("from rxfeed.compat.", "from cbpro."))
+    on_wheel = ran(changed, str(classic))
+    assert on_wheel[0] == 0, on_wheel[2]
+    assert out == on_wheel[1]
+    assert on_wheel[3] == 0
