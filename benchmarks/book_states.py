@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from benchmarks.states import Ahead
 from rxfeed.core.numbers import ZERO
 from rxfeed.market import Level, Message
-from rxfeed.venues.coinbase_exchange.messages import Auction, Heartbeat, L2Update, Snapshot
+from rxfeed.venues.coinbase_exchange.messages import ExchangeAuction, ExchangeHeartbeat, L2Update, Snapshot
 
-BOOKED = frozenset((Snapshot, L2Update, Auction, Heartbeat))
+BOOKED = frozenset((Snapshot, L2Update, ExchangeAuction, ExchangeHeartbeat))
 
 
 class Side(NamedTuple):
@@ -53,7 +53,7 @@ class Book:
             bids, asks = ({price: size for price, size in side if size} for side in (message.bids, message.asks))
             self.bids, self.asks = Side(sorted(bids), bids), Side(sorted(asks), asks)
             return (*lost, self.top(self.ahead.limited(message)))
-        if kind is Auction:
+        if kind is ExchangeAuction:
             self.auction = message.auction_state != "complete"
         if kind is L2Update and self.ready:
             return self.update(message)

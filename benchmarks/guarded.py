@@ -21,7 +21,7 @@ from rxfeed.sinks.encoding import Encoder
 from rxfeed.transport.frame_parser import FrameParser
 from rxfeed.transport.frame_socket import FrameSocket
 from rxfeed.venues import message_id
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 
 Handle = Callable[[int], None]
@@ -67,7 +67,7 @@ def yardstick(count: int) -> Handle:
 
 
 def decode(count: int) -> Handle:
-    return _each(Decoder().decode, [message.raw for message in _mixed(count)])
+    return _each(ExchangeDecoder().decode, [message.raw for message in _mixed(count)])
 
 
 class _Socket:

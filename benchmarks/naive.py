@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.plain import MINUTE
 from rxfeed.market import Message
-from rxfeed.venues.coinbase_exchange.messages import L2Update, Match, Snapshot, Ticker
+from rxfeed.venues.coinbase_exchange.messages import ExchangeTicker, L2Update, Match, Snapshot
 
 Out = Callable[[Any], object]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -91,7 +91,7 @@ def crossing(levels: dict[str, Decimal], messages: Iterable[Message], out: Out) 
     """`(product_id, direction, price)`."""
     sides: dict[str, bool] = {}
     for message in messages:
-        if type(message) is Ticker and message.product_id in levels:
+        if type(message) is ExchangeTicker and message.product_id in levels:
             price, level = message.price, levels[message.product_id]
             if price == level:
                 continue

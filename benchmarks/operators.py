@@ -29,7 +29,7 @@ from rxfeed.core import (
 )
 from rxfeed.market import Message
 from rxfeed.operators import by_product, tick_bars
-from rxfeed.venues.coinbase_exchange.messages import Match, Ticker
+from rxfeed.venues.coinbase_exchange.messages import ExchangeTicker, Match
 
 Step = Callable[[Any], Any]
 
@@ -97,7 +97,7 @@ def stream(products: int, count: int) -> list[Message]:
         else:
             spread = Decimal(turn % 11)
             made.append(
-                Ticker(
+                ExchangeTicker(
                     product_id=name, sequence=turn, price=price, time=moment, best_bid=price, best_ask=price + spread
                 )
             )

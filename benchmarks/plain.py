@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 from benchmarks.book_states import Book
 from benchmarks.states import PRICED, Ahead, Candled, Crossing, Rolling, Traded, Watch, take
-from rxfeed import Late
+from rxfeed.core import Late
 from rxfeed.core.numbers import ZERO
-from rxfeed.venues.coinbase_exchange.messages import Heartbeat, LastMatch, Match
+from rxfeed.venues.coinbase_exchange.messages import ExchangeHeartbeat, LastMatch, Match
 
 MINUTE = timedelta(seconds=60)
 Out = Callable[[Any], object]
@@ -73,7 +73,7 @@ def candles(messages: Iterable[Any], out: Out, late: Out) -> None:
 
 
 def _rarely(products: dict[str, S], state: type[S], ahead: Ahead, message: Any, out: Out, late: Out) -> None:
-    if not isinstance(message, Match | LastMatch | Heartbeat):
+    if not isinstance(message, Match | LastMatch | ExchangeHeartbeat):
         return
     product, outputs = take(products.get(message.product_id), state, message, MINUTE, ahead)
     if product is not None:

@@ -14,9 +14,10 @@ from reactivex.subject import Subject
 
 from benchmarks.frames import load
 from benchmarks.load_server import LoadServer, load_server
-from rxfeed import Feed, Message, Recorder, record
+from rxfeed import Feed, Message, record
 from rxfeed.market import Origin, stamp
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.recording import Recorder
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 
 RATE = 5000
 MOST = 5.0
@@ -83,7 +84,7 @@ def check(recorder: Recorder, count: int) -> None:
 
 
 def stamped(payloads: Sequence[bytes]) -> list[Message]:
-    decode, now = Decoder().decode, time.time_ns()
+    decode, now = ExchangeDecoder().decode, time.time_ns()
     decoded = ((payload, decode(payload)) for payload in payloads)
     return [stamp(each, Origin(payload, now, 1)) for payload, each in decoded if isinstance(each, Message)]
 

@@ -18,7 +18,7 @@ import zstandard
 from benchmarks.frames import load
 from rxfeed import Message, Replay, order_book, window_volume
 from rxfeed.recording.format import VERSION, Header, end_line, frame_line, header_line
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 
 REQUIRED = 0.6
 _BEGIN = 1_790_733_802_000_000_000
@@ -47,7 +47,7 @@ def record(frames: Sequence[bytes], folder: Path) -> Path:
 
 def bare(case: Case) -> None:
     """a bare loop that decodes each frame"""
-    decode = Decoder().decode
+    decode = ExchangeDecoder().decode
     for raw in case.frames:
         decode(raw)
 
@@ -96,7 +96,9 @@ def main() -> None:
     options = parser.parse_args()
     source, frames = load(options.messages)
     size = sum(map(len, frames))
-    products = Counter(message.product_id for message in map(Decoder().decode, frames) if isinstance(message, Message))
+    products = Counter(
+        message.product_id for message in map(ExchangeDecoder().decode, frames) if isinstance(message, Message)
+    )
     taken: dict[Callable[[Case], None], list[float]] = {runner: [] for runner in RUNNERS}
     with tempfile.TemporaryDirectory() as folder:
         case = Case(frames, record(frames, Path(folder)), str(products.most_common(1)[0][0]))

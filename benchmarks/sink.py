@@ -25,10 +25,11 @@ from pymongo.collection import Collection
 from benchmarks.frames import load
 from benchmarks.report import Report, with_json
 from benchmarks.ways import CHANNELS, giving
-from rxfeed import Feed, Message, raw_document, to_mongo, typed_document
+from rxfeed import Feed, Message, to_mongo
 from rxfeed.market import Origin, stamp
 from rxfeed.sim.mongod import Mongod
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.sinks import raw_document, typed_document
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 
 Kind = Literal["raw", "typed"]
 KINDS: tuple[Kind, ...] = ("raw", "typed")
@@ -39,7 +40,7 @@ _TIME_LIMIT = 600.0  # seconds: the limit of every wait here
 
 def messages_of(payloads: list[bytes]) -> list[Message]:
     """The frames as messages; repeated frames get times of later years, so that all are different."""
-    decode = Decoder().decode
+    decode = ExchangeDecoder().decode
     seen: Counter[bytes] = Counter()
     messages: list[Message] = []
     now = time.time_ns()

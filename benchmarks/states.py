@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from typing import Any, TypeVar
 
-from rxfeed import Candle, Late, PriceCross, RollingVolume, VolumeWindow
+from rxfeed import Candle, PriceCross, VolumeWindow
+from rxfeed.core import Late, RollingVolume
 from rxfeed.market import Message
-from rxfeed.venues.coinbase_exchange.messages import Heartbeat, LastMatch, Match, Ticker
+from rxfeed.venues.coinbase_exchange.messages import ExchangeHeartbeat, ExchangeTicker, LastMatch, Match
 
 EXACT = Context(prec=100, traps=[InvalidOperation, Overflow, Inexact])
-PRICED = frozenset((Match, LastMatch, Ticker))
+PRICED = frozenset((Match, LastMatch, ExchangeTicker))
 _ROUNDED = Context(prec=28)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = (time.replace(tzinfo=UTC) for time in (datetime.min, datetime.max))
@@ -50,11 +51,11 @@ class Ahead:
 class Watch:
     """The time since which no message of a product was missed."""
 
-    def __init__(self, first: Match | LastMatch | Heartbeat, width: timedelta, ahead: Ahead) -> None:
+    def __init__(self, first: Match | LastMatch | ExchangeHeartbeat, width: timedelta, ahead: Ahead) -> None:
         self.product_id, self.width, self.epoch, self.ahead = first.product_id, width, first.epoch, ahead
         self.since = self.now = self.named_at = first.time
-        self.expecting = type(first) is Heartbeat  # the first trade's number shows whether one was missed
-        self.known = first.last_trade_id if isinstance(first, Heartbeat) else first.trade_id
+        self.expecting = type(first) is ExchangeHeartbeat  # the first trade's number shows whether one was missed
+        self.known = first.last_trade_id if isinstance(first, ExchangeHeartbeat) else first.trade_id
         self.named = self.waived = -1
 
     @staticmethod
@@ -100,7 +101,7 @@ class Watch:
             self.expecting, self.known = False, last.trade_id
             self.since = min(self.since, last.time)
 
-    def heartbeat(self, heartbeat: Heartbeat) -> datetime:
+    def heartbeat(self, heartbeat: ExchangeHeartbeat) -> datetime:
         """The time before which no more trades are expected."""
         in_vain = self.named > self.known and self.named != self.waived
         if in_vain:
@@ -121,7 +122,7 @@ class Watch:
 class Windowed(Watch):
     """One window `[start, end)` at a time; a trade before *until* belongs to it without another check."""
 
-    def __init__(self, first: Match | LastMatch | Heartbeat, width: timedelta, ahead: Ahead) -> None:
+    def __init__(self, first: Match | LastMatch | ExchangeHeartbeat, width: timedelta, ahead: Ahead) -> None:
         super().__init__(first, width, ahead)
         self._place(first.time)
 
@@ -135,7 +136,7 @@ class Windowed(Watch):
         super().missed(time)
         self.whole = False
 
-    def take(self, message: Match | LastMatch | Heartbeat) -> tuple[Any, ...]:
+    def take(self, message: Match | LastMatch | ExchangeHeartbeat) -> tuple[Any, ...]:
         if type(message) is LastMatch:
             self.last_match(message)
             return ()
@@ -145,7 +146,7 @@ class Windowed(Watch):
             if time < self.start:
                 return (self.late(message, self.width),)
         else:
-            assert type(message) is Heartbeat
+            assert type(message) is ExchangeHeartbeat
             time = self.heartbeat(message)
         closed = ()
         if time >= self.end:
@@ -305,7 +306,7 @@ class Crossing:
         self.side, self.before, self.gap = 0, level, False
         self.epoch: int | None = None
 
-    def take(self, message: Match | LastMatch | Ticker) -> tuple[Any, ...]:
+    def take(self, message: Match | LastMatch | ExchangeTicker) -> tuple[Any, ...]:
         if message.epoch != self.epoch:
             self.gap, self.epoch = self.epoch is not None, message.epoch
         price = message.price

@@ -19,11 +19,11 @@ from benchmarks.states import PRICED, Ahead, Candled, Rolling, Traded, take
 from rxfeed import PriceCross
 from rxfeed.core.numbers import ZERO
 from rxfeed.market import Message
-from rxfeed.venues.coinbase_exchange.messages import Heartbeat, LastMatch, Match
+from rxfeed.venues.coinbase_exchange.messages import ExchangeHeartbeat, LastMatch, Match
 
 Stock = Callable[[Observable[Message]], Observable[tuple[Any, ...]]]
 _END: Any = None
-_TRADED = frozenset((Match, LastMatch, Heartbeat))
+_TRADED = frozenset((Match, LastMatch, ExchangeHeartbeat))
 _ROLLED = frozenset((Match, LastMatch))
 
 

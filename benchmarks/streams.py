@@ -10,7 +10,14 @@ from decimal import Decimal
 import msgspec
 
 from rxfeed.market import Message, Origin, Side, stamp
-from rxfeed.venues.coinbase_exchange.messages import Heartbeat, L2Update, LastMatch, Match, Snapshot, Ticker
+from rxfeed.venues.coinbase_exchange.messages import (
+    ExchangeHeartbeat,
+    ExchangeTicker,
+    L2Update,
+    LastMatch,
+    Match,
+    Snapshot,
+)
 
 START = datetime(2026, 1, 2, 12, 0, 30, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,7 +76,7 @@ def _frame(message: Message) -> bytes:
     content = message.content
     if message.time is not None:
         content["time"] = f"{message.time:%Y-%m-%dT%H:%M:%S.%fZ}"
-    last = ("time", "trade_id", "last_size") if isinstance(message, Ticker) else ("time",)
+    last = ("time", "trade_id", "last_size") if isinstance(message, ExchangeTicker) else ("time",)
     content |= {name: content.pop(name) for name in last if name in content}
     return msgspec.json.encode(content)
 
@@ -95,7 +102,9 @@ def _trades(products: range, count: int, faults: bool) -> Iterator[Message | Non
                 time = now + timedelta(milliseconds=1000 // a_second * turn) - behind * _SECOND
                 yield _trade(Match, product, ids[product], time, dice)
             ahead = faults and dice.random() < 0.01
-            yield Heartbeat(product_id=name(product), sequence=second, last_trade_id=ids[product] + ahead, time=now)
+            yield ExchangeHeartbeat(
+                product_id=name(product), sequence=second, last_trade_id=ids[product] + ahead, time=now
+            )
             said += a_second + 1
             if said >= _GAP_EVERY:
                 said = 0
@@ -126,7 +135,7 @@ def _tickers(products: range, count: int) -> Iterator[Message | None]:
             yield None
         cents[product] += dice.randrange(-2000, 2001) + (1_050_000 - cents[product]) // 50
         price = Decimal(cents[product]) / 100
-        yield Ticker(
+        yield ExchangeTicker(
             product_id=name(product),
             sequence=turn,
             price=price,
@@ -158,7 +167,7 @@ def _books(products: range, count: int) -> Iterator[Message | None]:
             product = products[number % len(products)]
             time = START + timedelta(milliseconds=said + number)
             if number % 50 == 49:
-                yield Heartbeat(product_id=name(product), sequence=number, last_trade_id=0, time=time)
+                yield ExchangeHeartbeat(product_id=name(product), sequence=number, last_trade_id=0, time=time)
                 continue
             side: Side = dice.choice(("buy", "sell"))
             rank = int(dice.expovariate(1 / 20)) % levels if dice.random() < 0.8 else dice.randrange(levels)

@@ -18,7 +18,8 @@ from benchmarks import naive, plain, stock, streams
 from benchmarks.book_states import Top
 from benchmarks.plain import Out
 from benchmarks.states import EXACT
-from rxfeed import BookView, Feed, Late, Message, candles, order_book, price_crossing, rolling_volume, window_volume
+from rxfeed import BookView, Feed, Message, candles, order_book, price_crossing, rolling_volume, window_volume
+from rxfeed.core import Late
 
 Run = Callable[[Iterable[Message]], None]
 Way = Callable[[Out, Out], Run]

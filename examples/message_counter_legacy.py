@@ -9,8 +9,8 @@ import math
 import sys
 import time
 
-from rxfeed import DEFAULT_URL
 from rxfeed.compat import WebsocketClient
+from rxfeed.venues.coinbase_exchange import DEFAULT_URL
 
 
 class MessageCounter(WebsocketClient):

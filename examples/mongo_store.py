@@ -8,7 +8,9 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from rxfeed import DEFAULT_URL, Feed, MongoWrite, to_mongo
+from rxfeed import Feed, to_mongo
+from rxfeed.sinks import MongoWrite
+from rxfeed.venues.coinbase_exchange import DEFAULT_URL
 
 
 def show(write: MongoWrite) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from rxfeed import DEFAULT_URL
 from rxfeed.compat import WebsocketClient
+from rxfeed.venues.coinbase_exchange import DEFAULT_URL
 
 
 def main() -> int:

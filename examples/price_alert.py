@@ -5,7 +5,8 @@ Run: python examples/price_alert.py --level 60000
 
 import argparse
 
-from rxfeed import DEFAULT_URL, Feed, PriceCross, price_crossing
+from rxfeed import Feed, PriceCross, price_crossing
+from rxfeed.venues.coinbase_exchange import DEFAULT_URL
 
 
 def alert(cross: PriceCross) -> None:

@@ -16,17 +16,7 @@ from tempfile import TemporaryDirectory
 from reactivex import Observable
 from shared.market import record_market
 
-from rxfeed import (
-    Message,
-    PriceMove,
-    Replay,
-    VolumeWindow,
-    WideSpread,
-    moved,
-    order_book,
-    spread_wider,
-    window_volume,
-)
+from rxfeed import Message, PriceMove, Replay, VolumeWindow, WideSpread, moved, order_book, spread_wider, window_volume
 
 MEGABYTE = 1e6
 

@@ -5,7 +5,8 @@ Run: python examples/volume_per_minute.py --window 10
 
 import argparse
 
-from rxfeed import DEFAULT_URL, Feed, VolumeWindow, window_volume
+from rxfeed import Feed, VolumeWindow, window_volume
+from rxfeed.venues.coinbase_exchange import DEFAULT_URL
 
 
 def show(window: VolumeWindow) -> None:

@@ -12,8 +12,8 @@ import sys
 import time
 from decimal import Decimal
 
-from rxfeed import DEFAULT_URL
 from rxfeed.compat import WebsocketClient
+from rxfeed.venues.coinbase_exchange import DEFAULT_URL
 
 
 class VolumeTracker(WebsocketClient):

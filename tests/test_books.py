@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from benchmarks.books import level2_run, level3_run
-from rxfeed import Credentials, Feed, L2Update, Message, Reconnect, Snapshot
+from rxfeed import Credentials, Feed, Message, Reconnect
 from rxfeed.core.book import Level2Book
 from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import BookView
@@ -32,7 +32,7 @@ from rxfeed.sim.frames import Frame, payload_of
 from rxfeed.sim.market import Market
 from rxfeed.sim.simulation import Simulation
 from rxfeed.sim.venue import RestRequest
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder, L2Update, Snapshot
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 from tests.support.collect import Collected
 
@@ -59,7 +59,7 @@ class Line:
         self.lab, self.channel, self.dice, self.every = lab, channel, dice, every
         self.view: BookView | None = None
         self.breaks = self.compared = 0
-        self._decode = Decoder().decode
+        self._decode = ExchangeDecoder().decode
         self._continuity = ExchangeGaps()
         self._late: list[Message] = []
         self._away = 0
@@ -330,7 +330,7 @@ def test_cost_of_a_message_hardly_depends_on_depth(run: Callable[[int, int], flo
 
 
 def recorded() -> Iterator[Message]:
-    decode = Decoder().decode
+    decode = ExchangeDecoder().decode
     with gzip.open(SHARED / "coinbase-exchange-2021-04-17.jsonl.gz", "rt") as lines:
         for line in lines:
             frame = json.loads(line)

@@ -16,24 +16,12 @@ from typing import Any
 import pytest
 import trustme
 
-from rxfeed import (
-    AuthenticationFailed,
-    CertificateInvalid,
-    ConnectFailed,
-    ConnectionLost,
-    Credentials,
-    Feed,
-    HandshakeRejected,
-    HostRetired,
-    Match,
-    Reconnect,
-    ServerClosed,
-    Ticker,
-    WentSilent,
-)
+from rxfeed import AuthenticationFailed, ConnectFailed, ConnectionLost, Credentials, Feed, Match, Reconnect
+from rxfeed.errors import CertificateInvalid, HandshakeRejected, HostRetired, ServerClosed, WentSilent
 from rxfeed.feed import Clock, Connected, Connecting, Disconnected, Ended, FeedStatus, Gap, Reconnecting
 from rxfeed.market import Message
 from rxfeed.sim import Exchange, faults
+from rxfeed.venues.coinbase_exchange import ExchangeTicker
 from tests.support.collect import Collected
 
 BTC = "BTC-USD"
@@ -87,7 +75,7 @@ class Run:
         assert len(gaps) == len(set(gaps))
         assert not set(trades) & set(gaps)
         assert sorted([*trades, *gaps]) == list(range(self.first_trade, self.exchange.last_trade_id(BTC) + 1))
-        tickers = [m.sequence for m in self.got.items if isinstance(m, Ticker) and m.sequence is not None]
+        tickers = [m.sequence for m in self.got.items if isinstance(m, ExchangeTicker) and m.sequence is not None]
         by_connection = [[]]  # type: list[list[int]]
         for before, after in zip([0, *tickers], tickers, strict=False):
             if after <= before:

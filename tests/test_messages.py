@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from rxfeed.market import Origin, stamp
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 from rxfeed.venues.coinbase_exchange.messages import Match, Snapshot
 from tests.support.make import match
 
@@ -19,7 +19,7 @@ RAW = (
 
 
 def decoded() -> Match:
-    message = Decoder().decode(RAW)
+    message = ExchangeDecoder().decode(RAW)
     assert isinstance(message, Match)
     return stamp(message, Origin(RAW, 1_787_628_957_198_335_999, 7))
 
@@ -52,7 +52,7 @@ def test_message_cannot_be_changed(name: str) -> None:
 
 
 def test_book_levels_cannot_be_changed() -> None:
-    message = Decoder().decode(b'{"type":"snapshot","product_id":"A-B","bids":[["1","2"]],"asks":[]}')
+    message = ExchangeDecoder().decode(b'{"type":"snapshot","product_id":"A-B","bids":[["1","2"]],"asks":[]}')
     assert isinstance(message, Snapshot)
     assert message.bids == ((Decimal(1), Decimal(2)),)
     assert hash(message.bids)
@@ -85,7 +85,7 @@ def test_constructed_message_has_a_frame_that_decodes_to_it() -> None:
         maker_order_id="m",
         taker_order_id="t",
     )
-    assert Decoder().decode(made.raw) == made
+    assert ExchangeDecoder().decode(made.raw) == made
     assert made.received_ns == 0
 
 

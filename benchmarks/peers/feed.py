@@ -11,8 +11,9 @@ from reactivex import Observable
 from reactivex import operators as ops
 
 from benchmarks.peers.harness import Job, Meter, memory, run
-from rxfeed import Feed, L2Update, Match, Message, level2, matches, price_crossing, tickers, window_volume
+from rxfeed import Feed, Match, Message, level2, matches, price_crossing, tickers, window_volume
 from rxfeed.compat import WebsocketClient
+from rxfeed.venues.coinbase_exchange import L2Update
 
 CHANNELS = ["level2_batch", "ticker", "matches"]
 

@@ -10,14 +10,14 @@ import websocket
 
 from benchmarks.peers.harness import Job, Meter, run
 from benchmarks.wire import cut
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 
 
 def websocket_client(job: Job, meter: Meter) -> None:
     """websocket-client's own recv, and a typed decode."""
     client = websocket.create_connection(job.url, skip_utf8_validation=True)
     client.send("{}")
-    receive, decode = client.recv_data, Decoder().decode
+    receive, decode = client.recv_data, ExchangeDecoder().decode
     while True:
         decode(receive()[1])
         if meter.tick():
@@ -28,7 +28,7 @@ def websocket_client(job: Job, meter: Meter) -> None:
 def bare_loop(job: Job, meter: Meter) -> None:
     """Large socket reads, frames cut from the buffer, a typed decode."""
     sock = _opened(job)
-    decode, rest, over = Decoder().decode, b"", False
+    decode, rest, over = ExchangeDecoder().decode, b"", False
     while not over:
         # Larger reads are slower: with some layouts of the heap, malloc maps and unmaps memory for each.
         payloads, rest = cut(rest + sock.recv(1 << 16))

@@ -9,10 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from rxfeed import Credentials, Feed, FeedStatus, Message, Reconnect, Recorder, heartbeats, lift, record
+from rxfeed import Credentials, Feed, FeedStatus, Message, Reconnect, heartbeats, lift, record
 from rxfeed.feed import Gap, Subscribed
 from rxfeed.market import Heartbeat
 from rxfeed.operators import Operator
+from rxfeed.recording import Recorder
 from rxfeed.sim import Exchange
 from rxfeed.sim.faults import Recover, Refuse
 

@@ -12,8 +12,7 @@ from rxfeed.errors import AuthenticationFailed, HostRetired
 from rxfeed.feed import Disconnected, FeedStatus, Rejected, StatusLog, SteppedFeed
 from rxfeed.secrets import Secret
 from rxfeed.venues import COINBASE_EXCHANGE, Subscription
-from rxfeed.venues.coinbase_exchange import DEFAULT_URL, Credentials, remedy
-from rxfeed.venues.coinbase_exchange import Subscription as ExchangeSubscription
+from rxfeed.venues.coinbase_exchange import DEFAULT_URL, Credentials, ExchangeSubscription, remedy
 
 
 class ClassicFeed(SteppedFeed):

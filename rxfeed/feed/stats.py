@@ -63,5 +63,5 @@ class Stats:
 
     @property
     def by_type(self) -> dict[str, int]:
-        """`messages` by the name of their struct: `{"Match": 12, "Ticker": 13}`."""
+        """`messages` by the name of their struct: `{"Match": 12, "ExchangeTicker": 13}`."""
         return {kind.__name__: count for kind, count in self.types.copy().items()}

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import reactivex
 
-from rxfeed import Auction, ConfigError, L2Update, Message, RxfeedError, Snapshot, lift
+from rxfeed import ConfigError, Message, RxfeedError, lift
 from rxfeed.backtest import PaperDone, PaperFill, PaperMarket, PaperOpen
 from rxfeed.market import Origin, stamp
+from rxfeed.venues.coinbase_exchange import ExchangeAuction, L2Update, Snapshot
 from tests.support.make import at, heartbeat, in_epoch, last_match, match, ticker
 
 BTC = "BTC-USD"
@@ -362,7 +363,7 @@ def test_snapshot_without_a_gap_keeps_resting_orders() -> None:
 def test_crossed_book_cancels_and_rejects() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 1)
-    auction = Auction(product_id=BTC, sequence=1, auction_state="collection", time=at(1))
+    auction = ExchangeAuction(product_id=BTC, sequence=1, auction_state="collection", time=at(1))
     desk.step(auction, update(2, ("buy", 103, 4)))
     desk.market.market("buy", 1)
     assert desk.step(sold(3, 103, 3), heartbeat(4)) == ["2 1 crossed, 1 left", "2 2 crossed, 1 left"]

@@ -19,7 +19,7 @@ from rxfeed.core.matching import SIZE_UNIT, MatchingEngine, Product, events, tim
 from rxfeed.market import Side
 from rxfeed.sim.coinbase_exchange.channels import Channels
 from rxfeed.sim.frames import Frame
-from rxfeed.venues.coinbase_exchange.decode import Decoder
+from rxfeed.venues.coinbase_exchange.decode import ExchangeDecoder
 
 BTC = "BTC-USD"
 START = 1_767_355_200_000_000  # noon of 2 January 2026, in microseconds
@@ -49,7 +49,7 @@ class RealMarket:
         self.mine: str | None = None
         self.filled: datetime | None = None  # when the test's order traded first
         self._orders: list[str] = []
-        self._decoder = Decoder()
+        self._decoder = ExchangeDecoder()
         self._market: Any = SimpleNamespace(engines={}, publish=None, clock=lambda: time_text(self.micros))
         self.engine = self._market.engines[BTC] = MatchingEngine(
             Product(BTC), publish=self._publish, clock=self._market.clock, new_id=lambda: f"order-{next(ids)}"

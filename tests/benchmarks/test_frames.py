@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import frames
 from rxfeed.market import Message
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 
 TRADE = '{"type":"match","trade_id":%d,"product_id":"%s","sequence":%d,"price":"%s","size":"1","side":"sell",'
@@ -47,7 +47,7 @@ def test_local_exchange_replaces_a_missing_recording(monkeypatch: pytest.MonkeyP
     assert source == "sim.Exchange"
     assert len(frames.busiest(payloads)) == 10
     assert len(frames.snapshots()) == 10
-    continuity, decode = ExchangeGaps(), Decoder().decode
+    continuity, decode = ExchangeGaps(), ExchangeDecoder().decode
     continuity.watch(("matches", product) for product in frames.busiest(payloads))
     for payload in chain.from_iterable(islice(frames.rounds(payloads), 3)):
         message = decode(payload)

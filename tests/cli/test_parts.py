@@ -12,12 +12,14 @@ import reactivex
 from reactivex.subject import Subject
 from rich.console import Console
 
-from rxfeed import Message, MongoWrite, PriceCross, TumblingVolume, fold
+from rxfeed import Message, PriceCross, fold
 from rxfeed.cli.demo_state import DemoState
 from rxfeed.cli.display import Picture, PlainLines, Reading
 from rxfeed.cli.pipelines import crossings, levels_near
 from rxfeed.cli.summary import Count, Summary
+from rxfeed.core import TumblingVolume
 from rxfeed.feed import Connected, Rejected
+from rxfeed.sinks import MongoWrite
 from tests.support.make import last_match, match, ticker
 
 

@@ -11,22 +11,10 @@ from typing import Any
 import pytest
 import reactivex.operators
 
-from rxfeed import (
-    AddressNotFound,
-    AuthenticationFailed,
-    ConnectFailed,
-    ConnectionLost,
-    Credentials,
-    FrameMalformed,
-    HandshakeRejected,
-    HostRetired,
-    Reconnect,
-    ServerClosed,
-    SinkError,
-    WentSilent,
-)
+from rxfeed import AuthenticationFailed, ConnectFailed, ConnectionLost, Credentials, Reconnect, SinkError
 from rxfeed.compat import WebsocketClient
 from rxfeed.compat.hosts import Servers, redirect
+from rxfeed.errors import AddressNotFound, FrameMalformed, HandshakeRejected, HostRetired, ServerClosed, WentSilent
 from rxfeed.sim import Exchange, faults
 from tests.compat.recorder import Recorder, finish
 from tests.support.leaks import nothing_left_behind

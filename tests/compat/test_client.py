@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from rxfeed import ConnectFailed, Credentials, FrameMalformed, ServerClosed
+from rxfeed import ConnectFailed, Credentials
 from rxfeed.compat import WebsocketClient
 from rxfeed.compat.hooks import read_socket
+from rxfeed.errors import FrameMalformed, ServerClosed
 from rxfeed.sim import Exchange
 from tests.compat.recorder import Recorder
 from tests.support.leaks import nothing_left_behind

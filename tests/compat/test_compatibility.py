@@ -15,8 +15,10 @@ import pytest
 from websocket import create_connection
 
 import rxfeed.compat as cbpro
-from rxfeed import DEFAULT_URL, ConfigError, ConnectionLost, Credentials, FrameMalformed, matches
+from rxfeed import ConfigError, ConnectionLost, Credentials, matches
+from rxfeed.errors import FrameMalformed
 from rxfeed.sim import Exchange, faults
+from rxfeed.venues.coinbase_exchange import DEFAULT_URL
 from rxfeed.venues.coinbase_exchange.auth import sign
 from tests.compat.recorder import Recorder, finish
 from tests.support.collect import Collected

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from websocket import WebSocketConnectionClosedException, WebSocketTimeoutException
 
-from rxfeed import ConfigError, ConnectFailed, ConnectionLost, HandshakeRejected, ServerClosed
+from rxfeed import ConfigError, ConnectFailed, ConnectionLost
 from rxfeed.compat import AuthenticatedClient
 from rxfeed.compat.session import TRANSITIONS, Event, Session, State
+from rxfeed.errors import HandshakeRejected, ServerClosed
 from rxfeed.sim import Exchange, faults
 from tests.compat.recorder import Recorder
 from tests.support.leaks import nothing_left_behind

@@ -9,18 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import ConfigError, Subscriptions, Ticker, fold
+from rxfeed import ConfigError, fold
 from rxfeed.core import ActiveProducts, DollarBars, LatestByProduct, Throttle, TickBars, VolumeBars
 from rxfeed.core.numbers import EXACT
 from rxfeed.market import ChannelSubscription
+from rxfeed.venues.coinbase_exchange import ExchangeSubscriptions, ExchangeTicker
 from tests.support.make import match, ticker
 
 
-def answer(*products: str) -> Subscriptions:
-    return Subscriptions(channels=(ChannelSubscription(name="matches", product_ids=products),))
+def answer(*products: str) -> ExchangeSubscriptions:
+    return ExchangeSubscriptions(channels=(ChannelSubscription(name="matches", product_ids=products),))
 
 
-def of(product: str, time: float = 0, **fields: Any) -> Ticker:
+def of(product: str, time: float = 0, **fields: Any) -> ExchangeTicker:
     return ticker(1, product_id=product, time=time, **fields)
 
 
@@ -85,8 +86,8 @@ def test_newest_items_exclude_products_that_left() -> None:
 )
 def test_throttle_equals_a_slow_model(items: list[tuple[str, int, int]], seconds: float) -> None:
     tenths = epoch = 0
-    emitted: list[Ticker] = []
-    machine: Throttle[Ticker] = Throttle(seconds)
+    emitted: list[ExchangeTicker] = []
+    machine: Throttle[ExchangeTicker] = Throttle(seconds)
     for product, on, gap in items:
         tenths, epoch = tenths + on, epoch + gap
         item = of(product, tenths / 10, epoch=epoch)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import Auction, ConfigError, L2Update, Message, Snapshot, fold
+from rxfeed import ConfigError, Message, fold
 from rxfeed.core.book import Level2Book
 from rxfeed.core.book_view import BookView
+from rxfeed.venues.coinbase_exchange import ExchangeAuction, L2Update, Snapshot
 from tests.support.make import at, heartbeat, in_epoch, match
 
 BTC = "BTC-USD"
@@ -31,8 +32,8 @@ def update(*changes: Any, epoch: int = 0, time: Any = 1, product_id: str = BTC) 
     return in_epoch(L2Update(product_id=product_id, changes=given, time=at(time)), epoch)
 
 
-def auction(state: str, *, epoch: int = 0) -> Auction:
-    return in_epoch(Auction(product_id=BTC, sequence=1, auction_state=state, time=at(1)), epoch)
+def auction(state: str, *, epoch: int = 0) -> ExchangeAuction:
+    return in_epoch(ExchangeAuction(product_id=BTC, sequence=1, auction_state=state, time=at(1)), epoch)
 
 
 def views(*messages: Message, depth: int | None = None) -> list[BookView]:

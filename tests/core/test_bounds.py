@@ -10,9 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import ConfigError, PriceCrossing, fold
+from rxfeed import ConfigError, fold
 from rxfeed.cli.lines import line
-from rxfeed.core import Candles, PriceMoves, RunningImbalance, SlidingVolume, SpreadWidening, TumblingVolume
+from rxfeed.core import (
+    Candles,
+    PriceCrossing,
+    PriceMoves,
+    RunningImbalance,
+    SlidingVolume,
+    SpreadWidening,
+    TumblingVolume,
+)
 from rxfeed.core.arguments import decimal
 from rxfeed.core.bars import TickBars
 from rxfeed.core.book import Level2Book

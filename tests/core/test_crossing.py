@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import ConfigError, PriceCross, PriceCrossing, fold
+from rxfeed import ConfigError, PriceCross, fold
+from rxfeed.core import PriceCrossing
 from rxfeed.core.book_view import BookView
 from tests.support.make import NOON, heartbeat, last_match, match, ticker
 

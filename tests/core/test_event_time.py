@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rxfeed import ConfigError, L2Update, Match, Message, Snapshot, Ticker, fold
+from rxfeed import ConfigError, Match, Message, fold
 from rxfeed.core import (
     ActiveProducts,
     Candles,
@@ -33,6 +33,7 @@ from rxfeed.core import (
     VolumeBars,
 )
 from rxfeed.market import EPOCH, FIRST, LAST, MICROSECOND, Origin, stamp
+from rxfeed.venues.coinbase_exchange import ExchangeTicker, L2Update, Snapshot
 from tests.support.make import at, heartbeat, last_match, match, ticker
 
 MACHINES: dict[str, Callable[..., Any]] = {
@@ -128,7 +129,7 @@ def test_heartbeat_and_last_match_dated_ahead_are_ignored() -> None:
 
 
 def test_items_dated_ahead_do_not_stop_other_machines() -> None:
-    def tickers(*times: tuple[float, float], product_id: str = "BTC-USD") -> list[Ticker]:
+    def tickers(*times: tuple[float, float], product_id: str = "BTC-USD") -> list[ExchangeTicker]:
         return [received(ticker(100 + n, time=t, product_id=product_id), r) for n, (t, r) in enumerate(times)]
 
     first, wrong, second, third = tickers((0, 0), (9999, 1), (5, 5), (10, 10))

@@ -11,27 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import (
-    Auction,
-    Change,
-    ConfigError,
-    Done,
-    FrameMalformed,
-    Level3Change,
-    Level3Done,
-    Level3Match,
-    Level3Noop,
-    Level3Open,
-    Match,
-    Message,
-    Open,
-    Received,
-    Unknown,
-)
+from rxfeed import ConfigError, Match, Message, Unknown
 from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import FullBookView
 from rxfeed.core.level3_book import Level3Book
 from rxfeed.core.matching import SIDES, MatchingEngine
+from rxfeed.errors import FrameMalformed
 from rxfeed.market import Side
 from rxfeed.sim.coinbase_exchange.channels import Channels
 from rxfeed.sim.coinbase_exchange.rest import ExchangeRest
@@ -39,8 +24,20 @@ from rxfeed.sim.frames import Frame, payload_of
 from rxfeed.sim.market import Market
 from rxfeed.sim.simulation import Simulation
 from rxfeed.sim.venue import RestRequest
-from rxfeed.venues.coinbase_exchange import Decoder
-from rxfeed.venues.coinbase_exchange.messages import Heartbeat
+from rxfeed.venues.coinbase_exchange import (
+    Change,
+    Done,
+    ExchangeAuction,
+    ExchangeDecoder,
+    Level3Change,
+    Level3Done,
+    Level3Match,
+    Level3Noop,
+    Level3Open,
+    Open,
+    Received,
+)
+from rxfeed.venues.coinbase_exchange.messages import ExchangeHeartbeat
 from tests.support.make import at, heartbeat, in_epoch
 
 BTC = "BTC-USD"
@@ -147,7 +144,7 @@ def test_unknown_type_with_the_next_sequence_changes_nothing() -> None:
 
 def test_auction_with_the_next_sequence_changes_nothing() -> None:
     book, _ = ready(10)
-    assert book.step(Auction(**NAMES, sequence=11, auction_state="collection")) == ()
+    assert book.step(ExchangeAuction(**NAMES, sequence=11, auction_state="collection")) == ()
     (view,) = book.step(matched("a", 10, 1, 12))
     assert (view.ready, view.sequence, book.stats.gaps) == (True, 12, 0)  # type: ignore[union-attr]
 
@@ -399,7 +396,7 @@ def test_crossed_book_is_reported_outside_an_auction() -> None:
     book.step(received(1))
     (view,) = book.step(taken(1, 1, *crossing, auction_mode=True))
     assert not view.crossed  # type: ignore[union-attr]
-    book.step(Auction(product_id=BTC, sequence=1, auction_state="complete", time=at(1)))
+    book.step(ExchangeAuction(product_id=BTC, sequence=1, auction_state="complete", time=at(1)))
     (view,) = book.step(opened("e", 1, 1, 2))
     assert view.crossed  # type: ignore[union-attr]
 
@@ -444,7 +441,7 @@ class _Ear:
         channels.join([("full", BTC), ("heartbeat", BTC)], self)
         while len(self.frames) < messages:
             market.turn()
-        decoder = Decoder()
+        decoder = ExchangeDecoder()
         self.messages: list[Any] = [decoder.decode(payload_of(frame.wire)) for frame in self.frames]
 
     def offer(self, frame: Frame) -> None:
@@ -493,7 +490,7 @@ def test_ready_book_equals_the_engine_book_under_faults(seed: int, fates: list[s
             give(SnapshotTaken(asked.request, truth.books[sequence]))
 
     for message, fate in zip(truth.messages, fates, strict=False):
-        if not isinstance(message, Heartbeat):
+        if not isinstance(message, ExchangeHeartbeat):
             at_exchange = message.sequence
         epoch += fate == "break"
         message = in_epoch(message, epoch)

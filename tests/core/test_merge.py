@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import BookView, ConfigError, Level2Book, fold
-from rxfeed.core import ConnectionChange, Merge, MergedItem, Missed, ReceivedItem, Restarted, StatusEvent
+from rxfeed import BookView, ConfigError, fold
+from rxfeed.core import ConnectionChange, Level2Book, Merge, MergedItem, Missed, ReceivedItem, Restarted, StatusEvent
 from rxfeed.market import Malformed, Message, Origin, stamp
 from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from rxfeed.venues.coinbase_exchange.messages import (
-    Auction,
-    Heartbeat,
+    ExchangeAuction,
+    ExchangeHeartbeat,
+    ExchangeTicker,
     L2Update,
     LastMatch,
     Match,
     Open,
     Received,
     Snapshot,
-    Ticker,
 )
 from tests.support.collectors import START_NS, Market, Recorder, together
 from tests.support.make import NOON, heartbeat, match
@@ -87,7 +87,7 @@ def numbers(items: Any, kind: Any, product: str, name: str) -> list[int]:
 
 STREAMS = [
     (("matches", "heartbeat"), Match, "trade_id"),
-    (("ticker",), Ticker, "sequence"),
+    (("ticker",), ExchangeTicker, "sequence"),
     (("full", "heartbeat"), (Match, Received, Open), "sequence"),
 ]
 
@@ -104,7 +104,7 @@ def test_every_received_number_is_emitted_once_in_order(
     for product in (BTC, "ETH-USD"):
         received = {each for one in recorded for each in numbers([heard.item for heard in one], kind, product, name)}
         came = numbers(messages(items), kind, product, name)
-        if kind is Ticker:  # after a time without any connection, the first one may be the last one again
+        if kind is ExchangeTicker:  # after a time without any connection, the first one may be the last one again
             came = [each for each, _ in groupby(came)]
         assert came == sorted(received)
 
@@ -204,10 +204,13 @@ def test_messages_without_numbers_are_compared_by_bytes(
     if not market.said:
         return
     recorded = [one.record(market, 0), other.record(market, 1)]
-    came = [each.raw for each in messages(merged(*recorded), (Auction, Heartbeat))]
+    came = [each.raw for each in messages(merged(*recorded), (ExchangeAuction, ExchangeHeartbeat))]
     assert len(came) == len(set(came))
     assert set(came) == {
-        each.item.raw for heard in recorded for each in heard if isinstance(each.item, Auction | Heartbeat)
+        each.item.raw
+        for heard in recorded
+        for each in heard
+        if isinstance(each.item, ExchangeAuction | ExchangeHeartbeat)
     }
 
 
@@ -263,7 +266,7 @@ def test_reconnect_raises_epochs_of_data_of_one_collector() -> None:
     items = merged(restless.record(market, 0), Recorder(spans=[(-2, 9)]).record(market, 1))
     assert missed(items) == []
     assert sorted({each.epoch for each in messages(items)}) == [0, 1]
-    auctions = messages(items, Auction)
+    auctions = messages(items, ExchangeAuction)
     assert [each.epoch for each in auctions] == sorted(each.epoch for each in auctions)
     assert auctions[0].epoch < auctions[-1].epoch
 
@@ -276,7 +279,7 @@ def test_silent_connection_covers_nothing() -> None:
     end = START_NS + 9 * 10**9
     dead = [*heard, ReceivedItem(1, end, down.item), ReceivedItem(1, end, over.item)]
     items = merged(alive.record(market, 0), dead, patience=0.5)
-    tickers = messages(items, Ticker)
+    tickers = messages(items, ExchangeTicker)
     assert {each.epoch for each in tickers if each.time < NOON + timedelta(seconds=3.1)} == {0}
     assert {each.epoch for each in tickers if each.time > NOON + timedelta(seconds=4)} == {1}
 
@@ -360,8 +363,10 @@ def test_wrong_number_of_one_collector_loses_nothing() -> None:
 
 
 def test_heartbeat_with_wrong_numbers_keeps_later_ones() -> None:
-    def beat(time: float, sequence: int, trade_id: int) -> Heartbeat:
-        return Heartbeat(product_id=BTC, sequence=sequence, last_trade_id=trade_id, time=NOON + timedelta(seconds=time))
+    def beat(time: float, sequence: int, trade_id: int) -> ExchangeHeartbeat:
+        return ExchangeHeartbeat(
+            product_id=BTC, sequence=sequence, last_trade_id=trade_id, time=NOON + timedelta(seconds=time)
+        )
 
     sent: list[Message] = [numbered(1, 0.5), beat(1, 10**15, 1), *(beat(n, n, 3) for n in range(2, 6))]
     recorded = [[received_by(each, n + 1, message) for n, message in enumerate(sent)] for each in (0, 1)]

@@ -6,17 +6,16 @@ from decimal import Decimal
 
 import pytest
 
-from rxfeed import Change, Ticker
 from rxfeed.core import Merge
 from rxfeed.core.merge_items import ReceivedItem
 from rxfeed.market import ChannelSubscription, Message
 from rxfeed.venues import message_id
-from rxfeed.venues.coinbase_exchange import Subscriptions
+from rxfeed.venues.coinbase_exchange import Change, ExchangeSubscriptions, ExchangeTicker
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from tests.support.make import at, ticker
 
-FIRST = Ticker(product_id="BTC-USD", price=Decimal(1))
+FIRST = ExchangeTicker(product_id="BTC-USD", price=Decimal(1))
 STOPPED = Change(order_id="o", new_size=Decimal(1))
 
 
@@ -54,12 +53,12 @@ def test_messages_without_numbers_are_merged_by_their_content() -> None:
 
 def test_ticker_without_a_sequence_has_a_content_id() -> None:
     assert message_id(FIRST).startswith("BTC-USD/ticker/0/")
-    assert message_id(FIRST) != message_id(Ticker(product_id="BTC-USD", price=Decimal(2)))
+    assert message_id(FIRST) != message_id(ExchangeTicker(product_id="BTC-USD", price=Decimal(2)))
 
 
 def test_an_order_without_a_number_merges_beside_numbered() -> None:
     """Its product's others have numbers; it is known by its content, as what has none."""
-    answer = Subscriptions(channels=(ChannelSubscription("full", ("BTC-USD",)),))
+    answer = ExchangeSubscriptions(channels=(ChannelSubscription("full", ("BTC-USD",)),))
     change = Change(product_id="BTC-USD", order_id="o", new_size=Decimal(1))
     numbered = [Change(product_id="BTC-USD", order_id="p", sequence=number) for number in (1, 2)]
     merge, found = Merge(ExchangeMerging(), 1), []

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import ConfigError, Ticker, fold
+from rxfeed import ConfigError, fold
 from rxfeed.core import PriceMoves, SpreadWidening
 from rxfeed.core.book_view import BookView
+from rxfeed.venues.coinbase_exchange import ExchangeTicker
 from tests.support.make import NOON, heartbeat, match, ticker
 
 PRICES = st.lists(
@@ -26,9 +27,9 @@ PRICES = st.lists(
 )
 
 
-def tickers(prices: list[tuple[int, int, str, int]]) -> list[Ticker]:
+def tickers(prices: list[tuple[int, int, str, int]]) -> list[ExchangeTicker]:
     time = epoch = 0
-    made: list[Ticker] = []
+    made: list[ExchangeTicker] = []
     for price, on, product, gap in prices:
         epoch += gap
         made.append(ticker(price, time=time + on, product_id=product, epoch=epoch))
@@ -36,9 +37,9 @@ def tickers(prices: list[tuple[int, int, str, int]]) -> list[Ticker]:
     return made
 
 
-def slow_moves(stream: list[Ticker], percent: int, within: int) -> list[Any]:
+def slow_moves(stream: list[ExchangeTicker], percent: int, within: int) -> list[Any]:
     """Each price against every one that held in the last seconds, since the last move."""
-    held: dict[str, list[Ticker]] = {}
+    held: dict[str, list[ExchangeTicker]] = {}
     output: list[Any] = []
     for now in stream:
         past = held.setdefault(now.product_id, [])
@@ -73,7 +74,12 @@ def test_moves_equal_those_of_a_slow_model(prices: list[tuple[int, int, str, int
 
 
 def test_moves_skip_items_without_price_or_time() -> None:
-    items = [match(100), heartbeat(1), ticker(0, time=2), Ticker(product_id="BTC-USD", sequence=1, price=Decimal(200))]
+    items = [
+        match(100),
+        heartbeat(1),
+        ticker(0, time=2),
+        ExchangeTicker(product_id="BTC-USD", sequence=1, price=Decimal(200)),
+    ]
     assert fold(PriceMoves(1, 60), items) == []
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import Heartbeat, LastMatch, Match, Message, TumblingVolume, fold
+from rxfeed import Match, Message, fold
 from rxfeed.core import (
     Candles,
     DollarBars,
@@ -23,8 +23,10 @@ from rxfeed.core import (
     SlidingImbalance,
     SlidingVolume,
     TickBars,
+    TumblingVolume,
     VolumeBars,
 )
+from rxfeed.venues.coinbase_exchange import ExchangeHeartbeat, LastMatch
 from tests.support.make import heartbeat, last_match, match
 
 DAWN = datetime(1970, 1, 1, tzinfo=UTC)
@@ -122,9 +124,9 @@ def slow_windows(stream: list[Message], seconds: int, lateness: int, empty: bool
         p.closed = limit
 
     for message in stream:
-        assert isinstance(message, Match | LastMatch | Heartbeat)
+        assert isinstance(message, Match | LastMatch | ExchangeHeartbeat)
         assert message.time is not None
-        beat = isinstance(message, Heartbeat)
+        beat = isinstance(message, ExchangeHeartbeat)
         number = message.last_trade_id if beat else message.trade_id
         p = products.get(message.product_id)
         new = p is None
@@ -270,7 +272,9 @@ def slow_spans(stream: list[Message], seconds: int) -> list[Any]:
     for here, message in enumerate(stream):
         if not isinstance(message, Match):
             continue
-        past = [m for m in stream[: here + 1] if m.product_id == message.product_id and not isinstance(m, Heartbeat)]
+        past = [
+            m for m in stream[: here + 1] if m.product_id == message.product_id and not isinstance(m, ExchangeHeartbeat)
+        ]
         trades: list[Match] = []
         since, now = past[0].time, past[0].time
         assert since is not None

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rxfeed import ConfigError, TumblingVolume, VolumeWindow, fold
-from rxfeed.core import Candles, Late, PriceMoves, SlidingVolume
+from rxfeed import ConfigError, VolumeWindow, fold
+from rxfeed.core import Candles, Late, PriceMoves, SlidingVolume, TumblingVolume
 from tests.support.make import NOON, heartbeat, last_match, match, ticker
 
 

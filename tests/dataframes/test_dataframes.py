@@ -11,12 +11,13 @@ import pytest
 import reactivex
 from reactivex import operators as ops
 
-from rxfeed import ConfigError, L2Update, Snapshot, Status, TumblingVolume, fold
-from rxfeed.core import Candles, Level2Book
+from rxfeed import ConfigError, fold
+from rxfeed.core import Candles, Level2Book, TumblingVolume
 from rxfeed.dataframes import to_dataframe, to_records
 from rxfeed.market import Message, Origin, stamp
 from rxfeed.operators import candles, to_frames
-from rxfeed.venues.coinbase_exchange.decode import Decoder
+from rxfeed.venues.coinbase_exchange import L2Update, Snapshot, Status
+from rxfeed.venues.coinbase_exchange.decode import ExchangeDecoder
 from rxfeed.venues.coinbase_exchange.messages import Activate
 from tests.support.collect import Collected
 from tests.support.make import at, heartbeat, match, ticker
@@ -206,7 +207,7 @@ def test_every_message_type_converts_or_raises_the_reason() -> None:
         "balance": b'"account_id":"a","currency":"A","holds":"1","available":"2","timestamp":"2026-01-02T12:00:00Z"',
     }
     for kind, fields in frames.items():
-        message = Decoder().decode(b'{"type":"%s",%s}' % (kind.encode(), fields))
+        message = ExchangeDecoder().decode(b'{"type":"%s",%s}' % (kind.encode(), fields))
         assert isinstance(message, Message)
         assert len(to_dataframe([message], "polars")) == 1
     with pytest.raises(ConfigError, match=r"Status\.products has more than one value"):

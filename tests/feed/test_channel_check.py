@@ -12,20 +12,13 @@ from reactivex import compose
 from reactivex import operators as ops
 
 from rxfeed import (
-    Change,
     Credentials,
-    Done,
     Feed,
     Message,
-    Open,
-    Received,
     Replay,
-    Subscriptions,
-    auctions,
     bounded,
     by_product,
     candles,
-    error_messages,
     full_book,
     heartbeats,
     level2,
@@ -42,8 +35,9 @@ from rxfeed import (
 )
 from rxfeed.core import Machine
 from rxfeed.feed import Subscribed
-from rxfeed.operators import MessageFilter
+from rxfeed.operators import MessageFilter, auctions, error_messages
 from rxfeed.sim import Exchange
+from rxfeed.venues.coinbase_exchange import Change, Done, ExchangeSubscriptions, Open, Received
 from tests.support.collect import Collected
 from tests.support.make import heartbeat, match, ticker
 
@@ -269,7 +263,7 @@ def test_recording_with_a_quiet_channel_does_not_warn(
     got = Collected(feed)
     feed.pipe(recorder).subscribe()
     with feed:
-        got.wait_for(lambda items: any(isinstance(each, Subscriptions) for each in items))
+        got.wait_for(lambda items: any(isinstance(each, ExchangeSubscriptions) for each in items))
     recorder.close()
     replay = Replay(tmp_path)
     replay.pipe(tick_bars(1)).subscribe()

@@ -18,20 +18,18 @@ from rxfeed import (
     Credentials,
     Feed,
     FeedClosed,
-    Heartbeat,
     Match,
     Message,
-    ServerClosed,
-    Subscriptions,
-    Ticker,
     bounded,
     matches,
     price_crossing,
     tickers,
     window_volume,
 )
+from rxfeed.errors import ServerClosed
 from rxfeed.feed import Connected, Connecting, Disconnected, Ended, Idle, Rejected, Subscribed
 from rxfeed.sim import Exchange
+from rxfeed.venues.coinbase_exchange import ExchangeHeartbeat, ExchangeSubscriptions, ExchangeTicker
 from tests.support.collect import Collected
 from tests.support.wire import Wire, WireServer, close_frame, frame, playing
 
@@ -56,7 +54,9 @@ def test_every_frame_arrives_once_in_order_as_sent(exchange: Exchange) -> None:
     assert len(got.items) == exchange.sent.frames == feed.stats.messages
     kinds = feed.stats.by_type
     assert kinds["Match"] > 100
-    assert {"Subscriptions", "Ticker", "Snapshot", "L2Update", "Heartbeat", "Match"} <= set(kinds)
+    assert {"ExchangeSubscriptions", "ExchangeTicker", "Snapshot", "L2Update", "ExchangeHeartbeat", "Match"} <= set(
+        kinds
+    )
     trades = [m for m in got.items if isinstance(m, Match) and m.product_id == "BTC-USD"]
     first = trades[0].trade_id
     assert [m.trade_id for m in trades] == list(range(first, first + len(trades)))
@@ -174,7 +174,7 @@ def test_operator_that_raises_ends_its_own_pipeline(exchange: Exchange) -> None:
 def test_subscribers_may_change_while_messages_flow(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", "heartbeat", url=exchange.url)
     whole = Collected(feed)
-    first = Collected(feed.pipe(ops.filter(lambda m: isinstance(m, Heartbeat)), ops.take(1)))
+    first = Collected(feed.pipe(ops.filter(lambda m: isinstance(m, ExchangeHeartbeat)), ops.take(1)))
     with feed:
         exchange.wait_for_clients()
         exchange.advance(5)
@@ -191,7 +191,7 @@ def test_status_events_from_idle_to_ended(exchange: Exchange) -> None:
     status = Collected(feed.status)
     got = Collected(feed)
     feed.connect()
-    got.wait_for(lambda items: any(isinstance(m, Subscriptions) for m in items))
+    got.wait_for(lambda items: any(isinstance(m, ExchangeSubscriptions) for m in items))
     late = Collected(feed.status)
     feed.close()
     assert [type(s) for s in status.items] == [Idle, Connecting, Connected, Subscribed, Ended]
@@ -214,7 +214,7 @@ def test_rejection_has_the_text_of_the_exchange(exchange: Exchange) -> None:
         got.wait_for(3)
     rejected = [s for s in status.items if isinstance(s, Rejected)]
     assert [(s.message, s.reason) for s in rejected] == [("Failed to subscribe", "BTC-XXX is not a valid product")]
-    assert any(isinstance(m, Ticker | Subscriptions) for m in got.items)
+    assert any(isinstance(m, ExchangeTicker | ExchangeSubscriptions) for m in got.items)
 
 
 def test_pings_are_sent_with_and_without_messages(exchange: Exchange) -> None:
@@ -243,7 +243,7 @@ def test_a_thousand_malformed_frames_among_good_ones() -> None:
         with feed:
             got.wait_for(2000)
             malformed.wait_for(1000)
-    assert [m.raw.decode() for m in got.items if isinstance(m, Ticker)] == good
+    assert [m.raw.decode() for m in got.items if isinstance(m, ExchangeTicker)] == good
     assert [m.content["number"] for m in got.items if m.type == "new"] == list(range(1000))
     # The longest ones are over max_size, and passed over.
     assert [m.raw for m in malformed.items] == [raw if len(raw) <= 4999 else b"" for raw in bad]

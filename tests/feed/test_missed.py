@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from rxfeed import (
-    Credentials,
-    Feed,
-    Match,
-    order_book,
-    price_crossing,
-    window_volume,
-)
+from rxfeed import Credentials, Feed, Match, order_book, price_crossing, window_volume
 from rxfeed.feed import (
     Gap,
 )

@@ -12,8 +12,8 @@ from rxfeed.feed.stats import Stats
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.market import ChannelSubscription, Unknown
 from rxfeed.sim import Exchange
-from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE, Subscription
-from rxfeed.venues.coinbase_exchange.messages import Subscriptions, Ticker
+from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE, ExchangeSubscription
+from rxfeed.venues.coinbase_exchange.messages import ExchangeSubscriptions, ExchangeTicker
 from tests.support.collect import Collected
 from tests.support.make import match, ticker
 
@@ -65,9 +65,9 @@ def test_unlimited_products_take_bounded_memory(caplog: pytest.LogCaptureFixture
 
 
 def test_what_was_removed_or_is_listed_by_the_exchange_is_inside() -> None:
-    manager = SubscriptionManager(Subscription.of(["A-B"], ["matches", "level2_50"]), COINBASE_EXCHANGE)
-    manager.add(Subscription.of("C-D", "ticker"))
-    manager.remove(Subscription.of("C-D", "ticker"))
+    manager = SubscriptionManager(ExchangeSubscription.of(["A-B"], ["matches", "level2_50"]), COINBASE_EXCHANGE)
+    manager.add(ExchangeSubscription.of("C-D", "ticker"))
+    manager.remove(ExchangeSubscription.of("C-D", "ticker"))
     ticks, books = frozenset(["ticker", "ticker_batch"]), frozenset(["level2", "level2_batch"])
     assert manager.has(ticks, "C-D")
     assert manager.has(books, "A-B")
@@ -75,7 +75,7 @@ def test_what_was_removed_or_is_listed_by_the_exchange_is_inside() -> None:
     assert not manager.has(ticks, "A-B")
     assert not manager.has(None, "E-F")
     listed = (ChannelSubscription("ticker_1000", ("E-F",)), ChannelSubscription("rfq_matches", ("ALL",)))
-    manager.missing(Subscriptions(channels=listed))
+    manager.missing(ExchangeSubscriptions(channels=listed))
     assert manager.has(ticks, "E-F")
     assert not manager.has(ticks, "G-H")
     assert manager.has(frozenset(["rfq_matches"]), "G-H")
@@ -102,5 +102,5 @@ def test_later_subscription_is_delivered() -> None:
         with feed:
             exchange.wait_for_clients()
             feed.add("ETH-USD", "ticker")
-            got.wait_for(lambda items: any(isinstance(each, Ticker) for each in items))
+            got.wait_for(lambda items: any(isinstance(each, ExchangeTicker) for each in items))
     assert feed.stats.unsubscribed == 0

@@ -11,16 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import (
-    AuthenticationFailed,
-    CertificateInvalid,
-    Credentials,
-    Feed,
-    HandshakeRejected,
-    HostRetired,
-    Reconnect,
-    ServerClosed,
-)
+from rxfeed import AuthenticationFailed, Credentials, Feed, Reconnect
+from rxfeed.errors import CertificateInvalid, HandshakeRejected, HostRetired, ServerClosed
 from rxfeed.feed import (
     Clock,
     Connecting,

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from rxfeed import AuthenticationFailed, ConnectionLost, Credentials, TimestampRejected
+from rxfeed import AuthenticationFailed, ConnectionLost, Credentials
+from rxfeed.errors import TimestampRejected
 from rxfeed.feed import Disconnected, Reconnecting
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from tests.support.collect import Collected

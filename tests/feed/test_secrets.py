@@ -20,7 +20,7 @@ import rxfeed.compat as cbpro
 from rxfeed import ConfigError, ConnectionLost, Credentials, Feed, Secret
 from rxfeed.compat.settings import ClientSettings
 from rxfeed.transport import Connection, TransportOptions, Wakeup
-from rxfeed.venues.coinbase_exchange import Subscription
+from rxfeed.venues.coinbase_exchange import ExchangeSubscription
 from rxfeed.venues.coinbase_exchange.auth import sign
 from tests.support.collect import Collected
 from tests.support.tracker import recorded_of
@@ -171,7 +171,7 @@ def _send_often(connection: Connection, request: Secret) -> None:
 @pytest.mark.parametrize("secure", [False, True])
 def test_send_that_fails_shows_no_secret_in_its_traceback(secure: bool) -> None:
     """The subscription, and a signed request for more, cannot be sent."""
-    request = Subscription.of("A-B", "full").requests("subscribe", KEY, "17.5")[0]
+    request = ExchangeSubscription.of("A-B", "full").requests("subscribe", KEY, "17.5")[0]
     assert isinstance(request, Secret)
 
     def play(wire: Wire) -> None:

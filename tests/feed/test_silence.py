@@ -10,11 +10,8 @@ from typing import Any
 
 import pytest
 
-from rxfeed import (
-    ServerClosed,
-    WentSilent,
-    tickers,
-)
+from rxfeed import tickers
+from rxfeed.errors import ServerClosed, WentSilent
 from rxfeed.feed import (
     CaughtUp,
     Connected,

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.market import ChannelSubscription
 from rxfeed.secrets import Secret, revealed
-from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE, Credentials, Subscription
-from rxfeed.venues.coinbase_exchange.messages import Subscriptions
+from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE, Credentials, ExchangeSubscription
+from rxfeed.venues.coinbase_exchange.messages import ExchangeSubscriptions
 
 
-def of(products: Any, channels: Any) -> Subscription:
-    return Subscription.of(products, channels)
+def of(products: Any, channels: Any) -> ExchangeSubscription:
+    return ExchangeSubscription.of(products, channels)
 
 
 def said(texts: Sequence[str | Secret]) -> list[tuple[str, dict[str, list[str]]]]:
@@ -103,7 +103,7 @@ def test_each_message_is_signed() -> None:
 
 def test_answers_are_matched_under_the_exchange_s_names() -> None:
     manager = opened(["A-B", "C-D"], ["level2_batch", "ticker_batch", "status"])
-    answer = Subscriptions(
+    answer = ExchangeSubscriptions(
         channels=(
             ChannelSubscription("level2_50", ("C-D", "A-B")),
             ChannelSubscription("ticker_1000", ("A-B",)),
@@ -187,7 +187,7 @@ def test_routes_of_many_products_are_found_without_a_search() -> None:
 
     def compared(products: int) -> int:
         names = [Compared(f"P{number}-USD") for number in range(products)]
-        manager = SubscriptionManager(Subscription.of(names, ["ticker"]), COINBASE_EXCHANGE)
+        manager = SubscriptionManager(ExchangeSubscription.of(names, ["ticker"]), COINBASE_EXCHANGE)
         Compared.comparisons = 0
         for channels in (frozenset(("ticker", "ticker_batch")), frozenset(("matches",)), None):
             for product in ("P7-USD", "X-USD", None):

@@ -6,11 +6,7 @@ import time
 
 import pytest
 
-from rxfeed import (
-    ConfigError,
-    Feed,
-    FeedClosed,
-)
+from rxfeed import ConfigError, Feed, FeedClosed
 from rxfeed.feed import (
     Rejected,
     Subscribed,

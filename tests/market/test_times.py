@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rxfeed.market import Malformed, Message
 from rxfeed.market.times import ENDING, PLAIN, ends_with_microseconds, finer, in_microseconds
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 from rxfeed.venues.coinbase_exchange import messages as m
 from tests.venues.coinbase_exchange.test_decode import LAYOUT, VECTORS
 from tests.venues.coinbase_exchange.test_numbers import LEVEL3
@@ -40,14 +40,14 @@ def test_time_of_any_type_is_truncated_to_microseconds(text: str, expected: date
     assert len(FIELDS) >= 15
     for frame, name in FIELDS:
         for separators in ((",", ":"), (", ", ": ")):
-            message: Any = Decoder().decode(json.dumps(frame | {name: text}, separators=separators).encode())
+            message: Any = ExchangeDecoder().decode(json.dumps(frame | {name: text}, separators=separators).encode())
             assert not isinstance(message, Malformed), message
             assert (message.updated if name == "updated" else message.time) == expected
 
 
 @pytest.mark.parametrize(("text", "expected"), TIMES)
 def test_level3_time_is_truncated_to_microseconds(text: str, expected: datetime) -> None:
-    decoder = Decoder()
+    decoder = ExchangeDecoder()
     decoder.decode(LAYOUT)
     for array in LEVEL3:
         message = decoder.decode(json.dumps([*array[:-1], text]).encode())
@@ -57,13 +57,13 @@ def test_level3_time_is_truncated_to_microseconds(text: str, expected: datetime)
 
 @pytest.mark.parametrize("text", ["2026-01-02T00:00:61Z", "2026-01-02T00:60:00.1234567Z", "2026-01-02T00:00:60.Z"])
 def test_invalid_time_is_malformed(text: str) -> None:
-    assert isinstance(Decoder().decode(json.dumps(TIMED[3] | {"time": text}).encode()), Malformed)
+    assert isinstance(ExchangeDecoder().decode(json.dumps(TIMED[3] | {"time": text}).encode()), Malformed)
 
 
 def test_other_texts_are_unchanged() -> None:
     text = "2026-01-02T00:00:59.9999998Z"
     frame = json.dumps({"type": "error", "message": text, "reason": f'"time":"{text}"'}).encode()
-    assert Decoder().decode(frame) == m.ErrorMessage(message=text, reason=f'"time":"{text}"')
+    assert ExchangeDecoder().decode(frame) == m.ExchangeError(message=text, reason=f'"time":"{text}"')
     assert in_microseconds(frame) is frame
 
 
@@ -84,6 +84,6 @@ def test_quick_test_finds_every_time_that_needs_truncation(
         assert not ends_with_microseconds(raw)
         assert not ends_with_microseconds(raw[:-1] + b',"trade_id":1,"last_size":"1.5"}')
     expected = moment.replace(microsecond=int(fraction[:6].ljust(6, "0")), tzinfo=UTC)
-    message: Any = Decoder().decode(raw)
+    message: Any = ExchangeDecoder().decode(raw)
     got = message.updated if name == "updated" else message.time
     assert timedelta(0) == got - expected

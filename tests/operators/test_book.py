@@ -15,7 +15,7 @@ from reactivex import Observable, abc
 from reactivex import operators as ops
 from reactivex.subject import Subject
 
-from rxfeed import ConfigError, ConnectFailed, L2Update, Message, Open, Reconnect, Snapshot
+from rxfeed import ConfigError, ConnectFailed, Message, Reconnect
 from rxfeed.core.book_snapshot import Level3Snapshot
 from rxfeed.core.book_view import BookView, FullBookView
 from rxfeed.errors import FrameMalformed
@@ -23,6 +23,7 @@ from rxfeed.feed import rest_snapshot
 from rxfeed.operators import FilterableSource, MessageFilter
 from rxfeed.operators.book import full_book, order_book
 from rxfeed.sim import Exchange
+from rxfeed.venues.coinbase_exchange import L2Update, Open, Snapshot
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
 from tests.support.make import at, in_epoch

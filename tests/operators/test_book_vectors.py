@@ -16,8 +16,8 @@ from rxfeed.core.book_snapshot import Level3Snapshot
 from rxfeed.market import Origin, stamp
 from rxfeed.operators import Operator, full_book, order_book
 from rxfeed.sim import Exchange
-from rxfeed.venues.coinbase_exchange import Decoder
-from rxfeed.venues.coinbase_exchange.messages import Subscriptions
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder
+from rxfeed.venues.coinbase_exchange.messages import ExchangeSubscriptions
 from tests.support.collect import Collected
 
 BTC = "BTC-USD"
@@ -169,7 +169,7 @@ VECTORS = [
 
 
 def messages(vector: Vector) -> list[Message]:
-    decode, epoch = Decoder().decode, 0
+    decode, epoch = ExchangeDecoder().decode, 0
     heard: list[Message] = []
     for text in vector.frames:
         message = decode(text.encode())
@@ -218,7 +218,7 @@ def test_book_vectors_on_a_live_feed(vector: Vector) -> None:
 
         def wait_for_snapshot(message: Message) -> None:
             """On the feed's thread, after the book: as the fold, no message comes before the snapshot."""
-            if vector.snapshots and not isinstance(message, Subscriptions):
+            if vector.snapshots and not isinstance(message, ExchangeSubscriptions):
                 got.wait_for(lambda items: items and items[-1].ready)
 
         feed.subscribe(wait_for_snapshot)

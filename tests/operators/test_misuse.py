@@ -13,7 +13,6 @@ from reactivex import operators as ops
 from rxfeed import (
     ConfigError,
     Replay,
-    TumblingVolume,
     by_product,
     candles,
     fold,
@@ -31,6 +30,7 @@ from rxfeed import (
     trade_imbalance,
     window_volume,
 )
+from rxfeed.core import TumblingVolume
 from tests.support.collect import Collected
 from tests.support.make import match
 

@@ -7,19 +7,9 @@ import reactivex
 from reactivex import operators as ops
 from reactivex.subject import Subject
 
-from rxfeed import (
-    ConfigError,
-    Match,
-    Message,
-    Ticker,
-    heartbeats,
-    last_matches,
-    lift,
-    matches,
-    price_crossing,
-    tickers,
-    window_volume,
-)
+from rxfeed import ConfigError, Match, Message, heartbeats, lift, matches, price_crossing, tickers, window_volume
+from rxfeed.operators import last_matches
+from rxfeed.venues.coinbase_exchange import ExchangeTicker
 from tests.support.collect import Collected
 from tests.support.make import heartbeat, last_match, match, ticker
 
@@ -112,7 +102,7 @@ def test_bad_arguments_raise_at_the_call() -> None:
 def test_operators_compose_with_stock_operators() -> None:
     source = reactivex.of(match(9, time=0), match(11, time=30), match(8, time=70))
     windows = source.pipe(
-        ops.filter(lambda m: isinstance(m, Match | Ticker)), window_volume(60), ops.map(lambda w: w.count)
+        ops.filter(lambda m: isinstance(m, Match | ExchangeTicker)), window_volume(60), ops.map(lambda w: w.count)
     )
     crosses = source.pipe(price_crossing("BTC-USD", 10), ops.map(lambda c: c.direction))
     assert Collected(windows).items == [2, 1]

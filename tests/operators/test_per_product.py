@@ -16,9 +16,10 @@ from reactivex import Observable
 from reactivex import operators as ops
 from reactivex.subject import Subject
 
-from rxfeed import ConfigError, Subscriptions, window_volume
+from rxfeed import ConfigError, window_volume
 from rxfeed.market import ChannelSubscription
 from rxfeed.operators import by_product, latest_by_product, throttle_by_product, tick_bars
+from rxfeed.venues.coinbase_exchange import ExchangeSubscriptions
 from tests.support.collect import Collected
 from tests.support.make import match, ticker
 
@@ -32,7 +33,7 @@ def test_product_that_leaves_completes_and_may_restart() -> None:
     got = Collected(source.pipe(by_product(tick_bars(10))))
     for item in (of("A"), of("A"), of("B")):
         source.on_next(item)
-    source.on_next(Subscriptions(channels=(ChannelSubscription(name="matches", product_ids=("B",)),)))
+    source.on_next(ExchangeSubscriptions(channels=(ChannelSubscription(name="matches", product_ids=("B",)),)))
     assert [(bar.product_id, bar.count) for bar in got.items] == [("A", 2)]
     source.on_next(of("A"))
     source.on_completed()
@@ -100,7 +101,7 @@ def test_unsubscribing_disposes_source_and_runs() -> None:
 
 
 def test_items_without_a_product_reach_no_run() -> None:
-    items: list[Any] = [Subscriptions(channels=()), 5, of("A")]
+    items: list[Any] = [ExchangeSubscriptions(channels=()), 5, of("A")]
     assert Collected(reactivex.from_iterable(items).pipe(by_product(ops.map(lambda m: m.type)))).items == ["match"]
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from reactivex.subject import Subject
 
-from rxfeed import Message, RecordedSegment, Recorder, Replay, record
+from rxfeed import Message, Replay, record
 from rxfeed.cli import main
+from rxfeed.recording import RecordedSegment, Recorder
 from rxfeed.sim import Exchange
 from tests.support.collect import Collected
 from tests.support.recordings import frames_in, segments

@@ -12,18 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rxfeed import (
-    Change,
     ConfigError,
     ConnectionLost,
     Credentials,
-    Done,
     Feed,
-    Level2Book,
     Malformed,
     Match,
     Message,
-    Open,
-    Received,
     Reconnect,
     RecordingDamaged,
     Replay,
@@ -32,7 +27,7 @@ from rxfeed import (
     record,
     window_volume,
 )
-from rxfeed.core import ConnectionChange, Merge, Missed, ReceivedItem
+from rxfeed.core import ConnectionChange, Level2Book, Merge, Missed, ReceivedItem
 from rxfeed.feed import (
     Clock,
     Connected,
@@ -48,6 +43,7 @@ from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line, pong_line
 from rxfeed.recording.timestamps import moment_of, ns_of
 from rxfeed.sim import Exchange, faults
+from rxfeed.venues.coinbase_exchange import Change, Done, Open, Received
 from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from tests.support.collect import Collected
 from tests.support.collectors import SECOND, START_NS, Market, Recorder, together

@@ -15,20 +15,9 @@ import pytest
 from reactivex import operators as ops
 from reactivex.subject import Subject
 
-from rxfeed import (
-    ConfigError,
-    ConnectionLost,
-    Feed,
-    KeepalivePong,
-    Malformed,
-    Message,
-    Reconnect,
-    RecordedSegment,
-    SinkError,
-    matches,
-    record,
-)
-from rxfeed.feed import Gap, Idle
+from rxfeed import ConfigError, ConnectionLost, Feed, Malformed, Message, Reconnect, SinkError, matches, record
+from rxfeed.feed import Gap, Idle, KeepalivePong
+from rxfeed.recording import RecordedSegment
 from rxfeed.recording.events import status_of
 from rxfeed.recording.format import decode_line
 from rxfeed.sim import Exchange, faults

@@ -64,7 +64,7 @@ def test_events_malformed_frames_and_pongs_keep_their_order(tmp_path: Path, oper
     assert str(order[7]) == str(lost)
     assert [type(each) for each in (order[0], *order[8:])] == [Idle, Ended]  # one end, the replay's own
     stats = replay.stats
-    assert stats.by_type == {"Match": 2, "Ticker": 2}
+    assert stats.by_type == {"Match": 2, "ExchangeTicker": 2}
     assert (stats.malformed, stats.gaps, stats.gapped, stats.pongs, stats.connections) == (1, 1, 3, 1, 1)
 
 
@@ -90,7 +90,7 @@ def test_types_without_a_subscriber_are_skipped_and_counted(tmp_path: Path) -> N
     got = Collected(replay.pipe(matches()))
     replay.serve()
     assert [trade.trade_id for trade in got.items] == [1, 2]
-    assert replay.stats.by_type == {"Ticker": 2_997, "Match": 2, "Unknown": 1}
+    assert replay.stats.by_type == {"ExchangeTicker": 2_997, "Match": 2, "Unknown": 1}
     assert replay.stats.bytes == sum(map(len, frames))
 
 
@@ -157,7 +157,7 @@ def test_products_filter_messages_and_their_status(tmp_path: Path) -> None:
         if not operators:
             assert {kind: kinds.count(kind) for kind in kinds} == expected
         assert statuses.items[1:-1] == gap[1:]
-        assert replay.stats.by_type == {"Match": 3, "Subscriptions": 1, "Heartbeat": 1}
+        assert replay.stats.by_type == {"Match": 3, "ExchangeSubscriptions": 1, "ExchangeHeartbeat": 1}
         assert replay.stats.bytes == sum(map(len, frames[3:]))
 
 
@@ -205,7 +205,7 @@ def test_close_from_a_subscriber_ends_the_replay_at_once(tmp_path: Path, operato
         assert replay.wait(30)
     assert prices(got.items) == [1, 2, 3]
     # Skipped messages are counted too.
-    assert replay.stats.by_type == {"Match": 3, "Ticker": 6}
+    assert replay.stats.by_type == {"Match": 3, "ExchangeTicker": 6}
     assert got.completed
     with pytest.raises(FeedClosed):
         replay.connect()

@@ -10,13 +10,13 @@ import reactivex
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rxfeed import Heartbeat, Malformed, Match, Message, Replay, Ticker, matches
+from rxfeed import Malformed, Match, Message, Replay, matches
 from rxfeed.feed import Ended, Gap
 from rxfeed.market import Origin, stamp
 from rxfeed.operators import level2, select
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import decode_line, frame_line, malformed_line, pong_line
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder, ExchangeHeartbeat, ExchangeTicker
 from tests.support.collect import Collected
 from tests.support.make import NOON, heartbeat, match, ticker
 from tests.support.segments import NS, lines_of, write
@@ -44,7 +44,7 @@ OPERATORS: dict[str, list[Any]] = {
     "trades": [matches()],
     "trades of one": [matches("ETH-USD")],
     "what is not there": [level2()],
-    "most": [select([Match, Ticker, Heartbeat])],
+    "most": [select([Match, ExchangeTicker, ExchangeHeartbeat])],
 }
 
 
@@ -53,7 +53,7 @@ OPERATORS: dict[str, list[Any]] = {
 def test_chunked_replay_equals_replay_line_by_line(
     tmp_path: Path, lines: list[bytes], wanted: str, product: str | None, paced: bool
 ) -> None:
-    decode = Decoder().decode
+    decode = ExchangeDecoder().decode
     messages: list[Message] = []
     size = malformed = 0
     for line in map(decode_line, lines):

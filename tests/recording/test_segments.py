@@ -17,8 +17,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rxfeed import FeedStatus, KeepalivePong, Malformed, Message, RecordedSegment, RecordingDamaged, SinkError
-from rxfeed.feed import CaughtUp, Connected, Gap
+from rxfeed import FeedStatus, Malformed, Message, RecordingDamaged, SinkError
+from rxfeed.feed import CaughtUp, Connected, Gap, KeepalivePong
+from rxfeed.recording import RecordedSegment
 from rxfeed.recording.events import status_of
 from rxfeed.recording.format import decode_header, decode_line
 from rxfeed.recording.lines import Lines

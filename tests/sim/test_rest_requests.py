@@ -131,7 +131,7 @@ def test_products_and_time_of_exchange(started: Start) -> None:
         (f"/products/{BTC}/candles?start=2026-01-01T00:00:00Z", 400, "start and end are needed together"),
         (f"/products/{BTC}/candles?start=yesterday&end=now", 400, "Invalid start"),
         (f"/products/{BTC}/candles?granularity=60&start=0&end=18060", 400, "aggregations requested exceeds 300"),
-        (f"/products/{BTC}/stats", 404, "NotFound"),
+        (f"/products/{BTC}/nothing", 404, "NotFound"),
         (f"{ADVANCED}/time", 404, "NotFound"),
     ],
 )

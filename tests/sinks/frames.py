@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rxfeed import Message
 from rxfeed.market import Origin, stamp
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 
 _TRADE = (
     b'"maker_order_id":"m","taker_order_id":"t","side":"sell","size":"1.5","price":"80691.530",'
@@ -63,7 +63,7 @@ LEVEL3 = [
 ]
 
 
-def decode(raw: bytes, received_ns: int, epoch: int = 3, decoder: Decoder | None = None) -> Message:
-    message = (decoder or Decoder()).decode(raw)
+def decode(raw: bytes, received_ns: int, epoch: int = 3, decoder: ExchangeDecoder | None = None) -> Message:
+    message = (decoder or ExchangeDecoder()).decode(raw)
     assert isinstance(message, Message), message
     return stamp(message, Origin(raw, received_ns, epoch))

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from bson import Decimal128, Int64, decode, encode
 
-from rxfeed import L2Update, Message, raw_document, typed_document
+from rxfeed import Message
 from rxfeed.market import Origin, stamp
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.sinks import raw_document, typed_document
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder, L2Update
 
 MATCH = (
     b'{"type":"match","trade_id":10,"maker_order_id":"m","taker_order_id":"t","side":"sell","size":"0.00000001",'
@@ -20,7 +21,7 @@ RECEIVED = datetime(2026, 8, 25, 3, 35, 57, 200123, tzinfo=UTC)
 
 
 def decoded(raw: bytes) -> Message:
-    message = Decoder().decode(raw)
+    message = ExchangeDecoder().decode(raw)
     assert isinstance(message, Message)
     return stamp(message, Origin(raw, int(RECEIVED.timestamp()) * 10**9 + 200_123_456, 4))
 
@@ -86,7 +87,7 @@ def test_unknown_message_keeps_all_fields() -> None:
 
 
 def test_level3_arrays_are_documents() -> None:
-    decoder = Decoder()
+    decoder = ExchangeDecoder()
     decoder.decode(b'{"type":"level3","schema":{"noop":["type","product_id","sequence","time"]}}')
     raw = b'["noop","BTC-USD","1","2023-03-28T23:24:03.185394Z"]'
     message = decoder.decode(raw)

@@ -186,7 +186,8 @@ def test_a_recorder_on_an_inherited_feed_leaves_no_torn_segment(tmp_path: Path) 
     """It ends in the child when the feed raises, and not with the process, which may be killed."""
     script = """
 import os, sys, time
-from rxfeed import Feed, WrongProcess, record
+from rxfeed import Feed, record
+from rxfeed.errors import WrongProcess
 feed = Feed("BTC-USD", "matches", url="ws://127.0.0.1:9")
 feed.subscribe(lambda message: None)
 feed.connect()

@@ -12,8 +12,9 @@ import pytest
 import reactivex
 from reactivex.subject import Subject
 
-from rxfeed import ConfigError, MongoWrite, SinkError, to_mongo
+from rxfeed import ConfigError, SinkError, to_mongo
 from rxfeed.sim.mongod import Mongod, find_mongod
+from rxfeed.sinks import MongoWrite
 from tests.support.collect import Collected
 from tests.support.leaks import nothing_left_behind
 from tests.support.make import match

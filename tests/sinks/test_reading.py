@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reactivex import operators as ops
 
-from rxfeed import Message, SinkError, matches, typed_document, window_volume
+from rxfeed import Message, SinkError, matches, window_volume
 from rxfeed.errors import ConfigError
 from rxfeed.sim.mongod import Mongod
-from rxfeed.sinks import from_mongo, make_indexes, make_time_series, to_mongo
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.sinks import from_mongo, make_indexes, make_time_series, to_mongo, typed_document
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 from tests.sinks.frames import FRAMES, LEVEL3, decode
 from tests.support.collect import Collected
 from tests.support.make import at, match
@@ -29,7 +29,7 @@ DAY = int(datetime(2026, 8, 25, tzinfo=UTC).timestamp()) * 10**9
 
 def everything() -> list[Message]:
     """Of each kind one, all in one nanosecond or two; level3 after its schema."""
-    decoder = Decoder()
+    decoder = ExchangeDecoder()
     frames = [*FRAMES.values(), *LEVEL3]
     return [decode(raw, DAY + 123_456_789 + n // 9, n, decoder) for n, raw in enumerate(frames)]
 

@@ -13,8 +13,8 @@ from bson.datetime_ms import DatetimeMS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import Message, SinkError, message_id, raw_document, typed_document
-from rxfeed.sinks import from_mongo, to_mongo
+from rxfeed import Message, SinkError
+from rxfeed.sinks import from_mongo, message_id, raw_document, to_mongo, typed_document
 from rxfeed.sinks.documents import RESERVED, frame_content
 from tests.sinks.frames import FRAMES, decode
 from tests.support.collect import Collected

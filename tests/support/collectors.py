@@ -12,16 +12,16 @@ from rxfeed.core import ConnectionChange, ReceivedItem
 from rxfeed.market import ChannelSubscription, Malformed, Message, Origin, stamp
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 from rxfeed.venues.coinbase_exchange.messages import (
-    Auction,
-    Heartbeat,
+    ExchangeAuction,
+    ExchangeHeartbeat,
+    ExchangeSubscriptions,
+    ExchangeTicker,
     L2Update,
     LastMatch,
     Match,
     Open,
     Received,
     Snapshot,
-    Subscriptions,
-    Ticker,
 )
 from tests.support.make import NOON, heartbeat, last_match, match, ticker
 
@@ -30,9 +30,9 @@ START_NS = int(NOON.timestamp()) * SECOND
 CHANNELS = {
     "matches": (Match, LastMatch),
     "full": (Received, Open, Match),
-    "ticker": (Ticker,),
-    "heartbeat": (Heartbeat,),
-    "auctionfeed": (Auction,),
+    "ticker": (ExchangeTicker,),
+    "heartbeat": (ExchangeHeartbeat,),
+    "auctionfeed": (ExchangeAuction,),
     "level2": (Snapshot, L2Update),
 }
 
@@ -71,7 +71,7 @@ class Market:
                 self.said.append((at, _changed(beat, sequence=sequence[product])))
             elif kind == "auction":
                 common["time"] = NOON + timedelta(seconds=at)
-                self.said.append((at, Auction(**common, sequence=sequence[product], auction_state="opening")))
+                self.said.append((at, ExchangeAuction(**common, sequence=sequence[product], auction_state="opening")))
             elif kind == "book":
                 side, price, size = ("buy", "sell")[count % 2], Decimal(count % 5 + 1), Decimal(count % 3)
                 sides[product][side][price] = size
@@ -92,7 +92,7 @@ class Market:
                     last.price, product_id=product, time=last.time, trade_id=last.trade_id, sequence=last.sequence
                 )
             )
-            opening += [each for each in before if isinstance(each, Ticker)][-1:]
+            opening += [each for each in before if isinstance(each, ExchangeTicker)][-1:]
         book = next(book for time, book in reversed(self.books[product]) if time <= at)
         sides = [tuple((price, size) for price, size in book[side].items() if size) for side in ("buy", "sell")]
         opening.append(Snapshot(product_id=product, bids=sides[0], asks=sides[1]))
@@ -128,15 +128,15 @@ class Recorder:
                 sent += [(begin, message) for message in market.opening(product, begin)]
             sent += [(at, each) for at, each in market.said if begin < at <= end and each.product_id in self.products]
             for at, message in sent:
-                if not isinstance(message, (*kinds, Subscriptions)):
+                if not isinstance(message, (*kinds, ExchangeSubscriptions)):
                     continue
                 if isinstance(message, LastMatch) and "matches" not in self.channels:
                     continue
                 frame += 1
-                if frame in self.drops and not isinstance(message, Snapshot | L2Update | Subscriptions):
+                if frame in self.drops and not isinstance(message, Snapshot | L2Update | ExchangeSubscriptions):
                     continue
                 ns = max(ns, self._ns(at, frame))
-                if frame in self.garbled and not isinstance(message, Subscriptions):
+                if frame in self.garbled and not isinstance(message, ExchangeSubscriptions):
                     continuity.interrupted()
                     heard.append(ReceivedItem(number, ns, Malformed(b"%d/%d" % (number, frame), "no", ns)))
                 elif continuity.step(message):
@@ -150,9 +150,9 @@ class Recorder:
     def _ns(self, at: float, frame: int) -> int:
         return START_NS + round((at + self.latency[frame % len(self.latency)] + self.skew) * SECOND)
 
-    def _ack(self) -> Subscriptions:
+    def _ack(self) -> ExchangeSubscriptions:
         channels = tuple(ChannelSubscription(name, tuple(self.products)) for name in self.channels)
-        return Subscriptions(channels=channels)
+        return ExchangeSubscriptions(channels=channels)
 
 
 def together(*recorded: list[ReceivedItem]) -> list[ReceivedItem]:

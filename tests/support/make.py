@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any, TypeVar
 
 from rxfeed.market import Message, Origin, stamp
-from rxfeed.venues.coinbase_exchange.messages import Heartbeat, LastMatch, Match, Ticker
+from rxfeed.venues.coinbase_exchange.messages import ExchangeHeartbeat, ExchangeTicker, LastMatch, Match
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 M = TypeVar("M", bound=Message)
@@ -55,12 +55,12 @@ def _trade(price: Any, size: Any, time: Any, product_id: str, fields: dict[str, 
     } | fields
 
 
-def ticker(price: Any, *, time: Any = 0, product_id: str = "BTC-USD", epoch: int = 0, **fields: Any) -> Ticker:
+def ticker(price: Any, *, time: Any = 0, product_id: str = "BTC-USD", epoch: int = 0, **fields: Any) -> ExchangeTicker:
     given: dict[str, Any] = {"sequence": next(_ids)} | fields
-    message = Ticker(product_id=product_id, price=Decimal(price), time=at(time), **given)
+    message = ExchangeTicker(product_id=product_id, price=Decimal(price), time=at(time), **given)
     return in_epoch(message, epoch)
 
 
-def heartbeat(time: Any, *, last_trade_id: int = 0, product_id: str = "BTC-USD", epoch: int = 0) -> Heartbeat:
-    message = Heartbeat(product_id=product_id, sequence=next(_ids), last_trade_id=last_trade_id, time=at(time))
+def heartbeat(time: Any, *, last_trade_id: int = 0, product_id: str = "BTC-USD", epoch: int = 0) -> ExchangeHeartbeat:
+    message = ExchangeHeartbeat(product_id=product_id, sequence=next(_ids), last_trade_id=last_trade_id, time=at(time))
     return in_epoch(message, epoch)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from reactivex import Observable
 from reactivex import operators as ops
 
-import rxfeed as rx
+from rxfeed import Heartbeat, Match, Ticker
+from rxfeed import operators as rx
 from rxfeed.operators import select
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
@@ -51,7 +52,7 @@ class _Between:
 
     def step(self, item: Any) -> tuple[int, ...]:
         self._between += 1
-        if not isinstance(item, rx.Match) or item.size <= 1:
+        if not isinstance(item, Match) or item.size <= 1:
             return ()
         between, self._between = self._between, 0
         return (between,)
@@ -99,7 +100,7 @@ SELECTIONS: st.SearchStrategy[Step] = st.one_of(
         *(_steps(name, products=_products) for name in _seldom),
         *(st.just(_step(name)) for name in ("balances", "statuses", "error_messages", "unknowns")),
     ),
-    st.just(Step("select([Match, Ticker])", lambda: select([rx.Match, rx.Ticker]))),
+    st.just(Step("select([Match, Ticker])", lambda: select([Match, Ticker]))),
     st.just(Step("lift(Between)", lambda: rx.lift(_Between))),
 )
 # The same mutable mapping at each emission: a subscriber that stores it needs a copy.
@@ -158,5 +159,5 @@ def pipelines(draw: st.DrawFn, nested: bool = True) -> Pipeline:
 
 _MESSAGES = [
     Step("filter(BTC-USD)", lambda: ops.filter(lambda message: getattr(message, "product_id", None) == "BTC-USD")),
-    Step("filter(trades)", lambda: ops.filter(lambda message: isinstance(message, rx.Match | rx.Heartbeat))),
+    Step("filter(trades)", lambda: ops.filter(lambda message: isinstance(message, Match | Heartbeat))),
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import zstandard
 
-from rxfeed import RecordedSegment, Recorder
+from rxfeed.recording import RecordedSegment, Recorder
 from tests.support.collect import Collected
 
 

@@ -9,10 +9,7 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from rxfeed import (
-    Feed,
-    Reconnect,
-)
+from rxfeed import Feed, Reconnect
 from rxfeed.feed import (
     Clock,
 )

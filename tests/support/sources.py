@@ -8,16 +8,17 @@ from typing import Any
 from reactivex import abc
 from reactivex.scheduler import TimeoutScheduler
 
-from rxfeed import FeedStatus, KeepalivePong, Malformed, Message, MessageSource
+from rxfeed import FeedStatus, Malformed, Message, MessageSource
+from rxfeed.feed import KeepalivePong
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.market import Origin, stamp
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 
 
 def message(raw: bytes | str, received_ns: int = 1, epoch: int = 0) -> Message:
     """The message of the frame *raw*, as a feed emits it."""
     raw = raw.encode() if isinstance(raw, str) else raw
-    made = Decoder().decode(raw)
+    made = ExchangeDecoder().decode(raw)
     assert isinstance(made, Message), made
     return stamp(made, Origin(raw, received_ns, epoch))
 

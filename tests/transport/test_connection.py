@@ -10,10 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rxfeed import (
-    ConnectionLost,
-    ProtocolViolated,
-)
+from rxfeed import ConnectionLost
+from rxfeed.errors import ProtocolViolated
 from rxfeed.transport import Closed, Connection, Pong, TransportOptions, Wakeup
 from tests.support.leaks import nothing_left_behind
 from tests.support.stopwatch import at_most

@@ -8,11 +8,8 @@ import threading
 
 import pytest
 
-from rxfeed import (
-    AddressNotFound,
-    ConnectFailed,
-    HandshakeRejected,
-)
+from rxfeed import ConnectFailed
+from rxfeed.errors import AddressNotFound, HandshakeRejected
 from rxfeed.transport import Connection, TransportOptions, Wakeup
 from tests.support.leaks import nothing_left_behind
 from tests.support.stopwatch import at_most

@@ -10,11 +10,8 @@ import threading
 import pytest
 import trustme
 
-from rxfeed import (
-    CertificateInvalid,
-    ConfigError,
-    ProxyFailed,
-)
+from rxfeed import ConfigError
+from rxfeed.errors import CertificateInvalid, ProxyFailed
 from rxfeed.transport import Connection, TransportOptions, Wakeup
 from tests.support.leaks import nothing_left_behind
 from tests.support.wire import Wire, WireServer, frame, playing

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from rxfeed import AddressNotFound, ConnectFailed, Feed, Reconnect
+from rxfeed import ConnectFailed, Feed, Reconnect
+from rxfeed.errors import AddressNotFound
 from rxfeed.feed.status import Connecting, Disconnected
 from rxfeed.transport import Connection, TransportOptions, Wakeup
 from rxfeed.transport.connect_attempt import ConnectAttempt

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import ConnectFailed, HandshakeRejected, Secret
+from rxfeed import ConnectFailed, Secret
+from rxfeed.errors import HandshakeRejected
 from rxfeed.transport import Connection, TransportOptions, Wakeup
 from rxfeed.transport.endpoint import Endpoint
 from tests.support.leaks import nothing_left_behind

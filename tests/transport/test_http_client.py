@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from rxfeed import ConfigError, ConnectFailed, ProxyFailed, rest_snapshot
+from rxfeed import ConfigError, ConnectFailed, rest_snapshot
 from rxfeed.compat import PublicClient
 from rxfeed.core import Reconnect
-from rxfeed.errors import RequestRejected
+from rxfeed.errors import ProxyFailed, RequestRejected
 from rxfeed.secrets import Secret
 from rxfeed.transport import HttpClient, Response
 from tests.support.clocks import count_readings

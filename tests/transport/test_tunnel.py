@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rxfeed import ProxyFailed
+from rxfeed.errors import ProxyFailed
 from rxfeed.transport import Connection, TransportOptions, Wakeup
 from tests.support.leaks import nothing_left_behind
 from tests.support.wire import Wire, WireServer, frame, playing

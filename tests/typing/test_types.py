@@ -9,7 +9,6 @@ from reactivex.abc import DisposableBase
 from rxfeed import (
     Feed,
     FeedStatus,
-    KeepalivePong,
     Malformed,
     Match,
     Message,
@@ -22,6 +21,7 @@ from rxfeed import (
     tickers,
     window_volume,
 )
+from rxfeed.feed import KeepalivePong
 from rxfeed.operators import level2
 
 

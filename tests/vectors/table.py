@@ -11,7 +11,7 @@ from typing import Any
 from rxfeed.core import Late, Machine
 from rxfeed.market import Message
 from rxfeed.operators import Operator
-from rxfeed.venues.coinbase_exchange.messages import Heartbeat, LastMatch, Match, Ticker
+from rxfeed.venues.coinbase_exchange.messages import ExchangeHeartbeat, ExchangeTicker, LastMatch, Match
 from tests.support import make
 
 BTC, ETH = "BTC-USD", "ETH-USD"
@@ -63,10 +63,10 @@ def before(time: float, price: Any, number: int, product_id: str = BTC, epoch: i
     return make.last_match(price, time=time, product_id=product_id, epoch=epoch, trade_id=number, sequence=number)
 
 
-def beat(time: float, number: int, product_id: str = BTC, epoch: int = 0) -> Heartbeat:
+def beat(time: float, number: int, product_id: str = BTC, epoch: int = 0) -> ExchangeHeartbeat:
     return make.heartbeat(time, last_trade_id=number, product_id=product_id, epoch=epoch)
 
 
-def quote(time: float, price: Any, product_id: str = BTC, *, bid: Any = None, ask: Any = None) -> Ticker:
+def quote(time: float, price: Any, product_id: str = BTC, *, bid: Any = None, ask: Any = None) -> ExchangeTicker:
     sides: dict[str, Any] = {"best_bid": bid and Decimal(bid), "best_ask": ask and Decimal(ask)}
     return make.ticker(price, time=time, product_id=product_id, **sides)

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from websockets.sync.server import Server, ServerConnection, serve
 
-from rxfeed import Feed, Replay, level2, matches, message_id, record, tickers, to_mongo, trades, window_volume
+from rxfeed import Feed, Replay, level2, matches, record, tickers, to_mongo, trades, window_volume
 from rxfeed.errors import ConfigError
 from rxfeed.feed import Gap
 from rxfeed.recording import catalogue
-from rxfeed.sinks import from_mongo
+from rxfeed.sinks import from_mongo, message_id
 from tests.support.collect import Collected
 from tests.venues.toy import TOY, Joined, Print, Quote
 

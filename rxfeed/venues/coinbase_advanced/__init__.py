@@ -1,22 +1,22 @@
 """Coinbase Advanced Trade: its messages, channels, requests and hosts, without any I/O."""
 
 from rxfeed.venues.coinbase_advanced.auth import AdvancedCredentials
-from rxfeed.venues.coinbase_advanced.decode import Decoder
+from rxfeed.venues.coinbase_advanced.decode import AdvancedDecoder
 from rxfeed.venues.coinbase_advanced.hosts import DEFAULT_URL, USER_URL
 from rxfeed.venues.coinbase_advanced.messages import (
+    AdvancedL2Snapshot,
+    AdvancedL2Update,
+    AdvancedStatus,
+    AdvancedTicker,
     CandleUpdate,
     ConnectionHeartbeat,
     EmptyFrame,
     FuturesBalance,
-    L2Snapshot,
-    L2Update,
     MarketTrade,
     OrderUpdate,
     PriorMarketTrade,
-    Status,
-    Ticker,
 )
-from rxfeed.venues.coinbase_advanced.requests import Subscription
+from rxfeed.venues.coinbase_advanced.requests import AdvancedSubscription
 from rxfeed.venues.coinbase_advanced.venue import COINBASE_ADVANCED
 
 __all__ = [
@@ -24,17 +24,17 @@ __all__ = [
     "DEFAULT_URL",
     "USER_URL",
     "AdvancedCredentials",
+    "AdvancedDecoder",
+    "AdvancedL2Snapshot",
+    "AdvancedL2Update",
+    "AdvancedStatus",
+    "AdvancedSubscription",
+    "AdvancedTicker",
     "CandleUpdate",
     "ConnectionHeartbeat",
-    "Decoder",
     "EmptyFrame",
     "FuturesBalance",
-    "L2Snapshot",
-    "L2Update",
     "MarketTrade",
     "OrderUpdate",
     "PriorMarketTrade",
-    "Status",
-    "Subscription",
-    "Ticker",
 ]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from rxfeed.venues.coinbase_advanced import messages as m
 from rxfeed.venues.venue import Channel
 
-_TICKER = frozenset((m.Ticker,))
+_TICKER = frozenset((m.AdvancedTicker,))
 
 TABLE = (
     Channel("market_trades", frozenset((m.MarketTrade, m.PriorMarketTrade)), numbering="trades"),
-    Channel("level2", frozenset((m.L2Snapshot, m.L2Update)), snapshot=True, numbering="connection"),
+    Channel("level2", frozenset((m.AdvancedL2Snapshot, m.AdvancedL2Update)), snapshot=True, numbering="connection"),
     Channel("ticker", _TICKER, numbering="connection"),
     Channel("ticker_batch", _TICKER, acknowledged="ticker_1000", numbering="connection"),
     Channel("candles", frozenset((m.CandleUpdate,)), numbering="connection"),
-    Channel("status", frozenset((m.Status,)), numbering="connection"),
+    Channel("status", frozenset((m.AdvancedStatus,)), numbering="connection"),
     Channel("heartbeats", frozenset((m.ConnectionHeartbeat,)), products=False, numbering="connection"),
     Channel(
         "user",

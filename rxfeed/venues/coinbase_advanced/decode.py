@@ -63,7 +63,7 @@ _decode_bare = msgspec.json.Decoder(m.BARE, strict=False).decode
 _decode_all = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
-class Decoder:
+class AdvancedDecoder:
     """Decodes the frames of one connection. It has no state, but the `renamed` products.
 
     *renamed*: the products' ids, by those under which the venue delivers them, where they differ.
@@ -79,11 +79,11 @@ class Decoder:
     def decode(self, raw: bytes) -> Decoded:
         """The message in *raw*, or all of them; never raises.
 
-        >>> Decoder().decode(b'{"type":"error","message":"authentication failure"}')
+        >>> AdvancedDecoder().decode(b'{"type":"error","message":"authentication failure"}')
         ErrorMessage(message='authentication failure')
-        >>> Decoder().decode(b'{"channel":"news","sequence_num":7,"events":[]}')
+        >>> AdvancedDecoder().decode(b'{"channel":"news","sequence_num":7,"events":[]}')
         Unknown(type='news', sequence=7, level3=False)
-        >>> Decoder().decode(b'{"channel":').reason
+        >>> AdvancedDecoder().decode(b'{"channel":').reason
         'not JSON: Input data was truncated'
         """
         try:
@@ -119,12 +119,12 @@ class Decoder:
             if len(heads.events) != 1:
                 return None
             head = heads.events[0]
-            kind, product = m.L2Update if head.type == "update" else m.L2Snapshot, head.product_id
+            kind, product = m.AdvancedL2Update if head.type == "update" else m.AdvancedL2Snapshot, head.product_id
         else:
             heads = f.decode_tickers(raw)
             if len(heads.events) != 1 or len(heads.events[0].tickers) != 1:
                 return None
-            kind, product = m.Ticker, heads.events[0].tickers[0].product_id
+            kind, product = m.AdvancedTicker, heads.events[0].tickers[0].product_id
         product = self.renamed.get(product, product) if self.renamed else product
         return None if observed(kind, product) else Skipped(kind, product, heads.sequence_num)
 
@@ -212,13 +212,13 @@ def _book(event: f.BookEvent, timestamp: str, number: int) -> Message:
     if time is None or time.year <= 1970:
         time = time_of(timestamp)
     if event.type == "update":
-        return m.L2Update(
+        return m.AdvancedL2Update(
             product_id=event.product_id,
             time=time,
             changes=tuple([("buy" if u.side == "bid" else "sell", u.price_level, u.new_quantity) for u in updates]),
             sequence_num=number,
         )
-    return m.L2Snapshot(
+    return m.AdvancedL2Snapshot(
         product_id=event.product_id,
         time=time,
         bids=tuple([(u.price_level, u.new_quantity) for u in updates if u.side == "bid"]),
@@ -267,7 +267,7 @@ def _balances(frame: f.BalanceFrame) -> Message | tuple[Message, ...]:
 
 def _states(frame: f.StatusFrame) -> Message:
     products = tuple(product for event in frame.events for product in event.products or ())
-    return m.Status(time=time_of(frame.timestamp), products=products, sequence_num=frame.sequence_num)
+    return m.AdvancedStatus(time=time_of(frame.timestamp), products=products, sequence_num=frame.sequence_num)
 
 
 def _heartbeats(frame: f.HeartbeatsFrame) -> Message | tuple[Message, ...]:
@@ -284,7 +284,7 @@ def _heartbeats(frame: f.HeartbeatsFrame) -> Message | tuple[Message, ...]:
 
 def _subscriptions(frame: f.SubscriptionsFrame) -> Message:
     listed = [each for event in frame.events for each in event.subscriptions.items()]
-    return m.Subscriptions(
+    return m.AdvancedSubscriptions(
         channels=tuple(_subscribed(name, ids or ()) for name, ids in listed),
         time=time_of(frame.timestamp),
         sequence_num=frame.sequence_num,
@@ -392,7 +392,7 @@ def _without_blanks(value: Any) -> Any:
 
 
 def _rename(message: Message, renamed: Mapping[str, str]) -> None:
-    if isinstance(message, m.Subscriptions):
+    if isinstance(message, m.AdvancedSubscriptions):
         channels = tuple(
             msgspec.structs.replace(each, product_ids=tuple(renamed.get(id_, id_) for id_ in each.product_ids))
             if each.product_ids

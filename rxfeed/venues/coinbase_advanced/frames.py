@@ -81,7 +81,7 @@ class BookFrame(Frame, frozen=True, kw_only=True, gc=False, tag="l2_data"):
 
 
 class TickersEvent(msgspec.Struct, frozen=True, gc=False):
-    tickers: tuple[m.Ticker, ...] | None
+    tickers: tuple[m.AdvancedTicker, ...] | None
 
 
 class TickerFrame(Frame, frozen=True, kw_only=True, gc=False, tag="ticker"):
@@ -101,7 +101,7 @@ class CandlesFrame(Frame, frozen=True, kw_only=True, gc=False, tag="candles"):
 
 
 class StatusEvent(msgspec.Struct, frozen=True, gc=False):
-    products: tuple[m.StatusProduct, ...] | None
+    products: tuple[m.AdvancedStatusProduct, ...] | None
 
 
 class StatusFrame(Frame, frozen=True, kw_only=True, gc=False, tag="status"):

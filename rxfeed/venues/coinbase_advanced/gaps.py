@@ -23,10 +23,10 @@ from rxfeed.venues.coinbase_advanced.channels import ALIASES, BOOK, TRADES
 from rxfeed.venues.coinbase_advanced.decode import number_in
 from rxfeed.venues.coinbase_advanced.messages import (
     BARE,
-    ErrorMessage,
+    AdvancedError,
+    AdvancedSubscriptions,
     MarketTrade,
     PriorMarketTrade,
-    Subscriptions,
     as_new,
 )
 
@@ -88,10 +88,10 @@ class AdvancedGaps(GapDetector):
         self._connections = connections
         self._frames = FrameCount(self)
         self._begun = False
-        numbered = [kind for kind in BARE.__args__ if kind is not ErrorMessage]
+        numbered = [kind for kind in BARE.__args__ if kind is not AdvancedError]
         self.checks |= dict.fromkeys(numbered, self._numbered) | {
             Unknown: self._unknown,
-            Subscriptions: self._subscriptions,
+            AdvancedSubscriptions: self._subscriptions,
             MarketTrade: self._one_trade,
             PriorMarketTrade: self._one_trade,
         }
@@ -169,7 +169,7 @@ class AdvancedGaps(GapDetector):
     def _unknown(self, message: Unknown) -> bool:
         return message.sequence is None or self._number(message.sequence)
 
-    def _subscriptions(self, answer: Subscriptions) -> bool:
+    def _subscriptions(self, answer: AdvancedSubscriptions) -> bool:
         return self._number(answer.sequence_num) and self.acknowledged(answer)
 
     def _one_trade(self, trade: MarketTrade | PriorMarketTrade) -> bool:

@@ -18,11 +18,11 @@ from rxfeed.venues.coinbase_advanced.identity import content_of
 _ASSUMED: dict[type[Message], str] = {
     m.MarketTrade: TRADES,
     m.PriorMarketTrade: TRADES,
-    m.L2Snapshot: BOOK,
-    m.L2Update: BOOK,
-    m.Ticker: "ticker",
+    m.AdvancedL2Snapshot: BOOK,
+    m.AdvancedL2Update: BOOK,
+    m.AdvancedTicker: "ticker",
     m.CandleUpdate: "candles",
-    m.Status: "status",
+    m.AdvancedStatus: "status",
     m.ConnectionHeartbeat: "heartbeats",
     m.OrderUpdate: "user",
     m.FuturesBalance: "futures_balance_summary",
@@ -59,7 +59,7 @@ class AdvancedMerging:
         return TRADES
 
     def copy_key(self, message: Any) -> bytes:
-        if isinstance(message, m.Ticker):  # its time is that of its connection's envelope
+        if isinstance(message, m.AdvancedTicker):  # its time is that of its connection's envelope
             return content_of(replace(message.unstamped, time=None))
         if isinstance(message, m.CandleUpdate | m.OrderUpdate):
             return content_of(message)

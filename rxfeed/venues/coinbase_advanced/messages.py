@@ -46,14 +46,14 @@ from rxfeed.market import (
 # ---- about the connection
 
 
-class Subscriptions(market.Subscriptions, frozen=True, kw_only=True, gc=False, tag="subscriptions"):
+class AdvancedSubscriptions(market.Subscriptions, frozen=True, kw_only=True, gc=False, tag="subscriptions"):
     """All that this connection is subscribed to, in answer to a request; the data may have come before it."""
 
     channels: tuple[ChannelSubscription, ...]
     sequence_num: int = -1
 
 
-class ErrorMessage(market.ErrorMessage, frozen=True, kw_only=True, gc=False, tag="error"):
+class AdvancedError(market.ErrorMessage, frozen=True, kw_only=True, gc=False, tag="error"):
     """The venue rejects a request; the connection usually continues. It has no envelope, and no number."""
 
     message: str
@@ -145,7 +145,7 @@ _TICKER = {
 }
 
 
-class Ticker(market.Ticker, frozen=True, kw_only=True, gc=False, tag="ticker", rename=_TICKER):
+class AdvancedTicker(market.Ticker, frozen=True, kw_only=True, gc=False, tag="ticker", rename=_TICKER):
     """The price, with the best bid and ask, which `ticker_batch` leaves out. *percent_24h*: the price's change."""
 
     product_id: str
@@ -208,7 +208,7 @@ class CandleUpdate(Message, frozen=True, kw_only=True, gc=False, tag="candle"):
 # ---- level 2
 
 
-class L2Snapshot(BookSnapshot, frozen=True, kw_only=True, gc=False, tag="l2_snapshot"):
+class AdvancedL2Snapshot(BookSnapshot, frozen=True, kw_only=True, gc=False, tag="l2_snapshot"):
     """The whole book by price, best first on each side."""
 
     product_id: str
@@ -217,7 +217,7 @@ class L2Snapshot(BookSnapshot, frozen=True, kw_only=True, gc=False, tag="l2_snap
     sequence_num: int = -1
 
 
-class L2Update(BookUpdate, frozen=True, kw_only=True, gc=False, tag="l2_update"):
+class AdvancedL2Update(BookUpdate, frozen=True, kw_only=True, gc=False, tag="l2_update"):
     """Changes `(side, price, size)` to the book: *size* is the new total there, zero removes the price."""
 
     product_id: str
@@ -228,7 +228,7 @@ class L2Update(BookUpdate, frozen=True, kw_only=True, gc=False, tag="l2_update")
 # ---- status
 
 
-class StatusProduct(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class AdvancedStatusProduct(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A product, and its *status*: `online`, `offline`, `internal`, `delisted`, or another one."""
 
     id: str
@@ -246,10 +246,10 @@ class StatusProduct(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         check(self.base_increment, self.quote_increment, self.min_market_funds)
 
 
-class Status(Message, frozen=True, kw_only=True, gc=False, tag="status"):
+class AdvancedStatus(Message, frozen=True, kw_only=True, gc=False, tag="status"):
     """The products and their states, now and then."""
 
-    products: tuple[StatusProduct, ...]
+    products: tuple[AdvancedStatusProduct, ...]
     sequence_num: int = -1
 
 
@@ -363,17 +363,17 @@ class FuturesBalance(Message, frozen=True, kw_only=True, gc=False, tag="futures_
 
 
 BARE = (
-    Subscriptions
-    | ErrorMessage
+    AdvancedSubscriptions
+    | AdvancedError
     | ConnectionHeartbeat
     | EmptyFrame
     | MarketTrade
     | PriorMarketTrade
-    | Ticker
+    | AdvancedTicker
     | CandleUpdate
-    | L2Snapshot
-    | L2Update
-    | Status
+    | AdvancedL2Snapshot
+    | AdvancedL2Update
+    | AdvancedStatus
     | OrderUpdate
     | FuturesBalance
 )

@@ -31,17 +31,19 @@ _OTHER_NAMES = {
 }
 
 
-class Subscription(msgspec.Struct, frozen=True):
+class AdvancedSubscription(msgspec.Struct, frozen=True):
     """The products and channels of one connection, checked."""
 
     products: tuple[str, ...]
     channels: tuple[str | dict[str, Any], ...]
 
     @classmethod
-    def of(cls, products: str | Iterable[str], channels: ChannelRequest | Iterable[ChannelRequest]) -> Subscription:
+    def of(
+        cls, products: str | Iterable[str], channels: ChannelRequest | Iterable[ChannelRequest]
+    ) -> AdvancedSubscription:
         """The subscription to *products* and *channels*, each one or many. Raises `ConfigError`.
 
-        >>> Subscription.of("BTC-USD", ["trades", "heartbeats"]).requests("subscribe", None, "0")
+        >>> AdvancedSubscription.of("BTC-USD", ["trades", "heartbeats"]).requests("subscribe", None, "0")
         ['{"type":"subscribe","channel":"market_trades","product_ids":["BTC-USD"]}', \
 '{"type":"subscribe","channel":"heartbeats"}']
         """

@@ -11,13 +11,13 @@ from rxfeed.secrets import Secret
 from rxfeed.venues.coinbase_advanced import messages as m
 from rxfeed.venues.coinbase_advanced.auth import AdvancedCredentials
 from rxfeed.venues.coinbase_advanced.channels import COMMON, TABLE
-from rxfeed.venues.coinbase_advanced.decode import Decoder, names_in
+from rxfeed.venues.coinbase_advanced.decode import AdvancedDecoder, names_in
 from rxfeed.venues.coinbase_advanced.errors import refusal, remedy
 from rxfeed.venues.coinbase_advanced.gaps import AdvancedGaps
 from rxfeed.venues.coinbase_advanced.hosts import DEFAULT_URL, HOSTS, REST_URL, checked_url, url_for
 from rxfeed.venues.coinbase_advanced.identity import message_id
 from rxfeed.venues.coinbase_advanced.merging import AdvancedMerging
-from rxfeed.venues.coinbase_advanced.requests import MOST_BOOKS, Subscription, likely_product, signature
+from rxfeed.venues.coinbase_advanced.requests import MOST_BOOKS, AdvancedSubscription, likely_product, signature
 from rxfeed.venues.coinbase_advanced.rest import AdvancedRest
 from rxfeed.venues.venue import ChannelRequest, Limits, Observed, Refusal, Venue
 
@@ -58,11 +58,11 @@ class CoinbaseAdvanced(Venue):
         channels: ChannelRequest | Iterable[ChannelRequest],
         *,
         signed: bool = False,
-    ) -> Subscription:
-        return Subscription.of(products, channels)
+    ) -> AdvancedSubscription:
+        return AdvancedSubscription.of(products, channels)
 
-    def grouped(self, channels: tuple[dict[str, Any], ...]) -> Subscription:
-        return Subscription((), channels)
+    def grouped(self, channels: tuple[dict[str, Any], ...]) -> AdvancedSubscription:
+        return AdvancedSubscription((), channels)
 
     def secrets(self, credentials: AdvancedCredentials) -> list[str]:
         return [credentials.key_name, credentials.private_key.reveal()]
@@ -79,8 +79,8 @@ class CoinbaseAdvanced(Venue):
         stored: bool = False,
         renamed: Mapping[str, str] | None = None,
         observed: Observed | None = None,
-    ) -> Decoder:
-        return Decoder(renamed, observed)
+    ) -> AdvancedDecoder:
+        return AdvancedDecoder(renamed, observed)
 
     def names_in(self, beginning: bytes) -> tuple[str | None, str | None]:
         return names_in(beginning)

@@ -1,11 +1,35 @@
 """Coinbase Exchange: its messages, channels, requests and hosts, without any I/O."""
 
 from rxfeed.venues.coinbase_exchange.auth import Credentials, sign
-from rxfeed.venues.coinbase_exchange.decode import MOST_VALUES, Decoder
+from rxfeed.venues.coinbase_exchange.decode import MOST_VALUES, ExchangeDecoder
 from rxfeed.venues.coinbase_exchange.errors import refusal, remedy
 from rxfeed.venues.coinbase_exchange.hosts import BOOK_PATH, DEFAULT_URL, REST_URL, live_url, replacement
-from rxfeed.venues.coinbase_exchange.messages import ErrorMessage, Subscriptions, Ticker
-from rxfeed.venues.coinbase_exchange.requests import Channel, Subscription
+from rxfeed.venues.coinbase_exchange.messages import (
+    Activate,
+    Balance,
+    Change,
+    Done,
+    ExchangeAuction,
+    ExchangeError,
+    ExchangeHeartbeat,
+    ExchangeSubscriptions,
+    ExchangeTicker,
+    L2Update,
+    LastMatch,
+    Level3Change,
+    Level3Done,
+    Level3Match,
+    Level3Noop,
+    Level3Open,
+    Level3Schema,
+    Match,
+    Open,
+    Received,
+    RfqMatch,
+    Snapshot,
+    Status,
+)
+from rxfeed.venues.coinbase_exchange.requests import Channel, ExchangeSubscription
 from rxfeed.venues.coinbase_exchange.venue import COINBASE_EXCHANGE
 
 __all__ = [
@@ -14,13 +38,33 @@ __all__ = [
     "DEFAULT_URL",
     "MOST_VALUES",
     "REST_URL",
+    "Activate",
+    "Balance",
+    "Change",
     "Channel",
     "Credentials",
-    "Decoder",
-    "ErrorMessage",
-    "Subscription",
-    "Subscriptions",
-    "Ticker",
+    "Done",
+    "ExchangeAuction",
+    "ExchangeDecoder",
+    "ExchangeError",
+    "ExchangeHeartbeat",
+    "ExchangeSubscription",
+    "ExchangeSubscriptions",
+    "ExchangeTicker",
+    "L2Update",
+    "LastMatch",
+    "Level3Change",
+    "Level3Done",
+    "Level3Match",
+    "Level3Noop",
+    "Level3Open",
+    "Level3Schema",
+    "Match",
+    "Open",
+    "Received",
+    "RfqMatch",
+    "Snapshot",
+    "Status",
     "live_url",
     "refusal",
     "remedy",

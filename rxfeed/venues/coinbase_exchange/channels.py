@@ -5,7 +5,7 @@ from __future__ import annotations
 from rxfeed.venues.coinbase_exchange import messages as m
 from rxfeed.venues.venue import Channel
 
-_TICKER = frozenset((m.Ticker,))
+_TICKER = frozenset((m.ExchangeTicker,))
 _BOOK = frozenset((m.Snapshot, m.L2Update))
 _ORDERS = frozenset((m.Received, m.Open, m.Match, m.Change, m.Done, m.Activate))
 _LEVEL3 = frozenset((m.Level3Schema, m.Level3Open, m.Level3Done, m.Level3Match, m.Level3Change, m.Level3Noop))
@@ -19,8 +19,8 @@ TABLE = (
     Channel("level3", _LEVEL3, authenticated=True, numbering="product"),
     Channel("full", _ORDERS, authenticated=True, numbering="product"),
     Channel("user", _ORDERS, authenticated=True, account=True, numbering="product"),
-    Channel("heartbeat", frozenset((m.Heartbeat,))),
-    Channel("auctionfeed", frozenset((m.Auction,)), acknowledged="auction"),
+    Channel("heartbeat", frozenset((m.ExchangeHeartbeat,))),
+    Channel("auctionfeed", frozenset((m.ExchangeAuction,)), acknowledged="auction"),
     Channel("rfq_matches", frozenset((m.RfqMatch,)), authenticated=True),
     Channel("status", frozenset((m.Status,)), products=False),
     Channel("balance", frozenset((m.Balance,)), authenticated=True, account=True, products=False),

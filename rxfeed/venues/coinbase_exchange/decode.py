@@ -25,21 +25,21 @@ from rxfeed.venues.coinbase_exchange import messages as m
 Known = (
     m.Match
     | m.LastMatch
-    | m.Ticker
+    | m.ExchangeTicker
     | m.L2Update
     | m.Snapshot
-    | m.Heartbeat
+    | m.ExchangeHeartbeat
     | m.Received
     | m.Open
     | m.Done
     | m.Change
     | m.Activate
-    | m.Auction
+    | m.ExchangeAuction
     | m.RfqMatch
     | m.Balance
     | m.Status
-    | m.Subscriptions
-    | m.ErrorMessage
+    | m.ExchangeSubscriptions
+    | m.ExchangeError
 )
 _LONGEST_NAME = 64
 _BEGINNING = 512
@@ -72,9 +72,11 @@ LEVEL3_SCHEMA = (
 _DIGITS = re.compile("[0-9]{1,19}").fullmatch
 
 decode_known = msgspec.json.Decoder(Known).decode
-"""The quick way of `Decoder.decode`, for ASCII of a known type with times in microseconds, of at most `LONG` bytes.
+"""The quick way of `ExchangeDecoder.decode`.
 
-Raises `UNDECODED` for any other frame."""
+It is for ASCII of a known type with times in microseconds, of at most `LONG` bytes. It raises `UNDECODED` for any other
+frame.
+"""
 # Numbers stay exact, and no exponent is too much for them.
 _decode_all = msgspec.json.Decoder(float_hook=Decimal).decode
 # The largest books have some 600,000 prices and sizes. One value takes up to 150 bytes when it is decoded.
@@ -109,7 +111,7 @@ def _decode_any(raw: bytes) -> Any:
     return {name: _decode_all(text) for name, text in texts.items() if 0 < len(text) <= _LONGEST_FIELD}
 
 
-class Decoder:
+class ExchangeDecoder:
     """Decodes the frames of one connection, because a level3 schema is valid for one connection only."""
 
     __slots__ = ("_layouts", "quick")
@@ -125,11 +127,11 @@ class Decoder:
         `Malformed`: they would take 300 MB. Never raises, and leaves the message's origin (receipt time, epoch) to the
         caller.
 
-            >>> Decoder().decode(b'{"type":"error","message":"Failed to subscribe"}')
+            >>> ExchangeDecoder().decode(b'{"type":"error","message":"Failed to subscribe"}')
             ErrorMessage(message='Failed to subscribe')
-            >>> Decoder().decode(b'{"type":').reason
+            >>> ExchangeDecoder().decode(b'{"type":').reason
             'not JSON: Input data was truncated'
-            >>> Decoder().decode(b'{"type":"match","product_id":"BTC-USD"}').product_id
+            >>> ExchangeDecoder().decode(b'{"type":"match","product_id":"BTC-USD"}').product_id
             'BTC-USD'
         """
         try:

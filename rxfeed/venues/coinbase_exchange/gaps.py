@@ -21,10 +21,12 @@ from rxfeed.market import Malformed, Unknown
 from rxfeed.venues.coinbase_exchange.channels import ALIASES, BOOKS
 from rxfeed.venues.coinbase_exchange.decode import number_in
 from rxfeed.venues.coinbase_exchange.messages import (
-    Auction,
     Change,
     Done,
-    Heartbeat,
+    ExchangeAuction,
+    ExchangeHeartbeat,
+    ExchangeSubscriptions,
+    ExchangeTicker,
     LastMatch,
     Level3Change,
     Level3Done,
@@ -34,8 +36,6 @@ from rxfeed.venues.coinbase_exchange.messages import (
     Match,
     Open,
     Received,
-    Subscriptions,
-    Ticker,
 )
 
 
@@ -55,11 +55,11 @@ class ExchangeGaps(GapDetector):
         self.checks |= {
             Match: self._match,
             LastMatch: self._last_match,
-            Ticker: self._ticker,
-            Heartbeat: self._heartbeat,
-            Subscriptions: self.acknowledged,
+            ExchangeTicker: self._ticker,
+            ExchangeHeartbeat: self._heartbeat,
+            ExchangeSubscriptions: self.acknowledged,
             Unknown: self._unknown,
-            Auction: self._auction,
+            ExchangeAuction: self._auction,
             **dict.fromkeys((Received, Open, Change, Done), self._order),
             **dict.fromkeys((Level3Open, Level3Done, Level3Match, Level3Change, Level3Noop), self._level3),
         }
@@ -115,7 +115,7 @@ class ExchangeGaps(GapDetector):
             self._run("matches", last.product_id).base(last.trade_id, last.time)
         return True
 
-    def _ticker(self, ticker: Ticker) -> bool:
+    def _ticker(self, ticker: ExchangeTicker) -> bool:
         number, time = ticker.sequence, ticker.time
         if number is None:  # a product's first one, before any trade
             return True
@@ -130,7 +130,7 @@ class ExchangeGaps(GapDetector):
             return True
         return run.take(number, time) or self.hold(run, ticker)
 
-    def _heartbeat(self, heartbeat: Heartbeat) -> bool:
+    def _heartbeat(self, heartbeat: ExchangeHeartbeat) -> bool:
         product = heartbeat.product_id
         for channel, number in (("full", heartbeat.sequence), ("matches", heartbeat.last_trade_id)):
             run = self._runs.get((channel, product))
@@ -146,7 +146,7 @@ class ExchangeGaps(GapDetector):
         self._counted(message.product_id, message.sequence, level3=message.level3)
         return True
 
-    def _auction(self, auction: Auction) -> bool:
+    def _auction(self, auction: ExchangeAuction) -> bool:
         self._counted(auction.product_id, auction.sequence)
         return True
 

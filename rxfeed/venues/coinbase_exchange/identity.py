@@ -76,13 +76,13 @@ def _l2update(message: m.L2Update) -> str:
     return f"{message.product_id}/l2update/{(message.time - EPOCH) // MICROSECOND}/{digest}"
 
 
-def _ticker(message: m.Ticker) -> str:
+def _ticker(message: m.ExchangeTicker) -> str:
     if message.sequence is None:
         return _by_content(message)
     return f"{message.product_id}/ticker/{message.sequence}"
 
 
-def _heartbeat(message: m.Heartbeat) -> str:
+def _heartbeat(message: m.ExchangeHeartbeat) -> str:
     return f"{message.product_id}/heartbeat/{microseconds(message.time)}/{message.sequence}"
 
 
@@ -96,9 +96,9 @@ _RULES: dict[type, Callable[[Any], str]] = {
     m.Match: _by_trade("match"),
     m.LastMatch: _by_trade("last_match"),
     m.RfqMatch: _rfq_match,
-    m.Ticker: _ticker,
+    m.ExchangeTicker: _ticker,
     m.L2Update: _l2update,
-    m.Heartbeat: _heartbeat,
+    m.ExchangeHeartbeat: _heartbeat,
     m.Received: _by_sequence("received"),
     m.Open: _by_sequence("open"),
     m.Done: _by_sequence("done"),

@@ -18,11 +18,11 @@ _LEVEL3 = (m.Level3Open, m.Level3Done, m.Level3Match, m.Level3Change, m.Level3No
 _ASSUMED: dict[type[Message], str] = {
     m.Match: "matches",
     m.LastMatch: "matches",
-    m.Ticker: "ticker",
+    m.ExchangeTicker: "ticker",
     m.Snapshot: "level2",
     m.L2Update: "level2",
-    m.Heartbeat: "heartbeat",
-    m.Auction: "auctionfeed",
+    m.ExchangeHeartbeat: "heartbeat",
+    m.ExchangeAuction: "auctionfeed",
     m.RfqMatch: "rfq_matches",
     m.Balance: "balance",
     m.Status: "status",
@@ -31,7 +31,7 @@ _ASSUMED: dict[type[Message], str] = {
 }
 _PLACES: dict[type[Message], Callable[[Any], tuple[str, Any]]] = {
     m.Match: lambda match: ("matches", match.trade_id),
-    m.Ticker: lambda ticker: ("ticker", ticker.sequence),
+    m.ExchangeTicker: lambda ticker: ("ticker", ticker.sequence),
     **dict.fromkeys(_ORDERS, lambda order: ("full", order.sequence)),
     **dict.fromkeys(_LEVEL3, lambda order: ("level3", order.sequence)),
 }
@@ -73,7 +73,7 @@ class ExchangeMerging:
         return ((channel, product), number)
 
     def named(self, heartbeat: Heartbeat) -> tuple[tuple[str, int], ...]:
-        assert isinstance(heartbeat, m.Heartbeat)
+        assert isinstance(heartbeat, m.ExchangeHeartbeat)
         return (("full", heartbeat.sequence), ("matches", heartbeat.last_trade_id))
 
     def copy_key(self, message: Message) -> bytes:

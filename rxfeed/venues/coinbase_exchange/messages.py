@@ -55,20 +55,20 @@ _fits: Callable[[Any], Decimal] = fits  # raises `TypeError` for `None`
 # ---- about the connection
 
 
-class Subscriptions(market.Subscriptions, frozen=True, kw_only=True, gc=False, tag="subscriptions"):
+class ExchangeSubscriptions(market.Subscriptions, frozen=True, kw_only=True, gc=False, tag="subscriptions"):
     """All that this connection is subscribed to, in answer to every subscribe and unsubscribe."""
 
     channels: tuple[ChannelSubscription, ...]
 
 
-class ErrorMessage(market.ErrorMessage, frozen=True, kw_only=True, gc=False, tag="error"):
+class ExchangeError(market.ErrorMessage, frozen=True, kw_only=True, gc=False, tag="error"):
     """The exchange rejects a request; the connection usually continues."""
 
     message: str
     reason: str | None = None
 
 
-class Heartbeat(market.Heartbeat, frozen=True, kw_only=True, gc=False, tag="heartbeat"):
+class ExchangeHeartbeat(market.Heartbeat, frozen=True, kw_only=True, gc=False, tag="heartbeat"):
     """Once a second and product; *sequence* repeats the product's last, *last_trade_id* is 0 before any trade."""
 
     product_id: str
@@ -149,7 +149,7 @@ class RfqMatch(Message, frozen=True, kw_only=True, gc=False, tag="rfq_match"):
         check_sizes(self.size)
 
 
-class Ticker(market.Ticker, frozen=True, kw_only=True, gc=False, tag="ticker"):
+class ExchangeTicker(market.Ticker, frozen=True, kw_only=True, gc=False, tag="ticker"):
     """The price after a trade, with the best bid and ask; *side* is the taker's. Also what `ticker_batch` sends.
 
     A product's first one may have no *sequence*, *time* and *trade_id*: before any trade.
@@ -208,7 +208,7 @@ _ticker_numbers = attrgetter(
 )
 
 
-class Auction(market.Auction, frozen=True, kw_only=True, gc=False, tag="auction", rename={"time": "timestamp"}):
+class ExchangeAuction(market.Auction, frozen=True, kw_only=True, gc=False, tag="auction", rename={"time": "timestamp"}):
     """The state of an auction (*auction_state*: collection, opening, complete), about once a second."""
 
     product_id: str

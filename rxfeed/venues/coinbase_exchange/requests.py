@@ -20,7 +20,7 @@ Channel = str | Mapping[str, Any]
 """A channel's name, or the exchange's object for one: `{"name": "ticker", "product_ids": ["BTC-USD"]}`."""
 
 
-class Subscription(msgspec.Struct, frozen=True):
+class ExchangeSubscription(msgspec.Struct, frozen=True):
     """The products and channels of one connection, checked."""
 
     products: tuple[str, ...]
@@ -29,12 +29,12 @@ class Subscription(msgspec.Struct, frozen=True):
     @classmethod
     def of(
         cls, products: str | Iterable[str], channels: Channel | Iterable[Channel], *, signed: bool = False
-    ) -> Subscription:
+    ) -> ExchangeSubscription:
         """The subscription to *products* and *channels*, each one or many. Raises `ConfigError`.
 
         *signed*: with credentials; then `book` is `level2`.
 
-        >>> Subscription.of("BTC-USD", ["ticker", "heartbeat"]).text()
+        >>> ExchangeSubscription.of("BTC-USD", ["ticker", "heartbeat"]).text()
         '{"type":"subscribe","product_ids":["BTC-USD"],"channels":["ticker","heartbeat"]}'
         """
         checked = tuple(_channel(channel, signed) for channel in _many("channels", channels, (str, Mapping)))

@@ -12,7 +12,7 @@ from rxfeed.secrets import Secret, host_of
 from rxfeed.venues.coinbase_exchange import messages as m
 from rxfeed.venues.coinbase_exchange.auth import Credentials
 from rxfeed.venues.coinbase_exchange.channels import COMMON, TABLE, common_channel
-from rxfeed.venues.coinbase_exchange.decode import LEVEL3_SCHEMA, Decoder, Known, names_in
+from rxfeed.venues.coinbase_exchange.decode import LEVEL3_SCHEMA, ExchangeDecoder, Known, names_in
 from rxfeed.venues.coinbase_exchange.errors import closed, refusal, remedy
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 from rxfeed.venues.coinbase_exchange.hosts import (
@@ -28,7 +28,7 @@ from rxfeed.venues.coinbase_exchange.hosts import (
 from rxfeed.venues.coinbase_exchange.identity import message_id
 from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from rxfeed.venues.coinbase_exchange.names import likely_product
-from rxfeed.venues.coinbase_exchange.requests import Channel, Subscription, signature
+from rxfeed.venues.coinbase_exchange.requests import Channel, ExchangeSubscription, signature
 from rxfeed.venues.coinbase_exchange.rest import ExchangeRest
 from rxfeed.venues.venue import Limits, Observed, Refusal, Venue
 
@@ -79,11 +79,11 @@ class CoinbaseExchange(Venue):
 
     def subscription(
         self, products: str | Iterable[str], channels: Channel | Iterable[Channel], *, signed: bool = False
-    ) -> Subscription:
-        return Subscription.of(products, channels, signed=signed)
+    ) -> ExchangeSubscription:
+        return ExchangeSubscription.of(products, channels, signed=signed)
 
-    def grouped(self, channels: tuple[dict[str, Any], ...]) -> Subscription:
-        return Subscription((), channels)
+    def grouped(self, channels: tuple[dict[str, Any], ...]) -> ExchangeSubscription:
+        return ExchangeSubscription((), channels)
 
     def secrets(self, credentials: Credentials) -> list[str]:
         return [credentials.key, credentials.secret.reveal(), credentials.passphrase.reveal()]
@@ -97,8 +97,8 @@ class CoinbaseExchange(Venue):
         stored: bool = False,
         renamed: Mapping[str, str] | None = None,
         observed: Observed | None = None,
-    ) -> Decoder:
-        decoder = Decoder()
+    ) -> ExchangeDecoder:
+        decoder = ExchangeDecoder()
         if stored:
             decoder.decode(LEVEL3_SCHEMA)
         return decoder

@@ -24,7 +24,7 @@ from websockets.sync.server import serve
 from rxfeed import Feed, Replay, record
 from rxfeed.errors import AuthenticationFailed, ConfigError, TimestampRejected
 from rxfeed.feed import Disconnected
-from rxfeed.venues.coinbase_advanced import AdvancedCredentials, Subscription
+from rxfeed.venues.coinbase_advanced import AdvancedCredentials, AdvancedSubscription
 from tests.support.collect import Collected
 from tests.venues.coinbase_advanced.wire import BTC, Client, Venue, ack, frame
 
@@ -68,12 +68,12 @@ def test_tokens_verify_with_the_public_key(name: str) -> None:
 
 def test_each_request_has_a_token_of_its_own() -> None:
     credentials = AdvancedCredentials(NAME, pem(EC))
-    requests = Subscription.of(BTC, ["user", "book"]).requests("subscribe", credentials, "1700000000")
+    requests = AdvancedSubscription.of(BTC, ["user", "book"]).requests("subscribe", credentials, "1700000000")
     told = [json.loads(each.reveal()) for each in requests if not isinstance(each, str)]
     assert [each["channel"] for each in told] == ["user", "level2"]
     nonces = {jwt.get_unverified_header(each["jwt"])["nonce"] for each in told}
     assert len(nonces) == 2
-    (plain,) = Subscription.of(BTC, "book").requests("subscribe", None, "1700000000")
+    (plain,) = AdvancedSubscription.of(BTC, "book").requests("subscribe", None, "1700000000")
     assert "jwt" not in json.loads(str(plain))
 
 

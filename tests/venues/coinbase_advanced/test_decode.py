@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 from rxfeed.market import BookSnapshot, BookUpdate, Malformed, Message, PriorTrade, Trade, Unknown
 from rxfeed.venues import COINBASE_ADVANCED, message_id
 from rxfeed.venues.coinbase_advanced import (
+    AdvancedDecoder,
+    AdvancedStatus,
+    AdvancedTicker,
     CandleUpdate,
     ConnectionHeartbeat,
-    Decoder,
     EmptyFrame,
     FuturesBalance,
     MarketTrade,
     OrderUpdate,
-    Status,
-    Ticker,
 )
 from tests.venues.coinbase_advanced.wire import BTC, ETH, ack, book, frame, heartbeat, real_frames, trade, trades
 
@@ -31,7 +31,7 @@ ENVELOPE = datetime(2026, 8, 9, 21, 5, 30, 0, UTC)
 
 
 def decoded(text: str) -> Any:
-    return Decoder().decode(text.encode())
+    return AdvancedDecoder().decode(text.encode())
 
 
 def test_trades_are_oldest_first_with_the_side_of_the_maker() -> None:
@@ -87,12 +87,12 @@ def test_tickers_have_the_envelopes_time() -> None:
         "best_ask_quantity": "",
     }
     found = decoded(frame(5, "ticker", {"type": "update", "tickers": [one, two]}))
-    assert [type(each) for each in found] == [Ticker, Ticker]
+    assert [type(each) for each in found] == [AdvancedTicker, AdvancedTicker]
     assert (found[0].best_bid, found[0].volume_24h, found[0].percent_24h) == (None, Decimal(5), Decimal("-0.1"))
     assert (found[1].best_bid, found[1].best_bid_size, found[1].best_ask, found[1].best_ask_size) == (9, 1, 11, None)
     assert {each.time for each in found} == {ENVELOPE}
     batch = decoded(frame(5, "ticker_batch", {"type": "update", "tickers": [one]}))
-    assert (type(batch), batch.time) == (Ticker, ENVELOPE)
+    assert (type(batch), batch.time) == (AdvancedTicker, ENVELOPE)
 
 
 def test_candles_status_and_heartbeats_are_typed() -> None:
@@ -102,7 +102,7 @@ def test_candles_status_and_heartbeats_are_typed() -> None:
     assert (candle.start, candle.high, candle.volume) == (datetime(2026, 8, 9, 21, 5, tzinfo=UTC), 3, 9)
     product = {"product_type": "SPOT", "id": BTC, "base_increment": "0.00000001", "status": "online"}
     status = decoded(frame(2, "status", {"type": "snapshot", "products": [product]}))
-    assert isinstance(status, Status)
+    assert isinstance(status, AdvancedStatus)
     assert status.products[0].base_increment == Decimal("0.00000001")
     beat = decoded(heartbeat(3))
     assert isinstance(beat, ConnectionHeartbeat)
@@ -229,7 +229,7 @@ def test_what_cannot_be_read_is_malformed(text: str, product: str | None, channe
 def test_decoder_never_raises(noise: bytes) -> None:
     text = trades(1, trade(1, 1)).encode()
     for raw in (noise, text[: len(noise)], text[:50] + noise + text[50:], b'{"channel":' + noise + b"}"):
-        assert isinstance(Decoder().decode(raw), Message | tuple | Malformed)
+        assert isinstance(AdvancedDecoder().decode(raw), Message | tuple | Malformed)
 
 
 def test_message_without_a_frame_is_decoded_again() -> None:
@@ -248,7 +248,7 @@ def test_message_without_a_frame_is_decoded_again() -> None:
     for text in texts:
         found = decoded(text)
         for message in found if isinstance(found, tuple) else (found,):
-            assert Decoder().decode(msgspec.json.encode(message)) == message
+            assert AdvancedDecoder().decode(msgspec.json.encode(message)) == message
 
 
 def test_ids_are_the_same_on_every_connection() -> None:

@@ -11,23 +11,23 @@ from typing import Any
 
 import pytest
 
-from rxfeed import Feed, Replay, level2, message_id, order_book, record, tickers, to_mongo, trades, window_volume
+from rxfeed import Feed, Replay, level2, order_book, record, tickers, to_mongo, trades, window_volume
 from rxfeed.backtest import PaperFill, PaperMarket
 from rxfeed.errors import ConfigError
 from rxfeed.feed import Gap, Subscribed
 from rxfeed.market import Message
 from rxfeed.recording import catalogue
-from rxfeed.sinks import from_mongo
+from rxfeed.sinks import from_mongo, message_id
 from rxfeed.venues import COINBASE_ADVANCED, COINBASE_EXCHANGE
 from rxfeed.venues.coinbase_advanced import (
     DEFAULT_URL,
     USER_URL,
     AdvancedCredentials,
-    L2Snapshot,
+    AdvancedL2Snapshot,
+    AdvancedSubscription,
+    AdvancedTicker,
     MarketTrade,
     PriorMarketTrade,
-    Subscription,
-    Ticker,
 )
 from tests.support.collect import Collected
 from tests.venues.coinbase_advanced.wire import (
@@ -71,7 +71,7 @@ def run(feed: Feed) -> None:
     ],
 )
 def test_common_channel_is_named_as_the_venue_does(common: str, own: str) -> None:
-    assert Subscription.of(BTC, common).channels == (own,)
+    assert AdvancedSubscription.of(BTC, common).channels == (own,)
     assert COINBASE_ADVANCED.named(common) == own
 
 
@@ -260,7 +260,7 @@ def test_merged_recordings_have_each_trade_once(tmp_path: Path) -> None:
     ids = [each.trade_id for each in everything.items if isinstance(each, MarketTrade)]
     assert ids == [3, 4, 5, 6, 7, 8, 9]
     assert [each.trade_id for each in everything.items if isinstance(each, PriorMarketTrade)] == [1, 2]
-    assert [type(each).__name__ for each in everything.items].count("Ticker") == 1
+    assert [type(each).__name__ for each in everything.items].count("AdvancedTicker") == 1
     assert [each.count for each in windows.items] == [7]
     assert not [each for each in status.items if isinstance(each, Gap)]
     assert [(each.ready, each.best_bid[1]) for each in views.items if each.best_bid] == [
@@ -347,8 +347,8 @@ def test_selecting_operators_take_the_venues_messages() -> None:
         chosen = [Collected(feed.pipe(each)) for each in (trades(BTC), tickers(), level2(), trades(ETH))]
         run(feed)
     assert [len(each.items) for each in chosen] == [4, 2, 2, 0]
-    assert isinstance(chosen[1].items[0], Ticker)
-    assert isinstance(chosen[2].items[0], L2Snapshot)
+    assert isinstance(chosen[1].items[0], AdvancedTicker)
+    assert isinstance(chosen[2].items[0], AdvancedL2Snapshot)
     assert json.loads(chosen[0].items[0].raw)["channel"] == "market_trades"
 
 
@@ -399,19 +399,19 @@ def test_alias_that_is_subscribed_to_keeps_its_id() -> None:
 # ---- messages without an observer
 
 
-@pytest.mark.parametrize("kind", ["L2Update", "Ticker"])
+@pytest.mark.parametrize("kind", ["AdvancedL2Update", "AdvancedTicker"])
 def test_message_without_an_observer_is_counted_and_its_gaps_are_found(kind: str) -> None:
     """It is not decoded, but its frames and their numbers count."""
 
     def one_of(number: int) -> str:
-        return book(number, ("bid", "10", "1")) if kind == "L2Update" else ticker(number, "10")
+        return book(number, ("bid", "10", "1")) if kind == "AdvancedL2Update" else ticker(number, "10")
 
     frames = [*map(one_of, (0, 1, 4, 4)), ack(5)]
     with Venue(after(1, frames)) as venue:
         feed = Feed(BTC, "book", venue=ADVANCED, url=venue.url, reconnect=False)
         status, none = Collected(feed.status), Collected(feed.pipe(trades()))
         run(feed)
-    assert (feed.stats.by_type, feed.stats.duplicates) == ({kind: 3, "Subscriptions": 1}, 1)
+    assert (feed.stats.by_type, feed.stats.duplicates) == ({kind: 3, "AdvancedSubscriptions": 1}, 1)
     assert [(each.first, each.last) for each in status.items if isinstance(each, Gap)] == [(2, 3)]
     assert none.items == []
 
@@ -435,4 +435,4 @@ def test_book_is_decoded_from_its_first_observer_on() -> None:
         feed.wait(10)
     (update,) = seen
     assert update.changes == (("buy", Decimal(9), Decimal(1)),)
-    assert feed.stats.by_type["L2Update"] == 2
+    assert feed.stats.by_type["AdvancedL2Update"] == 2

@@ -14,7 +14,7 @@ def leaves(kind: type[Message]) -> set[type[Message]]:
     return {kind, *(leaf for each in kind.__subclasses__() for leaf in leaves(each))}
 
 
-ABOUT_THE_CONNECTION = {m.Subscriptions, m.ErrorMessage}
+ABOUT_THE_CONNECTION = {m.ExchangeSubscriptions, m.ExchangeError}
 
 
 def test_every_message_type_is_in_a_channel() -> None:
@@ -33,9 +33,9 @@ def test_every_channel_of_the_local_exchange_is_in_the_table() -> None:
     [
         ([m.Match], ["matches", "full"]),
         ([m.Snapshot], ["level2", "level2_batch"]),
-        ([m.Ticker, m.Match], ["ticker", "ticker_batch", "matches", "full"]),
+        ([m.ExchangeTicker, m.Match], ["ticker", "ticker_batch", "matches", "full"]),
         ([m.Balance], ["balance"]),
-        ([m.ErrorMessage], []),
+        ([m.ExchangeError], []),
     ],
 )
 def test_channels_with_types(types: list[type[Message]], expected: list[str]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxfeed.market import ChannelSubscription, Malformed, Message, Origin, Unknown, stamp
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 from rxfeed.venues.coinbase_exchange import messages as m
 
 # One frame a type, in the reference's form, and the struct and some fields that it must become.
@@ -20,7 +20,7 @@ VECTORS: list[tuple[str, type[Message], dict[str, Any]]] = [
             '{"type":"subscriptions","channels":[{"name":"level2_50","product_ids":["ETH-USD"],"account_ids":null},'
             '{"name":"balance","product_ids":null,"account_ids":["d50ec984"]}]}'
         ),
-        m.Subscriptions,
+        m.ExchangeSubscriptions,
         {
             "channels": (
                 ChannelSubscription("level2_50", ("ETH-USD",), None),
@@ -30,16 +30,16 @@ VECTORS: list[tuple[str, type[Message], dict[str, Any]]] = [
     ),
     (
         '{"type":"error","message":"Failed to subscribe","reason":"ticket is not a valid channel"}',
-        m.ErrorMessage,
+        m.ExchangeError,
         {"message": "Failed to subscribe", "reason": "ticket is not a valid channel"},
     ),
-    ('{"type":"error","message":"oops"}', m.ErrorMessage, {"message": "oops", "reason": None}),
+    ('{"type":"error","message":"oops"}', m.ExchangeError, {"message": "oops", "reason": None}),
     (
         (
             '{"type":"heartbeat","last_trade_id":0,"product_id":"BTC-USD","sequence":136999334560,'
             '"time":"2026-09-30T02:03:22.000000Z"}'
         ),
-        m.Heartbeat,
+        m.ExchangeHeartbeat,
         {"last_trade_id": 0, "sequence": 136999334560, "time": datetime(2026, 9, 30, 2, 3, 22, tzinfo=UTC)},
     ),
     (
@@ -60,12 +60,12 @@ VECTORS: list[tuple[str, type[Message], dict[str, Any]]] = [
             '"best_bid":"1285.04","best_bid_size":"0.46688654","best_ask":"1285.27","best_ask_size":"1.56637040",'
             '"side":"buy","time":"2022-10-19T23:28:22.061769Z","trade_id":370843401,"last_size":"11.4396987"}'
         ),
-        m.Ticker,
+        m.ExchangeTicker,
         {"price": Decimal("1285.22"), "best_ask_size": Decimal("1.56637040"), "side": "buy", "trade_id": 370843401},
     ),
     (
         '{"type":"ticker","sequence":1,"product_id":"A-B","price":"1.00","best_bid":"0.9","best_ask":"1.1"}',
-        m.Ticker,
+        m.ExchangeTicker,
         {"time": None, "side": None, "last_size": None, "best_bid_size": None},
     ),
     (
@@ -180,7 +180,7 @@ VECTORS: list[tuple[str, type[Message], dict[str, Any]]] = [
             '"best_bid_price":"333.98","best_bid_size":"4.39088265","best_ask_price":"333.99","best_ask_size":"25.23",'
             '"open_price":"333.99","open_size":"0.193","can_open":"yes","timestamp":"2015-11-14T20:46:03.511254Z"}'
         ),
-        m.Auction,
+        m.ExchangeAuction,
         {"time": datetime(2015, 11, 14, 20, 46, 3, 511254, tzinfo=UTC), "can_open": "yes"},
     ),
     (
@@ -204,7 +204,7 @@ VECTORS: list[tuple[str, type[Message], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("frame", "kind", "fields"), VECTORS, ids=[kind.__name__ for _, kind, _ in VECTORS])
 def test_each_type_is_decoded_into_its_struct(frame: str, kind: type[Message], fields: dict[str, Any]) -> None:
-    message = Decoder().decode(frame.encode())
+    message = ExchangeDecoder().decode(frame.encode())
     assert isinstance(message, Message)
     assert type(message) is kind
     assert message.type == json.loads(frame)["type"]
@@ -214,11 +214,11 @@ def test_each_type_is_decoded_into_its_struct(frame: str, kind: type[Message], f
 @pytest.mark.parametrize(("frame", "kind", "fields"), VECTORS, ids=[kind.__name__ for _, kind, _ in VECTORS])
 def test_key_order_does_not_matter(frame: str, kind: type[Message], fields: dict[str, Any]) -> None:
     turned = json.dumps(dict(reversed(json.loads(frame).items()))).encode()
-    assert Decoder().decode(turned) == Decoder().decode(frame.encode())
+    assert ExchangeDecoder().decode(turned) == ExchangeDecoder().decode(frame.encode())
 
 
 def test_numbers_of_status_are_exact() -> None:
-    status = Decoder().decode(next(frame for frame, kind, _ in VECTORS if kind is m.Status).encode())
+    status = ExchangeDecoder().decode(next(frame for frame, kind, _ in VECTORS if kind is m.Status).encode())
     assert isinstance(status, m.Status)
     (currency,) = status.currencies
     assert currency.supported_networks is not None
@@ -254,7 +254,7 @@ LAYOUT = (
     ],
 )
 def test_level3_arrays_are_read_by_their_schema(frame: bytes, kind: type[Message], fields: dict[str, Any]) -> None:
-    decoder = Decoder()
+    decoder = ExchangeDecoder()
     assert isinstance(decoder.decode(LAYOUT), m.Level3Schema)
     message = decoder.decode(frame)
     assert type(message) is kind
@@ -262,7 +262,7 @@ def test_level3_arrays_are_read_by_their_schema(frame: bytes, kind: type[Message
 
 
 def test_other_level3_schema_is_followed() -> None:
-    decoder = Decoder()
+    decoder = ExchangeDecoder()
     decoder.decode(b'{"type":"level3","schema":{"noop":["sequence","type","time","product_id","shard"]}}')
     # The type of an array is its first place, wherever the schema has it.
     assert isinstance(decoder.decode(b'["7","noop","2023-03-28T23:24:03Z","A-B","x"]'), Malformed)
@@ -280,27 +280,27 @@ def test_other_level3_schema_is_followed() -> None:
     [("7", 7), ("0", 0), ("-1", None), ("1.5", None), ('"7"', None), ("null", None), ("true", None), ("9" * 40, None)],
 )
 def test_unknown_type_has_its_sequence_if_valid(sequence: str, expected: int | None) -> None:
-    message = Decoder().decode(b'{"type":"new","product_id":"A-B","sequence":%b}' % sequence.encode())
+    message = ExchangeDecoder().decode(b'{"type":"new","product_id":"A-B","sequence":%b}' % sequence.encode())
     assert message == Unknown(type="new", product_id="A-B", sequence=expected)
 
 
 @pytest.mark.parametrize(("sequence", "expected"), [('"7"', 7), ("7", 7), ('"x"', None), ('"%s"' % ("9" * 40), None)])
 def test_unknown_array_has_its_sequence(sequence: str, expected: int | None) -> None:
-    decoder = Decoder()
+    decoder = ExchangeDecoder()
     decoder.decode(b'{"type":"level3","schema":{"new":["type","product_id","sequence"]}}')
     message = decoder.decode(b'["new","A-B",%b]' % sequence.encode())
     assert message == Unknown(type="new", product_id="A-B", sequence=expected, level3=True)
 
 
 def test_array_without_a_schema_is_malformed() -> None:
-    result = Decoder().decode(b'["noop","BTC-USD","1","2023-03-28T23:24:03.185394Z"]')
+    result = ExchangeDecoder().decode(b'["noop","BTC-USD","1","2023-03-28T23:24:03.185394Z"]')
     assert isinstance(result, Malformed)
     assert "schema" in result.reason
 
 
 def test_unknown_type_keeps_its_content() -> None:
     raw = b'{"type":"rainbow","product_id":"BTC-USD","colours":["red"]}'
-    message = Decoder().decode(raw)
+    message = ExchangeDecoder().decode(raw)
     assert isinstance(message, Unknown)
     stamp(message, Origin(raw, 0, 0))
     assert message.type == "rainbow"
@@ -341,7 +341,7 @@ MATCH = next(frame for frame, kind, _ in VECTORS if kind is m.Match)
     ],
 )
 def test_invalid_frame_is_malformed_with_a_reason(frame: bytes, reason: str) -> None:
-    result = Decoder().decode(frame)
+    result = ExchangeDecoder().decode(frame)
     assert isinstance(result, Malformed)
     assert result.raw == frame
     assert reason in result.reason
@@ -355,11 +355,11 @@ SNAPSHOT = {"type": "snapshot", "product_id": "A-B", "bids": [["9", "1"]], "asks
 @pytest.mark.parametrize(
     ("frame", "expected"),
     [
-        (TICKER, m.Ticker(product_id="A-B", price=Decimal("1.00"))),
-        (TICKER | {"side": ""}, m.Ticker(product_id="A-B", price=Decimal("1.00"))),
+        (TICKER, m.ExchangeTicker(product_id="A-B", price=Decimal("1.00"))),
+        (TICKER | {"side": ""}, m.ExchangeTicker(product_id="A-B", price=Decimal("1.00"))),
         (
             TICKER | {"side": "", "time": "", "trade_id": None, "last_size": "", "sequence": None, "best_bid": "0"},
-            m.Ticker(product_id="A-B", price=Decimal("1.00"), best_bid=Decimal(0)),
+            m.ExchangeTicker(product_id="A-B", price=Decimal("1.00"), best_bid=Decimal(0)),
         ),
         (CHANGE, m.Change(order_id="o", reason="modify_order", new_size=Decimal(1))),
         (
@@ -375,12 +375,12 @@ SNAPSHOT = {"type": "snapshot", "product_id": "A-B", "bids": [["9", "1"]], "asks
     ],
 )
 def test_absent_fields_are_none(frame: dict[str, Any], expected: Message) -> None:
-    assert Decoder().decode(json.dumps(frame).encode()) == expected
+    assert ExchangeDecoder().decode(json.dumps(frame).encode()) == expected
 
 
 def test_quote_s_trade_may_have_its_side_in_upper_case() -> None:
     frame = next(frame for frame, kind, _ in VECTORS if kind is m.RfqMatch)
-    message = Decoder().decode(frame.replace('"sell"', '"SELL"').encode())
+    message = ExchangeDecoder().decode(frame.replace('"sell"', '"SELL"').encode())
     assert isinstance(message, m.RfqMatch)
     assert message.side == "sell"
 
@@ -405,7 +405,7 @@ def test_quote_s_trade_may_have_its_side_in_upper_case() -> None:
     ],
 )
 def test_malformed_frame_names_its_product_and_type(frame: bytes, named: tuple[str | None, str | None]) -> None:
-    result = Decoder().decode(frame)
+    result = ExchangeDecoder().decode(frame)
     assert isinstance(result, Malformed)
     assert (result.product_id, result.type) == named
 
@@ -426,7 +426,7 @@ FRAMES = (
 
 @given(FRAMES)
 def test_decoding_any_bytes_does_not_raise(frame: bytes) -> None:
-    result = Decoder().decode(frame)
+    result = ExchangeDecoder().decode(frame)
     assert isinstance(result, Message | Malformed)
     if isinstance(result, Message):
         stamp(result, Origin(frame, 0, 0))

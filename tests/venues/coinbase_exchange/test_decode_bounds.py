@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from rxfeed.market import Malformed, Message, Unknown
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 
 MANY = b"[]," * 4_000_000
 
@@ -16,7 +16,7 @@ def decoded(raw: bytes) -> tuple[Message | Malformed, int]:
     """The message, and the most memory that decoding it took."""
     tracemalloc.start()
     try:
-        return Decoder().decode(raw), tracemalloc.get_traced_memory()[1]
+        return ExchangeDecoder().decode(raw), tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 

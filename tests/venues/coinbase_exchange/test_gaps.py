@@ -10,12 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import Done, Heartbeat, Message, Received, Subscriptions, Ticker, Unknown
+from rxfeed import Message, Unknown
 from rxfeed.core import Missed, Restarted, Resubscribed
 from rxfeed.market import ChannelSubscription, Malformed
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import (
+    Done,
+    ExchangeDecoder,
+    ExchangeHeartbeat,
+    ExchangeSubscriptions,
+    ExchangeTicker,
+    Received,
+)
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
-from rxfeed.venues.coinbase_exchange.messages import Auction, Level3Noop
+from rxfeed.venues.coinbase_exchange.messages import ExchangeAuction, Level3Noop
 from tests.support.make import at, heartbeat, last_match, match, ticker
 
 BTC = "BTC-USD"
@@ -488,7 +495,7 @@ def test_tickers_follow_a_restarted_sequence() -> None:
 
 def test_tickers_without_a_time_follow_a_restart_at_the_third() -> None:
     continuity = ExchangeGaps()
-    tickers = [Ticker(product_id=BTC, price=Decimal(1), sequence=n) for n in (10**15, 1, 2, 2, 3, 4)]
+    tickers = [ExchangeTicker(product_id=BTC, price=Decimal(1), sequence=n) for n in (10**15, 1, 2, 2, 3, 4)]
     delivered, _ = run(continuity, tickers)
     assert [each.sequence for each in delivered] == [10**15, 1, 2, 3, 4]
     assert restarts(continuity) == [("ticker", 10**15, 1)]
@@ -518,8 +525,8 @@ def test_unknown_type_that_repeats_a_number_drops_nothing() -> None:
     assert continuity.epoch(BTC) == 0
 
 
-def auction(sequence: int) -> Auction:
-    return Auction(product_id=BTC, sequence=sequence, auction_state="collection", time=at(5))
+def auction(sequence: int) -> ExchangeAuction:
+    return ExchangeAuction(product_id=BTC, sequence=sequence, auction_state="collection", time=at(5))
 
 
 def test_number_of_an_auction_is_no_gap() -> None:
@@ -539,7 +546,7 @@ def test_number_of_a_malformed_frame_is_no_gap(channel: str, make: Any, frame: s
     continuity = watching(channel)
     run(continuity, [make(5)])
     for number in (6, "true", '"x"', 10**15, 5, -1):
-        malformed = Decoder().decode((frame % number).encode())
+        malformed = ExchangeDecoder().decode((frame % number).encode())
         assert isinstance(malformed, Malformed)
         continuity.malformed(malformed)
     continuity.malformed(Malformed(b"", "over max_size"))
@@ -548,7 +555,7 @@ def test_number_of_a_malformed_frame_is_no_gap(channel: str, make: Any, frame: s
 
 def test_heartbeat_after_an_unknown_type_shows_no_gap() -> None:
     continuity = watching("full", "heartbeat")
-    beats = [Heartbeat(product_id=BTC, sequence=6, last_trade_id=1, time=at(n)) for n in (6, 7, 8)]
+    beats = [ExchangeHeartbeat(product_id=BTC, sequence=6, last_trade_id=1, time=at(n)) for n in (6, 7, 8)]
     assert run(continuity, [order(5), unknown(6), *beats, order(7)])[1] == []
     assert continuity.epoch(BTC) == 0
 
@@ -571,7 +578,7 @@ def test_resubscribed_channel_raises_its_products_epochs(channel: str) -> None:
     # Messages before the acknowledgement may still belong to the old subscription.
     alias = {"level2_batch": "level2_50", "ticker_batch": "ticker_1000"}.get(channel, channel)
     for _ in range(2):
-        continuity.step(Subscriptions(channels=(ChannelSubscription(alias, (BTC, "ETH-USD")),)))
+        continuity.step(ExchangeSubscriptions(channels=(ChannelSubscription(alias, (BTC, "ETH-USD")),)))
         assert continuity.epoch(BTC) == (2 if "level2" in channel else 3)
     assert (continuity.epoch("ETH-USD"), continuity.epoch(None)) == (0, 0)
 
@@ -586,14 +593,14 @@ def test_messages_of_the_old_subscription_show_no_gap(channel: str, make: Any) -
     run(continuity, [make(6), *beats(10, 20)])
     continuity.watch([(channel, BTC), *other])
     run(continuity, [make(7), *beats(30, 40), make(45)])
-    continuity.step(Subscriptions(channels=(ChannelSubscription(channel, (BTC,)),)))
+    continuity.step(ExchangeSubscriptions(channels=(ChannelSubscription(channel, (BTC,)),)))
     delivered, missed = run(continuity, [make(46), make(47), make(47), make(50)])
     assert len(delivered) == 3
     assert missed == [(channel, 48, 49)]
 
 
-def beats(*numbers: int) -> list[Heartbeat]:
-    return [Heartbeat(product_id=BTC, sequence=n, last_trade_id=n, time=at(n)) for n in numbers]
+def beats(*numbers: int) -> list[ExchangeHeartbeat]:
+    return [ExchangeHeartbeat(product_id=BTC, sequence=n, last_trade_id=n, time=at(n)) for n in numbers]
 
 
 def test_first_subscription_raises_no_epoch() -> None:

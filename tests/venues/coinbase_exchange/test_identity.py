@@ -10,7 +10,7 @@ import reactivex
 from rxfeed import Message
 from rxfeed.market import Origin, stamp
 from rxfeed.sinks import message_id, to_mongo
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 from tests.sinks.frames import FRAMES, LEVEL3, decode
 from tests.support.collect import Collected
 from tests.support.make import last_match, match
@@ -34,7 +34,7 @@ def test_id_is_made_of_message_fields(kind: str, wanted: str) -> None:
 
 
 def test_id_of_level3_messages() -> None:
-    decoder = Decoder()
+    decoder = ExchangeDecoder()
     decoder.decode(LEVEL3[0])
     message = decoder.decode(LEVEL3[1])
     assert isinstance(message, Message)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rxfeed.core.numbers import EXACT
 from rxfeed.market import Malformed, Message, Origin, stamp
 from rxfeed.market.values import check
-from rxfeed.venues.coinbase_exchange import Decoder
+from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 from rxfeed.venues.coinbase_exchange import messages as m
 from tests.venues.coinbase_exchange.test_decode import LAYOUT, VECTORS
 
@@ -34,7 +34,7 @@ ABSURD += ["0." + "7" * 150, "1" + "0" * 150, "0e999999", "0e-999999", "0." + "0
 
 def decoded(content: Any) -> Message | Malformed:
     """The decoded frame of *content*, with the schema of level3."""
-    decoder = Decoder()
+    decoder = ExchangeDecoder()
     decoder.decode(LAYOUT)
     return decoder.decode(json.dumps(content).encode())
 
@@ -89,7 +89,7 @@ TARGETS.append((json.loads(LAYOUT), ("schema", "open", 1)))
 
 @given(st.sampled_from(TARGETS), VALUES)
 def test_no_value_of_any_field_makes_decoding_raise(target: tuple[Any, tuple[Any, ...]], value: bytes) -> None:
-    decoder = Decoder()
+    decoder = ExchangeDecoder()
     decoder.decode(LAYOUT)
     raw = with_raw(*target, value)
     result = decoder.decode(raw)
@@ -139,7 +139,7 @@ def test_every_decimal_of_every_type_is_checked(kind: type[Any]) -> None:
 def test_number_out_of_bounds_is_malformed_as_text_and_number(number: str) -> None:
     assert isinstance(decoded(MATCH | {"price": number}), Malformed)
     if "N" not in number and "I" not in number:
-        result = Decoder().decode(with_raw(MATCH, ("size",), number.encode()))
+        result = ExchangeDecoder().decode(with_raw(MATCH, ("size",), number.encode()))
         assert isinstance(result, Malformed)
         assert (result.product_id, result.type) == ("BTC-USD", "match")
 
@@ -186,7 +186,7 @@ def test_count_out_of_range_is_malformed(name: str, number: int) -> None:
 @pytest.mark.parametrize("value", [b"1e400", b"9" * 5000, b"[1e999]"])
 def test_content_has_exact_numbers(value: bytes) -> None:
     raw = json.dumps(MATCH)[:-1].encode() + b',"more":' + value + b"}"
-    message = Decoder().decode(raw)
+    message = ExchangeDecoder().decode(raw)
     assert isinstance(message, m.Match)
     stamp(message, Origin(raw, 0, 0))
     assert message.content["price"] == MATCH["price"]

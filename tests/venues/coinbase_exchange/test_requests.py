@@ -5,13 +5,13 @@ import warnings
 
 import pytest
 
-from rxfeed import DEFAULT_URL, ConfigError, Credentials
+from rxfeed import ConfigError, Credentials
 from rxfeed.secrets import Secret
-from rxfeed.venues.coinbase_exchange import Subscription, live_url
+from rxfeed.venues.coinbase_exchange import DEFAULT_URL, ExchangeSubscription, live_url
 
 
 def test_subscription_of_one_product_and_channel() -> None:
-    assert json.loads(Subscription.of("BTC-USD", "ticker").text()) == {
+    assert json.loads(ExchangeSubscription.of("BTC-USD", "ticker").text()) == {
         "type": "subscribe",
         "product_ids": ["BTC-USD"],
         "channels": ["ticker"],
@@ -20,17 +20,17 @@ def test_subscription_of_one_product_and_channel() -> None:
 
 def test_subscription_of_many_products_and_channel_objects() -> None:
     channels = ["level2", {"name": "ticker", "product_ids": ["ETH-BTC"]}]
-    said = json.loads(Subscription.of(["ETH-USD", "ETH-EUR", "ETH-USD"], channels).text("unsubscribe"))
+    said = json.loads(ExchangeSubscription.of(["ETH-USD", "ETH-EUR", "ETH-USD"], channels).text("unsubscribe"))
     assert said == {"type": "unsubscribe", "product_ids": ["ETH-USD", "ETH-EUR"], "channels": channels}
 
 
 def test_channels_that_need_no_product() -> None:
-    assert "product_ids" not in json.loads(Subscription.of([], "status").text())
+    assert "product_ids" not in json.loads(ExchangeSubscription.of([], "status").text())
 
 
 def test_signed_subscription() -> None:
     credentials = Credentials("key", "c2VjcmV0", "phrase")
-    request = Subscription.of("A-B", "full").requests("subscribe", credentials, "17.5")[0]
+    request = ExchangeSubscription.of("A-B", "full").requests("subscribe", credentials, "17.5")[0]
     assert isinstance(request, Secret)
     said = json.loads(request.reveal())
     assert (said["type"], said["channels"]) == ("subscribe", ["full"])
@@ -52,7 +52,7 @@ def test_signed_subscription() -> None:
 )
 def test_bad_input_is_named(products: object, channels: object, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
-        Subscription.of(products, channels)  # pyright: ignore[reportArgumentType]  # that is the point
+        ExchangeSubscription.of(products, channels)  # pyright: ignore[reportArgumentType]  # that is the point
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,6 @@ def test_url_that_is_no_websocket_is_rejected(url: object) -> None:
     ],
 )
 def test_common_channel_is_named_as_the_venue_does(common: str, own: str, signed: str) -> None:
-    assert Subscription.of("A-B", common).channels == (own,)
-    assert Subscription.of("A-B", {"name": common}).channels == ({"name": own},)
-    assert Subscription.of("A-B", common, signed=True).channels == (signed,)
+    assert ExchangeSubscription.of("A-B", common).channels == (own,)
+    assert ExchangeSubscription.of("A-B", {"name": common}).channels == ({"name": own},)
+    assert ExchangeSubscription.of("A-B", common, signed=True).channels == (signed,)
