@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import cast
 
 from msgspec.structs import replace
 
@@ -28,7 +28,7 @@ from rxfeed.feed import (
     RecordingTruncated,
     SequenceReset,
 )
-from rxfeed.market import Malformed, Origin, stamp
+from rxfeed.market import Malformed, Message, Origin, stamp
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
 from rxfeed.recording.format import Line, malformed_frame
@@ -118,7 +118,8 @@ def _truncated(number: int, ns: int, damage: RecordingDamaged) -> Iterator[Recei
 
 
 def _part(number: int, recording: Recording, venue: Venue) -> Iterator[ReceivedItem]:
-    decode = venue.decoder(stored=True).decode
+    # A venue with rules for merging has one message in each frame.
+    decode = cast("Callable[[bytes], Message | Malformed]", venue.decoder(stored=True).decode)
     received_frame = partial(_frame, number, decode)
     if recording.kind != "segment":
         for ns, raw in recording.frames():
@@ -138,7 +139,9 @@ def _part(number: int, recording: Recording, venue: Venue) -> Iterator[ReceivedI
                 yield ReceivedItem(number, line.ns, item)
 
 
-def _frame(number: int, decode: Any, raw: bytes, ns: int, epoch: int) -> ReceivedItem:
+def _frame(
+    number: int, decode: Callable[[bytes], Message | Malformed], raw: bytes, ns: int, epoch: int
+) -> ReceivedItem:
     message = decode(raw)
     if isinstance(message, Malformed):
         return ReceivedItem(number, ns, replace(message, received_ns=ns))
