@@ -19,7 +19,7 @@ from rxfeed.sinks.insert import error_text
 from rxfeed.sinks.results import DeadLetter
 
 ToDocument = Callable[[Any], Mapping[str, object]]
-Identify = Callable[[object], object]
+Identify = Callable[[Any], object]
 
 
 class Encoder:
