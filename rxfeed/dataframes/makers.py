@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from importlib import import_module
+from types import ModuleType
 from typing import Any, Literal, NamedTuple, get_args
 
 from rxfeed.errors import ConfigError, ExtraMissing, install_command
@@ -24,15 +25,15 @@ class Column(NamedTuple):
     """A column: its name, the function from an item to its cell, the cell's type, and if it may be `None`."""
 
     name: str
-    cell: Callable[[Any], Any]
-    kind: Any
+    cell: Callable[[Any], object]
+    kind: object
     optional: bool
 
 
 Table = list[tuple[Column, list[Any]]]
 
 
-def library_of(library: Library | None) -> tuple[Library, Any]:
+def library_of(library: Library | None) -> tuple[Library, ModuleType]:
     if library is not None and library not in _MODULES:
         raise ConfigError(f"library: {library!r} is none of {', '.join(_MODULES)}")
     names: tuple[Library, ...] = get_args(Library) if library is None else (library,)
@@ -45,8 +46,8 @@ def library_of(library: Library | None) -> tuple[Library, Any]:
     raise ExtraMissing(packages, "a frame", _MODULES[names[0]][1])
 
 
-def _polars(module: Any, table: Table, exact: bool) -> Any:
-    types = {
+def _polars(module: ModuleType, table: Table, exact: bool) -> object:
+    types: dict[object, object] = {
         str: module.String,
         int: module.Int64,
         float: module.Float64,
@@ -65,7 +66,7 @@ def _polars(module: Any, table: Table, exact: bool) -> Any:
     return module.DataFrame(data, schema=schema)
 
 
-def _pandas(module: Any, table: Table, exact: bool) -> Any:
+def _pandas(module: ModuleType, table: Table, exact: bool) -> object:
     data = {}
     for column, cells in table:
         if column.kind is Decimal:
@@ -78,8 +79,8 @@ def _pandas(module: Any, table: Table, exact: bool) -> Any:
     return module.DataFrame(data)
 
 
-def _arrow(module: Any, table: Table, exact: bool) -> Any:
-    types = {
+def _arrow(module: ModuleType, table: Table, exact: bool) -> object:
+    types: dict[object, object] = {
         str: module.string(),
         int: module.int64(),
         float: module.float64(),
@@ -100,7 +101,11 @@ def _arrow(module: Any, table: Table, exact: bool) -> Any:
     return module.table(arrays)
 
 
-MAKERS: dict[Library, Callable[[Any, Table, bool], Any]] = {"polars": _polars, "pandas": _pandas, "arrow": _arrow}
+MAKERS: dict[Library, Callable[[ModuleType, Table, bool], object]] = {
+    "polars": _polars,
+    "pandas": _pandas,
+    "arrow": _arrow,
+}
 
 
 def _floats(cells: list[Decimal | None]) -> list[float | None]:

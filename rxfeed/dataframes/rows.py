@@ -13,6 +13,8 @@ from rxfeed.dataframes.makers import MAKERS, Column, Library, library_of
 from rxfeed.errors import ConfigError
 from rxfeed.market import BookSnapshot, BookUpdate, Level, Message, Side
 
+_UNKNOWN = Any
+"""The hint of a field that allows cells of any type."""
 _CELLS = {str, int, float, bool, Decimal, datetime, bytes}
 
 
@@ -29,7 +31,7 @@ class _LevelRow(NamedTuple):
     epoch: int
 
 
-def to_records(items: Iterable[Any]) -> list[dict[str, Any]]:
+def to_records(items: Iterable[object]) -> list[dict[str, Any]]:
     """Each window, candle, message or other result as a `dict` by column; Decimals and datetimes stay as they are.
 
         >>> from rxfeed.core import Candles
@@ -43,7 +45,7 @@ def to_records(items: Iterable[Any]) -> list[dict[str, Any]]:
     return [{column.name: column.cell(row) for column in _columns(type(row))} for row in _rows(_checked(items))]
 
 
-def to_dataframe(items: Iterable[Any], library: Library | None = None, *, exact: bool = False) -> Any:
+def to_dataframe(items: Iterable[object], library: Library | None = None, *, exact: bool = False) -> Any:
     """A DataFrame of polars or pandas, or an Arrow table, with a row for each item and a column for each field.
 
         >>> from rxfeed.core import Candles
@@ -80,7 +82,7 @@ def to_dataframe(items: Iterable[Any], library: Library | None = None, *, exact:
 # ---- rows and columns
 
 
-def _checked(items: Any) -> Iterable[Any]:
+def _checked(items: object) -> Iterable[object]:
     """*items* itself; raises `ConfigError` if it is not a collection."""
     if callable(getattr(items, "subscribe", None)):
         raise ConfigError(
@@ -92,7 +94,7 @@ def _checked(items: Any) -> Iterable[Any]:
     return items
 
 
-def _rows(items: Iterable[Any]) -> Iterator[Any]:
+def _rows(items: Iterable[object]) -> Iterator[object]:
     for item in items:
         if isinstance(item, BookUpdate | BookSnapshot):
             yield from _levels(item)
@@ -128,11 +130,11 @@ def _columns(kind: type) -> tuple[Column, ...]:
     for name in names:
         if name.startswith("_"):
             continue
-        cell, (bare, optional) = partial(_get, name), _bare(hints.get(name, Any))
+        cell, (bare, optional) = partial(_get, name), _bare(hints.get(name, _UNKNOWN))
         if bare == Level:
             columns.append(Column(name, partial(_part, name, 0), Decimal, True))
             columns.append(Column(f"{name}_size", partial(_part, name, 1), Decimal, True))
-        elif bare in _CELLS or bare is Any:
+        elif bare in _CELLS or bare is _UNKNOWN:
             columns.append(Column(name, cell, bare, optional))
         else:
             raise ConfigError(f"items: {kind.__name__}.{name} has more than one value, and a cell has one")
@@ -142,23 +144,23 @@ def _columns(kind: type) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def _bare(hint: Any) -> tuple[Any, bool]:
-    """The one type that *hint* allows beside `None` (`Any` if there is no such type), and if it allows `None`."""
+def _bare(hint: object) -> tuple[object, bool]:
+    """The one type that *hint* allows beside `None` (`_UNKNOWN` if there is no such type), and if it allows `None`."""
     if get_origin(hint) is Annotated:
         return _bare(get_args(hint)[0])
     if get_origin(hint) is Literal:
         return type(get_args(hint)[0]), False
     if get_origin(hint) in (Union, UnionType):
         rest = [choice for choice in get_args(hint) if choice is not NoneType]
-        return (_bare(rest[0])[0] if len(rest) == 1 else Any), len(rest) < len(get_args(hint))
-    return hint, hint is Any
+        return (_bare(rest[0])[0] if len(rest) == 1 else _UNKNOWN), len(rest) < len(get_args(hint))
+    return hint, hint is _UNKNOWN
 
 
-def _get(name: str, item: Any) -> Any:
+def _get(name: str, item: object) -> object:
     return getattr(item, name)
 
 
-def _part(name: str, place: int, item: Any) -> Decimal | None:
+def _part(name: str, place: int, item: object) -> Decimal | None:
     level = getattr(item, name)
     return None if level is None else level[place]
 

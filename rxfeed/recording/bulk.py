@@ -47,7 +47,7 @@ class Typed(msgspec.Struct, gc=False):
 
     ns: Moment
     epoch: int = 0
-    frame: Any = None
+    frame: Message | None = None
 
 
 class Bulk:
@@ -74,7 +74,7 @@ class Bulk:
             return None
 
 
-def _fields(frame: Any) -> list[Any]:
+def _fields(frame: object) -> list[Any]:
     return [("ns", Moment), ("epoch", int, 0), ("frame", frame, None)]
 
 

@@ -17,7 +17,7 @@ from rxfeed.market import UNDECODED, Malformed, Message, Subscriptions
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, find, ordered
-from rxfeed.recording.format import Line
+from rxfeed.recording.format import About, Line
 from rxfeed.recording.merging import renamed_in, repaired
 from rxfeed.recording.peek import type_and_product
 from rxfeed.recording.reading import Kind, Recording, SegmentOpen
@@ -38,7 +38,7 @@ class RecordedSession(RecordingSummary, frozen=True, kw_only=True):
 
     session: str
     kind: Kind | None = None
-    about: dict[str, Any] = msgspec.field(default_factory=dict)
+    about: About = msgspec.field(default_factory=dict)
 
 
 class Catalogue(msgspec.Struct, frozen=True):
@@ -86,7 +86,7 @@ class _Entry(msgspec.Struct, gc=False):
     """The counted parts of a line; an array is of level3. A line without *frame* is decoded by itself."""
 
     ns: Moment
-    frame: _TypeFields | list[Any] | None = None
+    frame: _TypeFields | list[Any] | None = None  # msgspec decodes `list[object]` more slowly
 
 
 _Decode = Callable[[Line], Decoded]
@@ -97,10 +97,10 @@ _MOST_TOGETHER = 1 << 20
 _entries = msgspec.json.Decoder(_Entry).decode_lines
 
 
-def _session(parts: Sequence[Part], venue: Venue | None) -> tuple[SummaryBuilder, Kind | None, dict[str, Any]]:
+def _session(parts: Sequence[Part], venue: Venue | None) -> tuple[SummaryBuilder, Kind | None, About]:
     summary = SummaryBuilder()
     kind: Kind | None = None
-    about: dict[str, Any] = {}
+    about: About = {}
     for part in parts:
         summary.file(part.path)
         if part.gap is not None:
@@ -178,7 +178,7 @@ def _count(summary: SummaryBuilder, counted: _Counted) -> None:
     counted.clear()
 
 
-def _of_level3(array: list[Any]) -> tuple[str, str | None]:
+def _of_level3(array: list[object]) -> tuple[str, str | None]:
     kind, product = (*array, None, None)[:2]
     return f"level3 {kind if isinstance(kind, str) else None}", product if isinstance(product, str) else None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from rxfeed.errors import needs_extra
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     import zstandard
 
 
-def zstd() -> Any:
+def zstd() -> ModuleType:
     """The module `zstandard`; raises `ExtraMissing` if it is not installed."""
     with needs_extra("record", "a recording"):
         import zstandard

@@ -36,7 +36,7 @@ class _RecordedError(msgspec.Struct, omit_defaults=True):
 
 def status_line(status: FeedStatus) -> bytes:
     """The line of *status*. The headers of an error are not recorded, since they may contain secrets."""
-    fields: dict[str, Any] = {"type": type(status).__name__}
+    fields: dict[str, object] = {"type": type(status).__name__}
     for name in status.__struct_fields__:
         if name != "at":
             value = getattr(status, name)

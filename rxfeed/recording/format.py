@@ -45,6 +45,9 @@ LONGEST_LINE = (1 << 26) + (1 << 16)
 """Bytes: enough for a frame of a feed's default `max_size`, and the rest of its line."""
 LONGEST_HEADER = 1 << 20
 
+About = dict[str, Any]
+"""The description of a source, which is decoded from JSON."""
+
 encode = msgspec.json.Encoder().encode
 _NONE = msgspec.Raw()
 _OPENING, _CLOSING = tuple(b"{["), tuple(b"}]")
@@ -59,7 +62,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     session: str
     segment: int
     venue: str = ""
-    about: dict[str, Any] = {}
+    about: About = {}
 
     def __post_init__(self) -> None:
         on_calendar(self.ns)
@@ -145,16 +148,19 @@ def redacted_line(line: bytes) -> bytes:
 
 
 def malformed_line(frame: Malformed) -> bytes:
-    said: Any = {
-        "ns": frame.received_ns,
-        "malformed": frame.reason,
-        "product_id": frame.product_id,
-        "type": frame.type,
-    }
+    text = encoded = None
     try:
-        line = Line(text=frame.raw.decode(), **said)
+        text = frame.raw.decode()
     except UnicodeDecodeError:
-        line = Line(base64=base64.b64encode(frame.raw).decode(), **said)
+        encoded = base64.b64encode(frame.raw).decode()
+    line = Line(
+        ns=frame.received_ns,
+        text=text,
+        base64=encoded,
+        malformed=frame.reason,
+        product_id=frame.product_id,
+        type=frame.type,
+    )
     return encode(line) + b"\n"
 
 

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import msgspec
 from reactivex import Observable
@@ -28,6 +27,9 @@ from rxfeed.recording.timestamps import FIRST_NS, LAST_NS, ns_of
 from rxfeed.secrets import redact_all_strings
 
 log = logging.getLogger("rxfeed.recording")
+
+Recordable = Message | Malformed | FeedStatus | KeepalivePong
+"""What a recording has a line for."""
 
 # Lines that are compressed and written at once; a segment exceeds its size by at most this, or one line.
 _MOST_BYTES = 1 << 20
@@ -63,7 +65,7 @@ class Lines:
     Observable are not known, so all strings of its error messages are redacted.
     """
 
-    def __init__(self, source: Observable[Any]) -> None:
+    def __init__(self, source: Observable[object]) -> None:
         self._whole = isinstance(source, MessageSource)
         if isinstance(source, MessageSource):
             self._redact = source.redact
@@ -74,13 +76,14 @@ class Lines:
         self._reported = False
         self._last: tuple[int | None, ...] | None = None  # the epochs of the last frame with several messages
 
-    def encode(self, items: Iterable[Any]) -> Iterator[LineBatch]:
+    def encode(self, items: Iterable[Recordable]) -> Iterator[LineBatch]:
         """The lines of *items*, in batches; raises `ConfigError` for an item that is no message."""
         chunk = LineBatch([])
         suspect = self._suspect
         for item in items:
             chunk.items += 1
-            is_message, malformed = isinstance(item, Message), False
+            is_message = isinstance(item, Message)
+            malformed = False
             if is_message and type(item._origin) is FrameOrigin:
                 epochs = item._origin.epochs
                 if epochs is self._last:  # another message of the same frame, which is written once
@@ -144,7 +147,7 @@ class Lines:
         clean = self._redact(line)
         return line + b"\n" if clean == line else redacted_line(clean + b"\n")
 
-    def _not_recorded(self, item: Any, ns: int, error: Exception) -> bytes:
+    def _not_recorded(self, item: Recordable, ns: int, error: Exception) -> bytes:
         """A line in place of *item*'s own, without the text of *error* if that may repeat the content of *item*."""
         cause = str(error) if isinstance(error, _NotRecordable) else type(error).__name__
         reason = f"{type(item).__name__} is not recorded: {cause}"
@@ -159,12 +162,12 @@ class Lines:
 
 
 def _line_of(message: Message, raw: bytes) -> bytes:
-    origin: Any = message._origin
+    origin = message._origin
     if type(origin) is FrameOrigin:
         return frame_line(raw, message.received_ns, message.epoch, origin.epochs, origin.repaired)
     return frame_line(raw, message.received_ns, message.epoch)
 
 
-def received_ns(item: Any) -> int:
+def received_ns(item: Recordable) -> int:
     """Unix nanoseconds of the receipt of *item*, a message, a malformed frame or an event; 0 if it has none."""
     return item.received_ns if isinstance(item, Message | Malformed) else ns_of(item.at)

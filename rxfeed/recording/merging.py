@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -35,7 +34,7 @@ from rxfeed.recording.files import Part
 from rxfeed.recording.format import Line, malformed_frame
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.timestamps import moment_of
-from rxfeed.venues import COINBASE_EXCHANGE, Venue
+from rxfeed.venues import COINBASE_EXCHANGE, Decoded, Venue
 
 _by_ns = attrgetter("ns")
 
@@ -139,7 +138,9 @@ def _part(number: int, recording: Recording, venue: Venue) -> Iterator[ReceivedI
                 yield ReceivedItem(number, line.ns, item)
 
 
-def _frame(number: int, decode: Any, venue: Venue, raw: bytes, line: Line) -> Iterator[ReceivedItem]:
+def _frame(
+    number: int, decode: Callable[[bytes], Decoded], venue: Venue, raw: bytes, line: Line
+) -> Iterator[ReceivedItem]:
     decoded, ns = decode(raw), line.ns
     if isinstance(decoded, Malformed):
         yield ReceivedItem(number, ns, replace(decoded, received_ns=ns))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from reactivex import Observable, abc
@@ -14,6 +13,7 @@ from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
 from rxfeed.feed import FeedStatus, Idle, MessageSource, Sink
 from rxfeed.recording.compression import zstd
+from rxfeed.recording.format import About
 from rxfeed.recording.lines import Lines
 from rxfeed.recording.segments import RecordedSegment
 from rxfeed.recording.writer import RecorderCounters, RecorderSettings, RecordingWriter
@@ -95,7 +95,7 @@ class Recorder(Sink[RecordedSegment, RecordingWriter]):
 
     def _new_writer(
         self,
-        source: Observable[Any],
+        source: Observable[object],
         emit: Callable[[RecordedSegment], None],
         ended: Callable[[Exception | None], None],
         unsubscribe: Callable[[], None],
@@ -103,14 +103,14 @@ class Recorder(Sink[RecordedSegment, RecordingWriter]):
         if self._writer is not None:
             self._counters.unwritten += self._writer.late
 
-        def about() -> dict[str, Any]:
+        def about() -> About:
             return {**source.about, "venue": source.venue.name} if isinstance(source, MessageSource) else {}
 
         return RecordingWriter(self._settings, self._counters, Lines(source), about, emit, ended, unsubscribe)
 
     def _attach(
         self,
-        source: Observable[Any],
+        source: Observable[object],
         writer: RecordingWriter,
         end: Callable[[Exception | None], None],
         scheduler: abc.SchedulerBase | None,

@@ -156,7 +156,9 @@ class Replay(MessageSource):
 
     # ---- what is played
 
-    def _opened(self, source: Any, time_range: TimeRange) -> tuple[Callable[[], Exception | None], int]:
+    def _opened(
+        self, source: Path | Iterable[object] | Observable[object], time_range: TimeRange
+    ) -> tuple[Callable[[], Exception | None], int]:
         """The function that plays *source*, and when it begins (Unix nanoseconds; 0: not known yet)."""
         unmerged = ConfigError("merge: only recordings in files can be merged")
         if isinstance(source, Observable):
@@ -166,7 +168,7 @@ class Replay(MessageSource):
         if isinstance(source, str | PathLike):
             source = [source]
         try:
-            items = iter(source)
+            items: Iterator[Any] = iter(source)
         except TypeError:
             raise ConfigError(f"source: {source!r} is no path, no paths and no Messages") from None
         first = next(items, None)
@@ -210,7 +212,7 @@ class Replay(MessageSource):
         self._player.merged(merged(parts, self._patience or 0, unreadable.append, self._streams.venue))
         return unreadable[0] if unreadable and len(unreadable) == len(parts) else None
 
-    def _play_messages(self, items: Iterator[Any]) -> Exception | None:
+    def _play_messages(self, items: Iterator[object]) -> Exception | None:
         try:
             for item in items:
                 self._player.message(_message(item))
@@ -220,7 +222,7 @@ class Replay(MessageSource):
             return error
         return None
 
-    def _play_observable(self, source: Observable[Any]) -> Exception | None:
+    def _play_observable(self, source: Observable[object]) -> Exception | None:
         failures: list[Exception] = []
 
         def failed(error: Exception) -> None:
@@ -246,7 +248,7 @@ def _venue(parts: list[Part]) -> Venue:
         raise ConfigError(f"source: {error}, as Replay(..., venue=...)") from None
 
 
-def _message(item: Any) -> Message:
+def _message(item: object) -> Message:
     if not isinstance(item, Message):
         raise ConfigError(f"source: {item!r} is neither a path nor a Message")
     return item

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from reactivex import abc, typing
 from reactivex.disposable import Disposable, SingleAssignmentDisposable
@@ -16,6 +16,7 @@ from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 from rxfeed.recording.timestamps import FIRST_NS, LAST_NS, moment_of, ns_of
 
 log = logging.getLogger("rxfeed.recording")
+S = TypeVar("S")
 _MICROSECOND = timedelta(microseconds=1)
 
 _YEAR = 366 * 86_400 * 10**9
@@ -27,13 +28,13 @@ _SOON = 365 * 86_400 * 10**9
 _FEW = 64
 
 
-class _Item:
+class _Item(Generic[S]):
     """A scheduled action."""
 
     __slots__ = ("action", "inner", "state")
 
-    def __init__(self, action: Any, state: Any) -> None:
-        self.action = action
+    def __init__(self, action: abc.ScheduledAction[S], state: S | None) -> None:
+        self.action: abc.ScheduledAction[S] | None = action
         self.state = state
         self.inner = SingleAssignmentDisposable()
 
@@ -55,7 +56,7 @@ class ReplayScheduler(PeriodicScheduler):
         """The time at which the next action is due."""
         self._failed = failed
         self._lock = threading.RLock()
-        self._heap: list[tuple[int, int, _Item]] = []
+        self._heap: list[tuple[int, int, _Item[Any]]] = []
         self._scheduled = self._cancelled = 0
 
     # ---- for operators
@@ -64,21 +65,21 @@ class ReplayScheduler(PeriodicScheduler):
     def now(self) -> datetime:
         return moment_of(self.ns)
 
-    def schedule(self, action: abc.ScheduledAction[Any], state: Any = None) -> abc.DisposableBase:
+    def schedule(self, action: abc.ScheduledAction[S], state: S | None = None) -> abc.DisposableBase:
         return self._put(self.ns, action, state)
 
     def schedule_relative(
-        self, duetime: typing.RelativeTime, action: abc.ScheduledAction[Any], state: Any = None
+        self, duetime: typing.RelativeTime, action: abc.ScheduledAction[S], state: S | None = None
     ) -> abc.DisposableBase:
         due = self.ns // 1000 * 1000 + self.to_timedelta(duetime) // _MICROSECOND * 1000
         return self._put(due, action, state)
 
     def schedule_absolute(
-        self, duetime: typing.AbsoluteTime, action: abc.ScheduledAction[Any], state: Any = None
+        self, duetime: typing.AbsoluteTime, action: abc.ScheduledAction[S], state: S | None = None
     ) -> abc.DisposableBase:
         return self._put(ns_of(self.to_datetime(duetime)), action, state)
 
-    def _put(self, ns: int, action: Any, state: Any) -> abc.DisposableBase:
+    def _put(self, ns: int, action: abc.ScheduledAction[S], state: S | None) -> abc.DisposableBase:
         item = _Item(action, state)
         with self._lock:
             self._scheduled += 1
@@ -86,7 +87,7 @@ class ReplayScheduler(PeriodicScheduler):
             self._set_next()
         return Disposable(lambda: self._cancel(item))
 
-    def _cancel(self, item: _Item) -> None:
+    def _cancel(self, item: _Item[S]) -> None:
         with self._lock:
             waiting, item.action = item.action is not None, None
             if waiting:

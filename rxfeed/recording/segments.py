@@ -18,11 +18,10 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from rxfeed.recording.format import VERSION, Header
+from rxfeed.recording.format import VERSION, About, Header
 from rxfeed.recording.lines import LineBatch
 from rxfeed.recording.segment_file import Place, SegmentFile, Totals, make_folder, refusals
 from rxfeed.recording.timestamps import moment_of
@@ -80,7 +79,7 @@ class Segments:
         level: int,
         totals: Totals,
         finished: Callable[[RecordedSegment], None],
-        about: Callable[[], dict[str, Any]] = dict,
+        about: Callable[[], About] = dict,
         mode: int = 0o600,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -217,6 +216,6 @@ def _id(folder: Path) -> tuple[int, int] | None:
     return None
 
 
-def _report(level: int, text: str, *values: Any) -> None:
+def _report(level: int, text: str, *values: object) -> None:
     with contextlib.suppress(Exception):  # a log that fails does not end the recording
         log.log(level, text, *values)

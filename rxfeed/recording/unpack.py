@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO, Protocol
 
 from rxfeed.recording.compression import zstd
 
@@ -24,6 +24,18 @@ class Broken(Exception):
 
 class CutShort(Broken):
     """The compressed data is truncated."""
+
+
+class _Unpacker(Protocol):
+    """The decompressor of one frame."""
+
+    def decompress(self, packed: bytes, /) -> bytes: ...
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes:
+        """The bytes after the frame's end."""
+        ...
 
 
 def unpacked(file: BinaryIO, held: int = MOST_HELD) -> Iterator[bytes]:
@@ -46,9 +58,9 @@ def unpacked(file: BinaryIO, held: int = MOST_HELD) -> Iterator[bytes]:
 
 
 def _frames(
-    file: BinaryIO, packed: bytes, most: int, make: Callable[[], Any], errors: type[Exception]
+    file: BinaryIO, packed: bytes, most: int, make: Callable[[], _Unpacker], errors: type[Exception]
 ) -> Iterator[bytes]:
-    unpacker: Any = make()
+    unpacker = make()
     held: list[bytes] = []
     size = given = 0
     while packed:
@@ -65,7 +77,8 @@ def _frames(
             held, size, given = [], 0, 0 if whole else given + size
         packed = unpacker.unused_data or file.read(_PACKED_AT_ONCE)
         if whole:
-            unpacker = make() if packed else None
-    if unpacker is not None:
-        yield b"".join(held)
-        raise CutShort("it ends within a compressed frame")
+            if not packed:
+                return
+            unpacker = make()
+    yield b"".join(held)
+    raise CutShort("it ends within a compressed frame")

@@ -8,14 +8,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from rxfeed.errors import ConfigError, SinkError
 from rxfeed.feed import RecentRate
 from rxfeed.operators import BoundedQueue, ForkedQueue
-from rxfeed.recording.lines import Lines, received_ns
+from rxfeed.recording.format import About
+from rxfeed.recording.lines import Lines, Recordable, received_ns
 from rxfeed.recording.segment_file import Totals
 from rxfeed.recording.segments import RecordedSegment, Segments
 
@@ -61,7 +61,7 @@ class RecordingWriter:
         settings: RecorderSettings,
         counters: RecorderCounters,
         lines: Lines,
-        about: Callable[[], dict[str, Any]],
+        about: Callable[[], About],
         emit: Callable[[RecordedSegment], None],
         ended: Callable[[Exception | None], None],
         unsubscribe: Callable[[], None],
@@ -72,7 +72,7 @@ class RecordingWriter:
         self._emit_to = emit
         self._on_end = ended
         self._unsubscribe = unsubscribe
-        self._queue: BoundedQueue[Any] = BoundedQueue(settings.queue_size, "block")
+        self._queue: BoundedQueue[Recordable] = BoundedQueue(settings.queue_size, "block")
         self._segments = Segments(
             settings.folder,
             segment_bytes=settings.segment_bytes,
@@ -95,7 +95,7 @@ class RecordingWriter:
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, item: Any) -> None:
+    def put(self, item: Recordable) -> None:
         queue = self._queue
         if len(queue) < queue.size:
             queue.put(item)
@@ -178,7 +178,7 @@ class RecordingWriter:
         with contextlib.suppress(Exception):  # a subscriber raised, and so did the log
             self._emit_to(segment)
 
-    def _write(self, items: list[Any]) -> None:
+    def _write(self, items: list[Recordable]) -> None:
         self._writing, self._oldest_ns = len(items), received_ns(items[0])
         for chunk in self._lines.encode(items):
             self._segments.write(chunk)

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from operator import itemgetter
-from typing import Any
 
+from rxfeed.sinks.bson_types import Document
 from rxfeed.venues import ARRAY_KEY
 
 _KEY = "_rxfeed_time"
@@ -23,18 +23,18 @@ _SECOND = 19  # characters of 2026-01-02T03:04:05
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%LZ"
 # The server cannot format any other date. A document with such a date is read first, and reported by its `_id`.
 _DATES = (("$gte", datetime.min), ("$lte", datetime.max))
-_Gathered = tuple[tuple[tuple[str, str], int, int, str], dict[str, Any]]
+_Gathered = tuple[tuple[tuple[str, str], int, int, str], Document]
 """The key of the order, and the document."""
 _AFTER_ALL = "~"  # sorts after each character of a time
 
 
-def by_time(product: str | None, since: datetime | None, until: datetime | None) -> list[dict[str, Any]]:
+def by_time(product: str | None, since: datetime | None, until: datetime | None) -> list[Document]:
     """An aggregation of raw documents, sorted to the second, within limits of whole seconds."""
-    conditions: list[dict[str, Any]] = [{"received_ns": {"$exists": False}}]
+    conditions: list[Document] = [{"received_ns": {"$exists": False}}]
     if product is not None:
         of_product = {"$regex": f"^{re.escape(product)}/"}
         conditions.append({"$or": [{"product_id": product}, {"level3.1": product}, {"_id": of_product}]})
-    limits: dict[str, Any] = {}
+    limits: Document = {}
     if since is not None:
         limits["$gte"] = _second(since)
     if until is not None:
@@ -50,7 +50,7 @@ def by_time(product: str | None, since: datetime | None, until: datetime | None)
     ]
 
 
-def _time_text() -> dict[str, Any]:
+def _time_text() -> Document:
     array = {"$cond": [{"$isArray": "$level3"}, {"$arrayElemAt": ["$level3", -1]}, None]}
     unix = {"$toDate": {"$toLong": {"$multiply": [{"$toDecimal": "$$time"}, 1000]}}}
     branches = [
@@ -74,9 +74,7 @@ def _time_text() -> dict[str, Any]:
     }
 
 
-def in_order(
-    documents: Iterable[dict[str, Any]], since: datetime | None, until: datetime | None
-) -> Iterator[dict[str, Any]]:
+def in_order(documents: Iterable[Document], since: datetime | None, until: datetime | None) -> Iterator[Document]:
     """The documents that `by_time` finds, sorted by all digits, and within the exact limits."""
     first, end = (None if at is None else (_second(at), f"{at.microsecond:06}".rstrip("0")) for at in (since, until))
     second: str | None = None
@@ -96,12 +94,12 @@ def in_order(
     yield from _sorted(gathered)
 
 
-def _sorted(gathered: list[_Gathered]) -> Iterator[dict[str, Any]]:
+def _sorted(gathered: list[_Gathered]) -> Iterator[Document]:
     gathered.sort(key=itemgetter(0))
     return (document for _, document in gathered)
 
 
-def _fraction(document: dict[str, Any], text: str) -> str:
+def _fraction(document: Document, text: str) -> str:
     """The digits of the fraction, without zeros at the end, so that they sort by value as text."""
     sent = document.get("time") or document.get("timestamp")
     # The server computes milliseconds from Unix seconds; the original text has all digits.
@@ -110,7 +108,7 @@ def _fraction(document: dict[str, Any], text: str) -> str:
     return digits[:end].rstrip("0")
 
 
-def _sequence(document: dict[str, Any]) -> int:
+def _sequence(document: Document) -> int:
     array = document.get(ARRAY_KEY)
     value = (
         array[2]

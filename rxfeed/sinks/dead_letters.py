@@ -6,16 +6,15 @@ import logging
 import threading
 from collections import deque
 from datetime import UTC, datetime
-from typing import Any
 
 import bson
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
-from pymongo.collection import Collection
 
 from rxfeed.market import Message
 from rxfeed.operators import Multicast
+from rxfeed.sinks.bson_types import Document, MongoCollection
 from rxfeed.sinks.insert import attempt, error_text
 from rxfeed.sinks.results import DeadLetter
 
@@ -27,7 +26,7 @@ _MOST_BYTES = 8 * 1024 * 1024
 class DeadLetters:
     """Emits every letter on `stream`, and buffers it for `flush` if there is a collection."""
 
-    def __init__(self, collection: Collection[Any] | None) -> None:
+    def __init__(self, collection: MongoCollection | None) -> None:
         if collection is not None and collection.write_concern.is_server_default:
             collection = collection.with_options(write_concern=WriteConcern("majority"))
         self._collection = collection
@@ -66,8 +65,8 @@ class DeadLetters:
             return not self._waiting
 
 
-def _document(letter: DeadLetter) -> dict[str, Any]:
-    document: dict[str, Any] = {
+def _document(letter: DeadLetter) -> Document:
+    document: Document = {
         "_id": letter.id if isinstance(letter.id, str | int | ObjectId) else ObjectId(),
         "reason": letter.reason,
         "at": datetime.now(UTC),

@@ -17,9 +17,11 @@ import msgspec
 from bson import Decimal128
 
 from rxfeed.market import Message, Unknown, microseconds
+from rxfeed.sinks.bson_types import Document
 from rxfeed.venues import ARRAY_KEY, tag_of
 
 _decode = msgspec.json.Decoder().decode
+_Converter = Callable[[Decimal], Decimal128] | Callable[[tuple[object, ...]], list[object]]
 
 WIRE = "_wire"
 """The key of the sub-document with the frame's own keys of reserved names."""
@@ -30,13 +32,13 @@ MOST_BYTES = 16 * 1024 * 1024
 """MongoDB's limit for a document."""
 
 
-def typed_document(message: Message) -> dict[str, Any]:
+def typed_document(message: Message) -> Document:
     """The message's fields: numbers as Decimal128, times as dates, with `received` and `epoch`; `None`s are left out.
 
     MongoDB's dates have milliseconds, so `time_us` and `received_ns` have all digits (Unix micro- and nanoseconds).
     The document of an `Unknown` message is its frame as sent, with keys of reserved names in `_wire`.
     """
-    document: dict[str, Any]
+    document: Document
     if isinstance(message, Unknown):
         document = _apart(message, _content(message), RESERVED)
     else:
@@ -54,7 +56,7 @@ def typed_document(message: Message) -> dict[str, Any]:
     return document
 
 
-def raw_document(message: Message) -> dict[str, Any]:
+def raw_document(message: Message) -> Document:
     """The frame exactly as the exchange sent it, text as text; a level3 array is in `level3`.
 
     Keys of reserved names (`_id`, `received_ns`, `arrival`, `level3`) are in `_wire`.
@@ -73,7 +75,7 @@ def raw_document(message: Message) -> dict[str, Any]:
     return _apart(message, content, _RESERVED_RAW)
 
 
-def _content(message: Message) -> Any:
+def _content(message: Message) -> object:
     raw = message.raw
     if len(raw) > MOST_BYTES:  # without a schema, decoding it can need thirty times that memory
         raise ValueError(
@@ -82,7 +84,7 @@ def _content(message: Message) -> Any:
     return _decode(raw)
 
 
-def _apart(message: Message, content: Any, reserved: frozenset[str]) -> dict[str, Any]:
+def _apart(message: Message, content: object, reserved: frozenset[str]) -> Document:
     """*content* with its keys that are *reserved* under `_wire`."""
     if not isinstance(content, dict):
         return {"type": message.type, ARRAY_KEY: content}
@@ -92,7 +94,7 @@ def _apart(message: Message, content: Any, reserved: frozenset[str]) -> dict[str
     return content
 
 
-def frame_content(document: Mapping[str, Any]) -> Any:
+def frame_content(document: Mapping[str, object]) -> object:
     """The content of the frame of a typed or a raw document."""
     if isinstance(document.get(ARRAY_KEY), list):
         return document[ARRAY_KEY]
@@ -133,7 +135,7 @@ def _decimal128(text: str) -> Decimal128:
 @cache
 def _plan(
     kind: type[Message],
-) -> tuple[str, Callable[[Message], Any], tuple[tuple[str, Callable[[Any], Any] | None], ...], tuple[str, ...]]:
+) -> tuple[str, Callable[[Message], tuple[Any, ...]], tuple[tuple[str, _Converter | None], ...], tuple[str, ...]]:
     """The type's name, a getter of all its fields, the fields' names and converters, and the names of times."""
     hints = get_type_hints(kind)
     names = [name for name in kind.__struct_fields__ if name != "_origin"]
@@ -146,15 +148,15 @@ def _plan(
     return tag_of(kind), attrgetter(*names), tuple(converters.items()), times
 
 
-def _is_tuple(hint: Any) -> bool:
+def _is_tuple(hint: object) -> bool:
     return get_origin(hint) is tuple
 
 
-def _sequence(value: tuple[Any, ...]) -> list[Any]:
+def _sequence(value: tuple[object, ...]) -> list[object]:
     return [_nested(each) for each in value]
 
 
-def _nested(value: Any) -> Any:
+def _nested(value: object) -> object:
     if isinstance(value, Decimal):
         return decimal128(value)
     if isinstance(value, tuple):

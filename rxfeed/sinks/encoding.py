@@ -13,12 +13,13 @@ from bson.raw_bson import RawBSONDocument
 
 from rxfeed.market import Message
 from rxfeed.sinks.backlog import Batch
+from rxfeed.sinks.bson_types import Document
 from rxfeed.sinks.documents import MOST_BYTES, raw_document, typed_document
 from rxfeed.sinks.insert import error_text
 from rxfeed.sinks.results import DeadLetter
 
-ToDocument = Callable[[Any], Mapping[str, Any]]
-Identify = Callable[[Any], Any]
+ToDocument = Callable[[Any], Mapping[str, object]]
+Identify = Callable[[Any], object]
 
 
 class Encoder:
@@ -29,7 +30,7 @@ class Encoder:
     """
 
     def __init__(
-        self, to_document: ToDocument, identify: Identify, codec_options: CodecOptions[Any], batch_bytes: int
+        self, to_document: ToDocument, identify: Identify, codec_options: CodecOptions[Document], batch_bytes: int
     ) -> None:
         self._to_document = to_document
         self._identify = identify
@@ -39,7 +40,7 @@ class Encoder:
         self._ours = to_document in (typed_document, raw_document)
         self._arrival = 0
 
-    def encode(self, items: list[Any], died: Callable[[DeadLetter], None]) -> Iterator[Batch]:
+    def encode(self, items: list[object], died: Callable[[DeadLetter], None]) -> Iterator[Batch]:
         """Batches of limited size, in order; *died* is called with each item that can never be stored."""
         documents: list[RawBSONDocument] = []
         size = 0
@@ -75,6 +76,6 @@ class Encoder:
         return raw
 
 
-def object_id(_: Any) -> ObjectId:
+def object_id(_: object) -> ObjectId:
     """A new ObjectId."""
     return ObjectId()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TypedDict
 
 from pymongo import ASCENDING, IndexModel
 from pymongo.collection import Collection
 from pymongo.database import Database
 
 from rxfeed.errors import ConfigError
+from rxfeed.sinks.bson_types import DocumentT, MongoCollection
 
 
-def make_indexes(collection: Collection[Any], *, expire_after: timedelta | None = None) -> list[str]:
+class _Expiry(TypedDict, total=False):
+    expireAfterSeconds: int
+
+
+def make_indexes(collection: MongoCollection, *, expire_after: timedelta | None = None) -> list[str]:
     """The names of the indexes for `product_id, time` and for `from_mongo`, which it creates if they do not exist.
 
     With *expire_after* MongoDB deletes typed documents so long after their receipt (a TTL index on `received`).
@@ -28,12 +33,14 @@ def make_indexes(collection: Collection[Any], *, expire_after: timedelta | None 
     return collection.create_indexes(indexes)
 
 
-def make_time_series(database: Database[Any], name: str, *, expire_after: timedelta | None = None) -> Collection[Any]:
+def make_time_series(
+    database: Database[DocumentT], name: str, *, expire_after: timedelta | None = None
+) -> Collection[DocumentT]:
     """A new time-series collection, *name*, for typed documents, by `received` and `product_id`.
 
     It takes less space. But MongoDB has no unique `_id` there: a retry or a second recorder may store a message twice.
     """
-    options: dict[str, Any] = {} if expire_after is None else {"expireAfterSeconds": _seconds(expire_after)}
+    options: _Expiry = {} if expire_after is None else {"expireAfterSeconds": _seconds(expire_after)}
     series = {"timeField": "received", "metaField": "product_id", "granularity": "seconds"}
     return database.create_collection(name, timeseries=series, **options)
 

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 import pymongo
 from bson.errors import InvalidDocument
 from bson.raw_bson import RawBSONDocument
-from pymongo.collection import Collection
 from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
@@ -31,6 +30,8 @@ from pymongo.errors import (
     PyMongoError,
     WriteConcernError,
 )
+
+from rxfeed.sinks.bson_types import MongoCollection
 
 # Codes of MongoDB's error_codes.yml. Transient ones: elections, shutdowns, time-outs, conflicts, a full disk.
 _PASSING = frozenset(
@@ -66,7 +67,7 @@ class InsertAttempt(msgspec.Struct):
             self.error, self.trouble = other.error, other.trouble
 
 
-def attempt(collection: Collection[Any], documents: list[RawBSONDocument], seconds: float) -> InsertAttempt:
+def attempt(collection: MongoCollection, documents: list[RawBSONDocument], seconds: float) -> InsertAttempt:
     """The outcome of inserting *documents* within *seconds* (or the `timeoutMS` of the client)."""
     theirs = collection.database.client.options.timeout
     limit = pymongo.timeout(seconds) if theirs is None else contextlib.nullcontext()
@@ -123,7 +124,7 @@ def _sort(documents: list[RawBSONDocument], error: BulkWriteError) -> InsertAtte
 
 
 def _halve(
-    collection: Collection[Any], documents: list[RawBSONDocument], seconds: float, error: Exception
+    collection: MongoCollection, documents: list[RawBSONDocument], seconds: float, error: Exception
 ) -> InsertAttempt:
     if len(documents) == 1:
         return InsertAttempt(dead=[(documents[0], error_text(error))])

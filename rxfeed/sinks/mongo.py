@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal
 
 from pymongo import WriteConcern
-from pymongo.collection import Collection
 from reactivex import Observable
 
 from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
 from rxfeed.feed import Sink
 from rxfeed.market import Message
+from rxfeed.sinks.bson_types import MongoCollection
 from rxfeed.sinks.dead_letters import DeadLetters
 from rxfeed.sinks.documents import raw_document, typed_document
-from rxfeed.sinks.encoding import Identify, ToDocument, object_id
+from rxfeed.sinks.encoding import ToDocument, object_id
 from rxfeed.sinks.results import DeadLetter, MongoCounters, MongoStats, MongoWrite, UnwrittenCounts
 from rxfeed.sinks.settings import MongoSettings, SinkOverflow
 from rxfeed.sinks.writer import MongoWriter
@@ -28,7 +28,7 @@ class MongoSink(Sink[MongoWrite, MongoWriter]):
 
     name = "to_mongo"
 
-    def __init__(self, settings: MongoSettings, dead_collection: Collection[Any] | None) -> None:
+    def __init__(self, settings: MongoSettings, dead_collection: MongoCollection | None) -> None:
         super().__init__()
         self._settings = settings
         self._counters = MongoCounters()
@@ -76,7 +76,7 @@ class MongoSink(Sink[MongoWrite, MongoWriter]):
 
     def _new_writer(
         self,
-        source: Observable[Any],
+        source: Observable[object],
         emit: Callable[[MongoWrite], None],
         ended: Callable[[Exception | None], None],
         unsubscribe: Callable[[], None],
@@ -85,7 +85,7 @@ class MongoSink(Sink[MongoWrite, MongoWriter]):
 
 
 def to_mongo(
-    collection: Collection[Any],
+    collection: MongoCollection,
     *,
     documents: Literal["typed", "raw"] | ToDocument = "typed",
     ids: Literal["message", "mongo"] = "message",
@@ -97,7 +97,7 @@ def to_mongo(
     spill: str | Path | None = None,
     spill_bytes: int = 4_000_000_000,
     spill_mode: int = 0o600,
-    dead: Collection[Any] | None = None,
+    dead: MongoCollection | None = None,
     retry_seconds: float | None = None,
     flush_seconds: float = 30.0,
     attempt_seconds: float = 10.0,
@@ -183,14 +183,14 @@ def to_mongo(
     return MongoSink(settings, dead)
 
 
-def _message_or_object_id(item: Any) -> Any:
+def _message_or_object_id(item: object) -> object:
     return message_id(item) if isinstance(item, Message) else object_id(item)
 
 
-def _to_document(documents: Any) -> ToDocument:
-    to_document: Identify | None = (
+def _to_document(documents: str | ToDocument) -> ToDocument:
+    to_document: ToDocument | None = (
         {"typed": typed_document, "raw": raw_document}.get(documents) if isinstance(documents, str) else documents
     )
     if not callable(to_document):
         raise ConfigError(f"documents: {documents!r} is neither 'typed', 'raw' nor a function")
-    return cast("ToDocument", to_document)
+    return to_document

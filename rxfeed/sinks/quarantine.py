@@ -7,14 +7,18 @@ import os
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
 
+from rxfeed.sinks.bson_types import Document
+
+Row = tuple[int, object, object, object]
+"""A batch's id, count, received_ns and documents; in a damaged row a column can have any type."""
+
 _RESERVE = 1024 * 1024
 _SHORTEST = 5  # bytes of a BSON document: its length and its end
-_ANY_DATE: CodecOptions[Any] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)
+_ANY_DATE: CodecOptions[Document] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS)
 _DAMAGES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -23,11 +27,8 @@ def is_damage(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGES
 
 
-def split(row: Any) -> list[bytes] | None:
-    """The documents of a batch, which its blob has in sequence; `None` if the batch is damaged.
-
-    *row*: id, count, received_ns, documents.
-    """
+def split(row: Row | None) -> list[bytes] | None:
+    """The documents of a batch, which its blob has in sequence; `None` if the batch is damaged."""
     if row is None:
         return None
     _, count, received_ns, blob = row
@@ -51,7 +52,7 @@ def split(row: Any) -> list[bytes] | None:
     return documents
 
 
-def quarantine_batch(path: str, key: int, row: Any, mode: int) -> str | None:
+def quarantine_batch(path: str, key: int, row: Row | None, mode: int) -> str | None:
     """The name of a new file beside the spill with the damaged batch; `None` if it cannot be written."""
     blob = row[3] if row is not None and isinstance(row[3], bytes) else b""
     file = f"{path}.damaged-{_now()}-{key}.bson"
@@ -77,9 +78,9 @@ def quarantine_file(path: str) -> str:
     return aside
 
 
-def readable_rows(path: str, owner: str, columns: str) -> list[Any]:
+def readable_rows(path: str, owner: str, columns: str) -> list[Row]:
     """The batches of *owner* that can be read from the damaged database *path*, from both ends."""
-    rows: dict[Any, Any] = {}
+    rows: dict[int, Row] = {}
     with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         db.text_factory = bytes
         try:

@@ -6,13 +6,11 @@ import heapq
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 from bson import Decimal128
 from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import ASCENDING
-from pymongo.collection import Collection
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 from reactivex.scheduler import CurrentThreadScheduler
@@ -20,15 +18,16 @@ from reactivex.scheduler import CurrentThreadScheduler
 from rxfeed.core import arguments
 from rxfeed.errors import SinkError
 from rxfeed.market import Malformed, Message, Origin, microseconds, stamp
+from rxfeed.sinks.bson_types import Document, MongoCollection
 from rxfeed.sinks.by_time import by_time, in_order
 from rxfeed.sinks.documents import frame_content
 from rxfeed.sinks.insert import error_text
-from rxfeed.venues import DEFAULT_VENUE, Venue, message_id
+from rxfeed.venues import DEFAULT_VENUE, Decoded, Venue, message_id
 from rxfeed.venues import venue as venue_of
 
 
 def from_mongo(
-    collection: Collection[Any],
+    collection: MongoCollection,
     product: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -54,7 +53,7 @@ def from_mongo(
     ) -> abc.DisposableBase:
         disposed: list[bool] = []
 
-        def run(_: abc.SchedulerBase, __: Any = None) -> None:
+        def run(_: abc.SchedulerBase, __: object = None) -> None:
             messages = _messages(collection, product, since, until, found)
             while not disposed:
                 try:
@@ -83,11 +82,11 @@ def from_mongo(
 
 
 def _messages(
-    collection: Collection[Any], product: str | None, since: datetime | None, until: datetime | None, venue: Venue
+    collection: MongoCollection, product: str | None, since: datetime | None, until: datetime | None, venue: Venue
 ) -> Generator[Message, None, None]:
     # A date out of Python's range must raise an error with the document's id.
     any_date = DatetimeConversion.DATETIME_AUTO
-    options: CodecOptions[Any] = CodecOptions(tz_aware=True, tzinfo=UTC, datetime_conversion=any_date)
+    options: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC, datetime_conversion=any_date)
     stored = collection.with_options(codec_options=options)
     of_product = {} if product is None else {"product_id": product}
     limits = {"$gte": since, "$lt": until}
@@ -112,7 +111,7 @@ def _messages(
 
 
 def _raw(
-    documents: Iterator[dict[str, Any]], decode: Callable[[bytes], Any], venue: Venue
+    documents: Iterator[Document], decode: Callable[[bytes], Decoded], venue: Venue
 ) -> Iterator[tuple[int, Message]]:
     newest = 0  # some types have a time that is no field of their message
     for document in documents:
@@ -125,7 +124,7 @@ def _raw(
         yield entry
 
 
-def _typed(document: dict[str, Any], order: str, decode: Callable[[bytes], Any], venue: Venue) -> tuple[int, Message]:
+def _typed(document: Document, order: str, decode: Callable[[bytes], Decoded], venue: Venue) -> tuple[int, Message]:
     with _naming(document):
         known = venue.stored_type(document)
         if known is None:
@@ -138,7 +137,7 @@ def _typed(document: dict[str, Any], order: str, decode: Callable[[bytes], Any],
         return place, stamp(message, Origin(raw, received_ns, epoch))
 
 
-def _whole(document: dict[str, Any], name: str) -> int:
+def _whole(document: Document, name: str) -> int:
     value = document.get(name)
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"{name} is {value!r}, not a whole number" if name in document else f"it has no {name}")
@@ -146,7 +145,7 @@ def _whole(document: dict[str, Any], name: str) -> int:
 
 
 @contextmanager
-def _naming(document: dict[str, Any]) -> Iterator[None]:
+def _naming(document: Document) -> Iterator[None]:
     """Raises any exception as a `SinkError` with the `_id` of *document*."""
     try:
         yield
@@ -156,9 +155,9 @@ def _naming(document: dict[str, Any]) -> Iterator[None]:
         raise _not_a_message(document, str(error) or repr(error)) from error
 
 
-def _converted(document: dict[str, Any], kind: type[Message]) -> Message:
+def _converted(document: Document, kind: type[Message]) -> Message:
     config = kind.__struct_config__
-    fields: dict[str, Any] = {} if config.tag is None else {str(config.tag_field): document["type"]}
+    fields: Document = {} if config.tag is None else {str(config.tag_field): document["type"]}
     for name, wire in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
         if (value := document.get(name)) is not None:
             exact = document.get(name + "_us")
@@ -168,7 +167,7 @@ def _converted(document: dict[str, Any], kind: type[Message]) -> Message:
     return msgspec.convert(fields, kind)
 
 
-def _decoded(document: dict[str, Any], frame: bytes, decode: Callable[[bytes], Any], venue: Venue) -> Message:
+def _decoded(document: Document, frame: bytes, decode: Callable[[bytes], Decoded], venue: Venue) -> Message:
     message = decode(frame)
     if isinstance(message, Malformed):
         raise _not_a_message(document, message.reason)
@@ -185,16 +184,16 @@ def _decoded(document: dict[str, Any], frame: bytes, decode: Callable[[bytes], A
     raise _not_a_message(document, "none of its frame's messages has this _id")
 
 
-def _frame(document: dict[str, Any]) -> bytes:
+def _frame(document: Document) -> bytes:
     """The frame, encoded as JSON again."""
     return msgspec.json.encode(_plain(frame_content(document)), enc_hook=str)
 
 
-def _not_a_message(document: dict[str, Any], why: str) -> SinkError:
+def _not_a_message(document: Document, why: str) -> SinkError:
     return SinkError(f"the document {document.get('_id')!r} is no message: {why}", 0)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Decimal128):
         return value.to_decimal()
     if isinstance(value, list):

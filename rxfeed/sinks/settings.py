@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
-from pymongo.collection import Collection
 
+from rxfeed.sinks.bson_types import MongoCollection
 from rxfeed.sinks.encoding import Identify, ToDocument
 
 SinkOverflow = Literal["block", "drop_oldest", "fail"]
@@ -15,7 +15,7 @@ SinkOverflow = Literal["block", "drop_oldest", "fail"]
 class MongoSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of `to_mongo`; see there."""
 
-    collection: Collection[Any]
+    collection: MongoCollection
     to_document: ToDocument
     identify: Identify
     batch_size: int

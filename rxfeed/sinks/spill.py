@@ -16,12 +16,12 @@ import os
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rxfeed.errors import ConfigError, SinkError
-from rxfeed.sinks.quarantine import Reserve, is_damage, quarantine_batch, quarantine_file, readable_rows, split
+from rxfeed.sinks.quarantine import Reserve, Row, is_damage, quarantine_batch, quarantine_file, readable_rows, split
 
 log = logging.getLogger("rxfeed.sinks")
 _LAYOUT = "1"
@@ -72,7 +72,7 @@ class Spill:
         self._before, self._next = -1, 0
         self.documents = self.bytes = 0
         self.problem: str | None = None
-        self._db: Any = None
+        self._connection: sqlite3.Connection | None = None
         self._reserve = Reserve(f"{self.path}-reserve", mode)
         try:
             self._connect()
@@ -89,6 +89,11 @@ class Spill:
 
     # ---- the file
 
+    @property
+    def _db(self) -> sqlite3.Connection:
+        assert self._connection is not None
+        return self._connection
+
     def _connect(self) -> None:
         """Open or create the file, and read the list of its batches."""
         try:
@@ -98,7 +103,7 @@ class Spill:
                 Path(self.path).chmod(self._mode)  # independent of the umask, and for a file of an earlier version
         except OSError as error:
             raise SinkError(f"spill {self.path}: {error.strerror or error}", 0) from error
-        self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0.5)
+        self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0.5)
         self._db.text_factory = bytes  # text that is no UTF-8 must not stop the reading
         for pragma in ("auto_vacuum=INCREMENTAL", "locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
             self._db.execute(f"PRAGMA {pragma}").fetchall()
@@ -160,8 +165,8 @@ class Spill:
 
     def _close(self) -> None:
         with contextlib.suppress(sqlite3.Error):
-            if self._db is not None:
-                self._db.close()
+            if self._connection is not None:
+                self._connection.close()
 
     # ---- batches
 
@@ -225,7 +230,7 @@ class Spill:
                 documents += found
         return keys, documents, received_ns
 
-    def _quarantine(self, pending: _Pending, row: Any) -> None:
+    def _quarantine(self, pending: _Pending, row: Row | None) -> None:
         file = quarantine_batch(self.path, pending.key, row, self._mode)
         reason = f"spill {self.path}: batch {pending.key} is damaged, and was moved to {file}"
         if file is None:
@@ -268,7 +273,7 @@ class Spill:
                 self._anew()
                 self._reserve.fill()
 
-    def _do(self, statement: str, rows: list[tuple[Any, ...]]) -> bool:
+    def _do(self, statement: str, rows: Sequence[tuple[object, ...]]) -> bool:
         """Execute *statement* for all *rows*, or for none. True if it was done."""
         for _ in range(2):
             try:

@@ -7,7 +7,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from rxfeed.errors import SinkError
 from rxfeed.operators import BoundedQueue, ForkedQueue
@@ -50,7 +49,7 @@ class MongoWriter:
         self._damaged: deque[tuple[str, int]] = deque()
         self._spill = None if settings.spill is None else self._open(settings.spill)
         policy = "drop_newest" if settings.overflow == "fail" else settings.overflow
-        self._queue: BoundedQueue[Any] = BoundedQueue(settings.queue_size, policy, self._dropped)
+        self._queue: BoundedQueue[object] = BoundedQueue(settings.queue_size, policy, self._dropped)
         half = max(1, settings.queue_size // 2)
         self._backlog = Backlog(self._spill, settings.batch_size, lambda: len(self._queue) >= half)
         self._encoder = Encoder(
@@ -84,7 +83,7 @@ class MongoWriter:
         if self._spill is not None:
             self._watcher.start()
 
-    def put(self, item: Any) -> None:
+    def put(self, item: object) -> None:
         self._counters.taken += 1
         self._queue.put(item)
         if self._overflow and not self._retry_policy.ended and self._settings.overflow == "fail":
