@@ -25,6 +25,10 @@ from rxfeed.market import (
     finer,
     stamp,
 )
+from rxfeed.transport import Closed, Oversized, Pong, TransportEvent
+
+_After = Callable[[Any], bool]
+"""What is called after the delivery of a message of one type, which is its argument."""
 
 
 class _HeldOrigin(Origin, frozen=True, gc=False):
@@ -36,6 +40,10 @@ class _HeldOrigin(Origin, frozen=True, gc=False):
 
 def _frame_of(message: Message) -> int:
     return id(message.raw)
+
+
+def _origin_of(message: Message) -> Origin | None:
+    return message._origin  # pyright: ignore[reportPrivateUsage]  # no property has it, for users need no origin
 
 
 class Dispatcher:
@@ -51,8 +59,8 @@ class Dispatcher:
         continuity: GapDetector,
         *,
         drop_duplicates: bool = True,
-        other: Callable[[Any], None] = lambda event: None,
-        after: Mapping[type[Message], Callable[[Any], bool]] | None = None,
+        other: Callable[[Oversized | Pong | Closed], None] = lambda event: None,
+        after: Mapping[type[Message], _After] | None = None,
     ) -> None:
         self._streams = streams
         self._stats = streams.stats
@@ -61,11 +69,11 @@ class Dispatcher:
         self._checks = continuity.checks
         self._drop_duplicates = drop_duplicates
         self._other = other
-        entries: dict[type[Any], Callable[[Any], bool] | None] = {object: None, **(after or {})}
+        entries: dict[type[Any], _After | None] = {object: None, **({} if after is None else after)}
         self._after = ByType(entries)
         decoder = streams.venue.decoder()
-        self._decode: Callable[[bytes], Any] = decoder.decode
-        self._quick: Callable[[bytes], Any] = decoder.quick or decoder.decode
+        self._decode = decoder.decode
+        self._quick = decoder.quick or decoder.decode
         self._unstamped: list[Message] = []  # released messages of the frame that is being checked
         self.data_received = False
         """The last frames had a message that is more than an answer to a request."""
@@ -74,7 +82,7 @@ class Dispatcher:
         self.lost: set[str | None] = set()
         """Products with missed messages, for the owner to take out; `None`: the product is not known."""
 
-    def frames(self, events: Sequence[Any], received_ns: int) -> None:
+    def frames(self, events: Sequence[TransportEvent], received_ns: int) -> None:
         """Deliver the messages of the frames in *events*, in order, unless their sequence numbers show duplicates.
 
         An event that is not a frame goes to *other*, in its place. After delivery, messages of some types go to the
@@ -91,7 +99,7 @@ class Dispatcher:
             for raw in events:
                 if type(raw) is not bytes:
                     others += 1
-                    self._other(raw)
+                    self._other(raw)  # pyright: ignore[reportArgumentType]  # it is not bytes
                     if self.stopping:
                         return
                     continue
@@ -103,7 +111,7 @@ class Dispatcher:
                     message = quick(raw) if plain else decode(raw)
                 except UNDECODED:
                     message = decode(raw)  # the full decoder has more types, and gives the reason of a failure
-                kind = type(message)
+                kind: type[Any] = type(message)  # pyright: ignore[reportUnknownVariableType]  # of an `Any`
                 if kind is Malformed or kind is tuple:
                     if kind is tuple:
                         data_received = self._several(message, raw, received_ns) or data_received
@@ -199,15 +207,17 @@ class Dispatcher:
         self._stats.duplicates -= len(released)
         if not self._drop_duplicates:  # they were delivered
             return
-        self._unstamped = [each for each in released if each._origin is None]
-        for _, group in groupby((each for each in released if each._origin is not None), _frame_of):
+        self._unstamped = [each for each in released if _origin_of(each) is None]
+        for _, group in groupby((each for each in released if _origin_of(each) is not None), _frame_of):
             messages = list(group)
-            origin: Any = messages[0]._origin
+            origin = _origin_of(messages[0])
+            assert origin is not None
             epochs = [self._continuity.epoch_of(each) for each in messages]
             if type(origin) is _HeldOrigin:  # of a frame with several
                 places: dict[int, int] = {}
                 for each, epoch in zip(messages, epochs, strict=True):
-                    held: Any = each._origin
+                    held = _origin_of(each)
+                    assert type(held) is _HeldOrigin
                     places[held.place] = epoch
                 whole = tuple(places.get(place) for place in range(origin.count))
                 stamps = [FrameOrigin(origin.raw, origin.received_ns, epoch, whole) for epoch in epochs]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
-from typing import Any
 
 from reactivex import abc
 from reactivex.scheduler import TimeoutScheduler
@@ -18,7 +17,7 @@ from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.outside import OutsideSubscription
 from rxfeed.feed.reconnect_loop import ReconnectLoop
 from rxfeed.feed.settings import FeedSettings
-from rxfeed.feed.source import MessageSource
+from rxfeed.feed.source import About, MessageSource
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.secrets import Secret, redacted, revealed, secret, shown_url
@@ -71,7 +70,7 @@ class Feed(MessageSource):
         venue: str | Venue = DEFAULT_VENUE,
         url: str | Secret | None = None,
         rest_url: str | Secret | None = None,
-        credentials: Any = None,
+        credentials: object = None,
         reconnect: bool | Reconnect = True,
         ping_interval: float | None = 30.0,
         pong_timeout: float = 10.0,
@@ -91,7 +90,7 @@ class Feed(MessageSource):
         self._streams.status_log = self._status_log()
         try:
             hidden = Secret(self.venue.url(revealed(self.venue.default_url if url is None else url)))
-            if not isinstance(rest_url, str | Secret | None):
+            if not isinstance(rest_url, str | Secret | None):  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's
                 raise ConfigError(f"rest_url: a {type(rest_url).__name__} is not a URL")
             hidden_rest = secret(self.venue.rest_url_for(hidden.reveal()) if rest_url is None else rest_url)
             transport = TransportOptions(
@@ -159,7 +158,7 @@ class Feed(MessageSource):
         For requests other than those of `add` and `remove`. Requests are sent within the exchange's rate limit. Raises
         `FeedClosed`, and `ConfigError` for what is no text that can be sent.
         """
-        if not isinstance(text, str | Secret):
+        if not isinstance(text, str | Secret):  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's
             raise ConfigError(f"send: a {type(text).__name__} is not a text")
         if not _is_unicode(text):
             raise ConfigError(
@@ -169,7 +168,8 @@ class Feed(MessageSource):
 
     def ping(self, payload: bytes = b"") -> None:
         """Send a ping with *payload*, at most 125 bytes, in addition to the keepalive pings; otherwise as `send`."""
-        if not isinstance(payload, bytes) or len(payload) > _LONGEST_PING:
+        whole = isinstance(payload, bytes)  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's
+        if not whole or len(payload) > _LONGEST_PING:
             raise ConfigError(f"ping: the payload is not bytes, or more than {_LONGEST_PING} of them")
         self._send(payload)
 
@@ -182,7 +182,12 @@ class Feed(MessageSource):
             if self._loop is not None:
                 self._loop.nudge()
 
-    def _change(self, change: Callable[[Subscription], None], products: Any, channels: Any) -> None:
+    def _change(
+        self,
+        change: Callable[[Subscription], None],
+        products: str | Iterable[str],
+        channels: ChannelRequest | Iterable[ChannelRequest],
+    ) -> None:
         subscription = self.venue.subscription(products, channels)
         self._check_process()
         with self._state:
@@ -219,7 +224,7 @@ class Feed(MessageSource):
         )
 
     @property
-    def about(self) -> dict[str, Any]:
+    def about(self) -> About:
         """The `url` without its secret parts, and the `channels` and `products` of the current subscriptions."""
         pairs = self._subscriptions.pairs
         return {
@@ -235,7 +240,8 @@ class Feed(MessageSource):
     def __repr__(self) -> str:
         if "_subscriptions" not in vars(self) or "_url" not in vars(self):
             return "<Feed with invalid arguments>"  # a traceback with local variables shows this
-        channels, products = (", ".join(self.about[name]) for name in ("channels", "products"))
+        about = self.about
+        channels, products = ", ".join(about.get("channels", ())), ", ".join(about.get("products", ()))
         return f"<Feed of {channels} for {products or 'no product'} from {self.url}>"
 
     # ---- begin and end

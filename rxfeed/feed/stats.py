@@ -32,7 +32,7 @@ class Stats:
     pings: int = 0
     pongs: int = 0
     subscriber_errors: int = 0
-    types: dict[type[Message], int] = field(default_factory=dict, repr=False)
+    types: dict[type[Message], int] = field(default_factory=dict[type[Message], int], repr=False)
     measured_lag: float = field(default=0.0, repr=False)
     """The lag at the end of the last delivery."""
     measured_max_lag: float = field(default=0.0, repr=False)
