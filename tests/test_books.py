@@ -27,9 +27,11 @@ from rxfeed.market import Origin, stamp
 from rxfeed.operators.book import full_book, order_book
 from rxfeed.sim import Exchange, faults
 from rxfeed.sim.coinbase_exchange.channels import Channels
+from rxfeed.sim.coinbase_exchange.rest import ExchangeRest
 from rxfeed.sim.frames import Frame, payload_of
 from rxfeed.sim.market import Market
-from rxfeed.sim.rest import Rest
+from rxfeed.sim.simulation import Simulation
+from rxfeed.sim.venue import RestRequest
 from rxfeed.venues.coinbase_exchange import Decoder
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 from tests.support.collect import Collected
@@ -143,7 +145,7 @@ class Lab:
         self.engine = market.engines[BTC]
         self.books: dict[int, Shown] = {}
         self.events = 0
-        self._rest = Rest(lambda: market.engines, market.clock)
+        self._rest = ExchangeRest(Simulation(market))
         self._leaving: list[Line] = []
         self._note()
         dice = random.Random(seed)
@@ -155,8 +157,8 @@ class Lab:
         self._leaving.append(line)
 
     def snapshot(self) -> Level3Snapshot:
-        _, content = self._rest.answer(f"GET /products/{BTC}/book?level=3 HTTP/1.1")
-        return Level3Snapshot.of(content)
+        answer = self._rest.answer(RestRequest("GET", f"/products/{BTC}/book", {"level": "3"}))
+        return Level3Snapshot.of(answer.content)
 
     def _note(self) -> Shown:
         book = own(self.engine.levels())

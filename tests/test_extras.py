@@ -34,13 +34,22 @@ def without(missing: list[str], statement: str) -> str:
     return ran.stdout.strip()
 
 
+ADVANCED = f"from rxfeed.venues.coinbase_advanced import AdvancedCredentials as A; A('key', '{'A' * 43}=')"
 ENTRIES = [
     ("from rxfeed.sim import Exchange", "websockets", "rxfeed.sim", "sim"),
     ("from rxfeed.sim import faults", "websockets", "rxfeed.sim", "sim"),
     ("import rxfeed.sim.pytest_plugin", "websockets", "rxfeed.sim", "sim"),
     ("import rxfeed.sim.server", "websockets", "rxfeed.sim", "sim"),
+    ("from rxfeed.sim import key_pair; key_pair()", "cryptography", "a key pair", "sim"),
+    (
+        "from rxfeed.sim import Exchange; Exchange(venue='coinbase_advanced', public_keys={'a': 'b'})",
+        "jwt",
+        "the verification of tokens",
+        "sim",
+    ),
     ("sys.path.insert(0, 'examples'); import plot_volume", "matplotlib", "this picture", "plot"),
     ("sys.path.insert(0, 'examples'); import research", "matplotlib", "this picture", "plot"),
+    (ADVANCED, "jwt", "AdvancedCredentials", "advanced"),
     ("import rxfeed; rxfeed.record('folder')", "zstandard", "a recording", "record"),
     ("import rxfeed; rxfeed.to_frames(10, 'polars')", "polars", "a frame", "frame"),
     ("import rxfeed; rxfeed.to_dataframe([], 'arrow')", "pyarrow", "a frame", "arrow"),

@@ -11,7 +11,7 @@ from typing import Any
 from rxfeed._version import __version__
 from rxfeed.cli.streams import write_line
 from rxfeed.errors import needs_extra
-from rxfeed.venues.coinbase_exchange import DEFAULT_URL
+from rxfeed.venues import DEFAULT_VENUE, VENUES
 
 _DEMO = """\
 Run all of rxfeed on this machine: a local exchange that simulates markets, a
@@ -29,6 +29,7 @@ written, 2 for bad usage or if a package is missing
 examples:
   rxfeed demo                                      until Ctrl-C
   rxfeed demo --seconds 20 --rate 500              a busier market
+  rxfeed demo --venue coinbase_advanced            the market on another venue
   rxfeed demo --mongo mongodb://localhost:27017    keep the documents
   rxfeed demo --seconds 5 --summary sums.json      for a script
 """
@@ -48,6 +49,7 @@ examples:
   rxfeed watch BTC-USD ETH-USD --channel matches --channel heartbeat
   rxfeed watch BTC-USD --channel full --auth --json > full.jsonl
   rxfeed watch BTC-USD --url ws://127.0.0.1:8765 --count 10
+  rxfeed watch BTC-USD --venue coinbase_advanced --channel trades
 """
 _RECORD = """\
 Record a live feed into compressed files: each frame as it was received, the
@@ -71,6 +73,7 @@ examples:
   rxfeed record BTC-USD --to recordings
   rxfeed record BTC-USD ETH-USD --channel matches --channel heartbeat --to DIR
   rxfeed record BTC-USD --channel full --auth --to DIR --segment-minutes 15
+  rxfeed record BTC-USD --venue coinbase_advanced --channel book --to DIR
   zstdcat DIR/*.jsonl.zst | jq -c '.frame // empty'
 """
 _LS = """\
@@ -137,6 +140,12 @@ def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
+    demo.add_argument(
+        "--venue",
+        choices=tuple(VENUES),
+        default=DEFAULT_VENUE,
+        help="the venue of the local exchange",
+    )
     demo.add_argument("--seconds", type=_positive, metavar="N", help="duration (default: until Ctrl-C)")
     demo.add_argument("--rate", type=_positive, default=200.0, metavar="N", help="orders a second on the exchange")
     demo.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the simulated market")
@@ -185,7 +194,7 @@ def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
-    _add_feed(record, "matches")
+    _add_feed(record, "trades")
     record.add_argument(
         "--to", type=Path, required=True, metavar="DIR", help="the folder; it is created if it does not exist"
     )
@@ -221,14 +230,21 @@ def _add_feed(command: argparse.ArgumentParser, channel: str) -> None:
         "--channel",
         action="append",
         metavar="NAME",
-        help=f"may be repeated (default: {channel}); see the exchange's channels",
+        help=f"may be repeated (default: {channel}): the venue's name of a channel, or one of trades, book, ticker, "
+        "heartbeat, user, status",
     )
-    command.add_argument("--url", default=DEFAULT_URL, help="URL of the feed")
+    command.add_argument(
+        "--venue",
+        choices=tuple(VENUES),
+        help=f"the venue (default: that of the host in --url, or {DEFAULT_VENUE})",
+    )
+    command.add_argument("--url", help="URL of the feed (default: the venue's own)")
     command.add_argument(
         "--auth",
         action="store_true",
         default=None,
-        help="sign with COINBASE_API_KEY, COINBASE_API_SECRET and COINBASE_API_PASSPHRASE of the environment",
+        help="sign with COINBASE_API_KEY, COINBASE_API_SECRET and, on Exchange, COINBASE_API_PASSPHRASE of the "
+        "environment",
     )
     command.set_defaults(channels=[channel])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -29,12 +30,24 @@ from rxfeed.sim import Exchange, Ledger
 from rxfeed.sim.mongod import Mongod
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
-CHANNELS = ("ticker", "matches", "heartbeat", "level2_batch")
+CHANNELS = ("ticker", "trades", "heartbeat", "book")  # common names, which each venue maps to its own
 DATABASE = "rxfeed_demo"
 
 _BY_TYPE = [{"$group": {"_id": "$type", "n": {"$sum": 1}}}]
 _STARTING = 10.0
 _ENDING = 15.0
+
+
+# How the feed names what the exchange calls by channel and event.
+_TYPES = {
+    "market_trades/snapshot": "prior_trade",
+    "market_trades/update": "market_trade",
+    "l2_data/snapshot": "l2_snapshot",
+    "l2_data/update": "l2_update",
+    "ticker/snapshot": "ticker",
+    "ticker/update": "ticker",
+    "heartbeats": "heartbeat",
+}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -45,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     mongo = MongoUrl.find(options.mongo, options.mongo_file, os.environ)
     end_requested: list[bool] = []  # a signal handler must not use an object with a lock
     with on_signals(lambda: end_requested.append(True)), _collection(mongo) as collection:
-        with Exchange(PRODUCTS, seed=options.seed, rate=options.rate) as exchange:
+        with Exchange(PRODUCTS, venue=options.venue, seed=options.seed, rate=options.rate) as exchange:
             summary = _play(exchange, collection, options, lambda: bool(end_requested))
         write_line("\n".join(printable(line) for line in summary.text().splitlines()))
         if options.summary is not None:
@@ -56,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
 def _play(
     exchange: Exchange, collection: Collection[Any], options: argparse.Namespace, ended: Callable[[], bool]
 ) -> Summary:
-    feed = Feed(PRODUCTS, CHANNELS, url=exchange.url, ping_interval=1.0, reconnect=False)
+    feed = Feed(PRODUCTS, CHANNELS, venue=options.venue, url=exchange.url, ping_interval=1.0, reconnect=False)
     state = DemoState(PRODUCTS)
     compose(feed, collection, state, options.window)
     try:
@@ -72,7 +85,7 @@ def _play(
         with suppress(TimeoutError):  # the counts show it
             exchange.drain(_ENDING)
         sent = exchange.sent
-        _wait_until(lambda: state.problem is not None or feed.stats.messages + feed.stats.malformed >= sent.frames)
+        _wait_until(lambda: state.problem is not None or feed.stats.messages + feed.stats.malformed >= _messages(sent))
     finally:
         feed.close()
     if not state.stored_all.wait(_ENDING):
@@ -87,16 +100,19 @@ def _summary(sent: Ledger, seconds: float, feed: Feed, state: DemoState, collect
     except PyMongoError as error:
         state.failed(f"the stored documents cannot be counted: {type(error).__name__}")
         stored, by_type = 0, {}
+    sent_by_type: Counter[str] = Counter()
+    for kind, count in sent.by_kind.items():
+        sent_by_type[_TYPES.get(kind, kind)] += count
     received = {str(kind.__struct_config__.tag): count for kind, count in feed.stats.types.items()}
     return Summary(
         seconds=seconds,
-        sent=sent.frames,
+        sent=_messages(sent),
         received=feed.stats.messages,
         stored=stored,
         malformed=feed.stats.malformed,
         by_type={
-            kind: Count(sent.by_type.get(kind, 0), received.get(kind, 0), by_type.get(kind, 0))
-            for kind in sorted({*sent.by_type, *received, *by_type})
+            kind: Count(sent_by_type[kind], received.get(kind, 0), by_type.get(kind, 0))
+            for kind in sorted({*sent_by_type, *received, *by_type})
         },
         windows=state.window_count,
         complete_windows=state.complete_windows,
@@ -118,9 +134,14 @@ def _show_until(
                 return
             # The received count is read before the sent count, so that it is never larger.
             received, malformed = feed.stats.messages, feed.stats.malformed
-            reading = Reading(exchange.url, elapsed, exchange.sent.frames, received, malformed)
+            reading = Reading(exchange.url, elapsed, _messages(exchange.sent), received, malformed)
             screen.show(state, reading)
             time.sleep(0.2 if seconds is None else max(0.0, min(0.2, seconds - elapsed)))
+
+
+def _messages(sent: Ledger) -> int:
+    """The messages in all frames."""
+    return sum(sent.by_kind.values())
 
 
 def _wait_until(ready: Callable[[], bool]) -> None:

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from rxfeed.cli.text import plain_number, printable
-from rxfeed.market import Message, Unknown
+from rxfeed.core import ByType
+from rxfeed.market import BookSnapshot, BookUpdate, Message, PriorTrade, Ticker, Trade, Unknown
 from rxfeed.venues.coinbase_exchange import messages as m
 
 _SHOWN_ELSEWHERE = frozenset(("product_id", "time", "price", "size", "_origin"))
@@ -29,25 +30,26 @@ def line(message: Message) -> str:
     if price is not None:
         size = next((value for name in _SIZES if (value := getattr(message, name, None)) is not None), None)
         begin += f"  {_text(price):>14}  {_text(size):>14}"
-    rest = _REST.get(type(message), _fields)(message)
+    rest = _REST[type(message)](message)
     return printable(f"{begin}  {rest}".rstrip())
 
 
-def _ticker(ticker: m.Ticker) -> str:
-    parts = (("", ticker.side), ("bid ", ticker.best_bid), ("ask ", ticker.best_ask), ("volume ", ticker.volume_24h))
+def _ticker(ticker: Ticker) -> str:
+    side, volume = (getattr(ticker, name, None) for name in ("side", "volume_24h"))  # not every venue has them
+    parts = (("", side), ("bid ", ticker.best_bid), ("ask ", ticker.best_ask), ("volume ", volume))
     return "  ".join(f"{name}{_text(value):<4}" for name, value in parts if value is not None)
 
 
-def _trade(trade: m.Match | m.LastMatch) -> str:
+def _trade(trade: Trade | PriorTrade) -> str:
     return f"{trade.taker_side:<4}  trade {trade.trade_id}"
 
 
-def _snapshot(book: m.Snapshot) -> str:
+def _snapshot(book: BookSnapshot) -> str:
     best = [f"{name} {_text(side[0][0])}" for name, side in (("bid", book.bids), ("ask", book.asks)) if side]
     return "  ".join([f"{len(book.bids)} bids, {len(book.asks)} asks", *best])
 
 
-def _update(update: m.L2Update) -> str:
+def _update(update: BookUpdate) -> str:
     parts = [f"{side:<4} {_text(price)} {_text(size)}" for side, price, size in update.changes[:_MOST_CHANGES]]
     left = len(update.changes) - len(parts)
     return ", ".join(parts) + (f" and {left} more" if left else "")
@@ -77,12 +79,15 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-_REST: dict[type[Message], Callable[[Any], str]] = {
-    m.Ticker: _ticker,
-    m.Match: _trade,
-    m.LastMatch: _trade,
-    m.Snapshot: _snapshot,
-    m.L2Update: _update,
-    m.Status: _status,
-    Unknown: _unknown,
-}
+_REST: ByType[Callable[[Any], str]] = ByType(
+    {
+        Message: _fields,
+        Ticker: _ticker,
+        Trade: _trade,
+        PriorTrade: _trade,
+        BookSnapshot: _snapshot,
+        BookUpdate: _update,
+        m.Status: _status,
+        Unknown: _unknown,
+    }
+)

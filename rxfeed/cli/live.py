@@ -27,6 +27,7 @@ from rxfeed.feed import (
     Feed,
     FeedStatus,
     Gap,
+    GapRepaired,
     HeartbeatBack,
     HeartbeatMissing,
     Lagging,
@@ -34,19 +35,30 @@ from rxfeed.feed import (
     Rejected,
     Subscribed,
 )
-from rxfeed.venues.coinbase_exchange import Credentials, refusal, remedy
+from rxfeed.venues import COINBASE_ADVANCED, COINBASE_EXCHANGE, Venue, venue, venue_at
 
+_VARIABLES = {
+    COINBASE_EXCHANGE: "COINBASE_API_KEY, COINBASE_API_SECRET and COINBASE_API_PASSPHRASE",
+    COINBASE_ADVANCED: "COINBASE_API_KEY and COINBASE_API_SECRET",
+}
 _WAIT_AFTER_REJECTION = 1.0  # seconds after a rejection during which another subscription may be acknowledged
 
 
 def make_feed(options: argparse.Namespace) -> Feed:
     """The feed for the options that `arguments` adds; its warnings are written to standard error."""
-    credentials = Credentials.from_env() if options.auth else None
+    named = venue_at(options.url or "") if options.venue is None else venue(options.venue)
+    credentials = named.credentials[0].from_env() if options.auth else None
     if options.auth and credentials is None:
-        raise ConfigError("--auth: COINBASE_API_KEY, COINBASE_API_SECRET and COINBASE_API_PASSPHRASE are not set")
+        raise ConfigError(f"--auth: {_VARIABLES[named]} are not set")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        feed = Feed(options.products, options.channel or options.channels, url=options.url, credentials=credentials)
+        feed = Feed(
+            options.products,
+            options.channel or options.channels,
+            venue=named,
+            url=options.url,
+            credentials=credentials,
+        )
     for each in caught:
         write_error(str(each.message))
     return feed
@@ -60,9 +72,18 @@ class StatusReporter:
     ends a connection when it refuses them, and the refusal is the cause of that end, so it is written once.
     """
 
-    def __init__(self, verb: str, doing: str, *, patient: bool = False, signed: bool = False) -> None:
+    def __init__(
+        self,
+        verb: str,
+        doing: str,
+        *,
+        patient: bool = False,
+        signed: bool = False,
+        venue: Venue = COINBASE_EXCHANGE,
+    ) -> None:
         self._signed = signed
         self._verb, self._doing = verb, doing
+        self._venue = venue
         self._patient = patient
         self._connected = False
         self._acknowledged = False
@@ -87,7 +108,9 @@ class StatusReporter:
             case Reconnecting(delay=delay, cause=cause):
                 write_error(f"warning: not connected: {_text(cause)}: {_remedy(cause)}; next attempt in {delay:.1f} s")
             case Gap(product_id=product, channel=channel, first=first, last=last):
-                write_error(f"missed {first} to {last} of {product} on {channel}")
+                write_error(f"missed {first} to {last} of {product or 'the connection'} on {channel}")
+            case GapRepaired(product_id=product, channel=channel, first=first, last=last):
+                write_error(f"{first} to {last} of {product} on {channel} were missed, and have come now")
             case HeartbeatMissing(product_id=product, seconds=seconds):
                 write_error(f"no heartbeat of {product} for {seconds:g} s")
             case HeartbeatBack(product_id=product):
@@ -100,13 +123,15 @@ class StatusReporter:
                 self._acknowledged = bool(channels)
                 listed = (f"{each.name} ({', '.join(each.product_ids or ()) or 'all'})" for each in channels)
                 write_error(f"subscribed to {', '.join(listed) or 'nothing'}")
-            case Rejected(message=message, reason=reason) if self._signed and refusal(message, reason) is not None:
+            case Rejected(message=message, reason=reason) if (
+                self._signed and self._venue.refusal(message, reason) is not None
+            ):
                 pass
             case Rejected(message=message, reason=reason):
                 self._rejection = printable(message if reason is None else f"{message}: {reason}")
                 self._rejected_at = time.monotonic()
                 write_error(f"rejected by the exchange: {self._rejection}")
-                if what := _after_refusal(message, reason):
+                if what := _after_refusal(self._venue, message, reason):
                     write_error(what)
             case Ended(cause=cause) if cause is not None:
                 raise RxfeedError(_text(cause))
@@ -122,9 +147,9 @@ class StatusReporter:
         raise RxfeedError(f"nothing to {self._verb}: {self._rejection}")
 
 
-def _after_refusal(message: str, reason: str | None) -> str:
+def _after_refusal(venue: Venue, message: str, reason: str | None) -> str:
     """What to do about it, in the command's own options where it is about credentials."""
-    what = remedy(message, reason)
+    what = venue.remedy(message, reason)
     if what.startswith("give credentials"):
         return "give --auth and credentials in the environment, or a --channel without a key, such as level2_batch"
     return what

@@ -77,8 +77,8 @@ class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def received(self) -> int:
-        """The frames that the feed received."""
-        return self.feed.messages + self.feed.malformed
+        """The frames that the feed received and delivered, in whole or in part."""
+        return self.feed.messages - self.feed.batched + self.feed.malformed
 
     @property
     def lost(self) -> int:

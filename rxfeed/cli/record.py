@@ -62,7 +62,7 @@ class _Recording:
         self._feed = feed
         self._recorder = recorder
         self._statuses: Queue[FeedStatus] = Queue()
-        self._reporter = StatusReporter("record", "recording", patient=True, signed=signed)
+        self._reporter = StatusReporter("record", "recording", patient=True, signed=signed, venue=feed.venue)
         self._state = "connecting"
         self._last_failure: Exception | None = None
         self._error: Exception | None = None

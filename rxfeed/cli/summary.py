@@ -6,6 +6,7 @@ from textwrap import shorten
 
 import msgspec
 
+_TRADES = ("match", "market_trade")  # the types of trades, of any venue
 _WIDEST = 200  # characters of a long text of the driver
 
 
@@ -49,9 +50,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             found += [f"{kind}: {_text_of(count)}" for kind, count in self.by_type.items() if not count.agrees]
         if self.malformed:
             found.append(f"{self.malformed:,} frames malformed")
-        matches = self.by_type.get("match", Count()).received
-        if self.trades != matches:
-            found.append(f"{self.trades:,} trades in the windows, but {matches:,} matches received")
+        trades = sum(self.by_type.get(kind, Count()).received for kind in _TRADES)
+        if self.trades != trades:
+            found.append(f"{self.trades:,} trades in the windows, but {trades:,} trades received")
         if not self.sent:
             found.append("nothing was sent")
         return found
@@ -82,7 +83,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         if self.disagreements:
             lines += ["The counts do not agree:", *(f"  {shorten(each, _WIDEST)}" for each in self.disagreements)]
         else:
-            lines.append("The counts agree: each sent frame was received and stored, and each trade is in a window.")
+            lines.append("The counts agree: each sent message was received and stored, and each trade is in a window.")
         return "\n".join(lines)
 
 

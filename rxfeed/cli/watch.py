@@ -16,7 +16,7 @@ from rxfeed.cli.signals import on_signals
 from rxfeed.cli.streams import OutputClosed, flush_output, write_error, write_line
 from rxfeed.cli.text import json_line
 from rxfeed.feed import Feed, FeedStatus
-from rxfeed.market import ErrorMessage, Malformed, Message, Subscriptions
+from rxfeed.market import ErrorMessage, FrameOrigin, Malformed, Message, Subscriptions
 
 _QUEUE = 10_000  # messages; a reader slower than the feed makes the feed wait
 _POLL = 0.2  # seconds
@@ -39,9 +39,10 @@ class _Watch:
     def __init__(self, feed: Feed, *, as_json: bool, signed: bool) -> None:
         self._feed = feed
         self._as_json = as_json
+        self._frame: Any = None  # the epochs of the last frame with several messages
         self._items: Queue[Any] = Queue(_QUEUE)
         self._ended = threading.Event()
-        self._reporter = StatusReporter("watch", "printing", signed=signed)
+        self._reporter = StatusReporter("watch", "printing", signed=signed, venue=feed.venue)
         feed.status.subscribe(self._put)
         feed.malformed.subscribe(self._put)
         feed.subscribe(self._put, on_error=lambda error: None)  # also reported as a status
@@ -80,9 +81,17 @@ class _Watch:
             named = " ".join(name for name in (item.type, item.product_id) if name is not None)
             write_error(f"malformed frame{named and f' ({named})'}: {item.reason}")
         elif isinstance(item, Message) and not isinstance(item, Subscriptions | ErrorMessage):
+            if self._as_json and self._is_of_last_frame(item):
+                return True
             write_line(self._line(item), flush=False)
             return True
         return False
+
+    def _is_of_last_frame(self, message: Message) -> bool:
+        """True if another message of the same frame was printed, which is printed once."""
+        origin: Any = message._origin
+        last, self._frame = self._frame, origin.epochs if type(origin) is FrameOrigin else None
+        return self._frame is not None and self._frame is last
 
     def _line(self, message: Message) -> str:
         return json_line(message.raw, sys.stdout.encoding or "ascii") if self._as_json else line(message)

@@ -8,6 +8,7 @@ from rxfeed.core import Reconnect
 from rxfeed.errors import AuthenticationFailed, HostRetired
 from rxfeed.feed import Disconnected, Feed, StatusLog
 from rxfeed.secrets import Secret
+from rxfeed.venues import COINBASE_EXCHANGE
 from rxfeed.venues.coinbase_exchange import DEFAULT_URL, Credentials, remedy
 
 _PRIVATE = {"level2", "level3", "full", "user", "rfq_matches", "balance"}
@@ -54,6 +55,7 @@ class ClientSettings(NamedTuple):
         return make(
             self.products,
             self.channels,
+            venue=COINBASE_EXCHANGE,
             url=self.url,
             credentials=Credentials(*self.credentials) if self.credentials else None,
             reconnect=self.reconnect,

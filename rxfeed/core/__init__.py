@@ -9,10 +9,11 @@ from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFail
 from rxfeed.core.book_view import BookView, FullBookView, QueuePosition, RestingOrder
 from rxfeed.core.by_type import ByType
 from rxfeed.core.candles import Candle, CandlePrices, Candles
+from rxfeed.core.checked_frame import CheckedFrame, FrameCheck
 from rxfeed.core.completeness import Late
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.findings import Missed, Restarted
+from rxfeed.core.findings import Findings, Missed, Repaired, Restarted
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
 from rxfeed.core.level3_book import BookStats, Item, Level3Book
@@ -50,9 +51,12 @@ __all__ = [
     "Candle",
     "CandlePrices",
     "Candles",
+    "CheckedFrame",
     "ConnectionChange",
     "DollarBars",
     "EventClock",
+    "Findings",
+    "FrameCheck",
     "FullBookView",
     "GapDetector",
     "Grid",
@@ -81,6 +85,7 @@ __all__ = [
     "ReceivedItem",
     "Reconnect",
     "Renewals",
+    "Repaired",
     "Restarted",
     "RestingOrder",
     "Resubscribed",

@@ -26,8 +26,10 @@ class CompletenessTracker:
     """The state of one product: no trade after *since* was missed, and *known* is the highest trade id that has come.
 
     Rules:
-    - If a message has another epoch, trades may be missing up to its time, or up to *now* if that is later.
-    - A `last_match` proves that no trade came between it and the subscription.
+    - If a message has another epoch, trades may be missing up to its time, or up to *now* if that is later. This is not
+      so for a trade with the next id, where the venue's ids are consecutive.
+    - A `last_match` proves that no trade came between it and the subscription. Of several trades from before the
+      subscription, the last one does.
     - A heartbeat may overtake the trade with the id that it contains. Then event time stops until that trade or the
       next heartbeat comes. If the trade has not come by the next heartbeat, it was missed.
     - The wait for such an id happens only once, until a heartbeat has a lower id: then the id was wrong, or the ids
@@ -42,7 +44,7 @@ class CompletenessTracker:
         self.epoch, self.since = first.epoch, first.time
         self.now = first.time
         self._expecting = isinstance(first, Heartbeat)  # the id of the first trade will show whether a trade was missed
-        self.known = first.last_trade_id if isinstance(first, Heartbeat) else first.trade_id
+        self.known: int = first.last_trade_id if isinstance(first, Heartbeat) else first.trade_id
         self._named: int = -1
         self._named_at = first.time
         self._waived: int = -1  # the id of a heartbeat for which the wait is over
@@ -54,7 +56,8 @@ class CompletenessTracker:
         """Add a trade."""
         number, missed = match.trade_id, False
         if match.epoch != self.epoch:
-            self.epoch, self.known, missed = match.epoch, number, True
+            missed = not (match.ids_are_consecutive and number == self.known + 1)
+            self.epoch, self.known = match.epoch, number
         elif self._expecting:
             self.known, missed = number, number > self.known + 1
         self._expecting = False
@@ -72,6 +75,9 @@ class CompletenessTracker:
             self._expecting = False
             self.known = last.trade_id
             self.since = min(self.since, last.time)
+        elif last.ids_are_consecutive and last.trade_id > self.known:  # one of several before the subscription
+            self.known = last.trade_id
+            self._missed(last.time)
 
     def heartbeat(self, heartbeat: Heartbeat) -> datetime:
         """The event time: no earlier trade is expected."""

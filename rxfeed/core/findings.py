@@ -27,6 +27,15 @@ class Restarted(msgspec.Struct, frozen=True):
     first: int
 
 
+class Repaired(msgspec.Struct, frozen=True):
+    """Numbers *first* to *last* of *product_id* on *channel* were missed, and have come afterwards, in order."""
+
+    product_id: str | None
+    channel: str
+    first: int
+    last: int
+
+
 class Findings(Protocol):
     """Receives the reports of a `Sequence`."""
 

@@ -17,8 +17,9 @@ from typing import Any, ClassVar, Protocol
 
 import msgspec
 
+from rxfeed.core.checked_frame import CheckedFrame, FrameCheck
 from rxfeed.core.event_time import MAX_AHEAD
-from rxfeed.core.findings import Missed, Restarted
+from rxfeed.core.findings import Missed, Repaired, Restarted
 from rxfeed.core.sequence import Sequence
 from rxfeed.market import LAST, Malformed, Message, Subscriptions, Ticker, moment
 
@@ -60,7 +61,7 @@ class GapDetector:
     """Channels that may have products which no subscription names."""
 
     def __init__(self) -> None:
-        self.missed: list[Missed | Restarted | Resubscribed] = []
+        self.missed: list[Missed | Repaired | Restarted | Resubscribed] = []
         self.released: list[Message] = []
         """The messages to deliver before the last checked one; the caller takes them out."""
         self.held: Message | None = None
@@ -114,6 +115,13 @@ class GapDetector:
         check = self.checks.get(type(message))
         return check is None or check(message)
 
+    def frame(self, messages: tuple[Message, ...]) -> CheckedFrame:
+        """`step` for the messages of a frame with several."""
+        check = FrameCheck(self)
+        for message in messages:
+            check.add(message, self.step(message))
+        return check.result()
+
     def last(self, channel: str, product_id: str) -> int:
         """The last number of *product_id* on *channel*; -1 if there was none."""
         run = self._runs.get((channel, product_id))
@@ -146,7 +154,7 @@ class GapDetector:
         else:
             self._epochs[product_id] = self.epoch(product_id) + 1
 
-    def report(self, found: Missed | Restarted) -> None:
+    def report(self, found: Missed | Repaired | Restarted) -> None:
         self.missed.append(found)
 
     def release(self, messages: Iterable[Message]) -> None:

@@ -62,7 +62,7 @@ class Merge:
         self._coverage = Coverage()
         self._continuity = rules.gaps()
         self._numbers = Numbered(rules)
-        self._copies = Copies(self._patience)
+        self._copies = Copies(self._patience, rules)
         self._queue: deque[Entry] = deque()
         self._newest = 0
         self._interrupted: dict[str | None, int] = {}  # the present epochs of products with a rise to come

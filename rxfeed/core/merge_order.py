@@ -69,14 +69,16 @@ class Numbered:
 class Copies:
     """Detects frames without a number that another collector received within *patience* nanoseconds."""
 
-    def __init__(self, patience: int) -> None:
+    def __init__(self, patience: int, rules: MergeRules) -> None:
         self._patience = patience
+        self._rules = rules
         self._copies: dict[bytes, list[set[Collector]]] = {}
         self._aging: deque[tuple[int, bytes]] = deque()
 
     def first(self, entry: Entry) -> bool:
         """True if no other collector received it. Equal frames of one collector are not copies."""
-        raw: bytes = entry.item.raw
+        item = entry.item
+        raw = self._rules.copy_key(item) if isinstance(item, Message) else item.raw
         while self._aging and self._aging[0][0] < entry.ns - self._patience:
             _, old = self._aging.popleft()
             self._copies[old].pop(0)

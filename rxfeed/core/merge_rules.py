@@ -46,6 +46,10 @@ class MergeRules(Protocol):
         """
         ...
 
+    def copy_key(self, message: Message) -> bytes:
+        """What is equal in the copies of *message*, which has no number: its frame, or the fields of it that are."""
+        ...
+
     def trades(self, trade: PriorTrade) -> str:
         """The channel of the trades that continue those before *trade*."""
         ...

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 from msgspec.structs import force_setattr, replace
 from reactivex import abc
 
-from rxfeed.core import ByType, GapDetector
+from rxfeed.core import ByType, GapDetector, Repaired
 from rxfeed.feed.feed_streams import FeedStreams
+from rxfeed.feed.held_messages import stamp_held, stamp_held_of, with_epochs
 from rxfeed.market import (
     ENDING,
     LONG,
@@ -20,30 +20,18 @@ from rxfeed.market import (
     Malformed,
     Message,
     Origin,
+    Skipped,
     Ticker,
     ends_with_microseconds,
     finer,
-    stamp,
 )
 from rxfeed.transport import Closed, Oversized, Pong, TransportEvent
 
 _After = Callable[[Any], bool]
 """What is called after the delivery of a message of one type, which is its argument."""
 
-
-class _HeldOrigin(Origin, frozen=True, gc=False):
-    """The origin of a held message of a frame with *count* messages, at *place*."""
-
-    count: int
-    place: int
-
-
-def _frame_of(message: Message) -> int:
-    return id(message.raw)
-
-
-def _origin_of(message: Message) -> Origin | None:
-    return message._origin  # pyright: ignore[reportPrivateUsage]  # no property has it, for users need no origin
+_NOT_ONE = frozenset((Malformed, Skipped, tuple))
+"""What a frame is decoded to, other than one message."""
 
 
 class Dispatcher:
@@ -71,10 +59,9 @@ class Dispatcher:
         self._other = other
         entries: dict[type[Any], _After | None] = {object: None, **({} if after is None else after)}
         self._after = ByType(entries)
-        decoder = streams.venue.decoder()
+        decoder = streams.venue.decoder(renamed=streams.renamed, observed=streams.router.observed)
         self._decode = decoder.decode
-        self._quick = decoder.quick or decoder.decode
-        self._unstamped: list[Message] = []  # released messages of the frame that is being checked
+        self._quick = decoder.quick
         self.data_received = False
         """The last frames had a message that is more than an answer to a request."""
         self.stopping = False
@@ -106,15 +93,21 @@ class Dispatcher:
                 length = len(raw)
                 size += length
                 try:
-                    plain = raw.isascii() and (raw[ENDING] == PLAIN or ends_with_microseconds(raw) or not finer(raw))
-                    plain = plain and length <= longest
-                    message = quick(raw) if plain else decode(raw)
+                    if quick is None:
+                        message = decode(raw)
+                    else:
+                        plain = raw.isascii() and (
+                            raw[ENDING] == PLAIN or ends_with_microseconds(raw) or not finer(raw)
+                        )
+                        message = quick(raw) if plain and length <= longest else decode(raw)
                 except UNDECODED:
                     message = decode(raw)  # the full decoder has more types, and gives the reason of a failure
                 kind: type[Any] = type(message)  # pyright: ignore[reportUnknownVariableType]  # of an `Any`
-                if kind is Malformed or kind is tuple:
+                if kind in _NOT_ONE:
                     if kind is tuple:
                         data_received = self._several(message, raw, received_ns) or data_received
+                    elif kind is Skipped:
+                        data_received = self._skip(message) or data_received
                     else:
                         self.report_malformed(message, received_ns)
                     if self.stopping:
@@ -152,39 +145,42 @@ class Dispatcher:
             stats.bytes += size
             stats.frames += len(events) - others
 
+    def _skip(self, skipped: Skipped) -> bool:
+        """Check and count a message without an observer."""
+        check = self._checks.get(skipped.kind)
+        if check is not None and not self._fresh(check(skipped)):
+            return False
+        types = self._stats.types
+        types[skipped.kind] = types.get(skipped.kind, 0) + 1
+        return True
+
     def _several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> bool:
         """Deliver the *messages* of one frame; True if one of them is a sign of life.
 
         All gaps that the frame shows are reported before its first message.
         """
-        epochs: list[int | None] = [None] * len(messages)
-        held: dict[int, Message] = {}
-        for place, message in enumerate(messages):
-            fresh = self.is_fresh(message)
-            if self.stopping:
-                return False
-            if self._continuity.held is message:
-                held[place], self._continuity.held = message, None
-            # Messages of this frame that were held until this one have no origin yet.
-            found = [each for each, other in held.items() if any(other is message for message in self._unstamped)]
-            self._unstamped.clear()
-            for each in found:
-                del held[each]
-            for each in (*found, place) if fresh else found:
-                epochs[each] = self._continuity.epoch_of(messages[each])
-        for place, message in held.items():
-            force_setattr(message, "_origin", _HeldOrigin(raw, received_ns, 0, len(messages), place))
-        return self._deliver_frame(messages, raw, received_ns, tuple(epochs))
-
-    def _deliver_frame(
-        self, messages: tuple[Message, ...], raw: bytes, received_ns: int, epochs: tuple[int | None, ...]
-    ) -> bool:
-        """Deliver those *messages* of a frame that have an epoch; True if one of them is a sign of life."""
+        checked = self._continuity.frame(messages)
+        messages, epochs, repaired = checked.messages, checked.epochs, checked.repaired
+        self._report_missed()
+        if self.stopping:  # a subscriber of the status may have closed the feed
+            return False
+        not_delivered = epochs.count(None)
+        if not_delivered:
+            self._stats.duplicates += not_delivered
+            if self._drop_duplicates:
+                stamp_held_of(messages, checked.held, raw, received_ns)
+            else:
+                epoch_of = self._continuity.epoch_of
+                epochs = tuple(
+                    epoch_of(message) if epoch is None else epoch
+                    for message, epoch in zip(messages, epochs, strict=True)
+                )
         data_received = False
+        self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
         for message, epoch in zip(messages, epochs, strict=True):
             if epoch is None:
                 continue
-            force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs))
+            force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs, repaired))
             self.deliver(message)
             acted = self._after[type(message)]
             data_received = acted is None or acted(message) or data_received
@@ -192,14 +188,18 @@ class Dispatcher:
                 break
         return data_received
 
-    # ---- messages that are held until it is known whether they belong to a restarted sequence
+    def frames_of_several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> None:
+        """Deliver the *messages* of the frame *raw*, unless their numbers show duplicates, and count it."""
+        self._stats.bytes += len(raw)
+        self._stats.frames += 1
+        self._several(messages, raw, received_ns)
 
     def _stamp_held(self, raw: bytes, received_ns: int) -> None:
         """The last checked message is not to be delivered now: if it is held, it gets its origin, without an epoch."""
         held = self._continuity.held
         if held is not None:
             self._continuity.held = None
-            force_setattr(held, "_origin", Origin(raw, received_ns, 0))
+            stamp_held(held, raw, received_ns)
 
     def _deliver_released(self) -> None:
         """Deliver the messages that were held, with their present epochs; they were counted as duplicates before."""
@@ -207,29 +207,13 @@ class Dispatcher:
         self._stats.duplicates -= len(released)
         if not self._drop_duplicates:  # they were delivered
             return
-        self._unstamped = [each for each in released if _origin_of(each) is None]
-        for _, group in groupby((each for each in released if _origin_of(each) is not None), _frame_of):
-            messages = list(group)
-            origin = _origin_of(messages[0])
-            assert origin is not None
-            epochs = [self._continuity.epoch_of(each) for each in messages]
-            if type(origin) is _HeldOrigin:  # of a frame with several
-                places: dict[int, int] = {}
-                for each, epoch in zip(messages, epochs, strict=True):
-                    held = _origin_of(each)
-                    assert type(held) is _HeldOrigin
-                    places[held.place] = epoch
-                whole = tuple(places.get(place) for place in range(origin.count))
-                stamps = [FrameOrigin(origin.raw, origin.received_ns, epoch, whole) for epoch in epochs]
-            else:
-                stamps = [Origin(origin.raw, origin.received_ns, epoch) for epoch in epochs]
-            for message, stamped in zip(messages, stamps, strict=True):
-                if self.stopping:
-                    return
-                self.deliver(stamp(message, stamped))
-                acted = self._after[type(message)]
-                if acted is not None:
-                    acted(message)
+        for message in with_epochs(released, self._continuity.epoch_of):
+            if self.stopping:
+                return
+            self.deliver(message)
+            acted = self._after[type(message)]
+            if acted is not None:
+                acted(message)
 
     def is_fresh(self, message: Message) -> bool:
         """True if *message* is to be delivered; reports the gap that its sequence number shows."""
@@ -244,14 +228,20 @@ class Dispatcher:
         return fresh
 
     def deliver_recorded_frame(
-        self, messages: tuple[Message, ...], raw: bytes, received_ns: int, epochs: tuple[int | None, ...]
+        self,
+        messages: tuple[Message, ...],
+        raw: bytes,
+        received_ns: int,
+        epochs: tuple[int | None, ...],
+        repaired: tuple[int, ...] = (),
     ) -> None:
         """Deliver the *messages* of the frame *raw*, each with its epoch; `None`: it was a duplicate."""
         self._stats.bytes += len(raw)
         self._stats.frames += 1
+        self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
         for message, epoch in zip(messages, epochs, strict=True):
             if epoch is not None and not self.stopping:
-                force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs))
+                force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs, repaired))
                 self.deliver(message)
 
     def deliver_recorded(self, message: Message, raw: bytes, received_ns: int, epoch: int) -> None:
@@ -298,19 +288,25 @@ class Dispatcher:
                 else:
                     self._continuity.lost(product)
                 self.lost.add(product)
+        self._report_missed()
         self._streams.report_malformed(replace(frame, received_ns=received_ns))
 
     def _fresh(self, fresh: bool) -> bool:
         """True for a message to deliver; the gap that it shows is reported before it."""
-        missed = self._continuity.missed
-        if missed:
-            self._continuity.missed = []
-            for each in missed:
-                self.lost.add(each.product_id)
-                self._streams.found(each)
-            if self._continuity.released:  # never without a report
-                self._deliver_released()
+        if self._continuity.missed:
+            self._report_missed()
         if not fresh:
             self._stats.duplicates += 1
         # A subscriber of the status may have closed the feed.
         return not self.stopping and (fresh or not self._drop_duplicates)
+
+    def _report_missed(self) -> None:
+        if not self._continuity.missed:
+            return
+        missed, self._continuity.missed = self._continuity.missed, []
+        for each in missed:
+            if not isinstance(each, Repaired):
+                self.lost.add(each.product_id)
+            self._streams.found(each)
+        if self._continuity.released:  # never without a report
+            self._deliver_released()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 
@@ -22,7 +23,7 @@ from rxfeed.feed.status_log import StatusLog
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.secrets import Secret, redacted, revealed, secret, shown_url
 from rxfeed.transport import TransportOptions
-from rxfeed.venues import DEFAULT_VENUE, ChannelRequest, Subscription, Venue
+from rxfeed.venues import ChannelRequest, Subscription, Venue, venue_at
 from rxfeed.venues import venue as venue_of
 
 _LONGEST_PING = 125  # bytes, by RFC 6455
@@ -41,11 +42,16 @@ class Feed(MessageSource):
     the messages' `epoch`. A feed ends once: it completes if it was closed. It fails if a certificate cannot be
     verified, credentials are rejected, the host is retired, or `Reconnect.retries` is reached.
 
-    - *venue*: its name, or a `Venue`.
-    - *products*, *channels*: one or many. A channel may be the exchange's object, with its own products.
-    - *url*: of the server; `None`: the venue's own.
+    - *venue*: its name, or a `Venue`; `None`: the venue of the *url*'s host, and Coinbase Exchange if that is no known
+      host.
+    - *products*, *channels*: one or many. A channel is named as the venue does, or by a name that is the same for every
+      venue: `trades`, `book`, `ticker`, `heartbeat`, `user`, `status`. It may be the venue's object, with its own
+      products.
+    - *url*: of the server; `None`: the venue's own, for these channels.
     - *rest_url*: of the REST API, for the snapshots of `full_book`; `None`: the venue's own, or the host and port of
       *url* if that is a loopback address.
+    - *aliases*: by products' ids, the ids under which the venue delivers them, where they differ (see
+      `rxfeed.venues.aliases`, which reads them in the venue's list of products). Messages have the id subscribed to.
     - *credentials* sign the subscription (see `Credentials.from_env`); `None`: unsigned.
     - *reconnect*: True, False (the first failure ends the feed), or a `Reconnect`.
     - *ping_interval*: seconds between pings, which are sent with or without traffic (`None`: no pings).
@@ -67,9 +73,10 @@ class Feed(MessageSource):
         products: str | Iterable[str],
         channels: ChannelRequest | Iterable[ChannelRequest],
         *,
-        venue: str | Venue = DEFAULT_VENUE,
+        venue: str | Venue | None = None,
         url: str | Secret | None = None,
         rest_url: str | Secret | None = None,
+        aliases: Mapping[str, str] | None = None,
         credentials: object = None,
         reconnect: bool | Reconnect = True,
         ping_interval: float | None = 30.0,
@@ -85,14 +92,17 @@ class Feed(MessageSource):
         headers: Mapping[str, str | Secret] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        found = venue_of(venue)
-        super().__init__(FeedStreams(lag_threshold, venue=found))
-        self._streams.status_log = self._status_log()
+        found: Venue | None = None
         try:
-            hidden = Secret(self.venue.url(revealed(self.venue.default_url if url is None else url)))
+            found = venue_of(venue_at("" if url is None else revealed(url)) if venue is None else venue)
+            super().__init__(FeedStreams(lag_threshold, venue=found))
+            self._streams.status_log = self._status_log()
+            subscription = found.subscription(products, channels, signed=credentials is not None)
+            default = found.url_for(each if isinstance(each, str) else each["name"] for each in subscription.channels)
+            hidden = Secret(found.url(revealed(default if url is None else url)))
             if not isinstance(rest_url, str | Secret | None):  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's
                 raise ConfigError(f"rest_url: a {type(rest_url).__name__} is not a URL")
-            hidden_rest = secret(self.venue.rest_url_for(hidden.reveal()) if rest_url is None else rest_url)
+            hidden_rest = secret(found.rest_url_for(hidden.reveal()) if rest_url is None else rest_url)
             transport = TransportOptions(
                 max_size=max_size,
                 connect_timeout=connect_timeout,
@@ -103,7 +113,7 @@ class Feed(MessageSource):
         finally:
             # A traceback with local variables would show what is secret in them.
             url, rest_url, proxy, headers = "", "", None, None
-            accepted = credentials is None or isinstance(credentials, self.venue.credentials)
+            accepted = credentials is None or (found is not None and isinstance(credentials, found.credentials))
             refused = "" if accepted else type(credentials).__name__
             credentials = credentials if accepted else None
         if refused:
@@ -125,9 +135,10 @@ class Feed(MessageSource):
         self._url, self._rest_url = hidden, hidden_rest
         self._transport = transport
         self._credentials = credentials
-        subscription = self.venue.subscription(products, channels)
         subscription.warn_of_products()
         self._subscriptions = SubscriptionManager(subscription, self.venue)
+        self._aliases = dict(aliases or {})
+        self._rename()
         self._streams.router.admits = OutsideSubscription(self._subscriptions, self._streams.stats, self.venue).admits
         self._make_loop = partial(ReconnectLoop, settings, self._subscriptions, self._streams, clock or Clock())
         self._loop: ReconnectLoop | None = None
@@ -145,7 +156,7 @@ class Feed(MessageSource):
         When the exchange acknowledges the request, `status` emits `Subscribed`; if it refuses, `Rejected`. Changes in
         quick succession are sent in one message. Raises `ConfigError`, or `FeedClosed` if the feed has ended.
         """
-        self.venue.subscription(products, channels).warn_of_products()
+        self._checked(products, channels).warn_of_products()
         self._change(self._subscriptions.add, products, channels)
 
     def remove(self, products: str | Iterable[str], channels: ChannelRequest | Iterable[ChannelRequest]) -> None:
@@ -188,13 +199,35 @@ class Feed(MessageSource):
         products: str | Iterable[str],
         channels: ChannelRequest | Iterable[ChannelRequest],
     ) -> None:
-        subscription = self.venue.subscription(products, channels)
+        subscription = self._checked(products, channels)
         self._check_process()
         with self._state:
             self._check_open()
             change(subscription)
+            self._rename()
             if self._loop is not None:
                 self._loop.nudge()
+
+    def _checked(
+        self, products: str | Iterable[str], channels: ChannelRequest | Iterable[ChannelRequest]
+    ) -> Subscription:
+        return self.venue.subscription(products, channels, signed=self._credentials is not None)
+
+    def _rename(self) -> None:
+        """Update which delivered ids stand for other products; those of earlier subscriptions stay."""
+        products = {product for _, product in self._subscriptions.pairs if product is not None}
+        for product in products & self._aliases.keys():
+            alias = self._aliases[product]
+            if alias in products:
+                self._streams.renamed.pop(alias, None)
+                warnings.warn(
+                    f"products: {product} is delivered as {alias}, which is subscribed to, too: its messages are those "
+                    f"of {alias}",
+                    UserWarning,
+                    stacklevel=4,
+                )
+            else:
+                self._streams.renamed[alias] = product
 
     # ---- description
 
@@ -225,13 +258,19 @@ class Feed(MessageSource):
 
     @property
     def about(self) -> About:
-        """The `url` without its secret parts, and the `channels` and `products` of the current subscriptions."""
+        """The `url` without its secret parts, and the `channels` and `products` of the current subscriptions.
+
+        *renamed*: the products by the ids under which the venue delivers them, where they differ.
+        """
         pairs = self._subscriptions.pairs
-        return {
+        about: About = {
             "url": self.url,
             "channels": sorted({channel for channel, _ in pairs}),
             "products": sorted({product for _, product in pairs if product is not None}),
         }
+        if self._streams.renamed:
+            about["renamed"] = dict(self._streams.renamed)
+        return about
 
     def redact(self, raw: bytes) -> bytes:
         """*raw* without key, secret and passphrase, and without the newest signatures."""

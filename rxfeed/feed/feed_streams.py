@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from rxfeed.core import Missed, Restarted, Resubscribed
+from rxfeed.core import Missed, Repaired, Restarted, Resubscribed
 from rxfeed.feed.endings import SourceSinks
 from rxfeed.feed.message_router import FeedStream, MessageRouter
 from rxfeed.feed.stats import Stats
@@ -15,6 +15,7 @@ from rxfeed.feed.status import (
     Disconnected,
     FeedStatus,
     Gap,
+    GapRepaired,
     Idle,
     KeepalivePong,
     Lagging,
@@ -49,6 +50,8 @@ class FeedStreams:
         self.now = now
         self.venue = venue
         """Where the messages come from; a replay has it from its recordings."""
+        self.renamed: dict[str, str] = {}
+        """The ids of products, by those under which the venue delivers them, where they differ."""
         self.stats = Stats()
         self.sinks = SourceSinks()
         self.router = MessageRouter(self.failed)
@@ -77,8 +80,8 @@ class FeedStreams:
         if self.status_log is not None:
             self.status_log.recovered()
 
-    def found(self, found: Missed | Restarted | Resubscribed) -> None:
-        """Report a gap or a reset that the sequence numbers of the messages show."""
+    def found(self, found: Missed | Repaired | Restarted | Resubscribed) -> None:
+        """Report a gap, its repair, or a reset that the sequence numbers of the messages show."""
         if isinstance(found, Resubscribed):
             return
         product_id, channel, first, last = found.product_id, found.channel, found.first, found.last
@@ -86,6 +89,8 @@ class FeedStreams:
             self.stats.gaps += 1
             self.stats.gapped += last - first + 1
             self.report(Gap(at=self.now(), product_id=product_id, channel=channel, first=first, last=last))
+        elif isinstance(found, Repaired):
+            self.report(GapRepaired(at=self.now(), product_id=product_id, channel=channel, first=first, last=last))
         else:
             self.stats.resets += 1
             log.warning(

@@ -47,11 +47,11 @@ class Housekeeping:
         self.data_received = self._watchdog.heard
         """Call it with the idle time when a message arrives that is more than an answer to a request."""
         self._heartbeats = HeartbeatWatch(settings.heartbeat_timeout)
-        self._requests: list[str | Secret | bytes] = []
-        # The exchange requires the subscription within five seconds, so it is sent before the rate limit applies.
-        for text in subscriptions.opening(settings.credentials, str(time.time())):
-            connection.send(text)
-        self._send_interval = 1 / settings.venue.requests_per_second
+        # The venue requires a subscription within five seconds, so the first request is sent at once.
+        self._requests: list[str | Secret | bytes] = [*subscriptions.opening(settings.credentials, str(time.time()))]
+        if self._requests and not isinstance(first := self._requests.pop(0), bytes):
+            connection.send(first)
+        self._send_interval = 1 / settings.venue.limits.messages_per_second
         self._send_at = now + self._send_interval
         self._renewals = Renewals()
         self.alarm = now

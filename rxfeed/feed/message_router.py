@@ -127,6 +127,11 @@ class MessageRouter(FeedStream[Message]):
                 self.routes[kind, product] = observers
         return observers
 
+    def observed(self, kind: type[Message], product: str | None) -> bool:
+        """True if a message of *kind* and *product* has an observer."""
+        observers = self.routes.get((kind, product))
+        return bool(self.route(kind, product) if observers is None else observers)
+
     def has_seen(self, kinds: frozenset[type[Message]], product: str | None) -> bool:
         """True if a message of one of *kinds*, of *product* (`None`: any), was routed, or if that is unknown."""
         with self.lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 from rxfeed.core import ARRIVAL_LIMIT, Arrival, GapDetector
 from rxfeed.errors import AuthenticationFailed, ConnectionLost, TimestampRejected, WentSilent
@@ -21,6 +22,8 @@ from rxfeed.venues import Refusal
 
 # Messages that are delivered between two readings of the clock: they bound the delay of a ping.
 _BATCH = 64
+# Seconds by which the clocks of this machine and of the server may differ until that is the reason of a refusal.
+_CLOCK_TOLERANCE = 10.0
 # Seconds: data that arrives so soon after a cycle with deliveries may have been waiting in the socket.
 _SHORT_WAIT = 0.001
 
@@ -50,6 +53,7 @@ class FeedSession:
             other=self._control,
             after={Heartbeat: self._heartbeat_received, Subscriptions: self._subscribed, ErrorMessage: self._rejected},
         )
+        self._opened_at = datetime.now(UTC)
         self.opened = False
         """True once the connection was open."""
         self.data_received = False
@@ -68,6 +72,7 @@ class FeedSession:
             streams.report(Connecting(url=url, attempt=attempt))
             connection.open()
             self.opened = True
+            self._opened_at = datetime.now(UTC)
             now = self._clock.now()
             self._begin(now)
             streams.stats.connections += 1
@@ -207,10 +212,23 @@ class FeedSession:
     def _unauthenticated(self, refused: Refusal, message: str, reason: str | None) -> Exception:
         """The error to raise for a signed request that the exchange refused."""
         text = message if reason is None else f"{message}: {reason}"
-        if refused is Refusal.TIMESTAMP or (refused is Refusal.UNSPECIFIED and self._subscriptions.accepted):
+        server, unspecified = self._server_time(), refused is Refusal.UNSPECIFIED
+        wrong_clock = server is not None and abs((self._opened_at - server).total_seconds()) > _CLOCK_TOLERANCE
+        if refused is Refusal.TIMESTAMP or (unspecified and (wrong_clock or self._subscriptions.accepted)):
             now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-            return TimestampRejected(f"{text}: compare the clock of this machine, {now}, with a time server")
-        return AuthenticationFailed(f"{text}: check key, secret and passphrase")
+            text = f"{text}: compare the clock of this machine, {now}, with a time server"
+            if server is not None:
+                text = f"{text}; the server answered {self._connection.server_date}, at {self._opened_at:%H:%M:%S} here"
+            return TimestampRejected(text)
+        return AuthenticationFailed(f"{text}: {self._settings.venue.credentials_check}")
+
+    def _server_time(self) -> datetime | None:
+        """The server's time when the connection was opened; `None` if it is not known."""
+        try:
+            time = parsedate_to_datetime(self._connection.server_date)
+        except (TypeError, ValueError, OverflowError, IndexError):
+            return None
+        return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
     def _redacted(self, text: str) -> str:
         """*text* from the exchange without the secrets that it may repeat, for logs and exceptions."""

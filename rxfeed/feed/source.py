@@ -46,11 +46,15 @@ _OF_PLAIN_RUN: object = vars(importlib.import_module("reactivex.run")).get("_def
 
 
 class About(TypedDict, total=False):
-    """The description of a source: its *url* without secret parts, and what it is subscribed to."""
+    """The description of a source: its *url* without secret parts, and what it is subscribed to.
+
+    *renamed*: the products by the ids under which the venue delivers them, where they differ.
+    """
 
     url: str
     channels: list[str]
     products: list[str]
+    renamed: dict[str, str]
 
 
 class MessageSource(FilterableSource, Guarded[Message]):

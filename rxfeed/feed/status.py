@@ -114,6 +114,18 @@ class Gap(FeedStatus, frozen=True, kw_only=True):
     last: int
 
 
+class GapRepaired(FeedStatus, frozen=True, kw_only=True):
+    """The trades *first* to *last* of *product_id* on *channel* were missed during an interruption, and come now.
+
+    They are emitted after this, in order, and before newer ones.
+    """
+
+    product_id: str | None
+    channel: str
+    first: int
+    last: int
+
+
 class SequenceReset(FeedStatus, frozen=True, kw_only=True):
     """The sequence numbers of *product_id* on *channel* went from *last* back to *first*.
 

@@ -41,7 +41,8 @@ class SubscriptionManager:
     """Holds what a feed is to be subscribed to, and makes the requests for it.
 
     Any thread may change it; the connection's thread takes the requests. Changes that cancel each other are not
-    requested. Several changes are combined into one `subscribe` and one `unsubscribe` message.
+    requested. Several changes are combined into one `subscribe` and one `unsubscribe`, each one message or, where the
+    venue takes one channel a message, one for each channel.
     """
 
     def __init__(self, first: Subscription, venue: Venue) -> None:
@@ -97,29 +98,32 @@ class SubscriptionManager:
             return [(self._venue.aliases.get(channel, channel), product) for channel, product in self._desired]
 
     def opening(self, credentials: object, timestamp: str) -> list[str | Secret]:
-        """The requests that a new connection begins with: one for all pairs, or none if no pair is desired."""
+        """The requests that a new connection begins with: those for all pairs, or none if no pair is desired."""
         with self._lock:
             self._requested, self._renewals, self.changed = dict(self._desired), {}, False
-            self._sign(credentials, timestamp)
-            if self._first is not None:
-                return [self._first.request("subscribe", credentials, timestamp)]
-            subscription = self._grouped(self._requested)
-            return [subscription.request("subscribe", credentials, timestamp)] if subscription.channels else []
+            first = self._grouped(self._requested) if self._first is None else self._first
+            return self._signed(first.requests("subscribe", credentials, timestamp)) if first.channels else []
 
     def changes(self, credentials: object, timestamp: str) -> list[str | Secret]:
-        """The requests that bring the connection from the requested to the desired pairs; usually none."""
+        """The requests that bring the connection from the requested to the desired pairs; usually none.
+
+        A pair to be renewed is unsubscribed and subscribed, because a repeated subscription brings no snapshot.
+        """
         with self._lock:
             removed = {pair: None for pair in self._requested if pair not in self._desired or pair in self._renewals}
             added = {pair: None for pair in self._desired if pair not in self._requested or pair in self._renewals}
             self._requested, self._renewals, self.changed = dict(self._desired), {}, False
-            self._sign(credentials, timestamp)
-            texts = [self._grouped(removed).request("unsubscribe", credentials, timestamp)] if removed else []
-            return texts + ([self._grouped(added).request("subscribe", credentials, timestamp)] if added else [])
+            less = self._grouped(removed).requests("unsubscribe", credentials, timestamp) if removed else []
+            more = self._grouped(added).requests("subscribe", credentials, timestamp) if added else []
+            return self._signed([*less, *more])
 
-    def _sign(self, credentials: object, timestamp: str) -> None:
-        signature = None if credentials is None else self._venue.signature(credentials, timestamp)
-        if signature is not None:
-            self._signatures.append(signature)
+    def _signed(self, requests: list[str | Secret]) -> list[str | Secret]:
+        """*requests*, the signatures of which are stored for redaction."""
+        for request in requests:
+            signature = self._venue.signature(request) if isinstance(request, Secret) else None
+            if signature is not None:
+                self._signatures.append(signature)
+        return requests
 
     def secrets(self, credentials: object) -> list[str]:
         """The secrets that the exchange received and may repeat; use them only in the call of `redacted`."""

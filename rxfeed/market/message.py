@@ -39,9 +39,13 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
 
 class FrameOrigin(Origin, frozen=True, gc=False):
-    """The origin of a message of a frame with several: the epochs of them all; `None` for a dropped duplicate."""
+    """The origin of a message of a frame with several: the epochs of them all; `None` for a dropped duplicate.
+
+    *repaired*: the places of the trades that came again, because they had been missed.
+    """
 
     epochs: tuple[int | None, ...]
+    repaired: tuple[int, ...] = ()
 
 
 if TYPE_CHECKING:
@@ -131,6 +135,15 @@ class Malformed(msgspec.Struct, frozen=True, gc=False):
     received_ns: int = 0
     product_id: str | None = None
     type: str | None = None
+
+
+@final
+class Skipped(msgspec.Struct, frozen=True, gc=False):
+    """A message of type *kind* that was not decoded, because it has no observer; *sequence_num*: of its frame."""
+
+    kind: type[Message]
+    product_id: str | None
+    sequence_num: int
 
 
 class Unknown(Message, frozen=True, kw_only=True, gc=False):

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rxfeed.market.message import Message, Side
 
 
 class TradeFields(Message, frozen=True, kw_only=True, gc=False):
     """What a `Trade` and a `PriorTrade` have in common."""
+
+    ids_are_consecutive: ClassVar[bool] = False
+    """True if the ids of a product's trades prove, across epochs, that no trade between two was missed."""
 
     if TYPE_CHECKING:
 

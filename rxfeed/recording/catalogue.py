@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.core import Missed
+from rxfeed.core import GapDetector, Missed
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed import Connected, Connecting, Disconnected, FeedStatus, Gap, Subscribed
 from rxfeed.market import UNDECODED, Malformed, Message, Subscriptions
@@ -18,6 +18,7 @@ from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, find, ordered
 from rxfeed.recording.format import Line
+from rxfeed.recording.merging import renamed_in, repaired
 from rxfeed.recording.peek import type_and_product
 from rxfeed.recording.reading import Kind, Recording, SegmentOpen
 from rxfeed.recording.summary import RecordingSummary, SummaryBuilder
@@ -88,7 +89,7 @@ class _Entry(msgspec.Struct, gc=False):
     frame: _TypeFields | list[Any] | None = None
 
 
-_Decode = Callable[[bytes], Decoded]
+_Decode = Callable[[Line], Decoded]
 _Counted = dict[tuple[str, str | None], list[int]]
 """By type and product: the count, and the first and the last receipt."""
 
@@ -111,7 +112,7 @@ def _session(parts: Sequence[Part], venue: Venue | None) -> tuple[SummaryBuilder
                 about = about or recording.header.about
                 _segment(summary, recording, venue or VENUES.get(recording.header.venue or DEFAULT_VENUE))
             else:
-                _foreign(summary, recording)
+                _foreign(summary, recording, venue or VENUES[DEFAULT_VENUE])
         except SegmentOpen:
             summary.open(part.path)
         except RecordingDamaged as damage:
@@ -124,7 +125,7 @@ def _session(parts: Sequence[Part], venue: Venue | None) -> tuple[SummaryBuilder
 
 def _segment(summary: SummaryBuilder, recording: Recording, venue: Venue | None) -> None:
     # Where a frame can have several messages, it is decoded.
-    decode = None if venue is None or venue.quick_types else venue.decoder(stored=True).decode
+    decode = None if venue is None or venue.quick_types else _decode_with(venue, recording)
     for chunk in recording.chunks():
         entries = None if decode is not None else _together(chunk)
         if entries is None:
@@ -146,6 +147,16 @@ def _segment(summary: SummaryBuilder, recording: Recording, venue: Venue | None)
                 times[0] += 1
                 times[2] = entry.ns
         _count(summary, counted)
+
+
+def _decode_with(venue: Venue, recording: Recording) -> _Decode:
+    frame = venue.decoder(stored=True, renamed=renamed_in(recording)).decode
+
+    def decode(line: Line) -> Decoded:
+        decoded = frame(line.raw())
+        return repaired(decoded, line.repaired or (), venue) if isinstance(decoded, tuple) else decoded
+
+    return decode
 
 
 def _together(chunk: Chunk) -> list[_Entry] | None:
@@ -184,7 +195,7 @@ def _add_line(summary: SummaryBuilder, line: Line, decode: _Decode | None) -> No
     if line.malformed is not None:
         summary.malformed(line.ns)
     elif line.has_frame and decode is not None:
-        _messages(summary, decode(line.raw()), line)
+        _messages(summary, decode(line), line)
     elif line.has_frame:
         try:
             kind, product = type_and_product(line.raw())
@@ -225,14 +236,21 @@ def _event(summary: SummaryBuilder, status: FeedStatus, ns: int) -> None:
             pass
 
 
-def _foreign(summary: SummaryBuilder, recording: Recording) -> None:
+def _foreign(summary: SummaryBuilder, recording: Recording, venue: Venue) -> None:
     """Count a file without events; its gaps are detected as by a feed."""
-    venue = VENUES[DEFAULT_VENUE]
     decode, continuity = venue.decoder(stored=True).decode, venue.gaps()
     for ns, raw in recording.frames():
         message = decode(raw)
-        if isinstance(message, Malformed | tuple):
+        if isinstance(message, Malformed):
             summary.malformed(ns)
+            continue
+        if isinstance(message, tuple):
+            checked = continuity.frame(message)
+            for each in (
+                each for each, epoch in zip(checked.messages, checked.epochs, strict=True) if epoch is not None
+            ):
+                summary.frames(each.type, each.product_id, ns, ns)
+            _missed(summary, continuity)
             continue
         if isinstance(message, Subscriptions):
             summary.subscribed(channel.name for channel in message.channels)
@@ -240,11 +258,15 @@ def _foreign(summary: SummaryBuilder, recording: Recording) -> None:
                 (channel.name, product) for channel in message.channels for product in channel.product_ids or (None,)
             )
         continuity.step(message)
-        for found in continuity.missed:
-            if isinstance(found, Missed):
-                summary.gap(found.first, found.last)
-        continuity.missed = []
+        _missed(summary, continuity)
         summary.frames(_type(message, raw), message.product_id, ns, ns)
+
+
+def _missed(summary: SummaryBuilder, continuity: GapDetector) -> None:
+    for found in continuity.missed:
+        if isinstance(found, Missed):
+            summary.gap(found.first, found.last)
+    continuity.missed = []
 
 
 def _type(message: Message, raw: bytes) -> str:

@@ -9,7 +9,8 @@
     {"ns":...,"epoch":2,"text":"{\\n..."}
         a frame of more than one line, as a JSON string
     {"ns":...,"epoch":2,"epochs":[2,null,3],"frame":{...}}
-        a frame with several messages: the epoch of each; null for one that was dropped as a duplicate
+        a frame with several messages: the epoch of each; null for one that was dropped as a duplicate. "repaired": the
+        places (from 0) of trades from before the subscription that had been missed, and so are new ones
     {"redacted":true,"ns":...,"epoch":2,"frame":{"type":"error","reason":"bad key: [redacted]"}}
         a frame in which the server repeated the recorder's credentials: they are redacted (also in other lines)
     {"ns":...,"malformed":"not JSON: ...","text":"..."}, or "base64" if it is not UTF-8
@@ -77,6 +78,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     ns: int
     epoch: int = 0
     epochs: list[int | None] | None = None
+    repaired: list[int] | None = None
     frame: msgspec.Raw = _NONE
     text: str | None = None
     base64: str | None = None
@@ -121,15 +123,20 @@ def header_line(header: Header) -> bytes:
     return line if len(line) <= LONGEST_HEADER else encode(msgspec.structs.replace(header, about={})) + b"\n"
 
 
-def frame_line(raw: bytes, received_ns: int, epoch: int, epochs: Sequence[int | None] = ()) -> bytes:
+def frame_line(
+    raw: bytes, received_ns: int, epoch: int, epochs: Sequence[int | None] = (), repaired: Sequence[int] = ()
+) -> bytes:
     """The line of a frame: the frame unchanged, or as a JSON string if it has more than one line."""
     # Searching for an int is five times as fast as for a bytes of length 1.
     if raw and raw[0] in _OPENING and raw[-1] in _CLOSING and _LF not in raw and _CR not in raw:
         if epochs:
-            return b'{"ns":%d,"epoch":%d,"epochs":%b,"frame":%b}\n' % (received_ns, epoch, encode(epochs), raw)
+            places = b',"repaired":' + encode(repaired) if repaired else b""
+            head = (received_ns, epoch, encode(epochs), places)
+            return b'{"ns":%d,"epoch":%d,"epochs":%b%b,"frame":%b}\n' % (*head, raw)
         return b'{"ns":%d,"epoch":%d,"frame":%b}\n' % (received_ns, epoch, raw)
     several = list(epochs) if epochs else None
-    return encode(Line(ns=received_ns, epoch=epoch, epochs=several, text=raw.decode())) + b"\n"
+    places = list(repaired) if repaired else None
+    return encode(Line(ns=received_ns, epoch=epoch, epochs=several, repaired=places, text=raw.decode())) + b"\n"
 
 
 def redacted_line(line: bytes) -> bytes:

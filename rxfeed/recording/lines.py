@@ -34,13 +34,14 @@ _MOST_BYTES = 1 << 20
 
 
 class LineBatch(msgspec.Struct):
-    """Encoded *lines*, with the numbers of frames, of malformed ones among them, and of the connection's events.
+    """Encoded *lines* of so many *items*, with the numbers of frames, of malformed ones, and of events.
 
     *first_ns* and *last_ns*: receipts of its first and last frame, 0 if there is none. *earliest* and *latest*: times
     of all its lines, in any order.
     """
 
     lines: list[bytes]
+    items: int = 0
     size: int = 0
     frames: int = 0
     malformed: int = 0
@@ -78,6 +79,7 @@ class Lines:
         chunk = LineBatch([])
         suspect = self._suspect
         for item in items:
+            chunk.items += 1
             is_message, malformed = isinstance(item, Message), False
             if is_message and type(item._origin) is FrameOrigin:
                 epochs = item._origin.epochs
@@ -158,8 +160,9 @@ class Lines:
 
 def _line_of(message: Message, raw: bytes) -> bytes:
     origin: Any = message._origin
-    epochs = origin.epochs if type(origin) is FrameOrigin else ()
-    return frame_line(raw, message.received_ns, message.epoch, epochs)
+    if type(origin) is FrameOrigin:
+        return frame_line(raw, message.received_ns, message.epoch, origin.epochs, origin.repaired)
+    return frame_line(raw, message.received_ns, message.epoch)
 
 
 def received_ns(item: Any) -> int:

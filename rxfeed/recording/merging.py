@@ -20,6 +20,7 @@ from rxfeed.feed import (
     Ended,
     FeedStatus,
     Gap,
+    GapRepaired,
     HeartbeatBack,
     HeartbeatMissing,
     Idle,
@@ -28,7 +29,7 @@ from rxfeed.feed import (
     RecordingTruncated,
     SequenceReset,
 )
-from rxfeed.market import Malformed, Origin, stamp
+from rxfeed.market import FrameOrigin, Malformed, Message, Origin, stamp
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
 from rxfeed.recording.format import Line, malformed_frame
@@ -118,17 +119,17 @@ def _truncated(number: int, ns: int, damage: RecordingDamaged) -> Iterator[Recei
 
 
 def _part(number: int, recording: Recording, venue: Venue) -> Iterator[ReceivedItem]:
-    decode = venue.decoder(stored=True).decode
-    received_frame = partial(_frame, number, decode)
+    decode = venue.decoder(stored=True, renamed=renamed_in(recording)).decode
+    received_frame = partial(_frame, number, decode, venue)
     if recording.kind != "segment":
         for ns, raw in recording.frames():
-            yield received_frame(raw, ns, 0)
+            yield from received_frame(raw, Line(ns=ns))
         return
     for index, line in recording.lines():
         if line.malformed is not None:
             yield ReceivedItem(number, line.ns, malformed_frame(line))
         elif line.has_frame:
-            yield received_frame(line.raw(), line.ns, line.epoch)
+            yield from received_frame(line.raw(), line)
         elif line.pong is not None:
             pong = KeepalivePong(round_trip=line.pong, at=moment_of(line.ns))
             yield ReceivedItem(number, line.ns, StatusEvent(pong))
@@ -138,11 +139,32 @@ def _part(number: int, recording: Recording, venue: Venue) -> Iterator[ReceivedI
                 yield ReceivedItem(number, line.ns, item)
 
 
-def _frame(number: int, decode: Any, raw: bytes, ns: int, epoch: int) -> ReceivedItem:
-    message = decode(raw)
-    if isinstance(message, Malformed):
-        return ReceivedItem(number, ns, replace(message, received_ns=ns))
-    return ReceivedItem(number, ns, stamp(message, Origin(raw, ns, epoch)))
+def _frame(number: int, decode: Any, venue: Venue, raw: bytes, line: Line) -> Iterator[ReceivedItem]:
+    decoded, ns = decode(raw), line.ns
+    if isinstance(decoded, Malformed):
+        yield ReceivedItem(number, ns, replace(decoded, received_ns=ns))
+    elif not isinstance(decoded, tuple):
+        yield ReceivedItem(number, ns, stamp(decoded, Origin(raw, ns, line.epoch)))
+    else:
+        several, places = len(decoded), tuple(line.repaired or ())
+        epochs = line.epochs if line.epochs and len(line.epochs) == several else [line.epoch] * several
+        for place, (message, epoch) in enumerate(zip(repaired(decoded, places, venue), epochs, strict=True)):
+            if epoch is not None:
+                own = tuple(epoch if each == place else None for each in range(several))
+                yield ReceivedItem(number, ns, stamp(message, FrameOrigin(raw, ns, epoch, own, places)))
+
+
+def renamed_in(recording: Recording) -> dict[str, str]:
+    """The products that *recording* has under other ids, by those ids."""
+    renamed = {} if recording.header is None else recording.header.about.get("renamed")
+    return renamed if isinstance(renamed, dict) else {}
+
+
+def repaired(messages: tuple[Message, ...], places: Sequence[int], venue: Venue) -> tuple[Message, ...]:
+    """The *messages* of a frame, those in *places* as new trades: they had been missed when it was recorded."""
+    if not places:
+        return messages
+    return tuple(venue.repaired(each) if place in places else each for place, each in enumerate(messages))
 
 
 def _event(line: Line, recording: Recording, index: int, heartbeats: str) -> ConnectionChange | StatusEvent | None:
@@ -152,7 +174,7 @@ def _event(line: Line, recording: Recording, index: int, heartbeats: str) -> Con
     except ValueError as error:
         raise recording.damaged(index, 0, str(error)) from None
     match status:
-        case None | Gap() | SequenceReset() | Ended():
+        case None | Gap() | GapRepaired() | SequenceReset() | Ended():
             return None
         case Connected():
             return ConnectionChange(up=True, status=status)

@@ -6,11 +6,12 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec.structs import replace
 
 from rxfeed.core import GapDetector, MergedItem
-from rxfeed.errors import ConfigError, RecordingDamaged
+from rxfeed.errors import RecordingDamaged
 from rxfeed.feed import (
     Connected,
     Dispatcher,
@@ -24,7 +25,7 @@ from rxfeed.feed import (
     SequenceReset,
     Subscribed,
 )
-from rxfeed.market import Malformed, Message, Subscriptions
+from rxfeed.market import FrameOrigin, Malformed, Message, Subscriptions
 from rxfeed.recording.bulk import (
     NO_FRAME,
     NOT_CHOSEN,
@@ -40,6 +41,7 @@ from rxfeed.recording.bulk import (
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.format import Line, malformed_frame
+from rxfeed.recording.merging import renamed_in, repaired
 from rxfeed.recording.pacer import Pacer
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.time_range import TimeRange
@@ -63,6 +65,7 @@ class Player:
         self._continuity: GapDetector = venue.gaps()
         self._dispatcher = Dispatcher(streams, self._continuity)
         self._decode = venue.decoder(stored=True).decode
+        self._renamed: dict[str, str] = {}
         self._bulk = bulk_of(venue)
         self._base = 0  # what is added to the epochs as they were recorded
         self._highest = -1
@@ -92,6 +95,10 @@ class Player:
 
     def play(self, recording: Recording) -> None:
         """Play *recording*; raises `RecordingDamaged` if it ends too early."""
+        renamed = renamed_in(recording)
+        if renamed != self._renamed:
+            self._renamed = renamed
+            self._decode = self._streams.venue.decoder(stored=True, renamed=renamed).decode
         if recording.kind == "segment":
             self._segment(recording)
         else:
@@ -107,13 +114,24 @@ class Player:
                 self._status(item)
             elif self._reached(each.ns, getattr(item, "product_id", None)):
                 if isinstance(item, Message):
-                    self._dispatcher.deliver_recorded(item, item.raw, each.ns, each.epoch)
+                    self._merged(item, each)
                 elif isinstance(item, KeepalivePong):
                     self._streams.pong(item.round_trip)
                 else:
                     self._status(item)
             if self.stopping:
                 return
+
+    def _merged(self, message: Message, merged: MergedItem) -> None:
+        origin: Any = message._origin
+        if type(origin) is not FrameOrigin:
+            self._dispatcher.deliver_recorded(message, origin.raw, merged.ns, merged.epoch)
+            return
+        # The other messages of the frame are merged each by itself.
+        (place,) = (place for place, epoch in enumerate(origin.epochs) if epoch is not None)
+        epochs = tuple(merged.epoch if each == place else None for each in range(len(origin.epochs)))
+        messages = (message,) * len(epochs)
+        self._dispatcher.deliver_recorded_frame(messages, origin.raw, merged.ns, epochs, origin.repaired)
 
     # ---- segments
 
@@ -244,6 +262,7 @@ class Player:
         if len(recorded) != len(messages):
             self.interrupted()  # it was decoded in another way when it was recorded
             recorded = [line.epoch] * len(messages)
+        messages = repaired(messages, line.repaired or (), self._streams.venue)
         epochs = [None if epoch is None else self._base + epoch for epoch in recorded]
         self._highest = max(self._highest, *(epoch for epoch in epochs if epoch is not None))
         chosen = tuple(
@@ -253,7 +272,8 @@ class Player:
         if any(epoch is not None for epoch in chosen):
             self._pacer.reach(line.ns)
             if not self.stopping:
-                self._dispatcher.deliver_recorded_frame(messages, raw, line.ns, chosen)
+                places = tuple(line.repaired or ())
+                self._dispatcher.deliver_recorded_frame(messages, raw, line.ns, chosen, places)
 
     def _reached(self, ns: int, product_id: str | None) -> bool:
         """Wait until *ns* is due. False if the item is not selected, or if the replay was closed."""
@@ -296,17 +316,18 @@ class Player:
         for ns, raw in recording.frames():
             if not plain:
                 continuity.received(ns)
-            decoded = self._decode(raw)
-            if isinstance(decoded, tuple):
-                raise ConfigError(f"{recording.path}: frames of several messages are played from segments only")
-            message = decoded
+            message = self._decode(raw)
             if isinstance(message, Subscriptions):
                 continuity.watch(
                     (channel.name, product)
                     for channel in message.channels
                     for product in channel.product_ids or (None,)
                 )
-            if not self._reached(ns, message.product_id):
+            if isinstance(message, tuple):
+                due = self._several_due(message, ns)
+            else:
+                due = self._reached(ns, message.product_id)
+            if not due:
                 if dispatcher.stopping:
                     return
                 continue
@@ -315,6 +336,8 @@ class Player:
                 self._status(Connected(url=recording.path, at=moment_of(ns)))
             if isinstance(message, Malformed):
                 dispatcher.report_malformed(message, ns)
+            elif isinstance(message, tuple):
+                dispatcher.frames_of_several(message, raw, ns)
             elif dispatcher.is_fresh_frame(message, raw, ns):
                 if isinstance(message, Subscriptions):
                     streams.report(Subscribed(channels=message.channels, at=moment_of(ns)))
@@ -322,6 +345,13 @@ class Player:
             self._highest = continuity.highest
             if dispatcher.stopping:
                 return
+
+    def _several_due(self, messages: tuple[Message, ...], ns: int) -> bool:
+        """As `_reached`, for a frame with several messages, of which all are played if one is selected."""
+        if not self._takes_all and not any(self._time_range.takes(ns, each.product_id) for each in messages):
+            return False
+        self._pacer.reach(ns)
+        return not self._dispatcher.stopping
 
     def message(self, message: Message) -> None:
         """Play *message*, as it is, at the time of its receipt; where that is not known, at its own."""

@@ -182,9 +182,9 @@ class RecordingWriter:
         self._writing, self._oldest_ns = len(items), received_ns(items[0])
         for chunk in self._lines.encode(items):
             self._segments.write(chunk)
-            self._writing -= len(chunk.lines)
+            self._writing -= chunk.items
             self._counters.rate.add(chunk.frames)
-        self._oldest_ns = 0
+        self._writing = self._oldest_ns = 0  # the last items may be of a frame that was written before
 
     def _failed(self, error: Exception) -> None:
         if not isinstance(error, SinkError | ConfigError):

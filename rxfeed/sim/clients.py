@@ -10,7 +10,9 @@ from weakref import WeakSet
 from rxfeed.sim.connection import ClientConnection
 from rxfeed.sim.fault_injector import FaultInjector, Script
 from rxfeed.sim.fault_types import Fault
+from rxfeed.sim.frames import encode, text_frame
 from rxfeed.sim.ledger import FrameCounters, LedgerBuilder, Log
+from rxfeed.sim.venue import SimulatedVenue
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +20,10 @@ log = logging.getLogger(__name__)
 class Clients:
     """The open connections and their counters, with methods that wait for them. *limit*: frames of backlog each."""
 
-    def __init__(self, limit: int, script: Script) -> None:
+    def __init__(self, limit: int, script: Script, venue: SimulatedVenue) -> None:
         self.limit = limit
+        self.venue = venue
+        self.slow_consumer = text_frame("error", encode(venue.slow_consumer)).wire
         self.accepted = 0
         self.known: WeakSet[ClientConnection] = WeakSet()  # also connections in their handshake
         self.half_open: set[ClientConnection] = set()  # with no other reference
@@ -53,7 +57,12 @@ class Clients:
         """The number of a new connection, its fault injector and its counters."""
         self._arrived += 1
         tally = self.counters.open(self._arrived)
-        return self._arrived, FaultInjector(self._arrived, self.script.of(self._arrived), tally, self.log), tally
+        script = self.script.of(self._arrived)
+        return self._arrived, FaultInjector(self._arrived, script, tally, self.log, self.venue.identify), tally
+
+    def may_fail_handshake(self) -> bool:
+        """Whether there may be a fault of the handshake for the next connection."""
+        return bool(self.injected) or self.script.may_fail_handshake(self._arrived + 1)
 
     def claimed(self, number: int) -> list[Fault]:
         """The fault of the handshake that was injected for the next connection, if it concerns this one."""

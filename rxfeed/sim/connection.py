@@ -16,7 +16,7 @@ from rxfeed.errors import needs_extra
 from rxfeed.sim import fault_types
 from rxfeed.sim.fault_injector import Output, frames_in
 from rxfeed.sim.fault_types import Fault
-from rxfeed.sim.frames import SLOW_CONSUMER, Frame, Stream
+from rxfeed.sim.frames import Frame, Stream, Unnumbered
 
 with needs_extra("sim", "rxfeed.sim"):
     from websockets.asyncio.server import ServerConnection
@@ -52,9 +52,11 @@ class ClientConnection(ServerConnection):
         self.pings = 0
         self.rejection: fault_types.HttpStatus | None = None
         self._made = False
+        self._early = b""  # read before the connection is made
         self._leaving = False
         self._mute = False  # no pongs
         self._streaming = False  # a part of a frame is written
+        self._refusals: list[fault_types.RefusedChannel] = []
         self._timers: list[asyncio.TimerHandle] = []
         self._clients = clients
         clients.known.add(self)
@@ -71,7 +73,7 @@ class ClientConnection(ServerConnection):
         self._queue(self._injector.begin())
         self.pump()
 
-    def offer(self, frame: Frame) -> None:
+    def offer(self, frame: Frame | Unnumbered) -> None:
         """Queue *frame* to be sent, after the faults were applied to it."""
         if self._injector.over or not self.is_open:
             return
@@ -80,6 +82,14 @@ class ClientConnection(ServerConnection):
             self.pump()
             if len(self.backlog) > self._clients.limit:
                 self._disconnect_slow_reader()
+
+    def refusal(self, channel: str) -> str | None:
+        """The error text that the next subscription to *channel* gets in place of frames, if a fault refuses it."""
+        for place, fault in enumerate(self._refusals):
+            if fault.channel in (None, channel):
+                del self._refusals[place]
+                return fault.message
+        return None
 
     def inject(self, fault: Fault) -> None:
         """Apply *fault*, now or after its number of frames."""
@@ -114,7 +124,10 @@ class ClientConnection(ServerConnection):
             else:
                 self._streaming = False
                 piece = frame.wire
-                self.tally.count(frame.type)
+                if isinstance(frame, Frame):
+                    self.tally.count(frame.type, frame.kind, frame.messages)
+                else:
+                    self.tally.count(frame.type)
                 self.backlog.popleft()
             space -= len(piece)
             yield piece
@@ -140,7 +153,7 @@ class ClientConnection(ServerConnection):
     def _disconnect_slow_reader(self) -> None:
         if not self._streaming:
             self.tally.count("error")
-            self.transport.write(SLOW_CONSUMER)
+            self.transport.write(self._clients.slow_consumer)
         self.close_soon(1008, "ErrSlowConsume")
 
     # Faults
@@ -159,6 +172,8 @@ class ClientConnection(ServerConnection):
                         self._later(output.seconds, partial(self._end_silence, output))
                 case fault_types.NoPong():
                     self._mute = True
+                case fault_types.RefusedChannel():
+                    self._refusals += [output] * output.count
                 case fault_types.Recover():
                     self._mute = False
                     self._end_silence(None)
@@ -262,6 +277,15 @@ class ClientConnection(ServerConnection):
         self._made = True
         self.transport.resume_reading()
         super().connection_made(self.transport)
+        if self._early:
+            self.data_received(self._early)
+
+    def early_data(self, data: bytes) -> None:
+        """Take what was read before `connection_made`."""
+        if self._made:
+            self.data_received(data)
+        else:
+            self._early = data
 
     def connection_lost(self, exc: Exception | None) -> None:
         for timer in self._timers:

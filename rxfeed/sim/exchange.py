@@ -1,10 +1,10 @@
-"""`Exchange`: a local Coinbase Exchange for tests of bots."""
+"""`Exchange`: a local venue for tests of bots."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl as tls
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -12,37 +12,50 @@ from os import PathLike
 from typing import Any, Self
 
 from rxfeed.core import arguments
-from rxfeed.core.matching import MatchingEngine
+from rxfeed.core.matching import MatchingEngine, Side
 from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.recording import Recording
 from rxfeed.sim.clients import Clients
+from rxfeed.sim.exchange_counts import ExchangeCounts
 from rxfeed.sim.fault_injector import Script
-from rxfeed.sim.faults import ClockJump, Draw, Fault
-from rxfeed.sim.ledger import Fired, Ledger
+from rxfeed.sim.faults import ClockJump, Draw, Fault, RefusedChannel, SkipSequence
 from rxfeed.sim.live import LiveMarket
 from rxfeed.sim.market import Market
 from rxfeed.sim.playback import Playback, Then
 from rxfeed.sim.rest import Rest
 from rxfeed.sim.server import Server, Source
-from rxfeed.venues.coinbase_exchange import Credentials
+from rxfeed.sim.simulation import Simulation
+from rxfeed.sim.venue import NOT_FOUND, Access, RestAnswer, RestRequest, SimulatedVenue
+from rxfeed.sim.venues import simulated_venue
+
+# Faults that given frames cannot have, and why.
+OF_A_MARKET: dict[type[Fault], str] = {
+    ClockJump: "given frames have no clock to move",
+    SkipSequence: "given frames keep their numbers",
+    RefusedChannel: "given frames come after any request",
+}
 
 
-class Exchange:
-    """A WebSocket server on this machine with Coinbase Exchange's feed protocol.
+class Exchange(ExchangeCounts):
+    """A WebSocket and REST server on this machine with a venue's protocol: by default Coinbase Exchange's.
 
     >>> with Exchange(["BTC-USD"], seed=7, auto=False) as exchange:
     ...     exchange.step(10)
     ...     exchange.url.partition("127")[0]
     'ws://'
 
-    *rate*: order events a virtual second, over all products. *speed*: virtual seconds a second; `None`: as fast as the
-    slowest client reads. *auto*: whether time passes by itself, from the first subscription on; if not, nothing happens
-    until `step` or `advance`. *credentials*: those that open the channels which need authentication; without them, no
-    client can subscribe to these. *subscribe_timeout*: seconds after which a client that has not subscribed is closed
-    with 1008; `None`: never. *start*: the virtual time of the first event; `None`: now, or a month ago if virtual time
-    may run ahead of the clock, since windows take no trade from the future. *ssl*: a server's context, for `wss`.
-    *port*: 0 picks a free one. *backlog*: frames that may wait for a client that reads too slowly, before it is sent
-    `ErrSlowConsume` and closed with 1008. *faults*: faults to inject, and when; see `rxfeed.sim.faults`.
+    *venue*: `coinbase_exchange` or `coinbase_advanced`, each over the same market. *rate*: order events a virtual
+    second, over all products. *speed*: virtual seconds a second; `None`: as fast as the slowest client reads. *auto*:
+    whether time passes by itself, from the first subscription on; if not, nothing happens until `step` or `advance`.
+    *credentials*: those that open the channels of Exchange which need authentication; without them, no client can
+    subscribe to these. *public_keys*: the same for Advanced Trade, by key name, as PEM or as keys of `cryptography`;
+    see `key_pair`. *message_limit*: messages without authentication that Advanced Trade takes a second (8 at
+    Coinbase). *rest_limit*: HTTP requests a second, above which the answer is 429 (10 at Coinbase). `None` for either:
+    any number. *subscribe_timeout*: seconds after which a client that has not subscribed is closed with 1008; `None`:
+    never. *start*: the virtual time of the first event; `None`: now, or a month ago if virtual time may run ahead of
+    the clock, since windows take no trade from the future. *ssl*: a server's context, for `wss`. *port*: 0 picks a
+    free one. *backlog*: frames that may wait for a client that reads too slowly, before it is sent `ErrSlowConsume`
+    and closed with 1008. *faults*: faults to inject, and when; see `rxfeed.sim.faults`.
 
     The same arguments (with a *start*), the same requests and the same calls of `step` and `advance` give the
     same frames, byte for byte.
@@ -52,11 +65,15 @@ class Exchange:
         self,
         products: Sequence[str] = ("BTC-USD", "ETH-USD"),
         *,
+        venue: str = "coinbase_exchange",
         seed: int = 0,
         rate: float = 100.0,
         speed: float | None = 1.0,
         auto: bool = True,
-        credentials: Credentials | None = None,
+        credentials: Any = None,
+        public_keys: Mapping[str, Any] | None = None,
+        message_limit: int | None = None,
+        rest_limit: int | None = None,
         subscribe_timeout: float | None = 5.0,
         start: datetime | None = None,
         ssl: tls.SSLContext | None = None,
@@ -71,23 +88,33 @@ class Exchange:
         arguments.optional_number("subscribe_timeout", subscribe_timeout)
         if start is not None:
             arguments.moment("start", start)
-        if credentials is not None and not isinstance(credentials, Credentials):
-            raise ConfigError("credentials: not a Credentials")
+        if message_limit is not None:
+            arguments.integer("message_limit", message_limit, 1, 10**6)
+        if rest_limit is not None:
+            arguments.integer("rest_limit", rest_limit, 1, 10**6)
+        simulated = simulated_venue(venue)
+        access = Access(credentials, dict(public_keys or {}), message_limit)
+        simulated.check(access)
         if ssl is not None and not isinstance(ssl, tls.SSLContext):
             raise ConfigError(f"ssl: {ssl!r} is not an ssl.SSLContext")
 
         behind = timedelta(days=0 if auto and speed is not None and speed <= 1 else 30)
 
         def live(clients: Clients) -> Source:
-            market = Market(ids, seed=seed, rate=rate, start=start or datetime.now(UTC) - behind)
-            return LiveMarket(market, clients, products=ids, credentials=credentials, speed=speed, auto=auto)
+            market = Market(simulated.engines(ids), seed=seed, rate=rate, start=start or datetime.now(UTC) - behind)
+            simulation = Simulation(market)
+            protocol = simulated.protocol(simulation, ids, access)
+            return LiveMarket(simulation, protocol, clients, speed=speed, auto=auto)
 
         self._open_source: Callable[[Clients], Source] = live
         self._source: Source | None = None
+        script = Script(faults)
+        for fault in script.fixed:
+            _check_numbers(fault, simulated)
         # One step of the market can make a few hundred frames.
-        self._clients = Clients(arguments.integer("backlog", backlog, 1_000, 10**9), Script(faults))
+        self._clients = Clients(arguments.integer("backlog", backlog, 1_000, 10**9), script, simulated)
         arguments.integer("port", port, 0, 65_535)
-        rest = Rest(self._books, lambda: self._live.market.clock())
+        rest = Rest(self._rest_answer, limit=rest_limit, faults=script.of_requests, log=self._clients.log)
         self._server = Server(self._clients, subscribe_timeout=subscribe_timeout, ssl=ssl, port=port, rest=rest)
 
     @classmethod
@@ -103,7 +130,8 @@ class Exchange:
 
         They begin with the client's first subscribe, at the recording's own pace times *speed* (`None`: as
         fast as the client reads). *then*: keep the connection open after the last, or close it with 1000.
-        *server*: `subscribe_timeout`, `ssl`, `port`, `backlog`, `faults`. A line that is no frame closes with 1011.
+        *server*: `venue`, `subscribe_timeout`, `ssl`, `port`, `backlog`, `faults`. A line that is no frame closes the
+        connection with 1011.
         """
         recording = Recording(path)
         if next(recording.frames(), None) is None:
@@ -139,10 +167,11 @@ class Exchange:
         arguments.optional_number("speed", speed)
         arguments.one_of("then", then, ("hold", "close"))
         for name in server:
-            arguments.one_of("argument", name, ("subscribe_timeout", "ssl", "port", "backlog", "faults"))
+            arguments.one_of("argument", name, ("venue", "subscribe_timeout", "ssl", "port", "backlog", "faults"))
         exchange = cls(**server)
-        if any(isinstance(fault, ClockJump) for fault in exchange._clients.script.fixed):
-            raise ConfigError("faults: ClockJump: given frames have no clock to move")
+        for fault in exchange._clients.script.fixed:
+            if isinstance(fault, tuple(OF_A_MARKET)):
+                raise ConfigError(f"faults: {type(fault).__name__}: {OF_A_MARKET[type(fault)]}")
         exchange._open_source = partial(Playback, frames, speed=speed, then=then)
         return exchange
 
@@ -173,7 +202,7 @@ class Exchange:
 
     @property
     def rest_url(self) -> str:
-        """Where `GET /products/<id>/book?level=1|2|3` is answered; given frames have no book, so that is 404 then."""
+        """Where the venue's public REST requests are answered: the host and port of `url`; 404 for given frames."""
         return self._server.rest_url
 
     # The market
@@ -215,57 +244,27 @@ class Exchange:
         """The engine's own book: `bids` and `asks`, each (price, size), best first."""
         return self._server.read(lambda: self._engine(product_id).levels())
 
-    # The clients
+    # Orders
 
-    @property
-    def connections(self) -> int:
-        """How many clients are connected."""
-        return self._server.read(lambda: len(self._clients.open))
+    def place_order(
+        self,
+        product_id: str,
+        side: Side,
+        size: Decimal | str,
+        price: Decimal | str | None = None,
+        *,
+        client_order_id: str = "",
+    ) -> str:
+        """Place a limit order, or without a *price* a market order, and return its id.
 
-    @property
-    def accepted(self) -> int:
-        """How many connections there have been."""
-        return self._server.read(lambda: self._clients.accepted)
+        Only `cancel_order` takes it off the book. On Advanced Trade the `user` channel has its states.
+        """
+        arguments.one_of("side", side, ("buy", "sell"))
+        return self._server.wait(self._live.place(product_id, side, size, price, client_order_id))
 
-    @property
-    def pings(self) -> int:
-        """How many pings the clients have sent."""
-        return self._server.read(lambda: self._clients.pings)
-
-    @property
-    def sent(self) -> Ledger:
-        """The frames sent until now; errors and acknowledgements count, too."""
-        return self._server.read(lambda: self._clients.counters.total)
-
-    def sent_to(self, connection: int) -> Ledger:
-        """The frames of one connection, by its number; of those that have ended, the latest 1,000 are kept."""
-        try:
-            return self._server.read(lambda: self._clients.counters.of(connection))
-        except KeyError:
-            raise ConfigError(f"connection: {connection!r} is not known") from None
-
-    @property
-    def log(self) -> list[Fired]:
-        """The faults that fired, in that order; at most the latest 10,000."""
-        return self._server.read(self._clients.log.read)
-
-    @property
-    def requests(self) -> list[Any]:
-        """What the clients have sent, parsed (`None`: no JSON), without keys, passphrases and signatures."""
-        return self._server.read(lambda: list(self._server.requests))
-
-    @property
-    def rest_requests(self) -> int:
-        """How many requests have come to `rest_url`."""
-        return self._server.read(lambda: self._server.rest.requests)
-
-    def wait_for_clients(self, n: int = 1, timeout: float = 30.0) -> None:
-        """Return as soon as *n* connected clients have subscribed; `TimeoutError` after *timeout* seconds."""
-        self._until(lambda: self._clients.subscribed >= n, timeout, f"{n} subscribed clients")
-
-    def drain(self, timeout: float = 30.0) -> None:
-        """Return as soon as all queued frames are written; `TimeoutError` after *timeout* seconds."""
-        self._until(self._clients.drained, timeout, "clients that read what was sent")
+    def cancel_order(self, order_id: str) -> None:
+        """Cancel an order of `place_order` that is on the book."""
+        self._server.wait(self._live.cancel(order_id))
 
     def disconnect(self, code: int = 1000, reason: str = "") -> None:
         """Send every client a close frame; frames in backlogs are lost."""
@@ -288,7 +287,8 @@ class Exchange:
         """
         if not isinstance(fault, Fault):
             raise ConfigError(f"fault: {fault!r} is not a fault of rxfeed.sim.faults")
-        if isinstance(fault, ClockJump):
+        _check_numbers(fault, self._clients.venue)
+        if isinstance(fault, tuple(OF_A_MARKET)):
             _ = self._live  # it takes a market
         self._server.wait(self._server.inject(fault))
 
@@ -300,8 +300,8 @@ class Exchange:
             raise RxfeedError("this exchange has not been started")
         raise RxfeedError("this exchange plays given frames: it has no market")
 
-    def _books(self) -> dict[str, MatchingEngine]:
-        return self._source.market.engines if isinstance(self._source, LiveMarket) else {}
+    def _rest_answer(self, request: RestRequest) -> RestAnswer:
+        return self._source.protocol.rest(request) if isinstance(self._source, LiveMarket) else NOT_FOUND
 
     def _engine(self, product_id: str) -> MatchingEngine:
         engines = self._live.market.engines
@@ -309,9 +309,7 @@ class Exchange:
             raise ConfigError(f"product_id: {product_id!r} is none of {', '.join(engines)}")
         return engines[product_id]
 
-    def _until(self, condition: Callable[[], bool], timeout: float, what: str) -> None:
-        arguments.number("timeout", timeout)
-        try:
-            self._server.wait(self._clients.until(condition, timeout))
-        except TimeoutError:
-            raise TimeoutError(f"no {what} within {timeout:g} s") from None
+
+def _check_numbers(fault: Fault, venue: SimulatedVenue) -> None:
+    if isinstance(fault, SkipSequence) and not venue.numbers_frames:
+        raise ConfigError(f"faults: SkipSequence: the frames of {venue.name} have no number of the connection")

@@ -14,6 +14,7 @@ from rxfeed.sim.faults import Draw
 from rxfeed.sim.frames import (
     Frame,
     Stream,
+    Unnumbered,
     fragmented,
     is_plain,
     masked,
@@ -21,12 +22,14 @@ from rxfeed.sim.frames import (
     text_frame,
     type_of,
 )
-from rxfeed.sim.ledger import FiredBuilder, LedgerBuilder, Log, identify
+from rxfeed.sim.ledger import FiredBuilder, FrameId, LedgerBuilder, Log
+from rxfeed.sim.rest_faults import OfRequests
 
 BAD_UTF8 = b'{"type":"ticker","product_id":"\xff\xfe"}'
 ENDS = (fault_types.Close, fault_types.Reset, fault_types.Vanish, fault_types.HalfOpen, fault_types.SlowReaderKick)
 
 Output = Frame | Stream | Fault
+Identify = Callable[[Frame], FrameId]
 
 
 class Script:
@@ -46,24 +49,37 @@ class Script:
             else:
                 raise ConfigError(f"faults: {item!r} is no fault, and no callable that draws some")
         self.fixed.sort(key=_position)
+        self.of_requests = [fault for fault in self.fixed if isinstance(fault, OfRequests)]
 
     def of(self, number: int) -> Iterator[Fault]:
         """The faults of connection *number*."""
-        faults = merge(self.fixed, *(draw(number) for draw in self._draws), key=_position)
+        fixed = [fault for fault in self.fixed if not isinstance(fault, OfRequests)]
+        faults = merge(fixed, *(draw(number) for draw in self._draws), key=_position)
         return (fault for fault in faults if fault.concerns(number))
+
+    def may_fail_handshake(self, number: int) -> bool:
+        """Whether there may be a fault of the handshake for connection *number*; what is drawn is not known before."""
+        return bool(self._draws) or any(fault.at_handshake and fault.concerns(number) for fault in self.fixed)
 
 
 class FaultInjector:
-    """Applies the faults of *script* to the frames of one connection.
+    """Applies the faults of *script* to the frames of one connection, and numbers those that have a number.
+
+    Faults that stand for another order of the exchange's own frames come before the numbering: `EarlyData` and
+    `LateSnapshot` leave no gap. *identify* reads the ids in a frame.
 
     `begin`, `step` and `inject` return, in order, frames to send and faults of the connection to carry out.
     `over`: the last fault ends the connection.
     """
 
-    def __init__(self, number: int, script: Iterator[Fault], tally: LedgerBuilder, log: Log) -> None:
+    def __init__(
+        self, number: int, script: Iterator[Fault], tally: LedgerBuilder, log: Log, identify: Identify
+    ) -> None:
         self.frames = 0  # meant for the client until now
         self.over = False
         self._number = number
+        self._next_number = 0  # of a frame
+        self._identify = identify
         self._tally = tally
         self._log = log
         self._script = script
@@ -89,12 +105,10 @@ class FaultInjector:
         """What happens when the connection opens."""
         return self._fire(self._at_once)
 
-    def step(self, frame: Frame) -> list[Output]:
+    def step(self, frame: Frame | Unnumbered) -> list[Output]:
         """The frames to send in place of *frame*, and the faults after it."""
         self.frames += 1
-        outputs: list[Output] = [frame]
-        if self._treatments:
-            outputs = [*self._treated(frame)]
+        outputs: list[Output] = [*self._treated(frame)] if self._treatments else [self._numbered(frame)]
         if self._next is not None or self._injected:
             outputs += self._fire(self._due())
         return outputs
@@ -134,10 +148,11 @@ class FaultInjector:
         if isinstance(fault, fault_types.OversizedFrame):
             self._tally.inserted += 1
             return [oversized(fault.size)]
-        if treatment := _treatment(fault, self._tally, entry):
-            # Faults that change the bytes come last, since their frames have no readable payload.
+        if isinstance(fault, fault_types.SkipSequence):
+            self._next_number += fault.count
+        elif treatment := _treatment(fault, self._tally, entry, self._identify):
             self._treatments.append(treatment)
-            self._treatments.sort(key=lambda each: isinstance(each.fault, fault_types.Fragmented | fault_types.Masked))
+            self._treatments.sort(key=lambda each: each.rank)
         self.over = isinstance(fault, ENDS)
         return [fault]
 
@@ -145,100 +160,137 @@ class FaultInjector:
         self._tally.inserted += 1
         return [text_frame(type_of(payload), payload)]
 
-    def _treated(self, frame: Frame) -> list[Frame]:
-        frames = [frame]
+    def _treated(self, frame: Frame | Unnumbered) -> list[Frame]:
+        frames: list[Frame | Unnumbered] = [frame]
         for treatment in self._treatments:
+            if treatment.rank:
+                frames = [self._numbered(each) for each in frames]
             frames = [treated for each in frames for treated in treatment.apply(each)]
         self._treatments = [treatment for treatment in self._treatments if treatment.left]
-        return frames
+        return [self._numbered(each) for each in frames]
+
+    def _numbered(self, frame: Frame | Unnumbered) -> Frame:
+        if isinstance(frame, Frame):
+            return frame
+        self._next_number += 1
+        return frame.numbered(self._next_number - 1)
 
 
 class Treatment:
-    """A change of matching frames, *left* times."""
+    """A change of matching frames, *left* times.
 
-    def __init__(self, fault: Fault, left: float, tally: LedgerBuilder, entry: FiredBuilder) -> None:
+    *rank*: 0 before frames are numbered, 2 for faults that make the payload unreadable.
+    """
+
+    def __init__(
+        self, fault: Fault, left: float, tally: LedgerBuilder, entry: FiredBuilder, identify: Identify
+    ) -> None:
         self.fault = fault
         self.left = left
+        self.rank = 1
+        if isinstance(fault, fault_types.EarlyData | fault_types.LateSnapshot):
+            self.rank = 0
+        elif isinstance(fault, fault_types.Fragmented | fault_types.Masked):
+            self.rank = 2
         self._tally = tally
         self._entry = entry
+        self._identify = identify
 
     @property
     def held(self) -> int:
         """How many frames are kept for later."""
         return 0
 
-    def apply(self, frame: Frame) -> list[Frame]:
+    def apply(self, frame: Frame | Unnumbered) -> list[Frame | Unnumbered]:
         """The frames to send in place of *frame*."""
-        if not self.left or not _matches(self.fault, frame):
+        if not self.left or not self._matches(frame):
             return [frame]
+        assert isinstance(frame, Frame)
         self.left -= 1
-        return self._change(frame)
+        return [*self._change(frame)]
 
     def _change(self, frame: Frame) -> list[Frame]:
         fault = self.fault
         if isinstance(fault, fault_types.Fragmented):
-            return [Frame(frame.type, fragmented(frame.wire, fault.pieces))]
+            return [frame._replace(wire=fragmented(frame.wire, fault.pieces))]
         if isinstance(fault, fault_types.Masked):
-            return [Frame(frame.type, masked(frame.wire))]
+            return [frame._replace(wire=masked(frame.wire))]
         if not isinstance(fault, fault_types.Silence):
-            self._entry.concerned.append(identify(frame))
+            self._note(frame)
         if isinstance(fault, fault_types.Duplicate):
             self._tally.duplicated += 1
             return [frame, frame]
         self._tally.dropped += 1
         return []
 
+    def _note(self, frame: Frame | Unnumbered) -> None:
+        """Log the ids of a frame that is changed; one without a number has none in the log either."""
+        if isinstance(frame, Unnumbered):
+            ids = self._identify(frame.numbered(0))._replace(sequence=None)
+        else:
+            ids = self._identify(frame)
+        self._entry.concerned.append(ids)
+
+    def _matches(self, frame: Frame | Unnumbered) -> bool:
+        """True if the fault applies to *frame*."""
+        fault = self.fault
+        if isinstance(fault, fault_types.EarlyData):
+            return frame.type == "subscriptions"
+        if isinstance(fault, fault_types.LateSnapshot):
+            return frame.snapshot
+        if not isinstance(fault, OfFrames):
+            return True
+        # Frames that are fragmented or masked already are not changed.
+        assert isinstance(frame, Frame)
+        if not is_plain(frame.wire) or (fault.types is not None and frame.type not in fault.types):
+            return False
+        return fault.product_id is None or self._identify(frame).product_id == fault.product_id
+
 
 class Delay(Treatment):
     """Delays one frame until so many others were sent."""
 
-    _frame: Frame | None = None
+    _frame: Frame | Unnumbered | None = None
 
     @property
     def held(self) -> int:
         return self._frame is not None and self.left > 0
 
-    def apply(self, frame: Frame) -> list[Frame]:
+    def apply(self, frame: Frame | Unnumbered) -> list[Frame | Unnumbered]:
         if not self.left:
             return [frame]
         if self._frame is None:
-            if not _matches(self.fault, frame):
+            if not self._matches(frame):
                 return [frame]
             self._frame = frame
             self._tally.reordered += 1
-            self._entry.concerned.append(identify(frame))
+            self._note(frame)
             return []
-        if isinstance(self.fault, fault_types.EarlyData):
+        if isinstance(self.fault, fault_types.EarlyData | fault_types.LateSnapshot):
             passes = frame.type not in ("subscriptions", "error")
         else:
-            passes = _matches(self.fault, frame)
+            passes = self._matches(frame)
         self.left -= passes
-        return [frame] if self.left else [frame, self._frame]
+        if self.left:
+            return [frame]
+        held = self._frame
+        if isinstance(self.fault, fault_types.LateSnapshot) and held.again is not None:
+            held = held.again()
+        return [frame, held]
 
 
-def _treatment(fault: Fault, tally: LedgerBuilder, entry: FiredBuilder) -> Treatment | None:
+def _treatment(fault: Fault, tally: LedgerBuilder, entry: FiredBuilder, identify: Identify) -> Treatment | None:
     """The change of frames by *fault*, if it is a fault of frames."""
-    if isinstance(fault, fault_types.Silence):
-        return None if fault.hold else Treatment(fault, float("inf"), tally, entry)
-    if isinstance(fault, fault_types.EarlyData):
-        return Delay(fault, fault.count, tally, entry)
-    if isinstance(fault, fault_types.Reorder):
-        return Delay(fault, fault.distance, tally, entry)
-    if isinstance(fault, fault_types.Drop | fault_types.Duplicate | fault_types.Fragmented | fault_types.Masked):
-        return Treatment(fault, fault.count, tally, entry)
+    match fault:
+        case fault_types.Silence():
+            return None if fault.hold else Treatment(fault, float("inf"), tally, entry, identify)
+        case fault_types.EarlyData() | fault_types.LateSnapshot():
+            return Delay(fault, fault.count, tally, entry, identify)
+        case fault_types.Reorder():
+            return Delay(fault, fault.distance, tally, entry, identify)
+        case fault_types.Drop() | fault_types.Duplicate() | fault_types.Fragmented() | fault_types.Masked():
+            return Treatment(fault, fault.count, tally, entry, identify)
     return None
-
-
-def _matches(fault: Fault, frame: Frame) -> bool:
-    """True if *fault* applies to *frame*."""
-    if isinstance(fault, fault_types.EarlyData):
-        return frame.type == "subscriptions"
-    if not isinstance(fault, OfFrames):
-        return True
-    # Frames that are fragmented or masked already are not changed.
-    if not is_plain(frame.wire) or (fault.types is not None and frame.type not in fault.types):
-        return False
-    return fault.product_id is None or identify(frame).product_id == fault.product_id
 
 
 def frames_in(outputs: Iterable[Output]) -> int:

@@ -56,7 +56,7 @@ class _AtHandshake(Fault):
 
 @dataclass(frozen=True, kw_only=True)
 class OfFrames(Fault):
-    """A fault of frames: of those with a `type` in *types* and of *product_id* (`None`: of any)."""
+    """A fault of frames: of those with a `type` (or channel) in *types* and of *product_id* (`None`: of any)."""
 
     types: Collection[str] | None = None
     product_id: str | None = None
@@ -293,6 +293,50 @@ class Reorder(OfFrames):
 class EarlyData(Fault):
     """The next acknowledgement comes after the first *count* data frames that it should precede."""
 
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        arguments.integer("count", self.count, 1, MOST)
+
+
+@dataclass(frozen=True)
+class LateSnapshot(Fault):
+    """The next snapshot of a book comes after the acknowledgement and the next *count* data frames.
+
+    It is the book as it is then. A venue that numbers frames numbers them as they come.
+    """
+
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        arguments.integer("count", self.count, 1, MOST)
+
+
+@dataclass(frozen=True)
+class SkipSequence(Fault):
+    """The next frame's number is *count* higher than it should be: a gap without a lost frame.
+
+    Only where a venue numbers the frames of a connection.
+    """
+
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        arguments.integer("count", self.count, 1, MOST)
+
+
+# Requests
+
+
+@dataclass(frozen=True)
+class RefusedChannel(Fault):
+    """The next *count* subscriptions to *channel* (`None`: to any) get an error with *message*, and nothing else."""
+
+    channel: str | None = None
+    message: str = "authentication failure"
     count: int = 1
 
     def __post_init__(self) -> None:

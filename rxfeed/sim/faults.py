@@ -10,6 +10,9 @@ connection (acknowledgements and errors count, and so do frames that another fau
 connection opens. *connection*: the number of the connection, counted from 1 in the order of their arrival, those
 that never got past the handshake included; or a container of numbers, such as `range(1, 4)`; `None`: every one. A
 fault fires once for each connection that it concerns. After a fault that ends a connection nothing else fires on it.
+
+Faults of HTTP requests (`RestStatus`, `RestLatency`, `RestHole`, `RestGarbage`) concern no connection; their *after*
+counts the requests with *path* in their path.
 """
 
 from __future__ import annotations
@@ -31,19 +34,23 @@ from rxfeed.sim.fault_types import (
     Fragmented,
     HalfOpen,
     HttpStatus,
+    LateSnapshot,
     MalformedFrame,
     Masked,
     NoPong,
     OversizedFrame,
     Recover,
     Refuse,
+    RefusedChannel,
     Reorder,
     Reset,
     Silence,
+    SkipSequence,
     SlowHandshake,
     SlowReaderKick,
     Vanish,
 )
+from rxfeed.sim.rest_faults import OfRequests, RestGarbage, RestHole, RestLatency, RestStatus
 
 __all__ = [
     "KINDS",
@@ -58,15 +65,22 @@ __all__ = [
     "Fragmented",
     "HalfOpen",
     "HttpStatus",
+    "LateSnapshot",
     "MalformedFrame",
     "Masked",
     "NoPong",
     "OversizedFrame",
     "Recover",
     "Refuse",
+    "RefusedChannel",
     "Reorder",
     "Reset",
+    "RestGarbage",
+    "RestHole",
+    "RestLatency",
+    "RestStatus",
     "Silence",
+    "SkipSequence",
     "SlowHandshake",
     "SlowReaderKick",
     "Vanish",
@@ -100,7 +114,7 @@ def randomly(seed: int | str, *, every: float = 100.0, kinds: Sequence[Fault] = 
     arguments.number("every", every)
     kinds = tuple(kinds)
     for kind in kinds:
-        if not isinstance(kind, Fault) or kind.at_handshake or kind.after is not None:
+        if not isinstance(kind, Fault) or isinstance(kind, OfRequests) or kind.at_handshake or kind.after is not None:
             raise ConfigError(f"kinds: {kind!r} is no fault that can fire after any frame")
     if not kinds:
         raise ConfigError("kinds: none")

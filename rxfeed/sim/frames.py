@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise, repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,10 +22,39 @@ encode = msgspec.json.Encoder().encode
 
 
 class Frame(NamedTuple):
-    """A text frame as the socket carries it, and the `type` of the message in it."""
+    """A text frame as the socket carries it, and the `type` of the message in it (or its channel, if it has none).
+
+    *kind*: what distinguishes its messages further, if something does. *messages*: how many it has. *again*: makes
+    the frame of a snapshot anew, as it is then.
+    """
 
     type: str
     wire: bytes
+    kind: str = ""
+    messages: int = 1
+    again: Callable[[], Frame] | None = None
+
+    @property
+    def snapshot(self) -> bool:
+        """Whether it is a snapshot of a book."""
+        return self.type == "snapshot"
+
+
+class Unnumbered(NamedTuple):
+    """A message for several clients; the number that it has on a connection comes between *head* and *tail*."""
+
+    type: str
+    head: bytes
+    tail: bytes
+    snapshot: bool = False
+    kind: str = ""
+    messages: int = 1
+    again: Callable[[], Unnumbered] | None = None
+
+    def numbered(self, number: int) -> Frame:
+        """The frame for a connection."""
+        payload = b"%b%d%b" % (self.head, number, self.tail)
+        return Frame(self.type, _head(len(payload)) + payload, self.kind, self.messages)
 
 
 class Stream(NamedTuple):
@@ -38,12 +67,33 @@ class Stream(NamedTuple):
 
 def text_frame(type: str, payload: bytes) -> Frame:
     """The frame of *payload*, which need not be UTF-8."""
-    return Frame(type, WebSocketFrame(Opcode.TEXT, payload).serialize(mask=False))
+    return Frame(type, _head(len(payload)) + payload)
 
 
-SLOW_CONSUMER = text_frame(
-    "error", encode({"type": "error", "message": "ErrSlowConsume", "reason": "too many backed-up messages"})
-).wire
+def _head(size: int) -> bytes:
+    """The header of a text frame of *size* bytes."""
+    if size < 126:
+        return bytes((PLAIN, size))
+    if size < 1 << 16:
+        return bytes((PLAIN, 126)) + size.to_bytes(2)
+    return bytes((PLAIN, 127)) + size.to_bytes(8)
+
+
+def parse(text: str | bytes) -> Any:
+    """A client's request as Python objects; `None` if it is no JSON."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+
+
+def without(request: Any, names: tuple[str, ...]) -> Any:
+    """A request without the fields of these *names*, wherever in it they are."""
+    if isinstance(request, dict):
+        return {name: without(value, names) for name, value in request.items() if name not in names}
+    if isinstance(request, list):
+        return [without(value, names) for value in request]
+    return request
 
 
 def is_plain(wire: bytes) -> bool:
@@ -84,7 +134,7 @@ def oversized(size: int) -> Stream:
     """A text frame with *size* bytes of payload, which are JSON."""
     begin, end = b'{"type":"oversized","padding":"', b'"}'
     padding = size - len(begin) - len(end)
-    head = bytes([PLAIN, 127]) + size.to_bytes(8) if size >= 1 << 16 else _short_head(size)
+    head = _head(size)
 
     def pieces() -> Iterator[bytes]:
         yield head + begin
@@ -93,22 +143,20 @@ def oversized(size: int) -> Stream:
     return Stream("oversized", b"x" * (padding % PIECE) + end, pieces())
 
 
-def _short_head(size: int) -> bytes:
-    return bytes([PLAIN, size]) if size < 126 else bytes([PLAIN, 126]) + size.to_bytes(2)
-
-
 def type_of(payload: bytes) -> str:
-    """The `type` of a message, for counting: `malformed` if it is no JSON, `untyped` if it has none.
+    """The `type` or `channel` of a message, for counting: `malformed` if it is no JSON, `untyped` if it has neither.
 
-    >>> [type_of(text) for text in (b'{"type":"match"}', b'["open","BTC-USD"]', b'{"typ', b"1")]
-    ['match', 'open', 'malformed', 'untyped']
+    >>> [type_of(text) for text in (b'{"type":"match"}', b'{"channel":"status"}', b'["open","BTC-USD"]')]
+    ['match', 'status', 'open']
+    >>> [type_of(text) for text in (b'{"typ', b"1")]
+    ['malformed', 'untyped']
     """
     try:
         message = msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return "malformed"
     if isinstance(message, dict):
-        found = message.get("type")
+        found = message.get("type", message.get("channel"))
     else:
         found = message[0] if isinstance(message, list) and message else None
     return found if isinstance(found, str) else "untyped"

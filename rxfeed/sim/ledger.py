@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-
-from rxfeed.sim.faults import Fault
-from rxfeed.sim.frames import Frame, payload_of
+from rxfeed.sim.fault_types import Fault
 
 LOGGED = 10_000  # faults that the log keeps
 REMEMBERED = 1_000  # closed connections of which the figures are kept
@@ -18,6 +15,9 @@ REMEMBERED = 1_000  # closed connections of which the figures are kept
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """The text frames of all clients, or of one, so far: how many were sent, how many of each `type`, and the rest.
+
+    Frames without a `type` are counted by their `channel`. *by_kind* counts the messages in the frames: by their
+    type, or by channel and type of event, such as `market_trades/update`, where a frame has several.
 
     *frames* and *by_type*: handed to a socket. Faults left out *dropped*, added *duplicated* and *inserted*, and
     delayed *reordered* of them. *lost*: queued, and cut off by the end of the connection. So all that the
@@ -34,21 +34,24 @@ class Ledger:
     inserted: int = 0
     reordered: int = 0
     lost: int = 0
+    by_kind: dict[str, int] = field(default_factory=dict, compare=False)
 
 
 class LedgerBuilder:
     """Counts what becomes a `Ledger`."""
 
-    __slots__ = ("by_type", "dropped", "duplicated", "frames", "inserted", "lost", "reordered")
+    __slots__ = ("by_kind", "by_type", "dropped", "duplicated", "frames", "inserted", "lost", "reordered")
 
     def __init__(self) -> None:
         self.by_type: Counter[str] = Counter()
+        self.by_kind: Counter[str] = Counter()
         self.frames = self.dropped = self.duplicated = self.inserted = self.reordered = self.lost = 0
 
-    def count(self, type: str) -> None:
+    def count(self, type: str, kind: str = "", messages: int = 1) -> None:
         """A frame went to a socket."""
         self.frames += 1
         self.by_type[type] += 1
+        self.by_kind[kind or type] += messages
 
     def add(self, other: LedgerBuilder) -> None:
         for name in self.__slots__:
@@ -57,42 +60,29 @@ class LedgerBuilder:
     def read(self) -> Ledger:
         by_type = dict(self.by_type)
         rest = (self.dropped, self.duplicated, self.inserted, self.reordered, self.lost)
-        return Ledger(self.frames, by_type, *rest)
+        return Ledger(self.frames, by_type, *rest, dict(self.by_kind))
 
 
 class FrameId(NamedTuple):
-    """The ids of a frame, as far as it has them."""
+    """The ids of a frame, as far as it has them.
+
+    *sequence*: the product's sequence number, or the connection's where a venue numbers frames. *trade_id*: of the
+    newest trade in a frame with several. *trades*: how many it has, with consecutive ids; 0 if they are not listed.
+    """
 
     type: str
     product_id: str | None = None
     sequence: int | None = None
     trade_id: int | None = None
-
-
-class _Ids(msgspec.Struct):
-    product_id: Any = None
-    sequence: Any = None
-    trade_id: Any = None
-
-
-def identify(frame: Frame) -> FrameId:
-    """The ids in a frame's message; of `level3`, in its array."""
-    payload = payload_of(frame.wire)
-    try:
-        if payload.startswith(b"["):
-            _, product_id, sequence = msgspec.json.decode(payload)[:3]
-            return FrameId(frame.type, product_id, int(sequence))
-        ids = msgspec.json.decode(payload, type=_Ids)
-    except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
-        return FrameId(frame.type)
-    return FrameId(frame.type, ids.product_id, ids.sequence, ids.trade_id)
+    trades: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Fired:
     """A fault that fired, on which connection (0: on none in particular), and after how many of its frames.
 
-    *concerned*: the frames that a `Drop`, `Duplicate`, `Reorder` or `EarlyData` has changed until now.
+    *concerned*: the frames that a `Drop`, `Duplicate`, `Reorder`, `EarlyData` or `LateSnapshot` has changed until now.
+    Of a fault of HTTP requests, *frames* counts the requests before.
     """
 
     connection: int

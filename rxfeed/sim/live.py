@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from decimal import Decimal
 
-from rxfeed.core.matching import MICROSECONDS
+from rxfeed.core.matching import MICROSECONDS, Side
 from rxfeed.sim.clients import Clients
-from rxfeed.sim.coinbase_exchange import Channels, Subscriber
 from rxfeed.sim.connection import ClientConnection
-from rxfeed.sim.frames import encode, text_frame
-from rxfeed.sim.market import Market
-from rxfeed.venues.coinbase_exchange import Credentials
+from rxfeed.sim.simulation import Simulation
+from rxfeed.sim.venue import VenueProtocol
 
 SLICE = 100  # steps of the market between two writes to the sockets
 
 
 class LiveMarket:
-    """Drives *market* at *speed* virtual seconds a second (`None`: as fast as the slowest client reads)."""
+    """Drives the market of *simulation*; a venue's *protocol* makes its frames.
+
+    *speed*: virtual seconds a second; `None`: as fast as the slowest client reads.
+    """
 
     def __init__(
-        self,
-        market: Market,
-        clients: Clients,
-        *,
-        products: Sequence[str],
-        credentials: Credentials | None,
-        speed: float | None,
-        auto: bool,
+        self, simulation: Simulation, protocol: VenueProtocol, clients: Clients, *, speed: float | None, auto: bool
     ) -> None:
-        self.market = market
+        self.market = market = simulation.market
+        self._orders = simulation.orders
+        self.protocol = protocol
         self._clients = clients
-        self._channels = Channels(market)
-        self._products = products
-        self._credentials = credentials
         self._speed = speed
-        self._subscribers: dict[ClientConnection, Subscriber] = {}
         self._auto = asyncio.Event()
         if auto:
             self._auto.set()
@@ -45,17 +37,9 @@ class LiveMarket:
 
     def receive(self, client: ClientConnection, text: str | bytes) -> None:
         """Answer a frame from *client*."""
-        subscriber = self._subscribers.get(client)
-        if subscriber is None:
-            subscriber = Subscriber(self._products, self._credentials)
-            self._subscribers[client] = subscriber
-        answer = subscriber.receive(text)
-        for reply in answer.replies:
-            client.offer(text_frame(reply["type"], encode(reply)))
-        self._channels.leave(answer.removed, client)
-        self._channels.join(answer.added, client)
+        added = self.protocol.receive(client, text)
         client.pump()
-        if answer.added:
+        if added:
             client.subscribed = True
             if not self._begun.is_set():
                 self._rebase()
@@ -64,8 +48,7 @@ class LiveMarket:
 
     def left(self, client: ClientConnection) -> None:
         """*client* is gone."""
-        if subscriber := self._subscribers.pop(client, None):
-            self._channels.leave(subscriber.pairs, client)
+        self.protocol.left(client)
 
     async def run(self) -> None:
         """Advance time continuously, from the first subscription on."""
@@ -118,6 +101,19 @@ class LiveMarket:
             await self._yield_to_sockets()
         self.market.wait_until(end)
         self._rebase()
+
+    async def place(
+        self, product_id: str, side: Side, size: Decimal | str, price: Decimal | str | None, client_order_id: str
+    ) -> str:
+        """The id of a new order."""
+        order_id = self._orders.place(product_id, side, size, price, client_order_id)
+        self._clients.pump()
+        return order_id
+
+    async def cancel(self, order_id: str) -> None:
+        """Cancel an order of `place`."""
+        self._orders.cancel(order_id)
+        self._clients.pump()
 
     def _slice(self, orders: int, end: int | None = None) -> int:
         """The number of orders made: at most *orders*, until *end*, in a limited number of steps."""

@@ -7,6 +7,7 @@ import random
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 
 from rxfeed.core.matching import (
     MICROSECONDS,
@@ -52,11 +53,13 @@ class Market:
         self.micros = _micros(start)
         self._off = 0
         self._random = random.Random(seed)
+        self.ids = self._random  # draws the ids of orders
         self._rate = rate
         self._next_order = self.micros
         self._next_tick = (self.micros // TICK + 1) * TICK
         self._fair: dict[str, float] = {}
         self.engines: dict[str, MatchingEngine] = {}
+        self.kept: set[str] = set()  # orders that only their owner cancels or changes
         for product_id in products:
             self._open(Product(product_id))
         self._products = tuple(self.engines)
@@ -64,11 +67,16 @@ class Market:
     @property
     def time(self) -> datetime:
         """The virtual time: that of the last event, shifted by `jump`."""
-        return EPOCH + timedelta(microseconds=self.micros + self._off)
+        return EPOCH + timedelta(microseconds=self.shown_micros)
+
+    @property
+    def shown_micros(self) -> int:
+        """The virtual time as messages show it, in Unix microseconds."""
+        return self.micros + self._off
 
     def clock(self) -> str:
         """The virtual time as the text of messages."""
-        return time_text(self.micros + self._off)
+        return time_text(self.shown_micros)
 
     def jump(self, seconds: float) -> None:
         """Move the clock of the messages forward, or back."""
@@ -147,9 +155,11 @@ class Market:
                 value = draw.expovariate(1 / NOTIONAL) * 10**engine.product.decimals
                 engine.market(side, funds=1 + int(value))
         elif kind < 0.63:
-            self._change(engine, self._any(engine))
-        elif len(engine.orders) > draw.gauss(2 * OPENING_ORDERS, OPENING_ORDERS / 4):
-            engine.cancel(self._any(engine).order_id)
+            if order := self._any(engine):
+                self._change(engine, order)
+        elif self._free(engine) > draw.gauss(2 * OPENING_ORDERS, OPENING_ORDERS / 4):
+            if order := self._any(engine):
+                engine.cancel(order.order_id)
         else:
             engine.limit(side, self._price(engine, side), self._size(engine))
 
@@ -167,12 +177,16 @@ class Market:
             size = part if draw.random() < 0.5 else order.size + part
             engine.modify(order.order_id, price, size)
 
-    def _any(self, engine: MatchingEngine) -> EngineOrder:
-        """A resting order; the older, the less often."""
+    def _any(self, engine: MatchingEngine) -> EngineOrder | None:
+        """A resting order that is not kept, if there is one; the older, the less often."""
         orders = engine.orders
-        newest = reversed(orders.values())
-        index = min(int(self._random.expovariate(1 / 40)), len(orders) - 1)
-        return next(order for position, order in enumerate(newest) if position == index)
+        newest = (order for order in reversed(orders.values()) if order.order_id not in self.kept)
+        index = min(int(self._random.expovariate(1 / 40)), self._free(engine) - 1)
+        return next(islice(newest, max(index, 0), None), None)
+
+    def _free(self, engine: MatchingEngine) -> int:
+        """The number of resting orders that are not kept."""
+        return len(engine.orders) - len(self.kept & engine.orders.keys())
 
     def _price(self, engine: MatchingEngine, side: Side) -> int:
         """A limit price near the fair one; now and then one that trades at once."""
@@ -186,7 +200,7 @@ class Market:
         return 1 + int(self._random.expovariate(1 / NOTIONAL) / price * SIZE_UNIT)
 
     def _new_id(self) -> str:
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        return str(uuid.UUID(int=self.ids.getrandbits(128), version=4))
 
 
 def _micros(moment: datetime) -> int:

@@ -9,9 +9,8 @@ from typing import Literal
 
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.sim.clients import Clients
-from rxfeed.sim.coinbase_exchange import parse
 from rxfeed.sim.connection import ClientConnection
-from rxfeed.sim.frames import text_frame, type_of
+from rxfeed.sim.frames import parse, text_frame, type_of
 
 SLICE = 64  # frames between two writes to the socket
 

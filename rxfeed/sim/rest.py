@@ -1,108 +1,158 @@
-"""The REST server of the local exchange, for the book of a product.
+"""The HTTP side of the local exchange, without a socket: the head of a request in, the bytes of the answer out.
 
-It has a port of its own, so that requests are never among the connections that faults count.
+It is served on the port of the WebSocket. A request for another path than `/` without an `Upgrade` header is one for
+it, and its connection is none of those that faults count.
 """
 
 from __future__ import annotations
 
-import asyncio
-import ssl as tls
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
-from itertools import islice
-from typing import Any
-from urllib.parse import parse_qs, unquote
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, unquote
 
-from rxfeed.core.matching import SIDES, BookSide, MatchingEngine, Product, size_text
 from rxfeed.sim.frames import encode
+from rxfeed.sim.ledger import Log
+from rxfeed.sim.rest_faults import OfRequests, RestGarbage, RestHole, RestLatency, RestStatus
+from rxfeed.sim.venue import NOT_FOUND, RestAnswer, RestRequest
 
-PATIENCE = 5.0  # seconds that a client has for its request
-LONGEST = 16 * 1024  # bytes of a request
+BURST = 1.5  # times the limit that may come at once, as at the venues: 15 at 10 a second
+LIMITED = RestAnswer(HTTPStatus.TOO_MANY_REQUESTS, {"message": "Public rate limit exceeded"}, {"Retry-After": "1"})
+UNREADABLE = RestAnswer(HTTPStatus.BAD_REQUEST, {"message": "Bad request"})
+JSON = "application/json; charset=utf-8"
 
-Answer = tuple[HTTPStatus, Any]
-Books = Callable[[], Mapping[str, MatchingEngine]]
+
+class Response(NamedTuple):
+    """The bytes of an answer, and the seconds after which they are sent."""
+
+    wire: bytes
+    delay: float = 0.0
 
 
 class Rest:
-    """Answers `GET /products/<id>/book?level=1|2|3` from the engines that *books* gives, with the time of *clock*."""
+    """Answers requests with *answer*, unless faults or *limit*, in requests a second, are against it.
 
-    def __init__(self, books: Books, clock: Callable[[], str]) -> None:
-        self.port = 0
+    *clock*: seconds that only go up.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[RestRequest], RestAnswer],
+        *,
+        limit: int | None = None,
+        faults: list[OfRequests] | None = None,
+        log: Log | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.requests = 0
-        self._books = books
+        self._answer = answer
+        self._limit = limit
         self._clock = clock
-        self._server: asyncio.Server | None = None
+        self._tokens = BURST * (limit or 0)
+        self._filled = clock()
+        self._log = log or Log()
+        self._faults = [_Pending(fault) for fault in faults or ()]
 
-    async def listen(self, host: str, ssl: tls.SSLContext | None) -> None:
-        """Accept requests, on a free port."""
-        self._server = await asyncio.start_server(self._serve, host, 0, ssl=ssl, limit=LONGEST)
-        self.port = self._server.sockets[0].getsockname()[1]
+    def inject(self, fault: OfRequests) -> None:
+        """Apply *fault* to the requests from now on."""
+        self._faults.append(_Pending(fault))
 
-    def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            async with asyncio.timeout(PATIENCE):
-                request = await reader.readuntil(b"\r\n\r\n")
-                writer.write(self._response(request))
-                await writer.drain()
-        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass
-        finally:
-            writer.close()
-
-    def _response(self, request: bytes) -> bytes:
+    def respond(self, head: bytes) -> Response:
+        """The response to a request with this head."""
         self.requests += 1
-        status, content = self.answer(request.partition(b"\r\n")[0].decode("latin-1"))
-        body = encode(content)
-        head = (
-            f"HTTP/1.1 {status.value} {status.phrase}",
-            f"Date: {formatdate(usegmt=True)}",
-            "Content-Type: application/json; charset=utf-8",
-            f"Content-Length: {len(body)}",
-            "Connection: close",
-        )
-        return "\r\n".join((*head, "", "")).encode() + body
+        request = _request(head)
+        if request is None:
+            return Response(_wire(UNREADABLE.status, encode(UNREADABLE.content)))
+        if not self._allowed():
+            return Response(_wire(LIMITED.status, encode(LIMITED.content), LIMITED.headers))
+        due = list(self._due(request.path))
+        answer = NOT_FOUND if request.method not in ("GET", "HEAD") else self._answer(request)
+        if request.method not in ("GET", "HEAD") and self._answer(request._replace(method="GET")) is not NOT_FOUND:
+            answer = RestAnswer(HTTPStatus.METHOD_NOT_ALLOWED, {"message": "Method not allowed"})
+        status: int = answer.status
+        content, headers = answer.content, answer.headers
+        body: bytes | None = None
+        for fault in due:
+            match fault:
+                case RestStatus():
+                    status, body = fault.code, fault.body.encode()
+                    headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+                case RestGarbage():
+                    status, body = (
+                        HTTPStatus.OK,
+                        fault.payload.encode() if isinstance(fault.payload, str) else fault.payload,
+                    )
+                case RestHole():
+                    content = _without(content, fault)
+        delay = sum(fault.seconds for fault in due if isinstance(fault, RestLatency))
+        body = encode(content) if body is None else body
+        return Response(_wire(status, body, headers, bodyless=request.method == "HEAD"), delay)
 
-    def answer(self, line: str) -> Answer:
-        """The status and the content of the answer to a request that begins with *line*."""
-        method, _, rest = line.partition(" ")
-        path, _, query = rest.partition(" ")[0].partition("?")
-        match path.split("/"):
-            case ["", "products", name, "book"]:
-                engine = self._books().get(unquote(name))
-            case _:
-                engine = None
-        if engine is None:
-            return HTTPStatus.NOT_FOUND, {"message": "NotFound"}
-        if method != "GET":
-            return HTTPStatus.METHOD_NOT_ALLOWED, {"message": "Method not allowed"}
-        level = parse_qs(query).get("level", ["1"])[-1]
-        if level not in ("1", "2", "3"):
-            return HTTPStatus.BAD_REQUEST, {"message": "Invalid level"}
-        return HTTPStatus.OK, self._book(engine, int(level))
+    def _allowed(self) -> bool:
+        """Whether the limit lets one more request pass."""
+        if self._limit is None:
+            return True
+        now = self._clock()
+        self._tokens = min(BURST * self._limit, self._tokens + (now - self._filled) * self._limit)
+        self._filled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
 
-    def _book(self, engine: MatchingEngine, level: int) -> dict[str, Any]:
-        bids, asks = (_entries(engine.product, engine.sides[side], level) for side in SIDES)
-        return {
-            "bids": bids,
-            "asks": asks,
-            "sequence": engine.sequence,
-            "auction_mode": False,
-            "auction": None,
-            "time": self._clock(),
-        }
+    def _due(self, path: str) -> Iterator[OfRequests]:
+        for pending in self._faults:
+            fault = pending.fault
+            if fault.path in path:
+                pending.seen += 1
+                past = pending.seen - (fault.after or 0)
+                if past > 0 and (fault.count is None or past <= fault.count):
+                    if past == 1:
+                        self._log.add(0, fault, self.requests - 1)
+                    yield fault
 
 
-def _entries(product: Product, side: BookSide, level: int) -> list[tuple[str, str, Any]]:
-    """(price, size, number of orders) of the best price or of all, or (price, size, order id) of every order."""
-    if level == 3:
-        return [(product.price_text(each.price), size_text(each.size), each.order_id) for each in side.orders()]
-    lengths: dict[int, int] = {}
-    for each in side.orders():
-        lengths[each.price] = lengths.get(each.price, 0) + 1
-    levels = islice(side, 1) if level == 1 else iter(side)
-    return [(product.price_text(price), size_text(size), lengths[price]) for price, size in levels]
+class _Pending:
+    """A fault, and how many requests with its path there have been."""
+
+    __slots__ = ("fault", "seen")
+
+    def __init__(self, fault: OfRequests) -> None:
+        self.fault = fault
+        self.seen = 0
+
+
+def _request(head: bytes) -> RestRequest | None:
+    words = head.partition(b"\r\n")[0].decode("latin-1").split(" ")
+    if len(words) != 3:
+        return None
+    path, _, query = words[1].partition("?")
+    return RestRequest(words[0], unquote(path), dict(parse_qsl(query)))
+
+
+def _wire(status: int, body: bytes, headers: Mapping[str, str] | None = None, *, bodyless: bool = False) -> bytes:
+    phrase = HTTPStatus(status).phrase if status in list(HTTPStatus) else "Unknown"
+    lines = [
+        f"HTTP/1.1 {int(status)} {phrase}",
+        f"Date: {formatdate(usegmt=True)}",
+        f"Content-Type: {JSON}",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
+    ]
+    return "\r\n".join((*lines, "", "")).encode() + (b"" if bodyless else body)
+
+
+def _without(content: Any, fault: RestHole) -> Any:
+    """A list of trades, or an object with one, without the trades of *fault*."""
+    if isinstance(content, dict):
+        return content | {name: _without(value, fault) for name, value in content.items() if name == "trades"}
+    if isinstance(content, list):
+        return [each for each in content if not _is_hidden(each, fault)]
+    return content
+
+
+def _is_hidden(trade: Any, fault: RestHole) -> bool:
+    return isinstance(trade, dict) and "trade_id" in trade and int(trade["trade_id"]) in fault.trade_ids

@@ -17,11 +17,13 @@ from http import HTTPStatus
 from typing import Any, Protocol, TypeVar, cast
 
 from rxfeed.errors import ConfigError, RxfeedError, needs_extra
+from rxfeed.sim.arrival import IDLE, PATIENCE, Arrival
 from rxfeed.sim.clients import Clients
-from rxfeed.sim.coinbase_exchange import parse, without_secrets
 from rxfeed.sim.connection import CLOSING, ClientConnection
 from rxfeed.sim.fault_types import ClockJump, Fault, Recover, Refuse
+from rxfeed.sim.frames import parse, without
 from rxfeed.sim.rest import Rest
+from rxfeed.sim.rest_faults import OfRequests
 
 with needs_extra("sim", "rxfeed.sim"):
     from websockets.asyncio.server import Server as WebSocketServer
@@ -63,6 +65,7 @@ class Server:
         self.requests: list[Any] = []
         self._source: Source
         self._clients = clients
+        self._arrivals: set[Arrival] = set()
         self._subscribe_timeout = subscribe_timeout
         self._ssl = ssl
         self._lock = threading.Lock()
@@ -76,15 +79,16 @@ class Server:
 
     @property
     def url(self) -> str:
-        if self._thread is None:
-            raise RxfeedError("this exchange has no url before it is started")
-        return f"{'ws' if self._ssl is None else 'wss'}://{HOST}:{self.port}"
+        return self._address("ws", "url")
 
     @property
     def rest_url(self) -> str:
+        return self._address("http", "rest_url")
+
+    def _address(self, scheme: str, what: str) -> str:
         if self._thread is None:
-            raise RxfeedError("this exchange has no rest_url before it is started")
-        return f"{'http' if self._ssl is None else 'https'}://{HOST}:{self.rest.port}"
+            raise RxfeedError(f"this exchange has no {what} before it is started")
+        return f"{scheme if self._ssl is None else scheme + 's'}://{HOST}:{self.port}"
 
     def start(self, source: Source) -> None:
         """Begin to listen."""
@@ -128,7 +132,6 @@ class Server:
     async def _main(self, listening: Future[int]) -> None:
         try:
             await self._listen(host=HOST, port=self.port)
-            await self.rest.listen(HOST, self._ssl)
         except OSError as error:
             listening.set_exception(ConfigError(f"port: {self.port}: {error.strerror}"))
             return
@@ -140,7 +143,6 @@ class Server:
         listening.set_result(self.port)
         await self._stop.wait()
         running.cancel()
-        self.rest.close()
         async with self._opening:
             if self._reserved is not None:
                 self._reserved.close()
@@ -149,6 +151,9 @@ class Server:
         for server in self._servers:
             server.close()
         for _ in range(2):
+            for arrival in list(self._arrivals):  # also those that were accepted meanwhile
+                arrival.abort()
+            await asyncio.sleep(0)
             with contextlib.suppress(TimeoutError):
                 everything = asyncio.gather(*(server.wait_closed() for server in self._servers))
                 await asyncio.wait_for(everything, ENDING)
@@ -156,7 +161,7 @@ class Server:
 
     async def _listen(self, **where: Any) -> None:
         # A factory, although websockets' types require a class.
-        connect = cast("type[ServerConnection]", partial(ClientConnection, self._clients))
+        connect = cast("type[ServerConnection]", self._arrival)
         server = await serve(
             self._serve,
             **where,
@@ -172,6 +177,11 @@ class Server:
         )
         self._servers.append(server)
         self.port = server.sockets[0].getsockname()[1]
+
+    def _arrival(self, *args: Any, **options: Any) -> Arrival:
+        connection = ClientConnection(self._clients, *args, **options)
+        patience = IDLE if self._clients.may_fail_handshake() else PATIENCE
+        return Arrival(connection, self.rest.respond, self._arrivals, patience)
 
     def _refuse(self, seconds: float | None) -> None:
         """Stop listening, for *seconds* or until `_listen_again`; connections continue, and the port stays reserved."""
@@ -199,7 +209,9 @@ class Server:
         """Apply *fault* to the connections that it concerns."""
         clients = self._clients
         everywhere = fault.after is None and fault.connection is None
-        if fault.at_handshake:
+        if isinstance(fault, OfRequests):
+            self.rest.inject(fault)
+        elif fault.at_handshake:
             clients.injected.append(fault)
         elif everywhere and isinstance(fault, Refuse | ClockJump):
             clients.log.add(0, fault, 0)
@@ -222,7 +234,7 @@ class Server:
             deadline = client.loop.call_later(self._subscribe_timeout, self._too_late, client)
         try:
             async for text in client:
-                self.requests.append(without_secrets(parse(text)))
+                self.requests.append(without(parse(text), self._clients.venue.secrets))
                 self._source.receive(client, text)
         except ConnectionClosed:
             pass

@@ -3,13 +3,17 @@
 - A raw document has its time as the exchange sent it: text in `time` or `timestamp`, the last item of a level3 array,
   or Unix seconds as text (`activate`).
 - The order of the text is right to the second, but not within a second: `04Z` sorts after `04.5Z`. So the server sorts
-  by text, and each second is sorted here, by the digits of its fraction, then by sequence.
+  by text, and each second is sorted here, by the digits of its fraction, then by sequence, then by `_id`: several
+  messages may have one frame.
+- Where a frame has several messages, it names no product itself: the `_id` begins with that.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from rxfeed.venues import ARRAY_KEY
@@ -19,6 +23,8 @@ _SECOND = 19  # characters of 2026-01-02T03:04:05
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%LZ"
 # The server cannot format any other date. A document with such a date is read first, and reported by its `_id`.
 _DATES = (("$gte", datetime.min), ("$lte", datetime.max))
+_Gathered = tuple[tuple[tuple[str, str], int, int, str], dict[str, Any]]
+"""The key of the order, and the document."""
 _AFTER_ALL = "~"  # sorts after each character of a time
 
 
@@ -26,7 +32,8 @@ def by_time(product: str | None, since: datetime | None, until: datetime | None)
     """An aggregation of raw documents, sorted to the second, within limits of whole seconds."""
     conditions: list[dict[str, Any]] = [{"received_ns": {"$exists": False}}]
     if product is not None:
-        conditions.append({"$or": [{"product_id": product}, {"level3.1": product}]})
+        of_product = {"$regex": f"^{re.escape(product)}/"}
+        conditions.append({"$or": [{"product_id": product}, {"level3.1": product}, {"_id": of_product}]})
     limits: dict[str, Any] = {}
     if since is not None:
         limits["$gte"] = _second(since)
@@ -73,7 +80,7 @@ def in_order(
     """The documents that `by_time` finds, sorted by all digits, and within the exact limits."""
     first, end = (None if at is None else (_second(at), f"{at.microsecond:06}".rstrip("0")) for at in (since, until))
     second: str | None = None
-    gathered: list[tuple[tuple[str, str], int, dict[str, Any]]] = []
+    gathered: list[_Gathered] = []
     for document in documents:
         text = document.pop(_KEY, None)
         if text is None:
@@ -84,13 +91,14 @@ def in_order(
             yield from _sorted(gathered)
             second, gathered = moment[0], []
         if (first is None or first <= moment) and (end is None or moment < end):
-            gathered.append((moment, _sequence(document), document))
+            named = str(document.get("_id"))
+            gathered.append(((moment, _sequence(document), len(named), named), document))
     yield from _sorted(gathered)
 
 
-def _sorted(gathered: list[tuple[tuple[str, str], int, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
-    gathered.sort(key=lambda each: each[:2])
-    return (document for _, _, document in gathered)
+def _sorted(gathered: list[_Gathered]) -> Iterator[dict[str, Any]]:
+    gathered.sort(key=itemgetter(0))
+    return (document for _, document in gathered)
 
 
 def _fraction(document: dict[str, Any], text: str) -> str:
@@ -104,7 +112,11 @@ def _fraction(document: dict[str, Any], text: str) -> str:
 
 def _sequence(document: dict[str, Any]) -> int:
     array = document.get(ARRAY_KEY)
-    value = array[2] if isinstance(array, list) and len(array) > 2 else document.get("sequence")
+    value = (
+        array[2]
+        if isinstance(array, list) and len(array) > 2
+        else document.get("sequence", document.get("sequence_num"))
+    )
     try:
         return int(value)  # pyright: ignore[reportArgumentType]
     except (TypeError, ValueError, OverflowError):

@@ -104,19 +104,21 @@ def _messages(
     streams = (
         (_typed(document, "arrival", decode, venue) for document in typed),
         (_typed(document, "received_ns", decode, venue) for document in older),
-        _raw(in_order(raw, since, until), decode),
+        _raw(in_order(raw, since, until), decode, venue),
     )
     with typed, older, raw:
         for _, message in heapq.merge(*streams, key=lambda pair: pair[0]):
             yield message
 
 
-def _raw(documents: Iterator[dict[str, Any]], decode: Callable[[bytes], Any]) -> Iterator[tuple[int, Message]]:
+def _raw(
+    documents: Iterator[dict[str, Any]], decode: Callable[[bytes], Any], venue: Venue
+) -> Iterator[tuple[int, Message]]:
     newest = 0  # some types have a time that is no field of their message
     for document in documents:
         with _naming(document):
             frame = _frame(document)
-            message = _decoded(document, frame, decode)
+            message = _decoded(document, frame, decode, venue)
             if message.time is not None:
                 newest = max(newest, microseconds(message.time) * 1000)
             entry = newest, stamp(message, Origin(frame, 0, 0))
@@ -128,7 +130,7 @@ def _typed(document: dict[str, Any], order: str, decode: Callable[[bytes], Any],
         known = venue.stored_type(document)
         if known is None:
             raw = _frame(document)
-            message = _decoded(document, raw, decode)
+            message = _decoded(document, raw, decode, venue)
         else:
             message = _converted(document, known)
             raw = msgspec.json.encode(message)
@@ -166,15 +168,17 @@ def _converted(document: dict[str, Any], kind: type[Message]) -> Message:
     return msgspec.convert(fields, kind)
 
 
-def _decoded(document: dict[str, Any], frame: bytes, decode: Callable[[bytes], Any]) -> Message:
+def _decoded(document: dict[str, Any], frame: bytes, decode: Callable[[bytes], Any], venue: Venue) -> Message:
     message = decode(frame)
     if isinstance(message, Malformed):
         raise _not_a_message(document, message.reason)
     if not isinstance(message, tuple):
         return message
-    # The document is of one message of a frame with several. An id of the receipt is compared by its hash alone.
+    # The document is of one message of a frame with several. An id of the receipt is compared by its hash alone. A
+    # trade from before the subscription may have been stored as a new one.
     named = str(document.get("_id"))
-    ids = {message_id(stamp(each, Origin(frame, 0, 0))): each for each in message}
+    both = (*message, *(other for each in message if (other := venue.repaired(each)) is not each))
+    ids = {message_id(stamp(each, Origin(frame, 0, 0))): each for each in both}
     for found, each in ids.items():
         if found == named or (each.time is None and found.rpartition("/")[2] == named.rpartition("/")[2]):
             return each

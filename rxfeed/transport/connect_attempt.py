@@ -23,6 +23,8 @@ class ConnectAttempt:
         self.timeout = timeout
         self.step = "waiting to begin"
         """The current step, for the text of an error."""
+        self.server_date = ""
+        """The header `Date` of the server's answer."""
         self.signal = threading.Event()
         """Set by `abort()`, and by the events that a step waits for."""
         self._until = time.monotonic() + timeout

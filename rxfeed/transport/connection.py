@@ -36,6 +36,8 @@ class Connection:
         self.url = self._endpoint.shown
         """The URL without its secret parts."""
         self.received_ns = 0
+        self.server_date = ""
+        """The header `Date` of the answer to the handshake; empty if it had none."""
         self._options = options
         self._wakeup = wakeup
         self._parser = FrameParser(options.max_size)
@@ -71,6 +73,7 @@ class Connection:
                 self._selector.register(sock, selectors.EVENT_READ)
                 self._selector.register(self._wakeup, selectors.EVENT_READ)
         attempt.done()
+        self.server_date = attempt.server_date
         self._socket = FrameSocket(sock, unread, options.send_timeout)
         self.more = self._socket.more
 

@@ -19,6 +19,9 @@ _SHORTEST_SECRET = 6
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
+_LONGEST_DATE = 64
+
+
 class UpgradeRefused(Exception):
     """The server answered with *status* instead of an upgrade."""
 
@@ -49,6 +52,7 @@ def upgrade(
                 without_secrets(f"the server answered {answer}{remedy}", sent), answer.status, received
             )
         _check(answer.headers, key)
+        attempt.server_date = answer.headers.get("date", "")[:_LONGEST_DATE]
         return answer.unread()
 
 

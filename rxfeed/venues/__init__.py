@@ -1,7 +1,10 @@
 """One package per venue, without I/O; `Venue` is their contract, and `venue` finds one by its name."""
 
 from rxfeed.errors import ConfigError
+from rxfeed.secrets import host_of
+from rxfeed.venues.coinbase_advanced import COINBASE_ADVANCED
 from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE
+from rxfeed.venues.rest import RestBook, RestCandle, RestProduct, RestRules, RestTrade, aliases
 from rxfeed.venues.venue import (
     ARRAY_KEY,
     Channel,
@@ -9,6 +12,8 @@ from rxfeed.venues.venue import (
     Decoded,
     Decoder,
     Kind,
+    Limits,
+    Observed,
     Refusal,
     Subscription,
     Venue,
@@ -18,7 +23,7 @@ from rxfeed.venues.venue import (
     venue_of,
 )
 
-VENUES = {each.name: each for each in (COINBASE_EXCHANGE,)}
+VENUES = {each.name: each for each in (COINBASE_EXCHANGE, COINBASE_ADVANCED)}
 """By name."""
 DEFAULT_VENUE = COINBASE_EXCHANGE.name
 """Also the venue of recordings that name none."""
@@ -38,8 +43,24 @@ def venue(named: str | Venue) -> Venue:
     return found
 
 
+def venue_at(url: str) -> Venue:
+    """The venue of the host in *url*; the default one for a host of none, such as a local one.
+
+    >>> venue_at("wss://ws-feed.exchange.coinbase.com"), venue_at("ws://127.0.0.1:8765")
+    (<Venue coinbase_exchange>, <Venue coinbase_exchange>)
+    """
+    try:
+        host = host_of(url)
+    except ValueError:  # not a URL, which is reported where it is checked
+        host = ""
+    finally:
+        url = ""  # it may have a password, which a traceback with local variables would show
+    return next((each for each in VENUES.values() if host in each.hosts), VENUES[DEFAULT_VENUE])
+
+
 __all__ = [
     "ARRAY_KEY",
+    "COINBASE_ADVANCED",
     "COINBASE_EXCHANGE",
     "DEFAULT_VENUE",
     "VENUES",
@@ -48,11 +69,20 @@ __all__ = [
     "Decoded",
     "Decoder",
     "Kind",
+    "Limits",
+    "Observed",
     "Refusal",
+    "RestBook",
+    "RestCandle",
+    "RestProduct",
+    "RestRules",
+    "RestTrade",
     "Subscription",
     "Venue",
+    "aliases",
     "message_id",
     "tag_of",
     "venue",
+    "venue_at",
     "venue_of",
 ]

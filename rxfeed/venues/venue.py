@@ -18,9 +18,12 @@ from rxfeed.core import ByType, GapDetector, MergeRules, Pair
 from rxfeed.errors import ConfigError, ConnectionLost, ServerClosed
 from rxfeed.market import Heartbeat, Malformed, Message, microseconds
 from rxfeed.secrets import Secret, local_http
+from rxfeed.venues.rest import RestRules
 
 Decoded = Message | tuple[Message, ...] | Malformed
-"""What a frame has: one message, any number of them, or none that can be read."""
+"""What a frame has: one message, any number of them, or none that can be read. See `Venue.decoder` for `Skipped`."""
+Observed = Callable[[type[Message], str | None], bool]
+"""Returns whether a message of a type and a product will be delivered to anything."""
 ChannelRequest = str | Mapping[str, Any]
 """A channel's name, or the venue's object for one: `{"name": "ticker", "product_ids": ["BTC-USD"]}`."""
 ARRAY_KEY = "level3"
@@ -51,8 +54,8 @@ class Subscription(Protocol):
     def products(self) -> tuple[str, ...]: ...
     @property
     def channels(self) -> tuple[str | dict[str, Any], ...]: ...
-    def request(self, kind: Kind, credentials: Any, timestamp: str) -> str | Secret:
-        """The message to send; *timestamp*: Unix seconds, as text."""
+    def requests(self, kind: Kind, credentials: Any, timestamp: str) -> list[str | Secret]:
+        """The messages to send, in order; *timestamp*: Unix seconds, as text."""
         ...
 
     def warn_of_products(self, stacklevel: int = 2) -> None:
@@ -69,6 +72,18 @@ class Refusal(Enum):
     """The key, the passphrase or the signature."""
     UNSPECIFIED = "unspecified"
     """The venue gives no reason."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the venue accepts of one client.
+
+    *messages_per_second*: requests on one connection; *connections_per_second*: new connections of one address.
+    *products*: the most products of a connection, by channel.
+    """
+
+    messages_per_second: float = 8.0
+    connections_per_second: float = 8.0
+    products: Mapping[str, int] = {}
 
 
 class Channel(msgspec.Struct, frozen=True):
@@ -96,6 +111,8 @@ class Venue:
     name: str = ""
     """As recordings and `Feed(venue=...)` have it."""
     default_url: str = ""
+    hosts: frozenset[str] = frozenset()
+    """The hosts of the venue: a URL of one of them needs no name of a venue beside it."""
     channels: tuple[Channel, ...] = ()
     types: tuple[type[Message], ...] = ()
     """The structs of its messages."""
@@ -107,9 +124,16 @@ class Venue:
     """The classes of what signs its requests; none where nothing is signed."""
     credentials_hint: str = "this venue has no channels with authentication: leave it out"
     """What to give as *credentials* in place of anything else."""
-    requests_per_second: float = 8.0
+    credentials_check: str = "check key, secret and passphrase"
+    """What to do about credentials that the venue refuses."""
+    limits: Limits = Limits()
+    common: Mapping[str, str] = {}
+    """The venue's channels, by the names that are the same for every venue: `trades`, `book`, `ticker`, `heartbeat`,
+    `user` and `status`."""
     rest_url: str = ""
     rest_requests_per_second: float = 10.0
+    rest: RestRules | None = None
+    """The paths and answers of its REST API."""
     level3_path: str = ""
     """The REST path of a product's book order by order, with `{product}`; empty: there is none."""
     merging: MergeRules | None = None
@@ -132,8 +156,19 @@ class Venue:
         """
         return local_http(url) or self.rest_url
 
-    def subscription(self, products: str | Iterable[str], channels: Any) -> Subscription:
-        """The subscription to *products* and *channels*, each one or many; raises `ConfigError`."""
+    def url_for(self, channels: Iterable[str]) -> str:
+        """Where to connect for *channels*, by default."""
+        return self.default_url
+
+    def named(self, channel: str, *, signed: bool = False) -> str:
+        """The venue's name of *channel*, which may be a common one; *signed*: with credentials."""
+        return self.common.get(channel, channel)
+
+    def subscription(self, products: str | Iterable[str], channels: Any, *, signed: bool = False) -> Subscription:
+        """The subscription to *products* and *channels*, each one or many; raises `ConfigError`.
+
+        *signed*: its requests will have credentials, which may decide what a common name stands for.
+        """
         raise NotImplementedError
 
     def grouped(self, channels: tuple[dict[str, Any], ...]) -> Subscription:
@@ -144,8 +179,8 @@ class Venue:
         """What the requests hold that must not be shown."""
         return []
 
-    def signature(self, credentials: Any, timestamp: str) -> Secret | None:
-        """The part of a request of *timestamp* that is secret for a while."""
+    def signature(self, request: Secret) -> Secret | None:
+        """The part of a signed *request* that is secret for a while."""
         return None
 
     def likely_product(self, product: str) -> str | None:
@@ -154,8 +189,18 @@ class Venue:
 
     # ---- messages
 
-    def decoder(self, *, stored: bool = False) -> Decoder:
-        """A decoder for one connection; *stored*: for frames of a recording, which need not begin with it."""
+    def decoder(
+        self,
+        *,
+        stored: bool = False,
+        renamed: Mapping[str, str] | None = None,
+        observed: Observed | None = None,
+    ) -> Decoder:
+        """A decoder for one connection; *stored*: for frames of a recording, which need not begin with it.
+
+        *renamed*: the ids of products, by those under which the venue delivers them, where they differ; it may change.
+        *observed*: large messages for which it returns False may be `Skipped`; without it, all are decoded.
+        """
         raise NotImplementedError
 
     def names_in(self, beginning: bytes) -> tuple[str | None, str | None]:
@@ -165,6 +210,10 @@ class Venue:
     def gaps(self) -> GapDetector:
         """A gap detector for one feed, over its connections."""
         raise NotImplementedError
+
+    def repaired(self, message: Message) -> Message:
+        """*message*, a trade from before the subscription, as a new one: it was missed during an interruption."""
+        return message
 
     def identity(self, message: Message) -> str:
         """The id of *message*: the same wherever and whenever it is received.

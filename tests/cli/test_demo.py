@@ -35,14 +35,17 @@ def sums_agree(file: Path) -> dict[str, Any]:
     for kind, counts in summary["by_type"].items():
         assert counts["sent"] == counts["received"] == counts["stored"], kind
     assert sum(counts["sent"] for counts in summary["by_type"].values()) == summary["sent"]
-    assert summary["trades"] == summary["by_type"]["match"]["received"]
+    trades = [counts["received"] for kind, counts in summary["by_type"].items() if kind in ("match", "market_trade")]
+    assert [summary["trades"]] == trades
     return summary
 
 
 @needs_mongod
-def test_demo_counts_agree(start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("venue", ["coinbase_exchange", "coinbase_advanced"])
+def test_demo_counts_agree(venue: str, start: Start, tmp_path: Path) -> None:
     file = tmp_path / "sums.json"
-    process = start("demo", "--seconds", "3.2", "--window", "1", "--rate", "300", "--summary", str(file))
+    options = ("--seconds", "3.2", "--window", "1", "--rate", "300", "--summary", str(file))
+    process = start("demo", "--venue", venue, *options)
     out, err = process.communicate(timeout=40)
     assert (process.returncode, err) == (0, "")
     summary = sums_agree(file)

@@ -22,7 +22,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
         (["watch", "--help"], ["--channel NAME", "(default: ticker)", "COINBASE_API_KEY", "exit status:"]),
         (
             ["record", "--help"],
-            ["--to DIR", "(default: matches)", "--segment-mb N", "exit status:"],
+            ["--to DIR", "(default: trades)", "--venue", "--segment-mb N", "exit status:"],
         ),
         (["ls", "--help"], ["PATH", "--json", "exit status:", "examples:", "rxfeed ls recordings/"]),
         (["--version"], [f"rxfeed {__version__}"]),

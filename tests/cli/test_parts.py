@@ -99,7 +99,7 @@ def test_summary_with_matching_counts_passes() -> None:
         ({"stored": 4}, "5 sent, 5 received, 4 stored"),
         ({"received": 6}, "5 sent, 6 received, 5 stored"),
         ({"malformed": 1}, "1 frames malformed"),
-        ({"trades": 2}, "2 trades in the windows, but 3 matches received"),
+        ({"trades": 2}, "2 trades in the windows, but 3 trades received"),
         ({"problem": "the sink died"}, "the sink died"),
         ({"by_type": {"match": Count(3, 3, 3), "ticker": Count(2, 1, 2)}}, "ticker: 2 sent, 1 received, 2 stored"),
         ({"sent": 0, "received": 0, "stored": 0}, "nothing was sent"),

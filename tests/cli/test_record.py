@@ -83,6 +83,18 @@ def test_record_writes_frames_and_its_counts_agree(
     ]
 
 
+def test_record_of_another_venue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    args = ["record", "BTC-USD", "--venue", "coinbase_advanced", "--channel", "trades", "--channel", "book"]
+    with Exchange(venue="coinbase_advanced", seed=3, rate=500) as exchange:
+        assert main([*args, "--seconds", "1.5", "--url", exchange.url, "--to", str(tmp_path)]) == 0
+        frames = frames_in(tmp_path)
+        assert [frame["sequence_num"] for frame in frames] == list(range(len(frames)))
+    (path,) = segments(tmp_path)
+    assert lines_of(path)[0]["venue"] == "coinbase_advanced"
+    assert {frame["channel"] for frame in frames} == {"subscriptions", "market_trades", "l2_data"}
+    assert int(sums(capsys.readouterr().out)["recorded"]) == len(frames)
+
+
 def test_record_without_messages_exits_with_3(start: Start, tmp_path: Path) -> None:
     script = [
         faults.Drop(2, types={"match"}, after=5, connection=1),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rxfeed.cli import main
-from rxfeed.sim import Exchange, faults
+from rxfeed.sim import Exchange, KeyPair, faults, key_pair
 from tests.support.stopwatch import at_most
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -201,3 +201,54 @@ def test_refused_credentials_are_written_once(
     err = capsys.readouterr().err.lower()
     assert err.count("invalid api key") == 1
     assert err.count("check key, secret and passphrase") == 1
+
+
+# Another venue
+
+
+@pytest.fixture
+def advanced() -> Iterator[tuple[Exchange, KeyPair]]:
+    pair = key_pair()
+    keys = {pair.name: pair.public_key}
+    with Exchange(venue="coinbase_advanced", seed=3, rate=500, public_keys=keys) as exchange:
+        yield exchange, pair
+
+
+def test_watch_of_another_venue(advanced: tuple[Exchange, KeyPair], capsys: pytest.CaptureFixture[str]) -> None:
+    url = advanced[0].url
+    args = ["watch", "BTC-USD", "--venue", "coinbase_advanced", "--channel", "trades", "--channel", "book"]
+    assert main([*args, "--count", "400", "--url", url]) == 0
+    out, err = capsys.readouterr()
+    lines = [line.split() for line in out.splitlines()]
+    assert len(lines) == 400
+    assert {line[2] for line in lines} == {"prior_trade", "market_trade", "l2_snapshot", "l2_update"}
+    assert all(line[5] in ("buy", "sell") and line[6] == "trade" for line in lines if line[2].endswith("_trade"))
+    assert err.splitlines()[-1] == "subscribed to level2 (BTC-USD), market_trades (BTC-USD)"
+
+
+def test_watch_json_prints_a_frame_of_several_messages_once(
+    advanced: tuple[Exchange, KeyPair], capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["watch", "BTC-USD", "--venue", "coinbase_advanced", "--channel", "trades", "--json", "--count", "150"]
+    assert main([*args, "--url", advanced[0].url]) == 0
+    frames = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len({frame["sequence_num"] for frame in frames}) == len(frames) < 50
+    assert len(frames[0]["events"][0]["trades"]) == 100
+
+
+def test_watch_auth_of_another_venue_signs(
+    advanced: tuple[Exchange, KeyPair], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange, pair = advanced
+    args = ["watch", "BTC-USD", "--venue", "coinbase_advanced", "--channel", "user", "--auth", "--count", "1"]
+    monkeypatch.delenv("COINBASE_API_KEY", raising=False)
+    monkeypatch.delenv("COINBASE_API_SECRET", raising=False)
+    assert main([*args, "--url", exchange.url]) == 2
+    assert "COINBASE_API_KEY and COINBASE_API_SECRET are not set" in capsys.readouterr().err
+    monkeypatch.setenv("COINBASE_API_KEY", pair.name)
+    monkeypatch.setenv("COINBASE_API_SECRET", pair.private_key.replace("\n", "\\n"))
+    exchange.place_order("BTC-USD", "buy", "1", "100")
+    assert main([*args, "--url", exchange.url]) == 0
+    out, err = capsys.readouterr()
+    assert "status OPEN" in out
+    assert "PRIVATE KEY" not in out + err

@@ -34,9 +34,11 @@ from rxfeed.core.level3_book import Level3Book
 from rxfeed.core.matching import SIDES, MatchingEngine
 from rxfeed.market import Side
 from rxfeed.sim.coinbase_exchange.channels import Channels
+from rxfeed.sim.coinbase_exchange.rest import ExchangeRest
 from rxfeed.sim.frames import Frame, payload_of
 from rxfeed.sim.market import Market
-from rxfeed.sim.rest import Rest
+from rxfeed.sim.simulation import Simulation
+from rxfeed.sim.venue import RestRequest
 from rxfeed.venues.coinbase_exchange import Decoder
 from rxfeed.venues.coinbase_exchange.messages import Heartbeat
 from tests.support.make import at, heartbeat, in_epoch
@@ -431,7 +433,7 @@ class _Ear:
         channels = Channels(market)
         self.frames: list[Frame] = []
         self.books: dict[int, Any] = {}
-        self._rest = Rest(lambda: market.engines, market.clock)
+        self._rest = ExchangeRest(Simulation(market))
         self._note()
 
         def publish(event: Any) -> None:
@@ -449,10 +451,8 @@ class _Ear:
         self.frames.append(frame)
 
     def _note(self) -> None:
-        _, content = self._rest.answer(f"GET /products/{BTC}/book?level=3 HTTP/1.1")
-        self.books[self.engine.sequence] = Level3Snapshot.of(
-            content | {"bids": content["bids"], "asks": content["asks"]}
-        )
+        answer = self._rest.answer(RestRequest("GET", f"/products/{BTC}/book", {"level": "3"}))
+        self.books[self.engine.sequence] = Level3Snapshot.of(answer.content)
 
 
 @cache

@@ -171,7 +171,7 @@ def _send_often(connection: Connection, request: Secret) -> None:
 @pytest.mark.parametrize("secure", [False, True])
 def test_send_that_fails_shows_no_secret_in_its_traceback(secure: bool) -> None:
     """The subscription, and a signed request for more, cannot be sent."""
-    request = Subscription.of("A-B", "full").request("subscribe", KEY, "17.5")
+    request = Subscription.of("A-B", "full").requests("subscribe", KEY, "17.5")[0]
     assert isinstance(request, Secret)
 
     def play(wire: Wire) -> None:

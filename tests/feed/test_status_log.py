@@ -145,9 +145,7 @@ def test_remedy_fits_the_answer_to_the_handshake(
     assert caplog.messages == [f"no connection: {remedy}; the next attempt begins soon"]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "likely"), [("trades", "matches"), ("heartbeats", "heartbeat"), ("Ticker", "ticker")]
-)
+@pytest.mark.parametrize(("wrong", "likely"), [("trade", "matches"), ("heartbeats", "heartbeat"), ("Ticker", "ticker")])
 def test_unknown_channel_is_rejected_before_connecting(wrong: str, likely: str) -> None:
     for channel in (wrong, {"name": wrong}):
         with pytest.raises(ConfigError, match=f"'{wrong}' is not a channel.*level2_batch.*did you mean '{likely}'"):
@@ -180,5 +178,5 @@ def test_usual_products_are_no_warning() -> None:
 
 
 def test_command_rejects_an_unknown_channel(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["watch", "BTC-USD", "--channel", "trades"]) == 2
+    assert main(["watch", "BTC-USD", "--channel", "trade"]) == 2
     assert "did you mean 'matches'" in capsys.readouterr().err

@@ -56,7 +56,7 @@ def test_book_at_each_level() -> None:
     ("path", "method", "status", "message"),
     [
         ("/products/NO-USD/book?level=3", "GET", 404, "NotFound"),
-        ("/products", "GET", 404, "NotFound"),
+        ("/product", "GET", 404, "NotFound"),
         ("/products/BTC-USD/book?level=4", "GET", 400, "Invalid level"),
         ("/products/BTC-USD/book", "POST", 405, "Method not allowed"),
         ("http://[/", "GET", 404, "NotFound"),
@@ -78,7 +78,7 @@ def test_idle_clients_do_not_block_close() -> None:
             host, _, port = exchange.rest_url.removeprefix("http://").partition(":")
             sock = socket.create_connection((host, int(port)))
             sock.sendall(b"GET / HT")
-            ask(exchange, "/")
+            ask(exchange, "/time")
         sock.close()
     with pytest.raises(RxfeedError, match="rest_url"):
         _ = Exchange([BTC]).rest_url

@@ -109,7 +109,8 @@ def test_recording_of_the_venue_replays_equal(toy: Exchange, tmp_path: Path) -> 
     gaps = Collected(feed.status)
     feed.pipe(recorder).subscribe(on_error=lambda error: None)
     run(feed)
-    recorder.close()
+    assert recorder.close() == 0
+    assert feed.unwritten == ()
     assert recorder.stats.frames == 5  # without the duplicate, each once; one of them is malformed
     replay = Replay(tmp_path, venue=TOY)
     again, gaps_again = Collected(replay), Collected(replay.status)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,8 @@ from msgspec.structs import force_setattr
 from rxfeed import market
 from rxfeed.core import GapDetector, Sequence
 from rxfeed.market import UNDECODED, Count, Malformed, Message, Side, Ticker, Time, Trade, check, check_sizes
-from rxfeed.venues import Channel, Decoded, Kind, Venue
+from rxfeed.secrets import Secret
+from rxfeed.venues import Channel, Decoded, Kind, Observed, Venue
 
 # ---- step 1: messages
 
@@ -70,11 +72,11 @@ class Subscription(msgspec.Struct, frozen=True):
     products: tuple[str, ...]
     channels: tuple[str | dict[str, Any], ...]
 
-    def request(self, kind: Kind, credentials: Any, timestamp: str) -> str:
+    def requests(self, kind: Kind, credentials: Any, timestamp: str) -> list[str | Secret]:
         names = [each if isinstance(each, str) else each["name"] for each in self.channels]
         own = [p for each in self.channels if isinstance(each, dict) for p in each.get("product_ids", ())]
         products = [*dict.fromkeys((*self.products, *own))]
-        return msgspec.json.encode({"op": kind, "topics": names, "instruments": products}).decode()
+        return [msgspec.json.encode({"op": kind, "topics": names, "instruments": products}).decode()]
 
     def warn_of_products(self, stacklevel: int = 2) -> None:
         pass
@@ -143,14 +145,20 @@ class Toy(Venue):
     )
     types = (Print, Quote, Joined)
 
-    def subscription(self, products: Any, channels: Any) -> Subscription:
+    def subscription(self, products: Any, channels: Any, *, signed: bool = False) -> Subscription:
         many = [(each,) if isinstance(each, str) else tuple(each) for each in (products, channels)]
         return Subscription(*many)
 
     def grouped(self, channels: tuple[dict[str, Any], ...]) -> Subscription:
         return Subscription((), channels)
 
-    def decoder(self, *, stored: bool = False) -> Decoder:
+    def decoder(
+        self,
+        *,
+        stored: bool = False,
+        renamed: Mapping[str, str] | None = None,
+        observed: Observed | None = None,
+    ) -> Decoder:
         return Decoder()
 
     def gaps(self) -> GapDetector:

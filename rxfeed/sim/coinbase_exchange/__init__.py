@@ -1,6 +1,30 @@
-"""Coinbase Exchange's protocol for the local exchange: requests, channels, and the frames that they send."""
+"""Coinbase Exchange's protocol for the local exchange: requests, channels, frames, and REST."""
 
+from rxfeed.errors import ConfigError
 from rxfeed.sim.coinbase_exchange.channels import Channels
-from rxfeed.sim.coinbase_exchange.subscriptions import Subscriber, parse, without_secrets
+from rxfeed.sim.coinbase_exchange.identity import identify
+from rxfeed.sim.coinbase_exchange.protocol import ExchangeProtocol
+from rxfeed.sim.coinbase_exchange.subscriptions import SECRETS, Subscriber
+from rxfeed.sim.venue import Access, SimulatedVenue
+from rxfeed.venues.coinbase_exchange import Credentials
 
-__all__ = ["Channels", "Subscriber", "parse", "without_secrets"]
+__all__ = ["VENUE", "Channels", "Subscriber"]
+
+
+def _check(access: Access) -> None:
+    if access.credentials is not None and not isinstance(access.credentials, Credentials):
+        raise ConfigError("credentials: not a Credentials")
+    for name, value in (("public_keys", access.public_keys), ("message_limit", access.message_limit)):
+        if value:
+            raise ConfigError(f"{name}: coinbase_exchange has none; it is an argument for coinbase_advanced")
+
+
+VENUE = SimulatedVenue(
+    name="coinbase_exchange",
+    engines=tuple,
+    check=_check,
+    protocol=ExchangeProtocol,
+    identify=identify,
+    secrets=SECRETS,
+    slow_consumer={"type": "error", "message": "ErrSlowConsume", "reason": "too many backed-up messages"},
+)

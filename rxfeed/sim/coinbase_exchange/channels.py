@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -16,7 +17,6 @@ from rxfeed.core.matching import (
     MatchEvent,
     OpenEvent,
     OrderEvent,
-    ReceivedEvent,
     Side,
     TickEvent,
     size_text,
@@ -24,6 +24,7 @@ from rxfeed.core.matching import (
 from rxfeed.sim.coinbase_exchange.status import status
 from rxfeed.sim.coinbase_exchange.ticker import TickerMessage, TickerTape
 from rxfeed.sim.frames import Frame, encode, text_frame
+from rxfeed.sim.level_changes import Level, LevelChanges
 from rxfeed.sim.market import Market
 
 SLOW = 5 * MICROSECONDS  # of `ticker_batch` and `status`
@@ -50,7 +51,6 @@ SCHEMA = {
 }
 
 Pair = tuple[str, str]  # (channel, product id)
-Level = tuple[Side, str]  # (side, price)
 
 
 class Listener(Protocol):
@@ -67,8 +67,7 @@ class Channels:
         self._engines = market.engines
         self._tapes = {name: TickerTape(engine) for name, engine in market.engines.items()}
         self._audience: dict[Pair, list[Listener]] = {}
-        self._arriving: dict[str, str] = {}  # product id -> the order received last, if not open
-        self._moved: dict[str, dict[Level, str]] = {name: {} for name in market.engines}
+        self._changes = LevelChanges(market.engines)
         self._traded: dict[str, TickerMessage] = {}
         market.publish = self.publish
 
@@ -98,42 +97,27 @@ class Channels:
 
     def _order_event(self, event: OrderEvent) -> None:
         product_id = event.product_id
-        # An order that ends before it is open was never on the book.
-        unseen = False
-        if isinstance(event, ReceivedEvent):
-            self._arriving[product_id] = event.order_id
-        elif isinstance(event, OpenEvent):
-            self._arriving.pop(product_id, None)
-        elif isinstance(event, DoneEvent) and self._arriving.get(product_id) == event.order_id:
-            unseen = True
-            del self._arriving[product_id]
-
+        seen, levels = self._changes.add(event)
         self._send("full", product_id, event)
         if self._audience.get(("level3", product_id)):
-            array = _level3(event, unseen)
+            array = _level3(event, seen)
             self._deliver("level3", product_id, array[0], array)
         if isinstance(event, MatchEvent):
             self._send("matches", product_id, event)
             ticker = self._tapes[product_id].after(event)
             self._send("ticker", product_id, ticker)
             self._traded[product_id] = ticker
-        if levels := () if unseen else _levels(event):
-            moved = self._moved[product_id]
-            for level in levels:
-                moved[level] = event.time
-            if self._audience.get(("level2", product_id)):
-                update = self._l2update(product_id, levels, event.time)
-                self._deliver("level2", product_id, "l2update", update)
+        if levels and self._audience.get(("level2", product_id)):
+            update = self._l2update(product_id, levels, event.time)
+            self._deliver("level2", product_id, "l2update", update)
 
     def _tick(self, micros: int) -> None:
-        for product_id, moved in self._moved.items():
-            if moved:
-                if self._audience.get(("level2_batch", product_id)):
-                    # Two sorts that keep the order: buys before sells, each as they came.
-                    levels = sorted(moved, key=lambda level: level[0])
-                    update = self._l2update(product_id, levels, max(moved.values()))
-                    self._deliver("level2_batch", product_id, "l2update", update)
-                moved.clear()
+        for product_id, moved in self._changes.take():
+            if self._audience.get(("level2_batch", product_id)):
+                # A sort that keeps the order: buys before sells, each as they came.
+                levels = sorted(moved, key=lambda level: level[0])
+                update = self._l2update(product_id, levels, max(moved.values()))
+                self._deliver("level2_batch", product_id, "l2update", update)
         if micros % SLOW == 0:
             for product_id, ticker in self._traded.items():
                 self._send("ticker_batch", product_id, ticker)
@@ -162,11 +146,15 @@ class Channels:
             last = msgspec.structs.replace(match, type="last_match") if match else None
             return [text_frame("last_match", encode(last))] if last else []
         if channel in ("level2", "level2_batch"):
-            return [text_frame("snapshot", encode(self._snapshot(product_id)))]
+            return [self._snapshot_frame(product_id)]
         return []
 
     def _status(self) -> dict:
         return status(engine.product for engine in self._engines.values())
+
+    def _snapshot_frame(self, product_id: str) -> Frame:
+        frame = text_frame("snapshot", encode(self._snapshot(product_id)))
+        return frame._replace(again=partial(self._snapshot_frame, product_id))
 
     def _snapshot(self, product_id: str) -> Mapping[str, object]:
         engine = self._engines[product_id]
@@ -192,19 +180,7 @@ class Channels:
         return {"type": "l2update", "product_id": product_id, "changes": changes, "time": time}
 
 
-def _levels(event: OrderEvent) -> tuple[Level, ...]:
-    """The levels of the book that change their size by *event*."""
-    if isinstance(event, OpenEvent | MatchEvent):
-        return ((event.side, event.price),)
-    if isinstance(event, DoneEvent) and event.reason == "canceled":
-        return ((event.side, str(event.price)),)
-    if isinstance(event, ChangeEvent):
-        prices = (event.price,) if event.price else (event.old_price, event.new_price)
-        return tuple(dict.fromkeys((event.side, str(price)) for price in prices))
-    return ()
-
-
-def _level3(event: OrderEvent, unseen: bool) -> tuple[str, ...]:
+def _level3(event: OrderEvent, seen: bool) -> tuple[str, ...]:
     """The array of *event* in the layout of SCHEMA; a `noop` if it does not concern the book."""
     head = (event.type, event.product_id, str(event.sequence))
     match event:
@@ -217,7 +193,7 @@ def _level3(event: OrderEvent, unseen: bool) -> tuple[str, ...]:
         case ChangeEvent():
             price = event.price or event.new_price
             return (*head, event.order_id, str(price), event.new_size, event.time)
-        case DoneEvent() if not unseen:
+        case DoneEvent() if seen:
             return (*head, event.order_id, event.time)
         case _:
             return ("noop", *head[1:], event.time)

@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
-import msgspec
-
 from rxfeed.sim.coinbase_exchange.channels import EVERYTHING, Pair
+from rxfeed.sim.frames import parse
 from rxfeed.venues.coinbase_exchange import Credentials, sign
 
 EXPIRES = 30.0  # seconds by which a timestamp may be off
@@ -72,6 +71,8 @@ class _Refused(Exception):
 class Subscriber:
     """The subscriptions of a client. *clock* returns Unix seconds, with which timestamps are compared.
 
+    *refusal*: the reason for which a fault refuses the next subscription to a channel, if one does.
+
     >>> subscriber = Subscriber(["BTC-USD"])
     >>> subscriber.receive('{"type":"subscribe","product_ids":["BTC-USD"],"channels":["matches"]}').added
     [('matches', 'BTC-USD')]
@@ -82,10 +83,12 @@ class Subscriber:
         products: Sequence[str],
         credentials: Credentials | None = None,
         clock: Callable[[], float] = time.time,
+        refusal: Callable[[str], str | None] = lambda channel: None,
     ) -> None:
         self._products = tuple(products)
         self._credentials = credentials
         self._clock = clock
+        self._refusal = refusal
         self._held: dict[Channel, dict[str, None]] = {}
 
     @property
@@ -140,6 +143,8 @@ class Subscriber:
         return good > 0
 
     def _subscribe(self, channel: Channel, own: dict, request: dict, signed: bool, reasons: list[str]) -> bool:
+        if refusal := self._refusal(channel.name):
+            raise _Refused(refusal)
         if channel.refusal and not signed:
             raise _Refused(channel.refusal)
         if channel.scope == "none":
@@ -197,24 +202,6 @@ class Subscriber:
                 }
             )
         return {"type": "subscriptions", "channels": channels}
-
-
-def parse(text: str | bytes) -> Any:
-    """A request as Python objects; `None` if it is no JSON."""
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-
-
-def without_secrets(request: Any) -> Any:
-    """A request without its key, passphrase and signature, wherever in it they are."""
-    if isinstance(request, dict):
-        kept = request.items()
-        return {name: without_secrets(value) for name, value in kept if name not in SECRETS}
-    if isinstance(request, list):
-        return [without_secrets(value) for value in request]
-    return request
 
 
 def _error(message: str, reason: str) -> dict:

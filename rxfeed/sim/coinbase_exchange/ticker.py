@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from rxfeed.core.matching import SIZE_UNIT, MatchEvent, MatchingEngine, Side, size_text
+from rxfeed.core.matching import MatchEvent, MatchingEngine, Side, size_text
+from rxfeed.sim.day_statistics import DayStatistics
 
 
 class TickerMessage(Struct, frozen=True, kw_only=True, gc=False):
@@ -30,37 +31,33 @@ class TickerMessage(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class TickerTape:
-    """The 24-hour statistics of a product; they begin near the first trade, and no day is removed."""
+    """The last ticker of a product."""
 
     def __init__(self, engine: MatchingEngine) -> None:
         assert engine.last_match is not None
-        self._engine = engine
-        price = engine.product.price_of(engine.last_match.price)
-        self._open = price - price // 128
-        self._low = price - price // 64
-        self._high = price + price // 256
-        self._volume = 10**7 * 10**engine.product.decimals * SIZE_UNIT // price
-        self._month = 29 * self._volume
-        self.last = self.after(engine.last_match)
+        self._day = DayStatistics(engine)
+        self.last = self._message(engine.last_match)
 
     def after(self, match: MatchEvent) -> TickerMessage:
         """The ticker that *match*, the engine's last, causes."""
-        product = self._engine.product
-        price = product.price_of(match.price)
-        self._low = min(self._low, price)
-        self._high = max(self._high, price)
-        self._volume += product.price_of(match.size)
+        self._day.add(match)
+        self.last = self._message(match)
+        return self.last
+
+    def _message(self, match: MatchEvent) -> TickerMessage:
+        day = self._day
+        price_text = day.engine.product.price_text
         best_bid, best_bid_size = self._best("buy")
         best_ask, best_ask_size = self._best("sell")
-        self.last = TickerMessage(
+        return TickerMessage(
             sequence=match.sequence,
             product_id=match.product_id,
             price=match.price,
-            open_24h=product.price_text(self._open),
-            volume_24h=size_text(self._volume),
-            low_24h=product.price_text(self._low),
-            high_24h=product.price_text(self._high),
-            volume_30d=size_text(self._month + self._volume),
+            open_24h=price_text(day.open),
+            volume_24h=size_text(day.volume),
+            low_24h=price_text(day.low),
+            high_24h=price_text(day.high),
+            volume_30d=size_text(day.month),
             best_bid=best_bid,
             best_bid_size=best_bid_size,
             best_ask=best_ask,
@@ -70,9 +67,7 @@ class TickerTape:
             trade_id=match.trade_id,
             last_size=match.size,
         )
-        return self.last
 
     def _best(self, side: Side) -> tuple[str, str]:
-        for price, size in self._engine.sides[side]:
-            return self._engine.product.price_text(price), size_text(size)
-        return "0", size_text(0)
+        price, size = self._day.best(side)
+        return self._day.engine.product.price_text(price) if size else "0", size_text(size)

@@ -32,3 +32,21 @@ BOOKS = frozenset(name for each in TABLE if each.snapshot for name in (each.name
 """Channels of books by price, which begin with a snapshot."""
 NAMES = tuple(sorted({each.name for each in TABLE} | {"level2_50", "ticker_1000"}))
 """The names that a subscription takes: also the acknowledged ones of the batched channels."""
+COMMON = {
+    "trades": "matches",
+    "book": "level2_batch",
+    "ticker": "ticker",
+    "heartbeat": "heartbeat",
+    "user": "user",
+    "status": "status",
+}
+"""The channels by the names that every venue has."""
+
+
+def common_channel(name: str, *, signed: bool = False) -> str:
+    """The channel that *name* stands for, where it is a common name; *signed*: `level2` needs credentials.
+
+    >>> common_channel("book"), common_channel("book", signed=True), common_channel("full")
+    ('level2_batch', 'level2', 'full')
+    """
+    return "level2" if signed and name == "book" else COMMON.get(name, name)

@@ -14,8 +14,22 @@ SANDBOX_REST_URL = "https://api-public.sandbox.exchange.coinbase.com"
 BOOK_PATH = "/products/{product}/book"
 """The REST path of a product's book; its parameter `level` is 1, 2 or 3."""
 
+HOSTS = frozenset(
+    (
+        "ws-feed.exchange.coinbase.com",
+        "ws-direct.exchange.coinbase.com",
+        "ws-feed-public.sandbox.exchange.coinbase.com",
+        "ws-direct.sandbox.exchange.coinbase.com",
+        "ws-us.dma.prime.coinbase.com",
+        "ws-us-direct.dma.prime.coinbase.com",
+        "ws-us.dma.sandbox.prime.coinbase.com",
+        "ws-us-direct.dma.sandbox.prime.coinbase.com",
+    )
+)
+"""The live hosts, and those of the sandbox."""
+
 # These complete the handshake and then close with "deprecated hostname", or have no valid certificate.
-_RETIRED = {
+RETIRED = {
     "ws-feed.pro.coinbase.com": DEFAULT_URL,
     "ws-feed.gdax.com": DEFAULT_URL,
     "ws-feed.exchange.gdax.com": DEFAULT_URL,
@@ -38,7 +52,7 @@ def live_url(url: str, *, stacklevel: int = 2) -> str:
             raise ConfigError(f"url: {reason}")
         host = host_of(url)
         check_host("url", host)
-        live = _RETIRED.get(host)
+        live = RETIRED.get(host)
         if live is None:
             return url
         warnings.warn(f"{host} is retired: connecting to {live} in its place", UserWarning, stacklevel + 1)

@@ -76,5 +76,8 @@ class ExchangeMerging:
         assert isinstance(heartbeat, m.Heartbeat)
         return (("full", heartbeat.sequence), ("matches", heartbeat.last_trade_id))
 
+    def copy_key(self, message: Message) -> bytes:
+        return message.raw
+
     def trades(self, trade: PriorTrade) -> str:
         return "matches"

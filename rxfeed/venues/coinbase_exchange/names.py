@@ -10,14 +10,12 @@ from rxfeed.venues.coinbase_exchange.channels import NAMES
 # Names that other exchanges use, or the types of a channel's messages.
 _OTHER_NAMES = {
     "auction": "auctionfeed",
-    "book": "level2_batch",
     "l2update": "level2_batch",
     "last_match": "matches",
     "orderbook": "level2_batch",
     "order_book": "level2_batch",
     "snapshot": "level2_batch",
     "trade": "matches",
-    "trades": "matches",
 }
 _QUOTES = ("USDT", "USDC", "USD", "EUR", "GBP", "BTC", "ETH")
 _PRODUCT = re.compile(r"[A-Z0-9]+(-[A-Z0-9]+)+|ALL")  # ALL: every product of `rfq_matches`
@@ -26,7 +24,7 @@ _PRODUCT = re.compile(r"[A-Z0-9]+(-[A-Z0-9]+)+|ALL")  # ALL: every product of `r
 def likely_channel(name: str) -> str | None:
     """The channel that *name* may mean; `None` if no name is similar.
 
-    >>> likely_channel("trades"), likely_channel("heartbeats"), likely_channel("candles")
+    >>> likely_channel("trade"), likely_channel("heartbeats"), likely_channel("candles")
     ('matches', 'heartbeat', None)
     """
     lower = name.strip().lower()

@@ -10,8 +10,9 @@ import msgspec
 
 from rxfeed.errors import ConfigError
 from rxfeed.secrets import Secret
-from rxfeed.venues.coinbase_exchange.auth import Credentials, signed
-from rxfeed.venues.coinbase_exchange.channels import NAMES
+from rxfeed.venues.coinbase_exchange.auth import Credentials
+from rxfeed.venues.coinbase_exchange.auth import signed as with_signature
+from rxfeed.venues.coinbase_exchange.channels import NAMES, common_channel
 from rxfeed.venues.coinbase_exchange.names import can_be_product, likely_channel, likely_product
 
 Kind = Literal["subscribe", "unsubscribe"]
@@ -26,13 +27,17 @@ class Subscription(msgspec.Struct, frozen=True):
     channels: tuple[str | dict[str, Any], ...]
 
     @classmethod
-    def of(cls, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> Subscription:
+    def of(
+        cls, products: str | Iterable[str], channels: Channel | Iterable[Channel], *, signed: bool = False
+    ) -> Subscription:
         """The subscription to *products* and *channels*, each one or many. Raises `ConfigError`.
+
+        *signed*: with credentials; then `book` is `level2`.
 
         >>> Subscription.of("BTC-USD", ["ticker", "heartbeat"]).text()
         '{"type":"subscribe","product_ids":["BTC-USD"],"channels":["ticker","heartbeat"]}'
         """
-        checked = tuple(_channel(channel) for channel in _many("channels", channels, (str, Mapping)))
+        checked = tuple(_channel(channel, signed) for channel in _many("channels", channels, (str, Mapping)))
         if not checked:
             raise ConfigError("channels: name at least one, 'ticker' for example")
         return cls(tuple(dict.fromkeys(_many("products", products, str))), checked)
@@ -54,13 +59,25 @@ class Subscription(msgspec.Struct, frozen=True):
         message["channels"] = self.channels
         return msgspec.json.encode(message).decode()
 
-    def request(self, kind: Kind, credentials: Credentials | None, timestamp: str) -> str | Secret:
-        """The message to send, with *credentials* signed at *timestamp* (Unix seconds, as text)."""
+    def requests(self, kind: Kind, credentials: Credentials | None, timestamp: str) -> list[str | Secret]:
+        """The one message to send, with *credentials* signed at *timestamp* (Unix seconds, as text)."""
         text = self.text(kind)
         if credentials is None:
-            return text
+            return [text]
         # The signature is appended, because encoding the other fields can fail, and a traceback shows what was encoded.
-        return Secret(f"{text[:-1]},{msgspec.json.encode(signed(credentials, timestamp)).decode()[1:]}")
+        return [Secret(f"{text[:-1]},{msgspec.json.encode(with_signature(credentials, timestamp)).decode()[1:]}")]
+
+
+class _Signed(msgspec.Struct):
+    signature: str = ""
+
+
+def signature(request: Secret) -> Secret:
+    """The signature in a signed *request*."""
+    return Secret(_decode_signed(request.reveal()).signature)
+
+
+_decode_signed = msgspec.json.Decoder(_Signed).decode
 
 
 def _many(name: str, given: Any, kinds: Any) -> list[Any]:
@@ -76,22 +93,22 @@ def _many(name: str, given: Any, kinds: Any) -> list[Any]:
     return items
 
 
-def _channel(channel: Channel) -> str | dict[str, Any]:
+def _channel(channel: Channel, signed: bool) -> str | dict[str, Any]:
     if isinstance(channel, str):
         if not channel:
             raise ConfigError("channels: '' cannot be one")
-        _check_name(channel)
-        return channel
+        return _known(channel, signed)
     name = channel.get("name")
     if not isinstance(name, str):
         raise ConfigError(f"channels: {channel!r} has no 'name'")
-    _check_name(name)
-    return dict(channel)
+    return {**channel, "name": _known(name, signed)}
 
 
-def _check_name(name: str) -> None:
+def _known(name: str, signed: bool) -> str:
+    """The exchange's own name of a channel; raises `ConfigError`."""
+    name = common_channel(name, signed=signed)
     if name in NAMES:
-        return
+        return name
     likely = likely_channel(name)
     remedy = "" if likely is None else f"; did you mean {likely!r}?"
     raise ConfigError(f"channels: {name!r} is not a channel of the exchange: it has {', '.join(NAMES)}{remedy}")

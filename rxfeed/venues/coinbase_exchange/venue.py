@@ -10,15 +10,17 @@ from rxfeed.errors import ServerClosed
 from rxfeed.market import Message
 from rxfeed.secrets import Secret, host_of
 from rxfeed.venues.coinbase_exchange import messages as m
-from rxfeed.venues.coinbase_exchange.auth import Credentials, sign
-from rxfeed.venues.coinbase_exchange.channels import TABLE
+from rxfeed.venues.coinbase_exchange.auth import Credentials
+from rxfeed.venues.coinbase_exchange.channels import COMMON, TABLE, common_channel
 from rxfeed.venues.coinbase_exchange.decode import LEVEL3_SCHEMA, Decoder, Known, names_in
 from rxfeed.venues.coinbase_exchange.errors import closed, refusal, remedy
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 from rxfeed.venues.coinbase_exchange.hosts import (
     BOOK_PATH,
     DEFAULT_URL,
+    HOSTS,
     REST_URL,
+    RETIRED,
     SANDBOX_REST_URL,
     SANDBOX_URL,
     live_url,
@@ -26,8 +28,9 @@ from rxfeed.venues.coinbase_exchange.hosts import (
 from rxfeed.venues.coinbase_exchange.identity import message_id
 from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from rxfeed.venues.coinbase_exchange.names import likely_product
-from rxfeed.venues.coinbase_exchange.requests import Channel, Subscription
-from rxfeed.venues.venue import Refusal, Venue
+from rxfeed.venues.coinbase_exchange.requests import Channel, Subscription, signature
+from rxfeed.venues.coinbase_exchange.rest import ExchangeRest
+from rxfeed.venues.venue import Limits, Observed, Refusal, Venue
 
 # A level3 message has the type of one on `full`. The field by which they differ, and True where level3 has it.
 _LEVEL3: dict[str, tuple[type[Message], str, bool]] = {
@@ -44,6 +47,7 @@ class CoinbaseExchange(Venue):
 
     name = "coinbase_exchange"
     default_url = DEFAULT_URL
+    hosts = HOSTS | RETIRED.keys()
     channels = TABLE
     # Of two types with one tag the last one is found by it.
     types = (*(kind for kind, _, _ in _LEVEL3.values()), *Known.__args__, m.Level3Schema)
@@ -52,8 +56,10 @@ class CoinbaseExchange(Venue):
     credentials = (Credentials,)
     credentials_hint = "give Credentials(key, secret, passphrase), or Credentials.from_env()"
     # https://docs.cdp.coinbase.com/exchange/websocket-feed/rate-limits
-    requests_per_second = 8.0
+    limits = Limits(messages_per_second=8.0, connections_per_second=8.0)
+    common = COMMON
     rest_url = REST_URL
+    rest = ExchangeRest()
     # https://docs.cdp.coinbase.com/exchange/rest-api/rate-limits
     rest_requests_per_second = 10.0
     level3_path = f"{BOOK_PATH}?level=3"
@@ -68,8 +74,13 @@ class CoinbaseExchange(Venue):
     def rest_url_for(self, url: str) -> str:
         return SANDBOX_REST_URL if host_of(url) == host_of(SANDBOX_URL) else super().rest_url_for(url)
 
-    def subscription(self, products: str | Iterable[str], channels: Channel | Iterable[Channel]) -> Subscription:
-        return Subscription.of(products, channels)
+    def named(self, channel: str, *, signed: bool = False) -> str:
+        return common_channel(channel, signed=signed)
+
+    def subscription(
+        self, products: str | Iterable[str], channels: Channel | Iterable[Channel], *, signed: bool = False
+    ) -> Subscription:
+        return Subscription.of(products, channels, signed=signed)
 
     def grouped(self, channels: tuple[dict[str, Any], ...]) -> Subscription:
         return Subscription((), channels)
@@ -77,10 +88,16 @@ class CoinbaseExchange(Venue):
     def secrets(self, credentials: Credentials) -> list[str]:
         return [credentials.key, credentials.secret.reveal(), credentials.passphrase.reveal()]
 
-    def signature(self, credentials: Credentials, timestamp: str) -> Secret:
-        return Secret(sign(credentials.secret, timestamp))
+    def signature(self, request: Secret) -> Secret:
+        return signature(request)
 
-    def decoder(self, *, stored: bool = False) -> Decoder:
+    def decoder(
+        self,
+        *,
+        stored: bool = False,
+        renamed: Mapping[str, str] | None = None,
+        observed: Observed | None = None,
+    ) -> Decoder:
         decoder = Decoder()
         if stored:
             decoder.decode(LEVEL3_SCHEMA)

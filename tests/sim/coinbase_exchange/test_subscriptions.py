@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from rxfeed.sim.coinbase_exchange.subscriptions import AUTH_REQUIRED, Subscriber, SubscriptionReplies, without_secrets
+from rxfeed.sim.coinbase_exchange.subscriptions import AUTH_REQUIRED, SECRETS, Subscriber, SubscriptionReplies
+from rxfeed.sim.frames import without
 from rxfeed.venues.coinbase_exchange.auth import Credentials, sign, signed
 
 NOW = 1_700_000_000.0
@@ -221,4 +222,4 @@ def test_balance_and_rfq_matches_acknowledgements(ask: Ask) -> None:
 def test_secrets_are_redacted_anywhere_in_a_request() -> None:
     message = request(channels=[{"name": "user", "key": "k", "passphrase": "p"}])
     kept = {"product_ids": ["BTC-USD"], "channels": [{"name": "user"}], "timestamp": str(NOW)}
-    assert without_secrets(message) == kept
+    assert without(message, SECRETS) == kept

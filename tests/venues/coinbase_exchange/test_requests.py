@@ -30,7 +30,7 @@ def test_channels_that_need_no_product() -> None:
 
 def test_signed_subscription() -> None:
     credentials = Credentials("key", "c2VjcmV0", "phrase")
-    request = Subscription.of("A-B", "full").request("subscribe", credentials, "17.5")
+    request = Subscription.of("A-B", "full").requests("subscribe", credentials, "17.5")[0]
     assert isinstance(request, Secret)
     said = json.loads(request.reveal())
     assert (said["type"], said["channels"]) == ("subscribe", ["full"])
@@ -80,3 +80,20 @@ def test_other_hosts_are_kept(url: str) -> None:
 def test_url_that_is_no_websocket_is_rejected(url: object) -> None:
     with pytest.raises(ConfigError, match="url"):
         live_url(url)  # pyright: ignore[reportArgumentType]  # that is the point
+
+
+@pytest.mark.parametrize(
+    ("common", "own", "signed"),
+    [
+        ("trades", "matches", "matches"),
+        ("book", "level2_batch", "level2"),
+        ("ticker", "ticker", "ticker"),
+        ("heartbeat", "heartbeat", "heartbeat"),
+        ("user", "user", "user"),
+        ("status", "status", "status"),
+    ],
+)
+def test_common_channel_is_named_as_the_venue_does(common: str, own: str, signed: str) -> None:
+    assert Subscription.of("A-B", common).channels == (own,)
+    assert Subscription.of("A-B", {"name": common}).channels == ({"name": own},)
+    assert Subscription.of("A-B", common, signed=True).channels == (signed,)

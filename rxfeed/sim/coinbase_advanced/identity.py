@@ -1,0 +1,40 @@
+"""The ids in a frame of Advanced Trade."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from rxfeed.sim.frames import Frame, payload_of
+from rxfeed.sim.ledger import FrameId
+
+
+class _Item(msgspec.Struct):
+    product_id: Any = None
+    trade_id: Any = None
+
+
+class _Event(msgspec.Struct):
+    product_id: Any = None
+    trades: list[_Item] = []
+    tickers: list[_Item] = []
+    candles: list[_Item] = []
+
+
+class _Envelope(msgspec.Struct):
+    sequence_num: Any = None
+    events: list[_Event] = []
+
+
+def identify(frame: Frame) -> FrameId:
+    """The ids of a frame: of its first event, with the newest of its trades."""
+    try:
+        envelope = msgspec.json.decode(payload_of(frame.wire), type=_Envelope)
+        event = envelope.events[0] if envelope.events else _Event()
+        items = event.trades or event.tickers or event.candles
+        product_id = event.product_id or (items[0].product_id if items else None)
+        trade_id = int(event.trades[0].trade_id) if event.trades else None
+    except (msgspec.DecodeError, ValueError, TypeError, RecursionError):
+        return FrameId(frame.type)
+    return FrameId(frame.type, product_id, envelope.sequence_num, trade_id, len(event.trades))

@@ -1,0 +1,82 @@
+"""Advanced Trade over a simulated market: requests, and the frames of what is subscribed."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from rxfeed.sim.coinbase_advanced.channels import Channels
+from rxfeed.sim.coinbase_advanced.envelope import error
+from rxfeed.sim.coinbase_advanced.rest import AdvancedRest
+from rxfeed.sim.coinbase_advanced.subscriptions import Subscriber
+from rxfeed.sim.coinbase_advanced.tokens import TokenVerifier
+from rxfeed.sim.frames import parse
+from rxfeed.sim.simulation import Simulation
+from rxfeed.sim.venue import Access, Client, RestAnswer, RestRequest
+
+LIMITED = "rate limit exceeded"  # an assumption: the venue's text is not documented
+
+
+class AdvancedProtocol:
+    """Answers the clients' requests, and sends them the frames of their channels.
+
+    The snapshots of a subscription come before its acknowledgement. *clock*: seconds that only go up.
+    """
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        products: Sequence[str],
+        access: Access,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._products = products
+        self._verify = TokenVerifier(access.public_keys).accepts
+        self._limit = access.message_limit
+        self._clock = clock
+        self._times: deque[float] = deque()  # of the messages without authentication in the last second
+        self._subscribers: dict[Client, Subscriber] = {}
+        self._channels = Channels(simulation)
+        self._rest = AdvancedRest(simulation, products)
+        simulation.attach(self._channels.publish)
+
+    def receive(self, client: Client, text: str | bytes) -> bool:
+        """Answer a request; whether the client has a new subscription."""
+        if self._limit is not None and not self._allowed(text):
+            client.offer(error(LIMITED))
+            return False
+        subscriber = self._subscribers.get(client)
+        if subscriber is None:
+            subscriber = Subscriber(self._products, self._verify, client.refusal)
+            self._subscribers[client] = subscriber
+        change = subscriber.receive(text)
+        if change.error is not None:
+            client.offer(error(change.error))
+            return False
+        self._channels.leave(change.removed, client)
+        self._channels.join(change.added, client)
+        client.offer(self._channels.envelope.wrap("subscriptions", subscriber.acknowledgement))
+        return bool(change.added)
+
+    def left(self, client: Client) -> None:
+        """Stop sending to *client*."""
+        if subscriber := self._subscribers.pop(client, None):
+            self._channels.leave(subscriber.pairs, client)
+
+    def rest(self, request: RestRequest) -> RestAnswer:
+        """Answer an HTTP request."""
+        return self._rest.answer(request)
+
+    def _allowed(self, text: str | bytes) -> bool:
+        """Whether a message without authentication is within the limit; all clients have the same IP address."""
+        request = parse(text)
+        if isinstance(request, dict) and self._verify(request.get("jwt")):
+            return True
+        now = self._clock()
+        while self._times and self._times[0] <= now - 1:
+            self._times.popleft()
+        if len(self._times) >= (self._limit or 0):
+            return False
+        self._times.append(now)
+        return True

@@ -1,0 +1,142 @@
+"""The subscriptions of one client of Advanced Trade, without a socket: requests in, changes and errors out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+from rxfeed.sim.coinbase_advanced.products import alias_of, traded
+from rxfeed.sim.frames import parse
+
+EVERYTHING = ""  # in place of a product id, where a channel has none
+MOST_LEVEL2 = 30  # products of a connection
+USER_ID = "00000000-0000-4000-8000-00000000beef"
+
+MALFORMED = "subscribe or unsubscribe required"
+UNAUTHENTICATED = "authentication failure"
+TOO_MANY = "too many L2 streams requested in a single session"
+
+Pair = tuple[str, str]  # (channel, product id)
+
+
+class Channel(NamedTuple):
+    """A channel's name in acknowledgements, and what its requests need.
+
+    *scope*: "products" have to be named, need not be ("any products", all by default), or are "none".
+    """
+
+    acknowledged: str
+    scope: Literal["products", "any products", "none"] = "products"
+    private: bool = False
+
+
+CHANNELS = {
+    "heartbeats": Channel("heartbeats", "none"),
+    "level2": Channel("level2"),
+    "market_trades": Channel("market_trades"),
+    "ticker": Channel("ticker"),
+    "ticker_batch": Channel("ticker_1000"),
+    "candles": Channel("candles"),
+    "status": Channel("status", "any products"),
+    "user": Channel("user", "any products", private=True),
+    "futures_balance_summary": Channel("futures_balance_summary", "none", private=True),
+}
+
+
+class Change(NamedTuple):
+    """What a request has done: *error*, or else the (channel, product id) pairs that are new or gone."""
+
+    error: str | None = None
+    added: Sequence[Pair] = ()
+    removed: Sequence[Pair] = ()
+
+
+class Subscriber:
+    """The subscriptions of a client.
+
+    *verify* decides about a request's `jwt`. *refusal*: the error for which a fault refuses the next subscription to
+    a channel, if one does. A product that is not traded is left out of the subscription: an assumption, as the
+    venue's answer is not documented.
+
+    >>> subscriber = Subscriber(["BTC-USD"], verify=lambda token: False)
+    >>> subscriber.receive('{"type":"subscribe","product_ids":["BTC-USD"],"channel":"level2"}').added
+    [('level2', 'BTC-USD')]
+    """
+
+    def __init__(
+        self,
+        products: Sequence[str],
+        verify: Callable[[object], bool],
+        refusal: Callable[[str], str | None] = lambda channel: None,
+    ) -> None:
+        self._products = frozenset(products) | frozenset(traded(products))
+        self._all = traded(products)
+        self._verify = verify
+        self._refusal = refusal
+        self._held: dict[str, dict[str, None]] = {}
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """Every (channel, product id) that the client is subscribed to."""
+        return [(channel, name) for channel, names in self._held.items() for name in names]
+
+    @property
+    def acknowledgement(self) -> dict[str, Any]:
+        """The event that lists all subscriptions."""
+        found = {}
+        for channel, names in self._held.items():
+            entry = CHANNELS[channel]
+            if entry.private:
+                found[entry.acknowledged] = [USER_ID]
+            else:
+                found[entry.acknowledged] = [name or entry.acknowledged for name in names]
+        return {"subscriptions": dict(sorted(found.items()))}
+
+    def receive(self, text: str | bytes) -> Change:
+        """The change by a frame from the client."""
+        request = parse(text)
+        verb = request.get("type") if isinstance(request, dict) else None
+        if not isinstance(request, dict) or verb not in ("subscribe", "unsubscribe"):
+            return Change(MALFORMED)
+        names = request.get("product_ids") or []
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            return Change(MALFORMED)
+        name = request.get("channel")
+        channel = CHANNELS.get(name) if isinstance(name, str) else None
+        signed = request.get("jwt") is not None
+        if channel is None or (signed and not self._verify(request["jwt"])):
+            return Change(UNAUTHENTICATED)
+        wanted = self._wanted(channel, names)
+        if verb == "unsubscribe":
+            return self._unsubscribe(str(name), wanted if names else None)
+        if channel.private and not signed:
+            return Change(UNAUTHENTICATED)
+        if refusal := self._refusal(str(name)):
+            return Change(refusal)
+        return self._subscribe(str(name), wanted)
+
+    def _wanted(self, channel: Channel, names: list[str]) -> list[str]:
+        """The products as the market has them, each once."""
+        if channel.scope == "none":
+            return [EVERYTHING]
+        if channel.scope == "any products" and not names:
+            return list(self._all)
+        return list(dict.fromkeys(alias_of(name) or name for name in names if name in self._products))
+
+    def _subscribe(self, channel: str, wanted: list[str]) -> Change:
+        held = self._held.get(channel, {})
+        added = [name for name in wanted if name not in held]
+        if channel == "level2" and len(held) + len(added) > MOST_LEVEL2:
+            return Change(TOO_MANY)
+        if added:
+            self._held.setdefault(channel, {}).update(dict.fromkeys(added))
+        return Change(added=[(channel, name) for name in added])
+
+    def _unsubscribe(self, channel: str, wanted: list[str] | None) -> Change:
+        held = self._held.get(channel, {})
+        removed = list(held) if wanted is None else [name for name in wanted if name in held]
+        for name in removed:
+            del held[name]
+        if not held:
+            self._held.pop(channel, None)
+        return Change(removed=[(channel, name) for name in removed])

@@ -1,0 +1,46 @@
+"""Coinbase Exchange over a simulated market: requests, and the frames of what is subscribed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rxfeed.sim.coinbase_exchange.channels import Channels
+from rxfeed.sim.coinbase_exchange.rest import ExchangeRest
+from rxfeed.sim.coinbase_exchange.subscriptions import Subscriber
+from rxfeed.sim.frames import encode, text_frame
+from rxfeed.sim.simulation import Simulation
+from rxfeed.sim.venue import Access, Client, RestAnswer, RestRequest
+
+
+class ExchangeProtocol:
+    """Answers the clients' requests, and sends them the frames of their channels."""
+
+    def __init__(self, simulation: Simulation, products: Sequence[str], access: Access) -> None:
+        self._products = products
+        self._credentials = access.credentials
+        self._subscribers: dict[Client, Subscriber] = {}
+        self._channels = Channels(simulation.market)
+        self._rest = ExchangeRest(simulation)
+        simulation.attach(self._channels.publish)
+
+    def receive(self, client: Client, text: str | bytes) -> bool:
+        """Answer a request; whether the client has a new subscription."""
+        subscriber = self._subscribers.get(client)
+        if subscriber is None:
+            subscriber = Subscriber(self._products, self._credentials, refusal=client.refusal)
+            self._subscribers[client] = subscriber
+        answer = subscriber.receive(text)
+        for reply in answer.replies:
+            client.offer(text_frame(reply["type"], encode(reply)))
+        self._channels.leave(answer.removed, client)
+        self._channels.join(answer.added, client)
+        return bool(answer.added)
+
+    def left(self, client: Client) -> None:
+        """Stop sending to *client*."""
+        if subscriber := self._subscribers.pop(client, None):
+            self._channels.leave(subscriber.pairs, client)
+
+    def rest(self, request: RestRequest) -> RestAnswer:
+        """Answer an HTTP request."""
+        return self._rest.answer(request)

@@ -1,0 +1,32 @@
+"""A market with what is kept of it: its trades, its candles and the orders that were placed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rxfeed.core.matching import Event, HeartbeatEvent, MatchEvent, TickEvent
+from rxfeed.sim.history import History
+from rxfeed.sim.market import Market
+from rxfeed.sim.own_orders import OwnOrders
+
+
+class Simulation:
+    """Keeps what *market* publishes, and passes it on to `publish`, which a venue's protocol sets."""
+
+    def __init__(self, market: Market) -> None:
+        self.market = market
+        self.history = History(market.engines.values(), market.shown_micros)
+        self.orders = OwnOrders(market)
+        self._publish: Callable[[Event], None] = lambda event: None
+
+    def attach(self, publish: Callable[[Event], None]) -> None:
+        """Pass every event to *publish* from now on."""
+        self._publish = publish
+        self.market.publish = self._keep
+
+    def _keep(self, event: Event) -> None:
+        if isinstance(event, MatchEvent):
+            self.history.add(event, self.market.shown_micros)
+        if self.orders.active and not isinstance(event, TickEvent | HeartbeatEvent):
+            self.orders.add(event)
+        self._publish(event)

@@ -1,0 +1,404 @@
+"""Decodes a frame's bytes to its messages.
+
+Rules:
+- A frame is decoded in one pass. Trades come newest first, and are emitted oldest first.
+- Nanoseconds are truncated to microseconds. msgspec rounds them, so frames with finer times than microseconds, other
+  than the envelope's, are rewritten before.
+- A field that is null, or an empty text, is absent.
+- A frame of a known channel without a message is an `EmptyFrame`, since its number counts.
+- A book or a ticker without an observer is not decoded, except its product: the two are most of the cost of a feed.
+- A book update has the time of its newest change. Without one (a snapshot of old levels has the year 1970), it has the
+  envelope's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from rxfeed.market import (
+    LONG,
+    NEGATIVE,
+    NOT_FINITE,
+    TOO_LONG,
+    UNDECODED,
+    ZERO,
+    ChannelSubscription,
+    Malformed,
+    Message,
+    Skipped,
+    Unknown,
+    fits,
+)
+from rxfeed.venues.coinbase_advanced import frames as f
+from rxfeed.venues.coinbase_advanced import messages as m
+from rxfeed.venues.coinbase_advanced.channels import WITHOUT_PRODUCTS
+from rxfeed.venues.venue import Decoded, Observed
+
+_MOST_VALUES = 2_000_000
+_LONGEST_NAME = 64
+_BEGINNING = 512
+_PRODUCT = re.compile(rb'"product_id"\s*:\s*"([0-9A-Za-z._-]{1,64})"')
+_CHANNEL = re.compile(rb'"(?:channel|type)"\s*:\s*"([0-9A-Za-z_]{1,32})"')
+_NUMBER = re.compile(rb'"sequence_num"\s*:\s*"?([0-9]{1,19})')
+# A time with more than six digits after the point, or a leap second, that is not the envelope's.
+_odd = re.compile(rb'T(?<!"timestamp":"[0-9-]{10}T)(?:[0-9:]{8}\.[0-9]{7}|[0-9:]{6}60)').search
+_ODD = re.compile(
+    rb'("[a-z_]*(?:time|start)"\s*:\s*"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:)'
+    rb"(?:([0-5][0-9]\.[0-9]{6})[0-9]+|60(?:\.[0-9]+)?)"
+)
+_LEAP = re.compile(r":60(?:\.[0-9]+)?")
+_BEGIN = b'{"channel":"'
+_NAME = slice(len(_BEGIN), len(_BEGIN) + 7)
+_OF_BOOK, _OF_TICKER = b"l2_data", b'ticker"'
+_id_of = attrgetter("trade_id")
+_decode_bare = msgspec.json.Decoder(m.BARE, strict=False).decode
+_decode_all = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+class Decoder:
+    """Decodes the frames of one connection. It has no state, but the `renamed` products.
+
+    *renamed*: the products' ids, by those under which the venue delivers them, where they differ.
+    """
+
+    __slots__ = ("observed", "quick", "renamed")
+
+    def __init__(self, renamed: Mapping[str, str] | None = None, observed: Observed | None = None) -> None:
+        self.quick = None
+        self.observed = observed
+        self.renamed = {} if renamed is None else renamed
+
+    def decode(self, raw: bytes) -> Decoded:
+        """The message in *raw*, or all of them; never raises.
+
+        >>> Decoder().decode(b'{"type":"error","message":"authentication failure"}')
+        ErrorMessage(message='authentication failure')
+        >>> Decoder().decode(b'{"channel":"news","sequence_num":7,"events":[]}')
+        Unknown(type='news', sequence=7, level3=False)
+        >>> Decoder().decode(b'{"channel":').reason
+        'not JSON: Input data was truncated'
+        """
+        try:
+            if not raw.isascii():
+                raw.decode()  # msgspec skips values without a field, invalid UTF-8 included
+            if len(raw) > LONG and raw.count(b",") > _MOST_VALUES:
+                raise msgspec.ValidationError(f"over {_MOST_VALUES:,} values")
+            name = raw[_NAME]
+            # Books and tickers have no times that msgspec decodes, and are most of a feed.
+            if name in (_OF_BOOK, _OF_TICKER) and raw.startswith(_BEGIN):
+                if self.observed is not None and (skipped := self._skipped(raw, name, self.observed)) is not None:
+                    return skipped
+                frame = f.decode_frame(raw)
+            else:
+                frame = f.decode_frame(_ODD.sub(_cut, raw) if _odd(raw) else raw)
+            decoded = _MESSAGES[type(frame)](frame)
+        except msgspec.ValidationError as error:
+            decoded = self._other(raw, error)
+        except RecursionError as error:
+            return _malformed(raw, f"not JSON: {error}")
+        except UNDECODED as error:
+            broken = isinstance(error, msgspec.DecodeError | UnicodeDecodeError)
+            return _malformed(raw, f"not JSON: {error}" if broken else f"wrong shape: {error}")
+        if self.renamed and not isinstance(decoded, Malformed):
+            for message in decoded if isinstance(decoded, tuple) else (decoded,):
+                _rename(message, self.renamed)
+        return decoded
+
+    def _skipped(self, raw: bytes, name: bytes, observed: Observed) -> Any:
+        """The frame of a book or ticker without an observer; `None` if it has one, or if it is not of one product."""
+        if name == _OF_BOOK:
+            heads = f.decode_books(raw)
+            if len(heads.events) != 1:
+                return None
+            head = heads.events[0]
+            kind, product = m.L2Update if head.type == "update" else m.L2Snapshot, head.product_id
+        else:
+            heads = f.decode_tickers(raw)
+            if len(heads.events) != 1 or len(heads.events[0].tickers) != 1:
+                return None
+            kind, product = m.Ticker, heads.events[0].tickers[0].product_id
+        product = self.renamed.get(product, product) if self.renamed else product
+        return None if observed(kind, product) else Skipped(kind, product, heads.sequence_num)
+
+    def _other(self, raw: bytes, error: msgspec.ValidationError) -> Message | tuple[Message, ...] | Malformed:
+        if len(raw) > LONG:
+            return _malformed(raw, f"wrong shape: {error}")
+        try:
+            content: Any = _decode_all(_ODD.sub(_cut, raw))
+        except UNDECODED as broken:
+            return _malformed(raw, f"not JSON: {broken}")
+        if not isinstance(content, dict):
+            return Malformed(raw, f"wrong shape: {error}")
+        channel = content.get("channel")
+        try:
+            if isinstance(channel, str) and channel in f.CHANNELS:
+                frame = msgspec.convert(_without_blanks(content), f.CHANNELS[channel], strict=False)
+                return _MESSAGES[type(frame)](frame)
+            if channel is None and "events" not in content and isinstance(content.get("type"), str):
+                return _bare(content)
+        except UNDECODED:
+            return _malformed(raw, f"wrong shape: {error}")
+        if not isinstance(channel, str) or not channel:
+            return _malformed(raw, f"wrong shape: {error}")
+        number = content.get("sequence_num")
+        usable = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < 1 << 63
+        return Unknown(type=channel, sequence=number if usable else None)
+
+
+def _bare(content: dict[str, Any]) -> Message:
+    """A message without a frame: an error, or one that was encoded by itself; `Unknown` if it is neither."""
+    try:
+        return msgspec.convert(_without_blanks(content), m.BARE, strict=False)
+    except msgspec.ValidationError:
+        if content["type"] in _BARE_TYPES:
+            raise
+        product = content.get("product_id")
+        return Unknown(type=content["type"], product_id=product if isinstance(product, str) and product else None)
+
+
+_BARE_TYPES = {each.__struct_config__.tag for each in m.BARE.__args__}
+
+
+# ---- by channel
+
+
+def _trades(frame: f.TradesFrame) -> Message | tuple[Message, ...]:
+    number, found = frame.sequence_num, []
+    for event in frame.events:
+        trades: Any = event.trades
+        if trades:
+            if len(trades) > 1:
+                trades = trades[::-1]
+                ids = [*map(_id_of, trades)]
+                if ids != sorted(ids):
+                    trades = sorted(trades, key=lambda trade: (trade.product_id, trade.trade_id))
+            found += trades
+    for trade in found:
+        force_setattr(trade, "sequence_num", number)
+    if len(found) == 1 and type(found[0]) is m.MarketTrade:
+        return found[0]
+    return tuple(found) or _empty(frame)
+
+
+def _books(frame: f.BookFrame) -> Message | tuple[Message, ...]:
+    number = frame.sequence_num
+    if len(frame.events) == 1:  # as always so far
+        return _book(frame.events[0], frame.timestamp, number)
+    return tuple(_book(event, frame.timestamp, number) for event in frame.events) or _empty(frame)
+
+
+def _book(event: f.BookEvent, timestamp: str, number: int) -> Message:
+    updates = event.updates or ()
+    # Nearly all of a feed of books passes here: what `check` and `check_sizes` do is written out.
+    try:
+        for change in updates:
+            size = change.new_quantity
+            if not (fits(change.price_level).is_finite() and fits(size).is_finite()):
+                raise ValueError(NOT_FINITE)
+            if size.is_signed() and size < ZERO:
+                raise ValueError(NEGATIVE)
+    except ArithmeticError:
+        raise ValueError(TOO_LONG) from None
+    times = {change.event_time for change in updates}
+    time = time_of(times.pop()) if len(times) == 1 else max(filter(None, map(time_of, times)), default=None)
+    if time is None or time.year <= 1970:
+        time = time_of(timestamp)
+    if event.type == "update":
+        return m.L2Update(
+            product_id=event.product_id,
+            time=time,
+            changes=tuple([("buy" if u.side == "bid" else "sell", u.price_level, u.new_quantity) for u in updates]),
+            sequence_num=number,
+        )
+    return m.L2Snapshot(
+        product_id=event.product_id,
+        time=time,
+        bids=tuple([(u.price_level, u.new_quantity) for u in updates if u.side == "bid"]),
+        asks=tuple([(u.price_level, u.new_quantity) for u in updates if u.side != "bid"]),
+        sequence_num=number,
+    )
+
+
+def _of(name: str) -> Callable[[Any], Message | tuple[Message, ...]]:
+    """The messages that the events have in a list of this *name*, with the envelope's time."""
+
+    def messages(frame: Any) -> Message | tuple[Message, ...]:
+        time, number = time_of(frame.timestamp), frame.sequence_num
+        events = frame.events
+        if len(events) == 1:  # as always so far
+            found = getattr(events[0], name) or ()
+        else:
+            found = [each for event in events for each in getattr(event, name) or ()]
+        for message in found:
+            force_setattr(message, "time", time)
+            force_setattr(message, "sequence_num", number)
+        return _one_or_all(found) or _empty(frame)
+
+    return messages
+
+
+def _orders(frame: f.UserFrame) -> Message | tuple[Message, ...]:
+    time, number, found = time_of(frame.timestamp), frame.sequence_num, []
+    for event in frame.events:
+        for order in event.orders or ():
+            force_setattr(order, "time", time)
+            force_setattr(order, "sequence_num", number)
+            if event.type == "snapshot":
+                force_setattr(order, "snapshot", True)
+            found.append(order)
+    return _one_or_all(found) or _empty(frame)
+
+
+def _balances(frame: f.BalanceFrame) -> Message | tuple[Message, ...]:
+    found = [event.fcm_balance_summary for event in frame.events if event.fcm_balance_summary is not None]
+    for balance in found:
+        force_setattr(balance, "time", time_of(frame.timestamp))
+        force_setattr(balance, "sequence_num", frame.sequence_num)
+    return _one_or_all(found) or _empty(frame)
+
+
+def _states(frame: f.StatusFrame) -> Message:
+    products = tuple(product for event in frame.events for product in event.products or ())
+    return m.Status(time=time_of(frame.timestamp), products=products, sequence_num=frame.sequence_num)
+
+
+def _heartbeats(frame: f.HeartbeatsFrame) -> Message | tuple[Message, ...]:
+    found = [
+        m.ConnectionHeartbeat(
+            heartbeat_counter=event.heartbeat_counter,
+            time=go_time(event.current_time),
+            sequence_num=frame.sequence_num,
+        )
+        for event in frame.events
+    ]
+    return _one_or_all(found) or _empty(frame)
+
+
+def _subscriptions(frame: f.SubscriptionsFrame) -> Message:
+    listed = [each for event in frame.events for each in event.subscriptions.items()]
+    return m.Subscriptions(
+        channels=tuple(_subscribed(name, ids or ()) for name, ids in listed),
+        time=time_of(frame.timestamp),
+        sequence_num=frame.sequence_num,
+    )
+
+
+def _subscribed(name: str, ids: tuple[str, ...]) -> ChannelSubscription:
+    if name not in WITHOUT_PRODUCTS:
+        return ChannelSubscription(name=name, product_ids=ids)
+    # `heartbeats` lists its own name, `user` the account's id.
+    return ChannelSubscription(name=name, account_ids=tuple(each for each in ids if each != name) or None)
+
+
+def _empty(frame: f.Frame) -> Message:
+    return m.EmptyFrame(
+        channel=str(frame.__struct_config__.tag), time=time_of(frame.timestamp), sequence_num=frame.sequence_num
+    )
+
+
+def _one_or_all(found: Any) -> Any:
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+_MESSAGES: dict[type[f.Frame], Callable[[Any], Message | tuple[Message, ...]]] = {
+    f.TradesFrame: _trades,
+    f.BookFrame: _books,
+    f.TickerFrame: _of("tickers"),
+    f.TickerBatchFrame: _of("tickers"),
+    f.CandlesFrame: _of("candles"),
+    f.StatusFrame: _states,
+    f.HeartbeatsFrame: _heartbeats,
+    f.SubscriptionsFrame: _subscriptions,
+    f.UserFrame: _orders,
+    f.BalanceFrame: _balances,
+}
+
+# ---- times and names
+
+
+def time_of(timestamp: str | None) -> datetime | None:
+    """The time of an envelope, truncated to microseconds; `None` if it has none. Raises `ValueError`.
+
+    >>> time_of("2026-08-09T23:59:59.9999999Z")
+    datetime.datetime(2026, 8, 9, 23, 59, 59, 999999, tzinfo=datetime.timezone.utc)
+    """
+    if not timestamp:
+        return None
+    try:
+        time = datetime.fromisoformat(timestamp)
+    except ValueError:
+        time = datetime.fromisoformat(_LEAP.sub(":59.999999", timestamp))
+    if time.tzinfo is None:
+        raise ValueError(f"the timestamp {timestamp[:40]!r} has no time zone")
+    return time
+
+
+def go_time(text: str) -> datetime:
+    """A time as Go prints it. Raises `ValueError`.
+
+    >>> go_time("2026-08-09 21:05:48.854840045 +0000 UTC m=+41691.260485341")
+    datetime.datetime(2026, 8, 9, 21, 5, 48, 854840, tzinfo=datetime.timezone.utc)
+    """
+    day, clock, offset, *_ = (*text.split(" "), "", "", "")
+    time = time_of(text if text[10:11] == "T" else f"{day}T{clock}{offset[:3]}:{offset[3:5]}")
+    if time is None:
+        raise ValueError("a heartbeat without a time")
+    return time
+
+
+def microsecond_times(raw: bytes) -> bytes:
+    """*raw* with its times truncated to microseconds."""
+    return _ODD.sub(_cut, raw)
+
+
+def _cut(time: re.Match[bytes]) -> bytes:
+    return time[1] + (time[2] or b"59.999999")
+
+
+def names_in(beginning: bytes) -> tuple[str | None, str | None]:
+    """The product and the channel in the *beginning* of a frame that was not read completely."""
+    product, channel = _PRODUCT.search(beginning), _CHANNEL.search(beginning)
+    return None if product is None else product[1].decode(), None if channel is None else channel[1].decode()
+
+
+def number_in(beginning: bytes) -> int | None:
+    """The `sequence_num` in the *beginning* of a frame; `None` if it is not there."""
+    found = _NUMBER.search(beginning[:_BEGINNING])
+    return None if found is None else int(found[1])
+
+
+def _malformed(raw: bytes, reason: str) -> Malformed:
+    """It names a product only if it has no other."""
+    _, channel = names_in(raw[:_BEGINNING])
+    products = {found.decode() for found in _PRODUCT.findall(raw)} if len(raw) <= LONG else set()
+    return Malformed(raw, reason, 0, products.pop() if len(products) == 1 else None, channel)
+
+
+def _without_blanks(value: Any) -> Any:
+    """*value* without its nulls and empty texts, except in lists of texts."""
+    if isinstance(value, dict):
+        return {name: _without_blanks(each) for name, each in value.items() if each is not None and each != ""}
+    if isinstance(value, list):
+        return [_without_blanks(each) for each in value if each is not None]
+    return value
+
+
+def _rename(message: Message, renamed: Mapping[str, str]) -> None:
+    if isinstance(message, m.Subscriptions):
+        channels = tuple(
+            msgspec.structs.replace(each, product_ids=tuple(renamed.get(id_, id_) for id_ in each.product_ids))
+            if each.product_ids
+            else each
+            for each in message.channels
+        )
+        force_setattr(message, "channels", channels)
+    elif message.product_id is not None and message.product_id in renamed:
+        force_setattr(message, "product_id", renamed[message.product_id])

@@ -1,0 +1,161 @@
+"""The envelopes of frames, by channel, as msgspec decodes them in one pass.
+
+Numbers come as text, so they are decoded with `strict=False`. The envelope's `timestamp` stays a text: it always has
+nanoseconds, which msgspec would round.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from rxfeed.market import Count
+from rxfeed.venues.coinbase_advanced import messages as m
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="channel"):
+    """What every frame of a channel has."""
+
+    timestamp: str = ""
+    sequence_num: Count | Literal[-1] = -1
+
+
+class _Event(msgspec.Struct, frozen=True, gc=False, tag_field="type"):
+    pass
+
+
+class TradesSnapshot(_Event, frozen=True, gc=False, tag="snapshot"):
+    trades: tuple[m.PriorMarketTrade, ...] | None
+
+
+class TradesUpdate(_Event, frozen=True, gc=False, tag="update"):
+    trades: tuple[m.MarketTrade, ...] | None
+
+
+class TradesFrame(Frame, frozen=True, kw_only=True, gc=False, tag="market_trades"):
+    events: tuple[TradesSnapshot | TradesUpdate, ...]
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    side: Literal["bid", "offer"]
+    price_level: Decimal
+    new_quantity: Decimal
+    event_time: str | None = None  # one for all changes of an event, as far as is known
+
+
+class BookEvent(msgspec.Struct, frozen=True, gc=False):
+    type: Literal["snapshot", "update"]
+    product_id: str
+    updates: tuple[Change, ...] | None
+
+
+class BookHead(msgspec.Struct, frozen=True, gc=False):
+    """Which book an event is of; its levels are not decoded."""
+
+    type: Literal["snapshot", "update"]
+    product_id: str
+
+
+class BookHeads(msgspec.Struct, frozen=True, gc=False):
+    events: tuple[BookHead, ...]
+    sequence_num: Count
+
+
+class TickerHead(msgspec.Struct, frozen=True, gc=False):
+    product_id: str
+
+
+class TickersHead(msgspec.Struct, frozen=True, gc=False):
+    tickers: tuple[TickerHead, ...]
+
+
+class TickerHeads(msgspec.Struct, frozen=True, gc=False):
+    events: tuple[TickersHead, ...]
+    sequence_num: Count
+
+
+class BookFrame(Frame, frozen=True, kw_only=True, gc=False, tag="l2_data"):
+    events: tuple[BookEvent, ...]
+
+
+class TickersEvent(msgspec.Struct, frozen=True, gc=False):
+    tickers: tuple[m.Ticker, ...] | None
+
+
+class TickerFrame(Frame, frozen=True, kw_only=True, gc=False, tag="ticker"):
+    events: tuple[TickersEvent, ...]
+
+
+class TickerBatchFrame(Frame, frozen=True, kw_only=True, gc=False, tag="ticker_batch"):
+    events: tuple[TickersEvent, ...]
+
+
+class CandlesEvent(msgspec.Struct, frozen=True, gc=False):
+    candles: tuple[m.CandleUpdate, ...] | None
+
+
+class CandlesFrame(Frame, frozen=True, kw_only=True, gc=False, tag="candles"):
+    events: tuple[CandlesEvent, ...]
+
+
+class StatusEvent(msgspec.Struct, frozen=True, gc=False):
+    products: tuple[m.StatusProduct, ...] | None
+
+
+class StatusFrame(Frame, frozen=True, kw_only=True, gc=False, tag="status"):
+    events: tuple[StatusEvent, ...]
+
+
+class HeartbeatEvent(msgspec.Struct, frozen=True, gc=False):
+    current_time: str
+    heartbeat_counter: int
+
+
+class HeartbeatsFrame(Frame, frozen=True, kw_only=True, gc=False, tag="heartbeats"):
+    events: tuple[HeartbeatEvent, ...]
+
+
+class SubscriptionsEvent(msgspec.Struct, frozen=True, gc=False):
+    subscriptions: dict[str, tuple[str, ...] | None]
+
+
+class SubscriptionsFrame(Frame, frozen=True, kw_only=True, gc=False, tag="subscriptions"):
+    events: tuple[SubscriptionsEvent, ...]
+
+
+class UserEvent(msgspec.Struct, frozen=True, gc=False):
+    type: str = ""
+    orders: tuple[m.OrderUpdate, ...] | None = None
+
+
+class UserFrame(Frame, frozen=True, kw_only=True, gc=False, tag="user"):
+    events: tuple[UserEvent, ...]
+
+
+class BalanceEvent(msgspec.Struct, frozen=True, gc=False):
+    fcm_balance_summary: m.FuturesBalance | None
+
+
+class BalanceFrame(Frame, frozen=True, kw_only=True, gc=False, tag="futures_balance_summary"):
+    events: tuple[BalanceEvent, ...]
+
+
+AnyFrame = (
+    BookFrame
+    | TradesFrame
+    | TickerFrame
+    | TickerBatchFrame
+    | HeartbeatsFrame
+    | CandlesFrame
+    | StatusFrame
+    | SubscriptionsFrame
+    | UserFrame
+    | BalanceFrame
+)
+CHANNELS: dict[str, Any] = {str(each.__struct_config__.tag): each for each in AnyFrame.__args__}
+"""The frames by their channel."""
+decode_books = msgspec.json.Decoder(BookHeads, strict=False).decode
+decode_tickers = msgspec.json.Decoder(TickerHeads, strict=False).decode
+decode_frame = msgspec.json.Decoder(AnyFrame, strict=False).decode

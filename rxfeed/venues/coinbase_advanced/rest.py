@@ -1,0 +1,137 @@
+"""The public REST API of Advanced Trade: https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/rest-api."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from math import ceil, floor
+from typing import Any
+
+import msgspec
+
+from rxfeed.market import Level, Time
+from rxfeed.venues.coinbase_advanced.decode import microsecond_times
+from rxfeed.venues.rest import (
+    RestBook,
+    RestCandle,
+    RestProduct,
+    RestTrade,
+    checked_seconds,
+    parsed,
+    path,
+    plain,
+)
+
+_MARKET = "/api/v3/brokerage/market"
+_GRANULARITIES = {
+    60: "ONE_MINUTE",
+    300: "FIVE_MINUTE",
+    900: "FIFTEEN_MINUTE",
+    1800: "THIRTY_MINUTE",
+    3600: "ONE_HOUR",
+    7200: "TWO_HOUR",
+    21600: "SIX_HOUR",
+    86400: "ONE_DAY",
+}
+_SIDES: dict[str, Any] = {"BUY": "buy", "SELL": "sell"}
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+class _Product(RestProduct, frozen=True, kw_only=True, rename={"id": "product_id"}):
+    id: str
+
+
+class _Trade(msgspec.Struct):
+    product_id: str
+    trade_id: int
+    price: Decimal
+    size: Decimal
+    time: Time
+    side: str = ""
+
+
+class _Entry(msgspec.Struct):
+    price: Decimal
+    size: Decimal
+
+    @property
+    def level(self) -> Level:
+        return self.price, self.size
+
+
+class _Book(msgspec.Struct):
+    bids: list[_Entry] = []
+    asks: list[_Entry] = []
+    time: Time | None = None
+
+
+class AdvancedRest:
+    """The paths and answers of Advanced Trade."""
+
+    requests_per_second = 10.0
+    most_trades = 1000
+    most_candles = 350
+    candle_seconds: tuple[int, ...] = tuple(_GRANULARITIES)
+
+    def products_path(self) -> str:
+        return path(f"{_MARKET}/products")
+
+    def products(self, body: bytes) -> tuple[RestProduct, ...]:
+        def read() -> tuple[RestProduct, ...]:
+            found = msgspec.convert(plain(_decode(body)["products"]), list[_Product], strict=False)
+            return tuple(RestProduct(**msgspec.structs.asdict(each)) for each in found)
+
+        return parsed("a list of products", read)
+
+    def trades_path(self, product: str, *, older_than: RestTrade | None = None, limit: int | None = None) -> str:
+        # Whole seconds: the trades of the last one may come again.
+        end = None if older_than is None else ceil(older_than.time.timestamp())
+        return path(f"{_MARKET}/products/{{product}}/ticker", product, limit=limit or self.most_trades, end=end)
+
+    def trades(self, product: str, body: bytes) -> tuple[RestTrade, ...]:
+        def read() -> tuple[RestTrade, ...]:
+            content = _decode(microsecond_times(body))["trades"]
+            found = msgspec.convert(plain(content), list[_Trade], strict=False)
+            return tuple(
+                RestTrade(
+                    product_id=product,
+                    trade_id=each.trade_id,
+                    price=each.price,
+                    size=each.size,
+                    time=each.time,
+                    maker_side=_SIDES.get(each.side),
+                )
+                for each in found
+            )
+
+        return parsed("a list of trades", read)
+
+    def candles_path(self, product: str, seconds: int, start: datetime, end: datetime) -> str:
+        granularity = _GRANULARITIES[checked_seconds(seconds, self.candle_seconds)]
+        return path(
+            f"{_MARKET}/products/{{product}}/candles",
+            product,
+            granularity=granularity,
+            start=floor(start.timestamp()),
+            end=ceil(end.timestamp()),
+            limit=self.most_candles,
+        )
+
+    def candles(self, body: bytes) -> tuple[RestCandle, ...]:
+        def read() -> tuple[RestCandle, ...]:
+            found = msgspec.convert(_decode(body)["candles"], list[RestCandle], strict=False)
+            return tuple(sorted(found, key=lambda candle: candle.start))
+
+        return parsed("a list of candles", read)
+
+    def book_path(self, product: str) -> str:
+        return path(f"{_MARKET}/product_book", product_id=product)
+
+    def book(self, body: bytes) -> RestBook:
+        def read() -> RestBook:
+            content = plain(_decode(microsecond_times(body))["pricebook"])
+            found = msgspec.convert(content, _Book, strict=False)
+            bids, asks = (tuple(each.level for each in side) for side in (found.bids, found.asks))
+            return RestBook(bids=bids, asks=asks, time=found.time)
+
+        return parsed("a book", read)

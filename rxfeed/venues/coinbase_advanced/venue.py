@@ -1,0 +1,108 @@
+"""Coinbase Advanced Trade as a `Venue`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rxfeed.core import GapDetector
+from rxfeed.market import Message
+from rxfeed.secrets import Secret
+from rxfeed.venues.coinbase_advanced import messages as m
+from rxfeed.venues.coinbase_advanced.auth import AdvancedCredentials
+from rxfeed.venues.coinbase_advanced.channels import COMMON, TABLE
+from rxfeed.venues.coinbase_advanced.decode import Decoder, names_in
+from rxfeed.venues.coinbase_advanced.errors import refusal, remedy
+from rxfeed.venues.coinbase_advanced.gaps import AdvancedGaps
+from rxfeed.venues.coinbase_advanced.hosts import DEFAULT_URL, HOSTS, REST_URL, checked_url, url_for
+from rxfeed.venues.coinbase_advanced.identity import message_id
+from rxfeed.venues.coinbase_advanced.merging import AdvancedMerging
+from rxfeed.venues.coinbase_advanced.requests import MOST_BOOKS, Subscription, likely_product, signature
+from rxfeed.venues.coinbase_advanced.rest import AdvancedRest
+from rxfeed.venues.venue import ChannelRequest, Limits, Observed, Refusal, Venue
+
+
+class CoinbaseAdvanced(Venue):
+    """The feed of https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket/websocket-overview."""
+
+    name = "coinbase_advanced"
+    default_url = DEFAULT_URL
+    hosts = HOSTS
+    channels = TABLE
+    types = m.BARE.__args__
+    without_data = frozenset(("subscriptions", "error", "heartbeats", "status", "futures_balance_summary"))
+    credentials = (AdvancedCredentials,)
+    credentials_hint = (
+        "give AdvancedCredentials(key_name, private_key), or AdvancedCredentials.from_env() or .from_file()"
+    )
+    credentials_check = "check the key's name and the private key, and that the key may view the account"
+    # https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket/websocket-rate-limits
+    limits = Limits(messages_per_second=8.0, connections_per_second=8.0, products={"level2": MOST_BOOKS})
+    common = COMMON
+    rest_url = REST_URL
+    rest = AdvancedRest()
+    merging = AdvancedMerging()
+
+    def url(self, url: str, *, stacklevel: int = 2) -> str:
+        try:
+            return checked_url(url)
+        finally:
+            url = ""  # it may hold a password, which a traceback with local variables would show
+
+    def url_for(self, channels: Iterable[str]) -> str:
+        return url_for(channels)
+
+    def subscription(
+        self,
+        products: str | Iterable[str],
+        channels: ChannelRequest | Iterable[ChannelRequest],
+        *,
+        signed: bool = False,
+    ) -> Subscription:
+        return Subscription.of(products, channels)
+
+    def grouped(self, channels: tuple[dict[str, Any], ...]) -> Subscription:
+        return Subscription((), channels)
+
+    def secrets(self, credentials: AdvancedCredentials) -> list[str]:
+        return [credentials.key_name, credentials.private_key.reveal()]
+
+    def signature(self, request: Secret) -> Secret:
+        return signature(request)
+
+    def likely_product(self, product: str) -> str | None:
+        return likely_product(product)
+
+    def decoder(
+        self,
+        *,
+        stored: bool = False,
+        renamed: Mapping[str, str] | None = None,
+        observed: Observed | None = None,
+    ) -> Decoder:
+        return Decoder(renamed, observed)
+
+    def names_in(self, beginning: bytes) -> tuple[str | None, str | None]:
+        return names_in(beginning)
+
+    def gaps(self) -> GapDetector:
+        return AdvancedGaps()
+
+    def repaired(self, message: Message) -> Message:
+        return m.as_new(message) if isinstance(message, m.PriorMarketTrade) else message
+
+    def identity(self, message: Message) -> str:
+        return message_id(message)
+
+    def stored_type(self, document: Mapping[str, Any]) -> type[Message] | None:
+        # A frame has a channel; an error of the venue is the same with and without a frame.
+        return None if "events" in document else super().stored_type(document)
+
+    def refusal(self, message: str, reason: str | None) -> Refusal | None:
+        return refusal(message, reason)
+
+    def remedy(self, message: str, reason: str | None) -> str:
+        return remedy(message, reason)
+
+
+COINBASE_ADVANCED = CoinbaseAdvanced()

@@ -1,0 +1,96 @@
+"""The public REST API of Coinbase Exchange: https://docs.cdp.coinbase.com/exchange/reference."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from rxfeed.market import Side
+from rxfeed.venues.rest import (
+    RestBook,
+    RestCandle,
+    RestProduct,
+    RestTrade,
+    checked_seconds,
+    parsed,
+    path,
+    plain,
+)
+
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+class _Trade(msgspec.Struct):
+    trade_id: int
+    price: Decimal
+    size: Decimal
+    time: datetime
+    side: Side  # the maker's
+
+
+_decode_trades = msgspec.json.Decoder(list[_Trade]).decode
+
+
+class ExchangeRest:
+    """The paths and answers of Exchange."""
+
+    requests_per_second = 10.0
+    most_trades = 1000
+    most_candles = 300
+    candle_seconds: tuple[int, ...] = (60, 300, 900, 3600, 21600, 86400)
+
+    def products_path(self) -> str:
+        return path("/products")
+
+    def products(self, body: bytes) -> tuple[RestProduct, ...]:
+        return parsed("a list of products", lambda: msgspec.convert(plain(_decode(body)), tuple[RestProduct, ...]))
+
+    def trades_path(self, product: str, *, older_than: RestTrade | None = None, limit: int | None = None) -> str:
+        after = None if older_than is None else older_than.trade_id
+        return path("/products/{product}/trades", product, limit=limit or self.most_trades, after=after)
+
+    def trades(self, product: str, body: bytes) -> tuple[RestTrade, ...]:
+        return parsed(
+            "a list of trades",
+            lambda: tuple(
+                RestTrade(
+                    product_id=product,
+                    trade_id=each.trade_id,
+                    price=each.price,
+                    size=each.size,
+                    time=each.time,
+                    maker_side=each.side,
+                )
+                for each in _decode_trades(body)
+            ),
+        )
+
+    def candles_path(self, product: str, seconds: int, start: datetime, end: datetime) -> str:
+        granularity = checked_seconds(seconds, self.candle_seconds)
+        first, last = (each.astimezone(UTC).isoformat() for each in (start, end))
+        return path("/products/{product}/candles", product, granularity=granularity, start=first, end=last)
+
+    def candles(self, body: bytes) -> tuple[RestCandle, ...]:
+        return parsed("a list of candles", lambda: tuple(sorted(map(_candle, _decode(body)), key=lambda c: c.start)))
+
+    def book_path(self, product: str) -> str:
+        return path("/products/{product}/book", product, level=2)
+
+    def book(self, body: bytes) -> RestBook:
+        def read() -> RestBook:
+            content = _decode(body)
+            sides = {side: [each[:2] for each in content[side]] for side in ("bids", "asks")}
+            return msgspec.convert({**content, **sides}, RestBook)
+
+        return parsed("a book", read)
+
+
+def _candle(row: Any) -> RestCandle:
+    """A candle is an array: time, low, high, open, close, volume."""
+    if not isinstance(row, list) or len(row) != 6:
+        raise ValueError(f"a candle has six values: {row!r:.80}")
+    names = ("start", "low", "high", "open", "close", "volume")
+    return msgspec.convert(dict(zip(names, row, strict=True)), RestCandle, strict=False)

@@ -1,0 +1,139 @@
+"""One fault in each test, on Advanced Trade: no trade twice or unreported, and the book recovers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from rxfeed import Feed, Reconnect
+from rxfeed.core import BookView
+from rxfeed.feed import Clock, Connected, FeedStatus, Gap
+from rxfeed.market import Message, Trade
+from rxfeed.operators import order_book
+from rxfeed.sim import Exchange, faults
+from tests.support.collect import Collected
+from tests.test_faults import ENDS
+
+BTC = "BTC-USD"
+CHANNELS = ["market_trades", "level2", "heartbeats"]
+
+
+@dataclass
+class Run:
+    """A market, a feed on it, and what the feed emitted."""
+
+    exchange: Exchange
+    feed: Feed
+    got: Collected[Message]
+    status: Collected[FeedStatus]
+    books: list[BookView] = field(default_factory=list)
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [each for each in self.status.items if isinstance(each, kind)]
+
+    @property
+    def trades(self) -> list[int]:
+        return [int(m.trade_id) for m in list(self.got.items) if isinstance(m, Trade)]
+
+    @property
+    def missed(self) -> set[int]:
+        gaps = (gap for gap in self.of(Gap) if gap.channel == "market_trades")
+        return {trade_id for gap in gaps for trade_id in range(gap.first, gap.last + 1)}
+
+    def move_until(self, ready: Callable[[], Any], timeout: float = 15) -> None:
+        """Let time pass until *ready*."""
+        deadline = time.monotonic() + timeout
+        while not ready():
+            assert time.monotonic() < deadline, self.status.items[-4:]
+            self.exchange.advance(0.1)
+            time.sleep(0.002)
+
+    def book_is_whole(self) -> bool:
+        if not self.books or not self.books[-1].ready:
+            return False
+        view = self.books[-1]
+        return {"bids": list(view.bids), "asks": list(view.asks)} == self.exchange.book(BTC)
+
+    def account(self) -> None:
+        """Every trade since the first is delivered once and in order, or reported, and the book is the engine's."""
+        self.move_until(lambda: self.exchange.last_trade_id(BTC) - 200 > min(self.trades, default=2**63))
+        self.move_until(self.book_is_whole)
+        trades, missed = self.trades, self.missed
+        assert trades == sorted(set(trades))
+        assert not missed & set(trades)
+        assert set(trades) | missed == set(range(trades[0], trades[-1] + 1))
+
+
+@contextmanager
+def running(*script: faults.Fault, **settings: Any) -> Iterator[Run]:
+    with Exchange([BTC], venue="coinbase_advanced", seed=9, auto=False, faults=list(script)) as market:
+        options: dict[str, Any] = {
+            "reconnect": Reconnect(initial=0, maximum=0),
+            "stale_after": None,
+            "pong_timeout": 30,
+            "heartbeat_timeout": 1e9,
+            "clock": Clock(speed=50),
+        }
+        feed = Feed(BTC, CHANNELS, venue="coinbase_advanced", url=market.url, **(options | settings))
+        run = Run(market, feed, Collected(feed), Collected(feed.status))
+        feed.pipe(order_book(BTC)).subscribe(run.books.append)
+        with feed:
+            market.wait_for_clients()
+            yield run
+
+
+@pytest.mark.parametrize("fault", [fault for fault, _, _ in ENDS], ids=[f"{f!r}"[:40] for f, _, _ in ENDS])
+def test_ended_connection_leaves_no_trade_unreported(fault: faults.Fault) -> None:
+    with running(fault) as run:
+        run.move_until(lambda: len(run.of(Connected)) == 2)
+        run.exchange.wait_for_clients()
+        run.account()
+
+
+FRAMES: list[faults.Fault] = [
+    faults.Drop(types={"market_trades"}, after=40),
+    faults.Drop(types={"l2_data"}, after=40),
+    faults.Drop(types={"heartbeats"}, after=40),
+    faults.Drop(5, after=40),
+    faults.Duplicate(types={"market_trades"}, after=40),
+    faults.Duplicate(types={"l2_data"}, after=40),
+    faults.SkipSequence(3, after=40),
+    faults.MalformedFrame(after=40),
+    faults.MalformedFrame('{"channel":"l2_data","sequence_num":"x"}', after=40),
+    faults.BadUtf8(after=40),
+    faults.OversizedFrame(100_000, after=40),
+    faults.Fragmented(3, after=40),
+    faults.Masked(after=40, connection=1),
+    faults.EarlyData(3),
+    faults.LateSnapshot(3),
+    faults.Silence(0.2, after=40),
+    faults.Silence(0.2, hold=True, after=40),
+    faults.ClockJump(-5, after=40),
+]
+
+
+@pytest.mark.parametrize("fault", FRAMES, ids=[f"{f!r}"[:60] for f in FRAMES])
+def test_fault_of_frames_leaves_no_trade_unreported(fault: faults.Fault) -> None:
+    with running(fault) as run:
+        run.move_until(lambda: len(run.exchange.log) > 0)
+        run.account()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.HttpStatus(503, connection=1),
+        faults.Reset(before_handshake=True, connection=range(1, 4)),
+        faults.Vanish(before_handshake=True, connection=1),
+        faults.SlowHandshake(0.1, connection=1),
+    ],
+    ids=repr,
+)
+def test_fault_of_the_handshake_leaves_no_trade_unreported(fault: faults.Fault) -> None:
+    with running(fault) as run:
+        run.account()

@@ -1,0 +1,336 @@
+"""Gaps of a connection and of trades, over real sockets: what is missing, what comes again, what stays complete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rxfeed import Feed, Reconnect, Replay, order_book, record, window_volume
+from rxfeed.core import Missed, Repaired, Restarted, TumblingVolume, VolumeWindow
+from rxfeed.feed import Gap, GapRepaired, Rejected, Subscribed
+from rxfeed.market import FrameOrigin, Message, PriorTrade, Trade, stamp
+from rxfeed.recording import catalogue
+from rxfeed.venues import COINBASE_ADVANCED
+from tests.support.collect import Collected
+from tests.venues.coinbase_advanced.wire import (
+    BTC,
+    ETH,
+    Client,
+    Play,
+    Venue,
+    ack,
+    after,
+    book,
+    frame,
+    heartbeat,
+    trade,
+    trades,
+)
+
+FAST = Reconnect(initial=0.01, maximum=0.05)
+
+
+def feed_of(venue: Venue, channels: Any = "market_trades", **options: Any) -> Feed:
+    return Feed([BTC, ETH], channels, venue="coinbase_advanced", url=venue.url, **options)
+
+
+def run(feed: Feed) -> None:
+    with pytest.raises(Exception, match="1000"):  # the server closed
+        feed.run()
+
+
+def one(trade_id: int, product: str = BTC) -> dict[str, Any]:
+    return trade(trade_id, trade_id, product=product)
+
+
+def snapshot(number: int, *ids: int, product: str = BTC) -> str:
+    return trades(number, *(one(each, product) for each in ids), kind="snapshot")
+
+
+def reconnecting(first: list[str], second: list[str]) -> Play:
+    def play(client: Client, number: int) -> None:
+        client.receive(1)
+        if number < 2:
+            client.send(*(first, second)[number])
+        if number >= 1:
+            client.wait_for_end()
+
+    return play
+
+
+def kinds(messages: list[Message]) -> list[tuple[str, int, int]]:
+    """Types, ids and epochs of the trades."""
+    return [
+        ("trade" if isinstance(each, Trade) else "prior", each.trade_id, each.epoch)
+        for each in messages
+        if isinstance(each, Trade | PriorTrade)
+    ]
+
+
+def numbers(events: list[Any]) -> list[tuple[str, str | None, int, int]]:
+    return [
+        (type(each).__name__, each.product_id, each.first, each.last)
+        for each in events
+        if isinstance(each, Gap | GapRepaired)
+    ]
+
+
+def test_snapshot_after_a_reconnect_brings_the_missed_trades_in_order(tmp_path: Path) -> None:
+    first = [snapshot(0, 1, 2, 3), trades(1, one(4)), trades(2, one(5))]
+    second = [snapshot(0, 4, 5, 6, 7), trades(1, one(8), one(9)), ack(2, market_trades=[BTC, ETH])]
+    with Venue(reconnecting(first, second)) as venue:
+        feed = feed_of(venue, reconnect=FAST)
+        everything, status, windows = Collected(feed), Collected(feed.status), Collected(feed.pipe(window_volume(2)))
+        recorder = record(tmp_path)
+        feed.pipe(recorder).subscribe(on_error=print)
+        feed.connect()
+        everything.wait_for(lambda items: any(getattr(each, "channels", None) for each in items))
+        feed.close()
+    assert kinds(everything.items) == [
+        *(("prior", each, 0) for each in (1, 2, 3)),
+        *(("trade", each, 0) for each in (4, 5)),
+        *(("trade", each, 1) for each in (6, 7, 8, 9)),
+    ]
+    assert numbers(status.items) == [("GapRepaired", BTC, 6, 7)]
+    assert feed.stats.duplicates == 2
+    # [2, 4) began before the subscription; the stream ends in [8, 10).
+    assert [(each.start.second, each.count, each.complete) for each in windows.items] == [
+        (4, 2, True),
+        (6, 2, True),
+        (8, 2, False),
+    ]
+    replay = Replay(tmp_path)
+    again, events, same = Collected(replay), Collected(replay.status), Collected(replay.pipe(window_volume(2)))
+    replay.run()
+    assert [(each, each.epoch, each.raw) for each in again.items] == [
+        (each, each.epoch, each.raw) for each in everything.items
+    ]
+    assert numbers(events.items) == numbers(status.items)
+    assert same.items == windows.items
+    counted = catalogue(tmp_path).total.by_type
+    assert (counted["market_trade"], counted["prior_trade"]) == (6, 3)
+
+
+def test_gap_names_the_trades_that_the_snapshot_does_not_reach() -> None:
+    first = [snapshot(0, 1), trades(1, one(2))]
+    second = [snapshot(0, 10, 11), trades(1, one(12))]
+    with Venue(reconnecting(first, second)) as venue:
+        feed = feed_of(venue, reconnect=FAST)
+        everything, status, windows = Collected(feed), Collected(feed.status), Collected(feed.pipe(window_volume(10)))
+        feed.connect()
+        everything.wait_for(lambda items: kinds(items)[-1:] and kinds(items)[-1][1] == 12)
+        feed.close()
+    assert kinds(everything.items) == [("prior", 1, 0), ("trade", 2, 0), *(("trade", each, 2) for each in (10, 11, 12))]
+    assert numbers(status.items) == [("Gap", BTC, 3, 9), ("GapRepaired", BTC, 10, 11)]
+    assert [each.complete for each in windows.items] == [False, False]
+
+
+def test_product_without_earlier_trades_has_prior_trades_after_a_reconnect() -> None:
+    first, second = [snapshot(0, 1)], [snapshot(0, 1), snapshot(1, 5, 6, product=ETH), trades(2, one(7, ETH))]
+    with Venue(reconnecting(first, second)) as venue:
+        feed = feed_of(venue, reconnect=FAST)
+        everything, status = Collected(feed), Collected(feed.status)
+        feed.connect()
+        everything.wait_for(lambda items: kinds(items)[-1:] and kinds(items)[-1][1] == 7)
+        feed.close()
+    assert kinds(everything.items) == [("prior", 1, 0), ("prior", 5, 1), ("prior", 6, 1), ("trade", 7, 1)]
+    assert numbers(status.items) == []
+
+
+def test_books_are_renewed_by_unsubscribing_first() -> None:
+    views: list[Any] = []
+
+    def play(client: Client, number: int) -> None:
+        client.receive(1)
+        client.send(book(0, ("bid", "10", "1"), ("offer", "11", "1"), kind="snapshot"))
+        client.send(ack(1, level2=[BTC, ETH]))
+        client.send(book(3, ("bid", "9", "1")))
+        client.receive(2)
+        client.send(book(4, ("bid", "8", "0")))  # of the old subscription
+        client.send(ack(5))
+        client.send(book(6, ("bid", "7", "2"), ("offer", "12", "1"), kind="snapshot"), ack(7, level2=[BTC]))
+        client.wait_for_end()
+
+    with Venue(play) as venue:
+        feed = feed_of(venue, "book")
+        status = Collected(feed.status)
+        seen = Collected(feed.pipe(order_book(BTC)))
+        feed.connect()
+        seen.wait_for(3)
+        feed.close()
+        views = seen.items
+    assert [(each.ready, each.best_bid and each.best_bid[0]) for each in views] == [
+        (True, 10),
+        (False, None),
+        (True, 7),
+    ]
+    assert numbers(status.items) == [("Gap", None, 2, 2)]
+    kinds_of = [(each["type"], each["channel"], each["product_ids"]) for each in venue.requests]
+    assert kinds_of == [(kind, "level2", [BTC, ETH]) for kind in ("subscribe", "unsubscribe", "subscribe")]
+
+
+def test_first_frame_of_a_connection_has_number_zero() -> None:
+    with Venue(after(1, [book(1, ("bid", "10", "1")), heartbeat(2)])) as venue:
+        feed = feed_of(venue, "book", reconnect=False)
+        status = Collected(feed.status)
+        run(feed)
+    assert numbers(status.items) == [("Gap", None, 0, 0)]
+
+
+def test_every_frame_counts_also_a_malformed_or_unknown_one() -> None:
+    frames = [
+        frame(0, "market_trades", {"type": "update", "trades": []}),
+        frame(1, "market_trades", {"type": "update", "trades": [{"product_id": BTC, "trade_id": "x"}]}),
+        frame(2, "news", {"anything": 1}),
+        heartbeat(3),
+        ack(4, market_trades=[BTC]),
+        frame(5, "status", {"type": "snapshot", "products": None}),
+        trades(6, one(1)),
+    ]
+    with Venue(after(1, frames)) as venue:
+        feed = feed_of(venue, reconnect=False)
+        everything, status = Collected(feed), Collected(feed.status)
+        run(feed)
+    assert numbers(status.items) == []
+    assert [each.type for each in everything.items] == [
+        "empty_frame",
+        "news",
+        "heartbeat",
+        "subscriptions",
+        "status",
+        "market_trade",
+    ]
+    assert (feed.stats.malformed, feed.stats.frames) == (1, 7)
+
+
+def test_duplicate_frame_is_dropped() -> None:
+    twice = trades(1, one(2), one(3))
+    with Venue(after(1, [trades(0, one(1)), twice, twice, heartbeat(1), heartbeat(2)])) as venue:
+        feed = feed_of(venue, reconnect=False)
+        everything, status = Collected(feed), Collected(feed.status)
+        run(feed)
+    assert [each.type for each in everything.items] == [*["market_trade"] * 3, "heartbeat"]
+    assert (feed.stats.duplicates, numbers(status.items)) == (3, [])
+
+
+def test_data_may_come_before_the_acknowledgements_which_add_up() -> None:
+    frames = [
+        snapshot(0, 1),
+        trades(1, one(2)),
+        ack(2, market_trades=[ETH, BTC]),
+        heartbeat(3),
+        ack(4, market_trades=[BTC, ETH], heartbeats=["heartbeats"]),
+    ]
+    with Venue(after(2, frames)) as venue:
+        feed = feed_of(venue, ["trades", "heartbeat"], reconnect=False)
+        status = Collected(feed.status)
+        run(feed)
+    missing = [each.missing for each in status.items if isinstance(each, Subscribed)]
+    assert missing == [(("heartbeats", None),), ()]
+    assert not [each for each in status.items if isinstance(each, Rejected)]
+    assert feed.stats.unsubscribed == 0
+    assert venue.requests == [
+        {"type": "subscribe", "channel": "market_trades", "product_ids": [BTC, ETH]},
+        {"type": "subscribe", "channel": "heartbeats"},
+    ]
+
+
+# ---- the detector alone
+
+
+def decoded(text: str) -> tuple[Message, ...]:
+    found: Any = COINBASE_ADVANCED.decoder().decode(text.encode())
+    return found if isinstance(found, tuple) else (found,)
+
+
+def delivered(gaps: Any, text: str) -> list[Message]:
+    """The messages of a frame that *gaps* lets pass, with their epochs."""
+    checked = gaps.frame(decoded(text))
+    return [
+        stamp(each, FrameOrigin(text.encode(), 0, epoch, checked.epochs))
+        for each, epoch in zip(checked.messages, checked.epochs, strict=True)
+        if epoch is not None
+    ]
+
+
+def watching() -> Any:
+    gaps = COINBASE_ADVANCED.gaps()
+    gaps.watch([("market_trades", BTC)])
+    return gaps
+
+
+def test_one_wrong_number_does_not_stop_the_stream() -> None:
+    gaps = watching()
+    passed = [len(delivered(gaps, heartbeat(number))) for number in (0, 1, 10**15, 2, 3, 4)]
+    assert passed == [1] * 6
+    assert gaps.missed == [
+        Missed(None, "sequence_num", 2, 10**15 - 1),
+        Restarted(None, "sequence_num", 10**15, 2),
+    ]
+
+
+def test_numbers_that_begin_anew_continue_at_the_third() -> None:
+    gaps = watching()
+    passed = [len(delivered(gaps, heartbeat(number))) for number in (0, 1, 2, 3, 4, 0, 1, 2, 3)]
+    assert passed == [1, 1, 1, 1, 1, 0, 0, 1, 1]
+    assert gaps.missed == [Restarted(None, "sequence_num", 4, 2)]
+
+
+@given(
+    before=st.integers(0, 40),
+    missed=st.integers(0, 130),
+    reach=st.integers(1, 100),
+    batch=st.integers(1, 5),
+)
+def test_trades_come_once_in_order_and_the_rest_is_named(before: int, missed: int, reach: int, batch: int) -> None:
+    """After a reconnect every trade was delivered, or is in a gap; windows of consecutive trades are complete."""
+    gaps = watching()
+    messages = delivered(gaps, snapshot_of(0, range(1, 4)))
+    for number, trade_id in enumerate(range(4, 4 + before)):
+        messages += delivered(gaps, trades(number + 1, at_second(trade_id)))
+    newest = 3 + before
+    gaps.reconnected()
+    upto = newest + missed
+    messages += delivered(gaps, snapshot_of(0, range(max(1, upto - reach + 1), upto + 1)))
+    for number, start in enumerate(range(upto + 1, upto + 20, batch)):
+        messages += delivered(gaps, trades(number + 1, *map(at_second, range(start, start + batch))))
+    ids = [each.trade_id for each in messages if isinstance(each, Trade)]
+    gone = {each for gap in gaps.missed if isinstance(gap, Missed) for each in range(gap.first, gap.last + 1)}
+    assert ids == sorted(set(ids))
+    assert not gone & set(ids)
+    assert gone | set(ids) == set(range(4, ids[-1] + 1))
+    again = {each for gap in gaps.missed if isinstance(gap, Repaired) for each in range(gap.first, gap.last + 1)}
+    assert again == set(range(newest + 1, upto + 1)) - gone
+    machine = TumblingVolume(0.01)  # ten trades a window
+    for window in [window for each in messages for window in machine.step(each)]:
+        assert isinstance(window, VolumeWindow)
+        first = (window.start.second * 1_000_000 + window.start.microsecond) // 1000
+        # The trades before and after a window show that none is missing at its start and its end.
+        assert window.complete is (set(range(first - 1, first + 11)) <= set(ids) and first > 3)
+
+
+def at_second(trade_id: int) -> dict[str, Any]:
+    return trade(trade_id, trade_id / 1000)
+
+
+def snapshot_of(number: int, ids: range) -> str:
+    return trades(number, *map(at_second, ids), kind="snapshot")
+
+
+def test_window_with_trades_from_before_the_subscription_is_incomplete() -> None:
+    """Of several prior trades the newest one decides since when every trade is counted."""
+    gaps = watching()
+    messages = delivered(gaps, snapshot(0, 1, 2, 3))
+    for number, trade_id in enumerate(range(4, 9)):
+        messages += delivered(gaps, trades(number + 1, one(trade_id)))
+    machine = TumblingVolume(2)
+    windows: list[Any] = [window for each in messages for window in machine.step(each)]
+    assert [(each.start.second, each.complete) for each in windows] == [(4, True), (6, True)]
+    for seconds, expected in ((5, [(0, False)]), (3, [(3, False)])):
+        wider: Any = TumblingVolume(seconds)
+        found = [each for message in messages for each in wider.step(message)]
+        assert [(each.start.second, each.complete) for each in found] == expected

@@ -1,0 +1,137 @@
+"""The paths and answers of the REST APIs, of both venues."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from rxfeed.errors import ConfigError, FrameMalformed
+from rxfeed.venues import COINBASE_ADVANCED, COINBASE_EXCHANGE, RestProduct, RestRules, aliases
+
+EXCHANGE: Any = COINBASE_EXCHANGE.rest
+ADVANCED: Any = COINBASE_ADVANCED.rest
+START, END = datetime(2026, 8, 9, 21, 0, tzinfo=UTC), datetime(2026, 8, 9, 22, 0, tzinfo=UTC)
+MARKET = "/api/v3/brokerage/market"
+
+
+def body(content: Any) -> bytes:
+    return json.dumps(content).encode()
+
+
+def test_paths_of_exchange() -> None:
+    assert EXCHANGE.products_path() == "/products"
+    assert EXCHANGE.trades_path("BTC-USD") == "/products/BTC-USD/trades?limit=1000"
+    (last,) = EXCHANGE.trades("BTC-USD", body([TRADE]))
+    assert EXCHANGE.trades_path("A/B", older_than=last, limit=5) == "/products/A%2FB/trades?limit=5&after=7"
+    assert EXCHANGE.candles_path("BTC-USD", 60, START, END) == (
+        "/products/BTC-USD/candles?granularity=60&start=2026-08-09T21%3A00%3A00%2B00%3A00"
+        "&end=2026-08-09T22%3A00%3A00%2B00%3A00"
+    )
+    assert EXCHANGE.book_path("BTC-USD") == "/products/BTC-USD/book?level=2"
+
+
+def test_paths_of_advanced_trade() -> None:
+    assert ADVANCED.products_path() == f"{MARKET}/products"
+    assert ADVANCED.trades_path("BTC-USD") == f"{MARKET}/products/BTC-USD/ticker?limit=1000"
+    (last,) = ADVANCED.trades("BTC-USD", body({"trades": [ADVANCED_TRADE]}))
+    assert ADVANCED.trades_path("BTC-USD", older_than=last, limit=5) == (
+        f"{MARKET}/products/BTC-USD/ticker?limit=5&end=1786309549"
+    )
+    assert ADVANCED.candles_path("BTC-USD", 300, START, END) == (
+        f"{MARKET}/products/BTC-USD/candles?granularity=FIVE_MINUTE&start=1786309200&end=1786312800&limit=350"
+    )
+    assert ADVANCED.book_path("BTC-USD") == f"{MARKET}/product_book?product_id=BTC-USD"
+
+
+@pytest.mark.parametrize("rest", [EXCHANGE, ADVANCED])
+def test_length_that_no_candle_has_is_rejected(rest: RestRules) -> None:
+    with pytest.raises(ConfigError, match="61 is not the length of a candle: 60, 300"):
+        rest.candles_path("BTC-USD", 61, START, END)
+
+
+PRODUCT = {"id": "BTC-USD", "base_increment": "0.00000001", "quote_increment": "0.01", "status": "online"}
+
+
+def test_products_have_increments_status_and_alias() -> None:
+    (exchange,) = EXCHANGE.products(body([{**PRODUCT, "trading_disabled": False, "new": [1]}]))
+    assert exchange == RestProduct(
+        id="BTC-USD", base_increment=Decimal("0.00000001"), quote_increment=Decimal("0.01"), status="online"
+    )
+    usd = {**PRODUCT, "product_id": "BTC-USD", "alias": "", "base_increment": "", "alias_to": ["BTC-USDC"]}
+    usdc = {**usd, "product_id": "BTC-USDC", "alias": "BTC-USD", "trading_disabled": True}
+    found = ADVANCED.products(body({"products": [usd, usdc], "num_products": 2}))
+    assert [(each.id, each.alias, each.base_increment, each.trading_disabled) for each in found] == [
+        ("BTC-USD", None, None, False),
+        ("BTC-USDC", "BTC-USD", None, True),
+    ]
+    assert aliases(found) == {"BTC-USDC": "BTC-USD"}
+
+
+TRADE = {"time": "2026-08-09T21:05:48.170326Z", "trade_id": 7, "price": "10.5", "size": "1.50", "side": "sell"}
+ADVANCED_TRADE = {
+    "trade_id": "7",
+    "product_id": "BTC-USD",
+    "price": "10.5",
+    "size": "1.50",
+    "time": "2026-08-09T21:05:48.170326999Z",
+    "side": "SELL",
+    "bid": "",
+    "ask": "",
+}
+
+
+def test_trades_have_the_side_of_the_maker() -> None:
+    found = (
+        *EXCHANGE.trades("BTC-USD", body([TRADE])),
+        *ADVANCED.trades("BTC-USD", body({"trades": [ADVANCED_TRADE], "best_bid": "1"})),
+    )
+    for each in found:
+        assert (each.product_id, each.trade_id, each.price, each.size, each.maker_side) == (
+            "BTC-USD",
+            7,
+            Decimal("10.5"),
+            Decimal("1.50"),
+            "sell",
+        )
+        assert each.time == datetime(2026, 8, 9, 21, 5, 48, 170326, UTC)
+    (other,) = ADVANCED.trades("BTC-USD", body({"trades": [{**ADVANCED_TRADE, "side": "UNKNOWN_ORDER_SIDE"}]}))
+    assert other.maker_side is None
+
+
+def test_candles_are_oldest_first() -> None:
+    rows = [[1786309260, 1.5, 3, 2, 2.5, 9], [1786309200, 1, 2, 1, 2, 0.1]]
+    named = [
+        {"start": "1786309260", "low": "1.5", "high": "3", "open": "2", "close": "2.5", "volume": "9"},
+        {"start": "1786309200", "low": "1", "high": "2", "open": "1", "close": "2", "volume": "0.1"},
+    ]
+    for found in (EXCHANGE.candles(body(rows)), ADVANCED.candles(body({"candles": named}))):
+        assert [each.start.timestamp() for each in found] == [1786309200, 1786309260]
+        assert (found[1].low, found[1].high, found[1].open, found[1].close, found[1].volume) == (
+            Decimal("1.5"),
+            3,
+            2,
+            Decimal("2.5"),
+            9,
+        )
+        assert found[0].volume == Decimal("0.1")
+
+
+def test_books_are_by_price() -> None:
+    exchange = EXCHANGE.book(body({"bids": [["10", "1", 3]], "asks": [["11", "2", 1]], "sequence": 5, "time": None}))
+    levels = {"bids": [{"price": "10", "size": "1"}], "asks": [{"price": "11", "size": "2"}]}
+    advanced = ADVANCED.book(body({"pricebook": {"product_id": "BTC-USD", **levels, "time": "2026-08-09T21:05:48.1Z"}}))
+    for book in (exchange, advanced):
+        assert (book.bids, book.asks) == (((10, 1),), ((11, 2),))
+    assert (exchange.sequence, advanced.sequence) == (5, None)
+
+
+@pytest.mark.parametrize("rest", [EXCHANGE, ADVANCED])
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"products":[1],"trades":[{}],"candles":[[1]]}', b'"x"'])
+def test_other_answers_are_malformed(rest: RestRules, content: bytes) -> None:
+    for parse in (rest.products, lambda body: rest.trades("BTC-USD", body), rest.candles, rest.book):
+        with pytest.raises(FrameMalformed, match=r"not a (list of|book)"):
+            parse(content)
