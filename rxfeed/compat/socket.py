@@ -128,7 +128,8 @@ class Socket:
 
     def __str__(self) -> str:
         about = self._feed.about
-        return f"{', '.join(about['channels'])} of {', '.join(about['products']) or 'no product'} from {about['url']}"
+        channels, products = about.get("channels", []), about.get("products", [])
+        return f"{', '.join(channels)} of {', '.join(products) or 'no product'} from {about.get('url', '')}"
 
     def deliver(self, handler: Callable[[Any], None], malformed: Callable[[Malformed], None]) -> None:
         """Pass the content of each message to *handler*, and other frames to *malformed*, until the connection ends."""

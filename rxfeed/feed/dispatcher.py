@@ -25,6 +25,10 @@ from rxfeed.market import (
     ends_with_microseconds,
     finer,
 )
+from rxfeed.transport import Closed, Oversized, Pong, TransportEvent
+
+_After = Callable[[Any], bool]
+"""What is called after the delivery of a message of one type, which is its argument."""
 
 _NOT_ONE = frozenset((Malformed, Skipped, tuple))
 """What a frame is decoded to, other than one message."""
@@ -43,8 +47,8 @@ class Dispatcher:
         continuity: GapDetector,
         *,
         drop_duplicates: bool = True,
-        other: Callable[[Any], None] = lambda event: None,
-        after: Mapping[type[Message], Callable[[Any], bool]] | None = None,
+        other: Callable[[Oversized | Pong | Closed], None] = lambda event: None,
+        after: Mapping[type[Message], _After] | None = None,
     ) -> None:
         self._streams = streams
         self._stats = streams.stats
@@ -53,11 +57,11 @@ class Dispatcher:
         self._checks = continuity.checks
         self._drop_duplicates = drop_duplicates
         self._other = other
-        entries: dict[type[Any], Callable[[Any], bool] | None] = {object: None, **(after or {})}
+        entries: dict[type[Any], _After | None] = {object: None, **({} if after is None else after)}
         self._after = ByType(entries)
         decoder = streams.venue.decoder(renamed=streams.renamed, observed=streams.router.observed)
-        self._decode: Callable[[bytes], Any] = decoder.decode
-        self._quick: Callable[[bytes], Any] | None = decoder.quick
+        self._decode = decoder.decode
+        self._quick = decoder.quick
         self.data_received = False
         """The last frames had a message that is more than an answer to a request."""
         self.stopping = False
@@ -65,7 +69,7 @@ class Dispatcher:
         self.lost: set[str | None] = set()
         """Products with missed messages, for the owner to take out; `None`: the product is not known."""
 
-    def frames(self, events: Sequence[Any], received_ns: int) -> None:
+    def frames(self, events: Sequence[TransportEvent], received_ns: int) -> None:
         """Deliver the messages of the frames in *events*, in order, unless their sequence numbers show duplicates.
 
         An event that is not a frame goes to *other*, in its place. After delivery, messages of some types go to the
@@ -82,7 +86,7 @@ class Dispatcher:
             for raw in events:
                 if type(raw) is not bytes:
                     others += 1
-                    self._other(raw)
+                    self._other(raw)  # pyright: ignore[reportArgumentType]  # it is not bytes
                     if self.stopping:
                         return
                     continue
@@ -98,7 +102,7 @@ class Dispatcher:
                         message = quick(raw) if plain and length <= longest else decode(raw)
                 except UNDECODED:
                     message = decode(raw)  # the full decoder has more types, and gives the reason of a failure
-                kind = type(message)
+                kind: type[Any] = type(message)  # pyright: ignore[reportUnknownVariableType]  # of an `Any`
                 if kind in _NOT_ONE:
                     if kind is tuple:
                         data_received = self._several(message, raw, received_ns) or data_received

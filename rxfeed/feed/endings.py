@@ -15,7 +15,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
@@ -157,7 +157,7 @@ def on_sink_thread() -> bool:
 
 
 @contextmanager
-def subscribing(run: SinkRun) -> Iterator[None]:
+def subscribing(run: SinkRun) -> Generator[None]:
     """Within this block, *run* is added to each source that is subscribed to."""
     _thread.subscribing.append(run)
     try:
@@ -174,7 +174,7 @@ def subscribed_to(source: SourceSinks) -> None:
 
 
 @contextmanager
-def serving(source: SourceSinks) -> Iterator[None]:
+def serving(source: SourceSinks) -> Generator[None]:
     """If the input of a sink ends within this block, the sink is added to *source*."""
     before, _thread.serving = _thread.serving, source
     try:

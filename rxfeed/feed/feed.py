@@ -6,7 +6,6 @@ import ssl
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
-from typing import Any
 
 from reactivex import abc
 from reactivex.scheduler import TimeoutScheduler
@@ -19,7 +18,7 @@ from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.outside import OutsideSubscription
 from rxfeed.feed.reconnect_loop import ReconnectLoop
 from rxfeed.feed.settings import FeedSettings
-from rxfeed.feed.source import MessageSource
+from rxfeed.feed.source import About, MessageSource
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.secrets import Secret, redacted, revealed, secret, shown_url
@@ -78,7 +77,7 @@ class Feed(MessageSource):
         url: str | Secret | None = None,
         rest_url: str | Secret | None = None,
         aliases: Mapping[str, str] | None = None,
-        credentials: Any = None,
+        credentials: object = None,
         reconnect: bool | Reconnect = True,
         ping_interval: float | None = 30.0,
         pong_timeout: float = 10.0,
@@ -101,7 +100,7 @@ class Feed(MessageSource):
             subscription = found.subscription(products, channels, signed=credentials is not None)
             default = found.url_for(each if isinstance(each, str) else each["name"] for each in subscription.channels)
             hidden = Secret(found.url(revealed(default if url is None else url)))
-            if not isinstance(rest_url, str | Secret | None):
+            if not isinstance(rest_url, str | Secret | None):  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's
                 raise ConfigError(f"rest_url: a {type(rest_url).__name__} is not a URL")
             hidden_rest = secret(found.rest_url_for(hidden.reveal()) if rest_url is None else rest_url)
             transport = TransportOptions(
@@ -170,7 +169,7 @@ class Feed(MessageSource):
         For requests other than those of `add` and `remove`. Requests are sent within the exchange's rate limit. Raises
         `FeedClosed`, and `ConfigError` for what is no text that can be sent.
         """
-        if not isinstance(text, str | Secret):
+        if not isinstance(text, str | Secret):  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's
             raise ConfigError(f"send: a {type(text).__name__} is not a text")
         if not _is_unicode(text):
             raise ConfigError(
@@ -180,7 +179,8 @@ class Feed(MessageSource):
 
     def ping(self, payload: bytes = b"") -> None:
         """Send a ping with *payload*, at most 125 bytes, in addition to the keepalive pings; otherwise as `send`."""
-        if not isinstance(payload, bytes) or len(payload) > _LONGEST_PING:
+        whole = isinstance(payload, bytes)  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's
+        if not whole or len(payload) > _LONGEST_PING:
             raise ConfigError(f"ping: the payload is not bytes, or more than {_LONGEST_PING} of them")
         self._send(payload)
 
@@ -193,7 +193,12 @@ class Feed(MessageSource):
             if self._loop is not None:
                 self._loop.nudge()
 
-    def _change(self, change: Callable[[Subscription], None], products: Any, channels: Any) -> None:
+    def _change(
+        self,
+        change: Callable[[Subscription], None],
+        products: str | Iterable[str],
+        channels: ChannelRequest | Iterable[ChannelRequest],
+    ) -> None:
         subscription = self._checked(products, channels)
         self._check_process()
         with self._state:
@@ -203,7 +208,9 @@ class Feed(MessageSource):
             if self._loop is not None:
                 self._loop.nudge()
 
-    def _checked(self, products: Any, channels: Any) -> Subscription:
+    def _checked(
+        self, products: str | Iterable[str], channels: ChannelRequest | Iterable[ChannelRequest]
+    ) -> Subscription:
         return self.venue.subscription(products, channels, signed=self._credentials is not None)
 
     def _rename(self) -> None:
@@ -250,18 +257,20 @@ class Feed(MessageSource):
         )
 
     @property
-    def about(self) -> dict[str, Any]:
+    def about(self) -> About:
         """The `url` without its secret parts, and the `channels` and `products` of the current subscriptions.
 
         *renamed*: the products by the ids under which the venue delivers them, where they differ.
         """
         pairs = self._subscriptions.pairs
-        return {
+        about: About = {
             "url": self.url,
             "channels": sorted({channel for channel, _ in pairs}),
             "products": sorted({product for _, product in pairs if product is not None}),
-            **({"renamed": dict(self._streams.renamed)} if self._streams.renamed else {}),
         }
+        if self._streams.renamed:
+            about["renamed"] = dict(self._streams.renamed)
+        return about
 
     def redact(self, raw: bytes) -> bytes:
         """*raw* without key, secret and passphrase, and without the newest signatures."""
@@ -270,7 +279,8 @@ class Feed(MessageSource):
     def __repr__(self) -> str:
         if "_subscriptions" not in vars(self) or "_url" not in vars(self):
             return "<Feed with invalid arguments>"  # a traceback with local variables shows this
-        channels, products = (", ".join(self.about[name]) for name in ("channels", "products"))
+        about = self.about
+        channels, products = ", ".join(about.get("channels", ())), ", ".join(about.get("products", ()))
         return f"<Feed of {channels} for {products or 'no product'} from {self.url}>"
 
     # ---- begin and end

@@ -84,24 +84,24 @@ class FeedStreams:
         """Report a gap, its repair, or a reset that the sequence numbers of the messages show."""
         if isinstance(found, Resubscribed):
             return
-        named = {"product_id": found.product_id, "channel": found.channel, "first": found.first, "last": found.last}
+        product_id, channel, first, last = found.product_id, found.channel, found.first, found.last
         if isinstance(found, Missed):
             self.stats.gaps += 1
-            self.stats.gapped += found.last - found.first + 1
-            self.report(Gap(at=self.now(), **named))
+            self.stats.gapped += last - first + 1
+            self.report(Gap(at=self.now(), product_id=product_id, channel=channel, first=first, last=last))
         elif isinstance(found, Repaired):
-            self.report(GapRepaired(at=self.now(), **named))
+            self.report(GapRepaired(at=self.now(), product_id=product_id, channel=channel, first=first, last=last))
         else:
             self.stats.resets += 1
             log.warning(
                 "sequence reset: the numbers of %s on %s went from %d back to %d. Either they restarted, or one was "
                 "wrong. Messages are delivered in a new epoch",
-                found.product_id,
-                found.channel,
-                found.last,
-                found.first,
+                product_id,
+                channel,
+                last,
+                first,
             )
-            self.report(SequenceReset(at=self.now(), **named))
+            self.report(SequenceReset(at=self.now(), product_id=product_id, channel=channel, first=first, last=last))
 
     def pong(self, round_trip: float) -> None:
         self.stats.pongs += 1

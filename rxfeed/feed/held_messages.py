@@ -33,7 +33,7 @@ def with_epochs(released: Iterable[Message], epoch_of: Callable[[Message], int])
     for _, group in groupby(released, lambda message: id(message.raw)):
         messages = list(group)
         epochs = [epoch_of(each) for each in messages]
-        origins = [each._origin for each in messages]
+        origins = [each._origin for each in messages]  # pyright: ignore[reportPrivateUsage]
         first = origins[0]
         assert first is not None, "a held message got its origin when it was held"
         whole: tuple[int | None, ...] = ()

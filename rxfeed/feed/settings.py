@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from rxfeed.core import Reconnect, arguments
@@ -19,7 +17,7 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
     url: Secret
     rest_url: Secret
     transport: TransportOptions
-    credentials: Any
+    credentials: object
     venue: Venue
     reconnect: bool | Reconnect
     ping_interval: float | None
@@ -34,7 +32,7 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
         if self.rest_url:
             Endpoint.of(self.rest_url, ("http", "https"), "rest_url")
         proxy_for(endpoint.host, self.transport.proxy, secure=endpoint.secure)  # raises here if the proxy is invalid
-        if not isinstance(self.reconnect, bool | Reconnect):
+        if not isinstance(self.reconnect, bool | Reconnect):  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's
             raise ConfigError(f"reconnect: {self.reconnect!r} is neither True, False nor a Reconnect")
         for name in ("ping_interval", "pong_timeout", "stale_after", "heartbeat_timeout", "lag_threshold"):
             seconds = getattr(self, name)

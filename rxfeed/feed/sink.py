@@ -43,7 +43,7 @@ class SinkWriter(Protocol):
         """Return when all items are written."""
         ...
 
-    def close(self, timeout: float) -> Any:
+    def close(self, timeout: float) -> object:
         """Unsubscribe from the source, and end; return when all items are written, or after *timeout* seconds."""
         ...
 
@@ -93,7 +93,7 @@ class Sink(Generic[T, W]):
     @abstractmethod
     def _new_writer(
         self,
-        source: Observable[Any],
+        source: Observable[object],
         emit: Callable[[T], None],
         ended: Callable[[Exception | None], None],
         unsubscribe: Callable[[], None],
@@ -102,7 +102,7 @@ class Sink(Generic[T, W]):
 
     def _attach(
         self,
-        source: Observable[Any],
+        source: Observable[object],
         writer: W,
         end: Callable[[Exception | None], None],
         scheduler: abc.SchedulerBase | None,
@@ -110,7 +110,7 @@ class Sink(Generic[T, W]):
         """Subscribe *writer* to *source*; *end* is called when the source ends."""
         return source.subscribe(writer.put, end, lambda: end(None), scheduler=scheduler)
 
-    def __call__(self, source: Observable[Any]) -> Observable[T]:
+    def __call__(self, source: Observable[object]) -> Observable[T]:
         def subscribe(observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
             upstream = SingleAssignmentDisposable()
             subscriber = _WriteSubscriber(observer)
@@ -137,7 +137,7 @@ class Sink(Generic[T, W]):
         return Observable(subscribe)
 
     def _start(
-        self, source: Observable[Any], subscriber: _WriteSubscriber[T], unsubscribe: Callable[[], None]
+        self, source: Observable[object], subscriber: _WriteSubscriber[T], unsubscribe: Callable[[], None]
     ) -> _SinkRun[W]:
         def ended(error: Exception | None) -> None:
             atexit.unregister(run.at_exit)

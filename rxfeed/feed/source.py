@@ -8,9 +8,9 @@ import os
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self, TypedDict
 
 from reactivex import Observable, abc
 
@@ -29,6 +29,7 @@ from rxfeed.operators import (
     MessageFilter,
     Overflow,
     Pipeline,
+    SnapshotSource,
     first_filter,
     is_handed_back,
     piped,
@@ -41,7 +42,19 @@ from rxfeed.venues import Venue
 log = logging.getLogger("rxfeed.feed")
 
 # What `run` of an Observable of reactivex, such as `merge` returns, subscribes with.
-_OF_PLAIN_RUN: Any = vars(importlib.import_module("reactivex.run")).get("_default_scheduler")
+_OF_PLAIN_RUN: object = vars(importlib.import_module("reactivex.run")).get("_default_scheduler")
+
+
+class About(TypedDict, total=False):
+    """The description of a source: its *url* without secret parts, and what it is subscribed to.
+
+    *renamed*: the products by the ids under which the venue delivers them, where they differ.
+    """
+
+    url: str
+    channels: list[str]
+    products: list[str]
+    renamed: dict[str, str]
 
 
 class MessageSource(FilterableSource, Guarded[Message]):
@@ -132,7 +145,7 @@ class MessageSource(FilterableSource, Guarded[Message]):
         return self._streams.venue
 
     @property
-    def about(self) -> dict[str, Any]:
+    def about(self) -> About:
         """A description for sinks: `url`, `channels` and `products`, as far as they are known."""
         return {}
 
@@ -143,9 +156,18 @@ class MessageSource(FilterableSource, Guarded[Message]):
         """
         return raw
 
-    def select(self, message_filter: MessageFilter) -> Observable[Any]:
+    def select(self, message_filter: MessageFilter) -> Observable[Message]:
         """The messages that *message_filter* accepts; used by `matches()` and the other selecting operators."""
-        return _Selection(self, self._streams, message_filter)
+
+        def subscribe(
+            observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            self._check_subscribable(scheduler)
+            subscribed_to(self._streams.sinks)
+            self.expect(message_filter, place_of_caller())
+            return self._streams.router.add(observer, message_filter)
+
+        return Observable(subscribe)
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[Message], scheduler: abc.SchedulerBase | None = None
@@ -169,7 +191,7 @@ class MessageSource(FilterableSource, Guarded[Message]):
     # The type of the result is as reactivex declares it.
     if not TYPE_CHECKING:
 
-        def pipe(self, *operators: Any) -> Any:
+        def pipe(self, *operators: object) -> object:
             message_filter = first_filter(operators)
             made = super().pipe(*(rooted(each, self) for each in operators))
             return piped(made, self, self._piped_on, message_filter) if operators else self
@@ -179,7 +201,7 @@ class MessageSource(FilterableSource, Guarded[Message]):
         return self
 
     @property
-    def level3_snapshot(self) -> Callable[[str], Any] | None:
+    def level3_snapshot(self) -> SnapshotSource | None:
         """Requests a product's book by order from the venue, and blocks; `None` if there is no REST API of it."""
         return None
 
@@ -391,19 +413,3 @@ class MessageSource(FilterableSource, Guarded[Message]):
                 ) as error:  # a subscriber exits the program at the end: the other subscribers still end
                     self._cause = self._cause or error
         self._over.set()
-
-
-class _Selection(Observable[Any]):
-    """The messages of a source that a filter accepts, found by the source's router."""
-
-    def __init__(self, source: MessageSource, streams: FeedStreams, message_filter: MessageFilter) -> None:
-        super().__init__()
-        self._source, self._streams, self._filter = source, streams, message_filter
-
-    def _subscribe_core(
-        self, observer: abc.ObserverBase[Any], scheduler: abc.SchedulerBase | None = None
-    ) -> abc.DisposableBase:
-        self._source._check_subscribable(scheduler)
-        subscribed_to(self._streams.sinks)
-        self._source.expect(self._filter, place_of_caller())
-        return self._streams.router.add(observer, self._filter)

@@ -32,7 +32,7 @@ class Stats:
     pings: int = 0
     pongs: int = 0
     subscriber_errors: int = 0
-    types: dict[type[Message], int] = field(default_factory=dict, repr=False)
+    types: dict[type[Message], int] = field(default_factory=dict[type[Message], int], repr=False)
     batched: int = field(default=0, repr=False)
     """The delivered messages that were not the first one of their frame."""
     measured_lag: float = field(default=0.0, repr=False)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -21,13 +21,13 @@ class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
         fields = (f"{name}={getattr(self, name)}" for name in self.__struct_fields__ if name != "at")
         return " ".join((type(self).__name__, *fields))
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         fields = {name: getattr(self, name) for name in self.__struct_fields__}
         errors = {name: picklable(value) for name, value in fields.items() if isinstance(value, BaseException)}
         return _rebuilt, (type(self), fields | errors)
 
 
-def _rebuilt(kind: type[FeedStatus], fields: dict[str, Any]) -> FeedStatus:
+def _rebuilt(kind: Callable[..., FeedStatus], fields: dict[str, object]) -> FeedStatus:
     return kind(**fields)
 
 

@@ -1,7 +1,7 @@
 """The log lines of a feed's status.
 
 Rules:
-- Every status is logged at INFO, except those of the table `_WARNINGS`.
+- Every status is logged at INFO, except a `Disconnected` or a `Rejected` that is a warning.
 - A warning is one line: what happened, and what to do. The same warning is logged once in an outage, and the same
   rejection once in a feed. Repetitions are logged at INFO.
 - A cause that is not an `RxfeedError` was already logged with its traceback where it was caught.
@@ -13,7 +13,6 @@ import logging
 import re
 from collections.abc import Callable, Collection
 from http import HTTPStatus
-from typing import Any
 
 from rxfeed.errors import (
     AddressNotFound,
@@ -70,12 +69,17 @@ class StatusLog:
 
     def write(self, status: FeedStatus, note: str = "") -> None:
         """Log *status*; *note*, its consequence, is appended to a warning."""
-        warning = None if type(status) in self._quiet else _WARNINGS.get(type(status))
-        text = None if warning is None else warning(self, status)
+        text = None if type(status) in self._quiet else self._warning(status)
         if text is None:
             log.log(self._level, "%s", status)
         else:
             log.warning("%s", f"{text}; {note}" if note else text)
+
+    def _warning(self, status: FeedStatus) -> str | None:
+        """The text of the warning; `None` for what is no warning, or was one before."""
+        if isinstance(status, Disconnected):
+            return self._disconnected(status)
+        return self._rejected(status) if isinstance(status, Rejected) else None
 
     def _disconnected(self, status: Disconnected) -> str | None:
         cause = status.cause
@@ -94,12 +98,6 @@ class StatusLog:
             return None
         self._rejections.add(key)
         return ": ".join(filter(None, ("rejected", _one_line(text), self._remedy(status.message, status.reason))))
-
-
-_WARNINGS: dict[type[FeedStatus], Callable[[StatusLog, Any], str | None]] = {
-    Disconnected: StatusLog._disconnected,
-    Rejected: StatusLog._rejected,
-}
 
 
 def _advice(cause: RxfeedError, venue: Venue) -> str:

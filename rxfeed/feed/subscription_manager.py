@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable
-from typing import Any
 
 from rxfeed.core import Pair
 from rxfeed.market import Subscriptions
@@ -50,7 +49,7 @@ class SubscriptionManager:
         self._venue = venue
         self._lock = threading.Lock()
         self._first: Subscription | None = first  # the first subscription, until something changes
-        self._extras: dict[str, dict[str, Any]] = {}
+        self._extras: dict[str, dict[str, object]] = {}
         self._desired: dict[Pair, None] = dict.fromkeys(self._pairs(first))
         self._ever_desired = _Index(map(self._venue.by_subscribed_name, self._desired))
         self._acknowledged = _Index(())  # the last list from the exchange
@@ -163,9 +162,11 @@ class SubscriptionManager:
     def _pairs(self, subscription: Subscription) -> list[Pair]:
         pairs: list[Pair] = []
         for channel in subscription.channels:
-            named: dict[str, Any] = {"name": channel} if isinstance(channel, str) else channel
+            named = {"name": channel} if isinstance(channel, str) else channel
             name, own = named["name"], named.get("product_ids") or ()
-            extra = {key: value for key, value in named.items() if key not in ("name", "product_ids")}
+            extra: dict[str, object] = {
+                key: value for key, value in named.items() if key not in ("name", "product_ids")
+            }
             if extra:
                 self._extras[name] = extra
             products = () if name in self._venue.without_products else dict.fromkeys((*subscription.products, *own))
@@ -173,9 +174,14 @@ class SubscriptionManager:
         return pairs
 
     def _grouped(self, pairs: dict[Pair, None]) -> Subscription:
-        channels: dict[str, dict[str, Any]] = {}
+        products_of: dict[str, list[str]] = {}
         for name, product in pairs:
-            channel = channels.setdefault(name, {"name": name, **self._extras.get(name, {})})
+            products = products_of.setdefault(name, [])
             if product is not None:
-                channel.setdefault("product_ids", []).append(product)
-        return self._venue.grouped(tuple(channels.values()))
+                products.append(product)
+        return self._venue.grouped(
+            tuple(
+                {"name": name, **self._extras.get(name, {}), **({"product_ids": products} if products else {})}
+                for name, products in products_of.items()
+            )
+        )

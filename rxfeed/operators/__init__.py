@@ -2,7 +2,7 @@
 
 from rxfeed.operators.async_iter import AsyncItems, to_async_iterable
 from rxfeed.operators.bars import dollar_bars, tick_bars, volume_bars
-from rxfeed.operators.book import FullBook, SnapshotSource, full_book, order_book
+from rxfeed.operators.book import FullBook, full_book, order_book
 from rxfeed.operators.bounded import Bounded, bounded
 from rxfeed.operators.bounded_queue import BoundedQueue, ForkedQueue, Overflow
 from rxfeed.operators.coinbase_exchange import balances, last_matches, level3, matches, orders, rfq_matches, statuses
@@ -24,7 +24,7 @@ from rxfeed.operators.select import (
     unknowns,
 )
 from rxfeed.operators.signals import moved, price_crossing, spread_wider
-from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, Root, rooted
+from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, Root, SnapshotSource, rooted
 from rxfeed.operators.unhandled import at, hand_back, is_handed_back, place_of_caller
 from rxfeed.operators.window_operator import WindowOperator, window_operator
 from rxfeed.operators.windows import candles, rolling_volume, trade_imbalance, window_volume

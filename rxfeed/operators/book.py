@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 from reactivex import Observable, abc
 
-from rxfeed.core import MAX_AHEAD, BookStats, BookView, FullBookView, Level2Book, Level3Book, Level3Snapshot, Reconnect
+from rxfeed.core import MAX_AHEAD, BookStats, BookView, FullBookView, Level2Book, Level3Book, Reconnect
 from rxfeed.errors import ConfigError
 from rxfeed.market import Message, OrderOpened
 from rxfeed.operators.dated_ahead import reporting
@@ -20,13 +17,11 @@ from rxfeed.operators.source import (
     Operator,
     Root,
     Rooted,
+    SnapshotSource,
     check_source,
     declare,
     results_of,
 )
-
-SnapshotSource = Callable[[str], Level3Snapshot | bytes | str | Mapping[str, Any]]
-"""Returns a product's book by order: a `Level3Snapshot`, or the body of the REST API's response."""
 
 
 def order_book(
@@ -82,7 +77,7 @@ class FullBook:
     ) -> None:
         if snapshot is not None and not callable(snapshot):
             raise ConfigError(f"snapshot: {snapshot!r} cannot be called")
-        if not isinstance(retry, Reconnect):
+        if not isinstance(retry, Reconnect):  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's
             raise ConfigError(f"retry: {retry!r} is not a Reconnect")
         self.stats = BookStats()
         self.message_filter = MessageFilter(Level3Book.accepts, frozenset([product_id]), "full_book", _ORDERS)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any, Generic, TypeVar
+from collections.abc import Sized
+from typing import TypeVar
 
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
 from rxfeed.operators.bounded_queue import BoundedQueue, Overflow
 from rxfeed.operators.leaving import Leavable, leave, noting
+from rxfeed.operators.multicast import end_observer
 from rxfeed.operators.unhandled import hand_back, log_at_end, log_unhandled
 
 log = logging.getLogger("rxfeed.operators")
@@ -19,7 +21,7 @@ T = TypeVar("T")
 _BATCH = 256
 
 
-class Bounded(Generic[T]):
+class Bounded:
     """The operator that `bounded` returns; any thread may read its counters, which count over all subscriptions."""
 
     def __init__(self, size: int, overflow: Overflow) -> None:
@@ -27,7 +29,7 @@ class Bounded(Generic[T]):
         self.size = size
         self.overflow: Overflow = overflow
         self.dropped = 0
-        self._queues: list[BoundedQueue[T]] = []
+        self._queues: list[Sized] = []
         self._lock = threading.Lock()
 
     @property
@@ -40,7 +42,7 @@ class Bounded(Generic[T]):
             queue: BoundedQueue[T] = BoundedQueue(self.size, self.overflow, self._count_dropped)
             with self._lock:
                 self._queues.append(queue)
-            ending: list[Exception] = []
+            ending: list[BaseException] = []
             sources: list[Leavable] = []
 
             def on_error(error: Exception) -> None:
@@ -63,7 +65,11 @@ class Bounded(Generic[T]):
         return Observable(subscribe)
 
     def _work(
-        self, queue: BoundedQueue[T], observer: abc.ObserverBase[T], ending: list[Any], sources: list[Leavable]
+        self,
+        queue: BoundedQueue[T],
+        observer: abc.ObserverBase[T],
+        ending: list[BaseException],
+        sources: list[Leavable],
     ) -> None:
         raised: Exception | None = None
         try:
@@ -84,10 +90,7 @@ class Bounded(Generic[T]):
             log_unhandled(hand_back(observer, raised))
             return
         try:
-            if ending:
-                observer.on_error(ending[0])
-            else:
-                observer.on_completed()
+            end_observer(observer, ending[0] if ending else None)
         except Exception as error:
             log_at_end(error)
         except BaseException as error:
@@ -99,7 +102,7 @@ class Bounded(Generic[T]):
             self.dropped += 1
 
 
-def bounded(size: int, overflow: Overflow = "block") -> Bounded[Any]:
+def bounded(size: int, overflow: Overflow = "block") -> Bounded:
     """Emit the items of the source on a separate thread, through a queue of at most *size* items.
 
     *overflow* is the policy for more: `"block"` makes the source wait, `"drop_oldest"` and `"drop_newest"` drop items,

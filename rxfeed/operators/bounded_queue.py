@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from itertools import count
-from typing import Any, Generic, Literal, TypeVar, get_args
+from typing import Generic, Literal, TypeVar, get_args
 
 from rxfeed.core import arguments
 from rxfeed.errors import WrongProcess
@@ -32,7 +32,7 @@ class BoundedQueue(Generic[T]):
         self.late = 0
         self._overflow = overflow
         self._dropped = dropped
-        self._items: OrderedDict[Any, T] | deque[T] = OrderedDict() if overflow == "latest" else deque()
+        self._items: OrderedDict[object, T] | deque[T] = OrderedDict() if overflow == "latest" else deque()
         # Notified when the first item is put, when there are enough, when some were taken, and at the end.
         self._changed = threading.Condition(threading.Lock())
         self._enough = 1
@@ -86,7 +86,7 @@ class BoundedQueue(Generic[T]):
             self._dropped()
         return True
 
-    def _put_latest(self, items: OrderedDict[Any, T], item: T) -> None:
+    def _put_latest(self, items: OrderedDict[object, T], item: T) -> None:
         product = getattr(item, "product_id", None)
         # An item without a product is never replaced.
         key = next(self._keys) if product is None else product
@@ -131,11 +131,11 @@ class BoundedQueue(Generic[T]):
             return count_dropped
 
 
-class ForkedQueue(BoundedQueue[Any]):
+class ForkedQueue(BoundedQueue[T]):
     """The queue in a forked child process, where no thread takes items: `put` raises."""
 
     def __init__(self) -> None:
         super().__init__(1, "block")  # a new queue, because the locks of the parent's may never be released
 
-    def put(self, item: Any) -> None:
+    def put(self, item: T) -> None:
         raise WrongProcess("this sink writes in the parent process; make a new one after the fork")

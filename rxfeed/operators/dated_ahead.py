@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from rxfeed.core import EventClock
 
@@ -32,12 +32,12 @@ def reporting(operator: str, make: Callable[[], M]) -> Callable[[], M]:
     return made
 
 
-def report_once(operator: str) -> Callable[[EventClock, Any], None]:
+def report_once(operator: str) -> Callable[[EventClock, object], None]:
     """A function for `EventClock.report` of any number of clocks, which logs only the first message of all."""
     lock = threading.Lock()
     reported = False
 
-    def report(clock: EventClock, item: Any) -> None:
+    def report(clock: EventClock, item: object) -> None:
         nonlocal reported
         with lock:
             before, reported = reported, True
@@ -47,10 +47,10 @@ def report_once(operator: str) -> Callable[[EventClock, Any], None]:
                 "used (a trade goes to the operator's late stream, if it has one). Check this machine's clock, or "
                 "raise max_ahead. Reported once.",
                 operator,
-                item.product_id,
-                item.time,
+                getattr(item, "product_id", None),
+                getattr(item, "time", None),
                 clock.max_ahead,
-                item.received,
+                getattr(item, "received", None),
             )
 
     return report

@@ -11,7 +11,9 @@ from rxfeed.operators.lift import lift
 from rxfeed.operators.source import Operator
 
 
-def to_frames(rows: int | None = 10_000, library: Library | None = None, *, exact: bool = False) -> Operator[Any, Any]:
+def to_frames(
+    rows: int | None = 10_000, library: Library | None = None, *, exact: bool = False
+) -> Operator[object, Any]:
     """Emit a frame for every *rows* items, and one for the rest at the end, so a long stream needs little memory.
 
         items    --a--b--c--d--e--|

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from functools import partial
+from typing import Generic, TypeVar
 
 from reactivex import abc
 
@@ -22,9 +23,7 @@ class JoiningObserver(abc.ObserverBase[T], Generic[T]):
     def __init__(self, observer: abc.ObserverBase[T], newest: tuple[T, ...]) -> None:
         self._observer = observer
         self._lock = threading.Lock()
-        self._waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque(
-            (observer.on_next, (item,)) for item in newest
-        )
+        self._waiting: deque[Callable[[], None]] = deque(partial(observer.on_next, item) for item in newest)
         self._live = False
 
     @property
@@ -33,22 +32,22 @@ class JoiningObserver(abc.ObserverBase[T], Generic[T]):
         return getattr(self._observer, "is_stopped", False)
 
     def on_next(self, value: T) -> None:
-        if self._live or not self._queued(self._observer.on_next, value):
+        if self._live or not self._queued(partial(self._observer.on_next, value)):
             self._observer.on_next(value)
 
     def on_error(self, error: Exception) -> None:
-        if self._live or not self._queued(self._observer.on_error, error):
+        if self._live or not self._queued(partial(self._observer.on_error, error)):
             self._observer.on_error(error)
 
     def on_completed(self) -> None:
         if self._live or not self._queued(self._observer.on_completed):
             self._observer.on_completed()
 
-    def _queued(self, call: Callable[..., None], *arguments: Any) -> bool:
-        """True if the call waits for `catch_up`."""
+    def _queued(self, call: Callable[[], None]) -> bool:
+        """True if *call* waits for `catch_up`."""
         with self._lock:
             if not self._live:
-                self._waiting.append((call, arguments))
+                self._waiting.append(call)
             return not self._live
 
     def catch_up(self) -> None:
@@ -59,8 +58,8 @@ class JoiningObserver(abc.ObserverBase[T], Generic[T]):
                     if not self._waiting:
                         self._live = True
                         return
-                    call, arguments = self._waiting.popleft()
-                call(*arguments)
+                    call = self._waiting.popleft()
+                call()
         except BaseException:
             with self._lock:
                 self._waiting.clear()

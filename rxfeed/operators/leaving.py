@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -33,7 +33,7 @@ _thread = _ThreadState()
 
 
 @contextmanager
-def noting(sources: list[Leavable]) -> Iterator[None]:
+def noting(sources: list[Leavable]) -> Generator[None]:
     """Each source that is subscribed to within this block is added to *sources*."""
     _thread.noting.append(sources)
     try:

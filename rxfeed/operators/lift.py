@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Generic, Never, TypeVar, cast
 
 from reactivex import Observable, abc
 
@@ -21,13 +21,13 @@ B = TypeVar("B")
 _SHAPE_ERRORS = (AttributeError, TypeError)
 
 
-class _Direct:
+class _Direct(Generic[A]):
     """An observer of three functions, without a wrapper; *behind*: the observer that they emit to."""
 
     __slots__ = ("__weakref__", "_behind", "on_completed", "on_error", "on_next")
 
     def __init__(
-        self, on_next: abc.OnNext[Any], on_error: abc.OnError, on_completed: abc.OnCompleted, behind: Any
+        self, on_next: abc.OnNext[A], on_error: abc.OnError, on_completed: abc.OnCompleted, behind: object
     ) -> None:
         self.on_next, self.on_error, self.on_completed = on_next, on_error, on_completed
         self._behind = behind
@@ -57,9 +57,9 @@ def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | N
     def operator(source: Observable[A]) -> Observable[B]:
         if message_filter is not None:
             check_source(source, message_filter)
-        chosen: Observable[Any] = source
+        chosen = source
         if message_filter is not None and isinstance(source, FilterableSource):
-            chosen = source.select(message_filter)
+            chosen = cast("Observable[A]", source.select(message_filter))  # the machine accepts the filter's types
 
         def subscribe(observer: abc.ObserverBase[B], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
             running = made(machine)
@@ -106,8 +106,9 @@ def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | N
             if isinstance(source, FilterableSource):
                 # `subscribe` would insert an observer, at the cost of a call for each message, which only tracks
                 # disposed observers. Such a source does that itself, and *observer* ignores items after its end.
-                direct: Any = _Direct(on_next, on_error, on_completed, observer)
-                return chosen._subscribe_core(direct, scheduler)
+                direct = _Direct(on_next, on_error, on_completed, observer)  # it has the attributes of an observer
+                subscribe_core = chosen._subscribe_core  # pyright: ignore[reportPrivateUsage]  # there is no public one
+                return subscribe_core(cast("abc.ObserverBase[A]", direct), scheduler)
             return chosen.subscribe(on_next, on_error, on_completed, scheduler=scheduler)
 
         return results_of(Observable(subscribe), "" if message_filter is None else message_filter.operator)
@@ -115,7 +116,9 @@ def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | N
     return declare(operator, message_filter)
 
 
-def _finished(finish: Callable[[], bool], observer: abc.ObserverBase[Any], cause: BaseException | None = None) -> bool:
+def _finished(
+    finish: Callable[[], bool], observer: abc.ObserverBase[Never], cause: BaseException | None = None
+) -> bool:
     """The result of *finish*. If it raises `SystemExit` or the like, *observer* receives *cause*, or that exception.
 
     A caller may wait for this end.
@@ -130,7 +133,7 @@ def _finished(finish: Callable[[], bool], observer: abc.ObserverBase[Any], cause
         raise
 
 
-def _explained(error: Exception, item: Any, message_filter: MessageFilter | None) -> Exception:
+def _explained(error: Exception, item: object, message_filter: MessageFilter | None) -> Exception:
     """*error*, or a `ConfigError` that names the item, if an operator of messages received something else."""
     if (
         message_filter is None
@@ -144,20 +147,20 @@ def _explained(error: Exception, item: Any, message_filter: MessageFilter | None
     return explained
 
 
-def _check_item(item: Any, message_filter: MessageFilter | None) -> None:
+def _check_item(item: object, message_filter: MessageFilter | None) -> None:
     """Raise `ConfigError` for an *item* that an operator of messages would skip."""
     if message_filter is None or not message_filter.operator or message_filter.books or isinstance(item, Message):
         return
     raise _misplaced(item, message_filter)
 
 
-def _misplaced(item: Any, message_filter: MessageFilter) -> ConfigError:
+def _misplaced(item: object, message_filter: MessageFilter) -> ConfigError:
     takes = "messages or the views of a book" if message_filter.books else "messages"
     given = f"{type(item).__name__} {reprlib.repr(item)}"
     return ConfigError(f"{message_filter.operator} received a {given}, and it takes {takes}: compose it on those")
 
 
-def check_machine_maker(machine: Any) -> None:
+def check_machine_maker(machine: object) -> None:
     """Raise `ConfigError` for an argument that cannot make a machine, such as a machine itself."""
     if callable(machine):
         return
@@ -181,5 +184,5 @@ def made(machine: Callable[[], Machine[A, B]]) -> Machine[A, B]:
     return running
 
 
-def is_machine(made: Any) -> bool:
+def is_machine(made: object) -> bool:
     return callable(getattr(made, "step", None)) and callable(getattr(made, "finish", None))

@@ -11,7 +11,7 @@ Rules:
 from __future__ import annotations
 
 import threading
-from typing import Any, TypeVar
+from typing import Never, TypeVar
 
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
@@ -29,9 +29,9 @@ class Multicast(Observable[T]):
     observers; `None`: one of its own.
     """
 
-    def __init__(self, *newest: T, latest: bool = False, lock: Any = None) -> None:
+    def __init__(self, *newest: T, latest: bool = False, lock: threading.RLock | None = None) -> None:
         super().__init__()
-        self.lock: Any = threading.RLock() if lock is None else lock
+        self.lock = threading.RLock() if lock is None else lock
         self.observers: tuple[abc.ObserverBase[T], ...] = ()
         """A new tuple whenever an observer is added or removed."""
         self._latest = latest or bool(newest)
@@ -145,7 +145,7 @@ class Multicast(Observable[T]):
         log_at_end(error)
 
 
-def end_observer(observer: abc.ObserverBase[Any], cause: BaseException | None) -> None:
+def end_observer(observer: abc.ObserverBase[Never], cause: BaseException | None) -> None:
     """Complete *observer*, or fail it with *cause*."""
     if cause is None:
         observer.on_completed()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
@@ -110,7 +110,7 @@ def throttle_by_product(seconds: float, *, max_ahead: float | None = MAX_AHEAD) 
     return lift(reporting("throttle_by_product", lambda: Throttle[A](seconds, max_ahead=max_ahead)))
 
 
-class _ProductRun(Multicast[Any]):
+class _ProductRun(Multicast[A]):
     """The items of one product, and the *subscription* to what the operator makes of them.
 
     *expect* is called with what a pipeline on it needs.
@@ -124,33 +124,33 @@ class _ProductRun(Multicast[Any]):
     # The type of the result is as reactivex declares it.
     if not TYPE_CHECKING:
 
-        def pipe(self, *operators: Any) -> Any:
+        def pipe(self, *operators: object) -> object:
             needed = next((found for found in map(filter_of, operators) if found is not None), None)
             if needed is not None:
                 self._expect(needed)
             return super().pipe(*operators)
 
 
-class _ProductRuns:
+class _ProductRuns(Generic[A, B]):
     """The runs of the current products."""
 
     def __init__(
         self,
-        operator: Operator[Any, Any],
-        observer: abc.ObserverBase[Any],
+        operator: Operator[A, B],
+        observer: abc.ObserverBase[B],
         scheduler: abc.SchedulerBase | None,
         presence: ActiveProducts,
         expect: Callable[[MessageFilter], None],
     ) -> None:
         self._expect = expect
         self._operator, self._observer, self._scheduler, self._presence = operator, observer, scheduler, presence
-        self._runs: dict[str, _ProductRun] = {}
+        self._runs: dict[str, _ProductRun[A]] = {}
         self._failed = False
 
-    def on_next(self, item: Any) -> None:
+    def on_next(self, item: A) -> None:
         for product in self._presence.step(item):
             self._end(self._runs.pop(product), None)
-        product = getattr(item, "product_id", None)
+        product: str | None = getattr(item, "product_id", None)
         if product is None or self._failed:
             return
         run = self._runs.get(product)
@@ -184,7 +184,7 @@ class _ProductRuns:
             run.subscription.dispose()
         self._runs = {}
 
-    def _end(self, run: _ProductRun, error: Exception | None) -> None:
+    def _end(self, run: _ProductRun[A], error: Exception | None) -> None:
         for observer in run.observers:
             end_observer(observer, error)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Generator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 from reactivex import Observable, abc
 from reactivex.internal.exceptions import SequenceContainsNoElementsError
@@ -53,32 +53,43 @@ class Guarded(Rooted[T]):
 
     _filter: MessageFilter | None = None
 
-    # The types of the results are as reactivex declares them.
+    def subscribe(
+        self,
+        on_next: abc.ObserverBase[T] | abc.OnNext[T] | None = None,
+        on_error: abc.OnError | None = None,
+        on_completed: abc.OnCompleted | None = None,
+        *,
+        scheduler: abc.SchedulerBase | None = None,
+    ) -> abc.DisposableBase:
+        place = place_of_caller()
+        if self._filter is not None:
+            self.root.expect(self._filter, place)
+        if on_error is None and not callable(getattr(on_next, "on_next", None)):
+            on_error = _Unhandled(self.root, place)
+            subscription = self._subscribe_to(on_next, on_error, on_completed, scheduler)
+            on_error.subscribed()
+            return subscription
+        return self._subscribe_to(on_next, on_error, on_completed, scheduler)
+
     if not TYPE_CHECKING:
-
-        def subscribe(self, on_next: Any = None, on_error: Any = None, *others: Any, **named: Any) -> Any:
-            place = place_of_caller()
-            if self._filter is not None:
-                self.root.expect(self._filter, place)
-            if on_error is None and not callable(getattr(on_next, "on_next", None)):
-                on_error = _Unhandled(self.root, place)
-                subscription = self._subscribe_to(on_next, on_error, *others, **named)
-                on_error.subscribed()
-                return subscription
-            return self._subscribe_to(on_next, on_error, *others, **named)
-
         # Without this, Python would iterate by index without end, because every index makes another Observable. With a
         # method instead of None, operators of reactivex would treat a stream as an iterable.
         __iter__ = None
 
-    def _subscribe_to(self, *observer: Any, **named: Any) -> Any:
-        return super().subscribe(*observer, **named)
+    def _subscribe_to(
+        self,
+        on_next: abc.ObserverBase[T] | abc.OnNext[T] | None,
+        on_error: abc.OnError | None,
+        on_completed: abc.OnCompleted | None,
+        scheduler: abc.SchedulerBase | None,
+    ) -> abc.DisposableBase:
+        return super().subscribe(on_next, on_error, on_completed, scheduler=scheduler)
 
     def __aiter__(self) -> AsyncIterator[T]:
         """The items for `async for`, which subscribes and then connects the source."""
         return aiter(to_async_iterable(self))
 
-    def __await__(self) -> Generator[Any, None, T]:
+    def __await__(self) -> Generator[object, None, T]:
         """The last item, after connecting the source and waiting for its end; raises the pipeline's error."""
         return self._last().__await__()
 
@@ -122,13 +133,19 @@ class Pipeline(Guarded[T]):
     def __repr__(self) -> str:
         return f"<Pipeline on {self._root!r}>"
 
-    def _subscribe_to(self, *observer: Any, scheduler: abc.SchedulerBase | None = None, **named: Any) -> Any:
-        return self._source.subscribe(*observer, scheduler=scheduler or self._scheduler, **named)
+    def _subscribe_to(
+        self,
+        on_next: abc.ObserverBase[T] | abc.OnNext[T] | None,
+        on_error: abc.OnError | None,
+        on_completed: abc.OnCompleted | None,
+        scheduler: abc.SchedulerBase | None,
+    ) -> abc.DisposableBase:
+        return self._source.subscribe(on_next, on_error, on_completed, scheduler=scheduler or self._scheduler)
 
     # The type of the result is as reactivex declares it.
     if not TYPE_CHECKING:
 
-        def pipe(self, *operators: Any) -> Any:
+        def pipe(self, *operators: object) -> object:
             first = first_filter(operators)
             message_filter = self._filter or first
             made = super().pipe(*(rooted(each, self._root) for each in operators))
@@ -186,7 +203,7 @@ class ConnectablePipeline(Pipeline[T]):
         return Pipeline(self._source.auto_connect(subscriber_count), self._root, self._scheduler, self._filter)
 
 
-def first_filter(operators: tuple[Any, ...]) -> MessageFilter | None:
+def first_filter(operators: tuple[object, ...]) -> MessageFilter | None:
     """The filter of the first of *operators* that declares one; later operators receive the outputs of that one.
 
     Raises `ConfigError` for an item that is not an operator, such as a machine that was not lifted.
@@ -198,12 +215,19 @@ def first_filter(operators: tuple[Any, ...]) -> MessageFilter | None:
     return next((message_filter for message_filter in map(filter_of, operators) if message_filter is not None), None)
 
 
-def piped(made: Any, root: Root, scheduler: abc.SchedulerBase | None, message_filter: MessageFilter | None) -> Any:
+def piped(
+    made: object, root: Root, scheduler: abc.SchedulerBase | None, message_filter: MessageFilter | None
+) -> object:
     """*made*, the result of operators, as a pipeline of *root* if it is an Observable; otherwise *made* itself."""
-    if isinstance(made, ConnectableObservable):
+    if _is_connectable(made):
         return ConnectablePipeline(made, root, scheduler, message_filter)
-    return (
-        Pipeline(made, root, scheduler, message_filter)
-        if isinstance(made, Observable) and not isinstance(made, Rooted)
-        else made
-    )
+    return Pipeline(made, root, scheduler, message_filter) if _is_plain(made) else made
+
+
+def _is_connectable(made: object) -> TypeGuard[ConnectableObservable[object]]:
+    return isinstance(made, ConnectableObservable)
+
+
+def _is_plain(made: object) -> TypeGuard[Observable[object]]:
+    """True for an Observable that is neither a source nor a pipeline."""
+    return isinstance(made, Observable) and not isinstance(made, Rooted)

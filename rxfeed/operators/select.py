@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from reactivex import Observable, abc
 
@@ -25,16 +25,17 @@ def select(types: Iterable[type[M]], products: Products = None, operator: str = 
     >>> reactivex.of(ticker(9), match()).pipe(select([Match])).subscribe(lambda m: print(m.type)).dispose()
     match
     """
-    message_filter = MessageFilter(frozenset(types), _products(products), operator)
-    selected, selected_products = tuple(message_filter.types), message_filter.products
+    distinct = frozenset(types)
+    message_filter = MessageFilter(distinct, _products(products), operator)
+    selected, selected_products = tuple(distinct), message_filter.products
 
     def selecting(source: Observable[Message]) -> Observable[M]:
         check_source(source, message_filter)
         if isinstance(source, FilterableSource):
-            return source.select(message_filter)
+            return cast("Observable[M]", source.select(message_filter))  # it emits the types of the filter only
 
         def subscribe(observer: abc.ObserverBase[M], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:
-            emit: Any = observer.on_next
+            emit = observer.on_next
 
             def on_next(message: Message) -> None:
                 if isinstance(message, selected) and (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable, SerialDisposable
@@ -44,7 +44,7 @@ class ShareLatest(Observable[T], Generic[T]):
 class _SharedRun(Multicast[T]):
     """One subscription to the source, which ends with it, or when the last subscriber has left."""
 
-    def __init__(self, lock: Any) -> None:
+    def __init__(self, lock: threading.RLock) -> None:
         super().__init__(latest=True, lock=lock)
         self.upstream = SerialDisposable()
         self._left = False

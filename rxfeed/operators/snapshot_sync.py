@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
@@ -25,6 +23,7 @@ from rxfeed.core import (
 from rxfeed.errors import ConnectFailed, RequestRejected
 from rxfeed.market import Message
 from rxfeed.operators.leaving import Leavable, leave, noting
+from rxfeed.operators.source import SnapshotSource
 from rxfeed.operators.unhandled import hand_back, log_unhandled
 
 log = logging.getLogger("rxfeed.operators")
@@ -42,7 +41,7 @@ class SnapshotSync:
     def __init__(
         self,
         book: Level3Book,
-        snapshot: Callable[[str], Any],
+        snapshot: SnapshotSource,
         retry: Reconnect,
         observer: abc.ObserverBase[FullBookView],
     ) -> None:

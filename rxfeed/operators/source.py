@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from reactivex import Observable
 
+from rxfeed.core import Level3Snapshot
 from rxfeed.errors import ConfigError
 from rxfeed.market import Auction, Heartbeat, Message, PriorTrade
 
@@ -17,6 +18,9 @@ B = TypeVar("B")
 T_co = TypeVar("T_co", covariant=True)
 
 Operator = Callable[[Observable[A]], Observable[B]]
+
+SnapshotSource = Callable[[str], Level3Snapshot | bytes | str | Mapping[str, object]]
+"""Returns a product's book by order: a `Level3Snapshot`, or the body of the REST API's response."""
 
 # Operators accept these in addition to the messages that they need: for the time, the state and the first price.
 _AUXILIARY = frozenset((Heartbeat, Auction, PriorTrade))
@@ -56,7 +60,7 @@ def declare(operator: Operator[A, B], message_filter: MessageFilter | None) -> O
     return operator
 
 
-def filter_of(operator: Any) -> MessageFilter | None:
+def filter_of(operator: object) -> MessageFilter | None:
     """The filter that *operator* declares; `None` for an operator of reactivex, or a function of the user."""
     message_filter = getattr(operator, "message_filter", None)
     return message_filter if isinstance(message_filter, MessageFilter) else None
@@ -65,7 +69,7 @@ def filter_of(operator: Any) -> MessageFilter | None:
 _BOOKS = ("order_book", "full_book")
 
 
-def check_source(source: Any, message_filter: MessageFilter) -> None:
+def check_source(source: object, message_filter: MessageFilter) -> None:
     """Raise `ConfigError` if *source* emits results that an operator with *message_filter* does not accept."""
     by, name = getattr(source, "emitted_by", ""), message_filter.operator
     if by and not (message_filter.books and by in _BOOKS):
@@ -86,7 +90,7 @@ class Root(Protocol):
     """The source of a pipeline: a feed or a replay."""
 
     @property
-    def level3_snapshot(self) -> Callable[[str], Any] | None:
+    def level3_snapshot(self) -> SnapshotSource | None:
         """Requests a product's book by order from the venue, and blocks; `None` if there is no REST API of it."""
         ...
 
@@ -132,5 +136,5 @@ class FilterableSource(Observable[Message]):
     """A source that filters by type and product itself, without a call of every subscriber for every message."""
 
     @abstractmethod
-    def select(self, message_filter: MessageFilter) -> Observable[Any]:
+    def select(self, message_filter: MessageFilter) -> Observable[Message]:
         """The messages that *message_filter* accepts."""

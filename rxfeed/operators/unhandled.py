@@ -8,11 +8,10 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-import sys
 import threading
-from types import FrameType
-from typing import Any
+from typing import Never
 
 from reactivex import abc
 from reactivex.internal import default_error
@@ -22,7 +21,7 @@ log = logging.getLogger("rxfeed.operators")
 _INTERNAL = frozenset(("rxfeed", "reactivex", "threading"))
 
 
-def hand_back(observer: abc.ObserverBase[Any], error: Exception) -> Exception | None:
+def hand_back(observer: abc.ObserverBase[Never], error: Exception) -> Exception | None:
     """The exception to log after *observer* raised *error*; `None` if its `on_error` has handled the error."""
     if getattr(observer, "is_stopped", False):
         return error
@@ -51,7 +50,7 @@ def is_handed_back(error: Exception) -> bool:
 
 def place_of_caller() -> str:
     """File, line and function of the nearest frame outside rxfeed and reactivex; empty if there is none."""
-    frame: FrameType | None = sys._getframe(1)
+    frame = inspect.currentframe()
     while frame is not None:
         if str(frame.f_globals.get("__name__")).partition(".")[0] not in _INTERNAL:
             code = frame.f_code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
@@ -51,7 +51,7 @@ class WindowOperator(Generic[B]):
         """A `Late` for each trade that arrived after its window was emitted; completes with the last subscription."""
         return self._late
 
-    def __call__(self, source: Observable[Any]) -> Observable[B]:
+    def __call__(self, source: Observable[Message]) -> Observable[B]:
         lifted = self._lifted(source)
 
         def subscribe(observer: abc.ObserverBase[B], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:

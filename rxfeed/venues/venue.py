@@ -24,7 +24,7 @@ Decoded = Message | tuple[Message, ...] | Malformed
 """What a frame has: one message, any number of them, or none that can be read. See `Venue.decoder` for `Skipped`."""
 Observed = Callable[[type[Message], str | None], bool]
 """Returns whether a message of a type and a product will be delivered to anything."""
-ChannelRequest = str | Mapping[str, Any]
+ChannelRequest = str | Mapping[str, object]
 """A channel's name, or the venue's object for one: `{"name": "ticker", "product_ids": ["BTC-USD"]}`."""
 ARRAY_KEY = "level3"
 """The key under which a document has a frame that is an array, and no object."""
@@ -171,7 +171,7 @@ class Venue:
         """
         raise NotImplementedError
 
-    def grouped(self, channels: tuple[dict[str, Any], ...]) -> Subscription:
+    def grouped(self, channels: tuple[dict[str, object], ...]) -> Subscription:
         """The subscription to *channels*, each `{"name": ..., "product_ids": [...]}` with what else was given."""
         raise NotImplementedError
 
@@ -222,7 +222,7 @@ class Venue:
         """
         return by_content(message, msgspec.json.encode(message.unstamped))
 
-    def stored_type(self, document: Mapping[str, Any]) -> type[Message] | None:
+    def stored_type(self, document: Mapping[str, object]) -> type[Message] | None:
         """The struct of a stored document; `None`: it is a frame, to be decoded."""
         return self._by_tag.get(str(document.get("type")))
 
@@ -302,7 +302,7 @@ class Venue:
     def __repr__(self) -> str:
         return f"<Venue {self.name}>"
 
-    def __reduce__(self) -> str | tuple[Any, ...]:
+    def __reduce__(self) -> str | tuple[object, ...]:
         return (type(self), ())
 
 

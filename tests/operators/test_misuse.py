@@ -109,7 +109,7 @@ def test_signals_take_the_views_of_a_book(name: str) -> None:
 
 def test_windows_after_a_book_are_rejected() -> None:
     with pytest.raises(ConfigError, match="window_volume after order_book"):
-        source().pipe(order_book("BTC-USD"), window_volume(60))
+        source().pipe(order_book("BTC-USD"), window_volume(60))  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("given", [5, {"product_id": "BTC-USD"}, "text"])

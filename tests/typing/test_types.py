@@ -1,5 +1,6 @@
 """The types that a type checker infers of a pipeline: pyright reports a wrong one; a test run checks no types."""
 
+from collections.abc import Mapping
 from typing import assert_type
 
 from reactivex import Observable
@@ -22,7 +23,7 @@ from rxfeed import (
     window_volume,
 )
 from rxfeed.feed import KeepalivePong
-from rxfeed.operators import level2
+from rxfeed.operators import bounded, by_product, latest_by_product, level2, throttle_by_product
 
 
 def test_each_operator_has_its_output_type() -> None:
@@ -34,6 +35,15 @@ def test_each_operator_has_its_output_type() -> None:
     assert_type(feed.pipe(level2(), ops.map(lambda message: message.product_id)), Observable[str])
     assert_type(feed.pipe(window_volume(60), ops.map(lambda window: window.count)), Observable[int])
     assert_type(feed.pipe(ops.filter(lambda message: message.epoch > 0)), Observable[Message])
+
+
+def test_operators_of_any_items_keep_the_type_of_the_items() -> None:
+    trades = Feed("BTC-USD", "matches").pipe(matches())
+    assert_type(trades.pipe(bounded(10)), Observable[Match])
+    assert_type(trades.pipe(bounded(10), window_volume(60)), Observable[VolumeWindow])
+    assert_type(trades.pipe(throttle_by_product(1)), Observable[Match])
+    assert_type(trades.pipe(latest_by_product()), Observable[Mapping[str, Match]])
+    assert_type(trades.pipe(by_product(window_volume(60))), Observable[VolumeWindow])
 
 
 def test_side_streams_have_their_types() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -41,6 +41,8 @@ Known = (
     | m.ExchangeSubscriptions
     | m.ExchangeError
 )
+_Content = dict[str, object] | list[object] | str | int | Decimal | None
+"""What JSON can be."""
 _LONGEST_NAME = 64
 _BEGINNING = 512
 _PRODUCT = re.compile(rb'"product_id"\s*:\s*"([0-9A-Za-z._-]{1,64})"')
@@ -95,7 +97,7 @@ class _Named(msgspec.Struct):
 _decode_named = msgspec.json.Decoder(_Named).decode
 
 
-def _decode_any(raw: bytes) -> Any:
+def _decode_any(raw: bytes) -> _Content:
     """The content of *raw*; raises `UNDECODED`.
 
     Decoded without a schema, JSON takes up to thirty times its size of memory. So of a frame of more than four
@@ -147,7 +149,7 @@ class ExchangeDecoder:
 
     def _other(self, raw: bytes, error: msgspec.ValidationError) -> Message | Malformed:
         try:
-            content: Any = _decode_any(in_microseconds(raw))
+            content = _decode_any(in_microseconds(raw))
         except UNDECODED as broken:
             return _malformed(raw, f"not JSON: {broken}", broken)
         if isinstance(content, list):
@@ -164,12 +166,12 @@ class ExchangeDecoder:
         except UNDECODED as wrong:
             return Malformed(raw, f"wrong shape: {wrong if kind == 'level3' else error}", 0, product, kind)
 
-    def _schema(self, content: dict[str, Any]) -> Message:
+    def _schema(self, content: dict[str, object]) -> Message:
         layouts = msgspec.convert(content.get("schema"), dict[str, tuple[str, ...]])
         self._layouts = layouts
         return m.Level3Schema(schema=tuple(layouts.items()))
 
-    def _level3(self, raw: bytes, content: list[Any]) -> Message | Malformed:
+    def _level3(self, raw: bytes, content: list[object]) -> Message | Malformed:
         kind = content[0] if content and isinstance(content[0], str) else ""
         layout = self._layouts.get(kind)
         if layout is None or len(layout) != len(content):
@@ -189,7 +191,7 @@ class ExchangeDecoder:
             return Malformed(raw, f"wrong shape: {error}", 0, product, kind)
 
 
-def named_product(value: Any) -> str | None:
+def named_product(value: object) -> str | None:
     """*value*, if it can be a product's name."""
     return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME else None
 
@@ -209,7 +211,7 @@ def number_in(raw: bytes) -> tuple[str | None, int | None, bool]:
     (('BTC-USD', 8, True), (None, None, False))
     """
     try:
-        content: Any = _decode_any(raw)
+        content = _decode_any(raw)
     except UNDECODED:
         return None, None, False
     if isinstance(content, list):  # the documented layouts have the product in the second place
@@ -234,7 +236,7 @@ def _malformed(raw: bytes, reason: str, error: Exception) -> Malformed:
     return Malformed(raw, reason)
 
 
-def _without_blanks(content: dict[str, Any]) -> dict[str, Any]:
+def _without_blanks(content: dict[str, object]) -> dict[str, object]:
     """*content* without its nulls and empty texts, and a thin market's snapshot without its levels that are null."""
     if content["type"] == "snapshot":
         sides = {name: _levels(content[name]) for name in ("bids", "asks") if name in content}
@@ -242,23 +244,27 @@ def _without_blanks(content: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in content.items() if value is not None and value != ""}
 
 
-def _levels(side: Any) -> Any:
+def _levels(side: object) -> object:
     if side is None:
         return []
-    return [each for each in side if not _blank(each)] if isinstance(side, list) else side
+    return [each for each in side if not _blank(each)] if _is_list(side) else side
 
 
-def _blank(level: Any) -> bool:
-    return level is None or (isinstance(level, list) and any(each is None for each in level))
+def _is_list(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list)
 
 
-def _unknown(kind: str, fields: dict[str, Any], level3: bool = False) -> Unknown:
+def _blank(level: object) -> bool:
+    return level is None or (_is_list(level) and any(each is None for each in level))
+
+
+def _unknown(kind: str, fields: dict[str, object], level3: bool = False) -> Unknown:
     """A message of an unknown type; its product and sequence are used if they are valid."""
     product, sequence = named_product(fields.get("product_id")), _sequence(fields.get("sequence"), text=level3)
     return Unknown(type=kind, product_id=product, sequence=sequence, level3=level3)
 
 
-def _sequence(value: Any, *, text: bool = False) -> int | None:
+def _sequence(value: object, *, text: bool = False) -> int | None:
     """*value*, if it can be a sequence; *text*: it may be a text."""
     if text and isinstance(value, str) and _DIGITS(value):
         value = int(value)

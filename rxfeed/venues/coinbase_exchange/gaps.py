@@ -14,7 +14,7 @@ Rules, from the channels' documentation:
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rxfeed.core import GapDetector, Pair, RisingSequence
 from rxfeed.market import Malformed, Unknown
@@ -138,7 +138,7 @@ class ExchangeGaps(GapDetector):
                 run.beat(number)
         return True
 
-    def _level3(self, message: Any) -> bool:
+    def _level3(self, message: Level3Open | Level3Done | Level3Match | Level3Change | Level3Noop) -> bool:
         run = self._run("level3", message.product_id)
         return run.take(message.sequence, message.time) or self.hold(run, message)
 

@@ -42,7 +42,7 @@ def _by_content(message: Message) -> str:
     return what if message.product_id is None else f"{message.product_id}/{what}"
 
 
-def _by_trade(kind: str) -> Callable[[Any], str]:
+def _by_trade(kind: str) -> Callable[[m.Match | m.LastMatch], str]:
     def rule(message: m.Match | m.LastMatch) -> str:
         owner = message.user_id or message.profile_id
         if owner is None:
@@ -52,7 +52,7 @@ def _by_trade(kind: str) -> Callable[[Any], str]:
     return rule
 
 
-def _by_sequence(kind: str) -> Callable[[Any], str]:
+def _by_sequence(kind: str) -> Callable[[m.Received | m.Open | m.Done | m.Change], str]:
     def rule(message: m.Received | m.Open | m.Done | m.Change) -> str:
         owner = message.user_id or message.profile_id
         if message.sequence is None:
@@ -64,7 +64,9 @@ def _by_sequence(kind: str) -> Callable[[Any], str]:
     return rule
 
 
-def _of_level3(kind: str) -> Callable[[Any], str]:
+def _of_level3(
+    kind: str,
+) -> Callable[[m.Level3Open | m.Level3Done | m.Level3Match | m.Level3Change | m.Level3Noop], str]:
     return lambda message: f"{message.product_id}/level3/{kind}/{message.sequence}"
 
 

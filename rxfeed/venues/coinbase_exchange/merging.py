@@ -29,7 +29,7 @@ _ASSUMED: dict[type[Message], str] = {
     **dict.fromkeys(_ORDERS, "full"),
     **dict.fromkeys(_LEVEL3, "level3"),
 }
-_PLACES: dict[type[Message], Callable[[Any], tuple[str, Any]]] = {
+_PLACES: dict[type[Message], Callable[[Any], tuple[str, int | None]]] = {
     m.Match: lambda match: ("matches", match.trade_id),
     m.ExchangeTicker: lambda ticker: ("ticker", ticker.sequence),
     **dict.fromkeys(_ORDERS, lambda order: ("full", order.sequence)),
@@ -54,19 +54,19 @@ class ExchangeMerging:
     def containing(self, channel: str) -> str | None:
         return "full" if channel == "matches" else None
 
-    def place(self, message: Any, subscribed: set[tuple[str, str]]) -> tuple[tuple[str, str], int] | None:
+    def place(self, message: Message, subscribed: set[tuple[str, str]]) -> tuple[tuple[str, str], int] | None:
         found = _PLACES.get(type(message))
         if found is None:
             return None
         product, (channel, number) = message.product_id, found(message)
         if product is None or number is None:
             return None
-        if channel == "matches":
+        if isinstance(message, m.Match):
             if ("full", product) in subscribed:
                 channel, number = "full", message.sequence
             elif ("user", product) in subscribed and ("matches", product) not in subscribed:
                 return None  # trades of one account, among others that are not subscribed to
-        elif channel == "full" and ("full", product) not in subscribed:
+        elif isinstance(message, _ORDERS) and ("full", product) not in subscribed:
             if message.user_id is not None:
                 return None
             subscribed.add(("full", product))  # by a collector without acknowledgements

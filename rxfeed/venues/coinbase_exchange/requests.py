@@ -16,7 +16,7 @@ from rxfeed.venues.coinbase_exchange.channels import NAMES, common_channel
 from rxfeed.venues.coinbase_exchange.names import can_be_product, likely_channel, likely_product
 
 Kind = Literal["subscribe", "unsubscribe"]
-Channel = str | Mapping[str, Any]
+Channel = str | Mapping[str, object]
 """A channel's name, or the exchange's object for one: `{"name": "ticker", "product_ids": ["BTC-USD"]}`."""
 
 
@@ -58,7 +58,7 @@ class ExchangeSubscription(msgspec.Struct, frozen=True):
 
     def text(self, kind: Kind = "subscribe") -> str:
         """The message to send, unsigned."""
-        message: dict[str, Any] = {"type": kind}
+        message: dict[str, object] = {"type": kind}
         if self.products:
             message["product_ids"] = self.products
         message["channels"] = self.channels
@@ -98,7 +98,7 @@ def _many(name: str, given: Any, kinds: Any) -> list[Any]:
     return items
 
 
-def _channel(channel: Channel, signed: bool) -> str | dict[str, Any]:
+def _channel(channel: Channel, signed: bool) -> str | dict[str, object]:
     if isinstance(channel, str):
         if not channel:
             raise ConfigError("channels: '' cannot be one")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import cast
 
 import msgspec
 
@@ -88,9 +88,10 @@ class ExchangeRest:
         return parsed("a book", read)
 
 
-def _candle(row: Any) -> RestCandle:
+def _candle(row: object) -> RestCandle:
     """A candle is an array: time, low, high, open, close, volume."""
-    if not isinstance(row, list) or len(row) != 6:
+    values = cast("list[object]", row) if isinstance(row, list) else []
+    if len(values) != 6:
         raise ValueError(f"a candle has six values: {row!r:.80}")
     names = ("start", "low", "high", "open", "close", "volume")
-    return msgspec.convert(dict(zip(names, row, strict=True)), RestCandle, strict=False)
+    return msgspec.convert(dict(zip(names, values, strict=True)), RestCandle, strict=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from rxfeed.core import GapDetector
 from rxfeed.errors import ServerClosed
@@ -82,7 +81,7 @@ class CoinbaseExchange(Venue):
     ) -> ExchangeSubscription:
         return ExchangeSubscription.of(products, channels, signed=signed)
 
-    def grouped(self, channels: tuple[dict[str, Any], ...]) -> ExchangeSubscription:
+    def grouped(self, channels: tuple[dict[str, object], ...]) -> ExchangeSubscription:
         return ExchangeSubscription((), channels)
 
     def secrets(self, credentials: Credentials) -> list[str]:
@@ -112,7 +111,7 @@ class CoinbaseExchange(Venue):
     def identity(self, message: Message) -> str:
         return message_id(message)
 
-    def stored_type(self, document: Mapping[str, Any]) -> type[Message] | None:
+    def stored_type(self, document: Mapping[str, object]) -> type[Message] | None:
         kind = document.get("type")
         level3 = _LEVEL3.get(str(kind))
         if level3 is not None and (level3[1] in document) == level3[2]:
