@@ -46,7 +46,7 @@ def test_demo_counts_agree(venue: str, start: Start, tmp_path: Path) -> None:
     file = tmp_path / "sums.json"
     options = ("--seconds", "3.2", "--window", "1", "--rate", "300", "--summary", str(file))
     process = start("demo", "--venue", venue, *options)
-    out, err = process.communicate(timeout=40)
+    out, err = process.communicate(timeout=50)
     assert (process.returncode, err) == (0, "")
     summary = sums_agree(file)
     assert 3.2 <= summary["seconds"] < 6
@@ -67,7 +67,7 @@ def test_demo_ends_on_a_signal_with_its_summary(
     assert process.stdout is not None
     assert "BTC-USD" in process.stdout.readline()
     process.send_signal(ending)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=50)
     assert (process.returncode, err) == (0, "")
     assert "The counts agree" in out
     summary = sums_agree(file)
@@ -85,7 +85,7 @@ def test_demo_ctrl_c_in_a_terminal_stops_the_private_server(start: Start) -> Non
     while "BTC-USD" not in process.stdout.readline():
         assert process.poll() is None
     os.killpg(process.pid, signal.SIGINT)
-    out, _ = process.communicate(timeout=40)
+    out, _ = process.communicate(timeout=50)
     assert process.returncode == 0
     assert "The counts agree" in out
 
@@ -145,7 +145,7 @@ def test_demo_stores_where_the_environment_names_a_server(mongod: Mongod, start:
     file = tmp_path / "sums.json"
     environment = {"RXFEED_MONGO_URL": mongod.uri}
     process = start("demo", "--seconds", "0.5", "--summary", str(file), env=environment)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=50)
     assert (process.returncode, err) == (0, "")
     assert "starting MongoDB" not in out
     database, _, name = sums_agree(file)["collection"].partition(".")
@@ -193,7 +193,7 @@ def test_demo_database_failure_exits_with_1_and_the_reason(start: Start, tmp_pat
         assert process.stdout is not None
         assert "BTC-USD" in process.stdout.readline()
         server.kill()
-        out, _ = process.communicate(timeout=40)
+        out, _ = process.communicate(timeout=50)
     assert process.returncode == 1
     assert "The counts do not agree" in out
     assert "documents not written" in out

@@ -68,7 +68,7 @@ def test_bad_usage_exits_with_2(args: list[str], capsys: pytest.CaptureFixture[s
 def test_missing_extra_is_named(missing: str, start: Start, tmp_path: Path) -> None:
     (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError('no {missing}', name='{missing}')\n")
     process = start("demo", "--seconds", "1", path=tmp_path)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=50)
     assert (process.returncode, out) == (2, "")
     hint = 'pip install "rxfeed[demo]" (in a clone of rxfeed: pip install ".[demo]")'
     assert err == f"rxfeed demo: {missing} is not installed, and the demo needs it: {hint}\n"
@@ -78,6 +78,6 @@ def test_watch_needs_no_extra(start: Start, tmp_path: Path) -> None:
     for name in ("rich", "websockets"):
         (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError('no {name}', name='{name}')\n")
     process = start("watch", "BTC-USD", "--url", "ws://127.0.0.1:1", path=tmp_path)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=50)
     assert process.returncode == 1
     assert "refused" in err

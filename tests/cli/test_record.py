@@ -105,7 +105,7 @@ def test_record_without_messages_exits_with_3(start: Start, tmp_path: Path) -> N
         process = start("record", "BTC-USD", "--flush-seconds", "0.05", "--url", exchange.url, "--to", str(tmp_path))
         wait_until(lambda: any(b'"malformed"' in text_of(path) for path in segments(tmp_path)))
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=50)
     assert process.returncode == 3
     told = sums(out)
     assert int(told["gaps"]) >= 1
@@ -138,7 +138,7 @@ def test_record_ends_on_a_signal_with_the_last_line(
     while not process.stderr.readline().startswith("subscribed"):
         pass
     process.send_signal(ending)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=50)
     assert (process.returncode, err) == (0, "")
     assert "All received frames are recorded." in out
     (path,) = segments(tmp_path)
@@ -191,9 +191,9 @@ def test_record_retries_its_first_connection(start: Start, tmp_path: Path) -> No
     assert process.stderr.readline().startswith("connecting to")
     assert process.stderr.readline().startswith("warning: not connected: ")
     with Exchange(seed=3, rate=500, port=port):
-        wait_until(lambda: any(b'"frame"' in text_of(path) for path in segments(tmp_path)), 20)
+        wait_until(lambda: any(b'"frame"' in text_of(path) for path in segments(tmp_path)), 45)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=50)
     assert process.returncode == 3, err
     assert "All received frames are recorded. Some data may be missing" in out
     (path,) = segments(tmp_path)
@@ -262,7 +262,7 @@ def test_record_impossible_arguments_exit_with_2(
 def test_record_without_zstandard_names_the_extra(start: Start, tmp_path: Path) -> None:
     (tmp_path / "zstandard.py").write_text("raise ModuleNotFoundError('no zstandard', name='zstandard')\n")
     process = start("record", "BTC-USD", "--to", str(tmp_path / "new"), path=tmp_path)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=50)
     assert (process.returncode, out) == (2, "")
     hint = 'pip install "rxfeed[record]" (in a clone of rxfeed: pip install ".[record]")'
     assert err == f"rxfeed record: zstandard is not installed, and a recording needs it: {hint}\n"
@@ -278,7 +278,7 @@ def test_record_without_rich_signs_and_stores_no_secret(
     with Exchange(rate=500, credentials=key) as exchange:
         args = ("record", "BTC-USD", "--channel", "full", "--auth", "--seconds", "1", "--url", exchange.url)
         process = start(*args, "--to", str(tmp_path / "recording"), path=tmp_path)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=50)
     assert process.returncode == 0, err
     content = b"".join(map(text_of, segments(tmp_path / "recording"))).decode()
     assert len(content) > 1000

@@ -40,7 +40,7 @@ def exchange() -> Iterator[Exchange]:
 
 def output_of(process: subprocess.Popen[Any], encoding: str, status: int = 0) -> str:
     """The text of standard output, once the process has ended with *status* and no traceback."""
-    out, err = process.communicate(timeout=40)
+    out, err = process.communicate(timeout=50)
     assert process.returncode == status, err
     assert b"Traceback" not in err
     return out.decode(encoding)
@@ -161,7 +161,7 @@ def test_record_continues_with_stdout_on_a_full_disk(
     args = ("record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(tmp_path), "--seconds", "1")
     with FULL.open("w") as full:
         process = start(*args, **dict.fromkeys(streams, full))
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=50)
     assert process.returncode == 0
     (path,) = segments(tmp_path)
     assert lines_of(path)[-1]["end"]["frames"] > 0
@@ -176,7 +176,7 @@ def test_record_continues_with_stdout_on_a_full_disk(
 def test_watch_on_a_full_disk_exits_with_1_and_the_reason(exchange: Exchange, start: Start) -> None:
     with FULL.open("w") as full:
         process = start("watch", "BTC-USD", "--url", exchange.url, stdout=full)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=50)
     assert process.returncode == 1
     assert err.splitlines()[-1] == "rxfeed watch: standard output cannot be written: No space left on device"
 
@@ -185,7 +185,7 @@ def test_watch_on_a_full_disk_exits_with_1_and_the_reason(exchange: Exchange, st
 def test_watch_continues_with_stderr_on_a_full_disk(exchange: Exchange, start: Start) -> None:
     with FULL.open("w") as full:
         process = start("watch", "BTC-USD", "--count", "3", "--url", exchange.url, stderr=full)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=50)
     assert process.returncode == 0
     assert len(out.splitlines()) == 3
 
@@ -195,7 +195,7 @@ def test_watch_continues_with_stderr_on_a_full_disk(exchange: Exchange, start: S
 def test_stdout_on_a_full_disk_exits_with_1(args: tuple[str, ...], recording: Path, start: Start) -> None:
     with FULL.open("w") as full:
         process = start(*(each.format(folder=recording) for each in args), stdout=full)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=50)
     assert process.returncode == 1
     command = "rxfeed ls" if args[0] == "ls" else "rxfeed"
     assert err == f"{command}: standard output cannot be written: No space left on device\n"
@@ -206,7 +206,7 @@ def test_stdout_on_a_full_disk_exits_with_1(args: tuple[str, ...], recording: Pa
 def test_demo_on_a_full_disk_exits_with_1_and_ends_its_parts(start: Start) -> None:
     with FULL.open("w") as full:
         process = start("demo", "--seconds", "1", stdout=full)
-        _, err = process.communicate(timeout=40)
+        _, err = process.communicate(timeout=50)
     assert process.returncode == 1
     assert err == "rxfeed demo: standard output cannot be written: No space left on device\n"
 
@@ -286,7 +286,7 @@ def test_record_continues_after_its_terminal_closed(
     os.close(slave)
     assert os.read(master, 1)
     os.close(master)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=50)
     assert process.returncode == 0, err
     assert "warning: standard output cannot be written: Input/output error" in err
     (path,) = segments(tmp_path)

@@ -182,7 +182,7 @@ def test_watch_ends_on_a_signal(ending: signal.Signals, exchange: Exchange, star
     assert process.stdout is not None
     assert process.stdout.readline()
     process.send_signal(ending)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=50)
     assert process.returncode == 0
     assert "Traceback" not in err
 

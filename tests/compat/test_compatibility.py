@@ -382,7 +382,7 @@ def test_8_start_is_legal_in_any_callback(exchange: Exchange, hook: str) -> None
             exchange.disconnect(1001, "going away")
         sessions = 1 if hook == "on_open" else 2
         with client.changed:
-            assert client.changed.wait_for(lambda: len(client.threads) == sessions, 10)
+            assert client.changed.wait_for(lambda: len(client.threads) == sessions, 30)
         assert len(client.of("close")) == sessions - 1  # the one before has ended before this one connects
         client.close()
     assert client.of("close") == [None] * sessions

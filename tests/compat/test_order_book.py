@@ -262,7 +262,7 @@ class Book(cbpro.OrderBook):
 
     def reach(self, sequence: int) -> None:
         with self.changed:
-            assert self.changed.wait_for(lambda: self.ready and self._sequence >= sequence, 15)
+            assert self.changed.wait_for(lambda: self.ready and self._sequence >= sequence, 30)
 
 
 def test_book_equals_the_exchange_book_order_by_order(capsys: pytest.CaptureFixture[str]) -> None:

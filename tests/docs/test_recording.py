@@ -59,6 +59,6 @@ def test_docs_example_reads_without_rxfeed(recordings: Path, capsys: pytest.Capt
 @pytest.mark.skipif(not (shutil.which("zstd") and shutil.which("jq")), reason="zstd and jq are not installed")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_docs_commands_print_output(command: str, recordings: Path) -> None:
-    ran = subprocess.run(["bash", "-c", command], cwd=recordings.parent, capture_output=True, text=True, timeout=30)
+    ran = subprocess.run(["bash", "-c", command], cwd=recordings.parent, capture_output=True, text=True, timeout=50)
     assert (ran.returncode, "error" in ran.stderr) == (0, False), ran.stderr
     assert ran.stdout or ran.stderr or "Gap" in command

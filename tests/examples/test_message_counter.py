@@ -15,7 +15,7 @@ def test_message_counter_counts_and_prints(exchange: Exchange, run: Any, witness
     listener = witness("ticker")
     counting = run("message_counter_legacy", "--url", exchange.url, "--count", "60")
     endless = run("message_counter_legacy", "--url", exchange.url, "--count", "1000000000")
-    exchange.wait_for_clients(3, timeout=20)
+    exchange.wait_for_clients(3)
 
     # Of the 60, one is the acknowledgement of the subscription.
     while exchange.sent.by_type["ticker"] < 3 * 59:

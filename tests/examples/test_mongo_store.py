@@ -29,7 +29,7 @@ def until(condition: Callable[[], bool]) -> None:
 def test_pipeline_stores_typed_documents(exchange: Exchange, mongod: Mongod, run: Any, witness: Any) -> None:
     listener = witness("ticker", "matches")
     script = run("mongo_store", "--url", exchange.url, "--mongo", f"{mongod.uri}/typed")
-    exchange.wait_for_clients(2, timeout=20)
+    exchange.wait_for_clients(2)
     exchange.step(4_000)
     messages = listener.received()
     assert len(messages) > 1_000
@@ -48,7 +48,7 @@ def test_pipeline_stores_typed_documents(exchange: Exchange, mongod: Mongod, run
 def test_classic_client_stores_messages_as_sent(exchange: Exchange, mongod: Mongod, run: Any, witness: Any) -> None:
     listener = witness("ticker", "matches")
     script = run("mongo_store_legacy", "--url", exchange.url, "--mongo", f"{mongod.uri}/legacy")
-    exchange.wait_for_clients(2, timeout=20)
+    exchange.wait_for_clients(2)
     exchange.step(4_000)
     messages = listener.received()
     assert len(messages) > 1_000
@@ -64,7 +64,7 @@ def test_classic_client_stores_messages_as_sent(exchange: Exchange, mongod: Mong
 def test_ctrl_c_loses_no_received_message(exchange: Exchange, mongod: Mongod, run: Any, witness: Any) -> None:
     listener = witness("ticker", "matches")
     script = run("mongo_store", "--url", exchange.url, "--mongo", f"{mongod.uri}/interrupted")
-    exchange.wait_for_clients(2, timeout=20)
+    exchange.wait_for_clients(2)
     exchange.step(20_000)
     script.until(bool)
     total = int(script.interrupt()[-1].split()[-3])

@@ -44,7 +44,7 @@ def test_alerts_are_the_crossings_of_the_prices_sent(exchange: Exchange, run: An
     scripts = [
         run(name, "--url", exchange.url, "--level", str(LEVEL)) for name in ("price_alert", "price_alert_legacy")
     ]
-    exchange.wait_for_clients(3, timeout=20)
+    exchange.wait_for_clients(3)
 
     exchange.step(3_000)
     tickers = [message for message in listener.received() if message["type"] == "ticker"]

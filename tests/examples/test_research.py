@@ -14,7 +14,7 @@ def test_research_sums_the_trades_of_the_span(exchange: Exchange, run: Any, witn
     listener = witness("matches", "ticker", "heartbeat")
     picture = tmp_path / "picture.png"
     script = run("research", "--url", exchange.url, "--seconds", "150", "--window", "15", "--output", str(picture))
-    exchange.wait_for_clients(2, timeout=20)
+    exchange.wait_for_clients(2)
 
     exchange.advance(150)
     trades = [m for m in listener.received() if m["type"] == "match"]
@@ -34,7 +34,7 @@ def test_research_sums_the_trades_of_the_span(exchange: Exchange, run: Any, witn
 def test_ctrl_c_draws_the_results_so_far(exchange: Exchange, run: Any, tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
     script = run("research", "--url", exchange.url, "--output", str(picture))
-    exchange.wait_for_clients(1, timeout=20)
+    exchange.wait_for_clients(1)
     exchange.advance(150)
     script.until(lambda lines: len(lines) == 3)
     assert script.interrupt()[-1] == f"drawn in {picture}"

@@ -35,7 +35,7 @@ def test_volumes_are_the_sums_of_the_trades_sent(exchange: Exchange, run: Any, w
     minutes = run("volume_per_minute", "--url", exchange.url)
     tens = run("volume_per_minute", "--url", exchange.url, "--window", "10")
     legacy = run("volume_per_minute_legacy", "--url", exchange.url)
-    exchange.wait_for_clients(4, timeout=20)
+    exchange.wait_for_clients(4)
 
     exchange.advance(150)  # to 12:03:00: the heartbeat of that time closes the last windows
     messages = listener.received()
@@ -64,7 +64,7 @@ def test_volumes_are_the_sums_of_the_trades_sent(exchange: Exchange, run: Any, w
 def test_window_open_at_the_end_is_incomplete(exchange: Exchange, run: Any, witness: Any) -> None:
     listener = witness("matches", "heartbeat")
     script = run("volume_per_minute", "--url", exchange.url)
-    exchange.wait_for_clients(2, timeout=20)
+    exchange.wait_for_clients(2)
 
     exchange.advance(30)  # 12:01:00 closes the first minute
     exchange.step(20)

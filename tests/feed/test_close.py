@@ -191,7 +191,7 @@ def test_ctrl_c_closes_run_cleanly() -> None:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("got")
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=50)
     assert out.splitlines()[-2:] == ["completed", "run returned"]
     assert err == ""
     assert process.returncode == 0

@@ -204,7 +204,7 @@ def test_feed_survives_a_lack_of_file_descriptors() -> None:
             pass
         assert last == "connected\n"
         proceed()
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=50)
     assert sum("Too many open files" in line for line in said) == 5, said
     assert "Traceback" not in errors
     assert process.returncode == 0

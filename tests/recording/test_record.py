@@ -269,7 +269,7 @@ source = Subject()
 source.pipe(record({str(tmp_path)!r}, flush_seconds=3600)).subscribe()
 source.on_next(tick(7))
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=50)
     assert [each["sequence"] for each in frames_in(tmp_path)] == [7]
     assert lines_of(segments(tmp_path)[0])[-1]["end"] == {"frames": 1}
 
@@ -347,7 +347,7 @@ try:
 except rxfeed.ConfigError as error:
     print(error)
 """
-    ran = subprocess.run([sys.executable, "-c", script], check=True, timeout=30, stdout=subprocess.PIPE, text=True)
+    ran = subprocess.run([sys.executable, "-c", script], check=True, timeout=50, stdout=subprocess.PIPE, text=True)
     hint = 'pip install "rxfeed[record]" (in a clone of rxfeed: pip install ".[record]")'
     assert ran.stdout == f"zstandard is not installed, and a recording needs it: {hint}\n"
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 TESTS = """
@@ -50,6 +52,7 @@ def python_in(page: Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
 
 
+@pytest.mark.timeout(180)  # it starts pytest twice
 def test_fixtures_run_the_examples_of_the_docs_page(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["rxfeed.sim.pytest_plugin"]\n')
     (tmp_path / "test_bot.py").write_text(TESTS)
@@ -60,7 +63,7 @@ def test_fixtures_run_the_examples_of_the_docs_page(tmp_path: Path) -> None:
     def run() -> list[str]:
         command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
         environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
-        options = {"cwd": tmp_path, "env": environment, "text": True, "timeout": 50}
+        options = {"cwd": tmp_path, "env": environment, "text": True, "timeout": 80}
         done = subprocess.run([*command, str(tmp_path)], capture_output=True, check=False, **options)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "5 passed" in done.stdout
