@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from rxfeed.compat.types import Attribute
 
 
 class Replaceable:
@@ -14,5 +14,5 @@ class Replaceable:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __get__(self, instance: Any, owner: type) -> Any:
+    def __get__(self, instance: object, owner: type) -> Attribute:
         return self if instance is None else getattr(instance, self._name)()

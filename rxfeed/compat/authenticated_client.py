@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rxfeed.compat.notices import Kind, note
 from rxfeed.compat.public_client import PublicClient
+from rxfeed.compat.types import Given
 from rxfeed.errors import ConfigError
 
 _REASON = (
@@ -18,7 +17,7 @@ _REASON = (
 class AuthenticatedClient(PublicClient):
     """Raises `ConfigError` when it is made: its text has what to use instead."""
 
-    def __init__(self, *keys: Any, **settings: Any) -> None:
+    def __init__(self, *keys: Given, **settings: Given) -> None:
         note(Kind.UNAVAILABLE, _REASON)
         del keys, settings  # a traceback with local variables would show them
         raise ConfigError(_REASON)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 from rxfeed.compat.book_orders import BookOrders, aggregated_id, orders_of
 from rxfeed.compat.levels import SortedLevels
+from rxfeed.compat.types import Content, Json
 
 NO_RESET = (
     "reset_book: there is nothing to reset: the book stands on level2_batch, "
@@ -14,7 +14,7 @@ NO_RESET = (
 )
 
 
-def apply(book: BookOrders, message: dict[str, Any]) -> bool:
+def apply(book: BookOrders, message: Content) -> bool:
     """Change *book* by *message*, of any type; True if it was a snapshot. Raises one of `BROKEN` for a wrong shape."""
     kind = message.get("type")
     if kind == "snapshot":
@@ -32,7 +32,7 @@ def apply(book: BookOrders, message: dict[str, Any]) -> bool:
     return False
 
 
-def sequence_after(message: dict[str, Any], sequence: int) -> int:
+def sequence_after(message: Content, sequence: int) -> int:
     """The newest sequence number that is known; levels have none, but matches have."""
     number = message.get("sequence")
     known = number if message.get("type") in ("match", "last_match") and isinstance(number, int) else 0
@@ -56,7 +56,7 @@ def _set_level(book: BookOrders, side: str, price: str, size: Decimal) -> None:
         book.add({**named, "type": "open", "remaining_size": str(size)})
 
 
-def _size(text: Any) -> Decimal:
+def _size(text: Json) -> Decimal:
     size = Decimal(text)
     if not size.is_finite() or size < 0:
         raise ValueError("not a size")

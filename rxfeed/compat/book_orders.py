@@ -8,14 +8,17 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 from rxfeed.compat.levels import SortedLevels
+from rxfeed.compat.types import Attribute, Content, Json
 
-Order = dict[str, Any]
+Order = Content
 """As the classic book gives it out: `id`, `side`, and `price` and `size` as `Decimal`."""
+
+Price = Decimal | float
+"""The price of a level; equal numbers are the same price."""
 
 BROKEN = (KeyError, IndexError, TypeError, ValueError, ArithmeticError)
 """What reading a message or a snapshot of the wrong shape raises."""
@@ -29,33 +32,33 @@ class _Levels:
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, book: Any, owner: type) -> Any:
+    def __get__(self, book: object, owner: type) -> Attribute:
         return self if book is None else book.__dict__.setdefault(self._name, SortedLevels())
 
 
 class BookOrders:
     """The part of the classic `OrderBook` that has no connection and no sequence."""
 
-    _asks: Any = _Levels()
-    _bids: Any = _Levels()
-    _current_ticker: Any = None
+    _asks: Attribute = _Levels()
+    _bids: Attribute = _Levels()
+    _current_ticker: Attribute = None
 
     # ---- what every message goes through
 
-    def add(self, order: dict[str, Any]) -> None:
+    def add(self, order: Content) -> None:
         """Add an order: a message `open`, or one with `id` and `size`."""
         price, order_id = Decimal(order["price"]), order.get("order_id") or order["id"]
         size = Decimal(order.get("size") or order["remaining_size"])
         added = {"id": order_id, "side": order["side"], "price": price, "size": size}
         self.__put(order["side"], price, [*self.__without(order["side"], price, order_id), added])
 
-    def remove(self, order: dict[str, Any]) -> None:
+    def remove(self, order: Content) -> None:
         """Remove the order of a message `done`."""
         price = Decimal(order["price"])
         if self.__orders(order["side"], price):
             self.__put(order["side"], price, self.__without(order["side"], price, order["order_id"]))
 
-    def match(self, order: dict[str, Any]) -> None:
+    def match(self, order: Content) -> None:
         """Reduce the order that a message `match` names as its maker."""
         price, size = Decimal(order["price"]), Decimal(order["size"])
         maker = order["maker_order_id"]
@@ -67,7 +70,7 @@ class BookOrders:
                 left.append(each)
         self.__put(order["side"], price, left)
 
-    def change(self, order: dict[str, Any]) -> None:
+    def change(self, order: Content) -> None:
         """Change the size of an order, or its price too, as a message `change` has it."""
         if "new_size" not in order:
             return  # of funds: a market order, which is not on the book
@@ -87,31 +90,31 @@ class BookOrders:
 
     # ---- the levels
 
-    def get_asks(self, price: Any) -> list[Order] | None:
+    def get_asks(self, price: Price) -> list[Order] | None:
         """The orders at *price*, the oldest first; `None` without any."""
         return self._asks.get(price)
 
-    def set_asks(self, price: Any, asks: list[Order]) -> None:
+    def set_asks(self, price: Price, asks: list[Order]) -> None:
         """Set the orders at *price*."""
         self._asks[price] = asks
 
-    def remove_asks(self, price: Any) -> None:
+    def remove_asks(self, price: Price) -> None:
         """Remove all orders at *price*."""
         del self._asks[price]
 
-    def get_bids(self, price: Any) -> list[Order] | None:
+    def get_bids(self, price: Price) -> list[Order] | None:
         """The orders at *price*, the oldest first; `None` without any."""
         return self._bids.get(price)
 
-    def set_bids(self, price: Any, bids: list[Order]) -> None:
+    def set_bids(self, price: Price, bids: list[Order]) -> None:
         """Set the orders at *price*."""
         self._bids[price] = bids
 
-    def remove_bids(self, price: Any) -> None:
+    def remove_bids(self, price: Price) -> None:
         """Remove all orders at *price*."""
         del self._bids[price]
 
-    def get_current_ticker(self) -> dict[str, Any] | None:
+    def get_current_ticker(self) -> Content | None:
         """The newest match."""
         return self._current_ticker
 
@@ -120,7 +123,7 @@ class BookOrders:
     def __orders(self, side: str, price: Decimal) -> list[Order]:
         return (self.get_bids(price) if side == "buy" else self.get_asks(price)) or []
 
-    def __without(self, side: str, price: Decimal, order_id: Any) -> list[Order]:
+    def __without(self, side: str, price: Decimal, order_id: object) -> list[Order]:
         return [each for each in self.__orders(side, price) if each["id"] != order_id]
 
     def __put(self, side: str, price: Decimal, orders: list[Order]) -> None:
@@ -130,7 +133,7 @@ class BookOrders:
         elif (self.get_bids if buys else self.get_asks)(price) is not None:
             (self.remove_bids if buys else self.remove_asks)(price)
 
-    def __find(self, message: dict[str, Any]) -> Order | None:
+    def __find(self, message: Content) -> Order | None:
         """The order that *message* names, at its price if it has one."""
         price = message.get("price") if message.get("price") is not None else message.get("old_price")
         levels = self._bids if message["side"] == "buy" else self._asks
@@ -139,12 +142,12 @@ class BookOrders:
         return next((each for each in candidates if each["id"] == message["order_id"]), None)
 
 
-def rows(levels: Any) -> list[list[Any]]:
+def rows(levels: Mapping[Decimal, Sequence[Order]]) -> list[list[Decimal | str]]:
     """Price, size and id of each order in *levels*, the lowest price first."""
     return [[each["price"], each["size"], each["id"]] for price in list(levels) for each in levels.get(price) or ()]
 
 
-def orders_of(snapshot: Any) -> Iterator[Order]:
+def orders_of(snapshot: Json) -> Iterator[Order]:
     """The orders of a *snapshot* of the REST API; raises one of `BROKEN`.
 
     At level 3 each row has an order's id. At level 2 it has the number of orders, and the row is one aggregated order.
@@ -155,7 +158,7 @@ def orders_of(snapshot: Any) -> Iterator[Order]:
             yield {"id": order_id, "side": side, "price": _decimal(price), "size": _decimal(size)}
 
 
-def aggregated_id(side: str, price: Any) -> str:
+def aggregated_id(side: str, price: object) -> str:
     """The id of the one order that stands for all orders at *price*.
 
     >>> aggregated_id("buy", "99.50")
@@ -164,7 +167,7 @@ def aggregated_id(side: str, price: Any) -> str:
     return f"aggregated-{side}-{price}"
 
 
-def apply(book: BookOrders, message: dict[str, Any]) -> bool:
+def apply(book: BookOrders, message: Content) -> bool:
     """Change *book* by a message of the `full` channel; False if its shape is wrong, and then nothing is changed."""
     try:
         check(message)
@@ -183,7 +186,7 @@ def apply(book: BookOrders, message: dict[str, Any]) -> bool:
     return True
 
 
-def check(message: dict[str, Any]) -> None:
+def check(message: Content) -> None:
     """Raise one of `BROKEN` if a message of the `full` channel is not of the shape that the methods here need."""
     kind = message["type"]
     if kind == "open":
@@ -205,7 +208,7 @@ def check(message: dict[str, Any]) -> None:
         _decimal(message[name])
 
 
-def _decimal(value: Any) -> Decimal:
+def _decimal(value: Json) -> Decimal:
     number = Decimal(value)
     if not number.is_finite():
         raise ValueError("not a finite number")

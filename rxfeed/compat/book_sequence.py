@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum, auto
-from typing import Any
+
+from rxfeed.compat.types import Content
 
 
 class Source(Enum):
@@ -48,13 +49,13 @@ _UNNUMBERED = frozenset({"heartbeat", "ticker", "last_match", "auction", "snapsh
 """These repeat a sequence number, or have none."""
 
 
-def numbered(message: dict[str, Any]) -> bool:
+def numbered(message: Content) -> bool:
     """True for a message that counts in the product's sequence."""
     sequence = message.get("sequence")
     return message.get("type") not in _UNNUMBERED and isinstance(sequence, int) and not isinstance(sequence, bool)
 
 
-def is_ahead(message: dict[str, Any], sequence: int) -> bool:
+def is_ahead(message: Content, sequence: int) -> bool:
     """True for a message of any type that names a later number than *sequence*."""
     number = message.get("sequence")
     return isinstance(number, int) and number > sequence
@@ -79,9 +80,9 @@ class BookSequence:
         self.source = Source.UNDECIDED
         self.sequence = -1
         self.ready = False
-        self._held: deque[dict[str, Any]] = deque(maxlen=most)
+        self._held: deque[Content] = deque(maxlen=most)
 
-    def see(self, message: dict[str, Any]) -> bool:
+    def see(self, message: Content) -> bool:
         """Decide on the source by *message*; True if that made the book of levels one of orders."""
         seen = SEEN.get(str(message.get("type")))
         if seen is None:
@@ -89,7 +90,7 @@ class BookSequence:
         before, self.source = self.source, TRANSITIONS[self.source, seen]
         return before is Source.LEVELS and self.source is Source.ORDERS
 
-    def step(self, message: dict[str, Any]) -> Step:
+    def step(self, message: Content) -> Step:
         """What to do with a numbered *message*; it is held where that is needed."""
         if not self.ready:
             self._held.append(dict(message))
@@ -98,7 +99,7 @@ class BookSequence:
             return Step.OLD
         return Step.APPLY if message["sequence"] == self.sequence + 1 else Step.GAP
 
-    def lose(self, message: dict[str, Any] | None = None) -> None:
+    def lose(self, message: Content | None = None) -> None:
         """Mark the book as not exact until the next snapshot; *message* is the first one after it."""
         self.ready = False
         if message is not None:
@@ -109,7 +110,7 @@ class BookSequence:
         """The number of messages that wait for a snapshot."""
         return len(self._held)
 
-    def begin(self, sequence: int) -> list[dict[str, Any]]:
+    def begin(self, sequence: int) -> list[Content]:
         """Begin anew at *sequence*; the messages to replay: those held, in order, up to the first gap.
 
         The book is `ready` then. If there is a gap, `lose` follows the replay, as `held` shows.
@@ -117,7 +118,7 @@ class BookSequence:
         self.sequence = sequence
         waiting = sorted(self._held, key=lambda message: message["sequence"])
         self._held.clear()
-        replayed: list[dict[str, Any]] = []
+        replayed: list[Content] = []
         self.ready = True
         for index, message in enumerate(waiting):
             if message["sequence"] <= sequence:

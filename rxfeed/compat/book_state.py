@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Any
 
 from rxfeed.compat.book_sequence import BookSequence
 from rxfeed.compat.snapshot import Fetch, Pace
+from rxfeed.compat.types import Hook, Json
 
 NO_UPDATES = (
     "the book gets no messages of level2_batch or full: it is loaded anew from time to time only; "
@@ -33,11 +32,11 @@ class BookState:
         self.starved = False
         """It was reported that the book gets no updates."""
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return BookState, ()
 
 
-def requested_snapshot(request: Callable[..., Any], product_id: str) -> Any:
+def requested_snapshot(request: Hook, product_id: str) -> Json:
     """A snapshot with every order; of whole levels, if the exchange does not give the orders."""
     answer = request(product_id, level=3)
     return request(product_id, level=2) if isinstance(answer, dict) and "bids" not in answer else answer

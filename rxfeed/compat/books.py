@@ -10,24 +10,32 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
+
+from rxfeed.compat.types import Json
+
+if TYPE_CHECKING:
+    from rxfeed.compat.order_book import OrderBook
+
+Deliver = Callable[[Json], None]
 
 _LONGEST = 5.0  # seconds that messages wait for a snapshot
 # By id, because a subclass may not be hashable.
-_books: WeakValueDictionary[int, Any] = WeakValueDictionary()
+_books: WeakValueDictionary[int, OrderBook] = WeakValueDictionary()
 
 
-def add_book(book: Any) -> None:
+def add_book(book: OrderBook) -> None:
     """Add *book*, until it is garbage."""
     _books[id(book)] = book
 
 
-def has_book(client: Any, products: Iterable[str]) -> bool:
+def has_book(client: object, products: Iterable[str]) -> bool:
     """True if *client* is a book, or a book of one of *products* exists that gets the messages of a client."""
     wanted = set(products)
-    if id(client) in _books:
-        return client.product_id in wanted
+    book = _books.get(id(client))
+    if book is not None:
+        return book.product_id in wanted
     if not _plain_books(wanted):
         return False
     gc.collect()  # one that the script has let go must not decide
@@ -39,23 +47,24 @@ def _plain_books(products: set[str]) -> bool:
     return any(book.product_id in products for book in books)
 
 
-def with_snapshot_first(client: Any, channels: Any, deliver: Callable[[Any], None]) -> Callable[[Any], None]:
+def with_snapshot_first(client: object, channels: object, deliver: Deliver) -> Deliver:
     """*deliver* itself, unless *client* is a book that stands on the levels of *channels*."""
-    if id(client) not in _books or not isinstance(channels, list) or "level2_batch" not in channels:
+    book = _books.get(id(client))
+    if book is None or not isinstance(channels, list) or "level2_batch" not in channels:
         return deliver
-    return _SnapshotFirst(client, deliver).take
+    return _SnapshotFirst(book, deliver).take
 
 
 class _SnapshotFirst:
     """Holds the first messages until the snapshot of a book has arrived, which the book then loads."""
 
-    def __init__(self, book: Any, deliver: Callable[[Any], None]) -> None:
+    def __init__(self, book: OrderBook, deliver: Deliver) -> None:
         self._book = book
         self._deliver = deliver
-        self._held: list[Any] | None = []
+        self._held: list[Json] | None = []
         self._began = time.monotonic()
 
-    def take(self, content: Any) -> None:
+    def take(self, content: Json) -> None:
         """Hold the *content* of a message, or deliver it with all that were held."""
         if self._held is None:
             self._deliver(content)
@@ -64,7 +73,7 @@ class _SnapshotFirst:
         named = content if isinstance(content, dict) else {}
         kind = named.get("type")
         if kind == "snapshot" and named.get("product_id") == self._book.product_id:
-            self._book._OrderBook__preload(content)
+            self._book._OrderBook__preload(content)  # pyright: ignore[reportAttributeAccessIssue]  # private there
         elif kind != "error" and time.monotonic() - self._began < _LONGEST:
             return
         held, self._held = self._held, None

@@ -10,10 +10,11 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rxfeed.compat.books import has_book
 from rxfeed.compat.notices import Kind
+from rxfeed.compat.types import Attribute, Given
 
 PRIVATE = frozenset({"level2", "level3", "full", "user", "rfq_matches", "balance"})
 _BY_ORDER = frozenset({"full", "level3"})
@@ -33,11 +34,11 @@ BOOK = (
 class Requested(NamedTuple):
     """The channels to subscribe to, and the texts of the warnings about what was changed."""
 
-    channels: Any
+    channels: Attribute
     notices: tuple[tuple[Kind, str], ...] = ()
 
 
-def requested(client: Any, channels: Any, products: Any, signed: bool) -> Requested:
+def requested(client: object, channels: Given, products: Given, signed: bool) -> Requested:
     """What to subscribe to for the *channels* of *client*; *signed*: it has keys."""
     by_order = channels is None or not _BY_ORDER.isdisjoint(names_of(channels))
     booked = by_order and not signed and has_book(client, _texts(products))
@@ -53,7 +54,7 @@ def requested(client: Any, channels: Any, products: Any, signed: bool) -> Reques
     entries = [channels] if isinstance(channels, str | dict) else channels
     if not isinstance(entries, list | tuple):
         return Requested(channels)
-    made: list[Any] = []
+    made: list[object] = []
     texts: list[str] = []
     for entry in entries:
         name = _name(entry)
@@ -71,20 +72,20 @@ def requested(client: Any, channels: Any, products: Any, signed: bool) -> Reques
     return Requested(unique, tuple((Kind.SUBSTITUTED, text) for text in dict.fromkeys(texts)))
 
 
-def names_of(channels: Any) -> list[str]:
+def names_of(channels: Given) -> list[str]:
     """The names of the channels in a client's *channels*."""
     entries = channels if isinstance(channels, list | tuple) else [channels]
     return [_name(entry) for entry in entries]
 
 
-def _name(entry: Any) -> str:
+def _name(entry: object) -> str:
     return str(entry.get("name", "")) if isinstance(entry, dict) else str(entry)
 
 
-def _renamed(entry: Any, name: str) -> Any:
+def _renamed(entry: object, name: str) -> object:
     return {**entry, "name": name} if isinstance(entry, dict) else name
 
 
-def _texts(products: Any) -> Iterable[str]:
+def _texts(products: Given) -> Iterable[str]:
     given = [products] if isinstance(products, str) else products
     return [each for each in given if isinstance(each, str)] if isinstance(given, list | tuple | set) else []

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 import threading
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rxfeed.compat.websocket_client import WebsocketClient
+
 
 _MANAGER = "_WebsocketClient__rxfeed"
 
 
-def state_without_session(client: Any) -> dict[str, Any]:
+def state_without_session(client: WebsocketClient) -> dict[str, object]:
     """The attributes of *client* for a copy: what belongs to a session that runs, or ran, is as before `start()`."""
     state = dict(client.__dict__)
     manager = state.get(_MANAGER)

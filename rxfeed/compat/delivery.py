@@ -10,23 +10,27 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rxfeed.compat.hooks import call_on_error, loaded
 from rxfeed.compat.notices import Kind, note
 from rxfeed.compat.session import Session, SessionManager
+from rxfeed.compat.types import Content, Json
 from rxfeed.errors import FrameMalformed, SinkError
 from rxfeed.market import Malformed
+
+if TYPE_CHECKING:
+    from rxfeed.compat.websocket_client import WebsocketClient
 
 
 class Delivery:
     """Passes what arrives in *session* to the hooks of *client*."""
 
-    def __init__(self, client: Any, manager: SessionManager, session: Session) -> None:
+    def __init__(self, client: WebsocketClient, manager: SessionManager, session: Session) -> None:
         self._client = client
         self._manager = manager
         self._session = session
-        self._printed: set[tuple[Any, ...]] = set()
+        self._printed: set[tuple[object, ...]] = set()
 
     def malformed(self, frame: Malformed) -> None:
         """Pass a frame that is no message."""
@@ -39,7 +43,7 @@ class Delivery:
         else:
             self.content(content)
 
-    def content(self, content: Any) -> None:
+    def content(self, content: Json) -> None:
         """Pass the *content* of a frame to `on_message`."""
         session, client = self._session, self._client
         if session.ending:
@@ -55,12 +59,12 @@ class Delivery:
         if client.stop and self._manager.session is session:
             session.end()  # for a subclass that replaces the property `stop` by an attribute
 
-    def report(self, error: Exception, data: Any = None) -> None:
+    def report(self, error: Exception, data: Json = None) -> None:
         """Call `on_error`."""
         note(Kind.FAILED, f"{type(error).__name__}: {error}")
         call_on_error(self._client.on_error, error, data)
 
-    def _refused(self, content: dict[str, Any]) -> None:
+    def _refused(self, content: Content) -> None:
         """Report an `error` of the exchange, if it refuses all that the session is for."""
         note(Kind.UNAVAILABLE, f"the exchange refused: {content.get('message')}: {content.get('reason')}")
         settings = self._session.settings
@@ -68,7 +72,7 @@ class Delivery:
         if refused is not None and not self._session.ending:
             self._report_during_session(refused, content)
 
-    def _report_during_session(self, error: Exception, data: Any) -> None:
+    def _report_during_session(self, error: Exception, data: Json) -> None:
         try:
             self.report(error, data)
         except Exception as raised:

@@ -5,15 +5,22 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 
+from rxfeed.compat.types import Hook, Json
 from rxfeed.market import LONG
 from rxfeed.venues.coinbase_exchange import MOST_VALUES
 
 
-def call_on_error(on_error: Callable[..., Any], error: Exception, data: Any = None) -> None:
+class FrameSource(Protocol):
+    """The part of a script's own socket that is used."""
+
+    def recv(self) -> str | bytes: ...
+
+
+def call_on_error(on_error: Hook, error: Exception, data: Json = None) -> None:
     """Call *on_error* with as much as it takes: one argument in the wheel's time, two in later scripts."""
-    ways: list[tuple[Any, ...]] = [(error,), (error, None)] if data is None else [(error, data), (error,)]
+    ways: list[tuple[object, ...]] = [(error,), (error, None)] if data is None else [(error, data), (error,)]
     try:
         signature = inspect.signature(on_error)
     except (TypeError, ValueError):  # some built-ins have none
@@ -38,14 +45,17 @@ def check_values(raw: str | bytes) -> None:
         raise ValueError(f"over {MOST_VALUES:,} values")
 
 
-def loaded(raw: str | bytes) -> Any:
+def loaded(raw: str | bytes) -> Json:
     """The JSON *raw*, of any shape; raises `ValueError` or `RecursionError`."""
     check_values(raw)
     return json.loads(raw)
 
 
 def read_socket(
-    ws: Any, stopped: Callable[[], Any], handle: Callable[[Any], None], failed: Callable[[Exception, Any], None]
+    ws: FrameSource,
+    stopped: Callable[[], object],
+    handle: Callable[[Json], None],
+    failed: Callable[[Exception, Json], None],
 ) -> None:
     """Read *ws* until *stopped*, or it ends, as the classics did: for a `_connect` that made a socket of its own."""
     while not stopped():

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rxfeed.compat.session import Session
 from rxfeed.errors import ConnectionLost
+
+if TYPE_CHECKING:
+    from rxfeed.compat.websocket_client import WebsocketClient
 
 
 class KeepaliveThread(threading.Thread):
@@ -28,7 +31,7 @@ class KeepaliveThread(threading.Thread):
             super().join(timeout)
 
 
-def ping_until_ended(client: Any, session: Session, interval: float) -> None:
+def ping_until_ended(client: WebsocketClient, session: Session, interval: float) -> None:
     """Send a ping through the `ws` of *client* every *interval* seconds, until *session* has ended."""
     while not session.ended.wait(interval):
         try:

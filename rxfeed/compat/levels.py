@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import ItemsView, Iterator, KeysView, ValuesView
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRichComparison
+
+K = TypeVar("K", bound="SupportsRichComparison")
+V = TypeVar("V")
 
 
-class SortedLevels(dict[Any, Any]):
+class SortedLevels(dict[K, V]):
     """A dict with its keys in ascending order.
 
     >>> levels = SortedLevels({2: "b", 1: "a"})
@@ -22,46 +28,46 @@ class SortedLevels(dict[Any, Any]):
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        self._keys: list[Any] = sorted(super().keys())
+        self._keys: list[K] = sorted(super().keys())
 
-    def __setitem__(self, key: Any, value: Any) -> None:
+    def __setitem__(self, key: K, value: V) -> None:
         if key not in self:
             insort(self._keys, key)
         super().__setitem__(key, value)
 
-    def __delitem__(self, key: Any) -> None:
+    def __delitem__(self, key: K) -> None:
         super().__delitem__(key)
         del self._keys[bisect_left(self._keys, key)]
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[K]:
         return iter(self._keys.copy())
 
-    def __reversed__(self) -> Iterator[Any]:
+    def __reversed__(self) -> Iterator[K]:
         return reversed(self._keys.copy())
 
     def __repr__(self) -> str:
         return f"SortedLevels({{{', '.join(f'{key!r}: {self[key]!r}' for key in self)}}})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return SortedLevels, ([(key, self[key]) for key in self],)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> SortedLevels:
+    def __deepcopy__(self, memo: dict[int, object]) -> SortedLevels[K, V]:
         from copy import deepcopy
 
         return SortedLevels([(key, deepcopy(self[key], memo)) for key in self])
 
-    def peekitem(self, index: int = -1) -> tuple[Any, Any]:
+    def peekitem(self, index: int = -1) -> tuple[K, V]:
         """The item at *index* of the order; raises `IndexError`."""
         key = self._keys[index]
         return key, self[key]
 
-    def popitem(self, index: int = -1) -> tuple[Any, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def popitem(self, index: int = -1) -> tuple[K, V]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Remove and return the item at *index* of the order."""
         key, value = self.peekitem(index)
         del self[key]
         return key, value
 
-    def pop(self, key: Any, *default: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def pop(self, key: K, *default: V) -> V:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Remove *key* and return its value, or *default*."""
         if default and key not in self:
             return default[0]
@@ -69,7 +75,7 @@ class SortedLevels(dict[Any, Any]):
         del self[key]
         return value
 
-    def setdefault(self, key: Any, default: Any = None) -> Any:
+    def setdefault(self, key: K, default: Any = None) -> V:
         """The value of *key*, which is *default* if there was none."""
         if key not in self:
             self[key] = default
@@ -78,32 +84,32 @@ class SortedLevels(dict[Any, Any]):
     def update(self, *given: Any, **named: Any) -> None:
         """Set all items of a mapping."""
         for key, value in dict(*given, **named).items():
-            self[key] = value
+            self[key] = value  # pyright: ignore[reportArgumentType]  # a key of any type, not only the names
 
     def clear(self) -> None:
         """Remove everything."""
         super().clear()
         self._keys.clear()
 
-    def copy(self) -> SortedLevels:
+    def copy(self) -> SortedLevels[K, V]:
         """Another mapping with the same items."""
         return SortedLevels([(key, self[key]) for key in self])
 
-    def bisect_left(self, key: Any) -> int:
+    def bisect_left(self, key: K) -> int:
         """The number of keys below *key*."""
         return bisect_left(self._keys, key)
 
-    def bisect_right(self, key: Any) -> int:
+    def bisect_right(self, key: K) -> int:
         """The number of keys up to *key*."""
         return bisect_right(self._keys, key)
 
     def irange(
         self,
-        minimum: Any = None,
-        maximum: Any = None,
+        minimum: K | None = None,
+        maximum: K | None = None,
         inclusive: tuple[bool, bool] = (True, True),
         reverse: bool = False,
-    ) -> Iterator[Any]:
+    ) -> Iterator[K]:
         """The keys from *minimum* to *maximum*."""
         cut = bisect_left if inclusive[0] else bisect_right
         first = 0 if minimum is None else cut(self._keys, minimum)
@@ -112,29 +118,41 @@ class SortedLevels(dict[Any, Any]):
         found = self._keys[first:last]
         return reversed(found) if reverse else iter(found)
 
-    def keys(self) -> _Keys:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def keys(self) -> _Keys[K]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The keys, in order; they have an index."""
         return _Keys(self)
 
-    def values(self) -> _Values:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def values(self) -> _Values[V]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The values, in the order of their keys; they have an index."""
         return _Values(self)
 
-    def items(self) -> _Items:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def items(self) -> _Items[K, V]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The items, in the order of their keys; they have an index."""
         return _Items(self)
 
 
-class _Keys(KeysView[Any]):
-    def __getitem__(self, index: Any) -> Any:
+class _Keys(KeysView[K]):
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> K: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[K]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> K | list[K]:
         return list(self)[index]
 
 
-class _Values(ValuesView[Any]):
-    def __getitem__(self, index: Any) -> Any:
+class _Values(ValuesView[V]):
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> V: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[V]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> V | list[V]:
         return list(self)[index]
 
 
-class _Items(ItemsView[Any, Any]):
-    def __getitem__(self, index: Any) -> Any:
+class _Items(ItemsView[K, V]):
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> tuple[K, V]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[K, V]]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> tuple[K, V] | list[tuple[K, V]]:
         return list(self)[index]

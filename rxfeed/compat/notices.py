@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 # Modules with frames that are not the script's.
 _OTHERS = ("rxfeed", "threading", "multiprocessing", "concurrent", "asyncio", "runpy")
@@ -33,7 +33,7 @@ class Place(NamedTuple):
     filename: str
     lineno: int
     module: str
-    registry: dict[Any, Any]
+    registry: dict[str | tuple[str, type[Warning], int], int]
 
 
 _listeners: list[Callable[[Kind, str], None]] = []

@@ -20,6 +20,7 @@ from rxfeed.compat.errors import BookEmpty
 from rxfeed.compat.levels import SortedLevels
 from rxfeed.compat.public_client import PublicClient
 from rxfeed.compat.snapshot import Fetch
+from rxfeed.compat.types import Attribute, Content, Given, Json, SnapshotClient
 from rxfeed.compat.websocket_client import WebsocketClient
 from rxfeed.errors import ConfigError
 
@@ -48,11 +49,18 @@ class OrderBook(BookOrders, WebsocketClient):
     with growing pauses. *log_to* gets every message pickled. *settings* are `WebsocketClient`'s.
     """
 
-    _client: Any = PublicClient()
-    _log_to: Any = None
+    _client: Attribute = PublicClient()
+    _log_to: Attribute = None
     ready = Replaceable("_OrderBook__is_ready")
 
-    def __init__(self, product_id: Any = "BTC-USD", log_to: Any = None, *, client: Any = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        product_id: Given = "BTC-USD",
+        log_to: Given = None,
+        *,
+        client: SnapshotClient | None = None,
+        **settings: Any,
+    ) -> None:
         if log_to and not hasattr(log_to, "write"):
             raise ConfigError(f"log_to: {log_to!r} has no write()")
         settings.setdefault("channels", ["full"])
@@ -64,7 +72,7 @@ class OrderBook(BookOrders, WebsocketClient):
         add_book(self)
 
     @property
-    def product_id(self) -> Any:
+    def product_id(self) -> str:
         """The one product of the book."""
         products = self.products
         if products is None:
@@ -72,7 +80,7 @@ class OrderBook(BookOrders, WebsocketClient):
         return products if isinstance(products, str) else products[0]
 
     @product_id.setter
-    def product_id(self, value: Any) -> None:
+    def product_id(self, value: str) -> None:
         self.products = value
 
     # ---- hooks
@@ -84,7 +92,7 @@ class OrderBook(BookOrders, WebsocketClient):
     def on_close(self) -> None:
         print("\n-- OrderBook Socket Closed! --")  # noqa: T201
 
-    def on_message(self, message: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # the wheel's name
+    def on_message(self, message: Json) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # the wheel's name
         if self._log_to:
             pickle.dump(message, self._log_to)
         self.__take(message)
@@ -100,7 +108,7 @@ class OrderBook(BookOrders, WebsocketClient):
 
     # ---- messages in
 
-    def process_message(self, message: dict[str, Any]) -> None:
+    def process_message(self, message: Content) -> None:
         """Take one message of the feed; those of other products are passed over."""
         if isinstance(message, dict) and message.get("product_id") == self.product_id:
             if self._log_to:
@@ -133,7 +141,7 @@ class OrderBook(BookOrders, WebsocketClient):
             pass
         self.__collect()
 
-    def __take(self, message: Any) -> None:
+    def __take(self, message: Json) -> None:
         if not isinstance(message, dict):
             return
         book = self.__book
@@ -144,7 +152,7 @@ class OrderBook(BookOrders, WebsocketClient):
             finally:
                 book.taking = before
 
-    def __take_locked(self, message: dict[str, Any]) -> None:
+    def __take_locked(self, message: Content) -> None:
         book, where = self.__book, self.__book.where
         ours = message.get("product_id") == self.product_id
         if ours and where.see(message):
@@ -173,7 +181,7 @@ class OrderBook(BookOrders, WebsocketClient):
             book.where.lose()
             self.on_sequence_gap(last, sequence)
 
-    def __take_order(self, message: dict[str, Any]) -> None:
+    def __take_order(self, message: Content) -> None:
         book, where = self.__book, self.__book.where
         last = where.sequence
         step = where.step(message)
@@ -186,7 +194,7 @@ class OrderBook(BookOrders, WebsocketClient):
         elif book.fetch is not None:
             self.__collect()
 
-    def __take_level(self, message: dict[str, Any]) -> None:
+    def __take_level(self, message: Content) -> None:
         book, where = self.__book, self.__book.where
         if message.get("type") == "snapshot" and book.preloaded:
             book.preloaded = False
@@ -201,7 +209,7 @@ class OrderBook(BookOrders, WebsocketClient):
             where.ready = True
             self.on_ready()
 
-    def __preload(self, message: dict[str, Any]) -> None:
+    def __preload(self, message: Content) -> None:
         """Load the snapshot of levels that arrives after messages which a script may read the book at."""
         with self.__book.lock:
             self.__book.where.see(message)
@@ -214,7 +222,7 @@ class OrderBook(BookOrders, WebsocketClient):
         else:
             self.reset_book()
 
-    def __apply(self, message: dict[str, Any]) -> bool:
+    def __apply(self, message: Content) -> bool:
         """Change the book by *message*; False if its shape is wrong."""
         if not apply(self, message):
             return False
@@ -269,7 +277,7 @@ class OrderBook(BookOrders, WebsocketClient):
         """The highest price of a buy order; raises `BookEmpty`."""
         return self.__best("buy", -1)
 
-    def get_current_book(self) -> dict[str, Any]:
+    def get_current_book(self) -> Content:
         """The `sequence`, and as `asks` and `bids` each order's price, size and id, the lowest price first."""
         book = self.__book
         with book.lock:

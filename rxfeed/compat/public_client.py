@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any
 from urllib.parse import quote
 
 from rxfeed.compat.hosts import live, redirection
 from rxfeed.compat.notices import Kind, Notices, note
+from rxfeed.compat.types import Given, Json
 from rxfeed.errors import ConfigError, RequestRejected
 from rxfeed.transport import HttpClient, Response
 from rxfeed.venues.coinbase_exchange import REST_URL
+
+Values = Mapping[str, object]
 
 _GRANULARITIES = (60, 300, 900, 3600, 21600, 86400)
 
@@ -34,21 +36,21 @@ class PublicClient:
 
     # ---- products
 
-    def get_products(self) -> Any:
+    def get_products(self) -> Json:
         """The products that can be traded."""
         return self._send_message("get", "/products")
 
-    def get_product_order_book(self, product_id: str, level: int = 1) -> Any:
+    def get_product_order_book(self, product_id: str, level: int = 1) -> Json:
         """The book: the best prices (level 1), all prices (2), or all orders (3)."""
         return self._send_message("get", _path(product_id, "book"), params={"level": level})
 
-    def get_product_ticker(self, product_id: str) -> Any:
+    def get_product_ticker(self, product_id: str) -> Json:
         """The last trade, the best prices and the volume of a day."""
         return self._send_message("get", _path(product_id, "ticker"))
 
     def get_product_trades(
-        self, product_id: str, before: Any = "", after: Any = "", limit: int | None = None, result: Any = None
-    ) -> Iterator[Any]:
+        self, product_id: str, before: Given = "", after: Given = "", limit: int | None = None, result: Given = None
+    ) -> Iterator[Json]:
         """The trades, the newest first: an iterator that requests the next page when it is needed.
 
         *after*: only older trades than the one with this id; *before*: only newer ones, of one page. *limit*: the most
@@ -60,8 +62,8 @@ class PublicClient:
         return trades if limit is None else islice(trades, limit)
 
     def get_product_historic_rates(
-        self, product_id: str, start: Any = None, end: Any = None, granularity: int | None = None
-    ) -> Any:
+        self, product_id: str, start: Given = None, end: Given = None, granularity: int | None = None
+    ) -> Json:
         """Candles: lists of time, low, high, open, close and volume; *granularity*: their seconds."""
         if granularity is not None and granularity not in _GRANULARITIES:
             allowed = ", ".join(map(str, _GRANULARITIES))
@@ -70,23 +72,23 @@ class PublicClient:
         params = {name: value for name, value in given.items() if value is not None}
         return self._send_message("get", _path(product_id, "candles"), params=params)
 
-    def get_product_24hr_stats(self, product_id: str) -> Any:
+    def get_product_24hr_stats(self, product_id: str) -> Json:
         """The prices and the volume of a day."""
         return self._send_message("get", _path(product_id, "stats"))
 
     # ---- the rest
 
-    def get_currencies(self) -> Any:
+    def get_currencies(self) -> Json:
         """The currencies."""
         return self._send_message("get", "/currencies")
 
-    def get_time(self) -> Any:
+    def get_time(self) -> Json:
         """The time of the exchange."""
         return self._send_message("get", "/time")
 
     # ---- requests
 
-    def _send_message(self, method: str, endpoint: str, params: Any = None, data: Any = None) -> Any:
+    def _send_message(self, method: str, endpoint: str, params: Values | None = None, data: object = None) -> Json:
         if method.lower() != "get" or data is not None:
             raise ConfigError(f"{method} {endpoint}: only GET requests are supported: orders are out of scope")
         note(Kind.USED, f"PublicClient: GET {endpoint}")
@@ -95,7 +97,7 @@ class PublicClient:
         except RequestRejected as error:
             return _described(error)
 
-    def _send_paginated_message(self, endpoint: str, params: Any = None) -> Iterator[Any]:
+    def _send_paginated_message(self, endpoint: str, params: Values | None = None) -> Iterator[Json]:
         note(Kind.USED, f"PublicClient: GET {endpoint}")
         params = dict(params or {})
         while True:
@@ -110,7 +112,7 @@ class PublicClient:
                 return
             params["after"] = after
 
-    def __get(self, endpoint: str, params: Any) -> Response:
+    def __get(self, endpoint: str, params: Values | None) -> Response:
         servers = redirection()
         base = self.url if servers is None else servers.rest
         made = self.__dict__.get("_PublicClient__http")
@@ -120,7 +122,7 @@ class PublicClient:
         values = {name: value if isinstance(value, int) else str(value) for name, value in (params or {}).items()}
         return made[2].get(endpoint, values)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name != "_PublicClient__http"}
 
 
@@ -128,7 +130,7 @@ def _path(product_id: str, what: str) -> str:
     return f"/products/{quote(product_id, safe='')}/{what}"
 
 
-def _described(error: RequestRejected) -> Any:
+def _described(error: RequestRejected) -> Json:
     """The exchange's own description of *error*; raises *error* if it has none."""
     try:
         found = json.loads(error.body)

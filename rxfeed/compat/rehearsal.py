@@ -23,7 +23,7 @@ import traceback
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
 
 import rxfeed.compat
 from rxfeed.compat.clients import clients
@@ -124,7 +124,7 @@ def _replace_modules(script: Path) -> None:
         note(Kind.SUBSTITUTED, "the module Queue of Python 2 is the module queue of Python 3")
 
 
-def _of_script(error: BaseException, script: Path) -> Any:
+def _of_script(error: BaseException, script: Path) -> TracebackType | None:
     """The part of the traceback of *error* that begins in *script*."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != str(script):

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import threading
 from enum import Enum, auto
-from typing import Any
 
 from rxfeed.compat.notices import Notices
 from rxfeed.compat.settings import ClassicFeed, ClientSettings
 from rxfeed.compat.socket import Socket
 from rxfeed.compat.store import Store
+from rxfeed.compat.types import Attribute
 from rxfeed.core import Reconnect
 from rxfeed.errors import ConfigError
 
@@ -92,7 +92,7 @@ class Session:
             return self.state
 
     @property
-    def channels(self) -> Any:
+    def channels(self) -> Attribute:
         """The channels that it subscribes to."""
         return None if self.settings is None else self.settings.channels
 
@@ -157,7 +157,7 @@ class Session:
         if self.thread is not None:
             self.thread.join()
 
-    def store(self, collection: Any) -> Store:
+    def store(self, collection: Attribute) -> Store:
         """The store of the session's documents in *collection*; a new one after a failure of the database."""
         with self._lock:  # a thread of the script may store, too
             if self._store is None or self._store.broken or self._store.collection is not collection:
@@ -185,7 +185,7 @@ class SessionManager:
         """The thread that is in `on_open`."""
         self._here = threading.local()
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         # A copy of a client has the settings, and no session.
         return _manager, (self.reconnect, self.ping_interval)
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rxfeed.compat.channels import PRIVATE, Requested, names_of, requested
 from rxfeed.compat.hosts import redirection
+from rxfeed.compat.types import Attribute
 from rxfeed.core import Reconnect
 from rxfeed.errors import AuthenticationFailed, HostRetired
 from rxfeed.feed import Disconnected, FeedStatus, Rejected, StatusLog, SteppedFeed
 from rxfeed.secrets import Secret
 from rxfeed.venues import COINBASE_EXCHANGE, Subscription
 from rxfeed.venues.coinbase_exchange import DEFAULT_URL, Credentials, ExchangeSubscription, remedy
+
+if TYPE_CHECKING:
+    from rxfeed.compat.websocket_client import WebsocketClient
 
 
 class ClassicFeed(SteppedFeed):
@@ -44,15 +48,15 @@ class _RefusedFeed(ClassicFeed):
 class ClientSettings(NamedTuple):
     """The attributes read at connect, in the form in which they are used."""
 
-    url: Any  # a `Secret` where it is a text
-    products: Any
+    url: Attribute  # a `Secret` where it is a text
+    products: Attribute
     requested: Requested
-    credentials: tuple[Any, Any, Any] | None  # the last two are a `Secret` where they are texts
+    credentials: tuple[Attribute, Attribute, Attribute] | None  # the last two are a `Secret` where they are texts
     reconnect: bool | Reconnect
     ping_interval: float | None
 
     @classmethod
-    def of(cls, client: Any, reconnect: bool | Reconnect, ping_interval: float | None) -> ClientSettings:
+    def of(cls, client: WebsocketClient, reconnect: bool | Reconnect, ping_interval: float | None) -> ClientSettings:
         url, products = client.url, client.products
         if isinstance(url, str) and url.endswith("/"):
             url = url[:-1]
@@ -69,7 +73,7 @@ class ClientSettings(NamedTuple):
         return cls(url, products, channels, keys if signed else None, reconnect, ping_interval)
 
     @property
-    def channels(self) -> Any:
+    def channels(self) -> Attribute:
         """The channels to subscribe to."""
         return self.requested.channels
 
@@ -99,7 +103,7 @@ class ClientSettings(NamedTuple):
     def _only_private(self) -> bool:
         return not self.credentials and PRIVATE.issuperset(names_of(self.channels))
 
-    def refusal(self, content: Any) -> AuthenticationFailed | None:
+    def refusal(self, content: object) -> AuthenticationFailed | None:
         """The error to report if *content* refuses all channels for want of a signature; otherwise `None`."""
         if not isinstance(content, dict) or content.get("type") != "error" or not self._only_private:
             return None
@@ -121,7 +125,7 @@ def _remedy(message: str, reason: str | None) -> str:
     return what
 
 
-def _hidden(value: Any) -> Any:
+def _hidden(value: object) -> object:
     """A text as a `Secret`; another value, which will be refused where it is used, as it is."""
     return Secret(value) if isinstance(value, str) else value
 

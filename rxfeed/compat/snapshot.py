@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
+from rxfeed.compat.types import Json
 from rxfeed.core import Backoff, Reconnect, longest
 
 
 class Fetch:
     """A call on a thread of its own: `done` is set when `result` or `error` is available."""
 
-    def __init__(self, call: Callable[[], Any]) -> None:
+    def __init__(self, call: Callable[[], Json]) -> None:
         self._call = call
         self.done = threading.Event()
-        self.result: Any = None
+        self.result: Json = None
         self.error: Exception | None = None
         # A daemon, so that a response that never arrives does not keep a process alive.
         threading.Thread(target=self._run, name="rxfeed-snapshot", daemon=True).start()

@@ -13,10 +13,10 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from rxfeed.compat.hooks import check_values
 from rxfeed.compat.settings import ClassicFeed, explained
+from rxfeed.compat.types import Json
 from rxfeed.errors import ConnectionLost, FeedClosed
 from rxfeed.feed import Connected, Disconnected, Ended, FeedStatus
 from rxfeed.market import Malformed, Message
@@ -37,7 +37,7 @@ class Socket:
         self.closed_by_script = False
         self._feed = feed
         self._waiting: deque[Message | Malformed] = deque()
-        self._handler: Callable[[Any], None] | None = None
+        self._handler: Callable[[Json], None] | None = None
         self._malformed: Callable[[Malformed], None] | None = None
         self._timeout: float | None = None
         self._until: float | None = None  # the end of the grace
@@ -69,7 +69,7 @@ class Socket:
         while True:
             yield self.recv()
 
-    def send(self, payload: str | bytes, *_: Any) -> int:
+    def send(self, payload: str | bytes, *_: object) -> int:
         """Send *payload* as text and return its length. Raises `ConnectionLost` once the session is over."""
         text = payload if isinstance(payload, str) else bytes(payload).decode()
         try:
@@ -105,7 +105,7 @@ class Socket:
         """The socket under the connection; `None` if it is not open."""
         return self._feed.sock
 
-    def close(self, *_: Any, **__: Any) -> None:
+    def close(self, *_: object, **__: object) -> None:
         """Close the connection, and with it end the session; harmless when that is done."""
         self.closed_by_script = True
         self._feed.close()
@@ -131,7 +131,7 @@ class Socket:
         channels, products = about.get("channels", []), about.get("products", [])
         return f"{', '.join(channels)} of {', '.join(products) or 'no product'} from {about.get('url', '')}"
 
-    def deliver(self, handler: Callable[[Any], None], malformed: Callable[[Malformed], None]) -> None:
+    def deliver(self, handler: Callable[[Json], None], malformed: Callable[[Malformed], None]) -> None:
         """Pass the content of each message to *handler*, and other frames to *malformed*, until the connection ends."""
         while self._waiting:
             item = self._waiting.popleft()
@@ -187,7 +187,7 @@ def lost_by_script() -> ConnectionLost:
     return ConnectionLost("the connection was closed by ws.close()")
 
 
-def _pass(message: Message, handler: Callable[[Any], None], malformed: Callable[[Malformed], None]) -> None:
+def _pass(message: Message, handler: Callable[[Json], None], malformed: Callable[[Malformed], None]) -> None:
     """Pass the content of *message* to *handler*; if it has too many values to be decoded, to *malformed*."""
     try:
         check_values(message.raw)

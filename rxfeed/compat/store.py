@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING
 
+from rxfeed.compat.types import Attribute, Content
 from rxfeed.errors import SinkError
 from rxfeed.operators import Multicast
 from rxfeed.sinks import to_mongo
+
+if TYPE_CHECKING:
+    from rxfeed.compat.session import Session
+
 
 _PATIENCE = 60.0  # seconds for what is left at the end; pymongo itself gives up on a lost server after 30
 
@@ -19,9 +24,9 @@ class Store:
     `insert_one`, as the classic client needed, gets that call at once.
     """
 
-    def __init__(self, collection: Any) -> None:
+    def __init__(self, collection: Attribute) -> None:
         self.collection = collection
-        self._messages: Multicast[dict[str, Any]] = Multicast()
+        self._messages: Multicast[Content] = Multicast()
         self._done = threading.Event()
         self._error: Exception | None = None
         self._plain = not hasattr(collection, "write_concern")
@@ -36,7 +41,7 @@ class Store:
         """True where nothing can be put any more."""
         return self._done.is_set()
 
-    def put(self, document: dict[str, Any]) -> None:
+    def put(self, document: Content) -> None:
         if self._plain:
             self.collection.insert_one(dict(document))
             return
@@ -62,7 +67,7 @@ class Store:
         self._done.set()
 
 
-def put_document(session: Any, collection: Any, message: dict[str, Any]) -> None:
+def put_document(session: Session, collection: Attribute, message: Content) -> None:
     """Store *message* with the others of *session*; at once if none is open."""
     if session.open:
         session.store(collection).put(message)

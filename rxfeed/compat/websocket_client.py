@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
 
 from rxfeed.compat.attributes import Replaceable
 from rxfeed.compat.books import with_snapshot_first
@@ -19,6 +18,7 @@ from rxfeed.compat.session import Event, Session, SessionManager, State
 from rxfeed.compat.settings import ClientSettings
 from rxfeed.compat.socket import Socket, lost_by_script
 from rxfeed.compat.store import put_document
+from rxfeed.compat.types import Attribute, Content, Given, Json
 from rxfeed.core import Reconnect
 from rxfeed.feed import Feed
 from rxfeed.secrets import Secret
@@ -54,34 +54,34 @@ class WebsocketClient:
 
     # For a subclass that sets its attributes itself and never calls __init__. The instance has nothing else but one
     # lazy `SessionManager`: all other names are free for the subclass.
-    url: Any = DEFAULT_URL
-    products: Any = None
-    channels: Any = None
-    type: Any = "subscribe"
-    error: Any = None
-    ws: Any = None
-    thread: Any = None
-    keepalive: Any = None
-    auth: Any = False
-    api_key: Any = ""
-    api_secret: Any = ""
-    api_passphrase: Any = ""
-    should_print: Any = True
-    mongo_collection: Any = None
-    feed: Any = Replaceable("_WebsocketClient__current_feed")
+    url: Attribute = DEFAULT_URL
+    products: Attribute = None
+    channels: Attribute = None
+    type: Attribute = "subscribe"
+    error: Attribute = None
+    ws: Attribute = None
+    thread: Attribute = None
+    keepalive: Attribute = None
+    auth: Attribute = False
+    api_key: Attribute = ""
+    api_secret: Attribute = ""
+    api_passphrase: Attribute = ""
+    should_print: Attribute = True
+    mongo_collection: Attribute = None
+    feed: Attribute = Replaceable("_WebsocketClient__current_feed")
 
     def __init__(
         self,
-        url: Any = DEFAULT_URL,  # anything at all: on_open may repair it
-        products: Any = None,
-        message_type: Any = "subscribe",
-        mongo_collection: Any = None,
-        should_print: Any = True,
-        auth: Any = False,
-        api_key: Any = "",
-        api_secret: Any = "",
-        api_passphrase: Any = "",
-        channels: Any = None,
+        url: Given = DEFAULT_URL,  # anything at all: on_open may repair it
+        products: Given = None,
+        message_type: Given = "subscribe",
+        mongo_collection: Given = None,
+        should_print: Given = True,
+        auth: Given = False,
+        api_key: Given = "",
+        api_secret: Given = "",
+        api_passphrase: Given = "",
+        channels: Given = None,
         *,
         reconnect: bool | Reconnect = False,
         ping_interval: float | None = 30.0,
@@ -116,14 +116,14 @@ class WebsocketClient:
         if self.should_print:
             print("\n-- Socket Closed --")  # noqa: T201
 
-    def on_message(self, msg: dict[str, Any]) -> None:
+    def on_message(self, msg: Content) -> None:
         if self.should_print:
             print(msg)  # noqa: T201
         # A pymongo collection refuses to be tested for truth.
         if self.mongo_collection is not None and self.mongo_collection is not False:
             put_document(self.__manager.current, self.mongo_collection, msg)
 
-    def on_error(self, e: Exception, data: Any = None) -> None:
+    def on_error(self, e: Exception, data: Json = None) -> None:
         self.error = e
         try:
             print(f"{e} - data: {data}")  # noqa: T201
@@ -133,12 +133,12 @@ class WebsocketClient:
     # ---- life
 
     @property
-    def stop(self) -> Any:
+    def stop(self) -> object:
         """True if no session runs or the running one is to end; setting it ends the session after this message."""
         return self.__dict__.get("stop", True)
 
     @stop.setter
-    def stop(self, value: Any) -> None:
+    def stop(self, value: Given) -> None:
         self.__dict__["stop"] = value  # where vars(client) has always shown it
         if value:
             self.__manager.session.end()
@@ -254,7 +254,7 @@ class WebsocketClient:
         if session.by_script:
             session.finished.set()
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return state_without_session(self)
 
     # ---- private: not visible to a subclass
@@ -273,7 +273,7 @@ class WebsocketClient:
         session = self.__manager.current
         return session.feed if session.feed is not None else session.prepare(self.__settings)
 
-    def __live(self, url: Any) -> Any:
+    def __live(self, url: Given) -> object:
         found, text = live(url)
         if text:
             self.__manager.notices.warn(Kind.SUBSTITUTED, text)

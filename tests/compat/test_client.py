@@ -260,10 +260,9 @@ def test_frame_with_millions_of_values_is_not_decoded(frame_: str) -> None:
 
 def test_own_socket_with_millions_of_values_is_not_decoded() -> None:
     bombs = iter(["[" + ",".join(["[]"] * 2_100_000) + "]", '{"type":"ticker"}', ""])
+    ws: Any = SimpleNamespace(recv=lambda: next(bombs))
     handled, failed = list[Any](), list[Exception]()
     with pytest.raises(ConnectionError):
-        read_socket(
-            SimpleNamespace(recv=lambda: next(bombs)), lambda: False, handled.append, lambda e, raw: failed.append(e)
-        )
+        read_socket(ws, lambda: False, handled.append, lambda e, raw: failed.append(e))
     assert handled == [{"type": "ticker"}]
     assert ["over 2,000,000 values" in str(each) for each in failed] == [True]

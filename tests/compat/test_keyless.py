@@ -66,7 +66,8 @@ class Book(cbpro.OrderBook):
     """Keeps the best prices and the sums of the sizes, after each update."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__("BTC-USD", client=object(), **settings)
+        unused: Any = object()
+        super().__init__("BTC-USD", client=unused, **settings)
         self.states: list[State] = []
         self.types: list[str] = []
         self.changed = threading.Condition()
