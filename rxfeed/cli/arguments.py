@@ -6,12 +6,15 @@ import argparse
 import math
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rxfeed._version import __version__
 from rxfeed.cli.streams import write_line
 from rxfeed.errors import needs_extra
 from rxfeed.venues import DEFAULT_VENUE, VENUES
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _DEMO = """\
 Run all of rxfeed on this machine: a local exchange that simulates markets, a
@@ -105,7 +108,7 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
 class _Parser(argparse.ArgumentParser):
     """Raises if a help text cannot be written, which argparse ignores."""
 
-    def _print_message(self, message: str, file: Any = None) -> None:
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         if message and file is sys.stdout:
             write_line(message.removesuffix("\n"))
         else:

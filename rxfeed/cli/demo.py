@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
 from rxfeed.cli.demo_state import DemoState
 from rxfeed.cli.display import Display, PlainLines, Reading
-from rxfeed.cli.mongo_url import VARIABLE, MongoUrl
+from rxfeed.cli.mongo_url import VARIABLE, Document, MongoUrl
 from rxfeed.cli.pipelines import compose
 from rxfeed.cli.signals import on_signals
 from rxfeed.cli.streams import is_screen, write_error, write_line
@@ -67,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _play(
-    exchange: Exchange, collection: Collection[Any], options: argparse.Namespace, ended: Callable[[], bool]
+    exchange: Exchange, collection: Collection[Document], options: argparse.Namespace, ended: Callable[[], bool]
 ) -> Summary:
     feed = Feed(PRODUCTS, CHANNELS, venue=options.venue, url=exchange.url, ping_interval=1.0, reconnect=False)
     state = DemoState(PRODUCTS)
@@ -93,7 +92,7 @@ def _play(
     return _summary(sent, seconds, feed, state, collection)
 
 
-def _summary(sent: Ledger, seconds: float, feed: Feed, state: DemoState, collection: Collection[Any]) -> Summary:
+def _summary(sent: Ledger, seconds: float, feed: Feed, state: DemoState, collection: Collection[Document]) -> Summary:
     try:
         stored = collection.count_documents({})
         by_type = {str(each["_id"]): each["n"] for each in collection.aggregate(_BY_TYPE)}
@@ -151,7 +150,7 @@ def _wait_until(ready: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def _collection(url: MongoUrl | None) -> Iterator[Collection[Any]]:
+def _collection(url: MongoUrl | None) -> Iterator[Collection[Document]]:
     """A new collection: on a temporary server, or on the server of *url*, where it stays."""
     if url is None:
         write_line("starting MongoDB ...")
@@ -167,7 +166,7 @@ def _collection(url: MongoUrl | None) -> Iterator[Collection[Any]]:
 
 
 @contextmanager
-def _new_collection(url: MongoUrl) -> Iterator[Collection[Any]]:
+def _new_collection(url: MongoUrl) -> Iterator[Collection[Document]]:
     with url.client() as client:
         try:
             client.admin.command("ping")

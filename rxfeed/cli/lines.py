@@ -69,7 +69,7 @@ def _fields(message: Message) -> str:
     return "  ".join(f"{name} {_text(value)}" for name, value in parts if value is not None)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, Decimal):

@@ -11,6 +11,8 @@ from pymongo.errors import ConfigurationError, InvalidURI
 
 from rxfeed.errors import ConfigError
 
+Document = dict[str, Any]
+"""A document of the demo's collection."""
 VARIABLE = "RXFEED_MONGO_URL"
 _OPTIONS: dict[str, Any] = {"serverSelectionTimeoutMS": 3000}
 
@@ -44,7 +46,7 @@ class MongoUrl:
         """True for a URL with a password in the arguments, which every process of the machine can list."""
         return self.source == "--mongo" and ":" in self._url.partition("://")[2].rpartition("@")[0]
 
-    def client(self) -> MongoClient[Any]:
+    def client(self) -> MongoClient[Document]:
         """A client for the URL; raises `ConfigError` without the driver's text, which repeats parts of the URL."""
         options = {} if "serverselectiontimeoutms" in self._url.lower() else _OPTIONS
         try:

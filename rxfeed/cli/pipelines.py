@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import reactivex
 from pymongo.collection import Collection
@@ -11,6 +10,7 @@ from reactivex import Observable
 from reactivex import operators as ops
 
 from rxfeed.cli.demo_state import DemoState
+from rxfeed.cli.mongo_url import Document
 from rxfeed.core import PriceCross
 from rxfeed.feed import Feed
 from rxfeed.market import Message, Ticker
@@ -22,7 +22,7 @@ _LEVELS = 8  # on either side
 _LARGEST = 40  # decimal exponent
 
 
-def compose(feed: Feed, collection: Collection[Any], state: DemoState, window: float) -> None:
+def compose(feed: Feed, collection: Collection[Document], state: DemoState, window: float) -> None:
     """Subscribe all pipelines, with results in *state*: prices, volumes of *window* seconds, crossings, the sink."""
     feed.status.subscribe(state.connection)
     feed.keepalive.subscribe(state.pong)

@@ -13,8 +13,9 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from rxfeed.cli.text import printable
 from rxfeed.errors import RxfeedError
@@ -37,7 +38,7 @@ def prepared_streams() -> Iterator[None]:
                 setattr(sys, name, after.enter_context(Path(os.devnull).open("w", encoding="utf-8")))
                 after.callback(setattr, sys, name, None)
                 continue
-            stream: Any = getattr(sys, name)
+            stream = getattr(sys, name)
             before = getattr(stream, "errors", None)
             if hasattr(stream, "reconfigure") and before != "backslashreplace":
                 stream.reconfigure(errors="backslashreplace")
@@ -102,6 +103,6 @@ def _silence(stream: TextIO) -> None:
         os.close(nowhere)
 
 
-def _restore(stream: Any, errors: str | None) -> None:
+def _restore(stream: TextIOWrapper, errors: str | None) -> None:
     with contextlib.suppress(OSError, ValueError):
         stream.reconfigure(errors=errors)

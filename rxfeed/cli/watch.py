@@ -39,8 +39,8 @@ class _Watch:
     def __init__(self, feed: Feed, *, as_json: bool, signed: bool) -> None:
         self._feed = feed
         self._as_json = as_json
-        self._frame: Any = None  # the epochs of the last frame with several messages
-        self._items: Queue[Any] = Queue(_QUEUE)
+        self._frame: object = None  # the epochs of the last frame with several messages
+        self._items: Queue[object] = Queue(_QUEUE)
         self._ended = threading.Event()
         self._reporter = StatusReporter("watch", "printing", signed=signed, venue=feed.venue)
         feed.status.subscribe(self._put)
@@ -66,14 +66,14 @@ class _Watch:
             self._ended.set()
             self._feed.close()
 
-    def _put(self, item: Any) -> None:
+    def _put(self, item: object) -> None:
         """Put *item* into the queue, on the feed's thread; waits while the queue is full, until the command ends."""
         while not self._ended.is_set():
             with contextlib.suppress(Full):
                 self._items.put(item, timeout=_POLL)
                 return
 
-    def _print(self, item: Any) -> bool:
+    def _print(self, item: object) -> bool:
         """Print *item*; True if it was market data."""
         if isinstance(item, FeedStatus):
             self._reporter.report(item)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
+
+from rxfeed.market import Message
 
 
 class Missed(msgspec.Struct, frozen=True):
@@ -47,5 +49,5 @@ class Findings(Protocol):
     def lost(self, product_id: str | None) -> None:
         """Messages of the product may have been missed."""
 
-    def release(self, messages: Sequence[Any]) -> None:
+    def release(self, messages: Sequence[Message]) -> None:
         """The held *messages* are to be delivered before the one that is checked."""

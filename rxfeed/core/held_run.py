@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+
+from rxfeed.market import Message
 
 PROVEN = 3
 """So many numbers in a row are a sequence; fewer may be wrong numbers, or late messages."""
@@ -19,7 +20,7 @@ class HeldRun:
 
     def __init__(self) -> None:
         self.numbers: list[tuple[int, datetime | None]] = []
-        self.messages: list[Any] = []
+        self.messages: list[Message] = []
         """The messages of these numbers."""
         self.open = False
         """The last checked number was added, so its messages are held."""
@@ -42,7 +43,7 @@ class HeldRun:
         """True if messages are held, and the sequence has accepted none since."""
         return bool(self.numbers) and place == self._place
 
-    def take(self) -> tuple[list[tuple[int, datetime | None]], list[Any]]:
+    def take(self) -> tuple[list[tuple[int, datetime | None]], list[Message]]:
         """Remove the run: its numbers, and the messages that were held."""
         taken = self.numbers, self.messages
         self.numbers, self.messages, self.open = [], [], False

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections import deque
 from datetime import datetime
-from typing import Any
 
 from rxfeed.core.findings import Findings, Restarted
 from rxfeed.core.held_run import HeldRun
+from rxfeed.market import Message
 
 KEPT = 64
 _UNBOUNDED = 1 << 64
@@ -87,7 +87,7 @@ class RisingSequence:
     def _holds(self) -> bool:
         return self._held is not None and self._held.follows(self.last)
 
-    def hold(self, message: Any) -> bool:
+    def hold(self, message: Message) -> bool:
         """Hold *message*; `take` of its number was False. False if it is a repeat."""
         if self._held is None or not self._held.open:
             return False

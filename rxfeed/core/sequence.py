@@ -27,11 +27,11 @@ Rules:
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from rxfeed.core.findings import Findings, Missed, Restarted
 from rxfeed.core.held_run import PROVEN, HeldRun
 from rxfeed.core.history import History, Run
+from rxfeed.market import Message
 
 _MOST_AHEAD = 10_000
 
@@ -114,7 +114,7 @@ class Sequence:
             return True
         return self._jump(number, time, copy)
 
-    def hold(self, message: Any) -> bool:
+    def hold(self, message: Message) -> bool:
         """Hold *message*; `take` of its number was False. False if it is a duplicate."""
         if self._held is None or not self._held.open:
             return False

@@ -7,7 +7,7 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
@@ -244,7 +244,7 @@ class ClientConnection(ServerConnection):
         self.backlog = deque(each for each in self.backlog if not ends(each))
         self.pump()
 
-    def _later(self, seconds: float, call: Any) -> None:
+    def _later(self, seconds: float, call: Callable[[], object]) -> None:
         self._timers.append(self.loop.call_later(seconds, call))
 
     # asyncio.Protocol: the callbacks of a connection.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
 from rxfeed.sim.clients import Clients
+from rxfeed.sim.frames import Json
 from rxfeed.sim.ledger import Fired, Ledger
 from rxfeed.sim.server import Server
 
@@ -51,7 +51,7 @@ class ExchangeCounts:
         return self._server.read(self._clients.log.read)
 
     @property
-    def requests(self) -> list[Any]:
+    def requests(self) -> list[Json]:
         """What the clients have sent, parsed (`None`: no JSON), without keys, passphrases, signatures and tokens."""
         return self._server.read(lambda: list(self._server.requests))
 

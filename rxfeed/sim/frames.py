@@ -19,6 +19,8 @@ PLAIN = 0x81  # the first byte of a text frame in one piece
 PIECE = 64 * 1024  # bytes of a stream that are made at once
 
 encode = msgspec.json.Encoder().encode
+Json = Any
+"""JSON of any shape, as it was decoded or is to be encoded."""
 
 
 class Frame(NamedTuple):
@@ -79,7 +81,7 @@ def _head(size: int) -> bytes:
     return bytes((PLAIN, 127)) + size.to_bytes(8)
 
 
-def parse(text: str | bytes) -> Any:
+def parse(text: str | bytes) -> Json:
     """A client's request as Python objects; `None` if it is no JSON."""
     try:
         return msgspec.json.decode(text)
@@ -87,7 +89,7 @@ def parse(text: str | bytes) -> Any:
         return None
 
 
-def without(request: Any, names: tuple[str, ...]) -> Any:
+def without(request: Json, names: tuple[str, ...]) -> Json:
     """A request without the fields of these *names*, wherever in it they are."""
     if isinstance(request, dict):
         return {name: without(value, names) for name, value in request.items() if name not in names}

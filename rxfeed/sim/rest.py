@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
-from rxfeed.sim.frames import encode
+from rxfeed.sim.frames import Json, encode
 from rxfeed.sim.ledger import Log
 from rxfeed.sim.rest_faults import OfRequests, RestGarbage, RestHole, RestLatency, RestStatus
 from rxfeed.sim.venue import NOT_FOUND, RestAnswer, RestRequest
@@ -145,7 +145,7 @@ def _wire(status: int, body: bytes, headers: Mapping[str, str] | None = None, *,
     return "\r\n".join((*lines, "", "")).encode() + (b"" if bodyless else body)
 
 
-def _without(content: Any, fault: RestHole) -> Any:
+def _without(content: Json, fault: RestHole) -> Json:
     """A list of trades, or an object with one, without the trades of *fault*."""
     if isinstance(content, dict):
         return content | {name: _without(value, fault) for name, value in content.items() if name == "trades"}
@@ -154,5 +154,5 @@ def _without(content: Any, fault: RestHole) -> Any:
     return content
 
 
-def _is_hidden(trade: Any, fault: RestHole) -> bool:
+def _is_hidden(trade: object, fault: RestHole) -> bool:
     return isinstance(trade, dict) and "trade_id" in trade and int(trade["trade_id"]) in fault.trade_ids

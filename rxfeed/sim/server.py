@@ -21,7 +21,7 @@ from rxfeed.sim.arrival import IDLE, PATIENCE, Arrival
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.connection import CLOSING, ClientConnection
 from rxfeed.sim.fault_types import ClockJump, Fault, Recover, Refuse
-from rxfeed.sim.frames import parse, without
+from rxfeed.sim.frames import Json, parse, without
 from rxfeed.sim.rest import Rest
 from rxfeed.sim.rest_faults import OfRequests
 
@@ -62,7 +62,7 @@ class Server:
     ) -> None:
         self.port = port
         self.rest = rest
-        self.requests: list[Any] = []
+        self.requests: list[Json] = []
         self._source: Source
         self._clients = clients
         self._arrivals: set[Arrival] = set()
@@ -118,7 +118,7 @@ class Server:
             future = asyncio.run_coroutine_threadsafe(call(), self._loop) if self._loop else None
         return function() if future is None else _result(future)
 
-    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+    def wait(self, coroutine: Coroutine[object, object, T]) -> T:
         """The result of *coroutine* in the server's thread."""
         with self._lock:
             if self._loop is None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from rxfeed.sim.frames import Frame, Unnumbered
+from rxfeed.sim.frames import Frame, Json, Unnumbered
 from rxfeed.sim.ledger import FrameId
 from rxfeed.sim.simulation import Simulation
 
@@ -39,7 +39,7 @@ class RestAnswer(NamedTuple):
     """The status, the content before it becomes JSON, and the headers of an answer."""
 
     status: HTTPStatus
-    content: Any
+    content: Json
     headers: Mapping[str, str] = {}
 
 
@@ -66,8 +66,8 @@ class Access:
     without authentication that all clients together may send a second; `None`: any number.
     """
 
-    credentials: Any = None
-    public_keys: Mapping[str, Any] = field(default_factory=dict)
+    credentials: object = None
+    public_keys: Mapping[str, object] = field(default_factory=dict)
     message_limit: int | None = None
 
 

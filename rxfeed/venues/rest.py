@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -17,6 +17,8 @@ from rxfeed.errors import ConfigError, FrameMalformed
 from rxfeed.market import UNDECODED, Count, Level, Side, Time, check, check_sizes
 
 T = TypeVar("T")
+JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | Decimal | None"
+"""What JSON can be, decoded."""
 
 
 class RestProduct(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +149,7 @@ def aliases(products: Iterable[RestProduct]) -> Mapping[str, str]:
     return {each.id: each.alias for each in products if each.alias and each.alias != each.id}
 
 
-def plain(value: Any) -> Any:
+def plain(value: JsonValue) -> JsonValue:
     """*value* without fields that are null or an empty text, which the venues send for what is not there."""
     if isinstance(value, dict):
         return {name: plain(each) for name, each in value.items() if each is not None and each != ""}

@@ -26,6 +26,8 @@ Observed = Callable[[type[Message], str | None], bool]
 """Returns whether a message of a type and a product will be delivered to anything."""
 ChannelRequest = str | Mapping[str, object]
 """A channel's name, or the venue's object for one: `{"name": "ticker", "product_ids": ["BTC-USD"]}`."""
+ChannelObject = dict[str, Any]
+"""The venue's object for a channel, checked."""
 ARRAY_KEY = "level3"
 """The key under which a document has a frame that is an array, and no object."""
 Kind = Literal["subscribe", "unsubscribe"]
@@ -35,7 +37,7 @@ class Decoder(Protocol):
     """Turns the frames of one connection into messages."""
 
     @property
-    def quick(self) -> Callable[[bytes], Any] | None:
+    def quick(self) -> Callable[[bytes], Message] | None:
         """Decodes most frames into one message, in one call of C; raises `UNDECODED` for any other.
 
         `None`: there is no such way. It is called with ASCII that has no finer times than microseconds.
@@ -53,7 +55,7 @@ class Subscription(Protocol):
     @property
     def products(self) -> tuple[str, ...]: ...
     @property
-    def channels(self) -> tuple[str | dict[str, Any], ...]: ...
+    def channels(self) -> tuple[str | ChannelObject, ...]: ...
     def requests(self, kind: Kind, credentials: Any, timestamp: str) -> list[str | Secret]:
         """The messages to send, in order; *timestamp*: Unix seconds, as text."""
         ...
@@ -164,7 +166,13 @@ class Venue:
         """The venue's name of *channel*, which may be a common one; *signed*: with credentials."""
         return self.common.get(channel, channel)
 
-    def subscription(self, products: str | Iterable[str], channels: Any, *, signed: bool = False) -> Subscription:
+    def subscription(
+        self,
+        products: str | Iterable[str],
+        channels: ChannelRequest | Iterable[ChannelRequest],
+        *,
+        signed: bool = False,
+    ) -> Subscription:
         """The subscription to *products* and *channels*, each one or many; raises `ConfigError`.
 
         *signed*: its requests will have credentials, which may decide what a common name stands for.
@@ -274,7 +282,7 @@ class Venue:
     def types_of(self, channel: str) -> frozenset[type[Message]]:
         """The types of *channel*'s messages, by either of its names; empty for a channel that is not known."""
         name = self.aliases.get(channel, channel)
-        return next((each.types for each in self.channels if each.name == name), frozenset())
+        return next((each.types for each in self.channels if each.name == name), frozenset[type[Message]]())
 
     def channels_of(self, kind: type[Message]) -> frozenset[str] | None:
         """The channels that have messages of *kind*; `None`: no channel is known to."""
@@ -288,7 +296,7 @@ class Venue:
     def carried_with(self, tag: str | None) -> frozenset[type[Message]]:
         """All types of the channels that have messages with *tag* as the name of their type; empty if none is known."""
         kinds = {kind for kind in self.types if tag_of(kind) == tag}
-        return frozenset().union(*(each.types for each in self.channels if each.types & kinds))
+        return frozenset[type[Message]]().union(*(each.types for each in self.channels if each.types & kinds))
 
     def channels_with(self, types: Iterable[type[Message]]) -> list[str]:
         """The channels that have messages of any of *types* or their subclasses.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import islice
-from typing import Any
 
 from rxfeed.core.matching import (
     MICROSECONDS,
@@ -138,14 +137,14 @@ class Channels:
     def _heard(self, channel: str, product_id: str) -> list[Client] | None:
         return self._audience.get((channel, product_id))
 
-    def _send(self, channel: str, product_id: str, event: dict[str, Any]) -> None:
+    def _send(self, channel: str, product_id: str, event: dict[str, object]) -> None:
         frame = self.envelope.wrap(FRAMES.get(channel, channel), event)
         for listener in self._audience[channel, product_id]:
             listener.offer(frame)
 
     # Events
 
-    def _first(self, channel: str, product_ids: list[str]) -> Iterator[dict[str, Any]]:
+    def _first(self, channel: str, product_ids: list[str]) -> Iterator[dict[str, object]]:
         """What a channel sends at once to a new subscriber: an event for each product, or one for all."""
         match channel:
             case "status":
@@ -160,7 +159,7 @@ class Channels:
                 for product_id in product_ids:
                     yield self._snapshot(channel, product_id)
 
-    def _snapshot(self, channel: str, product_id: str) -> dict[str, Any]:
+    def _snapshot(self, channel: str, product_id: str) -> dict[str, object]:
         match channel:
             case "market_trades":
                 return self._trades("snapshot", product_id)
@@ -174,7 +173,7 @@ class Channels:
         frame = self.envelope.wrap("l2_data", self._l2_snapshot(product_id))
         return frame._replace(again=partial(self._book_frame, product_id))
 
-    def _l2_snapshot(self, product_id: str) -> dict[str, Any]:
+    def _l2_snapshot(self, product_id: str) -> dict[str, object]:
         engine = self._engines[product_id]
         time = trimmed_time(self._market.clock())
         price_text = engine.product.price_text
@@ -185,7 +184,7 @@ class Channels:
         ]
         return {"type": "snapshot", "product_id": product_id, "updates": updates}
 
-    def _l2_update(self, product_id: str, moved: dict[Level, str]) -> dict[str, Any]:
+    def _l2_update(self, product_id: str, moved: dict[Level, str]) -> dict[str, object]:
         """The new sizes of the moved levels, best first; a level that came and went since the last is a delete."""
         engine = self._engines[product_id]
         price_of = engine.product.price_of
@@ -197,7 +196,7 @@ class Channels:
                 updates.append(_level(side, time, price, book.size_at(price_of(price))))
         return {"type": "update", "product_id": product_id, "updates": updates}
 
-    def _trades(self, type: str, product_id: str, first: int | None = None) -> dict[str, Any]:
+    def _trades(self, type: str, product_id: str, first: int | None = None) -> dict[str, object]:
         """The trades from the id *first* on, or the last 100 that were in a batch; newest first."""
         history = self._history.of[product_id]
         if first is None:
@@ -229,10 +228,10 @@ class Channels:
             "product_id": product_id,
         }
 
-    def _status(self, type: str, product_ids: list[str]) -> dict[str, Any]:
+    def _status(self, type: str, product_ids: list[str]) -> dict[str, object]:
         return {"type": type, "products": [status_product(self._engines[name].product) for name in product_ids]}
 
-    def _heartbeat(self, micros: int) -> dict[str, Any]:
+    def _heartbeat(self, micros: int) -> dict[str, object]:
         """The wall clock may jump; the server's uptime and the counter do not."""
         uptime = UPTIME + micros - self._started
         nanos = micros * 37_000 % LATEST

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from rxfeed.sim.coinbase_advanced.texts import nano_time
-from rxfeed.sim.frames import Frame, Unnumbered, encode, text_frame
+from rxfeed.sim.frames import Frame, Json, Unnumbered, encode, text_frame
 from rxfeed.sim.market import Market
 
 LISTS = ("trades", "tickers", "candles", "orders")  # each item is a message; an empty list is one, too
@@ -21,7 +20,7 @@ class Envelope:
         self._market = market
         self._nanos = 0
 
-    def wrap(self, channel: str, event: Mapping[str, Any]) -> Unnumbered:
+    def wrap(self, channel: str, event: Mapping[str, Json]) -> Unnumbered:
         """The frame of one event."""
         body = encode(event)
         head = f'{{"channel":"{channel}","timestamp":"{nano_time(self._now())}","sequence_num":'

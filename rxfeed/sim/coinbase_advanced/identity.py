@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-from rxfeed.sim.frames import Frame, payload_of
+from rxfeed.sim.frames import Frame, Json, payload_of
 from rxfeed.sim.ledger import FrameId
 
 
 class _Item(msgspec.Struct):
-    product_id: Any = None
-    trade_id: Any = None
+    product_id: Json = None
+    trade_id: Json = None
 
 
 class _Event(msgspec.Struct):
-    product_id: Any = None
+    product_id: Json = None
     trades: list[_Item] = []
     tickers: list[_Item] = []
     candles: list[_Item] = []
 
 
 class _Envelope(msgspec.Struct):
-    sequence_num: Any = None
+    sequence_num: Json = None
     events: list[_Event] = []
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 from rxfeed.core.matching import MatchingEngine, Product, size_text
 from rxfeed.sim.coinbase_advanced.texts import trimmed
@@ -31,7 +30,7 @@ def traded(products: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(alias_of(name) or name for name in products))
 
 
-def status_product(product: Product) -> dict[str, Any]:
+def status_product(product: Product) -> dict[str, object]:
     """A product in the `status` channel."""
     return {
         "product_type": "SPOT",
@@ -47,7 +46,7 @@ def status_product(product: Product) -> dict[str, Any]:
     }
 
 
-def rest_product(product_id: str, engine: MatchingEngine, volume: Decimal, aliases: list[str]) -> dict[str, Any]:
+def rest_product(product_id: str, engine: MatchingEngine, volume: Decimal, aliases: list[str]) -> dict[str, object]:
     """A product in the REST catalogue, with the data of *engine*, its own or that of its alias."""
     last = engine.last_match
     assert last is not None

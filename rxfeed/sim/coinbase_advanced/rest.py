@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from http import HTTPStatus
 from itertools import islice
-from typing import Any
 
 from rxfeed.core.matching import MICROSECONDS, SIZE_UNIT, MatchingEngine, size_text
 from rxfeed.sim.coinbase_advanced.products import alias_of, rest_product
 from rxfeed.sim.coinbase_advanced.texts import plain, trimmed, trimmed_time
+from rxfeed.sim.frames import Json
 from rxfeed.sim.history import Candle, PastTrade
 from rxfeed.sim.rest_arguments import BadArgument, levels, seconds, whole
 from rxfeed.sim.simulation import Simulation
@@ -94,7 +94,7 @@ class AdvancedRest:
         page = names[offset:] if limit is None else names[offset : offset + limit]
         return _good({"products": [self._described(name) for name in page], "num_products": len(names)})
 
-    def _described(self, name: str) -> dict[str, Any]:
+    def _described(self, name: str) -> dict[str, object]:
         engine = self._engine(name)
         assert engine is not None
         aliases = [each for each in self._products if alias_of(each) == name]
@@ -168,7 +168,7 @@ class AdvancedRest:
         )
 
 
-def _good(content: Any) -> RestAnswer:
+def _good(content: Json) -> RestAnswer:
     return RestAnswer(HTTPStatus.OK, content)
 
 

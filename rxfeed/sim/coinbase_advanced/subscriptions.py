@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from rxfeed.sim.coinbase_advanced.products import alias_of, traded
-from rxfeed.sim.frames import parse
+from rxfeed.sim.frames import Json, parse
 
 EVERYTHING = ""  # in place of a product id, where a channel has none
 MOST_LEVEL2 = 30  # products of a connection
@@ -81,7 +81,7 @@ class Subscriber:
         return [(channel, name) for channel, names in self._held.items() for name in names]
 
     @property
-    def acknowledgement(self) -> dict[str, Any]:
+    def acknowledgement(self) -> dict[str, Json]:
         """The event that lists all subscriptions."""
         found = {}
         for channel, names in self._held.items():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rxfeed.core.matching import MatchEvent, MatchingEngine, Side, size_text
 from rxfeed.sim.coinbase_advanced.texts import trimmed
 from rxfeed.sim.day_statistics import DayStatistics
@@ -18,7 +16,7 @@ class Tickers:
         self._low_of_the_year = self._day.open * 3 // 4
         self._high_of_the_year = self._day.open * 2
         self._price = engine.last_match.price
-        self._shown: tuple[Any, ...] = ()
+        self._shown: tuple[tuple[int, int], ...] = ()
 
     def add(self, match: MatchEvent) -> None:
         """Count a trade."""
@@ -32,7 +30,7 @@ class Tickers:
         self._shown = best
         return moved
 
-    def event(self, type: str, *, best: bool = True) -> dict[str, Any]:
+    def event(self, type: str, *, best: bool = True) -> dict[str, object]:
         """The event; `ticker_batch` is without the *best* prices."""
         day = self._day
         product = day.engine.product

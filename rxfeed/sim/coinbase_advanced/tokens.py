@@ -6,10 +6,14 @@ import base64
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from rxfeed.core import arguments
 from rxfeed.errors import ConfigError, needs_extra
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 LIFE = 120  # seconds from `nbf` to `exp`
 SKEW = 5  # seconds by which a clock may be fast
@@ -65,7 +69,7 @@ class TokenVerifier:
     *clock*: Unix seconds.
     """
 
-    def __init__(self, public_keys: Mapping[str, Any], clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, public_keys: Mapping[str, object], clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._keys = {name: _public_key(name, key) for name, key in public_keys.items()}
 
@@ -97,7 +101,7 @@ class TokenVerifier:
         )
 
 
-def _public_key(name: str, key: Any) -> tuple[Any, Algorithm]:
+def _public_key(name: str, key: object) -> tuple[EllipticCurvePublicKey | Ed25519PublicKey, Algorithm]:
     with needs_extra("sim", "the verification of tokens"):
         import jwt  # noqa: F401
         from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Any
 
 from rxfeed.core.matching import SIZE_UNIT, Product, size_text
 from rxfeed.sim.coinbase_advanced.texts import plain, trimmed, trimmed_time
@@ -16,20 +15,20 @@ PORTFOLIO = "00000000-0000-4000-8000-0000000000aa"
 NEVER = "0001-01-01T00:00:00Z"
 
 
-def snapshots(orders: Iterable[OwnOrder]) -> Iterator[dict[str, Any]]:
+def snapshots(orders: Iterable[OwnOrder]) -> Iterator[dict[str, object]]:
     """The events of a snapshot; an empty one comes last if all others are full."""
     states = [_state(order) for order in orders]
     for start in range(0, len(states) + 1, BATCH):
         yield _event("snapshot", states[start : start + BATCH])
 
 
-def update(order: OwnOrder) -> dict[str, Any]:
+def update(order: OwnOrder) -> dict[str, object]:
     """The event of a changed order."""
     return _event("update", [_state(order)])
 
 
-def _event(type: str, orders: list[dict[str, str]]) -> dict[str, Any]:
-    positions: dict[str, list[Any]] = {"perpetual_futures_positions": [], "expiring_futures_positions": []}
+def _event(type: str, orders: list[dict[str, str]]) -> dict[str, object]:
+    positions: dict[str, list[object]] = {"perpetual_futures_positions": [], "expiring_futures_positions": []}
     return {"type": type, "orders": orders, "positions": positions}
 
 
@@ -75,7 +74,7 @@ def _state(order: OwnOrder) -> dict[str, str]:
     }
 
 
-def futures_balance(type: str) -> dict[str, Any]:
+def futures_balance(type: str) -> dict[str, object]:
     """The event of an account without futures."""
     amounts = (
         "futures_buying_power",
@@ -91,7 +90,7 @@ def futures_balance(type: str) -> dict[str, Any]:
         "liquidation_buffer_amount",
     )
     balances = {"futures_buying_power": "10000", "total_usd_balance": "10000", "cbi_usd_balance": "10000"}
-    summary: dict[str, Any] = {name: balances.get(name, "0") for name in amounts}
+    summary: dict[str, object] = {name: balances.get(name, "0") for name in amounts}
     summary["liquidation_buffer_percentage"] = "1000"
     summary["intraday_margin_window_measure"] = _window("FCM_MARGIN_WINDOW_TYPE_INTRADAY")
     summary["overnight_margin_window_measure"] = _window("FCM_MARGIN_WINDOW_TYPE_OVERNIGHT")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-from rxfeed.sim.frames import Frame, payload_of
+from rxfeed.sim.frames import Frame, Json, payload_of
 from rxfeed.sim.ledger import FrameId
 
 
 class _Ids(msgspec.Struct):
-    product_id: Any = None
-    sequence: Any = None
-    trade_id: Any = None
+    product_id: Json = None
+    sequence: Json = None
+    trade_id: Json = None
 
 
 def identify(frame: Frame) -> FrameId:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from rxfeed.sim.coinbase_exchange.channels import Channels
 from rxfeed.sim.coinbase_exchange.rest import ExchangeRest
@@ -10,6 +11,7 @@ from rxfeed.sim.coinbase_exchange.subscriptions import Subscriber
 from rxfeed.sim.frames import encode, text_frame
 from rxfeed.sim.simulation import Simulation
 from rxfeed.sim.venue import Access, Client, RestAnswer, RestRequest
+from rxfeed.venues.coinbase_exchange import Credentials
 
 
 class ExchangeProtocol:
@@ -17,7 +19,7 @@ class ExchangeProtocol:
 
     def __init__(self, simulation: Simulation, products: Sequence[str], access: Access) -> None:
         self._products = products
-        self._credentials = access.credentials
+        self._credentials = cast("Credentials | None", access.credentials)  # as `check` found
         self._subscribers: dict[Client, Subscriber] = {}
         self._channels = Channels(simulation.market)
         self._rest = ExchangeRest(simulation)

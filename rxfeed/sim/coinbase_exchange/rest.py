@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import reduce
 from http import HTTPStatus
 from itertools import islice, takewhile
-from typing import Any
 
 from rxfeed.core.matching import MICROSECONDS, SIDES, SIZE_UNIT, BookSide, Product, size_text
 from rxfeed.sim.coinbase_exchange.status import currencies
@@ -54,7 +53,7 @@ class ExchangeRest:
                     return _invalid(f"Invalid {bad}")
         return NOT_FOUND
 
-    def _time(self) -> dict[str, Any]:
+    def _time(self) -> dict[str, object]:
         return {"iso": self._market.clock(), "epoch": self._market.shown_micros / MICROSECONDS}
 
     def _book(self, name: str, request: RestRequest) -> RestAnswer:
@@ -138,7 +137,7 @@ def _invalid(message: str) -> RestAnswer:
     return RestAnswer(HTTPStatus.BAD_REQUEST, {"message": message})
 
 
-def _trade(trade: PastTrade) -> dict[str, Any]:
+def _trade(trade: PastTrade) -> dict[str, object]:
     return {
         "trade_id": trade.trade_id,
         "side": trade.side,
@@ -154,7 +153,7 @@ def _candle(product: Product, candle: Candle) -> list[float]:
     return [candle.start, *prices, candle.volume / SIZE_UNIT]
 
 
-def _product(product: Product) -> dict[str, Any]:
+def _product(product: Product) -> dict[str, object]:
     return {
         "id": product.product_id,
         "base_currency": product.base,
@@ -177,7 +176,7 @@ def _product(product: Product) -> dict[str, Any]:
     }
 
 
-def _entries(product: Product, side: BookSide, level: int) -> list[tuple[str, str, Any]]:
+def _entries(product: Product, side: BookSide, level: int) -> list[tuple[str, str, str | int]]:
     """(price, size, number of orders) of the best price or of all, or (price, size, order id) of every order."""
     if level == 3:
         return [(product.price_text(each.price), size_text(each.size), each.order_id) for each in side.orders()]

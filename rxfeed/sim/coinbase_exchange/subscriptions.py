@@ -5,10 +5,10 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from rxfeed.sim.coinbase_exchange.channels import EVERYTHING, Pair
-from rxfeed.sim.frames import parse
+from rxfeed.sim.frames import Json, parse
 from rxfeed.venues.coinbase_exchange import Credentials, sign
 
 EXPIRES = 30.0  # seconds by which a timestamp may be off
@@ -59,7 +59,7 @@ CHANNELS = {
 class SubscriptionReplies(NamedTuple):
     """The messages to send back, and the (channel, product id) pairs that are new or gone."""
 
-    replies: list[dict[str, Any]]
+    replies: list[dict[str, Json]]
     added: list[Pair]
     removed: list[Pair]
 

@@ -14,13 +14,19 @@ import secrets
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias
 
 import msgspec
 
 from rxfeed.errors import ConfigError, needs_extra
 from rxfeed.secrets import Secret, revealed
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+_Key: TypeAlias = "EllipticCurvePrivateKey | Ed25519PrivateKey"
 LIFETIME = 120
 """Seconds for which a JWT is valid."""
 Algorithm = Literal["ES256", "EdDSA"]
@@ -39,7 +45,7 @@ class AdvancedCredentials:
     key_name: str
     private_key: Secret = field(repr=False)
     algorithm: Algorithm
-    _signer: Any = field(repr=False, compare=False)
+    _signer: _Key = field(repr=False, compare=False)
 
     def __init__(self, key_name: str, private_key: str | Secret) -> None:
         signer, algorithm, reason = None, "ES256", ""
@@ -98,7 +104,7 @@ class AdvancedCredentials:
         headers = {"kid": self.key_name, "nonce": secrets.token_hex(16)}
         return Secret(jwt.encode(claims, self._signer, algorithm=self.algorithm, headers=headers))
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> NoReturn:
         raise TypeError("AdvancedCredentials are not pickled: read them where they are used, from the environment")
 
 
@@ -114,7 +120,7 @@ class _KeyFile(msgspec.Struct, rename="camel"):
 _decode_file = msgspec.json.Decoder(_KeyFile).decode
 
 
-def _library() -> tuple[Any, Any, Any, Any]:
+def _library() -> tuple[ModuleType, ModuleType, ModuleType, ModuleType]:
     with needs_extra("advanced", "AdvancedCredentials"):
         import jwt
         from cryptography.hazmat.primitives import serialization
@@ -126,7 +132,7 @@ def _unescaped(key: str) -> str:
     return key.replace("\\n", "\n").strip()
 
 
-def _loaded(key_name: object, private_key: object) -> tuple[Any, Algorithm, str]:
+def _loaded(key_name: object, private_key: object) -> tuple[_Key | None, Algorithm, str]:
     """The key that signs, its algorithm, and the fault of the credentials, without any part of them."""
     try:
         for name, value in (("key_name", key_name), ("private_key", private_key)):
@@ -143,9 +149,9 @@ def _loaded(key_name: object, private_key: object) -> tuple[Any, Algorithm, str]
         private_key = text = value = ""
 
 
-def _from_pem(text: str) -> tuple[Any, Algorithm, str]:
+def _from_pem(text: str) -> tuple[_Key | None, Algorithm, str]:
     _, serialization, ec, ed25519 = _library()
-    key: Any = None
+    key = None
     reason = ""
     try:
         key = serialization.load_pem_private_key(text.encode(), password=None)
@@ -155,7 +161,7 @@ def _from_pem(text: str) -> tuple[Any, Algorithm, str]:
         reason = "private_key is a PEM text, but no private key: copy it with all its lines"
     finally:
         text = ""
-    if reason:
+    if reason or key is None:
         return None, "ES256", reason
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key, "EdDSA", ""
@@ -166,7 +172,7 @@ def _from_pem(text: str) -> tuple[Any, Algorithm, str]:
     return None, "ES256", "private_key is neither an EC nor an Ed25519 key"
 
 
-def _from_base64(text: str) -> tuple[Any, Algorithm, str]:
+def _from_base64(text: str) -> tuple[_Key | None, Algorithm, str]:
     *_, ed25519 = _library()
     try:
         raw = base64.b64decode(text, validate=True)

@@ -14,7 +14,7 @@ Rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -40,8 +40,11 @@ from rxfeed.market import (
 from rxfeed.venues.coinbase_advanced import frames as f
 from rxfeed.venues.coinbase_advanced import messages as m
 from rxfeed.venues.coinbase_advanced.channels import WITHOUT_PRODUCTS
+from rxfeed.venues.rest import JsonValue
 from rxfeed.venues.venue import Decoded, Observed
 
+_Messages = Callable[[Any], Message | tuple[Message, ...]]
+"""The messages of a channel's frames."""
 _MOST_VALUES = 2_000_000
 _LONGEST_NAME = 64
 _BEGINNING = 512
@@ -74,7 +77,7 @@ class AdvancedDecoder:
     def __init__(self, renamed: Mapping[str, str] | None = None, observed: Observed | None = None) -> None:
         self.quick = None
         self.observed = observed
-        self.renamed = {} if renamed is None else renamed
+        self.renamed: Mapping[str, str] = {} if renamed is None else renamed
 
     def decode(self, raw: bytes) -> Decoded:
         """The message in *raw*, or all of them; never raises.
@@ -132,7 +135,7 @@ class AdvancedDecoder:
         if len(raw) > LONG:
             return _malformed(raw, f"wrong shape: {error}")
         try:
-            content: Any = _decode_all(_ODD.sub(_cut, raw))
+            content: JsonValue = _decode_all(_ODD.sub(_cut, raw))
         except UNDECODED as broken:
             return _malformed(raw, f"not JSON: {broken}")
         if not isinstance(content, dict):
@@ -142,26 +145,27 @@ class AdvancedDecoder:
             if isinstance(channel, str) and channel in f.CHANNELS:
                 frame = msgspec.convert(_without_blanks(content), f.CHANNELS[channel], strict=False)
                 return _MESSAGES[type(frame)](frame)
-            if channel is None and "events" not in content and isinstance(content.get("type"), str):
-                return _bare(content)
+            if channel is None and "events" not in content and isinstance(kind := content.get("type"), str):
+                return _bare(kind, content)
         except UNDECODED:
             return _malformed(raw, f"wrong shape: {error}")
         if not isinstance(channel, str) or not channel:
             return _malformed(raw, f"wrong shape: {error}")
         number = content.get("sequence_num")
-        usable = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < 1 << 63
-        return Unknown(type=channel, sequence=number if usable else None)
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 1 << 63:
+            number = None
+        return Unknown(type=channel, sequence=number)
 
 
-def _bare(content: dict[str, Any]) -> Message:
+def _bare(kind: str, content: dict[str, JsonValue]) -> Message:
     """A message without a frame: an error, or one that was encoded by itself; `Unknown` if it is neither."""
     try:
         return msgspec.convert(_without_blanks(content), m.BARE, strict=False)
     except msgspec.ValidationError:
-        if content["type"] in _BARE_TYPES:
+        if kind in _BARE_TYPES:
             raise
         product = content.get("product_id")
-        return Unknown(type=content["type"], product_id=product if isinstance(product, str) and product else None)
+        return Unknown(type=kind, product_id=product if isinstance(product, str) and product else None)
 
 
 _BARE_TYPES = {each.__struct_config__.tag for each in m.BARE.__args__}
@@ -171,9 +175,10 @@ _BARE_TYPES = {each.__struct_config__.tag for each in m.BARE.__args__}
 
 
 def _trades(frame: f.TradesFrame) -> Message | tuple[Message, ...]:
-    number, found = frame.sequence_num, []
+    number = frame.sequence_num
+    found: list[m.MarketTrade | m.PriorMarketTrade] = []
     for event in frame.events:
-        trades: Any = event.trades
+        trades: Sequence[m.MarketTrade | m.PriorMarketTrade] | None = event.trades
         if trades:
             if len(trades) > 1:
                 trades = trades[::-1]
@@ -227,7 +232,7 @@ def _book(event: f.BookEvent, timestamp: str, number: int) -> Message:
     )
 
 
-def _of(name: str) -> Callable[[Any], Message | tuple[Message, ...]]:
+def _of(name: str) -> _Messages:
     """The messages that the events have in a list of this *name*, with the envelope's time."""
 
     def messages(frame: Any) -> Message | tuple[Message, ...]:
@@ -246,7 +251,8 @@ def _of(name: str) -> Callable[[Any], Message | tuple[Message, ...]]:
 
 
 def _orders(frame: f.UserFrame) -> Message | tuple[Message, ...]:
-    time, number, found = time_of(frame.timestamp), frame.sequence_num, []
+    time, number = time_of(frame.timestamp), frame.sequence_num
+    found: list[m.OrderUpdate] = []
     for event in frame.events:
         for order in event.orders or ():
             force_setattr(order, "time", time)
@@ -304,11 +310,11 @@ def _empty(frame: f.Frame) -> Message:
     )
 
 
-def _one_or_all(found: Any) -> Any:
+def _one_or_all(found: Sequence[Message]) -> Message | tuple[Message, ...]:
     return found[0] if len(found) == 1 else tuple(found)
 
 
-_MESSAGES: dict[type[f.Frame], Callable[[Any], Message | tuple[Message, ...]]] = {
+_MESSAGES: dict[type[f.Frame], _Messages] = {
     f.TradesFrame: _trades,
     f.BookFrame: _books,
     f.TickerFrame: _of("tickers"),
@@ -378,11 +384,11 @@ def number_in(beginning: bytes) -> int | None:
 def _malformed(raw: bytes, reason: str) -> Malformed:
     """It names a product only if it has no other."""
     _, channel = names_in(raw[:_BEGINNING])
-    products = {found.decode() for found in _PRODUCT.findall(raw)} if len(raw) <= LONG else set()
+    products = {found.decode() for found in _PRODUCT.findall(raw)} if len(raw) <= LONG else set[str]()
     return Malformed(raw, reason, 0, products.pop() if len(products) == 1 else None, channel)
 
 
-def _without_blanks(value: Any) -> Any:
+def _without_blanks(value: JsonValue) -> JsonValue:
     """*value* without its nulls and empty texts, except in lists of texts."""
     if isinstance(value, dict):
         return {name: _without_blanks(each) for name, each in value.items() if each is not None and each != ""}

@@ -7,7 +7,7 @@ nanoseconds, which msgspec would round.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -154,7 +154,7 @@ AnyFrame = (
     | UserFrame
     | BalanceFrame
 )
-CHANNELS: dict[str, Any] = {str(each.__struct_config__.tag): each for each in AnyFrame.__args__}
+CHANNELS: dict[str, type[Frame]] = {str(each.__struct_config__.tag): each for each in AnyFrame.__args__}
 """The frames by their channel."""
 decode_books = msgspec.json.Decoder(BookHeads, strict=False).decode
 decode_tickers = msgspec.json.Decoder(TickerHeads, strict=False).decode

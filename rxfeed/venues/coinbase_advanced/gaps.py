@@ -15,7 +15,7 @@ Rules:
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from rxfeed.core import CheckedFrame, Findings, FrameCheck, GapDetector, Missed, Pair, Repaired, Restarted
 from rxfeed.market import Malformed, Message, Unknown
@@ -74,6 +74,11 @@ class FrameCount:
         self._lower = self._lower + 1 if number == self._refused + 1 else 1
         self._refused = number
         return self._lower >= _PROVEN or (self.since < _PROVEN and number == self._before + 1 > 0)
+
+
+class _Numbered(Protocol):
+    @property
+    def sequence_num(self) -> int: ...
 
 
 class AdvancedGaps(GapDetector):
@@ -158,7 +163,7 @@ class AdvancedGaps(GapDetector):
 
     # ---- by type
 
-    def _numbered(self, message: Any) -> bool:
+    def _numbered(self, message: _Numbered) -> bool:
         number, frames = message.sequence_num, self._frames
         if self._begun and self._connections and number - 1 == frames.last:  # as nearly always
             frames.last = number

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -47,7 +46,7 @@ class AdvancedMerging:
     def containing(self, channel: str) -> str | None:
         return None
 
-    def place(self, message: Any, subscribed: set[tuple[str, str]]) -> tuple[tuple[str, str], int] | None:
+    def place(self, message: Message, subscribed: set[tuple[str, str]]) -> tuple[tuple[str, str], int] | None:
         if isinstance(message, m.MarketTrade):
             return ((TRADES, message.product_id), message.trade_id)
         return None
@@ -58,7 +57,7 @@ class AdvancedMerging:
     def trades(self, trade: PriorTrade) -> str:
         return TRADES
 
-    def copy_key(self, message: Any) -> bytes:
+    def copy_key(self, message: Message) -> bytes:
         if isinstance(message, m.AdvancedTicker):  # its time is that of its connection's envelope
             return content_of(replace(message.unstamped, time=None))
         if isinstance(message, m.CandleUpdate | m.OrderUpdate):

@@ -298,7 +298,7 @@ class OrderUpdate(Message, frozen=True, kw_only=True, gc=False, tag="order"):
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            value: Any = getattr(self, name)
+            value: object = getattr(self, name)
             if value == "" or (isinstance(value, datetime) and value.year == 1):
                 force_setattr(self, name, None)
             elif isinstance(value, Decimal):
@@ -357,7 +357,7 @@ class FuturesBalance(Message, frozen=True, kw_only=True, gc=False, tag="futures_
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            value: Any = getattr(self, name)
+            value: object = getattr(self, name)
             if isinstance(value, Decimal):
                 check(value)
 

@@ -6,7 +6,7 @@ import difflib
 import re
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -14,7 +14,7 @@ from rxfeed.errors import ConfigError
 from rxfeed.secrets import Secret
 from rxfeed.venues.coinbase_advanced.auth import AdvancedCredentials
 from rxfeed.venues.coinbase_advanced.channels import BOOK, COMMON, NAMES, WITHOUT_PRODUCTS
-from rxfeed.venues.venue import ChannelRequest, Kind
+from rxfeed.venues.venue import ChannelObject, ChannelRequest, Kind
 
 MOST_BOOKS = 30
 """Products of level2 on one connection; the venue refuses a subscription to more."""
@@ -35,7 +35,7 @@ class AdvancedSubscription(msgspec.Struct, frozen=True):
     """The products and channels of one connection, checked."""
 
     products: tuple[str, ...]
-    channels: tuple[str | dict[str, Any], ...]
+    channels: tuple[str | ChannelObject, ...]
 
     @classmethod
     def of(
@@ -56,7 +56,7 @@ class AdvancedSubscription(msgspec.Struct, frozen=True):
         """The messages to send, one for each channel; with *credentials* each has a JWT of its own."""
         requests: list[str | Secret] = []
         for name, products in self._by_channel().items():
-            message: dict[str, Any] = {"type": kind, "channel": name}
+            message: dict[str, object] = {"type": kind, "channel": name}
             if products:
                 message["product_ids"] = products
             text = msgspec.json.encode(message).decode()
@@ -108,11 +108,11 @@ def signature(request: Secret) -> Secret:
     return Secret(_decode_signed(request.reveal()).jwt)
 
 
-def _many(name: str, given: Any, kinds: Any) -> list[Any]:
+def _many(name: str, given: object, kinds: type | tuple[type, ...]) -> list[Any]:
     if isinstance(given, kinds):
         return [given]
     try:
-        items = list(given)
+        items = list(cast("Iterable[object]", given))
     except TypeError:
         raise ConfigError(f"{name}: {given!r} is neither one nor a list of them") from None
     for item in items:
@@ -121,7 +121,7 @@ def _many(name: str, given: Any, kinds: Any) -> list[Any]:
     return items
 
 
-def _channel(channel: ChannelRequest) -> str | dict[str, Any]:
+def _channel(channel: ChannelRequest) -> str | dict[str, object]:
     if isinstance(channel, str):
         return _known(channel)
     name = channel.get("name")

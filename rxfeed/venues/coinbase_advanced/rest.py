@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from math import ceil, floor
-from typing import Any
 
 import msgspec
 
-from rxfeed.market import Level, Time
+from rxfeed.market import Level, Side, Time
 from rxfeed.venues.coinbase_advanced.decode import microsecond_times
 from rxfeed.venues.rest import (
     RestBook,
@@ -33,7 +32,7 @@ _GRANULARITIES = {
     21600: "SIX_HOUR",
     86400: "ONE_DAY",
 }
-_SIDES: dict[str, Any] = {"BUY": "buy", "SELL": "sell"}
+_SIDES: dict[str, Side] = {"BUY": "buy", "SELL": "sell"}
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from rxfeed.core import GapDetector
 from rxfeed.market import Message
@@ -61,7 +60,7 @@ class CoinbaseAdvanced(Venue):
     ) -> AdvancedSubscription:
         return AdvancedSubscription.of(products, channels)
 
-    def grouped(self, channels: tuple[dict[str, Any], ...]) -> AdvancedSubscription:
+    def grouped(self, channels: tuple[dict[str, object], ...]) -> AdvancedSubscription:
         return AdvancedSubscription((), channels)
 
     def secrets(self, credentials: AdvancedCredentials) -> list[str]:
@@ -94,7 +93,7 @@ class CoinbaseAdvanced(Venue):
     def identity(self, message: Message) -> str:
         return message_id(message)
 
-    def stored_type(self, document: Mapping[str, Any]) -> type[Message] | None:
+    def stored_type(self, document: Mapping[str, object]) -> type[Message] | None:
         # A frame has a channel; an error of the venue is the same with and without a frame.
         return None if "events" in document else super().stored_type(document)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -14,6 +14,7 @@ from rxfeed.venues.coinbase_exchange.auth import Credentials
 from rxfeed.venues.coinbase_exchange.auth import signed as with_signature
 from rxfeed.venues.coinbase_exchange.channels import NAMES, common_channel
 from rxfeed.venues.coinbase_exchange.names import can_be_product, likely_channel, likely_product
+from rxfeed.venues.venue import ChannelObject
 
 Kind = Literal["subscribe", "unsubscribe"]
 Channel = str | Mapping[str, object]
@@ -24,7 +25,7 @@ class ExchangeSubscription(msgspec.Struct, frozen=True):
     """The products and channels of one connection, checked."""
 
     products: tuple[str, ...]
-    channels: tuple[str | dict[str, Any], ...]
+    channels: tuple[str | ChannelObject, ...]
 
     @classmethod
     def of(
@@ -85,11 +86,11 @@ def signature(request: Secret) -> Secret:
 _decode_signed = msgspec.json.Decoder(_Signed).decode
 
 
-def _many(name: str, given: Any, kinds: Any) -> list[Any]:
+def _many(name: str, given: object, kinds: type | tuple[type, ...]) -> list[Any]:
     if isinstance(given, kinds):
         return [given]
     try:
-        items = list(given)
+        items = list(cast("Iterable[object]", given))
     except TypeError:
         raise ConfigError(f"{name}: {given!r} is neither one nor a list of them") from None
     for item in items:
