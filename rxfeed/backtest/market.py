@@ -36,6 +36,7 @@ class PaperMarket:
     between the steps:
 
         >>> from decimal import Decimal
+        >>> from rxfeed.venues.coinbase_exchange import Snapshot
         >>> market = PaperMarket("BTC-USD", latency=0.05, maker_fee="0.004")
         >>> ten, eleven, one = (Decimal(each) for each in (10, 11, 1))
         >>> sides = {"bids": ((ten, one),), "asks": ((eleven, one),)}

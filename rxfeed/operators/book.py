@@ -35,6 +35,7 @@ def order_book(
 
         >>> from decimal import Decimal
         >>> from rxfeed.core import Level2Book
+        >>> from rxfeed.venues.coinbase_exchange import L2Update, Snapshot
         >>> ten, nine = Decimal(10), Decimal(9)
         >>> messages = [
         ...     Snapshot(product_id="BTC-USD", bids=((Decimal("9.0"), Decimal(2)),), asks=((Decimal(11), Decimal(1)),)),
@@ -132,6 +133,7 @@ def full_book(
         >>> from decimal import Decimal
         >>> from rxfeed.core.book_snapshot import Level3Snapshot, SnapshotTaken
         >>> from rxfeed.core import Level3Book
+        >>> from rxfeed.venues.coinbase_exchange import Open
         >>> nine, buys = Decimal(9), {"product_id": "BTC-USD", "side": "buy", "time": heartbeat(0).time}
         >>> book = Level3Book("BTC-USD")
         >>> book.step(Open(**buys, order_id="a", price=nine, remaining_size=Decimal(1), sequence=8))

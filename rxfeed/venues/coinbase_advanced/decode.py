@@ -83,7 +83,7 @@ class AdvancedDecoder:
         """The message in *raw*, or all of them; never raises.
 
         >>> AdvancedDecoder().decode(b'{"type":"error","message":"authentication failure"}')
-        ErrorMessage(message='authentication failure')
+        AdvancedError(message='authentication failure')
         >>> AdvancedDecoder().decode(b'{"channel":"news","sequence_num":7,"events":[]}')
         Unknown(type='news', sequence=7, level3=False)
         >>> AdvancedDecoder().decode(b'{"channel":').reason

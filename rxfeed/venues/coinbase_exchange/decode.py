@@ -130,7 +130,7 @@ class ExchangeDecoder:
         caller.
 
             >>> ExchangeDecoder().decode(b'{"type":"error","message":"Failed to subscribe"}')
-            ErrorMessage(message='Failed to subscribe')
+            ExchangeError(message='Failed to subscribe')
             >>> ExchangeDecoder().decode(b'{"type":').reason
             'not JSON: Input data was truncated'
             >>> ExchangeDecoder().decode(b'{"type":"match","product_id":"BTC-USD"}').product_id
