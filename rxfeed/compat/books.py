@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rxfeed.compat.order_book import OrderBook
 
 Deliver = Callable[[Json], None]
+"""Takes the content of one message."""
 
 _LONGEST = 5.0  # seconds that messages wait for a snapshot
 # By id, because a subclass may not be hashable.

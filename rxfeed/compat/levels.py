@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 K = TypeVar("K", bound="SupportsRichComparison")
 V = TypeVar("V")
+T = TypeVar("T")
 
 
 class SortedLevels(dict[K, V]):
@@ -67,7 +68,7 @@ class SortedLevels(dict[K, V]):
         del self[key]
         return key, value
 
-    def pop(self, key: K, *default: V) -> V:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def pop(self, key: K, *default: T) -> V | T:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Remove *key* and return its value, or *default*."""
         if default and key not in self:
             return default[0]

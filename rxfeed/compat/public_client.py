@@ -15,6 +15,7 @@ from rxfeed.transport import HttpClient, Response
 from rxfeed.venues.coinbase_exchange import REST_URL
 
 Values = Mapping[str, object]
+"""The parameters of a query, before they are made texts."""
 
 _GRANULARITIES = (60, 300, 900, 3600, 21600, 86400)
 
