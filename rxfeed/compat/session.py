@@ -75,6 +75,8 @@ class Session:
         self.ended = threading.Event()
         """Set once the end was requested."""
         self.finished = threading.Event()
+        self.entered = threading.Event()
+        """Set when the session's thread runs and is the client's `thread`."""
         self.thread: threading.Thread | None = None
         self.settings: ClientSettings | None = None
         self.feed: ClassicFeed | None = None

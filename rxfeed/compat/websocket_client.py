@@ -160,8 +160,9 @@ class WebsocketClient:
             self.url = self.__live(self.url)
             self.keepalive = KeepaliveThread(self._keepalive)
             thread = threading.Thread(target=self.__run, args=(session,), name="rxfeed-client", daemon=False)
-            self.thread = session.thread = thread
+            session.thread = thread
             thread.start()
+            session.entered.wait()  # `self.thread` is never a thread that has not started, which could not be joined
         except BaseException:
             session.finished.set()
             session.thread, self.stop = None, True
@@ -280,6 +281,8 @@ class WebsocketClient:
         return found
 
     def __run(self, session: Session) -> None:
+        self.thread = session.thread
+        session.entered.set()
         try:
             if not self.__manager.enter(session):
                 return

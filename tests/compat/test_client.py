@@ -121,6 +121,24 @@ def test_client_can_be_started_again(exchange: Exchange) -> None:
     assert exchange.accepted == 2
 
 
+def test_thread_that_has_not_started_is_never_seen(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread may join `client.thread` at any time, which raises for a thread before its start."""
+    client = Recorder(url=exchange.url, channels=["ticker"])
+    early: list[bool] = []
+    start = threading.Thread.start
+
+    def watched(thread: threading.Thread) -> None:
+        if thread.name == "rxfeed-client":
+            early.append(client.thread is thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", watched)
+    client.start()
+    assert client.thread.is_alive()
+    client.close()
+    assert early == [False]
+
+
 def test_refused_connection_reaches_on_error(capsys: pytest.CaptureFixture[str]) -> None:
     client = Recorder(url="ws://127.0.0.1:9", channels=["ticker"])
     client.start()
