@@ -6,6 +6,7 @@ that the server sent has to come: no trade is missing, and the connection was ne
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ PRODUCTS = ["BTC-USD", "ETH-USD"]
 RATE = 200.0
 TAKES = 0.02
 _SHOWN_EVERY = 5.0
+_SEGMENT = 16_384
 _DRAINED_WITHIN = 120.0
 
 
@@ -46,6 +48,7 @@ def slow_subscriber(
     """The ledger of a run with a Feed of *settings*; `problems` in it is empty where nothing was lost."""
     status: list[FeedStatus] = []
     with Exchange(PRODUCTS, seed=1, rate=2 * RATE, auto=False, backlog=10**9) as exchange:
+        _limit_segments(exchange)
         exchange.step(500)
         first = {product: exchange.last_trade_id(product) for product in PRODUCTS}
         slow = SlowSubscriber(first)
@@ -58,7 +61,7 @@ def slow_subscriber(
             made = _trade(exchange, first, seconds, lambda: show(f"{feed.stats}  lag {feed.stats.lag:.1f} s"))
             waiting = made - sum(slow.reached[product] - first[product] for product in PRODUCTS)
             slow.quick = True
-            _drain(exchange, slow)
+            _drain(exchange, slow, status)
             lag = feed.stats.max_lag
     problems = list(slow.wrong[:5])
     for product in PRODUCTS:
@@ -82,6 +85,17 @@ def slow_subscriber(
     }
 
 
+def _limit_segments(exchange: Exchange) -> None:
+    """Let a segment be smaller than a third of a receive buffer, as it is on a network.
+
+    On loopback it may be larger than half. Then the kernel sends nothing for seconds to a reader that was slow and has
+    become quick: what is free of the window is too little for a segment, and too much for the reader to report it.
+    """
+    if hasattr(socket, "TCP_MAXSEG"):
+        (listening,) = exchange._server._servers[-1].sockets
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT)
+
+
 def _trade(exchange: Exchange, first: dict[str, int], seconds: float, show: Callable[[], object]) -> int:
     """Let the market make `RATE` trades a second; returns how many it made."""
     began = shown = time.monotonic()
@@ -97,9 +111,10 @@ def _trade(exchange: Exchange, first: dict[str, int], seconds: float, show: Call
     return made
 
 
-def _drain(exchange: Exchange, slow: SlowSubscriber) -> None:
+def _drain(exchange: Exchange, slow: SlowSubscriber, status: list[FeedStatus]) -> None:
+    """Wait until all trades have come; not for those of a connection that was lost."""
     deadline = time.monotonic() + _DRAINED_WITHIN
     while any(slow.reached[product] != exchange.last_trade_id(product) for product in PRODUCTS):
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or any(isinstance(each, Disconnected) for each in status):
             return
         time.sleep(0.05)

@@ -194,6 +194,7 @@ def compare_books(events: int, seed: int) -> None:
         assert stats.failures > 0
 
 
+@pytest.mark.timeout(240)  # all books after each of 40,000 messages
 def test_books_equal_the_exchange_after_every_message() -> None:
     compare_books(15_000, seed=4)  # some 40,000 messages, over all channels
 

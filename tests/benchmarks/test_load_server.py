@@ -145,6 +145,7 @@ def test_ping_is_answered_between_frames(server: LoadServer) -> None:
     server.sent()
 
 
+@pytest.mark.timeout(240)  # 40,000 frames in both directions
 def test_pings_of_a_slow_reader_are_answered() -> None:
     """More pings than the socket buffers hold: the server reads them while it waits for room to write."""
     with load_server([b'{"n":"' + b"x" * 1000 + b'"}'] * 100, prepared=20_000) as server:

@@ -150,6 +150,7 @@ def test_ten_pipelines_at_once() -> None:
     assert all(each > 0 for each in row["ns"].values())
 
 
+@pytest.mark.timeout(240)  # it measures each row in turn
 def test_report_has_rows_and_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = benchmark.run(600, 1, (1, 2))
     report.save(tmp_path / "report.json")

@@ -458,6 +458,7 @@ FATES = st.lists(
 
 
 @given(st.integers(0, 3), FATES)
+@pytest.mark.timeout(240)  # it compares whole books after each message
 def test_ready_book_equals_the_engine_book_under_faults(seed: int, fates: list[str]) -> None:
     truth = market(seed)
     book = Level3Book(BTC, buffer=20)

@@ -118,6 +118,7 @@ def rows(printed: list[str]) -> list[list[str]]:
     return [line.split() for line in lines]
 
 
+@pytest.mark.timeout(240)  # two whole runs of the example
 def test_back_test_result_depends_on_latency(recorded: Recorded, run: Any) -> None:
     arguments = (str(recorded.folder), "--latency", "0", "0.5", "100000", "--fee", "0.1")
     printed = run("backtest", *arguments).end()

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from rxfeed.feed import Clock
+from tests.support.stopwatch import Stopwatch
 
 
 class JumpingClock(Clock):
@@ -23,6 +24,14 @@ class JumpingClock(Clock):
         self.waited.append(seconds)
         self._seconds += seconds
         return 0.0
+
+
+class StopwatchClock(Clock):
+    """A clock that stands still while the machine does not run this process; *stopwatch* has to run."""
+
+    def __init__(self, stopwatch: Stopwatch) -> None:
+        super().__init__()
+        self.now = lambda: stopwatch.seconds
 
 
 class ManualClock(Clock):
