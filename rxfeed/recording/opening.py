@@ -7,6 +7,7 @@ A system without `flock` (Windows), and a network file system that does not pass
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import BinaryIO
@@ -15,6 +16,8 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
+
+HAS_LOCKS = fcntl is not None
 
 _BUFFER = 1 << 16
 # Without O_NONBLOCK the opening of a FIFO waits until another process opens its other end.
@@ -41,15 +44,11 @@ def open_file(path: str) -> BinaryIO:
         raise
 
 
-def lock(number: int) -> bool:
-    """Lock the open file *number* for as long as it is open. False if that is not possible now."""
-    if fcntl is None:
-        return False
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+def lock(number: int) -> None:
+    """Lock the open file *number* for as long as it is open, if its file system has locks."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_locked(number: int) -> bool:

@@ -2,7 +2,7 @@
 
 Rules:
 - The file is locked for as long as it is open, so that readers can distinguish an open segment from one of a recorder
-  that was killed.
+  that was killed. It has its name only when it is locked: no reader finds it unlocked, or prevents the lock.
 - If the system refuses a write, the file is truncated to its length before it.
 - The end line is a zstd frame of its own, so that readers can find it without decompressing the rest.
 - A file can be moved, deleted or truncated while it is written. `place` detects this by comparing the open file with
@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from enum import Enum
@@ -21,7 +22,7 @@ from rxfeed.errors import SinkError
 from rxfeed.recording.compression import compressor, zstd
 from rxfeed.recording.format import Header, end_line, header_line
 from rxfeed.recording.lines import LineBatch
-from rxfeed.recording.opening import lock
+from rxfeed.recording.opening import HAS_LOCKS, lock
 from rxfeed.recording.timestamps import FIRST_NS, LAST_NS
 
 # A zstd frame ends with a checksum that verifies its lines. Readers can buffer so many bytes until they come to it.
@@ -83,8 +84,7 @@ class SegmentFile:
         self._unverified = 0
         self._block = zstd().COMPRESSOBJ_FLUSH_BLOCK
         with refusals(path):
-            self._file = os.fdopen(os.open(path, _NEW, mode), "wb", buffering=0)
-        self._locked = lock(self._file.fileno())
+            self._file = os.fdopen(_create(path, mode), "wb", buffering=0)
         totals.segments += 1
         try:
             self._write(header_line(header))
@@ -107,8 +107,6 @@ class SegmentFile:
         return Place.MOVED if opened.st_nlink else Place.DELETED
 
     def write(self, chunk: LineBatch) -> None:
-        if not self._locked:  # a reader was checking the lock
-            self._locked = lock(self._file.fileno())
         self._write(b"".join(chunk.lines))
         for counted in (self.held, self._totals):
             counted.count(chunk.frames, chunk.malformed, chunk.events)
@@ -161,6 +159,24 @@ class SegmentFile:
         end = self._compressor.flush()
         self._compressor, self._unverified = compressor(self._level), 0
         return end
+
+
+def _create(path: Path, mode: int) -> int:
+    """The descriptor of a new file at *path*, which is locked if the system has locks."""
+    if not HAS_LOCKS:
+        return os.open(path, _NEW, mode)
+    unnamed = path.with_name(f"{path.name}.new")  # readers ignore this suffix
+    number = os.open(unnamed, _NEW, mode)
+    try:
+        lock(number)
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        unnamed.rename(path)
+    except BaseException:
+        os.close(number)
+        unnamed.unlink(missing_ok=True)
+        raise
+    return number
 
 
 @contextlib.contextmanager

@@ -38,12 +38,12 @@ from tests.support.wire import Wire, WireServer, close_frame, frame
 )
 def test_no_data_means_stale_and_a_reconnect(first: bytes) -> None:
     clock, times = ManualClock(), dict[type, float]()
+
+    def note(event: FeedStatus) -> None:
+        times.setdefault(type(event), clock.seconds)
+
     with WireServer(scenes(passing(clock, first), sending(tick(5)))) as server:
         feed = fast_feed(server.url, stale_after=60, clock=clock)
-
-        def note(event: FeedStatus) -> None:
-            times.setdefault(type(event), clock.seconds)
-
         feed.status.subscribe(note)
         got, status = Collected(feed), Collected(feed.status)
         with feed:

@@ -17,6 +17,7 @@ from rxfeed.cli import main
 from rxfeed.errors import ConnectFailed
 from rxfeed.feed import Connecting, Disconnected
 from rxfeed.recording.events import status_line
+from rxfeed.recording.opening import lock
 from tests.support.collect import Collected
 from tests.support.recordings import segments
 from tests.support.replays import played, torn
@@ -83,6 +84,25 @@ def test_open_segment_with_a_damaged_line_is_damaged(tmp_path: Path) -> None:
         file.write(content)
     total = catalogue(tmp_path).total
     assert (total.open, len(total.damaged)) == ((), 1)
+    recorder.close()
+
+
+def test_segment_is_locked_before_readers_find_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[list[Path]] = []
+
+    def noted(number: int) -> None:
+        found.append(segments(tmp_path))
+        lock(number)
+
+    monkeypatch.setattr("rxfeed.recording.segment_file.lock", noted)
+    source: Subject[Message] = Subject()
+    recorder = record(tmp_path, flush_seconds=0.001)
+    source.pipe(recorder).subscribe()
+    source.on_next(tick(1))
+    wait_until(lambda: recorder.stats.frames == 1)
+    assert found == [[]]
+    (path,) = tmp_path.iterdir()
+    assert catalogue(tmp_path).total.open == (str(path),)
     recorder.close()
 
 
