@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.environment import make_neutral
+from tests.support.stopwatch import Stopwatch, at_most
 from tests.support.turns import turn
 
 HOSTILE = {
@@ -100,3 +102,15 @@ def test_exclusive_turn_waits_for_others_and_is_next(tmp_path: Path) -> None:
     for process in (first, second, alone, late):
         process.join(30)
         assert process.exitcode == 0
+
+
+def test_time_limit_counts_the_time_of_this_process() -> None:
+    def wait(seconds: float) -> None:
+        with Stopwatch() as stopwatch:
+            while stopwatch.seconds < seconds:
+                time.sleep(0.01)
+
+    with pytest.raises(AssertionError, match=r"and not less than 0\.1 s"), at_most(0.1):
+        wait(1)
+    with at_most(10):
+        wait(0.1)

@@ -101,6 +101,7 @@ def test_client_that_cannot_be_installed_is_reported_as_missing(
     assert found.load(["cbpro"])["packets"]["cbpro"]["missing"] == "no cbpro for this machine"
 
 
+@pytest.mark.timeout(240)  # it creates environments
 def test_environments_fall_back_with_a_report_and_are_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ways = [Attempt("pip from nowhere", [[str(tmp_path / "nowhere")]]), Attempt("pip as it came", [])]
     monkeypatch.setitem(environments.ENVIRONMENTS, "tool", ("pip", "pip", ways))

@@ -145,6 +145,7 @@ def test_naive_loop_is_right_on_a_stream_without_faults(pipeline: Pipeline) -> N
 # ---- the report
 
 
+@pytest.mark.timeout(240)  # it measures each of them
 def test_ten_pipelines_at_once() -> None:
     row = compare_ten(400, 1)
     assert row["ratios"].keys() == {"a message", "a feed"}

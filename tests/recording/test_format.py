@@ -65,6 +65,7 @@ def test_status_named_torn_in_older_recordings_is_read() -> None:
     st.sampled_from([b"", b" ", b"\r\n"]),
     st.booleans(),
 )
+@pytest.mark.timeout(240)  # a file for each example
 def test_frame_is_read_back_byte_for_byte_from_one_line(
     content: dict[str, Any], indent: Any, around: bytes, ascii_only: bool
 ) -> None:

@@ -14,6 +14,8 @@ import zstandard
 from tests.recording.test_catalogue import trade
 from tests.support.segments import NS, lines_of, packed, text_of
 
+pytestmark = pytest.mark.timeout(180)  # most read a bomb of 60 or 120 MB in another process
+
 OVER, WITHIN = 120, 60  # megabytes: longer than a line may be, and not
 MOST = 320  # megabytes, of which the interpreter and what it imports take some 60
 HEADER = text_of([])[0]
@@ -69,7 +71,7 @@ PACKINGS: dict[str, Callable[[bytes], bytes]] = {
 
 def peak(how: str, path: Path) -> tuple[int, int]:
     ran = subprocess.run(
-        [sys.executable, "-c", PEAK, how, str(path)], capture_output=True, text=True, check=True, timeout=50
+        [sys.executable, "-c", PEAK, how, str(path)], capture_output=True, text=True, check=True, timeout=150
     )
     most, count = ran.stdout.split()
     return int(most), int(count)
