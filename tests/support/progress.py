@@ -17,7 +17,8 @@ class ReadProgress:
         self.size = 0
         self._closed = False
         self._changed = threading.Condition()
-        receive, close = FrameSocket.receive, Connection.close
+        self._waited = 0
+        receive, close, readable = FrameSocket.receive, Connection.close, Connection._readable
 
         def counted(sock: FrameSocket) -> bytes:
             data = receive(sock)
@@ -26,6 +27,12 @@ class ReadProgress:
                 self._changed.notify_all()
             return data
 
+        def waiting(connection: Connection, timeout: float) -> bool:
+            with self._changed:
+                self._waited = self.size
+                self._changed.notify_all()
+            return readable(connection, timeout)
+
         def noted(connection: Connection, timeout: float = 1.0) -> None:
             close(connection, timeout)
             with self._changed:
@@ -33,10 +40,13 @@ class ReadProgress:
                 self._changed.notify_all()
 
         monkeypatch.setattr(FrameSocket, "receive", counted)
+        monkeypatch.setattr(Connection, "_readable", waiting)
         monkeypatch.setattr(Connection, "close", noted)
 
     def reaches(self, size: int) -> bool:
-        """True as soon as *size* bytes were read; False as soon as a connection was closed before."""
+        """True when *size* bytes were read and a connection waits for more; False when one was closed before."""
         with self._changed:
             assert self._changed.wait_for(lambda: self._closed or self.size >= size, 30)
+            # With a whole message, the connection may wait on the socket alone.
+            self._changed.wait_for(lambda: self._closed or self._waited >= size, 1)
             return self.size >= size
