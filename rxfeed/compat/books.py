@@ -74,7 +74,8 @@ class _SnapshotFirst:
         named = content if isinstance(content, dict) else {}
         kind = named.get("type")
         if kind == "snapshot" and named.get("product_id") == self._book.product_id:
-            self._book._OrderBook__preload(content)  # pyright: ignore[reportAttributeAccessIssue]  # private there
+            # A private method of our own book class, so that it cannot meet a name of a script's subclass.
+            self._book._OrderBook__preload(content)  # pyright: ignore[reportAttributeAccessIssue]
         elif kind != "error" and time.monotonic() - self._began < _LONGEST:
             return
         held, self._held = self._held, None

@@ -62,6 +62,7 @@ class SortedLevels(dict[K, V]):
         key = self._keys[index]
         return key, self[key]
 
+    # The methods below that ignore an override differ from those of `dict` as sortedcontainers' do.
     def popitem(self, index: int = -1) -> tuple[K, V]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Remove and return the item at *index* of the order."""
         key, value = self.peekitem(index)

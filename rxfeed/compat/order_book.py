@@ -90,7 +90,7 @@ class OrderBook(BookOrders, WebsocketClient):
         print("-- Subscribed to OrderBook! --\n")  # noqa: T201  # the wheel's own words, here and below
 
     def on_close(self) -> None:
-        print("\n-- OrderBook Socket Closed! --")  # noqa: T201
+        print("\n-- OrderBook Socket Closed! --")  # noqa: T201  # the wheel's own words
 
     def on_message(self, message: Json) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # the wheel's name
         if self._log_to:
@@ -101,6 +101,7 @@ class OrderBook(BookOrders, WebsocketClient):
         """The messages between these two sequences were missed: request a snapshot."""
         self.reset_book()
         if self.thread is not None:  # the plain object of GitHub master prints nothing
+            # The wheel's own words.
             print(f"Error: messages missing ({gap_start} - {gap_end}). Re-initializing  book at sequence.")  # noqa: T201
 
     def on_ready(self) -> None:

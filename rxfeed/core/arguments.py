@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import cast
+from typing import Any, cast
 
 from rxfeed.errors import ConfigError
 from rxfeed.market import check
@@ -178,6 +178,20 @@ def product_ids(value: object) -> tuple[str, ...]:
     if not ids or len(set(ids)) < len(ids):
         raise ConfigError(f"products: {value!r} is not a sequence of distinct product ids")
     return tuple(ids)
+
+
+def one_or_many(name: str, given: object, kinds: type | tuple[type, ...]) -> list[Any]:
+    """The list of *given*: one of *kinds*, or an iterable of them, none of which is empty."""
+    if isinstance(given, kinds):
+        return [given]
+    try:
+        items = list(cast("Iterable[object]", given))
+    except TypeError:
+        raise ConfigError(f"{name}: {given!r} is neither one nor a list of them") from None
+    for item in items:
+        if not isinstance(item, kinds) or not item:
+            raise ConfigError(f"{name}: {item!r} cannot be one")
+    return items
 
 
 def payloads(value: object) -> list[bytes]:

@@ -53,3 +53,16 @@ def test_products_are_one_or_many(value: Any, ids: set[str]) -> None:
 def test_invalid_products_are_named(value: Any) -> None:
     with pytest.raises(ConfigError, match=f"^products: {re.escape(repr(value))} is neither"):
         arguments.products(value)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("a", ["a"]), (["a", "b"], ["a", "b"]), (iter(("a",)), ["a"]), ((), [])]
+)
+def test_one_or_many_gives_a_list(given: object, expected: list[str]) -> None:
+    assert arguments.one_or_many("products", given, str) == expected
+
+
+@pytest.mark.parametrize("given", [7, None, ["a", 7], ["a", ""]])
+def test_one_or_many_names_what_cannot_be_one(given: object) -> None:
+    with pytest.raises(ConfigError, match=r"^products: (7|None|'') "):
+        arguments.one_or_many("products", given, str)

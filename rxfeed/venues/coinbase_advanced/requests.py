@@ -6,10 +6,10 @@ import difflib
 import re
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
 
 import msgspec
 
+from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
 from rxfeed.secrets import Secret
 from rxfeed.venues.coinbase_advanced.auth import AdvancedCredentials
@@ -47,10 +47,10 @@ class AdvancedSubscription(msgspec.Struct, frozen=True):
         ['{"type":"subscribe","channel":"market_trades","product_ids":["BTC-USD"]}', \
 '{"type":"subscribe","channel":"heartbeats"}']
         """
-        checked = tuple(_channel(channel) for channel in _many("channels", channels, (str, Mapping)))
+        checked = tuple(_channel(channel) for channel in arguments.one_or_many("channels", channels, (str, Mapping)))
         if not checked:
             raise ConfigError("channels: name at least one, 'ticker' for example")
-        return cls(tuple(dict.fromkeys(_many("products", products, str))), checked)
+        return cls(tuple(dict.fromkeys(arguments.one_or_many("products", products, str))), checked)
 
     def requests(self, kind: Kind, credentials: AdvancedCredentials | None, timestamp: str) -> list[str | Secret]:
         """The messages to send, one for each channel; with *credentials* each has a JWT of its own."""
@@ -108,19 +108,6 @@ def signature(request: Secret) -> Secret:
     return Secret(_decode_signed(request.reveal()).jwt)
 
 
-def _many(name: str, given: object, kinds: type | tuple[type, ...]) -> list[Any]:
-    if isinstance(given, kinds):
-        return [given]
-    try:
-        items = list(cast("Iterable[object]", given))
-    except TypeError:
-        raise ConfigError(f"{name}: {given!r} is neither one nor a list of them") from None
-    for item in items:
-        if not isinstance(item, kinds) or not item:
-            raise ConfigError(f"{name}: {item!r} cannot be one")
-    return items
-
-
 def _channel(channel: ChannelRequest) -> str | dict[str, object]:
     if isinstance(channel, str):
         return _known(channel)
@@ -128,7 +115,7 @@ def _channel(channel: ChannelRequest) -> str | dict[str, object]:
     if not isinstance(name, str):
         raise ConfigError(f"channels: {channel!r} has no 'name'")
     own = channel.get("product_ids") or ()
-    return {**channel, "name": _known(name), "product_ids": _many("products", own, str)}
+    return {**channel, "name": _known(name), "product_ids": arguments.one_or_many("products", own, str)}
 
 
 def _known(name: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, cast
+from typing import Literal
 
 import msgspec
 
+from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
 from rxfeed.secrets import Secret
 from rxfeed.venues.coinbase_exchange.auth import Credentials
@@ -38,10 +39,12 @@ class ExchangeSubscription(msgspec.Struct, frozen=True):
         >>> ExchangeSubscription.of("BTC-USD", ["ticker", "heartbeat"]).text()
         '{"type":"subscribe","product_ids":["BTC-USD"],"channels":["ticker","heartbeat"]}'
         """
-        checked = tuple(_channel(channel, signed) for channel in _many("channels", channels, (str, Mapping)))
+        checked = tuple(
+            _channel(channel, signed) for channel in arguments.one_or_many("channels", channels, (str, Mapping))
+        )
         if not checked:
             raise ConfigError("channels: name at least one, 'ticker' for example")
-        return cls(tuple(dict.fromkeys(_many("products", products, str))), checked)
+        return cls(tuple(dict.fromkeys(arguments.one_or_many("products", products, str))), checked)
 
     def invalid_products(self) -> Iterator[str]:
         """A text for each product with an invalid id, with a suggestion."""
@@ -84,19 +87,6 @@ def signature(request: Secret) -> Secret:
 
 
 _decode_signed = msgspec.json.Decoder(_Signed).decode
-
-
-def _many(name: str, given: object, kinds: type | tuple[type, ...]) -> list[Any]:
-    if isinstance(given, kinds):
-        return [given]
-    try:
-        items = list(cast("Iterable[object]", given))
-    except TypeError:
-        raise ConfigError(f"{name}: {given!r} is neither one nor a list of them") from None
-    for item in items:
-        if not isinstance(item, kinds) or not item:
-            raise ConfigError(f"{name}: {item!r} cannot be one")
-    return items
 
 
 def _channel(channel: Channel, signed: bool) -> str | dict[str, object]:
