@@ -131,7 +131,7 @@ class AdvancedGaps(GapDetector):
         if not self._number(first.sequence_num):
             return CheckedFrame(messages, (None,) * len(messages))
         if not isinstance(first, MarketTrade | PriorMarketTrade):
-            return CheckedFrame(messages, tuple(self.epoch(each.product_id) for each in messages))
+            return CheckedFrame(messages, tuple(self.epoch_of(each) for each in messages))
         known = {product for product in {each.product_id for each in messages} if self._is_known(product)}
         check = FrameCheck(self)
         repaired: list[int] = []

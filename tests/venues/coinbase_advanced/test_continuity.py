@@ -334,3 +334,33 @@ def test_window_with_trades_from_before_the_subscription_is_incomplete() -> None
         wider: Any = TumblingVolume(seconds)
         found = [each for message in messages for each in wider.step(message)]
         assert [(each.start.second, each.complete) for each in found] == expected
+
+
+def checked(continuity: Any, decoder: Any, *frames: str) -> list[tuple[list[int], tuple[int | None, ...]]]:
+    """The ids and the epochs of the trades in each frame."""
+    found = [continuity.frame(decoder.decode(each.encode())) for each in frames]
+    return [([each.trade_id for each in one.messages], one.epochs) for one in found]
+
+
+def test_snapshot_of_older_trades_is_no_restart() -> None:
+    """A recording may begin in the middle, so that a later snapshot has trades from before its beginning."""
+    continuity, decoder = COINBASE_ADVANCED.gaps(), COINBASE_ADVANCED.decoder()
+    continuity.watch([("market_trades", BTC)])
+    before = trades(0, one(10), one(11))
+    assert checked(continuity, decoder, before) == [([10, 11], (0, 0))]
+    continuity.reconnected()
+    again = snapshot(0, 5, 6, 7, 8, 9, 10, 11, 12)
+    ids, epochs = checked(continuity, decoder, again)[0]
+    assert dict(zip(ids, epochs, strict=True)) == {**dict.fromkeys(range(5, 12)), 12: 1}
+    assert not any(isinstance(each, Restarted) for each in continuity.missed)
+
+
+def test_tickers_of_one_frame_have_the_epoch_of_tickers() -> None:
+    continuity, decoder = COINBASE_ADVANCED.gaps(), COINBASE_ADVANCED.decoder()
+    continuity.watch([("ticker", BTC), ("ticker", ETH)])
+    events = [
+        {"type": "update", "tickers": [{"type": "ticker", "product_id": each, "price": "1"} for each in (BTC, ETH)]}
+    ]
+    continuity.lost_tickers(BTC)
+    messages: Any = decoder.decode(frame(0, "ticker", *events).encode())
+    assert continuity.frame(messages).epochs == (1, 0)
