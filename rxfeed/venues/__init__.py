@@ -4,6 +4,7 @@ from rxfeed.errors import ConfigError
 from rxfeed.secrets import host_of
 from rxfeed.venues.coinbase_advanced import COINBASE_ADVANCED
 from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE
+from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.rest import RestBook, RestCandle, RestProduct, RestRules, RestTrade, aliases
 from rxfeed.venues.venue import (
     ARRAY_KEY,
@@ -68,6 +69,7 @@ __all__ = [
     "ChannelRequest",
     "Decoded",
     "Decoder",
+    "DeliveredIds",
     "Kind",
     "Limits",
     "Observed",
