@@ -58,6 +58,7 @@ def make_feed(options: argparse.Namespace) -> Feed:
             options.channel or options.channels,
             venue=named,
             url=options.url,
+            rest_url=options.rest_url,
             credentials=credentials,
         )
     for each in caught:
