@@ -136,6 +136,8 @@ class Venue:
     rest_requests_per_second: float = 10.0
     rest: RestRules | None = None
     """The paths and answers of its REST API."""
+    has_aliases: bool = False
+    """True if it delivers some products under another id, which its list of products names as their alias."""
     level3_path: str = ""
     """The REST path of a product's book order by order, with `{product}`; empty: there is none."""
     merging: MergeRules | None = None
@@ -206,7 +208,8 @@ class Venue:
     ) -> Decoder:
         """A decoder for one connection; *stored*: for frames of a recording, which need not begin with it.
 
-        *renamed*: the ids of products, by those under which the venue delivers them, where they differ; it may change.
+        *renamed*: the ids of products, by those under which the venue delivers them, where they differ. If it is a
+        `DeliveredIds`, it may change.
         *observed*: large messages for which it returns False may be `Skipped`; without it, all are decoded.
         """
         raise NotImplementedError

@@ -41,6 +41,7 @@ from rxfeed.market import (
 from rxfeed.venues.coinbase_advanced import frames as f
 from rxfeed.venues.coinbase_advanced import messages as m
 from rxfeed.venues.coinbase_advanced.channels import WITHOUT_PRODUCTS
+from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.rest import JsonValue
 from rxfeed.venues.venue import Decoded, Observed
 
@@ -78,7 +79,7 @@ class AdvancedDecoder:
     def __init__(self, renamed: Mapping[str, str] | None = None, observed: Observed | None = None) -> None:
         self.quick = None
         self.observed = observed
-        self.renamed: Mapping[str, str] = {} if renamed is None else renamed
+        self.renamed = renamed if isinstance(renamed, DeliveredIds) else DeliveredIds(renamed or {})
 
     def decode(self, raw: bytes) -> Decoded:
         """The message in *raw*, or all of them; never raises.
@@ -129,7 +130,7 @@ class AdvancedDecoder:
             if len(heads.events) != 1 or len(heads.events[0].tickers) != 1:
                 return None
             kind, product = m.AdvancedTicker, heads.events[0].tickers[0].product_id
-        product = self.renamed.get(product, product) if self.renamed else product
+        product = self.renamed[product] if self.renamed else product
         return None if observed(kind, product) else Skipped(kind, product, heads.sequence_num)
 
     def _other(self, raw: bytes, error: msgspec.ValidationError) -> Message | tuple[Message, ...] | Malformed:
@@ -431,14 +432,14 @@ def _without_blanks(value: JsonValue) -> JsonValue:
     return value
 
 
-def _rename(message: Message, renamed: Mapping[str, str]) -> None:
+def _rename(message: Message, renamed: DeliveredIds) -> None:
     if isinstance(message, m.AdvancedSubscriptions):
         channels = tuple(
-            msgspec.structs.replace(each, product_ids=tuple(renamed.get(id_, id_) for id_ in each.product_ids))
+            msgspec.structs.replace(each, product_ids=tuple(renamed[id_] for id_ in each.product_ids))
             if each.product_ids
             else each
             for each in message.channels
         )
         force_setattr(message, "channels", channels)
-    elif message.product_id is not None and message.product_id in renamed:
-        force_setattr(message, "product_id", renamed[message.product_id])
+    elif message.product_id is not None and (product := renamed[message.product_id]) != message.product_id:
+        force_setattr(message, "product_id", product)
