@@ -1,4 +1,4 @@
-"""The second venue: the pipeline on frames of Advanced Trade beside coinbase-advanced-py, and a book from one snapshot."""
+"""The second venue: the pipeline and coinbase-advanced-py on frames of Advanced Trade, and a book from a snapshot."""
 
 from __future__ import annotations
 

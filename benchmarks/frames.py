@@ -165,7 +165,11 @@ def _advanced_source() -> tuple[str, list[bytes]]:
 
 def advanced_snapshots() -> list[bytes]:
     """The frames that begin the books, one a product."""
-    return [payload for payload in _advanced_source()[1] if payload.startswith(b'{"channel":"l2_data"') and _is_once(json.loads(payload))]
+    return [
+        payload
+        for payload in _advanced_source()[1]
+        if payload.startswith(b'{"channel":"l2_data"') and _is_once(json.loads(payload))
+    ]
 
 
 def _recorded(path: Path) -> list[bytes]:
@@ -183,7 +187,10 @@ def _made() -> list[bytes]:
 
 
 def _made_advanced() -> list[bytes]:
-    with Exchange(_MADE_OF, venue=ADVANCED, seed=1, auto=False) as exchange, connect(exchange.url, max_size=None) as client:
+    with (
+        Exchange(_MADE_OF, venue=ADVANCED, seed=1, auto=False) as exchange,
+        connect(exchange.url, max_size=None) as client,
+    ):
         for channel in ADVANCED_CHANNELS:
             client.send(json.dumps({"type": "subscribe", "product_ids": _MADE_OF, "channel": channel}))
         received = [str(client.recv()).encode()]
