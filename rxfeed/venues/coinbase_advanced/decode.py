@@ -60,9 +60,11 @@ _ODD = re.compile(
     rb"(?:([0-5][0-9]\.[0-9]{6})[0-9]+|60(?:\.[0-9]+)?)"
 )
 _LEAP = re.compile(r":60(?:\.[0-9]+)?")
-_BEGIN = b'{"channel":"'
-_NAME = slice(len(_BEGIN), len(_BEGIN) + 7)
-_OF_BOOK, _OF_TICKER = b"l2_data", b'ticker"'
+_HEADS: dict[bytes, Callable[[bytes], f.BookHeads | f.TickerHeads]] = {
+    b'{"channel":"l2_data': f.decode_books,
+    b'{"channel":"ticker"': f.decode_tickers,
+}
+_BEGIN = slice(19)
 _id_of = attrgetter("trade_id")
 _decode_bare = msgspec.json.Decoder(m.BARE, strict=False).decode
 _decode_all = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -91,19 +93,29 @@ class AdvancedDecoder:
         >>> AdvancedDecoder().decode(b'{"channel":').reason
         'not JSON: Input data was truncated'
         """
+        heads_of = _HEADS.get(raw[_BEGIN])
+        observed = self.observed
+        if heads_of is not None and observed is not None and raw.isascii() and len(raw) <= LONG:
+            # Most frames of a feed pass here, unless books and tickers have observers.
+            try:
+                heads = heads_of(raw)
+            except msgspec.MsgspecError:
+                pass  # it is decoded completely, which gives the reason
+            else:
+                head = heads.events[0]
+                kind = _KINDS[type(head)]
+                product = head.tickers[0].product_id if type(head) is f.TickersHead else head.product_id
+                if self.renamed:
+                    product = self.renamed[product]
+                if not observed(kind, product):
+                    return Skipped(kind, product, heads.sequence_num)
         try:
             if not raw.isascii():
                 raw.decode()  # msgspec skips values without a field, invalid UTF-8 included
             if len(raw) > LONG and raw.count(b",") > _MOST_VALUES:
                 raise msgspec.ValidationError(f"over {_MOST_VALUES:,} values")
-            name = raw[_NAME]
-            # Books and tickers have no times that msgspec decodes, and are most of a feed.
-            if name in (_OF_BOOK, _OF_TICKER) and raw.startswith(_BEGIN):
-                if self.observed is not None and (skipped := self._skipped(raw, name, self.observed)) is not None:
-                    return skipped
-                frame = f.decode_frame(raw)
-            else:
-                frame = f.decode_frame(_ODD.sub(_cut, raw) if _odd(raw) else raw)
+            # Books and tickers have no times that msgspec decodes.
+            frame = f.decode_frame(_ODD.sub(_cut, raw) if heads_of is None and _odd(raw) else raw)
             decoded = _MESSAGES[type(frame)](frame)
         except msgspec.ValidationError as error:
             decoded = self._other(raw, error)
@@ -116,22 +128,6 @@ class AdvancedDecoder:
             for message in decoded if isinstance(decoded, tuple) else (decoded,):
                 _rename(message, self.renamed)
         return decoded
-
-    def _skipped(self, raw: bytes, name: bytes, observed: Observed) -> Any:
-        """The frame of a book or ticker without an observer; `None` if it has one, or if it is not of one product."""
-        if name == _OF_BOOK:
-            heads = f.decode_books(raw)
-            if len(heads.events) != 1:
-                return None
-            head = heads.events[0]
-            kind, product = m.AdvancedL2Update if head.type == "update" else m.AdvancedL2Snapshot, head.product_id
-        else:
-            heads = f.decode_tickers(raw)
-            if len(heads.events) != 1 or len(heads.events[0].tickers) != 1:
-                return None
-            kind, product = m.AdvancedTicker, heads.events[0].tickers[0].product_id
-        product = self.renamed[product] if self.renamed else product
-        return None if observed(kind, product) else Skipped(kind, product, heads.sequence_num)
 
     def _other(self, raw: bytes, error: msgspec.ValidationError) -> Message | tuple[Message, ...] | Malformed:
         if len(raw) > LONG:
@@ -172,6 +168,12 @@ def _bare(kind: str, content: dict[str, JsonValue]) -> Message:
 
 _BARE_TYPES = {each.__struct_config__.tag for each in m.BARE.__args__}
 
+
+_KINDS: dict[type[Any], type[Message]] = {
+    f.UpdateHead: m.AdvancedL2Update,
+    f.SnapshotHead: m.AdvancedL2Snapshot,
+    f.TickersHead: m.AdvancedTicker,
+}
 
 # ---- by channel
 
