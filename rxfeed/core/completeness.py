@@ -27,7 +27,8 @@ class CompletenessTracker:
 
     Rules:
     - If a message has another epoch, trades may be missing up to its time, or up to *now* if that is later. This is not
-      so for a trade with the next id, where the venue's ids are consecutive.
+      so for a trade with the next id, where the venue's ids are consecutive. A heartbeat with a lower epoch shows
+      nothing: trades alone may have been missed (see `epochs.py`).
     - A `last_match` proves that no trade came between it and the subscription. Of several trades from before the
       subscription, the last one does.
     - A heartbeat may overtake the trade with the id that it contains. Then event time stops until that trade or the
@@ -81,8 +82,9 @@ class CompletenessTracker:
 
     def heartbeat(self, heartbeat: Heartbeat) -> datetime:
         """The event time: no earlier trade is expected."""
-        missed = heartbeat.epoch != self.epoch
-        self.epoch = heartbeat.epoch
+        missed = heartbeat.epoch > self.epoch
+        if missed:
+            self.epoch = heartbeat.epoch
         if self._named > self.known and self._named != self._waived:
             self._waived, missed = self._named, True
         if missed:

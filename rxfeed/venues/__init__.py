@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.registry import DEFAULT_VENUE, VENUES, venue, venue_at
 from rxfeed.venues.rest import RestBook, RestCandle, RestProduct, RestRules, RestTrade, aliases
 from rxfeed.venues.venue import (
@@ -35,6 +36,7 @@ __all__ = [
     "ChannelRequest",
     "Decoded",
     "Decoder",
+    "DeliveredIds",
     "Kind",
     "Limits",
     "Observed",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -68,19 +68,22 @@ class AdvancedSubscription(msgspec.Struct, frozen=True):
 
     def warn_of_products(self, stacklevel: int = 2) -> None:
         """Issue a warning for each product with an invalid id, and for too many products of level2."""
+        for text in self.invalid_products():
+            warnings.warn(text, UserWarning, stacklevel + 1)
+
+    def invalid_products(self) -> Iterator[str]:
+        """A text for each product with an invalid id, with a suggestion, and for too many products of level2."""
         by_channel = self._by_channel()
         for product in dict.fromkeys(product for products in by_channel.values() for product in products):
             if not _PRODUCT.fullmatch(product):
                 likely = likely_product(product)
                 remedy = "they are named as in BTC-USD" if likely is None else f"did you mean {likely!r}?"
-                warnings.warn(f"products: {product!r} cannot be a product: {remedy}", UserWarning, stacklevel + 1)
+                yield f"products: {product!r} cannot be a product: {remedy}"
         books = len(by_channel.get(BOOK, ()))
         if books > MOST_BOOKS:
-            warnings.warn(
+            yield (
                 f"products: {books} of level2, of which the venue takes {MOST_BOOKS} a connection: "
-                "spread them over several feeds",
-                UserWarning,
-                stacklevel + 1,
+                "spread them over several feeds"
             )
 
     def _by_channel(self) -> dict[str, list[str]]:
