@@ -70,6 +70,7 @@ CHANNEL_NAMES = {
     for name in (each.name, each.acknowledged)
     if name not in ("", "full", "user", "status", "candles")  # words of other meanings, too
 }
+STRUCT_NAMES = {kind.__name__ for venue in VENUES.values() for kind in venue.types}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts != ("__init__.py",))
 IDS = [str(path.relative_to(ROOT)) for path in FILES]
 
@@ -176,6 +177,15 @@ def test_channels_are_named_by_few(path: Path) -> None:
     if not within(path, NAMING_PLACES):
         named = channel_names(ast.parse(path.read_text()))
         assert {name for name in named if (str(path.relative_to(ROOT)), name) not in NO_CHANNELS} == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_structs_of_a_venue_are_defined_by_few(path: Path) -> None:
+    """A tag is the name of a message on the wire, and a struct of a venue has one."""
+    if not within(path, VENUE_PLACES):
+        classes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+        assert not STRUCT_NAMES & {each.name for each in classes}
+        assert not [each.name for each in classes if any(keyword.arg == "tag" for keyword in each.keywords)]
 
 
 def test_channel_name_in_a_text_constant_is_found() -> None:
