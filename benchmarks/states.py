@@ -112,9 +112,9 @@ class Watch:
         in_vain = self.named > self.known and self.named != self.waived
         if in_vain:
             self.waived = self.named
-        if in_vain or (heartbeat.epoch != self.epoch and heartbeat.last_trade_id != self.known):
+        if in_vain or (heartbeat.epoch > self.epoch and heartbeat.last_trade_id != self.known):
             self.missed(heartbeat.time)
-        self.epoch = heartbeat.epoch
+        self.epoch = max(self.epoch, heartbeat.epoch)
         passed = self.named_at
         self.named, self.named_at = heartbeat.last_trade_id, heartbeat.time
         if self.named < self.waived:

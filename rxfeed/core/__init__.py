@@ -12,6 +12,7 @@ from rxfeed.core.candles import Candle, CandlePrices, Candles
 from rxfeed.core.checked_frame import CheckedFrame, FrameCheck
 from rxfeed.core.completeness import Late
 from rxfeed.core.crossing import PriceCross, PriceCrossing
+from rxfeed.core.epochs import EPOCH_KINDS, LEVELS, PRODUCT, TRADES
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.findings import Findings, Missed, Repaired, Restarted
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
@@ -40,8 +41,12 @@ from rxfeed.core.windows import TumblingVolume, VolumeSums, VolumeWindow
 __all__ = [
     "APART",
     "ARRIVAL_LIMIT",
+    "EPOCH_KINDS",
     "EXACT",
+    "LEVELS",
     "MAX_AHEAD",
+    "PRODUCT",
+    "TRADES",
     "ActiveProducts",
     "Arrival",
     "Backoff",

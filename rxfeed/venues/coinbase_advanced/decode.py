@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -379,6 +380,39 @@ def number_in(beginning: bytes) -> int | None:
     """The `sequence_num` in the *beginning* of a frame; `None` if it is not there."""
     found = _NUMBER.search(beginning[:_BEGINNING])
     return None if found is None else int(found[1])
+
+
+class _TradeName(msgspec.Struct, gc=False):
+    product_id: str
+    trade_id: int
+
+
+class _TradeEvent(msgspec.Struct, gc=False):
+    trades: list[msgspec.Raw] = []
+
+
+class _TradeEvents(msgspec.Struct, gc=False):
+    events: list[_TradeEvent] = []
+
+
+_decode_trade_events = msgspec.json.Decoder(_TradeEvents).decode
+_decode_trade_name = msgspec.json.Decoder(_TradeName, strict=False).decode
+
+
+def trade_ids_in(raw: bytes) -> list[tuple[str, int]]:
+    """Product and id of the trades in a frame that is not too long, as far as they can be read, in any order.
+
+    >>> trade_ids_in(b'{"events":[{"trades":[{"product_id":"BTC-USD","trade_id":"7","price":"NaN"},{}]}]}')
+    [('BTC-USD', 7)]
+    """
+    found: list[tuple[str, int]] = []
+    with suppress(*UNDECODED):
+        for event in _decode_trade_events(raw if len(raw) <= LONG else b"{}").events:
+            for each in event.trades:
+                with suppress(*UNDECODED):
+                    name = _decode_trade_name(each)
+                    found.append((name.product_id, name.trade_id))
+    return found
 
 
 def _malformed(raw: bytes, reason: str) -> Malformed:
