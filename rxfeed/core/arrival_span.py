@@ -17,6 +17,8 @@ class ArrivalSpan:
 
     __slots__ = ("clock", "end", "epoch", "known", "start", "whole")
 
+    epoch: int
+    known: int
     start: datetime
     end: datetime
 
@@ -29,7 +31,8 @@ class ArrivalSpan:
         number, epoch = trade.trade_id, trade.epoch
         if epoch != self.epoch:
             proven = trade.ids_are_consecutive and number == self.known + 1
-            self.epoch, self.known, self.whole = epoch, number, self.whole and proven
+            self.whole = self.whole and proven
+            self.epoch, self.known = epoch, number
         elif number > self.known:
             self.known = number
 

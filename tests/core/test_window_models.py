@@ -275,7 +275,7 @@ def slow_spans(stream: list[Message], seconds: int) -> list[Any]:
         if not isinstance(message, Match):
             continue
         past = [
-            m for m in stream[: here + 1] if m.product_id == message.product_id and not isinstance(m, ExchangeHeartbeat)
+            m for m in stream[: here + 1] if m.product_id == message.product_id and isinstance(m, Match | LastMatch)
         ]
         trades: list[Match] = []
         since, now = past[0].time, past[0].time
@@ -283,7 +283,6 @@ def slow_spans(stream: list[Message], seconds: int) -> list[Any]:
         assert now is not None
         epoch, known = past[0].epoch, past[0].trade_id
         for m in past:
-            assert isinstance(m, Match | LastMatch)
             if m.epoch != epoch:
                 if m.trade_id != known + isinstance(m, Match):
                     since = max(now, m.time)

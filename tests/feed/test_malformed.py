@@ -160,7 +160,7 @@ ODD_UPDATE = level2("A-B", "l2update", ["buy", "9", "-1"])
     ],
 )
 def test_malformed_frame_affects_messages_of_its_kind_alone(odd: bytes, complete: list[bool], renewed: bool) -> None:
-    """If its type is not known, or others depend on it, the book is renewed; trade ids prove that no trade is missing."""
+    """If its type is not known, or others depend on it, the book is renewed. Trade ids prove the windows."""
     requests: list[Any] = []
 
     def play(wire: Wire) -> None:

@@ -51,7 +51,7 @@ def record_exchange(
                 for _ in range(steps // 50):
                     exchange.step(50)
                     exchange.drain()
-                _wait(lambda: feed.stats.frames >= exchange.sent.frames)
+                _wait(lambda stats=feed.stats: stats.frames >= exchange.sent.frames)
 
 
 def _wait(condition: Callable[[], bool], seconds: float = 20.0) -> None:
