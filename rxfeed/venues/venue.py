@@ -120,6 +120,8 @@ class Venue:
     """The structs of its messages."""
     quick_types: tuple[type[Message], ...] = ()
     """Those of its types that a frame can be as a whole; their tags distinguish them. Empty where frames are not so."""
+    texts: tuple[type[msgspec.Struct], ...] = ()
+    """Structs that read some of `quick_types` with numbers as texts: see `rxfeed.market.texts`."""
     without_data: frozenset[str] = frozenset()
     """Types of frames that carry no data of a product: one that cannot be decoded is no loss."""
     credentials: tuple[type, ...] = ()

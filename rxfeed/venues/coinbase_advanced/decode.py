@@ -104,11 +104,12 @@ class AdvancedDecoder:
             else:
                 head = heads.events[0]
                 kind = _KINDS[type(head)]
-                product = head.tickers[0].product_id if type(head) is f.TickersHead else head.product_id
+                product = head.tickers[0].product_id if isinstance(head, f.TickersHead) else head.product_id
                 if self.renamed:
                     product = self.renamed[product]
                 if not observed(kind, product):
-                    return Skipped(kind, product, heads.sequence_num)
+                    skipped: Any = Skipped(kind, product, heads.sequence_num)
+                    return skipped
         try:
             if not raw.isascii():
                 raw.decode()  # msgspec skips values without a field, invalid UTF-8 included
