@@ -37,7 +37,7 @@ class Top(NamedTuple):
 
 
 class Book:
-    """For `Top`, whose sides change with the next message."""
+    """The state for `Top`; the sides of a `Top` change with the next message."""
 
     def __init__(self, product_id: str) -> None:
         self.product_id = product_id
