@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.environment import make_neutral
+from tests.support.environment import keep_bytecode, make_neutral
 from tests.support.stopwatch import Stopwatch, at_most
 from tests.support.turns import turn
 
@@ -52,6 +52,17 @@ def test_environment_of_tests_is_independent_of_the_caller() -> None:
         "TERM": "xterm-256color",
         "MPLBACKEND": "agg",
     }
+
+
+def test_forbidden_bytecode_is_kept_outside_of_the_sources(tmp_path: Path) -> None:
+    forbidding = {"PYTHONDONTWRITEBYTECODE": "1", "PATH": "/bin"}
+    keep_bytecode(forbidding, tmp_path)
+    make_neutral(forbidding)  # as a run of tests within a test does
+    assert (forbidding["PATH"], forbidding["PYTHONPYCACHEPREFIX"]) == ("/bin", str(tmp_path))
+    assert "PYTHONDONTWRITEBYTECODE" not in forbidding
+    allowing = {"PATH": "/bin"}
+    keep_bytecode(allowing, tmp_path)
+    assert allowing == {"PATH": "/bin"}
 
 
 @pytest.mark.parametrize("missing", [(), ("TERM", "HOME")], ids=["hostile", "without TERM and HOME"])
