@@ -21,6 +21,7 @@ from benchmarks.ways import Pipeline, in_loop, outputs, pipelines
 from rxfeed import Message, PriceCross
 from rxfeed.market import Origin, stamp
 from rxfeed.venues.coinbase_exchange.messages import L2Update, Snapshot
+from tests.support.amounts import amount
 from tests.support.make import at, heartbeat, in_epoch, last_match, match, ticker
 
 ALL = [pipeline for products in (1, 3) for pipeline in pipelines(products)]
@@ -108,7 +109,7 @@ def messages_of(events: list[Event], receipts: bool) -> list[Message]:
 
 
 @pytest.mark.parametrize("pipeline", list(pipelines(2)), ids=named)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=amount(40, thorough=300), deadline=None)
 @given(events=st.lists(EVENTS, max_size=40), receipts=st.booleans())
 def test_all_implementations_agree_on_random_streams(pipeline: Pipeline, events: list[Event], receipts: bool) -> None:
     check(pipeline, messages_of(events, receipts))

@@ -38,6 +38,7 @@ from rxfeed.core import FullBookView
 from rxfeed.feed import Clock, Ended, FeedStatus, Idle, RecordingTruncated
 from rxfeed.sim import Exchange, faults
 from tests.support import pipelines as tried
+from tests.support.amounts import amount
 from tests.support.collect import Collected
 from tests.support.pipelines import PRODUCTS, Pipeline, pipelines
 
@@ -126,7 +127,7 @@ def replayed(folder: Path, chosen: Sequence[Pipeline], speed: float | None = Non
     st.sampled_from(CHANNELS),
     st.integers(0, 1000),
 )
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=amount(4, thorough=30), deadline=None)
 @pytest.mark.timeout(300)  # the search for the smallest pipeline that fails takes long
 def test_live_and_replays_at_any_speed_are_equal(
     chosen: list[Pipeline], every: float, channels: list[str], seed: int

@@ -17,6 +17,7 @@ import reactivex
 from rxfeed.sim.mongod import Mongod
 from rxfeed.sinks import from_mongo, to_mongo
 from tests.sinks.servers import Producer, ReplicaSet, needs_mongod, until
+from tests.support.amounts import amount
 from tests.support.collect import Collected
 
 pytestmark = [needs_mongod, pytest.mark.timeout(240)]
@@ -47,7 +48,7 @@ def test_server_killed_within_a_batch_loses_nothing(spilling: bool, tmp_path: Pa
         )
         writes = Collected(producer.source.pipe(sink))
         producer.start()
-        for round_ in range(10):
+        for round_ in range(amount(4, thorough=20)):
             before = sink.stats.written
             until(lambda before=before: sink.stats.written > before)
             time.sleep(chance.uniform(0, 0.1))
@@ -190,7 +191,7 @@ def test_loss_of_a_killed_recorder_is_bounded(database: str, tmp_path: Path) -> 
 
         seen: list[int] = [0]
 
-        def sent(least: int) -> None:
+        def sent(least: float) -> None:
             while seen[-1] < least:
                 seen.append(int(recorder.stdout.readline()))  # pyright: ignore[reportOptionalMemberAccess]
 
@@ -200,7 +201,7 @@ def test_loss_of_a_killed_recorder_is_bounded(database: str, tmp_path: Path) -> 
             server.process.send_signal(signal.SIGSTOP)
         elif database == "killed":
             server.kill()
-        sent(2_000 + 5 * rate)
+        sent(2_000 + 3.5 * rate)
         recorder.kill()
         seen += [int(line) for line in recorder.stdout if line.endswith("\n")]
         last = seen[-1]

@@ -18,6 +18,7 @@ from rxfeed import ConfigError, SinkError
 from rxfeed.core import Reconnect
 from rxfeed.sinks import DeadLetter, MongoSink, retry_policy, to_mongo
 from tests.sinks.servers import FAULTS, Scripted, until
+from tests.support.amounts import amount
 from tests.support.collect import Collected
 
 
@@ -41,7 +42,7 @@ def adds_up(sink: MongoSink) -> None:
     assert stats.taken == sum(where), stats
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=amount(30, thorough=200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     faults=st.lists(st.sampled_from(FAULTS), max_size=12),
     count=st.integers(0, 60),
