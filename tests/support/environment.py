@@ -30,7 +30,7 @@ def make_neutral(environment: MutableMapping[str, str]) -> None:
 
 
 def keep_bytecode(environment: MutableMapping[str, str], folder: Path) -> None:
-    """If *environment* forbids bytecode, let the processes that inherit it share theirs in *folder*.
+    """If *environment* forbids bytecode, let the processes that inherit it share one *folder* of bytecode.
 
     Otherwise each one compiles the whole package again. Nothing is written beside the sources.
     """
