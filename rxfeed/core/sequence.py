@@ -171,7 +171,7 @@ class Sequence:
                 return False
             if last < number < base:
                 return self._restart_below(base, number, time)
-        continues = self._short and self._held is not None and self._held.ends_with(number - 1)
+        continues = self._short and self._held is not None and self._held.ends_with(number - 1, self._place)
         if number == last + 1 and last >= 0:  # the first one after a reconnect, or while a run is held
             if continues:
                 return self._doubtful(number, time, False)
@@ -208,6 +208,10 @@ class Sequence:
         return Run(self._first, self.last, self._position, oldest, self.time, anew)
 
     @property
+    def _place(self) -> int:
+        return self._position + self.last - self._first
+
+    @property
     def _short(self) -> bool:
         return self.last - self._first + 1 < PROVEN
 
@@ -233,7 +237,7 @@ class Sequence:
         """Hold *number*, unless a run is complete with it: then deliver that."""
         if self._held is None:
             self._held = HeldRun()
-        if not self._held.add(number, time, self._position + self.last - self._first, proven):
+        if not self._held.add(number, time, self._place, proven):
             if self._short:
                 self._stop()
             return False
