@@ -34,6 +34,7 @@ from rxfeed.core.rolling import RollingVolume, SlidingVolume
 from rxfeed.core.sequence import Sequence
 from rxfeed.core.spreads import SpreadWidening, WideSpread
 from rxfeed.core.throttle import LatestByProduct, Throttle
+from rxfeed.core.trade_repair import LostTrades, Repair, RepairedTrades, TradeRepair
 from rxfeed.core.windower import Grid, Span, Windower
 from rxfeed.core.windowing import Windowing
 from rxfeed.core.windows import TumblingVolume, VolumeSums, VolumeWindow
@@ -76,6 +77,7 @@ __all__ = [
     "Level2Book",
     "Level3Book",
     "Level3Snapshot",
+    "LostTrades",
     "Machine",
     "Merge",
     "MergeRules",
@@ -93,7 +95,9 @@ __all__ = [
     "ReceivedItem",
     "Reconnect",
     "Renewals",
+    "Repair",
     "Repaired",
+    "RepairedTrades",
     "Restarted",
     "RestingOrder",
     "Resubscribed",
@@ -111,6 +115,7 @@ __all__ = [
     "Throttle",
     "TickBars",
     "TradeImbalance",
+    "TradeRepair",
     "TumblingVolume",
     "VolumeBars",
     "VolumeSums",

@@ -77,10 +77,11 @@ class Dispatcher:
         """
         # Every message passes here, so all steps are inline: one call would add 5 % to the time of a message.
         router, stats, types, after = self._router, self._stats, self._stats.types, self._after
-        quick, decode, checks, epoch = self._quick, self._decode, self._checks, self._continuity.epoch
-        data_received, size, others, longest, of_kinds = False, 0, 0, LONG, self._continuity.of_kinds
+        quick, decode, checks, continuity = self._quick, self._decode, self._checks, self._continuity
+        data_received, size, others, longest, of_kinds = False, 0, 0, LONG, continuity.of_kinds
+        epoch = continuity.epoch
         message: Any
-        self._continuity.received(received_ns)
+        continuity.received(received_ns)
         try:
             for raw in events:
                 if type(raw) is not bytes:
@@ -103,20 +104,26 @@ class Dispatcher:
                     message = decode(raw)  # the full decoder has more types, and gives the reason of a failure
                 kind: type[Any] = type(message)  # pyright: ignore[reportUnknownVariableType]  # of an `Any`
                 if kind in _NOT_ONE:
-                    if kind is tuple:
+                    if kind is Skipped:
+                        kind = message.kind
+                        fresh = kind not in checks or checks[kind](message)
+                        if (fresh and not continuity.missed) or self._fresh(fresh):
+                            types[kind] = types.get(kind, 0) + 1
+                            data_received = True
+                    elif kind is tuple:
                         data_received = self._several(message, raw, received_ns) or data_received
-                    elif kind is Skipped:
-                        data_received = self._skip(message) or data_received
                     else:
                         self.report_malformed(message, received_ns)
                     if self.stopping:
                         return
                     continue
-                if kind in checks and not self._fresh(checks[kind](message)):
-                    self._stamp_held(raw, received_ns)
-                    if self.stopping:
-                        return
-                    continue
+                if kind in checks:
+                    fresh = checks[kind](message)
+                    if (not fresh or continuity.missed) and not self._fresh(fresh):
+                        self._stamp_held(raw, received_ns)
+                        if self.stopping:
+                            return
+                        continue
                 try:
                     types[kind] += 1
                 except KeyError:
@@ -143,15 +150,6 @@ class Dispatcher:
             self.data_received = data_received
             stats.bytes += size
             stats.frames += len(events) - others
-
-    def _skip(self, skipped: Skipped) -> bool:
-        """Check and count a message without an observer."""
-        check = self._checks.get(skipped.kind)
-        if check is not None and not self._fresh(check(skipped)):
-            return False
-        types = self._stats.types
-        types[skipped.kind] = types.get(skipped.kind, 0) + 1
-        return True
 
     def _several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> bool:
         """Deliver the *messages* of one frame; True if one of them is a sign of life.

@@ -40,6 +40,7 @@ class CoinbaseAdvanced(Venue):
     common = COMMON
     rest_url = REST_URL
     rest = AdvancedRest()
+    has_aliases = True
     merging = AdvancedMerging()
 
     def url(self, url: str, *, stacklevel: int = 2) -> str:
