@@ -74,6 +74,7 @@ CHANNEL_NAMES = {
     for name in (each.name, each.acknowledged)
     if name not in ("", "full", "user", "status", "candles")  # words of other meanings, too
 }
+STRUCT_NAMES = {kind.__name__ for venue in VENUES.values() for kind in venue.types}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts != ("__init__.py",))
 
 
@@ -222,6 +223,22 @@ def test_violation_is_found_with_its_file() -> None:
     assert "core/backoff.py: __future__" in violations(imports)
 
 
+def test_structs_of_a_venue_are_defined_by_few() -> None:
+    """A tag is the name of a message on the wire, and a struct of a venue has one."""
+
+    def wrong(path: Path) -> Iterator[str]:
+        if within(path, VENUE_PLACES):
+            return
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ClassDef):
+                if node.name in STRUCT_NAMES:
+                    yield f"{node.name} is a venue's struct"
+                if any(keyword.arg == "tag" for keyword in node.keywords):
+                    yield f"{node.name} has a tag"
+
+    assert violations(wrong) == []
+
+
 def test_channel_name_in_a_text_constant_is_found() -> None:
     assert channel_names(ast.parse('if channel == "matches": pass')) == {"matches"}
 
@@ -250,3 +267,12 @@ def test_every_public_name_can_be_imported() -> None:
     for name in rxfeed.__all__:
         assert getattr(rxfeed, name) is not None
     assert len(set(rxfeed.__all__)) == len(rxfeed.__all__)
+
+
+def test_tests_lie_as_the_packages_do() -> None:
+    """Those of `rxfeed/feed/` in `tests/feed/`; those of no package, or of several, have few other places."""
+    tests = Path(__file__).parent
+    others = {"benchmarks", "docs", "examples", "fixtures", "legacy", "typing", "vectors"}
+    folders = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")}
+    assert {str(each) for each in folders if not (ROOT / each).is_dir() and each.parts[0] not in others} == set()
+    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} <= {str(each) for each in folders}
