@@ -13,7 +13,7 @@ from rxfeed.backtest.queue_model import PRICE_PLACES, Change, QueueModel, price_
 from rxfeed.core import EXACT, MAX_AHEAD, BookView, EventClock, Level2Book, arguments
 from rxfeed.core.matching import SIDES, MatchingEngine, Product, events
 from rxfeed.errors import RxfeedError
-from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Message, Side, Trade
+from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Message, PriorTrade, Side, Trade
 from rxfeed.operators import report_once
 
 log = logging.getLogger(__name__)
@@ -166,7 +166,7 @@ class PaperMarket:
             self._settle()
             self._arrive(time)
             self.time = time
-            if not self._has_book:
+            if not self._has_book and not isinstance(message, PriorTrade):  # those may be hours old
                 self._without_book(time)
         if message.epoch != self._epoch:
             self._broken = self._lost = True
@@ -184,15 +184,21 @@ class PaperMarket:
         if self.time is not None:
             self._arrive(self.time + timedelta.resolution)
         if not self._has_book:
-            self._warn("no snapshot of its book came, so no order was taken: record level2 or level2_batch too")
+            self._warn(
+                "no snapshot of its book came, so no order was taken: record the channel book too (level2 or level2_batch)"
+            )
         elif not self._has_trades:
-            self._warn("no trade came, and trades fill the orders that rest: record matches too")
+            self._warn(
+                "no trade came, and trades fill the orders that rest: record the channel trades too (matches or market_trades)"
+            )
         return self._take_events()
 
     def _without_book(self, time: datetime) -> None:
         self._began = self._began or time
         if time - self._began >= _PATIENCE:
-            self._warn("no snapshot of its book came in the first minute: subscribe to level2 or level2_batch too")
+            self._warn(
+                "no snapshot of its book came in the first minute: subscribe to the channel book too (level2 or level2_batch)"
+            )
 
     def _warn(self, what: str) -> None:
         if not self._warned:

@@ -138,7 +138,7 @@ def likely_channel(name: str) -> str | None:
     ('market_trades', 'heartbeats', None)
     """
     lower = name.strip().lower()
-    return _OTHER_NAMES.get(lower) or next(iter(difflib.get_close_matches(lower, NAMES, 1, 0.75)), None)
+    return _OTHER_NAMES.get(lower) or next(iter(difflib.get_close_matches(lower, (*NAMES, *COMMON), 1, 0.75)), None)
 
 
 def likely_product(product: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
-from rxfeed.venues.coinbase_exchange.channels import NAMES
+from rxfeed.venues.coinbase_exchange.channels import COMMON, NAMES
 
 # Names that other exchanges use, or the types of a channel's messages.
 _OTHER_NAMES = {
@@ -30,7 +30,7 @@ def likely_channel(name: str) -> str | None:
     lower = name.strip().lower()
     if lower in NAMES:
         return lower
-    return _OTHER_NAMES.get(lower) or next(iter(difflib.get_close_matches(lower, NAMES, 1, 0.75)), None)
+    return _OTHER_NAMES.get(lower) or next(iter(difflib.get_close_matches(lower, (*NAMES, *COMMON), 1, 0.75)), None)
 
 
 def can_be_product(product: str) -> bool:
