@@ -19,6 +19,8 @@ from rxfeed.operators import report_once
 log = logging.getLogger(__name__)
 
 _PATIENCE = timedelta(minutes=1)  # of the market's time without a book, after which that is reported
+_BOOK = "the channel book, that is level2 or level2_batch, too"
+_TRADES = "the channel trades, that is matches or market_trades, too"
 
 
 class _PaperOrder(NamedTuple):
@@ -184,21 +186,15 @@ class PaperMarket:
         if self.time is not None:
             self._arrive(self.time + timedelta.resolution)
         if not self._has_book:
-            self._warn(
-                "no snapshot of its book came, so no order was taken: record the channel book too (level2 or level2_batch)"
-            )
+            self._warn(f"no snapshot of its book came, so no order was taken: record {_BOOK}")
         elif not self._has_trades:
-            self._warn(
-                "no trade came, and trades fill the orders that rest: record the channel trades too (matches or market_trades)"
-            )
+            self._warn(f"no trade came, and trades fill the orders that rest: record {_TRADES}")
         return self._take_events()
 
     def _without_book(self, time: datetime) -> None:
         self._began = self._began or time
         if time - self._began >= _PATIENCE:
-            self._warn(
-                "no snapshot of its book came in the first minute: subscribe to the channel book too (level2 or level2_batch)"
-            )
+            self._warn(f"no snapshot of its book came in the first minute: subscribe to {_BOOK}")
 
     def _warn(self, what: str) -> None:
         if not self._warned:

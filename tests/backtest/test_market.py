@@ -453,7 +453,7 @@ def test_market_without_a_book_warns_at_its_end(caplog: pytest.LogCaptureFixture
     market = PaperMarket(BTC)
     market.step(sold(0, 100, 1))
     market.finish()
-    assert "record the channel book too (level2 or level2_batch)" in warnings(caplog)[0]
+    assert "record the channel book, that is level2 or level2_batch, too" in warnings(caplog)[0]
 
 
 def test_trades_before_the_subscription_are_no_time_without_a_book(caplog: pytest.LogCaptureFixture) -> None:
@@ -478,7 +478,7 @@ def test_market_without_trades_warns_at_its_end(caplog: pytest.LogCaptureFixture
     assert warnings(caplog) == []
     desk.end()
     (line,) = warnings(caplog)
-    assert "record the channel trades too (matches or market_trades)" in line
+    assert "record the channel trades, that is matches or market_trades, too" in line
 
 
 def test_market_with_both_does_not_warn(caplog: pytest.LogCaptureFixture) -> None:
