@@ -82,6 +82,15 @@ class Recorder(Sink[RecordedSegment, RecordingWriter]):
             segment=None if writer is None else writer.path,
         )
 
+    def rotate(self) -> None:
+        """Finish the segment that is being written, after the items before this call; the next item begins another.
+
+        It takes at most `flush_seconds`. It has no effect while the segment has no items, or without a subscription.
+        """
+        writer = self._writer
+        if writer is not None:
+            writer.rotate()
+
     def close(self, timeout: float | None = None) -> int:
         """Unsubscribe from the source, write the queue, and close the segment. Returns the number of unwritten items.
 

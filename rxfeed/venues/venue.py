@@ -120,6 +120,8 @@ class Venue:
     """The structs of its messages."""
     quick_types: tuple[type[Message], ...] = ()
     """Those of its types that a frame can be as a whole; their tags distinguish them. Empty where frames are not so."""
+    texts: tuple[type[msgspec.Struct], ...] = ()
+    """Structs that read some of `quick_types` with numbers as texts: see `rxfeed.market.texts`."""
     without_data: frozenset[str] = frozenset()
     """Types of frames that carry no data of a product: one that cannot be decoded is no loss."""
     credentials: tuple[type, ...] = ()
@@ -296,10 +298,9 @@ class Venue:
         kinds = {kind for each in self.channels for kind in each.types}
         return {kind: frozenset(each.name for each in self.channels if kind in each.types) for kind in kinds}
 
-    def carried_with(self, tag: str | None) -> frozenset[type[Message]]:
-        """All types of the channels that have messages with *tag* as the name of their type; empty if none is known."""
-        kinds = {kind for kind in self.types if tag_of(kind) == tag}
-        return frozenset[type[Message]]().union(*(each.types for each in self.channels if each.types & kinds))
+    def types_named(self, name: str | None) -> frozenset[type[Message]]:
+        """The types of messages in a frame with *name* as the name of its type; empty if none is known."""
+        return frozenset(kind for kind in self.types if tag_of(kind) == name)
 
     def channels_with(self, types: Iterable[type[Message]]) -> list[str]:
         """The channels that have messages of any of *types* or their subclasses.
