@@ -155,7 +155,8 @@ def _after_refusal(venue: Venue, message: str, reason: str | None) -> str:
     """What to do about it, in the command's own options where it is about credentials."""
     what = venue.remedy(message, reason)
     if what.startswith("give credentials"):
-        return "give --auth and credentials in the environment, or a --channel without a key, such as level2_batch"
+        book = venue.named("book")
+        return f"give --auth and credentials in the environment, or a --channel without a key, such as {book}"
     return what
 
 
