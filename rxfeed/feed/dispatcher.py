@@ -155,7 +155,8 @@ class Dispatcher:
     def _several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> bool:
         """Deliver the *messages* of one frame; True if one of them is a sign of life.
 
-        All gaps that the frame shows are reported before its first message.
+        All gaps that the frame shows are reported before its first message. A frame is delivered whole, even if the
+        feed is closed meanwhile: a recording has whole frames, and its replay delivers the same messages.
         """
         checked = self._continuity.frame(messages)
         messages, epochs, repaired = checked.messages, checked.epochs, checked.repaired
@@ -182,8 +183,6 @@ class Dispatcher:
             self.deliver(message)
             acted = self._after[type(message)]
             data_received = acted is None or acted(message) or data_received
-            if self.stopping:
-                break
         return data_received
 
     def frames_of_several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> None:
@@ -238,7 +237,7 @@ class Dispatcher:
         self._stats.frames += 1
         self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
         for message, epoch in zip(messages, epochs, strict=True):
-            if epoch is not None and not self.stopping:
+            if epoch is not None:
                 force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs, repaired))
                 self.deliver(message)
 
