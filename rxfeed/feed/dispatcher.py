@@ -151,6 +151,8 @@ class Dispatcher:
             self.data_received = data_received
             stats.bytes += size
             stats.frames += len(events) - others
+            # One may repeat a signature, which a traceback with local variables would show.
+            events, raw, message = (), b"", None
 
     def _several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> bool:
         """Deliver the *messages* of one frame; True if one of them is a sign of life.
