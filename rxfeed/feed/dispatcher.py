@@ -109,8 +109,11 @@ class Dispatcher:
                         kind = message.kind
                         fresh = kind not in checks or checks[kind](message)
                         if (fresh and not continuity.missed) or self._fresh(fresh):
-                            types[kind] = types.get(kind, 0) + 1
                             data_received = True
+                            try:
+                                types[kind] += 1
+                            except KeyError:
+                                types[kind] = 1
                     elif kind is tuple:
                         data_received = self._several(message, raw, received_ns) or data_received
                     else:
