@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -40,6 +41,7 @@ from rxfeed.market import (
 from rxfeed.venues.coinbase_advanced import frames as f
 from rxfeed.venues.coinbase_advanced import messages as m
 from rxfeed.venues.coinbase_advanced.channels import WITHOUT_PRODUCTS
+from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.rest import JsonValue
 from rxfeed.venues.venue import Decoded, Observed
 
@@ -79,7 +81,7 @@ class AdvancedDecoder:
     def __init__(self, renamed: Mapping[str, str] | None = None, observed: Observed | None = None) -> None:
         self.quick = None
         self.observed = observed
-        self.renamed: Mapping[str, str] = {} if renamed is None else renamed
+        self.renamed = renamed if isinstance(renamed, DeliveredIds) else DeliveredIds(renamed or {})
 
     def decode(self, raw: bytes) -> Decoded:
         """The message in *raw*, or all of them; never raises.
@@ -108,9 +110,10 @@ class AdvancedDecoder:
                 else:
                     kind, product = m.AdvancedTicker, head.tickers[0].product_id
                 if self.renamed:
-                    product = self.renamed.get(product, product)
+                    product = self.renamed[product]
                 if not observed(kind, product):
-                    return Skipped(kind, product, heads.sequence_num)
+                    skipped: Any = Skipped(kind, product, heads.sequence_num)
+                    return skipped
         try:
             if not raw.isascii():
                 raw.decode()  # msgspec skips values without a field, invalid UTF-8 included
@@ -381,6 +384,39 @@ def number_in(beginning: bytes) -> int | None:
     return None if found is None else int(found[1])
 
 
+class _TradeName(msgspec.Struct, gc=False):
+    product_id: str
+    trade_id: int
+
+
+class _TradeEvent(msgspec.Struct, gc=False):
+    trades: list[msgspec.Raw] = []
+
+
+class _TradeEvents(msgspec.Struct, gc=False):
+    events: list[_TradeEvent] = []
+
+
+_decode_trade_events = msgspec.json.Decoder(_TradeEvents).decode
+_decode_trade_name = msgspec.json.Decoder(_TradeName, strict=False).decode
+
+
+def trade_ids_in(raw: bytes) -> list[tuple[str, int]]:
+    """Product and id of the trades in a frame that is not too long, as far as they can be read, in any order.
+
+    >>> trade_ids_in(b'{"events":[{"trades":[{"product_id":"BTC-USD","trade_id":"7","price":"NaN"},{}]}]}')
+    [('BTC-USD', 7)]
+    """
+    found: list[tuple[str, int]] = []
+    with suppress(*UNDECODED):
+        for event in _decode_trade_events(raw if len(raw) <= LONG else b"{}").events:
+            for each in event.trades:
+                with suppress(*UNDECODED):
+                    name = _decode_trade_name(each)
+                    found.append((name.product_id, name.trade_id))
+    return found
+
+
 def _malformed(raw: bytes, reason: str) -> Malformed:
     """It names a product only if it has no other."""
     _, channel = names_in(raw[:_BEGINNING])
@@ -397,14 +433,14 @@ def _without_blanks(value: JsonValue) -> JsonValue:
     return value
 
 
-def _rename(message: Message, renamed: Mapping[str, str]) -> None:
+def _rename(message: Message, renamed: DeliveredIds) -> None:
     if isinstance(message, m.AdvancedSubscriptions):
         channels = tuple(
-            msgspec.structs.replace(each, product_ids=tuple(renamed.get(id_, id_) for id_ in each.product_ids))
+            msgspec.structs.replace(each, product_ids=tuple(renamed[id_] for id_ in each.product_ids))
             if each.product_ids
             else each
             for each in message.channels
         )
         force_setattr(message, "channels", channels)
-    elif message.product_id is not None and message.product_id in renamed:
-        force_setattr(message, "product_id", renamed[message.product_id])
+    elif message.product_id is not None and (product := renamed[message.product_id]) != message.product_id:
+        force_setattr(message, "product_id", product)
