@@ -20,7 +20,7 @@ from rxfeed.core.matching import size_text
 from rxfeed.sim import Exchange
 from rxfeed.sim.mongod import Mongod, find_mongod
 
-collect_ignore = ["scripts", "both"]  # they run when they are imported
+collect_ignore = ["scripts", "both", "then", "redirected"]  # they run when they are imported
 SCRIPTS = Path(__file__).parent / "scripts"
 PATIENCE = 50.0  # seconds
 
