@@ -1,4 +1,4 @@
-"""The exchange as it was when the wheel was released: everything without channels, and `level2` and `full` without keys.
+"""The exchange as it was in 2018: everything without channels, and `level2` and `full` without keys.
 
 Today's exchange refuses both, so that scripts which rely on them run on the wheel only against this one.
 """

@@ -23,7 +23,7 @@ from tests.legacy.wheel import WheelMissing, wheel
 HERE = Path(__file__).parent
 SCRIPTS = sorted((HERE / "then").glob("*.py"))
 PATIENCE = 40.0  # seconds
-# What rxfeed.compat prints to stderr beside the script's own; each warning is at the line that made or started a client.
+# What rxfeed.compat prints to stderr; each warning is at the line of the script that made or started a client.
 WARNED = {
     "book_of_one_and_trades": [r"full needs keys .*: OrderBook stands on level2_batch"],
     "console_of_the_spread": [r"full needs keys .*: OrderBook stands on level2_batch"],
