@@ -29,7 +29,7 @@ import rxfeed.compat
 from rxfeed.compat.clients import clients
 from rxfeed.compat.notices import Kind, listen, note
 
-_MODULES = ("websocket_client", "order_book", "public_client", "authenticated_client")
+_MODULES = ("websocket_client", "order_book", "public_client", "authenticated_client", "cbpro_auth", "FixClient")
 _INTERRUPTS = 5  # of a script that does not end
 _OLD_QUEUE = re.compile(r"^\s*(?:import|from)\b.*\bQueue\b", re.MULTILINE)
 
@@ -119,6 +119,7 @@ def _replace_modules(script: Path) -> None:
         sys.modules[name] = rxfeed.compat
         for module in _MODULES:
             sys.modules[f"{name}.{module}"] = importlib.import_module(f"rxfeed.compat.{module}")
+    sys.modules["gdax.gdax_auth"] = sys.modules["gdax.cbpro_auth"]
     if _OLD_QUEUE.search(script.read_text(errors="replace")):
         sys.modules.setdefault("Queue", queue)
         note(Kind.SUBSTITUTED, "the module Queue of Python 2 is the module queue of Python 3")
