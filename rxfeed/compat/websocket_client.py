@@ -28,6 +28,8 @@ from rxfeed.venues.coinbase_exchange import DEFAULT_URL
 
 log = logging.getLogger("rxfeed.feed")
 
+_OLDER_HOOKS = {"onOpen": "on_open", "onMessage": "on_message", "onError": "on_error", "onClose": "on_close"}
+
 
 class WebsocketClient:
     """Calls `on_open`, then `on_message(dict)` for every message, then `on_close`: override them.
@@ -115,6 +117,10 @@ class WebsocketClient:
         self.mongo_collection = mongo_collection
         self.__manager.reconnect = reconnect
         self.__manager.ping_interval = ping_interval
+        for name, today in _OLDER_HOOKS.items():
+            if hasattr(type(self), name):
+                text = f"{name} is not called, which the library GDAX of 2017 did: name it {today}"
+                self.__manager.notices.warn(Kind.UNAVAILABLE, text)
         add_client(self)
         note(Kind.USED, f"a client of the class {type(self).__name__}")
 

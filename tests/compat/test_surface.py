@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 import rxfeed.compat as cbpro
-from rxfeed import ConfigError
+from rxfeed import ConfigError, Credentials
 from rxfeed.compat.cbpro_auth import get_auth_headers
+from rxfeed.compat.hosts import Servers, redirect
 from rxfeed.errors import RequestRejected
 from rxfeed.sim import Exchange
 from tests.legacy.wheel import WheelMissing, wheel
@@ -83,6 +84,14 @@ def test_client_of_orders_has_a_reason_without_init() -> None:
 def test_fix_client_has_a_reason() -> None:
     with pytest.raises(ImportError, match="FIX is out of scope of rxfeed: for orders use"):
         from rxfeed.compat.FixClient import FixClient  # pyright: ignore[reportAttributeAccessIssue]  # noqa: F401
+
+
+def test_hooks_of_an_older_library_are_warned_of() -> None:
+    class Old(cbpro.WebsocketClient):
+        def onMessage(self, msg: Any) -> None: ...
+
+    with pytest.warns(UserWarning, match="onMessage is not called, .*: name it on_message"):
+        Old()
 
 
 # ---- CBProAuth
@@ -157,6 +166,16 @@ def test_session_gives_answers_of_any_status() -> None:
         with pytest.raises(RequestRejected, match="404"):
             bad.raise_for_status()
         session.close()
+
+
+def test_session_follows_the_redirection_of_a_rehearsal() -> None:
+    with Exchange(["BTC-USD"], seed=5, auto=False) as exchange:
+        redirect(Servers(exchange.url, exchange.rest_url, Credentials("key", "c2VjcmV0", "phrase")))
+        try:
+            client = cbpro.PublicClient()
+            assert client.session.get(client.url + "/products/BTC-USD/ticker").json()["trade_id"] > 0
+        finally:
+            redirect(None)
 
 
 def test_session_has_a_reason_for_what_it_lacks() -> None:
