@@ -6,6 +6,6 @@ _REASON = "FIX is out of scope of rxfeed: for orders use a trading library, such
 
 
 def __getattr__(name: str) -> object:
-    if name.startswith("__"):
+    if not name[:1].isupper():  # all names of cbpro's module begin so
         raise AttributeError(name)
     raise ImportError(f"cbpro.FixClient has no {name}: {_REASON}")
