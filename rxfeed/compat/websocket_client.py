@@ -214,7 +214,7 @@ class WebsocketClient:
         for kind, text in settings.requested.notices:
             manager.notices.warn(kind, text)
         ws = session.connection(settings)
-        for text in ws.invalid_products():
+        for text in ws.unavailable():
             manager.notices.warn(Kind.UNAVAILABLE, text)
         ws.interrupted = partial(interrupted, self)
         self.ws = ws

@@ -178,7 +178,7 @@ def test_requests_of_a_script_are_made_in_the_names_of_the_venue(exchange: Excha
     request = {"type": "subscribe", "product_ids": ["ETH-USD"], "channels": ["matches", "full"]}
     client.ws.send(json.dumps(request))
     subscribed(client, 2)
-    assert of(client, "error")[0]["reason"].startswith("full: Advanced Trade has no single orders")
+    assert of(client, "error")[0]["reason"].startswith("full: refused: Advanced Trade has no single")
     client.ws.send(json.dumps(request | {"channels": ["ticker"], "product_ids": [BTC]}))  # it has that already
     exchange.advance(1)
     subscribed(client, 3)
@@ -273,7 +273,7 @@ def test_channels_of_orders_are_refused_with_one_line(
         finish(client)
     ((error, _),) = client.of("error")
     assert isinstance(error, AuthenticationFailed)
-    assert str(error).startswith(f"{channel}: ")
+    assert str(error).startswith(f"{channel}: refused: ")
     assert capsys.readouterr().out == f"{error} - data: None\n"
     assert client.hooks == ["open", "error", "close"]
     assert exchange.requests == []
@@ -281,13 +281,17 @@ def test_channels_of_orders_are_refused_with_one_line(
 
 def test_refused_channel_beside_others_is_an_error_message(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url, products=[BTC], channels=["user", "ticker"], venue=VENUE)
-    client.start()
-    subscribed(client)
-    client.close()
+    with warned() as caught:
+        client.start()
+        subscribed(client)
+        client.close()
+    (warning,) = caught
+    assert warning.filename == __file__
+    assert str(warning.message).startswith("user: refused: ")
     assert client.error is None
     (refused,) = of(client, "error")
     assert refused["message"] == "Failed to subscribe"
-    assert refused["reason"].startswith("user: ")
+    assert refused["reason"] == str(warning.message)
 
 
 def test_substitutes_are_warned_of_once(exchange: Exchange) -> None:

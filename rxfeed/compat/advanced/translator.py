@@ -99,9 +99,13 @@ class Translator:
             self._refused += self._acknowledgement()
         return more, less
 
+    @property
+    def refused(self) -> list[str]:
+        """A text for each channel that Advanced Trade does not have."""
+        return [f"{name}: {reason}" for name, reason in self._plan.refused.items()]
+
     def _refusals(self) -> list[Content]:
-        """An `error` for each channel that Advanced Trade does not have."""
-        return [dicts.refusal(f"{name}: {reason}") for name, reason in self._plan.refused.items()]
+        return [dicts.refusal(text) for text in self.refused]
 
     # ---- by type
 
