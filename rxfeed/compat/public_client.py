@@ -45,7 +45,8 @@ class PublicClient:
     session: Attribute = PerInstance(RestSession)
 
     def __init__(self, api_url: str = REST_URL, timeout: float = 30, *, venue: str | Venue | None = None) -> None:
-        self.__chosen = chosen(venue)
+        named = chosen(venue)
+        self.__chosen = None if named is None else named.name  # a copy of a venue would be another one
         found, text = live(api_url, self.__venue)
         if text:
             Notices().warn(Kind.SUBSTITUTED, text)
@@ -162,7 +163,7 @@ class PublicClient:
 
     @property
     def __venue(self) -> Venue:
-        return self.__dict__.get("_PublicClient__chosen") or chosen(None) or COINBASE_EXCHANGE
+        return chosen(self.__dict__.get("_PublicClient__chosen")) or COINBASE_EXCHANGE
 
 
 def _path(product_id: str, what: str) -> str:

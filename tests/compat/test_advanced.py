@@ -19,6 +19,7 @@ from rxfeed import AuthenticationFailed, ConfigError, Reconnect
 from rxfeed.compat.hosts import VARIABLE
 from rxfeed.errors import FrameMalformed, ServerClosed
 from rxfeed.sim import Exchange, faults
+from rxfeed.venues import COINBASE_ADVANCED
 from tests.compat.recorder import Recorder, finish
 from tests.compat.test_keyless import BEFORE_NOON, UPDATES, Book, exchange_states, state_of, warned
 from tests.support.leaks import nothing_left_behind
@@ -257,7 +258,12 @@ def test_copy_of_a_client_keeps_the_venue() -> None:
 
     client = cbpro.WebsocketClient(channels=["ticker"], venue=VENUE)
     for other in (copy.copy(client), copy.deepcopy(client), pickle.loads(pickle.dumps(client))):
-        assert other.feed.venue.name == VENUE
+        assert other.feed.venue is COINBASE_ADVANCED
+        assert other.feed.translator is not None
+    rest = cbpro.PublicClient(venue=VENUE)
+    for other in (copy.copy(rest), copy.deepcopy(rest), pickle.loads(pickle.dumps(rest))):
+        with pytest.raises(ConfigError, match="get_currencies"):
+            other.get_currencies()
 
 
 # ---- without keys

@@ -40,6 +40,6 @@ candles = Candles()
 candles.start()
 assert candles.enough.wait(20)
 candles.close()
-ids = sum((candle["ids"] for candle in candles.candles.values()), [])
+ids = [each for candle in candles.candles.values() for each in candle["ids"]]
 print("in order", ids == list(range(ids[0], ids[0] + len(ids))), list(candles.candles) == sorted(candles.candles))
 print("prices", all(0 < candle["low"] <= candle["high"] for candle in candles.candles.values()), candles.error)

@@ -31,9 +31,8 @@ fields = {}
 while len(fields) < 8:
     message = json.loads(messages.get(timeout=20))
     if "product_id" in message:
-        fields[message["type"], message["product_id"]] = sorted(
-            (name, type(message[name]).__name__) for name in message
-        )
+        kinds = sorted((name, type(value).__name__) for name, value in message.items())
+        fields[message["type"], message["product_id"]] = kinds
 for feed in feeds:
     feed.close()
 for key in sorted(fields):
