@@ -31,6 +31,7 @@ from rxfeed.feed import (
     HeartbeatBack,
     HeartbeatMissing,
     Lagging,
+    ProductRenamed,
     Reconnecting,
     Rejected,
     Subscribed,
@@ -57,6 +58,7 @@ def make_feed(options: argparse.Namespace) -> Feed:
             options.channel or options.channels,
             venue=named,
             url=options.url,
+            rest_url=options.rest_url,
             credentials=credentials,
         )
     for each in caught:
@@ -111,6 +113,8 @@ class StatusReporter:
                 write_error(f"missed {first} to {last} of {product or 'the connection'} on {channel}")
             case GapRepaired(product_id=product, channel=channel, first=first, last=last):
                 write_error(f"{first} to {last} of {product} on {channel} were missed, and have come now")
+            case ProductRenamed(product_id=product, delivered=delivered) if product != delivered:
+                write_error(f"{product} is delivered as {delivered}, and shown as {product}")
             case HeartbeatMissing(product_id=product, seconds=seconds):
                 write_error(f"no heartbeat of {product} for {seconds:g} s")
             case HeartbeatBack(product_id=product):

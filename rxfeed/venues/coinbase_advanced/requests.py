@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,6 +13,7 @@ from rxfeed.errors import ConfigError
 from rxfeed.secrets import Secret
 from rxfeed.venues.coinbase_advanced.auth import AdvancedCredentials
 from rxfeed.venues.coinbase_advanced.channels import BOOK, COMMON, NAMES, WITHOUT_PRODUCTS
+from rxfeed.venues.suggestions import similar_channel, similar_product
 from rxfeed.venues.venue import ChannelObject, ChannelRequest, Kind
 
 MOST_BOOKS = 30
@@ -140,8 +140,7 @@ def likely_channel(name: str) -> str | None:
     >>> likely_channel("matches"), likely_channel("heartbeats "), likely_channel("full")
     ('market_trades', 'heartbeats', None)
     """
-    lower = name.strip().lower()
-    return _OTHER_NAMES.get(lower) or next(iter(difflib.get_close_matches(lower, NAMES, 1, 0.75)), None)
+    return similar_channel(name, NAMES, _OTHER_NAMES)
 
 
 def likely_product(product: str) -> str | None:
@@ -150,5 +149,4 @@ def likely_product(product: str) -> str | None:
     >>> likely_product("btc/usd"), likely_product("BTC-USD"), likely_product("?")
     ('BTC-USD', None, None)
     """
-    likely = re.sub(r"[\s/_:.-]+", "-", product.strip()).upper()
-    return likely if _PRODUCT.fullmatch(likely) and likely != product else None
+    return similar_product(product, _PRODUCT)
