@@ -12,7 +12,7 @@ from rxfeed.compat.books import interrupted, with_snapshot_first
 from rxfeed.compat.clients import add_client
 from rxfeed.compat.copying import state_without_session
 from rxfeed.compat.delivery import Delivery
-from rxfeed.compat.hooks import read_socket
+from rxfeed.compat.hooks import older_hooks, read_socket
 from rxfeed.compat.keepalive import KeepaliveThread, ping_until_ended
 from rxfeed.compat.notices import Kind, note
 from rxfeed.compat.session import Event, Session, SessionManager, State
@@ -27,8 +27,6 @@ from rxfeed.venues import Venue
 from rxfeed.venues.coinbase_exchange import DEFAULT_URL
 
 log = logging.getLogger("rxfeed.feed")
-
-_OLDER_HOOKS = {"onOpen": "on_open", "onMessage": "on_message", "onError": "on_error", "onClose": "on_close"}
 
 
 class WebsocketClient:
@@ -117,10 +115,8 @@ class WebsocketClient:
         self.mongo_collection = mongo_collection
         self.__manager.reconnect = reconnect
         self.__manager.ping_interval = ping_interval
-        for name, today in _OLDER_HOOKS.items():
-            if hasattr(type(self), name):
-                text = f"{name} is not called, which the library GDAX of 2017 did: name it {today}"
-                self.__manager.notices.warn(Kind.UNAVAILABLE, text)
+        for text in older_hooks(type(self)):
+            self.__manager.notices.warn(Kind.UNAVAILABLE, text)
         add_client(self)
         note(Kind.USED, f"a client of the class {type(self).__name__}")
 

@@ -300,6 +300,16 @@ def test_refused_channel_beside_others_is_an_error_message(exchange: Exchange) -
     assert refused["reason"] == str(warning.message)
 
 
+def test_unknown_product_is_an_error_message(exchange: Exchange, caplog: pytest.LogCaptureFixture) -> None:
+    client = Recorder(url=exchange.url, products=[BTC, "FOO-USD"], channels=["ticker", "heartbeat"], venue=VENUE)
+    client.start()
+    subscribed(client)
+    client.close()
+    assert client.error is None
+    assert [each["reason"] for each in of(client, "error")] == ["FOO-USD is not a valid product"]
+    assert "rejected: FOO-USD is not a valid product: check products" in caplog.text
+
+
 def test_substitutes_are_warned_of_once(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url, products=[BTC], channels=["ticker_batch"], venue=VENUE, auth=True)
     with warned() as caught:

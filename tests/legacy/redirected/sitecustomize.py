@@ -17,12 +17,16 @@ def local(url, hosts, server):
 
 
 def redirect_wheel(feed, rest):
-    import requests
+    import requests  # pyright: ignore[reportMissingModuleSource]
     import websocket
 
     connect, request = websocket.create_connection, requests.Session.request
     websocket.create_connection = lambda url, *args, **named: connect(local(url, HOSTS, feed), *args, **named)
-    requests.Session.request = lambda self, method, url, **named: request(self, method, local(url, REST, rest), **named)
+
+    def local_request(self, method, url, **named):
+        return request(self, method, local(url, REST, rest), **named)
+
+    setattr(requests.Session, "request", local_request)  # noqa: B010  # it is not of that type
 
 
 def redirect_rxfeed(feed, rest):

@@ -14,6 +14,6 @@ while len(samples) < 5 or book.get_current_ticker() is None:
     except Exception:
         continue
 print("spreads", all(spread > 0 for spread in samples))
-print("ticker", sorted(book.get_current_ticker()))
+print("ticker", sorted(book.get_current_ticker() or ()))
 book.close()
 print("stop", book.stop, "error", book.error, book.thread.is_alive())

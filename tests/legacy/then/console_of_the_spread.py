@@ -15,15 +15,15 @@ class OrderBookConsole(cbpro.OrderBook):
         self._bid_depth = None
         self._ask_depth = None
         self.changes = 0
-        self.order = None
+        self.order = {}
 
     def on_message(self, message):
         super().on_message(message)
         bid = self.get_bid()
-        bids = self.get_bids(bid)
+        bids = self.get_bids(bid) or []
         bid_depth = sum([b["size"] for b in bids])
         ask = self.get_ask()
-        asks = self.get_asks(ask)
+        asks = self.get_asks(ask) or []
         ask_depth = sum([a["size"] for a in asks])
         if (self._bid, self._ask, self._bid_depth, self._ask_depth) != (bid, ask, bid_depth, ask_depth):
             self._bid, self._ask, self._bid_depth, self._ask_depth = bid, ask, bid_depth, ask_depth
