@@ -16,7 +16,7 @@ from rxfeed import Credentials
 from rxfeed.core.matching import size_text
 from rxfeed.sim import Exchange
 
-collect_ignore = ["scripts", "both"]  # they run when they are imported
+collect_ignore = ["scripts", "both", "then", "redirected"]  # they run when they are imported
 SCRIPTS = Path(__file__).parent / "scripts"
 PATIENCE = 50.0  # seconds
 
