@@ -89,7 +89,6 @@ class StatusReporter:
         self._patient = patient
         self._connected = False
         self._acknowledged = False
-        self._rejection = ""
         self._rejected_at: float | None = None
 
     def report(self, status: FeedStatus) -> None:
@@ -132,9 +131,10 @@ class StatusReporter:
             ):
                 pass
             case Rejected(message=message, reason=reason):
-                self._rejection = printable(message if reason is None else f"{message}: {reason}")
                 self._rejected_at = time.monotonic()
-                write_error(f"rejected by the exchange: {self._rejection}")
+                write_error(
+                    f"rejected by the exchange: {printable(message if reason is None else f'{message}: {reason}')}"
+                )
                 if what := _after_refusal(self._venue, message, reason):
                     write_error(what)
             case Ended(cause=cause) if cause is not None:
@@ -148,14 +148,15 @@ class StatusReporter:
             or time.monotonic() < self._rejected_at + _WAIT_AFTER_REJECTION
         ):
             return
-        raise RxfeedError(f"nothing to {self._verb}: {self._rejection}")
+        raise RxfeedError(f"nothing to {self._verb}: the exchange rejected the subscription, see above")
 
 
 def _after_refusal(venue: Venue, message: str, reason: str | None) -> str:
     """What to do about it, in the command's own options where it is about credentials."""
     what = venue.remedy(message, reason)
     if what.startswith("give credentials"):
-        return "give --auth and credentials in the environment, or a --channel without a key, such as level2_batch"
+        book = venue.named("book")
+        return f"give --auth and credentials in the environment, or a --channel without a key, such as {book}"
     return what
 
 
