@@ -192,6 +192,7 @@ _NAMES = {
 }
 _PACKAGE_OF = {name: package for package, names in _NAMES.items() for name in names}
 
+__all__: list[str]
 if not TYPE_CHECKING:  # a type checker reports a name that is not above
     __all__ = sorted({"__version__", *_PACKAGE_OF})
 
