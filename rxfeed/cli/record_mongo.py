@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import threading
 
 from pymongo import MongoClient
 
@@ -16,6 +17,9 @@ log = logging.getLogger("rxfeed.cli")
 
 SPILL = "mongo.spill"
 _FLUSH = 5.0  # seconds without a success after which the rest stays in the spill
+# A service manager waits a limited time for the end, and an attempt cannot be interrupted.
+_ATTEMPT = 2.0
+_CLOSE = 0.5
 
 
 class MongoStore:
@@ -28,8 +32,15 @@ class MongoStore:
         self._client = client
         self._spill = options.to / SPILL
         self.problem: Exception | None = None
+        self._over = threading.Event()
+        self._over.set()
         self._sink = to_mongo(
-            client[database][collection], spill=self._spill, durable=True, sync=sync, flush_seconds=_FLUSH
+            client[database][collection],
+            spill=self._spill,
+            durable=True,
+            sync=sync,
+            flush_seconds=_FLUSH,
+            attempt_seconds=_ATTEMPT,
         )
 
     @classmethod
@@ -44,10 +55,12 @@ class MongoStore:
 
     def subscribe(self, feed: Feed) -> None:
         """Store the messages of *feed*. If the sink fails, the files are still written."""
-        feed.pipe(self._sink).subscribe(on_error=self._failed)
+        self._over.clear()
+        feed.pipe(self._sink).subscribe(on_error=self._failed, on_completed=self._over.set)
 
     def _failed(self, error: Exception) -> None:
         self.problem = error
+        self._over.set()
         log.error("nothing more is stored in MongoDB, the files are still written: %s", error)
 
     @property
@@ -66,4 +79,6 @@ class MongoStore:
         return f"{stats.written + stats.duplicates:,} stored in MongoDB, {stats.spilled:,} wait in {self._spill}"
 
     def close(self) -> None:
-        self._client.close()
+        """Close the client, unless the sink still waits for an attempt: then the end of the process closes it."""
+        if self._over.wait(_CLOSE):
+            self._client.close()

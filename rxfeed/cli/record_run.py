@@ -21,7 +21,7 @@ log = logging.getLogger("rxfeed.cli")
 POLL = 0.4  # seconds; drawing takes 2 ms
 # A service manager waits a limited time: together these are below 5 seconds.
 _CLOSE = 1.0
-_FLUSH = 3.0
+_FLUSH = 2.5
 
 
 class Proceed(Enum):
