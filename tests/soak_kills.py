@@ -2,7 +2,7 @@
 
     python -m tests.soak_kills --rounds 50 --seed 1
 
-Each round starts `rxfeed record --mongo`, and kills it (SIGKILL) at a random moment. In the last round the market pauses,
+Each round starts `rxfeed record --mongo`, and kills it (SIGKILL) at a random moment. In the last the market pauses,
 and SIGTERM ends the recorder. Trade ids are consecutive, so that every trade is accounted for: it is in the files and
 in MongoDB; or it was lost in the last seconds before a kill (those of `SYNC`, and of one write); or no recorder was
 connected.

@@ -45,7 +45,7 @@ def on_signals(act: Callable[[], None], hangup: Callable[[], None] | None = None
 
 
 def has_terminal() -> bool:
-    """True if the process belongs to a terminal, whose end then sends SIGHUP."""
+    """True if the process belongs to a terminal, which sends SIGHUP when it is closed."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | getattr(os, "O_NOCTTY", 0)))
     except OSError:
