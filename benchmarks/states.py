@@ -83,8 +83,9 @@ class Watch:
 
     def trade(self, match: Match) -> None:
         if match.epoch != self.epoch:
-            self.epoch, self.known = match.epoch, match.trade_id
-            self.missed(match.time)
+            before, self.epoch, self.known = self.known, match.epoch, match.trade_id
+            if match.trade_id != before + 1:
+                self.missed(match.time)
         elif self.expecting:
             before, self.known = self.known, match.trade_id
             if match.trade_id > before + 1:
@@ -95,20 +96,25 @@ class Watch:
 
     def last_match(self, last: LastMatch) -> None:
         if last.epoch != self.epoch:
+            before = self.known
             self.epoch, self.known, self.expecting = last.epoch, last.trade_id, False
-            self.missed(last.time)
+            if last.trade_id != before:
+                self.missed(last.time)
         elif self.expecting:
             self.expecting, self.known = False, last.trade_id
             self.since = min(self.since, last.time)
+        elif last.trade_id > self.known:
+            self.known = last.trade_id
+            self.missed(last.time)
 
     def heartbeat(self, heartbeat: ExchangeHeartbeat) -> datetime:
         """The time before which no more trades are expected."""
         in_vain = self.named > self.known and self.named != self.waived
         if in_vain:
             self.waived = self.named
-        if in_vain or heartbeat.epoch != self.epoch:
-            self.epoch = heartbeat.epoch
+        if in_vain or (heartbeat.epoch > self.epoch and heartbeat.last_trade_id != self.known):
             self.missed(heartbeat.time)
+        self.epoch = max(self.epoch, heartbeat.epoch)
         passed = self.named_at
         self.named, self.named_at = heartbeat.last_trade_id, heartbeat.time
         if self.named < self.waived:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import signal
 import subprocess
@@ -76,8 +75,8 @@ def kills(rounds: int, seed: int, folder: Path, show: Callable[[str], object] = 
 def _start(url: str, mongo: str, folder: Path) -> subprocess.Popen[bytes]:
     options = ["--channel", "matches", "--url", url, "--to", str(folder), "--mongo", mongo, "--sync", str(SYNC)]
     command = [sys.executable, "-m", "rxfeed.cli", "record", PRODUCT, *options, "--segment-mb", "0.003"]
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen([*command, "--log-level", "error"], start_new_session=True, env=os.environ, **quiet)
+    nowhere = subprocess.DEVNULL
+    return subprocess.Popen(command, start_new_session=True, stdin=nowhere, stdout=nowhere, stderr=nowhere)
 
 
 def _trades(path: Path) -> list[int]:

@@ -25,12 +25,13 @@ ORDER = [
     {"operators"},
     {"feed"},
     {"sinks", "recording"},
+    {"archive"},
     {"compat", "sim", "backtest"},
     {"cli"},
 ]
 # Which packages import which library; all may import msgspec and the standard library.
 LIBRARIES = {
-    "reactivex": {"operators", "feed", "sinks", "recording", "compat", "cli"},
+    "reactivex": {"operators", "feed", "sinks", "recording", "archive", "compat", "cli"},
     "websocket": {"transport"},
     "pymongo": {"sinks", "cli"},
     "bson": {"sinks"},
@@ -38,6 +39,7 @@ LIBRARIES = {
     "jwt": {"venues", "sim"},
     "cryptography": {"venues", "sim"},
     "zstandard": {"recording"},
+    "pyarrow": {"archive"},
     "rich": {"cli"},
     "msgspec": {
         "market",
@@ -48,6 +50,7 @@ LIBRARIES = {
         "feed",
         "sinks",
         "recording",
+        "archive",
         "compat",
         "sim",
         "backtest",

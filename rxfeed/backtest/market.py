@@ -10,7 +10,18 @@ from typing import ClassVar, NamedTuple
 
 from rxfeed.backtest.events import PaperDone, PaperEvent, PaperFill, PaperOpen, Reason
 from rxfeed.backtest.queue_model import PRICE_PLACES, Change, QueueModel, price_decimal, price_units, size_units
-from rxfeed.core import EXACT, MAX_AHEAD, BookView, EventClock, Level2Book, arguments
+from rxfeed.core import (
+    EPOCH_KINDS,
+    EXACT,
+    LEVELS,
+    MAX_AHEAD,
+    PRODUCT,
+    TRADES,
+    BookView,
+    EventClock,
+    Level2Book,
+    arguments,
+)
 from rxfeed.core.matching import SIDES, MatchingEngine, Product, events
 from rxfeed.errors import RxfeedError
 from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Message, Side, Trade
@@ -18,6 +29,7 @@ from rxfeed.operators import report_once
 
 log = logging.getLogger(__name__)
 
+_KINDS = frozenset((PRODUCT, TRADES, LEVELS))  # of the messages that orders depend on
 _PATIENCE = timedelta(minutes=1)  # of the market's time without a book, after which that is reported
 
 
@@ -61,8 +73,9 @@ class PaperMarket:
     smaller without a trade, the last orders in its queue are assumed to be canceled. The recording does not react to
     paper orders.
 
-    While the book is not ready (no snapshot yet, or a gap: another `epoch`) or crossed (an auction), arriving orders
-    are rejected with that reason, and resting orders are canceled. A late trade, after a newer message, fills nothing.
+    While the book is not ready (no snapshot yet, or a gap: a higher `epoch`) or crossed (an auction), arriving orders
+    are rejected with that reason, and resting orders are canceled. If only trades were missed, that ends with the next
+    update of the book, otherwise with its next snapshot. A late trade, after a newer message, fills nothing.
     An order that would trade with another paper order is rejected. If no snapshot comes in the first minute or until
     `finish`, or no trade comes, that is logged at WARNING, once.
 
@@ -108,7 +121,7 @@ class PaperMarket:
         self._began: datetime | None = None
         self._has_book = self._has_trades = self._warned = False
         self._not_ready_reason: Reason | None = "gap"  # why the book is not ready
-        self._epoch = 0
+        self._epoch = 0  # the highest one
         # The messages of the present microsecond so far.
         self._broken = True
         self._lost = False
@@ -168,8 +181,9 @@ class PaperMarket:
             self.time = time
             if not self._has_book:
                 self._without_book(time)
-        if message.epoch != self._epoch:
+        if message.epoch > self._epoch and EPOCH_KINDS[type(message)] in _KINDS:
             self._broken = self._lost = True
+            self._epoch = message.epoch
         if isinstance(message, Trade):
             self._has_trades = True
             if time == self.time and not ahead:
@@ -209,8 +223,10 @@ class PaperMarket:
             if not view.ready:
                 self._broken = self._lost = True
             elif isinstance(message, BookSnapshot):
-                self._broken, self._replaced, self._epoch = False, True, message.epoch
+                self._broken, self._replaced = False, True
                 self._has_book = True
+        if isinstance(message, BookUpdate) and self._broken and self.book is not None and self.book.ready:
+            self._broken, self._replaced = False, True  # the update is of the book's epoch: only trades were missed
         if isinstance(message, BookUpdate) and not self._broken:
             # Also unchanged sizes: they confirm the effect of trades.
             self._changed.update({(side, price): time for side, price, _ in message.changes})

@@ -1,4 +1,4 @@
-"""The `rxfeed` command: `rxfeed demo`, `rxfeed watch`, `rxfeed record`, `rxfeed ls`."""
+"""The `rxfeed` command: `rxfeed demo`, `rxfeed watch`, `rxfeed record`, `rxfeed products`, `rxfeed ls`."""
 
 from __future__ import annotations
 

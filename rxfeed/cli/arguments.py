@@ -57,6 +57,26 @@ examples:
   rxfeed watch BTC-USD --url ws://127.0.0.1:8765 --count 10
   rxfeed watch BTC-USD --venue coinbase_advanced --channel trades
 """
+_PRODUCTS = """\
+List the products of a venue, from its REST API: id, alias, increments of sizes
+and prices, status. No key is needed.
+
+If a product has an alias, the feed's channels deliver it under that id; rxfeed
+shows it under the id that was asked for.
+"""
+_PRODUCTS_EXAMPLES = """\
+exit status: 0 if products were listed, 1 if no product matches, the list could
+not be requested or standard output cannot be written, 2 for bad usage
+
+If the server answers 429 (too many requests), the request is repeated when the
+server allows it, at most twice.
+
+examples:
+  rxfeed products
+  rxfeed products 'BTC-*' ETH-USD
+  rxfeed products --venue coinbase_advanced '*-USDC'
+  rxfeed products --json | jq -r '.[] | select(.status == "online").id'
+"""
 _LS = """\
 List the content of recordings, for each session (one run of a recorder) and in
 total: sizes, times of receipt, products and types, known gaps, and damage.
@@ -110,7 +130,8 @@ def parser() -> argparse.ArgumentParser:
         prog="rxfeed",
         description="Reactive streams over market-data feeds.",
         epilog="examples:\n  rxfeed demo\n  rxfeed watch BTC-USD --channel matches\n"
-        "  rxfeed record BTC-USD --channel matches --to recordings\n  rxfeed ls recordings\n",
+        "  rxfeed record BTC-USD --channel matches --to recordings\n  rxfeed ls recordings\n"
+        "  rxfeed products 'BTC-*'\n",
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
@@ -119,6 +140,7 @@ def parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_watch(commands)
     _add_record(commands)
+    _add_products(commands)
     _add_ls(commands)
     return top
 
@@ -207,6 +229,7 @@ def _add_feed(command: argparse.ArgumentParser, channel: str, least: str = "+") 
         help=f"the venue (default: that of the host in --url, or {DEFAULT_VENUE})",
     )
     command.add_argument("--url", help="URL of the feed (default: the venue's own)")
+    _add_rest_url(command, "the venue's own, or the host and port of --url on this machine")
     command.add_argument(
         "--auth",
         action="store_true",
@@ -215,6 +238,31 @@ def _add_feed(command: argparse.ArgumentParser, channel: str, least: str = "+") 
         "environment",
     )
     command.set_defaults(channels=[channel])
+
+
+def _add_rest_url(command: argparse.ArgumentParser, default: str) -> None:
+    command.add_argument("--rest-url", metavar="URL", help=f"URL of the REST API (default: {default})")
+
+
+def _add_products(commands: argparse._SubParsersAction[_Parser]) -> None:
+    products = commands.add_parser(
+        "products",
+        help="list the products of a venue",
+        description=_PRODUCTS,
+        epilog=_PRODUCTS_EXAMPLES,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    products.add_argument(
+        "pattern",
+        nargs="*",
+        metavar="PATTERN",
+        help="an id, or a pattern with * and ?, in capitals or not (default: all products)",
+    )
+    products.add_argument("--venue", choices=tuple(VENUES), default=DEFAULT_VENUE, help="the venue")
+    _add_rest_url(products, "the venue's own")
+    products.add_argument("--json", action="store_true", default=None, help="print one JSON array")
+    products.set_defaults(run=_products)
 
 
 def _add_ls(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -247,6 +295,12 @@ def _record(options: argparse.Namespace) -> int:
     from rxfeed.cli import record
 
     return record.run(options)
+
+
+def _products(options: argparse.Namespace) -> int:
+    from rxfeed.cli import products
+
+    return products.run(options)
 
 
 def _ls(options: argparse.Namespace) -> int:

@@ -33,6 +33,7 @@ from rxfeed.feed import (
     HeartbeatBack,
     HeartbeatMissing,
     Lagging,
+    ProductRenamed,
     Reconnecting,
     Rejected,
     Subscribed,
@@ -61,6 +62,7 @@ def make_feed(
             options.channel or options.channels,
             venue=named,
             url=options.url,
+            rest_url=options.rest_url,
             credentials=credentials,
         )
     for each in caught:
@@ -120,6 +122,8 @@ class StatusReporter:
                 self._write(logging.WARNING, f"missed {first} to {last} of {product or 'the connection'} on {channel}")
             case GapRepaired(product_id=product, channel=channel, first=first, last=last):
                 self._write(logging.INFO, f"{first} to {last} of {product} on {channel} were missed, and have come now")
+            case ProductRenamed(product_id=product, delivered=delivered) if product != delivered:
+                self._write(logging.INFO, f"{product} is delivered as {delivered}, and shown as {product}")
             case HeartbeatMissing(product_id=product, seconds=seconds):
                 self._write(logging.WARNING, f"no heartbeat of {product} for {seconds:g} s")
             case HeartbeatBack(product_id=product):

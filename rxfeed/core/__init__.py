@@ -12,6 +12,7 @@ from rxfeed.core.candles import Candle, CandlePrices, Candles
 from rxfeed.core.checked_frame import CheckedFrame, FrameCheck
 from rxfeed.core.completeness import Late
 from rxfeed.core.crossing import PriceCross, PriceCrossing
+from rxfeed.core.epochs import EPOCH_KINDS, LEVELS, PRODUCT, TRADES
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.findings import Findings, Missed, Repaired, Restarted
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
@@ -32,6 +33,7 @@ from rxfeed.core.rolling import RollingVolume, SlidingVolume
 from rxfeed.core.sequence import Sequence
 from rxfeed.core.spreads import SpreadWidening, WideSpread
 from rxfeed.core.throttle import LatestByProduct, Throttle
+from rxfeed.core.trade_repair import LostTrades, Repair, RepairedTrades, TradeRepair
 from rxfeed.core.windower import Grid, Span, Windower
 from rxfeed.core.windowing import Windowing
 from rxfeed.core.windows import TumblingVolume, VolumeSums, VolumeWindow
@@ -39,8 +41,12 @@ from rxfeed.core.windows import TumblingVolume, VolumeSums, VolumeWindow
 __all__ = [
     "APART",
     "ARRIVAL_LIMIT",
+    "EPOCH_KINDS",
     "EXACT",
+    "LEVELS",
     "MAX_AHEAD",
+    "PRODUCT",
+    "TRADES",
     "ActiveProducts",
     "Arrival",
     "Backoff",
@@ -68,6 +74,7 @@ __all__ = [
     "Level2Book",
     "Level3Book",
     "Level3Snapshot",
+    "LostTrades",
     "Machine",
     "Merge",
     "MergeRules",
@@ -85,7 +92,9 @@ __all__ = [
     "ReceivedItem",
     "Reconnect",
     "Renewals",
+    "Repair",
     "Repaired",
+    "RepairedTrades",
     "Restarted",
     "RestingOrder",
     "Resubscribed",
@@ -103,6 +112,7 @@ __all__ = [
     "Throttle",
     "TickBars",
     "TradeImbalance",
+    "TradeRepair",
     "TumblingVolume",
     "VolumeBars",
     "VolumeSums",

@@ -3,7 +3,9 @@
 Rules:
 - A *run* is a series of consecutive numbers. The next number continues it.
 - A higher number is a gap: the numbers between are missing, and another run begins.
-- A message that came before (see `History`) is a duplicate, and dropped.
+- A message that came before (see `History`) is a duplicate, and dropped. Beyond what is known exactly, a number and a
+  time within an earlier run are enough. If a restart follows such numbers directly, they were of the restarted
+  sequence: the restart is reported from the first of them on, and they are reported as missing.
 - Any other lower number with a time that is newer than the last message's is a restart: it is reported, and its
   message is delivered.
 - A lower number with a time that is not newer may be late, or a restart with a clock that was set back. Its message is
@@ -51,6 +53,7 @@ class Sequence:
         "_last",
         "_next",
         "_position",
+        "_presumed",
         "_reported",
         "_since",
         "_times",
@@ -81,6 +84,7 @@ class Sequence:
         self._before = -1  # the last number of the run before
         self._reported = -1  # numbers up to it were reported as missing, because of a heartbeat or a base
         self._since: datetime | None = None  # the time of the last restart
+        self._presumed: tuple[int, int] | None = None  # consecutive numbers that were dropped, and may not have come
         self._ahead: set[int] = set()  # delivered from another channel before this one had come to them
         self._unknown: set[int] = set()  # the same, of unknown types
 
@@ -171,6 +175,7 @@ class Sequence:
             return not self._came_ahead(number)
         if number <= last:
             if self._history.has(number, time, self._run):
+                self._presume(number, time)
                 return False
             return self._doubtful(number, time, self._newer(time))
         if self._history.has(number, time, self._run, exactly=True):
@@ -184,6 +189,14 @@ class Sequence:
             return True
         self._follow(number, time)
         return not self._came_ahead(number)
+
+    def _presume(self, number: int, time: datetime | None) -> None:
+        """*number* is a duplicate; only if it is known exactly, those directly before it are proven to be so, too."""
+        follows = self._presumed is not None and number == self._presumed[1] + 1
+        if not self._history.has(number, time, self._run, exactly=True):
+            self._presumed = (self._presumed[0] if self._presumed and follows else number, number)
+        elif follows:
+            self._presumed = None
 
     @property
     def _run(self) -> Run:
@@ -238,7 +251,11 @@ class Sequence:
     def _restart(self, number: int, time: datetime | None) -> None:
         """The sequence restarts with *number*, or the run before an unproven one continues with it."""
         before, unproven, left = self._before, self._unproven or number == self._before + 1, self.last
-        self._findings.report(Restarted(self.product_id, self.channel, left, number))
+        presumed, self._presumed = self._presumed, None
+        began = presumed[0] if presumed is not None and presumed[1] + 1 == number else number
+        self._findings.report(Restarted(self.product_id, self.channel, left, began))
+        if began < number:
+            self._findings.report(Missed(self.product_id, self.channel, began, number - 1))
         if unproven and left < before:  # the gap between rising runs was reported already
             self._report_missing(before, number - 1)
         elif self._base is not None and self._base[0] < number:

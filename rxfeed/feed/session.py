@@ -13,6 +13,7 @@ from rxfeed.feed.clock import Clock
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.housekeeping import Housekeeping
+from rxfeed.feed.product_ids import ProductIds
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import Connected, Connecting, Rejected, Subscribed
 from rxfeed.feed.subscription_manager import SubscriptionManager
@@ -37,6 +38,7 @@ class FeedSession:
         settings: FeedSettings,
         connection: Connection,
         subscriptions: SubscriptionManager,
+        ids: ProductIds,
         continuity: GapDetector,
         streams: FeedStreams,
         clock: Clock,
@@ -44,6 +46,7 @@ class FeedSession:
         self._settings = settings
         self._connection = connection
         self._subscriptions = subscriptions
+        self._ids = ids
         self._continuity = continuity
         self._streams = streams
         self._clock = clock
@@ -82,6 +85,7 @@ class FeedSession:
             streams.report(Connecting(url=url, attempt=attempt))
             connection.open()
             self.opened = True
+            self._ids.connected()
             self._opened_at = datetime.now(UTC)
             now = self._clock.now()
             self._begin(now)
@@ -208,6 +212,7 @@ class FeedSession:
         if len(missing) < self._subscriptions.requested:
             self._subscriptions.accepted = True
         self._streams.report(Subscribed(channels=answer.channels, missing=missing))
+        self._ids.acknowledged(answer, missing)
         return False
 
     def _rejected(self, answer: ErrorMessage) -> bool:

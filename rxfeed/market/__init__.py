@@ -17,6 +17,7 @@ from rxfeed.market.message import (
     stamp,
 )
 from rxfeed.market.orders import OrderChanged, OrderDone, OrderEvent, OrderMatched, OrderOpened
+from rxfeed.market.texts import BookUpdateText, TickerText, TradeText
 from rxfeed.market.times import ENDING, LONG, PLAIN, UNDECODED, ends_with_microseconds, finer, in_microseconds
 from rxfeed.market.trades import PriorTrade, Ticker, Trade, TradeFields
 from rxfeed.market.values import NEGATIVE, NOT_FINITE, TOO_LONG, ZERO, check, check_sizes, fits
@@ -37,6 +38,7 @@ __all__ = [
     "Auction",
     "BookSnapshot",
     "BookUpdate",
+    "BookUpdateText",
     "ChannelSubscription",
     "Count",
     "ErrorMessage",
@@ -56,9 +58,11 @@ __all__ = [
     "Skipped",
     "Subscriptions",
     "Ticker",
+    "TickerText",
     "Time",
     "Trade",
     "TradeFields",
+    "TradeText",
     "Unknown",
     "check",
     "check_sizes",

@@ -1,9 +1,11 @@
 """Recordings: files of all that a feed received, and their replay, which is as a live feed."""
 
 from rxfeed.recording.catalogue import Catalogue, RecordedSession, catalogue
+from rxfeed.recording.contents import Contents, Epochs, Receiver, TextLine
 from rxfeed.recording.disk_space import DiskGuard, DiskSpace, DiskState, MinFree, disk_space, refusal
+from rxfeed.recording.files import Part, find, ordered
 from rxfeed.recording.marks import MARKS, Mark, forget_marks, mark_segments, marked_segments
-from rxfeed.recording.reading import Recording
+from rxfeed.recording.reading import Recording, SegmentOpen
 from rxfeed.recording.record import Recorder, RecordStats, record
 from rxfeed.recording.replay import Replay
 from rxfeed.recording.retention import Expired, KeepLimits, Retention, expired
@@ -12,19 +14,25 @@ from rxfeed.recording.segment_file import make_folder
 from rxfeed.recording.segments import RecordedSegment
 from rxfeed.recording.stored import SegmentList, StoredSegment
 from rxfeed.recording.summary import Damage, ProductSummary, RecordingSummary, Span
+from rxfeed.recording.time_range import TimeRange
+from rxfeed.recording.timestamps import moment_of, ns_of
 
 __all__ = [
     "MARKS",
     "Catalogue",
+    "Contents",
     "Damage",
     "DiskGuard",
     "DiskSpace",
     "DiskState",
+    "Epochs",
     "Expired",
     "KeepLimits",
     "Mark",
     "MinFree",
+    "Part",
     "ProductSummary",
+    "Receiver",
     "RecordStats",
     "RecordedSegment",
     "RecordedSession",
@@ -35,15 +43,22 @@ __all__ = [
     "ReplayScheduler",
     "Retention",
     "SegmentList",
+    "SegmentOpen",
     "Span",
     "StoredSegment",
+    "TextLine",
+    "TimeRange",
     "catalogue",
     "disk_space",
     "expired",
+    "find",
     "forget_marks",
     "make_folder",
     "mark_segments",
     "marked_segments",
+    "moment_of",
+    "ns_of",
+    "ordered",
     "record",
     "refusal",
 ]

@@ -64,7 +64,7 @@ class Bulk:
         )
 
     def typed_lines(self, text: bytes) -> list[Typed] | None:
-        return None if len(text) > LONG or finer(text) else _together(self._typed.decode_lines, text)
+        return None if len(text) > LONG or finer(text) else together(self._typed.decode_lines, text)
 
     def typed_line(self, line: bytes) -> Typed | None:
         """A line of good UTF-8; `None` as for many."""
@@ -90,10 +90,10 @@ _skim = msgspec.json.Decoder(Skimmed).decode_lines
 
 
 def skimmed_lines(text: bytes) -> list[Skimmed] | None:
-    return _together(_skim, text)
+    return together(_skim, text)
 
 
-def _together(decode_lines: Callable[[bytes], list[T]], text: bytes) -> list[T] | None:
+def together(decode_lines: Callable[[bytes], list[T]], text: bytes) -> list[T] | None:
     """The lines of *text*, decoded at once; `None` if they have to be decoded one by one.
 
     That is where one of them is no line, is of a far year, is very long, or has a frame of a type that takes more to

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from os import PathLike, fspath
@@ -12,9 +13,11 @@ from typing import NamedTuple
 
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.recording.bounds import bounds_of
-from rxfeed.recording.reading import Recording
+from rxfeed.recording.opening import HAS_LOCKS
+from rxfeed.recording.reading import Recording, SegmentOpen
 from rxfeed.recording.timestamps import ns_of
 
+_LONGEST_PAUSE = 3600.0
 _SUFFIXES = frozenset((".jsonl", ".ndjson", ".json", ".zst", ".gz"))
 # A segment's name has its time, session and number, also if its header cannot be read.
 _NAME = re.compile(r"(\d{8}T\d{6}\.\d{6})Z-(\w+)-(\d{1,18})\.", re.ASCII)
@@ -39,6 +42,17 @@ class Part(NamedTuple):
         if isinstance(self.found, RecordingDamaged):
             raise self.found
         return self.found
+
+    @property
+    def is_finished(self) -> bool:
+        """True if nothing will be added to the file.
+
+        Where the system has no locks, a segment without an end line is not finished until an hour after its last
+        change.
+        """
+        if isinstance(self.found, RecordingDamaged) or self.found.header is None or HAS_LOCKS:
+            return not (isinstance(self.found, SegmentOpen) or getattr(self.found, "being_written", False))
+        return bounds_of(self.path) is not None or time.time() - Path(self.path).stat().st_mtime > _LONGEST_PAUSE
 
     @property
     def gap(self) -> RecordingDamaged | None:

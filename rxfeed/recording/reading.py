@@ -71,6 +71,11 @@ class Recording:
         except (ValueError, TypeError, RecursionError) as error:
             raise self.damaged(1, 0, f"not a recording: {error}") from None
 
+    @property
+    def being_written(self) -> bool:
+        """True if a recorder held the lock of the file when it was opened last."""
+        return self._being_written
+
     def chunks(self) -> Iterator[Chunk]:
         """The lines after the header, in bounded memory; raises `RecordingDamaged` after the last readable line.
 

@@ -112,10 +112,15 @@ class Recorder(Sink[RecordedSegment, RecordingWriter]):
         if self._writer is not None:
             self._counters.unwritten += self._writer.late
 
-        def about() -> About:
-            return {**source.about, "venue": source.venue.name} if isinstance(source, MessageSource) else {}
+        lines = Lines(source)
 
-        return RecordingWriter(self._settings, self._counters, Lines(source), about, emit, ended, unsubscribe)
+        def about() -> About:
+            if not isinstance(source, MessageSource):
+                return {}
+            now: About = {**source.about, "venue": source.venue.name, "renamed": dict(lines.renamed)}
+            return now if lines.renamed else {name: value for name, value in now.items() if name != "renamed"}
+
+        return RecordingWriter(self._settings, self._counters, lines, about, emit, ended, unsubscribe)
 
     def _attach(
         self,

@@ -18,6 +18,7 @@ to = "from-file"
 venue = "coinbase_exchange"
 channel = ["matches", "heartbeat"]
 url = "ws://127.0.0.1:1"
+rest-url = "http://127.0.0.1:2"
 auth = true
 seconds = 5
 segment-mb = 1.5
@@ -52,7 +53,19 @@ def test_config_equals_the_same_options_of_the_command_line(config: Path) -> Non
     options = parsed("--config", config)
     same = parsed(
         *("BTC-USD", "ETH-USD", "--to", "from-file", "--venue", "coinbase_exchange", "--channel", "matches"),
-        *("--channel", "heartbeat", "--url", "ws://127.0.0.1:1", "--auth", "--seconds", "5", "--segment-mb", "1.5"),
+        *(
+            "--channel",
+            "heartbeat",
+            "--url",
+            "ws://127.0.0.1:1",
+            "--rest-url",
+            "http://127.0.0.1:2",
+            "--auth",
+            "--seconds",
+            "5",
+            "--segment-mb",
+            "1.5",
+        ),
         *("--segment-minutes", "30", "--level", "7", "--flush-seconds", "0.5", "--sync", "0.25", "--mode", "640"),
         *("--keep-days", "30", "--keep-bytes", "200GB", "--after", "export", "--after", "audit", "--min-free", "5%"),
         *("--mongo", "mongodb://localhost", "--mongo-collection", "here.there", "--log-level", "warning"),

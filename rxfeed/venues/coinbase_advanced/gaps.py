@@ -8,7 +8,8 @@ Rules:
   of all that follow: a number that continues the run before a jump, or the third one in a row of lower numbers that
   rise by one, continues the count. That is reported as a restart.
 - After a reconnect the numbers begin anew.
-- The trade ids of a product rise by one, over all connections. `rxfeed.core.sequence` has the rules for them.
+- The trade ids of a product rise by one, over all connections. `rxfeed.core.sequence` has the rules for them. Those of
+  a frame that cannot be decoded are not missing.
 - A connection begins with the last trades of each product. Where the product is known, those that came before are
   duplicates, and the others were missed while there was no connection: they are new trades, and the gap is repaired.
 """
@@ -20,7 +21,7 @@ from typing import Any, ClassVar, Protocol
 from rxfeed.core import CheckedFrame, Findings, FrameCheck, GapDetector, Missed, Pair, Repaired, Restarted
 from rxfeed.market import Malformed, Message, Unknown
 from rxfeed.venues.coinbase_advanced.channels import ALIASES, BOOK, TRADES
-from rxfeed.venues.coinbase_advanced.decode import number_in
+from rxfeed.venues.coinbase_advanced.decode import number_in, trade_ids_in
 from rxfeed.venues.coinbase_advanced.messages import (
     BARE,
     AdvancedError,
@@ -119,6 +120,10 @@ class AdvancedGaps(GapDetector):
         number = number_in(frame.raw)
         if number is not None:
             self._number(number)
+        for product, trade_id in trade_ids_in(frame.raw) if frame.type == TRADES else ():
+            run = self._runs.get((TRADES, frame.product_id or product))
+            if run is not None:
+                run.unknown(trade_id)
 
     # ---- frames
 

@@ -81,6 +81,8 @@ class ExchangeHeartbeat(market.Heartbeat, frozen=True, kw_only=True, gc=False, t
 
 
 class _Trade(TradeFields, frozen=True, kw_only=True, gc=False):
+    ids_are_consecutive = True
+
     product_id: str
     trade_id: Count
     sequence: Count

@@ -29,6 +29,7 @@ from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from rxfeed.venues.coinbase_exchange.names import likely_product
 from rxfeed.venues.coinbase_exchange.requests import Channel, ExchangeSubscription, signature
 from rxfeed.venues.coinbase_exchange.rest import ExchangeRest
+from rxfeed.venues.coinbase_exchange.texts import TEXTS
 from rxfeed.venues.venue import Limits, Observed, Refusal, Venue
 
 # A level3 message has the type of one on `full`. The field by which they differ, and True where level3 has it.
@@ -51,6 +52,7 @@ class CoinbaseExchange(Venue):
     # Of two types with one tag the last one is found by it.
     types = (*(kind for kind, _, _ in _LEVEL3.values()), *Known.__args__, m.Level3Schema)
     quick_types = Known.__args__
+    texts = TEXTS
     without_data = frozenset(("subscriptions", "error", "heartbeat", "status", "balance", "level3"))
     credentials = (Credentials,)
     credentials_hint = "give Credentials(key, secret, passphrase), or Credentials.from_env()"

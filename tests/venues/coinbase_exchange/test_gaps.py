@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from rxfeed import Message, Unknown
 from rxfeed.core import Missed, Restarted, Resubscribed
 from rxfeed.market import ChannelSubscription, Malformed
+from rxfeed.venues import COINBASE_EXCHANGE
 from rxfeed.venues.coinbase_exchange import (
     Done,
     ExchangeDecoder,
     ExchangeHeartbeat,
     ExchangeSubscriptions,
     ExchangeTicker,
+    L2Update,
+    Match,
     Received,
 )
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
@@ -674,7 +677,7 @@ def test_possible_loss_of_one_product_raises_its_epoch_alone() -> None:
 def test_rise_after_the_loss_of_tickers_is_above_all(product: str | None) -> None:
     continuity = ExchangeGaps()
     for _ in range(3):
-        continuity.lost_tickers(BTC)
+        continuity.doubt(BTC, [ExchangeTicker])
     assert [continuity.epoch_of(each) for each in (ticker(1), trade(1), heartbeat(1))] == [3, 0, 0]
     assert continuity.highest == 3
     if product is None:
@@ -684,9 +687,65 @@ def test_rise_after_the_loss_of_tickers_is_above_all(product: str | None) -> Non
     assert [continuity.epoch_of(each) for each in (ticker(1), trade(1), heartbeat(1))] == [4, 4, 4]
 
 
+@pytest.mark.parametrize(
+    ("kind", "epochs"),
+    [
+        ("match", [1, 0, 1, 0, 0]),
+        ("last_match", [1, 0, 0, 0, 0]),
+        ("l2update", [0, 1, 0, 0, 0]),
+        ("snapshot", [0, 1, 0, 0, 0]),
+        ("done", [0, 0, 1, 0, 0]),
+        ("ticker", [0, 0, 0, 1, 0]),
+        ("rfq_match", [0, 0, 0, 0, 0]),
+        ("auction", [1, 1, 1, 1, 1]),
+        ("news", [1, 1, 1, 1, 1]),
+        (None, [1, 1, 1, 1, 1]),
+    ],
+)
+def test_malformed_frame_raises_the_epochs_of_its_kinds(kind: str | None, epochs: list[int]) -> None:
+    """Of trades, books by price, order events, tickers and heartbeats."""
+    continuity = ExchangeGaps()
+    of_kinds = [
+        trade(1),
+        L2Update(product_id=BTC, changes=(), time=at(1)),
+        order(1),
+        ticker(1),
+        heartbeat(1),
+    ]
+    renew = continuity.doubt(BTC, COINBASE_EXCHANGE.types_named(kind))
+    assert [continuity.epoch_of(each) for each in of_kinds] == epochs
+    assert renew == (epochs[1] == 1)
+    assert continuity.epoch_of(trade(1, product_id="ETH-USD")) == 0
+
+
+def test_malformed_frame_without_a_product_affects_all_subscribed_ones() -> None:
+    continuity = watching("matches", "level2_batch")
+    assert not continuity.doubt(None, [Match])
+    update = L2Update(product_id=BTC, changes=(), time=at(1))
+    assert [continuity.epoch_of(each) for each in (trade(1), update, heartbeat(1))] == [1, 0, 0]
+    assert continuity.doubt(None, [])
+    assert [continuity.epoch_of(each) for each in (trade(1), update, heartbeat(1))] == [2, 2, 2]
+
+
+def test_every_rise_is_above_all_epochs_of_the_product() -> None:
+    continuity = ExchangeGaps()
+    continuity.doubt(BTC, [ExchangeTicker])
+    continuity.doubt(BTC, [Match])
+    assert [continuity.epoch_of(each) for each in (ticker(1), trade(1), heartbeat(1))] == [1, 2, 0]
+    continuity.lost(BTC)
+    assert [continuity.epoch_of(each) for each in (ticker(1), trade(1), heartbeat(1))] == [3, 3, 3]
+
+
+def test_trade_id_of_a_malformed_match_is_not_missing() -> None:
+    continuity = watching("matches")
+    assert run(continuity, [trade(1)])[1] == []
+    continuity.malformed(Malformed(b'{"type":"match","product_id":"BTC-USD","trade_id":2,"price":"NaN"}', ""))
+    assert run(continuity, [trade(3), trade(5)])[1] == [("matches", 4, 4)]
+
+
 def test_losses_of_tickers_take_bounded_memory() -> None:
     continuity = ExchangeGaps()
     for number in range(25_000):
-        continuity.lost_tickers(f"P{number}")
+        continuity.doubt(f"P{number}", [ExchangeTicker])
         assert continuity.epoch_of(ticker(1, product_id=f"P{number}")) > 0
-    assert len(continuity.of_tickers) <= 10_000
+    assert len(continuity.of_kinds) <= 10_000

@@ -1,0 +1,117 @@
+"""Arrays of exact decimals, or of floats, from texts and from `Decimal`s, and of times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from rxfeed.archive.arrow import pyarrow
+from rxfeed.core import arguments
+from rxfeed.errors import ConfigError
+
+DIGITS = 38
+"""The digits of an exact number."""
+SCALE = 18
+_MORE = 6
+"""More decimal places for a product of a price and a size, which has those of both."""
+_LONGEST = 48
+_MOST = (1 << 63) - 1
+# The times that 64 bits of nanoseconds can represent.
+_FIRST, _LAST = datetime(1678, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)
+
+
+class NotExact(ValueError):
+    """Texts that have to be decoded one by one: one of them is no number, or has too many digits."""
+
+
+class Numbers(msgspec.Struct, frozen=True):
+    """How prices and sizes are stored: as decimals with *scale* places, or as *floats*."""
+
+    floats: bool = False
+    scale: int = SCALE
+
+    def __post_init__(self) -> None:
+        arguments.integer("scale", self.scale, 0, DIGITS - _MORE)
+
+    def kind(self, *, product: bool = False) -> Any:
+        """The Arrow type; *product*: of a product of a price and a size."""
+        arrow = pyarrow()
+        return arrow.float64() if self.floats else arrow.decimal128(DIGITS, self.scale + product * _MORE)
+
+    def of_texts(self, texts: Sequence[str | None], *, sizes: bool = False) -> Any:
+        """An array of *texts*, as they are on the wire; raises `NotExact`. *sizes*: none is below zero."""
+        arrow = pyarrow()
+        try:
+            strings = arrow.array(texts, arrow.string())
+            made = strings.cast(self.kind())
+        except arrow.ArrowInvalid as error:
+            raise NotExact(str(error)) from None
+        compute = arrow.compute
+        if self.floats:  # a decimal cannot be so
+            if (compute.max(compute.binary_length(strings)).as_py() or 0) > _LONGEST:
+                raise NotExact("a number has too many digits")
+            if compute.all(compute.is_finite(made)).as_py() is False:
+                raise NotExact("a number is not finite")
+        if sizes:
+            least = compute.min(made).as_py()
+            if least is not None and least < 0:
+                raise NotExact("a size is below zero")
+        return made
+
+    def of(self, numbers: Sequence[Decimal | None], name: str, *, product: bool = False) -> Any:
+        """An array of *numbers*, which are exact; raises `ConfigError` for one with too many digits."""
+        arrow = pyarrow()
+        if self.floats:
+            return arrow.array([None if number is None else float(number) for number in numbers], arrow.float64())
+        kind = self.kind(product=product)
+        texts = [None if number is None else str(number) for number in numbers]
+        try:
+            return arrow.array(texts, arrow.string()).cast(kind)
+        except arrow.ArrowInvalid:
+            return arrow.array([self._exact(number, name, kind) for number in numbers], kind)
+
+    def _exact(self, number: Decimal | None, name: str, kind: Any) -> Decimal | None:
+        if number is not None:
+            try:
+                pyarrow().array([format(number.normalize(), "f")]).cast(kind)
+            except pyarrow().ArrowInvalid:
+                raise ConfigError(
+                    f"scale: the {name} {number} does not fit into {kind.precision} digits with {kind.scale} decimal "
+                    "places: export into a new folder with another scale, or with floats"
+                ) from None
+        return number
+
+
+def times(moments: Sequence[datetime | None]) -> Any:
+    """An array of *moments*, in nanoseconds; one that 64 bits cannot represent is null."""
+    arrow = pyarrow()
+    kind, exact = arrow.timestamp("us", "UTC"), arrow.timestamp("ns", "UTC")
+    try:
+        return arrow.array(moments, kind).cast(exact)
+    except arrow.ArrowInvalid:
+        within = [each if each is not None and _FIRST <= each < _LAST else None for each in moments]
+        return arrow.array(within, kind).cast(exact)
+
+
+def times_of_texts(texts: Sequence[str | None]) -> Any:
+    """An array of the times in *texts*; raises `NotExact`, also for a time finer than a message has."""
+    arrow = pyarrow()
+    try:
+        made = arrow.array(texts, arrow.string()).cast(arrow.timestamp("ns", "UTC"))
+        made.cast(arrow.timestamp("us", "UTC"))
+    except arrow.ArrowInvalid as error:
+        raise NotExact(str(error)) from None
+    return made
+
+
+def receipts(ns: Sequence[int]) -> Any:
+    """An array of receipt times, in nanoseconds; null for 0 and for what 64 bits cannot represent."""
+    arrow = pyarrow()
+    kind = arrow.timestamp("ns", "UTC")
+    if 0 in ns or max(ns, default=0) > _MOST or min(ns, default=0) < -_MOST:
+        return arrow.array([each if each and abs(each) <= _MOST else None for each in ns], kind)
+    return arrow.array(ns, kind)

@@ -1,0 +1,288 @@
+"""Reads recordings part by part for other uses than a replay: many messages at once, with the epochs of a replay.
+
+Rules:
+- Epochs are those of a `Replay` of the same parts: they rise between two sessions, where segments are missing, and at
+  damage. `Epochs` has what they depend on, so that a later process can continue after the last part.
+- A segment is read a chunk at a time. If a receiver takes texts, and the venue has structs for them, a chunk is decoded
+  without making numbers; if that fails, or the receiver refuses the texts, the chunk is decoded into messages.
+- A file that is no segment has neither epochs nor events; it is played by a `Replay` of its own.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from rxfeed.errors import RecordingDamaged
+from rxfeed.feed import FeedStatus, Gap, ProductRenamed, RecordingTruncated
+from rxfeed.market import LONG, FrameOrigin, Malformed, Message, Origin, stamp
+from rxfeed.recording.bulk import bulk_of, frame_in, together
+from rxfeed.recording.chunks import Chunk
+from rxfeed.recording.events import status_of
+from rxfeed.recording.files import Part
+from rxfeed.recording.format import Line
+from rxfeed.recording.merging import repaired
+from rxfeed.recording.reading import Recording
+from rxfeed.recording.recorded_ids import apply, recorded_ids
+from rxfeed.recording.replay import Replay
+from rxfeed.recording.time_range import TimeRange
+from rxfeed.recording.timestamps import Moment, ns_of
+from rxfeed.venues import DeliveredIds, Venue, tag_of
+
+_CHUNKS = 8
+"""Chunks of a segment that are decoded into texts together."""
+_AT_ONCE = 1000
+"""Messages of a file that is no segment, which are passed on together."""
+
+
+class Epochs(msgspec.Struct):
+    """What the epochs of the next part depend on: the *base* that is added to recorded ones, and the *highest* so far.
+
+    *session* and *number*: those of the last part; empty before the first.
+    """
+
+    base: int = 0
+    highest: int = -1
+    session: str = ""
+    number: int = 0
+
+    def interrupted(self) -> None:
+        """Messages of any product may be missing here: all epochs rise."""
+        self.base = self.highest + 1
+
+
+class TextLine(Protocol):
+    """A line with the texts of its frame, a message, or `None` if it has no frame, or one that is not selected."""
+
+    ns: int
+    epoch: int
+    frame: Any
+
+
+class Receiver(Protocol):
+    """What takes the content of recordings, in its order."""
+
+    def take_messages(self, messages: list[Message]) -> None: ...
+    def take_texts(self, lines: list[TextLine], base: int) -> bool:
+        """Take decoded lines, the epochs of which are *base* lower than they should be. False: nothing was taken."""
+        ...
+
+    def take_gap(self, gap: Gap) -> None: ...
+
+
+class Contents:
+    """Passes the messages and gaps of parts to *receiver*: those of *kinds* (and subclasses) in *time_range*.
+
+    *texts*: the receiver takes texts.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        receiver: Receiver,
+        kinds: Sequence[type[Message]],
+        time_range: TimeRange,
+        epochs: Epochs,
+        *,
+        texts: bool = False,
+    ) -> None:
+        self.epochs = epochs
+        self._venue = venue
+        self._receiver = receiver
+        self._kinds = tuple(kinds)
+        self._range = time_range
+        self._bulk = bulk_of(venue)
+        self._texts = _text_decoder(venue, self._kinds) if texts and venue.texts else None
+        self._ids = DeliveredIds()
+        self._decode = venue.decoder(stored=True, renamed=self._ids).decode
+
+    def read(self, part: Part) -> RecordingDamaged | None:
+        """Pass on all of *part*; returns the damage at which it ended."""
+        epochs = self.epochs
+        follows = epochs.session == part.session and epochs.number == part.number - 1
+        if epochs.session and not follows:
+            epochs.interrupted()
+        epochs.session, epochs.number = part.session, part.number
+        try:
+            recording = part.opened()
+            self._ids.clear()
+            self._ids.update(recorded_ids(recording))
+            if recording.kind == "segment":
+                self._segment(recording)
+            else:
+                self._foreign(recording)
+        except RecordingDamaged as damage:
+            epochs.interrupted()
+            return damage
+        return None
+
+    # ---- segments
+
+    def _segment(self, recording: Recording) -> None:
+        several: list[Chunk] = []
+        try:
+            for chunk in recording.chunks():
+                if self._texts is None:
+                    self._chunk(recording, chunk)
+                    continue
+                several.append(chunk)
+                if len(several) == _CHUNKS:
+                    self._chunks(recording, several)
+                    several = []
+        finally:  # also those before damage
+            self._chunks(recording, several)
+
+    def _chunks(self, recording: Recording, chunks: list[Chunk]) -> None:
+        if chunks and not self._take_texts(recording, chunks):
+            for chunk in chunks:
+                self._chunk(recording, chunk)
+
+    def _chunk(self, recording: Recording, chunk: Chunk) -> None:
+        typed = self._bulk.typed_lines(chunk.text) if self._bulk.usable else None
+        if typed is None:
+            self._lines(recording, chunk, range(len(chunk.lines)))
+            return
+        messages: list[Message] = []
+        epochs, kinds, everything, takes = self.epochs, self._kinds, self._range.everything, self._range.takes
+        for index, entry in enumerate(typed):
+            message = entry.frame
+            if message is None:
+                self._pass(messages)
+                messages = []
+                self._lines(recording, chunk, (index,))
+                continue
+            if entry.epoch + epochs.base > epochs.highest:
+                epochs.highest = entry.epoch + epochs.base
+            if isinstance(message, kinds) and (everything or takes(entry.ns, message.product_id)):
+                origin = Origin(frame_in(chunk.lines[index]), entry.ns, entry.epoch + epochs.base)
+                messages.append(stamp(message, origin))
+        self._pass(messages)
+
+    def _take_texts(self, recording: Recording, chunks: list[Chunk]) -> bool:
+        assert self._texts is not None
+        several: list[TextLine] = []
+        events: list[tuple[Chunk, int]] = []  # gaps, which have no place in a table, and lines of other kinds
+        for chunk in chunks:
+            lines = together(self._texts, chunk.text) if len(chunk.text) <= LONG else None
+            if lines is None:
+                return False
+            events += [(chunk, index) for index, line in enumerate(lines) if line.frame is None]
+            several += lines
+        if not self._range.everything:
+            takes = self._range.takes
+            several = [line for line in several if takes(line.ns, getattr(line.frame, "product_id", None))]
+        epochs = self.epochs
+        highest = max((line.epoch for line in several), default=0) + epochs.base
+        if not self._receiver.take_texts(several, epochs.base):
+            return False
+        epochs.highest = max(epochs.highest, highest)
+        for chunk, index in events:
+            self._lines(recording, chunk, (index,))
+        return True
+
+    def _lines(self, recording: Recording, chunk: Chunk, places: Sequence[int]) -> None:
+        """Pass on the lines of *chunk* at *places*, which are of any kind, one by one."""
+        messages: list[Message] = []
+        for index in places:
+            line = recording.line(chunk, index)
+            try:
+                if line.malformed is None and line.has_frame:
+                    self._frame(line, messages)
+                elif line.has_status:
+                    self._status(line)
+            except (ValueError, TypeError) as error:
+                self._pass(messages)
+                raise recording.damaged(*chunk.place(index), str(error)) from None
+        self._pass(messages)
+
+    def _status(self, line: Line) -> None:
+        status = status_of(line)
+        if isinstance(status, ProductRenamed):
+            apply(status, self._ids)
+        elif isinstance(status, Gap) and self._range.takes(line.ns, status.product_id):
+            self._receiver.take_gap(status)
+
+    def _frame(self, line: Line, messages: list[Message]) -> None:
+        raw, epochs, takes = line.raw(), self.epochs, self._range.takes
+        decoded = self._decode(raw)
+        if isinstance(decoded, Malformed):
+            # An earlier version recorded it as a message of this product.
+            if decoded.product_id is not None and decoded.type not in self._venue.without_data:
+                epochs.interrupted()
+            return
+        if not isinstance(decoded, tuple):
+            epochs.highest = max(epochs.highest, epochs.base + line.epoch)
+            if isinstance(decoded, self._kinds) and takes(line.ns, decoded.product_id):
+                messages.append(stamp(decoded, Origin(raw, line.ns, epochs.base + line.epoch)))
+            return
+        recorded = line.epochs or [line.epoch] * len(decoded)
+        if len(recorded) != len(decoded):
+            epochs.interrupted()  # it was decoded in another way when it was recorded
+            recorded = [line.epoch] * len(decoded)
+        places = tuple(line.repaired or ())
+        own = tuple(None if epoch is None else epochs.base + epoch for epoch in recorded)
+        epochs.highest = max(epochs.highest, *(epoch for epoch in own if epoch is not None))
+        for message, epoch in zip(repaired(decoded, places, self._venue), own, strict=True):
+            if epoch is not None and isinstance(message, self._kinds) and takes(line.ns, message.product_id):
+                messages.append(stamp(message, FrameOrigin(raw, line.ns, epoch, own, places)))
+
+    def _pass(self, messages: list[Message]) -> None:
+        if messages:
+            self._receiver.take_messages(messages)
+
+    # ---- other files
+
+    def _foreign(self, recording: Recording) -> None:
+        epochs, base, takes = self.epochs, self.epochs.base, self._range.takes
+        failures: list[Exception] = []
+        damages: list[RecordingTruncated] = []
+        several: list[Message] = []
+        replay = Replay(recording.path, venue=self._venue)
+
+        def take(message: Message) -> None:
+            epochs.highest = max(epochs.highest, base + message.epoch)
+            if isinstance(message, self._kinds) and takes(message.received_ns, message.product_id):
+                origin = message._origin
+                if base and origin is not None:
+                    stamp(message, msgspec.structs.replace(origin, epoch=base + origin.epoch))
+                several.append(message)
+                if len(several) == _AT_ONCE:
+                    self._pass(several[:])
+                    several.clear()
+
+        def take_status(status: FeedStatus) -> None:
+            if isinstance(status, RecordingTruncated):
+                damages.append(status)
+            elif isinstance(status, Gap) and takes(ns_of(status.at), status.product_id):
+                self._receiver.take_gap(status)
+
+        replay.subscribe(take, failures.append)
+        replay.status.subscribe(take_status, failures.append)
+        replay.serve()
+        if failures:
+            raise failures[0]
+        self._pass(several)
+        for damage in damages[:1]:
+            raise recording.damaged(damage.line, damage.offset, damage.reason)
+
+
+@functools.cache
+def _text_decoder(venue: Venue, kinds: tuple[type[Message], ...]) -> Callable[[bytes], list[Any]]:
+    """Decodes lines with frames of *venue*: those of *kinds* into texts where there are structs for them."""
+    by_tag = {str(each.__struct_config__.tag): each for each in venue.texts}
+    union: list[Any] = []
+    for kind in venue.quick_types:
+        tag = tag_of(kind)
+        if not issubclass(kind, kinds):
+            union.append(msgspec.defstruct("Passed", [], tag=tag, gc=False))
+        else:
+            union.append(by_tag.get(tag, kind))
+    frame = functools.reduce(operator.or_, union)
+    line = msgspec.defstruct(
+        "TextLine", [("ns", Moment), ("epoch", int, 0), ("frame", frame | None, None)], bases=(), gc=False
+    )
+    return msgspec.json.Decoder(line).decode_lines
