@@ -10,7 +10,6 @@ import argparse
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from rxfeed.errors import ConfigError
 
@@ -55,7 +54,7 @@ def _given(
     return {name for name, value in vars(namespace).items() if value is not marker and value != []}
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> dict[str, object]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -107,8 +107,10 @@ class RecordingDisk:
         if error is None:
             self._refused, self._resumed = None, now
             log.warning("%s can be written again", self._folder)
-        else:
-            self._wait_for(error)
+            return
+        if self._refused is None or error.errno != self._refused.errno:
+            log.warning("%s still cannot be written: %s", self._folder, error.strerror or error)
+        self._wait_for(error)
 
     def _wait_for(self, error: OSError) -> None:
         self._refused = error

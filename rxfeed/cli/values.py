@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from typing import TYPE_CHECKING
 
-from rxfeed.recording import MinFree
+if TYPE_CHECKING:
+    from rxfeed.recording import MinFree
 
 _UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _BY_NAME = {name.lower(): factor for name, factor in _UNITS.items()} | {"b": 1, "tib": 2**40}
@@ -63,6 +65,8 @@ def min_free(text: str) -> MinFree:
     >>> min_free("5%"), min_free("2GB")
     (MinFree(bytes=0, percent=5.0), MinFree(bytes=2000000000, percent=0.0))
     """
+    from rxfeed.recording import MinFree  # which `rxfeed --help` does not need
+
     if not text.strip().endswith("%"):
         return MinFree(bytes=byte_count(text))
     try:

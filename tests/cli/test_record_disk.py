@@ -19,6 +19,7 @@ from rxfeed.recording import DiskSpace, MinFree
 from rxfeed.sim import Exchange
 from tests.support.limits import SmallDisk
 from tests.support.recordings import lines_of, segments
+from tests.support.scenes import wait_until
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -84,6 +85,9 @@ def test_recorder_waits_for_a_disk_that_refuses_to_write(start: Start, tmp_path:
         lines_to(process, "ERROR   the recording stops: .*No space left on device; it starts again when", seen)
         readable = sum("frame" in line for path in segments(folder) for line in lines_of(path))
         assert readable > 0
+        wait_until(lambda: disk.set_read_only(True))  # refused while the recorder tries to write
+        lines_to(process, "WARNING .* still cannot be written: Read-only file system", seen)
+        wait_until(lambda: disk.set_read_only(False))
         ballast.unlink()
         lines_to(process, "WARNING .* can be written again", seen)
         lines_to(process, "INFO    subscribed", seen)
@@ -92,6 +96,15 @@ def test_recorder_waits_for_a_disk_that_refuses_to_write(start: Start, tmp_path:
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 1
         assert segments(folder)
+
+
+def test_recorder_of_a_read_only_folder_is_2(start: Start, tmp_path: Path) -> None:
+    with SmallDisk(tmp_path / "disk", "1m") as disk:
+        assert disk.set_read_only(True)
+        process = start("record", "BTC-USD", "--to", str(disk.path / "recordings"))
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert f"cannot be written: {disk.path} is not writable" in err
 
 
 # ---- decisions, on a clock of the test

@@ -43,9 +43,10 @@ class SmallDisk:
     def __exit__(self, *_: object) -> None:
         subprocess.run(["umount", "--lazy", str(self.path)], check=True)
 
-    def set_read_only(self, read_only: bool) -> None:
-        how = "ro" if read_only else "rw"
-        subprocess.run(["mount", "-o", f"remount,{how}", str(self.path)], check=True)
+    def set_read_only(self, read_only: bool) -> bool:
+        """True if it was done: a disk with a file that is open for writing refuses to become read-only."""
+        command = ["mount", "-o", f"remount,{'ro' if read_only else 'rw'}", str(self.path)]
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
     def fill(self, leave: int) -> Path:
         """A file that leaves *leave* bytes free."""
