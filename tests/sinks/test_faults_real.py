@@ -228,3 +228,23 @@ def test_loss_of_a_killed_recorder_is_bounded(database: str, venue: str, tmp_pat
         assert last - stored <= (batch_seconds + 2) * rate
         ids = [message["trade_id"] for message in client.x.messages.find(sort=[("arrival", 1)])]
         assert ids == list(range(stored))
+
+
+def test_loss_without_a_spill_is_bounded_in_messages_and_seconds(tmp_path: Path) -> None:
+    """With an available database: `batch_seconds` and two inserts, and never more than the queue and three batches."""
+    batch_seconds, rate, insert = 0.3, 2_000, 0.5
+    moment = random.Random(18).uniform(1, 2)
+    with Mongod() as server, pymongo.MongoClient[Any](server.uri) as client:
+        command = [sys.executable, "-c", PACED, server.uri, "", str(batch_seconds)]
+        recorder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+        assert recorder.stdout is not None
+        sent = 0
+        while sent < moment * rate:
+            sent = int(recorder.stdout.readline())
+        recorder.kill()
+        sent = max([sent, *(int(line) for line in recorder.stdout if line.endswith("\n"))])
+        recorder.wait()
+        recorder.stdout.close()
+        ids = [message["trade_id"] for message in client.x.messages.find(sort=[("arrival", 1)])]
+    assert ids == list(range(len(ids)))
+    assert 0 <= sent - len(ids) <= (batch_seconds + 2 * insert) * rate <= 100_000 + 3 * 1_000
