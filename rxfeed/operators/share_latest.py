@@ -26,6 +26,12 @@ class ShareLatest(Observable[T], Generic[T]):
         self._run: _SharedRun[T] | None = None
         self._lock = threading.RLock()
 
+    @property
+    def newest(self) -> T | None:
+        """The newest item, if there is one and the source has not ended; from any thread."""
+        run = self._run
+        return None if run is None or run.over else next(iter(run.newest), None)
+
     def _subscribe_core(
         self, observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
     ) -> abc.DisposableBase:
@@ -48,6 +54,10 @@ class _SharedRun(Multicast[T]):
         super().__init__(latest=True, lock=lock)
         self.upstream = SerialDisposable()
         self._left = False
+
+    @property
+    def newest(self) -> tuple[T, ...]:
+        return self._newest
 
     @property
     def over(self) -> bool:
