@@ -25,6 +25,7 @@ from rxfeed.operators.select import (
     trades,
     unknowns,
 )
+from rxfeed.operators.share_latest import SharedItems
 from rxfeed.operators.signals import moved, price_crossing, spread_wider
 from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, Root, SnapshotSource, filter_of, rooted
 from rxfeed.operators.unhandled import at, hand_back, is_handed_back, place_of_caller
@@ -51,6 +52,7 @@ __all__ = [
     "PipelineDescription",
     "QueueState",
     "Root",
+    "SharedItems",
     "SnapshotSource",
     "Step",
     "StepDescription",

@@ -137,7 +137,7 @@ class Applied(NamedTuple):
 
 
 def name_of(operator: object) -> str:
-    """The name of *operator*, as a reader of the program knows it.
+    """The name of *operator* in the program.
 
     >>> from reactivex import operators as ops
     >>> [name_of(each) for each in (window_volume(60), trades(), bounded(10), ops.buffer_with_count(3), ops.pairwise())]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable, SerialDisposable
@@ -11,6 +11,14 @@ from reactivex.disposable import Disposable, SerialDisposable
 from rxfeed.operators.multicast import Multicast
 
 T = TypeVar("T")
+
+
+@runtime_checkable
+class SharedItems(Protocol):
+    """A stream that all its subscribers share; *newest*: its newest item."""
+
+    @property
+    def newest(self) -> object: ...
 
 
 class ShareLatest(Observable[T], Generic[T]):
