@@ -97,7 +97,7 @@ class _Sample:
 
     def on_next(self, message: Message) -> None:
         with self._lock:
-            self._route.observers = tuple(each for each in self._route.observers if each is not self)
+            self._route.observers = tuple(each for each in self._route.observers if not isinstance(each, _Sample))
         try:
             self._each(message)
         except Exception:
@@ -202,7 +202,7 @@ class MessageRouter(FeedStream[Message]):
             )
         )
 
-    def sample(self, each: Callable[[Message], None], most: int) -> None:
+    def take_samples(self, each: Callable[[Message], None], most: int) -> None:
         """Call *each* with the next message of each type and product that has an observer, at most of *most* of them.
 
         From any thread; *each* is called on the delivering thread, before the observers.

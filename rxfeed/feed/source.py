@@ -234,13 +234,13 @@ class MessageSource(FilterableSource, Guarded[Message]):
         graph.add(entry)
         return lambda: graph.remove(entry)
 
-    def sample(self, each: Callable[[Message], None], most: int = 256) -> None:
+    def take_samples(self, each: Callable[[Message], None], most: int = 256) -> None:
         """Call *each* with the next message of each type and product that has a subscriber, at most of *most* of them.
 
         It returns at once. *each* is called on the delivering thread, before the subscribers. Other messages cost
         nothing.
         """
-        self._streams.router.sample(each, most)
+        self._streams.router.take_samples(each, most)
 
     @property
     def level3_snapshot(self) -> SnapshotSource | None:

@@ -54,7 +54,7 @@ class FeedPart:
 
     def sample(self) -> None:
         """Measure the next message of each type and product."""
-        self._source.sample(self._samples.add)
+        self._source.take_samples(self._samples.add)
 
     def close(self) -> None:
         self._subscriptions.dispose()

@@ -10,9 +10,9 @@ Rules:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import NamedTuple, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 from reactivex import Observable, abc
 from reactivex.observable import ConnectableObservable
@@ -107,7 +107,7 @@ class Graph:
             self._entries.pop(entry, None)
 
     @contextmanager
-    def entering(self) -> Iterator[bool]:
+    def entering(self) -> Generator[bool]:
         """Within this block, subscriptions on this thread are parts of one. True for the outermost block."""
         outermost = not getattr(self._entering, "inside", False)
         self._entering.inside = True
@@ -125,10 +125,14 @@ class Graph:
             assert callable(operator)
             made: object = operator(made)
             edge = None
-            if self.counts and isinstance(made, Observable) and not isinstance(made, ConnectableObservable):
+            if self.counts and _is_plain(made):
                 made = edge = CountedEdge(made)
             steps.append(Step(name_of(given), given, made if edge is None else edge.source, edge))
         return Applied(made, tuple(steps))
+
+
+def _is_plain(made: object) -> TypeGuard[Observable[object]]:
+    return isinstance(made, Observable) and not isinstance(made, ConnectableObservable)
 
 
 class Applied(NamedTuple):

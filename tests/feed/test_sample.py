@@ -44,7 +44,7 @@ def test_sample_is_the_next_message_of_each_type_and_product() -> None:
 
     def act(replay: Any) -> None:
         if replay.stats.messages in (2, 3):  # the second one adds nothing
-            replay.sample(sampled.append)
+            replay.take_samples(sampled.append)
 
     messages = [match(trade_id=number) for number in (1, 2, 3, 4, 5)]
     messages.insert(1, match(trade_id=1, product_id="A-B"))
@@ -58,7 +58,7 @@ def test_sample_that_raises_is_logged_and_delivery_goes_on(caplog: Any) -> None:
 
     def act(replay: Any) -> None:
         seen.append(replay.stats.messages)
-        replay.sample(lambda message: 1 / 0)
+        replay.take_samples(lambda message: 1 / 0)
 
     play([match(trade_id=number) for number in (1, 2, 3)], act)
     assert seen == [1, 2, 3]

@@ -31,6 +31,10 @@ class Counter:
 MESSAGES = [match(time=0, trade_id=1), ticker(5, sequence=2), match(time=61, trade_id=3)]
 
 
+def divide(trade: object) -> None:
+    raise ZeroDivisionError
+
+
 def names(source: Any) -> list[list[str]]:
     return [[step.name for step in pipeline.steps] for pipeline in source.describe().pipelines]
 
@@ -69,7 +73,7 @@ def test_describe_drops_what_has_left_or_ended() -> None:
     replay = Replay(MESSAGES)
     left = replay.pipe(trades()).subscribe(print)
     replay.pipe(ops.take(1)).subscribe(lambda message: None)
-    replay.pipe(trades()).subscribe(lambda trade: 1 / 0, lambda error: None)
+    replay.pipe(trades()).subscribe(divide, lambda error: None)
     left.dispose()
     assert names(replay) == [["take"], ["trades"]]
     replay.run()
