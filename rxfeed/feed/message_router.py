@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable
+from itertools import chain
 from typing import TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -208,13 +209,12 @@ class MessageRouter(FeedStream[Message]):
         From any thread; *each* is called on the delivering thread, before the observers.
         """
         with self.lock:
-            routes = [
-                route
-                for route in self.routes.values()
-                if route.observers and not isinstance(route.observers[0], _Sample)
-            ]
-            for route in routes if len(routes) <= most else random.sample(routes, most):
-                route.observers = (cast("abc.ObserverBase[Message]", _Sample(route, each, self.lock)), *route.observers)
+            routes = list(self.routes.values())
+            first = random.randrange(len(routes)) if len(routes) > most else 0
+            for route in chain(routes[first : first + most], routes[: max(0, first + most - len(routes))]):
+                if route.observers and type(route.observers[0]) is not _Sample:
+                    sample = cast("abc.ObserverBase[Message]", _Sample(route, each, self.lock))
+                    route.observers = (sample, *route.observers)
 
     def observed(self, kind: type[Message], product: str | None) -> bool:
         """True if a message of *kind* and *product* has an observer."""

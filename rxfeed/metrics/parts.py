@@ -11,7 +11,7 @@ from reactivex.disposable import CompositeDisposable
 from rxfeed.core import BookView, FullBookView
 from rxfeed.feed import MessageSource
 from rxfeed.market import Message
-from rxfeed.metrics.samples import Samples
+from rxfeed.metrics.samples import MOST, Samples
 from rxfeed.metrics.status import ConnectionState, StatusCounts
 from rxfeed.metrics.values import ProductLabels, Values
 from rxfeed.operators import Entry, HasQueue, SharedItems
@@ -54,7 +54,7 @@ class FeedPart:
 
     def sample(self) -> None:
         """Measure the next message of each type and product."""
-        self._source.take_samples(self._samples.add)
+        self._source.take_samples(self._samples.add, MOST)
 
     def close(self) -> None:
         self._subscriptions.dispose()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("rxfeed.metrics")
 
 PORT = 9109
-SAMPLE_SECONDS = 0.25
+SAMPLE_SECONDS = 0.5
 
 
 class MetricsServer:
