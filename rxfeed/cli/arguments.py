@@ -109,7 +109,7 @@ keys: q quits, s sorts by the next column, r reverses, / filters products,
 p shows pipelines with their items a second
 
 exit status: 0 if a key, a signal or --once ended it, 1 if the endpoint cannot
-be read or the feed failed, 2 for bad usage or if a package is missing
+be read at the start, 2 for bad usage or if a package is missing
 
 examples:
   rxfeed top --metrics :9109
@@ -153,7 +153,7 @@ def parser() -> argparse.ArgumentParser:
         description="Reactive streams over market-data feeds.",
         epilog="examples:\n  rxfeed demo\n  rxfeed watch BTC-USD --channel matches\n"
         "  rxfeed record BTC-USD --channel matches --to recordings\n  rxfeed ls recordings\n"
-        "  rxfeed products 'BTC-*'\n",
+        "  rxfeed products 'BTC-*'\n  rxfeed top BTC-USD\n",
         formatter_class=_Formatter,
         allow_abbrev=False,
     )

@@ -40,7 +40,7 @@ class Keys:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None:
-            termios.tcsetattr(self._file, termios.TCSADRAIN, self._before)
+            termios.tcsetattr(self._file, termios.TCSANOW, self._before)
             self._file = None
 
     def wait(self, seconds: float) -> list[str]:

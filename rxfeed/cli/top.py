@@ -25,7 +25,7 @@ from rxfeed.metrics import Scrape, read_scrape, serve
 from rxfeed.operators import order_book
 from rxfeed.secrets import shown_url
 
-_TIMEOUT = 5.0
+_TIMEOUT = 2.0
 _LARGEST = 20_000_000  # bytes of a response
 _BOOK_CHANNELS = frozenset(("book", "level2", "level2_batch", "level2_50"))
 _FIRST = 1.0  # seconds between the two requests of the plain table

@@ -12,6 +12,7 @@ import pytest
 
 import rxfeed.metrics
 from rxfeed import Feed
+from rxfeed.cli.arguments import parser
 from rxfeed.metrics import METRICS
 from rxfeed.sim import Exchange
 
@@ -52,7 +53,7 @@ def test_docs_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/metrics\n", capsys.readouterr().out)
     exec(compile(describing, "docs/metrics.md", "exec"), {})
     out = capsys.readouterr().out
-    shown = re.search(r"\n((?:    .*\n){5,})", PAGE)
+    shown = re.search(r"\n((?:    .*\n){5,})", PAGE.partition("## What runs on a feed")[2])
     assert shown is not None
 
     def form(text: str) -> list[str]:
@@ -61,3 +62,11 @@ def test_docs_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         return ["=>" if line.startswith("=>") else line for line in lines if line and not line.startswith("<")]
 
     assert form(out) == form(shown[1])
+
+
+def test_docs_commands_are_accepted() -> None:
+    (block,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    for line in block.splitlines():
+        assert parser().parse_args(line.split()[1:]).command == "top"
+    for command in re.findall(r"`rxfeed (record [^`]*)`", PAGE):
+        assert parser().parse_args(command.split()).metrics == ("127.0.0.1", 9109)
