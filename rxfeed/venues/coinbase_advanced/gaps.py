@@ -8,7 +8,8 @@ Rules:
   held. The second number of a run that continues the one before the last jump, and the third one of any other run, show
   that the count goes on there. That is reported as a restart, and what was held is delivered. If the present run goes
   on instead, what was held is dropped: the gap that it was missed in is reported already, and books are renewed.
-- Trades are never held so, since their ids show where they belong. Neither are acknowledgements.
+- Trades are never held so, since their ids show where they belong. Neither are acknowledgements. In a frame with a
+  lower number, trades that are older than the last one are late, and dropped: they show no restart of the ids.
 - After a reconnect the numbers begin anew.
 - The trade ids of a product rise by one, over all connections. `rxfeed.core.sequence` has the rules for them. Those of
   a frame that cannot be decoded are not missing.
@@ -153,9 +154,9 @@ class AdvancedGaps(GapDetector):
 
     def frame(self, messages: tuple[Message, ...]) -> CheckedFrame:
         first: Any = messages[0]
-        fresh = self._number(first.sequence_num)
+        in_order = self._number(first.sequence_num)
         if not isinstance(first, MarketTrade | PriorMarketTrade):
-            if not fresh:
+            if not in_order:
                 places = tuple(place for place, each in enumerate(messages) if self._frames.hold(each))
                 return CheckedFrame(messages, (None,) * len(messages), held=places)
             return CheckedFrame(messages, tuple(self.epoch_of(each) for each in messages))
@@ -164,12 +165,12 @@ class AdvancedGaps(GapDetector):
         repaired: list[int] = []
         for place, trade in enumerate(messages):
             before = len(self.missed)
-            fresh = self._trade(trade)
-            if fresh and isinstance(trade, PriorMarketTrade) and trade.product_id in known:
+            passed = self._trade(trade, in_order)
+            if passed and isinstance(trade, PriorMarketTrade) and trade.product_id in known:
                 trade = as_new(trade)
                 repaired.append(place)
                 self._repaired(trade, before)
-            check.add(trade, fresh)
+            check.add(trade, passed)
         return check.result(tuple(repaired))
 
     def _is_known(self, product: str | None) -> bool:
@@ -206,13 +207,13 @@ class AdvancedGaps(GapDetector):
         return self.acknowledged(answer)
 
     def _one_trade(self, trade: MarketTrade | PriorMarketTrade) -> bool:
-        self._number(trade.sequence_num)
-        return self._trade(trade)
+        return self._trade(trade, self._number(trade.sequence_num))
 
-    def _trade(self, trade: Any) -> bool:
+    def _trade(self, trade: Any, in_order: bool) -> bool:
+        """*in_order*: the number of the trade's frame is none that came before."""
         run = self._runs.get((TRADES, trade.product_id))
         if run is None:
             run = self._run(TRADES, trade.product_id)
-        if isinstance(trade, PriorMarketTrade) and trade.trade_id <= run.last:
+        if trade.trade_id <= run.last and (not in_order or isinstance(trade, PriorMarketTrade)):
             return False  # older than the last trade: it is no sign that the ids began anew
         return run.take(trade.trade_id, trade.time) or self.hold(run, trade)

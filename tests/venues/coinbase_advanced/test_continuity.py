@@ -350,6 +350,16 @@ def test_trade_of_a_late_frame_is_delivered() -> None:
     assert gaps.missed == [Missed(None, "sequence_num", 1, 1)]
 
 
+def test_trades_of_a_late_frame_are_no_restart() -> None:
+    """What a gap named stays missing, also if three or more consecutive trades come after newer ones."""
+    gaps = watching()
+    late = trades(1, *map(one, range(2, 6)))
+    sent = [trades(0, one(1)), trades(2, one(6)), late, trades(3, one(7), one(8))]
+    ids = [each.trade_id for text in sent for each in delivered(gaps, text) if isinstance(each, Trade)]
+    assert ids == [1, 6, 7, 8]
+    assert gaps.missed == [Missed(None, "sequence_num", 1, 1), Missed(BTC, "market_trades", 2, 5)]
+
+
 def test_late_frame_renews_each_book_once() -> None:
     def play(client: Client, number: int) -> None:
         client.receive(1)
