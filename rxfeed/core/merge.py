@@ -26,7 +26,7 @@ from datetime import datetime
 
 from rxfeed.core.arguments import positive_microseconds
 from rxfeed.core.by_type import ByType
-from rxfeed.core.coverage import Collector, Coverage, covers, uncovered
+from rxfeed.core.coverage import Collector, CollectorCoverage, covers, uncovered
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.findings import Restarted
 from rxfeed.core.gaps import Pair, Resubscribed
@@ -58,7 +58,7 @@ class Merge:
     def __init__(self, rules: MergeRules, patience: float = 5.0) -> None:
         self._venue = rules
         self._patience = positive_microseconds("patience", patience) * 1000
-        self._coverage = Coverage()
+        self._coverage = CollectorCoverage()
         self._continuity = rules.gaps()
         self._numbers = Numbered(rules)
         self._copies = Copies(self._patience, rules)
