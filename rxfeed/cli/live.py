@@ -96,7 +96,6 @@ class StatusReporter:
         self._patient = patient
         self._connected = False
         self._acknowledged = False
-        self._rejection = ""
         self._rejected_at: float | None = None
 
     def report(self, status: FeedStatus) -> None:
@@ -141,9 +140,9 @@ class StatusReporter:
             ):
                 pass
             case Rejected(message=message, reason=reason):
-                self._rejection = printable(message if reason is None else f"{message}: {reason}")
                 self._rejected_at = time.monotonic()
-                self._write(logging.WARNING, f"rejected by the exchange: {self._rejection}")
+                text = printable(message if reason is None else f"{message}: {reason}")
+                self._write(logging.WARNING, f"rejected by the exchange: {text}")
                 if what := _after_refusal(self._venue, message, reason):
                     self._write(logging.WARNING, what)
             case Ended(cause=cause) if cause is not None:
@@ -157,14 +156,15 @@ class StatusReporter:
             or time.monotonic() < self._rejected_at + _WAIT_AFTER_REJECTION
         ):
             return
-        raise RxfeedError(f"nothing to {self._verb}: {self._rejection}")
+        raise RxfeedError(f"nothing to {self._verb}: the exchange rejected the subscription, see above")
 
 
 def _after_refusal(venue: Venue, message: str, reason: str | None) -> str:
     """What to do about it, in the command's own options where it is about credentials."""
     what = venue.remedy(message, reason)
     if what.startswith("give credentials"):
-        return "give --auth and credentials in the environment, or a --channel without a key, such as level2_batch"
+        book = venue.named("book")
+        return f"give --auth and credentials in the environment, or a --channel without a key, such as {book}"
     return what
 
 

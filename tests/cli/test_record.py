@@ -247,7 +247,8 @@ def test_record_rejected_subscription_exits_with_1(
     args = ["record", "BTC-XXX", "--channel", "ticker", "--url", exchange.url, "--to", str(tmp_path)]
     assert main(args) == 1
     out, err = capsys.readouterr()
-    assert "ERROR nothing to record: Failed to subscribe: BTC-XXX is not a valid product" in logged(err)
+    assert err.count("Failed to subscribe: BTC-XXX is not a valid product\n") == 1
+    assert "ERROR nothing to record: the exchange rejected the subscription, see above" in logged(err)
     assert "All received frames are recorded, but the recording failed." in out
 
 
