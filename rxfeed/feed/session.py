@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from rxfeed.core import ARRIVAL_LIMIT, Arrival, GapDetector
 from rxfeed.errors import AuthenticationFailed, ConnectionLost, TimestampRejected, WentSilent
@@ -251,6 +250,8 @@ class FeedSession:
 
     def _server_time(self) -> datetime | None:
         """The server's time when the connection was opened; `None` if it is not known."""
+        from email.utils import parsedate_to_datetime
+
         try:
             time = parsedate_to_datetime(self._connection.server_date)
         except (TypeError, ValueError, OverflowError, IndexError):

@@ -39,6 +39,7 @@ from rxfeed.core import FullBookView
 from rxfeed.feed import Clock, Ended, FeedStatus, Idle, RecordingTruncated
 from rxfeed.sim import Exchange, faults, key_pair
 from tests.support import pipelines as tried
+from tests.support.amounts import amount
 from tests.support.collect import Collected
 from tests.support.pipelines import PRODUCTS, Pipeline, pipelines
 
@@ -153,7 +154,7 @@ def replayed(folder: Path, chosen: Sequence[Pipeline], speed: float | None = Non
 @pytest.mark.timeout(300)  # the search for the smallest pipeline that fails takes long
 @pytest.mark.parametrize("venue", PLANS)
 @given(st.data())
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=amount(2, thorough=15), deadline=None)
 def test_live_and_replays_at_any_speed_are_equal(venue: str, data: st.DataObject) -> None:
     chosen = data.draw(st.lists(pipelines(), min_size=12, max_size=24))
     channels, every = data.draw(st.sampled_from(PLANS[venue]))

@@ -17,6 +17,7 @@ import reactivex
 from rxfeed.sim.mongod import Mongod
 from rxfeed.sinks import from_mongo, to_mongo
 from tests.sinks.servers import TRADES, Producer, ReplicaSet, needs_mongod, until
+from tests.support.amounts import amount
 from tests.support.collect import Collected
 
 pytestmark = [needs_mongod, pytest.mark.timeout(240)]
@@ -38,7 +39,7 @@ def in_order(collection: Any, count: int, venue: str = "coinbase_exchange") -> N
 def test_server_killed_within_a_batch_loses_nothing(spilling: bool, venue: str, tmp_path: Path) -> None:
     chance = random.Random(spilling)
     producer = Producer(1_500, TRADES[venue])
-    kills = 10 if venue == "coinbase_exchange" else 4
+    kills = amount(4 if venue == "coinbase_exchange" else 2, thorough=20)
     with Mongod() as server, pymongo.MongoClient[Any](server.uri) as client:
         collection = client.x.messages
         spill = tmp_path / "spill.db" if spilling else None
@@ -200,7 +201,7 @@ def test_loss_of_a_killed_recorder_is_bounded(database: str, venue: str, tmp_pat
 
         seen: list[int] = [0]
 
-        def sent(least: int) -> None:
+        def sent(least: float) -> None:
             while seen[-1] < least:
                 seen.append(int(recorder.stdout.readline()))  # pyright: ignore[reportOptionalMemberAccess]
 
@@ -210,7 +211,7 @@ def test_loss_of_a_killed_recorder_is_bounded(database: str, venue: str, tmp_pat
             server.process.send_signal(signal.SIGSTOP)
         elif database == "killed":
             server.kill()
-        sent(2_000 + 5 * rate)
+        sent(2_000 + 3.5 * rate)
         recorder.kill()
         seen += [int(line) for line in recorder.stdout if line.endswith("\n")]
         last = seen[-1]
@@ -227,3 +228,23 @@ def test_loss_of_a_killed_recorder_is_bounded(database: str, venue: str, tmp_pat
         assert last - stored <= (batch_seconds + 2) * rate
         ids = [message["trade_id"] for message in client.x.messages.find(sort=[("arrival", 1)])]
         assert ids == list(range(stored))
+
+
+def test_loss_without_a_spill_is_bounded_in_messages_and_seconds(tmp_path: Path) -> None:
+    """With an available database: `batch_seconds` and two inserts, and never more than the queue and three batches."""
+    batch_seconds, rate, insert = 0.3, 2_000, 0.5
+    moment = random.Random(18).uniform(1, 2)
+    with Mongod() as server, pymongo.MongoClient[Any](server.uri) as client:
+        command = [sys.executable, "-c", PACED, server.uri, "", str(batch_seconds)]
+        recorder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+        assert recorder.stdout is not None
+        sent = 0
+        while sent < moment * rate:
+            sent = int(recorder.stdout.readline())
+        recorder.kill()
+        sent = max([sent, *(int(line) for line in recorder.stdout if line.endswith("\n"))])
+        recorder.wait()
+        recorder.stdout.close()
+        ids = [message["trade_id"] for message in client.x.messages.find(sort=[("arrival", 1)])]
+    assert ids == list(range(len(ids)))
+    assert 0 <= sent - len(ids) <= (batch_seconds + 2 * insert) * rate <= 100_000 + 3 * 1_000

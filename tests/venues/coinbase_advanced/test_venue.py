@@ -83,6 +83,13 @@ def test_unknown_channel_is_rejected_before_connecting(wrong: str) -> None:
         Feed(BTC, wrong, venue=ADVANCED)
 
 
+@pytest.mark.parametrize("venue", ["coinbase_exchange", ADVANCED])
+def test_unknown_channel_error_lists_the_common_names_too(venue: str) -> None:
+    listed = "and as on every venue book, heartbeat, status, ticker, trades, user; did you mean 'trades'"
+    with pytest.raises(ConfigError, match=listed):
+        Feed(BTC, "tradez", venue=venue)
+
+
 @pytest.mark.parametrize(
     ("channels", "url"),
     [
