@@ -37,3 +37,7 @@ def get_auth_headers(timestamp: str, message: str, api_key: str, secret_key: str
         "CB-ACCESS-KEY": api_key,
         "CB-ACCESS-PASSPHRASE": passphrase,
     }
+
+
+GdaxAuth = CBProAuth
+"""Its name until 2018."""

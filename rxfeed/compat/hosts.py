@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from rxfeed.errors import ConfigError
 from rxfeed.secrets import host_of
@@ -79,6 +80,21 @@ def live(url: object, venue: Venue | None = None) -> tuple[object, str]:
     if retired is None:
         return found, ""
     return found, f"{host_of(str(url))} is retired: connecting to {host_of(found)} in its place"
+
+
+def rest_server(url: str) -> str:
+    """The server of *url*, a URL of REST; the local one in its place where its host is redirected.
+
+    >>> rest_server("https://api.exchange.coinbase.com/time?x=1")
+    'https://api.exchange.coinbase.com'
+    """
+    parts = urlsplit(url)
+    retired = replacement(url)
+    host = _host(url if retired is None else retired)
+    advanced = host == _host(COINBASE_ADVANCED.rest_url)
+    venue = COINBASE_ADVANCED if advanced else COINBASE_EXCHANGE if host in _EXCHANGE_REST else None
+    servers = None if venue is None else redirection(venue)
+    return f"{parts.scheme}://{parts.netloc}" if servers is None else servers.rest
 
 
 def _host(url: str) -> str:

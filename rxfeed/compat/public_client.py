@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from urllib.parse import quote
@@ -20,6 +22,12 @@ from rxfeed.venues.coinbase_exchange import REST_URL
 Values = Mapping[str, object]
 """The parameters of a query, before they are made texts."""
 
+_ORDERS = 3
+_MOST_BOOKS, _MINUTE = 10, 60.0
+_POLLED = (
+    "get_product_order_book(level=3) was called 10 times within a minute, and the exchange may block a client that "
+    "polls it: use OrderBook of this module, which needs it once"
+)
 _GRANULARITIES = (60, 300, 900, 3600, 21600, 86400)
 
 
@@ -37,7 +45,8 @@ class PublicClient:
     session: Attribute = PerInstance(RestSession)
 
     def __init__(self, api_url: str = REST_URL, timeout: float = 30, *, venue: str | Venue | None = None) -> None:
-        self.__chosen = chosen(venue)
+        named = chosen(venue)
+        self.__chosen = None if named is None else named.name  # a copy of a venue would be another one
         found, text = live(api_url, self.__venue)
         if text:
             Notices().warn(Kind.SUBSTITUTED, text)
@@ -53,6 +62,8 @@ class PublicClient:
 
     def get_product_order_book(self, product_id: str, level: int = 1) -> Json:
         """The book: the best prices (level 1), all prices (2), or all orders (3)."""
+        if level == _ORDERS:
+            self.__count_orders()
         return self._send_message("get", _path(product_id, "book"), params={"level": level})
 
     def get_product_ticker(self, product_id: str) -> Json:
@@ -143,9 +154,16 @@ class PublicClient:
             raise RequestRejected(what, answer.status_code, "", dict(answer.headers), answer.content, 0.0)
         return answer
 
+    def __count_orders(self) -> None:
+        """Issue a warning where the exchange may block a script that requests all orders again and again."""
+        times = self.__dict__.setdefault("_PublicClient__times", deque(maxlen=_MOST_BOOKS))
+        times.append(time.monotonic())
+        if len(times) == _MOST_BOOKS and times[-1] - times[0] < _MINUTE:
+            self.__dict__.setdefault("_PublicClient__notices", Notices()).warn(Kind.UNAVAILABLE, _POLLED)
+
     @property
     def __venue(self) -> Venue:
-        return self.__dict__.get("_PublicClient__chosen") or chosen(None) or COINBASE_EXCHANGE
+        return chosen(self.__dict__.get("_PublicClient__chosen")) or COINBASE_EXCHANGE
 
 
 def _path(product_id: str, what: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
+from rxfeed.compat.hosts import rest_server
 from rxfeed.compat.types import Attribute, Given, Hook, Json
 from rxfeed.errors import ConfigError, RequestRejected
 from rxfeed.transport import HttpClient, Response
@@ -76,7 +77,7 @@ class RestSession:
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         signed = auth or self.auth
         sent = {**self.headers, **(headers or {})} | ({} if signed is None else _signature(signed, path, given))
-        client = self.__client(f"{parts.scheme}://{parts.netloc}", timeout or 30.0)
+        client = self.__client(rest_server(url), timeout or 30.0)
         try:
             found: Response | RequestRejected = client.get(path or "/", _texts(given), sent or None)
         except RequestRejected as error:

@@ -21,7 +21,7 @@ from rxfeed.compat.store import Store
 from rxfeed.compat.types import Attribute
 from rxfeed.core import Reconnect
 from rxfeed.errors import ConfigError
-from rxfeed.venues import Venue
+from rxfeed.venues import VENUES, Venue
 
 
 class State(Enum):
@@ -191,7 +191,7 @@ class SessionManager:
 
     def __reduce__(self) -> tuple[object, ...]:
         # A copy of a client has the settings, and no session.
-        return _manager, (self.reconnect, self.ping_interval, self.venue)
+        return _manager, (self.reconnect, self.ping_interval, None if self.venue is None else self.venue.name)
 
     def open(self) -> Session:
         """The session that begins now; the one before it is ended first."""
@@ -250,7 +250,8 @@ class SessionManager:
         return getattr(self._here, "session", None)
 
 
-def _manager(reconnect: bool | Reconnect, ping_interval: float | None, venue: Venue | None) -> SessionManager:
+def _manager(reconnect: bool | Reconnect, ping_interval: float | None, venue: str | None) -> SessionManager:
     manager = SessionManager()
-    manager.reconnect, manager.ping_interval, manager.venue = reconnect, ping_interval, venue
+    manager.reconnect, manager.ping_interval = reconnect, ping_interval
+    manager.venue = None if venue is None else VENUES[venue]  # the venue itself, and no copy of it
     return manager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from rxfeed.compat import hosts
 from rxfeed.compat.advanced import Plan, Translator, aliases_of
 from rxfeed.compat.channels import PRIVATE, Requested, names_of, requested
+from rxfeed.compat.notices import Kind, note
 from rxfeed.compat.types import Attribute
 from rxfeed.core import Reconnect
 from rxfeed.errors import AuthenticationFailed, HostRetired
@@ -96,7 +97,7 @@ class ClientSettings(NamedTuple):
         servers = hosts.redirection(self.venue)
         if servers is not None:
             url, credentials = Secret(servers.websocket), servers.credentials if credentials else None
-        plan = Plan(self.channels, self.products) if self.venue is COINBASE_ADVANCED else None
+        plan = self._plan()
         feed = kind(
             self.products if plan is None else [],
             self.channels if plan is None else plan.channels,
@@ -113,6 +114,15 @@ class ClientSettings(NamedTuple):
         )
         feed.translator = None if plan is None else Translator(plan)
         return feed
+
+    def _plan(self) -> Plan | None:
+        if self.venue is not COINBASE_ADVANCED:
+            return None
+        try:
+            return Plan(self.channels, self.products)
+        except AuthenticationFailed as error:
+            note(Kind.UNAVAILABLE, str(error))
+            raise
 
     def _get(self, path: str) -> bytes:
         """The body of a response of the REST API."""

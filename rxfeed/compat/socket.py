@@ -137,9 +137,9 @@ class Socket:
         if self._feed.over and self.cause is not None:
             raise self.cause
 
-    def invalid_products(self) -> list[str]:
-        """A text for each product that the exchange cannot have."""
-        return self._feed.invalid_products
+    def unavailable(self) -> list[str]:
+        """A text for each product that the exchange cannot have, and for each channel that it does not have."""
+        return [*self._feed.invalid_products, *([] if self._translator is None else self._translator.refused)]
 
     def __str__(self) -> str:
         about = self._feed.about

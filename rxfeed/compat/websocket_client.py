@@ -12,7 +12,7 @@ from rxfeed.compat.books import interrupted, with_snapshot_first
 from rxfeed.compat.clients import add_client
 from rxfeed.compat.copying import state_without_session
 from rxfeed.compat.delivery import Delivery
-from rxfeed.compat.hooks import read_socket
+from rxfeed.compat.hooks import older_hooks, read_socket
 from rxfeed.compat.keepalive import KeepaliveThread, ping_until_ended
 from rxfeed.compat.notices import Kind, note
 from rxfeed.compat.session import Event, Session, SessionManager, State
@@ -115,6 +115,8 @@ class WebsocketClient:
         self.mongo_collection = mongo_collection
         self.__manager.reconnect = reconnect
         self.__manager.ping_interval = ping_interval
+        for text in older_hooks(type(self)):
+            self.__manager.notices.warn(Kind.UNAVAILABLE, text)
         add_client(self)
         note(Kind.USED, f"a client of the class {type(self).__name__}")
 
@@ -136,11 +138,12 @@ class WebsocketClient:
             put_document(self.__manager.current, self.mongo_collection, msg)
 
     def on_error(self, e: Exception, data: Json = None) -> None:
-        self.error = e
         try:
             print(f"{e} - data: {data}")  # noqa: T201
         finally:
-            self.stop = True  # last: a script that polls `stop` prints its own end after this text
+            # Last, and one after the other: a script that polls either of them prints its own end after this text.
+            self.error = e
+            self.stop = True
 
     # ---- life
 
@@ -208,7 +211,7 @@ class WebsocketClient:
         for kind, text in settings.requested.notices:
             manager.notices.warn(kind, text)
         ws = session.connection(settings)
-        for text in ws.invalid_products():
+        for text in ws.unavailable():
             manager.notices.warn(Kind.UNAVAILABLE, text)
         ws.interrupted = partial(interrupted, self)
         self.ws = ws

@@ -30,14 +30,10 @@ _SERVED_BY = {
 }
 _ORDER = ("level2", "ticker", "market_trades", "status", "heartbeats")
 _OTHER_NAMES = {"level2_50": "level2_batch", "ticker_1000": "ticker_batch"}
-_OWN_ORDERS = "it has your orders, which a trading library such as coinbase-advanced-py gives with CDP keys"
-_REASONS = {
-    "full": "Advanced Trade has no single orders: use level2, matches and ticker, or keys of Coinbase Exchange",
-    "level3": "Advanced Trade has no single orders: use level2, matches and ticker, or keys of Coinbase Exchange",
-    "user": _OWN_ORDERS,
-    "balance": "it has your balances, which a trading library such as coinbase-advanced-py gives with CDP keys",
-}
-_NO_SUCH = "Advanced Trade has no such channel: use ticker, matches, heartbeat, level2 or status"
+_SINGLE = "refused: Advanced Trade has no single orders: use level2, matches and ticker, or keys of Coinbase Exchange"
+_ACCOUNT = "refused: it is out of scope on Advanced Trade: use a trading library, such as coinbase-advanced-py"
+_REASONS = {"full": _SINGLE, "level3": _SINGLE, "user": _ACCOUNT, "balance": _ACCOUNT}
+_NO_SUCH = "refused: Advanced Trade has no such channel: use ticker, matches, heartbeat, level2 or status"
 
 
 class Plan:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -24,6 +23,7 @@ Get = Callable[[str], bytes]
 """Requests a path with its query and returns the body; raises `RequestRejected`."""
 
 _MARKET = "/api/v3/brokerage/market"
+_TIME = "/api/v3/brokerage/time"
 _PATH = re.compile(r"/products/([^/]+)/(book|ticker|trades|candles|stats)")
 _PAGE = 100
 _HOUR, _DAY = 3_600, 86_400
@@ -54,7 +54,7 @@ class AdvancedCalls:
         if endpoint == "/currencies":
             raise ConfigError(_NO_CURRENCIES)
         if endpoint == "/time":
-            now = self._json("/api/v3/brokerage/time")
+            now = self._json(_TIME)
             return {"iso": now["iso"], "epoch": int(now["epochMillis"]) / 1000}
         found = _PATH.fullmatch(endpoint)
         if found is None:
@@ -145,12 +145,12 @@ class AdvancedCalls:
 
     def _candles(self, product: str, params: Mapping[str, object]) -> list[list[float]]:
         seconds = int(str(params.get("granularity") or 60))
-        end = _moment(params.get("end")) or datetime.now(UTC)
+        end = _moment(params.get("end")) or datetime.fromtimestamp(self._now(), UTC)
         start = _moment(params.get("start")) or datetime.fromtimestamp(end.timestamp() - _SPAN * seconds, UTC)
         return [_candle(each) for each in reversed(self._between(product, seconds, start, end))]
 
     def _stats(self, product: str) -> Content:
-        now = time.time()
+        now = self._now()
         spans = ((_HOUR, _DAY), (_DAY, 30 * _DAY))
         hours, days = (
             self._between(product, width, datetime.fromtimestamp(now - span, UTC), datetime.fromtimestamp(now, UTC))
@@ -169,6 +169,10 @@ class AdvancedCalls:
 
     def _between(self, product: str, seconds: int, start: datetime, end: datetime) -> tuple[RestCandle, ...]:
         return self._rules.candles(self._get(self._rules.candles_path(product, seconds, start, end)))
+
+    def _now(self) -> float:
+        """The server's Unix time."""
+        return int(self._json(_TIME)["epochMillis"]) / 1000
 
     def _json(self, path: str) -> Json:
         return json.loads(self._get(path))

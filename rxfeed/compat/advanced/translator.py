@@ -99,9 +99,13 @@ class Translator:
             self._refused += self._acknowledgement()
         return more, less
 
+    @property
+    def refused(self) -> list[str]:
+        """A text for each channel that Advanced Trade does not have."""
+        return [f"{name}: {reason}" for name, reason in self._plan.refused.items()]
+
     def _refusals(self) -> list[Content]:
-        """An `error` for each channel that Advanced Trade does not have."""
-        return [dicts.refusal(f"{name}: {reason}") for name, reason in self._plan.refused.items()]
+        return [dicts.refusal(text) for text in self.refused]
 
     # ---- by type
 
@@ -181,9 +185,20 @@ class Translator:
         self._answers_left -= 1
         if self._answers_left > 0:
             return []
-        refused = [] if self._opened else self._refusals()
+        refused = [] if self._opened else self._refusals() + self._invalid()
         self._opened = True
         return refused + self._acknowledgement()
+
+    def _invalid(self) -> list[Content]:
+        """An `error` for each product that is not acknowledged at all, as Coinbase Exchange sends it."""
+        if self._answer is None:
+            return []
+        listed = {product for channel in self._answer.channels for product in channel.product_ids or ()}
+        asked = dict.fromkeys(each for name, ids in self._plan.served.items() if name != "heartbeat" for each in ids)
+        texts = [f"{product} is not a valid product" for product in asked if product not in listed]
+        for text in texts:
+            log.warning("rejected: %s: check products", text)
+        return [dicts.refusal(text) for text in texts]
 
     def _acknowledgement(self) -> list[Content]:
         return [] if self._answer is None else [dicts.subscriptions(self._answer, self._plan.served)]
