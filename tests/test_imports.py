@@ -14,7 +14,7 @@ import rxfeed
 
 EXTRAS = {"bson", "cryptography", "jwt", "pandas", "polars", "pyarrow", "pymongo", "rich", "websockets", "zstandard"}
 # Modules that some programs need, of those that take long.
-RARE = {"difflib", "rxfeed.venues.coinbase_advanced", "urllib.request"}
+RARE = {"difflib", "email", "http.client", "rxfeed.venues.coinbase_advanced", "urllib.request"}
 LATER = {f"rxfeed.{name}" for name in ("backtest", "cli", "compat", "recording", "sim", "sinks")}
 
 

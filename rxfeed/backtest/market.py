@@ -24,13 +24,15 @@ from rxfeed.core import (
 )
 from rxfeed.core.matching import SIDES, MatchingEngine, Product, events
 from rxfeed.errors import RxfeedError
-from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Message, Side, Trade
+from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Message, PriorTrade, Side, Trade
 from rxfeed.operators import report_once
 
 log = logging.getLogger(__name__)
 
 _KINDS = frozenset((PRODUCT, TRADES, LEVELS))  # of the messages that orders depend on
 _PATIENCE = timedelta(minutes=1)  # of the market's time without a book, after which that is reported
+_BOOK = "the channel book, that is level2 or level2_batch, too"
+_TRADES = "the channel trades, that is matches or market_trades, too"
 
 
 class _PaperOrder(NamedTuple):
@@ -179,7 +181,7 @@ class PaperMarket:
             self._settle()
             self._arrive(time)
             self.time = time
-            if not self._has_book:
+            if not self._has_book and not isinstance(message, PriorTrade):  # those may be hours old
                 self._without_book(time)
         if message.epoch > self._epoch and EPOCH_KINDS[type(message)] in _KINDS:
             self._broken = self._lost = True
@@ -198,15 +200,15 @@ class PaperMarket:
         if self.time is not None:
             self._arrive(self.time + timedelta.resolution)
         if not self._has_book:
-            self._warn("no snapshot of its book came, so no order was taken: record level2 or level2_batch too")
+            self._warn(f"no snapshot of its book came, so no order was taken: record {_BOOK}")
         elif not self._has_trades:
-            self._warn("no trade came, and trades fill the orders that rest: record matches too")
+            self._warn(f"no trade came, and trades fill the orders that rest: record {_TRADES}")
         return self._take_events()
 
     def _without_book(self, time: datetime) -> None:
         self._began = self._began or time
         if time - self._began >= _PATIENCE:
-            self._warn("no snapshot of its book came in the first minute: subscribe to level2 or level2_batch too")
+            self._warn(f"no snapshot of its book came in the first minute: subscribe to {_BOOK}")
 
     def _warn(self, what: str) -> None:
         if not self._warned:

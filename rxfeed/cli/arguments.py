@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rxfeed._version import __version__
+from rxfeed.cli import record_options
+from rxfeed.cli.config_file import apply_config
 from rxfeed.cli.streams import write_line
+from rxfeed.cli.values import natural, positive
 from rxfeed.errors import needs_extra
 from rxfeed.venues import DEFAULT_VENUE, VENUES
 
@@ -53,31 +56,6 @@ examples:
   rxfeed watch BTC-USD --channel full --auth --json > full.jsonl
   rxfeed watch BTC-USD --url ws://127.0.0.1:8765 --count 10
   rxfeed watch BTC-USD --venue coinbase_advanced --channel trades
-"""
-_RECORD = """\
-Record a live feed into compressed files: each frame as it was received, the
-time of its receipt, and the events of the connection. docs/recording.md
-describes the files.
-
-Progress goes to standard output, and at the end a summary, which checks that
-all frames were recorded. The events of the connection go to standard error. If
-one of the two cannot be written (a full disk, a closed pipe), recording
-continues. Ctrl-C, SIGTERM and SIGHUP end it. If the connection is lost, or
-fails at the start, it is retried.
-"""
-_RECORD_EXAMPLES = """\
-exit status: 0 if everything is recorded and nothing was missed, 1 if a
-received frame could not be recorded, the feed failed, or there was no
-connection at all, 2 for bad usage or if a package is not installed, 3 if all
-received frames are recorded, but data may be missing: there were gaps, the
-connection was lost, or the first attempt to connect failed
-
-examples:
-  rxfeed record BTC-USD --to recordings
-  rxfeed record BTC-USD ETH-USD --channel matches --channel heartbeat --to DIR
-  rxfeed record BTC-USD --channel full --auth --to DIR --segment-minutes 15
-  rxfeed record BTC-USD --venue coinbase_advanced --channel book --to DIR
-  zstdcat DIR/*.jsonl.zst | jq -c '.frame // empty'
 """
 _PRODUCTS = """\
 List the products of a venue, from its REST API: id, alias, increments of sizes
@@ -126,7 +104,18 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescription
 
 
 class _Parser(argparse.ArgumentParser):
-    """Raises if a help text cannot be written, which argparse ignores."""
+    """Raises if a help text cannot be written, which argparse ignores; reads the file of `--config`."""
+
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]  # the overloads are for other namespaces
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        parse = super().parse_known_args
+        options, rest = parse(args, argparse.Namespace() if namespace is None else namespace)
+        if any(action.dest == "config" for action in self._actions):
+            if options.config is not None:
+                apply_config(self, options, lambda empty: parse(args, empty)[0])
+            record_options.check(self, options)
+        return options, rest
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         if message and file is sys.stdout:
@@ -171,10 +160,10 @@ def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
         default=DEFAULT_VENUE,
         help="the venue of the local exchange",
     )
-    demo.add_argument("--seconds", type=_positive, metavar="N", help="duration (default: until Ctrl-C)")
-    demo.add_argument("--rate", type=_positive, default=200.0, metavar="N", help="orders a second on the exchange")
+    demo.add_argument("--seconds", type=positive, metavar="N", help="duration (default: until Ctrl-C)")
+    demo.add_argument("--rate", type=positive, default=200.0, metavar="N", help="orders a second on the exchange")
     demo.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the simulated market")
-    demo.add_argument("--window", type=_positive, default=5.0, metavar="SECONDS", help="width of the volume windows")
+    demo.add_argument("--window", type=positive, default=5.0, metavar="SECONDS", help="width of the volume windows")
     mongo = demo.add_mutually_exclusive_group()
     mongo.add_argument(
         "--mongo", metavar="URL", help="store on this server, in a new collection of the database rxfeed_demo"
@@ -205,8 +194,8 @@ def _add_watch(commands: argparse._SubParsersAction[_Parser]) -> None:
         default=None,
         help="print the frames as received, one on each line, with control characters escaped",
     )
-    watch.add_argument("--count", type=_natural, metavar="N", help="end after N messages")
-    watch.add_argument("--seconds", type=_positive, metavar="N", help="end after N seconds")
+    watch.add_argument("--count", type=natural, metavar="N", help="end after N messages")
+    watch.add_argument("--seconds", type=positive, metavar="N", help="end after N seconds")
     watch.set_defaults(run=_watch)
 
 
@@ -214,43 +203,19 @@ def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
     record = commands.add_parser(
         "record",
         help="record a live feed",
-        description=_RECORD,
-        epilog=_RECORD_EXAMPLES,
+        description=record_options.DESCRIPTION,
+        epilog=record_options.EPILOG,
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
-    _add_feed(record, "trades")
-    record.add_argument(
-        "--to", type=Path, required=True, metavar="DIR", help="the folder; it is created if it does not exist"
-    )
-    record.add_argument("--seconds", type=_positive, metavar="N", help="end after N seconds")
-    record.add_argument(
-        "--segment-mb", type=_positive, default=64.0, metavar="N", help="megabytes of a file before the next begins"
-    )
-    record.add_argument(
-        "--segment-minutes", type=_positive, default=60.0, metavar="N", help="minutes before the next file begins"
-    )
-    record.add_argument("--level", type=_natural, default=3, metavar="N", help="compression level, 1 to 22")
-    record.add_argument(
-        "--flush-seconds",
-        type=_positive,
-        default=1.0,
-        metavar="N",
-        help="seconds after which received frames can be read",
-    )
-    record.add_argument(
-        "--mode",
-        type=_permissions,
-        default="600",
-        metavar="OCTAL",
-        help="permissions of the files, such as 640; new folders get the same, with search for their readers",
-    )
+    _add_feed(record, "trades", least="*")  # the products may be in the file of --config
+    record_options.add(record)
     record.set_defaults(run=_record)
 
 
-def _add_feed(command: argparse.ArgumentParser, channel: str) -> None:
-    """Add the options that `live.make_feed` takes; *channel* is the default."""
-    command.add_argument("products", nargs="+", metavar="PRODUCT", help="such as BTC-USD; one or more")
+def _add_feed(command: argparse.ArgumentParser, channel: str, least: str = "+") -> None:
+    """Add the options that `live.make_feed` takes; *channel* is the default, *least* the number of products."""
+    command.add_argument("products", nargs=least, metavar="PRODUCT", help="such as BTC-USD; one or more")
     command.add_argument(
         "--channel",
         action="append",
@@ -342,31 +307,3 @@ def _ls(options: argparse.Namespace) -> int:
     from rxfeed.cli import ls
 
     return ls.run(options)
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return number
-
-
-def _permissions(text: str) -> int:
-    try:
-        mode = int(text, 8)
-    except ValueError:
-        mode = 0
-    if mode & ~0o666 or mode & 0o600 != 0o600:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not from 600 to 666, in octal, with the owner reading and writing"
-        )
-    return mode
-
-
-def _natural(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)

@@ -138,11 +138,12 @@ class WebsocketClient:
             put_document(self.__manager.current, self.mongo_collection, msg)
 
     def on_error(self, e: Exception, data: Json = None) -> None:
-        self.error = e
         try:
             print(f"{e} - data: {data}")  # noqa: T201
         finally:
-            self.stop = True  # last: a script that polls `stop` prints its own end after this text
+            # Last, and one after the other: a script that polls either of them prints its own end after this text.
+            self.error = e
+            self.stop = True
 
     # ---- life
 

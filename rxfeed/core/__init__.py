@@ -16,6 +16,7 @@ from rxfeed.core.epochs import EPOCH_KINDS, LEVELS, PRODUCT, TRADES
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.findings import Findings, Missed, Repaired, Restarted
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
+from rxfeed.core.held_run import PROVEN, HeldRun
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
 from rxfeed.core.level3_book import BookStats, Item, Level3Book
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
@@ -46,6 +47,7 @@ __all__ = [
     "LEVELS",
     "MAX_AHEAD",
     "PRODUCT",
+    "PROVEN",
     "TRADES",
     "ActiveProducts",
     "Arrival",
@@ -67,6 +69,7 @@ __all__ = [
     "GapDetector",
     "Grid",
     "HeartbeatWatch",
+    "HeldRun",
     "Item",
     "Keepalive",
     "Late",

@@ -9,7 +9,8 @@ Rules:
 - Any other lower number with a time that is newer than the last message's is a restart: it is reported, and its
   message is delivered.
 - A lower number with a time that is not newer may be late, or a restart with a clock that was set back. Its message is
-  held (see `HeldRun`). The third of a run in a row is a restart, and all three are delivered.
+  held (see `HeldRun`). The third of a run in a row is a restart, and all three are delivered. While the present run has
+  fewer than three numbers, a number that continues the held ones is held, too.
 - After a restart, a higher number with a time from before the restart may be of the old sequence. It is held, too; the
   third in a row is a gap.
 - A run is *unproven* until it has three numbers: its first number may be wrong, and then the run before it continues.
@@ -170,7 +171,10 @@ class Sequence:
                 return False
             if last < number < base:
                 return self._restart_below(base, number, time)
-        if number == last + 1 and last >= 0:  # the first one after a reconnect
+        continues = self._short and self._held is not None and self._held.ends_with(number - 1, self._place)
+        if number == last + 1 and last >= 0:  # the first one after a reconnect, or while a run is held
+            if continues:
+                return self._doubtful(number, time, False)
             self._follow(number, time)
             return not self._came_ahead(number)
         if number <= last:
@@ -180,7 +184,7 @@ class Sequence:
             return self._doubtful(number, time, self._newer(time))
         if self._history.has(number, time, self._run, exactly=True):
             return False
-        if self._of_before(time):
+        if continues or self._of_before(time):
             return self._doubtful(number, time, False)
         if copy:
             return self._run_ahead(number, time)
@@ -202,6 +206,10 @@ class Sequence:
     def _run(self) -> Run:
         oldest, anew = self._began
         return Run(self._first, self.last, self._position, oldest, self.time, anew)
+
+    @property
+    def _place(self) -> int:
+        return self._position + self.last - self._first
 
     @property
     def _short(self) -> bool:
@@ -229,7 +237,9 @@ class Sequence:
         """Hold *number*, unless a run is complete with it: then deliver that."""
         if self._held is None:
             self._held = HeldRun()
-        if not self._held.add(number, time, self._position + self.last - self._first, proven):
+        if not self._held.add(number, time, self._place, proven):
+            if self._short:
+                self._stop()
             return False
         numbers, messages = self._held.take()
         first, began = numbers[0]

@@ -108,8 +108,11 @@ class Dispatcher:
                         kind = message.kind
                         fresh = kind not in checks or checks[kind](message)
                         if (fresh and not continuity.missed) or self._fresh(fresh):
-                            types[kind] = types.get(kind, 0) + 1
                             data_received = True
+                            try:
+                                types[kind] += 1
+                            except KeyError:
+                                types[kind] = 1
                     elif kind is tuple:
                         data_received = self._several(message, raw, received_ns) or data_received
                     else:
@@ -150,11 +153,14 @@ class Dispatcher:
             self.data_received = data_received
             stats.bytes += size
             stats.frames += len(events) - others
+            # One may repeat a signature, which a traceback with local variables would show.
+            events, raw, message = (), b"", None
 
     def _several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> bool:
         """Deliver the *messages* of one frame; True if one of them is a sign of life.
 
-        All gaps that the frame shows are reported before its first message.
+        All gaps that the frame shows are reported before its first message. A frame is delivered whole, even if the
+        feed is closed meanwhile: a recording has whole frames, and its replay delivers the same messages.
         """
         checked = self._continuity.frame(messages)
         messages, epochs, repaired = checked.messages, checked.epochs, checked.repaired
@@ -181,8 +187,6 @@ class Dispatcher:
             self.deliver(message)
             acted = self._after[type(message)]
             data_received = acted is None or acted(message) or data_received
-            if self.stopping:
-                break
         return data_received
 
     def frames_of_several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> None:
@@ -237,7 +241,7 @@ class Dispatcher:
         self._stats.frames += 1
         self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
         for message, epoch in zip(messages, epochs, strict=True):
-            if epoch is not None and not self.stopping:
+            if epoch is not None:
                 force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs, repaired))
                 self.deliver(message)
 
@@ -252,7 +256,20 @@ class Dispatcher:
 
     def deliver(self, message: Message) -> None:
         """Deliver a *message* that already has its origin."""
-        self._router.deliver(self._counted(message), message)
+        # A frame can have many: calls would double the time.
+        kind, types, router = type(message), self._stats.types, self._router
+        try:
+            types[kind] += 1
+        except KeyError:
+            types[kind] = 1
+        observers = router.routes.get((kind, message.product_id))
+        if observers is None:
+            observers = router.route(kind, message.product_id)
+        for observer in observers:
+            try:
+                observer.on_next(message)
+            except Exception as error:
+                router.remove_failed(observer, error)
 
     def _counted(self, message: Message) -> tuple[abc.ObserverBase[Message], ...]:
         """The observers of *message*, which is counted."""

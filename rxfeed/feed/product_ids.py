@@ -4,7 +4,7 @@ Rules:
 - Which id stands for which product is taken from the aliases in the venue's list of products, or from the *aliases*
   that the feed was given. An id is never derived from the text of another one.
 - The list is requested only if it can be needed: the venue has such products, no aliases were given, and it delivers a
-  product that was never subscribed to, or acknowledges a channel without a product that was subscribed to.
+  product that was never subscribed to, or acknowledges a channel without a product that was subscribed to (or nothing).
 - The request blocks the feed's thread for at most `PATIENCE` seconds, so that the first message already has its id. If
   it succeeds, it is the last one of the feed. If it fails, one warning is logged, the messages keep the venue's ids,
   and the next connection tries again.
@@ -111,7 +111,8 @@ class ProductIds(DeliveredIds):
             product for channel in answer.channels for product in channel.product_ids or () if product in desired
         )
         listed = {self._streams.venue.aliases.get(channel.name, channel.name) for channel in answer.channels}
-        for product in dict.fromkeys(product for channel, product in missing if channel in listed):
+        lacking = (product for channel, product in missing if channel in listed or not listed)
+        for product in dict.fromkeys(lacking):
             if product is not None and product not in self._acknowledged and product not in self._explained:
                 self._explain(product, desired)
 

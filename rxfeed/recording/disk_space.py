@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from rxfeed.recording.segment_file import make_folder
+
 _AGAIN = 1.25  # times the minimum has to be free after `FULL`
 _EARLY = 2.0  # times the minimum: below it, `LOW`
 _FORECAST = 3600.0  # seconds
@@ -106,11 +108,11 @@ def disk_space(folder: Path) -> DiskSpace:
     )
 
 
-def refusal(folder: Path) -> OSError | None:
-    """The error of writing a small file in *folder*, which is created if it does not exist; `None` if it succeeds."""
+def refusal(folder: Path, mode: int = 0o600) -> OSError | None:
+    """The error of writing a small file in *folder*, which is created for files of *mode*; `None` if it succeeds."""
     probe = folder / f".probe-{os.getpid()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, mode)
         try:
             number = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             try:

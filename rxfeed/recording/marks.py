@@ -5,6 +5,8 @@ The contract between the programs that mark segments and retention, which reads 
 - The marks of a folder are in its files `.exported` and `.audited`, one line for each segment: `NAME<TAB>BYTES`.
 - A program marks a finished segment after its own result is safe on the disk. Finished is also the segment of a
   recorder that was killed: no process writes it any more.
+- The program may be killed between its result and the mark. So it marks again, on its next run, what its result has.
+- A mark is for the whole segment: a program that has read a part of it (some products, some hours) makes none.
 - A mark is valid while the segment has that size. So a mark of a segment that still grew deletes nothing.
 - A line without an end was being written when its program was killed, and is no mark. Marks may be repeated.
 - Programs lock the file (`flock`) while they append, so that `forget_marks` can write it anew.

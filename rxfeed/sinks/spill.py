@@ -41,6 +41,7 @@ _SIZES = """
 # A key beyond this is damaged, too: the next one would leave what SQLite can hold.
 _LAST_KEY = 1 << 62
 _BUSY_BYTES = 64_000_000
+_MOST_UNDELETED = 100  # acknowledged batches, while none is appended
 
 
 class _Pending(NamedTuple):
@@ -276,7 +277,8 @@ class Spill:
     def _remove(self, keys: list[int]) -> None:
         self._forget(set(keys))
         self._undeleted += keys
-        if not self._busy or self.problem is not None or (not self._pending and self._since_shrunk > _BUSY_BYTES):
+        shrinks = not self._pending and self._since_shrunk > _BUSY_BYTES
+        if not self._busy or self.problem is not None or shrinks or len(self._undeleted) >= _MOST_UNDELETED:
             self._delete()
 
     def _forget(self, keys: set[int]) -> None:
@@ -292,8 +294,8 @@ class Spill:
             return
         if self._do(deletion) or (self._reserve.release() and self._do(deletion)):
             self._undeleted.clear()
-            self._since_shrunk = 0
             if not self._pending:
+                self._since_shrunk = 0
                 with contextlib.suppress(sqlite3.Error):  # it only releases space, and is repeated
                     self._db.executescript("PRAGMA incremental_vacuum")  # execute would do one page
                     self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -471,7 +471,18 @@ def test_market_without_a_book_warns_at_its_end(caplog: pytest.LogCaptureFixture
     market = PaperMarket(BTC)
     market.step(sold(0, 100, 1))
     market.finish()
-    assert "record level2 or level2_batch too" in warnings(caplog)[0]
+    assert "record the channel book, that is level2 or level2_batch, too" in warnings(caplog)[0]
+
+
+def test_trades_before_the_subscription_are_no_time_without_a_book(caplog: pytest.LogCaptureFixture) -> None:
+    """Advanced Trade begins with the last 100 trades, which may span hours."""
+    market = PaperMarket(BTC)
+    for time in (0, 100, 3600):
+        market.step(last_match(time=time, product_id=BTC))
+    market.step(snapshot({100: 1}, {101: 1}, 3601))
+    market.step(sold(3602, 100, 1))
+    market.finish()
+    assert warnings(caplog) == []
 
 
 def test_market_without_any_message_warns_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
@@ -485,7 +496,7 @@ def test_market_without_trades_warns_at_its_end(caplog: pytest.LogCaptureFixture
     assert warnings(caplog) == []
     desk.end()
     (line,) = warnings(caplog)
-    assert "record matches too" in line
+    assert "record the channel trades, that is matches or market_trades, too" in line
 
 
 def test_market_with_both_does_not_warn(caplog: pytest.LogCaptureFixture) -> None:

@@ -17,10 +17,11 @@ import rxfeed.compat as cbpro
 from rxfeed.compat.channels import requested
 from rxfeed.sim import Exchange
 from tests.compat.recorder import Recorder
+from tests.support.amounts import amount
 from tests.support.leaks import nothing_left_behind
 
 BEFORE_NOON = datetime(2026, 1, 2, 11, 59, 59, 999_999, tzinfo=UTC)
-UPDATES = 10_000
+UPDATES = amount(2_000, thorough=10_000)
 State = tuple[Decimal, Decimal, Decimal, Decimal]
 
 

@@ -83,6 +83,8 @@ class Slow:
         elif self.lines and number > last + 1 and time < self.anew:
             if item not in self.held:
                 self.hold(item, False)
+        elif self.lines and len(self.lines[-1]) < 3 and self.held and number == self.held[-1][0] + 1:
+            self.hold(item, False)
         else:
             self.held = []
             self.follow(item)

@@ -16,6 +16,7 @@ from rxfeed.recording import Recording, catalogue
 from rxfeed.sim import Exchange, faults
 from tests.support.collect import Collected
 from tests.support.recordings import segments
+from tests.support.scenes import wait_until
 from tests.venues.coinbase_advanced.wire import Venue, ack, after, trade
 from tests.venues.coinbase_advanced.wire import trades as trades_frame
 
@@ -177,9 +178,15 @@ def test_alias_beside_its_product_is_logged_once(caplog: pytest.LogCaptureFixtur
     ]
 
 
-def test_product_that_the_venue_does_not_have_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("products", [[BTC, "FOO-USD"], ["FOO-USD"]])
+def test_product_that_the_venue_does_not_have_is_logged_once(
+    products: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
     with exchange_of(BTC) as exchange:
-        play(exchange, feed_of(exchange, [BTC, "FOO-USD"]))
+        feed = feed_of(exchange, products, "trades")
+        feed.subscribe(lambda message: None)
+        with feed:
+            wait_until(lambda: bool(warnings_in(caplog)))
     assert warnings_in(caplog) == [
         "products: the venue has no product FOO-USD: check its id, for example with `rxfeed products`"
     ]

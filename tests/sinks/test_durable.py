@@ -109,6 +109,23 @@ def test_durable_spill_is_small_while_the_database_is_available(tmp_path: Path) 
     database.close()
 
 
+def test_durable_spill_releases_its_space_after_an_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rxfeed.sinks.spill._BUSY_BYTES", 100_000)
+    collection: Any = Scripted(["before"] * 30)
+    source: Subject[Any] = Subject()
+    spill = tmp_path / "spill.db"
+    sink = to_mongo(collection, batch_size=10, spill=spill, durable=True, sync=0.01)
+    writes = Collected(source.pipe(sink))
+    for number in range(3_000):
+        source.on_next(trade(number))
+    until(lambda: sink.stats.spilled_ever == 3_000)
+    assert sink.stats.spill_bytes > 500_000
+    until(lambda: sink.stats.written == 3_000)
+    until(lambda: spill.stat().st_size < 100_000)  # while the sink is still subscribed
+    source.on_completed()
+    writes.wait_for_end()
+
+
 PACED = """
 import sys, time
 import pymongo

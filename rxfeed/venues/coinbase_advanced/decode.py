@@ -102,9 +102,13 @@ class AdvancedDecoder:
             except msgspec.MsgspecError:
                 pass  # it is decoded completely, which gives the reason
             else:
-                head = heads.events[0]
-                kind = _KINDS[type(head)]
-                product = head.tickers[0].product_id if isinstance(head, f.TickersHead) else head.product_id
+                head: Any = heads.events[0]
+                if type(head) is f.UpdateHead:
+                    kind, product = m.AdvancedL2Update, head.product_id
+                elif type(head) is f.SnapshotHead:
+                    kind, product = m.AdvancedL2Snapshot, head.product_id
+                else:
+                    kind, product = m.AdvancedTicker, head.tickers[0].product_id
                 if self.renamed:
                     product = self.renamed[product]
                 if not observed(kind, product):
@@ -169,12 +173,6 @@ def _bare(kind: str, content: dict[str, JsonValue]) -> Message:
 
 _BARE_TYPES = {each.__struct_config__.tag for each in m.BARE.__args__}
 
-
-_KINDS: dict[type[Any], type[Message]] = {
-    f.UpdateHead: m.AdvancedL2Update,
-    f.SnapshotHead: m.AdvancedL2Snapshot,
-    f.TickersHead: m.AdvancedTicker,
-}
 
 # ---- by channel
 

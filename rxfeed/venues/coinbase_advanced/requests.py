@@ -140,7 +140,7 @@ def likely_channel(name: str) -> str | None:
     >>> likely_channel("matches"), likely_channel("heartbeats "), likely_channel("full")
     ('market_trades', 'heartbeats', None)
     """
-    return similar_channel(name, NAMES, _OTHER_NAMES)
+    return similar_channel(name, (*NAMES, *COMMON), _OTHER_NAMES)
 
 
 def likely_product(product: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rxfeed.venues.coinbase_exchange.channels import NAMES
+from rxfeed.venues.coinbase_exchange.channels import COMMON, NAMES
 from rxfeed.venues.suggestions import similar_channel, similar_product
 
 # Names that other exchanges use, or the types of a channel's messages.
@@ -27,7 +27,7 @@ def likely_channel(name: str) -> str | None:
     >>> likely_channel("trade"), likely_channel("heartbeats"), likely_channel("candles")
     ('matches', 'heartbeat', None)
     """
-    return similar_channel(name, NAMES, _OTHER_NAMES)
+    return similar_channel(name, (*NAMES, *COMMON), _OTHER_NAMES)
 
 
 def can_be_product(product: str) -> bool:

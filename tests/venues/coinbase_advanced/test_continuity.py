@@ -300,9 +300,10 @@ def decoded(text: str) -> tuple[Message, ...]:
 
 
 def delivered(gaps: Any, text: str) -> list[Message]:
-    """The messages of a frame that *gaps* lets pass, with their epochs."""
+    """The messages that *gaps* lets pass with a frame: those that were held, and its own, with their epochs."""
     checked = gaps.frame(decoded(text))
-    return [
+    released, gaps.released = gaps.released, []
+    return released + [
         stamp(each, FrameOrigin(text.encode(), 0, epoch, checked.epochs))
         for each, epoch in zip(checked.messages, checked.epochs, strict=True)
         if epoch is not None
@@ -318,7 +319,7 @@ def watching() -> Any:
 def test_one_wrong_number_does_not_stop_the_stream() -> None:
     gaps = watching()
     passed = [len(delivered(gaps, heartbeat(number))) for number in (0, 1, 10**15, 2, 3, 4)]
-    assert passed == [1] * 6
+    assert passed == [1, 1, 1, 0, 2, 1]
     assert gaps.missed == [
         Missed(None, "sequence_num", 2, 10**15 - 1),
         Restarted(None, "sequence_num", 10**15, 2),
@@ -328,8 +329,49 @@ def test_one_wrong_number_does_not_stop_the_stream() -> None:
 def test_numbers_that_begin_anew_continue_at_the_third() -> None:
     gaps = watching()
     passed = [len(delivered(gaps, heartbeat(number))) for number in (0, 1, 2, 3, 4, 0, 1, 2, 3)]
-    assert passed == [1, 1, 1, 1, 1, 0, 0, 1, 1]
-    assert gaps.missed == [Restarted(None, "sequence_num", 4, 2)]
+    assert passed == [1, 1, 1, 1, 1, 0, 0, 3, 1]
+    assert gaps.missed == [Restarted(None, "sequence_num", 4, 0)]
+
+
+@pytest.mark.parametrize("distance", range(1, 6))
+def test_late_frame_is_one_gap_and_no_restart(distance: int) -> None:
+    gaps = watching()
+    sent = [0, 1, *range(3, 3 + distance), 2, *range(3 + distance, 9)]
+    passed = [number for number in sent if delivered(gaps, heartbeat(number))]
+    assert passed == [number for number in sent if number != 2]
+    assert gaps.missed == [Missed(None, "sequence_num", 2, 2)]
+    assert gaps.epoch(BTC) == 1
+
+
+def test_trade_of_a_late_frame_is_delivered() -> None:
+    gaps = watching()
+    sent = [trades(0, one(1)), trades(2, one(1, ETH)), trades(1, one(2)), trades(3, one(3))]
+    assert [[each.product_id for each in delivered(gaps, each)] for each in sent] == [[BTC], [ETH], [BTC], [BTC]]
+    assert gaps.missed == [Missed(None, "sequence_num", 1, 1)]
+
+
+def test_late_frame_renews_each_book_once() -> None:
+    def play(client: Client, number: int) -> None:
+        client.receive(1)
+        levels = ("bid", "10", "1"), ("offer", "11", "1")
+        client.send(*(book(n, *levels, kind="snapshot", product=each) for n, each in enumerate((BTC, ETH))))
+        client.send(book(3, ("bid", "9", "1"), product=ETH), book(2, ("bid", "9", "1")), book(4, ("bid", "8", "1")))
+        client.receive(2)
+        client.send(*(book(n, *levels, kind="snapshot", product=each) for n, each in enumerate((BTC, ETH), 5)))
+        client.wait_for_end()
+
+    with Venue(play) as venue:
+        feed = feed_of(venue, "book")
+        status = Collected(feed.status)
+        books = [Collected(feed.pipe(order_book(each))) for each in (BTC, ETH)]
+        with feed:
+            for each in books:
+                each.wait_for(3)
+            feed.send("{}")
+            wait_until(lambda: {} in venue.requests)
+    assert [[view.ready for view in each.items] for each in books] == [[True, False, True]] * 2
+    assert numbers(status.items) == [("Gap", None, 2, 2)]
+    assert [each.get("type") for each in venue.requests] == ["subscribe", "unsubscribe", "subscribe", None]
 
 
 @given(
