@@ -79,8 +79,8 @@ def test_recorder_waits_for_a_disk_that_refuses_to_write(start: Start, tmp_path:
     with SmallDisk(tmp_path / "disk", "2m") as disk, Exchange(["BTC-USD"], seed=2, rate=500) as exchange:
         folder, seen = disk.path / "recordings", list[str]()
 
-        def frames_since(number: int) -> int:
-            return sum("frame" in line for path in segments(folder)[number:] for line in lines_of(path))
+        def frames_since(number: int) -> bool:
+            return any("frame" in line for path in segments(folder)[number:] for line in lines_of(path))
 
         args = ("record", "BTC-USD", "--channel", "ticker", "--url", exchange.url, "--to", str(folder))
         process = start(*args, "--min-free", "0", "--flush-seconds", "0.05", "--segment-minutes", "0.002")
