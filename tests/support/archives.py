@@ -40,18 +40,21 @@ def record_exchange(
             feed = Feed(PRODUCTS, CHANNELS, url=exchange.url, venue=venue, reconnect=retry, stale_after=None)
             feed.pipe(record(folder, segment_bytes=segment_bytes, flush_seconds=0.01)).subscribe()
             with feed:
-                exchange.wait_for_clients(1)
-                for _ in range(steps // 50):
-                    exchange.step(50)
-                    exchange.drain()
-                exchange.disconnect()
-                exchange.step(50)
-                _wait(lambda: exchange.accepted == 2)
-                exchange.wait_for_clients(1)
-                for _ in range(steps // 50):
-                    exchange.step(50)
-                    exchange.drain()
-                _wait(lambda: feed.stats.frames >= exchange.sent.frames)
+                _run(feed, exchange, steps)
+
+
+def _run(feed: Feed, exchange: Exchange, steps: int) -> None:
+    exchange.wait_for_clients(1)
+    for connection in (1, 2):
+        for _ in range(steps // 50):
+            exchange.step(50)
+            exchange.drain()
+        if connection == 1:
+            exchange.disconnect()
+            exchange.step(50)
+            _wait(lambda: exchange.accepted == 2)
+            exchange.wait_for_clients(1)
+    _wait(lambda: feed.stats.frames >= exchange.sent.frames)
 
 
 def _wait(condition: Callable[[], bool], seconds: float = 20.0) -> None:
