@@ -196,8 +196,11 @@ class _Export:
             batch.rows[venue.name] = rows
         epochs = batch.state.epochs.setdefault(venue.name, Epochs())
         contents = Contents(venue, rows, rows.kinds, self._options.time_range, epochs, texts=not self._options.computes)
+        before = rows.messages
         damage = contents.read(part)
         rows.flush()
+        if rows.messages == before and isinstance(part.found, Recording) and part.found.kind != "segment":
+            log.warning("export: no table has a message of %s; is %s its venue?", part.path, venue.name)
         if damage is not None:
             self._damage(damage)
         batch.state.add(part.session, part.number)

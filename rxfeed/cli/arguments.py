@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import math
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rxfeed._version import __version__
-from rxfeed.cli.streams import write_line
+from rxfeed.cli.archive_arguments import add_export, add_replay
+from rxfeed.cli.parsing import Formatter as _Formatter
+from rxfeed.cli.parsing import Parser as _Parser
+from rxfeed.cli.parsing import natural as _natural
+from rxfeed.cli.parsing import positive as _positive
 from rxfeed.errors import needs_extra
 from rxfeed.venues import DEFAULT_VENUE, VENUES
-
-if TYPE_CHECKING:
-    from _typeshed import SupportsWrite
 
 _DEMO = """\
 Run all of rxfeed on this machine: a local exchange that simulates markets, a
@@ -98,30 +96,14 @@ examples:
 """
 
 
-class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Keeps texts as they are, and appends the default of each option that has one."""
-
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default is None else super()._get_help_string(action)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises if a help text cannot be written, which argparse ignores."""
-
-    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
-        if message and file is sys.stdout:
-            write_line(message.removesuffix("\n"))
-        else:
-            super()._print_message(message, file)
-
-
 def parser() -> argparse.ArgumentParser:
     """The command's parser; `options.run(options)` then runs the subcommand."""
     top = _Parser(
         prog="rxfeed",
         description="Reactive streams over market-data feeds.",
         epilog="examples:\n  rxfeed demo\n  rxfeed watch BTC-USD --channel matches\n"
-        "  rxfeed record BTC-USD --channel matches --to recordings\n  rxfeed ls recordings\n",
+        "  rxfeed record BTC-USD --channel matches --to recordings\n  rxfeed ls recordings\n"
+        "  rxfeed export recordings --to archive\n  rxfeed replay recordings --as-exchange 8765\n",
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
@@ -131,6 +113,8 @@ def parser() -> argparse.ArgumentParser:
     _add_watch(commands)
     _add_record(commands)
     _add_ls(commands)
+    add_export(commands)
+    add_replay(commands)
     return top
 
 
@@ -290,16 +274,6 @@ def _ls(options: argparse.Namespace) -> int:
     return ls.run(options)
 
 
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return number
-
-
 def _permissions(text: str) -> int:
     try:
         mode = int(text, 8)
@@ -310,9 +284,3 @@ def _permissions(text: str) -> int:
             f"{text!r} is not from 600 to 666, in octal, with the owner reading and writing"
         )
     return mode
-
-
-def _natural(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
