@@ -2,7 +2,7 @@
 
 from rxfeed.recording.catalogue import Catalogue, RecordedSession, catalogue
 from rxfeed.recording.contents import Contents, Epochs, Receiver, TextLine
-from rxfeed.recording.files import Part, find, ordered
+from rxfeed.recording.files import Part, find, named_venue, ordered, within
 from rxfeed.recording.reading import Recording, SegmentOpen
 from rxfeed.recording.record import Recorder, RecordStats, record
 from rxfeed.recording.replay import Replay
@@ -37,7 +37,9 @@ __all__ = [
     "find",
     "make_folder",
     "moment_of",
+    "named_venue",
     "ns_of",
     "ordered",
     "record",
+    "within",
 ]

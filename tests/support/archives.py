@@ -32,24 +32,25 @@ def record_exchange(
     steps: int = 400,
     segment_bytes: int = 6_000,
     seed: int = 3,
+    interrupted: bool = True,
 ) -> None:
-    """Record a local exchange in small segments; in the middle of each session the connection is lost."""
+    """Record a local exchange in small segments; *interrupted*: each session loses the connection in its middle."""
     for session in range(sessions):
         with Exchange(PRODUCTS, venue=venue, seed=seed + session, auto=False, rate=20) as exchange:
             retry = Reconnect(initial=0, maximum=0)
             feed = Feed(PRODUCTS, CHANNELS, url=exchange.url, venue=venue, reconnect=retry, stale_after=None)
             feed.pipe(record(folder, segment_bytes=segment_bytes, flush_seconds=0.01)).subscribe()
             with feed:
-                _run(feed, exchange, steps)
+                _run(feed, exchange, steps, 2 if interrupted else 1)
 
 
-def _run(feed: Feed, exchange: Exchange, steps: int) -> None:
+def _run(feed: Feed, exchange: Exchange, steps: int, connections: int) -> None:
     exchange.wait_for_clients(1)
-    for connection in (1, 2):
+    for connection in range(1, connections + 1):
         for _ in range(steps // 50):
             exchange.step(50)
             exchange.drain()
-        if connection == 1:
+        if connection < connections:
             exchange.disconnect()
             exchange.step(50)
             _wait(lambda: exchange.accepted == 2)
