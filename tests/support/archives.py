@@ -20,7 +20,7 @@ from rxfeed.sim import Exchange
 from tests.support.collect import Collected
 
 PRODUCTS = ["BTC-USD", "ETH-USD"]
-CHANNELS = ["trades", "ticker", "book", "heartbeat"]
+CHANNELS = ["trades", "ticker", "heartbeat", "book"]
 Row = tuple[Any, ...]
 
 
@@ -47,6 +47,7 @@ def record_exchange(
 def _run(feed: Feed, exchange: Exchange, steps: int, connections: int) -> None:
     exchange.wait_for_clients(1)
     for connection in range(1, connections + 1):
+        _wait(lambda least=2 * connection: _snapshots(feed) >= least)  # the book is the last of the subscriptions
         for _ in range(steps // 50):
             exchange.step(50)
             exchange.drain()
@@ -56,6 +57,10 @@ def _run(feed: Feed, exchange: Exchange, steps: int, connections: int) -> None:
             _wait(lambda: exchange.accepted == 2)
             exchange.wait_for_clients(1)
     _wait(lambda: feed.stats.frames >= exchange.sent.frames)
+
+
+def _snapshots(feed: Feed) -> int:
+    return sum(count for kind, count in feed.stats.types.items() if issubclass(kind, BookSnapshot))
 
 
 def _wait(condition: Callable[[], bool], seconds: float = 20.0) -> None:
