@@ -1,7 +1,7 @@
 """What an archive covers: for each table, product and hour, how many messages came, and what is known to be missing.
 
-The counts are taken from the rows, and the missing numbers from the gaps that the recording has. An audit that knows
-more can pass rows of its own: `CoverageRow` is all that the table and the files' metadata are made of.
+The counts are taken from the rows, and the missing numbers from the gaps that the recording has. An audit
+can make better rows of its own: `CoverageRow` is all that the table and the files' metadata are made of.
 """
 
 from __future__ import annotations

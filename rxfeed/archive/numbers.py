@@ -15,9 +15,10 @@ from rxfeed.errors import ConfigError
 
 DIGITS = 38
 """The digits of an exact number."""
-SCALE = 18
-_MORE = 6
-"""More decimal places for a product of a price and a size, which has those of both."""
+SCALE = 12
+"""Decimal places: more than the venues have, and so few that a database can multiply two numbers in 38 digits."""
+_MOST_PLACES = 24
+"""Decimal places of a product of a price and a size, which has those of both."""
 _LONGEST = 48
 _MOST = (1 << 63) - 1
 # The times that 64 bits of nanoseconds can represent.
@@ -35,12 +36,14 @@ class Numbers(msgspec.Struct, frozen=True):
     scale: int = SCALE
 
     def __post_init__(self) -> None:
-        arguments.integer("scale", self.scale, 0, DIGITS - _MORE)
+        arguments.integer("scale", self.scale, 0, DIGITS - 6)
 
     def kind(self, *, product: bool = False) -> Any:
         """The Arrow type; *product*: of a product of a price and a size."""
         arrow = pyarrow()
-        return arrow.float64() if self.floats else arrow.decimal128(DIGITS, self.scale + product * _MORE)
+        if self.floats:
+            return arrow.float64()
+        return arrow.decimal128(DIGITS, max(self.scale, min(2 * self.scale, _MOST_PLACES)) if product else self.scale)
 
     def of_texts(self, texts: Sequence[str | None], *, sizes: bool = False) -> Any:
         """An array of *texts*, as they are on the wire; raises `NotExact`. *sizes*: none is below zero."""

@@ -86,7 +86,7 @@ class ParquetSink(Sink[ParquetWrite, ParquetStreamWriter]):
         return 0 if writer is None else writer.close(timeout)
 
     def with_root(self, root: Root, source: Observable[object]) -> Observable[ParquetWrite]:
-        """The writes of *source*, a pipeline on *root*, whose venue and gaps are used."""
+        """The writes of *source*, a pipeline on *root*, with the venue and the gaps of *root*."""
         self._root = root if isinstance(root, MessageSource) else None
         return self(source)
 

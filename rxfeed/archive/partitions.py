@@ -24,7 +24,7 @@ GROUP = 100_000
 MOST = 400_000
 OPEN = 64
 _LEVEL = 3
-_REPEATING = ("side", "price", "best_bid", "best_ask")
+_REPEATING = ("side", "price", "best_bid", "best_ask", "epoch", "place", "table")
 
 
 class Partition(NamedTuple):
@@ -79,7 +79,7 @@ class _File:
 
 
 class PartitionWriter:
-    """Writes batches into files in *staging*, whose final names begin with *prefix*.
+    """Writes batches into files in *staging*, with final names that begin with *prefix*.
 
     *metadata*: what the files of a partition have under the key `rxfeed`. *seen*: called with each part of a batch that
     goes into one partition.
@@ -160,18 +160,10 @@ class PartitionWriter:
 
 
 def _writer(path: Path, schema: Any) -> Any:
-    arrow = pyarrow()
-    steps = [
-        field.name for field in schema if arrow.types.is_integer(field.type) or arrow.types.is_timestamp(field.type)
-    ]
+    # No newer encodings, which readers of some years ago cannot decode.
     repeating = [field.name for field in schema if field.name in _REPEATING or "_price_" in field.name]
-    return arrow.parquet.ParquetWriter(
-        path,
-        schema,
-        compression="zstd",
-        compression_level=_LEVEL,
-        use_dictionary=repeating,
-        column_encoding=dict.fromkeys(steps, "DELTA_BINARY_PACKED"),
+    return pyarrow().parquet.ParquetWriter(
+        path, schema, compression="zstd", compression_level=_LEVEL, use_dictionary=repeating
     )
 
 

@@ -1,4 +1,4 @@
-"""The `rxfeed` command: `rxfeed demo`, `rxfeed watch`, `rxfeed record`, `rxfeed ls`."""
+"""The `rxfeed` command: `rxfeed demo`, `watch`, `record`, `ls`, `export`, `replay`."""
 
 from __future__ import annotations
 

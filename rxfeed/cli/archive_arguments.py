@@ -73,7 +73,7 @@ def add_export(commands: argparse._SubParsersAction[Parser]) -> None:
     export.add_argument(
         "--floats", action="store_true", default=None, help="prices and sizes as float64, not as exact decimals"
     )
-    export.add_argument("--scale", type=natural, default=18, metavar="N", help="decimal places of exact decimals")
+    export.add_argument("--scale", type=natural, default=12, metavar="N", help="decimal places of exact decimals")
     export.add_argument("--seconds", type=positive, default=60.0, metavar="N", help="width of the candles")
     export.add_argument(
         "--every",

@@ -34,5 +34,6 @@ def run(options: argparse.Namespace) -> int:
         write_line(f"{exchange.url}: {pace}, from the first subscription of a client on; Ctrl-C ends it")
         while not ended:
             time.sleep(_POLL)
-        write_line(f"{exchange.accepted:,} connections, {exchange.sent.frames:,} frames sent")
+        accepted = exchange.accepted
+        write_line(f"{accepted:,} connection{'' if accepted == 1 else 's'}, {exchange.sent.frames:,} frames sent")
     return 0

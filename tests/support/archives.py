@@ -47,23 +47,23 @@ def record_exchange(
 def _run(feed: Feed, exchange: Exchange, steps: int, connections: int) -> None:
     exchange.wait_for_clients(1)
     for connection in range(1, connections + 1):
-        _wait(lambda least=2 * connection: _snapshots(feed) >= least)  # the book is the last of the subscriptions
+        wait(lambda least=2 * connection: _snapshots(feed) >= least)  # the book is the last of the subscriptions
         for _ in range(steps // 50):
             exchange.step(50)
             exchange.drain()
         if connection < connections:
             exchange.disconnect()
             exchange.step(50)
-            _wait(lambda: exchange.accepted == 2)
+            wait(lambda: exchange.accepted == 2)
             exchange.wait_for_clients(1)
-    _wait(lambda: feed.stats.frames >= exchange.sent.frames)
+    wait(lambda: feed.stats.frames >= exchange.sent.frames)
 
 
 def _snapshots(feed: Feed) -> int:
     return sum(count for kind, count in feed.stats.types.items() if issubclass(kind, BookSnapshot))
 
 
-def _wait(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until
