@@ -20,6 +20,7 @@ SCALE = 12
 _MOST_PLACES = 24
 """Decimal places of a product of a price and a size, which has those of both."""
 _LONGEST = 48
+_BELOW = 1 - 1e-12  # of a float that is not exact
 _MOST = (1 << 63) - 1
 # The times that 64 bits of nanoseconds can represent.
 _FIRST, _LAST = datetime(1678, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)
@@ -50,7 +51,7 @@ class Numbers(msgspec.Struct, frozen=True):
         arrow = pyarrow()
         try:
             strings = arrow.array(texts, arrow.string())
-            made = strings.cast(self.kind())
+            made = _cast(strings, self.kind())
         except arrow.ArrowInvalid as error:
             raise NotExact(str(error)) from None
         compute = arrow.compute
@@ -71,22 +72,39 @@ class Numbers(msgspec.Struct, frozen=True):
         if self.floats:
             return arrow.array([None if number is None else float(number) for number in numbers], arrow.float64())
         kind = self.kind(product=product)
-        texts = [None if number is None else str(number) for number in numbers]
         try:
-            return arrow.array(texts, arrow.string()).cast(kind)
+            return _cast(arrow.array([None if each is None else str(each) for each in numbers], arrow.string()), kind)
         except arrow.ArrowInvalid:
-            return arrow.array([self._exact(number, name, kind) for number in numbers], kind)
+            return arrow.concat_arrays([self._exact(each, name, kind) for each in numbers])
 
-    def _exact(self, number: Decimal | None, name: str, kind: Any) -> Decimal | None:
-        if number is not None:
-            try:
-                pyarrow().array([format(number.normalize(), "f")]).cast(kind)
-            except pyarrow().ArrowInvalid:
-                raise ConfigError(
-                    f"scale: the {name} {number} does not fit into {kind.precision} digits with {kind.scale} decimal "
-                    "places: export into a new folder with another scale, or with floats"
-                ) from None
-        return number
+    def _exact(self, number: Decimal | None, name: str, kind: Any) -> Any:
+        """An array of *number* alone."""
+        arrow = pyarrow()
+        text = None if number is None else format(number, "f")
+        if text is not None and "." in text:
+            text = text.rstrip("0")
+        try:
+            return _cast(arrow.array([text], arrow.string()), kind)
+        except arrow.ArrowInvalid:
+            raise ConfigError(
+                f"scale: the {name} {number} does not fit into {kind.precision} digits with {kind.scale} decimal "
+                "places: export into a new folder with another scale, or with floats"
+            ) from None
+
+
+def _cast(strings: Any, kind: Any) -> Any:
+    """*strings* as numbers of *kind*; raises `ArrowInvalid` if one does not fit.
+
+    Arrow detects too many decimal places, but not every overflow of the 128 bits.
+    """
+    arrow = pyarrow()
+    made = strings.cast(kind)
+    if arrow.types.is_decimal(kind):
+        bounds = arrow.compute.min_max(strings.cast(arrow.float64())).as_py()
+        most = 10.0 ** (kind.precision - kind.scale) * _BELOW
+        if bounds["min"] is not None and not -most < bounds["min"] <= bounds["max"] < most:
+            raise arrow.ArrowInvalid("a number is too large")
+    return made
 
 
 def times(moments: Sequence[datetime | None]) -> Any:

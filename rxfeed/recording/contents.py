@@ -211,13 +211,13 @@ class Contents:
     def _frame(self, line: Line, messages: list[Message]) -> None:
         raw, epochs, takes = line.raw(), self.epochs, self._range.takes
         decoded = self._decode(raw)
+        epochs.highest = max(epochs.highest, epochs.base + line.epoch)
         if isinstance(decoded, Malformed):
             # An earlier version recorded it as a message of this product.
             if decoded.product_id is not None and decoded.type not in self._venue.without_data:
                 epochs.interrupted()
             return
         if not isinstance(decoded, tuple):
-            epochs.highest = max(epochs.highest, epochs.base + line.epoch)
             if isinstance(decoded, self._kinds) and takes(line.ns, decoded.product_id):
                 messages.append(stamp(decoded, Origin(raw, line.ns, epochs.base + line.epoch)))
             return
