@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.archive.arrow import pyarrow
+from rxfeed.archive.arrow import Arrow, pyarrow
 from rxfeed.archive.numbers import receipts
 from rxfeed.archive.partitions import Partition
 from rxfeed.archive.tables import DATE, OF_MESSAGES, PRODUCT
@@ -49,7 +49,7 @@ class Coverage:
         self._gaps = 0 if gaps else None
         self._rows: dict[tuple[str, str, str, int], CoverageRow] = {}
 
-    def rows(self, partition: Partition, batch: Any) -> None:
+    def rows(self, partition: Partition, batch: Arrow) -> None:
         """Count *batch*, the rows of a table of messages."""
         if partition.table not in OF_MESSAGES:
             return
@@ -97,11 +97,11 @@ class Coverage:
         return row
 
 
-def batch_of_coverage(rows: Iterable[CoverageRow]) -> Any:
+def batch_of_coverage(rows: Iterable[CoverageRow]) -> Arrow:
     """The rows of the table `coverage`."""
     arrow, rows = pyarrow(), list(rows)
     hour = receipts([each.hour_ns for each in rows])
-    columns: dict[str, Any] = {
+    columns: dict[str, Arrow] = {
         PRODUCT: arrow.array([each.product or "all" for each in rows], arrow.string()),
         DATE: hour.cast(arrow.date32()),
         "hour": hour,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
-from rxfeed.archive.arrow import pyarrow
+from rxfeed.archive.arrow import Arrow, pyarrow
 from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
 
@@ -39,14 +38,14 @@ class Numbers(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         arguments.integer("scale", self.scale, 0, DIGITS - 6)
 
-    def kind(self, *, product: bool = False) -> Any:
+    def kind(self, *, product: bool = False) -> Arrow:
         """The Arrow type; *product*: of a product of a price and a size."""
         arrow = pyarrow()
         if self.floats:
             return arrow.float64()
         return arrow.decimal128(DIGITS, max(self.scale, min(2 * self.scale, _MOST_PLACES)) if product else self.scale)
 
-    def of_texts(self, texts: Sequence[str | None], *, sizes: bool = False) -> Any:
+    def of_texts(self, texts: Sequence[str | None], *, sizes: bool = False) -> Arrow:
         """An array of *texts*, as they are on the wire; raises `NotExact`. *sizes*: none is below zero."""
         arrow = pyarrow()
         try:
@@ -66,7 +65,7 @@ class Numbers(msgspec.Struct, frozen=True):
                 raise NotExact("a size is below zero")
         return made
 
-    def of(self, numbers: Sequence[Decimal | None], name: str, *, product: bool = False) -> Any:
+    def of(self, numbers: Sequence[Decimal | None], name: str, *, product: bool = False) -> Arrow:
         """An array of *numbers*, which are exact; raises `ConfigError` for one with too many digits."""
         arrow = pyarrow()
         if self.floats:
@@ -77,7 +76,7 @@ class Numbers(msgspec.Struct, frozen=True):
         except arrow.ArrowInvalid:
             return arrow.concat_arrays([self._exact(each, name, kind) for each in numbers])
 
-    def _exact(self, number: Decimal | None, name: str, kind: Any) -> Any:
+    def _exact(self, number: Decimal | None, name: str, kind: Arrow) -> Arrow:
         """An array of *number* alone."""
         arrow = pyarrow()
         text = None if number is None else format(number, "f")
@@ -92,14 +91,14 @@ class Numbers(msgspec.Struct, frozen=True):
             ) from None
 
 
-def _cast(strings: Any, kind: Any) -> Any:
+def _cast(strings: Arrow, kind: Arrow) -> Arrow:
     """*strings* as numbers of *kind*; raises `ArrowInvalid` if one does not fit.
 
     Arrow detects too many decimal places, but not every overflow of the 128 bits.
     """
     arrow = pyarrow()
     made = strings.cast(kind)
-    if arrow.types.is_decimal(kind):
+    if arrow.types.is_decimal(kind) and _may_be_large(strings, kind.precision - kind.scale):
         bounds = arrow.compute.min_max(strings.cast(arrow.float64())).as_py()
         most = 10.0 ** (kind.precision - kind.scale) * _BELOW
         if bounds["min"] is not None and not -most < bounds["min"] <= bounds["max"] < most:
@@ -107,7 +106,15 @@ def _cast(strings: Any, kind: Any) -> Any:
     return made
 
 
-def times(moments: Sequence[datetime | None]) -> Any:
+def _may_be_large(strings: Arrow, digits: int) -> bool:
+    """False if it is certain, at little cost, that no number has more than so many digits before the point."""
+    buffer = strings.buffers()[2]
+    text = b"" if buffer is None else buffer.to_pybytes()
+    longest = pyarrow().compute.max(pyarrow().compute.binary_length(strings)).as_py() or 0
+    return longest > digits or b"E" in text or b"e" in text
+
+
+def times(moments: Sequence[datetime | None]) -> Arrow:
     """An array of *moments*, in nanoseconds; one that 64 bits cannot represent is null."""
     arrow = pyarrow()
     kind, exact = arrow.timestamp("us", "UTC"), arrow.timestamp("ns", "UTC")
@@ -118,7 +125,7 @@ def times(moments: Sequence[datetime | None]) -> Any:
         return arrow.array(within, kind).cast(exact)
 
 
-def times_of_texts(texts: Sequence[str | None]) -> Any:
+def times_of_texts(texts: Sequence[str | None]) -> Arrow:
     """An array of the times in *texts*; raises `NotExact`, also for a time finer than a message has."""
     arrow = pyarrow()
     try:
@@ -129,7 +136,7 @@ def times_of_texts(texts: Sequence[str | None]) -> Any:
     return made
 
 
-def receipts(ns: Sequence[int]) -> Any:
+def receipts(ns: Sequence[int]) -> Arrow:
     """An array of receipt times, in nanoseconds; null for 0 and for what 64 bits cannot represent."""
     arrow = pyarrow()
     kind = arrow.timestamp("ns", "UTC")

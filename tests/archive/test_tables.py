@@ -48,7 +48,7 @@ def test_decimals_are_exact(numbers: list[Decimal | None]) -> None:
 @example(10**25, 0)
 def test_decimal_of_a_message_is_exact_or_rejected(digits: int, exponent: int) -> None:
     number = Decimal(digits).scaleb(exponent, Context(prec=80))
-    places = -min(0, number.normalize(Context(prec=80)).as_tuple().exponent)  # pyright: ignore[reportArgumentType]
+    places = -min(0, int(number.normalize(Context(prec=80)).as_tuple().exponent))
     if abs(number) < 10**26 * (1 - Decimal("1E-12")) and places <= 12:
         assert EXACT.of([None, number], "price").to_pylist() == [None, number]
     else:

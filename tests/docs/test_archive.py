@@ -82,13 +82,10 @@ def test_docs_duckdb_line_counts_every_trade(capsys: pytest.CaptureFixture[str])
 
     run(DUCKDB)
     assert "ETH-USD" in capsys.readouterr().out
-    (count,) = duckdb.sql("select count(*) from 'archive/trades/**/*.parquet'").fetchall()
+    (count,) = duckdb.execute("select count(*) from 'archive/trades/**/*.parquet'").fetchall()
     assert count == (trades(),)
-    kinds = dict(
-        duckdb.sql(
-            "select column_name, column_type from (describe select * from 'archive/trades/**/*.parquet')"
-        ).fetchall()
-    )
+    described = duckdb.execute("describe select * from 'archive/trades/**/*.parquet'").fetchall()
+    kinds = {name: kind for name, kind, *_ in described}
     assert kinds["price"] == "DECIMAL(38,12)"
     assert kinds["date"] == "DATE"
 

@@ -121,11 +121,9 @@ def test_range_and_products_are_selected(recording: Path) -> None:
         connect(exchange.url) as client,
     ):
         subscribe(client, "matches", products=["A-B"])
-        expected = [each for each in a.played(recording, products="A-B", since=since) if each.type == "match"]
-        assert [json.loads(each)["trade_id"] for each in received(client)] == [
-            each.trade_id
-            for each in expected  # pyright: ignore[reportAttributeAccessIssue]  # matches
-        ]
+        chosen = a.played(recording, products="A-B", since=since)
+        expected = [row[4] for row in a.trade_rows(chosen)]
+        assert [json.loads(each)["trade_id"] for each in received(client)] == expected == [3, 5, 7, 9]
 
 
 def test_pace_is_that_of_the_recording(recording: Path) -> None:
