@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -13,16 +14,27 @@ import reactivex
 import rxfeed
 from rxfeed.sim.mongod import Mongod, find_mongod
 from tests.support import make
-from tests.support.environment import make_neutral
+from tests.support.amounts import amount
+from tests.support.environment import keep_bytecode, make_neutral
 from tests.support.turns import turn
 
 make_neutral(os.environ)
 
 # An example takes as long as the machine lets it: how busy that is must not decide whether a test passes.
 hypothesis.settings.register_profile(
-    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+    "suite",
+    deadline=None,
+    max_examples=amount(50, thorough=400),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    print_blob=True,
 )
 hypothesis.settings.load_profile("suite")
+
+
+def pytest_collection_finish() -> None:
+    """Modules and collected tests stay until the end, so a search for garbage, as many tests need it, skips them."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before the time limit of the test begins
@@ -37,6 +49,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 def _names_in_docstrings(doctest_namespace: dict[str, Any]) -> None:
     doctest_namespace.update({name: getattr(rxfeed, name) for name in rxfeed.__all__})
     doctest_namespace.update(reactivex=reactivex, match=make.match, ticker=make.ticker, heartbeat=make.heartbeat)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _bytecode_of_processes(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    of_all_workers = folder.parent if hasattr(request.config, "workerinput") else folder
+    keep_bytecode(os.environ, of_all_workers / "bytecode")
 
 
 @pytest.fixture(scope="session")

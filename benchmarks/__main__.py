@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.advanced_trade import advanced_trade
 from benchmarks.clients import CLIENTS, ClientRunner
 from benchmarks.environments import FOLDER
 from benchmarks.frames import one_round
@@ -28,7 +29,7 @@ from benchmarks.measure import Bench, Settings
 from benchmarks.plot import PICTURE, draw
 from benchmarks.table import RESULTS, markdown
 
-PARTS = ("speed", "latency", "load", "pipelines", "memory")
+PARTS = ("speed", "latency", "load", "pipelines", "memory", "advanced_trade")
 QUICK = Settings(messages=100_000, runs=1, seconds=2, memory=1_500_000)
 FULL_MEMORY = 10_000_000
 
@@ -56,6 +57,7 @@ def measure(settings: Settings, names: Sequence[str], parts: Sequence[str], runn
             "load": lambda: bench.load(names),
             "pipelines": bench.pipelines,
             "memory": bench.memory,
+            "advanced_trade": lambda: advanced_trade(runner, settings, Path(folder)),
         }
         results["server"] = bench.drained()
         for part in parts:

@@ -1,18 +1,19 @@
-"""The state of a level 2 book in the plain loops and the stock operators, and its outputs."""
+"""A level 2 book that is changed in place, with the guarantees of the machine: for the stock operators and `live`."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from benchmarks.states import Ahead
 from rxfeed.core.numbers import ZERO
 from rxfeed.market import Level, Message
 from rxfeed.venues.coinbase_exchange.messages import ExchangeAuction, ExchangeHeartbeat, L2Update, Snapshot
 
 BOOKED = frozenset((Snapshot, L2Update, ExchangeAuction, ExchangeHeartbeat))
+
+_MOST_AHEAD = timedelta(seconds=60)
 
 
 class Side(NamedTuple):
@@ -36,10 +37,11 @@ class Top(NamedTuple):
 
 
 class Book:
-    """For `Top`. If *kept*, its sides never change, like those of a view; if not, one book is changed in place."""
+    """The state for `Top`; the sides of a `Top` change with the next message."""
 
-    def __init__(self, product_id: str, *, kept: bool) -> None:
-        self.product_id, self.kept, self.ahead = product_id, kept, Ahead()
+    def __init__(self, product_id: str) -> None:
+        self.product_id = product_id
+        self.latest = datetime.min.replace(tzinfo=UTC)  # up to it a time is credible
         self.ready, self.auction, self.epoch = False, False, 0
         self.bids, self.asks = Side([], {}), Side([], {})
 
@@ -52,19 +54,26 @@ class Book:
             self.ready, self.epoch = True, message.epoch
             bids, asks = ({price: size for price, size in side if size} for side in (message.bids, message.asks))
             self.bids, self.asks = Side(sorted(bids), bids), Side(sorted(asks), asks)
-            return (*lost, self.top(self.ahead.limited(message)))
+            return (*lost, self.top(self.limited(message)))
         if kind is ExchangeAuction:
             self.auction = message.auction_state != "complete"
         if kind is L2Update and self.ready:
             return self.update(message)
         return lost
 
+    def limited(self, message: Message) -> datetime | None:
+        """The message's time, at most a minute after its receipt."""
+        if message.time is None or message.time <= self.latest or not message.received_ns:
+            return message.time
+        self.latest = message.received + _MOST_AHEAD
+        return min(message.time, self.latest)
+
     def lost(self, message: Message) -> tuple[Top, ...]:
         if not self.ready:
             return ()
         self.ready = self.auction = False
         self.bids, self.asks = Side([], {}), Side([], {})
-        return (self.top(self.ahead.limited(message)),)
+        return (self.top(self.limited(message)),)
 
     def update(self, update: L2Update) -> tuple[Top, ...]:
         changed = False
@@ -74,12 +83,6 @@ class Book:
             if size == before:
                 continue
             changed = True
-            if self.kept:
-                prices, sizes = copy = Side(prices.copy(), sizes.copy())
-                if side == "buy":
-                    self.bids = copy
-                else:
-                    self.asks = copy
             if size:
                 if not before:
                     insort(prices, price)
@@ -87,7 +90,7 @@ class Book:
             else:
                 del sizes[price]
                 del prices[bisect_left(prices, price)]
-        return (self.top(self.ahead.limited(update)),) if changed else ()
+        return (self.top(self.limited(update)),) if changed else ()
 
     def top(self, time: datetime | None) -> Top:
         bids, asks = self.bids, self.asks

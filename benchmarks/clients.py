@@ -42,6 +42,12 @@ LOADED_CLIENTS: dict[str, Client] = {
     "cbpro": Client("{}: the same by hand in `on_message`", "cbpro", "window_crossing", "cbpro"),
     "bare": Client("bare loop: recv, cut, typed decode, nothing else", "plain", "bare_loop"),
 }
+# On frames of Advanced Trade: the pipeline reads trades alone; with the filter every message has a reader.
+ADVANCED_CLIENTS: dict[str, Client] = {
+    "pipeline": Client("rxfeed: Feed, `window_volume(60)`", "feed", "advanced_window"),
+    "filter": Client("rxfeed: Feed, `filter` of all messages, `window_volume(60)`", "feed", "advanced_filter_window"),
+    "advanced": Client("{} and `json.loads`", "advanced", "on_message", "advanced"),
+}
 
 
 class Failed(Exception):

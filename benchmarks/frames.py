@@ -1,7 +1,8 @@
-"""The frames that every client gets: the real recording if it exists, else those of the local exchange.
+"""The frames that every client gets: a venue's real recording if it exists, else those of the local exchange.
 
 They are played in rounds, and each round continues the one before it: times, sequences and trade ids rise by the span
-of a round. So windows close, and no message is a duplicate or shows a gap.
+of a round. So windows close, and no message is a duplicate or shows a gap. The frames of Advanced Trade are numbered
+anew, from 0, because those that are sent only once are left out.
 """
 
 from __future__ import annotations
@@ -16,18 +17,26 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 from websockets.sync.client import connect
 
 from rxfeed.sim import Exchange
 
+EXCHANGE, ADVANCED = "coinbase_exchange", "coinbase_advanced"
 _MADE_OF = [f"{base}-USD" for base in ("BTC", "ETH", "ADA", "DOGE", "DOT", "LINK", "LTC", "SOL", "UNI", "XRP")]
-RECORDING = Path(__file__).parents[2] / "shared" / "data" / "coinbase-exchange-2021-04-17.jsonl.gz"
+_DATA = Path(__file__).parents[2] / "shared" / "data"
+RECORDING = _DATA / "coinbase-exchange-2021-04-17.jsonl.gz"
+ADVANCED_RECORDING = _DATA / "coinbase-advanced-2026-08-09.jsonl.gz"
+ADVANCED_CHANNELS = ("market_trades", "level2", "ticker", "heartbeats")
 _ONCE = ("subscriptions", "snapshot", "last_match")
 _PRODUCT = re.compile(rb'"product_id":\s*"([^"]*)"')
 _MOVING = re.compile(
-    rb'(?<="time":")(?P<time>[\d-]{10}T[\d:]{8})|(?<="sequence":)(?P<sequence>\d+)|(?<="trade_id":)(?P<trade_id>\d+)'
+    rb'(?<=(?:time":"|tamp":"))(?P<time>[\d-]{10}[T ][\d:]{8})|(?<="sequence":)(?P<sequence>\d+)|'
+    rb'(?<="sequence_num":)(?P<frame>\d+)|(?:(?<="trade_id":)|(?<="trade_id":"))(?P<trade_id>\d+)'
 )
+_NUMBERED = re.compile(rb'(?<="sequence_num":)\d+')
+_TRADES = (b'"type":"match"', b'"channel":"market_trades"')
 
 
 def load(count: int) -> tuple[str, list[bytes]]:
@@ -36,10 +45,23 @@ def load(count: int) -> tuple[str, list[bytes]]:
     return source, list(islice(chain.from_iterable(rounds(payloads)), count))
 
 
-def one_round() -> tuple[str, list[bytes]]:
+def one_round(venue: str = EXCHANGE) -> tuple[str, list[bytes]]:
     """The source, and the payloads of one round."""
+    if venue == ADVANCED:
+        source, payloads = _advanced_source()
+        repeated = [payload for payload in payloads if not _is_once(json.loads(payload))]
+        return source, [_NUMBERED.sub(b"%d" % number, payload) for number, payload in enumerate(repeated)]
     source, payloads = _source()
     return source, [payload for payload in payloads if json.loads(payload)["type"] not in _ONCE]
+
+
+def _is_once(content: dict[str, Any]) -> bool:
+    return content["channel"] in _ONCE or any(event.get("type") in _ONCE for event in content["events"])
+
+
+def trades_in(payloads: Sequence[bytes]) -> int:
+    """How many trades there are in *payloads*."""
+    return sum(payload.count(b'"trade_id":') for payload in payloads if _is_trade(payload))
 
 
 def snapshots() -> list[bytes]:
@@ -80,7 +102,7 @@ def rounds(payloads: Sequence[bytes]) -> Iterator[list[bytes]]:
                 moved = clock.get(value)
                 if moved is None:
                     moment = datetime.fromisoformat(value.decode()) + timedelta(seconds=again * seconds)
-                    moved = clock[value] = moment.isoformat().encode()
+                    moved = clock[value] = moment.isoformat(value.decode()[10]).encode()
                 values.append(moved)
             made.append(pattern % tuple(values))
         yield made
@@ -95,7 +117,7 @@ def _template(payload: bytes, spans: Mapping[tuple[bytes, str], int]) -> tuple[b
         pattern += payload[position : match.start()].replace(b"%", b"%%")
         position, kind = match.end(), str(match.lastgroup)
         pattern += b"%b" if kind == "time" else b"%d"
-        moving.append((match[0], 0) if kind == "time" else (int(match[0]), spans[product, kind]))
+        moving.append((match[0], 0) if kind == "time" else (int(match[0]), spans[_counted(product, kind), kind]))
     return pattern + payload[position:].replace(b"%", b"%%"), moving
 
 
@@ -111,10 +133,15 @@ def _spans(payloads: Sequence[bytes]) -> tuple[dict[tuple[bytes, str], int], int
             if kind == "time":
                 times.append(datetime.fromisoformat(match[0].decode()))
             # The first ticker names the trade before the round's first.
-            elif kind == "sequence" or _is_trade(payload) or product not in traded:
-                numbers.setdefault((product, kind), []).append(int(match[0]))
+            elif kind != "trade_id" or _is_trade(payload) or product not in traded:
+                numbers.setdefault((_counted(product, kind), kind), []).append(int(match[0]))
     seconds = math.ceil((max(times) - min(times)).total_seconds()) + 1 if times else 0
     return {key: max(each) - min(each) + 1 for key, each in numbers.items()}, seconds
+
+
+def _counted(product: bytes, kind: str) -> bytes:
+    """What the numbers of *kind* count: messages of the product, or all frames of the connection."""
+    return b"" if kind == "frame" else product
 
 
 def _product(payload: bytes) -> bytes:
@@ -123,15 +150,30 @@ def _product(payload: bytes) -> bytes:
 
 
 def _is_trade(payload: bytes) -> bool:
-    return b'"type":"match"' in payload
+    return any(each in payload for each in _TRADES)
 
 
 def _source() -> tuple[str, list[bytes]]:
-    return ("the recording of 2021-04-17", _recorded()) if RECORDING.exists() else ("sim.Exchange", _made())
+    return ("the recording of 2021-04-17", _recorded(RECORDING)) if RECORDING.exists() else ("sim.Exchange", _made())
 
 
-def _recorded() -> list[bytes]:
-    with gzip.open(RECORDING, "rt") as lines:
+def _advanced_source() -> tuple[str, list[bytes]]:
+    if ADVANCED_RECORDING.exists():
+        return "the recording of 2026-08-09", _recorded(ADVANCED_RECORDING)
+    return "sim.Exchange", _made_advanced()
+
+
+def advanced_snapshots() -> list[bytes]:
+    """The frames that begin the books, one a product."""
+    return [
+        payload
+        for payload in _advanced_source()[1]
+        if payload.startswith(b'{"channel":"l2_data"') and _is_once(json.loads(payload))
+    ]
+
+
+def _recorded(path: Path) -> list[bytes]:
+    with gzip.open(path, "rt") as lines:
         return [record["data"].encode() for record in map(json.loads, lines) if record["dir"] == "recv"]
 
 
@@ -142,3 +184,17 @@ def _made() -> list[bytes]:
         exchange.wait_for_clients()
         exchange.step(5000)
         return [str(client.recv()).encode() for _ in range(exchange.sent.frames)]
+
+
+def _made_advanced() -> list[bytes]:
+    with (
+        Exchange(_MADE_OF, venue=ADVANCED, seed=1, auto=False) as exchange,
+        connect(exchange.url, max_size=None) as client,
+    ):
+        for channel in ADVANCED_CHANNELS:
+            client.send(json.dumps({"type": "subscribe", "product_ids": _MADE_OF, "channel": channel}))
+        received = [str(client.recv()).encode()]
+        while sum(b'"channel":"subscriptions"' in each for each in received) < len(ADVANCED_CHANNELS):
+            received.append(str(client.recv()).encode())
+        exchange.advance(30)
+        return received + [str(client.recv()).encode() for _ in range(exchange.sent.frames - len(received))]

@@ -50,6 +50,8 @@ def verdicts(results: dict[str, Any]) -> list[Verdict]:
         found += _load(results["load"])
     if "memory" in results:
         found.append(_memory(results["memory"]))
+    if "advanced_trade" in results:
+        found += _advanced_trade(results["advanced_trade"])
     return found
 
 
@@ -75,17 +77,17 @@ def _speed(rows: dict[str, Any], server: float) -> list[Verdict]:
         ("pipeline", "picows", 0.4),
         ("compat", "cbpro", 20 if wheel else 10),
     ]
-    found: list[Verdict] = []
-    for own, other, asked in goals:
-        what = f"{_label(rows, own)}, the speed of {_label(rows, other)}"
-        lacking = next((name for name in (own, other) if "rate" not in rows.get(name, {})), None)
-        if lacking:
-            found.append(Verdict(what, asked, None, note=f"no {_label(rows, lacking)}"))
-            continue
-        limited = server_is_the_limit(rows[other]["rate"], server)
-        note = "the server being the limit" if limited else ""
-        found.append(Verdict(what, asked, rows[own]["rate"] / rows[other]["rate"], note=note))
-    return found
+    return [_compared(rows, own, other, asked, server) for own, other, asked in goals]
+
+
+def _compared(rows: dict[str, Any], own: str, other: str, asked: float, server: float) -> Verdict:
+    what = f"{_label(rows, own)}, the speed of {_label(rows, other)}"
+    lacking = next((name for name in (own, other) if "rate" not in rows.get(name, {})), None)
+    if lacking:
+        return Verdict(what, asked, None, note=f"no {_label(rows, lacking)}")
+    limited = server_is_the_limit(rows[other]["rate"], server)
+    note = "the server being the limit" if limited else ""
+    return Verdict(what, asked, rows[own]["rate"] / rows[other]["rate"], note=note)
 
 
 def _latency(rows: dict[str, Any]) -> Verdict:
@@ -116,6 +118,16 @@ def _memory(memory: dict[str, Any]) -> Verdict:
     if grown is None:
         return Verdict(what, _FLAT / 2**20, None, "MiB", at_most=True, note="too few messages")
     return Verdict(what, _FLAT / 2**20, grown / 2**20, "MiB", at_most=True)
+
+
+def _advanced_trade(part: dict[str, Any]) -> list[Verdict]:
+    speed = _compared(part["rows"], "pipeline", "advanced", 4, part["server"])
+    snapshot = part["snapshot"]
+    what = f"Advanced Trade, a book of {snapshot['levels']:,} levels from its snapshot"
+    return [
+        speed._replace(what=f"Advanced Trade, {speed.what}"),
+        Verdict(what, 1, snapshot["seconds"], "s", at_most=True),
+    ]
 
 
 def _label(rows: dict[str, Any], name: str) -> str:

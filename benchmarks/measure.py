@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,7 +47,6 @@ class Bench:
         self.settings = settings
         self._payloads = payloads
         self._folder = folder
-        self._product, self._level = crossed(payloads)
 
     def drained(self) -> float:
         """Messages a second that the server sends to a client that only reads the bytes."""
@@ -56,11 +56,11 @@ class Bench:
         runs = [self.runner.run(drain, job, 60)["seconds"] for _ in range(self.settings.runs)]
         return count / statistics.median(runs)
 
-    def speed(self, names: Iterable[str]) -> dict[str, Any]:
-        """At full speed: messages a second, CPU seconds a million messages, peak bytes."""
+    def speed(self, names: Iterable[str], clients: Mapping[str, Client] = CLIENTS) -> dict[str, Any]:
+        """At full speed: messages a second, CPU seconds a million messages, peak bytes; of *names* of *clients*."""
         found: dict[str, list[dict[str, float]]] = {}
         failures: dict[str, str] = {}
-        for name, client in self._turns({name: CLIENTS[name] for name in names}, failures):
+        for name, client in self._turns({name: clients[name] for name in names}, failures):
             count = self.settings.messages // 4 if client.slow else self.settings.messages
             job: dict[str, Any] = {"url": self.server.url(count), "count": count}
             if not client.socket:
@@ -71,7 +71,7 @@ class Bench:
                 found.setdefault(name, []).append({"rate": rate, "cpu": cpu, "peak": answer["peak"]})
         rows: dict[str, Any] = {}
         for name in names:
-            rows[name] = {"label": self.runner.label(CLIENTS[name])}
+            rows[name] = {"label": self.runner.label(clients[name])}
             if name in found:
                 rows[name] |= {
                     key: statistics.median(run[key] for run in found[name]) for key in ("rate", "cpu", "peak")
@@ -132,7 +132,7 @@ class Bench:
         costs: dict[str, list[float]] = {"one": [], "ten": []}
         for _ in range(self.settings.runs):
             for name, chosen in (("one", pairs[:1]), ("ten", pairs)):
-                job = {"url": self.server.url(count), "count": count, "pairs": chosen, "level": self._level}
+                job = {"url": self.server.url(count), "count": count, "pairs": chosen, "level": self._crossed[1]}
                 costs[name].append(self.runner.run(client, job, 120)["cpu"] * 1e6 / count)
         return {name: statistics.median(runs) for name, runs in costs.items()} | {"pairs": pairs}
 
@@ -194,7 +194,12 @@ class Bench:
         return answer
 
     def _watched(self) -> dict[str, str]:
-        return {"product": self._product, "level": self._level}
+        product, level = self._crossed
+        return {"product": product, "level": level}
+
+    @cached_property
+    def _crossed(self) -> tuple[str, str]:
+        return crossed(self._payloads)
 
     def _files(self, count: int) -> dict[str, str]:
         files = {"frames": self._folder / "frames", "snapshots": self._folder / "snapshots"}

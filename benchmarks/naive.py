@@ -9,15 +9,15 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from benchmarks.plain import MINUTE
 from rxfeed.market import Message
 from rxfeed.venues.coinbase_exchange.messages import ExchangeTicker, L2Update, Match, Snapshot
 
 Out = Callable[[Any], object]
+MINUTE = timedelta(seconds=60)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -1,9 +1,10 @@
 """`python -m benchmarks.pipelines`: the cost of a message for an operator, and for other implementations of it.
 
-`hub`: the operator on a Feed, with typed messages given to its router; `subject`: on a plain Subject; `stock`:
-reactivex's operators on a Subject; `plain`: a plain loop with the same guarantees, which the verdicts compare with;
-`live`: for the book, the same loop without copies, so that an output changes with the next message (as with `stock`);
-`naive`: a loop without gaps, late trades and heartbeats. All but `naive` emit equal results, which is checked first.
+`hub`: the operator on a Feed, with typed messages given to its dispatcher; `subject`: on a plain Subject; `stock`:
+reactivex's operators on a Subject; `plain`: the operator's machine in a plain loop, which the verdicts compare with;
+`live`: for the book, a loop that changes it in place, so that an output changes with the next message (as with
+`stock`); `naive`: a loop without gaps, late trades and heartbeats. All but `naive` emit equal results, which is checked
+first.
 Figures are CPU time, medians of alternating runs.
 """
 

@@ -1,20 +1,23 @@
 """`python -m benchmarks.sink`: documents a second through the sink, and with code without it.
 
-`sink`: typed messages from a Feed's router into `to_mongo`, batches of 1,000; `insert_many`: a bare loop over the same
-documents, made in advance, with the write concern of the sink; `insert_one`: each message, parsed to a dict, in the
-callback, as in cbpro. The server is a private mongod, the one member of a replica set, as usual in production: there
-every acknowledged write is in the journal. Medians of alternating runs.
+`sink`: typed messages from a Feed's router into `to_mongo`, batches of 1,000. `durable`: the same, and every document
+is synced in a spill on this machine's disk before it is sent. `insert_many`: a bare loop over the same documents, made
+in advance, with the write concern of the sink. `insert_one`: each message, parsed to a dict, in the callback, as in
+cbpro. The server is a private mongod, the one member of a replica set, as usual in production: there every
+acknowledged write is in the journal. Medians of alternating runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from itertools import islice
+from pathlib import Path
 from threading import Event
 from typing import Any, Literal
 
@@ -81,7 +84,8 @@ def insert_one(collection: Collection[Any], frames: Iterable[bytes]) -> float:
     return time.perf_counter() - started
 
 
-def sink(collection: Collection[Any], messages: list[Message], kind: Kind) -> float:
+def sink(collection: Collection[Any], messages: list[Message], kind: Kind, spill: Path | None = None) -> float:
+    """Seconds for all *messages*; with *spill* in durable mode."""
     products = sorted({message.product_id for message in messages if message.product_id is not None})
     feed = Feed(products, CHANNELS, url="ws://127.0.0.1:1")
     done = Event()
@@ -91,7 +95,8 @@ def sink(collection: Collection[Any], messages: list[Message], kind: Kind) -> fl
         errors.append(error)
         done.set()
 
-    feed.pipe(to_mongo(collection, documents=kind, batch_size=BATCH)).subscribe(on_error=failed, on_completed=done.set)
+    operator = to_mongo(collection, documents=kind, batch_size=BATCH, spill=spill, durable=spill is not None)
+    feed.pipe(operator).subscribe(on_error=failed, on_completed=done.set)
     give = giving(feed)
     started = time.perf_counter()
     for message in messages:
@@ -102,8 +107,11 @@ def sink(collection: Collection[Any], messages: list[Message], kind: Kind) -> fl
     return time.perf_counter() - started
 
 
-def run(messages: list[Message], singles: int, runs: int, collection: Collection[Any]) -> Report:
-    """Documents a second, and the verdicts; the first *singles* messages are inserted one by one."""
+def run(messages: list[Message], singles: int, runs: int, collection: Collection[Any], spill: Path) -> Report:
+    """Documents a second, and the verdicts; the first *singles* messages are inserted one by one.
+
+    *spill*: the file of the durable mode.
+    """
     report = Report("sink")
     ways: dict[str, tuple[int, Callable[[], float]]] = {
         "insert_one": (singles, lambda: insert_one(collection, [message.raw for message in islice(messages, singles)]))
@@ -111,6 +119,7 @@ def run(messages: list[Message], singles: int, runs: int, collection: Collection
     for kind in KINDS:
         ways[f"insert_many {kind}"] = len(messages), lambda kind=kind: insert_many(collection, messages, kind)
         ways[f"sink {kind}"] = len(messages), lambda kind=kind: sink(collection, messages, kind)
+    ways["durable typed"] = len(messages), lambda: sink(collection, messages, "typed", spill)
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(runs):
         for name, (count, way) in ways.items():
@@ -125,6 +134,7 @@ def run(messages: list[Message], singles: int, runs: int, collection: Collection
     raw, typed = (rates[f"sink {kind}"] / rates[f"insert_many {kind}"] for kind in KINDS)
     report.at_least("sink, raw documents: speed by a bare insert_many loop's", raw, 0.8)
     report.at_least("sink, typed documents: speed by a bare insert_many loop's", typed, 0.5)
+    report.at_least("sink, durable: speed by the sink's without it", rates["durable typed"] / rates["sink typed"], 0.5)
     for kind in KINDS:
         report.at_least(f"sink, {kind} documents: by insert_one's", rates[f"sink {kind}"] / rates["insert_one"], 40)
     return report
@@ -154,7 +164,8 @@ def main() -> None:
     with ExitStack() as stack:
         url = arguments.mongo or private(stack.enter_context(Mongod(replica_set=SET)))
         database = stack.enter_context(MongoClient[Any](url))["rxfeed_benchmark"]
-        report = run(messages, arguments.singles, arguments.runs, database.messages)
+        spill = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "spill.db"
+        report = run(messages, arguments.singles, arguments.runs, database.messages, spill)
     for row in report.rows:
         print(f"{row['way']:>18} {row['a_second']:>9,} documents/s")
     report.show()

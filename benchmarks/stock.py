@@ -1,5 +1,6 @@
 """The pipelines made of reactivex's operators, as its users write them: group, scan, compare neighbours.
 
+`scan` calls the same machines as the operators of rxfeed, one for each group.
 They emit tuples of outputs: `flat_map`, which could emit many items for one, costs 100 µs an item.
 """
 
@@ -14,45 +15,42 @@ from reactivex import Observable
 from reactivex import operators as ops
 
 from benchmarks.book_states import BOOKED, Book
-from benchmarks.plain import MINUTE
-from benchmarks.states import PRICED, Ahead, Candled, Rolling, Traded, take
+from benchmarks.plain import accepted_by
 from rxfeed import PriceCross
+from rxfeed.core import Candles, Machine, PriceCrossing, SlidingVolume, TumblingVolume
 from rxfeed.core.numbers import ZERO
 from rxfeed.market import Message
-from rxfeed.venues.coinbase_exchange.messages import ExchangeHeartbeat, LastMatch, Match
 
 Stock = Callable[[Observable[Message]], Observable[tuple[Any, ...]]]
 _END: Any = None
-_TRADED = frozenset((Match, LastMatch, ExchangeHeartbeat))
-_ROLLED = frozenset((Match, LastMatch))
+_PRICED = accepted_by(PriceCrossing)
 
 
 def window_volume(source: Observable[Message]) -> Observable[tuple[Any, ...]]:
-    return _grouped(source, _TRADED, Traded)
+    return _grouped(source, lambda: TumblingVolume(60))
 
 
 def candles(source: Observable[Message]) -> Observable[tuple[Any, ...]]:
-    return _grouped(source, _TRADED, Candled)
+    return _grouped(source, lambda: Candles(60))
 
 
 def rolling_volume(source: Observable[Message]) -> Observable[tuple[Any, ...]]:
-    return _grouped(source, _ROLLED, Rolling)
+    return _grouped(source, lambda: SlidingVolume(60))
 
 
-def _grouped(source: Observable[Message], kinds: frozenset[Any], state: type[Any]) -> Observable[Any]:
-    ahead = Ahead()
+def _grouped(source: Observable[Message], machine: Callable[[], Machine[Message, Any]]) -> Observable[Any]:
+    accepted = accepted_by(machine())
 
     def scanned(group: Observable[Any]) -> Observable[Any]:
-        return group.pipe(ops.concat(reactivex.just(_END)), ops.scan(step, (None, ())), ops.map(lambda made: made[1]))
+        seed: tuple[Any, Any] = (machine(), ())
+        return group.pipe(ops.concat(reactivex.just(_END)), ops.scan(step, seed), ops.map(lambda made: made[1]))
 
     def step(made: tuple[Any, Any], message: Any) -> tuple[Any, Any]:
         product = made[0]
-        if message is _END:
-            return product, () if product is None else product.finish()
-        return take(product, state, message, MINUTE, ahead)
+        return product, product.finish() if message is _END else product.step(message)
 
     return source.pipe(
-        ops.filter(lambda message: type(message) in kinds),
+        ops.filter(lambda message: accepted[type(message)]),
         ops.group_by(lambda message: message.product_id),
         ops.flat_map(scanned),
         ops.filter(bool),
@@ -61,13 +59,13 @@ def _grouped(source: Observable[Message], kinds: frozenset[Any], state: type[Any
 
 def crossing(product_id: str, level: Decimal) -> Stock:
     return lambda source: source.pipe(
-        ops.filter(lambda message: message.product_id == product_id and type(message) in PRICED), _crossed(level)
+        ops.filter(lambda message: message.product_id == product_id and _PRICED[type(message)]), _crossed(level)
     )
 
 
 def crossings(levels: dict[str, Decimal]) -> Stock:
     return lambda source: source.pipe(
-        ops.filter(lambda message: type(message) in PRICED and message.product_id in levels),
+        ops.filter(lambda message: _PRICED[type(message)] and message.product_id in levels),
         ops.group_by(lambda message: message.product_id),
         ops.flat_map(lambda group: _crossed(levels[_key(group)])(group)),
     )
@@ -103,7 +101,7 @@ def books(product_ids: frozenset[str]) -> Stock:
 
 def _booked(product_id: str) -> Callable[[Observable[Any]], Observable[Any]]:
     def booked(source: Observable[Any]) -> Observable[Any]:
-        state = Book(product_id, kept=False)
+        state = Book(product_id)
         return source.pipe(ops.map(state.take), ops.filter(bool))
 
     return booked

@@ -28,6 +28,8 @@ def markdown(results: dict[str, Any]) -> str:
         parts.append(_clients(results))
     if "load" in results:
         parts.append(_load(results["load"]))
+    if "advanced_trade" in results:
+        parts.append(_advanced_trade(results["advanced_trade"]))
     parts.append("\n".join(f"- {verdict}" for verdict in verdicts(results)))
     return "\n\n".join(part for part in parts if part)
 
@@ -133,6 +135,31 @@ def _load(paces: dict[str, Any]) -> str:
         shown = [f"{row['cpu']:.1f}" if "cpu" in row else f"missing: {row['missing']}" for row in rows]
         lines.append([rows[0]["label"], *shown])
     return _table(head, lines)
+
+
+def _advanced_trade(part: dict[str, Any]) -> str:
+    rows, snapshot = part["rows"], part["snapshot"]
+    head = [
+        "client, on frames of Advanced Trade",
+        "frames/s",
+        "trades/s",
+        "rxfeed's pipeline is",
+        "CPU s a million",
+        "peak MB",
+    ]
+    lines: list[list[str]] = []
+    for row in rows.values():
+        if "missing" in row:
+            lines.append([row["label"], f"missing: {row['missing']}", *[""] * (len(head) - 2)])
+            continue
+        rate, *others = _figures(row, rows.get("pipeline", {}).get("rate"), part["server"])
+        lines.append([row["label"], rate, f"{row['trades']:,.0f}", *others])
+    about = (
+        f"Advanced Trade: {part['source']}, {part['bytes']:,.0f} bytes a frame; medians of {part['runs']} alternating "
+        f"runs on {part['when']}. A snapshot of {snapshot['levels']:,} levels ({snapshot['bytes'] / 1e6:.1f} MB) is a "
+        f"book after {snapshot['seconds']:.2f} s."
+    )
+    return f"{_table(head, lines)}\n\n{about}"
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

@@ -17,16 +17,17 @@ from reactivex.subject import Subject
 from benchmarks import naive, plain, stock, streams
 from benchmarks.book_states import Top
 from benchmarks.plain import Out
-from benchmarks.states import EXACT
 from rxfeed import BookView, Feed, Message, candles, order_book, price_crossing, rolling_volume, window_volume
-from rxfeed.core import Late
+from rxfeed.core import EXACT, Candles, Late, Level2Book, Machine, PriceCrossing, SlidingVolume, TumblingVolume
+from rxfeed.feed import Dispatcher
 
 Run = Callable[[Iterable[Message]], None]
 Way = Callable[[Out, Out], Run]
 """Composes a pipeline: its results go to the first argument, its late trades to the second; returns its input."""
 
-LEVEL = Decimal(10_500)
+Loop = Callable[[Iterable[Message], Out, Out], None]
 
+LEVEL = Decimal(10_500)
 
 CHANNELS = ("matches", "heartbeat", "ticker", "level2")
 
@@ -37,21 +38,11 @@ def feed_of(products: int) -> Feed:
 
 
 def giving(feed: Feed) -> Callable[[Message], None]:
-    """The function that passes a message to the subscribers, as `Dispatcher` does after decoding and stamping."""
-    router = feed._streams.router
+    """The function of the feed's dispatcher that counts a message with its origin, and delivers it to the subscribers.
 
-    def give(message: Message) -> None:
-        key = (type(message), message.product_id)
-        observers = router.routes.get(key)
-        if observers is None:
-            observers = router.route(*key)
-        for observer in observers:
-            try:
-                observer.on_next(message)
-            except Exception as error:
-                router.remove_failed(observer, error)
-
-    return give
+    It is the way of a frame with several messages; of other frames the same is done without its call.
+    """
+    return Dispatcher(feed._streams, feed.venue.gaps()).deliver
 
 
 def through_hub(products: int, *operators: Callable[[], Any]) -> Way:
@@ -99,7 +90,7 @@ def of_stock(operator: Callable[[Observable[Message]], Observable[tuple[Any, ...
     return way
 
 
-def in_loop(loop: Callable[[Iterable[Message], Out, Out], None]) -> Way:
+def in_loop(loop: Loop) -> Way:
     return lambda out, late: lambda messages: _exact(lambda items: loop(items, out, late), messages)
 
 
@@ -185,12 +176,16 @@ def pipelines(products: int) -> Iterator[Pipeline]:
     """
     names = [streams.name(product) for product in range(products)]
     levels = dict.fromkeys(names, LEVEL)
-    for job, operator in (("window_volume", window_volume), ("candles", candles), ("rolling_volume", rolling_volume)):
+    for job, operator, machine in (
+        ("window_volume", window_volume, TumblingVolume),
+        ("candles", candles, Candles),
+        ("rolling_volume", rolling_volume, SlidingVolume),
+    ):
         ways = {
             "hub": through_hub(products, _minutes(operator)),
             "subject": from_subject(_minutes(operator)),
             "stock": of_stock(getattr(stock, job)),
-            "plain": in_loop(getattr(plain, job)),
+            "plain": in_loop(_of_all(machine)),
             "naive": in_loop(_careless(getattr(naive, job))),
         }
         yield Pipeline(job, products, streams.trades, ways)
@@ -203,7 +198,7 @@ def pipelines(products: int) -> Iterator[Pipeline]:
         | ({"subject": from_subject(*crossings)} if products == 1 else {})
         | {
             "stock": of_stock(stock.crossing(names[0], LEVEL) if products == 1 else stock.crossings(levels)),
-            "plain": in_loop(_one_crossing if products == 1 else _crossings(levels)),
+            "plain": in_loop(_of_each(names, lambda name: PriceCrossing(name, LEVEL))),
             "naive": in_loop(lambda messages, out, _: naive.crossing(levels, messages, out)),
         },
     )
@@ -216,8 +211,8 @@ def pipelines(products: int) -> Iterator[Pipeline]:
         | ({"subject": from_subject(*books)} if products == 1 else {})
         | {
             "stock": of_stock(stock.book(names[0]) if products == 1 else stock.books(frozenset(names))),
-            "plain": in_loop(lambda messages, out, _: plain.book(names, messages, out, kept=True)),
-            "live": in_loop(lambda messages, out, _: plain.book(names, messages, out, kept=False)),
+            "plain": in_loop(_of_each(names, Level2Book)),
+            "live": in_loop(lambda messages, out, _: plain.live_book(names, messages, out)),
             "naive": in_loop(_careless(naive.book)),
         },
     )
@@ -235,13 +230,13 @@ def _book(name: str) -> Callable[[], Any]:
     return lambda: order_book(name)
 
 
-def _careless(loop: Callable[[Iterable[Message], Out], None]) -> Callable[[Iterable[Message], Out, Out], None]:
+def _careless(loop: Callable[[Iterable[Message], Out], None]) -> Loop:
     return lambda messages, out, _: loop(messages, out)
 
 
-def _one_crossing(messages: Iterable[Message], out: Out, _: Out) -> None:
-    plain.crossing(streams.name(0), LEVEL, messages, out)
+def _of_all(machine: Callable[[float], Machine[Any, Any]]) -> Loop:
+    return lambda messages, out, late: plain.of_all(machine(60), messages, out, late)
 
 
-def _crossings(levels: dict[str, Decimal]) -> Callable[[Iterable[Message], Out, Out], None]:
-    return lambda messages, out, _: plain.crossings(levels, messages, out)
+def _of_each(names: list[str], machine: Callable[[str], Machine[Any, Any]]) -> Loop:
+    return lambda messages, out, _: plain.of_each({name: machine(name) for name in names}, messages, out)

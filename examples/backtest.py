@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 
-from shared.market import recording
+from shared.market import add_venue, recording
 
 from rxfeed import Message, Replay
 from rxfeed.backtest import PaperDone, PaperEvent, PaperFill, PaperMarket
@@ -102,7 +102,7 @@ def trade(folder: Path, product: str, latencies: list[float], fee: Decimal, **ru
     if failures:
         raise failures[0]
     if makers and makers[0].mid is None:
-        raise SystemExit(f"{folder}: it has no book of {product}: record level2 or level2_batch too, and matches")
+        raise SystemExit(f"{folder}: it has no book of {product}: record its channels book and trades, too")
     for maker in makers:
         maker.finish()
     return makers
@@ -137,10 +137,11 @@ def main() -> None:
     parser.add_argument("--fee", type=Decimal, default="0", help="fee of a fill, in bp of its value (default: 0)")
     parser.add_argument("--size", type=Decimal, default="0.01", help="size of an order (default: 0.01)")
     parser.add_argument("--most", type=Decimal, default="0.1", help="largest position, long or short (default: 0.1)")
+    add_venue(parser)
     options = parser.parse_args()
 
     edge, fee = options.edge / 10_000, options.fee / 10_000
-    with recording(options.folder, options.product, hours=1, rate=20) as folder:
+    with recording(options.folder, options.product, hours=1, rate=20, venue=options.venue) as folder:
         rules = {"edge": edge, "size": options.size, "most": options.most}
         makers = trade(folder, options.product, options.latency, fee, **rules)
     report(options.product, options.latency, makers)

@@ -10,7 +10,7 @@ from pymongo import MongoClient
 
 from rxfeed import Feed, to_mongo
 from rxfeed.sinks import MongoWrite
-from rxfeed.venues.coinbase_exchange import DEFAULT_URL
+from rxfeed.venues import VENUES
 
 
 def show(write: MongoWrite) -> None:
@@ -21,13 +21,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Store every message in MongoDB.")
     parser.add_argument("--mongo", default="mongodb://127.0.0.1:27017", help="the server, optionally with /database")
     parser.add_argument("--product", default="BTC-USD")
-    parser.add_argument("--url", default=DEFAULT_URL)
+    parser.add_argument("--venue", choices=tuple(VENUES), help="(default: that of --url, or coinbase_exchange)")
+    parser.add_argument("--url", help="of the feed (default: the venue's own)")
     parser.add_argument("--seconds", type=float, help="end after so many seconds (default: at Ctrl-C)")
     options = parser.parse_args()
 
     with MongoClient[dict[str, Any]](options.mongo, serverSelectionTimeoutMS=5000) as mongo:
         collection = mongo.get_default_database("rxfeed")["messages"]
-        feed = Feed(options.product, ["ticker", "matches"], url=options.url)
+        feed = Feed(options.product, ["ticker", "trades"], venue=options.venue, url=options.url)
 
         failures: list[Exception] = []
 

@@ -11,7 +11,7 @@ import argparse
 from typing import Any
 
 from shared.drawing import ACCENT, BUY, SELL, Axes, Patch, bar, incomplete, legend, missing, picture, shade
-from shared.market import Hole, holes, recording
+from shared.market import Hole, add_venue, holes, recording
 
 from rxfeed import Candle, Replay, candles
 
@@ -65,11 +65,12 @@ def main() -> None:
     parser.add_argument("--product", default="BTC-USD")
     parser.add_argument("--seconds", type=float, default=180, help="length of a candle (default: 180)")
     parser.add_argument("--output", default="candles.png", help="file of the plot (default: candles.png)")
+    add_venue(parser)
     options = parser.parse_args()
 
     drawn: list[Candle] = []
     missed: list[Hole] = []
-    with recording(options.folder, options.product, hours=3) as folder:
+    with recording(options.folder, options.product, hours=3, venue=options.venue) as folder:
         replay = Replay(folder, products=options.product)
         replay.pipe(candles(options.seconds)).subscribe(drawn.append)
         replay.pipe(holes(options.product)).subscribe(missed.append)

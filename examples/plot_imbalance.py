@@ -17,7 +17,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from shared.drawing import BUY, MUTED, PRICE, SELL, SPREAD, Axes, Patch, legend, missing, picture, shade
-from shared.market import Hole, holes, recording
+from shared.market import Hole, add_venue, holes, recording
 
 from rxfeed import BookView, Replay, order_book
 
@@ -127,11 +127,12 @@ def main() -> None:
     parser.add_argument("--levels", type=int, default=5, help="the number of best prices of a side (default: 5)")
     parser.add_argument("--ahead", type=float, default=10, help="seconds until the price is compared (default: 10)")
     parser.add_argument("--output", default="imbalance.png", help="file of the plot (default: imbalance.png)")
+    add_venue(parser)
     options = parser.parse_args()
 
     samples: list[Sample] = []
     missed: list[Hole] = []
-    with recording(options.folder, options.product, hours=3) as folder:
+    with recording(options.folder, options.product, hours=3, venue=options.venue) as folder:
         replay = Replay(folder, products=options.product)
         books = replay.pipe(order_book(options.product))
         books.subscribe(lambda book: samples.append(sample(book, options.levels)))

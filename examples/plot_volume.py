@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 from shared.drawing import ACCENT, BUY, MUTED, SELL, Axes, Patch, bar, incomplete, legend, missing, picture, shade
-from shared.market import Hole, holes, recording
+from shared.market import Hole, add_venue, holes, recording
 
 from rxfeed import Replay, VolumeWindow, window_volume
 
@@ -59,11 +59,12 @@ def main() -> None:
     parser.add_argument("--product", default="BTC-USD")
     parser.add_argument("--window", type=float, default=120, help="length of a window in seconds (default: 120)")
     parser.add_argument("--output", default="volume.png", help="file of the plot (default: volume.png)")
+    add_venue(parser)
     options = parser.parse_args()
 
     windows: list[VolumeWindow] = []
     missed: list[Hole] = []
-    with recording(options.folder, options.product, hours=3) as folder:
+    with recording(options.folder, options.product, hours=3, venue=options.venue) as folder:
         replay = Replay(folder, products=options.product)
         replay.pipe(window_volume(options.window)).subscribe(windows.append)
         replay.pipe(holes(options.product)).subscribe(missed.append)

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from reactivex import Observable
-from shared.market import record_market
+from shared.market import add_venue, record_market
 
 from rxfeed import Message, PriceMove, Replay, VolumeWindow, WideSpread, moved, order_book, spread_wider, window_volume
 
@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--product", default="BTC-USD")
     parser.add_argument("--hours", type=float, default=24, help="duration in the exchange's time (default: 24)")
     parser.add_argument("--rate", type=float, default=1, help="orders a second of that time (default: 1)")
+    add_venue(parser)
     options = parser.parse_args()
 
     with ExitStack() as stack:
@@ -59,10 +60,11 @@ def main() -> None:
             options.hours,
             options.rate,
             compose=lambda feed: studies.append(Study(feed, options.product)),
+            venue=options.venue,
         )
         took, stats = time.perf_counter() - begin, recorder.stats
         size = f"{stats.bytes / MEGABYTE:.1f} MB, {stats.uncompressed / stats.bytes:.1f} to 1"
-        print(f"recorded {options.hours:g} hours in {took:.1f} s: {stats.frames:,} messages, {size}")
+        print(f"recorded {options.hours:g} hours in {took:.1f} s: {studies[0].messages:,} messages, {size}")
 
         begin = time.perf_counter()
         replay = Replay(folder)

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 from reactivex import operators as ops
 from shared.drawing import ACCENT, BUY, PRICE, SELL, SPREAD, Axes, Patch, bar, incomplete, legend, picture
 
-from rxfeed import Feed, Match, VolumeWindow, heartbeats, matches, tickers, window_volume
+from rxfeed import Feed, Trade, VolumeWindow, heartbeats, tickers, trades, window_volume
 from rxfeed.market import Ticker
 from rxfeed.sim import Exchange
+from rxfeed.venues import DEFAULT_VENUE, VENUES
 
 
 class Quote(NamedTuple):
@@ -37,12 +38,12 @@ class Flow(NamedTuple):
     bought: Decimal = Decimal(0)
     sold: Decimal = Decimal(0)
 
-    def add(self, match: Match) -> "Flow":
-        bought = match.taker_side == "buy"
+    def add(self, trade: Trade) -> "Flow":
+        bought = trade.taker_side == "buy"
         return Flow(
             self.trades + 1,
-            self.bought + (match.size if bought else 0),
-            self.sold + (0 if bought else match.size),
+            self.bought + (trade.size if bought else 0),
+            self.sold + (0 if bought else trade.size),
         )
 
 
@@ -66,9 +67,9 @@ class Study:
         feed.pipe(window_volume(window)).subscribe(self._window)
         # (The first ticker is of a trade before the subscription.)
         feed.pipe(tickers(product), ops.skip(1), ops.map(quote)).subscribe(self.quotes.extend)
-        feed.pipe(matches(product), ops.scan(Flow.add, Flow())).subscribe(self._flow)
+        feed.pipe(trades(product), ops.scan(Flow.add, Flow())).subscribe(self._flow)
         # A heartbeat arrives for each second of the market's time, at any speed of the exchange.
-        feed.pipe(heartbeats(product), ops.take(seconds)).subscribe(on_completed=feed.close)
+        feed.pipe(heartbeats(), ops.take(seconds)).subscribe(on_completed=feed.close)
 
     def _window(self, window: VolumeWindow) -> None:
         self.windows.append(window)
@@ -141,13 +142,17 @@ def main() -> None:
     )
     parser.add_argument("--window", type=float, default=60, help="length of a window in seconds (default: 60)")
     parser.add_argument("--product", default="BTC-USD")
+    parser.add_argument("--venue", choices=tuple(VENUES), help=f"(default: that of --url, or {DEFAULT_VENUE})")
     parser.add_argument("--url", help="the exchange (default: a local one, at 300 times the speed of a real one)")
     parser.add_argument("--output", default="research.png", help="file of the plot (default: research.png)")
     options = parser.parse_args()
 
     with contextlib.ExitStack() as stack:
-        url = options.url or stack.enter_context(Exchange([options.product], seed=7, rate=10, speed=300)).url
-        feed = Feed(options.product, ["matches", "ticker", "heartbeat"], url=url)
+        url = options.url
+        if url is None:
+            venue = options.venue or DEFAULT_VENUE
+            url = stack.enter_context(Exchange([options.product], venue=venue, seed=7, rate=10, speed=300)).url
+        feed = Feed(options.product, ["trades", "ticker", "heartbeat"], venue=options.venue, url=url)
         study = Study(feed, options.product, options.seconds, options.window)
         feed.run()  # Ctrl-C ends it early
 

@@ -6,11 +6,13 @@ is delivered once and in order, or lies in a gap that was reported.
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +20,8 @@ import trustme
 
 from rxfeed import AuthenticationFailed, ConnectFailed, ConnectionLost, Credentials, Feed, Match, Reconnect
 from rxfeed.errors import CertificateInvalid, HandshakeRejected, HostRetired, ServerClosed, WentSilent
-from rxfeed.feed import Clock, Connected, Connecting, Disconnected, Ended, FeedStatus, Gap, Reconnecting
-from rxfeed.market import Message
+from rxfeed.feed import Clock, Connected, Connecting, Disconnected, Ended, FeedStatus, Gap, Reconnecting, Rejected
+from rxfeed.market import BookSnapshot, Message
 from rxfeed.sim import Exchange, faults
 from rxfeed.venues.coinbase_exchange import ExchangeTicker
 from tests.support.collect import Collected
@@ -88,7 +90,12 @@ class Run:
 
 
 @contextmanager
-def running(*script: faults.Fault, exchange: dict[str, Any] | None = None, **settings: Any) -> Iterator[Run]:
+def running(
+    *script: faults.Fault,
+    exchange: dict[str, Any] | None = None,
+    channels: Sequence[str] = CHANNELS,
+    **settings: Any,
+) -> Iterator[Run]:
     with Exchange([BTC], seed=9, auto=False, faults=list(script), **(exchange or {})) as market:
         market.step(200)  # so that there is a last trade to begin with
         options: dict[str, Any] = {
@@ -98,7 +105,7 @@ def running(*script: faults.Fault, exchange: dict[str, Any] | None = None, **set
             "heartbeat_timeout": 1e9,
             "clock": FAST,
         }
-        feed = Feed(BTC, CHANNELS, url=market.url, **(options | settings))
+        feed = Feed(BTC, channels, url=market.url, **(options | settings))
         run = Run(market, feed, Collected(feed), Collected(feed.status), market.last_trade_id(BTC) + 1)
         with feed:
             yield run
@@ -265,6 +272,32 @@ def test_faulty_frames_lose_no_trade_silently(name: str, script: list[faults.Fau
             assert set(run.gaps) == dropped
         raised = counters.get("gaps", 0) + counters.get("malformed", 0)
         assert run.got.items[-1].epoch == raised
+
+
+@pytest.mark.parametrize("fault", [faults.LateSnapshot(3), faults.RefusedChannel("level2_batch", "no books")], ids=repr)
+def test_book_that_is_late_or_refused_loses_no_trade(fault: faults.Fault) -> None:
+    with running(fault, channels=[*CHANNELS, "level2_batch"]) as run:
+        run.exchange.wait_for_clients()
+        run.move_until(lambda: run.exchange.log and len(run.trades) > 10)
+        run.settle()
+        run.account()
+        refused = isinstance(fault, faults.RefusedChannel)
+        assert [each.reason for each in run.of(Rejected)] == (["no books"] if refused else [])
+        assert any(isinstance(each, BookSnapshot) for each in run.got.items) is not refused
+
+
+def in_the_matrix(module: str) -> set[str]:
+    """The faults that the tests in the file *module* use."""
+    return set(re.findall(r"faults\.([A-Z][A-Za-z0-9]+)\(", Path(module).read_text()))
+
+
+FAULTS = {name for name in faults.__all__ if name[0].isupper()} - {"Fault", "Draw", "KINDS"}
+OF_REQUESTS = {"RestGarbage", "RestHole", "RestLatency", "RestStatus"}  # in the tests of the REST API
+
+
+def test_every_fault_is_in_the_matrix() -> None:
+    """Numbers can be skipped only where frames are numbered."""
+    assert in_the_matrix(__file__) == FAULTS - OF_REQUESTS - {"SkipSequence"}
 
 
 def test_trade_dropped_at_the_end_is_found_by_heartbeats() -> None:

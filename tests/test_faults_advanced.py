@@ -12,12 +12,13 @@ import pytest
 
 from rxfeed import Feed, Reconnect
 from rxfeed.core import BookView
-from rxfeed.feed import Clock, Connected, FeedStatus, Gap
+from rxfeed.errors import HandshakeRejected, ServerClosed
+from rxfeed.feed import Clock, Connected, Disconnected, Ended, FeedStatus, Gap, Rejected
 from rxfeed.market import Message, Trade
 from rxfeed.operators import order_book
 from rxfeed.sim import Exchange, faults
 from tests.support.collect import Collected
-from tests.test_faults import ENDS
+from tests.test_faults import ENDS, FAULTS, HANDSHAKES, OF_REQUESTS, in_the_matrix
 
 BTC = "BTC-USD"
 CHANNELS = ["market_trades", "level2", "heartbeats"]
@@ -53,6 +54,19 @@ class Run:
             self.exchange.advance(0.1)
             time.sleep(0.002)
 
+    def wait_for(self, ready: Callable[[], Any], timeout: float = 15) -> None:
+        deadline = time.monotonic() + timeout
+        while not ready():
+            assert time.monotonic() < deadline, self.status.items[-4:]
+            time.sleep(0.002)
+
+    def subscribe_again(self, channel: str) -> None:
+        """What a user does about a refused channel: leave it, and subscribe anew."""
+        answered = self.exchange.sent.by_type["subscriptions"]
+        self.feed.remove(BTC, channel)
+        self.wait_for(lambda: self.exchange.sent.by_type["subscriptions"] > answered)
+        self.feed.add(BTC, channel)
+
     def book_is_whole(self) -> bool:
         if not self.books or not self.books[-1].ready:
             return False
@@ -70,7 +84,7 @@ class Run:
 
 
 @contextmanager
-def running(*script: faults.Fault, **settings: Any) -> Iterator[Run]:
+def running(*script: faults.Fault, ready: bool = True, **settings: Any) -> Iterator[Run]:
     with Exchange([BTC], venue="coinbase_advanced", seed=9, auto=False, faults=list(script)) as market:
         options: dict[str, Any] = {
             "reconnect": Reconnect(initial=0, maximum=0),
@@ -83,7 +97,8 @@ def running(*script: faults.Fault, **settings: Any) -> Iterator[Run]:
         run = Run(market, feed, Collected(feed), Collected(feed.status))
         feed.pipe(order_book(BTC)).subscribe(run.books.append)
         with feed:
-            market.wait_for_clients()
+            if ready:
+                market.wait_for_clients()
             yield run
 
 
@@ -114,6 +129,11 @@ FRAMES: list[faults.Fault] = [
     faults.Silence(0.2, after=40),
     faults.Silence(0.2, hold=True, after=40),
     faults.ClockJump(-5, after=40),
+    faults.ClockJump(3600, after=40),
+    faults.Reorder(2, types={"market_trades"}, after=40),
+    faults.Reorder(2, after=40),
+    faults.RefusedChannel("market_trades"),
+    faults.RefusedChannel("level2", "too many L2 streams requested in a single session"),
 ]
 
 
@@ -121,19 +141,68 @@ FRAMES: list[faults.Fault] = [
 def test_fault_of_frames_leaves_no_trade_unreported(fault: faults.Fault) -> None:
     with running(fault) as run:
         run.move_until(lambda: len(run.exchange.log) > 0)
+        if isinstance(fault, faults.RefusedChannel):
+            run.wait_for(lambda: run.of(Rejected))
+            assert run.of(Rejected)[0].message == fault.message
+            run.subscribe_again(str(fault.channel))
         run.account()
+
+
+def test_frames_held_back_for_a_while_leave_no_trade_unreported() -> None:
+    with running(faults.Silence(hold=True, after=40), faults.Recover(after=60)) as run:
+        run.move_until(lambda: len(run.exchange.log) == 2)
+        run.account()
+        assert run.of(Disconnected) == []
+
+
+@pytest.mark.parametrize("hold", [False, True])
+def test_silence_is_stale_despite_pongs(hold: bool) -> None:
+    with running(faults.Silence(hold=hold, after=40, connection=1), stale_after=100, ping_interval=5) as run:
+        run.move_until(lambda: len(run.of(Connected)) == 2)
+        run.exchange.wait_for_clients()
+        run.account()
+        assert [str(each.cause) for each in run.of(Disconnected)] == ["no data for 100 s"]
+        assert run.feed.stats.pongs > 0
+
+
+def test_refused_connections_are_retried() -> None:
+    with running(faults.Refuse(1, after=40, connection=1), faults.Close(1001, after=40, connection=1)) as run:
+        run.move_until(lambda: len(run.of(Connected)) == 2)
+        run.exchange.wait_for_clients()
+        run.account()
+        first, *others = (each.cause for each in run.of(Disconnected))
+        assert isinstance(first, ServerClosed)
+        assert others
+        assert all("refused" in str(cause) for cause in others)
+
+
+@pytest.mark.parametrize(("fault", "cause", "text"), HANDSHAKES, ids=[f"{f!r}"[:40] for f, _, _ in HANDSHAKES])
+def test_failed_handshake_is_retried(fault: faults.Fault, cause: type[Exception], text: str) -> None:
+    with running(fault, connect_timeout=1.5 if text == "timed out" else 30) as run:
+        run.account()
+        (disconnected,) = run.of(Disconnected)
+        assert isinstance(disconnected.cause, cause)
+        assert text in str(disconnected.cause)
+
+
+def test_permanent_failure_is_not_retried() -> None:
+    with running(faults.HttpStatus(401), ready=False) as run:
+        run.got.wait_for_end()
+        assert isinstance(run.got.error, HandshakeRejected)
+        assert [each.cause for each in run.of(Ended)] == [run.got.error]
 
 
 @pytest.mark.parametrize(
     "fault",
-    [
-        faults.HttpStatus(503, connection=1),
-        faults.Reset(before_handshake=True, connection=range(1, 4)),
-        faults.Vanish(before_handshake=True, connection=1),
-        faults.SlowHandshake(0.1, connection=1),
-    ],
+    [faults.Reset(before_handshake=True, connection=range(1, 4)), faults.SlowHandshake(0.1, connection=1)],
     ids=repr,
 )
 def test_fault_of_the_handshake_leaves_no_trade_unreported(fault: faults.Fault) -> None:
     with running(fault) as run:
         run.account()
+
+
+def test_every_fault_is_in_the_matrix() -> None:
+    """Those of ends, handshakes and permanent failures are the lists of the other venue."""
+    shared = {type(fault).__name__ for fault, *_ in (*ENDS, *HANDSHAKES)}
+    assert in_the_matrix(__file__) | shared == FAULTS - OF_REQUESTS

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -73,8 +74,8 @@ CHANNEL_NAMES = {
     for name in (each.name, each.acknowledged)
     if name not in ("", "full", "user", "status", "candles")  # words of other meanings, too
 }
+STRUCT_NAMES = {kind.__name__ for venue in VENUES.values() for kind in venue.types}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.relative_to(ROOT).parts != ("__init__.py",))
-IDS = [str(path.relative_to(ROOT)) for path in FILES]
 
 
 def package(path: Path) -> str:
@@ -83,8 +84,18 @@ def package(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@functools.cache
+def imports(path: Path) -> tuple[str, ...]:
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -107,7 +118,7 @@ def module_file(name: str) -> Path | None:
 
 def imported_files(path: Path) -> Iterator[Path]:
     """The files of rxfeed that *path* imports when it is loaded."""
-    for node in ast.parse(path.read_text()).body:
+    for node in parsed(path).body:
         if isinstance(node, ast.ImportFrom):
             # A module of a package is imported by `from package import module`, too.
             names = [f"{node.module}.{alias.name}" for alias in node.names]
@@ -128,57 +139,104 @@ def channel_names(tree: ast.AST) -> set[str]:
     return CHANNEL_NAMES.intersection(texts)
 
 
-@pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_imports_go_to_the_left(path: Path) -> None:
-    mine = package(path)
-    (place,) = [number for number, packages in enumerate(ORDER) if mine in packages]
-    allowed = set().union(*ORDER[:place]) | {mine}
-    for name in imports(path):
-        top, *rest = name.split(".")
-        if top == "rxfeed" and rest:
-            assert rest[0] in allowed or mine == "cli", f"{mine} imports {name}, which is to its right"
-        elif top in LIBRARIES:
-            assert mine in LIBRARIES[top], f"{mine} imports {top}"
-        elif top == "rxfeed":
-            assert mine == "cli", f"{mine} imports the whole package"
+def violations(rule: Callable[[Path], Iterable[str]]) -> list[str]:
+    """What *rule* finds in the files of the package, with the file."""
+    return [f"{path.relative_to(ROOT)}: {found}" for path in FILES for found in rule(path)]
 
 
-@pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_other_packages_are_used_through_their_init(path: Path) -> None:
-    for name in imports(path):
-        file = module_file(name)
-        if file is not None and len(name.split(".")) > 2 and name.split(".")[1] != path.relative_to(ROOT).parts[0]:
-            assert file.name == "__init__.py" or name in BY_THEMSELVES, f"{name}: import it from its package"
+def test_imports_go_to_the_left() -> None:
+    def wrong(path: Path) -> Iterator[str]:
+        mine = package(path)
+        (place,) = [number for number, packages in enumerate(ORDER) if mine in packages]
+        allowed = set().union(*ORDER[:place]) | {mine}
+        for name in imports(path):
+            top, *rest = name.split(".")
+            if top == "rxfeed" and rest:
+                if not (rest[0] in allowed or mine == "cli"):
+                    yield f"{mine} imports {name}, which is to its right"
+            elif top in LIBRARIES:
+                if mine not in LIBRARIES[top]:
+                    yield f"{mine} imports {top}"
+            elif top == "rxfeed" and mine != "cli":
+                yield f"{mine} imports the whole package"
+
+    assert violations(wrong) == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_pure_packages_do_no_io(path: Path) -> None:
-    mine = package(path)
-    barred = PURE if mine in ("errors", "secrets") else PURE | NO_NETWORK
-    if mine in ("errors", "secrets", "market", "core", "venues"):
+def test_other_packages_are_used_through_their_init() -> None:
+    def wrong(path: Path) -> Iterator[str]:
+        for name in imports(path):
+            file = module_file(name)
+            if file is None or file.name == "__init__.py" or name in BY_THEMSELVES:
+                continue
+            if len(name.split(".")) > 2 and name.split(".")[1] != path.relative_to(ROOT).parts[0]:
+                yield f"{name}: import it from its package"
+
+    assert violations(wrong) == []
+
+
+def test_pure_packages_do_no_io() -> None:
+    def wrong(path: Path) -> Iterable[str]:
+        mine = package(path)
+        if mine not in ("errors", "secrets", "market", "core", "venues"):
+            return ()
+        barred = PURE if mine in ("errors", "secrets") else PURE | NO_NETWORK
         named = {name for name in imports(path) if not name.startswith("urllib.parse")}  # it reads texts only
-        assert not barred & {name.partition(".")[0] for name in named}
+        return barred & {name.partition(".")[0] for name in named}
+
+    assert violations(wrong) == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_operators_have_no_http_and_no_exit_handlers(path: Path) -> None:
-    if package(path) in ("operators", "dataframes"):
+def test_operators_have_no_http_and_no_exit_handlers() -> None:
+    def wrong(path: Path) -> Iterable[str]:
+        if package(path) not in ("operators", "dataframes"):
+            return ()
         named = {name.partition(".")[0] for name in imports(path)} | set(imports(path))
-        assert not (NO_NETWORK | {"atexit", "socket", "rxfeed.transport"}) & named
+        return (NO_NETWORK | {"atexit", "socket", "rxfeed.transport"}) & named
+
+    assert violations(wrong) == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_venue_is_imported_by_few(path: Path) -> None:
-    if not within(path, VENUE_PLACES):
-        named = [name for name in imports(path) if name.startswith("rxfeed.venues.")]
-        assert not named, "use the classes of rxfeed.market, or what the venue object offers"
+def test_venue_is_imported_by_few() -> None:
+    """Other packages use the classes of rxfeed.market, or what the venue object offers."""
+
+    def wrong(path: Path) -> Iterable[str]:
+        if within(path, VENUE_PLACES):
+            return ()
+        return [name for name in imports(path) if name.startswith("rxfeed.venues.")]
+
+    assert violations(wrong) == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=IDS)
-def test_channels_are_named_by_few(path: Path) -> None:
-    if not within(path, NAMING_PLACES):
-        named = channel_names(ast.parse(path.read_text()))
-        assert {name for name in named if (str(path.relative_to(ROOT)), name) not in NO_CHANNELS} == set()
+def test_channels_are_named_by_few() -> None:
+    def wrong(path: Path) -> Iterable[str]:
+        if within(path, NAMING_PLACES):
+            return ()
+        named = channel_names(parsed(path))
+        return {name for name in named if (str(path.relative_to(ROOT)), name) not in NO_CHANNELS}
+
+    assert violations(wrong) == []
+
+
+def test_violation_is_found_with_its_file() -> None:
+    assert violations(lambda path: ["x"] if path == ROOT / "errors.py" else []) == ["errors.py: x"]
+    assert "core/backoff.py: __future__" in violations(imports)
+
+
+def test_structs_of_a_venue_are_defined_by_few() -> None:
+    """A tag is the name of a message on the wire, and a struct of a venue has one."""
+
+    def wrong(path: Path) -> Iterator[str]:
+        if within(path, VENUE_PLACES):
+            return
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ClassDef):
+                if node.name in STRUCT_NAMES:
+                    yield f"{node.name} is a venue's struct"
+                if any(keyword.arg == "tag" for keyword in node.keywords):
+                    yield f"{node.name} has a tag"
+
+    assert violations(wrong) == []
 
 
 def test_channel_name_in_a_text_constant_is_found() -> None:
@@ -209,3 +267,12 @@ def test_every_public_name_can_be_imported() -> None:
     for name in rxfeed.__all__:
         assert getattr(rxfeed, name) is not None
     assert len(set(rxfeed.__all__)) == len(rxfeed.__all__)
+
+
+def test_tests_lie_as_the_packages_do() -> None:
+    """Those of `rxfeed/feed/` in `tests/feed/`; those of no package, or of several, have few other places."""
+    tests = Path(__file__).parent
+    others = {"benchmarks", "docs", "examples", "fixtures", "legacy", "typing", "vectors"}
+    folders = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")}
+    assert {str(each) for each in folders if not (ROOT / each).is_dir() and each.parts[0] not in others} == set()
+    assert {path.parent.name for path in ROOT.glob("*/__init__.py")} <= {str(each) for each in folders}

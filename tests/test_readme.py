@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 import rxfeed
 from rxfeed.sim import Exchange
+from rxfeed.venues import VENUES
 from tests.support.collect import Collected
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -24,19 +26,22 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """`rxfeed.Feed` goes to the local exchange, which ends it."""
-    with Exchange(seed=3, auto=False, rate=2) as exchange:
+    """`rxfeed.Feed` goes to the local exchange of its venue, which ends it."""
+    with ExitStack() as stack:
+        exchanges = {name: stack.enter_context(Exchange(venue=name, seed=3, auto=False, rate=2)) for name in VENUES}
 
         class LocalFeed(rxfeed.Feed):
-            def __init__(self, *args: Any, **named: Any) -> None:
-                super().__init__(*args, **({"url": exchange.url} | named))
+            def __init__(self, *args: Any, venue: str = "coinbase_exchange", **named: Any) -> None:
+                self.exchange = exchanges[venue]
+                super().__init__(*args, **({"url": self.exchange.url, "venue": venue} | named))
 
             def run(self, scheduler: Any = None, *, seconds: float | None = None, flush: float | None = None) -> None:
+                exchange = self.exchange
                 got, before = Collected(self), exchange.sent.frames
                 self.connect()
                 exchange.wait_for_clients()
                 exchange.step(500)
-                got.wait_for(exchange.sent.frames - before)
+                got.wait_for(lambda items: self.stats.frames >= exchange.sent.frames - before)
                 self.close(flush=flush)
 
         monkeypatch.setattr(rxfeed, "Feed", LocalFeed)
@@ -50,6 +55,15 @@ def test_first_pipeline_runs(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert re.search(r"^\d\d:\d\d BTC-USD \d+\.\d+ vwap \d+\.\d\d \(partial\)$", out, re.MULTILINE)
     assert re.search(r"(buy|sell) \d+\.\d+ \d+", out)
+
+
+@pytest.mark.usefixtures("local")
+def test_second_venue_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = (block for block in BLOCKS if 'venue="coinbase_advanced"' in block)
+    exec(compile(block, "README.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert out.count("VolumeWindow(") >= 2
+    assert "(Decimal(" in out
 
 
 @pytest.mark.usefixtures("local")

@@ -5,15 +5,16 @@ from typing import Any
 import pytest
 
 from rxfeed.sim.mongod import find_mongod
-from tests.soak import soak
+from tests.soak import VENUES, soak
 from tests.soak_slow import slow_subscriber
 from tests.support.clocks import StopwatchClock
 from tests.support.stopwatch import Stopwatch
 
 
 @pytest.mark.skipif(find_mongod() is None, reason="no mongod: neither on PATH nor from the `demo` extra's wheel")
-def test_ledger_adds_up_under_random_faults() -> None:
-    ledger = soak(seconds=6, seed=3)
+@pytest.mark.parametrize("venue", VENUES)
+def test_ledger_adds_up_under_random_faults(venue: str) -> None:
+    ledger = soak(seconds=3, seed=3, venue=venue)
     assert ledger["problems"] == []
     assert ledger["reconnects"] > 0
     assert sum(ledger["gapped"].values()) > 0

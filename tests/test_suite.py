@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.environment import make_neutral
+from tests.support.environment import keep_bytecode, make_neutral
 from tests.support.stopwatch import Stopwatch, at_most
 from tests.support.turns import turn
 
@@ -54,13 +54,25 @@ def test_environment_of_tests_is_independent_of_the_caller() -> None:
     }
 
 
+def test_forbidden_bytecode_is_kept_outside_of_the_sources(tmp_path: Path) -> None:
+    forbidding = {"PYTHONDONTWRITEBYTECODE": "1", "PATH": "/bin"}
+    keep_bytecode(forbidding, tmp_path)
+    make_neutral(forbidding)  # as a run of tests within a test does
+    assert (forbidding["PATH"], forbidding["PYTHONPYCACHEPREFIX"]) == ("/bin", str(tmp_path))
+    assert "PYTHONDONTWRITEBYTECODE" not in forbidding
+    allowing = {"PATH": "/bin"}
+    keep_bytecode(allowing, tmp_path)
+    assert allowing == {"PATH": "/bin"}
+
+
+@pytest.mark.timeout(180)  # a run of tests, which takes five seconds of a processor
 @pytest.mark.parametrize("missing", [(), ("TERM", "HOME")], ids=["hostile", "without TERM and HOME"])
 def test_displays_and_texts_pass_in_a_hostile_environment(missing: tuple[str, ...], tmp_path: Path) -> None:
     environment = {name: value for name, value in (os.environ | HOSTILE).items() if name not in missing}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     command += ["tests/cli/test_main.py", "tests/cli/test_parts.py", "tests/cli/test_record.py"]
     command += ["-k", "help or missing or usage or picture or display or plain or refuses or summary"]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50, check=False)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=150, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert " passed" in ended.stdout
 

@@ -13,6 +13,7 @@ from reactivex import operators as ops
 from benchmarks.peers.harness import Job, Meter, memory, run
 from rxfeed import Feed, Match, Message, level2, matches, price_crossing, tickers, window_volume
 from rxfeed.compat import WebsocketClient
+from rxfeed.market import Trade
 from rxfeed.venues.coinbase_exchange import L2Update
 
 CHANNELS = ["level2_batch", "ticker", "matches"]
@@ -96,6 +97,43 @@ def _changes(message: Message) -> int:
     return len(message.changes) if isinstance(message, L2Update) else 0
 
 
+def _advanced(job: Job) -> Feed:
+    channels = ["market_trades", "level2", "ticker", "heartbeats"]
+    return Feed(["BTC-USD", "ETH-USD"], channels, venue="coinbase_advanced", url=job.url)
+
+
+def advanced_window(job: Job, meter: Meter) -> None:
+    """`window_volume(60)` on Advanced Trade; the time of connecting and subscribing counts, too."""
+    feed = _advanced(job)
+    feed.pipe(window_volume(60)).subscribe(_nothing)
+    meter.begin()
+    feed.connect()
+    while feed.stats.frames < job.count:
+        time.sleep(0.002)
+    meter.end()
+    feed.close()
+
+
+def advanced_filter_window(job: Job, meter: Meter) -> None:
+    """The same behind a stock filter, which every message passes; the filter's function counts frames."""
+    feed = _advanced(job)
+    number, expected = -1, job.count - 1
+
+    def is_trade(message: Any) -> bool:
+        nonlocal number
+        if message.sequence_num != number:
+            number = message.sequence_num
+            if number == 0:
+                meter.begin()
+            elif number == expected:
+                meter.end()
+                feed.close()
+        return isinstance(message, Trade)
+
+    feed.pipe(ops.filter(is_trade), window_volume(60)).subscribe(_nothing)
+    feed.serve()
+
+
 def memory_held(job: Job, meter: Meter) -> dict[str, Any]:
     """Feed with window and crossing, and the memory held after each *every* messages."""
     feed = Feed("BTC-USD", CHANNELS, url=job.url)
@@ -119,4 +157,13 @@ def memory_held(job: Job, meter: Meter) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(feed_filter_window, feed_alone, feed_window_crossing, classic, pipelines, memory_held)
+    run(
+        feed_filter_window,
+        feed_alone,
+        feed_window_crossing,
+        classic,
+        pipelines,
+        advanced_window,
+        advanced_filter_window,
+        memory_held,
+    )

@@ -1,5 +1,6 @@
 """A recorded market for the examples: the folder that was given, or a new recording of the local exchange."""
 
+import argparse
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -10,12 +11,13 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from rxfeed import Credentials, Feed, FeedStatus, Message, Reconnect, heartbeats, lift, record
-from rxfeed.feed import Gap, Subscribed
-from rxfeed.market import Heartbeat
+from rxfeed.feed import Gap, GapRepaired, Subscribed
+from rxfeed.market import AnyHeartbeat
 from rxfeed.operators import Operator
 from rxfeed.recording import Recorder
 from rxfeed.sim import Exchange
 from rxfeed.sim.faults import Recover, Refuse
+from rxfeed.venues import DEFAULT_VENUE, VENUES
 
 START = datetime(2026, 1, 2, 6, tzinfo=UTC)
 LOST, BACK = 0.597, 0.653  # fractions of the time: between them, no connection succeeds
@@ -23,7 +25,12 @@ KEY = Credentials("local", "bG9jYWw=", "local")  # valid for `level2` on the loc
 
 
 def record_market(
-    folder: Path, product: str, hours: float, rate: float = 2.0, compose: Callable[[Feed], object] = lambda feed: None
+    folder: Path,
+    product: str,
+    hours: float,
+    rate: float = 2.0,
+    compose: Callable[[Feed], object] = lambda feed: None,
+    venue: str = DEFAULT_VENUE,
 ) -> Recorder:
     """The recorder, when *hours* of the local exchange's time are in *folder*: *rate* orders a second, and an outage.
 
@@ -31,18 +38,25 @@ def record_market(
     """
     logging.getLogger("rxfeed.feed.status").setLevel(logging.ERROR)  # the outage is intended, so it needs no warning
     seconds, over, healed, missed = round(3600 * hours), threading.Event(), threading.Event(), []
-    exchange = Exchange([product], seed=7, rate=rate, speed=None, auto=False, start=START, credentials=KEY)
-    channels = ["level2", "matches", "ticker", "heartbeat"]
+    key = KEY if venue == DEFAULT_VENUE else None  # the other venue's book needs none
+    exchange = Exchange([product], venue=venue, seed=7, rate=rate, speed=None, auto=False, start=START, credentials=key)
     with exchange:
-        feed = Feed(product, channels, url=exchange.url, credentials=KEY, reconnect=Reconnect(initial=0.1, maximum=0.1))
+        feed = Feed(
+            product,
+            ["book", "trades", "ticker", "heartbeat"],
+            venue=venue,
+            url=exchange.url,
+            credentials=key,
+            reconnect=Reconnect(initial=0.1, maximum=0.1),
+        )
 
-        def watch(beat: Heartbeat) -> None:
-            if beat.time >= START + timedelta(seconds=seconds):
+        def watch(beat: AnyHeartbeat) -> None:
+            if beat.time >= START + timedelta(seconds=seconds - 1):
                 over.set()
 
         def follow(status: FeedStatus) -> None:
-            # Trades are missing after the outage, so the feed resubscribes to the book.
-            if isinstance(status, Gap):
+            # Trades are missing after the outage, so on Exchange the feed resubscribes to the book.
+            if isinstance(status, Gap | GapRepaired):
                 missed.append(status)
             elif isinstance(status, Subscribed) and not status.missing and missed:
                 healed.set()
@@ -51,7 +65,7 @@ def record_market(
         feed.pipe(recorder).subscribe()
         feed.status.subscribe(follow)
         compose(feed)
-        feed.pipe(heartbeats(product)).subscribe(watch)
+        feed.pipe(heartbeats()).subscribe(watch)
         with feed:
             exchange.wait_for_clients()
             exchange.advance(LOST * seconds)
@@ -63,20 +77,33 @@ def record_market(
             exchange.wait_for_clients(timeout=60)
             healed.wait(2)  # two seconds here, and half an hour in the exchange's time
             exchange.advance((1 - BACK) * seconds)
+            exchange.drain(60)
             over.wait(60)
     return recorder
 
 
 @contextmanager
-def recording(folder: str | None, product: str, hours: float, rate: float = 2.0) -> Iterator[Path]:
-    """*folder*, or if it is `None` the folder of a new recording, which is deleted at the end."""
+def recording(
+    folder: str | None, product: str, hours: float, rate: float = 2.0, venue: str = DEFAULT_VENUE
+) -> Iterator[Path]:
+    """*folder*, or if it is `None` the folder of a new recording of *venue*, which is deleted at the end."""
     if folder is not None:
         yield Path(folder)
         return
     with TemporaryDirectory() as made:
         print(f"recording {hours:g} h of the local exchange ...")
-        record_market(Path(made), product, hours, rate)
+        record_market(Path(made), product, hours, rate, venue=venue)
         yield Path(made)
+
+
+def add_venue(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the venue of a new recording; a recording has the name of its own."""
+    parser.add_argument(
+        "--venue",
+        choices=tuple(VENUES),
+        default=DEFAULT_VENUE,
+        help=f"venue of a new recording (default: {DEFAULT_VENUE})",
+    )
 
 
 class Hole(NamedTuple):

@@ -17,6 +17,7 @@ from rxfeed.archive.arrow import pyarrow, refusals
 from rxfeed.archive.coverage import Coverage, batch_of_coverage
 from rxfeed.archive.journal import Journal, State
 from rxfeed.archive.machines import Machines, packed, unpacked
+from rxfeed.archive.marking import is_complete, mark_exported
 from rxfeed.archive.numbers import SCALE
 from rxfeed.archive.options import ExportOptions
 from rxfeed.archive.partitions import Partition, PartitionWriter
@@ -133,6 +134,7 @@ class _Export:
         began = time.monotonic()
         due = self._due(parts)
         self._load_machines(parts)
+        self._mark([part for part in parts if self._journal.state.has(part.session, part.number)])
         batch: _Batch | None = None
         for place, part in enumerate(due, 1):
             batch = batch or self._new_batch()
@@ -204,7 +206,7 @@ class _Export:
         if damage is not None:
             self._damage(damage)
         batch.state.add(part.session, part.number)
-        batch.segments.append((part.session, part.number))
+        batch.parts.append(part)
 
     def _damage(self, damage: RecordingDamaged) -> None:
         self._damaged.append(Damage(damage.path, damage.line, damage.offset, damage.reason))
@@ -226,13 +228,18 @@ class _Export:
         open_files = open_writer.finish()
         for rows in batch.rows.values():
             self._messages += rows.messages
-        self._segments += len(batch.segments)
+        self._segments += len(batch.parts)
         self._files += len(files) + len(open_files)
         self._bytes += sum(each.path.stat().st_size for each in (*files, *open_files))
         for each in (*files, *open_files):
             self._rows[each.table] = self._rows.get(each.table, 0) + each.rows
         content = packed(self._machines) if self._options.computes else b""
         self._journal.commit(batch.state, [*files, *open_files], [each.final for each in open_files], content)
+        self._mark(batch.parts)
+
+    def _mark(self, parts: list[Part]) -> None:
+        if is_complete(self._options.stored):
+            mark_exported(parts)
 
     # ---- the state of candles and books
 
@@ -288,7 +295,7 @@ class _Batch:
     def __init__(self, staging: Path, state: State) -> None:
         self.state = state
         self.name = f"{state.batches + 1:08}"
-        self.segments: list[tuple[str, int]] = []
+        self.parts: list[Part] = []
         self.coverage = Coverage(gaps=True)
         self.rows: dict[str, Rows] = {}
         self.writer = PartitionWriter(staging, self.name, metadata=self.metadata, seen=self.coverage.rows)
@@ -301,7 +308,7 @@ class _Batch:
             "venue": partition.venue,
             "product": partition.product,
             "options": self.state.options,
-            "segments": [f"{session}-{number:05}" for session, number in self.segments],
+            "segments": [f"{part.session}-{part.number:05}" for part in self.parts],
             "coverage": self.coverage.of(partition),
         }
         return msgspec.json.encode(about).decode()

@@ -10,15 +10,29 @@ from typing import ClassVar, NamedTuple
 
 from rxfeed.backtest.events import PaperDone, PaperEvent, PaperFill, PaperOpen, Reason
 from rxfeed.backtest.queue_model import PRICE_PLACES, Change, QueueModel, price_decimal, price_units, size_units
-from rxfeed.core import EXACT, MAX_AHEAD, BookView, EventClock, Level2Book, arguments
+from rxfeed.core import (
+    EPOCH_KINDS,
+    EXACT,
+    LEVELS,
+    MAX_AHEAD,
+    PRODUCT,
+    TRADES,
+    BookView,
+    EventClock,
+    Level2Book,
+    arguments,
+)
 from rxfeed.core.matching import SIDES, MatchingEngine, Product, events
 from rxfeed.errors import RxfeedError
-from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Message, Side, Trade
+from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Message, PriorTrade, Side, Trade
 from rxfeed.operators import report_once
 
 log = logging.getLogger(__name__)
 
+_KINDS = frozenset((PRODUCT, TRADES, LEVELS))  # of the messages that orders depend on
 _PATIENCE = timedelta(minutes=1)  # of the market's time without a book, after which that is reported
+_BOOK = "the channel book, that is level2 or level2_batch, too"
+_TRADES = "the channel trades, that is matches or market_trades, too"
 
 
 class _PaperOrder(NamedTuple):
@@ -61,8 +75,9 @@ class PaperMarket:
     smaller without a trade, the last orders in its queue are assumed to be canceled. The recording does not react to
     paper orders.
 
-    While the book is not ready (no snapshot yet, or a gap: another `epoch`) or crossed (an auction), arriving orders
-    are rejected with that reason, and resting orders are canceled. A late trade, after a newer message, fills nothing.
+    While the book is not ready (no snapshot yet, or a gap: a higher `epoch`) or crossed (an auction), arriving orders
+    are rejected with that reason, and resting orders are canceled. If only trades were missed, that ends with the next
+    update of the book, otherwise with its next snapshot. A late trade, after a newer message, fills nothing.
     An order that would trade with another paper order is rejected. If no snapshot comes in the first minute or until
     `finish`, or no trade comes, that is logged at WARNING, once.
 
@@ -108,7 +123,7 @@ class PaperMarket:
         self._began: datetime | None = None
         self._has_book = self._has_trades = self._warned = False
         self._not_ready_reason: Reason | None = "gap"  # why the book is not ready
-        self._epoch = 0
+        self._epoch = 0  # the highest one
         # The messages of the present microsecond so far.
         self._broken = True
         self._lost = False
@@ -166,10 +181,11 @@ class PaperMarket:
             self._settle()
             self._arrive(time)
             self.time = time
-            if not self._has_book:
+            if not self._has_book and not isinstance(message, PriorTrade):  # those may be hours old
                 self._without_book(time)
-        if message.epoch != self._epoch:
+        if message.epoch > self._epoch and EPOCH_KINDS[type(message)] in _KINDS:
             self._broken = self._lost = True
+            self._epoch = message.epoch
         if isinstance(message, Trade):
             self._has_trades = True
             if time == self.time and not ahead:
@@ -184,15 +200,15 @@ class PaperMarket:
         if self.time is not None:
             self._arrive(self.time + timedelta.resolution)
         if not self._has_book:
-            self._warn("no snapshot of its book came, so no order was taken: record level2 or level2_batch too")
+            self._warn(f"no snapshot of its book came, so no order was taken: record {_BOOK}")
         elif not self._has_trades:
-            self._warn("no trade came, and trades fill the orders that rest: record matches too")
+            self._warn(f"no trade came, and trades fill the orders that rest: record {_TRADES}")
         return self._take_events()
 
     def _without_book(self, time: datetime) -> None:
         self._began = self._began or time
         if time - self._began >= _PATIENCE:
-            self._warn("no snapshot of its book came in the first minute: subscribe to level2 or level2_batch too")
+            self._warn(f"no snapshot of its book came in the first minute: subscribe to {_BOOK}")
 
     def _warn(self, what: str) -> None:
         if not self._warned:
@@ -209,8 +225,10 @@ class PaperMarket:
             if not view.ready:
                 self._broken = self._lost = True
             elif isinstance(message, BookSnapshot):
-                self._broken, self._replaced, self._epoch = False, True, message.epoch
+                self._broken, self._replaced = False, True
                 self._has_book = True
+        if isinstance(message, BookUpdate) and self._broken and self.book is not None and self.book.ready:
+            self._broken, self._replaced = False, True  # the update is of the book's epoch: only trades were missed
         if isinstance(message, BookUpdate) and not self._broken:
             # Also unchanged sizes: they confirm the effect of trades.
             self._changed.update({(side, price): time for side, price, _ in message.changes})

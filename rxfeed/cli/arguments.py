@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rxfeed._version import __version__
-from rxfeed.cli.archive_arguments import add_export, add_replay
-from rxfeed.cli.parsing import Formatter as _Formatter
-from rxfeed.cli.parsing import Parser as _Parser
-from rxfeed.cli.parsing import natural as _natural
-from rxfeed.cli.parsing import positive as _positive
+from rxfeed.cli import archive_options, record_options
+from rxfeed.cli.config_file import apply_config
+from rxfeed.cli.streams import write_line
+from rxfeed.cli.values import natural, positive
 from rxfeed.errors import needs_extra
 from rxfeed.venues import DEFAULT_VENUE, VENUES
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _DEMO = """\
 Run all of rxfeed on this machine: a local exchange that simulates markets, a
@@ -52,30 +57,25 @@ examples:
   rxfeed watch BTC-USD --url ws://127.0.0.1:8765 --count 10
   rxfeed watch BTC-USD --venue coinbase_advanced --channel trades
 """
-_RECORD = """\
-Record a live feed into compressed files: each frame as it was received, the
-time of its receipt, and the events of the connection. docs/recording.md
-describes the files.
+_PRODUCTS = """\
+List the products of a venue, from its REST API: id, alias, increments of sizes
+and prices, status. No key is needed.
 
-Progress goes to standard output, and at the end a summary, which checks that
-all frames were recorded. The events of the connection go to standard error. If
-one of the two cannot be written (a full disk, a closed pipe), recording
-continues. Ctrl-C, SIGTERM and SIGHUP end it. If the connection is lost, or
-fails at the start, it is retried.
+If a product has an alias, the feed's channels deliver it under that id; rxfeed
+shows it under the id that was asked for.
 """
-_RECORD_EXAMPLES = """\
-exit status: 0 if everything is recorded and nothing was missed, 1 if a
-received frame could not be recorded, the feed failed, or there was no
-connection at all, 2 for bad usage or if a package is not installed, 3 if all
-received frames are recorded, but data may be missing: there were gaps, the
-connection was lost, or the first attempt to connect failed
+_PRODUCTS_EXAMPLES = """\
+exit status: 0 if products were listed, 1 if no product matches, the list could
+not be requested or standard output cannot be written, 2 for bad usage
+
+If the server answers 429 (too many requests), the request is repeated when the
+server allows it, at most twice.
 
 examples:
-  rxfeed record BTC-USD --to recordings
-  rxfeed record BTC-USD ETH-USD --channel matches --channel heartbeat --to DIR
-  rxfeed record BTC-USD --channel full --auth --to DIR --segment-minutes 15
-  rxfeed record BTC-USD --venue coinbase_advanced --channel book --to DIR
-  zstdcat DIR/*.jsonl.zst | jq -c '.frame // empty'
+  rxfeed products
+  rxfeed products 'BTC-*' ETH-USD
+  rxfeed products --venue coinbase_advanced '*-USDC'
+  rxfeed products --json | jq -r '.[] | select(.status == "online").id'
 """
 _LS = """\
 List the content of recordings, for each session (one run of a recorder) and in
@@ -96,6 +96,34 @@ examples:
 """
 
 
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Keeps texts as they are, and appends the default of each option that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises if a help text cannot be written, which argparse ignores; reads the file of `--config`."""
+
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]  # the overloads are for other namespaces
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        parse = super().parse_known_args
+        options, rest = parse(args, argparse.Namespace() if namespace is None else namespace)
+        if any(action.dest == "config" for action in self._actions):
+            if options.config is not None:
+                apply_config(self, options, lambda empty: parse(args, empty)[0])
+            record_options.check(self, options)
+        return options, rest
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        if message and file is sys.stdout:
+            write_line(message.removesuffix("\n"))
+        else:
+            super()._print_message(message, file)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command's parser; `options.run(options)` then runs the subcommand."""
     top = _Parser(
@@ -103,7 +131,7 @@ def parser() -> argparse.ArgumentParser:
         description="Reactive streams over market-data feeds.",
         epilog="examples:\n  rxfeed demo\n  rxfeed watch BTC-USD --channel matches\n"
         "  rxfeed record BTC-USD --channel matches --to recordings\n  rxfeed ls recordings\n"
-        "  rxfeed export recordings --to archive\n  rxfeed replay recordings --as-exchange 8765\n",
+        "  rxfeed export recordings --to archive\n  rxfeed products 'BTC-*'\n",
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
@@ -112,9 +140,10 @@ def parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_watch(commands)
     _add_record(commands)
+    _add_products(commands)
     _add_ls(commands)
-    add_export(commands)
-    add_replay(commands)
+    archive_options.add_export(commands, _Formatter)
+    archive_options.add_replay(commands, _Formatter)
     return top
 
 
@@ -133,10 +162,10 @@ def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
         default=DEFAULT_VENUE,
         help="the venue of the local exchange",
     )
-    demo.add_argument("--seconds", type=_positive, metavar="N", help="duration (default: until Ctrl-C)")
-    demo.add_argument("--rate", type=_positive, default=200.0, metavar="N", help="orders a second on the exchange")
+    demo.add_argument("--seconds", type=positive, metavar="N", help="duration (default: until Ctrl-C)")
+    demo.add_argument("--rate", type=positive, default=200.0, metavar="N", help="orders a second on the exchange")
     demo.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the simulated market")
-    demo.add_argument("--window", type=_positive, default=5.0, metavar="SECONDS", help="width of the volume windows")
+    demo.add_argument("--window", type=positive, default=5.0, metavar="SECONDS", help="width of the volume windows")
     mongo = demo.add_mutually_exclusive_group()
     mongo.add_argument(
         "--mongo", metavar="URL", help="store on this server, in a new collection of the database rxfeed_demo"
@@ -167,8 +196,8 @@ def _add_watch(commands: argparse._SubParsersAction[_Parser]) -> None:
         default=None,
         help="print the frames as received, one on each line, with control characters escaped",
     )
-    watch.add_argument("--count", type=_natural, metavar="N", help="end after N messages")
-    watch.add_argument("--seconds", type=_positive, metavar="N", help="end after N seconds")
+    watch.add_argument("--count", type=natural, metavar="N", help="end after N messages")
+    watch.add_argument("--seconds", type=positive, metavar="N", help="end after N seconds")
     watch.set_defaults(run=_watch)
 
 
@@ -176,43 +205,19 @@ def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
     record = commands.add_parser(
         "record",
         help="record a live feed",
-        description=_RECORD,
-        epilog=_RECORD_EXAMPLES,
+        description=record_options.DESCRIPTION,
+        epilog=record_options.EPILOG,
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
-    _add_feed(record, "trades")
-    record.add_argument(
-        "--to", type=Path, required=True, metavar="DIR", help="the folder; it is created if it does not exist"
-    )
-    record.add_argument("--seconds", type=_positive, metavar="N", help="end after N seconds")
-    record.add_argument(
-        "--segment-mb", type=_positive, default=64.0, metavar="N", help="megabytes of a file before the next begins"
-    )
-    record.add_argument(
-        "--segment-minutes", type=_positive, default=60.0, metavar="N", help="minutes before the next file begins"
-    )
-    record.add_argument("--level", type=_natural, default=3, metavar="N", help="compression level, 1 to 22")
-    record.add_argument(
-        "--flush-seconds",
-        type=_positive,
-        default=1.0,
-        metavar="N",
-        help="seconds after which received frames can be read",
-    )
-    record.add_argument(
-        "--mode",
-        type=_permissions,
-        default="600",
-        metavar="OCTAL",
-        help="permissions of the files, such as 640; new folders get the same, with search for their readers",
-    )
+    _add_feed(record, "trades", least="*")  # the products may be in the file of --config
+    record_options.add(record)
     record.set_defaults(run=_record)
 
 
-def _add_feed(command: argparse.ArgumentParser, channel: str) -> None:
-    """Add the options that `live.make_feed` takes; *channel* is the default."""
-    command.add_argument("products", nargs="+", metavar="PRODUCT", help="such as BTC-USD; one or more")
+def _add_feed(command: argparse.ArgumentParser, channel: str, least: str = "+") -> None:
+    """Add the options that `live.make_feed` takes; *channel* is the default, *least* the number of products."""
+    command.add_argument("products", nargs=least, metavar="PRODUCT", help="such as BTC-USD; one or more")
     command.add_argument(
         "--channel",
         action="append",
@@ -226,6 +231,7 @@ def _add_feed(command: argparse.ArgumentParser, channel: str) -> None:
         help=f"the venue (default: that of the host in --url, or {DEFAULT_VENUE})",
     )
     command.add_argument("--url", help="URL of the feed (default: the venue's own)")
+    _add_rest_url(command, "the venue's own, or the host and port of --url on this machine")
     command.add_argument(
         "--auth",
         action="store_true",
@@ -234,6 +240,31 @@ def _add_feed(command: argparse.ArgumentParser, channel: str) -> None:
         "environment",
     )
     command.set_defaults(channels=[channel])
+
+
+def _add_rest_url(command: argparse.ArgumentParser, default: str) -> None:
+    command.add_argument("--rest-url", metavar="URL", help=f"URL of the REST API (default: {default})")
+
+
+def _add_products(commands: argparse._SubParsersAction[_Parser]) -> None:
+    products = commands.add_parser(
+        "products",
+        help="list the products of a venue",
+        description=_PRODUCTS,
+        epilog=_PRODUCTS_EXAMPLES,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    products.add_argument(
+        "pattern",
+        nargs="*",
+        metavar="PATTERN",
+        help="an id, or a pattern with * and ?, in capitals or not (default: all products)",
+    )
+    products.add_argument("--venue", choices=tuple(VENUES), default=DEFAULT_VENUE, help="the venue")
+    _add_rest_url(products, "the venue's own")
+    products.add_argument("--json", action="store_true", default=None, help="print one JSON array")
+    products.set_defaults(run=_products)
 
 
 def _add_ls(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -268,19 +299,13 @@ def _record(options: argparse.Namespace) -> int:
     return record.run(options)
 
 
+def _products(options: argparse.Namespace) -> int:
+    from rxfeed.cli import products
+
+    return products.run(options)
+
+
 def _ls(options: argparse.Namespace) -> int:
     from rxfeed.cli import ls
 
     return ls.run(options)
-
-
-def _permissions(text: str) -> int:
-    try:
-        mode = int(text, 8)
-    except ValueError:
-        mode = 0
-    if mode & ~0o666 or mode & 0o600 != 0o600:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not from 600 to 666, in octal, with the owner reading and writing"
-        )
-    return mode

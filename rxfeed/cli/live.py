@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import time
 import warnings
+from collections.abc import Callable
 
 from rxfeed.cli.streams import write_error
 from rxfeed.cli.text import printable
@@ -31,6 +33,7 @@ from rxfeed.feed import (
     HeartbeatBack,
     HeartbeatMissing,
     Lagging,
+    ProductRenamed,
     Reconnecting,
     Rejected,
     Subscribed,
@@ -44,8 +47,10 @@ _VARIABLES = {
 _WAIT_AFTER_REJECTION = 1.0  # seconds after a rejection during which another subscription may be acknowledged
 
 
-def make_feed(options: argparse.Namespace) -> Feed:
-    """The feed for the options that `arguments` adds; its warnings are written to standard error."""
+def make_feed(
+    options: argparse.Namespace, write: Callable[[int, str], None] = lambda level, text: write_error(text)
+) -> Feed:
+    """The feed for the options that `arguments` adds; *write* is called with the level and text of its warnings."""
     named = venue_at(options.url or "") if options.venue is None else venue(options.venue)
     credentials = named.credentials[0].from_env() if options.auth else None
     if options.auth and credentials is None:
@@ -57,19 +62,21 @@ def make_feed(options: argparse.Namespace) -> Feed:
             options.channel or options.channels,
             venue=named,
             url=options.url,
+            rest_url=options.rest_url,
             credentials=credentials,
         )
     for each in caught:
-        write_error(str(each.message))
+        write(logging.WARNING, str(each.message))
     return feed
 
 
 class StatusReporter:
-    """Writes the status of a feed's connection to standard error; raises `RxfeedError` if the command cannot continue.
+    """Writes the status of a feed's connection; raises `RxfeedError` if the command cannot continue.
 
     *verb*: the purpose of the feed (`watch`). *doing*: what is delayed by a lag (`printing`). *patient*: a failure of
     the first connection is only reported; without it, it is raised. *signed*: the feed has credentials. The exchange
     ends a connection when it refuses them, and the refusal is the cause of that end, so it is written once.
+    *write* is called with the level and the text of each line; by default it writes to standard error.
     """
 
     def __init__(
@@ -80,59 +87,64 @@ class StatusReporter:
         patient: bool = False,
         signed: bool = False,
         venue: Venue = COINBASE_EXCHANGE,
+        write: Callable[[int, str], None] = lambda level, text: write_error(text),
     ) -> None:
+        self._write = write
         self._signed = signed
         self._verb, self._doing = verb, doing
         self._venue = venue
         self._patient = patient
         self._connected = False
         self._acknowledged = False
-        self._rejection = ""
         self._rejected_at: float | None = None
 
     def report(self, status: FeedStatus) -> None:
         match status:
             case Connecting(url=url, attempt=attempt) if self._connected or attempt == 1:
-                write_error(f"connecting to {url}")
+                self._write(logging.INFO, f"connecting to {url}")
             case Connected():
                 self._connected = True
-                write_error("connected")
+                self._write(logging.INFO, "connected")
             case Disconnected(cause=AuthenticationFailed() | CertificateInvalid() | HostRetired()) if self._connected:
                 pass  # the feed ends, and `Ended` has the cause
             case Disconnected(cause=cause) if self._connected:
-                write_error(f"connection lost: {_text(cause)}")
+                self._write(logging.WARNING, f"connection lost: {_text(cause)}")
             case Disconnected(cause=cause) if not self._patient:  # retrying does not help with a wrong address
                 raise RxfeedError(_text(cause))
             case Reconnecting(delay=delay) if self._connected:
-                write_error(f"next attempt in {delay:.1f} s")
+                self._write(logging.INFO, f"next attempt in {delay:.1f} s")
             case Reconnecting(delay=delay, cause=cause):
-                write_error(f"warning: not connected: {_text(cause)}: {_remedy(cause)}; next attempt in {delay:.1f} s")
+                self._write(
+                    logging.WARNING, f"not connected: {_text(cause)}: {_remedy(cause)}; next attempt in {delay:.1f} s"
+                )
             case Gap(product_id=product, channel=channel, first=first, last=last):
-                write_error(f"missed {first} to {last} of {product or 'the connection'} on {channel}")
+                self._write(logging.WARNING, f"missed {first} to {last} of {product or 'the connection'} on {channel}")
             case GapRepaired(product_id=product, channel=channel, first=first, last=last):
-                write_error(f"{first} to {last} of {product} on {channel} were missed, and have come now")
+                self._write(logging.INFO, f"{first} to {last} of {product} on {channel} were missed, and have come now")
+            case ProductRenamed(product_id=product, delivered=delivered) if product != delivered:
+                self._write(logging.INFO, f"{product} is delivered as {delivered}, and shown as {product}")
             case HeartbeatMissing(product_id=product, seconds=seconds):
-                write_error(f"no heartbeat of {product} for {seconds:g} s")
+                self._write(logging.WARNING, f"no heartbeat of {product} for {seconds:g} s")
             case HeartbeatBack(product_id=product):
-                write_error(f"the heartbeat of {product} is back")
+                self._write(logging.INFO, f"the heartbeat of {product} is back")
             case Lagging(seconds=seconds):
-                write_error(f"{self._doing} is {seconds:.1f} s behind")
+                self._write(logging.WARNING, f"{self._doing} is {seconds:.1f} s behind")
             case CaughtUp():
-                write_error(f"{self._doing} has caught up")
+                self._write(logging.INFO, f"{self._doing} has caught up")
             case Subscribed(channels=channels):
                 self._acknowledged = bool(channels)
                 listed = (f"{each.name} ({', '.join(each.product_ids or ()) or 'all'})" for each in channels)
-                write_error(f"subscribed to {', '.join(listed) or 'nothing'}")
+                self._write(logging.INFO, f"subscribed to {', '.join(listed) or 'nothing'}")
             case Rejected(message=message, reason=reason) if (
                 self._signed and self._venue.refusal(message, reason) is not None
             ):
                 pass
             case Rejected(message=message, reason=reason):
-                self._rejection = printable(message if reason is None else f"{message}: {reason}")
                 self._rejected_at = time.monotonic()
-                write_error(f"rejected by the exchange: {self._rejection}")
+                text = printable(message if reason is None else f"{message}: {reason}")
+                self._write(logging.WARNING, f"rejected by the exchange: {text}")
                 if what := _after_refusal(self._venue, message, reason):
-                    write_error(what)
+                    self._write(logging.WARNING, what)
             case Ended(cause=cause) if cause is not None:
                 raise RxfeedError(_text(cause))
 
@@ -144,14 +156,15 @@ class StatusReporter:
             or time.monotonic() < self._rejected_at + _WAIT_AFTER_REJECTION
         ):
             return
-        raise RxfeedError(f"nothing to {self._verb}: {self._rejection}")
+        raise RxfeedError(f"nothing to {self._verb}: the exchange rejected the subscription, see above")
 
 
 def _after_refusal(venue: Venue, message: str, reason: str | None) -> str:
     """What to do about it, in the command's own options where it is about credentials."""
     what = venue.remedy(message, reason)
     if what.startswith("give credentials"):
-        return "give --auth and credentials in the environment, or a --channel without a key, such as level2_batch"
+        book = venue.named("book")
+        return f"give --auth and credentials in the environment, or a --channel without a key, such as {book}"
     return what
 
 

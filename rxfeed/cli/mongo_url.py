@@ -1,4 +1,4 @@
-"""The URL of the demo's MongoDB. It may have a password, so no text here repeats it."""
+"""The URL of a command's MongoDB. It may have a password, so no text here repeats it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pymongo.errors import ConfigurationError, InvalidURI
 from rxfeed.errors import ConfigError
 
 Document = dict[str, Any]
-"""A document of the demo's collection."""
+"""A document of the command's collection."""
 VARIABLE = "RXFEED_MONGO_URL"
 _OPTIONS: dict[str, Any] = {"serverSelectionTimeoutMS": 3000}
 

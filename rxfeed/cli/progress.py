@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -12,6 +13,10 @@ from rxfeed.feed import Stats
 from rxfeed.recording import RecordStats
 
 _PLAIN_EVERY = 10.0  # seconds
+_ADDED = (
+    *("bytes", "frames", "malformed", "duplicates", "gaps", "gapped", "resets", "unsubscribed", "connections"),
+    *("reconnects", "pings", "pongs", "subscriber_errors", "batched"),
+)
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -41,7 +46,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class PlainProgress:
-    """Prints a line at intervals, without control codes, for an output that is not a terminal."""
+    """Prints a line at intervals, without control codes, for a terminal without rich."""
 
     def __init__(self, every: float = _PLAIN_EVERY) -> None:
         self._every = every
@@ -63,16 +68,31 @@ class PlainProgress:
         pass
 
 
+def total(parts: Iterable[Stats]) -> Stats:
+    """The counters of several feeds, one after the other, as those of one."""
+    result = Stats()
+    for part in parts:
+        for name in _ADDED:
+            setattr(result, name, getattr(result, name) + getattr(part, name))
+        for kind, count in part.types.copy().items():
+            result.types[kind] = result.types.get(kind, 0) + count
+    return result
+
+
 class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a recording: counters of the *feed* and of the *recorder*.
 
-    *problem*: the error that ended it.
+    *stops*: how often the disk had no room. *mongo*: the line about MongoDB, and *mongo_failed* if a message may not
+    be stored there. *problem*: the error that ended it.
     """
 
     folder: Path
     seconds: float
     feed: Stats
     recorder: RecordStats
+    stops: int = 0
+    mongo: str | None = None
+    mongo_failed: bool = False
     problem: str | None = None
 
     @property
@@ -88,11 +108,11 @@ class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def missed(self) -> bool:
         """True if messages of the exchange were missed, or may have been missed."""
-        return bool(self.feed.gaps or self.feed.reconnects)
+        return bool(self.feed.gaps or self.feed.reconnects or self.stops)
 
     @property
     def exit_status(self) -> int:
-        if self.lost or self.problem is not None:
+        if self.lost or self.mongo_failed or self.problem is not None:
             return 1
         return 3 if self.missed else 0
 
@@ -112,18 +132,32 @@ class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
             ("reconnects", feed.reconnects, ""),
             ("duplicates", feed.duplicates, "dropped" if feed.duplicates else ""),
         ]
+        if self.stops:
+            rows.append(("stops", self.stops, "for the disk"))
         lines = [f"{name:<12}{number:>15,}   {more}".rstrip() for name, number, more in rows]
         lines.insert(2, "-" * 27)
         lines.append(f"{'seconds':<12}{self.seconds:>15,.1f}")
         if recorder.waited:
             lines[-1] += f"   of which the feed waited {recorder.waited:.1f} for the disk"
-        return "\n".join([*lines, "", self._verdict()])
+        return "\n".join([*lines, *([] if self.mongo is None else [self.mongo]), "", self._verdict()])
+
+    def line(self) -> str:
+        """The same in one line, for a log."""
+        mongo = "" if self.mongo is None else f"; {self.mongo}"
+        counts = (
+            f"{self.received:,} frames received, {self.recorder.frames:,} recorded in {self.recorder.segments:,} files "
+            f"of {self.folder} ({size(self.recorder.bytes)}), {self.feed.gaps:,} gaps, "
+            f"{self.feed.reconnects:,} reconnects, {self.stops:,} stops for the disk, {self.seconds:,.0f} seconds"
+        )
+        return f"{self._verdict()} {counts}{mongo}"
 
     def _verdict(self) -> str:
         if self.lost:
             return f"Error: {self.lost:,} received frames are not recorded."
         if self.problem is not None:
             return "All received frames are recorded, but the recording failed."
+        if self.mongo_failed:
+            return "All received frames are recorded, but not all messages are stored in MongoDB."
         verdict = "All received frames are recorded."
         return f"{verdict} Some data may be missing: see gaps and reconnects." if self.missed else verdict
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rxfeed.compat.hosts import Servers, redirect
+from rxfeed.compat.hosts import VARIABLE, Servers, chosen, redirect
 from rxfeed.compat.rehearsal import rehearse
 from rxfeed.errors import RxfeedError, needs_extra
+from rxfeed.venues import COINBASE_ADVANCED, COINBASE_EXCHANGE, VENUES
 from rxfeed.venues.coinbase_exchange import Credentials
 
 _PRODUCTS = ("BTC-USD", "ETH-USD", "LTC-USD", "BCH-USD", "ETC-USD", "ETH-BTC", "LTC-BTC", "BTC-EUR", "ETH-EUR")
@@ -36,7 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     script = Path(options.script)
     if not script.is_file():
         parser.error(f"there is no file {script}")
+    if options.venue is not None:
+        os.environ[VARIABLE] = options.venue
     try:
+        chosen(None)
         with _servers(options.sim) as where:
             return rehearse(script, options.arguments, where, options.seconds)
     except RxfeedError as error:  # the local exchange cannot start
@@ -54,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seconds", type=float, metavar="N", help="interrupt the script after N seconds, as Ctrl-C does"
     )
+    parser.add_argument(
+        "--venue",
+        choices=list(VENUES),
+        help=f"the venue of clients that name none, as {VARIABLE} in the environment (default: coinbase_exchange)",
+    )
     parser.add_argument("script", metavar="SCRIPT.py")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARG", help="the script's own arguments")
     return parser
@@ -63,16 +73,24 @@ def _parser() -> argparse.ArgumentParser:
 def _servers(sim: bool) -> Iterator[str]:
     """A description of the servers that the script uses within this block."""
     if not sim:
-        yield "the exchange"
+        venue = chosen(None)
+        yield "the exchange" if venue is None else f"the exchange ({venue.name})"
         return
     with needs_extra("sim", "--sim"):
         from rxfeed.sim import Exchange
-    with Exchange(_PRODUCTS, rate=200, credentials=_KEYS) as exchange:
-        redirect(Servers(exchange.url, exchange.rest_url, _KEYS))
+    # A script may have clients of both; an exchange without clients stands still.
+    with (
+        Exchange(_PRODUCTS, rate=200, credentials=_KEYS) as exchange,
+        Exchange(_PRODUCTS, rate=200, venue=COINBASE_ADVANCED.name) as advanced,
+    ):
+        venues = {COINBASE_EXCHANGE.name: exchange, COINBASE_ADVANCED.name: advanced}
+        for name, each in venues.items():
+            redirect(Servers(each.url, each.rest_url, _KEYS), name)
         try:
             yield "a local exchange, in place of all URLs and keys (--sim)"
         finally:
-            redirect(None)
+            for name in venues:
+                redirect(None, name)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rxfeed.compat.types import Attribute
 
 
@@ -16,3 +18,16 @@ class Replaceable:
 
     def __get__(self, instance: object, owner: type) -> Attribute:
         return self if instance is None else getattr(instance, self._name)()
+
+
+class PerInstance:
+    """An attribute with a value of each instance's own, which *make* makes at the first need."""
+
+    def __init__(self, make: Callable[[], object]) -> None:
+        self._make = make
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> Attribute:
+        return self if instance is None else instance.__dict__.setdefault(self._name, self._make())

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
+from rxfeed.compat.attributes import PerInstance
 from rxfeed.compat.levels import SortedLevels
 from rxfeed.compat.types import Attribute, Content, Json
 
@@ -26,21 +27,12 @@ BROKEN = (KeyError, IndexError, TypeError, ValueError, ArithmeticError)
 _SIDES = ("buy", "sell")
 
 
-class _Levels:
-    """An attribute with a mapping of each book's own, made at first need: `__init__` may never have been called."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, book: object, owner: type) -> Attribute:
-        return self if book is None else book.__dict__.setdefault(self._name, SortedLevels())
-
-
 class BookOrders:
     """The part of the classic `OrderBook` that has no connection and no sequence."""
 
-    _asks: Attribute = _Levels()
-    _bids: Attribute = _Levels()
+    # `__init__` may never have been called.
+    _asks: Attribute = PerInstance(SortedLevels)
+    _bids: Attribute = PerInstance(SortedLevels)
     _current_ticker: Attribute = None
 
     # ---- what every message goes through

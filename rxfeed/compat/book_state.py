@@ -7,6 +7,7 @@ import threading
 from rxfeed.compat.book_sequence import BookSequence
 from rxfeed.compat.snapshot import Fetch, Pace
 from rxfeed.compat.types import Hook, Json
+from rxfeed.errors import ConfigError
 
 NO_UPDATES = (
     "the book gets no messages of level2_batch or full: it is loaded anew from time to time only; "
@@ -38,7 +39,10 @@ class BookState:
 
 def requested_snapshot(request: Hook, product_id: str) -> Json:
     """A snapshot with every order; of whole levels, if the exchange does not give the orders."""
-    answer = request(product_id, level=3)
+    try:
+        answer = request(product_id, level=3)
+    except ConfigError:  # Advanced Trade has none
+        return request(product_id, level=2)
     return request(product_id, level=2) if isinstance(answer, dict) and "bids" not in answer else answer
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Deliver = Callable[[Json], None]
 """Takes the content of one message."""
 
+_LEVELS = frozenset({"level2_batch", "level2"})
 _LONGEST = 5.0  # seconds that messages wait for a snapshot
 # By id, because a subclass may not be hashable.
 _books: WeakValueDictionary[int, OrderBook] = WeakValueDictionary()
@@ -51,9 +52,16 @@ def _plain_books(products: set[str]) -> bool:
 def with_snapshot_first(client: object, channels: object, deliver: Deliver) -> Deliver:
     """*deliver* itself, unless *client* is a book that stands on the levels of *channels*."""
     book = _books.get(id(client))
-    if book is None or not isinstance(channels, list) or "level2_batch" not in channels:
+    if book is None or not isinstance(channels, list) or _LEVELS.isdisjoint(map(str, channels)):
         return deliver
     return _SnapshotFirst(book, deliver).take
+
+
+def interrupted(client: object) -> None:
+    """Messages of *client* were missed: if it is a book of levels, it is not exact until its next snapshot."""
+    book = _books.get(id(client))
+    if book is not None:
+        book._OrderBook__interrupted()  # pyright: ignore[reportAttributeAccessIssue]  # as below
 
 
 class _SnapshotFirst:

@@ -34,9 +34,11 @@ class Delivery:
 
     def malformed(self, frame: Malformed) -> None:
         """Pass a frame that is no message."""
-        # The classic client asked for JSON only, not for a shape.
+        feed = self._session.feed
         try:
-            content = loaded(frame.raw)
+            if feed is not None and feed.translator is not None:
+                raise ValueError(frame.reason)  # no script reads the JSON of that venue
+            content = loaded(frame.raw)  # the classic client asked for JSON only, not for a shape
         except (ValueError, RecursionError):
             if not self._session.ending:
                 self._report_during_session(FrameMalformed(frame.reason), frame.raw.decode(errors="replace"))

@@ -11,6 +11,8 @@ from rxfeed.compat.types import Hook, Json
 from rxfeed.market import LONG
 from rxfeed.venues.coinbase_exchange import MOST_VALUES
 
+_OLDER = {"onOpen": "on_open", "onMessage": "on_message", "onError": "on_error", "onClose": "on_close"}
+
 
 class FrameSource(Protocol):
     """The part of a script's own socket that is used."""
@@ -34,6 +36,15 @@ def call_on_error(on_error: Hook, error: Exception, data: Json = None) -> None:
         on_error(*arguments)
         return
     on_error(*ways[0])  # it takes neither: the TypeError names its parameters
+
+
+def older_hooks(kind: type) -> list[str]:
+    """A text for each hook of *kind* that has the name of a library before cbpro and gdax."""
+    return [
+        f"{name} is not called, which the library GDAX of 2017 did: name it {today}"
+        for name, today in _OLDER.items()
+        if hasattr(kind, name)
+    ]
 
 
 def check_values(raw: str | bytes) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from rxfeed.compat import book_levels
-from rxfeed.compat.attributes import Replaceable
+from rxfeed.compat.attributes import PerInstance, Replaceable
 from rxfeed.compat.book_orders import BROKEN, BookOrders, apply, orders_of, rows
 from rxfeed.compat.book_sequence import Source, Step, is_ahead, numbered
 from rxfeed.compat.book_state import NO_UPDATES, BookState, failure_of, requested_snapshot
@@ -40,7 +40,7 @@ class OrderBook(BookOrders, WebsocketClient):
         book.process_message(message)
 
     With keys (`auth`, `api_key`, `api_secret`, `api_passphrase`) it is made of the orders of `full`. Without keys it is
-    made of `level2_batch`: then each price has one order with the whole size.
+    made of `level2_batch` (on Advanced Trade, of `level2`): then each price has one order with the whole size.
 
     The first message, of any type, loads a snapshot through `_client.get_product_order_book(product_id, level=3)`;
     *client* is put in its place. It is requested on another thread. What comes meanwhile is held and replayed; the same
@@ -49,7 +49,7 @@ class OrderBook(BookOrders, WebsocketClient):
     with growing pauses. *log_to* gets every message pickled. *settings* are `WebsocketClient`'s.
     """
 
-    _client: Attribute = PublicClient()
+    _client: Attribute = PerInstance(PublicClient)
     _log_to: Attribute = None
     ready = Replaceable("_OrderBook__is_ready")
 
@@ -66,7 +66,7 @@ class OrderBook(BookOrders, WebsocketClient):
         settings.setdefault("channels", ["full"])
         super().__init__(products=product_id, **settings)
         self._asks, self._bids = SortedLevels(), SortedLevels()
-        self._client = client if client is not None else PublicClient()
+        self._client = client if client is not None else PublicClient(venue=settings.get("venue"))
         self._log_to = log_to
         self._current_ticker = None
         add_book(self)
@@ -216,6 +216,12 @@ class OrderBook(BookOrders, WebsocketClient):
             self.__book.where.see(message)
             self.__take_level(message)
             self.__book.preloaded = self.__book.where.ready
+
+    def __interrupted(self) -> None:
+        """Messages were missed: levels are exact again with the snapshot that is on its way."""
+        with self.__book.lock:
+            if self.__book.where.source is Source.LEVELS:
+                self.__book.where.ready = False
 
     def __load_first(self) -> None:
         if self.__book.fetch is not None:

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import json
+import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from urllib.parse import quote
 
-from rxfeed.compat.hosts import live, redirection
+from rxfeed.compat.advanced import AdvancedCalls
+from rxfeed.compat.attributes import PerInstance
+from rxfeed.compat.hosts import chosen, live, redirection
 from rxfeed.compat.notices import Kind, Notices, note
-from rxfeed.compat.types import Given, Json
+from rxfeed.compat.rest_session import RestResponse, RestSession
+from rxfeed.compat.types import Attribute, Given, Json
 from rxfeed.errors import ConfigError, RequestRejected
-from rxfeed.transport import HttpClient, Response
+from rxfeed.venues import COINBASE_ADVANCED, COINBASE_EXCHANGE, Venue
 from rxfeed.venues.coinbase_exchange import REST_URL
 
 Values = Mapping[str, object]
 """The parameters of a query, before they are made texts."""
 
+_ORDERS = 3
+_MOST_BOOKS, _MINUTE = 10, 60.0
+_POLLED = (
+    "get_product_order_book(level=3) was called 10 times within a minute, and the exchange may block a client that "
+    "polls it: use OrderBook of this module, which needs it once"
+)
 _GRANULARITIES = (60, 300, 900, 3600, 21600, 86400)
 
 
@@ -24,15 +35,23 @@ class PublicClient:
     """The public REST API of the exchange; every call returns parsed JSON, as the exchange gives it.
 
     A product that does not exist is no exception, but a dict with a `message`, as with cbpro. If there is no answer at
-    all, `ConnectFailed` is raised. *timeout*: seconds of a call, with its retries.
+    all, `ConnectFailed` is raised. *timeout*: seconds of a call, with its retries. *venue*: as for `WebsocketClient`.
+    `session` has `headers`, `proxies` and `verify` for all requests; a `requests.Session` may be put in its place.
+
+    From Advanced Trade come the same shapes. `sequence` is the id of the product's newest trade, and each price of a
+    book counts as one order. `get_product_order_book(level=3)` and `get_currencies` raise `ConfigError`.
     """
 
-    def __init__(self, api_url: str = REST_URL, timeout: float = 30) -> None:
-        found, text = live(api_url)
+    session: Attribute = PerInstance(RestSession)
+
+    def __init__(self, api_url: str = REST_URL, timeout: float = 30, *, venue: str | Venue | None = None) -> None:
+        named = chosen(venue)
+        self.__chosen = None if named is None else named.name  # a copy of a venue would be another one
+        found, text = live(api_url, self.__venue)
         if text:
             Notices().warn(Kind.SUBSTITUTED, text)
         self.url = str(found).rstrip("/")
-        self.auth = None
+        self.auth: Attribute = None
         self.timeout = timeout
 
     # ---- products
@@ -43,6 +62,8 @@ class PublicClient:
 
     def get_product_order_book(self, product_id: str, level: int = 1) -> Json:
         """The book: the best prices (level 1), all prices (2), or all orders (3)."""
+        if level == _ORDERS:
+            self.__count_orders()
         return self._send_message("get", _path(product_id, "book"), params={"level": level})
 
     def get_product_ticker(self, product_id: str) -> Json:
@@ -66,11 +87,11 @@ class PublicClient:
         self, product_id: str, start: Given = None, end: Given = None, granularity: int | None = None
     ) -> Json:
         """Candles: lists of time, low, high, open, close and volume; *granularity*: their seconds."""
-        if granularity is not None and granularity not in _GRANULARITIES:
+        if granularity not in (None, "", *_GRANULARITIES):
             allowed = ", ".join(map(str, _GRANULARITIES))
             raise ConfigError(f"granularity: {granularity!r} is none of {allowed}")
         given = {"start": start, "end": end, "granularity": granularity}
-        params = {name: value for name, value in given.items() if value is not None}
+        params = {name: value for name, value in given.items() if value not in (None, "")}
         return self._send_message("get", _path(product_id, "candles"), params=params)
 
     def get_product_24hr_stats(self, product_id: str) -> Json:
@@ -94,37 +115,55 @@ class PublicClient:
             raise ConfigError(f"{method} {endpoint}: only GET requests are supported: orders are out of scope")
         note(Kind.USED, f"PublicClient: GET {endpoint}")
         try:
-            return json.loads(self.__get(endpoint, params).body)
+            if self.__venue is COINBASE_ADVANCED:
+                return AdvancedCalls(self.__body).answer(endpoint, params or {})
+            return json.loads(self.__get(endpoint, params).content)
         except RequestRejected as error:
             return _described(error)
 
     def _send_paginated_message(self, endpoint: str, params: Values | None = None) -> Iterator[Json]:
         note(Kind.USED, f"PublicClient: GET {endpoint}")
         params = dict(params or {})
-        while True:
-            try:
+        try:
+            if self.__venue is COINBASE_ADVANCED:
+                yield from AdvancedCalls(self.__body).trades(endpoint, params)
+                return
+            while True:
                 response = self.__get(endpoint, params)
-            except RequestRejected as error:
-                yield from _described(error)  # as cbpro: the keys of the dict with the message
-                return
-            yield from json.loads(response.body)
-            after = response.headers.get("cb-after")
-            if not after or params.get("before") is not None:
-                return
-            params["after"] = after
+                yield from json.loads(response.content)
+                after = response.headers.get("cb-after")
+                if not after or params.get("before") is not None:
+                    return
+                params["after"] = after
+        except RequestRejected as error:
+            yield from _described(error)  # as cbpro: the keys of the dict with the message
 
-    def __get(self, endpoint: str, params: Values | None) -> Response:
-        servers = redirection()
-        base = self.url if servers is None else servers.rest
-        made = self.__dict__.get("_PublicClient__http")
-        # Made here: a class has a client as its default, and the proxy of the environment may be a wrong one.
-        if made is None or made[:2] != (base, self.timeout):
-            made = self.__http = (base, self.timeout, HttpClient(base, timeout=self.timeout))
-        values = {name: value if isinstance(value, int) else str(value) for name, value in (params or {}).items()}
-        return made[2].get(endpoint, values)
+    def __body(self, path: str) -> bytes:
+        if self.auth is not None:
+            raise ConfigError("auth: Advanced Trade does not take keys of Coinbase Exchange: leave it as None")
+        return self.__get(path, None).content
 
-    def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in self.__dict__.items() if name != "_PublicClient__http"}
+    def __get(self, endpoint: str, params: Values | None) -> RestResponse:
+        """The response; raises `RequestRejected` for an error of the exchange."""
+        servers = redirection(self.__venue)
+        base = str(self.url).rstrip("/") if servers is None else servers.rest
+        answer = self.session.request("get", base + endpoint, params=params, auth=self.auth, timeout=self.timeout)
+        if answer.status_code >= 400:
+            answer.raise_for_status() if isinstance(answer, RestResponse) else None
+            what = f"{base}{endpoint}: the server answered {answer.status_code}"  # to a session of the script's own
+            raise RequestRejected(what, answer.status_code, "", dict(answer.headers), answer.content, 0.0)
+        return answer
+
+    def __count_orders(self) -> None:
+        """Issue a warning where the exchange may block a script that requests all orders again and again."""
+        times = self.__dict__.setdefault("_PublicClient__times", deque(maxlen=_MOST_BOOKS))
+        times.append(time.monotonic())
+        if len(times) == _MOST_BOOKS and times[-1] - times[0] < _MINUTE:
+            self.__dict__.setdefault("_PublicClient__notices", Notices()).warn(Kind.UNAVAILABLE, _POLLED)
+
+    @property
+    def __venue(self) -> Venue:
+        return chosen(self.__dict__.get("_PublicClient__chosen")) or COINBASE_EXCHANGE
 
 
 def _path(product_id: str, what: str) -> str:

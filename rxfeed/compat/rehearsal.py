@@ -29,8 +29,12 @@ import rxfeed.compat
 from rxfeed.compat.clients import clients
 from rxfeed.compat.notices import Kind, listen, note
 
-_MODULES = ("websocket_client", "order_book", "public_client", "authenticated_client")
+_MODULES = ("websocket_client", "order_book", "public_client", "authenticated_client", "cbpro_auth", "FixClient")
 _INTERRUPTS = 5  # of a script that does not end
+_OLDEST = (
+    "the library GDAX of 2017: its names were others (onMessage, getProductTicker): import cbpro in its place, and "
+    "name them as in cbpro (on_message, get_product_ticker)"
+)
 _OLD_QUEUE = re.compile(r"^\s*(?:import|from)\b.*\bQueue\b", re.MULTILINE)
 
 
@@ -76,6 +80,8 @@ def _until_ended(script: Path) -> tuple[int, str]:
     except KeyboardInterrupt:
         end = "interrupted"
     except BaseException as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "GDAX":
+            note(Kind.UNAVAILABLE, _OLDEST)
         status, end = 1, f"with {type(error).__name__}: {error}"
         traceback.print_exception(type(error), error, _of_script(error, script))
     return status, end
@@ -119,6 +125,7 @@ def _replace_modules(script: Path) -> None:
         sys.modules[name] = rxfeed.compat
         for module in _MODULES:
             sys.modules[f"{name}.{module}"] = importlib.import_module(f"rxfeed.compat.{module}")
+    sys.modules["gdax.gdax_auth"] = sys.modules["gdax.cbpro_auth"]
     if _OLD_QUEUE.search(script.read_text(errors="replace")):
         sys.modules.setdefault("Queue", queue)
         note(Kind.SUBSTITUTED, "the module Queue of Python 2 is the module queue of Python 3")

@@ -21,6 +21,7 @@ from rxfeed.compat.store import Store
 from rxfeed.compat.types import Attribute
 from rxfeed.core import Reconnect
 from rxfeed.errors import ConfigError
+from rxfeed.venues import VENUES, Venue
 
 
 class State(Enum):
@@ -180,6 +181,7 @@ class SessionManager:
     def __init__(self) -> None:
         self.reconnect: bool | Reconnect = False
         self.ping_interval: float | None = 30.0
+        self.venue: Venue | None = None
         self.notices = Notices()
         self.lock = threading.Lock()
         self.session = Session()
@@ -189,7 +191,7 @@ class SessionManager:
 
     def __reduce__(self) -> tuple[object, ...]:
         # A copy of a client has the settings, and no session.
-        return _manager, (self.reconnect, self.ping_interval)
+        return _manager, (self.reconnect, self.ping_interval, None if self.venue is None else self.venue.name)
 
     def open(self) -> Session:
         """The session that begins now; the one before it is ended first."""
@@ -248,7 +250,8 @@ class SessionManager:
         return getattr(self._here, "session", None)
 
 
-def _manager(reconnect: bool | Reconnect, ping_interval: float | None) -> SessionManager:
+def _manager(reconnect: bool | Reconnect, ping_interval: float | None, venue: str | None) -> SessionManager:
     manager = SessionManager()
     manager.reconnect, manager.ping_interval = reconnect, ping_interval
+    manager.venue = None if venue is None else VENUES[venue]  # the venue itself, and no copy of it
     return manager

@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from rxfeed.compat import hosts
+from rxfeed.compat.advanced import Plan, Translator, aliases_of
 from rxfeed.compat.channels import PRIVATE, Requested, names_of, requested
-from rxfeed.compat.hosts import redirection
+from rxfeed.compat.notices import Kind, note
 from rxfeed.compat.types import Attribute
 from rxfeed.core import Reconnect
 from rxfeed.errors import AuthenticationFailed, HostRetired
 from rxfeed.feed import Disconnected, FeedStatus, Rejected, StatusLog, SteppedFeed
 from rxfeed.secrets import Secret
-from rxfeed.venues import COINBASE_EXCHANGE, Subscription
+from rxfeed.transport import HttpClient
+from rxfeed.venues import COINBASE_ADVANCED, Subscription, Venue
+from rxfeed.venues.coinbase_advanced import AdvancedSubscription
 from rxfeed.venues.coinbase_exchange import DEFAULT_URL, Credentials, ExchangeSubscription, remedy
 
 if TYPE_CHECKING:
@@ -24,12 +28,16 @@ class ClassicFeed(SteppedFeed):
 
     _quiet: ClassVar[tuple[type[FeedStatus], ...]] = ()
 
+    translator: Translator | None = None
+    """Makes the dicts of the classic, on a venue with other messages."""
+
     def _status_log(self) -> StatusLog:
-        return StatusLog(quiet=self._quiet, venue=self.venue, remedy=_remedy, level=logging.DEBUG)
+        remedy = None if self.venue is COINBASE_ADVANCED else _remedy
+        return StatusLog(quiet=self._quiet, venue=self.venue, remedy=remedy, level=logging.DEBUG)
 
     def _warn_of_products(self, subscription: Subscription) -> None:
         # The client issues them as warnings, at the script's line.
-        assert isinstance(subscription, ExchangeSubscription)
+        assert isinstance(subscription, ExchangeSubscription | AdvancedSubscription)
         self.invalid_products = list(subscription.invalid_products())
 
 
@@ -50,13 +58,16 @@ class ClientSettings(NamedTuple):
 
     url: Attribute  # a `Secret` where it is a text
     products: Attribute
+    venue: Venue
     requested: Requested
     credentials: tuple[Attribute, Attribute, Attribute] | None  # the last two are a `Secret` where they are texts
     reconnect: bool | Reconnect
     ping_interval: float | None
 
     @classmethod
-    def of(cls, client: WebsocketClient, reconnect: bool | Reconnect, ping_interval: float | None) -> ClientSettings:
+    def of(
+        cls, client: WebsocketClient, reconnect: bool | Reconnect, ping_interval: float | None, venue: Venue | None
+    ) -> ClientSettings:
         url, products = client.url, client.products
         if isinstance(url, str) and url.endswith("/"):
             url = url[:-1]
@@ -66,11 +77,12 @@ class ClientSettings(NamedTuple):
             products = [products]
         elif not isinstance(products, list):
             products = list(products)
-        signed = bool(client.auth)
+        signed, where = bool(client.auth), hosts.of(venue, url)
         keys = (client.api_key, _hidden(client.api_secret), _hidden(client.api_passphrase))
         url = _hidden(url)
-        channels = requested(client, client.channels, products, signed)
-        return cls(url, products, channels, keys if signed else None, reconnect, ping_interval)
+        channels = requested(client, client.channels, products, signed, where)
+        signs = signed and where is not COINBASE_ADVANCED
+        return cls(url, products, where, channels, keys if signs else None, reconnect, ping_interval)
 
     @property
     def channels(self) -> Attribute:
@@ -82,13 +94,15 @@ class ClientSettings(NamedTuple):
         interval = self.ping_interval
         kind = ClassicFeed if self.reconnect else _RefusedFeed if self._only_private else _ReportedFeed
         url, credentials = self.url, Credentials(*self.credentials) if self.credentials else None
-        servers = redirection()
+        servers = hosts.redirection(self.venue)
         if servers is not None:
             url, credentials = Secret(servers.websocket), servers.credentials if credentials else None
-        return kind(
-            self.products,
-            self.channels,
-            venue=COINBASE_EXCHANGE,
+        plan = self._plan()
+        feed = kind(
+            self.products if plan is None else [],
+            self.channels if plan is None else plan.channels,
+            venue=self.venue,
+            aliases=None if plan is None else aliases_of(plan.products, self._get),
             url=url,
             credentials=credentials,
             reconnect=self.reconnect,
@@ -98,10 +112,30 @@ class ClientSettings(NamedTuple):
             stale_after=None,  # old scripts listen to quiet channels; the pings show whether the connection is alive
             drop_duplicates=False,
         )
+        feed.translator = None if plan is None else Translator(plan)
+        return feed
+
+    def _plan(self) -> Plan | None:
+        if self.venue is not COINBASE_ADVANCED:
+            return None
+        try:
+            return Plan(self.channels, self.products)
+        except AuthenticationFailed as error:
+            note(Kind.UNAVAILABLE, str(error))
+            raise
+
+    def _get(self, path: str) -> bytes:
+        """The body of a response of the REST API."""
+        servers = hosts.redirection(self.venue)
+        url = self.url.reveal() if isinstance(self.url, Secret) else ""
+        base = self.venue.rest_url_for(url) if servers is None else servers.rest
+        return HttpClient(base).get(path).body
 
     @property
     def _only_private(self) -> bool:
-        return not self.credentials and PRIVATE.issuperset(names_of(self.channels))
+        return (
+            self.venue is not COINBASE_ADVANCED and not self.credentials and PRIVATE.issuperset(names_of(self.channels))
+        )
 
     def refusal(self, content: object) -> AuthenticationFailed | None:
         """The error to report if *content* refuses all channels for want of a signature; otherwise `None`."""

@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections import deque
@@ -16,9 +17,9 @@ from collections.abc import Callable, Iterator
 
 from rxfeed.compat.hooks import check_values
 from rxfeed.compat.settings import ClassicFeed, explained
-from rxfeed.compat.types import Json
+from rxfeed.compat.types import Content, Json
 from rxfeed.errors import ConnectionLost, FeedClosed
-from rxfeed.feed import Connected, Disconnected, Ended, FeedStatus
+from rxfeed.feed import Connected, Disconnected, Ended, FeedStatus, Gap
 from rxfeed.market import Malformed, Message
 from rxfeed.transport import ReceiveTimedOut, SocketClosed
 
@@ -36,7 +37,10 @@ class Socket:
         self.connected = False
         self.closed_by_script = False
         self._feed = feed
-        self._waiting: deque[Message | Malformed] = deque()
+        self._translator = feed.translator
+        self.interrupted: Callable[[], object] = lambda: None
+        """Called when messages were missed, on a venue that shows it."""
+        self._waiting: deque[Message | Content | Malformed] = deque()
         self._handler: Callable[[Json], None] | None = None
         self._malformed: Callable[[Malformed], None] | None = None
         self._timeout: float | None = None
@@ -63,7 +67,7 @@ class Socket:
             if not self._feed.step(left) and not self._waiting:
                 raise self.cause or SocketClosed("the socket is closed")
         item = self._waiting.popleft()
-        return item.raw.decode(errors="replace")
+        return json.dumps(item) if isinstance(item, dict) else item.raw.decode(errors="replace")
 
     def __iter__(self) -> Iterator[str]:
         while True:
@@ -73,11 +77,22 @@ class Socket:
         """Send *payload* as text and return its length. Raises `ConnectionLost` once the session is over."""
         text = payload if isinstance(payload, str) else bytes(payload).decode()
         try:
-            self._feed.send(text)
+            change = None if self._translator is None else self._translator.change(text)
+            if change is None:
+                self._feed.send(text)
+            else:
+                self._request(*change)
             self._feed.flush()
         except FeedClosed:
             raise SocketClosed("the socket is closed") from None
         return len(text)
+
+    def _request(self, more: list[Content], less: list[Content]) -> None:
+        """Change the subscription, by the names of the venue."""
+        if more:
+            self._feed.add([], more)
+        if less:
+            self._feed.remove([], less)
 
     def ping(self, payload: str | bytes = "") -> None:
         """Send a ping, beside those of the keepalive. Raises `ConnectionLost` once the session is over."""
@@ -122,9 +137,9 @@ class Socket:
         if self._feed.over and self.cause is not None:
             raise self.cause
 
-    def invalid_products(self) -> list[str]:
-        """A text for each product that the exchange cannot have."""
-        return self._feed.invalid_products
+    def unavailable(self) -> list[str]:
+        """A text for each product that the exchange cannot have, and for each channel that it does not have."""
+        return [*self._feed.invalid_products, *([] if self._translator is None else self._translator.refused)]
 
     def __str__(self) -> str:
         about = self._feed.about
@@ -137,6 +152,8 @@ class Socket:
             item = self._waiting.popleft()
             if isinstance(item, Malformed):
                 malformed(item)
+            elif isinstance(item, dict):
+                handler(item)
             else:
                 _pass(item, handler, malformed)
         self._handler, self._malformed = handler, malformed
@@ -164,12 +181,19 @@ class Socket:
         return explained(cause) if isinstance(cause, Exception) else None
 
     def _arrived(self, message: Message) -> None:
-        if self._handler is None or self._malformed is None:
+        if self._translator is not None:
+            for content in self._translator.contents(message):
+                if self._handler is None:
+                    self._waiting.append(content)
+                else:
+                    self._handler(content)
+        elif self._handler is None or self._malformed is None:
             self._waiting.append(message)
         else:
             _pass(message, self._handler, self._malformed)
 
     def _broken(self, frame: Malformed) -> None:
+        self.interrupted()
         if self._malformed is None:
             self._waiting.append(frame)
         else:
@@ -178,6 +202,10 @@ class Socket:
     def _follow(self, status: FeedStatus) -> None:
         if isinstance(status, Connected):
             self.connected = True
+            if self._translator is not None:
+                self._translator.connected()
+        elif isinstance(status, Gap):
+            self.interrupted()
         elif isinstance(status, Disconnected | Ended):
             self.connected = False
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 
+from rxfeed.compat import hosts
 from rxfeed.compat.attributes import Replaceable
-from rxfeed.compat.books import with_snapshot_first
+from rxfeed.compat.books import interrupted, with_snapshot_first
 from rxfeed.compat.clients import add_client
 from rxfeed.compat.copying import state_without_session
 from rxfeed.compat.delivery import Delivery
-from rxfeed.compat.hooks import read_socket
-from rxfeed.compat.hosts import live
+from rxfeed.compat.hooks import older_hooks, read_socket
 from rxfeed.compat.keepalive import KeepaliveThread, ping_until_ended
 from rxfeed.compat.notices import Kind, note
 from rxfeed.compat.session import Event, Session, SessionManager, State
@@ -22,6 +23,7 @@ from rxfeed.compat.types import Attribute, Content, Given, Json
 from rxfeed.core import Reconnect
 from rxfeed.feed import Feed
 from rxfeed.secrets import Secret
+from rxfeed.venues import Venue
 from rxfeed.venues.coinbase_exchange import DEFAULT_URL
 
 log = logging.getLogger("rxfeed.feed")
@@ -46,6 +48,14 @@ class WebsocketClient:
 
     A script may run the three steps of a session itself: `_connect()` returns when it is connected and subscribed,
     `_listen()` calls `on_message` until the end, and `_disconnect()` calls `on_close`. `ws.recv()` gives a raw frame.
+
+    *venue*: `coinbase_exchange`, or `coinbase_advanced`, which needs no keys for `level2`; `None`: the value of the
+    environment variable `RXFEED_COMPAT_VENUE`, or the venue of the url's host. From Advanced Trade come the same dicts
+    of `ticker`, `match`, `last_match`, `snapshot`, `l2update`, `heartbeat`, `status` and `subscriptions`. Some of their
+    values are synthetic, because Advanced Trade does not have them: `sequence` is the id of the product's newest trade,
+    the order ids of a match are made of its trade id, `open_24h` is computed from the change of a day, and `volume_30d`
+    is `0`. A `ticker` comes with each trade, with the newest best prices. After a loss, a book begins with a `snapshot`
+    again.
 
     Beyond cbpro: *reconnect* (True, or a `Reconnect`) comes back after a lost connection, *ping_interval* is in
     seconds, and `feed` is the Feed underneath: of the session that runs, or ran last; before the first `start()` and
@@ -85,8 +95,10 @@ class WebsocketClient:
         *,
         reconnect: bool | Reconnect = False,
         ping_interval: float | None = 30.0,
+        venue: str | Venue | None = None,
     ) -> None:
         self.__manager.notices.here()
+        self.__manager.venue = hosts.chosen(venue)
         self.url = self.__live(url)
         self.products = products
         self.channels = channels
@@ -103,6 +115,8 @@ class WebsocketClient:
         self.mongo_collection = mongo_collection
         self.__manager.reconnect = reconnect
         self.__manager.ping_interval = ping_interval
+        for text in older_hooks(type(self)):
+            self.__manager.notices.warn(Kind.UNAVAILABLE, text)
         add_client(self)
         note(Kind.USED, f"a client of the class {type(self).__name__}")
 
@@ -124,11 +138,12 @@ class WebsocketClient:
             put_document(self.__manager.current, self.mongo_collection, msg)
 
     def on_error(self, e: Exception, data: Json = None) -> None:
-        self.error = e
         try:
             print(f"{e} - data: {data}")  # noqa: T201
         finally:
-            self.stop = True  # last: a script that polls `stop` prints its own end after this text
+            # Last, and one after the other: a script that polls either of them prints its own end after this text.
+            self.error = e
+            self.stop = True
 
     # ---- life
 
@@ -196,8 +211,9 @@ class WebsocketClient:
         for kind, text in settings.requested.notices:
             manager.notices.warn(kind, text)
         ws = session.connection(settings)
-        for text in ws.invalid_products():
+        for text in ws.unavailable():
             manager.notices.warn(Kind.UNAVAILABLE, text)
+        ws.interrupted = partial(interrupted, self)
         self.ws = ws
         ws.open()
         log.info("connected: %s", ws)
@@ -268,14 +284,18 @@ class WebsocketClient:
 
     @property
     def __settings(self) -> ClientSettings:
-        return ClientSettings.of(self, self.__manager.reconnect, self.__manager.ping_interval)
+        return ClientSettings.of(self, self.__manager.reconnect, self.__manager.ping_interval, self.__venue)
+
+    @property
+    def __venue(self) -> Venue | None:
+        return self.__manager.venue or hosts.chosen(None)
 
     def __current_feed(self) -> Feed:
         session = self.__manager.current
         return session.feed if session.feed is not None else session.prepare(self.__settings)
 
     def __live(self, url: Given) -> object:
-        found, text = live(url)
+        found, text = hosts.live(url, self.__venue)
         if text:
             self.__manager.notices.warn(Kind.SUBSTITUTED, text)
         return found

@@ -12,9 +12,11 @@ from rxfeed.core.candles import Candle, CandlePrices, Candles
 from rxfeed.core.checked_frame import CheckedFrame, FrameCheck
 from rxfeed.core.completeness import Late
 from rxfeed.core.crossing import PriceCross, PriceCrossing
+from rxfeed.core.epochs import EPOCH_KINDS, LEVELS, PRODUCT, TRADES
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.findings import Findings, Missed, Repaired, Restarted
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
+from rxfeed.core.held_run import PROVEN, HeldRun
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
 from rxfeed.core.level3_book import BookStats, Item, Level3Book
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
@@ -32,6 +34,7 @@ from rxfeed.core.rolling import RollingVolume, SlidingVolume
 from rxfeed.core.sequence import Sequence
 from rxfeed.core.spreads import SpreadWidening, WideSpread
 from rxfeed.core.throttle import LatestByProduct, Throttle
+from rxfeed.core.trade_repair import LostTrades, Repair, RepairedTrades, TradeRepair
 from rxfeed.core.windower import Grid, Span, Windower
 from rxfeed.core.windowing import Windowing
 from rxfeed.core.windows import TumblingVolume, VolumeSums, VolumeWindow
@@ -39,8 +42,13 @@ from rxfeed.core.windows import TumblingVolume, VolumeSums, VolumeWindow
 __all__ = [
     "APART",
     "ARRIVAL_LIMIT",
+    "EPOCH_KINDS",
     "EXACT",
+    "LEVELS",
     "MAX_AHEAD",
+    "PRODUCT",
+    "PROVEN",
+    "TRADES",
     "ActiveProducts",
     "Arrival",
     "Backoff",
@@ -61,6 +69,7 @@ __all__ = [
     "GapDetector",
     "Grid",
     "HeartbeatWatch",
+    "HeldRun",
     "Item",
     "Keepalive",
     "Late",
@@ -68,6 +77,7 @@ __all__ = [
     "Level2Book",
     "Level3Book",
     "Level3Snapshot",
+    "LostTrades",
     "Machine",
     "Merge",
     "MergeRules",
@@ -85,7 +95,9 @@ __all__ = [
     "ReceivedItem",
     "Reconnect",
     "Renewals",
+    "Repair",
     "Repaired",
+    "RepairedTrades",
     "Restarted",
     "RestingOrder",
     "Resubscribed",
@@ -103,6 +115,7 @@ __all__ = [
     "Throttle",
     "TickBars",
     "TradeImbalance",
+    "TradeRepair",
     "TumblingVolume",
     "VolumeBars",
     "VolumeSums",

@@ -11,22 +11,30 @@ from rxfeed.market import Trade
 class ArrivalSpan:
     """The trades from the time *start* of the earliest to the time *end* of the latest; times are limited by *clock*.
 
-    *whole* is False if messages were missed since `begin`, or directly before it.
+    *whole* is False if trades were missed since `begin`, or directly before it: the epoch has risen, and the trade ids
+    do not prove that none was.
     """
 
-    __slots__ = ("clock", "end", "epoch", "start", "whole")
+    __slots__ = ("clock", "end", "epoch", "known", "start", "whole")
 
+    epoch: int
+    known: int
     start: datetime
     end: datetime
 
-    def __init__(self, epoch: int, clock: EventClock) -> None:
-        self.epoch, self.clock = epoch, clock
+    def __init__(self, first: Trade, clock: EventClock) -> None:
+        self.epoch, self.known, self.clock = first.epoch, first.trade_id, clock
         self.whole = True
 
     def see(self, trade: Trade) -> None:
-        """Compare the epoch of *trade* with that of the trade before it."""
-        if trade.epoch != self.epoch:
-            self.epoch, self.whole = trade.epoch, False
+        """Compare *trade* with the trade before it."""
+        number, epoch = trade.trade_id, trade.epoch
+        if epoch != self.epoch:
+            proven = trade.ids_are_consecutive and number == self.known + 1
+            self.whole = self.whole and proven
+            self.epoch, self.known = epoch, number
+        elif number > self.known:
+            self.known = number
 
     def cover(self, trade: Trade, first: bool) -> None:
         """Extend the span to the time of *trade*; with *first*, begin it there."""

@@ -26,7 +26,7 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
 
     *count*: trades of which the bar has at least a part. *volume*, *buy_volume* and *sell_volume* (by the taker's side)
     are in the base currency and exact, *notional* is in the quote currency and exact, *vwap* has 28 digits. *complete*
-    is False if messages were missed within the bar or directly before it, or if the stream ended before the bar was
+    is False if trades were missed within the bar or directly before it, or if the stream ended before the bar was
     full.
     """
 
@@ -51,8 +51,8 @@ class _Growing(ArrivalSpan):
 
     __slots__ = ("bought", "close", "count", "high", "low", "notional", "open", "sold")
 
-    def __init__(self, epoch: int, clock: EventClock) -> None:
-        super().__init__(epoch, clock)
+    def __init__(self, first: Trade, clock: EventClock) -> None:
+        super().__init__(first, clock)
         self._begin()
 
     def _begin(self) -> None:
@@ -124,7 +124,7 @@ class _Bars(ABC):
             return ()
         bar = self._products.get(message.product_id)
         if bar is None:
-            bar = self._products[message.product_id] = _Growing(message.epoch, self.clock)
+            bar = self._products[message.product_id] = _Growing(message, self.clock)
         bar.see(message)
         return self._trade(bar, message)
 

@@ -22,11 +22,11 @@ from rxfeed.market import Auction, BookSnapshot, BookUpdate, Heartbeat, Level, M
 class Level2Book:
     """Outputs a `BookView` of *product_id* for each message that changes its book, and one at each gap.
 
-    The first view comes with the first snapshot. If a message of the product, of any accepted type, has another epoch,
-    a view that is not `ready` is output. The next view comes with the next snapshot, which may be the same message.
-    Levels that are not valid (a size below zero, a NaN) make a frame malformed, which raises the epoch. O(log n) a
-    change for n prices; a view takes O(1) and shares its memory with the book. A view's time is limited (see
-    `EventClock`).
+    The first view comes with the first snapshot. If an update or snapshot has another epoch, or an auction or heartbeat
+    of the product a higher one, a view that is not `ready` is output. The next view comes with the next snapshot, which
+    may be the same message. Levels that are not valid (a size below zero, a NaN) make a frame malformed, which raises
+    the epoch of the book. O(log n) a change for n prices; a view takes O(1) and shares its memory with the book. A
+    view's time is limited (see `EventClock`).
     """
 
     __slots__ = (
@@ -76,7 +76,9 @@ class Level2Book:
             if isinstance(message, Auction):
                 self._auction = message.collecting
             return ()
-        if message.epoch != self._epoch:
+        epoch = message.epoch
+        # A lower one is of another kind: the book alone may have been missed (see `epochs.py`).
+        if epoch > self._epoch or (epoch < self._epoch and isinstance(message, BookUpdate)):
             return self._lost(message)
         if isinstance(message, Auction):
             self._auction = message.collecting

@@ -26,8 +26,10 @@ class CompletenessTracker:
     """The state of one product: no trade after *since* was missed, and *known* is the highest trade id that has come.
 
     Rules:
-    - If a message has another epoch, trades may be missing up to its time, or up to *now* if that is later. This is not
-      so for a trade with the next id, where the venue's ids are consecutive.
+    - If a message has a higher epoch, trades may be missing up to its time, or up to *now* if that is later, unless the
+      trade ids prove that none is: a trade has the next id (where the venue's ids are consecutive), or a heartbeat or
+      a `last_match` has *known* as the last one. A heartbeat with a lower epoch shows nothing: trades alone may have
+      been missed (see `epochs.py`).
     - A `last_match` proves that no trade came between it and the subscription. Of several trades from before the
       subscription, the last one does.
     - A heartbeat may overtake the trade with the id that it contains. Then event time stops until that trade or the
@@ -68,9 +70,11 @@ class CompletenessTracker:
 
     def last_match(self, last: PriorTrade) -> None:
         if last.epoch != self.epoch:
+            missed = last.trade_id != self.known
             self.epoch, self.known = last.epoch, last.trade_id
             self._expecting = False
-            self._missed(last.time)
+            if missed:
+                self._missed(last.time)
         elif self._expecting:
             self._expecting = False
             self.known = last.trade_id
@@ -81,8 +85,8 @@ class CompletenessTracker:
 
     def heartbeat(self, heartbeat: Heartbeat) -> datetime:
         """The event time: no earlier trade is expected."""
-        missed = heartbeat.epoch != self.epoch
-        self.epoch = heartbeat.epoch
+        missed = heartbeat.epoch > self.epoch and heartbeat.last_trade_id != self.known
+        self.epoch = max(self.epoch, heartbeat.epoch)
         if self._named > self.known and self._named != self._waived:
             self._waived, missed = self._named, True
         if missed:

@@ -26,8 +26,8 @@ class Collector:
         """The last acknowledgement on this connection."""
         self.silent: set[Pair] = set()
         """Those of which nothing comes, although the connection is open."""
-        self.epochs: dict[tuple[str | None, bool], int] = {}
-        """Its last epoch of each product: of its tickers (True), and of its other messages."""
+        self.epochs: dict[str | None, int] = {}
+        """Its highest epoch of each product."""
         self.stale: dict[tuple[str, str], datetime] = {}
         """The numbered streams that restarted at another collector, and when: older messages are dropped."""
 

@@ -1,11 +1,10 @@
-"""The gap detector of any venue: the epochs of products, and the subscriptions.
+"""The gap detector of any venue: what was missed, and the subscriptions.
 
 Rules:
-- An epoch rises for all products when the connection was interrupted or a frame could not be decoded. It rises for one
-  product when messages of it were missed, when its numbers restarted, and when one of its channels was unsubscribed or
+- The epochs of products are those of `epochs.py`. All rise when the connection was interrupted. Those of one product
+  rise when messages of it were missed, when its numbers restarted, and when one of its channels was unsubscribed or
   resubscribed (again at the acknowledgement, since messages before it may be of the old subscription).
-- If only tickers of a product were missed, the epoch of its tickers alone rises. The next rise for the product is above
-  both.
+- A frame that could not be decoded raises the epochs of its product and its kinds, as far as it names them (`doubt`).
 - Product ids come from the server. So the number of products that are followed without a subscription is limited.
 - What follows from a number is in `sequence.py`. Which messages have which numbers is the venue's.
 """
@@ -18,15 +17,15 @@ from typing import Any, ClassVar, Protocol
 import msgspec
 
 from rxfeed.core.checked_frame import CheckedFrame, FrameCheck
+from rxfeed.core.epochs import LEVELS, MOST_PRODUCTS, PRODUCT, Epochs, kinds_of
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.findings import Missed, Repaired, Restarted
 from rxfeed.core.sequence import Sequence
-from rxfeed.market import LAST, Malformed, Message, Subscriptions, Ticker, moment
+from rxfeed.market import LAST, Malformed, Message, Subscriptions, moment
 
 Pair = tuple[str, str | None]
 """A channel and one of its products; `None` for a channel that has none."""
 
-_MOST_UNWATCHED = 10_000
 _SECOND = 10**9
 _MAX_AHEAD = int(MAX_AHEAD * 1_000_000)
 
@@ -43,14 +42,13 @@ class Holder(Protocol):
     def hold(self, message: Message) -> bool: ...
 
 
-class GapDetector:
+class GapDetector(Epochs):
     """Checks every message: `step` returns False for a duplicate, and appends gaps and restarts to `missed`.
 
     `step` also returns False for a message that is held, which is in `held` then. If the numbers after it show that it
     belongs to a restarted sequence, it is in `released`, to be delivered before the message that shows this.
 
-    `epoch(product_id)` is the epoch of the next message of the product. O(1) a message. A venue's
-    subclass adds its rules to `checks`.
+    O(1) a message. A venue's subclass adds its rules to `checks`.
     """
 
     aliases: ClassVar[Mapping[str, str]] = {}
@@ -61,6 +59,7 @@ class GapDetector:
     """Channels that may have products which no subscription names."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.missed: list[Missed | Repaired | Restarted | Resubscribed] = []
         self.released: list[Message] = []
         """The messages to deliver before the last checked one; the caller takes them out."""
@@ -72,12 +71,7 @@ class GapDetector:
         """By a message's own type: False for a message that came before."""
         self._limited_ns = 0
         self._runs: dict[tuple[str, str], Sequence] = {}
-        self._epoch = 0
-        self._epochs: dict[str | None, int] = {}
-        self.of_tickers: dict[str, int] = {}
-        """The epochs of tickers, of products of which only tickers were missed; always the same `dict`."""
         self._watched: frozenset[Pair] = frozenset()
-        self._products: frozenset[str | None] = frozenset()
         self._left: set[Pair] = set()  # channels that were subscribed to before
         self._rejoining: set[Pair] = set()  # resubscribed, and not acknowledged yet
 
@@ -91,7 +85,7 @@ class GapDetector:
         left, rejoined = before - pairs, (pairs - before) & self._left
         self._left = (self._left | left) - pairs
         self._rejoining = (self._rejoining | rejoined) & pairs
-        if len(self._left) > _MOST_UNWATCHED:  # beyond the limit any pair may have been subscribed before
+        if len(self._left) > MOST_PRODUCTS:  # beyond the limit any pair may have been subscribed before
             self._left.clear()
             self.interrupted()
         self._products = frozenset(product for _, product in pairs)
@@ -127,32 +121,28 @@ class GapDetector:
         run = self._runs.get((channel, product_id))
         return -1 if run is None else run.known
 
-    def epoch(self, product_id: str | None) -> int:
-        return self._epochs.get(product_id, self._epoch)
+    def doubt(self, product_id: str | None, types: Iterable[type[Message]]) -> bool:
+        """A frame of *product_id* with messages of *types* could not be decoded: their epochs rise.
 
-    def epoch_of(self, message: Message) -> int:
-        """The epoch of *message*, which is the next one of its product."""
-        epoch = self.epoch(message.product_id)
-        if self.of_tickers and message.product_id is not None and isinstance(message, Ticker):
-            return self.of_tickers.get(message.product_id, epoch)
-        return epoch
-
-    def lost_tickers(self, product_id: str) -> None:
-        """Only tickers of this product may have been missed: their epoch rises."""
-        if len(self.of_tickers) >= _MOST_UNWATCHED:
+        `None` and no types stand for all. True if a book by price may be wrong.
+        """
+        kinds = kinds_of(types)
+        if product_id is not None:
+            self.lost_of(product_id, kinds)
+        elif not kinds or not self._products_are_known:
             self.interrupted()
         else:
-            self.of_tickers[product_id] = self.of_tickers.get(product_id, self.epoch(product_id)) + 1
+            for product in self._products:
+                if product is not None:
+                    self.lost_of(product, kinds)
+        return not kinds or PRODUCT in kinds or LEVELS in kinds
 
-    def lost(self, product_id: str | None) -> None:
-        """Messages of this product may have been missed: its epoch rises."""
-        if self.of_tickers and product_id in self.of_tickers:
-            self._epochs[product_id] = self.of_tickers.pop(product_id)
-        if product_id not in self._epochs and len(self._epochs) >= _MOST_UNWATCHED + len(self._products):
-            self.interrupted()  # beyond the limit all products share an epoch
-            self._epochs.clear()
-        else:
-            self._epochs[product_id] = self.epoch(product_id) + 1
+    @property
+    def _products_are_known(self) -> bool:
+        """True if the subscriptions name all products that may come."""
+        if any(product is None and channel in self.of_all_products for channel, product in self._watched):
+            return False
+        return any(product is not None for product in self._products)
 
     def report(self, found: Missed | Repaired | Restarted) -> None:
         self.missed.append(found)
@@ -166,25 +156,8 @@ class GapDetector:
             self.held = message
         return False
 
-    def interrupted(self, least: int = 0) -> None:
-        """Messages of any product may have been missed (a new connection, an undecodable frame): all epochs rise.
-
-        Each epoch is at least *least* then.
-        """
-        if self.of_tickers:
-            self._epochs |= self.of_tickers
-            self.of_tickers.clear()
-        self._epoch = max(self._epoch + 1, least)
-        for product, epoch in self._epochs.items():
-            self._epochs[product] = max(epoch + 1, least)
-
     def malformed(self, frame: Malformed) -> None:
         """*frame* could not be decoded. If it has a number, that is not missing. For a venue's rules."""
-
-    @property
-    def highest(self) -> int:
-        """The highest epoch of all products."""
-        return max(self._epoch, *self._epochs.values(), *self.of_tickers.values(), 0)
 
     def reconnected(self, least: int = 0) -> None:
         self.interrupted(least)
@@ -240,4 +213,4 @@ class GapDetector:
         return run
 
     def _may_follow(self, product_id: str, count: int) -> bool:
-        return count < _MOST_UNWATCHED or product_id in self._products
+        return count < MOST_PRODUCTS or product_id in self._products

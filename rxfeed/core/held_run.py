@@ -39,6 +39,10 @@ class HeldRun:
         self._place, self.open = place, not proven and len(self.numbers) < PROVEN
         return not self.open
 
+    def ends_with(self, number: int, place: int) -> bool:
+        """True if *number* is the last one of the run, and the sequence has accepted none since."""
+        return self.follows(place) and self.numbers[-1][0] == number
+
     def follows(self, place: int) -> bool:
         """True if messages are held, and the sequence has accepted none since."""
         return bool(self.numbers) and place == self._place

@@ -93,8 +93,8 @@ class _LastBalance(LastTrades[TradeImbalance]):
 class _Running(ArrivalSpan):
     __slots__ = ("sums",)
 
-    def __init__(self, epoch: int, clock: EventClock) -> None:
-        super().__init__(epoch, clock)
+    def __init__(self, first: Trade, clock: EventClock) -> None:
+        super().__init__(first, clock)
         self.sums = _Balance()
 
 
@@ -124,7 +124,7 @@ class RunningImbalance:
         product = self._products.get(message.product_id)
         first = product is None
         if product is None:
-            product = self._products[message.product_id] = _Running(message.epoch, self.clock)
+            product = self._products[message.product_id] = _Running(message, self.clock)
         product.see(message)
         product.cover(message, first)
         product.sums.add(message.maker_side == "sell", message.size, message.price * message.size)

@@ -5,7 +5,8 @@ Rules, from the channels' documentation:
   newer than it, and apply the others. The first of them must have the snapshot's sequence plus one. If not, the
   snapshot is too old, and another is requested.
 - Sequences rise by one. A higher sequence is a gap, and another snapshot is requested. A message with a lower or equal
-  sequence is a duplicate and is dropped. Another epoch is a gap, whatever the sequences are.
+  sequence is a duplicate and is dropped. A higher epoch is a gap, whatever the sequences are. A lower one is of another
+  kind of message (see `epochs.py`).
 - A message that the orders contradict (see `level3_orders.py`) shows that the book is wrong, and is treated as a gap.
 - A message of an unknown type changes nothing. Its sequence is not missing if the next known message skips it.
 """
@@ -112,7 +113,7 @@ class Level3Book:
             return self._taken(item) if isinstance(item, SnapshotTaken) else self._again()
         if item.product_id != self.product_id or not isinstance(item, _LOOKED_AT):
             return ()
-        if item.epoch != self._epoch or not self._heard:
+        if item.epoch > self._epoch or not self._heard:
             begun, self._epoch, self._heard = self._heard, item.epoch, True
             self.stats.breaks += begun
             self._auction = False

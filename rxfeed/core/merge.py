@@ -42,7 +42,6 @@ from rxfeed.market import (
     Message,
     PriorTrade,
     Subscriptions,
-    Ticker,
     moment,
 )
 
@@ -198,12 +197,11 @@ class Merge:
             self._continuity.reconnected()
         if collector.acked is None and collector.saw(message, self._venue):
             self._continuity.watch(self._watched())
-        product, epoch, ticker = message.product_id, message.epoch, isinstance(message, Ticker)
-        other = collector.epochs.get((product, not ticker))
-        before = collector.epochs.get((product, ticker), other)
-        if before != epoch or other is None:
-            collector.epochs[product, ticker] = epoch
-            if before is not None and epoch not in (before, other):
+        product, epoch = message.product_id, message.epoch
+        before = collector.epochs.get(product)
+        if before is None or epoch > before:
+            collector.epochs[product] = epoch
+            if before is not None:
                 self._interrupt_product(collector, product, entry.ns)
 
     def _interrupt_all(self, collector: Collector, ns: int, *, gone: bool) -> None:

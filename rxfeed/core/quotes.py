@@ -65,24 +65,20 @@ def quote_of(item: Priced) -> tuple[Decimal, Decimal] | None:
 class EpochCounter:
     """Counts the interruptions of one product. The count is constant as long as no message was missed.
 
-    Tickers may have a higher epoch than the other messages, if tickers alone were missed. So an epoch that the others
-    have already shows no interruption.
+    A higher epoch than before shows an interruption. A lower one is of another kind of message (see `epochs.py`).
     """
 
-    __slots__ = ("_epochs", "count")
+    __slots__ = ("_highest", "count")
 
     def __init__(self) -> None:
         self.count = 0
-        self._epochs: list[int | None] = [None, None]  # of tickers, and of the other messages
+        self._highest: int | None = None
 
     def see(self, item: Priced) -> int:
         epoch: int | None = getattr(item, "epoch", None)
         if epoch is None:  # a book view has no epoch; after a gap a view that is not ready comes
             self.count += not getattr(item, "ready", True)
-            return self.count
-        own = 0 if isinstance(item, Ticker) else 1
-        last, other = self._epochs[own], self._epochs[1 - own]
-        if epoch != last:
-            self.count += epoch != other and (last is not None or other is not None)
-            self._epochs[own] = epoch
+        elif self._highest is None or epoch > self._highest:
+            self.count += self._highest is not None
+            self._highest = epoch
         return self.count

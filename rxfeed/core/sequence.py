@@ -3,11 +3,14 @@
 Rules:
 - A *run* is a series of consecutive numbers. The next number continues it.
 - A higher number is a gap: the numbers between are missing, and another run begins.
-- A message that came before (see `History`) is a duplicate, and dropped.
+- A message that came before (see `History`) is a duplicate, and dropped. Beyond what is known exactly, a number and a
+  time within an earlier run are enough. If a restart follows such numbers directly, they were of the restarted
+  sequence: the restart is reported from the first of them on, and they are reported as missing.
 - Any other lower number with a time that is newer than the last message's is a restart: it is reported, and its
   message is delivered.
 - A lower number with a time that is not newer may be late, or a restart with a clock that was set back. Its message is
-  held (see `HeldRun`). The third of a run in a row is a restart, and all three are delivered.
+  held (see `HeldRun`). The third of a run in a row is a restart, and all three are delivered. While the present run has
+  fewer than three numbers, a number that continues the held ones is held, too.
 - After a restart, a higher number with a time from before the restart may be of the old sequence. It is held, too; the
   third in a row is a gap.
 - A run is *unproven* until it has three numbers: its first number may be wrong, and then the run before it continues.
@@ -51,6 +54,7 @@ class Sequence:
         "_last",
         "_next",
         "_position",
+        "_presumed",
         "_reported",
         "_since",
         "_times",
@@ -81,6 +85,7 @@ class Sequence:
         self._before = -1  # the last number of the run before
         self._reported = -1  # numbers up to it were reported as missing, because of a heartbeat or a base
         self._since: datetime | None = None  # the time of the last restart
+        self._presumed: tuple[int, int] | None = None  # consecutive numbers that were dropped, and may not have come
         self._ahead: set[int] = set()  # delivered from another channel before this one had come to them
         self._unknown: set[int] = set()  # the same, of unknown types
 
@@ -166,16 +171,20 @@ class Sequence:
                 return False
             if last < number < base:
                 return self._restart_below(base, number, time)
-        if number == last + 1 and last >= 0:  # the first one after a reconnect
+        continues = self._short and self._held is not None and self._held.ends_with(number - 1, self._place)
+        if number == last + 1 and last >= 0:  # the first one after a reconnect, or while a run is held
+            if continues:
+                return self._doubtful(number, time, False)
             self._follow(number, time)
             return not self._came_ahead(number)
         if number <= last:
             if self._history.has(number, time, self._run):
+                self._presume(number, time)
                 return False
             return self._doubtful(number, time, self._newer(time))
         if self._history.has(number, time, self._run, exactly=True):
             return False
-        if self._of_before(time):
+        if continues or self._of_before(time):
             return self._doubtful(number, time, False)
         if copy:
             return self._run_ahead(number, time)
@@ -185,10 +194,22 @@ class Sequence:
         self._follow(number, time)
         return not self._came_ahead(number)
 
+    def _presume(self, number: int, time: datetime | None) -> None:
+        """*number* is a duplicate; only if it is known exactly, those directly before it are proven to be so, too."""
+        follows = self._presumed is not None and number == self._presumed[1] + 1
+        if not self._history.has(number, time, self._run, exactly=True):
+            self._presumed = (self._presumed[0] if self._presumed and follows else number, number)
+        elif follows:
+            self._presumed = None
+
     @property
     def _run(self) -> Run:
         oldest, anew = self._began
         return Run(self._first, self.last, self._position, oldest, self.time, anew)
+
+    @property
+    def _place(self) -> int:
+        return self._position + self.last - self._first
 
     @property
     def _short(self) -> bool:
@@ -216,7 +237,9 @@ class Sequence:
         """Hold *number*, unless a run is complete with it: then deliver that."""
         if self._held is None:
             self._held = HeldRun()
-        if not self._held.add(number, time, self._position + self.last - self._first, proven):
+        if not self._held.add(number, time, self._place, proven):
+            if self._short:
+                self._stop()
             return False
         numbers, messages = self._held.take()
         first, began = numbers[0]
@@ -238,7 +261,11 @@ class Sequence:
     def _restart(self, number: int, time: datetime | None) -> None:
         """The sequence restarts with *number*, or the run before an unproven one continues with it."""
         before, unproven, left = self._before, self._unproven or number == self._before + 1, self.last
-        self._findings.report(Restarted(self.product_id, self.channel, left, number))
+        presumed, self._presumed = self._presumed, None
+        began = presumed[0] if presumed is not None and presumed[1] + 1 == number else number
+        self._findings.report(Restarted(self.product_id, self.channel, left, began))
+        if began < number:
+            self._findings.report(Missed(self.product_id, self.channel, began, number - 1))
         if unproven and left < before:  # the gap between rising runs was reported already
             self._report_missing(before, number - 1)
         elif self._base is not None and self._base[0] < number:

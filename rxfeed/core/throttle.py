@@ -52,7 +52,7 @@ class LatestByProduct(Generic[T]):
 class Throttle(Generic[T]):
     """Outputs an item of a product if its time is *seconds* or more after the last one that was output.
 
-    What comes between is dropped. The first item after a gap (a new `epoch`) is output at once, and so are items
+    What comes between is dropped. The first item after a gap (a higher `epoch`) is output at once, and so are items
     without a product or a time, or dated more than *max_ahead* seconds after their receipt (see `EventClock`). O(1) an
     item; memory grows with the number of products.
 
@@ -65,7 +65,7 @@ class Throttle(Generic[T]):
     def __init__(self, seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
         self._width = positive_span("seconds", seconds)
-        self._last: dict[str, tuple[int, int, datetime]] = {}  # two epochs (see `EpochCounter`), time of the last
+        self._last: dict[str, tuple[int, datetime]] = {}  # the highest epoch, and the time of the last one
 
     def step(self, item: T) -> tuple[T, ...]:
         product_id: str | None = getattr(item, "product_id", None)
@@ -76,10 +76,9 @@ class Throttle(Generic[T]):
             return (item,)
         epoch: int = getattr(item, "epoch", 0)
         last = self._last.get(product_id)
-        if last is not None and epoch in last[:2] and time - last[2] < self._width:
+        if last is not None and epoch <= last[0] and time - last[1] < self._width:
             return ()
-        # Tickers may have an epoch of their own.
-        self._last[product_id] = epoch, epoch if last is None or epoch in last[:2] else last[0], time
+        self._last[product_id] = epoch if last is None else max(epoch, last[0]), time
         return (item,)
 
     def finish(self) -> tuple[T, ...]:

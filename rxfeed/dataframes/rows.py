@@ -18,8 +18,8 @@ _UNKNOWN = Any
 _CELLS = {str, int, float, bool, Decimal, datetime, bytes}
 
 
-class _LevelRow(NamedTuple):
-    """One level of a `Snapshot`, or one change of an `L2Update`; *size*: the new total at the price."""
+class BookLevel(NamedTuple):
+    """One level of a `BookSnapshot`, or one change of a `BookUpdate`; *size*: the new total at the price."""
 
     product_id: str
     time: datetime | None
@@ -102,7 +102,7 @@ def _rows(items: Iterable[object]) -> Iterator[object]:
             yield item
 
 
-def _levels(message: BookUpdate | BookSnapshot) -> Iterator[_LevelRow]:
+def _levels(message: BookUpdate | BookSnapshot) -> Iterator[BookLevel]:
     changes: list[tuple[Side, Decimal, Decimal]] = []
     if isinstance(message, BookUpdate):
         changes.extend(message.changes)
@@ -111,7 +111,7 @@ def _levels(message: BookUpdate | BookSnapshot) -> Iterator[_LevelRow]:
         changes.extend(("sell", *level) for level in message.asks)
     about, snapshot = (message.product_id, message.time), isinstance(message, BookSnapshot)
     for change in changes:
-        yield _LevelRow(*about, *change, snapshot, _received(message), message.epoch)
+        yield BookLevel(*about, *change, snapshot, _received(message), message.epoch)
 
 
 @lru_cache(maxsize=256)

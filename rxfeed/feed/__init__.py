@@ -6,6 +6,7 @@ from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.endings import SinkLeft
 from rxfeed.feed.feed import Feed
 from rxfeed.feed.feed_streams import FeedStreams
+from rxfeed.feed.products_rest import ProductsRest
 from rxfeed.feed.sink import RecentRate, Sink
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.stats import Stats
@@ -23,6 +24,7 @@ from rxfeed.feed.status import (
     Idle,
     KeepalivePong,
     Lagging,
+    ProductRenamed,
     Reconnecting,
     RecordingTruncated,
     Rejected,
@@ -51,6 +53,8 @@ __all__ = [
     "KeepalivePong",
     "Lagging",
     "MessageSource",
+    "ProductRenamed",
+    "ProductsRest",
     "RecentRate",
     "Reconnecting",
     "RecordingTruncated",

@@ -5,6 +5,7 @@
 - A requested channel counts as subscribed, acknowledged or not: a channel that the exchange refuses is reported as
   `Rejected`.
 - A replay's operators are checked at its end, because a recording need not hold an acknowledgement.
+- An operator for messages of another venue can emit nothing, too.
 - Each operator is reported once. It is not checked again after its channel was found.
 - A feed without any subscriber is reported when the exchange acknowledges the first subscription.
 """
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.status import Ended, FeedStatus, Subscribed
 from rxfeed.operators import MessageFilter, at
+from rxfeed.venues import venue_of
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -44,7 +46,8 @@ class ChannelCheck:
 
     def expect(self, message_filter: MessageFilter, place: str) -> None:
         """Check an operator with *message_filter* that was subscribed to at *place*; from any thread."""
-        if not self._streams.venue.channels_with(message_filter.needed):
+        elsewhere = {venue_of(kind) for kind in message_filter.needed} - {None, self._streams.venue}
+        if not elsewhere and not self._streams.venue.channels_with(message_filter.needed):
             return
         with self._lock:
             if message_filter not in self._reported:
@@ -99,7 +102,13 @@ class ChannelCheck:
         products = f" of {', '.join(sorted(lacking))}" if lacking else ""
         there = f" for {', '.join(map(self._named, sorted(lacking)))}" if lacking else ""
         channels = " or ".join(names)
-        if self._recorded:
+        if not names:
+            log.warning(
+                "%s%s %s: %s has no %s; the operators trades, tickers, level2 and heartbeats are for every venue",
+                *(message_filter.operator or "an operator", at(place)),
+                *("had nothing to emit" if self._recorded else "will emit nothing", self._streams.venue.name, types),
+            )
+        elif self._recorded:
             log.warning(
                 "%s%s had nothing to emit: the recording has no %s%s; record the channel %s too%s",
                 *(message_filter.operator or "an operator", at(place), types, products, channels, there),

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import force_setattr, replace
 from reactivex import abc
 
-from rxfeed.core import ByType, GapDetector, Repaired
+from rxfeed.core import EPOCH_KINDS, ByType, GapDetector, Repaired
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.held_messages import stamp_held, stamp_held_of, with_epochs
 from rxfeed.market import (
@@ -21,7 +21,6 @@ from rxfeed.market import (
     Message,
     Origin,
     Skipped,
-    Ticker,
     ends_with_microseconds,
     finer,
 )
@@ -78,10 +77,11 @@ class Dispatcher:
         """
         # Every message passes here, so all steps are inline: one call would add 5 % to the time of a message.
         router, stats, types, after = self._router, self._stats, self._stats.types, self._after
-        quick, decode, checks, epoch = self._quick, self._decode, self._checks, self._continuity.epoch
-        data_received, size, others, longest, of_tickers = False, 0, 0, LONG, self._continuity.of_tickers
+        quick, decode, checks, continuity = self._quick, self._decode, self._checks, self._continuity
+        data_received, size, others, longest, of_kinds = False, 0, 0, LONG, continuity.of_kinds
+        epoch = continuity.epoch
         message: Any
-        self._continuity.received(received_ns)
+        continuity.received(received_ns)
         try:
             for raw in events:
                 if type(raw) is not bytes:
@@ -104,20 +104,29 @@ class Dispatcher:
                     message = decode(raw)  # the full decoder has more types, and gives the reason of a failure
                 kind: type[Any] = type(message)  # pyright: ignore[reportUnknownVariableType]  # of an `Any`
                 if kind in _NOT_ONE:
-                    if kind is tuple:
+                    if kind is Skipped:
+                        kind = message.kind
+                        fresh = kind not in checks or checks[kind](message)
+                        if (fresh and not continuity.missed) or self._fresh(fresh):
+                            data_received = True
+                            try:
+                                types[kind] += 1
+                            except KeyError:
+                                types[kind] = 1
+                    elif kind is tuple:
                         data_received = self._several(message, raw, received_ns) or data_received
-                    elif kind is Skipped:
-                        data_received = self._skip(message) or data_received
                     else:
                         self.report_malformed(message, received_ns)
                     if self.stopping:
                         return
                     continue
-                if kind in checks and not self._fresh(checks[kind](message)):
-                    self._stamp_held(raw, received_ns)
-                    if self.stopping:
-                        return
-                    continue
+                if kind in checks:
+                    fresh = checks[kind](message)
+                    if (not fresh or continuity.missed) and not self._fresh(fresh):
+                        self._stamp_held(raw, received_ns)
+                        if self.stopping:
+                            return
+                        continue
                 try:
                     types[kind] += 1
                 except KeyError:
@@ -128,8 +137,8 @@ class Dispatcher:
                     observers = router.route(kind, product_id)
                 if observers:  # types without observers cost little more than their decoding
                     number = epoch(product_id)
-                    if of_tickers and isinstance(message, Ticker):
-                        number = self._continuity.epoch_of(message)
+                    if of_kinds:
+                        number = of_kinds.get((product_id, EPOCH_KINDS[kind]), number)
                     force_setattr(message, "_origin", Origin(raw, received_ns, number))
                     for observer in observers:
                         try:
@@ -144,20 +153,14 @@ class Dispatcher:
             self.data_received = data_received
             stats.bytes += size
             stats.frames += len(events) - others
-
-    def _skip(self, skipped: Skipped) -> bool:
-        """Check and count a message without an observer."""
-        check = self._checks.get(skipped.kind)
-        if check is not None and not self._fresh(check(skipped)):
-            return False
-        types = self._stats.types
-        types[skipped.kind] = types.get(skipped.kind, 0) + 1
-        return True
+            # One may repeat a signature, which a traceback with local variables would show.
+            events, raw, message = (), b"", None
 
     def _several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> bool:
         """Deliver the *messages* of one frame; True if one of them is a sign of life.
 
-        All gaps that the frame shows are reported before its first message.
+        All gaps that the frame shows are reported before its first message. A frame is delivered whole, even if the
+        feed is closed meanwhile: a recording has whole frames, and its replay delivers the same messages.
         """
         checked = self._continuity.frame(messages)
         messages, epochs, repaired = checked.messages, checked.epochs, checked.repaired
@@ -184,8 +187,6 @@ class Dispatcher:
             self.deliver(message)
             acted = self._after[type(message)]
             data_received = acted is None or acted(message) or data_received
-            if self.stopping:
-                break
         return data_received
 
     def frames_of_several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> None:
@@ -240,7 +241,7 @@ class Dispatcher:
         self._stats.frames += 1
         self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
         for message, epoch in zip(messages, epochs, strict=True):
-            if epoch is not None and not self.stopping:
+            if epoch is not None:
                 force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs, repaired))
                 self.deliver(message)
 
@@ -255,7 +256,20 @@ class Dispatcher:
 
     def deliver(self, message: Message) -> None:
         """Deliver a *message* that already has its origin."""
-        self._router.deliver(self._counted(message), message)
+        # A frame can have many: calls would double the time.
+        kind, types, router = type(message), self._stats.types, self._router
+        try:
+            types[kind] += 1
+        except KeyError:
+            types[kind] = 1
+        observers = router.routes.get((kind, message.product_id))
+        if observers is None:
+            observers = router.route(kind, message.product_id)
+        for observer in observers:
+            try:
+                observer.on_next(message)
+            except Exception as error:
+                router.remove_failed(observer, error)
 
     def _counted(self, message: Message) -> tuple[abc.ObserverBase[Message], ...]:
         """The observers of *message*, which is counted."""
@@ -272,24 +286,16 @@ class Dispatcher:
             stats.types[kind] = stats.types.get(kind, 0) + count
 
     def report_malformed(self, frame: Malformed, received_ns: int) -> None:
-        """Report *frame*. If its type carries data, data of its product (or of all, if it names none) was missed.
-
-        If its channels have nothing but tickers, only tickers were missed, and no book has to be renewed.
-        """
-        self._continuity.malformed(frame)
+        """Report *frame*. If its type carries data, data of that kind was missed (see `GapDetector.doubt`)."""
         venue, product = self._streams.venue, frame.product_id
-        if frame.type not in venue.without_data:
-            carried = venue.carried_with(frame.type)
-            if product is not None and carried and all(issubclass(kind, Ticker) for kind in carried):
-                self._continuity.lost_tickers(product)
-            else:
-                if product is None:
-                    self._continuity.interrupted()
-                else:
-                    self._continuity.lost(product)
-                self.lost.add(product)
+        if product is not None:
+            product = self._streams.renamed.get(product, product)
+        frame = replace(frame, product_id=product, received_ns=received_ns)
+        self._continuity.malformed(frame)
+        if frame.type not in venue.without_data and self._continuity.doubt(product, venue.types_named(frame.type)):
+            self.lost.add(product)
         self._report_missed()
-        self._streams.report_malformed(replace(frame, received_ns=received_ns))
+        self._streams.report_malformed(frame)
 
     def _fresh(self, fresh: bool) -> bool:
         """True for a message to deliver; the gap that it shows is reported before it."""

@@ -16,6 +16,8 @@ from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.outside import OutsideSubscription
+from rxfeed.feed.product_ids import PATIENCE, ProductIds
+from rxfeed.feed.products_rest import ProductsRest
 from rxfeed.feed.reconnect_loop import ReconnectLoop
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.source import About, MessageSource
@@ -48,10 +50,11 @@ class Feed(MessageSource):
       venue: `trades`, `book`, `ticker`, `heartbeat`, `user`, `status`. It may be the venue's object, with its own
       products.
     - *url*: of the server; `None`: the venue's own, for these channels.
-    - *rest_url*: of the REST API, for the snapshots of `full_book`; `None`: the venue's own, or the host and port of
-      *url* if that is a loopback address.
-    - *aliases*: by products' ids, the ids under which the venue delivers them, where they differ (see
-      `rxfeed.venues.aliases`, which reads them in the venue's list of products). Messages have the id subscribed to.
+    - *rest_url*: of the REST API, for snapshots of `full_book` and for aliases; `None`: the venue's own, or the host
+      and port of *url* if that is a loopback address.
+    - *aliases*: by products' ids, the ids under which the venue delivers them, where they differ. Messages have the id
+      subscribed to. `None`: if the venue delivers a product that was not subscribed to, the aliases are read in its
+      list of products, at *rest_url*; without one, or after a failure, messages keep the venue's ids.
     - *credentials* sign the subscription (see `Credentials.from_env`); `None`: unsigned.
     - *reconnect*: True, False (the first failure ends the feed), or a `Reconnect`.
     - *ping_interval*: seconds between pings, which are sent with or without traffic (`None`: no pings).
@@ -137,10 +140,15 @@ class Feed(MessageSource):
         self._credentials = credentials
         self._warn_of_products(subscription)
         self._subscriptions = SubscriptionManager(subscription, self.venue)
-        self._aliases = dict(aliases or {})
-        self._rename()
+        rest = hidden_rest if self.venue.has_aliases and hidden_rest else None
+        self._ids = ProductIds(aliases, self._subscriptions, self._streams, self._products_rest if rest else None)
+        self._streams.renamed = self._ids
+        self._given_aliases = dict(aliases or {})
+        self._warn_of_aliases()
         self._streams.router.admits = OutsideSubscription(self._subscriptions, self._streams.stats, self.venue).admits
-        self._make_loop = partial(ReconnectLoop, settings, self._subscriptions, self._streams, clock or Clock())
+        self._make_loop = partial(
+            ReconnectLoop, settings, self._subscriptions, self._ids, self._streams, clock or Clock()
+        )
         self._loop: ReconnectLoop | None = None
 
     @property
@@ -204,7 +212,8 @@ class Feed(MessageSource):
         with self._state:
             self._check_open()
             change(subscription)
-            self._rename()
+            self._ids.changed()
+            self._warn_of_aliases()
             if self._loop is not None:
                 self._loop.nudge()
 
@@ -213,21 +222,27 @@ class Feed(MessageSource):
     ) -> Subscription:
         return self.venue.subscription(products, channels, signed=self._credentials is not None)
 
-    def _rename(self) -> None:
-        """Update which delivered ids stand for other products; those of earlier subscriptions stay."""
-        products = {product for _, product in self._subscriptions.pairs if product is not None}
-        for product in products & self._aliases.keys():
-            alias = self._aliases[product]
-            if alias in products:
-                self._streams.renamed.pop(alias, None)
+    def _warn_of_aliases(self) -> None:
+        """Issue a warning for each product with an alias that is subscribed to, too."""
+        products = self._subscriptions.products
+        for product in products.keys() & self._given_aliases.keys():
+            alias = self._given_aliases[product]
+            if alias in products and alias != product:
                 warnings.warn(
                     f"products: {product} is delivered as {alias}, which is subscribed to, too: its messages are those "
                     f"of {alias}",
                     UserWarning,
                     stacklevel=4,
                 )
-            else:
-                self._streams.renamed[alias] = product
+
+    def _products_rest(self) -> ProductsRest:
+        return ProductsRest(
+            self._rest_url,
+            venue=self.venue,
+            timeout=PATIENCE,
+            ssl_context=self._transport.ssl_context,
+            proxy=self._transport.proxy,
+        )
 
     # ---- description
 
@@ -268,8 +283,8 @@ class Feed(MessageSource):
             "channels": sorted({channel for channel, _ in pairs}),
             "products": sorted({product for _, product in pairs if product is not None}),
         }
-        if self._streams.renamed:
-            about["renamed"] = dict(self._streams.renamed)
+        if renamed := self._ids.renamed:
+            about["renamed"] = renamed
         return about
 
     def redact(self, raw: bytes) -> bytes:

@@ -23,7 +23,7 @@ from rxfeed.feed.status import (
 )
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.market import Malformed
-from rxfeed.venues import COINBASE_EXCHANGE, Venue
+from rxfeed.venues import COINBASE_EXCHANGE, DeliveredIds, Venue
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -50,7 +50,7 @@ class FeedStreams:
         self.now = now
         self.venue = venue
         """Where the messages come from; a replay has it from its recordings."""
-        self.renamed: dict[str, str] = {}
+        self.renamed = DeliveredIds()
         """The ids of products, by those under which the venue delivers them, where they differ."""
         self.stats = Stats()
         self.sinks = SourceSinks()

@@ -24,6 +24,7 @@ from rxfeed.errors import (
 )
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
+from rxfeed.feed.product_ids import ProductIds
 from rxfeed.feed.session import FeedSession
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import Disconnected, Reconnecting
@@ -49,12 +50,14 @@ class ReconnectLoop:
         self,
         settings: FeedSettings,
         subscriptions: SubscriptionManager,
+        ids: ProductIds,
         streams: FeedStreams,
         clock: Clock,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._settings = settings
         self._subscriptions = subscriptions
+        self._ids = ids
         self._streams = streams
         self._clock = clock
         self._backoff = Backoff(settings.policy, uniform, seconds_apart(shown_url(settings.url.reveal())))
@@ -78,6 +81,7 @@ class ReconnectLoop:
             self._closing = True
             if self._session is not None:
                 self._session.stop()
+        self._ids.close()
         self._wakeup.set()
 
     def nudge(self) -> None:
@@ -130,7 +134,13 @@ class ReconnectLoop:
                 return None
             connection = Connection(self._settings.url, self._settings.transport, self._wakeup)
             self._session = FeedSession(
-                self._settings, connection, self._subscriptions, self._continuity, self._streams, self._clock
+                self._settings,
+                connection,
+                self._subscriptions,
+                self._ids,
+                self._continuity,
+                self._streams,
+                self._clock,
             )
             return self._session
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from rxfeed.core import ARRIVAL_LIMIT, Arrival, GapDetector
 from rxfeed.errors import AuthenticationFailed, ConnectionLost, TimestampRejected, WentSilent
@@ -13,6 +12,7 @@ from rxfeed.feed.clock import Clock
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.housekeeping import Housekeeping
+from rxfeed.feed.product_ids import ProductIds
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import Connected, Connecting, Rejected, Subscribed
 from rxfeed.feed.subscription_manager import SubscriptionManager
@@ -37,6 +37,7 @@ class FeedSession:
         settings: FeedSettings,
         connection: Connection,
         subscriptions: SubscriptionManager,
+        ids: ProductIds,
         continuity: GapDetector,
         streams: FeedStreams,
         clock: Clock,
@@ -44,6 +45,7 @@ class FeedSession:
         self._settings = settings
         self._connection = connection
         self._subscriptions = subscriptions
+        self._ids = ids
         self._continuity = continuity
         self._streams = streams
         self._clock = clock
@@ -82,6 +84,7 @@ class FeedSession:
             streams.report(Connecting(url=url, attempt=attempt))
             connection.open()
             self.opened = True
+            self._ids.connected()
             self._opened_at = datetime.now(UTC)
             now = self._clock.now()
             self._begin(now)
@@ -142,7 +145,10 @@ class FeedSession:
             housekeeping.idle += now - before
         self._read_at = now
         if events:
-            after = self._deliver_all(events, now)
+            try:
+                after = self._deliver_all(events, now)
+            finally:
+                events = ()  # one may repeat a signature, which a traceback with local variables would show
         # If more waits to be read, an answer may be in it, so only an empty socket counts as silent.
         if after >= housekeeping.alarm and not self._dispatcher.stopping and not connection.ready():
             housekeeping.check_silence()
@@ -170,14 +176,17 @@ class FeedSession:
         """Deliver what was read at *now*, with pings sent in between. Returns the clock's time."""
         housekeeping, clock, stats = self._housekeeping, self._clock, self._streams.stats
         after, stats.oldest = now, self._waiting_since
-        for start in range(0, len(events), _BATCH):
-            if start and (after >= housekeeping.alarm or housekeeping.has_requests):
-                self._send_due(after)
-            self._deliver(events[start : start + _BATCH] if len(events) > _BATCH else events)
-            if self._dispatcher.stopping:
-                break
-            after = clock.now()
-            self._streams.lag(after - self._waiting_since)
+        try:
+            for start in range(0, len(events), _BATCH):
+                if start and (after >= housekeeping.alarm or housekeeping.has_requests):
+                    self._send_due(after)
+                self._deliver(events[start : start + _BATCH] if len(events) > _BATCH else events)
+                if self._dispatcher.stopping:
+                    break
+                after = clock.now()
+                self._streams.lag(after - self._waiting_since)
+        finally:
+            events = ()
         stats.oldest = None
         return after
 
@@ -185,6 +194,7 @@ class FeedSession:
         try:
             self._dispatcher.frames(events, self._connection.received_ns)
         finally:  # a message counts even if a close frame follows it
+            events = ()
             if self._dispatcher.data_received:
                 self.data_received = True
                 self._housekeeping.data_received(self._housekeeping.idle)
@@ -208,6 +218,7 @@ class FeedSession:
         if len(missing) < self._subscriptions.requested:
             self._subscriptions.accepted = True
         self._streams.report(Subscribed(channels=answer.channels, missing=missing))
+        self._ids.acknowledged(answer, missing)
         return False
 
     def _rejected(self, answer: ErrorMessage) -> bool:
@@ -221,6 +232,7 @@ class FeedSession:
             self._streams.report(rejected)
             return False
         self._streams.status.emit(rejected)  # not logged here: the log has it as the cause of `Disconnected`
+        del answer
         raise self._unauthenticated(refused, message, reason)
 
     def _unauthenticated(self, refused: Refusal, message: str, reason: str | None) -> Exception:
@@ -238,6 +250,8 @@ class FeedSession:
 
     def _server_time(self) -> datetime | None:
         """The server's time when the connection was opened; `None` if it is not known."""
+        from email.utils import parsedate_to_datetime
+
         try:
             time = parsedate_to_datetime(self._connection.server_date)
         except (TypeError, ValueError, OverflowError, IndexError):

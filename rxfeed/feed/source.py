@@ -285,8 +285,9 @@ class MessageSource(FilterableSource, Guarded[Message]):
         """End the source, and return when its sinks (`record`, `to_mongo`) have written everything; from any thread.
 
         No further message is delivered; subscribers complete. If a subscriber of the source or of a sink calls it,
-        `close` returns at once, and the source ends when that subscriber has returned. Items that a sink could not
-        write in time are counted in a log line at WARNING, and in `unwritten`.
+        `close` returns at once, and the source ends when that subscriber has returned; of a frame with several messages
+        the rest is delivered. Items that a sink could not write in time are counted in a log line at WARNING, and in
+        `unwritten`.
 
         *timeout*: seconds to wait for the source itself; with 0 `close` waits for nothing. *flush*: seconds to wait for
         all sinks together; `None`: each sink has its own limit (`flush_seconds` of `to_mongo`).

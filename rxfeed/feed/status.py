@@ -99,6 +99,16 @@ class Rejected(FeedStatus, frozen=True, kw_only=True):
     reason: str | None
 
 
+class ProductRenamed(FeedStatus, frozen=True, kw_only=True):
+    """From here on, messages that the venue delivers as *delivered* have the id *product_id*, which was subscribed to.
+
+    If both are the same, the id stands for itself again.
+    """
+
+    product_id: str
+    delivered: str
+
+
 # ---- the data
 
 

@@ -29,6 +29,10 @@ class _Index:
             self._by_channel.setdefault(channel, set()).add(product)
             self._products.add(product)
 
+    def names(self, product: str) -> bool:
+        """True if there is a pair with *product*."""
+        return product in self._products
+
     def has(self, channels: frozenset[str] | None, product: str | None) -> bool:
         """True if there is a pair of one of *channels* (`None`: any) with *product*, or with all products."""
         if channels is None:
@@ -96,6 +100,17 @@ class SubscriptionManager:
         """All desired pairs of channel and product, by the exchange's subscribe names."""
         with self._lock:
             return [(self._venue.aliases.get(channel, channel), product) for channel, product in self._desired]
+
+    @property
+    def products(self) -> dict[str, None]:
+        """All desired products."""
+        with self._lock:
+            return {product: None for _, product in self._desired if product is not None}
+
+    def was_desired(self, product: str) -> bool:
+        """True if any channel of *product* was ever desired."""
+        with self._lock:
+            return self._ever_desired.names(product)
 
     def opening(self, credentials: object, timestamp: str) -> list[str | Secret]:
         """The requests that a new connection begins with: those for all pairs, or none if no pair is desired."""

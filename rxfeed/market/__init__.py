@@ -1,7 +1,7 @@
 """The message model that every venue shares. A venue's structs are subclasses of these."""
 
 from rxfeed.market.books import Auction, BookSnapshot, BookUpdate
-from rxfeed.market.control import ChannelSubscription, ErrorMessage, Heartbeat, Subscriptions
+from rxfeed.market.control import AnyHeartbeat, ChannelSubscription, ErrorMessage, Heartbeat, Subscriptions
 from rxfeed.market.epoch import EPOCH, FIRST, LAST, MICROSECOND, microseconds, moment
 from rxfeed.market.message import (
     Count,
@@ -35,6 +35,7 @@ __all__ = [
     "TOO_LONG",
     "UNDECODED",
     "ZERO",
+    "AnyHeartbeat",
     "Auction",
     "BookSnapshot",
     "BookUpdate",

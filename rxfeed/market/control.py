@@ -33,7 +33,16 @@ class ErrorMessage(Message, frozen=True, kw_only=True, gc=False):
     reason: str | None = None
 
 
-class Heartbeat(Message, frozen=True, kw_only=True, gc=False):
+class AnyHeartbeat(Message, frozen=True, kw_only=True, gc=False):
+    """A sign of life, of a product (`Heartbeat`) or of a whole connection, which has no product."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def time(self) -> datetime: ...
+
+
+class Heartbeat(AnyHeartbeat, frozen=True, kw_only=True, gc=False):
     """A sign of life of a product, with the id of its last trade; 0 before any trade.
 
     It has no fields of its own: the properties name what a venue's struct has.

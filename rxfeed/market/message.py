@@ -98,7 +98,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 
     @property
     def epoch(self) -> int:
-        """A number that rises when messages of the product may have been missed; there is no gap within an epoch."""
+        """A number that rises when messages of the product may have been missed; there is no gap within an epoch.
+
+        If only messages of a kind (trades, tickers, books, orders) may have been missed, it rises for that kind alone.
+        """
         origin = self._origin
         return 0 if origin is None else origin.epoch
 

@@ -9,7 +9,17 @@ from reactivex import Observable, abc
 
 from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
-from rxfeed.market import Auction, BookSnapshot, BookUpdate, ErrorMessage, Heartbeat, Message, Ticker, Trade, Unknown
+from rxfeed.market import (
+    AnyHeartbeat,
+    Auction,
+    BookSnapshot,
+    BookUpdate,
+    ErrorMessage,
+    Message,
+    Ticker,
+    Trade,
+    Unknown,
+)
 from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, check_source, declare
 
 M = TypeVar("M", bound=Message)
@@ -68,9 +78,12 @@ def tickers(products: Products = None) -> Operator[Message, Ticker]:
     return select([Ticker], products, "tickers")
 
 
-def heartbeats(products: Products = None) -> Operator[Message, Heartbeat]:
-    """Emit the heartbeats: one each second for each product."""
-    return select([Heartbeat], products, "heartbeats")
+def heartbeats(products: Products = None) -> Operator[Message, AnyHeartbeat]:
+    """Emit the heartbeats, one each second: for each product, or on Advanced Trade for the whole connection.
+
+    With *products*, those of the connection are left out, since they have no product.
+    """
+    return select([AnyHeartbeat], products, "heartbeats")
 
 
 def level2(products: Products = None) -> Operator[Message, BookSnapshot | BookUpdate]:

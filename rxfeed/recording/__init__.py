@@ -2,22 +2,34 @@
 
 from rxfeed.recording.catalogue import Catalogue, RecordedSession, catalogue
 from rxfeed.recording.contents import Contents, Epochs, Receiver, TextLine
+from rxfeed.recording.disk_space import DiskGuard, DiskSpace, DiskState, MinFree, disk_space, refusal
 from rxfeed.recording.files import Part, find, named_venue, ordered, within
+from rxfeed.recording.marks import MARKS, Mark, forget_marks, mark_segments, marked_segments
 from rxfeed.recording.reading import Recording, SegmentOpen
 from rxfeed.recording.record import Recorder, RecordStats, record
 from rxfeed.recording.replay import Replay
+from rxfeed.recording.retention import Expired, KeepLimits, Retention, expired
 from rxfeed.recording.scheduler import ReplayScheduler
 from rxfeed.recording.segment_file import make_folder
 from rxfeed.recording.segments import RecordedSegment
+from rxfeed.recording.stored import SegmentList, StoredSegment
 from rxfeed.recording.summary import Damage, ProductSummary, RecordingSummary, Span
 from rxfeed.recording.time_range import TimeRange
 from rxfeed.recording.timestamps import moment_of, ns_of
 
 __all__ = [
+    "MARKS",
     "Catalogue",
     "Contents",
     "Damage",
+    "DiskGuard",
+    "DiskSpace",
+    "DiskState",
     "Epochs",
+    "Expired",
+    "KeepLimits",
+    "Mark",
+    "MinFree",
     "Part",
     "ProductSummary",
     "Receiver",
@@ -29,17 +41,26 @@ __all__ = [
     "RecordingSummary",
     "Replay",
     "ReplayScheduler",
+    "Retention",
+    "SegmentList",
     "SegmentOpen",
     "Span",
+    "StoredSegment",
     "TextLine",
     "TimeRange",
     "catalogue",
+    "disk_space",
+    "expired",
     "find",
+    "forget_marks",
     "make_folder",
+    "mark_segments",
+    "marked_segments",
     "moment_of",
     "named_venue",
     "ns_of",
     "ordered",
     "record",
+    "refusal",
     "within",
 ]

@@ -12,18 +12,19 @@ import msgspec
 
 from rxfeed.core import GapDetector, Missed
 from rxfeed.errors import RecordingDamaged
-from rxfeed.feed import Connected, Connecting, Disconnected, FeedStatus, Gap, Subscribed
+from rxfeed.feed import Connected, Connecting, Disconnected, FeedStatus, Gap, ProductRenamed, Subscribed
 from rxfeed.market import UNDECODED, Malformed, Message, Subscriptions
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, find, ordered
 from rxfeed.recording.format import About, Line
-from rxfeed.recording.merging import renamed_in, repaired
+from rxfeed.recording.merging import repaired
 from rxfeed.recording.peek import type_and_product
 from rxfeed.recording.reading import Kind, Recording, SegmentOpen
+from rxfeed.recording.recorded_ids import apply, recorded_ids
 from rxfeed.recording.summary import RecordingSummary, SummaryBuilder
 from rxfeed.recording.timestamps import Moment
-from rxfeed.venues import DEFAULT_VENUE, VENUES, Decoded, Venue
+from rxfeed.venues import DEFAULT_VENUE, VENUES, Decoded, DeliveredIds, Venue
 from rxfeed.venues import venue as venue_of
 
 Source = str | PathLike[str]
@@ -125,19 +126,20 @@ def _session(parts: Sequence[Part], venue: Venue | None) -> tuple[SummaryBuilder
 
 def _segment(summary: SummaryBuilder, recording: Recording, venue: Venue | None) -> None:
     # Where a frame can have several messages, it is decoded.
-    decode = None if venue is None or venue.quick_types else _decode_with(venue, recording)
+    ids = recorded_ids(recording)
+    decode = None if venue is None or venue.quick_types else _decode_with(venue, ids)
     for chunk in recording.chunks():
         entries = None if decode is not None else _together(chunk)
         if entries is None:
             for index in range(len(chunk.lines)):
-                _line(summary, recording, chunk, index, decode)
+                _line(summary, recording, chunk, index, decode, ids)
             continue
         counted: _Counted = {}
         for index, entry in enumerate(entries):
             frame = entry.frame
             if frame is None:
                 _count(summary, counted)  # an event has a place between the frames
-                _line(summary, recording, chunk, index, decode)
+                _line(summary, recording, chunk, index, decode, ids)
                 continue
             key = _of_level3(frame) if isinstance(frame, list) else (frame.type, frame.product_id)
             times = counted.get(key)
@@ -149,8 +151,8 @@ def _segment(summary: SummaryBuilder, recording: Recording, venue: Venue | None)
         _count(summary, counted)
 
 
-def _decode_with(venue: Venue, recording: Recording) -> _Decode:
-    frame = venue.decoder(stored=True, renamed=renamed_in(recording)).decode
+def _decode_with(venue: Venue, ids: DeliveredIds) -> _Decode:
+    frame = venue.decoder(stored=True, renamed=ids).decode
 
     def decode(line: Line) -> Decoded:
         decoded = frame(line.raw())
@@ -183,15 +185,22 @@ def _of_level3(array: list[object]) -> tuple[str, str | None]:
     return f"level3 {kind if isinstance(kind, str) else None}", product if isinstance(product, str) else None
 
 
-def _line(summary: SummaryBuilder, recording: Recording, chunk: Chunk, index: int, decode: _Decode | None) -> None:
+def _line(
+    summary: SummaryBuilder,
+    recording: Recording,
+    chunk: Chunk,
+    index: int,
+    decode: _Decode | None,
+    ids: DeliveredIds,
+) -> None:
     line = recording.line(chunk, index)
     try:
-        _add_line(summary, line, decode)
+        _add_line(summary, line, decode, ids)
     except (ValueError, RecursionError) as error:
         raise recording.damaged(*chunk.place(index), str(error)) from None
 
 
-def _add_line(summary: SummaryBuilder, line: Line, decode: _Decode | None) -> None:
+def _add_line(summary: SummaryBuilder, line: Line, decode: _Decode | None, ids: DeliveredIds) -> None:
     if line.malformed is not None:
         summary.malformed(line.ns)
     elif line.has_frame and decode is not None:
@@ -205,7 +214,9 @@ def _add_line(summary: SummaryBuilder, line: Line, decode: _Decode | None) -> No
         summary.frames(kind, product, line.ns, line.ns)
     elif line.has_status:
         status = status_of(line)
-        if status is not None:
+        if isinstance(status, ProductRenamed):
+            apply(status, ids)
+        elif status is not None:
             _event(summary, status, line.ns)
 
 

@@ -18,19 +18,20 @@ from typing import Any, Protocol
 import msgspec
 
 from rxfeed.errors import RecordingDamaged
-from rxfeed.feed import FeedStatus, Gap, RecordingTruncated
+from rxfeed.feed import FeedStatus, Gap, ProductRenamed, RecordingTruncated
 from rxfeed.market import LONG, FrameOrigin, Malformed, Message, Origin, stamp
 from rxfeed.recording.bulk import bulk_of, frame_in, together
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
 from rxfeed.recording.format import Line
-from rxfeed.recording.merging import renamed_in, repaired
+from rxfeed.recording.merging import repaired
 from rxfeed.recording.reading import Recording
+from rxfeed.recording.recorded_ids import apply, recorded_ids
 from rxfeed.recording.replay import Replay
 from rxfeed.recording.time_range import TimeRange
 from rxfeed.recording.timestamps import Moment, ns_of
-from rxfeed.venues import Venue, tag_of
+from rxfeed.venues import DeliveredIds, Venue, tag_of
 
 _CHUNKS = 8
 """Chunks of a segment that are decoded into texts together."""
@@ -96,8 +97,8 @@ class Contents:
         self._range = time_range
         self._bulk = bulk_of(venue)
         self._texts = _text_decoder(venue, self._kinds) if texts and venue.texts else None
-        self._decode = venue.decoder(stored=True).decode
-        self._renamed: dict[str, str] = {}
+        self._ids = DeliveredIds()
+        self._decode = venue.decoder(stored=True, renamed=self._ids).decode
 
     def read(self, part: Part) -> RecordingDamaged | None:
         """Pass on all of *part*; returns the damage at which it ended."""
@@ -108,7 +109,8 @@ class Contents:
         epochs.session, epochs.number = part.session, part.number
         try:
             recording = part.opened()
-            self._renew_decoder(recording)
+            self._ids.clear()
+            self._ids.update(recorded_ids(recording))
             if recording.kind == "segment":
                 self._segment(recording)
             else:
@@ -117,12 +119,6 @@ class Contents:
             epochs.interrupted()
             return damage
         return None
-
-    def _renew_decoder(self, recording: Recording) -> None:
-        renamed = renamed_in(recording)
-        if renamed != self._renamed:
-            self._renamed = renamed
-            self._decode = self._venue.decoder(stored=True, renamed=renamed).decode
 
     # ---- segments
 
@@ -205,7 +201,9 @@ class Contents:
 
     def _status(self, line: Line) -> None:
         status = status_of(line)
-        if isinstance(status, Gap) and self._range.takes(line.ns, status.product_id):
+        if isinstance(status, ProductRenamed):
+            apply(status, self._ids)
+        elif isinstance(status, Gap) and self._range.takes(line.ns, status.product_id):
             self._receiver.take_gap(status)
 
     def _frame(self, line: Line, messages: list[Message]) -> None:

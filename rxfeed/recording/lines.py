@@ -11,7 +11,7 @@ import msgspec
 from reactivex import Observable
 
 from rxfeed.errors import ConfigError
-from rxfeed.feed import FeedStatus, KeepalivePong, MessageSource
+from rxfeed.feed import FeedStatus, KeepalivePong, MessageSource, ProductRenamed
 from rxfeed.market import ErrorMessage, FrameOrigin, Malformed, Message, Subscriptions, Unknown
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import (
@@ -23,8 +23,10 @@ from rxfeed.recording.format import (
     pong_line,
     redacted_line,
 )
+from rxfeed.recording.recorded_ids import apply
 from rxfeed.recording.timestamps import FIRST_NS, LAST_NS, ns_of
 from rxfeed.secrets import redact_all_strings
+from rxfeed.venues import DeliveredIds
 
 log = logging.getLogger("rxfeed.recording")
 
@@ -73,6 +75,8 @@ class Lines:
         else:
             self._redact = redact_all_strings
             self._suspect = (ErrorMessage,)
+        self.renamed = DeliveredIds(source.about.get("renamed", {}) if isinstance(source, MessageSource) else {})
+        """The products by the ids under which the venue delivers them, at the beginning of the last batch."""
         self._reported = False
         self._last: tuple[int | None, ...] | None = None  # the epochs of the last frame with several messages
 
@@ -81,8 +85,13 @@ class Lines:
         chunk = LineBatch([])
         suspect = self._suspect
         for item in items:
-            chunk.items += 1
             is_message = isinstance(item, Message)
+            if not is_message and isinstance(item, ProductRenamed):
+                if chunk.lines:  # it begins a batch, so that a segment's header has what held before
+                    yield chunk
+                    chunk = LineBatch([])
+                apply(item, self.renamed)
+            chunk.items += 1
             malformed = False
             if is_message and type(item._origin) is FrameOrigin:
                 epochs = item._origin.epochs

@@ -24,6 +24,7 @@ from rxfeed.feed import (
     HeartbeatMissing,
     Idle,
     KeepalivePong,
+    ProductRenamed,
     Reconnecting,
     RecordingTruncated,
     SequenceReset,
@@ -33,8 +34,9 @@ from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
 from rxfeed.recording.format import Line, malformed_frame
 from rxfeed.recording.reading import Recording
+from rxfeed.recording.recorded_ids import apply, recorded_ids
 from rxfeed.recording.timestamps import moment_of
-from rxfeed.venues import COINBASE_EXCHANGE, Decoded, Venue
+from rxfeed.venues import COINBASE_EXCHANGE, Decoded, DeliveredIds, Venue
 
 _by_ns = attrgetter("ns")
 
@@ -118,8 +120,8 @@ def _truncated(number: int, ns: int, damage: RecordingDamaged) -> Iterator[Recei
 
 
 def _part(number: int, recording: Recording, venue: Venue) -> Iterator[ReceivedItem]:
-    decode = venue.decoder(stored=True, renamed=renamed_in(recording)).decode
-    received_frame = partial(_frame, number, decode, venue)
+    ids = recorded_ids(recording)
+    received_frame = partial(_frame, number, venue.decoder(stored=True, renamed=ids).decode, venue)
     if recording.kind != "segment":
         for ns, raw in recording.frames():
             yield from received_frame(raw, Line(ns=ns))
@@ -133,7 +135,7 @@ def _part(number: int, recording: Recording, venue: Venue) -> Iterator[ReceivedI
             pong = KeepalivePong(round_trip=line.pong, at=moment_of(line.ns))
             yield ReceivedItem(number, line.ns, StatusEvent(pong))
         elif line.has_status:
-            item = _event(line, recording, index, next(iter(venue.heartbeats), ""))
+            item = _event(line, recording, index, next(iter(venue.heartbeats), ""), ids)
             if item is not None:
                 yield ReceivedItem(number, line.ns, item)
 
@@ -155,12 +157,6 @@ def _frame(
                 yield ReceivedItem(number, ns, stamp(message, FrameOrigin(raw, ns, epoch, own, places)))
 
 
-def renamed_in(recording: Recording) -> dict[str, str]:
-    """The products that *recording* has under other ids, by those ids."""
-    renamed = {} if recording.header is None else recording.header.about.get("renamed")
-    return renamed if isinstance(renamed, dict) else {}
-
-
 def repaired(messages: tuple[Message, ...], places: Sequence[int], venue: Venue) -> tuple[Message, ...]:
     """The *messages* of a frame, those in *places* as new trades: they had been missed when it was recorded."""
     if not places:
@@ -168,13 +164,18 @@ def repaired(messages: tuple[Message, ...], places: Sequence[int], venue: Venue)
     return tuple(venue.repaired(each) if place in places else each for place, each in enumerate(messages))
 
 
-def _event(line: Line, recording: Recording, index: int, heartbeats: str) -> ConnectionChange | StatusEvent | None:
+def _event(
+    line: Line, recording: Recording, index: int, heartbeats: str, ids: DeliveredIds
+) -> ConnectionChange | StatusEvent | None:
     """The connection's event as an item of a `Merge`; `None` for gaps, which `Merge` detects itself."""
     try:
         status = status_of(line)
     except ValueError as error:
         raise recording.damaged(index, 0, str(error)) from None
     match status:
+        case ProductRenamed():
+            apply(status, ids)
+            return StatusEvent(status)
         case None | Gap() | GapRepaired() | SequenceReset() | Ended():
             return None
         case Connected():

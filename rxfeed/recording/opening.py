@@ -51,6 +51,13 @@ def lock(number: int) -> None:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def wait_for_lock(number: int) -> None:
+    """Lock the open file *number* when no other process holds its lock, if its file system has locks."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            fcntl.flock(number, fcntl.LOCK_EX)
+
+
 def is_locked(number: int) -> bool:
     """True if a recorder holds the lock of the open file *number*."""
     if fcntl is None:

@@ -20,6 +20,7 @@ from rxfeed.feed import (
     FeedStreams,
     Gap,
     KeepalivePong,
+    ProductRenamed,
     Reconnecting,
     RecordingTruncated,
     SequenceReset,
@@ -41,11 +42,13 @@ from rxfeed.recording.bulk import (
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.format import Line, malformed_frame
-from rxfeed.recording.merging import renamed_in, repaired
+from rxfeed.recording.merging import repaired
 from rxfeed.recording.pacer import Pacer
 from rxfeed.recording.reading import Recording
+from rxfeed.recording.recorded_ids import apply, recorded_ids
 from rxfeed.recording.time_range import TimeRange
 from rxfeed.recording.timestamps import moment_of, ns_of
+from rxfeed.venues import DeliveredIds
 
 log = logging.getLogger("rxfeed.recording")
 
@@ -64,8 +67,8 @@ class Player:
         self._takes_all = time_range.everything
         self._continuity: GapDetector = venue.gaps()
         self._dispatcher = Dispatcher(streams, self._continuity)
-        self._decode = venue.decoder(stored=True).decode
-        self._renamed: dict[str, str] = {}
+        self._ids = DeliveredIds()
+        self._decode = venue.decoder(stored=True, renamed=self._ids).decode
         self._bulk = bulk_of(venue)
         self._base = 0  # what is added to the epochs as they were recorded
         self._highest = -1
@@ -95,14 +98,20 @@ class Player:
 
     def play(self, recording: Recording) -> None:
         """Play *recording*; raises `RecordingDamaged` if it ends too early."""
-        renamed = renamed_in(recording)
-        if renamed != self._renamed:
-            self._renamed = renamed
-            self._decode = self._streams.venue.decoder(stored=True, renamed=renamed).decode
+        self._begin_with(recorded_ids(recording), recording)
         if recording.kind == "segment":
             self._segment(recording)
         else:
             self._foreign(recording)
+
+    def _begin_with(self, ids: DeliveredIds, recording: Recording) -> None:
+        """Report which of the *ids*, with which *recording* begins, differ from those at this place."""
+        for delivered in dict.fromkeys((*self._ids, *ids)):
+            if ids[delivered] != self._ids[delivered]:
+                at = moment_of(recording.first_ns)
+                change = ProductRenamed(at=at, product_id=ids[delivered], delivered=delivered)
+                apply(change, self._ids)
+                self._streams.report(change)
 
     def merged(self, items: Iterable[MergedItem]) -> None:
         """Play the merged items of several recordings, with their merged epochs."""
@@ -236,6 +245,8 @@ class Player:
             status = status_of(line) if line.has_status else None
         except (ValueError, TypeError) as error:
             raise recording.damaged(*chunk.place(index), str(error)) from None
+        if isinstance(status, ProductRenamed):
+            apply(status, self._ids)  # also if the replay begins later
         if line.malformed is not None:
             self._malformed(malformed_frame(line))
         elif line.has_frame:

@@ -82,6 +82,15 @@ class Recorder(Sink[RecordedSegment, RecordingWriter]):
             segment=None if writer is None else writer.path,
         )
 
+    def rotate(self) -> None:
+        """Finish the segment that is being written, after the items before this call; the next item begins another.
+
+        It takes at most `flush_seconds`. It has no effect while the segment has no items, or without a subscription.
+        """
+        writer = self._writer
+        if writer is not None:
+            writer.rotate()
+
     def close(self, timeout: float | None = None) -> int:
         """Unsubscribe from the source, write the queue, and close the segment. Returns the number of unwritten items.
 
@@ -103,10 +112,15 @@ class Recorder(Sink[RecordedSegment, RecordingWriter]):
         if self._writer is not None:
             self._counters.unwritten += self._writer.late
 
-        def about() -> About:
-            return {**source.about, "venue": source.venue.name} if isinstance(source, MessageSource) else {}
+        lines = Lines(source)
 
-        return RecordingWriter(self._settings, self._counters, Lines(source), about, emit, ended, unsubscribe)
+        def about() -> About:
+            if not isinstance(source, MessageSource):
+                return {}
+            now: About = {**source.about, "venue": source.venue.name, "renamed": dict(lines.renamed)}
+            return now if lines.renamed else {name: value for name, value in now.items() if name != "renamed"}
+
+        return RecordingWriter(self._settings, self._counters, lines, about, emit, ended, unsubscribe)
 
     def _attach(
         self,

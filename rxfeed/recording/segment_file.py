@@ -90,6 +90,8 @@ class SegmentFile:
             self._write(header_line(header))
         except SinkError:
             self.release()
+            with contextlib.suppress(OSError):  # a segment without a header is not left behind
+                path.unlink()
             raise
 
     @property

@@ -138,6 +138,12 @@ class Segments:
         if self._segment.held.bytes >= self._segment_bytes:
             self._close()
 
+    def rotate(self) -> None:
+        """Finish the segment, if there is one with lines; the next batch creates a new one."""
+        self._check_place()
+        if self._segment is not None and (self._segment.held.frames or self._segment.held.events):
+            self._close()
+
     def close(self) -> None:
         """Finish the segment, if there is one."""
         self._check_place()

@@ -6,8 +6,9 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -24,6 +25,13 @@ log = logging.getLogger("rxfeed.recording")
 # If the queue has so many items, they are written before `flush_seconds` are over. A write of so many items does not
 # delay other threads noticeably, and still compresses well.
 _BATCH = 512
+
+
+class _Rotation:
+    """An item of the queue: at its place the segment is finished."""
+
+
+_ROTATION = _Rotation()
 
 
 class RecorderSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +80,7 @@ class RecordingWriter:
         self._emit_to = emit
         self._on_end = ended
         self._unsubscribe = unsubscribe
-        self._queue: BoundedQueue[Recordable] = BoundedQueue(settings.queue_size, "block")
+        self._queue: BoundedQueue[Recordable | _Rotation] = BoundedQueue(settings.queue_size, "block")
         self._segments = Segments(
             settings.folder,
             segment_bytes=settings.segment_bytes,
@@ -86,6 +94,7 @@ class RecordingWriter:
         self._cause: Exception | None = None
         self._writing = self._lost = 0
         self._oldest_ns = 0
+        self._rotates = False
         self._finished = threading.Event()
         # A daemon, so that a script without a `close` still exits; at exit the process waits for it.
         self._thread = threading.Thread(target=self._work, name="rxfeed-record", daemon=True)
@@ -103,6 +112,11 @@ class RecordingWriter:
         began = time.monotonic()
         queue.put(item)
         self._counters.waited += time.monotonic() - began
+
+    def rotate(self) -> None:
+        self._rotates = True
+        if not self.over:
+            self._queue.put(_ROTATION)
 
     def end(self, cause: Exception | None = None) -> None:
         self._cause = self._cause or cause
@@ -152,7 +166,7 @@ class RecordingWriter:
         oldest = self._oldest_ns
         if not oldest:
             first = self._queue.first
-            oldest = 0 if first is None else received_ns(first)
+            oldest = 0 if first is None or isinstance(first, _Rotation) else received_ns(first)
         return max(0.0, (time.time_ns() - oldest) / 1e9) if oldest else 0.0
 
     @property
@@ -166,7 +180,8 @@ class RecordingWriter:
             self._segments.open()
             # Items are written and flushed as soon as they are taken: so they wait no longer than `flush_seconds`.
             while items := self._queue.take(_BATCH, _BATCH, self._settings.flush_seconds):
-                self._write(items)
+                for run in self._between_rotations(items):
+                    self._write(run)
             self._segments.close()
         except Exception as error:
             self._failed(error)
@@ -174,11 +189,22 @@ class RecordingWriter:
             self._finished.set()
             self._on_end(self._cause)
 
+    def _between_rotations(self, items: list[Recordable | _Rotation]) -> Iterator[list[Recordable]]:
+        """The *items* to write, and at each rotation among them the segment is finished."""
+        while self._rotates and _ROTATION in items:
+            at = items.index(_ROTATION)
+            yield cast("list[Recordable]", items[:at])
+            self._segments.rotate()
+            items = items[at + 1 :]
+        yield cast("list[Recordable]", items)
+
     def _emit(self, segment: RecordedSegment) -> None:
         with contextlib.suppress(Exception):  # a subscriber raised, and so did the log
             self._emit_to(segment)
 
     def _write(self, items: list[Recordable]) -> None:
+        if not items:
+            return
         self._writing, self._oldest_ns = len(items), received_ns(items[0])
         for chunk in self._lines.encode(items):
             self._segments.write(chunk)

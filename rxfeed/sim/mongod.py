@@ -93,7 +93,7 @@ class Mongod:
 
     def close(self) -> None:
         """End the process and remove its data."""
-        self.stop()
+        self.kill()  # a shutdown in order would write what is removed
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder, self.port = "", 0

@@ -178,12 +178,10 @@ class Server:
         self._servers.append(server)
         self.port = server.sockets[0].getsockname()[1]
 
-    def _arrival(self, *args: Any, **options: Any) -> asyncio.Protocol:
+    def _arrival(self, *args: Any, **options: Any) -> Arrival:
         connection = ClientConnection(self._clients, *args, **options)
-        may_fail = self._clients.may_fail_handshake()
-        if may_fail and self._ssl is not None:
-            return connection  # a fault of the handshake acts at once; over TLS a later change of protocol may lose it
-        return Arrival(connection, self.rest.respond, self._arrivals, IDLE if may_fail else PATIENCE)
+        patience = IDLE if self._clients.may_fail_handshake() else PATIENCE
+        return Arrival(connection, self.rest.respond, self._arrivals, patience)
 
     def _refuse(self, seconds: float | None) -> None:
         """Stop listening, for *seconds* or until `_listen_again`; connections continue, and the port stays reserved."""

@@ -4,6 +4,9 @@ The order, oldest first: the batch in flight (being written), the ready batch, t
 batch is appended to the spill if the spill is not empty, if the database is unavailable or slow, or if the queue is
 half full. The ready batch and the batch in flight are prepended to the spill if an attempt has failed, or has taken
 `SLOW` seconds. In the second case the batch in flight is on disk too, until its attempt succeeds.
+
+In durable mode every batch is appended to the spill, and is sent from there. If the spill is empty and refuses a batch,
+the batch is sent from memory, so that a full disk does not stop the writing; the spill logs this.
 """
 
 from __future__ import annotations
@@ -33,8 +36,11 @@ class Batch(msgspec.Struct):
 class Backlog:
     """The buffered batches. *queue_half_full* returns whether the queue of items is half full."""
 
-    def __init__(self, spill: Spill | None, batch_size: int, queue_half_full: Callable[[], bool]) -> None:
+    def __init__(
+        self, spill: Spill | None, batch_size: int, queue_half_full: Callable[[], bool], *, durable: bool = False
+    ) -> None:
         self.spill = spill
+        self._durable = durable
         self._batch_size = batch_size
         self._queue_half_full = queue_half_full
         self._changed = threading.Condition()
@@ -67,7 +73,7 @@ class Backlog:
             while True:
                 if self._abandoned:
                     return self._save(batch)
-                if self.spill is not None and (self._unavailable or self.spill.documents or self._behind()):
+                if self.spill is not None and self._spills(self.spill):
                     if self.spill.append(_raw(batch), batch.received_ns):
                         self._changed.notify_all()
                         return True
@@ -81,8 +87,10 @@ class Backlog:
             self._changed.notify_all()
         return False
 
-    def _behind(self) -> bool:
-        return bool(self._ready) and self._queue_half_full()
+    def _spills(self, spill: Spill) -> bool:
+        """True if the next batch is appended to the spill."""
+        behind = bool(self._ready) and self._queue_half_full()
+        return self._durable or self._unavailable or bool(spill.documents) or behind
 
     def take(self) -> Batch | None:
         """The oldest batch, which is in flight until `done` or `failed`; `None` at the end."""

@@ -97,6 +97,8 @@ def to_mongo(
     spill: str | Path | None = None,
     spill_bytes: int = 4_000_000_000,
     spill_mode: int = 0o600,
+    durable: bool = False,
+    sync: float = 0.1,
     dead: MongoCollection | None = None,
     retry_seconds: float | None = None,
     flush_seconds: float = 30.0,
@@ -121,10 +123,12 @@ def to_mongo(
     `.damaged`, logged at ERROR, and counted as dead. Files of the spill have the permissions *spill_mode*; one of them,
     `-reserve`, keeps a megabyte of the disk for deletions.
 
-    **If the process is killed**, items that are only in memory are lost. With a spill these are at most the items of
-    the last `batch_seconds + 2` seconds, whatever the state of the database, as long as the disk has space. Without a
-    spill these are the items of the last `batch_seconds` and of two inserts if the database is available, and up to
-    *queue_size* and two batches if it is not.
+    **If the process is killed**, items that are only in memory are lost. With *durable* these are at most the items of
+    the last *sync* seconds and of one write to the disk: every item is in the spill, and synced, before it is sent to
+    the server, so that `.stats` counts it as `queued` until then. With a spill alone these are at most the items of the
+    last `batch_seconds + 2` seconds, whatever the state of the database, as long as the disk has space. Without a spill
+    these are the items of the last `batch_seconds` and of two inserts if the database is available. In every mode these
+    are at most *queue_size* and three batches; without a spill and without a database they can be so many.
 
     **A full queue**: `overflow="block"` makes the source wait, `"drop_oldest"` drops what has waited longest in memory
     and counts it, `"fail"` writes what is there and ends the stream with a `SinkError`.
@@ -162,6 +166,9 @@ def to_mongo(
         collection = collection.with_options(write_concern=WriteConcern("majority"))
     if isinstance(spill_mode, bool) or not isinstance(spill_mode, int) or not 0o600 <= spill_mode <= 0o777:
         raise ConfigError(f"spill_mode: {spill_mode!r} does not let the owner read and write, as 0o600 does")
+    arguments.above_zero("sync", sync)
+    if durable and spill is None:
+        raise ConfigError("durable: needs spill, the path of the file that is written ahead")
     if spill is not None and not Path(spill).absolute().parent.is_dir():
         raise ConfigError(f"spill: there is no folder {Path(spill).absolute().parent}")
     settings = MongoSettings(
@@ -176,6 +183,7 @@ def to_mongo(
         spill=None if spill is None else str(spill),
         spill_bytes=spill_bytes,
         spill_mode=spill_mode,
+        sync=sync if durable else None,
         retry_seconds=retry_seconds,
         flush_seconds=flush_seconds,
         attempt_seconds=attempt_seconds,

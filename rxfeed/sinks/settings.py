@@ -26,6 +26,8 @@ class MongoSettings(msgspec.Struct, frozen=True, kw_only=True):
     spill: str | None
     spill_bytes: int
     spill_mode: int
+    sync: float | None
+    """Seconds until an item is in the spill, in durable mode; `None` if the sink is not durable."""
     retry_seconds: float | None
     flush_seconds: float
     attempt_seconds: float

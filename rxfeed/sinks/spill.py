@@ -2,6 +2,9 @@
 
 - A batch that was acknowledged is never returned again, even if a full disk prevents its deletion: its key is kept, the
   deletion is repeated, and when no other batch is left, the file is created anew.
+- A *busy* spill takes every batch (durable mode). It deletes acknowledged batches with the next `append`:
+  one wait for the disk in place of two. It releases disk space after `_BUSY_BYTES`. A killed process leaves some
+  acknowledged batches in it: they are inserted again, and the ids of their documents are in the collection already.
 - A reserve file keeps disk space for deletions; it is deleted when the disk is full.
 - A damaged batch is copied to a file of its own and skipped. A damaged database file is renamed, and its readable
   batches are copied into a new one. Both are logged, with the name of the file.
@@ -26,6 +29,8 @@ from rxfeed.sinks.quarantine import Reserve, Row, is_damage, quarantine_batch, q
 log = logging.getLogger("rxfeed.sinks")
 _LAYOUT = "1"
 _ROW = "id, count, received_ns, documents"
+_INSERT = f"INSERT INTO batches ({_ROW}) VALUES (?, ?, ?, ?)"
+_REMOVE = "DELETE FROM batches WHERE id = ?"
 # In a damaged row a column can have any type, and the count any value: such a batch counts as one document.
 _SIZES = """
     SELECT id,
@@ -35,6 +40,8 @@ _SIZES = """
     FROM batches ORDER BY id"""
 # A key beyond this is damaged, too: the next one would leave what SQLite can hold.
 _LAST_KEY = 1 << 62
+_BUSY_BYTES = 64_000_000
+_MOST_UNDELETED = 100  # acknowledged batches, while none is appended
 
 
 class _Pending(NamedTuple):
@@ -60,8 +67,12 @@ class Spill:
         *,
         mode: int = 0o600,
         damaged: Callable[[str, int], None] = lambda reason, count: None,
+        busy: bool = False,
     ) -> None:
         self.path = str(path)
+        self._busy = busy
+        self._refusing = False
+        self._since_shrunk = 0  # bytes that were appended since disk space was released
         self._owner = owner
         self._most_bytes = most_bytes
         self._mode = mode
@@ -184,11 +195,18 @@ class Spill:
     def _insert(self, key: int, documents: list[bytes], received_ns: int) -> bool:
         blob = b"".join(documents)
         if self.bytes + len(blob) > self._most_bytes:
-            return False
+            return self._refuse(f"it has its {self._most_bytes} bytes")
         row = (key, len(documents), received_ns, blob)
-        if not self._do(f"INSERT INTO batches ({_ROW}) VALUES (?, ?, ?, ?)", [row]):
-            return False
+        deleted = self._undeleted.copy()
+        if not self._do(
+            (_INSERT, [row]),
+            (_REMOVE, [(each,) for each in deleted]),
+        ):
+            return self._refuse(str(self.problem))
+        del self._undeleted[: len(deleted)]
         self.problem = None
+        self._refusing = False
+        self._since_shrunk += len(blob)
         self._before = min(self._before, key - 1)
         self._next = max(self._next, key + 1)
         self.documents += len(documents)
@@ -199,6 +217,17 @@ class Spill:
         else:
             self._pending.append(pending)
         return True
+
+    def _refuse(self, reason: str) -> bool:
+        """Log once that nothing can be added; returns `False`."""
+        if not self._refusing:
+            self._refusing = True
+            log.warning(
+                "spill %s takes no more documents: %s; until it does, a kill of the process loses those in memory",
+                self.path,
+                reason,
+            )
+        return False
 
     def first(self, most: int) -> tuple[list[int], list[bytes], int]:
         """The first batches' keys, their documents (at most *most*, but one batch at least) and the oldest receipt.
@@ -248,7 +277,9 @@ class Spill:
     def _remove(self, keys: list[int]) -> None:
         self._forget(set(keys))
         self._undeleted += keys
-        self._delete()
+        shrinks = not self._pending and self._since_shrunk > _BUSY_BYTES
+        if not self._busy or self.problem is not None or shrinks or len(self._undeleted) >= _MOST_UNDELETED:
+            self._delete()
 
     def _forget(self, keys: set[int]) -> None:
         for pending in [each for each in self._pending if each.key in keys]:
@@ -258,12 +289,13 @@ class Spill:
 
     def _delete(self) -> None:
         """Delete acknowledged batches, as far as the disk allows it."""
-        statement, keys = "DELETE FROM batches WHERE id = ?", [(key,) for key in self._undeleted]
-        if not keys:
+        deletion = _REMOVE, [(key,) for key in self._undeleted]
+        if not self._undeleted:
             return
-        if self._do(statement, keys) or (self._reserve.release() and self._do(statement, keys)):
+        if self._do(deletion) or (self._reserve.release() and self._do(deletion)):
             self._undeleted.clear()
             if not self._pending:
+                self._since_shrunk = 0
                 with contextlib.suppress(sqlite3.Error):  # it only releases space, and is repeated
                     self._db.executescript("PRAGMA incremental_vacuum")  # execute would do one page
                     self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -273,12 +305,13 @@ class Spill:
                 self._anew()
                 self._reserve.fill()
 
-    def _do(self, statement: str, rows: Sequence[tuple[object, ...]]) -> bool:
-        """Execute *statement* for all *rows*, or for none. True if it was done."""
+    def _do(self, *statements: tuple[str, Sequence[tuple[object, ...]]]) -> bool:
+        """Execute each of the *statements* for all of its rows, or none of them. True if it was done."""
         for _ in range(2):
             try:
                 self._db.execute("BEGIN")
-                self._db.executemany(statement, rows)
+                for statement, rows in statements:
+                    self._db.executemany(statement, rows)
                 self._db.execute("COMMIT")
                 return True
             except sqlite3.Error as error:

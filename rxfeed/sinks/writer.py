@@ -51,7 +51,9 @@ class MongoWriter:
         policy = "drop_newest" if settings.overflow == "fail" else settings.overflow
         self._queue: BoundedQueue[object] = BoundedQueue(settings.queue_size, policy, self._dropped)
         half = max(1, settings.queue_size // 2)
-        self._backlog = Backlog(self._spill, settings.batch_size, lambda: len(self._queue) >= half)
+        self._backlog = Backlog(
+            self._spill, settings.batch_size, lambda: len(self._queue) >= half, durable=settings.sync is not None
+        )
         self._encoder = Encoder(
             settings.to_document, settings.identify, self._collection.codec_options, settings.batch_bytes
         )
@@ -73,6 +75,7 @@ class MongoWriter:
             settings.spill_bytes,
             mode=settings.spill_mode,
             damaged=lambda reason, count: self._damaged.append((reason, count)),
+            busy=settings.sync is not None,
         )
 
     # ---- for the source and for other threads
@@ -160,7 +163,9 @@ class MongoWriter:
     # ---- on the thread that makes batches
 
     def _make(self) -> None:
-        size, seconds = self._settings.batch_size, self._settings.batch_seconds
+        size, seconds, sync = self._settings.batch_size, self._settings.batch_seconds, self._settings.sync
+        if sync is not None:
+            seconds = min(seconds, sync)
         died: list[DeadLetter] = []
         try:
             while items := self._queue.take(size, size, seconds):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 import ssl
-from http.client import HTTPException
 
 from rxfeed.transport.connect_attempt import Aborted, ConnectAttempt
 from rxfeed.transport.endpoint import Endpoint
+from rxfeed.transport.head import ResponseInvalid
 from rxfeed.transport.proxy import Proxy
 from rxfeed.transport.resolve import Address, resolve
 from rxfeed.transport.tunnel import TunnelRefused, tunnel
@@ -52,7 +52,7 @@ def _through(proxy: Proxy, endpoint: Endpoint, attempt: ConnectAttempt) -> socke
         return sock
     except (TimeoutError, Aborted):
         raise
-    except (OSError, UnicodeError, HTTPException, TunnelRefused) as error:
+    except (OSError, UnicodeError, ResponseInvalid, TunnelRefused) as error:
         raise ProxyUnusable(f"{where}: {error}") from error
 
 

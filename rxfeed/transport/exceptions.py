@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
 import ssl
 from collections.abc import Generator
@@ -14,7 +13,7 @@ from rxfeed import errors
 from rxfeed.transport.connect_attempt import Aborted, ConnectAttempt
 from rxfeed.transport.dial import ProxyUnusable
 from rxfeed.transport.handshake import UpgradeBroken, UpgradeRefused
-from rxfeed.transport.head import HeadTooLarge, shown
+from rxfeed.transport.head import ResponseInvalid
 
 
 class SocketClosed(errors.ConnectionLost, WebSocketConnectionClosedException):
@@ -45,14 +44,10 @@ def connecting(where: str, attempt: ConnectAttempt, setting: str = "connect_time
         raise errors.ConnectFailed(
             f"{where}: timed out after {attempt.timeout:g} s ({setting}), {attempt.step}"
         ) from error
-    except (Aborted, UpgradeBroken) as error:
+    except (Aborted, UpgradeBroken, ResponseInvalid) as error:
         raise errors.ConnectFailed(f"{where}: {error}") from error
     except OSError as error:
         raise errors.ConnectFailed(f"{where}: {attempt.step}: {error}") from error
-    except HeadTooLarge as error:
-        raise errors.ConnectFailed(f"{where}: {error}") from error
-    except http.client.HTTPException as error:
-        raise errors.ConnectFailed(f"{where}: the response is not HTTP: {shown(repr(error))}") from error
 
 
 def lost(error: OSError) -> errors.ConnectionLost:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import io
 import socket
 from typing import TYPE_CHECKING
@@ -18,8 +17,8 @@ LARGEST_HEAD = 64 * 1024
 _LONGEST_SHOWN = 200
 
 
-class HeadTooLarge(http.client.HTTPException):
-    """The head of a response is larger than `LARGEST_HEAD`."""
+class ResponseInvalid(Exception):
+    """A response is not HTTP, or its head is larger than `LARGEST_HEAD`; the text has the reason."""
 
 
 class _Bytes(io.RawIOBase):
@@ -43,7 +42,7 @@ class _Bytes(io.RawIOBase):
                 raise ConnectionResetError("the server closed the connection before the end of the response's headers")
             self.limit -= count
             if self.limit < 0:
-                raise HeadTooLarge(f"the server's response has over {LARGEST_HEAD:,} bytes of headers")
+                raise ResponseInvalid(f"the server's response has over {LARGEST_HEAD:,} bytes of headers")
         return count
 
     def makefile(self, mode: str) -> io.BufferedReader:
@@ -54,14 +53,19 @@ class _Bytes(io.RawIOBase):
 class ResponseHead:
     """The head of a response: `status`, `reason`, and `headers` with lower-case names. Close it, or use `with`.
 
-    Raises `OSError`, and `http.client.HTTPException` if the response is not HTTP.
+    Raises `OSError` and `ResponseInvalid`.
     """
 
     def __init__(self, sock: socket.socket, attempt: ConnectAttempt) -> None:
+        import http.client  # it loads the parser of e-mails, which only a connection needs
+
         self._bytes = _Bytes(sock, attempt)
         self._response = http.client.HTTPResponse(self._bytes)  # pyright: ignore[reportArgumentType]  # it needs makefile
         try:
             self._response.begin()
+        except http.client.HTTPException as error:
+            self.close()
+            raise _not_http(error) from error
         except BaseException:
             self.close()
             raise
@@ -97,6 +101,8 @@ class ResponseHead:
 
     def body(self, largest: int) -> bytes | None:
         """The whole body; `None` if it has over *largest* bytes."""
+        from http.client import HTTPException, IncompleteRead
+
         self._bytes.limit = None
         body = bytearray()
         try:
@@ -104,9 +110,15 @@ class ResponseHead:
                 body += piece
                 if len(body) > largest:
                     return None
-        except http.client.IncompleteRead:
+        except IncompleteRead:
             raise ConnectionResetError(f"the connection ended after {len(body):,} bytes of the body") from None
+        except HTTPException as error:
+            raise _not_http(error) from error
         return bytes(body)
+
+
+def _not_http(error: Exception) -> ResponseInvalid:
+    return ResponseInvalid(f"the response is not HTTP: {shown(repr(error))}")
 
 
 def _without_secrets(location: str) -> str:

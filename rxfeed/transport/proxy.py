@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import urllib.request
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
@@ -38,6 +37,8 @@ def proxy_for(host: str, given: str | Secret | None, *, secure: bool) -> Proxy |
     """
     if given is not None:
         return parsed(given, "proxy") if given else None
+    import urllib.request  # it loads an HTTP client and more, which only a connection needs
+
     if is_loopback(host) or urllib.request.proxy_bypass(host):
         return None
     scheme = "https" if secure else "http"

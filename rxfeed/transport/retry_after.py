@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 _LONGEST = 3600.0
 
@@ -17,6 +16,8 @@ def retry_after(header: str, now: datetime) -> float:
     text = header.strip()
     if text.isascii() and text.isdigit():
         return min(float(text), _LONGEST)
+    from email.utils import parsedate_to_datetime  # it loads the parser of e-mails, which few programs need
+
     try:
         then = parsedate_to_datetime(text)
         seconds = ((then if then.tzinfo else then.replace(tzinfo=UTC)) - now).total_seconds()

@@ -19,6 +19,8 @@ from rxfeed.market import UNDECODED, Count, Level, Side, Time, check, check_size
 T = TypeVar("T")
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | Decimal | None"
 """What JSON can be, decoded."""
+decode = msgspec.json.Decoder(float_hook=Decimal).decode
+"""The content of an answer, with decimal numbers."""
 
 
 class RestProduct(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +53,25 @@ class RestTrade(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         check(self.price)
         check_sizes(self.size)
+
+
+class TradeRow(msgspec.Struct):
+    """The fields of a trade that the answers of all venues have."""
+
+    trade_id: int
+    price: Decimal
+    size: Decimal
+    time: Time
+
+    def trade(self, product: str, maker_side: Side | None) -> RestTrade:
+        return RestTrade(
+            product_id=product,
+            trade_id=self.trade_id,
+            price=self.price,
+            size=self.size,
+            time=self.time,
+            maker_side=maker_side,
+        )
 
 
 class RestCandle(msgspec.Struct, frozen=True, kw_only=True):

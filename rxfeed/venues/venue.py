@@ -138,6 +138,8 @@ class Venue:
     rest_requests_per_second: float = 10.0
     rest: RestRules | None = None
     """The paths and answers of its REST API."""
+    has_aliases: bool = False
+    """True if it delivers some products under another id, which its list of products names as their alias."""
     level3_path: str = ""
     """The REST path of a product's book order by order, with `{product}`; empty: there is none."""
     merging: MergeRules | None = None
@@ -208,7 +210,8 @@ class Venue:
     ) -> Decoder:
         """A decoder for one connection; *stored*: for frames of a recording, which need not begin with it.
 
-        *renamed*: the ids of products, by those under which the venue delivers them, where they differ; it may change.
+        *renamed*: the ids of products, by those under which the venue delivers them, where they differ. If it is a
+        `DeliveredIds`, it may change.
         *observed*: large messages for which it returns False may be `Skipped`; without it, all are decoded.
         """
         raise NotImplementedError
@@ -295,10 +298,9 @@ class Venue:
         kinds = {kind for each in self.channels for kind in each.types}
         return {kind: frozenset(each.name for each in self.channels if kind in each.types) for kind in kinds}
 
-    def carried_with(self, tag: str | None) -> frozenset[type[Message]]:
-        """All types of the channels that have messages with *tag* as the name of their type; empty if none is known."""
-        kinds = {kind for kind in self.types if tag_of(kind) == tag}
-        return frozenset[type[Message]]().union(*(each.types for each in self.channels if each.types & kinds))
+    def types_named(self, name: str | None) -> frozenset[type[Message]]:
+        """The types of messages in a frame with *name* as the name of its type; empty if none is known."""
+        return frozenset(kind for kind in self.types if tag_of(kind) == name)
 
     def channels_with(self, types: Iterable[type[Message]]) -> list[str]:
         """The channels that have messages of any of *types* or their subclasses.

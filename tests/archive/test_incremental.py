@@ -18,6 +18,7 @@ import pytest
 from rxfeed import Feed, record
 from rxfeed.archive import export
 from rxfeed.errors import ConfigError, SinkError
+from rxfeed.recording import marked_segments
 from rxfeed.sim import Exchange
 from tests.support import archives as a
 from tests.support import segments as made
@@ -59,7 +60,7 @@ def test_segments_one_by_one_give_the_same_archive(
 ) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
-    for number, path in enumerate(sorted(recordings.iterdir()), 1):
+    for number, path in enumerate(sorted(recordings.glob("*.zst")), 1):
         shutil.copy(path, folder)
         done = export(folder, out, **OPTIONS)
         assert (done.segments, done.skipped) == (1, number - 1)
@@ -72,7 +73,7 @@ def test_segments_one_by_one_give_the_same_archive(
 def test_exported_segments_may_be_deleted(recordings: Path, whole: dict[str, list[a.Row]], tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
-    for path in sorted(recordings.iterdir()):
+    for path in sorted(recordings.glob("*.zst")):
         shutil.copy(path, folder)
         export(folder, out, **OPTIONS)
         (folder / path.name).unlink()
@@ -84,7 +85,7 @@ def test_state_of_another_version_is_made_anew(
 ) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
-    for number, path in enumerate(sorted(recordings.iterdir())):
+    for number, path in enumerate(sorted(recordings.glob("*.zst"))):
         shutil.copy(path, folder)
         monkeypatch.setattr("rxfeed.archive.journal.__version__", f"0.{number}")
         export(folder, out, **OPTIONS)
@@ -201,7 +202,7 @@ def test_segment_that_is_being_written_is_exported_later(tmp_path: Path) -> None
             exchange.step(50)
             exchange.drain()
             during = export(folder, out, tables="trades")
-            (path,) = folder.iterdir()
+            (path,) = folder.glob("*.zst")
             assert (during.open, during.segments) == ((str(path),), 0)
     after = export(folder, out, tables="trades")
     assert (after.open, after.segments) == ((), 1)
@@ -215,7 +216,7 @@ def test_segment_of_a_killed_recorder_is_exported_up_to_its_end(tmp_path: Path) 
     made.write(folder, made.lines_of(frames[:10]), ended=False)
     made.write(folder, made.lines_of(frames[10:]), session="later", ns=made.NS + 10**12)
     done = export(folder, out, tables="trades")
-    assert [damage.path for damage in done.damaged] == [str(sorted(folder.iterdir())[0])]
+    assert [damage.path for damage in done.damaged] == [str(min(folder.glob("*.zst")))]
     found = a.rows(out, "trades", a.TRADE)
     assert [row[4] for row in found] == list(range(20))
     assert [row[3] for row in found] == [0] * 10 + [1] * 10
@@ -230,6 +231,35 @@ def test_missing_segment_raises_the_epoch(tmp_path: Path) -> None:
         made.write(folder, made.lines_of([frame], ns=made.NS + number * 10**9), number=number)
         export(folder, out, tables="trades")
     assert [row[3:5] for row in a.rows(out, "trades", a.TRADE)] == [(0, 1), (0, 2), (1, 4)]
+
+
+def test_exported_segments_are_marked_for_the_recorder(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    path = made.write(folder, made.lines_of([match(1).raw]))
+    partial: list[dict[str, Any]] = [{"products": "BTC-USD"}, {"tables": "trades"}, {"since": made.NOON}]
+    for number, options in enumerate(partial):
+        export(folder, tmp_path / str(number), **options)
+    assert marked_segments(folder, "exported") == {}
+    export(folder, tmp_path / "out")
+    assert marked_segments(folder, "exported") == {path.name: path.stat().st_size}
+    (folder / ".exported").unlink()  # as after a kill between the export and the mark
+    export(folder, tmp_path / "out")
+    export(folder, tmp_path / "out")
+    assert (folder / ".exported").read_text() == f"{path.name}\t{path.stat().st_size}\n"
+
+
+def test_folder_that_takes_no_marks_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made.write(tmp_path, made.lines_of([match(1, trade_id=1).raw]))
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, os.strerror(13))
+
+    monkeypatch.setattr("rxfeed.archive.marking.mark_segments", refused)
+    assert export(tmp_path, tmp_path / "out").segments == 1
+    assert "cannot be marked as exported" in caplog.text
 
 
 def test_other_options_are_rejected(tmp_path: Path) -> None:

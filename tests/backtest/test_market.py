@@ -342,6 +342,24 @@ def test_gap_cancels_and_rejects_orders_until_a_snapshot(breaker: Message) -> No
     assert desk.step(heartbeat(5, epoch=1)) == ["4 3 buy 1 at 103 taker, 1 left", "4 3 canceled, 1 left"]
 
 
+def test_gap_of_trades_alone_ends_with_an_update_of_the_book() -> None:
+    desk = Desk()
+    desk.market.limit("buy", 100, 1)
+    desk.step(heartbeat(1))
+    desk.step(sold(2, 100, 9, epoch=1))
+    desk.market.limit("buy", 100, 2)
+    assert desk.step(sold(3, 100, 9, epoch=1)) == ["2 1 gap, 1 left", "2 2 gap, 2 left"]
+    desk.step(update(4, ("buy", 99, 1)))
+    desk.market.limit("buy", 100, 3)
+    assert desk.step(heartbeat(5), update(5, ("buy", 99, 2))) == ["4 3 open 3 at 100"]
+
+
+def test_missed_tickers_do_not_affect_orders() -> None:
+    desk = Desk()
+    desk.market.limit("buy", 100, 1)
+    assert desk.step(ticker(1, epoch=1), heartbeat(2)) == ["0 1 open 1 at 100"]
+
+
 def test_gap_with_an_immediate_snapshot_cancels_too() -> None:
     desk = Desk()
     desk.market.limit("buy", 100, 1)
@@ -453,7 +471,18 @@ def test_market_without_a_book_warns_at_its_end(caplog: pytest.LogCaptureFixture
     market = PaperMarket(BTC)
     market.step(sold(0, 100, 1))
     market.finish()
-    assert "record level2 or level2_batch too" in warnings(caplog)[0]
+    assert "record the channel book, that is level2 or level2_batch, too" in warnings(caplog)[0]
+
+
+def test_trades_before_the_subscription_are_no_time_without_a_book(caplog: pytest.LogCaptureFixture) -> None:
+    """Advanced Trade begins with the last 100 trades, which may span hours."""
+    market = PaperMarket(BTC)
+    for time in (0, 100, 3600):
+        market.step(last_match(time=time, product_id=BTC))
+    market.step(snapshot({100: 1}, {101: 1}, 3601))
+    market.step(sold(3602, 100, 1))
+    market.finish()
+    assert warnings(caplog) == []
 
 
 def test_market_without_any_message_warns_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
@@ -467,7 +496,7 @@ def test_market_without_trades_warns_at_its_end(caplog: pytest.LogCaptureFixture
     assert warnings(caplog) == []
     desk.end()
     (line,) = warnings(caplog)
-    assert "record matches too" in line
+    assert "record the channel trades, that is matches or market_trades, too" in line
 
 
 def test_market_with_both_does_not_warn(caplog: pytest.LogCaptureFixture) -> None:

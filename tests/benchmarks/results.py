@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 
-def results() -> dict[str, Any]:
-    def row(label: str, rate: float) -> dict[str, Any]:
-        return {"label": label, "rate": rate, "cpu": 1e6 / rate, "peak": 40 << 20, "rates": [rate]}
+def row(label: str, rate: float) -> dict[str, Any]:
+    return {"label": label, "rate": rate, "cpu": 1e6 / rate, "peak": 40 << 20, "rates": [rate]}
 
+
+def results() -> dict[str, Any]:
     fine = {"p50": 0.0001, "p99": 0.001, "p99.9": 0.002}
     return {
         "when": "2026-01-02",
@@ -51,4 +52,21 @@ def results() -> dict[str, Any]:
             "windows": 9,
             "crossings": 3,
         },
+    }
+
+
+def advanced_trade() -> dict[str, Any]:
+    """The part of the second venue."""
+    return {
+        "when": "2026-01-03",
+        "source": "sim.Exchange",
+        "runs": 3,
+        "bytes": 700.4,
+        "server": 2_000_000.0,
+        "rows": {
+            "pipeline": {**row("rxfeed: window", 300_000.0), "trades": 30_000.0},
+            "filter": {**row("rxfeed: filter", 90_000.0), "trades": 9_000.0},
+            "advanced": {**row("advanced 1.8", 60_000.0), "trades": 6_000.0},
+        },
+        "snapshot": {"bytes": 5_079_379, "levels": 46_000, "seconds": 0.2},
     }

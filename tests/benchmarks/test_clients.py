@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks import environments, measure
+from benchmarks import environments, frames, measure
 from benchmarks.__main__ import main
-from benchmarks.clients import CLIENTS, LOADED_CLIENTS, Client, ClientRunner, Failed, TooSlow
+from benchmarks.advanced_trade import advanced_trade
+from benchmarks.clients import ADVANCED_CLIENTS, CLIENTS, LOADED_CLIENTS, Client, ClientRunner, Failed, TooSlow
 from benchmarks.environments import ENVIRONMENTS, Attempt, Missing, Ready, prepare
 from benchmarks.load_server import LoadServer, load_server
 from benchmarks.measure import Bench, Settings
@@ -41,6 +42,17 @@ def test_speed_of_every_client_without_an_environment(server: LoadServer, tmp_pa
         assert row["cpu"] > 0
         assert 10 << 20 < row["peak"] < 1 << 30
         assert len(row["rates"]) == 1
+
+
+def test_rows_of_the_second_venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "ADVANCED_RECORDING", tmp_path / "none")
+    monkeypatch.setattr("benchmarks.clients.prepare", lambda name: Missing(f"no {name} for this machine"))
+    part = advanced_trade(ClientRunner(), SETTINGS, tmp_path)
+    assert part["source"] == "sim.Exchange"
+    assert part["rows"]["advanced"]["missing"] == "no advanced for this machine"
+    for name in ("pipeline", "filter"):
+        assert part["rows"][name]["rate"] > part["rows"][name]["trades"] > 0
+    assert part["snapshot"]["levels"] > 0
 
 
 def test_latency_of_a_client(server: LoadServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +143,7 @@ def test_installation_over_its_time_limit_is_stopped(tmp_path: Path, monkeypatch
 
 
 def test_every_measured_client_has_an_environment() -> None:
-    for client in (*CLIENTS.values(), *LOADED_CLIENTS.values()):
+    for client in (*CLIENTS.values(), *LOADED_CLIENTS.values(), *ADVANCED_CLIENTS.values()):
         assert client.environment is None or client.environment in ENVIRONMENTS
         assert Path(measure.__file__).with_name("peers").joinpath(f"{client.module}.py").exists()
         assert isinstance(client, Client)

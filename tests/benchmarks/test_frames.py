@@ -11,6 +11,8 @@ import pytest
 
 from benchmarks import frames
 from rxfeed.market import Message
+from rxfeed.venues.coinbase_advanced import AdvancedDecoder, MarketTrade
+from rxfeed.venues.coinbase_advanced.gaps import AdvancedGaps
 from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 
@@ -67,3 +69,26 @@ def test_watched_price_is_the_middle_of_the_busiest_product() -> None:
     payloads = [trade(1, price="10"), trade(2, "C-D", "1"), trade(3, "C-D", "2"), trade(4, "C-D", "4")]
     assert frames.crossed(payloads) == ("C-D", "2.5")
     assert frames.busiest(payloads) == ["C-D", "A-B"]
+
+
+@pytest.mark.parametrize("recorded", [True, False], ids=["the recording", "sim.Exchange"])
+def test_rounds_of_advanced_trade_are_one_connection(
+    recorded: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if not recorded:
+        monkeypatch.setattr(frames, "ADVANCED_RECORDING", tmp_path / "none")
+    elif not frames.ADVANCED_RECORDING.exists():
+        pytest.skip(f"the real recording is not beside the project: {frames.ADVANCED_RECORDING}")
+    _, payloads = frames.one_round(frames.ADVANCED)
+    gaps, decode = AdvancedGaps(), AdvancedDecoder().decode
+    gaps.watch([("market_trades", product) for product in frames.busiest(payloads)])
+    trades = 0
+    for number, payload in enumerate(chain.from_iterable(islice(frames.rounds(payloads), 2))):
+        assert json.loads(payload)["sequence_num"] == number
+        decoded: Any = decode(payload)
+        messages = decoded if isinstance(decoded, tuple) else (decoded,)
+        trades += sum(isinstance(message, MarketTrade) for message in messages)
+        assert None not in gaps.frame(messages).epochs
+    assert not gaps.missed
+    assert trades == 2 * frames.trades_in(payloads) > 0
+    assert all(b'"snapshot"' in snapshot for snapshot in frames.advanced_snapshots())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.goals import Verdict, growth, server_is_the_limit, verdicts
-from tests.benchmarks.results import results
+from tests.benchmarks.results import advanced_trade, results
 
 
 def verdict_text(found: dict[str, Any], part: str) -> str:
@@ -87,3 +87,13 @@ def test_value_equal_to_its_bound_meets_it() -> None:
     assert Verdict("speed", 4, 4.0).met is True
     assert Verdict("cost", 2, 2.0, at_most=True).met is True
     assert Verdict("cost", 2, 2.1, at_most=True).met is False
+
+
+def test_goals_of_the_second_venue() -> None:
+    found = {"advanced_trade": advanced_trade()}
+    assert [str(verdict) for verdict in verdicts(found)] == [
+        "met: Advanced Trade, rxfeed: window, the speed of advanced 1.8: 5 x, at least 4 x",
+        "met: Advanced Trade, a book of 46,000 levels from its snapshot: 0.2 s, at most 1 s",
+    ]
+    found["advanced_trade"]["rows"]["advanced"] = {"label": "advanced", "missing": "no pip"}
+    assert verdicts(found)[0].met is None

@@ -15,8 +15,6 @@ from benchmarks import guard, instructions
 from benchmarks.guard import Guarded, load, main, save
 from benchmarks.guarded import TASKS
 
-pytestmark = pytest.mark.alone
-
 HONEST, SLOWED = "tests.benchmarks.honest", "tests.benchmarks.slowed"
 BUILD = instructions.build()
 counts_instructions = pytest.mark.skipif(not instructions.available(), reason="no valgrind here to count instructions")
@@ -46,7 +44,7 @@ def arguments(committed: Path, module: str, *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cost of the unchanged task, measured while no other process of the test ran."""
+    """The cost of the unchanged task."""
     committed = tmp_path_factory.mktemp("guard") / "guard.json"
     assert main(arguments(committed, HONEST, "--update")) == 0
     return committed
@@ -63,6 +61,7 @@ def test_work_done_twice_fails(counted: Path, tmp_path: Path) -> None:
     assert slower["value"] > 1.4
 
 
+@pytest.mark.alone
 @counts_instructions
 @pytest.mark.skipif(not os.environ.get("RXFEED_SOAK"), reason="takes half a minute: set RXFEED_SOAK=1")
 @pytest.mark.timeout(240)
@@ -74,6 +73,7 @@ def test_instruction_count_ignores_other_load(counted: Path, busy_machine: None)
     assert main(arguments(counted, HONEST, "--no-valgrind")) == 0
 
 
+@pytest.mark.alone
 def test_time_check_passes_ten_times_under_load(tmp_path: Path, busy_machine: None) -> None:
     committed = tmp_path / "guard.json"
     assert main(arguments(committed, HONEST, "--update", "--no-valgrind")) == 0

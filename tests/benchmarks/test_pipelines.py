@@ -1,27 +1,21 @@
-"""The compared implementations emit equal results for any messages; the report has their figures."""
+"""The compared implementations emit equal results; the report has their figures."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from benchmarks import pipelines as benchmark
 from benchmarks import streams
 from benchmarks.pipelines import check, compare_ten
 from benchmarks.ways import Pipeline, in_loop, outputs, pipelines
-from rxfeed import Message, PriceCross
-from rxfeed.market import Origin, stamp
-from rxfeed.venues.coinbase_exchange.messages import L2Update, Snapshot
-from tests.support.make import at, heartbeat, in_epoch, last_match, match, ticker
+from rxfeed import PriceCross
 
 ALL = [pipeline for products in (1, 3) for pipeline in pipelines(products)]
 COUNT = 3000
@@ -57,61 +51,6 @@ def test_streams_contain_gaps_and_late_trades() -> None:
     assert {window.complete for window in windows} == {True, False}
     assert {message.epoch for message in messages} == {0, 1}
     assert {message.epoch for message in streams.trades(1, 30_000, faults=False)} == {0}
-
-
-# ---- any messages
-
-NAMES = [streams.name(product) for product in range(2)]
-EVENTS = st.tuples(
-    st.sampled_from(["match", "match", "match", "heartbeat", "last_match", "ticker", "snapshot", "l2update"]),
-    st.sampled_from(NAMES),
-    st.floats(0, 40).map(lambda seconds: round(seconds, 1)),
-    st.integers(-2, 2),
-    st.booleans(),
-    st.sampled_from([0, 0, 0, 0, 30, 60, 61, 200]),
-)
-Event = tuple[str, str, float, int, bool, int]
-
-
-def messages_of(events: list[Event], receipts: bool) -> list[Message]:
-    """Messages roughly in order of time; heartbeats may name earlier or later trades; some messages follow a gap.
-
-    The last value of an event is the number of seconds by which its time is ahead of its receipt. It is used only
-    after a product's first trade: at the end the operators close products in the order of credible messages,
-    `group_by` in the order of all. Without *receipts* all times are credible.
-    """
-    made: list[Message] = []
-    now, clock, trades, epoch, traded = 0.0, 0.0, 100, 0, set[str]()
-    for number, (kind, product, seconds, ahead, gap, dated) in enumerate(events):
-        now, epoch = now + seconds - 5, epoch + (gap and number % 4 == 0)
-        clock, time = max(clock, now), now + (dated if product in traded else 0)
-        common: dict[str, Any] = {"product_id": product, "time": time, "epoch": epoch}
-        if kind == "heartbeat":
-            made.append(heartbeat(last_trade_id=trades + ahead, **common))
-        elif kind == "ticker":
-            made.append(ticker(10_500 + ahead if number % 5 else ahead, **common))
-        elif kind in ("snapshot", "l2update"):
-            level = (Decimal(10_500 + ahead), Decimal(trades % 3))
-            content: dict[str, Any] = {"bids": (level,), "asks": ()}
-            if kind == "l2update":
-                content = {"changes": (("buy" if gap else "sell", *level),)}
-            make_book = Snapshot if kind == "snapshot" else L2Update
-            made.append(in_epoch(make_book(product_id=product, time=at(time), **content), epoch))
-        else:
-            trades += 1
-            traded.add(product)
-            make = match if kind == "match" else last_match
-            made.append(make(10_500 + ahead, trade_id=trades, side="buy" if gap else "sell", **common))
-        if receipts:
-            stamp(made[-1], Origin(made[-1].raw, streams.nanoseconds(at(clock)), epoch))
-    return made
-
-
-@pytest.mark.parametrize("pipeline", list(pipelines(2)), ids=named)
-@settings(max_examples=100, deadline=None)
-@given(events=st.lists(EVENTS, max_size=40), receipts=st.booleans())
-def test_all_implementations_agree_on_random_streams(pipeline: Pipeline, events: list[Event], receipts: bool) -> None:
-    check(pipeline, messages_of(events, receipts))
 
 
 # ---- the naive ones

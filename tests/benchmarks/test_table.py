@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.table import BEGIN, END, inserted, main, markdown, summary
-from tests.benchmarks.results import results
+from tests.benchmarks.results import advanced_trade, results
 
 
 def test_every_client_has_a_line() -> None:
@@ -95,3 +95,13 @@ def test_summary_of_partial_results_has_measured_rows_only() -> None:
     found = {key: value for key, value in results().items() if key not in ("speed", "latency", "load", "memory")}
     assert "|" not in summary(found)
     assert summary(found).endswith("1 of 1 goals are met.")
+
+
+def test_second_venue_has_a_table_of_frames_and_trades() -> None:
+    part = advanced_trade()
+    lines = markdown(results() | {"advanced_trade": part}).splitlines()
+    assert "| rxfeed: window | 300,000 | 30,000 | 1 x | 3.33 | 40 |" in lines
+    assert "| advanced 1.8 | 60,000 | 6,000 | 5 x | 16.67 | 40 |" in lines
+    assert any(line.endswith("A snapshot of 46,000 levels (5.1 MB) is a book after 0.20 s.") for line in lines)
+    part["rows"]["advanced"] = {"label": "advanced", "missing": "no pip"}
+    assert "| advanced | missing: no pip |  |  |  |  |" in markdown(results() | {"advanced_trade": part}).splitlines()

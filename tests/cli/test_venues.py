@@ -9,6 +9,7 @@ import pytest
 
 from rxfeed.cli import main
 from rxfeed.recording import catalogue
+from rxfeed.sim import Exchange
 from tests.venues.coinbase_advanced.wire import BTC, Venue, ack, after, book, heartbeat, trade, trades
 
 FRAMES = [
@@ -60,3 +61,12 @@ def test_credentials_of_the_venue_are_read_from_the_environment(
         monkeypatch.delenv(name, raising=False)
     assert main(["watch", BTC, *OPTIONS, "--auth"]) == 2
     assert "COINBASE_API_KEY and COINBASE_API_SECRET are not set" in capsys.readouterr().err
+
+
+def test_refused_channel_of_an_account_names_the_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with Exchange([BTC], venue="coinbase_advanced", auto=False) as exchange:
+        options = ["--venue", "coinbase_advanced", "--channel", "user", "--url", exchange.url]
+        assert main(["watch", BTC, *options, "--seconds", "20"]) == 1
+    assert "give --auth and credentials in the environment, or a --channel without a key, such as level2\n" in (
+        capsys.readouterr().err
+    )

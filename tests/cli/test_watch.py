@@ -111,11 +111,15 @@ def test_watch_without_a_server_exits_with_1_and_one_line(capsys: pytest.Capture
     assert "refused" in err
 
 
-def test_watch_prints_the_reason_of_the_exchange(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_prints_the_reason_of_the_exchange_once(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["watch", "BTC-XXX", "--channel", "ticker", "--url", exchange.url]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert "rxfeed watch: nothing to watch: Failed to subscribe: BTC-XXX is not a valid product\n" in err
+    *_, rejected, remedy, last = err.splitlines()
+    assert rejected == "rejected by the exchange: Failed to subscribe: BTC-XXX is not a valid product"
+    assert remedy.startswith("check the products")
+    assert last == "rxfeed watch: nothing to watch: the exchange rejected the subscription, see above"
+    assert err.count("is not a valid product") == 1
 
 
 def test_remedy_follows_the_refusal(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,6 +108,48 @@ def test_console_without_keys_ends_as_by_ctrl_c(tmp_path: Path) -> None:
     assert "OrderBook stands on level2_batch" in section(out, "substituted")[0]
 
 
+def test_venue_of_scripts_that_name_none_is_an_option(tmp_path: Path) -> None:
+    status, out, errors = rehearsed(tmp_path, CONSOLE, "--sim", "--venue", "coinbase_advanced", "--seconds", "3")
+    assert status == 0, errors
+    assert "changed True\n" in out
+    assert section(out, "used")[1].startswith("heartbeats, level2, market_trades of BTC-USD from ws://")
+    assert section(out, "substituted")[0].startswith("full: Advanced Trade has no single orders")
+
+
+def test_channels_that_the_venue_lacks_are_reported(tmp_path: Path) -> None:
+    options = ("--sim", "--venue", "coinbase_advanced", "--seconds", "20")
+    status, out, errors = rehearsed(tmp_path, LEFT_OPEN, *options)
+    assert (status, errors) == (0, "")
+    assert section(out, "not available today")[0].startswith("full: refused: Advanced Trade has no single orders")
+    assert "ended: by itself" in out
+
+
+def test_unknown_venue_of_the_environment_is_bad_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RXFEED_COMPAT_VENUE", "kraken")
+    status, _, errors = rehearsed(tmp_path, COUNTER, "--sim")
+    assert status == 2
+    assert "RXFEED_COMPAT_VENUE: 'kraken' is not known: there is coinbase_exchange, coinbase_advanced" in errors
+
+
+def test_module_of_an_older_library_has_a_reason(tmp_path: Path) -> None:
+    status, out, _ = rehearsed(tmp_path, "import GDAX")
+    assert status == 1
+    assert section(out, "not available today")[0].startswith("the library GDAX of 2017: its names were others")
+
+
+def test_modules_of_the_classics_are_replaced(tmp_path: Path) -> None:
+    text = """
+from cbpro.cbpro_auth import CBProAuth, get_auth_headers
+from gdax.gdax_auth import GdaxAuth
+print(GdaxAuth is CBProAuth is cbpro.CBProAuth)
+from cbpro.FixClient import FixClient
+"""
+    status, out, _ = rehearsed(tmp_path, text)
+    assert status == 1
+    assert out.startswith("True\n")
+    assert "ended: with ImportError: cbpro.FixClient has no FixClient: FIX is out of scope of rxfeed" in out
+
+
 def test_public_calls_go_to_the_local_exchange(tmp_path: Path) -> None:
     status, out, errors = rehearsed(tmp_path, PUBLIC, "--sim")
     assert status == 0, errors

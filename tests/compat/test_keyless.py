@@ -17,10 +17,11 @@ import rxfeed.compat as cbpro
 from rxfeed.compat.channels import requested
 from rxfeed.sim import Exchange
 from tests.compat.recorder import Recorder
+from tests.support.amounts import amount
 from tests.support.leaks import nothing_left_behind
 
 BEFORE_NOON = datetime(2026, 1, 2, 11, 59, 59, 999_999, tzinfo=UTC)
-UPDATES = 10_000
+UPDATES = amount(2_000, thorough=10_000)
 State = tuple[Decimal, Decimal, Decimal, Decimal]
 
 
@@ -92,8 +93,8 @@ def state_of(book: Any) -> State:
     return book.get_bid(), book.get_ask(), bids, asks
 
 
-def exchange_states(exchange: Exchange, count: int) -> list[State]:
-    """The states of the exchange's own book at *count* updates, which it sends meanwhile.
+def exchange_states(exchange: Exchange, count: int, kind: str = "l2update") -> list[State]:
+    """The states of the exchange's own book at *count* updates, frames of *kind*, which it sends meanwhile.
 
     Its time stands a microsecond before an update, so that the book is read as the next update will have it.
     """
@@ -103,7 +104,7 @@ def exchange_states(exchange: Exchange, count: int) -> list[State]:
         bids, asks = levels["bids"], levels["asks"]
         exchange.advance(0.05)
         assert exchange.connections
-        if exchange.sent.by_type.get("l2update", 0) > len(states):
+        if exchange.sent.by_kind.get(kind, 0) > len(states):
             sums = [sum((size for _, size in side), Decimal(0)) for side in (bids, asks)]
             states.append((bids[0][0], asks[0][0], sums[0], sums[1]))
     return states

@@ -16,8 +16,9 @@ import pytest
 
 import rxfeed.compat
 from rxfeed import Credentials
-from rxfeed.compat.hosts import Servers, redirect
+from rxfeed.compat.hosts import VARIABLE, Servers, redirect
 from rxfeed.sim import Exchange
+from rxfeed.venues import VENUES
 from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "migrating.md").read_text()
@@ -55,12 +56,14 @@ class Time:
 @contextmanager
 def redirected(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """All clients and feeds without a URL use *exchange* within this block."""
-    redirect(Servers(exchange.url, exchange.rest_url, Credentials("key", "c2VjcmV0", "phrase")))
+    for venue in VENUES:
+        redirect(Servers(exchange.url, exchange.rest_url, Credentials("key", "c2VjcmV0", "phrase")), venue)
     monkeypatch.setattr(COINBASE_EXCHANGE, "default_url", exchange.url)
     try:
         yield
     finally:
-        redirect(None)
+        for venue in VENUES:
+            redirect(None, venue)
 
 
 def run(block: str, names: dict[str, Any], wait: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,13 +104,15 @@ def test_guide_steps_run_and_print_equal_minutes(
     assert capsys.readouterr().out == ""  # no hook of the parent's prints
 
 
-@pytest.mark.filterwarnings("ignore:.*OrderBook stands on level2_batch")
-@pytest.mark.parametrize("block", BLOCKS[4:])
-def test_guide_order_books_run_without_keys(block: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.filterwarnings("ignore:.*OrderBook stands on level2")
+@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("block", BLOCKS[4:6])
+def test_guide_order_books_run_without_keys(block: str, venue: str, monkeypatch: pytest.MonkeyPatch) -> None:
     printed = Printed()
+    monkeypatch.setenv(VARIABLE, venue)
     names: dict[str, Any] = {"cbpro": rxfeed.compat, "print": printed}
     with (
-        Exchange(["BTC-USD"], seed=3, auto=False, start=NOON) as exchange,
+        Exchange(["BTC-USD"], seed=3, auto=False, start=NOON, venue=venue) as exchange,
         redirected(exchange, monkeypatch),
     ):
 
@@ -120,7 +125,19 @@ def test_guide_order_books_run_without_keys(block: str, monkeypatch: pytest.Monk
         run(block, names, wait, monkeypatch)
     assert printed.lines
     for line in printed.lines:
-        assert re.fullmatch(r"(ready True )?bid \d+\.\d\d ask \d+\.\d\d( orders 1)?", line)
+        assert re.fullmatch(r"(ready True )?bid \d+(\.\d+)? ask \d+(\.\d+)?( orders 1)?", line)
+
+
+def test_guide_block_of_advanced_trade_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = Printed()
+    names: dict[str, Any] = {"cbpro": rxfeed.compat, "print": printed}
+    (block,) = BLOCKS[6:]
+    with (
+        Exchange(["BTC-USD"], seed=3, auto=False, start=NOON, venue="coinbase_advanced") as exchange,
+        redirected(exchange, monkeypatch),
+    ):
+        run(block, names, lambda: printed.wait_for(1), monkeypatch)
+    assert re.search(r"bid \d+(\.\d+)? ask \d+(\.\d+)?", printed.lines[-1])
 
 
 def test_guide_begins_with_what_works_with_which_keys() -> None:

@@ -65,3 +65,17 @@ def test_old_host_of_the_api_is_replaced_with_a_warning() -> None:
 def test_granularity_is_checked_as_by_cbpro() -> None:
     with pytest.raises(ValueError, match="granularity: 3000 is none of 60, 300, 900"):
         PublicClient().get_product_historic_rates("BTC-USD", granularity=3000)
+
+
+def test_polled_orders_are_warned_of_once() -> None:
+    with Exchange(["BTC-USD"], seed=5, auto=False) as exchange:
+        client = PublicClient(exchange.rest_url)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for _ in range(12):
+                client.get_product_order_book("BTC-USD", level=3)
+            for _ in range(12):
+                client.get_product_order_book("BTC-USD", level=2)
+    (warning,) = caught
+    assert "use OrderBook of this module" in str(warning.message)
+    assert warning.filename == __file__

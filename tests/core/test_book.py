@@ -208,7 +208,7 @@ class Model:
         if isinstance(message, Snapshot):
             self.epoch = message.epoch
             self.sides = {"buy": dict(message.bids), "sell": dict(message.asks)}
-        elif message.epoch != self.epoch:
+        elif message.epoch > self.epoch or (message.epoch < self.epoch and isinstance(message, L2Update)):
             self.sides = None
         elif isinstance(message, L2Update) and self.sides is not None:
             for side, price, size in message.changes:

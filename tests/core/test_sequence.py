@@ -83,6 +83,8 @@ class Slow:
         elif self.lines and number > last + 1 and time < self.anew:
             if item not in self.held:
                 self.hold(item, False)
+        elif self.lines and len(self.lines[-1]) < 3 and self.held and number == self.held[-1][0] + 1:
+            self.hold(item, False)
         else:
             self.held = []
             self.follow(item)
@@ -243,6 +245,20 @@ def test_numbers_and_clock_that_go_back_begin_anew(kind: Any, count: int, back: 
     assert delivered == [*before, *after]
     assert len(found.restarted) == 1
     assert found.epoch == 1
+
+
+@given(st.integers(61, 440), st.integers(-1000, 1000))
+def test_restart_within_the_times_of_an_earlier_run_names_what_was_dropped(back: int, clock: int) -> None:
+    """Numbers that go back beyond what is kept exactly, with times of then, look like repeats until they reach it."""
+    before = rising(400, 5000)
+    after = [(5400 - back + n, float(1400 - back + n + clock) + 0.5) for n in range(back)]
+    delivered, found = taken([*before, *after])
+    expected, slow = modelled([*before, *after])
+    dropped = [each for each in expected if each not in delivered]
+    assert [each for each in expected if each not in dropped] == delivered
+    assert [each for each, _ in dropped] == [each for first, last in found.missed for each in range(first, last + 1)]
+    assert found.restarted == slow.restarted
+    assert len(dropped) <= max(0, back - KEPT)
 
 
 @BOTH

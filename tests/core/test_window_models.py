@@ -135,7 +135,8 @@ def slow_windows(stream: list[Message], seconds: int, lateness: int, empty: bool
             p.torn_until, p.known, p.expecting = message.time, number, beat
             p.closed = p.limit(message.time)
             products[message.product_id] = p
-        gap = message.epoch != p.epoch
+        changed = message.epoch != p.epoch
+        gap = changed and number != p.known + isinstance(message, Match)
         p.epoch = message.epoch
         if beat:
             if p.named[0] > p.known and p.named[0] != p.waived:
@@ -144,16 +145,17 @@ def slow_windows(stream: list[Message], seconds: int, lateness: int, empty: bool
                 p.waived = -1
             passed = message.time if number <= p.known or number <= p.waived else p.named[1] or p.first.time
         else:
-            if gap or new:
-                p.known = number
-            if isinstance(message, Match) and p.expecting and number > p.known + 1:
+            if isinstance(message, Match) and p.expecting and not changed and number > p.known + 1:
                 gap = True
-            if isinstance(message, LastMatch) and p.expecting and not gap:
+            if isinstance(message, LastMatch) and not p.expecting and number > p.known:
+                gap = True  # a trade of before the subscription that was not delivered
+            if changed or new:
+                p.known = number
+            if isinstance(message, LastMatch) and p.expecting and not changed:
                 p.torn_until = min(p.torn_until, message.time)
             if p.expecting:
                 p.known = number
-            elif isinstance(message, Match):
-                p.known = max(p.known, number)
+            p.known = max(p.known, number)
             p.expecting = False
             passed = message.time
         assert passed is not None
@@ -273,17 +275,21 @@ def slow_spans(stream: list[Message], seconds: int) -> list[Any]:
         if not isinstance(message, Match):
             continue
         past = [
-            m for m in stream[: here + 1] if m.product_id == message.product_id and not isinstance(m, ExchangeHeartbeat)
+            m for m in stream[: here + 1] if m.product_id == message.product_id and isinstance(m, Match | LastMatch)
         ]
         trades: list[Match] = []
         since, now = past[0].time, past[0].time
         assert since is not None
         assert now is not None
-        epoch = past[0].epoch
+        epoch, known = past[0].epoch, past[0].trade_id
         for m in past:
-            assert isinstance(m, Match | LastMatch)
             if m.epoch != epoch:
-                epoch, since = m.epoch, max(now, m.time)
+                if m.trade_id != known + isinstance(m, Match):
+                    since = max(now, m.time)
+                epoch, known = m.epoch, m.trade_id
+            elif isinstance(m, LastMatch) and m.trade_id > known:
+                since = max(now, m.time)
+            known = max(known, m.trade_id)
             if isinstance(m, Match):
                 now = max(now, m.time)
                 if not trades or m.time >= trades[-1].time:
@@ -316,6 +322,16 @@ def test_rolling_sums_equal_those_of_a_slow_model(items: list[Item], seconds: in
             assert imbalance.count == sum(signed(t) for t in slow[1])
 
 
+def gaps_before(trades: list[Match]) -> list[bool]:
+    """For each trade of a product, whether trades directly before it are missing."""
+    gaps: list[bool] = []
+    for here, trade in enumerate(trades):
+        epochs = [t.epoch for t in trades[:here]]
+        same = [t.trade_id for t in trades[:here] if t.epoch == epochs[-1]]
+        gaps.append(bool(here) and trade.epoch != epochs[-1] and trade.trade_id != max(same) + 1)
+    return gaps
+
+
 def signed(trade: Match) -> int:
     return 1 if trade.side == "sell" else -1  # the maker's side
 
@@ -332,7 +348,7 @@ def test_imbalance_equals_that_of_a_slow_model(items: list[Item]) -> None:
             imbalance = next(outputs)
             assert imbalance.volume == sum(signed(t) * Fraction(t.size) for t in trades)
             assert (imbalance.start, imbalance.end) == (min(t.time for t in trades), max(t.time for t in trades))
-            assert imbalance.complete is (len({t.epoch for t in trades}) == 1)
+            assert imbalance.complete is not any(gaps_before(trades))
 
 
 # ---- bars
@@ -342,10 +358,8 @@ def slow_bars(trades: list[Match], full: Fraction, measure: Any) -> list[tuple[l
     """The trades of each bar, how full it is, and whether no gap is in it: cut from one long line."""
     bars: list[tuple[list[Match], Fraction, bool]] = []
     cut: list[tuple[Match, Fraction, bool]] = []
-    epoch = trades[0].epoch if trades else 0
     filled = Fraction()
-    for trade in trades:
-        gap, epoch = trade.epoch != epoch, trade.epoch
+    for trade, gap in zip(trades, gaps_before(trades), strict=True):
         rest = measure(trade)
         while filled + rest >= full:
             part = full - filled

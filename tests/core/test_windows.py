@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rxfeed import ConfigError, VolumeWindow, fold
+from rxfeed import ConfigError, Message, VolumeWindow, fold
 from rxfeed.core import Candles, Late, PriceMoves, SlidingVolume, TumblingVolume
 from tests.support.make import NOON, heartbeat, last_match, match, ticker
 
@@ -83,13 +83,44 @@ def test_last_match_is_not_counted() -> None:
 @pytest.mark.parametrize("complete", [True, False])
 def test_new_epoch_makes_the_window_incomplete(complete: bool) -> None:
     broken = 0 if complete else 1
-    trades = [match(time=30), match(time=70), match(time=90, epoch=broken), match(time=130, epoch=broken)]
+    trades = [match(time=30), match(time=70)]
+    match(time=80)  # this one is missed
+    trades += [match(time=90, epoch=broken), match(time=130, epoch=broken)]
     assert shown(folded(trades))[1] == ("BTC-USD", 60, "2", 2, complete)
 
 
+@pytest.mark.parametrize(
+    "proof",
+    [
+        [match(time=90, trade_id=3, epoch=1)],
+        [heartbeat(80, last_trade_id=2, epoch=1), match(time=90, trade_id=3, epoch=1)],
+        [last_match(time=70, trade_id=2, epoch=1), match(time=90, trade_id=3, epoch=1)],
+    ],
+    ids=["next trade", "heartbeat", "last_match"],
+)
+def test_new_epoch_is_no_gap_if_trade_ids_prove_that_none_is_missing(proof: list[Message]) -> None:
+    trades = [match(time=30, trade_id=1), match(time=70, trade_id=2), *proof, match(time=130, trade_id=4, epoch=1)]
+    assert shown(folded(trades))[1] == ("BTC-USD", 60, "2", 2, True)
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        [match(time=90, trade_id=4, epoch=1)],
+        [heartbeat(80, last_trade_id=3, epoch=1), match(time=90, trade_id=4, epoch=1)],
+        [last_match(time=75, trade_id=3, epoch=1), match(time=90, trade_id=4, epoch=1)],
+        [match(time=90, trade_id=1, epoch=1)],
+    ],
+    ids=["next trade", "heartbeat", "last_match", "ids that begin anew"],
+)
+def test_new_epoch_is_a_gap_without_that_proof(proof: list[Message]) -> None:
+    trades = [match(time=30, trade_id=1), match(time=70, trade_id=2), *proof, match(time=130, trade_id=5, epoch=1)]
+    assert shown(folded(trades))[1] == ("BTC-USD", 60, "2", 2, False)
+
+
 def test_windows_after_a_gap_are_complete_again() -> None:
-    times = [(30, 0), (70, 0), (130, 1), (190, 1), (250, 1)]
-    seen = folded([match(time=t, epoch=e) for t, e in times])
+    times = [(30, 0, 1), (70, 0, 2), (130, 1, 4), (190, 1, 5), (250, 1, 6)]
+    seen = folded([match(time=t, epoch=e, trade_id=i) for t, e, i in times])
     # The gap lies between 70 and 130: the windows from 60 and from 120 may both lack trades.
     assert [w.complete for w in seen] == [False, False, False, True, False]
 
@@ -116,10 +147,11 @@ def test_heartbeat_in_a_new_epoch_makes_the_open_window_incomplete() -> None:
     items = [
         match(time=-30, trade_id=1),
         match(time=10, trade_id=2),
-        heartbeat(20, last_trade_id=2, epoch=1),
-        heartbeat(60, last_trade_id=2, epoch=1),
-        match(time=70, trade_id=3, epoch=1),
-        match(time=130, trade_id=4, epoch=1),
+        heartbeat(20, last_trade_id=3, epoch=1),
+        heartbeat(40, last_trade_id=3, epoch=1),
+        heartbeat(60, last_trade_id=3, epoch=1),
+        match(time=70, trade_id=4, epoch=1),
+        match(time=130, trade_id=5, epoch=1),
     ]
     assert [(w.count, w.complete) for w in folded(items)] == [
         (1, False),
@@ -156,8 +188,8 @@ def test_lateness_keeps_windows_open_and_closes_them_in_order() -> None:
 
 def test_gap_makes_all_open_windows_incomplete() -> None:
     machine = TumblingVolume(10, lateness=20)
-    for time, epoch in ((-30, 0), (5, 0), (15, 0), (25, 1), (35, 1), (70, 1)):
-        for window in machine.step(match(time=time, epoch=epoch)):
+    for time, epoch, number in ((-30, 0, 1), (5, 0, 2), (15, 0, 3), (25, 1, 5), (35, 1, 6), (70, 1, 7)):
+        for window in machine.step(match(time=time, epoch=epoch, trade_id=number)):
             assert isinstance(window, VolumeWindow)
             assert window.complete is (window.start >= NOON + timedelta(seconds=30))
 

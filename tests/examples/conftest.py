@@ -20,7 +20,6 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from rxfeed.sim import Exchange
-from rxfeed.sim.mongod import Mongod, find_mongod
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 START = datetime(2026, 1, 2, 12, 0, 30, tzinfo=UTC)
@@ -157,11 +156,3 @@ def witness(exchange: Exchange) -> Iterator[Listen]:
             return Listener(exchange, sockets.enter_context(socket), *channels)
 
         yield start
-
-
-@pytest.fixture(scope="session")
-def mongod() -> Iterator[Mongod]:
-    if find_mongod() is None:
-        pytest.skip("no mongod: neither on PATH nor from the wheel of the extra `demo`")
-    with Mongod() as server:
-        yield server

@@ -100,6 +100,32 @@ def test_product_not_in_the_recording_is_named(name: str, recorded: Recorded, ru
     assert "of ETH-USD in the recording" in script._stderr()
 
 
+@pytest.fixture(scope="module")
+def advanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    """A short recording of the other venue."""
+    place = tmp_path_factory.mktemp("advanced")
+    folder = place / "recording"
+    options = ("--folder", str(folder), "--hours", "0.1", "--rate", "5", "--venue", "coinbase_advanced")
+    script = Script("record_and_replay", options, place)
+    try:
+        yield Recorded(folder, script.end())
+    finally:
+        script.stop()
+
+
+@pytest.mark.parametrize("name", ["plot_volume", "plot_candles", "plot_imbalance"])
+def test_recording_of_another_venue_is_drawn(name: str, advanced: Recorded, run: Any, tmp_path: Path) -> None:
+    assert advanced.printed[-1] == "the results of live and replay are equal"
+    picture = tmp_path / "picture.png"
+    assert run(name, str(advanced.folder), "--output", str(picture)).end() == [f"drawn in {picture}"]
+    assert_drawn(picture)
+
+
+def test_back_test_trades_in_a_recording_of_another_venue(advanced: Recorded, run: Any) -> None:
+    (row,) = rows(run("backtest", str(advanced.folder), "--latency", "0", "--fee", "0.1").end())
+    assert int(row[1]) > 0
+
+
 def test_missing_recording_is_made(run: Any, tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
     recording, drawn = run("plot_candles", "--output", str(picture)).end()
@@ -150,5 +176,5 @@ def test_recording_without_books_is_named(shared: None, tmp_path: Path) -> None:
     module = import_module("backtest")
     file = tmp_path / "trades.jsonl"
     file.write_bytes(b"\n".join(match(9, time=n).raw for n in range(3)))
-    with pytest.raises(SystemExit, match=r"trades\.jsonl: it has no book of BTC-USD: record level2"):
+    with pytest.raises(SystemExit, match=r"trades\.jsonl: it has no book of BTC-USD: record its channels book and"):
         module.trade(file, "BTC-USD", [0], Decimal(0), edge=Decimal("0.001"), size=Decimal("0.1"), most=Decimal(1))

@@ -307,3 +307,28 @@ def test_pipeline_inside_by_product_is_checked(exchange: Exchange, caplog: pytes
     (line,) = warned(caplog)
     assert line.startswith("window_volume (subscribed at ")
     assert "subscribe to matches" in line
+
+
+# ---- messages of another venue
+
+
+def test_operator_of_another_venue_warns_once(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    with Exchange(["BTC-USD"], venue="coinbase_advanced", auto=False) as other:
+        feed = Feed("BTC-USD", ["trades", "heartbeat"], venue="coinbase_advanced", url=other.url)
+        feed.pipe(matches()).subscribe()
+        beats = Collected(feed.pipe(heartbeats()))
+        feed.pipe(record(tmp_path)).subscribe()
+        with feed:
+            acknowledged(Collected(feed.status), 2)
+            other.advance(2)
+            beats.wait_for(1)
+        assert [each.product_id for each in beats.items[:1]] == [None]
+        (line,) = warned(caplog)
+        assert line.startswith("matches")
+        assert "will emit nothing: coinbase_advanced has no Match; the operators trades, tickers" in line
+        caplog.clear()
+        replay = Replay(tmp_path)
+        replay.pipe(matches()).subscribe()
+        replay.run()
+        (line,) = warned(caplog)
+        assert "had nothing to emit: coinbase_advanced has no Match;" in line

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from rxfeed import Feed, order_book, price_crossing
+from rxfeed import Feed, order_book, price_crossing, window_volume
 from rxfeed.core.renewals import Renewals
-from rxfeed.feed import Clock
+from rxfeed.feed import Clock, Gap
 from tests.support.collect import Collected
 from tests.support.scenes import fast_feed, sending, tick, trade, wait_until
 from tests.support.wire import Wire, WireServer, frame
@@ -24,6 +25,13 @@ def level2(product: str, kind: str, *levels: list[str]) -> bytes:
     time = "2026-01-02T03:04:05.000000Z"
     levels_by_name = {"bids": levels, "asks": []} if kind == "snapshot" else {"changes": levels}
     return frame(json.dumps({"type": kind, "product_id": product, **levels_by_name, "time": time}))
+
+
+def beat(last: int, second: float) -> bytes:
+    time = datetime.fromtimestamp(1_764_000_000 + second, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return frame(
+        f'{{"type":"heartbeat","product_id":"A-B","sequence":{last * 10},"last_trade_id":{last},"time":"{time}"}}'
+    )
 
 
 def test_malformed_frame_raises_the_epoch_of_its_product_alone() -> None:
@@ -133,6 +141,62 @@ def test_snapshot_that_stays_malformed_is_requested_with_back_off(monkeypatch: p
             assert enough.wait(30)
     waits = [after - before for before, after in pairwise(requested)]
     assert all(wait >= least - 1e-6 for wait, least in zip(waits, (5, 10, 20, 40), strict=True)), waits
+
+
+ODD_MATCH = trade(2, 2, price="1e99")
+ODD_UPDATE = level2("A-B", "l2update", ["buy", "9", "-1"])
+
+
+@pytest.mark.parametrize(
+    ("odd", "complete", "renewed"),
+    [
+        (frame(ODD), [True, True], False),
+        (ODD_MATCH, [False, True], False),
+        (ODD_UPDATE, [True, True], True),
+        (frame('{"type":"done","product_id":"A-B","sequence":"x"}'), [True, True], False),
+        (frame('{"type":"rfq_match","product_id":"A-B","price":[]}'), [True, True], False),
+        (frame('{"type":"auction","product_id":"A-B","sequence":[]}'), [True, True], True),
+        (frame('{"type":[],"product_id":"A-B"}'), [True, True], True),
+    ],
+)
+def test_malformed_frame_affects_messages_of_its_kind_alone(odd: bytes, complete: list[bool], renewed: bool) -> None:
+    """If its type is not known, or others depend on it, the book is renewed. Trade ids prove the windows."""
+    requests: list[Any] = []
+
+    def play(wire: Wire) -> None:
+        wire.shake()
+        wire.recv_frame()
+        wire.send(level2("A-B", "snapshot", ["9", "1"]) + trade(0, -1, kind="last_match") + trade(1, 1))
+        number = 2 + (odd is ODD_MATCH)
+        wire.send(odd + level2("A-B", "l2update", ["buy", "8", "1"]) + trade(number, 4) + beat(number, 5))
+        wire.send(beat(number, 61) + trade(number + 1, 62) + beat(number + 1, 121))
+        while (received := wire.recv_frame())[0] != 8:
+            requests.append(received)
+
+    with WireServer(play) as server:
+        feed = fast_feed(server.url, ["level2_batch", "matches", "heartbeat"])
+        got, books = Collected(feed), Collected(feed.pipe(order_book("A-B")))
+        windows, status = Collected(feed.pipe(window_volume(60))), Collected(feed.status)
+        with feed:
+            got.wait_for(9)
+            feed.send("last")
+            wait_until(lambda: any(payload == b"last" for _, payload in requests))
+    assert [window.complete for window in windows.items[:2]] == complete
+    assert [view.ready for view in books.items] == [True, not renewed]
+    assert any(b"unsubscribe" in payload for _, payload in requests) is renewed
+    assert not any(isinstance(each, Gap) for each in status.items)
+
+
+def test_malformed_match_is_missing_where_no_trade_follows() -> None:
+    """The heartbeat names it."""
+    with WireServer(
+        sending(trade(0, 0, kind="last_match") + trade(1, 1) + ODD_MATCH + beat(2, 3) + beat(2, 61) + beat(2, 62))
+    ) as server:
+        feed = fast_feed(server.url, ["matches", "heartbeat"])
+        windows = Collected(feed.pipe(window_volume(60)))
+        with feed:
+            windows.wait_for(1)
+    assert [(window.count, window.complete) for window in windows.items[:1]] == [(1, False)]
 
 
 def test_malformed_ticker_affects_the_tickers_of_its_product_alone() -> None:

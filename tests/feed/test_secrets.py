@@ -261,7 +261,7 @@ def test_classic_client_s_settings_show_no_secret() -> None:
         api_secret=KEY.secret.reveal(),
         api_passphrase=KEY.passphrase.reveal(),
     )
-    terms = ClientSettings.of(client, False, 30.0)
+    terms = ClientSettings.of(client, False, 30.0, None)
     assert_hidden(repr(terms))
     assert terms.feed().url == "ws://127.0.0.1:1"
     assert client.url == f"ws://{USER}:{PASSWORD}@127.0.0.1:1"  # as old scripts have it

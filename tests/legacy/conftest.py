@@ -7,20 +7,16 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from rxfeed import Credentials
 from rxfeed.core.matching import size_text
 from rxfeed.sim import Exchange
-from rxfeed.sim.mongod import Mongod, find_mongod
 
-collect_ignore = ["scripts", "both"]  # they run when they are imported
+collect_ignore = ["scripts", "both", "then", "redirected"]  # they run when they are imported
 SCRIPTS = Path(__file__).parent / "scripts"
 PATIENCE = 50.0  # seconds
 
@@ -97,11 +93,3 @@ class Ran:
             )
             self.requests, self.pings = exchange.requests, exchange.pings
         self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
-
-
-@pytest.fixture
-def mongo_uri() -> Iterator[str]:
-    if find_mongod() is None:
-        pytest.skip("no mongod: neither on PATH nor from the wheel of the `demo` extra (Linux x86-64)")
-    with Mongod() as server:
-        yield server.uri

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rxfeed.sim import faults
+from rxfeed.sim.mongod import Mongod
 from tests.legacy.conftest import SCRIPTS, Ran
 
 CUT = [faults.Close(1001, "going away", after=10, connection=1)]
@@ -91,8 +92,8 @@ def test_script_runs_and_ends(name: str) -> None:
     assert re.fullmatch(PRINTS[name], script.out), script.out
 
 
-def test_mongo_tick_store_writes_each_message(mongo_uri: str) -> None:
-    script = Ran("mongo_tick_store", (), mongo_uri)
+def test_mongo_tick_store_writes_each_message(mongod: Mongod) -> None:
+    script = Ran("mongo_tick_store", (), mongod.uri)
     assert (script.status, script.out, script.err) == (0, "all stored True error None\n", "")
 
 

@@ -7,6 +7,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -265,14 +266,25 @@ def test_run_closes_the_feed_that_it_connected(exchange: Exchange) -> None:
     assert feed.wait(0)
 
 
+@contextmanager
+def later(exchange: Exchange) -> Iterator[None]:
+    """Three seconds pass at the exchange, a little later than the block begins, and before it ends."""
+    timer = threading.Timer(0.05, exchange.advance, (3,))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
+
+
 def test_run_leaves_a_feed_that_was_connected(exchange: Exchange) -> None:
     feed = Feed("BTC-USD", "heartbeat", url=exchange.url)
     got = Collected(feed)
     with feed:
         got.wait_for(1)
         exchange.wait_for_clients()
-        threading.Timer(0.05, exchange.advance, (3,)).start()
-        assert feed.pipe(ops.take(1), ops.count()).run() == 1
+        with later(exchange):
+            assert feed.pipe(ops.take(1), ops.count()).run() == 1
         assert not feed.wait(0)
 
 
@@ -296,8 +308,8 @@ def test_plain_run_on_a_source_that_is_connected_waits(exchange: Exchange) -> No
     feed = Feed("BTC-USD", "heartbeat", url=exchange.url)
     with feed:
         exchange.wait_for_clients()
-        threading.Timer(0.05, exchange.advance, (3,)).start()
-        assert reactivex.merge(feed, reactivex.never()).pipe(ops.take(1), ops.count()).run() == 1
+        with later(exchange):
+            assert reactivex.merge(feed, reactivex.never()).pipe(ops.take(1), ops.count()).run() == 1
 
 
 def test_run_of_status_connects_too() -> None:

@@ -19,6 +19,7 @@ from rxfeed.recording.reading import Recording
 from rxfeed.recording.segment_file import Totals
 from rxfeed.recording.segments import Segments
 from rxfeed.recording.timestamps import moment_of
+from tests.support.amounts import amount
 from tests.support.collect import Collected
 from tests.support.recordings import segments, text_of
 from tests.support.replays import SECOND, played, torn
@@ -53,7 +54,9 @@ def ns(moment: datetime) -> int:
     return round(moment.timestamp()) * SECOND
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=amount(30, thorough=200), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.lists(st.integers(-10_000, 10_000), min_size=1, max_size=12),
     st.integers(1, 4),

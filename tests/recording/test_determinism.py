@@ -20,6 +20,7 @@ from reactivex import compose
 from reactivex import operators as ops
 
 from rxfeed import (
+    AdvancedCredentials,
     Credentials,
     Feed,
     MessageSource,
@@ -36,12 +37,16 @@ from rxfeed import (
 )
 from rxfeed.core import FullBookView
 from rxfeed.feed import Clock, Ended, FeedStatus, Idle, RecordingTruncated
-from rxfeed.sim import Exchange, faults
+from rxfeed.sim import Exchange, faults, key_pair
 from tests.support import pipelines as tried
+from tests.support.amounts import amount
 from tests.support.collect import Collected
 from tests.support.pipelines import PRODUCTS, Pipeline, pipelines
 
 KEY = Credentials("key", "c2VjcmV0", "open sesame")
+PAIR = key_pair("EdDSA")
+SIGNED = AdvancedCredentials(PAIR.name, PAIR.private_key)
+EXCHANGE, ADVANCED = "coinbase_exchange", "coinbase_advanced"
 FAST = 100.0
 
 KINDS = [
@@ -56,12 +61,32 @@ KINDS = [
     faults.MalformedFrame(b'{"type":"match","trade_id":"x"}'),
     faults.MalformedFrame(b'{"type":"news","text":"\xc3\xa9"}'),
 ]
+OF_ADVANCED = [
+    faults.Drop(types={"market_trades"}),
+    faults.SkipSequence(2),
+    faults.LateSnapshot(2),
+    faults.RefusedChannel("level2", "too many L2 streams requested in a single session"),
+    faults.MalformedFrame(b'{"channel":"l2_data","sequence_num":9,"events":[{"type":"update"}]}'),
+    faults.MalformedFrame(b'{"channel":"news","events":[],"text":"\xc3\xa9"}'),
+]
 CHANNELS = [
     ["matches", "ticker", "heartbeat", "level2_batch"],
     ["full", "heartbeat", "level2"],
     ["matches", "full", "user", "heartbeat"],
     ["level3", "matches", "ticker_batch", "status"],
 ]
+# Frames of Advanced Trade are batches: there are fewer of them for the same orders.
+PLANS = {
+    EXCHANGE: [(channels, every) for channels in CHANNELS for every in (100, 300, 1000, 10_000)],
+    ADVANCED: [
+        (channels, every)
+        for channels in (
+            ["market_trades", "ticker", "heartbeats", "level2"],
+            ["level2", "market_trades", "user", "candles"],
+        )
+        for every in (15, 60, 1000)
+    ],
+}
 
 
 class Said:
@@ -85,20 +110,25 @@ class Said:
         ]
 
 
-def live(folder: Path, every: float, channels: list[str], seed: int, chosen: Sequence[Pipeline]) -> Said:
+def live(
+    folder: Path, every: float, channels: list[str], seed: int, chosen: Sequence[Pipeline], venue: str = EXCHANGE
+) -> Said:
     """What pipelines emit over a feed while it is recorded, with one fault in about *every* frames."""
-    script = faults.randomly(seed, every=every, kinds=KINDS)
-    with Exchange(PRODUCTS, seed=seed, auto=False, credentials=KEY, faults=script) as exchange:
+    advanced = venue == ADVANCED
+    script = faults.randomly(seed, every=every, kinds=[*KINDS, *OF_ADVANCED] if advanced else KINDS)
+    keys: dict[str, Any] = {"public_keys": {PAIR.name: PAIR.public_key}} if advanced else {"credentials": KEY}
+    with Exchange(PRODUCTS, venue=venue, seed=seed, auto=False, faults=script, **keys) as exchange:
         exchange.step(100)
         feed = Feed(
             PRODUCTS,
             channels,
+            venue=venue,
             url=exchange.url,
-            credentials=KEY,
+            credentials=SIGNED if advanced else KEY,
             reconnect=Reconnect(initial=0, maximum=0),
             stale_after=None,
             clock=Clock(speed=50),
-            max_size=4000,
+            max_size=40_000 if advanced else 4000,
         )
         said = Said(feed, chosen)
         segments = Collected(feed.pipe(record(folder, segment_bytes=30_000, flush_seconds=0.05)))
@@ -120,19 +150,16 @@ def replayed(folder: Path, chosen: Sequence[Pipeline], speed: float | None = Non
     return said
 
 
-@given(
-    st.lists(pipelines(), min_size=12, max_size=24),
-    st.sampled_from([100, 300, 1000, 10_000]),
-    st.sampled_from(CHANNELS),
-    st.integers(0, 1000),
-)
-@settings(max_examples=8, deadline=None)
 @pytest.mark.timeout(300)  # the search for the smallest pipeline that fails takes long
-def test_live_and_replays_at_any_speed_are_equal(
-    chosen: list[Pipeline], every: float, channels: list[str], seed: int
-) -> None:
+@pytest.mark.parametrize("venue", PLANS)
+@given(st.data())
+@settings(max_examples=amount(2, thorough=15), deadline=None)
+def test_live_and_replays_at_any_speed_are_equal(venue: str, data: st.DataObject) -> None:
+    chosen = data.draw(st.lists(pipelines(), min_size=12, max_size=24))
+    channels, every = data.draw(st.sampled_from(PLANS[venue]))
+    seed = data.draw(st.integers(0, 1000))
     with tempfile.TemporaryDirectory() as folder:
-        once = live(Path(folder), every, channels, seed, chosen)
+        once = live(Path(folder), every, channels, seed, chosen, venue)
         for speed in (None, FAST, None):
             again = replayed(Path(folder), chosen, speed)
             assert again.by_source() == once.by_source()

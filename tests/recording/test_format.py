@@ -30,6 +30,7 @@ STATUS: list[FeedStatus] = [
     s.SequenceReset(product_id="BTC-USD", channel="matches", last=500, first=1),
     s.HeartbeatMissing(product_id="BTC-USD", seconds=5.0),
     s.HeartbeatBack(product_id="BTC-USD"),
+    s.ProductRenamed(product_id="BTC-USDC", delivered="BTC-USD"),
     s.Lagging(seconds=1.5),
     s.CaughtUp(),
     s.RecordingTruncated(path="a.jsonl.zst", line=7, offset=1024, reason="no end line"),

@@ -22,6 +22,7 @@ from rxfeed.recording.format import VERSION, malformed_line
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.timestamps import ns_of
 from rxfeed.recording.unpack import MOST_HELD
+from tests.support.amounts import amount
 from tests.support.make import NOON, match
 from tests.support.segments import NS, lines_of, packed, text_of
 
@@ -200,7 +201,9 @@ def test_lines_after_the_end_line_are_not_read(file: Path) -> None:
 
 # ---- cuts and flips
 
-HELD_BACK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+HELD_BACK = settings(
+    max_examples=amount(60, thorough=500), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def flushed(lines: list[bytes], at_once: int) -> tuple[bytes, list[tuple[int, int]]]:

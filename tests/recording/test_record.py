@@ -169,6 +169,38 @@ def test_segment_is_emitted_when_it_is_full(tmp_path: Path) -> None:
     assert len({told.session for told in got.items}) == 1
 
 
+def test_rotation_finishes_the_segment_at_its_place(tmp_path: Path) -> None:
+    source: Subject[Message] = Subject()
+    recorder = record(tmp_path, flush_seconds=0.05)
+    recorder.rotate()  # no subscription yet
+    got: Collected[RecordedSegment] = Collected(source.pipe(recorder))
+    for number in range(3):
+        source.on_next(tick(number))
+    recorder.rotate()
+    wait_until(lambda: len(got.items) == 1)
+    recorder.rotate()  # no item since
+    for number in range(3, 5):
+        source.on_next(tick(number))
+    recorder.rotate()
+    source.on_next(tick(5))
+    source.on_completed()
+    got.wait_for_end()
+    assert [segment.frames for segment in got.items] == [3, 2, 1]
+    assert [segment.number for segment in got.items] == [1, 2, 3]
+    assert recorder.stats.unwritten == 0
+    recorder.rotate()  # after the end
+    assert recorder.stats.unwritten == 0
+
+
+def test_segment_that_cannot_get_a_header_is_not_left_behind(tmp_path: Path) -> None:
+    source: Subject[Message] = Subject()
+    with file_size_limit(10):
+        got: Collected[RecordedSegment] = Collected(source.pipe(record(tmp_path)))
+        got.wait_for_end()
+    assert isinstance(got.error, SinkError)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_full_queue_makes_the_source_wait_and_nothing_is_lost(tmp_path: Path) -> None:
     may_go_on = threading.Event()
     recorder = record(tmp_path, segment_bytes=1, queue_size=5)

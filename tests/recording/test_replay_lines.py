@@ -17,6 +17,7 @@ from rxfeed.operators import level2, select
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import decode_line, frame_line, malformed_line, pong_line
 from rxfeed.venues.coinbase_exchange import ExchangeDecoder, ExchangeHeartbeat, ExchangeTicker
+from tests.support.amounts import amount
 from tests.support.collect import Collected
 from tests.support.make import NOON, heartbeat, match, ticker
 from tests.support.segments import NS, lines_of, write
@@ -48,7 +49,7 @@ OPERATORS: dict[str, list[Any]] = {
 }
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=amount(40, thorough=300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LINES, st.sampled_from(list(OPERATORS)), st.sampled_from([None, "ETH-USD"]), st.booleans())
 def test_chunked_replay_equals_replay_line_by_line(
     tmp_path: Path, lines: list[bytes], wanted: str, product: str | None, paced: bool

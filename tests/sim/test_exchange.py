@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import socket
-import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +13,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import trustme
 from websockets.exceptions import ConnectionClosed
 
 from rxfeed import Feed
@@ -22,6 +20,7 @@ from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.sim import Exchange, Ledger
 from rxfeed.venues.coinbase_exchange import Credentials
 from tests.support.leaks import nothing_left_behind
+from tests.support.tls import contexts_of_two_threads
 
 CREDENTIALS = Credentials("key", "cnhmZWVkLXRlc3Qtc2VjcmV0LTAxMjM0NTY3ODlhYmNkZWY=", "passphrase")
 START = datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)
@@ -366,10 +365,7 @@ def test_port_in_use_is_named(exchange: Exchange) -> None:
 
 
 def test_exchange_over_tls(new_client: NewClient) -> None:
-    authority = trustme.CA()
-    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    authority.issue_cert("127.0.0.1").configure_cert(server)
-    authority.configure_trust(client)
+    server, client = contexts_of_two_threads()
     with Exchange(auto=False, ssl=server, start=START, credentials=CREDENTIALS) as exchange:
         assert exchange.url.startswith("wss://127.0.0.1:")
         secure = new_client(exchange, ssl=client)

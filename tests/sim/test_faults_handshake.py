@@ -16,6 +16,7 @@ from websockets.exceptions import InvalidStatus
 from rxfeed.sim import Exchange, Fired, faults
 from tests.sim.raw import CLOSE, Got, Raw
 from tests.support.stopwatch import at_most
+from tests.support.tls import contexts_of_two_threads, server_of_two_threads
 
 
 def exchange(*script: faults.Fault, **options: Any) -> Exchange:
@@ -153,7 +154,7 @@ def test_refusing_exchange_can_be_closed() -> None:
 def test_wrong_certificate_is_a_given_context(new_client: Any) -> None:
     """Changes of the context apply to later connections."""
     good, bad = trustme.CA(), trustme.CA()
-    server_side, client_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    server_side, client_side = server_of_two_threads(), ssl.create_default_context()
     good.configure_trust(client_side)
     with exchange(ssl=server_side) as server:
         for authority, host, problem in (
@@ -171,11 +172,20 @@ def test_wrong_certificate_is_a_given_context(new_client: Any) -> None:
         assert server.accepted == 2
 
 
+def test_client_of_two_threads_receives_no_session_ticket() -> None:
+    server_side, client_side = contexts_of_two_threads()
+    with (
+        exchange(ssl=server_side) as server,
+        Raw(server, upgrade=False) as raw,
+        client_side.wrap_socket(raw.sock, server_hostname="127.0.0.1") as raw.sock,
+    ):
+        assert raw.upgrade().startswith(b"HTTP/1.1 101 ")
+        assert raw.sock.session is not None
+        assert not raw.sock.session.has_ticket
+
+
 def test_faults_over_tls(new_client: Any) -> None:
-    authority = trustme.CA()
-    server_side, client_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    authority.issue_cert("127.0.0.1").configure_cert(server_side)
-    authority.configure_trust(client_side)
+    server_side, client_side = contexts_of_two_threads()
     script = [
         faults.SlowHandshake(0.05, connection=1),
         faults.Reset(after=1, connection=1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,10 +16,11 @@ from pymongo import WriteConcern
 from pymongo.errors import AutoReconnect, BulkWriteError, DocumentTooLarge, NotPrimaryError
 from reactivex.subject import Subject
 
-from rxfeed import Match
-from rxfeed.market import Origin, stamp
+from rxfeed import Match, Message
+from rxfeed.market import FrameOrigin, Origin, stamp
 from rxfeed.sim.mongod import Mongod, find_mongod
-from tests.support.make import match
+from rxfeed.venues.coinbase_advanced import MarketTrade
+from tests.support.make import NOON, match
 from tests.support.stopwatch import Stopwatch
 
 needs_mongod = pytest.mark.skipif(
@@ -30,6 +32,23 @@ def trade(number: int) -> Match:
     """The trade with this id and sequence, received now."""
     message = match(trade_id=number, sequence=number)
     return stamp(message, Origin(b"{}", time.time_ns(), 1))
+
+
+def advanced_trade(number: int) -> MarketTrade:
+    """The same on Advanced Trade, as the second of two trades of a frame."""
+    message = MarketTrade(
+        product_id="BTC-USD",
+        trade_id=number,
+        price=Decimal(100),
+        size=Decimal(1),
+        time=NOON,
+        side="sell",
+        sequence_num=number // 2,
+    )
+    return stamp(message, FrameOrigin(b"{}", time.time_ns(), 1, (1, 1)))
+
+
+TRADES: dict[str, Callable[[int], Message]] = {"coinbase_exchange": trade, "coinbase_advanced": advanced_trade}
 
 
 class Producer(threading.Thread):

@@ -16,24 +16,30 @@ import reactivex
 
 from rxfeed.sim.mongod import Mongod
 from rxfeed.sinks import from_mongo, to_mongo
-from tests.sinks.servers import Producer, ReplicaSet, needs_mongod, until
+from tests.sinks.servers import TRADES, Producer, ReplicaSet, needs_mongod, until
+from tests.support.amounts import amount
 from tests.support.collect import Collected
 
 pytestmark = [needs_mongod, pytest.mark.timeout(240)]
 
 
-def in_order(collection: Any, count: int) -> None:
+def in_order(collection: Any, count: int, venue: str = "coinbase_exchange") -> None:
     """The trades 0, 1, ... up to *count* are stored, once each, and come back in order."""
     assert collection.count_documents({}) == count
-    read = Collected(from_mongo(collection))
+    read = Collected(from_mongo(collection, venue=venue))
     read.wait_for_end(30)
     assert [message.trade_id for message in read.items] == list(range(count))  # pyright: ignore[reportAttributeAccessIssue]
 
 
-@pytest.mark.parametrize("spilling", [False, True], ids=["in memory", "spilling"])
-def test_server_killed_within_a_batch_loses_nothing(spilling: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("spilling", "venue"),
+    [(False, "coinbase_exchange"), (True, "coinbase_exchange"), (True, "coinbase_advanced")],
+    ids=["in memory", "spilling", "spilling, on Advanced Trade"],
+)
+def test_server_killed_within_a_batch_loses_nothing(spilling: bool, venue: str, tmp_path: Path) -> None:
     chance = random.Random(spilling)
-    producer = Producer(1_500)
+    producer = Producer(1_500, TRADES[venue])
+    kills = amount(4 if venue == "coinbase_exchange" else 2, thorough=20)
     with Mongod() as server, pymongo.MongoClient[Any](server.uri) as client:
         collection = client.x.messages
         spill = tmp_path / "spill.db" if spilling else None
@@ -47,7 +53,7 @@ def test_server_killed_within_a_batch_loses_nothing(spilling: bool, tmp_path: Pa
         )
         writes = Collected(producer.source.pipe(sink))
         producer.start()
-        for round_ in range(10):
+        for round_ in range(kills):
             before = sink.stats.written
             until(lambda before=before: sink.stats.written > before)
             time.sleep(chance.uniform(0, 0.1))
@@ -61,7 +67,7 @@ def test_server_killed_within_a_batch_loses_nothing(spilling: bool, tmp_path: Pa
         assert writes.completed, writes.error
         assert bool(sink.stats.spilled_ever) is spilling
         assert sum(write.count for write in writes.items) == producer.sent
-        in_order(collection, producer.sent)
+        in_order(collection, producer.sent, venue)
 
 
 def test_failover_and_killed_primary_lose_nothing() -> None:
@@ -121,7 +127,8 @@ import sys
 import pymongo
 from reactivex.subject import Subject
 from rxfeed import to_mongo
-from tests.sinks.servers import trade
+from tests.sinks.servers import TRADES
+trade = TRADES[sys.argv[3]]
 source = Subject()
 collection = pymongo.MongoClient(sys.argv[1]).x.messages
 sink = to_mongo(collection, batch_size=50, batch_seconds=0.02, queue_size=500, spill=sys.argv[2], attempt_seconds=0.2)
@@ -136,12 +143,13 @@ while True:
 """
 
 
-def test_restart_after_a_kill_drains_the_spill(tmp_path: Path) -> None:
+@pytest.mark.parametrize("venue", TRADES)
+def test_restart_after_a_kill_drains_the_spill(venue: str, tmp_path: Path) -> None:
     spill = tmp_path / "spill.db"
     with Mongod() as server:
         server.kill()
         acknowledged = 0
-        command = [sys.executable, "-c", RECORDER, server.uri, str(spill)]
+        command = [sys.executable, "-c", RECORDER, server.uri, str(spill), venue]
         recorder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
         assert recorder.stdout is not None
         while acknowledged < 3_000:
@@ -166,8 +174,8 @@ PACED = """
 import sys, threading, time
 import pymongo
 from rxfeed import to_mongo
-from tests.sinks.servers import Producer
-producer = Producer(2_000)
+from tests.sinks.servers import TRADES, Producer
+producer = Producer(2_000, TRADES[sys.argv[4]])
 collection = pymongo.MongoClient(sys.argv[1]).x.messages
 options = {"spill": sys.argv[2]} if sys.argv[2] else {}
 sink = to_mongo(collection, batch_seconds=float(sys.argv[3]), **options)
@@ -179,18 +187,21 @@ while True:
 """
 
 
-@pytest.mark.parametrize("database", ["healthy", "stopped", "killed"])
-def test_loss_of_a_killed_recorder_is_bounded(database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("database", "venue"),
+    [("healthy", "coinbase_advanced"), ("stopped", "coinbase_exchange"), ("killed", "coinbase_exchange")],
+)
+def test_loss_of_a_killed_recorder_is_bounded(database: str, venue: str, tmp_path: Path) -> None:
     """With a spill: at most what was received in the last `batch_seconds` + 2 seconds, at 2,000 messages a second."""
     spill, batch_seconds, rate = str(tmp_path / "spill.db"), 0.5, 2_000
     with Mongod() as server, pymongo.MongoClient[Any](server.uri) as client:
-        command = [sys.executable, "-c", PACED, server.uri, spill, str(batch_seconds)]
+        command = [sys.executable, "-c", PACED, server.uri, spill, str(batch_seconds), venue]
         recorder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
         assert recorder.stdout is not None
 
         seen: list[int] = [0]
 
-        def sent(least: int) -> None:
+        def sent(least: float) -> None:
             while seen[-1] < least:
                 seen.append(int(recorder.stdout.readline()))  # pyright: ignore[reportOptionalMemberAccess]
 
@@ -200,7 +211,7 @@ def test_loss_of_a_killed_recorder_is_bounded(database: str, tmp_path: Path) -> 
             server.process.send_signal(signal.SIGSTOP)
         elif database == "killed":
             server.kill()
-        sent(2_000 + 5 * rate)
+        sent(2_000 + 3.5 * rate)
         recorder.kill()
         seen += [int(line) for line in recorder.stdout if line.endswith("\n")]
         last = seen[-1]
@@ -217,3 +228,23 @@ def test_loss_of_a_killed_recorder_is_bounded(database: str, tmp_path: Path) -> 
         assert last - stored <= (batch_seconds + 2) * rate
         ids = [message["trade_id"] for message in client.x.messages.find(sort=[("arrival", 1)])]
         assert ids == list(range(stored))
+
+
+def test_loss_without_a_spill_is_bounded_in_messages_and_seconds(tmp_path: Path) -> None:
+    """With an available database: `batch_seconds` and two inserts, and never more than the queue and three batches."""
+    batch_seconds, rate, insert = 0.3, 2_000, 0.5
+    moment = random.Random(18).uniform(1, 2)
+    with Mongod() as server, pymongo.MongoClient[Any](server.uri) as client:
+        command = [sys.executable, "-c", PACED, server.uri, "", str(batch_seconds)]
+        recorder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+        assert recorder.stdout is not None
+        sent = 0
+        while sent < moment * rate:
+            sent = int(recorder.stdout.readline())
+        recorder.kill()
+        sent = max([sent, *(int(line) for line in recorder.stdout if line.endswith("\n"))])
+        recorder.wait()
+        recorder.stdout.close()
+        ids = [message["trade_id"] for message in client.x.messages.find(sort=[("arrival", 1)])]
+    assert ids == list(range(len(ids)))
+    assert 0 <= sent - len(ids) <= (batch_seconds + 2 * insert) * rate <= 100_000 + 3 * 1_000

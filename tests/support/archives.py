@@ -173,16 +173,16 @@ def candle_rows(source: Any, seconds: float, **options: Any) -> list[Row]:
 
 def top_rows(source: Any, products: Iterable[str], **options: Any) -> list[Row]:
     """The changes of the best levels, by product: (product, ready, best bid, best ask)."""
-    found: list[Row] = []
-    for product in products:
-        replay = Replay(source, **options)
-        views = Collected(
+    replay = Replay(source, **options)
+    views = [
+        Collected(
             replay.pipe(
                 order_book(product),
                 ops.map(lambda view: (view.product_id, view.ready, view.best_bid, view.best_ask)),
                 ops.distinct_until_changed(),
             )
         )
-        replay.serve()
-        found += views.items
-    return found
+        for product in products
+    ]
+    replay.serve()
+    return [row for each in views for row in each.items]

@@ -12,7 +12,7 @@ _REMOVED = re.compile(
     r"COLUMNS|LINES|NO_COLOR|FORCE_COLOR|TTY_\w+|CLICOLOR\w*|COLORTERM"
     r"|COINBASE_\w+|RXFEED_(?!SOAK)\w+|MPL\w+|WEBSOCKET_CLIENT_\w+"
     r"|\w+_proxy|\w+_PROXY"
-    r"|PYTHON(?!PATH|HOME|HASHSEED|DONTWRITEBYTECODE)\w*"
+    r"|PYTHON(?!PATH|HOME|HASHSEED|DONTWRITEBYTECODE|PYCACHEPREFIX)\w*"
 )
 _SET = {"TERM": "xterm-256color", "MPLBACKEND": "agg"}
 
@@ -27,6 +27,15 @@ def make_neutral(environment: MutableMapping[str, str]) -> None:
     environment.update(_SET)
     if not environment.get("HOME"):
         environment["HOME"] = _home_of_user()
+
+
+def keep_bytecode(environment: MutableMapping[str, str], folder: Path) -> None:
+    """If *environment* forbids bytecode, let the processes that inherit it share one *folder* of bytecode.
+
+    Otherwise each one compiles the whole package again. Nothing is written beside the sources.
+    """
+    if environment.pop("PYTHONDONTWRITEBYTECODE", ""):
+        environment["PYTHONPYCACHEPREFIX"] = str(folder)
 
 
 def _home_of_user() -> str:

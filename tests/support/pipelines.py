@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from reactivex import Observable
 from reactivex import operators as ops
 
-from rxfeed import Match
 from rxfeed import operators as rx
+from rxfeed.market import Heartbeat, Ticker, Trade
 from rxfeed.operators import select
-from rxfeed.venues.coinbase_exchange import ExchangeHeartbeat, ExchangeTicker
 
 PRODUCTS = ("BTC-USD", "ETH-USD")
 # They depend on the reader's speed or a thread, or are no operators, so their results may differ between runs.
@@ -53,7 +52,7 @@ class _Between:
 
     def step(self, item: Any) -> tuple[int, ...]:
         self._between += 1
-        if not isinstance(item, Match) or item.size <= 1:
+        if not isinstance(item, Trade) or item.size <= 1:
             return ()
         between, self._between = self._between, 0
         return (between,)
@@ -101,7 +100,7 @@ SELECTIONS: st.SearchStrategy[Step] = st.one_of(
         *(_steps(name, products=_products) for name in _seldom),
         *(st.just(_step(name)) for name in ("balances", "statuses", "error_messages", "unknowns")),
     ),
-    st.just(Step("select([Match, ExchangeTicker])", lambda: select([Match, ExchangeTicker]))),
+    st.just(Step("select([Trade, Ticker])", lambda: select([Trade, Ticker]))),
     st.just(Step("lift(Between)", lambda: rx.lift(_Between))),
 )
 # The same mutable mapping at each emission: a subscriber that stores it needs a copy.
@@ -160,5 +159,5 @@ def pipelines(draw: st.DrawFn, nested: bool = True) -> Pipeline:
 
 _MESSAGES = [
     Step("filter(BTC-USD)", lambda: ops.filter(lambda message: getattr(message, "product_id", None) == "BTC-USD")),
-    Step("filter(trades)", lambda: ops.filter(lambda message: isinstance(message, Match | ExchangeHeartbeat))),
+    Step("filter(trades)", lambda: ops.filter(lambda message: isinstance(message, Trade | Heartbeat))),
 ]

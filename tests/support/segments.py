@@ -20,10 +20,16 @@ def lines_of(frames: Iterable[bytes], *, ns: int = NS, step: int = 10**9, epoch:
 
 
 def text_of(
-    lines: Sequence[bytes], *, session: str = "5f0c2b7a", number: int = 1, ns: int = NS, ended: bool = True
+    lines: Sequence[bytes],
+    *,
+    session: str = "5f0c2b7a",
+    number: int = 1,
+    ns: int = NS,
+    ended: bool = True,
+    venue: str = "",
 ) -> list[bytes]:
     """All lines of a segment."""
-    header = header_line(Header(rxfeed=1, ns=ns, session=session, segment=number))
+    header = header_line(Header(rxfeed=1, ns=ns, session=session, segment=number, venue=venue))
     frames = sum(b'"frame":' in line or b'"text":' in line for line in lines)
     times = [int(found[1]) for line in lines if (found := re.match(rb'\{(?:"redacted":true,)?"ns":(-?\d+)', line))]
     bounds = (min(times), max(times)) if times else ()
@@ -45,10 +51,11 @@ def write(
     ns: int = NS,
     ended: bool = True,
     together: int = 100,
+    venue: str = "",
 ) -> Path:
     """A whole segment in *folder*, with its name."""
     path = folder / f"20260102T120000.000000Z-{session}-{number:05}.jsonl.zst"
-    text = text_of(lines, session=session, number=number, ns=ns, ended=ended)
+    text = text_of(lines, session=session, number=number, ns=ns, ended=ended, venue=venue)
     whole = len(text) - ended  # a recorder packs the end line alone
     path.write_bytes(packed(text[:whole], together) + packed(text[whole:]))
     return path

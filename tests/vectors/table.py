@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from rxfeed.core import Late, Machine
@@ -30,6 +31,12 @@ class Vector:
     messages: list[Message]
     columns: str
     rows: list[str]
+    venue: str = "coinbase_exchange"
+
+    @property
+    def frames(self) -> list[tuple[bytes, int]]:
+        """The frames of the messages, each with its epoch; messages of one frame follow one another."""
+        return [frame for frame, _ in groupby((message.raw, message.epoch) for message in self.messages)]
 
     def row(self, output: Any) -> str:
         if isinstance(output, Late):

@@ -1,4 +1,7 @@
-"""Each table as a plain fold, and through Rx from memory, from a recording and on a live feed: each time the same."""
+"""Each table in four ways, on both venues: each time the same.
+
+As a plain fold, through Rx from memory, on a live feed, and over two replays of one recording.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,12 @@ from rxfeed.sim import Exchange
 from tests.support.collect import Collected
 from tests.support.segments import NS, write
 from tests.vectors import signals, windows
+from tests.vectors.advanced import on_advanced
 from tests.vectors.table import BTC, ETH, Vector
 
-VECTORS = windows.VECTORS + signals.VECTORS
+BOTH = windows.VECTORS + signals.VECTORS
+VECTORS = BOTH + on_advanced(BOTH)
+CHANNELS = ["trades", "heartbeat", "ticker"]
 
 
 def folded(vector: Vector) -> list[str]:
@@ -61,19 +67,20 @@ def test_vectors_from_memory(vector: Vector) -> None:
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
 def test_vectors_from_a_recording(vector: Vector, tmp_path: Path) -> None:
     received_ns = NS + 86400 * 10**9  # after all of it
-    write(tmp_path, [frame_line(message.raw, received_ns, message.epoch) for message in vector.messages])
-    replay = Replay(tmp_path)
-    got = through_rx(vector, replay)
-    replay.serve()
-    assert got.completed
-    assert got.items == vector.rows
+    write(tmp_path, [frame_line(raw, received_ns, epoch) for raw, epoch in vector.frames], venue=vector.venue)
+    for _ in range(2):
+        replay = Replay(tmp_path)
+        got = through_rx(vector, replay)
+        replay.serve()
+        assert got.completed
+        assert got.items == vector.rows
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
 def test_vectors_on_a_live_feed(vector: Vector) -> None:
-    frames = [message.raw for message in vector.messages]
-    with Exchange.serving(frames, then="close") as exchange:
-        feed = Feed([BTC, ETH], ["matches", "heartbeat", "ticker"], url=exchange.url, reconnect=False)
+    frames = [raw for raw, _ in vector.frames]
+    with Exchange.serving(frames, venue=vector.venue, then="close") as exchange:
+        feed = Feed([BTC, ETH], CHANNELS, venue=vector.venue, url=exchange.url, reconnect=False)
         got = through_rx(vector, feed)
         epochs = Collected(feed.pipe(ops.map(lambda message: message.epoch)))
         with feed:

@@ -152,6 +152,26 @@ def test_frames_with_several_messages_begin_anew(tmp_path: Path) -> None:
     assert [(each, each.raw, each.received_ns, each.epoch) for each in again.items] == told
 
 
+def test_number_of_a_frame_that_cannot_be_decoded_is_not_missing() -> None:
+    number = {**quote(2), "px": "NaN"}
+    exchange = Exchange([frame(0, JOINED), frame(1, print_(1)), frame(2, number), frame(3, print_(2))])
+    feed = feed_of(exchange)
+    live, gaps = Collected(feed.pipe(trades())), Collected(feed.status)
+    run(feed)
+    exchange.close()
+    assert [each.trade_id for each in live.items] == [1, 2]
+    assert [each for each in gaps.items if isinstance(each, Gap)] == []
+    assert feed.stats.malformed == 1
+
+
+def test_common_names_of_channels_are_the_venue_channels(toy: Exchange) -> None:
+    feed = Feed([BTC], ["trades", "ticker"], venue=TOY, url=toy.url, reconnect=False)
+    run(feed)
+    assert toy.requests == [{"op": "subscribe", "topics": ["prints", "quotes"], "instruments": [BTC]}]
+    with pytest.raises(ConfigError, match="'book' is not a channel of toy: it has prints, quotes"):
+        Feed([BTC], ["book"], venue=TOY)
+
+
 @pytest.mark.parametrize("documents", ["typed", "raw"])
 def test_messages_of_the_venue_are_stored_and_read_back(toy: Exchange, collection: Any, documents: Any) -> None:
     feed = feed_of(toy)

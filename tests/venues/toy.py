@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec.structs import force_setattr
 
 from rxfeed import market
 from rxfeed.core import GapDetector, Sequence
+from rxfeed.errors import ConfigError
 from rxfeed.market import UNDECODED, Count, Malformed, Message, Side, Ticker, Time, Trade, check, check_sizes
 from rxfeed.secrets import Secret
 from rxfeed.venues import Channel, Decoded, Kind, Observed, Venue
@@ -51,6 +53,9 @@ class Quote(Ticker, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="
     time: Time
     sequence: int = -1
     place: int = 0
+
+    def __post_init__(self) -> None:
+        check(self.price, self.best_bid, self.best_ask)
 
 
 class Joined(market.Subscriptions, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="joined"):
@@ -105,6 +110,9 @@ class Decoder:
 # ---- step 4: gaps
 
 
+_NUMBER = re.compile(rb'{"seq": *([0-9]{1,18})\b')
+
+
 class Gaps(GapDetector):
     """A connection counts its frames from 0; a gap is one of all products."""
 
@@ -121,6 +129,11 @@ class Gaps(GapDetector):
         if isinstance(message, Joined):
             self.acknowledged(message)
         return self._fresh or self.hold(self._frames, message)
+
+    def malformed(self, frame: Malformed) -> None:
+        number = _NUMBER.match(frame.raw)
+        if number is not None:
+            self._frames.unknown(int(number[1]))
 
     def lost(self, product_id: str | None) -> None:
         if product_id is None:
@@ -144,10 +157,17 @@ class Toy(Venue):
         Channel("quotes", frozenset((Quote,)), acknowledged="best_quotes", numbering="connection"),
     )
     types = (Print, Quote, Joined)
+    common: ClassVar = {"trades": "prints", "ticker": "quotes"}
+    hosts = frozenset(("feed.toy.example",))
 
     def subscription(self, products: Any, channels: Any, *, signed: bool = False) -> Subscription:
         many = [(each,) if isinstance(each, str) else tuple(each) for each in (products, channels)]
-        return Subscription(*many)
+        names = tuple(self.named(each) for each in many[1])
+        known = [each.name for each in self.channels]
+        for name in names:
+            if name not in known:
+                raise ConfigError(f"channels: {name!r} is not a channel of toy: it has {', '.join(known)}")
+        return Subscription(many[0], names)
 
     def grouped(self, channels: tuple[dict[str, Any], ...]) -> Subscription:
         return Subscription((), channels)

@@ -17,6 +17,9 @@ from rxfeed.venues.coinbase_exchange import Credentials
 class ExchangeProtocol:
     """Answers the clients' requests, and sends them the frames of their channels."""
 
+    subscriber: type[Subscriber] = Subscriber
+    """What answers the requests of one client."""
+
     def __init__(self, simulation: Simulation, products: Sequence[str], access: Access) -> None:
         self._products = products
         self._credentials = cast("Credentials | None", access.credentials)  # as `check` found
@@ -29,7 +32,7 @@ class ExchangeProtocol:
         """Answer a request; whether the client has a new subscription."""
         subscriber = self._subscribers.get(client)
         if subscriber is None:
-            subscriber = Subscriber(self._products, self._credentials, refusal=client.refusal)
+            subscriber = self.subscriber(self._products, self._credentials, refusal=client.refusal)
             self._subscribers[client] = subscriber
         answer = subscriber.receive(text)
         for reply in answer.replies:

@@ -36,6 +36,8 @@ ALIASES = {each.acknowledged: each.name for each in TABLE if each.acknowledged}
 """The names that a subscription takes, by those of acknowledgements."""
 NAMES = tuple(sorted(each.name for each in TABLE))
 TRADES, BOOK = "market_trades", "level2"
+BOOK_FRAME = "l2_data"
+"""The name of `BOOK` in the frames."""
 USER_ONLY = frozenset(("user", "futures_balance_summary"))
 """The channels that the host of user channels has, beside heartbeats."""
 WITHOUT_PRODUCTS = frozenset(each.name for each in TABLE if not each.products)

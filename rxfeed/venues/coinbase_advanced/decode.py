@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -40,6 +41,7 @@ from rxfeed.market import (
 from rxfeed.venues.coinbase_advanced import frames as f
 from rxfeed.venues.coinbase_advanced import messages as m
 from rxfeed.venues.coinbase_advanced.channels import WITHOUT_PRODUCTS
+from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.rest import JsonValue
 from rxfeed.venues.venue import Decoded, Observed
 
@@ -58,9 +60,11 @@ _ODD = re.compile(
     rb"(?:([0-5][0-9]\.[0-9]{6})[0-9]+|60(?:\.[0-9]+)?)"
 )
 _LEAP = re.compile(r":60(?:\.[0-9]+)?")
-_BEGIN = b'{"channel":"'
-_NAME = slice(len(_BEGIN), len(_BEGIN) + 7)
-_OF_BOOK, _OF_TICKER = b"l2_data", b'ticker"'
+_HEADS: dict[bytes, Callable[[bytes], f.BookHeads | f.TickerHeads]] = {
+    b'{"channel":"l2_data': f.decode_books,
+    b'{"channel":"ticker"': f.decode_tickers,
+}
+_BEGIN = slice(19)
 _id_of = attrgetter("trade_id")
 _decode_bare = msgspec.json.Decoder(m.BARE, strict=False).decode
 _decode_all = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -77,7 +81,7 @@ class AdvancedDecoder:
     def __init__(self, renamed: Mapping[str, str] | None = None, observed: Observed | None = None) -> None:
         self.quick = None
         self.observed = observed
-        self.renamed: Mapping[str, str] = {} if renamed is None else renamed
+        self.renamed = renamed if isinstance(renamed, DeliveredIds) else DeliveredIds(renamed or {})
 
     def decode(self, raw: bytes) -> Decoded:
         """The message in *raw*, or all of them; never raises.
@@ -89,19 +93,34 @@ class AdvancedDecoder:
         >>> AdvancedDecoder().decode(b'{"channel":').reason
         'not JSON: Input data was truncated'
         """
+        heads_of = _HEADS.get(raw[_BEGIN])
+        observed = self.observed
+        if heads_of is not None and observed is not None and raw.isascii() and len(raw) <= LONG:
+            # Most frames of a feed pass here, unless books and tickers have observers.
+            try:
+                heads = heads_of(raw)
+            except msgspec.MsgspecError:
+                pass  # it is decoded completely, which gives the reason
+            else:
+                head: Any = heads.events[0]
+                if type(head) is f.UpdateHead:
+                    kind, product = m.AdvancedL2Update, head.product_id
+                elif type(head) is f.SnapshotHead:
+                    kind, product = m.AdvancedL2Snapshot, head.product_id
+                else:
+                    kind, product = m.AdvancedTicker, head.tickers[0].product_id
+                if self.renamed:
+                    product = self.renamed[product]
+                if not observed(kind, product):
+                    skipped: Any = Skipped(kind, product, heads.sequence_num)
+                    return skipped
         try:
             if not raw.isascii():
                 raw.decode()  # msgspec skips values without a field, invalid UTF-8 included
             if len(raw) > LONG and raw.count(b",") > _MOST_VALUES:
                 raise msgspec.ValidationError(f"over {_MOST_VALUES:,} values")
-            name = raw[_NAME]
-            # Books and tickers have no times that msgspec decodes, and are most of a feed.
-            if name in (_OF_BOOK, _OF_TICKER) and raw.startswith(_BEGIN):
-                if self.observed is not None and (skipped := self._skipped(raw, name, self.observed)) is not None:
-                    return skipped
-                frame = f.decode_frame(raw)
-            else:
-                frame = f.decode_frame(_ODD.sub(_cut, raw) if _odd(raw) else raw)
+            # Books and tickers have no times that msgspec decodes.
+            frame = f.decode_frame(_ODD.sub(_cut, raw) if heads_of is None and _odd(raw) else raw)
             decoded = _MESSAGES[type(frame)](frame)
         except msgspec.ValidationError as error:
             decoded = self._other(raw, error)
@@ -114,22 +133,6 @@ class AdvancedDecoder:
             for message in decoded if isinstance(decoded, tuple) else (decoded,):
                 _rename(message, self.renamed)
         return decoded
-
-    def _skipped(self, raw: bytes, name: bytes, observed: Observed) -> Any:
-        """The frame of a book or ticker without an observer; `None` if it has one, or if it is not of one product."""
-        if name == _OF_BOOK:
-            heads = f.decode_books(raw)
-            if len(heads.events) != 1:
-                return None
-            head = heads.events[0]
-            kind, product = m.AdvancedL2Update if head.type == "update" else m.AdvancedL2Snapshot, head.product_id
-        else:
-            heads = f.decode_tickers(raw)
-            if len(heads.events) != 1 or len(heads.events[0].tickers) != 1:
-                return None
-            kind, product = m.AdvancedTicker, heads.events[0].tickers[0].product_id
-        product = self.renamed.get(product, product) if self.renamed else product
-        return None if observed(kind, product) else Skipped(kind, product, heads.sequence_num)
 
     def _other(self, raw: bytes, error: msgspec.ValidationError) -> Message | tuple[Message, ...] | Malformed:
         if len(raw) > LONG:
@@ -381,6 +384,39 @@ def number_in(beginning: bytes) -> int | None:
     return None if found is None else int(found[1])
 
 
+class _TradeName(msgspec.Struct, gc=False):
+    product_id: str
+    trade_id: int
+
+
+class _TradeEvent(msgspec.Struct, gc=False):
+    trades: list[msgspec.Raw] = []
+
+
+class _TradeEvents(msgspec.Struct, gc=False):
+    events: list[_TradeEvent] = []
+
+
+_decode_trade_events = msgspec.json.Decoder(_TradeEvents).decode
+_decode_trade_name = msgspec.json.Decoder(_TradeName, strict=False).decode
+
+
+def trade_ids_in(raw: bytes) -> list[tuple[str, int]]:
+    """Product and id of the trades in a frame that is not too long, as far as they can be read, in any order.
+
+    >>> trade_ids_in(b'{"events":[{"trades":[{"product_id":"BTC-USD","trade_id":"7","price":"NaN"},{}]}]}')
+    [('BTC-USD', 7)]
+    """
+    found: list[tuple[str, int]] = []
+    with suppress(*UNDECODED):
+        for event in _decode_trade_events(raw if len(raw) <= LONG else b"{}").events:
+            for each in event.trades:
+                with suppress(*UNDECODED):
+                    name = _decode_trade_name(each)
+                    found.append((name.product_id, name.trade_id))
+    return found
+
+
 def _malformed(raw: bytes, reason: str) -> Malformed:
     """It names a product only if it has no other."""
     _, channel = names_in(raw[:_BEGINNING])
@@ -397,14 +433,14 @@ def _without_blanks(value: JsonValue) -> JsonValue:
     return value
 
 
-def _rename(message: Message, renamed: Mapping[str, str]) -> None:
+def _rename(message: Message, renamed: DeliveredIds) -> None:
     if isinstance(message, m.AdvancedSubscriptions):
         channels = tuple(
-            msgspec.structs.replace(each, product_ids=tuple(renamed.get(id_, id_) for id_ in each.product_ids))
+            msgspec.structs.replace(each, product_ids=tuple(renamed[id_] for id_ in each.product_ids))
             if each.product_ids
             else each
             for each in message.channels
         )
         force_setattr(message, "channels", channels)
-    elif message.product_id is not None and message.product_id in renamed:
-        force_setattr(message, "product_id", renamed[message.product_id])
+    elif message.product_id is not None and (product := renamed[message.product_id]) != message.product_id:
+        force_setattr(message, "product_id", product)

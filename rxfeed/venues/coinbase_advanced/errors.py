@@ -11,8 +11,8 @@ _REMEDIES = (
     (
         ("authentication failure", "authenticat", "unauthorized", "jwt"),
         (
-            "check the key's name and the private key, and that it may view the account; the channels user and "
-            "futures_balance_summary need AdvancedCredentials. The venue answers so to an unknown channel, too"
+            "give credentials (AdvancedCredentials): the channels user and futures_balance_summary need them. "
+            "The venue answers so to an unknown channel, too"
         ),
     ),
     (("too many l2 streams",), "a connection has 30 products of level2 at most: spread them over several feeds"),

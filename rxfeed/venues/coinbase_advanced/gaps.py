@@ -4,23 +4,37 @@ Rules:
 - `sequence_num` counts the frames of one connection, from 0, over all channels, acknowledgements and heartbeats
   included; only errors have none. A jump is a gap of the connection: of any product something may be missing. Malformed
   frames count, too.
-- On one connection no frame comes late, so a lower number is a duplicate. But one wrong number must not make duplicates
-  of all that follow: a number that continues the run before a jump, or the third one in a row of lower numbers that
-  rise by one, continues the count. That is reported as a restart.
+- A lower number is of a frame that is late or came before, or a wrong number was higher. The messages of its frame are
+  held. The second number of a run that continues the one before the last jump, and the third one of any other run, show
+  that the count goes on there. That is reported as a restart, and what was held is delivered. If the present run goes
+  on instead, what was held is dropped: the gap that it was missed in is reported already, and books are renewed.
+- Trades are never held so, since their ids show where they belong. Neither are acknowledgements.
 - After a reconnect the numbers begin anew.
-- The trade ids of a product rise by one, over all connections. `rxfeed.core.sequence` has the rules for them.
+- The trade ids of a product rise by one, over all connections. `rxfeed.core.sequence` has the rules for them. Those of
+  a frame that cannot be decoded are not missing.
 - A connection begins with the last trades of each product. Where the product is known, those that came before are
   duplicates, and the others were missed while there was no connection: they are new trades, and the gap is repaired.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
-from rxfeed.core import CheckedFrame, Findings, FrameCheck, GapDetector, Missed, Pair, Repaired, Restarted
-from rxfeed.market import Malformed, Message, Unknown
+from rxfeed.core import (
+    PROVEN,
+    CheckedFrame,
+    Findings,
+    FrameCheck,
+    GapDetector,
+    HeldRun,
+    Missed,
+    Pair,
+    Repaired,
+    Restarted,
+)
+from rxfeed.market import Malformed, Message, Skipped, Unknown
 from rxfeed.venues.coinbase_advanced.channels import ALIASES, BOOK, TRADES
-from rxfeed.venues.coinbase_advanced.decode import number_in
+from rxfeed.venues.coinbase_advanced.decode import number_in, trade_ids_in
 from rxfeed.venues.coinbase_advanced.messages import (
     BARE,
     AdvancedError,
@@ -32,13 +46,12 @@ from rxfeed.venues.coinbase_advanced.messages import (
 
 CONNECTION = "sequence_num"
 """The name of a connection's numbers, in place of a channel's."""
-_PROVEN = 3
 
 
 class FrameCount:
     """The numbers of a connection's frames."""
 
-    __slots__ = ("_before", "_findings", "_lower", "_refused", "last", "since")
+    __slots__ = ("_before", "_findings", "_held", "last", "since")
 
     def __init__(self, findings: Findings, last: int | None = None) -> None:
         self.last = last
@@ -47,11 +60,11 @@ class FrameCount:
         self._before = -1  # the last number before the last jump
         self.since = 0
         """Frames since the last jump."""
-        self._refused = -1  # the last one of lower numbers that rise by one
-        self._lower = 0  # how many they are
+        self._held = HeldRun()
 
     def take(self, number: int) -> bool:
-        """False for a duplicate."""
+        """False for a frame that is not to be delivered now: a duplicate, or to be held, for which call `hold`."""
+        self._held.open = False
         if self.last is None or number == self.last + 1:
             self.last = number
             self.since += 1
@@ -61,24 +74,32 @@ class FrameCount:
         if number > self.last:
             self._findings.report(Missed(None, CONNECTION, self.last + 1, number - 1))
             self._before, self.since = self.last, 1
-        elif not self._continues(number):
+        elif not self._continues(number, self.last):
             return False
         else:
-            self._findings.report(Restarted(None, CONNECTION, self.last, number))
-            self._before, self.since = -1, _PROVEN
+            numbers, messages = self._held.take()
+            self._findings.report(Restarted(None, CONNECTION, self.last, numbers[0][0]))
+            self._findings.release(messages)
+            self._before, self.since = -1, PROVEN
         self._findings.lost(None)
-        self.last, self._lower = number, 0
+        self.last = number
         return True
 
-    def _continues(self, number: int) -> bool:
-        self._lower = self._lower + 1 if number == self._refused + 1 else 1
-        self._refused = number
-        return self._lower >= _PROVEN or (self.since < _PROVEN and number == self._before + 1 > 0)
+    def hold(self, message: Message | Skipped) -> bool:
+        """Hold *message* of the frame of which `take` was False. False if it is a duplicate."""
+        if not self._held.open or isinstance(message, Skipped):
+            return False
+        self._held.messages.append(message)
+        return True
 
-
-class _Numbered(Protocol):
-    @property
-    def sequence_num(self) -> int: ...
+    def _continues(self, number: int, last: int) -> bool:
+        """True if the lower *number* completes a run. The number that was accepted *last* is the place of the run."""
+        held = self._held
+        second = held.ends_with(number - 1, last)
+        if not second:
+            held.take()
+        returned = second and self.since < PROVEN and held.numbers[0][0] == self._before + 1 > 0
+        return held.add(number, None, last, returned)
 
 
 class AdvancedGaps(GapDetector):
@@ -119,6 +140,10 @@ class AdvancedGaps(GapDetector):
         number = number_in(frame.raw)
         if number is not None:
             self._number(number)
+        for product, trade_id in trade_ids_in(frame.raw) if frame.type == TRADES else ():
+            run = self._runs.get((TRADES, frame.product_id or product))
+            if run is not None:
+                run.unknown(trade_id)
 
     # ---- frames
 
@@ -128,9 +153,11 @@ class AdvancedGaps(GapDetector):
 
     def frame(self, messages: tuple[Message, ...]) -> CheckedFrame:
         first: Any = messages[0]
-        if not self._number(first.sequence_num):
-            return CheckedFrame(messages, (None,) * len(messages))
+        fresh = self._number(first.sequence_num)
         if not isinstance(first, MarketTrade | PriorMarketTrade):
+            if not fresh:
+                places = tuple(place for place, each in enumerate(messages) if self._frames.hold(each))
+                return CheckedFrame(messages, (None,) * len(messages), held=places)
             return CheckedFrame(messages, tuple(self.epoch_of(each) for each in messages))
         known = {product for product in {each.product_id for each in messages} if self._is_known(product)}
         check = FrameCheck(self)
@@ -163,22 +190,24 @@ class AdvancedGaps(GapDetector):
 
     # ---- by type
 
-    def _numbered(self, message: _Numbered) -> bool:
+    def _numbered(self, message: Any) -> bool:
         number, frames = message.sequence_num, self._frames
         if self._begun and self._connections and number - 1 == frames.last:  # as nearly always
             frames.last = number
             frames.since += 1
             return True
-        return self._number(number)
+        return self._number(number) or self.hold(self._frames, message)
 
     def _unknown(self, message: Unknown) -> bool:
-        return message.sequence is None or self._number(message.sequence)
+        return message.sequence is None or self._number(message.sequence) or self.hold(self._frames, message)
 
     def _subscriptions(self, answer: AdvancedSubscriptions) -> bool:
-        return self._number(answer.sequence_num) and self.acknowledged(answer)
+        self._number(answer.sequence_num)
+        return self.acknowledged(answer)
 
     def _one_trade(self, trade: MarketTrade | PriorMarketTrade) -> bool:
-        return self._number(trade.sequence_num) and self._trade(trade)
+        self._number(trade.sequence_num)
+        return self._trade(trade)
 
     def _trade(self, trade: Any) -> bool:
         run = self._runs.get((TRADES, trade.product_id))

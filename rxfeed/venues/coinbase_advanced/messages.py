@@ -27,6 +27,7 @@ from rxfeed.market import (
     NOT_FINITE,
     TOO_LONG,
     ZERO,
+    AnyHeartbeat,
     BookSnapshot,
     BookUpdate,
     ChannelSubscription,
@@ -60,7 +61,7 @@ class AdvancedError(market.ErrorMessage, frozen=True, kw_only=True, gc=False, ta
     reason: str | None = None
 
 
-class ConnectionHeartbeat(Message, frozen=True, kw_only=True, gc=False, tag="heartbeat"):
+class ConnectionHeartbeat(AnyHeartbeat, frozen=True, kw_only=True, gc=False, tag="heartbeat"):
     """Once a second, for the whole connection: *heartbeat_counter* rises by one."""
 
     heartbeat_counter: int

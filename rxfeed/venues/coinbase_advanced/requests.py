@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -14,6 +13,7 @@ from rxfeed.errors import ConfigError
 from rxfeed.secrets import Secret
 from rxfeed.venues.coinbase_advanced.auth import AdvancedCredentials
 from rxfeed.venues.coinbase_advanced.channels import BOOK, COMMON, NAMES, WITHOUT_PRODUCTS
+from rxfeed.venues.suggestions import similar_channel, similar_product
 from rxfeed.venues.venue import ChannelObject, ChannelRequest, Kind
 
 MOST_BOOKS = 30
@@ -68,19 +68,22 @@ class AdvancedSubscription(msgspec.Struct, frozen=True):
 
     def warn_of_products(self, stacklevel: int = 2) -> None:
         """Issue a warning for each product with an invalid id, and for too many products of level2."""
+        for text in self.invalid_products():
+            warnings.warn(text, UserWarning, stacklevel + 1)
+
+    def invalid_products(self) -> Iterator[str]:
+        """A text for each product with an invalid id, with a suggestion, and for too many products of level2."""
         by_channel = self._by_channel()
         for product in dict.fromkeys(product for products in by_channel.values() for product in products):
             if not _PRODUCT.fullmatch(product):
                 likely = likely_product(product)
                 remedy = "they are named as in BTC-USD" if likely is None else f"did you mean {likely!r}?"
-                warnings.warn(f"products: {product!r} cannot be a product: {remedy}", UserWarning, stacklevel + 1)
+                yield f"products: {product!r} cannot be a product: {remedy}"
         books = len(by_channel.get(BOOK, ()))
         if books > MOST_BOOKS:
-            warnings.warn(
+            yield (
                 f"products: {books} of level2, of which the venue takes {MOST_BOOKS} a connection: "
-                "spread them over several feeds",
-                UserWarning,
-                stacklevel + 1,
+                "spread them over several feeds"
             )
 
     def _by_channel(self) -> dict[str, list[str]]:
@@ -137,8 +140,7 @@ def likely_channel(name: str) -> str | None:
     >>> likely_channel("matches"), likely_channel("heartbeats "), likely_channel("full")
     ('market_trades', 'heartbeats', None)
     """
-    lower = name.strip().lower()
-    return _OTHER_NAMES.get(lower) or next(iter(difflib.get_close_matches(lower, NAMES, 1, 0.75)), None)
+    return similar_channel(name, (*NAMES, *COMMON), _OTHER_NAMES)
 
 
 def likely_product(product: str) -> str | None:
@@ -147,5 +149,4 @@ def likely_product(product: str) -> str | None:
     >>> likely_product("btc/usd"), likely_product("BTC-USD"), likely_product("?")
     ('BTC-USD', None, None)
     """
-    likely = re.sub(r"[\s/_:.-]+", "-", product.strip()).upper()
-    return likely if _PRODUCT.fullmatch(likely) and likely != product else None
+    return similar_product(product, _PRODUCT)

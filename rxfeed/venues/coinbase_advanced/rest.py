@@ -15,7 +15,9 @@ from rxfeed.venues.rest import (
     RestCandle,
     RestProduct,
     RestTrade,
+    TradeRow,
     checked_seconds,
+    decode,
     parsed,
     path,
     plain,
@@ -33,19 +35,14 @@ _GRANULARITIES = {
     86400: "ONE_DAY",
 }
 _SIDES: dict[str, Side] = {"BUY": "buy", "SELL": "sell"}
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class _Product(RestProduct, frozen=True, kw_only=True, rename={"id": "product_id"}):
     id: str
 
 
-class _Trade(msgspec.Struct):
+class _Trade(TradeRow):
     product_id: str
-    trade_id: int
-    price: Decimal
-    size: Decimal
-    time: Time
     side: str = ""
 
 
@@ -77,7 +74,7 @@ class AdvancedRest:
 
     def products(self, body: bytes) -> tuple[RestProduct, ...]:
         def read() -> tuple[RestProduct, ...]:
-            found = msgspec.convert(plain(_decode(body)["products"]), list[_Product], strict=False)
+            found = msgspec.convert(plain(decode(body)["products"]), list[_Product], strict=False)
             return tuple(RestProduct(**msgspec.structs.asdict(each)) for each in found)
 
         return parsed("a list of products", read)
@@ -89,19 +86,9 @@ class AdvancedRest:
 
     def trades(self, product: str, body: bytes) -> tuple[RestTrade, ...]:
         def read() -> tuple[RestTrade, ...]:
-            content = _decode(microsecond_times(body))["trades"]
+            content = decode(microsecond_times(body))["trades"]
             found = msgspec.convert(plain(content), list[_Trade], strict=False)
-            return tuple(
-                RestTrade(
-                    product_id=product,
-                    trade_id=each.trade_id,
-                    price=each.price,
-                    size=each.size,
-                    time=each.time,
-                    maker_side=_SIDES.get(each.side),
-                )
-                for each in found
-            )
+            return tuple(each.trade(product, _SIDES.get(each.side)) for each in found)
 
         return parsed("a list of trades", read)
 
@@ -118,7 +105,7 @@ class AdvancedRest:
 
     def candles(self, body: bytes) -> tuple[RestCandle, ...]:
         def read() -> tuple[RestCandle, ...]:
-            found = msgspec.convert(_decode(body)["candles"], list[RestCandle], strict=False)
+            found = msgspec.convert(decode(body)["candles"], list[RestCandle], strict=False)
             return tuple(sorted(found, key=lambda candle: candle.start))
 
         return parsed("a list of candles", read)
@@ -128,7 +115,7 @@ class AdvancedRest:
 
     def book(self, body: bytes) -> RestBook:
         def read() -> RestBook:
-            content = plain(_decode(microsecond_times(body))["pricebook"])
+            content = plain(decode(microsecond_times(body))["pricebook"])
             found = msgspec.convert(content, _Book, strict=False)
             bids, asks = (tuple(each.level for each in side) for side in (found.bids, found.asks))
             return RestBook(bids=bids, asks=asks, time=found.time)

@@ -9,7 +9,7 @@ from rxfeed.market import Message
 from rxfeed.secrets import Secret
 from rxfeed.venues.coinbase_advanced import messages as m
 from rxfeed.venues.coinbase_advanced.auth import AdvancedCredentials
-from rxfeed.venues.coinbase_advanced.channels import COMMON, TABLE
+from rxfeed.venues.coinbase_advanced.channels import BOOK, BOOK_FRAME, COMMON, TABLE
 from rxfeed.venues.coinbase_advanced.decode import AdvancedDecoder, names_in
 from rxfeed.venues.coinbase_advanced.errors import refusal, remedy
 from rxfeed.venues.coinbase_advanced.gaps import AdvancedGaps
@@ -40,6 +40,7 @@ class CoinbaseAdvanced(Venue):
     common = COMMON
     rest_url = REST_URL
     rest = AdvancedRest()
+    has_aliases = True
     merging = AdvancedMerging()
 
     def url(self, url: str, *, stacklevel: int = 2) -> str:
@@ -80,6 +81,10 @@ class CoinbaseAdvanced(Venue):
         observed: Observed | None = None,
     ) -> AdvancedDecoder:
         return AdvancedDecoder(renamed, observed)
+
+    def types_named(self, name: str | None) -> frozenset[type[Message]]:
+        # A frame names its channel, that of a book by a name of its own.
+        return frozenset() if name is None else self.types_of({BOOK_FRAME: BOOK}.get(name, name))
 
     def names_in(self, beginning: bytes) -> tuple[str | None, str | None]:
         return names_in(beginning)

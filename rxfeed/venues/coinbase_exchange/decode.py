@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from decimal import Decimal
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import msgspec
 
@@ -202,24 +202,34 @@ def names_in(beginning: bytes) -> tuple[str | None, str | None]:
     return None if product is None else product[1].decode(), None if kind is None else kind[1].decode()
 
 
-def number_in(raw: bytes) -> tuple[str | None, int | None, bool]:
-    """Product and sequence of a frame that is not a message, and whether it is an array of level3.
+class Numbers(NamedTuple):
+    """Product, sequence and trade id of a frame that is not a message. *level3*: it is an array of that channel."""
 
-    >>> number_in(b'{"type":"open","product_id":"BTC-USD","sequence":7,"price":"NaN"}')
-    ('BTC-USD', 7, False)
-    >>> number_in(b'["open","BTC-USD","8"]'), number_in(b"nonsense")
-    (('BTC-USD', 8, True), (None, None, False))
+    product_id: str | None = None
+    sequence: int | None = None
+    trade_id: int | None = None
+    level3: bool = False
+
+
+def numbers_in(raw: bytes) -> Numbers:
+    """The numbers of a frame that is not a message, as far as they can be read.
+
+    >>> numbers_in(b'{"type":"match","product_id":"BTC-USD","sequence":7,"trade_id":5,"price":"NaN"}')
+    Numbers(product_id='BTC-USD', sequence=7, trade_id=5, level3=False)
+    >>> numbers_in(b'["open","BTC-USD","8"]'), numbers_in(b"nonsense").product_id
+    (Numbers(product_id='BTC-USD', sequence=8, trade_id=None, level3=True), None)
     """
     try:
         content = _decode_any(raw)
     except UNDECODED:
-        return None, None, False
+        return Numbers()
     if isinstance(content, list):  # the documented layouts have the product in the second place
         product, sequence = content[1:3] if len(content) > 2 else (None, None)
-        return named_product(product), _sequence(sequence, text=True), True
+        return Numbers(named_product(product), _sequence(sequence, text=True), level3=True)
     if not isinstance(content, dict):
-        return None, None, False
-    return named_product(content.get("product_id")), _sequence(content.get("sequence")), False
+        return Numbers()
+    trade_id = content.get("trade_id") if content.get("type") == "match" else None
+    return Numbers(named_product(content.get("product_id")), _sequence(content.get("sequence")), _sequence(trade_id))
 
 
 def _malformed(raw: bytes, reason: str, error: Exception) -> Malformed:

@@ -8,7 +8,7 @@ Rules, from the channels' documentation:
 - A match comes twice if both `full` and `matches` are subscribed to, and the user's own orders come twice if `user` is.
   Such a copy may come ahead of its stream; then the stream's own message is dropped.
 - An auction, a message of an unknown type, and a frame that cannot be decoded may have a number of the product's
-  sequence, which is not missing then.
+  sequence, which is not missing then. Neither is the trade id of a match that cannot be decoded.
 - After a reconnect the numbers continue, and the numbers between were missed.
 """
 
@@ -19,7 +19,7 @@ from typing import ClassVar
 from rxfeed.core import GapDetector, Pair, RisingSequence
 from rxfeed.market import Malformed, Unknown
 from rxfeed.venues.coinbase_exchange.channels import ALIASES, BOOKS
-from rxfeed.venues.coinbase_exchange.decode import number_in
+from rxfeed.venues.coinbase_exchange.decode import numbers_in
 from rxfeed.venues.coinbase_exchange.messages import (
     Change,
     Done,
@@ -151,8 +151,11 @@ class ExchangeGaps(GapDetector):
         return True
 
     def malformed(self, frame: Malformed) -> None:
-        product, sequence, level3 = number_in(frame.raw)
+        product, sequence, trade_id, level3 = numbers_in(frame.raw)
         self._counted(product, sequence, level3=level3)
+        trades = None if product is None else self._runs.get(("matches", product))
+        if trades is not None and trade_id is not None:
+            trades.unknown(trade_id)
 
     def _counted(self, product: str | None, sequence: int | None, *, level3: bool = False) -> None:
         """A message that the rules for numbers do not cover has this *sequence*, so that is not missing."""

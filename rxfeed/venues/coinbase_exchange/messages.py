@@ -1,5 +1,7 @@
 """One frozen struct for each message type of the Exchange feed; each is the market's struct where there is one.
 
+Here are those about the connection, trades, prices and level 2, and by name the others.
+
 Prices, sizes and money are `Decimal`. Times are decoded at once: that costs 45 ns more than copying the text.
 
 Source: the feed's channel reference, https://docs.cdp.coinbase.com/exchange/websocket-feed/channels
@@ -10,19 +12,15 @@ Source: the feed's channel reference, https://docs.cdp.coinbase.com/exchange/web
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from datetime import timedelta
-from decimal import Context, Decimal
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Literal
 
-import msgspec
 from msgspec.structs import force_setattr
 
 from rxfeed import market
 from rxfeed.market import (
-    EPOCH,
     NEGATIVE,
     NOT_FINITE,
     TOO_LONG,
@@ -33,11 +31,7 @@ from rxfeed.market import (
     Count,
     Level,
     Message,
-    OrderChanged,
-    OrderDone,
-    OrderEvent,
     OrderMatched,
-    OrderOpened,
     PriorTrade,
     Side,
     Time,
@@ -47,9 +41,58 @@ from rxfeed.market import (
     check_sizes,
     fits,
 )
+from rxfeed.venues.coinbase_exchange.level3_messages import (
+    Level3Change,
+    Level3Done,
+    Level3Match,
+    Level3Noop,
+    Level3Open,
+    Level3Schema,
+)
+from rxfeed.venues.coinbase_exchange.order_messages import (
+    Activate,
+    Balance,
+    Change,
+    Done,
+    Open,
+    Received,
+)
+from rxfeed.venues.coinbase_exchange.status_messages import (
+    Status,
+    StatusCurrency,
+    StatusNetwork,
+    StatusProduct,
+)
 
-_LONG = Context(prec=100)
-_MILLION = Decimal(1_000_000)
+__all__ = [
+    "Activate",
+    "Balance",
+    "Change",
+    "Done",
+    "ExchangeAuction",
+    "ExchangeError",
+    "ExchangeHeartbeat",
+    "ExchangeSubscriptions",
+    "ExchangeTicker",
+    "L2Update",
+    "LastMatch",
+    "Level3Change",
+    "Level3Done",
+    "Level3Match",
+    "Level3Noop",
+    "Level3Open",
+    "Level3Schema",
+    "Match",
+    "Open",
+    "Received",
+    "RfqMatch",
+    "Snapshot",
+    "Status",
+    "StatusCurrency",
+    "StatusNetwork",
+    "StatusProduct",
+]
+
 _fits: Callable[[Any], Decimal] = fits  # raises `TypeError` for `None`
 
 # ---- about the connection
@@ -81,6 +124,8 @@ class ExchangeHeartbeat(market.Heartbeat, frozen=True, kw_only=True, gc=False, t
 
 
 class _Trade(TradeFields, frozen=True, kw_only=True, gc=False):
+    ids_are_consecutive = True
+
     product_id: str
     trade_id: Count
     sequence: Count
@@ -275,268 +320,3 @@ class L2Update(BookUpdate, frozen=True, kw_only=True, gc=False, tag="l2update"):
                     raise ValueError(NEGATIVE)
         except ArithmeticError:
             raise ValueError(TOO_LONG) from None
-
-
-# ---- orders: `full` and `user`
-
-
-class _Order(OrderEvent, frozen=True, kw_only=True, gc=False):
-    product_id: str
-    order_id: str
-    side: Side
-    time: Time
-    # A private message of the user channel may come without one, and never raises the product's.
-    sequence: Count | None = None
-    user_id: str | None = None
-    profile_id: str | None = None
-
-
-class Received(_Order, frozen=True, kw_only=True, gc=False, tag="received"):
-    """An order came in. A market order has no price, and *size*, *funds* or both."""
-
-    order_type: str | None = None
-    price: Decimal | None = None
-    size: Decimal | None = None
-    funds: Decimal | None = None
-    client_oid: str | None = None
-
-    def __post_init__(self) -> None:
-        check(self.price, self.funds)
-        check_sizes(self.size)
-
-
-class Open(_Order, OrderOpened, frozen=True, kw_only=True, gc=False, tag="open"):
-    """An order rests on the book with *remaining_size*."""
-
-    price: Decimal
-    remaining_size: Decimal
-
-    def __post_init__(self) -> None:
-        check(self.price)
-        check_sizes(self.remaining_size)
-
-    @property
-    def open_size(self) -> Decimal:
-        """`remaining_size`."""
-        return self.remaining_size
-
-
-class Done(_Order, OrderDone, frozen=True, kw_only=True, gc=False, tag="done"):
-    """An order has ended (*reason*: filled, canceled); perhaps one that never rested on the book."""
-
-    reason: str
-    price: Decimal | None = None
-    remaining_size: Decimal | None = None
-    cancel_reason: str | None = None
-
-    def __post_init__(self) -> None:
-        check(self.price)
-        check_sizes(self.remaining_size)
-
-
-class Change(OrderChanged, frozen=True, kw_only=True, gc=False, tag="change"):
-    """An order was changed (*reason*: STP, modify_order; `None` before 2022).
-
-    The change of a stop order that was triggered may have no *product_id*, *time*, *sequence* and *side*.
-    """
-
-    order_id: str
-    side: Side | None = None
-    sequence: Count | None = None
-    user_id: str | None = None
-    profile_id: str | None = None
-    reason: str | None = None
-    price: Decimal | None = None
-    old_price: Decimal | None = None
-    new_price: Decimal | None = None
-    old_size: Decimal | None = None
-    new_size: Decimal | None = None
-    old_funds: Decimal | None = None
-    new_funds: Decimal | None = None
-
-    def __post_init__(self) -> None:
-        check(self.price, self.old_price, self.new_price, self.old_funds, self.new_funds)
-        check_sizes(self.old_size, self.new_size)
-
-
-class Activate(Message, frozen=True, kw_only=True, gc=False, tag="activate"):
-    """A stop order of yours is live. The exchange gives *timestamp* (Unix seconds), and `time` is made of it."""
-
-    product_id: str
-    order_id: str
-    timestamp: Decimal
-    side: Side | None = None
-    stop_type: str | None = None
-    stop_price: Decimal | None = None
-    size: Decimal | None = None
-    funds: Decimal | None = None
-    user_id: str | None = None
-    profile_id: str | None = None
-    private: bool | None = None
-
-    def __post_init__(self) -> None:
-        check(self.stop_price, self.funds)
-        check_sizes(self.size)
-        try:
-            check(self.timestamp)
-            time = EPOCH + timedelta(microseconds=math.floor(_LONG.multiply(self.timestamp, _MILLION)))
-        except (ValueError, ArithmeticError):  # before the year 1, or after 9999, too
-            raise ValueError("timestamp must be Unix seconds") from None
-        force_setattr(self, "time", time)
-
-
-class Balance(Message, frozen=True, kw_only=True, gc=False, tag="balance", rename={"time": "timestamp"}):
-    """An account's balance; not every change of it is sent."""
-
-    account_id: str
-    currency: str
-    holds: Decimal
-    available: Decimal
-    time: Time
-    updated: Time | None = None
-
-    def __post_init__(self) -> None:
-        check(self.holds, self.available)
-
-
-# ---- level 3: the same orders as arrays, in the layout of the first frame's schema
-
-
-class Level3Schema(Message, frozen=True, kw_only=True, gc=False, tag="level3"):
-    """The layout of the arrays to come: for each of their types, the names of its places."""
-
-    schema: tuple[tuple[str, tuple[str, ...]], ...]
-
-
-class _Level3(OrderEvent, frozen=True, kw_only=True, gc=False):
-    product_id: str
-    sequence: Count
-    time: Time
-
-
-class Level3Open(_Level3, OrderOpened, frozen=True, kw_only=True, gc=False, tag="open"):
-    """An order rests on the book."""
-
-    order_id: str
-    side: Side
-    price: Decimal
-    size: Decimal
-
-    def __post_init__(self) -> None:
-        check(self.price)
-        check_sizes(self.size)
-
-    @property
-    def open_size(self) -> Decimal:
-        """`size`."""
-        return self.size
-
-
-class Level3Done(_Level3, OrderDone, frozen=True, kw_only=True, gc=False, tag="done"):
-    """An order has ended."""
-
-    order_id: str
-
-
-class Level3Match(_Level3, OrderMatched, frozen=True, kw_only=True, gc=False, tag="match"):
-    """A trade; look the maker's order up for its side."""
-
-    maker_order_id: str
-    taker_order_id: str
-    price: Decimal
-    size: Decimal
-
-    def __post_init__(self) -> None:
-        check(self.price)
-        check_sizes(self.size)
-
-
-class Level3Change(_Level3, OrderChanged, frozen=True, kw_only=True, gc=False, tag="change"):
-    """An order has a new *size* or *price*."""
-
-    order_id: str
-    price: Decimal
-    size: Decimal
-
-    def __post_init__(self) -> None:
-        check(self.price)
-        check_sizes(self.size)
-
-    @property
-    def new_price(self) -> Decimal:
-        """`price`."""
-        return self.price
-
-    @property
-    def new_size(self) -> Decimal:
-        """`size`."""
-        return self.size
-
-
-class Level3Noop(_Level3, frozen=True, kw_only=True, gc=False, tag="noop"):
-    """Nothing on the book; it keeps the sequence unbroken."""
-
-
-# ---- status: what is traded, and in what state it is
-
-
-class StatusProduct(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A product: *status* is online, offline, internal or delisted."""
-
-    id: str
-    base_currency: str | None = None
-    quote_currency: str | None = None
-    base_increment: Decimal | None = None
-    quote_increment: Decimal | None = None
-    display_name: str | None = None
-    status: str | None = None
-    status_message: str | None = None
-    min_market_funds: Decimal | None = None
-    post_only: bool | None = None
-    limit_only: bool | None = None
-    cancel_only: bool | None = None
-    auction_mode: bool | None = None
-    fx_stablecoin: bool | None = None
-
-    def __post_init__(self) -> None:
-        check(self.base_increment, self.quote_increment, self.min_market_funds)
-
-
-class StatusNetwork(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A network that a currency can be moved over; amounts in the currency, times in seconds."""
-
-    id: str
-    name: str | None = None
-    status: str | None = None
-    min_withdrawal_amount: Decimal | None = None
-    max_withdrawal_amount: Decimal | None = None
-    network_confirmations: int | None = None
-    processing_time_seconds: Decimal | None = None
-
-    def __post_init__(self) -> None:
-        check(self.min_withdrawal_amount, self.max_withdrawal_amount, self.processing_time_seconds)
-
-
-class StatusCurrency(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A currency; its free-form `details` are in the message's `content`."""
-
-    id: str
-    name: str | None = None
-    display_name: str | None = None
-    min_size: Decimal | None = None
-    max_precision: Decimal | None = None
-    status: str | None = None
-    status_message: str | None = None
-    convertible_to: tuple[str, ...] | None = None
-    default_network: str | None = None
-    supported_networks: tuple[StatusNetwork, ...] | None = None
-
-    def __post_init__(self) -> None:
-        check(self.min_size, self.max_precision)
-
-
-class Status(Message, frozen=True, kw_only=True, gc=False, tag="status"):
-    """All products and currencies, now and then."""
-
-    products: tuple[StatusProduct, ...]
-    currencies: tuple[StatusCurrency, ...]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 
-from rxfeed.venues.coinbase_exchange.channels import NAMES
+from rxfeed.venues.coinbase_exchange.channels import COMMON, NAMES
+from rxfeed.venues.suggestions import similar_channel, similar_product
 
 # Names that other exchanges use, or the types of a channel's messages.
 _OTHER_NAMES = {
@@ -27,10 +27,7 @@ def likely_channel(name: str) -> str | None:
     >>> likely_channel("trade"), likely_channel("heartbeats"), likely_channel("candles")
     ('matches', 'heartbeat', None)
     """
-    lower = name.strip().lower()
-    if lower in NAMES:
-        return lower
-    return _OTHER_NAMES.get(lower) or next(iter(difflib.get_close_matches(lower, NAMES, 1, 0.75)), None)
+    return similar_channel(name, (*NAMES, *COMMON), _OTHER_NAMES)
 
 
 def can_be_product(product: str) -> bool:
@@ -44,8 +41,4 @@ def likely_product(product: str) -> str | None:
     >>> likely_product("btc-usd"), likely_product("ETH/EUR"), likely_product("btcusdt"), likely_product("?")
     ('BTC-USD', 'ETH-EUR', 'BTC-USDT', None)
     """
-    likely = re.sub(r"[\s/_:.-]+", "-", product.strip()).upper()
-    if "-" not in likely:
-        quote = next((each for each in _QUOTES if likely.endswith(each) and likely != each), None)
-        likely = likely if quote is None else f"{likely.removesuffix(quote)}-{quote}"
-    return likely if can_be_product(likely) and likely != product else None
+    return similar_product(product, _PRODUCT, _QUOTES)

@@ -13,7 +13,7 @@ from rxfeed.errors import ConfigError
 from rxfeed.secrets import Secret
 from rxfeed.venues.coinbase_exchange.auth import Credentials
 from rxfeed.venues.coinbase_exchange.auth import signed as with_signature
-from rxfeed.venues.coinbase_exchange.channels import NAMES, common_channel
+from rxfeed.venues.coinbase_exchange.channels import COMMON, NAMES, common_channel
 from rxfeed.venues.coinbase_exchange.names import can_be_product, likely_channel, likely_product
 from rxfeed.venues.venue import ChannelObject
 
@@ -107,4 +107,7 @@ def _known(name: str, signed: bool) -> str:
         return name
     likely = likely_channel(name)
     remedy = "" if likely is None else f"; did you mean {likely!r}?"
-    raise ConfigError(f"channels: {name!r} is not a channel of the exchange: it has {', '.join(NAMES)}{remedy}")
+    raise ConfigError(
+        f"channels: {name!r} is not a channel of the exchange: it has {', '.join(NAMES)}, and as on every venue "
+        f"{', '.join(sorted(COMMON))}{remedy}"
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import cast
 
 import msgspec
@@ -14,20 +13,16 @@ from rxfeed.venues.rest import (
     RestCandle,
     RestProduct,
     RestTrade,
+    TradeRow,
     checked_seconds,
+    decode,
     parsed,
     path,
     plain,
 )
 
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
-
-class _Trade(msgspec.Struct):
-    trade_id: int
-    price: Decimal
-    size: Decimal
-    time: datetime
+class _Trade(TradeRow):
     side: Side  # the maker's
 
 
@@ -46,7 +41,7 @@ class ExchangeRest:
         return path("/products")
 
     def products(self, body: bytes) -> tuple[RestProduct, ...]:
-        return parsed("a list of products", lambda: msgspec.convert(plain(_decode(body)), tuple[RestProduct, ...]))
+        return parsed("a list of products", lambda: msgspec.convert(plain(decode(body)), tuple[RestProduct, ...]))
 
     def trades_path(self, product: str, *, older_than: RestTrade | None = None, limit: int | None = None) -> str:
         after = None if older_than is None else older_than.trade_id
@@ -54,18 +49,7 @@ class ExchangeRest:
 
     def trades(self, product: str, body: bytes) -> tuple[RestTrade, ...]:
         return parsed(
-            "a list of trades",
-            lambda: tuple(
-                RestTrade(
-                    product_id=product,
-                    trade_id=each.trade_id,
-                    price=each.price,
-                    size=each.size,
-                    time=each.time,
-                    maker_side=each.side,
-                )
-                for each in _decode_trades(body)
-            ),
+            "a list of trades", lambda: tuple(each.trade(product, each.side) for each in _decode_trades(body))
         )
 
     def candles_path(self, product: str, seconds: int, start: datetime, end: datetime) -> str:
@@ -74,14 +58,14 @@ class ExchangeRest:
         return path("/products/{product}/candles", product, granularity=granularity, start=first, end=last)
 
     def candles(self, body: bytes) -> tuple[RestCandle, ...]:
-        return parsed("a list of candles", lambda: tuple(sorted(map(_candle, _decode(body)), key=lambda c: c.start)))
+        return parsed("a list of candles", lambda: tuple(sorted(map(_candle, decode(body)), key=lambda c: c.start)))
 
     def book_path(self, product: str) -> str:
         return path("/products/{product}/book", product, level=2)
 
     def book(self, body: bytes) -> RestBook:
         def read() -> RestBook:
-            content = _decode(body)
+            content = decode(body)
             sides = {side: [each[:2] for each in content[side]] for side in ("bids", "asks")}
             return msgspec.convert({**content, **sides}, RestBook)
 

@@ -18,7 +18,7 @@ class Bot(cbpro.WebsocketClient):
         super().on_message(msg)
         self.prices.append(msg["type"])
         if len(self.prices) == self.limit:
-            print("limit", self.limit, self.prices[-1], flush=True)
+            print("limit", self.limit, "ticker" in self.prices, flush=True)
             self.stop = True
 
 

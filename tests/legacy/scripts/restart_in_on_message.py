@@ -26,7 +26,7 @@ class Restarting(cbpro.WebsocketClient):
 
 client = Restarting(url=sys.argv[1], channels=["ticker"])
 client.start()
-while client.opened < 3:
+while client.opened < 3 or not client.stop:
     client.thread.join(0.05)
 client.thread.join()
 print("opened", client.opened, "error", client.error)

@@ -15,7 +15,9 @@ from rxfeed.feed import Gap, GapRepaired, Rejected, Subscribed
 from rxfeed.market import FrameOrigin, Message, PriorTrade, Trade, stamp
 from rxfeed.recording import catalogue
 from rxfeed.venues import COINBASE_ADVANCED
+from rxfeed.venues.coinbase_advanced.messages import AdvancedTicker
 from tests.support.collect import Collected
+from tests.support.scenes import wait_until
 from tests.venues.coinbase_advanced.wire import (
     BTC,
     ETH,
@@ -207,6 +209,56 @@ def test_every_frame_counts_also_a_malformed_or_unknown_one() -> None:
     assert (feed.stats.malformed, feed.stats.frames) == (1, 7)
 
 
+@pytest.mark.parametrize(
+    ("channel", "complete", "renewed"),
+    [("market_trades", False, False), ("l2_data", True, True), ("ticker", True, False), ("candles", True, False)],
+)
+@pytest.mark.parametrize("products", [(BTC,), (BTC, ETH)])
+def test_malformed_frame_affects_its_kind_alone(
+    channel: str, complete: bool, renewed: bool, products: tuple[str, ...]
+) -> None:
+    odd = frame(2, channel, {"type": "update", "trades": [], **odd_event(channel, products)})
+
+    def play(client: Client, number: int) -> None:
+        client.receive(1)
+        levels = ("bid", "10", "1"), ("offer", "11", "1")
+        client.send(book(0, *levels, kind="snapshot"), snapshot(1, 1, 2))
+        client.send(odd, book(3, ("bid", "9", "1")), trades(4, trade(4 - complete, 14), trade(5 - complete, 21)))
+        client.wait_for_end()
+
+    with Venue(play) as venue:
+        feed = Feed([BTC, ETH], ["book", "trades"], venue="coinbase_advanced", url=venue.url)
+        seen, status = Collected(feed.pipe(order_book(BTC))), Collected(feed.status)
+        windows, everything = Collected(feed.pipe(window_volume(10))), Collected(feed)
+        with feed:
+            everything.wait_for(6)
+            feed.send("{}")
+            wait_until(lambda: {} in venue.requests)
+    assert numbers(status.items) == []
+    assert [each.ready for each in seen.items] == [True, not renewed]
+    assert any(each.get("type") == "unsubscribe" for each in venue.requests) is renewed
+    assert [each.complete for each in windows.items[:1]] == [complete]
+
+
+def odd_event(channel: str, products: tuple[str, ...]) -> dict[str, Any]:
+    """An event that cannot be decoded; one of trades has the trade 3."""
+    lists = {"market_trades": "trades", "l2_data": "updates", "ticker": "tickers", "candles": "candles"}
+    items: list[dict[str, Any]] = [{"product_id": each, "trade_id": "3", "price": []} for each in products]
+    return {lists[channel]: items}
+
+
+def test_malformed_frame_has_the_product_that_was_subscribed_to() -> None:
+    """The venue delivers some products under the id of another one."""
+    odd = frame(1, "market_trades", {"type": "update", "trades": [{"product_id": BTC, "price": []}]})
+    with Venue(after(1, [snapshot(0, 1), odd, trades(2, one(2))])) as venue:
+        aliases = {"BTC-USDC": BTC}
+        feed = Feed("BTC-USDC", "trades", venue="coinbase_advanced", url=venue.url, reconnect=False, aliases=aliases)
+        malformed, seen = Collected(feed.malformed), Collected(feed)
+        run(feed)
+    assert [each.product_id for each in malformed.items] == ["BTC-USDC"]
+    assert [(each.product_id, each.epoch) for each in seen.items] == [("BTC-USDC", 0), ("BTC-USDC", 1)]
+
+
 def test_duplicate_frame_is_dropped() -> None:
     twice = trades(1, one(2), one(3))
     with Venue(after(1, [trades(0, one(1)), twice, twice, heartbeat(1), heartbeat(2)])) as venue:
@@ -248,9 +300,10 @@ def decoded(text: str) -> tuple[Message, ...]:
 
 
 def delivered(gaps: Any, text: str) -> list[Message]:
-    """The messages of a frame that *gaps* lets pass, with their epochs."""
+    """The messages that *gaps* lets pass with a frame: those that were held, and its own, with their epochs."""
     checked = gaps.frame(decoded(text))
-    return [
+    released, gaps.released = gaps.released, []
+    return released + [
         stamp(each, FrameOrigin(text.encode(), 0, epoch, checked.epochs))
         for each, epoch in zip(checked.messages, checked.epochs, strict=True)
         if epoch is not None
@@ -266,7 +319,7 @@ def watching() -> Any:
 def test_one_wrong_number_does_not_stop_the_stream() -> None:
     gaps = watching()
     passed = [len(delivered(gaps, heartbeat(number))) for number in (0, 1, 10**15, 2, 3, 4)]
-    assert passed == [1] * 6
+    assert passed == [1, 1, 1, 0, 2, 1]
     assert gaps.missed == [
         Missed(None, "sequence_num", 2, 10**15 - 1),
         Restarted(None, "sequence_num", 10**15, 2),
@@ -276,8 +329,49 @@ def test_one_wrong_number_does_not_stop_the_stream() -> None:
 def test_numbers_that_begin_anew_continue_at_the_third() -> None:
     gaps = watching()
     passed = [len(delivered(gaps, heartbeat(number))) for number in (0, 1, 2, 3, 4, 0, 1, 2, 3)]
-    assert passed == [1, 1, 1, 1, 1, 0, 0, 1, 1]
-    assert gaps.missed == [Restarted(None, "sequence_num", 4, 2)]
+    assert passed == [1, 1, 1, 1, 1, 0, 0, 3, 1]
+    assert gaps.missed == [Restarted(None, "sequence_num", 4, 0)]
+
+
+@pytest.mark.parametrize("distance", range(1, 6))
+def test_late_frame_is_one_gap_and_no_restart(distance: int) -> None:
+    gaps = watching()
+    sent = [0, 1, *range(3, 3 + distance), 2, *range(3 + distance, 9)]
+    passed = [number for number in sent if delivered(gaps, heartbeat(number))]
+    assert passed == [number for number in sent if number != 2]
+    assert gaps.missed == [Missed(None, "sequence_num", 2, 2)]
+    assert gaps.epoch(BTC) == 1
+
+
+def test_trade_of_a_late_frame_is_delivered() -> None:
+    gaps = watching()
+    sent = [trades(0, one(1)), trades(2, one(1, ETH)), trades(1, one(2)), trades(3, one(3))]
+    assert [[each.product_id for each in delivered(gaps, each)] for each in sent] == [[BTC], [ETH], [BTC], [BTC]]
+    assert gaps.missed == [Missed(None, "sequence_num", 1, 1)]
+
+
+def test_late_frame_renews_each_book_once() -> None:
+    def play(client: Client, number: int) -> None:
+        client.receive(1)
+        levels = ("bid", "10", "1"), ("offer", "11", "1")
+        client.send(*(book(n, *levels, kind="snapshot", product=each) for n, each in enumerate((BTC, ETH))))
+        client.send(book(3, ("bid", "9", "1"), product=ETH), book(2, ("bid", "9", "1")), book(4, ("bid", "8", "1")))
+        client.receive(2)
+        client.send(*(book(n, *levels, kind="snapshot", product=each) for n, each in enumerate((BTC, ETH), 5)))
+        client.wait_for_end()
+
+    with Venue(play) as venue:
+        feed = feed_of(venue, "book")
+        status = Collected(feed.status)
+        books = [Collected(feed.pipe(order_book(each))) for each in (BTC, ETH)]
+        with feed:
+            for each in books:
+                each.wait_for(3)
+            feed.send("{}")
+            wait_until(lambda: {} in venue.requests)
+    assert [[view.ready for view in each.items] for each in books] == [[True, False, True]] * 2
+    assert numbers(status.items) == [("Gap", None, 2, 2)]
+    assert [each.get("type") for each in venue.requests] == ["subscribe", "unsubscribe", "subscribe", None]
 
 
 @given(
@@ -361,6 +455,6 @@ def test_tickers_of_one_frame_have_the_epoch_of_tickers() -> None:
     events = [
         {"type": "update", "tickers": [{"type": "ticker", "product_id": each, "price": "1"} for each in (BTC, ETH)]}
     ]
-    continuity.lost_tickers(BTC)
+    continuity.doubt(BTC, [AdvancedTicker])
     messages: Any = decoder.decode(frame(0, "ticker", *events).encode())
     assert continuity.frame(messages).epochs == (1, 0)

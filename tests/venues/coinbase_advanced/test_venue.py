@@ -83,6 +83,13 @@ def test_unknown_channel_is_rejected_before_connecting(wrong: str) -> None:
         Feed(BTC, wrong, venue=ADVANCED)
 
 
+@pytest.mark.parametrize("venue", ["coinbase_exchange", ADVANCED])
+def test_unknown_channel_error_lists_the_common_names_too(venue: str) -> None:
+    listed = "and as on every venue book, heartbeat, status, ticker, trades, user; did you mean 'trades'"
+    with pytest.raises(ConfigError, match=listed):
+        Feed(BTC, "tradez", venue=venue)
+
+
 @pytest.mark.parametrize(
     ("channels", "url"),
     [
@@ -436,3 +443,23 @@ def test_book_is_decoded_from_its_first_observer_on() -> None:
     (update,) = seen
     assert update.changes == (("buy", Decimal(9), Decimal(1)),)
     assert feed.stats.by_type["AdvancedL2Update"] == 2
+
+
+def test_frame_is_delivered_whole_if_the_feed_is_closed_within_it(tmp_path: Path) -> None:
+    """A recording has whole frames, so the rest of one must not be missing live."""
+    frames = [
+        trades_frame(0, one(1), kind="snapshot"),
+        trades_frame(1, one(2), one(3), one(4)),
+        trades_frame(2, one(5)),
+    ]
+    with Venue(after(1, frames)) as venue:
+        feed = Feed([BTC, ETH], "trades", venue=ADVANCED, url=venue.url)
+        live = Collected(feed)
+        feed.pipe(record(tmp_path)).subscribe()
+        feed.pipe(trades()).subscribe(lambda trade: feed.close())
+        feed.run()
+    replay = Replay(tmp_path)
+    again = Collected(replay)
+    replay.run()
+    assert [each.trade_id for each in live.items if isinstance(each, MarketTrade)] == [2, 3, 4]
+    assert again.items == live.items

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
+from typing import Any
 
-from rxfeed.cli.parsing import Formatter, Parser, duration, moment, natural, positive
+from rxfeed.cli.values import duration, moment, natural, positive
 from rxfeed.errors import needs_extra
 from rxfeed.venues import VENUES
 
@@ -53,13 +54,13 @@ examples:
 """
 
 
-def add_export(commands: argparse._SubParsersAction[Parser]) -> None:
+def add_export(commands: argparse._SubParsersAction[Any], formatter: type[argparse.HelpFormatter]) -> None:
     export = commands.add_parser(
         "export",
         help="export recordings into Parquet files",
         description=_EXPORT,
         epilog=_EXPORT_EXAMPLES,
-        formatter_class=Formatter,
+        formatter_class=formatter,
         allow_abbrev=False,
     )
     export.add_argument("path", nargs="+", metavar="PATH", help="a folder or a file; one or more")
@@ -88,13 +89,13 @@ def add_export(commands: argparse._SubParsersAction[Parser]) -> None:
     export.set_defaults(run=_export)
 
 
-def add_replay(commands: argparse._SubParsersAction[Parser]) -> None:
+def add_replay(commands: argparse._SubParsersAction[Any], formatter: type[argparse.HelpFormatter]) -> None:
     replay = commands.add_parser(
         "replay",
         help="print a recording, or serve it as an exchange",
         description=_REPLAY,
         epilog=_REPLAY_EXAMPLES,
-        formatter_class=Formatter,
+        formatter_class=formatter,
         allow_abbrev=False,
     )
     replay.add_argument("path", nargs="+", metavar="PATH", help="a folder or a file; one or more")

@@ -1,0 +1,84 @@
+"""Stores the messages of a recorded feed in MongoDB, beside the files."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import threading
+
+from pymongo import MongoClient
+
+from rxfeed.cli.mongo_url import Document, MongoUrl
+from rxfeed.errors import ConfigError
+from rxfeed.feed import Feed
+from rxfeed.sinks import MongoStats, to_mongo
+
+log = logging.getLogger("rxfeed.cli")
+
+SPILL = "mongo.spill"
+_FLUSH = 5.0  # seconds without a success after which the rest stays in the spill
+# A service manager waits a limited time for the end, and an attempt cannot be interrupted.
+_ATTEMPT = 2.0
+_CLOSE = 0.5
+
+
+class MongoStore:
+    """A durable sink for one feed after another; the spill in the folder of the files has what waits."""
+
+    def __init__(self, client: MongoClient[Document], options: argparse.Namespace, sync: float) -> None:
+        database, _, collection = options.mongo_collection.partition(".")
+        if not database or not collection:
+            raise ConfigError(f"--mongo-collection: {options.mongo_collection!r} is not DATABASE.COLLECTION")
+        self._client = client
+        self._spill = options.to / SPILL
+        self.problem: Exception | None = None
+        self._over = threading.Event()
+        self._over.set()
+        self._sink = to_mongo(
+            client[database][collection],
+            spill=self._spill,
+            durable=True,
+            sync=sync,
+            flush_seconds=_FLUSH,
+            attempt_seconds=_ATTEMPT,
+        )
+
+    @classmethod
+    def of(cls, options: argparse.Namespace, sync: float) -> MongoStore | None:
+        """The store for `--mongo` or `--mongo-file`; `None` without them. The folder of the files must exist."""
+        url = MongoUrl.find(options.mongo, options.mongo_file, {})
+        if url is None:
+            return None
+        if url.is_exposed:
+            log.warning("--mongo: the list of processes shows the URL's password; use --mongo-file")
+        return cls(url.client(), options, sync)
+
+    def subscribe(self, feed: Feed) -> None:
+        """Store the messages of *feed*. If the sink fails, the files are still written."""
+        self._over.clear()
+        feed.pipe(self._sink).subscribe(on_error=self._failed, on_completed=self._over.set)
+
+    def _failed(self, error: Exception) -> None:
+        self.problem = error
+        self._over.set()
+        log.error("nothing more is stored in MongoDB, the files are still written: %s", error)
+
+    @property
+    def stats(self) -> MongoStats:
+        return self._sink.stats
+
+    @property
+    def lost(self) -> int:
+        """Messages that are neither stored nor in the spill."""
+        stats = self.stats
+        return stats.dead + stats.dropped + stats.lost
+
+    def text(self) -> str:
+        """The counts in one line."""
+        stats = self.stats
+        return f"{stats.written + stats.duplicates:,} stored in MongoDB, {stats.spilled:,} wait in {self._spill}"
+
+    def close(self) -> None:
+        """Close the client, unless the sink still waits for an attempt: then the end of the process closes it."""
+        if self._over.wait(_CLOSE):
+            self._client.close()

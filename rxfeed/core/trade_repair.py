@@ -1,0 +1,174 @@
+"""Holds a product's trades behind a hole in its trade ids until the missing trades are here, or cannot be had.
+
+Rules:
+- A hole is a range of ids that did not come. From then on the product's trades and heartbeats are held, in their order,
+  and everything else passes. There may be further holes among what is held.
+- What is fetched fills the holes of its product. The first hole is closed when all of its ids are here, when its time
+  is up, when nothing more can be had, or when too much is held.
+- A closed hole is output as its trades in the order of ids, with `Repaired` before each run of them, and `Missed` in
+  the place of each run that is not there. Then follows what was held up to the next hole.
+- What is fetched for a hole that is closed is dropped, so nothing comes out of order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from itertools import groupby
+
+import msgspec
+
+from rxfeed.core.arguments import number, positive_integer
+from rxfeed.market import Message, Trade
+
+
+class Repair(msgspec.Struct, frozen=True, kw_only=True):
+    """How missing trades are fetched while the feed runs.
+
+    *patience*: seconds for which a product's trades are held at the most, while the missing ones are fetched. *most*:
+    messages of a product that are held, and trades that one gap may lack; beyond it the gap is reported at once.
+    """
+
+    patience: float = 5.0
+    most: int = 10_000
+
+    def __post_init__(self) -> None:
+        number("patience", self.patience)
+        positive_integer("most", self.most)
+
+
+class RepairedTrades(msgspec.Struct, frozen=True):
+    """The trades *first* to *last* of *product_id* were missed, and follow; fetching them took *seconds*."""
+
+    product_id: str
+    first: int
+    last: int
+    seconds: float
+
+
+class LostTrades(msgspec.Struct, frozen=True):
+    """The trades *first* to *last* of *product_id* were missed, and could not be had: the next trade is after a gap."""
+
+    product_id: str
+    first: int
+    last: int
+
+
+Output = Message | RepairedTrades | LostTrades
+"""What to deliver, or to report, in this order."""
+
+
+class _OpenHole:
+    """A hole, the trades that were fetched for it, and the messages that are held after it."""
+
+    __slots__ = ("deadline", "first", "found", "held", "last", "since")
+
+    def __init__(self, first: int, last: int, since: float, deadline: float) -> None:
+        self.first, self.last, self.since, self.deadline = first, last, since, deadline
+        self.found: dict[int, Trade] = {}
+        self.held: list[Message] = []
+
+    @property
+    def filled(self) -> bool:
+        return len(self.found) > self.last - self.first
+
+    def close(self, product_id: str, now: float) -> list[Output]:
+        """The trades that are here, in order, with reports of both kinds of runs, and the messages after the hole."""
+        outputs: list[Output] = []
+        for here, numbers in groupby(range(self.first, self.last + 1), self.found.__contains__):
+            run = [*numbers]
+            if here:
+                outputs.append(RepairedTrades(product_id, run[0], run[-1], max(0.0, now - self.since)))
+                outputs += map(self.found.__getitem__, run)
+            else:
+                outputs.append(LostTrades(product_id, run[0], run[-1]))
+        return outputs + self.held
+
+
+class TradeRepair:
+    """The holes of all products; times are seconds of one clock that never goes back.
+
+    >>> repair = TradeRepair(Repair(patience=5))
+    >>> repair.missed("BTC-USD", 7, 8, now=100.0)
+    True
+    >>> repair.holds("BTC-USD"), repair.holds("ETH-USD")
+    (True, False)
+    >>> repair.due(105.0)
+    [LostTrades(product_id='BTC-USD', first=7, last=8)]
+    """
+
+    __slots__ = ("_held", "_holes", "_policy")
+
+    def __init__(self, policy: Repair) -> None:
+        self._policy = policy
+        self._holes: dict[str, deque[_OpenHole]] = {}
+        self._held: Counter[str] = Counter()
+
+    def holds(self, product_id: str | None) -> bool:
+        """True if trades and heartbeats of the product are to be held."""
+        return product_id in self._holes
+
+    def missed(self, product_id: str, first: int, last: int, now: float) -> bool:
+        """A hole begins, after all that is held. False if it is too large to be repaired: it is a gap then."""
+        if last - first >= self._policy.most:
+            return False
+        hole = _OpenHole(first, last, now, now + self._policy.patience)
+        self._holes.setdefault(product_id, deque()).append(hole)
+        return True
+
+    def hold(self, message: Message, now: float) -> list[Output]:
+        """Hold *message*, of a product that `holds`; returns what comes out because too much is held."""
+        product_id = str(message.product_id)
+        self._holes[product_id][-1].held.append(message)
+        self._held[product_id] += 1
+        outputs: list[Output] = []
+        while self._held[product_id] > self._policy.most:
+            outputs += self._close_first(product_id, now)
+        return outputs
+
+    def fetched(self, product_id: str, trades: Iterable[Trade], now: float) -> list[Output]:
+        """*trades* were fetched; returns what comes out with them."""
+        holes = self._holes.get(product_id, ())
+        for trade in trades:
+            for hole in holes:
+                if hole.first <= trade.trade_id <= hole.last:
+                    hole.found.setdefault(trade.trade_id, trade)
+        return self._close_due(product_id, now)
+
+    def exhausted(self, product_id: str, first: int, last: int, now: float) -> list[Output]:
+        """No more of the trades *first* to *last* can be had; returns what comes out with that."""
+        for hole in self._holes.get(product_id, ()):
+            if first <= hole.first and hole.last <= last:
+                hole.deadline = min(hole.deadline, now)
+        return self._close_due(product_id, now)
+
+    def due(self, now: float) -> list[Output]:
+        """What comes out because its time is up."""
+        return [output for product_id in [*self._holes] for output in self._close_due(product_id, now)]
+
+    def remaining(self, now: float) -> float | None:
+        """Seconds until `due` returns something; `None` if nothing is held."""
+        times = [holes[0].deadline for holes in self._holes.values()]
+        return max(0.0, min(times) - now) if times else None
+
+    def finish(self, now: float, product_id: str | None = None) -> list[Output]:
+        """Close all holes as they are; *product_id*: those of one product only."""
+        outputs: list[Output] = []
+        for each in [*self._holes] if product_id is None else [product_id]:
+            while each in self._holes:
+                outputs += self._close_first(each, now)
+        return outputs
+
+    def _close_due(self, product_id: str, now: float) -> list[Output]:
+        outputs: list[Output] = []
+        while (holes := self._holes.get(product_id)) and (holes[0].filled or holes[0].deadline <= now):
+            outputs += self._close_first(product_id, now)
+        return outputs
+
+    def _close_first(self, product_id: str, now: float) -> list[Output]:
+        holes = self._holes[product_id]
+        first = holes.popleft()
+        self._held[product_id] -= len(first.held)
+        if not holes:
+            del self._holes[product_id], self._held[product_id]
+        return first.close(product_id, now)

@@ -1,0 +1,170 @@
+"""Holes in trade ids: what is held, what comes out, and in which order, against a slow model."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rxfeed.core import LostTrades, Repair, RepairedTrades, TradeRepair
+from rxfeed.errors import ConfigError
+from rxfeed.venues.coinbase_exchange import Match
+
+PRODUCT = "BTC-USD"
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def trade(number: int, product: str = PRODUCT) -> Match:
+    return Match(
+        product_id=product,
+        time=START + timedelta(seconds=number),
+        trade_id=number,
+        sequence=number,
+        price=Decimal(100),
+        size=Decimal(1),
+        side="buy",
+        maker_order_id="m",
+        taker_order_id="t",
+    )
+
+
+def shown(outputs: object) -> list[object]:
+    return [each.trade_id if isinstance(each, Match) else each for each in outputs]  # type: ignore[attr-defined]
+
+
+def test_trade_repair_outputs_missing_before_held() -> None:
+    repair = TradeRepair(Repair(patience=5))
+    assert repair.missed(PRODUCT, 3, 4, 10.0)
+    assert repair.hold(trade(5), 10.0) == []
+    assert repair.fetched(PRODUCT, [trade(4), trade(3)], 11.5) == [
+        RepairedTrades(PRODUCT, 3, 4, 1.5),
+        trade(3),
+        trade(4),
+        trade(5),
+    ]
+    assert not repair.holds(PRODUCT)
+
+
+def test_trade_repair_reports_what_does_not_come_in_its_place() -> None:
+    repair = TradeRepair(Repair(patience=5))
+    repair.missed(PRODUCT, 3, 6, 10.0)
+    repair.hold(trade(7), 10.0)
+    assert repair.fetched(PRODUCT, [trade(4)], 11.0) == []
+    assert repair.due(14.9) == []
+    assert shown(repair.due(15.0)) == [
+        LostTrades(PRODUCT, 3, 3),
+        RepairedTrades(PRODUCT, 4, 4, 5.0),
+        4,
+        LostTrades(PRODUCT, 5, 6),
+        7,
+    ]
+
+
+def test_trade_repair_later_answer_is_dropped() -> None:
+    repair = TradeRepair(Repair(patience=5))
+    repair.missed(PRODUCT, 3, 3, 10.0)
+    repair.due(15.0)
+    assert repair.fetched(PRODUCT, [trade(3)], 15.1) == []
+
+
+def test_trade_repair_second_hole_waits_for_the_first() -> None:
+    repair = TradeRepair(Repair(patience=5))
+    repair.missed(PRODUCT, 3, 3, 10.0)
+    repair.hold(trade(4), 10.0)
+    repair.missed(PRODUCT, 5, 5, 12.0)
+    repair.hold(trade(6), 12.0)
+    assert repair.fetched(PRODUCT, [trade(5)], 12.5) == []
+    assert shown(repair.fetched(PRODUCT, [trade(3)], 13.0)) == [
+        RepairedTrades(PRODUCT, 3, 3, 3.0),
+        3,
+        4,
+        RepairedTrades(PRODUCT, 5, 5, 1.0),
+        5,
+        6,
+    ]
+
+
+def test_trade_repair_exhausted_hole_is_closed_at_once() -> None:
+    repair = TradeRepair(Repair(patience=5))
+    repair.missed(PRODUCT, 3, 3, 10.0)
+    repair.hold(trade(4), 10.0)
+    assert shown(repair.exhausted(PRODUCT, 3, 3, 10.5)) == [LostTrades(PRODUCT, 3, 3), 4]
+
+
+def test_trade_repair_holds_no_more_than_its_bound() -> None:
+    repair = TradeRepair(Repair(patience=5, most=2))
+    assert not repair.missed(PRODUCT, 1, 3, 10.0)
+    assert repair.missed(PRODUCT, 1, 2, 10.0)
+    assert repair.hold(trade(3), 10.0) == repair.hold(trade(4), 10.0) == []
+    assert shown(repair.hold(trade(5), 10.0)) == [LostTrades(PRODUCT, 1, 2), 3, 4, 5]
+
+
+def test_trade_repair_other_products_are_not_held() -> None:
+    repair = TradeRepair(Repair())
+    repair.missed(PRODUCT, 3, 3, 10.0)
+    assert repair.holds(PRODUCT)
+    assert not repair.holds("ETH-USD")
+    assert not repair.holds(None)
+
+
+def test_trade_repair_remaining_is_the_first_deadline() -> None:
+    repair = TradeRepair(Repair(patience=5))
+    assert repair.remaining(10.0) is None
+    repair.missed("ETH-USD", 1, 1, 12.0)
+    repair.missed(PRODUCT, 1, 1, 10.0)
+    assert repair.remaining(11.0) == 4.0
+
+
+@pytest.mark.parametrize("arguments", [{"patience": 0}, {"patience": -1}, {"most": 0}, {"patience": float("nan")}])
+def test_repair_refuses_values_that_cannot_be(arguments: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(arguments))):
+        Repair(**arguments)  # type: ignore[arg-type]
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("trade"), st.just(0)),
+        st.tuples(st.just("drop"), st.integers(1, 4)),
+        st.tuples(st.just("answer"), st.integers(0, 40)),
+        st.tuples(st.just("wait"), st.integers(1, 3)),
+        st.tuples(st.just("give up"), st.integers(0, 40)),
+    ),
+    max_size=60,
+)
+
+
+@given(STEPS, st.integers(1, 12))
+def test_trade_repair_output_is_in_order_and_accounts_for_each_id(steps: list[tuple[str, int]], most: int) -> None:
+    """Whatever comes when: each id is output once, as a trade or as lost, and ids rise."""
+    repair, now, number = TradeRepair(Repair(patience=4, most=most)), 0.0, 0
+    outputs: list[object] = []
+    holes: list[tuple[int, int]] = []
+    for step, value in steps:
+        if step == "trade":
+            number += 1
+            outputs += repair.hold(trade(number), now) if repair.holds(PRODUCT) else [trade(number)]
+        elif step == "drop":
+            first, number = number + 1, number + value
+            if repair.missed(PRODUCT, first, number, now):
+                holes.append((first, number))
+            else:
+                outputs += [*repair.finish(now, PRODUCT), LostTrades(PRODUCT, first, number)]
+        elif step == "answer":
+            outputs += repair.fetched(PRODUCT, [trade(value), trade(value + 1)], now)
+        elif step == "give up" and holes:
+            outputs += repair.exhausted(PRODUCT, *holes[value % len(holes)], now)
+        elif step == "wait":
+            now += value
+            outputs += repair.due(now)
+    outputs += repair.finish(now)
+    ids: list[int] = []
+    for output in outputs:
+        if isinstance(output, LostTrades):
+            ids += range(output.first, output.last + 1)
+        elif isinstance(output, Match):
+            ids.append(output.trade_id)
+    assert ids == list(range(1, number + 1))
+    assert repair.remaining(now) is None

@@ -1,0 +1,71 @@
+"""The files for operators: systemd accepts the unit, and the commands in the files are those of the program."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+from rxfeed.cli.arguments import parser
+
+ROOT = Path(__file__).parents[2]
+UNIT = ROOT / "deploy" / "rxfeed-record.service"
+DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
+CONFIG = ROOT / "deploy" / "record.toml"
+
+
+def unit(section: str) -> dict[str, str]:
+    found = ConfigParser(interpolation=None, strict=False)
+    found.optionxform = str  # pyright: ignore[reportAttributeAccessIssue]
+    found.read(UNIT)
+    return dict(found[section])
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_unit_is_valid(tmp_path: Path) -> None:
+    """With a command that exists on this machine, since that is verified, too."""
+    text = UNIT.read_text()
+    command = unit("Service")["ExecStart"].split()[0]
+    here = tmp_path / UNIT.name
+    here.write_text(text.replace(command, "/bin/true"))
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(here)], capture_output=True, text=True, check=False
+    )
+    complaints = [line for line in verified.stderr.splitlines() if UNIT.name in line]
+    assert complaints == []
+    assert verified.returncode == 0, verified.stderr
+    here.write_text(here.read_text().replace("Restart=always", "Restart=perhaps"))
+    verified = subprocess.run(["systemd-analyze", "verify", str(here)], capture_output=True, text=True, check=False)
+    assert "perhaps" in verified.stderr  # so a wrong line is detected
+
+
+def test_unit_agrees_with_the_command() -> None:
+    service = unit("Service")
+    program, *args = shlex.split(service["ExecStart"])
+    assert Path(program).name == "rxfeed"
+    args[args.index("--config") + 1] = str(CONFIG)
+    options = parser().parse_args(args)
+    assert str(options.to).startswith(service["WorkingDirectory"])
+    assert (service["Type"], service["SuccessExitStatus"]) == ("notify", "3")
+    assert int(service["TimeoutStopSec"]) > 5
+
+
+def test_dockerfile_installs_and_starts_the_command() -> None:
+    entry, arguments = (
+        json.loads(re.findall(rf"^{name} (.*)$", DOCKERFILE, re.MULTILINE)[0]) for name in ("ENTRYPOINT", "CMD")
+    )
+    assert entry[0] == "rxfeed"
+    arguments[arguments.index("--config") + 1] = str(CONFIG)
+    assert parser().parse_args([*entry[1:], *arguments]).log_format == "json"
+    (extras,) = re.findall(r'pip install .*"/src\[(.*)\]"', DOCKERFILE)
+    known = ConfigParser(interpolation=None)
+    known.read(ROOT / "setup.cfg")
+    assert set(extras.split(",")) <= set(known["options.extras_require"])
+    for copied in re.findall(r"^COPY (.*) \S+$", DOCKERFILE, re.MULTILINE):
+        assert all((ROOT / name).exists() for name in copied.split())

@@ -1,0 +1,73 @@
+"""The public names: the same at runtime and for type checkers, and nothing is imported before it is needed."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rxfeed
+
+EXTRAS = {"bson", "cryptography", "jwt", "pandas", "polars", "pyarrow", "pymongo", "rich", "websockets", "zstandard"}
+# Modules that some programs need, of those that take long.
+RARE = {"difflib", "email", "http.client", "rxfeed.venues.coinbase_advanced", "urllib.request"}
+LATER = {f"rxfeed.{name}" for name in ("backtest", "cli", "compat", "recording", "sim", "sinks")}
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules that a new process has imported after *statement*."""
+    code = f"{statement}\nimport sys, json\nprint(json.dumps(list(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    return set(json.loads(ran.stdout.splitlines()[-1]))
+
+
+def test_import_of_the_package_loads_no_part_of_it() -> None:
+    loaded = loaded_by("import rxfeed")
+    assert {name for name in loaded if name.startswith("rxfeed")} == {"rxfeed", "rxfeed._version"}
+    assert not {"asyncio", "msgspec", "reactivex", "ssl", "websocket"} & loaded
+
+
+@pytest.mark.parametrize("names", ["Feed", "Feed, full_book, rest_snapshot, window_volume, Credentials"])
+def test_import_of_a_feed_loads_no_rare_parts(names: str) -> None:
+    assert not (EXTRAS | RARE | LATER) & loaded_by(f"from rxfeed import {names}")
+
+
+def test_messages_and_machines_load_no_rx_and_no_sockets() -> None:
+    loaded = loaded_by("import rxfeed.market, rxfeed.core, rxfeed.errors\nfrom rxfeed import Trade, fold, ConfigError")
+    assert not {"reactivex", "websocket", "rxfeed.venues"} & loaded
+
+
+def test_help_of_the_command_loads_no_feed() -> None:
+    loaded = loaded_by("from rxfeed.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass")
+    assert not (EXTRAS | {"reactivex", "rxfeed.feed"}) & loaded
+
+
+def test_venue_is_imported_by_its_name() -> None:
+    needed = "from rxfeed import Feed; Feed('BTC-USD', ['market_trades'], venue='coinbase_advanced')"
+    assert "rxfeed.venues.coinbase_advanced" in loaded_by(needed)
+
+
+def test_type_checkers_see_the_public_names() -> None:
+    tree = ast.parse(Path(rxfeed.__file__).read_text())
+    (block,) = (node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    seen: dict[str, list[str]] = {}
+    for node in block.body:
+        assert isinstance(node, ast.ImportFrom)
+        assert [alias.asname for alias in node.names] == [alias.name for alias in node.names], "an alias exports a name"
+        seen.setdefault(node.module or "", []).extend(alias.name for alias in node.names)
+    assert seen == {package: list(names) for package, names in rxfeed._NAMES.items()}
+
+
+def test_packages_are_attributes_of_the_package() -> None:
+    code = "import rxfeed\nprint(rxfeed.operators.select.__name__, rxfeed.venues.VENUES.keys() > set())"
+    assert subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE).stdout == b"select True\n"
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'rxfeed' has no attribute 'Feeds'"):
+        rxfeed.Feeds  # type: ignore  # noqa: B018
+    assert set(rxfeed.__all__) <= set(dir(rxfeed))
