@@ -104,7 +104,7 @@ BAD = [
 ]
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.lists(st.one_of(st.sampled_from(BAD), st.integers(0, 100)), min_size=1, max_size=30))
 def test_texts_give_the_rows_of_messages(tmp_path_factory: pytest.TempPathFactory, chosen: list[Any]) -> None:
     """Whatever is between them: a frame that texts cannot represent is decoded as a message."""

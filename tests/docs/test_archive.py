@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         feed.pipe(record(folder / "recordings")).subscribe()
         with feed:
             exchange.wait_for_clients()
-            exchange.advance(65)
+            exchange.advance(20)
             a.wait(lambda: feed.stats.frames >= exchange.sent.frames)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

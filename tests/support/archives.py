@@ -29,7 +29,7 @@ def record_exchange(
     *,
     venue: str = "coinbase_exchange",
     sessions: int = 1,
-    steps: int = 400,
+    steps: int = 250,
     segment_bytes: int = 6_000,
     seed: int = 3,
     interrupted: bool = True,
