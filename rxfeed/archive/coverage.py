@@ -105,7 +105,7 @@ def batch_of_coverage(rows: Iterable[CoverageRow]) -> Arrow:
         PRODUCT: arrow.array([each.product or "all" for each in rows], arrow.string()),
         DATE: hour.cast(arrow.date32()),
         "hour": hour,
-        "table": arrow.array([each.table for each in rows], arrow.string()),
+        "table_name": arrow.array([each.table for each in rows], arrow.string()),
     }
     for name in ("count", "first_id", "last_id", "gaps", "missing"):
         columns[name] = arrow.array([getattr(each, name) for each in rows], arrow.int64())

@@ -140,6 +140,11 @@ def receipts(ns: Sequence[int]) -> Arrow:
     """An array of receipt times, in nanoseconds; null for 0 and for what 64 bits cannot represent."""
     arrow = pyarrow()
     kind = arrow.timestamp("ns", "UTC")
-    if 0 in ns or max(ns, default=0) > _MOST or min(ns, default=0) < -_MOST:
-        return arrow.array([each if each and abs(each) <= _MOST else None for each in ns], kind)
-    return arrow.array(ns, kind)
+    try:
+        made = arrow.array(ns, arrow.int64())
+    except OverflowError:
+        made = arrow.array([each if abs(each) <= _MOST else 0 for each in ns], arrow.int64())
+    known = arrow.compute.not_equal(made, 0)
+    if not arrow.compute.all(known).as_py():
+        made = arrow.compute.if_else(known, made, None)
+    return made.cast(kind)

@@ -24,7 +24,7 @@ GROUP = 100_000
 MOST = 400_000
 OPEN = 64
 _LEVEL = 3
-_REPEATING = ("side", "price", "best_bid", "best_ask", "epoch", "place", "table")
+_REPEATING = ("side", "price", "best_bid", "best_ask", "epoch", "place", "table_name")
 
 
 class Partition(NamedTuple):

@@ -190,8 +190,8 @@ def batch_of_candles(candles: Sequence[Candle], numbers: Numbers) -> Arrow:
     columns: dict[str, Arrow] = {
         PRODUCT: _texts([each.product_id for each in candles]),
         DATE: start.cast(arrow.date32()),
-        "start": start,
-        "end": times([each.end for each in candles]),
+        "start_time": start,
+        "end_time": times([each.end for each in candles]),
     }
     for name in ("open", "high", "low", "close", "volume"):
         columns[name] = numbers.of([getattr(each, name) for each in candles], name)
@@ -207,7 +207,7 @@ def batch_of_tops(tops: Sequence[BookTop], depth: int, numbers: Numbers) -> Arro
     """The rows of *tops*: price and size of so many levels on each side."""
     arrow = pyarrow()
     columns: dict[str, Arrow] = {
-        "at": receipts([each.at_ns for each in tops]),
+        "sampled": receipts([each.at_ns for each in tops]),
         "epoch": _integers([each.epoch for each in tops]),
         "ready": arrow.array([each.ready for each in tops], arrow.bool_()),
         "crossed": arrow.array([each.crossed for each in tops], arrow.bool_()),
@@ -221,7 +221,7 @@ def batch_of_tops(tops: Sequence[BookTop], depth: int, numbers: Numbers) -> Arro
     products = _texts([each.product_id for each in tops])
     time, received = times([each.time for each in tops]), receipts([each.received_ns for each in tops])
     made = dated(products, time, received, columns)
-    return made.set_column(1, DATE, columns["at"].cast(arrow.date32()))
+    return made.set_column(1, DATE, columns["sampled"].cast(arrow.date32()))
 
 
 # ---- arrays

@@ -20,7 +20,7 @@ import msgspec
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed import FeedStatus, Gap, ProductRenamed, RecordingTruncated
 from rxfeed.market import LONG, FrameOrigin, Malformed, Message, Origin, stamp
-from rxfeed.recording.bulk import bulk_of, frame_in, together
+from rxfeed.recording.bulk import bulk_of, epoch_of, frame_in, together
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
@@ -176,7 +176,7 @@ class Contents:
             takes = self._range.takes
             several = [line for line in several if takes(line.ns, getattr(line.frame, "product_id", None))]
         epochs = self.epochs
-        highest = max((line.epoch for line in several), default=0) + epochs.base
+        highest = max(map(epoch_of, several), default=0) + epochs.base
         if not self._receiver.take_texts(several, epochs.base):
             return False
         epochs.highest = max(epochs.highest, highest)

@@ -29,7 +29,7 @@ COLUMNS = {
     "book_updates": a.CHANGE,
     "tickers": a.TICKER,
     "candles": a.CANDLE,
-    "book_tops": ("at", *a.TOP),
+    "book_tops": ("sampled", *a.TOP),
 }
 OPTIONS: dict[str, Any] = {"seconds": 1, "every": 0.5}
 

@@ -172,7 +172,7 @@ def test_coverage_has_ids_counts_and_gaps(tmp_path: Path) -> None:
     lines += made.lines_of([match(1, trade_id=10, time=3600).raw, ticker(1, time=3600).raw], ns=made.NS + hour)
     made.write(tmp_path, lines)
     export(tmp_path, tmp_path / "out")
-    columns = ("hour", "table", "count", "first_id", "last_id", "gaps", "missing")
+    columns = ("hour", "table_name", "count", "first_id", "last_id", "gaps", "missing")
     assert a.rows(tmp_path / "out", "coverage", columns) == [
         ("BTC-USD", made.NS // hour * hour, "trades", 3, 5, 9, 1, 2),
         ("BTC-USD", made.NS // hour * hour + hour, "trades", 1, 10, 10, 0, 0),

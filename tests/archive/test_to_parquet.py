@@ -44,7 +44,7 @@ def test_stream_of_a_feed_equals_the_export_of_its_recording(tmp_path: Path) -> 
         found = a.rows(streamed, table, columns)
         assert found
         assert sorted(found) == sorted(a.rows(exported, table, columns))
-    covered = ("table", "count", "first_id", "last_id", "gaps", "missing")
+    covered = ("table_name", "count", "first_id", "last_id", "gaps", "missing")
     assert sorted(a.rows(streamed, "coverage", covered), key=repr) == sorted(
         a.rows(exported, "coverage", covered), key=repr
     )

@@ -92,7 +92,7 @@ def by_product(found: Iterable[Row]) -> list[Row]:
 TRADE = ("time", "received", "epoch", "trade_id", "price", "size", "side")
 CHANGE = ("received", "epoch", "snapshot", "place", "side", "price", "size")
 TICKER = ("time", "received", "epoch", "price", "best_bid", "best_bid_size", "best_ask", "best_ask_size")
-CANDLE = ("start", "end", "open", "high", "low", "close", "volume", "notional", "count", "complete")
+CANDLE = ("start_time", "end_time", "open", "high", "low", "close", "volume", "notional", "count", "complete")
 TOP = ("received", "epoch", "ready", "bid_price_1", "bid_size_1", "ask_price_1", "ask_size_1")
 
 
