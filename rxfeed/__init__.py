@@ -15,7 +15,7 @@ Here are the names that most programs use. Each package has the rest of its name
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rxfeed._version import __version__ as __version__
 
@@ -192,19 +192,18 @@ _NAMES = {
 }
 _PACKAGE_OF = {name: package for package, names in _NAMES.items() for name in names}
 
-if not TYPE_CHECKING:
+__all__: list[str]
+if not TYPE_CHECKING:  # a type checker reports a name that is not above
     __all__ = sorted({"__version__", *_PACKAGE_OF})
 
+    def __getattr__(name):
+        package = _PACKAGE_OF.get(name)
+        if package is not None:
+            found = globals()[name] = getattr(import_module(package), name)
+            return found
+        if f"{__name__}.{name}" in _NAMES:
+            return import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-def __getattr__(name: str) -> Any:
-    package = _PACKAGE_OF.get(name)
-    if package is not None:
-        found = globals()[name] = getattr(import_module(package), name)
-        return found
-    if f"{__name__}.{name}" in _NAMES:
-        return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_PACKAGE_OF})
+    def __dir__():
+        return sorted({*globals(), *_PACKAGE_OF})

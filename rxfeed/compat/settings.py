@@ -138,7 +138,7 @@ class ClientSettings(NamedTuple):
         )
 
     def refusal(self, content: object) -> AuthenticationFailed | None:
-        """The error to report if *content* refuses all channels for want of a signature; otherwise `None`."""
+        """The error to report if *content* refuses all channels because there is no signature; otherwise `None`."""
         if not isinstance(content, dict) or content.get("type") != "error" or not self._only_private:
             return None
         reason = content.get("reason")

@@ -56,8 +56,9 @@ __all__ = [
     "venue_of",
 ]
 
+if not TYPE_CHECKING:  # each venue is imported at its first use
 
-def __getattr__(name: str) -> Venue:
-    if name.isupper() and name.lower() in VENUES:
-        return VENUES[name.lower()]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name):
+        if name.isupper() and name.lower() in VENUES:
+            return VENUES[name.lower()]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from rxfeed.cli import main
+from rxfeed.cli.arguments import parser
+from rxfeed.cli.live import make_feed
 from rxfeed.sim import Exchange, faults
 from tests.support.wire import Wire, WireServer
 
@@ -129,13 +132,16 @@ def test_bad_rest_url_is_bad_usage(url: str, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("command", ["watch", "record"])
-def test_rest_url_of_a_feed_names_aliases(
-    command: str, tmp_path: object, advanced: Exchange, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_rest_url_is_an_option_of_each_feed(command: str, tmp_path: Path) -> None:
+    given = [command, "BTC-USD", "--url", "ws://127.0.0.1:1", *(["--to", str(tmp_path)] if command == "record" else [])]
+    assert make_feed(parser().parse_args(given)).rest_url == "http://127.0.0.1:1"
+    assert make_feed(parser().parse_args([*given, "--rest-url", "http://127.0.0.1:2"])).rest_url == "http://127.0.0.1:2"
+
+
+def test_aliases_are_read_at_the_rest_url(advanced: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
     """The REST API is another server's than that of the feed."""
-    more = ["--count", "1"] if command == "watch" else ["--to", f"{tmp_path}/to", "--seconds", "1"]
     with Exchange(PRODUCTS, venue="coinbase_advanced", auto=False) as other:
         options = ["--venue", "coinbase_advanced", "--channel", "trades", "--url", advanced.url]
-        assert main([command, "BTC-USDC", *options, "--rest-url", other.rest_url, *more]) == 0
+        assert main(["watch", "BTC-USDC", *options, "--rest-url", other.rest_url, "--count", "1"]) == 0
         assert (other.rest_requests, advanced.rest_requests) == (1, 0)
     assert "BTC-USDC is delivered as BTC-USD, and shown as BTC-USDC" in capsys.readouterr().err

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
-from typing import Any
 
 from rxfeed.compat.advanced import dicts
 from rxfeed.compat.advanced.plan import Plan
-from rxfeed.compat.types import Content
+from rxfeed.compat.types import Content, Hook
 from rxfeed.market import ErrorMessage, Message, Subscriptions
 from rxfeed.venues.coinbase_advanced import (
     AdvancedL2Snapshot,
@@ -42,7 +40,7 @@ class Translator:
         self._tickers: dict[str, AdvancedTicker] = {}  # the newest
         self._prior: PriorMarketTrade | None = None  # the newest of a frame that may have more
         self._refused: list[Content] = []  # to be delivered with the next dicts
-        self._kinds: dict[type[Message], Callable[[Any], list[Content]]] = {
+        self._kinds: dict[type[Message], Hook] = {
             MarketTrade: self._trade,
             AdvancedTicker: self._ticker,
             AdvancedL2Snapshot: self._snapshot,
