@@ -126,20 +126,20 @@ class Contents:
         several: list[Chunk] = []
         try:
             for chunk in recording.chunks():
-                if self._texts is None:
-                    self._chunk(recording, chunk)
-                    continue
                 several.append(chunk)
-                if len(several) == _CHUNKS:
-                    self._chunks(recording, several)
-                    several = []
-        finally:  # also those before damage
-            self._chunks(recording, several)
+                if self._texts is None or len(several) == _CHUNKS:
+                    ready, several = several, []
+                    self._chunks(recording, ready)
+        except RecordingDamaged:
+            self._chunks(recording, several)  # those before the damage
+            raise
+        self._chunks(recording, several)
 
     def _chunks(self, recording: Recording, chunks: list[Chunk]) -> None:
-        if chunks and not self._take_texts(recording, chunks):
-            for chunk in chunks:
-                self._chunk(recording, chunk)
+        if not chunks or (self._texts is not None and self._take_texts(recording, chunks)):
+            return
+        for chunk in chunks:
+            self._chunk(recording, chunk)
 
     def _chunk(self, recording: Recording, chunk: Chunk) -> None:
         typed = self._bulk.typed_lines(chunk.text) if self._bulk.usable else None
@@ -187,16 +187,19 @@ class Contents:
     def _lines(self, recording: Recording, chunk: Chunk, places: Sequence[int]) -> None:
         """Pass on the lines of *chunk* at *places*, which are of any kind, one by one."""
         messages: list[Message] = []
-        for index in places:
-            line = recording.line(chunk, index)
-            try:
-                if line.malformed is None and line.has_frame:
-                    self._frame(line, messages)
-                elif line.has_status:
-                    self._status(line)
-            except (ValueError, TypeError) as error:
-                self._pass(messages)
-                raise recording.damaged(*chunk.place(index), str(error)) from None
+        try:
+            for index in places:
+                line = recording.line(chunk, index)
+                try:
+                    if line.malformed is None and line.has_frame:
+                        self._frame(line, messages)
+                    elif line.has_status:
+                        self._status(line)
+                except (ValueError, TypeError) as error:
+                    raise recording.damaged(*chunk.place(index), str(error)) from None
+        except RecordingDamaged:
+            self._pass(messages)  # those before the damage
+            raise
         self._pass(messages)
 
     def _status(self, line: Line) -> None:

@@ -223,6 +223,19 @@ def test_segment_of_a_killed_recorder_is_exported_up_to_its_end(tmp_path: Path) 
     assert found == a.trade_rows(a.played(folder))
 
 
+@pytest.mark.parametrize("tables", ["trades", ["trades", "candles"]])
+def test_segment_is_exported_up_to_a_damaged_line(tmp_path: Path, tables: Any) -> None:
+    lines = made.lines_of([match(n, trade_id=n, time=n).raw for n in range(3000)])
+    lines[2500] = b'{"ns":1,"frame":\n'
+    made.write(tmp_path, lines)
+    made.write(tmp_path, made.lines_of([match(1, trade_id=3000, time=3000).raw], ns=made.NS + 10**13), number=2)
+    done = export(tmp_path, tmp_path / "out", tables=tables)
+    assert [damage.line for damage in done.damaged] == [2502]
+    found = a.rows(tmp_path / "out", "trades", a.TRADE)
+    assert [row[4] for row in found] == [*range(2500), 3000]
+    assert found == a.trade_rows(a.played(tmp_path))
+
+
 def test_missing_segment_raises_the_epoch(tmp_path: Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
