@@ -35,6 +35,10 @@ class ClassicFeed(SteppedFeed):
         remedy = None if self.venue is COINBASE_ADVANCED else _remedy
         return StatusLog(quiet=self._quiet, venue=self.venue, remedy=remedy, level=logging.DEBUG)
 
+    def explain(self, product: str) -> None:
+        """The log has the reason why *product* has no data, so the feed need not report it."""
+        self._ids.explained.add(product)
+
     def _warn_of_products(self, subscription: Subscription) -> None:
         # The client issues them as warnings, at the script's line.
         assert isinstance(subscription, ExchangeSubscription | AdvancedSubscription)
@@ -112,7 +116,7 @@ class ClientSettings(NamedTuple):
             stale_after=None,  # old scripts listen to quiet channels; the pings show whether the connection is alive
             drop_duplicates=False,
         )
-        feed.translator = None if plan is None else Translator(plan)
+        feed.translator = None if plan is None else Translator(plan, feed.explain)
         return feed
 
     def _plan(self) -> Plan | None:
