@@ -154,23 +154,24 @@ class AdvancedGaps(GapDetector):
 
     def frame(self, messages: tuple[Message, ...]) -> CheckedFrame:
         first: Any = messages[0]
-        in_order = self._number(first.sequence_num)
+        fresh = self._number(first.sequence_num)
         if not isinstance(first, MarketTrade | PriorMarketTrade):
-            if not in_order:
+            if not fresh:
                 places = tuple(place for place, each in enumerate(messages) if self._frames.hold(each))
                 return CheckedFrame(messages, (None,) * len(messages), held=places)
             return CheckedFrame(messages, tuple(self.epoch_of(each) for each in messages))
         known = {product for product in {each.product_id for each in messages} if self._is_known(product)}
         check = FrameCheck(self)
         repaired: list[int] = []
+        in_order = fresh
         for place, trade in enumerate(messages):
             before = len(self.missed)
-            passed = self._trade(trade, in_order)
-            if passed and isinstance(trade, PriorMarketTrade) and trade.product_id in known:
+            fresh = self._trade(trade, in_order)
+            if fresh and isinstance(trade, PriorMarketTrade) and trade.product_id in known:
                 trade = as_new(trade)
                 repaired.append(place)
                 self._repaired(trade, before)
-            check.add(trade, passed)
+            check.add(trade, fresh)
         return check.result(tuple(repaired))
 
     def _is_known(self, product: str | None) -> bool:
@@ -210,7 +211,7 @@ class AdvancedGaps(GapDetector):
         return self._trade(trade, self._number(trade.sequence_num))
 
     def _trade(self, trade: Any, in_order: bool) -> bool:
-        """*in_order*: the number of the trade's frame is none that came before."""
+        """*in_order*: False for a trade of a late or repeated frame."""
         run = self._runs.get((TRADES, trade.product_id))
         if run is None:
             run = self._run(TRADES, trade.product_id)

@@ -350,14 +350,23 @@ def test_trade_of_a_late_frame_is_delivered() -> None:
     assert gaps.missed == [Missed(None, "sequence_num", 1, 1)]
 
 
-def test_trades_of_a_late_frame_are_no_restart() -> None:
-    """What a gap named stays missing, also if three or more consecutive trades come after newer ones."""
+@pytest.mark.parametrize("late", [1, 2, 3, 7])
+def test_trades_of_a_late_frame_are_no_restart(late: int) -> None:
+    """Several in a row with lower ids are one frame, which was reported as missing."""
     gaps = watching()
-    late = trades(1, *map(one, range(2, 6)))
-    sent = [trades(0, one(1)), trades(2, one(6)), late, trades(3, one(7), one(8))]
-    ids = [each.trade_id for text in sent for each in delivered(gaps, text) if isinstance(each, Trade)]
-    assert ids == [1, 6, 7, 8]
-    assert gaps.missed == [Missed(None, "sequence_num", 1, 1), Missed(BTC, "market_trades", 2, 5)]
+    batch = [one(each) for each in range(2, 2 + late)]
+    newer = [one(each) for each in range(2 + late, 8 + late)]
+    sent = [
+        trades(0, one(1)),
+        heartbeat(2),
+        heartbeat(3),
+        trades(4, *newer),
+        trades(1, *batch),
+        trades(5, one(8 + late)),
+    ]
+    passed = [each.trade_id for frame in sent for each in delivered(gaps, frame) if isinstance(each, Trade)]
+    assert passed == [1, *range(2 + late, 9 + late)]
+    assert gaps.missed == [Missed(None, "sequence_num", 1, 1), Missed(BTC, "market_trades", 2, 1 + late)]
 
 
 def test_late_frame_renews_each_book_once() -> None:
