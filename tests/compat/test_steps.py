@@ -183,6 +183,42 @@ def test_recv_gives_raw_frames_and_its_time_out(exchange: Exchange) -> None:
             client.ws.send("late")
 
 
+@pytest.mark.parametrize("how", ["close", "stop"])
+def test_listen_after_a_recv_of_the_script_ends(exchange: Exchange, how: str) -> None:
+    class ReadsFirst(Recorder):
+        def _connect(self) -> None:
+            super()._connect()
+            self.note("first", json.loads(self.ws.recv())["type"])
+
+    client = ReadsFirst(url=exchange.url)
+    with nothing_left_behind():
+        client.start()
+        exchange.wait_for_clients()
+        exchange.step(300)
+        client.wait_for(3)
+        began = time.monotonic()
+        client.stop = True
+        if how == "close":
+            client.close()
+        client.thread.join(10)
+        assert not client.thread.is_alive()
+        assert time.monotonic() - began < 5
+    assert client.of("first") == ["subscriptions"]
+    assert client.hooks == ["open", "first", "close"]
+
+
+def test_end_between_a_recv_and_listen_is_kept(exchange: Exchange) -> None:
+    client = Recorder(url=exchange.url)
+    with nothing_left_behind():
+        client.stop = False
+        client._connect()
+        client.ws.recv()
+        client.ws.end()
+        client._listen()
+        client._disconnect()
+    assert client.hooks == ["close"]
+
+
 def test_recv_raises_what_ended_the_connection(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url)
     client._connect()
