@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -78,6 +79,8 @@ def _servers(sim: bool) -> Iterator[str]:
         return
     with needs_extra("sim", "--sim"):
         from rxfeed.sim import Exchange
+    for name in ("rxfeed.sim", "rxfeed.sim.server"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # a script may show the log of the process at INFO
     # A script may have clients of both; an exchange without clients stands still.
     with (
         Exchange(_PRODUCTS, rate=200, credentials=_KEYS) as exchange,

@@ -35,7 +35,7 @@ _OLDEST = (
     "the library GDAX of 2017: its names were others (onMessage, getProductTicker): import cbpro in its place, and "
     "name them as in cbpro (on_message, get_product_ticker)"
 )
-_OLD_QUEUE = re.compile(r"^\s*(?:import|from)\b.*\bQueue\b", re.MULTILINE)
+_OLD_QUEUE = re.compile(r"^\s*(?:from\s+|import\s+(?:[\w. ]+,\s*)*)Queue\b", re.MULTILINE)
 
 
 def rehearse(script: Path, arguments: Sequence[str], where: str, seconds: float | None) -> int:

@@ -58,6 +58,24 @@ from cbpro.public_client import PublicClient
 client = cbpro.PublicClient(api_url="https://api.pro.coinbase.com")
 print(client.get_product_ticker("ETH-USD")["price"] > "0", isinstance(client, PublicClient))
 """
+LACKING = """
+import logging
+from queue import Queue
+logging.basicConfig(level=logging.INFO)
+types = Queue()
+class Lacking(cbpro.WebsocketClient):
+    def on_message(self, msg):
+        types.put(msg["type"])
+client = Lacking(products=["BTC-USD"], channels=["user", "heartbeat"])
+client.start()
+while types.get() != "heartbeat":
+    pass
+client.close()
+try:
+    cbpro.PublicClient().get_currencies()
+except Exception as error:
+    print(type(error).__name__)
+"""
 LEFT_OPEN = """
 import gdax
 client = gdax.WebsocketClient(products="BTC-USD", channels=["full"], should_print=False)
@@ -122,6 +140,19 @@ def test_channels_that_the_venue_lacks_are_reported(tmp_path: Path) -> None:
     assert (status, errors) == (0, "")
     assert section(out, "not available today")[0].startswith("full: refused: Advanced Trade has no single orders")
     assert "ended: by itself" in out
+
+
+def test_report_of_what_the_venue_lacks_is_exact(tmp_path: Path) -> None:
+    options = ("--sim", "--venue", "coinbase_advanced", "--seconds", "20")
+    status, out, errors = rehearsed(tmp_path, LACKING, *options)
+    assert status == 0, errors
+    assert "ConfigError\n" in out
+    currencies, user = sorted(section(out, "not available today"))
+    assert currencies.startswith("get_currencies: Advanced Trade has no public list")
+    assert user.startswith("user: refused: ")
+    assert section(out, "substituted") == []
+    assert "rxfeed.feed:connected: " in errors
+    assert "rxfeed.sim" not in errors
 
 
 def test_unknown_venue_of_the_environment_is_bad_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
