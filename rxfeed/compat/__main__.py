@@ -10,9 +10,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rxfeed.compat.hosts import VARIABLE, Servers, chosen, redirect
+from rxfeed.compat.hosts import VARIABLE, Servers, chosen, redirect, websocket_server
 from rxfeed.compat.rehearsal import rehearse
 from rxfeed.errors import RxfeedError, needs_extra
+from rxfeed.transport import redirect_sockets
 from rxfeed.venues import COINBASE_ADVANCED, COINBASE_EXCHANGE, VENUES
 from rxfeed.venues.coinbase_exchange import Credentials
 
@@ -89,9 +90,11 @@ def _servers(sim: bool) -> Iterator[str]:
         venues = {COINBASE_EXCHANGE.name: exchange, COINBASE_ADVANCED.name: advanced}
         for name, each in venues.items():
             redirect(Servers(each.url, each.rest_url, _KEYS), name)
+        end = redirect_sockets(websocket_server)
         try:
             yield "a local exchange, in place of all URLs and keys (--sim)"
         finally:
+            end()
             for name in venues:
                 redirect(None, name)
 

@@ -97,6 +97,18 @@ def rest_server(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}" if servers is None else servers.rest
 
 
+def websocket_server(url: str) -> str:
+    """The server of a socket that the script makes itself: the local one for a host of a venue that is redirected.
+
+    >>> websocket_server("ws://127.0.0.1:8765")
+    'ws://127.0.0.1:8765'
+    """
+    retired = replacement(url)
+    host = _host(url if retired is None else retired)
+    servers = next((redirection(each) for each in VENUES.values() if host in each.hosts), None)
+    return url if servers is None else servers.websocket
+
+
 def _host(url: str) -> str:
     try:
         return host_of(url)

@@ -76,6 +76,28 @@ try:
 except Exception as error:
     print(type(error).__name__)
 """
+OWN_SOCKET = """
+import json
+from websocket import create_connection
+request = json.dumps({"type": "subscribe", "product_ids": ["BTC-USD"], "channels": ["heartbeat"]})
+class Own(cbpro.WebsocketClient):
+    first = None
+    def _connect(self):
+        self.ws = create_connection(self.url)
+        self.ws.send(request)
+    def on_message(self, msg):
+        self.first = self.first or msg["type"]
+client = Own(products=["BTC-USD"], should_print=False)
+client.start()
+while client.first is None:
+    time.sleep(0.05)
+client.close()
+print(client.first, client.error)
+ws = create_connection("wss://ws-feed.gdax.com")
+ws.send(request)
+print(json.loads(ws.recv())["type"])
+ws.close()
+"""
 LEFT_OPEN = """
 import gdax
 client = gdax.WebsocketClient(products="BTC-USD", channels=["full"], should_print=False)
@@ -153,6 +175,12 @@ def test_report_of_what_the_venue_lacks_is_exact(tmp_path: Path) -> None:
     assert section(out, "substituted") == []
     assert "rxfeed.feed:connected: " in errors
     assert "rxfeed.sim" not in errors
+
+
+def test_socket_that_a_script_makes_itself_is_redirected(tmp_path: Path) -> None:
+    status, out, errors = rehearsed(tmp_path, OWN_SOCKET, "--sim", "--seconds", "20")
+    assert (status, errors) == (0, "")
+    assert "subscriptions None\nsubscriptions\n" in out
 
 
 def test_unknown_venue_of_the_environment_is_bad_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
