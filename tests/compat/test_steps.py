@@ -149,6 +149,52 @@ def test_connect_in_on_error_replaces_the_connection(exchange: Exchange) -> None
     assert exchange.accepted == 2
 
 
+class ConnectsAgain(Recorder):
+    """Connects again in a `_listen` of its own, after the default `on_error` has set `stop`."""
+
+    def _listen(self) -> None:
+        super()._listen()
+        while self.error is not None:
+            self.error, self.stop = None, False
+            self._connect()
+            super()._listen()
+
+
+def test_overridden_listen_connects_again_after_stop(exchange: Exchange) -> None:
+    client = ConnectsAgain(url=exchange.url)
+    with nothing_left_behind():
+        client.start()
+        for session in (1, 2, 3):
+            exchange.wait_for_clients()
+            client.wait_for(2 * session)  # subscriptions, and the first ticker
+            assert client.keepalive.is_alive()
+            if session < 3:
+                exchange.disconnect()
+                client.wait_for(session, "error")
+        client.close()
+    assert client.hooks == ["open", "error", "error", "close"]
+    assert exchange.connections == 0
+
+
+def test_connect_after_close_does_not_continue_the_session(exchange: Exchange) -> None:
+    class Again(Recorder):
+        def _listen(self) -> None:
+            super()._listen()
+            self.stop = False
+            self._connect()
+            self.note("listened")
+            super()._listen()
+
+    client = Again(url=exchange.url)
+    with nothing_left_behind():
+        client.start()
+        client.wait_for(1)
+        client.close()
+    assert client.of("error") == []
+    assert client.hooks[-1] == "close"
+    assert exchange.connections == 0
+
+
 def test_start_after_steps_of_a_script(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url)
     client._connect()
