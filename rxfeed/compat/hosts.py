@@ -24,6 +24,8 @@ class Servers(NamedTuple):
     credentials: Credentials
 
 
+LOCAL_KEYS = Credentials("key", "c2VjcmV0", "phrase")
+"""Those that the local exchange of a rehearsal accepts."""
 _redirections: dict[str, Servers] = {}
 
 
@@ -38,6 +40,11 @@ def redirect(servers: Servers | None, venue: str = COINBASE_EXCHANGE.name) -> No
 def redirection(venue: Venue) -> Servers | None:
     """The servers that all clients of *venue* use; `None` if these are the servers of their URLs."""
     return _redirections.get(venue.name)
+
+
+def redirections() -> dict[str, tuple[str, str]]:
+    """The URLs of the servers that clients are redirected to, by venue."""
+    return {venue: (servers.websocket, servers.rest) for venue, servers in _redirections.items()}
 
 
 def chosen(venue: object) -> Venue | None:

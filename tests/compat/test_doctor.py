@@ -98,6 +98,26 @@ ws.send(request)
 print(json.loads(ws.recv())["type"])
 ws.close()
 """
+SPAWNED = """
+import multiprocessing
+class First(cbpro.WebsocketClient):
+    def on_message(self, msg):
+        self.first = msg["type"]
+        self.close()
+def work(client, queue):
+    client.start()
+    client.thread.join()
+    queue.put(client.first)
+if __name__ == "__main__":
+    spawn = multiprocessing.get_context("spawn")
+    queue = spawn.Queue()
+    client = First(products=["BTC-USD"], channels=["heartbeat"], should_print=False)
+    process = spawn.Process(target=work, args=(client, queue))
+    process.start()
+    print(queue.get(), end=" ")
+    process.join()
+    print(process.exitcode)
+"""
 LEFT_OPEN = """
 import gdax
 client = gdax.WebsocketClient(products="BTC-USD", channels=["full"], should_print=False)
@@ -181,6 +201,12 @@ def test_socket_that_a_script_makes_itself_is_redirected(tmp_path: Path) -> None
     status, out, errors = rehearsed(tmp_path, OWN_SOCKET, "--sim", "--seconds", "20")
     assert (status, errors) == (0, "")
     assert "subscriptions None\nsubscriptions\n" in out
+
+
+def test_client_in_a_spawned_process_runs(tmp_path: Path) -> None:
+    status, out, errors = rehearsed(tmp_path, SPAWNED, "--sim", "--seconds", "20")
+    assert (status, errors) == (0, "")
+    assert "subscriptions 0\n" in out
 
 
 def test_unknown_venue_of_the_environment_is_bad_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
