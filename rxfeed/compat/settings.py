@@ -12,7 +12,7 @@ from rxfeed.compat.notices import Kind, note
 from rxfeed.compat.types import Attribute
 from rxfeed.core import Reconnect
 from rxfeed.errors import AuthenticationFailed, HostRetired
-from rxfeed.feed import Disconnected, FeedStatus, Rejected, StatusLog, SteppedFeed
+from rxfeed.feed import Disconnected, FeedStatus, Rejected, StatusLog, SteppedFeed, Unacknowledged
 from rxfeed.secrets import Secret
 from rxfeed.transport import HttpClient
 from rxfeed.venues import COINBASE_ADVANCED, Subscription, Venue
@@ -50,7 +50,7 @@ class _ReportedFeed(ClassicFeed):
 class _RefusedFeed(ClassicFeed):
     """A feed with a refusal that the client's `on_error` reports."""
 
-    _quiet = (Disconnected, Rejected)
+    _quiet = (Disconnected, Rejected, Unacknowledged)
 
 
 class ClientSettings(NamedTuple):
