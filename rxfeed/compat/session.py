@@ -6,6 +6,8 @@ Rules:
   replaces the connection.
 - `stop = True`, `close()` and `ws.close()` request the end. From then on no message and no error reaches a hook.
 - A session that is not the newest when its turn comes does nothing.
+- `_connect()` by an overridden `_listen` that has set `stop = False` again continues a session that was ended by
+  `stop = True`, as the default `on_error` does. After `close()` it stays ended.
 - `on_close` is called once for each session, by the session's own thread, or by the `_disconnect()` of the script.
 """
 
@@ -44,7 +46,7 @@ class Event(Enum):
 
     START = auto()
     CONNECT = auto()
-    """The script connects without `start()`."""
+    """The script connects without `start()`, or again."""
     TURN = auto()
     END_REQUESTED = auto()
     CLOSE = auto()
@@ -60,6 +62,7 @@ TRANSITIONS = {
     (SessionState.RUNNING, Event.CLOSE): SessionState.CLOSED,
     (SessionState.ENDING, Event.TURN): SessionState.ENDING,
     (SessionState.ENDING, Event.END_REQUESTED): SessionState.ENDING,
+    (SessionState.ENDING, Event.CONNECT): SessionState.RUNNING,
     (SessionState.ENDING, Event.CLOSE): SessionState.CLOSED,
     (SessionState.CLOSED, Event.END_REQUESTED): SessionState.CLOSED,
 }
@@ -75,6 +78,8 @@ class Session:
         """True if the script runs the steps itself."""
         self.ended = threading.Event()
         """Set once the end was requested."""
+        self.closing = False
+        """True once `close()` was called."""
         self.finished = threading.Event()
         self.entered = threading.Event()
         """Set when the session's thread runs and is the client's `thread`."""
@@ -144,6 +149,11 @@ class Session:
         elif self.feed is not None:
             self.feed.close(timeout=0)
 
+    def resume(self) -> None:
+        """Continue after a requested end, in the session's own thread."""
+        self.move(Event.CONNECT)
+        self.ended.clear()
+
     def disconnect(self) -> None:
         """Close the connection, and return when that is done."""
         self.ended.set()
@@ -206,12 +216,20 @@ class SessionManager:
             self.session.move(Event.START)
             return self.session
 
-    def connecting(self) -> Session:
-        """The session for which `_connect` opens a connection: the running one, or a new one of the script's own."""
+    def connecting(self, stopped: object) -> Session:
+        """The session for which `_connect` opens a connection: the running one, or a new one of the script's own.
+
+        *stopped*: the client's `stop`.
+        """
         with self.lock:
             session = self.current
             running = session.state in (SessionState.STARTING, SessionState.RUNNING)
-            if running or session.thread is threading.current_thread():
+            if running:
+                return session
+            if session.thread is threading.current_thread():
+                ending = session.state is SessionState.ENDING and self.session is session
+                if ending and not (stopped or session.closing):
+                    session.resume()
                 return session
             if session.state is not SessionState.NEW:  # one that ends, or has ended
                 session = Session()

@@ -187,6 +187,7 @@ class WebsocketClient:
         """End the session and wait for it; in a hook, without waiting."""
         manager = self.__manager
         session = manager.session
+        session.closing = True
         self.stop = True
         if manager.in_hook:
             return
@@ -203,7 +204,10 @@ class WebsocketClient:
         """Connect and subscribe; returns when that is done. Raises what refused it."""
         manager = self.__manager
         manager.notices.here()
-        session = manager.connecting()
+        ended = manager.current.ending
+        session = manager.connecting(self.stop)
+        if ended and not session.ending and isinstance(self.keepalive, KeepaliveThread):
+            self.keepalive = KeepaliveThread(self._keepalive)  # that of before has ended with what it was for
         self.url = self.__live(self.url)
         settings = self.__settings
         self.url = settings.url.reveal() if isinstance(settings.url, Secret) else settings.url

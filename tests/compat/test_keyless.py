@@ -16,6 +16,7 @@ import pytest
 import rxfeed.compat as cbpro
 from rxfeed.compat.channels import requested
 from rxfeed.sim import Exchange
+from rxfeed.venues import COINBASE_ADVANCED, COINBASE_EXCHANGE
 from tests.compat.recorder import Recorder
 from tests.support.amounts import amount
 from tests.support.leaks import nothing_left_behind
@@ -189,3 +190,36 @@ def test_reset_book_of_levels_has_a_reason(exchange: Exchange, caplog: pytest.Lo
         book.reset_book()
         book.close()
     assert "reset_book: there is nothing to reset" in caplog.text
+
+
+def test_match_of_a_keyless_book_gets_every_trade(exchange: Exchange) -> None:
+    matched: list[int] = []
+
+    class Trades(Book):
+        def match(self, order: Any) -> None:
+            super().match(order)
+            matched.append(order["trade_id"])
+
+    book = Trades(url=exchange.url)
+    with nothing_left_behind(), warned():
+        book.start()
+        exchange.wait_for_clients()
+        expected = exchange_states(exchange, 200)
+        book.wait_for(200)
+        book.close()
+    assert book.types.count("match") == len(matched) > 5
+    assert book.states == expected
+
+
+@pytest.mark.parametrize(
+    ("venue", "signed", "reason"),
+    [
+        (COINBASE_EXCHANGE, False, "without received, open, done and change, which need keys of Coinbase Exchange"),
+        (COINBASE_EXCHANGE, True, None),
+        (COINBASE_ADVANCED, False, "without received, open, done and change, which Advanced Trade does not have"),
+    ],
+)
+def test_warning_of_no_channels_names_what_does_not_come(venue: Any, signed: bool, reason: str | None) -> None:
+    ((_, text),) = requested(None, None, ["BTC-USD"], signed, venue).notices
+    assert (reason is None) == ("without" not in text)
+    assert reason is None or reason in text

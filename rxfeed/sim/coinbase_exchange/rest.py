@@ -114,23 +114,28 @@ class SimulatedExchangeRest:
             "time": last.time,
             "bid": bid[0][0] if bid else "0",
             "ask": ask[0][0] if ask else "0",
+            "volume": size_text(self._day(name).volume),
         }
         return RestAnswer(HTTPStatus.OK, ticker)
 
     def _stats(self, name: str, request: RestRequest) -> RestAnswer:
         history: ProductHistory = self._history.of[name]
-        product, now = history.product, self._market.shown_micros // MICROSECONDS
-        days = [history.candles(3_600, now - days * DAY, now) for days in (1, 30)]
-        day = reduce(TradedSpan.then, days[0])
+        product, day, now = history.product, self._day(name), self._market.shown_micros // MICROSECONDS
+        month = history.candles(3_600, now - 30 * DAY, now)
         stats = {
             "open": product.price_text(day.open),
             "high": product.price_text(day.high),
             "low": product.price_text(day.low),
             "last": product.price_text(day.close),
             "volume": size_text(day.volume),
-            "volume_30day": size_text(sum(candle.volume for candle in days[1])),
+            "volume_30day": size_text(sum(candle.volume for candle in month)),
         }
         return RestAnswer(HTTPStatus.OK, stats)
+
+    def _day(self, name: str) -> TradedSpan:
+        """The trades of the last 24 hours, as one candle."""
+        now = self._market.shown_micros // MICROSECONDS
+        return reduce(TradedSpan.then, self._history.of[name].candles(3_600, now - DAY, now))
 
 
 def _invalid(message: str) -> RestAnswer:
