@@ -30,6 +30,7 @@ from rxfeed.core import (
     MergedItem,
     QueuePosition,
     ReceivedItem,
+    Repair,
     StatusEvent,
 )
 from rxfeed.core.book_snapshot import Level3Snapshot, SnapshotTaken
@@ -217,9 +218,9 @@ RESULTS = [
     each
     for each in dict.fromkeys(each for each in PUBLIC if isinstance(each, type))
     if issubclass(each, msgspec.Struct)
-    # Views have their own tests, a catalogue is too deep to be generated, and Reconnect is an argument. The items of a
-    # Merge and the checks of a frame stay within a process.
-    and not issubclass(each, Message | FeedStatus | BookView | QueuePosition | Catalogue | Reconnect)
+    # Views have their own tests, a catalogue is too deep to be generated, Reconnect and Repair are arguments. The items
+    # of a Merge and the checks of a frame stay within a process.
+    and not issubclass(each, Message | FeedStatus | BookView | QueuePosition | Catalogue | Reconnect | Repair)
     and not issubclass(
         each, RecordedSession | CheckedFrame | ConnectionChange | ReceivedItem | StatusEvent | MergedItem
     )

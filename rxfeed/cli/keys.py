@@ -6,6 +6,8 @@ import os
 import select
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -26,12 +28,12 @@ class Keys:
 
     def __init__(self) -> None:
         self._file: int | None = None
-        self._before: list[object] = []
+        self._restore: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Self:
-        if termios is not None and sys.stdin is not None and sys.stdin.isatty():
+        if termios is not None and tty is not None and sys.stdin is not None and sys.stdin.isatty():
             file = sys.stdin.fileno()
-            self._before = termios.tcgetattr(file)
+            self._restore = partial(termios.tcsetattr, file, termios.TCSANOW, termios.tcgetattr(file))
             tty.setcbreak(file)
             self._file = file
         return self
@@ -39,9 +41,8 @@ class Keys:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            termios.tcsetattr(self._file, termios.TCSANOW, self._before)
-            self._file = None
+        self._restore()
+        self._file = None
 
     def wait(self, seconds: float) -> list[str]:
         """The keys that were pressed, as soon as there is one, or none after *seconds*: a character, or a name."""

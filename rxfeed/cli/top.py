@@ -19,7 +19,7 @@ from rxfeed.cli.live import make_feed
 from rxfeed.cli.signals import on_signals
 from rxfeed.cli.streams import is_screen, writing
 from rxfeed.cli.top_screen import console, picture, plain
-from rxfeed.cli.top_state import Controls, History, Reading
+from rxfeed.cli.top_state import Controls, History, TopReading
 from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.metrics import Scrape, read_scrape, serve
 from rxfeed.operators import order_book
@@ -59,7 +59,7 @@ def _show(url: str, head: str, interval: float, notes: list[str]) -> None:
     problem, due = "", time.monotonic() + min(interval, _FIRST)
     screen = console()
 
-    def draw(reading: Reading) -> None:
+    def draw(reading: TopReading) -> None:
         text = f"{head}   {datetime.now(UTC):%H:%M:%S} UTC"
         note = problem or (notes[-1] if notes else "")
         with writing():

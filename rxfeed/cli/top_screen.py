@@ -8,13 +8,13 @@ from rich.text import Text
 from rxfeed.cli.display import new_table
 from rxfeed.cli.progress import size
 from rxfeed.cli.text import printable
-from rxfeed.cli.top_state import COLUMNS, Controls, ProductRow, Reading, StageRow, VenueRow
+from rxfeed.cli.top_state import COLUMNS, Controls, ProductRow, StageRow, TopReading, VenueRow
 
 _WIDE = 100  # columns of a terminal from which on more is shown
 _COLOURS = {"subscribed": "green", "connected": "yellow", "waiting": "bold red", "ended": "red"}
 
 
-def picture(reading: Reading, controls: Controls, head: str, note: str, width: int, height: int) -> RenderableType:
+def picture(reading: TopReading, controls: Controls, head: str, note: str, width: int, height: int) -> RenderableType:
     """The screen: connections, products, queues and sinks, and the keys in the last line."""
     several = len({row.venue for row in reading.products}) > 1 or width >= _WIDE
     tail: list[RenderableType] = [_stage(stage, width) for stage in reading.stages[: max(3, height // 6)]]
@@ -33,7 +33,7 @@ def picture(reading: Reading, controls: Controls, head: str, note: str, width: i
     return Group(*top, table, Text(more, "dim"), *tail, _keys(controls))
 
 
-def plain(reading: Reading, controls: Controls, head: str, width: int) -> RenderableType:
+def plain(reading: TopReading, controls: Controls, head: str, width: int) -> RenderableType:
     """All of it once, for an output that is no terminal."""
     return picture(reading, controls, head, "", width, len(reading.products) + 20)
 

@@ -50,7 +50,7 @@ class StageRow(NamedTuple):
     text: str
 
 
-class Reading(NamedTuple):
+class TopReading(NamedTuple):
     """All that is shown at one moment."""
 
     venues: list[VenueRow]
@@ -65,7 +65,7 @@ class History:
     def __init__(self) -> None:
         self._scrapes: deque[tuple[float, Scrape]] = deque()
 
-    def add(self, scrape: Scrape, now: float) -> Reading:
+    def add(self, scrape: Scrape, now: float) -> TopReading:
         """The rows of *scrape*, which was made at *now* seconds: rates since the last one, lags of a minute."""
         scrapes = self._scrapes
         while len(scrapes) > 1 and scrapes[1][0] <= now - _LAG_SECONDS:
@@ -74,7 +74,7 @@ class History:
         oldest = scrapes[0][1] if scrapes else None
         scrapes.append((now, scrape))
         rates = _Rates(before, scrape, now - then)
-        return Reading(
+        return TopReading(
             _venues(scrape, oldest, rates), _products(scrape, oldest, rates), _stages(scrape, rates), _pipelines(rates)
         )
 

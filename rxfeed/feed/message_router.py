@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from reactivex import abc
 
-from rxfeed.feed.stats import Counted, CountKey, Stats
+from rxfeed.feed.stats import CountKey, MessageCount, Stats
 from rxfeed.market import Message
 from rxfeed.operators import MessageFilter, Multicast, at, hand_back, place_of_caller
 
@@ -76,7 +76,7 @@ def log_raised(error: Exception, place: str) -> None:
     )
 
 
-class Route(Counted):
+class Route(MessageCount):
     """The observers of the messages of one type and product, and their number."""
 
     __slots__ = ("observers",)
@@ -186,7 +186,7 @@ class MessageRouter(FeedStream[Message]):
 
     def _forget_products(self) -> None:
         """Count by type only what was counted by product so far."""
-        folded: dict[CountKey, Counted] = {}
+        folded: dict[CountKey, MessageCount] = {}
         for (kind, _), each in self._stats.counts.items():
             folded.setdefault((kind, ...), Route()).count += each.count
         self._stats.counts, self.routes = folded, {}
@@ -212,7 +212,8 @@ class MessageRouter(FeedStream[Message]):
             routes = list(self.routes.values())
             first = random.randrange(len(routes)) if len(routes) > most else 0
             for route in chain(routes[first : first + most], routes[: max(0, first + most - len(routes))]):
-                if route.observers and type(route.observers[0]) is not _Sample:
+                observers: tuple[object, ...] = route.observers
+                if observers and type(observers[0]) is not _Sample:
                     sample = cast("abc.ObserverBase[Message]", _Sample(route, each, self.lock))
                     route.observers = (sample, *route.observers)
 

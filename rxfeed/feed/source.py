@@ -24,16 +24,16 @@ from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
 from rxfeed.market import Malformed, Message
 from rxfeed.operators import (
     AsyncItems,
-    Entry,
     FilterableSource,
     Graph,
     GraphDescription,
+    GraphEntry,
     Guarded,
     MessageFilter,
     Overflow,
     Pipeline,
+    PipelineStep,
     SnapshotSource,
-    Step,
     described,
     filter_of,
     first_filter,
@@ -224,13 +224,13 @@ class MessageSource(FilterableSource, Guarded[Message]):
         """
         return described(self._graph, repr(self))
 
-    def subscribed(self, steps: tuple[Step, ...], origin: str, place: str) -> Callable[[], None]:
+    def subscribed(self, steps: tuple[PipelineStep, ...], origin: str, place: str) -> Callable[[], None]:
         """Called by `subscribe`; see `Root.subscribed`."""
         router, graph = self._streams.router, self._graph
         first = filter_of(steps[0].operator) if steps else None
         counts = graph.counts and origin == "messages"
         before = router.delivered(first) if counts else 0
-        entry = Entry(steps, origin, place, lambda: router.delivered(first) - before if counts else None)
+        entry = GraphEntry(steps, origin, place, lambda: router.delivered(first) - before if counts else None)
         graph.add(entry)
         return lambda: graph.remove(entry)
 

@@ -13,7 +13,7 @@ CountKey = tuple[type[Message], str | EllipsisType | None]
 """A type and a product; `None`: messages without a product, `...`: those of products without a counter of their own."""
 
 
-class Counted:
+class MessageCount:
     """The number of messages of one type and product."""
 
     __slots__ = ("count",)
@@ -22,13 +22,13 @@ class Counted:
         self.count = count
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Counted) and self.count == other.count
+        return isinstance(other, MessageCount) and self.count == other.count
 
     def __hash__(self) -> int:
         raise TypeError("a counter changes, and has no hash")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Counted, (self.count,)
+        return MessageCount, (self.count,)
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Stats:
     pings: int = 0
     pongs: int = 0
     subscriber_errors: int = 0
-    counts: dict[CountKey, Counted] = field(default_factory=dict[CountKey, Counted], repr=False)
+    counts: dict[CountKey, MessageCount] = field(default_factory=dict[CountKey, MessageCount], repr=False)
     """The delivered messages by type and product."""
     batched: int = field(default=0, repr=False)
     """The delivered messages that were not the first one of their frame."""
@@ -115,5 +115,5 @@ class Stats:
         """Count messages of *kind* by their type only."""
         counted = self.counts.get((kind, ...))
         if counted is None:
-            counted = self.counts[kind, ...] = Counted()
+            counted = self.counts[kind, ...] = MessageCount()
         counted.count += count

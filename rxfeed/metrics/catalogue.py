@@ -101,6 +101,12 @@ METRICS: dict[str, Metric] = _rows(
     ("rxfeed_mongo_available", "gauge", "", "1 if the last attempt succeeded, 0 if it failed."),
     ("rxfeed_spill_bytes", "gauge", "", "Bytes in the spill on disk."),
     ("rxfeed_spill_documents", "gauge", "", "Documents in the spill on disk."),
+    # ---- Parquet files
+    ("rxfeed_parquet_rows_total", "counter", "", "Rows in the files of the archive."),
+    ("rxfeed_parquet_files_total", "counter", "", "Files of the archive."),
+    ("rxfeed_parquet_written_bytes_total", "counter", "", "Bytes of these files."),
+    ("rxfeed_parquet_unwritten_total", "counter", "", "Items that will not be written."),
+    ("rxfeed_parquet_lag_seconds", "gauge", "", "Seconds since the oldest item that waits came."),
     # ---- this module
     ("rxfeed_samples_total", "counter", "venue", "Messages of which the lag was measured."),
 )

@@ -49,9 +49,7 @@ class PartsCollector(Collector):
                     self._totals.merge_totals(values)
                 self._feeds.append(feed)
         else:
-            raise ConfigError(
-                f"metrics: {part!r} has none; give feeds, replays, and the operators of record() and to_mongo()"
-            )
+            raise ConfigError(f"metrics: {part!r} has none; give feeds, replays, and the operators of sinks")
 
     def sample(self) -> None:
         """Measure the next message of each type and product of all feeds."""

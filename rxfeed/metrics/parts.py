@@ -1,4 +1,4 @@
-"""What can be measured: feeds with their pipelines, recorders, and Mongo sinks."""
+"""What can be measured: feeds with their pipelines, recorders, and sinks of MongoDB and Parquet."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from types import EllipsisType
 
 from reactivex.disposable import CompositeDisposable
 
+from rxfeed.archive import ParquetSink
 from rxfeed.core import BookView, FullBookView
 from rxfeed.feed import MessageSource
 from rxfeed.market import Message
 from rxfeed.metrics.samples import MOST, Samples
 from rxfeed.metrics.status import ConnectionState, StatusCounts
 from rxfeed.metrics.values import ProductLabels, Values
-from rxfeed.operators import Entry, HasQueue, SharedItems
+from rxfeed.operators import GraphEntry, HasQueue, SharedItems
 from rxfeed.recording import Recorder, disk_space
 from rxfeed.sinks import MongoSink
 
@@ -105,7 +106,7 @@ class FeedPart:
                 values.set(name, float(best[0]), venue, product)
 
 
-def _read_steps(values: Values, venue: str, number: int, entry: Entry) -> None:
+def _read_steps(values: Values, venue: str, number: int, entry: GraphEntry) -> None:
     for place, step in enumerate(entry.steps, 1):
         if step.edge is not None:
             labels = (venue, str(number), f"{place} {step.name}")
@@ -162,10 +163,22 @@ def read_mongo(sink: MongoSink, values: Values) -> None:
     values.add("rxfeed_spill_documents", stats.spilled)
 
 
+def read_parquet(sink: ParquetSink, values: Values) -> None:
+    """Add the values of *sink*."""
+    stats = sink.stats
+    values.add("rxfeed_parquet_rows_total", stats.rows)
+    values.add("rxfeed_parquet_files_total", stats.files)
+    values.add("rxfeed_parquet_written_bytes_total", stats.bytes)
+    values.add("rxfeed_parquet_unwritten_total", stats.unwritten)
+    values.add("rxfeed_parquet_lag_seconds", stats.lag)
+
+
 def reader_of(part: object) -> Callable[[Values], None] | None:
     """What reads the values of *part*, a sink; `None` if it is none that has metrics."""
     if isinstance(part, Recorder):
         return lambda values: read_recorder(part, values)
     if isinstance(part, MongoSink):
         return lambda values: read_mongo(part, values)
+    if isinstance(part, ParquetSink):
+        return lambda values: read_parquet(part, values)
     return None

@@ -103,9 +103,9 @@ def serve(
         with rxfeed.metrics.serve(feed, recorder):
             feed.run()
 
-    *parts*: feeds and replays, and the operators that `record()` and `to_mongo()` return. Books, queues and operators
-    of a feed's pipelines are found by themselves. Call it before `connect()`: gaps and reconnects of the time before
-    have no product and no cause.
+    *parts*: feeds and replays, and the operators that `record()`, `to_mongo()` and `to_parquet()` return. Books,
+    queues and operators of a feed's pipelines are found by themselves. Call it before `connect()`: gaps and reconnects
+    of the time before have no product and no cause.
 
     Counters are read when they are requested. Lags and prices are sampled, *sample_seconds* apart: the next message of
     each type and product with a subscriber. Other messages cost nothing. The first *products* products have a label of

@@ -9,7 +9,7 @@ from rxfeed.operators.coinbase_exchange import balances, last_matches, level3, m
 from rxfeed.operators.dated_ahead import report_once
 from rxfeed.operators.description import GraphDescription, PipelineDescription, StepDescription, described
 from rxfeed.operators.frames import to_frames
-from rxfeed.operators.graph import Entry, Graph, HasQueue, QueueState, Step
+from rxfeed.operators.graph import Graph, GraphEntry, HasQueue, PipelineStep, QueueState
 from rxfeed.operators.leaving import leave, note
 from rxfeed.operators.lift import lift
 from rxfeed.operators.multicast import Multicast
@@ -36,12 +36,12 @@ __all__ = [
     "AsyncItems",
     "Bounded",
     "BoundedQueue",
-    "Entry",
     "FilterableSource",
     "ForkedQueue",
     "FullBook",
     "Graph",
     "GraphDescription",
+    "GraphEntry",
     "Guarded",
     "HasQueue",
     "MessageFilter",
@@ -50,11 +50,11 @@ __all__ = [
     "Overflow",
     "Pipeline",
     "PipelineDescription",
+    "PipelineStep",
     "QueueState",
     "Root",
     "SharedItems",
     "SnapshotSource",
-    "Step",
     "StepDescription",
     "WindowOperator",
     "at",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rxfeed.operators.graph import Entry, Graph, HasQueue, Step
+from rxfeed.operators.graph import Graph, GraphEntry, HasQueue, PipelineStep
 
 _LONGEST = 200
 
@@ -72,7 +72,7 @@ def described(graph: Graph, source: str) -> GraphDescription:
     return GraphDescription(shown, graph.counts, tuple(_pipeline(entry) for entry in graph.entries))
 
 
-def _pipeline(entry: Entry) -> PipelineDescription:
+def _pipeline(entry: GraphEntry) -> PipelineDescription:
     steps: list[StepDescription] = []
     before = entry.accepted()
     for step in entry.steps:
@@ -82,7 +82,7 @@ def _pipeline(entry: Entry) -> PipelineDescription:
     return PipelineDescription(entry.origin, tuple(steps), entry.place)
 
 
-def _step(step: Step, before: int | None) -> StepDescription:
+def _step(step: PipelineStep, before: int | None) -> StepDescription:
     queue = step.operator.queue_state if isinstance(step.operator, HasQueue) else None
     edge = step.edge
     return StepDescription(

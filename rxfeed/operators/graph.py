@@ -63,7 +63,7 @@ class CountedEdge(Observable[T]):
         return self.source.subscribe(on_next, on_error, observer.on_completed, scheduler=scheduler)
 
 
-class Step(NamedTuple):
+class PipelineStep(NamedTuple):
     """An operator in a pipeline, the stream that it *made*, and the counter of its outputs."""
 
     name: str
@@ -72,10 +72,12 @@ class Step(NamedTuple):
     edge: CountedEdge[object] | None
 
 
-class Entry:
+class GraphEntry:
     """A subscription: the *steps* of its pipeline, and the *place* in the program that made it."""
 
-    def __init__(self, steps: tuple[Step, ...], origin: str, place: str, accepted: Callable[[], int | None]) -> None:
+    def __init__(
+        self, steps: tuple[PipelineStep, ...], origin: str, place: str, accepted: Callable[[], int | None]
+    ) -> None:
         self.origin = origin
         self.steps = steps
         self.place = place
@@ -89,20 +91,20 @@ class Graph:
     def __init__(self, *, counts: bool = False) -> None:
         self.counts = counts
         self._lock = threading.Lock()
-        self._entries: dict[Entry, None] = {}
+        self._entries: dict[GraphEntry, None] = {}
         self._entering = threading.local()
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[GraphEntry, ...]:
         """The subscriptions that have not ended, in the order in which they were made."""
         with self._lock:
             return tuple(self._entries)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: GraphEntry) -> None:
         with self._lock:
             self._entries[entry] = None
 
-    def remove(self, entry: Entry) -> None:
+    def remove(self, entry: GraphEntry) -> None:
         with self._lock:
             self._entries.pop(entry, None)
 
@@ -120,14 +122,14 @@ class Graph:
     def steps(self, source: object, operators: tuple[object, ...], named: tuple[object, ...]) -> Applied:
         """The result of *operators* on *source*, with the steps; *named*: the operators as the caller gave them."""
         made = source
-        steps: list[Step] = []
+        steps: list[PipelineStep] = []
         for operator, given in zip(operators, named, strict=True):
             assert callable(operator)
             made: object = operator(made)
             edge = None
             if self.counts and _is_plain(made):
                 made = edge = CountedEdge(made)
-            steps.append(Step(name_of(given), given, made if edge is None else edge.source, edge))
+            steps.append(PipelineStep(name_of(given), given, made if edge is None else edge.source, edge))
         return Applied(made, tuple(steps))
 
 
@@ -137,7 +139,7 @@ def _is_plain(made: object) -> TypeGuard[Observable[object]]:
 
 class Applied(NamedTuple):
     made: object
-    steps: tuple[Step, ...]
+    steps: tuple[PipelineStep, ...]
 
 
 def name_of(operator: object) -> str:

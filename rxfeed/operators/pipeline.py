@@ -13,7 +13,7 @@ from reactivex.observable import ConnectableObservable
 
 from rxfeed.errors import ConfigError
 from rxfeed.operators.async_iter import to_async_iterable
-from rxfeed.operators.graph import Step
+from rxfeed.operators.graph import PipelineStep
 from rxfeed.operators.lift import is_machine
 from rxfeed.operators.source import MessageFilter, Root, Rooted, filter_of, results_of, rooted
 from rxfeed.operators.unhandled import is_handed_back, place_of_caller
@@ -67,7 +67,7 @@ class Guarded(Rooted[T]):
     """An Observable that logs, once, the error of a subscription without `on_error`, with the place that subscribed."""
 
     _filter: MessageFilter | None = None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PipelineStep, ...] = ()
     """The operators that made it."""
     origin = "messages"
     """The stream of the source that the first of them is on."""
@@ -151,7 +151,7 @@ class Pipeline(Guarded[T]):
         root: Root,
         scheduler: abc.SchedulerBase | None = None,
         message_filter: MessageFilter | None = None,
-        steps: tuple[Step, ...] = (),
+        steps: tuple[PipelineStep, ...] = (),
         origin: str = "messages",
     ) -> None:
         super().__init__()
@@ -259,7 +259,7 @@ def piped(
     root: Root,
     scheduler: abc.SchedulerBase | None,
     message_filter: MessageFilter | None,
-    steps: tuple[Step, ...] = (),
+    steps: tuple[PipelineStep, ...] = (),
     origin: str = "messages",
 ) -> object:
     """*made*, the result of *steps*, as a pipeline of *root* if it is an Observable; otherwise *made* itself."""

@@ -14,7 +14,7 @@ from rxfeed.errors import ConfigError
 from rxfeed.market import Auction, Heartbeat, Message, PriorTrade
 
 if TYPE_CHECKING:
-    from rxfeed.operators.graph import Graph, Step
+    from rxfeed.operators.graph import Graph, PipelineStep
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -125,7 +125,7 @@ class Root(Protocol):
         """Its pipelines with a subscriber."""
         ...
 
-    def subscribed(self, steps: tuple[Step, ...], origin: str, place: str) -> Callable[[], None]:
+    def subscribed(self, steps: tuple[PipelineStep, ...], origin: str, place: str) -> Callable[[], None]:
         """Add to the graph a subscription of *steps* on the stream *origin*, made at *place*; the result removes it."""
         ...
 

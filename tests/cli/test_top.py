@@ -20,7 +20,7 @@ from rich.console import Console
 
 from rxfeed import Feed
 from rxfeed.cli.top_screen import picture
-from rxfeed.cli.top_state import Controls, History, ProductRow, Reading, StageRow, VenueRow
+from rxfeed.cli.top_state import Controls, History, ProductRow, StageRow, TopReading, VenueRow
 from rxfeed.metrics import MetricsServer, read_scrape, serve
 from rxfeed.sim import Exchange
 
@@ -58,7 +58,8 @@ def test_rows_are_the_difference_of_two_scrapes() -> None:
     history.add(read_scrape(text_of(100, 0, (50, 100))), 10.0)
     reading = history.add(read_scrape(text_of(120, 2, (50, 200))), 14.0)
     (row,) = reading.products
-    assert row == ProductRow("v", "A-B", 5.0, None, 2.5, pytest.approx(0.15), pytest.approx(0.199), 2, None)
+    assert row == ProductRow("v", "A-B", 5.0, None, 2.5, row.p50, row.p99, 2, None)
+    assert (row.p50, row.p99) == (pytest.approx(0.15), pytest.approx(0.199))
     (venue,) = reading.venues
     assert (venue.state, venue.rate, venue.gaps) == ("subscribed", 5.0, 2)
 
@@ -101,7 +102,7 @@ def test_keys_sort_filter_and_quit() -> None:
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
 def test_screen_fits_its_terminal(size: tuple[int, int]) -> None:
     width, height = size
-    reading = Reading(
+    reading = TopReading(
         [VenueRow("coinbase_exchange", "subscribed", 5000.0, 1.5e6, 3, 2, 1, 4, 0.5, 0.002)],
         [row(f"PRODUCT{number}-USD", number, 0.123) for number in range(100)],
         [StageRow("record", 60_000, 100_000, 0, "5,000,000 frames, 5,000/s, 1.2 GB, 0 lost, 70 GB free"), *stages(5)],

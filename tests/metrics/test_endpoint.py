@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from rxfeed import Feed, Secret, bounded, order_book, record, to_mongo, trades
+from rxfeed.archive import to_parquet
 from rxfeed.errors import ConfigError
 from rxfeed.metrics import METRICS, Scrape, read_scrape, serve
 from rxfeed.metrics.catalogue import SECONDS
@@ -64,13 +65,14 @@ def test_scrape_has_every_queried_metric(venue: str, tmp_path: Path, collection:
     script = [faults.Drop(types={"ticker"} if venue == VENUES[1] else {"match"}, after=20)]
     with Exchange(PRODUCTS, venue=venue, seed=3, rate=200, faults=script) as exchange:
         feed = Feed(PRODUCTS, CHANNELS, venue=venue, url=exchange.url, ping_interval=0.1, count_items=True)
-        recorder, mongo = record(tmp_path, flush_seconds=0.1), to_mongo(collection, batch_seconds=0.1)
-        slow = bounded(100)
+        recorder, mongo = record(tmp_path / "recordings", flush_seconds=0.1), to_mongo(collection, batch_seconds=0.1)
+        slow, parquet = bounded(100), to_parquet(tmp_path / "archive")
         feed.pipe(recorder).subscribe()
         feed.pipe(mongo).subscribe()
         feed.pipe(trades(), slow).subscribe(lambda trade: None)
         feed.pipe(order_book("BTC-USD")).subscribe(lambda view: None)
-        with serve(feed, recorder, mongo, port=0, sample_seconds=0.05) as server:
+        feed.pipe(parquet).subscribe()
+        with serve(feed, recorder, mongo, parquet, port=0, sample_seconds=0.05) as server:
             feed.connect()
             eventually(lambda: feed.stats.messages > 400 and feed.stats.gaps > 0 and feed.stats.pongs > 0)
             eventually(lambda: mongo.stats.written > 0 and recorder.stats.frames > 0)
@@ -104,7 +106,7 @@ def test_scrape_has_every_queried_metric(venue: str, tmp_path: Path, collection:
         "rxfeed_duplicates_total": 0,
         "rxfeed_reconnects_total": stats.reconnects,
         "rxfeed_connections_total": 1,
-        "rxfeed_subscriptions": 4,
+        "rxfeed_subscriptions": 5,
         "rxfeed_recorder_unwritten_total": 0,
         "rxfeed_recorder_segments_total": 1,
         "rxfeed_spill_bytes": 0,
@@ -117,7 +119,9 @@ def test_scrape_has_every_queried_metric(venue: str, tmp_path: Path, collection:
     assert ended.by("rxfeed_connection_state", "state")["ended",] == 1
     steps = found.by("rxfeed_step_items_total", "pipeline", "step")
     assert steps["3", "1 trades"] >= steps["3", "2 bounded"] > 0
-    assert set(found.by("rxfeed_queue_items", "stage")) == {("record",), ("to_mongo",), ("bounded",)}
+    assert set(found.by("rxfeed_queue_items", "stage")) == {
+        (name,) for name in ("record", "to_mongo", "to_parquet", "bounded")
+    }
 
     # ---- what is plausible
     prices, bids, asks = (
