@@ -212,8 +212,7 @@ class MessageRouter(FeedStream[Message]):
             routes = list(self.routes.values())
             first = random.randrange(len(routes)) if len(routes) > most else 0
             for route in chain(routes[first : first + most], routes[: max(0, first + most - len(routes))]):
-                observers: tuple[object, ...] = route.observers
-                if observers and type(observers[0]) is not _Sample:
+                if route.observers and not isinstance(route.observers[0], _Sample):
                     sample = cast("abc.ObserverBase[Message]", _Sample(route, each, self.lock))
                     route.observers = (sample, *route.observers)
 
