@@ -96,7 +96,7 @@ def request(url: str) -> Scrape:
 
 
 def endpoint_url(text: str) -> str:
-    """The URL of an endpoint, whose scheme and path may be left out.
+    """The URL of an endpoint; *text* may leave out the scheme and the path.
 
     >>> endpoint_url(":9109"), endpoint_url("http://host:9109/metrics"), endpoint_url("host:80")
     ('http://127.0.0.1:9109/metrics', 'http://host:9109/metrics', 'http://host:80/metrics')
