@@ -167,7 +167,7 @@ def test_durable_sink_killed_again_and_again_loses_little(tmp_path: Path) -> Non
     moments = random.Random(18)
     first, left, ranges = 0, 0, []
     with Mongod() as server, pymongo.MongoClient[Any](server.uri) as client:
-        for _ in range(3):
+        for _ in range(2):
             command = [sys.executable, "-c", PACED, server.uri, spill, str(first), str(sync)]
             recorder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
             assert recorder.stdout is not None

@@ -3,7 +3,7 @@
 from rxfeed.errors import ConfigError
 from rxfeed.sim.coinbase_exchange.channels import Channels
 from rxfeed.sim.coinbase_exchange.identity import identify
-from rxfeed.sim.coinbase_exchange.protocol import ExchangeProtocol
+from rxfeed.sim.coinbase_exchange.protocol import ExchangeProtocol, RecordedSubscriber
 from rxfeed.sim.coinbase_exchange.subscriptions import SECRETS, Subscriber
 from rxfeed.sim.venue import Access, SimulatedVenue
 from rxfeed.venues.coinbase_exchange import Credentials
@@ -26,5 +26,6 @@ VENUE = SimulatedVenue(
     protocol=ExchangeProtocol,
     identify=identify,
     secrets=SECRETS,
+    recorded=RecordedSubscriber,
     slow_consumer={"type": "error", "message": "ErrSlowConsume", "reason": "too many backed-up messages"},
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import cast
 
-from rxfeed.sim.coinbase_exchange.channels import Channels
+from rxfeed.sim.coinbase_exchange.channels import Channels, Pair
 from rxfeed.sim.coinbase_exchange.rest import ExchangeRest
 from rxfeed.sim.coinbase_exchange.subscriptions import Subscriber
-from rxfeed.sim.frames import encode, text_frame
+from rxfeed.sim.frames import Frame, encode, text_frame
 from rxfeed.sim.simulation import Simulation
 from rxfeed.sim.venue import Access, Client, RestAnswer, RestRequest
 from rxfeed.venues.coinbase_exchange import Credentials
@@ -49,3 +49,18 @@ class ExchangeProtocol:
     def rest(self, request: RestRequest) -> RestAnswer:
         """Answer an HTTP request."""
         return self._rest.answer(request)
+
+
+class RecordedSubscriber:
+    """The subscriptions of a client to a recording."""
+
+    def __init__(self, products: Sequence[str]) -> None:
+        self._subscriber = Subscriber(products, unchecked=True)
+
+    @property
+    def pairs(self) -> Collection[Pair]:
+        return self._subscriber.pairs
+
+    def receive(self, text: str | bytes) -> list[Frame]:
+        """The answers to a request."""
+        return [text_frame(reply["type"], encode(reply)) for reply in self._subscriber.receive(text).replies]

@@ -71,7 +71,8 @@ class _Refused(Exception):
 class Subscriber:
     """The subscriptions of a client. *clock* returns Unix seconds, with which timestamps are compared.
 
-    *refusal*: the reason for which a fault refuses the next subscription to a channel, if one does.
+    *refusal*: the reason for which a fault refuses the next subscription to a channel, if one does. *unchecked*: no
+    channel needs authentication, and signatures are not verified.
 
     >>> subscriber = Subscriber(["BTC-USD"])
     >>> subscriber.receive('{"type":"subscribe","product_ids":["BTC-USD"],"channels":["matches"]}').added
@@ -84,7 +85,10 @@ class Subscriber:
         credentials: Credentials | None = None,
         clock: Callable[[], float] = time.time,
         refusal: Callable[[str], str | None] = lambda channel: None,
+        *,
+        unchecked: bool = False,
     ) -> None:
+        self._unchecked = unchecked
         self._products = tuple(products)
         self._credentials = credentials
         self._clock = clock
@@ -104,7 +108,7 @@ class Subscriber:
             reason = "Type has to be either subscribe or unsubscribe"
             return SubscriptionReplies([_error("Failed to subscribe", reason)], [], [])
         signed = any(field in request for field in AUTH_FIELDS)
-        if verb == "subscribe" and signed and (refusal := self._check(request)):
+        if verb == "subscribe" and signed and not self._unchecked and (refusal := self._check(request)):
             return SubscriptionReplies([refusal], [], [])
 
         before = dict.fromkeys(self.pairs)
@@ -145,7 +149,7 @@ class Subscriber:
     def _subscribe(self, channel: Channel, own: dict, request: dict, signed: bool, reasons: list[str]) -> bool:
         if refusal := self._refusal(channel.name):
             raise _Refused(refusal)
-        if channel.refusal and not signed:
+        if channel.refusal and not signed and not self._unchecked:
             raise _Refused(channel.refusal)
         if channel.scope == "none":
             names = [EVERYTHING]

@@ -102,10 +102,10 @@ class AdvancedDecoder:
             except msgspec.MsgspecError:
                 pass  # it is decoded completely, which gives the reason
             else:
-                head: Any = heads.events[0]
-                if type(head) is f.UpdateHead:
+                head = heads.events[0]
+                if isinstance(head, f.UpdateHead):
                     kind, product = m.AdvancedL2Update, head.product_id
-                elif type(head) is f.SnapshotHead:
+                elif isinstance(head, f.SnapshotHead):
                     kind, product = m.AdvancedL2Snapshot, head.product_id
                 else:
                     kind, product = m.AdvancedTicker, head.tickers[0].product_id

@@ -162,9 +162,10 @@ class AdvancedGaps(GapDetector):
         known = {product for product in {each.product_id for each in messages} if self._is_known(product)}
         check = FrameCheck(self)
         repaired: list[int] = []
+        in_order = fresh
         for place, trade in enumerate(messages):
             before = len(self.missed)
-            fresh = self._trade(trade)
+            fresh = self._trade(trade, in_order)
             if fresh and isinstance(trade, PriorMarketTrade) and trade.product_id in known:
                 trade = as_new(trade)
                 repaired.append(place)
@@ -206,13 +207,13 @@ class AdvancedGaps(GapDetector):
         return self.acknowledged(answer)
 
     def _one_trade(self, trade: MarketTrade | PriorMarketTrade) -> bool:
-        self._number(trade.sequence_num)
-        return self._trade(trade)
+        return self._trade(trade, self._number(trade.sequence_num))
 
-    def _trade(self, trade: Any) -> bool:
+    def _trade(self, trade: Any, in_order: bool) -> bool:
+        """*in_order*: False for a trade of a late or repeated frame."""
         run = self._runs.get((TRADES, trade.product_id))
         if run is None:
             run = self._run(TRADES, trade.product_id)
-        if isinstance(trade, PriorMarketTrade) and trade.trade_id <= run.last:
+        if trade.trade_id <= run.last and (not in_order or isinstance(trade, PriorMarketTrade)):
             return False  # older than the last trade: it is no sign that the ids began anew
         return run.take(trade.trade_id, trade.time) or self.hold(run, trade)

@@ -350,6 +350,25 @@ def test_trade_of_a_late_frame_is_delivered() -> None:
     assert gaps.missed == [Missed(None, "sequence_num", 1, 1)]
 
 
+@pytest.mark.parametrize("late", [1, 2, 3, 7])
+def test_trades_of_a_late_frame_are_no_restart(late: int) -> None:
+    """Several in a row with lower ids are one frame, which was reported as missing."""
+    gaps = watching()
+    batch = [one(each) for each in range(2, 2 + late)]
+    newer = [one(each) for each in range(2 + late, 8 + late)]
+    sent = [
+        trades(0, one(1)),
+        heartbeat(2),
+        heartbeat(3),
+        trades(4, *newer),
+        trades(1, *batch),
+        trades(5, one(8 + late)),
+    ]
+    passed = [each.trade_id for frame in sent for each in delivered(gaps, frame) if isinstance(each, Trade)]
+    assert passed == [1, *range(2 + late, 9 + late)]
+    assert gaps.missed == [Missed(None, "sequence_num", 1, 1), Missed(BTC, "market_trades", 2, 1 + late)]
+
+
 def test_late_frame_renews_each_book_once() -> None:
     def play(client: Client, number: int) -> None:
         client.receive(1)
