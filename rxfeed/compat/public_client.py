@@ -118,6 +118,9 @@ class PublicClient:
             if self.__venue is COINBASE_ADVANCED:
                 return AdvancedCalls(self.__body).answer(endpoint, params or {})
             return json.loads(self.__get(endpoint, params).content)
+        except ConfigError as error:
+            note(Kind.UNAVAILABLE, str(error))
+            raise
         except RequestRejected as error:
             return _described(error)
 
