@@ -50,7 +50,10 @@ _WAIT_AFTER_REJECTION = 1.0  # seconds after a rejection during which another su
 
 
 def make_feed(
-    options: argparse.Namespace, write: Callable[[int, str], None] = lambda level, text: write_error(text)
+    options: argparse.Namespace,
+    write: Callable[[int, str], None] = lambda level, text: write_error(text),
+    *,
+    count_items: bool = False,
 ) -> Feed:
     """The feed for the options that `arguments` adds; *write* is called with the level and text of its warnings."""
     named = venue_at(options.url or "") if options.venue is None else venue(options.venue)
@@ -66,6 +69,7 @@ def make_feed(
             url=options.url,
             rest_url=options.rest_url,
             credentials=credentials,
+            count_items=count_items,
         )
     for each in caught:
         write(logging.WARNING, str(each.message))
