@@ -21,6 +21,8 @@ _MOST_TEXT = 100
 def line(message: Message) -> str:
     """One line for *message*: time (UTC; without one, that of the receipt), product, type and content.
 
+    >>> from rxfeed.cli.lines import line
+    >>> from rxfeed.testing import ticker
     >>> line(ticker("60000.10", product_id="BTC-USD"))
     '12:00:00.000000  BTC-USD     ticker              60000.10'
     """

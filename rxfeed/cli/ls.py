@@ -129,6 +129,7 @@ def _moment(moment: datetime) -> str:
 def _seconds(seconds: float) -> str:
     """*seconds* as a readable text.
 
+    >>> from rxfeed.cli.ls import _seconds
     >>> _seconds(0.25), _seconds(59.94), _seconds(3661), _seconds(90_061)
     ('0.2 s', '59.9 s', '1:01:01', '1 day, 1:01:01')
     """

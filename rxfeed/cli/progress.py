@@ -165,6 +165,7 @@ class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
 def size(count: float) -> str:
     """*count* bytes as a readable text.
 
+    >>> from rxfeed.cli.progress import size
     >>> size(999), size(1_234_567), size(64_000_000_000)
     ('999 B', '1.2 MB', '64.0 GB')
     """
@@ -179,6 +180,7 @@ def size(count: float) -> str:
 def ratio(unpacked: int, packed: int) -> str:
     """The compression ratio as a text.
 
+    >>> from rxfeed.cli.progress import ratio
     >>> ratio(1000, 125), ratio(0, 0)
     ('8.0x', '-')
     """

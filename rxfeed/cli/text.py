@@ -13,6 +13,7 @@ _UNSAFE = re.compile(r"[^ -~]")
 def printable(text: str) -> str:
     """*text* with a question mark for each character that could control the terminal: ANSI codes, C1, bidi, line ends.
 
+    >>> from rxfeed.cli.text import printable
     >>> printable("not a channel\\x1b[2J")
     'not a channel?[2J'
     """
@@ -22,6 +23,7 @@ def printable(text: str) -> str:
 def json_line(raw: bytes, encoding: str) -> str:
     """The JSON text *raw* as one line of JSON, with escapes for control characters and those that *encoding* lacks.
 
+    >>> from rxfeed.cli.text import json_line
     >>> json_line(b'{"type":"new",\\n"a":"\\xc2\\x9b2J \\xe2\\x82\\xac"}', "ascii")
     '{"type":"new", "a":"\\\\u009b2J \\\\u20ac"}'
     """
@@ -49,6 +51,8 @@ def _json_character(character: str, encoding: str) -> str:
 def plain_number(number: Decimal) -> str:
     """*number* in full, or in exponent notation if it has more than 40 digits on a side of the point.
 
+    >>> from decimal import Decimal
+    >>> from rxfeed.cli.text import plain_number
     >>> plain_number(Decimal("0.00001")), plain_number(Decimal("1.50")), plain_number(Decimal("1e999999999"))
     ('0.00001', '1.50', '1.00E+999999999')
     """
@@ -58,6 +62,8 @@ def plain_number(number: Decimal) -> str:
 def rounded_number(number: Decimal, places: int = 2, sign: str = "") -> str:
     """*number* with thousands separators and *places* decimal places; in exponent notation as `plain_number`.
 
+    >>> from decimal import Decimal
+    >>> from rxfeed.cli.text import rounded_number
     >>> rounded_number(Decimal("60001.234")), rounded_number(Decimal("2.5"), 3, "+"), rounded_number(Decimal("1e50"))
     ('60,001.23', '+2.500', '1.00E+50')
     """

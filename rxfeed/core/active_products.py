@@ -18,6 +18,9 @@ class ActiveProducts:
     newest item. Its next item makes it active again. An item dated more than *max_ahead* seconds after its receipt (see
     `EventClock`) is treated as one without a time. O(1) a message and product.
 
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import ActiveProducts
+    >>> from rxfeed.testing import ticker
     >>> fold(ActiveProducts(60), [ticker(1, time=0), ticker(1, product_id="ETH-USD", time=60)])
     ['BTC-USD']
     """

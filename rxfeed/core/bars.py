@@ -147,7 +147,10 @@ class _Bars(ABC):
 class TickBars(_Bars):
     """Bars of *trades* trades each.
 
-    >>> [(b.count, b.complete) for b in fold(TickBars(2), [match(), match(), match()])]
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import TickBars
+    >>> from rxfeed.testing import trade
+    >>> [(b.count, b.complete) for b in fold(TickBars(2), [trade(), trade(), trade()])]
     [(2, True), (1, False)]
     """
 
@@ -168,7 +171,10 @@ class TickBars(_Bars):
 class VolumeBars(_Bars):
     """Bars of exactly *volume* each: a trade that overfills one is split, and its rest begins the next.
 
-    >>> [str(b.volume) for b in fold(VolumeBars("1.5"), [match(size=1), match(size="2.25")])]
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import VolumeBars
+    >>> from rxfeed.testing import trade
+    >>> [str(b.volume) for b in fold(VolumeBars("1.5"), [trade(size=1), trade(size="2.25")])]
     ['1.5', '1.5', '0.25']
     """
 
@@ -199,7 +205,10 @@ class DollarBars(_Bars):
     The size of the first part is the missing notional divided by the price, cut to 28 digits, since a quotient may have
     no exact decimal. The rest begins the next bar, so the volumes of all bars add up exactly to those of the trades.
 
-    >>> [(str(b.notional), str(b.volume)) for b in fold(DollarBars(100), [match(40, size=2), match(40, size=1)])]
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import DollarBars
+    >>> from rxfeed.testing import trade
+    >>> [(str(b.notional), str(b.volume)) for b in fold(DollarBars(100), [trade(40, size=2), trade(40, size=1)])]
     [('100', '2.5'), ('20', '0.5')]
     """
 

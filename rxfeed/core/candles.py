@@ -109,7 +109,10 @@ class CandlePrices(WindowAccumulator[Candle]):
 class Candles(Windowing[Candle]):
     """Outputs a `Candle` per product and window of *seconds*: see `Windowing` for when, and `Late` for the rest.
 
-    >>> [str(c.close) for c in fold(Candles(60), [match(9, time=0), match(11, time=59), match(10, time=60)])]
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import Candles
+    >>> from rxfeed.testing import trade
+    >>> [str(c.close) for c in fold(Candles(60), [trade(9, time=0), trade(11, time=59), trade(10, time=60)])]
     ['11', '10']
     """
 

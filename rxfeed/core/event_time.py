@@ -26,8 +26,10 @@ class EventClock:
 
     *max_ahead*: seconds that a message may be dated after its receipt; `None` for any.
 
-    >>> trade = match(time=0)
-    >>> EventClock(60).is_ahead(trade, trade.time)  # the trade has no receipt
+    >>> from rxfeed.core import EventClock
+    >>> from rxfeed.testing import trade
+    >>> dated = trade(time=0)
+    >>> EventClock(60).is_ahead(dated, dated.time)  # the trade has no receipt
     False
     """
 

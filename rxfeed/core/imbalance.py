@@ -64,7 +64,10 @@ class _Balance:
 class SlidingImbalance(Rolling[TradeImbalance]):
     """Outputs a `TradeImbalance` of the last *seconds* at every trade: see `Rolling`.
 
-    >>> trades = [match(time=0, side="sell"), match(time=30, side="buy", size=3), match(time=60, side="sell")]
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import SlidingImbalance
+    >>> from rxfeed.testing import trade
+    >>> trades = [trade(time=0), trade(size=3, time=30, taker_side="sell"), trade(time=60)]
     >>> [str(i.volume) for i in fold(SlidingImbalance(60), trades)]
     ['1', '-2', '-2']
     """
@@ -104,7 +107,10 @@ class RunningImbalance:
     After a gap no result of the product is complete. No trade is late; a trade's time is limited to *max_ahead* seconds
     after its receipt (see `EventClock`). O(1) a trade; memory grows with the number of products.
 
-    >>> [str(i.volume) for i in fold(RunningImbalance(), [match(side="sell"), match(side="buy", size=3)])]
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import RunningImbalance
+    >>> from rxfeed.testing import trade
+    >>> [str(i.volume) for i in fold(RunningImbalance(), [trade(taker_side="buy"), trade(taker_side="sell", size=3)])]
     ['1', '-2']
     """
 

@@ -59,6 +59,9 @@ class PriceMoves:
     dated more than *max_ahead* seconds after its receipt (see `EventClock`). Amortised O(1) a message; memory grows
     with the products, and with the prices of the last *within* seconds that are a minimum or maximum since then.
 
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import PriceMoves
+    >>> from rxfeed.testing import ticker
     >>> prices = [ticker(100, time=0), ticker(104, time=1), ticker(105, time=2)]
     >>> [str(move.percent) for move in fold(PriceMoves(5, 60), prices)]
     ['5']

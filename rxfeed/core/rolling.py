@@ -136,7 +136,10 @@ class Rolling(TradeMachine[LastTrades[R]], Generic[R]):
 class SlidingVolume(Rolling[RollingVolume]):
     """Outputs a `RollingVolume` of the last *seconds* at every trade: see `Rolling`.
 
-    >>> [str(r.volume) for r in fold(SlidingVolume(60), [match(time=0), match(time=59), match(time=60)])]
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import SlidingVolume
+    >>> from rxfeed.testing import trade
+    >>> [str(r.volume) for r in fold(SlidingVolume(60), [trade(time=0), trade(time=59), trade(time=60)])]
     ['1', '2', '2']
     """
 

@@ -49,6 +49,10 @@ class SpreadWidening:
     A quote with an empty side, or with a price that is not above zero, is skipped. *once*: only the first of each
     product is output. O(1) a message; memory grows with the number of products.
 
+    >>> from decimal import Decimal
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import SpreadWidening
+    >>> from rxfeed.testing import ticker
     >>> quotes = [ticker(10, best_bid=Decimal(9), best_ask=Decimal(each)) for each in (10, 12, 13, 10, 12)]
     >>> [str(w.best_ask) for w in fold(SpreadWidening(2), quotes)]
     ['12', '12']

@@ -21,6 +21,9 @@ class LatestByProduct(Generic[T]):
     `ActiveProducts` outputs it. Items without a product are not in it. O(1) an item; memory grows with the number of
     products.
 
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import LatestByProduct
+    >>> from rxfeed.testing import ticker
     >>> [sorted(latest) for latest in map(dict, fold(LatestByProduct(), [ticker(1), ticker(2, product_id="A-B")]))]
     [['A-B', 'BTC-USD'], ['A-B', 'BTC-USD']]
     """
@@ -56,6 +59,9 @@ class Throttle(Generic[T]):
     without a product or a time, or dated more than *max_ahead* seconds after their receipt (see `EventClock`). O(1) an
     item; memory grows with the number of products.
 
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import Throttle
+    >>> from rxfeed.testing import ticker
     >>> [str(t.price) for t in fold(Throttle(1), [ticker(1, time=0), ticker(2, time=0.9), ticker(3, time=1)])]
     ['1', '3']
     """

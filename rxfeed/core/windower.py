@@ -46,6 +46,7 @@ class Windower(ABC):
 class Grid(Windower):
     """Windows of *seconds*, one directly after the other, aligned to the Unix epoch.
 
+    >>> from rxfeed.core import Grid
     >>> Grid(60).spans(61_000_000)
     ((60000000, 120000000),)
     """

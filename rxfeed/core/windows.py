@@ -83,7 +83,10 @@ class VolumeSums(WindowAccumulator[VolumeWindow]):
 class TumblingVolume(Windowing[VolumeWindow]):
     """Outputs a `VolumeWindow` per product and window of *seconds*: see `Windowing` for when, and `Late` for the rest.
 
-    >>> [str(w.volume) for w in fold(TumblingVolume(60), [match(time=0), match(time=59), match(time=60, size=3)])]
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import TumblingVolume
+    >>> from rxfeed.testing import trade
+    >>> [str(w.volume) for w in fold(TumblingVolume(60), [trade(time=0), trade(time=59), trade(time=60, size=3)])]
     ['2', '3']
     """
 

@@ -34,8 +34,10 @@ class BookLevel(NamedTuple):
 def to_records(items: Iterable[object]) -> list[dict[str, Any]]:
     """Each window, candle, message or other result as a `dict` by column; Decimals and datetimes stay as they are.
 
+        >>> from rxfeed import fold, to_records
+        >>> from rxfeed.testing import trade
         >>> from rxfeed.core import Candles
-        >>> for record in to_records(fold(Candles(60), [match(9, time=0), match(11, time=1)])):
+        >>> for record in to_records(fold(Candles(60), [trade(9, time=0), trade(11, time=1)])):
         ...     print(record["product_id"], record["open"], record["close"], record["complete"])
         BTC-USD 9 11 False
 
@@ -48,8 +50,10 @@ def to_records(items: Iterable[object]) -> list[dict[str, Any]]:
 def to_dataframe(items: Iterable[object], library: Library | None = None, *, exact: bool = False) -> Any:
     """A DataFrame of polars or pandas, or an Arrow table, with a row for each item and a column for each field.
 
+        >>> from rxfeed import fold, to_dataframe
+        >>> from rxfeed.testing import trade
         >>> from rxfeed.core import Candles
-        >>> frame = to_dataframe(fold(Candles(60), [match(9, time=0), match(11, time=1)]), "polars")
+        >>> frame = to_dataframe(fold(Candles(60), [trade(9, time=0), trade(11, time=1)]), "polars")
         >>> frame.select("product_id", "close", "count").rows()
         [('BTC-USD', 11.0, 2)]
 

@@ -29,6 +29,7 @@ def rest_snapshot(
 ) -> Callable[[str], Level3Snapshot]:
     """A function that requests a product's book, by order, from the REST API of *venue* at *url* (`None`: its own).
 
+        >>> from rxfeed import rest_snapshot
         >>> request_book = rest_snapshot("http://127.0.0.1:8080", timeout=5)
 
     The function blocks for at most *timeout* seconds, from resolving the host to the last byte, and reads at most

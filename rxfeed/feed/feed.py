@@ -34,6 +34,8 @@ _LONGEST_PING = 125  # bytes, by RFC 6455
 class Feed(MessageSource):
     """A hot Observable of all `Message`s of one connection: compose and subscribe first, then `connect()`.
 
+        from rxfeed import Feed, window_volume
+
         feed = Feed("BTC-USD", ["matches", "heartbeat"])
         feed.pipe(window_volume(60)).subscribe(print)
         feed.run()

@@ -24,7 +24,10 @@ def tick_bars(trades: int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[M
         prices   -9--11--10--12--|
         emitted  ----(9,11)--(10,12)
 
-        >>> _ = reactivex.of(match(9), match(11), match(10), match(12)).pipe(tick_bars(2)).subscribe(
+        >>> import reactivex
+        >>> from rxfeed import tick_bars
+        >>> from rxfeed.testing import trade
+        >>> _ = reactivex.of(trade(9), trade(11), trade(10), trade(12)).pipe(tick_bars(2)).subscribe(
         ...     lambda b: print(b.open, b.close, b.complete))
         9 11 True
         10 12 True
@@ -44,7 +47,10 @@ def volume_bars(volume: Decimal | str | int, *, max_ahead: float | None = MAX_AH
         sizes    -1----------4-------|
         emitted  ----------(2)(2)----(1)
 
-        >>> _ = reactivex.of(match(size=1), match(size=4)).pipe(volume_bars(2)).subscribe(
+        >>> import reactivex
+        >>> from rxfeed import volume_bars
+        >>> from rxfeed.testing import trade
+        >>> _ = reactivex.of(trade(size=1), trade(size=4)).pipe(volume_bars(2)).subscribe(
         ...     lambda b: print(b.volume, b.count, b.complete))
         2 2 True
         2 1 True
@@ -65,7 +71,10 @@ def dollar_bars(notional: Decimal | str | int, *, max_ahead: float | None = MAX_
         price x size   -40x2------40x1------|
         emitted        -----------(100)-----(20)
 
-        >>> _ = reactivex.of(match(40, size=2), match(40, size=1)).pipe(dollar_bars(100)).subscribe(
+        >>> import reactivex
+        >>> from rxfeed import dollar_bars
+        >>> from rxfeed.testing import trade
+        >>> _ = reactivex.of(trade(40, size=2), trade(40, size=1)).pipe(dollar_bars(100)).subscribe(
         ...     lambda b: print(b.notional, b.volume, b.complete))
         100 2.5 True
         20 0.5 False

@@ -27,6 +27,9 @@ def by_product(
         source   -A1--B1--A2--A3--B2--
         emitted  ---------A1+A2---B1+B2-     by_product(pairwise)
 
+        >>> import reactivex
+        >>> from rxfeed import by_product
+        >>> from rxfeed.testing import ticker
         >>> prices = [ticker(1), ticker(5, product_id="A-B"), ticker(2), ticker(7, product_id="A-B")]
         >>> steps = by_product(reactivex.operators.pairwise())
         >>> _ = reactivex.from_iterable(prices).pipe(steps).subscribe(lambda p: print(p[0].price, p[1].price))
@@ -78,6 +81,9 @@ def latest_by_product(
         source   -A1----B1--------A2--------
         emitted  -{A1}--{A1,B1}---{A2,B1}---
 
+        >>> import reactivex
+        >>> from rxfeed import latest_by_product
+        >>> from rxfeed.testing import ticker
         >>> prices = [ticker(1), ticker(5, product_id="A-B"), ticker(2)]
         >>> _ = reactivex.from_iterable(prices).pipe(latest_by_product()).subscribe(
         ...     lambda latest: print({product: str(t.price) for product, t in latest.items()}))
@@ -98,6 +104,9 @@ def throttle_by_product(seconds: float, *, max_ahead: float | None = MAX_AHEAD) 
         seconds  -0.0--0.4--0.9--1.0--1.2--2.0-
         emitted  -0.0------------1.0-------2.0-     throttle_by_product(1)
 
+        >>> import reactivex
+        >>> from rxfeed import throttle_by_product
+        >>> from rxfeed.testing import ticker
         >>> prices = [ticker(9, time=0), ticker(8, time=0.9), ticker(7, time=1)]
         >>> _ = reactivex.from_iterable(prices).pipe(throttle_by_product(1)).subscribe(lambda t: print(t.price))
         9

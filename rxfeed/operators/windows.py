@@ -25,7 +25,10 @@ def window_volume(
         trades  --2----1-|--1-----|-      |: whole minutes
         emitted          --3------1
 
-        >>> trades = [match(time="12:00:10", size="2"), match(time="12:00:59", size="1"), match(time="12:01:00")]
+        >>> import reactivex
+        >>> from rxfeed import window_volume
+        >>> from rxfeed.testing import trade
+        >>> trades = [trade(time="12:00:10", size="2"), trade(time="12:00:59", size="1"), trade(time="12:01:00")]
         >>> _ = reactivex.from_iterable(trades).pipe(window_volume(60)).subscribe(
         ...     lambda w: print(w.start.time(), w.volume, w.complete))
         12:00:00 3 False
@@ -42,7 +45,7 @@ def window_volume(
 
         >>> minutes = window_volume(60)
         >>> _ = minutes.late.subscribe(lambda late: print("late for", late.start.time(), late.trade.size))
-        >>> trades.append(match(time="12:00:58", size="7"))
+        >>> trades.append(trade(time="12:00:58", size="7"))
         >>> reactivex.from_iterable(trades).pipe(minutes, reactivex.operators.count()).run(), minutes.late_count
         late for 12:00:00 7
         (2, 1)
@@ -66,7 +69,10 @@ def candles(
         prices   -10--12--9-|-11--|-      |: whole minutes
         emitted             -(10,12,9,9)--(11,11,11,11)
 
-        >>> trades = [match(10, time="12:00:10"), match(12, time="12:00:20"), match(9, time="12:00:59")]
+        >>> import reactivex
+        >>> from rxfeed import candles
+        >>> from rxfeed.testing import trade
+        >>> trades = [trade(10, time="12:00:10"), trade(12, time="12:00:20"), trade(9, time="12:00:59")]
         >>> _ = reactivex.from_iterable(trades).pipe(candles(60)).subscribe(
         ...     lambda c: print(c.open, c.high, c.low, c.close, c.count))
         10 12 9 9 3
@@ -85,7 +91,10 @@ def rolling_volume(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> Wi
         sizes    -1------1------1--       a trade each half minute
         emitted  -1------2------2--       rolling_volume(60)
 
-        >>> _ = reactivex.of(match(time=0), match(time=30), match(time=60)).pipe(rolling_volume(60)).subscribe(
+        >>> import reactivex
+        >>> from rxfeed import rolling_volume
+        >>> from rxfeed.testing import trade
+        >>> _ = reactivex.of(trade(time=0), trade(time=30), trade(time=60)).pipe(rolling_volume(60)).subscribe(
         ...     lambda r: print(r.volume, r.count, r.complete))
         1 1 False
         2 2 False
@@ -108,7 +117,10 @@ def trade_imbalance(
         taker    -buy 1--sell 3--buy 1--
         emitted  -1------(-2)----(-1)---
 
-        >>> trades = [match(side="sell"), match(side="buy", size=3), match(side="sell")]  # the makers' sides
+        >>> import reactivex
+        >>> from rxfeed import trade_imbalance
+        >>> from rxfeed.testing import trade
+        >>> trades = [trade(taker_side="buy"), trade(taker_side="sell", size=3), trade(taker_side="buy")]
         >>> _ = reactivex.from_iterable(trades).pipe(trade_imbalance()).subscribe(lambda i: print(i.volume, i.count))
         1 1
         -2 0

@@ -39,6 +39,9 @@ _AFTERWARDS = 3600.0
 class Replay(MessageSource):
     """Emits all `Message`s of a recording, as a hot Observable: subscribe first, then `connect()`, as with a Feed.
 
+        from datetime import UTC, datetime
+        from rxfeed import Replay, window_volume
+
         replay = Replay("recordings/", since=datetime(2026, 11, 24, tzinfo=UTC))
         replay.pipe(window_volume(60)).subscribe(print)
         replay.run()
@@ -80,7 +83,10 @@ class Replay(MessageSource):
     Operators of reactivex with time (`buffer_with_time`, `debounce`, `timeout`, ...) use the recording's time:
     pipelines of a replay and its other streams run on `scheduler`, unless they are given another.
 
-        >>> replay = Replay([match(time=0), match(time=59.9), match(time=60)])
+        >>> import reactivex
+        >>> from rxfeed import Replay
+        >>> from rxfeed.testing import trade
+        >>> replay = Replay([trade(time=0), trade(time=59.9), trade(time=60)])
         >>> minutes = replay.pipe(reactivex.operators.buffer_with_time(60))
         >>> _ = minutes.subscribe(lambda trades: print(len(trades)))
         >>> replay.run()

@@ -69,6 +69,7 @@ class HttpClient:
 
     Raises `ConfigError` for invalid arguments.
 
+        >>> from rxfeed.transport import HttpClient
         >>> client = HttpClient("http://127.0.0.1:8080", timeout=5)
     """
 

@@ -73,6 +73,7 @@ class Subscriber:
 
     *refusal*: the reason for which a fault refuses the next subscription to a channel, if one does.
 
+    >>> from rxfeed.sim.coinbase_exchange import Subscriber
     >>> subscriber = Subscriber(["BTC-USD"])
     >>> subscriber.receive('{"type":"subscribe","product_ids":["BTC-USD"],"channels":["matches"]}').added
     [('matches', 'BTC-USD')]
