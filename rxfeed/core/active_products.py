@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from datetime import datetime
 
-from rxfeed.core.arguments import positive_span
+from rxfeed.core.arguments import Seconds, positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.market import Subscriptions
 
@@ -27,7 +27,7 @@ class ActiveProducts:
 
     __slots__ = ("_idle", "_newest", "clock")
 
-    def __init__(self, idle: float | None = None, *, max_ahead: float | None = MAX_AHEAD) -> None:
+    def __init__(self, idle: Seconds | None = None, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
         self._idle = None if idle is None else positive_span("idle", idle)
         self._newest: OrderedDict[str, datetime | None] = OrderedDict()  # the product with the oldest item is first

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from rxfeed.core.arguments import not_negative_microseconds
+from rxfeed.core.arguments import Seconds, in_seconds, not_negative_microseconds
 from rxfeed.market import FIRST, LAST, moment
 
 MAX_AHEAD = 60.0
@@ -35,8 +35,8 @@ class EventClock:
 
     __slots__ = ("_microseconds", "limit", "max_ahead", "report")
 
-    def __init__(self, max_ahead: float | None = MAX_AHEAD) -> None:
-        self.max_ahead = max_ahead
+    def __init__(self, max_ahead: Seconds | None = MAX_AHEAD) -> None:
+        self.max_ahead = None if max_ahead is None else in_seconds(max_ahead)
         self._microseconds = None if max_ahead is None else not_negative_microseconds("max_ahead", max_ahead)
         self.limit = FIRST if max_ahead is not None else LAST
         """Times up to it are credible; for later ones ask `is_ahead`."""

@@ -6,16 +6,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
-import msgspec
-
+from rxfeed.core.arguments import Seconds
 from rxfeed.core.arrival_span import ArrivalSpan
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import ZERO, exactly, quotient
+from rxfeed.core.result import Result
 from rxfeed.core.rolling import KeptTrade, LastTrades, Rolling
 from rxfeed.market import Heartbeat, Message, PriorTrade, Trade
 
 
-class TradeImbalance(msgspec.Struct, frozen=True, gc=False):
+class TradeImbalance(Result, frozen=True, gc=False):
     """What takers bought less what they sold of *product_id* in `(start, end]`, the trade at *end* included.
 
     *count* in trades, *volume* in the base currency, *notional* in the quote currency, all exact; *ratio*, from -1 to 1
@@ -118,7 +118,7 @@ class RunningImbalance:
 
     accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade,))
 
-    def __init__(self, *, max_ahead: float | None = MAX_AHEAD) -> None:
+    def __init__(self, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
         self._products: dict[str, _Running] = {}
 

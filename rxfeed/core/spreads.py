@@ -6,18 +6,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
-import msgspec
-
 from rxfeed.core.arguments import not_negative
 from rxfeed.core.numbers import EXACT, ROUNDED
 from rxfeed.core.quotes import EpochCounter, Priced, quote_of
+from rxfeed.core.result import Result
 from rxfeed.errors import ConfigError
 from rxfeed.market import Message, Ticker
 
 _HALF_HUNDREDTH = Decimal("0.005")
 
 
-class WideSpread(msgspec.Struct, frozen=True, gc=False):
+class WideSpread(Result, frozen=True, gc=False):
     """The *spread*, *best_ask* less *best_bid*, became wider than the limit at *time*; *percent* of the mid.
 
     *spans_gap*: messages since the quote before it were missed.

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from rxfeed.core.active_products import ActiveProducts
-from rxfeed.core.arguments import positive_span
+from rxfeed.core.arguments import Seconds, positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class LatestByProduct(Generic[T]):
 
     __slots__ = ("_items", "_presence", "_view", "clock")
 
-    def __init__(self, idle: float | None = None, *, max_ahead: float | None = MAX_AHEAD) -> None:
+    def __init__(self, idle: Seconds | None = None, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         self._presence = ActiveProducts(idle, max_ahead=max_ahead)
         self.clock = self._presence.clock
         self._items: dict[str, T] = {}
@@ -68,7 +68,7 @@ class Throttle(Generic[T]):
 
     __slots__ = ("_last", "_width", "clock")
 
-    def __init__(self, seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> None:
+    def __init__(self, seconds: Seconds, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
         self._width = positive_span("seconds", seconds)
         self._last: dict[str, tuple[int, datetime]] = {}  # the highest epoch, and the time of the last one

@@ -6,17 +6,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Self
 
-import msgspec
-
 from rxfeed.core.accumulator import WindowAccumulator
+from rxfeed.core.arguments import Seconds
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.numbers import EXACT, ZERO, quotient
+from rxfeed.core.result import Result
 from rxfeed.core.windower import Grid
 from rxfeed.core.windowing import Windowing
 from rxfeed.market import Trade
 
 
-class VolumeWindow(msgspec.Struct, frozen=True, gc=False):
+class VolumeWindow(Result, frozen=True, gc=False):
     """The trades of *product_id* in `[start, end)`.
 
     *volume* in the base currency, *notional* (the sum of price times size) in the quote currency, both exact; *vwap* is
@@ -93,6 +93,6 @@ class TumblingVolume(Windowing[VolumeWindow]):
     __slots__ = ()
 
     def __init__(
-        self, seconds: float, lateness: float = 0, empty: bool = False, *, max_ahead: float | None = MAX_AHEAD
+        self, seconds: Seconds, lateness: Seconds = 0, empty: bool = False, *, max_ahead: Seconds | None = MAX_AHEAD
     ) -> None:
         super().__init__(Grid(seconds, lateness), VolumeSums, empty, max_ahead=max_ahead)

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable
 from urllib.parse import quote
 
-from rxfeed.core import Level3Snapshot, Reconnect
+from rxfeed.core import Level3Snapshot, Reconnect, Seconds
 from rxfeed.errors import ConfigError
 from rxfeed.secrets import Secret
 from rxfeed.transport import Headers, HttpClient
@@ -21,7 +21,7 @@ def rest_snapshot(
     url: str | Secret | None = None,
     *,
     venue: str | Venue = DEFAULT_VENUE,
-    timeout: float = 10.0,
+    timeout: Seconds = 10.0,
     max_size: int = 64 * 1024 * 1024,
     ssl_context: ssl.SSLContext | None = None,
     proxy: str | Secret | None = None,

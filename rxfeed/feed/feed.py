@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from reactivex import abc
 from reactivex.scheduler import TimeoutScheduler
 
-from rxfeed.core import Level3Snapshot, Reconnect
+from rxfeed.core import Level3Snapshot, Reconnect, Seconds, in_seconds
 from rxfeed.errors import ConfigError
 from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.clock import Clock
@@ -69,8 +69,8 @@ class Feed(MessageSource):
     - *drop_duplicates*: False delivers duplicates too (they are counted in either case).
     - *clock*: a `Clock` that runs faster, for tests. The remaining arguments are those of `TransportOptions`.
 
-    *url*, *rest_url*, *proxy* and the values of *headers* may be `Secret`s, and are kept as such. Raises `ConfigError`
-    for invalid arguments.
+    Seconds are numbers or `timedelta`s. *url*, *rest_url*, *proxy* and the values of *headers* may be `Secret`s, and
+    are kept as such. Raises `ConfigError` for invalid arguments.
     """
 
     def __init__(
@@ -84,14 +84,14 @@ class Feed(MessageSource):
         aliases: Mapping[str, str] | None = None,
         credentials: object = None,
         reconnect: bool | Reconnect = True,
-        ping_interval: float | None = 30.0,
-        pong_timeout: float = 10.0,
-        stale_after: float | None = 60.0,
-        heartbeat_timeout: float = 5.0,
-        lag_threshold: float = 1.0,
+        ping_interval: Seconds | None = 30.0,
+        pong_timeout: Seconds = 10.0,
+        stale_after: Seconds | None = 60.0,
+        heartbeat_timeout: Seconds = 5.0,
+        lag_threshold: Seconds = 1.0,
         drop_duplicates: bool = True,
         max_size: int = 64 * 1024 * 1024,
-        connect_timeout: float = 10.0,
+        connect_timeout: Seconds = 10.0,
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | Secret | None = None,
         headers: Mapping[str, str | Secret] | None = None,
@@ -100,7 +100,7 @@ class Feed(MessageSource):
         found: Venue | None = None
         try:
             found = venue_of(venue_at("" if url is None else revealed(url)) if venue is None else venue)
-            super().__init__(FeedStreams(lag_threshold, venue=found))
+            super().__init__(FeedStreams(in_seconds(lag_threshold), venue=found))
             self._streams.status_log = self._status_log()
             subscription = found.subscription(products, channels, signed=credentials is not None)
             default = found.url_for(each if isinstance(each, str) else each["name"] for each in subscription.channels)
@@ -110,7 +110,7 @@ class Feed(MessageSource):
             hidden_rest = secret(found.rest_url_for(hidden.reveal()) if rest_url is None else rest_url)
             transport = TransportOptions(
                 max_size=max_size,
-                connect_timeout=connect_timeout,
+                connect_timeout=in_seconds(connect_timeout),
                 ssl_context=ssl_context,
                 proxy=proxy,
                 headers={} if headers is None else headers,
@@ -130,11 +130,11 @@ class Feed(MessageSource):
             credentials=credentials,
             venue=self.venue,
             reconnect=reconnect,
-            ping_interval=ping_interval,
-            pong_timeout=pong_timeout,
-            stale_after=stale_after,
-            heartbeat_timeout=heartbeat_timeout,
-            lag_threshold=lag_threshold,
+            ping_interval=None if ping_interval is None else in_seconds(ping_interval),
+            pong_timeout=in_seconds(pong_timeout),
+            stale_after=None if stale_after is None else in_seconds(stale_after),
+            heartbeat_timeout=in_seconds(heartbeat_timeout),
+            lag_threshold=in_seconds(lag_threshold),
             drop_duplicates=drop_duplicates,
         )
         self._url, self._rest_url = hidden, hidden_rest
@@ -197,7 +197,7 @@ class Feed(MessageSource):
     def _send(self, request: str | Secret | bytes) -> None:
         self._check_process()
         with self._state:
-            self._check_open()
+            self.check_open()
             self._subscriptions.user_requests.append(request)
             self._subscriptions.requests_sent |= isinstance(request, str)
             if self._loop is not None:
@@ -212,7 +212,7 @@ class Feed(MessageSource):
         subscription = self._checked(products, channels)
         self._check_process()
         with self._state:
-            self._check_open()
+            self.check_open()
             change(subscription)
             self._ids.changed()
             self._warn_of_aliases()

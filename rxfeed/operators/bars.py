@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TypeVar
 
-from rxfeed.core import MAX_AHEAD, Bar, DollarBars, TickBars, VolumeBars
+from rxfeed.core import MAX_AHEAD, Bar, DollarBars, Seconds, TickBars, VolumeBars
 from rxfeed.market import Message, Trade
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
@@ -18,7 +18,7 @@ log = logging.getLogger("rxfeed.operators")
 B = TypeVar("B", VolumeBars, DollarBars)
 
 
-def tick_bars(trades: int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[Message, Bar]:
+def tick_bars(trades: int, *, max_ahead: Seconds | None = MAX_AHEAD) -> Operator[Message, Bar]:
     """Emit a `Bar` of each product after every *trades* trades of it.
 
         prices   -9--11--10--12--|
@@ -41,7 +41,7 @@ def tick_bars(trades: int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[M
     return lift(machine, MessageFilter(TickBars.accepts, None, "tick_bars"))
 
 
-def volume_bars(volume: Decimal | str | int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[Message, Bar]:
+def volume_bars(volume: Decimal | str | int, *, max_ahead: Seconds | None = MAX_AHEAD) -> Operator[Message, Bar]:
     """Emit a `Bar` of each product whenever exactly *volume* of it, in the base currency, was traded.
 
         sizes    -1----------4-------|
@@ -65,7 +65,7 @@ def volume_bars(volume: Decimal | str | int, *, max_ahead: float | None = MAX_AH
     return lift(machine, MessageFilter(VolumeBars.accepts, None, "volume_bars"))
 
 
-def dollar_bars(notional: Decimal | str | int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[Message, Bar]:
+def dollar_bars(notional: Decimal | str | int, *, max_ahead: Seconds | None = MAX_AHEAD) -> Operator[Message, Bar]:
     """Emit a `Bar` of each product whenever exactly *notional*, in its quote currency, was traded.
 
         price x size   -40x2------40x1------|

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reactivex import Observable, abc
 
-from rxfeed.core import MAX_AHEAD, BookStats, BookView, FullBookView, Level2Book, Level3Book, Reconnect
+from rxfeed.core import MAX_AHEAD, BookStats, BookView, FullBookView, Level2Book, Level3Book, Reconnect, Seconds
 from rxfeed.errors import ConfigError
 from rxfeed.market import Message, OrderOpened
 from rxfeed.operators.dated_ahead import reporting
@@ -25,7 +25,7 @@ from rxfeed.operators.source import (
 
 
 def order_book(
-    product_id: str, depth: int | None = None, *, max_ahead: float | None = MAX_AHEAD
+    product_id: str, depth: int | None = None, *, max_ahead: Seconds | None = MAX_AHEAD
 ) -> Operator[Message, BookView]:
     """Emit a `BookView` of *product_id* each time a message of `level2` or `level2_batch` changes its book.
 
@@ -72,7 +72,7 @@ class FullBook:
         depth: int | None,
         retry: Reconnect,
         buffer: int,
-        max_ahead: float | None = MAX_AHEAD,
+        max_ahead: Seconds | None = MAX_AHEAD,
     ) -> None:
         if snapshot is not None and not callable(snapshot):
             raise ConfigError(f"snapshot: {snapshot!r} cannot be called")
@@ -119,7 +119,7 @@ def full_book(
     depth: int | None = None,
     retry: Reconnect = Reconnect(),  # noqa: B008  # frozen
     buffer: int = 100_000,
-    max_ahead: float | None = MAX_AHEAD,
+    max_ahead: Seconds | None = MAX_AHEAD,
 ) -> FullBook:
     """Emit a `FullBookView` of *product_id*, by order, each time a message of `full` or `level3` changes it.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
-from rxfeed.core import MAX_AHEAD, ActiveProducts, LatestByProduct, Throttle
+from rxfeed.core import MAX_AHEAD, ActiveProducts, LatestByProduct, Seconds, Throttle
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.multicast import Multicast, end_observer
@@ -20,7 +20,7 @@ B = TypeVar("B")
 
 
 def by_product(
-    operator: Operator[A, B], *, idle: float | None = None, max_ahead: float | None = MAX_AHEAD
+    operator: Operator[A, B], *, idle: Seconds | None = None, max_ahead: Seconds | None = MAX_AHEAD
 ) -> Operator[A, B]:
     """Emit the outputs of *operator*, which runs separately for each product, from the product's first item on.
 
@@ -74,7 +74,7 @@ def by_product(
 
 
 def latest_by_product(
-    *, idle: float | None = None, max_ahead: float | None = MAX_AHEAD
+    *, idle: Seconds | None = None, max_ahead: Seconds | None = MAX_AHEAD
 ) -> Operator[A, Mapping[str, A]]:
     """Emit, at every item, a mapping from product id to the newest item of each product.
 
@@ -98,7 +98,7 @@ def latest_by_product(
     return lift(reporting("latest_by_product", lambda: LatestByProduct[A](idle, max_ahead=max_ahead)))
 
 
-def throttle_by_product(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> Operator[A, A]:
+def throttle_by_product(seconds: Seconds, *, max_ahead: Seconds | None = MAX_AHEAD) -> Operator[A, A]:
     """Emit an item if its time is *seconds* or more after the last emitted item of its product.
 
         seconds  -0.0--0.4--0.9--1.0--1.2--2.0-

@@ -6,7 +6,17 @@ from decimal import Decimal
 
 from reactivex import operators as ops
 
-from rxfeed.core import MAX_AHEAD, PriceCross, PriceCrossing, Priced, PriceMove, PriceMoves, SpreadWidening, WideSpread
+from rxfeed.core import (
+    MAX_AHEAD,
+    PriceCross,
+    PriceCrossing,
+    Priced,
+    PriceMove,
+    PriceMoves,
+    Seconds,
+    SpreadWidening,
+    WideSpread,
+)
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import MessageFilter, Operator, declare
@@ -47,7 +57,7 @@ def price_crossing(
 
 
 def moved(
-    percent: Decimal | str | int, within: float, *, max_ahead: float | None = MAX_AHEAD
+    percent: Decimal | str | int, within: Seconds, *, max_ahead: Seconds | None = MAX_AHEAD
 ) -> Operator[Priced, PriceMove]:
     """Emit a `PriceMove` when a product's price has moved by *percent* or more within the last *within* seconds.
 

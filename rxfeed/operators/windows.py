@@ -8,6 +8,7 @@ from rxfeed.core import (
     Candles,
     RollingVolume,
     RunningImbalance,
+    Seconds,
     SlidingImbalance,
     SlidingVolume,
     TradeImbalance,
@@ -18,7 +19,7 @@ from rxfeed.operators.window_operator import WindowOperator, window_operator
 
 
 def window_volume(
-    seconds: float, lateness: float = 0, empty: bool = False, *, max_ahead: float | None = MAX_AHEAD
+    seconds: Seconds, lateness: Seconds = 0, empty: bool = False, *, max_ahead: Seconds | None = MAX_AHEAD
 ) -> WindowOperator[VolumeWindow]:
     """Emit a `VolumeWindow` for each product and each `[start, end)` of *seconds* in which it traded.
 
@@ -62,7 +63,7 @@ def window_volume(
 
 
 def candles(
-    seconds: float, lateness: float = 0, empty: bool = False, *, max_ahead: float | None = MAX_AHEAD
+    seconds: Seconds, lateness: Seconds = 0, empty: bool = False, *, max_ahead: Seconds | None = MAX_AHEAD
 ) -> WindowOperator[Candle]:
     """Emit a `Candle` (prices, volume, count, VWAP) for each product and `[start, end)` of *seconds*.
 
@@ -85,7 +86,7 @@ def candles(
     return window_operator("candles", lambda: Candles(seconds, lateness, empty, max_ahead=max_ahead))
 
 
-def rolling_volume(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> WindowOperator[RollingVolume]:
+def rolling_volume(seconds: Seconds, *, max_ahead: Seconds | None = MAX_AHEAD) -> WindowOperator[RollingVolume]:
     """Emit, at every trade, its product's volume, VWAP, count, high and low over the last *seconds*.
 
         sizes    -1------1------1--       a trade each half minute
@@ -110,7 +111,7 @@ def rolling_volume(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> Wi
 
 
 def trade_imbalance(
-    seconds: float | None = None, *, max_ahead: float | None = MAX_AHEAD
+    seconds: Seconds | None = None, *, max_ahead: Seconds | None = MAX_AHEAD
 ) -> WindowOperator[TradeImbalance]:
     """Emit, at every trade, its product's taker buys minus taker sells: so far, or in the last *seconds*.
 

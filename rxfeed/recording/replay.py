@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from reactivex import Observable
 from reactivex import operators as ops
 
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed import Clock, FeedStreams, MessageSource
 from rxfeed.market import Message
@@ -109,7 +109,7 @@ class Replay(MessageSource):
         until: datetime | None = None,
         *,
         merge: bool = False,
-        patience: float = 5.0,
+        patience: Seconds = 5.0,
         clock: Clock | None = None,
         venue: str | Venue | None = None,
     ) -> None:
@@ -122,7 +122,7 @@ class Replay(MessageSource):
         super().__init__(streams, self._scheduler)
         self._pacer = Pacer(self._scheduler, speed, clock or Clock())
         self._finished = threading.Event()
-        self._patience = patience if merge else None
+        self._patience = in_seconds(patience) if merge else None
         arguments.positive_microseconds("patience", patience)
         self._play, begin = self._opened(source, time_range)
         self._player = Player(self._streams, self._pacer, time_range)

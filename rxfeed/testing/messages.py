@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
 from itertools import count
-from typing import Any, Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
@@ -71,7 +71,7 @@ def trade(
     product_id: str = "BTC-USD",
     venue: VenueName = _EXCHANGE,
     epoch: int = 0,
-    **fields: Any,
+    **fields: object,
 ) -> Trade:
     """A trade. *taker_side*: the side of the order that came in; the struct's own *side* is the maker's.
 
@@ -95,7 +95,7 @@ def prior_trade(
     product_id: str = "BTC-USD",
     venue: VenueName = _EXCHANGE,
     epoch: int = 0,
-    **fields: Any,
+    **fields: object,
 ) -> PriorTrade:
     """The trade from before the subscription, which windows do not count; otherwise as `trade`."""
     values = _trade(price, size, time, taker_side, product_id, venue)
@@ -111,7 +111,7 @@ def ticker(
     product_id: str = "BTC-USD",
     venue: VenueName = _EXCHANGE,
     epoch: int = 0,
-    **fields: Any,
+    **fields: object,
 ) -> Ticker:
     """A ticker. *bid*, *ask*: the best prices; `None`: the message has none.
 
@@ -119,7 +119,7 @@ def ticker(
     >>> ticker(100, bid="99.5", ask=101).best_bid
     Decimal('99.5')
     """
-    values: dict[str, Any] = {
+    values: dict[str, object] = {
         "product_id": product_id,
         "price": arguments.decimal("price", price),
         "best_bid": None if bid is None else arguments.decimal("bid", bid),
@@ -136,14 +136,14 @@ def heartbeat(
     product_id: str = "BTC-USD",
     venue: VenueName = _EXCHANGE,
     epoch: int = 0,
-    **fields: Any,
+    **fields: object,
 ) -> AnyHeartbeat:
     """A heartbeat, which moves the time of windows on. *last_trade_id*: 0 before any trade.
 
     One of Coinbase Advanced Trade is of the whole connection: it has neither a product nor a trade id.
     """
     if venue == _EXCHANGE:
-        values: dict[str, Any] = {"product_id": product_id, "last_trade_id": last_trade_id, "sequence": next(_ids)}
+        values: dict[str, object] = {"product_id": product_id, "last_trade_id": last_trade_id, "sequence": next(_ids)}
     else:
         values = {"heartbeat_counter": next(_ids)}
     return cast(AnyHeartbeat, _made("heartbeat", venue, epoch, values | {"time": _time(time)} | fields))
@@ -157,7 +157,7 @@ def book(
     product_id: str = "BTC-USD",
     venue: VenueName = _EXCHANGE,
     epoch: int = 0,
-    **fields: Any,
+    **fields: object,
 ) -> BookSnapshot:
     """The whole book by price: *bids* and *asks* are `(price, size)`, best first.
 
@@ -176,7 +176,7 @@ def book_update(
     product_id: str = "BTC-USD",
     venue: VenueName = _EXCHANGE,
     epoch: int = 0,
-    **fields: Any,
+    **fields: object,
 ) -> BookUpdate:
     """*changes* `(side, price, size)` to the book: *size* is the new total at the price, and 0 removes it.
 
@@ -199,7 +199,7 @@ def order_opened(
     sequence: int | None = None,
     product_id: str = "BTC-USD",
     epoch: int = 0,
-    **fields: Any,
+    **fields: object,
 ) -> OrderOpened:
     """An order of Coinbase Exchange rests on the book. *sequence*: of the product; `None`: the next number."""
     values = _order(order_id, side, time, sequence, product_id)
@@ -216,7 +216,7 @@ def order_done(
     sequence: int | None = None,
     product_id: str = "BTC-USD",
     epoch: int = 0,
-    **fields: Any,
+    **fields: object,
 ) -> OrderDone:
     """An order of Coinbase Exchange has ended; *reason*: "filled" or "canceled". Otherwise as `order_opened`."""
     values = _order(order_id, side, time, sequence, product_id) | {"reason": reason}
@@ -226,9 +226,11 @@ def order_done(
 # ---- the parts
 
 
-def _trade(price: Number, size: Number, time: When, taker: Side, product_id: str, venue: VenueName) -> dict[str, Any]:
+def _trade(
+    price: Number, size: Number, time: When, taker: Side, product_id: str, venue: VenueName
+) -> dict[str, object]:
     arguments.one_of("taker_side", taker, ("buy", "sell"))
-    values: dict[str, Any] = {
+    values: dict[str, object] = {
         "product_id": product_id,
         "price": arguments.decimal("price", price),
         "size": arguments.decimal("size", size),
@@ -242,12 +244,12 @@ def _trade(price: Number, size: Number, time: When, taker: Side, product_id: str
     return values | numbers
 
 
-def _order(order_id: str, side: Side, time: When, sequence: int | None, product_id: str) -> dict[str, Any]:
+def _order(order_id: str, side: Side, time: When, sequence: int | None, product_id: str) -> dict[str, object]:
     number = next(_ids) if sequence is None else sequence
     return {"order_id": order_id, "side": side, "time": _time(time), "sequence": number, "product_id": product_id}
 
 
-def _numbered(venue: VenueName) -> dict[str, Any]:
+def _numbered(venue: VenueName) -> dict[str, object]:
     """The sequence of a product, which messages of Coinbase Exchange have."""
     return {"sequence": next(_ids)} if venue == _EXCHANGE else {}
 
@@ -268,11 +270,11 @@ def _time(time: When) -> datetime:
     return NOON + (time if isinstance(time, timedelta) else timedelta(seconds=time))
 
 
-def _made(maker: str, venue: VenueName, epoch: int, values: dict[str, Any]) -> Message:
+def _made(maker: str, venue: VenueName, epoch: int, values: dict[str, object]) -> Message:
     arguments.one_of("venue", venue, tuple(_STRUCTS))
     return _struct(venue, _STRUCTS[venue][maker], epoch, values)
 
 
-def _struct(venue: VenueName, name: str, epoch: int, values: dict[str, Any]) -> Message:
+def _struct(venue: VenueName, name: str, epoch: int, values: dict[str, object]) -> Message:
     message: Message = getattr(import_module(f"rxfeed.venues.{venue}"), name)(**values)
     return stamp(message, Origin(message.raw, 0, epoch))
