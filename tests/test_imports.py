@@ -73,7 +73,7 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_dir_shows_the_names_of_first_programs() -> None:
-    """The rest can be imported; a user who presses Tab sees few names."""
+    """The rest can be imported; tab completion lists few names."""
     shown = {name for name in dir(rxfeed) if not name.startswith("_")}
     assert {"Feed", "Replay", "candles", "to_dataframe"} <= shown <= set(rxfeed.__all__)
     assert 35 <= len(shown) <= 45

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rxfeed._version import __version__
-from rxfeed.cli import record_options
+from rxfeed.cli import doctor_options, record_options
 from rxfeed.cli.config_file import apply_config
 from rxfeed.cli.streams import write_line
 from rxfeed.cli.values import natural, positive
@@ -131,7 +131,7 @@ def parser() -> argparse.ArgumentParser:
         description="Reactive streams over market-data feeds.",
         epilog="examples:\n  rxfeed demo\n  rxfeed watch BTC-USD --channel matches\n"
         "  rxfeed record BTC-USD --channel matches --to recordings\n  rxfeed ls recordings\n"
-        "  rxfeed products 'BTC-*'\n",
+        "  rxfeed products 'BTC-*'\n  rxfeed doctor BTC-USD --channel matches\n",
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
@@ -142,6 +142,7 @@ def parser() -> argparse.ArgumentParser:
     _add_record(commands)
     _add_products(commands)
     _add_ls(commands)
+    _add_doctor(commands)
     return top
 
 
@@ -279,6 +280,20 @@ def _add_ls(commands: argparse._SubParsersAction[_Parser]) -> None:
     ls.set_defaults(run=_ls)
 
 
+def _add_doctor(commands: argparse._SubParsersAction[_Parser]) -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="check a connection step by step: what is wrong, and what to do",
+        description=doctor_options.DESCRIPTION,
+        epilog=doctor_options.EPILOG,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    _add_feed(doctor, "ticker")
+    doctor_options.add(doctor)
+    doctor.set_defaults(run=_doctor)
+
+
 def _demo(options: argparse.Namespace) -> int:
     with needs_extra("demo", "the demo"):
         from rxfeed.cli import demo
@@ -301,6 +316,12 @@ def _products(options: argparse.Namespace) -> int:
     from rxfeed.cli import products
 
     return products.run(options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from rxfeed.cli import doctor
+
+    return doctor.run(options)
 
 
 def _ls(options: argparse.Namespace) -> int:

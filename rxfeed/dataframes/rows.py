@@ -107,7 +107,7 @@ def _columns_of(rows: list[object]) -> Iterable[Column]:
 
 
 def _found(name: str, cell: Callable[[Any], object], rows: list[object]) -> Column:
-    """The column of rows without declared fields, whose cells define its type."""
+    """The column of rows without declared fields; the cells define its type."""
     cells = [cell(row) for row in rows]
     kinds = {type(each) for each in cells if each is not None}
     (kind,) = kinds if len(kinds) == 1 else (_UNKNOWN,)
