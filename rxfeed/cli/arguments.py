@@ -208,6 +208,7 @@ def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
         epilog=record_options.EPILOG,
         formatter_class=_Formatter,
         allow_abbrev=False,
+        add_help=False,
     )
     _add_feed(record, "trades", least="*")  # the products may be in the file of --config
     record_options.add(record)

@@ -45,6 +45,10 @@ def _lines(found: Catalogue) -> Iterator[str]:
         yield f"total of {many} sessions"
         yield from _summary(total)
         yield ""
+        never = sum(1 for session in found.sessions if session.attempts and not session.connections)
+        if never:
+            yield f"{never} of {many} sessions never connected"
+            yield ""
         if found.overlapping:
             yield "Sessions overlap: Replay(..., merge=True) plays them as one."
             yield ""

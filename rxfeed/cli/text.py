@@ -48,6 +48,19 @@ def _json_character(character: str, encoding: str) -> str:
     return "".join(f"\\u{high:02x}{low:02x}" for high, low in zip(units[::2], units[1::2], strict=True))
 
 
+def shortened(text: str, room: int) -> str:
+    """*text* in at most *room* characters, with an ellipsis in the middle: begin and end of a path name it.
+
+    >>> from rxfeed.cli.text import shortened
+    >>> shortened("/srv/market-data/2026/recordings/btc", 21), shortened("recordings", 21)
+    ('/srv/mark...dings/btc', 'recordings')
+    """
+    if len(text) <= room:
+        return text
+    kept = max(2, room - 3)
+    return f"{text[: kept // 2]}...{text[len(text) - (kept + 1) // 2 :]}"
+
+
 def plain_number(number: Decimal) -> str:
     """*number* in full, or in exponent notation if it has more than 40 digits on a side of the point.
 
