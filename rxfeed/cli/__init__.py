@@ -1,5 +1,5 @@
 """The `rxfeed` command: `rxfeed demo`, `rxfeed watch`, `rxfeed record`, `rxfeed products`, `rxfeed ls`,
-`rxfeed doctor`."""
+`rxfeed export`, `rxfeed replay`, `rxfeed doctor`."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from queue import Empty, Queue
 
-from rxfeed.cli.doctor_options import Status
+from rxfeed.cli.doctor_options import ExitStatus
 from rxfeed.cli.doctor_remedies import connect_status, remedy_of_connect
 from rxfeed.cli.live import make_feed, remedy_of_refusal
 from rxfeed.cli.streams import write_line
@@ -60,9 +60,9 @@ class _Doctor:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
-        self._status = Status.OK
+        self._status = ExitStatus.OK
 
-    def run(self) -> Status:
+    def run(self) -> ExitStatus:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             feed = make_feed(self._options, lambda level, text: self._note("products", text))
@@ -75,7 +75,9 @@ class _Doctor:
                 self._delivers(feed)
         finally:
             feed.close()
-        write_line("\nno fault was found" if self._status is Status.OK else f"\nfailed (exit status {self._status})")
+        write_line(
+            "\nno fault was found" if self._status is ExitStatus.OK else f"\nfailed (exit status {self._status})"
+        )
         return self._status
 
     # ---- the connection
@@ -123,7 +125,7 @@ class _Doctor:
             return
         way = "ahead of" if off > 0 else "behind"
         self._failed(
-            Status.CLOCK,
+            ExitStatus.CLOCK,
             "clock",
             f"this machine's clock is {abs(off):,.0f} s {way} the server's",
             "set it, best by NTP (timedatectl set-ntp true): signed subscriptions are refused by their time, and the "
@@ -150,7 +152,7 @@ class _Doctor:
             if product not in listed:
                 near = [each for each in sorted(listed) if each.partition("-")[0] == product.partition("-")[0]][:5]
                 advice = f"of that currency there is {', '.join(near)}" if near else "list them with: rxfeed products"
-                self._failed(Status.SUBSCRIPTION, "products", f"{product} is not a product of the venue", advice)
+                self._failed(ExitStatus.SUBSCRIPTION, "products", f"{product} is not a product of the venue", advice)
             elif listed[product].trading_disabled:
                 self._note("products", f"{product} is not traded ({listed[product].status}): it may have no data")
             else:
@@ -195,23 +197,23 @@ class _Doctor:
         if not self._options.auth and (about_keys or advice.startswith("check key")):
             advice = "it needs a key: give --auth, with the key in the environment (see rxfeed doctor --help)"
         if not about_keys or not self._options.auth:
-            self._failed(Status.SUBSCRIPTION, "subscribe", f"the venue refused it: {text}", advice)
+            self._failed(ExitStatus.SUBSCRIPTION, "subscribe", f"the venue refused it: {text}", advice)
         else:
             advice = "check COINBASE_API_KEY and its secret, its rights, and that it is a key of this venue"
-            self._failed(Status.CREDENTIALS, "credentials", f"the venue refused them: {text}", advice)
+            self._failed(ExitStatus.CREDENTIALS, "credentials", f"the venue refused them: {text}", advice)
 
     def _lost(self, cause: BaseException) -> None:
-        if self._status in (Status.SUBSCRIPTION, Status.CREDENTIALS):
+        if self._status in (ExitStatus.SUBSCRIPTION, ExitStatus.CREDENTIALS):
             return  # it closes the connection after its refusal
         if isinstance(cause, AuthenticationFailed):
             advice = "check COINBASE_API_KEY and its secret, its rights, and that it is a key of this venue"
-            self._failed(Status.CREDENTIALS, "credentials", printable(str(cause)), advice)
+            self._failed(ExitStatus.CREDENTIALS, "credentials", printable(str(cause)), advice)
             return
         advice = "try again; if it is repeated, the server or a proxy between ends connections"
-        self._failed(Status.DATA, "data", f"the connection was lost: {printable(str(cause))}", advice)
+        self._failed(ExitStatus.DATA, "data", f"the connection was lost: {printable(str(cause))}", advice)
 
     def _silent(self, feed: Feed, waited: dict[str, frozenset[type[Message]]], subscribed: bool) -> None:
-        if not waited or self._status in (Status.SUBSCRIPTION, Status.CREDENTIALS):
+        if not waited or self._status in (ExitStatus.SUBSCRIPTION, ExitStatus.CREDENTIALS):
             return
         which, seconds = ", ".join(waited), f"{self._options.seconds:g} s"
         if len(waited) < len(feed.about.get("channels", ())):
@@ -219,12 +221,12 @@ class _Doctor:
             return
         if not subscribed:
             advice = "the server accepts connections and answers no request: check --url and --venue"
-            self._failed(Status.SUBSCRIPTION, "subscribe", f"no answer in {seconds}", advice)
+            self._failed(ExitStatus.SUBSCRIPTION, "subscribe", f"no answer in {seconds}", advice)
             return
         advice = "a quiet product has no messages: add --channel heartbeat, or raise --seconds"
         if set(waited) <= feed.venue.heartbeats:
             advice = "not even a heartbeat: the server, or a proxy that holds data back, is at fault; try without it"
-        self._failed(Status.DATA, "data", f"{which}: nothing in {seconds}", advice)
+        self._failed(ExitStatus.DATA, "data", f"{which}: nothing in {seconds}", advice)
 
     # ---- the lines
 
@@ -238,7 +240,7 @@ class _Doctor:
     def _note(self, step: str, text: str) -> None:
         self._line("note", step, text)
 
-    def _failed(self, status: Status, step: str, text: str, advice: str) -> None:
+    def _failed(self, status: ExitStatus, step: str, text: str, advice: str) -> None:
         self._status = self._status or status
         self._line("FAILED", step, printable(text))
         self._line("", "", f"-> {advice}")

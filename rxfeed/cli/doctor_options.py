@@ -25,7 +25,7 @@ examples:
 """
 
 
-class Status(IntEnum):
+class ExitStatus(IntEnum):
     """The exit statuses: the first step that failed."""
 
     OK = 0

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from rxfeed.cli.doctor_options import Status
+from rxfeed.cli.doctor_options import ExitStatus
 from rxfeed.errors import AddressNotFound, CertificateInvalid, ConnectFailed, HandshakeRejected, ProxyFailed
 
 _STATUS = {
-    "resolve": Status.RESOLVE,
-    "connect": Status.CONNECT,
-    "proxy": Status.CONNECT,
-    "TLS": Status.TLS,
-    "handshake": Status.HANDSHAKE,
+    "resolve": ExitStatus.RESOLVE,
+    "connect": ExitStatus.CONNECT,
+    "proxy": ExitStatus.CONNECT,
+    "TLS": ExitStatus.TLS,
+    "handshake": ExitStatus.HANDSHAKE,
 }
 _REMEDIES = {
     "resolve": "the resolver does not answer: check this machine's network and its DNS servers",
@@ -24,15 +24,15 @@ _REMEDIES = {
 }
 
 
-def connect_status(error: ConnectFailed, step: str) -> Status:
+def connect_status(error: ConnectFailed, step: str) -> ExitStatus:
     match error:
         case AddressNotFound():
-            return Status.RESOLVE
+            return ExitStatus.RESOLVE
         case CertificateInvalid():
-            return Status.TLS
+            return ExitStatus.TLS
         case ProxyFailed():
-            return Status.CONNECT
-    return _STATUS.get(step, Status.CONNECT)
+            return ExitStatus.CONNECT
+    return _STATUS.get(step, ExitStatus.CONNECT)
 
 
 def remedy_of_connect(error: ConnectFailed, step: str) -> str:

@@ -15,7 +15,7 @@ from rxfeed.compat.delivery import Delivery
 from rxfeed.compat.hooks import older_hooks, read_socket
 from rxfeed.compat.keepalive import KeepaliveThread, ping_until_ended
 from rxfeed.compat.notices import Kind, note
-from rxfeed.compat.session import Event, Session, SessionManager, State
+from rxfeed.compat.session import Event, Session, SessionManager, SessionState
 from rxfeed.compat.settings import ClientSettings
 from rxfeed.compat.socket import Socket, lost_by_script
 from rxfeed.compat.store import put_document
@@ -252,7 +252,9 @@ class WebsocketClient:
             self.ws.close()
         if isinstance(self.keepalive, KeepaliveThread):
             self.keepalive.join(1.0)
-        if session.state in (State.NEW, State.CLOSED) or not (session.by_script or session is manager.here):
+        if session.state in (SessionState.NEW, SessionState.CLOSED) or not (
+            session.by_script or session is manager.here
+        ):
             return  # on_close is called once, and by the session's own thread
         delivery = Delivery(self, manager, session)
         try:

@@ -1,6 +1,7 @@
 """Pure state machines without Rx, threads, clocks or I/O. Time is the event time of the messages."""
 
 from rxfeed.core.accumulator import WindowAccumulator
+from rxfeed.core.acknowledgements import AcknowledgementWatch
 from rxfeed.core.active_products import ActiveProducts
 from rxfeed.core.arguments import Seconds, in_seconds
 from rxfeed.core.backoff import APART, Backoff, Reconnect, longest
@@ -51,6 +52,7 @@ __all__ = [
     "PRODUCT",
     "PROVEN",
     "TRADES",
+    "AcknowledgementWatch",
     "ActiveProducts",
     "Arrival",
     "Backoff",

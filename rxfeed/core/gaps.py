@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Protocol
 import msgspec
 
 from rxfeed.core.checked_frame import CheckedFrame, FrameCheck
-from rxfeed.core.epochs import LEVELS, MOST_PRODUCTS, PRODUCT, Epochs, kinds_of
+from rxfeed.core.epochs import LEVELS, MOST_PRODUCTS, PRODUCT, ProductEpochs, kinds_of
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.findings import Missed, Repaired, Restarted
 from rxfeed.core.sequence import Sequence
@@ -42,7 +42,7 @@ class Holder(Protocol):
     def hold(self, message: Message) -> bool: ...
 
 
-class GapDetector(Epochs):
+class GapDetector(ProductEpochs):
     """Checks every message: `step` returns False for a duplicate, and appends gaps and restarts to `missed`.
 
     `step` also returns False for a message that is held, which is in `held` then. If the numbers after it show that it

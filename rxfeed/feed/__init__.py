@@ -30,8 +30,9 @@ from rxfeed.feed.status import (
     Rejected,
     SequenceReset,
     Subscribed,
+    Unacknowledged,
 )
-from rxfeed.feed.status_log import StatusLog
+from rxfeed.feed.status_log import StatusLog, unacknowledged
 from rxfeed.feed.stepped import SteppedFeed
 
 __all__ = [
@@ -66,5 +67,7 @@ __all__ = [
     "StatusLog",
     "SteppedFeed",
     "Subscribed",
+    "Unacknowledged",
     "rest_snapshot",
+    "unacknowledged",
 ]

@@ -22,7 +22,7 @@ from tests.support.leaks import nothing_left_behind
 
 BEFORE_NOON = datetime(2026, 1, 2, 11, 59, 59, 999_999, tzinfo=UTC)
 UPDATES = amount(2_000, thorough=10_000)
-State = tuple[Decimal, Decimal, Decimal, Decimal]
+SessionState = tuple[Decimal, Decimal, Decimal, Decimal]
 
 
 @contextmanager
@@ -69,7 +69,7 @@ class Book(cbpro.OrderBook):
     def __init__(self, **settings: Any) -> None:
         unused: Any = object()
         super().__init__("BTC-USD", client=unused, **settings)
-        self.states: list[State] = []
+        self.states: list[SessionState] = []
         self.types: list[str] = []
         self.changed = threading.Condition()
 
@@ -87,18 +87,18 @@ class Book(cbpro.OrderBook):
             assert self.changed.wait_for(lambda: len(self.states) >= count, 30), (len(self.states), self.error)
 
 
-def state_of(book: Any) -> State:
+def state_of(book: Any) -> SessionState:
     now = book.get_current_book()
     bids, asks = (sum((row[1] for row in now[side]), Decimal(0)) for side in ("bids", "asks"))
     return book.get_bid(), book.get_ask(), bids, asks
 
 
-def exchange_states(exchange: Exchange, count: int, kind: str = "l2update") -> list[State]:
+def exchange_states(exchange: Exchange, count: int, kind: str = "l2update") -> list[SessionState]:
     """The states of the exchange's own book at *count* updates, frames of *kind*, which it sends meanwhile.
 
     Its time stands a microsecond before an update, so that the book is read as the next update will have it.
     """
-    states: list[State] = []
+    states: list[SessionState] = []
     while len(states) < count:
         levels = exchange.book("BTC-USD")
         bids, asks = levels["bids"], levels["asks"]
@@ -137,7 +137,7 @@ def test_book_client_without_keys_follows_the_exchange(exchange: Exchange) -> No
 @pytest.mark.parametrize("channels", [["full"], None])
 def test_plain_book_without_keys_follows_the_exchange(exchange: Exchange, channels: Any) -> None:
     book = cbpro.OrderBook("BTC-USD", client=cbpro.PublicClient(exchange.rest_url))
-    states: list[State] = []
+    states: list[SessionState] = []
     done = threading.Event()
 
     class Client(cbpro.WebsocketClient):

@@ -15,7 +15,7 @@ from websocket import WebSocketConnectionClosedException, WebSocketTimeoutExcept
 
 from rxfeed import ConfigError, ConnectFailed, ConnectionLost
 from rxfeed.compat import AuthenticatedClient
-from rxfeed.compat.session import TRANSITIONS, Event, Session, State
+from rxfeed.compat.session import TRANSITIONS, Event, Session, SessionState
 from rxfeed.errors import HandshakeRejected, ServerClosed
 from rxfeed.sim import Exchange, faults
 from tests.compat.recorder import Recorder
@@ -293,9 +293,9 @@ def test_authenticated_client_names_what_to_use() -> None:
 
 def test_transitions_of_a_session() -> None:
     session = Session()
-    assert session.move(Event.CONNECT) is State.RUNNING
-    assert session.move(Event.END_REQUESTED) is State.ENDING
-    assert session.move(Event.CLOSE) is State.CLOSED
+    assert session.move(Event.CONNECT) is SessionState.RUNNING
+    assert session.move(Event.END_REQUESTED) is SessionState.ENDING
+    assert session.move(Event.CLOSE) is SessionState.CLOSED
     with pytest.raises(KeyError):
         session.move(Event.CONNECT)
-    assert {state for state, _ in TRANSITIONS} == set(State)
+    assert {state for state, _ in TRANSITIONS} == set(SessionState)

@@ -13,7 +13,7 @@ import pytest
 import rxfeed
 from rxfeed.cli import main
 from rxfeed.cli.arguments import parser
-from rxfeed.cli.doctor_options import Status
+from rxfeed.cli.doctor_options import ExitStatus
 from rxfeed.sim import Exchange
 
 PAGE = (Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text("utf-8")
@@ -56,4 +56,4 @@ def test_troubleshooting_commands_run(exchange: Exchange, capsys: pytest.Capture
 
 def test_troubleshooting_lists_every_exit_status() -> None:
     listed = {int(number) for number in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)}
-    assert listed == {2, *map(int, Status)}
+    assert listed == {2, *map(int, ExitStatus)}

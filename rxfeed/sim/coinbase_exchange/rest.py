@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 
 from rxfeed.core.matching import MICROSECONDS, SIDES, SIZE_UNIT, BookSide, Product, size_text
 from rxfeed.sim.coinbase_exchange.status import currencies
-from rxfeed.sim.history import Candle, PastTrade, ProductHistory
+from rxfeed.sim.history import PastTrade, ProductHistory, TradedSpan
 from rxfeed.sim.rest_arguments import BadArgument, seconds, whole
 from rxfeed.sim.simulation import Simulation
 from rxfeed.sim.venue import NOT_FOUND, RestAnswer, RestRequest
@@ -20,7 +20,7 @@ DAY = 86_400
 GRANULARITIES = (60, 300, 900, 3_600, 21_600, 86_400)
 
 
-class ExchangeRest:
+class SimulatedExchangeRest:
     """Answers from the market and its history."""
 
     def __init__(self, simulation: Simulation) -> None:
@@ -121,7 +121,7 @@ class ExchangeRest:
         history: ProductHistory = self._history.of[name]
         product, now = history.product, self._market.shown_micros // MICROSECONDS
         days = [history.candles(3_600, now - days * DAY, now) for days in (1, 30)]
-        day = reduce(Candle.then, days[0])
+        day = reduce(TradedSpan.then, days[0])
         stats = {
             "open": product.price_text(day.open),
             "high": product.price_text(day.high),
@@ -147,7 +147,7 @@ def _trade(trade: PastTrade) -> dict[str, object]:
     }
 
 
-def _candle(product: Product, candle: Candle) -> list[float]:
+def _candle(product: Product, candle: TradedSpan) -> list[float]:
     """Time, low, high, open, close, volume, as JSON numbers."""
     prices = [price / 10**product.decimals for price in (candle.low, candle.high, candle.open, candle.close)]
     return [candle.start, *prices, candle.volume / SIZE_UNIT]

@@ -8,7 +8,8 @@ Rules:
   held. The second number of a run that continues the one before the last jump, and the third one of any other run, show
   that the count goes on there. That is reported as a restart, and what was held is delivered. If the present run goes
   on instead, what was held is dropped: the gap that it was missed in is reported already, and books are renewed.
-- Trades are never held so, since their ids show where they belong. Neither are acknowledgements.
+- Trades are never held so, since their ids show where they belong. Neither are acknowledgements. In a frame with a
+  lower number, trades that are older than the last one are late, and dropped: they show no restart of the ids.
 - After a reconnect the numbers begin anew.
 - The trade ids of a product rise by one, over all connections. `rxfeed.core.sequence` has the rules for them. Those of
   a frame that cannot be decoded are not missing.

@@ -41,12 +41,12 @@ class _Product(RestProduct, frozen=True, kw_only=True, rename={"id": "product_id
     id: str
 
 
-class _Trade(TradeRow):
+class _ProductTrade(TradeRow):
     product_id: str
     side: str = ""
 
 
-class _Entry(msgspec.Struct):
+class _BookLevel(msgspec.Struct):
     price: Decimal
     size: Decimal
 
@@ -56,8 +56,8 @@ class _Entry(msgspec.Struct):
 
 
 class _Book(msgspec.Struct):
-    bids: list[_Entry] = []
-    asks: list[_Entry] = []
+    bids: list[_BookLevel] = []
+    asks: list[_BookLevel] = []
     time: Time | None = None
 
 
@@ -87,7 +87,7 @@ class AdvancedRest:
     def trades(self, product: str, body: bytes) -> tuple[RestTrade, ...]:
         def read() -> tuple[RestTrade, ...]:
             content = decode(microsecond_times(body))["trades"]
-            found = msgspec.convert(plain(content), list[_Trade], strict=False)
+            found = msgspec.convert(plain(content), list[_ProductTrade], strict=False)
             return tuple(each.trade(product, _SIDES.get(each.side)) for each in found)
 
         return parsed("a list of trades", read)
