@@ -67,8 +67,8 @@ class _ShortHelp(argparse.Action):
     """Prints the help without the groups of rarer options, so that it fits a screen."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        usual = parser.formatter_class(parser.prog)
-        shown = [each for each in parser._actions if each.container not in parser._action_groups[2:]]
+        usual = parser._get_formatter()
+        shown = [each for each in parser._actions if getattr(each, "container", None) not in parser._action_groups[2:]]
         usual.add_usage(None, shown, parser._mutually_exclusive_groups)
         usual.add_text(SHORT)
         for title, actions in (("positional arguments", False), ("options", True)):
