@@ -1,4 +1,4 @@
-"""What docstrings' examples and all tests may use."""
+"""What all tests may use, and how the examples of docstrings run."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from typing import Any
 
 import hypothesis
 import pytest
-import reactivex
 
-import rxfeed
 from rxfeed.sim.mongod import Mongod, find_mongod
-from tests.support import make
 from tests.support.amounts import amount
 from tests.support.environment import keep_bytecode, make_neutral
 from tests.support.turns import turn
@@ -31,6 +28,13 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("suite")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each docstring's examples run as if pasted: with what they import themselves, and no name of their module."""
+    for item in items:
+        if isinstance(item, pytest.DoctestItem):
+            item.dtest.globs = {"__name__": "__main__"}
+
+
 def pytest_collection_finish() -> None:
     """Modules and collected tests stay until the end, so a search for garbage, as many tests need it, skips them."""
     gc.collect()
@@ -43,12 +47,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
     with turn(alone=item.get_closest_marker("alone") is not None):
         return (yield)
-
-
-@pytest.fixture(autouse=True)
-def _names_in_docstrings(doctest_namespace: dict[str, Any]) -> None:
-    doctest_namespace.update({name: getattr(rxfeed, name) for name in rxfeed.__all__})
-    doctest_namespace.update(reactivex=reactivex, match=make.match, ticker=make.ticker, heartbeat=make.heartbeat)
 
 
 @pytest.fixture(scope="session", autouse=True)

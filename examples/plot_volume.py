@@ -11,7 +11,23 @@ import argparse
 import math
 from typing import Any
 
-from shared.drawing import ACCENT, BUY, MUTED, SELL, Axes, Patch, bar, incomplete, legend, missing, picture, shade
+from shared.drawing import (
+    ACCENT,
+    BUY,
+    LENGTHS,
+    MUTED,
+    SELL,
+    Axes,
+    Patch,
+    bar,
+    duration,
+    incomplete,
+    legend,
+    missing,
+    picture,
+    readable,
+    shade,
+)
 from shared.market import Hole, add_venue, holes, recording
 
 from rxfeed import Replay, VolumeWindow, window_volume
@@ -21,7 +37,7 @@ def draw(path: str, product: str, windows: list[VolumeWindow], missed: list[Hole
     base, length = product.partition("-")[0], (windows[0].end - windows[0].start).total_seconds()
     volume, trades = sum(w.volume for w in windows), sum(w.count for w in windows)
     share = 100 * sum(w.buy_volume for w in windows) / volume
-    told = f"{trades:,} trades, {volume:,.2f} {base}, {share:.1f} % bought by takers, in windows of {length:g} s"
+    told = f"{trades:,} trades, {volume:,.2f} {base}, {share:.1f} % bought by takers, in windows of {duration(length)}"
     with picture(path, f"{product} volume", told, (windows[0].start, windows[-1].end), (5, 3)) as (above, below):
         draw_volume(above, windows, base)
         draw_flow(below, windows, base)
@@ -32,6 +48,7 @@ def draw_volume(axes: Axes, windows: list[VolumeWindow], base: str) -> None:
     for w in windows:
         bar(axes, w, float(w.buy_volume), 0.0, BUY)
         bar(axes, w, float(w.sell_volume), float(w.buy_volume), SELL)
+    axes.yaxis.set_major_formatter("{x:,.8g}")
     axes.set_ylabel(f"volume, {base}")
     axes.grid(axis="x", visible=False)
     shown = [Patch(color=BUY, label="takers bought"), Patch(color=SELL, label="takers sold")]
@@ -50,6 +67,7 @@ def draw_flow(axes: Axes, windows: list[VolumeWindow], base: str) -> None:
         flow.append(flow[-1] + float(w.buy_volume - w.sell_volume))
     axes.plot(times, flow, drawstyle="steps-pre", color=ACCENT, linewidth=1.6)
     axes.axhline(0, color=MUTED, linewidth=0.8)
+    axes.yaxis.set_major_formatter("{x:,.8g}")
     axes.set_ylabel(f"bought less sold, summed, {base}")
 
 
@@ -57,18 +75,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Draw the volume of a recording.")
     parser.add_argument("folder", nargs="?", help="of the recording (default: a new one)")
     parser.add_argument("--product", default="BTC-USD")
-    parser.add_argument("--window", type=float, default=120, help="length of a window in seconds (default: 120)")
+    parser.add_argument("--window", type=float, help="seconds of a window (default: so that there are at most 200)")
     parser.add_argument("--output", default="volume.png", help="file of the plot (default: volume.png)")
     add_venue(parser)
     options = parser.parse_args()
 
-    windows: list[VolumeWindow] = []
+    lengths: tuple[float, ...] = (options.window,) if options.window else LENGTHS
+    by_length: dict[float, list[VolumeWindow]] = {length: [] for length in lengths}
     missed: list[Hole] = []
     with recording(options.folder, options.product, hours=3, venue=options.venue) as folder:
         replay = Replay(folder, products=options.product)
-        replay.pipe(window_volume(options.window)).subscribe(windows.append)
+        for length, kept in by_length.items():
+            replay.pipe(window_volume(length)).subscribe(kept.append)
         replay.pipe(holes(options.product)).subscribe(missed.append)
         replay.run()
+    windows = readable(by_length)
     if not windows:
         raise SystemExit(f"no trade of {options.product} in the recording")
     draw(options.output, options.product, windows, missed)

@@ -190,6 +190,15 @@ _NAMES = {
         "Match",
     ),
 }
+# What tab completion shows: the names of most first programs. `__all__` has them all.
+_SHOWN = (
+    *("Feed", "Replay", "catalogue", "record", "to_mongo", "from_mongo", "rest_snapshot"),
+    *("trades", "tickers", "heartbeats", "level2", "order_book", "full_book"),
+    *("candles", "window_volume", "rolling_volume", "trade_imbalance", "tick_bars", "volume_bars", "dollar_bars"),
+    *("price_crossing", "moved", "spread_wider", "latest_by_product", "throttle_by_product", "by_product", "bounded"),
+    *("fold", "lift", "to_async_iterable", "to_dataframe", "to_frames", "to_records"),
+    *("AdvancedCredentials", "Credentials", "Reconnect", "Secret", "ConfigError", "RxfeedError"),
+)
 _PACKAGE_OF = {name: package for package, names in _NAMES.items() for name in names}
 
 __all__: list[str]
@@ -206,4 +215,4 @@ if not TYPE_CHECKING:  # a type checker reports a name that is not above
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__():
-        return sorted({*globals(), *_PACKAGE_OF})
+        return sorted({*_SHOWN, "__all__", "__doc__", "__file__", "__name__", "__path__", "__version__"})

@@ -83,6 +83,7 @@ class ExtraMissing(ConfigError, ImportError):
 def install_command(extra: str) -> str:
     """The command that installs *extra*, from the index and from a clone.
 
+    >>> from rxfeed.errors import install_command
     >>> install_command("sim")
     'pip install "rxfeed[sim]" (in a clone of rxfeed: pip install ".[sim]")'
     """
@@ -93,6 +94,7 @@ def install_command(extra: str) -> str:
 def needs_extra(extra: str, needed_by: str) -> Iterator[None]:
     """Within this block, a missing package raises `ExtraMissing` with the command that installs *extra*.
 
+    >>> from rxfeed.errors import needs_extra
     >>> with needs_extra("sim", "the exchange"):
     ...     import websockets
     """

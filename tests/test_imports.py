@@ -70,4 +70,10 @@ def test_packages_are_attributes_of_the_package() -> None:
 def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'rxfeed' has no attribute 'Feeds'"):
         rxfeed.Feeds  # type: ignore  # noqa: B018
-    assert set(rxfeed.__all__) <= set(dir(rxfeed))
+
+
+def test_dir_shows_the_names_of_first_programs() -> None:
+    """The rest can be imported; tab completion lists few names."""
+    shown = {name for name in dir(rxfeed) if not name.startswith("_")}
+    assert {"Feed", "Replay", "candles", "to_dataframe"} <= shown <= set(rxfeed.__all__)
+    assert 35 <= len(shown) <= 45

@@ -22,7 +22,7 @@ ORDER = [
     {"market"},
     {"core"},
     {"venues"},
-    {"transport", "dataframes"},
+    {"transport", "dataframes", "testing"},
     {"operators"},
     {"feed"},
     {"sinks", "recording"},
@@ -64,7 +64,7 @@ NO_NETWORK = {"urllib", "http", "ssl"}
 # A module that is imported by itself, since its package would load a server.
 BY_THEMSELVES = {"rxfeed.sim.mongod"}
 # Where a venue's own package may be imported, and its channels be named.
-VENUE_PLACES = ("venues", "compat", "sim", "cli", "operators/coinbase_exchange.py", "__init__.py")
+VENUE_PLACES = ("venues", "testing", "compat", "sim", "cli", "operators/coinbase_exchange.py", "__init__.py")
 NAMING_PLACES = (*VENUE_PLACES, "operators/select.py", "operators/__init__.py")
 # The types of the matching engine's events, one of which has the name of a channel.
 NO_CHANNELS = {("core/matching/events.py", "heartbeat")}

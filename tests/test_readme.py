@@ -62,7 +62,7 @@ def test_second_venue_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = (block for block in BLOCKS if 'venue="coinbase_advanced"' in block)
     exec(compile(block, "README.md", "exec"), {})
     out = capsys.readouterr().out
-    assert out.count("VolumeWindow(") >= 2
+    assert out.count("VolumeWindow ") >= 2
     assert "(Decimal(" in out
 
 
@@ -96,7 +96,7 @@ def test_sections_run_in_order(
     assert "Subscriptions(" in everything
     assert "Ticker(" in everything
     assert "vwap" in backtest  # of the table's head
-    assert backtest.count("PaperOpen(") == 1
+    assert backtest.count("PaperOpen ") == 1
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
@@ -106,7 +106,7 @@ def test_back_test_orders_once_with_two_products_recorded(
     monkeypatch.chdir(tmp_path)
     record_in("recordings", ["level2_batch", "matches", "heartbeat"])
     exec(compile(BACKTEST, "README.md", "exec"), {})
-    assert capsys.readouterr().out.count("PaperOpen(") == 1
+    assert capsys.readouterr().out.count("PaperOpen ") == 1
 
 
 def test_back_test_of_a_recording_without_books_warns_once(

@@ -1,9 +1,9 @@
 """The style of the examples' plots: times in UTC, incomplete data hatched, missing data shaded."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.market import Hole
 
@@ -41,6 +41,29 @@ STYLE: Any = {
 }
 
 
+MOST_BARS = 200
+LENGTHS = (60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
+T = TypeVar("T")
+
+
+def readable(by_length: Mapping[float, list[T]]) -> list[T]:
+    """The items of the shortest length that has at most `MOST_BARS` of them, or of the longest length."""
+    return next((items for items in by_length.values() if len(items) <= MOST_BARS), [*by_length.values()][-1])
+
+
+def dates_of(start: datetime, end: datetime) -> str:
+    """The label of a time axis: both ends of it, and the day once if they are of one."""
+    if start.date() == end.date():
+        return f"{start.day} {start:%B %Y}, {start:%H:%M} to {end:%H:%M} UTC"
+    return f"{start.day} {start:%B %Y %H:%M} to {end.day} {end:%B %Y %H:%M}, UTC"
+
+
+def duration(seconds: float) -> str:
+    """*seconds* in the largest unit that has a whole number of them."""
+    units = ((86_400, "days"), (3600, "h"), (60, "min"))
+    return next((f"{seconds / size:g} {unit}" for size, unit in units if not seconds % size), f"{seconds:g} s")
+
+
 @contextmanager
 def picture(
     path: str, title: str, told: str, span: tuple[datetime, datetime], heights: Sequence[float], *, timeless: int = 0
@@ -56,9 +79,11 @@ def picture(
         for each in timed:
             each.sharex(timed[0])
             each.tick_params(labelbottom=each is timed[-1])
-            each.xaxis.set_major_formatter(mdates.DateFormatter("%H:%M", tz=UTC))
+            ticks = mdates.AutoDateLocator(minticks=4, maxticks=10, tz=UTC)
+            each.xaxis.set_major_locator(ticks)
+            each.xaxis.set_major_formatter(mdates.ConciseDateFormatter(ticks, tz=UTC, show_offset=False))
         timed[0].set_xlim(mdates.date2num(start), mdates.date2num(end))
-        timed[-1].set_xlabel(f"{start:%d %B %Y}, UTC")
+        timed[-1].set_xlabel(dates_of(start, end))
         yield axes
         figure.align_ylabels()
         axes[0].set_title(title, loc="left", size=17, weight="bold", pad=44)
@@ -74,6 +99,11 @@ def shade(axes: Iterable[Axes], holes: Iterable[Hole]) -> None:
         for hole in holes:
             edges: Any = hole
             each.axvspan(*edges, color=MISSING, zorder=0)
+
+
+def thin(full: float, count: int) -> float:
+    """The width of *count* lines: *full* for few, and smaller for many."""
+    return full * min(1.0, 60 / count) if count else full
 
 
 def bar(axes: Axes, item: Any, height: float, bottom: float, color: str) -> None:

@@ -6,14 +6,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-import msgspec
-
+from rxfeed.core import Result
 from rxfeed.market import Side
 
 Reason = Literal["filled", "canceled", "gap", "crossed", "post_only", "self_trade"]
 
 
-class PaperOpen(msgspec.Struct, frozen=True, gc=False):
+class PaperOpen(Result, frozen=True, gc=False):
     """An order rests on the book with *remaining*, behind all orders that were at its price at *time*."""
 
     product_id: str
@@ -24,7 +23,7 @@ class PaperOpen(msgspec.Struct, frozen=True, gc=False):
     time: datetime
 
 
-class PaperFill(msgspec.Struct, frozen=True, gc=False):
+class PaperFill(Result, frozen=True, gc=False):
     """*size* of an order traded at *price*, and *remaining* is left; *fee* in the quote currency.
 
     *maker*: the order rested on the book, and an order of the market traded with it.
@@ -41,7 +40,7 @@ class PaperFill(msgspec.Struct, frozen=True, gc=False):
     time: datetime
 
 
-class PaperDone(msgspec.Struct, frozen=True, gc=False):
+class PaperDone(Result, frozen=True, gc=False):
     """An order is done, and *remaining* of it did not trade.
 
     *reason*: `filled`; `canceled` (by a cancel, or the rest of a market order); `gap` or `crossed` (the book was not

@@ -49,18 +49,15 @@ class PaperMarket:
     It uses `level2` (or `level2_batch`) and `matches`. Step every message of the product through it, and send orders
     between the steps:
 
-        >>> from decimal import Decimal
-        >>> from rxfeed.venues.coinbase_exchange import Snapshot
+        >>> from rxfeed.backtest import PaperMarket
+        >>> from rxfeed.testing import book, heartbeat, trade
         >>> market = PaperMarket("BTC-USD", latency=0.05, maker_fee="0.004")
-        >>> ten, eleven, one = (Decimal(each) for each in (10, 11, 1))
-        >>> sides = {"bids": ((ten, one),), "asks": ((eleven, one),)}
-        >>> book = Snapshot(product_id="BTC-USD", time=match(time=0).time, **sides)
-        >>> market.step(book), market.limit("buy", 10, "0.5")
+        >>> market.step(book(bids=[(10, 1)], asks=[(11, 1)])), market.limit("buy", 10, "0.5")
         ((), 'paper-1')
         >>> [(e.order_id, str(e.price), str(e.remaining)) for e in market.step(heartbeat(1))]
         [('paper-1', '10', '0.5')]
-        >>> for sold in (match(10, size="0.9", side="buy", time=2), match(10, size="0.3", side="buy", time=3)):
-        ...     _ = market.step(sold)
+        >>> for sold in ("0.9", "0.3"):
+        ...     _ = market.step(trade(10, sold, taker_side="sell", time=2))
         >>> [(str(e.size), str(e.remaining), str(e.fee), e.maker) for e in market.finish()]
         [('0.2', '0.3', '0.0080', True)]
 

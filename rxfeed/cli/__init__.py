@@ -1,5 +1,5 @@
 """The `rxfeed` command: `rxfeed demo`, `rxfeed watch`, `rxfeed record`, `rxfeed products`, `rxfeed ls`,
-`rxfeed export`, `rxfeed replay`."""
+`rxfeed export`, `rxfeed replay`, `rxfeed doctor`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The exit status of the command with *argv* (default: the arguments of the process).
 
     0: success; 1: failure, or the demo's counts do not agree; 2: bad usage, or a package is not installed;
-    3: recorded, but data may be missing; 130: interrupted twice, or before the command began.
+    3: recorded, but data may be missing; 3 to 10 of `rxfeed doctor`: the step that failed; 130: interrupted twice, or
+    before the command began.
     """
     command = "rxfeed"
     with prepared_streams(), logs_on_stderr():

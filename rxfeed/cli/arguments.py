@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rxfeed._version import __version__
-from rxfeed.cli import archive_options, record_options
+from rxfeed.cli import archive_options, doctor_options, record_options
 from rxfeed.cli.config_file import apply_config
 from rxfeed.cli.streams import write_line
 from rxfeed.cli.values import natural, positive
@@ -153,7 +153,8 @@ def parser() -> argparse.ArgumentParser:
         description="Reactive streams over market-data feeds.",
         epilog="examples:\n  rxfeed demo\n  rxfeed watch BTC-USD --channel matches\n"
         "  rxfeed record BTC-USD --channel matches --to recordings\n  rxfeed ls recordings\n"
-        "  rxfeed export recordings --to archive\n  rxfeed products 'BTC-*'\n  rxfeed top BTC-USD\n",
+        "  rxfeed export recordings --to archive\n  rxfeed products 'BTC-*'\n  rxfeed top BTC-USD\n"
+        "  rxfeed doctor BTC-USD --channel matches\n",
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
@@ -167,6 +168,7 @@ def parser() -> argparse.ArgumentParser:
     _add_ls(commands)
     archive_options.add_export(commands, _Formatter)
     archive_options.add_replay(commands, _Formatter)
+    _add_doctor(commands)
     return top
 
 
@@ -232,6 +234,7 @@ def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
         epilog=record_options.EPILOG,
         formatter_class=_Formatter,
         allow_abbrev=False,
+        add_help=False,
     )
     _add_feed(record, "trades", least="*")  # the products may be in the file of --config
     record_options.add(record)
@@ -320,6 +323,20 @@ def _add_ls(commands: argparse._SubParsersAction[_Parser]) -> None:
     ls.set_defaults(run=_ls)
 
 
+def _add_doctor(commands: argparse._SubParsersAction[_Parser]) -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="check a connection step by step: what is wrong, and what to do",
+        description=doctor_options.DESCRIPTION,
+        epilog=doctor_options.EPILOG,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    _add_feed(doctor, "ticker")
+    doctor_options.add(doctor)
+    doctor.set_defaults(run=_doctor)
+
+
 def _demo(options: argparse.Namespace) -> int:
     with needs_extra("demo", "the demo"):
         from rxfeed.cli import demo
@@ -350,6 +367,12 @@ def _products(options: argparse.Namespace) -> int:
     from rxfeed.cli import products
 
     return products.run(options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from rxfeed.cli import doctor
+
+    return doctor.run(options)
 
 
 def _ls(options: argparse.Namespace) -> int:

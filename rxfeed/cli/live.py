@@ -70,6 +70,7 @@ def make_feed(
             rest_url=options.rest_url,
             credentials=credentials,
             count_items=count_items,
+            proxy=vars(options).get("proxy"),
         )
     for each in caught:
         write(logging.WARNING, str(each.message))
@@ -150,7 +151,7 @@ class StatusReporter:
                 self._rejected_at = time.monotonic()
                 text = printable(message if reason is None else f"{message}: {reason}")
                 self._write(logging.WARNING, f"rejected by the exchange: {text}")
-                if what := _after_refusal(self._venue, message, reason):
+                if what := remedy_of_refusal(self._venue, message, reason):
                     self._write(logging.WARNING, what)
             case Unacknowledged():
                 self._write(logging.WARNING, unacknowledged(status))
@@ -171,7 +172,7 @@ class StatusReporter:
         raise RxfeedError(f"nothing to {self._verb}: the exchange rejected the subscription, see above")
 
 
-def _after_refusal(venue: Venue, message: str, reason: str | None) -> str:
+def remedy_of_refusal(venue: Venue, message: str, reason: str | None) -> str:
     """What to do about it, in the command's own options where it is about credentials."""
     what = venue.remedy(message, reason)
     if what.startswith("give credentials"):

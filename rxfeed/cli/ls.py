@@ -45,6 +45,10 @@ def _lines(found: Catalogue) -> Iterator[str]:
         yield f"total of {many} sessions"
         yield from _summary(total)
         yield ""
+        never = sum(1 for session in found.sessions if session.attempts and not session.connections)
+        if never:
+            yield f"{never} of {many} sessions never connected"
+            yield ""
         if found.overlapping:
             yield "Sessions overlap: Replay(..., merge=True) plays them as one."
             yield ""
@@ -129,6 +133,7 @@ def _moment(moment: datetime) -> str:
 def _seconds(seconds: float) -> str:
     """*seconds* as a readable text.
 
+    >>> from rxfeed.cli.ls import _seconds
     >>> _seconds(0.25), _seconds(59.94), _seconds(3661), _seconds(90_061)
     ('0.2 s', '59.9 s', '1:01:01', '1 day, 1:01:01')
     """

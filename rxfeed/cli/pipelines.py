@@ -51,6 +51,8 @@ def crossings(product_id: str) -> Operator[Message, PriceCross]:
 def levels_near(price: Decimal) -> list[Decimal]:
     """Evenly spaced round prices on both sides of *price*; none if it is not above zero, or extremely large.
 
+    >>> from decimal import Decimal
+    >>> from rxfeed.cli.pipelines import levels_near
     >>> print(*levels_near(Decimal("60003.18"))[6:10])
     59990 60000 60010 60020
     """

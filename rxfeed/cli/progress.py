@@ -9,9 +9,11 @@ from types import TracebackType
 import msgspec
 
 from rxfeed.cli.streams import write_line
+from rxfeed.cli.text import shortened
 from rxfeed.feed import Stats
 from rxfeed.recording import RecordStats
 
+_WIDTH = 80
 _PLAIN_EVERY = 10.0  # seconds
 _ADDED = (
     *("bytes", "frames", "malformed", "duplicates", "gaps", "gapped", "resets", "unsubscribed", "connections"),
@@ -125,7 +127,7 @@ class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
             ("messages", feed.messages, ""),
             ("malformed", feed.malformed, ""),
             ("received", self.received, ""),
-            ("recorded", recorder.frames, f"in {files} of {self.folder}"),
+            ("recorded", recorder.frames, f"in {files} of {shortened(str(self.folder), _WIDTH - 38 - len(files))}"),
             ("events", recorder.events, "of the connection"),
             ("bytes", packed, f"{size(packed)}, of {size(unpacked)} of lines: {ratio(unpacked, packed)}"),
             ("gaps", feed.gaps, f"{feed.gapped:,} numbers missing" if feed.gaps else ""),
@@ -165,6 +167,7 @@ class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
 def size(count: float) -> str:
     """*count* bytes as a readable text.
 
+    >>> from rxfeed.cli.progress import size
     >>> size(999), size(1_234_567), size(64_000_000_000)
     ('999 B', '1.2 MB', '64.0 GB')
     """
@@ -179,6 +182,7 @@ def size(count: float) -> str:
 def ratio(unpacked: int, packed: int) -> str:
     """The compression ratio as a text.
 
+    >>> from rxfeed.cli.progress import ratio
     >>> ratio(1000, 125), ratio(0, 0)
     ('8.0x', '-')
     """

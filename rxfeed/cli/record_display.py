@@ -13,7 +13,7 @@ from rich.text import Text
 from rxfeed.cli.display import WIDEST, duration, new_table
 from rxfeed.cli.progress import Progress
 from rxfeed.cli.streams import writing
-from rxfeed.cli.text import printable
+from rxfeed.cli.text import printable, shortened
 
 _COLOURS = {"recording": "green", "connection lost": "bold red"}
 _ECHO = 3  # columns for the ^C that a terminal shows: on its own line it would not be overwritten
@@ -38,7 +38,7 @@ class RecordDisplay:
     def show(self, progress: Progress) -> None:
         width = min(WIDEST, self._console.width - _ECHO)
         with writing():
-            self._live.update(Constrain(picture(self._what, progress), width), refresh=True)
+            self._live.update(Constrain(picture(self._what, progress, width), width), refresh=True)
 
     def __enter__(self) -> RecordDisplay:
         with writing():
@@ -52,12 +52,13 @@ class RecordDisplay:
             self._live.stop()
 
 
-def picture(what: str, progress: Progress) -> RenderableType:
-    """The display of *progress*; *what* describes the recording."""
+def picture(what: str, progress: Progress, width: int = WIDEST) -> RenderableType:
+    """The display of *progress* in *width* columns; *what* describes the recording, and ends with its folder."""
     head = Text(no_wrap=True, overflow="ellipsis")
     head.append("rxfeed record", "bold").append("   ")
     head.append(progress.status, _COLOURS.get(progress.status, "yellow"))
-    head.append(f"   {duration(progress.seconds)}   Ctrl-C to end   {what}")
+    head.append(f"   {duration(progress.seconds)}   Ctrl-C to end   ")
+    head.append(shortened(what, width - head.cell_len))
     widths = {"messages": 13, "rate": 9, "size": 9, "gaps": 6, "lost": 6, "files": 6}
     counters = new_table(*(f"{name}>{widths.get(name, 8)}" for name, _ in progress.cells))
     counters.add_row(

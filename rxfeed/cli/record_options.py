@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 _MARK_OF: dict[str, Mark] = {"export": "exported", "audit": "audited"}
 
+SHORT = """\
+Record a live feed into compressed files: each frame as it was received, the
+time of its receipt, and the events of the connection. A connection that fails
+is retried. SIGTERM and Ctrl-C end the recording, with a summary.
+"""
 DESCRIPTION = """\
 Record a live feed into compressed files: each frame as it was received, the
 time of its receipt, and the events of the connection. docs/recording.md
@@ -25,6 +31,17 @@ there is room. Log lines go to standard error. A terminal shows the progress,
 and at the end a summary checks that all frames were recorded. SIGTERM and
 Ctrl-C end the recording. SIGHUP begins a new file; at a terminal it ends the
 recording.
+"""
+EXAMPLES = """\
+exit status: 0 if everything is recorded and nothing was missed, 1 for a
+failure, 2 for bad usage, 3 if data may be missing
+
+examples:
+  rxfeed record BTC-USD --to recordings
+  rxfeed record BTC-USD --channel full --auth --to DIR
+  rxfeed record BTC-USD --to DIR --keep-days 30 --min-free 5%
+
+more options, of files, the disk, MongoDB and logs: rxfeed record --help-all
 """
 EPILOG = """\
 exit status:
@@ -46,8 +63,27 @@ examples:
 """
 
 
+class _ShortHelp(argparse.Action):
+    """Prints the help without the groups of rarer options, so that it fits a screen."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        usual = parser._get_formatter()
+        shown = [each for each in parser._actions if getattr(each, "container", None) not in parser._action_groups[2:]]
+        usual.add_usage(None, shown, parser._mutually_exclusive_groups)
+        usual.add_text(SHORT)
+        for title, actions in (("positional arguments", False), ("options", True)):
+            usual.start_section(title)
+            usual.add_arguments([each for each in shown if bool(each.option_strings) is actions])
+            usual.end_section()
+        usual.add_text(EXAMPLES)
+        parser._print_message(usual.format_help(), sys.stdout)
+        parser.exit()
+
+
 def add(record: argparse.ArgumentParser) -> None:
     """Add the options, except those of the feed."""
+    record.add_argument("-h", "--help", action=_ShortHelp, nargs=0, help="show this help and exit")
+    record.add_argument("--help-all", action="help", help="show all options and exit")
     record.add_argument(
         "--config",
         type=Path,

@@ -13,6 +13,7 @@ _UNSAFE = re.compile(r"[^ -~]")
 def printable(text: str) -> str:
     """*text* with a question mark for each character that could control the terminal: ANSI codes, C1, bidi, line ends.
 
+    >>> from rxfeed.cli.text import printable
     >>> printable("not a channel\\x1b[2J")
     'not a channel?[2J'
     """
@@ -22,6 +23,7 @@ def printable(text: str) -> str:
 def json_line(raw: bytes, encoding: str) -> str:
     """The JSON text *raw* as one line of JSON, with escapes for control characters and those that *encoding* lacks.
 
+    >>> from rxfeed.cli.text import json_line
     >>> json_line(b'{"type":"new",\\n"a":"\\xc2\\x9b2J \\xe2\\x82\\xac"}', "ascii")
     '{"type":"new", "a":"\\\\u009b2J \\\\u20ac"}'
     """
@@ -46,9 +48,24 @@ def _json_character(character: str, encoding: str) -> str:
     return "".join(f"\\u{high:02x}{low:02x}" for high, low in zip(units[::2], units[1::2], strict=True))
 
 
+def shortened(text: str, room: int) -> str:
+    """*text* in at most *room* characters, with an ellipsis in the middle: begin and end of a path name it.
+
+    >>> from rxfeed.cli.text import shortened
+    >>> shortened("/srv/market-data/2026/recordings/btc", 21), shortened("recordings", 21)
+    ('/srv/mark...dings/btc', 'recordings')
+    """
+    if len(text) <= room:
+        return text
+    kept = max(2, room - 3)
+    return f"{text[: kept // 2]}...{text[len(text) - (kept + 1) // 2 :]}"
+
+
 def plain_number(number: Decimal) -> str:
     """*number* in full, or in exponent notation if it has more than 40 digits on a side of the point.
 
+    >>> from decimal import Decimal
+    >>> from rxfeed.cli.text import plain_number
     >>> plain_number(Decimal("0.00001")), plain_number(Decimal("1.50")), plain_number(Decimal("1e999999999"))
     ('0.00001', '1.50', '1.00E+999999999')
     """
@@ -58,6 +75,8 @@ def plain_number(number: Decimal) -> str:
 def rounded_number(number: Decimal, places: int = 2, sign: str = "") -> str:
     """*number* with thousands separators and *places* decimal places; in exponent notation as `plain_number`.
 
+    >>> from decimal import Decimal
+    >>> from rxfeed.cli.text import rounded_number
     >>> rounded_number(Decimal("60001.234")), rounded_number(Decimal("2.5"), 3, "+"), rounded_number(Decimal("1e50"))
     ('60,001.23', '+2.500', '1.00E+50')
     """

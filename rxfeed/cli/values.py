@@ -39,6 +39,7 @@ def natural(text: str) -> int:
 def duration(text: str) -> float:
     """Seconds, of a text such as `1s`, `500ms`, `5m`, `1h` or `60`.
 
+    >>> from rxfeed.cli.values import duration
     >>> duration("500ms"), duration("5m")
     (0.5, 300.0)
     """
@@ -75,6 +76,7 @@ def permissions(text: str) -> int:
 def byte_count(text: str) -> int:
     """A number of bytes, such as `500MB`, `1.5 GiB` or `1000000`.
 
+    >>> from rxfeed.cli.values import byte_count
     >>> byte_count("500MB"), byte_count("1.5 GiB"), byte_count("10")
     (500000000, 1610612736, 10)
     """
@@ -88,6 +90,7 @@ def byte_count(text: str) -> int:
 def min_free(text: str) -> MinFree:
     """The space that stays free: bytes, or a percentage of the disk.
 
+    >>> from rxfeed.cli.values import min_free
     >>> min_free("5%"), min_free("2GB")
     (MinFree(bytes=0, percent=5.0), MinFree(bytes=2000000000, percent=0.0))
     """

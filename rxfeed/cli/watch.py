@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shutil
 import sys
 import threading
 import time
 from queue import Empty, Full, Queue
 from typing import Any
 
-from rxfeed.cli.lines import line
+from rxfeed.cli.lines import clipped, line
 from rxfeed.cli.live import StatusReporter, make_feed
 from rxfeed.cli.signals import on_signals
 from rxfeed.cli.streams import OutputClosed, flush_output, write_error, write_line
@@ -39,6 +40,7 @@ class _Watch:
     def __init__(self, feed: Feed, *, as_json: bool, signed: bool) -> None:
         self._feed = feed
         self._as_json = as_json
+        self._width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         self._frame: object = None  # the epochs of the last frame with several messages
         self._items: Queue[object] = Queue(_QUEUE)
         self._ended = threading.Event()
@@ -94,7 +96,9 @@ class _Watch:
         return self._frame is not None and self._frame is last
 
     def _line(self, message: Message) -> str:
-        return json_line(message.raw, sys.stdout.encoding or "ascii") if self._as_json else line(message)
+        if self._as_json:
+            return json_line(message.raw, sys.stdout.encoding or "ascii")
+        return line(message) if self._width is None else clipped(line(message), self._width)
 
 
 def _left(deadline: float) -> float:

@@ -153,6 +153,7 @@ def orders_of(snapshot: Json) -> Iterator[Order]:
 def aggregated_id(side: str, price: object) -> str:
     """The id of the one order that stands for all orders at *price*.
 
+    >>> from rxfeed.compat.book_orders import aggregated_id
     >>> aggregated_id("buy", "99.50")
     'aggregated-buy-99.50'
     """

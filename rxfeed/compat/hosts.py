@@ -92,6 +92,7 @@ def live(url: object, venue: Venue | None = None) -> tuple[object, str]:
 def rest_server(url: str) -> str:
     """The server of *url*, a URL of REST; the local one in its place where its host is redirected.
 
+    >>> from rxfeed.compat.hosts import rest_server
     >>> rest_server("https://api.exchange.coinbase.com/time?x=1")
     'https://api.exchange.coinbase.com'
     """

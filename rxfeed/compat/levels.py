@@ -22,6 +22,7 @@ T = TypeVar("T")
 class SortedLevels(dict[K, V]):
     """A dict with its keys in ascending order.
 
+    >>> from rxfeed.compat.levels import SortedLevels
     >>> levels = SortedLevels({2: "b", 1: "a"})
     >>> levels.peekitem(0), levels.peekitem(-1), list(levels), levels.keys()[0]
     ((1, 'a'), (2, 'b'), [1, 2], 1)

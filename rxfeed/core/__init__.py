@@ -3,6 +3,7 @@
 from rxfeed.core.accumulator import WindowAccumulator
 from rxfeed.core.acknowledgements import AcknowledgementWatch
 from rxfeed.core.active_products import ActiveProducts
+from rxfeed.core.arguments import Seconds, in_seconds
 from rxfeed.core.backoff import APART, Backoff, Reconnect, longest
 from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
 from rxfeed.core.book import Level2Book
@@ -30,6 +31,7 @@ from rxfeed.core.numbers import EXACT
 from rxfeed.core.quotes import Priced, price_of, quote_of
 from rxfeed.core.rate_limit import RateLimit
 from rxfeed.core.renewals import Renewals
+from rxfeed.core.result import Result, exact, iso, table
 from rxfeed.core.rising import RisingSequence
 from rxfeed.core.rolling import RollingVolume, SlidingVolume
 from rxfeed.core.sequence import Sequence
@@ -103,9 +105,11 @@ __all__ = [
     "Restarted",
     "RestingOrder",
     "Resubscribed",
+    "Result",
     "RisingSequence",
     "RollingVolume",
     "RunningImbalance",
+    "Seconds",
     "Sequence",
     "SlidingImbalance",
     "SlidingVolume",
@@ -127,8 +131,12 @@ __all__ = [
     "WindowAccumulator",
     "Windower",
     "Windowing",
+    "exact",
     "fold",
+    "in_seconds",
+    "iso",
     "longest",
     "price_of",
     "quote_of",
+    "table",
 ]

@@ -21,6 +21,7 @@ class AcknowledgementWatch:
 
     *reported*: the pairs that were emitted before; it is updated.
 
+        >>> from rxfeed.core import AcknowledgementWatch
         >>> watch = AcknowledgementWatch(3.0, set())
         >>> watch.requested([("matches", "A-B"), ("matches", "C-D")], 0.0)
         >>> watch.acknowledged([("matches", "C-D")])

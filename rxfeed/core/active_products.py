@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from datetime import datetime
 
-from rxfeed.core.arguments import positive_span
+from rxfeed.core.arguments import Seconds, positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.market import Subscriptions
 
@@ -18,13 +18,16 @@ class ActiveProducts:
     newest item. Its next item makes it active again. An item dated more than *max_ahead* seconds after its receipt (see
     `EventClock`) is treated as one without a time. O(1) a message and product.
 
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import ActiveProducts
+    >>> from rxfeed.testing import ticker
     >>> fold(ActiveProducts(60), [ticker(1, time=0), ticker(1, product_id="ETH-USD", time=60)])
     ['BTC-USD']
     """
 
     __slots__ = ("_idle", "_newest", "clock")
 
-    def __init__(self, idle: float | None = None, *, max_ahead: float | None = MAX_AHEAD) -> None:
+    def __init__(self, idle: Seconds | None = None, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
         self._idle = None if idle is None else positive_span("idle", idle)
         self._newest: OrderedDict[str, datetime | None] = OrderedDict()  # the product with the oldest item is first

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from rxfeed.errors import ConfigError
 from rxfeed.market import check
@@ -16,11 +16,15 @@ HIGHEST = 1e9
 LONGEST_TIMEOUT = 86_400.0
 """Seconds."""
 _CALENDAR = 1e11  # seconds: more than the calendar has
+T = TypeVar("T")
+Seconds = float | timedelta
+"""Seconds, as a number or a timedelta."""
 PRODUCT_ID = re.compile(r"[A-Z0-9]+-[A-Z0-9]+")
 
 
 def number(name: str, value: object, *, zero: bool = False) -> float:
-    """A number above zero and up to HIGHEST; zero too, if *zero* is True."""
+    """A number above zero and up to HIGHEST; zero too, if *zero* is True. A timedelta is its seconds."""
+    value = in_seconds(value)
     if (
         isinstance(value, int | float)
         and not isinstance(value, bool)
@@ -30,10 +34,9 @@ def number(name: str, value: object, *, zero: bool = False) -> float:
     raise ConfigError(f"{name}: {value!r} is not a number {'from' if zero else 'above'} 0, up to {HIGHEST:g}")
 
 
-def optional_number(name: str, value: object) -> None:
+def optional_number(name: str, value: object) -> float | None:
     """A number above zero and up to HIGHEST, or `None`."""
-    if value is not None:
-        number(name, value)
+    return None if value is None else number(name, value)
 
 
 def integer(name: str, value: object, lowest: int, highest: int) -> int:
@@ -50,7 +53,11 @@ def positive_integer(name: str, value: object) -> int:
 
 
 def above_zero(name: str, value: object, unit: str = "") -> float:
-    """A number above zero, also infinity; *unit* is a part of the error, such as "of seconds"."""
+    """A number above zero, also infinity; *unit* is a part of the error, such as "of seconds".
+
+    A timedelta is its seconds.
+    """
+    value = in_seconds(value)
     if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
         return value
     raise ConfigError(f"{name}: {value!r} is not a number{unit and ' '}{unit} above 0")
@@ -95,13 +102,20 @@ def not_negative(name: str, value: Decimal | str | int) -> Decimal:
 # ---- times
 
 
-def timeout(name: str, seconds: object) -> None:
+def in_seconds(value: T | timedelta) -> T | float:
+    """The seconds of a timedelta, and any other *value* itself."""
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def timeout(name: str, seconds: object) -> float:
     """A number of seconds above zero and up to a day."""
+    seconds = in_seconds(seconds)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= LONGEST_TIMEOUT:
         raise ConfigError(f"{name}: {seconds!r} is not a number of seconds above 0 and up to {LONGEST_TIMEOUT:,.0f}")
+    return seconds
 
 
-def positive_microseconds(name: str, seconds: float) -> int:
+def positive_microseconds(name: str, seconds: Seconds) -> int:
     """*seconds* in microseconds, 1 at least."""
     found = _microseconds(name, seconds)
     if found < 1:
@@ -109,7 +123,7 @@ def positive_microseconds(name: str, seconds: float) -> int:
     return found
 
 
-def not_negative_microseconds(name: str, seconds: float) -> int:
+def not_negative_microseconds(name: str, seconds: Seconds) -> int:
     """As `positive_microseconds`, but 0 is allowed."""
     found = _microseconds(name, seconds)
     if found < 0:
@@ -117,12 +131,13 @@ def not_negative_microseconds(name: str, seconds: float) -> int:
     return found
 
 
-def positive_span(name: str, seconds: float) -> timedelta:
+def positive_span(name: str, seconds: Seconds) -> timedelta:
     """As `positive_microseconds`, as a timedelta."""
     return timedelta(microseconds=positive_microseconds(name, seconds))
 
 
 def _microseconds(name: str, seconds: object) -> int:
+    seconds = in_seconds(seconds)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
         raise ConfigError(f"{name}: {seconds!r} is not a number of seconds")
     if abs(seconds) > _CALENDAR:

@@ -41,6 +41,8 @@ class Reconnect(msgspec.Struct, frozen=True, kw_only=True):
 def longest(low: float, high: float) -> float:
     """*high*: as `uniform` of a `Backoff`, it makes waits without jitter.
 
+    >>> from rxfeed import Reconnect
+    >>> from rxfeed.core import Backoff, longest
     >>> backoff = Backoff(Reconnect(initial=5.0, maximum=20.0), longest, apart=0.0)
     >>> [backoff.failed() for _ in range(4)]
     [5.0, 10.0, 20.0, 20.0]

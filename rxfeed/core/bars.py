@@ -8,12 +8,11 @@ from datetime import datetime
 from decimal import ROUND_DOWN, Context, Decimal
 from typing import ClassVar
 
-import msgspec
-
-from rxfeed.core.arguments import positive
+from rxfeed.core.arguments import Seconds, positive
 from rxfeed.core.arrival_span import ArrivalSpan
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ZERO, quotient
+from rxfeed.core.result import Result
 from rxfeed.errors import ConfigError
 from rxfeed.market import Message, Trade
 
@@ -21,7 +20,7 @@ _DOWN = Context(prec=28, rounding=ROUND_DOWN)
 _MOST_AT_ONCE = Decimal(100_000)
 
 
-class Bar(msgspec.Struct, frozen=True, gc=False):
+class Bar(Result, frozen=True, gc=False):
     """Consecutive trades of *product_id*, from the time *start* of the first to the time *end* of the last.
 
     *count*: trades of which the bar has at least a part. *volume*, *buy_volume* and *sell_volume* (by the taker's side)
@@ -113,7 +112,7 @@ class _Bars(ABC):
 
     accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade,))
 
-    def __init__(self, max_ahead: float | None) -> None:
+    def __init__(self, max_ahead: Seconds | None) -> None:
         self.clock = EventClock(max_ahead)
         self.report: Callable[[Trade], None] | None = None
         """Called with the first trade that is not split, and not again."""
@@ -147,13 +146,16 @@ class _Bars(ABC):
 class TickBars(_Bars):
     """Bars of *trades* trades each.
 
-    >>> [(b.count, b.complete) for b in fold(TickBars(2), [match(), match(), match()])]
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import TickBars
+    >>> from rxfeed.testing import trade
+    >>> [(b.count, b.complete) for b in fold(TickBars(2), [trade(), trade(), trade()])]
     [(2, True), (1, False)]
     """
 
     __slots__ = ("_trades",)
 
-    def __init__(self, trades: int, *, max_ahead: float | None = MAX_AHEAD) -> None:
+    def __init__(self, trades: int, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         super().__init__(max_ahead)
         whole = isinstance(trades, int) and not isinstance(trades, bool)  # pyright: ignore[reportUnnecessaryIsInstance]
         if not whole or trades < 1:
@@ -168,13 +170,16 @@ class TickBars(_Bars):
 class VolumeBars(_Bars):
     """Bars of exactly *volume* each: a trade that overfills one is split, and its rest begins the next.
 
-    >>> [str(b.volume) for b in fold(VolumeBars("1.5"), [match(size=1), match(size="2.25")])]
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import VolumeBars
+    >>> from rxfeed.testing import trade
+    >>> [str(b.volume) for b in fold(VolumeBars("1.5"), [trade(size=1), trade(size="2.25")])]
     ['1.5', '1.5', '0.25']
     """
 
     __slots__ = ("_most", "_volume")
 
-    def __init__(self, volume: Decimal | str | int, *, max_ahead: float | None = MAX_AHEAD) -> None:
+    def __init__(self, volume: Decimal | str | int, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         super().__init__(max_ahead)
         self._volume = positive("volume", volume)
         self._most = EXACT.multiply(self._volume, _MOST_AT_ONCE)
@@ -199,13 +204,16 @@ class DollarBars(_Bars):
     The size of the first part is the missing notional divided by the price, cut to 28 digits, since a quotient may have
     no exact decimal. The rest begins the next bar, so the volumes of all bars add up exactly to those of the trades.
 
-    >>> [(str(b.notional), str(b.volume)) for b in fold(DollarBars(100), [match(40, size=2), match(40, size=1)])]
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import DollarBars
+    >>> from rxfeed.testing import trade
+    >>> [(str(b.notional), str(b.volume)) for b in fold(DollarBars(100), [trade(40, size=2), trade(40, size=1)])]
     [('100', '2.5'), ('20', '0.5')]
     """
 
     __slots__ = ("_most", "_notional")
 
-    def __init__(self, notional: Decimal | str | int, *, max_ahead: float | None = MAX_AHEAD) -> None:
+    def __init__(self, notional: Decimal | str | int, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         super().__init__(max_ahead)
         self._notional = positive("notional", notional)
         self._most = EXACT.multiply(self._notional, _MOST_AT_ONCE)

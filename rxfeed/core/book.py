@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from rxfeed.core.arguments import positive_integer, product
+from rxfeed.core.arguments import Seconds, positive_integer, product
 from rxfeed.core.book_view import NOTHING, BookView, Sizes
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.sorted_map import SortedMap
@@ -45,7 +45,7 @@ class Level2Book:
 
     accepts: ClassVar[frozenset[type[Message]]] = frozenset((BookSnapshot, BookUpdate, Auction, Heartbeat))
 
-    def __init__(self, product_id: str, depth: int | None = None, *, max_ahead: float | None = MAX_AHEAD) -> None:
+    def __init__(self, product_id: str, depth: int | None = None, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
         self.product_id = product(product_id)
         self.depth = None if depth is None else positive_integer("depth", depth)

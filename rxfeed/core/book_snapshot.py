@@ -32,6 +32,7 @@ class Level3Snapshot(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def of(cls, answer: Level3Snapshot | bytes | str | Mapping[str, object]) -> Level3Snapshot:
         """The snapshot in *answer*, which is JSON text or Python objects. Raises `FrameMalformed`.
 
+        >>> from rxfeed.core import Level3Snapshot
         >>> Level3Snapshot.of('{"sequence":3,"bids":[["9.5","1","a"]],"asks":[]}').bids
         ((Decimal('9.5'), Decimal('1'), 'a'),)
         """

@@ -12,6 +12,7 @@ import msgspec
 
 from rxfeed.core.arguments import positive_integer
 from rxfeed.core.numbers import EXACT, ROUNDED, ZERO
+from rxfeed.core.result import Result
 from rxfeed.core.sorted_map import SortedMap
 from rxfeed.market import Level, Side
 
@@ -21,7 +22,7 @@ Sizes = SortedMap[Decimal, Decimal]
 NOTHING: SortedMap[Any, Any] = SortedMap()
 
 
-class BookView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class BookView(Result, frozen=True, kw_only=True, gc=False):
     """A product's book by price after the message of *time*; it is immutable, and any thread may use it.
 
     *ready*: it is known to be the exchange's book; if not, it has no prices. *crossed*: the best bid is at or above the
@@ -84,14 +85,6 @@ class BookView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def _best(self, side: Side, n: int | None) -> Iterator[Level]:
         levels = reversed(self._bids) if side == "buy" else iter(self._asks)
         return islice(levels, n)
-
-    def __repr__(self) -> str:
-        shown = (
-            f"{name}={value!r}"
-            for name in ("product_id", "ready", "time", "sequence", "crossed", "best_bid", "best_ask", "depth")
-            if (value := getattr(self, name)) is not None
-        )
-        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 class RestingOrder(NamedTuple):

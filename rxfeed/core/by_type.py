@@ -13,6 +13,7 @@ class ByType(dict[type[object], T]):
 
     What is found is stored, so that only the first look-up of a type searches.
 
+    >>> from rxfeed.core import ByType
     >>> ByType({int: "a number"})[bool]
     'a number'
     """

@@ -7,17 +7,17 @@ from decimal import Decimal
 from functools import partial
 from typing import Self
 
-import msgspec
-
 from rxfeed.core.accumulator import WindowAccumulator
+from rxfeed.core.arguments import Seconds
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.numbers import ZERO, quotient
+from rxfeed.core.result import Result
 from rxfeed.core.windower import Grid
 from rxfeed.core.windowing import Windowing
 from rxfeed.market import PriorTrade, Trade
 
 
-class Candle(msgspec.Struct, frozen=True, gc=False):
+class Candle(Result, frozen=True, gc=False):
     """The prices and volume of *product_id* in `[start, end)`.
 
     *open* and *close* are the prices of the first and last trade by time, then by trade id, *high* and *low* the
@@ -109,14 +109,17 @@ class CandlePrices(WindowAccumulator[Candle]):
 class Candles(Windowing[Candle]):
     """Outputs a `Candle` per product and window of *seconds*: see `Windowing` for when, and `Late` for the rest.
 
-    >>> [str(c.close) for c in fold(Candles(60), [match(9, time=0), match(11, time=59), match(10, time=60)])]
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import Candles
+    >>> from rxfeed.testing import trade
+    >>> [str(c.close) for c in fold(Candles(60), [trade(9, time=0), trade(11, time=59), trade(10, time=60)])]
     ['11', '10']
     """
 
     __slots__ = ("_closes",)
 
     def __init__(
-        self, seconds: float, lateness: float = 0, empty: bool = False, *, max_ahead: float | None = MAX_AHEAD
+        self, seconds: Seconds, lateness: Seconds = 0, empty: bool = False, *, max_ahead: Seconds | None = MAX_AHEAD
     ) -> None:
         self._closes: dict[str, Decimal] = {}  # the newest close that was output, or last_match's
         super().__init__(Grid(seconds, lateness), partial(CandlePrices, self._closes), empty, max_ahead=max_ahead)

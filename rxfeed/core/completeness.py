@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-import msgspec
-
+from rxfeed.core.result import Result
 from rxfeed.market import FIRST, Heartbeat, PriorTrade, Trade
 
 
-class Late(msgspec.Struct, frozen=True, gc=False):
+class Late(Result, frozen=True, gc=False):
     """A *trade* that came after its window `[start, end)` was output. No result contains it.
 
     For rolling results, which have no grid of windows, `(start, end]` is the span up to the trade. A trade dated too

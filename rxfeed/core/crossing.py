@@ -6,15 +6,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar, Literal
 
-import msgspec
-
 from rxfeed.core.arguments import not_negative, positive, product
 from rxfeed.core.numbers import EXACT, ZERO
 from rxfeed.core.quotes import HAS_PRICE, EpochCounter, Priced, price_of
+from rxfeed.core.result import Result
 from rxfeed.market import Message, PriorTrade, Ticker, Trade
 
 
-class PriceCross(msgspec.Struct, frozen=True, gc=False):
+class PriceCross(Result, frozen=True, gc=False):
     """A price went from *before*, on one side of *level*, to *price*, on the other, at *time*.
 
     *spans_gap*: messages between the two were missed, so the level may have been crossed more than once.

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from rxfeed.core.arguments import not_negative_microseconds
+from rxfeed.core.arguments import Seconds, in_seconds, not_negative_microseconds
 from rxfeed.market import FIRST, LAST, moment
 
 MAX_AHEAD = 60.0
@@ -26,15 +26,17 @@ class EventClock:
 
     *max_ahead*: seconds that a message may be dated after its receipt; `None` for any.
 
-    >>> trade = match(time=0)
-    >>> EventClock(60).is_ahead(trade, trade.time)  # the trade has no receipt
+    >>> from rxfeed.core import EventClock
+    >>> from rxfeed.testing import trade
+    >>> dated = trade(time=0)
+    >>> EventClock(60).is_ahead(dated, dated.time)  # the trade has no receipt
     False
     """
 
     __slots__ = ("_microseconds", "limit", "max_ahead", "report")
 
-    def __init__(self, max_ahead: float | None = MAX_AHEAD) -> None:
-        self.max_ahead = max_ahead
+    def __init__(self, max_ahead: Seconds | None = MAX_AHEAD) -> None:
+        self.max_ahead = None if max_ahead is None else in_seconds(max_ahead)
         self._microseconds = None if max_ahead is None else not_negative_microseconds("max_ahead", max_ahead)
         self.limit = FIRST if max_ahead is not None else LAST
         """Times up to it are credible; for later ones ask `is_ahead`."""

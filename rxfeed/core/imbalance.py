@@ -6,16 +6,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
-import msgspec
-
+from rxfeed.core.arguments import Seconds
 from rxfeed.core.arrival_span import ArrivalSpan
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import ZERO, exactly, quotient
+from rxfeed.core.result import Result
 from rxfeed.core.rolling import KeptTrade, LastTrades, Rolling
 from rxfeed.market import Heartbeat, Message, PriorTrade, Trade
 
 
-class TradeImbalance(msgspec.Struct, frozen=True, gc=False):
+class TradeImbalance(Result, frozen=True, gc=False):
     """What takers bought less what they sold of *product_id* in `(start, end]`, the trade at *end* included.
 
     *count* in trades, *volume* in the base currency, *notional* in the quote currency, all exact; *ratio*, from -1 to 1
@@ -64,7 +64,10 @@ class _Balance:
 class SlidingImbalance(Rolling[TradeImbalance]):
     """Outputs a `TradeImbalance` of the last *seconds* at every trade: see `Rolling`.
 
-    >>> trades = [match(time=0, side="sell"), match(time=30, side="buy", size=3), match(time=60, side="sell")]
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import SlidingImbalance
+    >>> from rxfeed.testing import trade
+    >>> trades = [trade(time=0), trade(size=3, time=30, taker_side="sell"), trade(time=60)]
     >>> [str(i.volume) for i in fold(SlidingImbalance(60), trades)]
     ['1', '-2', '-2']
     """
@@ -104,7 +107,10 @@ class RunningImbalance:
     After a gap no result of the product is complete. No trade is late; a trade's time is limited to *max_ahead* seconds
     after its receipt (see `EventClock`). O(1) a trade; memory grows with the number of products.
 
-    >>> [str(i.volume) for i in fold(RunningImbalance(), [match(side="sell"), match(side="buy", size=3)])]
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import RunningImbalance
+    >>> from rxfeed.testing import trade
+    >>> [str(i.volume) for i in fold(RunningImbalance(), [trade(taker_side="buy"), trade(taker_side="sell", size=3)])]
     ['1', '-2']
     """
 
@@ -112,7 +118,7 @@ class RunningImbalance:
 
     accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade,))
 
-    def __init__(self, *, max_ahead: float | None = MAX_AHEAD) -> None:
+    def __init__(self, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
         self._products: dict[str, _Running] = {}
 

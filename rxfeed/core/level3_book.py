@@ -19,7 +19,7 @@ from typing import ClassVar
 
 import msgspec
 
-from rxfeed.core.arguments import positive_integer, product
+from rxfeed.core.arguments import Seconds, positive_integer, product
 from rxfeed.core.book_snapshot import NeedSnapshot, SnapshotFailed, SnapshotTaken
 from rxfeed.core.book_view import FullBookView
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
@@ -89,7 +89,7 @@ class Level3Book:
         *,
         buffer: int = 100_000,
         stats: BookStats | None = None,
-        max_ahead: float | None = MAX_AHEAD,
+        max_ahead: Seconds | None = MAX_AHEAD,
     ) -> None:
         self.clock = EventClock(max_ahead)
         self.product_id = product(product_id)

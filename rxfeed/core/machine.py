@@ -28,8 +28,10 @@ class Machine(Protocol[A_contra, B_co]):
 def fold(machine: Machine[A, B], items: Iterable[A]) -> list[B]:
     """All outputs of *machine* for *items*, those of `finish` included: a pipeline without Rx.
 
+    >>> from rxfeed import fold
+    >>> from rxfeed.testing import trade
     >>> from rxfeed.core import TumblingVolume
-    >>> [str(w.volume) for w in fold(TumblingVolume(60), [match(size="0.5"), match(size="1")])]
+    >>> [str(w.volume) for w in fold(TumblingVolume(60), [trade(size="0.5"), trade(size="1")])]
     ['1.5']
     """
     if isinstance(machine, type):

@@ -8,18 +8,19 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from rxfeed.core.arguments import positive, positive_span
+from rxfeed.core.arguments import Seconds, positive, positive_span
 from rxfeed.core.completeness import earlier
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ROUNDED
 from rxfeed.core.quotes import EpochCounter, Priced, price_of
+from rxfeed.core.result import Result
 from rxfeed.core.sliding_min_max import Price, SlidingMinMax
 from rxfeed.market import Message, PriorTrade, Ticker, Trade
 
 _HUNDRED = Decimal(100)
 
 
-class PriceMove(msgspec.Struct, frozen=True, gc=False):
+class PriceMove(Result, frozen=True, gc=False):
     """A price went from *before*, its value since *since*, to *price* at *time*: signed *percent*, to 28 digits.
 
     *spans_gap*: messages between the two were missed.
@@ -59,6 +60,9 @@ class PriceMoves:
     dated more than *max_ahead* seconds after its receipt (see `EventClock`). Amortised O(1) a message; memory grows
     with the products, and with the prices of the last *within* seconds that are a minimum or maximum since then.
 
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import PriceMoves
+    >>> from rxfeed.testing import ticker
     >>> prices = [ticker(100, time=0), ticker(104, time=1), ticker(105, time=2)]
     >>> [str(move.percent) for move in fold(PriceMoves(5, 60), prices)]
     ['5']
@@ -68,7 +72,7 @@ class PriceMoves:
 
     accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade, PriorTrade, Ticker))
 
-    def __init__(self, percent: Decimal | str | int, within: float, *, max_ahead: float | None = MAX_AHEAD) -> None:
+    def __init__(self, percent: Decimal | str | int, within: Seconds, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
         self._percent = positive("percent", percent)
         self._within = positive_span("within", within)

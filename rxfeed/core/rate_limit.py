@@ -6,6 +6,7 @@ from __future__ import annotations
 class RateLimit:
     """At most *per_second* requests a second, without bursts. Times in seconds, of any clock that only moves forward.
 
+    >>> from rxfeed.core import RateLimit
     >>> limit = RateLimit(per_second=2)
     >>> limit.reserve(100.0, 0.9), limit.reserve(100.0, 0.9), limit.reserve(100.0, 0.9)
     (0.0, 0.5, None)

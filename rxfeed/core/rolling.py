@@ -10,10 +10,11 @@ from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
-from rxfeed.core.arguments import positive_span
+from rxfeed.core.arguments import Seconds, positive_span
 from rxfeed.core.completeness import CompletenessTracker, Late, earlier
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.numbers import ZERO, exactly, quotient
+from rxfeed.core.result import Result
 from rxfeed.core.sliding_min_max import SlidingMinMax
 from rxfeed.core.trade_machine import TradeMachine
 from rxfeed.market import FIRST, Heartbeat, Message, PriorTrade, Trade
@@ -21,7 +22,7 @@ from rxfeed.market import FIRST, Heartbeat, Message, PriorTrade, Trade
 R = TypeVar("R")
 
 
-class RollingVolume(msgspec.Struct, frozen=True, gc=False):
+class RollingVolume(Result, frozen=True, gc=False):
     """The trades of *product_id* in `(start, end]`: the last seconds, the trade at *end* included.
 
     *volume* (base currency) and *notional* (quote currency) are exact, *vwap* their quotient to 28 digits, *high* and
@@ -83,7 +84,7 @@ class Rolling(TradeMachine[LastTrades[R]], Generic[R]):
 
     accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade, PriorTrade))
 
-    def __init__(self, seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> None:
+    def __init__(self, seconds: Seconds, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         self._width = positive_span("seconds", seconds)
         super().__init__(max_ahead)
 
@@ -136,7 +137,10 @@ class Rolling(TradeMachine[LastTrades[R]], Generic[R]):
 class SlidingVolume(Rolling[RollingVolume]):
     """Outputs a `RollingVolume` of the last *seconds* at every trade: see `Rolling`.
 
-    >>> [str(r.volume) for r in fold(SlidingVolume(60), [match(time=0), match(time=59), match(time=60)])]
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import SlidingVolume
+    >>> from rxfeed.testing import trade
+    >>> [str(r.volume) for r in fold(SlidingVolume(60), [trade(time=0), trade(time=59), trade(time=60)])]
     ['1', '2', '2']
     """
 

@@ -32,6 +32,7 @@ _Node = tuple[tuple[_Key, ...], tuple[_Value, ...]]
 class SortedMap(msgspec.Struct, Generic[K, V], frozen=True, gc=False, eq=False):
     """Keys in ascending order, each with its value; keys are equal by value (`Decimal("1.0")` is `Decimal(1)`).
 
+    >>> from rxfeed.core.sorted_map import SortedMap
     >>> book = SortedMap.of([(10, "a"), (11, "b")])
     >>> list(book.put(11, "c")), list(book.drop(10)), list(book)
     ([(10, 'a'), (11, 'c')], [(11, 'b')], [(10, 'a'), (11, 'b')])

@@ -6,18 +6,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
-import msgspec
-
 from rxfeed.core.arguments import not_negative
 from rxfeed.core.numbers import EXACT, ROUNDED
 from rxfeed.core.quotes import EpochCounter, Priced, quote_of
+from rxfeed.core.result import Result
 from rxfeed.errors import ConfigError
 from rxfeed.market import Message, Ticker
 
 _HALF_HUNDREDTH = Decimal("0.005")
 
 
-class WideSpread(msgspec.Struct, frozen=True, gc=False):
+class WideSpread(Result, frozen=True, gc=False):
     """The *spread*, *best_ask* less *best_bid*, became wider than the limit at *time*; *percent* of the mid.
 
     *spans_gap*: messages since the quote before it were missed.
@@ -49,6 +48,10 @@ class SpreadWidening:
     A quote with an empty side, or with a price that is not above zero, is skipped. *once*: only the first of each
     product is output. O(1) a message; memory grows with the number of products.
 
+    >>> from decimal import Decimal
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import SpreadWidening
+    >>> from rxfeed.testing import ticker
     >>> quotes = [ticker(10, best_bid=Decimal(9), best_ask=Decimal(each)) for each in (10, 12, 13, 10, 12)]
     >>> [str(w.best_ask) for w in fold(SpreadWidening(2), quotes)]
     ['12', '12']

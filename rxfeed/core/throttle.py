@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from rxfeed.core.active_products import ActiveProducts
-from rxfeed.core.arguments import positive_span
+from rxfeed.core.arguments import Seconds, positive_span
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 
 T = TypeVar("T")
@@ -21,13 +21,16 @@ class LatestByProduct(Generic[T]):
     `ActiveProducts` outputs it. Items without a product are not in it. O(1) an item; memory grows with the number of
     products.
 
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import LatestByProduct
+    >>> from rxfeed.testing import ticker
     >>> [sorted(latest) for latest in map(dict, fold(LatestByProduct(), [ticker(1), ticker(2, product_id="A-B")]))]
     [['A-B', 'BTC-USD'], ['A-B', 'BTC-USD']]
     """
 
     __slots__ = ("_items", "_presence", "_view", "clock")
 
-    def __init__(self, idle: float | None = None, *, max_ahead: float | None = MAX_AHEAD) -> None:
+    def __init__(self, idle: Seconds | None = None, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         self._presence = ActiveProducts(idle, max_ahead=max_ahead)
         self.clock = self._presence.clock
         self._items: dict[str, T] = {}
@@ -56,13 +59,16 @@ class Throttle(Generic[T]):
     without a product or a time, or dated more than *max_ahead* seconds after their receipt (see `EventClock`). O(1) an
     item; memory grows with the number of products.
 
+    >>> from rxfeed import fold
+    >>> from rxfeed.core import Throttle
+    >>> from rxfeed.testing import ticker
     >>> [str(t.price) for t in fold(Throttle(1), [ticker(1, time=0), ticker(2, time=0.9), ticker(3, time=1)])]
     ['1', '3']
     """
 
     __slots__ = ("_last", "_width", "clock")
 
-    def __init__(self, seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> None:
+    def __init__(self, seconds: Seconds, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
         self._width = positive_span("seconds", seconds)
         self._last: dict[str, tuple[int, datetime]] = {}  # the highest epoch, and the time of the last one

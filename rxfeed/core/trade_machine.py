@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
+from rxfeed.core.arguments import Seconds
 from rxfeed.core.completeness import CompletenessTracker
 from rxfeed.core.event_time import EventClock
 from rxfeed.market import Heartbeat, Message, PriorTrade, Trade
@@ -17,7 +18,7 @@ class TradeMachine(ABC, Generic[P]):
 
     __slots__ = ("_products", "_trade_type", "clock")
 
-    def __init__(self, max_ahead: float | None) -> None:
+    def __init__(self, max_ahead: Seconds | None) -> None:
         self.clock = EventClock(max_ahead)
         self._products: dict[str, P] = {}
         self._trade_type: type[Message] = Trade

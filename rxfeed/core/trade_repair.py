@@ -88,6 +88,7 @@ class _OpenHole:
 class TradeRepair:
     """The holes of all products; times are seconds of one clock that never goes back.
 
+    >>> from rxfeed.core import Repair, TradeRepair
     >>> repair = TradeRepair(Repair(patience=5))
     >>> repair.missed("BTC-USD", 7, 8, now=100.0)
     True

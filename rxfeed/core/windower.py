@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from rxfeed.core.arguments import not_negative_microseconds, positive_microseconds
+from rxfeed.core.arguments import Seconds, not_negative_microseconds, positive_microseconds
 
 Span = tuple[int, int]
 """A window's start and end, in Unix microseconds; the end is not in the window."""
@@ -29,7 +29,7 @@ class Windower(ABC):
     If the window of a trade overlaps one that was output, the trade is late.
     """
 
-    def __init__(self, lateness: float = 0) -> None:
+    def __init__(self, lateness: Seconds = 0) -> None:
         self.lateness = not_negative_microseconds("lateness", lateness)
         self.reach = 0
         """Microseconds before a window's start: a trade that was missed since then may have changed the window."""
@@ -46,6 +46,7 @@ class Windower(ABC):
 class Grid(Windower):
     """Windows of *seconds*, one directly after the other, aligned to the Unix epoch.
 
+    >>> from rxfeed.core import Grid
     >>> Grid(60).spans(61_000_000)
     ((60000000, 120000000),)
     """
@@ -54,7 +55,7 @@ class Grid(Windower):
 
     fixed = True
 
-    def __init__(self, seconds: float, lateness: float = 0) -> None:
+    def __init__(self, seconds: Seconds, lateness: Seconds = 0) -> None:
         self.width = positive_microseconds("seconds", seconds)
         super().__init__(lateness)
 

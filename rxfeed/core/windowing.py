@@ -17,6 +17,7 @@ from heapq import heappop, heappush
 from typing import ClassVar, Generic, TypeVar
 
 from rxfeed.core.accumulator import AT_ONCE, WindowAccumulator
+from rxfeed.core.arguments import Seconds
 from rxfeed.core.completeness import CompletenessTracker, Late
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.trade_machine import TradeMachine
@@ -80,7 +81,7 @@ class Windowing(TradeMachine[_ProductWindows[R]], Generic[R]):
         accumulator: Callable[[], WindowAccumulator[R]],
         empty: bool = False,
         *,
-        max_ahead: float | None = MAX_AHEAD,
+        max_ahead: Seconds | None = MAX_AHEAD,
     ) -> None:
         super().__init__(max_ahead)
         self._windower, self._accumulator = windower, accumulator

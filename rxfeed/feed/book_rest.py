@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable
 from urllib.parse import quote
 
-from rxfeed.core import Level3Snapshot, Reconnect
+from rxfeed.core import Level3Snapshot, Reconnect, Seconds
 from rxfeed.errors import ConfigError
 from rxfeed.secrets import Secret
 from rxfeed.transport import Headers, HttpClient
@@ -21,7 +21,7 @@ def rest_snapshot(
     url: str | Secret | None = None,
     *,
     venue: str | Venue = DEFAULT_VENUE,
-    timeout: float = 10.0,
+    timeout: Seconds = 10.0,
     max_size: int = 64 * 1024 * 1024,
     ssl_context: ssl.SSLContext | None = None,
     proxy: str | Secret | None = None,
@@ -29,6 +29,7 @@ def rest_snapshot(
 ) -> Callable[[str], Level3Snapshot]:
     """A function that requests a product's book, by order, from the REST API of *venue* at *url* (`None`: its own).
 
+        >>> from rxfeed import rest_snapshot
         >>> request_book = rest_snapshot("http://127.0.0.1:8080", timeout=5)
 
     The function blocks for at most *timeout* seconds, from resolving the host to the last byte, and reads at most

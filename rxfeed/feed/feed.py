@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from reactivex import abc
 from reactivex.scheduler import TimeoutScheduler
 
-from rxfeed.core import Level3Snapshot, Reconnect
+from rxfeed.core import Level3Snapshot, Reconnect, Seconds, in_seconds
 from rxfeed.errors import ConfigError
 from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.clock import Clock
@@ -33,6 +33,8 @@ _LONGEST_PING = 125  # bytes, by RFC 6455
 
 class Feed(MessageSource):
     """A hot Observable of all `Message`s of one connection: compose and subscribe first, then `connect()`.
+
+        from rxfeed import Feed, window_volume
 
         feed = Feed("BTC-USD", ["matches", "heartbeat"])
         feed.pipe(window_volume(60)).subscribe(print)
@@ -68,8 +70,8 @@ class Feed(MessageSource):
     - *count_items*: `describe` counts the items between operators, at the cost of a call for each.
     - *clock*: a `Clock` that runs faster, for tests. The remaining arguments are those of `TransportOptions`.
 
-    *url*, *rest_url*, *proxy* and the values of *headers* may be `Secret`s, and are kept as such. Raises `ConfigError`
-    for invalid arguments.
+    Seconds are numbers or `timedelta`s. *url*, *rest_url*, *proxy* and the values of *headers* may be `Secret`s, and
+    are kept as such. Raises `ConfigError` for invalid arguments.
     """
 
     def __init__(
@@ -83,15 +85,15 @@ class Feed(MessageSource):
         aliases: Mapping[str, str] | None = None,
         credentials: object = None,
         reconnect: bool | Reconnect = True,
-        ping_interval: float | None = 30.0,
-        pong_timeout: float = 10.0,
-        stale_after: float | None = 60.0,
-        heartbeat_timeout: float = 5.0,
-        lag_threshold: float = 1.0,
+        ping_interval: Seconds | None = 30.0,
+        pong_timeout: Seconds = 10.0,
+        stale_after: Seconds | None = 60.0,
+        heartbeat_timeout: Seconds = 5.0,
+        lag_threshold: Seconds = 1.0,
         drop_duplicates: bool = True,
         count_items: bool = False,
         max_size: int = 64 * 1024 * 1024,
-        connect_timeout: float = 10.0,
+        connect_timeout: Seconds = 10.0,
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | Secret | None = None,
         headers: Mapping[str, str | Secret] | None = None,
@@ -100,7 +102,7 @@ class Feed(MessageSource):
         found: Venue | None = None
         try:
             found = venue_of(venue_at("" if url is None else revealed(url)) if venue is None else venue)
-            super().__init__(FeedStreams(lag_threshold, venue=found), count_items=count_items)
+            super().__init__(FeedStreams(in_seconds(lag_threshold), venue=found), count_items=count_items)
             self._streams.status_log = self._status_log()
             subscription = found.subscription(products, channels, signed=credentials is not None)
             default = found.url_for(each if isinstance(each, str) else each["name"] for each in subscription.channels)
@@ -110,7 +112,7 @@ class Feed(MessageSource):
             hidden_rest = secret(found.rest_url_for(hidden.reveal()) if rest_url is None else rest_url)
             transport = TransportOptions(
                 max_size=max_size,
-                connect_timeout=connect_timeout,
+                connect_timeout=in_seconds(connect_timeout),
                 ssl_context=ssl_context,
                 proxy=proxy,
                 headers={} if headers is None else headers,
@@ -130,11 +132,11 @@ class Feed(MessageSource):
             credentials=credentials,
             venue=self.venue,
             reconnect=reconnect,
-            ping_interval=ping_interval,
-            pong_timeout=pong_timeout,
-            stale_after=stale_after,
-            heartbeat_timeout=heartbeat_timeout,
-            lag_threshold=lag_threshold,
+            ping_interval=None if ping_interval is None else in_seconds(ping_interval),
+            pong_timeout=in_seconds(pong_timeout),
+            stale_after=None if stale_after is None else in_seconds(stale_after),
+            heartbeat_timeout=in_seconds(heartbeat_timeout),
+            lag_threshold=in_seconds(lag_threshold),
             drop_duplicates=drop_duplicates,
         )
         self._url, self._rest_url = hidden, hidden_rest
@@ -197,7 +199,7 @@ class Feed(MessageSource):
     def _send(self, request: str | Secret | bytes) -> None:
         self._check_process()
         with self._state:
-            self._check_open()
+            self.check_open()
             self._subscriptions.user_requests.append(request)
             self._subscriptions.requests_sent |= isinstance(request, str)
             if self._loop is not None:
@@ -212,7 +214,7 @@ class Feed(MessageSource):
         subscription = self._checked(products, channels)
         self._check_process()
         with self._state:
-            self._check_open()
+            self.check_open()
             change(subscription)
             self._ids.changed()
             self._warn_of_aliases()

@@ -14,7 +14,7 @@ from reactivex import abc
 
 from rxfeed.feed.stats import CountKey, MessageCount, Stats
 from rxfeed.market import Message
-from rxfeed.operators import MessageFilter, Multicast, at, hand_back, place_of_caller
+from rxfeed.operators import MessageFilter, Multicast, at, hand_back, place_of_caller, remedy
 
 log = logging.getLogger("rxfeed.feed")
 T = TypeVar("T")
@@ -70,8 +70,8 @@ class FeedStream(Multicast[T]):
 def log_raised(error: Exception, place: str) -> None:
     """Log that *error* ended a subscription that was made at *place*."""
     log.error(
-        "a subscriber or its pipeline raised and was unsubscribed%s: %r; give subscribe() an on_error to handle it",
-        *(at(place), error),
+        "a subscriber or its pipeline raised and was unsubscribed%s: %r%s; give subscribe() an on_error to handle it",
+        *(at(place), error, remedy(error)),
         exc_info=error,
     )
 

@@ -14,6 +14,7 @@ from rxfeed.venues import venue as venue_of
 class ProductsRest:
     """Requests the products of *venue* from the REST API at *url* (`None`: its own).
 
+        >>> from rxfeed.feed import ProductsRest
         >>> client = ProductsRest("http://127.0.0.1:8080", timeout=5)
 
     A request takes at most *timeout* seconds, with its retries. *ssl_context*, *proxy* and *headers*: as for a `Feed`.

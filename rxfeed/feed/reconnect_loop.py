@@ -182,6 +182,7 @@ class ReconnectLoop:
 def seconds_apart(url: str) -> float:
     """The minimum seconds between two attempts to connect to *url*.
 
+    >>> from rxfeed.feed.reconnect_loop import seconds_apart
     >>> seconds_apart("wss://ws-feed.exchange.coinbase.com"), seconds_apart("ws://127.0.0.1:8765")
     (1.0, 0.01)
     """
@@ -190,6 +191,7 @@ def seconds_apart(url: str) -> float:
 
 def _next_step(delay: float | None) -> str:
     """
+    >>> from rxfeed.feed.reconnect_loop import _next_step
     >>> _next_step(None), _next_step(0.04), _next_step(1.26)
     ('the feed ends', 'the next attempt begins at once', 'the next attempt begins in 1.3 s')
     """

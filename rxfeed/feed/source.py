@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypedDict
 
 from reactivex import Observable, abc
 
+from rxfeed.core import Seconds, in_seconds, table
 from rxfeed.errors import ConfigError, FeedClosed, WrongProcess
 from rxfeed.feed.channel_check import ChannelCheck
 from rxfeed.feed.endings import SinkLeft, on_sink_thread, serving, subscribed_to
@@ -149,6 +150,13 @@ class MessageSource(FilterableSource, Guarded[Message]):
         """The counters, updated while the source runs."""
         return self._streams.stats
 
+    def _repr_html_(self) -> str:
+        state = "ended" if self._over.is_set() else "connected" if self._begun else "not connected yet: call connect()"
+        lists = {name: ", ".join(self.about.get(name, ())) for name in ("channels", "products")}
+        counted = {"messages": f"{self.stats.messages:,}", "gaps": self.stats.gaps, "lag": f"{self.stats.lag:.3f} s"}
+        rows = {"venue": self.venue.name, "url": self.about.get("url", "")} | lists | {"state": state} | counted
+        return table(type(self).__name__, ((name, value) for name, value in rows.items() if value != ""))
+
     @property
     def venue(self) -> Venue:
         """Where its messages come from."""
@@ -281,8 +289,8 @@ class MessageSource(FilterableSource, Guarded[Message]):
         self,
         scheduler: abc.SchedulerBase | None = None,
         *,
-        seconds: float | None = None,
-        flush: float | None = None,
+        seconds: Seconds | None = None,
+        flush: Seconds | None = None,
     ) -> None:
         """Connect and block until the source has ended and its sinks have written everything.
 
@@ -311,10 +319,10 @@ class MessageSource(FilterableSource, Guarded[Message]):
             if self._cause is not None and not isinstance(self._cause, Exception):
                 raise self._cause
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: Seconds | None = None) -> bool:
         """Block until the source has ended, or for *timeout* seconds; True if it has ended. Does not wait for sinks."""
         self._check_process()
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if timeout is None else time.monotonic() + in_seconds(timeout)
         # Several short waits, because some systems deliver no Ctrl-C during one long wait.
         while not self._over.is_set():
             left = 0.5 if deadline is None else min(0.5, deadline - time.monotonic())
@@ -323,7 +331,7 @@ class MessageSource(FilterableSource, Guarded[Message]):
             self._over.wait(left)
         return True
 
-    def close(self, timeout: float = 2.0, *, flush: float | None = None) -> None:
+    def close(self, timeout: Seconds = 2.0, *, flush: Seconds | None = None) -> None:
         """End the source, and return when its sinks (`record`, `to_mongo`) have written everything; from any thread.
 
         No further message is delivered; subscribers complete. If a subscriber of the source or of a sink calls it,
@@ -335,7 +343,7 @@ class MessageSource(FilterableSource, Guarded[Message]):
         all sinks together; `None`: each sink has its own limit (`flush_seconds` of `to_mongo`).
         """
         self._check_process()
-        sinks = self._streams.sinks
+        sinks, timeout, flush = self._streams.sinks, in_seconds(timeout), None if flush is None else in_seconds(flush)
         with self._state:
             first, self._closing = not self._closing, True
             begun, thread = self._begun, self._thread
@@ -390,14 +398,15 @@ class MessageSource(FilterableSource, Guarded[Message]):
                 "subscribe() to the stream, and then call run() of the source, or connect() it before"
             )
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raise `FeedClosed` if the source has ended, or was closed."""
         if self._closing or self._over.is_set():
             raise FeedClosed("this feed has ended: make a new one")
 
     def _begin(self, thread: threading.Thread) -> bool:
         self._check_process()  # before the lock, which may have been held at the fork
         with self._state:
-            self._check_open()
+            self.check_open()
             if self._begun:
                 return False
             self._prepare()

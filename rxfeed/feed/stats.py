@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import EllipsisType
 
+from rxfeed.core import table
 from rxfeed.market import Message
 
 CountKey = tuple[type[Message], str | EllipsisType | None]
@@ -64,6 +65,20 @@ class Stats:
     oldest: float | None = field(default=None, repr=False)
     """During a delivery: the time by *clock* since which its messages may have waited."""
     clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
+
+    def __str__(self) -> str:
+        """The messages, and what is not zero of the rest."""
+        others = [f"{getattr(self, each.name):,} {each.name}" for each in fields(self) if each.repr]
+        shown = [text for text in others if not text.startswith("0 ")]
+        return ", ".join(
+            [f"{self.messages:,} messages", *shown, f"lag {self.lag:.3f} s (at most {self.max_lag:.3f} s)"]
+        )
+
+    def _repr_html_(self) -> str:
+        counted = {each.name: getattr(self, each.name) for each in fields(self) if each.repr}
+        by_type = {name: f"{count:,}" for name, count in self.by_type.items()}
+        rows = {"messages": f"{self.messages:,}"} | by_type | {name: f"{count:,}" for name, count in counted.items()}
+        return table("Stats", (rows | {"lag": f"{self.lag:.3f} s", "max_lag": f"{self.max_lag:.3f} s"}).items())
 
     @property
     def lag(self) -> float:

@@ -13,6 +13,7 @@ import socket
 import threading
 from collections.abc import Generator
 
+from rxfeed.core import Seconds, in_seconds
 from rxfeed.errors import FeedClosed
 from rxfeed.feed.endings import serving
 from rxfeed.feed.feed import Feed
@@ -87,8 +88,9 @@ class SteppedFeed(Feed):
         if self._loop is not None:
             self._loop.nudge()
 
-    def close(self, timeout: float = 2.0, *, flush: float | None = None) -> None:
+    def close(self, timeout: Seconds = 2.0, *, flush: Seconds | None = None) -> None:
         super().close(0, flush=flush)
+        timeout, flush = in_seconds(timeout), None if flush is None else in_seconds(flush)
         steps = self._steps
         if steps is None or self._stepping == threading.get_ident():
             return

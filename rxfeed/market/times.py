@@ -43,6 +43,7 @@ _PLACED = re.compile(rb"([,\[]\s*" + _TIME)
 def ends_with_microseconds(frame: bytes) -> bool:
     """True if the last field `"time"` of *frame* has six digits after the point or fewer, and is in UTC.
 
+    >>> from rxfeed.market import ends_with_microseconds
     >>> ends_with_microseconds(b'{"time":"2026-01-02T23:59:59.999999Z","trade_id":1}')
     True
     """
@@ -54,6 +55,7 @@ def ends_with_microseconds(frame: bytes) -> bool:
 def in_microseconds(frame: bytes) -> bytes:
     """*frame* with its times rewritten by the rules above; the same object if nothing changes.
 
+    >>> from rxfeed.market import in_microseconds
     >>> in_microseconds(b'{"time":"2026-01-02T23:59:59.9999998Z"}')
     b'{"time":"2026-01-02T23:59:59.999999Z"}'
     >>> in_microseconds(b'{"time":"2026-12-31T23:59:60.5Z"}')

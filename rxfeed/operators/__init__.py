@@ -28,7 +28,7 @@ from rxfeed.operators.select import (
 from rxfeed.operators.share_latest import SharedItems
 from rxfeed.operators.signals import moved, price_crossing, spread_wider
 from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, Root, SnapshotSource, filter_of, rooted
-from rxfeed.operators.unhandled import at, hand_back, is_handed_back, place_of_caller
+from rxfeed.operators.unhandled import at, hand_back, is_handed_back, place_of_caller, remedy
 from rxfeed.operators.window_operator import WindowOperator, window_operator
 from rxfeed.operators.windows import candles, rolling_volume, trade_imbalance, window_volume
 
@@ -86,6 +86,7 @@ __all__ = [
     "piped",
     "place_of_caller",
     "price_crossing",
+    "remedy",
     "report_once",
     "rfq_matches",
     "rolling_volume",

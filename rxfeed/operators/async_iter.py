@@ -128,6 +128,10 @@ def to_async_iterable(
 ) -> AsyncItems[T]:
     """The items of *source* for `async for`; at most *size* items wait between its thread and the event loop.
 
+        >>> import asyncio
+        >>> import reactivex
+        >>> from rxfeed import to_async_iterable
+        >>> from rxfeed.testing import ticker
         >>> async def prices(source):
         ...     return [str(t.price) async for t in to_async_iterable(source)]
         >>> asyncio.run(prices(reactivex.of(ticker(9), ticker(11))))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TypeVar
 
-from rxfeed.core import MAX_AHEAD, Bar, DollarBars, TickBars, VolumeBars
+from rxfeed.core import MAX_AHEAD, Bar, DollarBars, Seconds, TickBars, VolumeBars
 from rxfeed.market import Message, Trade
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
@@ -18,13 +18,16 @@ log = logging.getLogger("rxfeed.operators")
 B = TypeVar("B", VolumeBars, DollarBars)
 
 
-def tick_bars(trades: int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[Message, Bar]:
+def tick_bars(trades: int, *, max_ahead: Seconds | None = MAX_AHEAD) -> Operator[Message, Bar]:
     """Emit a `Bar` of each product after every *trades* trades of it.
 
         prices   -9--11--10--12--|
         emitted  ----(9,11)--(10,12)
 
-        >>> _ = reactivex.of(match(9), match(11), match(10), match(12)).pipe(tick_bars(2)).subscribe(
+        >>> import reactivex
+        >>> from rxfeed import tick_bars
+        >>> from rxfeed.testing import trade
+        >>> _ = reactivex.of(trade(9), trade(11), trade(10), trade(12)).pipe(tick_bars(2)).subscribe(
         ...     lambda b: print(b.open, b.close, b.complete))
         9 11 True
         10 12 True
@@ -38,13 +41,16 @@ def tick_bars(trades: int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[M
     return lift(machine, MessageFilter(TickBars.accepts, None, "tick_bars"))
 
 
-def volume_bars(volume: Decimal | str | int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[Message, Bar]:
+def volume_bars(volume: Decimal | str | int, *, max_ahead: Seconds | None = MAX_AHEAD) -> Operator[Message, Bar]:
     """Emit a `Bar` of each product whenever exactly *volume* of it, in the base currency, was traded.
 
         sizes    -1----------4-------|
         emitted  ----------(2)(2)----(1)
 
-        >>> _ = reactivex.of(match(size=1), match(size=4)).pipe(volume_bars(2)).subscribe(
+        >>> import reactivex
+        >>> from rxfeed import volume_bars
+        >>> from rxfeed.testing import trade
+        >>> _ = reactivex.of(trade(size=1), trade(size=4)).pipe(volume_bars(2)).subscribe(
         ...     lambda b: print(b.volume, b.count, b.complete))
         2 2 True
         2 1 True
@@ -59,13 +65,16 @@ def volume_bars(volume: Decimal | str | int, *, max_ahead: float | None = MAX_AH
     return lift(machine, MessageFilter(VolumeBars.accepts, None, "volume_bars"))
 
 
-def dollar_bars(notional: Decimal | str | int, *, max_ahead: float | None = MAX_AHEAD) -> Operator[Message, Bar]:
+def dollar_bars(notional: Decimal | str | int, *, max_ahead: Seconds | None = MAX_AHEAD) -> Operator[Message, Bar]:
     """Emit a `Bar` of each product whenever exactly *notional*, in its quote currency, was traded.
 
         price x size   -40x2------40x1------|
         emitted        -----------(100)-----(20)
 
-        >>> _ = reactivex.of(match(40, size=2), match(40, size=1)).pipe(dollar_bars(100)).subscribe(
+        >>> import reactivex
+        >>> from rxfeed import dollar_bars
+        >>> from rxfeed.testing import trade
+        >>> _ = reactivex.of(trade(40, size=2), trade(40, size=1)).pipe(dollar_bars(100)).subscribe(
         ...     lambda b: print(b.notional, b.volume, b.complete))
         100 2.5 True
         20 0.5 False

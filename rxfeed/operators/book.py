@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reactivex import Observable, abc
 
-from rxfeed.core import MAX_AHEAD, BookStats, BookView, FullBookView, Level2Book, Level3Book, Reconnect
+from rxfeed.core import MAX_AHEAD, BookStats, BookView, FullBookView, Level2Book, Level3Book, Reconnect, Seconds
 from rxfeed.errors import ConfigError
 from rxfeed.market import Message, OrderOpened
 from rxfeed.operators.dated_ahead import reporting
@@ -25,7 +25,7 @@ from rxfeed.operators.source import (
 
 
 def order_book(
-    product_id: str, depth: int | None = None, *, max_ahead: float | None = MAX_AHEAD
+    product_id: str, depth: int | None = None, *, max_ahead: Seconds | None = MAX_AHEAD
 ) -> Operator[Message, BookView]:
     """Emit a `BookView` of *product_id* each time a message of `level2` or `level2_batch` changes its book.
 
@@ -33,16 +33,14 @@ def order_book(
         l2update  buy 9: 0        sell 10: 3         ->  best_bid None       best_ask (10, 3)   mid None
         l2update, in a new epoch                     ->  not ready
 
-        >>> from decimal import Decimal
-        >>> from rxfeed.core import Level2Book
-        >>> from rxfeed.venues.coinbase_exchange import L2Update, Snapshot
-        >>> ten, nine = Decimal(10), Decimal(9)
-        >>> messages = [
-        ...     Snapshot(product_id="BTC-USD", bids=((Decimal("9.0"), Decimal(2)),), asks=((Decimal(11), Decimal(1)),)),
-        ...     L2Update(product_id="BTC-USD", changes=(("buy", nine, Decimal(0)), ("sell", ten, Decimal(3)))),
-        ... ]
-        >>> [(len(book.bids), str(book.best_ask[0]), len(book.asks)) for book in fold(Level2Book("BTC-USD"), messages)]
-        [(1, '11', 1), (0, '10', 2)]
+        >>> import reactivex
+        >>> from rxfeed import order_book
+        >>> from rxfeed.testing import book, book_update
+        >>> messages = [book([("9.0", 2)], [(11, 1)]), book_update(("buy", 9, 0), ("sell", 10, 3))]
+        >>> _ = reactivex.of(*messages).pipe(order_book("BTC-USD")).subscribe(
+        ...     lambda view: print(view.best_ask[0], view.mid))
+        11 10.00
+        10 None
 
     The exchange sends a snapshot at every subscription, which gives the first view; so compose before you connect. At a
     gap (a new `epoch`: a reconnect, a missed message of the product, a malformed frame), one view without prices is
@@ -74,7 +72,7 @@ class FullBook:
         depth: int | None,
         retry: Reconnect,
         buffer: int,
-        max_ahead: float | None = MAX_AHEAD,
+        max_ahead: Seconds | None = MAX_AHEAD,
     ) -> None:
         if snapshot is not None and not callable(snapshot):
             raise ConfigError(f"snapshot: {snapshot!r} cannot be called")
@@ -121,7 +119,7 @@ def full_book(
     depth: int | None = None,
     retry: Reconnect = Reconnect(),  # noqa: B008  # frozen
     buffer: int = 100_000,
-    max_ahead: float | None = MAX_AHEAD,
+    max_ahead: Seconds | None = MAX_AHEAD,
 ) -> FullBook:
     """Emit a `FullBookView` of *product_id*, by order, each time a message of `full` or `level3` changes it.
 
@@ -130,15 +128,12 @@ def full_book(
         match of b, size 2, sequence 9                  ->  bids 9: 1
         match, sequence 11                              ->  not ready (and a snapshot is requested)
 
-        >>> from decimal import Decimal
-        >>> from rxfeed.core.book_snapshot import Level3Snapshot, SnapshotTaken
-        >>> from rxfeed.core import Level3Book
-        >>> from rxfeed.venues.coinbase_exchange import Open
-        >>> nine, buys = Decimal(9), {"product_id": "BTC-USD", "side": "buy", "time": heartbeat(0).time}
+        >>> from rxfeed.testing import order_opened
+        >>> from rxfeed.core import Level3Book, Level3Snapshot, SnapshotTaken
         >>> book = Level3Book("BTC-USD")
-        >>> book.step(Open(**buys, order_id="a", price=nine, remaining_size=Decimal(1), sequence=8))
+        >>> book.step(order_opened("a", 9, sequence=8))
         (NeedSnapshot(product_id='BTC-USD', request=1, failures=0),)
-        >>> snapshot = Level3Snapshot(sequence=7, bids=((nine, Decimal(2), "b"),), asks=())
+        >>> snapshot = Level3Snapshot.of({"sequence": 7, "bids": [["9", "2", "b"]], "asks": []})
         >>> (view,) = book.step(SnapshotTaken(1, snapshot))
         >>> view.best_bid, view.queue_position("a").size, [order.order_id for order in view.orders("buy")]
         ((Decimal('9'), Decimal('3')), Decimal('2'), ['b', 'a'])

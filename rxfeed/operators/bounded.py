@@ -115,6 +115,8 @@ def bounded(size: int, overflow: Overflow = "block") -> Bounded:
     *overflow* is the policy for more: `"block"` makes the source wait, `"drop_oldest"` and `"drop_newest"` drop items,
     `"latest"` keeps only the newest item of each product. `.dropped` and `.waiting` of the operator count items:
 
+    >>> import reactivex
+    >>> from rxfeed import bounded
     >>> slow = bounded(1000, "drop_oldest")
     >>> reactivex.of(1, 2, 3).pipe(slow, reactivex.operators.sum()).run(), slow.dropped
     (6, 0)

@@ -19,7 +19,10 @@ def to_frames(
         items    --a--b--c--d--e--|
         emitted  -----ab----cd----e|      to_frames(2)
 
-        >>> trades = reactivex.of(*(match(price, time=price) for price in (9, 10, 11)))
+        >>> import reactivex
+        >>> from rxfeed import to_frames
+        >>> from rxfeed.testing import trade
+        >>> trades = reactivex.of(*(trade(price, time=price) for price in (9, 10, 11)))
         >>> _ = trades.pipe(to_frames(2, "polars")).subscribe(lambda frame: print(frame["price"].to_list()))
         [9.0, 10.0]
         [11.0]

@@ -45,8 +45,11 @@ def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | N
     messages that the machine accepts; a feed then sends it no others. Raises `ConfigError` for a machine instead of its
     class.
 
+        >>> import reactivex
+        >>> from rxfeed import lift
+        >>> from rxfeed.testing import trade
         >>> from rxfeed.core import TumblingVolume
-        >>> minutes = reactivex.of(match(size="0.5"), match(size="1")).pipe(lift(lambda: TumblingVolume(60)))
+        >>> minutes = reactivex.of(trade(size="0.5"), trade(size="1")).pipe(lift(lambda: TumblingVolume(60)))
         >>> minutes.subscribe(lambda window: print(window.volume)).dispose()
         1.5
     """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
-from rxfeed.core import MAX_AHEAD, ActiveProducts, LatestByProduct, Throttle
+from rxfeed.core import MAX_AHEAD, ActiveProducts, LatestByProduct, Seconds, Throttle
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.multicast import Multicast, end_observer
@@ -20,13 +20,16 @@ B = TypeVar("B")
 
 
 def by_product(
-    operator: Operator[A, B], *, idle: float | None = None, max_ahead: float | None = MAX_AHEAD
+    operator: Operator[A, B], *, idle: Seconds | None = None, max_ahead: Seconds | None = MAX_AHEAD
 ) -> Operator[A, B]:
     """Emit the outputs of *operator*, which runs separately for each product, from the product's first item on.
 
         source   -A1--B1--A2--A3--B2--
         emitted  ---------A1+A2---B1+B2-     by_product(pairwise)
 
+        >>> import reactivex
+        >>> from rxfeed import by_product
+        >>> from rxfeed.testing import ticker
         >>> prices = [ticker(1), ticker(5, product_id="A-B"), ticker(2), ticker(7, product_id="A-B")]
         >>> steps = by_product(reactivex.operators.pairwise())
         >>> _ = reactivex.from_iterable(prices).pipe(steps).subscribe(lambda p: print(p[0].price, p[1].price))
@@ -71,13 +74,16 @@ def by_product(
 
 
 def latest_by_product(
-    *, idle: float | None = None, max_ahead: float | None = MAX_AHEAD
+    *, idle: Seconds | None = None, max_ahead: Seconds | None = MAX_AHEAD
 ) -> Operator[A, Mapping[str, A]]:
     """Emit, at every item, a mapping from product id to the newest item of each product.
 
         source   -A1----B1--------A2--------
         emitted  -{A1}--{A1,B1}---{A2,B1}---
 
+        >>> import reactivex
+        >>> from rxfeed import latest_by_product
+        >>> from rxfeed.testing import ticker
         >>> prices = [ticker(1), ticker(5, product_id="A-B"), ticker(2)]
         >>> _ = reactivex.from_iterable(prices).pipe(latest_by_product()).subscribe(
         ...     lambda latest: print({product: str(t.price) for product, t in latest.items()}))
@@ -92,12 +98,15 @@ def latest_by_product(
     return lift(reporting("latest_by_product", lambda: LatestByProduct[A](idle, max_ahead=max_ahead)))
 
 
-def throttle_by_product(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> Operator[A, A]:
+def throttle_by_product(seconds: Seconds, *, max_ahead: Seconds | None = MAX_AHEAD) -> Operator[A, A]:
     """Emit an item if its time is *seconds* or more after the last emitted item of its product.
 
         seconds  -0.0--0.4--0.9--1.0--1.2--2.0-
         emitted  -0.0------------1.0-------2.0-     throttle_by_product(1)
 
+        >>> import reactivex
+        >>> from rxfeed import throttle_by_product
+        >>> from rxfeed.testing import ticker
         >>> prices = [ticker(9, time=0), ticker(8, time=0.9), ticker(7, time=1)]
         >>> _ = reactivex.from_iterable(prices).pipe(throttle_by_product(1)).subscribe(lambda t: print(t.price))
         9

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Callable, Generator
-from typing import TYPE_CHECKING, TypeGuard, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast, overload
 
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.internal.exceptions import SequenceContainsNoElementsError
 from reactivex.observable import ConnectableObservable
 
+from rxfeed.core import Seconds
 from rxfeed.errors import ConfigError
 from rxfeed.operators.async_iter import to_async_iterable
 from rxfeed.operators.graph import PipelineStep
 from rxfeed.operators.lift import is_machine
-from rxfeed.operators.source import MessageFilter, Root, Rooted, filter_of, results_of, rooted
+from rxfeed.operators.running import run_to_end
+from rxfeed.operators.source import MessageFilter, Operator, Root, Rooted, filter_of, results_of, rooted
 from rxfeed.operators.unhandled import is_handed_back, place_of_caller
 
+A = TypeVar("A")
+B = TypeVar("B")
 T = TypeVar("T")
 
-_FLUSH = 5.0  # seconds that a pipeline has for its end after Ctrl-C
+_OF_REACTIVEX = {name for name in dir(Observable) if not name.startswith("_")} - {"pipe", "run", "subscribe"}
 
 
 class _Unhandled:
@@ -117,6 +121,47 @@ class Guarded(Rooted[T]):
     ) -> abc.DisposableBase:
         return super().subscribe(on_next, on_error, on_completed, scheduler=scheduler)
 
+    @overload
+    def collect(self, *, seconds: Seconds | None = None) -> list[T]: ...
+    @overload
+    def collect(self, operator: Operator[T, B], /, *, seconds: Seconds | None = None) -> list[B]: ...
+    @overload
+    def collect(
+        self, first: Operator[T, A], second: Operator[A, B], /, *, seconds: Seconds | None = None
+    ) -> list[B]: ...
+    @overload
+    def collect(self, *operators: Operator[Any, Any], seconds: Seconds | None = None) -> list[Any]: ...
+
+    def collect(self, *operators: Operator[Any, Any], seconds: Seconds | None = None) -> list[Any]:
+        """Connect the source, wait for the end, and return all items of this stream through *operators*.
+
+        >>> from rxfeed import Replay, candles
+        >>> from rxfeed.testing import trade
+        >>> rows = Replay([trade(9, time=0), trade(11, time=60)]).collect(candles(60))
+        >>> [str(candle.close) for candle in rows]
+        ['9', '11']
+
+        *seconds*: the longest time to wait, for a feed, which has no end of its own; Ctrl-C is such an end, too. If
+        this call connects the source, it also closes it: operators emit what they hold, such as an incomplete candle.
+        Raises the pipeline's error, `FeedClosed` if the source has ended, and `ConfigError` for invalid *seconds*. All
+        items are in memory.
+        """
+        self.root.check_open()
+        stream: Observable[Any] = self.pipe(*operators) if operators else self
+        items: list[Any] = []
+        begin = stream._connect_published if isinstance(stream, Guarded) else lambda: None
+        cause = run_to_end(stream, self.root, items.append, seconds=seconds, begin=begin)
+        if cause is not None:
+            raise cause
+        return items
+
+    def _connect_published(self) -> None:
+        """Begin what `connect()` of the source does not."""
+
+    def __dir__(self) -> list[str]:
+        """Without the operators that reactivex has as methods; they all work."""
+        return sorted(set(object.__dir__(self)) - _OF_REACTIVEX)
+
     def __aiter__(self) -> AsyncIterator[T]:
         """The items for `async for`, which subscribes and then connects the source."""
         return aiter(to_async_iterable(self))
@@ -196,43 +241,26 @@ class Pipeline(Guarded[T]):
         `SequenceContainsNoElementsError` if it emitted nothing.
         """
         newest: list[T] = []
-        failures: list[Exception] = []
-        over = threading.Event()
 
         def on_next(item: T) -> None:
             newest[:] = [item]
 
-        def on_error(error: Exception) -> None:
-            failures.append(error)
-            over.set()
-
-        subscription = self.subscribe(on_next, on_error, over.set, scheduler=scheduler)
-        began = not over.is_set() and self._root.begin()
-        try:
-            # Short waits, because some systems deliver no Ctrl-C during one long wait. If a subscriber leaves the
-            # program at the end of the source, the end may not pass all operators.
-            while not over.wait(0.5) and self._root.leaving is None:
-                pass
-        except KeyboardInterrupt:
-            if not began:
-                raise
-            self._root.close()
-            over.wait(_FLUSH)
-        finally:
-            subscription.dispose()
-            if began:
-                self._root.close()
-        if failures:
-            raise failures[0]
-        if not over.is_set() and self._root.leaving is not None:
-            raise self._root.leaving.with_traceback(None)
+        cause = run_to_end(self, self._root, on_next, scheduler, begin=self._connect_published)
+        if cause is not None:
+            raise cause
         return _only(newest)
 
 
 class ConnectablePipeline(Pipeline[T]):
-    """A pipeline that emits only after its own `connect()`: the result of `publish` and similar operators."""
+    """A pipeline that emits only after its own `connect()`: the result of `publish` and similar operators.
+
+    `run` and `collect` connect it, too.
+    """
 
     _source: ConnectableObservable[T]
+
+    def _connect_published(self) -> None:
+        self.connect()
 
     def connect(self, scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase | None:
         return self._source.connect(scheduler or self._scheduler)

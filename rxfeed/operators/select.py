@@ -32,7 +32,11 @@ def select(types: Iterable[type[M]], products: Products = None, operator: str = 
 
     *operator* is its name in warnings.
 
-    >>> reactivex.of(ticker(9), match()).pipe(select([Match])).subscribe(lambda m: print(m.type)).dispose()
+    >>> import reactivex
+    >>> from rxfeed import Match
+    >>> from rxfeed.operators import select
+    >>> from rxfeed.testing import ticker, trade
+    >>> reactivex.of(ticker(9), trade()).pipe(select([Match])).subscribe(lambda m: print(m.type)).dispose()
     match
     """
     distinct = frozenset(types)

@@ -6,7 +6,17 @@ from decimal import Decimal
 
 from reactivex import operators as ops
 
-from rxfeed.core import MAX_AHEAD, PriceCross, PriceCrossing, Priced, PriceMove, PriceMoves, SpreadWidening, WideSpread
+from rxfeed.core import (
+    MAX_AHEAD,
+    PriceCross,
+    PriceCrossing,
+    Priced,
+    PriceMove,
+    PriceMoves,
+    Seconds,
+    SpreadWidening,
+    WideSpread,
+)
 from rxfeed.operators.dated_ahead import reporting
 from rxfeed.operators.lift import lift
 from rxfeed.operators.source import MessageFilter, Operator, declare
@@ -20,6 +30,9 @@ def price_crossing(
         prices   --9--10--11--8--
         emitted  ---------up--down-       price_crossing("BTC-USD", 10)
 
+        >>> import reactivex
+        >>> from rxfeed import price_crossing
+        >>> from rxfeed.testing import ticker
         >>> prices = [ticker(9), ticker(10), ticker(11), ticker(8)]
         >>> _ = reactivex.from_iterable(prices).pipe(price_crossing("BTC-USD", 10)).subscribe(
         ...     lambda c: print(c.direction, c.before, c.price))
@@ -44,13 +57,16 @@ def price_crossing(
 
 
 def moved(
-    percent: Decimal | str | int, within: float, *, max_ahead: float | None = MAX_AHEAD
+    percent: Decimal | str | int, within: Seconds, *, max_ahead: Seconds | None = MAX_AHEAD
 ) -> Operator[Priced, PriceMove]:
     """Emit a `PriceMove` when a product's price has moved by *percent* or more within the last *within* seconds.
 
         prices   -100--104--105--106--
         emitted  -----------5%--------    moved(5, within=60)
 
+        >>> import reactivex
+        >>> from rxfeed import moved
+        >>> from rxfeed.testing import ticker
         >>> prices = [ticker(100, time=0), ticker(104, time=20), ticker(105, time=40), ticker(106, time=50)]
         >>> _ = reactivex.from_iterable(prices).pipe(moved(5, within=60)).subscribe(
         ...     lambda m: print(m.direction, m.percent, m.before, m.price))
@@ -74,6 +90,10 @@ def spread_wider(
         spread   -1--3--4--1--3--
         emitted  ----3--------3--         spread_wider(2)
 
+        >>> import reactivex
+        >>> from decimal import Decimal
+        >>> from rxfeed import spread_wider
+        >>> from rxfeed.testing import ticker
         >>> quotes = [ticker(10, best_bid=Decimal(9), best_ask=Decimal(ask)) for ask in (10, 12, 13, 10, 12)]
         >>> _ = reactivex.from_iterable(quotes).pipe(spread_wider(2)).subscribe(lambda w: print(w.spread, w.best_ask))
         3 12

@@ -105,6 +105,10 @@ class Root(Protocol):
         """Connect; True if the source did not run before."""
         ...
 
+    def check_open(self) -> None:
+        """Raise `FeedClosed` if the source has ended."""
+        ...
+
     def close(self) -> None: ...
 
     @property

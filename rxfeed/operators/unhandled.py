@@ -59,10 +59,27 @@ def place_of_caller() -> str:
     return ""
 
 
+def remedy(error: BaseException) -> str:
+    """What to do about *error*, as a part of a log line; empty for most."""
+    text = str(error) if isinstance(error, TypeError) else ""
+    if "decimal.Decimal" in text and "'float'" in text:
+        return "; prices are Decimal, which no float goes with: write Decimal('1.01') for 1.01, or float(price)"
+    return ""
+
+
+def noted(error: BaseException) -> BaseException:
+    """*error* itself, with its remedy as a note, which its traceback shows."""
+    note = remedy(error).removeprefix("; ")
+    if note and note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
+    return error
+
+
 def log_unhandled(error: Exception | None) -> None:
     """Log what `hand_back` returned, with its traceback."""
     if error is not None:
-        log.error("a subscriber or its pipeline raised, and was unsubscribed: %r", error, exc_info=error)
+        advice = remedy(error)
+        log.error("a subscriber or its pipeline raised, and was unsubscribed: %r%s", error, advice, exc_info=error)
 
 
 def log_at_end(error: BaseException) -> None:

@@ -8,6 +8,7 @@ from rxfeed.core import (
     Candles,
     RollingVolume,
     RunningImbalance,
+    Seconds,
     SlidingImbalance,
     SlidingVolume,
     TradeImbalance,
@@ -18,14 +19,17 @@ from rxfeed.operators.window_operator import WindowOperator, window_operator
 
 
 def window_volume(
-    seconds: float, lateness: float = 0, empty: bool = False, *, max_ahead: float | None = MAX_AHEAD
+    seconds: Seconds, lateness: Seconds = 0, empty: bool = False, *, max_ahead: Seconds | None = MAX_AHEAD
 ) -> WindowOperator[VolumeWindow]:
     """Emit a `VolumeWindow` for each product and each `[start, end)` of *seconds* in which it traded.
 
         trades  --2----1-|--1-----|-      |: whole minutes
         emitted          --3------1
 
-        >>> trades = [match(time="12:00:10", size="2"), match(time="12:00:59", size="1"), match(time="12:01:00")]
+        >>> import reactivex
+        >>> from rxfeed import window_volume
+        >>> from rxfeed.testing import trade
+        >>> trades = [trade(time="12:00:10", size="2"), trade(time="12:00:59", size="1"), trade(time="12:01:00")]
         >>> _ = reactivex.from_iterable(trades).pipe(window_volume(60)).subscribe(
         ...     lambda w: print(w.start.time(), w.volume, w.complete))
         12:00:00 3 False
@@ -42,7 +46,7 @@ def window_volume(
 
         >>> minutes = window_volume(60)
         >>> _ = minutes.late.subscribe(lambda late: print("late for", late.start.time(), late.trade.size))
-        >>> trades.append(match(time="12:00:58", size="7"))
+        >>> trades.append(trade(time="12:00:58", size="7"))
         >>> reactivex.from_iterable(trades).pipe(minutes, reactivex.operators.count()).run(), minutes.late_count
         late for 12:00:00 7
         (2, 1)
@@ -59,14 +63,17 @@ def window_volume(
 
 
 def candles(
-    seconds: float, lateness: float = 0, empty: bool = False, *, max_ahead: float | None = MAX_AHEAD
+    seconds: Seconds, lateness: Seconds = 0, empty: bool = False, *, max_ahead: Seconds | None = MAX_AHEAD
 ) -> WindowOperator[Candle]:
     """Emit a `Candle` (prices, volume, count, VWAP) for each product and `[start, end)` of *seconds*.
 
         prices   -10--12--9-|-11--|-      |: whole minutes
         emitted             -(10,12,9,9)--(11,11,11,11)
 
-        >>> trades = [match(10, time="12:00:10"), match(12, time="12:00:20"), match(9, time="12:00:59")]
+        >>> import reactivex
+        >>> from rxfeed import candles
+        >>> from rxfeed.testing import trade
+        >>> trades = [trade(10, time="12:00:10"), trade(12, time="12:00:20"), trade(9, time="12:00:59")]
         >>> _ = reactivex.from_iterable(trades).pipe(candles(60)).subscribe(
         ...     lambda c: print(c.open, c.high, c.low, c.close, c.count))
         10 12 9 9 3
@@ -79,13 +86,16 @@ def candles(
     return window_operator("candles", lambda: Candles(seconds, lateness, empty, max_ahead=max_ahead))
 
 
-def rolling_volume(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> WindowOperator[RollingVolume]:
+def rolling_volume(seconds: Seconds, *, max_ahead: Seconds | None = MAX_AHEAD) -> WindowOperator[RollingVolume]:
     """Emit, at every trade, its product's volume, VWAP, count, high and low over the last *seconds*.
 
         sizes    -1------1------1--       a trade each half minute
         emitted  -1------2------2--       rolling_volume(60)
 
-        >>> _ = reactivex.of(match(time=0), match(time=30), match(time=60)).pipe(rolling_volume(60)).subscribe(
+        >>> import reactivex
+        >>> from rxfeed import rolling_volume
+        >>> from rxfeed.testing import trade
+        >>> _ = reactivex.of(trade(time=0), trade(time=30), trade(time=60)).pipe(rolling_volume(60)).subscribe(
         ...     lambda r: print(r.volume, r.count, r.complete))
         1 1 False
         2 2 False
@@ -101,14 +111,17 @@ def rolling_volume(seconds: float, *, max_ahead: float | None = MAX_AHEAD) -> Wi
 
 
 def trade_imbalance(
-    seconds: float | None = None, *, max_ahead: float | None = MAX_AHEAD
+    seconds: Seconds | None = None, *, max_ahead: Seconds | None = MAX_AHEAD
 ) -> WindowOperator[TradeImbalance]:
     """Emit, at every trade, its product's taker buys minus taker sells: so far, or in the last *seconds*.
 
         taker    -buy 1--sell 3--buy 1--
         emitted  -1------(-2)----(-1)---
 
-        >>> trades = [match(side="sell"), match(side="buy", size=3), match(side="sell")]  # the makers' sides
+        >>> import reactivex
+        >>> from rxfeed import trade_imbalance
+        >>> from rxfeed.testing import trade
+        >>> trades = [trade(taker_side="buy"), trade(taker_side="sell", size=3), trade(taker_side="buy")]
         >>> _ = reactivex.from_iterable(trades).pipe(trade_imbalance()).subscribe(lambda i: print(i.volume, i.count))
         1 1
         -2 0

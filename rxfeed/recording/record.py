@@ -9,7 +9,7 @@ import msgspec
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
 
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments
 from rxfeed.errors import ConfigError
 from rxfeed.feed import FeedStatus, Idle, MessageSource, Sink
 from rxfeed.operators import QueueState
@@ -158,9 +158,9 @@ def record(
     path: str | Path,
     *,
     segment_bytes: int = 64_000_000,
-    segment_seconds: float = 3600.0,
+    segment_seconds: Seconds = 3600.0,
     level: int = 3,
-    flush_seconds: float = 1.0,
+    flush_seconds: Seconds = 1.0,
     queue_size: int = 100_000,
     mode: int = 0o600,
 ) -> Recorder:
@@ -198,9 +198,9 @@ def record(
     Raises `ConfigError` for invalid arguments, a *path* that is a file, and if zstandard is not installed.
     """
     arguments.positive_integer("segment_bytes", segment_bytes)
-    arguments.above_zero("segment_seconds", segment_seconds)
+    segment_seconds = arguments.above_zero("segment_seconds", segment_seconds)
     arguments.positive_integer("level", level)
-    arguments.above_zero("flush_seconds", flush_seconds)
+    flush_seconds = arguments.above_zero("flush_seconds", flush_seconds)
     arguments.positive_integer("queue_size", queue_size)
     if isinstance(mode, bool) or not isinstance(mode, int) or mode & ~0o666 or mode & 0o600 != 0o600:
         shown = f"{mode!r} (that is {mode:#o})" if isinstance(mode, int) else repr(mode)

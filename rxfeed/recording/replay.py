@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from reactivex import Observable
 from reactivex import operators as ops
 
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed import Clock, FeedStreams, MessageSource
 from rxfeed.market import Message
@@ -38,6 +38,9 @@ _AFTERWARDS = 3600.0
 
 class Replay(MessageSource):
     """Emits all `Message`s of a recording, as a hot Observable: subscribe first, then `connect()`, as with a Feed.
+
+        from datetime import UTC, datetime
+        from rxfeed import Replay, window_volume
 
         replay = Replay("recordings/", since=datetime(2026, 11, 24, tzinfo=UTC))
         replay.pipe(window_volume(60)).subscribe(print)
@@ -80,7 +83,10 @@ class Replay(MessageSource):
     Operators of reactivex with time (`buffer_with_time`, `debounce`, `timeout`, ...) use the recording's time:
     pipelines of a replay and its other streams run on `scheduler`, unless they are given another.
 
-        >>> replay = Replay([match(time=0), match(time=59.9), match(time=60)])
+        >>> import reactivex
+        >>> from rxfeed import Replay
+        >>> from rxfeed.testing import trade
+        >>> replay = Replay([trade(time=0), trade(time=59.9), trade(time=60)])
         >>> minutes = replay.pipe(reactivex.operators.buffer_with_time(60))
         >>> _ = minutes.subscribe(lambda trades: print(len(trades)))
         >>> replay.run()
@@ -103,7 +109,7 @@ class Replay(MessageSource):
         until: datetime | None = None,
         *,
         merge: bool = False,
-        patience: float = 5.0,
+        patience: Seconds = 5.0,
         clock: Clock | None = None,
         venue: str | Venue | None = None,
         count_items: bool = False,
@@ -117,7 +123,7 @@ class Replay(MessageSource):
         super().__init__(streams, self._scheduler, count_items=count_items)
         self._pacer = Pacer(self._scheduler, speed, clock or Clock())
         self._finished = threading.Event()
-        self._patience = patience if merge else None
+        self._patience = in_seconds(patience) if merge else None
         arguments.positive_microseconds("patience", patience)
         self._play, begin = self._opened(source, time_range)
         self._player = Player(self._streams, self._pacer, time_range)

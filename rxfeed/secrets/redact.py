@@ -30,6 +30,7 @@ _TEXTS = re.compile(rb'"type"\s*+:\s*+' + _TEXT + rb"|(" + _TEXT + rb")(\s*+:)?"
 def redacted(raw: bytes, secrets: Sequence[str]) -> bytes:
     """*raw* with `[redacted]` instead of each of *secrets*; *raw* itself if it has none of them.
 
+    >>> from rxfeed.secrets import redacted
     >>> redacted(b'{"type":"error", "reason":"bad key: \\\\u0061bc"}', ["abc"])
     b'{"type":"error", "reason":"bad key: [redacted]"}'
     """
@@ -71,6 +72,7 @@ def _pattern(secret: str) -> str:
 def redact_all_strings(raw: bytes) -> bytes:
     """The JSON *raw* with `[redacted]` for each string value, for use if the secrets are not known.
 
+    >>> from rxfeed.secrets import redact_all_strings
     >>> redact_all_strings(b'{"type":"error","reason":"bad key: abc","code":3}')
     b'{"type":"error","reason":"[redacted]","code":3}'
     """

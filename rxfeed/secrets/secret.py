@@ -14,6 +14,7 @@ class Secret:
     Call `reveal()` inside the expression that uses the text. A local variable with the text is a leak: an error tracker
     records the local variables of each frame that an exception passes.
 
+        >>> from rxfeed import Secret
         >>> password = Secret("sesame")
         >>> password, f"{password}", password.reveal()
         (Secret('[redacted]'), '[redacted]', 'sesame')

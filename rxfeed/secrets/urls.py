@@ -13,6 +13,7 @@ _LONGEST_NAME = 253
 def check_host(name: str, host: str) -> None:
     """Raise a `ConfigError` that names *name* if *host* is not a valid host name.
 
+    >>> from rxfeed.secrets import check_host
     >>> check_host("url", "example.org")
     """
     try:
@@ -30,6 +31,7 @@ def check_host(name: str, host: str) -> None:
 def shown_url(url: str) -> str:
     """*url* without its secret parts: user, password, query.
 
+    >>> from rxfeed.secrets import shown_url
     >>> shown_url("wss://me:secret@example.org:8443/feed?token=hidden")
     'wss://example.org:8443/feed'
     >>> shown_url("ws://[::1]:8765")
@@ -68,6 +70,7 @@ def moved(url: str, live: str) -> str:
 def is_loopback(host: str) -> bool:
     """True if *host* is this machine's loopback interface.
 
+    >>> from rxfeed.secrets import is_loopback
     >>> is_loopback("localhost"), is_loopback("127.0.0.2"), is_loopback("::1"), is_loopback("example.org")
     (True, True, True, False)
     """
@@ -80,6 +83,7 @@ def is_loopback(host: str) -> bool:
 def local_http(url: str) -> str:
     """The HTTP URL of the server at *url*, if that is a WebSocket URL of a loopback address; otherwise empty.
 
+    >>> from rxfeed.secrets import local_http
     >>> local_http("ws://me:secret@127.0.0.1:8765/feed"), local_http("wss://[::1]"), local_http("wss://example.org")
     ('http://127.0.0.1:8765', 'https://[::1]', '')
     """

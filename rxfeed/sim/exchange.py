@@ -40,6 +40,7 @@ OF_A_MARKET: dict[type[Fault], str] = {
 class Exchange(ExchangeCounts):
     """A WebSocket and REST server on this machine with a venue's protocol: by default Coinbase Exchange's.
 
+    >>> from rxfeed.sim import Exchange
     >>> with Exchange(["BTC-USD"], seed=7, auto=False) as exchange:
     ...     exchange.step(10)
     ...     exchange.url.partition("127")[0]

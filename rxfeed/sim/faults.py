@@ -107,6 +107,8 @@ def randomly(seed: int | str, *, every: float = 100.0, kinds: Sequence[Fault] = 
 
     The same *seed* gives a connection of the same number the same faults after the same frames.
 
+        >>> from rxfeed.sim.fault_types import Close, Drop
+        >>> from rxfeed.sim.faults import randomly
         >>> draw = randomly(7, every=50, kinds=[Drop(), Close(1001, "going away")])
         >>> next(draw(1)) == next(draw(1))
         True

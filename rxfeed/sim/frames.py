@@ -106,6 +106,7 @@ def is_plain(wire: bytes) -> bool:
 def payload_of(wire: bytes) -> bytes:
     """The payload of a plain frame.
 
+    >>> from rxfeed.sim.frames import payload_of, text_frame
     >>> [len(payload_of(text_frame("", bytes(size)).wire)) for size in (0, 125, 126, 65_535, 65_536)]
     [0, 125, 126, 65535, 65536]
     """
@@ -148,6 +149,7 @@ def oversized(size: int) -> Stream:
 def type_of(payload: bytes) -> str:
     """The `type` or `channel` of a message, for counting: `malformed` if it is no JSON, `untyped` if it has neither.
 
+    >>> from rxfeed.sim.frames import type_of
     >>> [type_of(text) for text in (b'{"type":"match"}', b'{"channel":"status"}', b'["open","BTC-USD"]')]
     ['match', 'status', 'open']
     >>> [type_of(text) for text in (b'{"typ', b"1")]

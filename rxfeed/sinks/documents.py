@@ -112,6 +112,8 @@ def frame_content(document: Mapping[str, object]) -> object:
 def decimal128(value: Decimal) -> Decimal128:
     """*value* to the last digit; raises `decimal.Inexact` if it has more than 34 digits.
 
+    >>> from decimal import Decimal
+    >>> from rxfeed.sinks.documents import decimal128
     >>> decimal128(Decimal("80691.530"))
     Decimal128('80691.530')
     """

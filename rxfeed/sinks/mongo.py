@@ -9,7 +9,7 @@ from typing import Literal
 from pymongo import WriteConcern
 from reactivex import Observable
 
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments
 from rxfeed.errors import ConfigError
 from rxfeed.feed import Sink
 from rxfeed.market import Message
@@ -98,18 +98,18 @@ def to_mongo(
     ids: Literal["message", "mongo"] = "message",
     batch_size: int = 1000,
     batch_bytes: int = 8_000_000,
-    batch_seconds: float = 1.0,
+    batch_seconds: Seconds = 1.0,
     queue_size: int = 100_000,
     overflow: SinkOverflow = "block",
     spill: str | Path | None = None,
     spill_bytes: int = 4_000_000_000,
     spill_mode: int = 0o600,
     durable: bool = False,
-    sync: float = 0.1,
+    sync: Seconds = 0.1,
     dead: MongoCollection | None = None,
-    retry_seconds: float | None = None,
-    flush_seconds: float = 30.0,
-    attempt_seconds: float = 10.0,
+    retry_seconds: Seconds | None = None,
+    flush_seconds: Seconds = 30.0,
+    attempt_seconds: Seconds = 10.0,
 ) -> MongoSink:
     """Emit a `MongoWrite` for each batch that the server has acknowledged, and write every item to *collection*, once.
 
@@ -153,13 +153,13 @@ def to_mongo(
     """
     arguments.positive_integer("batch_size", batch_size)
     arguments.positive_integer("batch_bytes", batch_bytes)
-    arguments.above_zero("batch_seconds", batch_seconds)
+    batch_seconds = arguments.above_zero("batch_seconds", batch_seconds)
     arguments.positive_integer("queue_size", queue_size)
     arguments.positive_integer("spill_bytes", spill_bytes)
-    arguments.above_zero("flush_seconds", flush_seconds)
-    arguments.above_zero("attempt_seconds", attempt_seconds)
+    flush_seconds = arguments.above_zero("flush_seconds", flush_seconds)
+    attempt_seconds = arguments.above_zero("attempt_seconds", attempt_seconds)
     if retry_seconds is not None:
-        arguments.above_zero("retry_seconds", retry_seconds)
+        retry_seconds = arguments.above_zero("retry_seconds", retry_seconds)
     if ids not in ("message", "mongo"):
         raise ConfigError(f"ids: {ids!r} is neither 'message' nor 'mongo'")
     if overflow not in ("block", "drop_oldest", "fail"):
@@ -173,7 +173,7 @@ def to_mongo(
         collection = collection.with_options(write_concern=WriteConcern("majority"))
     if isinstance(spill_mode, bool) or not isinstance(spill_mode, int) or not 0o600 <= spill_mode <= 0o777:
         raise ConfigError(f"spill_mode: {spill_mode!r} does not let the owner read and write, as 0o600 does")
-    arguments.above_zero("sync", sync)
+    sync = arguments.above_zero("sync", sync)
     if durable and spill is None:
         raise ConfigError("durable: needs spill, the path of the file that is written ahead")
     if spill is not None and not Path(spill).absolute().parent.is_dir():

@@ -11,6 +11,7 @@ from rxfeed.transport.events import Closed, Oversized, Pong
 from rxfeed.transport.exceptions import ReceiveTimedOut, SocketClosed
 from rxfeed.transport.http_client import Headers, HttpClient, Parameters, Response
 from rxfeed.transport.options import TransportOptions
+from rxfeed.transport.probe import Probed, probe
 from rxfeed.transport.proxy import proxy_for
 from rxfeed.transport.retry_after import retry_after
 from rxfeed.transport.script_sockets import redirect_sockets
@@ -25,12 +26,14 @@ __all__ = [
     "Oversized",
     "Parameters",
     "Pong",
+    "Probed",
     "ReceiveTimedOut",
     "Response",
     "SocketClosed",
     "TransportEvent",
     "TransportOptions",
     "Wakeup",
+    "probe",
     "proxy_for",
     "redirect_sockets",
     "retry_after",

@@ -30,6 +30,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     def of(cls, url: str | Secret, schemes: tuple[str, ...] = ("ws", "wss"), argument: str = "url") -> Endpoint:
         """The endpoint of *url*; raises `ConfigError`, with the name of the *argument*, for an invalid URL.
 
+        >>> from rxfeed.transport import Endpoint
         >>> Endpoint.of("wss://me:hidden@example.org/feed?token=hidden")  # doctest: +ELLIPSIS
         Endpoint(secure=True, host='example.org', port=443, resource=Secret('[redacted]'), ...
         """

@@ -25,7 +25,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from rxfeed._version import __version__
-from rxfeed.core import Backoff, RateLimit, Reconnect, arguments
+from rxfeed.core import Backoff, RateLimit, Reconnect, Seconds, arguments
 from rxfeed.errors import CertificateInvalid, ConfigError, ConnectFailed, RequestRejected
 from rxfeed.secrets import Secret, revealed, secret
 from rxfeed.transport.connect_attempt import ConnectAttempt
@@ -69,6 +69,7 @@ class HttpClient:
 
     Raises `ConfigError` for invalid arguments.
 
+        >>> from rxfeed.transport import HttpClient
         >>> client = HttpClient("http://127.0.0.1:8080", timeout=5)
     """
 
@@ -76,7 +77,7 @@ class HttpClient:
         self,
         url: str | Secret,
         *,
-        timeout: float = 10.0,
+        timeout: Seconds = 10.0,
         rate: float = 10.0,
         retry: Reconnect = RETRY,
         max_size: int = 64 * 1024 * 1024,
@@ -85,7 +86,7 @@ class HttpClient:
         headers: Headers | None = None,
     ) -> None:
         try:
-            arguments.timeout("timeout", timeout)
+            timeout = arguments.timeout("timeout", timeout)
             if not isinstance(retry, Reconnect):
                 raise ConfigError(f"retry: {retry!r} is not a Reconnect")
             if not isinstance(url, str | Secret):

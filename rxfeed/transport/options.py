@@ -55,7 +55,7 @@ class TransportOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"headers: {refused}")
         arguments.positive_integer("max_size", self.max_size)
         for name in ("connect_timeout", "send_timeout"):
-            arguments.timeout(name, getattr(self, name))
+            force_setattr(self, name, arguments.timeout(name, getattr(self, name)))
         if not isinstance(self.ssl_context, ssl.SSLContext | None):
             given = type(self.ssl_context).__name__
             raise ConfigError(f"ssl_context: a {given} is not an SSLContext, such as of ssl.create_default_context()")

@@ -10,6 +10,8 @@ _LONGEST = 3600.0
 def retry_after(header: str, now: datetime) -> float:
     """The seconds of a Retry-After header (a number or a date), at most an hour; 0 if it is neither.
 
+    >>> from datetime import UTC, datetime
+    >>> from rxfeed.transport import retry_after
     >>> retry_after("120", datetime.now(UTC)), retry_after("soon", datetime.now(UTC))
     (120.0, 0.0)
     """

@@ -8,6 +8,7 @@ class DeliveredIds(dict[str, str]):
 
     An id that is missing stands for itself. If it is empty, all ids do.
 
+    >>> from rxfeed.venues import DeliveredIds
     >>> ids = DeliveredIds({"BTC-USD": "BTC-USDC"})
     >>> ids["BTC-USD"], ids["ETH-USD"]
     ('BTC-USDC', 'ETH-USD')

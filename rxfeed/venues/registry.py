@@ -41,6 +41,7 @@ VENUES: Mapping[str, Venue] = _Venues()
 def venue(named: str | Venue) -> Venue:
     """The venue of a name, or *named* itself; raises `ConfigError`.
 
+    >>> from rxfeed.venues import venue
     >>> venue("coinbase_exchange")
     <Venue coinbase_exchange>
     """
@@ -54,6 +55,7 @@ def venue(named: str | Venue) -> Venue:
 def venue_at(url: str) -> Venue:
     """The venue of the host in *url*; the default one for a host of none, such as a local one.
 
+    >>> from rxfeed.venues import venue_at
     >>> venue_at("wss://ws-feed.exchange.coinbase.com"), venue_at("ws://127.0.0.1:8765")
     (<Venue coinbase_exchange>, <Venue coinbase_exchange>)
     """

@@ -139,6 +139,7 @@ class RestRules(Protocol):
 def path(template: str, product: str = "", **query: object) -> str:
     """*template* with *product* in its place, and the *query*, without what is `None`.
 
+    >>> from rxfeed.venues.rest import path
     >>> path("/products/{product}/trades", "BTC-USD", limit=100, after=None)
     '/products/BTC-USD/trades?limit=100'
     """
@@ -164,6 +165,7 @@ def checked_seconds(seconds: int, known: tuple[int, ...]) -> int:
 def aliases(products: Iterable[RestProduct]) -> Mapping[str, str]:
     """By the id of each product with an alias: the id under which the feed delivers it.
 
+    >>> from rxfeed.venues import RestProduct, aliases
     >>> aliases([RestProduct(id="BTC-USDC", alias="BTC-USD"), RestProduct(id="BTC-USD")])
     {'BTC-USDC': 'BTC-USD'}
     """

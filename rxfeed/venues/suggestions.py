@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 def similar_channel(name: str, names: Collection[str], other_names: Mapping[str, str]) -> str | None:
     """The one of *names* that *name* may mean, by *other_names* or the most similar; `None` if no name is similar.
 
+    >>> from rxfeed.venues.suggestions import similar_channel
     >>> names = ("matches", "heartbeat")
     >>> [similar_channel(each, names, {"trade": "matches"}) for each in ("trade", "Heartbeats ", "candles")]
     ['matches', 'heartbeat', None]
@@ -24,6 +25,8 @@ def similar_product(product: str, pattern: re.Pattern[str], quotes: Collection[s
 
     *quotes*: the currencies at the end of an id without a separator.
 
+        >>> import re
+        >>> from rxfeed.venues.suggestions import similar_product
         >>> ids = re.compile("[A-Z]+-[A-Z]+")
         >>> [similar_product(each, ids, ["USD"]) for each in ("btc-usd", "ETH/EUR", "btcusd", "BTC-USD", "?")]
         ['BTC-USD', 'ETH-EUR', 'BTC-USD', None, None]

@@ -332,7 +332,9 @@ def venue_of(kind: type[Message]) -> Venue | None:
 def message_id(message: Message) -> str:
     """The id of *message*, which its venue gives: the same wherever and whenever it is received.
 
-    >>> message_id(match(trade_id=7))
+    >>> from rxfeed.testing import trade
+    >>> from rxfeed.venues import message_id
+    >>> message_id(trade(trade_id=7))
     'BTC-USD/match/7'
     """
     found = venue_of(type(message))

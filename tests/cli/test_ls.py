@@ -9,7 +9,7 @@ import pytest
 
 from rxfeed.cli import main
 from rxfeed.errors import ConnectionLost
-from rxfeed.feed import Connected, Disconnected, Gap, Subscribed
+from rxfeed.feed import Connected, Connecting, Disconnected, Gap, Subscribed
 from rxfeed.market import ChannelSubscription, Malformed
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line, malformed_line
@@ -107,3 +107,13 @@ def test_ls_shows_a_file_of_another_format(tmp_path: Path, capsys: pytest.Captur
 def test_ls_of_a_missing_folder_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ls", "/nowhere"]) == 2
     assert capsys.readouterr().err == "rxfeed ls: source: '/nowhere' does not exist\n"
+
+
+def test_ls_counts_sessions_that_never_connected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    failed = [status_line(Connecting(url="ws://there", attempt=n, at=moment_of(NS + n * SECOND))) for n in (1, 2)]
+    write(tmp_path, failed, session="aaaaaaaa")
+    write(tmp_path, lines("BTC-USD"), session="bbbbbbbb", ns=NS + 100 * SECOND)
+    assert main(["ls", str(tmp_path)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert "  offline     always: 2 attempts and no connection" in told
+    assert "1 of 2 sessions never connected" in told

@@ -21,9 +21,11 @@ Start = Callable[..., "subprocess.Popen[str]"]
         (["demo", "--help"], ["--seconds N", "until Ctrl-C", "(default: 200.0)", "--mongo URL", "examples:"]),
         (["watch", "--help"], ["--channel NAME", "(default: ticker)", "COINBASE_API_KEY", "exit status:"]),
         (
-            ["record", "--help"],
+            ["record", "--help-all"],
             ["--to DIR", "(default: trades)", "--venue", "--segment-mb N", "exit status:"],
         ),
+        (["record", "--help"], ["--to DIR", "(default: trades)", "--venue", "exit status:", "--help-all"]),
+        (["doctor", "--help"], ["--channel NAME", "--proxy URL", "exit status:", "8 credentials"]),
         (["ls", "--help"], ["PATH", "--json", "exit status:", "examples:", "rxfeed ls recordings/"]),
         (["--version"], [f"rxfeed {__version__}"]),
     ],
@@ -38,6 +40,8 @@ def test_help_lists_options_defaults_and_examples(
     text = capsys.readouterr().out
     assert [each for each in told if each not in text] == []
     assert max(map(len, text.splitlines())) <= 80
+    if args != ["record", "--help-all"]:
+        assert len(text.splitlines()) <= 45  # a screen
 
 
 @pytest.mark.parametrize(

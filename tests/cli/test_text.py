@@ -15,7 +15,7 @@ from rich.console import Console
 from rxfeed.cli.demo_state import DemoState
 from rxfeed.cli.display import Picture, Reading
 from rxfeed.cli.lines import line
-from rxfeed.cli.text import json_line, plain_number, printable, rounded_number
+from rxfeed.cli.text import json_line, plain_number, printable, rounded_number, shortened
 from tests.support.make import ticker
 
 HUGE = [
@@ -88,3 +88,12 @@ def test_printable_removes_control_characters(text: str) -> None:
     shown = printable(text)
     assert len(shown) == len(text)
     assert not {unicodedata.category(each) for each in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def test_long_text_is_shortened_in_the_middle() -> None:
+    path = "/srv/market-data/2026/recordings/btc"
+    for room in range(8, 40):
+        assert len(shortened(path, room)) <= max(room, 5)
+    assert shortened(path, 36) == path
+    assert shortened(path, 20).startswith("/srv")
+    assert shortened(path, 20).endswith("btc")

@@ -69,13 +69,13 @@ def test_watch_prints_one_line_for_each_frame(capsys: pytest.CaptureFixture[str]
     with Exchange.serving(frames) as exchange:
         assert main(["watch", "A-B", "--url", exchange.url, "--count", "6"]) == 0
     out, err = capsys.readouterr()
-    assert [line.split("  ", 1)[1] for line in out.splitlines()] == [
-        "A-B         ticker                  1.50               2  buy",
-        "A-B         received                   1                  order_id x  side buy",
-        "A-B         l2update      buy  1 2, sell 3 0, buy  1 2 and 1 more",
-        "A-B         snapshot      0 bids, 1 asks  ask 1",
-        '-           new?[2J       {"type":"new\\u001b[2J",?"a":"\\u0007"}',
-        "-           status        1 products, 0 currencies",
+    assert [line.split(" ", 1)[1] for line in out.splitlines()] == [
+        "A-B      ticker            1.50          2 buy",
+        "A-B      received             1            order_id x side buy",
+        "A-B      l2update    buy 1 2, sell 3 0, buy 1 2, buy 1 2",
+        "A-B      snapshot    0 bids, 1 asks -/1",
+        '-        new?[2J     {"type":"new\\u001b[2J",?"a":"\\u0007"}',
+        "-        status      1 products, 0 currencies",
     ]
     assert "malformed frame: not JSON" in err
     assert "malformed frame (ticker A-B): wrong shape: a number is not finite" in err
@@ -219,6 +219,18 @@ def test_refused_credentials_are_written_once(
     err = capsys.readouterr().err.lower()
     assert err.count("invalid api key") == 1
     assert err.count("check key, secret and passphrase") == 1
+
+
+@pytest.mark.parametrize("venue", ["coinbase_exchange", "coinbase_advanced"])
+def test_watch_lines_fit_80_columns(venue: str, capsys: pytest.CaptureFixture[str]) -> None:
+    channels = ["trades", "ticker", "book", "heartbeat", "candles"][: 4 if venue == "coinbase_exchange" else 5]
+    channels = ["level2_batch" if each == "book" and venue == "coinbase_exchange" else each for each in channels]
+    with Exchange(["BTC-USD", "ETH-USD"], venue=venue, seed=3, rate=500) as exchange:
+        args = [word for name in channels for word in ("--channel", name)]
+        assert main(["watch", "BTC-USD", "--venue", venue, *args, "--count", "1000", "--url", exchange.url]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len({line.split()[2] for line in lines}) >= 5
+    assert [line for line in lines if len(line) > 80] == []
 
 
 # Another venue

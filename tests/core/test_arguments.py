@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -66,3 +66,13 @@ def test_one_or_many_gives_a_list(given: object, expected: list[str]) -> None:
 def test_one_or_many_names_what_cannot_be_one(given: object) -> None:
     with pytest.raises(ConfigError, match=r"^products: (7|None|'') "):
         arguments.one_or_many("products", given, str)
+
+
+def test_timedelta_is_its_seconds() -> None:
+    minute = timedelta(minutes=1)
+    assert arguments.number("some", minute) == arguments.above_zero("some", minute) == 60
+    assert arguments.timeout("some", minute) == arguments.in_seconds(minute) == arguments.in_seconds(60)
+    assert arguments.positive_microseconds("some", minute) == arguments.not_negative_microseconds("some", minute)
+    assert arguments.positive_span("some", minute) == minute
+    with pytest.raises(ConfigError):
+        arguments.timeout("some", timedelta(0))

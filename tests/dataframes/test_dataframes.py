@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -16,6 +17,7 @@ from rxfeed.core import Candles, Level2Book, TumblingVolume
 from rxfeed.dataframes import to_dataframe, to_records
 from rxfeed.market import Message, Origin, stamp
 from rxfeed.operators import candles, to_frames
+from rxfeed.testing import book
 from rxfeed.venues.coinbase_exchange import L2Update, Snapshot, Status
 from rxfeed.venues.coinbase_exchange.decode import ExchangeDecoder
 from rxfeed.venues.coinbase_exchange.messages import Activate
@@ -65,7 +67,7 @@ def test_records_have_the_fields_unchanged() -> None:
 
 
 def test_records_are_of_results_only() -> None:
-    for item in (1, "text", (1, 2)):
+    for item in (1, "text", {1, 2}):
         with pytest.raises(ConfigError, match="not a window"):
             to_records([item])
 
@@ -293,3 +295,36 @@ def test_item_that_does_not_convert_ends_the_stream() -> None:
     for rows in (0, -1, 1.5, True, "9"):
         with pytest.raises(ConfigError, match="rows"):
             to_frames(rows)  # type: ignore[arg-type]
+
+
+@dataclasses.dataclass
+class Fill:
+    price: Decimal
+    maker: bool
+    time: datetime | None = None
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_dataclasses_dicts_and_tuples_convert(library: Any) -> None:
+    library_of(library)
+    assert columns(to_dataframe([Fill(Decimal("1.5"), True)], library)) == ["price", "maker", "time"]
+    frame = to_dataframe([{"price": Decimal("1.5")}, {"price": None, "size": 2}], library)
+    assert columns(frame) == ["price", "size"]
+    assert columns(to_dataframe([(1, "a"), (2, "b")], library)) == ["column_0", "column_1"]
+    assert to_records([{"a": 1}]) == [{"a": 1}]
+
+
+def test_cells_of_dicts_have_one_type() -> None:
+    frame = to_dataframe([{"price": Decimal("1.5")}, {"price": 2}, {}], "polars")
+    assert frame["price"].to_list() == [1.5, 2.0, None]
+    with pytest.raises(ConfigError, match="'levels' has more than one value"):
+        to_dataframe([{"levels": [1, 2]}], "polars")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_frames_of_books_have_mid_spread_and_imbalance(library: Any) -> None:
+    library_of(library)
+    views = fold(Level2Book("BTC-USD"), [book([(99, 3)], [(101, 1)])])
+    assert columns(to_dataframe(views, library))[-3:] == ["mid", "spread", "imbalance"]
+    record = to_records(views)[0]
+    assert (record["mid"], record["spread"], record["imbalance"]) == (100, 2, Decimal("0.5"))

@@ -42,7 +42,7 @@ def test_docs_catalogue_and_merge_examples_run(recordings: Path, capsys: pytest.
     assert re.fullmatch(r"\{'match': \d+, .*\} 0 0", total)
     assert "Span(first=" in session
     exec(compile(merged, "docs/recording.md", "exec"), {})
-    assert "VolumeWindow(" in capsys.readouterr().out
+    assert "VolumeWindow " in capsys.readouterr().out
 
 
 def test_docs_example_reads_without_rxfeed(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,7 +38,7 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_venues_examples_run(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
     exec(compile(FIRST, "docs/venues.md", "exec"), {})
     out = capsys.readouterr().out
-    assert out.count("VolumeWindow(") >= 2
+    assert out.count("VolumeWindow ") >= 2
     assert re.search(r"^\(Decimal\('\d", out, re.MULTILINE)
     exec(compile(CANDLES, "docs/venues.md", "exec"), {})
     assert re.search(r"^1\d\d candles$", capsys.readouterr().out, re.MULTILINE)

@@ -178,3 +178,13 @@ def test_recording_without_books_is_named(shared: None, tmp_path: Path) -> None:
     file.write_bytes(b"\n".join(match(9, time=n).raw for n in range(3)))
     with pytest.raises(SystemExit, match=r"trades\.jsonl: it has no book of BTC-USD: record its channels book and"):
         module.trade(file, "BTC-USD", [0], Decimal(0), edge=Decimal("0.001"), size=Decimal("0.1"), most=Decimal(1))
+
+
+def test_picture_has_at_most_200_bars_and_both_dates(shared: None) -> None:
+    drawing = import_module("shared.drawing")
+    by_length = {60.0: [0] * 500, 120.0: [0] * 250, 300.0: [0] * 100, 600.0: [0] * 50}
+    assert drawing.readable(by_length) == [0] * 100
+    assert drawing.readable({86_400.0: [0] * 500}) == [0] * 500
+    assert drawing.dates_of(at(0), at(3600)) == "2 January 2026, 12:00 to 13:00 UTC"
+    assert drawing.dates_of(at(0), at(90_000)) == "2 January 2026 12:00 to 3 January 2026 13:00, UTC"
+    assert [drawing.duration(each) for each in (30, 600, 14_400)] == ["30 s", "10 min", "4 h"]

@@ -164,11 +164,11 @@ def test_fold_of_a_stream_names_lift() -> None:
         fold(TumblingVolume(60), source())  # pyright: ignore[reportArgumentType]
 
 
-def test_dict_into_frames_is_named_with_what_goes_into_them() -> None:
-    with pytest.raises(ConfigError, match=r"a dict is not a window.*NamedTuples or msgspec Structs"):
-        to_dataframe([{"a": 1}])
+def test_set_into_frames_is_named_with_what_goes_into_them() -> None:
+    with pytest.raises(ConfigError, match=r"a set is not a window.*NamedTuples, dataclasses"):
+        to_dataframe([{"a"}])
 
     source_of = Replay([match()])
-    got = Collected(source_of.pipe(ops.map(lambda message: message.content), to_frames(1)))
+    got = Collected(source_of.pipe(ops.map(lambda message: set(message.content)), to_frames(1)))
     source_of.run()
-    assert "a dict is not a window" in str(got.error)
+    assert "a set is not a window" in str(got.error)

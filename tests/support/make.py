@@ -1,66 +1,43 @@
-"""Constructed messages, with defaults for the fields that a test does not use."""
+"""The messages of `rxfeed.testing` as their structs, and with fields that only tests set."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import count
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from rxfeed import testing
 from rxfeed.market import Message, Origin, stamp
+from rxfeed.testing import NOON
 from rxfeed.venues.coinbase_exchange.messages import ExchangeHeartbeat, ExchangeTicker, LastMatch, Match
 
-NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+__all__ = ["NOON", "at", "heartbeat", "in_epoch", "last_match", "match", "ticker"]
 M = TypeVar("M", bound=Message)
-_ids = count(1)
 
 
-def at(time: str | float | datetime) -> datetime:
+def at(time: Any) -> Any:
     """Noon plus seconds, a time of that day, or the time itself."""
-    if isinstance(time, datetime):
-        return time
-    if isinstance(time, str):
-        return datetime.fromisoformat(f"2026-01-02T{time}+00:00")
-    return NOON + timedelta(seconds=time)
+    return testing.heartbeat(time).time
 
 
 def in_epoch(message: M, epoch: int) -> M:
     return stamp(message, Origin(message.raw, 0, epoch))
 
 
-def match(
-    price: Any = 100, *, size: Any = 1, time: Any = 0, product_id: str = "BTC-USD", epoch: int = 0, **fields: Any
-) -> Match:
-    return in_epoch(Match(**_trade(price, size, time, product_id, fields)), epoch)
+def match(price: Any = 100, *, size: Any = 1, **fields: Any) -> Match:
+    return cast(Match, testing.trade(**_values(price, size), **fields))
 
 
-def last_match(
-    price: Any = 100, *, size: Any = 1, time: Any = 0, product_id: str = "BTC-USD", epoch: int = 0, **fields: Any
-) -> LastMatch:
-    return in_epoch(LastMatch(**_trade(price, size, time, product_id, fields)), epoch)
+def last_match(price: Any = 100, *, size: Any = 1, **fields: Any) -> LastMatch:
+    return cast(LastMatch, testing.prior_trade(**_values(price, size), **fields))
 
 
-def _trade(price: Any, size: Any, time: Any, product_id: str, fields: dict[str, Any]) -> dict[str, Any]:
-    number = next(_ids)
-    return {
-        "product_id": product_id,
-        "price": Decimal(price),
-        "size": Decimal(size),
-        "time": at(time),
-        "trade_id": number,
-        "sequence": number,
-        "side": "sell",
-        "maker_order_id": "maker",
-        "taker_order_id": "taker",
-    } | fields
+def ticker(price: Any, **fields: Any) -> ExchangeTicker:
+    return cast(ExchangeTicker, testing.ticker(Decimal(price), **fields))
 
 
-def ticker(price: Any, *, time: Any = 0, product_id: str = "BTC-USD", epoch: int = 0, **fields: Any) -> ExchangeTicker:
-    given: dict[str, Any] = {"sequence": next(_ids)} | fields
-    message = ExchangeTicker(product_id=product_id, price=Decimal(price), time=at(time), **given)
-    return in_epoch(message, epoch)
+def heartbeat(time: Any, **fields: Any) -> ExchangeHeartbeat:
+    return cast(ExchangeHeartbeat, testing.heartbeat(time, **fields))
 
 
-def heartbeat(time: Any, *, last_trade_id: int = 0, product_id: str = "BTC-USD", epoch: int = 0) -> ExchangeHeartbeat:
-    message = ExchangeHeartbeat(product_id=product_id, sequence=next(_ids), last_trade_id=last_trade_id, time=at(time))
-    return in_epoch(message, epoch)
+def _values(price: Any, size: Any) -> dict[str, Decimal]:
+    return {"price": Decimal(price), "size": Decimal(size)}

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import ssl
-import threading
 
 import pytest
 import trustme
@@ -14,6 +11,7 @@ from rxfeed import ConfigError
 from rxfeed.errors import CertificateInvalid, ProxyFailed
 from rxfeed.transport import Connection, TransportOptions, Wakeup
 from tests.support.leaks import nothing_left_behind
+from tests.support.proxies import Proxy
 from tests.support.wire import Wire, WireServer, frame, playing
 
 
@@ -58,36 +56,6 @@ def test_unverified_certificate_is_an_error(wakeup: Wakeup, case: str) -> None:
         pytest.raises(CertificateInvalid, match=r"wss://127\.0\.0\.1"),
     ):
         connection(server.url, wakeup, ssl_context=context).open()
-
-
-class Proxy:
-    """An HTTP proxy that accepts CONNECT, or answers with *status*."""
-
-    def __init__(self, status: str = "200 OK") -> None:
-        self.status = status
-        self.heard = b""
-
-    def play(self, wire: Wire) -> None:
-        wire.read_request()
-        self.heard = wire.request
-        wire.send(f"HTTP/1.1 {self.status}\r\n\r\n")
-        if not self.status.startswith("200"):
-            return
-        host, port = wire.request.split()[1].split(b":")
-        with socket.create_connection((host.decode(), int(port))) as onward:
-
-            def back() -> None:
-                with contextlib.suppress(OSError):
-                    while data := onward.recv(65536):
-                        wire.send(data)
-
-            pump = threading.Thread(target=back)
-            pump.start()
-            with contextlib.suppress(OSError):
-                while data := wire.sock.recv(65536):
-                    onward.sendall(data)
-            onward.shutdown(socket.SHUT_RDWR)
-            pump.join()
 
 
 def test_connect_through_a_proxy_with_a_password(wakeup: Wakeup) -> None:

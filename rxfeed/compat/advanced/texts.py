@@ -12,6 +12,8 @@ NO_SIZE = "0.00000000"
 def price_text(price: Decimal | None) -> str:
     """*price* as it was sent, without an exponent; `0` for none.
 
+    >>> from decimal import Decimal
+    >>> from rxfeed.compat.advanced.texts import price_text
     >>> price_text(Decimal("60000.5")), price_text(Decimal("6E+4")), price_text(None)
     ('60000.5', '60000', '0')
     """
@@ -21,6 +23,8 @@ def price_text(price: Decimal | None) -> str:
 def size_text(size: Decimal | None) -> str:
     """*size* with eight digits after the point, or more if it has more.
 
+    >>> from decimal import Decimal
+    >>> from rxfeed.compat.advanced.texts import size_text
     >>> size_text(Decimal("0.7")), size_text(Decimal("0")), size_text(Decimal("1E-9"))
     ('0.70000000', '0.00000000', '0.000000001')
     """
@@ -34,6 +38,8 @@ def size_text(size: Decimal | None) -> str:
 def time_text(time: datetime | None) -> str:
     """*time* in UTC, with microseconds; empty for none.
 
+    >>> from datetime import UTC, datetime
+    >>> from rxfeed.compat.advanced.texts import time_text
     >>> time_text(datetime(2026, 1, 2, 12, tzinfo=UTC))
     '2026-01-02T12:00:00.000000Z'
     """
@@ -43,6 +49,8 @@ def time_text(time: datetime | None) -> str:
 def decimals(*numbers: Decimal | None) -> int:
     """The most digits after the point of *numbers*.
 
+    >>> from decimal import Decimal
+    >>> from rxfeed.compat.advanced.texts import decimals
     >>> decimals(Decimal("1.50"), None, Decimal("2E+3"))
     2
     """

@@ -18,6 +18,7 @@ MICROSECONDS = 10**6
 class Product:
     """A product such as `BTC-USD`; its prices have *decimals* decimal places.
 
+    >>> from rxfeed.core.matching import Product
     >>> Product("BTC-USD").price_text(6_000_001)
     '60000.01'
     """
@@ -49,6 +50,7 @@ class Product:
 def size_text(size: int) -> str:
     """A size with its 8 decimal places.
 
+    >>> from rxfeed.core.matching import size_text
     >>> size_text(150_000_000)
     '1.50000000'
     """
@@ -58,6 +60,7 @@ def size_text(size: int) -> str:
 def time_text(micros: int) -> str:
     """A time as the exchange writes it.
 
+    >>> from rxfeed.core.matching import time_text
     >>> time_text(1_700_000_000_000_001)
     '2023-11-14T22:13:20.000001Z'
     """

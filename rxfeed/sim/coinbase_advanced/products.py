@@ -15,6 +15,7 @@ OWN_BOOKS = frozenset({"EURC-USDC", "PYUSD-USDC"})
 def alias_of(product_id: str) -> str:
     """The product under which a product's data are delivered; empty if that is its own.
 
+    >>> from rxfeed.sim.coinbase_advanced.products import alias_of
     >>> alias_of("BTC-USDC"), alias_of("BTC-USD"), alias_of("EURC-USDC")
     ('BTC-USD', '', '')
     """
@@ -24,6 +25,7 @@ def alias_of(product_id: str) -> str:
 def traded(products: Sequence[str]) -> tuple[str, ...]:
     """The products with a book of their own among *products*, and those that the others are aliases of.
 
+    >>> from rxfeed.sim.coinbase_advanced.products import traded
     >>> traded(["BTC-USDC", "ETH-USD", "BTC-USD"])
     ('BTC-USD', 'ETH-USD')
     """

@@ -58,6 +58,7 @@ class AdvancedSubscriber:
     a channel, if one does. A product that is not traded is left out of the subscription: an assumption, as the
     venue's answer is not documented.
 
+    >>> from rxfeed.sim.coinbase_advanced.subscriptions import AdvancedSubscriber
     >>> subscriber = AdvancedSubscriber(["BTC-USD"], verify=lambda token: False)
     >>> subscriber.receive('{"type":"subscribe","product_ids":["BTC-USD"],"channel":"level2"}').added
     [('level2', 'BTC-USD')]

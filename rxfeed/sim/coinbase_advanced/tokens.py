@@ -39,6 +39,7 @@ def key_pair(
 ) -> KeyPair:
     """A new key pair for tests of signed requests.
 
+    >>> from rxfeed.sim import key_pair
     >>> pair = key_pair("EdDSA")
     >>> with_keys = {pair.name: pair.public_key}  # for Exchange(venue="coinbase_advanced", public_keys=...)
 

@@ -74,6 +74,7 @@ class ExchangeSubscriber:
     *refusal*: the reason for which a fault refuses the next subscription to a channel, if one does. *unchecked*: no
     channel needs authentication, and signatures are not verified.
 
+    >>> from rxfeed.sim.coinbase_exchange import ExchangeSubscriber
     >>> subscriber = ExchangeSubscriber(["BTC-USD"])
     >>> subscriber.receive('{"type":"subscribe","product_ids":["BTC-USD"],"channels":["matches"]}').added
     [('matches', 'BTC-USD')]

@@ -86,6 +86,7 @@ class AdvancedDecoder:
     def decode(self, raw: bytes) -> Decoded:
         """The message in *raw*, or all of them; never raises.
 
+        >>> from rxfeed.venues.coinbase_advanced import AdvancedDecoder
         >>> AdvancedDecoder().decode(b'{"type":"error","message":"authentication failure"}')
         AdvancedError(message='authentication failure')
         >>> AdvancedDecoder().decode(b'{"channel":"news","sequence_num":7,"events":[]}')
@@ -336,6 +337,7 @@ _MESSAGES: dict[type[f.ChannelFrame], _Messages] = {
 def time_of(timestamp: str | None) -> datetime | None:
     """The time of an envelope, truncated to microseconds; `None` if it has none. Raises `ValueError`.
 
+    >>> from rxfeed.venues.coinbase_advanced.decode import time_of
     >>> time_of("2026-08-09T23:59:59.9999999Z")
     datetime.datetime(2026, 8, 9, 23, 59, 59, 999999, tzinfo=datetime.timezone.utc)
     """
@@ -353,6 +355,7 @@ def time_of(timestamp: str | None) -> datetime | None:
 def go_time(text: str) -> datetime:
     """A time as Go prints it. Raises `ValueError`.
 
+    >>> from rxfeed.venues.coinbase_advanced.decode import go_time
     >>> go_time("2026-08-09 21:05:48.854840045 +0000 UTC m=+41691.260485341")
     datetime.datetime(2026, 8, 9, 21, 5, 48, 854840, tzinfo=datetime.timezone.utc)
     """
@@ -404,6 +407,7 @@ _decode_trade_name = msgspec.json.Decoder(_TradeName, strict=False).decode
 def trade_ids_in(raw: bytes) -> list[tuple[str, int]]:
     """Product and id of the trades in a frame that is not too long, as far as they can be read, in any order.
 
+    >>> from rxfeed.venues.coinbase_advanced.decode import trade_ids_in
     >>> trade_ids_in(b'{"events":[{"trades":[{"product_id":"BTC-USD","trade_id":"7","price":"NaN"},{}]}]}')
     [('BTC-USD', 7)]
     """

@@ -26,6 +26,7 @@ _REMEDIES = (
 def refusal(message: str, reason: str | None) -> Refusal | None:
     """The reason for which an `error` rejects a signed request; `None` if it is not about authentication.
 
+    >>> from rxfeed.venues.coinbase_advanced.errors import refusal
     >>> refusal("authentication failure", None)
     <Refusal.UNSPECIFIED: 'unspecified'>
     >>> refusal("authentication failure: token is expired", None)
@@ -41,6 +42,7 @@ def refusal(message: str, reason: str | None) -> Refusal | None:
 def remedy(message: str, reason: str | None) -> str:
     """The remedy for an `error` with these texts; empty if none is known.
 
+    >>> from rxfeed.venues.coinbase_advanced.errors import remedy
     >>> remedy("too many L2 streams requested in a single session", None)
     'a connection has 30 products of level2 at most: spread them over several feeds'
     """

@@ -18,6 +18,7 @@ REST_URL = "https://api.coinbase.com"
 def url_for(channels: Iterable[str]) -> str:
     """Where to connect for *channels*.
 
+    >>> from rxfeed.venues.coinbase_advanced.hosts import url_for
     >>> url_for(["level2", "user"]), url_for(["user", "heartbeats"])
     ('wss://advanced-trade-ws.coinbase.com', 'wss://advanced-trade-ws-user.coinbase.com')
     """

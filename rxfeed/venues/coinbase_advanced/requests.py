@@ -43,6 +43,7 @@ class AdvancedSubscription(msgspec.Struct, frozen=True):
     ) -> AdvancedSubscription:
         """The subscription to *products* and *channels*, each one or many. Raises `ConfigError`.
 
+        >>> from rxfeed.venues.coinbase_advanced import AdvancedSubscription
         >>> AdvancedSubscription.of("BTC-USD", ["trades", "heartbeats"]).requests("subscribe", None, "0")
         ['{"type":"subscribe","channel":"market_trades","product_ids":["BTC-USD"]}', \
 '{"type":"subscribe","channel":"heartbeats"}']
@@ -137,6 +138,7 @@ def _known(name: str) -> str:
 def likely_channel(name: str) -> str | None:
     """The channel that *name* may mean; `None` if no name is similar.
 
+    >>> from rxfeed.venues.coinbase_advanced.requests import likely_channel
     >>> likely_channel("matches"), likely_channel("heartbeats "), likely_channel("full")
     ('market_trades', 'heartbeats', None)
     """
@@ -146,6 +148,7 @@ def likely_channel(name: str) -> str | None:
 def likely_product(product: str) -> str | None:
     """The id that *product* may mean; `None` if none is likely.
 
+    >>> from rxfeed.venues.coinbase_advanced.requests import likely_product
     >>> likely_product("btc/usd"), likely_product("BTC-USD"), likely_product("?")
     ('BTC-USD', None, None)
     """

@@ -24,6 +24,7 @@ class Credentials:
     *secret* is the base64 text that the exchange gave; another text raises `ConfigError`, which does not repeat it.
     *secret* and *passphrase* are kept as `Secret`s.
 
+        >>> from rxfeed import Credentials
         >>> Credentials("my-key", "c2VjcmV0", "my-passphrase")
         Credentials(key='my-key')
     """

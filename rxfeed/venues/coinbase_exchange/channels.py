@@ -46,6 +46,7 @@ COMMON = {
 def common_channel(name: str, *, signed: bool = False) -> str:
     """The channel that *name* stands for, where it is a common name; *signed*: `level2` needs credentials.
 
+    >>> from rxfeed.venues.coinbase_exchange.channels import common_channel
     >>> common_channel("book"), common_channel("book", signed=True), common_channel("full")
     ('level2_batch', 'level2', 'full')
     """

@@ -129,6 +129,7 @@ class ExchangeDecoder:
         `Malformed`: they would take 300 MB. Never raises, and leaves the message's origin (receipt time, epoch) to the
         caller.
 
+            >>> from rxfeed.venues.coinbase_exchange import ExchangeDecoder
             >>> ExchangeDecoder().decode(b'{"type":"error","message":"Failed to subscribe"}')
             ExchangeError(message='Failed to subscribe')
             >>> ExchangeDecoder().decode(b'{"type":').reason
@@ -214,6 +215,7 @@ class FrameNumbers(NamedTuple):
 def numbers_in(raw: bytes) -> FrameNumbers:
     """The numbers of a frame that is not a message, as far as they can be read.
 
+    >>> from rxfeed.venues.coinbase_exchange.decode import numbers_in
     >>> numbers_in(b'{"type":"match","product_id":"BTC-USD","sequence":7,"trade_id":5,"price":"NaN"}')
     FrameNumbers(product_id='BTC-USD', sequence=7, trade_id=5, level3=False)
     >>> numbers_in(b'["open","BTC-USD","8"]'), numbers_in(b"nonsense").product_id

@@ -38,6 +38,7 @@ _REMEDIES = (
 def refusal(message: str, reason: str | None) -> Refusal | None:
     """The reason for which an `error` rejects a signed request; `None` if it is not about authentication.
 
+    >>> from rxfeed.venues.coinbase_exchange import refusal
     >>> refusal("Sorry, you could not be authenticated: Bad Request", "request timestamp expired")
     <Refusal.TIMESTAMP: 'timestamp'>
     >>> refusal("Authentication Failed", '{"message":"Invalid API Key"}')
@@ -52,6 +53,7 @@ def refusal(message: str, reason: str | None) -> Refusal | None:
 def closed(code: int, reason: str) -> ServerClosed:
     """What a close frame means.
 
+    >>> from rxfeed.venues.coinbase_exchange.errors import closed
     >>> type(closed(1000, "deprecated hostname")).__name__
     'HostRetired'
     """
@@ -62,6 +64,7 @@ def closed(code: int, reason: str) -> ServerClosed:
 def remedy(message: str, reason: str | None) -> str:
     """The remedy for an `error` with these texts; empty if none is known.
 
+    >>> from rxfeed.venues.coinbase_exchange import remedy
     >>> remedy("Failed to subscribe", "BTC-XXX is not a valid product")
     'check the products of the feed: they are named as in BTC-USD'
     """

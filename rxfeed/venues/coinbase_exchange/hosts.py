@@ -48,6 +48,7 @@ _RETIRED_REST = {
 def replacement(url: object) -> str | None:
     """The URL of the live host for *url*, of the feed or of REST; `None` if its host is not retired, or there is none.
 
+    >>> from rxfeed.venues.coinbase_exchange import replacement
     >>> replacement("wss://ws-feed.pro.coinbase.com/"), replacement("https://api.gdax.com")
     ('wss://ws-feed.exchange.coinbase.com/', 'https://api.exchange.coinbase.com')
     """
@@ -66,6 +67,7 @@ def live_url(url: str, *, stacklevel: int = 2) -> str:
 
     Raises `ConfigError` where it is no `ws://` or `wss://` URL with a host.
 
+        >>> from rxfeed.venues.coinbase_exchange import live_url
         >>> live_url("ws://127.0.0.1:8765")
         'ws://127.0.0.1:8765'
     """

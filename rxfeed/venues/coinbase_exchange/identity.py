@@ -29,7 +29,9 @@ from rxfeed.venues.coinbase_exchange import messages as m
 def message_id(message: Message) -> str:
     """The message's deterministic `_id`; the module's docstring has the rules.
 
-    >>> message_id(match(trade_id=7))
+    >>> from rxfeed.testing import trade
+    >>> from rxfeed.venues import message_id
+    >>> message_id(trade(trade_id=7))
     'BTC-USD/match/7'
     """
     return _RULES.get(type(message), _by_content)(message)

@@ -24,6 +24,7 @@ _PRODUCT = re.compile(r"[A-Z0-9]+(-[A-Z0-9]+)+|ALL")  # ALL: every product of `r
 def likely_channel(name: str) -> str | None:
     """The channel that *name* may mean; `None` if no name is similar.
 
+    >>> from rxfeed.venues.coinbase_exchange.names import likely_channel
     >>> likely_channel("trade"), likely_channel("heartbeats"), likely_channel("candles")
     ('matches', 'heartbeat', None)
     """
@@ -38,6 +39,7 @@ def can_be_product(product: str) -> bool:
 def likely_product(product: str) -> str | None:
     """The id that *product* may mean; `None` if none is likely.
 
+    >>> from rxfeed.venues.coinbase_exchange.names import likely_product
     >>> likely_product("btc-usd"), likely_product("ETH/EUR"), likely_product("btcusdt"), likely_product("?")
     ('BTC-USD', 'ETH-EUR', 'BTC-USDT', None)
     """

@@ -36,6 +36,7 @@ class ExchangeSubscription(msgspec.Struct, frozen=True):
 
         *signed*: with credentials; then `book` is `level2`.
 
+        >>> from rxfeed.venues.coinbase_exchange import ExchangeSubscription
         >>> ExchangeSubscription.of("BTC-USD", ["ticker", "heartbeat"]).text()
         '{"type":"subscribe","product_ids":["BTC-USD"],"channels":["ticker","heartbeat"]}'
         """
