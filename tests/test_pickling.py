@@ -217,8 +217,8 @@ RESULTS = [
     each
     for each in dict.fromkeys(each for each in PUBLIC if isinstance(each, type))
     if issubclass(each, msgspec.Struct)
-    # Views have their own tests, a catalogue is too deep to be generated, and Reconnect and Repair are arguments. The items of a
-    # Merge and the checks of a frame stay within a process.
+    # Views have their own tests, a catalogue is too deep to be generated, and Reconnect and Repair are arguments. The
+    # items of a Merge and the checks of a frame stay within a process.
     and not issubclass(each, Message | FeedStatus | BookView | QueuePosition | Catalogue | Reconnect | Repair)
     and not issubclass(
         each, RecordedSession | CheckedFrame | ConnectionChange | ReceivedItem | StatusEvent | MergedItem

@@ -131,6 +131,8 @@ def check(made: Pair) -> dict[str, int]:
         counts["lost"] += len(gaps)
         places = [bisect(ids, number) for number in gaps]
         excused[product] = [(times[product, ids[one - 1]], times[product, ids[one]]) for one in places]
+    for results in (made.faulty.windows, made.faulty.candles):
+        assert counts["repaired"] == sum(each.repaired for each in results.items)
     assert counts["repaired"] == made.faulty.feed.stats.repaired
     assert counts["repaired"] == sum(each.last - each.first + 1 for each in made.faulty.all_of(Repaired))
     for theirs, ours in ((made.calm.windows, made.faulty.windows), (made.calm.candles, made.faulty.candles)):
