@@ -223,7 +223,7 @@ def batch_of_tops(tops: Sequence[BookTop], depth: int, numbers: Numbers) -> Any:
 # ---- arrays
 
 
-def _integers(numbers: Sequence[int]) -> Any:
+def _integers(numbers: Sequence[int | None]) -> Any:
     return pyarrow().array(numbers, pyarrow().int64())
 
 

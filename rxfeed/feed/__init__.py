@@ -2,6 +2,7 @@
 
 from rxfeed.core import Repair
 from rxfeed.feed.book_rest import rest_snapshot
+from rxfeed.feed.candle_history import candles_history
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.endings import SinkLeft
@@ -68,5 +69,6 @@ __all__ = [
     "StatusLog",
     "SteppedFeed",
     "Subscribed",
+    "candles_history",
     "rest_snapshot",
 ]
