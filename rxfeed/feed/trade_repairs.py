@@ -75,8 +75,8 @@ class TradeRepairs:
         """Hold the trades after *found* from now on."""
         product = found.product_id
         if not self._machine.missed(product, found.first, found.last, self._now()):
-            self._lose(LostTrades(product, found.first, found.last))
-            self._pass_again(product)
+            self._output(self._machine.finish(self._now(), product))
+            self._output([LostTrades(product, found.first, found.last)])
             return
         epoch = self._continuity.of_kinds.get((product, TRADES), self._continuity.epoch(product))
         self._epochs.setdefault(product, []).append((found, epoch - self._losses[product]))
