@@ -23,6 +23,7 @@ from rxfeed.feed import (
     ProductRenamed,
     Reconnecting,
     RecordingTruncated,
+    Repaired,
     SequenceReset,
     Subscribed,
 )
@@ -306,6 +307,8 @@ class Player:
         if isinstance(status, Gap):
             stats.gaps += 1
             stats.gapped += status.last - status.first + 1
+        elif isinstance(status, Repaired):
+            stats.repaired += status.last - status.first + 1
         elif isinstance(status, SequenceReset):
             stats.resets += 1
         elif isinstance(status, Connected):
