@@ -215,6 +215,7 @@ def _trades(got: Collected[Message]) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.timeout(amount(60, 600))
 @pytest.mark.parametrize("seed", range(amount(1, 10)))
 def test_windows_are_right_or_incomplete_under_random_faults(venue: str, seed: int) -> None:
     dice = random.Random(seed)
