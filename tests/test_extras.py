@@ -53,6 +53,8 @@ ENTRIES = [
     ("import rxfeed; rxfeed.record('folder')", "zstandard", "a recording", "record"),
     ("import rxfeed; rxfeed.to_frames(10, 'polars')", "polars", "a frame", "frame"),
     ("import rxfeed; rxfeed.to_dataframe([], 'arrow')", "pyarrow", "a frame", "arrow"),
+    ("from rxfeed.archive import export; export('recordings', 'archive')", "pyarrow", "an archive", "arrow"),
+    ("from rxfeed.archive import to_parquet; to_parquet('archive')", "pyarrow", "an archive", "arrow"),
 ]
 
 

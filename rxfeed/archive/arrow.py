@@ -8,8 +8,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from rxfeed.errors import SinkError, needs_extra
+
+Arrow = Any
+"""A table, an array or a type of pyarrow, which has no types of its own."""
 
 
 @functools.cache

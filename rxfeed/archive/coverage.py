@@ -1,7 +1,7 @@
 """What an archive covers: for each table, product and hour, how many messages came, and what is known to be missing.
 
-The counts are taken from the rows, and the missing numbers from the gaps that the recording has. An audit that knows
-more can pass rows of its own: `CoverageRow` is all that the table and the files' metadata are made of.
+The counts are taken from the rows, and the missing numbers from the gaps that the recording has. An audit
+can make better rows of its own: `CoverageRow` is all that the table and the files' metadata are made of.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.archive.arrow import pyarrow
+from rxfeed.archive.arrow import Arrow, pyarrow
 from rxfeed.archive.numbers import receipts
 from rxfeed.archive.partitions import Partition
 from rxfeed.archive.tables import DATE, OF_MESSAGES, PRODUCT
@@ -49,7 +49,7 @@ class Coverage:
         self._gaps = 0 if gaps else None
         self._rows: dict[tuple[str, str, str, int], CoverageRow] = {}
 
-    def rows(self, partition: Partition, batch: Any) -> None:
+    def rows(self, partition: Partition, batch: Arrow) -> None:
         """Count *batch*, the rows of a table of messages."""
         if partition.table not in OF_MESSAGES:
             return
@@ -97,15 +97,15 @@ class Coverage:
         return row
 
 
-def batch_of_coverage(rows: Iterable[CoverageRow]) -> Any:
+def batch_of_coverage(rows: Iterable[CoverageRow]) -> Arrow:
     """The rows of the table `coverage`."""
     arrow, rows = pyarrow(), list(rows)
     hour = receipts([each.hour_ns for each in rows])
-    columns: dict[str, Any] = {
+    columns: dict[str, Arrow] = {
         PRODUCT: arrow.array([each.product or "all" for each in rows], arrow.string()),
         DATE: hour.cast(arrow.date32()),
         "hour": hour,
-        "table": arrow.array([each.table for each in rows], arrow.string()),
+        "table_name": arrow.array([each.table for each in rows], arrow.string()),
     }
     for name in ("count", "first_id", "last_id", "gaps", "missing"):
         columns[name] = arrow.array([getattr(each, name) for each in rows], arrow.int64())

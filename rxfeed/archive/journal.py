@@ -77,7 +77,10 @@ class Journal:
         self.staging = self._inside / "staging"
         with refusals(folder):
             self._inside.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(self._inside / "lock")
+            number = lock(self._inside / "lock")
+        if number is None:
+            raise ConfigError(f"{folder}: another process exports into this folder")
+        self._lock = number
         try:
             self.state = self._read()
             self._apply()
@@ -142,7 +145,7 @@ class Journal:
             changed: set[Path] = set()
             for staged, final in state.moves:
                 source, target = self.folder / staged, self.folder / final
-                changed |= _make_folders(target.parent)
+                changed |= make_folders(target.parent)
                 if source.exists():
                     source.replace(target)
                 changed.add(target.parent)
@@ -158,7 +161,7 @@ class Journal:
                 path.unlink(missing_ok=True)
 
 
-def _make_folders(folder: Path) -> set[Path]:
+def make_folders(folder: Path) -> set[Path]:
     """Create *folder*; returns the folders that have a new name in them."""
     changed: set[Path] = set()
     for each in [*reversed(folder.parents), folder]:
@@ -179,15 +182,15 @@ def _write(path: Path, content: bytes) -> None:
     sync(path.parent)
 
 
-def _locked(path: Path) -> int:
-    with refusals(path):
-        number = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+def lock(path: Path) -> int | None:
+    """The descriptor of the file at *path*, which is created and locked; `None` if another process has the lock."""
+    number = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
     if fcntl is not None:
         try:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(number)
-            raise ConfigError(f"{path.parent.parent}: another process exports into this folder") from None
+            return None
         except OSError:  # a file system without locks
             pass
     return number

@@ -25,7 +25,7 @@ _NAMES = {
 
 
 class Machines:
-    """The candles and books of one venue: each is `None` if its table is not wanted."""
+    """The candles and books of one venue: each is `None` if its table is not exported."""
 
     def __init__(self, candles: float | None, tops: tuple[int, float] | None) -> None:
         self.candles = None if candles is None else Candles(candles)

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
-from rxfeed.archive.arrow import pyarrow
+from rxfeed.archive.arrow import Arrow, pyarrow
 from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
 
 DIGITS = 38
 """The digits of an exact number."""
-SCALE = 18
-_MORE = 6
-"""More decimal places for a product of a price and a size, which has those of both."""
+SCALE = 12
+"""Decimal places: more than the venues have, and so few that a database can multiply two numbers in 38 digits."""
+_MOST_PLACES = 24
+"""Decimal places of a product of a price and a size, which has those of both."""
 _LONGEST = 48
+_BELOW = 1 - 1e-12  # of a float that is not exact
 _MOST = (1 << 63) - 1
 # The times that 64 bits of nanoseconds can represent.
 _FIRST, _LAST = datetime(1678, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)
@@ -35,19 +36,21 @@ class Numbers(msgspec.Struct, frozen=True):
     scale: int = SCALE
 
     def __post_init__(self) -> None:
-        arguments.integer("scale", self.scale, 0, DIGITS - _MORE)
+        arguments.integer("scale", self.scale, 0, DIGITS - 6)
 
-    def kind(self, *, product: bool = False) -> Any:
+    def kind(self, *, product: bool = False) -> Arrow:
         """The Arrow type; *product*: of a product of a price and a size."""
         arrow = pyarrow()
-        return arrow.float64() if self.floats else arrow.decimal128(DIGITS, self.scale + product * _MORE)
+        if self.floats:
+            return arrow.float64()
+        return arrow.decimal128(DIGITS, max(self.scale, min(2 * self.scale, _MOST_PLACES)) if product else self.scale)
 
-    def of_texts(self, texts: Sequence[str | None], *, sizes: bool = False) -> Any:
+    def of_texts(self, texts: Sequence[str | None], *, sizes: bool = False) -> Arrow:
         """An array of *texts*, as they are on the wire; raises `NotExact`. *sizes*: none is below zero."""
         arrow = pyarrow()
         try:
             strings = arrow.array(texts, arrow.string())
-            made = strings.cast(self.kind())
+            made = _cast(strings, self.kind())
         except arrow.ArrowInvalid as error:
             raise NotExact(str(error)) from None
         compute = arrow.compute
@@ -62,31 +65,56 @@ class Numbers(msgspec.Struct, frozen=True):
                 raise NotExact("a size is below zero")
         return made
 
-    def of(self, numbers: Sequence[Decimal | None], name: str, *, product: bool = False) -> Any:
+    def of(self, numbers: Sequence[Decimal | None], name: str, *, product: bool = False) -> Arrow:
         """An array of *numbers*, which are exact; raises `ConfigError` for one with too many digits."""
         arrow = pyarrow()
         if self.floats:
             return arrow.array([None if number is None else float(number) for number in numbers], arrow.float64())
         kind = self.kind(product=product)
-        texts = [None if number is None else str(number) for number in numbers]
         try:
-            return arrow.array(texts, arrow.string()).cast(kind)
+            return _cast(arrow.array([None if each is None else str(each) for each in numbers], arrow.string()), kind)
         except arrow.ArrowInvalid:
-            return arrow.array([self._exact(number, name, kind) for number in numbers], kind)
+            return arrow.concat_arrays([self._exact(each, name, kind) for each in numbers])
 
-    def _exact(self, number: Decimal | None, name: str, kind: Any) -> Decimal | None:
-        if number is not None:
-            try:
-                pyarrow().array([format(number.normalize(), "f")]).cast(kind)
-            except pyarrow().ArrowInvalid:
-                raise ConfigError(
-                    f"scale: the {name} {number} does not fit into {kind.precision} digits with {kind.scale} decimal "
-                    "places: export into a new folder with another scale, or with floats"
-                ) from None
-        return number
+    def _exact(self, number: Decimal | None, name: str, kind: Arrow) -> Arrow:
+        """An array of *number* alone."""
+        arrow = pyarrow()
+        text = None if number is None else format(number, "f")
+        if text is not None and "." in text:
+            text = text.rstrip("0")
+        try:
+            return _cast(arrow.array([text], arrow.string()), kind)
+        except arrow.ArrowInvalid:
+            raise ConfigError(
+                f"scale: the {name} {number} does not fit into {kind.precision} digits with {kind.scale} decimal "
+                "places: export into a new folder with another scale, or with floats"
+            ) from None
 
 
-def times(moments: Sequence[datetime | None]) -> Any:
+def _cast(strings: Arrow, kind: Arrow) -> Arrow:
+    """*strings* as numbers of *kind*; raises `ArrowInvalid` if one does not fit.
+
+    Arrow detects too many decimal places, but not every overflow of the 128 bits.
+    """
+    arrow = pyarrow()
+    made = strings.cast(kind)
+    if arrow.types.is_decimal(kind) and _may_be_large(strings, kind.precision - kind.scale):
+        bounds = arrow.compute.min_max(strings.cast(arrow.float64())).as_py()
+        most = 10.0 ** (kind.precision - kind.scale) * _BELOW
+        if bounds["min"] is not None and not -most < bounds["min"] <= bounds["max"] < most:
+            raise arrow.ArrowInvalid("a number is too large")
+    return made
+
+
+def _may_be_large(strings: Arrow, digits: int) -> bool:
+    """False if it is certain, at little cost, that no number has more than so many digits before the point."""
+    buffer = strings.buffers()[2]
+    text = b"" if buffer is None else buffer.to_pybytes()
+    longest = pyarrow().compute.max(pyarrow().compute.binary_length(strings)).as_py() or 0
+    return longest > digits or b"E" in text or b"e" in text
+
+
+def times(moments: Sequence[datetime | None]) -> Arrow:
     """An array of *moments*, in nanoseconds; one that 64 bits cannot represent is null."""
     arrow = pyarrow()
     kind, exact = arrow.timestamp("us", "UTC"), arrow.timestamp("ns", "UTC")
@@ -97,7 +125,7 @@ def times(moments: Sequence[datetime | None]) -> Any:
         return arrow.array(within, kind).cast(exact)
 
 
-def times_of_texts(texts: Sequence[str | None]) -> Any:
+def times_of_texts(texts: Sequence[str | None]) -> Arrow:
     """An array of the times in *texts*; raises `NotExact`, also for a time finer than a message has."""
     arrow = pyarrow()
     try:
@@ -108,10 +136,15 @@ def times_of_texts(texts: Sequence[str | None]) -> Any:
     return made
 
 
-def receipts(ns: Sequence[int]) -> Any:
+def receipts(ns: Sequence[int]) -> Arrow:
     """An array of receipt times, in nanoseconds; null for 0 and for what 64 bits cannot represent."""
     arrow = pyarrow()
     kind = arrow.timestamp("ns", "UTC")
-    if 0 in ns or max(ns, default=0) > _MOST or min(ns, default=0) < -_MOST:
-        return arrow.array([each if each and abs(each) <= _MOST else None for each in ns], kind)
-    return arrow.array(ns, kind)
+    try:
+        made = arrow.array(ns, arrow.int64())
+    except OverflowError:
+        made = arrow.array([each if abs(each) <= _MOST else 0 for each in ns], arrow.int64())
+    known = arrow.compute.not_equal(made, 0)
+    if not arrow.compute.all(known).as_py():
+        made = arrow.compute.if_else(known, made, None)
+    return made.cast(kind)

@@ -12,19 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
 
 import msgspec
 
-from rxfeed.archive.arrow import pyarrow, refusals, sync
+from rxfeed.archive.arrow import Arrow, pyarrow, refusals, sync
 from rxfeed.archive.tables import DATE, PRODUCT
 
 GROUP = 100_000
 MOST = 400_000
 OPEN = 64
 _LEVEL = 3
-_REPEATING = ("side", "price", "best_bid", "best_ask")
+_REPEATING = ("side", "price", "best_bid", "best_ask", "epoch", "place", "table_name")
 
 
 class Partition(NamedTuple):
@@ -58,9 +58,9 @@ class _File:
         self.path = path
         self.final = final
         self.rows = 0
-        self._writer: Any = None
+        self._writer: Arrow = None
 
-    def write(self, rows: Any) -> None:
+    def write(self, rows: Arrow) -> None:
         with refusals(self.path):
             if self._writer is None:
                 self._writer = _writer(self.path, rows.schema)
@@ -79,7 +79,7 @@ class _File:
 
 
 class PartitionWriter:
-    """Writes batches into files in *staging*, whose final names begin with *prefix*.
+    """Writes batches into files in *staging*, with final names that begin with *prefix*.
 
     *metadata*: what the files of a partition have under the key `rxfeed`. *seen*: called with each part of a batch that
     goes into one partition.
@@ -91,13 +91,13 @@ class PartitionWriter:
         prefix: str,
         *,
         metadata: Callable[[Partition], str],
-        seen: Callable[[Partition, Any], None] = lambda partition, rows: None,
+        seen: Callable[[Partition, Arrow], None] = lambda partition, rows: None,
     ) -> None:
         self._staging = staging
         self._prefix = prefix
         self._metadata = metadata
         self._seen = seen
-        self._waiting: dict[Partition, list[Any]] = {}
+        self._waiting: dict[Partition, list[Arrow]] = {}
         self._sizes: dict[Partition, int] = {}
         self._open: dict[Partition, _File] = {}  # the one used last is the last one
         self._parts: dict[Partition, int] = {}
@@ -105,7 +105,7 @@ class PartitionWriter:
         self._made = 0
         self.rows: dict[str, int] = {}
 
-    def add(self, table: str, venue: str, batch: Any) -> None:
+    def add(self, table: str, venue: str, batch: Arrow) -> None:
         """Add *batch*, with the columns `PRODUCT` and `DATE`, to the files of its partitions."""
         if not batch.num_rows:
             return
@@ -159,23 +159,15 @@ class PartitionWriter:
         self._finished.append(StagedFile(file.path, file.final, partition.table, file.rows))
 
 
-def _writer(path: Path, schema: Any) -> Any:
-    arrow = pyarrow()
-    steps = [
-        field.name for field in schema if arrow.types.is_integer(field.type) or arrow.types.is_timestamp(field.type)
-    ]
+def _writer(path: Path, schema: Arrow) -> Arrow:
+    # No newer encodings, which readers of some years ago cannot decode.
     repeating = [field.name for field in schema if field.name in _REPEATING or "_price_" in field.name]
-    return arrow.parquet.ParquetWriter(
-        path,
-        schema,
-        compression="zstd",
-        compression_level=_LEVEL,
-        use_dictionary=repeating,
-        column_encoding=dict.fromkeys(steps, "DELTA_BINARY_PACKED"),
+    return pyarrow().parquet.ParquetWriter(
+        path, schema, compression="zstd", compression_level=_LEVEL, use_dictionary=repeating
     )
 
 
-def _split(batch: Any) -> list[tuple[str, int, Any]]:
+def _split(batch: Arrow) -> list[tuple[str, int, Arrow]]:
     """The rows of *batch* by product and date, in their order, without these two columns."""
     arrow = pyarrow()
     products, dates = batch[PRODUCT].combine_chunks(), batch[DATE].combine_chunks()
@@ -194,7 +186,7 @@ def _split(batch: Any) -> list[tuple[str, int, Any]]:
         .aggregate([([], "count_all")])
         .sort_by([("product", "ascending"), ("date", "ascending")])
     )
-    sorted_rows, found, begin = rows.take(order), list[tuple[str, int, Any]](), 0
+    sorted_rows, found, begin = rows.take(order), list[tuple[str, int, Arrow]](), 0
     for index, date, count in zip(
         *(counts[name].to_pylist() for name in ("product", "date", "count_all")), strict=True
     ):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from rxfeed.archive.arrow import pyarrow
 from rxfeed.archive.coverage import Coverage
 from rxfeed.archive.machines import Machines
-from rxfeed.archive.numbers import Numbers
+from rxfeed.archive.options import ExportOptions
 from rxfeed.archive.partitions import PartitionWriter
 from rxfeed.archive.tables import (
     OF_MESSAGES,
@@ -32,29 +31,24 @@ _OF_TEXTS = {"trades": TradeText, "book_updates": BookUpdateText, "tickers": Tic
 
 
 class Rows:
-    """A `Receiver` for the recordings of one *venue*, which adds rows to *writer*.
-
-    *tables*: those that are wanted. *depth*: the levels of `book_tops`.
-    """
+    """A `Receiver` for the recordings of one *venue*, which adds rows to *writer*."""
 
     def __init__(
         self,
         venue: Venue,
-        tables: Collection[str],
-        numbers: Numbers,
+        options: ExportOptions,
         machines: Machines,
         coverage: Coverage,
         writer: PartitionWriter,
-        depth: int,
     ) -> None:
         self.venue = venue
         self.machines = machines
         self.messages = 0
-        self._tables = frozenset(tables)
-        self._numbers = numbers
+        self._tables = frozenset(options.tables)
+        self._numbers = options.numbers
         self._coverage = coverage
         self._writer = writer
-        self._depth = depth
+        self._depth = options.depth
         self._text_tables: dict[type[Any], str | None] = {}
         self._by_type: dict[type[Any], str | None] = {}
         self._waiting: dict[str, list[Any]] = {}

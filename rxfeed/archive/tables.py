@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
-from rxfeed.archive.arrow import pyarrow
+from rxfeed.archive.arrow import Arrow, pyarrow
 from rxfeed.archive.numbers import NotExact, Numbers, receipts, times, times_of_texts
 from rxfeed.archive.tops import BookTop
 from rxfeed.core import Candle
@@ -27,7 +27,7 @@ OF_MESSAGES: dict[str, tuple[type[Message], ...]] = {
 _TAKER = {"buy": "sell", "sell": "buy"}
 
 
-def dated(products: Any, time: Any, received: Any, columns: dict[str, Any]) -> Any:
+def dated(products: Arrow, time: Arrow, received: Arrow, columns: dict[str, Arrow]) -> Arrow:
     """A batch of *columns* after the product, the date, and the two times."""
     arrow = pyarrow()
     known = arrow.compute.coalesce(time, received) if time.null_count else time
@@ -43,12 +43,12 @@ def table_of(message: Message) -> str | None:
     return None
 
 
-def batch_of(table: str, messages: Sequence[Any], numbers: Numbers) -> Any:
+def batch_of(table: str, messages: Sequence[Any], numbers: Numbers) -> Arrow:
     """The rows of *messages* in *table*."""
     return {"trades": _trades, "book_updates": _changes, "tickers": _tickers}[table](messages, numbers)
 
 
-def batch_of_texts(table: str, texts: Sequence[Any], ns: list[int], epochs: list[int], numbers: Numbers) -> Any:
+def batch_of_texts(table: str, texts: Sequence[Any], ns: list[int], epochs: list[int], numbers: Numbers) -> Arrow:
     """The rows of *texts*, received at *ns*, in *table*; raises `NotExact`."""
     makers = {"trades": _trade_texts, "book_updates": _change_texts, "tickers": _ticker_texts}
     return makers[table](texts, ns, epochs, numbers)
@@ -62,7 +62,7 @@ def is_repaired(message: Message) -> bool:
 # ---- from messages
 
 
-def _trades(trades: Sequence[Trade], numbers: Numbers) -> Any:
+def _trades(trades: Sequence[Trade], numbers: Numbers) -> Arrow:
     columns = {
         "epoch": _integers([each.epoch for each in trades]),
         "trade_id": _integers([each.trade_id for each in trades]),
@@ -74,19 +74,19 @@ def _trades(trades: Sequence[Trade], numbers: Numbers) -> Any:
     return _of_messages(trades, columns)
 
 
-def _tickers(tickers: Sequence[Ticker], numbers: Numbers) -> Any:
+def _tickers(tickers: Sequence[Ticker], numbers: Numbers) -> Arrow:
     columns = {"epoch": _integers([each.epoch for each in tickers])}
     for name in ("price", "best_bid", "best_bid_size", "best_ask", "best_ask_size"):
         columns[name] = numbers.of([getattr(each, name) for each in tickers], name)
     return _of_messages(tickers, columns)
 
 
-def _of_messages(messages: Sequence[Message], columns: dict[str, Any]) -> Any:
+def _of_messages(messages: Sequence[Message], columns: dict[str, Arrow]) -> Arrow:
     time, received = times([each.time for each in messages]), receipts([each.received_ns for each in messages])
     return dated(_texts([each.product_id for each in messages]), time, received, columns)
 
 
-def _changes(messages: Sequence[BookSnapshot | BookUpdate], numbers: Numbers) -> Any:
+def _changes(messages: Sequence[BookSnapshot | BookUpdate], numbers: Numbers) -> Arrow:
     arrow = pyarrow()
     rows: list[tuple[Any, ...]] = []
     counts: list[int] = []
@@ -125,7 +125,7 @@ def _changes(messages: Sequence[BookSnapshot | BookUpdate], numbers: Numbers) ->
 # ---- from texts
 
 
-def _trade_texts(texts: Sequence[Any], ns: list[int], epochs: list[int], numbers: Numbers) -> Any:
+def _trade_texts(texts: Sequence[Any], ns: list[int], epochs: list[int], numbers: Numbers) -> Arrow:
     columns = {
         "epoch": _integers(epochs),
         "trade_id": _integers([each.trade_id for each in texts]),
@@ -137,19 +137,19 @@ def _trade_texts(texts: Sequence[Any], ns: list[int], epochs: list[int], numbers
     return _of_texts(texts, ns, columns)
 
 
-def _ticker_texts(texts: Sequence[Any], ns: list[int], epochs: list[int], numbers: Numbers) -> Any:
+def _ticker_texts(texts: Sequence[Any], ns: list[int], epochs: list[int], numbers: Numbers) -> Arrow:
     columns = {"epoch": _integers(epochs)}
     for name in ("price", "best_bid", "best_bid_size", "best_ask", "best_ask_size"):
         columns[name] = numbers.of_texts([getattr(each, name) for each in texts])
     return _of_texts(texts, ns, columns)
 
 
-def _of_texts(texts: Sequence[Any], ns: list[int], columns: dict[str, Any]) -> Any:
+def _of_texts(texts: Sequence[Any], ns: list[int], columns: dict[str, Arrow]) -> Arrow:
     time = times_of_texts([each.time for each in texts])
     return dated(_texts([each.product_id for each in texts]), time, receipts(ns), columns)
 
 
-def _change_texts(texts: Sequence[Any], ns: list[int], epochs: list[int], numbers: Numbers) -> Any:
+def _change_texts(texts: Sequence[Any], ns: list[int], epochs: list[int], numbers: Numbers) -> Arrow:
     arrow = pyarrow()
     rows = [change for each in texts for change in each.changes]
     counts = [len(each.changes) for each in texts]
@@ -179,15 +179,15 @@ def _change_texts(texts: Sequence[Any], ns: list[int], epochs: list[int], number
 # ---- from results
 
 
-def batch_of_candles(candles: Sequence[Candle], numbers: Numbers) -> Any:
+def batch_of_candles(candles: Sequence[Candle], numbers: Numbers) -> Arrow:
     """The rows of *candles*; the date is that of their start."""
     arrow = pyarrow()
     start = times([each.start for each in candles])
-    columns: dict[str, Any] = {
+    columns: dict[str, Arrow] = {
         PRODUCT: _texts([each.product_id for each in candles]),
         DATE: start.cast(arrow.date32()),
-        "start": start,
-        "end": times([each.end for each in candles]),
+        "start_time": start,
+        "end_time": times([each.end for each in candles]),
     }
     for name in ("open", "high", "low", "close", "volume"):
         columns[name] = numbers.of([getattr(each, name) for each in candles], name)
@@ -199,11 +199,11 @@ def batch_of_candles(candles: Sequence[Candle], numbers: Numbers) -> Any:
     return arrow.table(columns)
 
 
-def batch_of_tops(tops: Sequence[BookTop], depth: int, numbers: Numbers) -> Any:
+def batch_of_tops(tops: Sequence[BookTop], depth: int, numbers: Numbers) -> Arrow:
     """The rows of *tops*: price and size of so many levels on each side."""
     arrow = pyarrow()
-    columns: dict[str, Any] = {
-        "at": receipts([each.at_ns for each in tops]),
+    columns: dict[str, Arrow] = {
+        "sampled": receipts([each.at_ns for each in tops]),
         "epoch": _integers([each.epoch for each in tops]),
         "ready": arrow.array([each.ready for each in tops], arrow.bool_()),
         "crossed": arrow.array([each.crossed for each in tops], arrow.bool_()),
@@ -217,27 +217,27 @@ def batch_of_tops(tops: Sequence[BookTop], depth: int, numbers: Numbers) -> Any:
     products = _texts([each.product_id for each in tops])
     time, received = times([each.time for each in tops]), receipts([each.received_ns for each in tops])
     made = dated(products, time, received, columns)
-    return made.set_column(1, DATE, columns["at"].cast(arrow.date32()))
+    return made.set_column(1, DATE, columns["sampled"].cast(arrow.date32()))
 
 
 # ---- arrays
 
 
-def _integers(numbers: Sequence[int | None]) -> Any:
+def _integers(numbers: Sequence[int | None]) -> Arrow:
     return pyarrow().array(numbers, pyarrow().int64())
 
 
-def _texts(texts: Sequence[str | None]) -> Any:
+def _texts(texts: Sequence[str | None]) -> Arrow:
     return pyarrow().array(texts, pyarrow().string())
 
 
-def _repeated(table: Any, counts: Sequence[int]) -> Any:
+def _repeated(table: Arrow, counts: Sequence[int]) -> Arrow:
     """Each row of *table* so many times."""
     arrow = pyarrow()
     return table.take(arrow.array([row for row, count in enumerate(counts) for _ in range(count)], arrow.int64()))
 
 
-def _places(counts: Sequence[int]) -> Any:
+def _places(counts: Sequence[int]) -> Arrow:
     return pyarrow().array([place for count in counts for place in range(count)], pyarrow().int32())
 
 

@@ -1,4 +1,5 @@
-"""The `rxfeed` command: `rxfeed demo`, `rxfeed watch`, `rxfeed record`, `rxfeed products`, `rxfeed ls`."""
+"""The `rxfeed` command: `rxfeed demo`, `rxfeed watch`, `rxfeed record`, `rxfeed products`, `rxfeed ls`,
+`rxfeed export`, `rxfeed replay`."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rxfeed._version import __version__
-from rxfeed.cli import record_options
+from rxfeed.cli import archive_options, record_options
 from rxfeed.cli.config_file import apply_config
 from rxfeed.cli.streams import write_line
 from rxfeed.cli.values import natural, positive
@@ -131,7 +131,7 @@ def parser() -> argparse.ArgumentParser:
         description="Reactive streams over market-data feeds.",
         epilog="examples:\n  rxfeed demo\n  rxfeed watch BTC-USD --channel matches\n"
         "  rxfeed record BTC-USD --channel matches --to recordings\n  rxfeed ls recordings\n"
-        "  rxfeed products 'BTC-*'\n",
+        "  rxfeed export recordings --to archive\n  rxfeed products 'BTC-*'\n",
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
@@ -142,6 +142,8 @@ def parser() -> argparse.ArgumentParser:
     _add_record(commands)
     _add_products(commands)
     _add_ls(commands)
+    archive_options.add_export(commands, _Formatter)
+    archive_options.add_replay(commands, _Formatter)
     return top
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 _UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _BY_NAME = {name.lower(): factor for name, factor in _UNITS.items()} | {"b": 1, "tib": 2**40}
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"([0-9.]+)(ms|s|m|h)?")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]*)", re.IGNORECASE | re.ASCII)
 
 
@@ -31,6 +34,29 @@ def natural(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def duration(text: str) -> float:
+    """Seconds, of a text such as `1s`, `500ms`, `5m`, `1h` or `60`.
+
+    >>> duration("500ms"), duration("5m")
+    (0.5, 300.0)
+    """
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 500ms, 1s, 5m or 1h")
+    return positive(found[1]) * _SECONDS[found[2] or "s"]
+
+
+def moment(text: str) -> datetime:
+    """A time in ISO 8601; in UTC if it has no offset."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a time such as 2026-11-24, 2026-11-24T19:00 or 2026-11-24T19:00:00+01:00"
+        ) from None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def permissions(text: str) -> int:

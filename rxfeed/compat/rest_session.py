@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlencode, urlsplit
 
 from rxfeed.compat.hosts import rest_server
@@ -61,7 +61,7 @@ class RestSession:
         self,
         method: str,
         url: str,
-        params: Mapping[str, Any] | None = None,
+        params: Mapping[str, object] | None = None,
         data: Given = None,
         headers: Mapping[str, str] | None = None,
         auth: Hook | None = None,
@@ -84,7 +84,7 @@ class RestSession:
             return RestResponse(url, error.status, error.headers, error.body, error)
         return RestResponse(url, found.status, found.headers, found.body)
 
-    def get(self, url: str, **given: Any) -> RestResponse:
+    def get(self, url: str, **given: Attribute) -> RestResponse:
         """The response of *url*."""
         return self.request("get", url, **given)
 
@@ -127,7 +127,7 @@ class _Headers(dict[str, str]):
     def __getitem__(self, name: str) -> str:
         return super().__getitem__(name.lower())
 
-    def get(self, name: str, default: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def get(self, name: str, default: Attribute = None) -> Attribute:  # pyright: ignore[reportIncompatibleMethodOverride]
         return super().get(name.lower(), default)
 
 
@@ -141,14 +141,14 @@ class _Prepared:
         self.headers: dict[str, str] = {}
 
 
-def _signature(auth: Hook, path: str, params: Mapping[str, Any]) -> dict[str, str]:
+def _signature(auth: Hook, path: str, params: Mapping[str, object]) -> dict[str, str]:
     query = urlencode(_texts(params))
     prepared = _Prepared(f"{path}?{query}" if query else path)
     auth(prepared)
     return prepared.headers
 
 
-def _texts(params: Mapping[str, Any]) -> dict[str, str | int]:
+def _texts(params: Mapping[str, object]) -> dict[str, str | int]:
     return {name: value if isinstance(value, int) else str(value) for name, value in params.items()}
 
 

@@ -32,8 +32,9 @@ from rxfeed.feed.status import (
     Repaired,
     SequenceReset,
     Subscribed,
+    Unacknowledged,
 )
-from rxfeed.feed.status_log import StatusLog
+from rxfeed.feed.status_log import StatusLog, unacknowledged
 from rxfeed.feed.stepped import SteppedFeed
 
 __all__ = [
@@ -69,6 +70,8 @@ __all__ = [
     "StatusLog",
     "SteppedFeed",
     "Subscribed",
+    "Unacknowledged",
     "candles_history",
     "rest_snapshot",
+    "unacknowledged",
 ]

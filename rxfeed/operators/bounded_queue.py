@@ -97,12 +97,23 @@ class BoundedQueue(Generic[T]):
             self._dropped()
         items[key] = item
 
-    def take(self, most: int, enough: int = 1, within: float = 0.0) -> list[T]:
-        """At most *most* items, when there are *enough* or the first is *within* seconds old; empty after the end."""
+    @property
+    def is_over(self) -> bool:
+        """True if the queue has ended and is empty, so that no item will be taken any more."""
+        with self._changed:
+            return self._ended and not self._items and not self._waiting
+
+    def take(self, most: int, enough: int = 1, within: float = 0.0, idle: float | None = None) -> list[T]:
+        """At most *most* items, when there are *enough* or the first is *within* seconds old; empty after the end.
+
+        *idle*: also empty after so many seconds without an item; `None` waits for ever.
+        """
+        until = None if idle is None else time.monotonic() + idle
         with self._changed:
             self._enough = min(enough, self.size)
             while (self._waiting and not self._items) if self._ended else len(self._items) < self._enough:
-                left = self._first_at + within - time.monotonic() if self._items else None
+                due = self._first_at + within if self._items else until
+                left = None if due is None else due - time.monotonic()
                 if left is not None and left <= 0:
                     break
                 self._changed.wait(left)

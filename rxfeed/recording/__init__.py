@@ -3,7 +3,7 @@
 from rxfeed.recording.catalogue import Catalogue, RecordedSession, catalogue
 from rxfeed.recording.contents import Contents, Epochs, Receiver, TextLine
 from rxfeed.recording.disk_space import DiskGuard, DiskSpace, DiskState, MinFree, disk_space, refusal
-from rxfeed.recording.files import Part, find, ordered
+from rxfeed.recording.files import Part, find, named_venue, ordered, within
 from rxfeed.recording.marks import MARKS, Mark, forget_marks, mark_segments, marked_segments
 from rxfeed.recording.reading import Recording, SegmentOpen
 from rxfeed.recording.record import Recorder, RecordStats, record
@@ -57,8 +57,10 @@ __all__ = [
     "mark_segments",
     "marked_segments",
     "moment_of",
+    "named_venue",
     "ns_of",
     "ordered",
     "record",
     "refusal",
+    "within",
 ]

@@ -20,7 +20,7 @@ import msgspec
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed import FeedStatus, Gap, ProductRenamed, RecordingTruncated
 from rxfeed.market import LONG, Malformed, Message, Origin, RepairedOrigin, frame_origin, stamp
-from rxfeed.recording.bulk import REPAIRED, bulk_of, frame_in, together
+from rxfeed.recording.bulk import REPAIRED, bulk_of, epoch_of, frame_in, together
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
@@ -126,20 +126,20 @@ class Contents:
         several: list[Chunk] = []
         try:
             for chunk in recording.chunks():
-                if self._texts is None:
-                    self._chunk(recording, chunk)
-                    continue
                 several.append(chunk)
-                if len(several) == _CHUNKS:
-                    self._chunks(recording, several)
-                    several = []
-        finally:  # also those before damage
-            self._chunks(recording, several)
+                if self._texts is None or len(several) == _CHUNKS:
+                    ready, several = several, []
+                    self._chunks(recording, ready)
+        except RecordingDamaged:
+            self._chunks(recording, several)  # those before the damage
+            raise
+        self._chunks(recording, several)
 
     def _chunks(self, recording: Recording, chunks: list[Chunk]) -> None:
-        if chunks and not self._take_texts(recording, chunks):
-            for chunk in chunks:
-                self._chunk(recording, chunk)
+        if not chunks or (self._texts is not None and self._take_texts(recording, chunks)):
+            return
+        for chunk in chunks:
+            self._chunk(recording, chunk)
 
     def _chunk(self, recording: Recording, chunk: Chunk) -> None:
         typed = self._bulk.typed_lines(chunk.text) if self._bulk.usable else None
@@ -177,7 +177,7 @@ class Contents:
             takes = self._range.takes
             several = [line for line in several if takes(line.ns, getattr(line.frame, "product_id", None))]
         epochs = self.epochs
-        highest = max((line.epoch for line in several), default=0) + epochs.base
+        highest = max(map(epoch_of, several), default=0) + epochs.base
         if not self._receiver.take_texts(several, epochs.base):
             return False
         epochs.highest = max(epochs.highest, highest)
@@ -188,16 +188,19 @@ class Contents:
     def _lines(self, recording: Recording, chunk: Chunk, places: Sequence[int]) -> None:
         """Pass on the lines of *chunk* at *places*, which are of any kind, one by one."""
         messages: list[Message] = []
-        for index in places:
-            line = recording.line(chunk, index)
-            try:
-                if line.malformed is None and line.has_frame:
-                    self._frame(line, messages)
-                elif line.has_status:
-                    self._status(line)
-            except (ValueError, TypeError) as error:
-                self._pass(messages)
-                raise recording.damaged(*chunk.place(index), str(error)) from None
+        try:
+            for index in places:
+                line = recording.line(chunk, index)
+                try:
+                    if line.malformed is None and line.has_frame:
+                        self._frame(line, messages)
+                    elif line.has_status:
+                        self._status(line)
+                except (ValueError, TypeError) as error:
+                    raise recording.damaged(*chunk.place(index), str(error)) from None
+        except RecordingDamaged:
+            self._pass(messages)  # those before the damage
+            raise
         self._pass(messages)
 
     def _status(self, line: Line) -> None:
@@ -210,13 +213,13 @@ class Contents:
     def _frame(self, line: Line, messages: list[Message]) -> None:
         raw, epochs, takes = line.raw(), self.epochs, self._range.takes
         decoded = self._decode(raw)
+        epochs.highest = max(epochs.highest, epochs.base + line.epoch)
         if isinstance(decoded, Malformed):
             # An earlier version recorded it as a message of this product.
             if decoded.product_id is not None and decoded.type not in self._venue.without_data:
                 epochs.interrupted()
             return
         if not isinstance(decoded, tuple):
-            epochs.highest = max(epochs.highest, epochs.base + line.epoch)
             if isinstance(decoded, self._kinds) and takes(line.ns, decoded.product_id):
                 origin = RepairedOrigin if line.repaired else Origin
                 messages.append(stamp(decoded, origin(raw, line.ns, epochs.base + line.epoch)))

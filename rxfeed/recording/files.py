@@ -16,6 +16,8 @@ from rxfeed.recording.bounds import bounds_of
 from rxfeed.recording.opening import HAS_LOCKS
 from rxfeed.recording.reading import Recording, SegmentOpen
 from rxfeed.recording.timestamps import ns_of
+from rxfeed.venues import DEFAULT_VENUE, Venue
+from rxfeed.venues import venue as venue_of
 
 _LONGEST_PAUSE = 3600.0
 _SUFFIXES = frozenset((".jsonl", ".ndjson", ".json", ".zst", ".gz"))
@@ -155,3 +157,20 @@ def _may_hold(part: Part, since: int, until: int) -> bool:
         return True
     bounds = bounds_of(part.path)
     return bounds is None or (bounds[1] >= since and bounds[0] < until)
+
+
+def named_venue(parts: Sequence[Part], given: str | Venue | None = None) -> Venue:
+    """The *given* venue, or the one that the headers of *parts* name.
+
+    Raises `ConfigError` for one that is not known, or for several.
+    """
+    if given is not None:
+        return venue_of(given)
+    headers = [part.found.header for part in parts if isinstance(part.found, Recording)]
+    names = {header.venue or DEFAULT_VENUE for header in headers if header is not None} or {DEFAULT_VENUE}
+    if len(names) > 1:
+        raise ConfigError(f"source: recordings of several venues, {', '.join(sorted(names))}: replay each by itself")
+    try:
+        return venue_of(names.pop())
+    except ConfigError as error:
+        raise ConfigError(f"source: {error}, as Replay(..., venue=...)") from None

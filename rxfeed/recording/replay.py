@@ -18,7 +18,7 @@ from rxfeed.core import arguments
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed import Clock, FeedStreams, MessageSource
 from rxfeed.market import Message
-from rxfeed.recording.files import Part, find, ordered, within
+from rxfeed.recording.files import Part, find, named_venue, ordered, within
 from rxfeed.recording.merging import merged
 from rxfeed.recording.pacer import Pacer
 from rxfeed.recording.player import Player, received
@@ -177,8 +177,7 @@ class Replay(MessageSource):
         items = itertools.chain([first], items)
         if isinstance(first, str | PathLike):
             parts = within(ordered(find(items)), time_range.since, time_range.until)
-            if self._venue is None:
-                self._streams.venue = _venue(parts)
+            self._streams.venue = named_venue(parts, self._venue)
             begin = next((part.found.first_ns for part in parts if isinstance(part.found, Recording)), 0)
             return partial(self._play_parts if self._patience is None else self._play_merged, parts), begin
         if self._patience is not None:
@@ -234,18 +233,6 @@ class Replay(MessageSource):
         self._finished.wait()
         subscription.dispose()
         return failures[0] if failures else None
-
-
-def _venue(parts: list[Part]) -> Venue:
-    """The venue that the headers of *parts* name; raises `ConfigError` for one that is not known, or for several."""
-    headers = [part.found.header for part in parts if isinstance(part.found, Recording)]
-    names = {header.venue or DEFAULT_VENUE for header in headers if header is not None} or {DEFAULT_VENUE}
-    if len(names) > 1:
-        raise ConfigError(f"source: recordings of several venues, {', '.join(sorted(names))}: replay each by itself")
-    try:
-        return venue_of(names.pop())
-    except ConfigError as error:
-        raise ConfigError(f"source: {error}, as Replay(..., venue=...)") from None
 
 
 def _message(item: object) -> Message:

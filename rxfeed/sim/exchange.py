@@ -14,7 +14,7 @@ from typing import Any, Self
 from rxfeed.core import arguments
 from rxfeed.core.matching import MatchingEngine, Side
 from rxfeed.errors import ConfigError, RxfeedError
-from rxfeed.recording import Recording
+from rxfeed.recording import Recording, TimeRange
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.exchange_counts import ExchangeCounts
 from rxfeed.sim.fault_injector import Script
@@ -22,8 +22,9 @@ from rxfeed.sim.faults import ClockJump, Draw, Fault, RefusedChannel, SkipSequen
 from rxfeed.sim.live import LiveMarket
 from rxfeed.sim.market import Market
 from rxfeed.sim.playback import Playback, Then
+from rxfeed.sim.recorded import recorded_market
 from rxfeed.sim.rest import Rest
-from rxfeed.sim.server import Server, Source
+from rxfeed.sim.server import ServedFrames, Server
 from rxfeed.sim.simulation import Simulation
 from rxfeed.sim.venue import NOT_FOUND, Access, RestAnswer, RestRequest, SimulatedVenue
 from rxfeed.sim.venues import simulated_venue
@@ -100,14 +101,14 @@ class Exchange(ExchangeCounts):
 
         behind = timedelta(days=0 if auto and speed is not None and speed <= 1 else 30)
 
-        def live(clients: Clients) -> Source:
+        def live(clients: Clients) -> ServedFrames:
             market = Market(simulated.engines(ids), seed=seed, rate=rate, start=start or datetime.now(UTC) - behind)
             simulation = Simulation(market)
             protocol = simulated.protocol(simulation, ids, access)
             return LiveMarket(simulation, protocol, clients, speed=speed, auto=auto)
 
-        self._open_source: Callable[[Clients], Source] = live
-        self._source: Source | None = None
+        self._open_source: Callable[[Clients], ServedFrames] = live
+        self._source: ServedFrames | None = None
         script = Script(faults)
         for fault in script.fixed:
             _check_numbers(fault, simulated)
@@ -140,7 +141,30 @@ class Exchange(ExchangeCounts):
         def frames() -> Iterator[tuple[float, bytes]]:
             return ((ns / 1e9, raw) for ns, raw in recording.frames())
 
-        return cls._playing(frames, speed, then, server)
+        return cls._playing(partial(Playback, frames), speed, then, server)
+
+    @classmethod
+    def of_recording(
+        cls,
+        source: str | PathLike[str] | Iterable[str | PathLike[str]],
+        *,
+        products: str | Iterable[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        speed: float | None = 1.0,
+        then: Then = "hold",
+        loop: bool = False,
+        **server: Any,
+    ) -> Self:
+        """An exchange that plays recordings with the venue's protocol: each client gets what it subscribes to.
+
+        *source*: one or many files or folders, as for `Replay`, which also has *products*, *since* and *until*. A
+        client plays from the beginning, shortly after its first subscribe; frames are as recorded, but for the number
+        that a venue gives to those of a connection. *loop*: it begins again at the end. *speed*, *then*, *server*: as
+        for `replay`; the venue is that of the recording, if that names one.
+        """
+        market, venue = recorded_market(source, TimeRange(products, since, until), loop, server.get("venue"))
+        return cls._playing(market, speed, then, {**server, "venue": venue})
 
     @classmethod
     def serving(
@@ -154,12 +178,12 @@ class Exchange(ExchangeCounts):
         """As `replay`, for given *frames*, *speed* of them a second; bytes, too, go out as a text frame."""
         payloads = arguments.payloads(frames)
         played = [(float(second), payload) for second, payload in enumerate(payloads)]
-        return cls._playing(lambda: played, speed, then, server)
+        return cls._playing(partial(Playback, lambda: played), speed, then, server)
 
     @classmethod
     def _playing(
         cls,
-        frames: Callable[[], Iterable[tuple[float, bytes]]],
+        source: Callable[..., ServedFrames],
         speed: float | None,
         then: Then,
         server: dict[str, Any],
@@ -172,7 +196,7 @@ class Exchange(ExchangeCounts):
         for fault in exchange._clients.script.fixed:
             if isinstance(fault, tuple(OF_A_MARKET)):
                 raise ConfigError(f"faults: {type(fault).__name__}: {OF_A_MARKET[type(fault)]}")
-        exchange._open_source = partial(Playback, frames, speed=speed, then=then)
+        exchange._open_source = partial(source, speed=speed, then=then)
         return exchange
 
     # Life

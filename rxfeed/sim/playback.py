@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.connection import ClientConnection
-from rxfeed.sim.frames import parse, text_frame, type_of
+from rxfeed.sim.frames import Frame, Unnumbered, parse, text_frame, type_of
 
 SLICE = 64  # frames between two writes to the socket
 
@@ -19,12 +20,15 @@ Then = Literal["hold", "close"]
 log = logging.getLogger(__name__)
 
 
-class Playback:
+P = TypeVar("P")
+
+
+class Paced(ABC, Generic[P]):
     """Plays the (seconds, payload) pairs of *frames* to each client, from the beginning."""
 
     def __init__(
         self,
-        frames: Callable[[], Iterable[tuple[float, bytes]]],
+        frames: Callable[[], Iterable[tuple[float, P]]],
         clients: Clients,
         *,
         speed: float | None,
@@ -36,11 +40,18 @@ class Playback:
         self._then = then
         self._playing: dict[ClientConnection, asyncio.Task[None]] = {}
 
+    @abstractmethod
     def receive(self, client: ClientConnection, text: str | bytes) -> None:
-        """Begin to play, if this is the first subscribe of *client*."""
-        request = parse(text)
-        if client.subscribed or not isinstance(request, dict) or request.get("type") != "subscribe":
-            return
+        """Answer a frame from *client*, and begin to play with `_begin`."""
+
+    @abstractmethod
+    def _frame(self, client: ClientConnection, payload: P) -> Frame | Unnumbered | None:
+        """The frame of *payload* for *client*; `None` if it gets none."""
+
+    async def _ready(self, client: ClientConnection) -> None:
+        """Wait until playing may begin."""
+
+    def _begin(self, client: ClientConnection) -> None:
         client.subscribed = True
         self._playing[client] = asyncio.create_task(self._play(client))
         self._clients.changed()
@@ -55,6 +66,7 @@ class Playback:
 
     async def _play(self, client: ClientConnection) -> None:
         try:
+            await self._ready(client)
             await self._send_all(client)
         except (ConfigError, RecordingDamaged) as error:
             log.error("%s", error)
@@ -76,10 +88,24 @@ class Playback:
                 if delay > 0:
                     client.pump()
                     await asyncio.sleep(delay)
-            client.offer(text_frame(type_of(payload), payload))
+            frame = self._frame(client, payload)
+            if frame is not None:
+                client.offer(frame)
             if count % SLICE == 0:
                 client.pump()
                 if self._speed is None:
                     await self._clients.until(lambda: not client.backlog)
                 await asyncio.sleep(0)
         client.pump()
+
+
+class Playback(Paced[bytes]):
+    """Plays payloads unchanged, from the client's first subscribe request on."""
+
+    def receive(self, client: ClientConnection, text: str | bytes) -> None:
+        request = parse(text)
+        if not client.subscribed and isinstance(request, dict) and request.get("type") == "subscribe":
+            self._begin(client)
+
+    def _frame(self, client: ClientConnection, payload: bytes) -> Frame:
+        return text_frame(type_of(payload), payload)

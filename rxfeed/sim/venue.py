@@ -7,7 +7,7 @@ HTTP requests become answers. A package `rxfeed/sim/<venue>/` has both, and `SIM
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import NamedTuple, Protocol
@@ -58,6 +58,19 @@ class VenueProtocol(Protocol):
         ...
 
 
+class RecordedSubscriber(Protocol):
+    """The subscriptions of a client to a recording: every request is accepted, signed or not."""
+
+    @property
+    def pairs(self) -> Collection[tuple[str, str]]:
+        """What it is subscribed to: channels as `Venue.channels` names them, and products; empty where it has none."""
+        ...
+
+    def receive(self, text: str | bytes) -> Sequence[Frame | Unnumbered]:
+        """The answers to a request."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """What decides about requests: the accepted keys, and the number of messages a second.
@@ -78,7 +91,7 @@ class SimulatedVenue:
     *engines*: the products that are traded, for those that clients may name. *check* raises `ConfigError` for an
     `Access` that the venue does not have. *identify* reads the ids in a frame. *secrets*: fields of requests that are
     not kept. *slow_consumer*: the error for a client that reads too slowly. *numbers_frames*: whether each frame has
-    a number of its connection.
+    a number of its connection. *recorded* makes the subscriptions of a client to a recording of some products.
     """
 
     name: str
@@ -88,6 +101,7 @@ class SimulatedVenue:
     identify: Callable[[Frame], FrameId]
     secrets: tuple[str, ...]
     slow_consumer: Mapping[str, str]
+    recorded: Callable[[Sequence[str]], RecordedSubscriber]
     numbers_frames: bool = False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import time
@@ -23,6 +24,7 @@ from rxfeed.venues import COINBASE_ADVANCED
 from tests.compat.recorder import Recorder, finish
 from tests.compat.test_keyless import BEFORE_NOON, UPDATES, Book, exchange_states, state_of, warned
 from tests.support.leaks import nothing_left_behind
+from tests.venues.coinbase_advanced.wire import real_frames
 
 BTC, VENUE = "BTC-USD", "coinbase_advanced"
 ALL = ["ticker", "matches", "heartbeat", "level2_batch"]
@@ -162,6 +164,27 @@ def test_texts_have_the_forms_that_old_scripts_parse(both: tuple[Recorder, Recor
     ]
     assert len(set(ids)) == len(ids)
     assert {len(each) for each in ids} == {36}
+
+
+def test_real_recording_makes_dicts_of_all_types() -> None:
+    """Coinbase's own frames; the side of a match is that of the book in which its price lies."""
+    with Exchange.serving(real_frames(), venue=VENUE, then="close") as exchange:
+        client = Recorder(url=exchange.url, products=[BTC, "ETH-USD"], channels=ALL, venue=VENUE)
+        client.start()
+        finish(client)
+    assert isinstance(client.error, ServerClosed)
+    kinds = {each["type"] for each in client.of("message")}
+    assert kinds >= {"snapshot", "l2update", "last_match", "match", "ticker", "heartbeat", "subscriptions"}
+    assert len(of(client, "snapshot")) == len(of(client, "last_match")) == 2
+    ids = [each["trade_id"] for each in of(client, "match")]
+    assert [each["trade_id"] for each in of(client, "ticker") if each["trade_id"] in set(ids)] == ids
+    nearer = 0
+    for each in of(client, "ticker"):
+        middle = (Decimal(each["best_bid"]) + Decimal(each["best_ask"])) / 2
+        nearer += (Decimal(each["price"]) >= middle) == (each["side"] == "buy")
+    assert nearer > 0.8 * len(of(client, "ticker"))
+    book = built([each for each in of(client, "snapshot", "l2update") if each["product_id"] == BTC])
+    assert 0 < book["bids"][0][0] < book["asks"][0][0]
 
 
 def test_recv_gives_the_dicts_as_text(exchange: Exchange) -> None:
@@ -304,10 +327,13 @@ def test_unknown_product_is_an_error_message(exchange: Exchange, caplog: pytest.
     client = Recorder(url=exchange.url, products=[BTC, "FOO-USD"], channels=["ticker", "heartbeat"], venue=VENUE)
     client.start()
     subscribed(client)
+    time.sleep(3.5)  # then the feed would report it, too
     client.close()
     assert client.error is None
     assert [each["reason"] for each in of(client, "error")] == ["FOO-USD is not a valid product"]
-    assert "rejected: FOO-USD is not a valid product: check products" in caplog.text
+    assert [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING] == [
+        "rejected: FOO-USD is not a valid product: check products"
+    ]
 
 
 def test_substitutes_are_warned_of_once(exchange: Exchange) -> None:

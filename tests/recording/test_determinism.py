@@ -133,6 +133,7 @@ def live(
         said = Said(feed, chosen)
         segments = Collected(feed.pipe(record(folder, segment_bytes=30_000, flush_seconds=0.05)))
         feed.connect()
+        exchange.wait_for_clients(timeout=30)  # a busy machine connects late
         for _ in range(25):
             exchange.step(20)
             exchange.advance(0.3)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rxfeed.recording import (
@@ -47,6 +47,7 @@ limits_of_any_kind = st.builds(
 )
 
 
+@settings(max_examples=40)
 @given(segment_lists, limits_of_any_kind)
 def test_expired_segments_are_finished_marked_and_over_a_limit(
     segments: list[StoredSegment], limits: KeepLimits
@@ -67,6 +68,7 @@ def test_expired_segments_are_finished_marked_and_over_a_limit(
         assert found == ((), ())
 
 
+@settings(max_examples=40)
 @given(segment_lists, limits_of_any_kind)
 def test_expired_by_size_alone_is_never_more_than_needed(segments: list[StoredSegment], limits: KeepLimits) -> None:
     if limits.days is None and limits.bytes is not None:
@@ -80,6 +82,7 @@ def test_expired_by_size_alone_is_never_more_than_needed(segments: list[StoredSe
         assert list(delete) == oldest[: len(delete)]
 
 
+@settings(max_examples=40)
 @given(segment_lists, limits_of_any_kind)
 def test_expired_twice_finds_nothing_more(segments: list[StoredSegment], limits: KeepLimits) -> None:
     delete = expired(segments, limits, NOW).delete

@@ -20,7 +20,7 @@ from rxfeed.sim import Exchange
 from tests.support.collect import Collected
 
 PRODUCTS = ["BTC-USD", "ETH-USD"]
-CHANNELS = ["trades", "ticker", "book", "heartbeat"]
+CHANNELS = ["trades", "ticker", "heartbeat", "book"]
 Row = tuple[Any, ...]
 
 
@@ -29,32 +29,41 @@ def record_exchange(
     *,
     venue: str = "coinbase_exchange",
     sessions: int = 1,
-    steps: int = 400,
+    steps: int = 250,
     segment_bytes: int = 6_000,
     seed: int = 3,
+    interrupted: bool = True,
 ) -> None:
-    """Record a local exchange in small segments; in the middle of each session the connection is lost."""
+    """Record a local exchange in small segments; *interrupted*: each session loses the connection in its middle."""
     for session in range(sessions):
         with Exchange(PRODUCTS, venue=venue, seed=seed + session, auto=False, rate=20) as exchange:
             retry = Reconnect(initial=0, maximum=0)
             feed = Feed(PRODUCTS, CHANNELS, url=exchange.url, venue=venue, reconnect=retry, stale_after=None)
             feed.pipe(record(folder, segment_bytes=segment_bytes, flush_seconds=0.01)).subscribe()
             with feed:
-                exchange.wait_for_clients(1)
-                for _ in range(steps // 50):
-                    exchange.step(50)
-                    exchange.drain()
-                exchange.disconnect()
-                exchange.step(50)
-                _wait(lambda: exchange.accepted == 2)
-                exchange.wait_for_clients(1)
-                for _ in range(steps // 50):
-                    exchange.step(50)
-                    exchange.drain()
-                _wait(lambda stats=feed.stats: stats.frames >= exchange.sent.frames)
+                _run(feed, exchange, steps, 2 if interrupted else 1)
 
 
-def _wait(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def _run(feed: Feed, exchange: Exchange, steps: int, connections: int) -> None:
+    exchange.wait_for_clients(1)
+    for connection in range(1, connections + 1):
+        wait(lambda least=2 * connection: _snapshots(feed) >= least)  # the book is the last of the subscriptions
+        for _ in range(steps // 50):
+            exchange.step(50)
+            exchange.drain()
+        if connection < connections:
+            exchange.disconnect()
+            exchange.step(50)
+            wait(lambda: exchange.accepted == 2)
+            exchange.wait_for_clients(1)
+    wait(lambda: feed.stats.frames >= exchange.sent.frames)
+
+
+def _snapshots(feed: Feed) -> int:
+    return sum(count for kind, count in feed.stats.types.items() if issubclass(kind, BookSnapshot))
+
+
+def wait(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until
@@ -83,7 +92,7 @@ def by_product(found: Iterable[Row]) -> list[Row]:
 TRADE = ("time", "received", "epoch", "trade_id", "price", "size", "side")
 CHANGE = ("received", "epoch", "snapshot", "place", "side", "price", "size")
 TICKER = ("time", "received", "epoch", "price", "best_bid", "best_bid_size", "best_ask", "best_ask_size")
-CANDLE = ("start", "end", "open", "high", "low", "close", "volume", "notional", "count", "complete")
+CANDLE = ("start_time", "end_time", "open", "high", "low", "close", "volume", "notional", "count", "complete")
 TOP = ("received", "epoch", "ready", "bid_price_1", "bid_size_1", "ask_price_1", "ask_size_1")
 
 
@@ -164,16 +173,16 @@ def candle_rows(source: Any, seconds: float, **options: Any) -> list[Row]:
 
 def top_rows(source: Any, products: Iterable[str], **options: Any) -> list[Row]:
     """The changes of the best levels, by product: (product, ready, best bid, best ask)."""
-    found: list[Row] = []
-    for product in products:
-        replay = Replay(source, **options)
-        views = Collected(
+    replay = Replay(source, **options)
+    views = [
+        Collected(
             replay.pipe(
                 order_book(product),
                 ops.map(lambda view: (view.product_id, view.ready, view.best_bid, view.best_ask)),
                 ops.distinct_until_changed(),
             )
         )
-        replay.serve()
-        found += views.items
-    return found
+        for product in products
+    ]
+    replay.serve()
+    return [row for each in views for row in each.items]

@@ -1,6 +1,6 @@
 """The tables on Advanced Trade: the same trades and tickers in its frames, and the same rows.
 
-Tables with heartbeats stay with Coinbase Exchange, whose heartbeats name a product and its last trade.
+Tables with heartbeats are for Coinbase Exchange only: a heartbeat there names a product and its last trade.
 """
 
 from __future__ import annotations

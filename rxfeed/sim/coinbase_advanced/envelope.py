@@ -22,13 +22,7 @@ class Envelope:
 
     def wrap(self, channel: str, event: Mapping[str, Json]) -> Unnumbered:
         """The frame of one event."""
-        body = encode(event)
-        head = f'{{"channel":"{channel}","timestamp":"{nano_time(self._now())}","sequence_num":'
-        type = event.get("type")
-        snapshot = channel == "l2_data" and type == "snapshot"
-        kind = f"{channel}/{type}" if type else channel
-        messages = next((len(event[name]) for name in LISTS if name in event), 1) or 1
-        return Unnumbered(channel, head.encode(), b',"events":[%b]}' % body, snapshot, kind, messages)
+        return wrapped(channel, event, self._now())
 
     def _now(self) -> int:
         nanos = self._market.shown_micros * 1_000
@@ -37,6 +31,17 @@ class Envelope:
             nanos = self._nanos + BETWEEN
         self._nanos = nanos
         return nanos
+
+
+def wrapped(channel: str, event: Mapping[str, Json], nanos: int) -> Unnumbered:
+    """The frame of one event, at *nanos* (Unix nanoseconds)."""
+    body = encode(event)
+    head = f'{{"channel":"{channel}","timestamp":"{nano_time(nanos)}","sequence_num":'
+    type = event.get("type")
+    snapshot = channel == "l2_data" and type == "snapshot"
+    kind = f"{channel}/{type}" if type else channel
+    messages = next((len(event[name]) for name in LISTS if name in event), 1) or 1
+    return Unnumbered(channel, head.encode(), b',"events":[%b]}' % body, snapshot, kind, messages)
 
 
 def error(message: str) -> Frame:

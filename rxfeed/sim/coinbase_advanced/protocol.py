@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from rxfeed.sim.coinbase_advanced.channels import Channels
-from rxfeed.sim.coinbase_advanced.envelope import error
-from rxfeed.sim.coinbase_advanced.rest import AdvancedRest
-from rxfeed.sim.coinbase_advanced.subscriptions import Subscriber
+from rxfeed.sim.coinbase_advanced.channels import AdvancedChannels
+from rxfeed.sim.coinbase_advanced.envelope import error, wrapped
+from rxfeed.sim.coinbase_advanced.rest import SimulatedAdvancedRest
+from rxfeed.sim.coinbase_advanced.subscriptions import AdvancedSubscriber, Pair
 from rxfeed.sim.coinbase_advanced.tokens import TokenVerifier
-from rxfeed.sim.frames import parse
+from rxfeed.sim.frames import Frame, Unnumbered, parse
 from rxfeed.sim.simulation import Simulation
 from rxfeed.sim.venue import Access, Client, RestAnswer, RestRequest
 
@@ -36,9 +36,9 @@ class AdvancedProtocol:
         self._limit = access.message_limit
         self._clock = clock
         self._times: deque[float] = deque()  # of the messages without authentication in the last second
-        self._subscribers: dict[Client, Subscriber] = {}
-        self._channels = Channels(simulation)
-        self._rest = AdvancedRest(simulation, products)
+        self._subscribers: dict[Client, AdvancedSubscriber] = {}
+        self._channels = AdvancedChannels(simulation)
+        self._rest = SimulatedAdvancedRest(simulation, products)
         simulation.attach(self._channels.publish)
 
     def receive(self, client: Client, text: str | bytes) -> bool:
@@ -48,7 +48,7 @@ class AdvancedProtocol:
             return False
         subscriber = self._subscribers.get(client)
         if subscriber is None:
-            subscriber = Subscriber(self._products, self._verify, client.refusal)
+            subscriber = AdvancedSubscriber(self._products, self._verify, client.refusal)
             self._subscribers[client] = subscriber
         change = subscriber.receive(text)
         if change.error is not None:
@@ -80,3 +80,22 @@ class AdvancedProtocol:
             return False
         self._times.append(now)
         return True
+
+
+class AdvancedRecordedSubscriber:
+    """The subscriptions of a client to a recording. *clock*: Unix nanoseconds."""
+
+    def __init__(self, products: Sequence[str], clock: Callable[[], int] = time.time_ns) -> None:
+        self._subscriber = AdvancedSubscriber(products, lambda token: True)
+        self._clock = clock
+
+    @property
+    def pairs(self) -> Collection[Pair]:
+        return self._subscriber.pairs
+
+    def receive(self, text: str | bytes) -> list[Frame | Unnumbered]:
+        """The answer to a request."""
+        change = self._subscriber.receive(text)
+        if change.error is not None:
+            return [error(change.error)]
+        return [wrapped("subscriptions", self._subscriber.acknowledgement, self._clock())]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
@@ -17,13 +17,14 @@ from rxfeed.archive.arrow import pyarrow, refusals
 from rxfeed.archive.coverage import Coverage, batch_of_coverage
 from rxfeed.archive.journal import Journal, State
 from rxfeed.archive.machines import Machines, packed, unpacked
-from rxfeed.archive.numbers import SCALE, Numbers
+from rxfeed.archive.marking import is_complete, mark_exported
+from rxfeed.archive.numbers import SCALE
+from rxfeed.archive.options import ExportOptions
 from rxfeed.archive.partitions import Partition, PartitionWriter
 from rxfeed.archive.rows import Rows
 from rxfeed.archive.tables import TABLES, TableName
-from rxfeed.core import arguments
-from rxfeed.errors import ConfigError, RecordingDamaged
-from rxfeed.recording import Contents, Damage, Epochs, Part, Recording, TimeRange, find, ordered
+from rxfeed.errors import RecordingDamaged
+from rxfeed.recording import Contents, Damage, Epochs, Part, Recording, find, ordered
 from rxfeed.venues import DEFAULT_VENUE, Venue
 from rxfeed.venues import venue as venue_of
 
@@ -92,59 +93,21 @@ def export(
     Raises `ConfigError`, also for a number that does not fit, and `SinkError` if *to* cannot be written.
     """
     pyarrow()
-    chosen = _chosen(tables)
-    numbers = Numbers(floats, scale)
-    time_range = TimeRange(products, since, until)
-    arguments.above_zero("seconds", seconds)
-    if every is not None:
-        arguments.above_zero("every", every)
-    arguments.positive_integer("depth", depth)
-    options = {
-        "tables": sorted(chosen),
-        "products": None if time_range.products is None else sorted(time_range.products),
-        "since": None if since is None else time_range.since,
-        "until": None if until is None else time_range.until,
-        "floats": floats,
-        "scale": None if floats else scale,
-        "seconds": seconds if "candles" in chosen else None,
-        "every": every if "book_tops" in chosen else None,
-        "depth": depth if "book_tops" in chosen else None,
-    }
+    options = ExportOptions.of(tables, products, since, until, floats, scale, seconds, every, depth)
     paths = [source] if isinstance(source, str | PathLike) else list(source)
     given = None if venue is None else venue_of(venue)
     parts = [_absolute(part) for part in ordered(find(paths))]
     journal = Journal(Path(to))
     try:
-        _check_options(journal, options)
-        run = _Export(journal, options, chosen, numbers, time_range, given, progress)
-        return run.run(parts)
+        options.check(journal.state.options, journal.folder)
+        return _Export(journal, options, given, progress).run(parts)
     finally:
         journal.close()
-
-
-def _chosen(tables: str | Iterable[str]) -> tuple[TableName, ...]:
-    names = [tables] if isinstance(tables, str) else list(tables)
-    for name in names:
-        arguments.one_of("tables", name, TABLES)
-    if not names:
-        raise ConfigError(f"tables: none; there are {', '.join(TABLES)}")
-    return tuple(name for name in TABLES if name in names)
 
 
 def _absolute(part: Part) -> Part:
     """*part*, with the same name in each process if it is no segment."""
     return part._replace(session=os.path.realpath(part.path)) if part.session == part.path else part
-
-
-def _check_options(journal: Journal, options: dict[str, object]) -> None:
-    before = journal.state.options
-    changed = [name for name in options if before and before.get(name) != options[name]]
-    if changed:
-        name = changed[0]
-        raise ConfigError(
-            f"{name}: {journal.folder} was exported with {before.get(name)!r}, and not {options[name]!r}: "
-            "give the same options, or another folder"
-        )
 
 
 class _Export:
@@ -153,21 +116,14 @@ class _Export:
     def __init__(
         self,
         journal: Journal,
-        options: dict[str, object],
-        tables: Sequence[str],
-        numbers: Numbers,
-        time_range: TimeRange,
+        options: ExportOptions,
         venue: Venue | None,
         progress: Callable[[ExportProgress], None],
     ) -> None:
         self._journal = journal
         self._options = options
-        self._tables = tables
-        self._numbers = numbers
-        self._range = time_range
         self._venue = venue
         self._progress = progress
-        self._depth: Any = options["depth"] or 1
         self._machines: dict[str, Machines] = {}
         self._damaged: list[Damage] = []
         self._open: list[str] = []
@@ -178,6 +134,7 @@ class _Export:
         began = time.monotonic()
         due = self._due(parts)
         self._load_machines(parts)
+        self._mark([part for part in parts if self._journal.state.has(part.session, part.number)])
         batch: _Batch | None = None
         for place, part in enumerate(due, 1):
             batch = batch or self._new_batch()
@@ -227,7 +184,7 @@ class _Export:
 
     def _new_batch(self) -> _Batch:
         state = msgspec.json.decode(msgspec.json.encode(self._journal.state), type=State)
-        state.options = self._options
+        state.options = self._options.stored
         with refusals(self._journal.staging):
             self._journal.staging.mkdir(exist_ok=True)
         return _Batch(self._journal.staging, state)
@@ -236,17 +193,20 @@ class _Export:
         venue = self._venue_of(part)
         rows = batch.rows.get(venue.name)
         if rows is None:
-            machines = self._machines.setdefault(venue.name, self._new_machines())
-            rows = Rows(venue, self._tables, self._numbers, machines, batch.coverage, batch.writer, self._depth)
+            machines = self._machines_of(venue)
+            rows = Rows(venue, self._options, machines, batch.coverage, batch.writer)
             batch.rows[venue.name] = rows
         epochs = batch.state.epochs.setdefault(venue.name, Epochs())
-        texts = machines_are_idle(rows.machines)
-        damage = Contents(venue, rows, rows.kinds, self._range, epochs, texts=texts).read(part)
+        contents = Contents(venue, rows, rows.kinds, self._options.time_range, epochs, texts=not self._options.computes)
+        before = rows.messages
+        damage = contents.read(part)
         rows.flush()
+        if rows.messages == before and isinstance(part.found, Recording) and part.found.kind != "segment":
+            log.warning("export: no table has a message of %s; is %s its venue?", part.path, venue.name)
         if damage is not None:
             self._damage(damage)
         batch.state.add(part.session, part.number)
-        batch.segments.append((part.session, part.number))
+        batch.parts.append(part)
 
     def _damage(self, damage: RecordingDamaged) -> None:
         self._damaged.append(Damage(damage.path, damage.line, damage.offset, damage.reason))
@@ -255,7 +215,7 @@ class _Export:
     def _commit(self, batch: _Batch, *, last: bool) -> None:
         writer = batch.writer
         writer.flush()
-        if "coverage" in self._tables:
+        if "coverage" in self._options.tables:
             for name, rows in _by_venue(batch.coverage):
                 writer.add("coverage", name, batch_of_coverage(rows))
         files = writer.finish()
@@ -268,22 +228,26 @@ class _Export:
         open_files = open_writer.finish()
         for rows in batch.rows.values():
             self._messages += rows.messages
-        self._segments += len(batch.segments)
+        self._segments += len(batch.parts)
         self._files += len(files) + len(open_files)
         self._bytes += sum(each.path.stat().st_size for each in (*files, *open_files))
         for each in (*files, *open_files):
             self._rows[each.table] = self._rows.get(each.table, 0) + each.rows
-        idle = all(machines_are_idle(each) for each in self._machines.values())
-        content = b"" if idle else packed(self._machines)
+        content = packed(self._machines) if self._options.computes else b""
         self._journal.commit(batch.state, [*files, *open_files], [each.final for each in open_files], content)
+        self._mark(batch.parts)
+
+    def _mark(self, parts: list[Part]) -> None:
+        if is_complete(self._options.stored):
+            mark_exported(parts)
 
     # ---- the state of candles and books
 
-    def _new_machines(self) -> Machines:
-        seconds: Any = self._options["seconds"]
-        tops = "book_tops" in self._tables
-        every: Any = self._options["every"] or 0.0
-        return Machines(seconds, (self._depth, every) if tops else None)
+    def _machines_of(self, venue: Venue) -> Machines:
+        machines = self._machines.get(venue.name)
+        if machines is None:
+            machines = self._machines[venue.name] = self._options.machines()
+        return machines
 
     def _load_machines(self, parts: list[Part]) -> None:
         content = self._journal.machines()
@@ -294,7 +258,7 @@ class _Export:
                 log.warning("export: the stored state of candles and books cannot be read: %r", error)
             else:
                 return
-        if self._journal.state.batches and not machines_are_idle(self._new_machines()):
+        if self._journal.state.batches and self._options.computes:
             self._renew_machines([each for each in parts if self._journal.state.has(each.session, each.number)])
 
     def _renew_machines(self, exported: list[Part]) -> None:
@@ -303,10 +267,10 @@ class _Export:
         epochs: dict[str, Epochs] = {}
         for part in exported:
             venue = self._venue_of(part)
-            machines = self._machines.setdefault(venue.name, self._new_machines())
+            machines = self._machines_of(venue)
             receiver = _OnlyMachines(machines)
             known = epochs.setdefault(venue.name, Epochs())
-            Contents(venue, receiver, machines.kinds, self._range, known).read(part)
+            Contents(venue, receiver, machines.kinds, self._options.time_range, known).read(part)
             machines.late = 0
 
 
@@ -331,7 +295,7 @@ class _Batch:
     def __init__(self, staging: Path, state: State) -> None:
         self.state = state
         self.name = f"{state.batches + 1:08}"
-        self.segments: list[tuple[str, int]] = []
+        self.parts: list[Part] = []
         self.coverage = Coverage(gaps=True)
         self.rows: dict[str, Rows] = {}
         self.writer = PartitionWriter(staging, self.name, metadata=self.metadata, seen=self.coverage.rows)
@@ -344,15 +308,10 @@ class _Batch:
             "venue": partition.venue,
             "product": partition.product,
             "options": self.state.options,
-            "segments": [f"{session}-{number:05}" for session, number in self.segments],
+            "segments": [f"{part.session}-{part.number:05}" for part in self.parts],
             "coverage": self.coverage.of(partition),
         }
         return msgspec.json.encode(about).decode()
-
-
-def machines_are_idle(machines: Machines) -> bool:
-    """True if no table is computed."""
-    return machines.candles is None and machines.tops is None
 
 
 def _by_venue(coverage: Coverage) -> Iterable[tuple[str, list[Any]]]:

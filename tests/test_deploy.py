@@ -14,7 +14,7 @@ import pytest
 
 from rxfeed.cli.arguments import parser
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 UNIT = ROOT / "deploy" / "rxfeed-record.service"
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
 CONFIG = ROOT / "deploy" / "record.toml"
