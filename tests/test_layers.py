@@ -27,12 +27,12 @@ ORDER = [
     {"feed"},
     {"sinks", "recording"},
     {"archive"},
-    {"compat", "sim", "backtest"},
+    {"metrics", "compat", "sim", "backtest"},
     {"cli"},
 ]
 # Which packages import which library; all may import msgspec and the standard library.
 LIBRARIES = {
-    "reactivex": {"operators", "feed", "sinks", "recording", "archive", "compat", "cli"},
+    "reactivex": {"operators", "feed", "sinks", "recording", "archive", "metrics", "compat", "cli"},
     "websocket": {"transport"},
     "pymongo": {"sinks", "cli"},
     "bson": {"sinks"},
@@ -42,6 +42,7 @@ LIBRARIES = {
     "zstandard": {"recording"},
     "pyarrow": {"archive"},
     "rich": {"cli"},
+    "prometheus_client": {"metrics"},
     "msgspec": {
         "market",
         "core",

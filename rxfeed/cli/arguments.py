@@ -96,6 +96,28 @@ examples:
 """
 
 
+_TOP = """\
+Show a running process in the terminal, through its metrics (rxfeed record
+--metrics, or rxfeed.metrics.serve), or a live feed of its own: for each product
+the rate, price, spread, lag from the venue's time to the receipt, gaps, and the
+state of its book; and connections, queues and sinks.
+
+Without a terminal, and with --once, one table is printed.
+"""
+_TOP_EXAMPLES = """\
+keys: q quits, s sorts by the next column, r reverses, / filters products,
+p shows pipelines with their items a second
+
+exit status: 0 if a key, a signal or --once ended it, 1 if the endpoint cannot
+be read at the start, 2 for bad usage or if a package is missing
+
+examples:
+  rxfeed top --metrics :9109
+  rxfeed top BTC-USD ETH-USD
+  rxfeed top BTC-USD --venue coinbase_advanced --channel trades
+"""
+
+
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Keeps texts as they are, and appends the default of each option that has one."""
 
@@ -131,7 +153,7 @@ def parser() -> argparse.ArgumentParser:
         description="Reactive streams over market-data feeds.",
         epilog="examples:\n  rxfeed demo\n  rxfeed watch BTC-USD --channel matches\n"
         "  rxfeed record BTC-USD --channel matches --to recordings\n  rxfeed ls recordings\n"
-        "  rxfeed export recordings --to archive\n  rxfeed products 'BTC-*'\n",
+        "  rxfeed export recordings --to archive\n  rxfeed products 'BTC-*'\n  rxfeed top BTC-USD\n",
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
@@ -140,6 +162,7 @@ def parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_watch(commands)
     _add_record(commands)
+    _add_top(commands)
     _add_products(commands)
     _add_ls(commands)
     archive_options.add_export(commands, _Formatter)
@@ -213,6 +236,22 @@ def _add_record(commands: argparse._SubParsersAction[_Parser]) -> None:
     _add_feed(record, "trades", least="*")  # the products may be in the file of --config
     record_options.add(record)
     record.set_defaults(run=_record)
+
+
+def _add_top(commands: argparse._SubParsersAction[_Parser]) -> None:
+    top = commands.add_parser(
+        "top",
+        help="show a running process or a live feed in the terminal",
+        description=_TOP,
+        epilog=_TOP_EXAMPLES,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    _add_feed(top, "ticker, trades, heartbeat, book", least="*")
+    top.add_argument("--metrics", metavar="URL", help="the endpoint of a process, such as :9109, instead of a feed")
+    top.add_argument("--interval", type=positive, default=1.0, metavar="SECONDS", help="between two requests")
+    top.add_argument("--once", action="store_true", default=None, help="print one table")
+    top.set_defaults(run=_top, channels=["ticker", "trades", "heartbeat", "book"], usage_error=top.error)
 
 
 def _add_feed(command: argparse.ArgumentParser, channel: str, least: str = "+") -> None:
@@ -297,6 +336,14 @@ def _record(options: argparse.Namespace) -> int:
     from rxfeed.cli import record
 
     return record.run(options)
+
+
+def _top(options: argparse.Namespace) -> int:
+    if bool(options.products) == bool(options.metrics):
+        options.usage_error("give either products or --metrics URL")
+    with needs_extra("top", "rxfeed top"):
+        from rxfeed.cli import top
+    return top.run(options)
 
 
 def _products(options: argparse.Namespace) -> int:

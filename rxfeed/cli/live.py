@@ -50,7 +50,10 @@ _WAIT_AFTER_REJECTION = 1.0  # seconds after a rejection during which another su
 
 
 def make_feed(
-    options: argparse.Namespace, write: Callable[[int, str], None] = lambda level, text: write_error(text)
+    options: argparse.Namespace,
+    write: Callable[[int, str], None] = lambda level, text: write_error(text),
+    *,
+    count_items: bool = False,
 ) -> Feed:
     """The feed for the options that `arguments` adds; *write* is called with the level and text of its warnings."""
     named = venue_at(options.url or "") if options.venue is None else venue(options.venue)
@@ -66,6 +69,7 @@ def make_feed(
             url=options.url,
             rest_url=options.rest_url,
             credentials=credentials,
+            count_items=count_items,
         )
     for each in caught:
         write(logging.WARNING, str(each.message))
@@ -97,7 +101,7 @@ class StatusReporter:
         self._venue = venue
         self._patient = patient
         self._connected = False
-        self._acknowledged = False
+        self._answered = self._acknowledged = False
         self._rejected_at: float | None = None
 
     def report(self, status: FeedStatus) -> None:
@@ -134,6 +138,7 @@ class StatusReporter:
             case CaughtUp():
                 self._write(logging.INFO, f"{self._doing} has caught up")
             case Subscribed(channels=channels):
+                self._answered = True
                 self._acknowledged |= bool(channels)
                 listed = (f"{each.name} ({', '.join(each.product_ids or ()) or 'all'})" for each in channels)
                 self._write(logging.INFO, f"subscribed to {', '.join(listed) or 'nothing'}")
@@ -149,7 +154,8 @@ class StatusReporter:
                     self._write(logging.WARNING, what)
             case Unacknowledged():
                 self._write(logging.WARNING, unacknowledged(status))
-                if not self._acknowledged:
+                # An exchange that has not answered at all may be slow.
+                if self._answered and not self._acknowledged:
                     raise RxfeedError(f"nothing to {self._verb}: the exchange acknowledged no subscription, see above")
             case Ended(cause=cause) if cause is not None:
                 raise RxfeedError(_text(cause))

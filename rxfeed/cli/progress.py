@@ -74,8 +74,8 @@ def total(parts: Iterable[Stats]) -> Stats:
     for part in parts:
         for name in _ADDED:
             setattr(result, name, getattr(result, name) + getattr(part, name))
-        for kind, count in part.types.copy().items():
-            result.types[kind] = result.types.get(kind, 0) + count
+        for kind, count in part.types.items():
+            result.add(kind, count)
     return result
 
 

@@ -20,7 +20,8 @@ from rxfeed.cli.signals import has_terminal, on_signals
 from rxfeed.cli.streams import OutputFailed, write_line
 from rxfeed.cli.text import printable
 from rxfeed.errors import ConfigError, RxfeedError
-from rxfeed.recording import KeepLimits, Retention, make_folder, record
+from rxfeed.metrics import MetricsServer, serve
+from rxfeed.recording import KeepLimits, Recorder, Retention, make_folder, record
 
 log = logging.getLogger("rxfeed.cli")
 
@@ -45,6 +46,8 @@ def run(options: argparse.Namespace) -> int:
         finally:
             if parts.mongo is not None:
                 parts.mongo.close()
+            if parts.metrics is not None:
+                parts.metrics.close()
         _report(summary, in_log=options.log_format == "json" or (manager.present and not sys.stdout.isatty()))
         return summary.exit_status
 
@@ -62,14 +65,26 @@ def _parts(options: argparse.Namespace, manager: ServiceManager) -> RecordParts:
     _check_folder(options.to)
     if options.mongo is not None or options.mongo_file is not None:
         make_folder(options.to, options.mode)  # for the spill
+    mongo = MongoStore.of(options, sync)
     limits = KeepLimits(days=options.keep_days, bytes=options.keep_bytes, after=required_marks(options))
     return RecordParts(
         recorder,
-        MongoStore.of(options, sync),
+        mongo,
         RecordingDisk(options.to, options.min_free, options.mode),
         Retention(options.to, limits),
         manager,
+        _metrics(options, recorder, mongo),
     )
+
+
+def _metrics(options: argparse.Namespace, recorder: Recorder, mongo: MongoStore | None) -> MetricsServer | None:
+    """The endpoint of `--metrics`, which the feeds are added to; `None` without it."""
+    if options.metrics is None:
+        return None
+    host, port = options.metrics
+    server = serve(recorder, *(() if mongo is None else (mongo.sink,)), port=port, host=host)
+    log.info("metrics at %s", server.url)
+    return server
 
 
 def _check_folder(folder: Path) -> None:

@@ -11,7 +11,7 @@ from pymongo import MongoClient
 from rxfeed.cli.mongo_url import Document, MongoUrl
 from rxfeed.errors import ConfigError
 from rxfeed.feed import Feed
-from rxfeed.sinks import MongoStats, to_mongo
+from rxfeed.sinks import MongoSink, MongoStats, to_mongo
 
 log = logging.getLogger("rxfeed.cli")
 
@@ -62,6 +62,10 @@ class MongoStore:
         self.problem = error
         self._over.set()
         log.error("nothing more is stored in MongoDB, the files are still written: %s", error)
+
+    @property
+    def sink(self) -> MongoSink:
+        return self._sink
 
     @property
     def stats(self) -> MongoStats:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rxfeed.cli.logs import LEVELS, LOG_FORMATS
-from rxfeed.cli.values import byte_count, min_free, natural, permissions, positive
+from rxfeed.cli.values import address, byte_count, min_free, natural, permissions, positive
 
 if TYPE_CHECKING:
     from rxfeed.recording import Mark
@@ -59,6 +59,12 @@ def add(record: argparse.ArgumentParser) -> None:
     _add_files(record.add_argument_group("files"))
     _add_disk(record.add_argument_group("disk"))
     _add_mongo(record.add_argument_group("MongoDB"))
+    record.add_argument(
+        "--metrics",
+        type=address,
+        metavar="[HOST]:PORT",
+        help="serve metrics to Prometheus at this address, such as :9109, which is 127.0.0.1:9109",
+    )
     logs = record.add_argument_group("logs")
     logs.add_argument("--log-level", choices=tuple(LEVELS), default="info", help="the least level of a log line")
     logs.add_argument("--log-format", choices=LOG_FORMATS, default="text", help="the form of a log line")

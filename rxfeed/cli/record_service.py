@@ -20,6 +20,7 @@ from rxfeed.cli.record_mongo import MongoStore
 from rxfeed.cli.record_run import POLL, Proceed, RecordingRun, RunResult
 from rxfeed.cli.record_screen import RecordScreen
 from rxfeed.feed import Stats
+from rxfeed.metrics import MetricsServer
 from rxfeed.recording import Recorder, Retention
 
 log = logging.getLogger("rxfeed.cli")
@@ -51,6 +52,7 @@ class RecordParts(NamedTuple):
     disk: RecordingDisk
     retention: Retention
     manager: ServiceManager
+    metrics: MetricsServer | None = None
 
 
 class RecordService:
@@ -65,7 +67,7 @@ class RecordService:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options = options
-        self._recorder, self._mongo, self._disk, self._retention, self._manager = parts
+        self._recorder, self._mongo, self._disk, self._retention, self._manager, self._metrics = parts
         self._signals = signals
         self._screen = screen
         self._clock = clock
@@ -82,6 +84,8 @@ class RecordService:
         self._manager.ready()
         while self._wait_for_room():
             feed = make_feed(self._options, log.log)
+            if self._metrics is not None:
+                self._metrics.add(feed)
             run = RecordingRun(feed, self._recorder, self._mongo, signed=bool(self._options.auth))
             result = run.run(self._proceed, self._left)
             self._ended.append(result.stats)

@@ -102,3 +102,15 @@ def min_free(text: str) -> MinFree:
     if not 0 <= percent < 100:
         raise argparse.ArgumentTypeError(f"{text!r} is not a percentage from 0 to below 100")
     return MinFree(percent=percent)
+
+
+def address(text: str) -> tuple[str, int]:
+    """The host and port in `[HOST]:PORT`; without a host 127.0.0.1.
+
+    >>> address(":9109"), address("0.0.0.0:80"), address("[::1]:9109")
+    (('127.0.0.1', 9109), ('0.0.0.0', 80), ('::1', 9109))
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not [HOST]:PORT, such as :9109")
+    return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)

@@ -80,7 +80,7 @@ class Dispatcher:
         even if something is raised.
         """
         # Every message passes here, so all steps are inline: one call would add 5 % to the time of a message.
-        router, stats, types, after = self._router, self._stats, self._stats.types, self._after
+        router, stats, after = self._router, self._stats, self._after
         quick, decode, checks, continuity = self._quick, self._decode, self._checks, self._continuity
         data_received, size, others, longest, of_kinds = False, 0, 0, LONG, continuity.of_kinds
         epoch = continuity.epoch
@@ -113,10 +113,11 @@ class Dispatcher:
                         fresh = kind not in checks or checks[kind](message)
                         if (fresh and not continuity.missed) or self._fresh(fresh):
                             data_received = True
-                            try:
-                                types[kind] += 1
-                            except KeyError:
-                                types[kind] = 1
+                            route = router.routes.get((kind, message.product_id))
+                            if route is None:  # the decoder has asked for it, so it is not stored
+                                stats.add(kind, 1)
+                            else:
+                                route.count += 1
                     elif kind is tuple:
                         data_received = self._several(message, raw, received_ns) or data_received
                     else:
@@ -131,14 +132,12 @@ class Dispatcher:
                         if self.stopping:
                             return
                         continue
-                try:
-                    types[kind] += 1
-                except KeyError:
-                    types[kind] = 1
                 product_id = message.product_id
-                observers = router.routes.get((kind, product_id))
-                if observers is None:
-                    observers = router.route(kind, product_id)
+                route = router.routes.get((kind, product_id))
+                if route is None:
+                    route = router.route(kind, product_id)
+                route.count += 1
+                observers = route.observers
                 if observers:  # types without observers cost little more than their decoding
                     number = epoch(product_id)
                     if of_kinds:
@@ -289,15 +288,12 @@ class Dispatcher:
     def deliver(self, message: Message) -> None:
         """Deliver a *message* that already has its origin."""
         # A frame can have many: calls would double the time.
-        kind, types, router = type(message), self._stats.types, self._router
-        try:
-            types[kind] += 1
-        except KeyError:
-            types[kind] = 1
-        observers = router.routes.get((kind, message.product_id))
-        if observers is None:
-            observers = router.route(kind, message.product_id)
-        for observer in observers:
+        kind, router = type(message), self._router
+        route = router.routes.get((kind, message.product_id))
+        if route is None:
+            route = router.route(kind, message.product_id)
+        route.count += 1
+        for observer in route.observers:
             try:
                 observer.on_next(message)
             except Exception as error:
@@ -305,9 +301,9 @@ class Dispatcher:
 
     def _counted(self, message: Message) -> tuple[abc.ObserverBase[Message], ...]:
         """The observers of *message*, which is counted."""
-        kind, types = type(message), self._stats.types
-        types[kind] = types.get(kind, 0) + 1
-        return self._router.observers_of(kind, message.product_id)
+        route = self._router.route_of(type(message), message.product_id)
+        route.count += 1
+        return route.observers
 
     def count_skipped(self, kinds: Mapping[type[Message], int], size: int) -> None:
         """Count messages of these *kinds*, of *size* bytes together, that have no observer and need no decoding."""
@@ -315,7 +311,7 @@ class Dispatcher:
         stats.bytes += size
         stats.frames += sum(kinds.values())
         for kind, count in kinds.items():
-            stats.types[kind] = stats.types.get(kind, 0) + count
+            stats.add(kind, count)
 
     def report_malformed(self, frame: Malformed, received_ns: int) -> None:
         """Report *frame*. If its type carries data, data of that kind was missed (see `GapDetector.doubt`)."""

@@ -67,6 +67,7 @@ class Feed(MessageSource):
     - *drop_duplicates*: False delivers duplicates too (they are counted in either case).
     - *repair*: True, or a `Repair`: trades that were missed are requested from the REST API, and the product's trades
       and heartbeats are held meanwhile. `docs/repair.md` has the rules. False: a gap is reported at once.
+    - *count_items*: `describe` counts the items between operators, at the cost of a call for each.
     - *clock*: a `Clock` that runs faster, for tests. The remaining arguments are those of `TransportOptions`.
 
     *url*, *rest_url*, *proxy* and the values of *headers* may be `Secret`s, and are kept as such. Raises `ConfigError`
@@ -91,6 +92,7 @@ class Feed(MessageSource):
         lag_threshold: float = 1.0,
         drop_duplicates: bool = True,
         repair: bool | Repair = False,
+        count_items: bool = False,
         max_size: int = 64 * 1024 * 1024,
         connect_timeout: float = 10.0,
         ssl_context: ssl.SSLContext | None = None,
@@ -101,7 +103,7 @@ class Feed(MessageSource):
         found: Venue | None = None
         try:
             found = venue_of(venue_at("" if url is None else revealed(url)) if venue is None else venue)
-            super().__init__(FeedStreams(lag_threshold, venue=found))
+            super().__init__(FeedStreams(lag_threshold, venue=found), count_items=count_items)
             self._streams.status_log = self._status_log()
             subscription = found.subscription(products, channels, signed=credentials is not None)
             default = found.url_for(each if isinstance(each, str) else each["name"] for each in subscription.channels)

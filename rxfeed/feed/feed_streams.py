@@ -56,7 +56,7 @@ class FeedStreams:
         """The ids of products, by those under which the venue delivers them, where they differ."""
         self.stats = Stats()
         self.sinks = SourceSinks()
-        self.router = MessageRouter(self.failed)
+        self.router = MessageRouter(self.failed, self.stats)
         self.status: FeedStream[FeedStatus] = FeedStream(self.failed, Idle(at=now()))
         self.keepalive: FeedStream[KeepalivePong] = FeedStream(self.failed)
         self.malformed: FeedStream[Malformed] = FeedStream(self.failed)

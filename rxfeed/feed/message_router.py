@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import random
+import threading
 from collections.abc import Callable
-from typing import TypeVar
+from itertools import chain
+from typing import TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from reactivex import abc
 
+from rxfeed.feed.stats import Counted, CountKey, Stats
 from rxfeed.market import Heartbeat, Message, PriorTrade, Trade
 from rxfeed.operators import MessageFilter, Multicast, at, hand_back, place_of_caller
 
@@ -74,17 +78,56 @@ def log_raised(error: Exception, place: str) -> None:
     )
 
 
+class Route(Counted):
+    """The observers of the messages of one type and product, and their number."""
+
+    __slots__ = ("observers",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.observers: tuple[abc.ObserverBase[Message], ...] = ()
+
+
+class _Sample:
+    """An observer of one message of *route*: calls *each* with it, and leaves."""
+
+    is_stopped = False
+
+    def __init__(self, route: Route, each: Callable[[Message], None], lock: threading.RLock) -> None:
+        self._route = route
+        self._each = each
+        self._lock = lock
+
+    def on_next(self, message: Message) -> None:
+        with self._lock:
+            self._route.observers = tuple(each for each in self._route.observers if not isinstance(each, _Sample))
+        try:
+            self._each(message)
+        except Exception:
+            log.exception("a sample of the messages raised: this is a defect of rxfeed, please report it")
+
+    def on_error(self, error: Exception) -> None:
+        """It has no subscription, so no end reaches it."""
+
+    def on_completed(self) -> None:
+        """As `on_error`."""
+
+
 class MessageRouter(FeedStream[Message]):
     """The hot source of all messages, which `Dispatcher` delivers.
 
-    The observers of a message are found by one look-up of its type and product.
+    The observers of a message are found by one look-up of its type and product, which also finds its counter.
     """
 
-    def __init__(self, failed: Callable[[], None]) -> None:
+    def __init__(self, failed: Callable[[], None], stats: Stats) -> None:
         super().__init__(failed)
+        self._stats = stats
         self._filters: dict[abc.ObserverBase[Message], MessageFilter | None] = {}
-        self.routes: dict[tuple[type[Message], str | None], tuple[abc.ObserverBase[Message], ...]] = {}
-        """The observers by type and product; a new dict whenever an observer is added or removed."""
+        self.routes: dict[tuple[type[Message], str | None], Route] = {}
+        """The routes with observers that are up to date; a new dict whenever an observer is added or removed.
+
+        A route itself stays, in `Stats.counts`, and so does its count.
+        """
         self.admits: Callable[[type[Message], str | None], bool | None] = lambda kind, product: True
         """Called before a route is stored; `False`: the route is not stored, `None`: its messages are dropped."""
         self.types: frozenset[type[Message]] | None = frozenset()
@@ -117,28 +160,74 @@ class MessageRouter(FeedStream[Message]):
                 self._filters[observer] = message_filter
         return super().add(observer)
 
-    def observers_of(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
-        """The observers of a message of *kind* and *product*."""
-        observers = self.routes.get((kind, product))
-        return self.route(kind, product) if observers is None else observers
+    def route_of(self, kind: type[Message], product: str | None) -> Route:
+        """The route of a message of *kind* and *product*."""
+        route = self.routes.get((kind, product))
+        return self.route(kind, product) if route is None else route
 
-    def route(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
-        """The observers of *kind* of *product*, which are then stored in `routes`."""
+    def route(self, kind: type[Message], product: str | None) -> Route:
+        """As `route_of`, for a route that is not in `routes`, where it is stored then; on the delivering thread.
+
+        The route of a message that is not admitted is that of its type, and is valid until the next call.
+        """
         admitted = self.admits(kind, product)
-        if admitted is None:
-            return ()
         with self.lock:
-            # Product ids come from the network, so the table needs a bound.
-            if len(self.routes) >= _MOST_ROUTES:
-                self.routes = {}
+            # Product ids come from the network, so the tables need a bound.
+            if len(self._stats.counts) >= _MOST_ROUTES:
+                self._forget_products()
+            if admitted is None:
+                return self._stored((kind, ...), ())
             if len(self._seen) < _MOST_ROUTES:
                 self._seen.add((kind, product))
             observers = self.subscribed(kind, product)
             if product in self.held and issubclass(kind, _HELD):
                 observers = (self.held[product],)
-            if admitted:
-                self.routes[kind, product] = observers
-        return observers
+            if not admitted:
+                return self._stored((kind, ...), observers)
+            route = self.routes[kind, product] = self._stored((kind, product), observers)
+        return route
+
+    def _stored(self, key: CountKey, observers: tuple[abc.ObserverBase[Message], ...]) -> Route:
+        counts = self._stats.counts
+        route = counts.get(key)
+        if not isinstance(route, Route):
+            route, before = Route(), route
+            route.count = 0 if before is None else before.count
+            counts[key] = route
+        route.observers = observers
+        return route
+
+    def _forget_products(self) -> None:
+        """Count by type only what was counted by product so far."""
+        folded: dict[CountKey, Counted] = {}
+        for (kind, _), each in self._stats.counts.items():
+            folded.setdefault((kind, ...), Route()).count += each.count
+        self._stats.counts, self.routes = folded, {}
+
+    def delivered(self, message_filter: MessageFilter | None) -> int:
+        """The number of the messages that *message_filter* accepts (`None`: of all messages) so far."""
+        return sum(
+            each.count
+            for (kind, product), each in self._stats.counts.copy().items()
+            if message_filter is None
+            or (
+                message_filter.includes(kind)
+                and (message_filter.products is None or product in message_filter.products)
+            )
+        )
+
+    def take_samples(self, each: Callable[[Message], None], most: int) -> None:
+        """Call *each* with the next message of each type and product that has an observer, at most of *most* of them.
+
+        From any thread; *each* is called on the delivering thread, before the observers.
+        """
+        with self.lock:
+            routes = list(self.routes.values())
+            first = random.randrange(len(routes)) if len(routes) > most else 0
+            for route in chain(routes[first : first + most], routes[: max(0, first + most - len(routes))]):
+                if route.observers and type(route.observers[0]) is not _Sample:
+                    sample = cast("abc.ObserverBase[Message]", _Sample(route, each, self.lock))
+                    route.observers = (sample, *route.observers)
 
     def subscribed(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
         """The observers of *kind* of *product*, even while its messages are held."""
@@ -154,8 +243,7 @@ class MessageRouter(FeedStream[Message]):
 
     def observed(self, kind: type[Message], product: str | None) -> bool:
         """True if a message of *kind* and *product* has an observer."""
-        observers = self.routes.get((kind, product))
-        return bool(self.route(kind, product) if observers is None else observers)
+        return bool(self.route_of(kind, product).observers)
 
     def has_seen(self, kinds: frozenset[type[Message]], product: str | None) -> bool:
         """True if a message of one of *kinds*, of *product* (`None`: any), was routed, or if that is unknown."""

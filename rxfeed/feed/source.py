@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Self, TypedDict
 
@@ -24,12 +24,18 @@ from rxfeed.feed.status import Ended, FeedStatus, KeepalivePong
 from rxfeed.market import Malformed, Message
 from rxfeed.operators import (
     AsyncItems,
+    Entry,
     FilterableSource,
+    Graph,
+    GraphDescription,
     Guarded,
     MessageFilter,
     Overflow,
     Pipeline,
     SnapshotSource,
+    Step,
+    described,
+    filter_of,
     first_filter,
     is_handed_back,
     piped,
@@ -66,18 +72,22 @@ class MessageSource(FilterableSource, Guarded[Message]):
     an `on_error` is logged once, at ERROR.
 
     *piped_on*: the scheduler of pipelines on the source and its side streams, unless `subscribe` is given another.
+    *count_items*: `describe` counts the items between operators.
     """
 
     _recorded: ClassVar[bool] = False
     """True if the messages come from a recording."""
 
-    def __init__(self, streams: FeedStreams, piped_on: abc.SchedulerBase | None = None) -> None:
+    def __init__(
+        self, streams: FeedStreams, piped_on: abc.SchedulerBase | None = None, *, count_items: bool = False
+    ) -> None:
         super().__init__()
         self._streams = streams
         self._piped_on = piped_on
-        self._status = Pipeline(streams.status, self, piped_on)
-        self._keepalive = Pipeline(streams.keepalive, self, piped_on)
-        self._malformed = Pipeline(streams.malformed, self, piped_on)
+        self._graph = Graph(counts=count_items)
+        self._status = Pipeline(streams.status, self, piped_on, origin="status")
+        self._keepalive = Pipeline(streams.keepalive, self, piped_on, origin="keepalive")
+        self._malformed = Pipeline(streams.malformed, self, piped_on, origin="malformed")
         self._channels = ChannelCheck(streams, self._recorded, lambda: self._closing)
         streams.status.subscribe(self._channels.status)
         self._state = threading.Lock()
@@ -193,12 +203,44 @@ class MessageSource(FilterableSource, Guarded[Message]):
 
         def pipe(self, *operators: object) -> object:
             message_filter = first_filter(operators)
-            made = super().pipe(*(rooted(each, self) for each in operators))
-            return piped(made, self, self._piped_on, message_filter) if operators else self
+            if not operators:
+                return self
+            made = self.graph.steps(self, tuple(rooted(each, self) for each in operators), operators)
+            return piped(made.made, self, self._piped_on, message_filter, made.steps)
 
     @property
     def root(self) -> Self:
         return self
+
+    @property
+    def graph(self) -> Graph:
+        """The pipelines with a subscriber; `describe` makes a text of them."""
+        return self._graph
+
+    def describe(self) -> GraphDescription:
+        """The pipelines that are subscribed at this time: operators, queues, and with `count_items` the items.
+
+        Names and queues cost nothing. A `print` of the result is a readable tree.
+        """
+        return described(self._graph, repr(self))
+
+    def subscribed(self, steps: tuple[Step, ...], origin: str, place: str) -> Callable[[], None]:
+        """Called by `subscribe`; see `Root.subscribed`."""
+        router, graph = self._streams.router, self._graph
+        first = filter_of(steps[0].operator) if steps else None
+        counts = graph.counts and origin == "messages"
+        before = router.delivered(first) if counts else 0
+        entry = Entry(steps, origin, place, lambda: router.delivered(first) - before if counts else None)
+        graph.add(entry)
+        return lambda: graph.remove(entry)
+
+    def take_samples(self, each: Callable[[Message], None], most: int = 256) -> None:
+        """Call *each* with the next message of each type and product that has a subscriber, at most of *most* of them.
+
+        It returns at once. *each* is called on the delivering thread, before the subscribers. Other messages cost
+        nothing.
+        """
+        self._streams.router.take_samples(each, most)
 
     @property
     def level3_snapshot(self) -> SnapshotSource | None:

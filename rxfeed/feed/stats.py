@@ -5,8 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import EllipsisType
 
 from rxfeed.market import Message
+
+CountKey = tuple[type[Message], str | EllipsisType | None]
+"""A type and a product; `None`: messages without a product, `...`: those of products without a counter of their own."""
+
+
+class Counted:
+    """The number of messages of one type and product."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, count: int = 0) -> None:
+        self.count = count
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Counted) and self.count == other.count
+
+    def __hash__(self) -> int:
+        raise TypeError("a counter changes, and has no hash")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Counted, (self.count,)
 
 
 @dataclass(slots=True)
@@ -34,7 +56,8 @@ class Stats:
     pings: int = 0
     pongs: int = 0
     subscriber_errors: int = 0
-    types: dict[type[Message], int] = field(default_factory=dict[type[Message], int], repr=False)
+    counts: dict[CountKey, Counted] = field(default_factory=dict[CountKey, Counted], repr=False)
+    """The delivered messages by type and product."""
     batched: int = field(default=0, repr=False)
     """The delivered messages that were not the first one of their frame."""
     measured_lag: float = field(default=0.0, repr=False)
@@ -61,9 +84,38 @@ class Stats:
     @property
     def messages(self) -> int:
         """Messages delivered to subscribers: all that arrived, without malformed ones and duplicates."""
-        return sum(self.types.copy().values())
+        return sum(each.count for each in self.counts.copy().values())
+
+    @property
+    def types(self) -> dict[type[Message], int]:
+        """`messages` by their struct."""
+        types: dict[type[Message], int] = {}
+        for (kind, _), each in self.counts.copy().items():
+            if each.count:
+                types[kind] = types.get(kind, 0) + each.count
+        return types
 
     @property
     def by_type(self) -> dict[str, int]:
         """`messages` by the name of their struct: `{"Match": 12, "ExchangeTicker": 13}`."""
-        return {kind.__name__: count for kind, count in self.types.copy().items()}
+        return {kind.__name__: count for kind, count in self.types.items()}
+
+    @property
+    def by_product(self) -> dict[str | None, dict[str, int]]:
+        """`by_type` of each product; `None`: messages without a product, and those that were counted by type only.
+
+        By type only: messages outside the subscription, and what a replay skips because it has no subscriber.
+        """
+        products: dict[str | None, dict[str, int]] = {}
+        for (kind, product), each in self.counts.copy().items():
+            if each.count:
+                types = products.setdefault(None if isinstance(product, EllipsisType) else product, {})
+                types[kind.__name__] = types.get(kind.__name__, 0) + each.count
+        return products
+
+    def add(self, kind: type[Message], count: int) -> None:
+        """Count messages of *kind* by their type only."""
+        counted = self.counts.get((kind, ...))
+        if counted is None:
+            counted = self.counts[kind, ...] = Counted()
+        counted.count += count

@@ -197,8 +197,7 @@ class TradeRepairs:
         assert isinstance(trade, Trade)
         product, number = trade.product_id, trade.trade_id
         epoch = next(epoch for hole, epoch in self._epochs[product] if hole.first <= number <= hole.last)
-        types = self._streams.stats.types
-        types[type(trade)] = types.get(type(trade), 0) + 1
+        self._router.route_of(type(trade), product).count += 1
         self._emit(with_epoch(trade, epoch + self._losses[product]))
 
     def _deliver(self, held: list[Message]) -> None:

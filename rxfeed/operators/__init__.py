@@ -7,7 +7,9 @@ from rxfeed.operators.bounded import Bounded, bounded
 from rxfeed.operators.bounded_queue import BoundedQueue, ForkedQueue, Overflow
 from rxfeed.operators.coinbase_exchange import balances, last_matches, level3, matches, orders, rfq_matches, statuses
 from rxfeed.operators.dated_ahead import report_once
+from rxfeed.operators.description import GraphDescription, PipelineDescription, StepDescription, described
 from rxfeed.operators.frames import to_frames
+from rxfeed.operators.graph import Entry, Graph, HasQueue, QueueState, Step
 from rxfeed.operators.leaving import leave, note
 from rxfeed.operators.lift import lift
 from rxfeed.operators.multicast import Multicast
@@ -23,8 +25,9 @@ from rxfeed.operators.select import (
     trades,
     unknowns,
 )
+from rxfeed.operators.share_latest import SharedItems
 from rxfeed.operators.signals import moved, price_crossing, spread_wider
-from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, Root, SnapshotSource, rooted
+from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, Root, SnapshotSource, filter_of, rooted
 from rxfeed.operators.unhandled import at, hand_back, is_handed_back, place_of_caller
 from rxfeed.operators.window_operator import WindowOperator, window_operator
 from rxfeed.operators.windows import candles, rolling_volume, trade_imbalance, window_volume
@@ -33,17 +36,26 @@ __all__ = [
     "AsyncItems",
     "Bounded",
     "BoundedQueue",
+    "Entry",
     "FilterableSource",
     "ForkedQueue",
     "FullBook",
+    "Graph",
+    "GraphDescription",
     "Guarded",
+    "HasQueue",
     "MessageFilter",
     "Multicast",
     "Operator",
     "Overflow",
     "Pipeline",
+    "PipelineDescription",
+    "QueueState",
     "Root",
+    "SharedItems",
     "SnapshotSource",
+    "Step",
+    "StepDescription",
     "WindowOperator",
     "at",
     "auctions",
@@ -51,8 +63,10 @@ __all__ = [
     "bounded",
     "by_product",
     "candles",
+    "described",
     "dollar_bars",
     "error_messages",
+    "filter_of",
     "first_filter",
     "full_book",
     "hand_back",

@@ -11,6 +11,7 @@ from reactivex import Observable, abc
 from reactivex.disposable import Disposable
 
 from rxfeed.operators.bounded_queue import BoundedQueue, Overflow
+from rxfeed.operators.graph import QueueState
 from rxfeed.operators.leaving import Leavable, leave, noting
 from rxfeed.operators.multicast import end_observer
 from rxfeed.operators.unhandled import hand_back, log_at_end, log_unhandled
@@ -24,6 +25,8 @@ _BATCH = 256
 class Bounded:
     """The operator that `bounded` returns; any thread may read its counters, which count over all subscriptions."""
 
+    name = "bounded"
+
     def __init__(self, size: int, overflow: Overflow) -> None:
         BoundedQueue(size, overflow)  # raises here if the arguments are invalid
         self.size = size
@@ -36,6 +39,10 @@ class Bounded:
     def waiting(self) -> int:
         """Items that are in the queue."""
         return sum(len(queue) for queue in self._queues)
+
+    @property
+    def queue_state(self) -> QueueState:
+        return QueueState(self.waiting, self.size, self.dropped)
 
     def __call__(self, source: Observable[T]) -> Observable[T]:
         def subscribe(observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None) -> abc.DisposableBase:

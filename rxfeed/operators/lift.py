@@ -113,6 +113,8 @@ def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | N
 
         return results_of(Observable(subscribe), "" if message_filter is None else message_filter.operator)
 
+    if message_filter is None:
+        vars(operator)["name"] = getattr(machine, "__name__", "lift").strip("<>")  # of its class
     return declare(operator, message_filter)
 
 

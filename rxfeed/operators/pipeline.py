@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Generator
-from typing import TYPE_CHECKING, TypeGuard, TypeVar
+from collections.abc import AsyncIterator, Callable, Generator
+from typing import TYPE_CHECKING, TypeGuard, TypeVar, cast
 
 from reactivex import Observable, abc
+from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.internal.exceptions import SequenceContainsNoElementsError
 from reactivex.observable import ConnectableObservable
 
 from rxfeed.errors import ConfigError
 from rxfeed.operators.async_iter import to_async_iterable
+from rxfeed.operators.graph import Step
 from rxfeed.operators.lift import is_machine
 from rxfeed.operators.source import MessageFilter, Root, Rooted, filter_of, results_of, rooted
 from rxfeed.operators.unhandled import is_handed_back, place_of_caller
@@ -48,10 +50,27 @@ class _Unhandled:
             self._root.unhandled(self._raised, self._place, counted=True)
 
 
+def _after(first: Callable[[], None] | None, then: Callable[..., None] | None) -> Callable[..., None] | None:
+    """A function that calls *first*, and *then* with its arguments."""
+    if first is None:
+        return then
+
+    def both(*arguments: object) -> None:
+        first()
+        if then is not None:
+            then(*arguments)
+
+    return both
+
+
 class Guarded(Rooted[T]):
     """An Observable that logs, once, the error of a subscription without `on_error`, with the place that subscribed."""
 
     _filter: MessageFilter | None = None
+    steps: tuple[Step, ...] = ()
+    """The operators that made it."""
+    origin = "messages"
+    """The stream of the source that the first of them is on."""
 
     def subscribe(
         self,
@@ -64,12 +83,25 @@ class Guarded(Rooted[T]):
         place = place_of_caller()
         if self._filter is not None:
             self.root.expect(self._filter, place)
-        if on_error is None and not callable(getattr(on_next, "on_next", None)):
-            on_error = _Unhandled(self.root, place)
-            subscription = self._subscribe_to(on_next, on_error, on_completed, scheduler)
-            on_error.subscribed()
-            return subscription
-        return self._subscribe_to(on_next, on_error, on_completed, scheduler)
+        unhandled: _Unhandled | None = None
+        if callable(getattr(on_next, "on_next", None)):
+            observer = cast("abc.ObserverBase[T]", on_next)
+            on_next, on_error, on_completed = observer.on_next, observer.on_error, observer.on_completed
+        elif on_error is None:
+            on_error = unhandled = _Unhandled(self.root, place)
+        with self.root.graph.entering() as outermost:
+            ended = self.root.subscribed(self.steps, self.origin, place) if outermost else None
+            try:
+                subscription = self._subscribe_to(
+                    on_next, _after(ended, on_error), _after(ended, on_completed), scheduler
+                )
+            except BaseException:
+                if ended is not None:
+                    ended()
+                raise
+        if unhandled is not None:
+            unhandled.subscribed()
+        return subscription if ended is None else CompositeDisposable(Disposable(ended), subscription)
 
     if not TYPE_CHECKING:
         # Without this, Python would iterate by index without end, because every index makes another Observable. With a
@@ -110,6 +142,7 @@ class Pipeline(Guarded[T]):
     """The stream *source*, which operators made of *root*'s messages.
 
     *scheduler*: the default for subscriptions. *message_filter*: the filter of the first operator that declares one.
+    *steps*: the operators, on the stream *origin* of the root.
     """
 
     def __init__(
@@ -118,8 +151,11 @@ class Pipeline(Guarded[T]):
         root: Root,
         scheduler: abc.SchedulerBase | None = None,
         message_filter: MessageFilter | None = None,
+        steps: tuple[Step, ...] = (),
+        origin: str = "messages",
     ) -> None:
         super().__init__()
+        self.steps, self.origin = steps, origin
         self._source = source
         self._root = root
         self._scheduler = scheduler
@@ -148,8 +184,10 @@ class Pipeline(Guarded[T]):
         def pipe(self, *operators: object) -> object:
             first = first_filter(operators)
             message_filter = self._filter or first
-            made = super().pipe(*(rooted(each, self._root) for each in operators))
-            return piped(made, self._root, self._scheduler, message_filter)
+            made = self._root.graph.steps(self, tuple(rooted(each, self._root) for each in operators), operators)
+            return piped(
+                made.made, self._root, self._scheduler, message_filter, (*self.steps, *made.steps), self.origin
+            )
 
     def run(self, scheduler: abc.SchedulerBase | None = None) -> T:
         """Connect the source, block until the pipeline ends, and return its last item.
@@ -200,7 +238,8 @@ class ConnectablePipeline(Pipeline[T]):
         return self._source.connect(scheduler or self._scheduler)
 
     def auto_connect(self, subscriber_count: int = 1) -> Observable[T]:
-        return Pipeline(self._source.auto_connect(subscriber_count), self._root, self._scheduler, self._filter)
+        connected = self._source.auto_connect(subscriber_count)
+        return Pipeline(connected, self._root, self._scheduler, self._filter, self.steps, self.origin)
 
 
 def first_filter(operators: tuple[object, ...]) -> MessageFilter | None:
@@ -216,12 +255,17 @@ def first_filter(operators: tuple[object, ...]) -> MessageFilter | None:
 
 
 def piped(
-    made: object, root: Root, scheduler: abc.SchedulerBase | None, message_filter: MessageFilter | None
+    made: object,
+    root: Root,
+    scheduler: abc.SchedulerBase | None,
+    message_filter: MessageFilter | None,
+    steps: tuple[Step, ...] = (),
+    origin: str = "messages",
 ) -> object:
-    """*made*, the result of operators, as a pipeline of *root* if it is an Observable; otherwise *made* itself."""
+    """*made*, the result of *steps*, as a pipeline of *root* if it is an Observable; otherwise *made* itself."""
     if _is_connectable(made):
-        return ConnectablePipeline(made, root, scheduler, message_filter)
-    return Pipeline(made, root, scheduler, message_filter) if _is_plain(made) else made
+        return ConnectablePipeline(made, root, scheduler, message_filter, steps, origin)
+    return Pipeline(made, root, scheduler, message_filter, steps, origin) if _is_plain(made) else made
 
 
 def _is_connectable(made: object) -> TypeGuard[ConnectableObservable[object]]:

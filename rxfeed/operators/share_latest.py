@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable, SerialDisposable
@@ -11,6 +11,14 @@ from reactivex.disposable import Disposable, SerialDisposable
 from rxfeed.operators.multicast import Multicast
 
 T = TypeVar("T")
+
+
+@runtime_checkable
+class SharedItems(Protocol):
+    """A stream that all its subscribers share; *newest*: its newest item."""
+
+    @property
+    def newest(self) -> object: ...
 
 
 class ShareLatest(Observable[T], Generic[T]):
@@ -25,6 +33,12 @@ class ShareLatest(Observable[T], Generic[T]):
         self._source = source
         self._run: _SharedRun[T] | None = None
         self._lock = threading.RLock()
+
+    @property
+    def newest(self) -> T | None:
+        """The newest item, if there is one and the source has not ended; from any thread."""
+        run = self._run
+        return None if run is None or run.over else next(iter(run.newest), None)
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
@@ -48,6 +62,10 @@ class _SharedRun(Multicast[T]):
         super().__init__(latest=True, lock=lock)
         self.upstream = SerialDisposable()
         self._left = False
+
+    @property
+    def newest(self) -> tuple[T, ...]:
+        return self._newest
 
     @property
     def over(self) -> bool:

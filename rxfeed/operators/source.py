@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from reactivex import Observable
 
 from rxfeed.core import Level3Snapshot
 from rxfeed.errors import ConfigError
 from rxfeed.market import Auction, Heartbeat, Message, PriorTrade
+
+if TYPE_CHECKING:
+    from rxfeed.operators.graph import Graph, Step
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -115,6 +118,15 @@ class Root(Protocol):
 
     def expect(self, message_filter: MessageFilter, place: str) -> None:
         """Warn if no subscribed channel has what *message_filter* needs, now or as soon as the channels are known."""
+        ...
+
+    @property
+    def graph(self) -> Graph:
+        """Its pipelines with a subscriber."""
+        ...
+
+    def subscribed(self, steps: tuple[Step, ...], origin: str, place: str) -> Callable[[], None]:
+        """Add to the graph a subscription of *steps* on the stream *origin*, made at *place*; the result removes it."""
         ...
 
 

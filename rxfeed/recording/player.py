@@ -176,7 +176,7 @@ class Player:
         try:
             for index, kind in enumerate(kinds):
                 if kind in unwanted or (
-                    kind in kinds_of and not router.observers_of(kinds_of[kind], skimmed[index].frame.product_id)
+                    kind in kinds_of and not router.observed(kinds_of[kind], skimmed[index].frame.product_id)
                 ):
                     continue
                 kinds[index], done = NOT_CHOSEN, index + 1

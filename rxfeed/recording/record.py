@@ -12,6 +12,7 @@ from reactivex.disposable import CompositeDisposable
 from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
 from rxfeed.feed import FeedStatus, Idle, MessageSource, Sink
+from rxfeed.operators import QueueState
 from rxfeed.recording.compression import zstd
 from rxfeed.recording.format import About
 from rxfeed.recording.lines import Lines
@@ -81,6 +82,16 @@ class Recorder(Sink[RecordedSegment, RecordingWriter]):
             unwritten=counters.unwritten + counters.lost + (0 if writer is None else writer.late),
             segment=None if writer is None else writer.path,
         )
+
+    @property
+    def queue_state(self) -> QueueState:
+        writer = self._writer
+        return QueueState(0 if writer is None else writer.queued, self._settings.queue_size, 0)
+
+    @property
+    def folder(self) -> Path:
+        """Where the files are."""
+        return self._settings.folder
 
     def rotate(self) -> None:
         """Finish the segment that is being written, after the items before this call; the next item begins another.

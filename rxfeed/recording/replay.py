@@ -50,7 +50,7 @@ class Replay(MessageSource):
     *products*, *since*, *until* (aware datetimes): only items received in `[since, until)`, of these products or
     without a product. *merge*: the sessions are those of several collectors of one exchange, and are merged, with
     *patience* (see below). *clock*: a `Clock`, for tests. *venue*: the venue of the
-    frames; `None`: the one that the recordings name.
+    frames; `None`: the one that the recordings name. *count_items*: as for a `Feed`.
 
     It emits all that the feed emitted. Messages have their recorded receipt and epoch. `status`, `malformed` and
     `keepalive` emit the recorded items at their places, with their times. The segments of a session (a run of a
@@ -106,6 +106,7 @@ class Replay(MessageSource):
         patience: float = 5.0,
         clock: Clock | None = None,
         venue: str | Venue | None = None,
+        count_items: bool = False,
     ) -> None:
         if speed is not None:
             arguments.above_zero("speed", speed)
@@ -113,7 +114,7 @@ class Replay(MessageSource):
         self._shown, self._scheduler = repr(source), ReplayScheduler(lambda: self._streams.failed())
         self._venue = None if venue is None else venue_of(venue)
         streams = FeedStreams(float("inf"), lambda: self._scheduler.now, venue=self._venue or venue_of(DEFAULT_VENUE))
-        super().__init__(streams, self._scheduler)
+        super().__init__(streams, self._scheduler, count_items=count_items)
         self._pacer = Pacer(self._scheduler, speed, clock or Clock())
         self._finished = threading.Event()
         self._patience = patience if merge else None

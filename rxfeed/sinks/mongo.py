@@ -13,6 +13,7 @@ from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
 from rxfeed.feed import Sink
 from rxfeed.market import Message
+from rxfeed.operators import QueueState
 from rxfeed.sinks.bson_types import MongoCollection
 from rxfeed.sinks.dead_letters import DeadLetters
 from rxfeed.sinks.documents import raw_document, typed_document
@@ -58,7 +59,13 @@ class MongoSink(Sink[MongoWrite, MongoWriter]):
             lag=0.0 if writer is None else writer.lag,
             rate=counters.rate.per_second(),
             problem=counters.problem,
+            batches=counters.batches,
         )
+
+    @property
+    def queue_state(self) -> QueueState:
+        writer = self._writer
+        return QueueState(0 if writer is None else writer.queued, self._settings.queue_size, self._counters.dropped)
 
     def close(self, timeout: float | None = None) -> UnwrittenCounts:
         """Unsubscribe and write all items. Returns the items unwritten after *timeout* seconds (`flush_seconds`).

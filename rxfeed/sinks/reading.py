@@ -170,7 +170,8 @@ def _converted(document: Document, kind: type[Message]) -> Message:
 def _decoded(document: Document, frame: bytes, decode: Callable[[bytes], Decoded], venue: Venue) -> Message:
     message = decode(frame)
     if isinstance(message, Malformed):
-        raise _not_a_message(document, message.reason)
+        remedy = f"if the documents are of another venue than {venue.name}, give from_mongo their venue"
+        raise _not_a_message(document, f"{message.reason}; {remedy}")
     if not isinstance(message, tuple):
         return message
     # The document is of one message of a frame with several. An id of the receipt is compared by its hash alone. A

@@ -88,6 +88,8 @@ class MongoStats(msgspec.Struct, frozen=True):
     """Documents a second, acknowledged over the last ten seconds."""
     problem: str | None
     """The error of the last attempt; `None` if it succeeded."""
+    batches: int = 0
+    """Batches of which the server acknowledged documents."""
 
 
 class MongoCounters:
@@ -97,7 +99,7 @@ class MongoCounters:
         self._lock = threading.Lock()
         self.rate = RecentRate()
         self.taken = self.written = self.duplicates = self.dead = 0
-        self.dropped = self.lost = self.spilled_ever = self.retries = 0
+        self.dropped = self.lost = self.spilled_ever = self.retries = self.batches = 0
         self.problem: str | None = None
 
     @property
@@ -108,6 +110,7 @@ class MongoCounters:
         with self._lock:
             self.written += written
             self.duplicates += duplicates
+            self.batches += 1
         self.rate.add(written + duplicates)
 
     def add(self, **counts: int) -> None:

@@ -345,7 +345,8 @@ def test_record_prints_lines_on_a_terminal_without_rich(capsys: pytest.CaptureFi
 
 
 def test_record_summary_has_losses_and_waiting_time() -> None:
-    feed = Stats(types={Match: 1_234_567}, malformed=3)
+    feed = Stats(malformed=3)
+    feed.add(Match, 1_234_567)
     stats = msgspec.structs.replace(STATS, waited=2.5)
     summary = RecordSummary(folder=Path("here"), seconds=300.0, feed=feed, recorder=stats)
     assert (summary.lost, summary.exit_status) == (3, 1)

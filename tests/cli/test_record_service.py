@@ -14,6 +14,7 @@ import socket
 import subprocess
 import termios
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import pymongo
 import pytest
 
 from rxfeed.cli.logs import TextFormatter
+from rxfeed.metrics import read_scrape
 from rxfeed.recording import mark_segments
 from rxfeed.sim import Exchange
 from rxfeed.sim.mongod import Mongod
@@ -162,3 +164,42 @@ def test_hangup_ends_a_recorder_of_a_terminal(start: Start, tmp_path: Path) -> N
         os.close(terminal)
         assert process.wait(30) == 0
     assert b"All received frames are recorded." in shown
+
+
+def test_recorder_serves_metrics(start: Start, tmp_path: Path) -> None:
+    """Of the feed and the files, at the address of the configuration."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with Exchange(["BTC-USD"], rate=500) as exchange:
+        config = tmp_path / "record.toml"
+        config.write_text(f'products = ["BTC-USD"]\nurl = "{exchange.url}"\nmetrics = ":{port}"\n')
+        process = start("record", "--config", str(config), "--to", str(tmp_path / "to"), "--flush-seconds", "0.05")
+
+        def recorded() -> bool:
+            with contextlib.suppress(OSError):
+                scrape = read_scrape(
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+                )
+                counts = scrape.by("rxfeed_messages_total", "product")
+                return counts.get(("BTC-USD",), 0) > 10 and scrape.total("rxfeed_recorder_frames_total") > 10
+            return False
+
+        until(recorded)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert f"metrics at http://127.0.0.1:{port}/metrics" in err
+
+
+def test_recorder_refuses_a_metrics_port_in_use(start: Start, tmp_path: Path) -> None:
+    with socket.socket() as used:
+        used.bind(("127.0.0.1", 0))
+        used.listen()
+        port = used.getsockname()[1]
+        process = start(
+            "record", "BTC-USD", "--url", "ws://127.0.0.1:9", "--to", str(tmp_path), "--metrics", f":{port}"
+        )
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert f"127.0.0.1:{port} cannot be served" in err

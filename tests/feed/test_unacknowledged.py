@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from rxfeed import Feed
-from rxfeed.feed import Clock, Unacknowledged
+from rxfeed.feed import Rejected, Subscribed, Unacknowledged
 from rxfeed.sim import Exchange
+from tests.support.clocks import ManualClock
 from tests.support.collect import Collected
 from tests.support.scenes import of, wait_until
 from tests.venues.coinbase_advanced.wire import BTC, Client, Venue, ack, trade, trades
 
-FAST = Clock(speed=20)
+
+def pass_time(clock: ManualClock, seconds: int, ended: Callable[[], bool] = lambda: False) -> None:
+    """Advance *clock* second by second, while the feed waits for data, until *ended*."""
+    for _ in range(seconds):
+        if ended():
+            break
+        clock.advance(1)
+        time.sleep(0.02)
 
 
 def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
 
 
-def reported(frames: Sequence[str], products: Any, channels: Any, seconds: float = 0.5) -> list[Unacknowledged]:
-    """What a feed of Advanced Trade reports while its server sends *frames*, and then nothing for *seconds*."""
+def reported(frames: Sequence[str], products: Any, channels: Any) -> list[Unacknowledged]:
+    """What a feed of Advanced Trade reports after its server has sent *frames*, and then nothing."""
+    clock = ManualClock()
 
     def play(client: Client, number: int) -> None:
         client.receive()
@@ -31,12 +41,13 @@ def reported(frames: Sequence[str], products: Any, channels: Any, seconds: float
         client.wait_for_end()
 
     with Venue(play) as venue:
-        given = {"aliases": {}, "clock": FAST}
+        given: dict[str, Any] = {"aliases": {}, "clock": clock}
         feed = Feed(products, channels, venue="coinbase_advanced", url=venue.url, stale_after=None, **given)
         feed.subscribe(lambda message: None)
         status = Collected(feed.status)
         with feed:
-            feed.wait(seconds)
+            wait_until(lambda: feed.stats.frames == len(frames) and feed.stats.connections == 1)
+            pass_time(clock, 20)
     return of(status, Unacknowledged)
 
 
@@ -69,14 +80,17 @@ def test_what_may_be_acknowledged_is_not_reported(frames: list[str], channels: l
 
 def test_added_product_is_reported_too(caplog: pytest.LogCaptureFixture) -> None:
     """A product that the list of products does not have has a line of its own, and no second one."""
+    clock = ManualClock()
     with Exchange([BTC], venue="coinbase_advanced", auto=False) as exchange:
-        feed = Feed(BTC, "trades", venue="coinbase_advanced", url=exchange.url, clock=FAST)
+        feed = Feed(BTC, "trades", venue="coinbase_advanced", url=exchange.url, clock=clock)
         feed.subscribe(lambda message: None)
         status = Collected(feed.status)
         with feed:
             exchange.wait_for_clients()
             feed.add("FOO-BAR", "trades")
-            wait_until(lambda: bool(of(status, Unacknowledged)))
+            pass_time(clock, 1)  # the rate limit of requests
+            wait_until(lambda: any(each.missing for each in of(status, Subscribed)))
+            pass_time(clock, 20, lambda: bool(of(status, Unacknowledged)))
     (one,) = of(status, Unacknowledged)
     assert one.pairs == (("market_trades", "FOO-BAR"),)
     assert warnings_in(caplog) == [
@@ -85,11 +99,13 @@ def test_added_product_is_reported_too(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_rejected_product_is_not_reported_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    clock = ManualClock()
     with Exchange([BTC], auto=False) as exchange:
-        feed = Feed([BTC, "FOO-BAR"], "matches", url=exchange.url, clock=FAST)
+        feed = Feed([BTC, "FOO-BAR"], "matches", url=exchange.url, clock=clock)
         feed.subscribe(lambda message: None)
         status = Collected(feed.status)
         with feed:
-            feed.wait(0.5)
+            wait_until(lambda: bool(of(status, Rejected) and of(status, Subscribed)))
+            pass_time(clock, 20)
     assert of(status, Unacknowledged) == []
     assert [text.partition(":")[0] for text in warnings_in(caplog)] == ["rejected"]

@@ -192,3 +192,16 @@ class Scripted:
 
 
 __all__ = ["FAULTS", "Fault", "Producer", "ReplicaSet", "Scripted", "needs_mongod", "trade", "until"]
+
+
+class Away(Scripted):
+    """Fails until `back` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.back = threading.Event()
+
+    def insert_many(self, documents: list[Any], ordered: bool) -> None:
+        if not self.back.is_set():
+            raise AutoReconnect("away")
+        super().insert_many(documents, ordered)

@@ -15,8 +15,10 @@ import reactivex
 from reactivex.subject import Subject
 
 from rxfeed import ConfigError, to_mongo
+from rxfeed.core import Reconnect
 from rxfeed.sim.mongod import Mongod
-from tests.sinks.servers import Scripted, needs_mongod, trade, until
+from rxfeed.sinks import retry_policy
+from tests.sinks.servers import Away, Scripted, needs_mongod, trade, until
 from tests.support.collect import Collected
 
 
@@ -111,7 +113,8 @@ def test_durable_spill_is_small_while_the_database_is_available(tmp_path: Path) 
 
 def test_durable_spill_releases_its_space_after_an_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rxfeed.sinks.spill._BUSY_BYTES", 100_000)
-    collection: Any = Scripted(["before"] * 4)
+    monkeypatch.setattr(retry_policy, "_PAUSES", Reconnect(initial=0.005, maximum=0.005))
+    collection: Any = Away()
     source: Subject[Any] = Subject()
     spill = tmp_path / "spill.db"
     sink = to_mongo(collection, batch_size=10, spill=spill, durable=True, sync=0.01)
@@ -119,6 +122,8 @@ def test_durable_spill_releases_its_space_after_an_outage(tmp_path: Path, monkey
     for number in range(3_000):
         source.on_next(trade(number))
     until(lambda: sink.stats.spilled_ever == 3_000)
+    assert sink.stats.spill_bytes > 500_000
+    collection.back.set()
     until(lambda: sink.stats.written == 3_000)
     until(lambda: spill.stat().st_size < 100_000)  # while the sink is still subscribed
     source.on_completed()

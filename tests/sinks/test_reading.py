@@ -182,6 +182,13 @@ def test_document_that_is_no_message_ends_the_stream(collection: Any) -> None:
     assert "'x' is no message" in str(collected.error)
 
 
+def test_document_of_another_venue_names_the_argument(collection: Any) -> None:
+    collection.insert_one({"_id": "x", "frame": {"channel": "candles", "sequence_num": 1, "events": []}})
+    collected = Collected(from_mongo(collection))
+    collected.wait_for_end()
+    assert "another venue than coinbase_exchange, give from_mongo their venue" in str(collected.error)
+
+
 def test_time_without_a_zone_is_rejected(collection: Any) -> None:
     with pytest.raises(ConfigError, match="since"):
         from_mongo(collection, since=datetime(2026, 1, 1))

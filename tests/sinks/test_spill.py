@@ -17,14 +17,13 @@ from typing import Any
 import bson
 import pytest
 import reactivex
-from pymongo.errors import AutoReconnect
 from reactivex.subject import Subject
 
 from rxfeed import ConfigError
 from rxfeed.core import Reconnect
 from rxfeed.sinks import DeadLetter, MongoSink, retry_policy, to_mongo
 from rxfeed.sinks.spill import Spill
-from tests.sinks.servers import Scripted, until
+from tests.sinks.servers import Away, Scripted, until
 from tests.support.collect import Collected
 from tests.support.stopwatch import at_most
 
@@ -36,19 +35,6 @@ BATCH = 10
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retry_policy, "_PAUSES", Reconnect(initial=0.005, maximum=0.005))
     monkeypatch.setattr(retry_policy, "_SHORTEST", 0.005)
-
-
-class Away(Scripted):
-    """Fails until `back` is set; counts what is sent more than once although it was acknowledged."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.back = threading.Event()
-
-    def insert_many(self, documents: list[Any], ordered: bool) -> None:
-        if not self.back.is_set():
-            raise AutoReconnect("away")
-        super().insert_many(documents, ordered)
 
 
 def document(number: int, size: int = 0) -> dict[str, Any]:

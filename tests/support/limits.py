@@ -7,7 +7,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -52,8 +52,10 @@ class SmallDisk:
         """A file that leaves *leave* bytes free."""
         found = os.statvfs(self.path)
         ballast = self.path / "ballast"
-        with ballast.open("ab") as file:
-            file.write(b"\1" * max(0, found.f_bavail * found.f_frsize - leave))
+        left = memoryview(b"\1" * max(0, found.f_bavail * found.f_frsize - leave))
+        with ballast.open("ab", buffering=0) as file, suppress(OSError):  # the space that another process takes
+            while left:
+                left = left[file.write(left) :]
         return ballast
 
     def fill_entries(self, leave: int) -> Path:

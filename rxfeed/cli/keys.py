@@ -1,0 +1,64 @@
+"""Single keys of a terminal, without waiting for the end of a line."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+try:
+    import termios
+    import tty
+except ImportError:  # Windows
+    termios = tty = None  # type: ignore[assignment]
+
+_NAMES = {"\x7f": "backspace", "\x08": "backspace", "\r": "enter", "\n": "enter", "\x1b": "escape"}
+
+
+class Keys:
+    """Reads the keys of standard input; within its block the terminal does not echo them.
+
+    Without a terminal there are no keys, and `wait` only waits. The block restores the terminal, however it ends.
+    """
+
+    def __init__(self) -> None:
+        self._file: int | None = None
+        self._before: list[object] = []
+
+    def __enter__(self) -> Self:
+        if termios is not None and sys.stdin is not None and sys.stdin.isatty():
+            file = sys.stdin.fileno()
+            self._before = termios.tcgetattr(file)
+            tty.setcbreak(file)
+            self._file = file
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            termios.tcsetattr(self._file, termios.TCSANOW, self._before)
+            self._file = None
+
+    def wait(self, seconds: float) -> list[str]:
+        """The keys that were pressed, as soon as there is one, or none after *seconds*: a character, or a name."""
+        if self._file is None:
+            time.sleep(seconds)
+            return []
+        if not select.select([self._file], [], [], seconds)[0]:
+            return []
+        return keys_in(os.read(self._file, 1024).decode(errors="ignore"))
+
+
+def keys_in(text: str) -> list[str]:
+    """The keys in what a terminal sent; a sequence of several characters, such as of an arrow, is left out.
+
+    >>> keys_in("s/\\r"), keys_in("\\x1b[A"), keys_in("\\x1b"), keys_in("a\\x7f")
+    (['s', '/', 'enter'], [], ['escape'], ['a', 'backspace'])
+    """
+    if len(text) > 1 and text[0] == "\x1b":
+        return []
+    return [_NAMES.get(each, each) for each in text if each in _NAMES or each.isprintable()]
