@@ -16,7 +16,7 @@ from rxfeed.core.completeness import Late
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.epochs import EPOCH_KINDS, LEVELS, PRODUCT, TRADES
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.findings import Findings, Missed, Repaired, Restarted
+from rxfeed.core.findings import Awaited, Findings, Missed, RepairedNumbers, Restarted
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
 from rxfeed.core.held_run import PROVEN, HeldRun
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
@@ -55,6 +55,7 @@ __all__ = [
     "AcknowledgementWatch",
     "ActiveProducts",
     "Arrival",
+    "Awaited",
     "Backoff",
     "Bar",
     "BookStats",
@@ -100,7 +101,7 @@ __all__ = [
     "Reconnect",
     "Renewals",
     "Repair",
-    "Repaired",
+    "RepairedNumbers",
     "RepairedTrades",
     "Restarted",
     "RestingOrder",

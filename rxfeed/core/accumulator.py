@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Generic, Self, TypeVar
 
 from rxfeed.core.numbers import exactly
-from rxfeed.market import Trade
+from rxfeed.market import Repairs, Trade
 
 R = TypeVar("R")
 
@@ -19,10 +19,10 @@ class WindowAccumulator(ABC, Generic[R]):
     """The sums of one window `[start, end)`, without the *waiting* trades, which are in the order of arrival.
 
     *start* and *end* are in Unix microseconds. *whole* is False if trades of the window were missed. `Windowing` sets
-    all three.
+    all three. *repaired*: the number of trades that had been missed, and came in another way.
     """
 
-    __slots__ = ("end", "start", "waiting", "whole")
+    __slots__ = ("end", "repaired", "start", "waiting", "whole")
 
     start: int
     end: int
@@ -30,10 +30,13 @@ class WindowAccumulator(ABC, Generic[R]):
 
     def __init__(self) -> None:
         self.waiting: list[Trade] = []
+        self.repaired = 0
 
     @exactly
     def gather(self, waiting: list[Trade]) -> None:
         """Add the waiting trades, and empty the list."""
+        if Repairs.made:
+            self.repaired += sum(trade.repaired for trade in waiting)
         self._add(waiting)
         waiting.clear()
 
@@ -41,8 +44,8 @@ class WindowAccumulator(ABC, Generic[R]):
     def absorb(self, other: Self) -> None:
         """Add what *other* has; only for windows that merge."""
         for window in (self, other):
-            window._add(window.waiting)
-            window.waiting.clear()
+            window.gather(window.waiting)
+        self.repaired += other.repaired
         self._merge(other)
 
     @abstractmethod

@@ -22,8 +22,9 @@ class Candle(Result, frozen=True, gc=False):
 
     *open* and *close* are the prices of the first and last trade by time, then by trade id, *high* and *low* the
     extremes; a candle without a trade has the last close before it in all four, `None` where that is not known.
-    *volume* (base currency) and *notional* (quote currency) are exact, *vwap* their quotient to 28 digits. *complete*
-    is True only if every trade of the window is known to be counted.
+    *volume* (base currency) and *notional* (quote currency) are exact, *vwap* their quotient to 28 digits; a venue's
+    own candle (see `candles_history`) has no *notional*, *vwap* and *count*. *complete* is True only if every trade of
+    the window is known to be counted. *repaired*: how many of the trades had been missed, and came in another way.
     """
 
     product_id: str
@@ -34,10 +35,11 @@ class Candle(Result, frozen=True, gc=False):
     low: Decimal | None
     close: Decimal | None
     volume: Decimal
-    notional: Decimal
+    notional: Decimal | None
     vwap: Decimal | None
-    count: int
+    count: int | None
     complete: bool
+    repaired: int = 0
 
 
 class CandlePrices(WindowAccumulator[Candle]):
@@ -103,6 +105,7 @@ class CandlePrices(WindowAccumulator[Candle]):
             vwap=quotient(self.notional, self.volume),
             count=self.count,
             complete=complete,
+            repaired=self.repaired,
         )
 
 

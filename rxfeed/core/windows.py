@@ -21,7 +21,8 @@ class VolumeWindow(Result, frozen=True, gc=False):
 
     *volume* in the base currency, *notional* (the sum of price times size) in the quote currency, both exact; *vwap* is
     their quotient to 28 digits; *buy_volume* and *sell_volume* are those of the taker's side. *complete* is True only
-    if every trade of the window is known to be counted.
+    if every trade of the window is known to be counted. *repaired*: how many of the trades had been missed, and came in
+    another way.
     """
 
     product_id: str
@@ -34,6 +35,7 @@ class VolumeWindow(Result, frozen=True, gc=False):
     buy_volume: Decimal
     sell_volume: Decimal
     complete: bool
+    repaired: int = 0
 
 
 class VolumeSums(WindowAccumulator[VolumeWindow]):
@@ -77,6 +79,7 @@ class VolumeSums(WindowAccumulator[VolumeWindow]):
             buy_volume=self.bought,
             sell_volume=self.sold,
             complete=complete,
+            repaired=self.repaired,
         )
 
 

@@ -1,6 +1,8 @@
 """The feed: one connection to the exchange, as a hot Observable."""
 
+from rxfeed.core import Repair
 from rxfeed.feed.book_rest import rest_snapshot
+from rxfeed.feed.candle_history import candles_history
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.endings import SinkLeft
@@ -18,7 +20,6 @@ from rxfeed.feed.status import (
     Ended,
     FeedStatus,
     Gap,
-    GapRepaired,
     HeartbeatBack,
     HeartbeatMissing,
     Idle,
@@ -28,6 +29,7 @@ from rxfeed.feed.status import (
     Reconnecting,
     RecordingTruncated,
     Rejected,
+    Repaired,
     SequenceReset,
     Subscribed,
     Unacknowledged,
@@ -47,7 +49,6 @@ __all__ = [
     "FeedStatus",
     "FeedStreams",
     "Gap",
-    "GapRepaired",
     "HeartbeatBack",
     "HeartbeatMissing",
     "Idle",
@@ -60,6 +61,8 @@ __all__ = [
     "Reconnecting",
     "RecordingTruncated",
     "Rejected",
+    "Repair",
+    "Repaired",
     "SequenceReset",
     "Sink",
     "SinkLeft",
@@ -68,6 +71,7 @@ __all__ = [
     "SteppedFeed",
     "Subscribed",
     "Unacknowledged",
+    "candles_history",
     "rest_snapshot",
     "unacknowledged",
 ]

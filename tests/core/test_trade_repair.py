@@ -118,6 +118,31 @@ def test_trade_repair_remaining_is_the_first_deadline() -> None:
     assert repair.remaining(11.0) == 4.0
 
 
+def test_trade_repair_holds_a_trade_behind_the_last_hole_before_it() -> None:
+    repair = TradeRepair(Repair())
+    repair.missed(PRODUCT, 3, 3, 10.0)
+    repair.missed(PRODUCT, 6, 6, 10.0)  # of one frame with the trades 4, 5 and 7
+    assert [repair.hold(trade(number), 10.0) for number in (4, 5, 7)] == [[], [], []]
+    assert repair.hold(trade(2), 10.0) == [trade(2)]
+    assert shown(repair.fetched(PRODUCT, [trade(3)], 10.0)) == [RepairedTrades(PRODUCT, 3, 3, 0.0), 3, 4, 5]
+    assert shown(repair.fetched(PRODUCT, [trade(6)], 10.0)) == [RepairedTrades(PRODUCT, 6, 6, 0.0), 6, 7]
+
+
+def test_trade_repair_missing_trade_that_still_comes_fills_its_hole() -> None:
+    repair = TradeRepair(Repair())
+    repair.missed(PRODUCT, 3, 4, 10.0)
+    assert repair.hold(trade(4), 10.0) == []
+    assert shown(repair.hold(trade(3), 10.0)) == [RepairedTrades(PRODUCT, 3, 4, 0.0), 3, 4]
+
+
+def test_trade_repair_bounds_what_a_product_may_lack() -> None:
+    repair = TradeRepair(Repair(most=4))
+    assert repair.missed(PRODUCT, 1, 3, 10.0)
+    assert not repair.can_repair(PRODUCT, 5, 6)
+    assert not repair.missed(PRODUCT, 5, 6, 10.0)
+    assert repair.missed(PRODUCT, 5, 5, 10.0)
+
+
 @pytest.mark.parametrize("arguments", [{"patience": 0}, {"patience": -1}, {"most": 0}, {"patience": float("nan")}])
 def test_repair_refuses_values_that_cannot_be(arguments: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(arguments))):
@@ -129,6 +154,7 @@ STEPS = st.lists(
         st.tuples(st.just("trade"), st.just(0)),
         st.tuples(st.just("drop"), st.integers(1, 4)),
         st.tuples(st.just("answer"), st.integers(0, 40)),
+        st.tuples(st.just("late"), st.integers(0, 40)),
         st.tuples(st.just("wait"), st.integers(1, 3)),
         st.tuples(st.just("give up"), st.integers(0, 40)),
     ),
@@ -154,17 +180,29 @@ def test_trade_repair_output_is_in_order_and_accounts_for_each_id(steps: list[tu
                 outputs += [*repair.finish(now, PRODUCT), LostTrades(PRODUCT, first, number)]
         elif step == "answer":
             outputs += repair.fetched(PRODUCT, [trade(value), trade(value + 1)], now)
+        elif step == "late" and repair.holds(PRODUCT):
+            if any(first <= value <= last for first, last in holes) and value > known(outputs):
+                outputs += repair.hold(trade(value), now)
         elif step == "give up" and holes:
             outputs += repair.exhausted(PRODUCT, *holes[value % len(holes)], now)
         elif step == "wait":
             now += value
             outputs += repair.due(now)
     outputs += repair.finish(now)
+    assert ids_of(outputs) == list(range(1, number + 1))
+    assert repair.remaining(now) is None
+
+
+def ids_of(outputs: list[object]) -> list[int]:
     ids: list[int] = []
     for output in outputs:
         if isinstance(output, LostTrades):
             ids += range(output.first, output.last + 1)
         elif isinstance(output, Match):
             ids.append(output.trade_id)
-    assert ids == list(range(1, number + 1))
-    assert repair.remaining(now) is None
+    return ids
+
+
+def known(outputs: list[object]) -> int:
+    """The last id that was output."""
+    return max(ids_of(outputs), default=0)

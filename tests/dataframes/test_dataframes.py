@@ -263,7 +263,7 @@ def test_unknown_library_is_rejected() -> None:
 def test_frames_in_a_pipeline() -> None:
     pytest.importorskip("polars")
     source = reactivex.from_iterable(STREAM)
-    assert source.pipe(candles(60), ops.to_list(), ops.map(to_dataframe)).run().shape == (2, 12)
+    assert source.pipe(candles(60), ops.to_list(), ops.map(to_dataframe)).run().shape == (2, 13)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -30,7 +30,7 @@ from rxfeed.core import (
     HeldRun,
     Missed,
     Pair,
-    Repaired,
+    RepairedNumbers,
     Restarted,
 )
 from rxfeed.market import Malformed, Message, Skipped, Unknown
@@ -183,12 +183,12 @@ class AdvancedGaps(GapDetector):
         last = self.missed[-1] if self.missed else None
         if (
             len(self.missed) == before
-            and isinstance(last, Repaired)
+            and isinstance(last, RepairedNumbers)
             and (last.product_id, last.last) == (trade.product_id, trade.trade_id - 1)
         ):
-            self.missed[-1] = Repaired(trade.product_id, TRADES, last.first, trade.trade_id)
+            self.missed[-1] = RepairedNumbers(trade.product_id, TRADES, last.first, trade.trade_id)
         else:
-            self.missed.append(Repaired(trade.product_id, TRADES, trade.trade_id, trade.trade_id))
+            self.missed.append(RepairedNumbers(trade.product_id, TRADES, trade.trade_id, trade.trade_id))
 
     # ---- by type
 
