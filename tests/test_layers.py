@@ -26,7 +26,7 @@ ORDER = [
     {"operators"},
     {"feed"},
     {"sinks", "recording"},
-    {"archive"},
+    {"archive", "audit"},
     {"compat", "sim", "backtest"},
     {"cli"},
 ]
@@ -52,6 +52,7 @@ LIBRARIES = {
         "sinks",
         "recording",
         "archive",
+        "audit",
         "compat",
         "sim",
         "backtest",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rxfeed._version import __version__
-from rxfeed.cli import archive_options, record_options
+from rxfeed.cli import archive_options, audit_options, record_options
 from rxfeed.cli.config_file import apply_config
 from rxfeed.cli.streams import write_line
 from rxfeed.cli.values import natural, positive
@@ -142,6 +142,7 @@ def parser() -> argparse.ArgumentParser:
     _add_record(commands)
     _add_products(commands)
     _add_ls(commands)
+    audit_options.add_audit(commands, _Formatter)
     archive_options.add_export(commands, _Formatter)
     archive_options.add_replay(commands, _Formatter)
     return top

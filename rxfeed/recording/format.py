@@ -55,17 +55,32 @@ _LF, _CR = b"\n\r"
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The first line of a segment. *about*: url, channels and products of the source, for `rxfeed ls`."""
+    """The first line of a segment. *about*: url, channels and products of the source, for `rxfeed ls`.
+
+    *source*: `rest` for trades that were missed and requested later; *of*: the session and number of the segment that
+    they complete.
+    """
 
     rxfeed: int
     ns: int
     session: str
     segment: int
     venue: str = ""
+    source: str = ""
+    of: tuple[str, int] | None = None
     about: About = {}
 
     def __post_init__(self) -> None:
         on_calendar(self.ns)
+
+    @property
+    def completed(self) -> tuple[str, int] | None:
+        """The segment that this one completes; `None` for one that a recorder wrote."""
+        return self.of if self.source == REST else None
+
+
+REST = "rest"
+"""The source of a segment with trades that were requested later."""
 
 
 class End(msgspec.Struct, frozen=True, gc=False):
