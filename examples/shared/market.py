@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from rxfeed import Credentials, Feed, FeedStatus, Message, Reconnect, heartbeats, lift, record
-from rxfeed.feed import Gap, GapRepaired, Subscribed
+from rxfeed.feed import Gap, Repaired, Subscribed
 from rxfeed.market import AnyHeartbeat
 from rxfeed.operators import Operator
 from rxfeed.recording import Recorder
@@ -56,7 +56,7 @@ def record_market(
 
         def follow(status: FeedStatus) -> None:
             # Trades are missing after the outage, so on Exchange the feed resubscribes to the book.
-            if isinstance(status, Gap | GapRepaired):
+            if isinstance(status, Gap | Repaired):
                 missed.append(status)
             elif isinstance(status, Subscribed) and not status.missing and missed:
                 healed.set()

@@ -13,7 +13,7 @@ from rxfeed.archive.arrow import Arrow, pyarrow
 from rxfeed.archive.numbers import NotExact, Numbers, receipts, times, times_of_texts
 from rxfeed.archive.tops import BookTop
 from rxfeed.core import Candle
-from rxfeed.market import BookSnapshot, BookUpdate, FrameOrigin, Message, Ticker, Trade
+from rxfeed.market import BookSnapshot, BookUpdate, Message, Ticker, Trade
 
 TableName = Literal["trades", "book_updates", "book_tops", "tickers", "candles", "coverage"]
 TABLES: tuple[TableName, ...] = get_args(TableName)
@@ -55,12 +55,8 @@ def batch_of_texts(table: str, texts: Sequence[Any], ns: list[int], epochs: list
 
 
 def is_repaired(message: Message) -> bool:
-    """True for a trade that had been missed, and that came later.
-
-    A frame in which trades were repaired is one of older trades; those of them that are new ones were missed.
-    """
-    origin = message._origin  # pyright: ignore[reportPrivateUsage]
-    return type(origin) is FrameOrigin and bool(origin.repaired)
+    """True for a trade that had been missed, and that came later."""
+    return message.repaired
 
 
 # ---- from messages

@@ -29,13 +29,13 @@ from rxfeed.feed import (
     Feed,
     FeedStatus,
     Gap,
-    GapRepaired,
     HeartbeatBack,
     HeartbeatMissing,
     Lagging,
     ProductRenamed,
     Reconnecting,
     Rejected,
+    Repaired,
     Subscribed,
 )
 from rxfeed.venues import COINBASE_ADVANCED, COINBASE_EXCHANGE, Venue, venue, venue_at
@@ -119,7 +119,7 @@ class StatusReporter:
                 )
             case Gap(product_id=product, channel=channel, first=first, last=last):
                 self._write(logging.WARNING, f"missed {first} to {last} of {product or 'the connection'} on {channel}")
-            case GapRepaired(product_id=product, channel=channel, first=first, last=last):
+            case Repaired(product_id=product, channel=channel, first=first, last=last):
                 self._write(logging.INFO, f"{first} to {last} of {product} on {channel} were missed, and have come now")
             case ProductRenamed(product_id=product, delivered=delivered) if product != delivered:
                 self._write(logging.INFO, f"{product} is delivered as {delivered}, and shown as {product}")

@@ -90,7 +90,7 @@ class _Watch:
     def _is_of_last_frame(self, message: Message) -> bool:
         """True if another message of the same frame was printed, which is printed once."""
         origin: Any = message._origin
-        last, self._frame = self._frame, origin.epochs if type(origin) is FrameOrigin else None
+        last, self._frame = self._frame, origin.epochs if isinstance(origin, FrameOrigin) else None
         return self._frame is not None and self._frame is last
 
     def _line(self, message: Message) -> str:

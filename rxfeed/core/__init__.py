@@ -14,7 +14,7 @@ from rxfeed.core.completeness import Late
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.epochs import EPOCH_KINDS, LEVELS, PRODUCT, TRADES
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.findings import Findings, Missed, Repaired, Restarted
+from rxfeed.core.findings import Awaited, Findings, Missed, Repaired, Restarted
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
 from rxfeed.core.held_run import PROVEN, HeldRun
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
@@ -51,6 +51,7 @@ __all__ = [
     "TRADES",
     "ActiveProducts",
     "Arrival",
+    "Awaited",
     "Backoff",
     "Bar",
     "BookStats",

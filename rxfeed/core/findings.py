@@ -20,6 +20,15 @@ class Missed(msgspec.Struct, frozen=True):
     last: int
 
 
+class Awaited(msgspec.Struct, frozen=True):
+    """Numbers *first* to *last* of *product_id* on *channel* did not come, and are requested: they are no gap yet."""
+
+    product_id: str
+    channel: str
+    first: int
+    last: int
+
+
 class Restarted(msgspec.Struct, frozen=True):
     """The numbers of *product_id* on *channel* restarted: after *last* came *first*, with a newer time."""
 
@@ -30,12 +39,13 @@ class Restarted(msgspec.Struct, frozen=True):
 
 
 class Repaired(msgspec.Struct, frozen=True):
-    """Numbers *first* to *last* of *product_id* on *channel* were missed, and have come afterwards, in order."""
+    """Numbers *first* to *last* of *product_id* on *channel* were missed, and come now, in order, after *seconds*."""
 
     product_id: str | None
     channel: str
     first: int
     last: int
+    seconds: float = 0.0
 
 
 class Findings(Protocol):
@@ -45,6 +55,9 @@ class Findings(Protocol):
     """Later times are not credible."""
 
     def report(self, found: Missed | Restarted) -> None: ...
+
+    def gap(self, missed: Sequence[Missed]) -> None:
+        """Report *missed*, which did not come; the product's epochs rise, unless they can be repaired."""
 
     def lost(self, product_id: str | None) -> None:
         """Messages of the product may have been missed."""

@@ -19,7 +19,7 @@ import msgspec
 from rxfeed.core.checked_frame import CheckedFrame, FrameCheck
 from rxfeed.core.epochs import LEVELS, MOST_PRODUCTS, PRODUCT, Epochs, kinds_of
 from rxfeed.core.event_time import MAX_AHEAD
-from rxfeed.core.findings import Missed, Repaired, Restarted
+from rxfeed.core.findings import Awaited, Missed, Repaired, Restarted
 from rxfeed.core.sequence import Sequence
 from rxfeed.market import LAST, Malformed, Message, Subscriptions, moment
 
@@ -34,6 +34,10 @@ class Resubscribed(msgspec.Struct, frozen=True):
     """A channel of *product_id* (`None`: not known) was unsubscribed or resubscribed, and its epoch has risen."""
 
     product_id: str | None
+
+
+def _never(missed: Missed) -> bool:
+    return False
 
 
 class Holder(Protocol):
@@ -60,7 +64,9 @@ class GapDetector(Epochs):
 
     def __init__(self) -> None:
         super().__init__()
-        self.missed: list[Missed | Repaired | Restarted | Resubscribed] = []
+        self.missed: list[Missed | Awaited | Repaired | Restarted | Resubscribed] = []
+        self.can_repair: Callable[[Missed], bool] = _never
+        """Decides whether missing numbers are requested: they are `Awaited` then, and no epoch rises."""
         self.released: list[Message] = []
         """The messages to deliver before the last checked one; the caller takes them out."""
         self.held: Message | None = None
@@ -146,6 +152,23 @@ class GapDetector(Epochs):
 
     def report(self, found: Missed | Repaired | Restarted) -> None:
         self.missed.append(found)
+
+    def gap(self, missed: Iterable[Missed]) -> None:
+        lost: set[str | None] = set()
+        for each in missed:
+            if each.product_id is not None and self.can_repair(each):
+                self.missed.append(Awaited(each.product_id, each.channel, each.first, each.last))
+            else:
+                self.missed.append(each)
+                lost.add(each.product_id)
+        for product_id in lost:
+            self.lost(product_id)
+
+    def settled(self, channel: str, product_id: str, first: int, last: int) -> None:
+        """The missing numbers *first* to *last* came in another way: a message that still comes is a duplicate."""
+        run = self._runs.get((channel, product_id))
+        if run is not None:
+            run.settled(first, last)
 
     def release(self, messages: Iterable[Message]) -> None:
         self.released.extend(messages)

@@ -154,6 +154,10 @@ class Sequence:
             self._reported = -1
         self.pending = number
 
+    def settled(self, first: int, last: int) -> None:
+        """The numbers *first* to *last*, which were missing, came in another way: a message with one is a duplicate."""
+        self._ahead.update(range(max(first, self.last + 1), last + 1))
+
     def reconnected(self) -> None:
         self.fresh, self.pending = True, -1
         self._stop()
@@ -351,15 +355,18 @@ class Sequence:
 
     def _miss(self, last: int) -> None:
         """Report the numbers after the run, up to *last*, as missing, except those that came ahead or were reported."""
-        if self.known >= 0 and self._report_missing(self.last, last):
-            self._findings.lost(self.product_id)
+        if self.known >= 0 and (missing := self._missing(self.last, last)):
+            self._findings.gap(missing)
 
-    def _report_missing(self, after: int, last: int) -> bool:
-        first, found = max(after, self._reported) + 1, False
+    def _report_missing(self, after: int, last: int) -> None:
+        for each in self._missing(after, last):
+            self._findings.report(each)
+
+    def _missing(self, after: int, last: int) -> list[Missed]:
+        first, missing = max(after, self._reported) + 1, list[Missed]()
         came = sorted(each for each in self._ahead | self._unknown if first <= each <= last)
         for number in (*came, last + 1):
             if number > first:
-                self._findings.report(Missed(self.product_id, self.channel, first, number - 1))
-                found = True
+                missing.append(Missed(self.product_id, self.channel, first, number - 1))
             first = number + 1
-        return found
+        return missing

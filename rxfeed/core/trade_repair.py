@@ -19,14 +19,14 @@ from itertools import groupby
 import msgspec
 
 from rxfeed.core.arguments import number, positive_integer
-from rxfeed.market import Message, Trade
+from rxfeed.market import Message, PriorTrade, Trade
 
 
 class Repair(msgspec.Struct, frozen=True, kw_only=True):
     """How missing trades are fetched while the feed runs.
 
     *patience*: seconds for which a product's trades are held at the most, while the missing ones are fetched. *most*:
-    messages of a product that are held, and trades that one gap may lack; beyond it the gap is reported at once.
+    messages of a product that are held, and trades that it may lack at one time; beyond it the gap is reported at once.
     """
 
     patience: float = 5.0
@@ -108,18 +108,36 @@ class TradeRepair:
         """True if trades and heartbeats of the product are to be held."""
         return product_id in self._holes
 
+    def can_repair(self, product_id: str, first: int, last: int) -> bool:
+        """False for a hole that is too large, with those that are open: it is a gap then."""
+        missing = sum(hole.last - hole.first + 1 for hole in self._holes.get(product_id, ()))
+        return missing + last - first < self._policy.most
+
     def missed(self, product_id: str, first: int, last: int, now: float) -> bool:
-        """A hole begins, after all that is held. False if it is too large to be repaired: it is a gap then."""
-        if last - first >= self._policy.most:
+        """A hole begins, after all that is held. False if it cannot be repaired."""
+        if not self.can_repair(product_id, first, last):
             return False
         hole = _OpenHole(first, last, now, now + self._policy.patience)
         self._holes.setdefault(product_id, deque()).append(hole)
         return True
 
     def hold(self, message: Message, now: float) -> list[Output]:
-        """Hold *message*, of a product that `holds`; returns what comes out because too much is held."""
+        """Hold *message*, of a product that `holds`; returns what comes out because of it.
+
+        A trade is held after the last hole before it, and comes out at once if there is none. One that was missing
+        fills its hole.
+        """
         product_id = str(message.product_id)
-        self._holes[product_id][-1].held.append(message)
+        holes = self._holes[product_id]
+        place = holes[-1]
+        if isinstance(message, Trade | PriorTrade):
+            before = next((hole for hole in reversed(holes) if hole.first <= message.trade_id), None)
+            if before is None:
+                return [message]
+            if isinstance(message, Trade) and message.trade_id <= before.last:
+                return self.fetched(product_id, [message], now)
+            place = before
+        place.held.append(message)
         self._held[product_id] += 1
         outputs: list[Output] = []
         while self._held[product_id] > self._policy.most:

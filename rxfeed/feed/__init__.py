@@ -1,5 +1,6 @@
 """The feed: one connection to the exchange, as a hot Observable."""
 
+from rxfeed.core import Repair
 from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.dispatcher import Dispatcher
@@ -18,7 +19,6 @@ from rxfeed.feed.status import (
     Ended,
     FeedStatus,
     Gap,
-    GapRepaired,
     HeartbeatBack,
     HeartbeatMissing,
     Idle,
@@ -28,6 +28,7 @@ from rxfeed.feed.status import (
     Reconnecting,
     RecordingTruncated,
     Rejected,
+    Repaired,
     SequenceReset,
     Subscribed,
 )
@@ -46,7 +47,6 @@ __all__ = [
     "FeedStatus",
     "FeedStreams",
     "Gap",
-    "GapRepaired",
     "HeartbeatBack",
     "HeartbeatMissing",
     "Idle",
@@ -59,6 +59,8 @@ __all__ = [
     "Reconnecting",
     "RecordingTruncated",
     "Rejected",
+    "Repair",
+    "Repaired",
     "SequenceReset",
     "Sink",
     "SinkLeft",

@@ -8,9 +8,10 @@ from typing import Any
 from msgspec.structs import force_setattr, replace
 from reactivex import abc
 
-from rxfeed.core import EPOCH_KINDS, ByType, GapDetector, Repaired
+from rxfeed.core import EPOCH_KINDS, Awaited, ByType, GapDetector, Repaired, Restarted
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.held_messages import stamp_held, stamp_held_of, with_epochs
+from rxfeed.feed.held_messages import stamp_awaiting, stamp_held, stamp_held_of, with_epoch, with_epochs
+from rxfeed.feed.trade_repairs import TradeRepairs
 from rxfeed.market import (
     ENDING,
     LONG,
@@ -20,6 +21,7 @@ from rxfeed.market import (
     Malformed,
     Message,
     Origin,
+    RepairedFrameOrigin,
     Skipped,
     ends_with_microseconds,
     finer,
@@ -36,8 +38,8 @@ _NOT_ONE = frozenset((Malformed, Skipped, tuple))
 class Dispatcher:
     """Decodes the frames of one connection, reports gaps, stamps and counts messages, and delivers them.
 
-    *drop_duplicates*: if False, duplicates are counted and delivered too. *other*, *after*: see `frames`. All calls
-    come from one thread.
+    *drop_duplicates*: if False, duplicates are counted and delivered too. *other*, *after*: see `frames`. *repairs*
+    requests missing trades; `None`: they are gaps. All calls come from one thread.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Dispatcher:
         drop_duplicates: bool = True,
         other: Callable[[Oversized | Pong | Closed], None] = lambda event: None,
         after: Mapping[type[Message], _After] | None = None,
+        repairs: TradeRepairs | None = None,
     ) -> None:
         self._streams = streams
         self._stats = streams.stats
@@ -56,6 +59,7 @@ class Dispatcher:
         self._checks = continuity.checks
         self._drop_duplicates = drop_duplicates
         self._other = other
+        self._repairs = repairs
         entries: dict[type[Any], _After | None] = {object: None, **({} if after is None else after)}
         self._after = ByType(entries)
         decoder = streams.venue.decoder(renamed=streams.renamed, observed=streams.router.observed)
@@ -180,14 +184,32 @@ class Dispatcher:
                 )
         data_received = False
         self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
-        for message, epoch in zip(messages, epochs, strict=True):
+        held = self._held_places(messages, epochs) if self._router.held else ()
+        if held:
+            stamp_awaiting(messages, held, raw, received_ns, epochs, repaired)
+            epochs = tuple(None if place in held else epoch for place, epoch in enumerate(epochs))
+        kind = FrameOrigin
+        for place, (message, epoch) in enumerate(zip(messages, epochs, strict=True)):
             if epoch is None:
                 continue
-            force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs, repaired))
+            if repaired:
+                kind = RepairedFrameOrigin if place in repaired else FrameOrigin
+            force_setattr(message, "_origin", kind(raw, received_ns, epoch, epochs, repaired))
             self.deliver(message)
             acted = self._after[type(message)]
             data_received = acted is None or acted(message) or data_received
-        return data_received
+        for place in held:  # after the others, because a recording has the delivered ones in one line
+            self.deliver(messages[place])
+        return data_received or bool(held)
+
+    def _held_places(self, messages: tuple[Message, ...], epochs: tuple[int | None, ...]) -> tuple[int, ...]:
+        """The places of the messages that wait for missing trades."""
+        holds = self._router.holds
+        return tuple(
+            place
+            for place, (message, epoch) in enumerate(zip(messages, epochs, strict=True))
+            if epoch is not None and holds(message)
+        )
 
     def frames_of_several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> None:
         """Deliver the *messages* of the frame *raw*, unless their numbers show duplicates, and count it."""
@@ -208,7 +230,11 @@ class Dispatcher:
         self._stats.duplicates -= len(released)
         if not self._drop_duplicates:  # they were delivered
             return
-        for message in with_epochs(released, self._continuity.epoch_of):
+        epoch_of, holds = self._continuity.epoch_of, self._router.holds
+        awaiting = [with_epoch(each, epoch_of(each)) for each in released if holds(each)] if self._router.held else []
+        if awaiting:
+            released = [each for each in released if not holds(each)]
+        for message in (*with_epochs(released, epoch_of), *awaiting):
             if self.stopping:
                 return
             self.deliver(message)
@@ -240,18 +266,24 @@ class Dispatcher:
         self._stats.bytes += len(raw)
         self._stats.frames += 1
         self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
-        for message, epoch in zip(messages, epochs, strict=True):
+        for place, (message, epoch) in enumerate(zip(messages, epochs, strict=True)):
             if epoch is not None:
-                force_setattr(message, "_origin", FrameOrigin(raw, received_ns, epoch, epochs, repaired))
+                kind = RepairedFrameOrigin if place in repaired else FrameOrigin
+                force_setattr(message, "_origin", kind(raw, received_ns, epoch, epochs, repaired))
                 self.deliver(message)
 
-    def deliver_recorded(self, message: Message, raw: bytes, received_ns: int, epoch: int) -> None:
-        """Deliver *message*, decoded from *raw*, with the *epoch* that it had when it was recorded."""
+    def deliver_recorded(
+        self, message: Message, raw: bytes, received_ns: int, epoch: int, kind: type[Origin] = Origin
+    ) -> None:
+        """Deliver *message*, decoded from *raw*, with the *epoch* that it had when it was recorded.
+
+        *kind*: what its origin is.
+        """
         self._stats.bytes += len(raw)
         self._stats.frames += 1
         observers = self._counted(message)
         if observers:
-            force_setattr(message, "_origin", Origin(raw, received_ns, epoch))
+            force_setattr(message, "_origin", kind(raw, received_ns, epoch))
             self._router.deliver(observers, message)
 
     def deliver(self, message: Message) -> None:
@@ -311,6 +343,14 @@ class Dispatcher:
             return
         missed, self._continuity.missed = self._continuity.missed, []
         for each in missed:
+            if self._repairs is not None:
+                if isinstance(each, Awaited):
+                    self._repairs.begin(each)
+                    continue
+                if isinstance(each, Restarted):
+                    self._repairs.restarted(each)
+                elif isinstance(each, Repaired) and each.product_id in self._router.held:
+                    continue  # it is reported when the trades are delivered
             if not isinstance(each, Repaired):
                 self.lost.add(each.product_id)
             self._streams.found(each)

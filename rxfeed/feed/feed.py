@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from reactivex import abc
 from reactivex.scheduler import TimeoutScheduler
 
-from rxfeed.core import Level3Snapshot, Reconnect
+from rxfeed.core import Level3Snapshot, Reconnect, Repair
 from rxfeed.errors import ConfigError
 from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.clock import Clock
@@ -50,8 +50,8 @@ class Feed(MessageSource):
       venue: `trades`, `book`, `ticker`, `heartbeat`, `user`, `status`. It may be the venue's object, with its own
       products.
     - *url*: of the server; `None`: the venue's own, for these channels.
-    - *rest_url*: of the REST API, for snapshots of `full_book` and for aliases; `None`: the venue's own, or the host
-      and port of *url* if that is a loopback address.
+    - *rest_url*: of the REST API, for snapshots of `full_book`, aliases and repairs; `None`: the venue's own, or the
+      host and port of *url* if that is a loopback address.
     - *aliases*: by products' ids, the ids under which the venue delivers them, where they differ. Messages have the id
       subscribed to. `None`: if the venue delivers a product that was not subscribed to, the aliases are read in its
       list of products, at *rest_url*; without one, or after a failure, messages keep the venue's ids.
@@ -65,6 +65,8 @@ class Feed(MessageSource):
       message count as data for up to 600 s, if they arrive at 10 kB/s or more.
     - *lag_threshold*: seconds between arrival and delivery until `Lagging` is reported.
     - *drop_duplicates*: False delivers duplicates too (they are counted in either case).
+    - *repair*: True, or a `Repair`: trades that were missed are requested from the REST API, and the product's trades
+      and heartbeats are held meanwhile. `docs/repair.md` has the rules. False: a gap is reported at once.
     - *clock*: a `Clock` that runs faster, for tests. The remaining arguments are those of `TransportOptions`.
 
     *url*, *rest_url*, *proxy* and the values of *headers* may be `Secret`s, and are kept as such. Raises `ConfigError`
@@ -88,6 +90,7 @@ class Feed(MessageSource):
         heartbeat_timeout: float = 5.0,
         lag_threshold: float = 1.0,
         drop_duplicates: bool = True,
+        repair: bool | Repair = False,
         max_size: int = 64 * 1024 * 1024,
         connect_timeout: float = 10.0,
         ssl_context: ssl.SSLContext | None = None,
@@ -134,6 +137,7 @@ class Feed(MessageSource):
             heartbeat_timeout=heartbeat_timeout,
             lag_threshold=lag_threshold,
             drop_duplicates=drop_duplicates,
+            repair=repair,
         )
         self._url, self._rest_url = hidden, hidden_rest
         self._transport = transport

@@ -6,7 +6,10 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from rxfeed.core import Missed, Repaired, Restarted, Resubscribed
+from msgspec.structs import replace
+
+from rxfeed.core import Awaited, Missed, Restarted, Resubscribed
+from rxfeed.core import Repaired as RepairedNumbers
 from rxfeed.feed.endings import SourceSinks
 from rxfeed.feed.message_router import FeedStream, MessageRouter
 from rxfeed.feed.stats import Stats
@@ -15,10 +18,10 @@ from rxfeed.feed.status import (
     Disconnected,
     FeedStatus,
     Gap,
-    GapRepaired,
     Idle,
     KeepalivePong,
     Lagging,
+    Repaired,
     SequenceReset,
 )
 from rxfeed.feed.status_log import StatusLog
@@ -80,17 +83,19 @@ class FeedStreams:
         if self.status_log is not None:
             self.status_log.recovered()
 
-    def found(self, found: Missed | Repaired | Restarted | Resubscribed) -> None:
+    def found(self, found: Missed | Awaited | RepairedNumbers | Restarted | Resubscribed) -> None:
         """Report a gap, its repair, or a reset that the sequence numbers of the messages show."""
-        if isinstance(found, Resubscribed):
+        if isinstance(found, Resubscribed | Awaited):
             return
         product_id, channel, first, last = found.product_id, found.channel, found.first, found.last
         if isinstance(found, Missed):
             self.stats.gaps += 1
             self.stats.gapped += last - first + 1
             self.report(Gap(at=self.now(), product_id=product_id, channel=channel, first=first, last=last))
-        elif isinstance(found, Repaired):
-            self.report(GapRepaired(at=self.now(), product_id=product_id, channel=channel, first=first, last=last))
+        elif isinstance(found, RepairedNumbers):
+            self.stats.repaired += last - first + 1
+            status = Repaired(product_id=product_id, channel=channel, first=first, last=last, seconds=found.seconds)
+            self.report(replace(status, at=self.now()))
         else:
             self.stats.resets += 1
             log.warning(

@@ -1,20 +1,28 @@
-"""The origins of messages that are held until it is known whether they belong to a restarted sequence."""
+"""The origins of messages that are held: until it is known what they belong to, or until missing trades are here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import ClassVar
 
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
-from rxfeed.market import FrameOrigin, Message, Origin, stamp
+from rxfeed.market import Message, Origin, frame_origin, stamp
 
 
 class _HeldOrigin(Origin, frozen=True, gc=False):
-    """The origin of a held message of a frame with *count* messages, at *place*."""
+    """The origin of a held message of a frame with *count* messages, at *place*; *repaired*: as for a `FrameOrigin`."""
 
     count: int
     place: int
+    repaired: tuple[int, ...] = ()
+
+
+class _HeldRepairedOrigin(_HeldOrigin, frozen=True, gc=False):
+    """The same of a trade at one of the *repaired* places."""
+
+    of_repair: ClassVar[bool] = True
 
 
 def stamp_held(message: Message, raw: bytes, received_ns: int) -> None:
@@ -26,6 +34,28 @@ def stamp_held_of(messages: Sequence[Message], places: Iterable[int], raw: bytes
     """The same for those of the *messages* of a frame that are at *places*."""
     for place in places:
         force_setattr(messages[place], "_origin", _HeldOrigin(raw, received_ns, 0, len(messages), place))
+
+
+def stamp_awaiting(
+    messages: Sequence[Message],
+    places: Iterable[int],
+    raw: bytes,
+    received_ns: int,
+    epochs: Sequence[int | None],
+    repaired: tuple[int, ...],
+) -> None:
+    """The same, with their *epochs*: those of the messages at *places* that wait for missing trades."""
+    for place in places:
+        kind = _HeldRepairedOrigin if place in repaired else _HeldOrigin
+        origin = kind(raw, received_ns, epochs[place] or 0, len(messages), place, repaired)
+        force_setattr(messages[place], "_origin", origin)
+
+
+def with_epoch(message: Message, epoch: int) -> Message:
+    """*message*, which is held, with another epoch."""
+    origin = message._origin  # pyright: ignore[reportPrivateUsage]
+    assert origin is not None, "a held message got its origin when it was held"
+    return stamp(message, replace(origin, epoch=epoch))
 
 
 def with_epochs(released: Iterable[Message], epoch_of: Callable[[Message], int]) -> Iterator[Message]:
@@ -44,6 +74,9 @@ def with_epochs(released: Iterable[Message], epoch_of: Callable[[Message], int])
                 if isinstance(origin, _HeldOrigin)
             }
             whole = tuple(places.get(place) for place in range(first.count))
-        for message, epoch in zip(messages, epochs, strict=True):
-            raw, ns = first.raw, first.received_ns
-            yield stamp(message, FrameOrigin(raw, ns, epoch, whole) if whole else Origin(raw, ns, epoch))
+        raw, ns = first.raw, first.received_ns
+        for message, origin, epoch in zip(messages, origins, epochs, strict=True):
+            if isinstance(origin, _HeldOrigin):
+                yield stamp(message, frame_origin(raw, ns, epoch, whole, origin.repaired, origin.place))
+            else:
+                yield stamp(message, Origin(raw, ns, epoch))

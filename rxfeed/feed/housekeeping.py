@@ -10,6 +10,7 @@ from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import HeartbeatBack, HeartbeatMissing
 from rxfeed.feed.subscription_manager import SubscriptionManager
+from rxfeed.feed.trade_repairs import TradeRepairs
 from rxfeed.market import Heartbeat
 from rxfeed.secrets import Secret
 from rxfeed.transport import Connection
@@ -32,6 +33,7 @@ class Housekeeping:
         continuity: GapDetector,
         streams: FeedStreams,
         lost: set[str | None],
+        repairs: TradeRepairs | None,
         now: float,
     ) -> None:
         self._settings = settings
@@ -40,6 +42,7 @@ class Housekeeping:
         self._continuity = continuity
         self._streams = streams
         self._lost = lost  # products with a book that may be wrong; None: all products
+        self._repairs = repairs
         self.idle = 0.0
         """The seconds of waiting while the socket was empty: silence is measured in this time."""
         self._keepalive = Keepalive(settings.ping_interval, settings.pong_timeout, now)
@@ -60,8 +63,10 @@ class Housekeeping:
 
     @property
     def has_requests(self) -> bool:
-        """True if a request waits to be sent as soon as the rate limit allows."""
+        """True if a request waits to be sent as soon as the rate limit allows, or held trades may be due."""
         subscriptions = self._subscriptions
+        if self._repairs is not None and self._repairs.pending:
+            return True
         return bool(subscriptions.changed or subscriptions.user_requests or self._requests or self._lost)
 
     # ---- requests
@@ -101,6 +106,9 @@ class Housekeeping:
         renewal = self._renewals.remaining(now)
         if renewal is not None:
             remaining = min(remaining, renewal)
+        held = None if self._repairs is None else self._repairs.remaining(now)
+        if held is not None:
+            remaining = min(remaining, held)
         if self._requests or self._subscriptions.user_requests:
             remaining = min(remaining, max(0.0, self._send_at - now))
         return remaining

@@ -9,13 +9,15 @@ from weakref import WeakKeyDictionary
 
 from reactivex import abc
 
-from rxfeed.market import Message
+from rxfeed.market import Heartbeat, Message, PriorTrade, Trade
 from rxfeed.operators import MessageFilter, Multicast, at, hand_back, place_of_caller
 
 log = logging.getLogger("rxfeed.feed")
 T = TypeVar("T")
 
 _MOST_ROUTES = 10_000
+_HELD = (Trade, PriorTrade, Heartbeat)
+"""What waits for missing trades: trades, and heartbeats, which let windows end."""
 
 
 class FeedStream(Multicast[T]):
@@ -88,6 +90,23 @@ class MessageRouter(FeedStream[Message]):
         self.types: frozenset[type[Message]] | None = frozenset()
         """The message types that have an observer; `None`: all types."""
         self._seen: set[tuple[type[Message], str | None]] = set()
+        self.held: dict[str | None, abc.ObserverBase[Message]] = {}
+        """By product: what alone gets its trades and heartbeats while they are held."""
+
+    def hold(self, product: str, holder: abc.ObserverBase[Message]) -> None:
+        """From now on *holder* gets the trades and heartbeats of *product*, in place of their observers."""
+        with self.lock:
+            self.held[product], self.routes = holder, {}
+
+    def let_pass(self, product: str) -> None:
+        """The observers of *product* get its trades and heartbeats again."""
+        with self.lock:
+            self.held.pop(product, None)
+            self.routes = {}
+
+    def holds(self, message: Message) -> bool:
+        """True if *message* is to be held."""
+        return message.product_id in self.held and isinstance(message, _HELD)
 
     def add(
         self, observer: abc.ObserverBase[Message], message_filter: MessageFilter | None = None
@@ -114,18 +133,24 @@ class MessageRouter(FeedStream[Message]):
                 self.routes = {}
             if len(self._seen) < _MOST_ROUTES:
                 self._seen.add((kind, product))
-            observers = tuple(
-                observer
-                for observer, message_filter in self._filters.items()
-                if message_filter is None
-                or (
-                    message_filter.includes(kind)
-                    and (message_filter.products is None or product in message_filter.products)
-                )
-            )
+            observers = self.subscribed(kind, product)
+            if product in self.held and issubclass(kind, _HELD):
+                observers = (self.held[product],)
             if admitted:
                 self.routes[kind, product] = observers
         return observers
+
+    def subscribed(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
+        """The observers of *kind* of *product*, even while its messages are held."""
+        return tuple(
+            observer
+            for observer, message_filter in self._filters.items()
+            if message_filter is None
+            or (
+                message_filter.includes(kind)
+                and (message_filter.products is None or product in message_filter.products)
+            )
+        )
 
     def observed(self, kind: type[Message], product: str | None) -> bool:
         """True if a message of *kind* and *product* has an observer."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 
-from rxfeed.core import APART, Backoff
+from rxfeed.core import APART, Backoff, Reconnect
 from rxfeed.errors import (
     AuthenticationFailed,
     CertificateInvalid,
@@ -29,8 +29,10 @@ from rxfeed.feed.session import FeedSession
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import Disconnected, Reconnecting
 from rxfeed.feed.subscription_manager import SubscriptionManager
+from rxfeed.feed.trade_fetcher import TradeFetcher
+from rxfeed.feed.trade_repairs import TradeRepairs
 from rxfeed.secrets import host_of, is_loopback, shown_url
-from rxfeed.transport import Connection, Wakeup, retry_after
+from rxfeed.transport import Connection, HttpClient, Wakeup, retry_after
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -63,6 +65,7 @@ class ReconnectLoop:
         self._backoff = Backoff(settings.policy, uniform, seconds_apart(shown_url(settings.url.reveal())))
         self._continuity = settings.venue.gaps()
         self._wakeup = Wakeup()
+        self._repairs = self._make_repairs()
         self._lock = threading.Lock()
         self._session: FeedSession | None = None
         self._closing = False
@@ -97,35 +100,42 @@ class ReconnectLoop:
     def steps(self) -> Generator[None, float | None, None]:
         """As `run`, step by step as those of a session; `cause` is set at the end."""
         try:
-            while True:
-                began = self._clock.now()
-                try:
-                    session = self._new_session()
-                    if session is None:
-                        return
-                    yield from session.steps(self._backoff.failures + 1)
-                    return
-                except Exception as error:
-                    if self._closing:
-                        return
-                    cause = self._mapped(error)
-                if self._session is not None and self._session.data_received and isinstance(cause, RxfeedError):
-                    # Messages reset the back-off. After an internal defect they do not, so that the waits still grow.
-                    self._backoff.succeeded()
-                    self._streams.recovered()
-                requested = _retry_after(cause)
-                delay = self._delay(cause, self._clock.now() - began, requested)
-                next_step = _next_step(delay)
-                self._streams.report(Disconnected(cause=cause), next_step)
-                if delay is None:
-                    self.cause = cause
-                    return
-                attempt = self._backoff.failures + 1
-                self._streams.report(Reconnecting(attempt=attempt, delay=delay, cause=cause, retry_after=requested))
-                self._streams.stats.reconnects += 1
-                self._pause(delay)
+            yield from self._connections()
+            if self._repairs is not None:
+                self._repairs.finish()
         finally:
+            if self._repairs is not None:
+                self._repairs.close()
             self._wakeup.close()
+
+    def _connections(self) -> Generator[None, float | None, None]:
+        while True:
+            began = self._clock.now()
+            try:
+                session = self._new_session()
+                if session is None:
+                    return
+                yield from session.steps(self._backoff.failures + 1)
+                return
+            except Exception as error:
+                if self._closing:
+                    return
+                cause = self._mapped(error)
+            if self._session is not None and self._session.data_received and isinstance(cause, RxfeedError):
+                # Messages reset the back-off. After an internal defect they do not, so that the waits still grow.
+                self._backoff.succeeded()
+                self._streams.recovered()
+            requested = _retry_after(cause)
+            delay = self._delay(cause, self._clock.now() - began, requested)
+            next_step = _next_step(delay)
+            self._streams.report(Disconnected(cause=cause), next_step)
+            if delay is None:
+                self.cause = cause
+                return
+            attempt = self._backoff.failures + 1
+            self._streams.report(Reconnecting(attempt=attempt, delay=delay, cause=cause, retry_after=requested))
+            self._streams.stats.reconnects += 1
+            self._pause(delay)
 
     def _new_session(self) -> FeedSession | None:
         with self._lock:
@@ -141,8 +151,29 @@ class ReconnectLoop:
                 self._continuity,
                 self._streams,
                 self._clock,
+                self._repairs,
             )
             return self._session
+
+    def _make_repairs(self) -> TradeRepairs | None:
+        settings, clock, policy = self._settings, self._clock, self._settings.repairs
+        if policy is None:
+            return None
+        venue, transport = settings.venue, settings.transport
+        assert venue.rest is not None
+
+        def client(timeout: float) -> HttpClient:
+            return HttpClient(
+                settings.rest_url,
+                timeout=timeout,
+                rate=venue.rest_requests_per_second,
+                retry=Reconnect(retries=0),
+                ssl_context=transport.ssl_context,
+                proxy=transport.proxy,
+            )
+
+        fetcher = TradeFetcher(venue, client, clock.real(policy.patience), self.nudge)
+        return TradeRepairs(policy, venue.repairable, self._streams, self._continuity, fetcher, clock.now)
 
     def _mapped(self, error: Exception) -> Exception:
         """*error*, or the `RxfeedError` for it; an unexpected error is logged with its traceback."""
@@ -176,6 +207,10 @@ class ReconnectLoop:
     def _pause(self, delay: float) -> None:
         until = time.monotonic() + self._clock.real(delay)
         while not self._closing and (left := until - time.monotonic()) > 0:
+            if self._repairs is not None:
+                self._repairs.step()
+                held = self._repairs.remaining(self._clock.now())
+                left = left if held is None else min(left, self._clock.real(held))
             self._wakeup.wait(min(left, _SLICE))  # `nudge` ends a wait too early
 
 

@@ -16,6 +16,7 @@ from rxfeed.feed.product_ids import ProductIds
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import Connected, Connecting, Rejected, Subscribed
 from rxfeed.feed.subscription_manager import SubscriptionManager
+from rxfeed.feed.trade_repairs import TradeRepairs
 from rxfeed.market import ErrorMessage, Heartbeat, Malformed, Subscriptions
 from rxfeed.secrets import redacted, shown_url
 from rxfeed.transport import Closed, Connection, Oversized, Pong, TransportEvent
@@ -41,6 +42,7 @@ class FeedSession:
         continuity: GapDetector,
         streams: FeedStreams,
         clock: Clock,
+        repairs: TradeRepairs | None = None,
     ) -> None:
         self._settings = settings
         self._connection = connection
@@ -49,12 +51,14 @@ class FeedSession:
         self._continuity = continuity
         self._streams = streams
         self._clock = clock
+        self._repairs = repairs
         self._dispatcher = Dispatcher(
             streams,
             continuity,
             drop_duplicates=settings.drop_duplicates,
             other=self._control,
             after={Heartbeat: self._heartbeat_received, Subscriptions: self._subscribed, ErrorMessage: self._rejected},
+            repairs=repairs,
         )
         self._opened_at = datetime.now(UTC)
         self.opened = False
@@ -111,6 +115,7 @@ class FeedSession:
             self._continuity,
             self._streams,
             self._dispatcher.lost,
+            self._repairs,
             now,
         )
         self._arrival = Arrival()
@@ -155,7 +160,12 @@ class FeedSession:
         return after
 
     def _send_due(self, now: float) -> None:
-        """Send what is due. If that fails, `receive` raises the error after the messages that had arrived before."""
+        """Send what is due. If that fails, `receive` raises the error after the messages that had arrived before.
+
+        Trades that were held are delivered, too.
+        """
+        if self._repairs is not None:
+            self._repairs.step()
         if self._connection.send_failed:
             return
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from rxfeed.core import Reconnect, arguments
+from rxfeed.core import Reconnect, Repair, arguments
 from rxfeed.errors import ConfigError
 from rxfeed.secrets import Secret
 from rxfeed.transport import Endpoint, TransportOptions, proxy_for
@@ -26,6 +26,7 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_timeout: float
     lag_threshold: float
     drop_duplicates: bool
+    repair: bool | Repair = False
 
     def __post_init__(self) -> None:
         endpoint = Endpoint.of(self.url)
@@ -34,11 +35,22 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
         proxy_for(endpoint.host, self.transport.proxy, secure=endpoint.secure)  # raises here if the proxy is invalid
         if not isinstance(self.reconnect, bool | Reconnect):  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's
             raise ConfigError(f"reconnect: {self.reconnect!r} is neither True, False nor a Reconnect")
+        if not isinstance(self.repair, bool | Repair):  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's
+            raise ConfigError(f"repair: {self.repair!r} is neither True, False nor a Repair")
+        if self.repair and not (self.venue.repairable and self.rest_url):
+            raise ConfigError("repair: missing trades come from the venue's REST API, and there is none: give rest_url")
         for name in ("ping_interval", "pong_timeout", "stale_after", "heartbeat_timeout", "lag_threshold"):
             seconds = getattr(self, name)
             never = seconds is None and name in ("ping_interval", "stale_after")
             if not never:
                 arguments.above_zero(name, seconds, "of seconds")
+
+    @property
+    def repairs(self) -> Repair | None:
+        """*repair* as a `Repair`; `None`: nothing is repaired."""
+        if isinstance(self.repair, Repair):
+            return self.repair
+        return Repair() if self.repair else None
 
     @property
     def policy(self) -> Reconnect:

@@ -14,7 +14,8 @@ class Stats:
     """Counters since the feed was made; any thread may read them at any time.
 
     *bytes*: of all *frames*; a frame can have several messages. *duplicates*: messages that came again, or too late,
-    and were dropped. *gaps*: the `Gap`s. *gapped*: the sequence numbers in them. *resets*: the `SequenceReset`s.
+    and were dropped. *gaps*: the `Gap`s. *gapped*: the sequence numbers in them. *repaired*: the trades of `Repaired`.
+    *resets*: the `SequenceReset`s.
     *unsubscribed*: messages of channels and products that were not subscribed to. *subscriber_errors*: subscribers that
     raised and were unsubscribed.
     """
@@ -25,6 +26,7 @@ class Stats:
     duplicates: int = 0
     gaps: int = 0
     gapped: int = 0
+    repaired: int = 0
     resets: int = 0
     unsubscribed: int = 0
     connections: int = 0

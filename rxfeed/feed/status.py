@@ -124,16 +124,17 @@ class Gap(FeedStatus, frozen=True, kw_only=True):
     last: int
 
 
-class GapRepaired(FeedStatus, frozen=True, kw_only=True):
-    """The trades *first* to *last* of *product_id* on *channel* were missed during an interruption, and come now.
+class Repaired(FeedStatus, frozen=True, kw_only=True):
+    """The trades *first* to *last* of *product_id* on *channel* were missed, and come now: in order, before newer ones.
 
-    They are emitted after this, in order, and before newer ones.
+    *seconds*: how long it took to request them; 0 if the venue sent them after an interruption.
     """
 
     product_id: str | None
     channel: str
     first: int
     last: int
+    seconds: float = 0.0
 
 
 class SequenceReset(FeedStatus, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar, final
 
 import msgspec
 from msgspec.structs import force_setattr
@@ -33,6 +33,9 @@ def _integer(digits: str) -> int | float:
 class Origin(msgspec.Struct, frozen=True, gc=False):
     """The origin of a message: the frame's bytes, the time of its receipt, and its product's epoch."""
 
+    of_repair: ClassVar[bool] = False
+    """True for a trade that had been missed, and came in another way."""
+
     raw: bytes
     received_ns: int
     epoch: int
@@ -46,6 +49,30 @@ class FrameOrigin(Origin, frozen=True, gc=False):
 
     epochs: tuple[int | None, ...]
     repaired: tuple[int, ...] = ()
+
+
+class Repairs:
+    """Whether this process has repaired messages at all: without them, nothing has to count them."""
+
+    made: ClassVar[bool] = False
+
+
+class RepairedOrigin(Origin, frozen=True, gc=False):
+    """The origin of a trade that was missed and requested from the REST API: *raw* is its item of the answer."""
+
+    of_repair: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        Repairs.made = True
+
+
+class RepairedFrameOrigin(FrameOrigin, frozen=True, gc=False):
+    """The origin of a trade that was missed, and is one of a frame's *repaired* ones."""
+
+    of_repair: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        Repairs.made = True
 
 
 if TYPE_CHECKING:
@@ -106,6 +133,12 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
         return 0 if origin is None else origin.epoch
 
     @property
+    def repaired(self) -> bool:
+        """True for a trade that had been missed, and came in another way: from the REST API, or in a snapshot."""
+        origin = self._origin
+        return origin is not None and origin.of_repair
+
+    @property
     def unstamped(self) -> Message:
         """The message without its origin, and so with nothing but its fields."""
         return self if self._origin is None else msgspec.structs.replace(self, _origin=None)
@@ -123,6 +156,20 @@ def stamp(message: _M, origin: Origin) -> _M:
     """*message* itself, with *origin*; only for the code that creates the message."""
     force_setattr(message, "_origin", origin)
     return message
+
+
+def frame_of(message: Message) -> bytes:
+    """`raw`, or for a trade of the REST API its encoding, which the venue's decoder decodes as it does a frame."""
+    origin = message._origin  # pyright: ignore[reportPrivateUsage]
+    return msgspec.json.encode(message.unstamped) if type(origin) is RepairedOrigin else message.raw
+
+
+def frame_origin(
+    raw: bytes, received_ns: int, epoch: int, epochs: tuple[int | None, ...], repaired: tuple[int, ...], place: int
+) -> FrameOrigin:
+    """The origin of the message at *place* in a frame with several."""
+    kind = RepairedFrameOrigin if place in repaired else FrameOrigin
+    return kind(raw, received_ns, epoch, epochs, repaired)
 
 
 @final

@@ -25,6 +25,8 @@ NOT_CHOSEN = None
 """In place of a type: the line is not selected, and not counted."""
 
 _FRAME = b'"frame":'
+REPAIRED = b'"repaired":'
+"""What is in a line with repaired trades, which is decoded by itself."""
 
 
 class _FrameFields(msgspec.Struct, frozen=True, gc=False):
@@ -64,12 +66,14 @@ class Bulk:
         )
 
     def typed_lines(self, text: bytes) -> list[Typed] | None:
-        return None if len(text) > LONG or finer(text) else together(self._typed.decode_lines, text)
+        if len(text) > LONG or finer(text) or REPAIRED in text:
+            return None
+        return together(self._typed.decode_lines, text)
 
     def typed_line(self, line: bytes) -> Typed | None:
         """A line of good UTF-8; `None` as for many."""
         try:
-            return None if len(line) > LONG or finer(line) else self._typed.decode(line)
+            return None if len(line) > LONG or finer(line) or REPAIRED in line else self._typed.decode(line)
         except UNDECODED:
             return None
 

@@ -19,8 +19,8 @@ import msgspec
 
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed import FeedStatus, Gap, ProductRenamed, RecordingTruncated
-from rxfeed.market import LONG, FrameOrigin, Malformed, Message, Origin, stamp
-from rxfeed.recording.bulk import bulk_of, epoch_of, frame_in, together
+from rxfeed.market import LONG, Malformed, Message, Origin, RepairedOrigin, frame_origin, stamp
+from rxfeed.recording.bulk import REPAIRED, bulk_of, epoch_of, frame_in, together
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
@@ -167,7 +167,8 @@ class Contents:
         several: list[TextLine] = []
         events: list[tuple[Chunk, int]] = []  # gaps, which have no place in a table, and lines of other kinds
         for chunk in chunks:
-            lines = together(self._texts, chunk.text) if len(chunk.text) <= LONG else None
+            plain = len(chunk.text) <= LONG and REPAIRED not in chunk.text
+            lines = together(self._texts, chunk.text) if plain else None
             if lines is None:
                 return False
             events += [(chunk, index) for index, line in enumerate(lines) if line.frame is None]
@@ -220,7 +221,8 @@ class Contents:
             return
         if not isinstance(decoded, tuple):
             if isinstance(decoded, self._kinds) and takes(line.ns, decoded.product_id):
-                messages.append(stamp(decoded, Origin(raw, line.ns, epochs.base + line.epoch)))
+                origin = RepairedOrigin if line.repaired else Origin
+                messages.append(stamp(decoded, origin(raw, line.ns, epochs.base + line.epoch)))
             return
         recorded = line.epochs or [line.epoch] * len(decoded)
         if len(recorded) != len(decoded):
@@ -229,9 +231,9 @@ class Contents:
         places = tuple(line.repaired or ())
         own = tuple(None if epoch is None else epochs.base + epoch for epoch in recorded)
         epochs.highest = max(epochs.highest, *(epoch for epoch in own if epoch is not None))
-        for message, epoch in zip(repaired(decoded, places, self._venue), own, strict=True):
+        for place, (message, epoch) in enumerate(zip(repaired(decoded, places, self._venue), own, strict=True)):
             if epoch is not None and isinstance(message, self._kinds) and takes(line.ns, message.product_id):
-                messages.append(stamp(message, FrameOrigin(raw, line.ns, epoch, own, places)))
+                messages.append(stamp(message, frame_origin(raw, line.ns, epoch, own, places, place)))
 
     def _pass(self, messages: list[Message]) -> None:
         if messages:

@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 
 from rxfeed import errors
-from rxfeed.feed import FeedStatus, RecordingTruncated
+from rxfeed.feed import FeedStatus, RecordingTruncated, Repaired
 from rxfeed.recording.format import Line, encode
 from rxfeed.recording.timestamps import moment_of, ns_of
 
 _TYPES: dict[str, type[FeedStatus]] = {kind.__name__: kind for kind in FeedStatus.__subclasses__()}
-_TYPES["Torn"] = RecordingTruncated  # its name in older recordings
+_TYPES["Torn"] = RecordingTruncated  # the names in older recordings
+_TYPES["GapRepaired"] = Repaired
 _ERRORS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
 
 

@@ -11,6 +11,9 @@
     {"ns":...,"epoch":2,"epochs":[2,null,3],"frame":{...}}
         a frame with several messages: the epoch of each; null for one that was dropped as a duplicate. "repaired": the
         places (from 0) of trades from before the subscription that had been missed, and so are new ones
+    {"ns":...,"epoch":2,"repaired":[0],"frame":{"type":"match",...}}
+        a trade that had been missed, from the REST API: encoded as the venue's feed would have sent it; Unix
+        nanoseconds of the receipt of the answer
     {"redacted":true,"ns":...,"epoch":2,"frame":{"type":"error","reason":"bad key: [redacted]"}}
         a frame in which the server repeated the recorder's credentials: they are redacted (also in other lines)
     {"ns":...,"malformed":"not JSON: ...","text":"..."}, or "base64" if it is not UTF-8
@@ -155,6 +158,11 @@ def frame_line(
     several = list(epochs) if epochs else None
     places = list(repaired) if repaired else None
     return encode(Line(ns=received_ns, epoch=epoch, epochs=several, repaired=places, text=raw.decode())) + b"\n"
+
+
+def repaired_line(frame: bytes, received_ns: int, epoch: int) -> bytes:
+    """The line of a trade that had been missed, and came from the REST API."""
+    return b'{"ns":%d,"epoch":%d,"repaired":[0],"frame":%b}\n' % (received_ns, epoch, frame)
 
 
 def redacted_line(line: bytes) -> bytes:

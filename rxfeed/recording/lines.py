@@ -12,7 +12,7 @@ from reactivex import Observable
 
 from rxfeed.errors import ConfigError
 from rxfeed.feed import FeedStatus, KeepalivePong, MessageSource, ProductRenamed
-from rxfeed.market import ErrorMessage, FrameOrigin, Malformed, Message, Subscriptions, Unknown
+from rxfeed.market import ErrorMessage, FrameOrigin, Malformed, Message, Subscriptions, Unknown, frame_of
 from rxfeed.recording.events import status_line
 from rxfeed.recording.format import (
     LONGEST_LINE,
@@ -22,6 +22,7 @@ from rxfeed.recording.format import (
     malformed_line,
     pong_line,
     redacted_line,
+    repaired_line,
 )
 from rxfeed.recording.recorded_ids import apply
 from rxfeed.recording.timestamps import FIRST_NS, LAST_NS, ns_of
@@ -93,7 +94,7 @@ class Lines:
                 apply(item, self.renamed)
             chunk.items += 1
             malformed = False
-            if is_message and type(item._origin) is FrameOrigin:
+            if is_message and isinstance(item._origin, FrameOrigin):
                 epochs = item._origin.epochs
                 if epochs is self._last:  # another message of the same frame, which is written once
                     continue
@@ -172,8 +173,10 @@ class Lines:
 
 def _line_of(message: Message, raw: bytes) -> bytes:
     origin = message._origin
-    if type(origin) is FrameOrigin:
+    if isinstance(origin, FrameOrigin):
         return frame_line(raw, message.received_ns, message.epoch, origin.epochs, origin.repaired)
+    if message.repaired:
+        return repaired_line(frame_of(message), message.received_ns, message.epoch)
     return frame_line(raw, message.received_ns, message.epoch)
 
 

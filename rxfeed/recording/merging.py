@@ -19,7 +19,6 @@ from rxfeed.feed import (
     Ended,
     FeedStatus,
     Gap,
-    GapRepaired,
     HeartbeatBack,
     HeartbeatMissing,
     Idle,
@@ -27,9 +26,10 @@ from rxfeed.feed import (
     ProductRenamed,
     Reconnecting,
     RecordingTruncated,
+    Repaired,
     SequenceReset,
 )
-from rxfeed.market import FrameOrigin, Malformed, Message, Origin, stamp
+from rxfeed.market import Malformed, Message, Origin, RepairedOrigin, frame_origin, stamp
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
 from rxfeed.recording.format import Line, malformed_frame
@@ -147,14 +147,15 @@ def _frame(
     if isinstance(decoded, Malformed):
         yield ReceivedItem(number, ns, replace(decoded, received_ns=ns))
     elif not isinstance(decoded, tuple):
-        yield ReceivedItem(number, ns, stamp(decoded, Origin(raw, ns, line.epoch)))
+        origin = RepairedOrigin if line.repaired else Origin
+        yield ReceivedItem(number, ns, stamp(decoded, origin(raw, ns, line.epoch)))
     else:
         several, places = len(decoded), tuple(line.repaired or ())
         epochs = line.epochs if line.epochs and len(line.epochs) == several else [line.epoch] * several
         for place, (message, epoch) in enumerate(zip(repaired(decoded, places, venue), epochs, strict=True)):
             if epoch is not None:
                 own = tuple(epoch if each == place else None for each in range(several))
-                yield ReceivedItem(number, ns, stamp(message, FrameOrigin(raw, ns, epoch, own, places)))
+                yield ReceivedItem(number, ns, stamp(message, frame_origin(raw, ns, epoch, own, places, place)))
 
 
 def repaired(messages: tuple[Message, ...], places: Sequence[int], venue: Venue) -> tuple[Message, ...]:
@@ -176,7 +177,7 @@ def _event(
         case ProductRenamed():
             apply(status, ids)
             return StatusEvent(status)
-        case None | Gap() | GapRepaired() | SequenceReset() | Ended():
+        case None | Gap() | Repaired() | SequenceReset() | Ended():
             return None
         case Connected():
             return ConnectionChange(up=True, status=status)

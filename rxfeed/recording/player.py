@@ -26,7 +26,7 @@ from rxfeed.feed import (
     SequenceReset,
     Subscribed,
 )
-from rxfeed.market import FrameOrigin, Malformed, Message, Subscriptions
+from rxfeed.market import FrameOrigin, Malformed, Message, Origin, RepairedOrigin, Subscriptions
 from rxfeed.recording.bulk import (
     NO_FRAME,
     NOT_CHOSEN,
@@ -133,8 +133,9 @@ class Player:
 
     def _merged(self, message: Message, merged: MergedItem) -> None:
         origin: Any = message._origin
-        if type(origin) is not FrameOrigin:
-            self._dispatcher.deliver_recorded(message, origin.raw, merged.ns, merged.epoch)
+        if not isinstance(origin, FrameOrigin):
+            kind = RepairedOrigin if message.repaired else Origin
+            self._dispatcher.deliver_recorded(message, origin.raw, merged.ns, merged.epoch, kind)
             return
         # The other messages of the frame are merged each by itself.
         (place,) = (place for place, epoch in enumerate(origin.epochs) if epoch is not None)
@@ -261,7 +262,8 @@ class Player:
             elif isinstance(message, tuple):
                 self._frame(message, raw, line)
             elif self._reached(line.ns, message.product_id):
-                self._dispatcher.deliver_recorded(message, raw, line.ns, epoch)
+                kind = RepairedOrigin if line.repaired else Origin
+                self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, kind)
         elif status is not None and self._reached(line.ns, getattr(status, "product_id", None)):
             self._status(status)
         elif line.pong is not None and self._reached(line.ns, None):

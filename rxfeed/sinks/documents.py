@@ -16,7 +16,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 from bson import Decimal128
 
-from rxfeed.market import Message, Unknown, microseconds
+from rxfeed.market import Message, Unknown, frame_of, microseconds
 from rxfeed.sinks.bson_types import Document
 from rxfeed.venues import ARRAY_KEY, tag_of
 
@@ -76,7 +76,7 @@ def raw_document(message: Message) -> Document:
 
 
 def _content(message: Message) -> object:
-    raw = message.raw
+    raw = frame_of(message)
     if len(raw) > MOST_BYTES:  # without a schema, decoding it can need thirty times that memory
         raise ValueError(
             f"the frame has {len(raw):,} bytes, more than MongoDB's limit of {MOST_BYTES:,} for a document"

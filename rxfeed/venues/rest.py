@@ -124,6 +124,10 @@ class RestRules(Protocol):
         """The trades of an answer, newest first."""
         ...
 
+    def trade_items(self, body: bytes) -> tuple[bytes, ...]:
+        """The bytes of each trade of an answer, in the same order."""
+        ...
+
     def candles_path(self, product: str, seconds: int, start: datetime, end: datetime) -> str:
         """The path of the candles that begin in `[start, end]`."""
         ...

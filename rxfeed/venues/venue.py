@@ -16,10 +16,10 @@ import msgspec
 
 from rxfeed.core import ByType, GapDetector, MergeRules, Pair
 from rxfeed.errors import ConfigError, ConnectionLost, ServerClosed
-from rxfeed.market import Heartbeat, Malformed, Message, microseconds
+from rxfeed.market import Heartbeat, Malformed, Message, Trade, microseconds
 from rxfeed.secrets import Secret, local_http
 from rxfeed.venues.numbers import NumberReader
-from rxfeed.venues.rest import RestRules
+from rxfeed.venues.rest import RestRules, RestTrade
 
 Decoded = Message | tuple[Message, ...] | Malformed
 """What a frame has: one message, any number of them, or none that can be read. See `Venue.decoder` for `Skipped`."""
@@ -231,6 +231,10 @@ class Venue:
         """*message*, a trade from before the subscription, as a new one: it was missed during an interruption."""
         return message
 
+    def new_trade(self, trade: RestTrade) -> Trade | None:
+        """*trade* of the REST API as one of the feed; `None` if something is missing that every trade has."""
+        raise NotImplementedError
+
     def identity(self, message: Message) -> str:
         """The id of *message*: the same wherever and whenever it is received.
 
@@ -271,6 +275,11 @@ class Venue:
     def books(self) -> frozenset[str]:
         """The channels that are requested anew after a loss."""
         return frozenset(each.name for each in self.channels if each.snapshot)
+
+    @cached_property
+    def repairable(self) -> str:
+        """The channel of which missed trades can be requested: trades are numbered by themselves. Empty for none."""
+        return next((each.name for each in self.channels if each.numbering == "trades" and self.rest is not None), "")
 
     @cached_property
     def heartbeats(self) -> frozenset[str]:

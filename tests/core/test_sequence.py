@@ -36,6 +36,11 @@ class Recorded:
         else:
             self.restarted.append((found.last, found.first))
 
+    def gap(self, missed: Items[Missed]) -> None:
+        for each in missed:
+            self.report(each)
+        self.lost(None)
+
     def lost(self, product_id: str | None) -> None:
         self.epoch += 1
 

@@ -26,7 +26,7 @@ STATUS: list[FeedStatus] = [
     s.Subscribed(channels=(ChannelSubscription("matches", ("BTC-USD",)),), missing=(("status", None),)),
     s.Rejected(message="Failed to subscribe", reason=None),
     s.Gap(product_id="BTC-USD", channel="matches", first=3, last=4),
-    s.GapRepaired(product_id="BTC-USD", channel="market_trades", first=7, last=9),
+    s.Repaired(product_id="BTC-USD", channel="market_trades", first=7, last=9),
     s.SequenceReset(product_id="BTC-USD", channel="matches", last=500, first=1),
     s.HeartbeatMissing(product_id="BTC-USD", seconds=5.0),
     s.HeartbeatBack(product_id="BTC-USD"),

@@ -46,6 +46,13 @@ class _Trade(TradeRow):
     side: str = ""
 
 
+class _Items(msgspec.Struct):
+    trades: list[msgspec.Raw]
+
+
+_decode_items = msgspec.json.Decoder(_Items).decode
+
+
 class _Entry(msgspec.Struct):
     price: Decimal
     size: Decimal
@@ -91,6 +98,9 @@ class AdvancedRest:
             return tuple(each.trade(product, _SIDES.get(each.side)) for each in found)
 
         return parsed("a list of trades", read)
+
+    def trade_items(self, body: bytes) -> tuple[bytes, ...]:
+        return parsed("a list of trades", lambda: tuple(map(bytes, _decode_items(body).trades)))
 
     def candles_path(self, product: str, seconds: int, start: datetime, end: datetime) -> str:
         granularity = _GRANULARITIES[checked_seconds(seconds, self.candle_seconds)]

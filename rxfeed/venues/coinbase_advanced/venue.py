@@ -19,6 +19,7 @@ from rxfeed.venues.coinbase_advanced.merging import AdvancedMerging
 from rxfeed.venues.coinbase_advanced.numbers import AdvancedNumbers
 from rxfeed.venues.coinbase_advanced.requests import MOST_BOOKS, AdvancedSubscription, likely_product, signature
 from rxfeed.venues.coinbase_advanced.rest import AdvancedRest
+from rxfeed.venues.rest import RestTrade
 from rxfeed.venues.venue import ChannelRequest, Limits, Observed, Refusal, Venue
 
 
@@ -96,6 +97,18 @@ class CoinbaseAdvanced(Venue):
 
     def repaired(self, message: Message) -> Message:
         return m.as_new(message) if isinstance(message, m.PriorMarketTrade) else message
+
+    def new_trade(self, trade: RestTrade) -> m.MarketTrade | None:
+        if trade.maker_side is None:
+            return None
+        return m.MarketTrade(
+            product_id=trade.product_id,
+            trade_id=trade.trade_id,
+            price=trade.price,
+            size=trade.size,
+            time=trade.time,
+            side=trade.maker_side,
+        )
 
     def identity(self, message: Message) -> str:
         return message_id(message)

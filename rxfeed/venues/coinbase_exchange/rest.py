@@ -27,6 +27,7 @@ class _Trade(TradeRow):
 
 
 _decode_trades = msgspec.json.Decoder(list[_Trade]).decode
+_decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class ExchangeRest:
@@ -51,6 +52,9 @@ class ExchangeRest:
         return parsed(
             "a list of trades", lambda: tuple(each.trade(product, each.side) for each in _decode_trades(body))
         )
+
+    def trade_items(self, body: bytes) -> tuple[bytes, ...]:
+        return parsed("a list of trades", lambda: tuple(map(bytes, _decode_items(body))))
 
     def candles_path(self, product: str, seconds: int, start: datetime, end: datetime) -> str:
         granularity = checked_seconds(seconds, self.candle_seconds)

@@ -31,6 +31,7 @@ from rxfeed.venues.coinbase_exchange.numbers import ExchangeNumbers
 from rxfeed.venues.coinbase_exchange.requests import Channel, ExchangeSubscription, signature
 from rxfeed.venues.coinbase_exchange.rest import ExchangeRest
 from rxfeed.venues.coinbase_exchange.texts import TEXTS
+from rxfeed.venues.rest import RestTrade
 from rxfeed.venues.venue import Limits, Observed, Refusal, Venue
 
 # A level3 message has the type of one on `full`. The field by which they differ, and True where level3 has it.
@@ -111,6 +112,22 @@ class CoinbaseExchange(Venue):
 
     def gaps(self) -> GapDetector:
         return ExchangeGaps()
+
+    def new_trade(self, trade: RestTrade) -> m.Match | None:
+        """The trade as a `Match`: its sequence is 0, and the ids of its orders are empty, which the answer lacks."""
+        if trade.maker_side is None:
+            return None
+        return m.Match(
+            product_id=trade.product_id,
+            trade_id=trade.trade_id,
+            sequence=0,
+            side=trade.maker_side,
+            price=trade.price,
+            size=trade.size,
+            time=trade.time,
+            maker_order_id="",
+            taker_order_id="",
+        )
 
     def identity(self, message: Message) -> str:
         return message_id(message)

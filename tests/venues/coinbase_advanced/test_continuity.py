@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxfeed import Feed, Reconnect, Replay, order_book, record, window_volume
-from rxfeed.core import Missed, Repaired, Restarted, TumblingVolume, VolumeWindow
-from rxfeed.feed import Gap, GapRepaired, Rejected, Subscribed
+from rxfeed.core import Missed, Restarted, TumblingVolume, VolumeWindow
+from rxfeed.core import Repaired as RepairedNumbers
+from rxfeed.feed import Gap, Rejected, Repaired, Subscribed
 from rxfeed.market import FrameOrigin, Message, PriorTrade, Trade, stamp
 from rxfeed.recording import catalogue
 from rxfeed.venues import COINBASE_ADVANCED
@@ -77,7 +78,7 @@ def numbers(events: list[Any]) -> list[tuple[str, str | None, int, int]]:
     return [
         (type(each).__name__, each.product_id, each.first, each.last)
         for each in events
-        if isinstance(each, Gap | GapRepaired)
+        if isinstance(each, Gap | Repaired)
     ]
 
 
@@ -97,7 +98,7 @@ def test_snapshot_after_a_reconnect_brings_the_missed_trades_in_order(tmp_path: 
         *(("trade", each, 0) for each in (4, 5)),
         *(("trade", each, 1) for each in (6, 7, 8, 9)),
     ]
-    assert numbers(status.items) == [("GapRepaired", BTC, 6, 7)]
+    assert numbers(status.items) == [("Repaired", BTC, 6, 7)]
     assert feed.stats.duplicates == 2
     # [2, 4) began before the subscription; the stream ends in [8, 10).
     assert [(each.start.second, each.count, each.complete) for each in windows.items] == [
@@ -127,7 +128,7 @@ def test_gap_names_the_trades_that_the_snapshot_does_not_reach() -> None:
         everything.wait_for(lambda items: kinds(items)[-1:] and kinds(items)[-1][1] == 12)
         feed.close()
     assert kinds(everything.items) == [("prior", 1, 0), ("trade", 2, 0), *(("trade", each, 2) for each in (10, 11, 12))]
-    assert numbers(status.items) == [("Gap", BTC, 3, 9), ("GapRepaired", BTC, 10, 11)]
+    assert numbers(status.items) == [("Gap", BTC, 3, 9), ("Repaired", BTC, 10, 11)]
     assert [each.complete for each in windows.items] == [False, False]
 
 
@@ -416,7 +417,7 @@ def test_trades_come_once_in_order_and_the_rest_is_named(before: int, missed: in
     assert ids == sorted(set(ids))
     assert not gone & set(ids)
     assert gone | set(ids) == set(range(4, ids[-1] + 1))
-    again = {each for gap in gaps.missed if isinstance(gap, Repaired) for each in range(gap.first, gap.last + 1)}
+    again = {each for gap in gaps.missed if isinstance(gap, RepairedNumbers) for each in range(gap.first, gap.last + 1)}
     assert again == set(range(newest + 1, upto + 1)) - gone
     machine = TumblingVolume(0.01)  # ten trades a window
     for window in [window for each in messages for window in machine.step(each)]:

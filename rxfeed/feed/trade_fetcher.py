@@ -1,0 +1,166 @@
+"""Requests missing trades from a venue's REST API, on threads of its own.
+
+Rules:
+- A request goes back page by page, from the trade after the missing ones to the first of them. Each page is passed on
+  as it comes.
+- Failures (no connection, 429, an answer that is no list of trades) are tried again, with growing pauses, until the
+  time is up. So are answers that lack some of the trades, which may be too new for the API; but after a few of those
+  the trades cannot be had.
+- Requests of all threads together are within the venue's rate limit, and a `Retry-After` holds for all.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+
+import msgspec
+
+from rxfeed.core import Backoff, Reconnect
+from rxfeed.errors import RxfeedError
+from rxfeed.market import RepairedOrigin, Trade, stamp
+from rxfeed.transport import HttpClient
+from rxfeed.venues import RestTrade, Venue
+
+log = logging.getLogger("rxfeed.feed")
+
+_THREADS = 4
+_PAUSES = Reconnect(initial=0.1, maximum=1.0)
+_MOST_PASSES = 3
+"""So often the pages are read if they lack trades that they should have."""
+
+
+class MissingTrades(msgspec.Struct, frozen=True):
+    """A request for the trades *first* to *last*; *newer*: the trade after them, if it is known."""
+
+    product_id: str
+    first: int
+    last: int
+    newer: RestTrade | None
+    until: float
+    """When the time is up, by `time.monotonic()`."""
+
+
+class FetchedTrades(msgspec.Struct, frozen=True):
+    """Some of the trades of a request, with their origins; *ended*: no more will come."""
+
+    request: MissingTrades
+    trades: list[Trade]
+    ended: bool = False
+
+
+class TradeFetcher:
+    """Answers requests in `answers`, and calls *nudge* for each; from any thread.
+
+    *patience*: seconds until the time of a request is up.
+    """
+
+    def __init__(
+        self, venue: Venue, client: Callable[[float], HttpClient], patience: float, nudge: Callable[[], None]
+    ) -> None:
+        assert venue.rest is not None
+        self.answers: deque[FetchedTrades] = deque()
+        self._venue, self._rules = venue, venue.rest
+        self._make_client = client
+        self._patience = patience
+        self._nudge = nudge
+        self._client: HttpClient | None = None
+        self._requests: SimpleQueue[MissingTrades | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._closed = threading.Event()
+        self._warned = False
+
+    def request(self, product_id: str, first: int, last: int, newer: RestTrade | None) -> None:
+        if self._closed.is_set():
+            return
+        if self._client is None:
+            # Two attempts fit into the time, if the first one has no answer.
+            self._client = self._make_client(self._patience / 2)
+        until = time.monotonic() + self._patience
+        self._requests.put(MissingTrades(product_id, first, last, newer, until))
+        if len(self._threads) < _THREADS:
+            thread = threading.Thread(target=self._work, name="rxfeed-repair", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def close(self) -> None:
+        """End; a running request fails at once."""
+        self._closed.set()
+        if self._client is not None:
+            self._client.close()
+        for _ in self._threads:
+            self._requests.put(None)
+
+    # ---- on the threads
+
+    def _work(self) -> None:
+        while (request := self._requests.get()) is not None:
+            try:
+                self._serve(request)
+            except Exception:
+                log.exception("repair: the request of missing trades failed: this is a defect, please report it")
+            self._answer(FetchedTrades(request, [], ended=True))
+
+    def _serve(self, request: MissingTrades) -> None:
+        backoff, passes = Backoff(_PAUSES, apart=0.0), 0
+        missing = set(range(request.first, request.last + 1))
+        while not self._closed.is_set():
+            try:
+                self._read_pages(request, missing)
+                passes += 1
+            except RxfeedError as error:
+                self._warn(request, error)
+            pause = backoff.failed()
+            over = pause is None or time.monotonic() + pause >= request.until
+            if not missing or passes >= _MOST_PASSES or over or self._closed.wait(pause):
+                return
+
+    def _read_pages(self, request: MissingTrades, missing: set[int]) -> None:
+        """Read the pages with *missing* trades, and remove from those what was found."""
+        assert self._client is not None
+        newer, product = request.newer, request.product_id
+        while missing and not self._closed.is_set() and time.monotonic() < request.until:
+            received = self._client.get(self._rules.trades_path(product, older_than=newer)).body
+            found = self._rules.trades(product, received)
+            self._pass_on(request, missing, found, self._rules.trade_items(received), time.time_ns())
+            oldest = min(found, key=lambda each: each.trade_id, default=None)
+            if oldest is None or oldest.trade_id <= min(missing, default=0):
+                return
+            if newer is not None and oldest.trade_id >= newer.trade_id:  # the page goes no further back
+                return
+            newer = oldest
+
+    def _pass_on(
+        self,
+        request: MissingTrades,
+        missing: set[int],
+        found: tuple[RestTrade, ...],
+        items: tuple[bytes, ...],
+        received_ns: int,
+    ) -> None:
+        trades: list[Trade] = []
+        for each, item in zip(found, items, strict=True):
+            if each.trade_id in missing and (trade := self._venue.new_trade(each)) is not None:
+                missing.discard(each.trade_id)
+                trades.append(stamp(trade, RepairedOrigin(item, received_ns, 0)))
+        if trades:
+            self._answer(FetchedTrades(request, trades))
+
+    def _answer(self, answer: FetchedTrades) -> None:
+        self.answers.append(answer)
+        self._nudge()
+
+    def _warn(self, request: MissingTrades, error: RxfeedError) -> None:
+        if self._closed.is_set():
+            return
+        log.log(
+            logging.INFO if self._warned else logging.WARNING,
+            "repair: trades %d to %d of %s could not be requested, and are requested again: %s. Check rest_url and the "
+            "network",
+            *(request.first, request.last, request.product_id, error),
+        )
+        self._warned = True

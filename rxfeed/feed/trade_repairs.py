@@ -1,0 +1,238 @@
+"""Repairs gaps of trades while a feed runs: holds a product's trades until the missing ones are here.
+
+Rules:
+- From the detection of missing trades on, the router passes the product's trades and heartbeats to this class instead
+  of their observers. `TradeRepair` decides what is output, and when. All other messages pass as ever.
+- A held message keeps the epoch of its receipt. Trades that could not be had raise the epoch of the product's trades
+  where they are missing in the output, so the messages after them get a higher one.
+- Everything is delivered on the thread of the feed, between the frames that it reads.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from itertools import groupby
+
+from reactivex import Observer
+
+from rxfeed.core import (
+    EPOCH_KINDS,
+    TRADES,
+    Awaited,
+    GapDetector,
+    LostTrades,
+    Missed,
+    Repair,
+    RepairedTrades,
+    Restarted,
+    TradeRepair,
+)
+from rxfeed.core import Repaired as RepairedNumbers
+from rxfeed.feed.feed_streams import FeedStreams
+from rxfeed.feed.held_messages import with_epoch, with_epochs
+from rxfeed.feed.trade_fetcher import TradeFetcher
+from rxfeed.market import Message, PriorTrade, RepairedOrigin, Trade
+from rxfeed.venues import RestTrade
+
+
+class TradeRepairs:
+    """The repairs of one feed, over all its connections; *now* is the feed's clock."""
+
+    def __init__(
+        self,
+        policy: Repair,
+        channel: str,
+        streams: FeedStreams,
+        continuity: GapDetector,
+        fetcher: TradeFetcher,
+        now: Callable[[], float],
+    ) -> None:
+        self._channel = channel
+        self._streams = streams
+        self._router = streams.router
+        self._continuity = continuity
+        self._fetcher = fetcher
+        self._now = now
+        self._machine = TradeRepair(policy)
+        self._observer: Observer[Message] = Observer(self._hold)
+        self._new: list[Awaited] = []  # not requested yet
+        self._epochs: dict[str, list[tuple[Awaited, int]]] = {}  # of the trades of each hole, less the losses
+        self._losses: Counter[str] = Counter()  # by product, since its trades are held
+        self._begun = False
+        continuity.can_repair = self._can_repair
+
+    @property
+    def pending(self) -> bool:
+        """True if `step` has something to do, or `remaining` has changed."""
+        return bool(self._begun or self._fetcher.answers)
+
+    def remaining(self, now: float) -> float | None:
+        """Seconds until `step` has something to do; `None` if nothing is held."""
+        return self._machine.remaining(now)
+
+    def begin(self, found: Awaited) -> None:
+        """Hold the trades after *found* from now on."""
+        product = found.product_id
+        if not self._machine.missed(product, found.first, found.last, self._now()):
+            self._lose(LostTrades(product, found.first, found.last))
+            self._pass_again(product)
+            return
+        epoch = self._continuity.of_kinds.get((product, TRADES), self._continuity.epoch(product))
+        self._epochs.setdefault(product, []).append((found, epoch - self._losses[product]))
+        self._new.append(found)
+        self._begun = True
+        self._router.hold(product, self._observer)
+
+    def restarted(self, found: Restarted) -> None:
+        """The numbers begin anew, so that what is held cannot be put in order with what follows."""
+        if found.channel == self._channel and found.product_id is not None:
+            self._output(self._machine.finish(self._now(), found.product_id))
+
+    def step(self) -> None:
+        """Deliver what is due: answers, and what could not be had in time."""
+        self._begun = False
+        if self._new:  # no message has come after the gap
+            self._request(None)
+        self._take_answers()
+        self._output(self._machine.due(self._now()))
+
+    def finish(self) -> None:
+        """Deliver all that is held; no further trades come."""
+        self._fetcher.close()
+        self._take_answers()
+        self._output(self._machine.finish(self._now()))
+
+    def close(self) -> None:
+        """End the requests, without a delivery."""
+        self._fetcher.close()
+
+    # ---- in
+
+    def _can_repair(self, missed: Missed) -> bool:
+        product = missed.product_id
+        return (
+            missed.channel == self._channel
+            and product is not None
+            and self._machine.can_repair(product, missed.first, missed.last)
+        )
+
+    def _hold(self, message: Message) -> None:
+        """Called by the router with each message of a product that is held."""
+        if self._new:
+            self._request(message)
+        if self._losses:
+            losses = self._losses[str(message.product_id)]
+            if losses and EPOCH_KINDS[type(message)] == TRADES:
+                with_epoch(message, message.epoch - losses)
+        self._output(self._machine.hold(message, self._now()))
+
+    def _request(self, message: Message | None) -> None:
+        """Request the trades of new holes; *message*: the first one after them, `None` if none has come."""
+        waiting: list[Awaited] = []
+        for hole in self._new:
+            newer: RestTrade | None = None
+            if isinstance(message, Trade | PriorTrade) and message.product_id == hole.product_id:
+                if message.trade_id < hole.first:  # of a frame in which the hole is
+                    waiting.append(hole)
+                    continue
+                if message.trade_id > hole.last:
+                    newer = _as_rest(message)
+            self._fetcher.request(hole.product_id, hole.first, hole.last, newer)
+        self._new = waiting
+
+    def _take_answers(self) -> None:
+        answers = self._fetcher.answers
+        while answers:
+            answer = answers.popleft()
+            request, now = answer.request, self._now()
+            self._output(self._machine.fetched(request.product_id, answer.trades, now))
+            if answer.ended:
+                self._output(self._machine.exhausted(request.product_id, request.first, request.last, now))
+
+    # ---- out
+
+    def _output(self, outputs: Iterable[Message | RepairedTrades | LostTrades]) -> None:
+        lost: LostTrades | None = None
+        held: list[Message] = []
+        products: set[str] = set()
+        for output in outputs:
+            products.add(str(output.product_id))
+            if isinstance(output, Message) and not _is_fetched(output):
+                held.append(output)
+                continue
+            self._deliver(held)
+            held = []
+            if isinstance(output, LostTrades):
+                lost = output
+                self._lose(output)
+            elif isinstance(output, RepairedTrades):
+                follows = lost is not None and lost.last + 1 == output.first
+                self._report(output, output.first if lost is None or not follows else lost.first)
+            else:
+                self._deliver_repaired(output)
+        self._deliver(held)
+        for product in products:
+            self._pass_again(product)
+
+    def _pass_again(self, product: str) -> None:
+        """If nothing of *product* is held any more, its messages go to their observers again."""
+        if not self._machine.holds(product):
+            self._router.let_pass(product)
+            self._epochs.pop(product, None)
+            del self._losses[product]
+
+    def _lose(self, lost: LostTrades) -> None:
+        product = lost.product_id
+        self._continuity.lost_of(product, (TRADES,))
+        self._losses[product] += 1
+        self._streams.found(Missed(product, self._channel, lost.first, lost.last))
+
+    def _report(self, run: RepairedTrades, first: int) -> None:
+        """Report the trades of *run*. Those from *first* on, some of them lost, are out of order from now on."""
+        self._continuity.settled(self._channel, run.product_id, first, run.last)
+        self._streams.found(RepairedNumbers(run.product_id, self._channel, run.first, run.last, run.seconds))
+
+    def _deliver_repaired(self, trade: Message) -> None:
+        assert isinstance(trade, Trade)
+        product, number = trade.product_id, trade.trade_id
+        epoch = next(epoch for hole, epoch in self._epochs[product] if hole.first <= number <= hole.last)
+        types = self._streams.stats.types
+        types[type(trade)] = types.get(type(trade), 0) + 1
+        self._emit(with_epoch(trade, epoch + self._losses[product]))
+
+    def _deliver(self, held: list[Message]) -> None:
+        """Deliver messages that were *held*, and counted when they came.
+
+        Those that the venue sent again after an interruption are repaired, too.
+        """
+        for repaired, group in groupby(held, lambda message: message.repaired):
+            run = [*group]
+            if repaired:
+                first, last = (each.trade_id for each in (run[0], run[-1]) if isinstance(each, Trade))
+                self._streams.found(RepairedNumbers(run[0].product_id, self._channel, first, last))
+            for message in with_epochs(run, self._epoch_of):
+                self._emit(message)
+
+    def _epoch_of(self, message: Message) -> int:
+        of_trades = EPOCH_KINDS[type(message)] == TRADES
+        return message.epoch + (self._losses[str(message.product_id)] if of_trades else 0)
+
+    def _emit(self, message: Message) -> None:
+        router = self._router
+        router.deliver(router.subscribed(type(message), message.product_id), message)
+
+
+def _is_fetched(message: Message) -> bool:
+    return type(message._origin) is RepairedOrigin  # pyright: ignore[reportPrivateUsage]
+
+
+def _as_rest(trade: Trade | PriorTrade) -> RestTrade:
+    return RestTrade(
+        product_id=trade.product_id,
+        trade_id=trade.trade_id,
+        price=trade.price,
+        size=trade.size,
+        time=trade.time,
+        maker_side=trade.maker_side,
+    )
