@@ -35,7 +35,7 @@ from rxfeed.core import (
 )
 from rxfeed.core.book_snapshot import Level3Snapshot, SnapshotTaken
 from rxfeed.errors import ConnectionLost, HandshakeRejected, ServerClosed
-from rxfeed.feed import Disconnected, Ended, KeepalivePong, Repair
+from rxfeed.feed import Disconnected, Ended, KeepalivePong
 from rxfeed.market import Origin, stamp
 from rxfeed.recording import Catalogue, RecordedSession
 from rxfeed.venues.coinbase_exchange.messages import L2Update, Open, Snapshot

@@ -19,6 +19,7 @@ from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
 from rxfeed.recording import (
     Part,
+    Recording,
     TimeRange,
     find,
     mark_segments,
@@ -125,8 +126,13 @@ def _neighbours(parts: list[Part], chosen: TimeRange) -> list[Part]:
     return [
         part
         for place, part in enumerate(parts)
-        if any(each.path in inside for each in parts[max(0, place - 1) : place + 2])
+        if _is_repair(part) or any(each.path in inside for each in parts[max(0, place - 1) : place + 2])
     ]
+
+
+def _is_repair(part: Part) -> bool:
+    header = part.found.header if isinstance(part.found, Recording) else None
+    return header is not None and header.completed is not None
 
 
 def _result(files: list[FileRecord], read: int, parts: list[Part], chosen: TimeRange, every: int) -> Audit:

@@ -67,7 +67,8 @@ def draw(found: Audit, path: Path) -> None:
         spine.set_visible(False)
     more = f" (the first {_MOST_ROWS} of {len(rows)} products)" if len(rows) > _MOST_ROWS else ""
     axes.set_title(f"{found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC{more}", loc="left", fontsize=11)
-    states: list[State] = [state for state in _COLOURS if any(state == each for spans in shown.values() for each, _, _ in spans)]
+    drawn = {state for spans in shown.values() for state, _, _ in spans}
+    states: list[State] = [state for state in _COLOURS if state in drawn]
     edge: dict[str, Any] = {"edgecolor": "#999999", "linewidth": 0.5}
     patches: list[Any] = [Patch(facecolor=_COLOURS[state], label=state, **edge) for state in states]
     if any(first.missing for spans in shown.values() for _, first, _ in spans):

@@ -27,6 +27,7 @@ class PairAudit:
                 self.repaired[count.ns] += count.repaired
         numbering = next((each.numbering for each in venue.channels if each.name == self.channel), "") if venue else ""
         self.by_connection = numbering == "connection"
+        self.by_trades = numbering == "trades"
         counted = any(record.runs or record.repairs for _, record in files)
         self.proof = Proof(files) if counted else None
 

@@ -143,6 +143,7 @@ def parser() -> argparse.ArgumentParser:
     _add_products(commands)
     _add_ls(commands)
     audit_options.add_audit(commands, _Formatter)
+    audit_options.add_repair(commands, _Formatter)
     archive_options.add_export(commands, _Formatter)
     archive_options.add_replay(commands, _Formatter)
     return top

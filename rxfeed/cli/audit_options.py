@@ -1,4 +1,4 @@
-"""The options of `rxfeed audit`."""
+"""The options of `rxfeed audit` and `rxfeed repair`."""
 
 from __future__ import annotations
 
@@ -35,6 +35,24 @@ examples:
   rxfeed audit recordings --json | jq '.missing'
   rxfeed audit recordings --png calendar.png
 """
+_REPAIR = """\
+Request the trades that are missing in a recording, between its segments and
+sessions too, from the REST API of the venue, and write them beside the
+segments. A replay then plays them at their places.
+
+Trades that the exchange no longer has are written down as lost, and not
+requested again. The command can be run again at any time, also after it was
+killed.
+"""
+_REPAIR_EXAMPLES = """\
+exit status: 0 if all missing trades were repaired, 1 if some could not be
+requested, 2 for bad usage, 3 if the exchange no longer has some
+
+examples:
+  rxfeed repair recordings --dry-run
+  rxfeed repair recordings
+  rxfeed repair recordings --since 2026-11-24 --products BTC-USD
+"""
 
 
 def add_audit(commands: argparse._SubParsersAction[Any], formatter: type[argparse.HelpFormatter]) -> None:
@@ -63,3 +81,31 @@ def _audit(options: argparse.Namespace) -> int:
     with needs_extra("record", "an audit"):
         from rxfeed.cli import audit
     return audit.run(options)
+
+
+def add_repair(commands: argparse._SubParsersAction[Any], formatter: type[argparse.HelpFormatter]) -> None:
+    repair = commands.add_parser(
+        "repair",
+        help="request the trades that are missing in a recording",
+        description=_REPAIR,
+        epilog=_REPAIR_EXAMPLES,
+        formatter_class=formatter,
+        allow_abbrev=False,
+    )
+    repair.add_argument("path", metavar="DIR", help="the folder of the recording")
+    repair.add_argument(
+        "--dry-run", action="store_true", default=None, help="only list what is missing; request and write nothing"
+    )
+    add_range(repair)
+    repair.add_argument(
+        "--rest-url", metavar="URL", help="URL of the REST API (default: that of the feed that was recorded)"
+    )
+    repair.add_argument("--json", action="store_true", default=None, help="print one JSON object")
+    add_venue(repair)
+    repair.set_defaults(run=_repair)
+
+
+def _repair(options: argparse.Namespace) -> int:
+    with needs_extra("record", "a repair"):
+        from rxfeed.cli import repair
+    return repair.run(options)

@@ -3,11 +3,23 @@
 from rxfeed.recording.bulk import together
 from rxfeed.recording.catalogue import Catalogue, RecordedSession, catalogue
 from rxfeed.recording.chunks import Chunk
+from rxfeed.recording.compression import compressor
 from rxfeed.recording.contents import Contents, Epochs, Receiver, TextLine
 from rxfeed.recording.disk_space import DiskGuard, DiskSpace, DiskState, MinFree, disk_space, refusal
 from rxfeed.recording.events import status_of
-from rxfeed.recording.files import Part, find, named_venue, ordered, within
-from rxfeed.recording.format import Line
+from rxfeed.recording.files import Part, find, named_venue, ordered, within, without_repairs
+from rxfeed.recording.format import (
+    REST,
+    VERSION,
+    Header,
+    Line,
+    LostNumbers,
+    end_line,
+    header_line,
+    inserted_line,
+    lost_line,
+)
+from rxfeed.recording.insertions import REPAIRED_IDS
 from rxfeed.recording.marks import MARKS, Mark, forget_marks, mark_segments, marked_segments
 from rxfeed.recording.merging import repaired
 from rxfeed.recording.reading import Recording, SegmentOpen
@@ -25,6 +37,9 @@ from rxfeed.recording.timestamps import Moment, moment_of, ns_of
 
 __all__ = [
     "MARKS",
+    "REPAIRED_IDS",
+    "REST",
+    "VERSION",
     "Catalogue",
     "Chunk",
     "Contents",
@@ -34,8 +49,10 @@ __all__ = [
     "DiskState",
     "Epochs",
     "Expired",
+    "Header",
     "KeepLimits",
     "Line",
+    "LostNumbers",
     "Mark",
     "MinFree",
     "Moment",
@@ -59,10 +76,15 @@ __all__ = [
     "TimeRange",
     "apply",
     "catalogue",
+    "compressor",
     "disk_space",
+    "end_line",
     "expired",
     "find",
     "forget_marks",
+    "header_line",
+    "inserted_line",
+    "lost_line",
     "make_folder",
     "mark_segments",
     "marked_segments",
@@ -77,4 +99,5 @@ __all__ = [
     "status_of",
     "together",
     "within",
+    "without_repairs",
 ]
