@@ -81,7 +81,8 @@ class _Reader:
         self._venue = venue
         self._ids: DeliveredIds = recorded_ids(recording)
         self._decode = venue.decoder(stored=True, renamed=self._ids).decode
-        self._entries = _entry_decoder(venue)
+        self._plain = _entry_decoder(venue, plain=True)
+        self._entries = _entry_decoder(venue, plain=False)
         self._trades = next((each.name for each in venue.channels if each.numbering == "trades"), "")
         self._channels: dict[str | None, frozenset[str]] = {}
         about = {} if recording.header is None else recording.header.about
@@ -97,8 +98,9 @@ class _Reader:
             self._rest()
             return
         for chunk in self._recording.chunks():
-            entries = None
-            if self._entries is not None and len(chunk.text) <= LONG:
+            entries, short = None, len(chunk.text) <= LONG
+            plain = self._plain is not None and short and (entries := together(self._plain, chunk.text)) is not None
+            if entries is None and short and self._entries is not None:
                 entries = together(self._entries, chunk.text)
             if entries is None:
                 for index in range(len(chunk.lines)):
@@ -107,18 +109,17 @@ class _Reader:
             chunk.count = len(entries)
             if entries:
                 self._collector.seen(entries[0].ns, entries[-1].ns)
-                self._chunk(chunk, entries)
+                self._chunk(chunk, entries, plain=plain)
 
     # ---- segments
 
-    def _chunk(self, chunk: Chunk, entries: list[Any]) -> None:
-        special = b'"repaired":' in chunk.text or b'"epochs":' in chunk.text
-        if not special and self._together(chunk, entries, 0):
+    def _chunk(self, chunk: Chunk, entries: list[Any], *, plain: bool) -> None:
+        if plain and self._together(chunk, entries, 0):
             return
         alone = [
             place
             for place, entry in enumerate(entries)
-            if entry.frame is None or (special and (entry.repaired or (entry.epochs and None in entry.epochs)))
+            if entry.frame is None or (not plain and (entry.repaired or (entry.epochs and None in entry.epochs)))
         ]
         begin = 0
         for place in (*alone, len(entries)):
@@ -263,14 +264,17 @@ class _Reader:
 
 
 @functools.cache
-def _entry_decoder(venue: Venue) -> Any:
-    """Decodes lines with as much of the frames of *venue* as has numbers; `None` if it cannot read them so."""
-    if venue.numbers is None:
+def _entry_decoder(venue: Venue, *, plain: bool) -> Any:
+    """Decodes lines with as much of the frames of *venue* as has numbers; `None` if it cannot read them so.
+
+    *plain*: it fails at a line of a repaired trade, or of a frame with several messages.
+    """
+    if venue.numbers is None or (plain and not venue.quick_types):
         return None
     fields: list[Any] = [
         ("ns", Moment),
         ("frame", venue.numbers.frame | None, None),
-        ("repaired", list[int] | None, None),
-        ("epochs", list[int | None] | None, None),
+        ("repaired", None if plain else list[int] | None, None),
+        ("epochs", None if plain else list[int | None] | None, None),
     ]
     return msgspec.json.Decoder(msgspec.defstruct("Entry", fields, gc=False)).decode_lines
