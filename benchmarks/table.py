@@ -22,7 +22,7 @@ COMPARED = ("cbpro", "advanced", "bare")  # the clients of the summary
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """Tables of all measured parts, and the verdicts."""
+    """Tables of all measured parts, how many goals are met, and the verdicts."""
     parts = [_about(results)]
     if "speed" in results or "latency" in results:
         parts.append(_clients(results))
@@ -30,12 +30,16 @@ def markdown(results: dict[str, Any]) -> str:
         parts.append(_load(results["load"]))
     if "advanced_trade" in results:
         parts.append(_advanced_trade(results["advanced_trade"]))
-    parts.append("\n".join(f"- {verdict}" for verdict in verdicts(results)))
+    found = verdicts(results)
+    judged = [verdict.met for verdict in found if verdict.met is not None]
+    if judged:
+        parts.append(f"{sum(judged)} of {len(judged)} goals are met.")
+    parts.append("\n".join(f"- {verdict}" for verdict in found))
     return "\n\n".join(part for part in parts if part)
 
 
 def summary(results: dict[str, Any]) -> str:
-    """A table of three figures of rxfeed, each beside those of `COMPARED`, and how many goals are met."""
+    """A table of three figures of rxfeed, each beside those of `COMPARED`."""
     speed, latency = results.get("speed", {}), results.get("latency", {})
     load = results.get("load", {}).get("bursts", {})
     names = ("feed", *COMPARED)
@@ -56,9 +60,6 @@ def summary(results: dict[str, Any]) -> str:
     parts = [_about(results)]
     if lines:
         parts.append(_table(["", *(label.partition(":")[0] for label in labels)], lines))
-    judged = [verdict.met for verdict in verdicts(results) if verdict.met is not None]
-    if judged:
-        parts.append(f"{sum(judged)} of {len(judged)} goals are met.")
     return "\n\n".join(parts)
 
 

@@ -17,7 +17,7 @@ def alert(cross: PriceCross) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Say when a price goes above or below a level.")
+    parser = argparse.ArgumentParser(description="Print when a price goes above or below a level.")
     parser.add_argument("--level", required=True, help="the price to watch for")
     parser.add_argument("--product", default="BTC-USD")
     parser.add_argument("--venue", choices=tuple(VENUES), help="(default: that of --url, or coinbase_exchange)")

@@ -45,7 +45,7 @@ class PriceMonitor(WebsocketClient):
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Say when a price goes above or below a level.")
+    parser = argparse.ArgumentParser(description="Print when a price goes above or below a level.")
     parser.add_argument("--level", required=True, help="the price to watch for")
     parser.add_argument("--product", default="BTC-USD")
     parser.add_argument("--url", default=DEFAULT_URL)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 RULES = {
     "verb": re.compile(
-        r"\b(says?|said|saying|tells?|told|telling|speaks?|spoke|spoken|hears?|heard|knows|message_filter(es|ed)?|wants?|wanted"
+        r"\b(says?|said|saying|tells?|told|telling|speaks?|spoke|spoken|hears?|heard|knows|wish(es|ed)?|wants?|wanted"
         r"|forg(i|e|a)ve\w*|believ\w+|goodbye|hopes?|minds|cares?)\b",
         re.IGNORECASE,
     ),

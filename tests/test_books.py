@@ -26,8 +26,8 @@ from rxfeed.feed import Clock, rest_snapshot
 from rxfeed.market import Origin, stamp
 from rxfeed.operators.book import full_book, order_book
 from rxfeed.sim import Exchange, faults
-from rxfeed.sim.coinbase_exchange.channels import Channels
-from rxfeed.sim.coinbase_exchange.rest import ExchangeRest
+from rxfeed.sim.coinbase_exchange.channels import ExchangeChannels
+from rxfeed.sim.coinbase_exchange.rest import SimulatedExchangeRest
 from rxfeed.sim.frames import Frame, payload_of
 from rxfeed.sim.market import Market
 from rxfeed.sim.simulation import Simulation
@@ -142,11 +142,11 @@ class Lab:
 
     def __init__(self, seed: int) -> None:
         market = Market([BTC], seed=seed, start=datetime(2026, 1, 1, tzinfo=UTC))
-        self.market, self.channels = market, Channels(market)
+        self.market, self.channels = market, ExchangeChannels(market)
         self.engine = market.engines[BTC]
         self.books: dict[int, Shown] = {}
         self.events = 0
-        self._rest = ExchangeRest(Simulation(market))
+        self._rest = SimulatedExchangeRest(Simulation(market))
         self._leaving: list[Line] = []
         self._note()
         dice = random.Random(seed)

@@ -78,3 +78,8 @@ def test_minimum_of_every_requirement_can_be_installed() -> None:
     assert len(lines) > 15
     assert [line for line in lines if not script["FLOOR"].match(line)] == []
     assert set(script["floors"]()) >= {"reactivex", "websocket-client", "pymongo", "msgspec", "websockets", "polars"}
+
+
+def test_fast_part_names_tests_that_exist() -> None:
+    fast = runpy.run_path(str(ROOT / "scripts" / "lowest"))["FAST"]
+    assert [path for path in fast if not path.startswith("--") and not (ROOT / path).exists()] == []

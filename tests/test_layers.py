@@ -264,6 +264,16 @@ def test_readme_has_the_same_order() -> None:
     assert drawn == ORDER[1:]
 
 
+def test_class_names_are_unique() -> None:
+    """One name has one meaning; a name with an underscore is one of its file alone."""
+    places: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 def test_every_public_name_can_be_imported() -> None:
     for name in rxfeed.__all__:
         assert getattr(rxfeed, name) is not None

@@ -9,11 +9,11 @@ from datetime import datetime
 from os import PathLike
 from pathlib import Path
 
-from rxfeed.audit.coverage import Coverage
+from rxfeed.audit.coverage import CoveredTimes
 from rxfeed.audit.reading import read_file
 from rxfeed.audit.records import FileRecord
 from rxfeed.audit.result import Audit, AuditDamage, AuditRow, MissingNumbers
-from rxfeed.audit.rows import Grid, lost_of, pair_audits, rows_of
+from rxfeed.audit.rows import SpanGrid, lost_of, pair_audits, rows_of
 from rxfeed.audit.state import AuditState
 from rxfeed.core import arguments
 from rxfeed.errors import ConfigError
@@ -142,8 +142,8 @@ def _result(files: list[FileRecord], read: int, parts: list[Part], chosen: TimeR
     end = max(end, begin + 1)
     if (end - begin) // every > _MOST_SPANS:
         raise ConfigError(f"every: {every // 10**9} makes over {_MOST_SPANS:,} spans: take a longer one")
-    coverage = Coverage(files)
-    grid = Grid(begin, end, every, coverage)
+    coverage = CoveredTimes(files)
+    grid = SpanGrid(begin, end, every, coverage)
     gaps, lost = [gap for file in files for gap in file.gaps], lost_of(files)
     rows: list[AuditRow] = []
     missing: list[MissingNumbers] = []

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rxfeed.audit.records import Count, FileRecord, GapRecord, Named, Pair, PairRecord, Run
+from rxfeed.audit.records import FileRecord, GapRecord, Named, NumberRun, Pair, PairRecord, SpanCount
 from rxfeed.venues import FrameLine, NumberGroup
 
 _MOST_PAIRS = 100_000
 
 
-class Collector:
+class NumberCollector:
     """Fills *record*."""
 
     def __init__(self, record: FileRecord) -> None:
         self.record = record
         self._pairs: dict[Pair, PairRecord] = {}
-        self._counts: dict[tuple[str, str | None, int], Count] = {}
+        self._counts: dict[tuple[str, str | None, int], SpanCount] = {}
 
     def seen(self, first_ns: int, last_ns: int) -> None:
         """Lines of these times were read."""
@@ -43,7 +43,7 @@ class Collector:
                 run.last, run.last_ns = numbers[end - 1], group.lines[end - 1].ns
             else:
                 at = line + next(place for place, each in enumerate(lines) if each is first)
-                pair.runs.append(Run(numbers[begin], numbers[end - 1], first.ns, group.lines[end - 1].ns, at))
+                pair.runs.append(NumberRun(numbers[begin], numbers[end - 1], first.ns, group.lines[end - 1].ns, at))
             begin = end
 
     def number(self, channel: str, product: str | None, number: int, ns: int, line: int, *, repaired: bool) -> None:
@@ -53,7 +53,7 @@ class Collector:
         if runs and runs[-1].last + 1 == number:
             runs[-1].last, runs[-1].last_ns = number, ns
         else:
-            runs.append(Run(number, number, ns, ns, line))
+            runs.append(NumberRun(number, number, ns, ns, line))
         count = self._count_at(pair, ns)
         count.messages += 1
         count.repaired += repaired
@@ -114,12 +114,12 @@ class Collector:
             for each in lines:
                 self._count_at(pair, each.ns).messages += 1
 
-    def _count_at(self, pair: PairRecord, ns: int) -> Count:
+    def _count_at(self, pair: PairRecord, ns: int) -> SpanCount:
         span = ns // self.record.every * self.record.every
         key = pair.channel, pair.product, span
         count = self._counts.get(key)
         if count is None:
-            count = self._counts[key] = Count(span)
+            count = self._counts[key] = SpanCount(span)
             pair.counts.append(count)
         return count
 

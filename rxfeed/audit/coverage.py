@@ -42,7 +42,7 @@ class Spans:
         return found
 
 
-class Coverage:
+class CoveredTimes:
     """The connections and subscriptions of *files*, in their order. A file without events is one connection."""
 
     def __init__(self, files: Iterable[FileRecord]) -> None:

@@ -18,12 +18,12 @@ from operator import attrgetter
 
 import msgspec
 
-from rxfeed.audit.records import FileRecord, Named, PairRecord, Run
+from rxfeed.audit.records import FileRecord, Named, NumberRun, PairRecord
 
 _SHORT = 3
 
 
-class Mark(msgspec.Struct, frozen=True, gc=False):
+class LinePlace(msgspec.Struct, frozen=True, gc=False):
     """A *line* of the file of a session with this *number*, at *ns*."""
 
     session: str
@@ -38,7 +38,7 @@ class Hole(msgspec.Struct, frozen=True, gc=False):
     first: int
     last: int
     after_ns: int
-    place: Mark
+    place: LinePlace
 
     @property
     def count(self) -> int:
@@ -52,7 +52,7 @@ class Range(msgspec.Struct, gc=False):
     last: int
     first_ns: int
     last_ns: int
-    place: Mark
+    place: LinePlace
 
 
 _first = attrgetter("first")
@@ -63,7 +63,7 @@ class Proof:
 
     def __init__(self, files: Iterable[tuple[FileRecord, PairRecord]]) -> None:
         self._generations: list[list[Range]] = [[]]
-        self._names: list[list[tuple[Named, Mark]]] = [[]]
+        self._names: list[list[tuple[Named, LinePlace]]] = [[]]
         repairs: list[Range] = []
         for file, pair in files:
             repairs += [_range(file, run) for run in pair.repairs]
@@ -72,7 +72,7 @@ class Proof:
                 while resets and resets[0] <= run.line:
                     self._restarted(run, resets.pop(0))
                 self._add(self._generations[-1], _range(file, run))
-            self._names[-1] += [(each, Mark(file.session, file.number, each.line, each.ns)) for each in names]
+            self._names[-1] += [(each, LinePlace(file.session, file.number, each.line, each.ns)) for each in names]
         for each in repairs:
             self._add(self._generation_of(each), each)
 
@@ -93,7 +93,7 @@ class Proof:
 
     # ---- inside
 
-    def _restarted(self, run: Run, line: int) -> None:
+    def _restarted(self, run: NumberRun, line: int) -> None:
         ranges = self._generations[-1]
         if len(ranges) > 1:
             wrong, before = ranges[-1], ranges[-2]
@@ -138,13 +138,13 @@ def _has(ranges: list[Range], number: int) -> bool:
     return bool(at) and ranges[at - 1].last >= number
 
 
-def _range(file: FileRecord, run: Run) -> Range:
+def _range(file: FileRecord, run: NumberRun) -> Range:
     return Range(
-        run.first, run.last, run.first_ns, run.last_ns, Mark(file.session, file.number, run.line, run.first_ns)
+        run.first, run.last, run.first_ns, run.last_ns, LinePlace(file.session, file.number, run.line, run.first_ns)
     )
 
 
-def _pieces(before: Range, last: int, place: Mark, names: list[tuple[Named, Mark]]) -> Iterator[Hole]:
+def _pieces(before: Range, last: int, place: LinePlace, names: list[tuple[Named, LinePlace]]) -> Iterator[Hole]:
     """The hole after *before*, by the places where its ids belong."""
     first = before.last + 1
     for named, mark in names:

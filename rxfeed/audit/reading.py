@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.audit.collector import Collector
+from rxfeed.audit.collector import NumberCollector
 from rxfeed.audit.records import FileRecord, GapRecord
 from rxfeed.core import Missed, Restarted
 from rxfeed.errors import ConfigError, RecordingDamaged
@@ -62,7 +62,7 @@ def read_file(part: Part, every: int, venue: Venue | None = None) -> FileRecord:
         begun_ns=part.ns,
         of=None if header is None else header.completed,
     )
-    collector = Collector(record)
+    collector = NumberCollector(record)
     try:
         _Reader(part.opened(), collector, venue or venue_of(name)).read()
     except SegmentOpen:
@@ -75,7 +75,7 @@ def read_file(part: Part, every: int, venue: Venue | None = None) -> FileRecord:
 
 
 class _Reader:
-    def __init__(self, recording: Recording, collector: Collector, venue: Venue) -> None:
+    def __init__(self, recording: Recording, collector: NumberCollector, venue: Venue) -> None:
         self._recording = recording
         self._collector = collector
         self._venue = venue

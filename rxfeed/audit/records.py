@@ -8,7 +8,7 @@ Pair = tuple[str, str | None]
 """A channel and a product."""
 
 
-class Run(msgspec.Struct, array_like=True, gc=False):
+class NumberRun(msgspec.Struct, array_like=True, gc=False):
     """Consecutive numbers *first* to *last*, received at these times; *first* is on *line* of the file."""
 
     first: int
@@ -26,7 +26,7 @@ class Named(msgspec.Struct, array_like=True, gc=False):
     line: int
 
 
-class Count(msgspec.Struct, array_like=True, gc=False):
+class SpanCount(msgspec.Struct, array_like=True, gc=False):
     """So many *messages* in the span that begins at *ns*, of which *repaired* were missed and came in another way."""
 
     ns: int
@@ -42,11 +42,11 @@ class PairRecord(msgspec.Struct, gc=False):
 
     channel: str
     product: str | None
-    runs: list[Run] = []
-    repairs: list[Run] = []
+    runs: list[NumberRun] = []
+    repairs: list[NumberRun] = []
     named: list[Named] = []
     resets: list[int] = []
-    counts: list[Count] = []
+    counts: list[SpanCount] = []
 
 
 class GapRecord(msgspec.Struct, array_like=True, gc=False):
@@ -60,7 +60,7 @@ class GapRecord(msgspec.Struct, array_like=True, gc=False):
 
 
 class FileRecord(msgspec.Struct, gc=False):
-    """A file with this *name*, *size* and *modified* time; *every*: the nanoseconds of a span of `Count`.
+    """A file with this *name*, *size* and *modified* time; *every*: the nanoseconds of a span of `SpanCount`.
 
     *session* and *number*: those of a segment. *of*: the segment that it completes, for a file of a repair. *links*:
     when a connection began and ended. *subscriptions*: what the exchange acknowledged, and when. *damage*: line,

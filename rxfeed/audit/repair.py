@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from rxfeed.audit.audit import HOUR, read_records
-from rxfeed.audit.coverage import Coverage
+from rxfeed.audit.coverage import CoveredTimes
 from rxfeed.audit.fetching import PastTrades
 from rxfeed.audit.proof import Hole
 from rxfeed.audit.records import FileRecord
@@ -157,7 +157,7 @@ def _by_owner(files: list[FileRecord], chosen: TimeRange) -> dict[tuple[str, int
     """The gaps to repair, by the segment in which they end; in the order of the recording."""
     lost = lost_of(files)
     gaps: list[_Gap] = []
-    for audit in pair_audits(files, Coverage(files)):
+    for audit in pair_audits(files, CoveredTimes(files)):
         product = audit.product
         if audit.proof is None or product is None or not audit.by_trades:
             continue

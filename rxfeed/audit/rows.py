@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from rxfeed.audit.coverage import Coverage, Spans
+from rxfeed.audit.coverage import CoveredTimes, Spans
 from rxfeed.audit.proof import Hole, Proof
 from rxfeed.audit.records import FileRecord, GapRecord, Pair, PairRecord
 from rxfeed.audit.result import AuditRow, MissingNumbers, State
@@ -32,7 +32,7 @@ class PairAudit:
         self.proof = Proof(files) if counted else None
 
 
-def pair_audits(files: Sequence[FileRecord], coverage: Coverage) -> list[PairAudit]:
+def pair_audits(files: Sequence[FileRecord], coverage: CoveredTimes) -> list[PairAudit]:
     """All channels and products that have messages, or were subscribed to; by product."""
     found: dict[Pair, list[tuple[FileRecord, PairRecord]]] = {pair: [] for pair in coverage.subscribed}
     for file in files:
@@ -44,10 +44,10 @@ def pair_audits(files: Sequence[FileRecord], coverage: Coverage) -> list[PairAud
     return [PairAudit(pair, found[pair], venue) for pair in pairs if pair[0] in known or not known]
 
 
-class Grid:
+class SpanGrid:
     """The spans of *every* nanoseconds from *since* to *until*; those of the first and the last message are cut."""
 
-    def __init__(self, since: int, until: int, every: int, coverage: Coverage) -> None:
+    def __init__(self, since: int, until: int, every: int, coverage: CoveredTimes) -> None:
         self.since, self.until, self.every = since, until, every
         self.starts = range(since // every * every, max(until, since + 1), every)
         self.online = coverage.online.by_grid(self.starts, every)
@@ -57,7 +57,7 @@ class Grid:
 
 
 def rows_of(
-    audit: PairAudit, grid: Grid, coverage: Coverage, gaps: Sequence[GapRecord], lost: Sequence[tuple[int, int]]
+    audit: PairAudit, grid: SpanGrid, coverage: CoveredTimes, gaps: Sequence[GapRecord], lost: Sequence[tuple[int, int]]
 ) -> tuple[list[AuditRow], list[MissingNumbers]]:
     """The rows of *audit*, and what is missing; *lost*: ids that the exchange no longer has."""
     missing: Counter[int] = Counter()

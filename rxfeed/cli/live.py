@@ -37,6 +37,8 @@ from rxfeed.feed import (
     Rejected,
     Repaired,
     Subscribed,
+    Unacknowledged,
+    unacknowledged,
 )
 from rxfeed.venues import COINBASE_ADVANCED, COINBASE_EXCHANGE, Venue, venue, venue_at
 
@@ -132,7 +134,7 @@ class StatusReporter:
             case CaughtUp():
                 self._write(logging.INFO, f"{self._doing} has caught up")
             case Subscribed(channels=channels):
-                self._acknowledged = bool(channels)
+                self._acknowledged |= bool(channels)
                 listed = (f"{each.name} ({', '.join(each.product_ids or ()) or 'all'})" for each in channels)
                 self._write(logging.INFO, f"subscribed to {', '.join(listed) or 'nothing'}")
             case Rejected(message=message, reason=reason) if (
@@ -145,6 +147,10 @@ class StatusReporter:
                 self._write(logging.WARNING, f"rejected by the exchange: {text}")
                 if what := _after_refusal(self._venue, message, reason):
                     self._write(logging.WARNING, what)
+            case Unacknowledged():
+                self._write(logging.WARNING, unacknowledged(status))
+                if not self._acknowledged:
+                    raise RxfeedError(f"nothing to {self._verb}: the exchange acknowledged no subscription, see above")
             case Ended(cause=cause) if cause is not None:
                 raise RxfeedError(_text(cause))
 

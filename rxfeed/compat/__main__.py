@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rxfeed.compat.hosts import VARIABLE, Servers, chosen, redirect
+from rxfeed.compat.hosts import LOCAL_KEYS, VARIABLE, Servers, chosen, redirect, websocket_server
 from rxfeed.compat.rehearsal import rehearse
 from rxfeed.errors import RxfeedError, needs_extra
+from rxfeed.transport import redirect_sockets
 from rxfeed.venues import COINBASE_ADVANCED, COINBASE_EXCHANGE, VENUES
-from rxfeed.venues.coinbase_exchange import Credentials
 
 _PRODUCTS = ("BTC-USD", "ETH-USD", "LTC-USD", "BCH-USD", "ETC-USD", "ETH-BTC", "LTC-BTC", "BTC-EUR", "ETH-EUR")
-_KEYS = Credentials("key", "c2VjcmV0", "phrase")
 _DESCRIPTION = """\
 Run a script that was written for cbpro or gdax, unchanged, and report what it
 used, what is not available today, and what was substituted.
@@ -78,17 +78,21 @@ def _servers(sim: bool) -> Iterator[str]:
         return
     with needs_extra("sim", "--sim"):
         from rxfeed.sim import Exchange
+    for name in ("rxfeed.sim", "rxfeed.sim.server"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # a script may show the log of the process at INFO
     # A script may have clients of both; an exchange without clients stands still.
     with (
-        Exchange(_PRODUCTS, rate=200, credentials=_KEYS) as exchange,
+        Exchange(_PRODUCTS, rate=200, credentials=LOCAL_KEYS) as exchange,
         Exchange(_PRODUCTS, rate=200, venue=COINBASE_ADVANCED.name) as advanced,
     ):
         venues = {COINBASE_EXCHANGE.name: exchange, COINBASE_ADVANCED.name: advanced}
         for name, each in venues.items():
-            redirect(Servers(each.url, each.rest_url, _KEYS), name)
+            redirect(Servers(each.url, each.rest_url, LOCAL_KEYS), name)
+        end = redirect_sockets(websocket_server)
         try:
             yield "a local exchange, in place of all URLs and keys (--sim)"
         finally:
+            end()
             for name in venues:
                 redirect(None, name)
 

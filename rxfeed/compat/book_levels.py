@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from rxfeed.compat.book_orders import BookOrders, aggregated_id, orders_of
+from rxfeed.compat.book_orders import BookOrders, aggregated_id, check, orders_of
 from rxfeed.compat.levels import SortedLevels
 from rxfeed.compat.types import Content, Json
 
@@ -28,6 +28,8 @@ def apply(book: BookOrders, message: Content) -> bool:
         for side, price, size in [(side, price, _size(size)) for side, price, size in message["changes"]]:
             _set_level(book, side, price, size)
     elif kind == "match":
+        check(message)
+        book.match(message)  # for a script that overrides it: no order of a level has the id of a maker
         book._current_ticker = message
     return False
 

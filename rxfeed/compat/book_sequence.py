@@ -14,7 +14,7 @@ from enum import Enum, auto
 from rxfeed.compat.types import Content
 
 
-class Source(Enum):
+class BookContent(Enum):
     """What the book is made of."""
 
     UNDECIDED = auto()
@@ -31,12 +31,12 @@ class Seen(Enum):
 
 
 TRANSITIONS = {
-    (Source.UNDECIDED, Seen.ORDER): Source.ORDERS,
-    (Source.UNDECIDED, Seen.LEVEL): Source.LEVELS,
-    (Source.LEVELS, Seen.ORDER): Source.ORDERS,
-    (Source.LEVELS, Seen.LEVEL): Source.LEVELS,
-    (Source.ORDERS, Seen.ORDER): Source.ORDERS,
-    (Source.ORDERS, Seen.LEVEL): Source.ORDERS,
+    (BookContent.UNDECIDED, Seen.ORDER): BookContent.ORDERS,
+    (BookContent.UNDECIDED, Seen.LEVEL): BookContent.LEVELS,
+    (BookContent.LEVELS, Seen.ORDER): BookContent.ORDERS,
+    (BookContent.LEVELS, Seen.LEVEL): BookContent.LEVELS,
+    (BookContent.ORDERS, Seen.ORDER): BookContent.ORDERS,
+    (BookContent.ORDERS, Seen.LEVEL): BookContent.ORDERS,
 }
 
 SEEN = {
@@ -77,7 +77,7 @@ class BookSequence:
     """
 
     def __init__(self, most: int = 500_000) -> None:
-        self.source = Source.UNDECIDED
+        self.source = BookContent.UNDECIDED
         self.sequence = -1
         self.ready = False
         self._held: deque[Content] = deque(maxlen=most)
@@ -88,7 +88,7 @@ class BookSequence:
         if seen is None:
             return False
         before, self.source = self.source, TRANSITIONS[self.source, seen]
-        return before is Source.LEVELS and self.source is Source.ORDERS
+        return before is BookContent.LEVELS and self.source is BookContent.ORDERS
 
     def step(self, message: Content) -> Step:
         """What to do with a numbered *message*; it is held where that is needed."""

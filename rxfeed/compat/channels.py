@@ -22,7 +22,11 @@ PRIVATE = frozenset({"level2", "level3", "full", "user", "rfq_matches", "balance
 _BY_ORDER = frozenset({"full", "level3"})
 _PUBLIC = ["ticker", "matches", "heartbeat"]
 
-NO_CHANNELS = "channels is None, which the exchange refuses today: subscribing to {names}; write channels=[{quoted}]"
+NO_CHANNELS = (
+    "channels is None, which the exchange refuses today: subscribing to {names}{without}; write channels=[{quoted}]"
+)
+NO_ORDERS = ", without received, open, done and change, which need keys of Coinbase Exchange (auth=True)"
+ADVANCED_NO_ORDERS = ", without received, open, done and change, which Advanced Trade does not have"
 LEVEL2 = (
     "level2 needs keys of Coinbase Exchange (auth=True): subscribing to level2_batch, which has the same messages "
     "every 50 ms; write channels=['level2_batch']"
@@ -74,7 +78,9 @@ def _substituted(
     if channels is None:
         names = [*_PUBLIC, *(["full"] if signed else []), *([levels] if booked else [])]
         quoted = ", ".join(map(repr, names))
-        notices = [(Kind.SUBSTITUTED, NO_CHANNELS.format(names=", ".join(names), quoted=quoted))]
+        without = "" if signed else ADVANCED_NO_ORDERS if advanced else NO_ORDERS
+        text = NO_CHANNELS.format(names=", ".join(names), without=without, quoted=quoted)
+        notices = [(Kind.SUBSTITUTED, text)]
         if booked:
             notices.append((Kind.SUBSTITUTED, book.format(name="full")))
         return Requested(names, tuple(notices))

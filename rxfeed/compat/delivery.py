@@ -68,7 +68,9 @@ class Delivery:
 
     def _refused(self, content: Content) -> None:
         """Report an `error` of the exchange, if it refuses all that the session is for."""
-        note(Kind.UNAVAILABLE, f"the exchange refused: {content.get('message')}: {content.get('reason')}")
+        translator = None if self._session.feed is None else self._session.feed.translator
+        if translator is None or content.get("reason") not in translator.refused:  # those have an entry already
+            note(Kind.UNAVAILABLE, f"the exchange refused: {content.get('message')}: {content.get('reason')}")
         settings = self._session.settings
         refused = None if settings is None else settings.refusal(content)
         if refused is not None and not self._session.ending:

@@ -24,6 +24,8 @@ class Servers(NamedTuple):
     credentials: Credentials
 
 
+LOCAL_KEYS = Credentials("key", "c2VjcmV0", "phrase")
+"""Those that the local exchange of a rehearsal accepts."""
 _redirections: dict[str, Servers] = {}
 
 
@@ -38,6 +40,11 @@ def redirect(servers: Servers | None, venue: str = COINBASE_EXCHANGE.name) -> No
 def redirection(venue: Venue) -> Servers | None:
     """The servers that all clients of *venue* use; `None` if these are the servers of their URLs."""
     return _redirections.get(venue.name)
+
+
+def redirections() -> dict[str, tuple[str, str]]:
+    """The URLs of the servers that clients are redirected to, by venue."""
+    return {venue: (servers.websocket, servers.rest) for venue, servers in _redirections.items()}
 
 
 def chosen(venue: object) -> Venue | None:
@@ -95,6 +102,18 @@ def rest_server(url: str) -> str:
     venue = COINBASE_ADVANCED if advanced else COINBASE_EXCHANGE if host in _EXCHANGE_REST else None
     servers = None if venue is None else redirection(venue)
     return f"{parts.scheme}://{parts.netloc}" if servers is None else servers.rest
+
+
+def websocket_server(url: str) -> str:
+    """The server of a socket that the script makes itself: the local one for a host of a venue that is redirected.
+
+    >>> websocket_server("ws://127.0.0.1:8765")
+    'ws://127.0.0.1:8765'
+    """
+    retired = replacement(url)
+    host = _host(url if retired is None else retired)
+    servers = next((redirection(each) for each in VENUES.values() if host in each.hosts), None)
+    return url if servers is None else servers.websocket
 
 
 def _host(url: str) -> str:

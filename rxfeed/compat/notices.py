@@ -27,7 +27,7 @@ class Kind(Enum):
     FAILED = "errors"
 
 
-class Place(NamedTuple):
+class ScriptLine(NamedTuple):
     """A line of the script, as `warnings.warn_explicit` takes it."""
 
     filename: str
@@ -39,14 +39,14 @@ class Place(NamedTuple):
 _listeners: list[Callable[[Kind, str], None]] = []
 
 
-def place_of_script() -> Place | None:
+def place_of_script() -> ScriptLine | None:
     """The line of the script that runs; `None` if there is none on this thread."""
     frame = sys._getframe(1)
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
         if module.partition(".")[0] not in _OTHERS:
             registry = frame.f_globals.setdefault("__warningregistry__", {})
-            return Place(frame.f_code.co_filename, frame.f_lineno, module, registry)
+            return ScriptLine(frame.f_code.co_filename, frame.f_lineno, module, registry)
         frame = frame.f_back
     return None
 
@@ -67,7 +67,7 @@ class Notices:
     """The warnings of one client."""
 
     def __init__(self) -> None:
-        self.place: Place | None = None
+        self.place: ScriptLine | None = None
         """The line at which the script made or started the client."""
         self._issued: set[str] = set()
 

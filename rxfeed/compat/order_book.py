@@ -13,7 +13,7 @@ from typing import Any
 from rxfeed.compat import book_levels
 from rxfeed.compat.attributes import PerInstance, Replaceable
 from rxfeed.compat.book_orders import BROKEN, BookOrders, apply, orders_of, rows
-from rxfeed.compat.book_sequence import Source, Step, is_ahead, numbered
+from rxfeed.compat.book_sequence import BookContent, Step, is_ahead, numbered
 from rxfeed.compat.book_state import NO_UPDATES, BookState, failure_of, requested_snapshot
 from rxfeed.compat.books import add_book
 from rxfeed.compat.errors import BookEmpty
@@ -120,7 +120,7 @@ class OrderBook(BookOrders, WebsocketClient):
         """Request a snapshot, and load it if it arrives soon; if that cannot be done now, a warning has the reason."""
         book = self.__book
         with book.lock:
-            if book.where.source is Source.LEVELS and book.where.sequence >= 0:
+            if book.where.source is BookContent.LEVELS and book.where.sequence >= 0:
                 log.warning("%s: %s", self.product_id, book_levels.NO_RESET)
                 return
             automatic = book.taking == threading.get_ident()
@@ -158,7 +158,7 @@ class OrderBook(BookOrders, WebsocketClient):
         ours = message.get("product_id") == self.product_id
         if ours and where.see(message):
             where.sequence, where.ready = -1, False  # the orders of the levels are needed now
-        if ours and where.source is Source.LEVELS:
+        if ours and where.source is BookContent.LEVELS:
             if where.sequence < 0 and message.get("type") != "snapshot":
                 self.__load_first()
             self.__take_level(message)
@@ -168,7 +168,7 @@ class OrderBook(BookOrders, WebsocketClient):
             self.__load_first()
         elif book.fetch is not None:
             self.__collect()
-        elif ours and where.source is Source.UNDECIDED and is_ahead(message, where.sequence):
+        elif ours and where.source is BookContent.UNDECIDED and is_ahead(message, where.sequence):
             self.__refresh(message["sequence"])
 
     def __refresh(self, sequence: int) -> None:
@@ -220,7 +220,7 @@ class OrderBook(BookOrders, WebsocketClient):
     def __interrupted(self) -> None:
         """Messages were missed: levels are exact again with the snapshot that is on its way."""
         with self.__book.lock:
-            if self.__book.where.source is Source.LEVELS:
+            if self.__book.where.source is BookContent.LEVELS:
                 self.__book.where.ready = False
 
     def __load_first(self) -> None:
@@ -259,7 +259,7 @@ class OrderBook(BookOrders, WebsocketClient):
 
     def __replay(self, sequence: int) -> None:
         where = self.__book.where
-        if where.source is Source.LEVELS:  # exact only with the snapshot of the channel itself
+        if where.source is BookContent.LEVELS:  # exact only with the snapshot of the channel itself
             where.sequence = sequence
             return
         for message in where.begin(sequence):

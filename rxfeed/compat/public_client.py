@@ -118,6 +118,9 @@ class PublicClient:
             if self.__venue is COINBASE_ADVANCED:
                 return AdvancedCalls(self.__body).answer(endpoint, params or {})
             return json.loads(self.__get(endpoint, params).content)
+        except ConfigError as error:
+            note(Kind.UNAVAILABLE, str(error))
+            raise
         except RequestRejected as error:
             return _described(error)
 
@@ -148,7 +151,7 @@ class PublicClient:
         servers = redirection(self.__venue)
         base = str(self.url).rstrip("/") if servers is None else servers.rest
         answer = self.session.request("get", base + endpoint, params=params, auth=self.auth, timeout=self.timeout)
-        if answer.status_code >= 400:
+        if answer.status_code >= 300:  # redirects are not followed
             answer.raise_for_status() if isinstance(answer, RestResponse) else None
             what = f"{base}{endpoint}: the server answered {answer.status_code}"  # to a session of the script's own
             raise RequestRejected(what, answer.status_code, "", dict(answer.headers), answer.content, 0.0)

@@ -1,7 +1,8 @@
 """A rehearsal of an old script: it runs unchanged in this process, and ends with a report.
 
 Rules:
-- The script runs in this process, as `python SCRIPT.py` would run it, with `cbpro` and `gdax` replaced.
+- The script runs in this process, as `python SCRIPT.py` would run it, with `cbpro` and `gdax` replaced, and with the
+  same in the processes that its `multiprocessing` spawns. The report has no entries of these.
 - As with Python itself, the end of the main thread is not the end: threads of clients go on. Ctrl-C, or the end of
   `--seconds`, interrupts the script; what it leaves open is closed.
 - The report is printed in any case, after the script's own output.
@@ -18,24 +19,28 @@ import re
 import runpy
 import signal
 import sys
+import tempfile
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 import rxfeed.compat
 from rxfeed.compat.clients import clients
+from rxfeed.compat.hosts import LOCAL_KEYS, Servers, redirect, redirections, websocket_server
 from rxfeed.compat.notices import Kind, listen, note
+from rxfeed.transport import redirect_sockets
 
+_CLASSICS = ("cbpro", "gdax")
 _MODULES = ("websocket_client", "order_book", "public_client", "authenticated_client", "cbpro_auth", "FixClient")
 _INTERRUPTS = 5  # of a script that does not end
 _OLDEST = (
     "the library GDAX of 2017: its names were others (onMessage, getProductTicker): import cbpro in its place, and "
     "name them as in cbpro (on_message, get_product_ticker)"
 )
-_OLD_QUEUE = re.compile(r"^\s*(?:import|from)\b.*\bQueue\b", re.MULTILINE)
+_OLD_QUEUE = re.compile(r"^\s*(?:from\s+|import\s+(?:[\w. ]+,\s*)*)Queue\b", re.MULTILINE)
 
 
 def rehearse(script: Path, arguments: Sequence[str], where: str, seconds: float | None) -> int:
@@ -52,14 +57,16 @@ def rehearse(script: Path, arguments: Sequence[str], where: str, seconds: float 
 
 def _ran(script: Path, arguments: Sequence[str], seconds: float | None) -> tuple[int, str]:
     """The status of *script*, and how it ended."""
-    _replace_modules(script)
+    _replace_modules()
+    _replace_queue(script)
     sys.argv = [str(script), *arguments]
     sys.path.insert(0, str(script.resolve().parent))
     done = threading.Event()
     if seconds is not None:
         threading.Thread(target=_interrupt_after, args=(seconds, done), daemon=True).start()
     try:
-        return _until_ended(script)
+        with _stand_ins():
+            return _until_ended(script)
     finally:
         done.set()
         for client in clients():
@@ -120,12 +127,38 @@ def _interrupt() -> None:
         _thread.interrupt_main()
 
 
-def _replace_modules(script: Path) -> None:
-    for name in ("cbpro", "gdax"):
+@contextlib.contextmanager
+def _stand_ins() -> Iterator[None]:
+    """A folder on the path, which spawned processes get too, with modules that replace those of the classics."""
+    with tempfile.TemporaryDirectory(prefix="rxfeed-compat-") as folder:
+        text = f"from rxfeed.compat.rehearsal import begin_spawned\n\nbegin_spawned({redirections()!r})\n"
+        for name in _CLASSICS:
+            Path(folder, f"{name}.py").write_text(text)
+        sys.path.append(folder)
+        try:
+            yield
+        finally:
+            sys.path.remove(folder)
+
+
+def begin_spawned(servers: Mapping[str, tuple[str, str]]) -> None:
+    """Replace the classics in a process that the script has spawned; *servers*: as `redirections` of its parent."""
+    for venue, (feed, rest) in servers.items():
+        redirect(Servers(feed, rest, LOCAL_KEYS), venue)
+    if servers:
+        redirect_sockets(websocket_server)
+    _replace_modules()
+
+
+def _replace_modules() -> None:
+    for name in _CLASSICS:
         sys.modules[name] = rxfeed.compat
         for module in _MODULES:
             sys.modules[f"{name}.{module}"] = importlib.import_module(f"rxfeed.compat.{module}")
     sys.modules["gdax.gdax_auth"] = sys.modules["gdax.cbpro_auth"]
+
+
+def _replace_queue(script: Path) -> None:
     if _OLD_QUEUE.search(script.read_text(errors="replace")):
         sys.modules.setdefault("Queue", queue)
         note(Kind.SUBSTITUTED, "the module Queue of Python 2 is the module queue of Python 3")

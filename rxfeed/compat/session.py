@@ -6,6 +6,8 @@ Rules:
   replaces the connection.
 - `stop = True`, `close()` and `ws.close()` request the end. From then on no message and no error reaches a hook.
 - A session that is not the newest when its turn comes does nothing.
+- `_connect()` by an overridden `_listen` that has set `stop = False` again continues a session that was ended by
+  `stop = True`, as the default `on_error` does. After `close()` it stays ended.
 - `on_close` is called once for each session, by the session's own thread, or by the `_disconnect()` of the script.
 """
 
@@ -24,7 +26,7 @@ from rxfeed.errors import ConfigError
 from rxfeed.venues import VENUES, Venue
 
 
-class State(Enum):
+class SessionState(Enum):
     """Where a session is."""
 
     NEW = auto()
@@ -44,24 +46,25 @@ class Event(Enum):
 
     START = auto()
     CONNECT = auto()
-    """The script connects without `start()`."""
+    """The script connects without `start()`, or again."""
     TURN = auto()
     END_REQUESTED = auto()
     CLOSE = auto()
 
 
 TRANSITIONS = {
-    (State.NEW, Event.START): State.STARTING,
-    (State.NEW, Event.CONNECT): State.RUNNING,
-    (State.NEW, Event.END_REQUESTED): State.NEW,
-    (State.STARTING, Event.TURN): State.RUNNING,
-    (State.STARTING, Event.END_REQUESTED): State.ENDING,
-    (State.RUNNING, Event.END_REQUESTED): State.ENDING,
-    (State.RUNNING, Event.CLOSE): State.CLOSED,
-    (State.ENDING, Event.TURN): State.ENDING,
-    (State.ENDING, Event.END_REQUESTED): State.ENDING,
-    (State.ENDING, Event.CLOSE): State.CLOSED,
-    (State.CLOSED, Event.END_REQUESTED): State.CLOSED,
+    (SessionState.NEW, Event.START): SessionState.STARTING,
+    (SessionState.NEW, Event.CONNECT): SessionState.RUNNING,
+    (SessionState.NEW, Event.END_REQUESTED): SessionState.NEW,
+    (SessionState.STARTING, Event.TURN): SessionState.RUNNING,
+    (SessionState.STARTING, Event.END_REQUESTED): SessionState.ENDING,
+    (SessionState.RUNNING, Event.END_REQUESTED): SessionState.ENDING,
+    (SessionState.RUNNING, Event.CLOSE): SessionState.CLOSED,
+    (SessionState.ENDING, Event.TURN): SessionState.ENDING,
+    (SessionState.ENDING, Event.END_REQUESTED): SessionState.ENDING,
+    (SessionState.ENDING, Event.CONNECT): SessionState.RUNNING,
+    (SessionState.ENDING, Event.CLOSE): SessionState.CLOSED,
+    (SessionState.CLOSED, Event.END_REQUESTED): SessionState.CLOSED,
 }
 
 
@@ -70,11 +73,13 @@ class Session:
 
     def __init__(self, after: Session | None = None) -> None:
         self.after = after
-        self.state = State.NEW
+        self.state = SessionState.NEW
         self.by_script = False
         """True if the script runs the steps itself."""
         self.ended = threading.Event()
         """Set once the end was requested."""
+        self.closing = False
+        """True once `close()` was called."""
         self.finished = threading.Event()
         self.entered = threading.Event()
         """Set when the session's thread runs and is the client's `thread`."""
@@ -88,7 +93,7 @@ class Session:
         self._lock = threading.Lock()
         self._state_lock = threading.Lock()
 
-    def move(self, event: Event) -> State:
+    def move(self, event: Event) -> SessionState:
         """The state after *event*, from any thread; `KeyError` for an event that the state does not allow."""
         with self._state_lock:
             self.state = TRANSITIONS[self.state, event]
@@ -102,17 +107,17 @@ class Session:
     @property
     def begun(self) -> bool:
         """True after `start()`, or the first `_connect()`."""
-        return self.state is not State.NEW
+        return self.state is not SessionState.NEW
 
     @property
     def ending(self) -> bool:
         """True if no hook but `on_close` is called any more."""
-        return self.state in (State.ENDING, State.CLOSED)
+        return self.state in (SessionState.ENDING, SessionState.CLOSED)
 
     @property
     def open(self) -> bool:
         """True from `start()` to `on_close`."""
-        return self.state in (State.STARTING, State.RUNNING, State.ENDING)
+        return self.state in (SessionState.STARTING, SessionState.RUNNING, SessionState.ENDING)
 
     def prepare(self, settings: ClientSettings) -> ClassicFeed:
         """The session's feed, made at the first call; raises `ConfigError` if *settings* have changed since."""
@@ -136,13 +141,18 @@ class Session:
 
     def end(self) -> None:
         """Request the end and return at once; from any thread."""
-        if self.move(Event.END_REQUESTED) is State.NEW:
+        if self.move(Event.END_REQUESTED) is SessionState.NEW:
             return
         self.ended.set()
         if self.ws is not None:
             self.ws.end()
         elif self.feed is not None:
             self.feed.close(timeout=0)
+
+    def resume(self) -> None:
+        """Continue after a requested end, in the session's own thread."""
+        self.move(Event.CONNECT)
+        self.ended.clear()
 
     def disconnect(self) -> None:
         """Close the connection, and return when that is done."""
@@ -155,7 +165,7 @@ class Session:
     def wait(self) -> None:
         """Return when its thread has ended."""
         # In slices, since some systems deliver no Ctrl-C inside one long wait.
-        while self.state is not State.NEW and not self.finished.wait(0.5):
+        while self.state is not SessionState.NEW and not self.finished.wait(0.5):
             pass
         if self.thread is not None:
             self.thread.join()
@@ -197,23 +207,31 @@ class SessionManager:
         """The session that begins now; the one before it is ended first."""
         with self.lock:
             before = self.session
-            if before.state is not State.NEW:
+            if before.state is not SessionState.NEW:
                 before.end()
                 # A `start()` in the session's own on_close: that session has nothing left to do but return.
-                returning = before.state is State.CLOSED and self.here is before
+                returning = before.state is SessionState.CLOSED and self.here is before
                 # The steps of a script may never come to an end that this one could wait for.
                 self.session = Session(None if returning or before.by_script else before)
             self.session.move(Event.START)
             return self.session
 
-    def connecting(self) -> Session:
-        """The session for which `_connect` opens a connection: the running one, or a new one of the script's own."""
+    def connecting(self, stopped: object) -> Session:
+        """The session for which `_connect` opens a connection: the running one, or a new one of the script's own.
+
+        *stopped*: the client's `stop`.
+        """
         with self.lock:
             session = self.current
-            running = session.state in (State.STARTING, State.RUNNING)
-            if running or session.thread is threading.current_thread():
+            running = session.state in (SessionState.STARTING, SessionState.RUNNING)
+            if running:
                 return session
-            if session.state is not State.NEW:  # one that ends, or has ended
+            if session.thread is threading.current_thread():
+                ending = session.state is SessionState.ENDING and self.session is session
+                if ending and not (stopped or session.closing):
+                    session.resume()
+                return session
+            if session.state is not SessionState.NEW:  # one that ends, or has ended
                 session = Session()
             session.by_script = True
             session.move(Event.CONNECT)
@@ -224,7 +242,7 @@ class SessionManager:
     def current(self) -> Session:
         """The session of the calling thread, or the newest one."""
         here = self.here
-        return self.session if here is None or (here.by_script and here.state is State.CLOSED) else here
+        return self.session if here is None or (here.by_script and here.state is SessionState.CLOSED) else here
 
     def enter(self, session: Session) -> bool:
         """Make the calling thread that of *session* and wait for its turn; False if a newer session has replaced it."""

@@ -12,7 +12,7 @@ from rxfeed.compat.notices import Kind, note
 from rxfeed.compat.types import Attribute
 from rxfeed.core import Reconnect
 from rxfeed.errors import AuthenticationFailed, HostRetired
-from rxfeed.feed import Disconnected, FeedStatus, Rejected, StatusLog, SteppedFeed
+from rxfeed.feed import Disconnected, FeedStatus, Rejected, StatusLog, SteppedFeed, Unacknowledged
 from rxfeed.secrets import Secret
 from rxfeed.transport import HttpClient
 from rxfeed.venues import COINBASE_ADVANCED, Subscription, Venue
@@ -35,6 +35,10 @@ class ClassicFeed(SteppedFeed):
         remedy = None if self.venue is COINBASE_ADVANCED else _remedy
         return StatusLog(quiet=self._quiet, venue=self.venue, remedy=remedy, level=logging.DEBUG)
 
+    def explain(self, product: str) -> None:
+        """The log has the reason why *product* has no data, so the feed need not report it."""
+        self._ids.explained.add(product)
+
     def _warn_of_products(self, subscription: Subscription) -> None:
         # The client issues them as warnings, at the script's line.
         assert isinstance(subscription, ExchangeSubscription | AdvancedSubscription)
@@ -50,7 +54,7 @@ class _ReportedFeed(ClassicFeed):
 class _RefusedFeed(ClassicFeed):
     """A feed with a refusal that the client's `on_error` reports."""
 
-    _quiet = (Disconnected, Rejected)
+    _quiet = (Disconnected, Rejected, Unacknowledged)
 
 
 class ClientSettings(NamedTuple):
@@ -112,7 +116,7 @@ class ClientSettings(NamedTuple):
             stale_after=None,  # old scripts listen to quiet channels; the pings show whether the connection is alive
             drop_duplicates=False,
         )
-        feed.translator = None if plan is None else Translator(plan)
+        feed.translator = None if plan is None else Translator(plan, feed.explain)
         return feed
 
     def _plan(self) -> Plan | None:

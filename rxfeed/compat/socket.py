@@ -5,6 +5,7 @@ Rules:
 - While `deliver` runs, frames go to its handlers; otherwise they wait for `recv`, or for the next `deliver`.
 - After `end`, a script with a read loop of its own gets what has arrived, and the next frame if one arrives soon. So
   its loop reaches its own test of `stop`, as with the classics. Then the feed is closed, and `recv` raises.
+- While `deliver` runs, `end` closes the feed at once, whatever was read with `recv` before.
 """
 
 from __future__ import annotations
@@ -156,7 +157,9 @@ class Socket:
                 handler(item)
             else:
                 _pass(item, handler, malformed)
-        self._handler, self._malformed = handler, malformed
+        self._malformed, self._handler = malformed, handler
+        if self._until is not None:  # `end` came before, or at this moment: see there
+            self._feed.close(timeout=0)
         try:
             self._feed.drive()
         finally:
@@ -165,10 +168,12 @@ class Socket:
     def end(self) -> None:
         """Request the end, and return at once."""
         if self._read and not self._feed.over:
+            # `end` and `deliver` each set their own attribute before they look at the other's, so one of them closes.
             self._until = time.monotonic() + _GRACE
-            self._feed.nudge()
-        else:
-            self._feed.close(timeout=0)
+            if self._handler is None:
+                self._feed.nudge()
+                return
+        self._feed.close(timeout=0)
 
     def finish(self) -> None:
         """Close the connection, and return when that is done."""

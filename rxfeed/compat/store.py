@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
     from rxfeed.compat.session import Session
 
 
-_PATIENCE = 60.0  # seconds for what is left at the end; pymongo itself gives up on a lost server after 30
+log = logging.getLogger("rxfeed.compat")
+
+_FLUSH = 10.0  # seconds without a success after which the end gives up
+_PATIENCE = 60.0  # seconds for what is left at the end, if the database writes slowly
+_NOTICE = 1.0  # seconds of waiting that are not logged
 
 
 class Store:
@@ -32,9 +37,8 @@ class Store:
         self._plain = not hasattr(collection, "write_concern")
         if not self._plain:
             # A copy, since pymongo adds an _id to what it inserts, and the caller's dict is the caller's.
-            self._messages.pipe(to_mongo(collection, documents=dict)).subscribe(
-                on_error=self._failed, on_completed=self._done.set
-            )
+            self._sink = to_mongo(collection, documents=dict, flush_seconds=_FLUSH)
+            self._messages.pipe(self._sink).subscribe(on_error=self._failed, on_completed=self._done.set)
 
     @property
     def broken(self) -> bool:
@@ -49,10 +53,16 @@ class Store:
         self._messages.emit(document)
 
     def close(self) -> None:
-        """Return when everything is written."""
+        """Return when everything is written; raise an error if the database does not answer within seconds."""
         if self._plain:
             return
         self._messages.end()
+        if not self._done.wait(_NOTICE):
+            log.warning(
+                "mongo_collection: %d documents are not written yet; the end waits for the database, at most %g s "
+                "without a success",
+                *(self._sink.stats.queued, _FLUSH),
+            )
         if not self._done.wait(_PATIENCE):
             raise SinkError(f"the database is still busy after {_PATIENCE:g} s", 0)
         self._check()

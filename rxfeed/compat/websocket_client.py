@@ -15,7 +15,7 @@ from rxfeed.compat.delivery import Delivery
 from rxfeed.compat.hooks import older_hooks, read_socket
 from rxfeed.compat.keepalive import KeepaliveThread, ping_until_ended
 from rxfeed.compat.notices import Kind, note
-from rxfeed.compat.session import Event, Session, SessionManager, State
+from rxfeed.compat.session import Event, Session, SessionManager, SessionState
 from rxfeed.compat.settings import ClientSettings
 from rxfeed.compat.socket import Socket, lost_by_script
 from rxfeed.compat.store import put_document
@@ -187,6 +187,7 @@ class WebsocketClient:
         """End the session and wait for it; in a hook, without waiting."""
         manager = self.__manager
         session = manager.session
+        session.closing = True
         self.stop = True
         if manager.in_hook:
             return
@@ -203,7 +204,10 @@ class WebsocketClient:
         """Connect and subscribe; returns when that is done. Raises what refused it."""
         manager = self.__manager
         manager.notices.here()
-        session = manager.connecting()
+        ended = manager.current.ending
+        session = manager.connecting(self.stop)
+        if ended and not session.ending and isinstance(self.keepalive, KeepaliveThread):
+            self.keepalive = KeepaliveThread(self._keepalive)  # that of before has ended with what it was for
         self.url = self.__live(self.url)
         settings = self.__settings
         self.url = settings.url.reveal() if isinstance(settings.url, Secret) else settings.url
@@ -252,7 +256,9 @@ class WebsocketClient:
             self.ws.close()
         if isinstance(self.keepalive, KeepaliveThread):
             self.keepalive.join(1.0)
-        if session.state in (State.NEW, State.CLOSED) or not (session.by_script or session is manager.here):
+        if session.state in (SessionState.NEW, SessionState.CLOSED) or not (
+            session.by_script or session is manager.here
+        ):
             return  # on_close is called once, and by the session's own thread
         delivery = Delivery(self, manager, session)
         try:

@@ -1,6 +1,7 @@
 """Pure state machines without Rx, threads, clocks or I/O. Time is the event time of the messages."""
 
 from rxfeed.core.accumulator import WindowAccumulator
+from rxfeed.core.acknowledgements import AcknowledgementWatch
 from rxfeed.core.active_products import ActiveProducts
 from rxfeed.core.backoff import APART, Backoff, Reconnect, longest
 from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
@@ -14,7 +15,7 @@ from rxfeed.core.completeness import Late
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.epochs import EPOCH_KINDS, LEVELS, PRODUCT, TRADES
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.findings import Awaited, Findings, Missed, Repaired, Restarted
+from rxfeed.core.findings import Awaited, Findings, Missed, RepairedNumbers, Restarted
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
 from rxfeed.core.held_run import PROVEN, HeldRun
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
@@ -49,6 +50,7 @@ __all__ = [
     "PRODUCT",
     "PROVEN",
     "TRADES",
+    "AcknowledgementWatch",
     "ActiveProducts",
     "Arrival",
     "Awaited",
@@ -97,7 +99,7 @@ __all__ = [
     "Reconnect",
     "Renewals",
     "Repair",
-    "Repaired",
+    "RepairedNumbers",
     "RepairedTrades",
     "Restarted",
     "RestingOrder",

@@ -58,7 +58,7 @@ class Collector:
         return True
 
 
-class Coverage:
+class CollectorCoverage:
     """The state of all collectors."""
 
     def __init__(self) -> None:

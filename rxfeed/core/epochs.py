@@ -53,7 +53,7 @@ def kinds_of(types: Iterable[type[Message]]) -> frozenset[str]:
     return frozenset(kinds)
 
 
-class Epochs:
+class ProductEpochs:
     """The present epoch of each product and kind. O(1) a message."""
 
     def __init__(self) -> None:

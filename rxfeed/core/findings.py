@@ -38,7 +38,7 @@ class Restarted(msgspec.Struct, frozen=True):
     first: int
 
 
-class Repaired(msgspec.Struct, frozen=True):
+class RepairedNumbers(msgspec.Struct, frozen=True):
     """Numbers *first* to *last* of *product_id* on *channel* were missed, and come now, in order, after *seconds*."""
 
     product_id: str | None

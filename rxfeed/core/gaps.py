@@ -17,9 +17,9 @@ from typing import Any, ClassVar, Protocol
 import msgspec
 
 from rxfeed.core.checked_frame import CheckedFrame, FrameCheck
-from rxfeed.core.epochs import LEVELS, MOST_PRODUCTS, PRODUCT, Epochs, kinds_of
+from rxfeed.core.epochs import LEVELS, MOST_PRODUCTS, PRODUCT, ProductEpochs, kinds_of
 from rxfeed.core.event_time import MAX_AHEAD
-from rxfeed.core.findings import Awaited, Missed, Repaired, Restarted
+from rxfeed.core.findings import Awaited, Missed, RepairedNumbers, Restarted
 from rxfeed.core.sequence import Sequence
 from rxfeed.market import LAST, Malformed, Message, Subscriptions, moment
 
@@ -46,7 +46,7 @@ class Holder(Protocol):
     def hold(self, message: Message) -> bool: ...
 
 
-class GapDetector(Epochs):
+class GapDetector(ProductEpochs):
     """Checks every message: `step` returns False for a duplicate, and appends gaps and restarts to `missed`.
 
     `step` also returns False for a message that is held, which is in `held` then. If the numbers after it show that it
@@ -64,7 +64,7 @@ class GapDetector(Epochs):
 
     def __init__(self) -> None:
         super().__init__()
-        self.missed: list[Missed | Awaited | Repaired | Restarted | Resubscribed] = []
+        self.missed: list[Missed | Awaited | RepairedNumbers | Restarted | Resubscribed] = []
         self.can_repair: Callable[[Missed], bool] = _never
         """Decides whether missing numbers are requested: they are `Awaited` then, and no epoch rises."""
         self.released: list[Message] = []
@@ -150,7 +150,7 @@ class GapDetector(Epochs):
             return False
         return any(product is not None for product in self._products)
 
-    def report(self, found: Missed | Repaired | Restarted) -> None:
+    def report(self, found: Missed | RepairedNumbers | Restarted) -> None:
         self.missed.append(found)
 
     def gap(self, missed: Iterable[Missed]) -> None:

@@ -34,7 +34,7 @@ class Run(NamedTuple):
     wrong: bool = False
 
 
-class History:
+class NumberHistory:
     """The numbers that came before on one sequence."""
 
     __slots__ = ("_copies", "_runs", "times")

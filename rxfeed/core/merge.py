@@ -26,10 +26,10 @@ from datetime import datetime
 
 from rxfeed.core.arguments import positive_microseconds
 from rxfeed.core.by_type import ByType
-from rxfeed.core.coverage import Collector, Coverage, covers, uncovered
+from rxfeed.core.coverage import Collector, CollectorCoverage, covers, uncovered
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.findings import Restarted
-from rxfeed.core.gaps import Resubscribed
+from rxfeed.core.gaps import Pair, Resubscribed
 from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_order import Copies, Entry, Numbered
 from rxfeed.core.merge_rules import MergeRules, Stream
@@ -58,7 +58,7 @@ class Merge:
     def __init__(self, rules: MergeRules, patience: float = 5.0) -> None:
         self._venue = rules
         self._patience = positive_microseconds("patience", patience) * 1000
-        self._coverage = Coverage()
+        self._coverage = CollectorCoverage()
         self._continuity = rules.gaps()
         self._numbers = Numbered(rules)
         self._copies = Copies(self._patience, rules)
@@ -70,6 +70,9 @@ class Merge:
         self._beats: dict[str, tuple[tuple[tuple[str, int], ...], datetime | None]] = {}
         # The collector of each book by price, and whether its book is complete.
         self._followed_books: dict[str, tuple[Collector, bool]] = {}
+        # The books by price that are subscribed to, and those that were at any time.
+        self._books: set[Pair] = set()
+        self._known_books: set[Pair] = set()
         self._out: list[MergedItem] = []
         self._rules: ByType[Callable[[Entry], None] | None] = ByType(
             {
@@ -150,7 +153,7 @@ class Merge:
         collector.renewed()
         collector.up, collector.over = change.up, change.over
         if change.over and self._coverage.settled():
-            self._continuity.watch(self._watched())
+            self._watch()
         if change.status is not None and before != self._coverage.connected():
             self._out.append(MergedItem(entry.ns, 0, change.status))
 
@@ -180,11 +183,23 @@ class Merge:
 
     def _subscriptions(self, entry: Entry) -> None:
         entry.collector.subscribed(entry.item)
-        self._continuity.watch(self._watched())
+        self._watch()
         self._unnumbered(entry)
 
-    def _watched(self) -> list[tuple[str, str]]:
-        return [(channel, product) for channel, product in self._coverage.pairs() if product is not None]
+    def _watch(self) -> None:
+        """The subscriptions have changed.
+
+        A book's snapshot may come before the acknowledgement. So the epoch rises where a book is left, and not where it
+        is renewed: a book that was subscribed to once stays watched.
+        """
+        named = map(self._continuity.by_subscribed_name, self._coverage.pairs())
+        pairs = {pair for pair in named if pair[1] is not None}
+        books = {pair for pair in pairs if pair[0] in self._continuity.books}
+        left, self._books = self._books - books, books
+        self._known_books |= books
+        for product in {product for _, product in left}:
+            self._continuity.lost(product)
+        self._continuity.watch(pairs | self._known_books)
 
     def _observe(self, entry: Entry) -> None:
         """Update the state of the collector of a message, also if the message is a copy."""
@@ -196,7 +211,7 @@ class Merge:
             self._beats.clear()
             self._continuity.reconnected()
         if collector.acked is None and collector.saw(message, self._venue):
-            self._continuity.watch(self._watched())
+            self._watch()
         product, epoch = message.product_id, message.epoch
         before = collector.epochs.get(product)
         if before is None or epoch > before:

@@ -3,8 +3,8 @@
 Rules:
 - A *run* is a series of consecutive numbers. The next number continues it.
 - A higher number is a gap: the numbers between are missing, and another run begins.
-- A message that came before (see `History`) is a duplicate, and dropped. Beyond what is known exactly, a number and a
-  time within an earlier run are enough. If a restart follows such numbers directly, they were of the restarted
+- A message that came before (see `NumberHistory`) is a duplicate, and dropped. Beyond what is known exactly, a number
+  and a time within an earlier run are enough. If a restart follows such numbers directly, they were of the restarted
   sequence: the restart is reported from the first of them on, and they are reported as missing.
 - Any other lower number with a time that is newer than the last message's is a restart: it is reported, and its
   message is delivered.
@@ -33,7 +33,7 @@ from datetime import datetime
 
 from rxfeed.core.findings import Findings, Missed, Restarted
 from rxfeed.core.held_run import PROVEN, HeldRun
-from rxfeed.core.history import History, Run
+from rxfeed.core.history import NumberHistory, Run
 from rxfeed.market import Message
 
 _MOST_AHEAD = 10_000
@@ -73,7 +73,7 @@ class Sequence:
         self.pending = -1
         """The number in the last heartbeat, if its message had not come."""
         self._findings = findings
-        self._history = History()
+        self._history = NumberHistory()
         self._times = self._history.times
         self._held: HeldRun | None = None
         self._next = -1  # continues the run; -1: no number does so without further checks

@@ -31,8 +31,9 @@ from rxfeed.feed.status import (
     Repaired,
     SequenceReset,
     Subscribed,
+    Unacknowledged,
 )
-from rxfeed.feed.status_log import StatusLog
+from rxfeed.feed.status_log import StatusLog, unacknowledged
 from rxfeed.feed.stepped import SteppedFeed
 
 __all__ = [
@@ -68,5 +69,7 @@ __all__ = [
     "StatusLog",
     "SteppedFeed",
     "Subscribed",
+    "Unacknowledged",
     "rest_snapshot",
+    "unacknowledged",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import force_setattr, replace
 from reactivex import abc
 
-from rxfeed.core import EPOCH_KINDS, Awaited, ByType, GapDetector, Repaired, Restarted
+from rxfeed.core import EPOCH_KINDS, Awaited, ByType, GapDetector, RepairedNumbers, Restarted
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.held_messages import stamp_awaiting, stamp_held, stamp_held_of, with_epoch, with_epochs
 from rxfeed.feed.trade_repairs import TradeRepairs
@@ -349,9 +349,9 @@ class Dispatcher:
                     continue
                 if isinstance(each, Restarted):
                     self._repairs.restarted(each)
-                elif isinstance(each, Repaired) and each.product_id in self._router.held:
+                elif isinstance(each, RepairedNumbers) and each.product_id in self._router.held:
                     continue  # it is reported when the trades are delivered
-            if not isinstance(each, Repaired):
+            if not isinstance(each, RepairedNumbers):
                 self.lost.add(each.product_id)
             self._streams.found(each)
         if self._continuity.released:  # never without a report

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from rxfeed.core import Awaited, Missed, Restarted, Resubscribed
-from rxfeed.core import Repaired as RepairedNumbers
+from rxfeed.core import Awaited, Missed, RepairedNumbers, Restarted, Resubscribed
 from rxfeed.feed.endings import SourceSinks
 from rxfeed.feed.message_router import FeedStream, MessageRouter
 from rxfeed.feed.stats import Stats

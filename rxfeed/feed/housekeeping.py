@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
-from rxfeed.core import GapDetector, HeartbeatWatch, Keepalive, Renewals, Watchdog
+from rxfeed.core import AcknowledgementWatch, GapDetector, HeartbeatWatch, Keepalive, Renewals, Watchdog
 from rxfeed.errors import WentSilent
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.settings import FeedSettings
-from rxfeed.feed.status import HeartbeatBack, HeartbeatMissing
+from rxfeed.feed.status import HeartbeatBack, HeartbeatMissing, Unacknowledged
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.feed.trade_repairs import TradeRepairs
 from rxfeed.market import Heartbeat
@@ -17,6 +18,7 @@ from rxfeed.transport import Connection
 
 # A selector accepts neither infinity nor very long time-outs.
 _LONGEST_WAIT = 3600.0
+_ACKNOWLEDGED_WITHIN = 3.0  # seconds; an exchange may close an unsubscribed connection after 5
 
 
 class Housekeeping:
@@ -34,6 +36,7 @@ class Housekeeping:
         streams: FeedStreams,
         lost: set[str | None],
         repairs: TradeRepairs | None,
+        explained: Collection[str | None],
         now: float,
     ) -> None:
         self._settings = settings
@@ -41,6 +44,7 @@ class Housekeeping:
         self._subscriptions = subscriptions
         self._continuity = continuity
         self._streams = streams
+        self._explained = explained  # products without data, of which the log has the reason
         self._lost = lost  # products with a book that may be wrong; None: all products
         self._repairs = repairs
         self.idle = 0.0
@@ -57,6 +61,9 @@ class Housekeeping:
         self._send_interval = 1 / settings.venue.limits.messages_per_second
         self._send_at = now + self._send_interval
         self._renewals = Renewals()
+        self._frames = streams.stats.frames
+        self.acknowledgements = AcknowledgementWatch(_ACKNOWLEDGED_WITHIN, subscriptions.reported)
+        self.acknowledgements.requested(subscriptions.unacknowledged, self.idle)
         self.alarm = now
         """The time before which nothing is due."""
         self._update_channels()
@@ -83,6 +90,7 @@ class Housekeeping:
         if not self._requests:
             if self._subscriptions.changed:
                 self._requests = [*self._subscriptions.changes(self._settings.credentials, str(time.time()))]
+                self.acknowledgements.requested(self._subscriptions.unacknowledged, self.idle)
                 self._update_channels()
             elif self._subscriptions.user_requests:
                 self._requests = [self._subscriptions.user_requests.popleft()]
@@ -93,6 +101,7 @@ class Housekeeping:
             else:
                 self._connection.ping(request)
             self._send_at = now + self._send_interval
+            self.acknowledgements.sent(self.idle)
         self.alarm = now + self._remaining(now)
 
     def _remaining(self, now: float) -> float:
@@ -102,6 +111,7 @@ class Housekeeping:
             self._keepalive.remaining(now, self.idle),
             self._watchdog.remaining(self.idle),
             self._heartbeats.remaining(self.idle),
+            self.acknowledgements.remaining(self.idle),
         )
         renewal = self._renewals.remaining(now)
         if renewal is not None:
@@ -133,10 +143,17 @@ class Housekeeping:
             self._streams.pong(round_trip)
 
     def check_silence(self) -> None:
-        """Raise `WentSilent` if the connection is silent; call it only when the socket is empty."""
+        """Raise `WentSilent` if the connection is silent, and report what is missing, when the socket is empty."""
         if self._keepalive.silent(self.idle):
             raise WentSilent(f"the server did not answer a ping within {self._settings.pong_timeout:g} s")
         if self._watchdog.stale(self.idle):
             raise WentSilent(f"no data for {self._settings.stale_after:g} s")
         for product in self._heartbeats.step(self.idle):
             self._streams.report(HeartbeatMissing(product_id=product, seconds=self._settings.heartbeat_timeout))
+        pairs = self.acknowledgements.step(self.idle, self._streams.stats.frames != self._frames)
+        if pairs and not self._subscriptions.requests_sent:
+            status = Unacknowledged(pairs=pairs, seconds=_ACKNOWLEDGED_WITHIN)
+            if all(product in self._explained for _, product in pairs):
+                self._streams.status.emit(status)  # the log has it
+            else:
+                self._streams.report(status)

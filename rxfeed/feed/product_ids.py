@@ -61,7 +61,8 @@ class ProductIds(DeliveredIds):
         self._client: ProductsRest | None = None
         self._closed = self._failed = self._warned = False
         self._acknowledged: set[str] = set()
-        self._explained: set[str] = set()
+        self.explained: set[str | None] = set()
+        """The products that the venue did not acknowledge, of which the log has the reason."""
         self._renamed: dict[str, str] = {}
         self._enabled = bool(given) or self._make_client is not None
         self.changed()
@@ -113,7 +114,7 @@ class ProductIds(DeliveredIds):
         listed = {self._streams.venue.aliases.get(channel.name, channel.name) for channel in answer.channels}
         lacking = (product for channel, product in missing if channel in listed or not listed)
         for product in dict.fromkeys(lacking):
-            if product is not None and product not in self._acknowledged and product not in self._explained:
+            if product is not None and product not in self._acknowledged and product not in self.explained:
                 self._explain(product, desired)
 
     def close(self) -> None:
@@ -181,6 +182,6 @@ class ProductIds(DeliveredIds):
             log.warning(
                 "products: the venue has no product %s: check its id, for example with `rxfeed products`", product
             )
-        elif self._aliases is None:
+        else:
             return
-        self._explained.add(product)
+        self.explained.add(product)

@@ -116,6 +116,7 @@ class FeedSession:
             self._streams,
             self._dispatcher.lost,
             self._repairs,
+            self._ids.explained,
             now,
         )
         self._arrival = Arrival()
@@ -229,12 +230,14 @@ class FeedSession:
             self._subscriptions.accepted = True
         self._streams.report(Subscribed(channels=answer.channels, missing=missing))
         self._ids.acknowledged(answer, missing)
+        self._housekeeping.acknowledgements.acknowledged(self._subscriptions.unacknowledged)
         return False
 
     def _rejected(self, answer: ErrorMessage) -> bool:
         message = self._redacted(answer.message)
         reason = None if answer.reason is None else self._redacted(answer.reason)
         rejected = Rejected(message=message, reason=reason)
+        self._housekeeping.acknowledgements.rejected()
         refused = (
             None if self._settings.credentials is None else self._settings.venue.refusal(answer.message, answer.reason)
         )

@@ -99,6 +99,16 @@ class Rejected(FeedStatus, frozen=True, kw_only=True):
     reason: str | None
 
 
+class Unacknowledged(FeedStatus, frozen=True, kw_only=True):
+    """The exchange has not acknowledged *pairs* within *seconds* of the request, and has not rejected them.
+
+    Each pair of channel and product (`None` for a channel without products) is reported once in a feed.
+    """
+
+    pairs: tuple[tuple[str, str | None], ...]
+    seconds: float
+
+
 class ProductRenamed(FeedStatus, frozen=True, kw_only=True):
     """From here on, messages that the venue delivers as *delivered* have the id *product_id*, which was subscribed to.
 

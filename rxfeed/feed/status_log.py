@@ -1,7 +1,7 @@
 """The log lines of a feed's status.
 
 Rules:
-- Every status is logged at INFO, except a `Disconnected` or a `Rejected` that is a warning.
+- Every status is logged at INFO, except a `Disconnected`, a `Rejected` or an `Unacknowledged` that is a warning.
 - A warning is one line: what happened, and what to do. The same warning is logged once in an outage, and the same
   rejection once in a feed. Repetitions are logged at INFO.
 - A cause that is not an `RxfeedError` was already logged with its traceback where it was caught.
@@ -25,12 +25,13 @@ from rxfeed.errors import (
     RxfeedError,
     TimestampRejected,
 )
-from rxfeed.feed.status import Disconnected, FeedStatus, Rejected
+from rxfeed.feed.status import Disconnected, FeedStatus, Rejected, Unacknowledged
 from rxfeed.venues import COINBASE_EXCHANGE, Venue
 
 log = logging.getLogger("rxfeed.feed.status")
 
 _MOST_REJECTIONS = 1_000
+_MOST_NAMED = 5  # pairs in a warning
 
 # The first match applies. The text of any other cause has its remedy, or needs none.
 _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
@@ -79,6 +80,8 @@ class StatusLog:
         """The text of the warning; `None` for what is no warning, or was one before."""
         if isinstance(status, Disconnected):
             return self._disconnected(status)
+        if isinstance(status, Unacknowledged):
+            return unacknowledged(status)
         return self._rejected(status) if isinstance(status, Rejected) else None
 
     def _disconnected(self, status: Disconnected) -> str | None:
@@ -98,6 +101,16 @@ class StatusLog:
             return None
         self._rejections.add(key)
         return ": ".join(filter(None, ("rejected", _one_line(text), self._remedy(status.message, status.reason))))
+
+
+def unacknowledged(status: Unacknowledged) -> str:
+    """The text of the warning of *status*: what has no data, and what to do."""
+    named = [channel if product is None else f"{channel} of {product}" for channel, product in status.pairs]
+    more = f" and {len(named) - _MOST_NAMED:,} more" if len(named) > _MOST_NAMED else ""
+    return (
+        f"not acknowledged by the exchange within {status.seconds:g} s: {', '.join(named[:_MOST_NAMED])}{more}: check "
+        "the ids, for example with `rxfeed products`"
+    )
 
 
 def _advice(cause: RxfeedError, venue: Venue) -> str:

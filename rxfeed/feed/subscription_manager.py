@@ -60,6 +60,9 @@ class SubscriptionManager:
         self.requests_sent = False
         """True if the user has sent requests, so that only the exchange's answers show what is subscribed to."""
         self._requested: dict[Pair, None] = {}
+        self._unacknowledged: tuple[Pair, ...] = ()
+        self.reported: set[Pair] = set()
+        """The pairs that were reported as not acknowledged."""
         self._renewals: dict[Pair, None] = {}
         self.changed = False
         """True if `changes` may return requests; a plain attribute, because every cycle reads it."""
@@ -116,6 +119,7 @@ class SubscriptionManager:
         """The requests that a new connection begins with: those for all pairs, or none if no pair is desired."""
         with self._lock:
             self._requested, self._renewals, self.changed = dict(self._desired), {}, False
+            self._unacknowledged = tuple(self._requested)
             first = self._grouped(self._requested) if self._first is None else self._first
             return self._signed(first.requests("subscribe", credentials, timestamp)) if first.channels else []
 
@@ -128,6 +132,7 @@ class SubscriptionManager:
             removed = {pair: None for pair in self._requested if pair not in self._desired or pair in self._renewals}
             added = {pair: None for pair in self._desired if pair not in self._requested or pair in self._renewals}
             self._requested, self._renewals, self.changed = dict(self._desired), {}, False
+            self._unacknowledged = tuple(added)
             less = self._grouped(removed).requests("unsubscribe", credentials, timestamp) if removed else []
             more = self._grouped(added).requests("subscribe", credentials, timestamp) if added else []
             return self._signed([*less, *more])
@@ -163,11 +168,21 @@ class SubscriptionManager:
         acknowledged = listed | {(channel, None) for channel, _ in listed}
         with self._lock:
             self._acknowledged = _Index(listed)
-            return tuple(
+            names = {pair: self._venue.by_subscribed_name(pair) for pair in self._requested}
+            # A channel may be listed with other ids than those of its products: with the user's, or those of aliases.
+            foreign = {channel for channel, _ in listed - set(names.values())}
+            missing = tuple(
                 (channel, product)
                 for channel, product in self._requested
                 if (self._venue.aliases.get(channel, channel), product) not in acknowledged
             )
+            self._unacknowledged = tuple(pair for pair in missing if names[pair][0] not in foreign)
+            return missing
+
+    @property
+    def unacknowledged(self) -> tuple[Pair, ...]:
+        """The requested pairs of which the exchange has acknowledged neither the channel's product nor another id."""
+        return self._unacknowledged
 
     def has(self, channels: frozenset[str] | None, product: str | None) -> bool:
         """True if one of *channels* of *product* (`None`: any) was ever desired, or is acknowledged now."""

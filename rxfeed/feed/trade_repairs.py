@@ -24,11 +24,11 @@ from rxfeed.core import (
     LostTrades,
     Missed,
     Repair,
+    RepairedNumbers,
     RepairedTrades,
     Restarted,
     TradeRepair,
 )
-from rxfeed.core import Repaired as RepairedNumbers
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.held_messages import with_epoch, with_epochs
 from rxfeed.feed.trade_fetcher import TradeFetcher

@@ -22,14 +22,14 @@ class Leavable(Protocol):
         ...
 
 
-class _ThreadState(threading.local):
+class _NotedSources(threading.local):
     """The lists to which the sources are added that the calling thread subscribes to."""
 
     def __init__(self) -> None:
         self.noting: list[list[Leavable]] = []
 
 
-_thread = _ThreadState()
+_thread = _NotedSources()
 
 
 @contextmanager

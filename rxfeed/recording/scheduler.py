@@ -28,7 +28,7 @@ _SOON = 365 * 86_400 * 10**9
 _FEW = 64
 
 
-class _Item(Generic[S]):
+class _ScheduledAction(Generic[S]):
     """A scheduled action."""
 
     __slots__ = ("action", "inner", "state")
@@ -56,7 +56,7 @@ class ReplayScheduler(PeriodicScheduler):
         """The time at which the next action is due."""
         self._failed = failed
         self._lock = threading.RLock()
-        self._heap: list[tuple[int, int, _Item[Any]]] = []
+        self._heap: list[tuple[int, int, _ScheduledAction[Any]]] = []
         self._scheduled = self._cancelled = 0
 
     # ---- for operators
@@ -80,14 +80,14 @@ class ReplayScheduler(PeriodicScheduler):
         return self._put(ns_of(self.to_datetime(duetime)), action, state)
 
     def _put(self, ns: int, action: abc.ScheduledAction[S], state: S | None) -> abc.DisposableBase:
-        item = _Item(action, state)
+        item = _ScheduledAction(action, state)
         with self._lock:
             self._scheduled += 1
             heapq.heappush(self._heap, (ns, self._scheduled, item))
             self._set_next()
         return Disposable(lambda: self._cancel(item))
 
-    def _cancel(self, item: _Item[S]) -> None:
+    def _cancel(self, item: _ScheduledAction[S]) -> None:
         with self._lock:
             waiting, item.action = item.action is not None, None
             if waiting:

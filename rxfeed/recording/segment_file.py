@@ -32,7 +32,7 @@ _VERIFIED_EVERY = 1 << 20
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
-class Place(Enum):
+class FilePlace(Enum):
     """The place of an open file."""
 
     HERE = "at its path"
@@ -95,7 +95,7 @@ class SegmentFile:
             raise
 
     @property
-    def place(self) -> Place:
+    def place(self) -> FilePlace:
         """The present place of the file; `HERE` if the path cannot be checked."""
         opened = os.fstat(self._file.fileno())
         try:
@@ -103,10 +103,10 @@ class SegmentFile:
         except (FileNotFoundError, NotADirectoryError):
             found = None
         except OSError:
-            return Place.HERE
+            return FilePlace.HERE
         if found is not None and (found.st_dev, found.st_ino) == (opened.st_dev, opened.st_ino):
-            return Place.CUT if opened.st_size < self.held.bytes else Place.HERE
-        return Place.MOVED if opened.st_nlink else Place.DELETED
+            return FilePlace.CUT if opened.st_size < self.held.bytes else FilePlace.HERE
+        return FilePlace.MOVED if opened.st_nlink else FilePlace.DELETED
 
     def write(self, chunk: LineBatch) -> None:
         self._write(b"".join(chunk.lines))

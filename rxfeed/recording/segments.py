@@ -23,7 +23,7 @@ import msgspec
 
 from rxfeed.recording.format import VERSION, About, Header
 from rxfeed.recording.lines import LineBatch
-from rxfeed.recording.segment_file import Place, SegmentFile, Totals, make_folder, refusals
+from rxfeed.recording.segment_file import FilePlace, SegmentFile, Totals, make_folder, refusals
 from rxfeed.recording.timestamps import moment_of
 
 log = logging.getLogger("rxfeed.recording")
@@ -162,10 +162,10 @@ class Segments:
     def _check_place(self) -> None:
         """Finish a segment that was moved or deleted."""
         segment = self._segment
-        place = Place.HERE if segment is None else segment.place
-        if segment is None or place is Place.HERE:
+        place = FilePlace.HERE if segment is None else segment.place
+        if segment is None or place is FilePlace.HERE:
             return
-        if place is Place.MOVED:
+        if place is FilePlace.MOVED:
             _report(logging.WARNING, "segment %s was moved while it was written; it is closed there", segment.path)
             if _id(self._folder) != self._folder_id:  # the closed segments were moved with it
                 self._folder_id, self._closed = None, Totals()

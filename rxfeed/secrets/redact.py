@@ -4,6 +4,8 @@ Rules:
 - Strings are replaced in place, without decoding the whole frame. So depth and size of a frame do not matter, and all
   other bytes stay the same.
 - In a JSON string, a secret is found with any escapes. In a frame that is not JSON, it is also found outside strings.
+- A secret of less than six characters is redacted only where it is a whole word, since it may be a part of other words.
+  One of less than three stays: it can be guessed at once, and the text would lose its meaning.
 - The value of a `type` stays as it is, if it is a text: so a message remains what it was.
 """
 
@@ -16,6 +18,8 @@ import msgspec
 
 REDACTED = "[redacted]"
 _HIDDEN = msgspec.json.encode(REDACTED)
+_SHORTEST = 3
+_SHORTEST_ANYWHERE = 6
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_nothing = msgspec.json.Decoder(msgspec.Raw).decode
 # A `type` with a text, or a text; behind a name comes a colon.
@@ -29,27 +33,39 @@ def redacted(raw: bytes, secrets: Sequence[str]) -> bytes:
     >>> redacted(b'{"type":"error", "reason":"bad key: \\\\u0061bc"}', ["abc"])
     b'{"type":"error", "reason":"bad key: [redacted]"}'
     """
-    # The longest first: one may be a part of another. As they are in JSON, too: a text may hold JSON.
-    quoted = [msgspec.json.encode(secret).decode()[1:-1] for secret in secrets]
-    shapes = {*secrets, *quoted, *(each.replace("/", "\\/") for each in quoted)}
-    secrets = sorted(filter(None, shapes), key=len, reverse=True)
-    if b"\\" not in raw and not any(secret.encode() in raw for secret in secrets):
+    # As they are in JSON, too: a text may hold JSON.
+    plain = [secret for secret in secrets if len(secret) >= _SHORTEST]
+    quoted = [msgspec.json.encode(secret).decode()[1:-1] for secret in plain]
+    shapes = {*plain, *quoted, *(each.replace("/", "\\/") for each in quoted)}
+    if b"\\" not in raw and not any(shape.encode() in raw for shape in shapes):
         return raw
+    # The longest first: one may be a part of another.
+    pattern = "|".join(map(_pattern, sorted(shapes, key=len, reverse=True)))
+    if not pattern:
+        return raw
+    in_text, in_bytes = re.compile(pattern, re.ASCII), re.compile(pattern.encode())
 
     def clean(text: bytes, is_name: bool) -> bytes:
         try:
-            before = after = _decode_text(text)
+            before = _decode_text(text)
         except ValueError:  # not JSON
             return text
-        for secret in secrets:
-            after = after.replace(secret, REDACTED)
+        after = in_text.sub(REDACTED, before)
         return text if before == after else msgspec.json.encode(after)
 
     cleaned = _each_text(raw, clean)
     if not _is_json(cleaned):
-        for secret in secrets:
-            cleaned = cleaned.replace(secret.encode(), REDACTED.encode())
+        cleaned = in_bytes.sub(REDACTED.encode(), cleaned)
     return raw if cleaned == raw else cleaned
+
+
+def _pattern(secret: str) -> str:
+    """The regular expression of *secret*: anywhere, or as a whole word if it is short."""
+    pattern = re.escape(secret)
+    if len(secret) >= _SHORTEST_ANYWHERE:
+        return pattern
+    word = re.compile(r"\w", re.ASCII)
+    return (r"(?<!\w)" if word.match(secret[0]) else "") + pattern + (r"(?!\w)" if word.match(secret[-1]) else "")
 
 
 def redact_all_strings(raw: bytes) -> bytes:

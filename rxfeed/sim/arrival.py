@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import cast
 
 from rxfeed.sim.connection import ClientConnection
-from rxfeed.sim.rest import Response
+from rxfeed.sim.rest import RestReply
 
 IDLE = 0.05  # seconds without a byte after which it is a WebSocket's, if a fault may come before its request
 LONGEST = 16 * 1024  # bytes of a request's head
 PATIENCE = 5.0  # seconds that a client has to send the head, and to read the answer
 
 
-class Arrival(asyncio.Protocol):
+class FirstRequestReader(asyncio.Protocol):
     """Reads the head of the first request. An HTTP request is answered by *respond*, and the connection ends.
 
     Otherwise *connection* takes over, with the bytes that were read. *arrivals* holds those that are undecided.
@@ -24,8 +24,8 @@ class Arrival(asyncio.Protocol):
     def __init__(
         self,
         connection: ClientConnection,
-        respond: Callable[[bytes], Response],
-        arrivals: set[Arrival],
+        respond: Callable[[bytes], RestReply],
+        arrivals: set[FirstRequestReader],
         patience: float = PATIENCE,
     ) -> None:
         self._connection = connection

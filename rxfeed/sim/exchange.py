@@ -24,7 +24,7 @@ from rxfeed.sim.market import Market
 from rxfeed.sim.playback import Playback, Then
 from rxfeed.sim.recorded import recorded_market
 from rxfeed.sim.rest import Rest
-from rxfeed.sim.server import Server, Source
+from rxfeed.sim.server import ServedFrames, Server
 from rxfeed.sim.simulation import Simulation
 from rxfeed.sim.venue import NOT_FOUND, Access, RestAnswer, RestRequest, SimulatedVenue
 from rxfeed.sim.venues import simulated_venue
@@ -101,14 +101,14 @@ class Exchange(ExchangeCounts):
 
         behind = timedelta(days=0 if auto and speed is not None and speed <= 1 else 30)
 
-        def live(clients: Clients) -> Source:
+        def live(clients: Clients) -> ServedFrames:
             market = Market(simulated.engines(ids), seed=seed, rate=rate, start=start or datetime.now(UTC) - behind)
             simulation = Simulation(market)
             protocol = simulated.protocol(simulation, ids, access)
             return LiveMarket(simulation, protocol, clients, speed=speed, auto=auto)
 
-        self._open_source: Callable[[Clients], Source] = live
-        self._source: Source | None = None
+        self._open_source: Callable[[Clients], ServedFrames] = live
+        self._source: ServedFrames | None = None
         script = Script(faults)
         for fault in script.fixed:
             _check_numbers(fault, simulated)
@@ -183,7 +183,7 @@ class Exchange(ExchangeCounts):
     @classmethod
     def _playing(
         cls,
-        source: Callable[..., Source],
+        source: Callable[..., ServedFrames],
         speed: float | None,
         then: Then,
         server: dict[str, Any],

@@ -40,7 +40,7 @@ class PastTrade(NamedTuple):
     micros: int
 
 
-class Candle(NamedTuple):
+class TradedSpan(NamedTuple):
     """The trades of a time span that begins at *start*; prices and volume are counts of the product's increments."""
 
     start: int
@@ -50,9 +50,9 @@ class Candle(NamedTuple):
     close: int
     volume: int
 
-    def then(self, later: Candle) -> Candle:
+    def then(self, later: TradedSpan) -> TradedSpan:
         """This candle with the trades of a *later* one of the same span."""
-        return Candle(
+        return TradedSpan(
             self.start,
             min(self.low, later.low),
             max(self.high, later.high),
@@ -68,9 +68,9 @@ class ProductHistory:
     def __init__(self, engine: MatchingEngine, micros: int) -> None:
         self.product = engine.product
         self._trades: deque[PastTrade] = deque(maxlen=KEPT)
-        self._minutes: dict[int, Candle] = {}
+        self._minutes: dict[int, TradedSpan] = {}
         self._prior: list[PastTrade] | None = None
-        self._prior_minutes: dict[int, Candle] = {}
+        self._prior_minutes: dict[int, TradedSpan] = {}
         assert engine.last_match is not None
         self.first = self.add(engine.last_match, micros)
 
@@ -92,10 +92,10 @@ class ProductHistory:
         skipped = 0 if before is None else max(0, self.first.trade_id - before)
         return chain(trades, islice(prior, skipped, None))
 
-    def candles(self, seconds: int, start: int | None = None, end: int | None = None) -> list[Candle]:
+    def candles(self, seconds: int, start: int | None = None, end: int | None = None) -> list[TradedSpan]:
         """The candles of so many *seconds* that begin from *start* to *end*, in Unix seconds, and have a trade."""
         self._before_the_start()
-        found: dict[int, Candle] = {}
+        found: dict[int, TradedSpan] = {}
         minutes = chain(self._prior_minutes.values(), sorted(self._minutes.values()))
         for minute in minutes:
             begin = minute.start - minute.start % seconds
@@ -105,14 +105,14 @@ class ProductHistory:
             found[begin] = found[begin].then(candle) if begin in found else candle
         return [found[begin] for begin in sorted(found)]
 
-    def candle(self, seconds: int, start: int) -> Candle | None:
+    def candle(self, seconds: int, start: int) -> TradedSpan | None:
         """The candle that begins at *start*, if there is a trade in it."""
         minutes = (self._minutes.get(minute) for minute in range(start, start + seconds, MINUTE))
         return self._joined(start, (minute for minute in minutes if minute is not None))
 
-    def _joined(self, begin: int, minutes: Iterable[Candle]) -> Candle | None:
+    def _joined(self, begin: int, minutes: Iterable[TradedSpan]) -> TradedSpan | None:
         prior = [self._prior_minutes[minute] for minute in self._overlap(begin)]
-        joined: Candle | None = None
+        joined: TradedSpan | None = None
         for minute in chain(prior, minutes):
             joined = minute._replace(start=begin) if joined is None else joined.then(minute)
         return joined
@@ -149,15 +149,15 @@ def _made_up(product: Product, first: PastTrade) -> Iterator[PastTrade]:
         )
 
 
-def _collect(minutes: dict[int, Candle], product: Product, trade: PastTrade) -> None:
+def _collect(minutes: dict[int, TradedSpan], product: Product, trade: PastTrade) -> None:
     start = trade.micros // MICROSECONDS // MINUTE * MINUTE
     price, size = product.price_of(trade.price), product.price_of(trade.size)
-    candle = Candle(start, price, price, price, price, size)
+    candle = TradedSpan(start, price, price, price, price, size)
     known = minutes.get(start)
     minutes[start] = candle if known is None else known.then(candle)
 
 
-class History:
+class MarketHistory:
     """The history of each product of these *engines*, which have one trade each, of the time *micros*."""
 
     def __init__(self, engines: Iterable[MatchingEngine], micros: int) -> None:

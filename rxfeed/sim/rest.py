@@ -24,7 +24,7 @@ UNREADABLE = RestAnswer(HTTPStatus.BAD_REQUEST, {"message": "Bad request"})
 JSON = "application/json; charset=utf-8"
 
 
-class Response(NamedTuple):
+class RestReply(NamedTuple):
     """The bytes of an answer, and the seconds after which they are sent."""
 
     wire: bytes
@@ -53,20 +53,20 @@ class Rest:
         self._tokens = BURST * (limit or 0)
         self._filled = clock()
         self._log = log or Log()
-        self._faults = [_Pending(fault) for fault in faults or ()]
+        self._faults = [_PendingFault(fault) for fault in faults or ()]
 
     def inject(self, fault: OfRequests) -> None:
         """Apply *fault* to the requests from now on."""
-        self._faults.append(_Pending(fault))
+        self._faults.append(_PendingFault(fault))
 
-    def respond(self, head: bytes) -> Response:
+    def respond(self, head: bytes) -> RestReply:
         """The response to a request with this head."""
         self.requests += 1
         request = _request(head)
         if request is None:
-            return Response(_wire(UNREADABLE.status, encode(UNREADABLE.content)))
+            return RestReply(_wire(UNREADABLE.status, encode(UNREADABLE.content)))
         if not self._allowed():
-            return Response(_wire(LIMITED.status, encode(LIMITED.content), LIMITED.headers))
+            return RestReply(_wire(LIMITED.status, encode(LIMITED.content), LIMITED.headers))
         due = list(self._due(request.path))
         answer = NOT_FOUND if request.method not in ("GET", "HEAD") else self._answer(request)
         if request.method not in ("GET", "HEAD") and self._answer(request._replace(method="GET")) is not NOT_FOUND:
@@ -88,7 +88,7 @@ class Rest:
                     content = _without(content, fault)
         delay = sum(fault.seconds for fault in due if isinstance(fault, RestLatency))
         body = encode(content) if body is None else body
-        return Response(_wire(status, body, headers, bodyless=request.method == "HEAD"), delay)
+        return RestReply(_wire(status, body, headers, bodyless=request.method == "HEAD"), delay)
 
     def _allowed(self) -> bool:
         """Whether the limit lets one more request pass."""
@@ -114,7 +114,7 @@ class Rest:
                     yield fault
 
 
-class _Pending:
+class _PendingFault:
     """A fault, and how many requests with its path there have been."""
 
     __slots__ = ("fault", "seen")

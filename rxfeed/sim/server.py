@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import Any, Protocol, TypeVar, cast
 
 from rxfeed.errors import ConfigError, RxfeedError, needs_extra
-from rxfeed.sim.arrival import IDLE, PATIENCE, Arrival
+from rxfeed.sim.arrival import IDLE, PATIENCE, FirstRequestReader
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.connection import CLOSING, ClientConnection
 from rxfeed.sim.fault_types import ClockJump, Fault, Recover, Refuse
@@ -40,7 +40,7 @@ log.setLevel(logging.INFO)  # at DEBUG websockets logs what a client sends, with
 T = TypeVar("T")
 
 
-class Source(Protocol):
+class ServedFrames(Protocol):
     """The source of the clients' frames."""
 
     def receive(self, client: ClientConnection, text: str | bytes) -> None: ...
@@ -63,9 +63,9 @@ class Server:
         self.port = port
         self.rest = rest
         self.requests: list[Json] = []
-        self._source: Source
+        self._source: ServedFrames
         self._clients = clients
-        self._arrivals: set[Arrival] = set()
+        self._arrivals: set[FirstRequestReader] = set()
         self._subscribe_timeout = subscribe_timeout
         self._ssl = ssl
         self._lock = threading.Lock()
@@ -90,7 +90,7 @@ class Server:
             raise RxfeedError(f"this exchange has no {what} before it is started")
         return f"{scheme if self._ssl is None else scheme + 's'}://{HOST}:{self.port}"
 
-    def start(self, source: Source) -> None:
+    def start(self, source: ServedFrames) -> None:
         """Begin to listen."""
         self._source = source
         listening: Future[int] = Future()
@@ -178,10 +178,10 @@ class Server:
         self._servers.append(server)
         self.port = server.sockets[0].getsockname()[1]
 
-    def _arrival(self, *args: Any, **options: Any) -> Arrival:
+    def _arrival(self, *args: Any, **options: Any) -> FirstRequestReader:
         connection = ClientConnection(self._clients, *args, **options)
         patience = IDLE if self._clients.may_fail_handshake() else PATIENCE
-        return Arrival(connection, self.rest.respond, self._arrivals, patience)
+        return FirstRequestReader(connection, self.rest.respond, self._arrivals, patience)
 
     def _refuse(self, seconds: float | None) -> None:
         """Stop listening, for *seconds* or until `_listen_again`; connections continue, and the port stays reserved."""

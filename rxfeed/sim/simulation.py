@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rxfeed.core.matching import Event, HeartbeatEvent, MatchEvent, TickEvent
-from rxfeed.sim.history import History
+from rxfeed.sim.history import MarketHistory
 from rxfeed.sim.market import Market
 from rxfeed.sim.own_orders import OwnOrders
 
@@ -15,7 +15,7 @@ class Simulation:
 
     def __init__(self, market: Market) -> None:
         self.market = market
-        self.history = History(market.engines.values(), market.shown_micros)
+        self.history = MarketHistory(market.engines.values(), market.shown_micros)
         self.orders = OwnOrders(market)
         self._publish: Callable[[Event], None] = lambda event: None
 

@@ -46,6 +46,7 @@ class Backlog:
         self._changed = threading.Condition()
         self._ready: deque[Batch] = deque()
         self._in_flight: Batch | None = None
+        self._offered = 0  # documents of the batch that waits for space
         self._since = 0.0  # when it was taken
         self._unavailable = False
         self._ended = False
@@ -58,7 +59,7 @@ class Backlog:
         with self._changed:
             flight = self._in_flight
             in_flight = 0 if flight is None or flight.keys is not None else len(flight.documents)
-            return in_flight + sum(len(batch.documents) for batch in self._ready)
+            return in_flight + self._offered + sum(len(batch.documents) for batch in self._ready)
 
     @property
     def oldest_ns(self) -> int | None:
@@ -70,21 +71,28 @@ class Backlog:
     def put(self, batch: Batch) -> bool:
         """Add *batch*, after a wait for space if necessary. True if it was written to disk."""
         with self._changed:
-            while True:
-                if self._abandoned:
-                    return self._save(batch)
-                if self.spill is not None and self._spills(self.spill):
-                    if self.spill.append(_raw(batch), batch.received_ns):
-                        self._changed.notify_all()
-                        return True
-                    # The spill is full. The batch waits, since no batch may overtake another.
-                    if not self.spill.documents and not self._ready:
-                        break
-                elif not self._ready:
+            self._offered = len(batch.documents)
+            try:
+                return self._put(batch)
+            finally:
+                self._offered = 0
+
+    def _put(self, batch: Batch) -> bool:
+        while True:
+            if self._abandoned:
+                return self._save(batch)
+            if self.spill is not None and self._spills(self.spill):
+                if self.spill.append(_raw(batch), batch.received_ns):
+                    self._changed.notify_all()
+                    return True
+                # The spill is full. The batch waits, since no batch may overtake another.
+                if not self.spill.documents and not self._ready:
                     break
-                self._changed.wait(None if self.spill is None else _CHECK_EVERY)
-            self._ready.append(batch)
-            self._changed.notify_all()
+            elif not self._ready:
+                break
+            self._changed.wait(None if self.spill is None else _CHECK_EVERY)
+        self._ready.append(batch)
+        self._changed.notify_all()
         return False
 
     def _spills(self, spill: Spill) -> bool:

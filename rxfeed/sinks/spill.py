@@ -296,6 +296,7 @@ class Spill:
             self._undeleted.clear()
             if not self._pending:
                 self._since_shrunk = 0
+                self.problem = None
                 with contextlib.suppress(sqlite3.Error):  # it only releases space, and is repeated
                     self._db.executescript("PRAGMA incremental_vacuum")  # execute would do one page
                     self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -304,6 +305,7 @@ class Spill:
             with contextlib.suppress(sqlite3.Error, SinkError):
                 self._anew()
                 self._reserve.fill()
+                self.problem = None
 
     def _do(self, *statements: tuple[str, Sequence[tuple[object, ...]]]) -> bool:
         """Execute each of the *statements* for all of its rows, or none of them. True if it was done."""

@@ -13,6 +13,7 @@ from rxfeed.transport.http_client import Headers, HttpClient, Parameters, Respon
 from rxfeed.transport.options import TransportOptions
 from rxfeed.transport.proxy import proxy_for
 from rxfeed.transport.retry_after import retry_after
+from rxfeed.transport.script_sockets import redirect_sockets
 from rxfeed.transport.wakeup import Wakeup
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "TransportOptions",
     "Wakeup",
     "proxy_for",
+    "redirect_sockets",
     "retry_after",
 ]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rxfeed.audit import Audit, audit, draw
 from rxfeed.audit.proof import Proof
-from rxfeed.audit.records import FileRecord, Named, PairRecord, Run
+from rxfeed.audit.records import FileRecord, Named, NumberRun, PairRecord
 from rxfeed.errors import ConfigError
 from rxfeed.feed import Connected, Disconnected, Gap, SequenceReset, Subscribed
 from rxfeed.market import ChannelSubscription
@@ -215,7 +215,7 @@ def test_holes_are_the_ids_that_no_session_has(ids: list[list[int]], names: list
     files: list[tuple[FileRecord, PairRecord]] = []
     for place, numbers in enumerate(ids):
         record = FileRecord("f", 1, 1, HOUR, "v", str(place), 1, place)
-        runs = [Run(each, each, place * 100 + at, place * 100 + at, at) for at, each in enumerate(numbers)]
+        runs = [NumberRun(each, each, place * 100 + at, place * 100 + at, at) for at, each in enumerate(numbers)]
         files.append((record, PairRecord("matches", PRODUCT, runs=runs)))
     if files:
         files[-1][1].named = [Named(each, 1000 + at, 50 + at) for at, each in enumerate(sorted(names))]

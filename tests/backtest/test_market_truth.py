@@ -17,7 +17,7 @@ from rxfeed.backtest import PaperDone, PaperEvent, PaperFill, PaperMarket, Paper
 from rxfeed.core import BookView
 from rxfeed.core.matching import SIZE_UNIT, MatchingEngine, Product, events, time_text
 from rxfeed.market import Side
-from rxfeed.sim.coinbase_exchange.channels import Channels
+from rxfeed.sim.coinbase_exchange.channels import ExchangeChannels
 from rxfeed.sim.frames import Frame
 from rxfeed.venues.coinbase_exchange.decode import ExchangeDecoder
 
@@ -57,7 +57,7 @@ class RealMarket:
         for side, price in (("buy", 9_900), ("sell", 10_100)):
             self.engine.limit(side, price, SIZE_UNIT)  # type: ignore[arg-type]
         self.engine.market("buy", size=1)
-        self._channels = Channels(self._market)
+        self._channels = ExchangeChannels(self._market)
         self._channels.join([(channel, BTC), ("matches", BTC), ("heartbeat", BTC)], self)
 
     def offer(self, frame: Frame) -> None:

@@ -122,6 +122,20 @@ def test_watch_prints_the_reason_of_the_exchange_once(exchange: Exchange, capsys
     assert err.count("is not a valid product") == 1
 
 
+@pytest.mark.parametrize("command", ["watch", "record"])
+def test_unknown_product_of_another_venue_exits_with_1(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The venue does not reject it: it acknowledges nothing."""
+    with Exchange(["BTC-USD"], venue="coinbase_advanced", auto=False) as exchange:
+        args = [command, "FOO-BAR", "--channel", "trades", "--venue", "coinbase_advanced", "--url", exchange.url]
+        assert main(args if command == "watch" else [*args, "--to", str(tmp_path)]) == 1
+    err = capsys.readouterr().err
+    assert err.count("the venue has no product FOO-BAR") == 1
+    assert err.count("not acknowledged by the exchange within 3 s: market_trades of FOO-BAR") == 1
+    assert f"nothing to {command}: the exchange acknowledged no subscription, see above" in err.splitlines()[-1]
+
+
 def test_remedy_follows_the_refusal(exchange: Exchange, capsys: pytest.CaptureFixture[str]) -> None:
     for args, what in (
         (["BTC-XXX"], "check the products of the feed: they are named as in BTC-USD"),

@@ -10,14 +10,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from rxfeed import ConnectFailed, Credentials
-from rxfeed.compat import WebsocketClient
+from rxfeed.compat import WebsocketClient, store
 from rxfeed.compat.hooks import read_socket
 from rxfeed.errors import FrameMalformed, ServerClosed
 from rxfeed.sim import Exchange
 from tests.compat.recorder import Recorder
 from tests.support.leaks import nothing_left_behind
+from tests.support.stopwatch import at_most
 from tests.support.wire import WireServer, close_frame, frame, playing
 
 TICK = '{"type":"ticker","product_id":"BTC-USD","sequence":1,"price":"1.50"}'
@@ -251,6 +253,36 @@ def test_mongo_collection_gets_each_message_once_as_sent(collection: Any) -> Non
         client.close()
     stored = list(collection.find({}, {"_id": 0}, sort=[("_id", 1)]))
     assert stored == [json.loads(text) for text in frames]
+
+
+def test_mongo_collection_without_a_server_ends_soon(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("rxfeed.compat.store._FLUSH", 1.0)
+    monkeypatch.setattr("rxfeed.compat.store._NOTICE", 0.2)
+
+    class Storing(Recorder):
+        def on_message(self, msg: dict[str, Any]) -> None:
+            WebsocketClient.on_message(self, msg)
+            super().on_message(msg)
+
+    with (
+        MongoClient[dict[str, Any]]("mongodb://127.0.0.1:9", timeoutMS=1000) as down,
+        Exchange.serving([TICK]) as exchange,
+    ):
+        client = Storing(url=exchange.url, should_print=False, mongo_collection=down.test.messages)
+        client.start()
+        client.wait_for(1)
+        with at_most(8):
+            client.close()
+    (text,) = [each.getMessage() for each in caplog.records if each.name == "rxfeed.compat"]
+    waits = "the end waits for the database, at most 1 s without a success"
+    assert text == f"mongo_collection: 1 documents are not written yet; {waits}"
+    assert "1 documents not written" in str(client.error)
+
+
+def test_mongo_collection_has_a_short_time_limit_at_the_end() -> None:
+    assert store._FLUSH <= 10  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.mark.parametrize("frame_", ['{"type":"new","data":[%s]}', "[%s]", '{"type":"ticker","data":[%s]'])

@@ -58,6 +58,66 @@ from cbpro.public_client import PublicClient
 client = cbpro.PublicClient(api_url="https://api.pro.coinbase.com")
 print(client.get_product_ticker("ETH-USD")["price"] > "0", isinstance(client, PublicClient))
 """
+LACKING = """
+import logging
+from queue import Queue
+logging.basicConfig(level=logging.INFO)
+types = Queue()
+class Lacking(cbpro.WebsocketClient):
+    def on_message(self, msg):
+        types.put(msg["type"])
+client = Lacking(products=["BTC-USD"], channels=["user", "heartbeat"])
+client.start()
+while types.get() != "heartbeat":
+    pass
+client.close()
+try:
+    cbpro.PublicClient().get_currencies()
+except Exception as error:
+    print(type(error).__name__)
+"""
+OWN_SOCKET = """
+import json
+from websocket import create_connection
+request = json.dumps({"type": "subscribe", "product_ids": ["BTC-USD"], "channels": ["heartbeat"]})
+class Own(cbpro.WebsocketClient):
+    first = None
+    def _connect(self):
+        self.ws = create_connection(self.url)
+        self.ws.send(request)
+    def on_message(self, msg):
+        self.first = self.first or msg["type"]
+client = Own(products=["BTC-USD"], should_print=False)
+client.start()
+while client.first is None:
+    time.sleep(0.05)
+client.close()
+print(client.first, client.error)
+ws = create_connection("wss://ws-feed.gdax.com")
+ws.send(request)
+print(json.loads(ws.recv())["type"])
+ws.close()
+"""
+SPAWNED = """
+import multiprocessing
+class First(cbpro.WebsocketClient):
+    def on_message(self, msg):
+        self.first = msg["type"]
+        self.close()
+def work(client, queue):
+    client.start()
+    client.thread.join()
+    queue.put(client.first)
+if __name__ == "__main__":
+    spawn = multiprocessing.get_context("spawn")
+    queue = spawn.Queue()
+    client = First(products=["BTC-USD"], channels=["heartbeat"], should_print=False)
+    process = spawn.Process(target=work, args=(client, queue))
+    process.start()
+    print(queue.get(), end=" ")
+    process.join()
+    print(process.exitcode)
+"""
 LEFT_OPEN = """
 import gdax
 client = gdax.WebsocketClient(products="BTC-USD", channels=["full"], should_print=False)
@@ -122,6 +182,31 @@ def test_channels_that_the_venue_lacks_are_reported(tmp_path: Path) -> None:
     assert (status, errors) == (0, "")
     assert section(out, "not available today")[0].startswith("full: refused: Advanced Trade has no single orders")
     assert "ended: by itself" in out
+
+
+def test_report_of_what_the_venue_lacks_is_exact(tmp_path: Path) -> None:
+    options = ("--sim", "--venue", "coinbase_advanced", "--seconds", "20")
+    status, out, errors = rehearsed(tmp_path, LACKING, *options)
+    assert status == 0, errors
+    assert "ConfigError\n" in out
+    currencies, user = sorted(section(out, "not available today"))
+    assert currencies.startswith("get_currencies: Advanced Trade has no public list")
+    assert user.startswith("user: refused: ")
+    assert section(out, "substituted") == []
+    assert "rxfeed.feed:connected: " in errors
+    assert "rxfeed.sim" not in errors
+
+
+def test_socket_that_a_script_makes_itself_is_redirected(tmp_path: Path) -> None:
+    status, out, errors = rehearsed(tmp_path, OWN_SOCKET, "--sim", "--seconds", "20")
+    assert (status, errors) == (0, "")
+    assert "subscriptions None\nsubscriptions\n" in out
+
+
+def test_client_in_a_spawned_process_runs(tmp_path: Path) -> None:
+    status, out, errors = rehearsed(tmp_path, SPAWNED, "--sim", "--seconds", "20")
+    assert (status, errors) == (0, "")
+    assert "subscriptions 0\n" in out
 
 
 def test_unknown_venue_of_the_environment_is_bad_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,13 +16,14 @@ import pytest
 import rxfeed.compat as cbpro
 from rxfeed.compat.channels import requested
 from rxfeed.sim import Exchange
+from rxfeed.venues import COINBASE_ADVANCED, COINBASE_EXCHANGE
 from tests.compat.recorder import Recorder
 from tests.support.amounts import amount
 from tests.support.leaks import nothing_left_behind
 
 BEFORE_NOON = datetime(2026, 1, 2, 11, 59, 59, 999_999, tzinfo=UTC)
 UPDATES = amount(2_000, thorough=10_000)
-State = tuple[Decimal, Decimal, Decimal, Decimal]
+SessionState = tuple[Decimal, Decimal, Decimal, Decimal]
 
 
 @contextmanager
@@ -69,7 +70,7 @@ class Book(cbpro.OrderBook):
     def __init__(self, **settings: Any) -> None:
         unused: Any = object()
         super().__init__("BTC-USD", client=unused, **settings)
-        self.states: list[State] = []
+        self.states: list[SessionState] = []
         self.types: list[str] = []
         self.changed = threading.Condition()
 
@@ -87,18 +88,18 @@ class Book(cbpro.OrderBook):
             assert self.changed.wait_for(lambda: len(self.states) >= count, 30), (len(self.states), self.error)
 
 
-def state_of(book: Any) -> State:
+def state_of(book: Any) -> SessionState:
     now = book.get_current_book()
     bids, asks = (sum((row[1] for row in now[side]), Decimal(0)) for side in ("bids", "asks"))
     return book.get_bid(), book.get_ask(), bids, asks
 
 
-def exchange_states(exchange: Exchange, count: int, kind: str = "l2update") -> list[State]:
+def exchange_states(exchange: Exchange, count: int, kind: str = "l2update") -> list[SessionState]:
     """The states of the exchange's own book at *count* updates, frames of *kind*, which it sends meanwhile.
 
     Its time stands a microsecond before an update, so that the book is read as the next update will have it.
     """
-    states: list[State] = []
+    states: list[SessionState] = []
     while len(states) < count:
         levels = exchange.book("BTC-USD")
         bids, asks = levels["bids"], levels["asks"]
@@ -137,7 +138,7 @@ def test_book_client_without_keys_follows_the_exchange(exchange: Exchange) -> No
 @pytest.mark.parametrize("channels", [["full"], None])
 def test_plain_book_without_keys_follows_the_exchange(exchange: Exchange, channels: Any) -> None:
     book = cbpro.OrderBook("BTC-USD", client=cbpro.PublicClient(exchange.rest_url))
-    states: list[State] = []
+    states: list[SessionState] = []
     done = threading.Event()
 
     class Client(cbpro.WebsocketClient):
@@ -189,3 +190,36 @@ def test_reset_book_of_levels_has_a_reason(exchange: Exchange, caplog: pytest.Lo
         book.reset_book()
         book.close()
     assert "reset_book: there is nothing to reset" in caplog.text
+
+
+def test_match_of_a_keyless_book_gets_every_trade(exchange: Exchange) -> None:
+    matched: list[int] = []
+
+    class Trades(Book):
+        def match(self, order: Any) -> None:
+            super().match(order)
+            matched.append(order["trade_id"])
+
+    book = Trades(url=exchange.url)
+    with nothing_left_behind(), warned():
+        book.start()
+        exchange.wait_for_clients()
+        expected = exchange_states(exchange, 200)
+        book.wait_for(200)
+        book.close()
+    assert book.types.count("match") == len(matched) > 5
+    assert book.states == expected
+
+
+@pytest.mark.parametrize(
+    ("venue", "signed", "reason"),
+    [
+        (COINBASE_EXCHANGE, False, "without received, open, done and change, which need keys of Coinbase Exchange"),
+        (COINBASE_EXCHANGE, True, None),
+        (COINBASE_ADVANCED, False, "without received, open, done and change, which Advanced Trade does not have"),
+    ],
+)
+def test_warning_of_no_channels_names_what_does_not_come(venue: Any, signed: bool, reason: str | None) -> None:
+    ((_, text),) = requested(None, None, ["BTC-USD"], signed, venue).notices
+    assert (reason is None) == ("without" not in text)
+    assert reason is None or reason in text

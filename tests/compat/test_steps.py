@@ -15,7 +15,7 @@ from websocket import WebSocketConnectionClosedException, WebSocketTimeoutExcept
 
 from rxfeed import ConfigError, ConnectFailed, ConnectionLost
 from rxfeed.compat import AuthenticatedClient
-from rxfeed.compat.session import TRANSITIONS, Event, Session, State
+from rxfeed.compat.session import TRANSITIONS, Event, Session, SessionState
 from rxfeed.errors import HandshakeRejected, ServerClosed
 from rxfeed.sim import Exchange, faults
 from tests.compat.recorder import Recorder
@@ -149,6 +149,52 @@ def test_connect_in_on_error_replaces_the_connection(exchange: Exchange) -> None
     assert exchange.accepted == 2
 
 
+class ConnectsAgain(Recorder):
+    """Connects again in a `_listen` of its own, after the default `on_error` has set `stop`."""
+
+    def _listen(self) -> None:
+        super()._listen()
+        while self.error is not None:
+            self.error, self.stop = None, False
+            self._connect()
+            super()._listen()
+
+
+def test_overridden_listen_connects_again_after_stop(exchange: Exchange) -> None:
+    client = ConnectsAgain(url=exchange.url)
+    with nothing_left_behind():
+        client.start()
+        for session in (1, 2, 3):
+            exchange.wait_for_clients()
+            client.wait_for(2 * session)  # subscriptions, and the first ticker
+            assert client.keepalive.is_alive()
+            if session < 3:
+                exchange.disconnect()
+                client.wait_for(session, "error")
+        client.close()
+    assert client.hooks == ["open", "error", "error", "close"]
+    assert exchange.connections == 0
+
+
+def test_connect_after_close_does_not_continue_the_session(exchange: Exchange) -> None:
+    class Again(Recorder):
+        def _listen(self) -> None:
+            super()._listen()
+            self.stop = False
+            self._connect()
+            self.note("listened")
+            super()._listen()
+
+    client = Again(url=exchange.url)
+    with nothing_left_behind():
+        client.start()
+        client.wait_for(1)
+        client.close()
+    assert client.of("error") == []
+    assert client.hooks[-1] == "close"
+    assert exchange.connections == 0
+
+
 def test_start_after_steps_of_a_script(exchange: Exchange) -> None:
     client = Recorder(url=exchange.url)
     client._connect()
@@ -181,6 +227,42 @@ def test_recv_gives_raw_frames_and_its_time_out(exchange: Exchange) -> None:
             client.ws.recv()
         with pytest.raises(kind):
             client.ws.send("late")
+
+
+@pytest.mark.parametrize("how", ["close", "stop"])
+def test_listen_after_a_recv_of_the_script_ends(exchange: Exchange, how: str) -> None:
+    class ReadsFirst(Recorder):
+        def _connect(self) -> None:
+            super()._connect()
+            self.note("first", json.loads(self.ws.recv())["type"])
+
+    client = ReadsFirst(url=exchange.url)
+    with nothing_left_behind():
+        client.start()
+        exchange.wait_for_clients()
+        exchange.step(300)
+        client.wait_for(3)
+        began = time.monotonic()
+        client.stop = True
+        if how == "close":
+            client.close()
+        client.thread.join(10)
+        assert not client.thread.is_alive()
+        assert time.monotonic() - began < 5
+    assert client.of("first") == ["subscriptions"]
+    assert client.hooks == ["open", "first", "close"]
+
+
+def test_end_between_a_recv_and_listen_is_kept(exchange: Exchange) -> None:
+    client = Recorder(url=exchange.url)
+    with nothing_left_behind():
+        client.stop = False
+        client._connect()
+        client.ws.recv()
+        client.ws.end()
+        client._listen()
+        client._disconnect()
+    assert client.hooks == ["close"]
 
 
 def test_recv_raises_what_ended_the_connection(exchange: Exchange) -> None:
@@ -293,9 +375,9 @@ def test_authenticated_client_names_what_to_use() -> None:
 
 def test_transitions_of_a_session() -> None:
     session = Session()
-    assert session.move(Event.CONNECT) is State.RUNNING
-    assert session.move(Event.END_REQUESTED) is State.ENDING
-    assert session.move(Event.CLOSE) is State.CLOSED
+    assert session.move(Event.CONNECT) is SessionState.RUNNING
+    assert session.move(Event.END_REQUESTED) is SessionState.ENDING
+    assert session.move(Event.CLOSE) is SessionState.CLOSED
     with pytest.raises(KeyError):
         session.move(Event.CONNECT)
-    assert {state for state, _ in TRANSITIONS} == set(State)
+    assert {state for state, _ in TRANSITIONS} == set(SessionState)

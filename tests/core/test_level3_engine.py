@@ -15,8 +15,8 @@ from rxfeed.core.book_snapshot import Level3Snapshot, NeedSnapshot, SnapshotFail
 from rxfeed.core.book_view import FullBookView
 from rxfeed.core.level3_book import Level3Book
 from rxfeed.core.matching import SIDES, MatchingEngine
-from rxfeed.sim.coinbase_exchange.channels import Channels
-from rxfeed.sim.coinbase_exchange.rest import ExchangeRest
+from rxfeed.sim.coinbase_exchange.channels import ExchangeChannels
+from rxfeed.sim.coinbase_exchange.rest import SimulatedExchangeRest
 from rxfeed.sim.frames import Frame, payload_of
 from rxfeed.sim.market import Market
 from rxfeed.sim.simulation import Simulation
@@ -37,10 +37,10 @@ class _Ear:
     def __init__(self, seed: int, messages: int) -> None:
         market = Market([BTC], seed=seed, start=datetime(2026, 1, 1, tzinfo=UTC))
         self.engine: MatchingEngine = market.engines[BTC]
-        channels = Channels(market)
+        channels = ExchangeChannels(market)
         self.frames: list[Frame] = []
         self.books: dict[int, Any] = {}
-        self._rest = ExchangeRest(Simulation(market))
+        self._rest = SimulatedExchangeRest(Simulation(market))
         self._note()
 
         def publish(event: Any) -> None:

@@ -96,6 +96,15 @@ def test_rejected_credentials_print_one_line(caplog: pytest.LogCaptureFixture) -
     )
 
 
+def test_one_letter_passphrase_leaves_the_reason_and_its_remedy(caplog: pytest.LogCaptureFixture) -> None:
+    with WireServer(sending(REJECTED)) as server:
+        feed = fast_feed(server.url, credentials=Credentials("my-key", "c2VjcmV0", "a"))
+        with caplog.at_level(logging.WARNING), feed:
+            wait_until(lambda: bool(warned(caplog)))
+    (line,) = warned(caplog)
+    assert line.startswith("rejected: Failed to subscribe: BTC-XXX is not a valid product: check the products of the")
+
+
 def test_text_of_the_exchange_is_printed_on_one_line(caplog: pytest.LogCaptureFixture) -> None:
     lines = frame('{"type":"error","message":"Failed\\nto subscribe","reason":"two\\r\\nlines"}')
     with WireServer(sending(lines)) as server:

@@ -10,20 +10,20 @@ from dataclasses import replace
 
 from rxfeed.sim.coinbase_exchange import VENUE
 from rxfeed.sim.coinbase_exchange.protocol import ExchangeProtocol
-from rxfeed.sim.coinbase_exchange.subscriptions import Channel, Subscriber, SubscriptionReplies
+from rxfeed.sim.coinbase_exchange.subscriptions import ExchangeChannel, ExchangeSubscriber, SubscriptionReplies
 from rxfeed.sim.frames import parse
 
 _EVERYTHING = ["full", "ticker", "heartbeat"]
 
 
-class _Subscriber(Subscriber):
+class _Subscriber(ExchangeSubscriber):
     def receive(self, text: str | bytes) -> SubscriptionReplies:
         request = parse(text)
         if isinstance(request, dict) and request.get("channels") is None:
             text = json.dumps({**request, "channels": _EVERYTHING})
         return super().receive(text)
 
-    def _subscribe(self, channel: Channel, own: dict, request: dict, signed: bool, reasons: list[str]) -> bool:
+    def _subscribe(self, channel: ExchangeChannel, own: dict, request: dict, signed: bool, reasons: list[str]) -> bool:
         return super()._subscribe(channel, own, request, True, reasons)
 
 

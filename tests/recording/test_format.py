@@ -25,6 +25,7 @@ STATUS: list[FeedStatus] = [
     s.Connected(url="wss://host"),
     s.Subscribed(channels=(ChannelSubscription("matches", ("BTC-USD",)),), missing=(("status", None),)),
     s.Rejected(message="Failed to subscribe", reason=None),
+    s.Unacknowledged(pairs=(("market_trades", "FOO-BAR"), ("status", None)), seconds=3.0),
     s.Gap(product_id="BTC-USD", channel="matches", first=3, last=4),
     s.Repaired(product_id="BTC-USD", channel="market_trades", first=7, last=9),
     s.SequenceReset(product_id="BTC-USD", channel="matches", last=500, first=1),

@@ -47,6 +47,21 @@ def test_secret_inside_another_is_redacted_whole() -> None:
     assert redacted(b'{"said":"abcdef abc"}', ["abc", "abcdef"]) == b'{"said":"[redacted] [redacted]"}'
 
 
+@pytest.mark.parametrize(
+    ("secret", "said", "clean"),
+    [
+        ("a", "FOO-BAR is not a valid product", "FOO-BAR is not a valid product"),
+        ("id", "invalid id", "invalid id"),
+        ("sub", "Failed to subscribe, key=sub", "Failed to subscribe, key=[redacted]"),
+        ("a-b+=", "xa-b+=y a-b+=", "xa-b+=y [redacted]"),
+        ("abcdef", "xabcdefy", "x[redacted]y"),
+    ],
+)
+def test_short_secret_is_no_part_of_a_word(secret: str, said: str, clean: str) -> None:
+    assert json.loads(redacted(json.dumps({"reason": said}).encode(), [secret])) == {"reason": clean}
+    assert redacted(said.encode(), [secret]).decode() == clean
+
+
 def test_json_inside_a_text_is_searched() -> None:
     said = json.dumps({"key": SECRET}).replace("/", "\\/")
     clean = redacted(json.dumps({"reason": said}).encode(), [SECRET])

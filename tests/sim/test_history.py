@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rxfeed.sim import history as module
-from rxfeed.sim.history import Candle, PastTrade, ProductHistory
+from rxfeed.sim.history import PastTrade, ProductHistory, TradedSpan
 from rxfeed.sim.market import Market
 from rxfeed.sim.simulation import Simulation
 
@@ -26,14 +26,14 @@ def simulated(orders: int, seed: int = 1) -> Simulation:
     return simulation
 
 
-def folded(history: ProductHistory, trades: list[PastTrade], seconds: int) -> list[Candle]:
+def folded(history: ProductHistory, trades: list[PastTrade], seconds: int) -> list[TradedSpan]:
     """The candles of *trades*, newest first, counted one by one."""
     found: dict[int, list[PastTrade]] = {}
     for trade in reversed(trades):
         found.setdefault(trade.micros // 1_000_000 // seconds * seconds, []).append(trade)
     price_of = history.product.price_of
     return [
-        Candle(
+        TradedSpan(
             start,
             min(price_of(trade.price) for trade in inside),
             max(price_of(trade.price) for trade in inside),

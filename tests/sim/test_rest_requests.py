@@ -120,6 +120,7 @@ def test_products_and_time_of_exchange(started: Start) -> None:
     ticker = content(exchange, f"/products/{BTC}/ticker")
     assert ticker["trade_id"] == exchange.last_trade_id(BTC)
     assert Decimal(ticker["bid"]) < Decimal(ticker["ask"])
+    assert ticker["volume"] == content(exchange, f"/products/{BTC}/stats")["volume"]
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,7 @@ def test_loss_without_a_spill_is_bounded_in_messages_and_seconds(tmp_path: Path)
     batch_seconds, rate, insert = 0.3, 2_000, 0.5
     moment = random.Random(18).uniform(1, 2)
     with Mongod() as server, pymongo.MongoClient[Any](server.uri) as client:
-        command = [sys.executable, "-c", PACED, server.uri, "", str(batch_seconds)]
+        command = [sys.executable, "-c", PACED, server.uri, "", str(batch_seconds), "coinbase_exchange"]
         recorder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
         assert recorder.stdout is not None
         sent = 0

@@ -231,6 +231,7 @@ def test_spill_that_filled_its_disk_drains(small_disk: Path, later_full: bool) -
     assert list(collection.stored) == list(range(12_000))
     stats = sink.stats
     assert (stats.written, stats.duplicates, stats.lost, stats.spilled) == (12_000, 0, 0, 0)
+    assert stats.problem is None
     assert collection.calls < 1_500
     assert not (small_disk / "spill.db-reserve").exists()
 

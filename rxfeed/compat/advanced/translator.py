@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 
 from rxfeed.compat.advanced import dicts
 from rxfeed.compat.advanced.plan import Plan
@@ -34,8 +35,9 @@ Change = tuple[list[dict[str, object]], list[dict[str, object]]]
 class Translator:
     """Makes the dicts of one client, with the channels of *plan*."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, explain: Callable[[str], None]) -> None:
         self._plan = plan
+        self._explain = explain
         self._trades: dict[str, MarketTrade | PriorMarketTrade] = {}  # the newest
         self._tickers: dict[str, AdvancedTicker] = {}  # the newest
         self._prior: PriorMarketTrade | None = None  # the newest of a frame that may have more
@@ -193,7 +195,10 @@ class Translator:
             return []
         listed = {product for channel in self._answer.channels for product in channel.product_ids or ()}
         asked = dict.fromkeys(each for name, ids in self._plan.served.items() if name != "heartbeat" for each in ids)
-        texts = [f"{product} is not a valid product" for product in asked if product not in listed]
+        invalid = [product for product in asked if product not in listed]
+        for product in invalid:
+            self._explain(product)
+        texts = [f"{product} is not a valid product" for product in invalid]
         for text in texts:
             log.warning("rejected: %s: check products", text)
         return [dicts.refusal(text) for text in texts]

@@ -3,7 +3,7 @@
 from rxfeed.errors import ConfigError
 from rxfeed.sim.coinbase_advanced.identity import identify
 from rxfeed.sim.coinbase_advanced.products import traded
-from rxfeed.sim.coinbase_advanced.protocol import AdvancedProtocol, RecordedSubscriber
+from rxfeed.sim.coinbase_advanced.protocol import AdvancedProtocol, AdvancedRecordedSubscriber
 from rxfeed.sim.coinbase_advanced.tokens import KeyPair, TokenVerifier, key_pair
 from rxfeed.sim.venue import Access, SimulatedVenue
 
@@ -23,7 +23,7 @@ VENUE = SimulatedVenue(
     protocol=AdvancedProtocol,
     identify=identify,
     secrets=("jwt",),
-    recorded=RecordedSubscriber,
+    recorded=AdvancedRecordedSubscriber,
     slow_consumer={"type": "error", "message": "ErrSlowConsume"},
     numbers_frames=True,
 )

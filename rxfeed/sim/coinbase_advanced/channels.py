@@ -22,7 +22,7 @@ from rxfeed.sim.coinbase_advanced.subscriptions import EVERYTHING, Pair
 from rxfeed.sim.coinbase_advanced.texts import go_time, trimmed, trimmed_time
 from rxfeed.sim.coinbase_advanced.tickers import Tickers
 from rxfeed.sim.frames import Unnumbered
-from rxfeed.sim.history import Candle
+from rxfeed.sim.history import TradedSpan
 from rxfeed.sim.level_changes import Level, LevelChanges
 from rxfeed.sim.own_orders import OwnOrder
 from rxfeed.sim.simulation import Simulation
@@ -39,7 +39,7 @@ SIDES: dict[Side, str] = {"buy": "bid", "sell": "offer"}
 FRAMES = {"level2": "l2_data"}  # where frames have another channel than subscriptions
 
 
-class Channels:
+class AdvancedChannels:
     """Sends what happens in *simulation* to the listeners of each channel and product."""
 
     def __init__(self, simulation: Simulation) -> None:
@@ -216,7 +216,7 @@ class Channels:
         ]
         return {"type": type, "trades": items}
 
-    def _candle(self, product_id: str, candle: Candle) -> dict[str, str]:
+    def _candle(self, product_id: str, candle: TradedSpan) -> dict[str, str]:
         price_text = self._engines[product_id].product.price_text
         return {
             "start": str(candle.start),

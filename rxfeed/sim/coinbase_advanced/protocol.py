@@ -6,10 +6,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 
-from rxfeed.sim.coinbase_advanced.channels import Channels
+from rxfeed.sim.coinbase_advanced.channels import AdvancedChannels
 from rxfeed.sim.coinbase_advanced.envelope import error, wrapped
-from rxfeed.sim.coinbase_advanced.rest import AdvancedRest
-from rxfeed.sim.coinbase_advanced.subscriptions import Pair, Subscriber
+from rxfeed.sim.coinbase_advanced.rest import SimulatedAdvancedRest
+from rxfeed.sim.coinbase_advanced.subscriptions import AdvancedSubscriber, Pair
 from rxfeed.sim.coinbase_advanced.tokens import TokenVerifier
 from rxfeed.sim.frames import Frame, Unnumbered, parse
 from rxfeed.sim.simulation import Simulation
@@ -36,9 +36,9 @@ class AdvancedProtocol:
         self._limit = access.message_limit
         self._clock = clock
         self._times: deque[float] = deque()  # of the messages without authentication in the last second
-        self._subscribers: dict[Client, Subscriber] = {}
-        self._channels = Channels(simulation)
-        self._rest = AdvancedRest(simulation, products)
+        self._subscribers: dict[Client, AdvancedSubscriber] = {}
+        self._channels = AdvancedChannels(simulation)
+        self._rest = SimulatedAdvancedRest(simulation, products)
         simulation.attach(self._channels.publish)
 
     def receive(self, client: Client, text: str | bytes) -> bool:
@@ -48,7 +48,7 @@ class AdvancedProtocol:
             return False
         subscriber = self._subscribers.get(client)
         if subscriber is None:
-            subscriber = Subscriber(self._products, self._verify, client.refusal)
+            subscriber = AdvancedSubscriber(self._products, self._verify, client.refusal)
             self._subscribers[client] = subscriber
         change = subscriber.receive(text)
         if change.error is not None:
@@ -82,11 +82,11 @@ class AdvancedProtocol:
         return True
 
 
-class RecordedSubscriber:
+class AdvancedRecordedSubscriber:
     """The subscriptions of a client to a recording. *clock*: Unix nanoseconds."""
 
     def __init__(self, products: Sequence[str], clock: Callable[[], int] = time.time_ns) -> None:
-        self._subscriber = Subscriber(products, lambda token: True)
+        self._subscriber = AdvancedSubscriber(products, lambda token: True)
         self._clock = clock
 
     @property

@@ -11,7 +11,7 @@ from rxfeed.core.matching import MICROSECONDS, SIZE_UNIT, MatchingEngine, size_t
 from rxfeed.sim.coinbase_advanced.products import alias_of, rest_product
 from rxfeed.sim.coinbase_advanced.texts import plain, trimmed, trimmed_time
 from rxfeed.sim.frames import Json
-from rxfeed.sim.history import Candle, PastTrade
+from rxfeed.sim.history import PastTrade, TradedSpan
 from rxfeed.sim.rest_arguments import BadArgument, levels, seconds, whole
 from rxfeed.sim.simulation import Simulation
 from rxfeed.sim.venue import RestAnswer, RestRequest
@@ -35,7 +35,7 @@ TOO_MANY_CANDLES = (
 )
 
 
-class AdvancedRest:
+class SimulatedAdvancedRest:
     """Answers from the market and its history; *products* are those that clients may name."""
 
     def __init__(self, simulation: Simulation, products: Sequence[str]) -> None:
@@ -188,7 +188,7 @@ def _trade(product_id: str, trade: PastTrade) -> dict[str, str]:
     }
 
 
-def _candle(engine: MatchingEngine, candle: Candle) -> dict[str, str]:
+def _candle(engine: MatchingEngine, candle: TradedSpan) -> dict[str, str]:
     price_text = engine.product.price_text
     return {
         "start": str(candle.start),

@@ -19,7 +19,7 @@ TOO_MANY = "too many L2 streams requested in a single session"
 Pair = tuple[str, str]  # (channel, product id)
 
 
-class Channel(NamedTuple):
+class AdvancedChannel(NamedTuple):
     """A channel's name in acknowledgements, and what its requests need.
 
     *scope*: "products" have to be named, need not be ("any products", all by default), or are "none".
@@ -31,19 +31,19 @@ class Channel(NamedTuple):
 
 
 CHANNELS = {
-    "heartbeats": Channel("heartbeats", "none"),
-    "level2": Channel("level2"),
-    "market_trades": Channel("market_trades"),
-    "ticker": Channel("ticker"),
-    "ticker_batch": Channel("ticker_1000"),
-    "candles": Channel("candles"),
-    "status": Channel("status", "any products"),
-    "user": Channel("user", "any products", private=True),
-    "futures_balance_summary": Channel("futures_balance_summary", "none", private=True),
+    "heartbeats": AdvancedChannel("heartbeats", "none"),
+    "level2": AdvancedChannel("level2"),
+    "market_trades": AdvancedChannel("market_trades"),
+    "ticker": AdvancedChannel("ticker"),
+    "ticker_batch": AdvancedChannel("ticker_1000"),
+    "candles": AdvancedChannel("candles"),
+    "status": AdvancedChannel("status", "any products"),
+    "user": AdvancedChannel("user", "any products", private=True),
+    "futures_balance_summary": AdvancedChannel("futures_balance_summary", "none", private=True),
 }
 
 
-class Change(NamedTuple):
+class SubscriptionChange(NamedTuple):
     """What a request has done: *error*, or else the (channel, product id) pairs that are new or gone."""
 
     error: str | None = None
@@ -51,14 +51,14 @@ class Change(NamedTuple):
     removed: Sequence[Pair] = ()
 
 
-class Subscriber:
+class AdvancedSubscriber:
     """The subscriptions of a client.
 
     *verify* decides about a request's `jwt`. *refusal*: the error for which a fault refuses the next subscription to
     a channel, if one does. A product that is not traded is left out of the subscription: an assumption, as the
     venue's answer is not documented.
 
-    >>> subscriber = Subscriber(["BTC-USD"], verify=lambda token: False)
+    >>> subscriber = AdvancedSubscriber(["BTC-USD"], verify=lambda token: False)
     >>> subscriber.receive('{"type":"subscribe","product_ids":["BTC-USD"],"channel":"level2"}').added
     [('level2', 'BTC-USD')]
     """
@@ -92,30 +92,30 @@ class Subscriber:
                 found[entry.acknowledged] = [name or entry.acknowledged for name in names]
         return {"subscriptions": dict(sorted(found.items()))}
 
-    def receive(self, text: str | bytes) -> Change:
+    def receive(self, text: str | bytes) -> SubscriptionChange:
         """The change by a frame from the client."""
         request = parse(text)
         verb = request.get("type") if isinstance(request, dict) else None
         if not isinstance(request, dict) or verb not in ("subscribe", "unsubscribe"):
-            return Change(MALFORMED)
+            return SubscriptionChange(MALFORMED)
         names = request.get("product_ids") or []
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            return Change(MALFORMED)
+            return SubscriptionChange(MALFORMED)
         name = request.get("channel")
         channel = CHANNELS.get(name) if isinstance(name, str) else None
         signed = request.get("jwt") is not None
         if channel is None or (signed and not self._verify(request["jwt"])):
-            return Change(UNAUTHENTICATED)
+            return SubscriptionChange(UNAUTHENTICATED)
         wanted = self._wanted(channel, names)
         if verb == "unsubscribe":
             return self._unsubscribe(str(name), wanted if names else None)
         if channel.private and not signed:
-            return Change(UNAUTHENTICATED)
+            return SubscriptionChange(UNAUTHENTICATED)
         if refusal := self._refusal(str(name)):
-            return Change(refusal)
+            return SubscriptionChange(refusal)
         return self._subscribe(str(name), wanted)
 
-    def _wanted(self, channel: Channel, names: list[str]) -> list[str]:
+    def _wanted(self, channel: AdvancedChannel, names: list[str]) -> list[str]:
         """The products as the market has them, each once."""
         if channel.scope == "none":
             return [EVERYTHING]
@@ -123,20 +123,20 @@ class Subscriber:
             return list(self._all)
         return list(dict.fromkeys(alias_of(name) or name for name in names if name in self._products))
 
-    def _subscribe(self, channel: str, wanted: list[str]) -> Change:
+    def _subscribe(self, channel: str, wanted: list[str]) -> SubscriptionChange:
         held = self._held.get(channel, {})
         added = [name for name in wanted if name not in held]
         if channel == "level2" and len(held) + len(added) > MOST_LEVEL2:
-            return Change(TOO_MANY)
+            return SubscriptionChange(TOO_MANY)
         if added:
             self._held.setdefault(channel, {}).update(dict.fromkeys(added))
-        return Change(added=[(channel, name) for name in added])
+        return SubscriptionChange(added=[(channel, name) for name in added])
 
-    def _unsubscribe(self, channel: str, wanted: list[str] | None) -> Change:
+    def _unsubscribe(self, channel: str, wanted: list[str] | None) -> SubscriptionChange:
         held = self._held.get(channel, {})
         removed = list(held) if wanted is None else [name for name in wanted if name in held]
         for name in removed:
             del held[name]
         if not held:
             self._held.pop(channel, None)
-        return Change(removed=[(channel, name) for name in removed])
+        return SubscriptionChange(removed=[(channel, name) for name in removed])

@@ -1,14 +1,14 @@
 """Coinbase Exchange's protocol for the local exchange: requests, channels, frames, and REST."""
 
 from rxfeed.errors import ConfigError
-from rxfeed.sim.coinbase_exchange.channels import Channels
+from rxfeed.sim.coinbase_exchange.channels import ExchangeChannels
 from rxfeed.sim.coinbase_exchange.identity import identify
-from rxfeed.sim.coinbase_exchange.protocol import ExchangeProtocol, RecordedSubscriber
-from rxfeed.sim.coinbase_exchange.subscriptions import SECRETS, Subscriber
+from rxfeed.sim.coinbase_exchange.protocol import ExchangeProtocol, ExchangeRecordedSubscriber
+from rxfeed.sim.coinbase_exchange.subscriptions import SECRETS, ExchangeSubscriber
 from rxfeed.sim.venue import Access, SimulatedVenue
 from rxfeed.venues.coinbase_exchange import Credentials
 
-__all__ = ["VENUE", "Channels", "Subscriber"]
+__all__ = ["VENUE", "ExchangeChannels", "ExchangeSubscriber"]
 
 
 def _check(access: Access) -> None:
@@ -26,6 +26,6 @@ VENUE = SimulatedVenue(
     protocol=ExchangeProtocol,
     identify=identify,
     secrets=SECRETS,
-    recorded=RecordedSubscriber,
+    recorded=ExchangeRecordedSubscriber,
     slow_consumer={"type": "error", "message": "ErrSlowConsume", "reason": "too many backed-up messages"},
 )

@@ -59,7 +59,7 @@ class Listener(Protocol):
     def offer(self, frame: Frame) -> None: ...
 
 
-class Channels:
+class ExchangeChannels:
     """Sends what *market* publishes to the listeners of each channel and product."""
 
     def __init__(self, market: Market) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import cast
 
-from rxfeed.sim.coinbase_exchange.channels import Channels, Pair
-from rxfeed.sim.coinbase_exchange.rest import ExchangeRest
-from rxfeed.sim.coinbase_exchange.subscriptions import Subscriber
+from rxfeed.sim.coinbase_exchange.channels import ExchangeChannels, Pair
+from rxfeed.sim.coinbase_exchange.rest import SimulatedExchangeRest
+from rxfeed.sim.coinbase_exchange.subscriptions import ExchangeSubscriber
 from rxfeed.sim.frames import Frame, encode, text_frame
 from rxfeed.sim.simulation import Simulation
 from rxfeed.sim.venue import Access, Client, RestAnswer, RestRequest
@@ -17,15 +17,15 @@ from rxfeed.venues.coinbase_exchange import Credentials
 class ExchangeProtocol:
     """Answers the clients' requests, and sends them the frames of their channels."""
 
-    subscriber: type[Subscriber] = Subscriber
+    subscriber: type[ExchangeSubscriber] = ExchangeSubscriber
     """What answers the requests of one client."""
 
     def __init__(self, simulation: Simulation, products: Sequence[str], access: Access) -> None:
         self._products = products
         self._credentials = cast("Credentials | None", access.credentials)  # as `check` found
-        self._subscribers: dict[Client, Subscriber] = {}
-        self._channels = Channels(simulation.market)
-        self._rest = ExchangeRest(simulation)
+        self._subscribers: dict[Client, ExchangeSubscriber] = {}
+        self._channels = ExchangeChannels(simulation.market)
+        self._rest = SimulatedExchangeRest(simulation)
         simulation.attach(self._channels.publish)
 
     def receive(self, client: Client, text: str | bytes) -> bool:
@@ -51,11 +51,11 @@ class ExchangeProtocol:
         return self._rest.answer(request)
 
 
-class RecordedSubscriber:
+class ExchangeRecordedSubscriber:
     """The subscriptions of a client to a recording."""
 
     def __init__(self, products: Sequence[str]) -> None:
-        self._subscriber = Subscriber(products, unchecked=True)
+        self._subscriber = ExchangeSubscriber(products, unchecked=True)
 
     @property
     def pairs(self) -> Collection[Pair]:

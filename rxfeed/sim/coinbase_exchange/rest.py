@@ -9,7 +9,7 @@ from itertools import islice, takewhile
 
 from rxfeed.core.matching import MICROSECONDS, SIDES, SIZE_UNIT, BookSide, Product, size_text
 from rxfeed.sim.coinbase_exchange.status import currencies
-from rxfeed.sim.history import Candle, PastTrade, ProductHistory
+from rxfeed.sim.history import PastTrade, ProductHistory, TradedSpan
 from rxfeed.sim.rest_arguments import BadArgument, seconds, whole
 from rxfeed.sim.simulation import Simulation
 from rxfeed.sim.venue import NOT_FOUND, RestAnswer, RestRequest
@@ -20,7 +20,7 @@ DAY = 86_400
 GRANULARITIES = (60, 300, 900, 3_600, 21_600, 86_400)
 
 
-class ExchangeRest:
+class SimulatedExchangeRest:
     """Answers from the market and its history."""
 
     def __init__(self, simulation: Simulation) -> None:
@@ -114,23 +114,28 @@ class ExchangeRest:
             "time": last.time,
             "bid": bid[0][0] if bid else "0",
             "ask": ask[0][0] if ask else "0",
+            "volume": size_text(self._day(name).volume),
         }
         return RestAnswer(HTTPStatus.OK, ticker)
 
     def _stats(self, name: str, request: RestRequest) -> RestAnswer:
         history: ProductHistory = self._history.of[name]
-        product, now = history.product, self._market.shown_micros // MICROSECONDS
-        days = [history.candles(3_600, now - days * DAY, now) for days in (1, 30)]
-        day = reduce(Candle.then, days[0])
+        product, day, now = history.product, self._day(name), self._market.shown_micros // MICROSECONDS
+        month = history.candles(3_600, now - 30 * DAY, now)
         stats = {
             "open": product.price_text(day.open),
             "high": product.price_text(day.high),
             "low": product.price_text(day.low),
             "last": product.price_text(day.close),
             "volume": size_text(day.volume),
-            "volume_30day": size_text(sum(candle.volume for candle in days[1])),
+            "volume_30day": size_text(sum(candle.volume for candle in month)),
         }
         return RestAnswer(HTTPStatus.OK, stats)
+
+    def _day(self, name: str) -> TradedSpan:
+        """The trades of the last 24 hours, as one candle."""
+        now = self._market.shown_micros // MICROSECONDS
+        return reduce(TradedSpan.then, self._history.of[name].candles(3_600, now - DAY, now))
 
 
 def _invalid(message: str) -> RestAnswer:
@@ -147,7 +152,7 @@ def _trade(trade: PastTrade) -> dict[str, object]:
     }
 
 
-def _candle(product: Product, candle: Candle) -> list[float]:
+def _candle(product: Product, candle: TradedSpan) -> list[float]:
     """Time, low, high, open, close, volume, as JSON numbers."""
     prices = [price / 10**product.decimals for price in (candle.low, candle.high, candle.open, candle.close)]
     return [candle.start, *prices, candle.volume / SIZE_UNIT]

@@ -22,7 +22,7 @@ AUTH_REQUIRED = (
 Scope = Literal["products", "any products", "accounts", "none"]
 
 
-class Channel(NamedTuple):
+class ExchangeChannel(NamedTuple):
     """A channel's name in an acknowledgement, and what its requests need."""
 
     name: str
@@ -31,26 +31,26 @@ class Channel(NamedTuple):
     refusal: str | None = None  # the reason in the answer to a request without authentication
 
 
-def _private(name: str, scope: Scope = "products", refusal: str | None = None) -> Channel:
-    return Channel(name, name, scope, refusal or f"{name} channel requires authentication")
+def _private(name: str, scope: Scope = "products", refusal: str | None = None) -> ExchangeChannel:
+    return ExchangeChannel(name, name, scope, refusal or f"{name} channel requires authentication")
 
 
-_TICKER_BATCH = Channel("ticker_batch", "ticker_1000")
-_LEVEL2_BATCH = Channel("level2_batch", "level2_50")
+_TICKER_BATCH = ExchangeChannel("ticker_batch", "ticker_1000")
+_LEVEL2_BATCH = ExchangeChannel("level2_batch", "level2_50")
 CHANNELS = {
-    "heartbeat": Channel("heartbeat", "heartbeat"),
-    "status": Channel("status", "status", "none"),
-    "ticker": Channel("ticker", "ticker"),
+    "heartbeat": ExchangeChannel("heartbeat", "heartbeat"),
+    "status": ExchangeChannel("status", "status", "none"),
+    "ticker": ExchangeChannel("ticker", "ticker"),
     "ticker_batch": _TICKER_BATCH,
     "ticker_1000": _TICKER_BATCH,
     "level2": _private("level2", refusal=AUTH_REQUIRED),
     "level2_batch": _LEVEL2_BATCH,
     "level2_50": _LEVEL2_BATCH,
-    "matches": Channel("matches", "matches"),
+    "matches": ExchangeChannel("matches", "matches"),
     "full": _private("full", refusal=AUTH_REQUIRED),
     "level3": _private("level3", refusal=AUTH_REQUIRED),
     "user": _private("user"),
-    "auctionfeed": Channel("auctionfeed", "auctionfeed"),
+    "auctionfeed": ExchangeChannel("auctionfeed", "auctionfeed"),
     "rfq_matches": _private("rfq_matches", "any products"),
     "balance": _private("balance", "accounts"),
 }
@@ -68,13 +68,13 @@ class _Refused(Exception):
     """A request, or a part of it, that gets an `error` with this text as its reason."""
 
 
-class Subscriber:
+class ExchangeSubscriber:
     """The subscriptions of a client. *clock* returns Unix seconds, with which timestamps are compared.
 
     *refusal*: the reason for which a fault refuses the next subscription to a channel, if one does. *unchecked*: no
     channel needs authentication, and signatures are not verified.
 
-    >>> subscriber = Subscriber(["BTC-USD"])
+    >>> subscriber = ExchangeSubscriber(["BTC-USD"])
     >>> subscriber.receive('{"type":"subscribe","product_ids":["BTC-USD"],"channels":["matches"]}').added
     [('matches', 'BTC-USD')]
     """
@@ -93,7 +93,7 @@ class Subscriber:
         self._credentials = credentials
         self._clock = clock
         self._refusal = refusal
-        self._held: dict[Channel, dict[str, None]] = {}
+        self._held: dict[ExchangeChannel, dict[str, None]] = {}
 
     @property
     def pairs(self) -> list[Pair]:
@@ -146,7 +146,7 @@ class Subscriber:
                 reasons.append(str(refused))
         return good > 0
 
-    def _subscribe(self, channel: Channel, own: dict, request: dict, signed: bool, reasons: list[str]) -> bool:
+    def _subscribe(self, channel: ExchangeChannel, own: dict, request: dict, signed: bool, reasons: list[str]) -> bool:
         if refusal := self._refusal(channel.name):
             raise _Refused(refusal)
         if channel.refusal and not signed and not self._unchecked:
@@ -167,7 +167,7 @@ class Subscriber:
         self._held.setdefault(channel, {}).update(dict.fromkeys(names))
         return True
 
-    def _unsubscribe(self, channel: Channel, own: dict, request: dict) -> None:
+    def _unsubscribe(self, channel: ExchangeChannel, own: dict, request: dict) -> None:
         held = self._held.get(channel, {})
         field = "account_ids" if channel.scope == "accounts" else "product_ids"
         names = _names(request, field) + _names(own, field)
@@ -212,7 +212,7 @@ def _error(message: str, reason: str) -> dict:
     return {"type": "error", "message": message, "reason": reason}
 
 
-def _channel(item: object) -> Channel:
+def _channel(item: object) -> ExchangeChannel:
     name = item.get("name") if isinstance(item, dict) else item
     if isinstance(name, str) and name in CHANNELS:
         return CHANNELS[name]

@@ -307,7 +307,7 @@ def _subscribed(name: str, ids: tuple[str, ...]) -> ChannelSubscription:
     return ChannelSubscription(name=name, account_ids=tuple(each for each in ids if each != name) or None)
 
 
-def _empty(frame: f.Frame) -> Message:
+def _empty(frame: f.ChannelFrame) -> Message:
     return m.EmptyFrame(
         channel=str(frame.__struct_config__.tag), time=time_of(frame.timestamp), sequence_num=frame.sequence_num
     )
@@ -317,7 +317,7 @@ def _one_or_all(found: Sequence[Message]) -> Message | tuple[Message, ...]:
     return found[0] if len(found) == 1 else tuple(found)
 
 
-_MESSAGES: dict[type[f.Frame], _Messages] = {
+_MESSAGES: dict[type[f.ChannelFrame], _Messages] = {
     f.TradesFrame: _trades,
     f.BookFrame: _books,
     f.TickerFrame: _of("tickers"),

@@ -15,7 +15,7 @@ from rxfeed.market import Count
 from rxfeed.venues.coinbase_advanced import messages as m
 
 
-class Frame(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="channel"):
+class ChannelFrame(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="channel"):
     """What every frame of a channel has."""
 
     timestamp: str = ""
@@ -34,11 +34,11 @@ class TradesUpdate(_Event, frozen=True, gc=False, tag="update"):
     trades: tuple[m.MarketTrade, ...] | None
 
 
-class TradesFrame(Frame, frozen=True, kw_only=True, gc=False, tag="market_trades"):
+class TradesFrame(ChannelFrame, frozen=True, kw_only=True, gc=False, tag="market_trades"):
     events: tuple[TradesSnapshot | TradesUpdate, ...]
 
 
-class Change(msgspec.Struct, frozen=True, gc=False):
+class LevelUpdate(msgspec.Struct, frozen=True, gc=False):
     side: Literal["bid", "offer"]
     price_level: Decimal
     new_quantity: Decimal
@@ -48,7 +48,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 class BookEvent(msgspec.Struct, frozen=True, gc=False):
     type: Literal["snapshot", "update"]
     product_id: str
-    updates: tuple[Change, ...] | None
+    updates: tuple[LevelUpdate, ...] | None
 
 
 class SnapshotHead(_Event, frozen=True, gc=False, tag="snapshot"):
@@ -79,7 +79,7 @@ class TickerHeads(msgspec.Struct, frozen=True, gc=False):
     sequence_num: Count
 
 
-class BookFrame(Frame, frozen=True, kw_only=True, gc=False, tag="l2_data"):
+class BookFrame(ChannelFrame, frozen=True, kw_only=True, gc=False, tag="l2_data"):
     events: tuple[BookEvent, ...]
 
 
@@ -87,11 +87,11 @@ class TickersEvent(msgspec.Struct, frozen=True, gc=False):
     tickers: tuple[m.AdvancedTicker, ...] | None
 
 
-class TickerFrame(Frame, frozen=True, kw_only=True, gc=False, tag="ticker"):
+class TickerFrame(ChannelFrame, frozen=True, kw_only=True, gc=False, tag="ticker"):
     events: tuple[TickersEvent, ...]
 
 
-class TickerBatchFrame(Frame, frozen=True, kw_only=True, gc=False, tag="ticker_batch"):
+class TickerBatchFrame(ChannelFrame, frozen=True, kw_only=True, gc=False, tag="ticker_batch"):
     events: tuple[TickersEvent, ...]
 
 
@@ -99,32 +99,32 @@ class CandlesEvent(msgspec.Struct, frozen=True, gc=False):
     candles: tuple[m.CandleUpdate, ...] | None
 
 
-class CandlesFrame(Frame, frozen=True, kw_only=True, gc=False, tag="candles"):
+class CandlesFrame(ChannelFrame, frozen=True, kw_only=True, gc=False, tag="candles"):
     events: tuple[CandlesEvent, ...]
 
 
-class StatusEvent(msgspec.Struct, frozen=True, gc=False):
+class StatusFrameEvent(msgspec.Struct, frozen=True, gc=False):
     products: tuple[m.AdvancedStatusProduct, ...] | None
 
 
-class StatusFrame(Frame, frozen=True, kw_only=True, gc=False, tag="status"):
-    events: tuple[StatusEvent, ...]
+class StatusFrame(ChannelFrame, frozen=True, kw_only=True, gc=False, tag="status"):
+    events: tuple[StatusFrameEvent, ...]
 
 
-class HeartbeatEvent(msgspec.Struct, frozen=True, gc=False):
+class HeartbeatsEvent(msgspec.Struct, frozen=True, gc=False):
     current_time: str
     heartbeat_counter: int
 
 
-class HeartbeatsFrame(Frame, frozen=True, kw_only=True, gc=False, tag="heartbeats"):
-    events: tuple[HeartbeatEvent, ...]
+class HeartbeatsFrame(ChannelFrame, frozen=True, kw_only=True, gc=False, tag="heartbeats"):
+    events: tuple[HeartbeatsEvent, ...]
 
 
 class SubscriptionsEvent(msgspec.Struct, frozen=True, gc=False):
     subscriptions: dict[str, tuple[str, ...] | None]
 
 
-class SubscriptionsFrame(Frame, frozen=True, kw_only=True, gc=False, tag="subscriptions"):
+class SubscriptionsFrame(ChannelFrame, frozen=True, kw_only=True, gc=False, tag="subscriptions"):
     events: tuple[SubscriptionsEvent, ...]
 
 
@@ -133,7 +133,7 @@ class UserEvent(msgspec.Struct, frozen=True, gc=False):
     orders: tuple[m.OrderUpdate, ...] | None = None
 
 
-class UserFrame(Frame, frozen=True, kw_only=True, gc=False, tag="user"):
+class UserFrame(ChannelFrame, frozen=True, kw_only=True, gc=False, tag="user"):
     events: tuple[UserEvent, ...]
 
 
@@ -141,7 +141,7 @@ class BalanceEvent(msgspec.Struct, frozen=True, gc=False):
     fcm_balance_summary: m.FuturesBalance | None
 
 
-class BalanceFrame(Frame, frozen=True, kw_only=True, gc=False, tag="futures_balance_summary"):
+class BalanceFrame(ChannelFrame, frozen=True, kw_only=True, gc=False, tag="futures_balance_summary"):
     events: tuple[BalanceEvent, ...]
 
 
@@ -157,7 +157,7 @@ AnyFrame = (
     | UserFrame
     | BalanceFrame
 )
-CHANNELS: dict[str, type[Frame]] = {str(each.__struct_config__.tag): each for each in AnyFrame.__args__}
+CHANNELS: dict[str, type[ChannelFrame]] = {str(each.__struct_config__.tag): each for each in AnyFrame.__args__}
 """The frames by their channel."""
 # The heads are strict, which takes half the time: a frame that does not fit is decoded completely.
 decode_books = msgspec.json.Decoder(BookHeads).decode

@@ -8,7 +8,8 @@ Rules:
   held. The second number of a run that continues the one before the last jump, and the third one of any other run, show
   that the count goes on there. That is reported as a restart, and what was held is delivered. If the present run goes
   on instead, what was held is dropped: the gap that it was missed in is reported already, and books are renewed.
-- Trades are never held so, since their ids show where they belong. Neither are acknowledgements.
+- Trades are never held so, since their ids show where they belong. Neither are acknowledgements. In a frame with a
+  lower number, trades that are older than the last one are late, and dropped: they show no restart of the ids.
 - After a reconnect the numbers begin anew.
 - The trade ids of a product rise by one, over all connections. `rxfeed.core.sequence` has the rules for them. Those of
   a frame that cannot be decoded are not missing.
@@ -29,7 +30,7 @@ from rxfeed.core import (
     HeldRun,
     Missed,
     Pair,
-    Repaired,
+    RepairedNumbers,
     Restarted,
 )
 from rxfeed.market import Malformed, Message, Skipped, Unknown
@@ -182,12 +183,12 @@ class AdvancedGaps(GapDetector):
         last = self.missed[-1] if self.missed else None
         if (
             len(self.missed) == before
-            and isinstance(last, Repaired)
+            and isinstance(last, RepairedNumbers)
             and (last.product_id, last.last) == (trade.product_id, trade.trade_id - 1)
         ):
-            self.missed[-1] = Repaired(trade.product_id, TRADES, last.first, trade.trade_id)
+            self.missed[-1] = RepairedNumbers(trade.product_id, TRADES, last.first, trade.trade_id)
         else:
-            self.missed.append(Repaired(trade.product_id, TRADES, trade.trade_id, trade.trade_id))
+            self.missed.append(RepairedNumbers(trade.product_id, TRADES, trade.trade_id, trade.trade_id))
 
     # ---- by type
 

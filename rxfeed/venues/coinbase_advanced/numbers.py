@@ -28,7 +28,7 @@ class _Event(msgspec.Struct, gc=False):
     candles: list[_Product] | None = None
 
 
-class SkimmedFrame(msgspec.Struct, gc=False):
+class SkimmedAdvancedFrame(msgspec.Struct, gc=False):
     channel: str
     events: list[_Event] = []
 
@@ -36,7 +36,7 @@ class SkimmedFrame(msgspec.Struct, gc=False):
 class AdvancedNumbers:
     """Reads the numbers of frames."""
 
-    frame: Any = SkimmedFrame
+    frame: Any = SkimmedAdvancedFrame
 
     def groups(self, lines: Sequence[FrameLine], channels: dict[str | None, frozenset[str]]) -> Iterator[NumberGroup]:
         trades: dict[str, tuple[list[FrameLine], list[int]]] = {}

@@ -96,14 +96,14 @@ class AdvancedSubscription(msgspec.Struct, frozen=True):
         return found
 
 
-class _Signed(msgspec.Struct):
+class _TokenRequest(msgspec.Struct):
     jwt: str = ""
 
     def __repr__(self) -> str:
-        return "_Signed()"
+        return "_TokenRequest()"
 
 
-_decode_signed = msgspec.json.Decoder(_Signed).decode
+_decode_signed = msgspec.json.Decoder(_TokenRequest).decode
 
 
 def signature(request: Secret) -> Secret:

@@ -41,7 +41,7 @@ class _Product(RestProduct, frozen=True, kw_only=True, rename={"id": "product_id
     id: str
 
 
-class _Trade(TradeRow):
+class _ProductTrade(TradeRow):
     product_id: str
     side: str = ""
 
@@ -53,7 +53,7 @@ class _Items(msgspec.Struct):
 _decode_items = msgspec.json.Decoder(_Items).decode
 
 
-class _Entry(msgspec.Struct):
+class _BookLevel(msgspec.Struct):
     price: Decimal
     size: Decimal
 
@@ -63,8 +63,8 @@ class _Entry(msgspec.Struct):
 
 
 class _Book(msgspec.Struct):
-    bids: list[_Entry] = []
-    asks: list[_Entry] = []
+    bids: list[_BookLevel] = []
+    asks: list[_BookLevel] = []
     time: Time | None = None
 
 
@@ -94,7 +94,7 @@ class AdvancedRest:
     def trades(self, product: str, body: bytes) -> tuple[RestTrade, ...]:
         def read() -> tuple[RestTrade, ...]:
             content = decode(microsecond_times(body))["trades"]
-            found = msgspec.convert(plain(content), list[_Trade], strict=False)
+            found = msgspec.convert(plain(content), list[_ProductTrade], strict=False)
             return tuple(each.trade(product, _SIDES.get(each.side)) for each in found)
 
         return parsed("a list of trades", read)

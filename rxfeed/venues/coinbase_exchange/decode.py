@@ -202,7 +202,7 @@ def names_in(beginning: bytes) -> tuple[str | None, str | None]:
     return None if product is None else product[1].decode(), None if kind is None else kind[1].decode()
 
 
-class Numbers(NamedTuple):
+class FrameNumbers(NamedTuple):
     """Product, sequence and trade id of a frame that is not a message. *level3*: it is an array of that channel."""
 
     product_id: str | None = None
@@ -211,25 +211,27 @@ class Numbers(NamedTuple):
     level3: bool = False
 
 
-def numbers_in(raw: bytes) -> Numbers:
+def numbers_in(raw: bytes) -> FrameNumbers:
     """The numbers of a frame that is not a message, as far as they can be read.
 
     >>> numbers_in(b'{"type":"match","product_id":"BTC-USD","sequence":7,"trade_id":5,"price":"NaN"}')
-    Numbers(product_id='BTC-USD', sequence=7, trade_id=5, level3=False)
+    FrameNumbers(product_id='BTC-USD', sequence=7, trade_id=5, level3=False)
     >>> numbers_in(b'["open","BTC-USD","8"]'), numbers_in(b"nonsense").product_id
-    (Numbers(product_id='BTC-USD', sequence=8, trade_id=None, level3=True), None)
+    (FrameNumbers(product_id='BTC-USD', sequence=8, trade_id=None, level3=True), None)
     """
     try:
         content = _decode_any(raw)
     except UNDECODED:
-        return Numbers()
+        return FrameNumbers()
     if isinstance(content, list):  # the documented layouts have the product in the second place
         product, sequence = content[1:3] if len(content) > 2 else (None, None)
-        return Numbers(named_product(product), _sequence(sequence, text=True), level3=True)
+        return FrameNumbers(named_product(product), _sequence(sequence, text=True), level3=True)
     if not isinstance(content, dict):
-        return Numbers()
+        return FrameNumbers()
     trade_id = content.get("trade_id") if content.get("type") == "match" else None
-    return Numbers(named_product(content.get("product_id")), _sequence(content.get("sequence")), _sequence(trade_id))
+    return FrameNumbers(
+        named_product(content.get("product_id")), _sequence(content.get("sequence")), _sequence(trade_id)
+    )
 
 
 def _malformed(raw: bytes, reason: str, error: Exception) -> Malformed:

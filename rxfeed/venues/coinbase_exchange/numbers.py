@@ -23,7 +23,7 @@ _CHANNELS = {
 }
 
 
-class SkimmedFrame(msgspec.Struct, gc=False):
+class SkimmedExchangeFrame(msgspec.Struct, gc=False):
     """The fields of a frame that have numbers, or decide which ones they are."""
 
     type: str
@@ -36,7 +36,7 @@ class SkimmedFrame(msgspec.Struct, gc=False):
 class ExchangeNumbers:
     """Reads the numbers of frames."""
 
-    frame: Any = SkimmedFrame | list[Any]
+    frame: Any = SkimmedExchangeFrame | list[Any]
 
     def groups(self, lines: Sequence[FrameLine], channels: dict[str | None, frozenset[str]]) -> Iterator[NumberGroup]:
         found: dict[tuple[str, str | None], list[FrameLine]] = {}
@@ -71,7 +71,7 @@ class ExchangeNumbers:
                     named = [line.frame.last_trade_id for line in several]
                     yield NumberGroup(MATCHES, product, several, named, counted=False)
 
-    def _channel(self, frame: SkimmedFrame, subscribed: frozenset[str]) -> str:
+    def _channel(self, frame: SkimmedExchangeFrame, subscribed: frozenset[str]) -> str:
         kind = frame.type
         if kind == _LAST_MATCH:
             return kind

@@ -77,7 +77,7 @@ class ExchangeSubscription(msgspec.Struct, frozen=True):
         return [Secret(f"{text[:-1]},{msgspec.json.encode(with_signature(credentials, timestamp)).decode()[1:]}")]
 
 
-class _Signed(msgspec.Struct):
+class _SignedRequest(msgspec.Struct):
     signature: str = ""
 
 
@@ -86,7 +86,7 @@ def signature(request: Secret) -> Secret:
     return Secret(_decode_signed(request.reveal()).signature)
 
 
-_decode_signed = msgspec.json.Decoder(_Signed).decode
+_decode_signed = msgspec.json.Decoder(_SignedRequest).decode
 
 
 def _channel(channel: Channel, signed: bool) -> str | dict[str, object]:

@@ -22,11 +22,11 @@ from rxfeed.venues.rest import (
 )
 
 
-class _Trade(TradeRow):
+class _MakerTrade(TradeRow):
     side: Side  # the maker's
 
 
-_decode_trades = msgspec.json.Decoder(list[_Trade]).decode
+_decode_trades = msgspec.json.Decoder(list[_MakerTrade]).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 

@@ -10,7 +10,14 @@ import pytest
 
 from rxfeed.errors import ConfigError
 from rxfeed.sim import Exchange, KeyPair, faults
-from rxfeed.sim.coinbase_advanced.subscriptions import MALFORMED, TOO_MANY, UNAUTHENTICATED, USER_ID, Change, Subscriber
+from rxfeed.sim.coinbase_advanced.subscriptions import (
+    MALFORMED,
+    TOO_MANY,
+    UNAUTHENTICATED,
+    USER_ID,
+    AdvancedSubscriber,
+    SubscriptionChange,
+)
 from rxfeed.venues.coinbase_exchange import Credentials
 from tests.sim.coinbase_advanced.conftest import BTC, Client, token
 
@@ -19,11 +26,13 @@ PRODUCTS = (BTC, "ETH-USD", "BTC-USDC")
 GOOD = "good token"
 
 
-def subscriber() -> Subscriber:
-    return Subscriber(PRODUCTS, verify=lambda jwt: jwt == GOOD)
+def subscriber() -> AdvancedSubscriber:
+    return AdvancedSubscriber(PRODUCTS, verify=lambda jwt: jwt == GOOD)
 
 
-def ask(held: Subscriber, channel: object = "level2", *names: str, type: object = "subscribe", **extra: Any) -> Change:
+def ask(
+    held: AdvancedSubscriber, channel: object = "level2", *names: str, type: object = "subscribe", **extra: Any
+) -> SubscriptionChange:
     return held.receive(json.dumps({"type": type, "product_ids": names, "channel": channel} | extra))
 
 
@@ -37,34 +46,34 @@ def ask(held: Subscriber, channel: object = "level2", *names: str, type: object 
     ],
 )
 def test_malformed_requests_need_subscribe_or_unsubscribe(text: str) -> None:
-    assert subscriber().receive(text) == Change(MALFORMED)
+    assert subscriber().receive(text) == SubscriptionChange(MALFORMED)
 
 
 @pytest.mark.parametrize("channel", ["l2_data", "matches", "", None, 7, ["level2"]])
 def test_unknown_channel_is_an_authentication_failure(channel: object) -> None:
-    assert ask(subscriber(), channel, BTC) == Change(UNAUTHENTICATED)
+    assert ask(subscriber(), channel, BTC) == SubscriptionChange(UNAUTHENTICATED)
 
 
 def test_channels_of_exchange_requests_are_not_read() -> None:
     held = subscriber()
     request = {"type": "subscribe", "product_ids": [BTC], "channels": ["level2"]}
-    assert held.receive(json.dumps(request)) == Change(UNAUTHENTICATED)
+    assert held.receive(json.dumps(request)) == SubscriptionChange(UNAUTHENTICATED)
     assert held.pairs == []
 
 
 @pytest.mark.parametrize("channel", ["user", "futures_balance_summary"])
 def test_private_channels_need_a_token(channel: str) -> None:
     held = subscriber()
-    assert ask(held, channel) == Change(UNAUTHENTICATED)
-    assert ask(held, channel, jwt="bad") == Change(UNAUTHENTICATED)
+    assert ask(held, channel) == SubscriptionChange(UNAUTHENTICATED)
+    assert ask(held, channel, jwt="bad") == SubscriptionChange(UNAUTHENTICATED)
     assert ask(held, channel, jwt=GOOD).error is None
     assert held.acknowledgement == {"subscriptions": {channel: [USER_ID]}}
 
 
 def test_bad_token_fails_on_a_public_channel() -> None:
     held = subscriber()
-    assert ask(held, "level2", BTC, jwt="bad") == Change(UNAUTHENTICATED)
-    assert ask(held, "level2", BTC, type="unsubscribe", jwt="bad") == Change(UNAUTHENTICATED)
+    assert ask(held, "level2", BTC, jwt="bad") == SubscriptionChange(UNAUTHENTICATED)
+    assert ask(held, "level2", BTC, type="unsubscribe", jwt="bad") == SubscriptionChange(UNAUTHENTICATED)
     assert ask(held, "level2", BTC, jwt=GOOD).added == [("level2", BTC)]
 
 
@@ -75,7 +84,7 @@ def test_only_new_products_are_added() -> None:
     assert ask(held, "level2", "BTC-USDC", type="unsubscribe").removed == [("level2", BTC)]
     assert ask(held, "level2", type="unsubscribe").removed == [("level2", "ETH-USD")]
     assert held.acknowledgement == {"subscriptions": {}}
-    assert ask(held, "level2", BTC, type="unsubscribe") == Change(added=(), removed=[])
+    assert ask(held, "level2", BTC, type="unsubscribe") == SubscriptionChange(added=(), removed=[])
 
 
 def test_products_that_are_not_traded_are_left_out() -> None:
@@ -87,8 +96,8 @@ def test_products_that_are_not_traded_are_left_out() -> None:
 
 def test_a_refused_request_changes_nothing() -> None:
     names = [f"C{number}-USD" for number in range(31)]
-    held = Subscriber(names, verify=lambda jwt: False)
-    assert ask(held, "level2", *names) == Change(TOO_MANY)
+    held = AdvancedSubscriber(names, verify=lambda jwt: False)
+    assert ask(held, "level2", *names) == SubscriptionChange(TOO_MANY)
     assert held.pairs == []
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rxfeed.core.matching import size_text
-from rxfeed.sim.coinbase_exchange.channels import Channels
+from rxfeed.sim.coinbase_exchange.channels import ExchangeChannels
 from rxfeed.sim.frames import Frame
 from rxfeed.sim.market import Market
 
@@ -38,7 +38,7 @@ class Stage:
 
     def __init__(self, seed: int = 1, rate: float = 100.0) -> None:
         self.market = Market(PRODUCTS, seed=seed, rate=rate, start=START)
-        self.channels = Channels(self.market)
+        self.channels = ExchangeChannels(self.market)
 
     def listen(self, *channels: str, products: tuple[str, ...] = PRODUCTS) -> list[Any]:
         """The messages of *channels*, as they come."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rxfeed.sim.coinbase_exchange.subscriptions import AUTH_REQUIRED, SECRETS, Subscriber, SubscriptionReplies
+from rxfeed.sim.coinbase_exchange.subscriptions import AUTH_REQUIRED, SECRETS, ExchangeSubscriber, SubscriptionReplies
 from rxfeed.sim.frames import without
 from rxfeed.venues.coinbase_exchange.auth import Credentials, sign, signed
 
@@ -21,7 +21,7 @@ Ask = Callable[..., SubscriptionReplies]
 @pytest.fixture
 def ask() -> Ask:
     """Sends a request, given by its fields, of one client; a str is sent as it is."""
-    held = Subscriber(PRODUCTS, CREDENTIALS, clock=lambda: NOW)
+    held = ExchangeSubscriber(PRODUCTS, CREDENTIALS, clock=lambda: NOW)
 
     def ask(text: str | None = None, /, **request: Any) -> SubscriptionReplies:
         request.setdefault("type", "subscribe")
@@ -143,7 +143,7 @@ def test_text_that_is_no_json_object_has_a_wrong_type(ask: Ask, text: str) -> No
 
 
 def test_bytes_that_are_not_utf8_have_a_wrong_type() -> None:
-    assert Subscriber(PRODUCTS).receive(b'{"type":"\xff"}').replies == [error(TYPE)]
+    assert ExchangeSubscriber(PRODUCTS).receive(b'{"type":"\xff"}').replies == [error(TYPE)]
 
 
 def test_failed_unsubscribe_gets_an_error(ask: Ask) -> None:
@@ -205,7 +205,7 @@ def test_timestamp_that_is_off_is_expired(ask: Ask, timestamp: str) -> None:
 
 
 def test_exchange_without_credentials_rejects_signatures() -> None:
-    answer = Subscriber(PRODUCTS).receive(json.dumps({"type": "subscribe"} | request()))
+    answer = ExchangeSubscriber(PRODUCTS).receive(json.dumps({"type": "subscribe"} | request()))
     assert answer.replies[0]["message"] == "Authentication Failed"
 
 

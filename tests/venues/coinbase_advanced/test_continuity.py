@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxfeed import Feed, Reconnect, Replay, order_book, record, window_volume
-from rxfeed.core import Missed, Restarted, TumblingVolume, VolumeWindow
-from rxfeed.core import Repaired as RepairedNumbers
+from rxfeed.core import Missed, RepairedNumbers, Restarted, TumblingVolume, VolumeWindow
 from rxfeed.feed import Gap, Rejected, Repaired, Subscribed
 from rxfeed.market import FrameOrigin, Message, PriorTrade, Trade, stamp
 from rxfeed.recording import catalogue
@@ -392,6 +391,30 @@ def test_late_frame_renews_each_book_once() -> None:
     assert [[view.ready for view in each.items] for each in books] == [[True, False, True]] * 2
     assert numbers(status.items) == [("Gap", None, 2, 2)]
     assert [each.get("type") for each in venue.requests] == ["subscribe", "unsubscribe", "subscribe", None]
+
+
+def test_renewed_book_is_ready_in_a_merged_replay(tmp_path: Path) -> None:
+    """The snapshot of a renewed book comes before the acknowledgement, which must not interrupt it again."""
+    levels = ("bid", "10", "1"), ("offer", "11", "1")
+
+    def play(client: Client, number: int) -> None:
+        client.receive(1)
+        client.send(book(0, *levels, kind="snapshot"), ack(1, level2=[BTC]), book(3, ("bid", "9", "1")))
+        client.receive(2)
+        client.send(ack(4), book(5, *levels, kind="snapshot"), ack(6, level2=[BTC]), book(7, ("bid", "8", "1")))
+        client.wait_for_end()
+
+    with Venue(play) as venue:
+        feed = Feed(BTC, "book", venue="coinbase_advanced", url=venue.url)
+        feed.pipe(record(tmp_path)).subscribe()
+        views = Collected(feed.pipe(order_book(BTC)))
+        with feed:
+            views.wait_for(4)
+    for merge in (False, True):
+        replay = Replay(tmp_path, merge=merge)
+        replayed = Collected(replay.pipe(order_book(BTC)))
+        replay.run()
+        assert [view.ready for view in replayed.items] == [True, False, True, True], f"merge={merge}"
 
 
 @given(
