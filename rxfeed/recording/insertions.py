@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import msgspec
 
+from rxfeed.errors import RecordingDamaged
 from rxfeed.recording.files import Repairs
 from rxfeed.recording.format import Line
 from rxfeed.recording.reading import Recording
+
+log = logging.getLogger("rxfeed.recording")
 
 REPAIRED_IDS = "repaired"
 """The key in a header's description under which it lists the ids of its trades, as ranges by product."""
@@ -34,7 +38,11 @@ class Insertions:
         return taken
 
     def _advance(self) -> None:
-        self._next = next(self._lines, None)
+        try:
+            self._next = next(self._lines, None)
+        except RecordingDamaged as damage:
+            log.warning("%s; its repaired trades from there on are not played: run rxfeed repair again", damage)
+            self._next = None
         self.place = _LAST if self._next is None else self._next.before or 0
 
 

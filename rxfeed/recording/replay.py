@@ -182,6 +182,11 @@ class Replay(MessageSource):
         items = itertools.chain([first], items)
         if isinstance(first, str | PathLike):
             parts, repairs = without_repairs(ordered(find(items)))
+            known = {(part.session, part.number) for part in parts}
+            for part in [repairs[place] for place in repairs if place not in known]:
+                log.warning(
+                    "%s: its trades are not played, since the segment that they complete is not there", part.path
+                )
             parts = within(parts, time_range.since, time_range.until)
             self._repairs = repairs if self._repaired else {}
             self._streams.venue = named_venue(parts, self._venue)

@@ -226,3 +226,23 @@ def test_repair_takes_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file.jsonl").write_text("{}")
     with pytest.raises(ConfigError, match="folder"):
         repair(tmp_path / "file.jsonl")
+
+
+def test_damaged_or_orphaned_repair_leaves_the_replay_of_what_was_received(
+    recorded: Recorded, caplog: pytest.LogCaptureFixture
+) -> None:
+    received = trades(played(recorded.broken, repaired=False)[0], "BTC-USD")
+    names = content(recorded.broken)
+    done = repair(recorded.broken)
+    for file in done.files:
+        whole = Path(file).read_bytes()
+        Path(file).write_bytes(whole[:-40])
+    caplog.clear()
+    assert set(trades(played(recorded.broken)[0], "BTC-USD")) >= set(received)
+    assert "run rxfeed repair again" in caplog.text
+    for name in names:
+        (recorded.broken / name).unlink()
+    caplog.clear()
+    replay = Replay(recorded.broken)
+    assert "the segment that they complete is not there" in caplog.text
+    replay.close()
