@@ -26,7 +26,7 @@ ORDER = [
     {"operators"},
     {"feed"},
     {"sinks", "recording"},
-    {"archive"},
+    {"archive", "audit"},
     {"metrics", "compat", "sim", "backtest"},
     {"cli"},
 ]
@@ -53,6 +53,7 @@ LIBRARIES = {
         "sinks",
         "recording",
         "archive",
+        "audit",
         "compat",
         "sim",
         "backtest",

@@ -37,7 +37,7 @@ from rxfeed.core.book_snapshot import Level3Snapshot, SnapshotTaken
 from rxfeed.errors import ConnectionLost, HandshakeRejected, ServerClosed
 from rxfeed.feed import Disconnected, Ended, KeepalivePong
 from rxfeed.market import Origin, stamp
-from rxfeed.recording import Catalogue, RecordedSession
+from rxfeed.recording import Catalogue, Header, Line, RecordedSession
 from rxfeed.venues.coinbase_exchange.messages import L2Update, Open, Snapshot
 from tests.support.make import at
 
@@ -219,10 +219,11 @@ RESULTS = [
     for each in dict.fromkeys(each for each in PUBLIC if isinstance(each, type))
     if issubclass(each, msgspec.Struct)
     # Views have their own tests, a catalogue is too deep to be generated, Reconnect and Repair are arguments. The items
-    # of a Merge and the checks of a frame stay within a process.
+    # of a Merge and the checks of a frame stay within a process. Lines of a recording are encoded as JSON.
     and not issubclass(each, Message | FeedStatus | BookView | QueuePosition | Catalogue | Reconnect | Repair)
     and not issubclass(
-        each, RecordedSession | CheckedFrame | ConnectionChange | ReceivedItem | StatusEvent | MergedItem
+        each,
+        Header | Line | RecordedSession | CheckedFrame | ConnectionChange | ReceivedItem | StatusEvent | MergedItem,
     )
 ]
 

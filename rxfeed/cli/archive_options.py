@@ -70,7 +70,7 @@ def add_export(commands: argparse._SubParsersAction[Any], formatter: type[argpar
     export.add_argument(
         "--tables", nargs="+", choices=_TABLES, metavar="TABLE", help=f"(default: all) {', '.join(_TABLES)}"
     )
-    _add_range(export)
+    add_range(export)
     export.add_argument(
         "--floats", action="store_true", default=None, help="prices and sizes as float64, not as exact decimals"
     )
@@ -85,7 +85,7 @@ def add_export(commands: argparse._SubParsersAction[Any], formatter: type[argpar
     )
     export.add_argument("--depth", type=natural, default=1, metavar="N", help="levels of each side in book_tops")
     export.add_argument("--json", action="store_true", default=None, help="print the summary as one JSON object")
-    _add_venue(export)
+    add_venue(export)
     export.set_defaults(run=_export)
 
 
@@ -112,7 +112,7 @@ def add_replay(commands: argparse._SubParsersAction[Any], formatter: type[argpar
         metavar="N",
         help="times the recorded pace; `max`: without waits (default: 1 for --as-exchange, otherwise max)",
     )
-    _add_range(replay)
+    add_range(replay)
     replay.add_argument(
         "--loop", action="store_true", default=None, help="with --as-exchange: begin again at the end, for ever"
     )
@@ -122,17 +122,17 @@ def add_replay(commands: argparse._SubParsersAction[Any], formatter: type[argpar
         default=None,
         help="with --as-exchange: keep connections open at the end, and do not close them with 1000",
     )
-    _add_venue(replay)
+    add_venue(replay)
     replay.set_defaults(run=_replay)
 
 
-def _add_range(command: argparse.ArgumentParser) -> None:
+def add_range(command: argparse.ArgumentParser) -> None:
     command.add_argument("--products", nargs="+", metavar="PRODUCT", help="only these (default: all)")
     for name, text in (("--since", "from this time of receipt on"), ("--until", "before this time of receipt")):
         command.add_argument(name, type=moment, metavar="TIME", help=f"only {text}, in ISO 8601 (UTC)")
 
 
-def _add_venue(command: argparse.ArgumentParser) -> None:
+def add_venue(command: argparse.ArgumentParser) -> None:
     command.add_argument("--venue", choices=tuple(VENUES), help="the venue of recordings that name none")
 
 

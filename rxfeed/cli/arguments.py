@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rxfeed._version import __version__
-from rxfeed.cli import archive_options, doctor_options, record_options
+from rxfeed.cli import archive_options, audit_options, doctor_options, record_options
 from rxfeed.cli.config_file import apply_config
 from rxfeed.cli.streams import write_line
 from rxfeed.cli.values import natural, positive
@@ -166,6 +166,8 @@ def parser() -> argparse.ArgumentParser:
     _add_top(commands)
     _add_products(commands)
     _add_ls(commands)
+    audit_options.add_audit(commands, _Formatter)
+    audit_options.add_repair(commands, _Formatter)
     archive_options.add_export(commands, _Formatter)
     archive_options.add_replay(commands, _Formatter)
     _add_doctor(commands)

@@ -1,12 +1,30 @@
 """Recordings: files of all that a feed received, and their replay, which is as a live feed."""
 
+from rxfeed.recording.bulk import together
 from rxfeed.recording.catalogue import Catalogue, RecordedSession, catalogue
+from rxfeed.recording.chunks import Chunk
+from rxfeed.recording.compression import compressor
 from rxfeed.recording.contents import Contents, Epochs, Receiver, TextLine
 from rxfeed.recording.disk_space import DiskGuard, DiskSpace, DiskState, MinFree, disk_space, refusal
-from rxfeed.recording.files import Part, find, named_venue, ordered, within
+from rxfeed.recording.events import status_of
+from rxfeed.recording.files import Part, find, named_venue, ordered, within, without_repairs
+from rxfeed.recording.format import (
+    REST,
+    VERSION,
+    Header,
+    Line,
+    LostNumbers,
+    end_line,
+    header_line,
+    inserted_line,
+    lost_line,
+)
+from rxfeed.recording.insertions import REPAIRED_IDS
 from rxfeed.recording.marks import MARKS, Mark, forget_marks, mark_segments, marked_segments
+from rxfeed.recording.merging import repaired
 from rxfeed.recording.reading import Recording, SegmentOpen
 from rxfeed.recording.record import Recorder, RecordStats, record
+from rxfeed.recording.recorded_ids import apply, recorded_ids
 from rxfeed.recording.replay import Replay
 from rxfeed.recording.retention import Expired, KeepLimits, Retention, expired
 from rxfeed.recording.scheduler import ReplayScheduler
@@ -15,11 +33,15 @@ from rxfeed.recording.segments import RecordedSegment
 from rxfeed.recording.stored import SegmentList, StoredSegment
 from rxfeed.recording.summary import Damage, ProductSummary, RecordingSummary, Span
 from rxfeed.recording.time_range import TimeRange
-from rxfeed.recording.timestamps import moment_of, ns_of
+from rxfeed.recording.timestamps import Moment, moment_of, ns_of
 
 __all__ = [
     "MARKS",
+    "REPAIRED_IDS",
+    "REST",
+    "VERSION",
     "Catalogue",
+    "Chunk",
     "Contents",
     "Damage",
     "DiskGuard",
@@ -27,9 +49,13 @@ __all__ = [
     "DiskState",
     "Epochs",
     "Expired",
+    "Header",
     "KeepLimits",
+    "Line",
+    "LostNumbers",
     "Mark",
     "MinFree",
+    "Moment",
     "Part",
     "ProductSummary",
     "Receiver",
@@ -48,11 +74,17 @@ __all__ = [
     "StoredSegment",
     "TextLine",
     "TimeRange",
+    "apply",
     "catalogue",
+    "compressor",
     "disk_space",
+    "end_line",
     "expired",
     "find",
     "forget_marks",
+    "header_line",
+    "inserted_line",
+    "lost_line",
     "make_folder",
     "mark_segments",
     "marked_segments",
@@ -61,6 +93,11 @@ __all__ = [
     "ns_of",
     "ordered",
     "record",
+    "recorded_ids",
     "refusal",
+    "repaired",
+    "status_of",
+    "together",
     "within",
+    "without_repairs",
 ]

@@ -17,7 +17,7 @@ from rxfeed.market import UNDECODED, Malformed, Message, Subscriptions
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, find, ordered
-from rxfeed.recording.format import About, Line
+from rxfeed.recording.format import REST, About, Line
 from rxfeed.recording.merging import repaired
 from rxfeed.recording.peek import type_and_product
 from rxfeed.recording.reading import Kind, Recording, SegmentOpen
@@ -28,6 +28,8 @@ from rxfeed.venues import DEFAULT_VENUE, VENUES, Decoded, DeliveredIds, Venue
 from rxfeed.venues import venue as venue_of
 
 Source = str | PathLike[str]
+SOURCE = "source"
+"""The key in a session's description for trades that were requested later."""
 
 
 class RecordedSession(RecordingSummary, frozen=True, kw_only=True):
@@ -51,7 +53,8 @@ class Catalogue(msgspec.Struct, frozen=True):
     @property
     def overlapping(self) -> bool:
         """True if two sessions overlap in time: `Replay` can merge them."""
-        spans = sorted((each.span.first, each.span.last) for each in self.sessions if each.span is not None)
+        received = [each for each in self.sessions if each.about.get(SOURCE) != REST]
+        spans = sorted((each.span.first, each.span.last) for each in received if each.span is not None)
         return any(end > begin for (_, end), (begin, _) in pairwise(spans))
 
 
@@ -111,6 +114,8 @@ def _session(parts: Sequence[Part], venue: Venue | None) -> tuple[SummaryBuilder
             kind = recording.kind
             if recording.header is not None:
                 about = about or recording.header.about
+                if recording.header.completed is not None:
+                    about = {**about, SOURCE: REST}
                 _segment(summary, recording, venue or VENUES.get(recording.header.venue or DEFAULT_VENUE))
             else:
                 _foreign(summary, recording, venue or VENUES[DEFAULT_VENUE])

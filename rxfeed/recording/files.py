@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from os import PathLike, fspath
 from pathlib import Path
@@ -150,6 +150,23 @@ def within(parts: Sequence[Part], since: int, until: int) -> list[Part]:
             chosen.append(part._replace(missing=missing))
             missing = range(0)
     return chosen
+
+
+Repairs = Mapping[tuple[str, int], Part]
+"""The files with the repaired trades of segments, by session and number."""
+
+
+def without_repairs(parts: Sequence[Part]) -> tuple[list[Part], Repairs]:
+    """The *parts* that were received, and those with trades that were missed and requested later."""
+    received: list[Part] = []
+    repairs: dict[tuple[str, int], Part] = {}
+    for part in parts:
+        header = part.found.header if isinstance(part.found, Recording) else None
+        if header is None or header.completed is None:
+            received.append(part)
+        else:
+            repairs[header.completed] = part
+    return received, repairs
 
 
 def _may_hold(part: Part, since: int, until: int) -> bool:

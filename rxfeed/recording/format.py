@@ -22,6 +22,9 @@
         an event of the connection: an item of `feed.status`
     {"ns":...,"pong":0.0123}
         a pong, and the round trip in seconds
+    {"ns":...,"repaired":[0],"before":17,"frame":{...}}, {"ns":...,"before":17,"lost":{"product_id":...,"first":...}}
+        in a segment with `"source":"rest"` and `"of":["5f0c2b7a",3]` in its header: a trade that was missed and
+        requested later, which belongs before line 17 of that segment, and ids that the exchange no longer has
     {"ns":...,"end":{"frames":120312},"first":...,"last":...}
         the last line of a closed segment: the number of frames, and the earliest and the latest `ns` of its lines (a
         clock can be set back), which are absent if it has no other line; with zstd a frame of its own
@@ -58,23 +61,46 @@ _LF, _CR = b"\n\r"
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The first line of a segment. *about*: url, channels and products of the source, for `rxfeed ls`."""
+    """The first line of a segment. *about*: url, channels and products of the source, for `rxfeed ls`.
+
+    *source*: `rest` for trades that were missed and requested later; *of*: the session and number of the segment that
+    they complete.
+    """
 
     rxfeed: int
     ns: int
     session: str
     segment: int
     venue: str = ""
+    source: str = ""
+    of: tuple[str, int] | None = None
     about: About = {}
 
     def __post_init__(self) -> None:
         on_calendar(self.ns)
+
+    @property
+    def completed(self) -> tuple[str, int] | None:
+        """The segment that this one completes; `None` for one that a recorder wrote."""
+        return self.of if self.source == REST else None
+
+
+REST = "rest"
+"""The source of a segment with trades that were requested later."""
 
 
 class End(msgspec.Struct, frozen=True, gc=False):
     """The last line of a segment that was closed."""
 
     frames: int
+
+
+class LostNumbers(msgspec.Struct, frozen=True, gc=False):
+    """Ids of missing trades that the exchange no longer has."""
+
+    product_id: str
+    first: int
+    last: int
 
 
 # gc=False: a replay makes one for each frame, and they hold no cycle.
@@ -93,6 +119,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     type: str | None = None
     status: msgspec.Raw = _NONE
     pong: float | None = None
+    before: int | None = None
+    lost: LostNumbers | None = None
     end: End | None = None
     first: int | None = None
     last: int | None = None
@@ -148,6 +176,15 @@ def frame_line(
 def repaired_line(frame: bytes, received_ns: int, epoch: int) -> bytes:
     """The line of a trade that had been missed, and came from the REST API."""
     return b'{"ns":%d,"epoch":%d,"repaired":[0],"frame":%b}\n' % (received_ns, epoch, frame)
+
+
+def inserted_line(frame: bytes, ns: int, before: int) -> bytes:
+    """The line of a trade that had been missed, and belongs before the line with the number *before*."""
+    return b'{"ns":%d,"repaired":[0],"before":%d,"frame":%b}\n' % (ns, before, frame)
+
+
+def lost_line(lost: LostNumbers, ns: int, before: int) -> bytes:
+    return encode(Line(ns=ns, before=before, lost=lost)) + b"\n"
 
 
 def redacted_line(line: bytes) -> bytes:

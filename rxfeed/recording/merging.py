@@ -31,8 +31,9 @@ from rxfeed.feed import (
 )
 from rxfeed.market import Malformed, Message, Origin, RepairedOrigin, frame_origin, stamp
 from rxfeed.recording.events import status_of
-from rxfeed.recording.files import Part
+from rxfeed.recording.files import Part, Repairs
 from rxfeed.recording.format import Line, malformed_frame
+from rxfeed.recording.insertions import Insertions
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.recorded_ids import apply, recorded_ids
 from rxfeed.recording.timestamps import moment_of
@@ -46,18 +47,21 @@ def merged(
     patience: float,
     unreadable: Callable[[RecordingDamaged], None] = lambda _: None,
     venue: Venue = COINBASE_EXCHANGE,
+    repairs: Repairs | None = None,
 ) -> Iterator[MergedItem]:
     """The items of all sessions in *parts*, each session being a collector, merged by `rxfeed.core.Merge`.
 
     *parts* are in the order of `ordered`. An item is a message (stamped with its collector's epoch), a `Malformed`, a
     `KeepalivePong` or a `FeedStatus`. One file of each session is open at a time. *unreadable* is called with the
-    damage of each part of which nothing could be read.
+    damage of each part of which nothing could be read. *repairs*: trades to insert.
     """
     if venue.merging is None:
         raise ConfigError(f"merge: recordings of {venue.name} cannot be merged")
     machine = Merge(venue.merging, patience)
     sessions = [list(session) for _, session in groupby(parts, attrgetter("session"))]
-    collectors = (_collector(number, session, unreadable, venue) for number, session in enumerate(sessions))
+    collectors = (
+        _collector(number, session, unreadable, venue, repairs or {}) for number, session in enumerate(sessions)
+    )
     missing: set[str] = set()  # products with a HeartbeatMissing that was output
     for items in map(machine.step, heapq.merge(*collectors, key=_by_ns)):
         yield from _statuses(items, missing)
@@ -91,7 +95,7 @@ def _found(found: Missed | Restarted, ns: int) -> Gap | SequenceReset:
 
 
 def _collector(
-    number: int, parts: Sequence[Part], unreadable: Callable[[RecordingDamaged], None], venue: Venue
+    number: int, parts: Sequence[Part], unreadable: Callable[[RecordingDamaged], None], venue: Venue, repairs: Repairs
 ) -> Iterator[ReceivedItem]:
     """All items of one session. Where a part of it is missing, its connection counts as lost."""
     first = parts[0].found
@@ -101,7 +105,7 @@ def _collector(
         if part.gap is not None:
             yield from _truncated(number, ns, part.gap)
         try:
-            for received in _part(number, part.opened(), venue):
+            for received in _part(number, part.opened(), venue, repairs.get((part.session, part.number))):
                 ns = received.ns
                 yield received
         except RecordingDamaged as damage:
@@ -119,14 +123,19 @@ def _truncated(number: int, ns: int, damage: RecordingDamaged) -> Iterator[Recei
     yield ReceivedItem(number, ns, ConnectionChange(up=False))
 
 
-def _part(number: int, recording: Recording, venue: Venue) -> Iterator[ReceivedItem]:
+def _part(number: int, recording: Recording, venue: Venue, repair: Part | None) -> Iterator[ReceivedItem]:
     ids = recorded_ids(recording)
     received_frame = partial(_frame, number, venue.decoder(stored=True, renamed=ids).decode, venue)
     if recording.kind != "segment":
         for ns, raw in recording.frames():
             yield from received_frame(raw, Line(ns=ns))
         return
+    insertions = Insertions(None if repair is None else repair.opened())
     for index, line in recording.lines():
+        for inserted in insertions.take(index):
+            if inserted.has_frame:
+                own = replace(inserted, ns=max(inserted.ns, line.ns), epoch=line.epoch)
+                yield from received_frame(own.raw(), own)
         if line.malformed is not None:
             yield ReceivedItem(number, line.ns, malformed_frame(line))
         elif line.has_frame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -42,7 +42,9 @@ from rxfeed.recording.bulk import (
 )
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
+from rxfeed.recording.files import Repairs
 from rxfeed.recording.format import Line, malformed_frame
+from rxfeed.recording.insertions import Insertions, RepairedIds
 from rxfeed.recording.merging import repaired
 from rxfeed.recording.pacer import Pacer
 from rxfeed.recording.reading import Recording
@@ -74,6 +76,10 @@ class Player:
         self._base = 0  # what is added to the epochs as they were recorded
         self._highest = -1
         self._many: frozenset[type[Message]] | None = None  # types that were most of the lines
+        self._repairs: Repairs = {}
+        self._repaired = RepairedIds({})
+        self._trades = frozenset(each.name for each in venue.channels if each.numbering == "trades")
+        self._risen: Counter[str | None] = Counter()  # by how much epochs of products are above the recorded ones
 
     def stop(self) -> None:
         """Hand nothing on any more; from any thread."""
@@ -83,11 +89,16 @@ class Player:
     def stopping(self) -> bool:
         return self._dispatcher.stopping
 
+    def insert(self, repairs: Repairs) -> None:
+        """Insert the trades of *repairs* between the lines of the segments that they complete."""
+        self._repairs, self._repaired = repairs, RepairedIds(repairs)
+
     # ---- between recordings
 
     def interrupted(self) -> None:
         """Messages of any product may be missing here: all epochs rise."""
         self._base = self._highest + 1
+        self._risen.clear()
 
     def truncated(self, damage: RecordingDamaged) -> None:
         """Report *damage* at this place; all epochs rise."""
@@ -149,13 +160,37 @@ class Player:
     def _segment(self, recording: Recording) -> None:
         # Decoding many lines at once takes less than half the time of decoding them one by one, and skimming a line
         # takes a third of decoding it. Most pipelines need few types. Other lines are played one by one.
+        insertions = self._insertions(recording)
         for chunk in recording.chunks():
-            done = self._skip_through(recording, chunk) or self._all_of(recording, chunk)
+            plain = not self._risen and (insertions is None or insertions.place >= chunk.line + chunk.count)
+            done = (self._skip_through(recording, chunk) or self._all_of(recording, chunk)) if plain else 0
             for index in range(done, len(chunk.lines)):
+                if insertions is not None and insertions.place <= chunk.line + index:
+                    self._insert(insertions.take(chunk.line + index), recording.line(chunk, index))
                 if not self.stopping:
                     self._line(recording, chunk, index)
             if self.stopping:
                 return
+
+    def _insertions(self, recording: Recording) -> Insertions | None:
+        header = recording.header
+        part = None if header is None else self._repairs.get((header.session, header.segment))
+        return None if part is None else Insertions(part.opened())
+
+    def _insert(self, lines: Sequence[Line], following: Line) -> None:
+        """Play repaired trades before the *following* line, and with its epoch, which rises where some are lost."""
+        recorded = [epoch for epoch in following.epochs or () if epoch is not None] or [following.epoch]
+        for line in lines:
+            if line.lost is not None:
+                self._risen[line.lost.product_id] += 1
+                continue
+            raw = line.raw()
+            message = self._decode(raw)
+            if not isinstance(message, Message) or not self._reached(line.ns, message.product_id):
+                continue
+            epoch = self._base + max(recorded) + self._risen[message.product_id]
+            self._highest = max(self._highest, epoch)
+            self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, RepairedOrigin)
 
     def _skip_through(self, recording: Recording, chunk: Chunk) -> int:
         """Play the lines of *chunk* that have subscribers, and skip the others; returns the number of lines done.
@@ -264,6 +299,8 @@ class Player:
                 self._frame(message, raw, line)
             elif self._reached(line.ns, message.product_id):
                 kind = RepairedOrigin if line.repaired else Origin
+                epoch += self._risen[message.product_id] if self._risen else 0
+                self._highest = max(self._highest, epoch)
                 self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, kind)
         elif status is not None and self._reached(line.ns, getattr(status, "product_id", None)):
             self._status(status)
@@ -277,7 +314,10 @@ class Player:
             self.interrupted()  # it was decoded in another way when it was recorded
             recorded = [line.epoch] * len(messages)
         messages = repaired(messages, line.repaired or (), self._streams.venue)
-        epochs = [None if epoch is None else self._base + epoch for epoch in recorded]
+        epochs = [
+            None if epoch is None else self._base + epoch + (self._risen[message.product_id] if self._risen else 0)
+            for message, epoch in zip(messages, recorded, strict=True)
+        ]
         self._highest = max(self._highest, *(epoch for epoch in epochs if epoch is not None))
         chosen = tuple(
             epoch if self._takes_all or self._time_range.takes(line.ns, message.product_id) else None
@@ -304,6 +344,13 @@ class Player:
         stats = self._streams.stats
         if isinstance(status, Ended):  # that of the recorded feed: the replay emits its own
             return
+        if isinstance(status, Gap) and status.channel in self._trades and self._repairs:
+            for part in self._parts(status):
+                if isinstance(part, Gap):
+                    stats.gaps += 1
+                    stats.gapped += part.last - part.first + 1
+                self._streams.report(part)
+            return
         if isinstance(status, Gap):
             stats.gaps += 1
             stats.gapped += status.last - status.first + 1
@@ -318,6 +365,12 @@ class Player:
         elif isinstance(status, RecordingTruncated):
             log.warning("recording %s: lines from %s on are not played: %s", status.path, status.line, status.reason)
         self._streams.report(status)
+
+    def _parts(self, gap: Gap) -> Iterator[Gap | Repaired]:
+        """What of *gap* was repaired, and what was not."""
+        for first, last, is_repaired in self._repaired.split(gap.product_id, gap.first, gap.last):
+            kind = Repaired if is_repaired else Gap
+            yield kind(at=gap.at, product_id=gap.product_id, channel=gap.channel, first=first, last=last)
 
     # ---- recordings without epochs, and messages
 

@@ -87,14 +87,17 @@ class Recording:
         for chunk in self._chunks():
             if ended is not None:
                 raise self.damaged(chunk.line, chunk.offset, "there is data after the end line")
-            end = chunk.line + len(chunk.lines), chunk.offset + len(chunk.text)
+            shown = chunk
             if self.kind == "segment":
                 last = end_of(chunk.text)
                 ended = None if last is None or last.end is None else last.end.frames
                 if chunk.line == 1:
-                    header = len(chunk.lines[0]) + 1
-                    chunk = Chunk(2, header, chunk.text[header:], chunk.lines[1:])
-            yield chunk
+                    header = chunk.text.index(b"\n") + 1
+                    shown = Chunk(2, header, chunk.text[header:])
+            yield shown
+            if shown is not chunk:
+                chunk.count = shown.count + 1
+            end = chunk.line + chunk.count, chunk.offset + len(chunk.text)
         if self.kind == "segment" and ended is None:
             raise self._cut_short(
                 *end,
@@ -195,10 +198,10 @@ class Recording:
                     if offset == 0 and not rest and piece[:_BEGIN].lstrip()[:1] not in b"{[":
                         raise self.damaged(1, 0, f"not a recording: it begins with {piece[:8]!r}")
                     for text in whole_lines(piece, rest):
-                        chunk = Chunk.of(number, offset, text)
+                        chunk = Chunk(number, offset, text)
                         self.unpacked = offset + len(text)
                         yield chunk
-                        number, offset = number + len(chunk.lines), offset + len(text)
+                        number, offset = number + chunk.count, offset + len(text)
                     if len(rest) > LONGEST_LINE:
                         raise self.damaged(number, offset, f"a line longer than {LONGEST_LINE:,} bytes")
         except CutShort as error:
@@ -212,7 +215,7 @@ class Recording:
             if self.kind == "segment" or not is_json(rest):
                 raise self._cut_short(number, offset, "it ends within a line")
             self.unpacked = offset + len(rest)
-            yield Chunk.of(number, offset, bytes(rest) + b"\n")
+            yield Chunk(number, offset, bytes(rest) + b"\n")
 
 
 class _Version(msgspec.Struct):

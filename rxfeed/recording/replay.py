@@ -18,7 +18,7 @@ from rxfeed.core import Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed import Clock, FeedStreams, MessageSource
 from rxfeed.market import Message
-from rxfeed.recording.files import Part, find, named_venue, ordered, within
+from rxfeed.recording.files import Part, Repairs, find, named_venue, ordered, within, without_repairs
 from rxfeed.recording.merging import merged
 from rxfeed.recording.pacer import Pacer
 from rxfeed.recording.player import Player, received
@@ -52,8 +52,9 @@ class Replay(MessageSource):
     *speed*: 1 keeps the recorded pace, 60 plays a minute a second, `None` plays without waits.
     *products*, *since*, *until* (aware datetimes): only items received in `[since, until)`, of these products or
     without a product. *merge*: the sessions are those of several collectors of one exchange, and are merged, with
-    *patience* (see below). *clock*: a `Clock`, for tests. *venue*: the venue of the
-    frames; `None`: the one that the recordings name. *count_items*: as for a `Feed`.
+    *patience* (see below). *repaired*: trades that `rxfeed repair` has requested are played at their places; False: the
+    recording is played as it was received. *clock*: a `Clock`, for tests. *venue*: the venue of the frames; `None`: the
+    one that the recordings name. *count_items*: as for a `Feed`.
 
     It emits all that the feed emitted. Messages have their recorded receipt and epoch. `status`, `malformed` and
     `keepalive` emit the recorded items at their places, with their times. The segments of a session (a run of a
@@ -110,6 +111,7 @@ class Replay(MessageSource):
         *,
         merge: bool = False,
         patience: Seconds = 5.0,
+        repaired: bool = True,
         clock: Clock | None = None,
         venue: str | Venue | None = None,
         count_items: bool = False,
@@ -125,8 +127,11 @@ class Replay(MessageSource):
         self._finished = threading.Event()
         self._patience = in_seconds(patience) if merge else None
         arguments.positive_microseconds("patience", patience)
+        self._repaired = repaired
+        self._repairs: Repairs = {}
         self._play, begin = self._opened(source, time_range)
         self._player = Player(self._streams, self._pacer, time_range)
+        self._player.insert(self._repairs)
         if begin:
             self._scheduler.begin(max(begin, time_range.since))
 
@@ -183,7 +188,14 @@ class Replay(MessageSource):
             raise ConfigError("source: it is empty")
         items = itertools.chain([first], items)
         if isinstance(first, str | PathLike):
-            parts = within(ordered(find(items)), time_range.since, time_range.until)
+            parts, repairs = without_repairs(ordered(find(items)))
+            known = {(part.session, part.number) for part in parts}
+            for part in [repairs[place] for place in repairs if place not in known]:
+                log.warning(
+                    "%s: its trades are not played, since the segment that they complete is not there", part.path
+                )
+            parts = within(parts, time_range.since, time_range.until)
+            self._repairs = repairs if self._repaired else {}
             self._streams.venue = named_venue(parts, self._venue)
             begin = next((part.found.first_ns for part in parts if isinstance(part.found, Recording)), 0)
             return partial(self._play_parts if self._patience is None else self._play_merged, parts), begin
@@ -215,7 +227,7 @@ class Replay(MessageSource):
 
     def _play_merged(self, parts: list[Part]) -> Exception | None:
         unreadable: list[RecordingDamaged] = []
-        self._player.merged(merged(parts, self._patience or 0, unreadable.append, self._streams.venue))
+        self._player.merged(merged(parts, self._patience or 0, unreadable.append, self._streams.venue, self._repairs))
         return unreadable[0] if unreadable and len(unreadable) == len(parts) else None
 
     def _play_messages(self, items: Iterator[object]) -> Exception | None:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from rxfeed.venues.delivered_ids import DeliveredIds
+from rxfeed.venues.numbers import FrameLine, NumberGroup, NumberReader
 from rxfeed.venues.registry import DEFAULT_VENUE, VENUES, venue, venue_at
 from rxfeed.venues.rest import RestBook, RestCandle, RestProduct, RestRules, RestTrade, aliases
 from rxfeed.venues.venue import (
@@ -37,8 +38,11 @@ __all__ = [
     "Decoded",
     "Decoder",
     "DeliveredIds",
+    "FrameLine",
     "Kind",
     "Limits",
+    "NumberGroup",
+    "NumberReader",
     "Observed",
     "Refusal",
     "RestBook",

@@ -18,6 +18,7 @@ from rxfeed.core import ByType, GapDetector, MergeRules, Pair
 from rxfeed.errors import ConfigError, ConnectionLost, ServerClosed
 from rxfeed.market import Heartbeat, Malformed, Message, Trade, microseconds
 from rxfeed.secrets import Secret, local_http
+from rxfeed.venues.numbers import NumberReader
 from rxfeed.venues.rest import RestRules, RestTrade
 
 Decoded = Message | tuple[Message, ...] | Malformed
@@ -142,6 +143,8 @@ class Venue:
     """True if it delivers some products under another id, which its list of products names as their alias."""
     level3_path: str = ""
     """The REST path of a product's book order by order, with `{product}`; empty: there is none."""
+    numbers: NumberReader | None = None
+    """Reads the numbers of many frames at once; `None`: they are decoded one by one."""
     merging: MergeRules | None = None
     """What merges several collectors' recordings; `None`: they cannot be merged."""
 

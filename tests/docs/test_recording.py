@@ -33,14 +33,16 @@ def test_docs_record_example_records(capsys: pytest.CaptureFixture[str], recordi
     assert f"RecordStats(frames={len(frames_in(recordings))}, " in out
 
 
-def test_docs_catalogue_and_merge_examples_run(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_docs_catalogue_audit_and_merge_examples_run(recordings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     shutil.copytree(recordings, "recordings-of-the-other")
-    _, catalogue, merged, _ = PYTHON
+    _, catalogue, audited, merged, _ = PYTHON
     exec(compile(catalogue, "docs/recording.md", "exec"), {})
     total, session = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"\{'match': \d+, .*\} 0 0", total)
     assert "Span(first=" in session
+    exec(compile(audited, "docs/recording.md", "exec"), {})
+    assert capsys.readouterr().out == "0 0\n"
     exec(compile(merged, "docs/recording.md", "exec"), {})
     assert "VolumeWindow " in capsys.readouterr().out
 

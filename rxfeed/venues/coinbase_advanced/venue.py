@@ -16,6 +16,7 @@ from rxfeed.venues.coinbase_advanced.gaps import AdvancedGaps
 from rxfeed.venues.coinbase_advanced.hosts import DEFAULT_URL, HOSTS, REST_URL, checked_url, url_for
 from rxfeed.venues.coinbase_advanced.identity import message_id
 from rxfeed.venues.coinbase_advanced.merging import AdvancedMerging
+from rxfeed.venues.coinbase_advanced.numbers import AdvancedNumbers
 from rxfeed.venues.coinbase_advanced.requests import MOST_BOOKS, AdvancedSubscription, likely_product, signature
 from rxfeed.venues.coinbase_advanced.rest import AdvancedRest
 from rxfeed.venues.rest import RestTrade
@@ -42,6 +43,7 @@ class CoinbaseAdvanced(Venue):
     rest_url = REST_URL
     rest = AdvancedRest()
     has_aliases = True
+    numbers = AdvancedNumbers()
     merging = AdvancedMerging()
 
     def url(self, url: str, *, stacklevel: int = 2) -> str:

@@ -27,6 +27,7 @@ from rxfeed.venues.coinbase_exchange.hosts import (
 from rxfeed.venues.coinbase_exchange.identity import message_id
 from rxfeed.venues.coinbase_exchange.merging import ExchangeMerging
 from rxfeed.venues.coinbase_exchange.names import likely_product
+from rxfeed.venues.coinbase_exchange.numbers import ExchangeNumbers
 from rxfeed.venues.coinbase_exchange.requests import Channel, ExchangeSubscription, signature
 from rxfeed.venues.coinbase_exchange.rest import ExchangeRest
 from rxfeed.venues.coinbase_exchange.texts import TEXTS
@@ -65,6 +66,7 @@ class CoinbaseExchange(Venue):
     # https://docs.cdp.coinbase.com/exchange/rest-api/rate-limits
     rest_requests_per_second = 10.0
     level3_path = f"{BOOK_PATH}?level=3"
+    numbers = ExchangeNumbers()
     merging = ExchangeMerging()
 
     def url(self, url: str, *, stacklevel: int = 2) -> str:

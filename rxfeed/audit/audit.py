@@ -1,0 +1,173 @@
+"""Audits recordings: which messages they have, which are missing, and what is proven by numbers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
+
+from rxfeed.audit.coverage import CoveredTimes
+from rxfeed.audit.reading import read_file
+from rxfeed.audit.records import FileRecord
+from rxfeed.audit.result import Audit, AuditDamage, AuditRow, MissingNumbers
+from rxfeed.audit.rows import SpanGrid, lost_of, pair_audits, rows_of
+from rxfeed.audit.state import AuditState
+from rxfeed.core import arguments
+from rxfeed.errors import ConfigError
+from rxfeed.recording import (
+    Part,
+    Recording,
+    TimeRange,
+    find,
+    mark_segments,
+    marked_segments,
+    moment_of,
+    named_venue,
+    ordered,
+    within,
+)
+from rxfeed.venues import Venue
+from rxfeed.venues import venue as venue_of
+
+log = logging.getLogger("rxfeed.audit")
+
+Path_ = str | PathLike[str]
+HOUR = 3600.0
+_MOST_SPANS = 1_000_000
+_STORED_EVERY = 30.0
+
+
+def audit(
+    path: Path_ | Iterable[Path_],
+    *,
+    every: float = HOUR,
+    products: str | Iterable[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    venue: str | Venue | None = None,
+    store: bool = True,
+) -> Audit:
+    """The certificate of the recording at *path*: a folder, a file, or many of them.
+
+        >>> from rxfeed.audit import audit
+        >>> certificate = audit("recordings")                                # doctest: +SKIP
+        >>> [(row.start, row.missing) for row in certificate.rows if row.state == "missing"]    # doctest: +SKIP
+
+    Rows are made of spans of *every* seconds (at least one), from *since* to *until*: by default, all of the recording.
+    *venue*: that of files that do not name one.
+
+    Finished files are read once: what was found in a folder is stored in it (`.audit-3600`), unless *store* is False,
+    and its segments are marked as audited, so that a recorder may delete them. Raises `ConfigError` for invalid
+    arguments, and if *path* does not exist or has no recording.
+    """
+    arguments.positive_microseconds("every", every)
+    span = round(every) * 10**9
+    if every != round(every):
+        raise ConfigError(f"every: {every!r} is not a whole number of seconds")
+    chosen = TimeRange(products, since, until)
+    paths = [path] if isinstance(path, str | PathLike) else [*path]
+    folder = Path(paths[0]) if store and len(paths) == 1 and Path(paths[0]).is_dir() else None
+    parts = ordered(find(paths))
+    found = named_venue(parts) if venue is None else venue_of(venue)
+    files, read = read_records(parts, chosen, span, folder, found)
+    return _result(files, read, parts, chosen, span)
+
+
+def read_records(
+    parts: list[Part], chosen: TimeRange, every: int, folder: Path | None, venue: Venue | None = None
+) -> tuple[list[FileRecord], int]:
+    """The records of *parts*, and how many of these were read now; with *folder*, they are stored there."""
+    state = AuditState(folder, every)
+    wanted = {part.path for part in _neighbours(parts, chosen)}
+    files: list[FileRecord] = []
+    fresh: list[Part] = []
+    kept: list[FileRecord] = []
+    stored = time.monotonic()
+    for part in parts:
+        record = state.get(part)
+        if record is None and part.path in wanted:
+            record = read_file(part, every, venue)
+            fresh.append(part)
+        if record is not None:
+            kept.append(record)
+            if part.path in wanted:
+                files.append(record)
+        if fresh and time.monotonic() - stored > _STORED_EVERY:
+            state.write([*kept, *filter(None, map(state.get, parts[len(kept) :]))])
+            stored = time.monotonic()
+    if fresh:
+        state.write(kept)
+    if folder is not None:
+        _mark(folder, parts, kept)
+    return files, len(fresh)
+
+
+def _mark(folder: Path, parts: list[Part], kept: list[FileRecord]) -> None:
+    """Mark the finished segments, after their records are on the disk."""
+    marked = marked_segments(folder, "audited")
+    sizes = {record.name: record.size for record in kept if not record.open}
+    names = [
+        Path(part.path).name
+        for part in parts
+        if part.is_finished and getattr(part.found, "header", None) is not None and Path(part.path).name in sizes
+    ]
+    try:
+        mark_segments(folder, "audited", [name for name in names if marked.get(name) != sizes[name]])
+    except OSError as error:
+        log.warning("%s: segments cannot be marked as audited: %s", folder, error.strerror or error)
+
+
+def _neighbours(parts: list[Part], chosen: TimeRange) -> list[Part]:
+    """The parts with lines in the range, and one on either side of each, since ids between two files are compared."""
+    inside = {part.path for part in within(parts, chosen.since, chosen.until)}
+    return [
+        part
+        for place, part in enumerate(parts)
+        if _is_repair(part) or any(each.path in inside for each in parts[max(0, place - 1) : place + 2])
+    ]
+
+
+def _is_repair(part: Part) -> bool:
+    header = part.found.header if isinstance(part.found, Recording) else None
+    return header is not None and header.completed is not None
+
+
+def _result(files: list[FileRecord], read: int, parts: list[Part], chosen: TimeRange, every: int) -> Audit:
+    times = [(file.first_ns, file.last_ns) for file in files if file.last_ns]
+    begin, end = (min(first for first, _ in times), max(last for _, last in times) + 1) if times else (0, 1)
+    begin, end = max(begin, chosen.since), min(end, chosen.until)
+    end = max(end, begin + 1)
+    if (end - begin) // every > _MOST_SPANS:
+        raise ConfigError(f"every: {every // 10**9} makes over {_MOST_SPANS:,} spans: take a longer one")
+    coverage = CoveredTimes(files)
+    grid = SpanGrid(begin, end, every, coverage)
+    gaps, lost = [gap for file in files for gap in file.gaps], lost_of(files)
+    rows: list[AuditRow] = []
+    missing: list[MissingNumbers] = []
+    for pair in pair_audits(files, coverage) if times else ():
+        if chosen.products is None or pair.product in chosen.products:
+            own, lacking = rows_of(pair, grid, coverage, gaps, lost.get(pair.product or "", ()))
+            rows += own
+            missing += lacking
+    paths = {Path(part.path).name: part.path for part in parts}
+    damaged = [
+        AuditDamage(paths.get(file.name, file.name), file.damage[0], file.damage[2])
+        for file in files
+        if file.damage is not None
+    ]
+    damaged += [AuditDamage(part.gap.path, 1, part.gap.reason) for part in parts if part.gap is not None]
+    return Audit(
+        since=moment_of(begin),
+        until=moment_of(end),
+        every=every / 1e9,
+        files=len(files),
+        read=read,
+        sessions=len({file.session for file in files if file.of is None}),
+        rows=tuple(rows),
+        missing=tuple(missing),
+        damaged=tuple(damaged),
+        open=tuple(paths.get(file.name, file.name) for file in files if file.open),
+    )

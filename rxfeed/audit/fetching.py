@@ -1,0 +1,96 @@
+"""Requests past trades from a venue's REST API, page by page."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from rxfeed.core import Backoff, Reconnect
+from rxfeed.errors import ConfigError, RequestRejected, RxfeedError
+from rxfeed.market import Trade
+from rxfeed.recording import moment_of
+from rxfeed.transport import HttpClient
+from rxfeed.venues import RestTrade, Venue
+
+log = logging.getLogger("rxfeed.audit")
+
+_TIMEOUT = 30.0
+_RETRY = Reconnect(initial=0.5, maximum=20.0, retries=7)
+_SETTLED = timedelta(minutes=1)
+AGAIN = (0.2, 1.0)
+"""Seconds before the pages of a recent gap are read again, since the newest trades may be too new for the API."""
+_SLACK = timedelta(seconds=5)
+_TOO_MANY = 429
+
+
+class PastTrades:
+    """Requests trades of *venue* at *url*; within the venue's rate limit, and again after failures."""
+
+    def __init__(self, venue: Venue, url: str, retry: Reconnect = _RETRY) -> None:
+        if venue.rest is None or not url:
+            raise ConfigError(f"rest_url: {venue.name} has no REST API: give its URL")
+        self._venue, self._rules = venue, venue.rest
+        self._retry = retry
+        self._client = HttpClient(url, timeout=_TIMEOUT, rate=venue.rest.requests_per_second)
+        self._closed = threading.Event()
+        self.requests = 0
+
+    def fetch(self, product: str, first: int, last: int, before_ns: int) -> dict[int, Trade]:
+        """The trades *first* to *last* that the exchange has; they came before *before_ns*.
+
+        Raises the `RxfeedError` of the last attempt if the pages cannot be read.
+        """
+        found: dict[int, Trade] = {}
+        before = moment_of(before_ns)
+        pauses = iter(AGAIN if datetime.now(UTC) - before < _SETTLED else ())
+        while True:
+            self._pages(product, first, last, before, found)
+            pause = next(pauses, None)
+            if len(found) > last - first or pause is None:
+                return found
+            self._closed.wait(pause)
+
+    def close(self) -> None:
+        self._closed.set()
+        self._client.close()
+
+    def _pages(self, product: str, first: int, last: int, before: datetime, found: dict[int, Trade]) -> None:
+        newer = RestTrade(
+            product_id=product,
+            trade_id=last + 1,
+            price=Decimal(1),
+            size=Decimal(0),
+            time=before + _SLACK,
+            maker_side=None,
+        )
+        while True:
+            page = self._page(product, newer)
+            for each in page:
+                if first <= each.trade_id <= last and (trade := self._venue.new_trade(each)) is not None:
+                    found[each.trade_id] = trade
+            oldest = min(page, key=lambda each: each.trade_id, default=None)
+            if oldest is None or oldest.trade_id <= first:
+                return
+            if oldest.trade_id >= newer.trade_id and newer.maker_side is not None:  # it goes no further back
+                return
+            if oldest.time >= newer.time and oldest.trade_id >= newer.trade_id:
+                return
+            newer = oldest
+
+    def _page(self, product: str, newer: RestTrade) -> tuple[RestTrade, ...]:
+        backoff = Backoff(self._retry, apart=0.0)
+        while True:
+            self.requests += 1
+            try:
+                return self._rules.trades(
+                    product, self._client.get(self._rules.trades_path(product, older_than=newer)).body
+                )
+            except RxfeedError as error:
+                final = isinstance(error, RequestRejected) and error.status < 500 and error.status != _TOO_MANY
+                pause = None if final else backoff.failed()
+                if pause is None or self._closed.is_set():
+                    raise
+                log.info("repair: a page of trades of %s is requested again in %.1f s: %s", product, pause, error)
+                self._closed.wait(pause)

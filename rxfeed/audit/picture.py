@@ -1,0 +1,137 @@
+"""Draws a certificate as a calendar: a row for each product, from one hour to a year."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from rxfeed.audit.result import Audit, AuditRow, State
+from rxfeed.errors import ConfigError, needs_extra
+
+# The state of a product is the first of these that one of its channels has.
+_ORDER: tuple[State, ...] = ("missing", "offline", "repaired", "verified", "unverifiable", "not subscribed")
+# Distinguishable also with a colour vision deficiency (Okabe and Ito), and in grey by their lightness.
+_COLOURS: dict[State, str] = {
+    "verified": "#009e73",
+    "repaired": "#56b4e9",
+    "missing": "#d55e00",
+    "offline": "#444444",
+    "unverifiable": "#c8c8c8",
+    "not subscribed": "#f2f2f2",
+}
+_TOUCHED = "#f8d8c0"
+"""A span in which numbers are missing, outside of the gap itself."""
+_LEAST = 1 / 350
+"""The least width of a mark, as a part of the row: a missing hour of a year is visible."""
+_MOST_ROWS = 60
+_HEIGHT = 0.62
+
+
+def draw(found: Audit, path: Path) -> None:
+    """Draw *found* into *path*, a PNG.
+
+    Raises `ConfigError` if there is nothing to draw, or the file cannot be written, and `ExtraMissing` without
+    matplotlib.
+    """
+    with needs_extra("plot", "a picture"):
+        from matplotlib import dates
+        from matplotlib.figure import Figure
+        from matplotlib.patches import Patch
+    rows = _by_product(found.rows)
+    if not rows:
+        raise ConfigError("png: there is nothing to draw: the recording has no messages of a product")
+    shown = dict([*rows.items()][:_MOST_ROWS])
+    figure: Any = Figure(figsize=(12, 1.7 + 0.42 * len(shown)), layout="constrained")
+    axes = figure.add_subplot()
+    begin, end = dates.date2num(found.since), dates.date2num(found.until)
+    for place, spans in enumerate(shown.values()):
+        _row(axes, place, spans, begin, end, dates.date2num)
+    for each in found.missing:
+        if each.product in shown:
+            place = [*shown].index(each.product)
+            _mark(axes, place, "missing", dates.date2num(each.after), dates.date2num(each.before), begin, end)
+    axes.set_xlim(begin, end)
+    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_yticks(range(len(shown)), [_escaped(product) for product in shown])
+    summary = axes.secondary_yaxis("right")
+    summary.set_yticks(range(len(shown)), [_summary(found, product, spans) for product, spans in shown.items()])
+    for side in (axes, summary):
+        side.tick_params(axis="y", length=0)
+    locator = dates.AutoDateLocator(minticks=4, maxticks=10)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+    for spine in (*axes.spines.values(), *summary.spines.values()):
+        spine.set_visible(False)
+    more = f" (the first {_MOST_ROWS} of {len(rows)} products)" if len(rows) > _MOST_ROWS else ""
+    axes.set_title(f"{found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC{more}", loc="left", fontsize=11)
+    drawn = {state for spans in shown.values() for state, _, _ in spans}
+    states: list[State] = [state for state in _COLOURS if state in drawn]
+    edge: dict[str, Any] = {"edgecolor": "#999999", "linewidth": 0.5}
+    patches: list[Any] = [Patch(facecolor=_COLOURS[state], label=state, **edge) for state in states]
+    if any(first.missing for spans in shown.values() for _, first, _ in spans):
+        patches.append(Patch(facecolor=_TOUCHED, label="span with a gap", **edge))
+    figure.legend(handles=patches, loc="outside lower left", ncols=len(patches), frameon=False, fontsize=9)
+    try:
+        figure.savefig(path, dpi=120, format="png")
+    except OSError as error:
+        raise ConfigError(f"png: {path} cannot be written: {error.strerror or error}") from error
+
+
+_Spans = list[tuple[State, AuditRow, AuditRow]]
+"""A state, and the first and the last of the rows that have it."""
+
+
+def _by_product(rows: Iterable[AuditRow]) -> dict[str, _Spans]:
+    """The spans of each product, in order; those of the same state are joined."""
+    states: dict[str, dict[Any, AuditRow]] = defaultdict(dict)
+    for row in rows:
+        if row.product is None:
+            continue
+        known = states[row.product].get(row.start)
+        if known is None or _ORDER.index(row.state) < _ORDER.index(known.state):
+            states[row.product][row.start] = row
+    found: dict[str, _Spans] = {}
+    for product, by_time in sorted(states.items()):
+        found[product] = []
+        for _, several in groupby((by_time[each] for each in sorted(by_time)), key=lambda row: row.state):
+            same = [*several]
+            found[product].append((same[0].state, same[0], same[-1]))
+    return found
+
+
+def _row(axes: Any, place: int, spans: Sequence[Any], begin: float, end: float, number: Any) -> None:
+    # The important states last, so that a short one is not covered by the next.
+    for state, first, last in sorted(spans, key=lambda span: -_ORDER.index(span[0])):
+        _mark(axes, place, state, number(first.start), number(last.end), begin, end, touched=first.missing > 0)
+
+
+def _mark(
+    axes: Any, place: int, state: State, left: float, right: float, begin: float, end: float, *, touched: bool = False
+) -> None:
+    least = (end - begin) * _LEAST
+    left, right = max(left, begin), min(right, end)
+    if right - left < least and state in ("missing", "offline", "repaired"):
+        left = min(max(begin, (left + right - least) / 2), end - least)
+        right = left + least
+    colour = _TOUCHED if touched else _COLOURS[state]
+    axes.broken_barh([(left, right - left)], (place - _HEIGHT / 2, _HEIGHT), facecolors=colour, linewidth=0)
+
+
+def _summary(found: Audit, product: str, spans: _Spans) -> str:
+    """How much of the time is whole, and how many numbers are missing."""
+    seconds = dict.fromkeys(_ORDER, 0.0)
+    for state, first, last in spans:
+        seconds[state] += (last.end - first.start).total_seconds()
+    total = sum(seconds.values()) or 1.0
+    whole = (total - seconds["missing"] - seconds["offline"]) / total
+    missing = sum(each.count for each in found.missing if each.product == product)
+    shown = "100 %" if whole == 1 else f"{min(whole, 0.9999):.2%}".replace("%", " %")
+    return f"{shown}, {missing:,} missing" if missing else shown
+
+
+def _escaped(text: str) -> str:
+    """*text* without the signs of mathematical notation."""
+    return text.replace("$", r"\$")

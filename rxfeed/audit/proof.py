@@ -1,0 +1,155 @@
+"""What the ranges of numbers of all files prove together: which ids came, and which are missing.
+
+Rules:
+- The ids of a product rise by one, over all connections, segments and sessions. Ids that came in any file came.
+- Ids between two that came are missing. So are those up to one that a later message names as the last one.
+- After a restart of the numbers, ids are compared only with those after it. If the number before the restart was wrong
+  (a run shorter than three, after which the run before it goes on), it is left out instead.
+- A missing trade belongs before the first line that shows that it is missing: a message that names its id or a later
+  one that is missing too, or else the trade with the next id that came.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from operator import attrgetter
+
+import msgspec
+
+from rxfeed.audit.records import FileRecord, Named, NumberRun, PairRecord
+
+_SHORT = 3
+
+
+class LinePlace(msgspec.Struct, frozen=True, gc=False):
+    """A *line* of the file of a session with this *number*, at *ns*."""
+
+    session: str
+    number: int
+    line: int
+    ns: int
+
+
+class Hole(msgspec.Struct, frozen=True, gc=False):
+    """The ids *first* to *last* are missing, after what came at *after_ns*; they belong before *place*."""
+
+    first: int
+    last: int
+    after_ns: int
+    place: LinePlace
+
+    @property
+    def count(self) -> int:
+        return self.last - self.first + 1
+
+
+class Range(msgspec.Struct, gc=False):
+    """Ids that came, from *first* at *first_ns* (on the line of *place*) to *last* at *last_ns*."""
+
+    first: int
+    last: int
+    first_ns: int
+    last_ns: int
+    place: LinePlace
+
+
+_first = attrgetter("first")
+
+
+class Proof:
+    """The ids of one product on one channel, of *files*, in their order."""
+
+    def __init__(self, files: Iterable[tuple[FileRecord, PairRecord]]) -> None:
+        self._generations: list[list[Range]] = [[]]
+        self._names: list[list[tuple[Named, LinePlace]]] = [[]]
+        repairs: list[Range] = []
+        for file, pair in files:
+            repairs += [_range(file, run) for run in pair.repairs]
+            names, resets = iter([*pair.named]), sorted(pair.resets)
+            for run in pair.runs:
+                while resets and resets[0] <= run.line:
+                    self._restarted(run, resets.pop(0))
+                self._add(self._generations[-1], _range(file, run))
+            self._names[-1] += [(each, LinePlace(file.session, file.number, each.line, each.ns)) for each in names]
+        for each in repairs:
+            self._add(self._generation_of(each), each)
+
+    def holes(self) -> Iterator[Hole]:
+        """What is missing, in the order of the ids."""
+        for ranges, names in zip(self._generations, self._names, strict=True):
+            for before, after in pairwise(ranges):
+                yield from _pieces(before, after.first - 1, after.place, names)
+            if ranges:
+                later = [(named, mark) for named, mark in names if named.number > ranges[-1].last]
+                if later:
+                    named, mark = later[-1]
+                    yield from _pieces(ranges[-1], named.number, mark, names)
+
+    def spans(self) -> list[tuple[int, int]]:
+        """The times between which no id is missing."""
+        return [(each.first_ns, each.last_ns) for ranges in self._generations for each in ranges]
+
+    # ---- inside
+
+    def _restarted(self, run: NumberRun, line: int) -> None:
+        ranges = self._generations[-1]
+        if len(ranges) > 1:
+            wrong, before = ranges[-1], ranges[-2]
+            if wrong.last - wrong.first + 1 < _SHORT and run.first == before.last + 1:
+                ranges.pop()
+                return
+        self._generations.append([])
+        self._names.append([])
+
+    def _generation_of(self, repair: Range) -> list[Range]:
+        """The ranges between which *repair* belongs."""
+        for ranges in self._generations:
+            if ranges and ranges[0].first <= repair.first <= ranges[-1].last + 1 and not _has(ranges, repair.first):
+                return ranges
+        return self._generations[-1]
+
+    @staticmethod
+    def _add(ranges: list[Range], new: Range) -> None:
+        last = ranges[-1] if ranges else None
+        if last is not None and new.first == last.last + 1:  # as nearly always
+            last.last, last.last_ns = new.last, max(last.last_ns, new.last_ns)
+            return
+        at = bisect_right(ranges, new.first, key=_first)
+        if at and ranges[at - 1].last >= new.first - 1:
+            at -= 1
+            _join(ranges[at], new)
+        else:
+            ranges.insert(at, new)
+        while at + 1 < len(ranges) and ranges[at + 1].first <= ranges[at].last + 1:
+            _join(ranges[at], ranges.pop(at + 1))
+
+
+def _join(known: Range, new: Range) -> None:
+    if new.first < known.first:
+        known.first, known.place = new.first, new.place
+    known.last = max(known.last, new.last)
+    known.first_ns, known.last_ns = min(known.first_ns, new.first_ns), max(known.last_ns, new.last_ns)
+
+
+def _has(ranges: list[Range], number: int) -> bool:
+    at = bisect_right(ranges, number, key=_first)
+    return bool(at) and ranges[at - 1].last >= number
+
+
+def _range(file: FileRecord, run: NumberRun) -> Range:
+    return Range(
+        run.first, run.last, run.first_ns, run.last_ns, LinePlace(file.session, file.number, run.line, run.first_ns)
+    )
+
+
+def _pieces(before: Range, last: int, place: LinePlace, names: list[tuple[Named, LinePlace]]) -> Iterator[Hole]:
+    """The hole after *before*, by the places where its ids belong."""
+    first = before.last + 1
+    for named, mark in names:
+        if first <= named.number <= last:
+            yield Hole(first, named.number, before.last_ns, mark)
+            first = named.number + 1
+    if first <= last:
+        yield Hole(first, last, before.last_ns, place)

@@ -1,0 +1,87 @@
+"""What an audit keeps of each file: ranges of numbers, times, and events. It is stored, so that files are read once."""
+
+from __future__ import annotations
+
+import msgspec
+
+Pair = tuple[str, str | None]
+"""A channel and a product."""
+
+
+class NumberRun(msgspec.Struct, array_like=True, gc=False):
+    """Consecutive numbers *first* to *last*, received at these times; *first* is on *line* of the file."""
+
+    first: int
+    last: int
+    first_ns: int
+    last_ns: int
+    line: int
+
+
+class Named(msgspec.Struct, array_like=True, gc=False):
+    """A message on *line* names *number* as the last one: so it exists."""
+
+    number: int
+    ns: int
+    line: int
+
+
+class SpanCount(msgspec.Struct, array_like=True, gc=False):
+    """So many *messages* in the span that begins at *ns*, of which *repaired* were missed and came in another way."""
+
+    ns: int
+    messages: int = 0
+    repaired: int = 0
+
+
+class PairRecord(msgspec.Struct, gc=False):
+    """The messages of a channel and product in a file; *repairs*: the runs of repaired trades.
+
+    *resets*: the lines from which on the numbers began anew.
+    """
+
+    channel: str
+    product: str | None
+    runs: list[NumberRun] = []
+    repairs: list[NumberRun] = []
+    named: list[Named] = []
+    resets: list[int] = []
+    counts: list[SpanCount] = []
+
+
+class GapRecord(msgspec.Struct, array_like=True, gc=False):
+    """A gap that the feed detected, at *ns*."""
+
+    product: str | None
+    channel: str
+    first: int
+    last: int
+    ns: int
+
+
+class FileRecord(msgspec.Struct, gc=False):
+    """A file with this *name*, *size* and *modified* time; *every*: the nanoseconds of a span of `SpanCount`.
+
+    *session* and *number*: those of a segment. *of*: the segment that it completes, for a file of a repair. *links*:
+    when a connection began and ended. *subscriptions*: what the exchange acknowledged, and when. *damage*: line,
+    offset and reason; *open*: more follows.
+    """
+
+    name: str
+    size: int
+    modified: int
+    every: int
+    venue: str
+    session: str
+    number: int
+    begun_ns: int
+    of: tuple[str, int] | None = None
+    first_ns: int = 0
+    last_ns: int = 0
+    pairs: list[PairRecord] = []
+    links: list[tuple[int, bool]] = []
+    subscriptions: list[tuple[int, list[Pair]]] = []
+    gaps: list[GapRecord] = []
+    lost: list[tuple[str, int, int]] = []
+    damage: tuple[int, int, str] | None = None
+    open: bool = False

@@ -1,0 +1,249 @@
+"""Repairs recordings: missing trades are requested from the venue's REST API, and written beside the segments."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
+
+import msgspec
+
+from rxfeed.audit.audit import HOUR, read_records
+from rxfeed.audit.coverage import CoveredTimes
+from rxfeed.audit.fetching import PastTrades
+from rxfeed.audit.proof import Hole
+from rxfeed.audit.records import FileRecord
+from rxfeed.audit.rest_segment import Insertion, RestSegment, inserted
+from rxfeed.audit.rows import lost_of, pair_audits, split
+from rxfeed.errors import ConfigError, RxfeedError
+from rxfeed.market import Trade
+from rxfeed.recording import Part, Recording, TimeRange, find, named_venue, ns_of, ordered, without_repairs
+from rxfeed.venues import Venue
+
+log = logging.getLogger("rxfeed.audit")
+
+MOST = 1_000_000
+"""Trades of one gap that are requested; a larger one is hardly a gap."""
+
+
+class RepairedGap(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the missing trades *first* to *last* of *product*: *repaired* and *lost* ones, or an *error*.
+
+    A repair that only lists gaps leaves all of these empty.
+    """
+
+    product: str
+    first: int
+    last: int
+    repaired: int = 0
+    lost: int = 0
+    error: str = ""
+
+    @property
+    def count(self) -> int:
+        return self.last - self.first + 1
+
+
+class RepairSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a repair has done: its *gaps*, the *files* it has written, and the number of *requests*."""
+
+    gaps: tuple[RepairedGap, ...] = ()
+    files: tuple[str, ...] = ()
+    requests: int = 0
+    dry_run: bool = False
+
+    @property
+    def repaired(self) -> int:
+        return sum(gap.repaired for gap in self.gaps)
+
+    @property
+    def lost(self) -> int:
+        return sum(gap.lost for gap in self.gaps)
+
+    @property
+    def missing(self) -> int:
+        return sum(gap.count for gap in self.gaps)
+
+    @property
+    def status(self) -> int:
+        """The exit status: 1 if trades could not be requested, 3 if the exchange no longer has some, 0 otherwise."""
+        if any(gap.error for gap in self.gaps):
+            return 1
+        return 3 if self.lost else 0
+
+
+class _Gap(msgspec.Struct):
+    """Missing ids in a row, by the places where they belong."""
+
+    product: str
+    holes: list[Hole]
+
+    @property
+    def first(self) -> int:
+        return self.holes[0].first
+
+    @property
+    def last(self) -> int:
+        return self.holes[-1].last
+
+
+def repair(
+    path: str | PathLike[str],
+    *,
+    products: str | Iterable[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    rest_url: str | None = None,
+    dry_run: bool = False,
+    venue: str | Venue | None = None,
+    progress: Callable[[RepairedGap], None] | None = None,
+) -> RepairSummary:
+    """Request the trades that are missing in the recording in the folder *path*, and write them beside its segments.
+
+    Gaps of `[since, until)` are repaired, by the time of receipt around them. *rest_url*: the REST API; by default that
+    of the feed that was recorded. *dry_run*: only list the gaps. *progress* is called after each gap.
+
+    Trades that the exchange no longer has are written down as lost, and not requested again. A repair can be run again
+    at any time, also after it was killed. Raises `ConfigError` for invalid arguments.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise ConfigError(f"path: {path} is not a folder: a repair writes its files beside the segments of a folder")
+    chosen = TimeRange(products, since, until)
+    parts = ordered(find([folder]))
+    found = named_venue(parts, venue)
+    files, _ = read_records(parts, chosen, round(HOUR) * 10**9, folder, found)
+    received, _ = without_repairs(parts)
+    owners = {(part.session, part.number): part for part in received if _is_segment(part)}
+    gaps = _by_owner(files, chosen)
+    if dry_run:
+        listed = [
+            RepairedGap(product=gap.product, first=gap.first, last=gap.last) for each in gaps.values() for gap in each
+        ]
+        return RepairSummary(gaps=tuple(listed), dry_run=True)
+    done: list[RepairedGap] = []
+    written: list[str] = []
+    if not gaps:
+        return RepairSummary()
+    client = PastTrades(found, rest_url or _rest_url(received, found))
+    try:
+        for owner, several in gaps.items():
+            segments = {place: _segment(place, owners, found) for place in _places(several)}
+            changed: set[tuple[str, int]] = set()
+            for gap in several:
+                result = _repaired(gap, client, segments, changed)
+                done.append(result)
+                if progress is not None:
+                    progress(result)
+            for place in sorted(changed):
+                segment = segments[place]
+                assert segment is not None
+                segment.write()
+                written.append(str(segment.path))
+            log.debug("repair: segment %s of session %s is complete", owner[1], owner[0])
+    finally:
+        client.close()
+    return RepairSummary(gaps=tuple(done), files=tuple(dict.fromkeys(written)), requests=client.requests)
+
+
+def _is_segment(part: Part) -> bool:
+    return isinstance(part.found, Recording) and part.found.header is not None
+
+
+def _by_owner(files: list[FileRecord], chosen: TimeRange) -> dict[tuple[str, int], list[_Gap]]:
+    """The gaps to repair, by the segment in which they end; in the order of the recording."""
+    lost = lost_of(files)
+    gaps: list[_Gap] = []
+    for audit in pair_audits(files, CoveredTimes(files)):
+        product = audit.product
+        if audit.proof is None or product is None or not audit.by_trades:
+            continue
+        if chosen.products is not None and product not in chosen.products:
+            continue
+        open_gap: _Gap | None = None
+        for hole in audit.proof.holes():
+            if hole.place.ns < chosen.since or hole.after_ns >= chosen.until:
+                continue
+            for first, last, is_lost in split(hole, lost.get(product, ())):
+                if is_lost:
+                    continue
+                piece = Hole(first, last, hole.after_ns, hole.place)
+                if open_gap is not None and open_gap.last + 1 == first:
+                    open_gap.holes.append(piece)
+                else:
+                    open_gap = _Gap(product, [piece])
+                    gaps.append(open_gap)
+    by_owner: dict[tuple[str, int], list[_Gap]] = defaultdict(list)
+    for gap in gaps:
+        place = gap.holes[-1].place
+        by_owner[place.session, place.number].append(gap)
+    order = [(file.session, file.number) for file in files]
+    return {place: by_owner[place] for place in order if place in by_owner}
+
+
+def _places(gaps: Iterable[_Gap]) -> set[tuple[str, int]]:
+    return {(hole.place.session, hole.place.number) for gap in gaps for hole in gap.holes}
+
+
+def _segment(place: tuple[str, int], owners: dict[tuple[str, int], Part], venue: Venue) -> RestSegment | None:
+    part = owners.get(place)
+    if part is None:
+        return None
+    # A file that this repair has written before is read again.
+    known = next((each for each in ordered(_existing(RestSegment(part, venue.name, None).path))), None)
+    return RestSegment(part, venue.name, known)
+
+
+def _existing(path: Path) -> list[str]:
+    return [str(path)] if path.exists() else []
+
+
+def _repaired(
+    gap: _Gap,
+    client: PastTrades,
+    segments: dict[tuple[str, int], RestSegment | None],
+    changed: set[tuple[str, int]],
+) -> RepairedGap:
+    about = {"product": gap.product, "first": gap.first, "last": gap.last}
+    own = [segments[hole.place.session, hole.place.number] for hole in gap.holes]
+    if None in own:
+        return RepairedGap(**about, error="it ends in a file that is no segment of rxfeed")
+    if gap.last - gap.first >= MOST:
+        return RepairedGap(**about, error=f"it has over {MOST:,} trades, which is hardly a gap")
+    try:
+        found = client.fetch(gap.product, gap.first, gap.last, gap.holes[-1].place.ns)
+    except RxfeedError as error:
+        return RepairedGap(**about, error=str(error))
+    for hole, segment in zip(gap.holes, own, strict=True):
+        assert segment is not None
+        segment.add(_insertions(gap.product, hole, found))
+        changed.add((hole.place.session, hole.place.number))
+    return RepairedGap(**about, repaired=len(found), lost=gap.last - gap.first + 1 - len(found))
+
+
+def _insertions(product: str, hole: Hole, found: dict[int, Trade]) -> list[Insertion]:
+    made: list[Insertion] = []
+    earliest = hole.after_ns
+    for number in range(hole.first, hole.last + 1):
+        trade = found.get(number)
+        if trade is not None:
+            earliest = max(earliest, min(ns_of(trade.time), hole.place.ns))
+            made.append(inserted(trade, hole.place.line, earliest))
+        elif made and not made[-1].frame and made[-1].last + 1 == number:
+            made[-1] = msgspec.structs.replace(made[-1], last=number)
+        else:
+            made.append(Insertion(hole.place.line, product, number, number, earliest))
+    return made
+
+
+def _rest_url(parts: list[Part], venue: Venue) -> str:
+    """The REST API of the feed that was recorded last."""
+    for part in reversed(parts):
+        header = part.found.header if isinstance(part.found, Recording) else None
+        url = None if header is None else header.about.get("url")
+        if isinstance(url, str) and url:
+            return venue.rest_url_for(url)
+    return venue.rest_url

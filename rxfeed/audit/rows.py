@@ -1,0 +1,180 @@
+"""The rows of a certificate, from the records of all files."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+
+from rxfeed.audit.coverage import CoveredTimes, Spans
+from rxfeed.audit.proof import Hole, Proof
+from rxfeed.audit.records import FileRecord, GapRecord, Pair, PairRecord
+from rxfeed.audit.result import AuditRow, MissingNumbers, State
+from rxfeed.recording import moment_of
+from rxfeed.venues import VENUES, Venue
+
+
+class PairAudit:
+    """One channel and product of all *files*."""
+
+    def __init__(self, pair: Pair, files: Sequence[tuple[FileRecord, PairRecord]], venue: Venue | None) -> None:
+        self.channel, self.product = pair
+        self.files = files
+        self.counts: Counter[int] = Counter()
+        self.repaired: Counter[int] = Counter()
+        for _, record in files:
+            for count in record.counts:
+                self.counts[count.ns] += count.messages
+                self.repaired[count.ns] += count.repaired
+        numbering = next((each.numbering for each in venue.channels if each.name == self.channel), "") if venue else ""
+        self.by_connection = numbering == "connection"
+        self.by_trades = numbering == "trades"
+        counted = any(record.runs or record.repairs for _, record in files)
+        self.proof = Proof(files) if counted else None
+
+
+def pair_audits(files: Sequence[FileRecord], coverage: CoveredTimes) -> list[PairAudit]:
+    """All channels and products that have messages, or were subscribed to; by product."""
+    found: dict[Pair, list[tuple[FileRecord, PairRecord]]] = {pair: [] for pair in coverage.subscribed}
+    for file in files:
+        for record in file.pairs:
+            found.setdefault((record.channel, record.product), []).append((file, record))
+    venue = VENUES.get(files[0].venue) if files else None
+    known = {each.name for each in venue.channels} if venue is not None else set[str]()
+    pairs = sorted(found, key=lambda pair: (pair[1] is None, pair[1] or "", pair[0]))
+    return [PairAudit(pair, found[pair], venue) for pair in pairs if pair[0] in known or not known]
+
+
+class SpanGrid:
+    """The spans of *every* nanoseconds from *since* to *until*; those of the first and the last message are cut."""
+
+    def __init__(self, since: int, until: int, every: int, coverage: CoveredTimes) -> None:
+        self.since, self.until, self.every = since, until, every
+        self.starts = range(since // every * every, max(until, since + 1), every)
+        self.online = coverage.online.by_grid(self.starts, every)
+
+    def bounds(self, start: int) -> tuple[int, int]:
+        return max(start, self.since), min(start + self.every, self.until)
+
+
+def rows_of(
+    audit: PairAudit, grid: SpanGrid, coverage: CoveredTimes, gaps: Sequence[GapRecord], lost: Sequence[tuple[int, int]]
+) -> tuple[list[AuditRow], list[MissingNumbers]]:
+    """The rows of *audit*, and what is missing; *lost*: ids that the exchange no longer has."""
+    missing: Counter[int] = Counter()
+    gone: Counter[int] = Counter()
+    touched: list[tuple[int, int]] = []
+    found: list[MissingNumbers] = []
+    for first, last, after, before, is_lost in _missing(audit, gaps, lost):
+        if before < grid.since or after >= grid.until:
+            continue
+        touched.append((after, before + 1))
+        span = max(after, grid.since) // grid.every * grid.every
+        missing[span] += last - first + 1
+        gone[span] += (last - first + 1) * is_lost
+        found.append(
+            MissingNumbers(
+                product=audit.product,
+                channel=audit.channel,
+                first=first,
+                last=last,
+                after=moment_of(after),
+                before=moment_of(before),
+                lost=is_lost,
+            )
+        )
+    subscribed = coverage.subscribed.get((audit.channel, audit.product), Spans(())).by_grid(grid.starts, grid.every)
+    lacking = Spans(touched).by_grid(grid.starts, grid.every)
+    proven = {} if audit.proof is None else Spans(audit.proof.spans()).by_grid(grid.starts, grid.every)
+    rows: list[AuditRow] = []
+    for start in grid.starts:
+        begin, end = grid.bounds(start)
+        state = _state(
+            audit,
+            start,
+            offline=grid.online[start] == 0,
+            broken=grid.online[start] < end - begin,
+            subscribed=subscribed[start] > 0,
+            lacking=lacking[start] > 0,
+            proven=proven.get(start, 0) >= end - begin,
+        )
+        rows.append(
+            AuditRow(
+                product=audit.product,
+                channel=audit.channel,
+                start=moment_of(begin),
+                end=moment_of(end),
+                state=state,
+                messages=audit.counts[start],
+                repaired=audit.repaired[start],
+                missing=missing[start],
+                lost=gone[start],
+                offline_seconds=max(0, end - begin - grid.online[start]) / 1e9,
+            )
+        )
+    return rows, found
+
+
+def _state(
+    audit: PairAudit, start: int, *, offline: bool, broken: bool, subscribed: bool, lacking: bool, proven: bool
+) -> State:
+    messages = audit.counts[start]
+    if audit.proof is not None and proven and not lacking:
+        return "repaired" if audit.repaired[start] else "verified"
+    if offline and not messages:
+        return "offline"
+    if lacking:
+        return "missing"
+    if not subscribed and not messages:
+        return "not subscribed"
+    if audit.proof is not None:
+        if not messages:
+            return "unverifiable"
+        return "repaired" if audit.repaired[start] else "verified"
+    if broken and audit.by_connection:
+        return "missing"
+    return "verified" if audit.by_connection else "unverifiable"
+
+
+def _missing(
+    audit: PairAudit, gaps: Sequence[GapRecord], lost: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, int, int, int, bool]]:
+    if audit.proof is not None:
+        for hole in audit.proof.holes():
+            for first, last, is_lost in split(hole, lost):
+                yield first, last, hole.after_ns, hole.place.ns, is_lost
+        return
+    if audit.by_connection:
+        for gap in gaps:
+            if gap.product in (None, audit.product) and gap.channel not in _others(audit):
+                yield gap.first, gap.last, gap.ns, gap.ns, False
+
+
+def _others(audit: PairAudit) -> frozenset[str]:
+    """The channels of which the gaps are no gaps of *audit*."""
+    venue = VENUES.get(audit.files[0][0].venue) if audit.files else None
+    if venue is None:
+        return frozenset()
+    return frozenset(each.name for each in venue.channels if each.name != audit.channel)
+
+
+def split(hole: Hole, lost: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, bool]]:
+    """The parts of *hole*: those that are *lost* (ranges in order), and the others."""
+    at = hole.first
+    for first, last in lost:
+        if last < at or first > hole.last:
+            continue
+        if first > at:
+            yield at, first - 1, False
+        yield max(at, first), min(last, hole.last), True
+        at = last + 1
+    if at <= hole.last:
+        yield at, hole.last, False
+
+
+def lost_of(files: Sequence[FileRecord]) -> dict[str, list[tuple[int, int]]]:
+    """By product: the ids that the exchange no longer has, in order."""
+    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for file in files:
+        for product, first, last in file.lost:
+            found[product].append((first, last))
+    return {product: sorted(ranges) for product, ranges in found.items()}

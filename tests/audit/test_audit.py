@@ -1,0 +1,243 @@
+"""Certificates of recordings: what is proven, what is missing, and what is read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rxfeed.audit import Audit, audit, draw
+from rxfeed.audit.proof import Proof
+from rxfeed.audit.records import FileRecord, Named, NumberRun, PairRecord
+from rxfeed.errors import ConfigError
+from rxfeed.feed import Connected, Disconnected, Gap, SequenceReset, Subscribed
+from rxfeed.market import ChannelSubscription
+from rxfeed.recording import catalogue, marked_segments
+from rxfeed.recording.events import status_line
+from rxfeed.recording.format import frame_line
+from rxfeed.recording.timestamps import moment_of
+from tests.support import archives as a
+from tests.support.segments import NS, write
+
+SECOND = 10**9
+HOUR = 3600 * SECOND
+PRODUCT = "BTC-USD"
+
+
+def match(number: int, ns: int, product: str = PRODUCT, sequence: int = 0) -> bytes:
+    raw = (
+        b'{"type":"match","trade_id":%d,"maker_order_id":"m","taker_order_id":"t","side":"buy","size":"1",'
+        b'"price":"10","product_id":"%b","sequence":%d,"time":"2026-01-02T12:00:00.000000Z"}'
+    )
+    return frame_line(raw % (number, product.encode(), sequence), ns, 0)
+
+
+def heartbeat(last: int, ns: int) -> bytes:
+    raw = b'{"type":"heartbeat","product_id":"BTC-USD","sequence":1,"last_trade_id":%d,"time":"2026-01-02T12:00:00Z"}'
+    return frame_line(raw % last, ns, 0)
+
+
+def order(sequence: int, ns: int) -> bytes:
+    raw = b'{"type":"open","product_id":"BTC-USD","sequence":%d,"time":"2026-01-02T12:00:00Z","order_id":"o"}'
+    return frame_line(raw % sequence, ns, 0)
+
+
+def opening(*channels: str, ns: int = NS, products: Iterable[str] = (PRODUCT,)) -> list[bytes]:
+    listed = tuple(ChannelSubscription(name, tuple(products)) for name in channels)
+    return [
+        status_line(Connected(url="ws://there", at=moment_of(ns))),
+        status_line(Subscribed(channels=listed, at=moment_of(ns))),
+    ]
+
+
+def holes(found: Audit) -> list[tuple[int, int]]:
+    return [(each.first, each.last) for each in found.missing]
+
+
+def states(found: Audit, channel: str = "matches") -> list[str]:
+    return [row.state for row in found.rows_of(PRODUCT, channel)]
+
+
+def test_consecutive_ids_verify_segments_and_sessions(tmp_path: Path) -> None:
+    write(tmp_path, [*opening("matches"), *(match(each, NS + each * SECOND) for each in (1, 2, 3))])
+    write(tmp_path, [match(each, NS + HOUR + each * SECOND) for each in (4, 5)], number=2)
+    later = NS + 3 * HOUR
+    write(tmp_path, [*opening("matches", ns=later), match(6, later + SECOND)], session="aa", ns=later)
+    found = audit(tmp_path)
+    assert (states(found), found.missing, found.status) == (["verified"] * 4, (), 0)
+    assert [row.messages for row in found.rows_of(PRODUCT, "matches")] == [3, 2, 0, 1]
+    assert found.sessions == 2
+
+
+def test_missing_ids_are_listed_with_their_times(tmp_path: Path) -> None:
+    write(tmp_path, [*opening("matches"), match(1, NS), match(2, NS + SECOND), match(5, NS + 2 * HOUR + SECOND)])
+    found = audit(tmp_path)
+    (missing,) = found.missing
+    assert (missing.first, missing.last, missing.count) == (3, 4, 2)
+    assert missing.after == moment_of(NS + SECOND)
+    assert missing.before == moment_of(NS + 2 * HOUR + SECOND)
+    assert states(found) == ["missing", "missing", "missing"]
+    assert [row.missing for row in found.rows_of(PRODUCT, "matches")] == [2, 0, 0]
+    assert found.status == 3
+
+
+def test_ids_of_another_session_fill_the_gap(tmp_path: Path) -> None:
+    write(tmp_path, [*opening("matches"), match(1, NS), match(4, NS + 3 * SECOND)])
+    write(tmp_path, [*opening("matches"), *(match(each, NS + each * SECOND) for each in (1, 2, 3))], session="aa")
+    assert audit(tmp_path).missing == ()
+
+
+def test_heartbeat_shows_that_the_last_trade_is_missing(tmp_path: Path) -> None:
+    lines = [*opening("matches", "heartbeat"), heartbeat(6, NS), match(7, NS), heartbeat(8, NS + 1), match(8, NS + 2)]
+    write(tmp_path, [*lines, heartbeat(8, NS + 3), heartbeat(10, NS + 4)])
+    found = audit(tmp_path)
+    assert holes(found) == [(9, 10)]
+    assert states(found, "heartbeat") == ["unverifiable"]
+
+
+def test_restart_of_the_ids_is_no_gap(tmp_path: Path) -> None:
+    restart = status_line(SequenceReset(product_id=PRODUCT, channel="matches", last=900, first=5, at=moment_of(NS)))
+    before = [match(each, NS + each) for each in (898, 899, 900)]
+    write(tmp_path, [*opening("matches"), *before, restart, *(match(each, NS + HOUR + each) for each in (5, 6, 8))])
+    assert holes(audit(tmp_path)) == [(7, 7)]
+
+
+def test_wrong_number_is_left_out(tmp_path: Path) -> None:
+    restart = status_line(SequenceReset(product_id=PRODUCT, channel="matches", last=10**15, first=4, at=moment_of(NS)))
+    before = [match(each, NS + each) for each in (1, 2, 3, 10**15)]
+    write(tmp_path, [*opening("matches"), *before, restart, *(match(each, NS + 9 + each) for each in (4, 5, 7))])
+    assert holes(audit(tmp_path)) == [(6, 6)]
+
+
+def test_full_is_verified_by_sequence(tmp_path: Path) -> None:
+    lines = [order(1, NS), match(70, NS + 1, sequence=2), order(3, NS + 2), order(5, NS + 3), match(71, NS + 4, "x", 6)]
+    write(tmp_path, [*opening("full"), *lines])
+    found = audit(tmp_path)
+    assert [(each.channel, each.first, each.last) for each in found.missing] == [("full", 4, 4)]
+    assert states(found, "matches") == ["verified"]
+
+
+def test_offline_and_not_subscribed_hours_are_distinguished(tmp_path: Path) -> None:
+    down = status_line(Disconnected(cause=ConnectionError("gone"), at=moment_of(NS + HOUR)))
+    up = opening("ticker", "matches", ns=NS + 3 * HOUR)
+    write(tmp_path, [*opening("matches"), match(1, NS), match(2, NS + HOUR - 1), down, *up, match(4, NS + 4 * HOUR)])
+    found = audit(tmp_path)
+    assert states(found, "matches") == ["missing", "offline", "offline", "missing", "missing"]
+    assert states(found, "ticker") == ["not subscribed", "offline", "offline", "unverifiable", "unverifiable"]
+    assert [row.offline_seconds for row in found.rows_of(PRODUCT, "ticker")] == [0, 3600, 3600, 0, 0]
+
+
+@pytest.mark.parametrize("venue", ["coinbase_exchange", "coinbase_advanced"])
+def test_audit_finds_the_gaps_of_the_feed(venue: str, tmp_path: Path) -> None:
+    a.record_exchange(tmp_path, venue=venue, steps=200)
+    found = audit(tmp_path)
+    total = catalogue(tmp_path).total
+    counted = sum(each.count for each in found.missing if "trades" in each.channel or "matches" in each.channel)
+    assert counted == total.gapped
+    repaired = sum(row.repaired for row in found.rows)
+    assert (repaired > 0) == (venue == "coinbase_advanced")
+    assert found.status == 3  # the books, if not the trades
+    names = {path.name for path in tmp_path.glob("*.zst")}
+    assert marked_segments(tmp_path, "audited").keys() == names
+
+
+def test_audit_reads_only_what_has_changed(tmp_path: Path) -> None:
+    write(tmp_path, [*opening("matches"), match(1, NS)])
+    changed = write(tmp_path, [match(2, NS + SECOND)], number=2)
+    first = audit(tmp_path)
+    again = audit(tmp_path)
+    assert (first.read, again.read) == (2, 0)
+    assert again.rows == first.rows
+    write(tmp_path, [match(3, NS + 2 * SECOND), match(4, NS + 3 * SECOND)], number=3)
+    assert (audit(tmp_path).read, audit(tmp_path).read) == (1, 0)
+    changed.unlink()
+    write(tmp_path, [match(2, NS + SECOND), match(9, NS + SECOND)], number=2)
+    found = audit(tmp_path)
+    assert (found.read, holes(found)) == (1, [(5, 8)])
+    (tmp_path / ".audit-3600").write_bytes(b"no json")
+    assert audit(tmp_path).read == 3
+    assert audit(tmp_path, store=False).read == 3
+
+
+def test_damaged_and_open_files_are_reported(tmp_path: Path) -> None:
+    write(tmp_path, [*opening("matches"), match(1, NS), b"no json\n", match(2, NS)])
+    write(tmp_path, [match(3, NS + SECOND)], number=3, ended=False)
+    found = audit(tmp_path)
+    assert [(Path(each.path).name[-16:], each.line) for each in found.damaged] == [
+        ("-00001.jsonl.zst", 5),
+        ("-00003.jsonl.zst", 3),
+        ("-00003.jsonl.zst", 1),
+    ]
+    assert found.status == 1
+
+
+def test_gap_of_a_connection_is_of_all_its_channels(tmp_path: Path) -> None:
+    tick = b'{"channel":"ticker","timestamp":"2026-01-02T12:00:00Z","sequence_num":%d,"events":[{"type":"update",'
+    tick += b'"tickers":[{"type":"ticker","product_id":"BTC-USD","price":"1"}]}]}'
+    gap = Gap(product_id=None, channel="sequence_num", first=4, last=5, at=moment_of(NS + HOUR))
+    lines = [frame_line(tick % 3, NS, 0, [0]), status_line(gap), frame_line(tick % 6, NS + HOUR, 1, [1])]
+    write(tmp_path, [*opening("ticker"), *lines], venue="coinbase_advanced")
+    found = audit(tmp_path)
+    assert states(found, "ticker") == ["verified", "missing"]
+    assert holes(found) == [(4, 5)]
+
+
+def test_range_and_products_select_rows(tmp_path: Path) -> None:
+    others = [match(each, NS + each * HOUR, "ETH-USD") for each in (0, 1, 2, 3)]
+    own = [match(each, NS + each * HOUR + 1) for each in (0, 1, 3)]
+    write(tmp_path, [*opening("matches", products=[PRODUCT, "ETH-USD"]), *sorted([*others, *own], key=len)])
+    since, until = moment_of(NS + HOUR), moment_of(NS + 2 * HOUR)
+    found = audit(tmp_path, products=PRODUCT, since=since, until=until)
+    assert {row.product for row in found.rows} == {PRODUCT}
+    assert [(row.start, row.end - row.start, row.state) for row in found.rows] == [
+        (since, timedelta(hours=1), "missing")
+    ]
+    with pytest.raises(ConfigError, match="every"):
+        audit(tmp_path, every=1.5)
+
+
+# ---- ids, against a model
+
+
+@st.composite
+def sessions(draw: st.DrawFn) -> list[list[int]]:
+    return draw(st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=12, unique=True).map(sorted), max_size=5))
+
+
+@settings(deadline=None)
+@given(sessions(), st.lists(st.integers(1, 45), max_size=3))
+def test_holes_are_the_ids_that_no_session_has(ids: list[list[int]], names: list[int]) -> None:
+    files: list[tuple[FileRecord, PairRecord]] = []
+    for place, numbers in enumerate(ids):
+        record = FileRecord("f", 1, 1, HOUR, "v", str(place), 1, place)
+        runs = [NumberRun(each, each, place * 100 + at, place * 100 + at, at) for at, each in enumerate(numbers)]
+        files.append((record, PairRecord("matches", PRODUCT, runs=runs)))
+    if files:
+        files[-1][1].named = [Named(each, 1000 + at, 50 + at) for at, each in enumerate(sorted(names))]
+    came = {each for numbers in ids for each in numbers}
+    expected = [each for each in range(min(came), max([*came, *names])) if each not in came] if came else []
+    if came and names and max(names) > max(came):
+        expected.append(max(names))
+    found: Any = [each for hole in Proof(files).holes() for each in range(hole.first, hole.last + 1)]
+    assert found == expected
+
+
+def test_picture_has_a_row_for_each_product(tmp_path: Path) -> None:
+    """A gap of a minute is visible in a year."""
+    year = 365 * 24 * HOUR
+    lines = [*opening("matches"), *(match(1 + at, NS + at * year // 50) for at in range(25))]
+    lines += [match(30 + at, NS + year // 2 + at * year // 50) for at in range(25)]
+    write(tmp_path, lines)
+    draw(audit(tmp_path), tmp_path / "year.png")
+    from matplotlib.image import imread
+
+    pixels = (imread(tmp_path / "year.png")[..., :3] * 255).round().astype(int)
+    seen = {tuple(pixel) for pixel in pixels.reshape(-1, 3).tolist()}
+    assert {(0x00, 0x9E, 0x73), (0xD5, 0x5E, 0x00)} <= seen  # verified, and missing
+    with pytest.raises(ConfigError, match="png"):
+        draw(audit(tmp_path, products="ETH-USD"), tmp_path / "none.png")
