@@ -19,6 +19,7 @@ from rxfeed import Credentials
 from rxfeed.cli import main
 from rxfeed.cli.progress import PlainProgress, Progress, RecordSummary
 from rxfeed.cli.record_display import RecordDisplay
+from rxfeed.cli.text import shortened
 from rxfeed.feed import Stats
 from rxfeed.recording import RecordStats
 from rxfeed.sim import Exchange, faults
@@ -82,7 +83,7 @@ def test_record_writes_frames_and_its_counts_agree(
     assert int(told["received"]) == int(told["recorded"]) == lines[-1]["end"]["frames"] == len(frames)
     assert int(told["bytes"]) == path.stat().st_size
     assert int(told["events"]) == len(lines) - 2 - len(frames)
-    assert f"in 1 file of {tmp_path}" in out
+    assert f"in 1 file of {shortened(str(tmp_path), 36)}" in out  # 80 columns
     assert out.endswith("\n\nAll received frames are recorded.\n")
     assert logged(err) == [
         f"INFO connecting to {exchange.url}",
