@@ -66,6 +66,16 @@ def of(venue: Venue | None, url: object) -> Venue:
     return venue if venue is not None else venue_at(url) if isinstance(url, str) else COINBASE_EXCHANGE
 
 
+def without_translation(venue: Venue) -> str:
+    """A warning for a socket that the script made itself, on which the frames of *venue* arrive; empty for none."""
+    if venue is COINBASE_EXCHANGE:
+        return ""
+    return (
+        f"_connect is overridden, and its socket has the frames of {venue.name}: the classic messages come only over "
+        "the client's own connection: do not override _connect, or use the venue coinbase_exchange"
+    )
+
+
 def live(url: object, venue: Venue | None = None) -> tuple[object, str]:
     """*url*, or the URL of the live host for a retired one, with the text of a warning; the text is empty otherwise.
 

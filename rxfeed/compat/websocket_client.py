@@ -233,6 +233,8 @@ class WebsocketClient:
             ws = self.ws
             if not isinstance(ws, Socket):
                 if hasattr(ws, "recv"):  # an overridden _connect made a socket of its own
+                    if text := hosts.without_translation(hosts.of(self.__venue, self.url)):
+                        self.__manager.notices.warn(Kind.UNAVAILABLE, text)
                     read_socket(ws, lambda: self.stop, delivery.content, delivery.report)
                 return
             ws.deliver(with_snapshot_first(self, session.channels, delivery.content), delivery.malformed)

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from websocket import create_connection
 
 import rxfeed.compat as cbpro
 from rxfeed import AuthenticationFailed, ConfigError, Reconnect
@@ -420,6 +421,25 @@ def test_plain_book_of_other_messages_is_loaded_by_price(exchange: Exchange) -> 
     levels = exchange.book(BTC)
     assert (book.get_bid(), book.get_ask()) == (levels["bids"][0][0], levels["asks"][0][0])
     assert book._sequence == exchange.last_trade_id(BTC)
+
+
+def test_socket_that_the_script_makes_itself_is_warned_of_once(exchange: Exchange) -> None:
+    """On it are the venue's own frames, which have no classic form."""
+
+    class Client(Recorder):
+        def _connect(self) -> None:
+            self.ws = create_connection(self.url)  # pyright: ignore[reportAttributeAccessIssue]
+            self.ws.send('{"type":"subscribe","product_ids":["BTC-USD"],"channel":"ticker"}')
+
+    client = Client(url=exchange.url, venue=VENUE)
+    with nothing_left_behind(), warned() as caught:
+        client.start()
+        client.wait_for(1)
+        client.ws.close()
+        finish(client)
+    texts = [str(each.message) for each in caught if "_connect is overridden" in str(each.message)]
+    assert len(texts) == 1
+    assert "use the venue coinbase_exchange" in texts[0]
 
 
 # ---- faults
