@@ -35,7 +35,7 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
                 self.exchange = exchanges[venue]
                 super().__init__(*args, **({"url": self.exchange.url, "venue": venue} | named))
 
-            def run(self, scheduler: Any = None, *, seconds: float | None = None, flush: float | None = None) -> None:
+            def run(self, scheduler: Any = None, *, seconds: Any = None, flush: Any = None) -> None:
                 exchange = self.exchange
                 got, before = Collected(self), exchange.sent.frames
                 self.connect()

@@ -11,12 +11,12 @@ from rxfeed.feed import (
     Ended,
     FeedStatus,
     Gap,
-    GapRepaired,
     HeartbeatMissing,
     Idle,
     KeepalivePong,
     Reconnecting,
     Rejected,
+    Repaired,
     Stats,
     Subscribed,
 )
@@ -66,7 +66,7 @@ class StatusCounts:
             case Gap(product_id=product, first=first, last=last):
                 _add(self._gaps, self._products.of(product), 1)
                 _add(self._missing, self._products.of(product), last - first + 1)
-            case GapRepaired(product_id=product, first=first, last=last):
+            case Repaired(product_id=product, first=first, last=last):
                 _add(self._repaired, self._products.of(product), last - first + 1)
             case Reconnecting(cause=cause):
                 _add(self._causes, type(cause).__name__, 1)

@@ -27,7 +27,7 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             def __init__(self, *args: Any, **named: Any) -> None:
                 super().__init__(*args, **({"url": exchange.url} | named))
 
-            def run(self, scheduler: Any = None, *, seconds: float | None = None, flush: float | None = None) -> None:
+            def run(self, scheduler: Any = None, *, seconds: Any = None, flush: Any = None) -> None:
                 super().run(scheduler, seconds=1.0, flush=flush)
 
         monkeypatch.setattr(rxfeed, "Feed", LocalFeed)
