@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import rxfeed
+from rxfeed.feed import Subscribed
 from rxfeed.sim import Exchange
 from rxfeed.venues import VENUES
 from tests.support.collect import Collected
@@ -38,8 +39,9 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             def run(self, scheduler: Any = None, *, seconds: Any = None, flush: Any = None) -> None:
                 exchange = self.exchange
                 got, before = Collected(self), exchange.sent.frames
+                status = Collected(self.status)
                 self.connect()
-                exchange.wait_for_clients()
+                status.wait_for(lambda items: any(isinstance(each, Subscribed) and not each.missing for each in items))
                 exchange.step(500)
                 got.wait_for(lambda items: self.stats.frames >= exchange.sent.frames - before)
                 self.close(flush=flush)

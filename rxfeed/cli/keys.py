@@ -57,6 +57,7 @@ class Keys:
 def keys_in(text: str) -> list[str]:
     """The keys in what a terminal sent; a sequence of several characters, such as of an arrow, is left out.
 
+    >>> from rxfeed.cli.keys import keys_in
     >>> keys_in("s/\\r"), keys_in("\\x1b[A"), keys_in("\\x1b"), keys_in("a\\x7f")
     (['s', '/', 'enter'], [], ['escape'], ['a', 'backspace'])
     """

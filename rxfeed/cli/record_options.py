@@ -98,8 +98,8 @@ def add(record: argparse.ArgumentParser) -> None:
     record.add_argument(
         "--metrics",
         type=address,
-        metavar="[HOST]:PORT",
-        help="serve metrics to Prometheus at this address, such as :9109, which is 127.0.0.1:9109",
+        metavar="ADDR",
+        help="serve metrics to Prometheus at this address, such as :9109",
     )
     logs = record.add_argument_group("logs")
     logs.add_argument("--log-level", choices=tuple(LEVELS), default="info", help="the least level of a log line")

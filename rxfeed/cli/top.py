@@ -98,6 +98,7 @@ def request(url: str) -> Scrape:
 def endpoint_url(text: str) -> str:
     """The URL of an endpoint; *text* may leave out the scheme and the path.
 
+    >>> from rxfeed.cli.top import endpoint_url
     >>> endpoint_url(":9109"), endpoint_url("http://host:9109/metrics"), endpoint_url("host:80")
     ('http://127.0.0.1:9109/metrics', 'http://host:9109/metrics', 'http://host:80/metrics')
     """

@@ -111,6 +111,7 @@ def _keys(controls: Controls) -> Text:
 def _lag(seconds: float | None) -> str:
     """*seconds* as a short text.
 
+    >>> from rxfeed.cli.top_screen import _lag
     >>> _lag(None), _lag(0.00123), _lag(0.25), _lag(12.0)
     ('-', '1.2 ms', '250 ms', '12.0 s')
     """
@@ -124,6 +125,7 @@ def _lag(seconds: float | None) -> str:
 def _number(value: float) -> str:
     """*value* with the digits that a price has.
 
+    >>> from rxfeed.cli.top_screen import _number
     >>> _number(59984.58), _number(0.00001234), _number(0.01), _number(-2.0)
     ('59,984.58', '0.00001234', '0.01', '-2.00')
     """

@@ -110,6 +110,7 @@ def min_free(text: str) -> MinFree:
 def address(text: str) -> tuple[str, int]:
     """The host and port in `[HOST]:PORT`; without a host 127.0.0.1.
 
+    >>> from rxfeed.cli.values import address
     >>> address(":9109"), address("0.0.0.0:80"), address("[::1]:9109")
     (('127.0.0.1', 9109), ('0.0.0.0', 80), ('::1', 9109))
     """

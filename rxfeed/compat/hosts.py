@@ -118,6 +118,7 @@ def rest_server(url: str) -> str:
 def websocket_server(url: str) -> str:
     """The server of a socket that the script makes itself: the local one for a host of a venue that is redirected.
 
+    >>> from rxfeed.compat.hosts import websocket_server
     >>> websocket_server("ws://127.0.0.1:8765")
     'ws://127.0.0.1:8765'
     """

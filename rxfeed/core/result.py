@@ -83,7 +83,7 @@ def _words(result: Result) -> Iterable[str]:
         if value is True or value is False:
             if value or name == "complete":
                 yield name if value else "incomplete"
-        elif value is not None:
+        elif value is not None and not (name == "repaired" and not value):
             yield f"{name} {_text(result, name, value)}"
 
 

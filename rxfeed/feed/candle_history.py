@@ -33,6 +33,8 @@ def candles_history(
 ) -> Observable[Candle]:
     """Emit the venue's candles of *seconds* of *product* that begin from *since* on and before *until*, oldest first.
 
+        >>> from datetime import UTC, datetime
+        >>> from rxfeed.feed import candles_history
         >>> since, until = datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 9, 8, tzinfo=UTC)
         >>> week = candles_history("BTC-USD", since, until, 3600)
 

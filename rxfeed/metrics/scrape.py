@@ -26,6 +26,8 @@ class Distribution(NamedTuple):
     def quantile(self, share: float) -> float | None:
         """The value below which *share* of the observations are, interpolated in its bucket; `None` without any.
 
+        >>> import math
+        >>> from rxfeed.metrics.scrape import Distribution
         >>> Distribution((0.1, 0.2, math.inf), (5, 10, 10)).quantile(0.75)
         0.15
         """

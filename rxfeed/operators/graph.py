@@ -146,6 +146,8 @@ def name_of(operator: object) -> str:
     """The name of *operator* in the program.
 
     >>> from reactivex import operators as ops
+    >>> from rxfeed import bounded, trades, window_volume
+    >>> from rxfeed.operators.graph import name_of
     >>> [name_of(each) for each in (window_volume(60), trades(), bounded(10), ops.buffer_with_count(3), ops.pairwise())]
     ['window_volume', 'trades', 'bounded', 'buffer_with_count', 'pairwise']
     """

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-import websocket
+from websocket import WebSocket
 
 
 def redirect_sockets(server_of: Callable[[str], str]) -> Callable[[], None]:
     """Let sockets of websocket-client connect to *server_of* their URL; returns what ends that."""
-    connect = cast(Callable[..., None], getattr(websocket.WebSocket, "connect"))  # noqa: B009  # of no full type
+    connect = cast(Callable[..., None], getattr(WebSocket, "connect"))  # noqa: B009  # of no full type
 
-    def connect_there(self: websocket.WebSocket, url: str, **options: object) -> None:
+    def connect_there(self: WebSocket, url: str, **options: object) -> None:
         connect(self, server_of(url), **options)
 
     def end() -> None:
-        websocket.WebSocket.connect = connect
+        WebSocket.connect = connect
 
-    websocket.WebSocket.connect = connect_there
+    WebSocket.connect = connect_there
     return end

@@ -29,11 +29,11 @@ def test_watch_prints_the_messages_of_another_venue(capsys: pytest.CaptureFixtur
     out, err = capsys.readouterr()
     assert [" ".join(line.split()[1:]) for line in out.splitlines()] == [
         f"{BTC} prior_trade 10.5 1 buy trade 1",
-        f"{BTC} l2_snapshot 1 bids, 1 asks bid 10 ask 11",
+        f"{BTC} l2_snapshot 1 bids, 1 asks 10/11",
         f"{BTC} market_trade 10.5 1 buy trade 2",
         f"{BTC} market_trade 10.5 1 sell trade 3",
         f"{BTC} l2_update buy 10 0.5",
-        "- heartbeat heartbeat_counter 7 sequence_num 6",
+        "- heartbeat heartbeat_counter 7",
     ]
     assert "missed 5 to 5 of the connection on sequence_num" in err
     assert f"subscribed to market_trades ({BTC}), level2 ({BTC}), heartbeats (all)" in err

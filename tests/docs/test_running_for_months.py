@@ -35,7 +35,7 @@ def test_docs_marks_are_those_of_the_example(tmp_path: Path, monkeypatch: pytest
 
 def test_docs_options_and_statuses_are_those_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        parser().parse_args(["record", "--help"])
+        parser().parse_args(["record", "--help-all"])
     known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
     named = set(re.findall(r"`(--[a-z-]+)", PAGE))
     assert named - known == set()

@@ -16,6 +16,7 @@ FILES = sorted((ROOT / "rxfeed" / "transport").glob("*.py"))
 NAMES = {
     "ABNF",
     "STATUS_NORMAL",
+    "WebSocket",  # of which a script's own sockets are redirected
     "WebSocketConnectionClosedException",
     "WebSocketProtocolException",
     "WebSocketTimeoutException",
