@@ -170,7 +170,18 @@ def test_live_and_replays_at_any_speed_are_equal(venue: str, data: st.DataObject
 
 # What other packages are made with, beside the operators.
 MADE_WITH = {
-    *("at", "first_filter", "hand_back", "is_handed_back", "leave", "note", "piped", "place_of_caller"),
+    *(
+        "at",
+        "described",
+        "filter_of",
+        "first_filter",
+        "hand_back",
+        "is_handed_back",
+        "leave",
+        "note",
+        "piped",
+        "place_of_caller",
+    ),
     *("remedy", "report_once", "rooted", "window_operator"),
 }
 
