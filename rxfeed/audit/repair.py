@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from rxfeed.audit.audit import HOUR, read_records
+from rxfeed.audit.certificate import HOUR, read_records
 from rxfeed.audit.coverage import CoveredTimes
 from rxfeed.audit.fetching import PastTrades
 from rxfeed.audit.proof import Hole
