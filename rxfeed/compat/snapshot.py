@@ -18,7 +18,11 @@ class Fetch:
         self.result: Json = None
         self.error: Exception | None = None
         # A daemon, so that a response that never arrives does not keep a process alive.
-        threading.Thread(target=self._run, name="rxfeed-snapshot", daemon=True).start()
+        thread = threading.Thread(target=self._run, name="rxfeed-snapshot", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # from Python 3.12 on, once the main thread has ended
+            self._run()
 
     def _run(self) -> None:
         try:

@@ -174,6 +174,7 @@ class WebsocketClient:
                 manager.opening = None
             self.url = self.__live(self.url)
             self.keepalive = KeepaliveThread(self._keepalive)
+            self.keepalive.prepare()
             thread = threading.Thread(target=self.__run, args=(session,), name="rxfeed-client", daemon=False)
             session.thread = thread
             thread.start()
@@ -181,6 +182,8 @@ class WebsocketClient:
         except BaseException:
             session.finished.set()
             session.thread, self.stop = None, True
+            if isinstance(self.keepalive, KeepaliveThread):
+                self.keepalive.join(0)
             raise
 
     def close(self) -> None:

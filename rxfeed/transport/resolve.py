@@ -49,13 +49,20 @@ def resolve(host: str, port: int, attempt: ConnectAttempt) -> list[Address]:
     """
     with contextlib.suppress(socket.gaierror, UnicodeError):  # a numeric address needs no resolver
         return _look_up(host, port, socket.AI_NUMERICHOST)
+    inline: _Lookup | None = None
     with _lock:
         lookup = _running.get((host, port))
         if lookup is None:
             lookup = _running[host, port] = _Lookup(host, port)
-            threading.Thread(target=lookup.run, name="rxfeed-resolve", daemon=True).start()
+            thread = threading.Thread(target=lookup.run, name="rxfeed-resolve", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # from 3.12 on, once the main thread has ended; the deadline is the system's then
+                inline = lookup
         attempt.signal.clear()
         lookup.waiting.append(attempt.signal)
+    if inline is not None:
+        inline.run()
     while lookup.addresses is None and lookup.error is None:
         attempt.signal.wait(attempt.left())
     attempt.left()

@@ -316,3 +316,20 @@ def test_own_socket_with_millions_of_values_is_not_decoded() -> None:
         read_socket(ws, lambda: False, handled.append, lambda e, raw: failed.append(e))
     assert handled == [{"type": "ticker"}]
     assert ["over 2,000,000 values" in str(each) for each in failed] == [True]
+
+
+def test_session_needs_no_new_thread_once_it_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From Python 3.12 on none can be created after the end of the main thread; many scripts end with `start()`."""
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    with Exchange(["BTC-USD"], seed=5) as exchange:
+        client = Recorder(url=exchange.url)
+        client.start()
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        client.wait_for(3)
+        client.close()
+        monkeypatch.undo()
+    assert client.error is None
+    assert not client.keepalive.is_alive()
