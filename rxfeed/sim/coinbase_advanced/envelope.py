@@ -9,7 +9,7 @@ from rxfeed.sim.frames import Frame, Json, Unnumbered, encode, text_frame
 from rxfeed.sim.market import Market
 
 LISTS = ("trades", "tickers", "candles", "orders")  # each item is a message; an empty list is one, too
-BETWEEN = 137  # nanoseconds between two messages of one moment
+BETWEEN = 1_137  # nanoseconds between two messages of one moment: more than the microsecond that their ids have
 LATEST = 9_999_991  # nanoseconds from an event to its message
 
 
