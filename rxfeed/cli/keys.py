@@ -15,7 +15,7 @@ try:
     import termios
     import tty
 except ImportError:  # Windows
-    termios = tty = None  # type: ignore[assignment]
+    termios = tty = None  # type: ignore[assignment]  # `Keys` reads no keys then
 
 _NAMES = {"\x7f": "backspace", "\x08": "backspace", "\r": "enter", "\n": "enter", "\x1b": "escape"}
 

@@ -61,7 +61,7 @@ def interrupted(client: object) -> None:
     """Messages of *client* were missed: if it is a book of levels, it is not exact until its next snapshot."""
     book = _books.get(id(client))
     if book is not None:
-        book._OrderBook__interrupted()  # pyright: ignore[reportAttributeAccessIssue]  # as below
+        book._OrderBook__interrupted()  # pyright: ignore[reportAttributeAccessIssue]  # private: see `take`
 
 
 class _SnapshotFirst:
@@ -83,7 +83,7 @@ class _SnapshotFirst:
         kind = named.get("type")
         if kind == "snapshot" and named.get("product_id") == self._book.product_id:
             # A private method of our own book class, so that it cannot meet a name of a script's subclass.
-            self._book._OrderBook__preload(content)  # pyright: ignore[reportAttributeAccessIssue]
+            self._book._OrderBook__preload(content)  # pyright: ignore[reportAttributeAccessIssue]  # see above
         elif kind != "error" and time.monotonic() - self._began < _LONGEST:
             return
         held, self._held = self._held, None

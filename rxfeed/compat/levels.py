@@ -63,14 +63,14 @@ class SortedLevels(dict[K, V]):
         key = self._keys[index]
         return key, self[key]
 
-    # The methods below that ignore an override differ from those of `dict` as sortedcontainers' do.
-    def popitem(self, index: int = -1) -> tuple[K, V]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    # The methods below that differ from those of `dict` do so as sortedcontainers' do.
+    def popitem(self, index: int = -1) -> tuple[K, V]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as sortedcontainers
         """Remove and return the item at *index* of the order."""
         key, value = self.peekitem(index)
         del self[key]
         return key, value
 
-    def pop(self, key: K, *default: T) -> V | T:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def pop(self, key: K, *default: T) -> V | T:  # pyright: ignore[reportIncompatibleMethodOverride]  # as sortedcontainers
         """Remove *key* and return its value, or *default*."""
         if default and key not in self:
             return default[0]
@@ -121,15 +121,15 @@ class SortedLevels(dict[K, V]):
         found = self._keys[first:last]
         return reversed(found) if reverse else iter(found)
 
-    def keys(self) -> _Keys[K]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def keys(self) -> _Keys[K]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as sortedcontainers
         """The keys, in order; they have an index."""
         return _Keys(self)
 
-    def values(self) -> _Values[V]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def values(self) -> _Values[V]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as sortedcontainers
         """The values, in the order of their keys; they have an index."""
         return _Values(self)
 
-    def items(self) -> _Items[K, V]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def items(self) -> _Items[K, V]:  # pyright: ignore[reportIncompatibleMethodOverride]  # as sortedcontainers
         """The items, in the order of their keys; they have an index."""
         return _Items(self)
 
