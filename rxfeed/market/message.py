@@ -187,15 +187,6 @@ class Malformed(msgspec.Struct, frozen=True, gc=False):
     type: str | None = None
 
 
-@final
-class Skipped(msgspec.Struct, frozen=True, gc=False):
-    """A message of type *kind* that was not decoded, because it has no observer; *sequence_num*: of its frame."""
-
-    kind: type[Message]
-    product_id: str | None
-    sequence_num: int
-
-
 class Unknown(Message, frozen=True, kw_only=True, gc=False):
     """A message of a type that is not listed here; `content` has all of it.
 

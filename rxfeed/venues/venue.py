@@ -18,13 +18,13 @@ from rxfeed.core import ByType, GapDetector, MergeRules, Pair
 from rxfeed.errors import ConfigError, ConnectionLost, ServerClosed
 from rxfeed.market import Heartbeat, Malformed, Message, Trade, microseconds
 from rxfeed.secrets import Secret, local_http
+from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.numbers import NumberReader
 from rxfeed.venues.rest import RestRules, RestTrade
+from rxfeed.venues.skimming import Skim
 
 Decoded = Message | tuple[Message, ...] | Malformed
-"""What a frame has: one message, any number of them, or none that can be read. See `Venue.decoder` for `Skipped`."""
-Observed = Callable[[type[Message], str | None], bool]
-"""Returns whether a message of a type and a product will be delivered to anything."""
+"""What a frame has: one message, any number of them, or none that can be read."""
 ChannelRequest = str | Mapping[str, object]
 """A channel's name, or the venue's object for one: `{"name": "ticker", "product_ids": ["BTC-USD"]}`."""
 ChannelObject = dict[str, Any]
@@ -209,15 +209,20 @@ class Venue:
         *,
         stored: bool = False,
         renamed: Mapping[str, str] | None = None,
-        observed: Observed | None = None,
     ) -> Decoder:
         """A decoder for one connection; *stored*: for frames of a recording, which need not begin with it.
 
         *renamed*: the ids of products, by those under which the venue delivers them, where they differ. If it is a
         `DeliveredIds`, it may change.
-        *observed*: large messages for which it returns False may be `Skipped`; without it, all are decoded.
         """
         raise NotImplementedError
+
+    def skim(self, gaps: GapDetector, renamed: DeliveredIds) -> Skim | None:
+        """What passes over frames of one connection that nothing reads; `None`: all frames are decoded in full.
+
+        *gaps*: what `gaps` made for the feed. *renamed*: as for `decoder`.
+        """
+        return None
 
     def names_in(self, beginning: bytes) -> tuple[str | None, str | None]:
         """The product and the type that the *beginning* of a frame names, if it can be read."""

@@ -19,7 +19,7 @@ from rxfeed.core import GapDetector, Sequence
 from rxfeed.errors import ConfigError
 from rxfeed.market import UNDECODED, Count, Malformed, Message, Side, Ticker, Time, Trade, check, check_sizes
 from rxfeed.secrets import Secret
-from rxfeed.venues import Channel, Decoded, Kind, Observed, Venue
+from rxfeed.venues import Channel, Decoded, Kind, Venue
 
 # ---- step 1: messages
 
@@ -177,7 +177,6 @@ class Toy(Venue):
         *,
         stored: bool = False,
         renamed: Mapping[str, str] | None = None,
-        observed: Observed | None = None,
     ) -> Decoder:
         return Decoder()
 

@@ -6,7 +6,6 @@ Rules:
   than the envelope's, are rewritten before.
 - A field that is null, or an empty text, is absent.
 - A frame of a known channel without a message is an `EmptyFrame`, since its number counts.
-- A book or a ticker without an observer is not decoded, except its product: the two are most of the cost of a feed.
 - A book update has the time of its newest change. Without one (a snapshot of old levels has the year 1970), it has the
   envelope's.
 """
@@ -34,8 +33,8 @@ from rxfeed.market import (
     ChannelSubscription,
     Malformed,
     Message,
-    Skipped,
     Unknown,
+    ends_with_microseconds,
     fits,
 )
 from rxfeed.venues.coinbase_advanced import frames as f
@@ -43,7 +42,7 @@ from rxfeed.venues.coinbase_advanced import messages as m
 from rxfeed.venues.coinbase_advanced.channels import WITHOUT_PRODUCTS
 from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.rest import JsonValue
-from rxfeed.venues.venue import Decoded, Observed
+from rxfeed.venues.venue import Decoded
 
 _Messages = Callable[[Any], Message | tuple[Message, ...]]
 """The messages of a channel's frames."""
@@ -60,11 +59,9 @@ _ODD = re.compile(
     rb"(?:([0-5][0-9]\.[0-9]{6})[0-9]+|60(?:\.[0-9]+)?)"
 )
 _LEAP = re.compile(r":60(?:\.[0-9]+)?")
-_HEADS: dict[bytes, Callable[[bytes], f.BookHeads | f.TickerHeads]] = {
-    b'{"channel":"l2_data': f.decode_books,
-    b'{"channel":"ticker"': f.decode_tickers,
-}
-_BEGIN = slice(19)
+_OF_TRADES, _TIME = b'{"channel":"market_trades"', b'"time":"'
+_UNTIMED = (b'{"channel":"l2_data"', b'{"channel":"ticker', b'{"channel":"heartbeats"')
+"""Books, tickers and heartbeats have no times that msgspec decodes."""
 _id_of = attrgetter("trade_id")
 _decode_bare = msgspec.json.Decoder(m.BARE, strict=False).decode
 _decode_all = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -76,11 +73,10 @@ class AdvancedDecoder:
     *renamed*: the products' ids, by those under which the venue delivers them, where they differ.
     """
 
-    __slots__ = ("observed", "quick", "renamed")
+    __slots__ = ("quick", "renamed")
 
-    def __init__(self, renamed: Mapping[str, str] | None = None, observed: Observed | None = None) -> None:
+    def __init__(self, renamed: Mapping[str, str] | None = None) -> None:
         self.quick = None
-        self.observed = observed
         self.renamed = renamed if isinstance(renamed, DeliveredIds) else DeliveredIds(renamed or {})
 
     def decode(self, raw: bytes) -> Decoded:
@@ -94,34 +90,16 @@ class AdvancedDecoder:
         >>> AdvancedDecoder().decode(b'{"channel":').reason
         'not JSON: Input data was truncated'
         """
-        heads_of = _HEADS.get(raw[_BEGIN])
-        observed = self.observed
-        if heads_of is not None and observed is not None and raw.isascii() and len(raw) <= LONG:
-            # Most frames of a feed pass here, unless books and tickers have observers.
-            try:
-                heads = heads_of(raw)
-            except msgspec.MsgspecError:
-                pass  # it is decoded completely, which gives the reason
-            else:
-                head = heads.events[0]
-                if isinstance(head, f.UpdateHead):
-                    kind, product = m.AdvancedL2Update, head.product_id
-                elif isinstance(head, f.SnapshotHead):
-                    kind, product = m.AdvancedL2Snapshot, head.product_id
-                else:
-                    kind, product = m.AdvancedTicker, head.tickers[0].product_id
-                if self.renamed:
-                    product = self.renamed[product]
-                if not observed(kind, product):
-                    skipped: Any = Skipped(kind, product, heads.sequence_num)
-                    return skipped
         try:
             if not raw.isascii():
                 raw.decode()  # msgspec skips values without a field, invalid UTF-8 included
             if len(raw) > LONG and raw.count(b",") > _MOST_VALUES:
                 raise msgspec.ValidationError(f"over {_MOST_VALUES:,} values")
-            # Books and tickers have no times that msgspec decodes.
-            frame = f.decode_frame(_ODD.sub(_cut, raw) if heads_of is None and _odd(raw) else raw)
+            if raw.startswith(_OF_TRADES):  # a frame with one trade needs no search
+                timed = raw.count(_TIME) != 1 or not ends_with_microseconds(raw)
+            else:
+                timed = not raw.startswith(_UNTIMED)
+            frame = f.decode_frame(_ODD.sub(_cut, raw) if timed and _odd(raw) else raw)
             decoded = _MESSAGES[type(frame)](frame)
         except msgspec.ValidationError as error:
             decoded = self._other(raw, error)
@@ -179,9 +157,12 @@ _BARE_TYPES = {each.__struct_config__.tag for each in m.BARE.__args__}
 
 
 def _trades(frame: f.TradesFrame) -> Message | tuple[Message, ...]:
-    number = frame.sequence_num
+    number, events = frame.sequence_num, frame.events
+    if len(events) == 1 and type(events[0]) is f.TradesUpdate and (only := events[0].trades) and len(only) == 1:
+        force_setattr(only[0], "sequence_num", number)  # most frames have one trade
+        return only[0]
     found: list[m.MarketTrade | m.PriorMarketTrade] = []
-    for event in frame.events:
+    for event in events:
         trades: Sequence[m.MarketTrade | m.PriorMarketTrade] | None = event.trades
         if trades:
             if len(trades) > 1:

@@ -30,9 +30,12 @@ from rxfeed.venues.coinbase_exchange.names import likely_product
 from rxfeed.venues.coinbase_exchange.numbers import ExchangeNumbers
 from rxfeed.venues.coinbase_exchange.requests import Channel, ExchangeSubscription, signature
 from rxfeed.venues.coinbase_exchange.rest import ExchangeRest
+from rxfeed.venues.coinbase_exchange.skimming import ExchangeSkimmer
 from rxfeed.venues.coinbase_exchange.texts import TEXTS
+from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.rest import RestTrade
-from rxfeed.venues.venue import Limits, Observed, Refusal, Venue
+from rxfeed.venues.skimming import Skim
+from rxfeed.venues.venue import Limits, Refusal, Venue
 
 # A level3 message has the type of one on `full`. The field by which they differ, and True where level3 has it.
 _LEVEL3: dict[str, tuple[type[Message], str, bool]] = {
@@ -100,12 +103,14 @@ class CoinbaseExchange(Venue):
         *,
         stored: bool = False,
         renamed: Mapping[str, str] | None = None,
-        observed: Observed | None = None,
     ) -> ExchangeDecoder:
         decoder = ExchangeDecoder()
         if stored:
             decoder.decode(LEVEL3_SCHEMA)
         return decoder
+
+    def skim(self, gaps: GapDetector, renamed: DeliveredIds) -> Skim | None:
+        return ExchangeSkimmer(gaps).skim if isinstance(gaps, ExchangeGaps) else None
 
     def names_in(self, beginning: bytes) -> tuple[str | None, str | None]:
         return names_in(beginning)
