@@ -158,9 +158,17 @@ _BARE_TYPES = {each.__struct_config__.tag for each in m.BARE.__args__}
 
 def _trades(frame: f.TradesFrame) -> Message | tuple[Message, ...]:
     number, events = frame.sequence_num, frame.events
-    if len(events) == 1 and type(events[0]) is f.TradesUpdate and (only := events[0].trades) and len(only) == 1:
-        force_setattr(only[0], "sequence_num", number)  # most frames have one trade
-        return only[0]
+    if len(events) == 1 and type(events[0]) is f.TradesUpdate and (only := events[0].trades):
+        # As always so far; it costs half of what follows, which is for any frame.
+        newest = -1
+        only = only[::-1]
+        for trade in only:
+            if trade.trade_id <= newest:
+                break
+            newest = trade.trade_id
+            force_setattr(trade, "sequence_num", number)
+        else:
+            return only if len(only) > 1 else only[0]
     found: list[m.MarketTrade | m.PriorMarketTrade] = []
     for event in events:
         trades: Sequence[m.MarketTrade | m.PriorMarketTrade] | None = event.trades

@@ -50,6 +50,9 @@ CONNECTION = "sequence_num"
 """The name of a connection's numbers, in place of a channel's."""
 
 
+_TRADES = (MarketTrade, PriorMarketTrade)
+
+
 class FrameCount:
     """The numbers of a connection's frames."""
 
@@ -157,7 +160,7 @@ class AdvancedGaps(GapDetector):
     def frame(self, messages: tuple[Message, ...]) -> CheckedFrame:
         first: Any = messages[0]
         fresh = self._number(first.sequence_num)
-        if not isinstance(first, MarketTrade | PriorMarketTrade):
+        if not isinstance(first, _TRADES):
             if not fresh:
                 places = tuple(place for place, each in enumerate(messages) if self.count.hold(each))
                 return CheckedFrame(messages, (None,) * len(messages), held=places)

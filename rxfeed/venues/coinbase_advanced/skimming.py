@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from rxfeed.market import LONG, UNDECODED, Count, Message
+from rxfeed.market import LONG, UNDECODED, Message
 from rxfeed.venues.coinbase_advanced.channels import BOOK_FRAME
 from rxfeed.venues.coinbase_advanced.gaps import AdvancedGaps
 from rxfeed.venues.coinbase_advanced.messages import AdvancedL2Snapshot, AdvancedL2Update, AdvancedTicker
@@ -35,18 +35,18 @@ class _Tickers(msgspec.Struct, frozen=True, gc=False):
 
 
 class _UpdateFrame(msgspec.Struct, frozen=True, gc=False, tag_field="channel", tag=BOOK_FRAME):
-    sequence_num: Count
+    sequence_num: int
     events: tuple[_Update]
 
 
 class _SnapshotFrame(msgspec.Struct, frozen=True, gc=False, tag_field="channel", tag=BOOK_FRAME):
-    sequence_num: Count
+    sequence_num: int
     events: tuple[_Snapshot]
 
 
 class _TickerFrame(msgspec.Struct, frozen=True, gc=False):
     channel: Literal["ticker", "ticker_batch"]
-    sequence_num: Count
+    sequence_num: int
     events: tuple[_Tickers]
 
 
