@@ -170,7 +170,7 @@ def show_times(axes: Sequence[Axes], start: datetime, end: datetime) -> None:
 def show_numbers(axes: Axes, label: str, places: int | None = None) -> None:
     """Numbers with separators at the vertical axis: with *places* (of a price), or as many as its ticks need."""
 
-    def number(value: float, _: int) -> str:
+    def number(value: float, _: float) -> str:
         shown = places_of(axes.yaxis.get_majorticklocs()) if places is None else places
         return f"{round(value, shown) + 0.0:,.{shown}f}".replace("-", "\N{MINUS SIGN}")
 
