@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -95,16 +96,13 @@ def draw(found: Audit, path: Path, *, dark: bool = False) -> None:
     axes.tick_params(axis="x", colors=colours.ink)
     locator = dates.AutoDateLocator(minticks=4, maxticks=10)
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, show_offset=False))
     for spine in (*axes.spines.values(), *summary.spines.values()):
         spine.set_visible(False)
     more = f" (the first {_MOST_ROWS} of {len(rows)} products)" if len(rows) > _MOST_ROWS else ""
-    axes.set_title(
-        f"{found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC{more}",
-        loc="left",
-        fontsize=11,
-        color=colours.ink,
-    )
+    clock = "%Y-%m-%d %H:%M:%S" if found.until - found.since < timedelta(minutes=10) else "%Y-%m-%d %H:%M"
+    both_ends = f"{found.since.strftime(clock)} to {found.until.strftime(clock)} UTC"
+    axes.set_title(f"{both_ends}{more}", loc="left", fontsize=11, color=colours.ink)
     drawn = {state for spans in shown.values() for state, _, _ in spans}
     states: list[State] = [state for state in colours.states if state in drawn]
     edge: dict[str, Any] = {"edgecolor": colours.edge, "linewidth": 0.5}
