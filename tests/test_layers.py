@@ -258,14 +258,6 @@ def test_order_names_every_package() -> None:
     assert {package(path) for path in FILES} == set().union(*ORDER)
 
 
-def test_readme_has_the_same_order() -> None:
-    """The README's line of packages is the order that holds here."""
-    readme = (ROOT.parent / "README.md").read_text()
-    line = next(line for line in readme.splitlines() if line.startswith("    errors ->"))
-    drawn = [{each.strip() for each in place.split(",")} for place in line.split("->")]
-    assert drawn == ORDER[1:]
-
-
 def test_class_names_are_unique() -> None:
     """One name has one meaning; a name with an underscore is one of its file alone."""
     places: dict[str, list[str]] = {}

@@ -40,12 +40,13 @@ HOSTILE = {
 
 
 def test_environment_of_tests_is_independent_of_the_caller() -> None:
-    environment = HOSTILE | {"PATH": "/bin", "PYTHONPATH": "here", "RXFEED_SOAK": "1"}
+    environment = HOSTILE | {"PATH": "/bin", "PYTHONPATH": "here", "RXFEED_SOAK": "1", "RXFEED_SITE": "site"}
     make_neutral(environment)
     assert environment.pop("HOME")
     assert environment == {
         "PATH": "/bin",
         "RXFEED_SOAK": "1",
+        "RXFEED_SITE": "site",
         "PYTHONPATH": "here",
         "LC_ALL": "C",
         "TZ": "Asia/Tokyo",
