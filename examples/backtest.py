@@ -10,7 +10,7 @@ same: only the time differs that an order, and a cancel, takes. Every fill is a 
 A profit is luck to a large part, so the time is cut into spans. The cost of a latency is the mean over all spans of
 what the first latency earned more in the same span, with its standard error: a cost below two of them is not
 significant. Without a folder, some markets of the local exchange are recorded first, each with a seed of its own, which
-takes half a minute.
+takes a minute.
 Needs zstandard and websockets: pip install ".[record,sim]"
 """
 
@@ -185,7 +185,7 @@ def main() -> None:
     parser.add_argument("--size", type=Decimal, default="0.01", help="size of an order (default: 0.01)")
     parser.add_argument("--most", type=Decimal, default="0.1", help="largest position, long or short (default: 0.1)")
     parser.add_argument("--span", type=float, default=60, help="seconds of a span of the comparison (default: 60)")
-    parser.add_argument("--seeds", type=int, default=4, help="number of new recordings (default: 4)")
+    parser.add_argument("--seeds", type=int, default=8, help="number of new recordings (default: 8)")
     add_venue(parser)
     options = parser.parse_args()
 

@@ -184,8 +184,8 @@ def test_maker_never_holds_more_than_its_limit(steps: list[tuple[Side, int, int]
         sign = 1 if side == "sell" else -1  # the taker sells to the bids, so that the maker buys
         maker.step(trade(mid - sign * 2, size, time=2 * number, trade_id=number + 1, taker_side=side))
         old, mid = mid, mid + move // 10
-        removed = [("buy", old - 1, 0), ("sell", old + 1, 0)]
-        placed = [("buy", mid - 1, 5), ("sell", mid + 1, 5)]
+        removed: list[tuple[Side, int, int]] = [("buy", old - 1, 0), ("sell", old + 1, 0)]
+        placed: list[tuple[Side, int, int]] = [("buy", mid - 1, 5), ("sell", mid + 1, 5)]
         maker.step(book_update(*removed, *placed, time=2 * number + 1))
         assert abs(maker.account.position) <= most
     maker.finish()
