@@ -1,6 +1,6 @@
 """Test a small market maker against recordings, with several latencies, and report what the latency costs.
 
-Run: python examples/backtest.py recordings/ --latency 0 0.5 2 --fee 0.1
+Run: python examples/backtest.py recordings/ --latency 0 0.5 2 5 --fee 0.1
 Run: python examples/backtest.py
 
 It bids and offers around the mid, and quotes anew when that moves; its orders go to the local exchange's matching
@@ -179,7 +179,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Trade in recordings, with one latency after the other.")
     parser.add_argument("folder", nargs="*", help="of a recording (default: new ones)")
     parser.add_argument("--product", default="BTC-USD")
-    parser.add_argument("--latency", type=float, nargs="+", default=[0, 0.5, 2], help="seconds (default: 0 0.5 2)")
+    parser.add_argument("--latency", type=float, nargs="+", default=[0, 0.5, 2, 5], help="seconds (default: 0 0.5 2 5)")
     parser.add_argument("--edge", type=Decimal, default="0.7", help="distance from the mid, in bp (default: 0.7)")
     parser.add_argument("--fee", type=Decimal, default="0", help="fee of a fill, in bp of its value (default: 0)")
     parser.add_argument("--size", type=Decimal, default="0.01", help="size of an order (default: 0.01)")
