@@ -165,7 +165,7 @@ def stamp(message: _M, origin: Origin) -> _M:
 
 def frame_of(message: Message) -> bytes:
     """`raw`, or for a trade of the REST API its encoding, which the venue's decoder decodes as it does a frame."""
-    origin = message._origin  # pyright: ignore[reportPrivateUsage]
+    origin = message._origin  # pyright: ignore[reportPrivateUsage]  # of this module
     return msgspec.json.encode(message.unstamped) if type(origin) is RepairedOrigin else message.raw
 
 
