@@ -223,7 +223,7 @@ class TradeRepairs:
 
 
 def _is_fetched(message: Message) -> bool:
-    return type(message._origin) is RestOrigin  # pyright: ignore[reportPrivateUsage]
+    return type(message._origin) is RestOrigin  # pyright: ignore[reportPrivateUsage]  # of the REST API alone
 
 
 def _as_rest(trade: Trade | PriorTrade) -> RestTrade:
