@@ -13,6 +13,7 @@ from rxfeed.core.by_type import ByType
 from rxfeed.core.candles import Candle, CandlePrices, Candles
 from rxfeed.core.checked_frame import CheckedFrame, FrameCheck
 from rxfeed.core.completeness import Late
+from rxfeed.core.connection_plan import ConnectionPlan
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.epochs import EPOCH_KINDS, LEVELS, PRODUCT, TRADES
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
@@ -66,6 +67,7 @@ __all__ = [
     "Candles",
     "CheckedFrame",
     "ConnectionChange",
+    "ConnectionPlan",
     "DollarBars",
     "EventClock",
     "Findings",
