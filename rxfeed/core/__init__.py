@@ -3,6 +3,8 @@
 from rxfeed.core.accumulator import WindowAccumulator
 from rxfeed.core.acknowledgements import AcknowledgementWatch
 from rxfeed.core.active_products import ActiveProducts
+from rxfeed.core.arbitration import Arbitration, ArbitrationOutput, Delivered
+from rxfeed.core.arbitration_lines import BookMoved, SnapshotNeeded
 from rxfeed.core.arguments import Seconds, in_seconds
 from rxfeed.core.backoff import APART, Backoff, Reconnect, longest
 from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
@@ -55,10 +57,13 @@ __all__ = [
     "TRADES",
     "AcknowledgementWatch",
     "ActiveProducts",
+    "Arbitration",
+    "ArbitrationOutput",
     "Arrival",
     "Awaited",
     "Backoff",
     "Bar",
+    "BookMoved",
     "BookStats",
     "BookView",
     "ByType",
@@ -68,6 +73,7 @@ __all__ = [
     "CheckedFrame",
     "ConnectionChange",
     "ConnectionPlan",
+    "Delivered",
     "DollarBars",
     "EventClock",
     "Findings",
@@ -117,6 +123,7 @@ __all__ = [
     "SlidingImbalance",
     "SlidingVolume",
     "SnapshotFailed",
+    "SnapshotNeeded",
     "SnapshotTaken",
     "Span",
     "SpreadWidening",

@@ -35,6 +35,7 @@ class AdvancedMerging:
     """
 
     not_missed: AbstractSet[str] = frozenset((BOOK, "heartbeats"))
+    rising: AbstractSet[str] = frozenset()
 
     def gaps(self) -> GapDetector:
         return AdvancedGaps(connections=False)
@@ -56,6 +57,10 @@ class AdvancedMerging:
 
     def trades(self, trade: PriorTrade) -> str:
         return TRADES
+
+    def as_new(self, trade: PriorTrade) -> m.MarketTrade:
+        assert isinstance(trade, m.PriorMarketTrade)
+        return m.as_new(trade)
 
     def copy_key(self, message: Message) -> bytes:
         if isinstance(message, m.AdvancedTicker):  # its time is that of its connection's envelope

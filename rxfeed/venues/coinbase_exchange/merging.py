@@ -41,6 +41,7 @@ class ExchangeMerging:
     """The rules of Exchange for `rxfeed.core.Merge`."""
 
     not_missed: AbstractSet[str] = BOOKS | {"heartbeat"}
+    rising: AbstractSet[str] = frozenset(("ticker",))
 
     def gaps(self) -> GapDetector:
         return ExchangeGaps()
@@ -81,3 +82,8 @@ class ExchangeMerging:
 
     def trades(self, trade: PriorTrade) -> str:
         return "matches"
+
+    def as_new(self, trade: PriorTrade) -> m.Match:
+        assert isinstance(trade, m.LastMatch)
+        fields = {name: getattr(trade, name) for name in trade.__struct_fields__ if name in m.Match.__struct_fields__}
+        return m.Match(**{name: value for name, value in fields.items() if name != "_origin"})
