@@ -27,7 +27,7 @@ import msgspec
 
 from rxfeed.core.arbitration_lines import BookMoved, LineState, NumberedStream, SnapshotNeeded
 from rxfeed.core.by_type import ByType
-from rxfeed.core.epochs import LEVELS
+from rxfeed.core.epochs import LEVELS, kinds_of
 from rxfeed.core.findings import Awaited, Missed, RepairedNumbers, Restarted
 from rxfeed.core.gaps import GapDetector, Pair, Resubscribed
 from rxfeed.core.merge_order import Copies, Entry
@@ -121,6 +121,9 @@ class Arbitration:
             return []
         pairs, doubted = line.pairs, line.doubted
         line.closed()
+        for stream in self._streams.values():
+            if stream.first == number:
+                stream.first = 0
         others = [each for each in self._lines.values() if each.up]
         if not others:
             self._books = dict.fromkeys(self._books, (line, False))
@@ -147,13 +150,36 @@ class Arbitration:
             self._interrupt_books(line, (), product)
         return self._taken()
 
+    @property
+    def holding(self) -> bool:
+        """True if messages are held."""
+        return bool(self._open)
+
+    def follows(self, number: int) -> bool:
+        """True if a book is that of connection *number*."""
+        return any(line.number == number for line, _ in self._books.values())
+
     def covered(self, number: int) -> bool:
         """True if another connection is open."""
         return any(each.up for each in self._lines.values() if each.number != number)
 
     def _lose(self, pairs: set[Pair]) -> None:
-        for product in {product for channel, product in pairs if channel not in self._venue.not_missed}:
-            self.gaps.lost(product)
+        """Raise the epochs of what comes by *pairs*; a book by price is not of them, since it is followed."""
+        for channel, product in pairs:
+            if channel in self._venue.not_missed:
+                continue
+            if product is None:
+                self.gaps.lost(None)
+            else:
+                self.gaps.lost_of(product, kinds_of(self._venue.types_of(channel)))
+
+    def _need_snapshots(self, product: str) -> None:
+        """All epochs of *product* have risen, so its book begins anew."""
+        found = self._books.get(product)
+        if found is not None:
+            line = found[0] if found[0].up else next((each for each in self._lines.values() if each.up), found[0])
+            self._books[product] = (line, False)
+            self._out.append(SnapshotNeeded(product, line.number))
 
     def _interrupt_books(self, line: LineState, others: Iterable[LineState], product: str | None = None) -> None:
         for each, (followed, whole) in self._books.items():
@@ -225,6 +251,7 @@ class Arbitration:
         if stream is None:
             stream = self._stream(key)
         line.positions[key] = number
+        stream.first = 0
         last = stream.last
         if number == last + 1 or last < 0 or (number > last and key[0] in self._venue.rising):
             self._accept(stream, message, number, prior)
@@ -269,6 +296,8 @@ class Arbitration:
             if isinstance(each, Restarted) and stream is not None:
                 stream.since = message.time
             self._out.append(each)
+            if not isinstance(each, Awaited | RepairedNumbers) and each.product_id is not None:
+                self._need_snapshots(each.product_id)
 
     def _follow(self, stream: NumberedStream) -> None:
         """Output the held messages that continue the stream."""
@@ -314,6 +343,8 @@ class Arbitration:
         key = (self._venue.trades(message), message.product_id)
         stream = self._stream(key)
         if stream.last < 0:
+            stream.first = line.number
+        if stream.first == line.number and message.trade_id > stream.last:
             self._accept(stream, message, message.trade_id)
         elif message.trade_id <= stream.last or key not in self._subscribed:
             self.copies += 1
@@ -379,16 +410,26 @@ class Arbitration:
 
     # ---- books by price
 
+    def skipped_snapshot(self, number: int, product: str) -> list[ArbitrationOutput]:
+        """Connection *number* brought the snapshot of a book, which no subscriber gets."""
+        self._move_book(self._lines[number], product)
+        return self._taken()
+
     def _snapshot(self, line: LineState, message: Message) -> None:
-        product = message.product_id or ""
+        if self._move_book(line, message.product_id or ""):
+            self._out.append(Delivered(message, self.gaps.epoch_of(message)))
+        else:
+            self.copies += 1
+
+    def _move_book(self, line: LineState, product: str) -> bool:
+        """*line* brought a snapshot of a book: True if the book is that of *line* now."""
         followed, whole = self._books.get(product, (line, False))
         if followed is not line and whole and (line.leaving or not followed.leaving):
-            self.copies += 1
-            return
+            return False
         self._books[product] = (line, True)
         if followed is not line:
             self._out.append(BookMoved(product, line.number))
-        self._out.append(Delivered(message, self.gaps.epoch_of(message)))
+        return True
 
     def _update(self, line: LineState, message: Message) -> None:
         followed, _ = self._books.setdefault(message.product_id or "", (line, False))

@@ -62,7 +62,7 @@ class LineState:
 class NumberedStream:
     """The numbers of one stream that were output, and the messages that are held."""
 
-    __slots__ = ("due", "held", "key", "last", "since", "time")
+    __slots__ = ("due", "first", "held", "key", "last", "since", "time")
 
     def __init__(self, key: Stream, last: int, time: datetime | None) -> None:
         self.key = key
@@ -70,6 +70,8 @@ class NumberedStream:
         """The last number that was output; -1 for none."""
         self.time = time
         """The time of its message."""
+        self.first = 0
+        """The connection that brought the trades from before its subscription first, until there is a new one."""
         self.since: datetime | None = None
         """The time of the last restart."""
         self.held: dict[int, tuple[Message, float, PriorTrade | None]] = {}

@@ -25,6 +25,10 @@ class MergeRules(Protocol):
         """Channels with numbers that rise, but not by one."""
         ...
 
+    def types_of(self, channel: str) -> AbstractSet[type[Message]]:
+        """The types of *channel*'s messages."""
+        ...
+
     def gaps(self) -> GapDetector:
         """A gap detector for the merged stream."""
         ...

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import ssl
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 
+from msgspec.structs import replace
 from reactivex import abc
 from reactivex.scheduler import TimeoutScheduler
 
-from rxfeed.core import Level3Snapshot, Reconnect, Repair, Seconds, in_seconds
+from rxfeed.core import ConnectionPlan, Level3Snapshot, Reconnect, Repair, Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError
 from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.clock import Clock
+from rxfeed.feed.connection_streams import SummedStats
+from rxfeed.feed.connections import Connections
+from rxfeed.feed.feed_connection import ConnectionInfo
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.outside import OutsideSubscription
 from rxfeed.feed.product_ids import PATIENCE, ProductIds
 from rxfeed.feed.products_rest import ProductsRest
-from rxfeed.feed.reconnect_loop import ReconnectLoop
+from rxfeed.feed.reconnect_loop import seconds_apart
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.source import About, MessageSource
+from rxfeed.feed.stats import Stats
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.secrets import Secret, redacted, revealed, secret, shown_url
@@ -32,7 +38,7 @@ _LONGEST_PING = 125  # bytes, by RFC 6455
 
 
 class Feed(MessageSource):
-    """A hot Observable of all `Message`s of one connection: compose and subscribe first, then `connect()`.
+    """A hot Observable of the `Message`s of a subscription: compose and subscribe first, then `connect()`.
 
         from rxfeed import Feed, window_volume
 
@@ -40,11 +46,12 @@ class Feed(MessageSource):
         feed.pipe(window_volume(60)).subscribe(print)
         feed.run()
 
-    Messages arrive on the feed's own thread, in the order in which the exchange sent them. A subscriber that raises is
-    unsubscribed and gets the exception in its own `on_error`; the other subscribers and the connection continue. If the
-    connection is lost or goes silent, the feed reconnects and resubscribes. Gaps are reported on `status`, and raise
-    the messages' `epoch`. A feed ends once: it completes if it was closed. It fails if a certificate cannot be
-    verified, credentials are rejected, the host is retired, or `Reconnect.retries` is reached.
+    Messages arrive one at a time on the feed's own threads, in the order in which the exchange sent them. There is one
+    connection, or as many as the venue's limits on products require. A subscriber that raises is unsubscribed and gets
+    the exception in its own `on_error`; the other subscribers and the connections continue. If a connection is lost or
+    goes silent, the feed reconnects and resubscribes. Gaps are reported on `status`, and raise the messages' `epoch`. A
+    feed ends once: it completes if it was closed. It fails if a certificate cannot be verified, credentials are
+    rejected, the host is retired, or `Reconnect.retries` is reached.
 
     - *venue*: its name, or a `Venue`; `None`: the venue of the *url*'s host, and Coinbase Exchange if that is no known
       host.
@@ -69,6 +76,11 @@ class Feed(MessageSource):
     - *drop_duplicates*: False delivers duplicates too (they are counted in either case).
     - *repair*: True, or a `Repair`: trades that were missed are requested from the REST API, and the product's trades
       and heartbeats are held meanwhile. `docs/repair.md` has the rules. False: a gap is reported at once.
+    - *redundancy*: each channel and product is on so many connections (by default 1, or one for each of *urls*). A
+      message is delivered once, from the connection that brings it first. What one connection misses is held for up to
+      *patience* seconds, in which another one may bring it. `docs/many_connections.md` has the rules.
+    - *urls*: in place of *url*, the server of each connection of a product.
+    - *connect_interval*: seconds between the openings of two connections; `None`: 1, and 0.01 on a loopback address.
     - *count_items*: `describe` counts the items between operators, at the cost of a call for each.
     - *clock*: a `Clock` that runs faster, for tests. The remaining arguments are those of `TransportOptions`.
 
@@ -94,6 +106,10 @@ class Feed(MessageSource):
         lag_threshold: Seconds = 1.0,
         drop_duplicates: bool = True,
         repair: bool | Repair = False,
+        redundancy: int | None = None,
+        urls: Iterable[str | Secret] | None = None,
+        patience: Seconds = 1.0,
+        connect_interval: Seconds | None = None,
         count_items: bool = False,
         max_size: int = 64 * 1024 * 1024,
         connect_timeout: Seconds = 10.0,
@@ -103,13 +119,22 @@ class Feed(MessageSource):
         clock: Clock | None = None,
     ) -> None:
         found: Venue | None = None
+        lines: list[Secret] = []
         try:
+            if urls is not None:
+                if url is not None or isinstance(urls, str | Secret):
+                    raise ConfigError("urls: give a list of them, and no url beside it")
+                urls = [each if isinstance(each, Secret) else Secret(str(each)) for each in urls]
+                if not urls:
+                    raise ConfigError("urls: none")
+                url = urls[0]
             found = venue_of(venue_at("" if url is None else revealed(url)) if venue is None else venue)
             super().__init__(FeedStreams(in_seconds(lag_threshold), venue=found), count_items=count_items)
             self._streams.status_log = self._status_log()
             subscription = found.subscription(products, channels, signed=credentials is not None)
             default = found.url_for(each if isinstance(each, str) else each["name"] for each in subscription.channels)
             hidden = Secret(found.url(revealed(default if url is None else url)))
+            lines = [hidden, *(Secret(found.url(each.reveal())) for each in (urls or ())[1:])]
             if not isinstance(rest_url, str | Secret | None):  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's
                 raise ConfigError(f"rest_url: a {type(rest_url).__name__} is not a URL")
             hidden_rest = secret(found.rest_url_for(hidden.reveal()) if rest_url is None else rest_url)
@@ -122,7 +147,7 @@ class Feed(MessageSource):
             )
         finally:
             # A traceback with local variables would show what is secret in them.
-            url, rest_url, proxy, headers = "", "", None, None
+            url, urls, rest_url, proxy, headers = "", None, "", None, None
             accepted = credentials is None or (found is not None and isinstance(credentials, found.credentials))
             refused = "" if accepted else type(credentials).__name__
             credentials = credentials if accepted else None
@@ -143,6 +168,15 @@ class Feed(MessageSource):
             drop_duplicates=drop_duplicates,
             repair=repair,
         )
+        self._redundancy = len(lines) if redundancy is None else arguments.integer("redundancy", redundancy, 1, 100)
+        if self._redundancy < len(lines):
+            raise ConfigError(f"urls: {len(lines)}, for a redundancy of {self._redundancy}")
+        if self._redundancy > 1 and self.venue.merging is None:
+            raise ConfigError(f"redundancy: connections of {self.venue.name} cannot be merged")
+        apart = seconds_apart(shown_url(hidden.reveal()))
+        interval = apart if connect_interval is None else in_seconds(connect_interval)
+        arguments.above_zero("connect_interval", interval, "of seconds")
+        arguments.above_zero("patience", in_seconds(patience), "of seconds")
         self._url, self._rest_url = hidden, hidden_rest
         self._transport = transport
         self._credentials = credentials
@@ -154,10 +188,19 @@ class Feed(MessageSource):
         self._given_aliases = dict(aliases or {})
         self._warn_of_aliases()
         self._streams.router.admits = OutsideSubscription(self._subscriptions, self._streams.stats, self.venue).admits
-        self._make_loop = partial(
-            ReconnectLoop, settings, self._subscriptions, self._ids, self._streams, clock or Clock()
+        self._make_connections = partial(
+            Connections,
+            tuple(replace(settings, url=each) for each in lines),
+            redundancy=self._redundancy,
+            subscriptions=self._subscriptions,
+            ids=self._ids,
+            streams=self._streams,
+            clock=clock or Clock(),
+            patience=in_seconds(patience),
+            interval=interval,
         )
-        self._loop: ReconnectLoop | None = None
+        self._connections: Connections | None = None
+        self._all_stats = SummedStats(self._streams.stats, self._stats_of_connections)
 
     @property
     def scheduler(self) -> abc.SchedulerBase:
@@ -206,8 +249,8 @@ class Feed(MessageSource):
             self.check_open()
             self._subscriptions.user_requests.append(request)
             self._subscriptions.requests_sent |= isinstance(request, str)
-            if self._loop is not None:
-                self._loop.nudge()
+            if self._connections is not None:
+                self._connections.nudge()
 
     def _change(
         self,
@@ -222,8 +265,8 @@ class Feed(MessageSource):
             change(subscription)
             self._ids.changed()
             self._warn_of_aliases()
-            if self._loop is not None:
-                self._loop.nudge()
+            if self._connections is not None:
+                self._connections.update()
 
     def _checked(
         self, products: str | Iterable[str], channels: ChannelRequest | Iterable[ChannelRequest]
@@ -252,7 +295,30 @@ class Feed(MessageSource):
             proxy=self._transport.proxy,
         )
 
+    def renew(self) -> None:
+        """Replace each connection by a new one, without a gap and without a copy; from any thread, without waiting.
+
+        A new connection is opened and subscribed, and the old one is closed when the new one has brought its first
+        messages. `status` emits `Renewed` for each. Raises `FeedClosed` if the feed has ended, and `ConfigError` if it
+        was not connected, or if the venue's connections cannot be merged.
+        """
+        self._check_process()
+        self.check_open()
+        if self._connections is None:
+            raise ConfigError("renew: the feed is not connected yet: call connect() first")
+        self._connections.renew()
+
     # ---- description
+
+    @property
+    def stats(self) -> Stats:
+        """The counters of all connections together, updated while the feed runs."""
+        return self._all_stats
+
+    @property
+    def connections(self) -> list[ConnectionInfo]:
+        """The connections, each with its number, what it is subscribed to, and its counters; none before `connect`."""
+        return [] if self._connections is None else self._connections.infos
 
     @property
     def url(self) -> str:
@@ -317,15 +383,29 @@ class Feed(MessageSource):
         return StatusLog(venue=self.venue)
 
     def _prepare(self) -> None:
-        self._loop = self._make_loop()
+        self._connections = self._make_connections(plan=self._plan())
+
+    def _plan(self) -> ConnectionPlan:
+        """The plan of the connections."""
+        venue = self.venue
+        common = venue.without_products & venue.heartbeats
+        return ConnectionPlan(venue.limits.products, redundancy=self._redundancy, everywhere=common)
 
     def _work(self) -> Exception | None:
-        assert self._loop is not None
-        return self._loop.run()
+        assert self._connections is not None
+        return self._connections.run()
 
     def _interrupt(self) -> None:
-        assert self._loop is not None
-        self._loop.close()
+        assert self._connections is not None
+        self._connections.close()
+        self._ids.close()
+
+    def _delivers_here(self) -> bool:
+        here = threading.current_thread()
+        return super()._delivers_here() or (self._connections is not None and self._connections.delivers(here))
+
+    def _stats_of_connections(self) -> list[Stats]:
+        return [] if self._connections is None else self._connections.stats()
 
 
 def _is_unicode(text: str | Secret) -> bool:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rxfeed.core import GapDetector
 from rxfeed.market import Heartbeat, Message, PriorTrade
 from rxfeed.venues.coinbase_advanced import messages as m
-from rxfeed.venues.coinbase_advanced.channels import BOOK, TRADES
+from rxfeed.venues.coinbase_advanced.channels import BOOK, TABLE, TRADES
 from rxfeed.venues.coinbase_advanced.gaps import AdvancedGaps
 from rxfeed.venues.coinbase_advanced.identity import content_of
 
@@ -39,6 +39,9 @@ class AdvancedMerging:
 
     def gaps(self) -> GapDetector:
         return AdvancedGaps(connections=False)
+
+    def types_of(self, channel: str) -> AbstractSet[type[Message]]:
+        return next((each.types for each in TABLE if each.name == channel), frozenset())
 
     def assumed_channels(self, message: Message) -> tuple[str, ...]:
         channel = _ASSUMED.get(type(message))
