@@ -35,7 +35,7 @@ from rxfeed.feed.held_messages import stamp_held_of, with_epoch, with_epochs
 from rxfeed.feed.status import BookSwitched
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.feed.trade_repairs import TradeRepairs
-from rxfeed.market import BookSnapshot, BookUpdate, Malformed, Message, Origin, RepairedOrigin, Skipped, stamp
+from rxfeed.market import BookSnapshot, BookUpdate, Malformed, Message, Origin, RestOrigin, Skipped, stamp
 from rxfeed.transport import Closed, Oversized, Pong, TransportEvent
 
 
@@ -142,7 +142,7 @@ class ConnectionArbiter:
         assert prior is not None
         channel = self._streams.venue.repairable
         self._report(RepairedNumbers(prior.product_id, channel, prior.trade_id, prior.trade_id))
-        self._deliver_one(stamp(message, RepairedOrigin(prior.raw, prior.received_ns, delivered.epoch)))
+        self._deliver_one(stamp(message, RestOrigin(prior.raw, prior.received_ns, delivered.epoch)))
 
     def _report(self, found: ArbitrationOutput) -> None:
         if isinstance(found, BookMoved):

@@ -75,7 +75,7 @@ class Feed(MessageSource):
     - *lag_threshold*: seconds between arrival and delivery until `Lagging` is reported.
     - *drop_duplicates*: False delivers duplicates too (they are counted in either case).
     - *repair*: True, or a `Repair`: trades that were missed are requested from the REST API, and the product's trades
-      and heartbeats are held meanwhile. `docs/repair.md` has the rules. False: a gap is reported at once.
+      and heartbeats are held meanwhile. `docs/how_to/repair.md` has the rules. False: a gap is reported at once.
     - *redundancy*: each channel and product is on so many connections (by default 1, or one for each of *urls*). A
       message is delivered once, from the connection that brings it first. What one connection misses is held for up to
       *patience* seconds, in which another one may bring it. `docs/many_connections.md` has the rules.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
 from rxfeed.errors import picklable
+from rxfeed.feed.clock import utc_now
 from rxfeed.market import ChannelSubscription
 
 
@@ -17,7 +18,7 @@ class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
     *connection*: the number of the connection, from 1 on; 0 if the feed has one connection, or it concerns all of them.
     """
 
-    at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+    at: datetime = msgspec.field(default_factory=utc_now)
     connection: int = 0
 
     def __str__(self) -> str:
@@ -230,4 +231,4 @@ class KeepalivePong(msgspec.Struct, frozen=True, kw_only=True):
     """An item of `feed.keepalive`: the answer to a ping of the feed arrived after *round_trip* seconds."""
 
     round_trip: float
-    at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+    at: datetime = msgspec.field(default_factory=utc_now)

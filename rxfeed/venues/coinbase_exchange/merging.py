@@ -88,5 +88,4 @@ class ExchangeMerging:
 
     def as_new(self, trade: PriorTrade) -> m.Match:
         assert isinstance(trade, m.LastMatch)
-        fields = {name: getattr(trade, name) for name in trade.__struct_fields__ if name in m.Match.__struct_fields__}
-        return m.Match(**{name: value for name, value in fields.items() if name != "_origin"})
+        return m.as_new(trade)
