@@ -277,7 +277,7 @@ class Connections:
             return self._rate.reserve(self.clock.now(), math.inf) or 0.0
 
     def _least(self, shard: int, pairs: Iterable[Pair]) -> dict[str, int]:
-        """The epochs of products that were on other shards before: above all of theirs."""
+        """The epochs of products that were on other shards before: above all epochs so far."""
         moved = {product for _, product in pairs if product is not None and self._homes.get(product, shard) != shard}
         self._homes |= {product: shard for _, product in pairs if product is not None}
         if not moved:

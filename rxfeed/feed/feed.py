@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 
 from msgspec.structs import replace
-from reactivex import abc
+from reactivex import Observer, abc
 from reactivex.scheduler import TimeoutScheduler
 
-from rxfeed.core import ConnectionPlan, Level3Snapshot, Reconnect, Repair, Seconds, arguments, in_seconds
-from rxfeed.errors import ConfigError
+from rxfeed.core import ConnectionPlan, Level3Snapshot, Pair, Reconnect, Repair, Seconds, arguments, in_seconds
+from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.connection_streams import SummedStats
@@ -22,13 +22,16 @@ from rxfeed.feed.feed_connection import ConnectionInfo
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.outside import OutsideSubscription
 from rxfeed.feed.product_ids import PATIENCE, ProductIds
+from rxfeed.feed.product_patterns import ProductPatterns, split
 from rxfeed.feed.products_rest import ProductsRest
 from rxfeed.feed.reconnect_loop import seconds_apart
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.source import About, MessageSource
 from rxfeed.feed.stats import Stats
+from rxfeed.feed.status import ProductDelisted, ProductListed
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.feed.subscription_manager import SubscriptionManager
+from rxfeed.operators import MessageFilter
 from rxfeed.secrets import Secret, redacted, revealed, secret, shown_url
 from rxfeed.transport import TransportOptions
 from rxfeed.venues import ChannelRequest, Subscription, Venue, venue_at
@@ -55,9 +58,10 @@ class Feed(MessageSource):
 
     - *venue*: its name, or a `Venue`; `None`: the venue of the *url*'s host, and Coinbase Exchange if that is no known
       host.
-    - *products*, *channels*: one or many. A channel is named as the venue does, or by a name that is the same for every
-      venue: `trades`, `book`, `ticker`, `heartbeat`, `user`, `status`. It may be the venue's object, with its own
-      products.
+    - *products*, *channels*: one or many. A product may be a pattern, such as `*-USD` or `*`: the venue's list of
+      products decides what it matches, requested every *products_every* seconds. A channel is named as the venue does,
+      or by a name that is the same for every venue: `trades`, `book`, `ticker`, `heartbeat`, `user`, `status`. It may
+      be the venue's object, with its own products.
     - *url*: of the server; `None`: the venue's own, for these channels.
     - *rest_url*: of the REST API, for snapshots of `full_book`, aliases and repairs; `None`: the venue's own, or the
       host and port of *url* if that is a loopback address.
@@ -110,6 +114,7 @@ class Feed(MessageSource):
         urls: Iterable[str | Secret] | None = None,
         patience: Seconds = 1.0,
         connect_interval: Seconds | None = None,
+        products_every: Seconds = 600.0,
         count_items: bool = False,
         max_size: int = 64 * 1024 * 1024,
         connect_timeout: Seconds = 10.0,
@@ -131,7 +136,9 @@ class Feed(MessageSource):
             found = venue_of(venue_at("" if url is None else revealed(url)) if venue is None else venue)
             super().__init__(FeedStreams(in_seconds(lag_threshold), venue=found), count_items=count_items)
             self._streams.status_log = self._status_log()
-            subscription = found.subscription(products, channels, signed=credentials is not None)
+            named = arguments.one_or_many("channels", channels, (str, Mapping))
+            ids, patterns = split(arguments.one_or_many("products", products, str))
+            subscription = found.subscription(ids, named, signed=credentials is not None)
             default = found.url_for(each if isinstance(each, str) else each["name"] for each in subscription.channels)
             hidden = Secret(found.url(revealed(default if url is None else url)))
             lines = [hidden, *(Secret(found.url(each.reveal())) for each in (urls or ())[1:])]
@@ -177,11 +184,22 @@ class Feed(MessageSource):
         interval = apart if connect_interval is None else in_seconds(connect_interval)
         arguments.above_zero("connect_interval", interval, "of seconds")
         arguments.above_zero("patience", in_seconds(patience), "of seconds")
+        self._settings = settings
         self._url, self._rest_url = hidden, hidden_rest
         self._transport = transport
         self._credentials = credentials
         self._warn_of_products(subscription)
-        self._subscriptions = SubscriptionManager(subscription, self.venue)
+        nothing = self.venue.grouped(())
+        self._subscriptions = SubscriptionManager(nothing if patterns and not ids else subscription, self.venue)
+        self._patterns = ProductPatterns(
+            self._products_rest, in_seconds(products_every), self._match, (clock or Clock()).real
+        )
+        arguments.above_zero("products_every", in_seconds(products_every), "of seconds")
+        self._explicit: set[Pair] = set(self._subscriptions.desired)
+        self._of_patterns: set[Pair] = set()
+        if patterns:
+            self._check_patterns()
+            self._patterns.add(patterns, named)
         rest = hidden_rest if self.venue.has_aliases and hidden_rest else None
         self._ids = ProductIds(aliases, self._subscriptions, self._streams, self._products_rest if rest else None)
         self._streams.renamed = self._ids
@@ -215,12 +233,28 @@ class Feed(MessageSource):
         When the exchange acknowledges the request, `status` emits `Subscribed`; if it refuses, `Rejected`. Changes in
         quick succession are sent in one message. Raises `ConfigError`, or `FeedClosed` if the feed has ended.
         """
-        self._checked(products, channels).warn_of_products()
-        self._change(self._subscriptions.add, products, channels)
+        ids, patterns = split(arguments.one_or_many("products", products, str))
+        named = list(arguments.one_or_many("channels", channels, (str, Mapping)))
+        if patterns:
+            self._check_patterns()
+            self._checked([], named)
+            self._patterns.add(patterns, named)
+        if ids or not patterns:
+            subscription = self._checked(ids, named)
+            subscription.warn_of_products()
+            self._explicit.update(self._subscriptions.pairs_of(subscription))
+            self._change(self._subscriptions.add, subscription)
 
     def remove(self, products: str | Iterable[str], channels: ChannelRequest | Iterable[ChannelRequest]) -> None:
         """Unsubscribe from *channels* for *products*; without products (`[]`) for all products. Otherwise as `add`."""
-        self._change(self._subscriptions.remove, products, channels)
+        ids, patterns = split(arguments.one_or_many("products", products, str))
+        named = list(arguments.one_or_many("channels", channels, (str, Mapping)))
+        if patterns:
+            self._patterns.remove(patterns, named)
+        if ids or not patterns:
+            subscription = self._checked(ids, named)
+            self._explicit.difference_update(self._subscriptions.pairs_of(subscription))
+            self._change(self._subscriptions.remove, subscription)
 
     def send(self, text: str | Secret) -> None:
         """Send *text* to the exchange as it is, once, after the requests that wait; from any thread, without waiting.
@@ -252,13 +286,35 @@ class Feed(MessageSource):
             if self._connections is not None:
                 self._connections.nudge()
 
-    def _change(
-        self,
-        change: Callable[[Subscription], None],
-        products: str | Iterable[str],
-        channels: ChannelRequest | Iterable[ChannelRequest],
+    def _check_patterns(self) -> None:
+        if self.venue.rest is None or not self._rest_url:
+            raise ConfigError(
+                "products: a pattern needs the venue's list of products, and there is none: give rest_url"
+            )
+
+    def _match(
+        self, requests: list[tuple[list[str], list[ChannelRequest]]], listed: list[str], delisted: list[str]
     ) -> None:
-        subscription = self._checked(products, channels)
+        """Patterns match these products now, for these channels."""
+        subscriptions = [self._checked(products, channels) for products, channels in requests]
+        with self._state:
+            if self._closing:
+                return
+            pairs = {pair for each in subscriptions for pair in self._subscriptions.pairs_of(each)}
+            gone = self._of_patterns - pairs - self._explicit
+            self._of_patterns = pairs
+            for each in subscriptions:
+                self._subscriptions.add(each)
+            self._subscriptions.change((), gone, {})
+            self._ids.changed()
+            if self._connections is not None:
+                self._connections.update()
+        for product in listed:
+            self._streams.report(ProductListed(product_id=product, at=self._streams.now()))
+        for product in delisted:
+            self._streams.report(ProductDelisted(product_id=product, at=self._streams.now()))
+
+    def _change(self, change: Callable[[Subscription], None], subscription: Subscription) -> None:
         self._check_process()
         with self._state:
             self.check_open()
@@ -383,21 +439,46 @@ class Feed(MessageSource):
         return StatusLog(venue=self.venue)
 
     def _prepare(self) -> None:
-        self._connections = self._make_connections(plan=self._plan())
+        if not self._patterns.given:
+            self._connections = self._make_connections(plan=self._plan())
 
     def _plan(self) -> ConnectionPlan:
         """The plan of the connections."""
         venue = self.venue
-        common = venue.without_products & venue.heartbeats
-        return ConnectionPlan(venue.limits.products, redundancy=self._redundancy, everywhere=common)
+        return ConnectionPlan(
+            venue.limits.products, redundancy=self._redundancy, everywhere=venue.connection_heartbeats
+        )
 
     def _work(self) -> Exception | None:
-        assert self._connections is not None
-        return self._connections.run()
+        if self._connections is None:
+            try:
+                self._patterns.first(self._settings.policy)
+            except RxfeedError as error:
+                return error
+        with self._state:
+            if self._closing:
+                return None
+            if self._connections is None:
+                self._connections = self._make_connections(plan=self._plan())
+        if self._patterns.given:
+            self._follow_status()
+        self._patterns.start()
+        try:
+            return self._connections.run()
+        finally:
+            self._patterns.close()
+            self._patterns.join()
+
+    def _follow_status(self) -> None:
+        """Let the messages of the channel `status` name products."""
+        types = self.venue.types_of(self.venue.common.get("status", ""))
+        if types and any(self.venue.types_of(channel) == types for channel, _ in self._subscriptions.desired):
+            self._streams.router.add(Observer(self._patterns.status), MessageFilter(types))
 
     def _interrupt(self) -> None:
-        assert self._connections is not None
-        self._connections.close()
+        self._patterns.close()
+        if self._connections is not None:
+            self._connections.close()
         self._ids.close()
 
     def _delivers_here(self) -> bool:

@@ -7,7 +7,7 @@ Rules:
 - The old connection is closed after a while in which it brings what was on its way when the new one was subscribed, and
   not while messages are held.
 - If the new connection is not ready in time, it is closed, and the old one stays.
-- Afterwards the new one is the only one: when all copies of the old one's messages have come, it is arbitrated no
+- Afterwards the new one is the only one: when all copies of messages have come, it is arbitrated no
   longer.
 """
 

@@ -32,7 +32,8 @@ class SteppedFeed(Feed):
 
     def _prepare(self) -> None:
         super()._prepare()
-        assert self._connections is not None
+        if self._connections is None:
+            raise ConfigError("products: a feed without threads takes no patterns")
         self._turn = threading.RLock()
         self._loop = self._connections.first.loop
         self._steps = self._loop.steps()

@@ -123,6 +123,11 @@ class SubscriptionManager:
         with self._lock:
             return list(self._desired)
 
+    def pairs_of(self, subscription: Subscription) -> list[Pair]:
+        """The pairs of *subscription*, by the names that were given."""
+        with self._lock:
+            return self._pairs(subscription)
+
     @property
     def requests_sent(self) -> bool:
         """True if the user has sent requests, so that only the exchange's answers show what is subscribed to."""

@@ -114,6 +114,7 @@ def test_books_over_several_connections_survive_kills_of_one() -> None:
             exchange.wait_for_clients(count, timeout=60)
             books.compare(exchange)
             assert {each.number for each in feed.connections} == set(range(1, count + 1))
+            assert all(("heartbeats", None) in each.pairs for each in feed.connections)
             homes = {product: each.number for each in feed.connections for _, product in each.pairs if product}
             assert max(Counter(homes.values()).values()) - min(Counter(homes.values()).values()) <= 1
             lost: Counter[int] = Counter()
@@ -255,7 +256,7 @@ def test_exit_of_a_subscriber_of_another_connection_ends_the_feed() -> None:
             feed.run()
 
 
-def test_final_error_of_a_connection_ends_the_feed_unless_another_covers_it() -> None:
+def test_final_error_of_a_connection_ends_the_feed_unless_covered() -> None:
     with Exchange([BTC], seed=3, auto=False, faults=[faults.HttpStatus(401, connection=range(2, 99))]) as exchange:
         feed = Feed(BTC, "heartbeat", url=exchange.url, redundancy=2, reconnect=False)
         got, status = Collected(feed), Collected(feed.status)
@@ -438,7 +439,7 @@ def test_renewal_of_a_connection_that_is_refused_keeps_the_old_one() -> None:
             got.wait_for(lambda items: sum(each.type == "heartbeat" for each in items) == 2)
 
 
-def test_request_of_the_user_goes_to_the_connection_that_replaced_the_first() -> None:
+def test_request_of_the_user_goes_to_the_replacement() -> None:
     with Exchange([BTC], seed=3, auto=False) as exchange:
         feed = Feed(BTC, "heartbeat", url=exchange.url, patience=0.05)
         status = Collected(feed.status)
