@@ -245,6 +245,15 @@ class MessageRouter(FeedStream[Message]):
         """True if a message of *kind* and *product* has an observer."""
         return bool(self.route_of(kind, product).observers)
 
+    def takes_products_of(self, kinds: frozenset[type[Message]]) -> bool:
+        """True if an observer takes messages of one of *kinds*, and not of all products."""
+        return any(
+            message_filter is not None
+            and message_filter.products is not None
+            and any(map(message_filter.includes, kinds))
+            for message_filter in self._filters.values()
+        )
+
     def has_seen(self, kinds: frozenset[type[Message]], product: str | None) -> bool:
         """True if a message of one of *kinds*, of *product* (`None`: any), was routed, or if that is unknown."""
         with self.lock:

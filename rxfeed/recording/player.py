@@ -27,7 +27,17 @@ from rxfeed.feed import (
     SequenceReset,
     Subscribed,
 )
-from rxfeed.market import FrameOrigin, Malformed, Message, Origin, RepairedOrigin, Subscriptions
+from rxfeed.market import (
+    BookSnapshot,
+    BookUpdate,
+    FrameOrigin,
+    Malformed,
+    Message,
+    Origin,
+    RepairedOrigin,
+    Subscriptions,
+    finer,
+)
 from rxfeed.recording.bulk import (
     NO_FRAME,
     NOT_CHOSEN,
@@ -36,6 +46,9 @@ from rxfeed.recording.bulk import (
     epoch_of,
     frame_in,
     frames_size,
+    kind_of,
+    places,
+    size_between,
     skimmed_lines,
     time_of,
     type_of,
@@ -57,6 +70,9 @@ log = logging.getLogger("rxfeed.recording")
 
 # If a larger part of the lines is needed than this, decoding all of them is faster than skimming them first.
 _MANY = 0.7
+# Most of the lines, of which a pipeline often has one product of many.
+_BOOKS = frozenset((BookUpdate, BookSnapshot))
+_NO_FRAME = type(None)
 
 
 class Player:
@@ -163,7 +179,11 @@ class Player:
         insertions = self._insertions(recording)
         for chunk in recording.chunks():
             plain = not self._risen and (insertions is None or insertions.place >= chunk.line + chunk.count)
-            done = (self._skip_through(recording, chunk) or self._all_of(recording, chunk)) if plain else 0
+            done = plain and (
+                self._choose_through(recording, chunk)
+                or self._skip_through(recording, chunk)
+                or self._all_of(recording, chunk)
+            )
             for index in range(done, len(chunk.lines)):
                 if insertions is not None and insertions.place <= chunk.line + index:
                     self._insert(insertions.take(chunk.line + index), recording.line(chunk, index))
@@ -191,6 +211,46 @@ class Player:
             epoch = self._base + max(recorded) + self._risen[message.product_id]
             self._highest = max(self._highest, epoch)
             self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, RepairedOrigin)
+
+    def _choose_through(self, recording: Recording, chunk: Chunk) -> int:
+        """As `_skip_through`, where types alone decide: lines are decoded once, most of them into next to nothing."""
+        router, scheduler, bulk = self._streams.router, self._pacer.scheduler, self._bulk
+        wanted = router.types
+        if wanted is None or not bulk.usable or not self._takes_all or self._pacer.paced or not scheduler.begun:
+            return 0
+        typed = None if router.takes_products_of(_BOOKS) else bulk.chosen_lines(chunk.text, wanted)
+        if not typed:
+            return 0
+        times = [*map(time_of, typed)]
+        newest = max(times)
+        if newest >= scheduler.next_ns:
+            return 0
+        epochs, kinds, passed = {*map(epoch_of, typed)}, [*map(kind_of, typed)], bulk.passed
+        self._highest = max(self._highest, self._base + max(epochs))
+        counted = Counter(kinds)
+        lines, done, chosen = chunk.lines, 0, places(kinds, counted, counted.keys() - passed.keys())
+        try:
+            for index in chosen:
+                entry, line, done = typed[index], lines[index], index + 1
+                if entry.frame is None or finer(line):
+                    self._line(recording, chunk, index)
+                else:
+                    scheduler.ns = max(scheduler.ns, entry.ns)
+                    self._dispatcher.deliver_recorded(entry.frame, frame_in(line), entry.ns, self._base + entry.epoch)
+                # An observer may have closed the replay, subscribed to more, or scheduled an action.
+                if self.stopping or router.types is not wanted or newest >= scheduler.next_ns:
+                    return done
+            done = len(lines)
+        finally:  # all at once, since few lines may be skipped between two that are played
+            if done < len(lines):
+                counted = Counter(kinds[:done])
+            size = None if done < len(lines) or _NO_FRAME in counted else size_between(lines, chunk.text, times, epochs)
+            if size is None:
+                size = frames_size([line for line, kind in zip(lines[:done], kinds, strict=False) if kind in passed])
+            else:
+                size -= sum(len(frame_in(lines[index])) for index in chosen)
+            self._dispatcher.count_skipped({passed[kind]: n for kind, n in counted.items() if kind in passed}, size)
+        return done
 
     def _skip_through(self, recording: Recording, chunk: Chunk) -> int:
         """Play the lines of *chunk* that have subscribers, and skip the others; returns the number of lines done.
