@@ -69,23 +69,23 @@ class Bulk:
         self.passed: dict[type[object], type[Message]] = {}
         """By what `chosen_lines` has in place of a message: its type."""
 
-    def chosen_lines(self, text: bytes, wanted: frozenset[type[Message]]) -> list[Typed] | None:
-        """As `typed_lines`, with the messages of *wanted* types alone: see `passed` for the others.
+    def chosen_lines(self, text: bytes, types: frozenset[type[Message]]) -> list[Typed] | None:
+        """As `typed_lines`, with the messages of *types* alone: see `passed` for the others.
 
-        Wanted messages with times finer than microseconds are not cut here.
+        Times that are finer than microseconds are not cut here.
         """
-        decode = self._choosing.get(wanted)
+        decode = self._choosing.get(types)
         if decode is None:
-            decode = self._choosing[wanted] = self._choose(tuple(wanted))
+            decode = self._choosing[types] = self._choose(tuple(types))
         return None if len(text) > LONG or REPAIRED in text else together(decode, text)
 
-    def _choose(self, wanted: tuple[type[Message], ...]) -> Callable[[bytes], list[Any]]:
+    def _choose(self, types: tuple[type[Message], ...]) -> Callable[[bytes], list[Any]]:
         for tag, kind in self.kinds.items():
             if kind not in self.passed.values():
                 self.passed[msgspec.defstruct("Passed", [], tag=tag, gc=False)] = kind
         passed = {kind: struct for struct, kind in self.passed.items()}
         frame: Any = functools.reduce(
-            operator.or_, [kind if issubclass(kind, wanted) else passed[kind] for kind in self.kinds.values()]
+            operator.or_, [kind if issubclass(kind, types) else passed[kind] for kind in self.kinds.values()]
         )
         line = msgspec.defstruct("Chosen", _fields(frame | None), bases=(), gc=False)
         return msgspec.json.Decoder(line).decode_lines

@@ -64,6 +64,7 @@ from rxfeed.recording.reading import Recording
 from rxfeed.recording.recorded_ids import apply, recorded_ids
 from rxfeed.recording.time_range import TimeRange
 from rxfeed.recording.timestamps import moment_of, ns_of
+from rxfeed.recording.workers import END, Place
 from rxfeed.venues import DeliveredIds
 
 log = logging.getLogger("rxfeed.recording")
@@ -73,6 +74,7 @@ _MANY = 0.7
 # Most of the lines, of which a pipeline often has one product of many.
 _BOOKS = frozenset((BookUpdate, BookSnapshot))
 _NO_FRAME = type(None)
+_AFTER_INSERTED = 1 << 62
 
 
 class Player:
@@ -96,6 +98,15 @@ class Player:
         self._repaired = RepairedIds({})
         self._trades = frozenset(each.name for each in venue.channels if each.numbering == "trades")
         self._risen: Counter[str | None] = Counter()  # by how much epochs of products are above the recorded ones
+        self.part = self._first = self._index = 0
+        self._inserted = _AFTER_INSERTED
+        self.over = False
+        """True once all has been played."""
+
+    @property
+    def place(self) -> Place:
+        """Where the current message is: the part, the line, and the place in it, or between it and the one before."""
+        return END if self.over else (self.part, self._first + self._index, self._inserted, self._dispatcher.place)
 
     def stop(self) -> None:
         """Hand nothing on any more; from any thread."""
@@ -143,7 +154,7 @@ class Player:
 
     def merged(self, items: Iterable[MergedItem]) -> None:
         """Play the merged items of several recordings, with their merged epochs."""
-        for each in items:
+        for self._index, each in enumerate(items):
             item = each.item
             if isinstance(item, Malformed):
                 self._malformed(item)
@@ -178,6 +189,7 @@ class Player:
         # takes a third of decoding it. Most pipelines need few types. Other lines are played one by one.
         insertions = self._insertions(recording)
         for chunk in recording.chunks():
+            self._first = chunk.line
             plain = not self._risen and (insertions is None or insertions.place >= chunk.line + chunk.count)
             done = plain and (
                 self._choose_through(recording, chunk)
@@ -186,6 +198,7 @@ class Player:
             )
             for index in range(done, len(chunk.lines)):
                 if insertions is not None and insertions.place <= chunk.line + index:
+                    self._index = index
                     self._insert(insertions.take(chunk.line + index), recording.line(chunk, index))
                 if not self.stopping:
                     self._line(recording, chunk, index)
@@ -200,7 +213,7 @@ class Player:
     def _insert(self, lines: Sequence[Line], following: Line) -> None:
         """Play repaired trades before the *following* line, and with its epoch, which rises where some are lost."""
         recorded = [epoch for epoch in following.epochs or () if epoch is not None] or [following.epoch]
-        for line in lines:
+        for self._inserted, line in enumerate(lines):
             if line.lost is not None:
                 self._risen[line.lost.product_id] += 1
                 continue
@@ -211,6 +224,7 @@ class Player:
             epoch = self._base + max(recorded) + self._risen[message.product_id]
             self._highest = max(self._highest, epoch)
             self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, RepairedOrigin)
+        self._inserted = _AFTER_INSERTED
 
     def _choose_through(self, recording: Recording, chunk: Chunk) -> int:
         """As `_skip_through`, where types alone decide: lines are decoded once, most of them into next to nothing."""
@@ -232,6 +246,7 @@ class Player:
         try:
             for index in chosen:
                 entry, line, done = typed[index], lines[index], index + 1
+                self._index = index
                 if entry.frame is None or finer(line):
                     self._line(recording, chunk, index)
                 else:
@@ -270,9 +285,10 @@ class Player:
         lines, played, done = chunk.lines, 0, 0
         try:
             for index, kind in enumerate(kinds):
-                if kind in unwanted or (
-                    kind in kinds_of and not router.observed(kinds_of[kind], skimmed[index].frame.product_id)
-                ):
+                if kind in unwanted:
+                    continue
+                self._index = index
+                if kind in kinds_of and not router.observed(kinds_of[kind], skimmed[index].frame.product_id):
                     continue
                 kinds[index], done = NOT_CHOSEN, index + 1
                 played += 1
@@ -321,6 +337,7 @@ class Player:
         self._highest = max(self._highest, base + max(map(epoch_of, typed), default=0))
         scheduler, free = self._pacer.scheduler, self._takes_all and not self._pacer.paced
         for index, entry in enumerate(typed):
+            self._index = index
             message, ns = entry.frame, entry.ns
             if message is None:
                 self._line(recording, chunk, index)
@@ -336,6 +353,7 @@ class Player:
 
     def _line(self, recording: Recording, chunk: Chunk, index: int) -> None:
         """Play one line of any kind."""
+        self._index = index
         line = recording.line(chunk, index)
         try:
             raw = line.raw() if line.has_frame else b""
@@ -442,7 +460,8 @@ class Player:
         first, plain = True, recording.kind == "plain"
         if plain:  # a plain frame has no receipt time, but it was received before now
             continuity.received(time.time_ns())
-        for ns, raw in recording.frames():
+        self._first = 0
+        for self._index, (ns, raw) in enumerate(recording.frames()):
             if not plain:
                 continuity.received(ns)
             message = self._decode(raw)
