@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -27,6 +28,7 @@ from rxfeed import (
     window_volume,
 )
 from rxfeed.core import Late
+from rxfeed.feed import Subscribed
 from rxfeed.recording.workers import Study, merged_outputs, pickled, work
 from rxfeed.sim import Exchange
 from tests.support.make import match
@@ -97,14 +99,20 @@ STUDIES: list[Callable[[Any], Any]] = [
 ]
 
 
+def is_whole(status: object) -> bool:
+    return isinstance(status, Subscribed) and not status.missing
+
+
 @pytest.fixture(scope="module", params=list(CHANNELS))
 def recording(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
     with Exchange(PRODUCTS, venue=request.param, seed=3, auto=False) as exchange:
         feed = Feed(PRODUCTS, CHANNELS[request.param], venue=request.param, url=exchange.url)
         feed.pipe(record(folder)).subscribe()
+        subscribed = threading.Event()
+        feed.status.subscribe(lambda status: subscribed.set() if is_whole(status) else None)
         feed.connect()
-        exchange.wait_for_clients()
+        assert subscribed.wait(20)
         exchange.step(600)
         while feed.stats.frames < exchange.sent.frames:
             time.sleep(0.005)
