@@ -26,7 +26,8 @@ ORDER = [
     {"operators"},
     {"feed"},
     {"sinks", "recording"},
-    {"archive", "audit"},
+    {"audit"},
+    {"archive"},
     {"metrics", "compat", "sim", "backtest"},
     {"cli"},
 ]

@@ -50,7 +50,8 @@ class GapDetector(ProductEpochs):
     """Checks every message: `step` returns False for a duplicate, and appends gaps and restarts to `missed`.
 
     `step` also returns False for a message that is held, which is in `held` then. If the numbers after it show that it
-    belongs to a restarted sequence, it is in `released`, to be delivered before the message that shows this.
+    belongs to a restarted sequence, it is in `released`, to be delivered before the message that shows this. So it does
+    for a message from before the subscription that had been missed: it is in `new`, to be delivered in its place.
 
     O(1) a message. A venue's subclass adds its rules to `checks`.
     """
@@ -71,6 +72,8 @@ class GapDetector(ProductEpochs):
         """The messages to deliver before the last checked one; the caller takes them out."""
         self.held: Message | None = None
         """The last checked message, if it is held; the caller takes it out, and may give it its origin."""
+        self.new: Message | None = None
+        """The last checked message as a new one, for which `step` was False: it had been missed. Taken out likewise."""
         self.limit = LAST
         """The latest credible time, by the receipt of the messages (see `EventClock`)."""
         self.checks: dict[type[Message], Callable[[Any], bool]] = {}
@@ -178,6 +181,10 @@ class GapDetector(ProductEpochs):
         if holder.hold(message):
             self.held = message
         return False
+
+    def new_frame(self, raw: bytes) -> bytes:
+        """The frame *raw* of a message that is in `new`, as that of a new one. For a venue's rules."""
+        return raw
 
     def malformed(self, frame: Malformed) -> None:
         """*frame* could not be decoded. If it has a number, that is not missing. For a venue's rules."""

@@ -10,7 +10,14 @@ from reactivex import abc
 
 from rxfeed.core import EPOCH_KINDS, Awaited, ByType, GapDetector, RepairedNumbers, Restarted
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.held_messages import stamp_awaiting, stamp_held, stamp_held_of, with_epoch, with_epochs
+from rxfeed.feed.held_messages import (
+    HeldRepairedOrigin,
+    stamp_awaiting,
+    stamp_held,
+    stamp_held_of,
+    with_epoch,
+    with_epochs,
+)
 from rxfeed.feed.trade_repairs import TradeRepairs
 from rxfeed.market import (
     ENDING,
@@ -22,6 +29,7 @@ from rxfeed.market import (
     Message,
     Origin,
     RepairedFrameOrigin,
+    RepairedOrigin,
     Skipped,
     ends_with_microseconds,
     finer,
@@ -130,7 +138,7 @@ class Dispatcher:
                 if kind in checks:
                     fresh = checks[kind](message)
                     if (not fresh or continuity.missed) and not self._fresh(fresh):
-                        self._stamp_held(raw, received_ns)
+                        data_received = self._not_delivered(raw, received_ns) or data_received
                         if self.stopping:
                             return
                         continue
@@ -218,12 +226,22 @@ class Dispatcher:
         self._stats.frames += 1
         self._several(messages, raw, received_ns)
 
-    def _stamp_held(self, raw: bytes, received_ns: int) -> None:
-        """The last checked message is not to be delivered now: if it is held, it gets its origin, without an epoch."""
-        held = self._continuity.held
+    def _not_delivered(self, raw: bytes, received_ns: int) -> bool:
+        """The last checked message is not to be delivered now: if it is held, it gets its origin, without an epoch.
+
+        If it had been missed, it is delivered as a new one, and True is returned.
+        """
+        continuity = self._continuity
+        held, new = continuity.held, continuity.new
+        continuity.held = continuity.new = None
         if held is not None:
-            self._continuity.held = None
             stamp_held(held, raw, received_ns)
+        if new is None or self.stopping:
+            return False
+        kind = HeldRepairedOrigin if self._router.held and self._router.holds(new) else RepairedOrigin
+        force_setattr(new, "_origin", kind(continuity.new_frame(raw), received_ns, continuity.epoch_of(new)))
+        self.deliver(new)
+        return True
 
     def _deliver_released(self) -> None:
         """Deliver the messages that were held, with their present epochs; they were counted as duplicates before."""
@@ -252,7 +270,7 @@ class Dispatcher:
         """As `is_fresh`, for the one message of the frame *raw*."""
         fresh = self.is_fresh(message)
         if not fresh:
-            self._stamp_held(raw, received_ns)
+            self._not_delivered(raw, received_ns)
         return fresh
 
     def deliver_recorded_frame(
@@ -334,7 +352,9 @@ class Dispatcher:
         if self._continuity.missed:
             self._report_missed()
         if not fresh:
-            self._stats.duplicates += 1
+            self._stats.duplicates += self._continuity.new is None
+            if not self._drop_duplicates:
+                self._continuity.new = None  # it is delivered as it came
         # A subscriber of the status may have closed the feed.
         return not self.stopping and (fresh or not self._drop_duplicates)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from rxfeed.core import Awaited, Missed, RepairedNumbers, Restarted, Resubscribed
+from rxfeed.feed.clock import utc_now
 from rxfeed.feed.endings import SourceSinks
 from rxfeed.feed.message_router import FeedStream, MessageRouter
 from rxfeed.feed.stats import Stats
@@ -36,10 +37,6 @@ log = logging.getLogger("rxfeed.feed")
 _MOST_NAMED = 100
 
 
-def _wall() -> datetime:
-    return datetime.now(UTC)
-
-
 class FeedStreams:
     """The message router, the side streams, and the counters.
 
@@ -49,7 +46,7 @@ class FeedStreams:
     def __init__(
         self,
         lag_threshold: float,
-        now: Callable[[], datetime] = _wall,
+        now: Callable[[], datetime] = utc_now,
         status_log: StatusLog | None = None,
         venue: Venue = COINBASE_EXCHANGE,
     ) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from rxfeed.core import ARRIVAL_LIMIT, Arrival, GapDetector
 from rxfeed.errors import AuthenticationFailed, ConnectionLost, TimestampRejected, WentSilent
-from rxfeed.feed.clock import Clock
+from rxfeed.feed.clock import Clock, utc_now
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.housekeeping import Housekeeping
@@ -60,7 +60,7 @@ class FeedSession:
             after={Heartbeat: self._heartbeat_received, Subscriptions: self._subscribed, ErrorMessage: self._rejected},
             repairs=repairs,
         )
-        self._opened_at = datetime.now(UTC)
+        self._opened_at = utc_now()
         self.opened = False
         """True once the connection was open."""
         self.data_received = False
@@ -89,7 +89,7 @@ class FeedSession:
             connection.open()
             self.opened = True
             self._ids.connected()
-            self._opened_at = datetime.now(UTC)
+            self._opened_at = utc_now()
             now = self._clock.now()
             self._begin(now)
             streams.stats.connections += 1
@@ -254,7 +254,7 @@ class FeedSession:
         server, unspecified = self._server_time(), refused is Refusal.UNSPECIFIED
         wrong_clock = server is not None and abs((self._opened_at - server).total_seconds()) > _CLOCK_TOLERANCE
         if refused is Refusal.TIMESTAMP or (unspecified and (wrong_clock or self._subscriptions.accepted)):
-            now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+            now = f"{utc_now():%Y-%m-%d %H:%M:%S} UTC"
             text = f"{text}: compare the clock of this machine, {now}, with a time server"
             if server is not None:
                 text = f"{text}; the server answered {self._connection.server_date}, at {self._opened_at:%H:%M:%S} here"

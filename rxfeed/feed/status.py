@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
 from rxfeed.errors import picklable
+from rxfeed.feed.clock import utc_now
 from rxfeed.market import ChannelSubscription
 
 
 class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The base class of all status events; *at*: the wall clock's UTC time of the event."""
 
-    at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+    at: datetime = msgspec.field(default_factory=utc_now)
 
     def __str__(self) -> str:
         """One line for a log, without the time: `Gap product_id=BTC-USD channel=matches first=3 last=4`."""
@@ -201,4 +202,4 @@ class KeepalivePong(msgspec.Struct, frozen=True, kw_only=True):
     """An item of `feed.keepalive`: the answer to a ping of the feed arrived after *round_trip* seconds."""
 
     round_trip: float
-    at: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+    at: datetime = msgspec.field(default_factory=utc_now)

@@ -32,7 +32,7 @@ from rxfeed.core import (
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.held_messages import with_epoch, with_epochs
 from rxfeed.feed.trade_fetcher import TradeFetcher
-from rxfeed.market import Message, PriorTrade, RepairedOrigin, Trade
+from rxfeed.market import Message, PriorTrade, RestOrigin, Trade
 from rxfeed.venues import RestTrade
 
 
@@ -223,7 +223,7 @@ class TradeRepairs:
 
 
 def _is_fetched(message: Message) -> bool:
-    return type(message._origin) is RepairedOrigin  # pyright: ignore[reportPrivateUsage]
+    return type(message._origin) is RestOrigin  # pyright: ignore[reportPrivateUsage]
 
 
 def _as_rest(trade: Trade | PriorTrade) -> RestTrade:
