@@ -72,7 +72,7 @@ class PriceCrossing:
         self._before = self.level
         self._breaks, self._break = EpochCounter(), 0
         self._calm: int | None = None  # the epoch in which nothing was missed since *before*
-        self._rest: Callable[[Priced], None] = self._look
+        self._rest: Callable[[Priced], object] = self._look
 
     def receiver(self, rest: Callable[[Priced], None]) -> Callable[[Trade | PriorTrade | Ticker], None]:
         """As `Receiving.receiver`: for messages of *product_id*."""
