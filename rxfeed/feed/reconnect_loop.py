@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 
-from rxfeed.core import APART, Backoff, Reconnect
+from rxfeed.core import APART, Backoff, Reconnect, in_seconds
 from rxfeed.errors import (
     AuthenticationFailed,
     CertificateInvalid,
@@ -172,7 +172,7 @@ class ReconnectLoop:
                 proxy=transport.proxy,
             )
 
-        fetcher = TradeFetcher(venue, client, clock.real(policy.patience), self.nudge)
+        fetcher = TradeFetcher(venue, client, clock.real(in_seconds(policy.patience)), self.nudge)
         return TradeRepairs(policy, venue.repairable, self._streams, self._continuity, fetcher, clock.now)
 
     def _mapped(self, error: Exception) -> Exception:
