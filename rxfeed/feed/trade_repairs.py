@@ -29,6 +29,7 @@ from rxfeed.core import (
     RepairedTrades,
     Restarted,
     TradeRepair,
+    in_seconds,
 )
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
@@ -264,5 +265,5 @@ def make_repairs(
             proxy=transport.proxy,
         )
 
-    fetcher = TradeFetcher(venue, client, clock.real(policy.patience), nudge)
+    fetcher = TradeFetcher(venue, client, clock.real(in_seconds(policy.patience)), nudge)
     return TradeRepairs(policy, venue.repairable, streams, continuity, fetcher, clock.now)
