@@ -197,7 +197,7 @@ class _Export:
             rows = Rows(venue, self._options, machines, batch.coverage, batch.writer)
             batch.rows[venue.name] = rows
         epochs = batch.state.epochs.setdefault(venue.name, Epochs())
-        contents = Contents(venue, rows, rows.kinds, self._options.time_range, epochs, texts=not self._options.computes)
+        contents = Contents(venue, rows, rows.kinds, self._options.time_range, epochs, texts=True)
         before = rows.messages
         damage = contents.read(part)
         rows.flush()

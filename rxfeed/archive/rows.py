@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from rxfeed.archive.arrow import pyarrow
@@ -78,14 +79,10 @@ class Rows:
                     waiting[table].append(message)
                 except KeyError:
                     waiting[table] = [message]
-        if self.machines.candles is not None or self.machines.tops is not None:
-            candles, tops = self.machines.step(messages)
-            self._candles += candles
-            self._tops += tops
+        if self.machines.compute:
+            self._take_results(*self.machines.step(messages))
         for table in [table for table, several in waiting.items() if len(several) >= _TOGETHER]:
             self._flush_table(table)
-        if len(self._candles) + len(self._tops) >= _TOGETHER:
-            self._flush_results()
 
     def take_texts(self, lines: list[TextLine], base: int) -> bool:
         chosen: dict[str, list[TextLine]] = {}
@@ -98,8 +95,8 @@ class Rows:
                 table = tables[kind] = _table_of_texts(kind)
             if table is None:
                 continue
-            if not table:  # a snapshot of a book, which is rare and large
-                return False
+            if not table or (table == "book_updates" and self.machines.tops is not None):
+                return False  # a snapshot of a book, which is rare and large; or books are computed
             try:
                 chosen[table].append(line)
             except KeyError:
@@ -108,8 +105,13 @@ class Rows:
             made = [(table, self._batch_of(table, each, base)) for table, each in chosen.items()]
         except NotExact:
             return False
+        if self.machines.compute:
+            micros = next((batch["time"] for table, batch in made if table == "trades"), None)
+            self._take_results(*self.machines.step_texts(lines, base, _integers(micros), self.venue))
         for table, batch in made:
             self.messages += len(chosen[table])
+            if table not in self._tables:
+                continue
             self._flush_table(table)
             self._batches.setdefault(table, []).append(batch)
             if sum(each.num_rows for each in self._batches[table]) >= _TOGETHER:
@@ -152,6 +154,12 @@ class Rows:
         if batches:
             self._writer.add(table, self.venue.name, pyarrow().concat_tables(batches))
 
+    def _take_results(self, candles: list[Candle], tops: list[BookTop]) -> None:
+        self._candles += candles
+        self._tops += tops
+        if len(self._candles) + len(self._tops) >= _TOGETHER:
+            self._flush_results()
+
     def _flush_results(self) -> None:
         candles, self._candles = self._candles, []
         tops, self._tops = self._tops, []
@@ -164,8 +172,13 @@ class Rows:
             writer.add("book_tops", self.venue.name, batch_of_tops(tops, self._depth, self._numbers))
 
 
+def _integers(times: Any) -> Iterator[int]:
+    """*times*, an array or `None`, in Unix microseconds."""
+    return iter(() if times is None else times.cast(pyarrow().timestamp("us", "UTC")).cast("int64").to_pylist())
+
+
 def _table_of_texts(kind: type[Any]) -> str | None:
-    """The table of texts of *kind*; empty for a message, which has to be decoded, and `None` for no row."""
+    """The table of texts of *kind*; empty for a message with rows, which has to be decoded, and `None` for no row."""
     if issubclass(kind, Message):
-        return ""
+        return "" if any(issubclass(kind, bases) for bases in OF_MESSAGES.values()) else None
     return next((table for table, base in _OF_TEXTS.items() if issubclass(kind, base)), None)

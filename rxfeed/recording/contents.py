@@ -19,7 +19,7 @@ import msgspec
 
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed import FeedStatus, Gap, ProductRenamed, RecordingTruncated
-from rxfeed.market import LONG, Malformed, Message, Origin, RepairedOrigin, frame_origin, stamp
+from rxfeed.market import LONG, Malformed, Message, Origin, RepairedOrigin, finer, frame_origin, stamp
 from rxfeed.recording.bulk import REPAIRED, bulk_of, epoch_of, frame_in, together
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
@@ -35,6 +35,8 @@ from rxfeed.venues import DeliveredIds, Venue, tag_of
 
 _CHUNKS = 8
 """Chunks of a segment that are decoded into texts together."""
+_UNTRIED = 16
+"""Times that chunks are decoded into messages at once, after texts were not taken."""
 _AT_ONCE = 1000
 """Messages of a file that is no segment, which are passed on together."""
 
@@ -97,6 +99,7 @@ class Contents:
         self._range = time_range
         self._bulk = bulk_of(venue)
         self._texts = _text_decoder(venue, self._kinds) if texts and venue.texts else None
+        self._untried = 0
         self._ids = DeliveredIds()
         self._decode = venue.decoder(stored=True, renamed=self._ids).decode
 
@@ -136,10 +139,16 @@ class Contents:
         self._chunks(recording, several)
 
     def _chunks(self, recording: Recording, chunks: list[Chunk]) -> None:
-        if not chunks or (self._texts is not None and self._take_texts(recording, chunks)):
+        if not chunks or (self._texts is not None and self._tries_texts() and self._take_texts(recording, chunks)):
             return
+        self._untried = _UNTRIED
         for chunk in chunks:
             self._chunk(recording, chunk)
+
+    def _tries_texts(self) -> bool:
+        """False for some time after texts were not taken: a recording with a book may have none that are."""
+        self._untried -= 1
+        return self._untried < 0
 
     def _chunk(self, recording: Recording, chunk: Chunk) -> None:
         typed = self._bulk.typed_lines(chunk.text) if self._bulk.usable else None
@@ -165,13 +174,20 @@ class Contents:
     def _take_texts(self, recording: Recording, chunks: list[Chunk]) -> bool:
         assert self._texts is not None
         several: list[TextLine] = []
+        texts = frozenset[type[Any]](self._venue.texts)
         events: list[tuple[Chunk, int]] = []  # gaps, which have no place in a table, and lines of other kinds
         for chunk in chunks:
             plain = len(chunk.text) <= LONG and REPAIRED not in chunk.text
             lines = together(self._texts, chunk.text) if plain else None
             if lines is None:
                 return False
-            events += [(chunk, index) for index, line in enumerate(lines) if line.frame is None]
+            for index, line in enumerate(lines):
+                if type(line.frame) in texts:
+                    continue
+                if line.frame is None:
+                    events.append((chunk, index))
+                elif isinstance(line.frame, Message) and finer(chunk.lines[index]):
+                    return False  # msgspec rounds its time
             several += lines
         if not self._range.everything:
             takes = self._range.takes
