@@ -54,6 +54,22 @@ def test_environment_of_tests_is_independent_of_the_caller() -> None:
     }
 
 
+def test_ignored_signals_end_processes_of_the_suite() -> None:
+    """Started with `&` by a script, or under `nohup`, the suite inherits signals that are ignored."""
+    child = "import signal; print(*(signal.getsignal(s) is signal.SIG_IGN for s in (signal.SIGINT, signal.SIGHUP)))"
+    suite = f"""
+import signal, subprocess, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+from tests.support.environment import heed_signals
+heed_signals()
+subprocess.run([sys.executable, "-c", {child!r}], check=True)
+"""
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", suite], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
 def test_forbidden_bytecode_is_kept_outside_of_the_sources(tmp_path: Path) -> None:
     forbidding = {"PYTHONDONTWRITEBYTECODE": "1", "PATH": "/bin"}
     keep_bytecode(forbidding, tmp_path)

@@ -1,5 +1,7 @@
 """A recorded market for the examples: the folder that was given, or a new recording of the local exchange."""
 
+from __future__ import annotations
+
 import argparse
 import logging
 import threading
@@ -15,8 +17,6 @@ from rxfeed.feed import Gap, Repaired, Subscribed
 from rxfeed.market import AnyHeartbeat
 from rxfeed.operators import Operator
 from rxfeed.recording import Recorder
-from rxfeed.sim import Exchange
-from rxfeed.sim.faults import Recover, Refuse
 from rxfeed.venues import DEFAULT_VENUE, VENUES
 
 START = datetime(2026, 1, 2, 6, tzinfo=UTC)
@@ -36,6 +36,9 @@ def record_market(
 
     They pass as fast as they can be received. *compose* may subscribe to the feed before it begins.
     """
+    from rxfeed.sim import Exchange
+    from rxfeed.sim.faults import Recover, Refuse
+
     logging.getLogger("rxfeed.feed.status").setLevel(logging.ERROR)  # the outage is intended, so it needs no warning
     seconds, over, healed, missed = round(3600 * hours), threading.Event(), threading.Event(), []
     key = KEY if venue == DEFAULT_VENUE else None  # the other venue's book needs none

@@ -78,7 +78,9 @@ def export(
     venue: str | Venue | None = None,
     progress: Callable[[ExportProgress], None] = lambda _: None,
 ) -> ExportSummary:
-    """Export the finished files of the recordings in *source* into the folder *to*, as Parquet; see `docs/archive.md`.
+    """Export the finished files of the recordings in *source* into the folder *to*, as Parquet.
+
+    `docs/how_to/parquet.md` describes the tables.
 
         >>> from rxfeed.archive import export
         >>> export("recordings", "archive").rows                             # doctest: +SKIP

@@ -22,7 +22,7 @@ from rxfeed.core.held_run import PROVEN, HeldRun
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
 from rxfeed.core.level3_book import BookStats, Item, Level3Book
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
-from rxfeed.core.machine import Machine, fold
+from rxfeed.core.machine import Machine, Receiving, fold
 from rxfeed.core.merge import Merge
 from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_rules import MergeRules
@@ -98,6 +98,7 @@ __all__ = [
     "QueuePosition",
     "RateLimit",
     "ReceivedItem",
+    "Receiving",
     "Reconnect",
     "Renewals",
     "Repair",

@@ -68,7 +68,7 @@ class Feed(MessageSource):
     - *lag_threshold*: seconds between arrival and delivery until `Lagging` is reported.
     - *drop_duplicates*: False delivers duplicates too (they are counted in either case).
     - *repair*: True, or a `Repair`: trades that were missed are requested from the REST API, and the product's trades
-      and heartbeats are held meanwhile. `docs/repair.md` has the rules. False: a gap is reported at once.
+      and heartbeats are held meanwhile. `docs/how_to/repair.md` has the rules. False: a gap is reported at once.
     - *count_items*: `describe` counts the items between operators, at the cost of a call for each.
     - *clock*: a `Clock` that runs faster, for tests. The remaining arguments are those of `TransportOptions`.
 

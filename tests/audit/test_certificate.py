@@ -23,6 +23,7 @@ from rxfeed.recording.events import status_line
 from rxfeed.recording.format import frame_line
 from rxfeed.recording.timestamps import moment_of
 from tests.support import archives as a
+from tests.support.pictures import ground
 from tests.support.segments import NS, write
 
 SECOND = 10**9
@@ -240,6 +241,9 @@ def test_picture_has_a_row_for_each_product(tmp_path: Path) -> None:
     pixels = (imread(tmp_path / "year.png")[..., :3] * 255).round().astype(int)
     seen = {tuple(pixel) for pixel in pixels.reshape(-1, 3).tolist()}
     assert {(0x00, 0x9E, 0x73), (0xD5, 0x5E, 0x00)} <= seen  # verified, and missing
+    draw(audit(tmp_path), tmp_path / "dark.png", dark=True)
+    assert ground(tmp_path / "year.png") > 0.9
+    assert ground(tmp_path / "dark.png") < 0.1
     with pytest.raises(ConfigError, match="png"):
         draw(audit(tmp_path, products="ETH-USD"), tmp_path / "none.png")
 

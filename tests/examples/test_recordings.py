@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -15,9 +14,9 @@ import pytest
 from rxfeed import Match, Replay
 from rxfeed.backtest import PaperFill
 from rxfeed.market import Side
-from tests.examples.conftest import EXAMPLES, Script
+from tests.examples.conftest import Script
 from tests.support.make import at, match
-from tests.support.pictures import assert_drawn
+from tests.support.pictures import assert_drawn, ground
 
 HOURS = 0.5
 
@@ -36,17 +35,6 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
         yield Recorded(folder, script.end())
     finally:
         script.stop()
-
-
-@pytest.fixture
-def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The examples' modules can be imported."""
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if name == "backtest" or name.partition(".")[0] == "shared":
-            del sys.modules[name]
 
 
 def test_live_and_replay_results_equal_the_recording(recorded: Recorded) -> None:
@@ -114,11 +102,13 @@ def advanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
 
 
 @pytest.mark.parametrize("name", ["plot_volume", "plot_candles", "plot_imbalance"])
-def test_recording_of_another_venue_is_drawn(name: str, advanced: Recorded, run: Any, tmp_path: Path) -> None:
+def test_recording_of_another_venue_is_drawn_dark(name: str, advanced: Recorded, run: Any, tmp_path: Path) -> None:
     assert advanced.printed[-1] == "the results of live and replay are equal"
     picture = tmp_path / "picture.png"
-    assert run(name, str(advanced.folder), "--output", str(picture)).end() == [f"drawn in {picture}"]
+    script = run(name, str(advanced.folder), "--dark", "--output", str(picture))
+    assert script.end() == [f"drawn in {picture}"]
     assert_drawn(picture)
+    assert ground(picture) < 0.15
 
 
 def test_back_test_trades_in_a_recording_of_another_venue(advanced: Recorded, run: Any) -> None:
@@ -178,13 +168,3 @@ def test_recording_without_books_is_named(shared: None, tmp_path: Path) -> None:
     file.write_bytes(b"\n".join(match(9, time=n).raw for n in range(3)))
     with pytest.raises(SystemExit, match=r"trades\.jsonl: it has no book of BTC-USD: record its channels book and"):
         module.trade(file, "BTC-USD", [0], Decimal(0), edge=Decimal("0.001"), size=Decimal("0.1"), most=Decimal(1))
-
-
-def test_picture_has_at_most_200_bars_and_both_dates(shared: None) -> None:
-    drawing = import_module("shared.drawing")
-    by_length = {60.0: [0] * 500, 120.0: [0] * 250, 300.0: [0] * 100, 600.0: [0] * 50}
-    assert drawing.readable(by_length) == [0] * 100
-    assert drawing.readable({86_400.0: [0] * 500}) == [0] * 500
-    assert drawing.dates_of(at(0), at(3600)) == "2 January 2026, 12:00 to 13:00 UTC"
-    assert drawing.dates_of(at(0), at(90_000)) == "2 January 2026 12:00 to 3 January 2026 13:00, UTC"
-    assert [drawing.duration(each) for each in (30, 600, 14_400)] == ["30 s", "10 min", "4 h"]

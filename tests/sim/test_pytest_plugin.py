@@ -56,7 +56,7 @@ def python_in(page: Path) -> list[str]:
 def test_fixtures_run_the_examples_of_the_docs_page(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["rxfeed.sim.pytest_plugin"]\n')
     (tmp_path / "test_bot.py").write_text(TESTS)
-    script, _, example = python_in(ROOT / "docs" / "faults.md")
+    script, _, example = python_in(ROOT / "docs" / "how_to" / "test_your_bot.md")
     (tmp_path / "test_page.py").write_text(example)
     exec(script, {"run_my_bot": lambda url: None})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import MutableMapping
 from pathlib import Path
 
@@ -27,6 +28,17 @@ def make_neutral(environment: MutableMapping[str, str]) -> None:
     environment.update(_SET)
     if not environment.get("HOME"):
         environment["HOME"] = _home_of_user()
+
+
+def heed_signals() -> None:
+    """Let signals end this process and those that it starts, as in a terminal.
+
+    A process that was started in the background, or under `nohup`, ignores SIGINT or SIGHUP, and its children do too.
+    """
+    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def keep_bytecode(environment: MutableMapping[str, str], folder: Path) -> None:
