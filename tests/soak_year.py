@@ -129,15 +129,27 @@ class Year:
         for path in segments(self.recordings)[-2:]:  # the system has written the machine's time
             os.utime(path, ns=(self._clock.now(), self._clock.now()))
 
+    def wait_for_trades(self) -> None:
+        """Return when the recorder has recorded a trade."""
+        since = self.kills[-1].after if self.kills else 0
+        self._wait(lambda: any(ns > since for _, ns in self._newest()), "no trade was recorded")
+
+    def _newest(self) -> list[tuple[TradeRow, int]]:
+        return [each for path in segments(self.recordings)[-2:] for each in _recorded(path)]
+
+    def _wait(self, condition: Callable[[], bool], problem: str) -> None:
+        deadline = time.monotonic() + 60
+        while not condition():
+            if time.monotonic() > deadline:
+                self.problems.append(f"{problem} within a minute")
+                break
+            time.sleep(0.05)
+
     def end(self, last_trade: int) -> None:
         """End the recorder when it has *last_trade*, and all that follows it."""
         assert self._recorder is not None
-        deadline = time.monotonic() + 60
-        while last_trade not in (row.trade_id for path in segments(self.recordings)[-2:] for row, _ in _recorded(path)):
-            if time.monotonic() > deadline:
-                self.problems.append(f"trade {last_trade} was not recorded within a minute")
-                break
-            time.sleep(0.05)
+        problem = f"trade {last_trade} was not recorded"
+        self._wait(lambda: any(row.trade_id == last_trade for row, _ in self._newest()), problem)
         self._recorder.send_signal(signal.SIGTERM)
         status = self._recorder.wait(60)
         if status:
@@ -222,8 +234,8 @@ def _exported(archive: Path) -> list[tuple[TradeRow, int]]:
         table = parquet.ParquetFile(path).read()
         times = (table[name].cast("int64").to_pylist() for name in ("time", "received"))
         columns = (table[name].to_pylist() for name in ("trade_id", "price", "size", "side"))
-        for time_ns, received, *values in zip(*times, *columns, strict=True):
-            found.append((TradeRow(*values, time_ns // 1000), received))
+        for time_ns, received, number, price, size, side in zip(*times, *columns, strict=True):
+            found.append((TradeRow(number, price, size, side, time_ns // 1000), received))
     return found
 
 
@@ -277,6 +289,7 @@ def year(
                 run.start()
                 show(f"{moment_of(clock.now()):%Y-%m-%d}: kill {number}, {len(traded)} trades, {run.exports} exports")
             time.sleep(max(0.0, began + machine_ns / 1e9 - time.monotonic()))
+            run.wait_for_trades()
             exchange.pause()
             run.end(exchange.last_trade_id(PRODUCT))
         finally:

@@ -8,10 +8,10 @@ import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from rxfeed.archive.text_candles import ConsecutiveTrade, NamedTrade, TextCandles
+from rxfeed.archive.text_candles import ConsecutiveTrade, NamedTrade, TextCandles, TradeNumbers
 from rxfeed.archive.tops import BookTop, BookTops
 from rxfeed.core import Candle, Late
-from rxfeed.market import Message, Origin, Trade, stamp
+from rxfeed.market import Message, Trade
 from rxfeed.recording import TextLine
 from rxfeed.venues import Venue
 
@@ -57,17 +57,15 @@ class Machines:
         return candles, self._step_tops(messages)
 
     def step_texts(
-        self, lines: Sequence[TextLine], base: int, micros: Iterator[int], venue: Venue
+        self, lines: Sequence[TextLine], messages: Sequence[Message], base: int, numbers: TradeNumbers, venue: Venue
     ) -> tuple[list[Candle], list[BookTop]]:
-        """The same for *lines*, of which the epochs are *base* too low; *micros*: the event time of each trade."""
-        messages = [
-            stamp(line.frame, Origin(b"", line.ns, line.epoch + base))
-            for line in lines
-            if isinstance(line.frame, Message)
-        ]
+        """The same for *lines*, with *messages* among them, which have their origins.
+
+        The epochs of lines are *base* too low. *numbers*: those of the trades.
+        """
         candles: list[Candle] = []
         if self.candles is not None:
-            candles += self._in_time(self.candles.step_texts(lines, base, micros, _trade_of(venue)))
+            candles += self._in_time(self.candles.step_texts(lines, base, numbers, _trade_of(venue)))
         return candles, self._step_tops(messages)
 
     def _in_time(self, outputs: Iterable[Candle | Late]) -> Iterator[Candle]:

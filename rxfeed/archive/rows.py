@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from rxfeed.archive.arrow import pyarrow
 from rxfeed.archive.coverage import Coverage
 from rxfeed.archive.machines import Machines
+from rxfeed.archive.numbers import unscaled
 from rxfeed.archive.options import ExportOptions
 from rxfeed.archive.partitions import PartitionWriter
 from rxfeed.archive.tables import (
@@ -19,15 +19,18 @@ from rxfeed.archive.tables import (
     batch_of_tops,
     table_of,
 )
+from rxfeed.archive.text_candles import TradeNumbers
 from rxfeed.archive.tops import BookTop
 from rxfeed.core import Candle
 from rxfeed.feed import Gap
-from rxfeed.market import BookUpdateText, Message, TickerText, TradeText
+from rxfeed.market import BookUpdateText, Message, Origin, TickerText, TradeText, stamp
 from rxfeed.recording import TextLine
 from rxfeed.venues import Venue
 
 _TOGETHER = 50_000
 """Messages that become arrays at once."""
+_NO_ROWS = "no rows"
+"""In place of a table: a message that only the computed tables need."""
 _OF_TEXTS = {"trades": TradeText, "book_updates": BookUpdateText, "tickers": TickerText}
 
 
@@ -85,6 +88,8 @@ class Rows:
             self._flush_table(table)
 
     def take_texts(self, lines: list[TextLine], base: int) -> bool:
+        if self._numbers.floats and self.machines.candles is not None:  # which are exact
+            return False
         chosen: dict[str, list[TextLine]] = {}
         tables = self._text_tables
         for line in lines:
@@ -102,12 +107,17 @@ class Rows:
             except KeyError:
                 chosen[table] = [line]
         try:
-            made = [(table, self._batch_of(table, each, base)) for table, each in chosen.items()]
+            made = [(table, self._batch_of(table, each, base)) for table, each in chosen.items() if table != _NO_ROWS]
         except NotExact:
             return False
+        others = chosen.pop(_NO_ROWS, [])
+        for line in others:
+            stamp(line.frame, Origin(b"", line.ns, line.epoch + base))
+        self.messages += len(others)
         if self.machines.compute:
-            micros = next((batch["time"] for table, batch in made if table == "trades"), None)
-            self._take_results(*self.machines.step_texts(lines, base, _integers(micros), self.venue))
+            of_trades = next((batch for table, batch in made if table == "trades"), None)
+            numbers, messages = self._trade_numbers(of_trades), [line.frame for line in others]
+            self._take_results(*self.machines.step_texts(lines, messages, base, numbers, self.venue))
         for table, batch in made:
             self.messages += len(chosen[table])
             if table not in self._tables:
@@ -122,6 +132,13 @@ class Rows:
         epochs = [line.epoch + base for line in lines] if base else [line.epoch for line in lines]
         texts, ns = [line.frame for line in lines], [line.ns for line in lines]
         return batch_of_texts(table, texts, ns, epochs, self._numbers)
+
+    def _trade_numbers(self, batch: Any) -> TradeNumbers:
+        """The numbers of *batch*, rows of trades, or `None`."""
+        if batch is None:
+            return TradeNumbers((), (), (), 0)
+        times, prices, sizes = (unscaled(batch[name]) for name in ("time", "price", "size"))
+        return TradeNumbers(times, prices, sizes, self._numbers.scale)
 
     def take_gap(self, gap: Gap) -> None:
         self._coverage.gap(gap, self.venue)
@@ -172,13 +189,8 @@ class Rows:
             writer.add("book_tops", self.venue.name, batch_of_tops(tops, self._depth, self._numbers))
 
 
-def _integers(times: Any) -> Iterator[int]:
-    """*times*, an array or `None`, in Unix microseconds."""
-    return iter(() if times is None else times.cast(pyarrow().timestamp("us", "UTC")).cast("int64").to_pylist())
-
-
 def _table_of_texts(kind: type[Any]) -> str | None:
     """The table of texts of *kind*; empty for a message with rows, which has to be decoded, and `None` for no row."""
     if issubclass(kind, Message):
-        return "" if any(issubclass(kind, bases) for bases in OF_MESSAGES.values()) else None
+        return "" if any(issubclass(kind, bases) for bases in OF_MESSAGES.values()) else _NO_ROWS
     return next((table for table, base in _OF_TEXTS.items() if issubclass(kind, base)), None)

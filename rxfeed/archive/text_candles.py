@@ -7,16 +7,18 @@ Rules:
 - At each step, the highest id of the product is that of all trades before it, and trades are added in their order.
 """
 
+# pyright: reportIncompatibleMethodOverride=false, reportGeneralTypeIssues=false
+
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from operator import mul
+from typing import Any, NamedTuple
 
 from rxfeed.core import Candle, CandlePrices, Candles, Late, exactly
-from rxfeed.core.arguments import Seconds
 from rxfeed.market import Message, Origin, Side, Trade, TradeText, microseconds, moment, stamp
 from rxfeed.recording import TextLine
 
@@ -38,14 +40,28 @@ class ConsecutiveTrade(NamedTrade, frozen=True, kw_only=True, gc=False):
     ids_are_consecutive = True
 
 
-class NotedPrices(CandlePrices):
-    """The prices of a window, with trades that are *noted* and not added yet: each with its Unix microseconds."""
+class TradeNumbers(NamedTuple):
+    """Of each trade the Unix nanoseconds of its event time, and price and size, in units of the last of *places*."""
 
-    __slots__ = ("noted",)
+    times: Sequence[int]
+    prices: Sequence[int]
+    sizes: Sequence[int]
+    places: int
+
+
+Noted = tuple[int, int, int, int]
+"""A trade: the Unix nanoseconds of its event time, its id, price and size, as in `TradeNumbers`."""
+
+
+class NotedPrices(CandlePrices):
+    """The prices of a window, with trades that are *noted* and not added yet; their numbers have so many *places*."""
+
+    __slots__ = ("noted", "places")
 
     def __init__(self, closes: dict[str, Decimal] | None = None) -> None:
         super().__init__(closes)
-        self.noted: list[tuple[TradeText, int]] = []
+        self.noted: list[Noted] = []
+        self.places = 0
 
     def gather(self, waiting: list[Trade]) -> None:
         super().gather(waiting)
@@ -54,22 +70,25 @@ class NotedPrices(CandlePrices):
             self._add_noted(noted)
 
     @exactly
-    def _add_noted(self, noted: list[tuple[TradeText, int]]) -> None:
-        prices = [Decimal(text.price) for text, _ in noted]
-        sizes = [Decimal(text.size) for text, _ in noted]
-        places = [(micros, text.trade_id) for text, micros in noted]
-        sums = CandlePrices()
+    def _add_noted(self, noted: list[Noted]) -> None:
+        times, ids, prices, sizes = zip(*noted, strict=True)
+        opened, closed = 0, len(noted) - 1
+        if [*times] != sorted(times) or [*ids] != sorted(ids):
+            keys = [*zip(times, ids, strict=True)]
+            opened, closed = keys.index(min(keys)), closed - keys[::-1].index(max(keys))
+        places = self.places
+        sums = type(self)()
         sums.count = len(noted)
-        sums.high, sums.low = max(prices), min(prices)
-        sums.volume, sums.notional = sum(sizes), sum(map(mul, prices, sizes))
-        first, last = places[0], places[-1]
-        opened, closed = 0, len(places) - 1
-        if places != sorted(places):
-            first, last = min(places), max(places)
-            opened, closed = places.index(first), len(places) - 1 - places[::-1].index(last)
-        sums.open, sums.close = prices[opened], prices[closed]
-        sums.first, sums.last = (moment(first[0]), first[1]), (moment(last[0]), last[1])
+        sums.open, sums.close = _decimal(prices[opened], places), _decimal(prices[closed], places)
+        sums.high, sums.low = _decimal(max(prices), places), _decimal(min(prices), places)
+        sums.volume = _decimal(sum(sizes), places)
+        sums.notional = _decimal(sum(map(mul, prices, sizes)), 2 * places)
+        sums.first, sums.last = ((moment(times[each] // 1000), ids[each]) for each in (opened, closed))
         self._merge(sums)
+
+
+def _decimal(number: int, places: int) -> Decimal:
+    return Decimal(number).scaleb(-places)
 
 
 class _Run:
@@ -77,7 +96,7 @@ class _Run:
 
     __slots__ = ("end", "epoch", "known", "noted", "start")
 
-    def __init__(self, start: int, end: int, epoch: int, known: int, noted: list[tuple[TradeText, int]]) -> None:
+    def __init__(self, start: int, end: int, epoch: int, known: int, noted: list[Noted]) -> None:
         self.start, self.end, self.epoch, self.known, self.noted = start, end, epoch, known, noted
 
 
@@ -86,18 +105,18 @@ class TextCandles(Candles):
 
     __slots__ = ()
 
-    def __init__(self, seconds: Seconds) -> None:
+    def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
         self._accumulator = partial(NotedPrices, self._closes)
 
     def step_texts(
-        self, lines: Iterable[TextLine], base: int, micros: Iterator[int], trade: type[NamedTrade]
+        self, lines: Iterable[TextLine], base: int, numbers: TradeNumbers, trade: type[NamedTrade]
     ) -> list[Candle | Late]:
         """The results of *lines*: trades as texts, and messages with their origins; other lines are skipped.
 
-        *base* is added to the epochs of lines. *micros*: the event time of each trade, in Unix microseconds. *trade*:
-        the class of trades.
+        *base* is added to the epochs of lines. *numbers*: those of the trades. *trade*: the class of trades.
         """
+        each_trade = zip(numbers.times, numbers.prices, numbers.sizes, strict=True)
         runs: dict[str, _Run] = {}
         outputs: list[Candle | Late] = []
         accepted = tuple(self.accepts)
@@ -105,11 +124,12 @@ class TextCandles(Candles):
         for line in lines:
             text = line.frame
             if type(text) is noted_type or isinstance(text, TradeText):
-                time, run = next(micros), runs.get(text.product_id)
+                time, price, size = next(each_trade)
+                run = runs.get(text.product_id)
                 if run is not None and run.start <= time < run.end and line.epoch == run.epoch:
                     if text.trade_id > run.known:
                         run.known = text.trade_id
-                    run.noted.append((text, time))
+                    run.noted.append((time, text.trade_id, price, size))
                     noted_type = type(text)
                     continue
                 made = trade(
@@ -117,20 +137,21 @@ class TextCandles(Candles):
                     trade_id=text.trade_id,
                     price=Decimal(text.price),
                     size=Decimal(text.size),
-                    time=moment(time),
+                    time=moment(time // 1000),
                     taker_side="buy" if text.maker_side == "sell" else "sell",
                 )
                 self._add_all(text.product_id)
-                outputs += self._step(runs, base, stamp(made, Origin(b"", line.ns, line.epoch + base)))
+                origin = Origin(b"", line.ns, line.epoch + base)
+                outputs += self._step(runs, base, stamp(made, origin), numbers.places)
             elif isinstance(text, accepted):
-                outputs += self._step(runs, base, text)
+                outputs += self._step(runs, base, text, numbers.places)
         for product_id, run in runs.items():
             product = self._products[product_id]
             product.known = max(product.known, run.known)
             self._add_all(product_id)
         return outputs
 
-    def _step(self, runs: dict[str, _Run], base: int, message: Message) -> Sequence[Candle | Late]:
+    def _step(self, runs: dict[str, _Run], base: int, message: Message, places: int) -> Sequence[Candle | Late]:
         """A step of the machine, and the run of the product after it."""
         product_id = message.product_id
         assert product_id is not None
@@ -140,8 +161,10 @@ class TextCandles(Candles):
         outputs = self.step(message)
         product = self._products.get(product_id)
         if product is not None:
-            start, end = microseconds(product.start), microseconds(product.end)
-            noted: list[tuple[TradeText, int]] = product.window.noted if start < end else []
+            start, end, noted = 1000 * microseconds(product.start), 1000 * microseconds(product.end), list[Noted]()
+            if start < end:
+                window: Any = product.window
+                noted, window.places = window.noted, places
             runs[product_id] = _Run(start, end, product.epoch - base, product.known, noted)
         return outputs
 
