@@ -38,11 +38,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-import pyarrow.parquet as parquet
 import pymongo
 
 from rxfeed.archive import export
-from rxfeed.audit import Audit, audit
+from rxfeed.audit import audit
 from rxfeed.core.matching import MICROSECONDS, Event, MatchEvent
 from rxfeed.market import microseconds
 from rxfeed.recording import SegmentList, moment_of, ns_of
@@ -50,7 +49,16 @@ from rxfeed.sim import Exchange
 from rxfeed.sim import market as simulated_market
 from rxfeed.sim.mongod import Mongod
 from tests.support.fast_clock import FastClock
-from tests.support.recordings import lines_of, segments
+from tests.support.recordings import segments
+from tests.support.trade_places import (
+    TAKER,
+    TradeRow,
+    counted_in_candles,
+    exported_trades,
+    missing_ids,
+    recorded_trades,
+    stored_trades,
+)
 
 PRODUCT = "BTC-USD"
 DAY = 86_400 * 10**9
@@ -59,17 +67,6 @@ SEGMENTS = 1.7
 """Segments in a second of the machine."""
 ORDERS = 600
 """Order events in a second of the machine; one of eight makes a trade."""
-_TAKER = {"buy": "sell", "sell": "buy"}
-
-
-class TradeRow(NamedTuple):
-    """A trade as each of the places has it; *micros*: its event time."""
-
-    trade_id: int
-    price: Decimal
-    size: Decimal
-    side: str
-    micros: int
 
 
 class Kill(NamedTuple):
@@ -135,7 +132,7 @@ class Year:
         self._wait(lambda: any(ns > since for _, ns in self._newest()), "no trade was recorded")
 
     def _newest(self) -> list[tuple[TradeRow, int]]:
-        return [each for path in segments(self.recordings)[-2:] for each in _recorded(path)]
+        return [each for path in segments(self.recordings)[-2:] for each in recorded_trades(path)]
 
     def _wait(self, condition: Callable[[], bool], problem: str) -> None:
         deadline = time.monotonic() + 60
@@ -208,52 +205,6 @@ class Year:
         return deleted
 
 
-# ---- the trades of each place
-
-
-def missing_ids(found: Audit) -> set[int]:
-    """The trade ids that a certificate names as missing."""
-    return {number for each in found.missing for number in range(each.first, each.last + 1)}
-
-
-def _recorded(path: Path) -> list[tuple[TradeRow, int]]:
-    """The trades of a segment, each with its receipt."""
-    found: list[tuple[TradeRow, int]] = []
-    for line in lines_of(path):
-        frame = line.get("frame")
-        if frame is not None and frame["type"] == "match":
-            micros = microseconds(datetime.fromisoformat(frame["time"]))
-            numbers = Decimal(frame["price"]), Decimal(frame["size"])
-            found.append((TradeRow(frame["trade_id"], *numbers, _TAKER[frame["side"]], micros), line["ns"]))
-    return found
-
-
-def _exported(archive: Path) -> list[tuple[TradeRow, int]]:
-    found: list[tuple[TradeRow, int]] = []
-    for path in sorted((archive / "trades").rglob("*.parquet")):
-        table = parquet.ParquetFile(path).read()
-        times = (table[name].cast("int64").to_pylist() for name in ("time", "received"))
-        columns = (table[name].to_pylist() for name in ("trade_id", "price", "size", "side"))
-        for time_ns, received, number, price, size, side in zip(*times, *columns, strict=True):
-            found.append((TradeRow(number, price, size, side, time_ns // 1000), received))
-    return found
-
-
-def _counted(archive: Path) -> int:
-    """The trades that the candles count."""
-    paths = (archive / "candles").rglob("*.parquet")
-    return sum(sum(parquet.ParquetFile(path).read(["count"])["count"].to_pylist()) for path in paths)
-
-
-def _stored(client: pymongo.MongoClient[Any]) -> list[tuple[TradeRow, int]]:
-    found: list[tuple[TradeRow, int]] = []
-    for each in client.rxfeed.messages.find({"type": "match"}):
-        price, size = (each[name].to_decimal() for name in ("price", "size"))
-        row = TradeRow(each["trade_id"], price, size, _TAKER[each["side"]], each["time_us"])
-        found.append((row, each["received_ns"]))
-    return found
-
-
 # ---- the run
 
 
@@ -302,7 +253,7 @@ def year(
             "audits": run.audits,
             "segments": len(segments(run.kept)),
             "deleted": run.check_retention(),
-            **_compared(run, traded, _stored(client)),
+            **_compared(run, traded, stored_trades(client)),
             "problems": run.problems,
         }
 
@@ -316,7 +267,7 @@ def _note_trades(exchange: Exchange, traded: dict[int, TradeRow]) -> None:
         if isinstance(event, MatchEvent):
             micros = microseconds(datetime.fromisoformat(event.time))
             numbers = Decimal(event.price), Decimal(event.size)
-            traded[event.trade_id] = TradeRow(event.trade_id, *numbers, _TAKER[event.side], micros)
+            traded[event.trade_id] = TradeRow(event.trade_id, *numbers, TAKER[event.side], micros)
         publish(event)
 
     market.publish = noting
@@ -324,7 +275,7 @@ def _note_trades(exchange: Exchange, traded: dict[int, TradeRow]) -> None:
 
 def _compared(run: Year, traded: dict[int, TradeRow], stored: list[tuple[TradeRow, int]]) -> dict[str, int]:
     """Compare the places, and add to the problems of *run*; returns how many trades each of them has."""
-    recorded = [row for path in segments(run.kept) for row in _recorded(path)]
+    recorded = [row for path in segments(run.kept) for row in recorded_trades(path)]
     first = min(row.trade_id for row, _ in recorded)
     made = {number: row for number, row in traded.items() if number >= first}
     problems = run.problems
@@ -334,10 +285,10 @@ def _compared(run: Year, traded: dict[int, TradeRow], stored: list[tuple[TradeRo
             problems.append(f"a trade is {name} twice")
         if wrong := [row for row, _ in found if made.get(row.trade_id) != row]:
             problems.append(f"{name} trades are not those of the exchange: {wrong[:3]}")
-    exported = _exported(run.archive)
+    exported = exported_trades(run.archive)
     if sorted(exported) != sorted(recorded):
         problems.append(f"{len(exported)} exported rows are not the {len(recorded)} recorded trades")
-    if counted := _counted(run.archive) - len(exported):
+    if counted := counted_in_candles(run.archive) - len(exported):
         problems.append(f"the candles count {counted} trades more than there are")
     if lacking := set(recorded) - set(stored):
         problems.append(f"{len(lacking)} recorded trades are not in the database: {sorted(lacking)[:3]}")
