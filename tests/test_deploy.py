@@ -27,7 +27,9 @@ def unit(section: str) -> dict[str, str]:
     return dict(found[section])
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed: scripts/tools installs it"
+)
 def test_unit_is_valid(tmp_path: Path) -> None:
     """With a command that exists on this machine, since that is verified, too."""
     text = UNIT.read_text()
@@ -67,5 +69,27 @@ def test_dockerfile_installs_and_starts_the_command() -> None:
     known = ConfigParser(interpolation=None)
     known.read(ROOT / "setup.cfg")
     assert set(extras.split(",")) <= set(known["options.extras_require"])
-    for copied in re.findall(r"^COPY (.*) \S+$", DOCKERFILE, re.MULTILINE):
-        assert all((ROOT / name).exists() for name in copied.split())
+    uid = re.findall(r"useradd .*--uid (\d+)", DOCKERFILE)
+    assert re.findall(r"^USER (.*)$", DOCKERFILE, re.MULTILINE) == uid
+    assert re.findall(r"^VOLUME (.*)$", DOCKERFILE, re.MULTILINE) == [unit("Service")["WorkingDirectory"]]
+
+
+def test_dockerfile_copies_all_that_the_installation_needs() -> None:
+    """And no more than that goes to the builder."""
+    lines = re.findall(r"^COPY (.*) (\S+)$", DOCKERFILE, re.MULTILINE)
+    copied = {name for names, _ in lines for name in names.split()}
+    assert all((ROOT / name).exists() for name in copied)
+    known = ConfigParser(interpolation=None)
+    known.read(ROOT / "setup.cfg")
+    needed = set(re.findall(r"^[\w-]+ = file: *(\S+)$", (ROOT / "setup.cfg").read_text(), re.MULTILINE))
+    needed |= set(known["metadata"].get("license_files", "").split())
+    assert copied == {"setup.cfg", "pyproject.toml", "rxfeed", *needed}
+    ignored = (ROOT / "deploy" / "Dockerfile.dockerignore").read_text().splitlines()
+    assert "*" in ignored
+    assert {line[1:] for line in ignored if line.startswith("!")} == copied
+
+
+@pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed: scripts/tools installs it")
+def test_hadolint_accepts_the_dockerfile() -> None:
+    checked = subprocess.run(["hadolint", ROOT / "deploy" / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout) == (0, "")
