@@ -15,33 +15,37 @@ import pytest
 from rxfeed.cli.arguments import parser
 
 ROOT = Path(__file__).parents[1]
-UNIT = ROOT / "deploy" / "rxfeed-record.service"
+UNIT, EXPORT, TIMER = (
+    ROOT / "deploy" / name for name in ("rxfeed-record.service", "rxfeed-export.service", "rxfeed-export.timer")
+)
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
 CONFIG = ROOT / "deploy" / "record.toml"
 
 
-def unit(section: str) -> dict[str, str]:
+def unit(section: str, path: Path = UNIT) -> dict[str, str]:
     found = ConfigParser(interpolation=None, strict=False)
     found.optionxform = str  # pyright: ignore[reportAttributeAccessIssue]
-    found.read(UNIT)
+    found.read(path)
     return dict(found[section])
 
 
 @pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed: scripts/tools installs it"
 )
-def test_unit_is_valid(tmp_path: Path) -> None:
+def test_units_are_valid(tmp_path: Path) -> None:
     """With a command that exists on this machine, since that is verified, too."""
-    text = UNIT.read_text()
     command = unit("Service")["ExecStart"].split()[0]
+    for path in (UNIT, EXPORT, TIMER):
+        (tmp_path / path.name).write_text(path.read_text().replace(command, "/bin/true"))
+    for path in (UNIT, TIMER):  # the timer's service, too
+        here = tmp_path / path.name
+        verified = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", str(here)], capture_output=True, text=True, check=False
+        )
+        complaints = [line for line in verified.stderr.splitlines() if "rxfeed-" in line]
+        assert complaints == []
+        assert verified.returncode == 0, verified.stderr
     here = tmp_path / UNIT.name
-    here.write_text(text.replace(command, "/bin/true"))
-    verified = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(here)], capture_output=True, text=True, check=False
-    )
-    complaints = [line for line in verified.stderr.splitlines() if UNIT.name in line]
-    assert complaints == []
-    assert verified.returncode == 0, verified.stderr
     here.write_text(here.read_text().replace("Restart=always", "Restart=perhaps"))
     verified = subprocess.run(["systemd-analyze", "verify", str(here)], capture_output=True, text=True, check=False)
     assert "perhaps" in verified.stderr  # so a wrong line is detected
@@ -56,6 +60,16 @@ def test_unit_agrees_with_the_command() -> None:
     assert str(options.to).startswith(service["WorkingDirectory"])
     assert (service["Type"], service["SuccessExitStatus"]) == ("notify", "3")
     assert int(service["TimeoutStopSec"]) > 5
+
+
+def test_export_reads_the_folder_of_the_recorder() -> None:
+    recorder, service = unit("Service"), unit("Service", EXPORT)
+    program, *args = shlex.split(service["ExecStart"])
+    assert program == shlex.split(recorder["ExecStart"])[0]
+    options = parser().parse_args(args)
+    config = parser().parse_args(["record", "--config", str(CONFIG)])
+    assert [Path(each) for each in options.path] == [config.to]
+    assert all(service[name] == recorder[name] for name in ("User", "UMask", "StateDirectory", "StateDirectoryMode"))
 
 
 def test_dockerfile_installs_and_starts_the_command() -> None:
