@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from rxfeed.archive.arrow import pyarrow
-from rxfeed.archive.coverage import Coverage
 from rxfeed.archive.machines import Machines
 from rxfeed.archive.numbers import unscaled
 from rxfeed.archive.options import ExportOptions
@@ -22,7 +21,6 @@ from rxfeed.archive.tables import (
 from rxfeed.archive.text_candles import TradeNumbers
 from rxfeed.archive.tops import BookTop
 from rxfeed.core import Candle
-from rxfeed.feed import Gap
 from rxfeed.market import BookUpdateText, Message, Origin, TickerText, TradeText, stamp
 from rxfeed.recording import TextLine
 from rxfeed.venues import Venue
@@ -42,7 +40,6 @@ class Rows:
         venue: Venue,
         options: ExportOptions,
         machines: Machines,
-        coverage: Coverage,
         writer: PartitionWriter,
     ) -> None:
         self.venue = venue
@@ -50,7 +47,6 @@ class Rows:
         self.messages = 0
         self._tables = frozenset(options.tables)
         self._numbers = options.numbers
-        self._coverage = coverage
         self._writer = writer
         self._depth = options.depth
         self._text_tables: dict[type[Any], str | None] = {}
@@ -140,8 +136,13 @@ class Rows:
         times, prices, sizes = (unscaled(batch[name]) for name in ("time", "price", "size"))
         return TradeNumbers(times, prices, sizes, self._numbers.scale)
 
-    def take_gap(self, gap: Gap) -> None:
-        self._coverage.gap(gap, self.venue)
+    def take_late(self, messages: list[Message]) -> None:
+        """Take trades that were repaired after their segment was exported: candles cannot have them any more."""
+        self.messages += len(messages)
+        for message in messages:
+            table = self._table_of(message)
+            if table is not None:
+                self._waiting.setdefault(table, []).append(message)
 
     # ---- batches
 
