@@ -20,6 +20,7 @@ from rxfeed.market.message import (
     Unknown,
     frame_of,
     frame_origin,
+    of_connection,
     stamp,
 )
 from rxfeed.market.orders import OrderChanged, OrderDone, OrderEvent, OrderMatched, OrderOpened
@@ -85,5 +86,6 @@ __all__ = [
     "in_microseconds",
     "microseconds",
     "moment",
+    "of_connection",
     "stamp",
 ]

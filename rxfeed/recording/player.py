@@ -27,7 +27,7 @@ from rxfeed.feed import (
     SequenceReset,
     Subscribed,
 )
-from rxfeed.market import FrameOrigin, Malformed, Message, Origin, RepairedOrigin, Subscriptions
+from rxfeed.market import FrameOrigin, Malformed, Message, Origin, RepairedOrigin, Subscriptions, of_connection
 from rxfeed.recording.bulk import (
     NO_FRAME,
     NOT_CHOSEN,
@@ -222,7 +222,11 @@ class Player:
                 else:  # it is selected, and no action is due before it
                     scheduler.ns = max(scheduler.ns, entry.ns)
                     self._dispatcher.deliver_recorded(
-                        entry.frame, frame_in(lines[index]), entry.ns, self._base + entry.epoch
+                        entry.frame,
+                        frame_in(lines[index]),
+                        entry.ns,
+                        self._base + entry.epoch,
+                        of_connection(Origin, entry.connection),
                     )
                 # An observer may have closed the replay, subscribed to more, or scheduled an action.
                 if self.stopping or router.types is not wanted or newest >= scheduler.next_ns:
@@ -267,9 +271,11 @@ class Player:
                 base = self._base
             elif free and scheduler.ns <= ns < scheduler.next_ns:
                 scheduler.ns = ns
-                dispatcher.deliver_recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
+                kind = of_connection(Origin, entry.connection) if entry.connection else Origin
+                dispatcher.deliver_recorded(message, frame_in(lines[index]), ns, base + entry.epoch, kind)
             elif self._reached(ns, message.product_id):
-                dispatcher.deliver_recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
+                kind = of_connection(Origin, entry.connection) if entry.connection else Origin
+                dispatcher.deliver_recorded(message, frame_in(lines[index]), ns, base + entry.epoch, kind)
             if dispatcher.stopping:
                 break
         return len(lines)
@@ -298,7 +304,7 @@ class Player:
             elif isinstance(message, tuple):
                 self._frame(message, raw, line)
             elif self._reached(line.ns, message.product_id):
-                kind = RepairedOrigin if line.repaired else Origin
+                kind = of_connection(RepairedOrigin if line.repaired else Origin, line.connection)
                 epoch += self._risen[message.product_id] if self._risen else 0
                 self._highest = max(self._highest, epoch)
                 self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, kind)
@@ -327,7 +333,7 @@ class Player:
             self._pacer.reach(line.ns)
             if not self.stopping:
                 places = tuple(line.repaired or ())
-                self._dispatcher.deliver_recorded_frame(messages, raw, line.ns, chosen, places)
+                self._dispatcher.deliver_recorded_frame(messages, raw, line.ns, chosen, places, line.connection)
 
     def _reached(self, ns: int, product_id: str | None) -> bool:
         """Wait until *ns* is due. False if the item is not selected, or if the replay was closed."""
