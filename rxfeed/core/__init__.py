@@ -34,7 +34,7 @@ from rxfeed.core.numbers import EXACT
 from rxfeed.core.quotes import Priced, price_of, quote_of
 from rxfeed.core.rate_limit import RateLimit
 from rxfeed.core.renewals import Renewals
-from rxfeed.core.result import Result, exact, iso, table
+from rxfeed.core.result import Result, table
 from rxfeed.core.rising import RisingSequence
 from rxfeed.core.rolling import RollingVolume, SlidingVolume
 from rxfeed.core.sequence import Sequence
@@ -142,10 +142,8 @@ __all__ = [
     "WindowAccumulator",
     "Windower",
     "Windowing",
-    "exact",
     "fold",
     "in_seconds",
-    "iso",
     "longest",
     "price_of",
     "quote_of",

@@ -78,6 +78,8 @@ class Dispatcher:
         """The last frames had a message that is more than an answer to a request."""
         self.stopping = False
         """If True, nothing more is delivered; any thread may set it."""
+        self.place = 0
+        """Of a recorded frame with several messages, the place of the current one."""
         self.lost: set[str | None] = set()
         """Products with missed messages, for the owner to take out; `None`: the product is not known."""
 
@@ -309,7 +311,9 @@ class Dispatcher:
             if epoch is not None:
                 kind = of_connection(RepairedFrameOrigin if place in repaired else FrameOrigin, connection)
                 force_setattr(message, "_origin", kind(raw, received_ns, epoch, epochs, repaired))
+                self.place = place
                 self.deliver(message)
+        self.place = 0
 
     def deliver_recorded(
         self, message: Message, raw: bytes, received_ns: int, epoch: int, kind: type[Origin] = Origin

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -28,6 +29,9 @@ from rxfeed.feed.status import (
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.market import Malformed
 from rxfeed.venues import COINBASE_EXCHANGE, DeliveredIds, Venue
+
+if TYPE_CHECKING:
+    from rxfeed.feed.dispatcher import Dispatcher
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -58,6 +62,8 @@ class FeedStreams:
         """Where the messages come from; a replay has it from its recordings."""
         self.renamed = DeliveredIds()
         """The ids of products, by those under which the venue delivers them, where they differ."""
+        self.dispatcher: Callable[..., Dispatcher] | None = None
+        """Makes the dispatcher of each connection; `None`: `Dispatcher`."""
         self.stats = Stats()
         self.sinks = SourceSinks()
         self.router = MessageRouter(self.failed, self.stats)

@@ -54,7 +54,7 @@ class FeedSession:
         self._streams = streams
         self._clock = clock
         self._repairs = repairs
-        self._dispatcher = Dispatcher(
+        self._dispatcher = (streams.dispatcher or Dispatcher)(
             streams,
             continuity,
             drop_duplicates=settings.drop_duplicates,

@@ -29,6 +29,7 @@ from rxfeed.core import (
     RepairedTrades,
     Restarted,
     TradeRepair,
+    in_seconds,
 )
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
@@ -231,7 +232,7 @@ class TradeRepairs:
 
 
 def _is_fetched(message: Message) -> bool:
-    return type(message._origin) is RestOrigin  # pyright: ignore[reportPrivateUsage]
+    return type(message._origin) is RestOrigin  # pyright: ignore[reportPrivateUsage]  # of the REST API alone
 
 
 def _as_rest(trade: Trade | PriorTrade) -> RestTrade:
@@ -264,5 +265,5 @@ def make_repairs(
             proxy=transport.proxy,
         )
 
-    fetcher = TradeFetcher(venue, client, clock.real(policy.patience), nudge)
+    fetcher = TradeFetcher(venue, client, clock.real(in_seconds(policy.patience)), nudge)
     return TradeRepairs(policy, venue.repairable, streams, continuity, fetcher, clock.now)

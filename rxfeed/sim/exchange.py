@@ -11,7 +11,7 @@ from functools import partial
 from os import PathLike
 from typing import Any, Self
 
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments
 from rxfeed.core.matching import MatchingEngine, Side
 from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.recording import Recording, TimeRange
@@ -78,7 +78,7 @@ class Exchange(ExchangeCounts):
         message_limit: int | None = None,
         connection_limit: int | None = None,
         rest_limit: int | None = None,
-        subscribe_timeout: float | None = 5.0,
+        subscribe_timeout: Seconds | None = 5.0,
         start: datetime | None = None,
         ssl: tls.SSLContext | None = None,
         port: int = 0,
@@ -89,7 +89,7 @@ class Exchange(ExchangeCounts):
         arguments.integer("seed", seed, -(2**63), 2**63)
         arguments.number("rate", rate)
         arguments.optional_number("speed", speed)
-        arguments.optional_number("subscribe_timeout", subscribe_timeout)
+        subscribe_timeout = arguments.optional_number("subscribe_timeout", subscribe_timeout)
         if start is not None:
             arguments.moment("start", start)
         if message_limit is not None:
@@ -245,7 +245,7 @@ class Exchange(ExchangeCounts):
         """
         self._server.wait(self._live.step(arguments.integer("n", n, 0, 10**9)))
 
-    def advance(self, seconds: float) -> None:
+    def advance(self, seconds: Seconds) -> None:
         """Advance virtual time by *seconds* now, with all its events; ends like `step`."""
         self._server.wait(self._live.advance(arguments.number("seconds", seconds, zero=True)))
 
