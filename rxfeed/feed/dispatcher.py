@@ -10,7 +10,14 @@ from reactivex import abc
 
 from rxfeed.core import EPOCH_KINDS, Awaited, ByType, GapDetector, RepairedNumbers, Restarted
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.held_messages import stamp_awaiting, stamp_held, stamp_held_of, with_epoch, with_epochs
+from rxfeed.feed.held_messages import (
+    HeldRepairedOrigin,
+    stamp_awaiting,
+    stamp_held,
+    stamp_held_of,
+    with_epoch,
+    with_epochs,
+)
 from rxfeed.feed.trade_repairs import TradeRepairs
 from rxfeed.market import (
     ENDING,
@@ -22,13 +29,19 @@ from rxfeed.market import (
     Message,
     Origin,
     RepairedFrameOrigin,
+    RepairedOrigin,
     ends_with_microseconds,
     finer,
+    of_connection,
 )
 from rxfeed.transport import Closed, Oversized, Pong, TransportEvent
 
 _After = Callable[[Any], bool]
 """What is called after the delivery of a message of one type, which is its argument."""
+
+_SEVERAL: Any = tuple
+_NO_MESSAGE: Any = Malformed
+"""What a frame is decoded to, other than one message."""
 
 _Steps = tuple[Callable[[Any], bool] | None, _After | None, str]
 """What is done with each message of one type: its check, the function after its delivery, the kind of its epoch."""
@@ -51,27 +64,40 @@ class Dispatcher:
         after: Mapping[type[Message], _After] | None = None,
         repairs: TradeRepairs | None = None,
     ) -> None:
-        self._streams = streams
-        self._stats = streams.stats
+        self.streams = self._streams = streams
+        self.stats = self._stats = streams.stats
         self._router = streams.router
-        self._continuity = continuity
-        self._checks = continuity.checks
+        self._number()
+        self.use(continuity)
         self._drop_duplicates = drop_duplicates
-        self._other = other
+        self.other = other
         self._repairs = repairs
         entries: dict[type[Any], _After | None] = {object: None, **({} if after is None else after)}
-        self._after = ByType(entries)
-        self._steps: dict[type[Any], _Steps] = {}
+        self.after = ByType(entries)
         decoder = streams.venue.decoder(renamed=streams.renamed)
         self._decode = decoder.decode
+        self.decode = streams.venue.decoder(renamed=streams.renamed, observed=streams.router.observed).decode
+        """Decodes a frame; large messages without an observer may be `Skipped`."""
         self._quick = decoder.quick
-        self._skim = streams.venue.skim(continuity, streams.renamed)
         self.data_received = False
         """The last frames had a message that is more than an answer to a request."""
         self.stopping = False
         """If True, nothing more is delivered; any thread may set it."""
+        self.place = 0
+        """Of a recorded frame with several messages, the place of the current one."""
         self.lost: set[str | None] = set()
         """Products with missed messages, for the owner to take out; `None`: the product is not known."""
+
+    def repair_with(self, repairs: TradeRepairs | None) -> None:
+        """From now on *repairs* requests missing trades."""
+        self._repairs = repairs
+
+    def use(self, continuity: GapDetector) -> None:
+        """From now on *continuity* checks the messages."""
+        self._continuity = continuity
+        self._checks = continuity.checks
+        self._steps: dict[type[Any], _Steps] = {}
+        self._skim = self._streams.venue.skim(continuity, self._streams.renamed)
 
     def frames(self, events: Sequence[TransportEvent], received_ns: int) -> None:
         """Deliver the messages of the frames in *events*, in order, unless their sequence numbers show duplicates.
@@ -85,6 +111,9 @@ class Dispatcher:
         skim, quick, decode, continuity = self._skim, self._quick, self._decode, self._continuity
         data_received, size, others, skimmed, longest = False, 0, 0, 0, LONG
         epoch, of_kinds = continuity.epoch, continuity.of_kinds
+        if self.streams.connection != self._connection:
+            self._number()
+        made = self._origin
         message: Any
         continuity.received(received_ns)
         try:
@@ -95,7 +124,7 @@ class Dispatcher:
             for raw in events:
                 if type(raw) is not bytes:
                     others += 1
-                    self._other(raw)  # pyright: ignore[reportArgumentType]  # it is not bytes
+                    self.other(raw)  # pyright: ignore[reportArgumentType]  # it is not bytes
                     if self.stopping:
                         return
                     continue
@@ -114,12 +143,12 @@ class Dispatcher:
                         message = quick(raw) if plain and length <= longest else decode(raw)
                 except UNDECODED:
                     message = decode(raw)  # the full decoder has more types, and gives the reason of a failure
-                kind: type[Any] = type(message)  # pyright: ignore[reportUnknownVariableType]  # of an `Any`
+                kind: Any = type(message)  # pyright: ignore[reportUnknownVariableType]  # of an `Any`
                 found = steps.get(kind)
                 if found is None:
-                    if kind is tuple:
+                    if kind is _SEVERAL:
                         data_received = self._several(message, raw, received_ns) or data_received
-                    elif kind is Malformed:
+                    elif kind is _NO_MESSAGE:
                         self.report_malformed(message, received_ns)
                     else:
                         found = self._steps_of(kind)
@@ -131,7 +160,7 @@ class Dispatcher:
                 if check is not None:
                     fresh = check(message)
                     if (not fresh or continuity.missed) and not self._fresh(fresh):
-                        self._stamp_held(raw, received_ns)
+                        data_received = self._not_delivered(raw, received_ns) or data_received
                         if self.stopping:
                             return
                         continue
@@ -145,7 +174,7 @@ class Dispatcher:
                     number = epoch(product_id)
                     if of_kinds:
                         number = of_kinds.get((product_id, epoch_kind), number)
-                    force_setattr(message, "_origin", Origin(raw, received_ns, number))
+                    force_setattr(message, "_origin", made(raw, received_ns, number))
                     for receive, observer in receivers:
                         try:
                             receive(message)
@@ -164,8 +193,15 @@ class Dispatcher:
 
     def _steps_of(self, kind: type[Any]) -> _Steps:
         """The steps for a message of *kind*, which are stored."""
-        found = self._steps[kind] = (self._checks.get(kind), self._after[kind], EPOCH_KINDS[kind])
+        found = self._steps[kind] = (self._checks.get(kind), self.after[kind], EPOCH_KINDS[kind])
         return found
+
+    def _number(self) -> None:
+        """The connection has another number, which the origins of its messages have."""
+        self._connection = self.streams.connection
+        self._origin = of_connection(Origin, self._connection)
+        self._frame_origin = of_connection(FrameOrigin, self._connection)
+        self._repaired_frame_origin = of_connection(RepairedFrameOrigin, self._connection)
 
     def _several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> bool:
         """Deliver the *messages* of one frame; True if one of them is a sign of life.
@@ -183,7 +219,7 @@ class Dispatcher:
         if not_delivered:
             self._stats.duplicates += not_delivered
             if self._drop_duplicates:
-                stamp_held_of(messages, checked.held, raw, received_ns)
+                stamp_held_of(messages, checked.held, raw, received_ns, self._connection)
             else:
                 epoch_of, not_delivered = self._continuity.epoch_of, 0
                 epochs = tuple(
@@ -193,7 +229,7 @@ class Dispatcher:
         self._stats.batched += max(0, len(epochs) - not_delivered - 1)
         held = self._held_places(messages, epochs) if self._router.held else ()
         if held:
-            stamp_awaiting(messages, held, raw, received_ns, epochs, repaired)
+            stamp_awaiting(messages, held, raw, received_ns, epochs, repaired, self._connection)
             epochs = tuple(None if place in held else epoch for place, epoch in enumerate(epochs))
         data_received, router = False, self._router
         for place, message in enumerate(messages):
@@ -206,14 +242,14 @@ class Dispatcher:
                 route = router.route(kind, product_id)
             route.count += 1
             if route.receivers:
-                origin = RepairedFrameOrigin if place in repaired else FrameOrigin
+                origin = self._repaired_frame_origin if place in repaired else self._frame_origin
                 force_setattr(message, "_origin", origin(raw, received_ns, epoch, epochs, repaired))
                 for receive, observer in route.receivers:
                     try:
                         receive(message)
                     except Exception as error:
                         router.remove_failed(observer, error)
-            acted = self._after[kind]
+            acted = self.after[kind]
             data_received = acted is None or acted(message) or data_received
         for place in held:  # after the others, because a recording has the delivered ones in one line
             self.deliver(messages[place])
@@ -234,12 +270,23 @@ class Dispatcher:
         self._stats.frames += 1
         self._several(messages, raw, received_ns)
 
-    def _stamp_held(self, raw: bytes, received_ns: int) -> None:
-        """The last checked message is not to be delivered now: if it is held, it gets its origin, without an epoch."""
-        held = self._continuity.held
+    def _not_delivered(self, raw: bytes, received_ns: int) -> bool:
+        """The last checked message is not to be delivered now: if it is held, it gets its origin, without an epoch.
+
+        If it had been missed, it is delivered as a new one, and True is returned.
+        """
+        continuity = self._continuity
+        held, new = continuity.held, continuity.new
+        continuity.held = continuity.new = None
         if held is not None:
-            self._continuity.held = None
-            stamp_held(held, raw, received_ns)
+            stamp_held(held, raw, received_ns, self._connection)
+        if new is None or self.stopping:
+            return False
+        kind = HeldRepairedOrigin if self._router.held and self._router.holds(new) else RepairedOrigin
+        kind = of_connection(kind, self._connection)
+        force_setattr(new, "_origin", kind(continuity.new_frame(raw), received_ns, continuity.epoch_of(new)))
+        self.deliver(new)
+        return True
 
     def _deliver_released(self) -> None:
         """Deliver the messages that were held, with their present epochs; they were counted as duplicates before."""
@@ -255,7 +302,7 @@ class Dispatcher:
             if self.stopping:
                 return
             self.deliver(message)
-            acted = self._after[type(message)]
+            acted = self.after[type(message)]
             if acted is not None:
                 acted(message)
 
@@ -268,7 +315,7 @@ class Dispatcher:
         """As `is_fresh`, for the one message of the frame *raw*."""
         fresh = self.is_fresh(message)
         if not fresh:
-            self._stamp_held(raw, received_ns)
+            self._not_delivered(raw, received_ns)
         return fresh
 
     def deliver_recorded_frame(
@@ -278,6 +325,7 @@ class Dispatcher:
         received_ns: int,
         epochs: tuple[int | None, ...],
         repaired: tuple[int, ...] = (),
+        connection: int = 0,
     ) -> None:
         """Deliver the *messages* of the frame *raw*, each with its epoch; `None`: it was a duplicate."""
         self._stats.bytes += len(raw)
@@ -285,9 +333,11 @@ class Dispatcher:
         self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
         for place, (message, epoch) in enumerate(zip(messages, epochs, strict=True)):
             if epoch is not None:
-                kind = RepairedFrameOrigin if place in repaired else FrameOrigin
+                kind = of_connection(RepairedFrameOrigin if place in repaired else FrameOrigin, connection)
                 force_setattr(message, "_origin", kind(raw, received_ns, epoch, epochs, repaired))
+                self.place = place
                 self.deliver(message)
+        self.place = 0
 
     def deliver_recorded(
         self, message: Message, raw: bytes, received_ns: int, epoch: int, kind: type[Origin] = Origin
@@ -348,7 +398,9 @@ class Dispatcher:
         if self._continuity.missed:
             self._report_missed()
         if not fresh:
-            self._stats.duplicates += 1
+            self._stats.duplicates += self._continuity.new is None
+            if not self._drop_duplicates:
+                self._continuity.new = None  # it is delivered as it came
         # A subscriber of the status may have closed the feed.
         return not self.stopping and (fresh or not self._drop_duplicates)
 

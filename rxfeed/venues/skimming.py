@@ -27,8 +27,13 @@ class UnreadRoute(Protocol):
 class UnreadRoutes(Protocol):
     """What a skimmer uses of the router of messages."""
 
-    skimmed: Mapping[type[Message], Mapping[str | None, UnreadRoute] | None]
-    """By type: the routes of the products so far. `None`: all of them have observers, so that skimming is useless."""
+    @property
+    def skimmed(self) -> Mapping[type[Message], Mapping[str | None, UnreadRoute] | None]:
+        """By type: the routes of the products so far. `None`: all of them have observers, so that skimming is useless.
+
+        An attribute: it is read for every frame.
+        """
+        ...
 
     def unobserved(self, kind: type[Message], product: str | None) -> UnreadRoute | None:
         """The route of a message of *kind* and *product*; `None` if it has observers."""

@@ -16,7 +16,7 @@ import msgspec
 
 from rxfeed.core import ByType, GapDetector, MergeRules, Pair
 from rxfeed.errors import ConfigError, ConnectionLost, ServerClosed
-from rxfeed.market import Heartbeat, Malformed, Message, Trade, microseconds
+from rxfeed.market import AnyHeartbeat, Heartbeat, Malformed, Message, Trade, microseconds
 from rxfeed.secrets import Secret, local_http
 from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.numbers import NumberReader
@@ -24,7 +24,9 @@ from rxfeed.venues.rest import RestRules, RestTrade
 from rxfeed.venues.skimming import Skim
 
 Decoded = Message | tuple[Message, ...] | Malformed
-"""What a frame has: one message, any number of them, or none that can be read."""
+"""What a frame has: one message, any number of them, or none that can be read. See `Venue.decoder` for `Skipped`."""
+Observed = Callable[[type[Message], str | None], bool]
+"""Returns whether a message of a type and a product will be delivered to anything."""
 ChannelRequest = str | Mapping[str, object]
 """A channel's name, or the venue's object for one: `{"name": "ticker", "product_ids": ["BTC-USD"]}`."""
 ChannelObject = dict[str, Any]
@@ -209,11 +211,13 @@ class Venue:
         *,
         stored: bool = False,
         renamed: Mapping[str, str] | None = None,
+        observed: Observed | None = None,
     ) -> Decoder:
         """A decoder for one connection; *stored*: for frames of a recording, which need not begin with it.
 
         *renamed*: the ids of products, by those under which the venue delivers them, where they differ. If it is a
         `DeliveredIds`, it may change.
+        *observed*: large messages for which it returns False may be `Skipped`; without it, all are decoded.
         """
         raise NotImplementedError
 
@@ -290,6 +294,15 @@ class Venue:
     def heartbeats(self) -> frozenset[str]:
         """The channels with heartbeats."""
         return frozenset(each.name for each in self.channels if any(issubclass(kind, Heartbeat) for kind in each.types))
+
+    @cached_property
+    def connection_heartbeats(self) -> frozenset[str]:
+        """The channels with heartbeats of a connection, which each one needs."""
+        return frozenset(
+            each.name
+            for each in self.channels
+            if not each.products and any(issubclass(kind, AnyHeartbeat) for kind in each.types)
+        )
 
     @cached_property
     def without_products(self) -> frozenset[str]:

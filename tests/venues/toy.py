@@ -1,4 +1,4 @@
-"""A venue made by the steps of docs/adding_a_venue.md: two messages a frame, one sequence for the whole connection."""
+"""A venue by the steps of docs/how_to/own_venue.md: two messages a frame, one sequence for the whole connection."""
 
 # pyright: reportIncompatibleVariableOverride=false, reportGeneralTypeIssues=false
 # pyright: reportIncompatibleMethodOverride=false
@@ -19,7 +19,7 @@ from rxfeed.core import GapDetector, Sequence
 from rxfeed.errors import ConfigError
 from rxfeed.market import UNDECODED, Count, Malformed, Message, Side, Ticker, Time, Trade, check, check_sizes
 from rxfeed.secrets import Secret
-from rxfeed.venues import Channel, Decoded, Kind, Venue
+from rxfeed.venues import Channel, Decoded, Kind, Observed, Venue
 
 # ---- step 1: messages
 
@@ -177,6 +177,7 @@ class Toy(Venue):
         *,
         stored: bool = False,
         renamed: Mapping[str, str] | None = None,
+        observed: Observed | None = None,
     ) -> Decoder:
         return Decoder()
 

@@ -33,6 +33,7 @@ from rxfeed.market import (
     ChannelSubscription,
     Malformed,
     Message,
+    Skipped,
     Unknown,
     ends_with_microseconds,
     fits,
@@ -42,7 +43,7 @@ from rxfeed.venues.coinbase_advanced import messages as m
 from rxfeed.venues.coinbase_advanced.channels import WITHOUT_PRODUCTS
 from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.rest import JsonValue
-from rxfeed.venues.venue import Decoded
+from rxfeed.venues.venue import Decoded, Observed
 
 _Messages = Callable[[Any], Message | tuple[Message, ...]]
 """The messages of a channel's frames."""
@@ -59,6 +60,11 @@ _ODD = re.compile(
     rb"(?:([0-5][0-9]\.[0-9]{6})[0-9]+|60(?:\.[0-9]+)?)"
 )
 _LEAP = re.compile(r":60(?:\.[0-9]+)?")
+_HEADS: dict[bytes, Callable[[bytes], f.BookHeads | f.TickerHeads]] = {
+    b'{"channel":"l2_data': f.decode_books,
+    b'{"channel":"ticker"': f.decode_tickers,
+}
+_BEGIN = slice(19)
 _OF_TRADES, _TIME = b'{"channel":"market_trades"', b'"time":"'
 _UNTIMED = (b'{"channel":"l2_data"', b'{"channel":"ticker', b'{"channel":"heartbeats"')
 """Books, tickers and heartbeats have no times that msgspec decodes."""
@@ -73,10 +79,11 @@ class AdvancedDecoder:
     *renamed*: the products' ids, by those under which the venue delivers them, where they differ.
     """
 
-    __slots__ = ("quick", "renamed")
+    __slots__ = ("observed", "quick", "renamed")
 
-    def __init__(self, renamed: Mapping[str, str] | None = None) -> None:
+    def __init__(self, renamed: Mapping[str, str] | None = None, observed: Observed | None = None) -> None:
         self.quick = None
+        self.observed = observed
         self.renamed = renamed if isinstance(renamed, DeliveredIds) else DeliveredIds(renamed or {})
 
     def decode(self, raw: bytes) -> Decoded:
@@ -90,6 +97,25 @@ class AdvancedDecoder:
         >>> AdvancedDecoder().decode(b'{"channel":').reason
         'not JSON: Input data was truncated'
         """
+        heads_of = _HEADS.get(raw[_BEGIN]) if self.observed is not None else None
+        if heads_of is not None and self.observed is not None and raw.isascii() and len(raw) <= LONG:
+            try:
+                heads = heads_of(raw)
+            except msgspec.MsgspecError:
+                pass  # it is decoded completely, which gives the reason
+            else:
+                head = heads.events[0]
+                if isinstance(head, f.UpdateHead):
+                    kind, product = m.AdvancedL2Update, head.product_id
+                elif isinstance(head, f.SnapshotHead):
+                    kind, product = m.AdvancedL2Snapshot, head.product_id
+                else:
+                    kind, product = m.AdvancedTicker, head.tickers[0].product_id
+                if self.renamed:
+                    product = self.renamed[product]
+                if not self.observed(kind, product):
+                    skipped: Any = Skipped(kind, product, heads.sequence_num)
+                    return skipped
         try:
             if not raw.isascii():
                 raw.decode()  # msgspec skips values without a field, invalid UTF-8 included
@@ -168,7 +194,7 @@ def _trades(frame: f.TradesFrame) -> Message | tuple[Message, ...]:
             newest = trade.trade_id
             force_setattr(trade, "sequence_num", number)
         else:
-            return only if len(only) > 1 else only[0]
+            return only[0] if len(only) == 1 else only
     found: list[m.MarketTrade | m.PriorMarketTrade] = []
     for event in events:
         trades: Sequence[m.MarketTrade | m.PriorMarketTrade] | None = event.trades

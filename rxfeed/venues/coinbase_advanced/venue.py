@@ -23,7 +23,7 @@ from rxfeed.venues.coinbase_advanced.skimming import AdvancedSkimmer
 from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.rest import RestTrade
 from rxfeed.venues.skimming import Skim
-from rxfeed.venues.venue import ChannelRequest, Limits, Refusal, Venue
+from rxfeed.venues.venue import ChannelRequest, Limits, Observed, Refusal, Venue
 
 
 class CoinbaseAdvanced(Venue):
@@ -84,8 +84,9 @@ class CoinbaseAdvanced(Venue):
         *,
         stored: bool = False,
         renamed: Mapping[str, str] | None = None,
+        observed: Observed | None = None,
     ) -> AdvancedDecoder:
-        return AdvancedDecoder(renamed)
+        return AdvancedDecoder(renamed, observed)
 
     def types_named(self, name: str | None) -> frozenset[type[Message]]:
         # A frame names its channel, that of a book by a name of its own.

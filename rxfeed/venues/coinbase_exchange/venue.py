@@ -35,7 +35,7 @@ from rxfeed.venues.coinbase_exchange.texts import TEXTS
 from rxfeed.venues.delivered_ids import DeliveredIds
 from rxfeed.venues.rest import RestTrade
 from rxfeed.venues.skimming import Skim
-from rxfeed.venues.venue import Limits, Refusal, Venue
+from rxfeed.venues.venue import Limits, Observed, Refusal, Venue
 
 # A level3 message has the type of one on `full`. The field by which they differ, and True where level3 has it.
 _LEVEL3: dict[str, tuple[type[Message], str, bool]] = {
@@ -103,6 +103,7 @@ class CoinbaseExchange(Venue):
         *,
         stored: bool = False,
         renamed: Mapping[str, str] | None = None,
+        observed: Observed | None = None,
     ) -> ExchangeDecoder:
         decoder = ExchangeDecoder()
         if stored:
