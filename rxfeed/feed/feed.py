@@ -179,6 +179,15 @@ class Feed(MessageSource):
         """Unsubscribe from *channels* for *products*; without products (`[]`) for all products. Otherwise as `add`."""
         self._change(self._subscriptions.remove, products, channels)
 
+    def renew_book(self, product_id: str) -> None:
+        """Subscribe anew to the books by price of a product, so that they begin with a snapshot; otherwise as `add`."""
+        self._check_process()
+        with self._state:
+            if self._closing or self._loop is None:
+                return
+            self._subscriptions.renew(self.venue.books, product_id)
+            self._loop.nudge()
+
     def send(self, text: str | Secret) -> None:
         """Send *text* to the exchange as it is, once, after the requests that wait; from any thread, without waiting.
 
