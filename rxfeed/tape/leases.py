@@ -24,6 +24,7 @@ log = logging.getLogger("rxfeed.tape")
 TTL = 3.0
 _SAFE = 2.0
 RENEW = 0.7
+_FORGET = 60.0  # seconds after which the key of a dead member is deleted
 _MEMBER = "member"
 _NONE = b"-"
 
@@ -98,6 +99,8 @@ class Leases:
                 living.add(name)
             elif now - since < TTL:
                 living.add(name)
+            elif now - since > _FORGET:
+                await self._kv.delete(f"{_MEMBER}.{self._group}.{name}")
         return living
 
     async def claim(self, name: str, living: set[str]) -> bool:

@@ -144,6 +144,11 @@ class NatsFeed(MessageSource):
         return self._playback.sequence
 
     @property
+    def received_ns(self) -> int:
+        """The receipt of that item, Unix nanoseconds."""
+        return self._playback.received_ns
+
+    @property
     def about(self) -> dict[str, object]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The `url` without its secret parts, and the `channels` and `products` that were asked for."""
         about: dict[str, object] = {"url": self._address.shown}

@@ -48,12 +48,14 @@ class TapePlayback:
         self._over: set[str] = set()
         self.sequence = 0
         """The item that is being played, or was last."""
+        self.received_ns = 0
+        """Its receipt."""
 
     def play(self, item: TapeItem | TapeBreak) -> None:
         if isinstance(item, TapeBreak):
             self._player.interrupted()
             return
-        self.sequence = item.sequence
+        self.sequence, self.received_ns = item.sequence, item.received_ns
         session = item.session
         order = self._orders.get(session)
         if order is None:
