@@ -256,6 +256,14 @@ class Feed(MessageSource):
             self._explicit.difference_update(self._subscriptions.pairs_of(subscription))
             self._change(self._subscriptions.remove, subscription)
 
+    def renew_book(self, product_id: str) -> None:
+        """Subscribe anew to the books by price of a product, so that they begin with a snapshot; otherwise as `add`."""
+        self._check_process()
+        with self._state:
+            connections = None if self._closing else self._connections
+        if connections is not None:
+            connections.renew_book(product_id)
+
     def send(self, text: str | Secret) -> None:
         """Send *text* to the exchange as it is, once, after the requests that wait; from any thread, without waiting.
 
