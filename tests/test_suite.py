@@ -41,18 +41,35 @@ HOSTILE = {
 
 
 def test_environment_of_tests_is_independent_of_the_caller() -> None:
-    environment = HOSTILE | {"PATH": "/bin", "PYTHONPATH": "here", "RXFEED_SOAK": "1"}
+    environment = HOSTILE | {"PATH": "/bin", "PYTHONPATH": "here", "RXFEED_SOAK": "1", "RXFEED_SITE": "site"}
     make_neutral(environment)
     assert environment.pop("HOME")
     assert environment == {
         "PATH": "/bin",
         "RXFEED_SOAK": "1",
+        "RXFEED_SITE": "site",
         "PYTHONPATH": "here",
         "LC_ALL": "C",
         "TZ": "Asia/Tokyo",
         "TERM": "xterm-256color",
         "MPLBACKEND": "agg",
     }
+
+
+def test_ignored_signals_end_processes_of_the_suite() -> None:
+    """Started with `&` by a script, or under `nohup`, the suite inherits signals that are ignored."""
+    child = "import signal; print(*(signal.getsignal(s) is signal.SIG_IGN for s in (signal.SIGINT, signal.SIGHUP)))"
+    suite = f"""
+import signal, subprocess, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+from tests.support.environment import heed_signals
+heed_signals()
+subprocess.run([sys.executable, "-c", {child!r}], check=True)
+"""
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", suite], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
 
 
 def test_forbidden_bytecode_is_kept_outside_of_the_sources(tmp_path: Path) -> None:

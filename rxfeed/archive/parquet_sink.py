@@ -142,8 +142,8 @@ def to_parquet(
     """Write trades, books, tickers and candles into the archive in the folder *path*; emit a `ParquetWrite` for each
     group of files that is complete.
 
-    The files are those of `export`: `docs/archive.md` describes them. Trades become rows of `trades`, snapshots and
-    updates of a book rows of `book_updates`, tickers rows of `tickers`, and the results of `candles` rows of `candles`.
+    The files are those of `export`: `docs/how_to/parquet.md` describes them. Trades become rows of `trades`, snapshots
+    and updates of a book rows of `book_updates`, tickers rows of `tickers`, and results of `candles` rows of `candles`.
     Messages of other types are skipped, and counted.
 
     The source's thread puts items into a queue of *queue_size*; if it is full, the source waits. Another thread writes

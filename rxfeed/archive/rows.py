@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from rxfeed.archive.arrow import pyarrow
-from rxfeed.archive.coverage import Coverage
 from rxfeed.archive.machines import Machines
 from rxfeed.archive.options import ExportOptions
 from rxfeed.archive.partitions import PartitionWriter
@@ -20,7 +19,6 @@ from rxfeed.archive.tables import (
 )
 from rxfeed.archive.tops import BookTop
 from rxfeed.core import Candle
-from rxfeed.feed import Gap
 from rxfeed.market import BookUpdateText, Message, TickerText, TradeText
 from rxfeed.recording import TextLine
 from rxfeed.venues import Venue
@@ -38,7 +36,6 @@ class Rows:
         venue: Venue,
         options: ExportOptions,
         machines: Machines,
-        coverage: Coverage,
         writer: PartitionWriter,
     ) -> None:
         self.venue = venue
@@ -46,7 +43,6 @@ class Rows:
         self.messages = 0
         self._tables = frozenset(options.tables)
         self._numbers = options.numbers
-        self._coverage = coverage
         self._writer = writer
         self._depth = options.depth
         self._text_tables: dict[type[Any], str | None] = {}
@@ -121,8 +117,13 @@ class Rows:
         texts, ns = [line.frame for line in lines], [line.ns for line in lines]
         return batch_of_texts(table, texts, ns, epochs, self._numbers)
 
-    def take_gap(self, gap: Gap) -> None:
-        self._coverage.gap(gap, self.venue)
+    def take_late(self, messages: list[Message]) -> None:
+        """Take trades that were repaired after their segment was exported: candles cannot have them any more."""
+        self.messages += len(messages)
+        for message in messages:
+            table = self._table_of(message)
+            if table is not None:
+                self._waiting.setdefault(table, []).append(message)
 
     # ---- batches
 

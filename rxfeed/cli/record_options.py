@@ -22,8 +22,9 @@ is retried. SIGTERM and Ctrl-C end the recording, with a summary.
 """
 DESCRIPTION = """\
 Record a live feed into compressed files: each frame as it was received, the
-time of its receipt, and the events of the connection. docs/recording.md
-describes the files, docs/running_for_months.md the operation as a service.
+time of its receipt, and the events of the connection.
+docs/reference/recording.md describes the files, docs/how_to/run_for_months.md
+the operation as a service.
 
 A connection that fails, also the first one, is retried. When the disk is
 nearly full, or cannot be written, the recording stops, and starts again when

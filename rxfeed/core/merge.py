@@ -41,8 +41,10 @@ from rxfeed.market import (
     Malformed,
     Message,
     PriorTrade,
+    RepairedOrigin,
     Subscriptions,
     moment,
+    stamp,
 )
 
 _MAX_AHEAD = int(MAX_AHEAD * 1_000_000)
@@ -266,7 +268,11 @@ class Merge:
             self._miss(entry)
         if self._continuity.released:
             self._emit_released(entry)
-        if fresh:
+        new, self._continuity.new = self._continuity.new, None
+        if new is not None:
+            raw = self._continuity.new_frame(entry.item.raw)
+            entry.item = stamp(new, RepairedOrigin(raw, entry.item.received_ns, entry.item.epoch))
+        if fresh or new is not None:
             self._emit(entry)
 
     def _emit_released(self, entry: Entry) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from msgspec.structs import force_setattr, replace
 
-from rxfeed.market import Message, Origin, frame_origin, stamp
+from rxfeed.market import Message, Origin, RepairedOrigin, frame_origin, stamp
 
 
 class _HeldOrigin(Origin, frozen=True, gc=False):
@@ -21,6 +21,12 @@ class _HeldOrigin(Origin, frozen=True, gc=False):
 
 class _HeldRepairedOrigin(_HeldOrigin, frozen=True, gc=False):
     """The same of a trade at one of the *repaired* places."""
+
+    of_repair: ClassVar[bool] = True
+
+
+class HeldRepairedOrigin(Origin, frozen=True, gc=False):
+    """The origin of a held trade that was missed, and came as the only message of its frame."""
 
     of_repair: ClassVar[bool] = True
 
@@ -79,4 +85,5 @@ def with_epochs(released: Iterable[Message], epoch_of: Callable[[Message], int])
             if isinstance(origin, _HeldOrigin):
                 yield stamp(message, frame_origin(raw, ns, epoch, whole, origin.repaired, origin.place))
             else:
-                yield stamp(message, Origin(raw, ns, epoch))
+                kind = RepairedOrigin if isinstance(origin, HeldRepairedOrigin) else Origin
+                yield stamp(message, kind(raw, ns, epoch))

@@ -59,12 +59,16 @@ class Repairs:
 
 
 class RepairedOrigin(Origin, frozen=True, gc=False):
-    """The origin of a trade that was missed and requested from the REST API: *raw* is its item of the answer."""
+    """The origin of a trade that was missed, and came in another way: *raw* is its frame."""
 
     of_repair: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         Repairs.made = True
+
+
+class RestOrigin(RepairedOrigin, frozen=True, gc=False):
+    """The same of a trade that was requested from the REST API: *raw* is its item of the answer."""
 
 
 class RepairedFrameOrigin(FrameOrigin, frozen=True, gc=False):
@@ -166,7 +170,7 @@ def stamp(message: _M, origin: Origin) -> _M:
 def frame_of(message: Message) -> bytes:
     """`raw`, or for a trade of the REST API its encoding, which the venue's decoder decodes as it does a frame."""
     origin = message._origin  # pyright: ignore[reportPrivateUsage]  # of this module
-    return msgspec.json.encode(message.unstamped) if type(origin) is RepairedOrigin else message.raw
+    return msgspec.json.encode(message.unstamped) if isinstance(origin, RestOrigin) else message.raw
 
 
 def frame_origin(

@@ -168,8 +168,8 @@ def record(
 
     If the source is a `Feed` (any `MessageSource`), malformed frames, the items of `status`, and pongs are recorded
     too, in their places between the messages. Behind other operators only messages are recorded. A line contains the
-    frame byte for byte, the time of its receipt, and its epoch. `docs/recording.md` describes the format; `Replay`
-    plays it.
+    frame byte for byte, the time of its receipt, and its epoch. `Replay` plays it, and `docs/reference/recording.md`
+    describes the format.
 
     The source's thread puts items into a queue of *queue_size*. Another thread compresses them (zstd, *level* 1 to 22)
     and writes them, at most *flush_seconds* after their receipt. From then on they can be read, also after this process

@@ -254,6 +254,8 @@ class ClientConnection(ServerConnection):
         self.transport = cast("asyncio.Transport", transport)
         self.number, self._injector, self.tally = self._clients.admit()
         delay = 0.0
+        if not self._clients.allowed():
+            self.rejection = fault_types.HttpStatus(429)
         for fault in self._injector.handshake() + self._clients.claimed(self.number):
             match fault:
                 case fault_types.SlowHandshake():

@@ -24,6 +24,11 @@ class ExchangeCounts:
         return self._server.read(lambda: len(self._clients.open))
 
     @property
+    def open_connections(self) -> list[int]:
+        """The numbers of the connections that are subscribed, for a fault of one of them: `Reset(connection=2)`."""
+        return self._server.read(lambda: sorted(client.number for client in self._clients.open if client.subscribed))
+
+    @property
     def accepted(self) -> int:
         """How many connections there have been."""
         return self._server.read(lambda: self._clients.accepted)

@@ -175,6 +175,11 @@ class LastMatch(_Trade, PriorTrade, frozen=True, kw_only=True, gc=False, tag="la
     """The product's last trade before the subscription, perhaps hours old: not a new one, and so not a `Match`."""
 
 
+def as_new(last: LastMatch) -> Match:
+    """The last trade before the subscription as a new one: it was missed during an interruption."""
+    return Match(**{name: getattr(last, name) for name in LastMatch.__struct_fields__ if name != "_origin"})
+
+
 class RfqMatch(Message, frozen=True, kw_only=True, gc=False, tag="rfq_match"):
     """A trade that came of a request for quote; it has no sequence. Upper case sides become lower case."""
 
