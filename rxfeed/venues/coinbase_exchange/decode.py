@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 from functools import cache
@@ -77,8 +76,8 @@ _DIGITS = re.compile("[0-9]{1,19}").fullmatch
 
 
 @cache  # it takes milliseconds to make, which a program without frames does not need
-def _decoder_of_known() -> Callable[[bytes], Message]:
-    return msgspec.json.Decoder(Known).decode
+def _known() -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(Known)
 
 
 # Numbers stay exact, and no exponent is too much for them.
@@ -126,7 +125,7 @@ class ExchangeDecoder:
 
     def __init__(self) -> None:
         self._layouts: dict[str, tuple[str, ...]] = {}
-        self.quick = _decoder_of_known()
+        self.quick = _known().decode
 
     def decode(self, raw: bytes) -> Message | Malformed:
         """The message in *raw*; `Unknown` for an unknown type; `Malformed` for a frame that is not a message.
