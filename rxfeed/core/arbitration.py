@@ -359,7 +359,7 @@ class Arbitration:
     # ---- messages without a number
 
     def _unnumbered(self, line: LineState, message: Message) -> None:
-        if self._copies.first(Entry(line, message.received_ns, message)):  # pyright: ignore[reportArgumentType]
+        if self._copies.first(Entry(line, message.received_ns, message)):  # pyright: ignore[reportArgumentType]  # of one
             self._emit(message)
         else:
             self.copies += 1

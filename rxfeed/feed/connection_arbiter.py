@@ -134,7 +134,7 @@ class ConnectionArbiter:
             return
         if len(run) == 1:
             message = run[0].message
-            origin: Any = message._origin  # pyright: ignore[reportPrivateUsage]
+            origin: Any = message._origin  # pyright: ignore[reportPrivateUsage]  # which only a feed replaces
             kind = type(origin)
             if not is_of_several(origin):
                 if run[0].epoch:
@@ -150,7 +150,7 @@ class ConnectionArbiter:
             messages = [each for each in messages if id(each) not in waits]
         last = None
         for message in with_epochs(messages, lambda message: epochs[id(message)]):
-            origin = message._origin  # pyright: ignore[reportPrivateUsage]
+            origin = message._origin  # pyright: ignore[reportPrivateUsage]  # as above
             if isinstance(origin, FrameOrigin):
                 self._streams.stats.batched += origin.epochs is last
                 last = origin.epochs
