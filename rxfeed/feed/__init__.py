@@ -13,6 +13,7 @@ from rxfeed.feed.sink import RecentRate, Sink
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import (
+    Backfilled,
     CaughtUp,
     Connected,
     Connecting,
@@ -38,6 +39,7 @@ from rxfeed.feed.status_log import StatusLog, unacknowledged
 from rxfeed.feed.stepped import SteppedFeed
 
 __all__ = [
+    "Backfilled",
     "CaughtUp",
     "Clock",
     "Connected",

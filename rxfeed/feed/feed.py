@@ -69,6 +69,9 @@ class Feed(MessageSource):
     - *drop_duplicates*: False delivers duplicates too (they are counted in either case).
     - *repair*: True, or a `Repair`: trades that were missed are requested from the REST API, and the product's trades
       and heartbeats are held meanwhile. `docs/how_to/repair.md` has the rules. False: a gap is reported at once.
+    - *backfill*: seconds: the trades of so long before the first connection are requested from the REST API, and
+      delivered as `PriorTrade`s before the live ones, so that the first windows are complete. The same page has the
+      rules. `None`: none are requested.
     - *count_items*: `describe` counts the items between operators, at the cost of a call for each.
     - *clock*: a `Clock` that runs faster, for tests. The remaining arguments are those of `TransportOptions`.
 
@@ -94,6 +97,7 @@ class Feed(MessageSource):
         lag_threshold: Seconds = 1.0,
         drop_duplicates: bool = True,
         repair: bool | Repair = False,
+        backfill: Seconds | None = None,
         count_items: bool = False,
         max_size: int = 64 * 1024 * 1024,
         connect_timeout: Seconds = 10.0,
@@ -142,6 +146,7 @@ class Feed(MessageSource):
             lag_threshold=in_seconds(lag_threshold),
             drop_duplicates=drop_duplicates,
             repair=repair,
+            backfill=None if backfill is None else in_seconds(backfill),
         )
         self._url, self._rest_url = hidden, hidden_rest
         self._transport = transport

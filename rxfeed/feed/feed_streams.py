@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from rxfeed.core import Awaited, Missed, RepairedNumbers, Restarted, Resubscribed
+from rxfeed.core import Awaited, BackfilledTrades, Missed, RepairedNumbers, Restarted, Resubscribed
 from rxfeed.feed.endings import SourceSinks
 from rxfeed.feed.message_router import FeedStream, MessageRouter
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import (
+    Backfilled,
     CaughtUp,
     Disconnected,
     FeedStatus,
@@ -106,6 +107,11 @@ class FeedStreams:
                 first,
             )
             self.report(SequenceReset(at=self.now(), product_id=product_id, channel=channel, first=first, last=last))
+
+    def backfilled(self, channel: str, found: BackfilledTrades) -> None:
+        """Report that the trades of *found* follow."""
+        numbers = {"first": found.first, "last": found.last, "seconds": found.seconds}
+        self.report(Backfilled(at=self.now(), product_id=found.product_id, channel=channel, **numbers))
 
     def pong(self, round_trip: float) -> None:
         self.stats.pongs += 1

@@ -126,6 +126,8 @@ class Housekeeping:
     def _update_channels(self) -> None:
         pairs = self._subscriptions.pairs
         self._continuity.watch(pairs)
+        if self._repairs is not None:
+            self._repairs.subscribed(pairs)
         names = self._settings.venue.heartbeats
         beating = frozenset(product for channel, product in pairs if channel in names and product is not None)
         self._heartbeats.expect(beating, self.idle)

@@ -22,6 +22,7 @@ from rxfeed.errors import (
     HostRetired,
     RxfeedError,
 )
+from rxfeed.feed.backfills import PATIENCE, Backfills
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.product_ids import ProductIds
@@ -157,7 +158,7 @@ class ReconnectLoop:
 
     def _make_repairs(self) -> TradeRepairs | None:
         settings, clock, policy = self._settings, self._clock, self._settings.repairs
-        if policy is None:
+        if policy is None and settings.backfill is None:
             return None
         venue, transport = settings.venue, settings.transport
         assert venue.rest is not None
@@ -172,8 +173,11 @@ class ReconnectLoop:
                 proxy=transport.proxy,
             )
 
-        fetcher = TradeFetcher(venue, client, clock.real(policy.patience), self.nudge)
-        return TradeRepairs(policy, venue.repairable, self._streams, self._continuity, fetcher, clock.now)
+        patience = PATIENCE if policy is None else policy.patience
+        fetcher = TradeFetcher(venue, client, clock.real(patience), self.nudge)
+        backfills = None if settings.backfill is None else Backfills(settings.backfill, venue.repairable)
+        streams, continuity = self._streams, self._continuity
+        return TradeRepairs(policy, venue.repairable, streams, continuity, fetcher, clock.now, backfills)
 
     def _mapped(self, error: Exception) -> Exception:
         """*error*, or the `RxfeedError` for it; an unexpected error is logged with its traceback."""

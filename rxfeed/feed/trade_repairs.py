@@ -5,6 +5,8 @@ Rules:
   of their observers. `TradeRepair` decides what is output, and when. All other messages pass as ever.
 - A held message keeps the epoch of its receipt. Trades that could not be had raise the epoch of the product's trades
   where they are missing in the output, so the messages after them get a higher one.
+- The trades of a backfill (see `backfills.py`) come out in the same way, before the first trade of their product. They
+  have the epoch with which the product's trades began.
 - Everything is delivered on the thread of the feed, between the frames that it reads.
 """
 
@@ -20,33 +22,40 @@ from rxfeed.core import (
     EPOCH_KINDS,
     TRADES,
     Awaited,
+    BackfilledTrades,
     GapDetector,
     LostTrades,
     Missed,
+    Pair,
     Repair,
     RepairedNumbers,
     RepairedTrades,
     Restarted,
     TradeRepair,
 )
+from rxfeed.feed.backfills import FIRST_WITHIN, PATIENCE, Backfills, as_rest
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.held_messages import with_epoch, with_epochs
-from rxfeed.feed.trade_fetcher import TradeFetcher
-from rxfeed.market import Message, PriorTrade, RestOrigin, Trade
+from rxfeed.feed.trade_fetcher import FetchedBackfill, MissingTrades, TradeFetcher
+from rxfeed.market import BackfilledOrigin, Message, Origin, PriorOrigin, PriorTrade, Trade, stamp
 from rxfeed.venues import RestTrade
 
 
 class TradeRepairs:
-    """The repairs of one feed, over all its connections; *now* is the feed's clock."""
+    """The repairs of one feed, over all its connections; *now* is the feed's clock.
+
+    *policy*: `None` repairs nothing. *backfills*: `None` for no backfill.
+    """
 
     def __init__(
         self,
-        policy: Repair,
+        policy: Repair | None,
         channel: str,
         streams: FeedStreams,
         continuity: GapDetector,
         fetcher: TradeFetcher,
         now: Callable[[], float],
+        backfills: Backfills | None = None,
     ) -> None:
         self._channel = channel
         self._streams = streams
@@ -54,13 +63,16 @@ class TradeRepairs:
         self._continuity = continuity
         self._fetcher = fetcher
         self._now = now
-        self._machine = TradeRepair(policy)
+        self._machine = TradeRepair(policy or Repair())
+        self._backfills = backfills
+        self._backfill_epochs: dict[str, int] = {}  # of the trades with which a product begins
         self._observer: Observer[Message] = Observer(self._hold)
         self._new: list[Awaited] = []  # not requested yet
         self._epochs: dict[str, list[tuple[Awaited, int]]] = {}  # of the trades of each hole, less the losses
         self._losses: Counter[str] = Counter()  # by product, since its trades are held
-        self._begun = False
-        continuity.can_repair = self._can_repair
+        self._begun = self._finished = False
+        if policy is not None:
+            continuity.can_repair = self._can_repair
 
     @property
     def pending(self) -> bool:
@@ -84,6 +96,17 @@ class TradeRepairs:
         self._begun = True
         self._router.hold(product, self._observer)
 
+    def subscribed(self, pairs: Iterable[Pair]) -> None:
+        """These are the subscriptions from now on: the trades of new products are held for their backfill."""
+        if self._backfills is None:
+            return
+        for product in self._backfills.subscribed(pairs, self._streams.now()):
+            if self._machine.expect(product, self._now(), FIRST_WITHIN):
+                self._begun = True
+                self._router.hold(product, self._observer)
+            else:
+                self._backfills.close(product, "trades of it are held already")
+
     def restarted(self, found: Restarted) -> None:
         """The numbers begin anew, so that what is held cannot be put in order with what follows."""
         if found.channel == self._channel and found.product_id is not None:
@@ -94,11 +117,16 @@ class TradeRepairs:
         self._begun = False
         if self._new:  # no message has come after the gap
             self._request(None)
+        if self._backfills is not None:
+            self._request_backfills(self._backfills)
         self._take_answers()
         self._output(self._machine.due(self._now()))
+        for product in [*self._router.held]:  # one that had nothing to output
+            self._pass_again(str(product))
 
     def finish(self) -> None:
         """Deliver all that is held; no further trades come."""
+        self._finished = True
         self._fetcher.close()
         self._take_answers()
         self._output(self._machine.finish(self._now()))
@@ -121,11 +149,54 @@ class TradeRepairs:
         """Called by the router with each message of a product that is held."""
         if self._new:
             self._request(message)
+        backfills = self._backfills
+        if (
+            backfills is not None
+            and isinstance(message, Trade | PriorTrade)
+            and not backfills.requested(message.product_id)
+            and self._begins(backfills, message)
+        ):
+            return
         if self._losses:
             losses = self._losses[str(message.product_id)]
             if losses and EPOCH_KINDS[type(message)] == TRADES:
                 with_epoch(message, message.epoch - losses)
         self._output(self._machine.hold(message, self._now()))
+
+    def _begins(self, backfills: Backfills, trade: Trade | PriorTrade) -> bool:
+        """*trade* is one of the first of its product. True if it was taken, False if it waits as any other."""
+        product = trade.product_id
+        self._begun = True
+        self._backfill_epochs.setdefault(product, trade.epoch)
+        if isinstance(trade, Trade):
+            backfills.came(trade)
+            return False
+        self._machine.begins_after(product, trade.trade_id)
+        if backfills.counts(trade):
+            origin = BackfilledOrigin(trade.raw, trade.received_ns, trade.epoch)
+            self._router.route_of(type(trade), product).count -= 1  # it is counted when it is delivered
+            self._machine.fetched(product, [stamp(trade, origin)], self._now())
+        else:
+            if type(trade._origin) is not Origin:  # pyright: ignore[reportPrivateUsage]  # of a frame with several
+                stamp(trade, PriorOrigin(trade.raw, trade.received_ns, trade.epoch))
+            self._emit(trade)
+        return True
+
+    def _request_backfills(self, backfills: Backfills) -> None:
+        now = self._now()
+        for product, newer, since in backfills.due():
+            if newer is None:
+                self._end_backfill(product)
+            else:
+                self._machine.extend(product, now + 2 * PATIENCE)
+                self._fetcher.backfill(product, newer, since)
+
+    def _end_backfill(self, product: str, failure: str = "") -> None:
+        """No more of the product's backfill comes: deliver what is here."""
+        if self._backfills is not None:
+            self._backfills.close(product, failure)
+        self._output(self._machine.backfilled(product, self._now()))
+        self._pass_again(product)
 
     def _request(self, message: Message | None) -> None:
         """Request the trades of new holes; *message*: the first one after them, `None` if none has come."""
@@ -137,7 +208,7 @@ class TradeRepairs:
                     waiting.append(hole)
                     continue
                 if message.trade_id > hole.last:
-                    newer = _as_rest(message)
+                    newer = as_rest(message)
             self._fetcher.request(hole.product_id, hole.first, hole.last, newer)
         self._new = waiting
 
@@ -146,13 +217,20 @@ class TradeRepairs:
         while answers:
             answer = answers.popleft()
             request, now = answer.request, self._now()
+            if isinstance(answer, FetchedBackfill):
+                self._output(self._machine.fetched(request.product_id, answer.trades, now))
+                self._machine.extend(request.product_id, now + 2 * PATIENCE)
+                if answer.ended:
+                    self._end_backfill(request.product_id, answer.failure)
+                continue
+            assert isinstance(request, MissingTrades)
             self._output(self._machine.fetched(request.product_id, answer.trades, now))
             if answer.ended:
                 self._output(self._machine.exhausted(request.product_id, request.first, request.last, now))
 
     # ---- out
 
-    def _output(self, outputs: Iterable[Message | RepairedTrades | LostTrades]) -> None:
+    def _output(self, outputs: Iterable[Message | BackfilledTrades | RepairedTrades | LostTrades]) -> None:
         lost: LostTrades | None = None
         held: list[Message] = []
         products: set[str] = set()
@@ -163,14 +241,16 @@ class TradeRepairs:
                 continue
             self._deliver(held)
             held = []
-            if isinstance(output, LostTrades):
+            if isinstance(output, BackfilledTrades):
+                self._streams.backfilled(self._channel, output)
+            elif isinstance(output, LostTrades):
                 lost = output
                 self._lose(output)
             elif isinstance(output, RepairedTrades):
                 follows = lost is not None and lost.last + 1 == output.first
                 self._report(output, output.first if lost is None or not follows else lost.first)
             else:
-                self._deliver_repaired(output)
+                self._deliver_fetched(output)
         self._deliver(held)
         for product in products:
             self._pass_again(product)
@@ -180,6 +260,9 @@ class TradeRepairs:
         if not self._machine.holds(product):
             self._router.let_pass(product)
             self._epochs.pop(product, None)
+            self._backfill_epochs.pop(product, None)
+            if self._backfills is not None:
+                self._backfills.close(product, "" if self._finished else "its time is up, or too many trades are held")
             del self._losses[product]
 
     def _lose(self, lost: LostTrades) -> None:
@@ -193,10 +276,13 @@ class TradeRepairs:
         self._continuity.settled(self._channel, run.product_id, first, run.last)
         self._streams.found(RepairedNumbers(run.product_id, self._channel, run.first, run.last, run.seconds))
 
-    def _deliver_repaired(self, trade: Message) -> None:
-        assert isinstance(trade, Trade)
+    def _deliver_fetched(self, trade: Message) -> None:
+        assert isinstance(trade, Trade | PriorTrade)
         product, number = trade.product_id, trade.trade_id
-        epoch = next(epoch for hole, epoch in self._epochs[product] if hole.first <= number <= hole.last)
+        if isinstance(trade, PriorTrade):
+            epoch = self._backfill_epochs[product]
+        else:
+            epoch = next(epoch for hole, epoch in self._epochs[product] if hole.first <= number <= hole.last)
         self._router.route_of(type(trade), product).count += 1
         self._emit(with_epoch(trade, epoch + self._losses[product]))
 
@@ -223,15 +309,5 @@ class TradeRepairs:
 
 
 def _is_fetched(message: Message) -> bool:
-    return type(message._origin) is RestOrigin  # pyright: ignore[reportPrivateUsage]
-
-
-def _as_rest(trade: Trade | PriorTrade) -> RestTrade:
-    return RestTrade(
-        product_id=trade.product_id,
-        trade_id=trade.trade_id,
-        price=trade.price,
-        size=trade.size,
-        time=trade.time,
-        maker_side=trade.maker_side,
-    )
+    origin = message._origin  # pyright: ignore[reportPrivateUsage]
+    return origin is not None and origin.apart

@@ -43,7 +43,7 @@ from typing import Any
 
 import msgspec
 
-from rxfeed.market import Malformed
+from rxfeed.market import BackfilledOrigin, Malformed, Origin, RepairedOrigin
 from rxfeed.recording.timestamps import on_calendar
 
 VERSION = 1
@@ -125,9 +125,17 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     first: int | None = None
     last: int | None = None
     redacted: bool = False
+    backfilled: bool = False
 
     def __post_init__(self) -> None:
         on_calendar(self.ns)
+
+    @property
+    def origin(self) -> type[Origin]:
+        """What the origin of its message is, if the frame has one message."""
+        if self.repaired:
+            return RepairedOrigin
+        return BackfilledOrigin if self.backfilled else Origin
 
     @property
     def has_frame(self) -> bool:
@@ -176,6 +184,14 @@ def frame_line(
 def repaired_line(frame: bytes, received_ns: int, epoch: int) -> bytes:
     """The line of a trade that had been missed, and came from the REST API."""
     return b'{"ns":%d,"epoch":%d,"repaired":[0],"frame":%b}\n' % (received_ns, epoch, frame)
+
+
+def backfilled_line(frame: bytes, received_ns: int, epoch: int) -> bytes:
+    """The line of a trade from before the subscription that was requested.
+
+    It has an empty list of repaired places, so that it is read as a line by itself.
+    """
+    return b'{"ns":%d,"epoch":%d,"repaired":[],"backfilled":true,"frame":%b}\n' % (received_ns, epoch, frame)
 
 
 def inserted_line(frame: bytes, ns: int, before: int) -> bytes:

@@ -27,7 +27,7 @@ from rxfeed.feed import (
     SequenceReset,
     Subscribed,
 )
-from rxfeed.market import FrameOrigin, Malformed, Message, Origin, RepairedOrigin, Subscriptions
+from rxfeed.market import BackfilledOrigin, FrameOrigin, Malformed, Message, Origin, RepairedOrigin, Subscriptions
 from rxfeed.recording.bulk import (
     NO_FRAME,
     NOT_CHOSEN,
@@ -146,7 +146,7 @@ class Player:
     def _merged(self, message: Message, merged: MergedItem) -> None:
         origin: Any = message._origin
         if not isinstance(origin, FrameOrigin):
-            kind = RepairedOrigin if message.repaired else Origin
+            kind = RepairedOrigin if message.repaired else BackfilledOrigin if message.backfilled else Origin
             self._dispatcher.deliver_recorded(message, origin.raw, merged.ns, merged.epoch, kind)
             return
         # The other messages of the frame are merged each by itself.
@@ -298,10 +298,9 @@ class Player:
             elif isinstance(message, tuple):
                 self._frame(message, raw, line)
             elif self._reached(line.ns, message.product_id):
-                kind = RepairedOrigin if line.repaired else Origin
                 epoch += self._risen[message.product_id] if self._risen else 0
                 self._highest = max(self._highest, epoch)
-                self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, kind)
+                self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, line.origin)
         elif status is not None and self._reached(line.ns, getattr(status, "product_id", None)):
             self._status(status)
         elif line.pong is not None and self._reached(line.ns, None):
