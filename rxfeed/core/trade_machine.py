@@ -52,5 +52,9 @@ class TradeMachine(ABC, Generic[P]):
         product = self._products.get(last.product_id)
         if last.backfilled and (product is None or last.trade_id > product.known):
             return True
-        self._product(last).last_match(last)
+        self._prior_trade(last)
         return False
+
+    def _prior_trade(self, last: PriorTrade) -> None:
+        """Called with a trade from before the subscription that does not count."""
+        self._product(last).last_match(last)

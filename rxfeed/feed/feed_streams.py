@@ -110,8 +110,8 @@ class FeedStreams:
 
     def backfilled(self, channel: str, found: BackfilledTrades) -> None:
         """Report that the trades of *found* follow."""
-        numbers = {"first": found.first, "last": found.last, "seconds": found.seconds}
-        self.report(Backfilled(at=self.now(), product_id=found.product_id, channel=channel, **numbers))
+        status = Backfilled(product_id=found.product_id, channel=channel, first=found.first, last=found.last)
+        self.report(replace(status, at=self.now(), seconds=found.seconds))
 
     def pong(self, round_trip: float) -> None:
         self.stats.pongs += 1

@@ -400,7 +400,8 @@ def test_malformed_frame_affects_messages_of_its_kind_alone() -> None:
     market = Market().run([("trade", BTC), ("book", BTC)] * 10)
     recorded = Recorder(channels=channels).record(market)
     place = _place_of(15, recorded)
-    lost, ns = recorded[place].item, recorded[place].ns
+    lost: Any = recorded[place].item
+    ns = recorded[place].ns
     recorded[place] = ReceivedItem(0, ns, Malformed(lost.raw, "no", ns, BTC, "match"))  # its id is not missing
     for later, each in enumerate(recorded):
         if later > place and isinstance(each.item, Match | LastMatch):
@@ -446,7 +447,7 @@ def test_last_match_with_the_next_id_is_the_trade_that_was_missed(older: bool) -
     market = Market().run(TRADES)
     items = merged(Recorder(spans=[(-1, 1.1), (1.3, 9)], older=older).record(market))
     assert [each.trade_id for each in messages(items, Match)] == [*range(11, 31)]
-    assert [each.item.trade_id for each in items if isinstance(each.item, Message) and each.item.repaired] == [16]
+    assert numbers([each.item for each in items if _is_repaired(each.item)], Match, BTC, "trade_id") == [16]
     assert (missed(items), messages(items, LastMatch)) == ([], [])
 
 
