@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import time
@@ -40,12 +41,13 @@ HOSTILE = {
 
 
 def test_environment_of_tests_is_independent_of_the_caller() -> None:
-    environment = HOSTILE | {"PATH": "/bin", "PYTHONPATH": "here", "RXFEED_SOAK": "1"}
+    environment = HOSTILE | {"PATH": "/bin", "PYTHONPATH": "here", "RXFEED_SOAK": "1", "RXFEED_SITE": "site"}
     make_neutral(environment)
     assert environment.pop("HOME")
     assert environment == {
         "PATH": "/bin",
         "RXFEED_SOAK": "1",
+        "RXFEED_SITE": "site",
         "PYTHONPATH": "here",
         "LC_ALL": "C",
         "TZ": "Asia/Tokyo",
@@ -142,3 +144,24 @@ def test_time_limit_counts_the_time_of_this_process() -> None:
         wait(1)
     with at_most(10):
         wait(0.1)
+
+
+def test_silenced_rules_of_types_have_a_reason_beside_them() -> None:
+    root = Path(__file__).parents[1] / "rxfeed"
+    bare = [
+        f"{path.relative_to(root)}:{number}"
+        for path in root.rglob("*.py")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search(r"# pyright: ignore(\[[\w, ]*\])?\s*$", line)
+    ]
+    assert bare == []
+
+
+def test_linter_of_commits_is_the_one_of_the_checks() -> None:
+    """`pre-commit` installs a ruff of its own: its version is the lowest one that the checks accept."""
+    root = Path(__file__).parents[1]
+    pinned = re.search(r"ruff-pre-commit\s+rev: v([\d.]+)", (root / ".pre-commit-config.yaml").read_text())
+    lowest = re.search(r"^    ruff>=([\d.]+)$", (root / "setup.cfg").read_text(), re.MULTILINE)
+    assert pinned
+    assert lowest
+    assert pinned[1] == lowest[1]

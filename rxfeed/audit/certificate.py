@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import time
 from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
@@ -15,7 +17,7 @@ from rxfeed.audit.records import FileRecord, NumberRun, PairRecord
 from rxfeed.audit.result import Audit, AuditDamage, AuditRow, MissingNumbers
 from rxfeed.audit.rows import SpanGrid, lost_of, pair_audits, rows_of
 from rxfeed.audit.state import AuditState
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError
 from rxfeed.recording import (
     Part,
@@ -43,7 +45,7 @@ _STORED_EVERY = 30.0
 def audit(
     path: Path_ | Iterable[Path_],
     *,
-    every: float = HOUR,
+    every: Seconds = HOUR,
     products: str | Iterable[str] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -64,6 +66,7 @@ def audit(
     arguments, and if *path* does not exist or has no recording.
     """
     arguments.positive_microseconds("every", every)
+    every = in_seconds(every)
     span = round(every) * 10**9
     if every != round(every):
         raise ConfigError(f"every: {every!r} is not a whole number of seconds")
@@ -79,7 +82,10 @@ def audit(
 def read_records(
     parts: list[Part], chosen: TimeRange, every: int, folder: Path | None, venue: Venue | None = None
 ) -> tuple[list[FileRecord], int]:
-    """The records of *parts*, and how many of these were read now; with *folder*, they are stored there."""
+    """The records of *parts*, and how many of these were read now; with *folder*, they are stored there.
+
+    A recorder may delete old segments meanwhile: the records are those of the files that are there at the end.
+    """
     state = AuditState(folder, every)
     wanted = {part.path for part in _neighbours(parts, chosen)}
     files: list[FileRecord] = []
@@ -89,8 +95,9 @@ def read_records(
     for part in parts:
         record = state.get(part)
         if record is None and part.path in wanted:
-            record = read_file(part, every, venue)
-            fresh.append(part)
+            with contextlib.suppress(FileNotFoundError):
+                record = read_file(part, every, venue)
+                fresh.append(part)
         if record is not None:
             kept.append(record)
             if part.path in wanted:
@@ -102,7 +109,8 @@ def read_records(
         state.write(kept)
     if folder is not None:
         _mark(folder, parts, kept)
-    return files, len(fresh)
+    there = {Path(part.path).name for part in parts if os.path.lexists(part.path)}
+    return [record for record in files if record.name in there], len(fresh)
 
 
 def _mark(folder: Path, parts: list[Part], kept: list[FileRecord]) -> None:
@@ -115,7 +123,8 @@ def _mark(folder: Path, parts: list[Part], kept: list[FileRecord]) -> None:
         if part.is_finished and getattr(part.found, "header", None) is not None and Path(part.path).name in sizes
     ]
     try:
-        mark_segments(folder, "audited", [name for name in names if marked.get(name) != sizes[name]])
+        fresh = [name for name in names if marked.get(name) != sizes[name]]
+        mark_segments(folder, "audited", fresh, missing_ok=True)
     except OSError as error:
         log.warning("%s: segments cannot be marked as audited: %s", folder, error.strerror or error)
 

@@ -22,8 +22,9 @@ is retried. SIGTERM and Ctrl-C end the recording, with a summary.
 """
 DESCRIPTION = """\
 Record a live feed into compressed files: each frame as it was received, the
-time of its receipt, and the events of the connection. docs/reference/recording.md
-describes the files, docs/how_to/run_for_months.md the operation as a service.
+time of its receipt, and the events of the connection.
+docs/reference/recording.md describes the files, docs/how_to/run_for_months.md
+the operation as a service.
 
 A connection that fails, also the first one, is retried. When the disk is
 nearly full, or cannot be written, the recording stops, and starts again when
@@ -69,7 +70,7 @@ class _ShortHelp(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         usual = parser._get_formatter()
         shown = [each for each in parser._actions if getattr(each, "container", None) not in parser._action_groups[2:]]
-        usual.add_usage(None, shown, parser._mutually_exclusive_groups)
+        usual.add_usage("%(prog)s [options] [PRODUCT ...]", [], [])
         usual.add_text(SHORT)
         for title, actions in (("positional arguments", False), ("options", True)):
             usual.start_section(title)

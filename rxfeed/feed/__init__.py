@@ -1,4 +1,4 @@
-"""The feed: one connection to the exchange, as a hot Observable."""
+"""The feed: the connections to a venue, as a hot Observable."""
 
 from rxfeed.core import Repair
 from rxfeed.feed.book_rest import rest_snapshot
@@ -7,6 +7,7 @@ from rxfeed.feed.clock import Clock
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.endings import SinkLeft
 from rxfeed.feed.feed import Feed
+from rxfeed.feed.feed_connection import ConnectionInfo
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.products_rest import ProductsRest
 from rxfeed.feed.sink import RecentRate, Sink
@@ -14,6 +15,7 @@ from rxfeed.feed.source import MessageSource
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import (
     Backfilled,
+    BookSwitched,
     CaughtUp,
     Connected,
     Connecting,
@@ -26,10 +28,13 @@ from rxfeed.feed.status import (
     Idle,
     KeepalivePong,
     Lagging,
+    ProductDelisted,
+    ProductListed,
     ProductRenamed,
     Reconnecting,
     RecordingTruncated,
     Rejected,
+    Renewed,
     Repaired,
     SequenceReset,
     Subscribed,
@@ -40,10 +45,12 @@ from rxfeed.feed.stepped import SteppedFeed
 
 __all__ = [
     "Backfilled",
+    "BookSwitched",
     "CaughtUp",
     "Clock",
     "Connected",
     "Connecting",
+    "ConnectionInfo",
     "Disconnected",
     "Dispatcher",
     "Ended",
@@ -57,12 +64,15 @@ __all__ = [
     "KeepalivePong",
     "Lagging",
     "MessageSource",
+    "ProductDelisted",
+    "ProductListed",
     "ProductRenamed",
     "ProductsRest",
     "RecentRate",
     "Reconnecting",
     "RecordingTruncated",
     "Rejected",
+    "Renewed",
     "Repair",
     "Repaired",
     "SequenceReset",

@@ -38,24 +38,20 @@ class _Backfill:
 
 
 class Backfills:
-    """The backfills of one feed, of so many *seconds*; *channel*: that of the trades."""
+    """The backfills of one connection, of so many *seconds*; *channel*: that of the trades.
 
-    def __init__(self, seconds: float, channel: str) -> None:
+    *seen*: the products that have had their backfill, on any connection of the feed.
+    """
+
+    def __init__(self, seconds: float, channel: str, seen: set[str]) -> None:
         self._span = timedelta(seconds=seconds)
         self._channel = channel
-        self._seen: set[str] = set()
+        self._seen = seen
         self._open: dict[str, _Backfill] = {}
-        self._warned = False
 
     def subscribed(self, pairs: Iterable[Pair], now: datetime) -> list[str]:
         """The products of *pairs*, the present subscriptions, which get a backfill from now on."""
         trading = {product for channel, product in pairs if channel == self._channel and product is not None}
-        if not trading and not self._warned:
-            self._warned = True
-            log.warning(
-                "backfill: no product is subscribed to on %r, so no trades are requested: add that channel",
-                self._channel,
-            )
         fresh = sorted(trading - self._seen)
         self._seen |= trading
         self._open |= {product: _Backfill(now - self._span) for product in fresh}

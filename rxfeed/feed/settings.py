@@ -28,6 +28,8 @@ class FeedSettings(msgspec.Struct, frozen=True, kw_only=True):
     drop_duplicates: bool
     repair: bool | Repair = False
     backfill: float | None = None
+    backfilled: set[str] = msgspec.field(default_factory=set)
+    """The products that have had their backfill, on any connection of the feed."""
 
     def __post_init__(self) -> None:
         endpoint = Endpoint.of(self.url)

@@ -95,6 +95,10 @@ class TradeFetcher:
         self._closed = threading.Event()
         self._warned = False
 
+    def nudge_with(self, nudge: Callable[[], None]) -> None:
+        """Answers call *nudge* from now on."""
+        self._nudge = nudge
+
     def request(self, product_id: str, first: int, last: int, newer: RestTrade | None) -> None:
         until = time.monotonic() + self._patience
         self._enqueue(MissingTrades(product_id, first, last, newer, until))

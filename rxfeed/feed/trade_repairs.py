@@ -27,17 +27,22 @@ from rxfeed.core import (
     LostTrades,
     Missed,
     Pair,
+    Reconnect,
     Repair,
     RepairedNumbers,
     RepairedTrades,
     Restarted,
     TradeRepair,
+    in_seconds,
 )
 from rxfeed.feed.backfills import FIRST_WITHIN, PATIENCE, Backfills, as_rest
+from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.held_messages import with_epoch, with_epochs
+from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.trade_fetcher import FetchedBackfill, MissingTrades, TradeFetcher
 from rxfeed.market import BackfilledOrigin, Message, Origin, PriorOrigin, PriorTrade, Trade, stamp
+from rxfeed.transport import HttpClient
 from rxfeed.venues import RestTrade
 
 
@@ -71,8 +76,13 @@ class TradeRepairs:
         self._epochs: dict[str, list[tuple[Awaited, int]]] = {}  # of the trades of each hole, less the losses
         self._losses: Counter[str] = Counter()  # by product, since its trades are held
         self._begun = self._finished = False
+        self._holding: set[str] = set()  # products of which this object gets the trades
         if policy is not None:
             continuity.can_repair = self._can_repair
+
+    def nudge_with(self, nudge: Callable[[], None]) -> None:
+        """Answers call *nudge* from now on."""
+        self._fetcher.nudge_with(nudge)
 
     @property
     def pending(self) -> bool:
@@ -95,6 +105,7 @@ class TradeRepairs:
         self._new.append(found)
         self._begun = True
         self._router.hold(product, self._observer)
+        self._holding.add(product)
 
     def subscribed(self, pairs: Iterable[Pair]) -> None:
         """These are the subscriptions from now on: the trades of new products are held for their backfill."""
@@ -104,6 +115,7 @@ class TradeRepairs:
             if self._machine.expect(product, self._now(), FIRST_WITHIN):
                 self._begun = True
                 self._router.hold(product, self._observer)
+                self._holding.add(product)
             else:
                 self._backfills.close(product, "trades of it are held already")
 
@@ -121,8 +133,8 @@ class TradeRepairs:
             self._request_backfills(self._backfills)
         self._take_answers()
         self._output(self._machine.due(self._now()))
-        for product in [*self._router.held]:  # one that had nothing to output
-            self._pass_again(str(product))
+        for product in [*self._holding]:  # one that had nothing to output
+            self._pass_again(product)
 
     def finish(self) -> None:
         """Deliver all that is held; no further trades come."""
@@ -259,6 +271,7 @@ class TradeRepairs:
         """If nothing of *product* is held any more, its messages go to their observers again."""
         if not self._machine.holds(product):
             self._router.let_pass(product)
+            self._holding.discard(product)
             self._epochs.pop(product, None)
             self._backfill_epochs.pop(product, None)
             if self._backfills is not None:
@@ -311,3 +324,30 @@ class TradeRepairs:
 def _is_fetched(message: Message) -> bool:
     origin = message._origin  # pyright: ignore[reportPrivateUsage]
     return origin is not None and origin.apart
+
+
+def make_repairs(
+    settings: FeedSettings, streams: FeedStreams, continuity: GapDetector, clock: Clock, nudge: Callable[[], None]
+) -> TradeRepairs | None:
+    """The repairs of what *continuity* misses; `None` if *settings* have none. *nudge* is called for each answer."""
+    policy, venue, transport = settings.repairs, settings.venue, settings.transport
+    if policy is None and settings.backfill is None:
+        return None
+    assert venue.rest is not None
+
+    def client(timeout: float) -> HttpClient:
+        return HttpClient(
+            settings.rest_url,
+            timeout=timeout,
+            rate=venue.rest_requests_per_second,
+            retry=Reconnect(retries=0),
+            ssl_context=transport.ssl_context,
+            proxy=transport.proxy,
+        )
+
+    patience = PATIENCE if policy is None else in_seconds(policy.patience)
+    fetcher = TradeFetcher(venue, client, clock.real(patience), nudge)
+    backfills = (
+        None if settings.backfill is None else Backfills(settings.backfill, venue.repairable, settings.backfilled)
+    )
+    return TradeRepairs(policy, venue.repairable, streams, continuity, fetcher, clock.now, backfills)

@@ -18,10 +18,11 @@ from rxfeed.sim import Exchange
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how_to" / "metrics.md").read_text()
+REFERENCE = (ROOT / "docs" / "reference" / "metrics.md").read_text()
 
 
 def test_docs_have_all_metrics() -> None:
-    rows = re.findall(r"^\| `(rxfeed_\w+)` \| (\w+) \| ([\w, -]+) \| (.*) \|$", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| `(rxfeed_\w+)` \| (\w+) \| ([\w, -]+) \| (.*) \|$", REFERENCE, re.MULTILINE)
     assert rows == [(m.name, m.kind, ", ".join(m.labels) or "-", m.text) for m in METRICS.values()]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 # What changes the behaviour of the package, of Python, of the terminal's library or of the plots.
 _REMOVED = re.compile(
     r"COLUMNS|LINES|NO_COLOR|FORCE_COLOR|TTY_\w+|CLICOLOR\w*|COLORTERM"
-    r"|COINBASE_\w+|RXFEED_(?!SOAK)\w+|MPL\w+|WEBSOCKET_CLIENT_\w+"
+    r"|COINBASE_\w+|RXFEED_(?!SOAK|SITE)\w+|MPL\w+|WEBSOCKET_CLIENT_\w+"
     r"|\w+_proxy|\w+_PROXY"
     r"|PYTHON(?!PATH|HOME|HASHSEED|DONTWRITEBYTECODE|PYCACHEPREFIX)\w*"
 )
