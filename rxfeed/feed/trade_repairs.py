@@ -38,10 +38,10 @@ from rxfeed.core import (
 from rxfeed.feed.backfills import FIRST_WITHIN, PATIENCE, Backfills, as_rest
 from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.held_messages import with_epoch, with_epochs
+from rxfeed.feed.held_messages import is_of_several, with_epoch, with_epochs
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.trade_fetcher import FetchedBackfill, MissingTrades, TradeFetcher
-from rxfeed.market import BackfilledOrigin, Message, Origin, PriorOrigin, PriorTrade, Trade, stamp
+from rxfeed.market import BackfilledOrigin, Message, PriorOrigin, PriorTrade, Trade, of_connection, stamp
 from rxfeed.transport import HttpClient
 from rxfeed.venues import RestTrade
 
@@ -185,12 +185,15 @@ class TradeRepairs:
             return False
         self._machine.begins_after(product, trade.trade_id)
         if backfills.counts(trade):
-            origin = BackfilledOrigin(trade.raw, trade.received_ns, trade.epoch)
+            kind = of_connection(BackfilledOrigin, trade.connection)
+            stamp(trade, kind(trade.raw, trade.received_ns, trade.epoch))
             self._router.route_of(type(trade), product).count -= 1  # it is counted when it is delivered
-            self._machine.fetched(product, [stamp(trade, origin)], self._now())
+            self._machine.fetched(product, [trade], self._now())
         else:
-            if type(trade._origin) is not Origin:  # pyright: ignore[reportPrivateUsage]  # of a frame with several
-                stamp(trade, PriorOrigin(trade.raw, trade.received_ns, trade.epoch))
+            origin = trade._origin  # pyright: ignore[reportPrivateUsage]  # which only a feed replaces
+            if origin is not None and is_of_several(origin):
+                kind = of_connection(PriorOrigin, trade.connection)
+                stamp(trade, kind(trade.raw, trade.received_ns, trade.epoch))
             self._emit(trade)
         return True
 
