@@ -277,6 +277,9 @@ class Arbitration:
         """Output *message*, unless the merged stream's detector holds or drops it."""
         gaps = self.gaps
         fresh = gaps.step(message)
+        if gaps.new is not None and isinstance(message, PriorTrade):
+            message, prior, gaps.new, fresh = gaps.new, message, None, True
+            gaps.missed = [each for each in gaps.missed if not isinstance(each, RepairedNumbers)]  # see `prior`
         if gaps.missed:
             self._report(stream, message)
         if gaps.released:

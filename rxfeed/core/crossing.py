@@ -93,7 +93,7 @@ class PriceCrossing:
         if item.product_id != self.product_id:
             return ()
         if HAS_PRICE[type(item)]:
-            priced: Trade | PriorTrade | Ticker = item  # pyright: ignore[reportAssignmentType]  # by the table
+            priced: Trade | Ticker = item  # pyright: ignore[reportAssignmentType]  # by the table
             # `item.epoch`, without the call that a property is: a fifth of the step.
             origin = priced._origin  # pyright: ignore[reportPrivateUsage]  # as above
             price, calm = priced.price, (0 if origin is None else origin.epoch) == self._calm

@@ -92,6 +92,13 @@ class ConnectionArbiter:
         if self.repairs is not None:
             self.repairs.step()
 
+    def subscribed(self, pairs: Collection[Pair]) -> None:
+        """A connection is subscribed to *pairs* from now on."""
+        if self.repairs is not None:
+            with self._streams.lock:
+                self.repairs.subscribed(pairs)
+            self._held()
+
     def repairs_remaining(self) -> float | None:
         """Seconds until the repairs have something to do; `None` if there are none."""
         return None if self.repairs is None else self.repairs.remaining(self.now())
@@ -203,6 +210,7 @@ class ArbitratedFrames:
         """Set the subscriptions."""
         self._continuity.watch(pairs)
         self._machine.watch(pairs)
+        self._arbiter.subscribed(pairs)
 
     def seed(self, subscriptions: SubscriptionManager) -> None:
         """The connection is open already."""
