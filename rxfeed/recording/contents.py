@@ -221,7 +221,7 @@ class Contents:
                 continue
             epoch = entry.epoch + epochs.base
             if epochs.risen:
-                epoch += epochs.risen.get(message.product_id, 0)
+                epoch += epochs.risen.get(message.product_id or "", 0)
             if epoch > epochs.highest:
                 epochs.highest = epoch
             if isinstance(message, kinds) and (everything or takes(entry.ns, message.product_id)):
