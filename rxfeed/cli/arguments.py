@@ -283,7 +283,7 @@ def _add_top(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_feed(command: argparse.ArgumentParser, channel: str, least: str = "+") -> None:
     """Add the options that `live.make_feed` takes; *channel* is the default, *least* the number of products."""
-    command.add_argument("products", nargs=least, metavar="PRODUCT", help="such as BTC-USD; one or more")
+    command.add_argument("products", nargs=least, metavar="PRODUCT", help="such as BTC-USD, or '*-USD'; one or more")
     command.add_argument(
         "--channel",
         action="append",

@@ -106,6 +106,7 @@ class RecordService:
             mongo=None if self._mongo is None else self._mongo.text(),
             mongo_failed=self._mongo is not None and self._mongo.lost > 0,
             problem=None if problem is None else str(problem),
+            connections=result.connections,
         )
 
     # ---- between two runs

@@ -37,6 +37,7 @@ from rxfeed.market import (
     RepairedOrigin,
     Subscriptions,
     finer,
+    of_connection,
 )
 from rxfeed.recording.bulk import (
     NO_FRAME,
@@ -250,7 +251,9 @@ class Player:
                     self._line(recording, chunk, index)
                 else:
                     scheduler.ns = max(scheduler.ns, entry.ns)
-                    self._dispatcher.deliver_recorded(entry.frame, frame_in(line), entry.ns, self._base + entry.epoch)
+                    kind = of_connection(Origin, entry.connection)
+                    epoch = self._base + entry.epoch
+                    self._dispatcher.deliver_recorded(entry.frame, frame_in(line), entry.ns, epoch, kind)
                 # An observer may have closed the replay, subscribed to more, or scheduled an action.
                 if self.stopping or router.types is not wanted or newest >= scheduler.next_ns:
                     return done
@@ -297,7 +300,11 @@ class Player:
                 else:  # it is selected, and no action is due before it
                     scheduler.ns = max(scheduler.ns, entry.ns)
                     self._dispatcher.deliver_recorded(
-                        entry.frame, frame_in(lines[index]), entry.ns, self._base + entry.epoch
+                        entry.frame,
+                        frame_in(lines[index]),
+                        entry.ns,
+                        self._base + entry.epoch,
+                        of_connection(Origin, entry.connection),
                     )
                 # An observer may have closed the replay, subscribed to more, or scheduled an action.
                 if self.stopping or router.types is not wanted or newest >= scheduler.next_ns:
@@ -343,9 +350,11 @@ class Player:
                 base = self._base
             elif free and scheduler.ns <= ns < scheduler.next_ns:
                 scheduler.ns = ns
-                dispatcher.deliver_recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
+                kind = of_connection(Origin, entry.connection) if entry.connection else Origin
+                dispatcher.deliver_recorded(message, frame_in(lines[index]), ns, base + entry.epoch, kind)
             elif self._reached(ns, message.product_id):
-                dispatcher.deliver_recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
+                kind = of_connection(Origin, entry.connection) if entry.connection else Origin
+                dispatcher.deliver_recorded(message, frame_in(lines[index]), ns, base + entry.epoch, kind)
             if dispatcher.stopping:
                 break
         return len(lines)
@@ -390,7 +399,7 @@ class Player:
         elif isinstance(message, tuple):
             self._frame(message, raw, line)
         elif self._reached(line.ns, message.product_id):
-            kind = RepairedOrigin if line.repaired else Origin
+            kind = of_connection(RepairedOrigin if line.repaired else Origin, line.connection)
             epoch += self._risen[message.product_id] if self._risen else 0
             self._highest = max(self._highest, epoch)
             self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, kind)
@@ -415,7 +424,7 @@ class Player:
             self._pacer.reach(line.ns)
             if not self.stopping:
                 places = tuple(line.repaired or ())
-                self._dispatcher.deliver_recorded_frame(messages, raw, line.ns, chosen, places)
+                self._dispatcher.deliver_recorded_frame(messages, raw, line.ns, chosen, places, line.connection)
 
     def _reached(self, ns: int, product_id: str | None) -> bool:
         """Wait until *ns* is due. False if the item is not selected, or if the replay was closed."""
