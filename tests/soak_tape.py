@@ -1,4 +1,4 @@
-"""Tapes whose publishers, servers, consumers and workers are killed: `python -m tests.soak_tape`.
+"""Kills the publishers, servers, consumers and workers of tapes: `python -m tests.soak_tape`.
 
 The tape must have each trade once, a consumer's windows must be those of a plain loop over all trades of the exchange,
 and the results of workers those of a run that nothing disturbs.

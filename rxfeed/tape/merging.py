@@ -3,7 +3,7 @@
 Rules:
 - The rules are those of `rxfeed.core.Merge`, each session being a collector; the server has refused most copies before.
 - The result depends on the items and their order alone. Time is that of receipts and signs of life on the tape.
-- A book is published by the session with its lease, whose revision its messages have. A message with a lower revision
+- A book is published by the session with its lease; its messages have the revision of the lease. A message with a lower revision
   than one before is from a publisher that has lost the lease: it is dropped.
 """
 
