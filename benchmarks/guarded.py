@@ -13,7 +13,7 @@ from websocket import ABNF
 
 from benchmarks import streams
 from benchmarks.ways import LEVEL, feed_of, giving
-from rxfeed import candles, order_book, price_crossing, rolling_volume, window_volume
+from rxfeed import candles, moved, order_book, price_crossing, rolling_volume, window_volume
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.market import Message
 from rxfeed.sinks.documents import raw_document, typed_document
@@ -152,6 +152,7 @@ TASKS: dict[str, Task] = {
     "candles": _operator(lambda: candles(60), streams.trades),
     "rolling_volume": _operator(lambda: rolling_volume(60), streams.trades),
     "price_crossing": _operator(lambda: price_crossing(PRODUCT, LEVEL), streams.tickers),
+    "moved": _operator(lambda: moved(1, within=60), streams.tickers),
     "order_book": _operator(lambda: order_book(PRODUCT), streams.books),
     "raw documents": _documents(raw_document),
     "typed documents": _documents(typed_document),

@@ -101,6 +101,33 @@ def crossing(levels: dict[str, Decimal], messages: Iterable[Message], out: Out) 
             sides[message.product_id] = above
 
 
+def moved(messages: Iterable[Message], out: Out) -> None:
+    """`(product_id, before, price)`: moves by a percent within a minute."""
+    held: dict[str, list[Any]] = {}
+    for message in messages:
+        if type(message) is not ExchangeTicker or message.time is None:
+            continue
+        time, price = message.time, message.price
+        before = held.get(message.product_id)
+        if before is None:
+            held[message.product_id] = [price, deque(), deque()]
+            continue
+        last, lows, highs = before
+        for prices, further in ((lows, last.__lt__), (highs, last.__gt__)):
+            while prices and prices[0][1] <= time - MINUTE:
+                prices.popleft()
+            while prices and further(prices[-1][0]):
+                prices.pop()
+            prices.append((last, time))
+        before[0] = price
+        for extreme in (lows[0][0], highs[0][0]):
+            if abs(price - extreme) * 100 >= extreme:
+                out((message.product_id, extreme, price))
+                lows.clear()
+                highs.clear()
+                break
+
+
 def book(messages: Iterable[Message], out: Out) -> None:
     """`(product_id, best bid, best ask)`."""
     books: dict[str, dict[str, Any]] = {}

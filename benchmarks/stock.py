@@ -17,7 +17,7 @@ from reactivex import operators as ops
 from benchmarks.book_states import BOOKED, Book
 from benchmarks.plain import accepted_by
 from rxfeed import PriceCross
-from rxfeed.core import Candles, Machine, PriceCrossing, SlidingVolume, TumblingVolume
+from rxfeed.core import Candles, Machine, PriceCrossing, PriceMoves, SlidingVolume, TumblingVolume
 from rxfeed.core.numbers import ZERO
 from rxfeed.market import Message
 
@@ -36,6 +36,10 @@ def candles(source: Observable[Message]) -> Observable[tuple[Any, ...]]:
 
 def rolling_volume(source: Observable[Message]) -> Observable[tuple[Any, ...]]:
     return _grouped(source, lambda: SlidingVolume(60))
+
+
+def moved(source: Observable[Message]) -> Observable[tuple[Any, ...]]:
+    return _grouped(source, lambda: PriceMoves(1, 60))
 
 
 def _grouped(source: Observable[Message], machine: Callable[[], Machine[Message, Any]]) -> Observable[Any]:

@@ -17,14 +17,25 @@ from reactivex.subject import Subject
 from benchmarks import naive, plain, stock, streams
 from benchmarks.book_states import Top
 from benchmarks.plain import Out
-from rxfeed import BookView, Feed, Message, candles, order_book, price_crossing, rolling_volume, window_volume
-from rxfeed.core import EXACT, Candles, Late, Level2Book, Machine, PriceCrossing, SlidingVolume, TumblingVolume
+from rxfeed import BookView, Feed, Message, candles, moved, order_book, price_crossing, rolling_volume, window_volume
+from rxfeed.core import (
+    EXACT,
+    Candles,
+    Late,
+    Level2Book,
+    Machine,
+    PriceCrossing,
+    PriceMoves,
+    SlidingVolume,
+    TumblingVolume,
+)
 from rxfeed.feed import Dispatcher
 
 Run = Callable[[Iterable[Message]], None]
 Way = Callable[[Out, Out], Run]
 """Composes a pipeline: its results go to the first argument, its late trades to the second; returns its input."""
 
+Stream = Callable[..., list[Message]]
 Loop = Callable[[Iterable[Message], Out, Out], None]
 
 LEVEL = Decimal(10_500)
@@ -160,7 +171,7 @@ class Pipeline:
 
     name: str
     products: int
-    stream: Callable[..., list[Message]]
+    stream: Stream
     ways: dict[str, Way]
 
     @property
@@ -176,19 +187,21 @@ def pipelines(products: int) -> Iterator[Pipeline]:
     """
     names = [streams.name(product) for product in range(products)]
     levels = dict.fromkeys(names, LEVEL)
-    for job, operator, machine in (
-        ("window_volume", window_volume, TumblingVolume),
-        ("candles", candles, Candles),
-        ("rolling_volume", rolling_volume, SlidingVolume),
-    ):
+    jobs: tuple[tuple[str, Stream, Callable[[], Any], Callable[[], Machine[Any, Any]]], ...] = (
+        ("window_volume", streams.trades, lambda: window_volume(60), lambda: TumblingVolume(60)),
+        ("candles", streams.trades, lambda: candles(60), lambda: Candles(60)),
+        ("rolling_volume", streams.trades, lambda: rolling_volume(60), lambda: SlidingVolume(60)),
+        ("moved", streams.tickers, lambda: moved(1, within=60), lambda: PriceMoves(1, 60)),
+    )
+    for job, stream, operator, machine in jobs:
         ways = {
-            "hub": through_hub(products, _minutes(operator)),
-            "subject": from_subject(_minutes(operator)),
+            "hub": through_hub(products, operator),
+            "subject": from_subject(operator),
             "stock": of_stock(getattr(stock, job)),
             "plain": in_loop(_of_all(machine)),
             "naive": in_loop(_careless(getattr(naive, job))),
         }
-        yield Pipeline(job, products, streams.trades, ways)
+        yield Pipeline(job, products, stream, ways)
     crossings = [_crossing(name) for name in names]
     yield Pipeline(
         "price_crossing",
@@ -218,10 +231,6 @@ def pipelines(products: int) -> Iterator[Pipeline]:
     )
 
 
-def _minutes(operator: Callable[[float], Any]) -> Callable[[], Any]:
-    return lambda: operator(60)
-
-
 def _crossing(name: str) -> Callable[[], Any]:
     return lambda: price_crossing(name, LEVEL)
 
@@ -234,8 +243,8 @@ def _careless(loop: Callable[[Iterable[Message], Out], None]) -> Loop:
     return lambda messages, out, _: loop(messages, out)
 
 
-def _of_all(machine: Callable[[float], Machine[Any, Any]]) -> Loop:
-    return lambda messages, out, late: plain.of_all(machine(60), messages, out, late)
+def _of_all(machine: Callable[[], Machine[Any, Any]]) -> Loop:
+    return lambda messages, out, late: plain.of_all(machine(), messages, out, late)
 
 
 def _of_each(names: list[str], machine: Callable[[str], Machine[Any, Any]]) -> Loop:

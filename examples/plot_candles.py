@@ -7,54 +7,49 @@ Without a folder, three hours of the local exchange are recorded first, which ta
 Needs matplotlib, zstandard and websockets: pip install ".[plot,record,sim]"
 """
 
-import argparse
-from typing import Any
+from __future__ import annotations
 
-from shared.drawing import (
-    ACCENT,
-    BUY,
-    LENGTHS,
-    SELL,
-    Axes,
-    Patch,
-    bar,
-    duration,
-    incomplete,
-    legend,
-    missing,
-    picture,
-    readable,
-    shade,
-    thin,
-)
+import argparse
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from shared.drawing import Drawing, add_output, parsed, picture, show_numbers, thin
 from shared.market import Hole, add_venue, holes, recording
+from shared.scales import LENGTHS, duration, readable
 
 from rxfeed import Candle, Replay, candles
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-def draw(path: str, product: str, drawn: list[Candle], missed: list[Hole]) -> None:
-    base, quoted = product.split("-")
+
+def draw(options: argparse.Namespace, drawn: list[Candle], missed: list[Hole]) -> None:
+    base, quoted = options.product.split("-")
     first, last = drawn[0], drawn[-1]
     assert first.open
     assert last.close
     change = 100 * (last.close / first.open - 1)
     length = (first.end - first.start).total_seconds()
-    told = f"{first.open:,} to {last.close:,} {quoted}, {change:+.2f} %, in {len(drawn)} candles of {duration(length)}"
-    with picture(path, product, told, (first.start, last.end), (5, 2)) as (above, below):
-        draw_candles(above, drawn, quoted)
-        draw_volume(below, drawn, base)
-        shade((above, below), missed)
+    prices = f"{first.open:,} to {last.close:,} {quoted}, {change:+.2f} %"
+    summary = f"{prices}, in {len(drawn)} candles of {duration(length)}"
+    with picture(options, options.product, summary, (first.start, last.end), (5, 2)) as drawing:
+        above, below = drawing.axes
+        draw_candles(drawing, above, drawn, quoted)
+        draw_vwap(drawing, above, drawn, missed)
+        draw_volume(drawing, below, drawn, base)
+        drawing.shade((above, below), missed)
 
 
-def color_of(candle: Candle) -> str:
+def color_of(drawing: Drawing, candle: Candle) -> str:
     assert candle.open is not None
     assert candle.close is not None
-    return BUY if candle.close >= candle.open else SELL
+    return drawing.colors.buy if candle.close >= candle.open else drawing.colors.sell
 
 
-def draw_candles(axes: Axes, drawn: list[Candle], quoted: str) -> None:
+def draw_candles(drawing: Drawing, axes: Axes, drawn: list[Candle], quoted: str) -> None:
     middles: list[Any] = [c.start + (c.end - c.start) / 2 for c in drawn]
-    colors = [color_of(c) for c in drawn]
+    colors = [color_of(drawing, c) for c in drawn]
     axes.vlines(
         middles,
         [float(c.low or 0) for c in drawn],
@@ -64,26 +59,40 @@ def draw_candles(axes: Axes, drawn: list[Candle], quoted: str) -> None:
     )
     for candle, color in zip(drawn, colors, strict=True):
         opened, closed = float(candle.open or 0), float(candle.close or 0)
-        bar(axes, candle, abs(closed - opened), min(opened, closed), color)
-    # Marks for few candles; they would cover many, so then it is a line.
+        drawing.bar(axes, candle, abs(closed - opened), min(opened, closed), color)
+    axes.use_sticky_edges = False  # of bars, which would touch the axis
+    increments = [-int(c.close.as_tuple().exponent) for c in drawn if c.close is not None]
+    show_numbers(axes, f"price, {quoted}", max(0, *increments))
+
+
+def draw_vwap(drawing: Drawing, axes: Axes, drawn: list[Candle], missed: list[Hole]) -> None:
+    """Marks for few candles; they would cover many, so then it is a line, with breaks where data is missing."""
+    colors = drawing.colors
+    times: list[Any] = [c.start + (c.end - c.start) / 2 for c in drawn]
     prices = [float(c.vwap or c.close or 0) for c in drawn]
     if len(drawn) <= 80:
-        axes.scatter(middles, prices, s=26, marker="_", color=ACCENT, zorder=3, label="VWAP")
+        axes.scatter(times, prices, s=26, marker="_", color=colors.accent, zorder=3, label="VWAP")
     else:
-        axes.plot(middles, prices, color=ACCENT, linewidth=0.8, zorder=3, label="VWAP")
-    axes.use_sticky_edges = False  # of bars, which would touch the axis
-    axes.set_ylabel(f"price, {quoted}")
-    axes.yaxis.set_major_formatter("{x:,.8g}")
-    rose, fell = Patch(color=BUY, label="rose"), Patch(color=SELL, label="fell")
+        breaks = [later.start for earlier, later in pairwise(drawn) if interrupted(earlier, later, missed)]
+        for time in reversed(breaks):
+            place = next(number for number, candle in enumerate(drawn) if candle.start == time)
+            times.insert(place, time)
+            prices.insert(place, math.nan)
+        axes.plot(times, prices, color=colors.accent, linewidth=0.8, zorder=3, label="VWAP")
     (vwap,) = axes.get_legend_handles_labels()[0]
-    legend(axes, 5, [rose, fell, vwap, incomplete("candle"), missing()])
+    rose, fell = drawing.patch("rose", colors.buy), drawing.patch("fell", colors.sell)
+    drawing.legend(axes, [rose, fell, vwap, drawing.incomplete("candle"), drawing.missing()])
 
 
-def draw_volume(axes: Axes, drawn: list[Candle], base: str) -> None:
+def interrupted(earlier: Candle, later: Candle, missed: list[Hole]) -> bool:
+    """True if a whole candle or more is missing between the two."""
+    return earlier.end < later.start and any(hole.start < later.start and earlier.end < hole.end for hole in missed)
+
+
+def draw_volume(drawing: Drawing, axes: Axes, drawn: list[Candle], base: str) -> None:
     for candle in drawn:
-        bar(axes, candle, float(candle.volume), 0.0, color_of(candle))
-    axes.yaxis.set_major_formatter("{x:,.8g}")
-    axes.set_ylabel(f"volume, {base}")
+        drawing.bar(axes, candle, float(candle.volume), 0.0, color_of(drawing, candle))
+    show_numbers(axes, f"volume, {base}")
     axes.grid(axis="x", visible=False)
 
 
@@ -92,9 +101,9 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", help="of the recording (default: a new one)")
     parser.add_argument("--product", default="BTC-USD")
     parser.add_argument("--seconds", type=float, help="length of a candle (default: so that there are at most 200)")
-    parser.add_argument("--output", default="candles.png", help="file of the plot (default: candles.png)")
+    add_output(parser, "candles.png")
     add_venue(parser)
-    options = parser.parse_args()
+    options = parsed(parser)
 
     lengths: tuple[float, ...] = (options.seconds,) if options.seconds else LENGTHS
     by_length: dict[float, list[Candle]] = {length: [] for length in lengths}
@@ -108,7 +117,7 @@ def main() -> None:
     drawn = readable(by_length)
     if not drawn:
         raise SystemExit(f"no trade of {options.product} in the recording")
-    draw(options.output, options.product, drawn, missed)
+    draw(options, drawn, missed)
 
 
 if __name__ == "__main__":

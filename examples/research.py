@@ -7,26 +7,32 @@ Without --url, a local exchange simulates the market, 300 times as fast as a rea
 Needs matplotlib, and the local exchange websockets: pip install ".[plot,sim]"
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import statistics
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reactivex import operators as ops
-from shared.drawing import ACCENT, BUY, PRICE, SELL, SPREAD, Axes, Patch, bar, incomplete, legend, picture
+from shared.drawing import Drawing, add_output, parsed, picture, show_numbers
+from shared.scales import Points, length_for
 
 from rxfeed import Feed, Trade, VolumeWindow, heartbeats, tickers, trades, window_volume
 from rxfeed.market import Ticker
-from rxfeed.sim import Exchange
 from rxfeed.venues import DEFAULT_VENUE, VENUES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class Quote(NamedTuple):
     """The best prices after a trade; the spread in basis points (hundredths of a percent) of the mid price."""
 
     time: datetime
+    bid: Decimal
     mid: Decimal
     spread: Decimal
 
@@ -38,7 +44,7 @@ class Flow(NamedTuple):
     bought: Decimal = Decimal(0)
     sold: Decimal = Decimal(0)
 
-    def add(self, trade: Trade) -> "Flow":
+    def add(self, trade: Trade) -> Flow:
         bought = trade.taker_side == "buy"
         return Flow(
             self.trades + 1,
@@ -52,7 +58,7 @@ def quote(ticker: Ticker) -> list[Quote]:
     if not (ticker.time and ticker.best_bid and ticker.best_ask):
         return []
     mid = (ticker.best_bid + ticker.best_ask) / 2
-    return [Quote(ticker.time, mid, 10_000 * (ticker.best_ask - ticker.best_bid) / mid)]
+    return [Quote(ticker.time, ticker.best_bid, mid, 10_000 * (ticker.best_ask - ticker.best_bid) / mid)]
 
 
 class Study:
@@ -88,38 +94,43 @@ class Study:
         return f"{trades} trades, {volume} {base} at {vwap:.8g} {quoted} on average, {share:.1f} % bought by takers"
 
 
-def draw(study: Study, path: str) -> None:
+def draw(study: Study, options: argparse.Namespace) -> None:
     base, quoted = study.product.split("-")
     span = (min(w.start for w in study.windows), max(w.end for w in study.windows))
-    with picture(path, study.product, study.summary(), span, (5, 3, 2)) as (above, middle, below):
-        draw_price(above, study, quoted)
-        draw_volume(middle, study, base)
-        draw_spread(below, study)
+    with picture(options, study.product, study.summary(), span, (5, 3, 2)) as drawing:
+        above, middle, below = drawing.axes
+        draw_price(drawing, above, study, quoted)
+        draw_volume(drawing, middle, study, base)
+        draw_spread(drawing, below, study)
 
 
-def draw_price(axes: Axes, study: Study, quoted: str) -> None:
-    times: Any = [q.time for q in study.quotes]
-    axes.plot(times, [float(q.mid) for q in study.quotes], color=PRICE, linewidth=1, label="mid price")
+def draw_price(drawing: Drawing, axes: Axes, study: Study, quoted: str) -> None:
+    points = Points()
+    for q in study.quotes:
+        points.add(q.time, float(q.mid))
+    times, mids = points.line()
+    shown: Any = times
+    axes.plot(shown, mids, color=drawing.colors.price, linewidth=1, label="mid price")
     vwaps = [float(w.vwap or 0) for w in study.windows]
     starts: Any = [w.start for w in study.windows]
     ends: Any = [w.end for w in study.windows]
-    axes.hlines(vwaps, starts, ends, color=ACCENT, linewidth=2.4, label="VWAP of each window")
-    axes.set_ylabel(f"price, {quoted}")
-    axes.yaxis.set_major_formatter("{x:,.8g}")
-    legend(axes, 2)
+    axes.hlines(vwaps, starts, ends, color=drawing.colors.accent, linewidth=2.4, label="VWAP of each window")
+    show_numbers(axes, f"price, {quoted}", max(-int(q.bid.as_tuple().exponent) for q in study.quotes))
+    drawing.legend(axes)
 
 
-def draw_volume(axes: Axes, study: Study, base: str) -> None:
+def draw_volume(drawing: Drawing, axes: Axes, study: Study, base: str) -> None:
+    colors = drawing.colors
     for w in study.windows:
-        bar(axes, w, float(w.buy_volume), 0.0, BUY)
-        bar(axes, w, float(w.sell_volume), float(w.buy_volume), SELL)
-    axes.set_ylabel(f"volume, {base}")
+        drawing.bar(axes, w, float(w.buy_volume), 0.0, colors.buy)
+        drawing.bar(axes, w, float(w.sell_volume), float(w.buy_volume), colors.sell)
+    show_numbers(axes, f"volume, {base}")
     axes.grid(axis="x", visible=False)
-    shown = [Patch(color=BUY, label="takers bought"), Patch(color=SELL, label="takers sold")]
-    legend(axes, 3, [*shown, incomplete("window")])
+    shown = [drawing.patch("takers bought", colors.buy), drawing.patch("takers sold", colors.sell)]
+    drawing.legend(axes, [*shown, drawing.incomplete("window")])
 
 
-def draw_spread(axes: Axes, study: Study) -> None:
+def draw_spread(drawing: Drawing, axes: Axes, study: Study) -> None:
     edges: list[Any] = []
     deciles: list[list[float]] = []
     for w in study.windows:
@@ -128,11 +139,11 @@ def draw_spread(axes: Axes, study: Study) -> None:
             edges += [w.start, w.end]
             deciles += [statistics.quantiles(spreads, n=10, method="inclusive")] * 2
     low, median, high = ([each[index] for each in deciles] for index in (0, 4, 8))
-    axes.fill_between(edges, low, high, color=SPREAD, alpha=0.22, linewidth=0, label="8 of 10 quotes")
-    axes.plot(edges, median, color=SPREAD, linewidth=1.6, label="median")
+    axes.fill_between(edges, low, high, color=drawing.colors.spread, alpha=0.22, linewidth=0, label="8 of 10 quotes")
+    axes.plot(edges, median, color=drawing.colors.spread, linewidth=1.6, label="median")
     axes.set_ylim(bottom=0)
-    axes.set_ylabel("spread, bp of mid")
-    legend(axes, 2)
+    show_numbers(axes, "spread, bp of mid")
+    drawing.legend(axes)
 
 
 def main() -> None:
@@ -140,25 +151,27 @@ def main() -> None:
     parser.add_argument(
         "--seconds", type=int, default=1800, help="seconds of the market's time to collect (default: 1800)"
     )
-    parser.add_argument("--window", type=float, default=60, help="length of a window in seconds (default: 60)")
+    parser.add_argument("--window", type=float, help="seconds of a window (default: so that there are at most 200)")
     parser.add_argument("--product", default="BTC-USD")
     parser.add_argument("--venue", choices=tuple(VENUES), help=f"(default: that of --url, or {DEFAULT_VENUE})")
     parser.add_argument("--url", help="the exchange (default: a local one, at 300 times the speed of a real one)")
-    parser.add_argument("--output", default="research.png", help="file of the plot (default: research.png)")
-    options = parser.parse_args()
+    add_output(parser, "research.png")
+    options = parsed(parser)
 
     with contextlib.ExitStack() as stack:
         url = options.url
         if url is None:
+            from rxfeed.sim import Exchange
+
             venue = options.venue or DEFAULT_VENUE
             url = stack.enter_context(Exchange([options.product], venue=venue, seed=7, rate=10, speed=300)).url
         feed = Feed(options.product, ["trades", "ticker", "heartbeat"], venue=options.venue, url=url)
-        study = Study(feed, options.product, options.seconds, options.window)
+        study = Study(feed, options.product, options.seconds, options.window or length_for(options.seconds))
         feed.run()  # Ctrl-C ends it early
 
     print(f"{options.product}: {study.summary()}")
     if study.windows and study.quotes:
-        draw(study, options.output)
+        draw(study, options)
 
 
 if __name__ == "__main__":

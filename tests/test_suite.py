@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import time
@@ -40,18 +42,35 @@ HOSTILE = {
 
 
 def test_environment_of_tests_is_independent_of_the_caller() -> None:
-    environment = HOSTILE | {"PATH": "/bin", "PYTHONPATH": "here", "RXFEED_SOAK": "1"}
+    environment = HOSTILE | {"PATH": "/bin", "PYTHONPATH": "here", "RXFEED_SOAK": "1", "RXFEED_SITE": "site"}
     make_neutral(environment)
     assert environment.pop("HOME")
     assert environment == {
         "PATH": "/bin",
         "RXFEED_SOAK": "1",
+        "RXFEED_SITE": "site",
         "PYTHONPATH": "here",
         "LC_ALL": "C",
         "TZ": "Asia/Tokyo",
         "TERM": "xterm-256color",
         "MPLBACKEND": "agg",
     }
+
+
+def test_ignored_signals_end_processes_of_the_suite() -> None:
+    """Started with `&` by a script, or under `nohup`, the suite inherits signals that are ignored."""
+    child = "import signal; print(*(signal.getsignal(s) is signal.SIG_IGN for s in (signal.SIGINT, signal.SIGHUP)))"
+    suite = f"""
+import signal, subprocess, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+from tests.support.environment import heed_signals
+heed_signals()
+subprocess.run([sys.executable, "-c", {child!r}], check=True)
+"""
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", suite], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
 
 
 def test_forbidden_bytecode_is_kept_outside_of_the_sources(tmp_path: Path) -> None:
@@ -80,7 +99,21 @@ def test_displays_and_texts_pass_in_a_hostile_environment(missing: tuple[str, ..
 def in_turn(alone: bool, gate: Path, room: Path, inside: Event, leave: Event) -> None:
     with turn(alone=alone, gate=gate, room=room):
         inside.set()
-        leave.wait(20)
+        leave.wait(120)
+
+
+def waits(gate: Path) -> None:
+    """Return as soon as another process holds *gate*, and so waits for the room."""
+    until = time.monotonic() + 30
+    with gate.open("rb") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            fcntl.flock(file, fcntl.LOCK_UN)
+            assert time.monotonic() < until
+            time.sleep(0.01)
 
 
 def test_exclusive_turn_waits_for_others_and_is_next(tmp_path: Path) -> None:
@@ -100,10 +133,11 @@ def test_exclusive_turn_waits_for_others_and_is_next(tmp_path: Path) -> None:
     assert first_inside.wait(30)
     assert second_inside.wait(30)  # side by side
     alone, alone_inside, alone_leaves = started(alone=True)
-    assert not alone_inside.wait(1)
+    waits(gate)
+    assert not alone_inside.is_set()
     first_leaves.set()
     late, late_inside, late_leaves = started(alone=False)
-    assert not late_inside.wait(1)
+    assert not late_inside.wait(0.5)
     assert not alone_inside.is_set()
     second_leaves.set()
     assert alone_inside.wait(30)
@@ -126,3 +160,24 @@ def test_time_limit_counts_the_time_of_this_process() -> None:
         wait(1)
     with at_most(10):
         wait(0.1)
+
+
+def test_silenced_rules_of_types_have_a_reason_beside_them() -> None:
+    root = Path(__file__).parents[1] / "rxfeed"
+    bare = [
+        f"{path.relative_to(root)}:{number}"
+        for path in root.rglob("*.py")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search(r"# pyright: ignore(\[[\w, ]*\])?\s*$", line)
+    ]
+    assert bare == []
+
+
+def test_linter_of_commits_is_the_one_of_the_checks() -> None:
+    """`pre-commit` installs a ruff of its own: its version is the lowest one that the checks accept."""
+    root = Path(__file__).parents[1]
+    pinned = re.search(r"ruff-pre-commit\s+rev: v([\d.]+)", (root / ".pre-commit-config.yaml").read_text())
+    lowest = re.search(r"^    ruff>=([\d.]+)$", (root / "setup.cfg").read_text(), re.MULTILINE)
+    assert pinned
+    assert lowest
+    assert pinned[1] == lowest[1]

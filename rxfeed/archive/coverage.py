@@ -1,7 +1,7 @@
 """What an archive covers: for each table, product and hour, how many messages came, and what is known to be missing.
 
-The counts are taken from the rows, and the missing numbers from the gaps that the recording has. An audit
-can make better rows of its own: `CoverageRow` is all that the table and the files' metadata are made of.
+The counts are taken from the rows. What is missing is taken from the audit of the files (see `certified.py`), or, where
+there are no files, from the gaps that a feed reports.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ HOUR = 3600 * 10**9
 
 
 class CoverageRow(msgspec.Struct):
-    """The messages of *product* in *table* with an event time in the hour from *hour_ns* on.
+    """The messages of *product* in *table* that were received in the hour from *hour_ns* on.
 
     *count*: messages. *first_id* and *last_id*: the least and the greatest trade id; `None` without ids. *gaps*: gaps
-    that were detected in this hour, and *missing* the numbers in them; `None` if the source reports none.
+    that begin in this hour, and *missing* the numbers in them, of which the exchange no longer has *lost* ones;
+    *repaired*: messages that had been missed. `None` if it is not known. *state*: that of the audit; empty without one.
     """
 
     table: str
@@ -40,6 +41,9 @@ class CoverageRow(msgspec.Struct):
     last_ns: int | None = None
     gaps: int | None = None
     missing: int | None = None
+    repaired: int | None = None
+    lost: int | None = None
+    state: str = ""
 
 
 class Coverage:
@@ -56,9 +60,8 @@ class Coverage:
         compute, arrow = pyarrow().compute, pyarrow()
         if "place" in batch.column_names:  # one of each message
             batch = batch.filter(compute.equal(batch["place"], 0))
-        known = compute.coalesce(batch["time"], batch["received"]).cast(arrow.int64())
-        hours = compute.divide(known, HOUR)
-        columns = {"hour": hours, "ns": batch["received"].cast(arrow.int64())}
+        known = compute.coalesce(batch["received"], batch["time"]).cast(arrow.int64())
+        columns = {"hour": compute.divide(known, HOUR), "ns": batch["received"].cast(arrow.int64())}
         if "trade_id" in batch.column_names:
             columns["id"] = batch["trade_id"]
         table = arrow.table(columns)
@@ -66,7 +69,7 @@ class Coverage:
         if "id" in columns:
             wanted += [("id", "min"), ("id", "max")]
         for found in table.group_by("hour").aggregate(wanted).to_pylist():
-            row = self._row(partition.table, partition.venue, partition.product, (found["hour"] or 0) * HOUR)
+            row = self.row(partition.table, partition.venue, partition.product, (found["hour"] or 0) * HOUR)
             row.count += found["count_all"]
             row.first_ns, row.last_ns = _wider(row.first_ns, row.last_ns, found["ns_min"], found["ns_max"])
             row.first_id, row.last_id = _wider(row.first_id, row.last_id, found.get("id_min"), found.get("id_max"))
@@ -77,7 +80,7 @@ class Coverage:
         hour = ns_of(gap.at) // HOUR * HOUR
         for table, bases in OF_MESSAGES.items():
             if not kinds or any(issubclass(kind, bases) for kind in kinds):
-                row = self._row(table, venue.name, gap.product_id or "", hour)
+                row = self.row(table, venue.name, gap.product_id or "", hour)
                 row.gaps = (row.gaps or 0) + 1
                 row.missing = (row.missing or 0) + gap.last - gap.first + 1
 
@@ -89,7 +92,8 @@ class Coverage:
     def all(self) -> list[CoverageRow]:
         return list(self._rows.values())
 
-    def _row(self, table: str, venue: str, product: str, hour: int) -> CoverageRow:
+    def row(self, table: str, venue: str, product: str, hour: int) -> CoverageRow:
+        """The row of this hour (in nanoseconds), which is made if there is none."""
         key = (table, venue, product, hour)
         row = self._rows.get(key)
         if row is None:
@@ -107,8 +111,9 @@ def batch_of_coverage(rows: Iterable[CoverageRow]) -> Arrow:
         "hour": hour,
         "table_name": arrow.array([each.table for each in rows], arrow.string()),
     }
-    for name in ("count", "first_id", "last_id", "gaps", "missing"):
+    for name in ("count", "first_id", "last_id", "gaps", "missing", "repaired", "lost"):
         columns[name] = arrow.array([getattr(each, name) for each in rows], arrow.int64())
+    columns["state"] = arrow.array([each.state or None for each in rows], arrow.string())
     for name in ("first", "last"):
         columns[f"{name}_received"] = receipts([getattr(each, f"{name}_ns") or 0 for each in rows])
     return arrow.table(columns)

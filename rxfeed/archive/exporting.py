@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from rxfeed.archive.arrow import pyarrow, refusals
+from rxfeed.archive.certified import Certified
 from rxfeed.archive.coverage import Coverage, batch_of_coverage
 from rxfeed.archive.journal import Journal, State
 from rxfeed.archive.machines import Machines, packed, unpacked
@@ -21,10 +22,23 @@ from rxfeed.archive.marking import is_complete, mark_exported
 from rxfeed.archive.numbers import SCALE
 from rxfeed.archive.options import ExportOptions
 from rxfeed.archive.partitions import Partition, PartitionWriter
+from rxfeed.archive.repairs import includes, ranges_of
 from rxfeed.archive.rows import Rows
 from rxfeed.archive.tables import TABLES, TableName
+from rxfeed.core import Seconds
 from rxfeed.errors import RecordingDamaged
-from rxfeed.recording import Contents, Damage, Epochs, Part, Recording, find, ordered
+from rxfeed.recording import (
+    Contents,
+    Damage,
+    Epochs,
+    Part,
+    Recording,
+    Repairs,
+    TimeRange,
+    find,
+    ordered,
+    without_repairs,
+)
 from rxfeed.venues import DEFAULT_VENUE, Venue
 from rxfeed.venues import venue as venue_of
 
@@ -72,13 +86,15 @@ def export(
     until: datetime | None = None,
     floats: bool = False,
     scale: int = SCALE,
-    seconds: float = 60,
-    every: float | None = 1.0,
+    seconds: Seconds = 60,
+    every: Seconds | None = 1.0,
     depth: int = 1,
     venue: str | Venue | None = None,
     progress: Callable[[ExportProgress], None] = lambda _: None,
 ) -> ExportSummary:
-    """Export the finished files of the recordings in *source* into the folder *to*, as Parquet; see `docs/archive.md`.
+    """Export the finished files of the recordings in *source* into the folder *to*, as Parquet.
+
+    `docs/how_to/parquet.md` describes the tables.
 
         >>> from rxfeed.archive import export
         >>> export("recordings", "archive").rows                             # doctest: +SKIP
@@ -127,12 +143,16 @@ class _Export:
         self._machines: dict[str, Machines] = {}
         self._damaged: list[Damage] = []
         self._open: list[str] = []
-        self._messages = self._files = self._bytes = self._segments = 0
+        self._repairs: Repairs = {}
+        self._messages = self._files = self._bytes = self._segments = self._late = 0
         self._rows: dict[str, int] = {}
 
     def run(self, parts: list[Part]) -> ExportSummary:
         began = time.monotonic()
+        count = len(parts)
+        parts, self._repairs = without_repairs(parts)
         due = self._due(parts)
+        late = self._late_repairs(parts)
         self._load_machines(parts)
         self._mark([part for part in parts if self._journal.state.has(part.session, part.number)])
         batch: _Batch | None = None
@@ -148,18 +168,22 @@ class _Export:
                 if batch is not None:
                     batch.writer.abandon()
                 raise
+        if late:
+            batch = batch or self._new_batch()
+            for repair in late:
+                self._read_late(repair, batch)
         if batch is not None:
             self._commit(batch, last=True)
         return ExportSummary(
             segments=self._segments,
-            skipped=len(parts) - len(due) - len(self._open),
+            skipped=count - self._segments - len(self._open),
             open=tuple(self._open),
             damaged=tuple(self._damaged),
             messages=self._messages,
             rows=self._rows,
             files=self._files,
             bytes=self._bytes,
-            late=sum(each.late for each in self._machines.values()),
+            late=self._late + sum(each.late for each in self._machines.values()),
             seconds=time.monotonic() - began,
         )
 
@@ -173,6 +197,15 @@ class _Export:
             else:
                 due.append(part)
         return due
+
+    def _late_repairs(self, parts: list[Part]) -> list[Part]:
+        """The repairs of segments that were exported before, or are gone, with trades that were not exported."""
+        state, present = self._journal.state, {(part.session, part.number) for part in parts}
+        return [
+            repair
+            for place, repair in self._repairs.items()
+            if (state.has(*place) or place not in present) and ranges_of(repair) != state.repaired.get(repair.session)
+        ]
 
     def _venue_of(self, part: Part) -> Venue:
         header = part.found.header if isinstance(part.found, Recording) else None
@@ -191,22 +224,53 @@ class _Export:
 
     def _read(self, part: Part, batch: _Batch) -> None:
         venue = self._venue_of(part)
-        rows = batch.rows.get(venue.name)
-        if rows is None:
-            machines = self._machines_of(venue)
-            rows = Rows(venue, self._options, machines, batch.coverage, batch.writer)
-            batch.rows[venue.name] = rows
-        epochs = batch.state.epochs.setdefault(venue.name, Epochs())
-        contents = Contents(venue, rows, rows.kinds, self._options.time_range, epochs, texts=not self._options.computes)
+        rows, repair = self._rows_of(venue, batch), self._repairs.get((part.session, part.number))
         before = rows.messages
-        damage = contents.read(part)
+        damage = self._contents(venue, rows, batch).read(part, repair)
         rows.flush()
         if rows.messages == before and isinstance(part.found, Recording) and part.found.kind != "segment":
             log.warning("export: no table has a message of %s; is %s its venue?", part.path, venue.name)
         if damage is not None:
             self._damage(damage)
+        self._has_read(part, venue, batch)
+        if repair is not None:
+            self._has_read(repair, venue, batch)
+            batch.state.repaired[repair.session] = ranges_of(repair)
+
+    def _has_read(self, part: Part, venue: Venue, batch: _Batch) -> None:
+        if "coverage" in self._options.tables:
+            batch.certified(venue, self._options.time_range).add(part)
         batch.state.add(part.session, part.number)
         batch.parts.append(part)
+
+    def _read_late(self, repair: Part, batch: _Batch) -> None:
+        venue = self._venue_of(repair)
+        rows, known = self._rows_of(venue, batch), batch.state.repaired.get(repair.session, {})
+        late = self._contents(venue, rows, batch).late(repair, lambda product, number: includes(known, product, number))
+        rows.take_late(late)
+        rows.flush()
+        if "coverage" in self._options.tables:
+            batch.certified(venue, self._options.time_range).late(late)
+        batch.state.add(repair.session, repair.number)
+        batch.state.repaired[repair.session] = ranges_of(repair)
+        batch.parts.append(repair)
+        self._late += len(late)
+        if late and "candles" in self._options.tables:
+            log.warning(
+                "export: %s: %d trades were repaired after their segment was exported, so that no candle has them; for "
+                "these candles, export into a new folder",
+                *(repair.path, len(late)),
+            )
+
+    def _rows_of(self, venue: Venue, batch: _Batch) -> Rows:
+        rows = batch.rows.get(venue.name)
+        if rows is None:
+            rows = batch.rows[venue.name] = Rows(venue, self._options, self._machines_of(venue), batch.writer)
+        return rows
+
+    def _contents(self, venue: Venue, rows: Rows, batch: _Batch) -> Contents:
+        epochs = batch.state.epochs.setdefault(venue.name, Epochs())
+        return Contents(venue, rows, rows.kinds, self._options.time_range, epochs, texts=True)
 
     def _damage(self, damage: RecordingDamaged) -> None:
         self._damaged.append(Damage(damage.path, damage.line, damage.offset, damage.reason))
@@ -214,6 +278,7 @@ class _Export:
 
     def _commit(self, batch: _Batch, *, last: bool) -> None:
         writer = batch.writer
+        batch.certify()
         writer.flush()
         if "coverage" in self._options.tables:
             for name, rows in _by_venue(batch.coverage):
@@ -270,7 +335,8 @@ class _Export:
             machines = self._machines_of(venue)
             receiver = _OnlyMachines(machines)
             known = epochs.setdefault(venue.name, Epochs())
-            Contents(venue, receiver, machines.kinds, self._options.time_range, known).read(part)
+            contents = Contents(venue, receiver, machines.kinds, self._options.time_range, known)
+            contents.read(part, self._repairs.get((part.session, part.number)))
             machines.late = 0
 
 
@@ -286,8 +352,6 @@ class _OnlyMachines:
     def take_texts(self, lines: list[Any], base: int) -> bool:
         return False
 
-    def take_gap(self, gap: object) -> None: ...
-
 
 class _Batch:
     """The segments that are committed together."""
@@ -296,9 +360,24 @@ class _Batch:
         self.state = state
         self.name = f"{state.batches + 1:08}"
         self.parts: list[Part] = []
-        self.coverage = Coverage(gaps=True)
+        self.coverage = Coverage(gaps=False)
+        self._certified: dict[str, Certified] = {}
         self.rows: dict[str, Rows] = {}
         self.writer = PartitionWriter(staging, self.name, metadata=self.metadata, seen=self.coverage.rows)
+
+    def certified(self, venue: Venue, chosen: TimeRange) -> Certified:
+        """The audit of the files of *venue*."""
+        found = self._certified.get(venue.name)
+        if found is None:
+            found = self._certified[venue.name] = Certified(venue, self.state.ends.get(venue.name), chosen)
+        return found
+
+    def certify(self) -> None:
+        """Add what is proven to the coverage, and where the files end to the state."""
+        for name, each in self._certified.items():
+            each.add_to(self.coverage)
+            if each.end is not None:
+                self.state.ends[name] = each.end
 
     def metadata(self, partition: Partition) -> str:
         """What a file of *partition* has as its own description, as JSON."""

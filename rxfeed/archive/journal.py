@@ -21,6 +21,8 @@ import msgspec
 from rxfeed._version import __version__
 from rxfeed.archive.arrow import refusals, sync
 from rxfeed.archive.partitions import StagedFile
+from rxfeed.archive.repairs import Ranges
+from rxfeed.audit import FileRecord
 from rxfeed.errors import ConfigError
 from rxfeed.recording import Epochs
 
@@ -36,16 +38,20 @@ VERSION = 1
 class State(msgspec.Struct):
     """What was exported, and what the next batch depends on.
 
-    *done*: the exported numbers of each session, as ranges. *moves*: files of the last batch, and their places.
-    *removes*: files that the last batch replaces. *open_files*: files with results that are not final, which the next
-    batch replaces. *machines*: the file with the state of candles and books, and *rxfeed* the version that wrote it.
+    *done*: the exported numbers of each session, as ranges. *repaired*: the exported ids of each repair. *ends*: where
+    the exported files of each venue end, for the audit of the next ones. *moves*: files of the last batch, and their
+    places. *removes*: files that the last batch replaces. *open_files*: files with results that are not final, which
+    the next batch replaces. *machines*: the file with the state of candles and books, and *rxfeed* the version that
+    wrote it.
     """
 
     version: int = VERSION
     options: dict[str, object] = {}
     batches: int = 0
     done: dict[str, list[tuple[int, int]]] = {}
+    repaired: dict[str, Ranges] = {}
     epochs: dict[str, Epochs] = {}
+    ends: dict[str, FileRecord] = {}
     moves: list[tuple[str, str]] = []
     removes: list[str] = []
     open_files: list[str] = []

@@ -26,7 +26,8 @@ def mark_exported(parts: Iterable[Part]) -> None:
     for folder, several in groupby(sorted(paths), lambda path: path.parent):
         try:
             marked = marked_segments(folder, "exported")
-            mark_segments(folder, "exported", [path for path in several if marked.get(path.name) != _size(path)])
+            fresh = [path for path in several if marked.get(path.name) != _size(path)]
+            mark_segments(folder, "exported", fresh, missing_ok=True)
         except OSError as error:
             log.warning(
                 "export: the segments in %s cannot be marked as exported, so that a recorder that waits for that does "
@@ -36,5 +37,6 @@ def mark_exported(parts: Iterable[Part]) -> None:
             )
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size
+def _size(path: Path) -> int | None:
+    """The size of *path*; `None` if it was deleted meanwhile."""
+    return path.stat().st_size if path.exists() else None

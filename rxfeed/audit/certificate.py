@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
 
 from rxfeed.audit.coverage import CoveredTimes
 from rxfeed.audit.reading import read_file
-from rxfeed.audit.records import FileRecord
+from rxfeed.audit.records import FileRecord, NumberRun, PairRecord
 from rxfeed.audit.result import Audit, AuditDamage, AuditRow, MissingNumbers
 from rxfeed.audit.rows import SpanGrid, lost_of, pair_audits, rows_of
 from rxfeed.audit.state import AuditState
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError
 from rxfeed.recording import (
     Part,
@@ -43,7 +45,7 @@ _STORED_EVERY = 30.0
 def audit(
     path: Path_ | Iterable[Path_],
     *,
-    every: float = HOUR,
+    every: Seconds = HOUR,
     products: str | Iterable[str] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -64,6 +66,7 @@ def audit(
     arguments, and if *path* does not exist or has no recording.
     """
     arguments.positive_microseconds("every", every)
+    every = in_seconds(every)
     span = round(every) * 10**9
     if every != round(every):
         raise ConfigError(f"every: {every!r} is not a whole number of seconds")
@@ -79,7 +82,10 @@ def audit(
 def read_records(
     parts: list[Part], chosen: TimeRange, every: int, folder: Path | None, venue: Venue | None = None
 ) -> tuple[list[FileRecord], int]:
-    """The records of *parts*, and how many of these were read now; with *folder*, they are stored there."""
+    """The records of *parts*, and how many of these were read now; with *folder*, they are stored there.
+
+    A recorder may delete old segments meanwhile: the records are those of the files that are there at the end.
+    """
     state = AuditState(folder, every)
     wanted = {part.path for part in _neighbours(parts, chosen)}
     files: list[FileRecord] = []
@@ -89,8 +95,9 @@ def read_records(
     for part in parts:
         record = state.get(part)
         if record is None and part.path in wanted:
-            record = read_file(part, every, venue)
-            fresh.append(part)
+            with contextlib.suppress(FileNotFoundError):
+                record = read_file(part, every, venue)
+                fresh.append(part)
         if record is not None:
             kept.append(record)
             if part.path in wanted:
@@ -102,7 +109,8 @@ def read_records(
         state.write(kept)
     if folder is not None:
         _mark(folder, parts, kept)
-    return files, len(fresh)
+    there = {Path(part.path).name for part in parts if os.path.lexists(part.path)}
+    return [record for record in files if record.name in there], len(fresh)
 
 
 def _mark(folder: Path, parts: list[Part], kept: list[FileRecord]) -> None:
@@ -115,7 +123,8 @@ def _mark(folder: Path, parts: list[Part], kept: list[FileRecord]) -> None:
         if part.is_finished and getattr(part.found, "header", None) is not None and Path(part.path).name in sizes
     ]
     try:
-        mark_segments(folder, "audited", [name for name in names if marked.get(name) != sizes[name]])
+        fresh = [name for name in names if marked.get(name) != sizes[name]]
+        mark_segments(folder, "audited", fresh, missing_ok=True)
     except OSError as error:
         log.warning("%s: segments cannot be marked as audited: %s", folder, error.strerror or error)
 
@@ -135,6 +144,51 @@ def _is_repair(part: Part) -> bool:
     return header is not None and header.completed is not None
 
 
+def certified(
+    files: Sequence[FileRecord], begin: int, end: int, every: int, products: Container[str | None] | None = None
+) -> tuple[list[AuditRow], list[MissingNumbers]]:
+    """What is proven by *files*, in spans of *every* nanoseconds from *begin* to *end*, and what is missing."""
+    coverage = CoveredTimes(files)
+    grid = SpanGrid(begin, end, every, coverage)
+    gaps, lost = [gap for file in files for gap in file.gaps], lost_of(files)
+    rows: list[AuditRow] = []
+    missing: list[MissingNumbers] = []
+    for pair in pair_audits(files, coverage) if any(file.last_ns for file in files) else ():
+        if products is None or pair.product in products:
+            own, lacking = rows_of(pair, grid, coverage, gaps, lost.get(pair.product or "", ()))
+            rows += own
+            missing += lacking
+    return rows, missing
+
+
+def last_of(files: Sequence[FileRecord]) -> FileRecord | None:
+    """What the certificate of later files needs of *files*: where they end. `None` if they have nothing."""
+    received = [file for file in files if file.of is None and file.last_ns]
+    if not received:
+        return None
+    last = received[-1]
+    subscribed = next((file.subscriptions[-1][1] for file in reversed(received) if file.subscriptions), None)
+    ends = [
+        PairRecord(pair.channel, pair.product, [NumberRun(end.last, end.last, end.last_ns, end.last_ns, 0)])
+        for pair in pair_audits(files, CoveredTimes(files))
+        if pair.proof is not None and (end := pair.proof.end) is not None
+    ]
+    return FileRecord(
+        name=last.name,
+        size=0,
+        modified=0,
+        every=last.every,
+        venue=last.venue,
+        session=last.session,
+        number=last.number,
+        begun_ns=last.begun_ns,
+        first_ns=last.last_ns,
+        last_ns=last.last_ns,
+        pairs=ends,
+        subscriptions=[] if subscribed is None else [(last.last_ns, subscribed)],
+    )
+
+
 def _result(files: list[FileRecord], read: int, parts: list[Part], chosen: TimeRange, every: int) -> Audit:
     times = [(file.first_ns, file.last_ns) for file in files if file.last_ns]
     begin, end = (min(first for first, _ in times), max(last for _, last in times) + 1) if times else (0, 1)
@@ -142,16 +196,7 @@ def _result(files: list[FileRecord], read: int, parts: list[Part], chosen: TimeR
     end = max(end, begin + 1)
     if (end - begin) // every > _MOST_SPANS:
         raise ConfigError(f"every: {every // 10**9} makes over {_MOST_SPANS:,} spans: take a longer one")
-    coverage = CoveredTimes(files)
-    grid = SpanGrid(begin, end, every, coverage)
-    gaps, lost = [gap for file in files for gap in file.gaps], lost_of(files)
-    rows: list[AuditRow] = []
-    missing: list[MissingNumbers] = []
-    for pair in pair_audits(files, coverage) if times else ():
-        if chosen.products is None or pair.product in chosen.products:
-            own, lacking = rows_of(pair, grid, coverage, gaps, lost.get(pair.product or "", ()))
-            rows += own
-            missing += lacking
+    rows, missing = certified(files, begin, end, every, chosen.products)
     paths = {Path(part.path).name: part.path for part in parts}
     damaged = [
         AuditDamage(paths.get(file.name, file.name), file.damage[0], file.damage[2])

@@ -4,34 +4,65 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rxfeed.audit.result import Audit, AuditRow, State
 from rxfeed.errors import ConfigError, needs_extra
 
 # The state of a product is the first of these that one of its channels has.
 _ORDER: tuple[State, ...] = ("missing", "offline", "repaired", "verified", "unverifiable", "not subscribed")
+
+
+class _Colours(NamedTuple):
+    """*touched*: of a span in which numbers are missing, outside of the gap itself."""
+
+    states: dict[State, str]
+    touched: str
+    paper: str
+    ink: str
+    edge: str
+
+
 # Distinguishable also with a colour vision deficiency (Okabe and Ito), and in grey by their lightness.
-_COLOURS: dict[State, str] = {
-    "verified": "#009e73",
-    "repaired": "#56b4e9",
-    "missing": "#d55e00",
-    "offline": "#444444",
-    "unverifiable": "#c8c8c8",
-    "not subscribed": "#f2f2f2",
-}
-_TOUCHED = "#f8d8c0"
-"""A span in which numbers are missing, outside of the gap itself."""
+_LIGHT = _Colours(
+    {
+        "verified": "#009e73",
+        "repaired": "#56b4e9",
+        "missing": "#d55e00",
+        "offline": "#444444",
+        "unverifiable": "#c8c8c8",
+        "not subscribed": "#f2f2f2",
+    },
+    touched="#f8d8c0",
+    paper="#ffffff",
+    ink="#1f2933",
+    edge="#999999",
+)
+_DARK = _Colours(
+    {
+        "verified": "#009e73",
+        "repaired": "#56b4e9",
+        "missing": "#ff7a1a",
+        "offline": "#8b949e",
+        "unverifiable": "#4a535c",
+        "not subscribed": "#1c232a",
+    },
+    touched="#5c3b26",
+    paper="#0f151b",
+    ink="#e8ecf0",
+    edge="#6b7580",
+)
 _LEAST = 1 / 350
 """The least width of a mark, as a part of the row: a missing hour of a year is visible."""
 _MOST_ROWS = 60
 _HEIGHT = 0.62
 
 
-def draw(found: Audit, path: Path) -> None:
-    """Draw *found* into *path*, a PNG.
+def draw(found: Audit, path: Path, *, dark: bool = False) -> None:
+    """Draw *found* into *path*, a PNG; *dark*: light text on a dark ground.
 
     Raises `ConfigError` if there is nothing to draw, or the file cannot be written, and `ExtraMissing` without
     matplotlib.
@@ -44,36 +75,42 @@ def draw(found: Audit, path: Path) -> None:
     if not rows:
         raise ConfigError("png: there is nothing to draw: the recording has no messages of a product")
     shown = dict([*rows.items()][:_MOST_ROWS])
-    figure: Any = Figure(figsize=(12, 1.7 + 0.42 * len(shown)), layout="constrained")
-    axes = figure.add_subplot()
+    colours = _DARK if dark else _LIGHT
+    figure: Any = Figure(figsize=(12, 1.7 + 0.42 * len(shown)), layout="constrained", facecolor=colours.paper)
+    axes = figure.add_subplot(facecolor=colours.paper)
     begin, end = dates.date2num(found.since), dates.date2num(found.until)
     for place, spans in enumerate(shown.values()):
-        _row(axes, place, spans, begin, end, dates.date2num)
+        _row(axes, colours, place, spans, begin, end, dates.date2num)
     for each in found.missing:
         if each.product in shown:
             place = [*shown].index(each.product)
-            _mark(axes, place, "missing", dates.date2num(each.after), dates.date2num(each.before), begin, end)
+            after, before = dates.date2num(each.after), dates.date2num(each.before)
+            _mark(axes, colours, place, "missing", after, before, begin, end)
     axes.set_xlim(begin, end)
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_yticks(range(len(shown)), [_escaped(product) for product in shown])
     summary = axes.secondary_yaxis("right")
     summary.set_yticks(range(len(shown)), [_summary(found, product, spans) for product, spans in shown.items()])
     for side in (axes, summary):
-        side.tick_params(axis="y", length=0)
+        side.tick_params(axis="y", length=0, colors=colours.ink)
+    axes.tick_params(axis="x", colors=colours.ink)
     locator = dates.AutoDateLocator(minticks=4, maxticks=10)
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, show_offset=False))
     for spine in (*axes.spines.values(), *summary.spines.values()):
         spine.set_visible(False)
     more = f" (the first {_MOST_ROWS} of {len(rows)} products)" if len(rows) > _MOST_ROWS else ""
-    axes.set_title(f"{found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC{more}", loc="left", fontsize=11)
+    clock = "%Y-%m-%d %H:%M:%S" if found.until - found.since < timedelta(minutes=10) else "%Y-%m-%d %H:%M"
+    both_ends = f"{found.since.strftime(clock)} to {found.until.strftime(clock)} UTC"
+    axes.set_title(f"{both_ends}{more}", loc="left", fontsize=11, color=colours.ink)
     drawn = {state for spans in shown.values() for state, _, _ in spans}
-    states: list[State] = [state for state in _COLOURS if state in drawn]
-    edge: dict[str, Any] = {"edgecolor": "#999999", "linewidth": 0.5}
-    patches: list[Any] = [Patch(facecolor=_COLOURS[state], label=state, **edge) for state in states]
+    states: list[State] = [state for state in colours.states if state in drawn]
+    edge: dict[str, Any] = {"edgecolor": colours.edge, "linewidth": 0.5}
+    patches: list[Any] = [Patch(facecolor=colours.states[state], label=state, **edge) for state in states]
     if any(first.missing for spans in shown.values() for _, first, _ in spans):
-        patches.append(Patch(facecolor=_TOUCHED, label="span with a gap", **edge))
-    figure.legend(handles=patches, loc="outside lower left", ncols=len(patches), frameon=False, fontsize=9)
+        patches.append(Patch(facecolor=colours.touched, label="span with a gap", **edge))
+    about: dict[str, Any] = {"frameon": False, "fontsize": 9, "labelcolor": colours.ink}
+    figure.legend(handles=patches, loc="outside lower left", ncols=len(patches), **about)
     try:
         figure.savefig(path, dpi=120, format="png")
     except OSError as error:
@@ -102,21 +139,31 @@ def _by_product(rows: Iterable[AuditRow]) -> dict[str, _Spans]:
     return found
 
 
-def _row(axes: Any, place: int, spans: Sequence[Any], begin: float, end: float, number: Any) -> None:
+def _row(axes: Any, colours: _Colours, place: int, spans: Sequence[Any], begin: float, end: float, number: Any) -> None:
     # The important states last, so that a short one is not covered by the next.
     for state, first, last in sorted(spans, key=lambda span: -_ORDER.index(span[0])):
-        _mark(axes, place, state, number(first.start), number(last.end), begin, end, touched=first.missing > 0)
+        left, right, touched = number(first.start), number(last.end), first.missing > 0
+        _mark(axes, colours, place, state, left, right, begin, end, touched=touched)
 
 
 def _mark(
-    axes: Any, place: int, state: State, left: float, right: float, begin: float, end: float, *, touched: bool = False
+    axes: Any,
+    colours: _Colours,
+    place: int,
+    state: State,
+    left: float,
+    right: float,
+    begin: float,
+    end: float,
+    *,
+    touched: bool = False,
 ) -> None:
     least = (end - begin) * _LEAST
     left, right = max(left, begin), min(right, end)
     if right - left < least and state in ("missing", "offline", "repaired"):
         left = min(max(begin, (left + right - least) / 2), end - least)
         right = left + least
-    colour = _TOUCHED if touched else _COLOURS[state]
+    colour = colours.touched if touched else colours.states[state]
     axes.broken_barh([(left, right - left)], (place - _HEIGHT / 2, _HEIGHT), facecolors=colour, linewidth=0)
 
 

@@ -87,6 +87,12 @@ class Proof:
                     named, mark = later[-1]
                     yield from _pieces(ranges[-1], named.number, mark, names)
 
+    @property
+    def end(self) -> Range | None:
+        """The last ids that came, since the last restart."""
+        ranges = self._generations[-1]
+        return ranges[-1] if ranges else None
+
     def spans(self) -> list[tuple[int, int]]:
         """The times between which no id is missing."""
         return [(each.first_ns, each.last_ns) for ranges in self._generations for each in ranges]

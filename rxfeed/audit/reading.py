@@ -255,6 +255,9 @@ class _Reader:
                         self._message(message, ns, number)
             elif detector.step(decoded):
                 self._message(decoded, ns, number)
+            elif detector.new is not None:
+                self._message(detector.new, ns, number, of_repair=True)
+                detector.new = None
             for found in detector.missed:
                 if isinstance(found, Missed):
                     collector.gap(GapRecord(found.product_id, found.channel, found.first, found.last, ns))

@@ -14,7 +14,7 @@ from rxfeed.venues import VENUES
 _TABLES = ("trades", "book_updates", "book_tops", "tickers", "candles", "coverage")
 _EXPORT = """\
 Export recordings into Parquet files, for polars, DuckDB, pandas and any other
-tool that reads them. docs/archive.md describes the tables.
+tool that reads them. docs/how_to/parquet.md describes the tables.
 
 Only files that are finished and were not exported before are read, so the
 command can run again and again, also after it was killed: with the same
@@ -133,7 +133,9 @@ def add_range(command: argparse.ArgumentParser) -> None:
 
 
 def add_venue(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--venue", choices=tuple(VENUES), help="the venue of recordings that name none")
+    command.add_argument(
+        "--venue", choices=tuple(VENUES), metavar="VENUE", help="the venue of recordings that name none"
+    )
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
         venue=options.venue,
     )
     if options.png is not None:
-        draw(found, options.png)
+        draw(found, options.png, dark=options.dark)
     most = None if options.spans else _MOST
     text = _json(found) if options.json else "\n".join(printable(line) for line in _lines(found, most))
     with contextlib.suppress(OutputClosed):

@@ -73,6 +73,7 @@ def add_audit(commands: argparse._SubParsersAction[Any], formatter: type[argpars
     shown.add_argument("--json", action="store_true", default=None, help="print one JSON object, with all spans")
     shown.add_argument("--spans", action="store_true", default=None, help="list all spans, not only the first ones")
     audit.add_argument("--png", type=Path, metavar="FILE", help="draw a calendar, a row for each product, into FILE")
+    audit.add_argument("--dark", action="store_true", default=None, help="draw it with light text on a dark ground")
     add_venue(audit)
     audit.set_defaults(run=_audit)
 

@@ -37,6 +37,8 @@ def run(options: argparse.Namespace) -> int:
                 on_signals(signals.end, None if has_terminal() else signals.rotate),
                 RecordScreen(options) as screen,
             ):
+                if parts.mongo is not None:
+                    parts.mongo.recover()
                 summary = RecordService(options, parts, signals, screen).run()
         except RxfeedError as error:
             if isinstance(error, ConfigError):

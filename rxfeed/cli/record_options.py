@@ -22,8 +22,9 @@ is retried. SIGTERM and Ctrl-C end the recording, with a summary.
 """
 DESCRIPTION = """\
 Record a live feed into compressed files: each frame as it was received, the
-time of its receipt, and the events of the connection. docs/recording.md
-describes the files, docs/running_for_months.md the operation as a service.
+time of its receipt, and the events of the connection.
+docs/reference/recording.md describes the files, docs/how_to/run_for_months.md
+the operation as a service.
 
 A connection that fails, also the first one, is retried. When the disk is
 nearly full, or cannot be written, the recording stops, and starts again when
@@ -56,6 +57,7 @@ examples:
   rxfeed record BTC-USD --to recordings
   rxfeed record BTC-USD ETH-USD --channel matches --channel heartbeat --to DIR
   rxfeed record BTC-USD --channel full --auth --to DIR --segment-minutes 15
+  rxfeed record '*-USD' --channel trades --channel heartbeat --redundancy 2 --to DIR
   rxfeed record --config /etc/rxfeed/record.toml
   rxfeed record BTC-USD --to DIR --keep-days 30 --after export --min-free 5%
   rxfeed record BTC-USD --to DIR --mongo mongodb://localhost:27017
@@ -69,7 +71,7 @@ class _ShortHelp(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         usual = parser._get_formatter()
         shown = [each for each in parser._actions if getattr(each, "container", None) not in parser._action_groups[2:]]
-        usual.add_usage(None, shown, parser._mutually_exclusive_groups)
+        usual.add_usage("%(prog)s [options] [PRODUCT ...]", [], [])
         usual.add_text(SHORT)
         for title, actions in (("positional arguments", False), ("options", True)):
             usual.start_section(title)
@@ -91,6 +93,13 @@ def add(record: argparse.ArgumentParser) -> None:
         help="read options from FILE (TOML), by the names of this list, and products; the command line has precedence",
     )
     record.add_argument("--to", type=Path, metavar="DIR", help="the folder; it is created if it does not exist")
+    record.add_argument(
+        "--redundancy",
+        type=natural,
+        default=1,
+        metavar="N",
+        help="record each product over N connections, so that the loss of one loses nothing",
+    )
     record.add_argument("--seconds", type=positive, metavar="N", help="end after N seconds")
     _add_files(record.add_argument_group("files"))
     _add_disk(record.add_argument_group("disk"))

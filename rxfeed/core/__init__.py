@@ -3,6 +3,8 @@
 from rxfeed.core.accumulator import WindowAccumulator
 from rxfeed.core.acknowledgements import AcknowledgementWatch
 from rxfeed.core.active_products import ActiveProducts
+from rxfeed.core.arbitration import Arbitration, ArbitrationOutput, Delivered
+from rxfeed.core.arbitration_lines import BookMoved, SnapshotNeeded
 from rxfeed.core.arguments import Seconds, in_seconds
 from rxfeed.core.backoff import APART, Backoff, Reconnect, longest
 from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
@@ -13,6 +15,7 @@ from rxfeed.core.by_type import ByType
 from rxfeed.core.candles import Candle, CandlePrices, Candles
 from rxfeed.core.checked_frame import CheckedFrame, FrameCheck
 from rxfeed.core.completeness import Late
+from rxfeed.core.connection_plan import ConnectionPlan
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.epochs import EPOCH_KINDS, LEVELS, PRODUCT, TRADES
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
@@ -22,16 +25,16 @@ from rxfeed.core.held_run import PROVEN, HeldRun
 from rxfeed.core.imbalance import RunningImbalance, SlidingImbalance, TradeImbalance
 from rxfeed.core.level3_book import BookStats, Item, Level3Book
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
-from rxfeed.core.machine import Machine, fold
+from rxfeed.core.machine import Machine, Receiving, fold
 from rxfeed.core.merge import Merge
-from rxfeed.core.merge_items import BookMoved, ConnectionChange, MergedItem, ReceivedItem, StatusEvent
+from rxfeed.core.merge_items import BookOwnerChanged, ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_rules import MergeRules
 from rxfeed.core.moves import PriceMove, PriceMoves
-from rxfeed.core.numbers import EXACT
+from rxfeed.core.numbers import EXACT, exactly
 from rxfeed.core.quotes import Priced, price_of, quote_of
 from rxfeed.core.rate_limit import RateLimit
 from rxfeed.core.renewals import Renewals
-from rxfeed.core.result import Result, exact, iso, table
+from rxfeed.core.result import Result, table
 from rxfeed.core.rising import RisingSequence
 from rxfeed.core.rolling import RollingVolume, SlidingVolume
 from rxfeed.core.sequence import Sequence
@@ -54,11 +57,14 @@ __all__ = [
     "TRADES",
     "AcknowledgementWatch",
     "ActiveProducts",
+    "Arbitration",
+    "ArbitrationOutput",
     "Arrival",
     "Awaited",
     "Backoff",
     "Bar",
     "BookMoved",
+    "BookOwnerChanged",
     "BookStats",
     "BookView",
     "ByType",
@@ -67,6 +73,8 @@ __all__ = [
     "Candles",
     "CheckedFrame",
     "ConnectionChange",
+    "ConnectionPlan",
+    "Delivered",
     "DollarBars",
     "EventClock",
     "Findings",
@@ -99,6 +107,7 @@ __all__ = [
     "QueuePosition",
     "RateLimit",
     "ReceivedItem",
+    "Receiving",
     "Reconnect",
     "Renewals",
     "Repair",
@@ -116,6 +125,7 @@ __all__ = [
     "SlidingImbalance",
     "SlidingVolume",
     "SnapshotFailed",
+    "SnapshotNeeded",
     "SnapshotTaken",
     "Span",
     "SpreadWidening",
@@ -133,10 +143,9 @@ __all__ = [
     "WindowAccumulator",
     "Windower",
     "Windowing",
-    "exact",
+    "exactly",
     "fold",
     "in_seconds",
-    "iso",
     "longest",
     "price_of",
     "quote_of",

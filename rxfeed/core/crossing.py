@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar, Literal
@@ -46,6 +47,7 @@ class PriceCrossing:
         "_low",
         "_once",
         "_over",
+        "_rest",
         "_side",
         "level",
         "product_id",
@@ -70,6 +72,23 @@ class PriceCrossing:
         self._before = self.level
         self._breaks, self._break = EpochCounter(), 0
         self._calm: int | None = None  # the epoch in which nothing was missed since *before*
+        self._rest: Callable[[Priced], object] = self._look
+
+    def receiver(self, rest: Callable[[Priced], None]) -> Callable[[Trade | PriorTrade | Ticker], None]:
+        """As `Receiving.receiver`: for messages of *product_id*."""
+        self._rest = rest
+        return self._receive
+
+    def _receive(self, priced: Trade | PriorTrade | Ticker) -> None:
+        # As in `step`.
+        origin = priced._origin  # pyright: ignore[reportPrivateUsage]
+        price = priced.price
+        if (0 if origin is None else origin.epoch) == self._calm and (
+            price > self._high if self._side > 0 else ZERO < price < self._low
+        ):
+            self._before = price
+        else:
+            self._rest(priced)
 
     def step(self, item: Priced) -> tuple[PriceCross, ...]:
         if item.product_id != self.product_id:
@@ -77,7 +96,7 @@ class PriceCrossing:
         if HAS_PRICE[type(item)]:
             priced: Trade | PriorTrade | Ticker = item  # pyright: ignore[reportAssignmentType]  # by the table
             # `item.epoch`, without the call that a property is: a fifth of the step.
-            origin = priced._origin  # pyright: ignore[reportPrivateUsage]
+            origin = priced._origin  # pyright: ignore[reportPrivateUsage]  # as above
             price, calm = priced.price, (0 if origin is None else origin.epoch) == self._calm
             # Nearly every price is on the side of the one before it.
             if calm and (price > self._high if self._side > 0 else ZERO < price < self._low):

@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 import msgspec
@@ -50,7 +51,8 @@ class GapDetector(ProductEpochs):
     """Checks every message: `step` returns False for a duplicate, and appends gaps and restarts to `missed`.
 
     `step` also returns False for a message that is held, which is in `held` then. If the numbers after it show that it
-    belongs to a restarted sequence, it is in `released`, to be delivered before the message that shows this.
+    belongs to a restarted sequence, it is in `released`, to be delivered before the message that shows this. So it does
+    for a message from before the subscription that had been missed: it is in `new`, to be delivered in its place.
 
     O(1) a message. A venue's subclass adds its rules to `checks`.
     """
@@ -71,6 +73,8 @@ class GapDetector(ProductEpochs):
         """The messages to deliver before the last checked one; the caller takes them out."""
         self.held: Message | None = None
         """The last checked message, if it is held; the caller takes it out, and may give it its origin."""
+        self.new: Message | None = None
+        """The last checked message as a new one, for which `step` was False: it had been missed. Taken out likewise."""
         self.limit = LAST
         """The latest credible time, by the receipt of the messages (see `EventClock`)."""
         self.checks: dict[type[Message], Callable[[Any], bool]] = {}
@@ -127,6 +131,21 @@ class GapDetector(ProductEpochs):
         run = self._runs.get((channel, product_id))
         return -1 if run is None else run.known
 
+    def last_time(self, channel: str, product_id: str) -> datetime | None:
+        """The time of that message; `None` if there was none."""
+        run = self._runs.get((channel, product_id))
+        return None if run is None else run.time
+
+    def of_connection(self) -> GapDetector:
+        """A detector of the present connection's own numbers, which this one leaves to it from now on.
+
+        For a detector of several connections' messages, in which only the numbers of products continue.
+        """
+        return GapDetector()
+
+    def rejoin(self, of_connection: GapDetector) -> None:
+        """Check the numbers of the connection again that *of_connection* has checked."""
+
     def doubt(self, product_id: str | None, types: Iterable[type[Message]]) -> bool:
         """A frame of *product_id* with messages of *types* could not be decoded: their epochs rise.
 
@@ -178,6 +197,10 @@ class GapDetector(ProductEpochs):
         if holder.hold(message):
             self.held = message
         return False
+
+    def new_frame(self, raw: bytes) -> bytes:
+        """The frame *raw* of a message that is in `new`, as that of a new one. For a venue's rules."""
+        return raw
 
     def malformed(self, frame: Malformed) -> None:
         """*frame* could not be decoded. If it has a number, that is not missing. For a venue's rules."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from rxfeed.errors import ConfigError
 
@@ -22,6 +22,19 @@ class Machine(Protocol[A_contra, B_co]):
 
     def finish(self) -> Sequence[B_co]:
         """The remaining outputs, after the last item."""
+        ...
+
+
+@runtime_checkable
+class Receiving(Protocol):
+    """A machine that is faster if its items go to a function that returns nothing, since most have no output."""
+
+    def receiver(self, rest: Callable[[Any], None]) -> Callable[[Any], None]:
+        """The function for the items, which have to be messages that the machine uses.
+
+        It has the effect of `step` for items without outputs, and calls *rest* for the others, which has to call `step`
+        with them.
+        """
         ...
 
 

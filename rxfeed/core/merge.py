@@ -31,7 +31,7 @@ from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.findings import Restarted
 from rxfeed.core.gaps import Pair, Resubscribed
 from rxfeed.core.merge_eager import Finality
-from rxfeed.core.merge_items import BookMoved, ConnectionChange, MergedItem, ReceivedItem, StatusEvent
+from rxfeed.core.merge_items import BookOwnerChanged, ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_order import Copies, Entry, Numbered
 from rxfeed.core.merge_rules import MergeRules, Stream
 from rxfeed.market import (
@@ -42,8 +42,10 @@ from rxfeed.market import (
     Malformed,
     Message,
     PriorTrade,
+    RepairedOrigin,
     Subscriptions,
     moment,
+    stamp,
 )
 
 _MAX_AHEAD = int(MAX_AHEAD * 1_000_000)
@@ -82,7 +84,7 @@ class Merge:
                 object: None,
                 ConnectionChange: self._connection_change,
                 StatusEvent: self._status_event,
-                BookMoved: self._book_moved,
+                BookOwnerChanged: self._book_moved,
                 Malformed: self._malformed,
                 Subscriptions: self._subscriptions,
                 PriorTrade: self._last_match,
@@ -271,7 +273,11 @@ class Merge:
             self._miss(entry)
         if self._continuity.released:
             self._emit_released(entry)
-        if fresh:
+        new, self._continuity.new = self._continuity.new, None
+        if new is not None:
+            raw = self._continuity.new_frame(entry.item.raw)
+            entry.item = stamp(new, RepairedOrigin(raw, entry.item.received_ns, entry.item.epoch))
+        if fresh or new is not None:
             self._emit(entry)
 
     def _emit_released(self, entry: Entry) -> None:

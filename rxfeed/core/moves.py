@@ -9,13 +9,12 @@ from typing import ClassVar, Literal
 import msgspec
 
 from rxfeed.core.arguments import Seconds, positive, positive_span
-from rxfeed.core.completeness import earlier
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
-from rxfeed.core.numbers import EXACT, ROUNDED
-from rxfeed.core.quotes import EpochCounter, Priced, price_of
+from rxfeed.core.numbers import EXACT, ROUNDED, ZERO
+from rxfeed.core.quotes import HAS_PRICE, EpochCounter, Priced, price_of
 from rxfeed.core.result import Result
-from rxfeed.core.sliding_min_max import Price, SlidingMinMax
-from rxfeed.market import Message, PriorTrade, Ticker, Trade
+from rxfeed.core.sliding_min_max import SlidingMinMax
+from rxfeed.market import FIRST, Message, PriorTrade, Ticker, Trade
 
 _HUNDRED = Decimal(100)
 
@@ -36,19 +35,31 @@ class PriceMove(Result, frozen=True, gc=False):
     spans_gap: bool = False
 
 
-class _Seen(msgspec.Struct, frozen=True, gc=False):
+class _Seen(msgspec.Struct, gc=False):
+    """A *price* of *time*, which counts *until* the next one comes; *breaks*: the interruptions before it."""
+
     price: Decimal
     time: datetime
     breaks: int
+    until: datetime
 
 
 class _PriceExtremes:
-    __slots__ = ("breaks", "newest", "prices")
+    """The prices of a product. A price from *rise* up, or from *fall* down, is a move from *low* or from *high*.
+
+    An item of *epoch* shows no interruption.
+    """
+
+    __slots__ = ("breaks", "epoch", "fall", "high", "low", "newest", "prices", "rise")
 
     def __init__(self) -> None:
         self.breaks = EpochCounter()
+        self.epoch: int | None = None
         self.newest: _Seen | None = None
         self.prices: SlidingMinMax[_Seen] = SlidingMinMax()
+        self.low: _Seen | None = None
+        self.high: _Seen | None = None
+        self.rise = self.fall = ZERO
 
 
 class PriceMoves:
@@ -68,50 +79,66 @@ class PriceMoves:
     ['5']
     """
 
-    __slots__ = ("_percent", "_products", "_within", "clock")
+    __slots__ = ("_down", "_percent", "_products", "_up", "_within", "clock")
 
     accepts: ClassVar[frozenset[type[Message]]] = frozenset((Trade, PriorTrade, Ticker))
 
     def __init__(self, percent: Decimal | str | int, within: Seconds, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         self.clock = EventClock(max_ahead)
         self._percent = positive("percent", percent)
+        part = EXACT.scaleb(self._percent, -2)
+        self._up, self._down = EXACT.add(1, part), EXACT.subtract(1, part)
         self._within = positive_span("within", within)
         self._products: dict[str, _PriceExtremes] = {}
 
     def step(self, item: Priced) -> tuple[PriceMove, ...]:
-        product_id = item.product_id
-        price, time = price_of(item), item.time
+        product_id, time = item.product_id, item.time
         if product_id is None:
             return ()
         product = self._products.get(product_id)
         if product is None:
             product = self._products[product_id] = _PriceExtremes()
-        now = product.breaks.see(item)
+        if HAS_PRICE[type(item)]:
+            priced: Trade | PriorTrade | Ticker = item  # pyright: ignore[reportAssignmentType]  # by the table
+            origin = priced._origin  # pyright: ignore[reportPrivateUsage]  # `epoch`, without the call that it is
+            epoch = 0 if origin is None else origin.epoch
+            if epoch != product.epoch:
+                product.breaks.see(item)
+                product.epoch = product.breaks.highest
+            price = priced.price
+        else:
+            product.breaks.see(item)
+            price = price_of(item)
         before = product.newest
-        if price is None or time is None or (before is not None and time < before.time):
+        if price is None or price <= ZERO or time is None or (before is not None and time < before.time):
             return ()
         if time > self.clock.limit and self.clock.is_ahead(item, time):
             return ()
-        product.newest = newest = _Seen(price, time, now)
+        product.newest = newest = _Seen(price, time, product.breaks.count, time)
         if before is None:
             return ()
-        move = self._move(product.prices.push(before.price, time, before, earlier(time, self._within)), newest)
-        if move is None:
+        before.until = time
+        try:  # `earlier`, without its call
+            since = time - self._within
+        except OverflowError:
+            since = FIRST
+        low, high = product.prices.push(before, since)
+        # Most prices change neither extreme, and are between the two limits: two comparisons, and no new number.
+        if low is not product.low:
+            product.low, product.rise = low, EXACT.multiply(low.price, self._up)
+        if high is not product.high:
+            product.high, product.fall = high, EXACT.multiply(high.price, self._down)
+        if product.fall < price < product.rise:
             return ()
+        # At a move from both it is one from the lowest price. Below it that is a fall of as many percent.
+        below = EXACT.multiply(low.price, self._down)
+        move = low if price >= product.rise or price <= below else high
         product.prices.clear()
         return (self._result(product_id, move, newest),)
 
     def finish(self) -> tuple[PriceMove, ...]:
         self._products = {}
         return ()
-
-    def _move(self, extremes: tuple[Price[_Seen], Price[_Seen]], newest: _Seen) -> _Seen | None:
-        """The price at which the move began; the lowest one if there are two."""
-        for extreme in extremes:
-            change = EXACT.subtract(newest.price, extreme.price).copy_abs()
-            if EXACT.multiply(change, _HUNDRED) >= EXACT.multiply(self._percent, extreme.price):
-                return extreme.tag
-        return None
 
     def _result(self, product_id: str, before: _Seen, newest: _Seen) -> PriceMove:
         change = EXACT.subtract(newest.price, before.price)

@@ -68,17 +68,17 @@ class EpochCounter:
     A higher epoch than before shows an interruption. A lower one is of another kind of message (see `epochs.py`).
     """
 
-    __slots__ = ("_highest", "count")
+    __slots__ = ("count", "highest")
 
     def __init__(self) -> None:
         self.count = 0
-        self._highest: int | None = None
+        self.highest: int | None = None
 
     def see(self, item: Priced) -> int:
         epoch: int | None = getattr(item, "epoch", None)
         if epoch is None:  # a book view has no epoch; after a gap a view that is not ready comes
             self.count += not getattr(item, "ready", True)
-        elif self._highest is None or epoch > self._highest:
-            self.count += self._highest is not None
-            self._highest = epoch
+        elif self.highest is None or epoch > self.highest:
+            self.count += self.highest is not None
+            self.highest = epoch
         return self.count

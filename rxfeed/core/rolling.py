@@ -15,7 +15,7 @@ from rxfeed.core.completeness import CompletenessTracker, Late, earlier
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.numbers import ZERO, exactly, quotient
 from rxfeed.core.result import Result
-from rxfeed.core.sliding_min_max import SlidingMinMax
+from rxfeed.core.sliding_min_max import Price, SlidingMinMax
 from rxfeed.core.trade_machine import TradeMachine
 from rxfeed.market import FIRST, Heartbeat, Message, PriorTrade, Trade
 
@@ -109,7 +109,7 @@ class Rolling(TradeMachine[LastTrades[R]], Generic[R]):
         if time > self.clock.limit and self._is_ahead(product, match):
             return (Late(product_id, earlier(time, self._width), time, match),)
         # `match.epoch`, without the call that a property is.
-        origin = match._origin  # pyright: ignore[reportPrivateUsage]
+        origin = match._origin  # pyright: ignore[reportPrivateUsage]  # as above
         if product is None:
             product = self._product(match)
         elif (0 if origin is None else origin.epoch) == product.epoch and time >= product.now:  # as nearly always
@@ -156,7 +156,7 @@ class _Volume(LastTrades[RollingVolume]):
     def __init__(self, first: Trade | PriorTrade | Heartbeat) -> None:
         super().__init__(first)
         self.volume = self.notional = ZERO
-        self.prices: SlidingMinMax[None] = SlidingMinMax()
+        self.prices: SlidingMinMax[Price] = SlidingMinMax()
 
     def remove(self, trade: KeptTrade) -> None:
         self.volume -= trade.size
@@ -166,7 +166,7 @@ class _Volume(LastTrades[RollingVolume]):
         self.volume = volume = self.volume + trade.size
         self.notional = notional = self.notional + trade.notional
         end = trade.time
-        low, high = self.prices.push(price, end, None, start)
+        low, high = self.prices.push(Price(price, end), start)
         # By position, since names take a fiftieth of the step.
         return RollingVolume(
             self.product_id,

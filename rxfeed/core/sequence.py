@@ -19,8 +19,9 @@ Rules:
 - The last time of a run shorter than three may be wrong, too. If it is not credible (see `EventClock`), and the time of
   a lower number is, that number counts as newer.
 - A heartbeat contains the last number, and may overtake its message. Numbers that have not come by the next heartbeat
-  are missing. A message with the last number before the subscription is a *base*. Numbers up to it are missing. Neither
-  of them sets the last number: a message that still comes is delivered, and a lower one than the base is a restart.
+  are missing. A message with the last number before the subscription is a *base*. Numbers up to it are missing, unless
+  it has the next number: then it is the message that was missed (`continues_with`). Neither of them sets the last
+  number: a message that still comes is delivered, and a lower one than the base is a restart.
 - Another channel's copy of a message may come ahead of the run; then the run's own message is dropped.
 - A message of an unknown type is never dropped and never shows a gap. Its number is not missing. Whether the sequence
   counts it, or it repeats the number of another message, is not known.
@@ -125,6 +126,16 @@ class Sequence:
             return False
         self._held.messages.append(message)
         return True
+
+    def continues_with(self, number: int, time: datetime) -> bool:
+        """True if the last number before the subscription is that of the one message that was missed."""
+        known, at = (self.last, self.time) if self._base is None else self._base
+        return (
+            number == known + 1 > 0
+            and number > max(self.last, self._reported)
+            and number not in self._ahead
+            and (at is None or time >= at)
+        )
 
     def base(self, number: int, time: datetime) -> None:
         """A message with the last number before the subscription, which is not part of the run."""

@@ -5,22 +5,31 @@ from __future__ import annotations
 from collections import deque
 from datetime import datetime
 from decimal import Decimal
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-T = TypeVar("T")
+
+class Held(Protocol):
+    """A *price* that counts *until* a time."""
+
+    @property
+    def price(self) -> Decimal: ...
+    @property
+    def until(self) -> datetime: ...
 
 
-class Price(msgspec.Struct, Generic[T], frozen=True, gc=False):
-    """A *price* that counts *until* a time, with a *tag* of the caller."""
+H = TypeVar("H", bound=Held)
+
+
+class Price(msgspec.Struct, frozen=True, gc=False):
+    """A *price* that counts *until* a time."""
 
     price: Decimal
     until: datetime
-    tag: T
 
 
-class SlidingMinMax(Generic[T]):
+class SlidingMinMax(Generic[H]):
     """Keeps only the prices that can become the minimum or maximum: two monotonic queues, amortised O(1) a price.
 
     Prices are pushed in the order of their *until*. Of equal prices the earlier one is kept first.
@@ -29,8 +38,8 @@ class SlidingMinMax(Generic[T]):
     __slots__ = ("_highs", "_lows")
 
     def __init__(self) -> None:
-        self._highs: deque[Price[T]] = deque()
-        self._lows: deque[Price[T]] = deque()
+        self._highs: deque[H] = deque()
+        self._lows: deque[H] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._highs)
@@ -38,20 +47,19 @@ class SlidingMinMax(Generic[T]):
     def __len__(self) -> int:
         return len(self._highs) + len(self._lows)
 
-    def push(self, price: Decimal, until: datetime, tag: T, now: datetime) -> tuple[Price[T], Price[T]]:
-        """The lowest and the highest price, after *price* was added and those that count until *now* were removed."""
-        entry = Price(price, until, tag)
-        highs, lows = self._highs, self._lows
+    def push(self, held: H, now: datetime) -> tuple[H, H]:
+        """The lowest and the highest price, after *held* was added and those that count until *now* were removed."""
+        highs, lows, price = self._highs, self._lows, held.price
         while lows and lows[0].until <= now:
             lows.popleft()
         while lows and lows[-1].price > price:
             lows.pop()
-        lows.append(entry)
+        lows.append(held)
         while highs and highs[0].until <= now:
             highs.popleft()
         while highs and highs[-1].price < price:
             highs.pop()
-        highs.append(entry)
+        highs.append(held)
         return lows[0], highs[0]
 
     def clear(self) -> None:

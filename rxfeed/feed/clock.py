@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 
 from rxfeed.core import arguments
+from rxfeed.market import moment
 
 
 class Clock:
@@ -24,3 +26,8 @@ class Clock:
     def real(self, seconds: float) -> float:
         """The seconds of the wall clock that *seconds* of this clock take."""
         return seconds / self.speed
+
+
+def utc_now() -> datetime:
+    """The time of the system's clock in UTC, the clock that times of receipt are read from."""
+    return moment(time.time_ns() // 1000)

@@ -10,7 +10,14 @@ from reactivex import abc
 
 from rxfeed.core import EPOCH_KINDS, Awaited, ByType, GapDetector, RepairedNumbers, Restarted
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.held_messages import stamp_awaiting, stamp_held, stamp_held_of, with_epoch, with_epochs
+from rxfeed.feed.held_messages import (
+    HeldRepairedOrigin,
+    stamp_awaiting,
+    stamp_held,
+    stamp_held_of,
+    with_epoch,
+    with_epochs,
+)
 from rxfeed.feed.trade_repairs import TradeRepairs
 from rxfeed.market import (
     ENDING,
@@ -22,9 +29,11 @@ from rxfeed.market import (
     Message,
     Origin,
     RepairedFrameOrigin,
+    RepairedOrigin,
     Skipped,
     ends_with_microseconds,
     finer,
+    of_connection,
 )
 from rxfeed.transport import Closed, Oversized, Pong, TransportEvent
 
@@ -52,25 +61,36 @@ class Dispatcher:
         after: Mapping[type[Message], _After] | None = None,
         repairs: TradeRepairs | None = None,
     ) -> None:
-        self._streams = streams
-        self._stats = streams.stats
+        self.streams = self._streams = streams
+        self.stats = self._stats = streams.stats
         self._router = streams.router
-        self._continuity = continuity
-        self._checks = continuity.checks
+        self._number()
+        self.use(continuity)
         self._drop_duplicates = drop_duplicates
-        self._other = other
+        self.other = other
         self._repairs = repairs
         entries: dict[type[Any], _After | None] = {object: None, **({} if after is None else after)}
-        self._after = ByType(entries)
+        self.after = ByType(entries)
         decoder = streams.venue.decoder(renamed=streams.renamed, observed=streams.router.observed)
-        self._decode = decoder.decode
+        self.decode = decoder.decode
         self._quick = decoder.quick
         self.data_received = False
         """The last frames had a message that is more than an answer to a request."""
         self.stopping = False
         """If True, nothing more is delivered; any thread may set it."""
+        self.place = 0
+        """Of a recorded frame with several messages, the place of the current one."""
         self.lost: set[str | None] = set()
         """Products with missed messages, for the owner to take out; `None`: the product is not known."""
+
+    def repair_with(self, repairs: TradeRepairs | None) -> None:
+        """From now on *repairs* requests missing trades."""
+        self._repairs = repairs
+
+    def use(self, continuity: GapDetector) -> None:
+        """From now on *continuity* checks the messages."""
+        self._continuity = continuity
+        self._checks = continuity.checks
 
     def frames(self, events: Sequence[TransportEvent], received_ns: int) -> None:
         """Deliver the messages of the frames in *events*, in order, unless their sequence numbers show duplicates.
@@ -80,17 +100,20 @@ class Dispatcher:
         even if something is raised.
         """
         # Every message passes here, so all steps are inline: one call would add 5 % to the time of a message.
-        router, stats, after = self._router, self._stats, self._after
-        quick, decode, checks, continuity = self._quick, self._decode, self._checks, self._continuity
+        router, stats, after = self._router, self._stats, self.after
+        quick, decode, checks, continuity = self._quick, self.decode, self._checks, self._continuity
         data_received, size, others, longest, of_kinds = False, 0, 0, LONG, continuity.of_kinds
         epoch = continuity.epoch
+        if self.streams.connection != self._connection:
+            self._number()
+        made = self._origin
         message: Any
         continuity.received(received_ns)
         try:
             for raw in events:
                 if type(raw) is not bytes:
                     others += 1
-                    self._other(raw)  # pyright: ignore[reportArgumentType]  # it is not bytes
+                    self.other(raw)  # pyright: ignore[reportArgumentType]  # it is not bytes
                     if self.stopping:
                         return
                     continue
@@ -128,7 +151,7 @@ class Dispatcher:
                 if kind in checks:
                     fresh = checks[kind](message)
                     if (not fresh or continuity.missed) and not self._fresh(fresh):
-                        self._stamp_held(raw, received_ns)
+                        data_received = self._not_delivered(raw, received_ns) or data_received
                         if self.stopping:
                             return
                         continue
@@ -142,7 +165,7 @@ class Dispatcher:
                     number = epoch(product_id)
                     if of_kinds:
                         number = of_kinds.get((product_id, EPOCH_KINDS[kind]), number)
-                    force_setattr(message, "_origin", Origin(raw, received_ns, number))
+                    force_setattr(message, "_origin", made(raw, received_ns, number))
                     for observer in observers:
                         try:
                             observer.on_next(message)
@@ -159,6 +182,13 @@ class Dispatcher:
             # One may repeat a signature, which a traceback with local variables would show.
             events, raw, message = (), b"", None
 
+    def _number(self) -> None:
+        """The connection has another number, which the origins of its messages have."""
+        self._connection = self.streams.connection
+        self._origin = of_connection(Origin, self._connection)
+        self._frame_origin = of_connection(FrameOrigin, self._connection)
+        self._repaired_frame_origin = of_connection(RepairedFrameOrigin, self._connection)
+
     def _several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> bool:
         """Deliver the *messages* of one frame; True if one of them is a sign of life.
 
@@ -174,7 +204,7 @@ class Dispatcher:
         if not_delivered:
             self._stats.duplicates += not_delivered
             if self._drop_duplicates:
-                stamp_held_of(messages, checked.held, raw, received_ns)
+                stamp_held_of(messages, checked.held, raw, received_ns, self._connection)
             else:
                 epoch_of = self._continuity.epoch_of
                 epochs = tuple(
@@ -185,17 +215,17 @@ class Dispatcher:
         self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
         held = self._held_places(messages, epochs) if self._router.held else ()
         if held:
-            stamp_awaiting(messages, held, raw, received_ns, epochs, repaired)
+            stamp_awaiting(messages, held, raw, received_ns, epochs, repaired, self._connection)
             epochs = tuple(None if place in held else epoch for place, epoch in enumerate(epochs))
-        kind = FrameOrigin
+        kind = self._frame_origin
         for place, (message, epoch) in enumerate(zip(messages, epochs, strict=True)):
             if epoch is None:
                 continue
             if repaired:
-                kind = RepairedFrameOrigin if place in repaired else FrameOrigin
+                kind = self._repaired_frame_origin if place in repaired else self._frame_origin
             force_setattr(message, "_origin", kind(raw, received_ns, epoch, epochs, repaired))
             self.deliver(message)
-            acted = self._after[type(message)]
+            acted = self.after[type(message)]
             data_received = acted is None or acted(message) or data_received
         for place in held:  # after the others, because a recording has the delivered ones in one line
             self.deliver(messages[place])
@@ -216,12 +246,23 @@ class Dispatcher:
         self._stats.frames += 1
         self._several(messages, raw, received_ns)
 
-    def _stamp_held(self, raw: bytes, received_ns: int) -> None:
-        """The last checked message is not to be delivered now: if it is held, it gets its origin, without an epoch."""
-        held = self._continuity.held
+    def _not_delivered(self, raw: bytes, received_ns: int) -> bool:
+        """The last checked message is not to be delivered now: if it is held, it gets its origin, without an epoch.
+
+        If it had been missed, it is delivered as a new one, and True is returned.
+        """
+        continuity = self._continuity
+        held, new = continuity.held, continuity.new
+        continuity.held = continuity.new = None
         if held is not None:
-            self._continuity.held = None
-            stamp_held(held, raw, received_ns)
+            stamp_held(held, raw, received_ns, self._connection)
+        if new is None or self.stopping:
+            return False
+        kind = HeldRepairedOrigin if self._router.held and self._router.holds(new) else RepairedOrigin
+        kind = of_connection(kind, self._connection)
+        force_setattr(new, "_origin", kind(continuity.new_frame(raw), received_ns, continuity.epoch_of(new)))
+        self.deliver(new)
+        return True
 
     def _deliver_released(self) -> None:
         """Deliver the messages that were held, with their present epochs; they were counted as duplicates before."""
@@ -237,7 +278,7 @@ class Dispatcher:
             if self.stopping:
                 return
             self.deliver(message)
-            acted = self._after[type(message)]
+            acted = self.after[type(message)]
             if acted is not None:
                 acted(message)
 
@@ -250,7 +291,7 @@ class Dispatcher:
         """As `is_fresh`, for the one message of the frame *raw*."""
         fresh = self.is_fresh(message)
         if not fresh:
-            self._stamp_held(raw, received_ns)
+            self._not_delivered(raw, received_ns)
         return fresh
 
     def deliver_recorded_frame(
@@ -260,6 +301,7 @@ class Dispatcher:
         received_ns: int,
         epochs: tuple[int | None, ...],
         repaired: tuple[int, ...] = (),
+        connection: int = 0,
     ) -> None:
         """Deliver the *messages* of the frame *raw*, each with its epoch; `None`: it was a duplicate."""
         self._stats.bytes += len(raw)
@@ -267,9 +309,11 @@ class Dispatcher:
         self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
         for place, (message, epoch) in enumerate(zip(messages, epochs, strict=True)):
             if epoch is not None:
-                kind = RepairedFrameOrigin if place in repaired else FrameOrigin
+                kind = of_connection(RepairedFrameOrigin if place in repaired else FrameOrigin, connection)
                 force_setattr(message, "_origin", kind(raw, received_ns, epoch, epochs, repaired))
+                self.place = place
                 self.deliver(message)
+        self.place = 0
 
     def deliver_recorded(
         self, message: Message, raw: bytes, received_ns: int, epoch: int, kind: type[Origin] = Origin
@@ -330,7 +374,9 @@ class Dispatcher:
         if self._continuity.missed:
             self._report_missed()
         if not fresh:
-            self._stats.duplicates += 1
+            self._stats.duplicates += self._continuity.new is None
+            if not self._drop_duplicates:
+                self._continuity.new = None  # it is delivered as it came
         # A subscriber of the status may have closed the feed.
         return not self.stopping and (fresh or not self._drop_duplicates)
 

@@ -22,7 +22,7 @@ import msgspec
 
 from rxfeed.core import Backoff, Reconnect
 from rxfeed.errors import RxfeedError
-from rxfeed.market import RepairedOrigin, Trade, stamp
+from rxfeed.market import RestOrigin, Trade, stamp
 from rxfeed.transport import HttpClient
 from rxfeed.venues import RestTrade, Venue
 
@@ -73,6 +73,10 @@ class TradeFetcher:
         self._threads: list[threading.Thread] = []
         self._closed = threading.Event()
         self._warned = False
+
+    def nudge_with(self, nudge: Callable[[], None]) -> None:
+        """Answers call *nudge* from now on."""
+        self._nudge = nudge
 
     def request(self, product_id: str, first: int, last: int, newer: RestTrade | None) -> None:
         if self._closed.is_set():
@@ -146,7 +150,7 @@ class TradeFetcher:
         for each, item in zip(found, items, strict=True):
             if each.trade_id in missing and (trade := self._venue.new_trade(each)) is not None:
                 missing.discard(each.trade_id)
-                trades.append(stamp(trade, RepairedOrigin(item, received_ns, 0)))
+                trades.append(stamp(trade, RestOrigin(item, received_ns, 0)))
         if trades:
             self._answer(FetchedTrades(request, trades))
 

@@ -13,15 +13,18 @@ from rxfeed.market.message import (
     RepairedFrameOrigin,
     RepairedOrigin,
     Repairs,
+    RestOrigin,
     Side,
     Skipped,
     Time,
     Unknown,
     frame_of,
     frame_origin,
+    of_connection,
     stamp,
 )
 from rxfeed.market.orders import OrderChanged, OrderDone, OrderEvent, OrderMatched, OrderOpened
+from rxfeed.market.shown import exact, iso
 from rxfeed.market.texts import BookUpdateText, TickerText, TradeText
 from rxfeed.market.times import ENDING, LONG, PLAIN, UNDECODED, ends_with_microseconds, finer, in_microseconds
 from rxfeed.market.trades import PriorTrade, Ticker, Trade, TradeFields
@@ -63,6 +66,7 @@ __all__ = [
     "RepairedFrameOrigin",
     "RepairedOrigin",
     "Repairs",
+    "RestOrigin",
     "Side",
     "Skipped",
     "Subscriptions",
@@ -76,12 +80,15 @@ __all__ = [
     "check",
     "check_sizes",
     "ends_with_microseconds",
+    "exact",
     "finer",
     "fits",
     "frame_of",
     "frame_origin",
     "in_microseconds",
+    "iso",
     "microseconds",
     "moment",
+    "of_connection",
     "stamp",
 ]

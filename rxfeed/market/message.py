@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from rxfeed.market.epoch import EPOCH
+from rxfeed.market.shown import summary
 
 Side = Literal["buy", "sell"]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -35,6 +36,8 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
     of_repair: ClassVar[bool] = False
     """True for a trade that had been missed, and came in another way."""
+    connection: ClassVar[int] = 0
+    """The number of the feed's connection that received the frame; 0: it has only one. See `of_connection`."""
 
     raw: bytes
     received_ns: int
@@ -51,6 +54,30 @@ class FrameOrigin(Origin, frozen=True, gc=False):
     repaired: tuple[int, ...] = ()
 
 
+_O = TypeVar("_O", bound=Origin)
+_OF_CONNECTIONS: dict[tuple[type[Origin], int], type[Any]] = {}
+
+
+def of_connection(kind: type[_O], number: int) -> type[_O]:
+    """The origin *kind* of frames of connection *number*: a class of its own, so that an origin does not get larger."""
+    if not number:
+        return kind
+    found = _OF_CONNECTIONS.get((kind, number))
+    if found is None:
+
+        def reduced(origin: Origin) -> tuple[object, ...]:
+            return _origin_of_connection, (kind, number, *msgspec.structs.astuple(origin))
+
+        namespace = {"connection": number, "__reduce__": reduced, "__module__": kind.__module__}
+        found = msgspec.defstruct(kind.__name__, [], bases=(kind,), namespace=namespace, frozen=True, gc=False)
+        _OF_CONNECTIONS[kind, number] = found
+    return found
+
+
+def _origin_of_connection(kind: type[Origin], number: int, *fields: Any) -> Origin:
+    return of_connection(kind, number)(*fields)
+
+
 class Repairs:
     """Whether this process has repaired messages at all: without them, nothing has to count them."""
 
@@ -58,12 +85,16 @@ class Repairs:
 
 
 class RepairedOrigin(Origin, frozen=True, gc=False):
-    """The origin of a trade that was missed and requested from the REST API: *raw* is its item of the answer."""
+    """The origin of a trade that was missed, and came in another way: *raw* is its frame."""
 
     of_repair: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         Repairs.made = True
+
+
+class RestOrigin(RepairedOrigin, frozen=True, gc=False):
+    """The same of a trade that was requested from the REST API: *raw* is its item of the answer."""
 
 
 class RepairedFrameOrigin(FrameOrigin, frozen=True, gc=False):
@@ -133,6 +164,12 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
         return 0 if origin is None else origin.epoch
 
     @property
+    def connection(self) -> int:
+        """The number of the feed's connection that received the frame, from 1 on; 0: the feed has only one."""
+        origin = self._origin
+        return 0 if origin is None else origin.connection
+
+    @property
     def repaired(self) -> bool:
         """True for a trade that had been missed, and came in another way: from the REST API, or in a snapshot."""
         origin = self._origin
@@ -142,6 +179,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     def unstamped(self) -> Message:
         """The message without its origin, and so with nothing but its fields."""
         return self if self._origin is None else msgspec.structs.replace(self, _origin=None)
+
+    def __str__(self) -> str:
+        """The content in one line, for people; `repr` is exact."""
+        return summary(self)
 
     def __repr__(self) -> str:
         shown = (
@@ -160,15 +201,21 @@ def stamp(message: _M, origin: Origin) -> _M:
 
 def frame_of(message: Message) -> bytes:
     """`raw`, or for a trade of the REST API its encoding, which the venue's decoder decodes as it does a frame."""
-    origin = message._origin  # pyright: ignore[reportPrivateUsage]
-    return msgspec.json.encode(message.unstamped) if type(origin) is RepairedOrigin else message.raw
+    origin = message._origin  # pyright: ignore[reportPrivateUsage]  # of this module
+    return msgspec.json.encode(message.unstamped) if isinstance(origin, RestOrigin) else message.raw
 
 
 def frame_origin(
-    raw: bytes, received_ns: int, epoch: int, epochs: tuple[int | None, ...], repaired: tuple[int, ...], place: int
+    raw: bytes,
+    received_ns: int,
+    epoch: int,
+    epochs: tuple[int | None, ...],
+    repaired: tuple[int, ...],
+    place: int,
+    connection: int = 0,
 ) -> FrameOrigin:
     """The origin of the message at *place* in a frame with several."""
-    kind = RepairedFrameOrigin if place in repaired else FrameOrigin
+    kind = of_connection(RepairedFrameOrigin if place in repaired else FrameOrigin, connection)
     return kind(raw, received_ns, epoch, epochs, repaired)
 
 
@@ -185,6 +232,11 @@ class Malformed(msgspec.Struct, frozen=True, gc=False):
     received_ns: int = 0
     product_id: str | None = None
     type: str | None = None
+
+    def __str__(self) -> str:
+        """The reason in one line; `repr` has the frame."""
+        about = [each for each in (self.product_id, self.type) if each is not None]
+        return " ".join(["Malformed", *about, f"{len(self.raw):,} bytes: {self.reason}"])
 
 
 @final

@@ -9,7 +9,7 @@ from typing import Generic, Never, TypeVar, cast
 
 from reactivex import Observable, abc
 
-from rxfeed.core import Machine
+from rxfeed.core import Machine, Receiving
 from rxfeed.errors import ConfigError
 from rxfeed.market import Message
 from rxfeed.operators.source import FilterableSource, MessageFilter, Operator, check_source, declare, results_of
@@ -109,7 +109,8 @@ def lift(machine: Callable[[], Machine[A, B]], message_filter: MessageFilter | N
             if isinstance(source, FilterableSource):
                 # `subscribe` would insert an observer, at the cost of a call for each message, which only tracks
                 # disposed observers. Such a source does that itself, and *observer* ignores items after its end.
-                direct = _Direct(on_next, on_error, on_completed, observer)  # it has the attributes of an observer
+                receive = running.receiver(on_next) if isinstance(running, Receiving) else on_next
+                direct = _Direct(receive, on_error, on_completed, observer)  # it has the attributes of an observer
                 subscribe_core = chosen._subscribe_core  # pyright: ignore[reportPrivateUsage]  # there is no public one
                 return subscribe_core(cast("abc.ObserverBase[A]", direct), scheduler)
             return chosen.subscribe(on_next, on_error, on_completed, scheduler=scheduler)

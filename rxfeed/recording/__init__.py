@@ -7,7 +7,7 @@ from rxfeed.recording.compression import compressor
 from rxfeed.recording.contents import Contents, Epochs, Receiver, TextLine
 from rxfeed.recording.disk_space import DiskGuard, DiskSpace, DiskState, MinFree, disk_space, refusal
 from rxfeed.recording.events import status_of
-from rxfeed.recording.files import Part, find, named_venue, ordered, within, without_repairs
+from rxfeed.recording.files import Part, Repairs, find, named_venue, ordered, within, without_repairs
 from rxfeed.recording.format import (
     REST,
     VERSION,
@@ -73,6 +73,7 @@ __all__ = [
     "Recorder",
     "Recording",
     "RecordingSummary",
+    "Repairs",
     "Replay",
     "ReplayScheduler",
     "Retention",

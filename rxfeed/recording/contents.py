@@ -5,6 +5,7 @@ Rules:
   damage. `Epochs` has what they depend on, so that a later process can continue after the last part.
 - A segment is read a chunk at a time. If a receiver takes texts, and the venue has structs for them, a chunk is decoded
   without making numbers; if that fails, or the receiver refuses the texts, the chunk is decoded into messages.
+- Trades that were requested later, and what is lost for good, are inserted where a replay inserts them.
 - A file that is no segment has neither epochs nor events; it is played by a `Replay` of its own.
 """
 
@@ -18,23 +19,26 @@ from typing import Any, Protocol
 import msgspec
 
 from rxfeed.errors import RecordingDamaged
-from rxfeed.feed import FeedStatus, Gap, ProductRenamed, RecordingTruncated
-from rxfeed.market import LONG, Malformed, Message, Origin, RepairedOrigin, frame_origin, stamp
+from rxfeed.feed import FeedStatus, ProductRenamed, RecordingTruncated
+from rxfeed.market import LONG, Malformed, Message, Origin, RepairedOrigin, Trade, finer, frame_origin, stamp
 from rxfeed.recording.bulk import REPAIRED, bulk_of, epoch_of, frame_in, together
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part
 from rxfeed.recording.format import Line
+from rxfeed.recording.insertions import Insertions
 from rxfeed.recording.merging import repaired
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.recorded_ids import apply, recorded_ids
 from rxfeed.recording.replay import Replay
 from rxfeed.recording.time_range import TimeRange
-from rxfeed.recording.timestamps import Moment, ns_of
+from rxfeed.recording.timestamps import Moment
 from rxfeed.venues import DeliveredIds, Venue, tag_of
 
 _CHUNKS = 8
 """Chunks of a segment that are decoded into texts together."""
+_UNTRIED = 16
+"""Times that chunks are decoded into messages at once, after texts were not taken."""
 _AT_ONCE = 1000
 """Messages of a file that is no segment, which are passed on together."""
 
@@ -42,17 +46,25 @@ _AT_ONCE = 1000
 class Epochs(msgspec.Struct):
     """What the epochs of the next part depend on: the *base* that is added to recorded ones, and the *highest* so far.
 
-    *session* and *number*: those of the last part; empty before the first.
+    *session* and *number*: those of the last part; empty before the first. *risen*: by how much the epochs of products
+    are above the recorded ones, because trades of them are lost.
     """
 
     base: int = 0
     highest: int = -1
     session: str = ""
     number: int = 0
+    risen: dict[str, int] = {}
 
     def interrupted(self) -> None:
         """Messages of any product may be missing here: all epochs rise."""
-        self.base = self.highest + 1
+        self.base, self.risen = self.highest + 1, {}
+
+    def of(self, recorded: int, product: str | None) -> int:
+        """The epoch of a message of *product* that has the *recorded* one."""
+        number = self.base + recorded + (self.risen.get(product or "", 0) if self.risen else 0)
+        self.highest = max(self.highest, number)
+        return number
 
 
 class TextLine(Protocol):
@@ -71,11 +83,9 @@ class Receiver(Protocol):
         """Take decoded lines, the epochs of which are *base* lower than they should be. False: nothing was taken."""
         ...
 
-    def take_gap(self, gap: Gap) -> None: ...
-
 
 class Contents:
-    """Passes the messages and gaps of parts to *receiver*: those of *kinds* (and subclasses) in *time_range*.
+    """Passes the messages of parts to *receiver*: those of *kinds* (and subclasses) in *time_range*.
 
     *texts*: the receiver takes texts.
     """
@@ -97,11 +107,12 @@ class Contents:
         self._range = time_range
         self._bulk = bulk_of(venue)
         self._texts = _text_decoder(venue, self._kinds) if texts and venue.texts else None
+        self._untried = 0
         self._ids = DeliveredIds()
         self._decode = venue.decoder(stored=True, renamed=self._ids).decode
 
-    def read(self, part: Part) -> RecordingDamaged | None:
-        """Pass on all of *part*; returns the damage at which it ended."""
+    def read(self, part: Part, repair: Part | None = None) -> RecordingDamaged | None:
+        """Pass on all of *part*, with the trades of its *repair*; returns the damage at which it ended."""
         epochs = self.epochs
         follows = epochs.session == part.session and epochs.number == part.number - 1
         if epochs.session and not follows:
@@ -111,7 +122,9 @@ class Contents:
             recording = part.opened()
             self._ids.clear()
             self._ids.update(recorded_ids(recording))
-            if recording.kind == "segment":
+            if recording.kind == "segment" and repair is not None:
+                self._completed(recording, Insertions(repair.opened()))
+            elif recording.kind == "segment":
                 self._segment(recording)
             else:
                 self._foreign(recording)
@@ -135,11 +148,62 @@ class Contents:
             raise
         self._chunks(recording, several)
 
+    def _completed(self, recording: Recording, insertions: Insertions) -> None:
+        """A segment with trades that belong between its lines."""
+        for chunk in recording.chunks():
+            count, begin = len(chunk.lines), 0
+            if insertions.place >= chunk.line + count:
+                self._chunks(recording, [chunk])
+                continue
+            while begin < count:
+                if insertions.place <= chunk.line + begin:
+                    self._insert(insertions.take(chunk.line + begin), recording.line(chunk, begin))
+                end = min(count, insertions.place - chunk.line)
+                self._lines(recording, chunk, range(begin, end))
+                begin = end
+
+    def _insert(self, lines: Sequence[Line], following: Line) -> None:
+        recorded = max((epoch for epoch in following.epochs or () if epoch is not None), default=following.epoch)
+        messages: list[Message] = []
+        for line in lines:
+            if line.lost is not None:
+                risen = self.epochs.risen
+                risen[line.lost.product_id] = risen.get(line.lost.product_id, 0) + 1
+            else:
+                messages += self._late(line, recorded)
+        self._pass(messages)
+
+    def _late(self, line: Line, recorded: int) -> list[Message]:
+        """The trade in *line*, which was requested later, if it is selected."""
+        raw = line.raw()
+        message = self._decode(raw)
+        if not isinstance(message, Message) or not self._range.takes(line.ns, message.product_id):
+            return []
+        epoch = self.epochs.of(recorded, message.product_id)
+        return [stamp(message, RepairedOrigin(raw, line.ns, epoch))] if isinstance(message, self._kinds) else []
+
+    def late(self, repair: Part, known: Callable[[str, int], bool]) -> list[Message]:
+        """The trades of *repair* that are not *known* by product and id, for a segment that was read without them."""
+        return [
+            message
+            for _, line in repair.opened().lines()
+            if line.has_frame
+            for message in self._late(line, 0)
+            if not (isinstance(message, Trade) and known(message.product_id, message.trade_id))
+        ]
+
     def _chunks(self, recording: Recording, chunks: list[Chunk]) -> None:
-        if not chunks or (self._texts is not None and self._take_texts(recording, chunks)):
+        tries = self._texts is not None and not self.epochs.risen and self._tries_texts()
+        if not chunks or (tries and self._take_texts(recording, chunks)):
             return
+        self._untried = _UNTRIED
         for chunk in chunks:
             self._chunk(recording, chunk)
+
+    def _tries_texts(self) -> bool:
+        """False for some time after texts were not taken: a recording with a book may have none that are."""
+        self._untried -= 1
+        return self._untried < 0
 
     def _chunk(self, recording: Recording, chunk: Chunk) -> None:
         typed = self._bulk.typed_lines(chunk.text) if self._bulk.usable else None
@@ -155,23 +219,33 @@ class Contents:
                 messages = []
                 self._lines(recording, chunk, (index,))
                 continue
-            if entry.epoch + epochs.base > epochs.highest:
-                epochs.highest = entry.epoch + epochs.base
+            epoch = entry.epoch + epochs.base
+            if epochs.risen:
+                epoch += epochs.risen.get(message.product_id, 0)
+            if epoch > epochs.highest:
+                epochs.highest = epoch
             if isinstance(message, kinds) and (everything or takes(entry.ns, message.product_id)):
-                origin = Origin(frame_in(chunk.lines[index]), entry.ns, entry.epoch + epochs.base)
+                origin = Origin(frame_in(chunk.lines[index]), entry.ns, epoch)
                 messages.append(stamp(message, origin))
         self._pass(messages)
 
     def _take_texts(self, recording: Recording, chunks: list[Chunk]) -> bool:
         assert self._texts is not None
         several: list[TextLine] = []
-        events: list[tuple[Chunk, int]] = []  # gaps, which have no place in a table, and lines of other kinds
+        texts = frozenset[type[Any]](self._venue.texts)
+        events: list[tuple[Chunk, int]] = []  # lines of other kinds, which have no place in a table
         for chunk in chunks:
             plain = len(chunk.text) <= LONG and REPAIRED not in chunk.text
             lines = together(self._texts, chunk.text) if plain else None
             if lines is None:
                 return False
-            events += [(chunk, index) for index, line in enumerate(lines) if line.frame is None]
+            for index, line in enumerate(lines):
+                if type(line.frame) in texts:
+                    continue
+                if line.frame is None:
+                    events.append((chunk, index))
+                elif isinstance(line.frame, Message) and finer(chunk.lines[index]):
+                    return False  # msgspec rounds its time
             several += lines
         if not self._range.everything:
             takes = self._range.takes
@@ -207,30 +281,31 @@ class Contents:
         status = status_of(line)
         if isinstance(status, ProductRenamed):
             apply(status, self._ids)
-        elif isinstance(status, Gap) and self._range.takes(line.ns, status.product_id):
-            self._receiver.take_gap(status)
 
     def _frame(self, line: Line, messages: list[Message]) -> None:
         raw, epochs, takes = line.raw(), self.epochs, self._range.takes
         decoded = self._decode(raw)
-        epochs.highest = max(epochs.highest, epochs.base + line.epoch)
         if isinstance(decoded, Malformed):
+            epochs.of(line.epoch, decoded.product_id)
             # An earlier version recorded it as a message of this product.
             if decoded.product_id is not None and decoded.type not in self._venue.without_data:
                 epochs.interrupted()
             return
         if not isinstance(decoded, tuple):
+            epoch = epochs.of(line.epoch, decoded.product_id)
             if isinstance(decoded, self._kinds) and takes(line.ns, decoded.product_id):
                 origin = RepairedOrigin if line.repaired else Origin
-                messages.append(stamp(decoded, origin(raw, line.ns, epochs.base + line.epoch)))
+                messages.append(stamp(decoded, origin(raw, line.ns, epoch)))
             return
         recorded = line.epochs or [line.epoch] * len(decoded)
         if len(recorded) != len(decoded):
             epochs.interrupted()  # it was decoded in another way when it was recorded
             recorded = [line.epoch] * len(decoded)
         places = tuple(line.repaired or ())
-        own = tuple(None if epoch is None else epochs.base + epoch for epoch in recorded)
-        epochs.highest = max(epochs.highest, *(epoch for epoch in own if epoch is not None))
+        own = tuple(
+            None if epoch is None else epochs.of(epoch, message.product_id)
+            for epoch, message in zip(recorded, decoded, strict=True)
+        )
         for place, (message, epoch) in enumerate(zip(repaired(decoded, places, self._venue), own, strict=True)):
             if epoch is not None and isinstance(message, self._kinds) and takes(line.ns, message.product_id):
                 messages.append(stamp(message, frame_origin(raw, line.ns, epoch, own, places, place)))
@@ -262,8 +337,6 @@ class Contents:
         def take_status(status: FeedStatus) -> None:
             if isinstance(status, RecordingTruncated):
                 damages.append(status)
-            elif isinstance(status, Gap) and takes(ns_of(status.at), status.product_id):
-                self._receiver.take_gap(status)
 
         replay.subscribe(take, failures.append)
         replay.status.subscribe(take_status, failures.append)

@@ -26,12 +26,16 @@ Mark = Literal["exported", "audited"]
 MARKS: tuple[Mark, ...] = ("exported", "audited")
 
 
-def mark_segments(folder: str | Path, mark: Mark, segments: Iterable[str | Path]) -> None:
+def mark_segments(folder: str | Path, mark: Mark, segments: Iterable[str | Path], *, missing_ok: bool = False) -> None:
     """Mark *segments* of *folder*, paths or names, and return when the marks are safe on the disk.
 
-    Raises `OSError` if the folder cannot be written, or has no such segment.
+    Raises `OSError` if the folder cannot be written, or has no such segment. *missing_ok*: a segment that is not there
+    was deleted meanwhile, and needs no mark.
     """
-    lines = "".join(f"{name}\t{(Path(folder) / name).stat().st_size}\n" for name in map(_name, segments))
+    lines = ""
+    for name in map(_name, segments):
+        with contextlib.suppress(*(FileNotFoundError,) * missing_ok):
+            lines += f"{name}\t{(Path(folder) / name).stat().st_size}\n"
     if not lines:
         return
     with _locked(_file(folder, mark), os.O_RDWR | os.O_CREAT | os.O_APPEND) as number:

@@ -101,11 +101,12 @@ def _collector(
     first = parts[0].found
     ns = first.first_ns if isinstance(first, Recording) else parts[0].ns
     yield ReceivedItem(number, ns, StatusEvent(None))  # so that the file is not opened before its time
+    up: set[int] = set()
     for part in parts:
         if part.gap is not None:
             yield from _truncated(number, ns, part.gap)
         try:
-            for received in _part(number, part.opened(), venue, repairs.get((part.session, part.number))):
+            for received in _part(number, part.opened(), venue, repairs.get((part.session, part.number)), up):
                 ns = received.ns
                 yield received
         except RecordingDamaged as damage:
@@ -123,7 +124,8 @@ def _truncated(number: int, ns: int, damage: RecordingDamaged) -> Iterator[Recei
     yield ReceivedItem(number, ns, ConnectionChange(up=False))
 
 
-def _part(number: int, recording: Recording, venue: Venue, repair: Part | None) -> Iterator[ReceivedItem]:
+def _part(number: int, recording: Recording, venue: Venue, repair: Part | None, up: set[int]) -> Iterator[ReceivedItem]:
+    """The items of one file; *up*: the numbers of the session's open connections, which is changed."""
     ids = recorded_ids(recording)
     decode = venue.decoder(stored=True, renamed=ids).decode
     if recording.kind != "segment":
@@ -137,15 +139,18 @@ def _part(number: int, recording: Recording, venue: Venue, repair: Part | None) 
                 own = replace(inserted, ns=max(inserted.ns, line.ns), epoch=line.epoch)
                 yield from received_frame(number, decode, venue, own.raw(), own)
         try:
-            yield from received_line(number, decode, venue, ids, line)
+            yield from received_line(number, decode, venue, ids, line, up)
         except ValueError as error:
             raise recording.damaged(index, 0, str(error)) from None
 
 
 def received_line(
-    number: int, decode: Callable[[bytes], Decoded], venue: Venue, ids: DeliveredIds, line: Line
+    number: int, decode: Callable[[bytes], Decoded], venue: Venue, ids: DeliveredIds, line: Line, up: set[int]
 ) -> Iterator[ReceivedItem]:
-    """The items of a `Merge` in *line*, of the collector *number*; raises `ValueError` if it is not valid."""
+    """The items of a `Merge` in *line*, of the collector *number*; raises `ValueError` if it is not valid.
+
+    *up*: the numbers of the session's open connections, which is changed.
+    """
     if line.malformed is not None:
         yield ReceivedItem(number, line.ns, malformed_frame(line))
     elif line.has_frame:
@@ -154,7 +159,7 @@ def received_line(
         pong = KeepalivePong(round_trip=line.pong, at=moment_of(line.ns))
         yield ReceivedItem(number, line.ns, StatusEvent(pong))
     elif line.has_status:
-        item = _event(status_of(line), next(iter(venue.heartbeats), ""), ids)
+        item = _event(status_of(line), next(iter(venue.heartbeats), ""), ids, up)
         if item is not None:
             yield ReceivedItem(number, line.ns, item)
 
@@ -185,8 +190,14 @@ def repaired(messages: tuple[Message, ...], places: Sequence[int], venue: Venue)
     return tuple(venue.repaired(each) if place in places else each for place, each in enumerate(messages))
 
 
-def _event(status: FeedStatus | None, heartbeats: str, ids: DeliveredIds) -> ConnectionChange | StatusEvent | None:
-    """The connection's event as an item of a `Merge`; `None` for gaps, which `Merge` detects itself."""
+def _event(
+    status: FeedStatus | None, heartbeats: str, ids: DeliveredIds, up: set[int]
+) -> ConnectionChange | StatusEvent | None:
+    """The connection's event as an item of a `Merge`; `None` for gaps, which `Merge` detects itself.
+
+    A session with several connections is one collector. While one of them is open, the loss of another one shows in the
+    epochs of what may be missing.
+    """
     match status:
         case ProductRenamed():
             apply(status, ids)
@@ -194,9 +205,12 @@ def _event(status: FeedStatus | None, heartbeats: str, ids: DeliveredIds) -> Con
         case None | Gap() | Repaired() | SequenceReset() | Ended():
             return None
         case Connected():
-            return ConnectionChange(up=True, status=status)
+            others = bool(up - {status.connection})
+            up.add(status.connection)
+            return StatusEvent(status, alone=True) if others else ConnectionChange(up=True, status=status)
         case Disconnected():
-            return ConnectionChange(up=False, status=status)
+            up.discard(status.connection)
+            return StatusEvent(status, alone=True) if up else ConnectionChange(up=False, status=status)
         case Idle() | Connecting() | Reconnecting():
             return StatusEvent(status, alone=True)
         case HeartbeatMissing(product_id=product) | HeartbeatBack(product_id=product):

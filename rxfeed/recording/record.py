@@ -9,7 +9,7 @@ import msgspec
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
 
-from rxfeed.core import Seconds, arguments
+from rxfeed.core import Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError
 from rxfeed.feed import FeedStatus, Idle, MessageSource, Sink
 from rxfeed.operators import QueueState
@@ -102,13 +102,13 @@ class Recorder(Sink[RecordedSegment, RecordingWriter]):
         if writer is not None:
             writer.rotate()
 
-    def close(self, timeout: float | None = None) -> int:
+    def close(self, timeout: Seconds | None = None) -> int:
         """Unsubscribe from the source, write the queue, and close the segment. Returns the number of unwritten items.
 
         It waits at most *timeout* seconds. It does not wait if a subscriber of the recorder calls it.
         """
         writer = self._writer
-        return 0 if writer is None else writer.close(timeout)
+        return 0 if writer is None else writer.close(None if timeout is None else in_seconds(timeout))
 
     def __repr__(self) -> str:
         return f"<Recorder to {self._settings.folder}>"
@@ -168,8 +168,8 @@ def record(
 
     If the source is a `Feed` (any `MessageSource`), malformed frames, the items of `status`, and pongs are recorded
     too, in their places between the messages. Behind other operators only messages are recorded. A line contains the
-    frame byte for byte, the time of its receipt, and its epoch. `docs/recording.md` describes the format; `Replay`
-    plays it.
+    frame byte for byte, the time of its receipt, and its epoch. `Replay` plays it, and `docs/reference/recording.md`
+    describes the format.
 
     The source's thread puts items into a queue of *queue_size*. Another thread compresses them (zstd, *level* 1 to 22)
     and writes them, at most *flush_seconds* after their receipt. From then on they can be read, also after this process

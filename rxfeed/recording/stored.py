@@ -20,7 +20,8 @@ _NAME = re.compile(r"(\d{8}T\d{6}\.\d{6})Z-[0-9a-f]+-\d+\.jsonl\.zst", re.ASCII)
 class StoredSegment(NamedTuple):
     """A segment in a folder: its *name*, size in *bytes*, and Unix nanoseconds of its begin and its last line.
 
-    *open*: a process may be writing it. *marks*: those that are valid for it.
+    *open*: a process may be writing it. *ended*: it has an end line; without one its recorder was killed, or writes it.
+    *marks*: those that are valid for it.
     """
 
     name: str
@@ -29,6 +30,7 @@ class StoredSegment(NamedTuple):
     last_ns: int
     open: bool = False
     marks: frozenset[Mark] = frozenset()
+    ended: bool = True
 
 
 class SegmentList:
@@ -36,7 +38,7 @@ class SegmentList:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._finished: dict[str, tuple[int, int]] = {}  # size and last nanosecond, by name
+        self._finished: dict[str, tuple[int, int, bool]] = {}  # size, last nanosecond, and if it has an end, by name
 
     def read(self) -> list[StoredSegment]:
         """The segments, in the order of their names, which is that of their begin; none if there is no folder."""
@@ -50,22 +52,25 @@ class SegmentList:
         found: list[StoredSegment] = []
         for name, size in sorted(sizes.items()):
             begun = _begun(name)
-            last = self._last(name, size, begun)
+            last, ended = self._last(name, size, begun)
             marks: frozenset[Mark] = frozenset(mark for mark in MARKS if marked[mark].get(name) == size)
-            found.append(StoredSegment(name, size, begun, begun if last is None else last, last is None, marks))
+            found.append(StoredSegment(name, size, begun, begun if last is None else last, last is None, marks, ended))
         return found
 
-    def _last(self, name: str, size: int, begun: int) -> int | None:
-        """When the last line of a finished segment was received; `None` if a process may be writing it."""
+    def _last(self, name: str, size: int, begun: int) -> tuple[int | None, bool]:
+        """When the last line of a finished segment was received, and if it has an end line.
+
+        There is no time if a process may be writing it.
+        """
         known = self._finished.get(name)
         if known is not None and known[0] == size:
-            return known[1]
+            return known[1:]
         path = str(self._folder / name)
         bounds = bounds_of(path)
         last = _abandoned(path, begun) if bounds is None else bounds[1]
         if last is not None:
-            self._finished[name] = size, last
-        return last
+            self._finished[name] = size, last, bounds is not None
+        return last, bounds is not None
 
 
 def _abandoned(path: str, begun: int) -> int | None:

@@ -59,6 +59,7 @@ BRIEFLY: dict[str, Callable[[Any], Any]] = {
     "window_volume": lambda w: [w.product_id, w.start, w.buy_volume, w.sell_volume, w.notional, w.count],
     "candles": lambda c: [c.product_id, c.start, c.open, c.high, c.low, c.close, c.volume, c.notional, c.count],
     "rolling_volume": lambda r: (r.product_id, r.end, r.volume, r.notional, r.count),
+    "moved": lambda m: (m.product_id, m.before, m.price),
     "price_crossing": lambda c: (c.product_id, c.direction, c.price),
 }
 
@@ -100,11 +101,11 @@ def test_report_has_rows_and_verdicts(tmp_path: Path, capsys: pytest.CaptureFixt
     assert [(row["pipeline"], row["products"]) for row in saved["rows"]] == [
         (name, products)
         for products in (1, 2)
-        for name in ("window_volume", "candles", "rolling_volume", "price_crossing", "order_book")
+        for name in ("window_volume", "candles", "rolling_volume", "moved", "price_crossing", "order_book")
     ] + [("ten at once", 10)]
     for row in saved["rows"][:-1]:
         assert row["ratio"] == pytest.approx(row["ns"]["plain"] / row["ns"]["hub"], abs=0.01)
-    assert len(saved["verdicts"]) == 2 * 6 + 1
+    assert len(saved["verdicts"]) == 2 * 7 + 1
     for verdict in saved["verdicts"][:-1]:
         assert verdict["met"] == (verdict["value"] >= 0.6) or verdict["value"] == 0.6
     assert "order_book" in capsys.readouterr().out

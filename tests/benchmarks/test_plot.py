@@ -10,6 +10,7 @@ from matplotlib import image
 
 from benchmarks.plot import main
 from tests.benchmarks.results import results
+from tests.support.pictures import ground
 
 
 @pytest.mark.parametrize("parts", [("speed", "latency", "load"), ("latency",), ("load",)])
@@ -21,3 +22,6 @@ def test_picture_shows_the_measured_parts(tmp_path: Path, parts: tuple[str, ...]
     height, width, _ = image.imread(picture).shape
     assert width == 1500
     assert height > 150 * len(parts)
+    assert ground(picture) > 0.9
+    main(["--json", str(saved), "--into", str(picture), "--dark"])
+    assert ground(picture) < 0.1

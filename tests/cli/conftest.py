@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,14 +12,6 @@ from typing import Any
 import pytest
 
 Start = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture(autouse=True)
-def _signals_end_as_in_a_terminal() -> Iterator[None]:
-    """Under `nohup`, SIGHUP is ignored, also by child processes; `rxfeed` does not change that."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

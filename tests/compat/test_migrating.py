@@ -21,7 +21,7 @@ from rxfeed.sim import Exchange
 from rxfeed.venues import VENUES
 from rxfeed.venues.coinbase_exchange import COINBASE_EXCHANGE
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "migrating.md").read_text()
+GUIDE = (Path(__file__).parents[2] / "docs" / "how_to" / "old_bot.md").read_text()
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 
@@ -70,7 +70,7 @@ def run(block: str, names: dict[str, Any], wait: Callable[[], None], monkeypatch
     module = Time(wait)
     monkeypatch.setitem(sys.modules, "time", module)
     names["time"] = module  # as the first block has imported it
-    exec(compile(block, "docs/migrating.md", "exec"), names)
+    exec(compile(block, "docs/how_to/old_bot.md", "exec"), names)
     monkeypatch.undo()
 
 

@@ -102,6 +102,20 @@ def test_crossings_are_those_of_a_slow_model(prices: list[tuple[int, int]], band
     assert fold(PriceCrossing("BTC-USD", 10, hysteresis=band, once=True), stream) == crosses[:1]
 
 
+@given(st.lists(st.tuples(st.integers(-1, 15), st.sampled_from([0, 0, 0, 1]))), st.integers(0, 3), st.booleans())
+def test_receiver_has_the_effect_of_steps(prices: list[tuple[int, int]], band: int, once: bool) -> None:
+    epoch, stream = 0, [ticker(8)]
+    for price, gap in prices:
+        epoch += gap
+        stream.append(ticker(price, epoch=epoch))
+    received: list[PriceCross] = []
+    machine = PriceCrossing("BTC-USD", 10, hysteresis=band, once=once)
+    receive = machine.receiver(lambda item: received.extend(machine.step(item)))
+    for item in stream:
+        receive(item)
+    assert received == fold(PriceCrossing("BTC-USD", 10, hysteresis=band, once=once), stream)
+
+
 def view(bid: Any, ask: Any, *, ready: bool = True) -> BookView:
     return BookView(
         product_id="BTC-USD",

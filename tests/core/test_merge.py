@@ -104,6 +104,8 @@ def test_every_received_number_is_emitted_once_in_order(
     for product in (BTC, "ETH-USD"):
         received = {each for one in recorded for each in numbers([heard.item for heard in one], kind, product, name)}
         came = numbers(messages(items), kind, product, name)
+        if kind is Match:  # one that is the trade after the last one is that trade
+            received |= {each.item.trade_id for each in items if isinstance(each.item, Match) and each.item.repaired}
         if kind is ExchangeTicker:  # after a time without any connection, the first one may be the last one again
             came = [each for each, _ in groupby(came)]
         assert came == sorted(received)
@@ -390,6 +392,15 @@ def test_last_match_is_emitted_only_if_it_is_new() -> None:
     both = merged(late.record(market, 0), Recorder(spans=[(1.1, 9)]).record(market, 1))
     assert [each.trade_id for each in messages(both, LastMatch)] == [15]
     assert [each.trade_id for each in messages(both, Match)] == [*range(16, 31)]
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_last_match_with_the_next_id_is_the_trade_that_was_missed(older: bool) -> None:
+    market = Market().run(TRADES)
+    items = merged(Recorder(spans=[(-1, 1.1), (1.3, 9)], older=older).record(market))
+    assert [each.trade_id for each in messages(items, Match)] == [*range(11, 31)]
+    assert [each.item.trade_id for each in items if isinstance(each.item, Message) and each.item.repaired] == [16]
+    assert (missed(items), messages(items, LastMatch)) == ([], [])
 
 
 def test_status_events_pass_unless_another_collector_covers() -> None:

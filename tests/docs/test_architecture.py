@@ -1,4 +1,4 @@
-"""`docs/architecture.md` names files and packages that are there, all packages, and the layers that are tested."""
+"""The architecture page names files and packages that are there, all packages, and the layers that are tested."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.test_layers import ORDER
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "architecture.md").read_text()
+PAGE = (ROOT / "docs" / "understand" / "architecture.md").read_text()
 
 
 def test_architecture_names_existing_paths() -> None:

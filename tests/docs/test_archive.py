@@ -1,4 +1,4 @@
-"""What docs/archive.md shows works."""
+"""What docs/how_to/parquet.md shows works."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rxfeed.archive import TABLES
 from rxfeed.sim import Exchange
 from tests.support import archives as a
 
-PAGE = (Path(__file__).parents[2] / "docs" / "archive.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "how_to" / "parquet.md").read_text()
 EXPORT, POLARS, DUCKDB, PANDAS, METADATA, STREAM, SERVE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 (COMMAND,) = re.findall(r"```sh\n(.*?)\n```", PAGE, re.DOTALL)
 
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(block: str, **names: object) -> None:
-    exec(compile(block, "docs/archive.md", "exec"), dict(names))
+    exec(compile(block, "docs/how_to/parquet.md", "exec"), dict(names))
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""What docs/metrics.md shows works, and its table has all metrics."""
+"""What docs/how_to/metrics.md shows works, and its table has all metrics."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from rxfeed.metrics import METRICS
 from rxfeed.sim import Exchange
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "metrics.md").read_text()
+PAGE = (ROOT / "docs" / "how_to" / "metrics.md").read_text()
+REFERENCE = (ROOT / "docs" / "reference" / "metrics.md").read_text()
 
 
 def test_docs_have_all_metrics() -> None:
-    rows = re.findall(r"^\| `(rxfeed_\w+)` \| (\w+) \| ([\w, -]+) \| (.*) \|$", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| `(rxfeed_\w+)` \| (\w+) \| ([\w, -]+) \| (.*) \|$", REFERENCE, re.MULTILINE)
     assert rows == [(m.name, m.kind, ", ".join(m.labels) or "-", m.text) for m in METRICS.values()]
 
 
@@ -49,9 +50,9 @@ def test_docs_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
             feed.close()
 
         monkeypatch.setattr(rxfeed.metrics, "serve", serve_and_end)
-        exec(compile(serving, "docs/metrics.md", "exec"), {"url": exchange.url})
+        exec(compile(serving, "docs/how_to/metrics.md", "exec"), {"url": exchange.url})
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/metrics\n", capsys.readouterr().out)
-    exec(compile(describing, "docs/metrics.md", "exec"), {})
+    exec(compile(describing, "docs/how_to/metrics.md", "exec"), {})
     out = capsys.readouterr().out
     shown = re.search(r"\n((?:    .*\n){5,})", PAGE.partition("## What runs on a feed")[2])
     assert shown is not None

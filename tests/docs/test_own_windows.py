@@ -1,4 +1,4 @@
-"""The window kinds of docs/own_windows.md against slow models."""
+"""The window kinds of docs/how_to/own_windows.md against slow models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rxfeed.core import CandlePrices, Late, VolumeSums, Windowing, fold
 from tests.support.make import NOON, at, heartbeat, last_match, match
 
-PAGE = (Path(__file__).parents[2] / "docs" / "own_windows.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "how_to" / "own_windows.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 PAGES: dict[str, Any] = {"trades": [match(time=n, size=1 + n % 7) for n in (0, 10, 39, 70, 80, 500)]}
 for block in BLOCKS:

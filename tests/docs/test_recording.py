@@ -1,4 +1,4 @@
-"""What docs/recording.md shows works."""
+"""What docs/reference/recording.md shows works."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from rxfeed.sim import Exchange
 from tests.support.recordings import frames_in, segments
 
-PAGE = (Path(__file__).parents[2] / "docs" / "recording.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "recording.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 SHELL = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
 COMMANDS = [line for line in SHELL if not line.startswith("#")]
@@ -23,7 +23,7 @@ def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What the page's first block records, and the folder that the others expect it in."""
     monkeypatch.chdir(tmp_path)
     with Exchange(["BTC-USD"], seed=2, rate=500) as exchange:
-        exec(compile(PYTHON[0], "docs/recording.md", "exec"), {"URL": exchange.url, "SECONDS": 1.0})
+        exec(compile(PYTHON[0], "docs/reference/recording.md", "exec"), {"URL": exchange.url, "SECONDS": 1.0})
     return tmp_path / "recordings"
 
 
@@ -37,13 +37,13 @@ def test_docs_catalogue_audit_and_merge_examples_run(recordings: Path, capsys: p
     capsys.readouterr()
     shutil.copytree(recordings, "recordings-of-the-other")
     _, catalogue, audited, merged, _ = PYTHON
-    exec(compile(catalogue, "docs/recording.md", "exec"), {})
+    exec(compile(catalogue, "docs/reference/recording.md", "exec"), {})
     total, session = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"\{'match': \d+, .*\} 0 0", total)
     assert "Span(first=" in session
-    exec(compile(audited, "docs/recording.md", "exec"), {})
+    exec(compile(audited, "docs/reference/recording.md", "exec"), {})
     assert capsys.readouterr().out == "0 0\n"
-    exec(compile(merged, "docs/recording.md", "exec"), {})
+    exec(compile(merged, "docs/reference/recording.md", "exec"), {})
     assert "VolumeWindow " in capsys.readouterr().out
 
 
@@ -52,7 +52,7 @@ def test_docs_example_reads_without_rxfeed(recordings: Path, capsys: pytest.Capt
     path = segments(recordings)[0]
     (recordings / f"{path.name.replace('-00001', '-00002')}").write_bytes(path.read_bytes()[:-20])  # as one torn
     assert "rxfeed" not in re.sub(r"#.*", "", PYTHON[-1])
-    exec(compile(PYTHON[-1], "docs/recording.md", "exec"), {})
+    exec(compile(PYTHON[-1], "docs/reference/recording.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) >= len(frames_in(recordings)) > 0
     assert {line.split()[1] for line in lines} <= {"match", "last_match", "heartbeat", "subscriptions"}

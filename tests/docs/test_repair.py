@@ -1,4 +1,4 @@
-"""What docs/repair.md shows runs."""
+"""What docs/how_to/repair.md shows runs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 
 from rxfeed.sim import Exchange, faults
 
-PAGE = (Path(__file__).parents[2] / "docs" / "repair.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "how_to" / "repair.md").read_text()
 FEED, CANDLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_docs_repair_example_reports_the_repair(capsys: pytest.CaptureFixture[str]) -> None:
     with Exchange(["BTC-USD"], seed=2, rate=500, faults=faults.Drop(3, types={"match"}, after=50)) as exchange:
-        exec(compile(FEED, "docs/repair.md", "exec"), {"URL": exchange.url, "SECONDS": 1.5})
+        exec(compile(FEED, "docs/how_to/repair.md", "exec"), {"URL": exchange.url, "SECONDS": 1.5})
     out = capsys.readouterr().out
     assert re.search(
         r"^Repaired product_id=BTC-USD channel=matches first=\d+ last=\d+ seconds=0\.\d+$", out, re.MULTILINE
@@ -26,7 +26,7 @@ def test_docs_repair_example_reports_the_repair(capsys: pytest.CaptureFixture[st
 
 def test_docs_candle_history_example_prints_candles(capsys: pytest.CaptureFixture[str]) -> None:
     with Exchange(["BTC-USD"], seed=2) as exchange:
-        exec(compile(CANDLES, "docs/repair.md", "exec"), {"REST_URL": exchange.rest_url})
+        exec(compile(CANDLES, "docs/how_to/repair.md", "exec"), {"REST_URL": exchange.rest_url})
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) >= 20
     assert lines[0].endswith(" True")

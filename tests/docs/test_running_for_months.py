@@ -1,4 +1,4 @@
-"""What docs/running_for_months.md shows works, and the options that it names exist."""
+"""What docs/how_to/run_for_months.md shows works, and the options that it names exist."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rxfeed.cli.record_options import EPILOG
 from rxfeed.recording import marked_segments
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "running_for_months.md").read_text()
+PAGE = (ROOT / "docs" / "how_to" / "run_for_months.md").read_text()
 
 
 def test_docs_configuration_is_accepted(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_docs_marks_are_those_of_the_example(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recordings").mkdir()
     (tmp_path / "recordings" / name).write_bytes(b"123")
-    exec(compile(code, "docs/running_for_months.md", "exec"), {})
+    exec(compile(code, "docs/how_to/run_for_months.md", "exec"), {})
     assert marked_segments("recordings", "exported") == {name: 3}
     assert (tmp_path / "recordings" / ".exported").read_text() == f"{name}\t3\n"
 

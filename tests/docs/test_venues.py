@@ -1,4 +1,4 @@
-"""What docs/venues.md shows runs, and its tables are those of the venues."""
+"""What docs/reference/venues.md shows runs, and its tables are those of the venues."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import rxfeed
 from rxfeed.sim import Exchange, key_pair
 from rxfeed.venues import COINBASE_ADVANCED, COINBASE_EXCHANGE, Venue
 
-PAGE = (Path(__file__).parents[2] / "docs" / "venues.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "venues.md").read_text("utf-8")
 FIRST, CANDLES, CREDENTIALS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -36,11 +36,11 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("local")
 def test_venues_examples_run(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
-    exec(compile(FIRST, "docs/venues.md", "exec"), {})
+    exec(compile(FIRST, "docs/reference/venues.md", "exec"), {})
     out = capsys.readouterr().out
     assert out.count("VolumeWindow ") >= 2
     assert re.search(r"^\(Decimal\('\d", out, re.MULTILINE)
-    exec(compile(CANDLES, "docs/venues.md", "exec"), {})
+    exec(compile(CANDLES, "docs/reference/venues.md", "exec"), {})
     assert re.search(r"^1\d\d candles$", capsys.readouterr().out, re.MULTILINE)
     assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == []
 
@@ -56,7 +56,7 @@ def test_venues_credentials_example_runs(
     monkeypatch.setenv("COINBASE_API_KEY", pair.name)
     monkeypatch.setenv("COINBASE_API_SECRET", pair.private_key.replace("\n", "\\n"))
     names: dict[str, Any] = {}
-    exec(compile(CREDENTIALS, "docs/venues.md", "exec"), names)
+    exec(compile(CREDENTIALS, "docs/reference/venues.md", "exec"), names)
     assert capsys.readouterr().out == f"{algorithm}\n"
     assert names["from_variables"].key_name == names["given"].key_name == pair.name
 

@@ -26,6 +26,20 @@ START = datetime(2026, 1, 2, 12, 0, 30, tzinfo=UTC)
 PATIENCE = 45.0  # seconds
 
 
+@contextlib.contextmanager
+def importable(folder: Path = EXAMPLES) -> Iterator[None]:
+    """Within this block the modules in *folder* can be imported; afterwards they are forgotten."""
+    before, names = set(sys.modules), {path.stem for path in folder.iterdir()}
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in set(sys.modules) - before:
+            if name.partition(".")[0] in names:
+                del sys.modules[name]
+
+
 class Script:
     """A running example. *folder*: where it runs, and its `stderr` goes."""
 
@@ -130,6 +144,13 @@ def run(tmp_path: Path) -> Iterator[Run]:
     yield start
     for script in scripts:
         script.stop()
+
+
+@pytest.fixture
+def shared() -> Iterator[None]:
+    """The examples' modules can be imported."""
+    with importable():
+        yield
 
 
 @pytest.fixture

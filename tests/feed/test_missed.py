@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rxfeed import Credentials, Feed, Match, order_book, price_crossing, window_volume
-from rxfeed.feed import (
-    Gap,
-)
+from pathlib import Path
+
+from rxfeed import Credentials, Feed, Match, Replay, order_book, price_crossing, record, window_volume
+from rxfeed.feed import Gap, Repaired
 from rxfeed.sim import Exchange, faults
 from tests.support.collect import Collected
 from tests.support.scenes import fast_feed, of, scenes, sending, tick, trade, wait_until
@@ -68,6 +68,51 @@ def test_windows_and_crossings_reflect_a_reconnect() -> None:
     ]
     assert [(c.direction, c.spans_gap) for c in crosses.items] == [("up", True), ("down", False)]
     assert [(g.channel, g.first, g.last) for g in of(status, Gap)] == [("matches", 4, 6)]
+
+
+NEXT = (
+    (trade(1, 10), trade(2, 70), trade(3, 130), close_frame(1001)),
+    (trade(4, 150, "11", "last_match"), trade(5, 160, "11"), trade(6, 200), trade(7, 260)),
+)
+
+
+def test_last_match_with_the_next_id_leaves_windows_complete(tmp_path: Path) -> None:
+    """The reconnect missed one trade, which the `last_match` brings: nothing is missing, live and in a replay."""
+    with WireServer(scenes(*(sending(*each) for each in NEXT))) as server:
+        feed = fast_feed(server.url, "matches")
+        windows, got, status = Collected(feed.pipe(window_volume(60))), Collected(feed), Collected(feed.status)
+        feed.pipe(record(tmp_path)).subscribe()
+        with feed:
+            got.wait_for(7)
+        windows.wait_for_end()
+    trades = [each for each in got.items if isinstance(each, Match)]
+    assert [(each.trade_id, each.repaired) for each in trades] == [(n, n == 4) for n in range(1, 8)]
+    assert [(w.count, w.repaired, w.complete) for w in windows.items] == [
+        (1, 0, False),
+        (1, 0, True),
+        (3, 1, True),
+        (1, 0, True),
+        (1, 0, False),
+    ]
+    assert (of(status, Gap), feed.stats.gaps, feed.stats.duplicates, feed.stats.repaired) == ([], 0, 0, 1)
+    assert [(each.channel, each.first, each.last) for each in of(status, Repaired)] == [("matches", 4, 4)]
+    replay = Replay(tmp_path)
+    again, results = Collected(replay), Collected(replay.pipe(window_volume(60)))
+    replay.run()
+    assert [(each, each.epoch, each.repaired) for each in again.items] == [
+        (each, each.epoch, each.repaired) for each in got.items
+    ]
+    assert results.items == windows.items
+
+
+def test_last_match_with_the_next_id_is_kept_with_the_duplicates() -> None:
+    with WireServer(scenes(*(sending(*each) for each in NEXT))) as server:
+        feed = fast_feed(server.url, "matches", drop_duplicates=False)
+        got = Collected(feed)
+        with feed:
+            got.wait_for(7)
+    assert [each.type for each in got.items] == ["match"] * 3 + ["last_match"] + ["match"] * 3
+    assert (feed.stats.duplicates, feed.stats.gaps) == (0, 0)
 
 
 def test_unreadable_frame_raises_the_epoch() -> None:

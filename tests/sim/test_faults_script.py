@@ -160,7 +160,7 @@ def test_bad_faults_are_named(make: Any, text: str) -> None:
 
 
 def test_docs_page_names_every_fault() -> None:
-    page = (ROOT / "docs" / "faults.md").read_text()
+    page = (ROOT / "docs" / "how_to" / "test_your_bot.md").read_text()
     named = [*vars(fault_types).items(), *vars(rest_faults).items()]
     every = {name for name, kind in named if isinstance(kind, type) and issubclass(kind, faults.Fault)}
     every = {name for name in every if not name.startswith("_")} - {"Fault", "OfFrames", "OfRequests"}

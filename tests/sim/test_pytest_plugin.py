@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import subprocess
@@ -56,9 +58,14 @@ def python_in(page: Path) -> list[str]:
 def test_fixtures_run_the_examples_of_the_docs_page(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["rxfeed.sim.pytest_plugin"]\n')
     (tmp_path / "test_bot.py").write_text(TESTS)
-    script, _, example = python_in(ROOT / "docs" / "faults.md")
+    market, script, _, example = python_in(ROOT / "docs" / "how_to" / "test_your_bot.md")
     (tmp_path / "test_page.py").write_text(example)
     exec(script, {"run_my_bot": lambda url: None})
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(market, {})
+    assert "Subscriptions(" in printed.getvalue()
+    assert "Ticker(" in printed.getvalue()
 
     def run() -> list[str]:
         command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from rxfeed.core import ConnectionChange, ReceivedItem
-from rxfeed.market import ChannelSubscription, Malformed, Message, Origin, stamp
+from rxfeed.market import ChannelSubscription, Malformed, Message, Origin, RepairedOrigin, stamp
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 from rxfeed.venues.coinbase_exchange.messages import (
     ExchangeAuction,
@@ -108,6 +108,8 @@ class Recorder:
     spans: Sequence[tuple[float, float]] = ((-1.0, 1e6),)
     drops: frozenset[int] = frozenset()
     garbled: frozenset[int] = frozenset()
+    older: bool = False
+    """It records a `last_match` as it came, also where it is the trade that was missed."""
     latency: Sequence[float] = (0.05,)
     skew: float = 0.0
 
@@ -142,6 +144,11 @@ class Recorder:
                 elif continuity.step(message):
                     origin = Origin(message.raw, ns, continuity.epoch(message.product_id))
                     heard.append(ReceivedItem(number, ns, stamp(_changed(message), origin)))
+                elif continuity.new is not None:
+                    new, continuity.new = message if self.older else continuity.new, None
+                    kind = Origin if self.older else RepairedOrigin
+                    origin = kind(message.raw, ns, continuity.epoch(message.product_id))
+                    heard.append(ReceivedItem(number, ns, stamp(_changed(new), origin)))
             ns = max(ns, self._ns(min(end, market.said[-1][0] + 2), frame))
             heard.append(ReceivedItem(number, ns, ConnectionChange(up=False, status=f"down {number}")))
         heard.append(ReceivedItem(number, ns, ConnectionChange(up=False, over=True)))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import MutableMapping
 from pathlib import Path
 
 # What changes the behaviour of the package, of Python, of the terminal's library or of the plots.
 _REMOVED = re.compile(
     r"COLUMNS|LINES|NO_COLOR|FORCE_COLOR|TTY_\w+|CLICOLOR\w*|COLORTERM"
-    r"|COINBASE_\w+|RXFEED_(?!SOAK)\w+|MPL\w+|WEBSOCKET_CLIENT_\w+"
+    r"|COINBASE_\w+|RXFEED_(?!SOAK|SITE)\w+|MPL\w+|WEBSOCKET_CLIENT_\w+"
     r"|\w+_proxy|\w+_PROXY"
     r"|PYTHON(?!PATH|HOME|HASHSEED|DONTWRITEBYTECODE|PYCACHEPREFIX)\w*"
 )
@@ -27,6 +28,17 @@ def make_neutral(environment: MutableMapping[str, str]) -> None:
     environment.update(_SET)
     if not environment.get("HOME"):
         environment["HOME"] = _home_of_user()
+
+
+def heed_signals() -> None:
+    """Let signals end this process and those that it starts, as in a terminal.
+
+    A process that was started in the background, or under `nohup`, ignores SIGINT or SIGHUP, and its children do too.
+    """
+    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def keep_bytecode(environment: MutableMapping[str, str], folder: Path) -> None:

@@ -17,3 +17,10 @@ def assert_drawn(path: Path) -> None:
     assert width > 800
     for third in numpy.array_split(image[:, :, :3], 3):
         assert third.std() > 0.05
+
+
+def ground(path: Path) -> float:
+    """The lightness of the picture's most frequent color, from 0 (black) to 1."""
+    pixels = numpy.asarray(matplotlib.image.imread(path))[::4, ::4, :3].reshape(-1, 3)
+    colors, counts = numpy.unique(pixels, axis=0, return_counts=True)
+    return float(colors[counts.argmax()].mean())

@@ -1,4 +1,4 @@
-"""A venue made by the steps of docs/adding_a_venue.md: two messages a frame, one sequence for the whole connection."""
+"""A venue by the steps of docs/how_to/own_venue.md: two messages a frame, one sequence for the whole connection."""
 
 # pyright: reportIncompatibleVariableOverride=false, reportGeneralTypeIssues=false
 # pyright: reportIncompatibleMethodOverride=false

@@ -9,14 +9,16 @@ Rules, from the channels' documentation:
   Such a copy may come ahead of its stream; then the stream's own message is dropped.
 - An auction, a message of an unknown type, and a frame that cannot be decoded may have a number of the product's
   sequence, which is not missing then. Neither is the trade id of a match that cannot be decoded.
-- After a reconnect the numbers continue, and the numbers between were missed.
+- After a reconnect the numbers continue, and the numbers between were missed. A `last_match` with the very next trade
+  id is the one trade that was missed: it is delivered as a `Match`, and nothing is missing.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
-from rxfeed.core import GapDetector, Pair, RisingSequence
+from rxfeed.core import GapDetector, Pair, RepairedNumbers, RisingSequence
 from rxfeed.market import Malformed, Unknown
 from rxfeed.venues.coinbase_exchange.channels import ALIASES, BOOKS
 from rxfeed.venues.coinbase_exchange.decode import numbers_in
@@ -36,6 +38,7 @@ from rxfeed.venues.coinbase_exchange.messages import (
     Match,
     Open,
     Received,
+    as_new,
 )
 
 
@@ -70,6 +73,13 @@ class ExchangeGaps(GapDetector):
             tickers = self._tickers.get(product_id)
             return -1 if tickers is None else tickers.last
         return super().last(channel, product_id)
+
+    def last_time(self, channel: str, product_id: str) -> datetime | None:
+        """The time of that message; `None` if there was none."""
+        tickers = self._tickers.get(product_id)
+        if channel != "ticker":
+            return super().last_time(channel, product_id)
+        return tickers.recent[-1][1] if tickers is not None and tickers.recent else None
 
     def reconnected(self, least: int = 0) -> None:
         super().reconnected(least)
@@ -111,9 +121,20 @@ class ExchangeGaps(GapDetector):
         return run.take(match.trade_id, match.time, copy) or self.hold(run, match)
 
     def _last_match(self, last: LastMatch) -> bool:
-        if last.product_id not in self._full:
-            self._run("matches", last.product_id).base(last.trade_id, last.time)
-        return True
+        product, number = last.product_id, last.trade_id
+        if product in self._full:
+            return True
+        run = self._run("matches", product)
+        if not run.continues_with(number, last.time):
+            run.base(number, last.time)
+            return True
+        run.take(number, last.time)
+        self.new = as_new(last)
+        self.report(RepairedNumbers(product, "matches", number, number))
+        return False
+
+    def new_frame(self, raw: bytes) -> bytes:
+        return raw.replace(b'"last_match"', b'"match"', 1)
 
     def _ticker(self, ticker: ExchangeTicker) -> bool:
         number, time = ticker.sequence, ticker.time

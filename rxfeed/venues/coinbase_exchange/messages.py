@@ -164,7 +164,7 @@ class _Trade(TradeFields, frozen=True, kw_only=True, gc=False):
 
 
 # The machines read it for every trade, and a slot is read faster than a property.
-_Trade.maker_side = _Trade.side  # pyright: ignore[reportAttributeAccessIssue]
+_Trade.maker_side = _Trade.side  # pyright: ignore[reportAttributeAccessIssue]  # a slot of the struct
 
 
 class Match(_Trade, Trade, OrderMatched, frozen=True, kw_only=True, gc=False, tag="match"):
@@ -173,6 +173,11 @@ class Match(_Trade, Trade, OrderMatched, frozen=True, kw_only=True, gc=False, ta
 
 class LastMatch(_Trade, PriorTrade, frozen=True, kw_only=True, gc=False, tag="last_match"):
     """The product's last trade before the subscription, perhaps hours old: not a new one, and so not a `Match`."""
+
+
+def as_new(last: LastMatch) -> Match:
+    """The last trade before the subscription as a new one: it was missed during an interruption."""
+    return Match(**{name: getattr(last, name) for name in LastMatch.__struct_fields__ if name != "_origin"})
 
 
 class RfqMatch(Message, frozen=True, kw_only=True, gc=False, tag="rfq_match"):

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rxfeed import Message
-from rxfeed.venues.coinbase_exchange import (
-    Done,
-)
+from rxfeed import Match, Message
+from rxfeed.core import RepairedNumbers
+from rxfeed.venues.coinbase_exchange import Done
 from tests.support.make import at, heartbeat, last_match, match
 from tests.venues.coinbase_exchange.gap_steps import BTC, noop, order, restarts, run, trade, watching
 
@@ -25,6 +24,21 @@ def test_last_match_shows_trades_missed_by_a_reconnect() -> None:
     delivered, missed = run(continuity, [last_match(trade_id=6), trade(7)])
     assert len(delivered) == 2
     assert missed == [("matches", 5, 6)]
+
+
+@pytest.mark.parametrize("first", [[], [4], [4, 5]])
+def test_last_match_with_the_next_id_is_the_trade_that_was_missed(first: list[int]) -> None:
+    """Also if no trade has come since the last one before the first connection."""
+    continuity = watching("matches")
+    run(continuity, [last_match(trade_id=3), *map(trade, first)])
+    continuity.reconnected()
+    missed = len(first) + 4
+    assert not continuity.step(last_match(trade_id=missed, time=missed))
+    assert isinstance(continuity.new, Match)
+    assert (continuity.new.trade_id, continuity.missed) == (missed, [RepairedNumbers(BTC, "matches", missed, missed)])
+    delivered, gaps = run(continuity, [trade(missed), trade(missed + 1), trade(missed + 3)])
+    assert [each.trade_id for each in delivered] == [missed + 1, missed + 3]
+    assert gaps == [("matches", missed + 2, missed + 2)]
 
 
 def test_known_last_match_shows_that_no_trade_was_missed() -> None:
