@@ -400,7 +400,7 @@ def test_renewal_misses_nothing_and_repeats_nothing(venue: str) -> None:
         assert ids == list(range(ids[0], ids[-1] + 1))
     assert {each.product_id for each in of(status, BookSwitched)} == {BTC, ETH}
     if venue == "coinbase_exchange":  # its tickers have numbers
-        tickers = [(each.product_id, each.sequence) for each in got.items if each.type == "ticker"]
+        tickers = [(each.product_id, each.content["sequence"]) for each in got.items if each.type == "ticker"]
         assert len(tickers) == len(set(tickers))
 
 
