@@ -175,6 +175,7 @@ class ConnectionArbiter:
             if self.repairs is not None:
                 if isinstance(found, Awaited):
                     self.repairs.begin(found)
+                    self._held()
                     return
                 if isinstance(found, Restarted):
                     self.repairs.restarted(found)
