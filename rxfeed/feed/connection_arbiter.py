@@ -142,10 +142,9 @@ class ConnectionArbiter:
         if len(run) == 1:
             message = run[0].message
             origin: Any = message._origin  # pyright: ignore[reportPrivateUsage]  # which only a feed replaces
-            kind = type(origin)
             if not is_of_several(origin):
                 if run[0].epoch:
-                    force_setattr(message, "_origin", kind(origin.raw, origin.received_ns, run[0].epoch))
+                    force_setattr(message, "_origin", type(origin)(origin.raw, origin.received_ns, run[0].epoch))
                 deliver(message)
                 return
         epochs = {id(each.message): each.epoch for each in run}
@@ -183,6 +182,7 @@ class ConnectionArbiter:
             if self.repairs is not None:
                 if isinstance(found, Awaited):
                     self.repairs.begin(found)
+                    self._held()
                     return
                 if isinstance(found, Restarted):
                     self.repairs.restarted(found)
@@ -249,14 +249,15 @@ class ArbitratedFrames:
                     continue
                 size += len(raw)
                 message: Any = decode(raw)
-                one, check = isinstance(message, Message), checks.get(type(message))
+                kind: type[Any] = type(message)
+                one, check = isinstance(message, Message), checks.get(kind)
                 fresh = check is None or check(message)
                 if one and fresh and not continuity.missed:
                     # Nearly every frame of a venue with one message a frame.
                     force_setattr(message, "_origin", made(raw, received_ns, 0))
                     if out := step(line, message):
                         deliver(out)
-                    acted = after[type(message)]
+                    acted = after[kind]
                     data_received = acted is None or acted(message) or data_received
                 else:
                     data_received = self._frame(message, raw, received_ns, fresh if one else None) or data_received
