@@ -52,11 +52,12 @@ class BookSide:
         self._begin(self._levels.copy())
 
     @property
-    def state(self) -> SideState:
-        """The side as it is now."""
-        if self._state is None:
-            self._state = SideState(self._record, len(self._record.changes))
-        return self._state
+    def state(self) -> SortedMap[Decimal, Decimal]:
+        """The side as it is now: a `SideState`, which has the methods of a map for reading."""
+        state: Any = self._state
+        if state is None:
+            state = self._state = SideState(self._record, len(self._record.changes))
+        return state
 
     def get(self, price: Decimal) -> Decimal:
         """The size at *price*, zero for none."""

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rxfeed.core.arguments import positive_integer
-from rxfeed.core.book_side import SideState
 from rxfeed.core.numbers import EXACT, ROUNDED, ZERO
 from rxfeed.core.result import Result
 from rxfeed.core.sorted_map import SortedMap
@@ -40,8 +39,8 @@ class BookView(Result, frozen=True, kw_only=True, gc=False):
     best_bid: Level | None = None
     best_ask: Level | None = None
     depth: int | None = None
-    _bids: SortedMap[Decimal, Any] | SideState = NOTHING
-    _asks: SortedMap[Decimal, Any] | SideState = NOTHING
+    _bids: SortedMap[Decimal, Any] = NOTHING
+    _asks: SortedMap[Decimal, Any] = NOTHING
 
     @property
     def bids(self) -> tuple[Level, ...]:
