@@ -124,8 +124,8 @@ class Level2Book:
             best_bid=bid,
             best_ask=ask,
             depth=self.depth,
-            _bids=self._bids.state,
-            _asks=self._asks.state,
+            _bids=self._bids.recorded.state,
+            _asks=self._asks.recorded.state,
         )
 
     def _lost(self, message: Message) -> tuple[BookView, ...]:

@@ -266,5 +266,5 @@ class Level3Book:
             depth=self.depth,
             _bids=orders.bids,
             _asks=orders.asks,
-            _orders=orders.by_id,
+            _orders=orders.by_id.state,
         )

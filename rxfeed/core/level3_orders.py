@@ -11,7 +11,7 @@ Rules, from the channels' documentation:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -19,6 +19,7 @@ from rxfeed.core.book_snapshot import Level3Snapshot
 from rxfeed.core.book_view import NOTHING, Queue, RestingOrder
 from rxfeed.core.by_type import ByType
 from rxfeed.core.numbers import EXACT, ZERO
+from rxfeed.core.recorded_map import RecordedMap
 from rxfeed.core.sorted_map import SortedMap
 from rxfeed.market import Level, Message, OrderChanged, OrderDone, OrderEvent, OrderMatched, OrderOpened, Side
 
@@ -26,10 +27,7 @@ Queues = SortedMap[Decimal, Queue]
 
 
 class Level3Orders:
-    """The orders by id, and the queues of *bids* and *asks* by price. The maps are immutable, a change replaces one.
-
-    A dict has the present orders, too, because most messages look one up.
-    """
+    """The orders by id, which change in place, and the queues of *bids* and *asks* by price: immutable maps."""
 
     __slots__ = ("_orders", "_place", "asks", "best_ask", "best_bid", "bids", "by_id")
 
@@ -39,8 +37,8 @@ class Level3Orders:
     def clear(self) -> None:
         self.bids: Queues = NOTHING
         self.asks: Queues = NOTHING
-        self.by_id: SortedMap[str, RestingOrder] = NOTHING
         self._orders: dict[str, RestingOrder] = {}
+        self.by_id = RecordedMap(self._orders, _items)
         self.best_bid: Level | None = None
         self.best_ask: Level | None = None
         self._place = 0
@@ -61,7 +59,7 @@ class Level3Orders:
             order = orders[order_id] = RestingOrder(order_id, side, price, size, self._place)
             levels.setdefault(price, []).append(order)
         self._set(side, SortedMap.of((price, _queue(each)) for price, each in levels.items()), None)
-        self.by_id = SortedMap.of(orders.items())
+        self.by_id = RecordedMap(orders, _items)
         return len(orders) == known + len(entries)
 
     # ---- by type
@@ -132,7 +130,7 @@ class Level3Orders:
         else:
             queue = Queue(EXACT.add(queue.size, size), queue.length + 1, queue.orders.put(self._place, order))
         self._orders[order_id] = order
-        self.by_id = self.by_id.put(order_id, order)
+        self.by_id.changed(order_id, order)
         self._set(side, queues.put(price, queue), price)
         return True
 
@@ -146,11 +144,11 @@ class Level3Orders:
             order = order._replace(size=size)
             queue = Queue(rest, queue.length, queue.orders.put(order.place, order))
             self._orders[order.order_id] = order
-            self.by_id = self.by_id.put(order.order_id, order)
+            self.by_id.changed(order.order_id, order)
             self._set(order.side, queues.put(order.price, queue), order.price)
             return
         del self._orders[order.order_id]
-        self.by_id = self.by_id.drop(order.order_id)
+        self.by_id.changed(order.order_id, None)
         if queue.length == 1:
             self._set(order.side, queues.drop(order.price), order.price)
         else:
@@ -167,6 +165,10 @@ class Level3Orders:
             self.asks, best = queues, self.best_ask
             if best is None or price is None or price <= best[0]:
                 self.best_ask = _level(queues.first())
+
+
+def _items(orders: dict[str, RestingOrder]) -> Iterable[tuple[str, RestingOrder]]:
+    return orders.items()
 
 
 def _level(best: tuple[Decimal, Queue] | None) -> Level | None:
