@@ -79,9 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     known = f"a client ({', '.join(CLIENTS)}) or a part ({', '.join(PARTS)})"
     parser.add_argument("--only", choices=[*CLIENTS, *PARTS], help=f"{known}; may be repeated", **chosen)
     parser.add_argument("--json", type=Path, help="where the results go (default benchmarks/results.json)")
-    parser.add_argument(
-        "--plot", type=Path, help="where the picture goes (default docs/benchmarks.png), with a dark one beside it"
-    )
+    parser.add_argument("--plot", type=Path, help="where the picture and its dark variant go (default docs/)")
     options = parser.parse_args(arguments)
 
     settings = QUICK if options.quick else Settings()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import time
@@ -143,3 +144,24 @@ def test_time_limit_counts_the_time_of_this_process() -> None:
         wait(1)
     with at_most(10):
         wait(0.1)
+
+
+def test_silenced_rules_of_types_have_a_reason_beside_them() -> None:
+    root = Path(__file__).parents[1] / "rxfeed"
+    bare = [
+        f"{path.relative_to(root)}:{number}"
+        for path in root.rglob("*.py")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search(r"# pyright: ignore(\[[\w, ]*\])?\s*$", line)
+    ]
+    assert bare == []
+
+
+def test_linter_of_commits_is_the_one_of_the_checks() -> None:
+    """`pre-commit` installs a ruff of its own: its version is the lowest one that the checks accept."""
+    root = Path(__file__).parents[1]
+    pinned = re.search(r"ruff-pre-commit\s+rev: v([\d.]+)", (root / ".pre-commit-config.yaml").read_text())
+    lowest = re.search(r"^    ruff>=([\d.]+)$", (root / "setup.cfg").read_text(), re.MULTILINE)
+    assert pinned
+    assert lowest
+    assert pinned[1] == lowest[1]

@@ -31,6 +31,7 @@ def record_market(
     rate: float = 2.0,
     compose: Callable[[Feed], object] = lambda feed: None,
     venue: str = DEFAULT_VENUE,
+    seed: int = 7,
 ) -> Recorder:
     """The recorder, when *hours* of the local exchange's time are in *folder*: *rate* orders a second, and an outage.
 
@@ -42,7 +43,9 @@ def record_market(
     logging.getLogger("rxfeed.feed.status").setLevel(logging.ERROR)  # the outage is intended, so it needs no warning
     seconds, over, healed, missed = round(3600 * hours), threading.Event(), threading.Event(), []
     key = KEY if venue == DEFAULT_VENUE else None  # the other venue's book needs none
-    exchange = Exchange([product], venue=venue, seed=7, rate=rate, speed=None, auto=False, start=START, credentials=key)
+    exchange = Exchange(
+        [product], venue=venue, seed=seed, rate=rate, speed=None, auto=False, start=START, credentials=key
+    )
     with exchange:
         feed = Feed(
             product,
@@ -87,7 +90,7 @@ def record_market(
 
 @contextmanager
 def recording(
-    folder: str | None, product: str, hours: float, rate: float = 2.0, venue: str = DEFAULT_VENUE
+    folder: str | None, product: str, hours: float, rate: float = 2.0, venue: str = DEFAULT_VENUE, seed: int = 7
 ) -> Iterator[Path]:
     """*folder*, or if it is `None` the folder of a new recording of *venue*, which is deleted at the end."""
     if folder is not None:
@@ -95,7 +98,7 @@ def recording(
         return
     with TemporaryDirectory() as made:
         print(f"recording {hours:g} h of the local exchange ...")
-        record_market(Path(made), product, hours, rate, venue=venue)
+        record_market(Path(made), product, hours, rate, venue=venue, seed=seed)
         yield Path(made)
 
 

@@ -25,6 +25,7 @@ from rxfeed.archive.partitions import Partition, PartitionWriter
 from rxfeed.archive.repairs import includes, ranges_of
 from rxfeed.archive.rows import Rows
 from rxfeed.archive.tables import TABLES, TableName
+from rxfeed.core import Seconds
 from rxfeed.errors import RecordingDamaged
 from rxfeed.recording import (
     Contents,
@@ -85,8 +86,8 @@ def export(
     until: datetime | None = None,
     floats: bool = False,
     scale: int = SCALE,
-    seconds: float = 60,
-    every: float | None = 1.0,
+    seconds: Seconds = 60,
+    every: Seconds | None = 1.0,
     depth: int = 1,
     venue: str | Venue | None = None,
     progress: Callable[[ExportProgress], None] = lambda _: None,

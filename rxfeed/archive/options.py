@@ -10,7 +10,7 @@ import msgspec
 from rxfeed.archive.machines import Machines
 from rxfeed.archive.numbers import Numbers
 from rxfeed.archive.tables import TABLES, TableName
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments
 from rxfeed.errors import ConfigError
 from rxfeed.recording import TimeRange
 
@@ -35,16 +35,15 @@ class ExportOptions(msgspec.Struct, frozen=True):
         until: datetime | None,
         floats: bool,
         scale: int,
-        seconds: float,
-        every: float | None,
+        seconds: Seconds,
+        every: Seconds | None,
         depth: int,
     ) -> ExportOptions:
         """The options of these arguments; raises `ConfigError`."""
         chosen = tables_of(tables)
         time_range = TimeRange(products, since, until)
-        arguments.above_zero("seconds", seconds)
-        if every is not None:
-            arguments.above_zero("every", every)
+        seconds = arguments.above_zero("seconds", seconds)
+        every = None if every is None else arguments.above_zero("every", every)
         arguments.positive_integer("depth", depth)
         stored: dict[str, object] = {
             "tables": sorted(chosen),

@@ -12,7 +12,7 @@ from reactivex.disposable import CompositeDisposable
 from rxfeed.archive.arrow import pyarrow
 from rxfeed.archive.numbers import SCALE, Numbers
 from rxfeed.archive.streaming import ParquetCounters, ParquetSettings, ParquetStreamWriter, ParquetWrite
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError
 from rxfeed.feed import FeedStatus, Gap, MessageSource, Sink
 from rxfeed.operators import QueueState, Root
@@ -82,13 +82,13 @@ class ParquetSink(Sink[ParquetWrite, ParquetStreamWriter]):
         writer = self._writer
         return QueueState(0 if writer is None else writer.queued, self._settings.queue_size, 0)
 
-    def close(self, timeout: float | None = None) -> int:
+    def close(self, timeout: Seconds | None = None) -> int:
         """Unsubscribe from the source, and write all items. Returns the number of unwritten items.
 
         It waits at most *timeout* seconds. It does not wait if a subscriber of the sink calls it.
         """
         writer = self._writer
-        return 0 if writer is None else writer.close(timeout)
+        return 0 if writer is None else writer.close(None if timeout is None else in_seconds(timeout))
 
     def with_root(self, root: Root, source: Observable[object]) -> Observable[ParquetWrite]:
         """The writes of *source*, a pipeline on *root*, with the venue and the gaps of *root*."""
@@ -134,7 +134,7 @@ def to_parquet(
     *,
     floats: bool = False,
     scale: int = SCALE,
-    file_seconds: float = 60.0,
+    file_seconds: Seconds = 60.0,
     file_rows: int = 1_000_000,
     queue_size: int = 100_000,
     venue: str | Venue | None = None,
@@ -161,7 +161,7 @@ def to_parquet(
     One subscription at a time. Raises `ConfigError` for invalid arguments, and if pyarrow is not installed.
     """
     pyarrow()
-    arguments.above_zero("file_seconds", file_seconds)
+    file_seconds = arguments.above_zero("file_seconds", file_seconds)
     arguments.positive_integer("file_rows", file_rows)
     arguments.positive_integer("queue_size", queue_size)
     folder = Path(path)

@@ -17,7 +17,7 @@ from rxfeed.audit.records import FileRecord, NumberRun, PairRecord
 from rxfeed.audit.result import Audit, AuditDamage, AuditRow, MissingNumbers
 from rxfeed.audit.rows import SpanGrid, lost_of, pair_audits, rows_of
 from rxfeed.audit.state import AuditState
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError
 from rxfeed.recording import (
     Part,
@@ -45,7 +45,7 @@ _STORED_EVERY = 30.0
 def audit(
     path: Path_ | Iterable[Path_],
     *,
-    every: float = HOUR,
+    every: Seconds = HOUR,
     products: str | Iterable[str] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -66,6 +66,7 @@ def audit(
     arguments, and if *path* does not exist or has no recording.
     """
     arguments.positive_microseconds("every", every)
+    every = in_seconds(every)
     span = round(every) * 10**9
     if every != round(every):
         raise ConfigError(f"every: {every!r} is not a whole number of seconds")

@@ -20,6 +20,7 @@ from rxfeed.core import (
     BookView,
     EventClock,
     Level2Book,
+    Seconds,
     arguments,
 )
 from rxfeed.core.matching import SIDES, MatchingEngine, Product, events
@@ -90,10 +91,10 @@ class PaperMarket:
         self,
         product_id: str,
         *,
-        latency: float = 0.0,
+        latency: Seconds = 0.0,
         maker_fee: Decimal | str | int = 0,
         taker_fee: Decimal | str | int = 0,
-        max_ahead: float | None = MAX_AHEAD,
+        max_ahead: Seconds | None = MAX_AHEAD,
     ) -> None:
         self._level2 = Level2Book(product_id, max_ahead=max_ahead)
         self.clock = EventClock(max_ahead)

@@ -133,7 +133,9 @@ def add_range(command: argparse.ArgumentParser) -> None:
 
 
 def add_venue(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--venue", choices=tuple(VENUES), help="the venue of recordings that name none")
+    command.add_argument(
+        "--venue", choices=tuple(VENUES), metavar="VENUE", help="the venue of recordings that name none"
+    )
 
 
 def _export(options: argparse.Namespace) -> int:

@@ -118,6 +118,9 @@ examples:
 """
 
 
+_VENUES = " or ".join(VENUES)
+
+
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Keeps texts as they are, and appends the default of each option that has one."""
 
@@ -138,6 +141,17 @@ class _Parser(argparse.ArgumentParser):
                 apply_config(self, options, lambda empty: parse(args, empty)[0])
             record_options.check(self, options)
         return options, rest
+
+    def format_help(self) -> str:
+        """The help, where the first line has no options but the required ones: all of them are listed below."""
+        needed = [each for each in self._actions if each.required or not each.option_strings]
+        line = argparse.HelpFormatter(f"{self.prog} [options]", width=1000)
+        line.add_usage(None, needed, [], prefix="")
+        usage, self.usage = self.usage, line.format_help().strip().replace("%", "%%")
+        try:
+            return super().format_help()
+        finally:
+            self.usage = usage
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         if message and file is sys.stdout:
@@ -186,8 +200,9 @@ def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
     demo.add_argument(
         "--venue",
         choices=tuple(VENUES),
+        metavar="VENUE",
         default=DEFAULT_VENUE,
-        help="the venue of the local exchange",
+        help=f"of the local exchange: {_VENUES}",
     )
     demo.add_argument("--seconds", type=positive, metavar="N", help="duration (default: until Ctrl-C)")
     demo.add_argument("--rate", type=positive, default=200.0, metavar="N", help="orders a second on the exchange")
@@ -272,7 +287,8 @@ def _add_feed(command: argparse.ArgumentParser, channel: str, least: str = "+") 
     command.add_argument(
         "--venue",
         choices=tuple(VENUES),
-        help=f"the venue (default: that of the host in --url, or {DEFAULT_VENUE})",
+        metavar="VENUE",
+        help=f"{_VENUES} (default: that of the host in --url, or {DEFAULT_VENUE})",
     )
     command.add_argument("--url", help="URL of the feed (default: the venue's own)")
     _add_rest_url(command, "the venue's own, or the host and port of --url on this machine")
@@ -305,7 +321,7 @@ def _add_products(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="PATTERN",
         help="an id, or a pattern with * and ?, in capitals or not (default: all products)",
     )
-    products.add_argument("--venue", choices=tuple(VENUES), default=DEFAULT_VENUE, help="the venue")
+    products.add_argument("--venue", choices=tuple(VENUES), metavar="VENUE", default=DEFAULT_VENUE, help=_VENUES)
     _add_rest_url(products, "the venue's own")
     products.add_argument("--json", action="store_true", default=None, help="print one JSON array")
     products.set_defaults(run=_products)

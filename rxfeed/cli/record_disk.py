@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rxfeed.cli.progress import size
-from rxfeed.core import Backoff, Reconnect
+from rxfeed.core import Backoff, Reconnect, in_seconds
 from rxfeed.recording import DiskGuard, DiskSpace, DiskState, MinFree, disk_space, refusal
 
 log = logging.getLogger("rxfeed.cli")
@@ -114,4 +114,5 @@ class RecordingDisk:
 
     def _wait_for(self, error: OSError) -> None:
         self._refused = error
-        self._next_probe = self._clock() + (self._probes.failed(at_least=_PROBES.initial) or _PROBES.maximum)
+        wait = self._probes.failed(at_least=in_seconds(_PROBES.initial))
+        self._next_probe = self._clock() + (wait or in_seconds(_PROBES.maximum))

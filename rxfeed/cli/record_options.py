@@ -70,7 +70,7 @@ class _ShortHelp(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         usual = parser._get_formatter()
         shown = [each for each in parser._actions if getattr(each, "container", None) not in parser._action_groups[2:]]
-        usual.add_usage(None, shown, parser._mutually_exclusive_groups)
+        usual.add_usage("%(prog)s [options] [PRODUCT ...]", [], [])
         usual.add_text(SHORT)
         for title, actions in (("positional arguments", False), ("options", True)):
             usual.start_section(title)

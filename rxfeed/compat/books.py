@@ -49,6 +49,11 @@ def _plain_books(products: set[str]) -> bool:
     return any(book.product_id in products for book in books)
 
 
+def is_book(client: object) -> bool:
+    """True if *client* is itself a book."""
+    return id(client) in _books
+
+
 def with_snapshot_first(client: object, channels: object, deliver: Deliver) -> Deliver:
     """*deliver* itself, unless *client* is a book that stands on the levels of *channels*."""
     book = _books.get(id(client))

@@ -27,10 +27,14 @@ class Delivery:
     """Passes what arrives in *session* to the hooks of *client*."""
 
     def __init__(self, client: WebsocketClient, manager: SessionManager, session: Session) -> None:
+        from rxfeed.compat.websocket_client import WebsocketClient
+
         self._client = client
         self._manager = manager
         self._session = session
         self._printed: set[tuple[object, ...]] = set()
+        # The property itself ends the session, which an attribute of a subclass cannot.
+        self._polls_stop = type(client).stop is not WebsocketClient.stop
 
     def malformed(self, frame: Malformed) -> None:
         """Pass a frame that is no message."""
@@ -58,8 +62,8 @@ class Delivery:
         else:
             if type(content) is dict and content.get("type") == "error":
                 self._refused(content)
-        if client.stop and self._manager.session is session:
-            session.end()  # for a subclass that replaces the property `stop` by an attribute
+        if self._polls_stop and client.stop and self._manager.session is session:
+            session.end()
 
     def report(self, error: Exception, data: Json = None) -> None:
         """Call `on_error`."""

@@ -127,7 +127,10 @@ class _Headers(dict[str, str]):
     def __getitem__(self, name: str) -> str:
         return super().__getitem__(name.lower())
 
-    def get(self, name: str, default: Attribute = None) -> Attribute:  # pyright: ignore[reportIncompatibleMethodOverride]
+    # The names of a response are texts, so no overload for other keys is needed.
+    def get(  # pyright: ignore[reportIncompatibleMethodOverride]  # as above
+        self, name: str, default: Attribute = None
+    ) -> Attribute:
         return super().get(name.lower(), default)
 
 

@@ -74,6 +74,8 @@ class Session:
     def __init__(self, after: Session | None = None) -> None:
         self.after = after
         self.state = SessionState.NEW
+        self.ending = False
+        """True if no hook but `on_close` is called any more; read at each message."""
         self.by_script = False
         """True if the script runs the steps itself."""
         self.ended = threading.Event()
@@ -97,6 +99,7 @@ class Session:
         """The state after *event*, from any thread; `KeyError` for an event that the state does not allow."""
         with self._state_lock:
             self.state = TRANSITIONS[self.state, event]
+            self.ending = self.state in (SessionState.ENDING, SessionState.CLOSED)
             return self.state
 
     @property
@@ -108,11 +111,6 @@ class Session:
     def begun(self) -> bool:
         """True after `start()`, or the first `_connect()`."""
         return self.state is not SessionState.NEW
-
-    @property
-    def ending(self) -> bool:
-        """True if no hook but `on_close` is called any more."""
-        return self.state in (SessionState.ENDING, SessionState.CLOSED)
 
     @property
     def open(self) -> bool:

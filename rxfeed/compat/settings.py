@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rxfeed.compat import hosts
 from rxfeed.compat.advanced import Plan, Translator, aliases_of
 from rxfeed.compat.channels import PRIVATE, Requested, names_of, requested
+from rxfeed.compat.contents import ContentDispatcher, Reader
 from rxfeed.compat.notices import Kind, note
 from rxfeed.compat.types import Attribute
 from rxfeed.core import Reconnect
 from rxfeed.errors import AuthenticationFailed, HostRetired
 from rxfeed.feed import Disconnected, FeedStatus, Rejected, StatusLog, SteppedFeed, Unacknowledged
+from rxfeed.market import Message
 from rxfeed.secrets import Secret
 from rxfeed.transport import HttpClient
 from rxfeed.venues import COINBASE_ADVANCED, Subscription, Venue
@@ -30,6 +34,13 @@ class ClassicFeed(SteppedFeed):
 
     translator: Translator | None = None
     """Makes the dicts of the classic, on a venue with other messages."""
+
+    def read_by(self, reader: Reader, arrived: Callable[[Message], None]) -> None:
+        """Subscribe *arrived*, or pass the content of frames to *reader* where it takes that."""
+        self.subscribe(arrived, lambda error: None)  # `cause` has it
+        if self.translator is None:
+            reader.observer = self._streams.router.observers[-1]
+            self._streams.dispatcher = partial(ContentDispatcher, reader)
 
     def _status_log(self) -> StatusLog:
         remedy = None if self.venue is COINBASE_ADVANCED else _remedy

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
+from rxfeed.compat.contents import Reader
 from rxfeed.compat.hooks import check_values
 from rxfeed.compat.settings import ClassicFeed, explained
 from rxfeed.compat.types import Content, Json
@@ -49,7 +50,8 @@ class Socket:
         self._read = False  # the script reads with `recv`
         feed.status.subscribe(self._follow)
         feed.malformed.subscribe(self._broken)
-        feed.subscribe(self._arrived, lambda error: None)  # `cause` has it
+        self._reader = Reader()
+        feed.read_by(self._reader, self._arrived)
 
     # ---- what scripts use
 
@@ -147,8 +149,13 @@ class Socket:
         channels, products = about.get("channels", []), about.get("products", [])
         return f"{', '.join(channels)} of {', '.join(products) or 'no product'} from {about.get('url', '')}"
 
-    def deliver(self, handler: Callable[[Json], None], malformed: Callable[[Malformed], None]) -> None:
-        """Pass the content of each message to *handler*, and other frames to *malformed*, until the connection ends."""
+    def deliver(
+        self, handler: Callable[[Json], None], malformed: Callable[[Malformed], None], *, checked: bool = False
+    ) -> None:
+        """Pass the content of each message to *handler*, and other frames to *malformed*, until the connection ends.
+
+        *checked*: values that are not valid are to be found, also those that only a full decoding finds.
+        """
         while self._waiting:
             item = self._waiting.popleft()
             if isinstance(item, Malformed):
@@ -158,12 +165,13 @@ class Socket:
             else:
                 _pass(item, handler, malformed)
         self._malformed, self._handler = malformed, handler
+        self._reader.handle = None if checked else handler
         if self._until is not None:  # `end` came before, or at this moment: see there
             self._feed.close(timeout=0)
         try:
             self._feed.drive()
         finally:
-            self._handler = self._malformed = None
+            self._handler = self._malformed = self._reader.handle = None
 
     def end(self) -> None:
         """Request the end, and return at once."""

@@ -8,7 +8,7 @@ from functools import partial
 
 from rxfeed.compat import hosts
 from rxfeed.compat.attributes import Replaceable
-from rxfeed.compat.books import interrupted, with_snapshot_first
+from rxfeed.compat.books import interrupted, is_book, with_snapshot_first
 from rxfeed.compat.clients import add_client
 from rxfeed.compat.copying import state_without_session
 from rxfeed.compat.delivery import Delivery
@@ -240,7 +240,8 @@ class WebsocketClient:
                         self.__manager.notices.warn(Kind.UNAVAILABLE, text)
                     read_socket(ws, lambda: self.stop, delivery.content, delivery.report)
                 return
-            ws.deliver(with_snapshot_first(self, session.channels, delivery.content), delivery.malformed)
+            handler = with_snapshot_first(self, session.channels, delivery.content)
+            ws.deliver(handler, delivery.malformed, checked=is_book(self))
             if session.raised is not None:
                 raise session.raised
             if self.ws is ws and not session.ending and (ws.cause is not None or ws.closed_by_script):

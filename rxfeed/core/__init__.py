@@ -3,6 +3,8 @@
 from rxfeed.core.accumulator import WindowAccumulator
 from rxfeed.core.acknowledgements import AcknowledgementWatch
 from rxfeed.core.active_products import ActiveProducts
+from rxfeed.core.arbitration import Arbitration, ArbitrationOutput, Delivered
+from rxfeed.core.arbitration_lines import BookMoved, SnapshotNeeded
 from rxfeed.core.arguments import Seconds, in_seconds
 from rxfeed.core.backoff import APART, Backoff, Reconnect, longest
 from rxfeed.core.bars import Bar, DollarBars, TickBars, VolumeBars
@@ -13,6 +15,7 @@ from rxfeed.core.by_type import ByType
 from rxfeed.core.candles import Candle, CandlePrices, Candles
 from rxfeed.core.checked_frame import CheckedFrame, FrameCheck
 from rxfeed.core.completeness import Late
+from rxfeed.core.connection_plan import ConnectionPlan
 from rxfeed.core.crossing import PriceCross, PriceCrossing
 from rxfeed.core.epochs import EPOCH_KINDS, LEVELS, PRODUCT, TRADES
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
@@ -31,7 +34,7 @@ from rxfeed.core.numbers import EXACT
 from rxfeed.core.quotes import Priced, price_of, quote_of
 from rxfeed.core.rate_limit import RateLimit
 from rxfeed.core.renewals import Renewals
-from rxfeed.core.result import Result, exact, iso, table
+from rxfeed.core.result import Result, table
 from rxfeed.core.rising import RisingSequence
 from rxfeed.core.rolling import RollingVolume, SlidingVolume
 from rxfeed.core.sequence import Sequence
@@ -54,10 +57,13 @@ __all__ = [
     "TRADES",
     "AcknowledgementWatch",
     "ActiveProducts",
+    "Arbitration",
+    "ArbitrationOutput",
     "Arrival",
     "Awaited",
     "Backoff",
     "Bar",
+    "BookMoved",
     "BookStats",
     "BookView",
     "ByType",
@@ -66,6 +72,8 @@ __all__ = [
     "Candles",
     "CheckedFrame",
     "ConnectionChange",
+    "ConnectionPlan",
+    "Delivered",
     "DollarBars",
     "EventClock",
     "Findings",
@@ -116,6 +124,7 @@ __all__ = [
     "SlidingImbalance",
     "SlidingVolume",
     "SnapshotFailed",
+    "SnapshotNeeded",
     "SnapshotTaken",
     "Span",
     "SpreadWidening",
@@ -133,10 +142,8 @@ __all__ = [
     "WindowAccumulator",
     "Windower",
     "Windowing",
-    "exact",
     "fold",
     "in_seconds",
-    "iso",
     "longest",
     "price_of",
     "quote_of",

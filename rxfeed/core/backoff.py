@@ -8,7 +8,9 @@ from collections.abc import Callable
 from typing import cast
 
 import msgspec
+from msgspec.structs import force_setattr
 
+from rxfeed.core.arguments import Seconds, in_seconds
 from rxfeed.errors import ConfigError
 
 APART = 1.0
@@ -20,16 +22,18 @@ class Reconnect(msgspec.Struct, frozen=True, kw_only=True):
 
     Two attempts on a public host begin at least one second apart, whatever the values; on loopback 10 ms. A server may
     ask for longer (`Retry-After`), up to an hour. *retries*: how many failures in a row end the feed, `None` for no
-    limit. Times in seconds.
+    limit. Times are seconds, as numbers or timedeltas.
     """
 
-    initial: float = 1.0
-    maximum: float = 60.0
+    initial: Seconds = 1.0
+    maximum: Seconds = 60.0
     factor: float = 2.0
     retries: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("initial", 0.0), ("maximum", self.initial), ("factor", 1.0)):
+        for name in ("initial", "maximum"):
+            force_setattr(self, name, in_seconds(getattr(self, name)))
+        for name, least in (("initial", 0.0), ("maximum", in_seconds(self.initial)), ("factor", 1.0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
                 raise ConfigError(f"reconnect: {name}: {value!r} is not a number from {least:g} on")
@@ -81,5 +85,5 @@ class Backoff:
             return None
         # The power would overflow after many failures; the maximum is reached before.
         exponent = min(self.failures - 1, 64)
-        ceiling = min(policy.maximum, policy.initial * policy.factor**exponent)
+        ceiling = min(in_seconds(policy.maximum), in_seconds(policy.initial) * policy.factor**exponent)
         return max(self._uniform(0.0, ceiling), self._apart - lasted, at_least)

@@ -8,12 +8,11 @@ from datetime import datetime
 from decimal import ROUND_DOWN, Context, Decimal
 from typing import ClassVar
 
-from rxfeed.core.arguments import Seconds, positive
+from rxfeed.core.arguments import Seconds, positive, positive_integer
 from rxfeed.core.arrival_span import ArrivalSpan
 from rxfeed.core.event_time import MAX_AHEAD, EventClock
 from rxfeed.core.numbers import EXACT, ZERO, quotient
 from rxfeed.core.result import Result
-from rxfeed.errors import ConfigError
 from rxfeed.market import Message, Trade
 
 _DOWN = Context(prec=28, rounding=ROUND_DOWN)
@@ -157,10 +156,7 @@ class TickBars(_Bars):
 
     def __init__(self, trades: int, *, max_ahead: Seconds | None = MAX_AHEAD) -> None:
         super().__init__(max_ahead)
-        whole = isinstance(trades, int) and not isinstance(trades, bool)  # pyright: ignore[reportUnnecessaryIsInstance]
-        if not whole or trades < 1:
-            raise ConfigError(f"trades: {trades!r} is not a number of trades")
-        self._trades = trades
+        self._trades = positive_integer("trades", trades)
 
     def _trade(self, bar: _Growing, match: Trade) -> tuple[Bar, ...]:
         bar.add(match, match.size, EXACT.multiply(match.price, match.size))

@@ -72,7 +72,7 @@ class PriceCrossing:
         self._before = self.level
         self._breaks, self._break = EpochCounter(), 0
         self._calm: int | None = None  # the epoch in which nothing was missed since *before*
-        self._rest: Callable[[Priced], None] = self._look
+        self._rest: Callable[[Priced], object] = self._look
 
     def receiver(self, rest: Callable[[Priced], None]) -> Callable[[Trade | PriorTrade | Ticker], None]:
         """As `Receiving.receiver`: for messages of *product_id*."""
@@ -96,7 +96,7 @@ class PriceCrossing:
         if HAS_PRICE[type(item)]:
             priced: Trade | PriorTrade | Ticker = item  # pyright: ignore[reportAssignmentType]  # by the table
             # `item.epoch`, without the call that a property is: a fifth of the step.
-            origin = priced._origin  # pyright: ignore[reportPrivateUsage]
+            origin = priced._origin  # pyright: ignore[reportPrivateUsage]  # as above
             price, calm = priced.price, (0 if origin is None else origin.epoch) == self._calm
             # Nearly every price is on the side of the one before it.
             if calm and (price > self._high if self._side > 0 else ZERO < price < self._low):

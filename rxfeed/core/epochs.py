@@ -98,6 +98,12 @@ class ProductEpochs:
         else:
             self.of_kinds |= dict.fromkeys(((product_id, kind) for kind in kinds), self._above(product_id))
 
+    def at_least(self, product_id: str | None, least: int) -> None:
+        """The epoch of the product is *least*, if it is not higher."""
+        if self.epoch(product_id) < least:
+            self._forget_kinds(product_id)
+            self._epochs[product_id] = least
+
     def interrupted(self, least: int = 0) -> None:
         """Messages of any product may have been missed (a new connection, an undecodable frame): all epochs rise.
 

@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 import msgspec
@@ -129,6 +130,21 @@ class GapDetector(ProductEpochs):
         """The last number of *product_id* on *channel*; -1 if there was none."""
         run = self._runs.get((channel, product_id))
         return -1 if run is None else run.known
+
+    def last_time(self, channel: str, product_id: str) -> datetime | None:
+        """The time of that message; `None` if there was none."""
+        run = self._runs.get((channel, product_id))
+        return None if run is None else run.time
+
+    def of_connection(self) -> GapDetector:
+        """A detector of the present connection's own numbers, which this one leaves to it from now on.
+
+        For a detector of several connections' messages, in which only the numbers of products continue.
+        """
+        return GapDetector()
+
+    def rejoin(self, of_connection: GapDetector) -> None:
+        """Check the numbers of the connection again that *of_connection* has checked."""
 
     def doubt(self, product_id: str | None, types: Iterable[type[Message]]) -> bool:
         """A frame of *product_id* with messages of *types* could not be decoded: their epochs rise.

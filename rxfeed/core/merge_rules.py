@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 from rxfeed.core.gaps import GapDetector
-from rxfeed.market import Heartbeat, Message, PriorTrade
+from rxfeed.market import Heartbeat, Message, PriorTrade, Trade
 
 Stream = tuple[str, str]
 """A numbered channel, and a product of it."""
@@ -18,6 +18,15 @@ class MergeRules(Protocol):
     @property
     def not_missed(self) -> AbstractSet[str]:
         """Channels of which nothing is reported as missed: heartbeats, and the books by price, which are followed."""
+        ...
+
+    @property
+    def rising(self) -> AbstractSet[str]:
+        """Channels with numbers that rise, but not by one."""
+        ...
+
+    def types_of(self, channel: str) -> AbstractSet[type[Message]]:
+        """The types of *channel*'s messages."""
         ...
 
     def gaps(self) -> GapDetector:
@@ -52,4 +61,8 @@ class MergeRules(Protocol):
 
     def trades(self, trade: PriorTrade) -> str:
         """The channel of the trades that continue those before *trade*."""
+        ...
+
+    def as_new(self, trade: PriorTrade) -> Trade:
+        """*trade* as a new one: no connection has brought it before."""
         ...

@@ -9,6 +9,8 @@ from typing import cast
 
 import msgspec
 
+from rxfeed.market import exact, iso
+
 _PRICES = ("open", "high", "low", "close", "before", "price", "best_bid", "best_ask")
 
 
@@ -45,31 +47,6 @@ def table(title: str, rows: Iterable[tuple[str, object]]) -> str:
         f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in rows
     )
     return f"<table><caption style='text-align:left'>{escape(title)}</caption><tbody>{body}</tbody></table>"
-
-
-def iso(time: datetime) -> str:
-    """*time* as ISO 8601 in UTC, with a fraction only if it has one.
-
-    >>> from rxfeed.core.result import iso
-    >>> from rxfeed.testing import NOON
-    >>> iso(NOON), iso(NOON.replace(microsecond=500_000))
-    ('2026-01-02T12:00:00Z', '2026-01-02T12:00:00.5Z')
-    """
-    text = time.isoformat().removesuffix("+00:00")
-    text = text.rstrip("0") if time.microsecond else text
-    return text if time.utcoffset() else f"{text}Z"
-
-
-def exact(value: object) -> str:
-    """*value* in a `repr`: a Decimal with all its digits, a time in ISO 8601, both without their types' names."""
-    if isinstance(value, Decimal):
-        return f"{value:f}" if abs(value.adjusted()) < 40 else str(value)
-    if isinstance(value, datetime):
-        return iso(value)
-    if isinstance(value, tuple):
-        items = [exact(item) for item in cast("tuple[object, ...]", value)]
-        return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
-    return repr(value)
 
 
 def _words(result: Result) -> Iterable[str]:

@@ -109,7 +109,7 @@ class Rolling(TradeMachine[LastTrades[R]], Generic[R]):
         if time > self.clock.limit and self._is_ahead(product, match):
             return (Late(product_id, earlier(time, self._width), time, match),)
         # `match.epoch`, without the call that a property is.
-        origin = match._origin  # pyright: ignore[reportPrivateUsage]
+        origin = match._origin  # pyright: ignore[reportPrivateUsage]  # as above
         if product is None:
             product = self._product(match)
         elif (0 if origin is None else origin.epoch) == product.epoch and time >= product.now:  # as nearly always

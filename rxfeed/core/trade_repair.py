@@ -17,23 +17,25 @@ from collections.abc import Iterable
 from itertools import groupby
 
 import msgspec
+from msgspec.structs import force_setattr
 
-from rxfeed.core.arguments import number, positive_integer
+from rxfeed.core.arguments import Seconds, in_seconds, number, positive_integer
 from rxfeed.market import Message, PriorTrade, Trade
 
 
 class Repair(msgspec.Struct, frozen=True, kw_only=True):
     """How missing trades are fetched while the feed runs.
 
-    *patience*: seconds for which a product's trades are held at the most, while the missing ones are fetched. *most*:
-    messages of a product that are held, and trades that it may lack at one time; beyond it the gap is reported at once.
+    *patience*: seconds (a number, or a timedelta) for which a product's trades are held at the most, while the missing
+    ones are fetched. *most*: messages of a product that are held, and trades that it may lack at one time; beyond it
+    the gap is reported at once.
     """
 
-    patience: float = 5.0
+    patience: Seconds = 5.0
     most: int = 10_000
 
     def __post_init__(self) -> None:
-        number("patience", self.patience)
+        force_setattr(self, "patience", number("patience", self.patience))
         positive_integer("most", self.most)
 
 
@@ -118,7 +120,7 @@ class TradeRepair:
         """A hole begins, after all that is held. False if it cannot be repaired."""
         if not self.can_repair(product_id, first, last):
             return False
-        hole = _OpenHole(first, last, now, now + self._policy.patience)
+        hole = _OpenHole(first, last, now, now + in_seconds(self._policy.patience))
         self._holes.setdefault(product_id, deque()).append(hole)
         return True
 

@@ -101,7 +101,7 @@ class Windowing(TradeMachine[_ProductWindows[R]], Generic[R]):
             trade: Trade = message  # pyright: ignore[reportAssignmentType]  # the type of the last trade
             product = self._products.get(trade.product_id)
             # `message.epoch`, without the call that a property is: a tenth of the step.
-            origin = trade._origin  # pyright: ignore[reportPrivateUsage]
+            origin = trade._origin  # pyright: ignore[reportPrivateUsage]  # as above
             epoch = 0 if origin is None else origin.epoch
             # Nearly every trade falls into the window of the one before it. Clock, windower and accumulator would
             # answer as before, so none is called: a call of each would more than double the step.

@@ -1,4 +1,4 @@
-"""The feed: one connection to the exchange, as a hot Observable."""
+"""The feed: the connections to a venue, as a hot Observable."""
 
 from rxfeed.core import Repair
 from rxfeed.feed.book_rest import rest_snapshot
@@ -7,12 +7,14 @@ from rxfeed.feed.clock import Clock
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.endings import SinkLeft
 from rxfeed.feed.feed import Feed
+from rxfeed.feed.feed_connection import ConnectionInfo
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.products_rest import ProductsRest
 from rxfeed.feed.sink import RecentRate, Sink
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import (
+    BookSwitched,
     CaughtUp,
     Connected,
     Connecting,
@@ -25,10 +27,13 @@ from rxfeed.feed.status import (
     Idle,
     KeepalivePong,
     Lagging,
+    ProductDelisted,
+    ProductListed,
     ProductRenamed,
     Reconnecting,
     RecordingTruncated,
     Rejected,
+    Renewed,
     Repaired,
     SequenceReset,
     Subscribed,
@@ -38,10 +43,12 @@ from rxfeed.feed.status_log import StatusLog, unacknowledged
 from rxfeed.feed.stepped import SteppedFeed
 
 __all__ = [
+    "BookSwitched",
     "CaughtUp",
     "Clock",
     "Connected",
     "Connecting",
+    "ConnectionInfo",
     "Disconnected",
     "Dispatcher",
     "Ended",
@@ -55,12 +62,15 @@ __all__ = [
     "KeepalivePong",
     "Lagging",
     "MessageSource",
+    "ProductDelisted",
+    "ProductListed",
     "ProductRenamed",
     "ProductsRest",
     "RecentRate",
     "Reconnecting",
     "RecordingTruncated",
     "Rejected",
+    "Renewed",
     "Repair",
     "Repaired",
     "SequenceReset",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import reactivex
 from reactivex import Observable
 
-from rxfeed.core import Candle, arguments
+from rxfeed.core import Candle, Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError
 from rxfeed.market import EPOCH
 from rxfeed.secrets import Secret
@@ -26,7 +26,7 @@ def candles_history(
     *,
     venue: str | Venue = DEFAULT_VENUE,
     url: str | Secret | None = None,
-    timeout: float = 10.0,
+    timeout: Seconds = 10.0,
     ssl_context: ssl.SSLContext | None = None,
     proxy: str | Secret | None = None,
     headers: Headers | None = None,
@@ -60,7 +60,7 @@ def candles_history(
         rules.candles_path(product, seconds, begin, end)  # raises if the venue has no such candles
         client = HttpClient(
             found.rest_url if url is None else url,
-            timeout=timeout,
+            timeout=in_seconds(timeout),
             rate=rules.requests_per_second,
             ssl_context=ssl_context,
             proxy=proxy,

@@ -42,6 +42,7 @@ class ChannelCheck:
         self._open: dict[MessageFilter, str] = {}  # filters to check, each with the place of its subscription
         self._reported: set[MessageFilter] = set()
         self._pairs: set[tuple[str, str | None]] = set()  # channels and products
+        self._of_connections: dict[int, set[tuple[str, str | None]]] = {}
         self._acknowledged = False
 
     def expect(self, message_filter: MessageFilter, place: str) -> None:
@@ -64,13 +65,16 @@ class ChannelCheck:
                 if self._recorded:
                     self._pairs |= pairs
                 else:
-                    if not self._acknowledged and self._streams.unobserved:
+                    if not self._of_connections and self._streams.unobserved:
                         log.warning(
                             "the feed has no subscriber, so its messages go nowhere: subscribe() to it, to a pipeline "
                             "of it or to its status, before connect() or run()"
                         )
-                    self._pairs, self._acknowledged = pairs, True
-                    self._check()
+                    self._of_connections[status.connection] = pairs
+                    self._pairs = set().union(*self._of_connections.values())
+                    if len(self._of_connections) >= self._streams.expected_connections:
+                        self._acknowledged = True
+                        self._check()
         elif isinstance(status, Ended) and self._recorded and status.cause is None and not self._closing():
             with self._lock:
                 self._check()

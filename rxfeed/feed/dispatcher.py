@@ -60,25 +60,35 @@ class Dispatcher:
         after: Mapping[type[Message], _After] | None = None,
         repairs: TradeRepairs | None = None,
     ) -> None:
-        self._streams = streams
-        self._stats = streams.stats
+        self.streams = self._streams = streams
+        self.stats = self._stats = streams.stats
         self._router = streams.router
-        self._continuity = continuity
-        self._checks = continuity.checks
+        self.use(continuity)
         self._drop_duplicates = drop_duplicates
-        self._other = other
+        self.other = other
         self._repairs = repairs
         entries: dict[type[Any], _After | None] = {object: None, **({} if after is None else after)}
-        self._after = ByType(entries)
+        self.after = ByType(entries)
         decoder = streams.venue.decoder(renamed=streams.renamed, observed=streams.router.observed)
-        self._decode = decoder.decode
+        self.decode = decoder.decode
         self._quick = decoder.quick
         self.data_received = False
         """The last frames had a message that is more than an answer to a request."""
         self.stopping = False
         """If True, nothing more is delivered; any thread may set it."""
+        self.place = 0
+        """Of a recorded frame with several messages, the place of the current one."""
         self.lost: set[str | None] = set()
         """Products with missed messages, for the owner to take out; `None`: the product is not known."""
+
+    def repair_with(self, repairs: TradeRepairs | None) -> None:
+        """From now on *repairs* requests missing trades."""
+        self._repairs = repairs
+
+    def use(self, continuity: GapDetector) -> None:
+        """From now on *continuity* checks the messages."""
+        self._continuity = continuity
+        self._checks = continuity.checks
 
     def frames(self, events: Sequence[TransportEvent], received_ns: int) -> None:
         """Deliver the messages of the frames in *events*, in order, unless their sequence numbers show duplicates.
@@ -88,8 +98,8 @@ class Dispatcher:
         even if something is raised.
         """
         # Every message passes here, so all steps are inline: one call would add 5 % to the time of a message.
-        router, stats, after = self._router, self._stats, self._after
-        quick, decode, checks, continuity = self._quick, self._decode, self._checks, self._continuity
+        router, stats, after = self._router, self._stats, self.after
+        quick, decode, checks, continuity = self._quick, self.decode, self._checks, self._continuity
         data_received, size, others, longest, of_kinds = False, 0, 0, LONG, continuity.of_kinds
         epoch = continuity.epoch
         message: Any
@@ -98,7 +108,7 @@ class Dispatcher:
             for raw in events:
                 if type(raw) is not bytes:
                     others += 1
-                    self._other(raw)  # pyright: ignore[reportArgumentType]  # it is not bytes
+                    self.other(raw)  # pyright: ignore[reportArgumentType]  # it is not bytes
                     if self.stopping:
                         return
                     continue
@@ -203,7 +213,7 @@ class Dispatcher:
                 kind = RepairedFrameOrigin if place in repaired else FrameOrigin
             force_setattr(message, "_origin", kind(raw, received_ns, epoch, epochs, repaired))
             self.deliver(message)
-            acted = self._after[type(message)]
+            acted = self.after[type(message)]
             data_received = acted is None or acted(message) or data_received
         for place in held:  # after the others, because a recording has the delivered ones in one line
             self.deliver(messages[place])
@@ -255,7 +265,7 @@ class Dispatcher:
             if self.stopping:
                 return
             self.deliver(message)
-            acted = self._after[type(message)]
+            acted = self.after[type(message)]
             if acted is not None:
                 acted(message)
 
@@ -287,7 +297,9 @@ class Dispatcher:
             if epoch is not None:
                 kind = RepairedFrameOrigin if place in repaired else FrameOrigin
                 force_setattr(message, "_origin", kind(raw, received_ns, epoch, epochs, repaired))
+                self.place = place
                 self.deliver(message)
+        self.place = 0
 
     def deliver_recorded(
         self, message: Message, raw: bytes, received_ns: int, epoch: int, kind: type[Origin] = Origin

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import ssl
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 
-from reactivex import abc
+from msgspec.structs import replace
+from reactivex import Observer, abc
 from reactivex.scheduler import TimeoutScheduler
 
-from rxfeed.core import Level3Snapshot, Reconnect, Repair, Seconds, in_seconds
-from rxfeed.errors import ConfigError
+from rxfeed.core import ConnectionPlan, Level3Snapshot, Pair, Reconnect, Repair, Seconds, arguments, in_seconds
+from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.clock import Clock
+from rxfeed.feed.connection_streams import SummedStats
+from rxfeed.feed.connections import Connections
+from rxfeed.feed.feed_connection import ConnectionInfo
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.outside import OutsideSubscription
 from rxfeed.feed.product_ids import PATIENCE, ProductIds
+from rxfeed.feed.product_patterns import ProductPatterns, split
 from rxfeed.feed.products_rest import ProductsRest
-from rxfeed.feed.reconnect_loop import ReconnectLoop
+from rxfeed.feed.reconnect_loop import seconds_apart
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.source import About, MessageSource
+from rxfeed.feed.stats import Stats
+from rxfeed.feed.status import ProductDelisted, ProductListed
 from rxfeed.feed.status_log import StatusLog
 from rxfeed.feed.subscription_manager import SubscriptionManager
+from rxfeed.operators import MessageFilter
 from rxfeed.secrets import Secret, redacted, revealed, secret, shown_url
 from rxfeed.transport import TransportOptions
 from rxfeed.venues import ChannelRequest, Subscription, Venue, venue_at
@@ -32,7 +41,7 @@ _LONGEST_PING = 125  # bytes, by RFC 6455
 
 
 class Feed(MessageSource):
-    """A hot Observable of all `Message`s of one connection: compose and subscribe first, then `connect()`.
+    """A hot Observable of the `Message`s of a subscription: compose and subscribe first, then `connect()`.
 
         from rxfeed import Feed, window_volume
 
@@ -40,17 +49,19 @@ class Feed(MessageSource):
         feed.pipe(window_volume(60)).subscribe(print)
         feed.run()
 
-    Messages arrive on the feed's own thread, in the order in which the exchange sent them. A subscriber that raises is
-    unsubscribed and gets the exception in its own `on_error`; the other subscribers and the connection continue. If the
-    connection is lost or goes silent, the feed reconnects and resubscribes. Gaps are reported on `status`, and raise
-    the messages' `epoch`. A feed ends once: it completes if it was closed. It fails if a certificate cannot be
-    verified, credentials are rejected, the host is retired, or `Reconnect.retries` is reached.
+    Messages arrive one at a time on the feed's own threads, in the order in which the exchange sent them. There is one
+    connection, or as many as the venue's limits on products require. A subscriber that raises is unsubscribed and gets
+    the exception in its own `on_error`; the other subscribers and the connections continue. If a connection is lost or
+    goes silent, the feed reconnects and resubscribes. Gaps are reported on `status`, and raise the messages' `epoch`. A
+    feed ends once: it completes if it was closed. It fails if a certificate cannot be verified, credentials are
+    rejected, the host is retired, or `Reconnect.retries` is reached.
 
     - *venue*: its name, or a `Venue`; `None`: the venue of the *url*'s host, and Coinbase Exchange if that is no known
       host.
-    - *products*, *channels*: one or many. A channel is named as the venue does, or by a name that is the same for every
-      venue: `trades`, `book`, `ticker`, `heartbeat`, `user`, `status`. It may be the venue's object, with its own
-      products.
+    - *products*, *channels*: one or many. A product may be a pattern, such as `*-USD` or `*`: the venue's list of
+      products decides what it matches, requested every *products_every* seconds. A channel is named as the venue does,
+      or by a name that is the same for every venue: `trades`, `book`, `ticker`, `heartbeat`, `user`, `status`. It may
+      be the venue's object, with its own products.
     - *url*: of the server; `None`: the venue's own, for these channels.
     - *rest_url*: of the REST API, for snapshots of `full_book`, aliases and repairs; `None`: the venue's own, or the
       host and port of *url* if that is a loopback address.
@@ -69,6 +80,11 @@ class Feed(MessageSource):
     - *drop_duplicates*: False delivers duplicates too (they are counted in either case).
     - *repair*: True, or a `Repair`: trades that were missed are requested from the REST API, and the product's trades
       and heartbeats are held meanwhile. `docs/how_to/repair.md` has the rules. False: a gap is reported at once.
+    - *redundancy*: each channel and product is on so many connections (by default 1, or one for each of *urls*). A
+      message is delivered once, from the connection that brings it first. What one connection misses is held for up to
+      *patience* seconds, in which another one may bring it. `docs/many_connections.md` has the rules.
+    - *urls*: in place of *url*, the server of each connection of a product.
+    - *connect_interval*: seconds between the openings of two connections; `None`: 1, and 0.01 on a loopback address.
     - *count_items*: `describe` counts the items between operators, at the cost of a call for each.
     - *clock*: a `Clock` that runs faster, for tests. The remaining arguments are those of `TransportOptions`.
 
@@ -94,6 +110,11 @@ class Feed(MessageSource):
         lag_threshold: Seconds = 1.0,
         drop_duplicates: bool = True,
         repair: bool | Repair = False,
+        redundancy: int | None = None,
+        urls: Iterable[str | Secret] | None = None,
+        patience: Seconds = 1.0,
+        connect_interval: Seconds | None = None,
+        products_every: Seconds = 600.0,
         count_items: bool = False,
         max_size: int = 64 * 1024 * 1024,
         connect_timeout: Seconds = 10.0,
@@ -103,13 +124,24 @@ class Feed(MessageSource):
         clock: Clock | None = None,
     ) -> None:
         found: Venue | None = None
+        lines: list[Secret] = []
         try:
+            if urls is not None:
+                if url is not None or isinstance(urls, str | Secret):
+                    raise ConfigError("urls: give a list of them, and no url beside it")
+                urls = [each if isinstance(each, Secret) else Secret(str(each)) for each in urls]
+                if not urls:
+                    raise ConfigError("urls: none")
+                url = urls[0]
             found = venue_of(venue_at("" if url is None else revealed(url)) if venue is None else venue)
             super().__init__(FeedStreams(in_seconds(lag_threshold), venue=found), count_items=count_items)
             self._streams.status_log = self._status_log()
-            subscription = found.subscription(products, channels, signed=credentials is not None)
+            named = arguments.one_or_many("channels", channels, (str, Mapping))
+            ids, patterns = split(arguments.one_or_many("products", products, str))
+            subscription = found.subscription(ids, named, signed=credentials is not None)
             default = found.url_for(each if isinstance(each, str) else each["name"] for each in subscription.channels)
             hidden = Secret(found.url(revealed(default if url is None else url)))
+            lines = [hidden, *(Secret(found.url(each.reveal())) for each in (urls or ())[1:])]
             if not isinstance(rest_url, str | Secret | None):  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's
                 raise ConfigError(f"rest_url: a {type(rest_url).__name__} is not a URL")
             hidden_rest = secret(found.rest_url_for(hidden.reveal()) if rest_url is None else rest_url)
@@ -122,7 +154,7 @@ class Feed(MessageSource):
             )
         finally:
             # A traceback with local variables would show what is secret in them.
-            url, rest_url, proxy, headers = "", "", None, None
+            url, urls, rest_url, proxy, headers = "", None, "", None, None
             accepted = credentials is None or (found is not None and isinstance(credentials, found.credentials))
             refused = "" if accepted else type(credentials).__name__
             credentials = credentials if accepted else None
@@ -143,21 +175,50 @@ class Feed(MessageSource):
             drop_duplicates=drop_duplicates,
             repair=repair,
         )
+        self._redundancy = len(lines) if redundancy is None else arguments.integer("redundancy", redundancy, 1, 100)
+        if self._redundancy < len(lines):
+            raise ConfigError(f"urls: {len(lines)}, for a redundancy of {self._redundancy}")
+        if self._redundancy > 1 and self.venue.merging is None:
+            raise ConfigError(f"redundancy: connections of {self.venue.name} cannot be merged")
+        apart = seconds_apart(shown_url(hidden.reveal()))
+        interval = apart if connect_interval is None else in_seconds(connect_interval)
+        arguments.above_zero("connect_interval", interval, "of seconds")
+        arguments.above_zero("patience", in_seconds(patience), "of seconds")
+        self._settings = settings
         self._url, self._rest_url = hidden, hidden_rest
         self._transport = transport
         self._credentials = credentials
         self._warn_of_products(subscription)
-        self._subscriptions = SubscriptionManager(subscription, self.venue)
+        nothing = self.venue.grouped(())
+        self._subscriptions = SubscriptionManager(nothing if patterns and not ids else subscription, self.venue)
+        self._patterns = ProductPatterns(
+            self._products_rest, in_seconds(products_every), self._match, (clock or Clock()).real
+        )
+        arguments.above_zero("products_every", in_seconds(products_every), "of seconds")
+        self._explicit: set[Pair] = set(self._subscriptions.desired)
+        self._of_patterns: set[Pair] = set()
+        if patterns:
+            self._check_patterns()
+            self._patterns.add(patterns, named)
         rest = hidden_rest if self.venue.has_aliases and hidden_rest else None
         self._ids = ProductIds(aliases, self._subscriptions, self._streams, self._products_rest if rest else None)
         self._streams.renamed = self._ids
         self._given_aliases = dict(aliases or {})
         self._warn_of_aliases()
         self._streams.router.admits = OutsideSubscription(self._subscriptions, self._streams.stats, self.venue).admits
-        self._make_loop = partial(
-            ReconnectLoop, settings, self._subscriptions, self._ids, self._streams, clock or Clock()
+        self._make_connections = partial(
+            Connections,
+            tuple(replace(settings, url=each) for each in lines),
+            redundancy=self._redundancy,
+            subscriptions=self._subscriptions,
+            ids=self._ids,
+            streams=self._streams,
+            clock=clock or Clock(),
+            patience=in_seconds(patience),
+            interval=interval,
         )
-        self._loop: ReconnectLoop | None = None
+        self._connections: Connections | None = None
+        self._all_stats = SummedStats(self._streams.stats, self._stats_of_connections)
 
     @property
     def scheduler(self) -> abc.SchedulerBase:
@@ -172,12 +233,28 @@ class Feed(MessageSource):
         When the exchange acknowledges the request, `status` emits `Subscribed`; if it refuses, `Rejected`. Changes in
         quick succession are sent in one message. Raises `ConfigError`, or `FeedClosed` if the feed has ended.
         """
-        self._checked(products, channels).warn_of_products()
-        self._change(self._subscriptions.add, products, channels)
+        ids, patterns = split(arguments.one_or_many("products", products, str))
+        named = list(arguments.one_or_many("channels", channels, (str, Mapping)))
+        if patterns:
+            self._check_patterns()
+            self._checked([], named)
+            self._patterns.add(patterns, named)
+        if ids or not patterns:
+            subscription = self._checked(ids, named)
+            subscription.warn_of_products()
+            self._explicit.update(self._subscriptions.pairs_of(subscription))
+            self._change(self._subscriptions.add, subscription)
 
     def remove(self, products: str | Iterable[str], channels: ChannelRequest | Iterable[ChannelRequest]) -> None:
         """Unsubscribe from *channels* for *products*; without products (`[]`) for all products. Otherwise as `add`."""
-        self._change(self._subscriptions.remove, products, channels)
+        ids, patterns = split(arguments.one_or_many("products", products, str))
+        named = list(arguments.one_or_many("channels", channels, (str, Mapping)))
+        if patterns:
+            self._patterns.remove(patterns, named)
+        if ids or not patterns:
+            subscription = self._checked(ids, named)
+            self._explicit.difference_update(self._subscriptions.pairs_of(subscription))
+            self._change(self._subscriptions.remove, subscription)
 
     def send(self, text: str | Secret) -> None:
         """Send *text* to the exchange as it is, once, after the requests that wait; from any thread, without waiting.
@@ -206,24 +283,46 @@ class Feed(MessageSource):
             self.check_open()
             self._subscriptions.user_requests.append(request)
             self._subscriptions.requests_sent |= isinstance(request, str)
-            if self._loop is not None:
-                self._loop.nudge()
+            if self._connections is not None:
+                self._connections.nudge()
 
-    def _change(
-        self,
-        change: Callable[[Subscription], None],
-        products: str | Iterable[str],
-        channels: ChannelRequest | Iterable[ChannelRequest],
+    def _check_patterns(self) -> None:
+        if self.venue.rest is None or not self._rest_url:
+            raise ConfigError(
+                "products: a pattern needs the venue's list of products, and there is none: give rest_url"
+            )
+
+    def _match(
+        self, requests: list[tuple[list[str], list[ChannelRequest]]], listed: list[str], delisted: list[str]
     ) -> None:
-        subscription = self._checked(products, channels)
+        """Patterns match these products now, for these channels."""
+        subscriptions = [self._checked(products, channels) for products, channels in requests]
+        with self._state:
+            if self._closing:
+                return
+            pairs = {pair for each in subscriptions for pair in self._subscriptions.pairs_of(each)}
+            gone = self._of_patterns - pairs - self._explicit
+            self._of_patterns = pairs
+            for each in subscriptions:
+                self._subscriptions.add(each)
+            self._subscriptions.change((), gone, {})
+            self._ids.changed()
+            if self._connections is not None:
+                self._connections.update()
+        for product in listed:
+            self._streams.report(ProductListed(product_id=product, at=self._streams.now()))
+        for product in delisted:
+            self._streams.report(ProductDelisted(product_id=product, at=self._streams.now()))
+
+    def _change(self, change: Callable[[Subscription], None], subscription: Subscription) -> None:
         self._check_process()
         with self._state:
             self.check_open()
             change(subscription)
             self._ids.changed()
             self._warn_of_aliases()
-            if self._loop is not None:
-                self._loop.nudge()
+            if self._connections is not None:
+                self._connections.update()
 
     def _checked(
         self, products: str | Iterable[str], channels: ChannelRequest | Iterable[ChannelRequest]
@@ -252,7 +351,30 @@ class Feed(MessageSource):
             proxy=self._transport.proxy,
         )
 
+    def renew(self) -> None:
+        """Replace each connection by a new one, without a gap and without a copy; from any thread, without waiting.
+
+        A new connection is opened and subscribed, and the old one is closed when the new one has brought its first
+        messages. `status` emits `Renewed` for each. Raises `FeedClosed` if the feed has ended, and `ConfigError` if it
+        was not connected, or if the venue's connections cannot be merged.
+        """
+        self._check_process()
+        self.check_open()
+        if self._connections is None:
+            raise ConfigError("renew: the feed is not connected yet: call connect() first")
+        self._connections.renew()
+
     # ---- description
+
+    @property
+    def stats(self) -> Stats:
+        """The counters of all connections together, updated while the feed runs."""
+        return self._all_stats
+
+    @property
+    def connections(self) -> list[ConnectionInfo]:
+        """The connections, each with its number, what it is subscribed to, and its counters; none before `connect`."""
+        return [] if self._connections is None else self._connections.infos
 
     @property
     def url(self) -> str:
@@ -317,15 +439,54 @@ class Feed(MessageSource):
         return StatusLog(venue=self.venue)
 
     def _prepare(self) -> None:
-        self._loop = self._make_loop()
+        if not self._patterns.given:
+            self._connections = self._make_connections(plan=self._plan())
+
+    def _plan(self) -> ConnectionPlan:
+        """The plan of the connections."""
+        venue = self.venue
+        return ConnectionPlan(
+            venue.limits.products, redundancy=self._redundancy, everywhere=venue.connection_heartbeats
+        )
 
     def _work(self) -> Exception | None:
-        assert self._loop is not None
-        return self._loop.run()
+        if self._connections is None:
+            try:
+                self._patterns.first(self._settings.policy)
+            except RxfeedError as error:
+                return error
+        with self._state:
+            if self._closing:
+                return None
+            if self._connections is None:
+                self._connections = self._make_connections(plan=self._plan())
+        if self._patterns.given:
+            self._follow_status()
+        self._patterns.start()
+        try:
+            return self._connections.run()
+        finally:
+            self._patterns.close()
+            self._patterns.join()
+
+    def _follow_status(self) -> None:
+        """Let the messages of the channel `status` name products."""
+        types = self.venue.types_of(self.venue.common.get("status", ""))
+        if types and any(self.venue.types_of(channel) == types for channel, _ in self._subscriptions.desired):
+            self._streams.router.add(Observer(self._patterns.status), MessageFilter(types))
 
     def _interrupt(self) -> None:
-        assert self._loop is not None
-        self._loop.close()
+        self._patterns.close()
+        if self._connections is not None:
+            self._connections.close()
+        self._ids.close()
+
+    def _delivers_here(self) -> bool:
+        here = threading.current_thread()
+        return super()._delivers_here() or (self._connections is not None and self._connections.delivers(here))
+
+    def _stats_of_connections(self) -> list[Stats]:
+        return [] if self._connections is None else self._connections.stats()
 
 
 def _is_unicode(text: str | Secret) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -28,6 +30,9 @@ from rxfeed.feed.status_log import StatusLog
 from rxfeed.market import Malformed
 from rxfeed.venues import COINBASE_EXCHANGE, DeliveredIds, Venue
 
+if TYPE_CHECKING:
+    from rxfeed.feed.dispatcher import Dispatcher
+
 log = logging.getLogger("rxfeed.feed")
 
 _MOST_NAMED = 100
@@ -47,10 +52,18 @@ class FeedStreams:
         venue: Venue = COINBASE_EXCHANGE,
     ) -> None:
         self.now = now
+        self.lock = threading.RLock()
+        """Held while messages and events are delivered, so that they come one at a time from several connections."""
+        self.connection = 0
+        """The number of the connection whose events these are; 0: the feed has only one."""
+        self.expected_connections = 1
+        """So many connections acknowledge the subscriptions."""
         self.venue = venue
         """Where the messages come from; a replay has it from its recordings."""
         self.renamed = DeliveredIds()
         """The ids of products, by those under which the venue delivers them, where they differ."""
+        self.dispatcher: Callable[..., Dispatcher] | None = None
+        """Makes the dispatcher of each connection; `None`: `Dispatcher`."""
         self.stats = Stats()
         self.sinks = SourceSinks()
         self.router = MessageRouter(self.failed, self.stats)
@@ -66,13 +79,23 @@ class FeedStreams:
 
     def report(self, status: FeedStatus, note: str = "") -> None:
         """Log *status* and emit it; *note* is a part of the log line."""
-        if self.status_log is None:
-            log.info("%s", status)
-        else:
-            self.status_log.write(status, note)
-            if isinstance(status, Disconnected):
-                self.logged = status.cause
-        self.status.emit(status)
+        status = self._numbered(status)
+        with self.lock:
+            if self.status_log is None:
+                log.info("%s", status)
+            else:
+                self.status_log.write(status, note)
+                if isinstance(status, Disconnected):
+                    self.logged = status.cause
+            self.status.emit(status)
+
+    def emit(self, status: FeedStatus) -> None:
+        """Emit *status*, which the log has already."""
+        with self.lock:
+            self.status.emit(self._numbered(status))
+
+    def _numbered(self, status: FeedStatus) -> FeedStatus:
+        return replace(status, connection=self.connection) if self.connection and not status.connection else status
 
     def recovered(self) -> None:
         """Messages arrived after an outage, so that the next outage is logged again."""
@@ -106,7 +129,8 @@ class FeedStreams:
 
     def pong(self, round_trip: float) -> None:
         self.stats.pongs += 1
-        self.keepalive.emit(KeepalivePong(round_trip=round_trip, at=self.now()))
+        with self.lock:
+            self.keepalive.emit(KeepalivePong(round_trip=round_trip, at=self.now()))
 
     def report_malformed(self, frame: Malformed) -> None:
         self.stats.malformed += 1

@@ -59,7 +59,7 @@ def stamp_awaiting(
 
 def with_epoch(message: Message, epoch: int) -> Message:
     """*message*, which is held, with another epoch."""
-    origin = message._origin  # pyright: ignore[reportPrivateUsage]
+    origin = message._origin  # pyright: ignore[reportPrivateUsage]  # which only a feed replaces
     assert origin is not None, "a held message got its origin when it was held"
     return stamp(message, replace(origin, epoch=epoch))
 
@@ -69,7 +69,7 @@ def with_epochs(released: Iterable[Message], epoch_of: Callable[[Message], int])
     for _, group in groupby(released, lambda message: id(message.raw)):
         messages = list(group)
         epochs = [epoch_of(each) for each in messages]
-        origins = [each._origin for each in messages]  # pyright: ignore[reportPrivateUsage]
+        origins = [each._origin for each in messages]  # pyright: ignore[reportPrivateUsage]  # as above
         first = origins[0]
         assert first is not None, "a held message got its origin when it was held"
         whole: tuple[int | None, ...] = ()

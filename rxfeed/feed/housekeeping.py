@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
-from rxfeed.core import AcknowledgementWatch, GapDetector, HeartbeatWatch, Keepalive, Renewals, Watchdog
+from rxfeed.core import AcknowledgementWatch, GapDetector, HeartbeatWatch, Keepalive, Pair, Renewals, Watchdog
 from rxfeed.errors import WentSilent
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.settings import FeedSettings
@@ -38,11 +38,12 @@ class Housekeeping:
         repairs: TradeRepairs | None,
         explained: Collection[str | None],
         now: float,
+        watch: Callable[[Collection[Pair]], None] | None = None,
     ) -> None:
         self._settings = settings
         self._connection = connection
         self._subscriptions = subscriptions
-        self._continuity = continuity
+        self.use(continuity, watch)
         self._streams = streams
         self._explained = explained  # products without data, of which the log has the reason
         self._lost = lost  # products with a book that may be wrong; None: all products
@@ -123,9 +124,19 @@ class Housekeeping:
             remaining = min(remaining, max(0.0, self._send_at - now))
         return remaining
 
+    def repair_with(self, repairs: TradeRepairs | None) -> None:
+        """From now on *repairs* requests missing trades."""
+        self._repairs = repairs
+
+    def use(self, continuity: GapDetector, watch: Callable[[Collection[Pair]], None] | None = None) -> None:
+        """From now on *continuity* checks this connection; *watch* is called with its pairs, `None`: by the former."""
+        self._continuity, self._watch = continuity, watch or continuity.watch
+
     def _update_channels(self) -> None:
         pairs = self._subscriptions.pairs
-        self._continuity.watch(pairs)
+        for product, least in self._subscriptions.least_epochs().items():
+            self._continuity.at_least(product, least)
+        self._watch(pairs)
         names = self._settings.venue.heartbeats
         beating = frozenset(product for channel, product in pairs if channel in names and product is not None)
         self._heartbeats.expect(beating, self.idle)
@@ -154,6 +165,6 @@ class Housekeeping:
         if pairs and not self._subscriptions.requests_sent:
             status = Unacknowledged(pairs=pairs, seconds=_ACKNOWLEDGED_WITHIN)
             if all(product in self._explained for _, product in pairs):
-                self._streams.status.emit(status)  # the log has it
+                self._streams.emit(status)  # the log has it
             else:
                 self._streams.report(status)

@@ -135,6 +135,15 @@ class MessageRouter(FeedStream[Message]):
         self._seen: set[tuple[type[Message], str | None]] = set()
         self.held: dict[str | None, abc.ObserverBase[Message]] = {}
         """By product: what alone gets its trades and heartbeats while they are held."""
+        self._shared: Callable[[str | None], bool] | None = None
+
+    def limit_to(self, has: Callable[[str | None], bool]) -> None:
+        """From now on only the products that *has* accepts have observers.
+
+        *has* is called at the first message of a type and product that would have observers, and perhaps again.
+        """
+        with self.lock:
+            self._shared, self.routes = has, {}
 
     def hold(self, product: str, holder: abc.ObserverBase[Message]) -> None:
         """From now on *holder* gets the trades and heartbeats of *product*, in place of their observers."""
@@ -231,7 +240,7 @@ class MessageRouter(FeedStream[Message]):
 
     def subscribed(self, kind: type[Message], product: str | None) -> tuple[abc.ObserverBase[Message], ...]:
         """The observers of *kind* of *product*, even while its messages are held."""
-        return tuple(
+        observers = tuple(
             observer
             for observer, message_filter in self._filters.items()
             if message_filter is None
@@ -240,10 +249,20 @@ class MessageRouter(FeedStream[Message]):
                 and (message_filter.products is None or product in message_filter.products)
             )
         )
+        return () if observers and self._shared is not None and not self._shared(product) else observers
 
     def observed(self, kind: type[Message], product: str | None) -> bool:
         """True if a message of *kind* and *product* has an observer."""
         return bool(self.route_of(kind, product).observers)
+
+    def takes_products_of(self, kinds: frozenset[type[Message]]) -> bool:
+        """True if an observer takes messages of one of *kinds*, and not of all products."""
+        return any(
+            message_filter is not None
+            and message_filter.products is not None
+            and any(map(message_filter.includes, kinds))
+            for message_filter in self._filters.values()
+        )
 
     def has_seen(self, kinds: frozenset[type[Message]], product: str | None) -> bool:
         """True if a message of one of *kinds*, of *product* (`None`: any), was routed, or if that is unknown."""

@@ -105,7 +105,7 @@ class ProductIds(DeliveredIds):
         if not self:
             return
         with self._lock:
-            if not missing and not self._renamed and not self._subscriptions.changed:
+            if not missing and not self._renamed and self._subscriptions.settled:
                 self.clear()
         desired = self._subscriptions.products
         self._acknowledged.update(

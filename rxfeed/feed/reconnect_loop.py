@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 
-from rxfeed.core import APART, Backoff, Reconnect
+from rxfeed.core import APART, Backoff, GapDetector
 from rxfeed.errors import (
     AuthenticationFailed,
     CertificateInvalid,
@@ -21,18 +21,19 @@ from rxfeed.errors import (
     HandshakeRejected,
     HostRetired,
     RxfeedError,
+    ServerClosed,
 )
 from rxfeed.feed.clock import Clock
+from rxfeed.feed.connection_arbiter import MakeFrames
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.product_ids import ProductIds
 from rxfeed.feed.session import FeedSession
 from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.status import Disconnected, Reconnecting
 from rxfeed.feed.subscription_manager import SubscriptionManager
-from rxfeed.feed.trade_fetcher import TradeFetcher
-from rxfeed.feed.trade_repairs import TradeRepairs
-from rxfeed.secrets import host_of, is_loopback, shown_url
-from rxfeed.transport import Connection, HttpClient, Wakeup, retry_after
+from rxfeed.feed.trade_repairs import TradeRepairs, make_repairs
+from rxfeed.secrets import Secret, host_of, is_loopback, shown_url
+from rxfeed.transport import Connection, Wakeup, retry_after
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -40,13 +41,17 @@ log = logging.getLogger("rxfeed.feed")
 _FINAL = (AuthenticationFailed, CertificateInvalid, ConfigError, HostRetired)
 # Temporary shortages of a process or machine: the error names the resource, so no traceback is logged.
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_PLANNED = (1001, 1012)  # the codes of a close before a restart of the server: another one takes over at once
 _LOOPBACK_INTERVAL = 0.01
 _DEFECT_INTERVAL = 1.0
 _SLICE = 60.0  # seconds of the wall clock: a selector takes no wait of weeks
 
 
 class ReconnectLoop:
-    """Connects next_step until it is closed, or until an error that a new attempt cannot remove: `run()` returns it."""
+    """Connects next_step until it is closed, or until an error that a new attempt cannot remove: `run()` returns it.
+
+    *pace* returns the seconds until the next connection may be opened, since several have one limit.
+    """
 
     def __init__(
         self,
@@ -56,16 +61,23 @@ class ReconnectLoop:
         streams: FeedStreams,
         clock: Clock,
         uniform: Callable[[float, float], float] = random.uniform,
+        *,
+        pace: Callable[[], float] = lambda: 0.0,
+        repairs: bool = True,
     ) -> None:
         self._settings = settings
         self._subscriptions = subscriptions
         self._ids = ids
         self._streams = streams
         self._clock = clock
-        self._backoff = Backoff(settings.policy, uniform, seconds_apart(shown_url(settings.url.reveal())))
-        self._continuity = settings.venue.gaps()
+        self._apart = seconds_apart(shown_url(settings.url.reveal()))
+        self._backoff = Backoff(settings.policy, uniform, self._apart)
+        self._pace = pace
+        self.continuity = settings.venue.gaps()
+        """What checks the messages; see `arbitrate`."""
+        self._make_frames: MakeFrames | None = None
         self._wakeup = Wakeup()
-        self._repairs = self._make_repairs()
+        self._repairs = make_repairs(settings, streams, self.continuity, clock, self.nudge) if repairs else None
         self._lock = threading.Lock()
         self._session: FeedSession | None = None
         self._closing = False
@@ -78,13 +90,52 @@ class ReconnectLoop:
         session = self._session
         return None if session is None else session.sock
 
+    def arbitrate(self, make_frames: MakeFrames | None, continuity: GapDetector) -> None:
+        """See `FeedSession.arbitrate`; also for the sessions to come."""
+        with self._lock:
+            self._make_frames, self.continuity = make_frames, continuity
+            if self._session is not None:
+                self._session.arbitrate(make_frames, continuity)
+
+    def renew_book(self, product: str) -> None:
+        """Request the snapshot of *product*'s book by price; from any thread."""
+        session = self._session
+        if session is not None:
+            session.renew_book(product)
+            self.nudge()
+
+    def give_repairs(self) -> TradeRepairs | None:
+        """The repairs of missed trades, which are not this loop's any more; with the lock of the streams held."""
+        repairs = self._repairs
+        self.take_repairs(None)
+        return repairs
+
+    def take_repairs(self, repairs: TradeRepairs | None) -> None:
+        """From now on this loop has *repairs*; with the lock of the streams held."""
+        with self._lock:
+            self._repairs = repairs
+            if repairs is not None:
+                repairs.nudge_with(self.nudge)
+            if self._session is not None:
+                self._session.repair_with(repairs)
+
+    @property
+    def url(self) -> Secret:
+        """Where it connects to."""
+        return self._settings.url
+
+    @property
+    def working(self) -> bool:
+        """True if the present connection has brought data."""
+        session = self._session
+        return session is not None and session.data_received
+
     def close(self) -> None:
         """Make `run()` return soon; from any thread."""
         with self._lock:
             self._closing = True
             if self._session is not None:
                 self._session.stop()
-        self._ids.close()
         self._wakeup.set()
 
     def nudge(self) -> None:
@@ -102,7 +153,8 @@ class ReconnectLoop:
         try:
             yield from self._connections()
             if self._repairs is not None:
-                self._repairs.finish()
+                with self._streams.lock:
+                    self._repairs.finish()
         finally:
             if self._repairs is not None:
                 self._repairs.close()
@@ -110,6 +162,8 @@ class ReconnectLoop:
 
     def _connections(self) -> Generator[None, float | None, None]:
         while True:
+            if paced := self._pace():
+                self._pause(paced)
             began = self._clock.now()
             try:
                 session = self._new_session()
@@ -148,32 +202,13 @@ class ReconnectLoop:
                 connection,
                 self._subscriptions,
                 self._ids,
-                self._continuity,
+                self.continuity,
                 self._streams,
                 self._clock,
                 self._repairs,
+                self._make_frames,
             )
             return self._session
-
-    def _make_repairs(self) -> TradeRepairs | None:
-        settings, clock, policy = self._settings, self._clock, self._settings.repairs
-        if policy is None:
-            return None
-        venue, transport = settings.venue, settings.transport
-        assert venue.rest is not None
-
-        def client(timeout: float) -> HttpClient:
-            return HttpClient(
-                settings.rest_url,
-                timeout=timeout,
-                rate=venue.rest_requests_per_second,
-                retry=Reconnect(retries=0),
-                ssl_context=transport.ssl_context,
-                proxy=transport.proxy,
-            )
-
-        fetcher = TradeFetcher(venue, client, clock.real(policy.patience), self.nudge)
-        return TradeRepairs(policy, venue.repairable, self._streams, self._continuity, fetcher, clock.now)
 
     def _mapped(self, error: Exception) -> Exception:
         """*error*, or the `RxfeedError` for it; an unexpected error is logged with its traceback."""
@@ -202,13 +237,16 @@ class ReconnectLoop:
         """Seconds until the next attempt; `None` if there is none."""
         if self._ends(cause):
             return None
-        return self._backoff.failed(lasted, requested if isinstance(cause, RxfeedError) else _DEFECT_INTERVAL)
+        delay = self._backoff.failed(lasted, requested if isinstance(cause, RxfeedError) else _DEFECT_INTERVAL)
+        planned = isinstance(cause, ServerClosed) and cause.code in _PLANNED and self._backoff.failures == 1
+        return min(delay, max(0.0, self._apart - lasted, requested)) if planned and delay is not None else delay
 
     def _pause(self, delay: float) -> None:
         until = time.monotonic() + self._clock.real(delay)
         while not self._closing and (left := until - time.monotonic()) > 0:
             if self._repairs is not None:
-                self._repairs.step()
+                with self._streams.lock:
+                    self._repairs.step()
                 held = self._repairs.remaining(self._clock.now())
                 left = left if held is None else min(left, self._clock.real(held))
             self._wakeup.wait(min(left, _SLICE))  # `nudge` ends a wait too early

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from rxfeed.core import ARRIVAL_LIMIT, Arrival, GapDetector
 from rxfeed.errors import AuthenticationFailed, ConnectionLost, TimestampRejected, WentSilent
 from rxfeed.feed.clock import Clock, utc_now
+from rxfeed.feed.connection_arbiter import ArbitratedFrames, MakeFrames
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.housekeeping import Housekeeping
@@ -43,6 +44,7 @@ class FeedSession:
         streams: FeedStreams,
         clock: Clock,
         repairs: TradeRepairs | None = None,
+        make_frames: MakeFrames | None = None,
     ) -> None:
         self._settings = settings
         self._connection = connection
@@ -52,7 +54,7 @@ class FeedSession:
         self._streams = streams
         self._clock = clock
         self._repairs = repairs
-        self._dispatcher = Dispatcher(
+        self._dispatcher = (streams.dispatcher or Dispatcher)(
             streams,
             continuity,
             drop_duplicates=settings.drop_duplicates,
@@ -60,6 +62,10 @@ class FeedSession:
             after={Heartbeat: self._heartbeat_received, Subscriptions: self._subscribed, ErrorMessage: self._rejected},
             repairs=repairs,
         )
+        self._arbitrated: ArbitratedFrames | None = None
+        if make_frames is not None:
+            self._arbitrated = make_frames(self._dispatcher, continuity)
+        self._begun = False
         self._opened_at = utc_now()
         self.opened = False
         """True once the connection was open."""
@@ -75,6 +81,32 @@ class FeedSession:
         """Make the steps end soon, after the current call of a subscriber; from any thread."""
         self._dispatcher.stopping = True
         self._connection.abort()
+
+    def arbitrate(self, make_frames: MakeFrames | None, continuity: GapDetector) -> None:
+        """From now on *continuity* checks this connection; *make_frames* makes what its frames go to.
+
+        `None`: its dispatcher.
+
+        Call it with the lock of the streams.
+        """
+        self._continuity = continuity
+        self._dispatcher.use(continuity)
+        self._arbitrated = None if make_frames is None else make_frames(self._dispatcher, continuity)
+        if self._begun:
+            self._housekeeping.use(continuity, None if self._arbitrated is None else self._arbitrated.watch)
+            if self._arbitrated is not None:
+                self._arbitrated.seed(self._subscriptions)
+
+    def renew_book(self, product: str) -> None:
+        """Request the snapshot of *product*'s book by price soon; from any thread."""
+        self._dispatcher.lost.add(product)
+
+    def repair_with(self, repairs: TradeRepairs | None) -> None:
+        """From now on *repairs* requests missed trades; `None`: they are missing."""
+        self._repairs = repairs
+        self._dispatcher.repair_with(repairs)
+        if self._begun:
+            self._housekeeping.repair_with(repairs)
 
     def steps(self, attempt: int) -> Generator[None, float | None, None]:
         """Deliver until stopped: a first step that connects, and then one for each read.
@@ -103,11 +135,20 @@ class FeedSession:
             raise
         finally:
             streams.stats.oldest = None
+            self._begun = False
+            if self._arbitrated is not None:
+                with streams.lock:
+                    self._arbitrated.closed()
             connection.close()
 
     def _begin(self, now: float) -> None:
-        if self._streams.stats.connections:
-            self._continuity.reconnected()
+        watch = None
+        with self._streams.lock:
+            if self._streams.stats.connections:
+                self._continuity.reconnected()
+            if self._arbitrated is not None:
+                self._arbitrated.opened()
+                watch = self._arbitrated.watch
         self._housekeeping = Housekeeping(
             self._settings,
             self._connection,
@@ -118,7 +159,9 @@ class FeedSession:
             self._repairs,
             self._ids.explained,
             now,
+            watch,
         )
+        self._begun = True
         self._arrival = Arrival()
         self._read_at = self._waiting_since = now
         self._streams.stats.clock = self._clock.now
@@ -166,7 +209,8 @@ class FeedSession:
         Trades that were held are delivered, too.
         """
         if self._repairs is not None:
-            self._repairs.step()
+            with self._streams.lock:
+                self._repairs.step()
         if self._connection.send_failed:
             return
         try:
@@ -203,7 +247,9 @@ class FeedSession:
 
     def _deliver(self, events: Sequence[TransportEvent]) -> None:
         try:
-            self._dispatcher.frames(events, self._connection.received_ns)
+            with self._streams.lock:
+                deliver = self._dispatcher.frames if self._arbitrated is None else self._arbitrated.frames
+                deliver(events, self._connection.received_ns)
         finally:  # a message counts even if a close frame follows it
             events = ()
             if self._dispatcher.data_received:
@@ -220,7 +266,8 @@ class FeedSession:
         if isinstance(event, Oversized):
             reason = f"over max_size: a message of {event.size:,} bytes was skipped"
             frame = Malformed(b"", reason, 0, *self._settings.venue.names_in(event.beginning))
-            self._dispatcher.report_malformed(frame, self._connection.received_ns)
+            reporter = self._dispatcher if self._arbitrated is None else self._arbitrated
+            reporter.report_malformed(frame, self._connection.received_ns)
             return
         self._housekeeping.pong(event.payload, self._read_at)
 
@@ -244,7 +291,7 @@ class FeedSession:
         if refused is None:
             self._streams.report(rejected)
             return False
-        self._streams.status.emit(rejected)  # not logged here: the log has it as the cause of `Disconnected`
+        self._streams.emit(rejected)  # not logged here: the log has it as the cause of `Disconnected`
         del answer
         raise self._unauthenticated(refused, message, reason)
 

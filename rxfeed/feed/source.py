@@ -117,6 +117,10 @@ class MessageSource(FilterableSource, Guarded[Message]):
     def _interrupt(self) -> None:
         """Make `_work` return soon, after the current call of a subscriber; from any thread."""
 
+    def _delivers_here(self) -> bool:
+        """True if messages are delivered on the calling thread, so that it cannot wait for the end."""
+        return self._thread is threading.current_thread()
+
     def _ended(self) -> None:
         """Called when all subscribers have received the end, just before `wait` returns."""
 
@@ -351,7 +355,7 @@ class MessageSource(FilterableSource, Guarded[Message]):
             self._end(None)
         elif first:
             self._interrupt()
-        if thread is threading.current_thread() or not timeout or on_sink_thread():
+        if self._delivers_here() or not timeout or on_sink_thread():
             return
         if thread is not None and not self._over.wait(timeout) and sinks.unblock():
             self._over.wait(timeout)

@@ -13,14 +13,21 @@ from rxfeed.market import ChannelSubscription
 
 
 class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The base class of all status events; *at*: the wall clock's UTC time of the event."""
+    """The base class of all status events; *at*: the wall clock's UTC time of the event.
+
+    *connection*: the number of the connection, from 1 on; 0 if the feed has one connection, or it concerns all of them.
+    """
 
     at: datetime = msgspec.field(default_factory=utc_now)
+    connection: int = 0
 
     def __str__(self) -> str:
         """One line for a log, without the time: `Gap product_id=BTC-USD channel=matches first=3 last=4`."""
-        fields = (f"{name}={getattr(self, name)}" for name in self.__struct_fields__ if name != "at")
+        fields = (f"{name}={getattr(self, name)}" for name in self.__struct_fields__ if self._is_shown(name))
         return " ".join((type(self).__name__, *fields))
+
+    def _is_shown(self, name: str) -> bool:
+        return name != "at" and (name != "connection" or self.connection != 0)
 
     def __reduce__(self) -> tuple[object, ...]:
         fields = {name: getattr(self, name) for name in self.__struct_fields__}
@@ -68,6 +75,10 @@ class Reconnecting(FeedStatus, frozen=True, kw_only=True):
     delay: float
     cause: Exception
     retry_after: float = 0.0
+
+
+class Renewed(FeedStatus, frozen=True, kw_only=True):
+    """The connection was replaced: the new one was subscribed before the old one was closed, and nothing is missing."""
 
 
 class Ended(FeedStatus, frozen=True, kw_only=True):
@@ -120,6 +131,18 @@ class ProductRenamed(FeedStatus, frozen=True, kw_only=True):
     delivered: str
 
 
+class ProductListed(FeedStatus, frozen=True, kw_only=True):
+    """The venue lists *product_id*, which a pattern of the subscription matches: it is subscribed to from now on."""
+
+    product_id: str
+
+
+class ProductDelisted(FeedStatus, frozen=True, kw_only=True):
+    """The venue lists *product_id* no longer, or it cannot be traded any more: it is unsubscribed."""
+
+    product_id: str
+
+
 # ---- the data
 
 
@@ -158,6 +181,12 @@ class SequenceReset(FeedStatus, frozen=True, kw_only=True):
     channel: str
     last: int
     first: int
+
+
+class BookSwitched(FeedStatus, frozen=True, kw_only=True):
+    """The book by price of *product_id* comes from *connection* from now on, beginning with its snapshot."""
+
+    product_id: str
 
 
 class HeartbeatMissing(FeedStatus, frozen=True, kw_only=True):

@@ -13,10 +13,11 @@ import socket
 import threading
 from collections.abc import Generator
 
-from rxfeed.core import Seconds, in_seconds
-from rxfeed.errors import FeedClosed
+from rxfeed.core import ConnectionPlan, Seconds, in_seconds
+from rxfeed.errors import ConfigError, FeedClosed
 from rxfeed.feed.endings import serving
 from rxfeed.feed.feed import Feed
+from rxfeed.feed.reconnect_loop import ReconnectLoop
 
 log = logging.getLogger("rxfeed.feed")
 
@@ -27,12 +28,20 @@ class SteppedFeed(Feed):
     _steps: Generator[None, float | None, None] | None = None
     _stepping: int | None = None  # the thread that steps
     _connected = False
+    _loop: ReconnectLoop | None = None
 
     def _prepare(self) -> None:
         super()._prepare()
-        assert self._loop is not None
+        if self._connections is None:
+            raise ConfigError("products: a feed without threads takes no patterns")
         self._turn = threading.RLock()
+        self._loop = self._connections.first.loop
         self._steps = self._loop.steps()
+
+    def _plan(self) -> ConnectionPlan:
+        if self._redundancy > 1:
+            raise ConfigError("redundancy: a feed without threads has one connection")
+        return ConnectionPlan({})  # one thread reads one connection, whatever the limits are
 
     def open(self) -> None:
         """Connect and subscribe. Raises what refused it, and `FeedClosed` if the feed has ended."""

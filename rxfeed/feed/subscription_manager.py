@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from rxfeed.core import Pair
 from rxfeed.market import Subscriptions
@@ -47,30 +47,127 @@ class SubscriptionManager:
     Any thread may change it; the connection's thread takes the requests. Changes that cancel each other are not
     requested. Several changes are combined into one `subscribe` and one `unsubscribe`, each one message or, where the
     venue takes one channel a message, one for each channel.
+
+    That of a feed has a part for each connection (`part`), which makes the requests, and answers for all of them.
     """
 
-    def __init__(self, first: Subscription, venue: Venue) -> None:
+    def __init__(self, first: Subscription, venue: Venue, whole: SubscriptionManager | None = None) -> None:
         self._venue = venue
+        self._whole = whole
+        self._parts: tuple[SubscriptionManager, ...] = ()
+        self._least_epochs: dict[str, int] = {}
         self._lock = threading.Lock()
         self._first: Subscription | None = first  # the first subscription, until something changes
         self._extras: dict[str, dict[str, object]] = {}
         self._desired: dict[Pair, None] = dict.fromkeys(self._pairs(first))
         self._ever_desired = _Index(map(self._venue.by_subscribed_name, self._desired))
         self._acknowledged = _Index(())  # the last list from the exchange
-        self.requests_sent = False
-        """True if the user has sent requests, so that only the exchange's answers show what is subscribed to."""
+        self._requests_sent = self._accepted = False
         self._requested: dict[Pair, None] = {}
         self._unacknowledged: tuple[Pair, ...] = ()
-        self.reported: set[Pair] = set()
+        self._answered = False  # on the present connection
+        self.reported: set[Pair] = set() if whole is None else whole.reported
         """The pairs that were reported as not acknowledged."""
         self._renewals: dict[Pair, None] = {}
         self.changed = False
         """True if `changes` may return requests; a plain attribute, because every cycle reads it."""
-        self.accepted = False
-        """True once a subscription of this feed was acknowledged, so that its credentials, if any, were valid."""
         self.user_requests: deque[str | Secret | bytes] = deque()
         """Requests of the user, each to be sent once: texts as they are, and payloads of pings."""
         self._signatures: deque[Secret] = deque(maxlen=_KEPT_SIGNATURES)  # the newest ones
+
+    # ---- the parts of a feed's connections
+
+    def part(self, pairs: Collection[Pair] | None = None) -> SubscriptionManager:
+        """A new part for one connection: *pairs* of those that are desired; `None`: all of them, as they were given."""
+        with self._lock:
+            if pairs is None and self._first is not None:
+                part = SubscriptionManager(self._first, self._venue, self)
+            else:
+                part = SubscriptionManager(self._selected(self._desired if pairs is None else pairs), self._venue, self)
+                part._first = None
+            part._extras = dict(self._extras)
+            self._parts = (*self._parts, part)
+        return part
+
+    def leave(self, part: SubscriptionManager) -> None:
+        """The connection of *part* is over."""
+        with self._lock:
+            self._parts = tuple(each for each in self._parts if each is not part)
+            self._signatures.extend(part._signatures)
+
+    def change(self, added: Collection[Pair], removed: Collection[Pair], least_epochs: Mapping[str, int]) -> None:
+        """Add and remove pairs of a part. *least_epochs*: those of products that were on other connections before."""
+        with self._lock:
+            if self._whole is not None:
+                self._extras |= self._whole._extras
+            self._first = None
+            self._least_epochs |= least_epochs
+            self._desired = {pair: None for pair in (*self._desired, *added) if pair not in removed}
+            self._ever_desired.update(map(self._venue.by_subscribed_name, added))
+            self.changed = True
+
+    def raise_epochs(self, least_epochs: Mapping[str, int]) -> None:
+        """See `change`."""
+        with self._lock:
+            self._least_epochs |= least_epochs
+
+    def least_epochs(self) -> dict[str, int]:
+        """The epochs that products have to have at least; each is returned once."""
+        with self._lock:
+            found, self._least_epochs = self._least_epochs, {}
+            return found
+
+    @property
+    def desired(self) -> list[Pair]:
+        """All desired pairs, by the names that were given."""
+        with self._lock:
+            return list(self._desired)
+
+    def pairs_of(self, subscription: Subscription) -> list[Pair]:
+        """The pairs of *subscription*, by the names that were given."""
+        with self._lock:
+            return self._pairs(subscription)
+
+    @property
+    def requests_sent(self) -> bool:
+        """True if the user has sent requests, so that only the exchange's answers show what is subscribed to."""
+        return self._requests_sent if self._whole is None else self._whole.requests_sent
+
+    @requests_sent.setter
+    def requests_sent(self, sent: bool) -> None:
+        self._requests_sent = sent
+
+    @property
+    def accepted(self) -> bool:
+        """True once a subscription of this feed was acknowledged, so that its credentials, if any, were valid."""
+        return self._accepted if self._whole is None else self._whole.accepted
+
+    @accepted.setter
+    def accepted(self, accepted: bool) -> None:
+        if self._whole is None:
+            self._accepted = accepted
+        else:
+            self._whole.accepted = accepted
+
+    @property
+    def acknowledged_pairs(self) -> list[Pair]:
+        """The requested pairs that were acknowledged, by the exchange's subscribe names."""
+        with self._lock:
+            missing = set(self._unacknowledged)
+            return [self._venue.by_subscribed_name(pair) for pair in self._requested if pair not in missing]
+
+    @property
+    def whole_is_acknowledged(self) -> bool:
+        """True if everything that this part desires was requested and acknowledged."""
+        with self._lock:
+            return self._answered and not self.changed and not self._unacknowledged
+
+    @property
+    def settled(self) -> bool:
+        """True if all that is desired was requested, and nothing of it lacks an acknowledgement."""
+        return all(each.whole_is_acknowledged for each in self._parts)
+
+    # ---- what is desired
 
     def add(self, more: Subscription) -> None:
         with self._lock:
@@ -119,7 +216,7 @@ class SubscriptionManager:
         """The requests that a new connection begins with: those for all pairs, or none if no pair is desired."""
         with self._lock:
             self._requested, self._renewals, self.changed = dict(self._desired), {}, False
-            self._unacknowledged = tuple(self._requested)
+            self._unacknowledged, self._answered = tuple(self._requested), not self._requested
             first = self._grouped(self._requested) if self._first is None else self._first
             return self._signed(first.requests("subscribe", credentials, timestamp)) if first.channels else []
 
@@ -149,7 +246,7 @@ class SubscriptionManager:
         """The secrets that the exchange received and may repeat; use them only in the call of `redacted`."""
         if credentials is None:
             return []
-        signatures = self._signatures.copy()
+        signatures = [*self._signatures.copy(), *(each for part in self._parts for each in part._signatures.copy())]
         return [*self._venue.secrets(credentials), *(each.reveal() for each in signatures)]
 
     @property
@@ -167,7 +264,7 @@ class SubscriptionManager:
         }
         acknowledged = listed | {(channel, None) for channel, _ in listed}
         with self._lock:
-            self._acknowledged = _Index(listed)
+            self._acknowledged, self._answered = _Index(listed), True
             names = {pair: self._venue.by_subscribed_name(pair) for pair in self._requested}
             # A channel may be listed with other ids than those of its products: with the user's, or those of aliases.
             foreign = {channel for channel, _ in listed - set(names.values())}
@@ -187,7 +284,9 @@ class SubscriptionManager:
     def has(self, channels: frozenset[str] | None, product: str | None) -> bool:
         """True if one of *channels* of *product* (`None`: any) was ever desired, or is acknowledged now."""
         with self._lock:
-            return any(each.has(channels, product) for each in (self._ever_desired, self._acknowledged))
+            if any(each.has(channels, product) for each in (self._ever_desired, self._acknowledged)):
+                return True
+        return any(each.has(channels, product) for each in self._parts)
 
     def _pairs(self, subscription: Subscription) -> list[Pair]:
         pairs: list[Pair] = []
@@ -202,6 +301,9 @@ class SubscriptionManager:
             products = () if name in self._venue.without_products else dict.fromkeys((*subscription.products, *own))
             pairs += [(name, product) for product in products] or [(name, None)]
         return pairs
+
+    def _selected(self, pairs: Iterable[Pair]) -> Subscription:
+        return self._grouped(dict.fromkeys(pairs))
 
     def _grouped(self, pairs: dict[Pair, None]) -> Subscription:
         products_of: dict[str, list[str]] = {}

@@ -74,6 +74,10 @@ class TradeFetcher:
         self._closed = threading.Event()
         self._warned = False
 
+    def nudge_with(self, nudge: Callable[[], None]) -> None:
+        """Answers call *nudge* from now on."""
+        self._nudge = nudge
+
     def request(self, product_id: str, first: int, last: int, newer: RestTrade | None) -> None:
         if self._closed.is_set():
             return

@@ -23,16 +23,21 @@ from rxfeed.core import (
     GapDetector,
     LostTrades,
     Missed,
+    Reconnect,
     Repair,
     RepairedNumbers,
     RepairedTrades,
     Restarted,
     TradeRepair,
+    in_seconds,
 )
+from rxfeed.feed.clock import Clock
 from rxfeed.feed.feed_streams import FeedStreams
 from rxfeed.feed.held_messages import with_epoch, with_epochs
+from rxfeed.feed.settings import FeedSettings
 from rxfeed.feed.trade_fetcher import TradeFetcher
 from rxfeed.market import Message, PriorTrade, RestOrigin, Trade
+from rxfeed.transport import HttpClient
 from rxfeed.venues import RestTrade
 
 
@@ -61,6 +66,10 @@ class TradeRepairs:
         self._losses: Counter[str] = Counter()  # by product, since its trades are held
         self._begun = False
         continuity.can_repair = self._can_repair
+
+    def nudge_with(self, nudge: Callable[[], None]) -> None:
+        """Answers call *nudge* from now on."""
+        self._fetcher.nudge_with(nudge)
 
     @property
     def pending(self) -> bool:
@@ -223,7 +232,7 @@ class TradeRepairs:
 
 
 def _is_fetched(message: Message) -> bool:
-    return type(message._origin) is RestOrigin  # pyright: ignore[reportPrivateUsage]
+    return type(message._origin) is RestOrigin  # pyright: ignore[reportPrivateUsage]  # of the REST API alone
 
 
 def _as_rest(trade: Trade | PriorTrade) -> RestTrade:
@@ -235,3 +244,26 @@ def _as_rest(trade: Trade | PriorTrade) -> RestTrade:
         time=trade.time,
         maker_side=trade.maker_side,
     )
+
+
+def make_repairs(
+    settings: FeedSettings, streams: FeedStreams, continuity: GapDetector, clock: Clock, nudge: Callable[[], None]
+) -> TradeRepairs | None:
+    """The repairs of what *continuity* misses; `None` if *settings* have none. *nudge* is called for each answer."""
+    policy, venue, transport = settings.repairs, settings.venue, settings.transport
+    if policy is None:
+        return None
+    assert venue.rest is not None
+
+    def client(timeout: float) -> HttpClient:
+        return HttpClient(
+            settings.rest_url,
+            timeout=timeout,
+            rate=venue.rest_requests_per_second,
+            retry=Reconnect(retries=0),
+            ssl_context=transport.ssl_context,
+            proxy=transport.proxy,
+        )
+
+    fetcher = TradeFetcher(venue, client, clock.real(in_seconds(policy.patience)), nudge)
+    return TradeRepairs(policy, venue.repairable, streams, continuity, fetcher, clock.now)

@@ -23,6 +23,7 @@ from rxfeed.market.message import (
     stamp,
 )
 from rxfeed.market.orders import OrderChanged, OrderDone, OrderEvent, OrderMatched, OrderOpened
+from rxfeed.market.shown import exact, iso
 from rxfeed.market.texts import BookUpdateText, TickerText, TradeText
 from rxfeed.market.times import ENDING, LONG, PLAIN, UNDECODED, ends_with_microseconds, finer, in_microseconds
 from rxfeed.market.trades import PriorTrade, Ticker, Trade, TradeFields
@@ -78,11 +79,13 @@ __all__ = [
     "check",
     "check_sizes",
     "ends_with_microseconds",
+    "exact",
     "finer",
     "fits",
     "frame_of",
     "frame_origin",
     "in_microseconds",
+    "iso",
     "microseconds",
     "moment",
     "stamp",

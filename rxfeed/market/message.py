@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from rxfeed.market.epoch import EPOCH
+from rxfeed.market.shown import summary
 
 Side = Literal["buy", "sell"]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -147,6 +148,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
         """The message without its origin, and so with nothing but its fields."""
         return self if self._origin is None else msgspec.structs.replace(self, _origin=None)
 
+    def __str__(self) -> str:
+        """The content in one line, for people; `repr` is exact."""
+        return summary(self)
+
     def __repr__(self) -> str:
         shown = (
             f"{name}={value!r}"
@@ -164,7 +169,7 @@ def stamp(message: _M, origin: Origin) -> _M:
 
 def frame_of(message: Message) -> bytes:
     """`raw`, or for a trade of the REST API its encoding, which the venue's decoder decodes as it does a frame."""
-    origin = message._origin  # pyright: ignore[reportPrivateUsage]
+    origin = message._origin  # pyright: ignore[reportPrivateUsage]  # of this module
     return msgspec.json.encode(message.unstamped) if isinstance(origin, RestOrigin) else message.raw
 
 
@@ -189,6 +194,11 @@ class Malformed(msgspec.Struct, frozen=True, gc=False):
     received_ns: int = 0
     product_id: str | None = None
     type: str | None = None
+
+    def __str__(self) -> str:
+        """The reason in one line; `repr` has the frame."""
+        about = [each for each in (self.product_id, self.type) if each is not None]
+        return " ".join(["Malformed", *about, f"{len(self.raw):,} bytes: {self.reason}"])
 
 
 @final

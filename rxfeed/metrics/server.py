@@ -7,7 +7,7 @@ import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments
 from rxfeed.errors import ConfigError, needs_extra
 from rxfeed.metrics.values import MOST_PRODUCTS
 
@@ -94,7 +94,7 @@ def serve(
     port: int = PORT,
     host: str = "127.0.0.1",
     products: int = MOST_PRODUCTS,
-    sample_seconds: float = SAMPLE_SECONDS,
+    sample_seconds: Seconds = SAMPLE_SECONDS,
 ) -> MetricsServer:
     """Serve the metrics of *parts* to Prometheus, at `http://host:port/metrics`, until `close()`.
 
@@ -116,7 +116,7 @@ def serve(
     `metrics`.
     """
     arguments.positive_integer("products", products)
-    arguments.above_zero("sample_seconds", sample_seconds)
+    sample_seconds = arguments.above_zero("sample_seconds", sample_seconds)
     with needs_extra("metrics", "metrics"):
         from rxfeed.metrics.collector import PartsCollector
     return MetricsServer(PartsCollector(parts, products), port, host, sample_seconds)

@@ -147,6 +147,9 @@ class Guarded(Rooted[T]):
         items are in memory.
         """
         self.root.check_open()
+        elsewhere = self._collect_elsewhere(operators, seconds)
+        if elsewhere is not None:
+            return elsewhere
         stream: Observable[Any] = self.pipe(*operators) if operators else self
         items: list[Any] = []
         begin = stream._connect_published if isinstance(stream, Guarded) else lambda: None
@@ -154,6 +157,10 @@ class Guarded(Rooted[T]):
         if cause is not None:
             raise cause
         return items
+
+    def _collect_elsewhere(self, operators: tuple[object, ...], seconds: Seconds | None) -> list[Any] | None:
+        """The items that other processes have collected through *operators*; `None`: this one collects them."""
+        return None
 
     def _connect_published(self) -> None:
         """Begin what `connect()` of the source does not."""

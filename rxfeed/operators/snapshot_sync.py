@@ -19,6 +19,7 @@ from rxfeed.core import (
     Reconnect,
     SnapshotFailed,
     SnapshotTaken,
+    in_seconds,
 )
 from rxfeed.errors import ConnectFailed, RequestRejected
 from rxfeed.market import Message
@@ -49,7 +50,7 @@ class SnapshotSync:
         self._snapshot = snapshot
         self._observer = observer
         self._backoff = Backoff(retry)
-        self._interval = min(_REQUEST_INTERVAL, retry.initial)
+        self._interval = min(_REQUEST_INTERVAL, in_seconds(retry.initial))
         self._lock = threading.RLock()
         self._ended = threading.Event()
         self._need: NeedSnapshot | None = None

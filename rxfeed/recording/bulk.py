@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter, methodcaller
 from typing import Any, TypeVar
 
@@ -65,6 +65,31 @@ class Bulk:
             msgspec.defstruct("Typed", _fields(frame), bases=(), gc=False)
         )
 
+        self._choosing: dict[frozenset[type[Message]], Callable[[bytes], list[Any]]] = {}
+        self.passed: dict[type[object], type[Message]] = {}
+        """By what `chosen_lines` has in place of a message: its type."""
+
+    def chosen_lines(self, text: bytes, types: frozenset[type[Message]]) -> list[Typed] | None:
+        """As `typed_lines`, with the messages of *types* alone: see `passed` for the others.
+
+        Times that are finer than microseconds are not cut here.
+        """
+        decode = self._choosing.get(types)
+        if decode is None:
+            decode = self._choosing[types] = self._choose(tuple(types))
+        return None if len(text) > LONG or REPAIRED in text else together(decode, text)
+
+    def _choose(self, types: tuple[type[Message], ...]) -> Callable[[bytes], list[Any]]:
+        for tag, kind in self.kinds.items():
+            if kind not in self.passed.values():
+                self.passed[msgspec.defstruct("Passed", [], tag=tag, gc=False)] = kind
+        passed = {kind: struct for struct, kind in self.passed.items()}
+        frame: Any = functools.reduce(
+            operator.or_, [kind if issubclass(kind, types) else passed[kind] for kind in self.kinds.values()]
+        )
+        line = msgspec.defstruct("Chosen", _fields(frame | None), bases=(), gc=False)
+        return msgspec.json.Decoder(line).decode_lines
+
     def typed_lines(self, text: bytes) -> list[Typed] | None:
         if len(text) > LONG or finer(text) or REPAIRED in text:
             return None
@@ -88,6 +113,7 @@ def bulk_of(venue: Venue) -> Bulk:
     return Bulk(venue)
 
 
+kind_of = attrgetter("frame.__class__")
 time_of, epoch_of, type_of = attrgetter("ns"), attrgetter("epoch"), attrgetter("frame.type")
 _before_frame = methodcaller("index", _FRAME)
 _skim = msgspec.json.Decoder(Skimmed).decode_lines
@@ -114,6 +140,34 @@ def together(decode_lines: Callable[[bytes], list[T]], text: bytes) -> list[T] |
 def frame_in(line: bytes) -> bytes:
     """The frame's bytes, which are at the end of *line*."""
     return line[line.index(_FRAME) + len(_FRAME) : -1]
+
+
+def size_between(lines: Sequence[bytes], text: bytes, times: Sequence[int], epochs: Collection[int]) -> int | None:
+    """The total size of the frames in *text*, which has *lines* of these *times* and *epochs*, each with a frame.
+
+    `None` if the lines may begin in several ways, as the first and the last one show.
+    """
+    if len(epochs) != 1:
+        return None
+    (epoch,) = epochs
+    digits = len(str(min(times)))
+    begin, end = b'{"ns":', b',"epoch":%d,%s' % (epoch, _FRAME)
+    before = len(begin) + digits
+    alike = digits == len(str(max(times))) and all(
+        line.startswith(begin) and line.startswith(end, before) for line in (lines[0], lines[-1])
+    )
+    return len(text) - len(lines) * (before + len(end) + len(b"}\n")) if alike else None
+
+
+def places(kinds: list[type[object]], counted: Mapping[type[object], int], chosen: Iterable[type[object]]) -> list[int]:
+    """Where the *chosen* ones are in *kinds*, in order; *counted*: how often each is there."""
+    found: list[int] = []
+    for kind in chosen:
+        at = -1
+        for _ in range(counted[kind]):
+            at = kinds.index(kind, at + 1)
+            found.append(at)
+    return sorted(found)
 
 
 def frames_size(lines: Sequence[bytes]) -> int:

@@ -39,7 +39,7 @@ def status_line(status: FeedStatus) -> bytes:
     """The line of *status*. The headers of an error are not recorded, since they may contain secrets."""
     fields: dict[str, object] = {"type": type(status).__name__}
     for name in status.__struct_fields__:
-        if name != "at":
+        if name != "at" and (name != "connection" or status.connection):
             value = getattr(status, name)
             fields[name] = _recorded_error(value) if isinstance(value, BaseException) else value
     return encode(Line(ns=ns_of(status.at), status=msgspec.Raw(encode(fields)))) + b"\n"

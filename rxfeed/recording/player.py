@@ -27,7 +27,17 @@ from rxfeed.feed import (
     SequenceReset,
     Subscribed,
 )
-from rxfeed.market import FrameOrigin, Malformed, Message, Origin, RepairedOrigin, Subscriptions
+from rxfeed.market import (
+    BookSnapshot,
+    BookUpdate,
+    FrameOrigin,
+    Malformed,
+    Message,
+    Origin,
+    RepairedOrigin,
+    Subscriptions,
+    finer,
+)
 from rxfeed.recording.bulk import (
     NO_FRAME,
     NOT_CHOSEN,
@@ -36,6 +46,9 @@ from rxfeed.recording.bulk import (
     epoch_of,
     frame_in,
     frames_size,
+    kind_of,
+    places,
+    size_between,
     skimmed_lines,
     time_of,
     type_of,
@@ -51,12 +64,17 @@ from rxfeed.recording.reading import Recording
 from rxfeed.recording.recorded_ids import apply, recorded_ids
 from rxfeed.recording.time_range import TimeRange
 from rxfeed.recording.timestamps import moment_of, ns_of
+from rxfeed.recording.workers import END, Place
 from rxfeed.venues import DeliveredIds
 
 log = logging.getLogger("rxfeed.recording")
 
 # If a larger part of the lines is needed than this, decoding all of them is faster than skimming them first.
 _MANY = 0.7
+# Most of the lines, of which a pipeline often has one product of many.
+_BOOKS = frozenset((BookUpdate, BookSnapshot))
+_NO_FRAME = type(None)
+_AFTER_INSERTED = 1 << 62
 
 
 class Player:
@@ -80,6 +98,15 @@ class Player:
         self._repaired = RepairedIds({})
         self._trades = frozenset(each.name for each in venue.channels if each.numbering == "trades")
         self._risen: Counter[str | None] = Counter()  # by how much epochs of products are above the recorded ones
+        self.part = self._first = self._index = 0
+        self._inserted = _AFTER_INSERTED
+        self.over = False
+        """True once all has been played."""
+
+    @property
+    def place(self) -> Place:
+        """Where the current message is: the part, the line, and the place in it, or between it and the one before."""
+        return END if self.over else (self.part, self._first + self._index, self._inserted, self._dispatcher.place)
 
     def stop(self) -> None:
         """Hand nothing on any more; from any thread."""
@@ -127,7 +154,7 @@ class Player:
 
     def merged(self, items: Iterable[MergedItem]) -> None:
         """Play the merged items of several recordings, with their merged epochs."""
-        for each in items:
+        for self._index, each in enumerate(items):
             item = each.item
             if isinstance(item, Malformed):
                 self._malformed(item)
@@ -162,10 +189,16 @@ class Player:
         # takes a third of decoding it. Most pipelines need few types. Other lines are played one by one.
         insertions = self._insertions(recording)
         for chunk in recording.chunks():
+            self._first = chunk.line
             plain = not self._risen and (insertions is None or insertions.place >= chunk.line + chunk.count)
-            done = (self._skip_through(recording, chunk) or self._all_of(recording, chunk)) if plain else 0
+            done = plain and (
+                self._choose_through(recording, chunk)
+                or self._skip_through(recording, chunk)
+                or self._all_of(recording, chunk)
+            )
             for index in range(done, len(chunk.lines)):
                 if insertions is not None and insertions.place <= chunk.line + index:
+                    self._index = index
                     self._insert(insertions.take(chunk.line + index), recording.line(chunk, index))
                 if not self.stopping:
                     self._line(recording, chunk, index)
@@ -180,7 +213,7 @@ class Player:
     def _insert(self, lines: Sequence[Line], following: Line) -> None:
         """Play repaired trades before the *following* line, and with its epoch, which rises where some are lost."""
         recorded = [epoch for epoch in following.epochs or () if epoch is not None] or [following.epoch]
-        for line in lines:
+        for self._inserted, line in enumerate(lines):
             if line.lost is not None:
                 self._risen[line.lost.product_id] += 1
                 continue
@@ -191,6 +224,48 @@ class Player:
             epoch = self._base + max(recorded) + self._risen[message.product_id]
             self._highest = max(self._highest, epoch)
             self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, RepairedOrigin)
+        self._inserted = _AFTER_INSERTED
+
+    def _choose_through(self, recording: Recording, chunk: Chunk) -> int:
+        """As `_skip_through`, where types alone decide: lines are decoded once, most of them into next to nothing."""
+        router, scheduler, bulk = self._streams.router, self._pacer.scheduler, self._bulk
+        wanted = router.types
+        if wanted is None or not bulk.usable or not self._takes_all or self._pacer.paced or not scheduler.begun:
+            return 0
+        typed = None if router.takes_products_of(_BOOKS) else bulk.chosen_lines(chunk.text, wanted)
+        if not typed:
+            return 0
+        times = [*map(time_of, typed)]
+        newest = max(times)
+        if newest >= scheduler.next_ns:
+            return 0
+        epochs, kinds, passed = {*map(epoch_of, typed)}, [*map(kind_of, typed)], bulk.passed
+        self._highest = max(self._highest, self._base + max(epochs))
+        counted = Counter(kinds)
+        lines, done, chosen = chunk.lines, 0, places(kinds, counted, counted.keys() - passed.keys())
+        try:
+            for index in chosen:
+                entry, line, done = typed[index], lines[index], index + 1
+                self._index = index
+                if entry.frame is None or finer(line):
+                    self._line(recording, chunk, index)
+                else:
+                    scheduler.ns = max(scheduler.ns, entry.ns)
+                    self._dispatcher.deliver_recorded(entry.frame, frame_in(line), entry.ns, self._base + entry.epoch)
+                # An observer may have closed the replay, subscribed to more, or scheduled an action.
+                if self.stopping or router.types is not wanted or newest >= scheduler.next_ns:
+                    return done
+            done = len(lines)
+        finally:  # all at once, since few lines may be skipped between two that are played
+            if done < len(lines):
+                counted = Counter(kinds[:done])
+            size = None if done < len(lines) or _NO_FRAME in counted else size_between(lines, chunk.text, times, epochs)
+            if size is None:
+                size = frames_size([line for line, kind in zip(lines[:done], kinds, strict=False) if kind in passed])
+            else:
+                size -= sum(len(frame_in(lines[index])) for index in chosen)
+            self._dispatcher.count_skipped({passed[kind]: n for kind, n in counted.items() if kind in passed}, size)
+        return done
 
     def _skip_through(self, recording: Recording, chunk: Chunk) -> int:
         """Play the lines of *chunk* that have subscribers, and skip the others; returns the number of lines done.
@@ -210,9 +285,10 @@ class Player:
         lines, played, done = chunk.lines, 0, 0
         try:
             for index, kind in enumerate(kinds):
-                if kind in unwanted or (
-                    kind in kinds_of and not router.observed(kinds_of[kind], skimmed[index].frame.product_id)
-                ):
+                if kind in unwanted:
+                    continue
+                self._index = index
+                if kind in kinds_of and not router.observed(kinds_of[kind], skimmed[index].frame.product_id):
                     continue
                 kinds[index], done = NOT_CHOSEN, index + 1
                 played += 1
@@ -261,6 +337,7 @@ class Player:
         self._highest = max(self._highest, base + max(map(epoch_of, typed), default=0))
         scheduler, free = self._pacer.scheduler, self._takes_all and not self._pacer.paced
         for index, entry in enumerate(typed):
+            self._index = index
             message, ns = entry.frame, entry.ns
             if message is None:
                 self._line(recording, chunk, index)
@@ -276,6 +353,7 @@ class Player:
 
     def _line(self, recording: Recording, chunk: Chunk, index: int) -> None:
         """Play one line of any kind."""
+        self._index = index
         line = recording.line(chunk, index)
         try:
             raw = line.raw() if line.has_frame else b""
@@ -382,7 +460,8 @@ class Player:
         first, plain = True, recording.kind == "plain"
         if plain:  # a plain frame has no receipt time, but it was received before now
             continuity.received(time.time_ns())
-        for ns, raw in recording.frames():
+        self._first = 0
+        for self._index, (ns, raw) in enumerate(recording.frames()):
             if not plain:
                 continuity.received(ns)
             message = self._decode(raw)

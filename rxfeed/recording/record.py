@@ -9,7 +9,7 @@ import msgspec
 from reactivex import Observable, abc
 from reactivex.disposable import CompositeDisposable
 
-from rxfeed.core import Seconds, arguments
+from rxfeed.core import Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError
 from rxfeed.feed import FeedStatus, Idle, MessageSource, Sink
 from rxfeed.operators import QueueState
@@ -102,13 +102,13 @@ class Recorder(Sink[RecordedSegment, RecordingWriter]):
         if writer is not None:
             writer.rotate()
 
-    def close(self, timeout: float | None = None) -> int:
+    def close(self, timeout: Seconds | None = None) -> int:
         """Unsubscribe from the source, write the queue, and close the segment. Returns the number of unwritten items.
 
         It waits at most *timeout* seconds. It does not wait if a subscriber of the recorder calls it.
         """
         writer = self._writer
-        return 0 if writer is None else writer.close(timeout)
+        return 0 if writer is None else writer.close(None if timeout is None else in_seconds(timeout))
 
     def __repr__(self) -> str:
         return f"<Recorder to {self._settings.folder}>"

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any, ClassVar
 
-from reactivex import Observable
+from reactivex import Observable, abc
 from reactivex import operators as ops
 
 from rxfeed.core import Seconds, arguments, in_seconds
@@ -25,6 +25,7 @@ from rxfeed.recording.player import Player, received
 from rxfeed.recording.reading import Recording
 from rxfeed.recording.scheduler import ReplayScheduler
 from rxfeed.recording.time_range import TimeRange
+from rxfeed.recording.workers import KeyedOutputs, Place, Share, Study, collected, pickled
 from rxfeed.venues import DEFAULT_VENUE, Venue
 from rxfeed.venues import venue as venue_of
 
@@ -54,7 +55,8 @@ class Replay(MessageSource):
     without a product. *merge*: the sessions are those of several collectors of one exchange, and are merged, with
     *patience* (see below). *repaired*: trades that `rxfeed repair` has requested are played at their places; False: the
     recording is played as it was received. *clock*: a `Clock`, for tests. *venue*: the venue of the frames; `None`: the
-    one that the recordings name. *count_items*: as for a `Feed`.
+    one that the recordings name. *count_items*: as for a `Feed`. *workers*: the number of processes for `collect`
+    (see below).
 
     It emits all that the feed emitted. Messages have their recorded receipt and epoch. `status`, `malformed` and
     `keepalive` emit the recorded items at their places, with their times. The segments of a session (a run of a
@@ -80,6 +82,19 @@ class Replay(MessageSource):
     snapshot selects the collector. A number that comes more than *patience* seconds after a higher one is dropped, and
     reported as a `Gap`. So *patience* has to be longer than differences of clocks and latencies. Messages of so many
     seconds are buffered. Without *merge*, overlapping sessions are played one after the other, and a warning is logged.
+
+    With **workers**, each process plays its own products. `collect` has the outputs of one process, in the same order,
+    for a pipeline that treats each product by itself, as the operators of rxfeed do. Each worker imports the operators,
+    so they have to be functions of a module:
+
+        def study(source):
+            return source.pipe(trades(), window_volume(60))
+
+        if __name__ == "__main__":
+            rows = Replay("recordings/", workers=4).collect(study)
+
+    Nothing else can be subscribed then. Messages without a product go to the first worker alone. Each worker reads the
+    whole recording, so a second one pays for work that takes longer than reading, such as that of books.
 
     Operators of reactivex with time (`buffer_with_time`, `debounce`, `timeout`, ...) use the recording's time:
     pipelines of a replay and its other streams run on `scheduler`, unless they are given another.
@@ -115,7 +130,11 @@ class Replay(MessageSource):
         clock: Clock | None = None,
         venue: str | Venue | None = None,
         count_items: bool = False,
+        workers: int = 1,
     ) -> None:
+        self._workers = arguments.positive_integer("workers", workers)
+        if self._workers > 1 and (speed is not None or clock is not None or count_items):
+            raise ConfigError("workers: several processes play without a speed, a clock, and counts of items")
         if speed is not None:
             arguments.above_zero("speed", speed)
         time_range = TimeRange(products, since, until)
@@ -129,6 +148,18 @@ class Replay(MessageSource):
         arguments.positive_microseconds("patience", patience)
         self._repaired = repaired
         self._repairs: Repairs = {}
+        if self._workers > 1:
+            source = _paths(source)
+            self._arguments: dict[str, Any] = {
+                "source": source,
+                "products": None if time_range.products is None else sorted(time_range.products),
+                "since": since,
+                "until": until,
+                "merge": merge,
+                "patience": patience,
+                "repaired": repaired,
+                "venue": venue,
+            }
         self._play, begin = self._opened(source, time_range)
         self._player = Player(self._streams, self._pacer, time_range)
         self._player.insert(self._repairs)
@@ -150,13 +181,58 @@ class Replay(MessageSource):
     def __repr__(self) -> str:
         return f"<Replay of {self._shown}>"
 
+    # ---- workers
+
+    def _collect_elsewhere(self, operators: tuple[object, ...], seconds: Seconds | None) -> list[Any] | None:
+        if self._workers == 1:
+            return None
+        if seconds is not None:
+            raise ConfigError("seconds: several processes play a recording to its end")
+        study = Study(self._arguments, pickled(operators), self._workers)
+        try:
+            outputs, read = collected(study)
+        finally:
+            self.close()
+        for kind, count in read.counts.items():
+            self.stats.add(kind, count)
+        self.stats.frames += read.frames
+        self.stats.bytes += read.bytes
+        return outputs
+
+    def collect_share(self, share: Share, operators: tuple[Callable[[Any], Any], ...]) -> list[tuple[Any, Any]]:
+        """In a worker process: the outputs for the products of *share*, each with its key for the merge."""
+        firsts: dict[str | None, Place] = {}
+        player = self._player
+
+        def has(product_id: str | None) -> bool:
+            if not share.has(product_id):
+                return False
+            firsts.setdefault(product_id, player.place)
+            return True
+
+        keyed = KeyedOutputs(lambda: player.place, firsts)
+        self._streams.router.limit_to(has)
+        stream: Any = self.pipe(*operators) if operators else self
+        stream.pipe(ops.do_action(keyed.add)).collect()
+        return keyed.items
+
+    def _check_alone(self) -> None:
+        if self._workers > 1:
+            raise ConfigError("workers: several processes play for `replay.collect(...)` alone, on the replay itself")
+
+    def _check_subscribable(self, scheduler: abc.SchedulerBase | None) -> None:
+        self._check_alone()
+        super()._check_subscribable(scheduler)
+
     # ---- the thread
 
     def _prepare(self) -> None:
-        """All is prepared."""
+        self._check_alone()
 
     def _work(self) -> Exception | None:
-        return self._play()
+        failure = self._play()
+        self._player.over = True
+        return failure
 
     def _interrupt(self) -> None:
         self._player.stop()
@@ -205,7 +281,7 @@ class Replay(MessageSource):
 
     def _play_parts(self, parts: list[Part]) -> Exception | None:
         player, damages, before = self._player, list[RecordingDamaged](), None
-        for part in parts:
+        for player.part, part in enumerate(parts):
             if player.stopping:
                 break
             if before is not None and part.session != before.session:
@@ -252,6 +328,17 @@ class Replay(MessageSource):
         self._finished.wait()
         subscription.dispose()
         return failures[0] if failures else None
+
+
+def _paths(source: object) -> list[str]:
+    """The paths of *source*; raises `ConfigError` if it is anything else."""
+    several: Any = [source] if isinstance(source, str | PathLike) else source
+    if isinstance(source, Observable) or not isinstance(several, Iterable):
+        raise ConfigError("workers: only recordings in files can be played by several processes")
+    paths = list(several)
+    if not all(isinstance(path, str | PathLike) for path in paths):
+        raise ConfigError("workers: only recordings in files can be played by several processes")
+    return [fspath(path) for path in paths]
 
 
 def _message(item: object) -> Message:

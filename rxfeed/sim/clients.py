@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections import deque
 from collections.abc import Callable
 from weakref import WeakSet
 
@@ -18,10 +20,24 @@ log = logging.getLogger(__name__)
 
 
 class Clients:
-    """The open connections and their counters, with methods that wait for them. *limit*: frames of backlog each."""
+    """The open connections and their counters, with methods that wait for them.
 
-    def __init__(self, limit: int, script: Script, venue: SimulatedVenue) -> None:
+    *limit*: frames of backlog each. *connection_limit*: new connections a second; `None`: any number. *clock*: seconds
+    that only go up.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        script: Script,
+        venue: SimulatedVenue,
+        connection_limit: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.limit = limit
+        self._connection_limit = connection_limit
+        self._clock = clock
+        self._times: deque[float] = deque()  # of the connections in the last second
         self.venue = venue
         self.slow_consumer = text_frame("error", encode(venue.slow_consumer)).wire
         self.accepted = 0
@@ -59,6 +75,18 @@ class Clients:
         tally = self.counters.open(self._arrived)
         script = self.script.of(self._arrived)
         return self._arrived, FaultInjector(self._arrived, script, tally, self.log, self.venue.identify), tally
+
+    def allowed(self) -> bool:
+        """Whether one more connection is within the limit of a second; it counts then."""
+        if self._connection_limit is None:
+            return True
+        now = self._clock()
+        while self._times and self._times[0] <= now - 1:
+            self._times.popleft()
+        if len(self._times) >= self._connection_limit:
+            return False
+        self._times.append(now)
+        return True
 
     def may_fail_handshake(self) -> bool:
         """Whether there may be a fault of the handshake for the next connection."""

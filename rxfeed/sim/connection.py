@@ -12,6 +12,7 @@ from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
+from rxfeed.core import in_seconds
 from rxfeed.errors import needs_extra
 from rxfeed.sim import fault_types
 from rxfeed.sim.fault_injector import Output, frames_in
@@ -169,7 +170,7 @@ class ClientConnection(ServerConnection):
                     if output.hold:
                         self.backlog.append(output)
                     if output.seconds is not None:
-                        self._later(output.seconds, partial(self._end_silence, output))
+                        self._later(in_seconds(output.seconds), partial(self._end_silence, output))
                 case fault_types.NoPong():
                     self._mute = True
                 case fault_types.RefusedChannel():
@@ -179,9 +180,9 @@ class ClientConnection(ServerConnection):
                     self._end_silence(None)
                     self._clients.listen()
                 case fault_types.Refuse():
-                    self._clients.refuse(output.seconds)
+                    self._clients.refuse(in_seconds(output.seconds))
                 case fault_types.ClockJump():
-                    self._clients.jump(output.seconds)
+                    self._clients.jump(in_seconds(output.seconds))
                 case fault_types.Close() | fault_types.Vanish() | fault_types.HalfOpen() | fault_types.SlowReaderKick():
                     self._cut_at_silence()
                     self.backlog.append(output)
@@ -253,10 +254,12 @@ class ClientConnection(ServerConnection):
         self.transport = cast("asyncio.Transport", transport)
         self.number, self._injector, self.tally = self._clients.admit()
         delay = 0.0
+        if not self._clients.allowed():
+            self.rejection = fault_types.HttpStatus(429)
         for fault in self._injector.handshake() + self._clients.claimed(self.number):
             match fault:
                 case fault_types.SlowHandshake():
-                    delay += fault.seconds
+                    delay += in_seconds(fault.seconds)
                 case fault_types.HttpStatus():
                     self.rejection = fault
                 case fault_types.Reset():

@@ -11,7 +11,7 @@ from functools import partial
 from os import PathLike
 from typing import Any, Self
 
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments
 from rxfeed.core.matching import MatchingEngine, Side
 from rxfeed.errors import ConfigError, RxfeedError
 from rxfeed.recording import Recording, TimeRange
@@ -51,13 +51,14 @@ class Exchange(ExchangeCounts):
     whether time passes by itself, from the first subscription on; if not, nothing happens until `step` or `advance`.
     *credentials*: those that open the channels of Exchange which need authentication; without them, no client can
     subscribe to these. *public_keys*: the same for Advanced Trade, by key name, as PEM or as keys of `cryptography`;
-    see `key_pair`. *message_limit*: messages without authentication that Advanced Trade takes a second (8 at
-    Coinbase). *rest_limit*: HTTP requests a second, above which the answer is 429 (10 at Coinbase). `None` for either:
-    any number. *subscribe_timeout*: seconds after which a client that has not subscribed is closed with 1008; `None`:
-    never. *start*: the virtual time of the first event; `None`: now, or a month ago if virtual time may run ahead of
-    the clock, since windows take no trade from the future. *ssl*: a server's context, for `wss`. *port*: 0 picks a
-    free one. *backlog*: frames that may wait for a client that reads too slowly, before it is sent `ErrSlowConsume`
-    and closed with 1008. *faults*: faults to inject, and when; see `rxfeed.sim.faults`.
+    see `key_pair`. *message_limit*: messages without authentication that Advanced Trade takes a second (8 at Coinbase).
+    *connection_limit*: new connections a second, above which the handshake is answered with 429 (8 at Coinbase).
+    *rest_limit*: HTTP requests a second, above which the answer is 429 (10 at Coinbase). `None` for any of them: no
+    limit. *subscribe_timeout*: seconds after which a client without a subscription is closed with 1008; `None`: never.
+    *start*: the virtual time of the first event; `None`: now, or a month ago if virtual time may run ahead of the
+    clock, since windows take no trade from the future. *ssl*: a server's context, for `wss`. *port*: 0 picks a free
+    one. *backlog*: frames that may wait for a client that reads too slowly, before it is sent `ErrSlowConsume` and
+    closed with 1008. *faults*: faults to inject, and when; see `rxfeed.sim.faults`.
 
     The same arguments (with a *start*), the same requests and the same calls of `step` and `advance` give the
     same frames, byte for byte.
@@ -75,8 +76,9 @@ class Exchange(ExchangeCounts):
         credentials: object = None,
         public_keys: Mapping[str, object] | None = None,
         message_limit: int | None = None,
+        connection_limit: int | None = None,
         rest_limit: int | None = None,
-        subscribe_timeout: float | None = 5.0,
+        subscribe_timeout: Seconds | None = 5.0,
         start: datetime | None = None,
         ssl: tls.SSLContext | None = None,
         port: int = 0,
@@ -87,11 +89,13 @@ class Exchange(ExchangeCounts):
         arguments.integer("seed", seed, -(2**63), 2**63)
         arguments.number("rate", rate)
         arguments.optional_number("speed", speed)
-        arguments.optional_number("subscribe_timeout", subscribe_timeout)
+        subscribe_timeout = arguments.optional_number("subscribe_timeout", subscribe_timeout)
         if start is not None:
             arguments.moment("start", start)
         if message_limit is not None:
             arguments.integer("message_limit", message_limit, 1, 10**6)
+        if connection_limit is not None:
+            arguments.integer("connection_limit", connection_limit, 1, 10**6)
         if rest_limit is not None:
             arguments.integer("rest_limit", rest_limit, 1, 10**6)
         simulated = simulated_venue(venue)
@@ -114,7 +118,8 @@ class Exchange(ExchangeCounts):
         for fault in script.fixed:
             _check_numbers(fault, simulated)
         # One step of the market can make a few hundred frames.
-        self._clients = Clients(arguments.integer("backlog", backlog, 1_000, 10**9), script, simulated)
+        limit = arguments.integer("backlog", backlog, 1_000, 10**9)
+        self._clients = Clients(limit, script, simulated, connection_limit)
         arguments.integer("port", port, 0, 65_535)
         rest = Rest(self._rest_answer, limit=rest_limit, faults=script.of_requests, log=self._clients.log)
         self._server = Server(self._clients, subscribe_timeout=subscribe_timeout, ssl=ssl, port=port, rest=rest)
@@ -240,7 +245,7 @@ class Exchange(ExchangeCounts):
         """
         self._server.wait(self._live.step(arguments.integer("n", n, 0, 10**9)))
 
-    def advance(self, seconds: float) -> None:
+    def advance(self, seconds: Seconds) -> None:
         """Advance virtual time by *seconds* now, with all its events; ends like `step`."""
         self._server.wait(self._live.advance(arguments.number("seconds", seconds, zero=True)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments
 from rxfeed.errors import ConfigError
 from rxfeed.sim.clients import Clients
 from rxfeed.sim.frames import Json
@@ -22,6 +22,11 @@ class ExchangeCounts:
     def connections(self) -> int:
         """How many clients are connected."""
         return self._server.read(lambda: len(self._clients.open))
+
+    @property
+    def open_connections(self) -> list[int]:
+        """The numbers of the connections that are subscribed, for a fault of one of them: `Reset(connection=2)`."""
+        return self._server.read(lambda: sorted(client.number for client in self._clients.open if client.subscribed))
 
     @property
     def accepted(self) -> int:
@@ -60,16 +65,16 @@ class ExchangeCounts:
         """How many HTTP requests have come."""
         return self._server.read(lambda: self._server.rest.requests)
 
-    def wait_for_clients(self, n: int = 1, timeout: float = 5.0) -> None:
+    def wait_for_clients(self, n: int = 1, timeout: Seconds = 5.0) -> None:
         """Return as soon as *n* connected clients have subscribed; `TimeoutError` after *timeout* seconds."""
         self._until(lambda: self._clients.subscribed >= n, timeout, f"{n} subscribed clients")
 
-    def drain(self, timeout: float = 5.0) -> None:
+    def drain(self, timeout: Seconds = 5.0) -> None:
         """Return as soon as all queued frames are written; `TimeoutError` after *timeout* seconds."""
         self._until(self._clients.drained, timeout, "clients that read what was sent")
 
-    def _until(self, condition: Callable[[], bool], timeout: float, what: str) -> None:
-        arguments.number("timeout", timeout)
+    def _until(self, condition: Callable[[], bool], patience: Seconds, what: str) -> None:
+        timeout = arguments.number("timeout", patience)
         try:
             self._server.wait(self._clients.until(condition, timeout))
         except TimeoutError:

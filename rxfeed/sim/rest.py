@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
+from rxfeed.core import in_seconds
 from rxfeed.sim.frames import Json, encode
 from rxfeed.sim.ledger import Log
 from rxfeed.sim.rest_faults import OfRequests, RestGarbage, RestHole, RestLatency, RestStatus
@@ -86,7 +87,7 @@ class Rest:
                     )
                 case RestHole():
                     content = _without(content, fault)
-        delay = sum(fault.seconds for fault in due if isinstance(fault, RestLatency))
+        delay = sum(in_seconds(fault.seconds) for fault in due if isinstance(fault, RestLatency))
         body = encode(content) if body is None else body
         return RestReply(_wire(status, body, headers, bodyless=request.method == "HEAD"), delay)
 

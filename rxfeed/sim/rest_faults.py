@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass
 
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments
 from rxfeed.errors import ConfigError
 from rxfeed.sim.fault_types import MOST, Fault
 
@@ -47,11 +47,11 @@ class RestStatus(OfRequests):
 class RestLatency(OfRequests):
     """The answer comes *seconds* later, as it was at the request."""
 
-    seconds: float
+    seconds: Seconds
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        arguments.number("seconds", self.seconds)
+        object.__setattr__(self, "seconds", arguments.number("seconds", self.seconds))
 
 
 @dataclass(frozen=True)

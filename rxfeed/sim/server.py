@@ -16,6 +16,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol, TypeVar, cast
 
+from rxfeed.core import in_seconds
 from rxfeed.errors import ConfigError, RxfeedError, needs_extra
 from rxfeed.sim.arrival import IDLE, PATIENCE, FirstRequestReader
 from rxfeed.sim.clients import Clients
@@ -216,9 +217,9 @@ class Server:
         elif everywhere and isinstance(fault, Refuse | ClockJump):
             clients.log.add(0, fault, 0)
             if isinstance(fault, Refuse):
-                self._refuse(fault.seconds)
+                self._refuse(in_seconds(fault.seconds))
             else:
-                clients.jump(fault.seconds)
+                clients.jump(in_seconds(fault.seconds))
         else:
             for client in clients.open:
                 if fault.concerns(client.number):

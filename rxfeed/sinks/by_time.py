@@ -116,7 +116,7 @@ def _sequence(document: Document) -> int:
         else document.get("sequence", document.get("sequence_num"))
     )
     try:
-        return int(value)  # pyright: ignore[reportArgumentType]
+        return int(value)  # pyright: ignore[reportArgumentType]  # of any type: what is no number raises
     except (TypeError, ValueError, OverflowError):
         return 0
 

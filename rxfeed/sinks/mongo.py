@@ -9,7 +9,7 @@ from typing import Literal
 from pymongo import WriteConcern
 from reactivex import Observable
 
-from rxfeed.core import Seconds, arguments
+from rxfeed.core import Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError
 from rxfeed.feed import Sink
 from rxfeed.market import Message
@@ -67,7 +67,7 @@ class MongoSink(Sink[MongoWrite, MongoWriter]):
         writer = self._writer
         return QueueState(0 if writer is None else writer.queued, self._settings.queue_size, self._counters.dropped)
 
-    def close(self, timeout: float | None = None) -> UnwrittenCounts:
+    def close(self, timeout: Seconds | None = None) -> UnwrittenCounts:
         """Unsubscribe and write all items. Returns the items unwritten after *timeout* seconds (`flush_seconds`).
 
         Unwritten items are saved in the spill, if there is one. Then the stream completes, or fails with a `SinkError`
@@ -76,7 +76,7 @@ class MongoSink(Sink[MongoWrite, MongoWriter]):
         writer = self._writer
         if writer is None:
             return UnwrittenCounts(0, 0)
-        return writer.close(self._settings.flush_seconds if timeout is None else timeout)
+        return writer.close(self._settings.flush_seconds if timeout is None else in_seconds(timeout))
 
     def __repr__(self) -> str:
         return f"<MongoSink {self._settings.collection.full_name}>"

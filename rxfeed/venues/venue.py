@@ -16,7 +16,7 @@ import msgspec
 
 from rxfeed.core import ByType, GapDetector, MergeRules, Pair
 from rxfeed.errors import ConfigError, ConnectionLost, ServerClosed
-from rxfeed.market import Heartbeat, Malformed, Message, Trade, microseconds
+from rxfeed.market import AnyHeartbeat, Heartbeat, Malformed, Message, Trade, microseconds
 from rxfeed.secrets import Secret, local_http
 from rxfeed.venues.numbers import NumberReader
 from rxfeed.venues.rest import RestRules, RestTrade
@@ -285,6 +285,15 @@ class Venue:
     def heartbeats(self) -> frozenset[str]:
         """The channels with heartbeats."""
         return frozenset(each.name for each in self.channels if any(issubclass(kind, Heartbeat) for kind in each.types))
+
+    @cached_property
+    def connection_heartbeats(self) -> frozenset[str]:
+        """The channels with heartbeats of a connection, which each one needs."""
+        return frozenset(
+            each.name
+            for each in self.channels
+            if not each.products and any(issubclass(kind, AnyHeartbeat) for kind in each.types)
+        )
 
     @cached_property
     def without_products(self) -> frozenset[str]:

@@ -105,7 +105,7 @@ def test_report_has_rows_and_verdicts(tmp_path: Path, capsys: pytest.CaptureFixt
     ] + [("ten at once", 10)]
     for row in saved["rows"][:-1]:
         assert row["ratio"] == pytest.approx(row["ns"]["plain"] / row["ns"]["hub"], abs=0.01)
-    assert len(saved["verdicts"]) == 2 * 6 + 1
+    assert len(saved["verdicts"]) == 2 * 7 + 1
     for verdict in saved["verdicts"][:-1]:
         assert verdict["met"] == (verdict["value"] >= 0.6) or verdict["value"] == 0.6
     assert "order_book" in capsys.readouterr().out

@@ -41,7 +41,32 @@ def test_help_lists_options_defaults_and_examples(
     assert [each for each in told if each not in text] == []
     assert max(map(len, text.splitlines())) <= 80
     if args != ["record", "--help-all"]:
-        assert len(text.splitlines()) <= 45  # a screen
+        assert len(text.splitlines()) <= 42  # a screen
+
+
+COMMANDS = ["demo", "watch", "record", "top", "products", "ls", "audit", "repair", "export", "replay", "doctor"]
+
+
+def test_help_of_each_command_fits_a_screen(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first line has the required arguments only; bad usage shows all of them."""
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    listed = capsys.readouterr().out
+    assert [each for each in COMMANDS if f"\n    {each} " not in listed] == []
+    for command in COMMANDS:
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0].startswith(f"usage: rxfeed {command} [options]"), lines[0]
+        assert lines[1] == ""
+        assert len(lines) <= 42
+        assert max(map(len, lines)) <= 80
+    with pytest.raises(SystemExit):
+        main(["watch", "--count", "0", "BTC-USD"])
+    assert "[--venue VENUE]" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -10,11 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rxfeed import Match, Replay
-from rxfeed.backtest import PaperFill
+from rxfeed.backtest import PaperFill, PaperMarket
 from rxfeed.market import Side
-from tests.examples.conftest import Script
+from rxfeed.testing import book, book_update, trade
+from tests.examples.conftest import Script, importable
 from tests.support.make import at, match
 from tests.support.pictures import assert_drawn, ground
 
@@ -126,27 +130,66 @@ def test_missing_recording_is_made(run: Any, tmp_path: Path) -> None:
 
 # ---- the back-test
 
+SPAN = timedelta(minutes=1)
+
 
 def rows(printed: list[str]) -> list[list[str]]:
-    heads, units, *lines = printed
-    assert heads.split() == ["latency", "fills", "volume", "most", "held", "profit", "fees", "net", "net"]
-    assert units.split() == ["s", "BTC", "BTC", "USD", "USD", "USD", "bp"]
-    return [line.split() for line in lines]
+    *_, heads, units = [place for place, line in enumerate(printed) if line.split()[:1] in (["latency"], ["s"])]
+    assert units == heads + 1
+    assert printed[heads].split() == ["latency", "fills", "volume", "most", "held", "fees", "net", "+-", "cost", "+-"]
+    assert printed[units].split() == ["s", "BTC", "BTC", "USD", "USD", "USD"]
+    assert printed[-1].startswith("net, cost: mean and standard error of ")
+    return [line.split() for line in printed[units + 1 : -1]]
 
 
 @pytest.mark.timeout(240)  # two whole runs of the example
 def test_back_test_result_depends_on_latency(recorded: Recorded, run: Any) -> None:
-    arguments = (str(recorded.folder), "--latency", "0", "0.5", "100000", "--fee", "0.1")
+    """The cost of a latency is that of the first one, less what this one earned, in the same spans."""
+    arguments = (str(recorded.folder), "--latency", "0", "0.5", "100000", "--fee", "0.1", "--most", "0.03")
     printed = run("backtest", *arguments).end()
     fast, slow, never = rows(printed)
-    assert never == ["100000", "0", "0.0000", "0.0000", "+0.00", "0.00", "+0.00", "-"]
+    assert never[:7] == ["100000", "0", "0.0000", "0.0000", "0.00", "+0.000", "0.000"]
     assert int(fast[1].replace(",", "")) > 10
     assert slow[1:] != fast[1:]
+    assert len(fast) == 7
     for row in (fast, slow):
-        profit, fees, net = (Decimal(cell.replace(",", "")) for cell in row[4:7])
-        assert abs(profit - fees - net) <= Decimal("0.01")
-        assert fees > 0
+        assert Decimal(row[4]) > 0
+        assert Decimal(row[3]) <= Decimal("0.03")
+    for row in (slow, never):
+        net, cost, error = (Decimal(row[place].replace(",", "")) for place in (5, 7, 8))
+        assert abs(Decimal(fast[5].replace(",", "")) - net - cost) <= Decimal("0.002")
+        assert error > 0
     assert run("backtest", *arguments).end() == printed
+
+
+def test_mean_has_a_standard_error(shared: None) -> None:
+    module = import_module("backtest")
+    assert module.mean_and_error([Decimal(1), Decimal(2), Decimal(3)]) == (2.0, pytest.approx(1 / 3**0.5))
+    mean, error = module.mean_and_error([Decimal(1)])
+    assert (mean, math.isnan(error)) == (1.0, True)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["buy", "sell"]), st.integers(-40, 40), st.integers(1, 9)), max_size=60))
+def test_maker_never_holds_more_than_its_limit(steps: list[tuple[Side, int, int]]) -> None:
+    """Also while cancels are under way, and whatever the market trades meanwhile."""
+    with importable():
+        module = import_module("backtest")
+    most = Decimal("0.3")
+    rules = {"edge": Decimal("0.001"), "size": Decimal("0.1"), "most": most}
+    maker = module.MarketMaker(PaperMarket("BTC-USD", latency=2), SPAN, **rules)
+    maker.step(book([(999, 5), (998, 5)], [(1001, 5), (1002, 5)]))
+    mid = 1000
+    for number, (side, move, size) in enumerate(steps, 1):
+        sign = 1 if side == "sell" else -1  # the taker sells to the bids, so that the maker buys
+        maker.step(trade(mid - sign * 2, size, time=2 * number, trade_id=number + 1, taker_side=side))
+        old, mid = mid, mid + move // 10
+        removed: list[tuple[Side, int, int]] = [("buy", old - 1, 0), ("sell", old + 1, 0)]
+        placed: list[tuple[Side, int, int]] = [("buy", mid - 1, 5), ("sell", mid + 1, 5)]
+        maker.step(book_update(*removed, *placed, time=2 * number + 1))
+        assert abs(maker.account.position) <= most
+    maker.finish()
+    assert maker.account.most <= most
 
 
 def test_maker_result_equals_its_fills(shared: None) -> None:
@@ -167,4 +210,6 @@ def test_recording_without_books_is_named(shared: None, tmp_path: Path) -> None:
     file = tmp_path / "trades.jsonl"
     file.write_bytes(b"\n".join(match(9, time=n).raw for n in range(3)))
     with pytest.raises(SystemExit, match=r"trades\.jsonl: it has no book of BTC-USD: record its channels book and"):
-        module.trade(file, "BTC-USD", [0], Decimal(0), edge=Decimal("0.001"), size=Decimal("0.1"), most=Decimal(1))
+        module.trade(
+            file, "BTC-USD", [0], Decimal(0), SPAN, edge=Decimal("0.001"), size=Decimal("0.1"), most=Decimal(1)
+        )

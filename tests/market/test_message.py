@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from rxfeed.market import Origin, stamp
+from rxfeed import testing
+from rxfeed.market import Malformed, Message, Origin, stamp
 from rxfeed.venues.coinbase_exchange import ExchangeDecoder
 from rxfeed.venues.coinbase_exchange.messages import Match, Snapshot
 from tests.support.make import match
@@ -92,3 +93,39 @@ def test_constructed_message_has_a_frame_that_decodes_to_it() -> None:
 def test_taker_side_is_the_opposite_of_the_maker() -> None:
     assert match(side="sell").taker_side == "buy"
     assert match(side="buy").taker_side == "sell"
+
+
+# ---- texts
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        (testing.trade("9.10", 2, trade_id=7, taker_side="buy"), "Match{} trade_id 7 taker_side buy price 9.10 size 2"),
+        (
+            testing.trade("9.10", 2, trade_id=7, taker_side="buy", venue="coinbase_advanced"),
+            "MarketTrade{} trade_id 7 price 9.10 size 2 taker_side buy",
+        ),
+        (testing.ticker("0.00000001"), "ExchangeTicker{} price 0.00000001"),
+        (testing.heartbeat(last_trade_id=5), "ExchangeHeartbeat{} last_trade_id 5"),
+        (
+            testing.book([(99, 1), (98, 2), (97, 1), (96, 1)], [(101, 1)]),
+            "Snapshot{} bids [99 x 1, 98 x 2, 97 x 1, and 1 more] asks [101 x 1]",
+        ),
+        (testing.book_update(("buy", 99, 3)), "L2Update{} changes [buy 99 x 3]"),
+        (testing.order_done("a-b"), "Done{} order_id a-b side buy reason canceled"),
+    ],
+)
+def test_text_of_a_message_is_one_short_line(message: Message, text: str) -> None:
+    assert str(message) == text.format(" BTC-USD 2026-01-02T12:00:00Z")
+    assert f"{message}" == str(message)
+
+
+def test_text_of_a_large_book_is_short_and_its_repr_is_exact() -> None:
+    levels = [(price, 1) for price in range(5000, 1, -1)]
+    message = testing.book(levels, [(6000, 1)])
+    assert len(str(message)) < 120
+    assert f"({Decimal(2)!r}, {Decimal(1)!r})" in repr(message)
+    malformed = Malformed(b"x" * 3000, "not JSON", type="match")
+    assert str(malformed) == "Malformed match 3,000 bytes: not JSON"
+    assert repr(malformed).count("x") >= 3000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Container
 from dataclasses import dataclass
 
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments
 from rxfeed.errors import ConfigError
 
 MOST = 2**62
@@ -77,8 +77,8 @@ class Counted(OfFrames):
 
 @dataclass(frozen=True)
 class ForAWhile(Fault):
-    seconds: float | None = None
+    seconds: Seconds | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        arguments.optional_number("seconds", self.seconds)
+        object.__setattr__(self, "seconds", arguments.optional_number("seconds", self.seconds))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from rxfeed.core import arguments
+from rxfeed.core import Seconds, arguments, in_seconds
 from rxfeed.errors import ConfigError
 from rxfeed.sim.fault_types.base import MOST, Anywhere, AtHandshake, Fault, ForAWhile
 
@@ -15,11 +15,11 @@ from rxfeed.sim.fault_types.base import MOST, Anywhere, AtHandshake, Fault, ForA
 class SlowHandshake(AtHandshake):
     """The TCP connection (and TLS) is made at once; the response to the upgrade request comes *seconds* later."""
 
-    seconds: float
+    seconds: Seconds
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        arguments.number("seconds", self.seconds)
+        object.__setattr__(self, "seconds", arguments.number("seconds", self.seconds))
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,11 @@ class ClockJump(Fault):
     The market goes on as before: neither its events nor their pace change. Given frames have no clock to move.
     """
 
-    seconds: float
+    seconds: Seconds
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.seconds:
-            arguments.number("seconds", abs(self.seconds))
+        seconds = in_seconds(self.seconds)
+        if seconds:
+            arguments.number("seconds", abs(seconds))
+        object.__setattr__(self, "seconds", seconds)

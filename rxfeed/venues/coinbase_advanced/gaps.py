@@ -104,15 +104,20 @@ class FrameCount:
 
 
 class AdvancedGaps(GapDetector):
-    """The gap detector of Advanced Trade. *connections*: False for messages of several connections, merged."""
+    """The gap detector of Advanced Trade.
+
+    *connections*: False for messages of several connections, merged: they are checked by the ids of trades. *trades*:
+    False for a detector that leaves these ids to another one.
+    """
 
     aliases: ClassVar = ALIASES
     books: ClassVar = frozenset((BOOK,))
     of_all_products: ClassVar = frozenset(("user",))
 
-    def __init__(self, *, connections: bool = True) -> None:
+    def __init__(self, *, connections: bool = True, trades: bool = True) -> None:
         super().__init__()
         self._connections = connections
+        self._trades = trades
         self._frames = FrameCount(self)
         self._begun = False
         numbered = [kind for kind in BARE.__args__ if kind is not AdvancedError]
@@ -122,6 +127,16 @@ class AdvancedGaps(GapDetector):
             MarketTrade: self._one_trade,
             PriorMarketTrade: self._one_trade,
         }
+
+    def of_connection(self) -> GapDetector:
+        own = AdvancedGaps(trades=False)
+        own._frames, own._begun, self._connections = FrameCount(own, self._frames.last), self._begun, False
+        return own
+
+    def rejoin(self, of_connection: GapDetector) -> None:
+        if isinstance(of_connection, AdvancedGaps):
+            self._frames, self._begun = FrameCount(self, of_connection._frames.last), of_connection._begun
+        self._connections = True
 
     def _rewatched(self, pairs: frozenset[Pair], renewed: frozenset[Pair]) -> None:
         if not self._begun:  # a feed subscribes before the first frame; a recording may begin anywhere
@@ -141,7 +156,7 @@ class AdvancedGaps(GapDetector):
         number = number_in(frame.raw)
         if number is not None:
             self._number(number)
-        for product, trade_id in trade_ids_in(frame.raw) if frame.type == TRADES else ():
+        for product, trade_id in trade_ids_in(frame.raw) if self._trades and frame.type == TRADES else ():
             run = self._runs.get((TRADES, frame.product_id or product))
             if run is not None:
                 run.unknown(trade_id)
@@ -155,8 +170,8 @@ class AdvancedGaps(GapDetector):
     def frame(self, messages: tuple[Message, ...]) -> CheckedFrame:
         first: Any = messages[0]
         fresh = self._number(first.sequence_num)
-        if not isinstance(first, MarketTrade | PriorMarketTrade):
-            if not fresh:
+        if not self._trades or not isinstance(first, MarketTrade | PriorMarketTrade):
+            if not fresh and not isinstance(first, MarketTrade | PriorMarketTrade):
                 places = tuple(place for place, each in enumerate(messages) if self._frames.hold(each))
                 return CheckedFrame(messages, (None,) * len(messages), held=places)
             return CheckedFrame(messages, tuple(self.epoch_of(each) for each in messages))
@@ -212,6 +227,8 @@ class AdvancedGaps(GapDetector):
 
     def _trade(self, trade: Any, in_order: bool) -> bool:
         """*in_order*: False for a trade of a late or repeated frame."""
+        if not self._trades:
+            return True
         run = self._runs.get((TRADES, trade.product_id))
         if run is None:
             run = self._run(TRADES, trade.product_id)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rxfeed.core import GapDetector
 from rxfeed.market import Heartbeat, Message, PriorTrade
 from rxfeed.venues.coinbase_advanced import messages as m
-from rxfeed.venues.coinbase_advanced.channels import BOOK, TRADES
+from rxfeed.venues.coinbase_advanced.channels import BOOK, TABLE, TRADES
 from rxfeed.venues.coinbase_advanced.gaps import AdvancedGaps
 from rxfeed.venues.coinbase_advanced.identity import content_of
 
@@ -35,9 +35,13 @@ class AdvancedMerging:
     """
 
     not_missed: AbstractSet[str] = frozenset((BOOK, "heartbeats"))
+    rising: AbstractSet[str] = frozenset()
 
     def gaps(self) -> GapDetector:
         return AdvancedGaps(connections=False)
+
+    def types_of(self, channel: str) -> AbstractSet[type[Message]]:
+        return next((each.types for each in TABLE if each.name == channel), frozenset())
 
     def assumed_channels(self, message: Message) -> tuple[str, ...]:
         channel = _ASSUMED.get(type(message))
@@ -56,6 +60,10 @@ class AdvancedMerging:
 
     def trades(self, trade: PriorTrade) -> str:
         return TRADES
+
+    def as_new(self, trade: PriorTrade) -> m.MarketTrade:
+        assert isinstance(trade, m.PriorMarketTrade)
+        return m.as_new(trade)
 
     def copy_key(self, message: Message) -> bytes:
         if isinstance(message, m.AdvancedTicker):  # its time is that of its connection's envelope

@@ -110,7 +110,7 @@ class _MarketTrade(TradeFields, frozen=True, kw_only=True, gc=False):
 
 _LOWER: dict[str, Side] = {"BUY": "buy", "SELL": "sell", "buy": "buy", "sell": "sell"}
 # The machines read it for every trade, and a slot is read faster than a property.
-_MarketTrade.maker_side = _MarketTrade.side  # pyright: ignore[reportAttributeAccessIssue]
+_MarketTrade.maker_side = _MarketTrade.side  # pyright: ignore[reportAttributeAccessIssue]  # a slot of the struct
 
 
 class MarketTrade(_MarketTrade, Trade, frozen=True, kw_only=True, gc=False, tag="market_trade"):

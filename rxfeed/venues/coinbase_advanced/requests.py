@@ -68,24 +68,26 @@ class AdvancedSubscription(msgspec.Struct, frozen=True):
         return requests
 
     def warn_of_products(self, stacklevel: int = 2) -> None:
-        """Issue a warning for each product with an invalid id, and for too many products of level2."""
-        for text in self.invalid_products():
+        """Issue a warning for each product with an invalid id."""
+        for text in self._invalid_ids():
             warnings.warn(text, UserWarning, stacklevel + 1)
 
     def invalid_products(self) -> Iterator[str]:
         """A text for each product with an invalid id, with a suggestion, and for too many products of level2."""
-        by_channel = self._by_channel()
-        for product in dict.fromkeys(product for products in by_channel.values() for product in products):
-            if not _PRODUCT.fullmatch(product):
-                likely = likely_product(product)
-                remedy = "they are named as in BTC-USD" if likely is None else f"did you mean {likely!r}?"
-                yield f"products: {product!r} cannot be a product: {remedy}"
-        books = len(by_channel.get(BOOK, ()))
+        yield from self._invalid_ids()
+        books = len(self._by_channel().get(BOOK, ()))
         if books > MOST_BOOKS:
             yield (
                 f"products: {books} of level2, of which the venue takes {MOST_BOOKS} a connection: "
                 "spread them over several feeds"
             )
+
+    def _invalid_ids(self) -> Iterator[str]:
+        for product in dict.fromkeys(product for products in self._by_channel().values() for product in products):
+            if not _PRODUCT.fullmatch(product):
+                likely = likely_product(product)
+                remedy = "they are named as in BTC-USD" if likely is None else f"did you mean {likely!r}?"
+                yield f"products: {product!r} cannot be a product: {remedy}"
 
     def _by_channel(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

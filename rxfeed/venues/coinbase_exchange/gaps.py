@@ -15,6 +15,7 @@ Rules, from the channels' documentation:
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from rxfeed.core import GapDetector, Pair, RepairedNumbers, RisingSequence
@@ -72,6 +73,13 @@ class ExchangeGaps(GapDetector):
             tickers = self._tickers.get(product_id)
             return -1 if tickers is None else tickers.last
         return super().last(channel, product_id)
+
+    def last_time(self, channel: str, product_id: str) -> datetime | None:
+        """The time of that message; `None` if there was none."""
+        tickers = self._tickers.get(product_id)
+        if channel != "ticker":
+            return super().last_time(channel, product_id)
+        return tickers.recent[-1][1] if tickers is not None and tickers.recent else None
 
     def reconnected(self, least: int = 0) -> None:
         super().reconnected(least)

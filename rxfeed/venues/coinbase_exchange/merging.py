@@ -9,7 +9,7 @@ from typing import Any
 from rxfeed.core import GapDetector
 from rxfeed.market import Heartbeat, Message, PriorTrade
 from rxfeed.venues.coinbase_exchange import messages as m
-from rxfeed.venues.coinbase_exchange.channels import BOOKS
+from rxfeed.venues.coinbase_exchange.channels import BOOKS, TABLE
 from rxfeed.venues.coinbase_exchange.gaps import ExchangeGaps
 
 _ORDERS = (m.Received, m.Open, m.Change, m.Done)
@@ -41,9 +41,13 @@ class ExchangeMerging:
     """The rules of Exchange for `rxfeed.core.Merge`."""
 
     not_missed: AbstractSet[str] = BOOKS | {"heartbeat"}
+    rising: AbstractSet[str] = frozenset(("ticker",))
 
     def gaps(self) -> GapDetector:
         return ExchangeGaps()
+
+    def types_of(self, channel: str) -> AbstractSet[type[Message]]:
+        return next((each.types for each in TABLE if each.name == channel), frozenset())
 
     def assumed_channels(self, message: Message) -> tuple[str, ...]:
         if isinstance(message, _ORDERS) and message.user_id is not None:
@@ -81,3 +85,7 @@ class ExchangeMerging:
 
     def trades(self, trade: PriorTrade) -> str:
         return "matches"
+
+    def as_new(self, trade: PriorTrade) -> m.Match:
+        assert isinstance(trade, m.LastMatch)
+        return m.as_new(trade)

@@ -164,7 +164,7 @@ class _Trade(TradeFields, frozen=True, kw_only=True, gc=False):
 
 
 # The machines read it for every trade, and a slot is read faster than a property.
-_Trade.maker_side = _Trade.side  # pyright: ignore[reportAttributeAccessIssue]
+_Trade.maker_side = _Trade.side  # pyright: ignore[reportAttributeAccessIssue]  # a slot of the struct
 
 
 class Match(_Trade, Trade, OrderMatched, frozen=True, kw_only=True, gc=False, tag="match"):

@@ -114,13 +114,15 @@ def test_known_host_chooses_the_venue() -> None:
         Feed(BTC, "book", url="https://advanced-trade-ws.coinbase.com")
 
 
-def test_more_books_than_a_connection_takes_are_warned_of() -> None:
+def test_more_books_than_a_connection_takes_are_listed() -> None:
+    """A feed distributes them over several connections, so it does not warn; a client with one connection does."""
     many = [f"A{number}-USD" for number in range(31)]
-    with pytest.warns(UserWarning, match=r"31 of level2.*takes 30 a connection"):
-        Feed(many, "book", venue=ADVANCED)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Feed(many[:30], ["book", "trades"], venue=ADVANCED)
+        Feed(many, ["book", "trades"], venue=ADVANCED)
+    assert "31 of level2, of which the venue takes 30 a connection" in next(
+        AdvancedSubscription.of(many, "book").invalid_products()
+    )
 
 
 def test_requests_are_sent_one_a_channel_within_the_limit() -> None:

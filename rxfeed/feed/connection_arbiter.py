@@ -1,0 +1,296 @@
+"""Delivers what several connections with equal subscriptions bring: each message once.
+
+Rules:
+- All calls come with the lock of the streams held, except `remaining`.
+- Each connection has its own `ArbitratedFrames`, which decodes, checks the connection's own numbers, and passes the
+  messages to the `Arbitration`. Acknowledgements, errors and heartbeats are signs of their connection in any case.
+- What is output gets its epoch from the merged stream, and its frame from the connection that brought it. The messages
+  of one frame that are delivered together have one origin, as recordings need it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from msgspec.structs import force_setattr, replace
+
+from rxfeed.core import (
+    Arbitration,
+    ArbitrationOutput,
+    Awaited,
+    BookMoved,
+    Delivered,
+    GapDetector,
+    Missed,
+    Pair,
+    RepairedNumbers,
+    Restarted,
+    SnapshotNeeded,
+)
+from rxfeed.feed.dispatcher import Dispatcher
+from rxfeed.feed.feed_streams import FeedStreams
+from rxfeed.feed.held_messages import stamp_held_of, with_epoch, with_epochs
+from rxfeed.feed.status import BookSwitched
+from rxfeed.feed.subscription_manager import SubscriptionManager
+from rxfeed.feed.trade_repairs import TradeRepairs
+from rxfeed.market import BookSnapshot, BookUpdate, Malformed, Message, Origin, RestOrigin, Skipped, stamp
+from rxfeed.transport import Closed, Oversized, Pong, TransportEvent
+
+
+class ConnectionArbiter:
+    """Delivers the outputs of *machine*; *now* is the feed's clock.
+
+    *snapshot_needed*: called with a connection that is to request the snapshot of a product's book. *number_of*: the
+    number of a connection, for events. *held*: called when messages begin to be held, so that `due` is called in time.
+    """
+
+    def __init__(
+        self,
+        machine: Arbitration,
+        streams: FeedStreams,
+        now: Callable[[], float],
+        *,
+        snapshot_needed: Callable[[int, str], None] = lambda line, product: None,
+        number_of: Callable[[int], int] = lambda line: line,
+        held: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.machine = machine
+        self.now = now
+        self.repairs: TradeRepairs | None = None
+        self._streams = streams
+        self._router = streams.router
+        self._deliver_one = Dispatcher(streams, machine.gaps).deliver
+        self._snapshot_needed = snapshot_needed
+        self._number_of = number_of
+        self._held = held
+
+    def frames_of(self, line: int) -> MakeFrames:
+        """What makes the object that takes the frames of connection *line*."""
+        return partial(ArbitratedFrames, self, line)
+
+    def remaining(self) -> float | None:
+        """Seconds until `due` delivers something; `None` if nothing is held."""
+        return self.machine.remaining(self.now())
+
+    def due(self) -> None:
+        """Deliver what waits no longer."""
+        self.deliver(self.machine.due(self.now()))
+        if self.repairs is not None:
+            self.repairs.step()
+
+    def repairs_remaining(self) -> float | None:
+        """Seconds until the repairs have something to do; `None` if there are none."""
+        return None if self.repairs is None else self.repairs.remaining(self.now())
+
+    def finish(self) -> None:
+        """Deliver all that is held; no connection brings more."""
+        self.deliver(self.machine.finish())
+
+    def step(self, line: int, message: Message) -> list[ArbitrationOutput]:
+        """What *message* of connection *line* causes."""
+        waited = self.machine.holding
+        out = self.machine.step(line, message, self.now())
+        if self.machine.holding and not waited:
+            self._held()
+        return out
+
+    # ---- out
+
+    def deliver(self, outputs: Iterable[ArbitrationOutput]) -> None:
+        """Deliver messages, and report the rest, in order."""
+        run: list[Delivered] = []
+        for each in outputs:
+            if type(each) is Delivered and each.prior is None:
+                run.append(each)
+                continue
+            self._deliver_run(run)
+            run = []
+            if isinstance(each, Delivered):
+                self._deliver_prior(each)
+            else:
+                self._report(each)
+        self._deliver_run(run)
+
+    def _deliver_run(self, run: Sequence[Delivered]) -> None:
+        deliver = self._deliver_one
+        if not run:
+            return
+        if len(run) == 1:
+            message = run[0].message
+            origin: Any = message._origin  # pyright: ignore[reportPrivateUsage]
+            if type(origin) is Origin:
+                force_setattr(message, "_origin", Origin(origin.raw, origin.received_ns, run[0].epoch))
+                deliver(message)
+                return
+        epochs = {id(each.message): each.epoch for each in run}
+        messages = [each.message for each in run]
+        held = self._router.held
+        awaiting = [each for each in messages if self._router.holds(each)] if held else []
+        if awaiting:
+            waits = set(map(id, awaiting))
+            messages = [each for each in messages if id(each) not in waits]
+        for message in with_epochs(messages, lambda message: epochs[id(message)]):
+            deliver(message)
+        for message in awaiting:
+            deliver(with_epoch(message, epochs[id(message)]))
+
+    def _deliver_prior(self, delivered: Delivered) -> None:
+        """A trade that came as one from before a subscription, and that no other connection had brought."""
+        prior, message = delivered.prior, delivered.message
+        assert prior is not None
+        channel = self._streams.venue.repairable
+        self._report(RepairedNumbers(prior.product_id, channel, prior.trade_id, prior.trade_id))
+        self._deliver_one(stamp(message, RestOrigin(prior.raw, prior.received_ns, delivered.epoch)))
+
+    def _report(self, found: ArbitrationOutput) -> None:
+        if isinstance(found, BookMoved):
+            number = self._number_of(found.number)
+            self._streams.report(BookSwitched(product_id=found.product_id, connection=number))
+        elif isinstance(found, SnapshotNeeded):
+            self._snapshot_needed(found.number, found.product_id)
+        elif not isinstance(found, Delivered):
+            if self.repairs is not None:
+                if isinstance(found, Awaited):
+                    self.repairs.begin(found)
+                    return
+                if isinstance(found, Restarted):
+                    self.repairs.restarted(found)
+            self._streams.found(found)
+
+
+MakeFrames = Callable[[Dispatcher, GapDetector], "ArbitratedFrames"]
+"""Makes what takes the frames of a connection, from its dispatcher and the detector of its own numbers."""
+
+
+class ArbitratedFrames:
+    """The frames of one connection, *line*, on their way to an *arbiter*."""
+
+    def __init__(self, arbiter: ConnectionArbiter, line: int, dispatcher: Dispatcher, continuity: GapDetector) -> None:
+        self._arbiter = arbiter
+        self._machine = arbiter.machine
+        self._line = line
+        self._dispatcher = dispatcher
+        self._continuity = continuity
+        self._stats = dispatcher.stats
+
+    # ---- the connection
+
+    def watch(self, pairs: Collection[Pair]) -> None:
+        """Set the subscriptions."""
+        self._continuity.watch(pairs)
+        self._machine.watch(pairs)
+
+    def seed(self, subscriptions: SubscriptionManager) -> None:
+        """The connection is open already."""
+        pairs = subscriptions.pairs
+        self.watch(pairs)
+        books = [product for channel, product in pairs if channel in self._machine.gaps.books and product is not None]
+        self._machine.seed(self._line, subscriptions.acknowledged_pairs, books)
+
+    def opened(self) -> None:
+        """The connection is open."""
+        self._machine.opened(self._line)
+
+    def closed(self) -> None:
+        """The connection is lost."""
+        self._arbiter.deliver(self._machine.closed(self._line))
+
+    # ---- frames
+
+    def frames(self, events: Sequence[TransportEvent], received_ns: int) -> None:
+        """As `Dispatcher.frames`."""
+        dispatcher, stats = self._dispatcher, self._stats
+        self._continuity.received(received_ns)
+        self._machine.gaps.received(received_ns)
+        size = others = 0
+        data_received = False
+        try:
+            for raw in events:
+                if not isinstance(raw, bytes):
+                    others += 1
+                    self._other(raw)
+                else:
+                    size += len(raw)
+                    data_received = self._frame(raw, received_ns) or data_received
+                if dispatcher.stopping:
+                    return
+        finally:
+            dispatcher.data_received = data_received
+            stats.bytes += size
+            stats.frames += len(events) - others
+            events, raw = (), b""  # a frame may repeat a signature, which a traceback with local variables would show
+
+    def _other(self, event: Oversized | Pong | Closed) -> None:
+        self._dispatcher.other(event)
+
+    def _frame(self, raw: bytes, received_ns: int) -> bool:
+        """Deliver what *raw* has; True if it is a sign of life."""
+        decoded = self._dispatcher.decode(raw)
+        if isinstance(decoded, Malformed):
+            self.report_malformed(decoded, received_ns)
+            return False
+        if isinstance(decoded, Skipped):
+            check = self._continuity.checks.get(decoded.kind)
+            if check is not None:
+                check(decoded)
+                self._found()
+            if issubclass(decoded.kind, BookSnapshot):
+                self._arbiter.deliver(self._machine.skipped_snapshot(self._line, decoded.product_id or ""))
+            self._stats.add(decoded.kind, 1)
+            return True
+        messages = decoded if isinstance(decoded, tuple) else (decoded,)
+        checked = self._continuity.frame(messages) if messages else None
+        if checked is None:
+            return False
+        self._found()
+        fresh: list[Message] = []
+        for place, (message, epoch) in enumerate(zip(checked.messages, checked.epochs, strict=True)):
+            if len(messages) == 1 and message._origin is None:  # pyright: ignore[reportPrivateUsage]
+                force_setattr(message, "_origin", Origin(raw, received_ns, 0))
+            elif len(messages) > 1:
+                stamp_held_of(checked.messages, (place,), raw, received_ns)
+            if epoch is not None:
+                fresh.append(message)
+        released, self._continuity.released = self._continuity.released, []
+        copies = self._machine.copies
+        out: list[ArbitrationOutput] = []
+        for message in (*released, *fresh):
+            out += self._arbiter.step(self._line, message)
+        self._stats.duplicates += self._machine.copies - copies + len(messages) - len(fresh) - len(released)
+        self._stats.batched += max(0, sum(isinstance(each, Delivered) for each in out) - 1)
+        self._arbiter.deliver(out)
+        data_received = False
+        for message in (*released, *fresh):
+            acted = self._dispatcher.after[type(message)]
+            data_received = acted is None or acted(message) or data_received
+        return data_received
+
+    def _found(self) -> None:
+        """The connection's own numbers show that something of any product may be missing."""
+        missed, self._continuity.missed = self._continuity.missed, []
+        for each in missed:
+            if not isinstance(each, Missed | Restarted) or each.product_id is not None:
+                continue
+            self._dispatcher.lost.add(None)
+            if not self._machine.covered(self._line):
+                self._arbiter.deliver([each])
+            self._arbiter.deliver(self._machine.lost(self._line, None))
+
+    def report_malformed(self, frame: Malformed, received_ns: int) -> None:
+        """As `Dispatcher.report_malformed`."""
+        streams = self._dispatcher.streams
+        product = frame.product_id
+        if product is not None:
+            product = streams.renamed.get(product, product)
+        frame = replace(frame, product_id=product, received_ns=received_ns)
+        self._continuity.malformed(frame)
+        self._found()
+        if frame.type not in streams.venue.without_data:
+            types = streams.venue.types_named(frame.type)
+            books = not types or any(issubclass(kind, BookUpdate) for kind in types)
+            if books:
+                self._dispatcher.lost.add(product)
+            self._arbiter.deliver(self._machine.lost(self._line, product, books))
+        streams.report_malformed(frame)
