@@ -38,11 +38,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-import pyarrow.parquet as parquet
 import pymongo
 
 from rxfeed.archive import export
-from rxfeed.audit import Audit, audit
+from rxfeed.audit import audit
 from rxfeed.core.matching import MICROSECONDS, Event, MatchEvent
 from rxfeed.market import microseconds
 from rxfeed.recording import SegmentList, moment_of, ns_of
@@ -50,7 +49,16 @@ from rxfeed.sim import Exchange
 from rxfeed.sim import market as simulated_market
 from rxfeed.sim.mongod import Mongod
 from tests.support.fast_clock import FastClock
-from tests.support.recordings import lines_of, segments
+from tests.support.recordings import segments
+from tests.support.trade_places import (
+    TAKER,
+    TradeRow,
+    counted_in_candles,
+    exported_trades,
+    missing_ids,
+    recorded_trades,
+    stored_trades,
+)
 
 PRODUCT = "BTC-USD"
 DAY = 86_400 * 10**9
@@ -59,17 +67,6 @@ SEGMENTS = 1.7
 """Segments in a second of the machine."""
 ORDERS = 600
 """Order events in a second of the machine; one of eight makes a trade."""
-_TAKER = {"buy": "sell", "sell": "buy"}
-
-
-class TradeRow(NamedTuple):
-    """A trade as each of the places has it; *micros*: its event time."""
-
-    trade_id: int
-    price: Decimal
-    size: Decimal
-    side: str
-    micros: int
 
 
 class Kill(NamedTuple):
@@ -129,15 +126,27 @@ class Year:
         for path in segments(self.recordings)[-2:]:  # the system has written the machine's time
             os.utime(path, ns=(self._clock.now(), self._clock.now()))
 
+    def wait_for_trades(self) -> None:
+        """Return when the recorder has recorded a trade."""
+        since = self.kills[-1].after if self.kills else 0
+        self._wait(lambda: any(ns > since for _, ns in self._newest()), "no trade was recorded")
+
+    def _newest(self) -> list[tuple[TradeRow, int]]:
+        return [each for path in segments(self.recordings)[-2:] for each in recorded_trades(path)]
+
+    def _wait(self, condition: Callable[[], bool], problem: str) -> None:
+        deadline = time.monotonic() + 60
+        while not condition():
+            if time.monotonic() > deadline:
+                self.problems.append(f"{problem} within a minute")
+                break
+            time.sleep(0.05)
+
     def end(self, last_trade: int) -> None:
         """End the recorder when it has *last_trade*, and all that follows it."""
         assert self._recorder is not None
-        deadline = time.monotonic() + 60
-        while last_trade not in (row.trade_id for path in segments(self.recordings)[-2:] for row, _ in _recorded(path)):
-            if time.monotonic() > deadline:
-                self.problems.append(f"trade {last_trade} was not recorded within a minute")
-                break
-            time.sleep(0.05)
+        problem = f"trade {last_trade} was not recorded"
+        self._wait(lambda: any(row.trade_id == last_trade for row, _ in self._newest()), problem)
         self._recorder.send_signal(signal.SIGTERM)
         status = self._recorder.wait(60)
         if status:
@@ -196,52 +205,6 @@ class Year:
         return deleted
 
 
-# ---- the trades of each place
-
-
-def missing_ids(found: Audit) -> set[int]:
-    """The trade ids that a certificate names as missing."""
-    return {number for each in found.missing for number in range(each.first, each.last + 1)}
-
-
-def _recorded(path: Path) -> list[tuple[TradeRow, int]]:
-    """The trades of a segment, each with its receipt."""
-    found: list[tuple[TradeRow, int]] = []
-    for line in lines_of(path):
-        frame = line.get("frame")
-        if frame is not None and frame["type"] == "match":
-            micros = microseconds(datetime.fromisoformat(frame["time"]))
-            numbers = Decimal(frame["price"]), Decimal(frame["size"])
-            found.append((TradeRow(frame["trade_id"], *numbers, _TAKER[frame["side"]], micros), line["ns"]))
-    return found
-
-
-def _exported(archive: Path) -> list[tuple[TradeRow, int]]:
-    found: list[tuple[TradeRow, int]] = []
-    for path in sorted((archive / "trades").rglob("*.parquet")):
-        table = parquet.ParquetFile(path).read()
-        times = (table[name].cast("int64").to_pylist() for name in ("time", "received"))
-        columns = (table[name].to_pylist() for name in ("trade_id", "price", "size", "side"))
-        for time_ns, received, *values in zip(*times, *columns, strict=True):
-            found.append((TradeRow(*values, time_ns // 1000), received))
-    return found
-
-
-def _counted(archive: Path) -> int:
-    """The trades that the candles count."""
-    paths = (archive / "candles").rglob("*.parquet")
-    return sum(sum(parquet.ParquetFile(path).read(["count"])["count"].to_pylist()) for path in paths)
-
-
-def _stored(client: pymongo.MongoClient[Any]) -> list[tuple[TradeRow, int]]:
-    found: list[tuple[TradeRow, int]] = []
-    for each in client.rxfeed.messages.find({"type": "match"}):
-        price, size = (each[name].to_decimal() for name in ("price", "size"))
-        row = TradeRow(each["trade_id"], price, size, _TAKER[each["side"]], each["time_us"])
-        found.append((row, each["received_ns"]))
-    return found
-
-
 # ---- the run
 
 
@@ -277,6 +240,7 @@ def year(
                 run.start()
                 show(f"{moment_of(clock.now()):%Y-%m-%d}: kill {number}, {len(traded)} trades, {run.exports} exports")
             time.sleep(max(0.0, began + machine_ns / 1e9 - time.monotonic()))
+            run.wait_for_trades()
             exchange.pause()
             run.end(exchange.last_trade_id(PRODUCT))
         finally:
@@ -289,7 +253,7 @@ def year(
             "audits": run.audits,
             "segments": len(segments(run.kept)),
             "deleted": run.check_retention(),
-            **_compared(run, traded, _stored(client)),
+            **_compared(run, traded, stored_trades(client)),
             "problems": run.problems,
         }
 
@@ -303,7 +267,7 @@ def _note_trades(exchange: Exchange, traded: dict[int, TradeRow]) -> None:
         if isinstance(event, MatchEvent):
             micros = microseconds(datetime.fromisoformat(event.time))
             numbers = Decimal(event.price), Decimal(event.size)
-            traded[event.trade_id] = TradeRow(event.trade_id, *numbers, _TAKER[event.side], micros)
+            traded[event.trade_id] = TradeRow(event.trade_id, *numbers, TAKER[event.side], micros)
         publish(event)
 
     market.publish = noting
@@ -311,7 +275,7 @@ def _note_trades(exchange: Exchange, traded: dict[int, TradeRow]) -> None:
 
 def _compared(run: Year, traded: dict[int, TradeRow], stored: list[tuple[TradeRow, int]]) -> dict[str, int]:
     """Compare the places, and add to the problems of *run*; returns how many trades each of them has."""
-    recorded = [row for path in segments(run.kept) for row in _recorded(path)]
+    recorded = [row for path in segments(run.kept) for row in recorded_trades(path)]
     first = min(row.trade_id for row, _ in recorded)
     made = {number: row for number, row in traded.items() if number >= first}
     problems = run.problems
@@ -321,10 +285,10 @@ def _compared(run: Year, traded: dict[int, TradeRow], stored: list[tuple[TradeRo
             problems.append(f"a trade is {name} twice")
         if wrong := [row for row, _ in found if made.get(row.trade_id) != row]:
             problems.append(f"{name} trades are not those of the exchange: {wrong[:3]}")
-    exported = _exported(run.archive)
+    exported = exported_trades(run.archive)
     if sorted(exported) != sorted(recorded):
         problems.append(f"{len(exported)} exported rows are not the {len(recorded)} recorded trades")
-    if counted := _counted(run.archive) - len(exported):
+    if counted := counted_in_candles(run.archive) - len(exported):
         problems.append(f"the candles count {counted} trades more than there are")
     if lacking := set(recorded) - set(stored):
         problems.append(f"{len(lacking)} recorded trades are not in the database: {sorted(lacking)[:3]}")

@@ -26,14 +26,14 @@ ORDER = [
     {"operators"},
     {"feed"},
     {"sinks", "recording"},
-    {"audit"},
+    {"audit", "tape"},
     {"archive"},
     {"metrics", "compat", "sim", "backtest"},
     {"cli"},
 ]
 # Which packages import which library; all may import msgspec and the standard library.
 LIBRARIES = {
-    "reactivex": {"operators", "feed", "sinks", "recording", "archive", "metrics", "compat", "cli"},
+    "reactivex": {"operators", "feed", "sinks", "recording", "archive", "tape", "metrics", "compat", "cli"},
     "websocket": {"transport"},
     "pymongo": {"sinks", "cli"},
     "bson": {"sinks"},
@@ -42,6 +42,7 @@ LIBRARIES = {
     "cryptography": {"venues", "sim"},
     "zstandard": {"recording"},
     "pyarrow": {"archive"},
+    "nats": {"tape"},
     "rich": {"cli"},
     "prometheus_client": {"metrics"},
     "msgspec": {
@@ -55,6 +56,7 @@ LIBRARIES = {
         "recording",
         "archive",
         "audit",
+        "tape",
         "compat",
         "sim",
         "backtest",
@@ -63,8 +65,8 @@ LIBRARIES = {
 }
 PURE = {"threading", "socket", "time", "asyncio", "selectors", "logging", "subprocess", "queue"}
 NO_NETWORK = {"urllib", "http", "ssl"}
-# A module that is imported by itself, since its package would load a server.
-BY_THEMSELVES = {"rxfeed.sim.mongod"}
+# Modules that are imported by themselves, since their package would load a server.
+BY_THEMSELVES = {"rxfeed.sim.mongod", "rxfeed.sim.nats_server"}
 # Where a venue's own package may be imported, and its channels be named.
 VENUE_PLACES = ("venues", "testing", "compat", "sim", "cli", "operators/coinbase_exchange.py", "__init__.py")
 NAMING_PLACES = (*VENUE_PLACES, "operators/select.py", "operators/__init__.py")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import re
@@ -98,7 +99,21 @@ def test_displays_and_texts_pass_in_a_hostile_environment(missing: tuple[str, ..
 def in_turn(alone: bool, gate: Path, room: Path, inside: Event, leave: Event) -> None:
     with turn(alone=alone, gate=gate, room=room):
         inside.set()
-        leave.wait(20)
+        leave.wait(120)
+
+
+def waits(gate: Path) -> None:
+    """Return as soon as another process holds *gate*, and so waits for the room."""
+    until = time.monotonic() + 30
+    with gate.open("rb") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            fcntl.flock(file, fcntl.LOCK_UN)
+            assert time.monotonic() < until
+            time.sleep(0.01)
 
 
 def test_exclusive_turn_waits_for_others_and_is_next(tmp_path: Path) -> None:
@@ -118,10 +133,11 @@ def test_exclusive_turn_waits_for_others_and_is_next(tmp_path: Path) -> None:
     assert first_inside.wait(30)
     assert second_inside.wait(30)  # side by side
     alone, alone_inside, alone_leaves = started(alone=True)
-    assert not alone_inside.wait(1)
+    waits(gate)
+    assert not alone_inside.is_set()
     first_leaves.set()
     late, late_inside, late_leaves = started(alone=False)
-    assert not late_inside.wait(1)
+    assert not late_inside.wait(0.5)
     assert not alone_inside.is_set()
     second_leaves.set()
     assert alone_inside.wait(30)

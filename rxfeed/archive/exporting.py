@@ -270,8 +270,7 @@ class _Export:
 
     def _contents(self, venue: Venue, rows: Rows, batch: _Batch) -> Contents:
         epochs = batch.state.epochs.setdefault(venue.name, Epochs())
-        computes = self._options.computes
-        return Contents(venue, rows, rows.kinds, self._options.time_range, epochs, texts=not computes)
+        return Contents(venue, rows, rows.kinds, self._options.time_range, epochs, texts=True)
 
     def _damage(self, damage: RecordingDamaged) -> None:
         self._damaged.append(Damage(damage.path, damage.line, damage.offset, damage.reason))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,7 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from rxfeed.archive.arrow import Arrow, pyarrow
-from rxfeed.core import arguments
+from rxfeed.core import EXACT, arguments
 from rxfeed.errors import ConfigError
 
 DIGITS = 38
@@ -112,6 +113,20 @@ def _may_be_large(strings: Arrow, digits: int) -> bool:
     text = b"" if buffer is None else buffer.to_pybytes()
     longest = pyarrow().compute.max(pyarrow().compute.binary_length(strings)).as_py() or 0
     return longest > digits or b"E" in text or b"e" in text
+
+
+def unscaled(numbers: Arrow) -> list[int]:
+    """The values of *numbers*, decimals or times without a null, as whole numbers of their last place."""
+    found: list[int] = []
+    for array in numbers.chunks:
+        words = array.buffers()[1]
+        width = 2 if pyarrow().types.is_decimal(array.type) else 1
+        values = memoryview(words).cast("q")[width * array.offset : width * (array.offset + len(array))]
+        low = values[::width].tolist()
+        if width == 2 and (sys.byteorder != "little" or min(low, default=0) < 0 or any(values[1::2].tolist())):
+            low = [int(number.scaleb(array.type.scale, EXACT)) for number in array.to_pylist()]
+        found += low
+    return found
 
 
 def times(moments: Sequence[datetime | None]) -> Arrow:

@@ -6,6 +6,7 @@ from typing import Any
 
 from rxfeed.archive.arrow import pyarrow
 from rxfeed.archive.machines import Machines
+from rxfeed.archive.numbers import unscaled
 from rxfeed.archive.options import ExportOptions
 from rxfeed.archive.partitions import PartitionWriter
 from rxfeed.archive.tables import (
@@ -17,14 +18,17 @@ from rxfeed.archive.tables import (
     batch_of_tops,
     table_of,
 )
+from rxfeed.archive.text_candles import TradeNumbers
 from rxfeed.archive.tops import BookTop
 from rxfeed.core import Candle
-from rxfeed.market import BookUpdateText, Message, TickerText, TradeText
+from rxfeed.market import BookUpdateText, Message, Origin, TickerText, TradeText, stamp
 from rxfeed.recording import TextLine
 from rxfeed.venues import Venue
 
 _TOGETHER = 50_000
 """Messages that become arrays at once."""
+_NO_ROWS = "no rows"
+"""In place of a table: a message that only the computed tables need."""
 _OF_TEXTS = {"trades": TradeText, "book_updates": BookUpdateText, "tickers": TickerText}
 
 
@@ -74,16 +78,14 @@ class Rows:
                     waiting[table].append(message)
                 except KeyError:
                     waiting[table] = [message]
-        if self.machines.candles is not None or self.machines.tops is not None:
-            candles, tops = self.machines.step(messages)
-            self._candles += candles
-            self._tops += tops
+        if self.machines.compute:
+            self._take_results(*self.machines.step(messages))
         for table in [table for table, several in waiting.items() if len(several) >= _TOGETHER]:
             self._flush_table(table)
-        if len(self._candles) + len(self._tops) >= _TOGETHER:
-            self._flush_results()
 
     def take_texts(self, lines: list[TextLine], base: int) -> bool:
+        if self._numbers.floats and self.machines.candles is not None:  # which are exact
+            return False
         chosen: dict[str, list[TextLine]] = {}
         tables = self._text_tables
         for line in lines:
@@ -94,18 +96,28 @@ class Rows:
                 table = tables[kind] = _table_of_texts(kind)
             if table is None:
                 continue
-            if not table:  # a snapshot of a book, which is rare and large
-                return False
+            if not table or (table == "book_updates" and self.machines.tops is not None):
+                return False  # a snapshot of a book, which is rare and large; or books are computed
             try:
                 chosen[table].append(line)
             except KeyError:
                 chosen[table] = [line]
         try:
-            made = [(table, self._batch_of(table, each, base)) for table, each in chosen.items()]
+            made = [(table, self._batch_of(table, each, base)) for table, each in chosen.items() if table != _NO_ROWS]
         except NotExact:
             return False
+        others = chosen.pop(_NO_ROWS, [])
+        for line in others:
+            stamp(line.frame, Origin(b"", line.ns, line.epoch + base))
+        self.messages += len(others)
+        if self.machines.compute:
+            of_trades = next((batch for table, batch in made if table == "trades"), None)
+            numbers, messages = self._trade_numbers(of_trades), [line.frame for line in others]
+            self._take_results(*self.machines.step_texts(lines, messages, base, numbers, self.venue))
         for table, batch in made:
             self.messages += len(chosen[table])
+            if table not in self._tables:
+                continue
             self._flush_table(table)
             self._batches.setdefault(table, []).append(batch)
             if sum(each.num_rows for each in self._batches[table]) >= _TOGETHER:
@@ -116,6 +128,13 @@ class Rows:
         epochs = [line.epoch + base for line in lines] if base else [line.epoch for line in lines]
         texts, ns = [line.frame for line in lines], [line.ns for line in lines]
         return batch_of_texts(table, texts, ns, epochs, self._numbers)
+
+    def _trade_numbers(self, batch: Any) -> TradeNumbers:
+        """The numbers of *batch*, rows of trades, or `None`."""
+        if batch is None:
+            return TradeNumbers((), (), (), 0)
+        times, prices, sizes = (unscaled(batch[name]) for name in ("time", "price", "size"))
+        return TradeNumbers(times, prices, sizes, self._numbers.scale)
 
     def take_late(self, messages: list[Message]) -> None:
         """Take trades that were repaired after their segment was exported: candles cannot have them any more."""
@@ -153,6 +172,12 @@ class Rows:
         if batches:
             self._writer.add(table, self.venue.name, pyarrow().concat_tables(batches))
 
+    def _take_results(self, candles: list[Candle], tops: list[BookTop]) -> None:
+        self._candles += candles
+        self._tops += tops
+        if len(self._candles) + len(self._tops) >= _TOGETHER:
+            self._flush_results()
+
     def _flush_results(self) -> None:
         candles, self._candles = self._candles, []
         tops, self._tops = self._tops, []
@@ -166,7 +191,7 @@ class Rows:
 
 
 def _table_of_texts(kind: type[Any]) -> str | None:
-    """The table of texts of *kind*; empty for a message, which has to be decoded, and `None` for no row."""
+    """The table of texts of *kind*; empty for a message with rows, which has to be decoded, and `None` for no row."""
     if issubclass(kind, Message):
-        return ""
+        return "" if any(issubclass(kind, bases) for bases in OF_MESSAGES.values()) else _NO_ROWS
     return next((table for table, base in _OF_TEXTS.items() if issubclass(kind, base)), None)

@@ -12,7 +12,7 @@ from rxfeed._version import __version__
 from rxfeed.cli import archive_options, audit_options, doctor_options, record_options
 from rxfeed.cli.config_file import apply_config
 from rxfeed.cli.streams import write_line
-from rxfeed.cli.values import natural, positive
+from rxfeed.cli.values import address, natural, positive
 from rxfeed.errors import needs_extra
 from rxfeed.venues import DEFAULT_VENUE, VENUES
 
@@ -38,6 +38,7 @@ examples:
   rxfeed demo --venue coinbase_advanced            the market on another venue
   rxfeed demo --mongo mongodb://localhost:27017    keep the documents
   rxfeed demo --seconds 5 --summary sums.json      for a script
+  rxfeed demo --metrics :9109                      for rxfeed top --metrics :9109
 """
 _WATCH = """\
 Print a live feed, one line for each message: time (UTC), product, type, and
@@ -219,6 +220,12 @@ def _add_demo(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="read that URL from FILE, so that its password is not in the list of processes; or set RXFEED_MONGO_URL",
     )
     demo.add_argument("--summary", type=Path, metavar="FILE", help="write the counts to FILE, as JSON")
+    demo.add_argument(
+        "--metrics",
+        type=address,
+        metavar="ADDR",
+        help="serve metrics to Prometheus at this address, such as :9109, with a recording and an archive",
+    )
     demo.set_defaults(run=_demo)
 
 
@@ -276,7 +283,7 @@ def _add_top(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_feed(command: argparse.ArgumentParser, channel: str, least: str = "+") -> None:
     """Add the options that `live.make_feed` takes; *channel* is the default, *least* the number of products."""
-    command.add_argument("products", nargs=least, metavar="PRODUCT", help="such as BTC-USD; one or more")
+    command.add_argument("products", nargs=least, metavar="PRODUCT", help="such as BTC-USD, or '*-USD'; one or more")
     command.add_argument(
         "--channel",
         action="append",

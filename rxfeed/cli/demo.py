@@ -14,6 +14,7 @@ from pathlib import Path
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
+from rxfeed.cli.demo_metrics import demo_metrics
 from rxfeed.cli.demo_state import DemoState
 from rxfeed.cli.display import Display, PlainLines, Reading
 from rxfeed.cli.mongo_url import VARIABLE, Document, MongoUrl
@@ -68,25 +69,36 @@ def run(options: argparse.Namespace) -> int:
 def _play(
     exchange: Exchange, collection: Collection[Document], options: argparse.Namespace, ended: Callable[[], bool]
 ) -> Summary:
-    feed = Feed(PRODUCTS, CHANNELS, venue=options.venue, url=exchange.url, ping_interval=1.0, reconnect=False)
+    count_items = options.metrics is not None
+    feed = Feed(
+        PRODUCTS,
+        CHANNELS,
+        venue=options.venue,
+        url=exchange.url,
+        ping_interval=1.0,
+        reconnect=False,
+        count_items=count_items,
+    )
     state = DemoState(PRODUCTS)
-    compose(feed, collection, state, options.window)
-    try:
-        feed.connect()
+    sink = compose(feed, collection, state, options.window)
+    with demo_metrics(options.metrics, feed, sink, PRODUCTS):
         try:
-            exchange.wait_for_clients(1, _STARTING)
-        except TimeoutError as error:
-            raise RxfeedError(state.problem or str(error)) from None
-        started = time.monotonic()
-        _show_until(lambda: ended() or state.problem is not None, feed, exchange, state, options.seconds)
-        seconds = time.monotonic() - started
-        exchange.pause()
-        with suppress(TimeoutError):  # the counts show it
-            exchange.drain(_ENDING)
-        sent = exchange.sent
-        _wait_until(lambda: state.problem is not None or feed.stats.messages + feed.stats.malformed >= _messages(sent))
-    finally:
-        feed.close()
+            feed.connect()
+            try:
+                exchange.wait_for_clients(1, _STARTING)
+            except TimeoutError as error:
+                raise RxfeedError(state.problem or str(error)) from None
+            started = time.monotonic()
+            _show_until(lambda: ended() or state.problem is not None, feed, exchange, state, options.seconds)
+            seconds = time.monotonic() - started
+            exchange.pause()
+            with suppress(TimeoutError):  # the counts show it
+                exchange.drain(_ENDING)
+            sent = exchange.sent
+            least = _messages(sent)
+            _wait_until(lambda: state.problem is not None or feed.stats.messages + feed.stats.malformed >= least)
+        finally:
+            feed.close()
     if not state.stored_all.wait(_ENDING):
         state.failed("the sink did not end in time")
     return _summary(sent, seconds, feed, state, collection)

@@ -71,6 +71,7 @@ def make_feed(
             credentials=credentials,
             count_items=count_items,
             proxy=vars(options).get("proxy"),
+            redundancy=vars(options).get("redundancy") or 1,
         )
     for each in caught:
         write(logging.WARNING, str(each.message))

@@ -76,6 +76,11 @@ def _summary(summary: RecordingSummary) -> Iterator[str]:
     missed = f" ({_counted(summary.gapped, 'number')} missed)" if summary.gaps else ""
     yield _row("gaps", f"{summary.gaps:,}{missed}")
     yield _row("offline", _offline(summary))
+    if summary.by_connection:
+        frames = ", ".join(f"{number}: {count:,}" for number, count in summary.by_connection.items())
+        first, *rest = textwrap.wrap(frames, _WIDTH - _LABEL - 2)
+        yield _row("connections", first)
+        yield from (_row("", line) for line in rest)
     if summary.malformed:
         yield _row("malformed", f"{summary.malformed:,}")
     yield from _types(summary)

@@ -15,24 +15,27 @@ from rxfeed.core import PriceCross
 from rxfeed.feed import Feed
 from rxfeed.market import Message, Ticker
 from rxfeed.operators import Operator, price_crossing, tickers, window_volume
-from rxfeed.sinks import to_mongo
+from rxfeed.sinks import MongoSink, to_mongo
 
 _SPACING = Decimal("0.0002")  # of a price: a typical move of the exchange's random walk in a second or two
 _LEVELS = 8  # on either side
 _LARGEST = 40  # decimal exponent
 
 
-def compose(feed: Feed, collection: Collection[Document], state: DemoState, window: float) -> None:
-    """Subscribe all pipelines, with results in *state*: prices, volumes of *window* seconds, crossings, the sink."""
+def compose(feed: Feed, collection: Collection[Document], state: DemoState, window: float) -> MongoSink:
+    """Subscribe all pipelines, with results in *state*: prices, volumes of *window* seconds, crossings, the sink.
+
+    Returns the sink.
+    """
     feed.status.subscribe(state.connection)
     feed.keepalive.subscribe(state.pong)
-    feed.pipe(to_mongo(collection, batch_seconds=0.25, retry_seconds=5.0)).subscribe(
-        state.written, state.sink_failed, state.stored_all.set
-    )
+    sink = to_mongo(collection, batch_seconds=0.25, retry_seconds=5.0)
+    feed.pipe(sink).subscribe(state.written, state.sink_failed, state.stored_all.set)
     feed.pipe(tickers()).subscribe(state.ticker, state.failed)
     feed.pipe(window_volume(window)).subscribe(state.window, state.failed)
     for product in state.quotes:
         feed.pipe(crossings(product)).subscribe(state.crossing, state.failed)
+    return sink
 
 
 def crossings(product_id: str) -> Operator[Message, PriceCross]:

@@ -84,7 +84,8 @@ def total(parts: Iterable[Stats]) -> Stats:
 class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a recording: counters of the *feed* and of the *recorder*.
 
-    *stops*: how often the disk had no room. *mongo*: the line about MongoDB, and *mongo_failed* if a message may not
+    *connections*: the number, frames and reconnects of each, if there were several. *stops*: how often the disk had no
+    room. *mongo*: the line about MongoDB, and *mongo_failed* if a message may not
     be stored there. *problem*: the error that ended it.
     """
 
@@ -96,6 +97,7 @@ class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
     mongo: str | None = None
     mongo_failed: bool = False
     problem: str | None = None
+    connections: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def received(self) -> int:
@@ -133,6 +135,10 @@ class RecordSummary(msgspec.Struct, frozen=True, kw_only=True):
             ("gaps", feed.gaps, f"{feed.gapped:,} numbers missing" if feed.gaps else ""),
             ("reconnects", feed.reconnects, ""),
             ("duplicates", feed.duplicates, "dropped" if feed.duplicates else ""),
+        ]
+        rows += [
+            (f"  of {number}", frames, f"frames of connection {number}, {reconnects:,} reconnects")
+            for number, frames, reconnects in self.connections
         ]
         if self.stops:
             rows.append(("stops", self.stops, "for the disk"))

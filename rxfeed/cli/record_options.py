@@ -57,6 +57,7 @@ examples:
   rxfeed record BTC-USD --to recordings
   rxfeed record BTC-USD ETH-USD --channel matches --channel heartbeat --to DIR
   rxfeed record BTC-USD --channel full --auth --to DIR --segment-minutes 15
+  rxfeed record '*-USD' --channel trades --channel heartbeat --redundancy 2 --to DIR
   rxfeed record --config /etc/rxfeed/record.toml
   rxfeed record BTC-USD --to DIR --keep-days 30 --after export --min-free 5%
   rxfeed record BTC-USD --to DIR --mongo mongodb://localhost:27017
@@ -92,6 +93,13 @@ def add(record: argparse.ArgumentParser) -> None:
         help="read options from FILE (TOML), by the names of this list, and products; the command line has precedence",
     )
     record.add_argument("--to", type=Path, metavar="DIR", help="the folder; it is created if it does not exist")
+    record.add_argument(
+        "--redundancy",
+        type=natural,
+        default=1,
+        metavar="N",
+        help="record each product over N connections, so that the loss of one loses nothing",
+    )
     record.add_argument("--seconds", type=positive, metavar="N", help="end after N seconds")
     _add_files(record.add_argument_group("files"))
     _add_disk(record.add_argument_group("disk"))

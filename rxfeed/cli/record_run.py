@@ -35,11 +35,15 @@ class Proceed(Enum):
 
 
 class RunResult(NamedTuple):
-    """The end of a run: the counters of its feed, whether it recorded anything, and the error that ended it."""
+    """The end of a run: the counters of its feed, whether it recorded anything, and the error that ended it.
+
+    *connections*: the number, the frames and the reconnects of each, if there were several.
+    """
 
     stats: Stats
     started: bool
     problem: Exception | None
+    connections: tuple[tuple[int, int, int], ...] = ()
 
 
 _STATES: dict[type[FeedStatus], str] = {
@@ -100,6 +104,7 @@ class RecordingRun:
             self._report(0)
         except RxfeedError as error:
             problem = error
+        connections = tuple((each.number, each.frames, each.reconnects) for each in self._feed.connections)
         hurried = step is Proceed.STOP
         self._feed.close(*((_CLOSE,) if hurried else ()), flush=_FLUSH if hurried else None)
         if self._started:  # otherwise the feed's thread may still wait for the system's resolver
@@ -107,7 +112,7 @@ class RecordingRun:
         problem = problem or self._error
         if problem is None and not self._started:
             problem = RxfeedError(f"never connected: {self._last_failure or 'the first attempt did not end in time'}")
-        return RunResult(self._feed.stats, self._started, problem)
+        return RunResult(self._feed.stats, self._started, problem, connections if len(connections) > 1 else ())
 
     def _report(self, seconds: float) -> None:
         """Report the status events of the connection, for *seconds*."""

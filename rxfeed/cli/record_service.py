@@ -106,15 +106,19 @@ class RecordService:
             mongo=None if self._mongo is None else self._mongo.text(),
             mongo_failed=self._mongo is not None and self._mongo.lost > 0,
             problem=None if problem is None else str(problem),
+            connections=result.connections,
         )
 
     # ---- between two runs
 
     def _wait_for_room(self) -> bool:
         """Wait until the disk has room; `False` if the recording ends before."""
+        waited = False
         while not self._disk.has_room():
             if self._over() is not Proceed.RUN:
                 return False
+            if not waited and not self._ended:  # it starts without room, and stops as well as later
+                waited, self._stops = True, 1
             self._housekeep(NO_ROOM, Stats())
             time.sleep(min(POLL, self._left()))
         return self._over() is Proceed.RUN or not self._ended

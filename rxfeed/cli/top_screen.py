@@ -43,17 +43,21 @@ def _head(text: str) -> Text:
 
 
 def _venue(row: VenueRow, width: int) -> Text:
+    parts = [f"{row.rate:,.0f} msg/s", f"{size(row.bytes_rate)}/s", f"gaps {row.gaps:,}"]
+    parts.append(f"reconnects {row.reconnects:,}")
+    if row.backlog >= 0.1:
+        parts.append(f"backlog {row.backlog:.1f} s")
+    alarming = {part for part, is_so in zip(parts[2:], (row.gaps, row.reconnects, True), strict=False) if is_so}
+    if width >= _WIDE:
+        parts += [f"malformed {row.malformed:,}", f"duplicates {row.duplicates:,}"]
+        parts.append(f"delivery p99 {_lag(row.delivery_p99)}")
+    while len(parts) > 2 and len(f"{row.venue} {row.state}") + sum(len(part) + 2 for part in parts) > width:
+        # A number that is cut would be another number. What is alarming stays.
+        parts.remove(next((part for part in reversed(parts) if part not in alarming), parts[-1]))
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(f"{row.venue} ").append(row.state, _COLOURS.get(row.state, "yellow"))
-    line.append(f"  {row.rate:,.0f} msg/s  {size(row.bytes_rate)}/s")
-    line.append(f"  gaps {row.gaps:,}", "bold red" if row.gaps else "")
-    line.append(f"  reconnects {row.reconnects:,}", "bold red" if row.reconnects else "")
-    if width >= _WIDE:
-        line.append(
-            f"  malformed {row.malformed:,}  duplicates {row.duplicates:,}  delivery p99 {_lag(row.delivery_p99)}"
-        )
-    if row.backlog >= 0.1:
-        line.append(f"  backlog {row.backlog:.1f} s", "bold red")
+    for part in parts:
+        line.append("  ").append(part, "bold red" if part in alarming else "")
     return line
 
 

@@ -192,6 +192,12 @@ def _text_of(stage: str, scrape: Scrape, rates: _Rates) -> str:
             f"{documents.get(('written',), 0):,.0f} written, {scrape.total('rxfeed_spill_documents'):,.0f} spilled, "
             f"{documents.get(('lost',), 0) + documents.get(('dead',), 0):,.0f} lost, {state}"
         )
+    if stage == "to_parquet":
+        return (
+            f"{scrape.total('rxfeed_parquet_rows_total'):,.0f} rows in "
+            f"{scrape.total('rxfeed_parquet_files_total'):,.0f} files, "
+            f"{scrape.total('rxfeed_parquet_unwritten_total'):,.0f} lost"
+        )
     return ""
 
 

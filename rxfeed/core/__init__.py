@@ -30,7 +30,7 @@ from rxfeed.core.merge import Merge
 from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_rules import MergeRules
 from rxfeed.core.moves import PriceMove, PriceMoves
-from rxfeed.core.numbers import EXACT
+from rxfeed.core.numbers import EXACT, exactly
 from rxfeed.core.quotes import Priced, price_of, quote_of
 from rxfeed.core.rate_limit import RateLimit
 from rxfeed.core.renewals import Renewals
@@ -142,6 +142,7 @@ __all__ = [
     "WindowAccumulator",
     "Windower",
     "Windowing",
+    "exactly",
     "fold",
     "in_seconds",
     "longest",

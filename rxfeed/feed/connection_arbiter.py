@@ -10,7 +10,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -31,12 +31,24 @@ from rxfeed.core import (
 )
 from rxfeed.feed.dispatcher import Dispatcher
 from rxfeed.feed.feed_streams import FeedStreams
-from rxfeed.feed.held_messages import stamp_held_of, with_epoch, with_epochs
+from rxfeed.feed.held_messages import is_of_several, stamp_held_of, with_epoch, with_epochs
 from rxfeed.feed.status import BookSwitched
 from rxfeed.feed.subscription_manager import SubscriptionManager
 from rxfeed.feed.trade_repairs import TradeRepairs
-from rxfeed.market import BookSnapshot, BookUpdate, Malformed, Message, Origin, RestOrigin, Skipped, stamp
-from rxfeed.transport import Closed, Oversized, Pong, TransportEvent
+from rxfeed.market import (
+    BookSnapshot,
+    BookUpdate,
+    FrameOrigin,
+    Malformed,
+    Message,
+    Origin,
+    RestOrigin,
+    Skipped,
+    of_connection,
+    stamp,
+)
+from rxfeed.transport import TransportEvent
+from rxfeed.venues import Decoded
 
 
 class ConnectionArbiter:
@@ -98,8 +110,11 @@ class ConnectionArbiter:
 
     # ---- out
 
-    def deliver(self, outputs: Iterable[ArbitrationOutput]) -> None:
+    def deliver(self, outputs: Sequence[ArbitrationOutput]) -> None:
         """Deliver messages, and report the rest, in order."""
+        if len(outputs) == 1 and type(first := outputs[0]) is Delivered and first.prior is None:
+            self._deliver_run(outputs)  # pyright: ignore[reportArgumentType]  # it is one `Delivered`
+            return
         run: list[Delivered] = []
         for each in outputs:
             if type(each) is Delivered and each.prior is None:
@@ -120,8 +135,10 @@ class ConnectionArbiter:
         if len(run) == 1:
             message = run[0].message
             origin: Any = message._origin  # pyright: ignore[reportPrivateUsage]
-            if type(origin) is Origin:
-                force_setattr(message, "_origin", Origin(origin.raw, origin.received_ns, run[0].epoch))
+            kind = type(origin)
+            if not is_of_several(origin):
+                if run[0].epoch:
+                    force_setattr(message, "_origin", kind(origin.raw, origin.received_ns, run[0].epoch))
                 deliver(message)
                 return
         epochs = {id(each.message): each.epoch for each in run}
@@ -131,7 +148,12 @@ class ConnectionArbiter:
         if awaiting:
             waits = set(map(id, awaiting))
             messages = [each for each in messages if id(each) not in waits]
+        last = None
         for message in with_epochs(messages, lambda message: epochs[id(message)]):
+            origin = message._origin  # pyright: ignore[reportPrivateUsage]
+            if isinstance(origin, FrameOrigin):
+                self._streams.stats.batched += origin.epochs is last
+                last = origin.epochs
             deliver(message)
         for message in awaiting:
             deliver(with_epoch(message, epochs[id(message)]))
@@ -140,9 +162,9 @@ class ConnectionArbiter:
         """A trade that came as one from before a subscription, and that no other connection had brought."""
         prior, message = delivered.prior, delivered.message
         assert prior is not None
-        channel = self._streams.venue.repairable
+        channel, kind = self._streams.venue.repairable, of_connection(RestOrigin, prior.connection)
         self._report(RepairedNumbers(prior.product_id, channel, prior.trade_id, prior.trade_id))
-        self._deliver_one(stamp(message, RestOrigin(prior.raw, prior.received_ns, delivered.epoch)))
+        self._deliver_one(stamp(message, kind(prior.raw, prior.received_ns, delivered.epoch)))
 
     def _report(self, found: ArbitrationOutput) -> None:
         if isinstance(found, BookMoved):
@@ -201,33 +223,49 @@ class ArbitratedFrames:
 
     def frames(self, events: Sequence[TransportEvent], received_ns: int) -> None:
         """As `Dispatcher.frames`."""
-        dispatcher, stats = self._dispatcher, self._stats
-        self._continuity.received(received_ns)
-        self._machine.gaps.received(received_ns)
+        dispatcher, stats, continuity, machine = self._dispatcher, self._stats, self._continuity, self._machine
+        decode, checks, after, step = dispatcher.decode, continuity.checks, dispatcher.after, self._arbiter.step
+        deliver, line = self._arbiter.deliver, self._line
+        made = of_connection(Origin, dispatcher.streams.connection)
+        continuity.received(received_ns)
+        machine.gaps.received(received_ns)
         size = others = 0
-        data_received = False
+        copies, data_received = machine.copies, False
         try:
             for raw in events:
-                if not isinstance(raw, bytes):
+                if type(raw) is not bytes:
                     others += 1
-                    self._other(raw)
+                    dispatcher.other(raw)  # pyright: ignore[reportArgumentType]  # it is not bytes
+                    if dispatcher.stopping:
+                        return
+                    continue
+                size += len(raw)
+                message: Any = decode(raw)
+                one, check = isinstance(message, Message), checks.get(type(message))
+                fresh = check is None or check(message)
+                if one and fresh and not continuity.missed:
+                    # Nearly every frame of a venue with one message a frame.
+                    force_setattr(message, "_origin", made(raw, received_ns, 0))
+                    if out := step(line, message):
+                        deliver(out)
+                    acted = after[type(message)]
+                    data_received = acted is None or acted(message) or data_received
                 else:
-                    size += len(raw)
-                    data_received = self._frame(raw, received_ns) or data_received
+                    data_received = self._frame(message, raw, received_ns, fresh if one else None) or data_received
                 if dispatcher.stopping:
                     return
         finally:
+            stats.duplicates += machine.copies - copies
             dispatcher.data_received = data_received
             stats.bytes += size
             stats.frames += len(events) - others
             events, raw = (), b""  # a frame may repeat a signature, which a traceback with local variables would show
 
-    def _other(self, event: Oversized | Pong | Closed) -> None:
-        self._dispatcher.other(event)
+    def _frame(self, decoded: Decoded | Skipped, raw: bytes, received_ns: int, checked: bool | None) -> bool:
+        """Deliver what *raw* was *decoded* to; True if it is a sign of life.
 
-    def _frame(self, raw: bytes, received_ns: int) -> bool:
-        """Deliver what *raw* has; True if it is a sign of life."""
-        decoded = self._dispatcher.decode(raw)
+        *checked*: the result of the detector, which has checked it; `None`: it has not.
+        """
         if isinstance(decoded, Malformed):
             self.report_malformed(decoded, received_ns)
             return False
@@ -240,26 +278,24 @@ class ArbitratedFrames:
                 self._arbiter.deliver(self._machine.skipped_snapshot(self._line, decoded.product_id or ""))
             self._stats.add(decoded.kind, 1)
             return True
+        continuity, number = self._continuity, self._dispatcher.streams.connection
         messages = decoded if isinstance(decoded, tuple) else (decoded,)
-        checked = self._continuity.frame(messages) if messages else None
-        if checked is None:
-            return False
+        if checked is not None:
+            fresh, continuity.held = list(messages) if checked else [], None
+        else:
+            result = continuity.frame(messages)
+            messages = result.messages
+            fresh = [each for each, epoch in zip(messages, result.epochs, strict=True) if epoch is not None]
         self._found()
-        fresh: list[Message] = []
-        for place, (message, epoch) in enumerate(zip(checked.messages, checked.epochs, strict=True)):
-            if len(messages) == 1 and message._origin is None:  # pyright: ignore[reportPrivateUsage]
-                force_setattr(message, "_origin", Origin(raw, received_ns, 0))
-            elif len(messages) > 1:
-                stamp_held_of(checked.messages, (place,), raw, received_ns)
-            if epoch is not None:
-                fresh.append(message)
-        released, self._continuity.released = self._continuity.released, []
-        copies = self._machine.copies
+        if len(messages) == 1:
+            force_setattr(messages[0], "_origin", of_connection(Origin, number)(raw, received_ns, 0))
+        else:
+            stamp_held_of(messages, range(len(messages)), raw, received_ns, number)
+        released, continuity.released = continuity.released, []
         out: list[ArbitrationOutput] = []
         for message in (*released, *fresh):
             out += self._arbiter.step(self._line, message)
-        self._stats.duplicates += self._machine.copies - copies + len(messages) - len(fresh) - len(released)
-        self._stats.batched += max(0, sum(isinstance(each, Delivered) for each in out) - 1)
+        self._stats.duplicates += len(messages) - len(fresh) - len(released)
         self._arbiter.deliver(out)
         data_received = False
         for message in (*released, *fresh):

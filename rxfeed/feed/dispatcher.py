@@ -33,6 +33,7 @@ from rxfeed.market import (
     Skipped,
     ends_with_microseconds,
     finer,
+    of_connection,
 )
 from rxfeed.transport import Closed, Oversized, Pong, TransportEvent
 
@@ -63,6 +64,7 @@ class Dispatcher:
         self.streams = self._streams = streams
         self.stats = self._stats = streams.stats
         self._router = streams.router
+        self._number()
         self.use(continuity)
         self._drop_duplicates = drop_duplicates
         self.other = other
@@ -102,6 +104,9 @@ class Dispatcher:
         quick, decode, checks, continuity = self._quick, self.decode, self._checks, self._continuity
         data_received, size, others, longest, of_kinds = False, 0, 0, LONG, continuity.of_kinds
         epoch = continuity.epoch
+        if self.streams.connection != self._connection:
+            self._number()
+        made = self._origin
         message: Any
         continuity.received(received_ns)
         try:
@@ -160,7 +165,7 @@ class Dispatcher:
                     number = epoch(product_id)
                     if of_kinds:
                         number = of_kinds.get((product_id, EPOCH_KINDS[kind]), number)
-                    force_setattr(message, "_origin", Origin(raw, received_ns, number))
+                    force_setattr(message, "_origin", made(raw, received_ns, number))
                     for observer in observers:
                         try:
                             observer.on_next(message)
@@ -177,6 +182,13 @@ class Dispatcher:
             # One may repeat a signature, which a traceback with local variables would show.
             events, raw, message = (), b"", None
 
+    def _number(self) -> None:
+        """The connection has another number, which the origins of its messages have."""
+        self._connection = self.streams.connection
+        self._origin = of_connection(Origin, self._connection)
+        self._frame_origin = of_connection(FrameOrigin, self._connection)
+        self._repaired_frame_origin = of_connection(RepairedFrameOrigin, self._connection)
+
     def _several(self, messages: tuple[Message, ...], raw: bytes, received_ns: int) -> bool:
         """Deliver the *messages* of one frame; True if one of them is a sign of life.
 
@@ -192,7 +204,7 @@ class Dispatcher:
         if not_delivered:
             self._stats.duplicates += not_delivered
             if self._drop_duplicates:
-                stamp_held_of(messages, checked.held, raw, received_ns)
+                stamp_held_of(messages, checked.held, raw, received_ns, self._connection)
             else:
                 epoch_of = self._continuity.epoch_of
                 epochs = tuple(
@@ -203,14 +215,14 @@ class Dispatcher:
         self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
         held = self._held_places(messages, epochs) if self._router.held else ()
         if held:
-            stamp_awaiting(messages, held, raw, received_ns, epochs, repaired)
+            stamp_awaiting(messages, held, raw, received_ns, epochs, repaired, self._connection)
             epochs = tuple(None if place in held else epoch for place, epoch in enumerate(epochs))
-        kind = FrameOrigin
+        kind = self._frame_origin
         for place, (message, epoch) in enumerate(zip(messages, epochs, strict=True)):
             if epoch is None:
                 continue
             if repaired:
-                kind = RepairedFrameOrigin if place in repaired else FrameOrigin
+                kind = self._repaired_frame_origin if place in repaired else self._frame_origin
             force_setattr(message, "_origin", kind(raw, received_ns, epoch, epochs, repaired))
             self.deliver(message)
             acted = self.after[type(message)]
@@ -243,10 +255,11 @@ class Dispatcher:
         held, new = continuity.held, continuity.new
         continuity.held = continuity.new = None
         if held is not None:
-            stamp_held(held, raw, received_ns)
+            stamp_held(held, raw, received_ns, self._connection)
         if new is None or self.stopping:
             return False
         kind = HeldRepairedOrigin if self._router.held and self._router.holds(new) else RepairedOrigin
+        kind = of_connection(kind, self._connection)
         force_setattr(new, "_origin", kind(continuity.new_frame(raw), received_ns, continuity.epoch_of(new)))
         self.deliver(new)
         return True
@@ -288,6 +301,7 @@ class Dispatcher:
         received_ns: int,
         epochs: tuple[int | None, ...],
         repaired: tuple[int, ...] = (),
+        connection: int = 0,
     ) -> None:
         """Deliver the *messages* of the frame *raw*, each with its epoch; `None`: it was a duplicate."""
         self._stats.bytes += len(raw)
@@ -295,7 +309,7 @@ class Dispatcher:
         self._stats.batched += max(0, len(epochs) - epochs.count(None) - 1)
         for place, (message, epoch) in enumerate(zip(messages, epochs, strict=True)):
             if epoch is not None:
-                kind = RepairedFrameOrigin if place in repaired else FrameOrigin
+                kind = of_connection(RepairedFrameOrigin if place in repaired else FrameOrigin, connection)
                 force_setattr(message, "_origin", kind(raw, received_ns, epoch, epochs, repaired))
                 self.place = place
                 self.deliver(message)

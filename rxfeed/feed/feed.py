@@ -82,7 +82,7 @@ class Feed(MessageSource):
       and heartbeats are held meanwhile. `docs/how_to/repair.md` has the rules. False: a gap is reported at once.
     - *redundancy*: each channel and product is on so many connections (by default 1, or one for each of *urls*). A
       message is delivered once, from the connection that brings it first. What one connection misses is held for up to
-      *patience* seconds, in which another one may bring it. `docs/many_connections.md` has the rules.
+      *patience* seconds, in which another one may bring it. `docs/how_to/many_connections.md` has the rules.
     - *urls*: in place of *url*, the server of each connection of a product.
     - *connect_interval*: seconds between the openings of two connections; `None`: 1, and 0.01 on a loopback address.
     - *count_items*: `describe` counts the items between operators, at the cost of a call for each.

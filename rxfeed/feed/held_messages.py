@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from msgspec.structs import force_setattr, replace
 
-from rxfeed.market import Message, Origin, RepairedOrigin, frame_origin, stamp
+from rxfeed.market import FrameOrigin, Message, Origin, RepairedOrigin, frame_origin, of_connection, stamp
 
 
 class _HeldOrigin(Origin, frozen=True, gc=False):
@@ -31,15 +31,23 @@ class HeldRepairedOrigin(Origin, frozen=True, gc=False):
     of_repair: ClassVar[bool] = True
 
 
-def stamp_held(message: Message, raw: bytes, received_ns: int) -> None:
+def is_of_several(origin: Origin) -> bool:
+    """True if *origin* is that of a message of a frame with several."""
+    return isinstance(origin, FrameOrigin | _HeldOrigin)
+
+
+def stamp_held(message: Message, raw: bytes, received_ns: int, connection: int = 0) -> None:
     """Give *message*, the only one of the frame *raw*, its origin without an epoch."""
-    force_setattr(message, "_origin", Origin(raw, received_ns, 0))
+    force_setattr(message, "_origin", of_connection(Origin, connection)(raw, received_ns, 0))
 
 
-def stamp_held_of(messages: Sequence[Message], places: Iterable[int], raw: bytes, received_ns: int) -> None:
+def stamp_held_of(
+    messages: Sequence[Message], places: Iterable[int], raw: bytes, received_ns: int, connection: int = 0
+) -> None:
     """The same for those of the *messages* of a frame that are at *places*."""
+    kind = of_connection(_HeldOrigin, connection)
     for place in places:
-        force_setattr(messages[place], "_origin", _HeldOrigin(raw, received_ns, 0, len(messages), place))
+        force_setattr(messages[place], "_origin", kind(raw, received_ns, 0, len(messages), place))
 
 
 def stamp_awaiting(
@@ -49,10 +57,11 @@ def stamp_awaiting(
     received_ns: int,
     epochs: Sequence[int | None],
     repaired: tuple[int, ...],
+    connection: int = 0,
 ) -> None:
     """The same, with their *epochs*: those of the messages at *places* that wait for missing trades."""
     for place in places:
-        kind = _HeldRepairedOrigin if place in repaired else _HeldOrigin
+        kind = of_connection(_HeldRepairedOrigin if place in repaired else _HeldOrigin, connection)
         origin = kind(raw, received_ns, epochs[place] or 0, len(messages), place, repaired)
         force_setattr(messages[place], "_origin", origin)
 
@@ -80,10 +89,10 @@ def with_epochs(released: Iterable[Message], epoch_of: Callable[[Message], int])
                 if isinstance(origin, _HeldOrigin)
             }
             whole = tuple(places.get(place) for place in range(first.count))
-        raw, ns = first.raw, first.received_ns
+        raw, ns, number = first.raw, first.received_ns, first.connection
         for message, origin, epoch in zip(messages, origins, epochs, strict=True):
             if isinstance(origin, _HeldOrigin):
-                yield stamp(message, frame_origin(raw, ns, epoch, whole, origin.repaired, origin.place))
+                yield stamp(message, frame_origin(raw, ns, epoch, whole, origin.repaired, origin.place, number))
             else:
                 kind = RepairedOrigin if isinstance(origin, HeldRepairedOrigin) else Origin
-                yield stamp(message, kind(raw, ns, epoch))
+                yield stamp(message, of_connection(kind, number)(raw, ns, epoch))

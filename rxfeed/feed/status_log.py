@@ -25,10 +25,12 @@ from rxfeed.errors import (
     RxfeedError,
     TimestampRejected,
 )
+from rxfeed.feed.forks import keep_lines_whole
 from rxfeed.feed.status import Disconnected, FeedStatus, Rejected, Unacknowledged
 from rxfeed.venues import COINBASE_EXCHANGE, Venue
 
 log = logging.getLogger("rxfeed.feed.status")
+keep_lines_whole()
 
 _MOST_REJECTIONS = 1_000
 _MOST_NAMED = 5  # pairs in a warning

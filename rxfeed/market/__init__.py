@@ -20,6 +20,7 @@ from rxfeed.market.message import (
     Unknown,
     frame_of,
     frame_origin,
+    of_connection,
     stamp,
 )
 from rxfeed.market.orders import OrderChanged, OrderDone, OrderEvent, OrderMatched, OrderOpened
@@ -88,5 +89,6 @@ __all__ = [
     "iso",
     "microseconds",
     "moment",
+    "of_connection",
     "stamp",
 ]

@@ -36,6 +36,8 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
     of_repair: ClassVar[bool] = False
     """True for a trade that had been missed, and came in another way."""
+    connection: ClassVar[int] = 0
+    """The number of the feed's connection that received the frame; 0: it has only one. See `of_connection`."""
 
     raw: bytes
     received_ns: int
@@ -50,6 +52,30 @@ class FrameOrigin(Origin, frozen=True, gc=False):
 
     epochs: tuple[int | None, ...]
     repaired: tuple[int, ...] = ()
+
+
+_O = TypeVar("_O", bound=Origin)
+_OF_CONNECTIONS: dict[tuple[type[Origin], int], type[Any]] = {}
+
+
+def of_connection(kind: type[_O], number: int) -> type[_O]:
+    """The origin *kind* of frames of connection *number*: a class of its own, so that an origin does not get larger."""
+    if not number:
+        return kind
+    found = _OF_CONNECTIONS.get((kind, number))
+    if found is None:
+
+        def reduced(origin: Origin) -> tuple[object, ...]:
+            return _origin_of_connection, (kind, number, *msgspec.structs.astuple(origin))
+
+        namespace = {"connection": number, "__reduce__": reduced, "__module__": kind.__module__}
+        found = msgspec.defstruct(kind.__name__, [], bases=(kind,), namespace=namespace, frozen=True, gc=False)
+        _OF_CONNECTIONS[kind, number] = found
+    return found
+
+
+def _origin_of_connection(kind: type[Origin], number: int, *fields: Any) -> Origin:
+    return of_connection(kind, number)(*fields)
 
 
 class Repairs:
@@ -138,6 +164,12 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
         return 0 if origin is None else origin.epoch
 
     @property
+    def connection(self) -> int:
+        """The number of the feed's connection that received the frame, from 1 on; 0: the feed has only one."""
+        origin = self._origin
+        return 0 if origin is None else origin.connection
+
+    @property
     def repaired(self) -> bool:
         """True for a trade that had been missed, and came in another way: from the REST API, or in a snapshot."""
         origin = self._origin
@@ -174,10 +206,16 @@ def frame_of(message: Message) -> bytes:
 
 
 def frame_origin(
-    raw: bytes, received_ns: int, epoch: int, epochs: tuple[int | None, ...], repaired: tuple[int, ...], place: int
+    raw: bytes,
+    received_ns: int,
+    epoch: int,
+    epochs: tuple[int | None, ...],
+    repaired: tuple[int, ...],
+    place: int,
+    connection: int = 0,
 ) -> FrameOrigin:
     """The origin of the message at *place* in a frame with several."""
-    kind = RepairedFrameOrigin if place in repaired else FrameOrigin
+    kind = of_connection(RepairedFrameOrigin if place in repaired else FrameOrigin, connection)
     return kind(raw, received_ns, epoch, epochs, repaired)
 
 

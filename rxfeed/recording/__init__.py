@@ -14,14 +14,18 @@ from rxfeed.recording.format import (
     Header,
     Line,
     LostNumbers,
+    decode_line,
     end_line,
     header_line,
     inserted_line,
     lost_line,
 )
 from rxfeed.recording.insertions import REPAIRED_IDS
+from rxfeed.recording.lines import Lines, Recordable
 from rxfeed.recording.marks import MARKS, Mark, forget_marks, mark_segments, marked_segments
 from rxfeed.recording.merging import repaired
+from rxfeed.recording.pacer import Pacer
+from rxfeed.recording.player import Player, content_of
 from rxfeed.recording.reading import Recording, SegmentOpen
 from rxfeed.recording.record import Recorder, RecordStats, record
 from rxfeed.recording.recorded_ids import apply, recorded_ids
@@ -52,14 +56,18 @@ __all__ = [
     "Header",
     "KeepLimits",
     "Line",
+    "Lines",
     "LostNumbers",
     "Mark",
     "MinFree",
     "Moment",
+    "Pacer",
     "Part",
+    "Player",
     "ProductSummary",
     "Receiver",
     "RecordStats",
+    "Recordable",
     "RecordedSegment",
     "RecordedSession",
     "Recorder",
@@ -78,6 +86,8 @@ __all__ = [
     "apply",
     "catalogue",
     "compressor",
+    "content_of",
+    "decode_line",
     "disk_space",
     "end_line",
     "expired",

@@ -50,6 +50,7 @@ class Typed(msgspec.Struct, gc=False):
     ns: Moment
     epoch: int = 0
     frame: Message | None = None
+    connection: int = 0
 
 
 class Bulk:
@@ -104,7 +105,7 @@ class Bulk:
 
 
 def _fields(frame: object) -> list[Any]:
-    return [("ns", Moment), ("epoch", int, 0), ("frame", frame, None)]
+    return [("ns", Moment), ("epoch", int, 0), ("frame", frame, None), ("connection", int, 0)]
 
 
 @functools.cache

@@ -91,6 +91,7 @@ class _Entry(msgspec.Struct, gc=False):
 
     ns: Moment
     frame: _TypeFields | list[Any] | None = None  # msgspec decodes `list[object]` more slowly
+    connection: int = 0
 
 
 _Decode = Callable[[Line], Decoded]
@@ -146,6 +147,8 @@ def _segment(summary: SummaryBuilder, recording: Recording, venue: Venue | None)
                 _count(summary, counted)  # an event has a place between the frames
                 _line(summary, recording, chunk, index, decode, ids)
                 continue
+            if entry.connection:
+                summary.of_connection(entry.connection)
             key = _of_level3(frame) if isinstance(frame, list) else (frame.type, frame.product_id)
             times = counted.get(key)
             if times is None:
@@ -206,6 +209,8 @@ def _line(
 
 
 def _add_line(summary: SummaryBuilder, line: Line, decode: _Decode | None, ids: DeliveredIds) -> None:
+    if line.connection:
+        summary.of_connection(line.connection)
     if line.malformed is not None:
         summary.malformed(line.ns)
     elif line.has_frame and decode is not None:
@@ -241,9 +246,9 @@ def _event(summary: SummaryBuilder, status: FeedStatus, ns: int) -> None:
         case Connecting():
             summary.connecting()
         case Connected():
-            summary.connected(ns)
+            summary.connected(ns, status.connection)
         case Disconnected():
-            summary.disconnected(ns)
+            summary.disconnected(ns, status.connection)
         case Gap(first=first, last=last):
             summary.gap(first, last)
         case Subscribed(channels=channels):

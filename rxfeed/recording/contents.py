@@ -20,7 +20,7 @@ import msgspec
 
 from rxfeed.errors import RecordingDamaged
 from rxfeed.feed import FeedStatus, ProductRenamed, RecordingTruncated
-from rxfeed.market import LONG, Malformed, Message, Origin, RepairedOrigin, Trade, frame_origin, stamp
+from rxfeed.market import LONG, Malformed, Message, Origin, RepairedOrigin, Trade, finer, frame_origin, stamp
 from rxfeed.recording.bulk import REPAIRED, bulk_of, epoch_of, frame_in, together
 from rxfeed.recording.chunks import Chunk
 from rxfeed.recording.events import status_of
@@ -37,6 +37,8 @@ from rxfeed.venues import DeliveredIds, Venue, tag_of
 
 _CHUNKS = 8
 """Chunks of a segment that are decoded into texts together."""
+_UNTRIED = 16
+"""Times that chunks are decoded into messages at once, after texts were not taken."""
 _AT_ONCE = 1000
 """Messages of a file that is no segment, which are passed on together."""
 
@@ -105,6 +107,7 @@ class Contents:
         self._range = time_range
         self._bulk = bulk_of(venue)
         self._texts = _text_decoder(venue, self._kinds) if texts and venue.texts else None
+        self._untried = 0
         self._ids = DeliveredIds()
         self._decode = venue.decoder(stored=True, renamed=self._ids).decode
 
@@ -190,11 +193,17 @@ class Contents:
         ]
 
     def _chunks(self, recording: Recording, chunks: list[Chunk]) -> None:
-        plain = self._texts is not None and not self.epochs.risen
-        if not chunks or (plain and self._take_texts(recording, chunks)):
+        tries = self._texts is not None and not self.epochs.risen and self._tries_texts()
+        if not chunks or (tries and self._take_texts(recording, chunks)):
             return
+        self._untried = _UNTRIED
         for chunk in chunks:
             self._chunk(recording, chunk)
+
+    def _tries_texts(self) -> bool:
+        """False for some time after texts were not taken: a recording with a book may have none that are."""
+        self._untried -= 1
+        return self._untried < 0
 
     def _chunk(self, recording: Recording, chunk: Chunk) -> None:
         typed = self._bulk.typed_lines(chunk.text) if self._bulk.usable else None
@@ -223,13 +232,20 @@ class Contents:
     def _take_texts(self, recording: Recording, chunks: list[Chunk]) -> bool:
         assert self._texts is not None
         several: list[TextLine] = []
-        events: list[tuple[Chunk, int]] = []  # lines of other kinds
+        texts = frozenset[type[Any]](self._venue.texts)
+        events: list[tuple[Chunk, int]] = []  # lines of other kinds, which have no place in a table
         for chunk in chunks:
             plain = len(chunk.text) <= LONG and REPAIRED not in chunk.text
             lines = together(self._texts, chunk.text) if plain else None
             if lines is None:
                 return False
-            events += [(chunk, index) for index, line in enumerate(lines) if line.frame is None]
+            for index, line in enumerate(lines):
+                if type(line.frame) in texts:
+                    continue
+                if line.frame is None:
+                    events.append((chunk, index))
+                elif isinstance(line.frame, Message) and finer(chunk.lines[index]):
+                    return False  # msgspec rounds its time
             several += lines
         if not self._range.everything:
             takes = self._range.takes

@@ -27,7 +27,7 @@ _FORECAST = 3600.0  # seconds
 _OBSERVED = 600.0  # seconds over which the rate is measured
 _LEAST_OBSERVED = 60.0
 _FILES = 16  # entries for files: a segment, the spill and its parts, and the marks
-_PROBE = b"\0" * 65_536
+_PROBE = b"\0" * 1_000_000  # bytes of a trial: some seconds of a recording
 
 
 class DiskState(Enum):
@@ -109,21 +109,32 @@ def disk_space(folder: Path) -> DiskSpace:
 
 
 def refusal(folder: Path, mode: int = 0o600) -> OSError | None:
-    """The error of writing a small file in *folder*, which is created for files of *mode*; `None` if it succeeds."""
-    probe = folder / f".probe-{os.getpid()}"
+    """The error of writing as much in *folder* as a recording writes at its start; `None` if it succeeds.
+
+    These are a megabyte and the entries of `_FILES` files. *folder* is created for files of *mode*.
+    """
+    probes = [folder / f".probe-{os.getpid()}-{number}" for number in range(_FILES)]
     try:
         make_folder(folder, mode)
         try:
-            number = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            try:
-                if os.write(number, _PROBE) < len(_PROBE):
-                    os.write(number, b"\0")  # raises the reason
-                os.fsync(number)
-            finally:
-                os.close(number)
+            for probe in probes:
+                _write_probe(probe, _PROBE if probe is probes[0] else b"")
         finally:
-            with contextlib.suppress(OSError):
-                probe.unlink()
+            for probe in probes:
+                with contextlib.suppress(OSError):
+                    probe.unlink()
     except OSError as error:
         return error
     return None
+
+
+def _write_probe(path: Path, content: bytes) -> None:
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(number, rest) :]
+        if content:
+            os.fsync(number)
+    finally:
+        os.close(number)

@@ -11,6 +11,8 @@
     {"ns":...,"epoch":2,"epochs":[2,null,3],"frame":{...}}
         a frame with several messages: the epoch of each; null for one that was dropped as a duplicate. "repaired": the
         places (from 0) of trades from before the subscription that had been missed, and so are new ones
+    {"ns":...,"epoch":2,"connection":3,"frame":{...}}
+        a frame of connection 3 of a feed with several; in a status, too. Lines of one connection have no such key
     {"ns":...,"epoch":2,"repaired":[0],"frame":{"type":"match",...}}
         a trade that had been missed, from the REST API: encoded as the venue's feed would have sent it; Unix
         nanoseconds of the receipt of the answer
@@ -109,6 +111,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
 
     ns: int
     epoch: int = 0
+    connection: int = 0
     epochs: list[int | None] | None = None
     repaired: list[int] | None = None
     frame: msgspec.Raw = _NONE
@@ -158,24 +161,32 @@ def header_line(header: Header) -> bytes:
 
 
 def frame_line(
-    raw: bytes, received_ns: int, epoch: int, epochs: Sequence[int | None] = (), repaired: Sequence[int] = ()
+    raw: bytes,
+    received_ns: int,
+    epoch: int,
+    epochs: Sequence[int | None] = (),
+    repaired: Sequence[int] = (),
+    connection: int = 0,
 ) -> bytes:
     """The line of a frame: the frame unchanged, or as a JSON string if it has more than one line."""
+    of = b',"connection":%d' % connection if connection else b""
     # Searching for an int is five times as fast as for a bytes of length 1.
     if raw and raw[0] in _OPENING and raw[-1] in _CLOSING and _LF not in raw and _CR not in raw:
         if epochs:
             places = b',"repaired":' + encode(repaired) if repaired else b""
-            head = (received_ns, epoch, encode(epochs), places)
-            return b'{"ns":%d,"epoch":%d,"epochs":%b%b,"frame":%b}\n' % (*head, raw)
-        return b'{"ns":%d,"epoch":%d,"frame":%b}\n' % (received_ns, epoch, raw)
+            head = (received_ns, epoch, of, encode(epochs), places)
+            return b'{"ns":%d,"epoch":%d%b,"epochs":%b%b,"frame":%b}\n' % (*head, raw)
+        return b'{"ns":%d,"epoch":%d%b,"frame":%b}\n' % (received_ns, epoch, of, raw)
     several = list(epochs) if epochs else None
     places = list(repaired) if repaired else None
-    return encode(Line(ns=received_ns, epoch=epoch, epochs=several, repaired=places, text=raw.decode())) + b"\n"
+    line = Line(ns=received_ns, epoch=epoch, connection=connection, epochs=several, repaired=places, text=raw.decode())
+    return encode(line) + b"\n"
 
 
-def repaired_line(frame: bytes, received_ns: int, epoch: int) -> bytes:
+def repaired_line(frame: bytes, received_ns: int, epoch: int, connection: int = 0) -> bytes:
     """The line of a trade that had been missed, and came from the REST API."""
-    return b'{"ns":%d,"epoch":%d,"repaired":[0],"frame":%b}\n' % (received_ns, epoch, frame)
+    of = b',"connection":%d' % connection if connection else b""
+    return b'{"ns":%d,"epoch":%d%b,"repaired":[0],"frame":%b}\n' % (received_ns, epoch, of, frame)
 
 
 def inserted_line(frame: bytes, ns: int, before: int) -> bytes:

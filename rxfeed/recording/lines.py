@@ -174,10 +174,10 @@ class Lines:
 def _line_of(message: Message, raw: bytes) -> bytes:
     origin = message._origin
     if isinstance(origin, FrameOrigin):
-        return frame_line(raw, message.received_ns, message.epoch, origin.epochs, origin.repaired)
+        return frame_line(raw, message.received_ns, message.epoch, origin.epochs, origin.repaired, message.connection)
     if message.repaired:
-        return repaired_line(frame_of(message), message.received_ns, message.epoch)
-    return frame_line(raw, message.received_ns, message.epoch)
+        return repaired_line(frame_of(message), message.received_ns, message.epoch, message.connection)
+    return frame_line(raw, message.received_ns, message.epoch, connection=message.connection)
 
 
 def received_ns(item: Recordable) -> int:

@@ -101,11 +101,12 @@ def _collector(
     first = parts[0].found
     ns = first.first_ns if isinstance(first, Recording) else parts[0].ns
     yield ReceivedItem(number, ns, StatusEvent(None))  # so that the file is not opened before its time
+    up: set[int] = set()
     for part in parts:
         if part.gap is not None:
             yield from _truncated(number, ns, part.gap)
         try:
-            for received in _part(number, part.opened(), venue, repairs.get((part.session, part.number))):
+            for received in _part(number, part.opened(), venue, repairs.get((part.session, part.number)), up):
                 ns = received.ns
                 yield received
         except RecordingDamaged as damage:
@@ -123,7 +124,8 @@ def _truncated(number: int, ns: int, damage: RecordingDamaged) -> Iterator[Recei
     yield ReceivedItem(number, ns, ConnectionChange(up=False))
 
 
-def _part(number: int, recording: Recording, venue: Venue, repair: Part | None) -> Iterator[ReceivedItem]:
+def _part(number: int, recording: Recording, venue: Venue, repair: Part | None, up: set[int]) -> Iterator[ReceivedItem]:
+    """The items of one file; *up*: the numbers of the session's open connections, which is changed."""
     ids = recorded_ids(recording)
     received_frame = partial(_frame, number, venue.decoder(stored=True, renamed=ids).decode, venue)
     if recording.kind != "segment":
@@ -144,7 +146,7 @@ def _part(number: int, recording: Recording, venue: Venue, repair: Part | None) 
             pong = KeepalivePong(round_trip=line.pong, at=moment_of(line.ns))
             yield ReceivedItem(number, line.ns, StatusEvent(pong))
         elif line.has_status:
-            item = _event(line, recording, index, next(iter(venue.heartbeats), ""), ids)
+            item = _event(line, recording, index, next(iter(venue.heartbeats), ""), ids, up)
             if item is not None:
                 yield ReceivedItem(number, line.ns, item)
 
@@ -175,9 +177,13 @@ def repaired(messages: tuple[Message, ...], places: Sequence[int], venue: Venue)
 
 
 def _event(
-    line: Line, recording: Recording, index: int, heartbeats: str, ids: DeliveredIds
+    line: Line, recording: Recording, index: int, heartbeats: str, ids: DeliveredIds, up: set[int]
 ) -> ConnectionChange | StatusEvent | None:
-    """The connection's event as an item of a `Merge`; `None` for gaps, which `Merge` detects itself."""
+    """The connection's event as an item of a `Merge`; `None` for gaps, which `Merge` detects itself.
+
+    A session with several connections is one collector. While one of them is open, the loss of another one shows in the
+    epochs of what may be missing.
+    """
     try:
         status = status_of(line)
     except ValueError as error:
@@ -189,9 +195,12 @@ def _event(
         case None | Gap() | Repaired() | SequenceReset() | Ended():
             return None
         case Connected():
-            return ConnectionChange(up=True, status=status)
+            others = bool(up - {status.connection})
+            up.add(status.connection)
+            return StatusEvent(status, alone=True) if others else ConnectionChange(up=True, status=status)
         case Disconnected():
-            return ConnectionChange(up=False, status=status)
+            up.discard(status.connection)
+            return StatusEvent(status, alone=True) if up else ConnectionChange(up=False, status=status)
         case Idle() | Connecting() | Reconnecting():
             return StatusEvent(status, alone=True)
         case HeartbeatMissing(product_id=product) | HeartbeatBack(product_id=product):

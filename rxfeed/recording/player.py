@@ -37,6 +37,7 @@ from rxfeed.market import (
     RepairedOrigin,
     Subscriptions,
     finer,
+    of_connection,
 )
 from rxfeed.recording.bulk import (
     NO_FRAME,
@@ -137,18 +138,17 @@ class Player:
 
     def play(self, recording: Recording) -> None:
         """Play *recording*; raises `RecordingDamaged` if it ends too early."""
-        self._begin_with(recorded_ids(recording), recording)
+        self.begin_with(recorded_ids(recording), recording.first_ns)
         if recording.kind == "segment":
             self._segment(recording)
         else:
             self._foreign(recording)
 
-    def _begin_with(self, ids: DeliveredIds, recording: Recording) -> None:
-        """Report which of the *ids*, with which *recording* begins, differ from those at this place."""
+    def begin_with(self, ids: DeliveredIds, ns: int) -> None:
+        """Report which of the *ids*, with which a recording begins at *ns*, differ from those at this place."""
         for delivered in dict.fromkeys((*self._ids, *ids)):
             if ids[delivered] != self._ids[delivered]:
-                at = moment_of(recording.first_ns)
-                change = ProductRenamed(at=at, product_id=ids[delivered], delivered=delivered)
+                change = ProductRenamed(at=moment_of(ns), product_id=ids[delivered], delivered=delivered)
                 apply(change, self._ids)
                 self._streams.report(change)
 
@@ -251,7 +251,9 @@ class Player:
                     self._line(recording, chunk, index)
                 else:
                     scheduler.ns = max(scheduler.ns, entry.ns)
-                    self._dispatcher.deliver_recorded(entry.frame, frame_in(line), entry.ns, self._base + entry.epoch)
+                    kind = of_connection(Origin, entry.connection)
+                    epoch = self._base + entry.epoch
+                    self._dispatcher.deliver_recorded(entry.frame, frame_in(line), entry.ns, epoch, kind)
                 # An observer may have closed the replay, subscribed to more, or scheduled an action.
                 if self.stopping or router.types is not wanted or newest >= scheduler.next_ns:
                     return done
@@ -298,7 +300,11 @@ class Player:
                 else:  # it is selected, and no action is due before it
                     scheduler.ns = max(scheduler.ns, entry.ns)
                     self._dispatcher.deliver_recorded(
-                        entry.frame, frame_in(lines[index]), entry.ns, self._base + entry.epoch
+                        entry.frame,
+                        frame_in(lines[index]),
+                        entry.ns,
+                        self._base + entry.epoch,
+                        of_connection(Origin, entry.connection),
                     )
                 # An observer may have closed the replay, subscribed to more, or scheduled an action.
                 if self.stopping or router.types is not wanted or newest >= scheduler.next_ns:
@@ -344,9 +350,11 @@ class Player:
                 base = self._base
             elif free and scheduler.ns <= ns < scheduler.next_ns:
                 scheduler.ns = ns
-                dispatcher.deliver_recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
+                kind = of_connection(Origin, entry.connection) if entry.connection else Origin
+                dispatcher.deliver_recorded(message, frame_in(lines[index]), ns, base + entry.epoch, kind)
             elif self._reached(ns, message.product_id):
-                dispatcher.deliver_recorded(message, frame_in(lines[index]), ns, base + entry.epoch)
+                kind = of_connection(Origin, entry.connection) if entry.connection else Origin
+                dispatcher.deliver_recorded(message, frame_in(lines[index]), ns, base + entry.epoch, kind)
             if dispatcher.stopping:
                 break
         return len(lines)
@@ -356,34 +364,45 @@ class Player:
         self._index = index
         line = recording.line(chunk, index)
         try:
-            raw = line.raw() if line.has_frame else b""
-            status = status_of(line) if line.has_status else None
+            raw, status = content_of(line)
         except (ValueError, TypeError) as error:
             raise recording.damaged(*chunk.place(index), str(error)) from None
+        self.line(line, raw, status)
+
+    def line(self, line: Line, raw: bytes, status: FeedStatus | None) -> None:
+        """Play *line* with its content, as `content_of` returns it."""
         if isinstance(status, ProductRenamed):
             apply(status, self._ids)  # also if the replay begins later
         if line.malformed is not None:
             self._malformed(malformed_frame(line))
         elif line.has_frame:
-            message = self._decode(raw)
-            epoch = self._base + line.epoch
-            self._highest = max(self._highest, epoch)
-            if type(message) is Malformed:
-                # An earlier version recorded it as a message of this product, so the recorded epochs do not rise here.
-                if message.product_id is not None and message.type not in self._streams.venue.without_data:
-                    self.interrupted()
-                self._malformed(replace(message, received_ns=line.ns))
-            elif isinstance(message, tuple):
-                self._frame(message, raw, line)
-            elif self._reached(line.ns, message.product_id):
-                kind = RepairedOrigin if line.repaired else Origin
-                epoch += self._risen[message.product_id] if self._risen else 0
-                self._highest = max(self._highest, epoch)
-                self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, kind)
+            self.frame(line, raw)
         elif status is not None and self._reached(line.ns, getattr(status, "product_id", None)):
             self._status(status)
         elif line.pong is not None and self._reached(line.ns, None):
             self._streams.pong(line.pong)
+
+    def passed(self, ns: int) -> None:
+        """Time has passed until *ns*, without an item."""
+        self._reached(ns, None)
+
+    def frame(self, line: Line, raw: bytes) -> None:
+        """Play the frame *raw*, with the receipt and the epochs of *line*."""
+        message = self._decode(raw)
+        epoch = self._base + line.epoch
+        self._highest = max(self._highest, epoch)
+        if type(message) is Malformed:
+            # An earlier version recorded it as a message of this product, so the recorded epochs do not rise here.
+            if message.product_id is not None and message.type not in self._streams.venue.without_data:
+                self.interrupted()
+            self._malformed(replace(message, received_ns=line.ns))
+        elif isinstance(message, tuple):
+            self._frame(message, raw, line)
+        elif self._reached(line.ns, message.product_id):
+            kind = of_connection(RepairedOrigin if line.repaired else Origin, line.connection)
+            epoch += self._risen[message.product_id] if self._risen else 0
+            self._highest = max(self._highest, epoch)
+            self._dispatcher.deliver_recorded(message, raw, line.ns, epoch, kind)
 
     def _frame(self, messages: tuple[Message, ...], raw: bytes, line: Line) -> None:
         """Play a frame with several messages."""
@@ -405,7 +424,7 @@ class Player:
             self._pacer.reach(line.ns)
             if not self.stopping:
                 places = tuple(line.repaired or ())
-                self._dispatcher.deliver_recorded_frame(messages, raw, line.ns, chosen, places)
+                self._dispatcher.deliver_recorded_frame(messages, raw, line.ns, chosen, places, line.connection)
 
     def _reached(self, ns: int, product_id: str | None) -> bool:
         """Wait until *ns* is due. False if the item is not selected, or if the replay was closed."""
@@ -505,6 +524,11 @@ class Player:
         """Play *message*, as it is, at the time of its receipt; where that is not known, at its own."""
         if self._reached(received(message) or self._pacer.scheduler.ns, message.product_id):
             self._dispatcher.deliver(message)
+
+
+def content_of(line: Line) -> tuple[bytes, FeedStatus | None]:
+    """The frame and the status in *line*; raises `ValueError` or `TypeError` if it is not valid."""
+    return line.raw() if line.has_frame else b"", status_of(line) if line.has_status else None
 
 
 def received(message: Message) -> int:

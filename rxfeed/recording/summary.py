@@ -55,7 +55,8 @@ class RecordingSummary(msgspec.Struct, frozen=True, kw_only=True):
     *span*: from the receipt of the first frame to that of the last; `None` without frames. *products* and *by_type*
     (the exchange's types; `level3 open` and so on for level3's arrays) count messages, in falling order; beyond 10,000
     names the others are counted as `(other)`. *gaps*: reported gaps, each session's own, with *gapped* missing numbers.
-    *attempts* and *connections*: attempts to connect, and those that succeeded. *offline*: spans within *span* without
+    *attempts* and *connections*: attempts to connect, and those that succeeded. *by_connection*: the frames of each
+    connection of a feed with several, by its number; empty for one. *offline*: spans within *span* without
     a connection; for many sessions, spans in which no session had one. *size* and *unpacked* are in bytes. *open*:
     files that are being written, which are not damaged.
     """
@@ -73,6 +74,7 @@ class RecordingSummary(msgspec.Struct, frozen=True, kw_only=True):
     gapped: int = 0
     attempts: int = 0
     connections: int = 0
+    by_connection: dict[int, int] = {}
     offline: tuple[Span, ...] = ()
     open: tuple[str, ...] = ()
     damaged: tuple[Damage, ...] = ()
@@ -92,8 +94,9 @@ class SummaryBuilder:
         self._types: Counter[str] = Counter()
         self._products: dict[str, tuple[int, int, int]] = {}  # messages, first, last
         self._online: list[tuple[int, int]] = []
-        self._since: int | None = None
-        """The time of the present connection."""
+        self._since: dict[int, int] = {}
+        """By the number of each open connection: the time at which it began."""
+        self._by_connection: Counter[int] = Counter()
         self._damaged: list[Damage] = []
         self._open: list[str] = []
         self._attempts = self._connections = 0
@@ -127,20 +130,28 @@ class SummaryBuilder:
     def connecting(self) -> None:
         self._attempts += 1
 
-    def connected(self, ns: int) -> None:
-        self._connections += 1
-        self._since = ns
+    def of_connection(self, number: int, frames: int = 1) -> None:
+        """Add *frames* of a connection of several."""
+        if number in self._by_connection or len(self._by_connection) < _MOST_NAMES:
+            self._by_connection[number] += frames
 
-    def disconnected(self, ns: int) -> None:
-        if self._since is not None:
-            self._online.append((self._since, ns))
-            self._since = None
+    def connected(self, ns: int, number: int = 0) -> None:
+        self._connections += 1
+        self._since[number] = ns
+        if number:
+            self._since.pop(0, None)
+
+    def disconnected(self, ns: int, number: int = 0) -> None:
+        since = self._since.pop(number, None)
+        if since is not None:
+            self._online.append((since, ns))
             if len(self._online) > _MOST_SPANS:
                 self._online = _fewer(self._joined())
 
     def ended(self) -> None:
         if self._span is not None:
-            self.disconnected(self._span[1])
+            for number in [*self._since]:
+                self.disconnected(self._span[1], number)
 
     def damage(self, damage: RecordingDamaged) -> None:
         self._damaged.append(Damage(damage.path, damage.line, damage.offset, damage.reason))
@@ -162,6 +173,7 @@ class SummaryBuilder:
         self._open += other._open
         self._attempts += other._attempts
         self._connections += other._connections
+        self._by_connection += other._by_connection
         for product_id, held in other._products.items():
             self._product(product_id, *held)
         if other._span is not None:
@@ -187,6 +199,7 @@ class SummaryBuilder:
             "offline": tuple(_span(*each) for each in self._offline()),
             "attempts": self._attempts,
             "connections": self._connections,
+            "by_connection": dict(sorted(self._by_connection.items())),
             "open": tuple(self._open),
             "damaged": tuple(self._damaged),
         }
@@ -198,8 +211,8 @@ class SummaryBuilder:
         self._products[product_id] = before + count, min(begin, first), max(end, last)
 
     def _received(self, first: int, last: int) -> None:
-        if self._since is None and not self._online:
-            self._since = first  # a recording may begin during a connection
+        if not self._since and not self._online:
+            self._since[0] = first  # a recording may begin during a connection
         begin, end = self._span or (first, last)
         self._span = min(begin, first), max(end, last)
 

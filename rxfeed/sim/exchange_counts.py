@@ -65,11 +65,11 @@ class ExchangeCounts:
         """How many HTTP requests have come."""
         return self._server.read(lambda: self._server.rest.requests)
 
-    def wait_for_clients(self, n: int = 1, timeout: Seconds = 5.0) -> None:
+    def wait_for_clients(self, n: int = 1, timeout: Seconds = 30.0) -> None:
         """Return as soon as *n* connected clients have subscribed; `TimeoutError` after *timeout* seconds."""
         self._until(lambda: self._clients.subscribed >= n, timeout, f"{n} subscribed clients")
 
-    def drain(self, timeout: Seconds = 5.0) -> None:
+    def drain(self, timeout: Seconds = 30.0) -> None:
         """Return as soon as all queued frames are written; `TimeoutError` after *timeout* seconds."""
         self._until(self._clients.drained, timeout, "clients that read what was sent")
 

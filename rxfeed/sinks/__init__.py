@@ -5,6 +5,7 @@ from rxfeed.sinks.indexes import make_indexes, make_time_series
 from rxfeed.sinks.mongo import MongoSink, to_mongo
 from rxfeed.sinks.reading import from_mongo
 from rxfeed.sinks.results import DeadLetter, MongoStats, MongoWrite, UnwrittenCounts
+from rxfeed.sinks.retry_policy import RetryPolicy
 from rxfeed.venues import message_id
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "MongoSink",
     "MongoStats",
     "MongoWrite",
+    "RetryPolicy",
     "UnwrittenCounts",
     "from_mongo",
     "make_indexes",

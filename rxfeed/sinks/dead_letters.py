@@ -36,7 +36,13 @@ class DeadLetters:
         self._emitting = threading.RLock()  # two threads add letters, and a source emits on one at a time
 
     def add(self, letters: list[DeadLetter]) -> None:
-        log.error("%d documents can never be stored; the first: %s", len(letters), letters[0].reason)
+        count = sum(letter.count for letter in letters)
+        if count == 1:
+            log.error("a document can never be stored: %s", letters[0].reason)
+        elif len(letters) == 1:
+            log.error("%d documents can never be stored: %s", count, letters[0].reason)
+        else:
+            log.error("%d documents can never be stored; the first: %s", count, letters[0].reason)
         for letter in letters:
             if self._collection is not None:
                 with self._lock:
@@ -71,6 +77,8 @@ def _document(letter: DeadLetter) -> Document:
         "reason": letter.reason,
         "at": datetime.now(UTC),
     }
+    if letter.count > 1:
+        document["count"] = letter.count
     item = letter.item
     if isinstance(item, Message):
         document |= {"frame": item.raw[:_MOST_BYTES], "received_ns": item.received_ns, "epoch": item.epoch}

@@ -35,12 +35,13 @@ class DeadLetter(msgspec.Struct, frozen=True):
     """A document that can never be stored, and the *reason*.
 
     *item*: the item that the sink received; if the server refused it, the document that was sent, a mapping. *id*: its
-    `_id`, `None` if it was not encoded.
+    `_id`, `None` if it was not encoded. *count*: the documents of a damaged batch of the spill, which has no *item*.
     """
 
     reason: str
     item: Any
     id: Any = None
+    count: int = 1
 
 
 class UnwrittenCounts(msgspec.Struct, frozen=True):

@@ -208,7 +208,7 @@ class MongoWriter:
         while self._damaged:
             reason, count = self._damaged.popleft()
             self._counters.add(dead=count)
-            self._letters.add([DeadLetter(reason, None)])
+            self._letters.add([DeadLetter(reason, None, count=count)])
             self._emit(MongoWrite(0, 0.0, self._counters.total, dead=count))
 
     def _deliver(self) -> None:
@@ -218,6 +218,7 @@ class MongoWriter:
                 if not self._write(batch):
                     self._abandon(final=True)
                     break
+            self._report_damaged()  # also those of a spill without a readable batch
             while not self._letters.flush(self._retry_policy.for_attempt()) and self._retry_policy.pause():
                 pass
         except Exception as error:

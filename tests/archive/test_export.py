@@ -84,6 +84,13 @@ def test_export_of_products_and_a_range_equals_the_replay(
         assert a.rows(tmp_path, "candles", a.CANDLE) == a.candle_rows(recordings, 1, **chosen)
 
 
+def test_candles_of_an_export_by_texts_equal_a_plain_loop(recordings: Path, tmp_path: Path) -> None:
+    """Heartbeats and lost connections are among the trades, and the book is skipped."""
+    export(recordings, tmp_path, tables="candles", seconds=1)
+    assert sorted(a.rows(tmp_path, "candles", a.CANDLE)) == sorted(a.candle_rows(recordings, 1))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".rxfeed", "candles"]
+
+
 def test_export_in_floats_has_the_nearest_floats(recordings: Path, tmp_path: Path) -> None:
     export(recordings, tmp_path, floats=True)
     expected = [(*row[:5], float(row[5]), float(row[6]), row[7]) for row in a.trade_rows(a.played(recordings))]

@@ -267,7 +267,7 @@ def test_folder_that_takes_no_marks_is_logged(
 ) -> None:
     made.write(tmp_path, made.lines_of([match(1, trade_id=1).raw]))
 
-    def refused(*_: object) -> None:
+    def refused(*_: object, **options: object) -> None:
         raise PermissionError(13, os.strerror(13))
 
     monkeypatch.setattr("rxfeed.archive.marking.mark_segments", refused)

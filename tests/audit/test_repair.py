@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from rxfeed import Feed, Reconnect, Replay, record, window_volume
+from rxfeed import trades as trades_of
 from rxfeed.audit import audit, repair
 from rxfeed.errors import ConfigError
 from rxfeed.feed import Gap, Repaired
@@ -56,6 +57,8 @@ class Recorded:
         script = [disturbed(seed, every=every)]
         self.exchange = Exchange(PRODUCTS, venue=venue, seed=seed, auto=False, rate=20, faults=script).__enter__()
         whole, broken = (self._feed(venue, path) for path in (self.whole, self.broken))
+        newest: dict[str, int] = {}
+        whole.pipe(trades_of()).subscribe(lambda trade: newest.update({trade.product_id: trade.trade_id}))
         with whole:
             self.exchange.wait_for_clients(1)
             with broken:
@@ -66,6 +69,9 @@ class Recorded:
                     self.exchange.wait_for_clients(2)
                 self.exchange.step(40)
                 self.exchange.drain()
+            for product in PRODUCTS:  # a busy machine reads late
+                last = self.exchange.last_trade_id(product)
+                wait(lambda product=product, last=last: newest.get(product) == last)
 
     def _feed(self, venue: str, path: Path) -> Feed:
         retry = Reconnect(initial=0, maximum=0)

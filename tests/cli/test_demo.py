@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import subprocess
+import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,10 @@ from pymongo import MongoClient
 
 from rxfeed.cli import main
 from rxfeed.cli.mongo_url import MongoUrl
+from rxfeed.metrics import METRICS, Scrape, read_scrape
 from rxfeed.sim import mongod as mongod_module
 from rxfeed.sim.mongod import Mongod, find_mongod
+from tests.metrics.queries import dashboard_queries, rule_queries, uses
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -38,6 +42,41 @@ def sums_agree(file: Path) -> dict[str, Any]:
     trades = [counts["received"] for kind, counts in summary["by_type"].items() if kind in ("match", "market_trade")]
     assert [summary["trades"]] == trades
     return summary
+
+
+@needs_mongod
+def test_demo_metrics_have_every_value_of_the_dashboard(start: Start) -> None:
+    """With plausible values; the metrics of events that a demo does not have are 0."""
+    process = start("demo", "--rate", "300", "--window", "1", "--metrics", ":0")
+    assert process.stderr is not None
+    url = process.stderr.readline().rpartition(" ")[2].strip()
+    names = {use.name for use in uses([*dashboard_queries(), *rule_queries()])}
+
+    def values() -> Scrape:
+        with urllib.request.urlopen(url, timeout=10) as response:
+            return read_scrape(response.read().decode())
+
+    def ready(found: Scrape) -> bool:
+        return all(found.series(name) for name in names) and found.total("rxfeed_parquet_files_total") > 0
+
+    deadline = time.monotonic() + 40
+    while not ready(found := values()):
+        assert time.monotonic() < deadline, [name for name in names if not found.series(name)]
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=40)
+    assert process.returncode == 0, out
+    zero = {name for name in names if not found.total(name)}
+    assert {name for name in METRICS if name not in zero} >= {
+        *("rxfeed_messages_total", "rxfeed_received_bytes_total", "rxfeed_step_items_total", "rxfeed_queue_size_items"),
+        *("rxfeed_recorder_frames_total", "rxfeed_parquet_rows_total", "rxfeed_mongo_documents_total"),
+        *("rxfeed_pongs_total", "rxfeed_subscriptions", "rxfeed_disk_free_bytes", "rxfeed_samples_total"),
+    }
+    assert zero >= {"rxfeed_malformed_total", "rxfeed_gaps_total", "rxfeed_reconnects_total", "rxfeed_spill_bytes"}
+    assert 55_000 < found.by("rxfeed_last_price", "product")["BTC-USD",] < 65_000
+    bid, ask = (found.by(f"rxfeed_best_{side}", "product") for side in ("bid", "ask"))
+    assert all(0 < bid[product] < ask[product] for product in bid)
+    assert set(found.by("rxfeed_book_ready", "product").values()) == {1}
 
 
 @needs_mongod

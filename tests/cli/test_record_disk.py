@@ -103,6 +103,15 @@ def test_recorder_waits_for_a_disk_that_refuses_to_write(start: Start, tmp_path:
         assert segments(folder)
 
 
+def test_recorder_that_never_had_room_is_3(start: Start, tmp_path: Path) -> None:
+    args = ("record", "BTC-USD", "--url", "ws://127.0.0.1:9", "--to", str(tmp_path / "to"))
+    process = start(*args, "--min-free", "99.99%")
+    lines_to(process, "ERROR   the recording stops: .* below ", [])
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 3
+    assert not (tmp_path / "to").exists()
+
+
 def test_recorder_of_a_read_only_folder_is_2(start: Start, tmp_path: Path) -> None:
     with SmallDisk(tmp_path / "disk", "1m") as disk:
         assert disk.set_read_only(True)

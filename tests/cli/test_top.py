@@ -121,6 +121,8 @@ def test_screen_fits_its_terminal(size: tuple[int, int]) -> None:
     assert f"{100 - text.count('-USD ')} more" in text
     assert "q quit" in lines[-1]
     assert "map 20/s" in text
+    assert not lines[1].endswith("…"), "a number that is cut would be another one"
+    assert ("backlog 0.5 s" in lines[1], "delivery p99" in lines[1]) == (True, width == 200)
 
 
 def stages(count: int) -> list[StageRow]:

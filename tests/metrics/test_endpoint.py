@@ -55,7 +55,7 @@ def test_dashboard_shows_every_metric() -> None:
     assert shown == set(METRICS)
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed: scripts/tools installs it")
 def test_promtool_accepts_the_rules() -> None:
     subprocess.run(["promtool", "check", "rules", str(RULES)], check=True, capture_output=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxfeed.recording import DiskGuard, DiskSpace, DiskState, MinFree, disk_space, refusal
+from tests.support.limits import SmallDisk
 
 GB = 10**9
 
@@ -69,3 +71,15 @@ def test_refusal_leaves_nothing_and_has_the_reason(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     found = refusal(tmp_path / "file")
     assert isinstance(found, FileExistsError)
+
+
+@pytest.mark.parametrize(("free", "entries"), [(500_000, 100), (4_000_000, 5)])
+def test_refusal_has_the_reason_where_a_recording_cannot_start(tmp_path: Path, free: int, entries: int) -> None:
+    """There is room for a small file, and not for a segment with its spill: in bytes, and in entries."""
+    with SmallDisk(tmp_path / "disk", "8m", 200) as disk:
+        disk.fill(free)
+        disk.fill_entries(entries)
+        found = refusal(disk.path)
+        assert found is not None
+        assert found.errno == errno.ENOSPC
+        assert not list(disk.path.glob(".probe*"))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import bson
@@ -10,6 +13,7 @@ import pytest
 import reactivex
 
 from rxfeed.sinks import DeadLetter, to_mongo
+from rxfeed.sinks.spill import Spill
 from tests.support.collect import Collected
 from tests.support.make import match
 
@@ -92,3 +96,23 @@ def test_batches_are_limited_by_bytes(collection: Any) -> None:
     writes = Collected(reactivex.range(0, 25).pipe(sink))
     writes.wait_for_end()
     assert [w.count for w in writes.items] == [10, 10, 5]
+
+
+def test_damaged_batch_of_the_spill_counts_all_its_documents(
+    collection: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "spill.db"
+    spill = Spill(path, collection.full_name, 10**6)
+    assert spill.append([bson.encode({"n": n}) for n in range(50)], 1)
+    spill.close()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE batches SET documents = x'00'")
+        db.commit()
+    graves = collection.database.dead
+    sink = to_mongo(collection, spill=path, dead=graves)
+    dead: list[DeadLetter] = []
+    sink.dead.subscribe(dead.append)
+    Collected(reactivex.empty().pipe(sink)).wait_for_end()
+    assert [letter.count for letter in dead] == [50] == [sink.stats.dead]
+    assert [grave["count"] for grave in graves.find()] == [50]
+    assert "50 documents can never be stored: spill" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from reactivex import abc
@@ -26,6 +27,16 @@ def message(raw: bytes | str, received_ns: int = 1, epoch: int = 0) -> Message:
 def tick(number: int, received_ns: int = 1) -> Message:
     """A ticker with *number* for its sequence."""
     return message(f'{{"type":"ticker","sequence":{number},"product_id":"BTC-USD","price":"1.50"}}', received_ns)
+
+
+def match(number: int, received_ns: int = 1) -> Message:
+    """A trade with *number* for its id, at the time of its receipt."""
+    time = datetime.fromtimestamp(received_ns // 1000 / 1_000_000, UTC).isoformat()
+    return message(
+        f'{{"type":"match","sequence":{number},"trade_id":{number},"product_id":"BTC-USD","price":"1.50","size":"2","side":"buy","maker_order_id":"a","taker_order_id":"b",'
+        f'"time":"{time}"}}',
+        received_ns,
+    )
 
 
 class Said(MessageSource):

@@ -1,10 +1,11 @@
-"""Each table in four ways, on both venues: each time the same.
+"""Each table in five ways, on both venues: each time the same.
 
-As a plain fold, through Rx from memory, on a live feed, and over two replays of one recording.
+As a plain fold, through Rx from memory, on a live feed, over two replays of one recording, and over a tape of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from rxfeed.core import Late
 from rxfeed.operators import WindowOperator
 from rxfeed.recording.format import frame_line
 from rxfeed.sim import Exchange
+from rxfeed.sim.nats_server import NatsServer, find_nats_server
+from rxfeed.tape import NatsFeed, to_nats
 from tests.support.collect import Collected
 from tests.support.segments import NS, write
 from tests.vectors import signals, windows
@@ -74,6 +77,28 @@ def test_vectors_from_a_recording(vector: Vector, tmp_path: Path) -> None:
         replay.serve()
         assert got.completed
         assert got.items == vector.rows
+
+
+@pytest.fixture(scope="module")
+def tapes() -> Iterator[NatsServer]:
+    with NatsServer() as server:
+        yield server
+
+
+@pytest.mark.skipif(find_nats_server() is None, reason="no nats-server: neither on PATH nor from the `demo` extra")
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)
+def test_vectors_from_a_tape(vector: Vector, tmp_path: Path, tapes: NatsServer) -> None:
+    write(tmp_path, [frame_line(raw, NS + 86400 * 10**9, epoch) for raw, epoch in vector.frames], venue=vector.venue)
+    stream = f"vector{VECTORS.index(vector)}"
+    recording = Replay(tmp_path)
+    published = Collected(recording.pipe(to_nats(tapes.url, stream=stream)))
+    recording.serve()
+    published.wait_for_end()
+    feed = NatsFeed(tapes.url, stream=stream, venue=vector.venue, since="all", until="now")
+    got = through_rx(vector, feed)
+    feed.serve()
+    assert got.completed
+    assert got.items == vector.rows
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.name)

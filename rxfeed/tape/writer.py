@@ -1,0 +1,359 @@
+"""Publishes the items of a source: the queue, and the thread with the connection.
+
+Rules:
+- Items are published in their order, at most *in_flight* of them without an acknowledgement.
+- After a lost connection, a refusal, or no acknowledgement for some seconds, all messages without one are sent again in
+  their order, before new ones. The server refuses those that it has stored, by their identity.
+- A message that was refused while later ones were stored comes after them on the tape. Each message has the number
+  below which all are settled, by which consumers restore the order: see `rxfeed.tape.session_order`.
+- Every second the publisher sends a sign of life, so that time passes on a quiet tape.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from rxfeed.errors import ConfigError, ConnectionLost, RxfeedError, SinkError
+from rxfeed.operators import BoundedQueue, ForkedQueue
+from rxfeed.sinks import RetryPolicy
+from rxfeed.tape.connection import TapeConnection
+from rxfeed.tape.encoding import TapeEncoder
+from rxfeed.tape.envelope import ItemKind, TapeEnvelope
+from rxfeed.tape.in_flight import InFlight
+from rxfeed.tape.results import TapeCounters, TapeWrite, UnpublishedCounts
+from rxfeed.tape.settings import TapeSettings
+from rxfeed.tape.stream import ensure_stream, payload_limit
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
+log = logging.getLogger("rxfeed.tape")
+
+_TOGETHER = 128  # items between two turns of the loop, in which acknowledgements are read
+_TICK = 0.05
+_ALIVE = 1.0
+_DESCRIBED = 600.0  # seconds between two descriptions of the publisher, which retention may delete
+_TOO_LARGE = 10054
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class _Acknowledgement(msgspec.Struct, frozen=True):
+    seq: int = 0
+    duplicate: bool = False
+    error: _Refusal | None = None
+
+
+_acknowledgement = msgspec.json.Decoder(_Acknowledgement).decode
+
+
+class TapeWriter:
+    """The queue and the thread of one subscription, and their end: see `rxfeed.feed.Sink`.
+
+    *about* describes the source. *emit* is called with acknowledged writes and *ended* at the end, on the thread;
+    *unsubscribe* unsubscribes from the source.
+    """
+
+    def __init__(
+        self,
+        settings: TapeSettings,
+        counters: TapeCounters,
+        make_encoder: Callable[[str], TapeEncoder],
+        about: Callable[[], dict[str, Any]],
+        emit: Callable[[TapeWrite], None],
+        ended: Callable[[Exception | None], None],
+        unsubscribe: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._counters = counters
+        self._about = about
+        self._emit_to = emit
+        self._on_end = ended
+        self._unsubscribe = unsubscribe
+        self.session = secrets.token_hex(4)
+        self.name = f"tape {settings.stream.name} at {settings.address.shown}"
+        self.flush_seconds = settings.flush_seconds
+        self._encoder = make_encoder(self.session)
+        self._flight = InFlight(self.session)
+        policy = "drop_newest" if settings.overflow == "fail" else settings.overflow
+        self._queue: BoundedQueue[Any] = BoundedQueue(settings.queue_size, policy, self._dropped)
+        self._policy = RetryPolicy(settings.retry_seconds, settings.flush_seconds, settings.attempt_seconds)
+        self._idle = False  # the loop waits for `_wake`
+        self._wake = self._room = self._failed_at = asyncio.Event()
+        self._overflow = 0
+        self._most = 1_000_000
+        self._inbox = ""
+        self._failure: str | None = None
+        self._unreported: list[int] = [0, 0, 0]
+        self._described_at = self._alive_at = 0.0
+        self._known = False
+        self._lost = 0
+        self._cause: Exception | None = None
+        self._finished = threading.Event()
+        self._connection = TapeConnection(
+            settings.address, f"rxfeed-publish-{settings.publisher}", self._session, self._problem, self._ended
+        )
+
+    # ---- for the source and for other threads
+
+    def start(self) -> None:
+        self._connection.start()
+
+    def put(self, item: Any) -> None:
+        self._counters.taken += 1
+        self._queue.put(item)
+        if self._idle:
+            self._idle = False
+            self._connection.call(self._wake.set)
+        if self._overflow and self._settings.overflow == "fail" and not self._policy.ended:
+            why = f"the queue of {self._queue.size} items is full, and overflow is 'fail'"
+            self._fail(SinkError(f"{self.name}: {why}", 0))
+
+    def _dropped(self) -> None:
+        self._counters.dropped += 1  # always under the queue's lock
+        self._overflow += 1
+
+    def _fail(self, error: Exception) -> None:
+        self.end(error)
+        self._unsubscribe()
+
+    def end(self, cause: Exception | None = None, deadline: float | None = None) -> None:
+        self._cause = self._cause or cause
+        self._policy.end(deadline)
+        self._queue.end()
+        self._connection.call(self._wake.set)
+
+    def wait(self) -> None:
+        self._connection.thread.join()
+
+    def close(self, timeout: float) -> UnpublishedCounts:
+        """End; wait until all is acknowledged, or *timeout* seconds. Returns the unpublished counts."""
+        self.end(deadline=time.monotonic() + timeout)
+        self._unsubscribe()
+        if threading.current_thread() not in self.threads and not self._finished.wait(timeout):
+            self._connection.stop()
+            self._finished.wait(0.5)
+        return UnpublishedCounts(sum(self.remaining))
+
+    @property
+    def over(self) -> bool:
+        return self._finished.is_set()
+
+    @property
+    def queued(self) -> int:
+        return len(self._queue) + self._flight.items
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._flight)
+
+    @property
+    def remaining(self) -> tuple[int, int]:
+        return self.queued + self._lost + self._queue.late, 0
+
+    @property
+    def full(self) -> bool:
+        return self._settings.overflow == "block" and len(self._queue) >= self._queue.size
+
+    @property
+    def threads(self) -> tuple[threading.Thread, ...]:
+        return (self._connection.thread,)
+
+    def forked(self) -> None:
+        self._queue = ForkedQueue()
+
+    @property
+    def lag(self) -> float:
+        oldest = self._flight.oldest
+        return 0.0 if oldest is None else max(0.0, (time.time_ns() - oldest.received_ns) / 1e9)
+
+    # ---- on the loop's thread: one connection
+
+    async def _session(self, client: Client, lost: asyncio.Event) -> None:
+        self._wake, self._room, self._failed_at, self._failure = asyncio.Event(), asyncio.Event(), lost, None
+        info = await ensure_stream(client.jetstream(), self._settings.stream, known=self._known)
+        self._known = True
+        self._most = payload_limit(client.max_payload, info)
+        self._inbox = client.new_inbox()
+        await client.subscribe(f"{self._inbox}.*", cb=self._acknowledged)
+        self._problem(None)
+        tasks = [asyncio.create_task(each) for each in (self._publish(client), self._watch(client), lost.wait())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+        self._report()
+        if tasks[0] in done:
+            tasks[0].result()
+        elif tasks[1] in done:
+            tasks[1].result()
+        elif self._failure is not None:
+            raise ConnectionLost(f"{self.name}: {self._failure}")
+
+    async def _publish(self, client: Client) -> None:
+        """Publish until the source has ended and all is acknowledged."""
+        again = 0
+        for envelope in self._flight:
+            await self._send(client, envelope)
+            again += 1
+            if not again % _TOGETHER:
+                await asyncio.sleep(0)
+        self._counters.retries += again
+        await self._describe(client)
+        queue, most = self._queue, self._settings.in_flight
+        while True:
+            if len(self._flight) >= most:
+                self._room.clear()
+                await self._room.wait()
+                continue
+            items = queue.take(_TOGETHER, idle=0.0)
+            if items:
+                # All are in flight before the first is sent, which may fail.
+                envelopes = [each for each in map(self._encoder.encode, items) if each is not None]
+                for part in [part for each in envelopes for part in self._flight.add(each, self._most)]:
+                    await self._send(client, part)
+                await asyncio.sleep(0)
+                continue
+            if queue.is_over:
+                break
+            self._wake.clear()
+            self._idle = True
+            if len(queue) or queue.is_over:  # it came meanwhile
+                self._idle = False
+                continue
+            await self._wake.wait()
+            self._idle = False
+        await self._settle()
+        await self._publish_one(client, self._encoder.own(ItemKind.END, b""))
+        await self._settle()
+
+    async def _settle(self) -> None:
+        while len(self._flight):
+            self._room.clear()
+            await self._room.wait()
+
+    async def _publish_one(self, client: Client, envelope: TapeEnvelope) -> None:
+        for part in self._flight.add(envelope, self._most):
+            await self._send(client, part)
+
+    async def _send(self, client: Client, envelope: TapeEnvelope) -> None:
+        envelope.sent_at = time.monotonic()
+        headers = envelope.headers(self._settings.venue.name, self.session, self._flight.settled)
+        await client.publish(
+            envelope.subject, envelope.payload, reply=f"{self._inbox}.{envelope.number}", headers=headers
+        )
+
+    async def _describe(self, client: Client) -> None:
+        self._described_at = time.monotonic()
+        about = {"publisher": self._settings.publisher, **self._about(), "renamed": self._encoder.renamed}
+        payload = msgspec.json.encode(about)
+        await self._publish_one(client, self._encoder.own(ItemKind.SESSION, payload, self._settings.publisher_subject))
+
+    async def _watch(self, client: Client) -> None:
+        """Report what was acknowledged, send signs of life, and detect a server that does not answer."""
+        while True:
+            await asyncio.sleep(_TICK)
+            self._report()
+            now, oldest = time.monotonic(), self._flight.oldest
+            if oldest is not None and now - oldest.sent_at > self._settings.attempt_seconds:
+                raise ConnectionLost(f"{self.name}: no acknowledgement for {self._settings.attempt_seconds:g} s")
+            if self._policy.ended:
+                continue
+            if now - self._alive_at >= _ALIVE and len(self._flight) < self._settings.in_flight:
+                self._alive_at = now
+                await self._publish_one(client, self._encoder.own(ItemKind.ALIVE, b""))
+                if now - self._described_at >= _DESCRIBED:
+                    await self._describe(client)
+
+    # ---- acknowledgements
+
+    async def _acknowledged(self, message: Msg) -> None:
+        number = int(message.subject.rpartition(".")[2])
+        if message.headers is not None and message.headers.get("Status") == "503":
+            self._refused("no stream takes its subjects: it was deleted, or its leader is being elected")
+            return
+        answer = _acknowledgement(message.data)
+        if answer.error is not None and answer.error.err_code == _TOO_LARGE:
+            self._dead(number, answer.error.description)
+            return
+        if answer.error is not None:
+            self._refused(f"the server refuses messages: {answer.error.description} ({answer.error.err_code})")
+            return
+        if self._flight.done(number) is None:
+            return
+        self._policy.succeeded()
+        if answer.duplicate:
+            self._counters.duplicates += 1
+            self._unreported[1] += 1
+        else:
+            self._counters.published += 1
+        self._unreported[0] += 1
+        self._unreported[2] = max(self._unreported[2], answer.seq)
+        self._room.set()
+
+    def _dead(self, number: int, why: str) -> None:
+        envelope = self._flight.done(number)
+        if envelope is not None:
+            self._counters.dead += 1
+            log.error("%s: a message on %s can never be stored: %s", self.name, envelope.subject, why)
+        self._room.set()
+
+    def _refused(self, why: str) -> None:
+        """The messages in flight are sent again with the next connection."""
+        self._failure = self._failure or why
+        self._failed_at.set()
+
+    def _report(self) -> None:
+        count, duplicates, sequence = self._unreported
+        if count:
+            self._unreported = [0, 0, 0]
+            self._counters.rate.add(count)
+            self._emit_to(TapeWrite(count, duplicates, sequence, self._counters.total))
+
+    # ---- problems and the end
+
+    def _problem(self, text: str | None) -> None:
+        if text is None:
+            if self._counters.problem is not None:
+                log.warning("%s: messages are published again", self.name)
+            self._connection.connected_before = True
+            self._policy.succeeded()
+        elif self._counters.problem is None:
+            log.warning("%s: messages wait, and are sent when this is mended: %s", self.name, text)
+        self._counters.problem = text
+        if text is not None and self._policy.left() <= 0:
+            self._connection.stop()
+
+    def _ended(self, error: Exception | None) -> None:
+        if error is not None and not isinstance(error, RxfeedError):
+            log.error("%s: a defect of rxfeed, please report it", self.name, exc_info=error)
+        self._unsubscribe()
+        self._lost = self._flight.items + self._queue.clear()
+        self._flight = InFlight(self.session)
+        self._counters.lost += self._lost + self._queue.late
+        self._finished.set()
+        self._on_end(self._outcome(error))
+
+    def _outcome(self, error: Exception | None) -> Exception | None:
+        lost = self._lost + self._queue.late + (self._overflow if self._settings.overflow == "fail" else 0)
+        cause = error or self._cause
+        if isinstance(cause, ConfigError) or (not lost and error is None and not isinstance(cause, SinkError)):
+            return cause
+        why = str(cause or self._counters.problem or "the time was over")
+        outcome = SinkError(f"{lost} items not published: {why}", lost)
+        outcome.__cause__ = cause
+        return outcome
