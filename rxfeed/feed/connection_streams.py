@@ -96,7 +96,7 @@ class SummedStats(Stats):
     skimmed = _sum_of("skimmed")
 
     @property
-    def counts(self) -> dict[CountKey, MessageCount]:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def counts(self) -> dict[CountKey, MessageCount]:  # pyright: ignore[reportIncompatibleVariableOverride]  # only read
         """The delivered messages by type and product."""
         return self._whole.counts
 
