@@ -119,9 +119,7 @@ class _Reader:
         if plain and self._together(chunk, entries, 0):
             return
         alone = [
-            place
-            for place, entry in enumerate(entries)
-            if entry.frame is None or (not plain and (entry.repaired or (entry.epochs and None in entry.epochs)))
+            place for place, entry in enumerate(entries) if entry.frame is None or (not plain and _is_alone(entry))
         ]
         begin = 0
         for place in (*alone, len(entries)):
@@ -180,7 +178,7 @@ class _Reader:
         if isinstance(decoded, Malformed):
             return
         if not isinstance(decoded, tuple):
-            self._message(decoded, line.ns, number, of_repair=bool(line.repaired))
+            self._message(decoded, line.ns, number, of_repair=bool(line.repaired), counts=line.backfilled)
             return
         places = line.repaired or []
         epochs = line.epochs if line.epochs and len(line.epochs) == len(decoded) else [line.epoch] * len(decoded)
@@ -188,12 +186,13 @@ class _Reader:
             if epochs[place] is not None:
                 self._message(message, line.ns, number, of_repair=place in places)
 
-    def _message(self, message: Message, ns: int, line: int, *, of_repair: bool = False) -> None:
+    def _message(self, message: Message, ns: int, line: int, *, of_repair: bool = False, counts: bool = False) -> None:
+        """Add *message*; *counts*: it is a trade from before the subscription that came."""
         collector, product = self._collector, message.product_id
-        if isinstance(message, Trade):
+        if isinstance(message, Trade) or (isinstance(message, PriorTrade) and counts):
             collector.number(self._trades, product, message.trade_id, ns, line, repaired=of_repair)
         elif isinstance(message, PriorTrade):
-            collector.name(self._trades, product, message.trade_id, ns, line)
+            collector.name(self._trades, product, message.trade_id, ns, line, before=True)
         else:
             channels = self._venue.channels_of(type(message)) or frozenset()
             subscribed = self._channels.get(product, frozenset())
@@ -271,6 +270,11 @@ class _Reader:
                 elif isinstance(found, Restarted):
                     collector.reset(found.channel, found.product_id, number)
             detector.missed = []
+
+
+def _is_alone(entry: Any) -> bool:
+    """True for a line that is read by itself: with repaired or backfilled trades, or with duplicates."""
+    return entry.repaired is not None or bool(entry.epochs and None in entry.epochs)
 
 
 @functools.cache

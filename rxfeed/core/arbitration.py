@@ -277,6 +277,9 @@ class Arbitration:
         """Output *message*, unless the merged stream's detector holds or drops it."""
         gaps = self.gaps
         fresh = gaps.step(message)
+        if gaps.new is not None and isinstance(message, PriorTrade):
+            message, prior, gaps.new, fresh = gaps.new, message, None, True
+            gaps.missed = [each for each in gaps.missed if not isinstance(each, RepairedNumbers)]  # see `prior`
         if gaps.missed:
             self._report(stream, message)
         if gaps.released:
@@ -359,7 +362,7 @@ class Arbitration:
     # ---- messages without a number
 
     def _unnumbered(self, line: LineState, message: Message) -> None:
-        if self._copies.first(Entry(line, message.received_ns, message)):  # pyright: ignore[reportArgumentType]
+        if self._copies.first(Entry(line, message.received_ns, message)):  # pyright: ignore[reportArgumentType]  # of one
             self._emit(message)
         else:
             self.copies += 1

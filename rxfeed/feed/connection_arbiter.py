@@ -92,6 +92,13 @@ class ConnectionArbiter:
         if self.repairs is not None:
             self.repairs.step()
 
+    def subscribed(self, pairs: Collection[Pair]) -> None:
+        """A connection is subscribed to *pairs* from now on."""
+        if self.repairs is not None:
+            with self._streams.lock:
+                self.repairs.subscribed(pairs)
+            self._held()
+
     def repairs_remaining(self) -> float | None:
         """Seconds until the repairs have something to do; `None` if there are none."""
         return None if self.repairs is None else self.repairs.remaining(self.now())
@@ -134,7 +141,7 @@ class ConnectionArbiter:
             return
         if len(run) == 1:
             message = run[0].message
-            origin: Any = message._origin  # pyright: ignore[reportPrivateUsage]
+            origin: Any = message._origin  # pyright: ignore[reportPrivateUsage]  # which only a feed replaces
             if not is_of_several(origin):
                 if run[0].epoch:
                     force_setattr(message, "_origin", type(origin)(origin.raw, origin.received_ns, run[0].epoch))
@@ -149,7 +156,7 @@ class ConnectionArbiter:
             messages = [each for each in messages if id(each) not in waits]
         last = None
         for message in with_epochs(messages, lambda message: epochs[id(message)]):
-            origin = message._origin  # pyright: ignore[reportPrivateUsage]
+            origin = message._origin  # pyright: ignore[reportPrivateUsage]  # as above
             if isinstance(origin, FrameOrigin):
                 self._streams.stats.batched += origin.epochs is last
                 last = origin.epochs
@@ -203,6 +210,7 @@ class ArbitratedFrames:
         """Set the subscriptions."""
         self._continuity.watch(pairs)
         self._machine.watch(pairs)
+        self._arbiter.subscribed(pairs)
 
     def seed(self, subscriptions: SubscriptionManager) -> None:
         """The connection is open already."""
