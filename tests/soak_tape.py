@@ -1,4 +1,4 @@
-"""Tapes whose publishers, servers, consumers and workers are killed: `python -m tests.soak_tape`.
+"""Kills the publishers, servers, consumers and workers of tapes: `python -m tests.soak_tape`.
 
 The tape must have each trade once, a consumer's windows must be those of a plain loop over all trades of the exchange,
 and the results of workers those of a run that nothing disturbs.
@@ -7,6 +7,7 @@ and the results of workers those of a run that nothing disturbs.
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -56,9 +57,10 @@ class Program:
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, *self._arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT
-        )
+        with Path(os.environ.get("RXFEED_SOAK_LOG", os.devnull)).open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *self._arguments], stdout=subprocess.DEVNULL, stderr=log, cwd=ROOT
+            )
 
     def kill(self) -> None:
         self.process.kill()
@@ -82,7 +84,7 @@ def kills(each: int, *, rate: float, seed: int, folder: Path) -> dict[str, Any]:
         publishers = [rxfeed("publish", *options, "--publisher", name) for name in ("one", "other")]
         consumer = Program("-c", CONSUMER, server.url, str(output))
         with reference:
-            exchange.wait_for_clients(3, timeout=30)
+            exchange.wait_for_clients(3, timeout=90)
             exchange.resume()
             time.sleep(1)
             began = time.monotonic()
@@ -103,7 +105,7 @@ def kills(each: int, *, rate: float, seed: int, folder: Path) -> dict[str, Any]:
                     time.sleep(random.uniform(0.0, 0.3))
                     publishers[count % 2].start()
                     # Until it is subscribed again, the other one must not be killed.
-                    exchange.wait_for_clients(3, timeout=30)
+                    exchange.wait_for_clients(3, timeout=90)
                     time.sleep(0.5)
             time.sleep(1)
             seconds = time.monotonic() - began

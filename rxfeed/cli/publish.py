@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import argparse
 import time
-from fnmatch import fnmatchcase
 from queue import Empty, Queue
 
 from rxfeed.cli.live import StatusReporter, make_feed
 from rxfeed.cli.signals import on_signals
 from rxfeed.cli.streams import write_line
 from rxfeed.cli.tape_server import tls_of, url_of
-from rxfeed.errors import ConfigError
-from rxfeed.feed import FeedStatus, ProductsRest
+from rxfeed.feed import FeedStatus
 from rxfeed.tape import TapeSink, to_nats
-from rxfeed.venues import venue, venue_at
 
 _POLL = 0.2
 
 
 def run(options: argparse.Namespace) -> int:
     """Publish until the options, a signal or the feed end it; returns the exit status."""
-    options.products = _products(options)
     feed = make_feed(options)
     sink = to_nats(
         url_of(options),
@@ -61,18 +57,3 @@ def _summary(sink: TapeSink) -> str:
     parts = [f"{stats.published:,} published", f"{stats.duplicates:,} were on the tape before"]
     parts += [f"{count:,} {what}" for count, what in ((stats.withheld, "withheld"), (stats.lost, "lost")) if count]
     return ", ".join(parts)
-
-
-def _products(options: argparse.Namespace) -> list[str]:
-    """The products of the options, with the ids that match patterns in place of these."""
-    patterns = [each.upper() for each in options.products if "*" in each or "?" in each]
-    if not patterns:
-        return options.products
-    named = venue_at(options.url or "") if options.venue is None else venue(options.venue)
-    rest = options.rest_url or named.rest_url_for(options.url or "") or None
-    found = [each.id for each in ProductsRest(rest, venue=named, timeout=30.0).products()]
-    matching = [each for each in found if any(fnmatchcase(each.upper(), pattern) for pattern in patterns)]
-    if not matching:
-        shown = " or ".join(patterns)
-        raise ConfigError(f"PRODUCT: none of the {len(found):,} products of {named.name} matches {shown}")
-    return sorted({*matching, *(each for each in options.products if each.upper() not in patterns)})

@@ -15,7 +15,7 @@ Publish a live feed on a tape: a stream of NATS JetStream, which any number of
 processes play as a feed (rxfeed.tape.NatsFeed).
 
 If the server is not available, messages wait in memory, and are sent in their
-order when it is. docs/tape.md describes the tape, and what is guaranteed.
+order when it is. docs/how_to/tape.md describes the tape, and what is guaranteed.
 """
 _PUBLISH_EXAMPLES = """\
 exit status: 0 if --seconds or a signal ended it, 1 if the feed failed or

@@ -27,7 +27,7 @@ from rxfeed.core.level3_book import BookStats, Item, Level3Book
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.machine import Machine, Receiving, fold
 from rxfeed.core.merge import Merge
-from rxfeed.core.merge_items import BookFollowed, ConnectionChange, MergedItem, ReceivedItem, StatusEvent
+from rxfeed.core.merge_items import BookOwnerChanged, ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_rules import MergeRules
 from rxfeed.core.moves import PriceMove, PriceMoves
 from rxfeed.core.numbers import EXACT, exactly
@@ -64,8 +64,8 @@ __all__ = [
     "BackfilledTrades",
     "Backoff",
     "Bar",
-    "BookFollowed",
     "BookMoved",
+    "BookOwnerChanged",
     "BookStats",
     "BookView",
     "ByType",

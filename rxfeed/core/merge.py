@@ -34,7 +34,7 @@ from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.findings import Restarted
 from rxfeed.core.gaps import Pair, Resubscribed
 from rxfeed.core.merge_eager import Finality
-from rxfeed.core.merge_items import BookFollowed, ConnectionChange, MergedItem, ReceivedItem, StatusEvent
+from rxfeed.core.merge_items import BookOwnerChanged, ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_order import Copies, Entry, Numbered
 from rxfeed.core.merge_rules import MergeRules, Stream
 from rxfeed.market import (
@@ -105,7 +105,7 @@ class Merge:
                 object: None,
                 ConnectionChange: self._connection_change,
                 StatusEvent: self._status_event,
-                BookFollowed: self._book_moved,
+                BookOwnerChanged: self._book_moved,
                 Malformed: self._malformed,
                 Subscriptions: self._subscriptions,
                 PriorTrade: self._last_match,

@@ -44,7 +44,7 @@ class StatusEvent(msgspec.Struct, frozen=True):
     silent: bool = False
 
 
-class BookFollowed(msgspec.Struct, frozen=True):
+class BookOwnerChanged(msgspec.Struct, frozen=True):
     """From here on, the book of *product_id* is that of the collector of this item, beginning with its snapshot."""
 
     product_id: str

@@ -352,11 +352,6 @@ class Connections:
 
     # ---- renewal
 
-    def renew_book(self, product: str) -> None:
-        """Request the snapshot of *product*'s books by price on the connections that have them; from any thread."""
-        for each in self.present:
-            each.loop.renew_book(product)
-
     def renew(self) -> None:
         """Replace each connection by a new one, one after another; from any thread, without waiting."""
         if self._settings[0].venue.merging is None:

@@ -272,12 +272,12 @@ class Feed(MessageSource):
             self._change(self._subscriptions.remove, subscription)
 
     def renew_book(self, product_id: str) -> None:
-        """Subscribe anew to the books by price of a product, so that they begin with a snapshot; otherwise as `add`."""
+        """Subscribe anew to the books by price of a product, so that they begin with a snapshot; from any thread."""
         self._check_process()
         with self._state:
-            connections = None if self._closing else self._connections
-        if connections is not None:
-            connections.renew_book(product_id)
+            connections = [] if self._closing or self._connections is None else self._connections.present
+        for each in connections:
+            each.loop.renew_book(product_id)
 
     def send(self, text: str | Secret) -> None:
         """Send *text* to the exchange as it is, once, after the requests that wait; from any thread, without waiting.

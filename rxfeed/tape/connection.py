@@ -193,7 +193,7 @@ class TapeConnection:
                 self._loop = self._main = None
 
     async def _work(self) -> None:
-        # Of nats-py's tasks, whose connection has failed; what matters is reported as a problem.
+        # For failures of nats-py's own tasks after a lost connection, which is reported as a problem.
         asyncio.get_running_loop().set_exception_handler(
             lambda _, failure: log.debug("nats-py: %s", failure["message"])
         )

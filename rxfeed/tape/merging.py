@@ -3,8 +3,8 @@
 Rules:
 - The rules are those of `rxfeed.core.Merge`, each session being a collector; the server has refused most copies before.
 - The result depends on the items and their order alone. Time is that of receipts and signs of life on the tape.
-- A book is published by the session with its lease, whose revision its messages have. A message with a lower revision
-  than one before is from a publisher that has lost the lease: it is dropped.
+- A book is published by the session with its lease; its messages have the revision of the lease. A message with a
+  lower revision than one before is from a publisher that has lost the lease: it is dropped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from rxfeed.core import BookFollowed, ConnectionChange, Merge, MergedItem, ReceivedItem, StatusEvent
+from rxfeed.core import BookOwnerChanged, ConnectionChange, Merge, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.errors import ConfigError
 from rxfeed.recording import Line, decode_line, doubted_kinds, merged_statuses, received_frame, received_line
 from rxfeed.tape.envelope import ItemKind, TapeItem
@@ -30,6 +30,7 @@ class _Publisher:
         self.number = number
         self.name = ""
         self.ids = DeliveredIds()
+        self.up: set[int] = set()  # the numbers of its open connections
         self.decode: Callable[[bytes], Decoded] = venue.decoder(stored=True, renamed=self.ids).decode
         self.up: set[int] = set()
         self._seen: set[tuple[int, int]] = set()
@@ -119,5 +120,5 @@ class TapeMerge:
             decoded: Any = publisher.decode(item.payload)
             product = getattr(decoded[0] if isinstance(decoded, tuple) else decoded, "product_id", None)
             if product is not None and session not in ("", item.session):
-                self._merge.step(ReceivedItem(publisher.number, item.received_ns, BookFollowed(product)))
+                self._merge.step(ReceivedItem(publisher.number, item.received_ns, BookOwnerChanged(product)))
         return True

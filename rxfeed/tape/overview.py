@@ -34,7 +34,7 @@ class ConsumerState(msgspec.Struct, frozen=True):
 
 
 class TapeState(msgspec.Struct, frozen=True):
-    """What the server knows of a tape. *max_age*: seconds. *workers*: living members of groups, and their shards."""
+    """The state of a tape, as the server has it. *max_age*: seconds. *leases*: the members that have them."""
 
     stream: str
     messages: int

@@ -3,8 +3,8 @@
 Rules:
 - A result has the number of the tape's item at which it was emitted, and its place among the results of that item:
   `Nats-Msg-Id` is `<group>/<shard>/<sequence>/<place>`.
-- It is accepted only directly behind the last result of its shard, as its worker knows it. So of two workers that both
-  believe to have a shard, one is refused, reads the last result, and goes on behind it.
+- The server accepts it only directly behind the last result of the shard that its worker has seen. So if two workers
+  run a shard, one is refused, reads the last result, and continues behind it.
 """
 
 from __future__ import annotations

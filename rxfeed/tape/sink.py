@@ -157,7 +157,7 @@ def to_nats(
     If the source is a `Feed` (any `MessageSource`), the events of `status`, pongs, and malformed frames are published
     too, in their places. Behind other operators only messages are. A message of the tape is the frame as received, on
     the subject `<stream>.<venue>.<channel>.<product>`, with its receipt, epoch and identity in headers:
-    `docs/tape.md` describes them. `NatsFeed` plays the tape, as a feed.
+    `docs/how_to/tape.md` describes them. `NatsFeed` plays the tape, as a feed.
 
     **Once**: the identity of a message (`message_id`) is its `Nats-Msg-Id`, so that the server refuses a second copy
     within the stream's duplicate window: from another publisher, or after an attempt without an answer. *publisher* is
