@@ -11,7 +11,7 @@ import msgspec
 
 from rxfeed.audit.collector import NumberCollector
 from rxfeed.audit.records import FileRecord, GapRecord
-from rxfeed.core import Missed, Restarted
+from rxfeed.core import Missed, Pair, Restarted
 from rxfeed.errors import ConfigError, RecordingDamaged
 from rxfeed.feed import Connected, Disconnected, FeedStatus, Gap, ProductRenamed, SequenceReset, Subscribed
 from rxfeed.market import LONG, Heartbeat, Malformed, Message, PriorTrade, Subscriptions, Trade
@@ -85,6 +85,8 @@ class _Reader:
         self._entries = _entry_decoder(venue, plain=False)
         self._trades = next((each.name for each in venue.channels if each.numbering == "trades"), "")
         self._channels: dict[str | None, frozenset[str]] = {}
+        self._lost: set[int] = set()  # connections that were lost; with one of them nothing counts as received
+        self._acknowledged: dict[int, list[Pair]] = {}  # by connection
         about = {} if recording.header is None else recording.header.about
         names = frozenset(each for each in about.get("channels") or () if isinstance(each, str))
         self._channels.update((each, names) for each in about.get("products") or () if isinstance(each, str))
@@ -204,14 +206,19 @@ class _Reader:
         match status:
             case ProductRenamed():
                 apply(status, self._ids)
-            case Connected():
-                record.links.append((ns, True))
-            case Disconnected():
+            case Connected(connection=connection):
+                self._lost.discard(connection)
+                if not self._lost:
+                    record.links.append((ns, True))
+            case Disconnected(connection=connection):
+                self._lost.add(connection)
                 record.links.append((ns, False))
-            case Subscribed(channels=channels):
+            case Subscribed(channels=channels, connection=connection):
                 pairs = [(each.name, product) for each in channels for product in each.product_ids or (None,)]
                 pairs = [self._venue.by_subscribed_name(pair) for pair in pairs]
                 pairs = [(name, None if product is None else self._ids[product]) for name, product in pairs]
+                self._acknowledged[connection] = pairs
+                pairs = [pair for each in self._acknowledged.values() for pair in each]
                 record.subscriptions.append((ns, pairs))
                 self._channels = {}
                 for name, product in pairs:

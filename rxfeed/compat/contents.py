@@ -64,7 +64,7 @@ class ContentDispatcher(Dispatcher):
         self._kinds = {
             name: (kind, numbers)
             for name, (kind, numbers) in _kinds(self._streams.venue).items()
-            if self._after[kind] is None and (numbers is None) == (kind not in self._checks)
+            if self.after[kind] is None and (numbers is None) == (kind not in self._checks)
         }
 
     def frames(self, events: Sequence[TransportEvent], received_ns: int) -> None:
@@ -112,7 +112,7 @@ class ContentDispatcher(Dispatcher):
                     fresh = checks[kind](message)
                     if (not fresh or continuity.missed) and not self._fresh(fresh):
                         return
-                route = router.routes.get((kind, product_id))
+                route = router.routes[kind].get(product_id)
                 if route is None:
                     route = router.route(kind, product_id)
                 route.count += 1

@@ -27,7 +27,7 @@ from rxfeed.core.level3_book import BookStats, Item, Level3Book
 from rxfeed.core.liveness import ARRIVAL_LIMIT, Arrival, HeartbeatWatch, Keepalive, Watchdog
 from rxfeed.core.machine import Machine, Receiving, fold
 from rxfeed.core.merge import Merge
-from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
+from rxfeed.core.merge_items import BookOwnerChanged, ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_rules import MergeRules
 from rxfeed.core.moves import PriceMove, PriceMoves
 from rxfeed.core.numbers import EXACT, exactly
@@ -65,6 +65,7 @@ __all__ = [
     "Backoff",
     "Bar",
     "BookMoved",
+    "BookOwnerChanged",
     "BookStats",
     "BookView",
     "ByType",

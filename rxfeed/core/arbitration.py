@@ -362,7 +362,7 @@ class Arbitration:
     # ---- messages without a number
 
     def _unnumbered(self, line: LineState, message: Message) -> None:
-        if self._copies.first(Entry(line, message.received_ns, message)):  # pyright: ignore[reportArgumentType]
+        if self._copies.first(Entry(line, message.received_ns, message)):  # pyright: ignore[reportArgumentType]  # of one
             self._emit(message)
         else:
             self.copies += 1
@@ -371,7 +371,7 @@ class Arbitration:
         """A message that the rules for numbers do not cover may have one, which is not missing then."""
         self._unnumbered(line, message)
         number: int | None = getattr(message, "sequence", None)
-        for stream in self._streams.values():
+        for stream in () if number is None else self._streams.values():
             if stream.key[1] == message.product_id and stream.last + 1 == number:
                 stream.last = number
                 self._follow(stream)

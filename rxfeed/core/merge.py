@@ -33,7 +33,8 @@ from rxfeed.core.epochs import EPOCH_KINDS, LEVELS, PRODUCT, kinds_of
 from rxfeed.core.event_time import MAX_AHEAD
 from rxfeed.core.findings import Restarted
 from rxfeed.core.gaps import Pair, Resubscribed
-from rxfeed.core.merge_items import ConnectionChange, MergedItem, ReceivedItem, StatusEvent
+from rxfeed.core.merge_eager import Finality
+from rxfeed.core.merge_items import BookOwnerChanged, ConnectionChange, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.core.merge_order import Copies, Entry, Numbered
 from rxfeed.core.merge_rules import MergeRules, Stream
 from rxfeed.market import (
@@ -66,16 +67,25 @@ class Merge:
     """Outputs each message of several collectors once; its inputs are their items, in the order of receipt.
 
     *doubted*: what is missing with a frame that could not be decoded. An item is output *patience* seconds after its
-    receipt, and the items of these seconds are buffered. O(log n) a message for n buffered messages.
+    receipt, and the items of these seconds are buffered. O(log n) a message for n buffered messages. *eager*: an item
+    is output at once if no other item can be due before it (see `rxfeed.core.merge_eager`).
     """
 
-    def __init__(self, rules: MergeRules, patience: float = 5.0, doubted: Doubted = _everything) -> None:
+    def __init__(
+        self,
+        rules: MergeRules,
+        patience: float = 5.0,
+        doubted: Doubted = _everything,
+        *,
+        eager: bool = False,
+    ) -> None:
         self._venue = rules
         self._patience = positive_microseconds("patience", patience) * 1000
         self._coverage = CollectorCoverage()
         self._continuity = rules.gaps()
         self._numbers = Numbered(rules)
         self._copies = Copies(self._patience, rules)
+        self._final = Finality(rules, self._coverage, self._continuity, self._numbers) if eager else None
         self._queue: deque[Entry] = deque()
         self._newest = 0
         self._doubted = doubted
@@ -95,6 +105,7 @@ class Merge:
                 object: None,
                 ConnectionChange: self._connection_change,
                 StatusEvent: self._status_event,
+                BookOwnerChanged: self._book_moved,
                 Malformed: self._malformed,
                 Subscriptions: self._subscriptions,
                 PriorTrade: self._last_match,
@@ -120,7 +131,8 @@ class Merge:
 
     def _release(self, until: int) -> list[MergedItem]:
         queue = self._queue
-        while queue and queue[0].ns <= until:
+        final = self._final
+        while queue and (queue[0].ns <= until or (final is not None and final.holds(queue[0]))):
             entry = queue.popleft()
             self._continuity.received(entry.ns)
             if isinstance(entry.item, Message):
@@ -364,6 +376,12 @@ class Merge:
         if followed is collector or not whole:
             self._followed_books[product] = (collector, True)
             self._emit(entry)
+
+    def _book_moved(self, entry: Entry) -> None:
+        product = entry.item.product_id
+        followed, _ = self._followed_books.get(product, (entry.collector, False))
+        if followed is not entry.collector:
+            self._interrupt_books(followed, product)
 
     def _update(self, entry: Entry) -> None:
         collector = entry.collector

@@ -1,6 +1,7 @@
 """The feed: the connections to a venue, as a hot Observable."""
 
 from rxfeed.core import Repair
+from rxfeed.feed.blocking_writer import BlockingWriter
 from rxfeed.feed.book_rest import rest_snapshot
 from rxfeed.feed.candle_history import candles_history
 from rxfeed.feed.clock import Clock
@@ -45,6 +46,7 @@ from rxfeed.feed.stepped import SteppedFeed
 
 __all__ = [
     "Backfilled",
+    "BlockingWriter",
     "BookSwitched",
     "CaughtUp",
     "Clock",

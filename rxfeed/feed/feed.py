@@ -271,6 +271,14 @@ class Feed(MessageSource):
             self._explicit.difference_update(self._subscriptions.pairs_of(subscription))
             self._change(self._subscriptions.remove, subscription)
 
+    def renew_book(self, product_id: str) -> None:
+        """Subscribe anew to the books by price of a product, so that they begin with a snapshot; from any thread."""
+        self._check_process()
+        with self._state:
+            connections = [] if self._closing or self._connections is None else self._connections.present
+        for each in connections:
+            each.loop.renew_book(product_id)
+
     def send(self, text: str | Secret) -> None:
         """Send *text* to the exchange as it is, once, after the requests that wait; from any thread, without waiting.
 

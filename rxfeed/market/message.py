@@ -88,7 +88,7 @@ def of_connection(kind: type[_O], number: int) -> type[_O]:
         namespace = {"connection": number, "__reduce__": reduced, "__module__": kind.__module__}
         found = msgspec.defstruct(kind.__name__, [], bases=(kind,), namespace=namespace, frozen=True, gc=False)
         _OF_CONNECTIONS[kind, number] = found
-    return found
+    return found  # pyright: ignore[reportReturnType]  # it is a subclass of *kind*
 
 
 def _origin_of_connection(kind: type[Origin], number: int, *fields: Any) -> Origin:
