@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import statistics
 import time
@@ -49,6 +50,8 @@ class Repairing(NamedTuple):
     @property
     def ratio_within(self) -> float:
         """p99 of the messages during repairs, as a multiple of that of those just before."""
+        if not (self.before and self.during):
+            return math.nan
         before, during = (percentiles(each)["p99"] for each in (self.before, self.during))
         return during / before
 
