@@ -19,7 +19,7 @@ from operator import mul
 from typing import Any, NamedTuple
 
 from rxfeed.core import Candle, CandlePrices, Candles, Late, exactly
-from rxfeed.market import Message, Origin, Side, Trade, TradeText, microseconds, moment, stamp
+from rxfeed.market import Message, Origin, PriorTrade, Side, Trade, TradeText, microseconds, moment, stamp
 from rxfeed.recording import TextLine
 
 
@@ -63,7 +63,7 @@ class NotedPrices(CandlePrices):
         self.noted: list[Noted] = []
         self.places = 0
 
-    def gather(self, waiting: list[Trade]) -> None:
+    def gather(self, waiting: list[Trade | PriorTrade]) -> None:
         super().gather(waiting)
         noted, self.noted = self.noted, []
         if noted:
