@@ -15,6 +15,7 @@ from rxfeed.feed.sink import RecentRate, Sink
 from rxfeed.feed.source import MessageSource
 from rxfeed.feed.stats import Stats
 from rxfeed.feed.status import (
+    Backfilled,
     BookSwitched,
     CaughtUp,
     Connected,
@@ -44,6 +45,7 @@ from rxfeed.feed.status_log import StatusLog, unacknowledged
 from rxfeed.feed.stepped import SteppedFeed
 
 __all__ = [
+    "Backfilled",
     "BlockingWriter",
     "BookSwitched",
     "CaughtUp",
