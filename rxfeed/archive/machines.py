@@ -25,6 +25,7 @@ _NAMES = {
     ("functools", "partial"),
     ("msgspec._utils", "rebuild"),
     ("copyreg", "__newobj__"),
+    ("rxfeed.core.book_side", "_values"),  # the levels of a side of a book
 }
 
 
