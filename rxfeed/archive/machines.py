@@ -25,7 +25,9 @@ _NAMES = {
     ("functools", "partial"),
     ("msgspec._utils", "rebuild"),
     ("copyreg", "__newobj__"),
-    ("rxfeed.core.book_side", "_values"),  # the levels of a side of a book
+    # The levels of a side of a book, and their order.
+    ("rxfeed.core.book_side", "_values"),
+    ("rxfeed.core.sorted_map", "SortedMap.of"),
 }
 
 
