@@ -25,7 +25,9 @@ _NAMES = {
     ("functools", "partial"),
     ("msgspec._utils", "rebuild"),
     ("copyreg", "__newobj__"),
+    # The levels of a side of a book, and their order.
     ("rxfeed.core.book_side", "_values"),
+    ("rxfeed.core.sorted_map", "SortedMap.of"),
 }
 
 

@@ -144,6 +144,8 @@ class TextCandles(Candles):
                 origin = Origin(b"", line.ns, line.epoch + base)
                 outputs += self._step(runs, base, stamp(made, origin), numbers.places)
             elif isinstance(text, accepted):
+                if isinstance(text, PriorTrade):  # it may be added, after the trades before it
+                    self._add_all(text.product_id)
                 outputs += self._step(runs, base, text, numbers.places)
         for product_id, run in runs.items():
             product = self._products[product_id]
