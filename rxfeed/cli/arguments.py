@@ -38,7 +38,7 @@ examples:
   rxfeed demo --venue coinbase_advanced            the market on another venue
   rxfeed demo --mongo mongodb://localhost:27017    keep the documents
   rxfeed demo --seconds 5 --summary sums.json      for a script
-  rxfeed demo --metrics :9109                      for rxfeed top --metrics :9109
+  rxfeed demo --metrics :9109                      what rxfeed top reads
 """
 _WATCH = """\
 Print a live feed, one line for each message: time (UTC), product, type, and

@@ -40,7 +40,7 @@ from rxfeed.core.rolling import RollingVolume, SlidingVolume
 from rxfeed.core.sequence import Sequence
 from rxfeed.core.spreads import SpreadWidening, WideSpread
 from rxfeed.core.throttle import LatestByProduct, Throttle
-from rxfeed.core.trade_repair import LostTrades, Repair, RepairedTrades, TradeRepair
+from rxfeed.core.trade_repair import BackfilledTrades, LostTrades, Repair, RepairedTrades, TradeRepair
 from rxfeed.core.windower import Grid, Span, Windower
 from rxfeed.core.windowing import Windowing
 from rxfeed.core.windows import TumblingVolume, VolumeSums, VolumeWindow
@@ -61,6 +61,7 @@ __all__ = [
     "ArbitrationOutput",
     "Arrival",
     "Awaited",
+    "BackfilledTrades",
     "Backoff",
     "Bar",
     "BookMoved",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 
@@ -28,7 +29,7 @@ from rxfeed.feed import (
     Repaired,
     SequenceReset,
 )
-from rxfeed.market import Malformed, Message, Origin, RepairedOrigin, frame_origin, stamp
+from rxfeed.market import Malformed, Message, frame_origin, stamp
 from rxfeed.recording.events import status_of
 from rxfeed.recording.files import Part, Repairs
 from rxfeed.recording.format import Line, malformed_frame
@@ -56,7 +57,7 @@ def merged(
     """
     if venue.merging is None:
         raise ConfigError(f"merge: recordings of {venue.name} cannot be merged")
-    machine = Merge(venue.merging, patience)
+    machine = Merge(venue.merging, patience, partial(doubted_kinds, venue))
     sessions = [list(session) for _, session in groupby(parts, attrgetter("session"))]
     collectors = (
         _collector(number, session, unreadable, venue, repairs or {}) for number, session in enumerate(sessions)
@@ -65,6 +66,11 @@ def merged(
     for items in map(machine.step, heapq.merge(*collectors, key=_by_ns)):
         yield from merged_statuses(items, missing)
     yield from merged_statuses(machine.finish(), missing)
+
+
+def doubted_kinds(venue: Venue, frame: Malformed) -> frozenset[type[Message]] | None:
+    """The types of the messages that may have been in *frame*; empty: of any, `None`: of none that is data."""
+    return None if frame.type in venue.without_data else venue.types_named(frame.type)
 
 
 def merged_statuses(items: Iterable[MergedItem], missing: set[str]) -> Iterator[MergedItem]:
@@ -172,8 +178,7 @@ def received_frame(
     if isinstance(decoded, Malformed):
         yield ReceivedItem(number, ns, replace(decoded, received_ns=ns))
     elif not isinstance(decoded, tuple):
-        origin = RepairedOrigin if line.repaired else Origin
-        yield ReceivedItem(number, ns, stamp(decoded, origin(raw, ns, line.epoch)))
+        yield ReceivedItem(number, ns, stamp(decoded, line.origin(raw, ns, line.epoch)))
     else:
         several, places = len(decoded), tuple(line.repaired or ())
         epochs = line.epochs if line.epochs and len(line.epochs) == several else [line.epoch] * several

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from rxfeed.core import BookOwnerChanged, ConnectionChange, Merge, MergedItem, ReceivedItem, StatusEvent
 from rxfeed.errors import ConfigError
-from rxfeed.recording import Line, decode_line, merged_statuses, received_frame, received_line
+from rxfeed.recording import Line, decode_line, doubted_kinds, merged_statuses, received_frame, received_line
 from rxfeed.tape.envelope import ItemKind, TapeItem
 from rxfeed.venues import Decoded, DeliveredIds, Venue
 
@@ -31,6 +32,7 @@ class _Publisher:
         self.ids = DeliveredIds()
         self.up: set[int] = set()  # the numbers of its open connections
         self.decode: Callable[[bytes], Decoded] = venue.decoder(stored=True, renamed=self.ids).decode
+        self.up: set[int] = set()
         self._seen: set[tuple[int, int]] = set()
         self._order: deque[tuple[int, int]] = deque()
 
@@ -53,7 +55,7 @@ class TapeMerge:
         if venue.merging is None:
             raise ConfigError(f"a tape of several publishers: messages of {venue.name} cannot be merged")
         self._venue = venue
-        self._merge = Merge(venue.merging, patience, eager=True)
+        self._merge = Merge(venue.merging, patience, partial(doubted_kinds, venue), eager=True)
         self._publishers: dict[str, _Publisher] = {}
         self._missing: set[str] = set()
         self._leases: dict[str, tuple[int, str]] = {}

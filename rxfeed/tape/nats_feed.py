@@ -149,7 +149,7 @@ class NatsFeed(MessageSource):
         return self._playback.received_ns
 
     @property
-    def about(self) -> dict[str, object]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def about(self) -> dict[str, object]:  # pyright: ignore[reportIncompatibleMethodOverride]  # a dict of more
         """The `url` without its secret parts, and the `channels` and `products` that were asked for."""
         about: dict[str, object] = {"url": self._address.shown}
         if self._chosen_channels is not None:
