@@ -27,7 +27,7 @@ from rxfeed.tape.result_stream import encoded
 from rxfeed.testing import trade
 from tests.sinks.servers import until
 from tests.support.collect import Collected
-from tests.tape.tapes import messages_of
+from tests.tape.tapes import messages_of, with_client
 
 ROOT = Path(__file__).parents[1]
 PRODUCTS = ["BTC-USD", "ETH-USD"]
@@ -207,7 +207,7 @@ def workers(
         feed.serve()
         enough = sum(len(each) - 2 for each in expected.values())
         deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and len(messages_of(server.url, "rxfeed_results")) < enough:
+        while time.monotonic() < deadline and _count(server.url, "rxfeed_results") < enough:
             time.sleep(0.5)
         time.sleep(1)
         for each in running:
@@ -261,6 +261,15 @@ class _Publishing(threading.Thread):
         self._over.set()
         self.join()
         self._got.wait_for_end()
+
+
+def _count(url: str, stream: str) -> int:
+    """The messages of *stream*; 0 if there is no such stream yet."""
+
+    async def read(client: Any, js: Any) -> int:
+        return sum(each.state.messages for each in await js.streams_info() if each.config.name == stream)
+
+    return with_client(url, read)
 
 
 def _moment(seconds: float) -> Any:
